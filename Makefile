@@ -1,0 +1,52 @@
+# Groundwork. `make help` lists what there is.
+PYTHON ?= python3
+PORT ?= 8501
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := .
+export HF_HUB_OFFLINE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help app test test-all bench lint format doctor screenshots clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(VENV)/.app: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Groundwork needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}. Try: make app PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing; the first time takes about five minutes, most of it building llama.cpp."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.app requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+app: $(VENV)/.app  ## install on first use, then start the workbench on 127.0.0.1 (PORT=8501)
+	@echo "Groundwork: http://127.0.0.1:$(PORT)  (stop with Ctrl-C)"
+	@$(BIN)/python -m streamlit run app/main.py --server.port $(PORT)
+
+test: $(VENV)/.dev  ## the whole fast suite, in parallel
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+test-all: $(VENV)/.dev  ## the suite with its slow tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+bench: $(VENV)/.dev  ## measure every number in the docs; writes benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+lint: $(VENV)/.dev  ## style and import rules
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+doctor: $(VENV)/.app  ## what this machine offers, and what to do about what is missing
+	@$(BIN)/python -m core doctor
+
+screenshots: $(VENV)/.dev  ## make the pictures of the README and the docs anew
+	$(BIN)/python -m docs.screenshots
+
+clean:  ## remove the environment (data/ stays)
+	rm -rf $(VENV)

@@ -1,0 +1,64 @@
+"""The frame around every page: page table, address, sidebar, and what happens when a page fails.
+
+Run it with `streamlit run app/main.py`; nothing heavy is imported until a page needs it.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # `streamlit run` puts app/ there, not the root; at the end, so that it hides no package
+    sys.path.append(str(ROOT))
+
+import streamlit as st  # noqa: E402
+
+from app import session  # noqa: E402
+from app.ui import cards, sidebar  # noqa: E402
+
+# section -> (file, title, icon); a page whose file is not there yet is not shown
+PAGES = {
+    "Start": [("overview", "Overview", "home")],
+    "Explore": [
+        ("browse_corpus", "Corpus", "menu_book"),
+        ("tune_chunks", "Chunks", "content_cut"),
+        ("search_live", "Search, live", "tune"),
+    ],
+    "Generate": [("ask_model", "Ask", "forum")],
+    "Publish": [("compare_trials", "Trials", "compare_arrows"), ("query_store", "Query the store", "database")],
+}
+
+
+@st.cache_resource(show_spinner=False)
+def style() -> str:
+    return f"<style>{(ROOT / 'app' / 'ui' / 'style.css').read_text('utf-8')}</style>"
+
+
+def table() -> dict[str, list]:
+    """The pages that exist, by section."""
+    found = {}
+    for section, pages in PAGES.items():
+        there = [
+            st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=f":material/{icon}:", url_path=name,
+                    default=name == "overview")
+            for name, title, icon in pages
+            if (ROOT / "pages" / f"{name}.py").exists()
+        ]  # fmt: skip
+        if there:
+            found[section] = there
+    return found
+
+
+def main() -> None:
+    st.set_page_config(page_title="Groundwork", page_icon=str(ROOT / "app" / "ui" / "icon.svg"), layout="wide")
+    page = st.navigation(table(), expanded=True)
+    st.html(style())
+    session.start(page.url_path)
+    for note in session.take_notes():
+        st.warning(f"A setting in the address was left out: {cards.plain(note)}", icon=":material/link_off:")
+    with st.sidebar, cards.calm():
+        sidebar.draw()
+    with cards.calm():
+        page.run()
+
+
+main()

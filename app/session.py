@@ -1,0 +1,164 @@
+"""Every cache and every key of the session that more than one page needs.
+
+A session holds named recipes (TrialConfig). "current" is the one every page shows; a page that compares two things
+keeps its second recipe under a name of its own. What differs from the defaults stands in the URL, so a view can be
+shared, reloaded and carried from page to page. Widgets never own a setting: they show the recipe and change it.
+"""
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from core.config import TrialConfig, difference, with_settings
+from core.errors import WorkbenchError
+
+CURRENT, BASELINE = "current", "baseline"
+STAGES = tuple(TrialConfig.model_fields)
+# the questions and how they are judged are the view's, not the recipe's: a baseline always answers the same ones
+VIEW_STAGES = ("corpus", "evaluation")
+
+
+@st.cache_resource(show_spinner=False)
+def workbench():
+    """The one Workbench of this process; sessions share its caches and models."""
+    from core.workbench import Workbench
+
+    return Workbench()
+
+
+@st.cache_resource(show_spinner=False)
+def defaults() -> TrialConfig:
+    return TrialConfig()
+
+
+def config(name: str = CURRENT) -> TrialConfig:
+    """The recipe of that name; a name not seen before starts as a copy of the current one."""
+    recipes = _recipes()
+    if name not in recipes:
+        recipes[name] = recipes[CURRENT]
+    used = st.session_state.setdefault("used_recipes", set())
+    if name not in used:
+        used.add(name)
+        write_url()
+    return recipes[name]
+
+
+def set_config(new: TrialConfig, name: str = CURRENT) -> None:
+    """Replaces a recipe and the address with it. Call it in a callback, or before the widgets that show it."""
+    _recipes()[name] = new
+    write_url()
+
+
+def change(settings: dict[str, Any], name: str = CURRENT) -> TrialConfig:
+    """Changes settings of a recipe by dotted path, {"fusion.weight": 0.5}; raises WorkbenchError, changing nothing."""
+    new = with_settings(config(name), settings)
+    set_config(new, name)
+    return new
+
+
+def baseline() -> TrialConfig | None:
+    """The pinned recipe, asked the questions of the current one; None where nothing is pinned."""
+    pinned = _recipes().get(BASELINE)
+    if pinned is None:
+        return None
+    return pinned.model_copy(update={stage: getattr(config(), stage) for stage in VIEW_STAGES})
+
+
+def pin(recipe: TrialConfig | None) -> None:
+    """Pins the baseline; None unpins it."""
+    if recipe is None:
+        _recipes().pop(BASELINE, None)
+    else:
+        _recipes()[BASELINE] = recipe
+    write_url()
+
+
+# --- the address ---------------------------------------------------------------------------------------------------
+
+
+def start(page: str) -> None:
+    """First thing of a run: restores the recipes from the address of a new session, or of a page gone back to."""
+    if "recipes" not in st.session_state:
+        _read_url()
+    elif st.session_state.get("page") != page and any(_own(key) for key in st.query_params):
+        _read_url()  # the browser's back button, or a link that carries settings
+    if st.session_state.get("page") != page:
+        st.session_state.used_recipes = set()
+    st.session_state.page = page
+    write_url()
+
+
+def write_url() -> None:
+    """Makes the address say what differs from the defaults; keys of other widgets are left alone."""
+    recipes, used = _recipes(), st.session_state.get("used_recipes", set())
+    wanted = {}
+    for name, recipe in recipes.items():
+        if name not in (CURRENT, BASELINE) and name not in used:
+            continue
+        changed = difference(recipe, defaults())
+        if name == BASELINE:  # it takes these stages from the current recipe
+            changed = {k: v for k, v in changed.items() if k.partition(".")[0] not in VIEW_STAGES} or {"": "default"}
+        prefix = "" if name == CURRENT else name
+        for path, value in changed.items():
+            wanted[".".join(filter(None, (prefix, path)))] = value if isinstance(value, str) else json.dumps(value)
+    present = {key: st.query_params[key] for key in st.query_params if _own(key)}
+    for key in present.keys() - wanted.keys():
+        del st.query_params[key]
+    if missing := {key: value for key, value in wanted.items() if present.get(key) != value}:
+        st.query_params.update(missing)
+
+
+def _recipes() -> dict[str, TrialConfig]:
+    if "recipes" not in st.session_state:
+        st.session_state.recipes = {CURRENT: defaults()}
+    return st.session_state.recipes
+
+
+def _own(key: str) -> bool:
+    """Is this key of the address a setting: `stage.knob`, `seed`, or `name.stage.knob`?"""
+    head, _, rest = key.partition(".")
+    return key in ("seed", BASELINE) or (head in STAGES and "." in key) or rest.partition(".")[0] in STAGES
+
+
+def _read_url() -> None:
+    settings: dict[str, dict[str, Any]] = {CURRENT: {}}
+    for key in st.query_params:
+        if _own(key):
+            head, _, rest = key.partition(".")
+            name, path = (CURRENT, key) if head in STAGES else (head, rest)
+            values = settings.setdefault(name, {})
+            if path:
+                values[path] = _value(st.query_params[key])
+    st.session_state.recipes, notes = {}, []
+    for name, values in settings.items():
+        st.session_state.recipes[name] = _valid(values, notes)
+    st.session_state.notes = notes
+
+
+def _value(text: str) -> Any:
+    """Numbers and words are left to the config's own validation; only null, lists and mappings need reading."""
+    try:
+        return json.loads(text) if text == "null" or text[:1] in ("[", "{") else text
+    except ValueError:
+        return text
+
+
+def _valid(settings: dict[str, Any], notes: list[str]) -> TrialConfig:
+    """The recipe of these settings; what is not valid is left out and noted, the rest of the view is kept."""
+    try:
+        return with_settings(defaults(), settings)
+    except WorkbenchError:
+        pass
+    recipe = defaults()
+    for path, value in sorted(settings.items(), key=lambda item: not item[0].endswith(".part")):
+        try:
+            recipe = with_settings(recipe, {path: value})
+        except WorkbenchError as error:
+            notes.append(f"{path}={value}: {error.what}")
+    return recipe
+
+
+def take_notes() -> list[str]:
+    """What the address asked for and could not get; told once."""
+    return st.session_state.pop("notes", [])

@@ -1,0 +1,145 @@
+"""Metric cards, the status strip, and the states a page can be in. All text is escaped."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import NamedTuple
+
+import streamlit as st
+
+from core.errors import WorkbenchError
+
+
+class Delta(NamedTuple):
+    """A difference to the baseline: the mean difference, its interval and the p value of the paired test."""
+
+    value: float
+    low: float
+    high: float
+    p: float | None = None
+
+
+class Card(NamedTuple):
+    """One number with its uncertainty. value None: could not be measured, `note` says why."""
+
+    label: str
+    value: float | None
+    interval: tuple[float, float] | None = None
+    delta: Delta | None = None
+    n: int | None = None
+    of: int | None = None  # coverage: n of so many; equal to n where all could be measured
+    unit: str = ""
+    digits: int = 3
+    direction: int = 1  # 1: higher is better, -1: lower is better
+    note: str = ""
+    help: str = ""
+
+
+def row(cards: Iterable[Card]) -> None:
+    st.html(f'<div class="gw gw-cards">{"".join(map(card_html, cards))}</div>')
+
+
+def card_html(card: Card) -> str:
+    def number(value: float, sign: str = "") -> str:
+        return f"{value:{sign},.{card.digits}f}".replace("-", "\u2212")  # a real minus: as wide as the plus
+
+    arrow = " \u2191" if card.direction > 0 else " \u2193"
+    lines = [f'<div class="gw-label" title="{escape(card.help or card.label)}">{escape(card.label)}{arrow}</div>']
+    if card.value is None:
+        lines.append('<div class="gw-value">\u2013</div>')
+        lines.append(f'<div class="gw-small">{escape(card.note or "not measured")}</div>')
+        return f'<div class="gw-card">{"".join(lines)}</div>'
+    unit = f'<span class="gw-unit">{escape(card.unit)}</span>' if card.unit else ""
+    lines.append(f'<div class="gw-value">{number(card.value)}{unit}</div>')
+    if card.interval:
+        lines.append(f'<div class="gw-small">{number(card.interval[0])} to {number(card.interval[1])}</div>')
+    if card.n is not None:
+        coverage = f"n {card.n:,}" if card.of in (None, card.n) else f"n {card.n:,} of {card.of:,}"
+        lines.append(f'<div class="gw-small">{coverage}</div>')
+    if card.note:
+        lines.append(f'<div class="gw-small">{escape(card.note)}</div>')
+    if card.delta:
+        d = card.delta
+        distinct = d.low > 0 or d.high < 0
+        better = d.value * card.direction > 0
+        arrow = "" if not distinct else "\u25b2 " if d.value > 0 else "\u25bc "
+        p = "" if d.p is None else ", p&nbsp;&lt;&nbsp;0.001" if d.p < 0.001 else f", p&nbsp;{d.p:.3f}"
+        style = ("up" if better else "down") if distinct else ""
+        lines.append(
+            f'<div class="gw-delta {style}"><b>{arrow}{number(d.value, "+")}</b> '
+            f"[{number(d.low)}, {number(d.high)}] vs baseline{p}</div>"
+        )
+    return f'<div class="gw-card">{"".join(lines)}</div>'
+
+
+def page_title(title: str, question: str) -> None:
+    """The title and the one sentence that says which question the page answers."""
+    st.title(title, anchor=False)
+    st.caption(question)
+
+
+def status_strip(facts: Iterable[str]) -> None:
+    """Short facts on one line: corpus and size, questions, device, time of the last computation."""
+    st.html('<div class="gw gw-strip">' + "".join(f"<span>{escape(f)}</span>" for f in facts if f) + "</div>")
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> None:
+    """Label and value, one a line."""
+    rows = "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>" for k, v in pairs if v not in ("", None))
+    st.html(f'<dl class="gw gw-facts">{rows}</dl>')
+
+
+def empty(what: str, why: str, button: str = "", *, key: str = "", icon: str | None = None, **event) -> bool:
+    """What will be here, why it is not, and the one button that fills it. True when the button was pressed."""
+    st.html(f'<div class="gw gw-empty"><h4>{escape(what)}</h4><p>{escape(why)}</p></div>')
+    return bool(button) and st.button(button, key=key or f"empty/{what}", icon=icon, type="primary", **event)
+
+
+def problem(error: Exception) -> None:
+    """A WorkbenchError on a page: what, where, what to do. No traceback."""
+    what, where, todo = (getattr(error, name, "") for name in ("what", "where", "todo"))
+    # escaped for markdown too: the text may quote a file or a model
+    lines = [f"**{plain(what or str(error))}**", f"Where: {plain(where)}" if where else "", plain(todo)]
+    st.error("\n\n".join(filter(None, lines)), icon=":material/error:")
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Whatever fails inside is told to the person and the app lives on. The frame has it around each page; a fragment
+    that reruns by itself needs its own."""
+    try:
+        yield
+    except WorkbenchError as error:
+        problem(error)
+    except Exception as error:
+        if type(error).__module__.startswith("streamlit"):
+            raise  # a fragment's failure, already shown
+        import traceback
+
+        st.error(f"**This page met an unexpected error ({plain(type(error).__name__)}).** The rest of the app works "
+                 "on, and nothing stored is affected.", icon=":material/error:")  # fmt: skip
+        with st.expander("Details, for a report"):
+            st.code("".join(traceback.format_exception(error)), language="text", wrap_lines=True)
+
+
+def plain(text: str) -> str:
+    """Markdown that shows the text as it is: no images are loaded, no links made."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|<>$~:" else c for c in text).replace("\n", "  \n")
+
+
+def duration(seconds: float) -> str:
+    """Seconds below a minute, min:s above; milliseconds below a second."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} min"
+
+
+def size(num_bytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if num_bytes < 1000 or unit == "GB":
+            return f"{num_bytes:.0f} {unit}" if unit == "B" or num_bytes >= 10 else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return ""

@@ -1,0 +1,258 @@
+"""The one look of every chart, and its export menu.
+
+Figures are plain plotly mappings: building and sending one costs about two milliseconds, which a slider can afford.
+The app's theme colours text and grid, light and dark; systems bring their own colour and keep it everywhere.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+# Okabe and Ito's palette, safe for colour-blind readers, in this order everywhere
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+BASELINE = "#767676"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+HEIGHT = 300
+WIDTH_PRINT, HEIGHT_PRINT = 640, 400
+Figure = dict[str, Any]
+
+
+def figure(traces: list[dict], x: str = "", y: str = "", *, height: int = HEIGHT, legend: bool | None = None,
+           **layout: Any) -> Figure:  # fmt: skip
+    """A figure in the app's look. x, y: titles of the axes with their units."""
+    legend = sum(t.get("showlegend", True) for t in traces) > 1 if legend is None else legend
+    base = {
+        "height": height, "margin": {"l": 56, "r": 16, "t": 30 if legend else 12, "b": 44}, "showlegend": legend,
+        "font": {"family": FONT, "size": 12}, "hovermode": "closest", "dragmode": "zoom", "colorway": list(COLORS),
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
+                   "font": {"size": 12}, "title": {"text": ""}},
+        "xaxis": _axis(x) | {"showgrid": False, "showline": True, "ticks": "outside", "ticklen": 4},
+        "yaxis": _axis(y) | {"showgrid": True, "showline": False, "automargin": True},
+    }  # fmt: skip
+    for key, value in layout.items():
+        base[key] = {**base[key], **value} if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+    return {"data": traces, "layout": base}
+
+
+def line(
+    x: Sequence[float], y: Sequence[float], *, name: str = "", low: Sequence[float] | None = None,
+    high: Sequence[float] | None = None, current: float | None = None, color: str = COLORS[0], dash: str = "solid",
+    hover: str = "",
+) -> list[dict]:  # fmt: skip
+    """Traces of one curve: its interval as a band and the point at x == `current` ringed. Join lists for more curves.
+
+    hover: a plotly template for a point, "%{x}: %{y:.3f}" by default.
+    """
+    x, y, name = list(x), list(y), _safe(name)
+    traces = []
+    if low is not None and high is not None:
+        band = {"x": x + x[::-1], "y": list(high) + list(low)[::-1]}
+        traces.append({"type": "scatter", **band, "mode": "lines", "fill": "toself", "line": {"width": 0},
+                       "fillcolor": _faint(color, 0.16), "hoverinfo": "skip", "showlegend": False,
+                       "legendgroup": name})  # fmt: skip
+    traces.append(
+        {"type": "scatter", "x": x, "y": y, "name": name, "mode": "lines+markers" if len(x) <= 60 else "lines",
+         "line": {"color": color, "width": 2, "dash": dash}, "marker": {"size": 5, "color": color},
+         "legendgroup": name, "showlegend": bool(name),
+         "hovertemplate": (hover or "%{x}: %{y:.3f}") + f"<extra>{name}</extra>"}
+    )  # fmt: skip
+    if current is not None and current in x:
+        traces.append(_ring(current, y[x.index(current)], color, name))
+    return traces
+
+
+def bars(
+    labels: Sequence[str], groups: Mapping[str, Sequence[float | None]], *, errors: Mapping[str, Sequence] | None = None,
+    colors: Mapping[str, str] | None = None, horizontal: bool = False, hover: str = "",
+) -> list[dict]:  # fmt: skip
+    """Grouped bars: one group a system, one bar a label. errors: (low, high) for each bar of a group, drawn as whiskers."""
+    traces = []
+    for i, (name, values) in enumerate(groups.items()):
+        color, shown = (colors or {}).get(name) or COLORS[i % len(COLORS)], _safe(name)
+        along, across = ("x", "y") if horizontal else ("y", "x")
+        trace = {"type": "bar", along: list(values), across: [str(label) for label in labels], "name": shown,
+                 "orientation": "h" if horizontal else "v", "marker": {"color": color},
+                 "hovertemplate": (hover or f"%{{{across}}}: %{{{along}:.3f}}") + f"<extra>{shown}</extra>"}  # fmt: skip
+        if errors and name in errors:
+            pairs = list(zip(values, errors[name], strict=True))
+            trace[f"error_{along}"] = {
+                "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": BASELINE,
+                "array": [None if v is None or e is None else e[1] - v for v, e in pairs],
+                "arrayminus": [None if v is None or e is None else v - e[0] for v, e in pairs],
+            }  # fmt: skip
+        traces.append(trace)
+    return traces
+
+
+def histogram(values: Sequence[float], *, name: str = "", bins: int = 40, color: str = COLORS[0],
+              span: tuple[float, float] | None = None) -> list[dict]:  # fmt: skip
+    """Counts in equal bins, computed here: the page sends forty bars, not every value. Share `span` to compare two."""
+    import numpy as np
+
+    name = _safe(name)
+    counts, edges = np.histogram(np.asarray(values, float), bins=bins, range=span)
+    return [
+        {"type": "bar", "x": ((edges[:-1] + edges[1:]) / 2).tolist(), "y": counts.tolist(), "name": name,
+         "width": np.diff(edges).tolist(), "marker": {"color": color, "line": {"width": 0}}, "showlegend": bool(name),
+         "opacity": 0.75 if name else 1.0,
+         "customdata": np.stack([edges[:-1], edges[1:]], 1).tolist(),
+         "hovertemplate": "%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,}" + f"<extra>{name}</extra>"}
+    ]  # fmt: skip
+
+
+def scatter(
+    x: Sequence[float], y: Sequence[float], *, ids: Sequence[str] | None = None, name: str = "",
+    color: str = COLORS[0], faint: bool = False, current: int | None = None, hover: str = "",
+) -> list[dict]:  # fmt: skip
+    """Points with their ids on hover; the point at position `current` is ringed."""
+    name = _safe(name)
+    ids = [str(i) for i in ids] if ids is not None else [str(i) for i in range(len(x))]
+    traces = [
+        {"type": "scatter", "x": list(x), "y": list(y), "name": name, "mode": "markers", "customdata": ids,
+         "hovertext": [_safe(i) for i in ids],  # plotly reads markup there
+         "marker": {"size": 7, "color": color, "opacity": 0.3 if faint else 0.85}, "showlegend": bool(name),
+         "hovertemplate": (hover or "%{hovertext}<br>%{x:.4g}, %{y:.3f}") + f"<extra>{name}</extra>"}
+    ]  # fmt: skip
+    if current is not None:
+        traces.append(_ring(x[current], y[current], color, name))
+    return traces
+
+
+def pareto(
+    x: Sequence[float], y: Sequence[float], *, ids: Sequence[str] | None = None, x_direction: int = -1,
+    y_direction: int = 1, current: int | None = None, name: str = "Frontier", color: str = COLORS[0],
+) -> list[dict]:  # fmt: skip
+    """All points faint, the ones that no other beats in both directions joined by a solid step line."""
+    name, best = _safe(name), frontier(x, y, x_direction, y_direction)
+    shape = "hv" if (x_direction < 0) == (y_direction > 0) else "vh"
+    solid = {"type": "scatter", "x": [x[i] for i in best], "y": [y[i] for i in best], "name": name,
+             "mode": "lines+markers", "line": {"color": color, "width": 2, "shape": shape},
+             "marker": {"size": 8, "color": color}, "hoverinfo": "skip"}  # fmt: skip
+    return [solid, *scatter(x, y, ids=ids, name="", color=color, faint=True, current=current)]
+
+
+def frontier(x: Sequence[float], y: Sequence[float], x_direction: int = -1, y_direction: int = 1) -> list[int]:
+    """Positions of the points that are not dominated, from the best x on (-1: smaller is better)."""
+    order = sorted(range(len(x)), key=lambda i: (-x_direction * x[i], -y_direction * y[i]))
+    best, kept = None, []
+    for i in order:
+        if best is None or y[i] * y_direction > best:
+            best = y[i] * y_direction
+            kept.append(i)
+    return kept
+
+
+def mark_line(at: float, text: str, *, vertical: bool = False, color: str = BASELINE) -> dict:
+    """Layout additions that draw a dashed reference line: figure(..., **mark_line(0.9, "baseline"))."""
+    along, across = ("y", "x") if vertical else ("x", "y")
+    shape = {"type": "line", f"{across}0": at, f"{across}1": at, f"{along}0": 0, f"{along}1": 1,
+             f"{along}ref": "paper", "line": {"color": color, "width": 1.2, "dash": "dash"}}  # fmt: skip
+    note = {"text": _safe(text), across: at, along: 1, f"{along}ref": "paper", "showarrow": False,
+            "xanchor": "left" if vertical else "right", "yanchor": "top" if vertical else "bottom",
+            "font": {"size": 11, "color": color}}  # fmt: skip
+    return {"shapes": [shape], "annotations": [note]}
+
+
+def show(
+    chart: Figure, name: str, *, data: Sequence[Mapping] | Any = None, config: Any = None, command: str = "",
+    title: str = "", caption: str = "", key: str = "", on_select: Any = "ignore",
+) -> Any:  # fmt: skip
+    """Draws a chart under its title, with the export menu in the upper right corner.
+
+    name: file name of what is exported.  data: rows (mappings or a DataFrame) behind the chart, for CSV.  config,
+    command: the recipe and the command that reproduce it.  on_select="rerun": returns what was selected.
+    """
+    key = key or name
+    heading, menu = st.columns([1, 0.12], vertical_alignment="center", gap=None, wrap=False)
+    heading.html(f'<div class="gw gw-title"><span>{_safe(title or name)}</span><small>{_safe(caption)}</small></div>')
+    with menu.container(horizontal_alignment="right"):
+        export_menu(chart, name, data=data, config=config, command=command, title=title, key=key)
+    return st.plotly_chart(
+        chart, key=f"chart/{key}", on_select=on_select, theme="streamlit", alt=title or name,
+        config={"displaylogo": False, "displayModeBar": "hover", "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+                "toImageButtonOptions": {"format": "svg", "filename": name}},
+    )  # fmt: skip
+
+
+def export_menu(
+    chart: Figure, name: str, *, data: Any = None, config: Any = None, command: str = "", title: str = "", key: str = "",
+) -> None:  # fmt: skip
+    """PDF, SVG, PNG, CSV, the config and the command. Nothing is computed before its button is pressed."""
+    from core.report import figures
+
+    with st.popover("", icon=":material/download:", type="tertiary", help="Export", key=f"export/{key}"):
+        with st.container(horizontal=True, gap="xsmall"):
+            able = figures.find_browser() is not None
+            for format in ("pdf", "svg", "png") if able else ():
+                st.download_button(
+                    format.upper(), lambda format=format: figures.export(_printed(chart, title), format, WIDTH_PRINT,
+                                                                         HEIGHT_PRINT),
+                    f"{name}.{format}", figures.MIME[format], key=f"export/{key}/{format}", on_click="ignore",
+                )  # fmt: skip
+            if data is not None:
+                st.download_button("CSV", lambda: to_csv(data), f"{name}.csv", "text/csv", key=f"export/{key}/csv",
+                                   on_click="ignore")  # fmt: skip
+            if config is not None:
+                st.download_button("Config", lambda: _yaml(config), f"{name}.yaml", "text/yaml",
+                                   key=f"export/{key}/yaml", on_click="ignore")  # fmt: skip
+        if not able:
+            st.caption(figures.WITHOUT_BROWSER)
+        if command:
+            st.caption("The command that computes this")
+            st.code(command, language="bash", wrap_lines=True)
+
+
+def to_csv(data: Any) -> str:
+    """Rows (mappings, or a DataFrame) as CSV text. A cell that a spreadsheet would run as a formula is quoted."""
+    if hasattr(data, "to_dict"):
+        data = data.to_dict("records")
+    rows = [dict(row) for row in data]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _printed(chart: Figure, title: str) -> Figure:
+    """The chart with its title, which on the page stands above it."""
+    layout = dict(chart["layout"])
+    if title:
+        layout["title"] = {"text": _safe(title)}
+    return {"data": chart["data"], "layout": layout}
+
+
+def _yaml(config: Any) -> str:
+    import yaml
+
+    mapping = config.model_dump(mode="json") if hasattr(config, "model_dump") else config
+    return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)
+
+
+def _axis(title: str) -> dict:
+    return {"title": {"text": _safe(title), "standoff": 8, "font": {"size": 12}}, "zeroline": False,
+            "tickfont": {"size": 12}}  # fmt: skip
+
+
+def _ring(x: float, y: float, color: str, group: str) -> dict:
+    return {"type": "scatter", "x": [x], "y": [y], "mode": "markers", "showlegend": False, "hoverinfo": "skip",
+            "legendgroup": group, "marker": {"symbol": "circle-open", "size": 15, "color": color,
+                                             "line": {"width": 2.5, "color": color}}}  # fmt: skip
+
+
+def _faint(color: str, alpha: float) -> str:
+    r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({r},{g},{b},{alpha})"
+
+
+def _safe(text: str) -> str:
+    """plotly reads a little HTML in texts: names of corpora and questions are not markup."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

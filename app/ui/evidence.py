@@ -1,0 +1,150 @@
+"""Text from documents and models as escaped HTML: gold evidence underlined, query terms bold, citations as chips.
+
+Every page draws text through here, so that one colour means one thing, and so that no text of a corpus or a model is
+ever taken for markup.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import NamedTuple
+
+import streamlit as st
+
+CUT = 420  # characters of a passage shown before it is opened: about five lines
+# words too common to be worth marking in a passage
+COMMON = frozenset(
+    "a an and are as at be been but by can could did do does for from had has have how i if in into is it its may of "
+    "on or our should so such than that the their them then there these they this to was we were what when where "
+    "which who whom whose why will with would you your".split()
+)
+
+
+class Mark(NamedTuple):
+    """Characters [start, end) shown in the style of a CSS class: "gold", "term", "a", "b", "ab", "edge"."""
+
+    start: int
+    end: int
+    style: str
+
+
+def marked(text: str, marks: Iterable[Mark], begin: int = 0, end: int | None = None) -> str:
+    """HTML of text[begin:end] with marks, which may overlap (positions refer to the whole text)."""
+    end = len(text) if end is None else end
+    inside = [Mark(max(m.start, begin), min(m.end, end), m.style) for m in marks if m.start < end and m.end > begin]
+    cuts = sorted({begin, end, *(m.start for m in inside), *(m.end for m in inside)})
+    opening, closing = {}, {}
+    for mark in inside:
+        opening.setdefault(mark.start, []).append(mark.style)
+        closing.setdefault(mark.end, []).append(mark.style)
+    active: list[str] = []
+    pieces = []
+    for here, there in zip(cuts, cuts[1:], strict=False):
+        for style in closing.get(here, ()):
+            active.remove(style)
+        active += opening.get(here, ())
+        piece = escape(text[here:there])
+        classes = " ".join(f"gw-{style}" for style in dict.fromkeys(active))
+        pieces.append(f'<span class="{classes}">{piece}</span>' if classes else piece)
+    return "".join(pieces)
+
+
+def gold_marks(text_start: int, text_end: int, gold: Iterable, document_id: str | None = None) -> list[Mark]:
+    """Gold evidence (records.Gold) of a document as marks of the text that starts at `text_start` in it."""
+    return [
+        Mark(max(g.start, text_start) - text_start, min(g.end, text_end) - text_start, "gold")
+        for g in gold
+        if (document_id is None or g.document_id == document_id) and g.start < text_end and g.end > text_start
+        and g.grade > 0
+    ]  # fmt: skip
+
+
+def term_marks(text: str, query: str) -> list[Mark]:
+    """Where words of the query occur in the text, inflections by a final s left aside."""
+    words = {w.removesuffix("s") for w in re.findall(r"\w+", query.lower()) if w not in COMMON and len(w) > 1}
+    if not words:
+        return []
+    pattern = r"\b(?:" + "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True)) + r")s?\b"
+    return [Mark(m.start(), m.end(), "term") for m in re.finditer(pattern, text, re.IGNORECASE)]
+
+
+def text_html(text: str, marks: Sequence[Mark] = (), cut: int = CUT) -> str:
+    """Text with marks; a long one is cut around its first gold mark and opens on a click."""
+    if len(text) <= cut * 1.25:
+        return f'<div class="gw-text">{marked(text, marks)}</div>'
+    first = min((m.start for m in marks if m.style == "gold"), default=0)
+    begin = 0 if first < cut * 0.8 else _word_start(text, first - cut // 4)
+    end = _word_start(text, begin + cut)
+    short = f"{'…' if begin else ''}{marked(text, marks, begin, end).rstrip()}…"
+    return (
+        f'<div class="gw-text"><details><summary>{short} <span class="gw-more">{len(text):,} characters, '
+        f"open</span></summary>{marked(text, marks)}</details></div>"
+    )
+
+
+def passage_html(
+    text: str, *, title: str = "", facts: Iterable[str] = (), gold: Sequence[Mark] = (), query: str = "",
+    number: int | None = None, relevant: bool | None = None, cut: int = CUT,
+) -> str:  # fmt: skip
+    """A retrieved passage in its box. gold: marks relative to `text`; number: its citation; relevant: green edge."""
+    relevant = bool(gold) if relevant is None else relevant
+    head = [f'<span class="gw-chip">{number}</span>'] if number is not None else []
+    head += [f'<span class="name">{escape(title)}</span>'] if title else []
+    head += [f"<span>{escape(fact)}</span>" for fact in facts if fact]
+    return (
+        f'<div class="gw gw-passage{" relevant" if relevant else ""}">'
+        f'<div class="gw-head">{"".join(head)}</div>{text_html(text, [*gold, *term_marks(text, query)], cut)}</div>'
+    )
+
+
+def hit_html(hit, *, gold: Iterable = (), query: str = "", number: int | None = None, cut: int = CUT) -> str:
+    """A records.Hit: rank, score of each retriever, page. gold: records.Gold of the question."""
+    marks = gold_marks(hit.start, hit.end, gold, hit.document_id)
+    facts = [f"rank {hit.rank}", f"score {hit.score:.3f}"]
+    facts += [f"{name} {score:.3f}" for name, score in hit.scores.items()]
+    facts += [f"page {hit.page}"] if hit.page else []
+    return passage_html(hit.text, title=hit.title or hit.document_id, facts=facts, gold=marks, query=query,
+                        number=number, cut=cut)  # fmt: skip
+
+
+def answer_html(text: str, num_passages: int) -> str:
+    """An answer with its citations [1], [2, 3] as numbered chips; numbers that no passage has are struck through."""
+
+    def chips(match: re.Match) -> str:
+        numbers = [int(n) for n in re.findall(r"\d+", match.group())]
+        return " ".join(
+            f'<span class="gw-chip{"" if 1 <= n <= num_passages else " bad"}">{n}</span>' for n in numbers
+        )
+
+    body = re.sub(r"\[\d+(?:\s*[,;]\s*\d+)*\]", chips, escape(text))
+    return f'<div class="gw gw-text">{body}</div>'
+
+
+def document_html(text: str, gold: Iterable = (), chunks: Iterable[tuple[int, int]] = (), query: str = "",
+                  height: bool = True) -> str:  # fmt: skip
+    """A whole document: chunks in two alternating colours, what two chunks share in a third, gold underlined."""
+    marks, last = [], 0
+    for i, (start, end) in enumerate(chunks):
+        fresh = max(start, last)
+        if start < last:
+            marks.append(Mark(start, min(last, end), "ab"))
+        if fresh < end:
+            marks.append(Mark(fresh, end, "ab"[i % 2]))
+        marks.append(Mark(start, min(start + 1, end), "edge"))
+        last = max(last, end)
+    marks += [Mark(g.start, g.end, "gold") for g in gold if g.grade > 0]
+    marks += term_marks(text, query)
+    return f'<div class="gw {"gw-scroll" if height else ""}"><div class="gw-text">{marked(text, marks)}</div></div>'
+
+
+def show(html: str | Iterable[str]) -> None:
+    """Draws what the functions above return."""
+    body = html if isinstance(html, str) else "".join(html)
+    if body:
+        st.html(body)
+
+
+def _word_start(text: str, position: int) -> int:
+    """The next beginning of a word at or after the position, if one is near."""
+    space = re.compile(r"\s").search(text, position, position + 40)
+    return space.end() if space else min(position, len(text))

@@ -1,0 +1,322 @@
+"""Forms of the recipe, built from the fields of the stage's config alone: a new knob or part needs no edit here.
+
+A form shows the recipe that `app.session` holds under a name and changes it there, in callbacks, so that the run that
+follows a click already works with the new recipe.
+"""
+
+import math
+from functools import lru_cache
+from types import UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import streamlit as st
+
+from app import session
+from core import registry
+from core.config import PartConfig, TrialConfig
+from core.errors import WorkbenchError
+
+# stage of the recipe -> kind of its parts
+KINDS = {"chunking": "chunker", "embedding": "encoder", "sparse": "sparse", "index": "index", "fusion": "fusion",
+         "generation": "generator"}  # fmt: skip
+TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", "sparse": "Sparse retrieval",
+          "index": "Dense index", "retrieval": "Retrieval", "fusion": "Fusion", "context": "Context",
+          "generation": "Generation", "evaluation": "Evaluation"}  # fmt: skip
+REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
+RETRIEVAL_STAGES = ("chunking", "embedding", "index", "sparse", "retrieval", "fusion", "evaluation")
+PRESETS = {
+    "BM25": {"fusion": "sparse_only"},
+    "Dense": {"fusion": "dense_only"},
+    "Hybrid, RRF": {"fusion": "rrf"},
+    "Hybrid, convex": {"fusion": "convex"},
+}
+
+
+class Knob(NamedTuple):
+    """What a widget needs to know of a field."""
+
+    name: str
+    label: str
+    unit: str
+    help: str
+    kind: str  # "choice", "switch", "slider", "grid", "number", "text"
+    options: tuple = ()  # of a choice or a grid
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    whole: bool = False
+    optional: bool = False
+
+
+@lru_cache(maxsize=None)
+def knobs(model: type) -> tuple[Knob, ...]:
+    """The knobs of a config class in the order of its fields; fields of a kind no widget fits are left out."""
+    return tuple(filter(None, (_knob(name, field) for name, field in model.model_fields.items() if name != "part")))
+
+
+def stage_form(
+    stage: str, *, name: str = session.CURRENT, apply: bool | None = None, baseline: TrialConfig | None = None,
+    cost: str = "", expanded: bool = False, only: tuple[str, ...] = (),
+) -> TrialConfig:  # fmt: skip
+    """One stage of the recipe `name` as an expander; returns the recipe.
+
+    apply: settings take effect on a button (default: for stages that re-embed).  cost: what a change costs, in a few
+    words ("about 12 s").  baseline: a dot marks a stage that differs from it.  only: these knobs and no others.
+    """
+    apply = stage in REEMBEDS if apply is None else apply
+    recipe = session.config(name)
+    value = getattr(recipe, stage)
+    label = f"**{TITLES.get(stage, stage.capitalize())}** {describe(value)}"
+    if baseline is not None and getattr(baseline, stage) != value:
+        label = f":blue[●] {label}"
+    if stage in REEMBEDS or cost:
+        label += f" :gray-badge[:material/bolt: {cost or 're-embeds'}]"
+    # a stable key: the label changes with every setting and must not close the expander
+    with st.expander(label, expanded=expanded, key=f"{name}/{stage}"):
+        if apply:
+            _applied(stage, value, name, only)
+        else:
+            _live(stage, value, name, only)
+        if problem := st.session_state.get(f"{name}/{stage}!"):
+            st.warning(problem, icon=":material/error:")
+    return session.config(name)
+
+
+def recipe_form(
+    stages: tuple[str, ...] = RETRIEVAL_STAGES, *, name: str = session.CURRENT, costs: dict[str, str] | None = None,
+    open_stage: str = "", show_presets: bool = True,
+) -> TrialConfig:  # fmt: skip
+    """Presets and one expander a stage, in the order given; returns the recipe."""
+    if show_presets:
+        presets(name)
+    pinned = session.baseline()
+    for stage in stages:
+        stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage)
+    return session.config(name)
+
+
+def presets(name: str = session.CURRENT) -> None:
+    """A row of known recipes; the one in use is marked."""
+    known = registry.parts("fusion")
+    current = session.config(name).fusion.part
+    offered = {title: settings for title, settings in PRESETS.items() if settings["fusion"] in known}
+    with st.container(horizontal=True, gap="xsmall"):
+        for title, settings in offered.items():
+            chosen = settings["fusion"] == current
+            st.button(title, key=f"{name}/preset/{title}", type="primary" if chosen else "secondary",
+                      on_click=_preset, args=(name, settings))  # fmt: skip
+
+
+def describe(value: Any) -> str:
+    """A stage's choice in a few words: "recursive, 256 tokens, overlap 32"."""
+    words = [value.part.replace("_", " ")] if isinstance(value, PartConfig) else []
+    for knob in knobs(type(value))[:3]:
+        chosen = getattr(value, knob.name)
+        if chosen in (None, "", "none", "auto"):
+            continue
+        if knob.kind == "switch":
+            words += [knob.label.lower()] if chosen else []
+        elif knob.unit and len(words) == 1 and isinstance(value, PartConfig):  # the size a part is known by
+            words.append(f"{_number(chosen)} {knob.unit}")
+        elif knob.kind == "choice":
+            words.append(str(chosen).replace("_", " "))
+        else:
+            words.append(f"{_lower(knob.label)} {_number(chosen)}")
+    return ", ".join(words)
+
+
+def describe_recipe(recipe: TrialConfig) -> str:
+    """A whole recipe in a line, for the sidebar and tables."""
+    stages = [recipe.chunking, recipe.fusion] if hasattr(recipe, "chunking") else []
+    return " · ".join(describe(stage) for stage in stages)
+
+
+def last_changed() -> str:
+    """The setting that was changed last, "fusion.weight"; "" before the first change."""
+    return st.session_state.get("last_changed", "")
+
+
+def points(knob: Knob, current: Any, most: int = 21) -> list:
+    """Values over a knob's whole range, the current one among them: the points of a trade-off curve."""
+    if knob.options:
+        stops = list(knob.options)
+    else:
+        count = min(most, round((knob.high - knob.low) / knob.step) + 1)
+        stops = [knob.low + (knob.high - knob.low) * i / (count - 1) for i in range(count)]
+        stops = [round(stop) if knob.whole else round(round(stop / knob.step) * knob.step, 10) for stop in stops]
+    return sorted({*stops, current}) if all(isinstance(stop, int | float) for stop in stops) else stops
+
+
+# --- the two ways a change takes effect ------------------------------------------------------------------------------
+
+
+def _live(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
+    """Each widget changes the recipe at once."""
+    if stage in KINDS:
+        key = f"{name}/{stage}.part"
+        show_value(key, value.part)
+        _part_box(stage, value.part, key, on_change=_changed, args=(name, stage, "part", key))
+    for knob in knobs(type(value)):
+        if not only or knob.name in only:
+            key = f"{name}/{stage}.{value.part}.{knob.name}" if stage in KINDS else f"{name}/{stage}.{knob.name}"
+            show_value(key, getattr(value, knob.name))
+            _widget(knob, key, on_change=_changed, args=(name, stage, knob.name, key))
+
+
+def _applied(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
+    """The widgets hold a draft; the button makes it the recipe. The draft follows when the recipe changes elsewhere."""
+    shown = f"{name}/{stage}?"
+    fresh = st.session_state.get(shown) != value
+    st.session_state[shown] = value
+    model = type(value)
+    if stage in KINDS:
+        key = f"{name}/{stage}.part?"
+        show_value(key, value.part, fresh)
+        _part_box(stage, st.session_state[key], key)
+        model = registry.find(KINDS[stage], st.session_state[key])
+    draft = value if model is type(value) else model()
+    with st.form(f"{name}/{stage}#", border=False):
+        keys = {}
+        for knob in knobs(model):
+            if not only or knob.name in only:
+                keys[knob.name] = f"{name}/{stage}.{getattr(draft, 'part', '')}.{knob.name}?"
+                show_value(keys[knob.name], getattr(draft, knob.name), fresh and model is type(value))
+                _widget(knob, keys[knob.name])
+        st.form_submit_button("Apply", type="primary", icon=":material/bolt:", key=f"{name}/{stage}/apply",
+                              on_click=_apply, args=(name, stage, getattr(draft, "part", None), keys))  # fmt: skip
+
+
+def show_value(key: str, value: Any, always: bool = True) -> None:
+    """Lets the widget `key` show `value` in this run; equal values are not sent again (that would drop a draft)."""
+    if key not in st.session_state or (always and st.session_state[key] != value):
+        st.session_state[key] = value
+
+
+def _changed(name: str, stage: str, knob: str, key: str) -> None:
+    _try_change(name, stage, {f"{stage}.{knob}": st.session_state[key]})
+
+
+def _apply(name: str, stage: str, part: str | None, keys: dict[str, str]) -> None:
+    settings = {f"{stage}.{knob}": st.session_state[key] for knob, key in keys.items()}
+    if part:
+        settings[f"{stage}.part"] = part
+    _try_change(name, stage, settings)
+
+
+def _preset(name: str, settings: dict[str, str]) -> None:
+    for stage, part in settings.items():
+        _try_change(name, stage, {f"{stage}.part": part})
+
+
+def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
+    st.session_state.pop(f"{name}/{stage}!", None)
+    try:
+        session.change(settings, name)
+        if len(settings) == 1:
+            st.session_state["last_changed"] = next(iter(settings))
+    except WorkbenchError as error:
+        st.session_state[f"{name}/{stage}!"] = error.what
+
+
+# --- widgets ---------------------------------------------------------------------------------------------------------
+
+
+def _part_box(stage: str, part: str, key: str, **events: Any) -> None:
+    known = registry.parts(KINDS[stage])
+    st.selectbox("Method", list(known), key=key, format_func=lambda n: n.replace("_", " "), help=_about(known[part]),
+                 **events)  # fmt: skip
+
+
+def _widget(knob: Knob, key: str, **events: Any) -> Any:
+    label = f"{knob.label} ({knob.unit})" if knob.unit else knob.label
+    shared = {"key": key, "help": knob.help or None, **events}
+    if knob.kind == "choice":
+        return st.selectbox(label, knob.options, format_func=_word, **shared)
+    if knob.kind == "switch":
+        return st.toggle(label, **shared)
+    if knob.kind == "text":
+        return st.text_input(label, **shared)
+    if knob.kind == "grid":
+        options = sorted({*knob.options, st.session_state[key]})
+        return st.select_slider(label, options, format_func=_number, **shared)
+    if knob.kind == "slider":
+        return st.slider(label, knob.low, knob.high, step=knob.step, **shared)
+    return st.number_input(label, knob.low, knob.high, step=knob.step, value=None if knob.optional else "min", **shared)
+
+
+def _knob(name: str, field: Any) -> Knob | None:
+    extra = field.json_schema_extra or {}
+    bounds = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "gt", "le", "lt", "multiple_of")
+              if getattr(rule, key, None) is not None}  # fmt: skip
+    kind, optional = field.annotation, False
+    if get_origin(kind) in (Union, UnionType):
+        inner = [a for a in get_args(kind) if a is not type(None)]
+        if len(inner) != 1:
+            return None
+        kind, optional = inner[0], True
+    unit = extra.get("unit", "")
+    given = {"name": name, "unit": unit, "help": field.description or "", "optional": optional,
+             "label": extra.get("label") or _title(name, unit)}  # fmt: skip
+    if get_origin(kind) is Literal:
+        return Knob(kind="choice", options=(*([None] if optional else []), *get_args(kind)), **given)
+    if kind is bool:
+        return Knob(kind="switch", **given)
+    if kind is str:
+        return Knob(kind="text", **given)
+    if kind not in (int, float):
+        return None
+    return _numeric(kind, bounds, extra.get("step"), given)
+
+
+def _numeric(kind: type, bounds: dict[str, float], step: float | None, given: dict[str, Any]) -> Knob:
+    whole = kind is int
+    step = kind(step or bounds.get("multiple_of") or (1 if whole else 0))
+    low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
+    span = None if low is None or high is None else high - low
+    if not step:
+        step = 0.01 if span is None else 10.0 ** round(math.log10(span / 100))
+    if low is not None and "gt" in bounds:
+        low += step  # the widget's ends are inside the range, the config's need not be
+    if high is not None and "lt" in bounds:
+        high -= step
+    low, high = (None if end is None else kind(round(end, 10)) for end in (low, high))
+    given |= {"low": low, "high": high, "step": step, "whole": whole}
+    if span is None or given["optional"] or span / step > 1e5:
+        return Knob(kind="number", **given)
+    if span / step > 256:
+        return Knob(kind="grid", options=_grid(low, high, given["unit"], kind), **given)
+    return Knob(kind="slider", **given)
+
+
+def _grid(low: float, high: float, unit: str, kind: type) -> tuple:
+    """Stops of a slider over orders of magnitude: 1, 1.5 times powers of two for tokens, 1 2 3 5 7 of ten for others."""
+    if unit == "tokens":
+        stops = [m * 2**e for e in range(1, 21) for m in (1, 1.5)]
+    else:
+        stops = [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 3, 5, 7)]
+    inside = {kind(round(s, 9)) for s in stops if low <= s <= high and (kind is float or s == int(s))}
+    return tuple(sorted({low, high, *inside}))
+
+
+def _title(name: str, unit: str) -> str:
+    words = name.removesuffix(f"_{unit}").replace("_", " ")
+    words = {"max": "Maximum", "min": "Minimum"}.get(words, words)
+    return words if len(words) <= 2 else words[0].upper() + words[1:]
+
+
+def _lower(label: str) -> str:
+    return label if label[:2].isupper() else label[0].lower() + label[1:]
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _word(value: Any) -> str:
+    return "none" if value is None else str(value).replace("_", " ")
+
+
+def _about(part: type) -> str:
+    return (part.__doc__ or "").strip()

@@ -1,0 +1,127 @@
+"""Long work on a page: a verb drained under a bar, and jobs, which outlive the page and are found again after a reload."""
+
+import time
+from collections.abc import Callable, Generator
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards
+from core.records import Progress
+
+# states of a job as core.jobs names them -> as a person reads them
+STATES = {"queued": "waiting to start", "died": "stopped without a word"}
+OVERVIEW = "../pages/overview.py"  # where a job's link leads; relative to app/main.py
+QUIET_S = 0.3  # shorter work shows no bar
+
+
+def drain(work: Generator[Progress, None, Any], label: str = "") -> Any:
+    """Runs a long verb to its end and returns its result; leaving the page or any click cancels it."""
+    started, bar = time.monotonic(), None
+    try:
+        while True:
+            step = next(work)
+            elapsed = time.monotonic() - started
+            if elapsed > QUIET_S:
+                text = f"{label or step.message} · {pace(step.done, step.total, elapsed)}"
+                share = step.done / step.total if step.total else 0.0
+                bar = bar or st.progress(0.0)
+                bar.progress(min(share, 1.0), cards.plain(text))
+    except StopIteration as end:
+        return end.value
+    finally:
+        work.close()
+        if bar is not None:
+            bar.empty()
+
+
+def pace(done: int, total: int, elapsed_s: float) -> str:
+    """Count, rate and time left: "1,200 of 16,407 · 310/s · 49 s left"."""
+    if not done or elapsed_s <= 0:
+        return f"{done:,} of {total:,}" if total else "starting"
+    rate = done / elapsed_s
+    words = [f"{done:,} of {total:,}" if total else f"{done:,}", f"{rate:,.0f}/s" if rate >= 2 else f"{rate:.2g}/s"]
+    if total > done:
+        words.append(f"{cards.duration((total - done) / rate)} left")
+    return " · ".join(words)
+
+
+def _active() -> list[Any]:
+    return [job for job in session.workbench().jobs.list() if job.active]
+
+
+def _bar(job: Any) -> str:
+    elapsed = time.time() - (job.started or job.created)
+    words = [job.message, pace(job.done, job.total, elapsed) if job.active else f"{job.done:,} of {job.total:,}" if job.total else ""]
+    text = escape(" · ".join(filter(None, words)))
+    return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{text}</div>'
+
+
+# --- jobs ------------------------------------------------------------------------------------------------------------
+
+
+def running() -> None:
+    """The running jobs, each a link, for the sidebar; asks again every second while there are any."""
+    if _active():
+        st.fragment(_running, run_every=1.0)()
+
+
+def _running() -> None:
+    active = _active()
+    if not active:
+        st.rerun()  # the whole page: what a job made is there now
+    st.html('<div class="gw gw-small">Running</div>')
+    for job in active:
+        st.page_link(OVERVIEW, label=cards.plain(job.label), icon="spinner", query_params={"job": job.id})
+        st.html(f'<div class="gw gw-job">{_bar(job)}</div>')
+
+
+def watch(job_id: str, *, on_done: Callable[[], None] | None = None) -> None:
+    """One job with its progress, Cancel and Resume. Once it is done `on_done` is called and the page reruns."""
+    job = session.workbench().jobs.get(job_id)
+    st.fragment(_watch, run_every=1.0 if job.active else None)(job_id, on_done)
+
+
+def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
+    with cards.calm():
+        workbench = session.workbench()
+        job = workbench.jobs.get(job_id)
+        with st.container(border=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                status = STATES.get(job.status, job.status)
+                st.html(f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(job.label)}</span>'
+                        f"<span>{status}</span></div>{_bar(job)}</div>")  # fmt: skip
+                if job.active:
+                    st.button("Cancel", key=f"cancel/{job_id}", icon=":material/close:", on_click=workbench.jobs.cancel, args=(job_id,))
+                elif job.status != "done":
+                    st.button("Resume", key=f"resume/{job_id}", icon=":material/restart_alt:", type="primary",
+                              on_click=workbench.jobs.resume, args=(job_id,))  # fmt: skip
+            if job.error:
+                st.text(job.error)
+                with st.expander("What it printed last"):
+                    st.code(workbench.jobs.log_tail(job_id) or "Nothing.", language="text", wrap_lines=True)
+    known = st.session_state.setdefault("job_states", {})
+    if known.get(job_id) not in (None, job.status) and not job.active:
+        if job.status == "done" and on_done:
+            on_done()
+        known[job_id] = job.status
+        st.rerun()  # the whole page: what the job made is there now
+    known[job_id] = job.status
+
+
+def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":material/play_arrow:") -> None:
+    """A button that starts a job of the command line; until the job is done its progress stands in the button's place."""
+    job = latest(arguments)
+    if job and job.status != "done":
+        watch(job.id)
+        return
+    st.button(label, key=f"start/{'/'.join(arguments)}", icon=icon, type="primary", on_click=session.workbench().jobs.start,
+              args=(arguments, title))  # fmt: skip
+
+
+def latest(arguments: list[str]) -> Any:
+    """The newest job whose command begins with these arguments, or None."""
+    jobs = session.workbench().jobs.list()
+    return next((job for job in jobs if list(job.arguments[: len(arguments)]) == arguments), None)

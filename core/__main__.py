@@ -1,0 +1,243 @@
+"""The command line: `python -m core VERB …`. The same verbs as the pages.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. With --json, standard output holds one JSON document and nothing else.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core import config as recipes
+from core import registry
+from core.errors import WorkbenchError
+from core.records import Progress
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    from core.workbench import Workbench, plain
+
+    try:
+        workbench = Workbench()
+        work = options.verb_function(workbench, options)
+        if options.job:
+            from core.jobs.jobs import drive
+
+            drive(work, options.job, workbench.home)
+            return 0
+        result = finish(work, quiet=options.json) if hasattr(work, "send") else work
+    except WorkbenchError as error:
+        if options.json:
+            print(json.dumps({"error": {"what": error.what, "where": error.where, "todo": error.todo}}))
+        else:
+            print(f"Failed: {error.what}" + (f"\n  where: {error.where}" if error.where else "")
+                  + (f"\n  to do: {error.todo}" if error.todo else ""), file=sys.stderr)  # fmt: skip
+        return 1
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("\nCancelled; what was finished is kept.", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(plain(result), ensure_ascii=False, default=str))
+    else:
+        options.show(plain(result))
+    failed = options.verb in ("verify", "doctor") and not _healthy(options.verb, plain(result))
+    return 1 if failed else 0
+
+
+def _healthy(verb: str, result: Any) -> bool:
+    return result["ok"] if verb == "verify" else all(finding["ok"] is not False for finding in result)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m core", description="Groundwork on the command line.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, function: Any, help: str, show: Any = None) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=help, description=help)
+        one.add_argument("--json", action="store_true", help="one JSON document on standard output, nothing else")
+        one.add_argument("--job", default="", help=argparse.SUPPRESS)  # set by a page that started this as a job
+        one.set_defaults(verb_function=function, show=show or show_table)
+        return one
+
+    def recipe(one: argparse.ArgumentParser) -> None:
+        one.add_argument("--dataset", help="name of the corpus, as `datasets` lists it")
+        one.add_argument("--config", type=Path, help="a recipe as YAML")
+        one.add_argument("--set", action="append", default=[], metavar="STAGE.FIELD=VALUE", help="change one setting; repeatable")
+
+    one = verb("list", lambda w, o: listing(o.kind), "the parts of a kind, or all settings")
+    one.add_argument("kind", choices=[*registry.FOLDERS, "settings"])
+    verb("datasets", lambda w, o: w.datasets(), "the corpora at hand and those to download")
+    one = verb("download", lambda w, o: w.library.download(o.dataset), "fetch a data set from its publisher", show_value)
+    one.add_argument("dataset")
+    one = verb("ingest", lambda w, o: w.library.ingest(o.name, o.files, o.questions), "make a corpus of own documents")
+    one.add_argument("name")
+    one.add_argument("files", nargs="+", type=Path)
+    one.add_argument("--questions", type=Path, help="CSV, JSONL, SQuAD JSON or BEIR folder")
+    recipe(verb("prepare", lambda w, o: w.prepare(read_recipe(o)), "chunk, embed and index, so that sliders answer at once", show_value))
+    recipe(verb("run", lambda w, o: run_and_show(w, read_recipe(o)), "measure a recipe and store it as a trial", show_trial))
+    one = verb("sweep", lambda w, o: w.sweep(read_recipe(o), read_grid(o.grid)), "a stored trial for each point of a grid", show_value)
+    recipe(one)
+    one.add_argument("--grid", action="append", default=[], metavar="STAGE.FIELD=A,B,C | START:STOP:STEP", help="repeatable", required=True)
+    one = verb("trials", lambda w, o: w.trials(o.limit), "stored trials, newest first", show_trials)
+    one.add_argument("--limit", type=int, default=50)
+    one = verb("show", lambda w, o: w.show(o.id), "one trial, with its config and raw rankings", show_trial)
+    one.add_argument("id")
+    one = verb("compare", lambda w, o: w.compare(o.a, o.b, o.metric, o.k), "trial B minus trial A, paired by question", show_value)
+    one.add_argument("a")
+    one.add_argument("b")
+    one.add_argument("--metric", default="ndcg_linear", help="as `list metric` names them")
+    one.add_argument("--k", type=int, help="depth (default: that of trial A)")
+    one = verb("search", lambda w, o: w.search(read_recipe(o), o.question), "the ranking for a question", show_hits)
+    one.add_argument("question")
+    recipe(one)
+    one = verb("ask", lambda w, o: w.ask(read_recipe(o), o.question), "an answer with citations", show_answer)
+    one.add_argument("question")
+    recipe(one)
+    one = verb("sql", lambda w, o: sql(w, o.statement), "read-only SQL over everything stored")
+    one.add_argument("statement")
+    verb("verify", lambda w, o: w.store.verify(), "check journal and database", show_value)
+    verb("rebuild", lambda w, o: w.store.rebuild(), "make the database anew from the journal", show_value)
+    one = verb("backup", lambda w, o: w.store.backup(o.file), "journal and database in one file", show_value)
+    one.add_argument("file", type=Path)
+    verb("doctor", lambda w, o: w.doctor(), "what this machine offers, and what to do about what is missing", show_doctor)
+    return parser
+
+
+def read_recipe(options: argparse.Namespace) -> recipes.TrialConfig:
+    mapping: Any = {}
+    if options.config:
+        try:
+            mapping = yaml.safe_load(options.config.read_text("utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise WorkbenchError(f"The recipe cannot be read: {error}", where=str(options.config), todo="Give a YAML file.") from None
+        if not isinstance(mapping, dict):
+            raise WorkbenchError("The recipe is not a mapping of stages.", where=str(options.config), todo="See `show ID` for one.")
+    config = recipes.build(mapping)
+    settings = {"corpus.dataset": options.dataset} if options.dataset else {}
+    for text in options.set:
+        path, equals, value = text.partition("=")
+        if not equals:
+            raise WorkbenchError(f"'{text}' is not STAGE.FIELD=VALUE.", todo="For example --set chunking.size_tokens=128")
+        settings[path] = yaml.safe_load(value)
+    return recipes.with_settings(config, settings)
+
+
+def read_grid(texts: list[str]) -> dict[str, list[Any]]:
+    """{"fusion.weight": [0.0, 0.1, …]} from "fusion.weight=0:1:0.1" (both ends included) or "…=a,b,c"."""
+    grid = {}
+    for text in texts:
+        path, equals, values = text.partition("=")
+        try:
+            if values.count(":") == 2:
+                start, stop, step = (float(v) for v in values.split(":"))
+                count = int(round((stop - start) / step)) + 1
+                exact = [round(start + i * step, 10) for i in range(count)]
+                grid[path] = [int(v) for v in exact] if all(v.is_integer() for v in (start, stop, step)) else exact
+            else:
+                grid[path] = [yaml.safe_load(v) for v in values.split(",")]
+        except (ValueError, ZeroDivisionError):
+            grid[path] = []
+        if not equals or not grid[path]:
+            raise WorkbenchError(f"'{text}' is no grid.", todo="For example --grid fusion.weight=0:1:0.1")
+    return grid
+
+
+def listing(kind: str) -> list[dict[str, Any]]:
+    if kind != "settings":
+        return [{"name": name, "what": (cls.__doc__ or "").strip().split("\n")[0]} for name, cls in registry.parts(kind).items()]
+    return list(recipes.settings())
+
+
+def run_and_show(workbench: Any, config: recipes.TrialConfig) -> Any:
+    trial = yield from workbench.run(config)
+    return workbench.show(trial)
+
+
+def sql(workbench: Any, statement: str) -> list[dict[str, Any]]:
+    table = workbench.sql(statement)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def finish(work: Any, quiet: bool) -> Any:
+    """Drains a long verb. Progress goes to standard error, streamed text to standard output."""
+    last = 0.0
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as end:
+            return end.value
+        if isinstance(step, Progress):
+            if sys.stderr.isatty() and time.monotonic() - last > 0.1:
+                last = time.monotonic()
+                print(f"\r\x1b[K{step.message} {step.done:,}/{step.total:,}", end="", file=sys.stderr, flush=True)
+        elif not quiet:
+            print(step, end="", flush=True)
+
+
+# What a person sees -------------------------------------------------------------------------------------------------
+
+
+def show_table(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        print("Nothing there yet.")
+        return
+    texts = [[_cell(row.get(name)) for name in rows[0]] for row in rows]
+    widths = [min(60, max(len(name), *(len(t[i]) for t in texts))) for i, name in enumerate(rows[0])]
+    for line in [list(rows[0]), *texts]:
+        print("  ".join(text[:60].ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value).replace("\n", " ")
+
+
+def show_value(value: Any) -> None:
+    print(yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip())
+
+
+def show_trials(rows: list[dict[str, Any]]) -> None:
+    show_table([{"id": r["id"], "created": r["created"], "dataset": r["dataset"], "status": r["status"], "n": r["measured"],
+                 **(r["metrics"] or {})} for r in rows])  # fmt: skip
+
+
+def show_trial(record: dict[str, Any]) -> None:
+    rest = {k: v for k, v in record.items() if k not in ("rankings", "chunks")}
+    show_value({**rest, "rankings": f"{len(record.get('rankings', {}))} questions; --json prints them"})
+
+
+def show_hits(hits: list[dict[str, Any]]) -> None:
+    for hit in hits:
+        page = f", page {hit['page']}" if hit["page"] else ""
+        print(f"{hit['rank']:>2}. {hit['score']:.4f}  {hit['document_id']}{page} [{hit['start']}:{hit['end']}]")
+        print("    " + " ".join(hit["text"].split())[:160])
+
+
+def show_answer(answer: dict[str, Any]) -> None:
+    print(f"\n\n{answer['finish_reason']}; {answer['prompt_tokens']} prompt and {answer['answer_tokens']} answer tokens; "
+          f"retrieval {answer['retrieval_ms']:.0f} ms, first token {answer['first_token_ms']:.0f} ms, generation {answer['generation_ms']:.0f} ms")  # fmt: skip
+    for number, hit in enumerate(answer["hits"], 1):
+        print(f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]")
+
+
+def show_doctor(findings: list[dict[str, Any]]) -> None:
+    marks = {True: "ok     ", False: "MISSING", None: "absent "}
+    for finding in findings:
+        print(f"{marks[finding['ok']]}  {finding['name']}: {finding['found']}")
+        if finding["todo"]:
+            print(f"         {finding['todo']}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

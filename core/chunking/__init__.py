@@ -1,0 +1,1 @@
+"""Chunkers: one file a part, each turning a text into character spans of that text."""

@@ -1,0 +1,134 @@
+"""A corpus into chunks, and what a set of chunks does to the gold evidence and to the encoder."""
+
+from collections.abc import Generator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from core.chunking.packing import trim
+from core.chunking.tools import Remembered, Tools
+from core.config import PartConfig
+from core.records import Chunks, Document, Progress, Query
+from core.statistics.bootstrap import Interval
+from core.statistics.proportion import wilson
+
+_GROUP = 512  # documents tokenised in one call
+_GROUP_EMBEDDED = 32  # the same where sentences are embedded: some seconds, between which it can be cancelled
+
+
+def chunk_documents(documents: Sequence[Document], chunker: PartConfig,
+                    tools: Tools) -> Generator[Progress, None, Chunks]:  # fmt: skip
+    """Chunks of all documents in order. Hand in a `Remembered` to tokenise a corpus once for many chunkers."""
+    known = tools if isinstance(tools, Remembered) else Remembered(tools)
+    texts_to_embed = getattr(chunker, "texts_to_embed", None)
+    size = _GROUP_EMBEDDED if texts_to_embed else _GROUP
+    columns = [np.empty((4, 0), np.int32)]
+    for begin in range(0, len(documents), size):
+        group = documents[begin : begin + size]
+        yield Progress(begin, len(documents), "Chunking documents")
+        known.tokenize_ahead([document.text for document in group])
+        if texts_to_embed:
+            known.embed_ahead([text for document in group for text in texts_to_embed(document.text, known)])
+        rows = [(number, start, end) for number, document in enumerate(group, begin)
+                for start, end in chunker.split(document.text, known)]  # fmt: skip
+        document, start, end = np.array(rows, np.int32).reshape(-1, 3).T
+        columns.append(np.stack([document, start, end, _count_tokens(document, start, end, documents, known)]))
+    yield Progress(len(documents), len(documents), "Chunking documents")
+    return Chunks(*np.concatenate(columns, axis=1))
+
+
+class GoldSpans(NamedTuple):
+    """Distinct relevant parts of documents, without white space at their ends: document, start, end [num_spans] int64.
+
+    whole_documents: gold that is a whole document (as BEIR and TREC judge) and is not among them.
+    """
+
+    document: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    whole_documents: int
+
+
+def gold_spans(documents: Sequence[Document], queries: Sequence[Query]) -> GoldSpans:
+    """A span counts once, however many questions share it."""
+    number = {document.id: i for i, document in enumerate(documents)}
+    gold = {(number[g.document_id], g.start, g.end) for query in queries for g in query.gold
+            if g.grade > 0 and g.document_id in number}  # fmt: skip
+    # a chunk never has white space at its ends, so gold is compared without it
+    tight = {(d, *trim(documents[d].text, start, end)) for d, start, end in gold}
+    parts = [(d, s, e) for d, s, e in tight if s < e and (s, e) != trim(documents[d].text, 0, len(documents[d].text))]
+    columns = np.array(sorted(parts), np.int64).reshape(-1, 3).T
+    return GoldSpans(*columns, len(tight) - len(parts))
+
+
+def cut_spans(chunks: Chunks, gold: GoldSpans) -> np.ndarray:
+    """Which gold spans a boundary cuts: no single chunk holds them whole. [num_spans] bool"""
+    return ~contained(chunks, gold.document, gold.start, gold.end)
+
+
+def contained(chunks: Chunks, document: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Whether one chunk holds characters [start, end) of the document whole: [num_spans] bool."""
+    if not len(chunks):
+        return np.zeros(len(document), bool)
+    room = np.int64(2**31)  # a document's number and a position in it as one ascending number
+    reach = np.maximum.accumulate(chunks.document * room + chunks.end)  # the furthest end of the chunks so far
+    before = np.searchsorted(chunks.document * room + chunks.start, document * room + start, side="right")
+    return (before > 0) & (reach[np.maximum(before, 1) - 1] >= document * room + end)
+
+
+def tokens_repeated(chunks: Chunks, documents: Sequence[Document], tools: Tools) -> int:
+    """Tokens embedded once more because an earlier chunk holds them too."""
+    again = np.flatnonzero((chunks.document[1:] == chunks.document[:-1]) & (chunks.start[1:] < chunks.end[:-1]))
+    end = np.minimum(chunks.end[again], chunks.end[again + 1])
+    return int(_count_tokens(chunks.document[again + 1], chunks.start[again + 1], end, documents, tools).sum())
+
+
+def readable_tokens(encoder: PartConfig) -> int | None:
+    """Tokens of a text that the encoder reads: its limit less the two specials around every text. None: unknown."""
+    limit = getattr(encoder, "max_tokens", None)
+    return None if limit is None else limit - 2
+
+
+def longer_than(chunks: Chunks, max_tokens: int) -> int:
+    """Chunks of which an encoder that reads `max_tokens` tokens (specials left out) never sees the end."""
+    return int((chunks.tokens > max_tokens).sum())
+
+
+def size_bins(chunks: Sequence[Chunks], bins: int = 40) -> np.ndarray:
+    """Edges of a histogram of tokens that all of them share: one whole width, so that no bar holds more sizes."""
+    largest = max((int(one.tokens.max(initial=0)) for one in chunks), default=0)
+    width = -(-(largest + 1) // bins)
+    return np.arange(0, largest + width + 1, width) - 0.5
+
+
+class Summary(NamedTuple):
+    """What a chunker made of a corpus. cut: share of gold spans cut; too_long None: the encoder's limit is unknown."""
+
+    chunks: int
+    tokens: int
+    mean_tokens: float
+    cut: Interval
+    repeated: int
+    too_long: int | None
+
+
+def summarize(chunks: Chunks, gold: GoldSpans, documents: Sequence[Document], tools: Tools, max_tokens: int | None,
+              confidence: float = 0.95) -> Summary:  # fmt: skip
+    tokens = int(chunks.tokens.sum())
+    return Summary(
+        len(chunks), tokens, tokens / max(1, len(chunks)),
+        wilson(int(cut_spans(chunks, gold).sum()), len(gold.document), confidence),
+        tokens_repeated(chunks, documents, tools), None if max_tokens is None else longer_than(chunks, max_tokens),
+    )  # fmt: skip
+
+
+def _count_tokens(document: np.ndarray, start: np.ndarray, end: np.ndarray, documents: Sequence[Document],
+                  tools: Tools) -> np.ndarray:  # fmt: skip
+    """Tokens that start in each span; spans stand in the order of their documents: [num_spans] int32."""
+    counts = np.empty(len(document), np.int32)
+    borders = np.flatnonzero(np.diff(document)) + 1
+    for a, b in zip([0, *borders], [*borders, len(document)], strict=True):
+        if a < b:
+            starts = tools.token_offsets(documents[document[a]].text)[:, 0]
+            counts[a:b] = np.searchsorted(starts, end[a:b]) - np.searchsorted(starts, start[a:b])
+    return counts

@@ -1,0 +1,89 @@
+from bisect import bisect_left
+from typing import Literal
+
+import numpy as np
+from pydantic import model_validator
+
+from core.chunking.packing import pack
+from core.chunking.sentences import sentence_starts
+from core.chunking.tools import Tools, token_starts
+from core.config import PartConfig, knob
+from core.registry import part
+
+
+@part("chunker")
+class Semantic(PartConfig):
+    """Cuts where the text changes its subject: where the sentences before and after a gap are least alike.
+
+    Choose it for long running text without headings; it has to embed every sentence first, and in most comparisons it
+    gains little over `recursive`. The percentile is one of the document's own gaps, so every document is cut somewhere.
+    Source: Hearst, "TextTiling", Computational Linguistics 23(1), 1997 (blocks left and right of each gap, here
+    compared by their embeddings); Kamradt, "5 levels of text splitting", 2024, level 4 (percentile of similarities).
+    """
+
+    part: Literal["semantic"] = "semantic"
+    break_percentile: float = knob(10.0, "Share of the gaps between sentences, least alike first, at which to cut. "
+                                   "More gives smaller chunks.", unit="%", ge=0.0, le=100.0, step=1.0)  # fmt: skip
+    window_sentences: int = knob(2, "Sentences on each side of a gap that are compared. More sees the subject rather "
+                                 "than the wording.", unit="sentences", ge=1, le=10)  # fmt: skip
+    min_tokens: int = knob(32, "No cut that leaves fewer tokens, unless the limit forces it.", unit="tokens",
+                           ge=1, le=4096)  # fmt: skip
+    size_tokens: int = knob(256, "Most tokens in a chunk. Longer stretches are cut at their weakest gap.",
+                            unit="tokens", ge=8, le=8192)  # fmt: skip
+
+    @model_validator(mode="after")
+    def _has_room(self):
+        if self.min_tokens > self.size_tokens:
+            raise ValueError(f"min_tokens must not exceed size_tokens ({self.size_tokens})")
+        return self
+
+    def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:
+        starts = token_starts(text, tools)
+        units = self._units(text, starts)
+        texts = self._windows(text, starts, units)
+        if not texts:
+            return [(units[0][0], units[-1][1])] if units else []
+        vectors = tools.embed(texts)  # [2 * num_gaps, dim]
+        alike = np.einsum("gd,gd->g", vectors[0::2], vectors[1::2])
+        cuts = [*self._cuts(alike, [bisect_left(starts, start) for start, _ in units] + [len(starts)]), len(units)]
+        return [(units[a][0], units[b - 1][1]) for a, b in zip([0, *cuts], cuts, strict=False)]
+
+    def texts_to_embed(self, text: str, tools: Tools) -> list[str]:
+        """What `split` will ask to embed, so that many documents can be embedded in one call."""
+        starts = token_starts(text, tools)
+        return self._windows(text, starts, self._units(text, starts))
+
+    def _units(self, text: str, starts: list[int]) -> list[tuple[int, int]]:
+        """Sentences; those above the limit in pieces."""
+        ends = [*sentence_starts(text), len(text)]
+        units = []
+        for a, b in zip([0, *ends], ends, strict=False):
+            first, last = bisect_left(starts, a), bisect_left(starts, b)
+            local = [start - a for start in starts[first:last]]
+            units += [(a + s, a + e) for s, e in pack(text[a:b], local, self.size_tokens)]
+        return units
+
+    def _windows(self, text: str, starts: list[int], units: list[tuple[int, int]]) -> list[str]:
+        """The text left and right of each gap in turn; none where there is nothing to decide."""
+        if len(units) < 2 or (len(starts) < 2 * self.min_tokens and len(starts) <= self.size_tokens):
+            return []
+        wide, texts = self.window_sentences, []
+        for gap in range(1, len(units)):
+            texts.append(text[units[max(0, gap - wide)][0] : units[gap - 1][1]])
+            texts.append(text[units[gap][0] : units[min(gap + wide, len(units)) - 1][1]])
+        return texts
+
+    def _cuts(self, alike: np.ndarray, first_token: list[int]) -> list[int]:
+        """Units before which to cut. alike: [num_units - 1]; first_token: [num_units + 1], last the total."""
+        weak = alike < np.percentile(alike, self.break_percentile)
+        cuts, last = [], 0
+        for unit in range(1, len(alike) + 1):
+            while last < unit and first_token[unit + 1] - first_token[last] > self.size_tokens:
+                roomy = bisect_left(first_token, first_token[last] + self.min_tokens, last + 1, unit)
+                last = roomy + int(np.argmin(alike[roomy - 1 : unit]))
+                cuts.append(last)
+            held, rest = first_token[unit] - first_token[last], first_token[-1] - first_token[unit]
+            if last < unit and weak[unit - 1] and min(held, rest) >= self.min_tokens:
+                cuts.append(unit)
+                last = unit
+        return cuts

@@ -1,0 +1,376 @@
+"""Stored trials side by side: which can be compared, what differs between them, and whether a difference is real.
+
+Two trials are paired on the questions that both measured: the same id and the same words. Means are compared only
+between trials with the same questions, depth and rule of relevance (`Trial.group`).
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import stdtr
+
+from core import registry
+from core.config import PART_STAGES, TrialConfig, build, fingerprint
+from core.errors import WorkbenchError
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired, paired_difference
+from core.workbench import METRICS, Workbench, shared
+
+COSTS = {  # cost -> (what it is, unit); less is better
+    "latency_ms": ("Median latency of a question", "ms"), "chunks": ("Chunks in the index", "chunks"),
+    "tokens_indexed": ("Tokens indexed", "tokens"), "context_tokens": ("Context of an answer", "tokens"),
+    "total_ms": ("Time of all stages, those from the cache at no cost", "ms"),
+}  # fmt: skip
+ABSENT = "–"  # a setting that the part in use does not have
+ALPHA = 0.05  # level of the marks in the table
+MOST = 20  # trials compared at once
+
+Questions = dict[tuple[str, str], float]  # (id, text) -> value, in the order of the question set
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A stored trial as lists and tables need it: no rankings."""
+
+    id: str
+    created: datetime  # UTC
+    dataset: str
+    status: str  # ok, failed or interrupted, with its reason
+    reason: str
+    sweep: str
+    config: dict[str, Any]
+    config_fingerprint: str
+    questions: str  # fingerprint of the question set, "" where none was reached
+    metrics: dict[str, float]  # metric -> mean at the trial's own depth; left out where nothing was measured
+    n: int  # questions measured
+    total: int  # questions asked
+    costs: dict[str, float]
+
+    @property
+    def short(self) -> str:
+        return self.id[-6:]
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Dotted setting -> value, in pipeline order."""
+        pairs = {}
+        for stage, value in self.config.items():
+            pairs.update({f"{stage}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {stage: value})
+        return pairs
+
+    @property
+    def k(self) -> int:
+        return self.settings.get("evaluation.k", 0)
+
+    @property
+    def group(self) -> tuple[str, Any, Any]:
+        """Trials with the same one answered the same questions under the same rules."""
+        return self.questions, self.settings.get("evaluation.k"), self.settings.get("evaluation.overlap")
+
+    @cached_property
+    def recipe(self) -> str:
+        """Its parts and what differs from their defaults: "recursive 128 · convex, weight 0.5 · bm25s, k1 0.9"."""
+        words = []
+        for stage, value in self.config.items():
+            if not isinstance(value, dict) or stage in ("corpus", "evaluation"):
+                continue
+            part, usual = value.get("part", ""), _usual(stage, value.get("part", ""))
+            changed = [f"{_words(k)} {show_value(v)}" for k, v in value.items() if k not in ("part", "size_tokens") and usual.get(k) != v]
+            size = f" {value['size_tokens']}" if "size_tokens" in value else ""
+            if changed or stage in ("chunking", "fusion") or part != _usual(stage).get("part", ""):
+                words.append(", ".join([f"{_words(part) or stage}{size}", *changed]))
+        return " · ".join(words)
+
+
+class Versus(NamedTuple):
+    """One trial against the reference: trial minus reference on the questions that both measured."""
+
+    trial: Trial
+    mean: float | None  # of the trial, on the shared questions
+    reference_mean: float | None
+    paired: Paired | None  # None: they share no measured question
+    p_holm: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    metric: str
+    k: int
+    reference: Trial
+    rows: list[Versus]
+    tested: int  # differences tested together, which the correction counts
+    tried: int  # different recipes stored for the reference's question set
+    confidence: float
+
+    def verdict(self, row: Versus) -> str:
+        """In words, by the corrected p at the level of the intervals."""
+        if row.p_holm is None:
+            return "not compared"
+        if row.p_holm >= 1 - self.confidence:
+            return "not distinguishable"
+        return "better" if row.paired.difference * direction(self.metric) > 0 else "worse"
+
+
+# Lists ---------------------------------------------------------------------------------------------------------------
+
+
+def trials(workbench: Workbench) -> list[Trial]:
+    """All stored trials, newest first. A trial never changes, so each is read from the store once a process."""
+    known = workbench.pipeline.remember("trials", "read", dict)
+    ids = [row["id"] for row in workbench.store.query("SELECT id FROM trials ORDER BY id DESC")]
+    fresh = {trial.id: trial for trial in _read(workbench, [id for id in ids if id not in known])}
+    # a trial may arrive before its questions and be scored later
+    known.update({id: trial for id, trial in fresh.items() if trial.metrics or trial.status != "ok"})
+    return [known.get(id) or fresh[id] for id in ids]
+
+
+def matching(found: Iterable[Trial], dataset: str = "", status: str = "", sweep: str = "", text: str = "") -> list[Trial]:
+    """Those of this corpus, status and sweep that hold every word of the text in id, corpus, recipe, status or reason."""
+    words = text.lower().split()
+    return [t for t in found if dataset in ("", t.dataset) and status in ("", t.status) and sweep in ("", t.sweep)
+            and (not words or all(w in f"{t.id} {t.dataset} {t.recipe} {t.status} {t.reason}".lower() for w in words))]  # fmt: skip
+
+
+def sweeps(found: Iterable[Trial]) -> dict[str, str]:
+    """sweep -> its name: the settings it varied and how many trials it has, newest first."""
+    members = defaultdict(list)
+    for trial in found:
+        if trial.sweep:
+            members[trial.sweep].append(trial)
+    names = {sweep: f"{' × '.join(map(setting_name, differing(of))) or 'one recipe'}, {len(of):,} trials" for sweep, of in members.items()}
+    count = Counter(names.values())
+    return {sweep: f"{name}, {members[sweep][-1].created:%Y-%m-%d %H:%M:%S}" if count[name] > 1 else name for sweep, name in names.items()}
+
+
+def groups(found: Iterable[Trial]) -> dict[tuple, list[Trial]]:
+    """group -> its measured trials, largest group first: only within one are means comparable."""
+    members = defaultdict(list)
+    for trial in found:
+        if trial.metrics:
+            members[trial.group].append(trial)
+    return dict(sorted(members.items(), key=lambda item: -len(item[1])))
+
+
+def differing(found: Sequence[Trial]) -> dict[str, list[str]]:
+    """Settings in which the trials differ -> the value of each, in words."""
+    names = dict.fromkeys(name for trial in found for name in trial.settings)
+    table = {name: [show_value(t.settings[name]) if name in t.settings else ABSENT for t in found] for name in names}
+    return {name: values for name, values in table.items() if len(set(values)) > 1}
+
+
+def labels(found: Sequence[Trial]) -> list[str]:
+    """A name for each of these: what sets it apart from the others, and the end of its id."""
+    different = differing(found)
+    names = []
+    for i, trial in enumerate(found):
+        words = [values[i] if name.endswith((".part", ".dataset")) else f"{setting_name(name)} {values[i]}"
+                 for name, values in different.items() if values[i] != ABSENT]  # fmt: skip
+        names.append(f"{', '.join(words[:3]) or trial.recipe} ({trial.short})")
+    return names
+
+
+def recipe(trial: Trial) -> TrialConfig:
+    """The trial's recipe, to work on with; raises where a setting of an older version is no longer known."""
+    return build(trial.config)
+
+
+def best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str] = METRICS) -> dict[str, set[str]]:
+    """metric -> ids of the trials with the highest mean of their group and those not distinguishable from it.
+
+    Paired t test of each against the highest, Holm's correction within the group, level 5%; groups of one are left out.
+    """
+    known = fingerprint(sorted(t.id for t in found if t.metrics), list(metrics))
+    return workbench.pipeline.remember("best trials", known, lambda: _best(workbench, found, metrics))
+
+
+def tried(found: Iterable[Trial], question_set: str) -> int:
+    """How many different recipes were measured on this question set."""
+    return len({t.config_fingerprint for t in found if t.metrics and t.questions == question_set})
+
+
+# Comparison ----------------------------------------------------------------------------------------------------------
+
+
+def compare(workbench: Workbench, reference: Trial, others: Sequence[Trial], metric: str = "ndcg_linear") -> Comparison:
+    """Each of the others minus the reference: the numbers of `Workbench.compare`, with Holm's correction over them all."""
+    key = fingerprint(reference.id, [t.id for t in others], metric)
+    return workbench.pipeline.remember("comparison", key, lambda: _compare(workbench, reference, list(others), metric))
+
+
+def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: str) -> dict[str, list[Any]]:
+    """Columns question, reference, value and change over the shared questions, largest change first."""
+    values = _values(workbench, [reference, other], metric, reference.k)
+    first, second = values[reference.id], values[other.id]
+    rows = [(key[1], first[key], second[key], second[key] - first[key]) for key in first if key in second]
+    rows = sorted((row for row in rows if row[3] == row[3]), key=lambda row: -abs(row[3]))
+    return {name: [row[i] for row in rows] for i, name in enumerate(("question", "reference", "value", "change"))}
+
+
+@lru_cache(maxsize=None)
+def direction(metric: str) -> int:
+    return registry.find("metric", metric).direction
+
+
+def label(metric: str, k: int | str = "k") -> str:
+    return registry.find("metric", metric).label.format(k=k)
+
+
+def setting_name(setting: str) -> str:
+    """A dotted setting in words: "fusion weight", "chunking"."""
+    stage, _, name = setting.partition(".")
+    return stage if name in ("part", "dataset", "") else f"{stage} {_words(name)}"
+
+
+def show_value(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric: str) -> Comparison:
+    for trial in (reference, *others):
+        if trial.status != "ok":
+            raise WorkbenchError(f"Trial {trial.short} has no results: {trial.status}.", todo="Choose another trial.")
+    rules, seed = reference.config["evaluation"], reference.config["seed"]
+    values = _values(workbench, [reference, *others], metric, reference.k)
+    base = values[reference.id]
+    pairs = [shared(base, values[other.id]) for other in others]
+    # trials that share the same questions with the reference are tested in one go, which draws the signs once
+    alike = defaultdict(list)
+    for i, (first, _) in enumerate(pairs):
+        alike[fingerprint(first.tolist())].append(i)
+    found: list[Paired | None] = [None] * len(others)
+    for rows in alike.values():
+        first = pairs[rows[0]][0]
+        if len(first):
+            columns = np.column_stack([pairs[i][1] for i in rows])
+            results = paired_difference(columns, first[:, None], rules["resamples"], rules["confidence"], seed=seed)
+            for i, result in zip(rows, results, strict=True):
+                found[i] = result
+    tested = [i for i, result in enumerate(found) if result is not None and result.p is not None]
+    corrected = dict(zip(tested, holm(np.array([found[i].p for i in tested])).tolist(), strict=True))
+    rows = [
+        Versus(other, float(b.mean()) if len(b) else None, float(a.mean()) if len(a) else None, found[i], corrected.get(i),
+               _note(reference, other, len(a)))
+        for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
+    ]  # fmt: skip
+    number = tried(trials(workbench), reference.questions)
+    return Comparison(metric, reference.k, reference, rows, len(tested), number, rules["confidence"])
+
+
+def _note(reference: Trial, other: Trial, n: int) -> str:
+    """What must be known of a pair before its difference is believed."""
+    notes = []
+    if not n:
+        notes.append("shares no measured question with the reference")
+    elif n < max(reference.n, other.n):
+        notes.append(f"shares {n:,} questions: {reference.n:,} measured in the reference, {other.n:,} here")
+    if other.k != reference.k:
+        notes.append(f"stored at depth {other.k}, judged again at {reference.k}")
+    if other.settings.get("retrieval.top_k", reference.k) < reference.k:
+        notes.append(f"keeps only {other.settings['retrieval.top_k']} results")
+    if other.settings.get("evaluation.overlap") != reference.settings.get("evaluation.overlap"):
+        notes.append("another rule of relevance (evaluation overlap)")
+    return "; ".join(notes)
+
+
+def _values(workbench: Workbench, found: Sequence[Trial], metric: str, k: int) -> dict[str, Questions]:
+    """trial -> value of the metric at depth k by question; from the stored scores, or derived where k is another."""
+    sets: dict[str, dict[str, str]] = {}
+    for row in workbench.store.query(
+        "SELECT fingerprint, query_id, text FROM questions WHERE fingerprint IN (SELECT unnest(?::VARCHAR[])) ORDER BY position",
+        [sorted({t.questions for t in found})],
+    ):  # fmt: skip
+        sets.setdefault(row["fingerprint"], {})[row["query_id"]] = row["text"]
+    table = workbench.store.frame(
+        "SELECT trial_id, query_id, value FROM scores WHERE metric = ? AND trial_id IN (SELECT unnest(?::VARCHAR[]))",
+        [f"{metric}@{k}", [t.id for t in found]],
+    )  # fmt: skip
+    stored: dict[str, dict[str, float]] = defaultdict(dict)
+    for id, query, value in zip(table["trial_id"].tolist(), table["query_id"].tolist(), table["value"].tolist(), strict=True):
+        stored[id][query] = np.nan if value is None else value
+    result = {}
+    for trial in found:
+        values = stored.get(trial.id) or workbench.trial_values(trial.id, metric, k)
+        result[trial.id] = {(id, text): values[id] for id, text in sets.get(trial.questions, {}).items() if id in values}
+    return result
+
+
+# Reading -------------------------------------------------------------------------------------------------------------
+
+
+def _read(workbench: Workbench, ids: list[str]) -> Iterable[Trial]:
+    if not ids:
+        return
+    means: dict[str, dict[str, tuple]] = defaultdict(dict)
+    for row in workbench.store.query(
+        """SELECT trial_id, split_part(metric, '@', 1) AS metric, avg(value) AS mean, count(value) AS n, count(*) AS total
+           FROM scores WHERE trial_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL""", [ids]):  # fmt: skip
+        means[row["trial_id"]][row["metric"]] = (row["mean"], row["n"], row["total"])
+    for row in workbench.store.query(
+        """SELECT id, created, dataset, status, reason, sweep, config, config_fingerprint, questions_fingerprint, num_queries, total_ms, costs
+           FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))""", [ids]):  # fmt: skip
+        measured = means.get(row["id"], {})
+        costs = {**json.loads(row["costs"] or "{}"), "total_ms": row["total_ms"] if row["status"] == "ok" else None}
+        yield Trial(
+            row["id"], row["created"], row["dataset"] or "", row["status"] or "", row["reason"] or "", row["sweep"] or "",
+            json.loads(row["config"] or "{}"), row["config_fingerprint"] or "", row["questions_fingerprint"] or "",
+            {metric: mean for metric, (mean, n, _) in measured.items() if n},
+            max((n for _, n, _ in measured.values()), default=0), max((t for *_, t in measured.values()), default=row["num_queries"] or 0),
+            {name: costs[name] for name in COSTS if costs.get(name) is not None},
+        )  # fmt: skip
+
+
+def _best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
+    marked: dict[str, set[str]] = {metric: set() for metric in metrics}
+    pairs = []  # (trial, metric with depth, best of its group); tests of one group and metric stand together
+    for members in groups(found).values():
+        for metric in metrics if len(members) > 1 else ():
+            rated = [t for t in members if metric in t.metrics]
+            if len(rated) > 1:
+                top = max(rated, key=lambda t: t.metrics[metric] * direction(metric))
+                marked[metric].add(top.id)
+                pairs += [(t.id, f"{metric}@{t.k}", top.id) for t in rated if t is not top]
+    if not pairs:
+        return marked
+    rows = workbench.store.query(
+        """WITH pair AS (SELECT unnest(?::VARCHAR[]) AS trial, unnest(?::VARCHAR[]) AS metric, unnest(?::VARCHAR[]) AS top)
+           SELECT trial, pair.metric, top, avg(t.value - b.value) AS mean, stddev_samp(t.value - b.value) AS deviation, count(*) AS n
+           FROM pair JOIN scores t ON t.trial_id = trial AND t.metric = pair.metric
+           JOIN scores b ON b.trial_id = top AND b.metric = pair.metric AND b.query_id = t.query_id
+           WHERE t.value IS NOT NULL AND b.value IS NOT NULL GROUP BY ALL""", [list(column) for column in zip(*pairs, strict=True)])  # fmt: skip
+    tests = defaultdict(list)
+    for row in rows:
+        tests[row["metric"], row["top"]].append((row["trial"], _t_test(row["mean"], row["deviation"], row["n"])))
+    for (metric, _), results in tests.items():
+        p = holm(np.array([p for _, p in results]))
+        marked[metric.split("@")[0]] |= {id for (id, _), corrected in zip(results, p, strict=True) if corrected >= ALPHA}
+    return marked
+
+
+def _t_test(mean: float, deviation: float | None, n: int) -> float:
+    """Two-sided p of a mean difference of 0. One pass over the scores of a thousand trials, and close to the permutation
+    test's (Smucker, Allan and Carterette 2007, section 4)."""
+    if abs(mean) < 1e-12 or deviation is None:
+        return 1.0
+    return float(2 * stdtr(n - 1, -abs(mean) / (deviation / np.sqrt(n)))) if deviation > 1e-12 else 0.0
+
+
+@lru_cache(maxsize=None)
+def _usual(stage: str, part: str = "") -> dict[str, Any]:
+    """The settings of a stage, or of a part in it, when nothing is changed; {} for parts that are no longer there."""
+    if part:
+        found = registry.parts(PART_STAGES[stage]).get(part) if stage in PART_STAGES else None
+        return found().model_dump(mode="json") if found else {}
+    return TrialConfig().model_dump(mode="json").get(stage, {})
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

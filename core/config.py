@@ -1,0 +1,186 @@
+"""The whole recipe of a trial as one frozen config, and the identity of everything computed from it.
+
+Form, command line, YAML, validation, docs table and cache key all come from these classes.
+"""
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
+
+from core import registry
+from core.errors import WorkbenchError
+
+
+class StageConfig(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PartConfig(StageConfig):
+    """Base of every part: subclasses set `part: Literal["name"] = "name"` and their knobs."""
+
+    part: str
+
+
+def knob(default: Any, help: str, *, unit: str = "", step: float | None = None, label: str = "", **bounds: Any) -> Any:
+    """A setting: default, bounds (ge, le, gt, lt), unit, one description of at most two sentences."""
+    extra = {k: v for k, v in {"unit": unit, "step": step, "label": label}.items() if v}
+    return Field(default, description=help, json_schema_extra=extra or None, **bounds)
+
+
+def chosen(kind: str) -> Any:
+    """Field type: any registered part of that kind, from an instance, its name, or a mapping with `part` and knobs."""
+
+    def build(value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"part": value}
+        if isinstance(value, dict):
+            return registry.find(kind, value.get("part", ""))(**value)
+        return value
+
+    return Annotated[SerializeAsAny[PartConfig], BeforeValidator(build)]
+
+
+PART_STAGES = {  # stage of the recipe -> kind of part it chooses from
+    "chunking": "chunker", "embedding": "encoder", "sparse": "sparse", "index": "index", "fusion": "fusion",
+    "generation": "generator",
+}  # fmt: skip
+_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+class CorpusConfig(StageConfig):
+    dataset: str = knob("python-reference", "The corpus and its questions, by the name that `datasets` lists.")
+    questions: Literal["all", "dev", "test"] = knob(
+        "all", "All questions, or a half of them split by document: tune on dev, report on test."
+    )
+
+
+class RetrievalConfig(StageConfig):
+    candidates: int = knob(100, "Chunks each retriever hands to the fusion. More finds more, and takes longer.",
+                           unit="chunks", ge=1, le=1000)  # fmt: skip
+    top_k: int = knob(20, "Length of the final ranking that is kept and measured.", unit="chunks", ge=1, le=1000)
+
+
+class ContextConfig(StageConfig):
+    passages: int = knob(3, "Chunks given to the generator. More may hold the answer, or distract a small model.",
+                         unit="chunks", ge=1, le=20)  # fmt: skip
+    max_tokens: int = knob(1200, "Room for the passages in the prompt; what does not fit is left out, last first.",
+                           unit="tokens", ge=64, le=32768)  # fmt: skip
+    threshold: float = knob(0.3, "Dense similarity that the best chunk must reach. Below it the answer is: I don't know.",
+                            ge=-1.0, le=1.0, step=0.01)  # fmt: skip
+
+
+class EvaluationConfig(StageConfig):
+    k: int = knob(10, "Depth at which the ranking is judged.", unit="chunks", ge=1, le=1000)
+    overlap: float = knob(0.5, "Share of the shorter of chunk and gold span that must overlap for the chunk to count.",
+                          gt=0.0, le=1.0, step=0.05)  # fmt: skip
+    resamples: int = knob(1000, "Bootstrap resamples behind each interval.", ge=100, le=20000)
+    confidence: float = knob(0.95, "Level of the intervals.", gt=0.5, lt=1.0, step=0.01)
+
+
+class TrialConfig(StageConfig):
+    """The recipe in pipeline order. Every trial, page and command speaks in these terms."""
+
+    corpus: CorpusConfig = Field(default_factory=CorpusConfig)
+    chunking: chosen("chunker") = Field("recursive", validate_default=True)
+    embedding: chosen("encoder") = Field("minilm", validate_default=True)
+    sparse: chosen("sparse") = Field("bm25s", validate_default=True)
+    index: chosen("index") = Field("exact", validate_default=True)
+    retrieval: RetrievalConfig = Field(default_factory=RetrievalConfig)
+    fusion: chosen("fusion") = Field("convex", validate_default=True)
+    context: ContextConfig = Field(default_factory=ContextConfig)
+    generation: chosen("generator") = Field("llama_cpp", validate_default=True)
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+    seed: int = knob(0, "Seeds every resampling and every sampled answer.", ge=0, le=2**31 - 1)
+
+
+def build(mapping: dict[str, Any]) -> TrialConfig:
+    """TrialConfig from a plain mapping (YAML, URL, command line); raises WorkbenchError naming each bad setting."""
+    try:
+        return TrialConfig.model_validate(mapping)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors())
+        raise WorkbenchError(f"The configuration is not valid: {problems}.",
+                             todo="`python -m core list settings` names every setting with its bounds.") from None  # fmt: skip
+
+
+def with_settings(config: TrialConfig, settings: dict[str, Any]) -> TrialConfig:
+    """A copy with dotted settings replaced ({"chunking.size_tokens": 128}). A new `part` starts from its defaults."""
+    mapping = config.model_dump(mode="json")
+    # parts first: a knob given beside a new part belongs to the new one
+    for path, value in sorted(settings.items(), key=lambda item: not item[0].endswith(".part")):
+        stage, _, name = path.partition(".")
+        if stage not in mapping:
+            raise WorkbenchError(f"There is no stage '{stage}'.", where=path, todo=f"Stages: {', '.join(mapping)}.")
+        if not name:
+            mapping[stage] = value
+        elif name == "part":
+            if value != mapping[stage].get("part"):
+                mapping[stage] = {"part": value}
+        else:
+            mapping[stage] = {**mapping[stage], name: value}
+    return build(mapping)
+
+
+def difference(recipe: TrialConfig, base: TrialConfig | None = None) -> dict[str, Any]:
+    """Dotted settings that turn `base` (default: the defaults) into `recipe`, in pipeline order."""
+    base, found = base or TrialConfig(), {}
+    for stage in TrialConfig.model_fields:
+        mine, theirs = getattr(recipe, stage), getattr(base, stage)
+        if mine == theirs:
+            continue
+        if not isinstance(mine, BaseModel):
+            found[stage] = mine
+            continue
+        if type(mine) is not type(theirs):
+            found[f"{stage}.part"] = mine.part
+            theirs = type(mine)()
+        for name in type(mine).model_fields:
+            if getattr(mine, name) != getattr(theirs, name):
+                found[f"{stage}.{name}"] = getattr(mine, name)
+    return found
+
+
+def settings() -> list[dict[str, Any]]:
+    """Every setting of every stage and part: dotted name, part, default, bounds, unit and description."""
+
+    def rows(stage: str, cls: type[BaseModel], part: str) -> list[dict[str, Any]]:
+        found = []
+        for name, info in cls.model_fields.items():
+            if name == "part" or isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+                continue
+            schema = cls.model_json_schema()["properties"][name]
+            bounds = [f"{sign} {schema[key]}" for key, sign in _BOUNDS.items() if key in schema]
+            allowed = " | ".join(map(str, schema.get("enum", []))) or ", ".join(bounds)
+            found.append({"setting": f"{stage}.{name}" if stage else name, "part": part, "default": info.default, "allowed": allowed,
+                          "unit": schema.get("unit", ""), "what": info.description or ""})  # fmt: skip
+        return found
+
+    table = []
+    for stage, info in TrialConfig.model_fields.items():
+        if stage in PART_STAGES:
+            for name, cls in registry.parts(PART_STAGES[stage]).items():
+                table += rows(stage, cls, name)
+        elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            table += rows(stage, info.annotation, "")
+    return table + [row for row in rows("", TrialConfig, "") if row["setting"] == "seed"]
+
+
+def fingerprint(*parts: Any) -> str:
+    """Identity of content: 20 hex digits of SHA-256 over canonical JSON (configs as their dumped mapping)."""
+
+    def plain(value: Any) -> Any:
+        return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
+
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+@lru_cache(maxsize=None)
+def code_version(*folders: str) -> str:
+    """Fingerprint of the source of whole `core` folders: a changed part can never meet a stale cached result."""
+    files = sorted(path for folder in folders for path in (Path(__file__).parent / folder).glob("*.py"))
+    return fingerprint([path.name + path.read_text("utf-8") for path in files])

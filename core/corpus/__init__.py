@@ -1,0 +1,1 @@
+"""Documents with their questions: loaders, cards, downloads, and the user's own files."""

@@ -1,0 +1,58 @@
+"""From what a loader read to a Corpus whose every id is unique and whose every gold span lies in its document."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from core.config import fingerprint
+from core.corpus.reading import Notes
+from core.errors import WorkbenchError
+from core.records import Corpus, Document, Gold, Query
+
+WHOLE = -1  # as the end of a gold span: the whole document, whatever its length
+
+
+def spans(text: str, answer: str) -> Iterator[tuple[int, int]]:
+    """Every exact occurrence of an answer; any run of whitespace equals any other (line breaks move)."""
+    words = answer.split()
+    if words:
+        for match in re.finditer(r"\s+".join(map(re.escape, words)), text):
+            yield match.span()
+
+
+def assemble(name: str, documents: Iterable[Document], queries: Iterable[Query], notes: Notes) -> Corpus:
+    """Checks and completes; what does not fit is left out and noted. Raises where no document is left."""
+    by_id: dict[str, Document] = {}
+    for document in documents:
+        if not document.text.strip():
+            notes.add("Document without text left out", document.id)
+        elif document.id in by_id:
+            notes.add("Document with a repeated id left out", document.id)
+        else:
+            by_id[document.id] = document
+    if not by_id:
+        raise WorkbenchError(f"'{name}' has no documents.", where=" ".join(notes.lines()),
+                             todo="Check the source files.")  # fmt: skip
+    kept: dict[str, Query] = {}
+    for query in queries:
+        if not query.text.strip():
+            notes.add("Question without text left out", query.id)
+        elif query.id in kept:
+            notes.add("Question with a repeated id left out", query.id)
+        else:
+            kept[query.id] = query._replace(gold=tuple(_checked(query, by_id, notes)))
+    texts = [(document.id, document.text) for document in by_id.values()]
+    # of the documents alone, so that editing questions never re-embeds a text
+    return Corpus(name, tuple(by_id.values()), tuple(kept.values()), notes.lines(), fingerprint(texts))
+
+
+def _checked(query: Query, documents: dict[str, Document], notes: Notes) -> Iterator[Gold]:
+    for gold in dict.fromkeys(query.gold):
+        document = documents.get(gold.document_id)
+        if document is None:
+            notes.add("Judgement of an unknown document left out", f"{query.id} > {gold.document_id}")
+            continue
+        end = len(document.text) if gold.end == WHOLE else gold.end
+        if 0 <= gold.start < end <= len(document.text):
+            yield gold._replace(end=end)
+        else:
+            notes.add("Evidence outside its document left out", f"{query.id} > {gold.document_id}")

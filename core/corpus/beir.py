@@ -1,0 +1,82 @@
+from collections import defaultdict
+from collections.abc import Callable, Generator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from core.config import PartConfig, knob
+from core.corpus.assemble import WHOLE, assemble
+from core.corpus.reading import Notes, Source, text_of
+from core.errors import WorkbenchError
+from core.records import Corpus, Document, Gold, Progress, Query
+from core.registry import part
+
+
+@part("loader")
+class Beir(PartConfig):
+    """Document-level judgements in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/*.tsv; a folder or its zip.
+
+    The text of a document is its title, an empty line and its text, as the benchmark's own baselines read it. Only
+    questions judged in the chosen qrels file are taken. Choose it for BEIR, MTEB's exports and their like.
+    Source: Thakur et al. 2021, BEIR: A Heterogeneous Benchmark for Zero-shot Evaluation.
+    """
+
+    part: Literal["beir"] = "beir"
+    qrels: str = knob("test", "Which judgements to use: the name of a file in qrels/, without its ending.")
+
+    def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
+        source = Source(path, Notes())
+        documents = []
+        for member in one(source, "corpus.jsonl"):
+            for number, row in enumerate(source.json_lines(member)):
+                if number % 2000 == 0:
+                    yield Progress(row.position, row.size, f"Reading {PurePosixPath(member).name}")
+                title, text = text_of(row.fields, "title").strip(), text_of(row.fields, "text")
+                identity = text_of(row.fields, "_id", "id") or row.where
+                documents.append(Document(identity, f"{title}\n\n{text}" if title else text, title, member))
+        return assemble(name, documents, queries(source, self.qrels), source.notes)
+
+
+def one(source: Source, pattern: str) -> list[str]:
+    """The single member of that name (also .gz)."""
+    found = source.find(pattern) or source.find(pattern + ".gz")
+    if not found:
+        raise WorkbenchError(f"There is no {pattern}.", where=str(source.path),
+                             todo="The folder needs corpus.jsonl, queries.jsonl and qrels/*.tsv.")  # fmt: skip
+    return found[:1]
+
+
+def queries(source: Source, split: str, known_as: Callable[[str], str] = str) -> list[Query]:
+    """Questions judged in that split ("" for the only one); `known_as` turns a document's name into its id."""
+    files = source.find(f"qrels/{split}.tsv") if split else source.find("qrels/*.tsv")
+    if len(files) != 1:
+        have = ", ".join(PurePosixPath(file).stem for file in source.find("qrels/*.tsv"))
+        raise WorkbenchError(f"There is no file of judgements '{split or 'qrels'}'." if not files else
+                             "There are several files of judgements.",
+                             where=str(source.path), todo=f"Choose qrels: {have or 'none here'}.")  # fmt: skip
+    judged = judgements(source, files[0], known_as)
+    found = []
+    for row in source.json_lines(one(source, "queries.jsonl")[0]):
+        identity = text_of(row.fields, "_id", "id")
+        if identity in judged:
+            found.append(Query(identity, text_of(row.fields, "text"), tuple(judged.pop(identity))))
+    for identity in judged:
+        source.notes.add("Judgements of an unknown question left out", identity)
+    return found
+
+
+def judgements(source: Source, name: str, known_as: Callable[[str], str] = str) -> dict[str, list[Gold]]:
+    """Query id -> judged documents, of BEIR's three columns or TREC's four; a document is a unit of its own."""
+    judged: dict[str, list[Gold]] = defaultdict(list)
+    for number, line, _ in source.lines(name):
+        fields = line.decode("utf-8", "replace").split("\t" if b"\t" in line else None)
+        where = f"{PurePosixPath(name).name}:{number}"
+        try:
+            query, document, grade = fields[0], fields[-2], int(float(fields[-1]))
+        except (ValueError, OverflowError, IndexError):
+            if number > 1 and line.strip():  # the first line may be a header
+                source.notes.add("Judgement that cannot be read, skipped", where)
+            continue
+        gold = judged[query.strip()]
+        # below 0 is TREC's mark for spam: judged, not relevant
+        gold.append(Gold(known_as(document.strip()), 0, WHOLE, max(grade, 0), len(gold)))
+    return judged

@@ -1,0 +1,48 @@
+from collections.abc import Generator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from core.config import PartConfig, knob
+from core.corpus.assemble import assemble
+from core.corpus.questions import read_questions
+from core.corpus.reading import Notes, Source, text_of
+from core.corpus.tables import rows
+from core.errors import WorkbenchError
+from core.records import Corpus, Document, Progress
+from core.registry import part
+
+
+@part("loader")
+class Jsonl(PartConfig):
+    """Documents as JSON lines with a text, an id and a title; questions in a file questions.* beside them.
+
+    Choose it for exports of your own; for judged collections BEIR's layout says more.
+    """
+
+    part: Literal["jsonl"] = "jsonl"
+    text: str = knob("text", "Field that holds the text.")
+    id: str = knob("id", "Field that holds the id; the line number where it is missing.")
+    title: str = knob("title", "Field that holds the title.")
+
+    def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
+        return (yield from load_table(self, path, name, ("*.jsonl", "*.jsonl.gz")))
+
+
+def load_table(part: PartConfig, path: Path, name: str, patterns: tuple[str, ...]) -> Generator[Progress, None, Corpus]:
+    """Documents from every matching table, then the questions in questions.* beside them."""
+    source = Source(path, Notes())
+    asked = source.find("questions.*")
+    files = [file for pattern in patterns for file in source.find(pattern) if file not in asked]
+    if not files:
+        raise WorkbenchError(f"There is no {' or '.join(patterns)}.", where=str(path))
+    documents: list[Document] = []
+    for file in files:
+        for number, row in enumerate(rows(source, file)):
+            if number % 2000 == 0:
+                yield Progress(row.position, row.size, f"Reading {PurePosixPath(file).name}")
+            identity = text_of(row.fields, part.id.lower(), "_id") or row.where
+            documents.append(Document(identity, text_of(row.fields, part.text.lower()),
+                                      text_of(row.fields, part.title.lower()), file))  # fmt: skip
+    source.sizes = {file: source.sizes[file] for file in asked}
+    queries = read_questions(source, documents) if asked else []
+    return assemble(name, documents, queries, source.notes)

@@ -1,0 +1,209 @@
+"""Every corpus by its name: built in, downloaded, in a local folder, or made of own documents."""
+
+import json
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import PartConfig, code_version, fingerprint
+from core.corpus import own
+from core.corpus.cards import Card, cards, read_card
+from core.corpus.download import fetch_card
+from core.corpus.files import Files
+from core.corpus.own import FileStatus, Upload
+from core.corpus.reading import shape_reported
+from core.errors import WorkbenchError
+from core.records import Corpus, Document, Gold, Progress, Query
+from core.store.cache import Cache
+
+LOCAL = "GROUNDWORK_DATASETS"  # environment variable: a folder with data sets in their publishers' formats
+
+
+class Status(NamedTuple):
+    """One line of the list of corpora. kind: "built-in", "downloadable" or "own"; counts None where unknown."""
+
+    name: str
+    title: str
+    kind: str
+    present: bool
+    where: str
+    documents: int | None
+    questions: int | None
+    note: str
+
+
+class Library:
+    """The corpora of one home folder. Parsed corpora are kept in its cache."""
+
+    def __init__(self, home: Path, cap_bytes: int = 20 << 30) -> None:
+        self.home = Path(home)
+        self._cache = Cache(self.home / "cache", cap_bytes)
+
+    # Finding -------------------------------------------------------------------------------------------------------
+
+    def cards(self) -> tuple[dict[str, Card], list[str]]:
+        """The project's cards and those a user put beside own data, and what is wrong with any of the latter."""
+        known, problems = dict(cards()), []
+        for root in self._roots():
+            for path in sorted(root.glob("*/card.yaml")):
+                try:
+                    known.setdefault(path.parent.name, read_card(path))
+                except WorkbenchError as error:
+                    problems.append(str(error))
+        return known, problems
+
+    def available(self) -> list[Status]:
+        """Every corpus: built in first, then those present, then those to download."""
+        known, problems = self.cards()
+        found = [self._status(card) for card in known.values()]
+        found += [Status(c.name, c.title, "own", True, str(c.folder), c.documents, c.questions, c.note)
+                  for c in own.collections(self.home)]  # fmt: skip
+        found += [Status(Path(p).parent.name, "", "own", False, "", None, None, p) for p in problems]
+        return sorted(found, key=lambda status: (status.kind != "built-in", not status.present, status.name))
+
+    def _status(self, card: Card) -> Status:
+        place = self._place(card)
+        kind = "downloadable" if card.files else "built-in"
+        note = "" if place else "Not here yet: download it, or put it into the folder that " + LOCAL + " names."
+        return Status(card.name, card.title, kind, place is not None, str(place or ""), card.documents, card.questions,
+                      note)  # fmt: skip
+
+    def _roots(self) -> list[Path]:
+        local = os.environ.get(LOCAL, "")
+        return [*([Path(local).expanduser()] if local else []), self.home / "datasets"]
+
+    def _place(self, card: Card) -> Path | None:
+        """The file or folder that the card's loader reads, if it is here."""
+        if not card.files:
+            return card.folder
+        for root in self._roots():
+            for folder in dict.fromkeys((root / Path(card.files[0].name).parent, root / card.name)):
+                if all((folder / file.basename).is_file() for file in card.files):
+                    return folder / card.files[0].basename if len(card.files) == 1 else folder
+                if card.unpacked and (folder / card.unpacked).exists():
+                    return folder
+        return None
+
+    def _find(self, name: str) -> tuple[PartConfig, Path]:
+        known, _ = self.cards()
+        if name in known:
+            if place := self._place(known[name]):
+                return known[name].loader, place
+            raise WorkbenchError(f"The data set '{name}' is not on this machine.", where=known[name].homepage,
+                                 todo=f"Download it, or put {' and '.join(f.name for f in known[name].files)} into the "
+                                 f"folder that {LOCAL} names.")  # fmt: skip
+        folder = own.folder(self.home, name)
+        if not folder.is_dir():
+            have = [status.name for status in self.available() if status.present]
+            raise WorkbenchError(f"There is no corpus '{name}'.", todo=f"Choose one of: {', '.join(have)}.")
+        return Files(), folder
+
+    # Opening -------------------------------------------------------------------------------------------------------
+
+    def stamp(self, name: str) -> str:
+        """Changes whenever the corpus would be read differently; takes a few milliseconds."""
+        return _stamp(name, *self._find(name))
+
+    def open(self, name: str) -> Generator[Progress, None, Corpus]:
+        """The corpus of that name, from the cache where its files have not changed."""
+        loader, place = self._find(name)
+        key = _stamp(name, loader, place)
+        if (entry := self._cache.load("corpus", key)) is not None:
+            return _unpack(entry[0]["json"])
+        yield Progress(0, 0, f"Reading {name}")
+        with shape_reported(str(place), loader.part):
+            corpus = yield from loader.load(place, name)
+        self._cache.save("corpus", key, {"json": _pack(corpus)}, {"name": name})
+        return corpus
+
+    # Changing ------------------------------------------------------------------------------------------------------
+
+    def download(self, name: str) -> Generator[Progress, None, Path]:
+        """Fetches a data set from its publisher; continues where an earlier attempt stopped."""
+        known, _ = self.cards()
+        if name not in known:
+            raise WorkbenchError(f"There is no data set '{name}'.", todo=f"Data sets: {', '.join(known)}.")
+        yield from fetch_card(known[name], self.home / "datasets" / name)
+        return self._place(known[name])
+
+    def ingest(self, name: str, files: list[Upload],
+               questions: Upload | None = None) -> Generator[Progress, None, list[FileStatus]]:  # fmt: skip
+        """Adds own documents to the collection of that name, which it creates; a file of the same name is replaced."""
+        if own.safe_name(name) in self.cards()[0]:
+            raise WorkbenchError(f"'{name}' is the name of a data set.", todo="Choose another name.")
+        return (yield from own.ingest(self.home, name, files, questions))
+
+    def files(self, name: str) -> list[FileStatus]:
+        """What became of each file of an own collection."""
+        return own.statuses(own.folder(self.home, name))
+
+    def remove(self, name: str, file: str = "") -> None:
+        """Removes one file of an own collection, or the whole collection. Downloads and built-ins are not touched."""
+        own.remove(self.home, name, file)
+
+
+def split(corpus: Corpus, part: str) -> Corpus:
+    """All questions, or a half of them: "dev" or "test".
+
+    Questions that share a gold document fall into the same half, so that no evidence leaks; unanswerable ones are
+    divided by their own id. Where almost all questions hang together (densely judged collections), no such division
+    exists: then each goes with the first of its gold documents, and a note says so.
+    """
+    if part == "all":
+        return corpus
+    if part not in ("dev", "test"):
+        raise WorkbenchError(f"There is no half '{part}'.", todo="Choose all, dev or test.")
+    anchors, notes = _groups(corpus.queries), corpus.notes
+    sizes = np.unique([anchors[query.id] for query in corpus.queries], return_counts=True)[1] if corpus.queries else [0]
+    if max(sizes) > max(len(corpus.queries) // 2, 1):
+        anchors = {query.id: query.gold[0].document_id if query.gold else query.id for query in corpus.queries}
+        notes += ("Questions share so much evidence that dev and test have documents in common.",)
+    kept = tuple(q for q in corpus.queries if (int(fingerprint(anchors[q.id]), 16) % 2 == 0) == (part == "dev"))
+    return Corpus(corpus.name, corpus.documents, kept, notes, corpus.fingerprint)
+
+
+def _groups(queries: tuple[Query, ...]) -> dict[str, str]:
+    """Query id -> smallest document id of all that are linked to it through shared gold documents."""
+    parent: dict[str, str] = {}
+
+    def root(document: str) -> str:
+        while parent.setdefault(document, document) != document:
+            parent[document] = document = parent[parent[document]]
+        return document
+
+    relevant = {query.id: [gold.document_id for gold in query.gold if gold.grade > 0] for query in queries}
+    for documents in relevant.values():
+        for document in documents[1:]:
+            low, high = sorted((root(documents[0]), root(document)))
+            parent[high] = low
+    return {identity: root(documents[0]) if documents else identity for identity, documents in relevant.items()}
+
+
+def _stamp(name: str, loader: PartConfig, place: Path) -> str:
+    # two levels deep, folders too: below that a changed folder time must do, for some sets have 600,000 files
+    paths = sorted([*place.glob("*"), *place.glob("*/*")]) if place.is_dir() else [place]
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    environment: Any = loader.environment() if hasattr(loader, "environment") else ()
+    return fingerprint(name, loader, files, environment, code_version("corpus"))
+
+
+def _pack(corpus: Corpus) -> np.ndarray:
+    fields = [corpus.name, corpus.documents, corpus.queries, corpus.notes, corpus.fingerprint]
+    return np.frombuffer(json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass"), np.uint8)
+
+
+def _unpack(data: np.ndarray) -> Corpus:
+    name, documents, queries, notes, mark = json.loads(data.tobytes().decode("utf-8", "surrogatepass"))
+    return Corpus(
+        name,
+        tuple(Document(*fields, tuple(pages)) for *fields, pages in documents),
+        tuple(
+            Query(identity, text, tuple(Gold(*one) for one in gold), tuple(answers), answerable, group)
+            for identity, text, gold, answers, answerable, group in queries
+        ),
+        tuple(notes),
+        mark,
+    )

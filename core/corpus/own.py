@@ -1,0 +1,307 @@
+"""Own documents: a collection is a folder with, for each file, its source, its status and its parsed text.
+
+No name that came from outside is ever a path: files are stored under a hash of their name. Every file stands for
+itself, so an ingestion that is stopped keeps what it has, and two at once do not meet.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import unicodedata
+import uuid
+from collections.abc import Generator, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from core.config import code_version
+from core.corpus.files import Files
+from core.corpus.parse import PARSERS
+from core.corpus.questions import FORMATS
+from core.corpus.reading import shape_reported
+from core.errors import WorkbenchError
+from core.records import Progress
+
+MAX_FILE = 500 << 20  # bytes
+WALL_S, CPU_S = 180, 120  # seconds for one file
+MEMORY_MB = 2048  # of address space for its parser; the largest test document needs 400
+ROOT = Path(__file__).resolve().parents[2]
+EMPTY = "is empty"
+Upload = Path | tuple[str, bytes]
+
+
+class FileStatus(NamedTuple):
+    """What became of one file. status: "ok", "skipped" (no text to be had) or "failed"; message says why, or warns."""
+
+    name: str
+    status: str
+    pages: int
+    characters: int
+    message: str = ""
+
+
+class Collection(NamedTuple):
+    name: str
+    title: str
+    folder: Path
+    documents: int
+    questions: int | None
+    note: str
+
+
+def safe_name(name: str) -> str:
+    """A collection's name as people write it, as the one folder name that it stands for."""
+    text = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name).strip().lower()).strip("-._")[:60]
+    if not text:
+        raise WorkbenchError("The collection needs a name with at least one letter or digit.", where=repr(name))
+    return text
+
+
+def folder(home: Path, name: str) -> Path:
+    return Path(home) / "corpora" / safe_name(name)
+
+
+def collections(home: Path) -> Iterator[Collection]:
+    for place in sorted((Path(home) / "corpora").glob("*/collection.json")):
+        try:
+            about = json.loads(place.read_text("utf-8"))
+        except ValueError:
+            about = {}
+        records = _records(place.parent)
+        bad = sum(record["status"] != "ok" for record in records)
+        yield Collection(place.parent.name, about.get("title", place.parent.name), place.parent,
+                         sum(record["documents"] for record in records), about.get("questions"),
+                         f"{bad} of {len(records)} files not readable" if bad else "")  # fmt: skip
+
+
+def statuses(place: Path) -> list[FileStatus]:
+    return [_status(record) for record in _records(place)]
+
+
+def ingest(home: Path, name: str, files: list[Upload],
+           questions: Upload | None) -> Generator[Progress, None, list[FileStatus]]:  # fmt: skip
+    """Adds or replaces files, each parsed in a limited child process; then the questions, if any."""
+    place = folder(home, name)
+    (place / "files").mkdir(parents=True, exist_ok=True)
+    about = place / "collection.json"
+    if not about.exists():
+        _write(about, {"title": name.strip()[:200]})
+    for stray in (place / "files").glob("*.work"):  # left by a process that was killed
+        if time.time() - stray.stat().st_mtime > 3600:
+            stray.unlink(missing_ok=True)
+    uploads = list(_expand(files))
+    found = []
+    for done, (display, upload) in enumerate(uploads):
+        yield Progress(done, len(uploads), f"Reading {display}")
+        found.append((yield from _ingest_one(place, display, upload, done, len(uploads))))
+    if questions is not None:
+        yield Progress(len(uploads), len(uploads), "Matching the questions with the documents")
+        found.append((yield from _ingest_questions(place, questions)))
+    return found
+
+
+def remove(home: Path, name: str, file: str = "") -> None:
+    place = folder(home, name)
+    if not place.is_dir():
+        raise WorkbenchError(f"There is no collection '{name}'.")
+    if not file:
+        trash = place.with_name(f".removed-{os.getpid()}-{time.time_ns()}")
+        os.rename(place, trash)  # gone at once, even for a reader that comes in between
+        shutil.rmtree(trash, ignore_errors=True)
+        return
+    if not any(record["name"] == file for record in _records(place)):
+        raise WorkbenchError(f"There is no file '{file}' in '{name}'.")
+    _drop(place, _key(file))
+
+
+def display_name(name: str) -> str:
+    """What a client calls its file, for reading only: no way upwards, no drive, no control characters."""
+    text = "".join(c if c.isprintable() else " " for c in name).replace("\\", "/")
+    parts = [part.strip() for part in text.split("/") if part.strip() not in ("", ".", "..") and not part.endswith(":")]
+    return "/".join(parts)[-200:] or "unnamed"
+
+
+def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload]]:
+    """Folders become their files; two different files of one name in the same call get numbers."""
+    seen: dict[str, int] = {}
+    for upload in files:
+        if isinstance(upload, tuple):
+            pairs: list[tuple[str, Upload]] = [(upload[0], upload)]
+        elif Path(upload).is_dir():
+            inside = sorted(path for path in Path(upload).rglob("*") if path.is_file())
+            pairs = [(path.relative_to(upload).as_posix(), path) for path in inside if path.name[0] != "."]
+        else:
+            pairs = [(Path(upload).name, Path(upload))]
+        for name, one in pairs:
+            name = display_name(name)
+            seen[name] = seen.get(name, 0) + 1
+            path = PurePosixPath(name)
+            yield name if seen[name] == 1 else str(path.with_name(f"{path.stem} ({seen[name]}){path.suffix}")), one
+
+
+def _ingest_one(place: Path, name: str, upload: Upload, done: int, total: int) -> Generator[Progress, None, FileStatus]:
+    key, kind = _key(name), PurePosixPath(name).suffix.lower()
+    files = place / "files"
+    work = files / f"{uuid.uuid4().hex}.work"
+    try:
+        if kind not in PARSERS:
+            known = ", ".join(sorted(PARSERS))
+            result = {"status": "skipped", "message": f"files of type '{kind or 'none'}' are not read ({known} are)"}
+        elif problem := _copy(upload, work):
+            result = {"status": "skipped" if problem == EMPTY else "failed", "message": problem}
+        else:
+            digest = _digest(work)
+            old = _read(files / f"{key}.status.json")
+            if old and old["status"] == "ok" and old["content"] == digest + code_version("corpus"):
+                return _status(old)
+            result = yield from _parse(work, kind, name, files, Progress(done, total, f"Reading {name}"))
+            result["content"] = digest + code_version("corpus")
+        _keep(place, key, kind, name, work, result)
+    finally:
+        work.unlink(missing_ok=True)
+    return _status(_read(files / f"{key}.status.json"))
+
+
+def _parse(work: Path, kind: str, name: str, files: Path, progress: Progress) -> Generator[Progress, None, dict]:
+    output, errors = work.with_suffix(".result"), work.with_suffix(".errors")
+    # one thread: numeric libraries would reserve address space for each
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "core.corpus.parse", str(work.resolve()), kind, str(output.resolve()),
+               str(MEMORY_MB), str(CPU_S)]  # fmt: skip
+    with errors.open("wb") as log:
+        child = subprocess.Popen(command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + WALL_S
+        while True:
+            try:
+                child.wait(0.2)
+                break
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > deadline:
+                    return {"status": "failed", "message": f"not read within {WALL_S} s"}
+                yield progress
+        found = _read(output) if child.returncode == 0 else None
+        if found is None:
+            lines = errors.read_text("utf-8", "replace").strip().splitlines()
+            killed = f"stopped at the limit of {CPU_S} s or {MEMORY_MB} MB"
+            return {"status": "failed", "message": f"its reader gave up: {lines[-1][:200] if lines else killed}"}
+        return found
+    finally:
+        child.kill()
+        child.wait()
+        output.unlink(missing_ok=True)
+        errors.unlink(missing_ok=True)
+
+
+def _keep(place: Path, key: str, kind: str, name: str, work: Path, result: dict) -> None:
+    """The parsed text first, the status last: a status is there only when all else is."""
+    _drop(place, key)
+    files, documents = place / "files", result.get("documents", [])
+    if documents:
+        for document in documents:
+            document["id"] = f"{name}/{document['id']}" if "id" in document else name
+        _write(files / f"{key}.parsed.json", documents)
+        os.replace(work, files / f"{key}.source{kind}")
+    _write(files / f"{key}.status.json", {
+        "name": name, "status": result["status"], "message": result["message"], "documents": len(documents),
+        "pages": sum(len(document.get("pages", ())) for document in documents),
+        "characters": sum(len(document["text"]) for document in documents), "content": result.get("content", ""),
+    })  # fmt: skip
+
+
+def _drop(place: Path, key: str) -> None:
+    for file in sorted((place / "files").glob(f"{key}.*.json"), reverse=True):  # status before parsed
+        file.unlink(missing_ok=True)
+    for file in (place / "files").glob(f"{key}.source.*"):
+        file.unlink(missing_ok=True)
+
+
+def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, FileStatus]:
+    """Kept as they came, and matched with the documents at every opening: documents may join later."""
+    name = display_name(upload[0] if isinstance(upload, tuple) else Path(upload).name)
+    unique = uuid.uuid4().hex
+    new, kept, old = place / f"questions.{unique}.new", place / "questions", place / f"questions.{unique}.old"
+    new.mkdir()
+    try:
+        if isinstance(upload, Path) and upload.is_dir():
+            wanted = [*upload.glob("queries.jsonl*"), *upload.glob("qrels/*.tsv")]
+            pairs = [(path, new / path.relative_to(upload)) for path in wanted]
+        else:
+            kind = PurePosixPath(name).suffix.lower()
+            if kind not in FORMATS:
+                return FileStatus(name, "failed", 0, 0, f"questions come as {', '.join(FORMATS)} or a BEIR folder")
+            pairs = [(upload, new / f"questions{kind}")]
+        for source, target in pairs:
+            target.parent.mkdir(exist_ok=True)
+            if problem := _copy(source, target):
+                return FileStatus(name, "failed", 0, 0, problem)
+        try:
+            with shape_reported(name, "questions"):
+                corpus = yield from Files(questions=new.name).load(place, place.name)
+        except WorkbenchError as error:
+            return FileStatus(name, "failed", 0, 0, str(error))
+        if not corpus.queries:
+            return FileStatus(name, "failed", 0, 0, " ".join(corpus.notes) or "holds no question")
+        if kept.exists():
+            os.rename(kept, old)
+        os.rename(new, kept)
+        about = _read(place / "collection.json") or {}
+        _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
+        found = sum(bool(query.gold) for query in corpus.queries)
+        notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
+        message = f"{len(corpus.queries)} questions, evidence found for {found}. {notes}"
+        return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _copy(upload: Upload, target: Path) -> str:
+    """Copies, or says why not."""
+    try:
+        if isinstance(upload, tuple):
+            if len(upload[1]) > MAX_FILE:
+                return f"larger than {MAX_FILE >> 20} MB"
+            target.write_bytes(upload[1])
+        else:
+            if upload.stat().st_size > MAX_FILE:
+                return f"larger than {MAX_FILE >> 20} MB"
+            shutil.copyfile(upload, target)
+    except OSError as error:
+        return f"cannot be copied: {error.strerror or error}"
+    return "" if target.stat().st_size else EMPTY
+
+
+def _records(place: Path) -> list[dict]:
+    found = [record for file in (place / "files").glob("*.status.json") if (record := _read(file))]
+    return sorted(found, key=lambda record: record["name"])
+
+
+def _status(record: dict) -> FileStatus:
+    return FileStatus(record["name"], record["status"], record["pages"], record["characters"], record["message"])
+
+
+def _key(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _write(path: Path, value: object) -> None:
+    work = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    work.write_text(json.dumps(value), "utf-8")
+    os.replace(work, path)

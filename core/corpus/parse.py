@@ -1,0 +1,181 @@
+"""One file of a user to plain text, in a process of its own.
+
+    python -m core.corpus.parse SOURCE KIND RESULT MEMORY_MB CPU_S
+
+Whatever a broken or hostile file does to its parser, only this process suffers it. It imports nothing of the project,
+and each parser only when its kind of file comes.
+"""
+
+import contextlib
+import json
+import logging
+import re
+import resource
+import sys
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+MAX_RESULT = 256 << 20  # bytes written
+MAX_CHARACTERS = 50_000_000
+MAX_UNPACKED = 512 << 20  # bytes of all members of a DOCX
+
+
+class Unreadable(Exception):
+    """(status, reason): "failed" for a file that is broken, "skipped" for one that holds no text."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        self.status, self.reason = status, reason
+
+
+def parse_pdf(data: bytes, warn: Callable[[str], None]) -> list[dict]:
+    from pypdf import PdfReader
+    from pypdf.errors import DependencyError, PdfReadError
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warn(record.getMessage())
+
+    logger = logging.getLogger("pypdf")
+    logger.handlers, logger.propagate = [Collect()], False
+    try:
+        reader = PdfReader(BytesIO(data))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise Unreadable("failed", "protected by a password; save a copy without one")
+        texts = []
+        for number, page in enumerate(reader.pages, 1):
+            try:
+                texts.append(page.extract_text().strip())
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError, PdfReadError) as error:
+                warn(f"page {number} cannot be read: {error}")
+                texts.append("")
+    except DependencyError:
+        raise Unreadable("failed", "protected by an encryption that cannot be read here; save a copy without") from None
+    except (PdfReadError, ValueError, KeyError, TypeError, IndexError, AttributeError, OSError) as error:
+        raise Unreadable("failed", f"not a readable PDF: {error}") from error
+    if not any(texts):
+        raise Unreadable("skipped", f"no text on its {len(texts)} page(s): scanned images need OCR first")
+    title = str((reader.metadata or {}).get("/Title") or "")
+    starts = [0]
+    for text in texts[:-1]:
+        starts.append(starts[-1] + len(text) + 2)  # + the empty line between pages
+    return [{"text": "\n\n".join(texts), "title": title, "pages": starts}]
+
+
+def parse_html(data: bytes, warn: Callable[[str], None]) -> list[dict]:
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(data, "html.parser")
+    title = soup.title.get_text(" ", strip=True) if soup.title else ""
+    for element in soup(["script", "style", "template", "noscript", "svg", "head"]):
+        element.decompose()
+    for element in soup(["p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "section", "article",
+                         "table", "ul", "ol", "blockquote", "dt", "dd"]):  # fmt: skip
+        element.insert_before("\n")
+        element.append("\n")
+    return [{"text": re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", soup.get_text()).strip(), "title": title}]
+
+
+def parse_docx(data: bytes, warn: Callable[[str], None]) -> list[dict]:
+    from docx import Document
+    from docx.opc.exceptions import OpcError
+    from docx.table import Table
+
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > MAX_UNPACKED or unpacked > max(10 << 20, 200 * len(data)):
+            raise Unreadable("failed", f"unpacks to {unpacked / 1e6:,.0f} MB: refused")
+        document = Document(BytesIO(data))
+        lines = []
+        for block in document.iter_inner_content():
+            if isinstance(block, Table):
+                lines += (" | ".join(cell.text.strip() for cell in row.cells) for row in block.rows)
+            elif block.text.strip():
+                level = re.fullmatch(r"Heading (\d)", block.style.name if block.style is not None else "")
+                lines.append("#" * int(level[1]) + " " + block.text if level else block.text)
+    except (zipfile.BadZipFile, OpcError, KeyError, ValueError, AttributeError, SyntaxError) as error:
+        raise Unreadable("failed", f"not a readable DOCX: {error}") from error
+    return [{"text": "\n\n".join(lines), "title": document.core_properties.title or ""}]
+
+
+def parse_text(data: bytes, warn: Callable[[str], None]) -> list[dict]:
+    return [{"text": _decode(data, warn)}]
+
+
+def parse_markdown(data: bytes, warn: Callable[[str], None]) -> list[dict]:
+    text = _decode(data, warn)  # kept as it is, so that offsets are those of the source
+    heading = re.search(r"^#{1,2}[ \t]+(\S.*?)[ \t#]*$", text, re.MULTILINE)
+    return [{"text": text, "title": heading[1] if heading else ""}]
+
+
+def parse_jsonl(data: bytes, warn: Callable[[str], None]) -> list[dict]:
+    documents = []
+    for number, line in enumerate(_decode(data, warn).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line, parse_constant=lambda _: None)
+            text = fields["text"] if isinstance(fields["text"], str) else ""
+        except (ValueError, KeyError, TypeError, RecursionError):
+            warn(f"line {number} is not an object with a text, skipped")
+            continue
+        documents.append({"id": str(fields.get("id", fields.get("_id", number))), "text": text,
+                          "title": str(fields.get("title") or "")})  # fmt: skip
+    if not documents:
+        raise Unreadable("failed", "no line is a JSON object with a field 'text'")
+    return documents
+
+
+def _decode(data: bytes, warn: Callable[[str], None]) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    if b"\0" in data[:8192]:
+        raise Unreadable("skipped", "not a text file")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        warn("not valid UTF-8, read as Windows-1252")
+        return data.decode("cp1252", "replace")
+
+
+PARSERS = {
+    ".pdf": parse_pdf, ".html": parse_html, ".htm": parse_html, ".docx": parse_docx, ".jsonl": parse_jsonl,
+    ".md": parse_markdown, ".markdown": parse_markdown, ".txt": parse_text, ".text": parse_text, ".rst": parse_text,
+}  # fmt: skip
+
+
+def parse(source: Path, kind: str) -> dict:
+    """{"status", "message", "documents"}: documents with text, title, pages and, in a JSONL file, an id."""
+    warnings: list[str] = []
+    try:
+        documents = PARSERS[kind](source.read_bytes(), warnings.append)
+        for document in documents:  # lone surrogates are in no encoding; the length stays
+            document["text"] = re.sub("[\ud800-\udfff\0]", "\ufffd", document["text"])
+        documents = [document for document in documents if document["text"].strip()]
+        if not documents:
+            raise Unreadable("skipped", "holds no text")
+        if sum(len(document["text"]) for document in documents) > MAX_CHARACTERS:
+            raise Unreadable("failed", f"more than {MAX_CHARACTERS:,} characters of text: split it")
+    except Unreadable as problem:
+        return {"status": problem.status, "message": problem.reason, "documents": []}
+    except MemoryError:
+        return {"status": "failed", "message": "needs too much memory to read", "documents": []}
+    except RecursionError:
+        return {"status": "failed", "message": "nested too deeply to read", "documents": []}
+    message = f"{len(warnings)} warning(s), first: {warnings[0][:200]}" if warnings else ""
+    return {"status": "ok", "message": message, "documents": documents}
+
+
+def main(source: str, kind: str, result: str, memory_mb: str, cpu_s: str) -> None:
+    memory, cpu = int(memory_mb) << 20, int(cpu_s)
+    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, cpu), (resource.RLIMIT_FSIZE, MAX_RESULT)):
+        # macOS knows no limit of address space; there the wall clock of the parent still holds
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(limit, (value, value))
+    Path(result).write_text(json.dumps(parse(Path(source), kind)), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

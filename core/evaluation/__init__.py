@@ -1,0 +1,1 @@
+"""Judged rankings, and the metrics that read them."""

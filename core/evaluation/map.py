@@ -1,0 +1,32 @@
+"""Average precision."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from core.config import PartConfig
+from core.evaluation.judged import Judged
+from core.registry import part
+
+
+@part("metric")
+class MAP(PartConfig):
+    """Mean over a question's units of the precision at the rank where the unit is found, 0 where it is not by k.
+
+    Choose it when the order of several pieces of evidence matters and grades do not. A chunk that covers several new
+    units counts for each of them, and precision never exceeds 1. Source: trec_eval's map_cut_k (divides by all units).
+    """
+
+    part: Literal["map"] = "map"
+    label: ClassVar[str] = "MAP@{k}"
+    unit: ClassVar[str] = ""
+    direction: ClassVar[int] = +1
+    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    source: ClassVar[str] = "trec_eval 9, map_cut_k"
+
+    def values(self, judged: Judged, k: int) -> np.ndarray:
+        """[num_queries] float64, NaN for questions without gold evidence."""
+        found = judged.unit_rank <= k
+        share = np.minimum(judged.found_so_far[found] / judged.unit_rank[found], 1.0)
+        with np.errstate(invalid="ignore"):
+            return judged.per_query(judged.relevance.unit_row[found], share) / judged.relevance.units

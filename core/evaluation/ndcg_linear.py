@@ -1,0 +1,39 @@
+"""nDCG with linear gain."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from core.config import PartConfig
+from core.evaluation.judged import Judged
+from core.registry import part
+
+
+@part("metric")
+class NDCGLinear(PartConfig):
+    """Discounted gain of the units found by k, the grade as gain and 1 / log2(rank + 1) as discount, over the ideal's.
+
+    Choose it as the one number for a ranking, and over `ndcg_exponential` to compare with results of trec_eval. The
+    ideal finds one unit a rank, best grades first; rankings whose chunks hold several units are capped at 1.
+    Source: Järvelin and Kekäläinen 2002, "Cumulated gain-based evaluation of IR techniques"; trec_eval's ndcg_cut_k.
+    """
+
+    part: Literal["ndcg_linear"] = "ndcg_linear"
+    label: ClassVar[str] = "nDCG@{k}"
+    unit: ClassVar[str] = ""
+    direction: ClassVar[int] = +1
+    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    source: ClassVar[str] = "Järvelin and Kekäläinen 2002; trec_eval 9, ndcg_cut_k"
+
+    def values(self, judged: Judged, k: int) -> np.ndarray:
+        """[num_queries] float64, NaN for questions without gold evidence."""
+        return ndcg(judged, k, judged.relevance.unit_grade.astype(np.float64))
+
+
+def ndcg(judged: Judged, k: int, gain: np.ndarray) -> np.ndarray:
+    """nDCG of units with the given gains [U] float64, at most 1."""
+    rows = judged.relevance.unit_row
+    found, ideal = judged.unit_rank <= k, judged.relevance.unit_place <= k
+    reached = judged.per_query(rows[found], gain[found] / np.log2(judged.unit_rank[found] + 1.0))
+    best = judged.per_query(rows[ideal], gain[ideal] / np.log2(judged.relevance.unit_place[ideal] + 1.0))
+    return np.minimum(reached / best, 1.0)

@@ -1,0 +1,38 @@
+"""Recall."""
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from core.config import PartConfig
+from core.evaluation.judged import Judged
+from core.registry import part
+
+
+@part("metric")
+class Recall(PartConfig):
+    """Share of a question's units of gold evidence that the first k chunks cover.
+
+    Choose it when the generator needs all the evidence, and for comparing chunkers: it counts evidence, not chunks.
+    Source: trec_eval's recall_k, with units of evidence in the place of documents.
+    """
+
+    part: Literal["recall"] = "recall"
+    label: ClassVar[str] = "Recall@{k}"
+    unit: ClassVar[str] = ""
+    direction: ClassVar[int] = +1
+    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    source: ClassVar[str] = "trec_eval 9, recall_k"
+
+    def values(self, judged: Judged, k: int) -> np.ndarray:
+        """[num_queries] float64, NaN for questions without gold evidence."""
+        with np.errstate(invalid="ignore"):
+            return judged.per_query(judged.relevance.unit_row[judged.unit_rank <= k]) / judged.relevance.units
+
+    def curve(self, judged: Judged, depth: int) -> np.ndarray:
+        """Mean recall at each depth 1..depth [depth] float64 over the measured questions; NaN if there are none."""
+        if not judged.measured.any():
+            return np.full(depth, np.nan)
+        found = judged.unit_rank <= depth
+        share = 1 / judged.relevance.units[judged.relevance.unit_row[found]] / judged.measured.sum()
+        return np.cumsum(np.bincount(judged.unit_rank[found], share, minlength=depth + 1)[1:])

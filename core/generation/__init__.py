@@ -1,0 +1,1 @@
+"""Generators, the prompt they read, and the citations of their answers."""

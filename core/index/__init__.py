@@ -1,0 +1,1 @@
+"""Dense search: exact, and approximate through Chroma."""

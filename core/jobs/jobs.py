@@ -1,0 +1,309 @@
+"""Work that outlives the page that asked for it: a child process of the command line, its state in files.
+
+`<home>/jobs/<id>/` holds job.json (what was asked, which process), state.json (progress and outcome, replaced whole),
+log.txt. Nothing about a job is kept in memory: any page, after any restart, finds it again. The parent writes job.json,
+the child state.json; the parent touches state.json only when the child is gone.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import WorkbenchError
+from core.records import Progress
+from core.store.journal import new_id
+
+ROOT = Path(__file__).parents[2]
+KEPT = 50  # finished jobs
+BEAT_S, WRITE_S = 1.0, 0.25
+STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded machine delays it by seconds
+_children: dict[str, subprocess.Popen] = {}  # polled, so that a child that ended is no zombie
+
+
+@dataclass(frozen=True)
+class Job:
+    """status: queued (not heard of yet), running, done, failed, cancelled, or died (gone without a word)."""
+
+    id: str
+    label: str
+    arguments: tuple[str, ...]
+    status: str
+    created: float  # seconds since 1970, like all times here
+    attempt: int = 1
+    done: int = 0
+    total: int = 0
+    message: str = ""
+    started: float | None = None
+    heartbeat: float | None = None
+    finished: float | None = None
+    result: Any = None  # id of what it made, or a small value
+    error: str = ""
+
+    @property
+    def active(self) -> bool:
+        return self.status in ("queued", "running")
+
+    @property
+    def share(self) -> float | None:
+        """How much is done, 0 to 1; None if that is unknown."""
+        return min(self.done / self.total, 1.0) if self.total else None
+
+
+class Jobs:
+    """The jobs below one folder. `prefix`: the command line that a job's arguments follow."""
+
+    def __init__(self, home: Path | str, prefix: Sequence[str] = (sys.executable, "-m", "core")) -> None:
+        self.home = Path(home).absolute()
+        self.folder = self.home / "jobs"
+        self.prefix = tuple(prefix)
+
+    def start(self, arguments: Sequence[str], label: str) -> str:
+        """Starts a job and returns its id; the id of the running one if the very same is under way."""
+        with self._starting():
+            for job in self.list():
+                if job.active and job.arguments == tuple(arguments):
+                    return job.id
+            self._prune()
+            id = new_id()
+            (self.folder / id).mkdir()
+            self._spawn(id, {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1})
+            return id
+
+    def resume(self, id: str) -> str:
+        """Runs a job's command again under its id. What its stages had cached is not computed again."""
+        with self._starting():
+            job = self.get(id)
+            if not job.active:
+                self._kill(id)  # it may hang rather than be gone
+                about = _read(self.folder / id / "job.json")
+                (self.folder / id / "state.json").unlink(missing_ok=True)
+                self._spawn(id, {**about, "attempt": about["attempt"] + 1})
+            return id
+
+    def list(self) -> list[Job]:
+        """All jobs, newest first."""
+        ids = [path.parent.name for path in self.folder.glob("*/job.json")]
+        found = []
+        for id in sorted(ids, reverse=True):
+            with suppress(WorkbenchError):  # pruned meanwhile
+                found.append(self.get(id))
+        return found
+
+    def get(self, id: str) -> Job:
+        about = _read(self.folder / id / "job.json")
+        if not about:
+            raise WorkbenchError(f"There is no job '{id}'.", where=str(self.folder))
+        state = _read(self.folder / id / "state.json")
+        if state.get("status", "running") == "running":
+            spawning = not about["pid"] and time.time() - about["spawned"] < STALE_S
+            alive = spawning or self._process(id) is not None
+            # read after looking at the process: a child writes its last word, then goes
+            state = {"status": "queued", **_read(self.folder / id / "state.json")}
+            beat = state.get("heartbeat") or time.time()  # none yet: it is still importing
+            if state["status"] in ("queued", "running") and (not alive or time.time() - beat > STALE_S):
+                state |= {"status": "died", "finished": beat, "error": self._last_words(id, alive)}
+        return Job(id, about["label"], tuple(about["arguments"]), created=about["created"], attempt=about["attempt"],
+                   **{name: state[name] for name in Job.__dataclass_fields__ if name in state})  # fmt: skip
+
+    def cancel(self, id: str, grace_s: float = 5.0) -> Job:
+        """Asks a job to stop and waits; after the grace it is killed. Its stages keep what they had cached."""
+        job = self.get(id)
+        if not job.active:
+            return job
+        if process := self._process(id):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while self._process(id) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._kill(id)
+        job = self.get(id)
+        if job.status == "died":  # it had no time to say so itself
+            state = _read(self.folder / id / "state.json")
+            _write(self.folder / id / "state.json", {**state, "status": "cancelled", "finished": time.time()})
+        return self.get(id)
+
+    def log_tail(self, id: str, lines: int = 40) -> str:
+        """The last lines a job printed."""
+        try:
+            with open(self.folder / id / "log.txt", "rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 64_000))
+                return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return ""
+
+    def _spawn(self, id: str, about: dict) -> None:
+        about |= {"spawned": time.time(), "pid": 0, "process_started": 0.0}
+        _write(self.folder / id / "job.json", about)
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, "GROUNDWORK_HOME": str(self.home), "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
+        with open(self.folder / id / "log.txt", "ab") as log:
+            child = subprocess.Popen(
+                [*self.prefix, *about["arguments"], "--job", id], cwd=ROOT, env=environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        _children[id] = child
+        about |= {"pid": child.pid, "process_started": _process_started(child.pid)}
+        _write(self.folder / id / "job.json", about)
+
+    def _process(self, id: str):
+        """The job's living process as psutil sees it, or None."""
+        import psutil
+
+        if id in _children:
+            _children[id].poll()
+        for source in ("job.json", "state.json"):  # the child notes itself too, in case its parent ended in between
+            known = _read(self.folder / id / source)
+            if not known.get("pid"):
+                continue
+            with suppress(psutil.Error):
+                process = psutil.Process(known["pid"])
+                ours = abs(process.create_time() - known["process_started"]) < 2  # else the pid was given out again
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    return process
+        return None
+
+    def _kill(self, id: str) -> None:
+        if process := self._process(id):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)  # a session of its own: its children go with it
+            deadline = time.monotonic() + 5
+            while self._process(id) and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+    def _last_words(self, id: str, alive: bool) -> str:
+        tail = self.log_tail(id, 3)
+        return "It does not respond." if alive else f"It ended without a word.{tail and f' Its log ends: {tail}'}"
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """One start at a time, over all processes: the same job is not started twice."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "lock", "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _prune(self) -> None:
+        for job in [job for job in self.list() if not job.active][KEPT - 1 :]:
+            shutil.rmtree(self.folder / job.id, ignore_errors=True)
+
+
+def drive(generator: Generator[Progress, None, Any], job_id: str, home: Path | str,
+          result_id: Callable[[Any], Any] | None = None) -> Any:  # fmt: skip
+    """Runs a verb as a job, in the job's own process: writes its state, beats its heart, obeys SIGTERM.
+
+    Returns the verb's result; errors are noted and raised again. `result_id` says what of the result the state keeps
+    (default: a string itself, or the `id` of the result). Cancelled: the generator is closed, and SystemExit raised.
+    """
+    reporter = _Reporter(Path(home) / "jobs" / job_id / "state.json")
+    cancelled = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: cancelled.set())
+    try:
+        with reporter.beating():
+            result = _drained(generator, reporter, cancelled)
+        kept = result_id(result) if result_id else result if isinstance(result, str) else getattr(result, "id", None)
+        reporter.end("done", result=kept)
+        return result
+    except _Cancelled:
+        reporter.end("cancelled")
+        raise SystemExit(130) from None
+    except WorkbenchError as error:
+        reporter.end("failed", error=str(error))
+        raise
+    except BaseException as error:
+        traceback.print_exc()  # to the log
+        reporter.end("failed", error=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Cancelled(Exception):
+    pass
+
+
+def _drained(generator: Generator[Progress, None, Any], reporter: "_Reporter", cancelled: threading.Event) -> Any:
+    try:
+        while not cancelled.is_set():
+            try:
+                reporter.progress(next(generator))
+            except StopIteration as end:
+                return end.value
+    finally:
+        generator.close()
+    raise _Cancelled
+
+
+class _Reporter:
+    """Writes state.json: a few times a second while there is progress, and once a second to show life."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock, self._written = path, threading.Lock(), 0.0
+        self._state = {"status": "running", "started": time.time(), "pid": os.getpid(),
+                       "process_started": _process_started(os.getpid())}  # fmt: skip
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+
+    def progress(self, progress: Progress) -> None:
+        self._state |= progress._asdict()
+        if time.monotonic() - self._written > WRITE_S:
+            self._save()
+
+    def end(self, status: str, **outcome: Any) -> None:
+        self._state |= {"status": status, "finished": time.time(), **outcome}
+        self._save()
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        stop = threading.Event()
+
+        def beat() -> None:
+            while not stop.wait(BEAT_S):
+                self._save()
+
+        self._save()
+        heart = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            heart.join()
+
+    def _save(self) -> None:
+        with self._lock, suppress(OSError):  # a full disk must not end the work that is shown here
+            self._written = time.monotonic()
+            _write(self._path, {**self._state, "heartbeat": time.time()})
+
+
+def _process_started(pid: int) -> float:
+    import psutil
+
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:  # ended already
+        return 0.0
+
+
+def _write(path: Path, content: dict) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    temporary.write_text(json.dumps(content, default=str), "utf-8")
+    os.replace(temporary, path)
+
+
+def _read(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}

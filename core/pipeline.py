@@ -1,0 +1,290 @@
+"""The stages of a trial, each keyed by what it depends on, so that a slider recomputes its own stage and those below.
+
+corpus > chunks > vectors > candidates of each retriever > pool > relevance. What a stage made is remembered in the
+process, then on disk; only what is in neither is computed. The fusion and the metrics stand below and are never cached.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.chunking.chunk import chunk_documents
+from core.chunking.tools import Remembered
+from core.config import PartConfig, TrialConfig, code_version, fingerprint
+from core.corpus.library import Library, split
+from core.embedding.vectors import embed, missing
+from core.evaluation.judged import Relevance, relevance
+from core.records import Candidates, Chunks, Corpus, Progress, Query
+from core.retrieval.pool import Pool, make_pool, tie_order
+from core.store.cache import Cache
+
+REMEMBERED_BYTES = 1 << 30  # stage results kept in the process; MedQuAD with 16,407 questions is to fit in 4 GB in all
+
+
+@dataclass
+class Trace:
+    """What a computation cost: milliseconds by stage, and whether the stage came from memory or disk."""
+
+    ms: dict[str, float] = field(default_factory=dict)
+    cached: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EncoderTools:
+    """What chunkers may ask of the encoder in use."""
+
+    part: PartConfig
+    folder: Path
+
+    def token_offsets(self, text: str) -> np.ndarray:
+        return self.part.load().token_offsets([text])[0]
+
+    def token_offsets_many(self, texts: list[str]) -> list[np.ndarray]:
+        return self.part.load().token_offsets(texts)
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        return drain(embed(self.part, texts, self.folder))
+
+
+def drain(generator: Generator[Progress, None, Any]) -> Any:
+    """The result of a long verb whose progress nobody watches."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
+class Pipeline:
+    """Computes stages below `home`; one a process, shared by its threads."""
+
+    def __init__(self, home: Path, cache_bytes: int) -> None:
+        self.cache = Cache(home / "cache", cache_bytes)
+        self.vectors_folder = home / "cache" / "vectors"
+        self.library = Library(home)
+        self.last_ms: dict[str, float] = {}  # stage -> what computing it cost last
+        self._memory: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    # Identity ----------------------------------------------------------------------------------------------------
+
+    def key(self, stage: str, config: TrialConfig, corpus: Corpus) -> str:
+        """Key of a stage's result: its own config, its code and everything above it."""
+        text = fingerprint(corpus.fingerprint, config.chunking, config.embedding.identity(), code_version("chunking"))
+        if stage == "chunks":
+            return text
+        queries = self.queries_key(corpus)
+        if stage == "sparse":
+            return fingerprint(text, queries, config.sparse, config.retrieval.candidates, code_version("retrieval"))
+        if stage == "dense":
+            return fingerprint(text, queries, config.index, config.retrieval.candidates,
+                               code_version("embedding", "index", "retrieval"))  # fmt: skip
+        if stage == "relevance":
+            return fingerprint(text, queries, config.evaluation.overlap, code_version("evaluation"))
+        raise KeyError(stage)
+
+    def queries_key(self, corpus: Corpus) -> str:
+        return self.remember("queries", f"{id(corpus)}", lambda: (corpus, fingerprint(corpus.queries)))[1]
+
+    # Stages ------------------------------------------------------------------------------------------------------
+
+    def corpus(self, config: TrialConfig, trace: Trace | None = None) -> Generator[Progress, None, Corpus]:
+        name, part = config.corpus.dataset, config.corpus.questions
+        stamp = self.library.stamp(name)  # changes when the files behind the corpus change
+        found = self._recall("corpus", f"{name}:{part}:{stamp}")
+        if found is None:
+            whole = self._recall("corpus", f"{name}:all:{stamp}")
+            started = time.perf_counter()
+            if whole is None:
+                whole = yield from self.library.open(name)
+                self._keep("corpus", f"{name}:all:{stamp}", whole)
+            found = self._keep("corpus", f"{name}:{part}:{stamp}", split(whole, part))
+            _note(trace, "corpus", started, False)
+        else:
+            _note(trace, "corpus", time.perf_counter(), True)
+        return found
+
+    def corpus_at_hand(self, config: TrialConfig) -> bool:
+        """Whether the corpus has been read before, so that opening it takes no time."""
+        name = config.corpus.dataset
+        stamp = self.library.stamp(name)
+        return self._recall("corpus", f"{name}:all:{stamp}") is not None or self.cache.has("corpus", stamp)
+
+    def chunks(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Chunks]:
+        def make() -> Generator[Progress, None, Chunks]:
+            return chunk_documents(corpus.documents, config.chunking, self.tools(config, corpus))
+
+        return (yield from self._stage("chunks", self.key("chunks", config, corpus), Chunks, make, trace))
+
+    def tools(self, config: TrialConfig, corpus: Corpus) -> Remembered:
+        """What chunkers ask of the encoder; each text is tokenised once for all chunkers tried."""
+        key = fingerprint(corpus.fingerprint, config.embedding.identity())
+        return self.remember("tools", key, lambda: Remembered(EncoderTools(config.embedding, self.vectors_folder)))
+
+    def texts(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, list[str]]:
+        chunks = yield from self.chunks(config, corpus)
+        return self.remember("texts", self.key("chunks", config, corpus), lambda: chunks.texts(corpus.documents))
+
+    def vectors(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, np.ndarray]:
+        """[num_chunks, dim] float32. Kept by text in the vector store, so only texts never seen are encoded."""
+        key = fingerprint(self.key("chunks", config, corpus), code_version("embedding"))
+        started = time.perf_counter()
+        found = self._recall("vectors", key)
+        if found is None:
+            texts = yield from self.texts(config, corpus)
+            unseen = missing(config.embedding, texts, self.vectors_folder)
+            found = self._keep("vectors", key, (yield from embed(config.embedding, texts, self.vectors_folder)))
+            seconds = time.perf_counter() - started
+            if unseen >= 100:  # fewer would measure the loading of the model
+                self.cache.save("speed", config.embedding.identity(), {}, {"texts_per_s": unseen / seconds})
+            _note(trace, "vectors", started, not unseen)
+        return found
+
+    def encoding_speed(self, config: TrialConfig) -> float | None:
+        """Texts a second that this encoder reached last on this machine; None before its first run."""
+        found = self.cache.load("speed", config.embedding.identity())
+        return found[1]["texts_per_s"] if found else None
+
+    def searcher(self, kind: str, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
+        """A loaded retriever ("sparse" or "dense") over the chunks, for questions typed in by hand."""
+        base = self.key("chunks", config, corpus)
+        if kind == "sparse":
+            tokens = yield from self.tokens(config, corpus)
+            return self.remember("searcher", fingerprint(base, config.sparse), lambda: config.sparse.build(tokens))
+        vectors = yield from self.vectors(config, corpus)
+        key = fingerprint(base, config.index)
+        return self.remember("searcher", key, lambda: config.index.build(vectors, self.cache.folder / "index" / key))
+
+    def tokens(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
+        texts = yield from self.texts(config, corpus)
+        key = fingerprint(self.key("chunks", config, corpus), config.sparse.part, config.sparse.text_key())
+        return self.remember("tokens", key, lambda: config.sparse.tokenize(texts))
+
+    def sparse(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
+        def make() -> Generator[Progress, None, Candidates]:
+            searcher = yield from self.searcher("sparse", config, corpus)
+            yield Progress(0, len(corpus.queries), "Ranking with BM25")
+            questions = self.remember("tokens", fingerprint(self.queries_key(corpus), config.sparse.part, config.sparse.text_key()),
+                                      lambda: config.sparse.tokenize([q.text for q in corpus.queries]))  # fmt: skip
+            return searcher.search(questions, config.retrieval.candidates, (yield from self.tie_order(config, corpus)))
+
+        return (yield from self._stage("sparse", self.key("sparse", config, corpus), Candidates, make, trace))
+
+    def dense(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
+        def make() -> Generator[Progress, None, Candidates]:
+            yield from self.vectors(config, corpus, trace)
+            questions = yield from embed(config.embedding, [q.text for q in corpus.queries], self.vectors_folder, query=True)
+            searcher = yield from self.searcher("dense", config, corpus)
+            yield Progress(0, len(corpus.queries), "Searching the vectors")
+            return searcher.search(questions, config.retrieval.candidates, (yield from self.tie_order(config, corpus)))
+
+        return (yield from self._stage("dense", self.key("dense", config, corpus), Candidates, make, trace))
+
+    def tie_order(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, np.ndarray]:
+        """[num_chunks] int32: place of each chunk's id in ascending string order; trec_eval's rule among equal scores."""
+        chunks = yield from self.chunks(config, corpus)
+        return self.remember("ties", self.key("chunks", config, corpus), lambda: tie_order(corpus.documents, chunks))
+
+    def pool(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Pool]:
+        """Everything the fusion needs, for every question: the union of the candidates of the retrievers it uses."""
+        needs = config.fusion.needs()
+        stages = {"sparse": self.sparse, "dense": self.dense}
+        found = {}
+        for name in needs:
+            found[name] = yield from stages[name](config, corpus, trace)
+        ties = yield from self.tie_order(config, corpus)
+        key = fingerprint([self.key(name, config, corpus) for name in needs])
+        return self.remember("pool", key, lambda: make_pool(found, ties))
+
+    def pool_of(self, config: TrialConfig, corpus: Corpus, question: str, steps: dict[str, float] | None = None) -> Generator[Progress, None, Pool]:
+        """The pool of one question typed in by hand (one row). Its vector is not kept. `steps` takes the milliseconds."""
+        ties = yield from self.tie_order(config, corpus)
+        found, steps = {}, {} if steps is None else steps
+        for name in config.fusion.needs():
+            searcher = yield from self.searcher(name, config, corpus)
+            started = time.perf_counter()
+            if name == "sparse":
+                asked = config.sparse.tokenize([question])
+            else:
+                [(_, asked)] = config.embedding.load().encode([question], query=True)
+                steps["encode"] = (time.perf_counter() - started) * 1000
+            found[name] = searcher.search(asked, config.retrieval.candidates, ties)
+            steps[name] = (time.perf_counter() - started) * 1000 - (steps["encode"] if name == "dense" else 0.0)
+        return make_pool(found, ties)
+
+    def relevance(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Relevance]:
+        chunks = yield from self.chunks(config, corpus)
+        return self.remember("relevance", self.key("relevance", config, corpus),
+                             lambda: relevance(corpus, chunks, config.evaluation.overlap))  # fmt: skip
+
+    def to_encode(self, config: TrialConfig, corpus: Corpus) -> int:
+        """How many texts (chunks and questions) the encoder has not seen yet. Loads no model."""
+        if "dense" not in config.fusion.needs():
+            return 0
+        if self.cache.has("dense", self.key("dense", config, corpus)):
+            return 0
+        texts = drain(self.texts(config, corpus))
+        return (missing(config.embedding, texts, self.vectors_folder)
+                + missing(config.embedding, [q.text for q in corpus.queries], self.vectors_folder, query=True))  # fmt: skip
+
+    # Memory ------------------------------------------------------------------------------------------------------
+
+    def remember(self, stage: str, key: str, make: Callable[[], Any]) -> Any:
+        found = self._recall(stage, key)
+        return found if found is not None else self._keep(stage, key, make())
+
+    def _recall(self, stage: str, key: str) -> Any:
+        with self._lock:
+            if (stage, key) in self._memory:
+                self._memory.move_to_end((stage, key))
+                return self._memory[stage, key]
+        return None
+
+    def _keep(self, stage: str, key: str, value: Any) -> Any:
+        with self._lock:
+            self._memory[stage, key] = value
+            self._memory.move_to_end((stage, key))
+            total = sum(map(_bytes, self._memory.values()))
+            while total > REMEMBERED_BYTES and len(self._memory) > 1:
+                total -= _bytes(self._memory.popitem(last=False)[1])
+        return value
+
+    def _stage(self, stage: str, key: str, record: type, make: Callable, trace: Trace | None) -> Generator[Progress, None, Any]:
+        """From memory, else from disk, else made and written to both. `record` is a dataclass of arrays."""
+        started = time.perf_counter()
+        value = self._recall(stage, key)
+        cached = value is not None
+        if value is None and (found := self.cache.load(stage, key)):
+            value, cached = self._keep(stage, key, record(**found[0])), True
+        if value is None:
+            value = self._keep(stage, key, (yield from make()))
+            self.last_ms[stage] = (time.perf_counter() - started) * 1000
+            self.cache.save(stage, key, vars(value))
+        _note(trace, stage, started, cached)
+        return value
+
+
+def _bytes(value: Any) -> int:
+    """Memory of the arrays in a stage result. What is not an array (texts, tokens) is small beside them."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if hasattr(value, "__dict__"):
+        return sum(item.nbytes for item in vars(value).values() if isinstance(item, np.ndarray))
+    return 0
+
+
+def _note(trace: Trace | None, stage: str, started: float, cached: bool) -> None:
+    if trace is not None:
+        trace.ms[stage] = (time.perf_counter() - started) * 1000
+        trace.cached[stage] = cached
+
+
+def measured(corpus: Corpus) -> list[tuple[int, Query]]:
+    """(row, query) of the questions that retrieval is judged on: those with gold evidence."""
+    return [(row, query) for row, query in enumerate(corpus.queries) if query.gold]

@@ -1,0 +1,126 @@
+"""The nouns that the stages hand to each other. All frozen, none with behaviour beyond reading itself.
+
+Gold evidence is a character span of the source document, never a chunk id, so that retrieval metrics stay comparable
+while the chunker changes. Invariant: `chunk text == document.text[start:end]`.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Progress(NamedTuple):
+    """What a long verb yields. `done` of `total` steps (total 0: unknown), `message` names what is being done."""
+
+    done: int
+    total: int
+    message: str
+
+
+class Document(NamedTuple):
+    """One source text. `pages` holds the character offset at which each page starts (empty: not paged)."""
+
+    id: str
+    text: str
+    title: str = ""
+    source: str = ""  # file name, URL or collection it came from
+    pages: tuple[int, ...] = ()
+
+
+class Gold(NamedTuple):
+    """One piece of gold evidence: characters [start, end) of a document.
+
+    Spans that are alternatives of each other (the same sentence in two documents) share a `unit`: finding one is
+    finding the unit. `grade` is the relevance grade, 0 = judged not relevant.
+    """
+
+    document_id: str
+    start: int
+    end: int
+    grade: int = 1
+    unit: int = 0
+
+
+class Query(NamedTuple):
+    """A question. No gold and `answerable=False`: it cannot be answered from the corpus (not counted in retrieval)."""
+
+    id: str
+    text: str
+    gold: tuple[Gold, ...] = ()
+    answers: tuple[str, ...] = ()
+    answerable: bool = True
+    group: str = ""  # type, difficulty or domain, for breakdowns
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents with the questions asked of them. `notes` are for people: what was skipped or reported while loading."""
+
+    name: str
+    documents: tuple[Document, ...]
+    queries: tuple[Query, ...] = ()
+    notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """All chunks of a corpus as columns; chunk i is characters [start[i], end[i]) of documents[document[i]].
+
+    document, start, end, tokens: [num_chunks] int32; tokens counts the encoder's tokens, specials left out.
+    """
+
+    document: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    tokens: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.document)
+
+    def texts(self, documents: tuple[Document, ...]) -> list[str]:
+        return [documents[d].text[s:e] for d, s, e in zip(self.document, self.start, self.end, strict=True)]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The best chunks of one retriever for each query, best first.
+
+    chunk: [num_queries, depth] int32, -1 where there are fewer; score: [num_queries, depth] float32, NaN at the -1s.
+    """
+
+    chunk: np.ndarray
+    score: np.ndarray
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One retrieved chunk for a person to read."""
+
+    rank: int
+    score: float
+    document_id: str
+    title: str
+    start: int
+    end: int
+    text: str
+    page: int | None = None  # 1-based page of the chunk's first character
+    scores: dict[str, float] = field(default_factory=dict)  # per retriever, where it retrieved the chunk
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A generated answer with what produced it. finish_reason: "stop", "length", "abstained" or "failed: <why>"."""
+
+    text: str
+    hits: tuple[Hit, ...]
+    cited: tuple[int, ...]  # 1-based numbers of the hits that the text cites
+    finish_reason: str
+    prompt: str = ""
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    retrieval_ms: float = 0.0
+    first_token_ms: float = 0.0
+    generation_ms: float = 0.0
+    model: str = ""

@@ -1,0 +1,43 @@
+"""Parts find their own way in: a file in the kind's folder, one decorator, nothing else to edit.
+
+A part is a frozen pydantic config (its knobs) whose methods do the work; heavy imports stand inside the methods.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from core.errors import WorkbenchError
+
+FOLDERS = {
+    "loader": "corpus", "chunker": "chunking", "encoder": "embedding", "index": "index", "sparse": "retrieval",
+    "fusion": "retrieval", "generator": "generation", "metric": "evaluation",
+}  # fmt: skip
+_parts: dict[str, dict[str, type]] = {kind: {} for kind in FOLDERS}
+
+
+def part(kind: str):
+    """Class decorator: registers a part under the default of its `part` field."""
+
+    def register(cls):
+        _parts[kind][cls.model_fields["part"].default] = cls
+        return cls
+
+    return register
+
+
+def parts(kind: str) -> dict[str, type]:
+    """Name -> class of every part of a kind, sorted by name. Importing a part's module loads no engine."""
+    if kind not in FOLDERS:
+        raise WorkbenchError(f"There is no kind '{kind}'.", todo=f"Kinds: {', '.join(FOLDERS)}.")
+    folder = Path(__file__).parent / FOLDERS[kind]
+    for module in pkgutil.iter_modules([str(folder)]):
+        importlib.import_module(f"core.{folder.name}.{module.name}")
+    return dict(sorted(_parts[kind].items()))
+
+
+def find(kind: str, name: str) -> type:
+    known = parts(kind)
+    if name not in known:
+        raise WorkbenchError(f"There is no {kind} '{name}'.", todo=f"Choose one of: {', '.join(known)}.")
+    return known[name]

@@ -1,0 +1,1 @@
+"""Sparse retrieval, the pool of candidates, and the fusions that rank it."""

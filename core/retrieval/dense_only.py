@@ -1,0 +1,23 @@
+"""No fusion: the dense ranking."""
+
+from typing import Literal
+
+import numpy as np
+
+from core.config import PartConfig
+from core.registry import part
+from core.retrieval.pool import Pool
+
+
+@part("fusion")
+class DenseOnly(PartConfig):
+    """The dense retriever's ranking as it is. Choose it as the baseline that a fusion has to beat."""
+
+    part: Literal["dense_only"] = "dense_only"
+
+    def needs(self) -> tuple[str, ...]:
+        return ("dense",)
+
+    def fuse(self, pool: Pool) -> np.ndarray:
+        """[Q, P] float32, -inf where the retriever did not retrieve the chunk."""
+        return pool.once("dense_only", lambda: np.nan_to_num(pool.score["dense"], nan=-np.inf))

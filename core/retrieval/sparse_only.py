@@ -1,0 +1,23 @@
+"""No fusion: the lexical ranking."""
+
+from typing import Literal
+
+import numpy as np
+
+from core.config import PartConfig
+from core.registry import part
+from core.retrieval.pool import Pool
+
+
+@part("fusion")
+class SparseOnly(PartConfig):
+    """The lexical retriever's ranking as it is. Choose it as the baseline that a fusion has to beat."""
+
+    part: Literal["sparse_only"] = "sparse_only"
+
+    def needs(self) -> tuple[str, ...]:
+        return ("sparse",)
+
+    def fuse(self, pool: Pool) -> np.ndarray:
+        """[Q, P] float32, -inf where the retriever did not retrieve the chunk."""
+        return pool.once("sparse_only", lambda: np.nan_to_num(pool.score["sparse"], nan=-np.inf))

@@ -1,0 +1,97 @@
+"""Texts as counted terms: what every lexical retriever is built from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from core.config import PartConfig, knob
+
+
+class Postings(NamedTuple):
+    """The same counts by term: term t occurs count[i] times in text[i], for start[t] <= i < start[t + 1]."""
+
+    start: np.ndarray  # [num_terms + 1] int32
+    text: np.ndarray  # [num_counts] int32
+    count: np.ndarray  # [num_counts] float64
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Term counts of texts; text i holds term[j] count[j] times, for start[i] <= j < start[i + 1].
+
+    start [num_texts + 1] int32; term, count [num_counts] int32; vocabulary: the terms, sorted.
+    """
+
+    start: np.ndarray
+    term: np.ndarray
+    count: np.ndarray
+    vocabulary: list[str]
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens in each text [num_texts] int64, repeats counted."""
+        total = np.concatenate([[0], np.cumsum(self.count, dtype=np.int64)])
+        return np.diff(total[self.start])
+
+    @cached_property
+    def postings(self) -> Postings:
+        by_term = np.argsort(self.term, kind="stable")
+        start = np.concatenate([[0], np.cumsum(np.bincount(self.term, minlength=len(self.vocabulary)))])
+        text = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.start))
+        return Postings(start.astype(np.int32), text[by_term], self.count[by_term].astype(np.float64))
+
+    @cached_property
+    def term_number(self) -> dict[str, int]:
+        return {term: number for number, term in enumerate(self.vocabulary)}
+
+    def words(self, text: int) -> list[str]:
+        """The tokens of one text, repeats kept, in the order of the vocabulary."""
+        part = slice(self.start[text], self.start[text + 1])
+        return [self.vocabulary[t] for t in np.repeat(self.term[part], self.count[part])]
+
+
+class Lexical(PartConfig):
+    """The knobs that decide what a term is, shared by the lexical retrievers so that they can share tokens."""
+
+    stopwords: Literal["english", "none"] = knob(
+        "english", "Words too common to tell documents apart, left out of texts and questions."
+    )
+    stemming: Literal["none", "english"] = knob(
+        "none", "Reduces words to their stem (Snowball), so that 'running' finds 'runs'. Finds more, less exactly."
+    )
+
+    def text_key(self) -> tuple:
+        """What the tokens depend on; parts with equal keys share them."""
+        return ("bm25s", self.stopwords, self.stemming)
+
+    def tokenize(self, texts: list[str]) -> Tokens:
+        """Lower-cased words of two or more letters or digits, by the tokeniser of bm25s."""
+        import bm25s
+
+        stemmer = None
+        if self.stemming == "english":
+            import Stemmer
+
+            stemmer = Stemmer.Stemmer("english")
+        stopwords = "english" if self.stopwords == "english" else []
+        split = bm25s.tokenize(texts, stopwords=stopwords, stemmer=stemmer, show_progress=False)
+        return _counted(split.ids, split.vocab)
+
+
+def _counted(ids: list[list[int]], numbers: dict[str, int]) -> Tokens:
+    # sorted, because stemming numbers the terms by a set's order: sums would differ in the last bit between processes
+    vocabulary = sorted(numbers)
+    renumber = np.zeros(len(vocabulary) + 1, np.int64)
+    renumber[[numbers[term] for term in vocabulary]] = np.arange(len(vocabulary))
+    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    flat = renumber[np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum()))]
+    width = max(len(vocabulary), 1)
+    cell, count = np.unique(np.repeat(np.arange(len(ids)), lengths) * width + flat, return_counts=True)
+    start = np.searchsorted(cell, np.arange(len(ids) + 1) * width)
+    return Tokens(start.astype(np.int32), (cell % width).astype(np.int32), count.astype(np.int32), vocabulary)

@@ -1,0 +1,1 @@
+"""Intervals and tests. Only numpy and scipy are imported here."""

@@ -1,0 +1,261 @@
+"""What was measured, kept for ever: one immutable file a record, the only truth the store has.
+
+A file holds two lines, gzipped: a header `{"schema", "kind", "id", "sha256"}` and the payload as JSON. It is written to
+a temporary name, synced, renamed, and its folder synced: an id that was handed out survives a kill or a power cut and a
+half-written record never carries a record's name. Writers share no lock. Two people merge their journals by copying
+files. Records live in one folder a day, so that a folder stays quick to list.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import secrets
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core.errors import WorkbenchError
+from core.records import Progress
+
+SCHEMA = 1
+KINDS = ("trial", "questions", "answer")
+SUFFIX = ".jsonl.gz"
+# (kind, schema) -> payload of the next schema. Records are never rewritten: old ones are upgraded as they are read.
+UPGRADES: dict[tuple[str, int], Callable[[dict], dict]] = {}
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts like the number, no letters to confuse
+_last = 0
+_last_lock = threading.Lock()
+
+
+class Record(NamedTuple):
+    id: str
+    kind: str
+    payload: dict[str, Any]
+
+
+class Damage(NamedTuple):
+    path: str
+    reason: str
+
+
+class JournalReport(NamedTuple):
+    """`counts`: whole records per kind. `leftovers`: temporary files of writers that were killed; they hold nothing
+    that was ever acknowledged."""
+
+    counts: dict[str, int]
+    damaged: tuple[Damage, ...]
+    leftovers: tuple[str, ...]
+
+
+class Entry(NamedTuple):
+    kind: str
+    path: Path
+
+
+def new_id() -> str:
+    """26 characters: 48 bits of milliseconds, 80 random bits. Unique between processes, rising within one."""
+    global _last
+    with _last_lock:
+        value = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
+        if value <= _last:  # the same millisecond, or the clock was set back
+            value = _last + 1 + secrets.randbits(40)
+        _last = value
+    return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+def id_time(id: str) -> datetime:
+    """When the id was made (UTC)."""
+    value = sum(ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(id)))
+    return datetime.fromtimestamp((value >> 80) / 1000, UTC)
+
+
+def sync_folder(folder: Path) -> None:
+    """A rename is only durable once its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not plain JSON")
+
+
+def encode(id: str, kind: str, payload: dict) -> bytes:
+    try:
+        body = json.dumps(payload, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
+    except (TypeError, ValueError) as error:
+        raise WorkbenchError(f"This {kind} cannot be recorded: {error}.",
+                             todo="A value that could not be measured is null.") from None  # fmt: skip
+    header = json.dumps({"schema": SCHEMA, "kind": kind, "id": id, "sha256": _checksum(SCHEMA, kind, id, body)})
+    # level 1: rankings are mostly random digits, which level 6 shrinks by 7% more in six times the time
+    return gzip.compress(header.encode("ascii") + b"\n" + body + b"\n", 1, mtime=0)
+
+
+def decode(data: bytes, name: str) -> Record:
+    """The record in a file's bytes; ValueError says what is wrong with it."""
+    try:
+        head, body = gzip.decompress(data).split(b"\n")[:2]
+        header = json.loads(head)
+        schema, kind, id, checksum = (header[key] for key in ("schema", "kind", "id", "sha256"))
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"unreadable: {error}") from None
+    if checksum != _checksum(schema, kind, id, body):
+        raise ValueError("its checksum does not match its contents")
+    if name != f"{id}.{kind}{SUFFIX}":
+        raise ValueError(f"it holds {kind} {id}")
+    if schema > SCHEMA:
+        raise ValueError(f"it was written by a newer version (schema {schema}, this version reads up to {SCHEMA})")
+    payload = json.loads(body)
+    for version in range(schema, SCHEMA):
+        payload = UPGRADES.get((kind, version), lambda same: same)(payload)
+    return Record(id, kind, payload)
+
+
+def _checksum(schema: int, kind: str, id: str, body: bytes) -> str:
+    return hashlib.sha256(f"{schema} {kind} {id}\n".encode() + body).hexdigest()
+
+
+class Journal:
+    """Records below one folder. Any number of processes and threads may add, list and read at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.damaged: dict[str, str] = {}  # path -> reason, of the files skipped so far
+        self._days: dict[Path, tuple[int, dict[str, Entry]]] = {}  # day -> (change time when listed, its entries)
+        self._listing: dict[str, Entry] = {}
+        self._lock = threading.Lock()
+
+    def add(self, kind: str, payload: dict) -> str:
+        """Writes one record; returns its id once it is on disk to stay."""
+        if kind not in KINDS:
+            raise WorkbenchError(f"There is no kind of record '{kind}'.", todo=f"Kinds: {', '.join(KINDS)}.")
+        id = new_id()
+        data = encode(id, kind, payload)
+        day = self._day(id)
+        temporary = day / f".{id}.tmp"
+        try:
+            if not day.is_dir():
+                day.mkdir(parents=True, exist_ok=True)
+                sync_folder(self.folder)
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(temporary, day / f"{id}.{kind}{SUFFIX}")
+            sync_folder(day)
+        except OSError as error:
+            raise WorkbenchError(f"This {kind} could not be recorded: {error.strerror}.", where=str(day),
+                                 todo="Free some space, then run it again.") from error  # fmt: skip
+        finally:
+            with suppress(OSError):  # gone after the rename
+                temporary.unlink()
+        return id
+
+    def listing(self) -> dict[str, Entry]:
+        """id -> entry of every record that is here, unread. The same object as before if nothing changed."""
+        with self._lock:
+            days = [Path(item.path) for item in _scan(self.folder) if item.is_dir()]
+            changed = [day for day in days if self._list_day(day)]
+            if changed or len(days) != len(self._days):
+                self._days = {day: self._days[day] for day in days}
+                self._listing = dict(sorted(pair for _, entries in self._days.values() for pair in entries.items()))
+            return self._listing
+
+    def read(self, id: str) -> Record:
+        """One record by its id; WorkbenchError if it is not here or damaged."""
+        places = (self._day(id) / f"{id}.{kind}{SUFFIX}" for kind in KINDS)
+        path = next((path for path in places if path.exists()), None)
+        if path is None and id in (entries := self.listing()):  # copied into a folder of another name
+            path = entries[id].path
+        if path is None:
+            raise WorkbenchError(f"There is no record '{id}'.", where=str(self.folder))
+        record = self.load(path)
+        if record is None:
+            raise WorkbenchError(f"Record {id} cannot be read: {self.damaged[str(path)]}.", where=str(path),
+                                 todo="Copy the file back from a backup.")  # fmt: skip
+        return record
+
+    def records(self, since: str = "") -> Iterator[Record]:
+        """Every whole record whose id is larger than `since`, oldest first. Damaged ones are noted and skipped."""
+        for id, entry in self.listing().items():
+            if id > since and (record := self.load(entry.path)):
+                yield record
+
+    def load(self, path: Path) -> Record | None:
+        """The record in a file; None, with the reason in `damaged`, if it is not whole."""
+        try:
+            record = decode(path.read_bytes(), path.name)
+        except (OSError, ValueError) as error:
+            self.damaged[str(path)] = str(error)
+            return None
+        self.damaged.pop(str(path), None)
+        return record
+
+    def verify(self) -> Generator[Progress, None, JournalReport]:
+        """Reads every record and checks its checksum."""
+        entries, counts, damaged = self.listing(), Counter(), []
+        for done, entry in enumerate(entries.values()):
+            if done % 100 == 0:
+                yield Progress(done, len(entries), "Checking records")
+            if self.load(entry.path):
+                counts[entry.kind] += 1
+            else:
+                damaged.append(Damage(str(entry.path), self.damaged[str(entry.path)]))
+        strangers = [path for path in self._others() if path.suffix != ".tmp"]
+        damaged += [Damage(str(path), "not the name of a record") for path in strangers]
+        return JournalReport(dict(counts), tuple(damaged), tuple(map(str, self.leftovers())))
+
+    def leftovers(self, age_s: float = 60) -> list[Path]:
+        """Temporary files that no writer can still be writing."""
+        temporary = [path for path in self._others() if path.suffix == ".tmp"]
+        return [path for path in temporary if time.time() - _modified(path) > age_s]
+
+    def _others(self) -> list[Path]:
+        return sorted(Path(item.path) for day in _scan(self.folder) if day.is_dir() for item in _scan(Path(day.path))
+                      if not item.name.endswith(SUFFIX) or item.name.count(".") != 3)  # fmt: skip
+
+    def _list_day(self, day: Path) -> bool:
+        """Lists a day's folder again if it may have changed. The change time, unlike the modification time, cannot be
+        set by a copying tool; within a second of it the clock's grain could hide a record, so it is listed again."""
+        changed_ns = day.stat().st_ctime_ns
+        known_ns, entries = self._days.get(day, (0, {}))
+        if changed_ns == known_ns:
+            return False
+        names = [item.name for item in _scan(day) if item.name.endswith(SUFFIX) and item.name.count(".") == 3]
+        found = {name.split(".")[0]: Entry(name.split(".")[1], day / name) for name in names}
+        settled = time.time_ns() - changed_ns > 1_000_000_000
+        self._days[day] = (changed_ns if settled else 0, found)
+        return found != entries
+
+    def _day(self, id: str) -> Path:
+        try:
+            return self.folder / id_time(id).strftime("%Y-%m-%d")
+        except (ValueError, OverflowError, OSError):
+            return self.folder / "unknown"
+
+
+def _scan(folder: Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as items:
+            return list(items)
+    except FileNotFoundError:
+        return []
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # just renamed into place
+        return time.time()

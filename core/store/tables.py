@@ -1,0 +1,347 @@
+"""The tables of the database: their columns in words, and how a record of the journal becomes rows.
+
+All of it can be thrown away and made again from the journal, so a new column is a new `SCHEMA` number, no migration.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from core.store.journal import Record, id_time
+
+SCHEMA = 1  # a database of another number is rebuilt
+
+# In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
+# table -> (what a row is, {column: (type, meaning)})
+TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "trials": (
+        "One row a trial: a whole recipe, measured once. The same recipe again is a new row.",
+        {
+            "id": ("VARCHAR", "Time-ordered id."),
+            "created": ("TIMESTAMP", "When the trial was recorded (UTC)."),
+            "dataset": ("VARCHAR", "Corpus and questions, as `datasets` names them."),
+            "status": ("VARCHAR", "ok, failed or interrupted."),
+            "reason": ("VARCHAR", "Why it is not ok."),
+            "sweep": ("VARCHAR", "The sweep it belongs to, or empty."),
+            "chunking": ("VARCHAR", "Name of the chunker."),
+            "embedding": ("VARCHAR", "Name of the encoder."),
+            "sparse": ("VARCHAR", "Name of the sparse retriever."),
+            "index": ("VARCHAR", "Name of the dense index."),
+            "fusion": ("VARCHAR", "Name of the fusion."),
+            "generation": ("VARCHAR", "Name of the generator."),
+            "seed": ("BIGINT", "Seed of everything random in it."),
+            "num_queries": ("INTEGER", "Questions it has a ranking for."),
+            "total_ms": ("DOUBLE", "Sum of the stages' times, in milliseconds."),
+            "config_fingerprint": ("VARCHAR", "Identity of the recipe: repeats share it."),
+            "questions_fingerprint": ("VARCHAR", "Identity of the questions: trials that share it can be paired."),
+            "code_version": ("VARCHAR", "Identity of the code that ran it."),
+            "device": ("VARCHAR", "Where the models ran."),
+            "threads": ("INTEGER", "Threads they used."),
+            "scored": ("BOOLEAN", "Whether its scores could be derived."),
+            "config": ("JSON", "The whole recipe; config->>'$.fusion.weight' reads one setting."),
+            "fingerprints": ("JSON", "Identity of what each stage made."),
+            "packages": ("JSON", "Versions of the packages used."),
+            "costs": ("JSON", "Median latency of a question (ms), chunks, tokens indexed, tokens of the context."),
+        },
+    ),
+    "settings": (
+        "One row a setting of a trial's recipe, to group and filter by.",
+        {
+            "trial_id": ("VARCHAR", "The trial."),
+            "setting": ("VARCHAR", "stage.name, as the command line takes it."),
+            "value": ("VARCHAR", "Its value; try_cast(value AS DOUBLE) for numbers."),
+        },
+    ),
+    "stages": (
+        "One row a stage of a trial that was timed.",
+        {
+            "trial_id": ("VARCHAR", "The trial."),
+            "stage": ("VARCHAR", "The stage."),
+            "ms": ("DOUBLE", "How long it took, in milliseconds."),
+            "cached": ("BOOLEAN", "Whether its result came from the cache."),
+        },
+    ),
+    "scores": (
+        "One row a trial, question and metric. Derived from the rankings, never stored apart from them.",
+        {
+            "trial_id": ("VARCHAR", "The trial."),
+            "query_id": ("VARCHAR", "The question."),
+            "metric": ("VARCHAR", "Metric with its depth."),
+            "value": ("DOUBLE", "NULL: unmeasured, such as a question without gold evidence. avg() leaves it out."),
+        },
+    ),
+    "rankings": (
+        "One row a trial and question: the final ranking as parallel lists, best first. `hits` is the same, unnested.",
+        {
+            "trial_id": ("VARCHAR", "The trial."),
+            "query_id": ("VARCHAR", "The question."),
+            "documents": ("VARCHAR[]", "Document of each chunk."),
+            "starts": ("INTEGER[]", "First character of each chunk in its document."),
+            "ends": ("INTEGER[]", "Character after the last of each chunk."),
+            "scores": ("DOUBLE[]", "Fused score of each chunk, higher is better."),
+        },
+    ),
+    "questions": (
+        "One row a question of a set.",
+        {
+            "fingerprint": ("VARCHAR", "The set."),
+            "query_id": ("VARCHAR", "The question."),
+            "position": ("INTEGER", "Its place in the set, from 0."),
+            "text": ("VARCHAR", "The question in words."),
+            "answerable": ("BOOLEAN", "Whether the corpus holds the answer."),
+            "query_group": ("VARCHAR", "Type, difficulty or domain."),
+            "answers": ("VARCHAR[]", "Accepted answers."),
+        },
+    ),
+    "gold": (
+        "One row a piece of gold evidence: characters [start_char, end_char) of a document.",
+        {
+            "fingerprint": ("VARCHAR", "The set."),
+            "query_id": ("VARCHAR", "The question."),
+            "document_id": ("VARCHAR", "The document."),
+            "start_char": ("INTEGER", "First character."),
+            "end_char": ("INTEGER", "Character after the last."),
+            "grade": ("INTEGER", "Relevance grade, 0 = judged not relevant."),
+            "unit": ("INTEGER", "Spans of one unit are alternatives of each other."),
+        },
+    ),
+    "question_sets": (
+        "One row a set of questions.",
+        {
+            "fingerprint": ("VARCHAR", "Identity of the set."),
+            "dataset": ("VARCHAR", "Where it comes from."),
+            "documents": ("INTEGER", "Documents of the corpus."),
+            "queries": ("INTEGER", "Questions in the set."),
+        },
+    ),
+    "answers": (
+        "One row a generated answer.",
+        {
+            "id": ("VARCHAR", "Time-ordered id."),
+            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            "dataset": ("VARCHAR", "Corpus it was asked of."),
+            "question": ("VARCHAR", "The question in words."),
+            "text": ("VARCHAR", "The answer."),
+            "finish_reason": ("VARCHAR", "stop, length, abstained or failed: why."),
+            "cited": ("INTEGER[]", "Numbers of the passages it cites, from 1."),
+            "model": ("VARCHAR", "The model that wrote it."),
+            "prompt": ("VARCHAR", "All that the model was given."),
+            "prompt_tokens": ("INTEGER", "Length of the prompt."),
+            "answer_tokens": ("INTEGER", "Length of the answer."),
+            "retrieval_ms": ("DOUBLE", "Time of retrieval, in milliseconds."),
+            "first_token_ms": ("DOUBLE", "Time to the first token, in milliseconds."),
+            "generation_ms": ("DOUBLE", "Time of generation, in milliseconds."),
+            "hits": ("JSON", "The passages with their scores."),
+            "config": ("JSON", "The whole recipe."),
+        },
+    ),
+    "folded": (
+        "One row a record of the journal that is in this database.",
+        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, questions or answer.")},
+    ),
+    "meta": ("How this database was made.", {"key": ("VARCHAR", "What."), "value": ("VARCHAR", "Its value.")}),
+}  # fmt: skip
+
+VIEWS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
+    "hits": (
+        "The rankings, one row a retrieved chunk.",
+        {
+            "trial_id": ("VARCHAR", "The trial."),
+            "query_id": ("VARCHAR", "The question."),
+            "rank": ("BIGINT", "Its place, from 1."),
+            "document_id": ("VARCHAR", "Its document."),
+            "start_char": ("INTEGER", "First character."),
+            "end_char": ("INTEGER", "Character after the last."),
+            "score": ("DOUBLE", "Fused score."),
+        },
+        "SELECT trial_id, query_id, unnest(range(1, len(documents) + 1)) AS rank, unnest(documents) AS document_id, "
+        "unnest(starts) AS start_char, unnest(ends) AS end_char, unnest(scores) AS score FROM rankings",
+    ),
+}  # fmt: skip
+
+EXAMPLES: tuple[tuple[str, str], ...] = (
+    ("The latest trials",
+     "SELECT id, created, dataset, status, chunking, fusion, num_queries, round(total_ms) AS total_ms\n"
+     "FROM trials ORDER BY id DESC LIMIT 20"),
+    ("Mean of every metric, with its coverage",
+     "SELECT trial_id, metric, avg(value) AS mean, count(value) AS measured, count(*) AS questions\n"
+     "FROM scores GROUP BY ALL ORDER BY metric, mean DESC"),
+    ("A metric against one setting",
+     "SELECT dataset, metric, value, avg(mean) AS mean, count(*) AS trials\n"
+     "FROM (SELECT trial_id, metric, avg(value) AS mean FROM scores GROUP BY ALL)\n"
+     "JOIN settings USING (trial_id) JOIN trials ON trials.id = trial_id\n"
+     "WHERE setting = 'fusion.part' GROUP BY ALL ORDER BY metric, mean DESC"),
+    ("The questions that are hardest for all trials",
+     "SELECT q.text, s.metric, avg(s.value) AS mean, count(*) AS trials\n"
+     "FROM scores s JOIN trials t ON t.id = s.trial_id\n"
+     "JOIN questions q ON q.fingerprint = t.questions_fingerprint AND q.query_id = s.query_id\n"
+     "GROUP BY ALL HAVING mean IS NOT NULL ORDER BY mean LIMIT 20"),
+    ("The best chunks of one trial",
+     "SELECT q.text, h.rank, h.document_id, h.start_char, h.end_char, h.score\n"
+     "FROM hits h JOIN trials t ON t.id = h.trial_id\n"
+     "JOIN questions q ON q.fingerprint = t.questions_fingerprint AND q.query_id = h.query_id\n"
+     "WHERE h.trial_id = (SELECT max(id) FROM trials WHERE status = 'ok') AND h.rank <= 3\n"
+     "ORDER BY q.position, h.rank"),
+    ("Where the time goes",
+     "SELECT stage, cached, count(*) AS trials, median(ms) AS median_ms, max(ms) AS max_ms\n"
+     "FROM stages GROUP BY ALL ORDER BY median_ms DESC"),
+    ("Questions by group",
+     "SELECT dataset, query_group, count(*) AS questions, count_if(NOT answerable) AS unanswerable\n"
+     "FROM questions JOIN question_sets USING (fingerprint) GROUP BY ALL ORDER BY ALL"),
+    ("Answers that hit a limit or failed",
+     "SELECT created, question, finish_reason, answer_tokens, model FROM answers\n"
+     "WHERE finish_reason <> 'stop' ORDER BY id DESC"),
+)  # fmt: skip
+
+# tables that hold each set of questions once, though several records may bring it
+ONCE = ("questions", "gold", "question_sets")
+UNLESS = "WHERE fingerprint NOT IN (SELECT fingerprint FROM question_sets)"
+Derive = Callable[[dict, dict], dict[str, list[float | None]]]  # (trial, questions) -> metric -> a value a question
+Rows = dict[str, list[tuple]]
+
+
+class Table(NamedTuple):
+    name: str
+    comment: str
+    columns: tuple[tuple[str, str, str], ...]  # name, type, meaning
+
+
+def describe() -> list[Table]:
+    """What can be queried, in words."""
+    both = [*((name, *about) for name, about in TABLES.items()), *((name, *about[:2]) for name, about in VIEWS.items())]
+    return [Table(name, text, tuple((key, *about) for key, about in columns.items())) for name, text, columns in both]
+
+
+def creation(meta: dict[str, str]) -> list[str]:
+    """The statements that make an empty database."""
+    statements = []
+    for name, (text, columns) in TABLES.items():
+        listed = ", ".join(f'"{key}" {about[0]}' for key, about in columns.items())
+        statements.append(f"CREATE TABLE {name} ({listed})")
+        statements.append(f"COMMENT ON TABLE {name} IS {_quoted(text)}")
+        statements += [f'COMMENT ON COLUMN {name}."{key}" IS {_quoted(about[1])}' for key, about in columns.items()]
+    for name, (text, _, select) in VIEWS.items():
+        statements += [f"CREATE VIEW {name} AS {select}", f"COMMENT ON VIEW {name} IS {_quoted(text)}"]
+    return statements + [f"INSERT INTO meta VALUES ({_quoted(key)}, {_quoted(value)})" for key, value in meta.items()]
+
+
+def rows(record: Record, scores: list[tuple] | None) -> Rows:
+    """The rows of one record. Raises on a payload that does not hold together."""
+    id, payload = record.id, record.payload
+    if record.kind == "trial":
+        made = _trial(id, payload, scored=scores is not None) | {"scores": scores or []}
+    else:
+        made = _questions(payload) if record.kind == "questions" else _answer(id, payload)
+    return {"folded": [(id, record.kind)], **made}
+
+
+def arrow(table: str, rows: list[tuple]):
+    """The rows as a pyarrow.Table with the table's columns."""
+    import pyarrow as pa
+
+    types = {
+        "VARCHAR": pa.string(), "JSON": pa.string(), "BOOLEAN": pa.bool_(), "INTEGER": pa.int32(), "BIGINT": pa.int64(),
+        "DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us"), "VARCHAR[]": pa.list_(pa.string()),
+        "INTEGER[]": pa.list_(pa.int32()), "DOUBLE[]": pa.list_(pa.float64()),
+    }  # fmt: skip
+
+    def column(values: tuple, kind: str):
+        try:
+            return pa.array(values, types[kind])
+        except UnicodeEncodeError:  # half a surrogate pair, as broken files contain, has no UTF-8
+            return pa.array(_encodable(values), types[kind])
+
+    kinds = {name: about[0] for name, about in TABLES[table][1].items()}
+    columns = zip(*rows, strict=True)
+    return pa.table([column(values, kind) for values, kind in zip(columns, kinds.values(), strict=True)], list(kinds))
+
+
+def score_rows(trial_id: str, trial: dict, questions: dict, derive: Derive) -> list[tuple]:
+    ids = [query["id"] for query in questions["queries"]]
+    return [
+        (trial_id, query_id, metric, None if value is None or value != value else float(value))
+        for metric, values in derive(trial, questions).items()
+        for query_id, value in zip(ids, values, strict=True)
+    ]
+
+
+def _trial(id: str, payload: dict, scored: bool) -> Rows:
+    config, timings, cached = payload.get("config") or {}, payload.get("timings_ms") or {}, payload.get("cached") or {}
+    given = {
+        **payload, "id": id, "created": _created(id, payload), "dataset": _get(config, "corpus", "dataset"),
+        **{stage: _get(config, stage, "part")
+           for stage in ("chunking", "embedding", "sparse", "index", "fusion", "generation")},
+        "num_queries": len(payload.get("rankings") or {}), "total_ms": float(sum(timings.values())), "scored": scored,
+    }  # fmt: skip
+    return {
+        "trials": [_row("trials", given)],
+        "settings": [(id, name, value if isinstance(value, str) else json.dumps(value))
+                     for name, value in _flat(config)],
+        "stages": [(id, stage, float(ms), cached.get(stage)) for stage, ms in timings.items()],
+        "rankings": list(_rankings(id, payload)),
+    }  # fmt: skip
+
+
+def _rankings(id: str, payload: dict):
+    documents, starts, ends = zip(*payload["chunks"], strict=True) if payload.get("chunks") else ((), (), ())
+    for query, (chunks, scores) in (payload.get("rankings") or {}).items():
+        if len(chunks) != len(scores):
+            raise ValueError(f"query {query} has {len(chunks)} chunks and {len(scores)} scores")
+        if chunks and min(chunks) < 0:
+            raise IndexError(f"query {query} names chunk {min(chunks)}")
+        yield id, query, [documents[i] for i in chunks], [starts[i] for i in chunks], [ends[i] for i in chunks], scores
+
+
+def _questions(payload: dict) -> Rows:
+    fingerprint, queries = payload["fingerprint"], payload["queries"]
+    return {
+        "question_sets": [(fingerprint, payload.get("dataset"), payload.get("documents"), len(queries))],
+        "questions": [(fingerprint, query["id"], position, query["text"], query.get("answerable", True),
+                       query.get("group", ""), list(query.get("answers") or []))
+                      for position, query in enumerate(queries)],
+        "gold": [(fingerprint, query["id"], *gold) for query in queries for gold in query.get("gold") or ()],
+    }  # fmt: skip
+
+
+def _answer(id: str, payload: dict) -> Rows:
+    dataset = _get(payload.get("config") or {}, "corpus", "dataset")
+    return {"answers": [_row("answers", {**payload, "id": id, "created": _created(id, payload), "dataset": dataset})]}
+
+
+def _row(table: str, given: dict[str, Any]) -> tuple:
+    """The values of a table's columns; what is JSON there becomes text."""
+    return tuple(
+        json.dumps(given[name], ensure_ascii=False) if kind == "JSON" and name in given else given.get(name)
+        for name, (kind, _) in TABLES[table][1].items()
+    )
+
+
+def _created(id: str, payload: dict) -> datetime:
+    try:
+        when = datetime.fromisoformat(payload["created"])
+    except (KeyError, TypeError, ValueError):
+        when = id_time(id)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+
+
+def _get(mapping: dict, *path: str) -> Any:
+    for name in path:
+        mapping = mapping.get(name) if isinstance(mapping, dict) else None
+    return mapping
+
+
+def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        return [(path, value)]
+    return [pair for name, inner in value.items() for pair in _flat(inner, f"{path}.{name}" if path else name)]
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

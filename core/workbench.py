@@ -1,0 +1,427 @@
+"""The verbs that pages and command line share. One object a process; long verbs are generators of Progress."""
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+
+from core import registry
+from core.config import TrialConfig, code_version, difference, fingerprint, with_settings
+from core.corpus.library import Status
+from core.errors import WorkbenchError
+from core.evaluation.judged import NOT_FOUND, Judged, judge, judge_rankings
+from core.jobs.jobs import Jobs
+from core.pipeline import Pipeline, Trace, drain
+from core.records import Answer, Chunks, Corpus, Document, Gold, Hit, Progress, Query
+from core.retrieval.pool import Pool, changed, ranking, rankings
+from core.statistics.bootstrap import Interval, intervals
+from core.statistics.paired import Paired, paired_difference
+from core.store.database import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+METRICS = ("hit", "recall", "mrr", "ndcg_linear", "precision", "map", "ndcg_exponential")  # in order of display
+
+
+LIVE_TEXTS = 64  # so many unseen texts are embedded at once; more become a job
+LIVE_CHARACTERS = 3_000_000  # so large a corpus is chunked at once; a larger one by a job
+
+
+class Plan(NamedTuple):
+    """What stands between a recipe and its numbers. live: nothing that a page should not do while one waits."""
+
+    live: bool
+    what: str  # for people: "1,204 texts to embed"
+    seconds: float | None  # estimate from the last speed seen; None: unknown
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One recipe, measured on all its questions. Per-query values; NaN where a question has no gold evidence."""
+
+    config: TrialConfig
+    corpus: Corpus
+    pool: Pool
+    scores: np.ndarray  # [num_queries, pool width] float32
+    judged: Judged
+    values: dict[str, np.ndarray]  # metric -> [num_queries] float64
+    intervals: dict[str, Interval]
+    trace: Trace = field(default_factory=Trace)
+
+    @property
+    def elapsed_ms(self) -> float:
+        return sum(self.trace.ms.values())
+
+
+class Workbench:
+    def __init__(self, home: Path | str | None = None) -> None:
+        self.home = Path(home or os.environ.get("GROUNDWORK_HOME") or ROOT / "data").resolve()
+        cap = float(os.environ.get("GROUNDWORK_CACHE_GB", "5"))
+        self.pipeline = Pipeline(self.home, int(cap * 1e9))
+        self.library = self.pipeline.library
+        self.store = Store(self.home, derive=derive, derive_version=code_version("evaluation"))
+        self.jobs = Jobs(self.home)
+
+    # Corpora and stages ------------------------------------------------------------------------------------------
+
+    def datasets(self) -> list[Status]:
+        return self.library.available()
+
+    def corpus(self, config: TrialConfig) -> Corpus:
+        return drain(self.pipeline.corpus(config))
+
+    def plan(self, config: TrialConfig) -> Plan:
+        """What is still to be computed; loads no model and takes milliseconds."""
+        if not self.pipeline.corpus_at_hand(config):
+            return Plan(False, "the corpus to read, chunk and embed", None)
+        corpus = self.corpus(config)
+        characters = sum(len(document.text) for document in corpus.documents)
+        if characters > LIVE_CHARACTERS and not self.pipeline.cache.has("chunks", self.pipeline.key("chunks", config, corpus)):
+            return Plan(False, f"{len(corpus.documents):,} documents to chunk and embed", None)
+        texts = self.pipeline.to_encode(config, corpus)
+        speed = self.pipeline.encoding_speed(config)
+        return Plan(texts <= LIVE_TEXTS, f"{texts:,} texts to embed" if texts else "", texts / speed if speed else None)
+
+    def prepare(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
+        """Computes every stage that the recipe's retrieval needs. Cancelled or killed, it goes on where it was."""
+        trace = Trace()
+        corpus = yield from self.pipeline.corpus(config, trace)
+        chunks = yield from self.pipeline.chunks(config, corpus, trace)
+        yield from self.pipeline.pool(config, corpus, trace)
+        return {"dataset": corpus.name, "documents": len(corpus.documents), "questions": len(corpus.queries),
+                "chunks": len(chunks), "timings_ms": trace.ms, "cached": trace.cached}  # fmt: skip
+
+    def evaluate(self, config: TrialConfig) -> Evaluation:
+        """Metrics with intervals. Milliseconds on cached stages; computes what is missing."""
+        return drain(self._evaluate(config))
+
+    def _evaluate(self, config: TrialConfig) -> Generator[Progress, None, Evaluation]:
+        trace = Trace()
+        corpus = yield from self.pipeline.corpus(config, trace)
+        yield from self.pipeline.chunks(config, corpus, trace)
+        pool = yield from self.pipeline.pool(config, corpus, trace)
+        relevance = yield from self.pipeline.relevance(config, corpus)
+        started = time.perf_counter()
+        scores = config.fusion.fuse(pool)
+        judged = judge(pool, scores, relevance, config.retrieval.top_k)
+        values = metric_values(judged, config.evaluation.k)
+        table = intervals(np.column_stack(list(values.values())), config.evaluation.resamples,
+                          config.evaluation.confidence, config.seed)  # fmt: skip
+        trace.ms["metrics"] = (time.perf_counter() - started) * 1000
+        trace.cached["metrics"] = False
+        return Evaluation(config, corpus, pool, scores, judged, values, dict(zip(values, table, strict=True)), trace)
+
+    def measure(self, config: TrialConfig) -> dict[str, Interval]:
+        """The intervals of `evaluate` alone, remembered, for curves that pass the same recipes again and again."""
+        return self.pipeline.remember("intervals", fingerprint(config, str(self.library.stamp(config.corpus.dataset))),
+                                      lambda: self.evaluate(config).intervals)  # fmt: skip
+
+    def sweep_knob(self, config: TrialConfig, setting: str, points: Iterable[Any], metric: str) -> Generator[Progress, None, list]:
+        """[(value of the setting, Interval of the metric)] over the range of one knob; only its stage is recomputed."""
+        points, curve = list(points), []
+        for done, value in enumerate(points):
+            yield Progress(done, len(points), f"{setting} = {value}")
+            curve.append((value, self.measure(with_settings(config, {setting: value}))[metric]))
+        return curve
+
+    def cached_points(self, config: TrialConfig, setting: str, points: list[Any]) -> tuple[list[Any], int]:
+        """(values of the setting whose stages are at hand, how many are not): a curve never starts an embedding."""
+        live = [value for value in points if self.plan(with_settings(config, {setting: value})).live]
+        return live, len(points) - len(live)
+
+    def point_ms(self, config: TrialConfig, setting: str) -> float:
+        """What one more point of a sweep over this setting costs, from the last time its stage was computed."""
+        stage = setting.split(".")[0]
+        below = {"sparse": ["sparse"], "index": ["dense"], "chunking": ["chunks", "sparse", "dense"], "retrieval": ["sparse", "dense"]}
+        return sum(self.pipeline.last_ms.get(name, 0.0) for name in below.get(stage, [])) if setting != "retrieval.top_k" else 0.0
+
+    def latency_quantiles(self, table: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+        return {step: {"p50": float(np.quantile(ms, 0.5)), "p95": float(np.quantile(ms, 0.95))} for step, ms in table.items()}
+
+    def latency(self, config: TrialConfig, questions: int = 30) -> Generator[Progress, None, dict[str, list[float]]]:
+        """Milliseconds of single questions by step (encode, dense, sparse, fuse, total), on the corpus's own questions."""
+        corpus = yield from self.pipeline.corpus(config)
+        texts = [q.text for q in corpus.queries[:: max(1, len(corpus.queries) // questions)]][:questions]
+        yield from self.pipeline.pool_of(config, corpus, texts[0])  # loads what is loaded once
+        table: dict[str, list[float]] = {}
+        for done, text in enumerate(texts):
+            yield Progress(done, len(texts), "Timing single questions")
+            steps: dict[str, float] = {}
+            pool = yield from self.pipeline.pool_of(config, corpus, text, steps)
+            started = time.perf_counter()
+            ranking(pool, config.fusion.fuse(pool), 0, config.retrieval.top_k)
+            steps["fuse"] = (time.perf_counter() - started) * 1000
+            for name, ms in {**steps, "total": sum(steps.values())}.items():
+                table.setdefault(name, []).append(ms)
+        return table
+
+    def recall_curve(self, evaluation: Evaluation) -> list[Interval]:
+        """Mean recall with its interval at each depth from 1 to top_k."""
+        rules, recall = evaluation.config.evaluation, registry.find("metric", "recall")()
+        depths = range(1, evaluation.config.retrieval.top_k + 1)
+        table = np.column_stack([recall.values(evaluation.judged, k) for k in depths])
+        return intervals(table, rules.resamples, rules.confidence, evaluation.config.seed)
+
+    def by_question(self, current: Evaluation, baseline: Evaluation | None, metric: str) -> dict[str, list[Any]]:
+        """Columns of the table by question: value and rank of the first relevant chunk, and the same of the baseline.
+
+        outcome: won or lost against the baseline, else equal; missed: nothing relevant in the ranking; unmeasured.
+        changed: another ranking. Ranks are None where nothing relevant was found.
+        """
+        queries, rows = current.corpus.queries, range(len(current.corpus.queries))
+        value, rank = current.values[metric], current.judged.first_rank
+        table = {"id": [q.id for q in queries], "question": [q.text for q in queries], "group": [q.group for q in queries],
+                 "value": value.tolist(), "rank": [None if r == NOT_FOUND else int(r) for r in rank]}  # fmt: skip
+        outcome = np.where(np.isnan(value), "unmeasured", np.where(rank == NOT_FOUND, "missed", "found"))
+        if baseline is None:
+            return {**table, "outcome": outcome.tolist()}
+        other, other_rank = baseline.values[metric], baseline.judged.first_rank
+        change = value - other
+        outcome = np.where(change > 1e-12, "won", np.where(change < -1e-12, "lost", outcome))
+        chunkings = [drain(self.pipeline.chunks(e.config, e.corpus)) for e in (current, baseline)]
+        final = [rankings(e.pool, e.scores, e.config.retrieval.top_k) for e in (current, baseline)]
+        moved = changed(*final, *(chunkings if chunkings[0] is not chunkings[1] else ()))
+        return {**table, "baseline": other.tolist(), "baseline_rank": [None if other_rank[r] == NOT_FOUND else int(other_rank[r]) for r in rows],
+                "change": change.tolist(), "outcome": outcome.tolist(), "changed": moved.tolist()}  # fmt: skip
+
+    def difference(self, current: Evaluation, baseline: Evaluation, metric: str) -> Paired:
+        """Paired over the questions that both measured; recipes on other corpora or questions share none."""
+        a, b = shared({q.id: v for q, v in zip(current.corpus.queries, current.values[metric], strict=True)},
+                      {q.id: v for q, v in zip(baseline.corpus.queries, baseline.values[metric], strict=True)})  # fmt: skip
+        rules = current.config.evaluation
+        return paired_difference(a, b, rules.resamples, rules.confidence, seed=current.config.seed)[0]
+
+    # One question ------------------------------------------------------------------------------------------------
+
+    def search(self, config: TrialConfig, question: str) -> list[Hit]:
+        """The final ranking for a question typed in by hand."""
+        return drain(self._search(config, question))
+
+    def _search(self, config: TrialConfig, question: str) -> Generator[Progress, None, list[Hit]]:
+        if not question.strip():
+            raise WorkbenchError("The question is empty.", todo="Type a question.")
+        corpus = yield from self.pipeline.corpus(config)
+        pool = yield from self.pipeline.pool_of(config, corpus, question)
+        return self._hits(config, corpus, pool, config.fusion.fuse(pool), 0)
+
+    def hits(self, evaluation: Evaluation, row: int) -> list[Hit]:
+        """The final ranking of one of the corpus's own questions."""
+        return self._hits(evaluation.config, evaluation.corpus, evaluation.pool, evaluation.scores, row)
+
+    def _hits(self, config: TrialConfig, corpus: Corpus, pool: Pool, scores: np.ndarray, row: int) -> list[Hit]:
+        chunks = drain(self.pipeline.chunks(config, corpus))
+        found = []
+        ranked = ranking(pool, scores, row, config.retrieval.top_k)
+        for rank, (chunk, score) in enumerate(zip(ranked.chunk, ranked.score, strict=True), 1):
+            document = corpus.documents[chunks.document[chunk]]
+            start, end = int(chunks.start[chunk]), int(chunks.end[chunk])
+            column = int(np.flatnonzero(pool.chunk[row] == chunk)[0])
+            each = {name: float(values[row, column]) for name, values in pool.score.items() if not np.isnan(values[row, column])}
+            page = int(np.searchsorted(document.pages, start, side="right")) if document.pages else None
+            found.append(Hit(rank, float(score), document.id, document.title, start, end, document.text[start:end], page, each))
+        return found
+
+    def ask(self, config: TrialConfig, question: str) -> Generator[str, None, Answer]:
+        """Streams the answer's text; returns the Answer, already stored."""
+        from core.generation.answer import answer
+
+        started = time.perf_counter()
+        hits = self.search(config, question)[: config.context.passages]
+        retrieval_ms = (time.perf_counter() - started) * 1000
+        result = yield from answer(question, hits, config.generation, config.context, config.seed, retrieval_ms)
+        self.store.add("answer", {**plain(result), "question": question, "config": config.model_dump(mode="json"), **receipt(config)})
+        return result
+
+    # Trials ------------------------------------------------------------------------------------------------------
+
+    def run(self, config: TrialConfig, sweep: str = "") -> Generator[Progress, None, str]:
+        """Measures a recipe and stores it as a trial; returns the trial's id. A failure is stored as a failed trial."""
+        record = {"config": config.model_dump(mode="json"), "sweep": sweep, **receipt(config)}
+        try:
+            evaluation = yield from self._evaluate(config)
+            latency = yield from self.latency(config)
+        except GeneratorExit:
+            self.store.add("trial", {**record, "status": "interrupted", "reason": "cancelled before it was measured"})
+            raise
+        except WorkbenchError as error:
+            self.store.add("trial", {**record, "status": "failed", "reason": str(error)})
+            raise
+        return self._save(evaluation, latency, sweep)
+
+    def _save(self, evaluation: Evaluation, latency: dict[str, list[float]], sweep: str) -> str:
+        """Stores an evaluation as a trial: the raw rankings, from which every metric is derived again."""
+        config, corpus = evaluation.config, evaluation.corpus
+        questions = self._save_questions(corpus)
+        chunks = drain(self.pipeline.chunks(config, corpus))
+        ranked = rankings(evaluation.pool, evaluation.scores, config.retrieval.top_k)
+        table, scores = ranked.chunk, ranked.score
+        used = np.unique(table[table >= 0])
+        place = {int(chunk): i for i, chunk in enumerate(used)}
+        listed = {}
+        for row, query in enumerate(corpus.queries):
+            kept = table[row] >= 0
+            listed[query.id] = [[place[c] for c in table[row, kept].tolist()], [float(s) for s in scores[row, kept].tolist()]]
+        return self.store.add("trial", {
+            "config": config.model_dump(mode="json"), "sweep": sweep, "status": "ok", "reason": "",
+            "fingerprints": {"corpus": corpus.fingerprint, "encoder": config.embedding.identity(),
+                             **{s: self.pipeline.key(s, config, corpus) for s in ("chunks", *config.fusion.needs())}},
+            "questions_fingerprint": questions, "timings_ms": evaluation.trace.ms, "cached": evaluation.trace.cached,
+            "chunks": [[corpus.documents[chunks.document[c]].id, int(chunks.start[c]), int(chunks.end[c])] for c in used],
+            "chunk_tokens": chunks.tokens[used].tolist(), "rankings": listed, "latency_ms": latency, **receipt(config),
+            "costs": {"latency_ms": float(np.median(latency["total"])), "chunks": len(chunks),
+                      "tokens_indexed": int(chunks.tokens.sum()),
+                      "context_tokens": _context_tokens(chunks, table, config.context.passages)},
+        })  # fmt: skip
+
+    def _save_questions(self, corpus: Corpus) -> str:
+        key = self.pipeline.queries_key(corpus)
+        queries = [{"id": q.id, "text": q.text, "answerable": q.answerable, "group": q.group, "answers": list(q.answers),
+                    "gold": [list(g) for g in q.gold]} for q in corpus.queries]  # fmt: skip
+        self.store.add("questions", {"fingerprint": key, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries})
+        return key
+
+    def sweep(self, config: TrialConfig, grid: dict[str, list[Any]]) -> Generator[Progress, None, list[str]]:
+        """A stored trial for each point of the grid. Points already stored by the same sweep are not run again."""
+        points = [{}]
+        for setting, values in grid.items():
+            points = [{**point, setting: value} for point in points for value in values]
+        configs = [with_settings(config, point) for point in points]
+        name = fingerprint([fingerprint(c) for c in configs])
+        rows = self.store.query("SELECT config_fingerprint, id FROM trials WHERE sweep = ? AND status = 'ok'", [name])
+        done = {row["config_fingerprint"]: row["id"] for row in rows}
+        ids = []
+        for number, (point, one) in enumerate(zip(points, configs, strict=True)):
+            yield Progress(number, len(configs), ", ".join(f"{k} = {v}" for k, v in point.items()))
+            ids.append(done.get(fingerprint(one)) or (yield from _quiet(self.run(one, name))))
+        return ids
+
+    def trials(self, limit: int = 1000) -> list[dict[str, Any]]:
+        """Stored trials, newest first, with the mean of each metric and how many questions it was measured on."""
+        return self.store.query(
+            """SELECT t.*, s.metrics, s.measured FROM trials t LEFT JOIN (
+                 SELECT trial_id, map(list(metric ORDER BY metric), list(mean ORDER BY metric)) AS metrics, max(n) AS measured
+                 FROM (SELECT trial_id, metric, avg(value) AS mean, count(value) AS n FROM scores GROUP BY ALL)
+                 GROUP BY trial_id) s ON s.trial_id = t.id
+               ORDER BY t.id DESC LIMIT ?""", [limit])  # fmt: skip
+
+    def show(self, trial: str) -> dict[str, Any]:
+        """The whole record of a trial, by its id or the unique beginning or end of it."""
+        rows = self.store.query("SELECT id FROM trials WHERE starts_with(id, ?) OR ends_with(id, ?)", [trial, trial])
+        if len(rows) != 1:
+            raise WorkbenchError(f"{'No trial has' if not rows else f'{len(rows)} trials have'} the id '{trial}'.",
+                                 todo="`python -m core trials` lists them.")  # fmt: skip
+        return {"id": rows[0]["id"], **self.store.journal.read(rows[0]["id"]).payload}
+
+    def trial_values(self, trial: str, metric: str, k: int | None = None) -> dict[str, float]:
+        """Per-query values of a stored trial, derived from its raw rankings at depth k (default: the trial's own)."""
+        record = self.show(trial)
+        if record["status"] != "ok":
+            raise WorkbenchError(f"Trial {record['id']} has no results: {record['status']}.", todo="Choose another trial.")
+        questions = self.store.questions(record["questions_fingerprint"])
+        values = metric_values(stored_judgement(record, questions), k or record["config"]["evaluation"]["k"], [metric])[metric]
+        return {q["id"]: float(v) for q, v in zip(questions["queries"], values, strict=True)}
+
+    def compare(self, a: str, b: str, metric: str = "ndcg_linear", k: int | None = None) -> dict[str, Any]:
+        """b minus a on the questions both measured: means, paired difference with interval, permutation p, effect size."""
+        k = k or self.show(a)["config"]["evaluation"]["k"]
+        first, second = shared(self.trial_values(a, metric, k), self.trial_values(b, metric, k))
+        if not len(first):
+            raise WorkbenchError("The two trials share no measured question.", todo="Compare trials on the same corpus.")
+        recipe = self.show(a)["config"]["evaluation"]
+        [result] = paired_difference(second, first, recipe["resamples"], recipe["confidence"], seed=self.show(a)["seed"])
+        return {"metric": metric, "k": k, "mean_a": float(first.mean()), "mean_b": float(second.mean()), **plain(result)}
+
+    # The store ---------------------------------------------------------------------------------------------------
+
+    def sql(self, text: str) -> Any:
+        return self.store.sql(text)
+
+    def doctor(self) -> list[Any]:
+        from core.doctor import doctor
+
+        return doctor(self.home)
+
+    def arguments(self, config: TrialConfig) -> list[str]:
+        """The recipe as the command line takes it: what differs from the defaults."""
+        changed = difference(config)
+        changed.pop("corpus.dataset", None)
+        given = [f"{k}={v if isinstance(v, str) and yaml.safe_load(v) == v else json.dumps(v)}" for k, v in changed.items()]
+        return ["--dataset", config.corpus.dataset, *(word for text in given for word in ("--set", text))]
+
+    def command(self, config: TrialConfig, verb: str = "run") -> str:
+        """The command that reproduces this recipe."""
+        return f"python -m core {verb} {shlex.join(self.arguments(config))}"
+
+
+# What stands between records and metrics ---------------------------------------------------------------------------
+
+
+def metric_values(judged: Judged, k: int, names: Iterable[str] = METRICS) -> dict[str, np.ndarray]:
+    """metric -> [num_queries] float64 at depth k; NaN where the question has no gold evidence."""
+    return {name: registry.find("metric", name)().values(judged, k) for name in names}
+
+
+def stored_judgement(trial: dict[str, Any], questions: dict[str, Any]) -> Judged:
+    """A stored trial's rankings against the stored gold spans; the documents' texts are not needed for that."""
+    spans, recipe = trial["chunks"], trial["config"]
+    listed = [[spans[i] for i in trial["rankings"].get(q["id"], [[]])[0]] for q in questions["queries"]]
+    queries = tuple(Query(q["id"], q["text"], tuple(Gold(*g) for g in q["gold"])) for q in questions["queries"])
+    names = {span[0] for span in spans} | {gold.document_id for query in queries for gold in query.gold}
+    corpus = Corpus(questions["dataset"], tuple(Document(name, "") for name in sorted(names)), queries)
+    return judge_rankings(corpus, listed, recipe["evaluation"]["overlap"], recipe["retrieval"]["top_k"])
+
+
+def derive(trial: dict[str, Any], questions: dict[str, Any]) -> dict[str, list[float | None]]:
+    """The metrics of a stored trial by query, for the database's table of scores; None where unmeasured."""
+    k = trial["config"]["evaluation"]["k"]
+    values = metric_values(stored_judgement(trial, questions), k)
+    return {f"{name}@{k}": [None if np.isnan(v) else float(v) for v in column] for name, column in values.items()}
+
+
+def shared(a: dict[str, float], b: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """The values of both on the questions that both measured, in one order."""
+    keys = [key for key in a if key in b and not np.isnan(a[key]) and not np.isnan(b[key])]
+    return np.array([a[key] for key in keys]), np.array([b[key] for key in keys])
+
+
+def receipt(config: TrialConfig) -> dict[str, Any]:
+    """What a result needs beside its config to be traced: code, machine and package versions, seed and time."""
+    packages = ["numpy", "torch", "transformers", "sentence-transformers", "bm25s", "chromadb", "llama-cpp-python"]
+    return {"config_fingerprint": fingerprint(config), "seed": config.seed, "created": datetime.now(UTC).isoformat(),
+            "code_version": code_version(".", *sorted(set(registry.FOLDERS.values()))), "device": config.embedding.device(),
+            "threads": os.cpu_count(), "packages": {name: version(name) for name in packages}}  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """Records as plain JSON values; NaN becomes None, for JSON knows none."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    elif hasattr(value, "__dataclass_fields__"):
+        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and value != value else value
+
+
+def _context_tokens(chunks: Chunks, table: np.ndarray, passages: int) -> float:
+    """Mean number of tokens that the first passages of a ranking put into a prompt."""
+    first = table[:, :passages]
+    return float(np.where(first >= 0, chunks.tokens[first], 0).sum(axis=1).mean()) if len(first) else 0.0
+
+
+def _quiet(generator: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
+    """The result of a verb within a verb, whose own progress would only unsettle the outer count."""
+    return drain(generator)
+    yield

@@ -1,0 +1,193 @@
+"""Search, live: the recipe on the left, what it does to retrieval on the right, at once."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, evidence, forms, jobs
+from core.config import TrialConfig
+from core.workbench import METRICS, Evaluation
+
+LABELS = {"hit": "Hit@{k}", "recall": "Recall@{k}", "mrr": "MRR@{k}", "ndcg_linear": "nDCG@{k}", "precision": "Precision@{k}",
+          "map": "MAP@{k}", "ndcg_exponential": "nDCG@{k}, exponential gain"}  # fmt: skip
+SHOWN = METRICS[:4]
+COLUMNS = {"question": "Question", "group": "Group", "outcome": "Outcome", "rank": "Rank", "baseline_rank": "Rank, baseline",
+           "value": "Value", "baseline": "Value, baseline", "change": "Change"}  # fmt: skip
+SWEPT_AT_ONCE_MS = 40  # a point that costs more is computed on a button
+
+
+def page() -> None:
+    cards.page_title("Search, live", "What does each retrieval setting do to ranking quality, and is the difference real?")
+    workbench, config = session.workbench(), session.config()
+    left, right = st.columns([1, 2], gap="medium")
+    plan = workbench.plan(config)
+    with left:
+        forms.recipe_form()
+    with right:
+        if not plan.live:
+            return waiting(config, plan)
+        current = workbench.evaluate(config)
+        if not any(query.gold for query in current.corpus.queries):
+            return without_questions(config)
+        pinned = session.baseline()
+        baseline = workbench.evaluate(pinned) if pinned and pinned != config and workbench.plan(pinned).live else None
+        results(current, baseline)
+
+
+def waiting(config: TrialConfig, plan) -> None:
+    """The recipe needs more than a moment: a job does it, which outlives this page."""
+    workbench = session.workbench()
+    arguments = ("prepare", *workbench.arguments(config))
+    known = next((job for job in workbench.jobs.list() if job.arguments == arguments), None)
+    if known and known.status != "done":
+        return jobs.watch(known.id)
+    time = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
+    if cards.empty("Metrics of this recipe", f"There are {plan.what}{time}. Everything after that answers at once.",
+                   "Prepare now", key="prepare", icon=":material/bolt:"):  # fmt: skip
+        workbench.jobs.start(list(arguments), f"Preparing {config.corpus.dataset}")
+        st.rerun()
+
+
+def without_questions(config: TrialConfig) -> None:
+    """Own documents without a questions file: searching still works."""
+    st.info("This corpus has no questions with gold evidence, so there is nothing to measure. Add a questions file on the page Corpus, "
+            "or try a question here.", icon=":material/info:")  # fmt: skip
+    if question := st.text_input("Question", key="typed", bind="query-params"):
+        evidence.show([evidence.hit_html(hit, query=question) for hit in session.workbench().search(config, question)])
+
+
+def results(current: Evaluation, baseline: Evaluation | None) -> None:
+    config, k = current.config, current.config.evaluation.k
+    strip(current)
+    metric_cards(current, baseline)
+    depth, knob, speed = st.tabs(["By depth", "Trade-off of a setting", "Latency"], key="chart", on_change="rerun")
+    if depth.open:
+        with depth:
+            recall_chart(current, baseline)
+    if knob.open:
+        with knob:
+            knob_chart(config)
+    if speed.open:
+        with speed:
+            latency_chart(config)
+    question_table(current, baseline, k)
+
+
+def strip(current: Evaluation) -> None:
+    workbench, config, trace = session.workbench(), current.config, current.trace
+    kept = sum(trace.cached.values())
+    measured = sum(bool(query.gold) for query in current.corpus.queries)
+    cards.status_strip([
+        f"{config.corpus.dataset}, {len(current.corpus.documents):,} documents", f"{measured:,} questions ({config.corpus.questions})",
+        config.embedding.device(), f"{cards.duration(current.elapsed_ms / 1000)}, {kept} of {len(trace.cached)} stages cached",
+    ])  # fmt: skip
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Save as trial", icon=":material/save:", key="save", help="Keeps the rankings of every question, with 30 questions timed."):
+            saved = jobs.drain(workbench.run(config), "Timing single questions")
+            st.toast(f"Trial {saved[-6:]} saved. It is on the page Trials.", icon=":material/check:")
+        with st.popover("Reproduce", icon=":material/terminal:"):
+            st.caption("The command that computes and stores this")
+            st.code(workbench.command(config), language="bash", wrap_lines=True)
+            st.caption("The recipe. The address of this page restores the view: copy it to share.")
+            st.json(config.model_dump(mode="json"), expanded=1)
+
+
+def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
+    k, found = current.config.evaluation.k, []
+    for name in SHOWN:
+        one, delta = current.intervals[name], None
+        if baseline is not None:
+            d = session.workbench().difference(current, baseline, name)
+            delta = cards.Delta(d.difference, d.low, d.high, d.p) if d.low is not None else None
+        interval = None if one.low is None else (one.low, one.high)
+        found.append(cards.Card(LABELS[name].format(k=k), one.mean, interval, delta, one.n, one.total, note=one.note))
+    cards.row(found)
+
+
+def recall_chart(current: Evaluation, baseline: Evaluation | None) -> None:
+    k, rows, traces = current.config.evaluation.k, [], []
+    systems = [("Baseline", baseline, charts.BASELINE)] if baseline else []
+    for name, one, color in [*systems, ("This recipe", current, charts.COLORS[0])]:
+        curve = session.workbench().recall_curve(one)
+        depths = list(range(1, len(curve) + 1))
+        traces += charts.line(depths, [c.mean for c in curve], name=name, low=[c.low for c in curve], high=[c.high for c in curve],
+                              current=k if one is current else None, color=color)  # fmt: skip
+        rows += [{"system": name, "k": d, "recall": c.mean, "low": c.low, "high": c.high} for d, c in zip(depths, curve, strict=True)]
+    shape = charts.figure(traces, "k (chunks)", "Recall@k", legend=bool(systems))
+    charts.show(shape, "recall-by-depth", data=rows, config=current.config, command=session.workbench().command(current.config),
+                title="Recall by depth", caption=f"n {curve[0].n:,}, {current.config.evaluation.confidence:.0%} intervals")  # fmt: skip
+
+
+def knob_chart(config: TrialConfig) -> None:
+    """The setting moved last over its whole range, from cached stages."""
+    choices = {f"{forms.TITLES[stage]}: {knob.label}": (f"{stage}.{knob.name}", knob)
+               for stage in ("fusion", "sparse", "index", "retrieval", "chunking") for knob in forms.knobs(type(getattr(config, stage)))
+               if knob.low is not None and knob.high is not None or knob.options}  # fmt: skip
+    moved = next((title for title, (setting, _) in choices.items() if setting == forms.last_changed()), None)
+    if moved and st.session_state.get("knob_followed") != forms.last_changed():
+        st.session_state.knob, st.session_state.knob_followed = moved, forms.last_changed()
+    left, right = st.columns(2)
+    title = left.selectbox("Setting", list(choices), key="knob", help="Follows the setting that was moved last.")
+    metric = right.selectbox("Metric", METRICS, 3, key="knob_metric", format_func=lambda name: LABELS[name].format(k=config.evaluation.k))
+    workbench, (setting, knob) = session.workbench(), choices[title]
+    points, hidden = workbench.cached_points(config, setting, forms.points(knob, getattr(getattr(config, setting.split(".")[0]), knob.name)))
+    slow = workbench.point_ms(config, setting) > SWEPT_AT_ONCE_MS
+    if slow and not st.button(f"Compute {len(points)} points", key="sweep", icon=":material/play_arrow:"):
+        return
+    curve = jobs.drain(workbench.sweep_knob(config, setting, points, metric), f"Measuring {knob.label}")
+    here = getattr(getattr(config, setting.split(".")[0]), knob.name)
+    rows = [{setting: value, metric: one.mean, "low": one.low, "high": one.high} for value, one in curve]
+    values, means = [value for value, _ in curve], [one.mean for _, one in curve]
+    traces = charts.line(values, means, low=[one.low for _, one in curve], high=[one.high for _, one in curve], current=here)
+    shape = charts.figure(traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, LABELS[metric].format(k=config.evaluation.k))
+    left_out = f"; {hidden} values not embedded yet are left out" if hidden else ""
+    charts.show(shape, "trade-off", data=rows, config=config, title=f"{title} over its range", caption=f"n {curve[0][1].n:,}{left_out}",
+                command=workbench.command(config, "sweep") + f" --grid {setting}={','.join(map(str, values))}")  # fmt: skip
+
+
+def latency_chart(config: TrialConfig) -> None:
+    if not st.button("Time 30 questions", key="time", icon=":material/timer:", help="One question at a time, with the models loaded."):
+        return st.caption("Milliseconds of a single question by step, measured on this machine.")
+    table = jobs.drain(session.workbench().latency(config), "Timing single questions")
+    steps = list(table)
+    quantiles = session.workbench().latency_quantiles(table)
+    bars = charts.bars(steps, {name: [quantiles[step][name] for step in steps] for name in ("p50", "p95")})
+    charts.show(charts.figure(bars, "", "milliseconds"), "latency", title="Latency of a single question", caption=f"n {len(table['total'])}",
+                data=[{"step": step, **quantiles[step]} for step in steps], config=config)  # fmt: skip
+
+
+def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> None:
+    st.subheader("By question", anchor=False)
+    filters = ["all", "changed", "won", "lost", "missed"] if baseline else ["all", "missed"]
+    left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
+    wanted = left.segmented_control("Show", filters, default="all", key="show", bind="query-params", format_func=str.capitalize, required=True)
+    metric = middle.selectbox("Metric", METRICS, 3, key="metric", bind="query-params", format_func=lambda name: LABELS[name].format(k=k))
+    text = right.text_input("Search the questions", key="find", placeholder="words of a question")
+    table = session.workbench().by_question(current, baseline, metric)
+    kept = [row for row, outcome in enumerate(table["outcome"])
+            if (wanted in ("all", outcome) or wanted == "changed" and table["changed"][row])
+            and text.lower() in table["question"][row].lower()]  # fmt: skip
+    st.caption(f"{len(kept):,} of {len(table['id']):,} questions. Choose a row to see what was retrieved for it.")
+    shown = {COLUMNS[name]: [values[row] for row in kept] for name, values in table.items() if name in COLUMNS and any(values)}
+    number = st.column_config.NumberColumn(format="%.3f", width="small")
+    whole = st.column_config.NumberColumn(format="%d", width="small", help="Rank of the first relevant chunk; empty: not in the ranking.")
+    event = st.dataframe(shown, hide_index=True, height=280, on_select="rerun", selection_mode="single-row", key="questions_table",
+                         column_config={"Value": number, "Value, baseline": number, "Change": number, "Rank": whole, "Rank, baseline": whole,
+                                        "Question": st.column_config.TextColumn(width="large")})  # fmt: skip
+    if event.selection.rows and event.selection.rows[0] < len(kept):
+        side_by_side(current, baseline, kept[event.selection.rows[0]])
+
+
+def side_by_side(current: Evaluation, baseline: Evaluation | None, row: int) -> None:
+    query = current.corpus.queries[row]
+    st.subheader(query.text, anchor=False)
+    answers = ", ".join(dict.fromkeys(query.answers)) or "none in this corpus"
+    st.text(f"Gold answer: {' '.join(answers.split())}")
+    systems = [("Baseline", baseline)] if baseline else []
+    for column, (name, one) in zip(st.columns(len(systems) + 1), [*systems, ("This recipe", current)], strict=True):
+        with column:
+            st.markdown(f"**{name}**")
+            hits = session.workbench().hits(one, row)[: current.config.evaluation.k]
+            evidence.show([evidence.hit_html(hit, gold=query.gold, query=query.text) for hit in hits])
+
+
+page()

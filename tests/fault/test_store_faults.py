@@ -1,0 +1,227 @@
+"""What the store survives: crowds, kills, and files that rot. benchmarks/store.py does the same at full size."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from core.errors import WorkbenchError
+from core.store import database
+from core.store.database import Store
+from core.store.journal import Journal
+from core.store.lock import Busy, hold
+
+ROOT = Path(__file__).parents[2]
+WRITER = """
+import sys
+from core.store.database import Store
+store, count = Store(sys.argv[1]), int(sys.argv[2])
+payload = {"config": {"corpus": {"dataset": "toy"}}, "status": "ok", "chunks": [["a", 0, 5]], "noise": "x" * 3000,
+           "rankings": {"q1": [[0], [0.5]]}}
+for number in range(count):
+    print(store.add("trial", {**payload, "seed": number}), flush=True)
+"""
+
+
+def start(code, *arguments, **options):
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE,
+                            text=True, **options)  # fmt: skip
+
+
+def drain(generator):
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
+def fill(home, count=5):
+    store = Store(home)
+    payload = {"chunks": [["a", 0, 5]], "rankings": {"q": [[0], [0.5]]}}
+    with mock.patch("os.fsync"):  # nothing is killed here
+        ids = [store.add("trial", {**payload, "seed": n}) for n in range(count)]
+    store.fold()
+    return ids
+
+
+def test_eight_write_while_one_reads(tmp_path):
+    writers = [start(WRITER, tmp_path, 40) for _ in range(8)]
+    store, seen = Store(tmp_path), [0]
+    while any(writer.poll() is None for writer in writers):
+        seen.append(store.query("SELECT count(*) AS n FROM trials")[0]["n"])
+    ids = [id for writer in writers for id in writer.communicate()[0].split()]
+    assert [writer.returncode for writer in writers] == [0] * 8 and seen == sorted(seen)
+    assert {row["id"] for row in store.query("SELECT id FROM trials")} == set(ids) and len(ids) == 320
+    assert drain(store.verify()).ok and not store.notices
+
+
+def test_readers_in_several_processes_fold_each_record_once(tmp_path):
+    reader = """
+import sys
+from core.store.database import Store
+store = Store(sys.argv[1])
+for _ in range(6):
+    store.add("trial", {"status": "ok"})
+    count, = store.query("SELECT count(*) AS n, count(DISTINCT id) AS d FROM trials")
+    assert count["n"] == count["d"] > 0, count
+"""
+    readers = [start(reader, tmp_path) for _ in range(3)]
+    assert [reader.wait() for reader in readers] == [0] * 3
+    assert Store(tmp_path).query("SELECT count(*) AS n FROM trials") == [{"n": 18}]
+
+
+def test_every_acknowledged_trial_survives_kill_nine(tmp_path):
+    acknowledged = []
+    for _ in range(10):
+        writer = start(WRITER, tmp_path, 100_000)
+        first = writer.stdout.readline()
+        time.sleep(random.uniform(0, 0.1))
+        writer.kill()
+        acknowledged += [first.strip(), *writer.communicate()[0].split()]
+    acknowledged = [id for id in acknowledged if len(id) == 26]  # the last line may be cut
+    stored = [row["id"] for row in Store(tmp_path).query("SELECT id FROM trials")]
+    assert len(stored) == len(set(stored)) and set(acknowledged) <= set(stored)
+    assert len(stored) - len(acknowledged) <= 20  # written, killed before they could say so
+    assert drain(Store(tmp_path).verify()).ok
+
+
+def test_folding_survives_kill_nine(tmp_path):
+    ids = fill(tmp_path, 30)
+    folder = "import sys; from core.store.database import Store; s = Store(sys.argv[1]); print(flush=True); s.fold()"
+    for number in range(6):
+        if number % 2:
+            (tmp_path / "groundwork.duckdb").unlink(missing_ok=True)
+        ids += [Journal(tmp_path / "journal").add("trial", {"seed": n}) for n in range(20)]
+        process = start(folder, tmp_path)
+        process.stdout.readline()
+        time.sleep(random.uniform(0, 0.15))
+        process.kill()
+        process.communicate()
+    store = Store(tmp_path)
+    assert sorted(row["id"] for row in store.query("SELECT id FROM trials")) == sorted(ids)
+    assert drain(store.verify()).ok
+    drain(store.rebuild())
+    assert not list(tmp_path.glob("*.rebuild*"))
+
+
+@pytest.mark.parametrize("harm", ["truncate", "empty", "header", "middle", "text", "foreign"])
+def test_a_damaged_database_is_made_again_with_a_notice(tmp_path, harm):
+    import duckdb
+
+    ids = fill(tmp_path, 400)
+    path = tmp_path / "groundwork.duckdb"
+    size = path.stat().st_size
+    if harm == "truncate":
+        os.truncate(path, size // 2)
+    elif harm == "empty":
+        os.truncate(path, 0)
+    elif harm == "text":
+        path.write_text("not a database\n" * 1000)
+    elif harm == "foreign":
+        path.unlink()
+        duckdb.connect(str(path)).close()
+    else:
+        with open(path, "r+b") as file:
+            for place in [100, 5000, 9000] if harm == "header" else range(12288 + 4000, size, 9000):
+                file.seek(place)
+                file.write(bytes(64))
+    store = Store(tmp_path)
+    rows = store.query("SELECT id, starts FROM trials JOIN rankings ON id = trial_id")
+    assert sorted(row["id"] for row in rows) == ids
+    assert len(store.notices) == 1 and "made again" in store.notices[0]
+    assert drain(store.verify()).ok
+
+
+def test_a_lost_or_damaged_log_costs_nothing(tmp_path):
+    """A flipped bit in DuckDB's log silently drops what was committed after it: the journal knows better."""
+    ids = fill(tmp_path, 5)
+    killed = """
+import os, sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("SET checkpoint_threshold = '1GB'")
+for id in sys.argv[2:]:
+    connection.execute("INSERT INTO folded VALUES (?, 'trial')", [id])
+os.kill(os.getpid(), 9)
+"""
+    more = [Journal(tmp_path / "journal").add("trial", {"seed": n}) for n in range(3)]
+    assert start(killed, tmp_path / "groundwork.duckdb", *more).wait() == -signal.SIGKILL
+    log = tmp_path / "groundwork.duckdb.wal"
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 1
+    log.write_bytes(data)
+    store = Store(tmp_path)
+    store.query("SELECT 1")
+    drain(store.rebuild())
+    assert [row["id"] for row in store.query("SELECT id FROM trials ORDER BY id")] == ids + more
+    assert not log.exists() and drain(store.verify()).ok
+
+
+def test_whoever_holds_the_lock_is_named(tmp_path, monkeypatch):
+    fill(tmp_path)
+    monkeypatch.setattr(database, "READ_WAIT_S", 0.3)
+    monkeypatch.setattr(database, "FOLD_WAIT_S", 0.3)
+    holder = start("""
+import sys, time
+from pathlib import Path
+from core.store.lock import hold
+with hold(Path(sys.argv[1]), purpose="measuring the moon", seconds=1):
+    print(flush=True); time.sleep(60)
+""", tmp_path / "locks" / "database")  # fmt: skip
+    holder.stdout.readline()
+    started = time.monotonic()
+    with pytest.raises(WorkbenchError, match=f"process {holder.pid} .*measuring the moon since"):
+        Store(tmp_path).query("SELECT 1")
+    assert time.monotonic() - started < 5
+    assert Store(tmp_path).add("trial", {})  # writing needs no lock
+    holder.kill()
+    holder.communicate()
+    monkeypatch.undo()
+    assert Store(tmp_path).query("SELECT count(*) AS n FROM trials") == [{"n": 6}]
+
+
+def test_another_program_in_the_database_is_named(tmp_path, monkeypatch):
+    fill(tmp_path)
+    monkeypatch.setattr(database, "FOLD_WAIT_S", 0.2)
+    shell = start("import sys, time, duckdb; c = duckdb.connect(sys.argv[1]); print(flush=True); time.sleep(60)",
+                  tmp_path / "groundwork.duckdb")  # fmt: skip
+    shell.stdout.readline()
+    with pytest.raises(WorkbenchError, match=f"Another program.*{shell.pid}"):
+        Store(tmp_path).query("SELECT 1")
+    shell.kill()
+    shell.communicate()
+
+
+def test_a_waiting_writer_is_not_overtaken_by_reader_after_reader(tmp_path):
+    path, stop = tmp_path / "lock", threading.Event()
+
+    def read():
+        while not stop.is_set():
+            with hold(path, purpose="reading", seconds=20, shared=True):
+                time.sleep(0.02)
+
+    readers = [threading.Thread(target=read) for _ in range(5)]
+    [reader.start() for reader in readers]
+    try:
+        for _ in range(5):
+            with hold(path, purpose="writing", seconds=5):
+                pass
+    finally:
+        stop.set()
+        [reader.join() for reader in readers]
+
+
+def test_a_lock_given_up_on_is_not_kept(tmp_path):
+    path = tmp_path / "lock"
+    with hold(path, purpose="first", seconds=1), pytest.raises(Busy), hold(path, purpose="second", seconds=0.1):
+        pass
+    with hold(path, purpose="third", seconds=2):
+        assert json.loads(path.read_text())["purpose"] == "third"

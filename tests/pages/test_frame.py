@@ -1,0 +1,250 @@
+"""The frame: pages that exist, the recipe in the address, forms that change it, failures that stay calm."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.ui import forms
+from core import config as recipes
+from core import registry
+from core.config import TrialConfig, difference, with_settings
+from core.errors import WorkbenchError
+from core.workbench import Workbench
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+TEXTS = {
+    "rivers.txt": "The Danube rises in the Black Forest. It flows through ten countries. <script>alert(1)</script>",
+    "mountains.txt": "Mont Blanc is the highest mountain of the Alps. Its summit is covered by ice.",
+}
+QUESTIONS = [
+    {"id": "q1", "question": "Where does the Danube rise?", "document": "rivers.txt", "answer": "in the Black Forest"},
+    {"id": "q2", "question": "Which is the highest mountain of the Alps?", "document": "mountains.txt", "answer": "Mont Blanc"},
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    questions = "\n".join(json.dumps(q) for q in QUESTIONS).encode()
+    bench = Workbench(folder)
+    for _ in bench.library.ingest("tiny", [(name, text.encode()) for name, text in TEXTS.items()], ("questions.jsonl", questions)):
+        pass
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def workbench(home, monkeypatch):
+    bench = Workbench(home)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench
+
+
+def open_page(name: str = "overview", **address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=30)
+    for key, value in {"corpus.dataset": "tiny", **address}.items():
+        app.query_params[key] = value
+    app.run()
+    return app.switch_page(f"../pages/{name}.py").run() if name != "overview" else app
+
+
+def recipe_page(**address: str) -> AppTest:
+    """Every form of the recipe, without the rest of a page."""
+
+    def script():
+        from app import session
+        from app.ui import forms
+
+        session.start("here")
+        forms.recipe_form((*forms.RETRIEVAL_STAGES, "context", "generation"))
+
+    app = AppTest.from_function(script, default_timeout=30)
+    for key, value in address.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def recipe(app: AppTest) -> TrialConfig:
+    return app.session_state["recipes"]["current"]
+
+
+def parameter(app: AppTest, key: str) -> str:
+    return app.query_params[key][0] if isinstance(app.query_params[key], list) else app.query_params[key]
+
+
+# The address -------------------------------------------------------------------------------------------------------
+
+
+def test_the_address_restores_the_recipe():
+    app = recipe_page(**{"chunking.size_tokens": "128", "fusion.part": "rrf", "fusion.constant": "10", "seed": "7"})
+    assert recipe(app).chunking.size_tokens == 128
+    assert recipe(app).fusion.part == "rrf"
+    assert recipe(app).seed == 7
+
+
+@pytest.mark.parametrize("stage,kind", [(s, k) for s, k in forms.KINDS.items()])
+def test_every_part_survives_the_way_through_the_address(stage, kind):
+    for name in registry.parts(kind):
+        wanted = with_settings(TrialConfig(), {f"{stage}.part": name})
+        app = recipe_page(**{k: str(v) for k, v in difference(wanted).items()})
+        assert recipe(app) == wanted
+
+
+def test_a_setting_that_is_not_valid_is_left_out_and_the_rest_is_kept():
+    app = recipe_page(**{"chunking.size_tokens": "-3", "fusion.weight": "0.25", "nonsense.x": "1"})
+    assert recipe(app).fusion.weight == 0.25
+    assert recipe(app).chunking == TrialConfig().chunking
+    assert "size_tokens" in app.session_state["notes"][0]
+
+
+def test_defaults_leave_the_address_empty_and_a_change_enters_it():
+    app = recipe_page()
+    assert not dict(app.query_params)
+    weight = next(s for s in app.slider if s.key.endswith(".weight"))
+    weight.set_value(0.25).run()
+    assert parameter(app, "fusion.weight") == "0.25"
+    weight = next(s for s in app.slider if s.key.endswith(".weight"))
+    weight.set_value(TrialConfig().fusion.weight).run()
+    assert not dict(app.query_params)
+
+
+def test_the_recipe_outlives_a_page_switch():
+    app = open_page(**{"fusion.weight": "0.25"})
+    for name in ("query_store", "browse_corpus", "overview"):
+        app.switch_page(f"../pages/{name}.py").run()
+        assert not app.exception
+        assert recipe(app).fusion.weight == 0.25
+        assert parameter(app, "fusion.weight") == "0.25"
+
+
+# Forms -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_knob_of_every_part_has_a_widget():
+    for kind in forms.KINDS.values():
+        for name, part in registry.parts(kind).items():
+            missing = set(part.model_fields) - {"part"} - {knob.name for knob in forms.knobs(part)}
+            assert not missing, f"{name}: no widget for {missing}"
+
+
+def test_a_cheap_knob_acts_at_once_and_an_expensive_one_on_its_button():
+    app = recipe_page()
+    size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
+    size.set_value(128).run()
+    assert recipe(app).chunking.size_tokens == 256
+    next(s for s in app.select_slider if s.key.endswith("size_tokens?")).set_value(128)
+    next(b for b in app.button if b.key == "current/chunking/apply").click().run()
+    assert recipe(app).chunking.size_tokens == 128
+    assert parameter(app, "chunking.size_tokens") == "128"
+    assert any("128 tokens" in e.label for e in app.expander)
+
+
+def test_a_draft_of_another_part_brings_its_own_knobs():
+    app = recipe_page()
+    next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sentence").run()
+    assert recipe(app).chunking.part == "recursive"
+    next(b for b in app.button if b.key == "current/chunking/apply").click().run()
+    assert recipe(app).chunking == registry.find("chunker", "sentence")()
+
+
+def test_presets_change_the_fusion_and_what_the_form_shows():
+    app = recipe_page()
+    next(b for b in app.button if b.label == "BM25").click().run()
+    assert recipe(app).fusion.part == "sparse_only"
+    assert next(s for s in app.selectbox if s.key == "current/fusion.part").value == "sparse_only"
+
+
+def test_settings_that_contradict_each_other_are_told_in_the_form():
+    app = recipe_page(**{"chunking.size_tokens": "64", "chunking.overlap_tokens": "32"})
+    size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
+    size.set_value(16)
+    next(b for b in app.button if b.key == "current/chunking/apply").click().run()
+    assert not app.exception
+    if recipe(app).chunking.size_tokens == 64:  # refused: then it is said why
+        assert app.warning
+
+
+def test_a_dot_marks_what_differs_from_the_baseline():
+    app = recipe_page(**{"baseline.fusion.weight": "0.5"})
+    dotted = [e.label for e in app.expander if "●" in e.label]
+    assert len(dotted) == 1 and "Fusion" in dotted[0]
+
+
+def test_all_forms_take_little_time():
+    app = recipe_page()
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        app.run()
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.2  # with AppTest's own cost; the forms take some 25 ms of it
+
+
+# Baseline ----------------------------------------------------------------------------------------------------------
+
+
+def test_pin_keeps_the_recipe_and_unpin_forgets_it():
+    app = open_page(**{"fusion.weight": "0.25"})
+    next(b for b in app.button if b.key == "pin").click().run()
+    assert parameter(app, "baseline.fusion.weight") == "0.25"
+    next(b for b in app.button if b.key == "unpin").click().run()
+    assert "baseline.fusion.weight" not in app.query_params
+
+
+def test_the_baseline_answers_the_questions_of_the_current_recipe():
+    def script():
+        import streamlit as st
+
+        from app import session
+
+        session.start("here")
+        session.change({"corpus.questions": "dev", "evaluation.k": 5})
+        st.json(session.baseline().model_dump(mode="json"))
+
+    app = AppTest.from_function(script)
+    app.query_params["baseline"] = "default"
+    app.run()
+    shown = json.loads(app.json[0].value)
+    assert shown["corpus"]["questions"] == "dev" and shown["evaluation"]["k"] == 5
+
+
+# Failures ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [WorkbenchError("It is *broken*.", where="file.csv:3", todo="Mend it."), ValueError("secret")])
+def test_a_failing_page_is_told_calmly_and_the_app_lives(workbench, monkeypatch, error):
+    app = open_page()
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(workbench, "trials", fail)
+    app.run()
+    assert not app.exception  # Streamlit's own red box
+    [box] = [e.value for e in app.error]
+    if isinstance(error, WorkbenchError):
+        assert "It is \\*broken\\*" in box and "file.csv" in box and "Mend it" in box
+        assert not any("Traceback" in c.value for c in app.code)
+    else:
+        assert "secret" not in box and any("secret" in c.value for c in app.code)
+    monkeypatch.undo()
+    monkeypatch.setattr(session, "workbench", lambda: workbench)
+    app.run()
+    assert not app.error
+
+
+def test_an_unknown_corpus_in_the_address_says_what_to_choose():
+    app = open_page("browse_corpus", **{"corpus.dataset": "no-such-thing"})
+    assert any("no\\-such\\-thing" in e.value or "no-such-thing" in e.value for e in app.error)
+
+
+# What the recipe's words look like ----------------------------------------------------------------------------------
+
+
+def test_a_stage_is_described_in_a_few_words():
+    config = recipes.with_settings(TrialConfig(), {"chunking.size_tokens": 512, "chunking.overlap_tokens": 0})
+    assert forms.describe(config.chunking).startswith("recursive, 512 tokens")
+    assert forms.describe(config.evaluation).startswith("k 10")

@@ -1,0 +1,68 @@
+"""The stage cache: whole or absent, damaged entries dropped, oldest out first."""
+
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+
+from core.errors import WorkbenchError
+from core.store.cache import Cache
+
+
+def test_round_trip_keeps_values_types_and_meta(tmp_path):
+    cache = Cache(tmp_path, 10**9)
+    cache.save("stage", "key", {"a": np.arange(5, dtype=np.int32), "b": np.full((2, 3), np.nan, np.float32)}, {"n": 5})
+    arrays, meta = cache.load("stage", "key")
+    assert meta == {"n": 5} and arrays["a"].dtype == np.int32
+    np.testing.assert_array_equal(arrays["b"], np.full((2, 3), np.nan, np.float32))
+    assert cache.load("stage", "other") is None
+
+
+@pytest.mark.parametrize("damage", ["truncate", "meta", "missing"])
+def test_a_damaged_entry_is_dropped_not_returned(tmp_path, damage):
+    cache = Cache(tmp_path, 10**9)
+    cache.save("stage", "key", {"a": np.arange(1000)})
+    file = tmp_path / "stage" / "key" / "a.npy"
+    if damage == "truncate":
+        file.write_bytes(file.read_bytes()[:100])
+    elif damage == "meta":
+        (file.parent / "meta.json").write_text("{")
+    else:
+        file.unlink()
+    assert cache.load("stage", "key") is None
+    cache.save("stage", "key", {"a": np.arange(3)})
+    assert len(cache.load("stage", "key")[0]["a"]) == 3
+
+
+def test_the_entry_used_longest_ago_goes_first(tmp_path):
+    cache = Cache(tmp_path, 10**9)
+    for number, name in enumerate(["old", "used", "new"]):
+        cache.save("s", name, {"a": np.zeros(1000)})
+        os.utime(tmp_path / "s" / name / "meta.json", (number, number))
+    cache.load("s", "old")
+    cache.cap_bytes = 20_000
+    cache.save("s", "newest", {"a": np.zeros(1000)})
+    assert not cache.has("s", "used") and cache.has("s", "old") and cache.has("s", "newest")
+
+
+def test_a_killed_writer_leaves_no_entry_and_its_rest_is_swept(tmp_path):
+    cache = Cache(tmp_path, 10**9)
+    stray = tmp_path / "tmp" / "dead"
+    stray.mkdir(parents=True)
+    (stray / "meta.json").write_text(json.dumps({"sizes": {}, "meta": {}}))
+    os.utime(stray, (time.time() - 7200,) * 2)
+    assert cache.load("s", "dead") is None
+    cache.save("s", "live", {"a": np.zeros(1)})
+    assert not stray.exists()
+
+
+def test_a_full_disk_says_what_to_do(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(WorkbenchError, match="No space left.*GROUNDWORK_HOME"):
+        Cache(tmp_path, 10**9).save("s", "k", {"a": np.zeros(1)})
+    assert not list((tmp_path / "tmp").iterdir())

@@ -1,0 +1,58 @@
+"""Figures say what they were given, in valid plotly; nothing in a label is taken for markup."""
+
+import csv
+import io
+
+import plotly.graph_objects as go
+import pytest
+
+from app.ui import charts
+
+
+def test_every_kind_of_figure_is_valid_plotly():
+    traces = [
+        charts.line([1, 2, 3], [0.1, 0.2, 0.3], name="a", low=[0, 0.1, 0.2], high=[0.2, 0.3, 0.4], current=2),
+        charts.bars(["x", "y"], {"a": [1, None], "b": [3, 4]}, errors={"a": [(0.5, 1.5), None]}),
+        charts.bars(["x"], {"a": [1]}, horizontal=True),
+        charts.histogram([1, 2, 2, 9]),
+        charts.scatter([1, 2], [3, 4], ids=["p", "q"], current=0),
+        charts.pareto([1, 2, 3], [1, 3, 2], current=1),
+    ]
+    for made in traces:
+        go.Figure(charts.figure(made, "x (s)", "y", **charts.mark_line(1, "limit")))  # raises on a bad property
+
+
+def test_current_point_is_ringed_where_the_curve_has_it():
+    ring = charts.line([1, 2, 3], [0.1, 0.2, 0.3], current=3)[-1]
+    assert (ring["x"], ring["y"], ring["marker"]["symbol"]) == ([3], [0.3], "circle-open")
+    assert len(charts.line([1, 2, 3], [0.1, 0.2, 0.3], current=2.5)) == 1
+
+
+def test_whiskers_are_distances_to_the_value():
+    error = charts.bars(["x"], {"a": [0.9]}, errors={"a": [(0.7, 0.95)]})[0]["error_y"]
+    assert error["array"] == pytest.approx([0.05])
+    assert error["arrayminus"] == pytest.approx([0.2])
+
+
+def test_histogram_counts_every_value_once():
+    trace = charts.histogram([0, 1, 1, 2, 10], bins=5)[0]
+    assert sum(trace["y"]) == 5
+    assert trace["y"][0] == 3  # 0, 1, 1 are in [0, 2)
+
+
+def test_frontier_keeps_exactly_the_points_that_nothing_beats():
+    latency, recall = [5, 1, 3, 2, 3], [0.9, 0.5, 0.8, 0.4, 0.7]
+    assert charts.frontier(latency, recall) == [1, 2, 0]
+    assert charts.frontier([1, 1], [0.5, 0.6]) == [1]  # equal cost: only the better one
+
+
+def test_names_are_text_not_markup():
+    text = str(charts.figure(charts.line([1], [1], name="<b>x</b>"), "<a href='#'>k</a>"))
+    assert "<b>x" not in text and "<a href" not in text
+
+
+def test_csv_holds_every_column_and_no_formula():
+    text = charts.to_csv([{"id": "=HYPERLINK(1)", "a": 1.5}, {"id": "q,2", "b": -3}])
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert rows[0] == {"id": "'=HYPERLINK(1)", "a": "1.5", "b": ""}
+    assert rows[1] == {"id": "q,2", "a": "", "b": "-3"}  # a negative number stays a number

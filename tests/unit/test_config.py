@@ -1,0 +1,68 @@
+"""The recipe: defaults, validation, settings, identity."""
+
+import pytest
+from pydantic import ValidationError
+
+from core import registry
+from core.config import PART_STAGES, TrialConfig, build, fingerprint, settings, with_settings
+from core.errors import WorkbenchError
+
+
+def test_a_recipe_survives_its_own_dump():
+    config = with_settings(TrialConfig(), {"chunking.size_tokens": 128, "fusion.part": "rrf", "seed": 7})
+    assert build(config.model_dump(mode="json")) == config
+    assert config.fusion.part == "rrf" and config.seed == 7
+
+
+def test_frozen():
+    with pytest.raises(ValidationError):
+        TrialConfig().seed = 3
+
+
+@pytest.mark.parametrize("mapping, named", [
+    ({"chunking": {"part": "recursive", "size_tokens": -1}}, "size_tokens"),
+    ({"chunking": {"part": "recursive", "sise_tokens": 10}}, "sise_tokens"),
+    ({"evaluation": {"overlap": float("nan")}}, "overlap"),
+    ({"retrieval": {"top_k": 0}}, "retrieval.top_k"),
+    ({"cropus": {}}, "cropus"),
+])  # fmt: skip
+def test_a_bad_setting_is_named(mapping, named):
+    with pytest.raises(WorkbenchError, match=named):
+        build(mapping)
+
+
+def test_an_unknown_part_names_the_known_ones():
+    with pytest.raises(WorkbenchError, match="recursive"):
+        with_settings(TrialConfig(), {"chunking.part": "no-such"})
+
+
+def test_a_new_part_starts_from_its_defaults_and_takes_the_knobs_given_beside_it():
+    config = with_settings(TrialConfig(), {"chunking.size_tokens": 64})
+    other = with_settings(config, {"chunking.size_tokens": 100, "chunking.part": "fixed"})
+    assert (other.chunking.part, other.chunking.size_tokens) == ("fixed", 100)
+    assert with_settings(config, {"chunking.part": "recursive"}).chunking.size_tokens == 64
+
+
+def test_fingerprint_follows_content_not_order_or_identity():
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint(TrialConfig()) == fingerprint(TrialConfig()) != fingerprint(TrialConfig(seed=1))
+    assert fingerprint("a", "b") != fingerprint("ab")
+    with pytest.raises(ValueError):
+        fingerprint(float("nan"))
+
+
+def test_every_setting_has_help_of_at_most_two_sentences_and_a_default():
+    table = settings()
+    assert {row["setting"].split(".")[0] for row in table} == set(TrialConfig.model_fields)
+    for row in table:
+        assert row["what"], row["setting"]
+        assert row["what"].rstrip(".").count(". ") <= 1, row
+
+
+def test_every_part_is_found_by_its_name_and_says_what_it_is():
+    for kind in set(PART_STAGES.values()) | {"metric", "loader"}:
+        found = registry.parts(kind)
+        assert found, kind
+        for name, cls in found.items():
+            assert cls().part == name
+            assert len((cls.__doc__ or "").strip()) > 40, f"{kind} {name} has no docstring"

@@ -1,0 +1,76 @@
+"""Text from corpora and models is shown as text: marked in the right places, never taken for markup."""
+
+import re
+from html import unescape
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.ui import cards, evidence
+from core.records import Gold, Hit
+
+marks = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from(["gold", "term", "a"])).filter(lambda m: m[0] < m[1]))
+
+
+def plain(html: str) -> str:
+    return unescape(re.sub(r"<[^>]*>", "", html))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=60), marks)
+def test_marking_changes_no_character(text, chosen):
+    assert plain(evidence.marked(text, [evidence.Mark(*m) for m in chosen])) == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet="<>&\"'/ scriptimg=onerrorx", max_size=80))
+def test_no_text_becomes_markup(text):
+    html = evidence.passage_html(text, title=text, facts=[text], query=text) + evidence.answer_html(text, 2) + evidence.document_html(text)
+    tags = set(re.findall(r"<\s*/?\s*([a-zA-Z]+)", html))
+    assert tags <= {"div", "span", "details", "summary"}
+
+
+def test_gold_is_marked_where_it_stands_in_the_chunk():
+    hit = Hit(1, 0.9, "d", "T", 10, 30, "abcdefghijklmnopqrst", scores={"sparse": 3.0})
+    html = evidence.hit_html(hit, gold=[Gold("d", 12, 15), Gold("other", 12, 15), Gold("d", 20, 22, grade=0)])
+    assert re.findall(r'class="gw-gold">([^<]*)<', html) == ["cde"]
+    assert "sparse 3.000" in html and "relevant" in html
+
+
+def test_terms_are_whole_words_without_common_ones():
+    text = "The matches match a matchbox; THE match."
+    assert [text[m.start : m.end] for m in evidence.term_marks(text, "the match?")] == ["match", "match"]
+
+
+def test_long_text_is_cut_around_its_evidence_and_complete_when_opened():
+    text = "word " * 400 + "EVIDENCE " + "word " * 400
+    html = evidence.text_html(text, [evidence.Mark(2000, 2008, "gold")])
+    summary = html[html.index("<summary>") : html.index("</summary>")]
+    assert 'class="gw-gold">EVIDENCE' in summary and len(plain(summary)) < 700
+    assert plain(html[html.index("</summary>") :]).strip() == text.strip()
+
+
+def test_citations_become_chips_and_false_ones_are_struck():
+    html = evidence.answer_html("Yes [1], and [2, 9]. a[0]", 2)
+    assert re.findall(r'class="gw-chip([^"]*)">(\d+)<', html) == [("", "1"), ("", "2"), (" bad", "9"), (" bad", "0")]
+
+
+def test_overlap_of_chunks_is_shown_apart():
+    html = evidence.document_html("aaaabbbbcccc", chunks=[(0, 8), (4, 12)])
+    assert plain(html) == "aaaabbbbcccc"
+    assert re.search(r'gw-ab gw-edge[^>]*>b|gw-edge gw-ab[^>]*>b', html)
+
+
+def test_card_colours_only_a_distinct_difference_and_says_its_coverage():
+    sure = cards.card_html(cards.Card("nDCG@10", 0.944, (0.931, 0.958), cards.Delta(0.016, 0.004, 0.027, 0.008), 1150, 1190))
+    assert "0.944" in sure and "0.931 to 0.958" in sure and "+0.016" in sure and "[0.004, 0.027] vs baseline, p&nbsp;0.008" in sure
+    assert "n 1,150 of 1,190" in sure and 'gw-delta up"' in sure
+    unsure = cards.card_html(cards.Card("nDCG@10", 0.944, None, cards.Delta(-0.016, -0.04, 0.027, 0.3)))
+    assert 'gw-delta "' in unsure and "\u22120.016" in unsure
+    costly = cards.card_html(cards.Card("Latency", 12.0, None, cards.Delta(2.0, 1.0, 3.0), direction=-1))
+    assert 'gw-delta down"' in costly
+
+
+def test_card_of_an_unmeasured_value_shows_no_number():
+    html = cards.card_html(cards.Card("Recall@10", None, note="no question has <evidence>"))
+    assert "no question has &lt;evidence&gt;" in html and not re.search(r"\d\.\d", html)

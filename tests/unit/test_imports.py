@@ -1,0 +1,80 @@
+"""The import rules of the layout: who may import whom, and what a start-up must not load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = {"torch", "transformers", "sentence_transformers", "chromadb", "llama_cpp", "bm25s", "rank_bm25", "plotly", "pypdf",
+         "docx", "bs4", "scipy.stats", "kaleido"}  # fmt: skip
+
+
+def imports(path: Path, *, top_level: bool = False) -> set[str]:
+    """Modules imported anywhere in a file, or only those outside functions."""
+    tree, found = ast.parse(path.read_text("utf-8")), set()
+    inside = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        if top_level and id(node) in inside:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def under(names: set[str], *prefixes: str) -> set[str]:
+    return {n for n in names for p in prefixes if n == p or n.startswith(p + ".")}
+
+
+CORE = sorted((ROOT / "core").rglob("*.py"))
+SCREENS = sorted((ROOT / "pages").glob("*.py")) + sorted((ROOT / "app").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_core_knows_no_screen_and_keeps_to_its_engines(path):
+    found = imports(path)
+    place = path.relative_to(ROOT / "core").as_posix()
+    assert not under(found, "streamlit", "app", "pages")
+    if not place.startswith("report/"):
+        assert not under(found, "plotly")
+    if place != "store/database.py":
+        assert not under(found, "duckdb")
+    if place.startswith("statistics/"):
+        assert not under(found, "core") - under(found, "core.statistics", "core.errors"), "statistics stand alone"
+    if "/" in place and not place.startswith("jobs/"):
+        assert not under(found, "core.workbench", "core.pipeline", "core.__main__"), "a stage never imports the verbs above it"
+
+
+@pytest.mark.parametrize("path", CORE + SCREENS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_heavy_is_imported_at_the_top(path):
+    allowed = {"plotly"} if path.name == "charts.py" else set()
+    assert not under(imports(path, top_level=True), *(HEAVY - allowed))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda p: p.name)
+def test_pages_import_the_screens_kit_and_the_verbs_only(path):
+    found = under(imports(path), "core", "app")
+    assert not found - under(found, "app.ui", "app.session", "core.workbench", "core.records", "core.config", "core.errors", "app", "core") \
+        and not under(found, "core.store", "core.pipeline", "core.embedding", "core.index")  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SCREENS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_the_charts_module_draws(path):
+    assert path.name == "charts.py" or not under(imports(path), "plotly")
+
+
+def test_no_file_hides_a_module_and_datasets_is_no_package():
+    assert not list((ROOT / "datasets").rglob("__init__.py"))
+    for path in SCREENS:
+        assert path.stem not in sys.stdlib_module_names - {"__init__"}, path
+
+
+def test_importing_core_and_its_parts_loads_no_engine():
+    code = ("import sys, core.workbench, core.registry as r; [r.parts(k) for k in r.FOLDERS];"
+            "print(sorted({'torch','transformers','sentence_transformers','chromadb','llama_cpp','plotly','streamlit','bm25s'} & set(sys.modules)))")  # fmt: skip
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,189 @@
+"""Jobs, with a tiny verb in place of the command line: they outlive who started them and tell their state truly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.errors import WorkbenchError
+from core.jobs import jobs as module
+from core.jobs.jobs import Jobs
+
+ROOT = Path(__file__).parents[2]
+# "count N": N steps, each noted in done.txt, so that a resumed count goes on where it was
+VERB = """
+import os, sys, time
+from pathlib import Path
+from core.errors import WorkbenchError
+from core.jobs.jobs import drive
+from core.records import Progress
+
+def verb(kind, total):
+    folder = Path(os.environ["GROUNDWORK_HOME"])
+    notes = folder / "done.txt"
+    done = len(notes.read_text()) if notes.exists() else 0
+    try:
+        for step in range(done, total):
+            yield Progress(step, total, f"step {step}")
+            if kind == "deaf":
+                time.sleep(60)
+            time.sleep(0.01)
+            with open(notes, "a") as file:
+                file.write("x")
+        if kind == "error":
+            raise WorkbenchError("The corpus is empty.", todo="Add a document.")
+        if kind == "bug":
+            raise ZeroDivisionError("a bug")
+        yield Progress(total, total, "almost")
+        return "trial-1"
+    finally:
+        (folder / "cleaned.txt").write_text("yes")
+
+print("hello", flush=True)
+if sys.argv[1] == "crash":
+    raise SystemExit("no such verb")
+job = sys.argv[sys.argv.index("--job") + 1]
+drive(verb(sys.argv[1], int(sys.argv[2])), job, os.environ["GROUNDWORK_HOME"])
+"""
+PREFIX = (sys.executable, "-c", VERB)
+
+
+def wait(jobs, id, until=lambda job: not job.active, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not until(job := jobs.get(id)):
+        assert time.monotonic() < deadline, job
+        time.sleep(0.02)
+    return job
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    jobs = Jobs(tmp_path, PREFIX)
+    yield jobs
+    for job in jobs.list():
+        jobs.cancel(job.id, grace_s=0)
+
+
+def begun(job):
+    return job.done >= 3 or not job.active
+
+
+def test_a_job_runs_and_reports(jobs):
+    id = jobs.start(["count", "50"], "Counting")
+    middle = wait(jobs, id, begun)
+    assert middle.status == "running" and middle.total == 50 and 0 < middle.share < 1 and "step" in middle.message
+    job = wait(jobs, id)
+    assert (job.status, job.result, job.label, job.arguments) == ("done", "trial-1", "Counting", ("count", "50"))
+    assert job.created <= job.started <= job.finished and job.error == ""
+    assert "hello" in jobs.log_tail(id) and jobs.list() == [job]
+
+
+def test_the_same_job_is_not_started_twice(jobs):
+    id = jobs.start(["count", "1000"], "Counting")
+    assert jobs.start(["count", "1000"], "Counting") == id == Jobs(jobs.home, PREFIX).start(["count", "1000"], "again")
+    assert jobs.start(["count", "1001"], "Counting") != id
+    jobs.cancel(id)
+    assert jobs.start(["count", "1000"], "Counting") != id
+
+
+def test_a_job_outlives_its_parent_and_is_found_again(tmp_path):
+    parent = f"from core.jobs.jobs import Jobs; print(Jobs({str(tmp_path)!r}, {PREFIX!r}).start(['count', '100'], ''))"
+    ended = subprocess.run([sys.executable, "-c", parent], cwd=ROOT, capture_output=True, text=True, check=True)
+    id = ended.stdout.strip()
+    jobs = Jobs(tmp_path, PREFIX)
+    assert wait(jobs, id, begun).status == "running"
+    assert wait(jobs, id).status == "done"
+
+
+def test_cancelling_closes_the_verb(jobs):
+    id = jobs.start(["count", "100000"], "Counting")
+    wait(jobs, id, begun)
+    job = jobs.cancel(id)
+    assert job.status == "cancelled" and (jobs.home / "cleaned.txt").exists() and jobs._process(id) is None
+    assert jobs.cancel(id) == job
+
+
+def test_a_job_that_does_not_listen_is_killed_after_the_grace(jobs):
+    id = jobs.start(["deaf", "10"], "Deaf")
+    wait(jobs, id, lambda job: job.message)
+    assert jobs.cancel(id, grace_s=0.2).status == "cancelled"
+    assert jobs._process(id) is None and not (jobs.home / "cleaned.txt").exists()
+
+
+def test_cancelling_before_it_has_spoken(jobs):
+    id = jobs.start(["count", "1000"], "Counting")
+    assert jobs.cancel(id).status == "cancelled"
+
+
+def test_a_killed_job_is_shown_as_died_and_resumes_where_it_was(jobs):
+    id = jobs.start(["count", "80"], "Counting")
+    wait(jobs, id, begun)
+    os.kill(jobs._process(id).pid, signal.SIGKILL)
+    job = wait(jobs, id)
+    assert job.status == "died" and job.finished and job.error
+    done = len((jobs.home / "done.txt").read_text())
+    assert 0 < done < 80 and jobs.resume(id) == id
+    job = wait(jobs, id, begun)
+    assert job.done >= done and job.attempt == 2 and not job.error
+    assert wait(jobs, id).status == "done" and len((jobs.home / "done.txt").read_text()) == 80
+
+
+@pytest.mark.parametrize("kind, error, log", [
+    ("error", "The corpus is empty. Add a document.", ""), ("bug", "ZeroDivisionError: a bug", "Traceback"),
+])  # fmt: skip
+def test_errors_are_told(jobs, kind, error, log):
+    job = wait(jobs, jobs.start([kind, "2"], "Failing"))
+    assert (job.status, job.error) == ("failed", error) and log in jobs.log_tail(job.id)
+    assert (jobs.home / "cleaned.txt").exists()
+
+
+def test_a_job_that_never_got_going_shows_why(jobs):
+    job = wait(jobs, jobs.start(["crash"], "Crashing"))
+    assert job.status == "died" and "no such verb" in job.error
+
+
+def test_a_heart_that_stopped_is_seen(jobs, monkeypatch):
+    id = jobs.start(["deaf", "10"], "Deaf")
+    wait(jobs, id, lambda job: job.heartbeat)
+    process = jobs._process(id)
+    process.suspend()
+    monkeypatch.setattr(module, "STALE_S", 0.5)
+    assert wait(jobs, id).error == "It does not respond."
+    assert jobs.resume(id) == id
+    assert not psutil.pid_exists(process.pid) or jobs._process(id).pid != process.pid
+
+
+def test_a_pid_that_was_given_out_again_is_not_taken_for_the_job(jobs):
+    id = jobs.start(["count", "1000"], "Counting")
+    wait(jobs, id, begun)
+    jobs._process(id).kill()
+    wait(jobs, id)
+    for name in ("job.json", "state.json"):
+        path = jobs.folder / id / name
+        path.write_text(json.dumps({**json.loads(path.read_text()), "pid": os.getpid()}))
+    assert jobs.get(id).status == "died"
+    jobs.cancel(id)  # and does not kill us
+
+
+def test_old_finished_jobs_are_pruned(jobs, monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 3)
+    ids = []
+    for number in range(3):
+        ids.append(jobs.start(["crash", str(number)], "Crashing"))
+        wait(jobs, ids[-1])
+    ids.append(jobs.start(["count", "1000"], "Counting"))
+    assert [job.id for job in jobs.list()] == ids[:0:-1]
+
+
+def test_there_is_no_such_job(jobs):
+    for id in ("nothing", "../journal", ""):
+        for call in (jobs.get, jobs.cancel, jobs.resume):
+            with pytest.raises(WorkbenchError):
+                call(id)
+    assert jobs.list() == [] and jobs.log_tail("nothing") == ""

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from core.registry import parts
+from core.retrieval.bm25_fast import BM25S
+from core.retrieval.rank_bm25 import RankBM25
+
+TEXTS = ["The cat sat on the mat", "A dog chased the cat, the cat ran", "Birds fly", "", "Running dogs run; a dog runs"]
+
+
+def search(part, queries, depth=10, tie_order=None, texts=TEXTS):
+    return part.build(part.tokenize(texts)).search(part.tokenize(queries), depth, tie_order)
+
+
+def test_both_lexical_retrievers_are_registered():
+    assert {"bm25s", "rank_bm25"} <= set(parts("sparse"))
+
+
+@pytest.mark.parametrize("part", [BM25S(), BM25S(variant="bm25+"), BM25S(variant="bm25l"), RankBM25()])
+def test_chunks_without_a_scoring_term_are_left_out(part):
+    found = search(part, ["cat", "birds", "unknown words", "", "the"])
+    assert [set(row[row >= 0]) for row in found.chunk] == [{0, 1}, {2}, set(), set(), set()]
+    assert (np.isnan(found.score) == (found.chunk < 0)).all()
+    assert found.chunk.shape == (5, 5)
+
+
+def test_tokens_count_words_without_stopwords():
+    part = BM25S()
+    tokens = part.tokenize(TEXTS)
+    assert tokens.vocabulary == sorted(tokens.vocabulary) and "the" not in tokens.vocabulary
+    assert tokens.words(1) == ["cat", "cat", "chased", "dog", "ran"]
+    assert tokens.lengths.tolist() == [3, 5, 2, 0, 5]
+    assert "the" in BM25S(stopwords="none").tokenize(TEXTS).vocabulary
+
+
+def test_stemming_finds_other_forms_and_changes_the_text_key():
+    stemmed = BM25S(stemming="english")
+    assert 4 in search(stemmed, ["runner running"]).chunk[0]
+    assert search(stemmed, ["birding"]).chunk[0, 0] == 2 and search(BM25S(), ["birding"]).chunk[0, 0] == -1
+    assert stemmed.text_key() != BM25S().text_key() == BM25S(k1=0.9, b=0.1).text_key() == RankBM25().text_key()
+
+
+@pytest.mark.parametrize("part", [BM25S(), RankBM25()])
+def test_ties_at_the_cut_go_to_the_larger_tie_order(part):
+    texts = ["alpha beta"] * 6 + ["gamma delta", "epsilon zeta", "eta theta", "iota kappa", "lambda mu", "nu xi"] * 2
+    tie_order = np.random.default_rng(1).permutation(len(texts)).astype(np.int32)
+    found = search(part, ["alpha"], 3, tie_order, texts)
+    assert found.chunk[0].tolist() == sorted(range(6), key=lambda chunk: -tie_order[chunk])[:3]
+
+
+@pytest.mark.parametrize("part", [BM25S(), BM25S(idf="rank_bm25", variant="bm25l"), RankBM25()])
+@pytest.mark.parametrize("texts", [[], [""], ["the"]])
+def test_nothing_to_find_is_not_an_error(part, texts):
+    found = search(part, ["cat", ""], texts=texts)
+    assert found.chunk.shape == (2, len(texts)) and (found.chunk == -1).all()
+    assert search(part, []).chunk.shape == (0, 5)
+
+
+def test_blocks_do_not_change_the_result(monkeypatch):
+    rng = np.random.default_rng(3)
+    texts = [" ".join(rng.choice(["ant", "bee", "cow", "dog", "eel"], 4)) for _ in range(50)]
+    whole = search(BM25S(), texts, 7, texts=texts)
+    monkeypatch.setattr("core.retrieval.bm25_fast._BLOCK", 60)
+    pieces = search(BM25S(), texts, 7, texts=texts)
+    assert (whole.chunk == pieces.chunk).all() and (whole.score == pieces.score).all()

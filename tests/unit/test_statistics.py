@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from core.statistics.bootstrap import intervals, resampling_weights
+from core.statistics.corrections import benjamini_hochberg, holm
+from core.statistics.mcnemar import exact_p, mcnemar_p
+from core.statistics.paired import NO_VARIATION, paired_difference
+from core.statistics.proportion import wilson
+
+rng = np.random.default_rng(4)
+
+
+def test_known_answers():
+    assert exact_p(10, 2) == pytest.approx(0.03857, abs=5e-6)
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    # Benjamini and Hochberg 1995, section 3.2: 4 of these 15 are rejected at 0.05, 3 by the sequential Bonferroni method
+    p = [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.3240,
+        0.4262,
+        0.5719,
+        0.6528,
+        0.7590,
+        1,
+    ]
+    assert (benjamini_hochberg(p) <= 0.05).sum() == 4 and (holm(p) <= 0.05).sum() == 3
+    # Newcombe 1998, table I, method 3: 81 of 263
+    assert wilson(81, 263)[1:3] == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(0, 20)[1:3] == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_intervals_leave_out_and_count_what_is_unmeasured():
+    values = np.stack([rng.random(200), rng.random(200)], axis=1)
+    values[:50, 1] = np.nan
+    first, second = intervals(values)
+    assert (first.n, first.total, second.n, second.total) == (200, 200, 150, 200)
+    assert first == intervals(values[:, 0])[0] and second[:4] == intervals(values[50:, 1])[0][:4]
+    assert second.low < second.mean < second.high and second.mean == pytest.approx(np.nanmean(values[:, 1]))
+
+
+def test_degenerate_intervals_are_said_not_shown_as_numbers():
+    constant, nothing = intervals(np.stack([np.full(9, 0.7), np.full(9, np.nan)], axis=1))
+    assert constant.low == constant.high == 0.7 and constant.mean == pytest.approx(0.7)
+    assert (
+        nothing[:3] == (None, None, None) and nothing.n == 0 and nothing.total == 9 and nothing.note == "not measured"
+    )
+    one = intervals(np.array([np.nan, 0.5]))[0]
+    assert one[:3] == (0.5, None, None) and one.note.startswith("undefined")
+    assert intervals(np.zeros((0, 1)))[0].mean is None
+
+
+def test_resamples_are_multinomial_repeatable_and_the_same_when_not_kept(monkeypatch):
+    kept = np.concatenate(list(resampling_weights(30, 500, 3)))
+    assert kept.shape == (500, 30) and (kept.sum(axis=1) == 30).all()
+    assert kept.var() == pytest.approx(1 - 1 / 30, rel=0.1)  # of a multinomial count
+    monkeypatch.setattr("core.statistics.bootstrap._CACHED", 0)
+    assert (np.concatenate(list(resampling_weights(30, 500, 3))) == kept).all()
+    assert (np.concatenate(list(resampling_weights(30, 500, 4))) != kept).any()
+
+
+def test_percentile_bounds_are_those_of_a_plain_bootstrap():
+    values = rng.exponential(size=60)
+    ours = intervals(values, resamples=20_000)[0]
+    plain = values[rng.integers(0, 60, (20_000, 60))].mean(axis=1)
+    assert (ours.low, ours.high) == pytest.approx(np.quantile(plain, [0.025, 0.975]), rel=0.03)
+
+
+def test_paired_by_hand():
+    a, b = np.array([1, 1, 1, 0, 1, 0.0]), np.array([0, 0, 0, 0, 0, 1.0])
+    [got] = paired_difference(a, b)
+    assert (got.wins, got.losses, got.ties, got.n) == (4, 1, 1, 6)
+    assert got.difference == pytest.approx(0.5) and got.exact
+    # sums of 5 signs as far from 0 as 3: all 5, or 4 to 1, on either side
+    assert got.p == pytest.approx(2 * (1 + 5) / 32) == exact_p(4, 1)
+    assert got.effect_size == pytest.approx(0.5 / np.std(a - b, ddof=1))
+
+
+def test_sampled_p_is_near_the_exact_one():
+    a, b = rng.random(16) + 0.15, rng.random(16)
+    exact = paired_difference(a, b)[0]
+    sampled = paired_difference(np.tile(np.r_[a, 0], 1), np.r_[b, 1e-6], permutations=50_000)[0]  # 17 differences
+    assert exact.exact and not sampled.exact
+    assert sampled.p == pytest.approx(exact.p, abs=0.01)
+
+
+def test_equal_systems_are_undefined_in_effect_and_have_p_1():
+    values = rng.random((40, 2))
+    same = paired_difference(values, values)[0]
+    assert same.difference == 0 and same.p == 1 and same.ties == 40
+    assert same.effect_size is None and same.note == NO_VARIATION
+    shifted = paired_difference(values + 0.25, values)[0]
+    assert shifted.effect_size is None and shifted.note == NO_VARIATION and shifted.p < 0.001
+    nothing = paired_difference(np.full(4, np.nan), values[:4, 0])[0]
+    assert nothing.p is None and nothing.difference is None and nothing.n == 0 and nothing.note == "not measured"
+
+
+def test_unmeasured_under_either_system_is_left_out():
+    a, b = rng.random(30), rng.random(30)
+    a[:5], b[5:9] = np.nan, np.nan
+    got = paired_difference(a, b)[0]
+    assert got.n == 21 and got.total == 30 and got.wins + got.losses + got.ties == 21
+    assert got.difference == pytest.approx((a - b)[9:].mean())
+    assert mcnemar_p([1, 0, np.nan, 1], [0, 1, 1, np.nan]) == (1.0, 1, 1)
+    assert mcnemar_p([1, 1], [1, 1]) == (1.0, 0, 0)
+
+
+def test_corrections_refuse_what_is_not_a_p_value():
+    for correct in (holm, benjamini_hochberg):
+        assert len(correct([])) == 0
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            correct([0.1, np.nan])
