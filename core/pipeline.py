@@ -68,6 +68,7 @@ class Pipeline:
         self.cache = Cache(home / "cache", cache_bytes)
         self.vectors_folder = home / "cache" / "vectors"
         self.library = Library(home)
+        self._text_keys: dict[tuple, tuple[float, str]] = {}
         self.last_ms: dict[str, float] = {}  # stage -> what computing it cost last
         self._memory: OrderedDict[tuple[str, str], Any] = OrderedDict()
         self._lock = threading.Lock()
@@ -76,7 +77,7 @@ class Pipeline:
 
     def key(self, stage: str, config: TrialConfig, corpus: Corpus) -> str:
         """Key of a stage's result: its own config, its code and everything above it."""
-        text = fingerprint(corpus.fingerprint, config.chunking, config.embedding.identity(), code_version("chunking"))
+        text = self._text_key(config, corpus)
         if stage == "chunks":
             return text
         queries = self.queries_key(corpus)
@@ -88,6 +89,15 @@ class Pipeline:
         if stage == "relevance":
             return fingerprint(text, queries, config.evaluation.overlap, code_version("evaluation"))
         raise KeyError(stage)
+
+    def _text_key(self, config: TrialConfig, corpus: Corpus) -> str:
+        """Key of the chunks. The identity of an encoder looks at its files: once a second is often enough."""
+        asked = (corpus.fingerprint, config.chunking, config.embedding)
+        when, key = self._text_keys.get(asked, (0.0, ""))
+        if time.monotonic() - when > 1.0:
+            key = fingerprint(*asked[:2], config.embedding.identity(), code_version("chunking"))
+            self._text_keys[asked] = time.monotonic(), key
+        return key
 
     def queries_key(self, corpus: Corpus) -> str:
         return self.remember("queries", f"{id(corpus)}", lambda: (corpus, fingerprint(corpus.queries)))[1]
@@ -116,7 +126,9 @@ class Pipeline:
         stamp = self.library.stamp(name)
         return self._recall("corpus", f"{name}:all:{stamp}") is not None or self.cache.has("corpus", stamp)
 
-    def chunks(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Chunks]:
+    def chunks(
+        self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None
+    ) -> Generator[Progress, None, Chunks]:
         def make() -> Generator[Progress, None, Chunks]:
             return chunk_documents(corpus.documents, config.chunking, self.tools(config, corpus))
 
@@ -131,7 +143,9 @@ class Pipeline:
         chunks = yield from self.chunks(config, corpus)
         return self.remember("texts", self.key("chunks", config, corpus), lambda: chunks.texts(corpus.documents))
 
-    def vectors(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, np.ndarray]:
+    def vectors(
+        self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None
+    ) -> Generator[Progress, None, np.ndarray]:
         """[num_chunks, dim] float32. Kept by text in the vector store, so only texts never seen are encoded."""
         key = fingerprint(self.key("chunks", config, corpus), code_version("embedding"))
         started = time.perf_counter()
@@ -166,7 +180,9 @@ class Pipeline:
         key = fingerprint(self.key("chunks", config, corpus), config.sparse.part, config.sparse.text_key())
         return self.remember("tokens", key, lambda: config.sparse.tokenize(texts))
 
-    def sparse(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
+    def sparse(
+        self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None
+    ) -> Generator[Progress, None, Candidates]:
         def make() -> Generator[Progress, None, Candidates]:
             searcher = yield from self.searcher("sparse", config, corpus)
             yield Progress(0, len(corpus.queries), "Ranking with BM25")
@@ -176,10 +192,14 @@ class Pipeline:
 
         return (yield from self._stage("sparse", self.key("sparse", config, corpus), Candidates, make, trace))
 
-    def dense(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
+    def dense(
+        self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None
+    ) -> Generator[Progress, None, Candidates]:
         def make() -> Generator[Progress, None, Candidates]:
             yield from self.vectors(config, corpus, trace)
-            questions = yield from embed(config.embedding, [q.text for q in corpus.queries], self.vectors_folder, query=True)
+            questions = yield from embed(
+                config.embedding, [q.text for q in corpus.queries], self.vectors_folder, query=True
+            )
             searcher = yield from self.searcher("dense", config, corpus)
             yield Progress(0, len(corpus.queries), "Searching the vectors")
             return searcher.search(questions, config.retrieval.candidates, (yield from self.tie_order(config, corpus)))
@@ -202,7 +222,9 @@ class Pipeline:
         key = fingerprint([self.key(name, config, corpus) for name in needs])
         return self.remember("pool", key, lambda: make_pool(found, ties))
 
-    def pool_of(self, config: TrialConfig, corpus: Corpus, question: str, steps: dict[str, float] | None = None) -> Generator[Progress, None, Pool]:
+    def pool_of(
+        self, config: TrialConfig, corpus: Corpus, question: str, steps: dict[str, float] | None = None
+    ) -> Generator[Progress, None, Pool]:
         """The pool of one question typed in by hand (one row). Its vector is not kept. `steps` takes the milliseconds."""
         ties = yield from self.tie_order(config, corpus)
         found, steps = {}, {} if steps is None else steps
@@ -255,7 +277,9 @@ class Pipeline:
                 total -= _bytes(self._memory.popitem(last=False)[1])
         return value
 
-    def _stage(self, stage: str, key: str, record: type, make: Callable, trace: Trace | None) -> Generator[Progress, None, Any]:
+    def _stage(
+        self, stage: str, key: str, record: type, make: Callable, trace: Trace | None
+    ) -> Generator[Progress, None, Any]:
         """From memory, else from disk, else made and written to both. `record` is a dataclass of arrays."""
         started = time.perf_counter()
         value = self._recall(stage, key)

@@ -14,6 +14,7 @@ FOLDERS = {
     "fusion": "retrieval", "generator": "generation", "metric": "evaluation",
 }  # fmt: skip
 _parts: dict[str, dict[str, type]] = {kind: {} for kind in FOLDERS}
+_searched: set[str] = set()  # folders whose modules have been imported
 
 
 def part(kind: str):
@@ -30,9 +31,11 @@ def parts(kind: str) -> dict[str, type]:
     """Name -> class of every part of a kind, sorted by name. Importing a part's module loads no engine."""
     if kind not in FOLDERS:
         raise WorkbenchError(f"There is no kind '{kind}'.", todo=f"Kinds: {', '.join(FOLDERS)}.")
-    folder = Path(__file__).parent / FOLDERS[kind]
-    for module in pkgutil.iter_modules([str(folder)]):
-        importlib.import_module(f"core.{folder.name}.{module.name}")
+    folder = FOLDERS[kind]
+    if folder not in _searched:
+        for module in pkgutil.iter_modules([str(Path(__file__).parent / folder)]):
+            importlib.import_module(f"core.{folder}.{module.name}")
+        _searched.add(folder)
     return dict(sorted(_parts[kind].items()))
 
 

@@ -32,6 +32,7 @@ METRICS = ("hit", "recall", "mrr", "ndcg_linear", "precision", "map", "ndcg_expo
 
 
 LIVE_TEXTS = 64  # so many unseen texts are embedded at once; more become a job
+LIVE_DOCUMENTS = 3_000  # a corpus of so many documents is read at once
 LIVE_CHARACTERS = 3_000_000  # so large a corpus is chunked at once; a larger one by a job
 
 
@@ -39,7 +40,7 @@ class Plan(NamedTuple):
     """What stands between a recipe and its numbers. live: nothing that a page should not do while one waits."""
 
     live: bool
-    what: str  # for people: "1,204 texts to embed"
+    what: str  # for people: "embedding 1,204 texts"
     seconds: float | None  # estimate from the last speed seen; None: unknown
 
 
@@ -80,15 +81,24 @@ class Workbench:
 
     def plan(self, config: TrialConfig) -> Plan:
         """What is still to be computed; loads no model and takes milliseconds."""
-        if not self.pipeline.corpus_at_hand(config):
-            return Plan(False, "the corpus to read, chunk and embed", None)
+        if not self.pipeline.corpus_at_hand(config) and self._large(config.corpus.dataset):
+            return Plan(False, "reading, chunking and embedding the corpus", None)
         corpus = self.corpus(config)
         characters = sum(len(document.text) for document in corpus.documents)
-        if characters > LIVE_CHARACTERS and not self.pipeline.cache.has("chunks", self.pipeline.key("chunks", config, corpus)):
-            return Plan(False, f"{len(corpus.documents):,} documents to chunk and embed", None)
+        if characters > LIVE_CHARACTERS and not self.pipeline.cache.has(
+            "chunks", self.pipeline.key("chunks", config, corpus)
+        ):
+            return Plan(False, f"chunking and embedding {len(corpus.documents):,} documents", None)
         texts = self.pipeline.to_encode(config, corpus)
         speed = self.pipeline.encoding_speed(config)
-        return Plan(texts <= LIVE_TEXTS, f"{texts:,} texts to embed" if texts else "", texts / speed if speed else None)
+        return Plan(
+            texts <= LIVE_TEXTS, f"embedding {texts:,} texts" if texts else "", texts / speed if speed else None
+        )
+
+    def _large(self, dataset: str) -> bool:
+        """Whether only reading the corpus may take seconds."""
+        documents = next((status.documents for status in self.datasets() if status.name == dataset), None)
+        return documents is None or documents > LIVE_DOCUMENTS
 
     def prepare(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
         """Computes every stage that the recipe's retrieval needs. Cancelled or killed, it goes on where it was."""
@@ -101,9 +111,10 @@ class Workbench:
 
     def evaluate(self, config: TrialConfig) -> Evaluation:
         """Metrics with intervals. Milliseconds on cached stages; computes what is missing."""
-        return drain(self._evaluate(config))
+        return drain(self.evaluating(config))
 
-    def _evaluate(self, config: TrialConfig) -> Generator[Progress, None, Evaluation]:
+    def evaluating(self, config: TrialConfig) -> Generator[Progress, None, Evaluation]:
+        """`evaluate` with its progress."""
         trace = Trace()
         corpus = yield from self.pipeline.corpus(config, trace)
         yield from self.pipeline.chunks(config, corpus, trace)
@@ -124,7 +135,9 @@ class Workbench:
         return self.pipeline.remember("intervals", fingerprint(config, str(self.library.stamp(config.corpus.dataset))),
                                       lambda: self.evaluate(config).intervals)  # fmt: skip
 
-    def sweep_knob(self, config: TrialConfig, setting: str, points: Iterable[Any], metric: str) -> Generator[Progress, None, list]:
+    def sweep_knob(
+        self, config: TrialConfig, setting: str, points: Iterable[Any], metric: str
+    ) -> Generator[Progress, None, list]:
         """[(value of the setting, Interval of the metric)] over the range of one knob; only its stage is recomputed."""
         points, curve = list(points), []
         for done, value in enumerate(points):
@@ -134,17 +147,31 @@ class Workbench:
 
     def cached_points(self, config: TrialConfig, setting: str, points: list[Any]) -> tuple[list[Any], int]:
         """(values of the setting whose stages are at hand, how many are not): a curve never starts an embedding."""
+        if setting.split(".")[0] not in ("chunking", "embedding"):
+            return points, 0
         live = [value for value in points if self.plan(with_settings(config, {setting: value})).live]
         return live, len(points) - len(live)
 
     def point_ms(self, config: TrialConfig, setting: str) -> float:
         """What one more point of a sweep over this setting costs, from the last time its stage was computed."""
         stage = setting.split(".")[0]
-        below = {"sparse": ["sparse"], "index": ["dense"], "chunking": ["chunks", "sparse", "dense"], "retrieval": ["sparse", "dense"]}
-        return sum(self.pipeline.last_ms.get(name, 0.0) for name in below.get(stage, [])) if setting != "retrieval.top_k" else 0.0
+        below = {
+            "sparse": ["sparse"],
+            "index": ["dense"],
+            "chunking": ["chunks", "sparse", "dense"],
+            "retrieval": ["sparse", "dense"],
+        }
+        return (
+            sum(self.pipeline.last_ms.get(name, 0.0) for name in below.get(stage, []))
+            if setting != "retrieval.top_k"
+            else 0.0
+        )
 
     def latency_quantiles(self, table: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-        return {step: {"p50": float(np.quantile(ms, 0.5)), "p95": float(np.quantile(ms, 0.95))} for step, ms in table.items()}
+        return {
+            step: {"p50": float(np.quantile(ms, 0.5)), "p95": float(np.quantile(ms, 0.95))}
+            for step, ms in table.items()
+        }
 
     def latency(self, config: TrialConfig, questions: int = 30) -> Generator[Progress, None, dict[str, list[float]]]:
         """Milliseconds of single questions by step (encode, dense, sparse, fuse, total), on the corpus's own questions."""
@@ -192,12 +219,18 @@ class Workbench:
         return {**table, "baseline": other.tolist(), "baseline_rank": [None if other_rank[r] == NOT_FOUND else int(other_rank[r]) for r in rows],
                 "change": change.tolist(), "outcome": outcome.tolist(), "changed": moved.tolist()}  # fmt: skip
 
-    def difference(self, current: Evaluation, baseline: Evaluation, metric: str) -> Paired:
-        """Paired over the questions that both measured; recipes on other corpora or questions share none."""
-        a, b = shared({q.id: v for q, v in zip(current.corpus.queries, current.values[metric], strict=True)},
-                      {q.id: v for q, v in zip(baseline.corpus.queries, baseline.values[metric], strict=True)})  # fmt: skip
-        rules = current.config.evaluation
-        return paired_difference(a, b, rules.resamples, rules.confidence, seed=current.config.seed)[0]
+    def differences(
+        self, current: Evaluation, baseline: Evaluation, metrics: Iterable[str] = METRICS
+    ) -> dict[str, Paired]:
+        """metric -> current minus baseline, paired over the questions that both measured."""
+        metrics, rules = list(metrics), current.config.evaluation
+        place = {query.id: row for row, query in enumerate(baseline.corpus.queries)}
+        rows = [(row, place[query.id]) for row, query in enumerate(current.corpus.queries) if query.id in place]
+        a, b = (np.array(column, int) for column in zip(*rows, strict=True)) if rows else (np.empty(0, int),) * 2
+        found = paired_difference(np.column_stack([current.values[name][a] for name in metrics]),
+                                  np.column_stack([baseline.values[name][b] for name in metrics]),
+                                  rules.resamples, rules.confidence, seed=current.config.seed)  # fmt: skip
+        return dict(zip(metrics, found, strict=True))
 
     # One question ------------------------------------------------------------------------------------------------
 
@@ -224,9 +257,15 @@ class Workbench:
             document = corpus.documents[chunks.document[chunk]]
             start, end = int(chunks.start[chunk]), int(chunks.end[chunk])
             column = int(np.flatnonzero(pool.chunk[row] == chunk)[0])
-            each = {name: float(values[row, column]) for name, values in pool.score.items() if not np.isnan(values[row, column])}
+            each = {
+                name: float(values[row, column])
+                for name, values in pool.score.items()
+                if not np.isnan(values[row, column])
+            }
             page = int(np.searchsorted(document.pages, start, side="right")) if document.pages else None
-            found.append(Hit(rank, float(score), document.id, document.title, start, end, document.text[start:end], page, each))
+            found.append(
+                Hit(rank, float(score), document.id, document.title, start, end, document.text[start:end], page, each)
+            )
         return found
 
     def ask(self, config: TrialConfig, question: str) -> Generator[str, None, Answer]:
@@ -237,7 +276,10 @@ class Workbench:
         hits = self.search(config, question)[: config.context.passages]
         retrieval_ms = (time.perf_counter() - started) * 1000
         result = yield from answer(question, hits, config.generation, config.context, config.seed, retrieval_ms)
-        self.store.add("answer", {**plain(result), "question": question, "config": config.model_dump(mode="json"), **receipt(config)})
+        self.store.add(
+            "answer",
+            {**plain(result), "question": question, "config": config.model_dump(mode="json"), **receipt(config)},
+        )
         return result
 
     # Trials ------------------------------------------------------------------------------------------------------
@@ -246,7 +288,7 @@ class Workbench:
         """Measures a recipe and stores it as a trial; returns the trial's id. A failure is stored as a failed trial."""
         record = {"config": config.model_dump(mode="json"), "sweep": sweep, **receipt(config)}
         try:
-            evaluation = yield from self._evaluate(config)
+            evaluation = yield from self.evaluating(config)
             latency = yield from self.latency(config)
         except GeneratorExit:
             self.store.add("trial", {**record, "status": "interrupted", "reason": "cancelled before it was measured"})
@@ -268,7 +310,10 @@ class Workbench:
         listed = {}
         for row, query in enumerate(corpus.queries):
             kept = table[row] >= 0
-            listed[query.id] = [[place[c] for c in table[row, kept].tolist()], [float(s) for s in scores[row, kept].tolist()]]
+            listed[query.id] = [
+                [place[c] for c in table[row, kept].tolist()],
+                [float(s) for s in scores[row, kept].tolist()],
+            ]
         return self.store.add("trial", {
             "config": config.model_dump(mode="json"), "sweep": sweep, "status": "ok", "reason": "",
             "fingerprints": {"corpus": corpus.fingerprint, "encoder": config.embedding.identity(),
@@ -285,7 +330,10 @@ class Workbench:
         key = self.pipeline.queries_key(corpus)
         queries = [{"id": q.id, "text": q.text, "answerable": q.answerable, "group": q.group, "answers": list(q.answers),
                     "gold": [list(g) for g in q.gold]} for q in corpus.queries]  # fmt: skip
-        self.store.add("questions", {"fingerprint": key, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries})
+        self.store.add(
+            "questions",
+            {"fingerprint": key, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries},
+        )
         return key
 
     def sweep(self, config: TrialConfig, grid: dict[str, list[Any]]) -> Generator[Progress, None, list[str]]:
@@ -324,9 +372,13 @@ class Workbench:
         """Per-query values of a stored trial, derived from its raw rankings at depth k (default: the trial's own)."""
         record = self.show(trial)
         if record["status"] != "ok":
-            raise WorkbenchError(f"Trial {record['id']} has no results: {record['status']}.", todo="Choose another trial.")
+            raise WorkbenchError(
+                f"Trial {record['id']} has no results: {record['status']}.", todo="Choose another trial."
+            )
         questions = self.store.questions(record["questions_fingerprint"])
-        values = metric_values(stored_judgement(record, questions), k or record["config"]["evaluation"]["k"], [metric])[metric]
+        values = metric_values(stored_judgement(record, questions), k or record["config"]["evaluation"]["k"], [metric])[
+            metric
+        ]
         return {q["id"]: float(v) for q, v in zip(questions["queries"], values, strict=True)}
 
     def compare(self, a: str, b: str, metric: str = "ndcg_linear", k: int | None = None) -> dict[str, Any]:
@@ -334,10 +386,20 @@ class Workbench:
         k = k or self.show(a)["config"]["evaluation"]["k"]
         first, second = shared(self.trial_values(a, metric, k), self.trial_values(b, metric, k))
         if not len(first):
-            raise WorkbenchError("The two trials share no measured question.", todo="Compare trials on the same corpus.")
+            raise WorkbenchError(
+                "The two trials share no measured question.", todo="Compare trials on the same corpus."
+            )
         recipe = self.show(a)["config"]["evaluation"]
-        [result] = paired_difference(second, first, recipe["resamples"], recipe["confidence"], seed=self.show(a)["seed"])
-        return {"metric": metric, "k": k, "mean_a": float(first.mean()), "mean_b": float(second.mean()), **plain(result)}
+        [result] = paired_difference(
+            second, first, recipe["resamples"], recipe["confidence"], seed=self.show(a)["seed"]
+        )
+        return {
+            "metric": metric,
+            "k": k,
+            "mean_a": float(first.mean()),
+            "mean_b": float(second.mean()),
+            **plain(result),
+        }
 
     # The store ---------------------------------------------------------------------------------------------------
 
@@ -353,7 +415,9 @@ class Workbench:
         """The recipe as the command line takes it: what differs from the defaults."""
         changed = difference(config)
         changed.pop("corpus.dataset", None)
-        given = [f"{k}={v if isinstance(v, str) and yaml.safe_load(v) == v else json.dumps(v)}" for k, v in changed.items()]
+        given = [
+            f"{k}={v if isinstance(v, str) and yaml.safe_load(v) == v else json.dumps(v)}" for k, v in changed.items()
+        ]
         return ["--dataset", config.corpus.dataset, *(word for text in given for word in ("--set", text))]
 
     def command(self, config: TrialConfig, verb: str = "run") -> str:

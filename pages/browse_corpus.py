@@ -31,7 +31,7 @@ def index(_corpus: Corpus, key: str) -> tuple:
         "Group": [q.group for q in _corpus.queries],
         "Evidence": [len({g.unit for g in q.gold if g.grade > 0}) for q in _corpus.queries],
         "Answerable": [q.answerable for q in _corpus.queries],
-        "Answers": ["; ".join(dict.fromkeys(q.answers)) for q in _corpus.queries],
+        "Answers": [" ".join("; ".join(dict.fromkeys(q.answers)).split()) for q in _corpus.queries],
     })  # fmt: skip
     return place, asked, documents, questions
 
@@ -49,7 +49,7 @@ def documents_tab(corpus: Corpus) -> None:
         picked = st.dataframe(
             table.iloc[shown], hide_index=True, height=560, on_select="rerun", selection_mode="single-row",
             key=f"documents/{corpus.name}/{words}/{source}", column_order=["Document", "Characters", "Questions"] + ["Source"] * (len(sources) > 1),
-            column_config={"Document": st.column_config.TextColumn(width="large"),
+            column_config={"Document": st.column_config.TextColumn(width=230),
                            "Characters": st.column_config.NumberColumn(format="localized", width="small"),
                            "Questions": st.column_config.NumberColumn(help="Questions whose evidence is in this document.", width="small")},
         ).selection.rows  # fmt: skip
@@ -114,7 +114,7 @@ def questions_tab(corpus: Corpus) -> None:
         table.loc[shown], hide_index=True, height=330, on_select="rerun", selection_mode="single-row", column_order=columns,
         key=f"questions/{corpus.name}/{words}/{group}/{kind}",
         column_config={"Evidence": st.column_config.NumberColumn(help="Pieces of gold evidence; alternatives count once.", width="small"),
-                       "Question": st.column_config.TextColumn(width="large")},
+                       "Question": st.column_config.TextColumn(width=400), "Answers": st.column_config.TextColumn(width=340)},
     ).selection.rows  # fmt: skip
     if not picked or picked[0] >= len(shown):
         cards.empty("Evidence", "Select a question to see its gold evidence in the text around it.")

@@ -67,17 +67,16 @@ def corpora() -> None:
              "State": "in use" if s.name == current else states[s.present] if s.kind != "own" or s.present else s.note}
             for s in session.workbench().datasets()]  # fmt: skip
     st.dataframe(
-        rows, hide_index=True, key="corpora", height="content" if len(rows) <= 12 else 460,
+        rows, hide_index=True, key="corpora", placeholder="–", height="content" if len(rows) <= 12 else 460,
         column_config={name: st.column_config.NumberColumn(format="localized") for name in ("Documents", "Questions")}
-        | {"Corpus": st.column_config.TextColumn(width="medium")},
+        | {"Corpus": st.column_config.TextColumn(width=240)},
     )  # fmt: skip
 
 
 def trials() -> None:
     rows = session.workbench().trials(8)
     if not rows:
-        cards.empty("No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live, or run "
-                    f"{session.workbench().command(session.config())}")  # fmt: skip
+        cards.empty("No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live.")
         return
     table = []
     for row in rows:
@@ -89,7 +88,7 @@ def trials() -> None:
                       "n": row["measured"], "Status": row["status"]})  # fmt: skip
     labels = [key for row in table for key in row if "@" in key]
     st.dataframe(
-        table, hide_index=True, key="last_trials",
+        table, hide_index=True, key="last_trials", placeholder="–",
         column_config={label: st.column_config.NumberColumn(format="%.3f", width="small") for label in labels}
         | {"When": st.column_config.DatetimeColumn(format="distance"), "n": st.column_config.NumberColumn(format="localized", help="Questions measured.")},
     )  # fmt: skip
@@ -125,7 +124,8 @@ if chosen := st.query_params.get("job"):
         jobs.watch(chosen)
 st.subheader("What to try first", anchor=False)
 starts()
-left, right = st.columns(2, gap="large")
+with st.container(key="stack"):
+    left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Last trials", anchor=False)
     trials()

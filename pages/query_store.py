@@ -66,5 +66,5 @@ if text.strip():
         decimals = {name: st.column_config.NumberColumn(format="%.4g") for name in frame.select_dtypes("float")}
         st.dataframe(frame, hide_index=True, column_config=decimals, key="result")
     else:
-        cards.empty("No rows", "The query ran and found nothing. Trials are stored by the button Save trial on the page "
-                    "Search, live, and by `python -m core run`.")  # fmt: skip
+        cards.empty("No rows", "The query ran and found nothing. Trials are stored by the button Save as trial on the page "
+                    "Search, live, and by python -m core run.")  # fmt: skip

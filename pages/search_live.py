@@ -10,26 +10,32 @@ from core.workbench import METRICS, Evaluation
 LABELS = {"hit": "Hit@{k}", "recall": "Recall@{k}", "mrr": "MRR@{k}", "ndcg_linear": "nDCG@{k}", "precision": "Precision@{k}",
           "map": "MAP@{k}", "ndcg_exponential": "nDCG@{k}, exponential gain"}  # fmt: skip
 SHOWN = METRICS[:4]
-COLUMNS = {"question": "Question", "group": "Group", "outcome": "Outcome", "rank": "Rank", "baseline_rank": "Rank, baseline",
-           "value": "Value", "baseline": "Value, baseline", "change": "Change"}  # fmt: skip
+COLUMNS = {"question": "Question", "value": "Value", "change": "Change", "rank": "Rank", "baseline_rank": "Was", "outcome": "Outcome",
+           "group": "Group"}  # fmt: skip
 SWEPT_AT_ONCE_MS = 40  # a point that costs more is computed on a button
 
 
 def page() -> None:
-    cards.page_title("Search, live", "What does each retrieval setting do to ranking quality, and is the difference real?")
+    cards.page_title(
+        "Search, live", "What does each retrieval setting do to ranking quality, and is the difference real?"
+    )
     workbench, config = session.workbench(), session.config()
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)
     with left:
-        forms.recipe_form()
+        forms.recipe_form(open_stage="fusion")
     with right:
         if not plan.live:
             return waiting(config, plan)
-        current = workbench.evaluate(config)
+        current = jobs.drain(workbench.evaluating(config))
         if not any(query.gold for query in current.corpus.queries):
             return without_questions(config)
         pinned = session.baseline()
-        baseline = workbench.evaluate(pinned) if pinned and pinned != config and workbench.plan(pinned).live else None
+        baseline = (
+            jobs.drain(workbench.evaluating(pinned))
+            if pinned and pinned != config and workbench.plan(pinned).live
+            else None
+        )
         results(current, baseline)
 
 
@@ -41,7 +47,7 @@ def waiting(config: TrialConfig, plan) -> None:
     if known and known.status != "done":
         return jobs.watch(known.id)
     time = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
-    if cards.empty("Metrics of this recipe", f"There are {plan.what}{time}. Everything after that answers at once.",
+    if cards.empty("Metrics of this recipe", f"Still to do: {plan.what}{time}. Everything after that answers at once.",
                    "Prepare now", key="prepare", icon=":material/bolt:"):  # fmt: skip
         workbench.jobs.start(list(arguments), f"Preparing {config.corpus.dataset}")
         st.rerun()
@@ -59,13 +65,13 @@ def results(current: Evaluation, baseline: Evaluation | None) -> None:
     config, k = current.config, current.config.evaluation.k
     strip(current)
     metric_cards(current, baseline)
-    depth, knob, speed = st.tabs(["By depth", "Trade-off of a setting", "Latency"], key="chart", on_change="rerun")
-    if depth.open:
-        with depth:
-            recall_chart(current, baseline)
+    knob, depth, speed = st.tabs(["Trade-off of a setting", "By depth", "Latency"], key="chart", on_change="rerun")
     if knob.open:
         with knob:
             knob_chart(config)
+    if depth.open:
+        with depth:
+            recall_chart(current, baseline)
     if speed.open:
         with speed:
             latency_chart(config)
@@ -81,7 +87,12 @@ def strip(current: Evaluation) -> None:
         config.embedding.device(), f"{cards.duration(current.elapsed_ms / 1000)}, {kept} of {len(trace.cached)} stages cached",
     ])  # fmt: skip
     with st.container(horizontal=True, gap="small"):
-        if st.button("Save as trial", icon=":material/save:", key="save", help="Keeps the rankings of every question, with 30 questions timed."):
+        if st.button(
+            "Save as trial",
+            icon=":material/save:",
+            key="save",
+            help="Keeps the rankings of every question, with 30 questions timed.",
+        ):
             saved = jobs.drain(workbench.run(config), "Timing single questions")
             st.toast(f"Trial {saved[-6:]} saved. It is on the page Trials.", icon=":material/check:")
         with st.popover("Reproduce", icon=":material/terminal:"):
@@ -93,10 +104,10 @@ def strip(current: Evaluation) -> None:
 
 def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
     k, found = current.config.evaluation.k, []
+    differences = session.workbench().differences(current, baseline, SHOWN) if baseline else {}
     for name in SHOWN:
         one, delta = current.intervals[name], None
-        if baseline is not None:
-            d = session.workbench().difference(current, baseline, name)
+        if d := differences.get(name):
             delta = cards.Delta(d.difference, d.low, d.high, d.p) if d.low is not None else None
         interval = None if one.low is None else (one.low, one.high)
         found.append(cards.Card(LABELS[name].format(k=k), one.mean, interval, delta, one.n, one.total, note=one.note))
@@ -111,7 +122,10 @@ def recall_chart(current: Evaluation, baseline: Evaluation | None) -> None:
         depths = list(range(1, len(curve) + 1))
         traces += charts.line(depths, [c.mean for c in curve], name=name, low=[c.low for c in curve], high=[c.high for c in curve],
                               current=k if one is current else None, color=color)  # fmt: skip
-        rows += [{"system": name, "k": d, "recall": c.mean, "low": c.low, "high": c.high} for d, c in zip(depths, curve, strict=True)]
+        rows += [
+            {"system": name, "k": d, "recall": c.mean, "low": c.low, "high": c.high}
+            for d, c in zip(depths, curve, strict=True)
+        ]
     shape = charts.figure(traces, "k (chunks)", "Recall@k", legend=bool(systems))
     charts.show(shape, "recall-by-depth", data=rows, config=current.config, command=session.workbench().command(current.config),
                 title="Recall by depth", caption=f"n {curve[0].n:,}, {current.config.evaluation.confidence:.0%} intervals")  # fmt: skip
@@ -127,9 +141,13 @@ def knob_chart(config: TrialConfig) -> None:
         st.session_state.knob, st.session_state.knob_followed = moved, forms.last_changed()
     left, right = st.columns(2)
     title = left.selectbox("Setting", list(choices), key="knob", help="Follows the setting that was moved last.")
-    metric = right.selectbox("Metric", METRICS, 3, key="knob_metric", format_func=lambda name: LABELS[name].format(k=config.evaluation.k))
+    metric = right.selectbox(
+        "Metric", METRICS, 3, key="knob_metric", format_func=lambda name: LABELS[name].format(k=config.evaluation.k)
+    )
     workbench, (setting, knob) = session.workbench(), choices[title]
-    points, hidden = workbench.cached_points(config, setting, forms.points(knob, getattr(getattr(config, setting.split(".")[0]), knob.name)))
+    points, hidden = workbench.cached_points(
+        config, setting, forms.points(knob, getattr(getattr(config, setting.split(".")[0]), knob.name))
+    )
     slow = workbench.point_ms(config, setting) > SWEPT_AT_ONCE_MS
     if slow and not st.button(f"Compute {len(points)} points", key="sweep", icon=":material/play_arrow:"):
         return
@@ -137,15 +155,21 @@ def knob_chart(config: TrialConfig) -> None:
     here = getattr(getattr(config, setting.split(".")[0]), knob.name)
     rows = [{setting: value, metric: one.mean, "low": one.low, "high": one.high} for value, one in curve]
     values, means = [value for value, _ in curve], [one.mean for _, one in curve]
-    traces = charts.line(values, means, low=[one.low for _, one in curve], high=[one.high for _, one in curve], current=here)
-    shape = charts.figure(traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, LABELS[metric].format(k=config.evaluation.k))
+    traces = charts.line(
+        values, means, low=[one.low for _, one in curve], high=[one.high for _, one in curve], current=here
+    )
+    shape = charts.figure(
+        traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, LABELS[metric].format(k=config.evaluation.k)
+    )
     left_out = f"; {hidden} values not embedded yet are left out" if hidden else ""
     charts.show(shape, "trade-off", data=rows, config=config, title=f"{title} over its range", caption=f"n {curve[0][1].n:,}{left_out}",
                 command=workbench.command(config, "sweep") + f" --grid {setting}={','.join(map(str, values))}")  # fmt: skip
 
 
 def latency_chart(config: TrialConfig) -> None:
-    if not st.button("Time 30 questions", key="time", icon=":material/timer:", help="One question at a time, with the models loaded."):
+    if not st.button(
+        "Time 30 questions", key="time", icon=":material/timer:", help="One question at a time, with the models loaded."
+    ):
         return st.caption("Milliseconds of a single question by step, measured on this machine.")
     table = jobs.drain(session.workbench().latency(config), "Timing single questions")
     steps = list(table)
@@ -159,19 +183,25 @@ def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> 
     st.subheader("By question", anchor=False)
     filters = ["all", "changed", "won", "lost", "missed"] if baseline else ["all", "missed"]
     left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
-    wanted = left.segmented_control("Show", filters, default="all", key="show", bind="query-params", format_func=str.capitalize, required=True)
-    metric = middle.selectbox("Metric", METRICS, 3, key="metric", bind="query-params", format_func=lambda name: LABELS[name].format(k=k))
+    wanted = left.segmented_control(
+        "Show", filters, default="all", key="show", bind="query-params", format_func=str.capitalize, required=True
+    )
+    metric = middle.selectbox(
+        "Metric", METRICS, 3, key="metric", bind="query-params", format_func=lambda name: LABELS[name].format(k=k)
+    )
     text = right.text_input("Search the questions", key="find", placeholder="words of a question")
     table = session.workbench().by_question(current, baseline, metric)
     kept = [row for row, outcome in enumerate(table["outcome"])
             if (wanted in ("all", outcome) or wanted == "changed" and table["changed"][row])
             and text.lower() in table["question"][row].lower()]  # fmt: skip
     st.caption(f"{len(kept):,} of {len(table['id']):,} questions. Choose a row to see what was retrieved for it.")
-    shown = {COLUMNS[name]: [values[row] for row in kept] for name, values in table.items() if name in COLUMNS and any(values)}
+    shown = {title: [table[name][row] for row in kept] for name, title in COLUMNS.items() if any(table.get(name, ()))}
     number = st.column_config.NumberColumn(format="%.3f", width="small")
-    whole = st.column_config.NumberColumn(format="%d", width="small", help="Rank of the first relevant chunk; empty: not in the ranking.")
+    whole = st.column_config.NumberColumn(
+        format="%d", width="small", help="Rank of the first relevant chunk; empty: not in the ranking."
+    )
     event = st.dataframe(shown, hide_index=True, height=280, on_select="rerun", selection_mode="single-row", key="questions_table",
-                         column_config={"Value": number, "Value, baseline": number, "Change": number, "Rank": whole, "Rank, baseline": whole,
+                         column_config={"Value": number, "Change": number, "Rank": whole, "Was": whole,
                                         "Question": st.column_config.TextColumn(width="large")})  # fmt: skip
     if event.selection.rows and event.selection.rows[0] < len(kept):
         side_by_side(current, baseline, kept[event.selection.rows[0]])

@@ -6,10 +6,19 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs
-from core.chunking.chunk import Summary, cut_spans, gold_spans, readable_tokens, size_bins, summarize
+from core.chunking.chunk import (
+    GoldSpans,
+    Summary,
+    cut_spans,
+    gold_spans,
+    readable_tokens,
+    size_bins,
+    spans_of,
+    summarize,
+)  # fmt: skip
 from core.config import TrialConfig
 from core.pipeline import Trace
-from core.records import Chunks, Corpus
+from core.records import Chunks, Corpus, Gold
 from core.statistics.mcnemar import exact_p
 from core.workbench import LIVE_CHARACTERS
 
@@ -26,29 +35,28 @@ class Result(NamedTuple):
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def gold_of(_corpus: Corpus, key: str):
+def gold_of(_corpus: Corpus, key: str) -> GoldSpans:
     return gold_spans(_corpus.documents, _corpus.queries)
 
 
 def page() -> None:
     cards.page_title("Chunks", "Where does a chunker cut the documents, and does it cut through the evidence?")
-    strip, config = st.empty(), session.config()
+    strip, config, trace = st.empty(), session.config(), Trace()
     left, right = st.columns([1, 2], gap="medium")
     with left:
         recipes = [chunker_form(session.CURRENT)]
-        if st.toggle("Compare with a second chunker", key="compare", bind="query-params", on_change=second_differs):
+        if st.toggle("Compare two", key="compare", bind="query-params", on_change=second_differs):
             recipes.append(chunker_form(SECOND))
     with right:
         corpus = jobs.drain(session.workbench().pipeline.corpus(config), "Reading the corpus")
-        gold, trace = gold_of(corpus, f"{corpus.name}/{corpus.fingerprint}/{config.corpus.questions}"), Trace()
-        results = [chunked(recipe, corpus, gold, color, trace) for recipe, color in zip(recipes, charts.COLORS, strict=False)]
+        gold = gold_of(corpus, f"{corpus.name}/{corpus.fingerprint}/{config.corpus.questions}")
+        results = [chunked(*pair, corpus, gold, trace) for pair in zip(recipes, charts.COLORS, strict=False)]
         with strip.container():
             status(config, corpus, trace)
-        if None in results:
-            return
-        metric_cards(results, gold, readable_tokens(config.embedding))
-        size_chart(results, config)
-        document_view(results, corpus, gold)
+        if None not in results:
+            metric_cards(results, gold, readable_tokens(config.embedding))
+            size_chart(results, config)
+            document_view(results, corpus, gold)
 
 
 def chunker_form(name: str) -> TrialConfig:
@@ -64,52 +72,54 @@ def second_differs() -> None:
         session.change({"chunking.part": "recursive" if first.part == "fixed" else "fixed"}, SECOND)
 
 
-def chunked(recipe: TrialConfig, corpus: Corpus, gold, color: str, trace: Trace) -> Result | None:
-    """The chunks of the corpus with their summary; None where embedding a large corpus waits for its button."""
-    pipeline, recipe = session.workbench().pipeline, recipe.model_copy(update={"embedding": session.config().embedding})
-    name = forms.describe(recipe.chunking)
-    large = sum(len(document.text) for document in corpus.documents) > LIVE_CHARACTERS
-    if hasattr(recipe.chunking, "texts_to_embed") and large and not pipeline.cache.has("chunks", pipeline.key("chunks", recipe, corpus)):
-        if not cards.empty(f"Chunks of {name}", f"Every sentence of {len(corpus.documents):,} documents has to be embedded first.",
-                           "Embed now", key=f"embed/{color}", icon=":material/bolt:"):  # fmt: skip
+def chunked(recipe: TrialConfig, color: str, corpus: Corpus, gold: GoldSpans, trace: Trace) -> Result | None:
+    """The corpus in chunks; None where embedding a large one waits for its button."""
+    pipeline, config = session.workbench().pipeline, session.config()
+    recipe = recipe.model_copy(update={"corpus": config.corpus, "embedding": config.embedding})
+    name, embeds = forms.describe(recipe.chunking), hasattr(recipe.chunking, "texts_to_embed")
+    large = embeds and sum(len(document.text) for document in corpus.documents) > LIVE_CHARACTERS
+    if large and not pipeline.cache.has("chunks", pipeline.key("chunks", recipe, corpus)):
+        why = f"Every sentence of {len(corpus.documents):,} documents has to be embedded first."
+        if not cards.empty(f"Chunks of {name}", why, "Embed now", key=f"embed/{color}", icon=":material/bolt:"):
             return None
     chunks = jobs.drain(pipeline.chunks(recipe, corpus, trace), "Chunking documents")
-    tools, limit = pipeline.tools(recipe, corpus), readable_tokens(recipe.embedding)
-    return Result(name, color, chunks, summarize(chunks, gold, corpus.documents, tools, limit, recipe.evaluation.confidence))
+    limit, confidence = readable_tokens(recipe.embedding), config.evaluation.confidence
+    tools = pipeline.tools(recipe, corpus)
+    return Result(name, color, chunks, summarize(chunks, gold, corpus.documents, tools, limit, confidence))
 
 
 def status(config: TrialConfig, corpus: Corpus, trace: Trace) -> None:
+    time = cards.duration(sum(trace.ms.values()) / 1000)
     cards.status_strip([
-        f"{corpus.name}, {len(corpus.documents):,} documents", f"{len(corpus.queries):,} questions ({config.corpus.questions})",
-        f"tokens of {config.embedding.part}", f"{cards.duration(sum(trace.ms.values()) / 1000)}{', cached' * all(trace.cached.values())}",
+        f"{corpus.name}, {len(corpus.documents):,} documents",
+        f"{len(corpus.queries):,} questions ({config.corpus.questions})", f"tokens of {config.embedding.part}",
+        f"{time}, from the cache" if all(trace.cached.values()) else time,
     ])  # fmt: skip
 
 
-def metric_cards(results: list[Result], gold, limit: int | None) -> None:
-    for result in results:
+def metric_cards(results: list[Result], gold: GoldSpans, limit: int | None) -> None:
+    none = "all gold is whole documents" if gold.whole_documents else "no gold spans in this corpus"
+    for one, result in ((result.summary, result) for result in results):
         if len(results) > 1:
-            st.markdown(f"**{'First' if result is results[0] else 'Second'}:** {cards.plain(result.name)}")
-        one = result.summary
-        share = f"{one.repeated / one.tokens:.1%} of all" if one.tokens else ""
-        none = "no gold spans in this corpus" if not gold.whole_documents else "all gold is whole documents"
+            place = ":blue[●] **First**" if result is results[0] else ":orange[●] **Second**"
+            st.markdown(f"{place} {cards.plain(result.name)}")
+        versus = against(result, results[0], gold) if result is not results[0] else ""
         cards.row([
-            cards.Card("Chunks", one.chunks, digits=0, direction=0),
-            cards.Card("Mean size", one.mean_tokens, unit="tokens", digits=1, direction=0, note=f"{one.tokens:,} in all"),
+            cards.Card("Chunks", one.chunks, digits=0, direction=0, note=f"mean {one.mean_tokens:,.1f} tokens"),
             cards.Card("Evidence cut", one.cut.mean, (one.cut.low, one.cut.high), n=one.cut.n, direction=-1,
-                       note=none if one.cut.n == 0 else against(result, results[0], gold),
+                       note=versus if one.cut.n else none,
                        help="Share of gold spans that no single chunk holds whole, with Wilson's interval."),
-            cards.Card("Embedded twice", one.repeated, unit="tokens", digits=0, direction=-1, note=share,
+            cards.Card("Embedded twice", one.repeated, unit="tokens", digits=0, direction=-1,
+                       note=f"{one.repeated / max(1, one.tokens):.1%} of {one.tokens:,}",
                        help="Tokens that an earlier chunk holds too: the price of overlap."),
             cards.Card("Longer than read", one.too_long, unit="chunks", digits=0, direction=-1,
-                       note="the encoder's limit is unknown" if limit is None else f"the encoder reads {limit:,} tokens",
+                       note=f"the encoder reads {limit:,} tokens" if limit else "the encoder's limit is unknown",
                        help="Chunks whose end the encoder never sees. Dense retrieval cannot find what stands there."),
         ])  # fmt: skip
 
 
-def against(result: Result, first: Result, gold) -> str:
+def against(result: Result, first: Result, gold: GoldSpans) -> str:
     """McNemar's exact test on the same gold spans."""
-    if result is first:
-        return ""
     here, there = cut_spans(result.chunks, gold), cut_spans(first.chunks, gold)
     only_here, only_there = int((here & ~there).sum()), int((there & ~here).sum())
     return f"{only_here:,} cut only here, {only_there:,} only by the first, p {exact_p(only_here, only_there):.3f}"
@@ -117,31 +127,46 @@ def against(result: Result, first: Result, gold) -> str:
 
 def size_chart(results: list[Result], config: TrialConfig) -> None:
     edges, limit = size_bins([result.chunks for result in results]), readable_tokens(config.embedding)
-    traces = [trace for r in results for trace in charts.histogram(r.chunks.tokens, name=r.name if len(results) > 1 else "", bins=edges, color=r.color)]
-    mark = charts.mark_line(limit, "encoder reads", vertical=True) if limit and limit < edges[-1] else {}
-    shape = charts.figure(traces, "Size of a chunk (tokens)", "Chunks", height=220, barmode="overlay", bargap=0, **mark)
-    rows = [{"chunker": r.name, "from_tokens": t["customdata"][i][0] + 0.5, "to_tokens": t["customdata"][i][1] - 0.5, "chunks": count}
-            for r, t in zip(results, traces, strict=True) for i, count in enumerate(t["y"])]  # fmt: skip
-    charts.show(shape, "chunk-sizes", data=rows, config=config, title="Sizes", caption=f"n {' and '.join(f'{len(r.chunks):,}' for r in results)}")
+    traces = [charts.histogram(r.chunks.tokens, name=r.name if len(results) > 1 else "", bins=edges, color=r.color)[0]
+              for r in results]  # fmt: skip
+    mark = charts.mark_line(limit, f"the encoder reads {limit}", vertical=True) if limit and limit < edges[-1] else {}
+    shape = charts.figure(traces, "Size of a chunk (tokens)", "Chunks", height=240, barmode="overlay", **mark)
+    for note in mark.get("annotations", ()):
+        note["xanchor"] = "right" if limit > edges[-1] / 2 else "left"  # inside the chart
+    rows = [{"chunker": result.name, "from_tokens": low + 0.5, "to_tokens": high - 0.5, "chunks": count}
+            for result, trace in zip(results, traces, strict=True)
+            for (low, high), count in zip(trace["customdata"], trace["y"], strict=True)]  # fmt: skip
+    counts = " and ".join(f"{len(result.chunks):,}" for result in results)
+    charts.show(shape, "chunk-sizes", data=rows, config=config, title="Sizes", caption=f"n {counts}")
 
 
-def document_view(results: list[Result], corpus: Corpus, gold) -> None:
-    cut = {int(d) for d in gold.document[cut_spans(results[0].chunks, gold)]}
+def document_view(results: list[Result], corpus: Corpus, gold: GoldSpans) -> None:
+    cut = set(gold.document[cut_spans(results[0].chunks, gold)].tolist())
     left, right = st.columns([2, 1], vertical_alignment="bottom")
-    only_cut = right.toggle("Only with cut evidence", key="only_cut", disabled=not cut)
-    offered = [i for i in range(len(corpus.documents)) if not only_cut or i in cut][:MOST]
+    only_cut = cut and right.toggle(
+        "Cut only", key="only_cut", help="Documents in which the first chunker cuts evidence."
+    )
     asked = next((i for i, d in enumerate(corpus.documents) if d.id == st.query_params.get("document")), None)
+    offered = [i for i in range(len(corpus.documents)) if not only_cut or i in cut][:MOST]
     offered += [asked] if asked is not None and asked not in offered and not only_cut else []
-    number = left.selectbox("Document", offered, offered.index(asked) if asked in offered else 0, key=f"document/{corpus.name}/{only_cut}",
+    number = left.selectbox("Document", offered, offered.index(asked) if asked in offered else 0, key="shown",
                             format_func=lambda i: corpus.documents[i].title or corpus.documents[i].id)  # fmt: skip
     if number is None:
         return
     text, st.query_params["document"] = corpus.documents[number].text, corpus.documents[number].id
     parts = -(-len(text) // PART)
     begin = PART * (st.pagination(parts, key=f"part/{number}") - 1) if parts > 1 else 0
+    inside = gold.document == number
+    marks = [Gold("", start - begin, end - begin)
+             for start, end in zip(gold.start[inside].tolist(), gold.end[inside].tolist(), strict=True)]  # fmt: skip
     for column, result in zip(st.columns(len(results)), results, strict=True):
+        lost = int(cut_spans(result.chunks, gold)[inside].sum())
+        spans = [(start - begin, end - begin) for start, end in spans_of(result.chunks, number)]
         with column:
-            inside = gold.document == number
-            lost = int((cut_spans(result.chunks, gold) & inside).sum())
-            spans = [(int(s) - begin, int(e) - begin) for d, s, e in zip(result.chunks.document, result.chunks.start, result.chunks.end, strict=True) if d == number]
-            cards.status_strip([result.name if len(results) > 1 else "", f"{len(spans):,} chunks", f"{lost:,} of {inside.sum():,} gold spans cut"])
+            cards.status_strip([result.name if len(results) > 1 else "", f"{len(spans):,} chunks",
+                                f"{lost:,} of {len(marks):,} gold spans cut"])  # fmt: skip
+            evidence.show(evidence.document_html(text[begin : begin + PART], marks, spans))
+    st.caption("Blue and orange: chunks in turn. Purple: text in two chunks. Underlined green: gold evidence.")
+
+
+page()

@@ -24,12 +24,7 @@ TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", 
           "generation": "Generation", "evaluation": "Evaluation"}  # fmt: skip
 REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
 RETRIEVAL_STAGES = ("chunking", "embedding", "index", "sparse", "retrieval", "fusion", "evaluation")
-PRESETS = {
-    "BM25": {"fusion": "sparse_only"},
-    "Dense": {"fusion": "dense_only"},
-    "Hybrid, RRF": {"fusion": "rrf"},
-    "Hybrid, convex": {"fusion": "convex"},
-}
+PRESETS = {"BM25": "sparse_only", "Dense": "dense_only", "Hybrid RRF": "rrf", "Hybrid convex": "convex"}  # by their fusion
 
 
 class Knob(NamedTuple):
@@ -68,7 +63,7 @@ def stage_form(
     value = getattr(recipe, stage)
     label = f"**{TITLES.get(stage, stage.capitalize())}** {describe(value)}"
     if baseline is not None and getattr(baseline, stage) != value:
-        label = f":blue[●] {label}"
+        label = f":primary[●] {label}"
     if stage in REEMBEDS or cost:
         label += f" :gray-badge[:material/bolt: {cost or 're-embeds'}]"
     # a stable key: the label changes with every setting and must not close the expander
@@ -90,27 +85,25 @@ def recipe_form(
     if show_presets:
         presets(name)
     pinned = session.baseline()
-    for stage in stages:
-        stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage)
+    with st.container(gap="xsmall"):
+        for stage in stages:
+            stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage)
     return session.config(name)
 
 
 def presets(name: str = session.CURRENT) -> None:
-    """A row of known recipes; the one in use is marked."""
-    known = registry.parts("fusion")
-    current = session.config(name).fusion.part
-    offered = {title: settings for title, settings in PRESETS.items() if settings["fusion"] in known}
-    with st.container(horizontal=True, gap="xsmall"):
-        for title, settings in offered.items():
-            chosen = settings["fusion"] == current
-            st.button(title, key=f"{name}/preset/{title}", type="primary" if chosen else "secondary",
-                      on_click=_preset, args=(name, settings))  # fmt: skip
+    """Known recipes in a row; the one in use is marked."""
+    offered = {part: title for title, part in PRESETS.items() if part in registry.parts("fusion")}
+    key, current = f"{name}/preset", session.config(name).fusion.part
+    show_value(key, current if current in offered else None)
+    st.segmented_control("Preset", list(offered), default=st.session_state[key], key=key, format_func=offered.get, label_visibility="collapsed",
+                         on_change=_preset, args=(name, key))  # fmt: skip
 
 
 def describe(value: Any) -> str:
     """A stage's choice in a few words: "recursive, 256 tokens, overlap 32"."""
     words = [value.part.replace("_", " ")] if isinstance(value, PartConfig) else []
-    for knob in knobs(type(value))[:3]:
+    for knob in knobs(type(value))[: 3 if words else 2]:
         chosen = getattr(value, knob.name)
         if chosen in (None, "", "none", "auto"):
             continue
@@ -126,14 +119,10 @@ def describe(value: Any) -> str:
 
 
 def describe_recipe(recipe: TrialConfig) -> str:
-    """A whole recipe in a line, for the sidebar and tables."""
-    stages = [recipe.chunking, recipe.fusion] if hasattr(recipe, "chunking") else []
-    return " · ".join(describe(stage) for stage in stages)
-
-
-def last_changed() -> str:
-    """The setting that was changed last, "fusion.weight"; "" before the first change."""
-    return st.session_state.get("last_changed", "")
+    """A whole recipe in a line, for the sidebar and tables: how it cuts, what it retrieves with, how that is fused."""
+    needs = recipe.fusion.needs()
+    single = {("sparse",): recipe.sparse, ("dense",): recipe.embedding}.get(tuple(needs))
+    return " · ".join(map(describe, (recipe.chunking, single or recipe.fusion)))
 
 
 def points(knob: Knob, current: Any, most: int = 21) -> list:
@@ -203,9 +192,9 @@ def _apply(name: str, stage: str, part: str | None, keys: dict[str, str]) -> Non
     _try_change(name, stage, settings)
 
 
-def _preset(name: str, settings: dict[str, str]) -> None:
-    for stage, part in settings.items():
-        _try_change(name, stage, {f"{stage}.part": part})
+def _preset(name: str, key: str) -> None:
+    if st.session_state[key]:  # None: the one in use was pressed again
+        _try_change(name, "fusion", {"fusion.part": st.session_state[key]})
 
 
 def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
@@ -223,25 +212,26 @@ def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
 
 def _part_box(stage: str, part: str, key: str, **events: Any) -> None:
     known = registry.parts(KINDS[stage])
-    st.selectbox("Method", list(known), key=key, format_func=lambda n: n.replace("_", " "), help=_about(known[part]),
-                 **events)  # fmt: skip
+    names = list(known)
+    st.selectbox("Method", names, names.index(part), key=key, format_func=_word, help=_about(known[part]), **events)
 
 
 def _widget(knob: Knob, key: str, **events: Any) -> Any:
     label = f"{knob.label} ({knob.unit})" if knob.unit else knob.label
     shared = {"key": key, "help": knob.help or None, **events}
+    # also as the widget's default: what the session alone holds is lost when a run is interrupted before it was sent
+    value = st.session_state[key]
     if knob.kind == "choice":
-        return st.selectbox(label, knob.options, format_func=_word, **shared)
+        return st.selectbox(label, knob.options, knob.options.index(value), format_func=_word, **shared)
     if knob.kind == "switch":
-        return st.toggle(label, **shared)
+        return st.toggle(label, value, **shared)
     if knob.kind == "text":
-        return st.text_input(label, **shared)
+        return st.text_input(label, value, **shared)
     if knob.kind == "grid":
-        options = sorted({*knob.options, st.session_state[key]})
-        return st.select_slider(label, options, format_func=_number, **shared)
+        return st.select_slider(label, sorted({*knob.options, value}), value, format_func=_number, **shared)
     if knob.kind == "slider":
-        return st.slider(label, knob.low, knob.high, step=knob.step, **shared)
-    return st.number_input(label, knob.low, knob.high, step=knob.step, value=None if knob.optional else "min", **shared)
+        return st.slider(label, knob.low, knob.high, value, step=knob.step, **shared)
+    return st.number_input(label, knob.low, knob.high, value, step=knob.step, **shared)
 
 
 def _knob(name: str, field: Any) -> Knob | None:

@@ -23,11 +23,11 @@ def _corpus() -> None:
         return name if status is None or not status.documents else f"{name} · {status.documents:,}"
 
     forms.show_value("corpus", recipe.corpus.dataset)
-    st.selectbox("Corpus", names, key="corpus", format_func=title, on_change=_change, args=("dataset", "corpus"),
+    st.selectbox("Corpus", names, names.index(recipe.corpus.dataset), key="corpus", format_func=title, on_change=_change, args=("dataset", "corpus"),
                  help="The documents searched and the questions asked of them, with the number of documents.")  # fmt: skip
     forms.show_value("questions", recipe.corpus.questions)
     st.segmented_control(
-        "Questions", ("all", "dev", "test"), key="questions", format_func=str.capitalize, width="stretch",
+        "Questions", ("all", "dev", "test"), default=recipe.corpus.questions, key="questions", format_func=str.capitalize, width="stretch",
         on_change=_change, args=("questions", "questions"), label_visibility="collapsed", required=True,
         help="All questions, or a half of them split by document: tune on dev, report on test.",
     )  # fmt: skip

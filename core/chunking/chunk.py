@@ -37,6 +37,12 @@ def chunk_documents(documents: Sequence[Document], chunker: PartConfig,
     return Chunks(*np.concatenate(columns, axis=1))
 
 
+def spans_of(chunks: Chunks, document: int) -> list[tuple[int, int]]:
+    """The chunks of one document."""
+    first, last = np.searchsorted(chunks.document, [document, document + 1])
+    return list(zip(chunks.start[first:last].tolist(), chunks.end[first:last].tolist(), strict=True))
+
+
 class GoldSpans(NamedTuple):
     """Distinct relevant parts of documents, without white space at their ends: document, start, end [num_spans] int64.
 

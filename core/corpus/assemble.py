@@ -30,7 +30,7 @@ def assemble(name: str, documents: Iterable[Document], queries: Iterable[Query],
         else:
             by_id[document.id] = document
     if not by_id:
-        raise WorkbenchError(f"'{name}' has no documents.", where=" ".join(notes.lines()),
+        raise WorkbenchError(" ".join([f"'{name}' has no documents.", *notes.lines()]), where=name,
                              todo="Check the source files.")  # fmt: skip
     kept: dict[str, Query] = {}
     for query in queries:

@@ -66,7 +66,7 @@ def queries(source: Source, split: str, known_as: Callable[[str], str] = str) ->
 
 def judgements(source: Source, name: str, known_as: Callable[[str], str] = str) -> dict[str, list[Gold]]:
     """Query id -> judged documents, of BEIR's three columns or TREC's four; a document is a unit of its own."""
-    judged: dict[str, list[Gold]] = defaultdict(list)
+    grades: dict[str, dict[str, int]] = defaultdict(dict)  # judged twice: the last one holds
     for number, line, _ in source.lines(name):
         fields = line.decode("utf-8", "replace").split("\t" if b"\t" in line else None)
         where = f"{PurePosixPath(name).name}:{number}"
@@ -76,7 +76,9 @@ def judgements(source: Source, name: str, known_as: Callable[[str], str] = str) 
             if number > 1 and line.strip():  # the first line may be a header
                 source.notes.add("Judgement that cannot be read, skipped", where)
             continue
-        gold = judged[query.strip()]
         # below 0 is TREC's mark for spam: judged, not relevant
-        gold.append(Gold(known_as(document.strip()), 0, WHOLE, max(grade, 0), len(gold)))
-    return judged
+        grades[query.strip()][known_as(document.strip())] = max(grade, 0)
+    return {
+        query: [Gold(document, 0, WHOLE, grade, unit) for unit, (document, grade) in enumerate(found.items())]
+        for query, found in grades.items()
+    }

@@ -94,11 +94,7 @@ def _transfer(file: DataFile, part: Path, stream: BinaryIO, target: Path) -> Gen
 def _work(file: DataFile, part: Path, stream: BinaryIO, state: Transfer) -> None:
     try:
         have = stream.seek(0, os.SEEK_END)
-        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
-        mark = _etag(part).read_text("utf-8") if _etag(part).exists() else ""
-        if have and mark:  # without a mark nobody can say that the rest belongs to what is here
-            headers |= {"Range": f"bytes={have}-", "If-Range": mark}
-        with urllib.request.urlopen(urllib.request.Request(file.url, headers=headers), timeout=STALLED_S) as reply:
+        with _asked(file.url, have, _etag(part).read_text("utf-8") if _etag(part).exists() else "") as reply:
             if reply.status != 206 or not (reply.headers.get("Content-Range") or "").startswith(f"bytes {have}-"):
                 have = 0
                 stream.truncate(0)
@@ -120,6 +116,18 @@ def _work(file: DataFile, part: Path, stream: BinaryIO, state: Transfer) -> None
         state.error = error
     finally:
         state.finished.set()
+
+
+def _asked(url: str, have: int, mark: str) -> http.client.HTTPResponse:
+    """The reply to a request for what is missing; for all of it where nobody can say that the rest belongs to it."""
+    headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+    more = {"Range": f"bytes={have}-", "If-Range": mark} if have and mark else {}
+    try:
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers | more), timeout=STALLED_S)
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not more:
+            raise
+        return _asked(url, 0, "")  # nothing is missing: a whole .part that was never checked
 
 
 def _strong(headers: http.client.HTTPMessage) -> str:

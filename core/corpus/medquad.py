@@ -19,6 +19,7 @@ class Medquad(PartConfig):
     A document is an answer, its question is the query, the question's type its group. Identical answers are
     alternatives of one unit, for no retriever can tell them apart; a question that occurs several times in the same
     words has all its answers as evidence, one unit each. Pairs whose answer was removed for copyright are left out.
+    Choose it for long documents that answer whole, and for breakdowns by type of question.
     Source: Ben Abacha and Demner-Fushman 2019, A Question-Entailment Approach to Question Answering.
     """
 

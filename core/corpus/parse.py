@@ -68,7 +68,7 @@ def parse_html(data: bytes, warn: Callable[[str], None]) -> list[dict]:
 
     soup = BeautifulSoup(data, "html.parser")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
-    for element in soup(["script", "style", "template", "noscript", "svg", "head"]):
+    for element in soup(["script", "style", "template", "noscript", "svg", "title"]):
         element.decompose()
     for element in soup(["p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "section", "article",
                          "table", "ul", "ol", "blockquote", "dt", "dd"]):  # fmt: skip
@@ -106,7 +106,7 @@ def parse_text(data: bytes, warn: Callable[[str], None]) -> list[dict]:
 
 def parse_markdown(data: bytes, warn: Callable[[str], None]) -> list[dict]:
     text = _decode(data, warn)  # kept as it is, so that offsets are those of the source
-    heading = re.search(r"^#{1,2}[ \t]+(\S.*?)[ \t#]*$", text, re.MULTILINE)
+    heading = re.search(r"^#{1,2}[ \t]+(\S.*?)[ \t#\r]*$", text, re.MULTILINE)
     return [{"text": text, "title": heading[1] if heading else ""}]
 
 

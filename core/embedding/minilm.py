@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -148,34 +148,37 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
     yield start, text[start:]
 
 
-def _on_all_cores(vectors, batches) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
-    """Each batch on a thread that computes alone: no thread ever waits for another inside a matrix product, which
+@lru_cache(maxsize=1)
+def _workers() -> tuple[ThreadPoolExecutor, int]:
+    """Threads that each compute alone, and how many. No thread then waits for another inside a matrix product, which
     costs little on an idle machine and most of the time on a busy one."""
     import torch
 
-    def compute_alone():
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        torch.get_num_threads()  # settles this thread before the default for new threads is put back
-        restore = threading.Thread(target=torch.set_num_threads, args=(before,))
-        restore.start()
-        restore.join()
+    before, one_by_one = torch.get_num_threads(), threading.Lock()
 
-    first = list(islice(batches, 2))
-    if len(first) < 2:  # a single batch: all threads on it
-        yield from ((indices, vectors(ids)) for indices, ids in first)
-        return
-    workers = torch.get_num_threads()
+    def compute_alone():
+        with one_by_one:
+            torch.set_num_threads(1)  # of this thread, and the default of new ones
+            torch.get_num_threads()  # settles this one before the default is put back
+            restore = threading.Thread(target=torch.set_num_threads, args=(before,))
+            restore.start()
+            restore.join()
+
+    return ThreadPoolExecutor(before, "encode", compute_alone), before
+
+
+def _on_all_cores(vectors, batches) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+    pool, count = _workers()
     waiting = deque()
-    with ThreadPoolExecutor(workers, initializer=compute_alone) as pool:
-        try:
-            for indices, ids in (batch for some in (first, batches) for batch in some):
-                waiting.append((indices, pool.submit(vectors, ids)))
-                if len(waiting) > 2 * workers:
-                    indices, done = waiting.popleft()
-                    yield indices, done.result()
-            while waiting:
+    try:
+        for indices, ids in batches:
+            waiting.append((indices, pool.submit(vectors, ids)))
+            if len(waiting) > 2 * count:
                 indices, done = waiting.popleft()
                 yield indices, done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while waiting:
+            indices, done = waiting.popleft()
+            yield indices, done.result()
+    finally:  # also when cancelled
+        for _, unwanted in waiting:
+            unwanted.cancel()

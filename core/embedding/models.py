@@ -48,10 +48,14 @@ def fast_dtype() -> str:
     if _torch_has_gpu() and (major := _cuda_major()) is not None:
         return "bfloat16" if major >= 8 else "float32"
     try:
-        flags = set(re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[1].split())
-    except (OSError, TypeError):  # no such file (macOS, Windows), or no such line (arm)
+        return _cpu_dtype(Path("/proc/cpuinfo").read_text())
+    except OSError:  # macOS, Windows
         return "float32"
-    return "bfloat16" if flags & {"avx512_bf16", "amx_bf16"} else "float32"
+
+
+def _cpu_dtype(cpuinfo: str) -> str:
+    flags = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    return "bfloat16" if flags and {"avx512_bf16", "amx_bf16"} & set(flags[1].split()) else "float32"
 
 
 def _torch_has_gpu() -> bool:

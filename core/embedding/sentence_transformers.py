@@ -16,6 +16,7 @@ from core.errors import WorkbenchError
 from core.registry import part
 
 TEXTS_AT_ONCE = 256  # progress is told this often
+OTHER_FORMATS = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot"]  # the same weights again
 
 
 @part("encoder")
@@ -78,22 +79,25 @@ class SentenceTransformers(PartConfig):
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+        where = "embedding.model"
         try:
             return Path(snapshot_download(self.model, local_files_only=True))
         except HFValidationError:
-            raise WorkbenchError(f"There is no folder '{self.model}', and it is not a name of the Hugging Face hub.",
-                                 where="embedding.model", todo="Give an existing folder, or a name like owner/model.") from None  # fmt: skip
+            what = f"'{self.model}' is neither a folder nor a name of the Hugging Face hub."
+            todo = "Give an existing folder, or a name like owner/model."
+            raise WorkbenchError(what, where=where, todo=todo) from None
         except LocalEntryNotFoundError:
             if not self.download:
-                raise WorkbenchError(f"The model '{self.model}' is not on this machine.", where="embedding.model",
-                                     todo="Turn on embedding.download to fetch it, or give a local folder.") from None  # fmt: skip
+                todo = "Turn on embedding.download to fetch it, or give a local folder."
+                raise WorkbenchError(
+                    f"The model '{self.model}' is not on this machine.", where=where, todo=todo
+                ) from None
         try:
-            return Path(
-                snapshot_download(self.model, ignore_patterns=["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot"])
-            )
+            return Path(snapshot_download(self.model, ignore_patterns=OTHER_FORMATS))
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            raise WorkbenchError(f"The model '{self.model}' could not be fetched: {error}", where="embedding.model",
-                                 todo="Check its name and the network, or copy it here and give its folder.") from None  # fmt: skip
+            what = f"The model '{self.model}' could not be fetched: {error}"
+            todo = "Check its name and the network, or copy it to this machine and give its folder."
+            raise WorkbenchError(what, where=where, todo=todo) from None
 
 
 class Encoder:

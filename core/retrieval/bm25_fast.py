@@ -8,11 +8,10 @@ from core.config import knob
 from core.records import Candidates
 from core.registry import part
 from core.retrieval.tokens import Lexical, Tokens
-from core.retrieval.top import inverse, pack, unpack
+from core.retrieval.top import best
 
 Variant = Literal["lucene", "robertson", "atire", "bm25l", "bm25+"]
-_BLOCK = 4_000_000  # matched (query, chunk) pairs ranked at a time: some 100 MB
-_POSITIVE = 1 << 32  # the smallest packed key of a score above 0
+_BLOCK = 2_000_000  # scores ranked at a time: 8 MB, and some more for sorting
 
 
 @part("sparse")
@@ -39,7 +38,6 @@ class BM25S(Lexical):
                         ge=0.0, le=2.0, step=0.05)  # fmt: skip
 
     def build(self, tokens: Tokens) -> "BM25Searcher":
-        import scipy.sparse as sparse
         from bm25s import scoring
 
         start, text, count = tokens.postings
@@ -53,8 +51,7 @@ class BM25S(Lexical):
         if self.variant in ("bm25l", "bm25+"):  # these score a chunk without the term, too
             absent = idf * frequency_part(0, mean, **knobs)
             scores -= np.repeat(absent, document_frequency)
-        shape = (len(document_frequency), len(tokens))
-        return BM25Searcher(sparse.csr_array((scores, text, start), shape=shape), absent, tokens)
+        return BM25Searcher(tokens, scores, absent)
 
     def _idf(self, document_frequency: np.ndarray, num_texts: int) -> np.ndarray:
         from bm25s import scoring
@@ -73,54 +70,47 @@ def _floored_idf(document_frequency: np.ndarray, num_texts: int) -> np.ndarray:
 
 
 class BM25Searcher:
-    """Term scores [num_terms, num_chunks], sparse float64, and what each absent term adds (0 for most variants)."""
+    """The score that each term gives to each chunk it stands in, and what an absent term gives (0 for most variants)."""
 
-    def __init__(self, term_scores, absent: np.ndarray, tokens: Tokens) -> None:
-        self._term_scores, self._absent, self._number = term_scores, absent, tokens.term_number
+    def __init__(self, tokens: Tokens, scores: np.ndarray, absent: np.ndarray) -> None:
+        self._number, self._num_chunks = tokens.term_number, len(tokens)
+        self._start, self._chunk, _ = tokens.postings
+        self._score, self._absent = scores, absent
 
     def scores(self, queries: Tokens) -> np.ndarray:
         """Every chunk's score for every query [num_queries, num_chunks] float64."""
-        counts = self._counts(queries)
-        return (counts @ self._term_scores).toarray() + (counts @ self._absent)[:, None]
+        rows = [self._row(terms) + self._offset(terms) for terms in self._terms(queries)]
+        return np.array(rows).reshape(len(queries), self._num_chunks)
 
     def search(self, queries: Tokens, depth: int, tie_order: np.ndarray | None = None) -> Candidates:
         """The best `depth` chunks of each query; chunks that share no scoring term with it are left out."""
-        num_queries, num_chunks = len(queries), self._term_scores.shape[1]
-        depth = min(depth, num_chunks)
-        if tie_order is None:
-            tie_order = np.arange(num_chunks, dtype=np.int32)
-        counts = self._counts(queries)
-        always = counts @ self._absent
-        keys = np.full((num_queries, depth), -1, np.int64)  # below every key of a positive score
-        matches = np.concatenate([[0], np.cumsum(counts.astype(bool) @ np.diff(self._term_scores.indptr))])
-        first = 0
-        while first < num_queries:
-            last = max(first + 1, int(np.searchsorted(matches, matches[first] + _BLOCK, side="right")) - 1)
-            scored = counts[first:last] @ self._term_scores
-            block = pack(scored.data.astype(np.float32), tie_order[scored.indices])
-            for row, (low, high) in enumerate(zip(scored.indptr[:-1], scored.indptr[1:], strict=True), first):
-                _keep_best(block[low:high], keys[row])
-            first = last
-        found, position = unpack(keys)
-        ranked = keys >= _POSITIVE
-        chunk = inverse(tie_order)[np.where(ranked, position, 0)]
-        total = found + always[:, None].astype(np.float32)
-        return Candidates(np.where(ranked, chunk, np.int32(-1)), np.where(ranked, total, np.float32(np.nan)))
+        asked = self._terms(queries)
+        step = max(1, _BLOCK // max(self._num_chunks, 1))
+        found = []
+        for first in range(0, max(len(asked), 1), step):
+            block = np.zeros((len(asked[first : first + step]), self._num_chunks), np.float32)
+            for row, terms in zip(block, asked[first : first + step], strict=True):
+                row[:] = self._row(terms)
+            found.append(best(block, depth, tie_order, above=0))
+        offsets = np.array([self._offset(terms) for terms in asked], np.float32)[:, None]
+        return Candidates(np.concatenate([f.chunk for f in found]), np.concatenate([f.score for f in found]) + offsets)
 
-    def _counts(self, queries: Tokens):
-        """How often each query holds each term of the chunks [num_queries, num_terms], sparse."""
-        import scipy.sparse as sparse
+    def _terms(self, queries: Tokens) -> list[list[tuple[int, int]]]:
+        """The (term, count) of each query that stand in some chunk."""
+        number = [self._number.get(term, -1) for term in queries.vocabulary]
+        terms = [number[term] for term in queries.term.tolist()]
+        pairs = list(zip(terms, queries.count.tolist(), strict=True))
+        start = queries.start.tolist()
+        return [[pair for pair in pairs[a:b] if pair[0] >= 0] for a, b in zip(start[:-1], start[1:], strict=True)]
 
-        number = np.array([self._number.get(term, -1) for term in queries.vocabulary], np.int32)
-        term = number[queries.term] if len(number) else queries.term
-        known = term >= 0
-        start = np.concatenate([[0], np.cumsum(known)])[queries.start]
-        shape = (len(queries), self._term_scores.shape[0])
-        return sparse.csr_array((queries.count[known].astype(np.float64), term[known], start), shape=shape)
+    def _row(self, terms: list[tuple[int, int]]) -> np.ndarray:
+        """Scores of all chunks [num_chunks] float64, without what absent terms give."""
+        if not terms:
+            return np.zeros(self._num_chunks)
+        parts = [slice(self._start[term], self._start[term + 1]) for term, _ in terms]
+        chunk = np.concatenate([self._chunk[part_] for part_ in parts])
+        score = np.concatenate([self._score[part_] * count for part_, (_, count) in zip(parts, terms, strict=True)])
+        return np.bincount(chunk, score, minlength=self._num_chunks)
 
-
-def _keep_best(keys: np.ndarray, out: np.ndarray) -> None:
-    """Writes the largest keys into `out`, largest first; what is left of `out` stays as it is."""
-    if len(keys) > len(out):
-        keys = np.partition(keys, len(keys) - len(out))[len(keys) - len(out) :]
-    out[: len(keys)] = np.sort(keys)[::-1]
+    def _offset(self, terms: list[tuple[int, int]]) -> float:
+        return sum(self._absent[term] * count for term, count in terms)

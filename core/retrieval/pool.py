@@ -28,6 +28,12 @@ class Pool:
     def __len__(self) -> int:
         return len(self.chunk)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays, with what is remembered: two float64 columns a retriever, and the pads."""
+        cells = self.chunk.size
+        return cells * (4 + len(self.score) * (4 + 4 + 8) + 4)
+
     def once(self, key: Any, compute: Callable[[], Any], of: Any = None) -> Any:
         """compute(), remembered with the pool: what does not depend on the knob being dragged.
 

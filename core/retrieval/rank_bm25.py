@@ -56,6 +56,6 @@ class OkapiSearcher:
         score = np.full((len(queries), depth), np.nan, np.float32)
         for row in range(len(queries) if self._okapi else 0):
             values = self._okapi.get_scores(queries.words(row)).astype(np.float32)
-            found = best(np.where(values > 0, values, np.float32(-np.inf))[None], depth, tie_order)
+            found = best(values[None], depth, tie_order, above=0)
             chunk[row], score[row] = found.chunk[0], found.score[0]
         return Candidates(chunk, score)

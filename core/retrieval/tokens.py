@@ -13,8 +13,8 @@ from core.config import PartConfig, knob
 class Postings(NamedTuple):
     """The same counts by term: term t occurs count[i] times in text[i], for start[t] <= i < start[t + 1]."""
 
-    start: np.ndarray  # [num_terms + 1] int32
-    text: np.ndarray  # [num_counts] int32
+    start: np.ndarray  # [num_terms + 1] int64
+    text: np.ndarray  # [num_counts] int64, which np.bincount takes without a copy
     count: np.ndarray  # [num_counts] float64
 
 
@@ -43,8 +43,8 @@ class Tokens:
     def postings(self) -> Postings:
         by_term = np.argsort(self.term, kind="stable")
         start = np.concatenate([[0], np.cumsum(np.bincount(self.term, minlength=len(self.vocabulary)))])
-        text = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.start))
-        return Postings(start.astype(np.int32), text[by_term], self.count[by_term].astype(np.float64))
+        text = np.repeat(np.arange(len(self)), np.diff(self.start))
+        return Postings(start.astype(np.int64), text[by_term], self.count[by_term].astype(np.float64))
 
     @cached_property
     def term_number(self) -> dict[str, int]:

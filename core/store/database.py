@@ -112,17 +112,16 @@ class Store:
             if reason := self._outdated():
                 return self._remake(reason)
             folded = 0
-            while ids := self._news():
-                for batch in self._prepare(self._next(ids)):
-                    try:
-                        with self._locked("folding in what is new", seconds):
-                            with self._connected(read_only=False) as connection:
-                                self._insert(connection, batch)
-                            new = {record.id for record in batch.records}
-                            self._seen = Seen(self._stamp(), self._seen.folded | new, self._seen.meta)
-                    except Damaged as error:
-                        return self._remake(f"it was damaged ({error.what})")
-                    folded += len(batch.records)
+            for batch, _ in self._batches(self._news()):  # of now: what comes meanwhile could keep it here for ever
+                try:
+                    with self._locked("folding in what is new", seconds):
+                        with self._connected(read_only=False) as connection:
+                            self._insert(connection, batch)
+                        new = {record.id for record in batch.records}
+                        self._seen = Seen(self._stamp(), self._seen.folded | new, self._seen.meta)
+                except Damaged as error:
+                    return self._remake(f"it was damaged ({error.what})")
+                folded += len(batch.records)
             return folded
 
     def rebuild(self) -> Generator[Progress, None, int]:
@@ -357,18 +356,15 @@ class Store:
         temporary = self.home / f"{self.path.name}.{new_id()}.rebuild"
         meta = {"schema": str(tables.SCHEMA), "derive_version": self._derive_version if self._derive else ""}
         self._unfoldable.clear()
-        ids, done, folded = list(self.journal.listing()), 0, set()
+        ids, folded = list(self.journal.listing()), set()
         try:
             with duckdb.connect(str(temporary)) as connection:
                 for statement in tables.creation(meta):
                     connection.execute(statement)
-                while done < len(ids):
+                for batch, done in self._batches(ids):
+                    self._insert(connection, batch)
+                    folded |= {record.id for record in batch.records}
                     yield Progress(done, len(ids), "Rebuilding the database")
-                    records = self._next(ids[done:])
-                    for batch in self._prepare(records):
-                        self._insert(connection, batch)
-                        folded |= {record.id for record in batch.records}
-                    done = ids.index(records[-1].id, done) + 1 if records else len(ids)
             with self._locked("swapping in a new database", WRITE_WAIT_S):
                 for part in self._files()[1:]:  # the old log first: it does not belong to the new file
                     part.unlink()
@@ -392,18 +388,18 @@ class Store:
         return [id for id, entry in self.journal.listing().items()
                 if id not in folded and not (id in bad and bad[id] == _changed_ns(entry.path))]  # fmt: skip
 
-    def _next(self, ids: Sequence[str]) -> list[Record]:
-        """The first records of these, as many as make one transaction."""
+    def _batches(self, ids: Sequence[str]) -> Iterator[tuple[Batch, int]]:
+        """These records, as many at once as make one transaction, each with how many of the ids are dealt with."""
         records, size, listing = [], 0, self.journal.listing()
-        for path in (listing[id].path for id in ids if id in listing):
+        for done, path in enumerate((listing[id].path for id in ids), 1):
             if record := self.journal.load(path):
                 records.append(record)
                 size += path.stat().st_size
             else:
                 self._skip(path, self.journal.damaged[str(path)])
-            if len(records) >= BATCH_RECORDS or size >= BATCH_BYTES:
-                break
-        return records
+            if len(records) >= BATCH_RECORDS or size >= BATCH_BYTES or done == len(ids):
+                yield from ((batch, done) for batch in self._prepare(records))
+                records, size = [], 0
 
     def _skip(self, path: Path, reason: str) -> None:
         id = path.name.split(".")[0]

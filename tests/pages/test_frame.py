@@ -152,7 +152,7 @@ def test_a_draft_of_another_part_brings_its_own_knobs():
 
 def test_presets_change_the_fusion_and_what_the_form_shows():
     app = recipe_page()
-    next(b for b in app.button if b.label == "BM25").click().run()
+    app.segmented_control(key="current/preset").set_value("sparse_only").run()
     assert recipe(app).fusion.part == "sparse_only"
     assert next(s for s in app.selectbox if s.key == "current/fusion.part").value == "sparse_only"
 

@@ -7,6 +7,7 @@ from core.chunking.chunk import (
     gold_spans,
     longer_than,
     size_bins,
+    spans_of,
     summarize,
     tokens_repeated,
 )
@@ -45,6 +46,7 @@ def test_columns_texts_and_token_counts():
     assert chunks.texts(DOCUMENTS) == ["one two three four five six seve", "n eight nine ten",
                                        "aa bb cc dd ee ff gg hh", "ii jj kk ll mm nn"]  # fmt: skip
     assert chunks.tokens.tolist() == [8, 5, 8, 6]
+    assert spans_of(chunks, 0) == [(0, 32), (32, 48)] and spans_of(chunks, 1) == []
 
 
 def test_no_documents_and_empty_documents():

@@ -31,7 +31,12 @@ def test_a_recipe_comes_from_yaml_and_settings_over_it(tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_text("chunking: {part: recursive, size_tokens: 100}\nseed: 3\n")
     config = recipe(config=file, set=["chunking.size_tokens=50", "fusion.part=rrf"], dataset="xquad-en")
-    assert (config.chunking.size_tokens, config.seed, config.fusion.part, config.corpus.dataset) == (50, 3, "rrf", "xquad-en")
+    assert (config.chunking.size_tokens, config.seed, config.fusion.part, config.corpus.dataset) == (
+        50,
+        3,
+        "rrf",
+        "xquad-en",
+    )
 
 
 @pytest.mark.parametrize("content", ["- a\n- b\n", "chunking: [", b"\xff\xfe\x00"])

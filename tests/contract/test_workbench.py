@@ -1,0 +1,175 @@
+"""The verbs on a small corpus of own documents: cached stages, trials, comparison, search; and the same on the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.pipeline import drain
+from core.workbench import METRICS, Workbench
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = {
+    "tea.txt": "Green tea is steeped at eighty degrees. Black tea takes boiling water.\n\nOolong lies between the two in oxidation.",
+    "bread.md": "# Bread\n\nA sourdough starter is fed with flour and water every day.\n\nRye flour makes the crumb dense and moist.",
+    "cheese.txt": "Rennet curdles the milk. Blue cheese is pierced with needles so that mould can breathe inside the wheel.",
+}
+QUESTIONS = """id,question,document,answer
+q1,How hot should the water for green tea be?,tea.txt,steeped at eighty degrees
+q2,What does a starter live on?,bread.md,fed with flour and water
+q3,Why are holes made in blue cheese?,cheese.txt,so that mould can breathe
+q4,What coagulates milk?,cheese.txt,Rennet curdles the milk
+"""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    questions = home / "questions.csv"
+    questions.write_text(QUESTIONS)
+    workbench = Workbench(home)
+    statuses = drain(
+        workbench.library.ingest("kitchen", [(name, text.encode()) for name, text in TEXTS.items()], questions)
+    )
+    assert [status.status for status in statuses] == ["ok"] * len(statuses), statuses
+    return workbench
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return with_settings(TrialConfig(), {"corpus.dataset": "kitchen", "chunking.part": "sentence", "chunking.size_tokens": 24,
+                                         "retrieval.top_k": 10, "evaluation.k": 3})  # fmt: skip
+
+
+def test_evaluation_measures_every_question_with_an_interval(bench, recipe):
+    result = bench.evaluate(recipe)
+    assert set(result.values) == set(METRICS)
+    for name, values in result.values.items():
+        assert values.shape == (4,) and not np.isnan(values).any(), name
+        assert result.intervals[name].low <= result.intervals[name].mean <= result.intervals[name].high
+    assert result.intervals["hit"].mean >= 0.75  # the questions are easy; a broken pipeline finds far less
+
+
+def test_a_second_evaluation_comes_from_cached_stages_and_is_the_same(bench, recipe):
+    bench.evaluate(recipe)
+    again = bench.evaluate(recipe)
+    assert all(again.trace.cached[stage] for stage in ("corpus", "chunks", "sparse", "dense"))
+    fresh = Workbench(bench.home).evaluate(recipe)  # another process would read the same from disk
+    assert all(fresh.trace.cached[stage] for stage in ("chunks", "sparse", "dense"))
+    for name in METRICS:
+        np.testing.assert_array_equal(again.values[name], fresh.values[name])
+
+
+def test_a_knob_recomputes_its_stage_and_nothing_above(bench, recipe):
+    bench.evaluate(recipe)
+    moved = bench.evaluate(with_settings(recipe, {"sparse.k1": 0.7}))
+    assert moved.trace.cached["dense"] and moved.trace.cached["chunks"] and not moved.trace.cached["sparse"]
+    cut = bench.evaluate(with_settings(recipe, {"chunking.size_tokens": 16}))
+    assert cut.trace.cached["corpus"] and not cut.trace.cached["chunks"] and not cut.trace.cached["dense"]
+
+
+def test_a_trial_keeps_rankings_from_which_the_same_metrics_follow(bench, recipe):
+    live = bench.evaluate(recipe)
+    trial = drain(bench.run(recipe))
+    for name in METRICS:
+        kept = bench.trial_values(trial, name)
+        np.testing.assert_allclose([kept[q.id] for q in live.corpus.queries], live.values[name], atol=1e-12)
+    row = next(row for row in bench.trials() if row["id"] == trial)
+    assert row["metrics"]["ndcg_linear@3"] == pytest.approx(live.intervals["ndcg_linear"].mean) and row["measured"] == 4
+    record = bench.show(trial[-8:])
+    assert record["config"] == recipe.model_dump(mode="json") and record["status"] == "ok"
+    assert len(record["latency_ms"]["total"]) == 4 and record["costs"]["chunks"] == len(
+        drain(bench.pipeline.chunks(recipe, live.corpus))
+    )
+
+
+def test_the_same_recipe_again_is_a_new_repeat(bench, recipe):
+    first, second = drain(bench.run(recipe)), drain(bench.run(recipe))
+    assert first != second
+    assert bench.compare(first, second)["difference"] == 0
+
+
+def test_compare_is_paired_and_says_b_minus_a(bench, recipe):
+    good, bad = (
+        drain(bench.run(recipe)),
+        drain(bench.run(with_settings(recipe, {"fusion.part": "sparse_only", "retrieval.top_k": 1}))),
+    )
+    result = bench.compare(good, bad, "recall")
+    values = [bench.trial_values(t, "recall", 3) for t in (good, bad)]
+    assert result["difference"] == pytest.approx(np.mean(list(values[1].values())) - np.mean(list(values[0].values())))
+    assert result["n"] == 4 and 0 < result["p"] <= 1
+
+
+def test_search_gives_spans_of_the_source(bench, recipe):
+    hits = bench.search(recipe, "needles in blue cheese")
+    assert hits[0].document_id.startswith("cheese")
+    documents = {d.id: d for d in bench.corpus(recipe).documents}
+    for hit in hits:
+        assert hit.text == documents[hit.document_id].text[hit.start : hit.end]
+        assert set(hit.scores) <= {"sparse", "dense"}
+    with pytest.raises(WorkbenchError, match="empty"):
+        bench.search(recipe, "  ")
+
+
+def test_the_table_by_question_names_winners_against_the_baseline(bench, recipe):
+    current, baseline = bench.evaluate(recipe), bench.evaluate(with_settings(recipe, {"retrieval.top_k": 1}))
+    table = bench.by_question(current, baseline, "recall")
+    for row in range(4):
+        change = table["value"][row] - table["baseline"][row]
+        assert table["outcome"][row] == (
+            "won" if change > 0 else "lost" if change < 0 else "missed" if table["rank"][row] is None else "found"
+        )
+    assert all(table["changed"])  # one chunk against ten
+
+
+def test_a_sweep_measures_each_point_once(bench, recipe):
+    grid = {"fusion.weight": [0.0, 0.5, 1.0]}
+    first = drain(bench.sweep(recipe, grid))
+    assert len(set(first)) == 3 and drain(bench.sweep(recipe, grid)) == first
+
+
+def test_failed_runs_are_kept_as_failed(bench, recipe):
+    with pytest.raises(WorkbenchError):
+        drain(bench.run(with_settings(recipe, {"corpus.dataset": "no-such"})))
+    assert bench.trials(1)[0]["status"] == "failed" and "no-such" in bench.trials(1)[0]["reason"]
+
+
+def cli(home, *arguments):
+    return subprocess.run([sys.executable, "-m", "core", *arguments], cwd=ROOT, capture_output=True, text=True,
+                          env={**os.environ, "GROUNDWORK_HOME": str(home), "OMP_NUM_THREADS": "1"})  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [
+    ["datasets"], ["list", "chunker"], ["list", "settings"], ["trials"], ["verify"],
+    ["run", "--dataset", "kitchen", "--set", "fusion.part=sparse_only"],
+    ["search", "sourdough", "--dataset", "kitchen", "--set", "fusion.part=sparse_only"], ["sql", "SELECT count(*) AS n FROM trials"],
+])  # fmt: skip
+def test_json_is_one_document_and_nothing_else(bench, arguments):
+    done = cli(bench.home, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("arguments, code", [
+    (["run", "--dataset", "no-such"], 1), (["run", "--set", "chunking.size_tokens=-5"], 1), (["show", "nothing"], 1),
+    (["sql", "SELECT nonsense"], 1), (["nonsense"], 2), (["compare", "a"], 2), ([], 2),
+])  # fmt: skip
+def test_exit_codes(bench, arguments, code):
+    done = cli(bench.home, *arguments)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr and done.stderr.strip()
+
+
+def test_the_command_line_and_the_page_compute_the_same(bench, recipe):
+    done = cli(bench.home, "run", *bench.arguments(recipe), "--json")
+    trial = json.loads(done.stdout)["id"]
+    live = bench.evaluate(recipe)
+    for name in METRICS:
+        kept = bench.trial_values(trial, name)
+        np.testing.assert_allclose([kept[q.id] for q in live.corpus.queries], live.values[name], atol=1e-12)

@@ -1,0 +1,231 @@
+"""Own documents: what each kind of file gives, what is said of those that give nothing, and that nothing escapes."""
+
+import io
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from core.corpus import own
+from core.corpus.library import Library
+from core.corpus.own import display_name, safe_name
+from core.errors import WorkbenchError
+
+
+def drain(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.fixture
+def library(tmp_path) -> Library:
+    return Library(tmp_path / "home")
+
+
+def docx(body: str = "") -> bytes:
+    from docx import Document
+
+    document, stream = Document(), io.BytesIO()
+    document.add_heading("Title line", 1)
+    document.add_paragraph("First paragraph." + body)
+    table = document.add_table(1, 2)
+    table.cell(0, 0).text, table.cell(0, 1).text = "left", "right"
+    document.add_paragraph("Last paragraph.")
+    document.save(stream)
+    return stream.getvalue()
+
+
+def test_each_kind_of_file_becomes_text(library):
+    markdown = "# Head\r\n\r\nBody é\r\n"
+    html = b"<head><title>T</title><style>x{}</style><script>bad()</script><h1>H</h1><p>one</p><p>two <b>three</b></p>"
+    files = [("a.md", markdown.encode()), ("b.html", html), ("c.docx", docx()), ("d.txt", b"caf\xe9 au lait"),
+             ("e.jsonl", b'{"id": "x", "text": "alpha", "title": "A"}\nbroken\n{"text": "beta"}')]  # fmt: skip
+    found = {status.name: status for status in drain(library.ingest("Mine", files))}
+    assert {status.status for status in found.values()} == {"ok"}
+    assert "Windows-1252" in found["d.txt"].message and "line 2" in found["e.jsonl"].message
+    texts = {document.id: document for document in drain(library.open("mine")).documents}
+    assert texts["a.md"].text == markdown and texts["a.md"].title == "Head", "offsets are those of the source"
+    assert texts["b.html"].text == "H\n\none\n\ntwo three" and texts["b.html"].title == "T"
+    assert texts["c.docx"].text == "# Title line\n\nFirst paragraph.\n\nleft | right\n\nLast paragraph."
+    assert texts["d.txt"].text == "café au lait"
+    assert texts["e.jsonl/x"].text == "alpha" and texts["e.jsonl/3"].text == "beta"
+    status = next(status for status in library.available() if status.kind == "own")
+    assert (status.name, status.title, status.documents) == ("mine", "Mine", 6)
+
+
+def test_pdfs_keep_their_pages_and_unreadable_ones_say_why(library, datasets_root):
+    names = ["pdflatex-4-pages.pdf", "libreoffice-writer-password.pdf", "grayscale-image.pdf"]
+    files = [datasets_root / "pdf" / name for name in names]
+    four, locked, image, corrupt = drain(library.ingest("p", [*files, ("bad.pdf", b"%PDF-1.4\nnothing")]))
+    assert (four.status, four.pages) == ("ok", 4) and four.characters > 10_000
+    assert locked.status == "failed" and "password" in locked.message
+    assert image.status == "skipped" and "OCR" in image.message
+    assert corrupt.status == "failed" and "PDF" in corrupt.message
+    (document,) = drain(library.open("p")).documents
+    assert len(document.pages) == 4 and document.pages[0] == 0
+    assert all(document.text[start - 2 : start] == "\n\n" for start in document.pages[1:])
+    assert list(document.pages) == sorted(document.pages) and document.pages[-1] < len(document.text)
+
+
+@pytest.mark.parametrize(("name", "shown"), [
+    ("../../etc/x.txt", "etc/x.txt"), ("/etc/passwd", "etc/passwd"), ("C:\\a\\..\\b.md", "a/b.md"), ("a\0b\n.txt", "a b .txt"),
+    ("", "unnamed"), ("..", "unnamed"), ("x" * 500 + ".md", "x" * 197 + ".md"), ("\u202egnp.txt", "gnp.txt"),
+])  # fmt: skip
+def test_client_names_are_for_reading_only(name, shown):
+    assert display_name(name) == shown
+
+
+def test_hostile_names_stay_inside_the_collection(library, tmp_path):
+    before = {path for path in tmp_path.parent.rglob("*") if "home" not in path.parts}
+    drain(library.ingest("../../../outside", [("../../etc/x.txt", b"text"), ("/abs/y.txt", b"text y")]))
+    assert {path for path in tmp_path.parent.rglob("*") if "home" not in path.parts} == before
+    files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert files and all("etc" not in str(path.relative_to(tmp_path)) for path in files)
+    assert [document.id for document in drain(library.open("outside")).documents] == ["abs/y.txt", "etc/x.txt"]
+
+
+def test_collection_names():
+    assert safe_name(" My Docs ") == "my-docs" and safe_name("Über uns!") == "über-uns" and safe_name("../a/b") == "a-b"
+    for bad in ("", "...", "///", "!!"):
+        with pytest.raises(WorkbenchError):
+            safe_name(bad)
+
+
+def test_names_of_data_sets_are_taken(library):
+    with pytest.raises(WorkbenchError, match="name of a data set"):
+        drain(library.ingest("MedQuAD", [("a.txt", b"x")]))
+
+
+def test_files_are_replaced_kept_and_removed(library):
+    drain(library.ingest("c", [("a.txt", b"one"), ("b.txt", b"two")]))
+    stamp = library.stamp("c")
+    started = time.monotonic()
+    drain(library.ingest("c", [("a.txt", b"one")]))
+    assert time.monotonic() - started < 0.2, "unchanged content is not parsed again"
+    drain(library.ingest("c", [("a.txt", b"ONE"), ("c.txt", b"three"), ("b.txt", b"")]))
+    assert library.stamp("c") != stamp
+    assert [document.text for document in drain(library.open("c")).documents] == ["ONE", "three"]
+    assert [(s.name, s.status) for s in library.files("c")] == [("a.txt", "ok"), ("b.txt", "skipped"), ("c.txt", "ok")]
+    library.remove("c", "a.txt")
+    assert [document.id for document in drain(library.open("c")).documents] == ["c.txt"]
+    with pytest.raises(WorkbenchError, match="no file"):
+        library.remove("c", "a.txt")
+    library.remove("c")
+    with pytest.raises(WorkbenchError, match="no collection"):
+        library.remove("c")
+    with pytest.raises(WorkbenchError, match="no corpus"):
+        drain(library.open("c"))
+
+
+def test_a_folder_brings_its_files_and_equal_names_get_numbers(library, tmp_path):
+    folder = tmp_path / "in"
+    for name in ("one/a.txt", "two/a.txt", ".hidden.txt", "two/skip.exe"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    found = drain(library.ingest("f", [folder, ("x.txt", b"1"), ("x.txt", b"2"), tmp_path / "gone.txt"]))
+    assert [(status.name, status.status) for status in found] == [
+        ("one/a.txt", "ok"), ("two/a.txt", "ok"), ("two/skip.exe", "skipped"), ("x.txt", "ok"), ("x (2).txt", "ok"),
+        ("gone.txt", "failed")]  # fmt: skip
+
+
+def test_questions_are_matched_and_what_is_not_found_is_said(library):
+    table = (b"id,question,document,answer,answerable\n1,Who came?,a,Ann  came,\n2,What?,B.TXT,,\n"
+             b"3,Where?,nowhere.pdf,x,\n4,When?,a.txt,yesterday,\n5,Why?,,,false\n6,Who left?,,Bob left,\n")  # fmt: skip
+    files = [("a.txt", b"Ann\ncame. Bob left."), ("b.txt", b"Bob left.")]
+    found = drain(library.ingest("q", files, ("my questions.csv", table)))
+    assert found[-1].status == "ok" and "evidence found for 3" in found[-1].message
+    assert "3 > nowhere.pdf" in found[-1].message and "(4)" in found[-1].message
+    corpus = drain(library.open("q"))
+    texts = {document.id: document.text for document in corpus.documents}
+    gold = {
+        query.id: [(one.document_id, texts[one.document_id][one.start : one.end], one.unit) for one in query.gold]
+        for query in corpus.queries
+    }
+    assert gold["1"] == [("a.txt", "Ann\ncame", 0)] and gold["2"] == [("b.txt", "Bob left.", 0)]
+    assert gold["6"] == [("a.txt", "Bob left", 0), ("b.txt", "Bob left", 0)], "each occurrence is an alternative"
+    assert [query.id for query in corpus.queries if not query.answerable] == ["5"]
+    drain(library.ingest("q", [("c.txt", b"It was yesterday."), ("nowhere.pdf.txt", b"x")]))
+    found = {query.id for query in drain(library.open("q")).queries if query.gold}
+    assert found == {"1", "2", "3", "6"}, "documents may join later; 4 names a document that does not hold its answer"
+
+
+def test_questions_as_squad_jsonl_and_beir(library, tmp_path):
+    files = [("a.txt", b"Bob stayed. Then Bob left.")]
+    squad = {"data": [{"title": "no such", "paragraphs": [{"context": "Then Bob left.", "qas": [
+        {"id": "s", "question": "Who left?", "answers": [{"text": "Bob", "answer_start": 5}]}]}]}]}  # fmt: skip
+    drain(library.ingest("q", files, ("q.json", json.dumps(squad).encode())))
+    (gold,) = drain(library.open("q")).queries[0].gold
+    assert (gold.start, gold.end) == (17, 20), "the occurrence inside the question's own passage"
+    row = {"question": "Who?", "document": "a.txt", "answers": ["Bob left", "Bob stayed"], "level": "easy"}
+    drain(library.ingest("q", [], ("q.jsonl", json.dumps(row).encode())))
+    (query,) = drain(library.open("q")).queries
+    assert len(query.gold) == 2 and {gold.unit for gold in query.gold} == {0} and query.group == "easy"
+    folder = tmp_path / "beir"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "queries.jsonl").write_text('{"_id": "1", "text": "bob?"}')
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n1\ta\t2\n")
+    drain(library.ingest("q", [], folder))
+    (query,) = drain(library.open("q")).queries
+    assert (query.gold[0].document_id, query.gold[0].grade, query.gold[0].end) == ("a.txt", 2, 26)
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("q.xlsx", b"x"), ("q.csv", b""), ("q.csv", b"id,question\n"), ("q.json", b"{"), ("q.json", b'{"data": [7]}'),
+    ("q.jsonl", b"x\ny\n"),
+])  # fmt: skip
+def test_bad_questions_are_refused_and_the_old_ones_stay(library, name, content):
+    drain(library.ingest("q", [("a.txt", b"text")], ("q.csv", b"id,question,answer\n1,Which?,text\n")))
+    (status,) = drain(library.ingest("q", [], (name, content)))
+    assert status.status == "failed" and status.message
+    assert len(drain(library.open("q")).queries) == 1
+    assert not [path for path in own.folder(library.home, "q").iterdir() if path.name.startswith("questions.")]
+
+
+def test_bombs_depth_and_binaries_hurt_nobody(library):
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", b"<a/>" * (3 << 20))
+    files = [("bomb.docx", bomb.getvalue()), ("not.docx", b"PK\x03\x04 no"), ("deep.html", b"<div>" * 1_500 + b"x"),
+             ("data.txt", b"\x00\x01\x02" * 100), ("nothing.html", b"<script>x</script>"),
+             ("lone.jsonl", b'{"text": "a\\ud800b"}')]  # fmt: skip
+    found = {status.name: status for status in drain(library.ingest("b", files))}
+    assert found["bomb.docx"].status == "failed" and "refused" in found["bomb.docx"].message
+    assert found["not.docx"].status == "failed" and found["data.txt"].status == "skipped"
+    assert found["nothing.html"].message == "holds no text" and found["deep.html"].status in ("ok", "failed")
+    texts = {document.id: document.text for document in drain(library.open("b")).documents}
+    assert texts["lone.jsonl/1"] == "a\ufffdb"
+
+
+def test_limits_of_time_and_memory_stop_the_parser_and_say_so(library, monkeypatch):
+    monkeypatch.setattr(own, "WALL_S", 0)
+    (status,) = drain(library.ingest("l", [("a.html", b"<p>x</p>")]))
+    assert status.status == "failed" and "within" in status.message
+    monkeypatch.undo()
+    if os.uname().sysname == "Linux":
+        monkeypatch.setattr(own, "MEMORY_MB", 120)
+        (status,) = drain(library.ingest("l", [("big.txt", b"word " * (20 << 20))]))
+        assert status.status == "failed" and status.message
+    monkeypatch.undo()
+    assert drain(library.ingest("l", [("a.html", b"<p>x</p>")]))[0].status == "ok"
+
+
+def test_stopping_keeps_what_was_read_and_leaves_no_debris(library):
+    steps = library.ingest("s", [("a.txt", b"one"), ("b.txt", b"two")])
+    while next(steps).message != "Reading b.txt":
+        pass
+    steps.close()
+    assert [document.id for document in drain(library.open("s")).documents] == ["a.txt"]
+    folder: Path = own.folder(library.home, "s") / "files"
+    assert {path.name.split(".", 1)[1] for path in folder.iterdir()} == {"status.json", "parsed.json", "source.txt"}
+
+
+def test_a_collection_whose_files_all_failed_says_why(library):
+    drain(library.ingest("x", [("bad.pdf", b"no")]))
+    with pytest.raises(WorkbenchError, match=r"no documents.*bad\.pdf"):
+        drain(library.open("x"))

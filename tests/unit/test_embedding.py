@@ -1,0 +1,153 @@
+"""The bundled encoder: what its vectors may depend on, and what must not disturb it."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from core.embedding import models
+from core.embedding.minilm import MiniLM, _head, _pieces
+from core.errors import WorkbenchError
+
+TEXTS = [
+    "",
+    " ",
+    "a",
+    "What is nDCG?",
+    "\ud800 lone",
+    "naïve café 東京 😀",
+    "word " * 400,
+    "x" * 300,
+    "\x00\ufffd\u200b",
+]
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def encoder(request):
+    return MiniLM(dtype=request.param).load()
+
+
+def vectors_of(encoder, texts):
+    out = np.full((len(texts), encoder.dim), np.nan, np.float32)
+    for indices, vectors in encoder.encode(texts):
+        assert vectors.dtype == np.float32
+        out[indices] = vectors
+    return out
+
+
+def test_every_text_gets_a_finite_unit_vector(encoder):
+    vectors = vectors_of(encoder, TEXTS)
+    assert np.isfinite(vectors).all()
+    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-5
+
+
+def test_neither_order_nor_company_changes_a_vector(encoder):
+    texts = [*TEXTS, *(f"{'filler ' * (i % 40)} text number {i}" for i in range(150))]
+    together, backwards = vectors_of(encoder, texts), vectors_of(encoder, texts[::-1])[::-1]
+    alone = np.concatenate([vectors_of(encoder, [text]) for text in texts[:12]])
+    assert (together * backwards).sum(1).min() > 0.9999
+    assert (together[:12] * alone).sum(1).min() > 0.9999
+    assert (together[9] * together[10]).sum() < 0.999, "different texts must stay different"
+
+
+def test_only_the_head_of_a_long_text_is_read(encoder):
+    head = " ".join(f"word{i}" for i in range(300))
+    long = head + " and then something else entirely" * 300_000  # 10 MB
+    assert len(long) > 9_000_000
+    a, b = vectors_of(encoder, [head, long])
+    assert a @ b > 0.9999
+
+
+def test_the_shortcut_for_long_texts_gives_the_ids_of_the_whole_text():
+    encoder = MiniLM().load()
+    # words of over 100 characters are one token each, so the usual head holds too few tokens
+    for text in ("y" * 150 + " ") * 600, "a b " * 3000, "no-space" * 2000, " " * 5000 + "end", "one two":
+        whole = encoder._tokenizer.encode(text).ids
+        expected = whole if len(whole) <= 256 else whole[:255] + whole[-1:]
+        assert encoder._token_ids([text])[0].tolist() == expected
+
+
+def test_pieces_and_head_cut_at_spaces_only():
+    text = "alpha beta " * 5000
+    pieces = list(_pieces(text))
+    assert "".join(piece for _, piece in pieces) == text and len(pieces) > 2
+    assert all(text[start:].startswith(piece) and (start == 0 or text[start] == " ") for start, piece in pieces)
+    assert _head("alpha beta gamma", 8) == "alpha" and _head("alphabet", 3) == "alphabet" and _head("a", 3) == "a"
+
+
+def test_token_offsets_of_a_megabyte():
+    text = "The quick brown fox, 1234 unbelievable. " * 25_000
+    (offsets,) = MiniLM().load().token_offsets([text])
+    assert offsets.dtype == np.int32 and offsets.shape[1] == 2
+    assert (np.diff(offsets[:, 0]) > 0).all() and (offsets[:, 0] < offsets[:, 1]).all()
+    assert len(offsets) % 25_000 == 0, "the same sentence has the same tokens wherever it stands"
+
+
+def test_threads_that_load_at_once_get_one_encoder_with_one_model():
+    part, found, start = MiniLM(max_tokens=64), [], threading.Barrier(4)
+
+    def load():
+        start.wait()
+        encoder = part.load()
+        found.append((encoder, encoder._load()))
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert len({id(encoder) for encoder, _ in found}) == len({id(model) for _, model in found}) == 1
+
+
+def test_encoding_leaves_the_thread_count_of_others_alone():
+    import torch
+
+    encoder, before, seen = MiniLM().load(), torch.get_num_threads(), []
+    vectors_of(encoder, ["some words " * 100] * 30)
+    fresh = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    fresh.start()
+    fresh.join()
+    assert torch.get_num_threads() == before and seen == [before]
+
+
+def test_identity_changes_with_what_changes_vectors_and_with_nothing_else():
+    identities = {MiniLM(dtype=d, max_tokens=n).identity() for d in ("float32", "bfloat16") for n in (128, 256)}
+    assert len(identities) == 4
+    assert MiniLM().identity() == MiniLM(dtype=models.fast_dtype()).identity()
+
+
+def test_identity_offsets_and_device_import_no_torch():
+    code = """
+import sys
+from core.embedding.minilm import MiniLM
+part = MiniLM()
+part.identity(); part.load().token_offsets(["a text"]); print(part.device())
+assert not {"torch", "transformers", "sentence_transformers"} & set(sys.modules)
+list(part.load().encode(["a text"]))
+assert "torch" in sys.modules and not {"transformers", "sentence_transformers"} & set(sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+
+
+def test_bfloat16_only_where_the_processor_multiplies_it():
+    assert models._cpu_dtype("flags\t\t: fpu avx512f avx512_bf16 sse\n") == "bfloat16"
+    assert models._cpu_dtype("flags\t\t: fpu amx_bf16\n") == "bfloat16"
+    assert models._cpu_dtype("flags\t\t: fpu avx2 avx512f avx512_vnni\n") == "float32"
+    assert models._cpu_dtype("Features\t: fp asimd bf16\n") == "float32"
+
+
+def test_a_model_that_is_not_here_says_what_to_do(tmp_path, monkeypatch):
+    from core.embedding.sentence_transformers import SentenceTransformers
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(WorkbenchError) as error:
+        SentenceTransformers(model="owner/absent").identity()
+    assert "download" in error.value.todo and "owner/absent" in error.value.what
+    with pytest.raises(WorkbenchError) as error:
+        SentenceTransformers(model="/no such folder").identity()
+    assert "folder" in error.value.todo
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(WorkbenchError) as error:
+        SentenceTransformers(model="owner/absent", download=True).identity()
+    assert "network" in error.value.todo
