@@ -5,6 +5,7 @@ keeps its second recipe under a name of its own. What differs from the defaults 
 shared, reloaded and carried from page to page. Widgets never own a setting: they show the recipe and change it.
 """
 
+import gc
 import json
 from typing import Any
 
@@ -24,7 +25,9 @@ def workbench():
     """The one Workbench of this process; sessions share its caches and models."""
     from core.workbench import Workbench
 
-    return Workbench()
+    workbench = Workbench()
+    gc.freeze()  # what is loaded by now lives as long as the process: no collection need look at it again
+    return workbench
 
 
 @st.cache_resource(show_spinner=False)

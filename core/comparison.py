@@ -85,7 +85,7 @@ class Trial:
             changed = [f"{_words(k)} {show_value(v)}" for k, v in value.items() if k not in named and usual.get(k) != v]
             if changed or stage in ("corpus", "chunking", "fusion") or part != _usual(stage).get("part", ""):
                 head = " ".join(str(value[k]) for k in ("dataset", "part", "size_tokens") if k in value)
-                words[stage] = ", ".join(filter(None, [_words(head), *changed]))
+                words[stage] = ", ".join(filter(None, [_words(head) if part else head, *changed]))
         return words
 
     @property
@@ -152,7 +152,9 @@ def sweeps(found: Iterable[Trial]) -> dict[str, str]:
             members[trial.sweep].append(trial)
     names = {}
     for sweep, of in members.items():
-        varied = list(map(setting_name, differing(of)))
+        different = differing(of)
+        parts = {name.split(".")[0] for name in different if name.endswith(".part")}  # their knobs differ with them
+        varied = [setting_name(name) for name in different if name.endswith(".part") or name.split(".")[0] not in parts]
         what = " × ".join(varied[:3]) + f" and {len(varied) - 3} more" * (len(varied) > 3) or "one recipe"
         names[sweep] = f"{what}, {len(of):,} trial{'s' * (len(of) != 1)}"
     count = Counter(names.values())
@@ -222,6 +224,19 @@ def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: st
     rows = [(key[1], first[key], second[key], second[key] - first[key]) for key in first if key in second]
     rows = sorted((row for row in rows if row[3] == row[3]), key=lambda row: -abs(row[3]))
     return {name: [row[i] for row in rows] for i, name in enumerate(("question", "reference", "value", "change"))}
+
+
+def rows(result: Comparison, names: dict[str, str]) -> list[dict[str, Any]]:
+    """The comparison as a table of one row a trial. names: trial id -> what to call it."""
+    table = []
+    for row in result.rows:
+        p = row.paired or Paired(*[None] * 11)
+        table.append({
+            "Trial": names[row.trial.id], "Verdict": result.verdict(row), "Mean": row.mean, "Reference": row.reference_mean,
+            "Difference": p.difference, "Low": p.low, "High": p.high, "p": p.p, "p (Holm)": row.p_holm, "Effect size": p.effect_size,
+            "Won": p.wins, "Lost": p.losses, "Tied": p.ties, "n": p.n or 0,
+        })  # fmt: skip
+    return table
 
 
 @cache

@@ -47,7 +47,7 @@ def documents_tab(corpus: Corpus) -> None:
         shown = [i for i, d in enumerate(corpus.documents) if matches(d, words) and source in (None, d.source)]
         cards.status_strip([f"{len(shown):,} of {len(corpus.documents):,} documents"])
         picked = st.dataframe(
-            table.iloc[shown], hide_index=True, height=560, on_select="rerun", selection_mode="single-row",
+            table.iloc[shown], hide_index=True, height=560 if len(shown) > 14 else "content", on_select="rerun", selection_mode="single-row",
             key=f"documents/{corpus.name}/{words}/{source}", column_order=["Document", "Characters", "Questions"] + ["Source"] * (len(sources) > 1),
             column_config={"Document": st.column_config.TextColumn(width=230),
                            "Characters": st.column_config.NumberColumn(format="localized", width="small"),
@@ -70,12 +70,12 @@ def matches(document: Document, words: str) -> bool:
 
 def document_panel(corpus: Corpus, document: Document, asked: list[int]) -> None:
     st.subheader(cards.plain(document.title or document.id), anchor=False)
-    pages = f"{len(document.pages)} pages" if document.pages else ""
+    pages = cards.count(len(document.pages), "page") if document.pages else ""
     cards.status_strip([document.id, document.source, f"{len(document.text):,} characters", pages,
-                        f"{len(asked)} questions have evidence here" if asked else "no question has evidence here"])  # fmt: skip
+                        f"evidence of {cards.count(len(asked), 'question')}" if asked else "no question has evidence here"])  # fmt: skip
     chosen = None
     if asked:
-        chosen = st.selectbox("Evidence of", asked, index=None, placeholder=f"All {len(asked)} questions",
+        chosen = st.selectbox("Evidence of", asked, index=None, placeholder=cards.count(len(asked), "question"),
                               format_func=lambda i: corpus.queries[i].text, key=f"evidence/{document.id}")  # fmt: skip
     queries = [corpus.queries[i] for i in (asked if chosen is None else [chosen])]
     gold = [g for query in queries for g in query.gold if g.document_id == document.id]
@@ -111,7 +111,7 @@ def questions_tab(corpus: Corpus) -> None:
     cards.status_strip([f"{len(shown):,} of {len(corpus.queries):,} questions"])
     columns = ["Question", "Answers", "Group", "Evidence"] + (["Answerable"] if kinds else [])
     picked = st.dataframe(
-        table.loc[shown], hide_index=True, height=330, on_select="rerun", selection_mode="single-row", column_order=columns,
+        table.loc[shown], hide_index=True, height=330 if len(shown) > 8 else "content", on_select="rerun", selection_mode="single-row", column_order=columns,
         key=f"questions/{corpus.name}/{words}/{group}/{kind}",
         column_config={"Evidence": st.column_config.NumberColumn(help="Pieces of gold evidence; alternatives count once.", width="small"),
                        "Question": st.column_config.TextColumn(width=400), "Answers": st.column_config.TextColumn(width=340)},
@@ -162,21 +162,22 @@ def own_tab() -> None:
     workbench = session.workbench()
     own = [status for status in workbench.datasets() if status.kind == "own"]
     st.text("PDF, Markdown, HTML, DOCX, text or JSONL. They stay on this machine. A questions file (CSV, JSONL or SQuAD JSON) makes the metrics work.")
-    with st.form("own", border=True):
+    turn = st.session_state.setdefault("own_turn", 0)  # a new key empties the form once its files are in
+    with st.form(f"own/{turn}"):
         name = st.text_input("Name of the corpus", placeholder="my-papers", value=own[0].name if len(own) == 1 else "")
-        files = st.file_uploader("Documents", accept_multiple_files=True, key="own_files")
-        asked = st.file_uploader("Questions, optional", key="own_questions")
+        files = st.file_uploader("Documents", accept_multiple_files=True)
+        asked = st.file_uploader("Questions, optional")
         sent = st.form_submit_button("Add", type="primary", icon=":material/add:")
-    if sent:
-        if not name.strip() or not (files or asked):
-            st.warning("Give the corpus a name and at least one file.")
-        else:
-            given = [(file.name, file.getvalue()) for file in files]
-            jobs.drain(workbench.library.ingest(name.strip(), given, (asked.name, asked.getvalue()) if asked else None), "Reading")
-            st.session_state["own_done"] = name.strip()
-            st.rerun()
-    if st.session_state.pop("own_done", None):
-        st.toast("Added. Choose the corpus in the sidebar to use it.")
+    if sent and not (name.strip() and (files or asked)):
+        st.warning("Give the corpus a name and at least one file.")
+    elif sent:
+        questions = (asked.name, asked.getvalue()) if asked else None
+        done = jobs.drain(workbench.library.ingest(name, [(file.name, file.getvalue()) for file in files], questions), "Reading")
+        st.session_state["own_turn"], st.session_state["own_done"] = turn + 1, done
+        st.rerun()
+    for file in st.session_state.pop("own_done", ()):
+        line = f"{file.name}: {file.status}{', ' + file.message if file.message else ''}"
+        (st.success if file.status == "ok" else st.warning)(cards.plain(line))
     if not own:
         cards.empty("No own documents yet", "Each collection becomes a corpus of its own, beside the built-in ones.")
     for status in own:
@@ -202,7 +203,7 @@ def collection(status) -> None:
             files = workbench.library.files(status.name)
             st.dataframe(
                 [{"File": f.name, "Status": f.status, "Pages": f.pages or None, "Characters": f.characters, "Message": f.message} for f in files],
-                hide_index=True, key=f"files/{status.name}",
+                hide_index=True, key=f"files/{status.name}", placeholder="–",
                 column_config={"Characters": st.column_config.NumberColumn(format="localized"),
                                "Message": st.column_config.TextColumn(width="large")},
             )  # fmt: skip
@@ -239,7 +240,7 @@ def key(corpus: Corpus) -> str:
 cards.page_title("Corpus", "What is in the corpus, what is asked of it, and where does the evidence stand?")
 corpus = jobs.drain(session.workbench().pipeline.corpus(session.config()), "Reading the corpus")
 unanswerable = sum(not query.answerable for query in corpus.queries)
-cards.status_strip([corpus.name, f"{len(corpus.documents):,} documents", f"{len(corpus.queries):,} questions ({session.config().corpus.questions})",
+cards.status_strip([corpus.name, cards.count(len(corpus.documents), "document"), f"{cards.count(len(corpus.queries), 'question')} ({session.config().corpus.questions})",
                     f"{unanswerable:,} of them unanswerable" if unanswerable else ""])  # fmt: skip
 tabs = st.tabs(TABS, key="tab", on_change="rerun", bind="query-params")
 for tab, draw in zip(tabs, (lambda: documents_tab(corpus), lambda: questions_tab(corpus), lambda: about_tab(corpus), own_tab, more_tab), strict=True):

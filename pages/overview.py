@@ -48,7 +48,7 @@ def prepare() -> None:
         st.rerun()  # the sidebar, drawn before, shows it too
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         time = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
-        st.markdown(f"**This recipe is not prepared yet.** There are {plan.what}{time}; then every slider answers at once.", width="stretch")
+        st.markdown(f"**Not prepared yet.** Still to do: {plan.what}{time}. After that every slider answers at once.", width="stretch")
         jobs.start_button("Prepare", arguments, title)
 
 

@@ -9,6 +9,7 @@ from app.ui import cards, charts, evidence, forms, jobs
 from core.chunking.chunk import (
     GoldSpans,
     Summary,
+    compare_cuts,
     cut_spans,
     gold_spans,
     readable_tokens,
@@ -19,7 +20,6 @@ from core.chunking.chunk import (
 from core.config import TrialConfig
 from core.pipeline import Trace
 from core.records import Chunks, Corpus, Gold
-from core.statistics.mcnemar import exact_p
 from core.workbench import LIVE_CHARACTERS
 
 SECOND = "second"  # name of the recipe compared with the current one; only its chunking is used
@@ -44,9 +44,9 @@ def page() -> None:
     strip, config, trace = st.empty(), session.config(), Trace()
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        recipes = [chunker_form(session.CURRENT)]
+        recipes = [forms.stage_form("chunking", apply=False, expanded=True)]
         if st.toggle("Compare two", key="compare", bind="query-params", on_change=second_differs):
-            recipes.append(chunker_form(SECOND))
+            recipes.append(forms.stage_form("chunking", name=SECOND, apply=False, expanded=True))
     with right:
         corpus = jobs.drain(session.workbench().pipeline.corpus(config), "Reading the corpus")
         gold = gold_of(corpus, f"{corpus.name}/{corpus.fingerprint}/{config.corpus.questions}")
@@ -57,12 +57,6 @@ def page() -> None:
             metric_cards(results, gold, readable_tokens(config.embedding))
             size_chart(results, config)
             document_view(results, corpus, gold)
-
-
-def chunker_form(name: str) -> TrialConfig:
-    """Settings apply as the slider moves; those that embed sentences first, on a button."""
-    embeds = hasattr(session.config(name).chunking, "texts_to_embed")
-    return forms.stage_form("chunking", name=name, apply=embeds, expanded=True)
 
 
 def second_differs() -> None:
@@ -103,11 +97,12 @@ def metric_cards(results: list[Result], gold: GoldSpans, limit: int | None) -> N
         if len(results) > 1:
             place = ":blue[●] **First**" if result is results[0] else ":orange[●] **Second**"
             st.markdown(f"{place} {cards.plain(result.name)}")
-        versus = against(result, results[0], gold) if result is not results[0] else ""
+        other = compare_cuts(result.chunks, results[0].chunks, gold)
+        versus = f"{other.only_one:,} cut only here, {other.only_other:,} only by the first, p {other.p:.3f}"
         cards.row([
             cards.Card("Chunks", one.chunks, digits=0, direction=0, note=f"mean {one.mean_tokens:,.1f} tokens"),
             cards.Card("Evidence cut", one.cut.mean, (one.cut.low, one.cut.high), n=one.cut.n, direction=-1,
-                       note=versus if one.cut.n else none,
+                       note=none if not one.cut.n else versus if result is not results[0] else "",
                        help="Share of gold spans that no single chunk holds whole, with Wilson's interval."),
             cards.Card("Embedded twice", one.repeated, unit="tokens", digits=0, direction=-1,
                        note=f"{one.repeated / max(1, one.tokens):.1%} of {one.tokens:,}",
@@ -116,13 +111,6 @@ def metric_cards(results: list[Result], gold: GoldSpans, limit: int | None) -> N
                        note=f"the encoder reads {limit:,} tokens" if limit else "the encoder's limit is unknown",
                        help="Chunks whose end the encoder never sees. Dense retrieval cannot find what stands there."),
         ])  # fmt: skip
-
-
-def against(result: Result, first: Result, gold: GoldSpans) -> str:
-    """McNemar's exact test on the same gold spans."""
-    here, there = cut_spans(result.chunks, gold), cut_spans(first.chunks, gold)
-    only_here, only_there = int((here & ~there).sum()), int((there & ~here).sum())
-    return f"{only_here:,} cut only here, {only_there:,} only by the first, p {exact_p(only_here, only_there):.3f}"
 
 
 def size_chart(results: list[Result], config: TrialConfig) -> None:

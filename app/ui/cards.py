@@ -41,7 +41,10 @@ def row(cards: Iterable[Card]) -> None:
 
 def card_html(card: Card) -> str:
     def number(value: float, sign: str = "") -> str:
-        return f"{value:{sign},.{card.digits}f}".replace("-", "\u2212")  # a real minus: as wide as the plus
+        text = f"{value:{sign},.{card.digits}f}"
+        if not text.strip("+-0."):  # what rounds to zero has no sign
+            text = text.lstrip("+-")
+        return text.replace("-", "\u2212")  # a real minus: as wide as the plus
 
     arrow = " \u2191" if card.direction > 0 else " \u2193"
     lines = [f'<div class="gw-label" title="{escape(card.help or card.label)}">{escape(card.label)}{arrow}</div>']
@@ -125,6 +128,11 @@ def calm() -> Iterator[None]:
 def plain(text: str) -> str:
     """Markdown that shows the text as it is: no images are loaded, no links made."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|<>$~:" else c for c in text).replace("\n", "  \n")
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 question", "1,190 questions"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

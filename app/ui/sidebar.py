@@ -15,16 +15,11 @@ def draw() -> None:
 
 def _corpus() -> None:
     recipe = session.config()
-    there = {status.name: status for status in session.workbench().datasets() if status.present}
-    names = list(there) if recipe.corpus.dataset in there else [recipe.corpus.dataset, *there]
-
-    def title(name: str) -> str:
-        status = there.get(name)
-        return name if status is None or not status.documents else f"{name} · {status.documents:,}"
-
+    there = [status.name for status in session.workbench().datasets() if status.present]
+    names = list(dict.fromkeys([*there, recipe.corpus.dataset]))
     forms.show_value("corpus", recipe.corpus.dataset)
-    st.selectbox("Corpus", names, names.index(recipe.corpus.dataset), key="corpus", format_func=title, on_change=_change, args=("dataset", "corpus"),
-                 help="The documents searched and the questions asked of them, with the number of documents.")  # fmt: skip
+    st.selectbox("Corpus", names, names.index(recipe.corpus.dataset), key="corpus", on_change=_change, args=("dataset", "corpus"),
+                 help="The documents searched and the questions asked of them.")  # fmt: skip
     forms.show_value("questions", recipe.corpus.questions)
     st.segmented_control(
         "Questions", ("all", "dev", "test"), default=recipe.corpus.questions, key="questions", format_func=str.capitalize, width="stretch",

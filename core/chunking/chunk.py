@@ -10,6 +10,7 @@ from core.chunking.tools import Remembered, Tools
 from core.config import PartConfig
 from core.records import Chunks, Document, Progress, Query
 from core.statistics.bootstrap import Interval
+from core.statistics.mcnemar import exact_p
 from core.statistics.proportion import wilson
 
 _GROUP = 512  # documents tokenised in one call
@@ -70,6 +71,20 @@ def gold_spans(documents: Sequence[Document], queries: Sequence[Query]) -> GoldS
 def cut_spans(chunks: Chunks, gold: GoldSpans) -> np.ndarray:
     """Which gold spans a boundary cuts: no single chunk holds them whole. [num_spans] bool"""
     return ~contained(chunks, gold.document, gold.start, gold.end)
+
+
+class CutDifference(NamedTuple):
+    """Gold spans that only one of two chunkers cuts, and McNemar's exact p."""
+
+    only_one: int
+    only_other: int
+    p: float
+
+
+def compare_cuts(one: Chunks, other: Chunks, gold: GoldSpans) -> CutDifference:
+    a, b = cut_spans(one, gold), cut_spans(other, gold)
+    only_one, only_other = int((a & ~b).sum()), int((b & ~a).sum())
+    return CutDifference(only_one, only_other, exact_p(only_one, only_other))
 
 
 def contained(chunks: Chunks, document: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -17,8 +17,9 @@ class Semantic(PartConfig):
 
     Choose it for long running text without headings; it has to embed every sentence first, and in most comparisons it
     gains little over `recursive`. The percentile is one of the document's own gaps, so every document is cut somewhere.
-    Source: Hearst, "TextTiling", Computational Linguistics 23(1), 1997 (blocks left and right of each gap, here
-    compared by their embeddings); Kamradt, "5 levels of text splitting", 2024, level 4 (percentile of similarities).
+    Source: Hearst, "TextTiling", Computational Linguistics 23(1), 1997 (blocks left and right of each gap, here as means of
+    sentence embeddings, so that no setting embeds anew); Kamradt, "5 levels of text splitting", 2024, level 4 (percentile
+    of the similarities).
     """
 
     part: Literal["semantic"] = "semantic"
@@ -40,18 +41,17 @@ class Semantic(PartConfig):
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:
         starts = token_starts(text, tools)
         units = self._units(text, starts)
-        texts = self._windows(text, starts, units)
-        if not texts:
+        if self._nothing_to_decide(units, starts):
             return [(units[0][0], units[-1][1])] if units else []
-        vectors = tools.embed(texts)  # [2 * num_gaps, dim]
-        alike = np.einsum("gd,gd->g", vectors[0::2], vectors[1::2])
+        alike = self._alike(tools.embed([text[a:b] for a, b in units]))
         cuts = [*self._cuts(alike, [bisect_left(starts, start) for start, _ in units] + [len(starts)]), len(units)]
         return [(units[a][0], units[b - 1][1]) for a, b in zip([0, *cuts], cuts, strict=False)]
 
     def texts_to_embed(self, text: str, tools: Tools) -> list[str]:
         """What `split` will ask to embed, so that many documents can be embedded in one call."""
         starts = token_starts(text, tools)
-        return self._windows(text, starts, self._units(text, starts))
+        units = self._units(text, starts)
+        return [] if self._nothing_to_decide(units, starts) else [text[a:b] for a, b in units]
 
     def _units(self, text: str, starts: list[int]) -> list[tuple[int, int]]:
         """Sentences; those above the limit in pieces."""
@@ -63,15 +63,17 @@ class Semantic(PartConfig):
             units += [(a + s, a + e) for s, e in pack(text[a:b], local, self.size_tokens)]
         return units
 
-    def _windows(self, text: str, starts: list[int], units: list[tuple[int, int]]) -> list[str]:
-        """The text left and right of each gap in turn; none where there is nothing to decide."""
-        if len(units) < 2 or (len(starts) < 2 * self.min_tokens and len(starts) <= self.size_tokens):
-            return []
-        wide, texts = self.window_sentences, []
-        for gap in range(1, len(units)):
-            texts.append(text[units[max(0, gap - wide)][0] : units[gap - 1][1]])
-            texts.append(text[units[gap][0] : units[min(gap + wide, len(units)) - 1][1]])
-        return texts
+    def _nothing_to_decide(self, units: list[tuple[int, int]], starts: list[int]) -> bool:
+        return len(units) < 2 or (len(starts) < 2 * self.min_tokens and len(starts) <= self.size_tokens)
+
+    def _alike(self, vectors: np.ndarray) -> np.ndarray:
+        """Cosine of the mean vectors left and right of each gap: [num_units, dim] -> [num_units - 1]."""
+        gaps, wide = np.arange(1, len(vectors)), self.window_sentences
+        sums = np.vstack([np.zeros_like(vectors[:1], np.float64), np.cumsum(vectors, axis=0, dtype=np.float64)])
+        left = sums[gaps] - sums[np.maximum(gaps - wide, 0)]
+        right = sums[np.minimum(gaps + wide, len(vectors))] - sums[gaps]
+        lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+        return np.einsum("gd,gd->g", left, right) / np.maximum(lengths, 1e-12)
 
     def _cuts(self, alike: np.ndarray, first_token: list[int]) -> list[int]:
         """Units before which to cut. alike: [num_units - 1]; first_token: [num_units + 1], last the total."""

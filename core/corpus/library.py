@@ -126,7 +126,8 @@ class Library:
         known, _ = self.cards()
         if name not in known:
             raise WorkbenchError(f"There is no data set '{name}'.", todo=f"Data sets: {', '.join(known)}.")
-        yield from fetch_card(known[name], self.home / "datasets" / name)
+        if self._place(known[name]) is None:
+            yield from fetch_card(known[name], self.home / "datasets" / name)
         return self._place(known[name])
 
     def ingest(self, name: str, files: list[Upload],
@@ -191,17 +192,21 @@ def _stamp(name: str, loader: PartConfig, place: Path) -> str:
 
 
 def _pack(corpus: Corpus) -> np.ndarray:
-    fields = [corpus.name, corpus.documents, corpus.queries, corpus.notes, corpus.fingerprint]
+    """As JSON bytes; equal gold lists once, for hundreds of questions may share one of hundreds of documents."""
+    golds: dict[tuple[Gold, ...], int] = {}
+    queries = [query._replace(gold=golds.setdefault(query.gold, len(golds))) for query in corpus.queries]
+    fields = [corpus.name, corpus.documents, list(golds), queries, corpus.notes, corpus.fingerprint]
     return np.frombuffer(json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass"), np.uint8)
 
 
 def _unpack(data: np.ndarray) -> Corpus:
-    name, documents, queries, notes, mark = json.loads(data.tobytes().decode("utf-8", "surrogatepass"))
+    name, documents, lists, queries, notes, mark = json.loads(data.tobytes().decode("utf-8", "surrogatepass"))
+    golds = [tuple(Gold(*one) for one in gold) for gold in lists]
     return Corpus(
         name,
         tuple(Document(*fields, tuple(pages)) for *fields, pages in documents),
         tuple(
-            Query(identity, text, tuple(Gold(*one) for one in gold), tuple(answers), answerable, group)
+            Query(identity, text, golds[gold], tuple(answers), answerable, group)
             for identity, text, gold, answers, answerable, group in queries
         ),
         tuple(notes),

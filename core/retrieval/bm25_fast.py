@@ -1,5 +1,6 @@
 """BM25 by the formulas of bm25s, scored for all chunks at once."""
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -70,7 +71,7 @@ def _floored_idf(document_frequency: np.ndarray, num_texts: int) -> np.ndarray:
 
 
 class BM25Searcher:
-    """The score that each term gives to each chunk it stands in, and what an absent term gives (0 for most variants)."""
+    """The score that each term gives to each chunk it is in, and what an absent term gives (0 for most variants)."""
 
     def __init__(self, tokens: Tokens, scores: np.ndarray, absent: np.ndarray) -> None:
         self._number, self._num_chunks = tokens.term_number, len(tokens)
@@ -101,7 +102,7 @@ class BM25Searcher:
         terms = [number[term] for term in queries.term.tolist()]
         pairs = list(zip(terms, queries.count.tolist(), strict=True))
         start = queries.start.tolist()
-        return [[pair for pair in pairs[a:b] if pair[0] >= 0] for a, b in zip(start[:-1], start[1:], strict=True)]
+        return [[pair for pair in pairs[a:b] if pair[0] >= 0] for a, b in pairwise(start)]
 
     def _row(self, terms: list[tuple[int, int]]) -> np.ndarray:
         """Scores of all chunks [num_chunks] float64, without what absent terms give."""

@@ -58,16 +58,17 @@ def best(scores: np.ndarray, depth: int, tie_order: np.ndarray | None = None, ab
 def _packed_survivors(scores: np.ndarray, depth: int, position: np.ndarray, least: np.float32) -> np.ndarray:
     """Keys of what can be among the best [n, at least depth] int64, padded with keys of -inf.
 
-    Each row is cut into columns // _SPLIT groups. The depth-th largest of the groups' maxima bounds the depth-th largest
-    score from below, and little else reaches it: some 100 times fewer scores are left to pack and to sort.
+    Each row is cut into columns // _SPLIT groups. The depth-th largest of the groups' maxima bounds the depth-th
+    largest score from below, and little else reaches it: 100 times fewer scores are left to pack and to sort.
     """
     rows, columns = scores.shape
     groups = columns // _SPLIT
     largest = scores[:, : groups * _SPLIT].reshape(rows, _SPLIT, groups).max(axis=1)
     bound = np.partition(largest, groups - depth, axis=1)[:, groups - depth]
-    row, column = np.nonzero(scores >= np.maximum(bound, least)[:, None])
+    survivor = np.flatnonzero(scores >= np.maximum(bound, least)[:, None])  # faster than nonzero of a matrix
+    row, column = np.divmod(survivor, columns)
     count = np.bincount(row, minlength=rows)
     place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
     keys = np.full((rows, max(depth, int(count.max(initial=0)))), pack(np.float32([-np.inf]), np.int64(0))[0])
-    keys[row, place] = pack(scores[row, column], position[column])
+    keys[row, place] = pack(scores.ravel()[survivor], position[column])
     return keys

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ import pytest
 from core.corpus import download
 from core.corpus.cards import DataFile
 from core.corpus.download import fetch
+from core.corpus.library import Library
 from core.errors import WorkbenchError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -30,6 +32,13 @@ class Server(BaseHTTPRequestHandler):
             return self.send_error(404)
         if int((self.headers.get("Range") or "=0-").partition("=")[2][:-1]) >= len(CONTENT):
             return self.send_error(416)
+        if name == "squad":
+            body = json.dumps({"data": [{"title": "t", "paragraphs": [{"context": "Ann came.", "qas": []}]}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return None
         if name == "mute":
             return time.sleep(3)
         start, ranged = 0, self.headers.get("Range")
@@ -190,3 +199,25 @@ def test_cancelling_keeps_the_part_and_frees_it_for_the_next_attempt(address, tm
     steps.close()
     assert not (tmp_path / "data.bin").exists()
     get("whole", sha256=SHA256)
+
+
+def test_a_data_set_is_downloaded_found_and_opened_by_name(address, tmp_path, monkeypatch):
+    monkeypatch.delenv("GROUNDWORK_DATASETS", raising=False)
+    folder = tmp_path / "home" / "datasets" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "card.yaml").write_text(
+        "title: Tiny\ndescription: d\nloader: {part: squad}\nlicence: l\ncitation: c\nhomepage: h\n"
+        f"files: [{{name: sets/tiny.json, url: '{address}/squad'}}]\n"
+    )
+    library = Library(tmp_path / "home")
+    with pytest.raises(WorkbenchError, match="not on this machine"):
+        list(library.open("tiny"))
+    assert list(library.download("tiny"))
+    assert list(library.download("tiny")) == [], "it is here already"
+    steps = library.open("tiny")
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            assert end.value.documents[0].text == "Ann came."
+            break

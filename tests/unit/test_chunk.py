@@ -2,6 +2,7 @@ import numpy as np
 
 from core.chunking.chunk import (
     chunk_documents,
+    compare_cuts,
     contained,
     cut_spans,
     gold_spans,
@@ -95,6 +96,7 @@ def test_gold_spans_are_distinct_relevant_parts_of_documents():
     chunks = make((0, 0, 18, 4), (0, 19, 48, 8), (2, 0, 41, 14))
     assert cut_spans(chunks, found).tolist() == [False, False, True]
     assert len(cut_spans(chunks, gold_spans(DOCUMENTS, []))) == 0
+    assert compare_cuts(chunks, make((0, 0, 48, 13)), found) == (1, 0, 1.0)
 
 
 def test_summary():

@@ -1,6 +1,7 @@
 """Every loader on its publisher's format: facts of the real files, and small ones whose answer is known."""
 
 import json
+import tarfile
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -202,6 +203,11 @@ def test_triviaqa_takes_aliases_as_whole_words_in_the_questions_own_documents(tm
     assert [document.id for document in corpus.documents] == ["wikipedia/Mars.txt"]
     assert gold_texts(corpus) == ["MARS", "red planet"] and {gold.unit for gold in corpus.queries[0].gold} == {0}
     assert any("Gone.txt" in note for note in corpus.notes)
+    archive = tmp_path / "triviaqa.tar.gz"
+    with tarfile.open(archive, "w:gz") as target:
+        for name in ("evidence", "qa"):
+            target.add(folder / name, name)
+    assert load("triviaqa", archive, questions="small").queries == corpus.queries
     with pytest.raises(WorkbenchError, match="small"):
         load("triviaqa", folder)
 

@@ -101,6 +101,21 @@ def test_a_job_outlives_its_parent_and_is_found_again(tmp_path):
     assert wait(jobs, id).status == "done"
 
 
+def test_a_dead_job_is_seen_though_its_parent_takes_no_notice(tmp_path):
+    parent = f"""
+import time
+from core.jobs.jobs import Jobs
+print(Jobs({str(tmp_path)!r}, {PREFIX!r}).start(["crash"], ""), flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert wait(Jobs(tmp_path, PREFIX), process.stdout.readline().strip()).status == "died"
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_cancelling_closes_the_verb(jobs):
     id = jobs.start(["count", "100000"], "Counting")
     wait(jobs, id, begun)

@@ -65,6 +65,21 @@ def test_another_writer_is_seen_at_once(journal):
     assert journal.listing() is journal.listing()
 
 
+def test_a_folder_is_listed_again_whatever_its_times_say(journal, monkeypatch):
+    journal.add("trial", {})
+    [day] = journal.folder.iterdir()
+    journal.listing()
+    assert journal._days[day][0] == 0  # just changed: within the clock's grain another record could hide
+    before, now = day.stat(), time.time_ns()
+    monkeypatch.setattr(module.time, "time_ns", lambda: now + 2_000_000_000)
+    journal.listing()
+    assert journal._days[day][0] == before.st_ctime_ns
+    time.sleep(0.02)
+    id = Journal(journal.folder).add("trial", {})
+    os.utime(day, ns=(before.st_atime_ns, before.st_mtime_ns))  # as copying tools do
+    assert id in journal.listing()
+
+
 @pytest.mark.parametrize("payload", [{"a": float("nan")}, {"a": {1, 2}}, {"a": np.array([np.inf])}])
 def test_what_is_not_plain_is_refused(journal, payload):
     with pytest.raises(WorkbenchError):

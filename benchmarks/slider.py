@@ -1,0 +1,61 @@
+"""From letting a slider go to the redrawn page, in headless Chromium, on XQuAD with a pinned baseline.
+
+The fusion weight is moved by keyboard, one step a time; the clock stops when the metric cards have changed and the
+script of the page is done.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.startup import ROOT, browser, free_port, start
+
+RECIPE = "corpus.dataset=xquad-en&chunking.part=whole_document"
+DONE = """old => {
+  const app = document.querySelector('[data-testid=stApp]');
+  const text = document.querySelector('.gw-cards')?.innerText + document.querySelector('.gw-strip')?.innerText;
+  return text !== old && app.getAttribute('data-test-script-state') !== 'running';
+}"""
+NOW = "document.querySelector('.gw-cards').innerText + document.querySelector('.gw-strip').innerText"
+
+
+def main(moves: int = 40) -> dict:
+    from playwright.sync_api import sync_playwright
+
+    os.environ.setdefault("GROUNDWORK_DATASETS", str(ROOT.parent / "shared" / "datasets"))
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as engine:
+        subprocess.run(
+            [sys.executable, "-m", "core", "prepare", "--dataset", "xquad-en", "--set", "chunking.part=whole_document"],
+            cwd=ROOT, env={**os.environ, "GROUNDWORK_HOME": home}, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        process, _ = start(home, port := free_port())
+        try:
+            page = browser(engine, f"{home}/profile").new_page()
+            page.goto(f"http://127.0.0.1:{port}/search_live?{RECIPE}&baseline.fusion.part=rrf&baseline.chunking.part=whole_document")
+            page.locator(".gw-card").first.wait_for()
+            time.sleep(3)
+            slider = page.get_by_role("slider").first
+            taken = []
+            for move in range(moves + 5):
+                old = page.evaluate(NOW)
+                slider.focus()
+                began = time.perf_counter()
+                page.keyboard.press("ArrowLeft" if move < moves // 2 else "ArrowRight")
+                page.wait_for_function(DONE, arg=old, polling=10)
+                if move >= 5:
+                    taken.append((time.perf_counter() - began) * 1000)
+                time.sleep(0.3)
+        finally:
+            process.terminate()
+            process.wait()
+    taken.sort()
+    return {"moves": len(taken), "median_ms": statistics.median(taken), "p95_ms": taken[int(0.95 * len(taken))], "max_ms": taken[-1]}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main()))

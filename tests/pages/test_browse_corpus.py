@@ -1,0 +1,100 @@
+"""The corpus page shows documents with their evidence, questions, and own documents, and takes no text for markup."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core.workbench import Workbench
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+TEXTS = {
+    "rivers.txt": "The Danube rises in the Black Forest. <script>alert(1)</script> <img src=x onerror=alert(1)>",
+    "mountains.txt": "Mont Blanc is the highest mountain of the Alps. " + "Filling words. " * 4000,
+}
+QUESTIONS = [
+    {"id": "q1", "question": "Where does the <b>Danube</b> rise?", "document": "rivers.txt", "answer": "in the Black Forest"},
+    {"id": "q2", "question": "Which is the highest mountain of the Alps?", "document": "mountains.txt", "answer": "Mont Blanc"},
+]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    bench = Workbench(tmp_path_factory.mktemp("home"))
+    questions = "\n".join(json.dumps(q) for q in QUESTIONS).encode()
+    for _ in bench.library.ingest("tiny", [(name, text.encode()) for name, text in TEXTS.items()], ("questions.jsonl", questions)):
+        pass
+    return bench
+
+
+@pytest.fixture(autouse=True)
+def workbench(bench, monkeypatch):
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench
+
+
+def browse(**address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=30)
+    app.query_params["corpus.dataset"] = "tiny"
+    app.run()
+    app.switch_page("../pages/browse_corpus.py")
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def document(bench, name: str) -> str:
+    corpus = bench.corpus(session.with_settings(session.defaults(), {"corpus.dataset": "tiny"}))
+    return next(d.id for d in corpus.documents if name in d.id or name in d.source or name in d.title)
+
+
+def test_the_document_in_the_address_is_open_with_its_evidence_marked(bench):
+    app = browse(document=document(bench, "rivers"))
+    assert 'class="gw-gold">in the Black Forest<' in html(app)
+
+
+def test_text_of_a_document_is_never_markup(bench):
+    shown = html(browse(document=document(bench, "rivers")))
+    assert "&lt;script&gt;" in shown and "<script>" not in shown and "<img" not in shown
+
+
+def test_a_long_document_comes_in_parts(bench):
+    app = browse(document=document(bench, "mountains"))
+    assert len(html(app)) < 60_000
+    assert "Mont Blanc" in html(app)
+
+
+def test_search_finds_documents_by_their_text():
+    app = browse(find="Black Forest")
+    assert len(app.dataframe[0].value) == 1
+    app.text_input(key="find").set_value("no such words").run()
+    assert not app.exception and "No document matches" in html(app)
+
+
+def test_questions_are_listed_with_answers():
+    app = browse(tab="Questions")
+    assert app.dataframe[0].value["Question"].tolist() == [q["question"] for q in QUESTIONS]
+
+
+def test_the_card_and_the_downloads_are_told():
+    assert "Own documents" in html(browse(tab="About"))
+    assert any(b.label == "Download" for b in browse(tab="Get more").button)
+
+
+def test_own_collection_lists_a_status_for_each_file_and_can_be_removed(bench):
+    for _ in bench.library.ingest("waste", [("bad.pdf", b"%PDF-1.4 nonsense"), ("good.txt", b"Some text.")]):
+        pass
+    app = browse(tab="Own documents")
+    tables = [frame.value for frame in app.dataframe]
+    status = {row["File"]: row["Status"] for table in tables for row in table.to_dict("records")}
+    assert status["good.txt"] == "ok" and status["bad.pdf"] == "failed"
+    app.button(key="sure/waste").click().run()
+    assert not any(s.name == "waste" for s in bench.datasets())
