@@ -1,17 +1,13 @@
 """Against sentence-transformers, the reference for every model it reads."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.embedding.minilm import MiniLM, _folder
 from core.embedding.sentence_transformers import SentenceTransformers
-from core.errors import WorkbenchError
 
-XQUAD = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets")) / "xquad" / "xquad.en.json"
 TEXTS = [
     "",
     "What is recall?",
@@ -23,8 +19,10 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def library():
+    import torch
     from sentence_transformers import SentenceTransformer
 
+    torch.set_num_threads(1)  # its threads wait for each other, which takes minutes on a busy machine
     return SentenceTransformer(str(_folder()), device="cpu", local_files_only=True)
 
 
@@ -52,9 +50,8 @@ def test_token_offsets_are_the_librarys(library):
         assert offsets.tolist() == [list(pair) for pair in expected["offset_mapping"]]
 
 
-@pytest.mark.skipif(not XQUAD.exists(), reason="XQuAD is not here; set GROUNDWORK_DATASETS to its folder")
-def test_bfloat16_changes_hardly_a_ranking():
-    data = json.loads(XQUAD.read_text("utf-8"))["data"]
+def test_bfloat16_changes_hardly_a_ranking(datasets_root):
+    data = json.loads((datasets_root / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
     paragraphs = [p for article in data for p in article["paragraphs"]]
     questions = [qa["question"] for p in paragraphs for qa in p["qas"]]
     tops = []
@@ -73,7 +70,7 @@ def test_the_general_part_gives_the_librarys_vectors(library):
     assert np.abs(vectors_of(prefixed, TEXTS, query=True) - expected).max() < 1e-5
     assert np.abs(vectors_of(prefixed, TEXTS) - library.encode(TEXTS)).max() < 1e-5
     encoder = part.load()
-    assert (encoder.dim, encoder.max_tokens) == (384, 256) and part.identity() != prefixed.identity() or True
+    assert (encoder.dim, encoder.max_tokens) == (384, 256)
     bf16 = vectors_of(SentenceTransformers(model=str(_folder()), dtype="bfloat16"), TEXTS)
     assert (bf16 * library.encode(TEXTS)).sum(1).min() > 0.999
 
