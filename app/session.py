@@ -82,13 +82,15 @@ def pin(recipe: TrialConfig | None) -> None:
 
 def start(page: str) -> None:
     """First thing of a run: restores the recipes from the address of a new session, or of a page gone back to."""
-    if "recipes" not in st.session_state:
+    state = st.session_state
+    if "recipes" not in state:
         _read_url()
-    elif st.session_state.get("page") != page and any(_own(key) for key in st.query_params):
-        _read_url()  # the browser's back button, or a link that carries settings
-    if st.session_state.get("page") != page:
-        st.session_state.used_recipes = set()
-    st.session_state.page = page
+    elif state.get("page") != page:
+        present = _present()
+        if present and present != state.get("written"):
+            _read_url()  # the browser's back button, or a link that carries settings
+        state.used_recipes = set()
+    state.page = page
     write_url()
 
 
@@ -105,7 +107,7 @@ def write_url() -> None:
         prefix = "" if name == CURRENT else name
         for path, value in changed.items():
             wanted[".".join(filter(None, (prefix, path)))] = value if isinstance(value, str) else json.dumps(value)
-    present = {key: st.query_params[key] for key in st.query_params if _own(key)}
+    st.session_state.written, present = wanted, _present()
     for key in present.keys() - wanted.keys():
         del st.query_params[key]
     if missing := {key: value for key, value in wanted.items() if present.get(key) != value}:
@@ -118,6 +120,11 @@ def _recipes() -> dict[str, TrialConfig]:
     return st.session_state.recipes
 
 
+def _present() -> dict[str, str]:
+    """The settings that stand in the address now."""
+    return {key: st.query_params[key] for key in st.query_params if _own(key)}
+
+
 def _own(key: str) -> bool:
     """Is this key of the address a setting: `stage.knob`, `seed`, or `name.stage.knob`?"""
     head, _, rest = key.partition(".")
@@ -126,16 +133,16 @@ def _own(key: str) -> bool:
 
 def _read_url() -> None:
     settings: dict[str, dict[str, Any]] = {CURRENT: {}}
-    for key in st.query_params:
-        if _own(key):
-            head, _, rest = key.partition(".")
-            name, path = (CURRENT, key) if head in STAGES else (head, rest)
-            values = settings.setdefault(name, {})
-            if path:
-                values[path] = _value(st.query_params[key])
-    st.session_state.recipes, notes = {}, []
-    for name, values in settings.items():
-        st.session_state.recipes[name] = _valid(values, notes)
+    for key, text in _present().items():
+        head, _, rest = key.partition(".")
+        name, path = (CURRENT, key) if head in STAGES else (head, rest)
+        values = settings.setdefault(name, {})
+        if path:
+            values[path] = _value(text)
+    notes: list[str] = []
+    st.session_state.recipes = st.session_state.get("recipes", {}) | {
+        n: _valid(values, notes) for n, values in settings.items()
+    }
     st.session_state.notes = notes
 
 

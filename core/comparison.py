@@ -90,7 +90,7 @@ class Trial:
 
     @property
     def recipe(self) -> str:
-        """"recursive 128 · bm25s, k1 0.9 · convex, weight 0.5"."""
+        """As in "recursive 128 · bm25s, k1 0.9 · convex, weight 0.5"; the corpus has a column of its own."""
         return " · ".join(words for stage, words in self.stages.items() if stage != "corpus")
 
 
@@ -120,7 +120,7 @@ class Comparison:
         if row.p_holm is None:
             return "not compared"
         if row.p_holm >= 1 - self.confidence:
-            return "not distinguishable"
+            return "not significant"
         return "better" if row.paired.difference * direction(self.metric) > 0 else "worse"
 
 
@@ -137,15 +137,19 @@ def trials(workbench: Workbench) -> list[Trial]:
     return [known.get(id) or fresh[id] for id in ids]
 
 
-def matching(found: Iterable[Trial], dataset: str = "", status: str = "", sweep: str = "", text: str = "") -> list[Trial]:
+def matching(found: Iterable[Trial], dataset="", status="", sweep="", text="") -> list[Trial]:
     """Those of this corpus, status and sweep that hold every word of the text in id, corpus, recipe, status or reason."""
     words = text.lower().split()
     return [t for t in found if dataset in ("", t.dataset) and status in ("", t.status) and sweep in ("", t.sweep)
             and (not words or all(w in f"{t.id} {t.dataset} {t.recipe} {t.status} {t.reason}".lower() for w in words))]  # fmt: skip
 
 
-def sweeps(found: Iterable[Trial]) -> dict[str, str]:
+def sweeps(workbench: Workbench, found: Sequence[Trial]) -> dict[str, str]:
     """sweep -> its name: the settings it varied and how many trials it has, newest first."""
+    return workbench.pipeline.remember("sweeps", fingerprint([trial.id for trial in found]), lambda: _sweeps(found))
+
+
+def _sweeps(found: Sequence[Trial]) -> dict[str, str]:
     members = defaultdict(list)
     for trial in found:
         if trial.sweep:
@@ -158,7 +162,8 @@ def sweeps(found: Iterable[Trial]) -> dict[str, str]:
         what = " × ".join(varied[:3]) + f" and {len(varied) - 3} more" * (len(varied) > 3) or "one recipe"
         names[sweep] = f"{what}, {len(of):,} trial{'s' * (len(of) != 1)}"
     count = Counter(names.values())
-    return {sweep: f"{name}, {members[sweep][-1].created:%Y-%m-%d %H:%M:%S}" if count[name] > 1 else name for sweep, name in names.items()}
+    started = {sweep: f", {of[-1].created:%Y-%m-%d %H:%M:%S}" for sweep, of in members.items()}
+    return {sweep: name + started[sweep] * (count[name] > 1) for sweep, name in names.items()}
 
 
 def groups(found: Iterable[Trial]) -> dict[tuple, list[Trial]]:
@@ -233,7 +238,7 @@ def rows(result: Comparison, names: dict[str, str]) -> list[dict[str, Any]]:
         p = row.paired or Paired(*[None] * 11)
         table.append({
             "Trial": names[row.trial.id], "Verdict": result.verdict(row), "Mean": row.mean, "Reference": row.reference_mean,
-            "Difference": p.difference, "Low": p.low, "High": p.high, "p": p.p, "p (Holm)": row.p_holm, "Effect size": p.effect_size,
+            "Difference": p.difference, "Low": p.low, "High": p.high, "p": p.p, "p (Holm)": row.p_holm, "Effect": p.effect_size,
             "Won": p.wins, "Lost": p.losses, "Tied": p.ties, "n": p.n or 0,
         })  # fmt: skip
     return table
@@ -320,12 +325,13 @@ def _values(workbench: Workbench, found: Sequence[Trial], metric: str, k: int) -
         [f"{metric}@{k}", [t.id for t in found]],
     )  # fmt: skip
     stored: dict[str, dict[str, float]] = defaultdict(dict)
-    for id, query, value in zip(table["trial_id"].tolist(), table["query_id"].tolist(), table["value"].tolist(), strict=True):
+    for id, query, value in zip(*(table[name].tolist() for name in table), strict=True):
         stored[id][query] = np.nan if value is None else value
     result = {}
     for trial in found:
         values = stored.get(trial.id) or workbench.trial_values(trial.id, metric, k)
-        result[trial.id] = {(id, text): values[id] for id, text in sets.get(trial.questions, {}).items() if id in values}
+        asked = sets.get(trial.questions, {})
+        result[trial.id] = {(id, text): values[id] for id, text in asked.items() if id in values}
     return result
 
 
@@ -341,15 +347,16 @@ def _read(workbench: Workbench, ids: list[str]) -> Iterable[Trial]:
            FROM scores WHERE trial_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL""", [ids]):  # fmt: skip
         means[row["trial_id"]][row["metric"]] = (row["mean"], row["n"], row["total"])
     for row in workbench.store.query(
-        """SELECT id, created, dataset, status, reason, sweep, config, config_fingerprint, questions_fingerprint, num_queries, total_ms, costs
-           FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))""", [ids]):  # fmt: skip
+        """SELECT id, created, dataset, status, reason, sweep, config, config_fingerprint, questions_fingerprint, num_queries,
+           total_ms, costs FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))""", [ids]):  # fmt: skip
         measured = means.get(row["id"], {})
         costs = {**json.loads(row["costs"] or "{}"), "total_ms": row["total_ms"] if row["status"] == "ok" else None}
         yield Trial(
             row["id"], row["created"], row["dataset"] or "", row["status"] or "", row["reason"] or "", row["sweep"] or "",
             json.loads(row["config"] or "{}"), row["config_fingerprint"] or "", row["questions_fingerprint"] or "",
             {metric: mean for metric, (mean, n, _) in measured.items() if n},
-            max((n for _, n, _ in measured.values()), default=0), max((t for *_, t in measured.values()), default=row["num_queries"] or 0),
+            max((n for _, n, _ in measured.values()), default=0),
+            max((total for *_, total in measured.values()), default=row["num_queries"] or 0),
             {name: costs[name] for name in COSTS if costs.get(name) is not None},
         )  # fmt: skip
 
@@ -368,16 +375,19 @@ def _best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str]) 
         return marked
     rows = workbench.store.query(
         """WITH pair AS (SELECT unnest(?::VARCHAR[]) AS trial, unnest(?::VARCHAR[]) AS metric, unnest(?::VARCHAR[]) AS top)
-           SELECT trial, pair.metric, top, avg(t.value - b.value) AS mean, stddev_samp(t.value - b.value) AS deviation, count(*) AS n
-           FROM pair JOIN scores t ON t.trial_id = trial AND t.metric = pair.metric
+           SELECT trial, pair.metric, top, avg(t.value - b.value) AS mean, stddev_samp(t.value - b.value) AS deviation,
+           count(*) AS n FROM pair JOIN scores t ON t.trial_id = trial AND t.metric = pair.metric
            JOIN scores b ON b.trial_id = top AND b.metric = pair.metric AND b.query_id = t.query_id
-           WHERE t.value IS NOT NULL AND b.value IS NOT NULL GROUP BY ALL""", [list(column) for column in zip(*pairs, strict=True)])  # fmt: skip
+           WHERE t.value IS NOT NULL AND b.value IS NOT NULL GROUP BY ALL""",
+        [list(column) for column in zip(*pairs, strict=True)],
+    )  # fmt: skip
     tests = defaultdict(list)
     for row in rows:
         tests[row["metric"], row["top"]].append((row["trial"], _t_test(row["mean"], row["deviation"], row["n"])))
     for (metric, _), results in tests.items():
-        p = holm(np.array([p for _, p in results]))
-        marked[metric.split("@")[0]] |= {id for (id, _), corrected in zip(results, p, strict=True) if corrected >= ALPHA}
+        corrected = holm(np.array([p for _, p in results]))
+        equals = {id for (id, _), p in zip(results, corrected, strict=True) if p >= ALPHA}
+        marked[metric.split("@")[0]] |= equals
     return marked
 
 

@@ -22,38 +22,38 @@ def page() -> None:
         if cards.empty("Stored trials", why, "Open Search, live", key="first", icon=":material/tune:"):
             st.switch_page(SEARCH)
         return
-    sweeps, failed = comparison.sweeps(everything), sum(trial.status != "ok" for trial in everything)
+    sweeps = comparison.sweeps(session.workbench(), everything)
+    failed = sum(trial.status != "ok" for trial in everything)
     cards.status_strip([f"{len(everything):,} trials", f"{failed:,} without results" if failed else "",
                         f"{len(sweeps):,} sweeps" if sweeps else ""])  # fmt: skip
     chosen, shown = trials.chosen(everything), filtered(everything, sweeps)
     trials.table(shown, everything, sweeps)
     names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
     if chosen:
-        one_trial(chosen, names)
+        one_trial(chosen)
     if len(chosen) > 1:
         differences(chosen, names)
     quality_against_cost(shown, [trial for trial in chosen if trial.metrics], names)
 
 
 def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
-    def choice(column, title: str, key: str, options, name=lambda value: value) -> str:
-        return column.selectbox(title, ["", *options], key=key, bind="query-params", format_func=lambda v: name(v) if v else "All")
+    def choice(column, title: str, key: str, options: dict[str, str]) -> str:
+        return column.selectbox(
+            title, ["", *options], key=key, bind="query-params", format_func=({"": "All"} | options).get
+        )
 
     search, corpus, status, sweep = st.columns([3, 2, 1.5, 3])
     text = search.text_input("Search", key="words", bind="query-params", placeholder="recipe, corpus, reason, id")
-    return comparison.matching(
-        everything, choice(corpus, "Corpus", "of_corpus", sorted({t.dataset for t in everything})),
-        choice(status, "Status", "status", sorted({t.status for t in everything})),
-        choice(sweep, "Sweep", "sweep", sweeps, lambda id: sweeps.get(id, "All")), text,
-    )  # fmt: skip
+    dataset = choice(corpus, "Corpus", "of_corpus", {name: name for name in sorted({t.dataset for t in everything})})
+    state = choice(status, "Status", "status", {name: name for name in sorted({t.status for t in everything})})
+    return comparison.matching(everything, dataset, state, choice(sweep, "Sweep", "sweep", sweeps), text)
 
 
-def one_trial(chosen: list[Trial], names: dict[str, str]) -> None:
+def one_trial(chosen: list[Trial]) -> None:
     """What can be done with one of the chosen trials, and what it was."""
-    by_id, config, problem = {trial.id: trial for trial in chosen}, None, None
+    config = problem = None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        id = st.selectbox("Trial", list(by_id), format_func=names.get, key="one_trial") if len(chosen) > 1 else chosen[0].id
-        trial = by_id[id]
+        trial = choice_of(chosen, "Trial", "one_trial", width=420) if len(chosen) > 1 else chosen[0]
         try:
             config = comparison.recipe(trial)
         except WorkbenchError as error:  # stored by another version
@@ -61,7 +61,8 @@ def one_trial(chosen: list[Trial], names: dict[str, str]) -> None:
         if st.button("Open in Search, live", icon=":material/tune:", key="open_trial", disabled=config is None):
             session.set_config(config)
             st.switch_page(SEARCH)
-        st.button("Pin as baseline", icon=":material/keep:", key="pin_trial", disabled=config is None, on_click=session.pin, args=(config,))
+        st.button("Pin as baseline", icon=":material/keep:", key="pin_trial", disabled=config is None,
+                  on_click=session.pin, args=(config,))  # fmt: skip
         with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
             st.code(session.workbench().command(config) if config else "", language="bash", wrap_lines=True)
             st.json(trial.config, expanded=1)
@@ -77,17 +78,20 @@ def one_trial(chosen: list[Trial], names: dict[str, str]) -> None:
 
 def differences(chosen: list[Trial], names: dict[str, str]) -> None:
     st.subheader("Differences", anchor=False)
-    by_id, result = {trial.id: trial for trial in chosen if trial.metrics}, None
+    measured, result = [trial for trial in chosen if trial.metrics], None
     for trial in chosen:
-        if trial.id not in by_id:
-            st.caption(cards.plain(f"Not compared: {names[trial.id]} has no results. {trial.status.capitalize()}: {trial.reason}"))
-    if len(by_id) > 1:
+        if trial not in measured:
+            why = f"{trial.status.capitalize()}: {trial.reason}"
+            st.caption(cards.plain(f"Not compared: {names[trial.id]} has no results. {why}"))
+    if len(measured) > 1:
         left, right = st.columns(2)
-        reference = by_id[left.selectbox("Reference", list(by_id), format_func=names.get, key="reference", bind="query-params")]
-        metric = right.selectbox("Metric", METRICS, 3, format_func=lambda m: comparison.label(m, reference.k), key="metric", bind="query-params")
-        others = [trial for trial in by_id.values() if trial is not reference]
+        reference = choice_of(measured, "Reference", "reference", left, bind="query-params")
+        metric = right.selectbox("Metric", METRICS, 3, format_func=lambda name: comparison.label(name, reference.k),
+                                 key="metric", bind="query-params")  # fmt: skip
+        others = [trial for trial in measured if trial is not reference]
         result = comparison.compare(session.workbench(), reference, others, metric)
-    tested, settings, questions = st.tabs(["Tests", "Settings that differ", "By question"], key="compare_view", on_change="rerun")
+    views = ["Tests", "Settings that differ", "By question"]
+    tested, settings, questions = st.tabs(views, key="compare_view", on_change="rerun")
     if tested.open and result:
         with tested:
             tests(result, names)
@@ -96,53 +100,62 @@ def differences(chosen: list[Trial], names: dict[str, str]) -> None:
             rows = [{"Setting": comparison.setting_name(name), **dict(zip(names.values(), values, strict=True))}
                     for name, values in comparison.differing(chosen).items()]  # fmt: skip
             if rows:
-                st.dataframe(rows, hide_index=True, key="settings", height="content", column_config={"Setting": TEXT(pinned=True)})
+                looks = {"Setting": TEXT(pinned=True)}
+                st.dataframe(rows, hide_index=True, key="settings", height="content", column_config=looks)
             st.caption("All other settings are the same. A dash: the method in use does not have the setting.")
     if questions.open and result:
         with questions:
-            by_question(result, names)
+            by_question(result)
 
 
 def tests(result: Comparison, names: dict[str, str]) -> None:
     head, level = comparison.label(result.metric, result.k), f"{result.confidence:.0%}"
     for row in result.rows:
         if row.note:
-            st.warning(cards.plain(f"{names[row.trial.id]} {row.note}."), icon=":material/info:")
+            st.warning(cards.plain(f"{names[row.trial.id]}: {row.note}."), icon=":material/info:")
     rows = comparison.rows(result, names)
-    if drawn := [(row, color(names, of.trial)) for row, of in zip(rows, result.rows, strict=True) if row["Low"] is not None]:
-        whiskers = [(row["Low"], row["High"]) for row, _ in drawn]
-        bars = charts.bars([cut(row["Trial"]) for row, _ in drawn], {head: [row["Difference"] for row, _ in drawn]},
-                           errors={head: whiskers}, horizontal=True, hover="%{y}<br>%{x:+.3f}")  # fmt: skip
-        bars[0]["marker"]["color"] = [own for _, own in drawn]
+    colors = [color(names, row.trial) for row in result.rows if row.paired and row.paired.low is not None]
+    if drawn := [row for row in rows if row["Low"] is not None]:
+        bars = charts.bars([cut(row["Trial"]) for row in drawn], {head: [row["Difference"] for row in drawn]},
+                           errors={head: [(row["Low"], row["High"]) for row in drawn]}, horizontal=True,
+                           hover="%{y}<br>%{x:+.3f}")  # fmt: skip
+        bars[0]["marker"]["color"] = colors
         shape = charts.figure(
             bars, f"Difference in {head}", legend=False, height=90 + 34 * len(drawn), bargap=0.45,
             xaxis={"zeroline": True, "zerolinecolor": charts.BASELINE}, yaxis={"autorange": "reversed", "showgrid": False},
         )  # fmt: skip
         charts.show(shape, "differences", data=rows, title=f"{head} minus that of {cut(names[result.reference.id], 60)}",
                     caption=f"{level} intervals, paired by question")  # fmt: skip
-    signed, plain, count = NUMBER(format="%+.3f", width=78), NUMBER(format="%.3f", width=78), NUMBER(format="localized", width=52)
-    p_value = NUMBER(format="%.4f", width=70, help="Two-sided sign-flip permutation test, paired by question.")
-    dz = NUMBER(format="%+.2f", width=78, help="Mean difference over the standard deviation of the differences (dz).")
-    st.dataframe(
-        [{head if name == "Mean" else name: value for name, value in row.items()} for row in rows], hide_index=True, key="tests",
-        placeholder="", column_config={"Trial": TEXT(width=215), "Verdict": TEXT(width=128), head: plain, "Reference": plain, "Effect size": dz,
-                                       **dict.fromkeys(("Difference", "Low", "High"), signed), "p": p_value, "p (Holm)": p_value,
-                                       **dict.fromkeys(("Won", "Lost", "Tied", "n"), count)})  # fmt: skip
-    st.caption(f"Means over the questions that both measured. Low and High: {level} interval of each difference alone. p (Holm) and "
-               f"the verdict count the {result.tested} differences compared here. On these questions {result.tried:,} different recipes have "
-               "been measured: the best of many looks better than it is, so confirm a choice on questions not used to make it.")  # fmt: skip
+    mean, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=68)
+    p_value = NUMBER(format="%.4f", width=66, help="Two-sided sign-flip permutation test, paired by question.")
+    looks = {
+        "Trial": TEXT(width=200), "Verdict": TEXT(width=110), head: mean, "Reference": mean,
+        "Difference": NUMBER(format="%+.3f", width=82), "Low": signed, "High": signed, "p": p_value, "p (Holm)": p_value,
+        "Effect": NUMBER(format="%+.2f", width=60, help="Mean difference over the standard deviation of the differences (dz)."),
+        **dict.fromkeys(("Won", "Lost", "Tied", "n"), NUMBER(format="localized", width=48)),
+    }  # fmt: skip
+    table = [dict(zip(looks, row.values(), strict=True)) for row in rows]
+    st.dataframe(table, hide_index=True, key="tests", placeholder="", column_config=looks)
+    st.caption(
+        f"Means over the questions that both measured. Low and High: {level} interval of each difference alone. p (Holm) and the "
+        f"verdict count the {result.tested} compared here. On these questions {result.tried:,} different recipes have been "
+        "measured: the best of many looks better than it is, so confirm a choice on questions not used to make it."
+    )
 
 
-def by_question(result: Comparison, names: dict[str, str]) -> None:
-    others = {row.trial.id: row.trial for row in result.rows if row.paired}
+def by_question(result: Comparison) -> None:
+    others = [row.trial for row in result.rows if row.paired]
     if not others:
         return st.caption("No question was measured by both.")
-    id = st.selectbox("Against the reference", list(others), format_func=names.get, key="against")
-    table = comparison.by_question(session.workbench(), result.reference, others[id], result.metric)
+    other = choice_of(others, "Against the reference", "against")
+    table = comparison.by_question(session.workbench(), result.reference, other, result.metric)
     number, change = NUMBER(format="%.3f", width=90), NUMBER(format="%+.3f", width=90)
-    st.dataframe({name.capitalize(): values for name, values in table.items()}, hide_index=True, height=300, key="compared_questions",
-                 column_config={"Question": TEXT(width="large"), "Reference": number, "Value": number, "Change": change})  # fmt: skip
-    st.caption(f"{comparison.label(result.metric, result.k)} of {len(table['question']):,} questions, largest change first.")
+    looks = {"Question": TEXT(width="large"), "Reference": number, "Value": number, "Change": change}
+    table = dict(zip(looks, table.values(), strict=True))
+    st.dataframe(table, hide_index=True, height=300, key="compared_questions", column_config=looks)
+    st.caption(
+        f"{comparison.label(result.metric, result.k)} of {len(table['Question']):,} questions, largest change first."
+    )
 
 
 def quality_against_cost(shown: list[Trial], chosen: list[Trial], names: dict[str, str]) -> None:
@@ -151,33 +164,50 @@ def quality_against_cost(shown: list[Trial], chosen: list[Trial], names: dict[st
     if not groups:
         return
     st.subheader("Quality against cost", anchor=False)
-    left, middle, right = st.columns([1, 1, 2])
-    metric = left.selectbox("Metric", METRICS, 3, format_func=comparison.label, key="pareto_metric", bind="query-params")
-    cost = middle.selectbox("Cost", list(COSTS), format_func=lambda name: COSTS[name][0], key="cost", bind="query-params")
+    left, middle, right = st.columns([1, 1.4, 1.6])
+    metric = left.selectbox(
+        "Metric", METRICS, 3, format_func=comparison.label, key="pareto_metric", bind="query-params"
+    )
+    cost = middle.selectbox(
+        "Cost", list(COSTS), format_func=lambda name: COSTS[name][0], key="cost", bind="query-params"
+    )
     titles = [f"{of[0].stages['corpus']}, k {of[0].k}: {len(of):,} trials" for of in groups]
     usual = next((i for i, of in enumerate(groups) if chosen and chosen[0] in of), 0)
-    group = groups[right.selectbox("Questions", range(len(groups)), usual, format_func=titles.__getitem__, key="same_questions")]
+    group = groups[
+        right.selectbox("Questions", range(len(groups)), usual, format_func=titles.__getitem__, key="same_questions")
+    ]
     points = [trial for trial in group if metric in trial.metrics and cost in trial.costs]
-    if not points:
-        return st.caption("No trial here has this metric together with this cost.")
+    if len(points) < 2:
+        return st.caption("It takes two trials with this metric and cost on the same questions to show a trade-off.")
     x, y, (what, unit) = [t.costs[cost] for t in points], [t.metrics[metric] for t in points], COSTS[cost]
     head, up = comparison.label(metric, points[0].k), comparison.direction(metric)
     traces = charts.pareto(x, y, ids=[cut(f"{t.short}: {t.recipe}", 80) for t in points], y_direction=up)
     for trial in chosen:
         if trial in points:
-            traces += charts.scatter([trial.costs[cost]], [trial.metrics[metric]], ids=[trial.short], name=cut(names[trial.id]),
-                                     color=color(names, trial), current=0)  # fmt: skip
-    shape = charts.figure(traces, f"{what} ({unit}), less is better", head, height=380,
-                          xaxis={"type": "log"} if min(x) > 0 and max(x) > 50 * min(x) else {})  # fmt: skip
+            own = {"ids": [trial.short], "name": cut(names[trial.id]), "color": color(names, trial), "current": 0}
+            traces += charts.scatter([trial.costs[cost]], [trial.metrics[metric]], **own)
+    shape = charts.figure(
+        traces, f"{what} ({unit}), less is better", height=360 + 20 * len(chosen),
+        yaxis={"title": {"text": head, "standoff": 18}}, xaxis={"type": "log"} if min(x) > 0 and max(x) > 50 * min(x) else {},
+    )  # fmt: skip
+    best = len(charts.frontier(x, y, -1, up))
     charts.show(shape, "quality-against-cost", title=f"{head} against {what[0].lower() + what[1:]}",
-                caption=f"{len(points):,} trials, {len(charts.frontier(x, y, -1, up)):,} on the frontier; means of {points[0].n:,} questions",
+                caption=f"{len(points):,} trials, {best:,} on the frontier; means of {points[0].n:,} questions",
                 data=[{"trial": t.id, "recipe": t.recipe, metric: t.metrics[metric], cost: t.costs[cost]} for t in points])  # fmt: skip
 
 
 def color(names: dict[str, str], trial: Trial) -> str:
     """One colour a chosen trial in every chart; the first, the reference unless another is chosen, is grey."""
     position = list(names).index(trial.id)
-    return charts.COLORS[(position - 1) % len(charts.COLORS)] if position else charts.BASELINE
+    others = charts.COLORS[1:]  # the frontier is blue
+    return others[(position - 1) % len(others)] if position else charts.BASELINE
+
+
+def choice_of(found: list[Trial], title: str, key: str, place=st, **options) -> Trial:
+    """One of these trials, under a name that does not change with what else is chosen."""
+    by_id = {trial.id: trial for trial in found}
+    names = {trial.id: f"{trial.recipe} ({trial.short})" for trial in found}
+    return by_id[place.selectbox(title, list(by_id), format_func=names.get, key=key, **options)]
 
 
 def cut(text: str, length: int = 52) -> str:

@@ -12,7 +12,12 @@ from app.ui import cards, forms, jobs
 
 ROOT = Path(__file__).resolve().parents[1]
 STARTS = (
-    ("search_live", "Move a slider, watch the metrics", "Recall, MRR and nDCG with their intervals, at once, on every question.", "tune"),
+    (
+        "search_live",
+        "Move a slider, watch the metrics",
+        "Recall, MRR and nDCG with their intervals, at once, on every question.",
+        "tune",
+    ),
     ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
     ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
 )
@@ -22,7 +27,9 @@ METRIC_COLUMNS = (("hit", "Hit"), ("recall", "Recall"), ("mrr", "MRR"), ("ndcg_l
 @st.cache_resource(show_spinner=False)
 def doctor() -> subprocess.Popen:
     """The doctor, in a process of its own: it loads engines that the first page can do without."""
-    return subprocess.Popen([sys.executable, "-m", "core", "doctor", "--json"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, "-m", "core", "doctor", "--json"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
 
 
 @st.cache_resource(show_spinner=False)
@@ -48,7 +55,10 @@ def prepare() -> None:
         st.rerun()  # the sidebar, drawn before, shows it too
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         time = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
-        st.markdown(f"**Not prepared yet.** Still to do: {plan.what}{time}. After that every slider answers at once.", width="stretch")
+        st.markdown(
+            f"**Not prepared yet.** Still to do: {plan.what}{time}. After that every slider answers at once.",
+            width="stretch",
+        )
         jobs.start_button("Prepare", arguments, title)
 
 
@@ -63,35 +73,60 @@ def starts() -> None:
 def corpora() -> None:
     current = session.config().corpus.dataset
     states = {True: "here", False: "to download"}
-    rows = [{"Corpus": s.title or s.name, "Documents": s.documents, "Questions": s.questions,
-             "State": "in use" if s.name == current else states[s.present] if s.kind != "own" or s.present else s.note}
-            for s in session.workbench().datasets()]  # fmt: skip
+    rows = [
+        {
+            "Corpus": s.title or s.name,
+            "Documents": s.documents,
+            "Questions": s.questions,
+            "State": "in use" if s.name == current else states[s.present] if s.kind != "own" or s.present else s.note,
+        }
+        for s in session.workbench().datasets()
+    ]
     st.dataframe(
-        rows, hide_index=True, key="corpora", placeholder="–", height="content" if len(rows) <= 12 else 460,
+        rows,
+        hide_index=True,
+        key="corpora",
+        placeholder="–",
+        height="content" if len(rows) <= 12 else 460,
         column_config={name: st.column_config.NumberColumn(format="localized") for name in ("Documents", "Questions")}
         | {"Corpus": st.column_config.TextColumn(width=240)},
-    )  # fmt: skip
+    )
 
 
 def trials() -> None:
     rows = session.workbench().trials(8)
     if not rows:
-        cards.empty("No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live.")
+        cards.empty(
+            "No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live."
+        )
         return
     table = []
     for row in rows:
         metrics = row["metrics"] or {}
         config = json.loads(row["config"]) if isinstance(row["config"], str) else row["config"]
         k = (config or {}).get("evaluation", {}).get("k", "k")
-        table.append({"When": row["created"], "Corpus": row["dataset"], "Recipe": f"{row['chunking']} · {row['fusion']}".replace("_", " "),
-                      **{f"{label}@{k}": metrics.get(name) for name, label in METRIC_COLUMNS},
-                      "n": row["measured"], "Status": row["status"]})  # fmt: skip
+        table.append(
+            {
+                "When": row["created"],
+                "Corpus": row["dataset"],
+                "Recipe": f"{row['chunking']} · {row['fusion']}".replace("_", " "),
+                **{f"{label}@{k}": metrics.get(name) for name, label in METRIC_COLUMNS},
+                "n": row["measured"],
+                "Status": row["status"],
+            }
+        )
     labels = [key for row in table for key in row if "@" in key]
     st.dataframe(
-        table, hide_index=True, key="last_trials", placeholder="–",
+        table,
+        hide_index=True,
+        key="last_trials",
+        placeholder="–",
         column_config={label: st.column_config.NumberColumn(format="%.3f", width="small") for label in labels}
-        | {"When": st.column_config.DatetimeColumn(format="distance"), "n": st.column_config.NumberColumn(format="localized", help="Questions measured.")},
-    )  # fmt: skip
+        | {
+            "When": st.column_config.DatetimeColumn(format="distance"),
+            "n": st.column_config.NumberColumn(format="localized", help="Questions measured."),
+        },
+    )
 
 
 def show_health() -> None:
@@ -104,13 +139,19 @@ def show_health() -> None:
             st.rerun()
         marks = {True: "✓", False: "!", None: "–"}
         lines = "".join(
-            f'<tr><td>{marks[f["ok"]]}</td><td>{cards.escape(f["name"])}</td><td>{cards.escape(f["found"])}'
-            + (f'<div class="gw-small">{cards.escape(f["todo"])}</div>' if f["todo"] and f["ok"] is not True else "") + "</td></tr>"
+            f"<tr><td>{marks[f['ok']]}</td><td>{cards.escape(f['name'])}</td><td>{cards.escape(f['found'])}"
+            + (f'<div class="gw-small">{cards.escape(f["todo"])}</div>' if f["todo"] and f["ok"] is not True else "")
+            + "</td></tr>"
             for f in findings()
-        )  # fmt: skip
+        )
         bad = sum(f["ok"] is False for f in findings())
         absent = sum(f["ok"] is None for f in findings())
-        cards.status_strip(["all that is needed is here" if not bad else f"{bad} to repair", f"{absent} optional absent"])
+        cards.status_strip(
+            [
+                "all that is needed is here" if not bad else f"{bad} to repair",
+                f"{absent} optional absent" if absent else "",
+            ]
+        )
         with st.expander("What this machine offers", icon=":material/monitor_heart:", expanded=bool(bad)):
             st.html(f'<table class="gw gw-table">{lines}</table>')
 
@@ -119,9 +160,8 @@ recipe = session.config()
 cards.page_title("Groundwork", "What is here, what was tried last, and where to start.")
 cards.status_strip([f"corpus {recipe.corpus.dataset}", forms.describe_recipe(recipe)])
 prepare()
-if chosen := st.query_params.get("job"):
-    if chosen in {job.id for job in session.workbench().jobs.list()}:
-        jobs.watch(chosen)
+if (chosen := st.query_params.get("job")) in {job.id for job in session.workbench().jobs.list()}:
+    jobs.watch(chosen)
 st.subheader("What to try first", anchor=False)
 starts()
 with st.container(key="stack"):
@@ -129,8 +169,11 @@ with st.container(key="stack"):
 with left:
     st.subheader("Last trials", anchor=False)
     trials()
+    st.subheader("Health", anchor=False)
+    if jobs.active():  # the doctor loads engines: it would take the processor from what people wait for
+        st.html('<div class="gw gw-small">Looked at once the running work is done.</div>')
+    else:
+        st.fragment(show_health, run_every=1.0 if doctor().poll() is None else None)()
 with right:
     st.subheader("Corpora", anchor=False)
     corpora()
-st.subheader("Health", anchor=False)
-st.fragment(show_health, run_every=1.0 if doctor().poll() is None else None)()

@@ -1,5 +1,6 @@
 """Chunks: what a chunker makes of the documents, and of the evidence in them."""
 
+from html import escape
 from typing import NamedTuple
 
 import streamlit as st
@@ -95,10 +96,11 @@ def metric_cards(results: list[Result], gold: GoldSpans, limit: int | None) -> N
     none = "all gold is whole documents" if gold.whole_documents else "no gold spans in this corpus"
     for one, result in ((result.summary, result) for result in results):
         if len(results) > 1:
-            place = ":blue[●] **First**" if result is results[0] else ":orange[●] **Second**"
-            st.markdown(f"{place} {cards.plain(result.name)}")
+            place = "First" if result is results[0] else "Second"
+            st.html(f'<span style="color:{result.color}">\u25cf</span> <b>{place}</b> {escape(result.name)}')
         other = compare_cuts(result.chunks, results[0].chunks, gold)
-        versus = f"{other.only_one:,} cut only here, {other.only_other:,} only by the first, p {other.p:.3f}"
+        p = "p < 0.001" if other.p < 0.001 else f"p {other.p:.3f}"
+        versus = f"{other.only_one:,} cut only here, {other.only_other:,} only by the first, {p}"
         cards.row([
             cards.Card("Chunks", one.chunks, digits=0, direction=0, note=f"mean {one.mean_tokens:,.1f} tokens"),
             cards.Card("Evidence cut", one.cut.mean, (one.cut.low, one.cut.high), n=one.cut.n, direction=-1,
@@ -151,7 +153,7 @@ def document_view(results: list[Result], corpus: Corpus, gold: GoldSpans) -> Non
         lost = int(cut_spans(result.chunks, gold)[inside].sum())
         spans = [(start - begin, end - begin) for start, end in spans_of(result.chunks, number)]
         with column:
-            cards.status_strip([result.name if len(results) > 1 else "", f"{len(spans):,} chunks",
+            cards.status_strip([result.name if len(results) > 1 else "", "1 chunk" if len(spans) == 1 else f"{len(spans):,} chunks",
                                 f"{lost:,} of {len(marks):,} gold spans cut"])  # fmt: skip
             evidence.show(evidence.document_html(text[begin : begin + PART], marks, spans))
     st.caption("Blue and orange: chunks in turn. Purple: text in two chunks. Underlined green: gold evidence.")

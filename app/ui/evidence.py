@@ -7,6 +7,7 @@ ever taken for markup.
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import pairwise
 from typing import NamedTuple
 
 import streamlit as st
@@ -14,9 +15,12 @@ import streamlit as st
 CUT = 420  # characters of a passage shown before it is opened: about five lines
 # words too common to be worth marking in a passage
 COMMON = frozenset(
-    "a an and are as at be been but by can could did do does for from had has have how i if in into is it its may of "
-    "on or our should so such than that the their them then there these they this to was we were what when where "
-    "which who whom whose why will with would you your".split()
+    re.findall(
+        r"\w+",
+        """a an and are as at be been but by can could did do does for from had has have how i if in into is it its may of on or our
+        should so such than that the their them then there these they this to was we were what when where which who whom whose why
+        will with would you your""",
+    )
 )
 
 
@@ -39,7 +43,7 @@ def marked(text: str, marks: Iterable[Mark], begin: int = 0, end: int | None = N
         closing.setdefault(mark.end, []).append(mark.style)
     active: list[str] = []
     pieces = []
-    for here, there in zip(cuts, cuts[1:], strict=False):
+    for here, there in pairwise(cuts):
         for style in closing.get(here, ()):
             active.remove(style)
         active += opening.get(here, ())
@@ -112,9 +116,7 @@ def answer_html(text: str, num_passages: int) -> str:
 
     def chips(match: re.Match) -> str:
         numbers = [int(n) for n in re.findall(r"\d+", match.group())]
-        return " ".join(
-            f'<span class="gw-chip{"" if 1 <= n <= num_passages else " bad"}">{n}</span>' for n in numbers
-        )
+        return " ".join(f'<span class="gw-chip{"" if 1 <= n <= num_passages else " bad"}">{n}</span>' for n in numbers)
 
     body = re.sub(r"\[\d+(?:\s*[,;]\s*\d+)*\]", chips, escape(text))
     return f'<div class="gw gw-text">{body}</div>'

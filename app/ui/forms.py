@@ -5,7 +5,7 @@ follows a click already works with the new recipe.
 """
 
 import math
-from functools import lru_cache
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -24,7 +24,12 @@ TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", 
           "generation": "Generation", "evaluation": "Evaluation"}  # fmt: skip
 REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
 RETRIEVAL_STAGES = ("chunking", "embedding", "index", "sparse", "retrieval", "fusion", "evaluation")
-PRESETS = {"BM25": "sparse_only", "Dense": "dense_only", "Hybrid RRF": "rrf", "Hybrid convex": "convex"}  # by their fusion
+PRESETS = {
+    "BM25": "sparse_only",
+    "Dense": "dense_only",
+    "Hybrid RRF": "rrf",
+    "Hybrid convex": "convex",
+}  # by their fusion
 
 
 class Knob(NamedTuple):
@@ -43,7 +48,7 @@ class Knob(NamedTuple):
     optional: bool = False
 
 
-@lru_cache(maxsize=None)
+@cache
 def knobs(model: type) -> tuple[Knob, ...]:
     """The knobs of a config class in the order of its fields; fields of a kind no widget fits are left out."""
     return tuple(filter(None, (_knob(name, field) for name, field in model.model_fields.items() if name != "part")))
@@ -87,7 +92,9 @@ def recipe_form(
     pinned = session.baseline()
     with st.container(gap="xsmall"):
         for stage in stages:
-            stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage)
+            stage_form(
+                stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage
+            )
     return session.config(name)
 
 
@@ -96,8 +103,10 @@ def presets(name: str = session.CURRENT) -> None:
     offered = {part: title for title, part in PRESETS.items() if part in registry.parts("fusion")}
     key, current = f"{name}/preset", session.config(name).fusion.part
     show_value(key, current if current in offered else None)
-    st.segmented_control("Preset", list(offered), default=st.session_state[key], key=key, format_func=offered.get, label_visibility="collapsed",
-                         on_change=_preset, args=(name, key))  # fmt: skip
+    st.segmented_control(
+        "Preset", list(offered), default=st.session_state[key], key=key, format_func=offered.get, label_visibility="collapsed",
+        on_change=_preset, args=(name, key),
+    )  # fmt: skip
 
 
 def describe(value: Any) -> str:

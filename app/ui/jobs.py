@@ -48,13 +48,16 @@ def pace(done: int, total: int, elapsed_s: float) -> str:
     return " · ".join(words)
 
 
-def _active() -> list[Any]:
+def active() -> list[Any]:
     return [job for job in session.workbench().jobs.list() if job.active]
 
 
 def _bar(job: Any) -> str:
     elapsed = time.time() - (job.started or job.created)
-    words = [job.message, pace(job.done, job.total, elapsed) if job.active else f"{job.done:,} of {job.total:,}" if job.total else ""]
+    words = [
+        job.message,
+        pace(job.done, job.total, elapsed) if job.active else f"{job.done:,} of {job.total:,}" if job.total else "",
+    ]
     text = escape(" · ".join(filter(None, words)))
     return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{text}</div>'
 
@@ -64,16 +67,17 @@ def _bar(job: Any) -> str:
 
 def running() -> None:
     """The running jobs, each a link, for the sidebar; asks again every second while there are any."""
-    if _active():
+    if active():
         st.fragment(_running, run_every=1.0)()
 
 
 def _running() -> None:
-    active = _active()
-    if not active:
+    with cards.calm():
+        some = active()
+    if not some:
         st.rerun()  # the whole page: what a job made is there now
     st.html('<div class="gw gw-small">Running</div>')
-    for job in active:
+    for job in some:
         st.page_link(OVERVIEW, label=cards.plain(job.label), icon="spinner", query_params={"job": job.id})
         st.html(f'<div class="gw gw-job">{_bar(job)}</div>')
 
@@ -91,13 +95,27 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 status = STATES.get(job.status, job.status)
-                st.html(f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(job.label)}</span>'
-                        f"<span>{status}</span></div>{_bar(job)}</div>")  # fmt: skip
+                st.html(
+                    f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(job.label)}</span>'
+                    f"<span>{status}</span></div>{_bar(job)}</div>"
+                )
                 if job.active:
-                    st.button("Cancel", key=f"cancel/{job_id}", icon=":material/close:", on_click=workbench.jobs.cancel, args=(job_id,))
+                    st.button(
+                        "Cancel",
+                        key=f"cancel/{job_id}",
+                        icon=":material/close:",
+                        on_click=workbench.jobs.cancel,
+                        args=(job_id,),
+                    )
                 elif job.status != "done":
-                    st.button("Resume", key=f"resume/{job_id}", icon=":material/restart_alt:", type="primary",
-                              on_click=workbench.jobs.resume, args=(job_id,))  # fmt: skip
+                    st.button(
+                        "Resume",
+                        key=f"resume/{job_id}",
+                        icon=":material/restart_alt:",
+                        type="primary",
+                        on_click=workbench.jobs.resume,
+                        args=(job_id,),
+                    )
             if job.error:
                 st.text(job.error)
                 with st.expander("What it printed last"):
@@ -117,8 +135,14 @@ def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":
     if job and job.status != "done":
         watch(job.id)
         return
-    st.button(label, key=f"start/{'/'.join(arguments)}", icon=icon, type="primary", on_click=session.workbench().jobs.start,
-              args=(arguments, title))  # fmt: skip
+    st.button(
+        label,
+        key=f"start/{'/'.join(arguments)}",
+        icon=icon,
+        type="primary",
+        on_click=session.workbench().jobs.start,
+        args=(arguments, title),
+    )
 
 
 def latest(arguments: list[str]) -> Any:

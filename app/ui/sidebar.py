@@ -18,14 +18,29 @@ def _corpus() -> None:
     there = [status.name for status in session.workbench().datasets() if status.present]
     names = list(dict.fromkeys([*there, recipe.corpus.dataset]))
     forms.show_value("corpus", recipe.corpus.dataset)
-    st.selectbox("Corpus", names, names.index(recipe.corpus.dataset), key="corpus", on_change=_change, args=("dataset", "corpus"),
-                 help="The documents searched and the questions asked of them.")  # fmt: skip
+    st.selectbox(
+        "Corpus",
+        names,
+        names.index(recipe.corpus.dataset),
+        key="corpus",
+        on_change=_change,
+        args=("dataset", "corpus"),
+        help="The documents searched and the questions asked of them.",
+    )
     forms.show_value("questions", recipe.corpus.questions)
     st.segmented_control(
-        "Questions", ("all", "dev", "test"), default=recipe.corpus.questions, key="questions", format_func=str.capitalize, width="stretch",
-        on_change=_change, args=("questions", "questions"), label_visibility="collapsed", required=True,
+        "Questions",
+        ("all", "dev", "test"),
+        default=recipe.corpus.questions,
+        key="questions",
+        format_func=str.capitalize,
+        width="stretch",
+        on_change=_change,
+        args=("questions", "questions"),
+        label_visibility="collapsed",
+        required=True,
         help="All questions, or a half of them split by document: tune on dev, report on test.",
-    )  # fmt: skip
+    )
 
 
 def _change(knob: str, key: str) -> None:
@@ -40,15 +55,32 @@ def _baseline() -> None:
     with st.container(gap="xsmall"):
         if pinned is None:
             st.html('<div class="gw gw-small">No baseline pinned</div>')
-            st.button("Pin this recipe", icon=":material/keep:", key="pin", type="tertiary", on_click=session.pin,
-                      args=(current,), help="Every page then shows the difference to it, with its interval.")  # fmt: skip
+            st.button(
+                "Pin this recipe",
+                icon=":material/keep:",
+                key="pin",
+                type="tertiary",
+                on_click=session.pin,
+                args=(current,),
+                help="Every page then shows the difference to it, with its interval.",
+            )
             return
         same = pinned == current
         text = "Baseline" + (", the current recipe" if same else "")
-        st.html(f'<div class="gw gw-small">{text}</div><div class="gw" style="font-size:.85rem">'
-                f"{cards.escape(forms.describe_recipe(pinned))}</div>")  # fmt: skip
+        st.html(
+            f'<div class="gw gw-small">{text}</div><div class="gw" style="font-size:.85rem">'
+            f"{cards.escape(forms.describe_recipe(pinned))}</div>"
+        )
         with st.container(horizontal=True, gap="small"):
             if not same:
-                st.button("Pin this instead", icon=":material/keep:", key="pin", type="tertiary", on_click=session.pin,
-                          args=(current,))  # fmt: skip
-            st.button("Unpin", icon=":material/keep_off:", key="unpin", type="tertiary", on_click=session.pin, args=(None,))
+                st.button(
+                    "Pin this instead",
+                    icon=":material/keep:",
+                    key="pin",
+                    type="tertiary",
+                    on_click=session.pin,
+                    args=(current,),
+                )
+            st.button(
+                "Unpin", icon=":material/keep_off:", key="unpin", type="tertiary", on_click=session.pin, args=(None,)
+            )

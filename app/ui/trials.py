@@ -47,10 +47,11 @@ def table(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) -
     st.caption(f"{len(shown):,} of {len(everything):,} trials, newest first. Tick rows to compare them. {bold}")
     state = st.session_state
     state.shown_trials = [trial.id for trial in shown]
-    ticked = [row for row, id in enumerate(state.shown_trials) if id in set(state.chosen)]
+    chosen = set(state.chosen)
+    ticked = [row for row, trial in enumerate(shown) if trial.id in chosen]
     state[TABLE] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
     frame, columns = _frame(shown, sweeps, marks)
-    st.dataframe(frame, hide_index=True, height=min(360, 36 * len(shown) + 38), key=TABLE, on_select=_ticked,
+    st.dataframe(frame, hide_index=True, height="content" if len(shown) < 10 else 360, key=TABLE, on_select=_ticked,
                  selection_mode="multi-row", column_config=columns, placeholder="")  # fmt: skip
 
 
@@ -79,10 +80,10 @@ def _frame(shown: list[Trial], sweeps: dict[str, str], marks: dict[str, set[str]
     cost = {name: [trial.costs.get(name) for trial in shown] for name in comparison.COSTS}
     columns = {  # head: values, how they look
         "When": ([t.created for t in shown], when(format="D MMM, HH:mm", timezone=st.context.timezone, width=102)),
-        "Corpus": ([t.stages.get("corpus", t.dataset) for t in shown], text(width=118)),
-        "Recipe": ([t.recipe for t in shown], text(width=235, help="Parts, and the settings changed from their defaults.")),
+        "Corpus": ([t.stages.get("corpus", t.dataset) for t in shown], text(width=128)),
+        "Recipe": ([t.recipe for t in shown], text(width=212, help="Parts, and the settings changed from their defaults.")),
         "Status": ([t.status + (f": {t.reason}" if t.reason else "") for t in shown],
-                   text(width=100, help="Click twice to read why there is no result.")),
+                   text(width=90, help="Click twice to read why there is no result.")),
         **{head: ([t.metrics.get(metric) for t in shown], number(format="%.3f", width=74)) for metric, head in heads.items()},
         "k": ([t.k for t in shown], number(width=34, help="Depth at which the rankings were judged.")),
         "n": ([t.n if t.metrics else None for t in shown], number(format="localized", width=54, help="Questions measured.")),
@@ -95,7 +96,11 @@ def _frame(shown: list[Trial], sweeps: dict[str, str], marks: dict[str, set[str]
         "Sweep": ([sweeps.get(t.sweep, "") for t in shown], text(width=200)),
         "Trial": ([t.short for t in shown], text(width=75, help="The end of its id, as `show` takes it.")),
     }  # fmt: skip
-    needed = {"k": len(depths) > 1, "Status": any(t.status != "ok" for t in shown), "Sweep": any(t.sweep for t in shown)}
+    needed = {
+        "k": len(depths) > 1,
+        "Status": any(t.status != "ok" for t in shown),
+        "Sweep": any(t.sweep for t in shown),
+    }
     columns = {head: column for head, column in columns.items() if needed.get(head, True)}
     frame = pd.DataFrame({head: values for head, (values, _) in columns.items()})
     if marks:

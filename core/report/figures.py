@@ -129,7 +129,9 @@ def main() -> None:
     task = json.load(sys.stdin)
     size = {"width": task["width"], "height": task["height"]}
     options = {"format": task["format"], **size, "scale": PNG_SCALE if task["format"] == "png" else 1}
-    picture = asyncio.run(kaleido.calc_fig(task["figure"], opts=options, kopts={"mathjax": False}))  # it would be fetched
+    picture = asyncio.run(
+        kaleido.calc_fig(task["figure"], opts=options, kopts={"mathjax": False})
+    )  # it would be fetched
     Path(task["path"]).write_bytes(picture)
 
 

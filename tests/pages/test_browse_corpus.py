@@ -15,8 +15,18 @@ TEXTS = {
     "mountains.txt": "Mont Blanc is the highest mountain of the Alps. " + "Filling words. " * 4000,
 }
 QUESTIONS = [
-    {"id": "q1", "question": "Where does the <b>Danube</b> rise?", "document": "rivers.txt", "answer": "in the Black Forest"},
-    {"id": "q2", "question": "Which is the highest mountain of the Alps?", "document": "mountains.txt", "answer": "Mont Blanc"},
+    {
+        "id": "q1",
+        "question": "Where does the <b>Danube</b> rise?",
+        "document": "rivers.txt",
+        "answer": "in the Black Forest",
+    },
+    {
+        "id": "q2",
+        "question": "Which is the highest mountain of the Alps?",
+        "document": "mountains.txt",
+        "answer": "Mont Blanc",
+    },
 ]
 
 
@@ -24,7 +34,9 @@ QUESTIONS = [
 def bench(tmp_path_factory):
     bench = Workbench(tmp_path_factory.mktemp("home"))
     questions = "\n".join(json.dumps(q) for q in QUESTIONS).encode()
-    for _ in bench.library.ingest("tiny", [(name, text.encode()) for name, text in TEXTS.items()], ("questions.jsonl", questions)):
+    for _ in bench.library.ingest(
+        "tiny", [(name, text.encode()) for name, text in TEXTS.items()], ("questions.jsonl", questions)
+    ):
         pass
     return bench
 

@@ -22,7 +22,12 @@ TEXTS = {
 }
 QUESTIONS = [
     {"id": "q1", "question": "Where does the Danube rise?", "document": "rivers.txt", "answer": "in the Black Forest"},
-    {"id": "q2", "question": "Which is the highest mountain of the Alps?", "document": "mountains.txt", "answer": "Mont Blanc"},
+    {
+        "id": "q2",
+        "question": "Which is the highest mountain of the Alps?",
+        "document": "mountains.txt",
+        "answer": "Mont Blanc",
+    },
 ]
 
 
@@ -31,7 +36,9 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     questions = "\n".join(json.dumps(q) for q in QUESTIONS).encode()
     bench = Workbench(folder)
-    for _ in bench.library.ingest("tiny", [(name, text.encode()) for name, text in TEXTS.items()], ("questions.jsonl", questions)):
+    for _ in bench.library.ingest(
+        "tiny", [(name, text.encode()) for name, text in TEXTS.items()], ("questions.jsonl", questions)
+    ):
         pass
     return folder
 
@@ -85,11 +92,24 @@ def test_the_address_restores_the_recipe():
     assert recipe(app).seed == 7
 
 
-@pytest.mark.parametrize("stage,kind", [(s, k) for s, k in forms.KINDS.items()])
-def test_every_part_survives_the_way_through_the_address(stage, kind):
-    for name in registry.parts(kind):
+@pytest.mark.parametrize("stage", forms.KINDS)
+def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
+    def script():
+        import streamlit as st
+
+        from app import session
+        from app.ui import forms
+
+        session.start("here")
+        forms.stage_form(st.query_params["stage"])
+
+    for name in registry.parts(forms.KINDS[stage]):
         wanted = with_settings(TrialConfig(), {f"{stage}.part": name})
-        app = recipe_page(**{k: str(v) for k, v in difference(wanted).items()})
+        app = AppTest.from_function(script, default_timeout=30)
+        for key, value in {**difference(wanted), "stage": stage}.items():
+            app.query_params[key] = str(value)
+        app.run()
+        assert not app.exception and not app.warning
         assert recipe(app) == wanted
 
 
@@ -118,6 +138,27 @@ def test_the_recipe_outlives_a_page_switch():
         assert not app.exception
         assert recipe(app).fusion.weight == 0.25
         assert parameter(app, "fusion.weight") == "0.25"
+
+
+def test_a_second_recipe_outlives_pages_that_do_not_show_it():
+    def script():
+        import streamlit as st
+
+        from app import session
+
+        page = st.query_params.get("page", "a")
+        session.start(page)
+        if page == "a":
+            session.change({"chunking.size_tokens": 64}, "right")
+        st.text(str(session.config("right").chunking.size_tokens) if page != "b" else "")
+
+    app = AppTest.from_function(script).run()
+    assert parameter(app, "right.chunking.size_tokens") == "64"
+    app.query_params["page"] = "b"
+    app.run()
+    assert "right.chunking.size_tokens" not in app.query_params
+    app.query_params["page"] = "c"
+    assert app.run().text[0].value == "64"
 
 
 # Forms -------------------------------------------------------------------------------------------------------------
@@ -214,7 +255,9 @@ def test_the_baseline_answers_the_questions_of_the_current_recipe():
 # Failures ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [WorkbenchError("It is *broken*.", where="file.csv:3", todo="Mend it."), ValueError("secret")])
+@pytest.mark.parametrize(
+    "error", [WorkbenchError("It is *broken*.", where="file.csv:3", todo="Mend it."), ValueError("secret")]
+)
 def test_a_failing_page_is_told_calmly_and_the_app_lives(workbench, monkeypatch, error):
     app = open_page()
 

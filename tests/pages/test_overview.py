@@ -1,23 +1,38 @@
 """The first page: what is here, what was tried, where to start; and the very first start, which prepares the corpus."""
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from core.jobs.jobs import Job
 from core.workbench import Plan, Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
+ENGINES = ("torch", "transformers", "sentence_transformers", "chromadb", "llama_cpp", "bm25s", "sklearn")
 
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
+    """A workbench whose jobs are only noted: `started`."""
     bench = Workbench(tmp_path)
-    started = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append(list(arguments)) or "none")
+    bench.started = []
+
+    def start(arguments, label):
+        bench.started.append(
+            Job(f"job{len(bench.started)}", label, tuple(arguments), "running", time.time(), done=3, total=9)
+        )
+        return bench.started[-1].id
+
+    monkeypatch.setattr(bench.jobs, "start", start)
+    monkeypatch.setattr(bench.jobs, "list", lambda: bench.started[::-1])
+    monkeypatch.setattr(bench.jobs, "get", lambda id: next(job for job in bench.started if job.id == id))
     monkeypatch.setattr(session, "workbench", lambda: bench)
-    bench.started = started
     return bench
 
 
@@ -36,15 +51,31 @@ def ready(bench, monkeypatch, live: bool = True) -> None:
     monkeypatch.setattr(bench, "plan", lambda config: Plan(live, "embedding 909 texts", 30.0))
 
 
-def test_the_very_first_start_prepares_the_built_in_corpus(bench, monkeypatch):
+def test_the_very_first_start_prepares_the_built_in_corpus_with_progress_and_cancel(bench, monkeypatch):
     ready(bench, monkeypatch, False)
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: (_ for _ in ()).throw(Started(arguments)))
     app = overview().run()
-    assert any("Started" in e.value for e in app.error)  # it was asked to start, by the default recipe alone
+    assert not app.exception and not app.error
+    assert [job.arguments for job in bench.started] == [("prepare", "--dataset", "python-reference")]
+    assert "3 of 9" in html(app) and any(b.label == "Cancel" for b in app.button)
 
 
-class Started(Exception):
-    pass
+def test_a_job_that_died_is_told_and_can_be_resumed(bench, monkeypatch):
+    ready(bench, monkeypatch, False)
+    job = Job(
+        "a",
+        "Preparing python-reference",
+        ("prepare", "--dataset", "python-reference"),
+        "died",
+        time.time(),
+        error="Killed: 9",
+    )
+    bench.started.append(job)
+    resumed = []
+    monkeypatch.setattr(bench.jobs, "resume", resumed.append)
+    app = overview().run()
+    assert "Killed: 9" in [t.value for t in app.text]
+    next(b for b in app.button if b.label == "Resume").click().run()
+    assert resumed == ["a"]
 
 
 def test_another_corpus_is_prepared_only_when_asked_for(bench, monkeypatch):
@@ -54,7 +85,7 @@ def test_another_corpus_is_prepared_only_when_asked_for(bench, monkeypatch):
     button = next(b for b in app.button if b.label == "Prepare")
     assert any("909 texts" in m.value for m in app.markdown)
     button.click().run()
-    assert bench.started == [["prepare", "--dataset", "python-api"]]
+    assert [job.arguments for job in bench.started] == [("prepare", "--dataset", "python-api")]
 
 
 def test_a_ready_corpus_starts_nothing_and_the_page_says_what_is_here(bench, monkeypatch):
@@ -68,30 +99,39 @@ def test_a_ready_corpus_starts_nothing_and_the_page_says_what_is_here(bench, mon
 
 def test_last_trials_are_listed_with_their_metrics(bench, monkeypatch):
     ready(bench, monkeypatch)
-    row = {"id": "t", "created": "2026-01-01", "dataset": "tiny", "chunking": "recursive", "fusion": "convex", "status": "ok",
-           "config": '{"evaluation": {"k": 5}}', "metrics": {"recall": 0.5, "ndcg_linear": 0.25}, "measured": 12}  # fmt: skip
-    monkeypatch.setattr(bench, "trials", lambda *_: [row, {**row, "status": "failed", "metrics": None, "measured": None}])
+    row = {
+        "id": "t",
+        "created": "2026-01-01",
+        "dataset": "tiny",
+        "chunking": "recursive",
+        "fusion": "convex",
+        "status": "ok",
+        "config": '{"evaluation": {"k": 5}}',
+        "metrics": {"recall": 0.5, "ndcg_linear": 0.25},
+        "measured": 12,
+    }
+    monkeypatch.setattr(
+        bench, "trials", lambda *_: [row, {**row, "status": "failed", "metrics": None, "measured": None}]
+    )
     app = overview().run()
     assert not app.exception and not app.error
     table = next(frame.value for frame in app.dataframe if "Recipe" in frame.value)
     assert table.iloc[0]["Recall@5"] == 0.5 and table.iloc[0]["nDCG@5"] == 0.25
 
 
-def test_the_first_page_loads_no_engine():
-    import subprocess
-    import sys
-
-    code = (
-        "import sys\nfrom streamlit.testing.v1 import AppTest\n"
-        f"app = AppTest.from_file({str(MAIN)!r}, default_timeout=60).run()\n"
-        "assert not app.exception, app.exception\n"
-        "print(sorted({'torch', 'transformers', 'sentence_transformers', 'chromadb', 'llama_cpp', 'bm25s', 'plotly'} & set(sys.modules)))"
+def test_the_first_page_loads_no_engine(tmp_path):
+    """In a process of its own, on a corpus that needs preparing."""
+    code = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
+app.query_params["corpus.dataset"] = "python-api"
+app.run()
+assert not app.exception and not app.error
+print(sorted({set(ENGINES)!r} & set(sys.modules)))
+"""
+    environment = {**os.environ, "GROUNDWORK_HOME": str(tmp_path), "PYTHONPATH": str(MAIN.parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=MAIN.parents[1]
     )
-    import os
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as home:
-        environment = {**os.environ, "GROUNDWORK_HOME": home, "PYTHONPATH": str(MAIN.parents[1])}
-        address = code.replace(".run()\n", "\n", 1).replace("default_timeout=60)", "default_timeout=60)\napp.query_params['corpus.dataset'] = 'python-api'\napp.run()")
-        done = subprocess.run([sys.executable, "-c", address], capture_output=True, text=True, env=environment, cwd=MAIN.parents[1])
-    assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr[-2000:]
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr[-2000:]

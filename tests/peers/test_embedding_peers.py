@@ -16,6 +16,8 @@ TEXTS = [
     *("A sentence of a few words, " * n for n in range(1, 30)),
 ]
 
+FEW = [*TEXTS[:3], *TEXTS[-2:]]
+
 
 @pytest.fixture(scope="module")
 def library():
@@ -53,26 +55,26 @@ def test_token_offsets_are_the_librarys(library):
 def test_bfloat16_changes_hardly_a_ranking(datasets_root):
     data = json.loads((datasets_root / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
     paragraphs = [p for article in data for p in article["paragraphs"]]
-    questions = [qa["question"] for p in paragraphs for qa in p["qas"]]
+    questions = [qa["question"] for p in paragraphs for qa in p["qas"]][::4]  # all of them: benchmarks/encoding.py
     tops = []
     for dtype in ("float32", "bfloat16"):
         part = MiniLM(dtype=dtype)
-        scores = vectors_of(part, questions) @ vectors_of(part, [p["context"] for p in paragraphs]).T
+        scores = vectors_of(part, questions) @ vectors_of(part, [p["context"] for p in paragraphs[::2]]).T
         tops.append(np.argsort(-scores, axis=1)[:, :10])
     assert np.mean([np.isin(a, b).mean() for a, b in zip(*tops, strict=True)]) >= 0.99
 
 
 def test_the_general_part_gives_the_librarys_vectors(library):
     part = SentenceTransformers(model=str(_folder()), dtype="float32")
-    assert np.abs(vectors_of(part, TEXTS) - library.encode(TEXTS)).max() < 1e-5
+    assert np.abs(vectors_of(part, FEW) - library.encode(FEW)).max() < 1e-5
     prefixed = SentenceTransformers(model=str(_folder()), dtype="float32", query_prefix="query: ")
-    expected = library.encode(["query: " + text for text in TEXTS])
-    assert np.abs(vectors_of(prefixed, TEXTS, query=True) - expected).max() < 1e-5
-    assert np.abs(vectors_of(prefixed, TEXTS) - library.encode(TEXTS)).max() < 1e-5
+    expected = library.encode(["query: " + text for text in FEW])
+    assert np.abs(vectors_of(prefixed, FEW, query=True) - expected).max() < 1e-5
+    assert np.abs(vectors_of(prefixed, FEW) - library.encode(FEW)).max() < 1e-5
     encoder = part.load()
     assert (encoder.dim, encoder.max_tokens) == (384, 256)
-    bf16 = vectors_of(SentenceTransformers(model=str(_folder()), dtype="bfloat16"), TEXTS)
-    assert (bf16 * library.encode(TEXTS)).sum(1).min() > 0.999
+    bf16 = vectors_of(SentenceTransformers(model=str(_folder()), dtype="bfloat16"), FEW)
+    assert (bf16 * library.encode(FEW)).sum(1).min() > 0.999
 
 
 def test_the_general_part_reads_the_prompts_that_a_model_declares(tmp_path):

@@ -9,7 +9,7 @@ from core.chunking.tools import Remembered
 
 
 class WhitespaceTools:
-    """Tokens are runs of up to four letters, or one sign; control characters have none, an emoji has three at once.
+    """Tokens are runs of up to four letters, or one sign; control characters have none, an emoji has three, a rocket twelve.
 
     Like real tokenizers it divides words, drops characters, and (byte-level ones) gives one character many tokens.
     """
@@ -20,7 +20,7 @@ class WhitespaceTools:
     def token_offsets(self, text: str) -> np.ndarray:
         self.calls += 1
         spans = [m.span() for m in re.finditer(r"\w{1,4}|[^\w\s\x00-\x1f]", text)]
-        times = [3 if ord(text[start]) > 0xFFFF else 1 for start, _ in spans]
+        times = [12 if text[start] == "\U0001f680" else 3 if ord(text[start]) > 0xFFFF else 1 for start, _ in spans]
         return np.repeat(np.array(spans, np.int32).reshape(-1, 2), times, axis=0)
 
     def embed(self, texts: list[str]) -> np.ndarray:

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from app.ui import cards, evidence
 from core.records import Gold, Hit
 
-marks = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from(["gold", "term", "a"])).filter(lambda m: m[0] < m[1]))
+marks = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from(["gold", "term", "a"])).filter(
+        lambda m: m[0] < m[1]
+    )
+)
 
 
 def plain(html: str) -> str:
@@ -25,7 +29,11 @@ def test_marking_changes_no_character(text, chosen):
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet="<>&\"'/ scriptimg=onerrorx", max_size=80))
 def test_no_text_becomes_markup(text):
-    html = evidence.passage_html(text, title=text, facts=[text], query=text) + evidence.answer_html(text, 2) + evidence.document_html(text)
+    html = (
+        evidence.passage_html(text, title=text, facts=[text], query=text)
+        + evidence.answer_html(text, 2)
+        + evidence.document_html(text)
+    )
     tags = set(re.findall(r"<\s*/?\s*([a-zA-Z]+)", html))
     assert tags <= {"div", "span", "details", "summary"}
 
@@ -58,12 +66,19 @@ def test_citations_become_chips_and_false_ones_are_struck():
 def test_overlap_of_chunks_is_shown_apart():
     html = evidence.document_html("aaaabbbbcccc", chunks=[(0, 8), (4, 12)])
     assert plain(html) == "aaaabbbbcccc"
-    assert re.search(r'gw-ab gw-edge[^>]*>b|gw-edge gw-ab[^>]*>b', html)
+    assert re.search(r"gw-ab gw-edge[^>]*>b|gw-edge gw-ab[^>]*>b", html)
 
 
 def test_card_colours_only_a_distinct_difference_and_says_its_coverage():
-    sure = cards.card_html(cards.Card("nDCG@10", 0.944, (0.931, 0.958), cards.Delta(0.016, 0.004, 0.027, 0.008), 1150, 1190))
-    assert "0.944" in sure and "0.931 to 0.958" in sure and "+0.016" in sure and "[0.004, 0.027] vs baseline, p&nbsp;0.008" in sure
+    sure = cards.card_html(
+        cards.Card("nDCG@10", 0.944, (0.931, 0.958), cards.Delta(0.016, 0.004, 0.027, 0.008), 1150, 1190)
+    )
+    assert (
+        "0.944" in sure
+        and "0.931 to 0.958" in sure
+        and "+0.016" in sure
+        and "[0.004, 0.027] vs baseline, p&nbsp;0.008" in sure
+    )
     assert "n 1,150 of 1,190" in sure and 'gw-delta up"' in sure
     unsure = cards.card_html(cards.Card("nDCG@10", 0.944, None, cards.Delta(-0.016, -0.04, 0.027, 0.3)))
     assert 'gw-delta "' in unsure and "\u22120.016" in unsure

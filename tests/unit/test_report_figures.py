@@ -14,7 +14,11 @@ needs_browser = pytest.mark.skipif(not figures.find_browser(), reason="no Chrome
 
 
 def a_chart(name: str) -> dict:
-    chart = charts.figure(charts.line([1, 2, 3], [0.5, 0.7, 0.8], name=name) + charts.line([1, 2, 3], [0.4, 0.5, 0.6], name="other"), "k (chunks)", "recall")
+    chart = charts.figure(
+        charts.line([1, 2, 3], [0.5, 0.7, 0.8], name=name) + charts.line([1, 2, 3], [0.4, 0.5, 0.6], name="other"),
+        "k (chunks)",
+        "recall",
+    )
     chart["layout"]["title"] = {"text": f"Title of {name}"}
     return chart
 
@@ -43,7 +47,10 @@ def test_pdf_is_one_page_of_vectors():
 @needs_browser
 def test_png_has_the_size_asked_for():
     png = figures.export(a_chart("otter"), "png", 400, 250)
-    assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (400 * figures.PNG_SCALE, 250 * figures.PNG_SCALE)
+    assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (
+        400 * figures.PNG_SCALE,
+        250 * figures.PNG_SCALE,
+    )
 
 
 @needs_browser
@@ -73,7 +80,9 @@ def test_a_browser_that_never_answers_is_ended_at_the_deadline(monkeypatch, tmp_
     with pytest.raises(WorkbenchError):
         figures.export(a_chart("x"), "svg")
     pid = int((tmp_path / "pid").read_text())
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # ended, perhaps not yet reaped
+    assert (
+        not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    )  # ended, perhaps not yet reaped
 
 
 def test_half_a_file_is_no_picture():

@@ -1,0 +1,114 @@
+"""How fast the bundled encoder is beside sentence-transformers' fp32 default, and what share of the machine it uses.
+
+    python -m benchmarks.encoding [--texts N] [--repeats N]
+
+Texts: half XQuAD paragraphs, half MedQuAD answers drawn over their whole range of lengths, from GROUNDWORK_DATASETS.
+Both encode the same texts in turn; medians; one JSON document on standard output. Run it on an otherwise idle machine:
+the load average before and after stands in the document.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from core.embedding.minilm import MiniLM, _folder
+
+ROOT = Path(os.environ.get("GROUNDWORK_DATASETS") or Path(__file__).resolve().parents[2] / "shared" / "datasets")
+SHAPES = ((384, 1152), (384, 384), (384, 1536), (1536, 384))  # of the matrix products of one layer
+ROWS = 1024  # tokens of one batch
+
+
+def xquad() -> tuple[list[str], list[str]]:
+    data = json.loads((ROOT / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
+    paragraphs = [p for article in data for p in article["paragraphs"]]
+    return [p["context"] for p in paragraphs], [qa["question"] for p in paragraphs for qa in p["qas"]]
+
+
+def answers(count: int) -> list[str]:
+    """Evenly spaced over MedQuAD's answers sorted by length: the mix of lengths of the whole."""
+    with zipfile.ZipFile(ROOT / "medquad" / "MedQuAD.zip") as archive:
+        files = [archive.read(name) for name in archive.namelist() if name.endswith(".xml")]
+    texts = [a.text.strip() for file in files for a in ElementTree.fromstring(file).iter("Answer") if a.text]
+    texts = sorted(filter(None, texts), key=len)
+    return [texts[i] for i in np.linspace(0, len(texts) - 1, count).astype(int)]
+
+
+def ours(encoder, texts: list[str]) -> np.ndarray:
+    out = np.empty((len(texts), encoder.dim), np.float32)
+    for indices, vectors in encoder.encode(texts):
+        out[indices] = vectors
+    return out
+
+
+def seconds(work) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def peak_flops(dtype: str) -> float:
+    """Multiplications and additions a second of torch.mm at the shapes of one layer, on all cores."""
+    import torch
+
+    pairs = [(torch.randn(ROWS, k), torch.randn(k, n)) for k, n in SHAPES]
+    pairs = [(a.to(getattr(torch, dtype)), b.to(getattr(torch, dtype))) for a, b in pairs]
+    times = [seconds(lambda: [torch.mm(a, b) for a, b in pairs]) for _ in range(12)][2:]
+    return 2 * ROWS * sum(k * n for k, n in SHAPES) / statistics.median(times)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument(
+        "--texts",
+        type=int,
+        default=120,
+        help="texts in each repeat; half of them XQuAD paragraphs, of which there are 240",
+    )
+    arguments.add_argument("--repeats", type=int, default=3)
+    options = arguments.parse_args()
+    from sentence_transformers import SentenceTransformer
+
+    load_before = os.getloadavg()[0]
+    paragraphs, questions = xquad()
+    half = min(options.texts // 2, len(paragraphs))
+    texts = [*paragraphs[:: len(paragraphs) // half][:half], *answers(options.texts - half)]
+    encoder, library = MiniLM().load(), SentenceTransformer(str(_folder()), local_files_only=True)
+    reference = library.encode(questions, batch_size=32) @ library.encode(paragraphs, batch_size=32).T
+    scores = ours(encoder, questions) @ ours(encoder, paragraphs).T
+    tops = [np.argsort(-s, axis=1)[:, :10] for s in (reference, scores)]
+
+    lengths = np.array([min(len(o) + 2, encoder.max_tokens) for o in encoder.token_offsets(texts)])
+    linear = 2 * 6 * sum(k * n for k, n in SHAPES) * lengths.sum()  # six layers
+    attention = 2 * 2 * 6 * 384 * (lengths**2).sum()
+    times: dict[str, list[float]] = {"ours": [], "library": [], "peak": []}
+    for _ in range(options.repeats):
+        times["ours"].append(seconds(lambda: ours(encoder, texts)))
+        times["library"].append(seconds(lambda: library.encode(texts, batch_size=32)))
+        times["peak"].append(peak_flops(encoder.dtype))
+    own, peak = statistics.median(times["ours"]), statistics.median(times["peak"])
+    print(json.dumps({
+        "texts": len(texts), "tokens": int(lengths.sum()), "dtype": encoder.dtype,
+        "ours_texts_per_s": len(texts) / own, "ours_tokens_per_s": lengths.sum() / own,
+        "library_texts_per_s": len(texts) / statistics.median(times["library"]),
+        "times_as_fast": statistics.median(b / a for a, b in zip(times["ours"], times["library"], strict=True)),
+        "overlap_at_10": float(np.mean([np.isin(a, b).mean() for a, b in zip(*tops, strict=True)])),
+        "peak_gflops": peak / 1e9,
+        "share_of_peak": (linear + attention) / own / peak, "share_of_peak_without_attention": linear / own / peak,
+        "seconds": {name: times[name] for name in ("ours", "library")},
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(),
+                    "load_before": load_before, "load_after": os.getloadavg()[0]},
+        "versions": {name: version(name) for name in ("torch", "sentence-transformers", "tokenizers", "numpy")},
+    }, indent=1))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

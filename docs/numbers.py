@@ -1,0 +1,91 @@
+"""Fills in every measured number of the documentation from benchmarks/results/*.json: `python -m docs.numbers`.
+
+The README's table holds the headlines; docs/measurements.md holds all that was measured. Nothing there is typed by hand.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docs.tables import ROOT, filled, table
+
+RESULTS = ROOT / "benchmarks" / "results"
+ABSENT = "not measured yet"
+# what was measured, results file, place in it, how it is written
+HEADLINES = (
+    ("Fusion weight moved: seven metrics with intervals, 1,190 questions, p95", "retrieval", "live.fusion_weight.p95_ms", "{:.1f} ms"),
+    ("Depth k moved, the same, p95", "retrieval", "live.k_or_metric.p95_ms", "{:.1f} ms"),
+    ("BM25's k1 moved, the same, p95", "retrieval", "live.bm25_k1.p95_ms", "{:.0f} ms"),
+    ("Slider let go to page redrawn, in the browser, p95", "slider", "p95_ms", "{:.0f} ms"),
+    ("Grid of 44 points, against a plain script on kept results", "retrieval", "grid.times_as_fast", "{:,.0f} times as fast"),
+    ("The same, against a plain script that rebuilds each point", "retrieval", "rebuild.times_as_fast", "{:,.0f} times as fast"),
+    ("BM25 of one question on 16,407 documents, against rank-bm25", "retrieval", "bm25_on_medquad.times_as_fast_one_by_one", "{:,.0f} times as fast"),
+    ("Largest difference of those scores", "retrieval", "bm25_on_medquad.largest_score_difference", "{:.1e}"),
+    ("First page after `make app`, once installed, median", "startup", "first_page_s.median", "{:.1f} s"),
+    ("Very first start until the built-in corpus can be explored, median", "startup", "first_start_explorable_s.median", "{:.0f} s"),
+    ("Page switch on cached stages, median", "startup", "page_switch_s.median", "{:.2f} s"),
+    ("MedQuAD, 16,407 documents, read, chunked, embedded and searchable", "medquad", "prepare_s", "{:,.0f} s"),
+    ("Peak memory of that", "medquad", "prepare_peak_mb", "{:,.0f} MB"),
+    ("Chunks embedded anew after an edit of 1% of its documents", "medquad", "edit.share", "{:.1%}"),
+    ("Trials stored by 8 processes writing 500 each while one reads", "store", "a_crowd.stored", "{:,}"),
+    ("Acknowledged trials lost in 100 kills of a writer", "store", "kills.lost", "{:,}"),
+)  # fmt: skip
+
+
+def pages() -> dict[Path, str]:
+    readme = ROOT / "README.md"
+    return {readme: filled(readme, "numbers", headlines()), ROOT / "docs/measurements.md": everything()}
+
+
+def results() -> dict[str, dict]:
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+
+
+def headlines() -> str:
+    found = results()
+    rows = [(what, written(found, name, place, how), f"`{name}.json`") for what, name, place, how in HEADLINES]
+    machines = sorted({machine(one) for one in found.values()})
+    return "\n".join([*table(("What", "Measured", "In"), rows), "", *(f"Machine: {one}." for one in machines)])
+
+
+def written(found: dict[str, dict], name: str, place: str, how: str) -> str:
+    value: Any = found.get(name, {}).get("result")
+    for key in place.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return ABSENT if value is None else how.format(value)
+
+
+def machine(result: dict) -> str:
+    about = result["machine"]
+    return f"{about['cpu']}, {about['processors']} processors, {about['system']}, Python {about['python']}"
+
+
+def everything() -> str:
+    """All results, one table a benchmark."""
+    lines = ["# Measurements", "", "Written by `python -m docs.numbers` from `benchmarks/results/*.json`, which `make bench` "
+             "makes. Each file also names the package versions.", ""]  # fmt: skip
+    for name, one in results().items():
+        rows = [(place, f"{value:,.6g}" if isinstance(value, float) else f"{value}") for place, value in leaves(one["result"])]
+        lines += [f"## {name}", "", f"{one['measured']}, {one['seconds']:,} s. {machine(one)}.", "",
+                  *table(("What", "Value"), rows), ""]  # fmt: skip
+    if len(lines) == 4:
+        lines += ["Nothing has been measured yet: run `make bench`.", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def leaves(value: Any, place: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        return [leaf for key, inner in pairs for leaf in leaves(inner, f"{place}.{key}".lstrip("."))]
+    return [(place, value)]
+
+
+def main() -> None:
+    for path, text in pages().items():
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            print(f"written: {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The main job in a real browser: prepare, slide, compare, ask, upload, share, and a job across a reload."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CARDS = ".gw-cards"
+
+
+def open_page(tab, address: str) -> None:
+    tab.goto(address)
+    tab.get_by_test_id("stSidebarNav").wait_for()
+
+
+def settled(tab) -> None:
+    """Until the page's script is done."""
+    tab.wait_for_function(
+        "document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') !== 'running'"
+    )
+    tab.wait_for_timeout(150)
+
+
+def no_error(tab) -> None:
+    assert not tab.get_by_text("unexpected error").count() and not tab.get_by_test_id("stException").count()
+
+
+def cli(home, *arguments):
+    import os
+
+    done = subprocess.run([sys.executable, "-m", "core", *arguments, "--json"], cwd=ROOT, capture_output=True, text=True,
+                          env={**os.environ, "GROUNDWORK_HOME": str(home)}, check=True)  # fmt: skip
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def prepared(app, browser):
+    """The very first start: the overview prepares the built-in corpus by itself, with progress."""
+    page = browser.new_page()
+    open_page(page, app)
+    page.get_by_text("Preparing python-reference").first.wait_for()
+    page.goto(f"{app}/search_live")
+    page.locator(CARDS).wait_for(timeout=240_000)
+    no_error(page)
+    page.close()
+    return app
+
+
+def test_a_slider_moves_the_metrics_and_their_difference_to_the_baseline(prepared, tab):
+    open_page(tab, f"{prepared}/search_live")
+    tab.locator(CARDS).wait_for()
+    settled(tab)
+    before = tab.locator(CARDS).inner_text()
+    assert re.search(r"nDCG@10.*\n0\.\d{3}\n0\.\d{3} to 0\.\d{3}\nn 260", before), before
+    tab.get_by_role("button", name="Pin this recipe").click()
+    tab.get_by_text("Baseline, the current recipe").wait_for()
+    slider = tab.get_by_role("slider").first
+    slider.focus()
+    for _ in range(20):
+        tab.keyboard.press("ArrowLeft")
+    tab.get_by_text("vs baseline").first.wait_for()
+    settled(tab)
+    after = tab.locator(CARDS).inner_text()
+    assert after != before and re.search(r"\[.0\.\d{3}, .0\.\d{3}\] vs baseline, p", after), after
+    assert "fusion.weight=" in tab.url and "baseline" in tab.url
+    no_error(tab)
+    # the shared address restores the view in a session that has never seen it
+    url, weight = tab.url, slider.get_attribute("aria-valuenow")
+    other = tab.context.new_page()
+    open_page(other, url)
+    other.get_by_text("vs baseline").first.wait_for()
+    settled(other)
+    assert other.get_by_role("slider").first.get_attribute("aria-valuenow") == weight
+    assert other.locator(CARDS).inner_text() == after
+    other.close()
+
+
+def test_a_question_shows_its_results_under_both_recipes(prepared, tab):
+    open_page(tab, f"{prepared}/search_live?fusion.part=sparse_only&baseline.fusion.part=dense_only")
+    tab.get_by_text("vs baseline").first.wait_for()
+    settled(tab)
+    tab.get_by_role("radio", name="Won").or_(tab.get_by_role("button", name="Won", exact=True)).first.click()
+    tab.get_by_text(re.compile(r"^\d+ of 288 questions")).wait_for()
+    settled(tab)
+    shown = int(tab.get_by_text(re.compile(r"^\d+ of 288 questions")).inner_text().split()[0])
+    assert 0 < shown < 260
+    grid = tab.get_by_test_id("stDataFrame").first
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    tab.mouse.click(box["x"] + 15, box["y"] + 52)  # the tick box of the first row; the grid is a canvas
+    tab.get_by_text("Gold answer:").wait_for()
+    assert tab.locator(".gw-passage").count() >= 2
+    no_error(tab)
+
+
+def test_trials_are_saved_and_compared(prepared, home, tab):
+    for fusion in ("sparse_only", "convex"):
+        open_page(tab, f"{prepared}/search_live?fusion.part={fusion}")
+        tab.locator(CARDS).wait_for()
+        settled(tab)
+        tab.get_by_role("button", name="Save as trial").click()
+        tab.get_by_text("saved. It is on the page Trials").wait_for(timeout=120_000)
+    ids = [trial["id"] for trial in cli(home, "trials")]
+    assert len(ids) >= 2
+    open_page(tab, f"{prepared}/compare_trials?trials={ids[1]},{ids[0]}")
+    tab.get_by_role("heading", name="Differences").wait_for()
+    settled(tab)
+    no_error(tab)
+    assert tab.get_by_text("paired by question").count()
+    result = cli(home, "compare", ids[1], ids[0], "--metric", "ndcg_linear")
+    assert result["n"] == 260 and result["low"] <= result["difference"] <= result["high"]
+
+
+def test_a_question_is_answered_with_passages_that_open(prepared, tab):
+    open_page(tab, f"{prepared}/ask_model")
+    box = tab.get_by_role("textbox", name="Question", exact=True)
+    box.wait_for()
+    settled(tab)
+    box.fill("What does the pass statement do?")
+    tab.get_by_role("button", name="Ask", exact=True).click()
+    tab.get_by_text(re.compile(r"prompt [\d,]+ tokens")).first.wait_for(timeout=180_000)
+    settled(tab)
+    no_error(tab)
+    tab.get_by_role("button", name="Open in the document").first.click()
+    tab.get_by_role("dialog").get_by_text("characters").first.wait_for()
+
+
+def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, datasets_root):
+    good = next((datasets_root / "pdf").rglob("pdflatex-4-pages.pdf"))
+    open_page(tab, f"{prepared}/browse_corpus")
+    tab.get_by_role("tab", name="Own documents").click()
+    tab.get_by_label("Name of the corpus").fill("papers")
+    tab.locator("input[type=file]").first.set_input_files([
+        {"name": "four-pages.pdf", "mimeType": "application/pdf", "buffer": good.read_bytes()},
+        {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\nthis is no pdf"},
+    ])  # fmt: skip
+    tab.get_by_text("broken.pdf").first.wait_for()
+    tab.get_by_role("button", name="Add", exact=True).click()
+    tab.get_by_text("four-pages.pdf: ok").wait_for(timeout=120_000)
+    assert tab.get_by_text(re.compile("broken.pdf: failed")).count()
+    tab.get_by_role("button", name="Use this corpus").click()
+    settled(tab)
+    no_error(tab)
+    hits = cli(home, "search", "lorem ipsum dolor", "--dataset", "papers", "--set", "fusion.part=sparse_only")
+    assert hits and hits[0]["page"] in range(1, 5)
+
+
+def test_a_job_is_found_again_after_a_reload_and_can_be_cancelled(prepared, home, tab):
+    open_page(tab, f"{prepared}/search_live?corpus.dataset=python-api")
+    tab.get_by_role("button", name="Prepare now").click()
+    tab.get_by_text("Preparing python-api").first.wait_for()
+    tab.get_by_role("button", name="Cancel").first.wait_for()
+    time.sleep(2)
+    tab.reload()
+    tab.get_by_text("Preparing python-api").first.wait_for()
+    tab.get_by_role("button", name="Cancel").first.click()
+    tab.get_by_role("button", name="Resume").first.wait_for(timeout=60_000)
+    no_error(tab)
+    states = [json.loads(path.read_text())["status"] for path in (home / "jobs").glob("*/state.json")]
+    assert "cancelled" in states and "running" not in states
+
+
+def test_a_setting_that_is_none_in_the_address_is_told_and_left_out(prepared, tab):
+    open_page(tab, f"{prepared}/search_live?fusion.weight=heavy&chunking.size_tokens=-5")
+    tab.get_by_text("was left out").first.wait_for()
+    tab.locator(CARDS).wait_for()
+    no_error(tab)

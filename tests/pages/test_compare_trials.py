@@ -1,0 +1,175 @@
+"""The page Trials: table, selection in the address, comparison, what is done with a trial."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.ui import trials as table
+from core import comparison
+from core.workbench import Workbench
+from tests.synthetic_trials import add_failed, add_questions, add_trial
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def ids(home) -> dict[str, str]:
+    store = Workbench(home).store
+    first, other = add_questions(store), add_questions(store, name="other", dataset="other")
+    return {
+        "base": add_trial(store, first, seed=1),
+        "worse": add_trial(store, first, {"fusion.weight": 0.5}, 0.1, 2, sweep="a"),
+        "failed": add_failed(store, reason="The encoder <b>could</b> not be loaded. " * 20),
+        "other": add_trial(store, other, seed=4),
+    }
+
+
+@pytest.fixture
+def bench(home, monkeypatch):
+    bench = Workbench(home)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench
+
+
+def open_page(**address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.switch_page("../pages/compare_trials.py")
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def shown(app: AppTest, column: str = "Trial"):
+    """The first table with this column."""
+    return next(d.value for d in app.dataframe if column in d.value.columns)
+
+
+def texts(app: AppTest) -> str:
+    return " ".join(e.value for e in [*app.caption, *app.warning, *app.info, *app.error])
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    return next(b for b in app.button if b.key == key).click().run()
+
+
+def test_without_trials_the_page_says_how_to_get_one(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    app = open_page()
+    assert not app.dataframe and any(b.key == "first" for b in app.button) and not app.error
+
+
+def test_the_table_lists_all_newest_first_with_failures_and_their_reason(bench, ids):
+    frame = shown(open_page())
+    assert list(frame["Trial"]) == [ids[name][-6:] for name in ("other", "failed", "worse", "base")]
+    assert frame["Status"][1].startswith("failed: The encoder <b>could</b>")
+    assert frame["Hit@10"].isna().tolist() == [False, True, False, False]
+    assert frame["n"].tolist()[-1] == 39 and frame["of"].tolist()[-1] == 40
+
+
+def test_filters_narrow_the_table_and_the_chosen_stay_chosen(bench, ids):
+    app = open_page(trials=f"{ids['base']},{ids['worse']}")
+    next(t for t in app.text_input if t.key == "words").set_value("weight").run()
+    assert len(shown(app)) == 1
+    assert app.session_state["chosen"] == [ids["base"], ids["worse"]]
+    next(t for t in app.text_input if t.key == "words").set_value("nothing has this").run()
+    assert "No trial matches" in texts(app) and not app.error
+
+
+def test_the_address_restores_the_comparison_with_the_numbers_of_the_command_line(bench, ids):
+    app = open_page(trials=f"{ids['base']},{ids['worse']}")
+    [row] = shown(app, "Verdict").to_dict("records")
+    wanted = bench.compare(ids["base"], ids["worse"], "ndcg_linear")
+    for name, key in {"Difference": "difference", "Low": "low", "High": "high", "p": "p", "Effect": "effect_size",
+                      "Won": "wins", "Lost": "losses", "n": "n", "nDCG@10": "mean_b", "Reference": "mean_a"}.items():  # fmt: skip
+        assert row[name] == pytest.approx(wanted[key]), name
+    assert row["Verdict"] == "worse"
+    assert "2 different recipes" in texts(app)
+
+
+def test_trials_on_other_questions_and_without_results_are_told_and_not_compared(bench, ids):
+    app = open_page(trials=",".join(ids[name] for name in ("base", "other", "failed")))
+    assert "shares no measured question" in texts(app) and "Not compared" in texts(app)
+    assert shown(app, "Verdict")["Verdict"].tolist() == ["not compared"]
+
+
+def test_settings_and_questions_have_their_tabs(bench, ids):
+    app = open_page(trials=f"{ids['base']},{ids['worse']}")
+    app.session_state["compare_view"] = "Settings that differ"
+    app.run()
+    settings = shown(app, "Setting")
+    assert settings["Setting"].tolist() == ["fusion weight"] and settings.iloc[0, 1:].tolist() == ["0.7", "0.5"]
+    app.session_state["compare_view"] = "By question"
+    app.run()
+    assert len(shown(app, "Question")) == 39
+
+
+def test_ids_of_another_store_are_left_out_and_told(bench, ids):
+    app = open_page(trials=f"{ids['base']},0123456789")
+    assert app.session_state["chosen"] == [ids["base"]]
+    assert "not in this store" in texts(app)
+
+
+def test_no_more_are_compared_than_can_be_read(bench, monkeypatch):
+    one = comparison.trials(bench)[-1]
+    many = [replace(one, id=f"{i:026d}") for i in range(30)]
+    monkeypatch.setattr(comparison, "trials", lambda _: many)
+    app = open_page(trials=",".join(trial.id for trial in many[:25]), words="nothing has this")
+    assert len(app.session_state["chosen"]) == comparison.MOST and "At most 20" in texts(app)
+
+
+def test_a_trial_is_pinned_and_opened(bench, ids):
+    app = press(open_page(trials=ids["worse"]), "pin_trial")
+    assert app.session_state["recipes"]["baseline"].fusion.weight == 0.5
+    app = press(app, "open_trial")
+    assert app.session_state["recipes"]["current"].fusion.weight == 0.5
+    assert app.session_state["page"] == "search_live"
+
+
+def test_untick_empties_the_choice_and_the_address(bench, ids):
+    app = press(open_page(trials=f"{ids['base']},{ids['worse']}"), "untick")
+    assert app.session_state["chosen"] == [] and "trials" not in app.query_params
+    assert [d.key for d in app.dataframe] == [table.TABLE]
+
+
+def test_a_tick_is_added_in_order_and_what_a_filter_hides_stays(monkeypatch):
+    class State(dict):
+        __getattr__, __setattr__ = dict.__getitem__, dict.__setitem__
+
+    state = State(shown_trials=["c", "d"], chosen=["a", "d"], **{table.TABLE: {"selection": {"rows": [0]}}})
+    fake = SimpleNamespace(session_state=state, query_params={"trials": "a,d"})
+    monkeypatch.setattr(table, "st", fake)
+    table._ticked()
+    assert state.chosen == ["a", "c"] and fake.query_params == {"trials": "a,c"}
+
+
+def test_a_recipe_of_another_version_says_so_and_the_page_lives(bench, ids, monkeypatch):
+    old = replace(comparison.trials(bench)[-1], config={"fusion": {"part": "of old"}, "evaluation": {"k": 10}})
+    monkeypatch.setattr(comparison, "trials", lambda _: [old])
+    app = open_page(trials=old.id)
+    assert "of old" in texts(app) and next(b for b in app.button if b.key == "open_trial").disabled
+
+
+def test_four_thousand_trials_stay_usable(bench, monkeypatch):
+    some = [trial for trial in comparison.trials(bench) if trial.metrics]
+    many = [replace(some[i % len(some)], id=f"{i:026d}") for i in range(4000)]
+    monkeypatch.setattr(comparison, "trials", lambda _: many)
+    app, took = open_page(), []
+    for _ in range(3):
+        started = time.process_time()
+        app.run()
+        took.append(time.process_time() - started)
+    assert len(shown(app)) == 4000
+    assert min(took) < 1
