@@ -175,6 +175,17 @@ def groups(found: Iterable[Trial]) -> dict[tuple, list[Trial]]:
     return dict(sorted(members.items(), key=lambda item: -len(item[1])))
 
 
+def named_groups(found: Iterable[Trial]) -> dict[str, list[Trial]]:
+    """The groups under names of their own: "xquad-en, 1,190 questions, k 10"."""
+    named: dict[str, list[Trial]] = {}
+    for of in groups(found).values():
+        name = f"{of[0].stages.get('corpus', of[0].dataset)}, {of[0].total:,} questions, k {of[0].k}"
+        while name in named:  # another version of the corpus, or another rule of relevance
+            name += ", other"
+        named[name] = of
+    return named
+
+
 def differing(found: Sequence[Trial]) -> dict[str, list[str]]:
     """Settings in which the trials differ -> the value of each, in words."""
     stages = list(TrialConfig.model_fields)

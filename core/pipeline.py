@@ -296,7 +296,7 @@ class Pipeline:
 
 def _bytes(value: Any) -> int:
     """Memory of the arrays in a stage result. What is not an array (texts, tokens) is small beside them."""
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "nbytes"):
         return value.nbytes
     if hasattr(value, "__dict__"):
         return sum(item.nbytes for item in vars(value).values() if isinstance(item, np.ndarray))

@@ -59,7 +59,7 @@ def parts() -> str:
     for kind, about in KINDS.items():
         lines += [f"## {kind.capitalize()}", "", about, ""]
         for name, cls in registry.parts(kind).items():
-            lines += [f"### `{name}`", "", inspect.cleandoc(cls.__doc__ or ""), ""]
+            lines += [f"### `{name}`", "", inspect.cleandoc(cls.__doc__ or "").replace("<", "&lt;"), ""]
             if kind == "metric":
                 low, high = cls.range
                 better = "higher" if cls.direction > 0 else "lower"

@@ -9,7 +9,7 @@ from core.comparison import COSTS, Comparison, Trial
 from core.errors import WorkbenchError
 from core.workbench import METRICS
 
-SEARCH = "../pages/search_live.py"
+SEARCH = "../pages/search_live.py"  # switched to with query_params={}: without, a filter in the address makes it fail
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
@@ -20,7 +20,7 @@ def page() -> None:
         why = ("A trial is a recipe with all that it measured, kept for good. Save one on the page Search, live, or run: "
                + session.workbench().command(session.config()))  # fmt: skip
         if cards.empty("Stored trials", why, "Open Search, live", key="first", icon=":material/tune:"):
-            st.switch_page(SEARCH)
+            st.switch_page(SEARCH, query_params={})
         return
     sweeps = comparison.sweeps(session.workbench(), everything)
     failed = sum(trial.status != "ok" for trial in everything)
@@ -60,7 +60,7 @@ def one_trial(chosen: list[Trial]) -> None:
             problem = error
         if st.button("Open in Search, live", icon=":material/tune:", key="open_trial", disabled=config is None):
             session.set_config(config)
-            st.switch_page(SEARCH)
+            st.switch_page(SEARCH, query_params={})
         st.button("Pin as baseline", icon=":material/keep:", key="pin_trial", disabled=config is None,
                   on_click=session.pin, args=(config,))  # fmt: skip
         with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
@@ -160,7 +160,7 @@ def by_question(result: Comparison) -> None:
 
 def quality_against_cost(shown: list[Trial], chosen: list[Trial], names: dict[str, str]) -> None:
     """Every trial shown is a point; only trials on the same questions share a picture."""
-    groups = list(comparison.groups(shown).values())
+    groups = comparison.named_groups(shown)
     if not groups:
         return
     st.subheader("Quality against cost", anchor=False)
@@ -171,11 +171,8 @@ def quality_against_cost(shown: list[Trial], chosen: list[Trial], names: dict[st
     cost = middle.selectbox(
         "Cost", list(COSTS), format_func=lambda name: COSTS[name][0], key="cost", bind="query-params"
     )
-    titles = [f"{of[0].stages['corpus']}, k {of[0].k}: {len(of):,} trials" for of in groups]
-    usual = next((i for i, of in enumerate(groups) if chosen and chosen[0] in of), 0)
-    group = groups[
-        right.selectbox("Questions", range(len(groups)), usual, format_func=titles.__getitem__, key="same_questions")
-    ]
+    usual = next((i for i, of in enumerate(groups.values()) if chosen and chosen[0] in of), 0)
+    group = groups[right.selectbox("Questions", list(groups), usual, key="same_questions")]
     points = [trial for trial in group if metric in trial.metrics and cost in trial.costs]
     if len(points) < 2:
         return st.caption("It takes two trials with this metric and cost on the same questions to show a trade-off.")
@@ -191,9 +188,10 @@ def quality_against_cost(shown: list[Trial], chosen: list[Trial], names: dict[st
         yaxis={"title": {"text": head, "standoff": 18}}, xaxis={"type": "log"} if min(x) > 0 and max(x) > 50 * min(x) else {},
     )  # fmt: skip
     best = len(charts.frontier(x, y, -1, up))
+    rows = [{"trial": t.id, "recipe": t.recipe, cost: x[i], metric: y[i]} for i, t in enumerate(points)]
     charts.show(shape, "quality-against-cost", title=f"{head} against {what[0].lower() + what[1:]}",
                 caption=f"{len(points):,} trials, {best:,} on the frontier; means of {points[0].n:,} questions",
-                data=[{"trial": t.id, "recipe": t.recipe, metric: t.metrics[metric], cost: t.costs[cost]} for t in points])  # fmt: skip
+                data=rows)  # fmt: skip
 
 
 def color(names: dict[str, str], trial: Trial) -> str:

@@ -21,7 +21,7 @@ STARTS = (
     ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
     ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
 )
-METRIC_COLUMNS = (("hit", "Hit"), ("recall", "Recall"), ("mrr", "MRR"), ("ndcg_linear", "nDCG"))
+METRIC_COLUMNS = (("ndcg_linear", "nDCG"), ("recall", "Recall"), ("mrr", "MRR"))
 
 
 @st.cache_resource(show_spinner=False)
@@ -102,29 +102,35 @@ def trials() -> None:
         return
     table = []
     for row in rows:
-        metrics = row["metrics"] or {}
-        config = json.loads(row["config"]) if isinstance(row["config"], str) else row["config"]
-        k = (config or {}).get("evaluation", {}).get("k", "k")
+        measured = {
+            name.partition("@")[0]: (value, name.partition("@")[2]) for name, value in (row["metrics"] or {}).items()
+        }
+        values = {label: measured.get(name, (None, ""))[0] for name, label in METRIC_COLUMNS}
+        k = next((k for _, k in measured.values()), "")
+        recipe = f"{row['chunking']} · {row['fusion']}".replace("_", " ")
+        status = {} if row["status"] == "ok" else {"Status": row["status"]}
         table.append(
             {
                 "When": row["created"],
-                "Corpus": row["dataset"],
-                "Recipe": f"{row['chunking']} · {row['fusion']}".replace("_", " "),
-                **{f"{label}@{k}": metrics.get(name) for name, label in METRIC_COLUMNS},
+                "Recipe": recipe,
+                **values,
+                "k": k,
                 "n": row["measured"],
-                "Status": row["status"],
+                "Corpus": row["dataset"],
+                **status,
             }
         )
-    labels = [key for row in table for key in row if "@" in key]
     st.dataframe(
         table,
         hide_index=True,
         key="last_trials",
         placeholder="–",
-        column_config={label: st.column_config.NumberColumn(format="%.3f", width="small") for label in labels}
+        column_config={label: st.column_config.NumberColumn(format="%.3f", width=64) for _, label in METRIC_COLUMNS}
         | {
-            "When": st.column_config.DatetimeColumn(format="distance"),
-            "n": st.column_config.NumberColumn(format="localized", help="Questions measured."),
+            "When": st.column_config.DatetimeColumn(format="distance", width=110),
+            "Recipe": st.column_config.TextColumn(width=160),
+            "k": st.column_config.TextColumn(width=40, help="Depth at which the rankings were judged."),
+            "n": st.column_config.NumberColumn(format="localized", width=60, help="Questions measured."),
         },
     )
 

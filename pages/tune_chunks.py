@@ -154,7 +154,7 @@ def document_view(results: list[Result], corpus: Corpus, gold: GoldSpans) -> Non
         spans = [(start - begin, end - begin) for start, end in spans_of(result.chunks, number)]
         with column:
             cards.status_strip([result.name if len(results) > 1 else "", "1 chunk" if len(spans) == 1 else f"{len(spans):,} chunks",
-                                f"{lost:,} of {len(marks):,} gold spans cut"])  # fmt: skip
+                                f"{lost:,} of {len(marks):,} gold spans cut" if marks else ""])  # fmt: skip
             evidence.show(evidence.document_html(text[begin : begin + PART], marks, spans))
     st.caption("Blue and orange: chunks in turn. Purple: text in two chunks. Underlined green: gold evidence.")
 

@@ -46,7 +46,7 @@ def card_html(card: Card) -> str:
             text = text.lstrip("+-")
         return text.replace("-", "\u2212")  # a real minus: as wide as the plus
 
-    arrow = " \u2191" if card.direction > 0 else " \u2193"
+    arrow = {1: " \u2191", -1: " \u2193"}.get(card.direction, "")
     lines = [f'<div class="gw-label" title="{escape(card.help or card.label)}">{escape(card.label)}{arrow}</div>']
     if card.value is None:
         lines.append('<div class="gw-value">\u2013</div>')

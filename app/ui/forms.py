@@ -134,6 +134,11 @@ def describe_recipe(recipe: TrialConfig) -> str:
     return " · ".join(map(describe, (recipe.chunking, single or recipe.fusion)))
 
 
+def last_changed() -> str:
+    """The setting that was changed last, "fusion.weight"; "" before the first change."""
+    return st.session_state.get("last_changed", "")
+
+
 def points(knob: Knob, current: Any, most: int = 21) -> list:
     """Values over a knob's whole range, the current one among them: the points of a trade-off curve."""
     if knob.options:

@@ -17,7 +17,7 @@ class Fixed(PartConfig):
     """
 
     part: Literal["fixed"] = "fixed"
-    size_tokens: int = knob(256, "Tokens in a chunk. Small chunks are precise, large ones keep their context.",
+    size_tokens: int = knob(254, "Tokens in a chunk. Small chunks are precise, large ones keep their context.",
                             unit="tokens", ge=8, le=8192)  # fmt: skip
 
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:

@@ -24,7 +24,8 @@ class Recursive(PartConfig):
     """
 
     part: Literal["recursive"] = "recursive"
-    size_tokens: int = knob(256, "Most tokens in a chunk. Small chunks are precise, large ones keep their context.",
+    # 254: what the bundled encoder reads of a text beside its two special tokens
+    size_tokens: int = knob(254, "Most tokens in a chunk. Small chunks are precise, large ones keep their context.",
                             unit="tokens", ge=8, le=8192)  # fmt: skip
     overlap_tokens: int = knob(32, "Tokens that a chunk repeats of the one before, at most. More cuts fewer answers, "
                                "and embeds more text twice.", unit="tokens", ge=0, le=8191)  # fmt: skip

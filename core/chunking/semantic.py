@@ -15,22 +15,22 @@ from core.registry import part
 class Semantic(PartConfig):
     """Cuts where the text changes its subject: where the sentences before and after a gap are least alike.
 
-    Choose it for long running text without headings; it has to embed every sentence first, and in most comparisons it
-    gains little over `recursive`. The percentile is one of the document's own gaps, so every document is cut somewhere.
+    Choose it for long running text without headings; it has to embed every sentence first, so see on your corpus
+    whether it gains enough over `recursive`. The percentile is one of the document's own gaps, so every document is cut somewhere.
     Source: Hearst, "TextTiling", Computational Linguistics 23(1), 1997 (blocks left and right of each gap, here as means of
     sentence embeddings, so that no setting embeds anew); Kamradt, "5 levels of text splitting", 2024, level 4 (percentile
     of the similarities).
     """
 
     part: Literal["semantic"] = "semantic"
+    size_tokens: int = knob(254, "Most tokens in a chunk. Longer stretches are cut at their weakest gap.",
+                            unit="tokens", ge=8, le=8192)  # fmt: skip
     break_percentile: float = knob(10.0, "Share of the gaps between sentences, least alike first, at which to cut. "
                                    "More gives smaller chunks.", unit="%", ge=0.0, le=100.0, step=1.0)  # fmt: skip
     window_sentences: int = knob(2, "Sentences on each side of a gap that are compared. More sees the subject rather "
                                  "than the wording.", unit="sentences", ge=1, le=10)  # fmt: skip
     min_tokens: int = knob(32, "No cut that leaves fewer tokens, unless the limit forces it.", unit="tokens",
                            ge=1, le=4096)  # fmt: skip
-    size_tokens: int = knob(256, "Most tokens in a chunk. Longer stretches are cut at their weakest gap.",
-                            unit="tokens", ge=8, le=8192)  # fmt: skip
 
     @model_validator(mode="after")
     def _has_room(self):

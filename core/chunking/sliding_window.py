@@ -14,11 +14,11 @@ class SlidingWindow(PartConfig):
 
     Choose it over `fixed` when evidence must not fall between two chunks: whatever is no longer than the overlap is
     whole in some window. The price is text embedded and stored twice.
-    Source: overlapping windows of Callan, "Passage-level evidence in document retrieval", SIGIR 1994, section 3.
+    Source: overlapping windows of Callan, "Passage-level evidence in document retrieval", SIGIR 1994.
     """
 
     part: Literal["sliding_window"] = "sliding_window"
-    size_tokens: int = knob(256, "Tokens in a window. Small windows are precise, large ones keep their context.",
+    size_tokens: int = knob(254, "Tokens in a window. Small windows are precise, large ones keep their context.",
                             unit="tokens", ge=8, le=8192)  # fmt: skip
     overlap_tokens: int = knob(128, "Tokens shared by neighbouring windows. More cuts fewer answers, and embeds more "
                                "text twice.", unit="tokens", ge=0, le=8191)  # fmt: skip

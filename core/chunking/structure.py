@@ -60,11 +60,11 @@ class Structure(PartConfig):
 
     A section that fits is never cut; small neighbours are put together up to the limit; a section too long is cut at
     its sub-headings first. Choose it over `recursive` for manuals, Markdown and reStructuredText.
-    Source: discourse passages of Callan, "Passage-level evidence in document retrieval", SIGIR 1994, section 3.
+    Source: discourse passages of Callan, "Passage-level evidence in document retrieval", SIGIR 1994.
     """
 
     part: Literal["structure"] = "structure"
-    size_tokens: int = knob(256, "Most tokens in a chunk. A section that fits is kept whole.",
+    size_tokens: int = knob(254, "Most tokens in a chunk. A section that fits is kept whole.",
                             unit="tokens", ge=8, le=8192)  # fmt: skip
 
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:

@@ -64,12 +64,13 @@ class LlamaCpp(PartConfig):
                         ge=0.0, le=1.0, step=0.01, label="Min-p")  # fmt: skip
     repeat_penalty: float = knob(1.0, "Above 1 makes a token of the last 64 less likely to come again. Small models "
                                  "loop less, and quote less.", ge=1.0, le=2.0, step=0.05)  # fmt: skip
-    max_tokens: int = knob(200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096)
+    max_tokens: int = knob(200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096,
+                           label="Answer at most")  # fmt: skip
     context_tokens: int = knob(2048, "Room for prompt and answer together. More room takes more memory.",
-                               unit="tokens", ge=128, le=131072)  # fmt: skip
+                               unit="tokens", ge=128, le=131072, label="Context window")  # fmt: skip
     threads: int = knob(0, "Processor threads; 0 takes one for each physical core.", ge=0, le=256)
     gpu_layers: int = knob(999, "Layers placed on the GPU, where this build of llama.cpp can (Metal, CUDA).",
-                           unit="layers", ge=0, le=999)  # fmt: skip
+                           unit="layers", ge=0, le=999, label="GPU")  # fmt: skip
     reuse_prefix: bool = knob(True, "Keeps the shared start of successive prompts in memory, so the first token comes "
                               "sooner. Off times every prompt cold.")  # fmt: skip
 

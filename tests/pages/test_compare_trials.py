@@ -131,7 +131,7 @@ def test_no_more_are_compared_than_can_be_read(bench, monkeypatch):
 
 
 def test_a_trial_is_pinned_and_opened(bench, ids):
-    app = press(open_page(trials=ids["worse"]), "pin_trial")
+    app = press(open_page(trials=ids["worse"], words="weight"), "pin_trial")
     assert app.session_state["recipes"]["baseline"].fusion.weight == 0.5
     app = press(app, "open_trial")
     assert app.session_state["recipes"]["current"].fusion.weight == 0.5

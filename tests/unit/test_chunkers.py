@@ -14,6 +14,7 @@ from core.chunking.sliding_window import SlidingWindow
 from core.chunking.structure import Structure, headings
 from core.chunking.tools import Remembered
 from core.chunking.whole_document import WholeDocument
+from core.registry import parts
 from tests.unit.test_chunk_tools import WhitespaceTools
 
 TOOLS = WhitespaceTools()
@@ -155,3 +156,13 @@ def test_semantic_survives_vectors_that_are_not_numbers():
 
     spans = Semantic(size_tokens=16, min_tokens=4).split(SUBJECTS, Broken())
     assert spans[0][0] == 0 and spans[-1][1] == len(SUBJECTS)
+
+
+@pytest.mark.parametrize("name", parts("chunker"))
+def test_one_character_of_more_tokens_than_a_chunk_may_have_is_not_divided(name):
+    """Byte-level tokenizers give an emoji several tokens; here a rocket has twelve."""
+    text = "Aa bb cc. \U0001f680 \U0001f680\U0001f680. Dd ee."
+    knobs = {"size_tokens": 8, "overlap_tokens": 2, "min_tokens": 1}
+    chunker = parts("chunker")[name](**{k: v for k, v in knobs.items() if k in parts("chunker")[name].model_fields})
+    spans = chunker.split(text, TOOLS)
+    assert spans[0][0] == 0 and spans[-1][1] == len(text) and len(spans) < 10

@@ -126,6 +126,14 @@ def test_marks_are_for_the_best_of_comparable_trials_and_its_equals(bench, trial
     }  # alone in their groups: other, more, and better with its depth
 
 
+def test_groups_have_names_of_their_own(trials):
+    """The set of later questions has the corpus, size and depth of the first."""
+    named = comparison.named_groups(trials.values())
+    assert set(named) == {"tiny, 40 questions, k 10", "tiny, 40 questions, k 10, other", "tiny, 40 questions, k 5",
+                          "other, 40 questions, k 10"}  # fmt: skip
+    assert trials["base"] in named["tiny, 40 questions, k 10"] and sum(map(len, named.values())) == 6
+
+
 def test_the_t_test_of_the_marks_is_the_paired_one():
     rng = np.random.default_rng(0)
     a, b = rng.random(30), rng.random(30)

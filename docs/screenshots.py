@@ -1,0 +1,190 @@
+"""The pictures of the README and the guide, made from a running app: `python -m docs.screenshots [NAME …]`.
+
+A fresh data folder, prepared and filled through the command line, so that the pictures show what a new user gets. The app
+runs on a free port and is ended by its process id.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
+SIZE = {"width": 1440, "height": 900}
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+BASELINE = "baseline.fusion.part=sparse_only"
+RECIPE = f"fusion.weight=0.5&{BASELINE}"
+QUESTION = "What does the with statement do?"
+READY = """() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
+  && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')"""
+NOTES = """<h1>Station handbook</h1><h2>Tide gauge</h2><p>The float gauge is read every six minutes. Clean the stilling well
+each spring, before the first storms, and note the water level by the staff before and after.</p><h2>Rain gauge</h2><p>Empty
+the tipping bucket by hand after frost: ice in the funnel holds back the melt water, and the day reads dry.</p>"""
+
+
+@contextmanager
+def running_app(home: Path) -> Iterator[str]:
+    """Address of the app, which ends with the block."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.25)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Without local data sets, as on a machine where nothing was downloaded."""
+    kept = {name: value for name, value in os.environ.items() if name != "GROUNDWORK_DATASETS"}
+    return {**kept, "GROUNDWORK_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+
+
+def core(home: Path, *arguments: str) -> object:
+    done = subprocess.run([sys.executable, "-m", "core", *arguments, "--json"], cwd=ROOT, env=environment(home),
+                          stdout=subprocess.PIPE, text=True, check=True)  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def fill(home: Path, folder: Path, browser) -> str:
+    """The built-in corpus, some trials and a collection of own documents; returns the trials to compare."""
+    core(home, "prepare")
+    ids = [
+        core(home, "run", "--set", f"fusion.part={part}")["id"]
+        for part in ("sparse_only", "dense_only", "rrf", "convex")
+    ]
+    core(home, "sweep", "--grid", "fusion.weight=0.1:0.9:0.2")
+    documents = folder / "documents"
+    documents.mkdir()
+    page = browser.new_page()
+    page.set_content(NOTES)
+    (documents / "station-handbook.pdf").write_bytes(page.pdf(format="A5"))
+    page.close()
+    (documents / "calibration.md").write_text("# Calibration\n\nThe barometer is compared with the travelling standard once a "
+                                              "year.\nA drift above 0.3 hPa is reported.\n")  # fmt: skip
+    (documents / "damaged.pdf").write_bytes(b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog")
+    questions = folder / "questions.csv"
+    questions.write_text("question,document,answer\nHow often is the float gauge read?,station-handbook,every six minutes\n"
+                         "Which drift is reported?,calibration,A drift above 0.3 hPa is reported\n")  # fmt: skip
+    core(home, "ingest", "station", str(documents), "--questions", str(questions))
+    return ",".join(ids)
+
+
+def settle(page) -> None:
+    """Until the script of the page has ended and stays so, and charts are drawn."""
+    for _ in range(3):
+        page.wait_for_timeout(700)
+        page.wait_for_function(READY)
+
+
+def top(page, text: str, above: int = 60) -> None:
+    """Scrolls until the heading stands at the top."""
+    heading = page.get_by_role("heading", name=re.compile(text)).last
+    heading.evaluate(f"e => {{ e.style.scrollMarginTop = '{above}px'; e.scrollIntoView({{block: 'start'}}) }}")
+    page.wait_for_timeout(400)
+
+
+def pick_row(page, row: int = 0) -> None:
+    """A click on a row of the last table, which is drawn on a canvas: header and rows are 35 px high."""
+    table = page.get_by_test_id("stDataFrame").last
+    table.scroll_into_view_if_needed()
+    table.click(position={"x": 15, "y": 35 * (row + 1) + 17})
+    settle(page)
+
+
+def one_question(page) -> None:
+    pick_row(page)
+    top(page, r"\?$")
+
+
+def ask(page) -> None:
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_role("tab", name=re.compile("Passages")).wait_for()
+    settle(page)
+
+
+def chosen_trials(page) -> None:
+    top(page, "Differences", above=320)
+
+
+def own_documents(page) -> None:
+    top(page, "station", above=360)
+
+
+def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
+    """name -> (address, what is done there)"""
+    return {
+        "overview": ("", None),
+        "browse_corpus": ("browse_corpus?document=with", None),
+        "own_documents": ("browse_corpus?tab=Own+documents&corpus.dataset=station", own_documents),
+        "tune_chunks": ("tune_chunks?compare=true&second.chunking.part=fixed&document=with", None),
+        "search_live": (f"search_live?{RECIPE}", None),
+        "search_live_dark": (f"search_live?{RECIPE}", None),
+        "side_by_side": (f"search_live?{RECIPE}&show=won", one_question),
+        "ask_model": (f"ask_model?question={QUESTION.replace(' ', '+')}", ask),
+        "compare_trials": (f"compare_trials?trials={trials}", chosen_trials),
+        "query_store": ("query_store", None),
+    }
+
+
+def save(picture: bytes, path: Path) -> None:
+    """With 256 colours, which text and charts do not miss: half the size."""
+    from PIL import Image
+
+    Image.open(BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def main(names: list[str]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    from core.report.figures import find_browser
+
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as engine:
+        home = Path(folder) / "data"
+        browser = engine.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        trials = fill(home, Path(folder), browser)
+        with running_app(home) as address:
+            for name, (place, act) in pictures(trials).items():
+                if names and name not in names:
+                    continue
+                context = browser.new_context(viewport=SIZE, color_scheme="dark" if name.endswith("_dark") else "light")
+                context.set_default_timeout(90_000)
+                page = context.new_page()
+                page.goto(f"{address}/{place}")
+                page.get_by_role("heading").first.wait_for()
+                settle(page)
+                if act:
+                    act(page)
+                save(page.screenshot(), IMAGES / f"{name}.png")
+                print(f"{name}: {(IMAGES / f'{name}.png').stat().st_size / 1000:.0f} kB", flush=True)
+                context.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
