@@ -95,6 +95,11 @@ class Workbench:
             texts <= LIVE_TEXTS, f"embedding {texts:,} texts" if texts else "", texts / speed if speed else None
         )
 
+    def embedding_seconds(self, config: TrialConfig) -> float | None:
+        """What embedding the whole corpus anew would take at the last speed seen; None before the first time."""
+        speed = self.pipeline.encoding_speed(config)
+        return len(drain(self.pipeline.chunks(config, self.corpus(config)))) / speed if speed else None
+
     def _large(self, dataset: str) -> bool:
         """Whether only reading the corpus may take seconds."""
         documents = next((status.documents for status in self.datasets() if status.name == dataset), None)

@@ -116,9 +116,23 @@ def pick_row(page, row: int = 0) -> None:
     settle(page)
 
 
+def health(page) -> None:
+    page.get_by_text("What this machine offers").wait_for()
+    settle(page)
+
+
+def boundaries(page) -> None:
+    text = page.locator(".gw-text").first
+    text.evaluate("e => { e.style.scrollMarginTop = '220px'; e.scrollIntoView({block: 'start'}) }")
+    page.wait_for_timeout(400)
+
+
 def one_question(page) -> None:
+    page.get_by_placeholder("words of a question").fill("Two words with accents")
+    page.keyboard.press("Enter")
+    settle(page)
     pick_row(page)
-    top(page, r"\?$")
+    top(page, "Two words with accents")
 
 
 def ask(page) -> None:
@@ -138,13 +152,14 @@ def own_documents(page) -> None:
 def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
     """name -> (address, what is done there)"""
     return {
-        "overview": ("", None),
-        "browse_corpus": ("browse_corpus?document=with", None),
+        "overview": ("", health),
+        "browse_corpus": ("browse_corpus?document=assert", None),
         "own_documents": ("browse_corpus?tab=Own+documents&corpus.dataset=station", own_documents),
         "tune_chunks": ("tune_chunks?compare=true&second.chunking.part=fixed&document=with", None),
+        "chunk_boundaries": ("tune_chunks?compare=true&second.chunking.part=fixed&document=with", boundaries),
         "search_live": (f"search_live?{RECIPE}", None),
         "search_live_dark": (f"search_live?{RECIPE}", None),
-        "side_by_side": (f"search_live?{RECIPE}&show=won", one_question),
+        "side_by_side": (f"search_live?{RECIPE}", one_question),
         "ask_model": (f"ask_model?question={QUESTION.replace(' ', '+')}", ask),
         "compare_trials": (f"compare_trials?trials={trials}", chosen_trials),
         "query_store": ("query_store", None),

@@ -43,8 +43,10 @@ def page() -> None:
         ask_box(corpus)
         place = st.empty()  # one place for all states, so that none shines through while the next is drawn
         if question := st.session_state.pop("ask_now", "").strip():
+            place.empty()  # or its old elements stand below the new ones until the run ends
             with place.container():
                 stream(config, question)
+            place.empty()
         with place.container():
             if asked := st.session_state.get("asked"):
                 show(corpus, config, **asked)
@@ -195,7 +197,7 @@ def known_answer(query: Query, answer: Answer) -> None:
         return
     ranks = [str(number) for number, hit in enumerate(answer.hits, 1)
              if evidence.gold_marks(hit.start, hit.end, query.gold, hit.document_id)]  # fmt: skip
-    place = f"passage {', '.join(ranks)}" if ranks else "none of the passages"
+    place = f"passage {' and '.join(ranks)}" if ranks else "none of the passages"
     with st.container(border=True):
         st.caption(f"Known answer; its evidence is in {place}" if query.gold else "Known answer")
         for text in dict.fromkeys(query.answers):
@@ -214,7 +216,7 @@ def details(
             with st.container(gap=None):
                 gold = query.gold if query else ()
                 evidence.show(evidence.hit_html(hit, gold=gold, query=question, number=number))
-                if st.button("Open in its document", key=f"open/{number}", type="tertiary", icon=":material/article:"):
+                if st.button("Open in the document", key=f"open/{number}", type="tertiary", icon=":material/article:"):
                     open_passage(corpus, hit, query)
     with sentences:
         st.caption(f"The share of a sentence's word trigrams that its nearest passage contains; from {THRESHOLD:.0%} it "

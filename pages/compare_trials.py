@@ -184,8 +184,8 @@ def quality_against_cost(shown: list[Trial], chosen: list[Trial], names: dict[st
             own = {"ids": [trial.short], "name": cut(names[trial.id]), "color": color(names, trial), "current": 0}
             traces += charts.scatter([trial.costs[cost]], [trial.metrics[metric]], **own)
     shape = charts.figure(
-        traces, f"{what} ({unit}), less is better", height=360 + 20 * len(chosen),
-        yaxis={"title": {"text": head, "standoff": 18}}, xaxis={"type": "log"} if min(x) > 0 and max(x) > 50 * min(x) else {},
+        traces, f"{what} ({unit}), less is better", head, height=360 + 20 * len(chosen),
+        xaxis={"type": "log"} if min(x) > 0 and max(x) > 50 * min(x) else {},
     )  # fmt: skip
     best = len(charts.frontier(x, y, -1, up))
     rows = [{"trial": t.id, "recipe": t.recipe, cost: x[i], metric: y[i]} for i, t in enumerate(points)]

@@ -23,7 +23,9 @@ def page() -> None:
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)
     with left:
-        forms.recipe_form(open_stage="fusion")
+        seconds = workbench.embedding_seconds(config) if plan.live else None
+        mark = f"re-embeds, {cards.duration(seconds)}" if seconds else ""
+        forms.recipe_form(open_stage="fusion", costs={"chunking": mark, "embedding": mark})
     with right:
         if not plan.live:
             return waiting(config, plan)
@@ -196,20 +198,20 @@ def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> 
             and text.lower() in table["question"][row].lower()]  # fmt: skip
     st.caption(f"{len(kept):,} of {len(table['id']):,} questions. Choose a row to see what was retrieved for it.")
     shown = {title: [table[name][row] for row in kept] for name, title in COLUMNS.items() if any(table.get(name, ()))}
-    number = st.column_config.NumberColumn(format="%.3f", width="small")
+    number = st.column_config.NumberColumn(format="%.3f", width=70)
     whole = st.column_config.NumberColumn(
-        format="%d", width="small", help="Rank of the first relevant chunk; empty: not in the ranking."
+        format="%d", width=60, help="Rank of the first relevant chunk; empty: not in the ranking."
     )
     event = st.dataframe(shown, hide_index=True, height=280, on_select="rerun", selection_mode="single-row", key="questions_table",
                          column_config={"Value": number, "Change": number, "Rank": whole, "Was": whole,
-                                        "Question": st.column_config.TextColumn(width="large")})  # fmt: skip
+                                        "Question": st.column_config.TextColumn(width=380)})  # fmt: skip
     if event.selection.rows and event.selection.rows[0] < len(kept):
         side_by_side(current, baseline, kept[event.selection.rows[0]])
 
 
 def side_by_side(current: Evaluation, baseline: Evaluation | None, row: int) -> None:
     query = current.corpus.queries[row]
-    st.subheader(query.text, anchor=False)
+    st.subheader(cards.plain(query.text), anchor=False)
     answers = ", ".join(dict.fromkeys(query.answers)) or "none in this corpus"
     st.text(f"Gold answer: {' '.join(answers.split())}")
     systems = [("Baseline", baseline)] if baseline else []

@@ -30,7 +30,7 @@ def figure(traces: list[dict], x: str = "", y: str = "", *, height: int = HEIGHT
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
                    "font": {"size": 12}, "title": {"text": ""}},
         "xaxis": _axis(x) | {"showgrid": False, "showline": True, "ticks": "outside", "ticklen": 4},
-        "yaxis": _axis(y) | {"showgrid": True, "showline": False, "automargin": True},
+        "yaxis": _axis(y, 18) | {"showgrid": True, "showline": False, "automargin": True},
     }  # fmt: skip
     for key, value in layout.items():
         base[key] = {**base[key], **value} if isinstance(value, dict) and isinstance(base.get(key), dict) else value
@@ -237,8 +237,8 @@ def _yaml(config: Any) -> str:
     return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)
 
 
-def _axis(title: str) -> dict:
-    return {"title": {"text": _safe(title), "standoff": 8, "font": {"size": 12}}, "zeroline": False,
+def _axis(title: str, standoff: int = 8) -> dict:
+    return {"title": {"text": _safe(title), "standoff": standoff, "font": {"size": 12}}, "zeroline": False,
             "tickfont": {"size": 12}}  # fmt: skip
 
 

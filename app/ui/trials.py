@@ -84,7 +84,7 @@ def _frame(shown: list[Trial], sweeps: dict[str, str], marks: dict[str, set[str]
         "Recipe": ([t.recipe for t in shown], text(width=200, help="Parts, and the settings changed from their defaults.")),
         "Status": ([t.status + (f": {t.reason}" if t.reason else "") for t in shown],
                    text(width=90, help="Click twice to read why there is no result.")),
-        **{head: ([t.metrics.get(metric) for t in shown], number(format="%.3f", width=82)) for metric, head in heads.items()},
+        **{head: ([t.metrics.get(metric) for t in shown], number(format="%.3f", width=79)) for metric, head in heads.items()},
         "k": ([t.k for t in shown], number(width=34, help="Depth at which the rankings were judged.")),
         "n": ([t.n if t.metrics else None for t in shown], number(format="localized", width=54, help="Questions measured.")),
         "of": ([t.total if t.metrics else None for t in shown], number(

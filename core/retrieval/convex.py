@@ -23,7 +23,9 @@ class Convex(PartConfig):
     """
 
     part: Literal["convex"] = "convex"
-    weight: float = knob(0.7, "Share of the dense score: 0 lexical only, 1 dense only.", ge=0.0, le=1.0, step=0.01)
+    weight: float = knob(
+        0.7, "Share of the dense score: 0 lexical only, 1 dense only.", label="Dense weight", ge=0.0, le=1.0, step=0.01
+    )
     normalisation: Literal["min_max", "z_score"] = knob(
         "min_max", "How scores of different scales are made comparable, for each question."
     )

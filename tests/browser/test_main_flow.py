@@ -67,7 +67,7 @@ def test_a_slider_moves_the_metrics_and_their_difference_to_the_baseline(prepare
     tab.get_by_text("vs baseline").first.wait_for()
     settled(tab)
     after = tab.locator(CARDS).inner_text()
-    assert after != before and re.search(r"\[.0\.\d{3}, .0\.\d{3}\] vs baseline, p", after), after
+    assert after != before and re.search(r"\[.?0\.\d{3}, .?0\.\d{3}\] vs baseline, p", after), after
     assert "fusion.weight=" in tab.url and "baseline" in tab.url
     no_error(tab)
     # the shared address restores the view in a session that has never seen it
@@ -86,10 +86,10 @@ def test_a_question_shows_its_results_under_both_recipes(prepared, tab):
     tab.get_by_text("vs baseline").first.wait_for()
     settled(tab)
     tab.get_by_role("radio", name="Won").or_(tab.get_by_role("button", name="Won", exact=True)).first.click()
-    tab.get_by_text(re.compile(r"^\d+ of 288 questions")).wait_for()
+    count = tab.get_by_text(re.compile(r"^(?!288)\d+ of 288 questions"))
+    count.wait_for()
     settled(tab)
-    shown = int(tab.get_by_text(re.compile(r"^\d+ of 288 questions")).inner_text().split()[0])
-    assert 0 < shown < 260
+    assert 0 < int(count.inner_text().split()[0]) < 260
     grid = tab.get_by_test_id("stDataFrame").first
     grid.scroll_into_view_if_needed()
     box = grid.bounding_box()
@@ -147,7 +147,7 @@ def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, d
     tab.get_by_role("button", name="Use this corpus").click()
     settled(tab)
     no_error(tab)
-    hits = cli(home, "search", "lorem ipsum dolor", "--dataset", "papers", "--set", "fusion.part=sparse_only")
+    hits = cli(home, "search", "Huardest gefburn", "--dataset", "papers", "--set", "fusion.part=sparse_only")
     assert hits and hits[0]["page"] in range(1, 5)
 
 
