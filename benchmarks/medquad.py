@@ -47,7 +47,9 @@ def edited_share(home: str, config: TrialConfig, share: float) -> dict:
     for place in draw.sample(range(len(documents)), round(share * len(documents))):
         text = documents[place].text
         middle = text.find(" ", len(text) // 2)
-        documents[place] = Document(documents[place].id, f"{text[:middle]} as revised in the new edition{text[middle:]}")
+        documents[place] = Document(
+            documents[place].id, f"{text[:middle]} as revised in the new edition{text[middle:]}"
+        )
     tools = EncoderTools(config.embedding, workbench.pipeline.vectors_folder)
     chunks = drain(chunk_documents(tuple(documents), config.chunking, tools))
     anew = missing(config.embedding, chunks.texts(tuple(documents)), workbench.pipeline.vectors_folder)
@@ -60,7 +62,7 @@ def main() -> dict:
     config = with_settings(TrialConfig(), {"corpus.dataset": "medquad"})
     with tempfile.TemporaryDirectory() as home:
         prepared, seconds, peak = command(home, "prepare", *recipe)
-        again, seconds_again, _ = command(home, "prepare", *recipe)
+        _, seconds_again, _ = command(home, "prepare", *recipe)
         hits, search_s, _ = command(home, "search", "What are the symptoms of glaucoma?", *recipe)
         trial, run_s, peak_run = command(home, "run", *recipe)
         edit = edited_share(home, config, 0.01)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 from benchmarks.startup import ROOT, browser, free_port, start
 
@@ -36,7 +35,9 @@ def main(moves: int = 40) -> dict:
         process, _ = start(home, port := free_port())
         try:
             page = browser(engine, f"{home}/profile").new_page()
-            page.goto(f"http://127.0.0.1:{port}/search_live?{RECIPE}&baseline.fusion.part=rrf&baseline.chunking.part=whole_document")
+            page.goto(
+                f"http://127.0.0.1:{port}/search_live?{RECIPE}&baseline.fusion.part=rrf&baseline.chunking.part=whole_document"
+            )
             page.locator(".gw-card").first.wait_for()
             time.sleep(3)
             slider = page.get_by_role("slider").first
@@ -54,7 +55,12 @@ def main(moves: int = 40) -> dict:
             process.terminate()
             process.wait()
     taken.sort()
-    return {"moves": len(taken), "median_ms": statistics.median(taken), "p95_ms": taken[int(0.95 * len(taken))], "max_ms": taken[-1]}
+    return {
+        "moves": len(taken),
+        "median_ms": statistics.median(taken),
+        "p95_ms": taken[int(0.95 * len(taken))],
+        "max_ms": taken[-1],
+    }
 
 
 if __name__ == "__main__":

@@ -20,25 +20,19 @@ from core.records import Progress
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = build_parser()
-    options = parser.parse_args(arguments)
-    from core.workbench import Workbench, plain
-
+    options = build_parser().parse_args(arguments)
     try:
-        workbench = Workbench()
-        work = options.verb_function(workbench, options)
-        if options.job:
-            from core.jobs.jobs import drive
-
-            drive(work, options.job, workbench.home)
-            return 0
-        result = finish(work, quiet=options.json) if hasattr(work, "send") else work
+        return carry_out(options)
     except WorkbenchError as error:
         if options.json:
             print(json.dumps({"error": {"what": error.what, "where": error.where, "todo": error.todo}}))
         else:
-            print(f"Failed: {error.what}" + (f"\n  where: {error.where}" if error.where else "")
-                  + (f"\n  to do: {error.todo}" if error.todo else ""), file=sys.stderr)  # fmt: skip
+            lines = [
+                f"Failed: {error.what}",
+                error.where and f"  where: {error.where}",
+                error.todo and f"  to do: {error.todo}",
+            ]
+            print("\n".join(filter(None, lines)), file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,12 +40,26 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nCancelled; what was finished is kept.", file=sys.stderr)
         return 1
+
+
+def carry_out(options: argparse.Namespace) -> int:
+    """Runs the verb and prints what it returns."""
+    from core.workbench import Workbench, plain
+
+    workbench = Workbench()
+    work = options.verb_function(workbench, options)
+    if options.job:
+        from core.jobs.jobs import drive
+
+        drive(work, options.job, workbench.home)
+        return 0
+    result = plain(finish(work, quiet=options.json) if hasattr(work, "send") else work)
     if options.json:
-        print(json.dumps(plain(result), ensure_ascii=False, default=str))
+        print(json.dumps(result, ensure_ascii=False, default=str))
     else:
-        options.show(plain(result))
-    failed = options.verb in ("verify", "doctor") and not _healthy(options.verb, plain(result))
-    return 1 if failed else 0
+        options.show(result)
+    sys.stdout.flush()  # a reader that went away is noticed here, not at the interpreter's end
+    return 1 if options.verb in ("verify", "doctor") and not _healthy(options.verb, result) else 0
 
 
 def _healthy(verb: str, result: Any) -> bool:
@@ -180,7 +188,7 @@ def read_grid(texts: list[str]) -> dict[str, list[Any]]:
         try:
             if values.count(":") == 2:
                 start, stop, step = (float(v) for v in values.split(":"))
-                count = int(round((stop - start) / step)) + 1
+                count = round((stop - start) / step) + 1
                 exact = [round(start + i * step, 10) for i in range(count)]
                 grid[path] = [int(v) for v in exact] if all(v.is_integer() for v in (start, stop, step)) else exact
             else:
@@ -269,7 +277,8 @@ def show_hits(hits: list[dict[str, Any]]) -> None:
 
 def show_answer(answer: dict[str, Any]) -> None:
     print(f"\n\n{answer['finish_reason']}; {answer['prompt_tokens']} prompt and {answer['answer_tokens']} answer tokens; "
-          f"retrieval {answer['retrieval_ms']:.0f} ms, first token {answer['first_token_ms']:.0f} ms, generation {answer['generation_ms']:.0f} ms")  # fmt: skip
+          f"retrieval {answer['retrieval_ms']:.0f} ms, first token {answer['first_token_ms']:.0f} ms, "
+          f"generation {answer['generation_ms']:.0f} ms")  # fmt: skip
     for number, hit in enumerate(answer["hits"], 1):
         print(
             f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]"

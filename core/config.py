@@ -5,7 +5,7 @@ Form, command line, YAML, validation, docs table and cache key all come from the
 
 import hashlib
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -179,7 +179,7 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_version(*folders: str) -> str:
     """Fingerprint of the source of whole `core` folders: a changed part can never meet a stale cached result."""
     files = sorted(path for folder in folders for path in (Path(__file__).parent / folder).glob("*.py"))

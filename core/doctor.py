@@ -88,7 +88,7 @@ def _llama() -> Finding:
 def _browser() -> Finding:
     browser = find_browser()
     return Finding("Browser for PDF, SVG and PNG", bool(browser) or None, browser or "none found",
-                   "" if browser else "Install Chromium or Chrome, or set BROWSER_PATH; charts can still be saved by their camera icon.")  # fmt: skip
+                   "" if browser else "Install Chromium or Chrome, or set BROWSER_PATH; charts still have their camera icon.")  # fmt: skip
 
 
 def _data_folder() -> Finding:

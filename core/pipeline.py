@@ -67,7 +67,7 @@ class Pipeline:
     def __init__(self, home: Path, cache_bytes: int) -> None:
         self.cache = Cache(home / "cache", cache_bytes)
         self.vectors_folder = home / "cache" / "vectors"
-        self.library = Library(home)
+        self.library = Library(home, cache_bytes)
         self._text_keys: dict[tuple, tuple[float, str]] = {}
         self.last_ms: dict[str, float] = {}  # stage -> what computing it cost last
         self._memory: OrderedDict[tuple[str, str], Any] = OrderedDict()

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import sys
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
@@ -205,23 +206,23 @@ class Workbench:
     def by_question(self, current: Evaluation, baseline: Evaluation | None, metric: str) -> dict[str, list[Any]]:
         """Columns of the table by question: value and rank of the first relevant chunk, and the same of the baseline.
 
-        outcome: won or lost against the baseline, else equal; missed: nothing relevant in the ranking; unmeasured.
+        outcome: won, lost or equal against the baseline, or unmeasured. missed: nothing relevant in the ranking.
         changed: another ranking. Ranks are None where nothing relevant was found.
         """
-        queries, rows = current.corpus.queries, range(len(current.corpus.queries))
+        queries = current.corpus.queries
         value, rank = current.values[metric], current.judged.first_rank
         table = {"id": [q.id for q in queries], "question": [q.text for q in queries], "group": [q.group for q in queries],
-                 "value": value.tolist(), "rank": [None if r == NOT_FOUND else int(r) for r in rank]}  # fmt: skip
-        outcome = np.where(np.isnan(value), "unmeasured", np.where(rank == NOT_FOUND, "missed", "found"))
+                 "value": value.tolist(), "rank": _ranks(rank)}  # fmt: skip
+        table["missed"] = ((rank == NOT_FOUND) & ~np.isnan(value)).tolist()
         if baseline is None:
-            return {**table, "outcome": outcome.tolist()}
+            return table
         other, other_rank = baseline.values[metric], baseline.judged.first_rank
         change = value - other
-        outcome = np.where(change > 1e-12, "won", np.where(change < -1e-12, "lost", outcome))
+        outcome = np.select([np.isnan(change), change > 1e-12, change < -1e-12], ["unmeasured", "won", "lost"], "equal")
         chunkings = [drain(self.pipeline.chunks(e.config, e.corpus)) for e in (current, baseline)]
         final = [rankings(e.pool, e.scores, e.config.retrieval.top_k) for e in (current, baseline)]
         moved = changed(*final, *(chunkings if chunkings[0] is not chunkings[1] else ()))
-        return {**table, "baseline": other.tolist(), "baseline_rank": [None if other_rank[r] == NOT_FOUND else int(other_rank[r]) for r in rows],
+        return {**table, "baseline": other.tolist(), "baseline_rank": _ranks(other_rank),
                 "change": change.tolist(), "outcome": outcome.tolist(), "changed": moved.tolist()}  # fmt: skip
 
     def differences(
@@ -298,8 +299,9 @@ class Workbench:
         except GeneratorExit:
             self.store.add("trial", {**record, "status": "interrupted", "reason": "cancelled before it was measured"})
             raise
-        except WorkbenchError as error:
-            self.store.add("trial", {**record, "status": "failed", "reason": str(error)})
+        except Exception as error:
+            reason = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            self.store.add("trial", {**record, "status": "failed", "reason": reason})
             raise
         return self._save(evaluation, latency, sweep)
 
@@ -466,7 +468,17 @@ def receipt(config: TrialConfig) -> dict[str, Any]:
     packages = ["numpy", "torch", "transformers", "sentence-transformers", "bm25s", "chromadb", "llama-cpp-python"]
     return {"config_fingerprint": fingerprint(config), "seed": config.seed, "created": datetime.now(UTC).isoformat(),
             "code_version": code_version(".", *sorted(set(registry.FOLDERS.values()))), "device": config.embedding.device(),
-            "threads": os.cpu_count(), "packages": {name: version(name) for name in packages}}  # fmt: skip
+            "threads": _threads(), "packages": {name: version(name) for name in packages}}  # fmt: skip
+
+
+def _ranks(ranks: np.ndarray) -> list[int | None]:
+    return [None if rank == NOT_FOUND else rank for rank in ranks.tolist()]
+
+
+def _threads() -> int:
+    """Threads of the engine that computed; before torch is loaded, the processors at hand."""
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch else os.cpu_count() or 1
 
 
 def plain(value: Any) -> Any:

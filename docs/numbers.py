@@ -22,6 +22,8 @@ HEADLINES = (
     ("retrieval", "rebuild.times_as_fast", FASTER, "The same, against a plain script that rebuilds each point"),
     ("retrieval", "bm25_on_medquad.times_as_fast_one_by_one", FASTER, "BM25 of a question on 16,407 documents, against rank-bm25"),
     ("retrieval", "bm25_on_medquad.largest_score_difference", "{:.1e}", "Largest difference of those scores"),
+    ("encoding", "times_as_fast", "{:.1f} times as fast", "Encoding, against sentence-transformers in fp32"),
+    ("encoding", "overlap_at_10", "{:.3f}", "Overlap of the first ten with fp32's"),
     ("startup", "first_page_s.median", "{:.1f} s", "First page after `make app`, once installed, median"),
     ("startup", "first_start_explorable_s.median", "{:.0f} s", "Very first start until the built-in corpus is explorable, median"),
     ("startup", "page_switch_s.median", "{:.2f} s", "Page switch on cached stages, median"),

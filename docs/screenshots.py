@@ -121,10 +121,20 @@ def health(page) -> None:
     settle(page)
 
 
+def scroll_texts(page, pixels: int) -> None:
+    """Inside the boxes of text, to where there is something to see."""
+    page.evaluate(f"document.querySelectorAll('.gw-scroll').forEach(box => {{ box.scrollTop = {pixels} }})")
+    page.wait_for_timeout(400)
+
+
+def evidence(page) -> None:
+    scroll_texts(page, 400)
+
+
 def boundaries(page) -> None:
     text = page.locator(".gw-text").first
     text.evaluate("e => { e.style.scrollMarginTop = '220px'; e.scrollIntoView({block: 'start'}) }")
-    page.wait_for_timeout(400)
+    scroll_texts(page, 900)
 
 
 def one_question(page) -> None:
@@ -153,7 +163,7 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
     """name -> (address, what is done there)"""
     return {
         "overview": ("", health),
-        "browse_corpus": ("browse_corpus?document=assert", None),
+        "browse_corpus": ("browse_corpus?document=assert", evidence),
         "own_documents": ("browse_corpus?tab=Own+documents&corpus.dataset=station", own_documents),
         "tune_chunks": ("tune_chunks?compare=true&second.chunking.part=fixed&document=with", None),
         "chunk_boundaries": ("tune_chunks?compare=true&second.chunking.part=fixed&document=with", boundaries),

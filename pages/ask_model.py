@@ -41,13 +41,12 @@ def page() -> None:
         cards.status_strip([f"{corpus.name}, {len(corpus.documents):,} documents", f"{len(corpus.queries):,} questions",
                             f"model: {model}", "on this machine, nothing leaves it"])  # fmt: skip
         ask_box(corpus)
-        place = st.empty()  # one place for all states, so that none shines through while the next is drawn
+        live, rest = st.empty(), st.empty()  # apart, so that what stood here is gone while the next answer grows
         if question := st.session_state.pop("ask_now", "").strip():
-            place.empty()  # or its old elements stand below the new ones until the run ends
-            with place.container():
+            with live.container():
                 stream(config, question)
-            place.empty()
-        with place.container():
+            live.empty()
+        with rest.container():
             if asked := st.session_state.get("asked"):
                 show(corpus, config, **asked)
             else:

@@ -102,37 +102,22 @@ def trials() -> None:
         return
     table = []
     for row in rows:
-        measured = {
-            name.partition("@")[0]: (value, name.partition("@")[2]) for name, value in (row["metrics"] or {}).items()
-        }
-        values = {label: measured.get(name, (None, ""))[0] for name, label in METRIC_COLUMNS}
-        k = next((k for _, k in measured.values()), "")
-        recipe = f"{row['chunking']} · {row['fusion']}".replace("_", " ")
-        status = {} if row["status"] == "ok" else {"Status": row["status"]}
-        table.append(
-            {
-                "When": row["created"],
-                "Recipe": recipe,
-                **values,
-                "k": k,
-                "n": row["measured"],
-                "Corpus": row["dataset"],
-                **status,
-            }
-        )
+        measured = {name.partition("@")[0]: value for name, value in (row["metrics"] or {}).items()}
+        k = next((name.partition("@")[2] for name in row["metrics"] or {}), "")
+        table.append({"When": row["created"], "Corpus": row["dataset"],
+                      "Recipe": f"{row['chunking']} · {row['fusion']}".replace("_", " "),
+                      **{label: measured.get(name) for name, label in METRIC_COLUMNS}, "k": k, "n": row["measured"],
+                      **({} if row["status"] == "ok" else {"Status": row["status"]})})  # fmt: skip
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     st.dataframe(
-        table,
-        hide_index=True,
-        key="last_trials",
-        placeholder="–",
-        column_config={label: st.column_config.NumberColumn(format="%.3f", width=64) for _, label in METRIC_COLUMNS}
-        | {
-            "When": st.column_config.DatetimeColumn(format="distance", width=110),
-            "Recipe": st.column_config.TextColumn(width=160),
-            "k": st.column_config.TextColumn(width=40, help="Depth at which the rankings were judged."),
-            "n": st.column_config.NumberColumn(format="localized", width=60, help="Questions measured."),
+        table, hide_index=True, key="last_trials", placeholder="–",
+        column_config={
+            "When": st.column_config.DatetimeColumn(format="distance", width=125), "Corpus": text(width=105), "Recipe": text(width=150),
+            **{label: number(format="%.3f", width=55) for _, label in METRIC_COLUMNS},
+            "k": text(width=30, help="Depth at which the rankings were judged."),
+            "n": number(format="localized", width=50, help="Questions measured."),
         },
-    )
+    )  # fmt: skip
 
 
 def show_health() -> None:

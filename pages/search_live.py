@@ -177,7 +177,7 @@ def latency_chart(config: TrialConfig) -> None:
     steps = list(table)
     quantiles = session.workbench().latency_quantiles(table)
     bars = charts.bars(steps, {name: [quantiles[step][name] for step in steps] for name in ("p50", "p95")})
-    charts.show(charts.figure(bars, "", "milliseconds"), "latency", title="Latency of a single question", caption=f"n {len(table['total'])}",
+    charts.show(charts.figure(bars, "", "milliseconds"), "latency", title="Latency of a question", caption=f"n {len(table['total'])}",
                 data=[{"step": step, **quantiles[step]} for step in steps], config=config)  # fmt: skip
 
 
@@ -193,9 +193,13 @@ def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> 
     )
     text = right.text_input("Search the questions", key="find", placeholder="words of a question")
     table = session.workbench().by_question(current, baseline, metric)
-    kept = [row for row, outcome in enumerate(table["outcome"])
-            if (wanted in ("all", outcome) or wanted == "changed" and table["changed"][row])
-            and text.lower() in table["question"][row].lower()]  # fmt: skip
+    picked = {
+        "all": lambda row: True,
+        "changed": lambda row: table["changed"][row],
+        "missed": lambda row: table["missed"][row],
+    }
+    fits = picked.get(wanted) or (lambda row: table["outcome"][row] == wanted)
+    kept = [row for row, question in enumerate(table["question"]) if fits(row) and text.lower() in question.lower()]
     st.caption(f"{len(kept):,} of {len(table['id']):,} questions. Choose a row to see what was retrieved for it.")
     shown = {title: [table[name][row] for row in kept] for name, title in COLUMNS.items() if any(table.get(name, ()))}
     number = st.column_config.NumberColumn(format="%.3f", width=70)

@@ -70,7 +70,7 @@ def card_html(card: Card) -> str:
         style = ("up" if better else "down") if distinct else ""
         lines.append(
             f'<div class="gw-delta {style}"><b>{arrow}{number(d.value, "+")}</b> '
-            f"[{number(d.low)}, {number(d.high)}] vs baseline{p}</div>"
+            f"<span>[{number(d.low)}, {number(d.high)}]</span> vs baseline{p}</div>"
         )
     return f'<div class="gw-card">{"".join(lines)}</div>'
 

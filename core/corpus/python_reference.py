@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,10 @@ class PythonReference(PartConfig):
     """
 
     part: Literal["python_reference"] = "python_reference"
+
+    def environment(self) -> str:
+        """What the corpus depends on beside its questions."""
+        return sys.version
 
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         from pydoc_data.topics import topics

@@ -20,6 +20,7 @@ from core.registry import part
 
 # Tokens of one batch. On a CPU a batch is one thread's work and should stay in its cache; a GPU wants to be filled.
 BATCH_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 65536}
+FEWEST_TOKENS = 256  # of a batch, as far as there are texts; below it matrix products slow down
 TEXTS_AT_ONCE = 1024  # tokenised and sorted together: bounds memory
 PIECE_CHARACTERS = 20_000  # longer texts are tokenised in pieces, on all cores
 
@@ -98,11 +99,12 @@ class Encoder:
     def encode(self, texts: list[str], query: bool = False) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         """Yields (indices [b], vectors [b, dim] float32, L2-normalised) batch by batch, long texts first."""
         model = self._load()
-        batches = self._batches(texts, BATCH_TOKENS[model.device])
+        most = BATCH_TOKENS[model.device]
         if model.device == "cpu":
-            yield from _on_all_cores(model.vectors, batches)
+            pool, workers = _workers()
+            yield from _on_all_cores(pool, workers, model.vectors, self._batches(texts, most, 2 * workers))
         else:
-            yield from ((indices, model.vectors(ids)) for indices, ids in batches)
+            yield from ((indices, model.vectors(ids)) for indices, ids in self._batches(texts, most, 1))
 
     def _load(self) -> bert.Bert:
         with self._lock:
@@ -110,8 +112,10 @@ class Encoder:
                 self._model = bert.Bert(self._folder, self.dtype, models.device())
             return self._model
 
-    def _batches(self, texts: list[str], budget: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-        """(indices, token ids) with texts of one length side by side and some `budget` tokens in each batch."""
+    def _batches(
+        self, texts: list[str], most_tokens: int, shares: int
+    ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """(indices, token ids) with texts of one length side by side, up to `most_tokens` in a batch."""
         by_characters = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         for i in range(0, len(texts), TEXTS_AT_ONCE):
             block = np.array(by_characters[i : i + TEXTS_AT_ONCE])
@@ -119,8 +123,13 @@ class Encoder:
             lengths = np.array([len(some) for some in ids])
             order = np.argsort(-lengths, kind="stable")
             ends = np.cumsum(lengths[order])
-            for batch in np.split(order, np.flatnonzero(np.diff(ends // budget)) + 1):
-                yield block[batch], [ids[i] for i in batch]
+            start = done = 0
+            while start < len(order):
+                # ever smaller towards the end, so that all cores finish together
+                size = max(min(most_tokens, (ends[-1] - done) // shares), FEWEST_TOKENS)
+                stop = max(np.searchsorted(ends, done + size, side="right"), start + 1)
+                yield block[order[start:stop]], [ids[i] for i in order[start:stop]]
+                start, done = stop, ends[stop - 1]
 
     def _token_ids(self, texts: list[str]) -> list[np.ndarray]:
         """Token ids with specials, cut to max_tokens. Only the head of a long text is tokenised where that suffices."""
@@ -167,13 +176,12 @@ def _workers() -> tuple[ThreadPoolExecutor, int]:
     return ThreadPoolExecutor(before, "encode", compute_alone), before
 
 
-def _on_all_cores(vectors, batches) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
-    pool, count = _workers()
+def _on_all_cores(pool, workers: int, vectors, batches) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
     waiting = deque()
     try:
         for indices, ids in batches:
             waiting.append((indices, pool.submit(vectors, ids)))
-            if len(waiting) > 2 * count:
+            if len(waiting) > 2 * workers:
                 indices, done = waiting.popleft()
                 yield indices, done.result()
         while waiting:

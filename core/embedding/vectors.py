@@ -141,6 +141,7 @@ class _Store:
                 try:
                     with np.load(self.folder / name) as shard:
                         vectors = shard["vectors"]
+                    os.utime(self.folder / name)  # used: what was used longest ago is evicted first
                     found.update([(key, vectors[row]) for key, row in some])
                 except (*DAMAGED, IndexError):
                     self._bad.add(name)  # and look again: another shard may hold the same texts

@@ -63,12 +63,17 @@ class Cache:
         self.evict(keep=entry)
 
     def entries(self) -> list[tuple[float, int, Path]]:
-        """(last used, bytes, folder) of every entry, the one used longest ago first."""
+        """(last used, bytes, path) of all that may go, the one used longest ago first.
+
+        Beside the entries these are the vector store's shards and the folders of dense indexes.
+        """
+        stamps = [(meta.parent, meta) for meta in self.folder.glob("*/*/meta.json")]
+        stamps += [(path, path) for pattern in ("vectors/*/*.npz", "index/*") for path in self.folder.glob(pattern)]
         found = []
-        for meta in self.folder.glob("*/*/meta.json"):
+        for path, stamp in stamps:
             try:
-                size = sum(file.stat().st_size for file in meta.parent.iterdir())
-                found.append((meta.stat().st_mtime, size, meta.parent))
+                files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+                found.append((stamp.stat().st_mtime, sum(file.stat().st_size for file in files), path))
             except FileNotFoundError:
                 continue  # another process dropped it meanwhile
         return sorted(found)
@@ -94,4 +99,7 @@ class Cache:
                 os.rename(entry, trash)  # out of sight at once, so that no reader sees half an entry
             except FileNotFoundError:
                 return
-            shutil.rmtree(trash, ignore_errors=True)
+            if trash.is_file():
+                trash.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(trash, ignore_errors=True)

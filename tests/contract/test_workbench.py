@@ -122,9 +122,8 @@ def test_the_table_by_question_names_winners_against_the_baseline(bench, recipe)
     table = bench.by_question(current, baseline, "recall")
     for row in range(4):
         change = table["value"][row] - table["baseline"][row]
-        assert table["outcome"][row] == (
-            "won" if change > 0 else "lost" if change < 0 else "missed" if table["rank"][row] is None else "found"
-        )
+        assert table["outcome"][row] == ("won" if change > 0 else "lost" if change < 0 else "equal")
+        assert table["missed"][row] == (table["rank"][row] is None)
     assert all(table["changed"])  # one chunk against ten
 
 

@@ -63,6 +63,6 @@ def test_a_full_disk_says_what_to_do(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(WorkbenchError, match="No space left.*GROUNDWORK_HOME"):
+    with pytest.raises(WorkbenchError, match=r"No space left.*GROUNDWORK_HOME"):
         Cache(tmp_path, 10**9).save("s", "k", {"a": np.zeros(1)})
     assert not list((tmp_path / "tmp").iterdir())

@@ -80,6 +80,6 @@ def test_no_file_hides_a_module_and_datasets_is_no_package():
 
 def test_importing_core_and_its_parts_loads_no_engine():
     code = ("import sys, core.workbench, core.registry as r; [r.parts(k) for k in r.FOLDERS];"
-            "print(sorted({'torch','transformers','sentence_transformers','chromadb','llama_cpp','plotly','streamlit','bm25s'} & set(sys.modules)))")  # fmt: skip
+            f"print(sorted({HEAVY | {'streamlit'}} & set(sys.modules)))")  # fmt: skip
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
