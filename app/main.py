@@ -51,7 +51,8 @@ def table() -> dict[str, list]:
 def main() -> None:
     st.set_page_config(page_title="Groundwork", page_icon=str(ROOT / "app" / "ui" / "icon.svg"), layout="wide")
     page = st.navigation(table(), expanded=True)
-    st.html(style())
+    # dialogs and popovers are drawn outside the app's own element, which alone knows whether the theme is dark
+    st.html(style() + f"<style>body {{ color-scheme: {st.context.theme.type or 'light'} }}</style>")
     session.start(page.url_path)
     for note in session.take_notes():
         st.warning(f"A setting in the address was left out: {cards.plain(note)}", icon=":material/link_off:")

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from core.embedding.minilm import MiniLM, _folder
+from core.embedding.minilm import MiniLM, _folder, _workers
 
 ROOT = Path(os.environ.get("GROUNDWORK_DATASETS") or Path(__file__).resolve().parents[2] / "shared" / "datasets")
 SHAPES = ((384, 1152), (384, 384), (384, 1536), (1536, 384))  # of the matrix products of one layer
@@ -54,13 +54,19 @@ def seconds(work) -> float:
 
 
 def peak_flops(dtype: str) -> float:
-    """Multiplications and additions a second of torch.mm at the shapes of one layer, on all cores."""
+    """Multiplications and additions a second of torch.mm at the shapes of one layer, every core busy with its own."""
     import torch
 
     pairs = [(torch.randn(ROWS, k), torch.randn(k, n)) for k, n in SHAPES]
     pairs = [(a.to(getattr(torch, dtype)), b.to(getattr(torch, dtype))) for a, b in pairs]
-    times = [seconds(lambda: [torch.mm(a, b) for a, b in pairs]) for _ in range(12)][2:]
-    return 2 * ROWS * sum(k * n for k, n in SHAPES) / statistics.median(times)
+    pool, workers = _workers()
+
+    def layers(count: int) -> None:
+        list(pool.map(lambda _: [torch.mm(a, b) for _ in range(count) for a, b in pairs], range(workers)))
+
+    layers(2)
+    times = [seconds(lambda: layers(4)) for _ in range(7)]
+    return workers * 4 * 2 * ROWS * sum(k * n for k, n in SHAPES) / statistics.median(times)
 
 
 def main() -> None:

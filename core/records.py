@@ -119,6 +119,7 @@ class Answer:
     finish_reason: str
     prompt: str = ""
     prompt_tokens: int = 0
+    reused_tokens: int = 0  # of the prompt, still in the attention cache: they explain a fast first token
     answer_tokens: int = 0
     retrieval_ms: float = 0.0
     first_token_ms: float = 0.0

@@ -284,7 +284,13 @@ class Workbench:
         result = yield from answer(question, hits, config.generation, config.context, config.seed, retrieval_ms)
         self.store.add(
             "answer",
-            {**plain(result), "question": question, "config": config.model_dump(mode="json"), **receipt(config)},
+            {
+                **plain(result),
+                "question": question,
+                "config": config.model_dump(mode="json"),
+                **receipt(config),
+                "fingerprints": {"generator": config.generation.identity()},
+            },
         )
         return result
 

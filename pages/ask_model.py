@@ -166,7 +166,8 @@ def outcome(answer: Answer, recipe: TrialConfig) -> None:
                    f"the threshold is {recipe.context.threshold:.2f}.")  # fmt: skip
     ran, writing_ms = [], answer.generation_ms - answer.first_token_ms
     if answer.prompt:
-        ran = [f"prompt {answer.prompt_tokens:,} tokens", f"answer {answer.answer_tokens:,} tokens",
+        reused = f", {answer.reused_tokens:,} from the cache" if answer.reused_tokens else ""
+        ran = [f"prompt {answer.prompt_tokens:,} tokens{reused}", f"answer {answer.answer_tokens:,} tokens",
                f"first token {cards.duration(answer.first_token_ms / 1000)}",
                f"generation {cards.duration(answer.generation_ms / 1000)}"]  # fmt: skip
     if answer.answer_tokens > 1 and writing_ms > 0:

