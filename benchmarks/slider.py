@@ -1,6 +1,6 @@
 """From letting a slider go to the redrawn page, in headless Chromium, on XQuAD with a pinned baseline.
 
-The fusion weight is moved by keyboard, one step a time; the clock stops when the metric cards have changed and the
+The fusion weight is moved by keyboard, one step a time; the clock stops when the address holds the new value and the
 script of the page is done.
 """
 
@@ -15,12 +15,8 @@ import time
 from benchmarks.startup import ROOT, browser, free_port, start
 
 RECIPE = "corpus.dataset=xquad-en&chunking.part=whole_document"
-DONE = """old => {
-  const app = document.querySelector('[data-testid=stApp]');
-  const text = document.querySelector('.gw-cards')?.innerText + document.querySelector('.gw-strip')?.innerText;
-  return text !== old && app.getAttribute('data-test-script-state') !== 'running';
-}"""
-NOW = "document.querySelector('.gw-cards').innerText + document.querySelector('.gw-strip').innerText"
+DONE = """weight => location.search.includes('fusion.weight=' + weight) &&
+  document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') !== 'running'"""
 
 
 def main(moves: int = 40) -> dict:
@@ -42,12 +38,14 @@ def main(moves: int = 40) -> dict:
             time.sleep(3)
             slider = page.get_by_role("slider").first
             taken = []
+            weight = 0.7
             for move in range(moves + 5):
-                old = page.evaluate(NOW)
+                left = move < moves // 2 + 5
+                weight = round(weight + (-0.01 if left else 0.01), 2)
                 slider.focus()
                 began = time.perf_counter()
-                page.keyboard.press("ArrowLeft" if move < moves // 2 else "ArrowRight")
-                page.wait_for_function(DONE, arg=old, polling=10)
+                page.keyboard.press("ArrowLeft" if left else "ArrowRight")
+                page.wait_for_function(DONE, arg=weight, polling=10)
                 if move >= 5:
                     taken.append((time.perf_counter() - began) * 1000)
                 time.sleep(0.3)

@@ -72,15 +72,18 @@ class Bert:
             return torch.nn.functional.normalize(torch.cat(pooled), dim=1).cpu().numpy()
 
     def _forward(self, ids, places, groups):
-        from torch.nn.functional import gelu, layer_norm, linear
+        import torch
+        from torch.nn.functional import layer_norm, linear
+
+        gelu_ = torch.ops.aten.gelu_  # in place: a fresh matrix of this size costs more than the function
 
         def norm(x, weights):
             return layer_norm(x, (self.width,), *weights, self.eps)
 
         x = norm(self.word[ids] + self.position[places], self.norm).to(self.dtype)  # [tokens, width]
         for qkv, out, norm_1, up, down, norm_2 in self.layers:
-            x = norm(x + linear(self._attention(linear(x, *qkv), groups), *out), norm_1)
-            x = norm(x + linear(gelu(linear(x, *up)), *down), norm_2)  # [tokens, 4 * width] in between
+            x = norm(linear(self._attention(linear(x, *qkv), groups), *out).add_(x), norm_1)
+            x = norm(linear(gelu_(linear(x, *up)), *down).add_(x), norm_2)  # [tokens, 4 * width] in between
         return x
 
     def _attention(self, qkv, groups):
@@ -94,13 +97,11 @@ class Bert:
             step = max(1, self.scores_at_once // (self.heads * length * length))
             for some in [min(step, n - i) for i in range(0, n, step)]:
                 stop = start + some * length
-                q, k, v = (
-                    qkv[start:stop].view(some, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-                    .reshape(3, some * self.heads, length, -1)
-                )  # fmt: skip
-                mixed = torch.bmm(torch.bmm(q, k.transpose(1, 2)).softmax(-1), v)  # [some * heads, length, head_width]
-                out[start:stop].view(some, length, self.heads, -1)[:] = mixed.view(
-                    some, self.heads, length, -1
-                ).transpose(1, 2)
+                # [3, some, heads, length, head_width], copied once here instead of in every product
+                parts = qkv[start:stop].view(some, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).contiguous()
+                q, k, v = parts.view(3, some * self.heads, length, -1)
+                mixed = torch.bmm(torch.bmm(q, k.transpose(1, 2)).softmax(-1), v)
+                mixed = mixed.view(some, self.heads, length, -1).transpose(1, 2)
+                out[start:stop].view(some, length, self.heads, -1).copy_(mixed)
                 start = stop
         return out

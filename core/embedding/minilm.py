@@ -163,6 +163,7 @@ def _workers() -> tuple[ThreadPoolExecutor, int]:
     costs little on an idle machine and most of the time on a busy one."""
     import torch
 
+    models.keep_freed_memory()
     before, one_by_one = torch.get_num_threads(), threading.Lock()
 
     def compute_alone():
