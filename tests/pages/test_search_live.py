@@ -71,7 +71,7 @@ def test_a_pinned_baseline_brings_paired_differences(page, bench):
     assert f"[{found.low:.3f}, {found.high:.3f}]".replace("-", "−") in html(app)
     moved = sum(bench.by_question(bench.evaluate(current), bench.evaluate(pinned), "recall")["changed"])
     app = app.segmented_control(key="show").set_value("changed").run()
-    assert 0 < moved and f"{moved} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
+    assert moved > 0 and f"{moved} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
 
 
 def test_a_slider_changes_the_recipe_and_the_curve_follows_it(page):
@@ -79,7 +79,7 @@ def test_a_slider_changes_the_recipe_and_the_curve_follows_it(page):
     slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))
     app = slider.set_value(0.3).run()
     assert not app.exception
-    assert app.selectbox(key="knob").value == "Sparse retrieval: b" and app.query_params["sparse.b"] == ["0.3"]
+    assert app.selectbox(key="knob").value == "Sparse retrieval: b" and "0.3" in app.query_params["sparse.b"]
 
 
 def test_the_table_filters_to_what_was_missed(page, bench):
