@@ -18,12 +18,15 @@ from core import registry
 from core.errors import WorkbenchError
 from core.records import Progress
 
+MOST_VALUES = 100_000  # of one setting in a grid
 
 def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return carry_out(options)
-    except WorkbenchError as error:
+    except (WorkbenchError, PermissionError) as error:
+        if not isinstance(error, WorkbenchError):
+            error = WorkbenchError(f"{error.strerror}.", where=str(error.filename or ""))
         if options.json:
             print(json.dumps({"error": {"what": error.what, "where": error.where, "todo": error.todo}}))
         else:
@@ -59,11 +62,15 @@ def carry_out(options: argparse.Namespace) -> int:
     else:
         options.show(result)
     sys.stdout.flush()  # a reader that went away is noticed here, not at the interpreter's end
-    return 1 if options.verb in ("verify", "doctor") and not _healthy(options.verb, result) else 0
+    return 1 if options.verb in ("verify", "doctor", "ingest") and not _healthy(options.verb, result) else 0
 
 
 def _healthy(verb: str, result: Any) -> bool:
-    return result["ok"] if verb == "verify" else all(finding["ok"] is not False for finding in result)
+    if verb == "verify":
+        return result["ok"]
+    if verb == "ingest":
+        return all(file["status"] != "failed" for file in result)
+    return all(finding["ok"] is not False for finding in result)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -124,7 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
     )
     one = verb("trials", lambda w, o: w.trials(o.limit), "stored trials, newest first", show_trials)
-    one.add_argument("--limit", type=int, default=50)
+    one.add_argument("--limit", type=positive, default=50)
     one = verb("show", lambda w, o: w.show(o.id), "one trial, with its config and raw rankings", show_trial)
     one.add_argument("id")
     one = verb(
@@ -136,7 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("a")
     one.add_argument("b")
     one.add_argument("--metric", default="ndcg_linear", help="as `list metric` names them")
-    one.add_argument("--k", type=int, help="depth (default: that of trial A)")
+    one.add_argument("--k", type=positive, help="depth (default: that of trial A)")
     one = verb("search", lambda w, o: w.search(read_recipe(o), o.question), "the ranking for a question", show_hits)
     one.add_argument("question")
     recipe(one)
@@ -153,6 +160,13 @@ def build_parser() -> argparse.ArgumentParser:
         "doctor", lambda w, o: w.doctor(), "what this machine offers, and what to do about what is missing", show_doctor
     )
     return parser
+
+
+def positive(text: str) -> int:
+    """Type of an argument: a whole number from 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("has to be at least 1")
+    return number
 
 
 def read_recipe(options: argparse.Namespace) -> recipes.TrialConfig:
@@ -176,8 +190,16 @@ def read_recipe(options: argparse.Namespace) -> recipes.TrialConfig:
             raise WorkbenchError(
                 f"'{text}' is not STAGE.FIELD=VALUE.", todo="For example --set chunking.size_tokens=128"
             )
-        settings[path] = yaml.safe_load(value)
+        settings[path] = read_value(value)
     return recipes.with_settings(config, settings)
+
+
+def read_value(text: str) -> Any:
+    """A value as YAML reads it; what is no YAML is a word."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def read_grid(texts: list[str]) -> dict[str, list[Any]]:
@@ -189,11 +211,13 @@ def read_grid(texts: list[str]) -> dict[str, list[Any]]:
             if values.count(":") == 2:
                 start, stop, step = (float(v) for v in values.split(":"))
                 count = round((stop - start) / step) + 1
+                if count > MOST_VALUES:
+                    raise ValueError("too many values")
                 exact = [round(start + i * step, 10) for i in range(count)]
                 grid[path] = [int(v) for v in exact] if all(v.is_integer() for v in (start, stop, step)) else exact
             else:
-                grid[path] = [yaml.safe_load(v) for v in values.split(",")]
-        except (ValueError, ZeroDivisionError):
+                grid[path] = [read_value(v) for v in values.split(",")]
+        except (ValueError, ZeroDivisionError, OverflowError):
             grid[path] = []
         if not values or not grid[path]:
             raise WorkbenchError(f"'{text}' is no grid.", todo="For example --grid fusion.weight=0:1:0.1")
@@ -216,7 +240,11 @@ def run_and_show(workbench: Any, config: recipes.TrialConfig) -> Any:
 
 def sql(workbench: Any, statement: str) -> list[dict[str, Any]]:
     table = workbench.sql(statement)
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    if table.truncated:
+        print(f"Only the first {len(table.rows):,} rows are here: aggregate, or add LIMIT.", file=sys.stderr)
+    # two columns of one name (SELECT a.id, b.id) are numbered, or the first would be lost
+    names = [n if table.columns.index(n) == i else f"{n} ({i + 1})" for i, n in enumerate(table.columns)]
+    return [dict(zip(names, row, strict=True)) for row in table.rows]
 
 
 def finish(work: Any, quiet: bool) -> Any:

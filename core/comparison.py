@@ -7,7 +7,7 @@ between trials with the same questions, depth and rule of relevance (`Trial.grou
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -230,7 +230,8 @@ def tried(found: Iterable[Trial], question_set: str) -> int:
 def compare(workbench: Workbench, reference: Trial, others: Sequence[Trial], metric: str = "ndcg_linear") -> Comparison:
     """Each of the others minus the reference: the numbers of `Workbench.compare`, with Holm's correction over them all."""
     key = fingerprint(reference.id, [t.id for t in others], metric)
-    return workbench.pipeline.remember("comparison", key, lambda: _compare(workbench, reference, list(others), metric))
+    result = workbench.pipeline.remember("comparison", key, lambda: _compare(workbench, reference, list(others), metric))
+    return replace(result, tried=tried(trials(workbench), reference.questions))  # it grows while the rest stays
 
 
 def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: str) -> dict[str, list[Any]]:
@@ -303,8 +304,7 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
                _note(reference, other, len(a)))
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
     ]  # fmt: skip
-    number = tried(trials(workbench), reference.questions)
-    return Comparison(metric, reference.k, reference, rows, len(tested), number, rules["confidence"])
+    return Comparison(metric, reference.k, reference, rows, len(tested), 0, rules["confidence"])
 
 
 def _note(reference: Trial, other: Trial, n: int) -> str:

@@ -38,7 +38,7 @@ def chosen(kind: str) -> Any:
         if isinstance(value, str):
             value = {"part": value}
         if isinstance(value, dict):
-            return registry.find(kind, value.get("part", ""))(**value)
+            return registry.find(kind, str(value.get("part", ""))).model_validate(value)
         return value
 
     return Annotated[SerializeAsAny[PartConfig], BeforeValidator(build)]
@@ -111,12 +111,15 @@ def with_settings(config: TrialConfig, settings: dict[str, Any]) -> TrialConfig:
     """A copy with dotted settings replaced ({"chunking.size_tokens": 128}). A new `part` starts from its defaults."""
     mapping = config.model_dump(mode="json")
     # parts first: a knob given beside a new part belongs to the new one
-    for path, value in sorted(settings.items(), key=lambda item: not item[0].endswith(".part")):
+    for path, value in sorted(settings.items(), key=lambda item: "." in item[0] and not item[0].endswith(".part")):
         stage, _, name = path.partition(".")
         if stage not in mapping:
             raise WorkbenchError(f"There is no stage '{stage}'.", where=path, todo=f"Stages: {', '.join(mapping)}.")
         if not name:
-            mapping[stage] = value
+            mapping[stage] = {"part": value} if stage in PART_STAGES and isinstance(value, str) else value
+        elif not isinstance(mapping[stage], dict):
+            raise WorkbenchError(f"'{stage}' has no setting '{name}'.", where=path,
+                                 todo="`python -m core list settings` names every setting.")  # fmt: skip
         elif name == "part":
             if value != mapping[stage].get("part"):
                 mapping[stage] = {"part": value}

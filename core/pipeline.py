@@ -68,7 +68,7 @@ class Pipeline:
         self.cache = Cache(home / "cache", cache_bytes)
         self.vectors_folder = home / "cache" / "vectors"
         self.library = Library(home, cache_bytes)
-        self._text_keys: dict[tuple, tuple[float, str]] = {}
+        self._text_keys: dict[tuple, tuple[float, str, str]] = {}
         self.last_ms: dict[str, float] = {}  # stage -> what computing it cost last
         self._memory: OrderedDict[tuple[str, str], Any] = OrderedDict()
         self._lock = threading.Lock()
@@ -77,27 +77,31 @@ class Pipeline:
 
     def key(self, stage: str, config: TrialConfig, corpus: Corpus) -> str:
         """Key of a stage's result: its own config, its code and everything above it."""
-        text = self._text_key(config, corpus)
+        text, query_prefix = self._text_key(config, corpus)
         if stage == "chunks":
             return text
         queries = self.queries_key(corpus)
         if stage == "sparse":
             return fingerprint(text, queries, config.sparse, config.retrieval.candidates, code_version("retrieval"))
         if stage == "dense":
-            return fingerprint(text, queries, config.index, config.retrieval.candidates,
+            return fingerprint(text, queries, query_prefix, config.index, config.retrieval.candidates,
                                code_version("embedding", "index", "retrieval"))  # fmt: skip
         if stage == "relevance":
             return fingerprint(text, queries, config.evaluation.overlap, code_version("evaluation"))
         raise KeyError(stage)
 
-    def _text_key(self, config: TrialConfig, corpus: Corpus) -> str:
-        """Key of the chunks. The identity of an encoder looks at its files: once a second is often enough."""
+    def _text_key(self, config: TrialConfig, corpus: Corpus) -> tuple[str, str]:
+        """(key of the chunks and of how they are embedded, what is put before a question).
+
+        Identity and prefixes of an encoder look at its files: once a second is often enough.
+        """
         asked = (corpus.fingerprint, config.chunking, config.embedding)
-        when, key = self._text_keys.get(asked, (0.0, ""))
+        when, key, query_prefix = self._text_keys.get(asked, (-2.0, "", ""))
         if time.monotonic() - when > 1.0:
-            key = fingerprint(*asked[:2], config.embedding.identity(), code_version("chunking"))
-            self._text_keys[asked] = time.monotonic(), key
-        return key
+            key = fingerprint(*asked[:2], _encoder(config.embedding), code_version("chunking"))
+            query_prefix = config.embedding.prefix(True)
+            self._text_keys[asked] = time.monotonic(), key, query_prefix
+        return key, query_prefix
 
     def queries_key(self, corpus: Corpus) -> str:
         return self.remember("queries", f"{id(corpus)}", lambda: (corpus, fingerprint(corpus.queries)))[1]
@@ -136,7 +140,7 @@ class Pipeline:
 
     def tools(self, config: TrialConfig, corpus: Corpus) -> Remembered:
         """What chunkers ask of the encoder; each text is tokenised once for all chunkers tried."""
-        key = fingerprint(corpus.fingerprint, config.embedding.identity())
+        key = fingerprint(corpus.fingerprint, _encoder(config.embedding))
         return self.remember("tools", key, lambda: Remembered(EncoderTools(config.embedding, self.vectors_folder)))
 
     def texts(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, list[str]]:
@@ -172,7 +176,8 @@ class Pipeline:
             tokens = yield from self.tokens(config, corpus)
             return self.remember("searcher", fingerprint(base, config.sparse), lambda: config.sparse.build(tokens))
         vectors = yield from self.vectors(config, corpus)
-        key = fingerprint(base, config.index)
+        # the code too: an approximate index stays on disk
+        key = fingerprint(base, config.index, code_version("embedding", "index"))
         return self.remember("searcher", key, lambda: config.index.build(vectors, self.cache.folder / "index" / key))
 
     def tokens(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
@@ -292,6 +297,11 @@ class Pipeline:
             self.cache.save(stage, key, vars(value))
         _note(trace, stage, started, cached)
         return value
+
+
+def _encoder(part: PartConfig) -> list[str]:
+    """All that decides the vector of a chunk: a prefix is no part of the encoder's identity, it is part of the text."""
+    return [part.identity(), part.prefix(False)]
 
 
 def _bytes(value: Any) -> int:

@@ -1,6 +1,7 @@
 """The verbs that pages and command line share. One object a process; long verbs are generators of Progress."""
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -66,7 +67,10 @@ class Evaluation:
 class Workbench:
     def __init__(self, home: Path | str | None = None) -> None:
         self.home = Path(home or os.environ.get("GROUNDWORK_HOME") or ROOT / "data").resolve()
-        cap = float(os.environ.get("GROUNDWORK_CACHE_GB", "5"))
+        try:
+            cap = float(os.environ.get("GROUNDWORK_CACHE_GB", "5"))
+        except ValueError:
+            raise WorkbenchError("The size of the cache is not a number.", where="GROUNDWORK_CACHE_GB") from None
         self.pipeline = Pipeline(self.home, int(cap * 1e9))
         self.library = self.pipeline.library
         self.store = Store(self.home, derive=derive, derive_version=code_version("evaluation"))
@@ -183,6 +187,10 @@ class Workbench:
         """Milliseconds of single questions by step (encode, dense, sparse, fuse, total), on the corpus's own questions."""
         corpus = yield from self.pipeline.corpus(config)
         texts = [q.text for q in corpus.queries[:: max(1, len(corpus.queries) // questions)]][:questions]
+        if not texts:
+            part = "" if config.corpus.questions == "all" else f" in the half '{config.corpus.questions}'"
+            raise WorkbenchError(f"'{corpus.name}' has no questions{part}, so there is nothing to measure.",
+                                 todo="Add a questions file; `search` and `ask` work without.")  # fmt: skip
         yield from self.pipeline.pool_of(config, corpus, texts[0])  # loads what is loaded once
         table: dict[str, list[float]] = {}
         for done, text in enumerate(texts):
@@ -302,7 +310,7 @@ class Workbench:
         try:
             evaluation = yield from self.evaluating(config)
             latency = yield from self.latency(config)
-        except GeneratorExit:
+        except (GeneratorExit, KeyboardInterrupt):
             self.store.add("trial", {**record, "status": "interrupted", "reason": "cancelled before it was measured"})
             raise
         except Exception as error:
@@ -356,12 +364,19 @@ class Workbench:
             points = [{**point, setting: value} for point in points for value in values]
         configs = [with_settings(config, point) for point in points]
         name = fingerprint([fingerprint(c) for c in configs])
-        rows = self.store.query("SELECT config_fingerprint, id FROM trials WHERE sweep = ? AND status = 'ok'", [name])
-        done = {row["config_fingerprint"]: row["id"] for row in rows}
+        rows = self.store.query(
+            """SELECT config_fingerprint, code_version, questions_fingerprint, fingerprints->>'corpus' AS corpus, id
+               FROM trials WHERE sweep = ? AND status = 'ok'""", [name])  # fmt: skip
+        done = {tuple(row.values())[:4]: row["id"] for row in rows}
         ids = []
         for number, (point, one) in enumerate(zip(points, configs, strict=True)):
             yield Progress(number, len(configs), ", ".join(f"{k} = {v}" for k, v in point.items()))
-            ids.append(done.get(fingerprint(one)) or (yield from _quiet(self.run(one, name))))
+            known = ""
+            if done:  # of another corpus, or by other code, it would be another result
+                corpus = self.corpus(one)
+                identity = fingerprint(one), _code_version(), self.pipeline.queries_key(corpus), corpus.fingerprint
+                known = done.get(identity, "")
+            ids.append(known or (yield from _quiet(self.run(one, name))))
         return ids
 
     def trials(self, limit: int = 1000) -> list[dict[str, Any]]:
@@ -396,23 +411,33 @@ class Workbench:
 
     def compare(self, a: str, b: str, metric: str = "ndcg_linear", k: int | None = None) -> dict[str, Any]:
         """b minus a on the questions both measured: means, paired difference with interval, permutation p, effect size."""
-        k = k or self.show(a)["config"]["evaluation"]["k"]
-        first, second = shared(self.trial_values(a, metric, k), self.trial_values(b, metric, k))
+        recipe = self.show(a)["config"]["evaluation"]
+        k = k or recipe["k"]
+        values = [self._values_by_words(trial, metric, k) for trial in (a, b)]
+        first, second = shared(*values)
         if not len(first):
             raise WorkbenchError(
                 "The two trials share no measured question.", todo="Compare trials on the same corpus."
             )
-        recipe = self.show(a)["config"]["evaluation"]
         [result] = paired_difference(
             second, first, recipe["resamples"], recipe["confidence"], seed=self.show(a)["seed"]
         )
+        measured_a, measured_b = (sum(value == value for value in of.values()) for of in values)
         return {
             "metric": metric,
             "k": k,
             "mean_a": float(first.mean()),
             "mean_b": float(second.mean()),
             **plain(result),
+            "measured_a": measured_a,
+            "measured_b": measured_b,
         }
+
+    def _values_by_words(self, trial: str, metric: str, k: int) -> dict[tuple[str, str], float]:
+        """`trial_values` by id and words: another corpus may have another question of the same id."""
+        queries = self.store.questions(self.show(trial).get("questions_fingerprint", ""))["queries"]
+        words = {query["id"]: query["text"] for query in queries}
+        return {(id, words[id]): value for id, value in self.trial_values(trial, metric, k).items()}
 
     # The store ---------------------------------------------------------------------------------------------------
 
@@ -428,9 +453,7 @@ class Workbench:
         """The recipe as the command line takes it: what differs from the defaults."""
         changed = difference(config)
         changed.pop("corpus.dataset", None)
-        given = [
-            f"{k}={v if isinstance(v, str) and yaml.safe_load(v) == v else json.dumps(v)}" for k, v in changed.items()
-        ]
+        given = [f"{k}={_as_yaml(v)}" for k, v in changed.items()]
         return ["--dataset", config.corpus.dataset, *(word for text in given for word in ("--set", text))]
 
     def command(self, config: TrialConfig, verb: str = "run") -> str:
@@ -463,7 +486,7 @@ def derive(trial: dict[str, Any], questions: dict[str, Any]) -> dict[str, list[f
     return {f"{name}@{k}": [None if np.isnan(v) else float(v) for v in column] for name, column in values.items()}
 
 
-def shared(a: dict[str, float], b: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+def shared(a: dict[Any, float], b: dict[Any, float]) -> tuple[np.ndarray, np.ndarray]:
     """The values of both on the questions that both measured, in one order."""
     keys = [key for key in a if key in b and not np.isnan(a[key]) and not np.isnan(b[key])]
     return np.array([a[key] for key in keys]), np.array([b[key] for key in keys])
@@ -473,8 +496,13 @@ def receipt(config: TrialConfig) -> dict[str, Any]:
     """What a result needs beside its config to be traced: code, machine and package versions, seed and time."""
     packages = ["numpy", "torch", "transformers", "sentence-transformers", "bm25s", "chromadb", "llama-cpp-python"]
     return {"config_fingerprint": fingerprint(config), "seed": config.seed, "created": datetime.now(UTC).isoformat(),
-            "code_version": code_version(".", *sorted(set(registry.FOLDERS.values()))), "device": config.embedding.device(),
+            "code_version": _code_version(), "device": config.embedding.device(),
             "threads": _threads(), "packages": {name: version(name) for name in packages}}  # fmt: skip
+
+
+def _code_version() -> str:
+    """Of all code that a result may depend on."""
+    return code_version(".", *sorted(set(registry.FOLDERS.values())))
 
 
 def _ranks(ranks: np.ndarray) -> list[int | None]:
@@ -488,7 +516,7 @@ def _threads() -> int:
 
 
 def plain(value: Any) -> Any:
-    """Records as plain JSON values; NaN becomes None, for JSON knows none."""
+    """Records as plain JSON values; NaN and infinity become None, for JSON knows none."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
     elif hasattr(value, "__dataclass_fields__"):
@@ -499,13 +527,25 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
-    return None if isinstance(value, float) and value != value else value
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _context_tokens(chunks: Chunks, table: np.ndarray, passages: int) -> float:
     """Mean number of tokens that the first passages of a ranking put into a prompt."""
     first = table[:, :passages]
     return float(np.where(first >= 0, chunks.tokens[first], 0).sum(axis=1).mean()) if len(first) else 0.0
+
+
+def _as_yaml(value: Any) -> str:
+    """One line that YAML reads as this value: words as they are where that is possible."""
+    try:
+        if isinstance(value, str) and yaml.safe_load(value) == value:
+            return value
+    except yaml.YAMLError:
+        pass
+    return json.dumps(value, ensure_ascii=False)  # YAML takes JSON, but not its halves of surrogate pairs
 
 
 def _quiet(generator: Generator[Any, None, Any]) -> Generator[Any, None, Any]:

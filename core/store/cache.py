@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,8 @@ class Cache:
 
         Beside the entries these are the vector store's shards and the folders of dense indexes.
         """
-        stamps = [(meta.parent, meta) for meta in self.folder.glob("*/*/meta.json")]
+        metas = self.folder.glob("*/*/meta.json")
+        stamps = [(meta.parent, meta) for meta in metas if meta.parent.parent.name != "tmp"]  # others are at work there
         stamps += [(path, path) for pattern in ("vectors/*/*.npz", "index/*") for path in self.folder.glob(pattern)]
         found = []
         for path, stamp in stamps:
@@ -88,8 +90,9 @@ class Cache:
                 self._drop(entry)
                 total -= size
         for stray in (self.folder / "tmp").glob("*"):  # left by a process that was killed while writing
-            if time.time() - stray.stat().st_mtime > 3600:
-                shutil.rmtree(stray, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process is done with it
+                if time.time() - stray.stat().st_mtime > 3600:
+                    shutil.rmtree(stray, ignore_errors=True)
 
     def _drop(self, entry: Path) -> None:
         if entry.exists():

@@ -187,6 +187,7 @@ class Store:
 
     def verify(self) -> Generator[Progress, None, StoreReport]:
         """Checks every record's checksum, that the database reads whole, and that the two hold the same records."""
+        here = set(self.journal.listing())  # what comes meanwhile is neither missing nor too much
         self.fold()
         report = yield from self.journal.verify()
         bad = {Path(damage.path).name.split(".")[0] for damage in report.damaged}
@@ -198,8 +199,8 @@ class Store:
                 inside = dict(connection.execute("SELECT id, kind FROM folded").fetchall())
         except Damaged as error:
             problems.append(f"The database cannot be read: {error.what} Run rebuild.")
-        whole = self.journal.listing().keys() - bad
-        missing, extra = tuple(sorted(whole - inside.keys())), tuple(sorted(inside.keys() - whole - bad))
+        now = self.journal.listing().keys()
+        missing, extra = tuple(sorted((here & now) - bad - inside.keys())), tuple(sorted(inside.keys() - now - bad))
         if missing:
             problems.append(f"{len(missing)} records are not in the database. Run rebuild.")
         if extra:

@@ -28,7 +28,10 @@ def settled(tab) -> None:
 
 
 def no_error(tab) -> None:
-    assert not tab.get_by_text("unexpected error").count() and not tab.get_by_test_id("stException").count()
+    assert (
+        not tab.get_by_text("This page met an unexpected error").count()
+        and not tab.get_by_test_id("stException").count()
+    )
 
 
 def cli(home, *arguments):

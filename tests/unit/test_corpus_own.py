@@ -204,7 +204,7 @@ def test_bombs_depth_and_binaries_hurt_nobody(library):
 
 def test_limits_of_time_and_memory_stop_the_parser_and_say_so(library, monkeypatch):
     monkeypatch.setattr(own, "WALL_S", 0)
-    (status,) = drain(library.ingest("l", [("a.html", b"<p>x</p>")]))
+    (status,) = drain(library.ingest("l", [("a.html", b"<p>x</p>" * 200_000)]))  # takes its reader seconds
     assert status.status == "failed" and "within" in status.message
     monkeypatch.undo()
     if os.uname().sysname == "Linux":
