@@ -20,6 +20,7 @@ from core.records import Progress
 
 MOST_VALUES = 100_000  # of one setting in a grid
 
+
 def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
@@ -283,7 +284,7 @@ def _cell(value: Any) -> str:
 
 
 def show_value(value: Any) -> None:
-    print(yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip())
+    print(value if isinstance(value, str) else yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip())
 
 
 def show_trials(rows: list[dict[str, Any]]) -> None:

@@ -47,6 +47,7 @@ class Trial:
     config: dict[str, Any]
     config_fingerprint: str
     questions: str  # fingerprint of the question set, "" where none was reached
+    corpus: str  # fingerprint of the documents
     metrics: dict[str, float]  # metric -> mean at the trial's own depth; left out where nothing was measured
     n: int  # questions measured
     total: int  # questions asked
@@ -69,9 +70,9 @@ class Trial:
         return self.settings.get("evaluation.k", 0)
 
     @property
-    def group(self) -> tuple[str, Any, Any]:
-        """Trials with the same one answered the same questions under the same rules."""
-        return self.questions, self.settings.get("evaluation.k"), self.settings.get("evaluation.overlap")
+    def group(self) -> tuple[str, str, Any, Any]:
+        """Trials with the same one answered the same questions on the same documents under the same rules."""
+        return self.questions, self.corpus, self.settings.get("evaluation.k"), self.settings.get("evaluation.overlap")
 
     @cached_property
     def stages(self) -> dict[str, str]:
@@ -230,7 +231,9 @@ def tried(found: Iterable[Trial], question_set: str) -> int:
 def compare(workbench: Workbench, reference: Trial, others: Sequence[Trial], metric: str = "ndcg_linear") -> Comparison:
     """Each of the others minus the reference: the numbers of `Workbench.compare`, with Holm's correction over them all."""
     key = fingerprint(reference.id, [t.id for t in others], metric)
-    result = workbench.pipeline.remember("comparison", key, lambda: _compare(workbench, reference, list(others), metric))
+    result = workbench.pipeline.remember(
+        "comparison", key, lambda: _compare(workbench, reference, list(others), metric)
+    )
     return replace(result, tried=tried(trials(workbench), reference.questions))  # it grows while the rest stays
 
 
@@ -314,6 +317,8 @@ def _note(reference: Trial, other: Trial, n: int) -> str:
         notes.append("shares no measured question with the reference")
     elif n < max(reference.n, other.n):
         notes.append(f"shares {n:,} questions: {reference.n:,} measured in the reference, {other.n:,} here")
+    if n and other.corpus != reference.corpus:
+        notes.append("searched other documents")
     if other.k != reference.k:
         notes.append(f"stored at depth {other.k}, judged again at {reference.k}")
     if other.settings.get("retrieval.top_k", reference.k) < reference.k:
@@ -359,12 +364,13 @@ def _read(workbench: Workbench, ids: list[str]) -> Iterable[Trial]:
         means[row["trial_id"]][row["metric"]] = (row["mean"], row["n"], row["total"])
     for row in workbench.store.query(
         """SELECT id, created, dataset, status, reason, sweep, config, config_fingerprint, questions_fingerprint, num_queries,
-           total_ms, costs FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))""", [ids]):  # fmt: skip
+           total_ms, costs, fingerprints->>'corpus' AS corpus FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))""", [ids]):  # fmt: skip
         measured = means.get(row["id"], {})
         costs = {**json.loads(row["costs"] or "{}"), "total_ms": row["total_ms"] if row["status"] == "ok" else None}
         yield Trial(
             row["id"], row["created"], row["dataset"] or "", row["status"] or "", row["reason"] or "", row["sweep"] or "",
             json.loads(row["config"] or "{}"), row["config_fingerprint"] or "", row["questions_fingerprint"] or "",
+            row["corpus"] or "",
             {metric: mean for metric, (mean, n, _) in measured.items() if n},
             max((n for _, n, _ in measured.values()), default=0),
             max((total for *_, total in measured.values()), default=row["num_queries"] or 0),

@@ -1,5 +1,6 @@
 """What this machine offers Groundwork, and what to do about each thing that is missing."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -26,6 +27,15 @@ def doctor(home: Path) -> list[Finding]:
     return [_python(), _memory(), _disk(home), _device(), *_models(), _llama(), _browser(), _data_folder(), _packages()]
 
 
+def _importable(name: str) -> str:
+    """Why a package cannot be imported, "" if it can."""
+    try:
+        importlib.import_module(name)
+    except (ImportError, OSError) as error:
+        return str(error)
+    return ""
+
+
 def _python() -> Finding:
     here = ".".join(map(str, sys.version_info[:3]))
     ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
@@ -33,6 +43,8 @@ def _python() -> Finding:
 
 
 def _memory() -> Finding:
+    if problem := _importable("psutil"):
+        return Finding("Memory", False, problem, "Run make app again.")
     import psutil
 
     free = psutil.virtual_memory().available / 1e9
@@ -48,15 +60,17 @@ def _disk(home: Path) -> Finding:
 
 
 def _device() -> Finding:
+    if problem := _importable("torch"):
+        return Finding("Device", False, problem, "Run make app again.")
     import torch
 
     if torch.cuda.is_available():
         return Finding("Device", True, f"CUDA: {torch.cuda.get_device_name(0)}")
     if torch.backends.mps.is_available():
         return Finding("Device", True, "Metal (mps)")
-    from core.embedding.minilm import MiniLM
+    from core.embedding.models import fast_dtype
 
-    return Finding("Device", True, f"CPU, encoder in {MiniLM().load().dtype}; torch {torch.__version__}")
+    return Finding("Device", True, f"CPU, encoder in {fast_dtype()}; torch {torch.__version__}")
 
 
 def _models() -> list[Finding]:

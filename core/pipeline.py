@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from core.records import Candidates, Chunks, Corpus, Progress, Query
 from core.retrieval.pool import Pool, make_pool, tie_order
 from core.store.cache import Cache
 
+LITTLE = 1 << 16  # a result so small is no reason to look for room
+SAMPLED = 20  # items of a collection whose size is looked at
 REMEMBERED_BYTES = 1 << 30  # stage results kept in the process; MedQuAD with 16,407 questions is to fit in 4 GB in all
 
 
@@ -277,6 +280,9 @@ class Pipeline:
         with self._lock:
             self._memory[stage, key] = value
             self._memory.move_to_end((stage, key))
+            if _bytes(value) < LITTLE:
+                return value
+            # all anew: what was kept may have grown since, by what it remembers itself
             total = sum(map(_bytes, self._memory.values()))
             while total > REMEMBERED_BYTES and len(self._memory) > 1:
                 total -= _bytes(self._memory.popitem(last=False)[1])
@@ -304,13 +310,20 @@ def _encoder(part: PartConfig) -> list[str]:
     return [part.identity(), part.prefix(False)]
 
 
-def _bytes(value: Any) -> int:
-    """Memory of the arrays in a stage result. What is not an array (texts, tokens) is small beside them."""
+def _bytes(value: Any, depth: int = 4) -> int:
+    """Memory of a stage result, about: of many texts or arrays the first few stand for all."""
     if hasattr(value, "nbytes"):
         return value.nbytes
-    if hasattr(value, "__dict__"):
-        return sum(item.nbytes for item in vars(value).values() if isinstance(item, np.ndarray))
-    return 0
+    if isinstance(value, str):
+        return 50 + len(value)
+    if isinstance(value, dict):
+        items, some = len(value), list(islice(value.values(), SAMPLED))
+    elif isinstance(value, (list, tuple)):
+        items, some = len(value), value[:SAMPLED]
+    else:  # an engine's own objects may refer to each other without end
+        some = list(vars(value).values()) if depth and hasattr(value, "__dict__") else []
+        items = len(some)
+    return 8 + sum(_bytes(one, depth - 1) for one in some if depth) * items // max(1, len(some))
 
 
 def _note(trace: Trace | None, stage: str, started: float, cached: bool) -> None:

@@ -287,7 +287,7 @@ class Workbench:
         from core.generation.answer import answer
 
         started = time.perf_counter()
-        hits = self.search(config, question)[: config.context.passages]
+        hits, corpus = self.search(config, question)[: config.context.passages], self.corpus(config)
         retrieval_ms = (time.perf_counter() - started) * 1000
         result = yield from answer(question, hits, config.generation, config.context, config.seed, retrieval_ms)
         self.store.add(
@@ -297,7 +297,12 @@ class Workbench:
                 "question": question,
                 "config": config.model_dump(mode="json"),
                 **receipt(config),
-                "fingerprints": {"generator": config.generation.identity()},
+                "fingerprints": {
+                    "corpus": corpus.fingerprint,
+                    "chunks": self.pipeline.key("chunks", config, corpus),
+                    "encoder": config.embedding.identity(),
+                    "generator": config.generation.identity(),
+                },
             },
         )
         return result
@@ -376,7 +381,7 @@ class Workbench:
                 corpus = self.corpus(one)
                 identity = fingerprint(one), _code_version(), self.pipeline.queries_key(corpus), corpus.fingerprint
                 known = done.get(identity, "")
-            ids.append(known or (yield from _quiet(self.run(one, name))))
+            ids.append(known or (yield from _within(self.run(one, name), step)))
         return ids
 
     def trials(self, limit: int = 1000) -> list[dict[str, Any]]:
@@ -435,9 +440,9 @@ class Workbench:
 
     def _values_by_words(self, trial: str, metric: str, k: int) -> dict[tuple[str, str], float]:
         """`trial_values` by id and words: another corpus may have another question of the same id."""
-        queries = self.store.questions(self.show(trial).get("questions_fingerprint", ""))["queries"]
-        words = {query["id"]: query["text"] for query in queries}
-        return {(id, words[id]): value for id, value in self.trial_values(trial, metric, k).items()}
+        values = self.trial_values(trial, metric, k)
+        queries = self.store.questions(self.show(trial)["questions_fingerprint"])["queries"]
+        return {(query["id"], query["text"]): values[query["id"]] for query in queries}
 
     # The store ---------------------------------------------------------------------------------------------------
 
@@ -548,7 +553,13 @@ def _as_yaml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)  # YAML takes JSON, but not its halves of surrogate pairs
 
 
-def _quiet(generator: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
-    """The result of a verb within a verb, whose own progress would only unsettle the outer count."""
-    return drain(generator)
-    yield
+def _within(work: Generator[Progress, None, Any], step: Progress) -> Generator[Progress, None, Any]:
+    """The result of a verb within a verb: each of its steps shows as the outer one, and can be cancelled there."""
+    try:
+        while True:
+            next(work)
+            yield step
+    except StopIteration as end:
+        return end.value
+    finally:
+        work.close()

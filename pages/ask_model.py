@@ -38,8 +38,9 @@ def page() -> None:
             )
         corpus = jobs.drain(workbench.pipeline.corpus(config), "Reading the corpus")
         model = str(getattr(config.generation, "model", config.generation.part)).rpartition("/")[2]
-        cards.status_strip([f"{corpus.name}, {len(corpus.documents):,} documents", f"{len(corpus.queries):,} questions",
-                            f"model: {model}", "on this machine, nothing leaves it"])  # fmt: skip
+        cards.status_strip([f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
+                            cards.count(len(corpus.queries), "question"), f"model: {model}",
+                            "on this machine, nothing leaves it"])  # fmt: skip
         ask_box(corpus)
         live, rest = st.empty(), st.empty()  # apart, so that what stood here is gone while the next answer grows
         if question := st.session_state.pop("ask_now", "").strip():
@@ -91,7 +92,7 @@ def stream(config: TrialConfig, question: str) -> None:
     """Draws the answer as it comes. A click anywhere ends the run, and with it the answer: what had come stays."""
     asked = {"question": question, "recipe": config, "text": "", "answer": None, "error": None}
     st.session_state.asked = asked
-    st.subheader(cards.plain(question), anchor=False)
+    cards.question_title(question)
     with st.container(border=True):
         body = st.empty()
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -116,7 +117,7 @@ def show(
     corpus: Corpus, config: TrialConfig, question: str, recipe: TrialConfig, text: str, answer: Answer | None,
     error: WorkbenchError | None,
 ) -> None:  # fmt: skip
-    st.subheader(cards.plain(question), anchor=False)
+    cards.question_title(question)
     if error is not None:
         cards.problem(error)
         return again("No answer was made, and none is stored.", question)

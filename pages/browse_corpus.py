@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, jobs
+from core.errors import WorkbenchError
 from core.records import Corpus, Document
 
 PART = 40_000  # characters of a long document shown at once
@@ -68,10 +69,10 @@ def documents_tab(corpus: Corpus) -> None:
             key=f"documents/{corpus.name}/{words}/{source}",
             column_order=["Document", "Characters", "Questions"] + ["Source"] * (len(sources) > 1),
             column_config={
-                "Document": st.column_config.TextColumn(width=230),
-                "Characters": st.column_config.NumberColumn(format="localized", width="small"),
+                "Document": st.column_config.TextColumn(width=205),
+                "Characters": st.column_config.NumberColumn(format="localized", width=86),
                 "Questions": st.column_config.NumberColumn(
-                    help="Questions whose evidence is in this document.", width="small"
+                    help="Questions whose evidence is in this document.", width=82
                 ),
             },
         ).selection.rows
@@ -177,7 +178,7 @@ def questions_tab(corpus: Corpus) -> None:
         cards.empty("Evidence", "Select a question to see its gold evidence in the text around it.")
         return
     query = corpus.queries[shown[picked[0]]]
-    st.subheader(cards.plain(query.text), anchor=False)
+    cards.question_title(query.text)
     if not query.gold:
         cards.empty(
             "No evidence",
@@ -286,7 +287,7 @@ def collection(status) -> None:
                         key=f"use/{status.name}",
                         on_click=session.change,
                         args=({"corpus.dataset": status.name},),
-                        disabled=session.config().corpus.dataset == status.name,
+                        disabled=session.config().corpus.dataset == status.name or not status.documents,
                     )
                 with st.popover("Remove", icon=":material/delete:", key=f"remove/{status.name}"):
                     names = [file.name for file in workbench.library.files(status.name)] if status.present else []
@@ -367,22 +368,23 @@ def key(corpus: Corpus) -> str:
 
 
 cards.page_title("Corpus", "What is in the corpus, what is asked of it, and where does the evidence stand?")
-corpus = jobs.drain(session.workbench().pipeline.corpus(session.config()), "Reading the corpus")
-unanswerable = sum(not query.answerable for query in corpus.queries)
-cards.status_strip(
-    [
-        corpus.name,
-        cards.count(len(corpus.documents), "document"),
-        f"{cards.count(len(corpus.queries), 'question')} ({session.config().corpus.questions})",
-        f"{unanswerable:,} of them unanswerable" if unanswerable else "",
-    ]
-)
-tabs = st.tabs(TABS, key="tab", on_change="rerun", bind="query-params")
-for tab, draw in zip(
-    tabs,
-    (lambda: documents_tab(corpus), lambda: questions_tab(corpus), lambda: about_tab(corpus), own_tab, more_tab),
-    strict=True,
-):
+corpus, tabs = None, TABS
+try:
+    corpus = jobs.drain(session.workbench().pipeline.corpus(session.config()), "Reading the corpus")
+    unanswerable = sum(not query.answerable for query in corpus.queries)
+    cards.status_strip(
+        [
+            corpus.name,
+            cards.count(len(corpus.documents), "document"),
+            f"{cards.count(len(corpus.queries), 'question')} ({session.config().corpus.questions})",
+            f"{unanswerable:,} of them unanswerable" if unanswerable else "",
+        ]
+    )
+except WorkbenchError as error:  # nothing to show, but documents can be added and other data sets fetched
+    cards.problem(error)
+    tabs = TABS[3:]
+draw = dict(zip(TABS, (documents_tab, questions_tab, about_tab, own_tab, more_tab), strict=True))
+for title, tab in zip(tabs, st.tabs(tabs, key="tab", on_change="rerun", bind="query-params"), strict=True):
     if tab.open:
         with tab:
-            draw()
+            draw[title](corpus) if title in TABS[:3] else draw[title]()

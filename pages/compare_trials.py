@@ -138,8 +138,8 @@ def tests(result: Comparison, names: dict[str, str]) -> None:
     st.dataframe(table, hide_index=True, key="tests", placeholder="", column_config=looks)
     st.caption(
         f"Means over the questions that both measured. Low and High: {level} interval of each difference alone. p (Holm) and the "
-        f"verdict count the {result.tested} compared here. On these questions {result.tried:,} different recipes have been "
-        "measured: the best of many looks better than it is, so confirm a choice on questions not used to make it."
+        f"verdict are corrected for {cards.count(result.tested, 'comparison')}. On these questions {result.tried:,} different "
+        "recipes have been measured: the best of many looks better than it is, so confirm a choice on questions not used to make it."
     )
 
 

@@ -21,7 +21,7 @@ STARTS = (
     ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
     ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
 )
-METRIC_COLUMNS = (("ndcg_linear", "nDCG"), ("recall", "Recall"), ("mrr", "MRR"))
+METRIC_COLUMNS = (("ndcg_linear", "nDCG"), ("recall", "Recall"))
 
 
 @st.cache_resource(show_spinner=False)
@@ -89,7 +89,7 @@ def corpora() -> None:
         placeholder="–",
         height="content" if len(rows) <= 12 else 460,
         column_config={name: st.column_config.NumberColumn(format="localized") for name in ("Documents", "Questions")}
-        | {"Corpus": st.column_config.TextColumn(width=240)},
+        | {"Corpus": st.column_config.TextColumn(width=186)},
     )
 
 
@@ -112,10 +112,10 @@ def trials() -> None:
     st.dataframe(
         table, hide_index=True, key="last_trials", placeholder="–",
         column_config={
-            "When": st.column_config.DatetimeColumn(format="distance", width=125), "Corpus": text(width=105), "Recipe": text(width=150),
+            "When": st.column_config.DatetimeColumn(format="distance", width=112), "Corpus": text(width=112), "Recipe": text(width=148),
             **{label: number(format="%.3f", width=55) for _, label in METRIC_COLUMNS},
             "k": text(width=30, help="Depth at which the rankings were judged."),
-            "n": number(format="localized", width=50, help="Questions measured."),
+            "n": number(format="localized", width=44, help="Questions measured."),
         },
     )  # fmt: skip
 
@@ -150,13 +150,14 @@ def show_health() -> None:
 recipe = session.config()
 cards.page_title("Groundwork", "What is here, what was tried last, and where to start.")
 cards.status_strip([f"corpus {recipe.corpus.dataset}", forms.describe_recipe(recipe)])
-prepare()
+with cards.calm():  # a corpus without documents leaves the rest of the page
+    prepare()
 if (chosen := st.query_params.get("job")) in {job.id for job in session.workbench().jobs.list()}:
     jobs.watch(chosen)
 st.subheader("What to try first", anchor=False)
 starts()
 with st.container(key="stack"):
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([1.2, 1], gap="large")
 with left:
     st.subheader("Last trials", anchor=False)
     trials()

@@ -12,6 +12,8 @@ LABELS = {"hit": "Hit@{k}", "recall": "Recall@{k}", "mrr": "MRR@{k}", "ndcg_line
 SHOWN = METRICS[:4]
 COLUMNS = {"question": "Question", "value": "Value", "change": "Change", "rank": "Rank", "baseline_rank": "Was", "outcome": "Outcome",
            "group": "Group"}  # fmt: skip
+FILTERS = ("Changed: the ranking is another one, also where the metric is equal. Won, lost: the metric rose or fell. "
+           "Missed: no relevant chunk among the first k.")  # fmt: skip
 SWEPT_AT_ONCE_MS = 40  # a point that costs more is computed on a button
 
 
@@ -83,9 +85,11 @@ def results(current: Evaluation, baseline: Evaluation | None) -> None:
 def strip(current: Evaluation) -> None:
     workbench, config, trace = session.workbench(), current.config, current.trace
     kept = sum(trace.cached.values())
-    measured = sum(bool(query.gold) for query in current.corpus.queries)
+    measured, asked = sum(bool(query.gold) for query in current.corpus.queries), len(current.corpus.queries)
+    share = f"{measured:,}" if measured == asked else f"{measured:,} of {asked:,}"
     cards.status_strip([
-        f"{config.corpus.dataset}, {len(current.corpus.documents):,} documents", f"{measured:,} questions ({config.corpus.questions})",
+        f"{config.corpus.dataset}, {cards.count(len(current.corpus.documents), 'document')}",
+        f"{share} questions ({config.corpus.questions})",
         config.embedding.device(), f"{cards.duration(current.elapsed_ms / 1000)}, {kept} of {len(trace.cached)} stages cached",
     ])  # fmt: skip
     with st.container(horizontal=True, gap="small"):
@@ -135,12 +139,19 @@ def recall_chart(current: Evaluation, baseline: Evaluation | None) -> None:
 
 def knob_chart(config: TrialConfig) -> None:
     """The setting moved last over its whole range, from cached stages."""
-    choices = {f"{forms.TITLES[stage]}: {knob.label}": (f"{stage}.{knob.name}", knob)
-               for stage in ("fusion", "sparse", "index", "retrieval", "chunking") for knob in forms.knobs(type(getattr(config, stage)))
-               if knob.low is not None and knob.high is not None or knob.options}  # fmt: skip
+    # what a recipe of one retriever does not use changes nothing
+    unused = {("sparse",): "index", ("dense",): "sparse"}.get(tuple(config.fusion.needs()))
+    stages = [stage for stage in ("fusion", "sparse", "index", "retrieval", "chunking") if stage != unused]
+    found = [(f"{forms.TITLES[stage]}: {knob.label}", (f"{stage}.{knob.name}", knob))
+             for stage in stages for knob in forms.knobs(type(getattr(config, stage)))
+             if knob.low is not None and knob.high is not None or knob.options]  # fmt: skip
+    choices = dict(sorted(found, key=lambda one: one[1][1].kind == "choice"))  # first those that make a curve
     moved = next((title for title, (setting, _) in choices.items() if setting == forms.last_changed()), None)
-    if moved and st.session_state.get("knob_followed") != forms.last_changed():
-        st.session_state.knob, st.session_state.knob_followed = moved, forms.last_changed()
+    if forms.last_changed() == "fusion.part":  # a preset
+        moved = next(iter(choices))
+    now = (forms.last_changed(), config.fusion.part)
+    if moved and st.session_state.get("knob_followed") != now:
+        st.session_state.knob, st.session_state.knob_followed = moved, now
     left, right = st.columns(2)
     title = left.selectbox("Setting", list(choices), key="knob", help="Follows the setting that was moved last.")
     metric = right.selectbox(
@@ -184,14 +195,12 @@ def latency_chart(config: TrialConfig) -> None:
 def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> None:
     st.subheader("By question", anchor=False)
     filters = ["all", "changed", "won", "lost", "missed"] if baseline else ["all", "missed"]
-    left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
-    wanted = left.segmented_control(
-        "Show", filters, default="all", key="show", bind="query-params", format_func=str.capitalize, required=True
-    )
-    metric = middle.selectbox(
-        "Metric", METRICS, 3, key="metric", bind="query-params", format_func=lambda name: LABELS[name].format(k=k)
-    )
-    text = right.text_input("Search the questions", key="find", placeholder="words of a question")
+    with st.container(horizontal=True, vertical_alignment="bottom"):  # wraps where the window is narrow
+        wanted = st.segmented_control("Show", filters, default="all", key="show", bind="query-params", width="content",
+                                      format_func=str.capitalize, required=True, help=FILTERS if baseline else None)  # fmt: skip
+        metric = st.selectbox("Metric", METRICS, 3, key="metric", bind="query-params", width=150,
+                              format_func=lambda name: LABELS[name].format(k=k))  # fmt: skip
+        text = st.text_input("Search the questions", key="find", placeholder="words of a question", width=180)
     table = session.workbench().by_question(current, baseline, metric)
     picked = {
         "all": lambda row: True,
@@ -206,16 +215,18 @@ def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> 
     whole = st.column_config.NumberColumn(
         format="%d", width=60, help="Rank of the first relevant chunk; empty: not in the ranking."
     )
-    event = st.dataframe(shown, hide_index=True, height=280, on_select="rerun", selection_mode="single-row", key="questions_table",
+    event = st.dataframe(shown, hide_index=True, height=280 if len(kept) > 6 else "content", on_select="rerun",
+                         selection_mode="single-row", key="questions_table", placeholder="–",
                          column_config={"Value": number, "Change": number, "Rank": whole, "Was": whole,
-                                        "Question": st.column_config.TextColumn(width=380)})  # fmt: skip
+                                        "Outcome": st.column_config.TextColumn(width=72), "Group": st.column_config.TextColumn(width=72),
+                                        "Question": st.column_config.TextColumn(width=270 if baseline else 380)})  # fmt: skip
     if event.selection.rows and event.selection.rows[0] < len(kept):
         side_by_side(current, baseline, kept[event.selection.rows[0]])
 
 
 def side_by_side(current: Evaluation, baseline: Evaluation | None, row: int) -> None:
     query = current.corpus.queries[row]
-    st.subheader(cards.plain(query.text), anchor=False)
+    cards.question_title(query.text)
     answers = ", ".join(dict.fromkeys(query.answers)) or "none in this corpus"
     st.text(f"Gold answer: {' '.join(answers.split())}")
     systems = [("Baseline", baseline)] if baseline else []

@@ -86,8 +86,8 @@ def chunked(recipe: TrialConfig, color: str, corpus: Corpus, gold: GoldSpans, tr
 def status(config: TrialConfig, corpus: Corpus, trace: Trace) -> None:
     time = cards.duration(sum(trace.ms.values()) / 1000)
     cards.status_strip([
-        f"{corpus.name}, {len(corpus.documents):,} documents",
-        f"{len(corpus.queries):,} questions ({config.corpus.questions})", f"tokens of {config.embedding.part}",
+        f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
+        f"{cards.count(len(corpus.queries), 'question')} ({config.corpus.questions})", f"tokens of {config.embedding.part}",
         f"{time}, from the cache" if all(trace.cached.values()) else time,
     ])  # fmt: skip
 
@@ -149,11 +149,11 @@ def document_view(results: list[Result], corpus: Corpus, gold: GoldSpans) -> Non
     inside = gold.document == number
     marks = [Gold("", start - begin, end - begin)
              for start, end in zip(gold.start[inside].tolist(), gold.end[inside].tolist(), strict=True)]  # fmt: skip
-    for column, result in zip(st.columns(len(results)), results, strict=True):
+    for column, place, result in zip(st.columns(len(results)), ("First", "Second"), results, strict=False):
         lost = int(cut_spans(result.chunks, gold)[inside].sum())
         spans = [(start - begin, end - begin) for start, end in spans_of(result.chunks, number)]
         with column:
-            cards.status_strip([result.name if len(results) > 1 else "", "1 chunk" if len(spans) == 1 else f"{len(spans):,} chunks",
+            cards.status_strip([place if len(results) > 1 else "", cards.count(len(spans), "chunk"),
                                 f"{lost:,} of {len(marks):,} gold spans cut" if marks else ""])  # fmt: skip
             evidence.show(evidence.document_html(text[begin : begin + PART], marks, spans))
     st.caption("Blue and orange: chunks in turn. Purple: text in two chunks. Underlined green: gold evidence.")

@@ -9,6 +9,8 @@ import streamlit as st
 
 from core.errors import WorkbenchError
 
+LONG = 280  # characters of a question shown as a heading
+
 
 class Delta(NamedTuple):
     """A difference to the baseline: the mean difference, its interval and the p value of the paired test."""
@@ -128,6 +130,15 @@ def calm() -> Iterator[None]:
 def plain(text: str) -> str:
     """Markdown that shows the text as it is: no images are loaded, no links made."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|<>$~:" else c for c in text).replace("\n", "  \n")
+
+
+def question_title(text: str) -> None:
+    """A question as a heading; a long one, up to a whole document in some data sets, is cut and opens on a click."""
+    short = text if len(text) <= LONG else text[:LONG].rsplit(maxsplit=1)[0] + " …"
+    st.subheader(plain(short), anchor=False)
+    if short != text:
+        with st.expander("The whole question"):
+            st.text(text)
 
 
 def count(number: int, noun: str) -> str:

@@ -47,18 +47,24 @@ def line(
     hover: a plotly template for a point, "%{x}: %{y:.3f}" by default.
     """
     x, y, name = list(x), list(y), _safe(name)
-    traces = []
-    if low is not None and high is not None:
+    traces, joined = [], not any(isinstance(one, str) for one in x)  # nothing lies between two names
+    if low is not None and high is not None and joined:
         band = {"x": x + x[::-1], "y": list(high) + list(low)[::-1]}
         traces.append({"type": "scatter", **band, "mode": "lines", "fill": "toself", "line": {"width": 0},
                        "fillcolor": _faint(color, 0.16), "hoverinfo": "skip", "showlegend": False,
                        "legendgroup": name})  # fmt: skip
     traces.append(
-        {"type": "scatter", "x": x, "y": y, "name": name, "mode": "lines+markers" if len(x) <= 60 else "lines",
+        {"type": "scatter", "x": x, "y": y, "name": name, "mode": "markers" if not joined else "lines+markers" if len(x) <= 60 else "lines",
          "line": {"color": color, "width": 2, "dash": dash}, "marker": {"size": 5, "color": color},
          "legendgroup": name, "showlegend": bool(name),
          "hovertemplate": (hover or "%{x}: %{y:.3f}") + f"<extra>{name}</extra>"}
     )  # fmt: skip
+    if low is not None and high is not None and not joined:
+        traces[-1]["error_y"] = {
+            "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": color,
+            "array": [h - v for h, v in zip(high, y, strict=True)],
+            "arrayminus": [v - w for v, w in zip(y, low, strict=True)],
+        }  # fmt: skip
     if current is not None and current in x:
         traces.append(_ring(current, y[x.index(current)], color, name))
     return traces

@@ -54,10 +54,8 @@ def active() -> list[Any]:
 
 def _bar(job: Any) -> str:
     elapsed = time.time() - (job.started or job.created)
-    words = [
-        job.message,
-        pace(job.done, job.total, elapsed) if job.active else f"{job.done:,} of {job.total:,}" if job.total else "",
-    ]
+    count = pace(job.done, job.total, elapsed) if job.active else f"{job.done:,} of {job.total:,}" if job.total else ""
+    words = [job.message, "" if job.message[:1].isdigit() else count]  # some verbs count in their message
     text = escape(" · ".join(filter(None, words)))
     return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{text}</div>'
 

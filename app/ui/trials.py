@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
+from app.ui import cards
 from core import comparison
 from core.comparison import MOST, Trial
 from core.workbench import METRICS
@@ -25,8 +26,8 @@ def chosen(everything: list[Trial]) -> list[Trial]:
     known = {trial.id: trial for trial in everything}
     found = [known[id] for id in state.get("chosen", ()) if id in known][:MOST]
     if lost := len(state.get("chosen", ())) - len(found):
-        what = f"At most {MOST} trials are compared at once" if len(found) == MOST else "They are not in this store"
-        st.warning(f"{lost:,} of the chosen trials are left out. {what}.", icon=":material/info:")
+        why = f". At most {MOST} are compared at once." if len(found) == MOST else ": not in this store."
+        st.warning(f"{cards.count(lost, 'chosen trial')} left out{why}", icon=":material/info:")
     _write([trial.id for trial in found])
     return found
 
@@ -80,21 +81,21 @@ def _frame(shown: list[Trial], sweeps: dict[str, str], marks: dict[str, set[str]
     cost = {name: [trial.costs.get(name) for trial in shown] for name in comparison.COSTS}
     columns = {  # head: values, how they look
         "When": ([t.created for t in shown], when(format="D MMM, HH:mm", timezone=st.context.timezone, width=102)),
-        "Corpus": ([t.stages.get("corpus", t.dataset) for t in shown], text(width=128)),
-        "Recipe": ([t.recipe for t in shown], text(width=200, help="Parts, and the settings changed from their defaults.")),
+        "Corpus": ([t.stages.get("corpus", t.dataset) for t in shown], text(width=116)),
+        "Recipe": ([t.recipe for t in shown], text(width=178, help="Parts, and the settings changed from their defaults.")),
         "Status": ([t.status + (f": {t.reason}" if t.reason else "") for t in shown],
                    text(width=90, help="Click twice to read why there is no result.")),
-        **{head: ([t.metrics.get(metric) for t in shown], number(format="%.3f", width=79)) for metric, head in heads.items()},
+        **{head: ([t.metrics.get(metric) for t in shown], number(format="%.3f", width=76)) for metric, head in heads.items()},
         "k": ([t.k for t in shown], number(width=34, help="Depth at which the rankings were judged.")),
-        "n": ([t.n if t.metrics else None for t in shown], number(format="localized", width=54, help="Questions measured.")),
+        "n": ([t.n if t.metrics else None for t in shown], number(format="localized", width=48, help="Questions measured.")),
         "of": ([t.total if t.metrics else None for t in shown], number(
-            format="localized", width=54, help="Questions asked. Those without gold evidence cannot be measured.")),
-        "Latency": (cost["latency_ms"], number(format="%.1f ms", width=78, help="Median of a single question.")),
-        "Chunks": (cost["chunks"], number(format="localized", width=70, help="Chunks in the index.")),
-        "Context": (cost["context_tokens"], number(
-            format="localized", width=70, help="Tokens that the passages put into a prompt, on average.")),
+            format="localized", width=48, help="Questions asked. Those without gold evidence cannot be measured.")),
+        "Latency": (cost["latency_ms"], number(format="%.1f ms", width=72, help="Median of a single question.")),
+        "Chunks": (cost["chunks"], number(format="localized", width=64, help="Chunks in the index.")),
+        "Context": ([None if tokens is None else round(tokens) for tokens in cost["context_tokens"]], number(
+            format="localized", width=66, help="Tokens that the passages put into a prompt, on average.")),
         "Sweep": ([sweeps.get(t.sweep, "") for t in shown], text(width=200)),
-        "Trial": ([t.short for t in shown], text(width=75, help="The end of its id, as `show` takes it.")),
+        "Trial": ([t.short for t in shown], text(width=68, help="The end of its id, as `show` takes it.")),
     }  # fmt: skip
     needed = {
         "k": len(depths) > 1,

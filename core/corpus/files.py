@@ -1,7 +1,7 @@
 import json
 from collections.abc import Generator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from core.config import PartConfig, knob
 from core.corpus.assemble import assemble
@@ -25,7 +25,7 @@ class Files(PartConfig):
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         notes = Notes()
         documents: list[Document] = []
-        files = [(json.loads(file.read_text("utf-8")), file) for file in (path / "files").glob("*.status.json")]
+        files = [(record, file) for file in (path / "files").glob("*.status.json") if (record := _read(file))]
         for done, (record, file) in enumerate(sorted(files, key=lambda pair: pair[0]["name"])):
             if done % 20 == 0:
                 yield Progress(done, len(files), "Reading own documents")
@@ -33,8 +33,20 @@ class Files(PartConfig):
                 notes.add(f"File {record['status']}: {record['message']}", record["name"])
                 continue
             parsed = file.with_name(file.name.replace(".status.", ".parsed."))
-            for entry in json.loads(parsed.read_text("utf-8")):
+            entries = _read(parsed)
+            if entries is None:  # it is being replaced just now; its new status makes the corpus be read again
+                notes.add("File changed while it was read, left out", record["name"])
+                continue
+            for entry in entries:
                 pages = tuple(entry.get("pages", ()))
                 documents.append(Document(entry["id"], entry["text"], entry.get("title", ""), record["name"], pages))
         asked = Source(path / self.questions, notes) if (path / self.questions).is_dir() else None
         return assemble(name, documents, read_questions(asked, documents) if asked else (), notes)
+
+
+def _read(file: Path) -> Any:
+    """What the JSON file holds, None if it went meanwhile."""
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return None

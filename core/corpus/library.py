@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -186,7 +187,11 @@ def _groups(queries: tuple[Query, ...]) -> dict[str, str]:
 def _stamp(name: str, loader: PartConfig, place: Path) -> str:
     # two levels deep, folders too: below that a changed folder time must do, for some sets have 600,000 files
     paths = sorted([*place.glob("*"), *place.glob("*/*")]) if place.is_dir() else [place]
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    files = []
+    for path in paths:
+        with suppress(FileNotFoundError):  # of an ingestion that goes on meanwhile
+            state = path.stat()
+            files.append((str(path), state.st_size, state.st_mtime_ns))
     environment: Any = loader.environment() if hasattr(loader, "environment") else ()
     return fingerprint(name, loader, files, environment, code_version("corpus"))
 

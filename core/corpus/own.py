@@ -15,6 +15,7 @@ import time
 import unicodedata
 import uuid
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -66,11 +67,8 @@ def folder(home: Path, name: str) -> Path:
 
 
 def collections(home: Path) -> Iterator[Collection]:
-    for place in sorted((Path(home) / "corpora").glob("*/collection.json")):
-        try:
-            about = json.loads(place.read_text("utf-8"))
-        except ValueError:
-            about = {}
+    for place in sorted((Path(home) / "corpora").glob("[!.]*/collection.json")):  # with a dot: being removed
+        about = _read(place) or {}
         records = _records(place.parent)
         bad = sum(record["status"] != "ok" for record in records)
         yield Collection(place.parent.name, about.get("title", place.parent.name), place.parent,
@@ -91,8 +89,9 @@ def ingest(home: Path, name: str, files: list[Upload],
     if not about.exists():
         _write(about, {"title": name.strip()[:200]})
     for stray in (place / "files").glob("*.work"):  # left by a process that was killed
-        if time.time() - stray.stat().st_mtime > 3600:
-            stray.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another ingestion is done with it
+            if time.time() - stray.stat().st_mtime > 3600:
+                stray.unlink()
     uploads = list(_expand(files))
     found = []
     for done, (display, upload) in enumerate(uploads):

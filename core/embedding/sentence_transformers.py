@@ -72,32 +72,44 @@ class SentenceTransformers(PartConfig):
     def _dtype(self) -> str:
         return models.fast_dtype() if self.dtype == "auto" else self.dtype
 
+    def absent(self) -> bool:
+        """Whether the model is still to be fetched, and may be."""
+        return self.download and self._local() is None
+
+    def fetch(self) -> None:
+        """Downloads the model. Only long verbs do, never a page that is merely opened."""
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+        try:
+            snapshot_download(self.model, ignore_patterns=OTHER_FORMATS)
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+            what = f"The model '{self.model}' could not be fetched: {error}"
+            todo = "Check its name and the network (make sets HF_HUB_OFFLINE=1), or give the folder of a copy."
+            raise WorkbenchError(what, where="embedding.model", todo=todo) from None
+
     def _folder(self) -> Path:
+        if folder := self._local():
+            return folder
+        todo = "Turn on embedding.download and prepare the recipe to fetch it, or give a local folder."
+        raise WorkbenchError(f"The model '{self.model}' is not on this machine.", where="embedding.model", todo=todo)
+
+    def _local(self) -> Path | None:
+        """The model's folder, given or in the hub's cache; None if it is not on this machine."""
         folder = Path(self.model).expanduser()
         if folder.is_dir():
             return folder
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-        where = "embedding.model"
         try:
             return Path(snapshot_download(self.model, local_files_only=True))
         except HFValidationError:
             what = f"'{self.model}' is neither a folder nor a name of the Hugging Face hub."
             todo = "Give an existing folder, or a name like owner/model."
-            raise WorkbenchError(what, where=where, todo=todo) from None
+            raise WorkbenchError(what, where="embedding.model", todo=todo) from None
         except LocalEntryNotFoundError:
-            if not self.download:
-                todo = "Turn on embedding.download to fetch it, or give a local folder."
-                raise WorkbenchError(
-                    f"The model '{self.model}' is not on this machine.", where=where, todo=todo
-                ) from None
-        try:
-            return Path(snapshot_download(self.model, ignore_patterns=OTHER_FORMATS))
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            what = f"The model '{self.model}' could not be fetched: {error}"
-            todo = "Check its name and the network, or copy it to this machine and give its folder."
-            raise WorkbenchError(what, where=where, todo=todo) from None
+            return None
 
 
 class Encoder:

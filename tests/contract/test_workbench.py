@@ -133,6 +133,18 @@ def test_a_sweep_measures_each_point_once(bench, recipe):
     assert len(set(first)) == 3 and drain(bench.sweep(recipe, grid)) == first
 
 
+def test_a_sweep_on_other_documents_is_another_sweep(tmp_path):
+    bench, questions = Workbench(tmp_path), tmp_path / "questions.csv"
+    questions.write_text(QUESTIONS)
+    files = [(name, text.encode()) for name, text in TEXTS.items()]
+    drain(bench.library.ingest("kitchen", files, questions))
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "kitchen", "fusion.part": "sparse_only"})
+    grid = {"sparse.k1": [0.5, 1.0]}
+    first = drain(bench.sweep(recipe, grid))
+    drain(bench.library.ingest("kitchen", [("coffee.txt", b"Coffee is brewed at ninety degrees.")]))
+    assert not set(first) & set(drain(bench.sweep(recipe, grid)))
+
+
 def test_failed_runs_are_kept_as_failed(bench, recipe):
     with pytest.raises(WorkbenchError):
         drain(bench.run(with_settings(recipe, {"corpus.dataset": "no-such"})))
@@ -158,11 +170,23 @@ def test_json_is_one_document_and_nothing_else(bench, arguments):
 @pytest.mark.parametrize("arguments, code", [
     (["run", "--dataset", "no-such"], 1), (["run", "--set", "chunking.size_tokens=-5"], 1), (["show", "nothing"], 1),
     (["sql", "SELECT nonsense"], 1), (["nonsense"], 2), (["compare", "a"], 2), ([], 2),
+    (["trials", "--limit", "-1"], 2), (["ingest", "absent", "/no/such/file.txt"], 1), (["run", "--set", "fusion.weight=["], 1),
+    (["run", "--dataset", "unasked", "--set", "fusion.part=sparse_only"], 1),
 ])  # fmt: skip
 def test_exit_codes(bench, arguments, code):
+    if "unasked" in arguments:
+        drain(bench.library.ingest("unasked", [("a.txt", b"Nobody asks about this.")]))
     done = cli(bench.home, *arguments)
     assert done.returncode == code
-    assert "Traceback" not in done.stderr and done.stderr.strip()
+    assert "Traceback" not in done.stderr and (done.stderr + done.stdout).strip()
+
+
+def test_paths_are_shown_and_no_column_or_row_is_lost_in_silence(bench, tmp_path):
+    done = cli(bench.home, "backup", str(tmp_path / "all.zip"))
+    assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "all.zip"))
+    done = cli(bench.home, "sql", "SELECT 1 AS a, 2 AS a, 'inf'::DOUBLE AS b FROM range(10001)", "--json")
+    rows = json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert rows[0] == {"a": 1, "a (2)": 2, "b": None} and "first 10,000 rows" in done.stderr
 
 
 def test_the_command_line_and_the_page_compute_the_same(bench, recipe):

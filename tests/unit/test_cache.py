@@ -66,3 +66,13 @@ def test_a_full_disk_says_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(WorkbenchError, match=r"No space left.*GROUNDWORK_HOME"):
         Cache(tmp_path, 10**9).save("s", "k", {"a": np.zeros(1)})
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_what_another_process_has_in_work_is_left_alone_and_may_vanish(tmp_path):
+    cache = Cache(tmp_path, 1)
+    work = tmp_path / "tmp" / "at-work"
+    work.mkdir(parents=True)
+    (work / "meta.json").write_text("{}")
+    (tmp_path / "tmp" / "vanished").symlink_to(tmp_path / "nowhere")  # listed, and gone when looked at
+    cache.save("stage", "key", {"a": np.zeros(1000)})
+    assert work.exists() and cache.has("stage", "key")

@@ -187,3 +187,23 @@ def test_filters_and_words_narrow_the_list(trials):
 
 def test_a_sweep_is_named_by_what_it_varied(bench, trials):
     assert comparison.sweeps(bench, list(trials.values())) == {"a": "sparse k1 × fusion × evaluation k, 2 trials"}
+
+
+def test_the_command_line_too_pairs_by_words(bench, ids):
+    with pytest.raises(WorkbenchError, match="share no measured question"):
+        bench.compare(ids["base"], ids["other"])
+    part = bench.compare(ids["base"], ids["more"])
+    assert (part["n"], part["measured_a"], part["measured_b"]) == (9, 39, 39)
+
+
+def test_recipes_tried_are_counted_anew_and_other_documents_are_told(tmp_path):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    for seed, corpus in ((1, "one"), (2, "two")):
+        add_trial(bench.store, questions, {"seed": seed}, seed=seed, fingerprints={"corpus": corpus})
+    second, first = comparison.trials(bench)
+    result = comparison.compare(bench, first, [second])
+    assert result.tried == 2 and "other documents" in result.rows[0].note
+    assert len(comparison.groups([first, second])) == 2
+    add_trial(bench.store, questions, {"seed": 3}, seed=3)
+    assert comparison.compare(bench, first, [second]).tried == 3

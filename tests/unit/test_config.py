@@ -66,3 +66,16 @@ def test_every_part_is_found_by_its_name_and_says_what_it_is():
         for name, cls in found.items():
             assert cls().part == name
             assert len((cls.__doc__ or "").strip()) > 40, f"{kind} {name} has no docstring"
+
+
+@pytest.mark.parametrize("settings", [
+    {"seed.x": 1}, {"seed.part": "a"}, {"fusion.part": [1]}, {"corpus": None, "corpus.dataset": "a"}, {"chunking": {1: 2}},
+])  # fmt: skip
+def test_a_setting_that_fits_nowhere_is_an_error_for_people(settings):
+    with pytest.raises(WorkbenchError):
+        with_settings(TrialConfig(), settings)
+
+
+def test_a_part_can_be_given_as_its_stage_with_knobs_beside_it():
+    config = with_settings(TrialConfig(), {"fusion.weight": 0.2, "fusion": "rrf"})
+    assert (config.fusion.part, config.fusion.weight) == ("rrf", 0.2)

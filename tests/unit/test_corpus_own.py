@@ -229,3 +229,24 @@ def test_a_collection_whose_files_all_failed_says_why(library):
     drain(library.ingest("x", [("bad.pdf", b"no")]))
     with pytest.raises(WorkbenchError, match=r"no documents.*bad\.pdf"):
         drain(library.open("x"))
+
+
+def test_files_that_come_and_go_during_an_ingestion_disturb_no_reader(library):
+    drain(library.ingest("notes", [("a.txt", b"Some text.")]))
+    place = own.folder(library.home, "notes") / "files"
+    for name in ("b.work", "c.status.json"):  # listed, and gone when looked at
+        (place / name).symlink_to(place / "nowhere")
+    assert len(drain(library.open("notes")).documents) == 1
+    next(place.glob("*.parsed.json")).unlink()
+    drain(library.ingest("notes", [("d.txt", b"More text.")]))
+    corpus = drain(library.open("notes"))
+    assert [document.id for document in corpus.documents] == ["d.txt"] and "changed while it was read" in corpus.notes[
+        0
+    ]
+
+
+def test_a_collection_that_is_being_removed_is_not_listed(library):
+    drain(library.ingest("notes", [("a.txt", b"Some text.")]))
+    place = own.folder(library.home, "notes")
+    place.rename(place.with_name(".removed-1-2"))
+    assert list(own.collections(library.home)) == []

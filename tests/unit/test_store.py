@@ -267,3 +267,11 @@ def test_sql_that_needs_too_much_memory_is_refused(filled, monkeypatch):
     with pytest.raises(WorkbenchError, match="memory"):
         filled.sql("SELECT list(a) FROM range(100000000) t(a)", seconds=30)
     assert not list(filled.home.glob("*.tmp"))
+
+
+def test_verify_does_not_take_what_comes_meanwhile_for_missing(store):
+    store.add("trial", trial())
+    checking = store.verify()
+    next(checking)
+    store.add("trial", trial(seed=8))
+    assert drain(checking).ok
