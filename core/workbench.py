@@ -86,6 +86,8 @@ class Workbench:
 
     def plan(self, config: TrialConfig) -> Plan:
         """What is still to be computed; loads no model and takes milliseconds."""
+        if getattr(config.embedding, "absent", bool)():
+            return Plan(False, f"fetching the model {config.embedding.model}, embedding the corpus", None)
         if not self.pipeline.corpus_at_hand(config) and self._large(config.corpus.dataset):
             return Plan(False, "reading, chunking and embedding the corpus", None)
         corpus = self.corpus(config)
@@ -112,6 +114,7 @@ class Workbench:
 
     def prepare(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
         """Computes every stage that the recipe's retrieval needs. Cancelled or killed, it goes on where it was."""
+        yield from _fetched(config)
         trace = Trace()
         corpus = yield from self.pipeline.corpus(config, trace)
         chunks = yield from self.pipeline.chunks(config, corpus, trace)
@@ -215,7 +218,7 @@ class Workbench:
         """Columns of the table by question: value and rank of the first relevant chunk, and the same of the baseline.
 
         outcome: won, lost or equal against the baseline, or unmeasured. missed: nothing relevant in the ranking.
-        changed: another ranking. Ranks are None where nothing relevant was found.
+        changed: other chunks, or another order, among the first k. Ranks are None where nothing relevant was found.
         """
         queries = current.corpus.queries
         value, rank = current.values[metric], current.judged.first_rank
@@ -228,7 +231,8 @@ class Workbench:
         change = value - other
         outcome = np.select([np.isnan(change), change > 1e-12, change < -1e-12], ["unmeasured", "won", "lost"], "equal")
         chunkings = [drain(self.pipeline.chunks(e.config, e.corpus)) for e in (current, baseline)]
-        final = [rankings(e.pool, e.scores, e.config.retrieval.top_k) for e in (current, baseline)]
+        depths = [min(e.config.evaluation.k, e.config.retrieval.top_k) for e in (current, baseline)]
+        final = [rankings(e.pool, e.scores, depth) for e, depth in zip((current, baseline), depths, strict=True)]
         moved = changed(*final, *(chunkings if chunkings[0] is not chunkings[1] else ()))
         return {**table, "baseline": other.tolist(), "baseline_rank": _ranks(other_rank),
                 "change": change.tolist(), "outcome": outcome.tolist(), "changed": moved.tolist()}  # fmt: skip
@@ -313,6 +317,7 @@ class Workbench:
         """Measures a recipe and stores it as a trial; returns the trial's id. A failure is stored as a failed trial."""
         record = {"config": config.model_dump(mode="json"), "sweep": sweep, **receipt(config)}
         try:
+            yield from _fetched(config)
             evaluation = yield from self.evaluating(config)
             latency = yield from self.latency(config)
         except (GeneratorExit, KeyboardInterrupt):
@@ -373,15 +378,22 @@ class Workbench:
             """SELECT config_fingerprint, code_version, questions_fingerprint, fingerprints->>'corpus' AS corpus, id
                FROM trials WHERE sweep = ? AND status = 'ok'""", [name])  # fmt: skip
         done = {tuple(row.values())[:4]: row["id"] for row in rows}
-        ids = []
+        ids, failed = [], []
         for number, (point, one) in enumerate(zip(points, configs, strict=True)):
-            yield Progress(number, len(configs), ", ".join(f"{k} = {v}" for k, v in point.items()))
+            step = Progress(number, len(configs), ", ".join(f"{k} = {v}" for k, v in point.items()))
+            yield step
             known = ""
             if done:  # of another corpus, or by other code, it would be another result
                 corpus = self.corpus(one)
                 identity = fingerprint(one), _code_version(), self.pipeline.queries_key(corpus), corpus.fingerprint
                 known = done.get(identity, "")
-            ids.append(known or (yield from _within(self.run(one, name), step)))
+            try:
+                ids.append(known or (yield from _within(self.run(one, name), step)))
+            except WorkbenchError as error:  # stored as a failed trial; the other points are still measured
+                failed.append(f"{step.message}: {error.what}")
+        if failed:
+            raise WorkbenchError(f"{len(failed)} of {len(configs)} points failed, the first with {failed[0]}",
+                                 todo="The others are stored; `trials` names the reasons. Run the sweep again to retry.")  # fmt: skip
         return ids
 
     def trials(self, limit: int = 1000) -> list[dict[str, Any]]:
@@ -551,6 +563,13 @@ def _as_yaml(value: Any) -> str:
     except yaml.YAMLError:
         pass
     return json.dumps(value, ensure_ascii=False)  # YAML takes JSON, but not its halves of surrogate pairs
+
+
+def _fetched(config: TrialConfig) -> Generator[Progress, None, None]:
+    """Downloads the encoder where the recipe allows it and it is not on this machine."""
+    if getattr(config.embedding, "absent", bool)():
+        yield Progress(0, 0, f"Fetching the model {config.embedding.model}")
+        config.embedding.fetch()
 
 
 def _within(work: Generator[Progress, None, Any], step: Progress) -> Generator[Progress, None, Any]:

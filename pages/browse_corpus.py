@@ -364,7 +364,7 @@ def more_tab() -> None:
 
 
 def key(corpus: Corpus) -> str:
-    return f"{corpus.name}/{corpus.fingerprint}/{len(corpus.queries)}/{session.config().corpus.questions}"
+    return f"{corpus.name}/{corpus.fingerprint}/{session.workbench().pipeline.queries_key(corpus)}"
 
 
 cards.page_title("Corpus", "What is in the corpus, what is asked of it, and where does the evidence stand?")

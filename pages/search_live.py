@@ -14,7 +14,8 @@ COLUMNS = {"question": "Question", "value": "Value", "change": "Change", "rank":
            "group": "Group"}  # fmt: skip
 FILTERS = ("Changed: the ranking is another one, also where the metric is equal. Won, lost: the metric rose or fell. "
            "Missed: no relevant chunk among the first k.")  # fmt: skip
-SWEPT_AT_ONCE_MS = 40  # a point that costs more is computed on a button
+SWEPT_AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
+FEW = 20  # questions: below, an interval says little
 
 
 def page() -> None:
@@ -116,8 +117,13 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
         if d := differences.get(name):
             delta = cards.Delta(d.difference, d.low, d.high, d.p) if d.low is not None else None
         interval = None if one.low is None else (one.low, one.high)
-        found.append(cards.Card(LABELS[name].format(k=k), one.mean, interval, delta, one.n, one.total, note=one.note))
+        note = one.note or ("few questions: an uncertain interval" if one.n < FEW else "")
+        found.append(cards.Card(LABELS[name].format(k=k), one.mean, interval, delta, one.n, one.total, note=note))
     cards.row(found)
+    if k > current.config.retrieval.top_k:
+        st.caption(
+            f"Judged at depth {k}, but the ranking is cut at {current.config.retrieval.top_k}: raise top k in Retrieval."
+        )
 
 
 def recall_chart(current: Evaluation, baseline: Evaluation | None) -> None:
@@ -161,7 +167,7 @@ def knob_chart(config: TrialConfig) -> None:
     points, hidden = workbench.cached_points(
         config, setting, forms.points(knob, getattr(getattr(config, setting.split(".")[0]), knob.name))
     )
-    slow = workbench.point_ms(config, setting) > SWEPT_AT_ONCE_MS
+    slow = workbench.point_ms(config, setting) * len(points) > SWEPT_AT_ONCE_MS
     if slow and not st.button(f"Compute {len(points)} points", key="sweep", icon=":material/play_arrow:"):
         return
     curve = jobs.drain(workbench.sweep_knob(config, setting, points, metric), f"Measuring {knob.label}")

@@ -50,7 +50,7 @@ def page() -> None:
             recipes.append(forms.stage_form("chunking", name=SECOND, apply=False, expanded=True))
     with right:
         corpus = jobs.drain(session.workbench().pipeline.corpus(config), "Reading the corpus")
-        gold = gold_of(corpus, f"{corpus.name}/{corpus.fingerprint}/{config.corpus.questions}")
+        gold = gold_of(corpus, f"{corpus.fingerprint}/{session.workbench().pipeline.queries_key(corpus)}")
         results = [chunked(*pair, corpus, gold, trace) for pair in zip(recipes, charts.COLORS, strict=False)]
         with strip.container():
             status(config, corpus, trace)
@@ -143,7 +143,9 @@ def document_view(results: list[Result], corpus: Corpus, gold: GoldSpans) -> Non
                             format_func=lambda i: corpus.documents[i].title or corpus.documents[i].id)  # fmt: skip
     if number is None:
         return
-    text, st.query_params["document"] = corpus.documents[number].text, corpus.documents[number].id
+    text = corpus.documents[number].text
+    if asked is not None or number != offered[0]:  # an address written without need costs a press of the back button
+        st.query_params["document"] = corpus.documents[number].id
     parts = -(-len(text) // PART)
     begin = PART * (st.pagination(parts, key=f"part/{number}") - 1) if parts > 1 else 0
     inside = gold.document == number

@@ -1,5 +1,6 @@
 """Metric cards, the status strip, and the states a page can be in. All text is escaped."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
@@ -129,7 +130,9 @@ def calm() -> Iterator[None]:
 
 def plain(text: str) -> str:
     """Markdown that shows the text as it is: no images are loaded, no links made."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|<>$~:" else c for c in text).replace("\n", "  \n")
+    # bare addresses become links even where their colon is escaped; an invisible word joiner keeps them text
+    text = re.sub(r"(?i)(https?:|www|@)(?=[/.\w])", "\\1\u2060", text)
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|<>$~:&" else c for c in text).replace("\n", "  \n")
 
 
 def question_title(text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 import streamlit as st
 
 from app import session
+from app.ui import cards
 from core import registry
 from core.config import PartConfig, TrialConfig
 from core.errors import WorkbenchError
@@ -66,10 +67,12 @@ def stage_form(
     apply = stage in REEMBEDS if apply is None else apply
     recipe = session.config(name)
     value = getattr(recipe, stage)
-    label = f"**{TITLES.get(stage, stage.capitalize())}** {describe(value)}"
+    label = f"**{TITLES.get(stage, stage.capitalize())}** {cards.plain(describe(value))}"
     if baseline is not None and getattr(baseline, stage) != value:
         label = f":primary[●] {label}"
-    if stage in REEMBEDS or cost:
+    if unused(stage, recipe):
+        label += " :gray-badge[not used by this fusion]"
+    elif stage in REEMBEDS or cost:
         label += f" :gray-badge[:material/bolt: {cost or 're-embeds'}]"
     # a stable key: the label changes with every setting and must not close the expander
     with st.expander(label, expanded=expanded, key=f"{name}/{stage}"):
@@ -80,6 +83,14 @@ def stage_form(
         if problem := st.session_state.get(f"{name}/{stage}!"):
             st.warning(problem, icon=":material/error:")
     return session.config(name)
+
+
+def unused(stage: str, recipe: TrialConfig) -> bool:
+    """Whether the fusion asks nothing of that retriever. (The encoder also counts the tokens of the chunks.)"""
+    return {"index": "dense", "embedding": "dense", "sparse": "sparse"}.get(stage, "") not in (
+        "",
+        *recipe.fusion.needs(),
+    )
 
 
 def recipe_form(

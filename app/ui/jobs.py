@@ -144,6 +144,6 @@ def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":
 
 
 def latest(arguments: list[str]) -> Any:
-    """The newest job whose command begins with these arguments, or None."""
+    """The newest job with just this command, or None."""
     jobs = session.workbench().jobs.list()
-    return next((job for job in jobs if list(job.arguments[: len(arguments)]) == arguments), None)
+    return next((job for job in jobs if list(job.arguments) == arguments), None)

@@ -148,6 +148,10 @@ def test_a_model_that_is_not_here_says_what_to_do(tmp_path, monkeypatch):
         SentenceTransformers(model="/no such folder").identity()
     assert "folder" in error.value.todo
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    allowed = SentenceTransformers(model="owner/absent", download=True)
+    assert allowed.absent() and not SentenceTransformers(model="owner/absent").absent()
+    with pytest.raises(WorkbenchError):  # asking for its identity, as a page does, never fetches
+        allowed.identity()
     with pytest.raises(WorkbenchError) as error:
-        SentenceTransformers(model="owner/absent", download=True).identity()
+        allowed.fetch()
     assert "network" in error.value.todo
