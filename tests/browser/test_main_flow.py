@@ -89,7 +89,7 @@ def test_a_question_shows_its_results_under_both_recipes(prepared, tab):
     tab.get_by_text("vs baseline").first.wait_for()
     settled(tab)
     tab.get_by_role("radio", name="Won").or_(tab.get_by_role("button", name="Won", exact=True)).first.click()
-    count = tab.get_by_text(re.compile(r"^(?!288)\d+ of 288 questions"))
+    count = tab.get_by_text(re.compile(r"^(?!288)\d+ of 288 questions\. Choose"))
     count.wait_for()
     settled(tab)
     assert 0 < int(count.inner_text().split()[0]) < 260
