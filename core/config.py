@@ -6,6 +6,7 @@ Form, command line, YAML, validation, docs table and cache key all come from the
 import hashlib
 import json
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -182,8 +183,21 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
+# folder -> the packages whose results its stages keep
+ENGINES = {"chunking": ("tokenizers",), "retrieval": ("bm25s", "rank-bm25", "PyStemmer"), "index": ("chromadb",)}
+
+
 @cache
 def code_version(*folders: str) -> str:
-    """Fingerprint of the source of whole `core` folders: a changed part can never meet a stale cached result."""
+    """Fingerprint of the source of whole `core` folders and of their engines' versions: a changed part can never meet a
+    stale cached result."""
     files = sorted(path for folder in folders for path in (Path(__file__).parent / folder).glob("*.py"))
-    return fingerprint([path.name + path.read_text("utf-8") for path in files])
+    engines = [_installed(package) for folder in folders for package in ENGINES.get(folder, ())]
+    return fingerprint([path.name + path.read_text("utf-8") for path in files], engines)
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"

@@ -21,7 +21,7 @@ STARTS = (
     ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
     ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
 )
-METRIC_COLUMNS = (("ndcg_linear", "nDCG"), ("recall", "Recall"))
+METRIC_COLUMNS = (("ndcg_linear", "nDCG"),)
 
 
 @st.cache_resource(show_spinner=False)
@@ -113,7 +113,7 @@ def trials() -> None:
     st.dataframe(
         table, hide_index=True, key="last_trials", placeholder="–",
         column_config={
-            "When": st.column_config.DatetimeColumn(format="distance", width=112), "Corpus": text(width=112), "Recipe": text(width=148),
+            "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=102), "Corpus": text(width=128), "Recipe": text(width=160),
             **{label: number(format="%.3f", width=55) for _, label in METRIC_COLUMNS},
             "k": text(width=30, help="Depth at which the rankings were judged."),
             "n": number(format="localized", width=44, help="Questions measured."),

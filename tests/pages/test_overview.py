@@ -115,7 +115,7 @@ def test_last_trials_are_listed_with_their_metrics(bench, monkeypatch):
     app = overview().run()
     assert not app.exception and not app.error
     table = next(frame.value for frame in app.dataframe if "Recipe" in frame.value)
-    assert table.iloc[0][["Recall", "nDCG", "k"]].tolist() == [0.5, 0.25, "5"]
+    assert table.iloc[0][["nDCG", "k"]].tolist() == [0.25, "5"]
 
 
 def test_the_first_page_loads_no_engine(tmp_path):
