@@ -35,13 +35,22 @@ def page() -> None:
         current = jobs.drain(workbench.evaluating(config))
         if not any(query.gold for query in current.corpus.queries):
             return without_questions(config)
-        pinned = session.baseline()
-        baseline = (
-            jobs.drain(workbench.evaluating(pinned))
-            if pinned and pinned != config and workbench.plan(pinned).live
-            else None
-        )
-        results(current, baseline)
+        baseline = measured_baseline(config)
+        row = results(current, baseline)
+    if row is not None:
+        side_by_side(current, baseline, row)
+
+
+def measured_baseline(config: TrialConfig) -> Evaluation | None:
+    """The pinned recipe on the same questions; None where there is none, or nothing to compare."""
+    workbench, pinned = session.workbench(), session.baseline()
+    if pinned is None or pinned == config:
+        return None
+    plan = workbench.plan(pinned)
+    if not plan.live:
+        st.caption(f"No differences are shown: the baseline still needs {plan.what} on this corpus.")
+        return None
+    return jobs.drain(workbench.evaluating(pinned))
 
 
 def waiting(config: TrialConfig, plan) -> None:
@@ -66,7 +75,8 @@ def without_questions(config: TrialConfig) -> None:
         evidence.show([evidence.hit_html(hit, query=question) for hit in session.workbench().search(config, question)])
 
 
-def results(current: Evaluation, baseline: Evaluation | None) -> None:
+def results(current: Evaluation, baseline: Evaluation | None) -> int | None:
+    """Everything measured; returns the row of the question chosen in the table."""
     config, k = current.config, current.config.evaluation.k
     strip(current)
     metric_cards(current, baseline)
@@ -80,7 +90,7 @@ def results(current: Evaluation, baseline: Evaluation | None) -> None:
     if speed.open:
         with speed:
             latency_chart(config)
-    question_table(current, baseline, k)
+    return question_table(current, baseline, k)
 
 
 def strip(current: Evaluation) -> None:
@@ -198,7 +208,7 @@ def latency_chart(config: TrialConfig) -> None:
                 data=[{"step": step, **quantiles[step]} for step in steps], config=config)  # fmt: skip
 
 
-def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> None:
+def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> int | None:
     st.subheader("By question", anchor=False)
     filters = ["all", "changed", "won", "lost", "missed"] if baseline else ["all", "missed"]
     with st.container(horizontal=True, vertical_alignment="bottom"):  # wraps where the window is narrow
@@ -226,8 +236,8 @@ def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> 
                          column_config={"Value": number, "Change": number, "Rank": whole, "Was": whole,
                                         "Outcome": st.column_config.TextColumn(width=72), "Group": st.column_config.TextColumn(width=72),
                                         "Question": st.column_config.TextColumn(width=270 if baseline else 380)})  # fmt: skip
-    if event.selection.rows and event.selection.rows[0] < len(kept):
-        side_by_side(current, baseline, kept[event.selection.rows[0]])
+    chosen = event.selection.rows
+    return kept[chosen[0]] if chosen and chosen[0] < len(kept) else None
 
 
 def side_by_side(current: Evaluation, baseline: Evaluation | None, row: int) -> None:
