@@ -55,16 +55,10 @@ def measured_baseline(config: TrialConfig) -> Evaluation | None:
 
 def waiting(config: TrialConfig, plan) -> None:
     """The recipe needs more than a moment: a job does it, which outlives this page."""
-    workbench = session.workbench()
-    arguments = ("prepare", *workbench.arguments(config))
-    known = next((job for job in workbench.jobs.list() if job.arguments == arguments), None)
-    if known and known.status != "done":
-        return jobs.watch(known.id)
     time = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
-    if cards.empty("Metrics of this recipe", f"Still to do: {plan.what}{time}. Everything after that answers at once.",
-                   "Prepare now", key="prepare", icon=":material/bolt:"):  # fmt: skip
-        workbench.jobs.start(list(arguments), f"Preparing {config.corpus.dataset}")
-        st.rerun()
+    cards.empty("Metrics of this recipe", f"Still to do: {plan.what}{time}. Everything after that answers at once.")
+    jobs.start_button("Prepare now", ["prepare", *session.workbench().arguments(config)],
+                      f"Preparing {config.corpus.dataset}", icon=":material/bolt:")  # fmt: skip
 
 
 def without_questions(config: TrialConfig) -> None:

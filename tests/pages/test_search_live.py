@@ -111,6 +111,6 @@ def test_a_recipe_that_must_be_embedded_first_offers_a_job(page, bench, monkeypa
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
     assert "embedding 9,000 texts, about 1:23 min" in html(app)
-    app.button(key="prepare").click().run()
+    next(b for b in app.button if b.label == "Prepare now").click().run()
     [(arguments, label)] = started
     assert arguments[:3] == ["prepare", "--dataset", "towns"] and "--set" in arguments and label == "Preparing towns"
