@@ -21,7 +21,7 @@ from core.config import PartConfig, TrialConfig, code_version, fingerprint
 from core.corpus.library import Library, split
 from core.embedding.vectors import embed, missing
 from core.evaluation.judged import Relevance, relevance
-from core.records import Candidates, Chunks, Corpus, Progress, Query
+from core.records import Candidates, Chunks, Corpus, Progress
 from core.retrieval.pool import Pool, make_pool, tie_order
 from core.store.cache import Cache
 
@@ -330,8 +330,3 @@ def _note(trace: Trace | None, stage: str, started: float, cached: bool) -> None
     if trace is not None:
         trace.ms[stage] = (time.perf_counter() - started) * 1000
         trace.cached[stage] = cached
-
-
-def measured(corpus: Corpus) -> list[tuple[int, Query]]:
-    """(row, query) of the questions that retrieval is judged on: those with gold evidence."""
-    return [(row, query) for row, query in enumerate(corpus.queries) if query.gold]

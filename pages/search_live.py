@@ -4,11 +4,10 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs
+from core.comparison import label
 from core.config import TrialConfig
 from core.workbench import METRICS, Evaluation
 
-LABELS = {"hit": "Hit@{k}", "recall": "Recall@{k}", "mrr": "MRR@{k}", "ndcg_linear": "nDCG@{k}", "precision": "Precision@{k}",
-          "map": "MAP@{k}", "ndcg_exponential": "nDCG@{k}, exponential gain"}  # fmt: skip
 SHOWN = METRICS[:4]
 COLUMNS = {"question": "Question", "value": "Value", "change": "Change", "rank": "Rank", "baseline_rank": "Was", "outcome": "Outcome",
            "group": "Group"}  # fmt: skip
@@ -122,7 +121,7 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
             delta = cards.Delta(d.difference, d.low, d.high, d.p) if d.low is not None else None
         interval = None if one.low is None else (one.low, one.high)
         note = one.note or ("few questions: an uncertain interval" if one.n < FEW else "")
-        found.append(cards.Card(LABELS[name].format(k=k), one.mean, interval, delta, one.n, one.total, note=note))
+        found.append(cards.Card(label(name, k), one.mean, interval, delta, one.n, one.total, note=note))
     cards.row(found)
     if k > current.config.retrieval.top_k:
         st.caption(
@@ -165,7 +164,7 @@ def knob_chart(config: TrialConfig) -> None:
     left, right = st.columns(2)
     title = left.selectbox("Setting", list(choices), key="knob", help="Follows the setting that was moved last.")
     metric = right.selectbox(
-        "Metric", METRICS, 3, key="knob_metric", format_func=lambda name: LABELS[name].format(k=config.evaluation.k)
+        "Metric", METRICS, 3, key="knob_metric", format_func=lambda name: label(name, config.evaluation.k)
     )
     workbench, (setting, knob) = session.workbench(), choices[title]
     points, hidden = workbench.cached_points(
@@ -182,7 +181,7 @@ def knob_chart(config: TrialConfig) -> None:
         values, means, low=[one.low for _, one in curve], high=[one.high for _, one in curve], current=here
     )
     shape = charts.figure(
-        traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, LABELS[metric].format(k=config.evaluation.k)
+        traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, label(metric, config.evaluation.k)
     )
     left_out = f"; {hidden} values not embedded yet are left out" if hidden else ""
     charts.show(shape, "trade-off", data=rows, config=config, title=f"{title} over its range", caption=f"n {curve[0][1].n:,}{left_out}",
@@ -209,7 +208,7 @@ def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> 
         wanted = st.segmented_control("Show", filters, default="all", key="show", bind="query-params", width="content",
                                       format_func=str.capitalize, required=True, help=FILTERS if baseline else None)  # fmt: skip
         metric = st.selectbox("Metric", METRICS, 3, key="metric", bind="query-params", width=150,
-                              format_func=lambda name: LABELS[name].format(k=k))  # fmt: skip
+                              format_func=lambda name: label(name, k))  # fmt: skip
         text = st.text_input("Search the questions", key="find", placeholder="words of a question", width=180)
     table = session.workbench().by_question(current, baseline, metric)
     picked = {
