@@ -21,6 +21,8 @@ PAGES = {
     "Explore": [
         ("browse_corpus", "Corpus", "menu_book"),
         ("tune_chunks", "Chunks", "content_cut"),
+        ("compare_encoders", "Encoders", "scatter_plot"),
+        ("tune_index", "Index", "account_tree"),
         ("search_live", "Search, live", "tune"),
     ],
     "Generate": [("ask_model", "Ask", "forum")],

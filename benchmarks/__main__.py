@@ -42,20 +42,23 @@ def machine() -> dict[str, object]:
             "python": platform.python_version(), "packages": {name: version(name) for name in PACKAGES}}  # fmt: skip
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    """`--full` goes on to the benchmarks named, and their results into a file of their own."""
+    names, given = ([a for a in arguments if a.startswith("-") == flag] for flag in (False, True))
     known = sorted(p.stem for p in HERE.glob("*.py") if not p.stem.startswith("_"))
     failed = []
     for name in names or known:
         print(f"{name} …", file=sys.stderr, flush=True)
         started = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True)
+        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *given], stdout=subprocess.PIPE, text=True)
         if done.returncode:
             failed.append(name)
             continue
         result = {"measured": datetime.now(UTC).date().isoformat(), "seconds": round(time.monotonic() - started), "machine": machine(),
                   "result": json.loads(done.stdout)}  # fmt: skip
         (HERE / "results").mkdir(exist_ok=True)
-        (HERE / "results" / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        file = HERE / "results" / f"{name}{'_full' if '--full' in given else ''}.json"
+        file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
         print(json.dumps(result["result"], indent=1), flush=True)
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)

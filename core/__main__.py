@@ -131,6 +131,21 @@ def build_parser() -> argparse.ArgumentParser:
         help="repeatable",
         required=True,
     )
+    one = verb("train-encoder", lambda w, o: w.train_encoder(read_recipe(o), o.name, read_settings(o.train)),
+               "a dual encoder, trained on the questions of a corpus", show_value)  # fmt: skip
+    one.add_argument("name")
+    one.add_argument("--train", action="append", default=[], metavar="FIELD=VALUE", help="how it is trained; repeatable")
+    recipe(one)
+    one = verb("index-sweep", index_sweep, "recall, speed and size of index settings, stored")
+    recipe(one)
+    one.add_argument("--grid", action="append", default=[], metavar="index.FIELD=A,B,C | START:STOP:STEP",
+                     help="repeatable", required=True)  # fmt: skip
+    one.add_argument("--again", action="store_true", help="measure also what is stored already")
+    recipe(verb("index-points", index_points, "what was measured of the indexes of these vectors"))
+    one = verb("index-cost", index_cost, "what an index setting costs ranking quality, with a test of equivalence")
+    recipe(one)
+    one.add_argument("--grid", action="append", default=[], metavar="index.FIELD=A,B,C", help="repeatable")
+    one.add_argument("--margin", type=float, default=1.0, help="points (hundredths) within which two means are equal")
     one = verb("trials", lambda w, o: w.trials(o.limit), "stored trials, newest first", show_trials)
     one.add_argument("--limit", type=positive, default=50)
     one = verb("show", lambda w, o: w.show(o.id), "one trial, with its config and raw rankings", show_trial)
@@ -185,14 +200,18 @@ def read_recipe(options: argparse.Namespace) -> recipes.TrialConfig:
             )
     config = recipes.build(mapping)
     settings = {"corpus.dataset": options.dataset} if options.dataset else {}
-    for text in options.set:
+    return recipes.with_settings(config, settings | read_settings(options.set))
+
+
+def read_settings(texts: list[str]) -> dict[str, Any]:
+    """{"chunking.size_tokens": 128} from "chunking.size_tokens=128"."""
+    settings = {}
+    for text in texts:
         path, equals, value = text.partition("=")
         if not equals:
-            raise WorkbenchError(
-                f"'{text}' is not STAGE.FIELD=VALUE.", todo="For example --set chunking.size_tokens=128"
-            )
+            raise WorkbenchError(f"'{text}' has no =.", todo="For example --set chunking.size_tokens=128")
         settings[path] = read_value(value)
-    return recipes.with_settings(config, settings)
+    return settings
 
 
 def read_value(text: str) -> Any:
@@ -232,6 +251,26 @@ def listing(kind: str) -> list[dict[str, Any]]:
             for name, cls in registry.parts(kind).items()
         ]
     return list(recipes.settings())
+
+
+def index_sweep(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import index_lab
+
+    grid = read_grid(options.grid)
+    return index_lab.rows((yield from index_lab.sweep(workbench, read_recipe(options), grid, again=options.again)))
+
+
+def index_points(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import index_lab
+
+    return index_lab.rows((yield from index_lab.points(workbench, read_recipe(options))))
+
+
+def index_cost(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import index_lab
+
+    found = yield from index_lab.cost_curve(workbench, read_recipe(options), read_grid(options.grid), options.margin)
+    return index_lab.cost_rows(found)
 
 
 def run_and_show(workbench: Any, config: recipes.TrialConfig) -> Any:

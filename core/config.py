@@ -59,6 +59,31 @@ class CorpusConfig(StageConfig):
     )
 
 
+class TransformConfig(StageConfig):
+    """What is done to the encoder's vectors before they are indexed, in the order of these settings.
+
+    Everything is fitted on the chunks' vectors alone and applied to the questions' as well.
+    """
+
+    centre: bool = knob(False, "Subtracts the mean of all chunks. Takes out the direction that all texts share.")
+    remove_top: int = knob(0, "Principal directions taken out after centring (all-but-the-top). Against vectors that fill a cone.",
+                           unit="directions", ge=0, le=50)  # fmt: skip
+    projection: Literal["none", "pca", "whitening"] = knob(
+        "none", "PCA keeps the directions of most variance; whitening also gives them equal weight. Both centre."
+    )
+    dimensions: int = knob(0, "Dimensions that the projection keeps; 0 keeps all. Fewer are smaller and faster, and lose detail.",
+                           ge=0, le=4096)  # fmt: skip
+    cut: int = knob(0, "Matryoshka cut: only the first so many numbers are kept; 0 keeps all. Meant for encoders trained for it.",
+                    ge=0, le=4096)  # fmt: skip
+    normalise: bool = knob(False, "Scales every vector to length 1, so that dot product and distance rank as cosine does.")
+    quantise: Literal["none", "float16", "int8", "binary", "pq", "opq"] = knob(
+        "none", "Number format of the stored vectors; questions stay exact. int8 is a quarter, binary a 32nd of float32."
+    )
+    code_bytes: int = knob(32, "Bytes of a PQ or OPQ code. More keep more of the vector.", unit="bytes", ge=1, le=512)
+    rescore: int = knob(1, "So many times the candidates are fetched and ranked again by the unquantised vectors; 1: off.",
+                        ge=1, le=50)  # fmt: skip
+
+
 class RetrievalConfig(StageConfig):
     candidates: int = knob(100, "Chunks each retriever hands to the fusion. More finds more, and takes longer.",
                            unit="chunks", ge=1, le=1000)  # fmt: skip
@@ -88,6 +113,7 @@ class TrialConfig(StageConfig):
     corpus: CorpusConfig = Field(default_factory=CorpusConfig)
     chunking: chosen("chunker") = Field("recursive", validate_default=True)
     embedding: chosen("encoder") = Field("minilm", validate_default=True)
+    transform: TransformConfig = Field(default_factory=TransformConfig)
     sparse: chosen("sparse") = Field("bm25s", validate_default=True)
     index: chosen("index") = Field("exact", validate_default=True)
     retrieval: RetrievalConfig = Field(default_factory=RetrievalConfig)
@@ -100,8 +126,13 @@ class TrialConfig(StageConfig):
 
 def build(mapping: dict[str, Any]) -> TrialConfig:
     """TrialConfig from a plain mapping (YAML, URL, command line); raises WorkbenchError naming each bad setting."""
+    return valid(TrialConfig, mapping)
+
+
+def valid(model: type[BaseModel], mapping: dict[str, Any]) -> Any:
+    """A config of that class from a plain mapping; raises WorkbenchError naming each bad setting."""
     try:
-        return TrialConfig.model_validate(mapping)
+        return model.model_validate(mapping)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors())
         raise WorkbenchError(f"The configuration is not valid: {problems}.",
@@ -184,7 +215,10 @@ def fingerprint(*parts: Any) -> str:
 
 
 # folder -> the packages whose results its stages keep
-ENGINES = {"chunking": ("tokenizers",), "retrieval": ("bm25s", "rank-bm25", "PyStemmer"), "index": ("chromadb",)}
+ENGINES = {
+    "chunking": ("tokenizers",), "retrieval": ("bm25s", "rank-bm25", "PyStemmer"),
+    "index": ("chromadb", "faiss-cpu", "hnswlib", "lancedb"),
+}  # fmt: skip
 
 
 @cache

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,14 @@ import numpy as np
 
 from core.chunking.chunk import chunk_documents
 from core.chunking.tools import Remembered
-from core.config import PartConfig, TrialConfig, code_version, fingerprint
+from core.config import PartConfig, TransformConfig, TrialConfig, code_version, fingerprint
 from core.corpus.library import Library, split
+from core.embedding.transform import Transform, identity_transform
+from core.embedding.transform import fit as fit_transform
 from core.embedding.vectors import embed, missing
 from core.evaluation.judged import Relevance, relevance
+from core.index.common import build_settings
+from core.index.rescore import Rescored
 from core.records import Candidates, Chunks, Corpus, Progress
 from core.retrieval.pool import Pool, make_pool, tie_order
 from core.store.cache import Cache
@@ -87,8 +92,10 @@ class Pipeline:
         if stage == "sparse":
             return fingerprint(text, queries, config.sparse, config.retrieval.candidates, code_version("retrieval"))
         if stage == "dense":
-            return fingerprint(text, queries, query_prefix, config.index, config.retrieval.candidates,
+            return fingerprint(text, queries, query_prefix, config.transform, config.index, config.retrieval.candidates,
                                code_version("embedding", "index", "retrieval"))  # fmt: skip
+        if stage == "index":
+            return fingerprint(text, _stored(config), build_settings(config.index), code_version("embedding", "index"))
         if stage == "relevance":
             return fingerprint(text, queries, config.evaluation.overlap, code_version("evaluation"))
         raise KeyError(stage)
@@ -159,13 +166,48 @@ class Pipeline:
         found = self._recall("vectors", key)
         if found is None:
             texts = yield from self.texts(config, corpus)
-            unseen = missing(config.embedding, texts, self.vectors_folder)
-            found = self._keep("vectors", key, (yield from embed(config.embedding, texts, self.vectors_folder)))
+            encoder = yield from self.encoder(config, corpus)
+            unseen = missing(encoder, texts, self.vectors_folder)
+            found = self._keep("vectors", key, (yield from embed(encoder, texts, self.vectors_folder)))
             seconds = time.perf_counter() - started
             if unseen >= 100:  # fewer would measure the loading of the model
                 self.cache.save("speed", config.embedding.identity(), {}, {"texts_per_s": unseen / seconds})
             _note(trace, "vectors", started, not unseen)
         return found
+
+    def encoder(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
+        """The encoder of the recipe; one that learns from the corpus, fitted to its chunks."""
+        if not hasattr(config.embedding, "fit"):
+            return config.embedding
+        key = self._fit_key(config, corpus)
+        found = self._recall("encoder", key)
+        if found is None:
+            texts = yield from self.texts(config, corpus)
+            found = self._keep("encoder", key, (yield from config.embedding.fit(texts, self._fitted(key))))
+        return found
+
+    def _fit_key(self, config: TrialConfig, corpus: Corpus) -> str:
+        return fingerprint(self.key("chunks", config, corpus), config.embedding, code_version("embedding"))
+
+    def _fitted(self, key: str) -> Path:
+        return self.cache.folder / "encoders" / key
+
+    def transformed(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Transform]:
+        """The chunks' vectors as they are indexed, with what does the same to a question's."""
+        vectors = yield from self.vectors(config, corpus)
+        key = fingerprint(self.key("chunks", config, corpus), _stored(config), code_version("embedding"))
+        found = self._recall("transformed", key)
+        if found is None:
+            if not identity_transform(config.transform):
+                yield Progress(0, 0, "Transforming the vectors")
+            found = self._keep("transformed", key, fit_transform(config.transform, vectors))
+        return found
+
+    def query_vectors(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, np.ndarray]:
+        """The questions' vectors [num_queries, d] float32, transformed as the chunks' are."""
+        encoder = yield from self.encoder(config, corpus)
+        vectors = yield from embed(encoder, [q.text for q in corpus.queries], self.vectors_folder, query=True)
+        return (yield from self.transformed(config, corpus)).queries(vectors)
 
     def encoding_speed(self, config: TrialConfig) -> float | None:
         """Texts a second that this encoder reached last on this machine; None before its first run."""
@@ -178,10 +220,25 @@ class Pipeline:
         if kind == "sparse":
             tokens = yield from self.tokens(config, corpus)
             return self.remember("searcher", fingerprint(base, config.sparse), lambda: config.sparse.build(tokens))
-        vectors = yield from self.vectors(config, corpus)
-        # the code too: an approximate index stays on disk
-        key = fingerprint(base, config.index, code_version("embedding", "index"))
-        return self.remember("searcher", key, lambda: config.index.build(vectors, self.cache.folder / "index" / key))
+        stored = yield from self.transformed(config, corpus)
+        key = self.key("index", config, corpus)
+        found = self._recall("searcher", key)
+        if found is None:
+            folder = self.cache.folder / "index" / key
+            there = folder.exists() and any(folder.iterdir())
+            yield Progress(0, 0, f"{'Opening' if there else 'Building'} the index")
+            import_module(getattr(config.index, "engine", "numpy"))  # no part of the time to build
+            started = time.perf_counter()
+            found = self._keep("searcher", key, config.index.build(stored.chunks, folder))
+            if not there:
+                self.cache.save("build", key, {}, {"seconds": time.perf_counter() - started})
+        times = config.transform.rescore
+        return found if times == 1 else Rescored(found, stored.full, times, config.index.metric, stored.stored)
+
+    def build_seconds(self, config: TrialConfig, corpus: Corpus) -> float | None:
+        """What building the index took; None where it was not built on this machine."""
+        found = self.cache.load("build", self.key("index", config, corpus))
+        return found[1]["seconds"] if found else None
 
     def tokens(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
         texts = yield from self.texts(config, corpus)
@@ -205,12 +262,11 @@ class Pipeline:
     ) -> Generator[Progress, None, Candidates]:
         def make() -> Generator[Progress, None, Candidates]:
             yield from self.vectors(config, corpus, trace)
-            questions = yield from embed(
-                config.embedding, [q.text for q in corpus.queries], self.vectors_folder, query=True
-            )
+            questions = yield from self.query_vectors(config, corpus)
             searcher = yield from self.searcher("dense", config, corpus)
             yield Progress(0, len(corpus.queries), "Searching the vectors")
-            return searcher.search(questions, config.retrieval.candidates, (yield from self.tie_order(config, corpus)))
+            ties = yield from self.tie_order(config, corpus)
+            return searcher.search(questions, config.retrieval.candidates, ties, settings=config.index)
 
         return (yield from self._stage("dense", self.key("dense", config, corpus), Candidates, make, trace))
 
@@ -238,13 +294,16 @@ class Pipeline:
         found, steps = {}, {} if steps is None else steps
         for name in config.fusion.needs():
             searcher = yield from self.searcher(name, config, corpus)
+            if name == "dense":
+                encoder, stored = (yield from self.encoder(config, corpus)), (yield from self.transformed(config, corpus))
             started = time.perf_counter()
             if name == "sparse":
-                asked = config.sparse.tokenize([question])
+                found[name] = searcher.search(config.sparse.tokenize([question]), config.retrieval.candidates, ties)
             else:
-                [(_, asked)] = config.embedding.load().encode([question], query=True)
+                [(_, vectors)] = encoder.load().encode([question], query=True)
                 steps["encode"] = (time.perf_counter() - started) * 1000
-            found[name] = searcher.search(asked, config.retrieval.candidates, ties)
+                asked = stored.queries(vectors)
+                found[name] = searcher.search(asked, config.retrieval.candidates, ties, settings=config.index)
             steps[name] = (time.perf_counter() - started) * 1000 - (steps["encode"] if name == "dense" else 0.0)
         return make_pool(found, ties)
 
@@ -259,9 +318,23 @@ class Pipeline:
             return 0
         if self.cache.has("dense", self.key("dense", config, corpus)):
             return 0
-        texts = drain(self.texts(config, corpus))
-        return (missing(config.embedding, texts, self.vectors_folder)
-                + missing(config.embedding, [q.text for q in corpus.queries], self.vectors_folder, query=True))  # fmt: skip
+        texts, encoder = drain(self.texts(config, corpus)), config.embedding
+        if hasattr(encoder, "fit"):
+            if not self._fitted(self._fit_key(config, corpus)).exists():
+                return len(texts) + len(corpus.queries)
+            encoder = drain(self.encoder(config, corpus))
+        return (missing(encoder, texts, self.vectors_folder)
+                + missing(encoder, [q.text for q in corpus.queries], self.vectors_folder, query=True))  # fmt: skip
+
+    def to_index(self, config: TrialConfig, corpus: Corpus) -> int:
+        """How many vectors an index that takes its time has still to be built from."""
+        part = config.index
+        if "dense" not in config.fusion.needs() or not hasattr(part, "engine") or getattr(part, "quick", False):
+            return 0
+        if self.cache.has("dense", self.key("dense", config, corpus)):
+            return 0
+        folder = self.cache.folder / "index" / self.key("index", config, corpus)
+        return 0 if folder.exists() else len(drain(self.chunks(config, corpus)))
 
     # Memory ------------------------------------------------------------------------------------------------------
 
@@ -310,6 +383,11 @@ def _encoder(part: PartConfig) -> list[str]:
     return [part.identity(), part.prefix(False)]
 
 
+def _stored(config: TrialConfig) -> TransformConfig:
+    """What of the transform decides the stored vectors: rescoring happens after the search."""
+    return config.transform.model_copy(update={"rescore": 1})
+
+
 def _bytes(value: Any, depth: int = 4) -> int:
     """Memory of a stage result, about: of many texts or arrays the first few stand for all."""
     if hasattr(value, "nbytes"):
@@ -321,7 +399,8 @@ def _bytes(value: Any, depth: int = 4) -> int:
     elif isinstance(value, (list, tuple)):
         items, some = len(value), value[:SAMPLED]
     else:  # an engine's own objects may refer to each other without end
-        some = list(vars(value).values()) if depth and hasattr(value, "__dict__") else []
+        fields = vars(value).values() if depth and hasattr(value, "__dict__") else []
+        some = list({id(one): one for one in fields}.values())  # two names of one array are one array
         items = len(some)
     return 8 + sum(_bytes(one, depth - 1) for one in some if depth) * items // max(1, len(some))
 

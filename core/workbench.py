@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 
 from core import registry
-from core.config import TrialConfig, code_version, difference, fingerprint, with_settings
+from core.config import TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.library import Status
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND, Judged, judge, judge_rankings
@@ -34,6 +34,7 @@ METRICS = ("hit", "recall", "mrr", "ndcg_linear", "precision", "map", "ndcg_expo
 
 
 LIVE_TEXTS = 64  # so many unseen texts are embedded at once; more become a job
+LIVE_INDEXED = 5_000  # an index of so many chunks is built at once
 LIVE_DOCUMENTS = 3_000  # a corpus of so many documents is read at once
 LIVE_CHARACTERS = 3_000_000  # so large a corpus is chunked at once; a larger one by a job
 
@@ -97,6 +98,8 @@ class Workbench:
         ):
             return Plan(False, f"chunking and embedding {len(corpus.documents):,} documents", None)
         texts = self.pipeline.to_encode(config, corpus)
+        if not texts and self.pipeline.to_index(config, corpus) > LIVE_INDEXED:
+            return Plan(False, f"building the index {config.index.part}", None)
         speed = self.pipeline.encoding_speed(config)
         return Plan(
             texts <= LIVE_TEXTS, f"embedding {texts:,} texts" if texts else "", texts / speed if speed else None
@@ -455,6 +458,20 @@ class Workbench:
         values = self.trial_values(trial, metric, k)
         queries = self.store.questions(self.show(trial)["questions_fingerprint"])["queries"]
         return {(query["id"], query["text"]): values[query["id"]] for query in queries}
+
+    # Encoders ----------------------------------------------------------------------------------------------------
+
+    def train_encoder(self, config: TrialConfig, name: str, settings: dict[str, Any]) -> Generator[Progress, None, Any]:
+        """Trains an encoder on the questions of the recipe's corpus; from then on it is `trained` with that name."""
+        from core.embedding.train import TrainConfig, train
+
+        training = valid(TrainConfig, settings)
+        whole = with_settings(config, {"corpus.questions": "all"})
+        corpus = yield from self.pipeline.corpus(whole)
+        chunks = yield from self.pipeline.chunks(whole, corpus)
+        texts = yield from self.pipeline.texts(whole, corpus)
+        return (yield from train(training, corpus, chunks, texts, self.home / "encoders" / name,
+                                 evaluation=config.evaluation, vectors=self.pipeline.vectors_folder))  # fmt: skip
 
     # The store ---------------------------------------------------------------------------------------------------
 

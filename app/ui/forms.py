@@ -14,17 +14,17 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from core import registry
-from core.config import PartConfig, TrialConfig
+from core.config import PartConfig, TransformConfig, TrialConfig
 from core.errors import WorkbenchError
 
 # stage of the recipe -> kind of its parts
 KINDS = {"chunking": "chunker", "embedding": "encoder", "sparse": "sparse", "index": "index", "fusion": "fusion",
          "generation": "generator"}  # fmt: skip
-TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", "sparse": "Sparse retrieval",
-          "index": "Dense index", "retrieval": "Retrieval", "fusion": "Fusion", "context": "Context",
+TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", "transform": "Vector transform",
+          "sparse": "Sparse retrieval", "index": "Dense index", "retrieval": "Retrieval", "fusion": "Fusion", "context": "Context",
           "generation": "Generation", "evaluation": "Evaluation"}  # fmt: skip
 REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
-RETRIEVAL_STAGES = ("chunking", "embedding", "index", "sparse", "retrieval", "fusion", "evaluation")
+RETRIEVAL_STAGES = ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion", "evaluation")
 PRESETS = {
     "BM25": "sparse_only",
     "Dense": "dense_only",
@@ -87,7 +87,7 @@ def stage_form(
 
 def unused(stage: str, recipe: TrialConfig) -> bool:
     """Whether the fusion asks nothing of that retriever. (The encoder also counts the tokens of the chunks.)"""
-    return {"index": "dense", "embedding": "dense", "sparse": "sparse"}.get(stage, "") not in (
+    return {"index": "dense", "embedding": "dense", "transform": "dense", "sparse": "sparse"}.get(stage, "") not in (
         "",
         *recipe.fusion.needs(),
     )
@@ -122,8 +122,13 @@ def presets(name: str = session.CURRENT) -> None:
 
 def describe(value: Any) -> str:
     """A stage's choice in a few words: "recursive, 256 tokens, overlap 32"."""
-    words = [value.part.replace("_", " ")] if isinstance(value, PartConfig) else []
-    for knob in knobs(type(value))[: 3 if words else 2]:
+    words, shown = [value.part.replace("_", " ")] if isinstance(value, PartConfig) else [], knobs(type(value))
+    if isinstance(value, TransformConfig):  # of many steps, those that are done
+        shown = [knob for knob in shown if getattr(value, knob.name) != type(value).model_fields[knob.name].default]
+        words = [] if shown else ["none"]
+    else:
+        shown = shown[: 3 if words else 2]
+    for knob in shown:
         chosen = getattr(value, knob.name)
         if chosen in (None, "", "none", "auto"):
             continue

@@ -1,15 +1,13 @@
 """Approximate dense search with Chroma."""
 
-import json
-import shutil
 from pathlib import Path
-from typing import Literal
-from uuid import uuid4
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, fingerprint, knob
-from core.index.exact import normalised
+from core.config import PartConfig, knob
+from core.index.common import asked, checked, known, ordered, permitted, rounded
+from core.index.stores import bytes_below, private_copy, stored, temporary_folder
 from core.records import Candidates
 from core.registry import part
 
@@ -21,13 +19,14 @@ class Chroma(PartConfig):
     """An HNSW graph in a Chroma collection on disk: the vector store that many applications run on.
 
     Choose it to study what approximation costs, or to match an application that uses it; `exact` is faster and loses
-    nothing at the sizes of this workbench. Its ef_search only takes effect in a collection made with it, so each
-    setting is a collection of its own. Below some 100 vectors it searches exactly. The collection is a cache: deleting
-    its folder loses nothing.
+    nothing at the sizes of this workbench. Its ef_search only takes effect in a collection made with it, so here it is
+    a build setting and each value a collection of its own. Below some 100 vectors it searches exactly. It cannot be held
+    to one thread. The collection is a cache: deleting its folder loses nothing.
     Source: Malkov and Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs",
     algorithms 1 and 5.
     """
 
+    engine: ClassVar[str] = "chromadb"  # imported before a build is timed
     part: Literal["chroma"] = "chroma"
     metric: Literal["cosine", "dot", "l2"] = knob(
         "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
@@ -38,60 +37,120 @@ class Chroma(PartConfig):
     ef_search: int = knob(100, "Neighbours considered when searching. More finds more of the true ones, slower.",
                           ge=1, le=2000)  # fmt: skip
 
-    def build(self, vectors: np.ndarray, folder: Path) -> "ChromaSearcher":
+    def build(self, vectors: np.ndarray, folder: Path | None) -> "ChromaSearcher":
         """Searcher of vectors [num_chunks, dim] float32; a finished collection in `folder` is taken as it is.
 
-        The folder belongs to these vectors: give other vectors another folder.
+        Chroma always writes: without a folder it is a temporary one, removed at exit.
         """
-        vectors = normalised(vectors) if self.metric == "cosine" else np.asarray(vectors, np.float32)
-        home = folder / f"chroma-{fingerprint(self)}"
-        ready = home / "ready.json"
-        if not ready.exists():
-            # a fresh name each time: Chroma keeps state about paths in the process, and a killed build stays unusable
-            name = uuid4().hex
-            self._fill(vectors, home / name)
-            ready.with_suffix(f".{name}").write_text(json.dumps({"collection": name}), "utf-8")
-            ready.with_suffix(f".{name}").replace(ready)
-            for other in home.iterdir():
-                if other.is_dir() and other.name != name:
-                    shutil.rmtree(other, ignore_errors=True)
-        return ChromaSearcher(home / json.loads(ready.read_text("utf-8"))["collection"], len(vectors), self.metric)
+        import chromadb
+
+        vectors = checked(vectors, self.metric)
+        # searching rewrites a page of the SQLite file, so that only the graph has a lasting checksum
+        kept = (folder or temporary_folder(), self, vectors, f"chroma {chromadb.__version__}", "*.bin")
+        path = stored(*kept, lambda store: self._fill(vectors, store))
+        try:
+            return ChromaSearcher(self, path, *vectors.shape, private=folder is None)
+        except Exception:  # a damaged database: its errors have no common class
+            (path.parent / "ready.json").unlink(missing_ok=True)
+            path = stored(*kept, lambda store: self._fill(vectors, store))
+            return ChromaSearcher(self, path, *vectors.shape, private=folder is None)
 
     def _fill(self, vectors: np.ndarray, path: Path) -> None:
-        path.mkdir(parents=True)
         space = {"cosine": "cosine", "dot": "ip", "l2": "l2"}[self.metric]
         settings = {"space": space, "ef_construction": self.ef_construction, "ef_search": self.ef_search}
         collection = _client(path).create_collection(
             "chunks", configuration={"hnsw": settings}, embedding_function=None
         )
-        for first in range(0, len(vectors), _BATCH):
-            part_ = vectors[first : first + _BATCH]
-            collection.add(ids=[str(i) for i in range(first, first + len(part_))], embeddings=part_)
+        _add(collection, np.arange(len(vectors)), vectors)
 
 
 class ChromaSearcher:
-    def __init__(self, path: Path, num_chunks: int, metric: str) -> None:
-        self._collection = _client(path).get_collection("chunks", embedding_function=None)
-        self._num_chunks, self._metric = num_chunks, metric
+    """A changed collection is a private copy: the saved one stays that of its vectors."""
 
-    def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None) -> Candidates:
+    def __init__(self, settings: Chroma, path: Path, num_chunks: int, dim: int, private: bool) -> None:
+        self._metric, self._private, self.dim = settings.metric, private, dim
+        self._live = np.ones(num_chunks, bool)  # [ids given out]
+        self._open(path)
+        if num_chunks:
+            if self._collection.count() != num_chunks:
+                raise ValueError(f"{path} holds {self._collection.count()} vectors, not {num_chunks}")
+            self._collection.query(query_embeddings=np.ones((1, dim), np.float32), n_results=1)  # reads the graph
+
+    def _open(self, path: Path) -> None:
+        self._path, self._collection = path, _client(path).get_collection("chunks", embedding_function=None)
+
+    @property
+    def size(self) -> int:
+        return int(self._live.sum())
+
+    @property
+    def memory_bytes(self) -> int:
+        """An estimate, as Chroma does not tell: the graph's files, which it reads whole, or else the vectors."""
+        return max(bytes_below(self._path, "*.bin"), 4 * self.size * self.dim)
+
+    @property
+    def disk_bytes(self) -> int:
+        return bytes_below(self._path)
+
+    def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None, *,
+               settings: PartConfig | None = None, among: np.ndarray | None = None) -> Candidates:  # fmt: skip
         """The `depth` nearest chunks that the graph search finds; equal scores are put in order among those found."""
-        queries = normalised(queries) if self._metric == "cosine" else np.asarray(queries, np.float32)
-        depth = min(depth, self._num_chunks)
+        queries, live = asked(queries, self._metric, self.dim), self._live
+        may = live if among is None else live & permitted(among, len(live))
+        depth, count = min(depth, int(live.sum())), int(may.sum())
         chunk = np.full((len(queries), depth), -1, np.int32)
         score = np.full((len(queries), depth), np.nan, np.float32)
-        if not chunk.size:
+        if not chunk.size or not count:
             return Candidates(chunk, score)
-        found = self._collection.query(query_embeddings=queries, n_results=depth, include=["distances"])
+        ids = None if among is None else list(map(str, np.flatnonzero(may)))
+        found = self._collection.query(
+            query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"]
+        )
         for row, (ids, distances) in enumerate(zip(found["ids"], found["distances"], strict=True)):
-            numbers, values = np.array(ids, np.int32), self._score(np.array(distances, np.float32))
-            order = np.lexsort((numbers if tie_order is None else tie_order[numbers], values))[::-1]
-            chunk[row, : len(order)], score[row, : len(order)] = numbers[order], values[order]
-        return Candidates(chunk, score)
+            chunk[row, : len(ids)], score[row, : len(ids)] = ids, self._score(np.array(distances, np.float32))
+        return ordered(chunk, score, tie_order)
 
     def _score(self, distance: np.ndarray) -> np.ndarray:
         """The score that `exact` gives; Chroma's l2 is squared."""
-        return -np.sqrt(np.maximum(distance, 0)) if self._metric == "l2" else 1 - distance
+        if self._metric == "l2":
+            return -np.sqrt(np.maximum(distance, 0))
+        return rounded(1 - distance) if self._metric == "cosine" else 1 - distance
+
+    def add(self, vectors: np.ndarray) -> np.ndarray:
+        """Ids [n] int32 of the new vectors [n, dim]."""
+        vectors = checked(vectors, self._metric, self.dim)
+        self._own()
+        ids = np.arange(len(self._live), len(self._live) + len(vectors), dtype=np.int32)
+        _add(self._collection, ids, vectors)
+        self._live = np.append(self._live, np.ones(len(vectors), bool))
+        return ids
+
+    def remove(self, ids: np.ndarray) -> None:
+        ids, live = known(ids, self._live), self._live.copy()
+        self._own()
+        live[ids] = False
+        self._live = live  # first: a search under way must not find what is gone
+        for first in range(0, len(ids), _BATCH):
+            self._collection.delete(ids=list(map(str, ids[first : first + _BATCH])))
+
+    def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        """Puts vectors [n, dim] in the place of those with these ids [n]."""
+        vectors, ids = checked(vectors, self._metric, self.dim, len(ids)), known(ids, self._live)
+        self._own()
+        for first in range(0, len(ids), _BATCH):
+            last = first + _BATCH
+            self._collection.update(ids=list(map(str, ids[first:last])), embeddings=vectors[first:last])
+
+    def _own(self) -> None:
+        if not self._private:
+            self._open(private_copy(self._path))
+            self._private = True
+
+
+def _add(collection, ids: np.ndarray, vectors: np.ndarray) -> None:
+    for first in range(0, len(ids), _BATCH):
+        last = first + _BATCH
+        collection.add(ids=list(map(str, ids[first:last])), embeddings=vectors[first:last])
 
 
 def _client(path: Path):

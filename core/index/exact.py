@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from core.config import PartConfig, knob
+from core.index.common import asked, checked, known, permitted, rounded
 from core.records import Candidates
 from core.registry import part
 from core.retrieval.top import best
@@ -17,7 +18,7 @@ _BLOCK = 4_000_000  # similarities computed at a time: some 80 MB with their sor
 class Exact(PartConfig):
     """Compares every question with every chunk by one matrix product. Nothing is approximated, nothing is built.
 
-    Choose it over `chroma` up to some 100,000 chunks: at 16,000 it answers thousands of questions a second, so an
+    Choose it over its siblings up to some 100,000 chunks: at 16,000 it answers thousands of questions a second, so an
     approximate index has to show that its loss is worth it. Memory: the vectors and some 80 MB.
     Source: cosine as in Salton and McGill 1983, "Introduction to Modern Information Retrieval", chapter 4.
     """
@@ -27,38 +28,86 @@ class Exact(PartConfig):
         "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
     )
 
-    def build(self, vectors: np.ndarray, folder: Path) -> "ExactSearcher":
+    def build(self, vectors: np.ndarray, folder: Path | None) -> "ExactSearcher":
         """Searcher of vectors [num_chunks, dim] float32; the folder is not used."""
         return ExactSearcher(vectors, self.metric)
 
 
 class ExactSearcher:
-    def __init__(self, vectors: np.ndarray, metric: str) -> None:
-        self._vectors = normalised(vectors) if metric == "cosine" else np.asarray(vectors, np.float32)
-        self._metric = metric
-        self._squared = np.einsum("ij,ij->i", self._vectors, self._vectors) if metric == "l2" else None
+    """Changes put new arrays in the place of the old: a search under way goes on in those it began with."""
 
-    def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None) -> Candidates:
-        """The `depth` nearest chunks of each query vector [num_queries, dim] float32."""
-        queries = np.asarray(queries, np.float32)
-        if self._metric == "cosine":
-            queries = normalised(queries)
-        step = max(1, _BLOCK // max(len(self._vectors), 1))
-        starts = range(0, max(len(queries), 1), step)  # one empty block when there are no queries
-        found = [best(self._scores(queries[i : i + step]), depth, tie_order) for i in starts]
+    disk_bytes = 0
+
+    def __init__(self, vectors: np.ndarray, metric: str) -> None:
+        self._metric = metric
+        vectors = checked(vectors, metric)
+        self._rows = vectors, self._squared(vectors), np.ones(len(vectors), bool)  # the last: not removed
+
+    @property
+    def dim(self) -> int:
+        return self._rows[0].shape[1]
+
+    @property
+    def size(self) -> int:
+        return int(self._rows[2].sum())
+
+    @property
+    def memory_bytes(self) -> int:
+        return sum(array.nbytes for array in self._rows if array is not None)
+
+    def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None, *,
+               settings: PartConfig | None = None, among: np.ndarray | None = None) -> Candidates:  # fmt: skip
+        """The `depth` nearest chunks of each query vector [num_queries, dim] float32; there are no query settings."""
+        rows = self._rows
+        vectors, _, live = rows
+        queries = asked(queries, self._metric, vectors.shape[1])
+        hidden = ~(live if among is None else live & permitted(among, len(live)))
+        depth = min(depth, int(live.sum()))
+        if not depth:
+            return Candidates(np.empty((len(queries), 0), np.int32), np.empty((len(queries), 0), np.float32))
+        step = max(1, _BLOCK // max(len(vectors), 1))
+        found = []
+        for first in range(0, max(len(queries), 1), step):  # one empty block when there are no queries
+            scores = self._scores(queries[first : first + step], rows)
+            if hidden.any():
+                scores[:, hidden] = -np.inf
+            found.append(best(scores, depth, tie_order))
         return Candidates(np.concatenate([f.chunk for f in found]), np.concatenate([f.score for f in found]))
 
-    def _scores(self, queries: np.ndarray) -> np.ndarray:
+    def add(self, vectors: np.ndarray) -> np.ndarray:
+        """Ids [n] int32 of the new vectors [n, dim]."""
+        new = checked(vectors, self._metric, self.dim)
+        vectors, squared, live = self._rows
+        ids = np.arange(len(vectors), len(vectors) + len(new), dtype=np.int32)
+        self._rows = (np.concatenate([vectors, new]), None if squared is None else np.append(squared, self._squared(new)),
+                      np.append(live, np.ones(len(new), bool)))  # fmt: skip
+        return ids
+
+    def remove(self, ids: np.ndarray) -> None:
+        vectors, squared, live = self._rows
+        live = live.copy()
+        live[known(ids, live)] = False
+        self._rows = vectors, squared, live
+
+    def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        """Puts vectors [n, dim] in the place of those with these ids [n]."""
+        new = checked(vectors, self._metric, self.dim, len(ids))
+        vectors, _, live = self._rows
+        vectors = vectors.copy()
+        vectors[known(ids, live)] = new
+        self._rows = vectors, self._squared(vectors), live
+
+    def _squared(self, vectors: np.ndarray) -> np.ndarray | None:
+        return np.einsum("ij,ij->i", vectors, vectors) if self._metric == "l2" else None
+
+    def _scores(self, queries: np.ndarray, rows: tuple) -> np.ndarray:
         """Higher is better [n, num_chunks] float32."""
-        scores = queries @ self._vectors.T
+        vectors, of_vectors, _ = rows
+        scores = queries @ vectors.T
         if self._metric == "cosine":
-            # to 20 bits after the point: the product's last bits depend on a row's place in its block, and texts
-            # that are equal must tie wherever they stand
-            scores *= np.float32(2**20)
-            np.rint(scores, out=scores)
-            scores *= np.float32(2**-20)
-        elif self._metric == "l2":
-            squared = np.einsum("ij,ij->i", queries, queries)[:, None] + self._squared - 2 * scores
+            return rounded(scores)
+        if self._metric == "l2":
+            squared = np.einsum("ij,ij->i", queries, queries)[:, None] + of_vectors - 2 * scores
             scores = -np.sqrt(np.maximum(squared, 0, dtype=np.float32))
         return scores
 

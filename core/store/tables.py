@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from core.index.points import stored_raw
 from core.store.journal import Record, id_time
 
-SCHEMA = 1  # a database of another number is rebuilt
+SCHEMA = 2  # a database of another number is rebuilt
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
 # table -> (what a row is, {column: (type, meaning)})
@@ -136,9 +137,42 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "config": ("JSON", "The whole recipe."),
         },
     ),
+    "index_points": (
+        "One row a query setting of an index, measured once on one machine. Derived from the raw latencies and results.",
+        {
+            "id": ("VARCHAR", "Time-ordered id."),
+            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            "dataset": ("VARCHAR", "Corpus that the vectors are of."),
+            "vectors": ("VARCHAR", "Identity of the vectors: points that share it and queries can be compared."),
+            "queries": ("VARCHAR", "Identity of the questions' vectors."),
+            "part": ("VARCHAR", "Name of the index."),
+            "metric": ("VARCHAR", "Similarity of question and chunk."),
+            "build": ("JSON", "Build settings; build->>'m' reads one."),
+            "query": ("JSON", "Query settings: one build serves all of them."),
+            "k": ("INTEGER", "Neighbours asked for."),
+            "n": ("INTEGER", "Vectors in the index."),
+            "dim": ("INTEGER", "Numbers in a vector."),
+            "num_queries": ("INTEGER", "Questions asked."),
+            "status": ("VARCHAR", "ok or failed."),
+            "reason": ("VARCHAR", "Why it is not ok."),
+            "recall": ("DOUBLE", "Mean share of the k nearest of exact search that were found, equals counted as found."),
+            "single_qps": ("DOUBLE", "Questions a second, one at a time on one thread; of the median block of 50."),
+            "batch_qps": ("DOUBLE", "Questions a second, all at once on all threads; median of the batches."),
+            "p50_us": ("DOUBLE", "Median latency of a single question, in microseconds."),
+            "p95_us": ("DOUBLE", "95th percentile of it; NULL below 20 questions."),
+            "p99_us": ("DOUBLE", "99th percentile of it; NULL below 100 questions."),
+            "build_s": ("DOUBLE", "Time to build the index, in seconds; NULL where it was not built on this machine."),
+            "memory_bytes": ("BIGINT", "Memory of the index."),
+            "disk_bytes": ("BIGINT", "Size of its files."),
+            "code_version": ("VARCHAR", "Identity of the code of the indexes and of their engines."),
+            "machine": ("VARCHAR", "Processor, its number and system."),
+            "threads": ("INTEGER", "Threads that a batch may use."),
+            "config": ("JSON", "The whole recipe."),
+        },
+    ),
     "folded": (
         "One row a record of the journal that is in this database.",
-        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, questions or answer.")},
+        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, questions, answer or index.")},
     ),
     "meta": ("How this database was made.", {"key": ("VARCHAR", "What."), "value": ("VARCHAR", "Its value.")}),
 }  # fmt: skip
@@ -192,6 +226,9 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     ("Answers that hit a limit or failed",
      "SELECT created, question, finish_reason, answer_tokens, model FROM answers\n"
      "WHERE finish_reason <> 'stop' ORDER BY id DESC"),
+    ("The fastest index settings by what they find",
+     "SELECT DISTINCT ON (dataset, n, recall_percent) dataset, n, floor(recall * 100) AS recall_percent, part, build, query,\n"
+     "single_qps FROM index_points WHERE status = 'ok' ORDER BY dataset, n, recall_percent, single_qps DESC"),
 )  # fmt: skip
 
 # tables that hold each set of questions once, though several records may bring it
@@ -232,7 +269,7 @@ def rows(record: Record, scores: list[tuple] | None) -> Rows:
     if record.kind == "trial":
         made = _trial(id, payload, scored=scores is not None) | {"scores": scores or []}
     else:
-        made = _questions(payload) if record.kind == "questions" else _answer(id, payload)
+        made = {"questions": _questions, "answer": _answer, "index": _index}[record.kind](id, payload)
     return {"folded": [(id, record.kind)], **made}
 
 
@@ -293,7 +330,7 @@ def _rankings(id: str, payload: dict):
         yield id, query, [documents[i] for i in chunks], [starts[i] for i in chunks], [ends[i] for i in chunks], scores
 
 
-def _questions(payload: dict) -> Rows:
+def _questions(_: str, payload: dict) -> Rows:
     fingerprint, queries = payload["fingerprint"], payload["queries"]
     return {
         "question_sets": [(fingerprint, payload.get("dataset"), payload.get("documents"), len(queries))],
@@ -307,6 +344,11 @@ def _questions(payload: dict) -> Rows:
 def _answer(id: str, payload: dict) -> Rows:
     dataset = _get(payload.get("config") or {}, "corpus", "dataset")
     return {"answers": [_row("answers", {**payload, "id": id, "created": _created(id, payload), "dataset": dataset})]}
+
+
+def _index(id: str, payload: dict) -> Rows:
+    derived = stored_raw(payload).numbers() if payload["status"] == "ok" else {}
+    return {"index_points": [_row("index_points", {**payload, **derived, "id": id, "created": _created(id, payload)})]}
 
 
 def _row(table: str, given: dict[str, Any]) -> tuple:

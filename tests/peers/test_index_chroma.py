@@ -40,8 +40,36 @@ def test_a_build_that_was_killed_is_replaced(tmp_path):
     part = Chroma()
     part.build(VECTORS[:50], tmp_path)
     ready = next(tmp_path.glob("*/ready.json"))
-    first = json.loads(ready.read_text())["collection"]
+    first = json.loads(ready.read_text())["store"]
     ready.unlink()  # as if killed before it was finished
     assert part.build(VECTORS[:50], tmp_path).search(QUERIES, 5).chunk.shape == (50, 5)
-    assert json.loads(ready.read_text())["collection"] != first
+    assert json.loads(ready.read_text())["store"] != first
     assert not (ready.parent / first).exists()
+
+
+def test_changes_go_to_a_copy_and_a_damaged_database_is_built_again(tmp_path):
+    first = Chroma().build(VECTORS[:300], tmp_path)
+    before = first.search(QUERIES, 5).chunk
+    first.remove(np.unique(before[:, 0]))
+    first.add(QUERIES)
+    assert not np.isin(before[:, 0], first.search(QUERIES, 5).chunk).any()
+    assert (Chroma().build(VECTORS[:300], tmp_path).search(QUERIES, 5).chunk == before).all()
+    database = next(tmp_path.glob("*/*/chroma.sqlite3"))
+    store = json.loads(next(tmp_path.glob("*/ready.json")).read_text())["store"]
+    database.write_bytes(database.read_bytes()[:1000])
+    import chromadb
+
+    chromadb.api.client.SharedSystemClient.clear_system_cache()  # as a fresh process
+    assert (Chroma().build(VECTORS[:300], tmp_path).search(QUERIES, 5).chunk == before).all()
+    assert json.loads(next(tmp_path.glob("*/ready.json")).read_text())["store"] != store
+
+
+def test_other_vectors_in_the_same_folder_are_not_taken_for_these(tmp_path):
+    Chroma().build(VECTORS[:50], tmp_path)
+    exact = Exact().build(VECTORS[50:100], None).search(QUERIES, 5)
+    assert (Chroma().build(VECTORS[50:100], tmp_path).search(QUERIES, 5).chunk == exact.chunk).all()
+
+
+def test_without_a_folder_it_is_a_temporary_one():
+    searcher = Chroma().build(VECTORS[:50], None)
+    assert "groundwork-index-" in str(searcher._path) and searcher.search(QUERIES, 5).chunk.shape == (50, 5)

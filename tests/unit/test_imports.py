@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "transformers", "sentence_transformers", "chromadb", "llama_cpp", "bm25s", "rank_bm25", "plotly", "pypdf",
-         "docx", "bs4", "scipy.stats", "kaleido"}  # fmt: skip
+         "docx", "bs4", "scipy.stats", "kaleido", "faiss", "hnswlib", "lancedb", "sklearn", "gensim", "peft"}  # fmt: skip
 
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:

@@ -23,6 +23,14 @@ QUESTIONS = {"fingerprint": "set", "dataset": "toy", "documents": 2, "queries": 
 ANSWER = {"question": "why?", "text": "because \ud800 [1]", "cited": [1], "finish_reason": "stop",
           "hits": [{"rank": 1}], "config": {"corpus": {"dataset": "toy"}}}  # fmt: skip
 
+POINT = {
+    "dataset": "toy", "vectors": "v", "queries": "q", "part": "faiss_hnsw", "metric": "cosine", "build": {"m": 16},
+    "query": {"ef_search": 24}, "k": 2, "n": 100, "dim": 8, "num_queries": 3, "status": "ok", "reason": "", "build_s": 0.5,
+    "memory_bytes": 6400, "disk_bytes": None, "machine": "a machine", "threads": 2, "code_version": "c",
+    "ids": {"shape": [3, 2], "int32": "eJxjYGBgYARiJiBmBmIWIP4PBAAKhgQH"}, "recalls": [1.0, 0.5, None],
+    "single_us": [10.0, 30.0], "batch_s": [0.5, 1.5, 0.75], "config": {"corpus": {"dataset": "toy"}},
+}  # fmt: skip
+
 
 def trial(**changes):
     return {
@@ -82,7 +90,12 @@ def test_every_version_of_every_record_folds(store, tmp_path):
         (tmp_path / "journal" / "copied").mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / "journal" / "copied")
     counts = {name: store.query(f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in tables.TABLES}
-    assert counts["trials"] >= 1 and counts["answers"] >= 1 and counts["question_sets"] >= 1
+    assert (
+        counts["trials"] >= 1
+        and counts["answers"] >= 1
+        and counts["index_points"] >= 1
+        and counts["question_sets"] >= 1
+    )
     assert counts["gold"] >= 3 and counts["scores"] >= 3 and not store.notices
 
 
@@ -100,6 +113,25 @@ def test_rebuilding_gives_what_folding_gave(store):
     assert drain(store.rebuild()) == 6
     assert contents(store) == before == contents(Store(store.home, derive, "1"))
     assert drain(store.verify()).ok and not store.notices
+
+
+def test_an_index_point_becomes_a_row_derived_from_its_raw_values(store):
+    store.add("index", POINT)
+    failed = {
+        **{name: POINT[name] for name in ("dataset", "part", "k")},
+        "status": "failed",
+        "reason": "nlist is too large",
+    }
+    store.add("index", failed)
+    first, second = store.query("SELECT *, build->>'m' AS m FROM index_points ORDER BY id")
+    assert (first["recall"], first["batch_qps"], first["single_qps"], first["p50_us"]) == (0.75, 4.0, 50_000.0, 20.0)
+    assert (first["p99_us"], first["m"], first["memory_bytes"], first["disk_bytes"]) == (None, "16", 6400, None)
+    assert (second["status"], second["recall"], second["reason"]) == ("failed", None, "nlist is too large")
+    before = contents(store)
+    assert drain(store.rebuild()) == 2 and contents(store) == before and drain(store.verify()).journal == {"index": 2}
+    broken = store.add("index", {**POINT, "ids": {"shape": [3, 3], "int32": POINT["ids"]["int32"]}})
+    store.fold()
+    assert broken in store.notices[0] and len(store.query("SELECT id FROM index_points")) == 2
 
 
 def test_questions_are_kept_once(store):
@@ -197,6 +229,7 @@ def test_everything_is_described_and_every_example_runs(store):
     store.add("questions", QUESTIONS)
     store.add("trial", trial())
     store.add("answer", ANSWER)
+    store.add("index", POINT)
     for title, text in store.examples:
         assert store.sql(text).columns, title
     for table in store.describe():

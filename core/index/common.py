@@ -1,0 +1,204 @@
+"""What every index does alike: checking vectors, putting results in order, keeping files that are whole or absent.
+
+An index part has build settings and query settings (`query_settings` names the latter): one build serves every value of
+a query setting. Contract, tested for every part in `tests/contract/test_indexes.py`:
+
+- `part.build(vectors, folder)` gives a searcher of vectors [num_chunks, dim] float32; chunk i is row i. With a folder it
+  is saved there, and a saved one of the same vectors, build settings and engine is opened instead; a damaged or stale
+  file is built anew. With folder None nothing is written.
+- `searcher.search(queries, depth, tie_order=None, *, settings=None, among=None)` gives Candidates. `settings` is a part
+  whose query settings hold for this call (default: those it was built with); `among` [num_chunks] bool says which rows
+  may be found.
+- `searcher.add(vectors)` returns the new rows' ids, `remove(ids)`, `update(ids, vectors)` keeps the ids; `size` counts
+  what can be found, `memory_bytes` and `disk_bytes` say what it takes.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from operator import gt
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+
+from core.config import PartConfig, fingerprint
+from core.errors import WorkbenchError
+from core.records import Candidates
+from core.retrieval.top import pack
+
+_UNIT = 1e-6  # a squared length this close to 1 is that of a normalised float32 vector, and is left as it is
+_TWELVE = np.float32(12)  # between 8 and 16 the last bit of a float32 is worth 2^-20
+
+
+def build_settings(part: PartConfig) -> PartConfig:
+    """The part with its query settings at their defaults: what a build depends on."""
+    fields = type(part).model_fields
+    return part.model_copy(update={name: fields[name].default for name in query_settings(part)})
+
+
+def query_settings(part: PartConfig | type[PartConfig]) -> tuple[str, ...]:
+    return getattr(part, "query_settings", ())
+
+
+def checked(vectors: np.ndarray, metric: str, dim: int | None = None, num: int | None = None) -> np.ndarray:
+    """Vectors to index as [n, dim] float32, of length 1 for cosine; raises WorkbenchError on what no index can hold.
+
+    `dim`, `num`: what the index they are added to and the ids they belong to ask for. Normalised ones are not copied.
+    """
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if vectors.ndim != 2 or not vectors.shape[1]:
+        raise WorkbenchError(f"Vectors have to be a table [number, dimension], not of shape {vectors.shape}.",
+                             todo="Check what the encoder returns.")  # fmt: skip
+    if dim not in (None, vectors.shape[1]) or num not in (None, len(vectors)):
+        raise WorkbenchError(f"The new vectors have shape {vectors.shape}, wanted is [{len(vectors) if num is None else num}, {dim}].",
+                             todo="Embed them with the encoder and transform of the index, one for each id.")  # fmt: skip
+    squared = np.einsum("ij,ij->i", vectors, vectors)
+    if not np.isfinite(squared).all():
+        rows = np.flatnonzero(~np.isfinite(squared))
+        raise WorkbenchError(f"{len(rows):,} of {len(vectors):,} vectors hold NaN or infinity.", where=f"vector {rows[0]}",
+                             todo="Check the encoder and the transform; embed these texts again.")  # fmt: skip
+    if metric != "cosine":
+        return vectors
+    if not squared.all():
+        rows = np.flatnonzero(squared == 0)
+        raise WorkbenchError(f"{len(rows):,} of {len(vectors):,} vectors are zero, and cosine has no angle to them.",
+                             where=f"vector {rows[0]}",
+                             todo="Leave these texts out, or set index.metric to dot or l2.")  # fmt: skip
+    lengths = _lengths(squared)
+    return vectors if (lengths == 1).all() else vectors / lengths[:, None]
+
+
+def _lengths(squared: np.ndarray) -> np.ndarray:
+    """What to divide by for length 1 [n] float32: 1 where that is so already, and for zero vectors."""
+    return np.where((np.abs(squared - 1) < _UNIT) | (squared == 0), np.float32(1), np.sqrt(squared))
+
+
+def asked(queries: np.ndarray, metric: str, dim: int) -> np.ndarray:
+    """Query vectors as [num_queries, dim] float32, of length 1 for cosine; a zero row stays one."""
+    queries = np.ascontiguousarray(queries, np.float32)
+    if queries.shape == (1, dim):  # so much faster than what follows that a fast index notices
+        length = float(np.vdot(queries, queries))
+        if -_UNIT < length - 1 < _UNIT or metric != "cosine" and length < np.inf:
+            return queries
+    if queries.ndim != 2 or queries.shape[1] != dim:
+        raise WorkbenchError(f"The questions' vectors have shape {queries.shape}, the index holds {dim} dimensions.",
+                             todo="Embed questions and chunks with the same encoder and transform.")  # fmt: skip
+    squared = np.einsum("ij,ij->i", queries, queries)
+    if not np.isfinite(squared).all():
+        raise WorkbenchError("A question's vector holds NaN or infinity.",
+                             where=f"question {np.flatnonzero(~np.isfinite(squared))[0]}",
+                             todo="Check the encoder and the transform; embed the questions again.")  # fmt: skip
+    return queries if metric != "cosine" else queries / _lengths(squared)[:, None]
+
+
+def permitted(among: np.ndarray, num_ids: int) -> np.ndarray:
+    """The mask of rows that may be found, checked: [num_ids] bool, one for every id ever given out."""
+    among = np.asarray(among)
+    if among.shape != (num_ids,) or among.dtype != bool:
+        raise WorkbenchError(f"The filter is {among.dtype} of shape {among.shape}; it has to say True or False for each "
+                             f"of {num_ids:,} ids.", todo="Give one truth value for each chunk.")  # fmt: skip
+    return among
+
+
+def known(ids: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """Ids as [n] int64, each once and in the index; live [num_ids] bool says which of those given out still are."""
+    ids = np.asarray(ids, np.int64).ravel()
+    absent = ids[(ids < 0) | (ids >= len(live))]
+    absent = absent if len(absent) else ids[~live[ids]]
+    if len(absent) or len(np.unique(ids)) < len(ids):
+        what = f"Id {absent[0]} is not in the index." if len(absent) else "An id is named twice."
+        raise WorkbenchError(what, where="ids", todo="Name each id once, none that was removed.")
+    return ids
+
+
+def ordered(ids: np.ndarray, scores: np.ndarray, tie_order: np.ndarray | None) -> Candidates:
+    """Candidates of what an engine found: ids [n, depth], -1 where there was none; scores [n, depth], higher is better.
+
+    Best first; among equal scores the larger tie_order (default: the larger id) first, as `exact` puts them.
+    """
+    ids, scores = np.asarray(ids).astype(np.int32), np.asarray(scores, np.float32)
+    if len(ids) == 1:  # plain Python is faster than numpy's calls here
+        values = scores[0].tolist()
+        if min(ids[0].tolist(), default=0) >= 0 and all(map(gt, values, values[1:])):
+            return Candidates(ids, scores)
+    falling = scores[:, 1:] < scores[:, :-1]
+    if ids.size == 0 or falling.all() and ids.min() >= 0:
+        return Candidates(ids, scores)
+    found = ids >= 0
+    scores = np.where(found, scores, np.float32(np.nan))
+    rows = np.flatnonzero(~(falling.all(axis=1) & found.all(axis=1)))
+    place = np.where(found[rows], ids[rows], 0)
+    keys = pack(np.where(found[rows], scores[rows], -np.inf), place if tie_order is None else tie_order[place])
+    keys[~found[rows]] = np.iinfo(np.int64).min
+    order = np.argsort(keys, axis=1)[:, ::-1]
+    ids[rows] = np.take_along_axis(ids[rows], order, axis=1)
+    scores[rows] = np.take_along_axis(scores[rows], order, axis=1)
+    return Candidates(ids, scores)
+
+
+def rounded(scores: np.ndarray) -> np.ndarray:
+    """Cosine similarities to 20 bits after the point, in place: a product's last bits depend on where a row stands, and
+    texts that are equal must tie wherever they stand."""
+    scores += _TWELVE
+    scores -= _TWELVE
+    return scores
+
+
+def vectors_identity(vectors: np.ndarray) -> str:
+    """Fingerprint of the numbers themselves: what a saved index was built from."""
+    vectors = np.ascontiguousarray(vectors)
+    return hashlib.blake2b(
+        vectors.view(np.uint8).data, digest_size=10, person=str(vectors.shape)[:16].encode()
+    ).hexdigest()
+
+
+def allowed(setting: str, value: object, values: Iterable[object] | str, why: str) -> WorkbenchError:
+    """The error of a setting that these vectors rule out: names it and what may stand there."""
+    choices = values if isinstance(values, str) else ", ".join(map(str, values))
+    return WorkbenchError(
+        f"{setting} = {value} is not possible here: {why}.", where=setting, todo=f"Allowed: {choices}."
+    )
+
+
+class SavedIndex:
+    """The one file of an index in a folder, whole or absent.
+
+    A note beside it says its checksum and what it was built from; the note is renamed into place after the file is
+    written, so a build that was killed, a damaged file and one of other vectors, settings or engine count as absent.
+    """
+
+    def __init__(self, folder: Path, part: PartConfig, vectors: np.ndarray, engine: str) -> None:
+        self._home = folder / f"{part.part}-{fingerprint(build_settings(part))}"
+        self._of = {"vectors": vectors_identity(vectors), "engine": engine}
+
+    def file(self) -> Path | None:
+        try:
+            note = json.loads((self._home / "ready.json").read_text("utf-8"))
+            path = self._home / note.pop("file")
+            return path if note == {**self._of, "digest": _digest(path)} else None
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            return None
+
+    def write(self, write: Callable[[Path], None]) -> None:
+        self._home.mkdir(parents=True, exist_ok=True)
+        path = self._home / f"{uuid4().hex}.index"
+        note = path.with_suffix(".json")
+        try:
+            write(path)
+            note.write_text(json.dumps({**self._of, "file": path.name, "digest": _digest(path)}), "utf-8")
+            note.replace(self._home / "ready.json")
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        for other in self._home.glob("*.index"):
+            if other != path:
+                other.unlink(missing_ok=True)
+
+    def bytes(self) -> int:
+        return sum(path.stat().st_size for path in self._home.glob("*") if path.is_file())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -1,0 +1,94 @@
+"""Approximate dense search over product-quantised vectors in an inverted file, by FAISS."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from core.config import PartConfig, knob
+from core.index.common import allowed
+from core.index.faiss_tools import FaissSearcher, kind, lists, sampled, threads
+from core.registry import part
+
+_BYTES = 32  # of an automatic code, where the dimension allows it
+_ROUNDS = 10  # of k-means for the codewords: a third of the time of FAISS's 25, the recall within 0.001
+_OPQ_ROUNDS = 10  # of turning the vectors and learning their codewords (FAISS: 50)
+
+
+@part("index")
+class FaissIVFPQ(PartConfig):
+    """Lists as in `faiss_ivf`; within them each vector is a short code, one number for each of its m pieces.
+
+    Choose it where the float vectors do not fit in memory: 32 bytes instead of 1,536 for 384 dimensions. Distances to
+    codes are estimates, so let `rescore` rank the candidates again by the vectors it was built from, which are not copied
+    and may stay on disk. OPQ rotates the vectors first so that the pieces carry equal weight.
+    Source: Jegou et al. 2011, "Product quantization for nearest neighbor search", sections 3 and 4; Ge et al. 2013,
+    "Optimized product quantization", section 3.2 (non-parametric).
+    """
+
+    engine: ClassVar[str] = "faiss"  # imported before a build is timed
+    query_settings: ClassVar[tuple[str, ...]] = ("nprobe", "rescore")
+    part: Literal["faiss_ivf_pq"] = "faiss_ivf_pq"
+    metric: Literal["cosine", "dot", "l2"] = knob(
+        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+    )
+    nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
+                      "nprobe and train longer.", unit="lists", ge=0, le=262_144)  # fmt: skip
+    m: int = knob(0, "Pieces of a vector, a byte each at 8 bits; has to divide the dimension, 0: the most up to 32. More keep "
+                  "more of the vector and take more memory.", unit="pieces", ge=0, le=1024)  # fmt: skip
+    nbits: int = knob(0, "Bits of a piece's code, so 2 to this power of codewords; 0: 8, fewer under 256 vectors. More are "
+                      "closer to the vector and train longer.", unit="bits", ge=0, le=12)  # fmt: skip
+    opq: bool = knob(
+        False, "Rotates the vectors before they are cut into pieces. Estimates get better, training takes longer."
+    )
+    nprobe: int = knob(16, "Lists a question looks into. More finds more of the true neighbours, slower.",
+                       unit="lists", ge=1, le=4096)  # fmt: skip
+    rescore: int = knob(4, "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
+                        "more of the true neighbours, slower.", ge=1, le=100)  # fmt: skip
+
+    def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
+        """Searcher of vectors [num_chunks, dim] float32."""
+        return FaissSearcher(self, vectors, folder)
+
+    def index(self, vectors: np.ndarray):
+        import faiss
+
+        num, dim = vectors.shape
+        m, nbits = self._pieces(dim), self._bits(num)
+        centres = faiss.IndexFlat(dim, kind(self.metric))
+        inner = faiss.IndexIVFPQ(centres, dim, lists(self.nlist, num), m, nbits, kind(self.metric))
+        sampled(inner.cp)
+        sampled(inner.pq.cp)
+        inner.pq.cp.niter = _ROUNDS
+        if self.opq:
+            rotation, codes = faiss.OPQMatrix(dim, m), faiss.ProductQuantizer(dim, m, nbits)
+            sampled(codes.cp)
+            rotation.pq, rotation.niter = codes, _OPQ_ROUNDS
+            with threads(1):
+                rotation.train(vectors)
+            rotation.pq = None
+            vectors = rotation.apply(vectors)
+        inner.train_q1(num, faiss.swig_ptr(vectors), False, kind(self.metric))
+        with threads(1):  # k-means of short pieces: on several threads they wait for each other more than they work
+            inner.train(vectors)
+        inner.add(vectors)
+        return faiss.IndexPreTransform(rotation, inner) if self.opq else inner
+
+    def search_parameters(self, selector):
+        import faiss
+
+        inner = faiss.SearchParametersIVF(nprobe=self.nprobe, sel=selector)
+        return faiss.SearchParametersPreTransform(index_params=inner) if self.opq else inner
+
+    def _pieces(self, dim: int) -> int:
+        divisors = [number for number in range(1, dim + 1) if dim % number == 0]
+        if self.m and self.m not in divisors:
+            raise allowed("index.m", self.m, ["0 (automatic)", *divisors], f"it does not divide the {dim} dimensions")
+        return self.m or max(number for number in divisors if number <= _BYTES)
+
+    def _bits(self, num_vectors: int) -> int:
+        most = min(12, num_vectors.bit_length() - 1)
+        if self.nbits > most:
+            raise allowed("index.nbits", self.nbits, f"0 (automatic) or 1 to {most}",
+                          f"{num_vectors} vectors cannot train 2^{self.nbits} codewords")  # fmt: skip
+        return self.nbits or min(8, most)

@@ -1,0 +1,52 @@
+"""Dense search over vectors whose numbers are stored in fewer bits, by FAISS."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from core.config import PartConfig, knob
+from core.index.faiss_tools import FaissSearcher, kind
+from core.registry import part
+
+
+@part("index")
+class FaissSQ(PartConfig):
+    """Every vector is looked at, each of its numbers stored in 16, 8 or 4 bits.
+
+    Choose it over `faiss_flat` where memory is short and almost nothing may be lost: a half, a quarter or an eighth of
+    the bytes. Over `faiss_ivf_pq` where 48 bytes a vector are not what matters: there is no codebook to train.
+    Rescoring reads the vectors it was built from, which are not copied.
+    Source: Douze et al. 2024, "The Faiss library", section 4.1 (scalar quantizers).
+    """
+
+    engine: ClassVar[str] = "faiss"  # imported before a build is timed
+    quick: ClassVar[bool] = True  # to build: a page need not start a job for it
+    query_settings: ClassVar[tuple[str, ...]] = ("rescore",)
+    part: Literal["faiss_sq"] = "faiss_sq"
+    metric: Literal["cosine", "dot", "l2"] = knob(
+        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+    )
+    bits: Literal["8bit", "4bit", "fp16"] = knob(
+        "8bit", "Storage of one number: 4 or 8 bits between its smallest and largest value, or a half float."
+    )
+    rescore: int = knob(1, "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
+                        "more of the true neighbours, slower.", ge=1, le=100)  # fmt: skip
+
+    def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
+        """Searcher of vectors [num_chunks, dim] float32."""
+        return FaissSearcher(self, vectors, folder)
+
+    def index(self, vectors: np.ndarray):
+        import faiss
+
+        quantiser = getattr(faiss.ScalarQuantizer, f"QT_{self.bits}")
+        index = faiss.IndexScalarQuantizer(vectors.shape[1], quantiser, kind(self.metric))
+        index.train(vectors)
+        index.add(vectors)
+        return index
+
+    def search_parameters(self, selector):
+        import faiss
+
+        return faiss.SearchParameters(sel=selector)

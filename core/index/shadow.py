@@ -1,0 +1,246 @@
+"""A switch of encoder without a moment in which nothing answers.
+
+`Serving` holds what answers now: an encoder and the index of its vectors, always the two together. `switch` embeds all
+texts with a new encoder and builds its index (the shadow) while the old one serves, catches up with what was inserted
+and deleted meanwhile, and replaces the pair by one assignment. Closing the generator leaves the old one serving.
+Source: the blue-green deployment of Humble and Farley 2010, "Continuous Delivery", chapter 10.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.errors import WorkbenchError
+from core.records import Candidates, Progress
+
+# embed(encoder part, texts, query) -> generator of Progress returning vectors [n, dim] float32
+Embed = Callable[[Any, list[str], bool], Generator[Progress, None, np.ndarray]]
+_CATCH_UP = 3  # rounds of catching up beside the old index before writers wait for the last one
+
+
+class Pair:
+    """An encoder, the index of its vectors, and the document that each row of the index stands for."""
+
+    def __init__(self, encoder: Any, searcher: Any, documents: np.ndarray) -> None:
+        self.encoder, self.searcher = encoder, searcher
+        self.name = encoder.identity()
+        self.documents = documents  # [rows] int64; replaced, never changed in place
+        self.row = dict(zip(documents.tolist(), range(len(documents)), strict=True))
+
+    def add(self, documents: list[int], vectors: np.ndarray) -> None:
+        rows = np.asarray(self.searcher.add(vectors), np.int64)
+        grown = np.full(max(len(self.documents), int(rows.max()) + 1), -1, np.int64)
+        grown[: len(self.documents)] = self.documents
+        grown[rows] = documents
+        self.documents = grown
+        self.row.update(zip(documents, rows.tolist(), strict=True))
+
+    def remove(self, documents: list[int]) -> None:
+        self.searcher.remove(np.array([self.row.pop(d) for d in documents], np.int64))
+
+
+class Found(NamedTuple):
+    """candidates.chunk are document ids; `encoder` embedded the question and belongs to the index that was searched."""
+
+    candidates: Candidates
+    encoder: str
+
+
+class SwitchReport(NamedTuple):
+    """What a switch did. Searches are those answered from its start to its end, by either pair."""
+
+    switched: bool
+    reason: str  # why not, where it was not
+    old: str
+    new: str
+    documents: int
+    inserted: int  # documents that were inserted meanwhile and are in the new index
+    deleted: int  # documents that were deleted meanwhile and are not
+    overlap: np.ndarray | None  # [questions] share of the old k results that the new pair finds too
+    searches: int
+    by_old: int
+    by_new: int
+    without_results: int
+    failed: int
+    p50_ms: float | None
+    longest_ms: float | None
+    embed_s: float
+    build_s: float
+    writers_waited_ms: float  # inserts and deletes stood still for so long; searches never do
+
+
+class _Search(NamedTuple):
+    by: Pair
+    empty: bool
+    failed: bool
+    ms: float
+
+
+class Serving:
+    """What answers now. Searches, inserts, deletes and one switch may run in different threads.
+
+    The documents are those of `texts`, numbered from 0; inserted ones get the next numbers, none is used twice.
+    """
+
+    def __init__(self, encoder: Any, searcher: Any, texts: list[str], embed: Embed) -> None:
+        self._pair = Pair(encoder, searcher, np.arange(len(texts)))
+        self._embed = embed
+        self._texts = dict(enumerate(texts))
+        self._next = len(texts)
+        self._changing = (
+            threading.RLock()
+        )  # held by writers; a search only meets it when it saw a row before its writer was done
+        self._journal: set[int] | None = None  # documents inserted or deleted since a switch began
+        self._log: list[_Search] | None = None
+
+    @property
+    def encoder(self) -> str:
+        return self._pair.name
+
+    @property
+    def documents(self) -> dict[int, str]:
+        with self._changing:
+            return dict(self._texts)
+
+    def search(self, questions: list[str], depth: int) -> Found:
+        """The `depth` nearest documents of each question, by one encoder and its own index."""
+        began = time.perf_counter()
+        pair = self._pair  # the one read: everything below is of this pair
+        found = None
+        try:
+            found = self._ask(pair, questions, depth)
+            return found
+        finally:
+            log = self._log
+            if log is not None:
+                empty = found is not None and bool((found.candidates.chunk < 0).all(axis=1).any()) and bool(self._texts)
+                log.append(_Search(pair, empty, found is None, (time.perf_counter() - began) * 1000))
+
+    def insert(self, texts: list[str]) -> list[int]:
+        """Numbers of the new documents, which searches find from now on."""
+        with self._changing:
+            if not texts:
+                return []
+            self._pair.add(new := list(range(self._next, self._next + len(texts))), self._vectors(self._pair, texts))
+            self._next += len(texts)
+            self._texts.update(zip(new, texts, strict=True))
+            if self._journal is not None:
+                self._journal.update(new)
+            return new
+
+    def delete(self, documents: list[int]) -> None:
+        with self._changing:
+            unknown = [d for d in documents if d not in self._texts]
+            if unknown:
+                raise WorkbenchError(f"There is no document {unknown[0]}.", todo="It may have been deleted before.")
+            self._pair.remove(list(dict.fromkeys(documents)))
+            for document in dict.fromkeys(documents):
+                del self._texts[document]
+            if self._journal is not None:
+                self._journal.update(documents)
+
+    def _ask(self, pair: Pair, questions: list[str], depth: int) -> Found:
+        found = pair.searcher.search(self._vectors(pair, questions, query=True), depth)
+        documents = pair.documents
+        if found.chunk.size and found.chunk.max() >= len(documents):
+            with self._changing:
+                documents = pair.documents
+        chunk = np.where(found.chunk >= 0, documents[found.chunk], -1) if len(documents) else found.chunk
+        return Found(Candidates(chunk.astype(np.int32), found.score), pair.name)
+
+    def _vectors(self, pair: Pair, texts: list[str], query: bool = False) -> np.ndarray:
+        return _drained(self._embed(pair.encoder, texts, query))
+
+
+def switch(serving: Serving, encoder: Any, build: Callable[[np.ndarray], Any], *, questions: list[str] | None = None,
+           k: int = 10, least_overlap: float = 0.0) -> Generator[Progress, None, SwitchReport]:  # fmt: skip
+    """Replaces what `serving` answers with by `encoder` and the index that build(vectors [n, dim]) makes of its vectors.
+
+    questions: asked of old and new before the switch; below a mean overlap@k of `least_overlap` the old one stays.
+    """
+    with serving._changing:
+        if serving._journal is not None:
+            raise WorkbenchError("A switch of encoder is under way already.", todo="Wait for it or cancel it.")
+        serving._journal, serving._log = set(), []
+        texts = dict(serving._texts)
+    old, log = serving._pair, serving._log
+    try:
+        began = time.perf_counter()
+        yield Progress(0, 4, f"embedding {len(texts):,} documents with {encoder.identity()}")
+        vectors = yield from _told(serving._embed(encoder, list(texts.values()), False), "embedding")
+        embed_s, began = time.perf_counter() - began, time.perf_counter()
+        yield Progress(1, 4, f"building the index of {len(vectors):,} new vectors, the old one serves")
+        shadow = Pair(encoder, build(vectors), np.fromiter(texts, np.int64, len(texts)))
+        build_s = time.perf_counter() - began
+        counts = np.zeros(2, int)
+        for _ in range(_CATCH_UP):
+            with serving._changing:
+                changed, serving._journal = serving._journal, set()
+                now = {d: serving._texts[d] for d in changed if d in serving._texts}
+            if not changed:
+                break
+            yield Progress(2, 4, f"catching up with {len(changed):,} changed documents")
+            counts += _catch_up(serving, shadow, changed, now)
+        overlap = None
+        if questions:
+            yield Progress(3, 4, f"asking {len(questions):,} questions of both")
+            overlap = _overlap(*(serving._ask(pair, questions, k).candidates.chunk for pair in (old, shadow)))
+        switched = overlap is None or float(overlap.mean()) >= least_overlap
+        yield Progress(3, 4, "switching" if switched else "staying")
+        began = time.perf_counter()
+        if switched:
+            with serving._changing:
+                counts += _catch_up(serving, shadow, serving._journal, serving._texts)
+                serving._pair = shadow
+        waited_ms = (time.perf_counter() - began) * 1000
+        reason = "" if switched else f"overlap@{k} {overlap.mean():.2f} is below {least_overlap:g}"
+        ms = [s.ms for s in log]
+        return SwitchReport(
+            switched, reason, old.name, shadow.name, len(serving.documents), *counts.tolist(), overlap, len(log),
+            sum(s.by is old for s in log), sum(s.by is shadow for s in log), sum(s.empty for s in log),
+            sum(s.failed for s in log), float(np.median(ms)) if ms else None, max(ms, default=None),
+            embed_s, build_s, waited_ms if switched else 0.0,
+        )  # fmt: skip
+    finally:
+        with serving._changing:
+            serving._journal, serving._log = None, None
+
+
+def _catch_up(serving: Serving, shadow: Pair, changed: set[int], now: dict[int, str]) -> tuple[int, int]:
+    """Brings the changed documents of the shadow to what they are now. Returns how many were inserted and deleted."""
+    gone = [d for d in sorted(changed) if d not in now and d in shadow.row]
+    new = [d for d in sorted(changed) if d in now and d not in shadow.row]
+    if gone:
+        shadow.remove(gone)
+    if new:
+        shadow.add(new, serving._vectors(shadow, [now[d] for d in new]))
+    return len(new), len(gone)
+
+
+def _overlap(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Share of each row's results in old [n, k] that are in new [n, k] too."""
+    there = old >= 0
+    both = there & (old[:, :, None] == new[:, None, :]).any(axis=2)
+    return both.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+
+
+def _drained(work: Generator[Progress, None, np.ndarray]) -> np.ndarray:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+def _told(work: Generator[Progress, None, np.ndarray], what: str) -> Generator[Progress, None, np.ndarray]:
+    """The same work, its progress within the first of the switch's four steps."""
+    try:
+        while True:
+            yield Progress(0, 4, f"{what}: {next(work).message}")
+    except StopIteration as end:
+        return end.value
+    finally:
+        work.close()

@@ -1,0 +1,74 @@
+"""Stores that keep a folder instead of one file: whole or absent, and never changed under another reader.
+
+A saved store belongs to the vectors it was built from, so changes go to a private copy that is removed at exit.
+"""
+
+import atexit
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+
+from core.config import PartConfig, fingerprint
+from core.index.common import build_settings, vectors_identity
+
+
+def temporary_folder() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="groundwork-index-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def private_copy(store: Path) -> Path:
+    return Path(shutil.copytree(store, temporary_folder() / uuid4().hex))
+
+
+def bytes_below(store: Path, pattern: str = "*") -> int:
+    return sum(path.stat().st_size for path in store.rglob(pattern) if path.is_file())
+
+
+def stored(
+    folder: Path, part: PartConfig, vectors: np.ndarray, engine: str, steady: str, fill: Callable[[Path], None]
+) -> Path:
+    """The store's folder, filled when it is absent, damaged, or made of other vectors, settings or by another engine.
+
+    steady: pattern of the files that searching never touches; their checksum is kept.
+    """
+    home = folder / f"{part.part}-{fingerprint(build_settings(part))}"
+    of = {"vectors": vectors_identity(vectors), "engine": engine}
+    try:
+        note = json.loads((home / "ready.json").read_text("utf-8"))
+        store = home / note.pop("store")
+        if note == {**of, "digest": _digest(store, steady)}:
+            return store
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        pass
+    # a fresh name each time: Chroma keeps state about paths in the process, and a killed build stays unusable
+    store = home / uuid4().hex
+    store.mkdir(parents=True)
+    try:
+        fill(store)
+        note = home / f"{store.name}.json"
+        note.write_text(json.dumps({**of, "store": store.name, "digest": _digest(store, steady)}), "utf-8")
+        note.replace(home / "ready.json")
+    except BaseException:
+        shutil.rmtree(store, ignore_errors=True)
+        raise
+    for other in home.iterdir():
+        if other.is_dir() and other != store:
+            shutil.rmtree(other, ignore_errors=True)
+    return store
+
+
+def _digest(store: Path, pattern: str) -> str:
+    whole = hashlib.blake2b(digest_size=20)
+    for path in sorted(store.rglob(pattern)):
+        if path.is_file():
+            with path.open("rb") as file:
+                whole.update(str(path.relative_to(store)).encode() + hashlib.file_digest(file, "blake2b").digest())
+    return whole.hexdigest()
