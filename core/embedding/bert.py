@@ -1,4 +1,4 @@
-"""The forward pass of a BERT encoder (Devlin et al. 2019) with mean pooling, for inference, without padding.
+"""The forward pass of a BERT encoder (Devlin et al. 2019) with pooling, for inference, without padding.
 
 All tokens of a batch lie one after the other in one [tokens, width] matrix, so every matrix product works on real
 tokens only; attention runs over groups of texts of equal length, which needs no mask. A text's vector therefore hardly
@@ -54,22 +54,25 @@ class Bert:
                 put(*both(at + "output.LayerNorm")),
             ))  # fmt: skip
 
-    def vectors(self, texts: list[np.ndarray]) -> np.ndarray:
-        """Mean-pooled, L2-normalised vectors [len(texts), width] float32 of token ids, texts of one length adjacent."""
+    def vectors(self, texts: list[np.ndarray], pooling: str) -> np.ndarray:
+        """Pooled, L2-normalised vectors [len(texts), width] float32 of token ids, texts of one length adjacent.
+
+        Pooling is "mean" or "max" over all tokens, specials too, or "cls": the first token's.
+        """
         import torch
 
+        # the mean in float32: a sum of 256 bfloat16 numbers would lose the last digits that bfloat16 has
+        pool = {"mean": lambda x: x.mean(1, dtype=torch.float32), "cls": lambda x: x[:, 0], "max": lambda x: x.amax(1)}
         with torch.inference_mode():
             groups = [(len(list(same)), length) for length, same in groupby(map(len, texts))]
             ids = torch.from_numpy(np.concatenate(texts).astype(np.int64)).to(self.device)
             places = torch.from_numpy(np.concatenate([np.arange(len(t)) for t in texts])).to(self.device)
             x = self._forward(ids, places, groups)
             pieces = x.split([n * length for n, length in groups])
-            # the mean in float32: a sum of 256 bfloat16 numbers would lose the last digits that bfloat16 has
             pooled = [
-                p.view(n, length, -1).mean(1, dtype=torch.float32)
-                for p, (n, length) in zip(pieces, groups, strict=True)
+                pool[pooling](piece.view(n, length, -1)) for piece, (n, length) in zip(pieces, groups, strict=True)
             ]
-            return torch.nn.functional.normalize(torch.cat(pooled), dim=1).cpu().numpy()
+            return torch.nn.functional.normalize(torch.cat(pooled).float(), dim=1).cpu().numpy()
 
     def _forward(self, ids, places, groups):
         import torch

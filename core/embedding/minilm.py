@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from importlib.util import find_spec
@@ -37,6 +37,10 @@ class MiniLM(PartConfig):
     """
 
     part: Literal["minilm"] = "minilm"
+    pooling: Literal["mean", "cls", "max"] = knob(
+        "mean", "How a text's token vectors become one: their mean, the first token's (CLS), or the maximum. It was "
+        "trained with the mean; the others show what pooling is worth.",
+    )  # fmt: skip
     max_tokens: int = knob(256, "Tokens of a text that are read, the rest is cut off. It was trained with 256.",
                            unit="tokens", ge=16, le=512)  # fmt: skip
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
@@ -46,8 +50,8 @@ class MiniLM(PartConfig):
 
     def identity(self) -> str:
         """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
-        code = [Path(file).read_text("utf-8") for file in (__file__, bert.__file__)]
-        return "minilm-" + fingerprint(models.files_identity(_folder()), self.max_tokens, self._dtype(), code)
+        return "minilm-" + fingerprint(models.files_identity(_folder()), self.pooling, self.max_tokens, self._dtype(),
+                                       bert_code())  # fmt: skip
 
     def prefix(self, query: bool) -> str:
         """What is put before each text; this model was trained without."""
@@ -58,7 +62,8 @@ class MiniLM(PartConfig):
 
     def load(self) -> "Encoder":
         """The encoder, one per process. The weights, and torch, are loaded by its first `encode`."""
-        return models.load_once(self.identity(), partial(Encoder, _folder(), self._dtype(), self.max_tokens))
+        made = partial(bert_encoder, "all-MiniLM-L6-v2", _folder(), self._dtype(), self.max_tokens, self.pooling)
+        return models.load_once(self.identity(), made)
 
     def _dtype(self) -> str:
         return models.fast_dtype() if self.dtype == "auto" else self.dtype
@@ -72,19 +77,39 @@ def _folder() -> Path:
     return folder
 
 
-class Encoder:
-    """A BERT folder with a WordPiece tokenizer. Safe to use from several threads."""
+def bert_code() -> list[str]:
+    """The source that decides a BERT folder's vectors."""
+    return [Path(file).read_text("utf-8") for file in (__file__, bert.__file__)]
 
-    def __init__(self, folder: Path, dtype: str, max_tokens: int) -> None:
+
+def bert_encoder(name: str, folder: Path, dtype: str, max_tokens: int, pooling: str) -> "Encoder":
+    weights = f"bert {models.files_identity(folder)} {dtype}"  # encoders that only pool differently share them
+    make = partial(models.load_once, weights, lambda: bert.Bert(folder, dtype, models.device()))
+    return Encoder(name, folder, dtype, max_tokens, pooling, make)
+
+
+class Encoder:
+    """A folder with config.json and tokenizer.json, and a model of its tokens. Safe to use from several threads.
+
+    make: gives the model, which has a `device` and `vectors(token ids of texts, pooling)`.
+    prefixes: put before each passage and each question.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, dtype: str, max_tokens: int, pooling: str, make: Callable,
+        prefixes: tuple[str, str] = ("", ""),
+    ) -> None:  # fmt: skip
         from tokenizers import Tokenizer
 
         config = json.loads((folder / "config.json").read_text("utf-8"))
-        self.name, self.dim = "all-MiniLM-L6-v2", config["hidden_size"]
-        self.dtype, self.max_tokens, self._folder = dtype, max_tokens, folder
+        self.name, self.dim = name, config["hidden_size"]
+        self.dtype, self.max_tokens, self._pooling, self._model = dtype, max_tokens, pooling, make
+        self._prefixes = prefixes
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._model, self._lock = None, threading.Lock()
+        mask = self._tokenizer.encode("a").special_tokens_mask
+        self._closing = mask[::-1].index(0)  # special tokens after a text
 
     def token_offsets(self, texts: list[str]) -> list[np.ndarray]:
         """Characters [start, end) of every token of each whole text, specials left out: [num_tokens, 2] int32 each."""
@@ -98,19 +123,14 @@ class Encoder:
 
     def encode(self, texts: list[str], query: bool = False) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         """Yields (indices [b], vectors [b, dim] float32, L2-normalised) batch by batch, long texts first."""
-        model = self._load()
-        most = BATCH_TOKENS[model.device]
+        model, prefix = self._model(), self._prefixes[query]
+        texts = [prefix + text for text in texts] if prefix else texts
+        most, vectors = BATCH_TOKENS[model.device], partial(model.vectors, pooling=self._pooling)
         if model.device == "cpu":
             pool, workers = _workers()
-            yield from _on_all_cores(pool, workers, model.vectors, self._batches(texts, most, 2 * workers))
+            yield from _on_all_cores(pool, workers, vectors, self._batches(texts, most, 2 * workers))
         else:
-            yield from ((indices, model.vectors(ids)) for indices, ids in self._batches(texts, most, 1))
-
-    def _load(self) -> bert.Bert:
-        with self._lock:
-            if self._model is None:
-                self._model = bert.Bert(self._folder, self.dtype, models.device())
-            return self._model
+            yield from ((indices, vectors(ids)) for indices, ids in self._batches(texts, most, 1))
 
     def _batches(
         self, texts: list[str], most_tokens: int, shares: int
@@ -140,7 +160,8 @@ class Encoder:
         for i, encoding in zip(short, self._tokenizer.encode_batch_fast([texts[i] for i in short]), strict=True):
             encodings[i] = encoding
         ids = [np.array(encoding.ids, np.int64) for encoding in encodings]
-        return [i if len(i) <= self.max_tokens else np.append(i[: self.max_tokens - 1], i[-1]) for i in ids]
+        most, closing = self.max_tokens, self._closing
+        return [i if len(i) <= most else np.append(i[: most - closing], i[len(i) - closing :]) for i in ids]
 
 
 def _head(text: str, size: int) -> str:

@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import os
 import re
 import sys
 import threading
@@ -11,15 +12,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.config import fingerprint
+from core.errors import WorkbenchError
+
+ENCODER_FILES = ("config.json", "tokenizer.json", "model.safetensors")
+OTHER_FORMATS = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot"]  # the same weights again
 
 _loaded: dict[str, object] = {}
-_loading = threading.Lock()
+_loading: dict[str, threading.Lock] = {}
 _surrogates = re.compile("[\ud800-\udfff]")
 
 
 def load_once(identity: str, make: Callable[[], object]) -> object:
     """The object that `make` made for this identity, made once however many threads ask."""
-    with _loading:
+    with _loading.setdefault(identity, threading.Lock()):  # of its own: another model may take seconds to load
         if identity not in _loaded:
             _loaded[identity] = make()
         return _loaded[identity]
@@ -31,12 +36,74 @@ def _file_hash(path: Path, size: int, modified_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def files_identity(folder: Path) -> str:
-    """Fingerprint of the contents of weights, tokenizer and settings of a model folder (0.1 s for 90 MB, then kept)."""
+def file_hash(path: Path) -> str:
+    status = path.stat()
+    return _file_hash(path, status.st_size, status.st_mtime_ns)
+
+
+def files_identity(path: Path) -> str:
+    """Fingerprint of the contents of weights, tokenizer and settings of a model folder, or of a model that is one file
+    (0.1 s for 90 MB, then kept)."""
+    if path.is_file():
+        return fingerprint(file_hash(path))
     kinds = {".safetensors", ".bin", ".json", ".txt", ".model"}
-    files = sorted(p for p in folder.rglob("*") if p.suffix in kinds and not {"onnx", "openvino"} & set(p.parts))
-    stats = [(path, path.stat()) for path in files]
-    return fingerprint([[str(p.relative_to(folder)), _file_hash(p, s.st_size, s.st_mtime_ns)] for p, s in stats])
+    files = sorted(p for p in path.rglob("*") if p.suffix in kinds and not {"onnx", "openvino"} & set(p.parts))
+    return fingerprint([[str(p.relative_to(path)), file_hash(p)] for p in files])
+
+
+def home() -> Path:
+    """The data folder of this process."""
+    return Path(os.environ.get("GROUNDWORK_HOME") or Path(__file__).parents[2] / "data").resolve()
+
+
+def encoders_home() -> Path:
+    """Where trained encoders lie, each in a folder of its name."""
+    return home() / "encoders"
+
+
+def trained_encoders() -> list[str]:
+    """Names of the trained encoders that are complete, sorted."""
+    folders = encoders_home().glob("[!.]*/")
+    return sorted(f.name for f in folders if all((f / file).is_file() for file in ENCODER_FILES))
+
+
+def local_model(model: str) -> Path | None:
+    """Folder of a model given as a folder or by its name on the Hugging Face hub; None if it is not on this machine."""
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, local_files_only=True))
+    except HFValidationError:
+        what = f"'{model}' is neither a folder nor a name of the Hugging Face hub."
+        todo = "Give an existing folder, or a name like owner/model."
+        raise WorkbenchError(what, where="embedding.model", todo=todo) from None
+    except LocalEntryNotFoundError:
+        return None
+
+
+def present_model(model: str) -> Path:
+    """Folder of a model that has to be on this machine."""
+    if folder := local_model(model):
+        return folder
+    todo = "Turn on embedding.download and prepare the recipe to fetch it, or give a local folder."
+    raise WorkbenchError(f"The model '{model}' is not on this machine.", where="embedding.model", todo=todo)
+
+
+def fetch_model(model: str) -> None:
+    """Downloads a model from the Hugging Face hub. Only long verbs do, never a page that is merely opened."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        snapshot_download(model, ignore_patterns=OTHER_FORMATS)
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        what = f"The model '{model}' could not be fetched: {error}"
+        todo = "Check its name and the network (make sets HF_HUB_OFFLINE=1), or give the folder of a copy."
+        raise WorkbenchError(what, where="embedding.model", todo=todo) from None
 
 
 @lru_cache(maxsize=1)

@@ -12,11 +12,9 @@ import numpy as np
 
 from core.config import PartConfig, fingerprint, knob
 from core.embedding import models
-from core.errors import WorkbenchError
 from core.registry import part
 
 TEXTS_AT_ONCE = 256  # progress is told this often
-OTHER_FORMATS = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot"]  # the same weights again
 
 
 @part("encoder")
@@ -74,42 +72,13 @@ class SentenceTransformers(PartConfig):
 
     def absent(self) -> bool:
         """Whether the model is still to be fetched, and may be."""
-        return self.download and self._local() is None
+        return self.download and models.local_model(self.model) is None
 
     def fetch(self) -> None:
-        """Downloads the model. Only long verbs do, never a page that is merely opened."""
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-        try:
-            snapshot_download(self.model, ignore_patterns=OTHER_FORMATS)
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            what = f"The model '{self.model}' could not be fetched: {error}"
-            todo = "Check its name and the network (make sets HF_HUB_OFFLINE=1), or give the folder of a copy."
-            raise WorkbenchError(what, where="embedding.model", todo=todo) from None
+        models.fetch_model(self.model)
 
     def _folder(self) -> Path:
-        if folder := self._local():
-            return folder
-        todo = "Turn on embedding.download and prepare the recipe to fetch it, or give a local folder."
-        raise WorkbenchError(f"The model '{self.model}' is not on this machine.", where="embedding.model", todo=todo)
-
-    def _local(self) -> Path | None:
-        """The model's folder, given or in the hub's cache; None if it is not on this machine."""
-        folder = Path(self.model).expanduser()
-        if folder.is_dir():
-            return folder
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-        try:
-            return Path(snapshot_download(self.model, local_files_only=True))
-        except HFValidationError:
-            what = f"'{self.model}' is neither a folder nor a name of the Hugging Face hub."
-            todo = "Give an existing folder, or a name like owner/model."
-            raise WorkbenchError(what, where="embedding.model", todo=todo) from None
-        except LocalEntryNotFoundError:
-            return None
+        return models.present_model(self.model)
 
 
 class Encoder:

@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from core.embedding import models
+from core.embedding.llm_hidden import Hidden, LLMHidden
 from core.embedding.minilm import MiniLM, _folder
 from core.embedding.sentence_transformers import SentenceTransformers
+from core.generation.llama_engine import LlamaCpp
 
 TEXTS = [
     "",
@@ -44,6 +47,19 @@ def test_bfloat16_points_the_same_way(library):
     ours = vectors_of(MiniLM(dtype="bfloat16"), TEXTS)
     assert (ours * library.encode(TEXTS)).sum(1).min() > 0.999
     assert np.abs(np.linalg.norm(ours, axis=1) - 1).max() < 1e-5
+
+
+@pytest.mark.parametrize("pooling", ["cls", "max"])
+def test_other_poolings_are_the_librarys(pooling):
+    """The library pools the padding away too, and its maximum is over the specials as well."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Normalize, Pooling, Transformer
+
+    words = Transformer(str(_folder()), max_seq_length=256)
+    library = SentenceTransformer(modules=[words, Pooling(384, pooling), Normalize()], device="cpu")
+    expected = library.encode(TEXTS)
+    assert np.abs(vectors_of(MiniLM(dtype="float32", pooling=pooling), TEXTS) - expected).max() < 1e-5
+    assert (vectors_of(MiniLM(dtype="bfloat16", pooling=pooling), TEXTS) * expected).sum(1).min() > 0.999
 
 
 def test_token_offsets_are_the_librarys(library):
@@ -88,3 +104,69 @@ def test_the_general_part_reads_the_prompts_that_a_model_declares(tmp_path):
     assert part.identity() != SentenceTransformers(model=str(_folder())).identity()
     offsets = part.load().token_offsets(["two words"])
     assert offsets[0].tolist() == [[0, 3], [4, 9]]
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory):
+    """A folder of a random Llama of four layers, and the library's model of it."""
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("models") / "llama"
+    torch.manual_seed(0)
+    config = LlamaConfig(vocab_size=31_000, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
+                         num_key_value_heads=2, bos_token_id=1, initializer_range=0.3)  # fmt: skip
+    model = LlamaForCausalLM(config).eval()
+    model.save_pretrained(folder)
+    tokenizer = Tokenizer.from_file(str(_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.post_processor = None  # as most causal models': nothing is put around a text
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder, model.model, tokenizer
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+@pytest.mark.parametrize("layer", [1, 3, -1])
+def test_hidden_states_are_the_librarys_one_text_at_a_time(llama, pooling, layer):
+    import torch
+
+    folder, model, tokenizer = llama
+    part = LLMHidden(model=str(folder), pooling=pooling, layer=layer, dtype="float32", query_prefix="Find: ")
+    expected = []
+    for text in ("Find: " + FEW[1], *TEXTS):
+        ids = [1, *tokenizer.encode(text).ids[:256]]
+        with torch.inference_mode():
+            states = model(torch.tensor([ids]), output_hidden_states=True).hidden_states[layer][0]
+            states = states if layer == -1 else model.norm(states)
+        pooled = states[-1] if pooling == "last" else states[min(1, len(states) - 1) :].mean(0)
+        expected.append(torch.nn.functional.normalize(pooled, dim=0).numpy())
+    assert np.abs(vectors_of(part, FEW[1:2], query=True) - expected[0]).max() < 1e-4
+    assert np.abs(vectors_of(part, TEXTS) - np.stack(expected[1:])).max() < 1e-4
+
+
+@pytest.mark.slow
+def test_the_bundled_generator_is_read_from_its_gguf_once():
+    """Half a minute: the file is dequantised. Its last layer predicts as llama.cpp does, so it was read rightly."""
+    import torch
+
+    part = LLMHidden()
+    vectors = vectors_of(part, FEW)
+    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-5 and vectors.shape[1] == 576
+    (folder,) = (models.home() / "cache" / "models").iterdir()
+    hidden = Hidden(folder, "float32", "cpu", -1)
+    text = "The capital of France is the city of"
+    ids = part.load()._tokenizer.encode(text).ids
+    engine = LlamaCpp().load()
+    assert ids == engine.tokenize(text)
+    with torch.inference_mode():
+        state = hidden._model(torch.tensor([ids])).last_hidden_state[0, -1]
+        ours = torch.topk(hidden._model.embed_tokens.weight @ state, 5).indices.tolist()
+    with engine.lock:
+        engine.llama.reset()
+        engine.llama.eval(ids)
+        theirs = np.argsort(-np.array(engine.llama._ctx.get_logits_ith(-1)[: engine.llama.n_vocab()]))[:5].tolist()
+        engine.llama.reset()
+        engine._held = []
+    assert ours[0] == theirs[0] and len(set(ours) & set(theirs)) >= 4

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import threading
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.embedding import models
-from core.embedding.minilm import MiniLM, _head, _pieces
+from core.embedding.minilm import MiniLM, _folder, _head, _pieces
+from core.embedding.trained import Trained
 from core.errors import WorkbenchError
 
 TEXTS = [
@@ -91,7 +94,7 @@ def test_threads_that_load_at_once_get_one_encoder_with_one_model():
     def load():
         start.wait()
         encoder = part.load()
-        found.append((encoder, encoder._load()))
+        found.append((encoder, encoder._model()))
 
     threads = [threading.Thread(target=load) for _ in range(4)]
     [thread.start() for thread in threads]
@@ -111,9 +114,63 @@ def test_encoding_leaves_the_thread_count_of_others_alone():
 
 
 def test_identity_changes_with_what_changes_vectors_and_with_nothing_else():
-    identities = {MiniLM(dtype=d, max_tokens=n).identity() for d in ("float32", "bfloat16") for n in (128, 256)}
-    assert len(identities) == 4
+    knobs = product(("float32", "bfloat16"), (128, 256), ("mean", "cls", "max"))
+    assert len({MiniLM(dtype=d, max_tokens=n, pooling=p).identity() for d, n, p in knobs}) == 12
     assert MiniLM().identity() == MiniLM(dtype=models.fast_dtype()).identity()
+
+
+def test_poolings_differ_and_share_their_weights():
+    mean, cls, most = (MiniLM(pooling=pooling).load() for pooling in ("mean", "cls", "max"))
+    assert mean._model() is cls._model() is most._model()
+    a, b, c = (vectors_of(encoder, TEXTS) for encoder in (mean, cls, most))
+    assert max((a * b).sum(1).max(), (a * c).sum(1).max(), (b * c).sum(1).max()) < 0.99
+
+
+def test_one_model_that_loads_slowly_does_not_hold_up_another():
+    began, go_on = threading.Event(), threading.Event()
+    slow = threading.Thread(target=models.load_once, args=("slow", lambda: (began.set(), go_on.wait(20))))
+    slow.start()
+    assert began.wait(20) and models.load_once("quick", lambda: "made") == "made"
+    go_on.set()
+    slow.join()
+
+
+def folder_of_minilm(path: Path, training: str = "") -> Path:
+    path.mkdir(parents=True)
+    for name in models.ENCODER_FILES:
+        (path / name).symlink_to(_folder() / name)
+    if training:
+        (path / "training.json").write_text(training)
+    return path
+
+
+def test_a_trained_encoder_is_its_folder():
+    assert models.trained_encoders() == []
+    folder_of_minilm(models.encoders_home() / "mine")
+    folder_of_minilm(models.encoders_home() / "other", '{"settings": {"pooling": "cls", "max_tokens": 64}}')
+    (models.encoders_home() / "half").mkdir()
+    folder_of_minilm(models.encoders_home() / ".unfinished")
+    assert models.trained_encoders() == ["mine", "other"]
+    mine, other = (Trained(name=name, dtype="float32") for name in ("mine", "other"))
+    assert mine.identity() != other.identity()
+    assert (mine.load().name, mine.load().max_tokens, other.load().max_tokens) == ("mine", 256, 64)
+    for part, as_bundled in (mine, {}), (other, {"pooling": "cls", "max_tokens": 64}):
+        expected = vectors_of(MiniLM(dtype="float32", **as_bundled).load(), TEXTS)
+        assert np.abs(vectors_of(part.load(), TEXTS) - expected).max() < 1e-6
+    before = mine.identity()
+    (models.encoders_home() / "mine" / "training.json").write_text('{"settings": {"pooling": "max"}}')
+    assert mine.identity() != before, "the same name trained anew is another encoder"
+
+
+@pytest.mark.parametrize("name", ["", "absent", "../encoders/mine", "half"])
+def test_a_trained_encoder_that_is_not_there_names_those_that_are(name):
+    with pytest.raises(WorkbenchError) as error:
+        Trained(name=name).identity()
+    assert "train one" in error.value.todo
+    folder_of_minilm(models.encoders_home() / "mine")
+    with pytest.raises(WorkbenchError) as error:
+        Trained(name=name).load()
+    assert error.value.where == "embedding.name" and "mine" in error.value.todo
 
 
 def test_identity_offsets_and_device_import_no_torch():

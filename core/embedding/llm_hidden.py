@@ -1,0 +1,196 @@
+"""The hidden states of a causal language model as an encoder."""
+
+import shutil
+import uuid
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from core.config import PartConfig, fingerprint, knob
+from core.embedding import minilm, models
+from core.embedding.minilm import Encoder
+from core.errors import WorkbenchError
+from core.registry import part
+
+
+@part("encoder")
+class LLMHidden(PartConfig):
+    """What a language model thinks while it reads, pooled over the tokens: the bundled generator, or any causal model.
+
+    Choose it to study what a generator knows of its passages without having been trained to retrieve; `minilm`, which
+    was, is better and many times as fast. The vectors fill a narrow cone; whether centring
+    (`transform.centre`) helps differs from layer to layer. The model's last normalisation is applied to whichever layer is taken. The first reading of a GGUF file
+    converts it (some 15 s), once.
+
+    Jiang et al. 2023, "Scaling Sentence Embeddings with Large Language Models", arXiv:2307.16645, section 3; layers:
+    Skean et al. 2025, "Layer by Layer: Uncovering Hidden Representations in Language Models", arXiv:2502.02013; first
+    token: Xiao et al. 2023, "Efficient Streaming Language Models with Attention Sinks", arXiv:2309.17453.
+    """
+
+    part: Literal["llm_hidden"] = "llm_hidden"
+    model: str = knob(
+        "bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name."
+    )
+    download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
+    pooling: Literal["mean", "last"] = knob(
+        "mean", "How a text's token vectors become one: their mean, or the last token's, which alone has read all."
+    )
+    layer: int = knob(-1, "Layer whose states are taken: 1 is the first, -1 the last. A middle one often retrieves better, and sooner.",
+                      ge=-200, le=200)  # fmt: skip
+    query_prefix: str = knob("", "Put before each question, such as an instruction.")
+    passage_prefix: str = knob("", "Put before each chunk, such as an instruction.")
+    max_tokens: int = knob(256, "Tokens of a text that are read, the rest is cut off.", unit="tokens", ge=16, le=8192)
+    dtype: Literal["auto", "float32", "bfloat16"] = knob(
+        "auto",
+        "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking.",
+    )
+
+    def identity(self) -> str:
+        """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
+        code = [Path(file).read_text("utf-8") for file in (__file__, minilm.__file__)]
+        settings = [self.pooling, self.layer, self.max_tokens, self._dtype(), version("transformers")]
+        return "llm_hidden-" + fingerprint(models.files_identity(self._source()), settings, code)
+
+    def prefix(self, query: bool) -> str:
+        return self.query_prefix if query else self.passage_prefix
+
+    def device(self) -> str:
+        return models.device()
+
+    def load(self) -> Encoder:
+        """The encoder, one per process. The weights, and torch, are loaded when first needed."""
+        prefixes = self.query_prefix, self.passage_prefix
+        return models.load_once(f"{self.identity()} {prefixes}", self._load)
+
+    def absent(self) -> bool:
+        """Whether the model is still to be fetched, and may be."""
+        return self.download and self._file() is None and models.local_model(self.model) is None
+
+    def fetch(self) -> None:
+        models.fetch_model(self.model)
+
+    def _load(self) -> Encoder:
+        source = self._source()
+        folder = source if source.is_dir() else _converted(source)
+        weights = f"hidden states {models.files_identity(source)} {self._dtype()} {self.layer}"
+        make = partial(models.load_once, weights, partial(Hidden, folder, self._dtype(), models.device(), self.layer))
+        return Encoder(source.stem, folder, self._dtype(), self.max_tokens, self.pooling, make,
+                       (self.passage_prefix, self.query_prefix))  # fmt: skip
+
+    def _dtype(self) -> str:
+        return models.fast_dtype() if self.dtype == "auto" else self.dtype
+
+    def _file(self) -> Path | None:
+        """The GGUF file, where the model is one."""
+        if self.model == "bundled":
+            from core.generation.llama_engine import LlamaCpp
+
+            return LlamaCpp().path()
+        return Path(self.model).expanduser() if self.model.endswith(".gguf") else None
+
+    def _source(self) -> Path:
+        file = self._file()
+        if file is None:
+            return models.present_model(self.model)
+        if not file.is_file():
+            raise WorkbenchError("The model file is not there.", where=str(file),
+                                 todo="Set embedding.model to a GGUF file, a model's folder, or 'bundled'.")  # fmt: skip
+        return file
+
+
+class Hidden:
+    """The first layers of a causal model on one device."""
+
+    def __init__(self, folder: Path, dtype: str, device: str, layer: int) -> None:
+        import torch
+        from transformers import AutoModel
+
+        quiet()
+        try:
+            model = AutoModel.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            what = f"The model cannot be read: {str(error).splitlines()[0]}"
+            raise WorkbenchError(what, where=str(folder), todo="Set embedding.model to a causal model.") from None
+        name = next((name for name in ("layers", "h") if hasattr(model, name)), None)
+        if name is None:
+            raise WorkbenchError(f"A {type(model).__name__} is no causal model with a stack of layers.", where="embedding.model",
+                                 todo="Choose a decoder such as Llama, Qwen, Mistral, Gemma or GPT-2.")  # fmt: skip
+        stack = getattr(model, name)
+        if not 1 <= abs(layer) <= len(stack):
+            raise WorkbenchError(f"The model has {len(stack)} layers, there is none numbered {layer}.", where="embedding.layer",
+                                 todo=f"Allowed: 1 to {len(stack)}, or -{len(stack)} to -1.")  # fmt: skip
+        keep = layer if layer > 0 else len(stack) + 1 + layer
+        setattr(model, name, stack[:keep])
+        model.config.num_hidden_layers = keep
+        self.device, self._model = device, model.eval().to(device)
+        marks = (model.config.bos_token_id, model.config.eos_token_id, 0)
+        self._start = next(mark for mark in marks if isinstance(mark, int))
+
+    def vectors(self, texts: list[np.ndarray], pooling: str) -> np.ndarray:
+        """Pooled, L2-normalised vectors [len(texts), width] float32 of token ids.
+
+        A start token goes before each text: it draws the attention that has nowhere else to go, its state is many
+        times as long as any other and says nothing, so the mean leaves it out. Padding follows the texts, where a
+        causal model never looks.
+        """
+        import torch
+
+        lengths = torch.tensor([len(text) for text in texts], device=self.device)
+        ids = np.full((len(texts), 1 + max(map(len, texts))), self._start, np.int64)
+        for row, text in zip(ids, texts, strict=True):
+            row[1 : 1 + len(text)] = text
+        with torch.inference_mode():
+            states = self._model(input_ids=torch.from_numpy(ids).to(self.device), use_cache=False).last_hidden_state
+            states = states.float()  # [texts, tokens, width]
+            if pooling == "last":
+                pooled = states[torch.arange(len(texts), device=self.device), lengths]
+            else:
+                place = torch.arange(ids.shape[1], device=self.device)
+                first = (lengths > 0).long()  # an empty text has the start token only
+                counted = (place >= first[:, None]) & (place <= lengths[:, None])
+                pooled = (states * counted[..., None]).sum(1)
+            return torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+
+
+def quiet() -> None:
+    """No progress bars and warnings of transformers on the terminal."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _converted(file: Path) -> Path:
+    """Folder of the GGUF file's weights as bfloat16 safetensors with its tokenizer, converted once by its content."""
+    folder = models.home() / "cache" / "models" / models.file_hash(file)[:20]
+    if folder.is_dir():
+        return folder
+    return models.load_once(f"converted {folder}", partial(_convert, file, folder))
+
+
+def _convert(file: Path, folder: Path) -> Path:
+    import torch
+    from transformers import AutoModel, AutoTokenizer, GgufConfig
+
+    quiet()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = folder.with_name(f".{uuid.uuid4().hex}")
+    try:
+        given = {"gguf_file": file.name, "local_files_only": True}
+        model = AutoModel.from_pretrained(
+            file.parent, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True), **given
+        )
+        model.save_pretrained(work)
+        AutoTokenizer.from_pretrained(file.parent, **given).save_pretrained(work)
+        if not folder.is_dir():  # another process may have been faster
+            work.rename(folder)
+    except (OSError, ValueError, KeyError, RuntimeError, IndexError) as error:
+        what = f"The GGUF file cannot be converted: {str(error).splitlines()[0]}"
+        todo = "The file may be cut short, or of a kind that transformers does not read; give the model's folder."
+        raise WorkbenchError(what, where=str(file), todo=todo) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder

@@ -1,0 +1,65 @@
+"""Encoders that were trained here."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from core.config import PartConfig, fingerprint, knob
+from core.embedding import models
+from core.embedding.minilm import Encoder, bert_code, bert_encoder
+from core.errors import WorkbenchError
+from core.registry import part
+
+
+@part("encoder")
+class Trained(PartConfig):
+    """An encoder trained here on a corpus' own questions, by its name: a BERT folder below `encoders` in the data folder.
+
+    Choose it over `minilm`, from which it started, for corpora like the one it was trained on; elsewhere it may be
+    worse. As fast as `minilm`. It reads as many tokens and pools as it was trained to.
+
+    Karpukhin et al. 2020, "Dense Passage Retrieval for Open-Domain Question Answering", section 3.
+    """
+
+    part: Literal["trained"] = "trained"
+    name: str = knob("", "Name of the trained encoder: its folder below `encoders` in the data folder.")
+    dtype: Literal["auto", "float32", "bfloat16"] = knob(
+        "auto",
+        "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking.",
+    )
+
+    def identity(self) -> str:
+        """Name of this encoder's vectors, from the contents of its files: the same name trained anew is another."""
+        return "trained-" + fingerprint(models.files_identity(self._folder()), self._dtype(), bert_code())
+
+    def prefix(self, query: bool) -> str:
+        """What is put before each text; these are trained without."""
+        return ""
+
+    def device(self) -> str:
+        return models.device()
+
+    def load(self) -> Encoder:
+        """The encoder, one per process. The weights, and torch, are loaded by its first `encode`."""
+        folder = self._folder()
+
+        def make() -> Encoder:
+            file = folder / "training.json"
+            settings = json.loads(file.read_text("utf-8")).get("settings", {}) if file.exists() else {}
+            most, pooling = settings.get("max_tokens", 256), settings.get("pooling", "mean")
+            return bert_encoder(self.name, folder, self._dtype(), most, pooling)
+
+        return models.load_once(f"{self.identity()} {self.name}", make)
+
+    def _dtype(self) -> str:
+        return models.fast_dtype() if self.dtype == "auto" else self.dtype
+
+    def _folder(self) -> Path:
+        known = models.trained_encoders()
+        if self.name not in known:
+            what = f"There is no trained encoder '{self.name}'." if self.name else "No trained encoder is chosen."
+            todo = (
+                f"Choose one of: {', '.join(known)}." if known else "None exists yet: train one in the embedding lab."
+            )
+            raise WorkbenchError(what, where="embedding.name", todo=todo)
+        return models.encoders_home() / self.name
