@@ -21,9 +21,9 @@ class LLMHidden(PartConfig):
     """What a language model thinks while it reads, pooled over the tokens: the bundled generator, or any causal model.
 
     Choose it to study what a generator knows of its passages without having been trained to retrieve; `minilm`, which
-    was, is better and many times as fast. The vectors fill a narrow cone; whether centring
-    (`transform.centre`) helps differs from layer to layer. The model's last normalisation is applied to whichever layer is taken. The first reading of a GGUF file
-    converts it (some 15 s), once.
+    was, is better and many times as fast. The vectors fill a narrow cone; whether centring (`transform.centre`) helps
+    differs from layer to layer. The model's last normalisation is applied to whichever layer is taken. The first
+    reading of a GGUF file converts it (some 15 s), once.
 
     Jiang et al. 2023, "Scaling Sentence Embeddings with Large Language Models", arXiv:2307.16645, section 3; layers:
     Skean et al. 2025, "Layer by Layer: Uncovering Hidden Representations in Language Models", arXiv:2502.02013; first
