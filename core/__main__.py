@@ -134,7 +134,9 @@ def build_parser() -> argparse.ArgumentParser:
     one = verb("train-encoder", lambda w, o: w.train_encoder(read_recipe(o), o.name, read_settings(o.train)),
                "a dual encoder, trained on the questions of a corpus", show_value)  # fmt: skip
     one.add_argument("name")
-    one.add_argument("--train", action="append", default=[], metavar="FIELD=VALUE", help="how it is trained; repeatable")
+    one.add_argument(
+        "--train", action="append", default=[], metavar="FIELD=VALUE", help="how it is trained; repeatable"
+    )
     recipe(one)
     one = verb("index-sweep", index_sweep, "recall, speed and size of index settings, stored")
     recipe(one)

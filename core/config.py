@@ -65,22 +65,37 @@ class TransformConfig(StageConfig):
     Everything is fitted on the chunks' vectors alone and applied to the questions' as well.
     """
 
-    centre: bool = knob(False, "Subtracts the mean of all chunks. Takes out the direction that all texts share.")
-    remove_top: int = knob(0, "Principal directions taken out after centring (all-but-the-top). Against vectors that fill a cone.",
+    centre: bool = knob(
+        False,
+        "Subtracts the mean of all chunks, the direction that all texts share. Helps vectors that fill a cone; loses "
+        "what that direction told.",
+    )
+    remove_top: int = knob(0, "Principal directions taken out after centring (all-but-the-top). A few even out a cone "
+                              "of vectors, many take out meaning.",
                            unit="directions", ge=0, le=50)  # fmt: skip
     projection: Literal["none", "pca", "whitening"] = knob(
-        "none", "PCA keeps the directions of most variance; whitening also gives them equal weight. Both centre."
+        "none",
+        "PCA keeps the directions of most variance, and both centre. Whitening also gives them equal weight, noise included.",
     )
     dimensions: int = knob(0, "Dimensions that the projection keeps; 0 keeps all. Fewer are smaller and faster, and lose detail.",
                            ge=0, le=4096)  # fmt: skip
-    cut: int = knob(0, "Matryoshka cut: only the first so many numbers are kept; 0 keeps all. Meant for encoders trained for it.",
+    cut: int = knob(0, "Matryoshka cut: only the first so many numbers are kept; 0 keeps all. Fewer are smaller and "
+                       "faster; encoders not trained for it lose much.",
                     ge=0, le=4096)  # fmt: skip
-    normalise: bool = knob(False, "Scales every vector to length 1, so that dot product and distance rank as cosine does.")
-    quantise: Literal["none", "float16", "int8", "binary", "pq", "opq"] = knob(
-        "none", "Number format of the stored vectors; questions stay exact. int8 is a quarter, binary a 32nd of float32."
+    normalise: bool = knob(
+        False,
+        "Scales every vector to length 1, so that dot product and distance rank as cosine does. Loses what the length told.",
     )
-    code_bytes: int = knob(32, "Bytes of a PQ or OPQ code. More keep more of the vector.", unit="bytes", ge=1, le=512)
-    rescore: int = knob(1, "So many times the candidates are fetched and ranked again by the unquantised vectors; 1: off.",
+    quantise: Literal["none", "float16", "int8", "binary", "pq", "opq"] = knob(
+        "none",
+        "Number format of the stored vectors; questions stay exact. Fewer bytes (int8 a quarter, binary a 32nd) "
+        "rank less exactly, which rescoring mostly repairs.",
+    )
+    code_bytes: int = knob(
+        32, "Bytes of a PQ or OPQ code. More keep more of the vector, and take more memory.", unit="bytes", ge=1, le=512
+    )
+    rescore: int = knob(1, "So many times the candidates are fetched and ranked again by the unquantised vectors; 1: "
+                           "off. More finds more, slower, and the float vectors have to be kept.",
                         ge=1, le=50)  # fmt: skip
 
 

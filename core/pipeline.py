@@ -295,7 +295,10 @@ class Pipeline:
         for name in config.fusion.needs():
             searcher = yield from self.searcher(name, config, corpus)
             if name == "dense":
-                encoder, stored = (yield from self.encoder(config, corpus)), (yield from self.transformed(config, corpus))
+                encoder, stored = (
+                    (yield from self.encoder(config, corpus)),
+                    (yield from self.transformed(config, corpus)),
+                )
             started = time.perf_counter()
             if name == "sparse":
                 found[name] = searcher.search(config.sparse.tokenize([question]), config.retrieval.candidates, ties)

@@ -12,6 +12,8 @@ from docs.tables import ROOT, filled, table
 RESULTS = ROOT / "benchmarks" / "results"
 ABSENT = "not measured yet"
 FASTER = "{:,.0f} times as fast"
+TIMES = "{:,.1f} times as fast"
+LONG = ("settings", "by_nprobe")  # a row for each measured setting: they stay in the file
 # results file, place in it, how it is written, what was measured
 HEADLINES = (
     ("retrieval", "live.fusion_weight.p95_ms", "{:.1f} ms", "Fusion weight moved: 7 metrics with intervals, 1,190 questions, p95"),
@@ -30,6 +32,15 @@ HEADLINES = (
     ("medquad", "prepare_s", "{:,.0f} s", "MedQuAD, 16,407 documents, read, chunked, embedded and searchable"),
     ("medquad", "prepare_peak_mb", "{:,.0f} MB", "Peak memory of that"),
     ("medquad", "edit.share", "{:.1%}", "Chunks embedded anew after an edit of 1% of its documents"),
+    ("index", "required.call_overhead_single.value", "{:.1f}%", "Speed lost to our call around FAISS's, one by one, worst index"),
+    ("index", "required.call_overhead_batch.value", "{:.1f}%", "The same, in batches of 1,000"),
+    ("index", "required.sweep_ratio_medquad.value", "{:.2f} times its time", "Sweep of 40 query settings over 4 builds, to FAISS alone"),
+    ("index", "required.move_p95_s.value", "{:.2f} s", "`ef_search` or `nprobe` moved: measured anew, 1,000 questions, p95"),
+    ("index", "required.hnsw_times_exact.value", TIMES, "HNSW of recall@10 0.99 against exact search, a thread, 200,000 vectors"),
+    ("index_full", "required.hnsw_times_exact.value", TIMES, "The same, 1,000,000 vectors"),
+    ("index_full", "required.ivf_pq_recall.value", "{:.3f}", "Recall@10 of IVF-PQ at 32 bytes a vector, rescored, 1,000,000 vectors"),
+    ("index_full", "required.build_sweep_search_peak_mb.value", "{:,.0f} MB", "Peak memory of building, sweeping and searching those"),
+    ("index_full", "required.mapped_peak_mb.value", "{:,.0f} MB", "Peak memory of opening and searching their mapped index"),
     ("store", "a_crowd.stored", "{:,}", "Trials stored by 8 processes writing 500 each while one reads"),
     ("store", "kills.lost", "{:,}", "Acknowledged trials lost in 100 kills of a writer"),
 )  # fmt: skip
@@ -68,20 +79,30 @@ def everything() -> str:
     lines = ["# Measurements", "", "Written by `python -m docs.numbers` from `benchmarks/results/*.json`, which `make bench` "
              "makes. Each file also names the package versions.", ""]  # fmt: skip
     for name, one in results().items():
-        rows = [
-            (place, f"{value:,.6g}" if isinstance(value, float) else f"{value}")
-            for place, value in leaves(one["result"])
-        ]
-        lines += [f"## {name}", "", f"{one['measured']}, {one['seconds']:,} s. {machine(one)}.", "",
-                  *table(("What", "Value"), rows), ""]  # fmt: skip
+        lines += [f"## {name}", "", f"{one['measured']}, {one['seconds']:,} s. {machine(one)}.", ""]
+        if limits := one["result"].get("required"):
+            rows = [
+                (place, shown(of["value"]), limit(of), "yes" if of["met"] else "no") for place, of in limits.items()
+            ]
+            lines += [*table(("What", "Value", "Limit", "Met"), rows), ""]
+        lines += [*table(("What", "Value"), [(place, shown(value)) for place, value in leaves(one["result"])]), ""]
     if len(lines) == 4:
         lines += ["Nothing has been measured yet: run `make bench`.", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def limit(of: dict) -> str:
+    return f"at least {of['at_least']:,g}" if "at_least" in of else f"at most {of['at_most']:,g}"
+
+
+def shown(value: Any) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else f"{value}"
+
+
 def leaves(value: Any, place: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, dict | list):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        pairs = [(key, inner) for key, inner in pairs if not (key in LONG and isinstance(inner, dict | list))]
         return [leaf for key, inner in pairs for leaf in leaves(inner, f"{place}.{key}".lstrip("."))]
     return [(place, value)]
 

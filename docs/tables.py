@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core import registry
 from core.__main__ import build_parser
-from core.config import PART_STAGES, settings
+from core.config import _BOUNDS, PART_STAGES, settings
 from core.corpus.cards import cards
 from core.store import tables
 
@@ -37,6 +37,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/parts.md": parts(),
         command_line: filled(command_line, "verbs", verbs()),
         store: filled(store, "tables", database()),
+        ROOT / "docs/methods.md": filled(ROOT / "docs/methods.md", "training", training()),
         corpus: filled(corpus, "datasets", datasets()),
     }
 
@@ -120,6 +121,19 @@ def datasets() -> str:
         files = ", ".join(f"`{file.name}`" for file in card.files) or "built in"
         rows.append((f"`{name}`", card.title, *sizes, " ".join(card.licence.split()), files))
     return "\n".join(table(("Name", "Data set", "Documents", "Questions", "Licence", "Files"), rows))
+
+
+def training() -> str:
+    """What `train-encoder --train` takes."""
+    from core.embedding.train import TrainConfig
+
+    of, rows = TrainConfig.model_json_schema()["properties"], []
+    for name, info in TrainConfig.model_fields.items():
+        bounds = [f"{sign} {of[name][key]}" for key, sign in _BOUNDS.items() if key in of[name]]
+        allowed = " | ".join(of[name].get("enum", [])) or ", ".join(bounds)
+        rows.append({"setting": name, "default": info.default, "allowed": allowed, "unit": of[name].get("unit", ""),
+                     "what": info.description})  # fmt: skip
+    return "\n".join(settings_table(rows))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -42,7 +42,13 @@ class LLMHidden(PartConfig):
                       ge=-200, le=200)  # fmt: skip
     query_prefix: str = knob("", "Put before each question, such as an instruction.")
     passage_prefix: str = knob("", "Put before each chunk, such as an instruction.")
-    max_tokens: int = knob(256, "Tokens of a text that are read, the rest is cut off.", unit="tokens", ge=16, le=8192)
+    max_tokens: int = knob(
+        256,
+        "Tokens of a text that are read, the rest is cut off. More reads more of long texts, slower.",
+        unit="tokens",
+        ge=16,
+        le=8192,
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
         "auto",
         "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking.",

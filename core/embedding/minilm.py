@@ -41,7 +41,8 @@ class MiniLM(PartConfig):
         "mean", "How a text's token vectors become one: their mean, the first token's (CLS), or the maximum. It was "
         "trained with the mean; the others show what pooling is worth.",
     )  # fmt: skip
-    max_tokens: int = knob(256, "Tokens of a text that are read, the rest is cut off. It was trained with 256.",
+    max_tokens: int = knob(256, "Tokens of a text that are read, the rest is cut off; it was trained with 256. More "
+                                "reads more of long texts, slower.",
                            unit="tokens", ge=16, le=512)  # fmt: skip
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
         "auto",

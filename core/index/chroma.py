@@ -29,7 +29,8 @@ class Chroma(PartConfig):
     engine: ClassVar[str] = "chromadb"  # imported before a build is timed
     part: Literal["chroma"] = "chroma"
     metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+        "cosine",
+        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
     ef_construction: int = knob(
         100, "Neighbours considered when a vector is added. More builds a better graph, slower.", ge=10, le=1000

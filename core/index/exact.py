@@ -25,7 +25,8 @@ class Exact(PartConfig):
 
     part: Literal["exact"] = "exact"
     metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+        "cosine",
+        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "ExactSearcher":

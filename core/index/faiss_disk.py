@@ -40,7 +40,8 @@ class FaissDisk(PartConfig):
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe",)
     part: Literal["faiss_disk"] = "faiss_disk"
     metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+        "cosine",
+        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
     nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
                       "nprobe and train longer.", unit="lists", ge=0, le=262_144)  # fmt: skip

@@ -24,7 +24,8 @@ class FaissFlat(PartConfig):
     query_settings: ClassVar[tuple[str, ...]] = ()
     part: Literal["faiss_flat"] = "faiss_flat"
     metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+        "cosine",
+        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:

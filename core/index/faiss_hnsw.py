@@ -25,7 +25,8 @@ class FaissHNSW(PartConfig):
     query_settings: ClassVar[tuple[str, ...]] = ("ef_search",)
     part: Literal["faiss_hnsw"] = "faiss_hnsw"
     metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+        "cosine",
+        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
     m: int = knob(32, "Links of a vector in the upper layers, twice as many in the lowest. More find more, take memory and "
                   "build longer.", unit="links", ge=2, le=128)  # fmt: skip
@@ -34,7 +35,8 @@ class FaissHNSW(PartConfig):
     )
     build_threads: int = knob(1, "Threads that build the graph; 0: all. One builds the same graph every time, several are "
                               "faster and each build differs a little.", unit="threads", ge=0, le=256)  # fmt: skip
-    ef_search: int = knob(128, "Neighbours considered when searching; at least as many as are asked for. More finds more, slower.",
+    ef_search: int = knob(128, "Neighbours considered when searching. More finds more, slower; below the depth asked "
+                               "for, results come back short.",
                           ge=1, le=4096)  # fmt: skip
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:

@@ -25,10 +25,13 @@ class FaissSQ(PartConfig):
     query_settings: ClassVar[tuple[str, ...]] = ("rescore",)
     part: Literal["faiss_sq"] = "faiss_sq"
     metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+        "cosine",
+        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
     bits: Literal["8bit", "4bit", "fp16"] = knob(
-        "8bit", "Storage of one number: 4 or 8 bits between its smallest and largest value, or a half float."
+        "8bit",
+        "Storage of one number: 4 or 8 bits between its smallest and largest value, or a half float. Fewer take less "
+        "memory and rank less exactly.",
     )
     rescore: int = knob(1, "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
                         "more of the true neighbours, slower.", ge=1, le=100)  # fmt: skip

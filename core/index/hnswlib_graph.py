@@ -34,7 +34,8 @@ class Hnswlib(PartConfig):
     part: Literal["hnswlib"] = "hnswlib"
     query_settings: ClassVar[tuple[str, ...]] = ("ef_search",)
     metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+        "cosine",
+        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
     m: int = knob(16, "Links of a vector in each layer, twice as many in the lowest. More find more, and take memory.",
                   unit="links", ge=2, le=128)  # fmt: skip

@@ -39,7 +39,8 @@ class LanceDB(PartConfig):
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe", "refine")
     part: Literal["lancedb"] = "lancedb"
     metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine", "Similarity of question and chunk. On normalised vectors all three rank alike."
+        "cosine",
+        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
     kind: Literal["ivf_flat", "ivf_pq", "ivf_rq", "ivf_hnsw_sq"] = knob(
         "ivf_flat",
@@ -49,7 +50,8 @@ class LanceDB(PartConfig):
                       "nprobe and train longer.", unit="lists", ge=0, le=65_536)  # fmt: skip
     nprobe: int = knob(16, "Lists a question looks into. More finds more of the true neighbours, slower.",
                        unit="lists", ge=1, le=4096)  # fmt: skip
-    refine: int = knob(4, "So many times the results are fetched by their codes and ranked again by the vectors. No use to ivf_flat.",
+    refine: int = knob(4, "So many times the results are fetched by their codes and ranked again by the vectors; no "
+                          "use to ivf_flat. More finds more, slower.",
                        ge=1, le=100)  # fmt: skip
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "LanceDBSearcher":

@@ -84,7 +84,7 @@ class HNSW:
         self.links[layer][node] = links
 
     def search(self, queries: np.ndarray, depth: int, ef: int) -> Candidates:
-        """The nearest nodes of each query [q, dim]; ef below depth is taken as depth, as FAISS does."""
+        """The nearest nodes of each query [q, dim]; ef below depth is taken as depth, as hnswlib does; FAISS stops after about ef nodes."""
         queries = asked(queries, self.metric, self._vectors.shape[1])
         rows = [
             knn(self.neighbours, len(self.links) - 1, self._distance_to(query), self.entry_point, max(ef, depth), len(self.levels))
