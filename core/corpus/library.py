@@ -158,7 +158,7 @@ def split(corpus: Corpus, part: str) -> Corpus:
         return corpus
     if part not in ("dev", "test"):
         raise WorkbenchError(f"There is no half '{part}'.", todo="Choose all, dev or test.")
-    anchors, notes = _groups(corpus.queries), corpus.notes
+    anchors, notes = linked(corpus.queries), corpus.notes
     sizes = np.unique([anchors[query.id] for query in corpus.queries], return_counts=True)[1] if corpus.queries else [0]
     if max(sizes) > max(len(corpus.queries) // 2, 1):
         anchors = {query.id: query.gold[0].document_id if query.gold else query.id for query in corpus.queries}
@@ -167,7 +167,7 @@ def split(corpus: Corpus, part: str) -> Corpus:
     return Corpus(corpus.name, corpus.documents, kept, notes, corpus.fingerprint)
 
 
-def _groups(queries: tuple[Query, ...]) -> dict[str, str]:
+def linked(queries: tuple[Query, ...]) -> dict[str, str]:
     """Query id -> smallest document id of all that are linked to it through shared gold documents."""
     parent: dict[str, str] = {}
 
