@@ -1,7 +1,7 @@
 """Whether training pays: a dual encoder and Word2Vec against their starts, on questions held out from training.
 
 The dual encoder learns from `python-api` (1,200 known-item questions, their documents and 800 others, all short), with
-the defaults of training but smaller batches; Word2Vec from the chunks of `python-reference`, against its random start.
+the defaults of training; Word2Vec from the chunks of `python-reference`, against its random start.
 No data but what every installation has. `--medquad` trains on MedQuAD's topics instead (GROUNDWORK_DATASETS; longer).
 """
 
@@ -20,7 +20,6 @@ from core.pipeline import drain
 from core.records import Corpus
 from core.workbench import Workbench
 
-SETTINGS = {"batch_size": 16, "passage_tokens": 80}
 MOST_CHARACTERS = {"python-api": 1200, "medquad": 1500}
 
 
@@ -51,7 +50,7 @@ def dual_encoder(bench: Workbench, dataset: str) -> dict:
     config = build({"corpus": {"dataset": dataset}})
     corpus = sample(drain(bench.pipeline.corpus(config)))
     chunks = drain(bench.pipeline.chunks(config, corpus))
-    work = train(TrainConfig(**SETTINGS), corpus, chunks, chunks.texts(corpus.documents), bench.home / "encoders" / "bench",
+    work = train(TrainConfig(), corpus, chunks, chunks.texts(corpus.documents), bench.home / "encoders" / "bench",
                  vectors=bench.pipeline.vectors_folder)  # fmt: skip
     result = watched(work)
     return {"corpus": corpus.name, "documents": len(corpus.documents), "chunks": len(chunks), "questions": result.sizes,

@@ -12,6 +12,7 @@ from docs.tables import ROOT, filled, table
 RESULTS = ROOT / "benchmarks" / "results"
 ABSENT = "not measured yet"
 FASTER = "{:,.0f} times as fast"
+MET = {True: "yes", False: "no", None: "limit is for 1,000,000 vectors"}
 TIMES = "{:,.1f} times as fast"
 LONG = ("settings", "by_nprobe")  # a row for each measured setting: they stay in the file
 # results file, place in it, how it is written, what was measured
@@ -81,9 +82,7 @@ def everything() -> str:
     for name, one in results().items():
         lines += [f"## {name}", "", f"{one['measured']}, {one['seconds']:,} s. {machine(one)}.", ""]
         if limits := one["result"].get("required"):
-            rows = [
-                (place, shown(of["value"]), limit(of), "yes" if of["met"] else "no") for place, of in limits.items()
-            ]
+            rows = [(place, shown(of["value"]), limit(of), MET[of["met"]]) for place, of in limits.items()]
             lines += [*table(("What", "Value", "Limit", "Met"), rows), ""]
         lines += [*table(("What", "Value"), [(place, shown(value)) for place, value in leaves(one["result"])]), ""]
     if len(lines) == 4:

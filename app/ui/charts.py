@@ -46,7 +46,7 @@ def line(
 
     hover: a plotly template for a point, "%{x}: %{y:.3f}" by default.
     """
-    x, y, name = list(x), list(y), _safe(name)
+    x, y, name = list(x), list(y), safe(name)
     traces, joined = [], not any(isinstance(one, str) for one in x)  # nothing lies between two names
     if low is not None and high is not None and joined:
         band = {"x": x + x[::-1], "y": list(high) + list(low)[::-1]}
@@ -77,7 +77,7 @@ def bars(
     """Grouped bars: one group a system, one bar a label. errors: (low, high) for each bar of a group, drawn as whiskers."""
     traces = []
     for i, (name, values) in enumerate(groups.items()):
-        color, shown = (colors or {}).get(name) or COLORS[i % len(COLORS)], _safe(name)
+        color, shown = (colors or {}).get(name) or COLORS[i % len(COLORS)], safe(name)
         along, across = ("x", "y") if horizontal else ("y", "x")
         trace = {"type": "bar", along: list(values), across: [str(label) for label in labels], "name": shown,
                  "orientation": "h" if horizontal else "v", "marker": {"color": color},
@@ -98,7 +98,7 @@ def histogram(values: Sequence[float], *, name: str = "", bins: int = 40, color:
     """Counts in equal bins, computed here: the page sends forty bars, not every value. Share `span` to compare two."""
     import numpy as np
 
-    name = _safe(name)
+    name = safe(name)
     counts, edges = np.histogram(np.asarray(values, float), bins=bins, range=span)
     return [
         {"type": "bar", "x": ((edges[:-1] + edges[1:]) / 2).tolist(), "y": counts.tolist(), "name": name,
@@ -114,11 +114,11 @@ def scatter(
     color: str = COLORS[0], faint: bool = False, current: int | None = None, hover: str = "",
 ) -> list[dict]:  # fmt: skip
     """Points with their ids on hover; the point at position `current` is ringed."""
-    name = _safe(name)
+    name = safe(name)
     ids = [str(i) for i in ids] if ids is not None else [str(i) for i in range(len(x))]
     traces = [
         {"type": "scatter", "x": list(x), "y": list(y), "name": name, "mode": "markers", "customdata": ids,
-         "hovertext": [_safe(i) for i in ids],  # plotly reads markup there
+         "hovertext": [safe(i) for i in ids],  # plotly reads markup there
          "marker": {"size": 7, "color": color, "opacity": 0.3 if faint else 0.85}, "showlegend": bool(name),
          "hovertemplate": (hover or "%{hovertext}<br>%{x:.4g}, %{y:.3f}") + f"<extra>{name}</extra>"}
     ]  # fmt: skip
@@ -132,7 +132,7 @@ def pareto(
     y_direction: int = 1, current: int | None = None, name: str = "Frontier", color: str = COLORS[0],
 ) -> list[dict]:  # fmt: skip
     """All points faint, the ones that no other beats in both directions joined by a solid step line."""
-    name, best = _safe(name), frontier(x, y, x_direction, y_direction)
+    name, best = safe(name), frontier(x, y, x_direction, y_direction)
     shape = "hv" if (x_direction < 0) == (y_direction > 0) else "vh"
     solid = {"type": "scatter", "x": [x[i] for i in best], "y": [y[i] for i in best], "name": name,
              "mode": "lines+markers", "line": {"color": color, "width": 2, "shape": shape},
@@ -156,7 +156,7 @@ def mark_line(at: float, text: str, *, vertical: bool = False, color: str = BASE
     along, across = ("y", "x") if vertical else ("x", "y")
     shape = {"type": "line", f"{across}0": at, f"{across}1": at, f"{along}0": 0, f"{along}1": 1,
              f"{along}ref": "paper", "line": {"color": color, "width": 1.2, "dash": "dash"}}  # fmt: skip
-    note = {"text": _safe(text), across: at, along: 1, f"{along}ref": "paper", "showarrow": False,
+    note = {"text": safe(text), across: at, along: 1, f"{along}ref": "paper", "showarrow": False,
             "xanchor": "left" if vertical else "right", "yanchor": "top" if vertical else "bottom",
             "font": {"size": 11, "color": color}}  # fmt: skip
     return {"shapes": [shape], "annotations": [note]}
@@ -173,7 +173,7 @@ def show(
     """
     key = key or name
     heading, menu = st.columns([1, 0.12], vertical_alignment="center", gap=None, wrap=False)
-    heading.html(f'<div class="gw gw-title"><span>{_safe(title or name)}</span><small>{_safe(caption)}</small></div>')
+    heading.html(f'<div class="gw gw-title"><span>{safe(title or name)}</span><small>{safe(caption)}</small></div>')
     with menu.container(horizontal_alignment="right"):
         export_menu(chart, name, data=data, config=config, command=command, title=title, key=key)
     return st.plotly_chart(
@@ -232,7 +232,7 @@ def _printed(chart: Figure, title: str) -> Figure:
     """The chart with its title, which on the page stands above it."""
     layout = dict(chart["layout"])
     if title:
-        layout["title"] = {"text": _safe(title)}
+        layout["title"] = {"text": safe(title)}
     return {"data": chart["data"], "layout": layout}
 
 
@@ -244,7 +244,7 @@ def _yaml(config: Any) -> str:
 
 
 def _axis(title: str, standoff: int = 8) -> dict:
-    return {"title": {"text": _safe(title), "standoff": standoff, "font": {"size": 12}}, "zeroline": False,
+    return {"title": {"text": safe(title), "standoff": standoff, "font": {"size": 12}}, "zeroline": False,
             "tickfont": {"size": 12}}  # fmt: skip
 
 
@@ -259,6 +259,6 @@ def _faint(color: str, alpha: float) -> str:
     return f"rgba({r},{g},{b},{alpha})"
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """plotly reads a little HTML in texts: names of corpora and questions are not markup."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
