@@ -169,6 +169,6 @@ def test_settings_of_another_part():
 
 def test_opq_of_fewer_vectors_than_dimensions_is_refused_before_faiss_aborts_the_process():
     vectors = np.random.default_rng(0).normal(size=(48, 64)).astype(np.float32)
-    with pytest.raises(WorkbenchError, match="index.opq") as refused:
+    with pytest.raises(WorkbenchError, match=r"index\.opq") as refused:
         FaissIVFPQ(opq=True).build(vectors, None)
     assert "False" in refused.value.todo

@@ -249,5 +249,5 @@ def test_rescoring_follows_the_life_of_the_index():
 
 def test_opq_of_fewer_chunks_than_dimensions_is_refused_before_faiss_aborts_the_process():
     vectors = np.random.default_rng(0).normal(size=(300, 384)).astype(np.float32)
-    with pytest.raises(WorkbenchError, match="transform.quantise = opq"):
+    with pytest.raises(WorkbenchError, match=r"transform\.quantise = opq"):
         fit(TransformConfig(quantise="opq", code_bytes=32), vectors)
