@@ -59,7 +59,7 @@ def test_a_small_run_yields_every_required_figure():
     result = json.loads(done.stdout)
     for figure in result["required"].values():
         assert np.isfinite(figure["value"]) and figure["met"] in (True, False, None)
-    assert result["required"]["ivf_pq_recall"]["met"] and result["required"]["scratch_recall_difference"]["met"]
+    assert result["required"]["ivf_pq_recall"]["met"] and result["required"]["scratch_recall_lost"]["met"]
     assert (
         set(result["call_overhead"]["medquad"])
         > set(result["call_overhead"]["clusters"])
