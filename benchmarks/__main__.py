@@ -22,6 +22,8 @@ PACKAGES = [
     "bm25s",
     "rank-bm25",
     "chromadb",
+    "faiss-cpu",
+    "hnswlib",
     "sentence-transformers",
     "llama-cpp-python",
 ]

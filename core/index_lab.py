@@ -7,7 +7,7 @@ metric, is what every point is held against; so an index of quantised vectors st
 import json
 import os
 import weakref
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -186,7 +186,7 @@ def _within(work: Any, done: int, total: int, step: str) -> Generator[Progress, 
 def _known(workbench: Workbench, configs: list[TrialConfig], members: list[int]) -> Generator[Progress, None, dict]:
     """Those of the configs that are stored already, by this code on this machine."""
     try:
-        ground = yield from _ground(workbench, configs[members[0]])
+        ground = yield from ground_of(workbench, configs[members[0]])
     except WorkbenchError:
         return {}  # measuring stores it as the reason
     stored = {point.identity: point for point in reversed(_stored(workbench, ground)) if point.status == "ok"}
@@ -200,7 +200,7 @@ def _measured(
     """Points of configs that differ in their query settings only; stored unless quick."""
     pipeline, config, ground, facts = workbench.pipeline, configs[0], None, {}
     try:
-        ground = yield from _ground(workbench, config)
+        ground = yield from ground_of(workbench, config)
         corpus = yield from pipeline.corpus(config)
         searcher = yield from pipeline.searcher("dense", config, corpus)
         facts = yield from _facts(pipeline, config, corpus, searcher)
@@ -230,7 +230,7 @@ def _measured(
     return made
 
 
-def _ground(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, Ground]:
+def ground_of(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, Ground]:
     pipeline = workbench.pipeline
     corpus = yield from pipeline.corpus(config)
     stored = yield from pipeline.transformed(config, corpus)
@@ -320,7 +320,7 @@ def _packages() -> dict[str, str]:
 
 def points(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, list[Point]]:
     """Stored points of the recipe's vectors, questions, metric and depth, oldest first; of any index, code and machine."""
-    return _stored(workbench, (yield from _ground(workbench, config)), _metric(config), config.evaluation.k)
+    return _stored(workbench, (yield from ground_of(workbench, config)), _metric(config), config.evaluation.k)
 
 
 def _stored(workbench: Workbench, ground: Ground, metric: str = "", k: int = 0) -> list[Point]:
@@ -440,9 +440,7 @@ def cost(
             for name in metrics:
                 values[name][rows] = after.values[name]
         moved = int((order != before.order).any(axis=1).sum())
-        effects = {
-            name: effect(name, before.values[name], values[name], config, margin_points, subject) for name in metrics
-        }
+        effects = effects_of(before.values, values, config, margin_points, subject)
         ranked.append(Ranked(fusion.part, moved, effects))
     return Cost(config, subject, k, margin_points, found, recalls, len(corpus.queries), len(rows), *ranked)
 
@@ -463,18 +461,25 @@ def cost_curve(
     return curve
 
 
-def effect(
-    metric: str, exact: np.ndarray, here: np.ndarray, config: TrialConfig, margin_points: float, subject: str
-) -> Effect:
-    """What changed in a metric's values by question [num_queries] float64, NaN = unmeasured; any metric by its name."""
-    rules, about = config.evaluation, registry.find("metric", metric)
-    label = about.label.format(k=rules.k)
-    [paired] = paired_difference(here, exact, rules.resamples, rules.confidence, seed=config.seed)
-    found = tost(here - exact, margin_points / 100, resamples=rules.resamples, seed=config.seed)
-    known = ~np.isnan(here - exact)
-    means = [float(values[known].mean()) if known.any() else None for values in (exact, here)]
-    words = sentence(found, subject, "exact", label, about.direction)
-    return Effect(metric, label, *means, paired, found, words, here - exact)
+def effects_of(
+    exact: Mapping[str, np.ndarray],
+    here: Mapping[str, np.ndarray],
+    config: TrialConfig,
+    margin_points: float,
+    subject: str,
+) -> dict[str, Effect]:
+    """What changed in metrics' values by question [num_queries] float64, NaN = unmeasured; any metrics by their names."""
+    rules, effects = config.evaluation, {}
+    columns = (np.column_stack([values[name] for name in here]) for values in (here, exact))
+    tested = paired_difference(*columns, rules.resamples, rules.confidence, seed=config.seed)
+    for (name, values), paired in zip(here.items(), tested, strict=True):
+        about, difference = registry.find("metric", name), values - exact[name]
+        label, known = about.label.format(k=rules.k), ~np.isnan(difference)
+        found = tost(difference, margin_points / 100, resamples=rules.resamples, seed=config.seed)
+        means = [float(of[known].mean()) if known.any() else None for of in (exact[name], values)]
+        words = sentence(found, subject, "exact", label, about.direction)
+        effects[name] = Effect(name, label, *means, paired, found, words, difference)
+    return effects
 
 
 def exact_config(config: TrialConfig) -> TrialConfig:

@@ -179,7 +179,7 @@ def _live(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
         if not only or knob.name in only:
             key = f"{name}/{stage}.{value.part}.{knob.name}" if stage in KINDS else f"{name}/{stage}.{knob.name}"
             show_value(key, getattr(value, knob.name))
-            _widget(knob, key, on_change=_changed, args=(name, stage, knob.name, key))
+            widget(knob, key, on_change=_changed, args=(name, stage, knob.name, key))
 
 
 def _applied(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
@@ -200,7 +200,7 @@ def _applied(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
             if not only or knob.name in only:
                 keys[knob.name] = f"{name}/{stage}.{getattr(draft, 'part', '')}.{knob.name}?"
                 show_value(keys[knob.name], getattr(draft, knob.name), fresh and model is type(value))
-                _widget(knob, keys[knob.name])
+                widget(knob, keys[knob.name])
         st.form_submit_button("Apply", type="primary", icon=":material/bolt:", key=f"{name}/{stage}/apply",
                               on_click=_apply, args=(name, stage, getattr(draft, "part", None), keys))  # fmt: skip
 
@@ -246,7 +246,7 @@ def _part_box(stage: str, part: str, key: str, **events: Any) -> None:
     st.selectbox("Method", names, names.index(part), key=key, format_func=_word, help=_about(known[part]), **events)
 
 
-def _widget(knob: Knob, key: str, **events: Any) -> Any:
+def widget(knob: Knob, key: str, **events: Any) -> Any:
     label = f"{knob.label} ({knob.unit})" if knob.unit else knob.label
     shared = {"key": key, "help": knob.help or None, **events}
     # also as the widget's default: what the session alone holds is lost when a run is interrupted before it was sent

@@ -252,6 +252,9 @@ def _product(config: TransformConfig, full: np.ndarray):
     if n < PQ_CENTROIDS:
         raise _refused("quantise", config.quantise, f"{n} chunks cannot train {PQ_CENTROIDS} centroids",
                        "none, float16, int8, binary")  # fmt: skip
+    if config.quantise == "opq" and n < dim:  # FAISS would abort the process
+        raise _refused("quantise", "opq", f"its rotation is learnt from at least {dim} chunks, one for each dimension; there are {n}",
+                       "none, float16, int8, binary, pq")  # fmt: skip
     import faiss
 
     rotation = None

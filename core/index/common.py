@@ -118,10 +118,14 @@ def ordered(ids: np.ndarray, scores: np.ndarray, tie_order: np.ndarray | None) -
     Best first; among equal scores the larger tie_order (default: the larger id) first, as `exact` puts them.
     """
     ids, scores = np.asarray(ids).astype(np.int32), np.asarray(scores, np.float32)
-    if len(ids) == 1:  # plain Python is faster than numpy's calls here
+    if len(ids) == 1 and ids.size <= 64 and min(ids[0].tolist(), default=0) >= 0:
+        # the usual call while someone types: plain Python is several times as fast as numpy's calls here
         values = scores[0].tolist()
-        if min(ids[0].tolist(), default=0) >= 0 and all(map(gt, values, values[1:])):
+        if all(map(gt, values, values[1:])):
             return Candidates(ids, scores)
+        places = ids[0].tolist() if tie_order is None else tie_order[ids[0]].tolist()
+        order = sorted(range(len(values)), key=lambda i: (values[i], places[i]), reverse=True)
+        return Candidates(ids[:, order], scores[:, order])
     falling = scores[:, 1:] < scores[:, :-1]
     if ids.size == 0 or falling.all() and ids.min() >= 0:
         return Candidates(ids, scores)

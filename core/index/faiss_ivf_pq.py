@@ -56,6 +56,13 @@ class FaissIVFPQ(PartConfig):
 
         num, dim = vectors.shape
         m, nbits = self._pieces(dim), self._bits(num)
+        if self.opq and num < dim:  # FAISS would abort the process
+            raise allowed(
+                "index.opq",
+                True,
+                "False",
+                f"OPQ learns from at least {dim} vectors, one for each dimension; there are {num}",
+            )
         centres = faiss.IndexFlat(dim, kind(self.metric))
         inner = faiss.IndexIVFPQ(centres, dim, lists(self.nlist, num), m, nbits, kind(self.metric))
         sampled(inner.cp)

@@ -27,13 +27,12 @@ def margin(found: Candidates, k: int, among: np.ndarray | None = None) -> np.nda
 
     Assumes that what the index missed scores about as the candidates around rank k do, so that a clear step there means
     that nothing missed would have entered. It does not see a miss far above the step: a graph that never reached the
-    right region returns a confident list of the wrong chunks.
+    right region returns a confident list of the wrong chunks. A search that found no next one stopped short: unsafe.
     """
-    score = np.nan_to_num(found.score.astype(np.float64), nan=-np.inf)
+    score = found.score.astype(np.float64)
     if score.shape[1] <= k:
         return np.full(len(score), np.inf)  # everything there is was found
-    with np.errstate(invalid="ignore"):
-        step = (score[:, k - 1] - score[:, k]) / np.maximum(score[:, 0] - score[:, k - 1], 1e-9)
+    step = (score[:, k - 1] - score[:, k]) / np.maximum(score[:, 0] - score[:, k - 1], 1e-9)
     return np.where(np.isnan(step), 0.0, step)
 
 

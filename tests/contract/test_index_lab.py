@@ -255,7 +255,8 @@ def test_a_large_loss_is_called_worse_and_the_curve_falls_with_it(bench, recipe)
 
 def test_answers_of_any_registered_metric_can_be_held_against_a_margin(bench, recipe):
     values = np.linspace(0, 1, 48)
-    effect = index_lab.effect("precision", values, values - 0.001, recipe, 1.0, "ef_search 24")
+    exact, here = {"precision": values}, {"precision": values - 0.001}
+    effect = index_lab.effects_of(exact, here, recipe, 1.0, "ef_search 24")["precision"]
     assert effect.equivalence.verdict == "equal" and effect.exact - effect.here == pytest.approx(0.001)
     for margin in (0, -1, float("nan")):
         with pytest.raises(WorkbenchError, match="margin"):

@@ -165,3 +165,10 @@ def test_a_build_that_was_killed_leaves_no_half_file(tmp_path, monkeypatch):
 def test_settings_of_another_part():
     with pytest.raises(WorkbenchError, match="cannot search"):
         FaissHNSW().build(VECTORS, None).search(QUERIES, 5, settings=FaissIVFPQ())
+
+
+def test_opq_of_fewer_vectors_than_dimensions_is_refused_before_faiss_aborts_the_process():
+    vectors = np.random.default_rng(0).normal(size=(48, 64)).astype(np.float32)
+    with pytest.raises(WorkbenchError, match=r"index\.opq") as refused:
+        FaissIVFPQ(opq=True).build(vectors, None)
+    assert "False" in refused.value.todo

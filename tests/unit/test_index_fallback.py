@@ -53,7 +53,7 @@ NAN = np.nan
 
 
 @pytest.mark.parametrize(("rule", "found", "k", "safety"), [
-    ("margin", candidates([1.0, 0.8, 0.7], [1.0, 0.8, 0.8], [1.0, 0.6, NAN]), 2, [0.5, 0.0, np.inf]),
+    ("margin", candidates([1.0, 0.8, 0.7], [1.0, 0.8, 0.8], [1.0, 0.6, NAN]), 2, [0.5, 0.0, 0.0]),
     ("margin", candidates([1.0, 0.8]), 2, [np.inf]),
     ("margin", candidates([NAN, NAN, NAN]), 2, [0.0]),
     ("crowding", candidates([1.0, 0.75, 0.5, 0.25], [1.0, 0.75, 0.75, NAN]), 2, [0.5, 0.0]),

@@ -245,3 +245,9 @@ def test_rescoring_follows_the_life_of_the_index():
     only = np.arange(430) < 5
     assert searcher.search(QUERIES, 3, among=only).chunk.max() < 5
     assert (before == stored.full).all()  # the caller's vectors are not written to
+
+
+def test_opq_of_fewer_chunks_than_dimensions_is_refused_before_faiss_aborts_the_process():
+    vectors = np.random.default_rng(0).normal(size=(300, 384)).astype(np.float32)
+    with pytest.raises(WorkbenchError, match=r"transform\.quantise = opq"):
+        fit(TransformConfig(quantise="opq", code_bytes=32), vectors)

@@ -1,0 +1,206 @@
+"""The page Encoders: its table is the library's, what is not embedded is offered, a bad setting is told, training is previewed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core import encoder_lab as lab
+from core.config import TrialConfig, with_settings
+from core.pipeline import drain
+from core.workbench import Plan, Workbench
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
+TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
+         for hour, town in enumerate(TOWNS, 5)}  # fmt: skip
+QUESTIONS = [{"id": f"q{hour}", "question": f"When does the market of {town} open?", "document": f"{town}.txt",
+              "answer": f"opens at {hour}"} for hour, town in enumerate(TOWNS, 5)]  # fmt: skip
+QUESTIONS += [{"id": "vague", "question": "Which mill is old?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
+ADDRESS = {"corpus.dataset": "towns", "retrieval.top_k": "5", "evaluation.k": "3", "embedding.part": "lsa"}
+SETTINGS = {"corpus.dataset": "towns", "retrieval.top_k": 5, "evaluation.k": 3, "embedding.part": "lsa"}
+CHOSEN = ["lsa", "word2vec-idf", "word2vec-mean"]  # no model is loaded for these
+
+
+def recipe(**settings) -> TrialConfig:
+    return with_settings(TrialConfig(), SETTINGS | settings)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def bench(home):
+    workbench = Workbench(home)
+    questions = "\n".join(map(json.dumps, QUESTIONS)).encode()
+    files = [(name, text.encode()) for name, text in TEXTS.items()]
+    drain(workbench.library.ingest("towns", files, ("questions.jsonl", questions)))
+    drain(workbench.library.ingest("silent", files, None))
+    for offer in lab.offers(recipe()):
+        if offer.id in CHOSEN:
+            for name in ("towns", "silent"):
+                config = lab.prepared(lab.variant(recipe(**{"corpus.dataset": name}), offer.part))
+                drain(workbench.prepare(config))
+    return workbench
+
+
+@pytest.fixture
+def page(bench, home, monkeypatch):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(home))
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+
+    def start(encoders=CHOSEN, **address: str) -> AppTest:
+        app = AppTest.from_file(MAIN, default_timeout=60)
+        for key, value in {**ADDRESS, **address}.items():
+            app.query_params[key] = value
+        app.session_state["encoders"] = encoders
+        app = app.run().switch_page("../pages/compare_encoders.py").run()
+        assert not app.exception
+        return app
+
+    return start
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def tab(app: AppTest, name: str) -> AppTest:
+    app.session_state["view"] = name
+    app = app.run()
+    assert not app.exception and not app.error
+    return app
+
+
+def rows(bench, **settings) -> list[lab.Row]:
+    config = recipe(**settings)
+    offers = [offer for offer in lab.offers(config) if offer.id in CHOSEN]
+    return drain(lab.leaderboard(bench, config, offers, offers[0]))
+
+
+def test_the_table_shows_what_the_library_measures(page, bench):
+    shown = html(page())
+    found = rows(bench)
+    assert [row.offer.id for row in found] == CHOSEN
+    for row in found:
+        one = row.intervals["ndcg_linear"]
+        assert f">{one.mean:.3f}<" in shown and f"{one.low:.3f} to {one.high:.3f}" in shown, row.offer.id
+        assert f"{row.transform.bytes_per_vector:,.0f} bytes" in shown
+    for row in found[1:]:
+        change = f"{row.paired['ndcg_linear'].difference:+.3f}".replace("-", "−")
+        assert change in shown or change.strip("+−") == "0.000"
+
+
+def test_the_dimension_slider_takes_bytes_off_every_encoder(page, bench):
+    app = page(**{"transform.projection": "pca"})
+    before = html(app)
+    app = app.select_slider(key="lab/transform.dimensions").set_value(8).run()
+    assert not app.exception and app.query_params["transform.dimensions"] == "8"
+    assert html(app).count(">32 bytes<") == len(CHOSEN) and ">32 bytes<" not in before
+
+
+def test_without_a_projection_there_is_no_dimension_to_choose(page):
+    assert page().select_slider(key="lab/transform.dimensions").disabled
+    app = page().segmented_control(key="lab/transform.projection").set_value("whitening").run()
+    assert app.query_params["transform.projection"] == "whitening"
+    assert not app.select_slider(key="lab/transform.dimensions").disabled
+
+
+def test_a_setting_that_the_vectors_rule_out_is_told_and_the_page_lives(page):
+    app = page(**{"transform.projection": "pca", "transform.dimensions": "300"})
+    told = " ".join(warning.value for warning in app.warning)
+    assert "dimensions" in told and "300" in told and not app.error
+    assert app.segmented_control(key="lab/transform.projection").value == "pca"
+
+
+def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypatch):
+    started = []
+    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", 83.0))
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
+    app = page()
+    assert "still needs embedding 9,000 texts, about 1" in " ".join(m.value for m in app.markdown)
+    next(b for b in app.button if b.label == "Prepare Word2Vec mean").click().run()
+    [(arguments, label)] = started
+    assert arguments[:3] == ["prepare", "--dataset", "towns"] and "embedding.weighting=mean" in arguments
+    assert label == "Preparing Word2Vec mean on towns"
+
+
+def test_the_geometry_is_explained_and_shown_before_and_after(page, bench):
+    app = tab(page(**{"transform.centre": "true"}), "Geometry")
+    shape = drain(lab.geometry(bench, rows(bench, **{"transform.centre": True})[0]))
+    shown = html(app)
+    assert f"was {shape.before.average_cosine:.3f}" in shown and "0: no common direction" in shown
+    assert shape.after.average_cosine != pytest.approx(shape.before.average_cosine)
+
+
+def test_gold_and_random_pairs_are_compared_for_every_encoder(page, bench):
+    app = tab(page(), "Gold against random")
+    for row in rows(bench):
+        assert f"{drain(lab.separation(bench, row)).auc:.3f}" in html(app)
+
+
+def test_a_point_of_the_map_is_found_by_its_words(page):
+    app = tab(page(), "Map")
+    app = app.text_input(key="map_find").set_value("market of Brno").run()
+    assert not app.exception and 'The market of Brno <span class="gw-gold">opens at 11' in html(app)
+    assert any("2 points have these words" in caption.value for caption in app.caption), "the chunk and its question"
+
+
+def test_the_training_command_follows_the_form(page, bench, monkeypatch):
+    started = []
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append(arguments) or "job")
+    app = tab(page(), "Train")
+    app = app.number_input(key="train/max_steps").set_value(7).run()
+    assert any("train-encoder towns-1 --train max_steps=7 --dataset towns" in code.value for code in app.code)
+    app.button(key="train/start").click().run()
+    assert started[0][:4] == ["train-encoder", "towns-1", "--train", "max_steps=7"]
+
+
+def test_a_trained_encoder_that_is_not_better_says_so_and_can_be_used(page, bench, home):
+    one = {"before": 0.5, "after": 0.49, "difference": -0.01, "low": -0.03, "high": 0.01, "p": 0.3, "exact": False,
+           "effect_size": -0.1, "wins": 1, "losses": 2, "ties": 9, "n": 12, "total": 13, "note": ""}  # fmt: skip
+    record = {"name": "mine", "config": {"watch": "mrr", "base": "minilm"}, "evaluation": {"confidence": 0.95, "k": 10},
+              "corpus": {"name": "towns"}, "best_step": 4, "steps": 9, "stopped": "early", "seconds": {"training": 3.0},
+              "sizes": {"train": 5, "validation": 2, "test": 13}, "comparison": {"ndcg": one, "recall": one, "mrr": one},
+              "created": "2026-01-01"}  # fmt: skip
+    folder = home / "encoders" / "mine"
+    folder.mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (folder / name).write_text("{}")
+    (folder / "training.json").write_text(json.dumps(record))
+    try:
+        app = tab(page(), "Train")
+        assert any("Not better" in m.value for m in app.markdown) and "−0.010" in html(app)
+        assert "stopped early" in html(app) and "5 to train, 2 to validate, 13 to test" in html(app)
+        app.button(key="use/mine").click().run()
+        assert app.session_state["recipes"]["current"].embedding.name == "mine"
+    finally:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+
+def test_a_question_opens_both_rankings_side_by_side(page, bench):
+    app = page()
+    assert any("against LSA: 13 of 13 questions" in caption.value for caption in app.caption)
+    lost = sum(
+        o == "lost"
+        for o in bench.by_question(rows(bench)[1].evaluation, rows(bench)[0].evaluation, "ndcg_linear")["outcome"]
+    )
+    app = app.segmented_control(key="show").set_value("lost").run()
+    assert any(f"against LSA: {lost} of 13 questions" in caption.value for caption in app.caption)
+
+
+def test_a_corpus_without_questions_still_shows_its_vectors(page):
+    app = page(**{"corpus.dataset": "silent"})
+    assert "no questions with gold evidence" in app.info[0].value
+    assert "Average cosine" in html(tab(app, "Geometry"))
+    tab(app, "Map")
+
+
+def test_no_encoder_chosen_says_what_will_be_here(page):
+    assert "Choose at least one encoder" in html(page(encoders=[]))

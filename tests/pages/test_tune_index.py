@@ -1,0 +1,175 @@
+"""The page Index: its numbers are the lab's, query settings act at once, and what cannot be built is told at the form."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core import index_lab, index_views
+from core.config import TrialConfig, with_settings
+from core.pipeline import drain
+from core.workbench import Plan, Workbench
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
+TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
+         for hour, town in enumerate(TOWNS, 5)}  # fmt: skip
+QUESTIONS = [{"id": f"q{hour}", "question": f"When does the market of {town} open?", "document": f"{town}.txt",
+              "answer": f"opens at {hour}"} for hour, town in enumerate(TOWNS, 5)]  # fmt: skip
+# each of these is answered by one of twelve like texts, of which exact search finds three
+QUESTIONS += [{"id": f"m{town}", "question": "Where does the old mill stand?", "document": f"{town}.txt", "answer": f"mill of {town}"}
+              for town in TOWNS]  # fmt: skip
+# so few lists looked into that neighbours are lost
+IVF = {"corpus.dataset": "towns", "index.part": "faiss_ivf", "index.nlist": "4", "index.nprobe": "1", "evaluation.k": "3",
+       "fusion.part": "dense_only"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    workbench = Workbench(tmp_path_factory.mktemp("home"))
+    questions = "\n".join(map(json.dumps, QUESTIONS)).encode()
+    files = [(name, text.encode()) for name, text in TEXTS.items()]
+    for name, asked in (("towns", ("questions.jsonl", questions)), ("silent", None)):
+        for _ in workbench.library.ingest(name, files, asked):
+            pass
+    return workbench
+
+
+@pytest.fixture
+def page(bench, monkeypatch):
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+
+    def start(view: str = "", **address: str) -> AppTest:
+        app = AppTest.from_file(MAIN, default_timeout=60)
+        for key, value in {**IVF, **address}.items():
+            app.query_params[key] = value
+        app = app.run().switch_page("../pages/tune_index.py")
+        if view:
+            app.session_state["view"] = view
+        app = app.run()
+        assert not app.exception
+        return app
+
+    return start
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def words(app: AppTest) -> str:
+    return " ".join(one.value for one in [*app.markdown, *app.caption])
+
+
+def recipe(**settings) -> TrialConfig:
+    given = {**IVF, **settings}
+    return with_settings(TrialConfig(), {key: int(v) if str(v).isdigit() else v for key, v in given.items()})
+
+
+def test_the_cards_and_the_verdict_are_what_the_lab_measures(page, bench):
+    app = page()
+    point = drain(index_lab.measure_point(bench, recipe(), quick=True))
+    cost = drain(index_lab.cost(bench, recipe()))
+    effect = cost.fused.effects["ndcg_linear"]
+    assert 0 < point.recall < 1 and effect.equivalence.difference < 0 and f">{point.recall:.3f}<" in html(app)
+    assert f">{effect.equivalence.difference * 100:.2f}<".replace("-", "−") in html(app)
+    assert "FAISS IVF, nlist 4, nprobe 1" in words(app).replace("\\", "") and "nDCG@" in words(app)
+    assert f"{cost.fused.moved} questions of 24 got another ranking" in words(app)
+
+
+def test_a_query_setting_acts_at_once_and_builds_nothing(page, bench):
+    app = page()
+    before = drain(index_lab.measure_point(bench, recipe(), quick=True)).recall
+    slider = next(s for s in app.select_slider if s.key == "query/faiss_ivf.nprobe")
+    app = slider.set_value(4).run()
+    assert not app.exception and app.query_params["index.nprobe"] == "4"
+    assert before < 1 and ">1.000<" in html(app)  # all lists are looked into
+    assert "no question's value changed" in words(app).replace("\\", "")
+
+
+def test_exact_search_is_explained_and_offers_a_graph(page):
+    app = page(**{"index.part": "exact", "index.nlist": "", "index.nprobe": ""})
+    assert "nothing is lost" in app.info[0].value
+    app = next(b for b in app.button if b.key == "try").click().run()
+    assert not app.exception and app.query_params["index.part"] == "faiss_hnsw"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"index.nlist": "500"}, "index.nlist = 500"),
+        ({"index.part": "faiss_ivf_pq", "index.m": "7", "index.nlist": "2"}, "index.m = 7"),
+    ],
+)
+def test_what_cannot_be_built_is_told_at_the_form(page, settings, message):
+    app = page(**settings)
+    [told] = [error.value for error in app.error]
+    assert message in told.replace("\\", "") and "Allowed" in told and "unexpected" not in told
+    assert "Nothing to measure with this setting" in html(app)
+    app = app.segmented_control(key="index/preset").set_value("Exact").run()
+    assert not app.error and ">1.000<" in html(app)
+
+
+def test_a_sweep_shows_its_command_before_it_starts(page, bench, monkeypatch):
+    started = []
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
+    app = page()
+    app = app.text_input(key="grid/faiss_ivf.nprobe").set_value("1, 2,4").run()
+    command = next(code.value for code in app.code if "index-sweep" in code.value)
+    assert "--grid index.nprobe=1,2,4" in command and "index.nprobe=1 " not in command.replace("=1,", "")
+    next(b for b in app.button if b.label == "Start the sweep").click().run()
+    [(arguments, label)] = started
+    assert arguments[0] == "index-sweep" and label == "Sweeping FAISS IVF" and "index.nprobe=1,2,4" in arguments
+    app = app.text_input(key="grid/faiss_ivf.nprobe").set_value("many").run()
+    assert app.warning and not app.exception
+
+
+def test_kept_points_are_listed_and_failures_have_their_reason(page, bench):
+    drain(index_lab.sweep(bench, recipe(), {"index.nlist": [4, 900], "index.nprobe": [1, 2]}))
+    app = page()
+    assert "2 kept points" in html(app) and "2 settings failed" in [e.label for e in app.expander]
+    assert "index.nlist = 900" in html(app)
+
+
+def test_every_tab_opens(page):
+    assert "what happens" in html(page("Inside")).lower() and "lists that are not looked into" in words(page("Inside"))
+    assert "Verdict" in html(page("Cost to the answer"))
+    assert "Sent to exact search" in html(page("Exact fallback"))
+    app = page("Filters")
+    app = next(b for b in app.button if b.key == "do/filters").click().run()
+    assert not app.exception and not app.error and "Recall under a filter" in html(app)
+
+
+def test_the_life_of_an_index_and_a_switch_of_encoder_are_told(page):
+    app = page("Life")
+    app = next(b for b in app.button if b.key == "do/churn").click().run()
+    assert not app.error and "questions were asked during the changes" in words(app) and "ebuild" in words(app)
+    app = next(b for b in app.button if b.key == "do/switch").click().run()
+    assert not app.error and "12 chunks moved from one encoder to the other" in words(app)
+
+
+def test_an_index_without_an_inside_says_for_which_there_is_one(page):
+    app = page("Inside", **{"index.part": "faiss_sq", "index.nlist": "", "index.nprobe": ""})
+    assert "not drawn" in app.info[0].value and "FAISS HNSW" in app.info[0].value
+
+
+def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
+    started = []
+    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", 83.0))
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
+    app = page()
+    assert "embedding 9,000 texts, about 1:23 min" in html(app)
+    next(b for b in app.button if b.label == "Prepare now").click().run()
+    assert started[0][0][:3] == ["prepare", "--dataset", "towns"] and started[0][1] == "Preparing towns"
+
+
+def test_a_large_index_is_built_by_a_job(page, bench, monkeypatch):
+    monkeypatch.setattr(index_views, "LARGE", 10)
+    app = page(**{"index.nlist": "3"})
+    assert "building faiss ivf of 12 vectors" in html(app) and any(b.label == "Prepare now" for b in app.button)
+
+
+def test_documents_without_questions_are_told(page):
+    assert "no questions" in page(**{"corpus.dataset": "silent"}).info[0].value
