@@ -1,0 +1,156 @@
+"""Answers from any endpoint that speaks OpenAI's chat completions: vLLM, llama.cpp's server, hosted services."""
+
+import json
+import os
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Any, Literal
+
+from pydantic import ConfigDict, field_validator, model_validator
+
+from core.config import PartConfig, knob
+from core.generation import remote
+from core.generation.prices import Usage
+from core.generation.protocol import Generated, Stops, Token, logprobs_knob, stop_knob
+from core.registry import part
+
+REASONS = {"stop": "stop", "length": "length", "content_filter": "failed: refusal"}
+KEY = "OPENAI_API_KEY"
+
+
+@part("generator")
+class OpenAICompatible(PartConfig):
+    """A model behind an address: vLLM or llama.cpp's own server on this or another machine, or a hosted service.
+
+    Choose it for models that need a bigger machine than this one, for a server that several people share, or to keep a
+    model in a process of its own. The passages are sent to that address. The key, where one is needed, is read from
+    OPENAI_API_KEY and sent only to the address in OPENAI_BASE_URL (default https://api.openai.com/v1). How a seed and
+    the sampling settings act is the server's affair: the same request may give another text.
+
+    OpenAI API reference, "Create chat completion"; vLLM documentation, "OpenAI-Compatible Server", extra parameters.
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    part: Literal["openai_compatible"] = "openai_compatible"
+    base_url: str = knob("http://127.0.0.1:8000/v1", "Address of the endpoint, up to and with its version.",
+                         label="Address")  # fmt: skip
+    model: str = knob("default", "The model's name, as the endpoint lists it.")
+    temperature: float = knob(0.0, "0 takes the likeliest token. Higher is more varied.", ge=0.0, le=2.0, step=0.05)
+    top_p: float = knob(1.0, "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
+                        gt=0.0, le=1.0, step=0.01, label="Top-p")  # fmt: skip
+    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000,
+                      label="Top-k")  # fmt: skip
+    min_p: float = knob(0.0, "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
+                        ge=0.0, le=1.0, step=0.01, label="Min-p")  # fmt: skip
+    repeat_penalty: float = knob(1.0, "Above 1 makes a token that was there less likely to come again.", ge=1.0, le=2.0,
+                                 step=0.05)  # fmt: skip
+    extended: bool = knob(True, "Sends top-k, min-p and repeat penalty as vLLM and llama.cpp know them. Off for services that "
+                          "refuse unknown settings, such as OpenAI's own.")  # fmt: skip
+    max_tokens: int = knob(200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=32768,
+                           label="Answer at most")  # fmt: skip
+    stop: Stops = stop_knob()
+    logprobs: int = logprobs_knob()
+    retries: int = knob(
+        3, "Further tries after too many requests, errors of the server, or a broken connection.", ge=0, le=10
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return remote.address(value)
+
+    @model_validator(mode="after")
+    def _known(self) -> "OpenAICompatible":
+        if not self.extended and (self.top_k, self.min_p, self.repeat_penalty) != (0, 0.0, 1.0):
+            raise ValueError("top_k, min_p and repeat_penalty are sent only where `extended` is on")
+        return self
+
+    def identity(self) -> str:
+        """Address and model by name: what really answers there cannot be known from here."""
+        return f"{self.base_url} {self.model} httpx2 {version('httpx2')}"
+
+    def destination(self) -> str:
+        return remote.destination(self.base_url)
+
+    def count_tokens(self, text: str) -> int:
+        return remote.rough_tokens(text)
+
+    def generate(
+        self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
+    ) -> Generator[str, None, Generated]:
+        """Yields pieces of text as they come and returns the whole; closing it ends the request."""
+        started = time.perf_counter()
+        import httpx2
+
+        home = os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        secret = remote.key(os.environ.get(KEY, ""), KEY, self.base_url, home)
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        messages = remote.sendable(messages)
+        body, url = self._body(messages, seed), f"{self.base_url}/chat/completions"
+
+        def connect() -> httpx2.AsyncClient:
+            return httpx2.AsyncClient(timeout=deadline_s, headers=headers, follow_redirects=False)
+
+        async def talk(reply: remote.Reply) -> None:
+            async with connect() as client, client.stream("POST", url, json=body) as response:
+                await check(response)
+                with suppress(httpx2.NetworkError, httpx2.RemoteProtocolError):  # an end without a reason, either way
+                    async for event in httpx2.EventSource(response):
+                        if event.data == "[DONE]":
+                            return
+                        if event.data:
+                            _take(json.loads(event.data), reply)
+            if not (reply.pieces or reply.reason):  # llama.cpp's server tells why only where nothing is streamed
+                small = {name: value for name, value in body.items() if not name.startswith("stream")}
+                async with connect() as client:  # anew: it leaves the first connection unusable
+                    await check(await client.post(url, json={**small, self._limit(): 1}))
+
+        async def check(response: httpx2.Response) -> None:
+            if response.status_code != 200:
+                again = response.headers.get("retry-after")
+                raise remote.refused(response.status_code, await response.aread(), again, KEY, secret)
+
+        return (yield from remote.converse(talk, messages, self.model, self.retries, started, deadline_s))
+
+    def _body(self, messages: list[dict[str, str]], seed: int) -> dict[str, Any]:
+        body = {"model": self.model, "messages": messages, "temperature": self.temperature, "top_p": self.top_p, "seed": seed,
+                "stream": True, "stream_options": {"include_usage": True}}  # fmt: skip
+        if self.stop:
+            body["stop"] = list(self.stop)
+        if self.logprobs:
+            body |= {"logprobs": True, "top_logprobs": self.logprobs}
+        if self.extended:  # both spellings of the penalty: llama.cpp's and vLLM's
+            body |= {"top_k": self.top_k, "min_p": self.min_p, "repeat_penalty": self.repeat_penalty,
+                     "repetition_penalty": self.repeat_penalty}  # fmt: skip
+        return {**body, self._limit(): self.max_tokens}
+
+    def _limit(self) -> str:
+        return "max_tokens" if self.extended else "max_completion_tokens"
+
+
+def _take(chunk: dict[str, Any], reply: remote.Reply) -> None:
+    """Adds one event of the stream to the answer."""
+    if chunk.get("error"):
+        raise remote.Fault("the endpoint reported an error within its stream", again=True)
+    reply.model = str(chunk.get("model") or reply.model)
+    reply.usage = _usage(chunk.get("usage")) or reply.usage
+    for choice in chunk["choices"][:1]:  # the last event holds none, only the usage
+        delta = choice.get("delta") or {}
+        reply.add(delta.get("content") or "")
+        for token in (choice.get("logprobs") or {}).get("content") or []:
+            top = tuple((str(other["token"]), float(other["logprob"])) for other in token.get("top_logprobs") or [])
+            reply.tokens.append(Token(str(token["token"]), float(token["logprob"]), top))
+        if delta.get("refusal"):
+            reply.reason = "failed: refusal"
+        if ended := choice.get("finish_reason"):
+            reply.reason = reply.reason or REASONS.get(ended, f"failed: it ended with {ended!s:.40}")
+
+
+def _usage(given: Any) -> Usage | None:
+    if not given:
+        return None
+    cached = int((given.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+    return Usage(int(given["prompt_tokens"]) - cached, int(given["completion_tokens"]), cached)

@@ -1,0 +1,218 @@
+"""What the remote generators share: one wall-clock deadline, counted retries, and an answer that is whole or has failed.
+
+What the user can mend (key, address, model name, a prompt that is too long) raises a WorkbenchError. What the service
+does (too many requests, errors of its own, a broken stream, a refusal) ends as Generated with "failed: <why>", so that
+one bad minute of an endpoint does not end a study. Keys come from the environment, go only to the address that the environment
+names for them, and never into an error, a record or a config. Waits between tries: Brooker 2015, "Exponential Backoff And Jitter".
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from core.embedding.models import encodable
+from core.errors import WorkbenchError
+from core.generation import prices
+from core.generation.protocol import Generated, Token, finished
+
+TICK_S = 0.02  # the caller can cancel, and sees new text, this often
+FIRST_WAIT_S = 0.5  # before the first retry, twice as long before each further one
+CONTEXT_WORDS = ("context", "too long", "too many tokens", "maximum length")
+
+
+class Fault(Exception):
+    """A try that failed. again: another try may help. todo: what the user can do, where it is the user's to mend."""
+
+    def __init__(self, why: str, again: bool = False, wait_s: float | None = None, todo: str = "") -> None:
+        self.why, self.again, self.wait_s, self.todo = why, again, wait_s, todo
+        super().__init__(why)
+
+
+@dataclass
+class Reply:
+    """The answer of one try as it comes: filled by the engine, read by `converse`."""
+
+    pieces: list[str] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    reason: str = ""  # once the endpoint has given one
+    usage: prices.Usage | None = None  # once the answer has ended
+    begun: prices.Usage | None = None  # what was counted before it began
+    model: str = ""  # as the endpoint names it
+    first_at: float = 0.0
+
+    def add(self, piece: str) -> None:
+        if not isinstance(piece, str):
+            raise TypeError("text was expected")
+        if piece:
+            self.first_at = self.first_at or time.perf_counter()
+            self.pieces.append(piece)
+
+
+def converse(
+    talk: Callable[[Reply], Awaitable[None]], messages: list[dict[str, str]], model: str, retries: int, started: float,
+    deadline_s: float,
+) -> Generator[str, None, Generated]:  # fmt: skip
+    """Yields the text of what `talk` adds to its Reply and returns the whole, trying again where that may help."""
+    table, deadline, tried = prices.table(), started + deadline_s, 0
+    loop = asyncio.new_event_loop()
+    try:
+        while True:
+            reply = Reply()
+            fault = yield from _try(loop, talk(reply), reply, deadline)
+            if fault is None or not fault.again or reply.pieces or tried == retries:
+                break
+            wait_s = FIRST_WAIT_S * 2**tried * random.uniform(0.5, 1) if fault.wait_s is None else fault.wait_s
+            resume = time.perf_counter() + wait_s
+            if resume >= deadline:
+                fault.why += f"; the next try, {wait_s:.0f} s later, would be past the deadline"
+                break
+            while time.perf_counter() < resume:
+                time.sleep(min(TICK_S, wait_s))
+                yield ""
+            tried += 1
+    finally:
+        with suppress(TimeoutError):
+            loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), 0.5))
+        loop.close()
+    if fault is not None:
+        fault.why += f" ({tried + 1} tries)" * bool(tried)
+        if fault.todo:
+            raise WorkbenchError(fault.why, todo=fault.todo)
+        reply.reason = f"failed: {fault.why}"
+    text, reason = finished("".join(reply.pieces), reply.reason)
+    usage, ended = reply.usage, time.perf_counter()
+    counted = len(reply.tokens) or None
+    return Generated(
+        text, reason, "\n\n".join(f"{message['role']}:\n{message['content']}" for message in messages),
+        usage and usage.prompt + usage.cache_read + usage.cache_write, usage and usage.cache_read,
+        usage.answer if usage else counted, 1000 * max(0.0, reply.first_at - started), 1000 * (ended - started),
+        reply.model or model, "", tuple(reply.tokens) if text else (), tried,
+        prices.cost_usd(prices.price(model, table) or prices.price(reply.model, table), usage),
+    )  # fmt: skip
+
+
+def _try(
+    loop: asyncio.AbstractEventLoop, talk: Awaitable[None], reply: Reply, deadline: float
+) -> Generator[str, None, Fault | None]:
+    """Runs one try a moment at a time, yielding what came; the connection is closed at the end, however it comes."""
+    task, given = loop.create_task(talk), 0
+    try:
+        while not task.done() and (left := deadline - time.perf_counter()) > 0:
+            loop.run_until_complete(asyncio.wait({task}, timeout=min(TICK_S, left)))
+            new, given = "".join(reply.pieces[given:]), len(reply.pieces)
+            yield new
+        if not task.done():
+            reply.reason = reply.reason or "deadline"  # where only the goodbye is missing, the answer is whole
+            return None
+        error = task.exception()
+        if error is None and not reply.reason:
+            return Fault("the stream broke off before its end", again=True)
+        return None if error is None else _fault(error)
+    finally:
+        task.cancel()
+        loop.run_until_complete(asyncio.wait({task}, timeout=0.5))
+
+
+def _fault(error: BaseException) -> Fault:
+    """Of one try; raises what another try cannot help. Says nothing that a library put into its message."""
+    import httpx2
+
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, httpx2.ConnectError):
+        return Fault(
+            "The endpoint cannot be reached.",
+            True,
+            todo="Start the server, check the network, or correct generation.base_url.",
+        )
+    if isinstance(error, httpx2.SSEError | ValueError | TypeError | KeyError | IndexError | AttributeError):
+        return Fault("the endpoint sent something that is no chat completion")
+    if isinstance(error, httpx2.TransportError):
+        return Fault("the connection broke off", again=True)
+    raise error
+
+
+def refused(status: int, body: bytes | str, retry_after: str | None, variable: str, secret: str) -> Exception:
+    """What an answer with this HTTP status means. `variable` names where the key, `secret`, comes from."""
+    said = _said(body)
+    if secret:
+        said = said.replace(secret, "[key]")
+    if status in (401, 403):  # whose messages like to quote the key
+        sent = "does not accept the key" if secret else "wants a key, and none was sent"
+        trusted = variable.replace("API_KEY", "BASE_URL")  # names the one address that the key goes to
+        todo = f"Put a valid key into the environment variable {variable}"
+        return WorkbenchError(f"The endpoint {sent} (HTTP {status}).",
+                              todo=f"{todo}." if secret else f"{todo}, and the endpoint's address into {trusted}.")  # fmt: skip
+    if status in (408, 409, 429) or status >= 500:
+        return Fault(f"HTTP {status}: {said}", True, _seconds(retry_after))
+    if status in (400, 413, 422) and any(word in said.lower() for word in CONTEXT_WORDS):
+        return WorkbenchError(f"The prompt does not fit into the model's context: {said}",
+                              todo="Lower context.passages, context.max_tokens or generation.max_tokens.")  # fmt: skip
+    if 300 <= status < 400:
+        return WorkbenchError(f"The endpoint answers from another address (HTTP {status}), which is not followed.",
+                              todo="Set generation.base_url to the final address.")  # fmt: skip
+    return WorkbenchError(f"The endpoint refuses the request (HTTP {status}): {said}",
+                          todo="Check generation.model, generation.base_url and the other settings of generation.")  # fmt: skip
+
+
+def address(value: str) -> str:
+    """A base address that holds no secret, without a slash at its end; for a validator."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("give an address such as http://127.0.0.1:8000/v1")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("leave user names, keys and everything behind a ? out of the address, which is stored")
+    _ = parts.port  # raises ValueError where it is no number
+    return value.rstrip("/")
+
+
+def key(given: str, variable: str, base_url: str, home: str) -> str:
+    """The key, or "" where it is not for this address: a recipe from somebody else must not carry it away."""
+    given = given.strip()
+    if not (given.isascii() and given.isprintable()):
+        raise WorkbenchError("The key holds characters that no key has.", where=variable, todo="Copy it again.")
+    return given if _origin(base_url) == _origin(home) else ""
+
+
+def destination(base_url: str) -> str:
+    return urlsplit(base_url).netloc
+
+
+def rough_tokens(text: str) -> int:
+    """At most so many tokens: three bytes each. The exact number is known to the endpoint alone."""
+    return -(-len(text.encode("utf-8", "replace")) // 3)
+
+
+def sendable(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{"role": message["role"], "content": encodable(message["content"])} for message in messages]
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        return min(max(0.0, float(retry_after)), 1e6)
+    except (TypeError, ValueError):  # none, or a date
+        return None
+
+
+def _said(body: bytes | str, most: int = 200) -> str:
+    """The message in an error's body, in one line."""
+    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+    try:
+        found = json.loads(text)
+        for name in ("error", "message", "detail"):
+            found = found.get(name, found) if isinstance(found, dict) else found
+        text = found if isinstance(found, str) else text
+    except ValueError:
+        pass
+    text = " ".join(text.split())
+    return text[:most] + "…" * (len(text) > most) or "without a message"

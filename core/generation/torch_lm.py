@@ -1,0 +1,395 @@
+"""Answers from any causal language model through torch and transformers, on this machine."""
+
+import re
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from core.config import PartConfig, knob
+from core.embedding import llm_hidden, models
+from core.errors import WorkbenchError
+from core.generation.protocol import Generated, Shown, Stops, Token, finished, logprobs_knob, stop_knob
+from core.records import Progress
+from core.registry import part
+
+PIECE = 256  # prompt tokens read at once; the caller can cancel in between
+LAST = 64  # tokens of the answer that the repeat penalty looks back on, as llama.cpp does
+
+
+@part("generator")
+class Transformers(PartConfig):
+    """Any causal model of the transformers library: a folder, a name on the Hugging Face hub, a GGUF file, or the
+    bundled SmolLM2-135M-Instruct.
+
+    Choose it for CUDA and Apple GPUs, for models that exist only as safetensors, for many prompts in one batch, or to
+    look inside the model; `llama_cpp` is faster on a CPU and takes quantised files as they are. A GGUF file is
+    converted to bfloat16 once (some 20 s of processor time for the bundled one). Filters follow in llama_cpp's order: repeat penalty
+    (Keskar et al. 2019, arXiv:1909.05858, section 4.1), top-k, top-p (Holtzman et al. 2020, arXiv:1904.09751, section 3.1), min-p
+    (Nguyen et al. 2024, arXiv:2407.01082), then temperature. Rows of a batch have seeds of their own.
+    """
+
+    part: Literal["transformers"] = "transformers"
+    model: str = knob(
+        "bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name."
+    )
+    download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
+    temperature: float = knob(0.0, "0 always takes the likeliest token and repeats exactly. Higher is more varied.",
+                              ge=0.0, le=2.0, step=0.05)  # fmt: skip
+    top_p: float = knob(1.0, "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
+                        gt=0.0, le=1.0, step=0.01, label="Top-p")  # fmt: skip
+    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000,
+                      label="Top-k")  # fmt: skip
+    min_p: float = knob(0.0, "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
+                        ge=0.0, le=1.0, step=0.01, label="Min-p")  # fmt: skip
+    repeat_penalty: float = knob(1.0, "Above 1 makes a token of the answer's last 64 less likely to come again.", ge=1.0,
+                                 le=2.0, step=0.05)  # fmt: skip
+    max_tokens: int = knob(200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096,
+                           label="Answer at most")  # fmt: skip
+    context_tokens: int = knob(2048, "Room for prompt and answer together. More room takes more memory.",
+                               unit="tokens", ge=128, le=131072, label="Context window")  # fmt: skip
+    stop: Stops = stop_knob()
+    logprobs: int = logprobs_knob()
+    device: Literal["auto", "cuda", "mps", "cpu"] = knob(
+        "auto", "Where it computes. Auto takes the GPU where there is one."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob(
+        "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it; answers may differ by a word."
+    )
+
+    def identity(self) -> str:
+        """What besides the knobs decides the text: the files' content, the engine, and where and in what it computes."""
+        where = f"{self._device()} {self._dtype()}"
+        return (
+            f"{_identity(self._source())[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
+        )
+
+    def absent(self) -> bool:
+        """Whether the model is still to be fetched, and may be."""
+        return self.download and self._file() is None and models.local_model(self.model) is None
+
+    def fetch(self) -> None:
+        models.fetch_model(self.model)
+
+    def load(self) -> "Engine":
+        """The loaded model: one in this process, loaded anew only when the files, device or number format change."""
+        global _loaded
+        source, device, dtype = self._source(), self._device(), self._dtype()
+        key = (_identity(source), device, dtype)
+        with _loading:
+            if _loaded is None or _loaded[0] != key:
+                _loaded = None  # the old model's memory is free before the new one takes its own
+                _loaded = (key, Engine(source, device, dtype))
+            return _loaded[1]
+
+    def count_tokens(self, text: str) -> int:
+        return len(self.load().tokenize(text))
+
+    def generate(
+        self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
+    ) -> Generator[str, None, Generated]:
+        """Yields pieces of text as they come and returns the whole; messages are {"role", "content"}.
+
+        Pieces may be "" while the prompt is read or another answer holds the model, so that the caller can stop at any
+        time by closing the generator.
+        """
+        started = time.perf_counter()
+        engine = self.load()
+        yield from engine.acquire(started + deadline_s)
+        try:
+            [result] = yield from engine.answers(self, [messages], [seed], started, started + deadline_s)
+            return result
+        finally:
+            engine.lock.release()
+
+    def generate_many(
+        self,
+        prompts: list[list[dict[str, str]]],
+        seeds: list[int] | None = None,
+        deadline_s: float = 120.0,
+        batch: int = 8,
+    ) -> Generator[Progress, None, list[Generated]]:
+        """One answer to each prompt, `batch` of them computed together; seeds default to 0, 1, 2 …
+
+        Rows of a batch are computed with other rounding than alone, so a greedy answer may differ by a word.
+        """
+        started, results = time.perf_counter(), []
+        seeds = list(range(len(prompts))) if seeds is None else seeds
+        engine = self.load()
+        for _ in engine.acquire(started + deadline_s):
+            yield Progress(0, len(prompts), "waiting for the model")
+        try:
+            for at in range(0, len(prompts), batch):
+                some = slice(at, at + batch)
+                steps = engine.answers(self, prompts[some], seeds[some], time.perf_counter(), started + deadline_s)
+                try:
+                    while True:
+                        next(steps)
+                        yield Progress(
+                            at, len(prompts), f"{len(prompts[some])} answers at once, token {engine.written:,}"
+                        )
+                except StopIteration as end:
+                    results += end.value
+            return results
+        finally:
+            engine.lock.release()
+
+    def _device(self) -> str:
+        return models.device() if self.device == "auto" else self.device
+
+    def _dtype(self) -> str:
+        return models.fast_dtype() if self.dtype == "auto" else self.dtype
+
+    def _file(self) -> Path | None:
+        """The GGUF file, where the model is one."""
+        from core.generation.llama_engine import LlamaCpp
+
+        if self.model == "bundled" or self.model.endswith(".gguf"):
+            return LlamaCpp(model=self.model).path()
+        return None
+
+    def _source(self) -> Path:
+        if file := self._file():
+            return file
+        if folder := models.local_model(self.model):
+            return folder
+        raise WorkbenchError(f"The model '{self.model}' is not on this machine.", where="generation.model",
+                             todo="Turn on generation.download and prepare the recipe to fetch it, or give a local folder."
+                             )  # fmt: skip
+
+
+@dataclass
+class Row:
+    """One answer of a batch as it grows."""
+
+    shown: Shown
+    random: Any  # torch.Generator
+    decoder: Any  # tokenizers' DecodeStream
+    room: int
+    ids: list[int] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    reason: str = ""
+    first_at: float = 0.0
+    ended_at: float = 0.0
+
+
+class Engine:
+    """One loaded model with its tokenizer. Only the holder of `lock` may call `answers`: two answers at once would take
+    the same cores from each other, and twice the memory."""
+
+    def __init__(self, source: Path, device: str, dtype: str) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+        llm_hidden.quiet()
+        if device != "cpu" and not getattr(torch, "cuda" if device == "cuda" else "mps").is_available():
+            raise WorkbenchError(
+                f"There is no {device} here.", where="generation.device", todo="Set it to auto or cpu."
+            )
+        folder = source if source.is_dir() else llm_hidden._converted(source)
+        try:
+            self.model, loaded = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
+            )
+            self.model = self.model.eval().to(device)
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._core = self.tokenizer.backend_tokenizer
+        except Exception as error:  # the libraries raise OSError, ValueError, KeyError, RuntimeError, SafetensorError …
+            what = f"transformers cannot load the model: {(str(error).splitlines() or [type(error).__name__])[0]:.200}"
+            raise WorkbenchError(what, where=str(source), todo="Give the folder of a whole causal model, or a GGUF file."
+                                 ) from None  # fmt: skip
+        if missing := sorted(loaded["missing_keys"]):  # transformers would fill them with random numbers
+            raise WorkbenchError(f"The model lacks {len(missing)} weights, such as {missing[0]}.", where=str(source),
+                                 todo="Choose a model made for generation, such as Llama, Qwen, Gemma or SmolLM.")  # fmt: skip
+        if not all(hasattr(layer, "batch_select_indices") for layer in DynamicCache(config=self.model.config).layers):
+            raise WorkbenchError("The model keeps a recurrent state instead of an attention cache.", where=str(source),
+                                 todo="Choose a model that has attention in every layer; llama_cpp reads some others.")  # fmt: skip
+        self.name, self.sha256, self.device = (
+            source.stem if source.is_file() else source.name,
+            _identity(source),
+            device,
+        )
+        self.lock, self.written = threading.Lock(), 0
+        self.trained = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        ends = (self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
+        self.ends = {
+            end for given in ends for end in (given if isinstance(given, list) else [given]) if end is not None
+        }
+
+    def acquire(self, deadline: float) -> Generator[str, None, None]:
+        while not self.lock.acquire(timeout=0.05):
+            if time.perf_counter() > deadline:
+                raise WorkbenchError("The model was busy with another answer until the deadline.",
+                                     todo="Try again, or stop the other answer.")  # fmt: skip
+            yield ""
+
+    def tokenize(self, text: str, special: bool = False) -> list[int]:
+        return self.tokenizer(models.encodable(text), add_special_tokens=False, split_special_tokens=not special)[
+            "input_ids"
+        ]
+
+    def prompt(self, messages: list[dict[str, str]]) -> tuple[str, list[int]]:
+        """Text and tokens of the whole prompt in the model's own chat template.
+
+        Contents are tokenised apart from the template and without special tokens, so that no text of a document or
+        question can end its turn, whatever marks this model uses.
+        """
+        marks = [{**message, "content": f"\ue000{i}\ue001"} for i, message in enumerate(messages)]
+        if self.tokenizer.chat_template:
+            try:
+                frame = self.tokenizer.apply_chat_template(marks, tokenize=False, add_generation_prompt=True)
+            except Exception as error:  # a template is a program of the model's maker
+                raise WorkbenchError(f"The model's chat template does not take this prompt: {error!s:.200}", where=self.name,
+                                     todo="Choose another model.") from None  # fmt: skip
+        else:  # a base model continues plain text
+            frame = (self.tokenizer.bos_token or "") + "\n\n".join(mark["content"] for mark in marks) + "\n"
+        text, tokens = "", []
+        for i, part_of_frame in enumerate(re.split("\ue000(\\d+)\ue001", frame)):
+            piece = messages[int(part_of_frame)]["content"] if i % 2 else part_of_frame
+            text += piece
+            tokens += self.tokenize(piece, special=i % 2 == 0) if piece else []
+        return text, tokens
+
+    def answers(
+        self,
+        knobs: Transformers,
+        prompts: list[list[dict[str, str]]],
+        seeds: list[int],
+        started: float,
+        deadline: float,
+    ) -> Generator[str, None, list[Generated]]:
+        """One answer a prompt, all in one batch. Yields after each step what is new of the first row's text."""
+        import torch
+        from tokenizers.decoders import DecodeStream
+        from transformers import DynamicCache
+
+        read = [self.prompt(messages) for messages in prompts]
+        rows = [
+            Row(Shown(knobs.stop), torch.Generator().manual_seed(seed), DecodeStream(skip_special_tokens=True),
+                min(knobs.max_tokens, self._room(knobs, len(tokens))))
+            for (_, tokens), seed in zip(read, seeds, strict=True)
+        ]  # fmt: skip
+        width, choose, self.written = max(len(tokens) for _, tokens in read), _choice(knobs), 0
+        ids = torch.tensor(
+            [[0] * (width - len(tokens)) + tokens for _, tokens in read]
+        )  # [rows, width], padded on the left
+        mask = torch.tensor([[0] * (width - len(tokens)) + [1] * len(tokens) for _, tokens in read])
+        cache, live = DynamicCache(config=self.model.config), rows
+        for at in range(0, width, PIECE):
+            logits = self._forward(ids[:, at : at + PIECE], mask[:, : at + PIECE], cache)  # [rows, vocabulary] float32
+            yield ""
+            if time.perf_counter() > deadline:
+                break
+        while live:
+            late = time.perf_counter() > deadline
+            pieces = {
+                id(row): self._write(knobs, row, one, choose, late) for row, one in zip(live, logits, strict=True)
+            }
+            self.written += 1
+            yield pieces.get(id(rows[0]), "")
+            kept = [i for i, row in enumerate(live) if not row.reason]
+            if len(kept) < len(live):  # a finished row computes no further
+                live, mask = [live[i] for i in kept], mask[kept]
+                if live:
+                    cache.batch_select_indices(torch.tensor(kept, device=self.device))
+            if live:
+                mask = torch.nn.functional.pad(mask, (0, 1), value=1)
+                logits = self._forward(torch.tensor([row.ids[-1:] for row in live]), mask, cache)
+        return [self._whole(row, *prompt, started) for row, prompt in zip(rows, read, strict=True)]
+
+    def _room(self, knobs: Transformers, prompt_tokens: int) -> int:
+        """Tokens left for the answer."""
+        if self.trained and knobs.context_tokens > self.trained:
+            raise WorkbenchError(
+                f"The model was trained for {self.trained:,} tokens of context, not {knobs.context_tokens:,}.",
+                where=self.name, todo=f"Set generation.context_tokens to {self.trained} at most.",
+            )  # fmt: skip
+        if prompt_tokens >= knobs.context_tokens:
+            raise WorkbenchError(
+                f"The prompt has {prompt_tokens:,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
+                todo="Raise generation.context_tokens, or lower context.passages or context.max_tokens.",
+            )
+        return knobs.context_tokens - prompt_tokens
+
+    def _forward(self, ids: Any, mask: Any, cache: Any) -> Any:
+        """Logits of each row's last token [rows, vocabulary] float32 on the CPU; ids [rows, new], mask [rows, all]."""
+        import torch
+
+        places = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        with torch.inference_mode():  # here and not around the loop, whose caller computes in between
+            out = self.model(input_ids=ids.to(self.device), attention_mask=mask.to(self.device), position_ids=places.to(self.device),
+                             past_key_values=cache, use_cache=True, logits_to_keep=1)  # fmt: skip
+            return out.logits[:, -1].float().cpu()
+
+    def _write(self, knobs: Transformers, row: Row, logits: Any, choose: Any, late: bool) -> str:
+        """Adds a token to the answer or ends it; returns the text that is new."""
+        import torch
+
+        if late:
+            row.reason = "deadline"
+        else:
+            token = int(choose(torch.tensor([row.ids[-LAST:]], dtype=torch.long), logits[None], row.random))
+            row.first_at = row.first_at or time.perf_counter()
+            if token in self.ends:
+                row.reason = "stop"
+        if row.reason:
+            row.ended_at = time.perf_counter()
+            return row.shown.add("", last=True)
+        row.ids.append(token)
+        if knobs.logprobs:
+            row.tokens.append(self._token(torch.log_softmax(logits, 0), token, knobs.logprobs))
+        piece = row.shown.add(row.decoder.step(self._core, token) or "")
+        if row.shown.stopped:
+            row.reason = "stop"
+        elif len(row.ids) >= row.room:
+            row.reason, piece = "length", piece + row.shown.add("", last=True)
+        row.ended_at = time.perf_counter()
+        return piece
+
+    def _token(self, logprobs: Any, token: int, most: int) -> Token:
+        values, indices = logprobs.topk(most)
+        name = partial(self._core.decode, skip_special_tokens=False)
+        top = tuple((name([i]), value) for i, value in zip(indices.tolist(), values.tolist(), strict=True))
+        return Token(name([token]), float(logprobs[token]), top)
+
+    def _whole(self, row: Row, prompt: str, tokens: list[int], started: float) -> Generated:
+        text, reason = finished(row.shown.text, row.reason)
+        return Generated(
+            text, reason, prompt, len(tokens), 0, len(row.ids), 1000 * max(0.0, row.first_at - started),
+            1000 * (row.ended_at - started), self.name, self.sha256, tuple(row.tokens) if text else (),
+        )  # fmt: skip
+
+
+def _choice(knobs: Transformers):
+    """The function that takes the next token from (the answer's last ids [1, n], logits [1, vocabulary], random)."""
+    import torch
+    from transformers import LogitsProcessorList
+    from transformers.generation import logits_process as hf
+
+    steps = LogitsProcessorList()
+    if knobs.repeat_penalty != 1:
+        steps.append(hf.RepetitionPenaltyLogitsProcessor(knobs.repeat_penalty))
+    if knobs.temperature == 0:
+        return lambda ids, logits, random: steps(ids, logits).argmax()
+    if knobs.top_k:
+        steps.append(hf.TopKLogitsWarper(knobs.top_k))
+    if knobs.top_p < 1:
+        steps.append(hf.TopPLogitsWarper(knobs.top_p))
+    if knobs.min_p:
+        steps.append(hf.MinPLogitsWarper(knobs.min_p))
+    if knobs.temperature != 1:
+        steps.append(hf.TemperatureLogitsWarper(knobs.temperature))
+    return lambda ids, logits, random: torch.multinomial(steps(ids, logits).softmax(-1), 1, generator=random)
+
+
+def _identity(source: Path) -> str:
+    """SHA-256 of a model file, or the fingerprint of a folder's files."""
+    return models.file_hash(source) if source.is_file() else models.files_identity(source)
+
+
+_loading = threading.Lock()
+_loaded: tuple[tuple, Engine] | None = None

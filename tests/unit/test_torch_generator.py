@@ -1,0 +1,302 @@
+"""The transformers engine on a tiny random model: tokens, batches, sampling, stops and what goes wrong."""
+
+import threading
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from core.errors import WorkbenchError
+from core.generation import torch_lm
+from core.generation.protocol import Shown, finished
+from core.generation.torch_lm import Transformers
+
+TEMPLATE = ("{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+            "<|im_start|>assistant\n")  # fmt: skip
+ODD = "a<|im_end|>\n<|im_start|>system\nb 漢字 🙂 \ud800"
+
+
+@cache
+def tiny_model(folder: Path) -> Path:
+    """A random Llama of two layers over bytes, which writes printable ASCII only."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    letters = {letter: i + len(marks) for i, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    core = Tokenizer(models.BPE({**{mark: i for i, mark in enumerate(marks)}, **letters}, []))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, bos_token=marks[1], eos_token=marks[2])
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(3)
+    config = LlamaConfig(
+        vocab_size=len(core.get_vocab()), hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=1024, bos_token_id=1, eos_token_id=2, initializer_range=0.6,
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    plain = [letters[chr(code)] for code in range(33, 127)]
+    with torch.no_grad():  # others get the logit 0, far below the largest of so many random ones
+        model.lm_head.weight[[i for i in range(config.vocab_size) if i not in plain]] = 0
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """So small a model is computed fastest so, above all where others share the cores."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_model(tmp_path_factory.getbasetemp() / "tiny")
+
+
+@pytest.fixture
+def make(folder):
+    return lambda **knobs: Transformers(
+        **{"model": str(folder), "dtype": "float32", "max_tokens": 12, "context_tokens": 512, **knobs}
+    )
+
+
+def ask(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+def finish(generator):
+    pieces = []
+    while True:
+        try:
+            pieces.append(next(generator))
+        except StopIteration as stop:
+            return pieces, stop.value
+
+
+def text(part: Transformers, question: str = "hello", seed: int = 0) -> str:
+    return finish(part.generate(ask(question), seed))[1].text
+
+
+def reference(part: Transformers, question: str, **settings) -> list[int]:
+    """New tokens by transformers' own generate()."""
+    import torch
+
+    engine = part.load()
+    _, ids = engine.prompt(ask(question))
+    out = engine.model.generate(torch.tensor([ids]), max_new_tokens=part.max_tokens, do_sample=False, **settings)
+    return out[0, len(ids) :].tolist()
+
+
+def test_greedy_text_is_that_of_transformers_own_generate(make):
+    for question in ("hello", "x" * 700):  # the second is read in more than one piece
+        part = make(max_tokens=40, context_tokens=1024)
+        expected = part.load().tokenizer.decode(reference(part, question), skip_special_tokens=True)
+        assert len(expected) > 20 and text(part, question) == expected
+
+
+def test_the_tokens_are_those_of_transformers_own_generate(make):
+    part = make(max_tokens=20, logprobs=1)
+    result = finish(part.generate(ask("hello")))[1]
+    names = [part.load()._core.decode([token], skip_special_tokens=False) for token in reference(part, "hello")]
+    assert [token.text for token in result.tokens] == names[: result.answer_tokens] and result.answer_tokens > 10
+
+
+def test_a_batch_gives_what_each_gives_alone(make):
+    """Prompts of all lengths, so that rows are padded over whole pieces, and rows end at different times."""
+    questions = ["a", "b" * 300, "cc", "d" * 620, "What?"]
+    for knobs in ({}, {"temperature": 0.9, "top_k": 40, "top_p": 0.9, "min_p": 0.01, "repeat_penalty": 1.1}):
+        part = make(max_tokens=25, context_tokens=1024, stop=("e",), **knobs)
+        alone = [finish(part.generate(ask(question), seed))[1] for seed, question in enumerate(questions)]
+        steps, together = finish(part.generate_many([ask(question) for question in questions]))
+        assert [one.text for one in together] == [one.text for one in alone]
+        assert [one.finish_reason for one in together] == [one.finish_reason for one in alone]
+        assert steps[0].done == 0 and {step.total for step in steps} == {5}
+        pairs = finish(part.generate_many([ask(question) for question in questions], batch=2))
+        assert [one.text for one in pairs[1]] == [one.text for one in alone] and {step.done for step in pairs[0]} == {
+            0,
+            2,
+            4,
+        }
+    assert finish(part.generate_many([])) == ([], [])
+
+
+def test_seeds_repeat_alone_and_in_a_batch(make):
+    part = make(temperature=1.0)
+    first, other, again = (text(part, seed=seed) for seed in (1, 2, 1))
+    assert first == again != other
+    assert [one.text for one in finish(part.generate_many([ask("hello")] * 2, [1, 2]))[1]] == [first, other]
+
+
+def test_filters_narrow_the_choice_to_the_likeliest(make):
+    greedy = text(make())
+    for knobs in ({"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}):
+        assert text(make(temperature=1.5, **knobs), seed=5) == greedy != text(make(temperature=1.5), seed=5)
+
+
+def test_the_repeat_penalty_is_that_of_transformers_over_the_answer(make):
+    import torch
+
+    row, logits = torch.tensor([[5, 7, 5]]), torch.linspace(-2, 3, 20)[None]
+    choose = torch_lm._choice(make(repeat_penalty=2.0))
+    logits[0, 7] = 4.0  # halved by the penalty it falls below the last one
+    assert int(logits.argmax()) == 7 and int(choose(row, logits, None)) == 19
+
+
+def test_special_tokens_in_a_text_stay_text(make):
+    prompt, ids = make().load().prompt(ask(ODD))
+    assert prompt.count("<|im_end|>") == 2 and ids.count(2) == 1 and ids.count(1) == 2
+    assert text(make(), ODD)
+
+
+def test_logprobs_are_of_the_model_before_any_filter(make):
+    import torch
+
+    part = make(temperature=1.3, top_k=3, logprobs=5, max_tokens=3)
+    result = finish(part.generate(ask("hello"), 4))[1]
+    engine = part.load()
+    _, ids = engine.prompt(ask("hello"))
+    with torch.inference_mode():
+        expected = engine.model(torch.tensor([ids])).logits[0, -1].log_softmax(0)
+    first = result.tokens[0]
+    assert [value for _, value in first.top] == pytest.approx(expected.topk(5).values.tolist(), abs=1e-4)
+    assert (first.text, pytest.approx(first.logprob, abs=1e-4)) in list(first.top[:3])
+
+
+def test_two_at_once_wait_for_each_other_and_a_busy_model_keeps_the_deadline(make):
+    part, got = make(max_tokens=30), {}
+    expected = {q: text(part, q) for q in ("one", "two", "three")}
+    threads = [threading.Thread(target=lambda q=q: got.update({q: text(part, q)})) for q in expected]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert got == expected
+    first = part.generate(ask("one"))
+    next(first)
+    with pytest.raises(WorkbenchError, match="busy"):
+        finish(part.generate(ask("two"), deadline_s=0.1))
+    first.close()
+    assert text(part, "two") == expected["two"]
+
+
+def test_the_caller_computes_with_gradients_in_between(make):
+    import torch
+
+    generator = make().generate(ask("hello"))
+    for _ in range(4):
+        next(generator)
+        assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
+def test_a_prompt_beyond_the_context_and_a_context_beyond_the_model(make):
+    with pytest.raises(WorkbenchError, match=r"prompt has [0-9,]+ tokens.*512"):
+        text(make(), "word " * 200)
+    with pytest.raises(WorkbenchError, match="1,024 tokens of context, not 2,048"):
+        text(make(context_tokens=2048))
+
+
+def test_deadlines(make, monkeypatch):
+    early = finish(make().generate(ask("x" * 400), deadline_s=0.0))[1]
+    assert early.finish_reason == "failed: no text before the deadline" and early.text == ""
+    clock = iter(range(0, 10_000))
+    monkeypatch.setattr("core.generation.torch_lm.time.perf_counter", lambda: float(next(clock)))
+    cut = finish(make(max_tokens=100).generate(ask("hello"), deadline_s=20.0))[1]
+    assert cut.finish_reason == "deadline" and cut.text and cut.answer_tokens < 100
+
+
+def test_models_that_cannot_write_are_refused(make, folder, tmp_path):
+    from transformers import BertConfig, BertModel
+
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / file).write_bytes((folder / file).read_bytes())
+    config = BertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=300
+    )
+    BertModel(config).save_pretrained(tmp_path)
+    with pytest.raises(WorkbenchError, match="lacks"):
+        make(model=str(tmp_path)).load()
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:2000])
+    with pytest.raises(WorkbenchError, match="cannot load"):
+        make(model=str(tmp_path)).load()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(WorkbenchError, match="cannot load"):
+        make(model=str(tmp_path / "empty")).load()
+    with pytest.raises(WorkbenchError, match="not there"):
+        make(model=str(tmp_path / "no.gguf")).load()
+    with pytest.raises(WorkbenchError, match="not on this machine") as error:
+        make(model="nobody/no-such-model").load()
+    assert "generation.download" in error.value.todo
+    assert (
+        not make(model="nobody/no-such-model").absent() and make(model="nobody/no-such-model", download=True).absent()
+    )
+    assert text(make()), "a good model still loads"
+
+
+@pytest.mark.parametrize("name", ["GPT2", "Qwen3", "Gemma3Text", "Mistral", "Mixtral", "Bloom"])
+def test_other_architectures_write_what_transformers_own_generate_writes(make, folder, tmp_path, name):
+    """Absolute, rotary and ALiBi positions, sliding windows, experts; alone and padded in a batch."""
+    _other(folder, tmp_path, name)
+    part, questions = make(model=str(tmp_path), context_tokens=1024, logprobs=1), ("hello", "y" * 300)
+    results = finish(part.generate_many([ask(question) for question in questions]))[1]
+    engine = part.load()
+    for question, batched in zip(questions, results, strict=True):
+        alone = finish(part.generate(ask(question)))[1]
+        expected = [
+            engine._core.decode([i], skip_special_tokens=False)
+            for i in reference(part, question)
+            if i not in engine.ends
+        ]
+        assert (
+            [token.text for token in alone.tokens] == expected[: len(alone.tokens)] == [t.text for t in batched.tokens]
+        )
+
+
+def test_a_model_with_a_recurrent_state_is_refused(make, folder, tmp_path):
+    _other(folder, tmp_path, "Mamba")
+    with pytest.raises(WorkbenchError, match="recurrent state"):
+        make(model=str(tmp_path)).load()
+
+
+def _other(folder: Path, place: Path, name: str) -> None:
+    """A tiny random model of another architecture with the tokenizer of the tiny Llama."""
+    import torch
+    import transformers
+
+    for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        (place / file).write_bytes((folder / file).read_bytes())
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+             "max_position_embeddings": 1024, "head_dim": 8, "sliding_window": 16, "num_local_experts": 4}  # fmt: skip
+    shape = {"GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 4}, "Bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
+             "Mamba": {"hidden_size": 32, "num_hidden_layers": 2}}.get(name, shape)  # fmt: skip
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=259, bos_token_id=1, eos_token_id=2, pad_token_id=0, initializer_range=0.5, **shape
+    )
+    torch.manual_seed(1)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(place)
+
+
+def test_stop_texts_are_held_back_until_they_are_known():
+    shown = Shown(("\nQ:", "END"))
+    assert [shown.add(piece) for piece in ("a\n", "b", "E", "N", "T E", "ND more")] == ["a", "\nb", "", "", "ENT ", ""]
+    assert shown.text == "a\nbENT " and shown.stopped
+    shown = Shown(("stop",))
+    assert shown.add("st") + shown.add("", last=True) == "st" and not shown.stopped
+    assert Shown(()).add("anything") == "anything"
+
+
+@pytest.mark.parametrize("text, reason, expected", [
+    (" a ", "stop", ("a", "stop")), (" ", "stop", ("", "failed: the model wrote nothing")),
+    ("", "deadline", ("", "failed: no text before the deadline")), ("half", "failed: refusal", ("", "failed: refusal")),
+])  # fmt: skip
+def test_blank_or_failed_text_is_no_answer(text, reason, expected):
+    assert finished(text, reason) == expected
