@@ -10,13 +10,16 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from core.config import PartConfig, knob
 from core.errors import WorkbenchError
+from core.generation import gguf_files, structured
+from core.generation.protocol import Generated, Shown, Stops, Token, finished, logprobs_knob, stop_knob
+from core.records import Progress
 from core.registry import part
 
 # Spins of a thread that waits for its siblings before it sleeps; libgomp reads this once, when torch or llama.cpp first
@@ -24,25 +27,18 @@ from core.registry import part
 # of 33, at four times the load. With 1,000 a quiet machine still reaches its full speed (118 tokens/s), with 0 only 45.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-# Prompt tokens are evaluated in pieces of this size, counted from the prompt's start, and reused only in whole pieces:
-# a token's numbers depend slightly on the size of the batch it was evaluated in, enough to turn a greedy answer. So a
-# warm and a cold start give the same text. Larger pieces are hardly faster on a CPU, and wait longer for a cancel.
-PIECE = 64
+# Prompt tokens are evaluated in pieces of this size and reused only in whole pieces: a token's numbers depend slightly on
+# the size of the batch it was evaluated in, enough to turn a greedy answer. So a warm and a cold start give the same
+# text. Pieces of 64 cost a quarter more time, larger ones are hardly faster on a CPU and wait longer for a cancel.
+PIECE = 128
 
 
-class Generated(NamedTuple):
-    """One finished generation. finish_reason: "stop", "length", "deadline" or "failed: <why>" (then text is "")."""
+class Read(NamedTuple):
+    """A prompt as the model reads it."""
 
     text: str
-    finish_reason: str
-    prompt: str  # as the model read it, with the chat template's own marks
-    prompt_tokens: int
-    reused_tokens: int  # of the prompt, still in the attention cache from the call before
-    answer_tokens: int
-    first_token_ms: float
-    generation_ms: float
-    model: str
-    model_sha256: str
+    tokens: list[int]
+    ends: list[int]  # where a piece ends, ascending; the last is len(tokens)
 
 
 @part("generator")
@@ -73,6 +69,10 @@ class LlamaCpp(PartConfig):
     threads: int = knob(0, "Processor threads; 0 takes one for each physical core.", ge=0, le=256)
     gpu_layers: int = knob(999, "Layers placed on the GPU, where this build of llama.cpp can (Metal, CUDA).",
                            unit="layers", ge=0, le=999, label="GPU")  # fmt: skip
+    weights: gguf_files.Weights = gguf_files.weights_knob()
+    stop: Stops = stop_knob()
+    json_schema: str = structured.schema_knob()
+    logprobs: int = logprobs_knob()
     reuse_prefix: bool = knob(True, "Keeps the shared start of successive prompts in memory, so the first token comes "
                               "sooner. Off times every prompt cold.")  # fmt: skip
 
@@ -88,14 +88,21 @@ class LlamaCpp(PartConfig):
                                      todo="llama.cpp reads GGUF only: convert the model to it.")  # fmt: skip
         return path
 
+    def file(self) -> Path:
+        """The file that is loaded: the given one, or a copy of it in another number format, made if it is not there."""
+        return self.choice().path
+
+    def choice(self) -> gguf_files.Choice:
+        return gguf_files.choice(self.path(), self.weights, self.threads or _cores())
+
     def identity(self) -> str:
-        """What besides the knobs decides the text: the file's content and the engine's version."""
-        return f"{_sha256(self.path())[:20]} llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
+        """What besides the knobs decides the text: the content of the loaded file and the engine's version."""
+        return f"{_sha256(self.file())[:20]} llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
 
     def load(self) -> "Engine":
         """The loaded model: one in this process, loaded anew only when file, context, threads or GPU layers change."""
         global _loaded
-        path = self.path()
+        path = self.file()
         key = (str(path), *_version(path), self.context_tokens, self.threads, self.gpu_layers)
         with _loading:
             if _loaded is None or _loaded[0] != key:
@@ -122,6 +129,52 @@ class LlamaCpp(PartConfig):
         finally:
             engine.lock.release()
 
+    def generate_many(
+        self,
+        prompts: list[list[dict[str, str]]],
+        seeds: list[int] | None = None,
+        deadline_s: float = 120.0,
+        batch: int = 8,
+    ) -> Generator[Progress, None, list[Generated]]:
+        """One answer to each prompt, `batch` at once, those with a common start together; seeds default to 0, 1, 2 …
+
+        Rows of a batch are computed with other rounding than alone, so a greedy answer may differ by a word.
+        """
+        from core.generation import llama_batch
+
+        started = time.perf_counter()
+        engine = self.load()
+        for _ in engine.acquire(started + deadline_s):
+            yield Progress(0, len(prompts), "waiting for the model")
+        try:
+            seeds = list(range(len(prompts))) if seeds is None else seeds
+            return (yield from llama_batch.answers(engine, self, prompts, seeds, started + deadline_s, batch))
+        finally:
+            engine.lock.release()
+
+    def read(self, messages: list[dict[str, str]]) -> Read:
+        return self.load().prompt(messages)
+
+    def pieces(self, text: str) -> list[str]:
+        """The text's tokens, as texts."""
+        engine = self.load()
+        return [engine._text_of(token) for token in engine.tokenize(text)]
+
+    def next_logits(self, prompt: Read, written: Sequence[int] = ()) -> Any:
+        """Logits [vocabulary] float32 of the token that follows, the very numbers that `generate` has there.
+
+        One step on from the call before costs one token.
+        """
+        engine = self.load()
+        with engine.lock:
+            return engine.next_logits(prompt, written)
+
+    def logits_of(self, prompt: Read, answer: Sequence[int]) -> Any:
+        """Logits [len(answer), vocabulary] float32 from which each token of the answer was chosen: as long as writing it."""
+        engine = self.load()
+        with engine.lock:
+            return engine.logits_of(prompt, answer)
+
 
 class Engine:
     """One loaded model with its attention cache. Only the holder of `lock` may call `answer`: llama.cpp aborts the
@@ -144,10 +197,11 @@ class Engine:
                                  todo="The file may be cut short: compare its size and checksum with the publisher's."
                                  ) from None  # fmt: skip
         finally:
-            llama_cpp.llama_log_set(_silent(), ctypes.c_void_p(0))
+            quiet()
         self.path, self.lock = path, threading.Lock()
         weakref.finalize(self, _close, self.llama, self.lock)  # at exit too, while llama_cpp's functions still exist
-        self._held: list[int] = []  # the prompt that the attention cache holds
+        self._held: tuple[list[int], list[int]] = [], []  # tokens in the attention cache, and the ends of their pieces
+        self.threads = threads
         self._vocab = llama_cpp.llama_model_get_vocab(self.llama.model)
         trained = int(self.llama.metadata.get(f"{self.llama.metadata.get('general.architecture')}.context_length", 0))
         if trained and context_tokens > trained:
@@ -167,11 +221,12 @@ class Engine:
     def tokenize(self, text: str, special: bool = False) -> list[int]:
         return self.llama.tokenize(text.encode("utf-8", "replace"), add_bos=False, special=special)
 
-    def prompt(self, messages: list[dict[str, str]]) -> tuple[str, list[int]]:
-        """Text and tokens of the whole prompt in the model's own chat template.
+    def prompt(self, messages: list[dict[str, str]]) -> Read:
+        """The whole prompt in the model's own chat template.
 
         Contents are tokenised apart from the template and without special tokens, so that no text of a document or
-        question can end its turn, whatever marks this model uses.
+        question can end its turn, whatever marks this model uses. A piece ends before the last paragraph, which is
+        where the question stands: another question on the same passages reads nothing else anew.
         """
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
@@ -182,59 +237,155 @@ class Engine:
             frame = Jinja2ChatFormatter(template=template, bos_token=bos, eos_token=eos)(messages=marks).prompt
         else:  # a base model continues plain text
             frame = "\n\n".join(mark["content"] for mark in marks) + "\n"
-        text, tokens = "", []
+        text, tokens, fixed = "", [], 0
         for i, part_of_frame in enumerate(re.split("\ue000(\\d+)\ue001", frame)):
             piece = messages[int(part_of_frame)]["content"] if i % 2 else part_of_frame
             text += piece
-            tokens += self.tokenize(piece, special=i % 2 == 0) if piece else []
-        return text, tokens
+            new = self.tokenize(piece, special=i % 2 == 0) if piece else []
+            if i % 2 and (shared := piece.rfind("\n\n") + 2) > 1:
+                fixed = len(tokens) + self._whole(new, len(piece[:shared].encode("utf-8", "replace")))
+            tokens += new
+        ends = {*range(PIECE, fixed, PIECE), fixed, *range(fixed + PIECE, len(tokens), PIECE), len(tokens)} - {0}
+        return Read(text, tokens, sorted(ends))
+
+    def _whole(self, tokens: list[int], size_bytes: int) -> int:
+        """So many tokens lie wholly within the first bytes."""
+        for count, token in enumerate(tokens):
+            size_bytes -= len(self._bytes_of(token))
+            if size_bytes < 0:
+                return count
+        return len(tokens)
+
+    def read(self, tokens: list[int], ends: list[int], reuse: int | None = None) -> Generator[int, None, None]:
+        """Brings the tokens into the attention cache piece by piece; yields how many of them are there, at first those
+        that still were, `reuse` at most. At least the last piece is evaluated anew, so that its logits are at hand."""
+        had, had_ends = self._held
+        kept = 0
+        for end, other in zip(ends[:-1], had_ends, strict=False):
+            if end != other or tokens[kept:end] != had[kept:end] or (reuse is not None and end > reuse):
+                break
+            kept = end
+        self._held = [], []  # until all is read: what a cancelled or failed call leaves behind is not known
+        self.llama.n_tokens = kept  # eval() drops what the attention cache holds beyond it
+        yield kept
+        for end in ends:
+            if end > kept:
+                self.llama.eval(tokens[self.llama.n_tokens : end])
+                yield end
+        self._held = tokens, ends
+
+    def logits(self) -> Any:
+        """Of the token after the last one evaluated, [vocabulary] float32."""
+        import numpy as np
+
+        found = self.llama._ctx.get_logits_ith(
+            -1
+        )  # no `logits_all`: that would keep a row for each place of the context
+        return np.ctypeslib.as_array(found, shape=(self.llama.n_vocab(),)).copy()
+
+    def next_logits(self, prompt: Read, written: Sequence[int]) -> Any:
+        for _ in self.read(*self._with(prompt, written)):
+            pass
+        return self.logits()
+
+    def logits_of(self, prompt: Read, answer: Sequence[int]) -> Any:
+        import numpy as np
+
+        rows = np.empty((len(answer), self.llama.n_vocab()), np.float32)
+        tokens, ends = self._with(prompt, answer[:-1])
+        for done in self.read(tokens, ends, reuse=len(prompt.tokens) - 1):
+            if done >= len(prompt.tokens):
+                rows[done - len(prompt.tokens)] = self.logits()
+        return rows
+
+    def _with(self, prompt: Read, written: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Tokens and ends of the prompt and what was written, which is evaluated token by token, as `answer` does."""
+        size = len(prompt.tokens)
+        if size + len(written) >= self.llama.n_ctx():
+            raise WorkbenchError(f"Prompt and answer have {size + len(written):,} tokens, more than the context.",
+                                 todo="Raise generation.context_tokens.")  # fmt: skip
+        return [*prompt.tokens, *written], [*prompt.ends, *range(size + 1, size + len(written) + 1)]
 
     def answer(
         self, knobs: LlamaCpp, messages: list[dict[str, str]], seed: int, started: float, deadline: float
     ) -> Generator[str, None, Generated]:
-        prompt, tokens = self.prompt(messages)
-        room = knobs.context_tokens - len(tokens)  # llama.cpp itself rounds the context up to a multiple of 256
-        if room < 1:
-            raise WorkbenchError(
-                f"The prompt has {len(tokens):,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
-                todo="Raise generation.context_tokens, or lower context.passages or context.max_tokens.",
-            )
-        llama, pieces, count, first, reason = self.llama, [], 0, 0.0, "length"
-        reused = _shared_pieces(self._held, tokens) if knobs.reuse_prefix else 0
-        self._held = []  # until the prompt is read: what a cancelled or failed call leaves behind is not known
-        llama.n_tokens = reused  # eval() drops what the attention cache holds beyond it
-        for at in range(reused, len(tokens), PIECE):
-            llama.eval(tokens[at : at + PIECE])
+        prompt = self.prompt(messages)
+        room, grammar = self.room(knobs, len(prompt.tokens))
+        llama, first, reason, written, kept = self.llama, 0.0, "length", [], []
+        shown = Shown(knobs.stop)
+        reading = self.read(prompt.tokens, prompt.ends, None if knobs.reuse_prefix else 0)
+        reused = next(reading)
+        for _ in reading:
             yield ""
             if time.perf_counter() > deadline:
                 reason = "deadline"
                 break
-        else:
-            self._held = tokens
         decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may be spread over several tokens
         llama.set_seed(seed)
         sampled = llama.generate(
-            tokens, temp=knobs.temperature, top_k=knobs.top_k, top_p=knobs.top_p, min_p=knobs.min_p,
-            repeat_penalty=knobs.repeat_penalty,
+            prompt.tokens, temp=knobs.temperature, top_k=knobs.top_k, top_p=knobs.top_p, min_p=knobs.min_p,
+            repeat_penalty=knobs.repeat_penalty, grammar=grammar,
         )  # fmt: skip
-        while reason == "length" and count < min(knobs.max_tokens, room):
+        while reason == "length" and len(written) < room:
             token = next(sampled)
             first = first or time.perf_counter() - started
             if self._ends(token):
                 reason = "stop"
                 break
-            count += 1
-            pieces.append(decoder.decode(self._bytes_of(token)))
-            yield pieces[-1]
-            if time.perf_counter() > deadline:
+            written.append(token)
+            if knobs.logprobs:
+                kept.append(self.token(token, self.logits(), knobs.logprobs))
+            yield shown.add(decoder.decode(self._bytes_of(token)))
+            if shown.stopped:
+                reason = "stop"
+            elif time.perf_counter() > deadline:
                 reason = "deadline"
-        pieces.append(decoder.decode(b"", final=True))
-        text = "".join(pieces).strip()
-        if not text:
-            reason = {"deadline": "failed: no text before the deadline"}.get(reason, "failed: the model wrote nothing")
+        if not shown.stopped:
+            yield shown.add(decoder.decode(b"", final=True), last=True)
+        return self.generated(knobs, prompt, shown.text, reason, len(written), tuple(kept), reused, started, first)
+
+    def room(self, knobs: LlamaCpp, prompt_tokens: int) -> tuple[int, Any]:
+        """(tokens that the answer may have, the grammar that binds it or None)."""
+        room = knobs.context_tokens - prompt_tokens  # llama.cpp itself rounds the context up to a multiple of 256
+        if room < 1:
+            raise WorkbenchError(
+                f"The prompt has {prompt_tokens:,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
+                todo="Raise generation.context_tokens, or lower context.passages or context.max_tokens.",
+            )
+        if not knobs.json_schema:
+            return min(room, knobs.max_tokens), None
+        import llama_cpp
+
+        rules = structured.grammar(knobs.json_schema)
+        if rules.longest > room:  # a token holds at least one character of plain text
+            raise WorkbenchError(f"The longest JSON of the schema has {rules.longest:,} characters, and the context leaves room "
+                                 f"for {room:,} tokens.", where="generation.json_schema",
+                                 todo="Give its strings and lists a smaller maxLength and maxItems.")  # fmt: skip
+        return room, llama_cpp.LlamaGrammar.from_string(rules.gbnf, verbose=False)
+
+    def token(self, token: int, logits: Any, most: int) -> Token:
+        import numpy as np
+
+        shifted = logits.astype(np.float64) - logits.max()
+        logprobs = shifted - np.log(np.exp(shifted).sum())
+        best = np.argpartition(-logprobs, most)[:most]
+        best = best[np.argsort(-logprobs[best], kind="stable")]
+        return Token(
+            self._text_of(token),
+            float(logprobs[token]),
+            tuple((self._text_of(i), float(logprobs[i])) for i in best.tolist()),
+        )
+
+    def generated(
+        self, knobs: LlamaCpp, prompt: Read, text: str, reason: str, written: int, tokens: tuple[Token, ...], reused: int,
+        started: float, first_s: float,
+    ) -> Generated:  # fmt: skip
+        text, reason = finished(text, reason)
+        if text and knobs.json_schema and (problem := structured.problem(text, knobs.json_schema)):
+            text, reason = "", f"failed: {problem}"
         return Generated(
-            text, reason, prompt, len(tokens), reused, count, 1000 * first, 1000 * (time.perf_counter() - started),
-            self.path.stem, _sha256(self.path),
+            text, reason, prompt.text, len(prompt.tokens), reused, written, 1000 * first_s,
+            1000 * (time.perf_counter() - started), self.path.stem, _sha256(self.path), tokens if text else (),
         )  # fmt: skip
 
     def _ends(self, token: int) -> bool:
@@ -296,12 +447,11 @@ def _cores() -> int:
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
 
 
-def _shared_pieces(held: list[int], tokens: list[int]) -> int:
-    """Length of the common start in whole pieces, leaving at least one token to evaluate anew."""
-    same = 0
-    while same + PIECE < len(tokens) and held[same : same + PIECE] == tokens[same : same + PIECE]:
-        same += PIECE
-    return same
+def quiet() -> None:
+    """Keeps llama.cpp's own words out of the terminal."""
+    import llama_cpp
+
+    llama_cpp.llama_log_set(_silent(), ctypes.c_void_p(0))
 
 
 @lru_cache(maxsize=1)

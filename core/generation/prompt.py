@@ -48,6 +48,11 @@ def build(question: str, hits: list[Hit], context: ContextConfig, count_tokens: 
     return Prompt(messages, tuple(chosen[: len(passages)]), tuple(chosen[len(passages) :]), total)
 
 
+def reading_order(prompts: list[list[dict[str, str]]]) -> list[int]:
+    """Numbers of the prompts, those that share most of their start next to each other: the engine reads it once."""
+    return sorted(range(len(prompts)), key=lambda i: [(m["role"], m["content"]) for m in prompts[i]])
+
+
 def plain(text: str) -> str:
     """Text that can pose neither as another numbered passage nor as a mark of a chat template such as <|im_end|>.
 

