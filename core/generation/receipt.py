@@ -1,0 +1,134 @@
+"""What an answer was made by, and whether it comes again: the determinism receipt.
+
+The same file, engine, threads and seed give the same tokens on one machine. Where they do not, the comparison says from
+which token on, and whether it matters: the conclusion is the answer after SQuAD's normalisation (Rajpurkar et al. 2016,
+arXiv:1606.05250, section 6.1: case, punctuation, articles and white space aside) with the passages it cites.
+"""
+
+import hashlib
+import json
+import platform
+import re
+import string
+from collections.abc import Generator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple
+
+from core.config import PartConfig
+from core.generation.prompt import CITATION, cited
+from core.generation.protocol import Generated
+
+PACKAGES = {
+    "llama_cpp": "llama-cpp-python",
+    "transformers": "transformers",
+    "anthropic": "anthropic",
+    "openai_compatible": "openai",
+}
+
+
+class Receipt(NamedTuple):
+    """ "" and None: not known of this engine, as of a remote one."""
+
+    engine: str  # the part's name
+    build: str  # package with version, and what the build uses of the processor
+    machine: str
+    identity: str  # of the model, by the part itself
+    model: str
+    model_sha256: str  # of the file that was loaded
+    threads: int | None
+    batch_tokens: int | None  # prompt tokens evaluated together: the rounding depends on it
+    seed: int
+    settings: dict[str, Any]  # the part's knobs: sampling, limits, grammar
+    prompt_sha256: str
+    text_sha256: str
+    finish_reason: str
+
+
+class Comparison(NamedTuple):
+    """Two texts of one prompt."""
+
+    unit: str  # "token", or "word" where the engine does not tell its tokens
+    first: int  # length in units
+    second: int
+    same: int  # units at the same place
+    first_difference: int | None  # place from 0; None where both are the same
+    same_conclusion: bool  # normalised text and cited passages
+    same_reason: bool
+    changed: tuple[str, ...] = ()  # fields of the receipt that differ, so that a difference has a cause
+
+    @property
+    def share(self) -> float:
+        """Units at the same place, of the longer text's. Two empty texts are the same."""
+        return self.same / max(self.first, self.second, 1) if self.first or self.second else 1.0
+
+
+def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
+    threads = batch_tokens = None
+    if generator.part == "llama_cpp":
+        from core.generation.llama_engine import PIECE
+
+        threads, batch_tokens = generator.load().threads, PIECE
+    elif generator.part == "transformers":
+        import torch
+
+        threads = torch.get_num_threads()
+    return Receipt(generator.part, _build(generator.part), f"{platform.system()} {platform.machine()}", generator.identity(),
+                   generated.model, generated.model_sha256, threads, batch_tokens, seed, generator.model_dump(mode="json"),
+                   _sha256(generated.prompt), _sha256(generated.text), generated.finish_reason)  # fmt: skip
+
+
+def again(
+    generator: PartConfig,
+    messages: list[dict[str, str]],
+    first: Generated,
+    kept: Receipt,
+    passages: int,
+    deadline_s: float = 120.0,
+) -> Generator[str, None, tuple[Generated, Comparison]]:
+    """Runs the prompt again with the receipt's seed, yields the text as it comes, and returns it with the comparison."""
+    second = yield from generator.generate(messages, kept.seed, deadline_s)
+    return second, compare(generator, first, second, passages, kept, receipt(generator, second, kept.seed))
+
+
+def compare(
+    generator: PartConfig, first: Generated, second: Generated, passages: int, *receipts: Receipt
+) -> Comparison:
+    """`passages`: how many the prompt gave, so that citations can be read."""
+    split = getattr(generator, "pieces", None)
+    a, b = ((split or _words)(one.text) for one in (first, second))
+    same = [x == y for x, y in zip(a, b, strict=False)]
+    difference = None if a == b else next((i for i, equal in enumerate(same) if not equal), len(same))
+    changed = tuple(
+        name
+        for name in Receipt._fields
+        if len({json.dumps(getattr(one, name), sort_keys=True) for one in receipts}) > 1
+    )
+    return Comparison("token" if split else "word", len(a), len(b), sum(same), difference,
+                      conclusion(first.text, passages) == conclusion(second.text, passages),
+                      first.finish_reason == second.finish_reason, changed)  # fmt: skip
+
+
+def conclusion(text: str, passages: int) -> tuple[str, tuple[int, ...]]:
+    """(normalised words, cited passages)."""
+    words = CITATION.sub(" ", text).lower().translate(str.maketrans("", "", string.punctuation))
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", words).split()), cited(text, passages)
+
+
+def _build(part: str) -> str:
+    try:
+        package = f"{PACKAGES[part]} {version(PACKAGES[part])}"
+    except (KeyError, PackageNotFoundError):
+        return ""
+    if part != "llama_cpp":
+        return package
+    import llama_cpp
+
+    return f"{package}, {llama_cpp.llama_print_system_info().decode().strip(' |')}"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+", text)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

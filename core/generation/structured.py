@@ -1,0 +1,200 @@
+"""Answers that are valid JSON of a given schema, every time, however small the model.
+
+A grammar leaves at each step only the tokens with which the text can still become what the schema asks for (Willard and
+Louf 2023, "Efficient Guided Generation for Large Language Models", arXiv:2307.09702, section 3). It bounds form, not
+truth. Everything in it has a greatest length, so the JSON always closes: strings and lists without a limit of their own
+get one. llama.cpp's own conversion of schemas is not used: it lets raw line breaks into strings, which no JSON parser
+takes, and drops limits on numbers without a word. Here what cannot be held is refused.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+from core.config import knob
+from core.errors import WorkbenchError
+
+STRING_CHARACTERS = 200
+LIST_ITEMS = 8
+SPAN = 1000  # integers from such a range are listed one by one
+_SAID = {"$schema", "$id", "$comment", "title", "description", "default", "examples"}  # bind nothing
+_HELD = {
+    "object": {"properties", "required", "additionalProperties"}, "array": {"items", "minItems", "maxItems"},
+    "string": {"minLength", "maxLength"}, "integer": {"minimum", "maximum"}, "number": {"minimum", "maximum"},
+    "boolean": set(), "null": set(),
+}  # fmt: skip
+# no control characters, and no \u: half of a surrogate pair is a character of no text
+_CHARACTER = r'char ::= [^"\\\x00-\x1F\x7F] | "\\" ["\\/bfnrt]'
+
+
+class Grammar(NamedTuple):
+    gbnf: str  # in llama.cpp's notation
+    longest: int  # characters of the longest JSON that it lets through
+
+
+def schema_knob():
+    return knob("", "A JSON schema, as text: the answer is valid JSON of it, and is never cut. Empty: free text.",
+                label="JSON schema")  # fmt: skip
+
+
+def read(schema: str) -> dict[str, Any]:
+    try:
+        found = json.loads(schema)
+    except ValueError as error:
+        raise WorkbenchError(f"The JSON schema is not JSON: {error}.", where="generation.json_schema",
+                             todo='Give a schema such as {"type": "object", "properties": …}.') from None  # fmt: skip
+    if not isinstance(found, dict):
+        raise WorkbenchError("The JSON schema is not an object.", where="generation.json_schema")
+    return found
+
+
+def grammar(schema: str) -> Grammar:
+    """The grammar of the schema's JSON on one line, keys in the schema's order and none left out."""
+    whole = read(schema)
+    rule, longest = _rule(whole, whole, "schema", ())
+    return Grammar(f"root ::= {rule}\n{_CHARACTER}\n", longest)
+
+
+def problem(text: str, schema: str) -> str:
+    """Why the text is not valid JSON of the schema; "" where it is."""
+    import jsonschema
+
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        return f"not JSON: {error}"
+    found = jsonschema.Draft202012Validator(read(schema)).iter_errors(value)
+    error = jsonschema.exceptions.best_match(found)
+    return f"not of the schema: {error.message:.200}" if error else ""
+
+
+class Follower:
+    """A logits processor for torch (llguidance): call it once a step with the ids so far [1, n] and logits [1, vocabulary].
+
+    What the first call brings as ids is the prompt, and is not looked at. One answer each. `tokenizer` is transformers'
+    fast tokenizer; preparing it takes a second, so it is kept.
+    """
+
+    def __init__(self, tokenizer: Any, schema: str, vocabulary: int) -> None:
+        from llguidance import LLMatcher
+        from llguidance.gbnf_to_lark import gbnf_to_lark
+
+        rules = LLMatcher.grammar_from_lark(gbnf_to_lark(grammar(schema).gbnf))
+        self._matcher = LLMatcher(_prepared(tokenizer, vocabulary), rules)
+        if self._matcher.is_error():
+            raise WorkbenchError(f"The JSON schema cannot be followed: {self._matcher.get_error():.200}",
+                                 where="generation.json_schema")  # fmt: skip
+        self._seen: int | None = None
+
+    def __call__(self, ids: Any, logits: Any) -> Any:
+        import torch
+
+        new = [] if self._seen is None else ids[0, self._seen :].tolist()
+        self._seen = ids.shape[1]
+        if new:
+            self._matcher.consume_tokens(new)
+        allowed = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8) > 0  # [vocabulary]
+        return logits.masked_fill(~allowed.to(logits.device), float("-inf"))
+
+
+def _prepared(tokenizer: Any, vocabulary: int) -> Any:
+    from llguidance.hf import from_tokenizer
+
+    kept = getattr(tokenizer, "_follower", None)
+    if kept is None:
+        kept = tokenizer._follower = from_tokenizer(tokenizer, n_vocab=vocabulary)
+    return kept
+
+
+def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[str, int]:
+    """(right-hand side in GBNF, greatest number of characters)."""
+    schema, within = _resolved(schema, whole, at, within)
+    if "const" in schema or "enum" in schema:
+        values = [json.dumps(v, ensure_ascii=False) for v in schema.get("enum", [schema.get("const")])]
+        return _either([(_literal(value), len(value)) for value in values])
+    if alternatives := schema.get("anyOf"):
+        return _either([_rule(one, whole, f"{at}.anyOf", within) for one in alternatives])
+    kind = schema.get("type", "object" if "properties" in schema else None)
+    if isinstance(kind, list):
+        return _either([_rule({**schema, "type": one}, whole, at, within) for one in kind])
+    if kind not in _HELD:
+        raise _refused(f"no type at {at}" if kind is None else f"the type {kind!r} at {at}")
+    others = set().union(*_HELD.values()) - _HELD[kind]  # of a list of types, each takes what is its own
+    if strange := sorted(set(schema) - _SAID - _HELD[kind] - {"type", "$defs", "definitions"} - others):
+        raise _refused(f"'{strange[0]}' at {at}")
+    if kind == "object":
+        parts, longest = [], 2
+        names = schema.get("properties", {})
+        if missing := sorted(set(schema.get("required", [])) - set(names)):
+            raise _refused(f"a required key without a schema at {at}: {missing[0]}")
+        for name, one in names.items():
+            key, (rule, size) = json.dumps(name, ensure_ascii=False), _rule(one, whole, f"{at}.{name}", within)
+            parts.append(f"{_literal(key + ': ')} {rule}")
+            longest += len(key) + 2 + size + (2 if len(parts) > 1 else 0)
+        return f'"{{" {_COMMA.join(parts)} "}}"', longest
+    if kind == "array":
+        rule, size = _rule(schema.get("items", {}), whole, f"{at}[]", within)
+        least, most = schema.get("minItems", 0), schema.get("maxItems", max(LIST_ITEMS, schema.get("minItems", 0)))
+        if most == 0:
+            return '"[]"', 2
+        more = f"({rule} ({_COMMA}{rule}){{{max(0, least - 1)},{most - 1}}})" if most > 1 else f"({rule})"
+        return f'"[" {more}{"" if least else "?"} "]"', 2 + most * size + 2 * (most - 1)
+    if kind == "string":
+        least, most = (
+            schema.get("minLength", 0),
+            schema.get("maxLength", max(STRING_CHARACTERS, schema.get("minLength", 0))),
+        )
+        return f'"\\"" char{{{least},{most}}} "\\""', 2 + 2 * most
+    if kind in ("integer", "number"):
+        return _number(kind, schema.get("minimum"), schema.get("maximum"), at)
+    return ('("true" | "false")', 5) if kind == "boolean" else ('"null"', 4)
+
+
+_COMMA = ' ", " '
+
+
+def _number(kind: str, least: float | None, most: float | None, at: str) -> tuple[str, int]:
+    fraction = ' ("." [0-9]{1,6})?' if kind == "number" else ""
+    if least is None and most is None:
+        return f'("-"? ("0" | [1-9] [0-9]{{0,8}}){fraction})', 10 + len(fraction and ".000000")
+    if most is None and least == 0:
+        return f'(("0" | [1-9] [0-9]{{0,8}}){fraction})', 9 + len(fraction and ".000000")
+    whole = None not in (least, most) and least == int(least) and most == int(most) and 0 <= most - least <= SPAN
+    if not whole or (fraction and least < 0):
+        raise _refused(
+            f"these limits of a number at {at} (held are 0 as the least, or two whole ones, {SPAN} apart at most)"
+        )
+    rules = [(_literal(str(n)) + (fraction if n < most else ""), len(str(n)) + len(fraction and ".000000"))
+             for n in range(int(least), int(most) + 1)]  # fmt: skip
+    return _either(rules)
+
+
+def _resolved(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[dict, tuple[str, ...]]:
+    while isinstance(schema, dict) and "$ref" in schema:
+        name = schema["$ref"]
+        if name in within:
+            raise _refused(f"a schema that contains itself at {at}, for such JSON has no greatest length")
+        target: Any = whole
+        for step in filter(None, name.removeprefix("#").split("/")):
+            target = target.get(step) if isinstance(target, dict) else None
+        if target is None or not name.startswith("#"):
+            raise _refused(f"the reference {name} at {at}")
+        schema, within = target, (*within, name)
+    if not isinstance(schema, dict):
+        raise _refused(f"what stands at {at}")
+    return schema, within
+
+
+def _either(rules: list[tuple[str, int]]) -> tuple[str, int]:
+    if not rules:
+        raise _refused("an empty list of values")
+    return f"({' | '.join(rule for rule, _ in rules)})", max(size for _, size in rules)
+
+
+def _literal(text: str) -> str:
+    """Text as a literal of GBNF."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _refused(what: str) -> WorkbenchError:
+    return WorkbenchError(f"The grammar cannot hold {what}.", where="generation.json_schema",
+                          todo="Leave it out of the schema, and check it after the answer.")  # fmt: skip

