@@ -25,7 +25,8 @@ PAGES = {
         ("tune_index", "Index", "account_tree"),
         ("search_live", "Search, live", "tune"),
     ],
-    "Generate": [("ask_model", "Ask", "forum")],
+    "Generate": [("ask_model", "Ask", "forum"), ("tune_sampling", "Sampling", "casino"),
+                 ("inspect_model", "Inside the model", "memory")],
     "Publish": [("compare_trials", "Trials", "compare_arrows"), ("query_store", "Query the store", "database")],
 }
 

@@ -63,12 +63,14 @@ def carry_out(options: argparse.Namespace) -> int:
     else:
         options.show(result)
     sys.stdout.flush()  # a reader that went away is noticed here, not at the interpreter's end
-    return 1 if options.verb in ("verify", "doctor", "ingest") and not _healthy(options.verb, result) else 0
+    return 1 if options.verb in ("verify", "doctor", "ingest", "ask") and not _healthy(options.verb, result) else 0
 
 
 def _healthy(verb: str, result: Any) -> bool:
     if verb == "verify":
         return result["ok"]
+    if verb == "ask":
+        return not result["finish_reason"].startswith("failed")
     if verb == "ingest":
         return all(file["status"] != "failed" for file in result)
     return all(finding["ok"] is not False for finding in result)
@@ -148,6 +150,12 @@ def build_parser() -> argparse.ArgumentParser:
     recipe(one)
     one.add_argument("--grid", action="append", default=[], metavar="index.FIELD=A,B,C", help="repeatable")
     one.add_argument("--margin", type=float, default=1.0, help="points (hundredths) within which two means are equal")
+    one = verb("sample-study", sample_study, "diversity against quality of sampled answers, by sampling chain, stored")
+    recipe(one)
+    one.add_argument("--chain", action="append", default=[], metavar="STEPS", required=True,
+                     help="such as 'top_k=40 temperature=0.8', 'greedy' or 'none'; repeatable")  # fmt: skip
+    one.add_argument("--samples", type=positive, default=5, help="answers a question and chain")
+    one.add_argument("--questions", type=positive, default=20, help="questions, spread evenly over the corpus")
     one = verb("trials", lambda w, o: w.trials(o.limit), "stored trials, newest first", show_trials)
     one.add_argument("--limit", type=positive, default=50)
     one = verb("show", lambda w, o: w.show(o.id), "one trial, with its config and raw rankings", show_trial)
@@ -165,9 +173,14 @@ def build_parser() -> argparse.ArgumentParser:
     one = verb("search", lambda w, o: w.search(read_recipe(o), o.question), "the ranking for a question", show_hits)
     one.add_argument("question")
     recipe(one)
-    one = verb("ask", lambda w, o: w.ask(read_recipe(o), o.question), "an answer with citations", show_answer)
+    one = verb("ask", ask, "an answer with citations", show_answer)
     one.add_argument("question")
+    one.add_argument("--again", action="store_true", help="run the same prompt twice and compare the two answers")
     recipe(one)
+    recipe(
+        verb("convert-model", lambda w, o: w.convert_model(read_recipe(o)),
+             "a faster copy of the recipe's model file, measured and kept", show_value)
+    )  # fmt: skip
     one = verb("sql", lambda w, o: sql(w, o.statement), "read-only SQL over everything stored")
     one.add_argument("statement")
     verb("verify", lambda w, o: w.store.verify(), "check journal and database", show_value)
@@ -275,9 +288,28 @@ def index_cost(workbench: Any, options: argparse.Namespace) -> Any:
     return index_lab.cost_rows(found)
 
 
+def sample_study(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import sampling_lab
+
+    study = sampling_lab.study(workbench, read_recipe(options), options.chain, options.samples, options.questions)
+    return sampling_lab.rows((yield from study))
+
+
 def run_and_show(workbench: Any, config: recipes.TrialConfig) -> Any:
     trial = yield from workbench.run(config)
     return workbench.show(trial)
+
+
+def ask(workbench: Any, options: argparse.Namespace) -> Any:
+    from core.workbench import plain
+
+    config = read_recipe(options)
+    answer = yield from workbench.ask(config, options.question)
+    if not options.again or answer.receipt is None:
+        return answer
+    yield "\n\nAgain: "
+    text, comparison = yield from workbench.ask_again(config, options.question, answer)
+    return {**plain(answer), "again": {"text": text, **plain(comparison), "share": comparison.share}}
 
 
 def sql(workbench: Any, statement: str) -> list[dict[str, Any]]:
@@ -346,9 +378,22 @@ def show_hits(hits: list[dict[str, Any]]) -> None:
 
 
 def show_answer(answer: dict[str, Any]) -> None:
-    print(f"\n\n{answer['finish_reason']}; {answer['prompt_tokens']} prompt and {answer['answer_tokens']} answer tokens; "
+    counts = ["an uncounted number of" if n is None else n for n in (answer["prompt_tokens"], answer["answer_tokens"])]
+    cost = "" if answer["cost_usd"] is None else f"; {answer['cost_usd']:.6f} USD"
+    tries = f"; {answer['retries']} retries" if answer["retries"] else ""
+    print(f"\n\n{answer['finish_reason']}; {counts[0]} prompt and {counts[1]} answer tokens; "
           f"retrieval {answer['retrieval_ms']:.0f} ms, first token {answer['first_token_ms']:.0f} ms, "
-          f"generation {answer['generation_ms']:.0f} ms")  # fmt: skip
+          f"generation {answer['generation_ms']:.0f} ms{cost}{tries}")  # fmt: skip
+    if again := answer.get("again"):
+        place = (
+            ""
+            if again["first_difference"] is None
+            else f", different from {again['unit']} {again['first_difference'] + 1} on"
+        )
+        same = "the same" if again["same_conclusion"] else "another"
+        print(
+            f"again: {again['same']} of {max(again['first'], again['second'])} {again['unit']}s equal{place}; {same} conclusion"
+        )
     for number, hit in enumerate(answer["hits"], 1):
         print(
             f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]"

@@ -5,9 +5,13 @@ while the chunker changes. Invariant: `chunk text == document.text[start:end]`.
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from core.generation.protocol import Token
+    from core.generation.receipt import Receipt
 
 
 class Progress(NamedTuple):
@@ -111,17 +115,25 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """A generated answer with what produced it. finish_reason: "stop", "length", "abstained" or "failed: <why>"."""
+    """A generated answer with what produced it.
+
+    finish_reason: "stop", "length", "deadline", "abstained" or "failed: <why>" (then there is no text). None: unmeasured.
+    """
 
     text: str
     hits: tuple[Hit, ...]
     cited: tuple[int, ...]  # 1-based numbers of the hits that the text cites
     finish_reason: str
     prompt: str = ""
-    prompt_tokens: int = 0
-    reused_tokens: int = 0  # of the prompt, still in the attention cache: they explain a fast first token
-    answer_tokens: int = 0
+    prompt_tokens: int | None = 0
+    reused_tokens: int | None = 0  # of the prompt, still in a cache: they explain a fast first token
+    answer_tokens: int | None = 0
     retrieval_ms: float = 0.0
     first_token_ms: float = 0.0
     generation_ms: float = 0.0
     model: str = ""
+    model_sha256: str = ""  # of the loaded file, where it is known
+    retries: int = 0  # of a remote endpoint, until it answered
+    cost_usd: float | None = None
+    tokens: "tuple[Token, ...]" = ()  # with log-probabilities, where they were asked for
+    receipt: "Receipt | None" = None  # None where no model ran

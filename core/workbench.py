@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 
 from core import registry
-from core.config import TrialConfig, code_version, difference, fingerprint, valid, with_settings
+from core.config import PartConfig, TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.library import Status
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND, Judged, judge, judge_rankings
@@ -85,8 +85,10 @@ class Workbench:
     def corpus(self, config: TrialConfig) -> Corpus:
         return drain(self.pipeline.corpus(config))
 
-    def plan(self, config: TrialConfig) -> Plan:
-        """What is still to be computed; loads no model and takes milliseconds."""
+    def plan(self, config: TrialConfig, answering: bool = False) -> Plan:
+        """What is still to be computed, for answers too if `answering`; loads no model and takes milliseconds."""
+        if answering and getattr(config.generation, "absent", bool)():
+            return Plan(False, f"fetching the model {config.generation.model}", None)
         if getattr(config.embedding, "absent", bool)():
             return Plan(False, f"fetching the model {config.embedding.model}, embedding the corpus", None)
         if not self.pipeline.corpus_at_hand(config) and self._large(config.corpus.dataset):
@@ -116,8 +118,10 @@ class Workbench:
         return documents is None or documents > LIVE_DOCUMENTS
 
     def prepare(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
-        """Computes every stage that the recipe's retrieval needs. Cancelled or killed, it goes on where it was."""
-        yield from _fetched(config)
+        """Computes every stage that the recipe's retrieval needs, and fetches its models where the recipe allows it.
+        Cancelled or killed, it goes on where it was."""
+        yield from _fetched(config.embedding)
+        yield from _fetched(config.generation)
         trace = Trace()
         corpus = yield from self.pipeline.corpus(config, trace)
         chunks = yield from self.pipeline.chunks(config, corpus, trace)
@@ -289,30 +293,53 @@ class Workbench:
             )
         return found
 
-    def ask(self, config: TrialConfig, question: str) -> Generator[str, None, Answer]:
-        """Streams the answer's text; returns the Answer, already stored."""
-        from core.generation.answer import answer
+    def ask(self, config: TrialConfig, question: str) -> Generator[str | Progress, None, Answer]:
+        """Streams the answer's text, with Progress while a model loads; returns the Answer, already stored.
+
+        What fails once the passages are found is stored as a failed answer; a stopped answer is not stored.
+        """
+        from core.generation.answer import answer, usable
 
         started = time.perf_counter()
-        hits, corpus = self.search(config, question)[: config.context.passages], self.corpus(config)
+        hits = self.search(config, question)[: config.context.passages]
         retrieval_ms = (time.perf_counter() - started) * 1000
-        result = yield from answer(question, hits, config.generation, config.context, config.seed, retrieval_ms)
-        self.store.add(
-            "answer",
-            {
-                **plain(result),
-                "question": question,
-                "config": config.model_dump(mode="json"),
-                **receipt(config),
-                "fingerprints": {
-                    "corpus": corpus.fingerprint,
-                    "chunks": self.pipeline.key("chunks", config, corpus),
-                    "encoder": config.embedding.identity(),
-                    "generator": config.generation.identity(),
-                },
-            },
-        )
+        try:
+            config = config.model_copy(update={"generation": usable(config.generation)})
+            result = yield from answer(question, hits, config.generation, config.context, config.seed, retrieval_ms)
+        except Exception as error:
+            why = error.what.rstrip(".") if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            failed = Answer("", tuple(hits), (), f"failed: {why}", retrieval_ms=retrieval_ms)
+            self._save_answer(config, question, failed)
+            raise
+        self._save_answer(config, question, result)
         return result
+
+    def _save_answer(self, config: TrialConfig, question: str, result: Answer) -> None:
+        corpus = self.corpus(config)
+        fingerprints = {"corpus": corpus.fingerprint, "chunks": self.pipeline.key("chunks", config, corpus),
+                        "encoder": config.embedding.identity()}  # fmt: skip
+        if result.receipt:  # otherwise no model ran
+            fingerprints["generator"] = result.receipt.identity
+        self.store.add("answer", {**plain(result), "question": question, "config": config.model_dump(mode="json"),
+                                  **receipt(config), "fingerprints": fingerprints})  # fmt: skip
+
+    def ask_again(
+        self, config: TrialConfig, question: str, first: Answer
+    ) -> Generator[str | Progress, None, tuple[str, Any]]:
+        """The same prompt once more by the first answer's receipt: (its text, receipt.Comparison). Not stored."""
+        from core.generation.answer import answer_again
+
+        return (yield from answer_again(question, first, config.generation, config.context))
+
+    def convert_model(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
+        """A faster copy of the recipe's model file, where one says nearly the same: from then on `auto` takes it."""
+        from core.generation.answer import loaded
+
+        if not hasattr(config.generation, "choice"):
+            raise WorkbenchError(f"The engine {config.generation.part} takes its model as it is.", where="generation.part",
+                                 todo="Only llama_cpp keeps copies of a model file.")  # fmt: skip
+        yield from loaded(config.generation)
+        return plain(config.generation.choice())
 
     # Trials ------------------------------------------------------------------------------------------------------
 
@@ -320,7 +347,7 @@ class Workbench:
         """Measures a recipe and stores it as a trial; returns the trial's id. A failure is stored as a failed trial."""
         record = {"config": config.model_dump(mode="json"), "sweep": sweep, **receipt(config)}
         try:
-            yield from _fetched(config)
+            yield from _fetched(config.embedding)
             evaluation = yield from self.evaluating(config)
             latency = yield from self.latency(config)
         except (GeneratorExit, KeyboardInterrupt):
@@ -582,11 +609,11 @@ def _as_yaml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)  # YAML takes JSON, but not its halves of surrogate pairs
 
 
-def _fetched(config: TrialConfig) -> Generator[Progress, None, None]:
-    """Downloads the encoder where the recipe allows it and it is not on this machine."""
-    if getattr(config.embedding, "absent", bool)():
-        yield Progress(0, 0, f"Fetching the model {config.embedding.model}")
-        config.embedding.fetch()
+def _fetched(part: PartConfig) -> Generator[Progress, None, None]:
+    """Downloads the model of an encoder or generator where the recipe allows it and it is not on this machine."""
+    if getattr(part, "absent", bool)():
+        yield Progress(0, 0, f"Fetching the model {part.model}")
+        part.fetch()
 
 
 def _within(work: Generator[Progress, None, Any], step: Progress) -> Generator[Progress, None, Any]:

@@ -1,64 +1,101 @@
-"""Ask: a question to the local model over the chosen corpus, streamed, with the passages that the answer rests on."""
+"""Ask: a question to one engine or several over the chosen corpus, streamed, with the passages that the answer rests on."""
 
+import math
 import shlex
 import time
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, forms, jobs
+from app.ui import answer_tabs, cards, evidence, forms, jobs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation.support import THRESHOLD, Support, support
-from core.records import Answer, Corpus, Hit, Query
+from core.records import Answer, Corpus, Hit, Progress, Query
 
-STAGES = ("chunking", "embedding", "sparse", "index", "retrieval", "fusion", "context", "generation")
+STAGES = ("chunking", "embedding", "sparse", "index", "retrieval", "fusion", "context")
+OTHERS = ("engine_2", "engine_3", "engine_4")  # names of the recipes whose generation is set beside the current one's
+WARMER = (0.7, 1.0, 1.3)  # temperatures they start with
 AROUND = 700  # characters of the document shown before and after an opened passage
 DRAW_S = 0.05  # between two drawings of a growing answer
-REASONS = {"stop": "ended by itself", "abstained": "the model was not asked", "deadline": "cut at the time limit"}
 OUTLINED = '<span class="gw-chip" style="background:none;color:var(--gw-accent);border:1px solid var(--gw-accent)">'
 
 
 def page() -> None:
     cards.page_title("Ask", "What does the model make of the retrieved passages, and which of them carry its answer?")
-    workbench, config = session.workbench(), session.config()
+    workbench = session.workbench()
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        recipe_column(config)
+        recipes = recipe_column(session.config())
     with right:
-        plan = workbench.plan(config)
-        if not plan.live:
-            estimate = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
-            cards.empty("Answers from this corpus", f"Still to do: {plan.what}{estimate}. After that, questions are "
-                        "searched in milliseconds.")  # fmt: skip
-            arguments = ["prepare", *workbench.arguments(config)]
-            return jobs.start_button(
-                "Prepare now", arguments, f"Preparing {config.corpus.dataset}", icon=":material/bolt:"
-            )
+        for config in recipes:
+            plan = workbench.plan(config, answering=True)
+            if not plan.live:
+                return to_prepare(config, plan)
+        config = recipes[0]
         corpus = jobs.drain(workbench.pipeline.corpus(config), "Reading the corpus")
         model = str(getattr(config.generation, "model", config.generation.part)).rpartition("/")[2]
+        sent = answer_tabs.destination(recipes)
         cards.status_strip([f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
-                            cards.count(len(corpus.queries), "question"), f"model: {model}",
-                            "on this machine, nothing leaves it"])  # fmt: skip
+                            cards.count(len(corpus.queries), "question"),
+                            f"model: {model}" if len(recipes) == 1 else f"{len(recipes)} engines",
+                            "" if sent else "on this machine, nothing leaves it"])  # fmt: skip
         ask_box(corpus)
+        if sent:
+            st.caption(f":material/cloud_upload: {cards.plain(sent)}")
         live, rest = st.empty(), st.empty()  # apart, so that what stood here is gone while the next answer grows
         if question := st.session_state.pop("ask_now", "").strip():
             with live.container():
-                stream(config, question)
+                stream(recipes, question)
+            live.empty()
+        elif (number := st.session_state.pop("again_now", None)) is not None:
+            with live.container():
+                stream_again(number)
             live.empty()
         with rest.container():
             if asked := st.session_state.get("asked"):
-                show(corpus, config, **asked)
+                show(corpus, recipes, **asked)
             else:
                 examples(corpus)
 
 
-def recipe_column(config: TrialConfig) -> None:
-    forms.recipe_form(STAGES, open_stage="generation")
+def to_prepare(config: TrialConfig, plan: Any) -> None:
+    estimate = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
+    cards.empty("Answers from this corpus", f"Still to do: {plan.what}{estimate}. After that, questions are "
+                "searched in milliseconds.")  # fmt: skip
+    arguments = ["prepare", *session.workbench().arguments(config)]
+    jobs.start_button("Prepare now", arguments, f"Preparing {config.corpus.dataset}", icon=":material/bolt:")
+
+
+def recipe_column(config: TrialConfig) -> list[TrialConfig]:
+    """The forms; returns the recipe, and with engines side by side the same recipe with each of their generations."""
+    forms.recipe_form(STAGES)
     forms.show_value("seed", config.seed)
     st.number_input("Seed", 0, 2**31 - 1, key="seed", on_change=lambda: session.change({"seed": st.session_state.seed}),
                     help="With the same seed a sampled answer repeats. At temperature 0 it changes nothing.")  # fmt: skip
+    count = st.radio("Engines side by side", range(1, len(OTHERS) + 2), horizontal=True, key="engines", bind="query-params",
+                     on_change=others_differ, help="The same question and passages, answered by each in turn.")  # fmt: skip
+    recipes = [config]
+    for number, name in enumerate((session.CURRENT, *OTHERS[: count - 1])):
+        if count > 1:
+            answer_tabs.heading(number)
+        pinned = session.baseline() if number == 0 else None
+        forms.stage_form("generation", name=name, baseline=pinned, expanded=count == 1 or number == count - 1)
+        if number:
+            recipes.append(config.model_copy(update={"generation": session.config(name).generation}))
+    return recipes
+
+
+def others_differ() -> None:
+    """A comparison starts with different settings."""
+    first = session.config().generation
+    for name, temperature in zip(OTHERS[: st.session_state.engines - 1], WARMER, strict=False):
+        if session.config(name).generation == first:
+            with suppress(WorkbenchError):  # an engine without a temperature
+                session.change({"generation.temperature": temperature}, name)
 
 
 def ask(question: str | None = None) -> None:
@@ -88,57 +125,150 @@ def examples(corpus: Corpus) -> None:
                       args=(query.text,), icon=":material/arrow_forward:")  # fmt: skip
 
 
-def stream(config: TrialConfig, question: str) -> None:
-    """Draws the answer as it comes. A click anywhere ends the run, and with it the answer: what had come stays."""
-    asked = {"question": question, "recipe": config, "text": "", "answer": None, "error": None}
-    st.session_state.asked = asked
+def stream(recipes: list[TrialConfig], question: str) -> None:
+    """Draws the answers as they come, one after the other. A click anywhere ends the run, and with it the answer: what had
+    come stays."""
+    runs = [{"recipe": recipe, "text": "", "answer": None, "error": None, "again": None} for recipe in recipes]
+    st.session_state.asked = {"question": question, "runs": runs}
     cards.question_title(question)
+    state = stop_row()
+    bodies = []
+    for number, (box, title) in enumerate(zip(answer_tabs.grid(len(runs)), answer_tabs.titles(recipes), strict=True)):
+        with box:
+            if len(runs) > 1:
+                answer_tabs.heading(number, title)
+            bodies.append(st.empty())
+    for run, body in zip(runs, bodies, strict=True):
+        state.caption("Searching the passages")
+        draw = partial(drawn, body, run["recipe"].context.passages)
+        try:
+            with closing(session.workbench().ask(run["recipe"], question)) as steps:
+                run["answer"] = follow(steps, run, state, draw)
+                draw(run["answer"].text)
+        except WorkbenchError as error:
+            run["error"] = error
+
+
+def stream_again(number: int) -> None:
+    """The second run of an answer, by its receipt."""
+    asked = st.session_state.get("asked")
+    if not asked:
+        return
+    run, text = asked["runs"][number], {"text": ""}
+    cards.question_title(asked["question"])
+    state = stop_row()
     with st.container(border=True):
         body = st.empty()
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.button("Stop", key="stop", icon=":material/stop_circle:", shortcut="Escape")
-            state, drawn = st.empty(), 0.0
-    state.caption("Searching the passages")
     try:
-        with closing(session.workbench().ask(config, question)) as pieces:
-            while True:
-                asked["text"] += next(pieces)
-                if time.monotonic() - drawn > DRAW_S:  # drawing is also where a click gets through
-                    state.caption("Writing" if asked["text"] else "Reading the passages")
-                    body.html(evidence.answer_html(asked["text"], config.context.passages))
-                    drawn = time.monotonic()
-    except StopIteration as end:
-        asked["answer"] = end.value
+        with closing(session.workbench().ask_again(run["recipe"], asked["question"], run["answer"])) as steps:
+            run["again"] = follow(steps, text, state, partial(drawn, body, len(run["answer"].hits)))
     except WorkbenchError as error:
-        asked["error"] = error
+        run["again"] = error
 
 
-def show(
-    corpus: Corpus, config: TrialConfig, question: str, recipe: TrialConfig, text: str, answer: Answer | None,
-    error: WorkbenchError | None,
-) -> None:  # fmt: skip
+def stop_row() -> Any:
+    """The button, and the place that says what is going on."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Stop", key="stop", icon=":material/stop_circle:", shortcut="Escape")
+        return st.empty()
+
+
+def follow(steps: Any, run: dict[str, Any], state: Any, draw: Any) -> Any:
+    """Draws what comes until the end, and returns what the verb returns."""
+    last = 0.0
+    try:
+        while True:
+            step = next(steps)
+            if isinstance(step, Progress):
+                state.caption(step.message)
+                continue
+            run["text"] += step
+            if time.monotonic() - last > DRAW_S:  # drawing is also where a click gets through
+                state.caption("Writing" if run["text"] else "Reading the passages")
+                draw(run["text"])
+                last = time.monotonic()
+    except StopIteration as end:
+        return end.value
+
+
+def drawn(body: Any, passages: int, text: str) -> None:
+    body.html(evidence.answer_html(text, passages))
+
+
+def show(corpus: Corpus, recipes: list[TrialConfig], question: str, runs: list[dict[str, Any]]) -> None:
     cards.question_title(question)
+    query, number = next((q for q in corpus.queries if q.text == question), None), 0
+    if len(runs) > 1:
+        number = show_all(question, runs)
+    show_one(corpus, query, question, number, **runs[number], alone=len(runs) == 1)
+    if [run["recipe"] for run in runs] != recipes:
+        retry("The recipe, the engines or the corpus have changed since.", question)
+
+
+def show_all(question: str, runs: list[dict[str, Any]]) -> int:
+    """The answers beside each other, and their numbers; returns the one to look into."""
+    names = answer_tabs.titles([run["recipe"] for run in runs])
+    for number, (box, name, run) in enumerate(zip(answer_tabs.grid(len(runs)), names, runs, strict=True)):
+        with box:
+            answer_tabs.heading(number, name)
+            answer, error = run["answer"], run["error"]
+            if error is not None:
+                cards.problem(error)
+            elif answer is None:
+                evidence.show(evidence.answer_html(run["text"], run["recipe"].context.passages))
+                st.caption(
+                    "Stopped before its end; not stored." if run["text"] else "Not asked: stopped before its turn."
+                )
+            elif why := answer_tabs.failure(answer):
+                st.error(cards.plain(why))
+            else:
+                evidence.show(marked_answer(answer, rests_of(answer)))
+                cards.status_strip([answer_tabs.ending(answer), *answer_tabs.costs(answer)[3:]])
+    answer_tabs.table([run["answer"] for run in runs])
+    if any(run["answer"] is None and run["error"] is None for run in runs):
+        retry("Stopped before its end.", question)
+    picked = st.segmented_control("Look into", range(len(runs)), default=0, key="looked_into", required=True,
+                                  format_func=lambda number: f"Engine {number + 1}")  # fmt: skip
+    return picked or 0
+
+
+def show_one(
+    corpus: Corpus, query: Query | None, question: str, number: int, recipe: TrialConfig, text: str, answer: Answer | None,
+    error: WorkbenchError | None, again: tuple | WorkbenchError | None, alone: bool,
+) -> None:  # fmt: skip
+    """One answer with all that is known of it; what `show_all` has said is not said again."""
     if error is not None:
-        cards.problem(error)
-        return again("No answer was made, and none is stored.", question)
+        if alone:
+            cards.problem(error)
+            retry("No answer was made.", question)
+        return
     if answer is None:
-        with st.container(border=True):
-            evidence.show(evidence.answer_html(text or "…", recipe.context.passages))
-        return again("Stopped before its end, by Stop or by another control. What had come is not stored.", question)
-    query = next((q for q in corpus.queries if q.text == question), None)
-    rests = [] if answer.finish_reason == "abstained" else support(answer.text, answer.hits)
+        if alone:
+            with st.container(border=True):
+                evidence.show(evidence.answer_html(text or "…", recipe.context.passages))
+            retry("Stopped before its end, by Stop or by another control. What had come is not stored.", question)
+        return
+    rests = rests_of(answer)
     with st.container(border=True):
-        evidence.show(marked_answer(answer, rests))
-        outcome(answer, recipe)
+        if alone:
+            evidence.show(marked_answer(answer, rests))
+        outcome(answer, recipe, alone)
         sources(corpus, answer, rests, query)
-    if recipe != config:
-        again("The recipe or corpus has changed since.", question)
+    answer_tabs.faster_copy(answer, recipe.generation)
     if query is not None:
         known_answer(query, answer)
+    if isinstance(again, WorkbenchError):
+        cards.problem(again)
+        again = None
+    answer_tabs.receipt(answer, number, again, partial(st.session_state.__setitem__, "again_now", number))
     details(corpus, answer, rests, query, question, recipe)
 
 
-def again(why: str, question: str) -> None:
+def rests_of(answer: Answer) -> list[Support]:
+    return [] if answer.finish_reason == "abstained" else support(answer.text, answer.hits)
+
+
+def retry(why: str, question: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(why, width="stretch")
         st.button("Ask again", icon=":material/refresh:", on_click=ask, args=(question,))
@@ -154,27 +284,15 @@ def marked_answer(answer: Answer, rests: list[Support]) -> str:
     return html.replace("\ue000", OUTLINED).replace("\ue001", "</span>") if text else ""
 
 
-def outcome(answer: Answer, recipe: TrialConfig) -> None:
+def outcome(answer: Answer, recipe: TrialConfig, alone: bool) -> None:
     """How it ended, and what it cost."""
-    reason = REASONS.get(answer.finish_reason, answer.finish_reason)
-    if answer.finish_reason == "length":
-        reason = f"cut at {answer.answer_tokens:,} tokens"
-    if answer.finish_reason.startswith("failed"):
-        st.error(cards.plain(f"There is no answer: {answer.finish_reason.removeprefix('failed: ')}."))
+    if alone and (why := answer_tabs.failure(answer)):
+        st.error(cards.plain(why), icon=":material/error:")
     if answer.finish_reason == "abstained":
         best = max((hit.scores["dense"] for hit in answer.hits if "dense" in hit.scores), default=None)
         st.caption("No passage was found." if best is None else f"The best passage reaches a similarity of {best:.2f}; "
                    f"the threshold is {recipe.context.threshold:.2f}.")  # fmt: skip
-    ran, writing_ms = [], answer.generation_ms - answer.first_token_ms
-    if answer.prompt:
-        reused = f", {answer.reused_tokens:,} from the cache" if answer.reused_tokens else ""
-        ran = [f"prompt {answer.prompt_tokens:,} tokens{reused}", f"answer {answer.answer_tokens:,} tokens",
-               f"first token {cards.duration(answer.first_token_ms / 1000)}",
-               f"generation {cards.duration(answer.generation_ms / 1000)}"]  # fmt: skip
-    if answer.answer_tokens > 1 and writing_ms > 0:
-        ran.append(f"{1000 * (answer.answer_tokens - 1) / writing_ms:,.0f} tokens/s")
-    retrieval = f"retrieval {cards.duration(answer.retrieval_ms / 1000)}"
-    cards.status_strip([reason, retrieval, *ran, answer.model.partition(" (")[0]])
+    cards.status_strip([answer_tabs.ending(answer), *answer_tabs.costs(answer), answer.model])
 
 
 def sources(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None) -> None:
@@ -209,7 +327,7 @@ def details(
     corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None, question: str, recipe: TrialConfig
 ) -> None:
     titles = [f"Passages ({len(answer.hits)})", "Sentence by sentence", "Prompt", "Reproduce"]
-    passages, sentences, prompt, reproduce = st.tabs(titles)
+    passages, sentences, prompt, reproduce, *tokens = st.tabs(titles + ["Tokens"] * bool(answer.tokens))
     with passages:
         if answer.prompt and (missing := recipe.context.passages - len(answer.hits)) > 0:
             st.caption(f"{missing} more were not found, or did not fit into {recipe.context.max_tokens:,} tokens.")
@@ -235,9 +353,15 @@ def details(
         st.caption("The command that asks this again")
         command = f"{session.workbench().command(recipe, 'ask')} {shlex.quote(question)}"
         st.code(command, language="bash", wrap_lines=True)
-        st.caption(
-            "The answer is stored with its passages, prompt and recipe: table answers on the page Query the store."
+        st.caption("Stored with its passages, prompt, recipe and receipt: table answers on the page Query the store.")
+    for place in tokens:
+        place.caption(
+            "Probability of each token under the model itself, before sampling, and the likeliest others there."
         )
+        percent = st.column_config.NumberColumn(format="%.1f %%")
+        place.dataframe([{"Token": token.text, "Probability": 100 * math.exp(token.logprob),
+                          "Likeliest": "   ".join(f"{text!r} {math.exp(logprob):.0%}" for text, logprob in token.top)}
+                         for token in answer.tokens], column_config={"Probability": percent})  # fmt: skip
 
 
 def named(hit: Hit) -> str:

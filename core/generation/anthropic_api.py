@@ -67,8 +67,6 @@ class Anthropic(PartConfig):
     ) -> Generator[str, None, Generated]:
         """Yields pieces of text as they come and returns the whole; closing it ends the request. The seed is not used."""
         started = time.perf_counter()
-        import anthropic
-
         home = os.environ.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
         secret = remote.key(os.environ.get(KEY, ""), KEY, self.base_url, home)
         if not secret and os.environ.get(KEY):
@@ -76,6 +74,8 @@ class Anthropic(PartConfig):
                                  todo="Make it the address in ANTHROPIC_BASE_URL, or the reverse if you trust it.")  # fmt: skip
         if not secret:
             raise WorkbenchError("There is no key for Anthropic.", todo=f"Set the environment variable {KEY}.")
+        import anthropic
+
         messages = remote.sendable(messages)
         body = self._body(messages)
 

@@ -61,11 +61,21 @@ def choice(path: Path, weights: str) -> Choice:
         return Choice("as_bundled", path)
     if weights != "auto":
         return Choice(weights, converted(path, weights))
-    key = fingerprint(models.file_hash(path), version("llama-cpp-python"), AUTO, LARGEST_DIVERGENCE)
+    key = _key(path)
     with _choosing:  # kept for the life of the process: the model must not change under it
         if key not in _chosen or not _chosen[key].path.is_file():
-            _chosen[key] = _kept(path, _folder(path) / f"choice-{key}.json")
+            _chosen[key] = _kept(path, _record(path, key))
         return _chosen[key]
+
+
+def ready(path: Path, weights: str) -> bool:
+    """Whether `choice` has nothing left to convert or to measure."""
+    if weights == "as_bundled" or (weights == "auto" and path.stat().st_size > LARGEST_BYTES):
+        return True
+    if weights != "auto":
+        return (_folder(path) / f"{path.stem}-as-{weights}.gguf").is_file()
+    key = _key(path)
+    return key in _chosen or _record(path, key).is_file() or _offloads()
 
 
 def converted(path: Path, weights: str) -> Path:
@@ -75,6 +85,14 @@ def converted(path: Path, weights: str) -> Path:
         if not copy.is_file():
             _convert(path, copy, FILE_TYPES[weights])
     return copy
+
+
+def _key(path: Path) -> str:
+    return fingerprint(models.file_hash(path), version("llama-cpp-python"), AUTO, LARGEST_DIVERGENCE)
+
+
+def _record(path: Path, key: str) -> Path:
+    return _folder(path) / f"choice-{key}.json"
 
 
 def _folder(path: Path) -> Path:

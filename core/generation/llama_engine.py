@@ -95,6 +95,10 @@ class LlamaCpp(PartConfig):
     def choice(self) -> gguf_files.Choice:
         return gguf_files.choice(self.path(), self.weights)
 
+    def converts(self) -> bool:
+        """Whether the next `load` converts the file first, and for `auto` measures the copies: seconds to a minute."""
+        return not gguf_files.ready(self.path(), self.weights)
+
     def identity(self) -> str:
         """What besides the knobs decides the text: the content of the loaded file and the engine's version."""
         return f"{_sha256(self.file())[:20]} llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"

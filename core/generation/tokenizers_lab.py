@@ -23,6 +23,7 @@ import re
 import shutil
 import threading
 import uuid
+import weakref
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -143,11 +144,12 @@ def tokenizers_home() -> Path:
     return models.home() / "tokenizers"
 
 
-def folder_of(name: str) -> Path:
+def folder_of(name: str, home: Path | None = None) -> Path:
+    """Folder of that name below `home` (default: where tokenizers lie); raises where it can be no name."""
     if not _NAME.fullmatch(name):
-        raise WorkbenchError(f"'{name}' cannot be the name of a tokenizer.",
+        raise WorkbenchError(f"'{name}' cannot be a name.",
                              todo="Use letters, digits, spaces, dots, hyphens and underscores, at most 64.")  # fmt: skip
-    return tokenizers_home() / name
+    return (home or tokenizers_home()) / name
 
 
 def known() -> dict[str, Path]:
@@ -299,7 +301,7 @@ def _gguf(path: Path, name: str) -> Reader:
     quiet()
     try:
         engine = llama_cpp.Llama(str(path), vocab_only=True, n_ctx=8, verbose=False)
-        written = [engine.detokenize([i], special=True) for i in range(engine.n_vocab())]
+        written = _written(engine)
     except (ValueError, RuntimeError) as error:
         raise WorkbenchError(f"The vocabulary of the GGUF file cannot be read: {error}.", where=str(path),
                              todo="Give the model's tokenizer.json instead.") from None  # fmt: skip
@@ -320,9 +322,24 @@ def _gguf(path: Path, name: str) -> Reader:
         inside = np.append(~letters, False)[starts]  # a token that begins within a character holds a part of it
         return Split(ids, np.stack((at[starts] - inside, at[ends]), axis=1).astype(np.int32), np.zeros(len(ids), bool))
 
+    weakref.finalize(split, engine.close)  # also at exit, while llama.cpp's own functions are still there
     return Reader(
         name, len(written), lambda i: written[i].decode("utf-8", "replace"), lambda ts: [split(t) for t in ts]
     )
+
+
+def _written(engine: Any) -> list[bytes]:
+    """The bytes of every token. llama-cpp-python's own `detokenize` cuts tokens of more than 32 bytes."""
+    import ctypes
+
+    import llama_cpp
+
+    vocabulary = llama_cpp.llama_model_get_vocab(engine.model)
+    buffer = ctypes.create_string_buffer(4096)
+    lengths = (
+        llama_cpp.llama_token_to_piece(vocabulary, i, buffer, len(buffer), 0, True) for i in range(engine.n_vocab())
+    )
+    return [buffer.raw[: max(length, 0)] for length in lengths]
 
 
 # Looking at a text

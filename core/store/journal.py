@@ -25,7 +25,7 @@ from core.errors import WorkbenchError
 from core.records import Progress
 
 SCHEMA = 1
-KINDS = ("trial", "questions", "answer", "index")
+KINDS = ("trial", "questions", "answer", "index", "samples")
 SUFFIX = ".jsonl.gz"
 # (kind, schema) -> payload of the next schema. Records are never rewritten: old ones are upgraded as they are read.
 UPGRADES: dict[tuple[str, int], Callable[[dict], dict]] = {}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from core.index.points import stored_raw
 from core.store.journal import Record, id_time
 
-SCHEMA = 2  # a database of another number is rebuilt
+SCHEMA = 4  # a database of another number is rebuilt
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
 # table -> (what a row is, {column: (type, meaning)})
@@ -117,23 +117,53 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "answers": (
-        "One row a generated answer.",
+        "One row a question put to a model: its answer, or why there is none.",
         {
             "id": ("VARCHAR", "Time-ordered id."),
             "created": ("TIMESTAMP", "When it was recorded (UTC)."),
             "dataset": ("VARCHAR", "Corpus it was asked of."),
             "question": ("VARCHAR", "The question in words."),
-            "text": ("VARCHAR", "The answer."),
-            "finish_reason": ("VARCHAR", "stop, length, abstained or failed: why."),
+            "text": ("VARCHAR", "The answer; NULL where it failed."),
+            "finish_reason": ("VARCHAR", "stop, length, deadline, abstained or failed: why."),
             "cited": ("INTEGER[]", "Numbers of the passages it cites, from 1."),
+            "engine": ("VARCHAR", "The engine, as generation.part names it; NULL where no model ran."),
             "model": ("VARCHAR", "The model that wrote it."),
+            "model_sha256": ("VARCHAR", "Hash of the model's file; NULL where it is not known, as of a remote one."),
+            "seed": ("BIGINT", "Seed of the sampling."),
             "prompt": ("VARCHAR", "All that the model was given."),
-            "prompt_tokens": ("INTEGER", "Length of the prompt."),
-            "answer_tokens": ("INTEGER", "Length of the answer."),
+            "prompt_tokens": ("INTEGER", "Length of the prompt; NULL where the endpoint does not count."),
+            "reused_tokens": ("INTEGER", "Of the prompt, those still in a cache from the call before."),
+            "answer_tokens": ("INTEGER", "Length of the answer; NULL where the endpoint does not count."),
+            "cost_usd": ("DOUBLE", "Cost by the price table, in USD; NULL where there is no price, as of a local model."),
+            "retries": ("INTEGER", "Further tries until the endpoint answered."),
             "retrieval_ms": ("DOUBLE", "Time of retrieval, in milliseconds."),
             "first_token_ms": ("DOUBLE", "Time to the first token, in milliseconds."),
             "generation_ms": ("DOUBLE", "Time of generation, in milliseconds."),
             "hits": ("JSON", "The passages with their scores."),
+            "tokens": ("JSON", "Its tokens with log-probabilities and likeliest others, where they were asked for."),
+            "receipt": ("JSON", "What it was made by: engine build, threads, batch, settings, hashes of prompt and text."),
+            "config": ("JSON", "The whole recipe."),
+        },
+    ),
+    "samples": (
+        "One row an answer sampled for a study: n answers a question and sampling chain.",
+        {
+            "id": ("VARCHAR", "Time-ordered id of the record, one a question and chain."),
+            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            "ground": ("VARCHAR", "Identity of model, passages and questions: chains that share it can be compared."),
+            "dataset": ("VARCHAR", "Corpus it was asked of."),
+            "query_id": ("VARCHAR", "The question."),
+            "question": ("VARCHAR", "The question in words."),
+            "answers": ("VARCHAR[]", "Accepted answers."),
+            "chain": ("VARCHAR", "The sampling steps in order, as `sample-study` takes them."),
+            "number": ("INTEGER", "Which of the samples, from 0."),
+            "seed": ("BIGINT", "Its seed; the same number has the same seed under every chain."),
+            "text": ("VARCHAR", "The answer; empty where the model wrote none."),
+            "finish_reason": ("VARCHAR", "stop, length or failed: why."),
+            "answer_tokens": ("INTEGER", "Length of the answer."),
+            "logprob": ("DOUBLE", "Sum of its tokens' natural log-probabilities under the model itself."),
+            "generation_ms": ("DOUBLE", "Time of writing it, in milliseconds."),
+            "model_runs": ("INTEGER", "Tokens for which the model ran; the others' probabilities were at hand."),
             "config": ("JSON", "The whole recipe."),
         },
     ),
@@ -172,7 +202,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "folded": (
         "One row a record of the journal that is in this database.",
-        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, questions, answer or index.")},
+        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, questions, answer, index or samples.")},
     ),
     "meta": ("How this database was made.", {"key": ("VARCHAR", "What."), "value": ("VARCHAR", "Its value.")}),
 }  # fmt: skip
@@ -226,6 +256,9 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     ("Answers that hit a limit or failed",
      "SELECT created, question, finish_reason, answer_tokens, model FROM answers\n"
      "WHERE finish_reason <> 'stop' ORDER BY id DESC"),
+    ("What the answers of each engine took",
+     "SELECT engine, model, count(*) AS answers, median(first_token_ms) AS first_token_ms, sum(prompt_tokens) AS prompt_tokens,\n"
+     "sum(answer_tokens) AS answer_tokens, sum(cost_usd) AS cost_usd FROM answers GROUP BY ALL ORDER BY answers DESC"),
     ("The fastest index settings by what they find",
      "SELECT DISTINCT ON (dataset, n, recall_percent) dataset, n, floor(recall * 100) AS recall_percent, part, build, query,\n"
      "single_qps FROM index_points WHERE status = 'ok' ORDER BY dataset, n, recall_percent, single_qps DESC"),
@@ -269,7 +302,8 @@ def rows(record: Record, scores: list[tuple] | None) -> Rows:
     if record.kind == "trial":
         made = _trial(id, payload, scored=scores is not None) | {"scores": scores or []}
     else:
-        made = {"questions": _questions, "answer": _answer, "index": _index}[record.kind](id, payload)
+        kinds = {"questions": _questions, "answer": _answer, "index": _index, "samples": _samples}
+        made = kinds[record.kind](id, payload)
     return {"folded": [(id, record.kind)], **made}
 
 
@@ -342,13 +376,26 @@ def _questions(_: str, payload: dict) -> Rows:
 
 
 def _answer(id: str, payload: dict) -> Rows:
-    dataset = _get(payload.get("config") or {}, "corpus", "dataset")
-    return {"answers": [_row("answers", {**payload, "id": id, "created": _created(id, payload), "dataset": dataset})]}
+    failed = str(payload.get("finish_reason")).startswith("failed")
+    given = {
+        **payload, "id": id, "created": _created(id, payload), "engine": _get(payload, "receipt", "engine"),
+        "dataset": _get(payload.get("config") or {}, "corpus", "dataset"), "text": None if failed else payload.get("text"),
+        "model_sha256": payload.get("model_sha256") or None,
+    }  # fmt: skip
+    return {"answers": [_row("answers", {k: v for k, v in given.items() if k not in ("tokens", "receipt") or v})]}
 
 
 def _index(id: str, payload: dict) -> Rows:
     derived = stored_raw(payload).numbers() if payload["status"] == "ok" else {}
     return {"index_points": [_row("index_points", {**payload, **derived, "id": id, "created": _created(id, payload)})]}
+
+
+def _samples(id: str, payload: dict) -> Rows:
+    shared = {**payload, "id": id, "created": _created(id, payload)}
+    return {"samples": [
+        _row("samples", {**shared, **one, "number": number, "answer_tokens": len(one["tokens"])})
+        for number, one in enumerate(payload["samples"])
+    ]}  # fmt: skip
 
 
 def _row(table: str, given: dict[str, Any]) -> tuple:

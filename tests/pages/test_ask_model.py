@@ -8,7 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.errors import WorkbenchError
-from core.records import Answer
+from core.generation.receipt import Comparison, Receipt
+from core.records import Answer, Progress
 from core.workbench import Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -43,11 +44,15 @@ def play(monkeypatch, bench, text="It rises in the Black Forest [1].", **fields)
 
     def ask(config, question):
         hits = tuple(bench.search(config, question))[:2]
+        yield Progress(0, 0, "Loading the model")
         for word in text.split(" "):
             yield word + " "
         known = {"cited": (1,), "finish_reason": "stop", "prompt": "PROMPT <b>", "prompt_tokens": 120, "answer_tokens": 11,
                  "retrieval_ms": 12.0, "first_token_ms": 400.0, "generation_ms": 900.0, "model": "tiny (sha256 00)"}  # fmt: skip
-        return Answer(**{"text": text, "hits": hits, **known, **fields})
+        settings = config.generation.model_dump(mode="json")
+        made = Receipt(config.generation.part, "engine 1.0", "machine", "identity", "tiny", "ab" * 32, 2, 128, 0, settings,
+                       "cd" * 32, "ef" * 32, "stop")  # fmt: skip
+        return Answer(**{"text": text, "hits": hits, "receipt": made, **known, **fields})
 
     monkeypatch.setattr(bench, "ask", ask)
 
@@ -128,6 +133,11 @@ def test_words_of_model_and_corpus_are_never_markup(monkeypatch, bench):
         ({"finish_reason": "deadline"}, "cut at the time limit"),
         ({"finish_reason": "failed: the model wrote nothing", "text": "", "cited": ()}, "the model wrote nothing"),
         ({"finish_reason": "stop", "text": "Bananas are yellow.", "cited": ()}, "cites no passage itself"),
+        ({"finish_reason": "failed: refusal", "text": "", "cited": ()}, "the model refused"),
+        ({"finish_reason": "failed: HTTP 429: slow down (4 tries)", "text": "", "cited": ()}, "had too many requests"),
+        ({"prompt_tokens": None, "answer_tokens": None, "reused_tokens": None}, "answer tokens not counted"),
+        ({"finish_reason": "length", "answer_tokens": None}, "cut"),
+        ({"cost_usd": 0.00042, "retries": 2}, "cost $0.00042"),
     ],
 )
 def test_every_ending_is_said_in_plain_words(monkeypatch, bench, fields, words):
@@ -157,8 +167,14 @@ def test_a_problem_is_told_and_the_page_goes_on(monkeypatch, bench):
 
 def test_what_was_stopped_is_kept_and_said_to_be_partial(monkeypatch, bench):
     app = open_page()
-    app.session_state["asked"] = {"question": QUESTION, "recipe": app.session_state["recipes"]["current"], "text": "It rises",
-                                  "answer": None, "error": None}  # fmt: skip
+    run = {
+        "recipe": app.session_state["recipes"]["current"],
+        "text": "It rises",
+        "answer": None,
+        "error": None,
+        "again": None,
+    }
+    app.session_state["asked"] = {"question": QUESTION, "runs": [run]}
     app.run()
     assert "It rises" in html(app) and "not stored" in seen(app)
 
@@ -166,9 +182,9 @@ def test_what_was_stopped_is_kept_and_said_to_be_partial(monkeypatch, bench):
 def test_a_changed_recipe_is_pointed_out(monkeypatch, bench):
     play(monkeypatch, bench)
     app = ask(open_page(), QUESTION)
-    assert "has changed since" not in seen(app)
+    assert "have changed since" not in seen(app)
     app.number_input(key="seed").set_value(5).run()
-    assert "has changed since" in seen(app) and app.session_state["recipes"]["current"].seed == 5
+    assert "have changed since" in seen(app) and app.session_state["recipes"]["current"].seed == 5
 
 
 def test_a_passage_opens_in_its_document(monkeypatch, bench):
@@ -200,3 +216,75 @@ def test_an_error_while_searching_does_not_lose_the_page(monkeypatch, bench):
     monkeypatch.setattr(bench, "ask", broken)
     app = ask(open_page(), QUESTION)
     assert "The index is broken" in app.error[0].value and "No answer was made" in seen(app)
+
+
+REMOTE = {"generation.part": "openai_compatible", "generation.base_url": "http://127.0.0.1:9/v1"}
+
+
+def test_a_place_that_the_passages_are_sent_to_is_named_before_they_are():
+    assert "nothing leaves it" in html(open_page())
+    app = open_page(**REMOTE)
+    assert (
+        "sent to 127" in seen(app) and "a server on this machine" in seen(app) and "nothing leaves it" not in html(app)
+    )
+    assert "api.anthropic.com" in seen(open_page(**{"generation.part": "anthropic"})).replace("\\", "")
+
+
+def test_a_missing_key_and_a_silent_endpoint_are_told_and_stored_as_failed(bench, monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    app = ask(open_page(**{"generation.part": "anthropic"}), QUESTION)
+    assert "There is no key" in app.error[0].value and not app.exception
+    app = ask(open_page(**REMOTE, **{"generation.retries": "0"}), QUESTION)
+    assert "cannot be reached" in app.error[0].value
+    stored = bench.store.query("SELECT text, finish_reason, engine FROM answers ORDER BY id DESC LIMIT 2")
+    assert [row["text"] for row in stored] == [None, None] and all(
+        "failed: The" in row["finish_reason"] for row in stored
+    )
+
+
+def test_engines_side_by_side_are_asked_in_turn_and_compared(monkeypatch, bench):
+    asked = []
+    play(monkeypatch, bench)
+    played = bench.ask
+
+    def each(config, question):
+        asked.append(config.generation.temperature)
+        if len(asked) == 3:
+            raise WorkbenchError("The endpoint cannot be reached.")
+        return (yield from played(config, question))
+
+    monkeypatch.setattr(bench, "ask", each)
+    app = open_page(engines="1")
+    app.radio(key="engines").set_value(4).run()
+    app = ask(app, QUESTION)
+    assert asked == [0.0, 0.7, 1.0, 1.3]
+    drawn = html(app)
+    assert "temperature 0.7" in drawn and "temperature 1.3" in drawn and "cannot be reached" in app.error[0].value
+    assert drawn.count("the same</td>") == 2 and "not finished</td>" in drawn and "20.0</td>" in drawn
+
+
+def test_an_answer_is_run_again_and_compared(monkeypatch, bench):
+    play(monkeypatch, bench)
+
+    def ask_again(config, question, first):
+        yield "It rises in the Alps."
+        return "It rises in the Alps.", Comparison("token", 8, 6, 4, 4, False, True, ("threads",))
+
+    monkeypatch.setattr(bench, "ask_again", ask_again)
+    app = ask(open_page(), QUESTION)
+    assert "engine 1.0" in html(app)
+    next(b for b in app.button if b.label == "Run again and compare").click().run()
+    assert "4 of 8 tokens" in html(app) and "another one" in app.warning[0].value and "threads" in seen(app)
+    assert '<span class="gw-b">Alps.</span>' in html(app)
+
+
+def test_a_faster_copy_is_offered_where_the_file_was_used_as_it_came(monkeypatch, bench):
+    from core.generation.llama_engine import LlamaCpp
+
+    monkeypatch.setattr(LlamaCpp, "converts", lambda self: True)
+    play(monkeypatch, bench)
+    app = ask(open_page(), QUESTION)
+    assert "Make the copy" not in [b.label for b in app.button]  # the answer came from the format that was asked for
+    app.session_state["asked"]["runs"][0]["answer"].receipt.settings["weights"] = "as_bundled"
+    app.run()
+    assert "Make the copy" in [b.label for b in app.button]

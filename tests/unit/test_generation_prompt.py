@@ -1,8 +1,10 @@
 """The prompt, its citations, and the support that stands beside them. No model is loaded."""
 
+from typing import ClassVar
+
 import pytest
 
-from core.config import ContextConfig
+from core.config import ContextConfig, PartConfig
 from core.errors import WorkbenchError
 from core.generation.answer import answer
 from core.generation.llama_engine import Generated
@@ -87,10 +89,14 @@ def test_containment_is_the_share_of_trigrams():
     assert support("", PASSAGES) == [] and support("Something.", []) == []
 
 
-class Stub:
+class Stub(PartConfig):
     """Stands in for a generator: counts words and answers with a fixed text."""
 
-    asked = 0
+    part: str = "stub"
+    asked: ClassVar[int] = 0
+
+    def identity(self):
+        return "stub 1"
 
     def count_tokens(self, text):
         return words(text)
@@ -123,4 +129,4 @@ def test_nothing_is_generated_below_the_threshold(hits):
 def test_one_good_passage_is_enough_and_sparse_scores_are_not_judged(hits):
     pieces, result = finish(answer("Why?", hits, Stub(), ContextConfig(threshold=0.3)))
     assert "".join(pieces) == result.text == "It does [2]." and result.cited == (2,) and result.finish_reason == "stop"
-    assert result.model == "stub (sha256 abababababab)"
+    assert result.model == "stub" and result.model_sha256 == result.receipt.model_sha256 == "ab" * 32

@@ -1,0 +1,225 @@
+"""What stands under an answer: how it ended and what it cost, its receipt, and answers of several engines side by side."""
+
+import math
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, evidence, forms, jobs
+from core.config import PartConfig, TrialConfig
+from core.generation import prices
+from core.generation.receipt import Comparison, conclusion
+from core.records import Answer
+
+REASONS = {"stop": "ended by itself", "abstained": "the model was not asked", "deadline": "cut at the time limit"}
+MARK = '<span style="color:{}">\u25cf</span> '
+
+
+def destination(recipes: list[TrialConfig]) -> str:
+    """Where question and passages go, in words; "" where they stay in this process."""
+    hosts = {getattr(recipe.generation, "destination", str)() for recipe in recipes} - {""}
+    here = [host for host in hosts if host.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")]
+    words = [f"{host}, a server on this machine" if host in here else host for host in sorted(hosts)]
+    return f"Question and passages are sent to {' and to '.join(words)}." if words else ""
+
+
+def titles(recipes: list[TrialConfig]) -> list[str]:
+    """Each engine in a few words: what it changes of the defaults, or of the first one where that is the same engine."""
+    first, found = recipes[0].generation, []
+    for number, one in enumerate(recipe.generation for recipe in recipes):
+        other = first if number and one.part == first.part else type(one)()
+        changed = [f"{knob.label.lower()} {value}" for knob in forms.knobs(type(one))
+                   if (value := getattr(one, knob.name)) != getattr(other, knob.name)]  # fmt: skip
+        found.append(
+            ", ".join([one.part.replace("_", " "), *changed] if changed or other is not first else ["as the first"])
+        )
+    return found
+
+
+def ending(answer: Answer) -> str:
+    if answer.finish_reason == "length":
+        return "cut" if answer.answer_tokens is None else f"cut at {answer.answer_tokens:,} tokens"
+    return "failed" if failure(answer) else REASONS.get(answer.finish_reason, answer.finish_reason)
+
+
+def failure(answer: Answer) -> str:
+    """Why there is no answer, and what to do; "" where there is one."""
+    if not answer.finish_reason.startswith("failed"):
+        return ""
+    why = answer.finish_reason.removeprefix("failed: ")
+    if why.startswith("refusal"):
+        return "There is no answer: the model refused. Word the question otherwise, or ask another engine."
+    if why.startswith("HTTP 429"):
+        return f"There is no answer: the service has had too many requests. {why}. Wait a while, or raise Retries."
+    return f"There is no answer: {why}."
+
+
+def speed(answer: Answer) -> float | None:
+    """Tokens a second after the first one."""
+    writing_ms = answer.generation_ms - answer.first_token_ms
+    return (
+        1000 * (answer.answer_tokens - 1) / writing_ms if (answer.answer_tokens or 0) > 1 and writing_ms > 0 else None
+    )
+
+
+def dollars(cost: float) -> str:
+    """Two digits that count, and cents at least: $0.00042, $1.20."""
+    return f"${cost:,.{max(2, 1 - math.floor(math.log10(cost))) if cost > 0 else 2}f}"
+
+
+def costs(answer: Answer) -> list[str]:
+    """Time, tokens and money, as facts of a status strip."""
+    facts = [f"retrieval {cards.duration(answer.retrieval_ms / 1000)}"]
+    if not answer.prompt:
+        return facts
+    reused = f", {answer.reused_tokens:,} from the cache" if answer.reused_tokens else ""
+    facts.append("prompt tokens not counted" if answer.prompt_tokens is None else
+                 f"prompt {answer.prompt_tokens:,} tokens{reused}")  # fmt: skip
+    facts.append(
+        "answer tokens not counted" if answer.answer_tokens is None else f"answer {answer.answer_tokens:,} tokens"
+    )
+    facts += [f"first token {cards.duration(answer.first_token_ms / 1000)}"] * bool(answer.first_token_ms)
+    facts.append(f"generation {cards.duration(answer.generation_ms / 1000)}")
+    facts += [f"{rate:,.0f} tokens/s"] if (rate := speed(answer)) else []
+    facts += [cards.count(answer.retries, "retry").replace("retrys", "retries")] if answer.retries else []
+    if answer.cost_usd is not None:
+        facts.append(f"cost {dollars(answer.cost_usd)}")
+    elif answer.receipt and "base_url" in answer.receipt.settings:
+        facts.append("cost unknown")
+    return facts
+
+
+def faster_copy(answer: Answer, generator: PartConfig) -> None:
+    """The offer of a converted copy, where the answer was made without one because making it takes a while."""
+    if not answer.receipt or getattr(generator, "weights", "") != "auto":
+        return
+    if answer.receipt.settings["weights"] != "as_bundled" or not generator.converts():
+        return
+    with st.container(border=True):
+        st.caption("The model's file was used as it came. A copy in another number format may read prompts about twice as "
+                   "fast. Made and measured once, in about a minute; taken only where it says nearly the same.")  # fmt: skip
+        recipe = TrialConfig(generation=type(generator)(model=generator.model))
+        arguments = ["convert-model", *session.workbench().arguments(recipe)]
+        jobs.start_button("Make the copy", arguments, "A faster copy of the model", icon=":material/bolt:")
+
+
+# --- the receipt -----------------------------------------------------------------------------------------------------
+
+
+def receipt(answer: Answer, number: int, again: tuple[str, Comparison] | None, run_again: Any) -> None:
+    made = answer.receipt
+    if made is None:
+        return
+    # opened by its second run, which a click within it started
+    with st.expander("Receipt: what made this answer, and does it come again", key=f"receipt/{number}",
+                     icon=":material/receipt_long:", expanded=again is not None):  # fmt: skip
+        settings = ", ".join(f"{name} {value}" for name, value in made.settings.items() if name != "part")
+        cards.facts([
+            ("Engine", made.build or made.engine), ("Machine", made.machine), ("Model", made.model),
+            ("Model's file", f"SHA-256 {made.model_sha256[:20]}…" if made.model_sha256 else "not known of a remote model"),
+            ("Threads", "" if made.threads is None else f"{made.threads}, prompt in pieces of {made.batch_tokens} tokens"
+             if made.batch_tokens else str(made.threads)),
+            ("Seed", str(made.seed)), ("Settings", settings), ("Prompt", f"SHA-256 {made.prompt_sha256[:20]}…"),
+            ("Text", f"SHA-256 {made.text_sha256[:20]}…"), ("Ended", made.finish_reason), ("Price", price(answer)),
+        ])  # fmt: skip
+        st.button("Run again and compare", key=f"again/{number}", icon=":material/replay:", on_click=run_again,
+                  help="The same prompt, settings and seed. The second text is not stored.")  # fmt: skip
+        if again is not None:
+            compared(answer, *again)
+
+
+def price(answer: Answer) -> str:
+    """Of a remote model, by the table."""
+    if "base_url" not in answer.receipt.settings:
+        return ""
+    table = prices.table()
+    found = prices.price(answer.receipt.settings["model"], table) or prices.price(answer.model, table)
+    own = session.workbench().home / "prices.yaml"
+    if found is None:
+        return f"not in the table; add the model to {own}"
+    return f"${found.input:g} a million prompt tokens, ${found.output:g} a million answer tokens; your own: {own}"
+
+
+def compared(first: Answer, text: str, found: Comparison) -> None:
+    """Token-level match, first difference, and whether the conclusion changed."""
+    longest = max(found.first, found.second)
+    units = f"{found.unit}s"
+    cards.row([
+        cards.Card("Same at the same place", 100 * found.share, unit="%", digits=0, direction=0,
+                   note=f"{found.same:,} of {longest:,} {units}"),
+        cards.Card("First difference", None if found.first_difference is None else found.first_difference + 1, unit=found.unit,
+                   digits=0, direction=0, note="none"),
+    ])  # fmt: skip
+    if found.same_conclusion:
+        st.success(
+            "The conclusion is the same: words and cited passages, case and punctuation aside.", icon=":material/check:"
+        )
+    else:
+        st.warning("The conclusion is another one: its words or the passages it cites differ.", icon=":material/rule:")
+    causes = [name.replace("_", " ") for name in found.changed if name not in ("text_sha256", "finish_reason")]
+    if causes:
+        st.caption(f"The receipts differ in: {', '.join(causes)}.")
+    if found.first_difference is not None:
+        shared = next(
+            (at for at, (a, b) in enumerate(zip(first.text, text, strict=False)) if a != b),
+            min(len(first.text), len(text)),
+        )
+        for column, title, words in zip(st.columns(2), ("First", "Second"), (first.text, text), strict=True):
+            with column:
+                st.caption(title)
+                body = evidence.marked(words, [evidence.Mark(shared, len(words), "b")])
+                evidence.show(f'<div class="gw gw-text">{body}</div>')
+
+
+# --- several engines -------------------------------------------------------------------------------------------------
+
+
+def grid(count: int) -> list[Any]:
+    """Boxes for answers, two a row."""
+    if count == 1:
+        return [st.container(border=True)]
+    rows = [st.columns(2, gap="small") for _ in range(-(-count // 2))]
+    boxes = [column for row in rows for column in row][:count]
+    return [box.container(border=True, height="stretch") for box in boxes]
+
+
+def heading(number: int, title: str = "") -> None:
+    words = escape(f"Engine {number + 1}") + (f"</b> {escape(title)}" if title else "</b>")
+    st.html(f'<div class="gw gw-small">{MARK.format(charts.COLORS[number])}<b>{words}</div>')
+
+
+def table(answers: list[Answer | None]) -> None:
+    """The numbers of all answers, an engine a column."""
+    first = next((one for one in answers if one and one.text), None)
+    columns = [_numbers(one, first) for one in answers]
+    heads = "".join(f'<th class="num">{MARK.format(charts.COLORS[i])}Engine {i + 1}</th>' for i in range(len(answers)))
+    rows = []
+    for name in columns[0]:
+        cells = "".join(f'<td class="num">{escape(one[name])}</td>' for one in columns)
+        rows.append(f"<tr><td>{name}</td>{cells}</tr>")
+    st.html(f'<div class="gw"><table class="gw-table"><tr><th></th>{heads}</tr>{"".join(rows)}</table></div>')
+    st.caption("One after the other, each with the same question and passages. What an engine still holds of a prompt (reused) "
+               "makes its first token fast. Conclusion: words and cited passages, case and punctuation aside.")  # fmt: skip
+
+
+def _numbers(one: Answer | None, first: Answer | None) -> dict[str, str]:
+    def number(value: float | None, text: str) -> str:
+        return "\u2013" if value is None else text.format(value)
+
+    done = one is not None and bool(one.text)
+    ran = one if done else None
+    conclusions = [conclusion(each.text, len(each.hits)) for each in (one, first)] if done else ()
+    return {
+        "Ended": ending(one) if one else "not finished",
+        "First token (ms)": number(ran and ran.first_token_ms, "{:,.0f}"),
+        "Speed (tokens/s)": number(ran and speed(ran), "{:,.1f}"),
+        "Answer (tokens)": number(ran and ran.answer_tokens, "{:,}"),
+        "Prompt (tokens)": number(ran and ran.prompt_tokens, "{:,}"),
+        "of it reused (tokens)": number(ran and ran.reused_tokens, "{:,}"),
+        "Cost": "\u2013" if ran is None or ran.cost_usd is None else dollars(ran.cost_usd),
+        "Cites": ", ".join(map(str, ran.cited)) or "none" if ran else "\u2013",
+        "Conclusion": "\u2013" if not done else "the first" if one is first else
+        "the same" if conclusions[0] == conclusions[1] else "another",
+    }  # fmt: skip

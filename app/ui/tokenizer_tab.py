@@ -1,0 +1,223 @@
+"""The tab Tokenizers of the page Inside the model: a text side by side, a comparison with intervals, training one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, evidence, jobs
+from app.ui.index_tabs import kept, table
+from core.config import TrialConfig
+from core.errors import WorkbenchError
+from core.generation import tokenizers_lab as lab
+from core.generation.tokenizers_lab import Comparison, Reader
+from core.records import Corpus
+
+OWN = "My own text"
+CHUNKS = (64, 128, 256, 512)  # tokens of a chunk of which is told what it holds
+MOST = 4  # tokenizers side by side
+MOST_CHARACTERS = 3_000_000  # of a corpus compared in the page: the first documents up to so many
+KINDS = {"bpe": "BPE on bytes", "wordpiece": "WordPiece", "unigram": "Unigram"}
+
+
+def tokenizers(config: TrialConfig) -> None:
+    corpus = jobs.drain(session.workbench().pipeline.corpus(config), "Reading the corpus")
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        readers = chosen()
+        st.divider()
+        training(corpus)
+    with right:
+        if not readers:
+            return cards.empty("Tokenizers side by side", "Choose at least one on the left, or train one.")
+        side_by_side(corpus, readers)
+        st.divider()
+        comparison(config, corpus, readers)
+
+
+def chosen() -> list[Reader]:
+    """The tokenizers picked, opened; one that cannot be read is told and left out."""
+    files, found = lab.known(), []
+    if new := st.session_state.pop("trained_tokenizer", ""):  # a widget's value is set before the widget is drawn
+        st.session_state.tokenizers = [*st.session_state.get("tokenizers", list(files)[:2])[: MOST - 1], new]
+    names = st.multiselect("Tokenizers", list(files), list(files)[:2], key="tokenizers", max_selections=MOST, persist_state="session",
+                           help="Those of the bundled models, and those trained here.")  # fmt: skip
+    other = st.text_input("And a file", key="tokenizer_path", persist_state="session", placeholder="/models/some/tokenizer.json",
+                          help="A tokenizer.json, a folder with one, or a GGUF file, of which only the vocabulary is read.")  # fmt: skip
+    for name, path in [(name, files[name]) for name in names] + [("", other.strip())] * bool(other.strip()):
+        try:
+            found.append(_opened(str(path), name))
+        except WorkbenchError as error:
+            cards.problem(error)
+    return found
+
+
+def _opened(path: str, name: str) -> Reader:
+    from pathlib import Path
+
+    file = Path(path).expanduser()
+    stamp = file.stat().st_mtime_ns if file.exists() else 0
+    return session.workbench().pipeline.remember("tokenizer", f"{file}:{stamp}:{name}", lambda: lab.opened(file, name))
+
+
+# Side by side --------------------------------------------------------------------------------------------------------
+
+
+def side_by_side(corpus: Corpus, readers: Sequence[Reader]) -> None:
+    """One text under each tokenizer, neighbouring tokens in two colours, unknown ones struck through."""
+    texts = offered(corpus)
+    name = st.selectbox("Text", [*texts, OWN], key="token_text", persist_state="session")
+    text = texts.get(name) or st.text_area("Text to split", "Type here: 3.14 naïve tokens_per_s", key="own_text", max_chars=4000,
+                                           persist_state="session")  # fmt: skip
+    for row in range(0, len(readers), 2):
+        for column, reader in zip(st.columns(2), readers[row : row + 2], strict=False):
+            with column:
+                one_text(reader, text)
+
+
+def offered(corpus: Corpus) -> dict[str, str]:
+    found = session.workbench().pipeline.remember("token samples", corpus.fingerprint,
+                                                  lambda: lab.samples([d.text for d in corpus.documents[:400]]))  # fmt: skip
+    return {**found, **lab.SAMPLES}
+
+
+def one_text(reader: Reader, text: str) -> None:
+    split = reader.split(text)
+    marks, number = [], 0
+    for piece in lab.coloured(text, split):
+        if piece.tokens:
+            unknown = split.unknown[list(piece.tokens)].any()
+            marks.append(evidence.Mark(piece.start, piece.end, "chip bad" if unknown else "ab"[number % 2]))
+            number += 1
+    size = len(text.encode()) / max(1, len(split.ids))
+    lost = f", {int(split.unknown.sum())} unknown" if split.unknown.any() else ""
+    evidence.show(
+        f'<div class="gw gw-passage"><div class="gw-head"><span class="name">{evidence.marked(reader.name, [])}</span>'
+        f"<span>{cards.count(len(split.ids), 'token')}</span><span>{size:.2f} bytes a token{lost}</span>"
+        f'<span>vocabulary {reader.vocabulary:,}</span></div><div class="gw-text">{evidence.marked(text, marks)}</div></div>'
+    )
+
+
+# Comparison ----------------------------------------------------------------------------------------------------------
+
+
+def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -> None:
+    texts = some_texts(corpus)
+    cut = (
+        f" the first {len(texts):,} of {len(corpus.documents):,} documents"
+        if len(texts) < len(corpus.documents)
+        else ""
+    )
+    names = tuple((reader.name, reader.vocabulary) for reader in readers)
+    found: Comparison | None = kept("tokenizers", (corpus.fingerprint, names), "Compare on the corpus", True,
+                                    lambda: lab.compare(texts, readers, CHUNKS),
+                                    why=f"Splits{cut or ' every document of the corpus'} with each tokenizer.")  # fmt: skip
+    if found is None:
+        return cards.empty("The tokenizers on this corpus", "Tokens a word, bytes a token, unknown tokens, numbers, code and letters "
+                           "beyond ASCII, and what a chunk holds: means over documents with their intervals.")  # fmt: skip
+    rules = config.evaluation
+    key = f"{corpus.fingerprint}/{names}/{rules.resamples}/{rules.confidence}/{config.seed}"
+    rows = session.workbench().pipeline.remember("token summary", key, lambda: lab.summary(
+        found, rules.resamples, rules.confidence, config.seed))  # fmt: skip
+    measure_chart(found, rows, rules.confidence)
+    measure_table(rows, [name for name, _ in names])
+    export(found, readers, offered(corpus), key, config)
+
+
+def some_texts(corpus: Corpus) -> list[str]:
+    texts, characters = [], 0
+    for document in corpus.documents:
+        characters += len(document.text)
+        if texts and characters > MOST_CHARACTERS:
+            break
+        texts.append(document.text)
+    return texts
+
+
+def measure_chart(found: Comparison, rows: list[dict[str, Any]], confidence: float) -> None:
+    labels = {name: f"{one.label} ({one.unit})" for name, one in lab.measures(found).items()}
+    name = st.selectbox("Measure", list(labels), key="token_measure", format_func=labels.get, persist_state="session")
+    some = [row for row in rows if row["measure"] == name and row["mean"] is not None]
+    if not some:
+        return st.caption("No document of this corpus has anything to measure here.")
+    traces = charts.bars(
+        [row["tokenizer"] for row in some],
+        {"": [row["mean"] for row in some]},
+        errors=None if any(row["low"] is None for row in some) else {"": [(row["low"], row["high"]) for row in some]},
+    )
+    charts.show(charts.figure(traces, "", labels[name], legend=False, height=260, bargap=0.6), "tokenizers", data=some,
+                config={"measure": name, "tokenizers": [row["tokenizer"] for row in some]}, title=lab.measures(found)[name].label,
+                caption=f"mean of {some[0]['documents']:,} documents, {confidence:.0%} intervals")  # fmt: skip
+
+
+def measure_table(rows: list[dict[str, Any]], names: Sequence[str]) -> None:
+    shown = []
+    for measure in dict.fromkeys(row["measure"] for row in rows):
+        some = {row["tokenizer"]: row for row in rows if row["measure"] == measure}
+        first = next(iter(some.values()))
+        shown.append({"Measure": first["label"], **{name: _cell(some[name]) for name in names if name in some}})
+    table(shown)
+    st.caption("Mean over documents with its interval; vocabulary use is of the whole corpus and grows with it.")
+
+
+def _cell(row: dict[str, Any]) -> str:
+    value = row["whole"] if row.get("mean") is None else row["mean"]
+    if value is None:
+        return "not measured"
+    digits = 1 if value >= 100 else 3
+    interval = "" if row.get("low") is None else f" [{row['low']:,.{digits}f}, {row['high']:,.{digits}f}]"
+    return f"{value:,.{digits}f}{interval}"
+
+
+def export(found: Comparison, readers: Sequence[Reader], texts: dict[str, str], key: str, config: TrialConfig) -> None:
+    rules = config.evaluation
+
+    def report() -> lab.Report:
+        return session.workbench().pipeline.remember("token report", key, lambda: lab.report(
+            found, readers, texts, resamples=rules.resamples, confidence=rules.confidence, seed=config.seed))  # fmt: skip
+
+    with st.container(horizontal=True, gap="small"):
+        st.download_button("Report", lambda: report().markdown, "tokenizers.md", "text/markdown", key="tokens/report",
+                           icon=":material/download:", on_click="ignore")  # fmt: skip
+        st.download_button("Measures", lambda: charts.to_csv(report().rows), "tokenizers.csv", "text/csv", key="tokens/rows",
+                           icon=":material/table:", on_click="ignore")  # fmt: skip
+        st.download_button("Documents", lambda: charts.to_csv(report().document_rows), "tokenizers-by-document.csv", "text/csv",
+                           key="tokens/documents", icon=":material/table_rows:", on_click="ignore")  # fmt: skip
+
+
+# Training ------------------------------------------------------------------------------------------------------------
+
+
+def training(corpus: Corpus) -> None:
+    """A form, and the training under its own progress: seconds for the built-in corpus."""
+    st.markdown("**Train one on this corpus**")
+    fields = lab.TokenizerConfig.model_fields
+    with st.form("train_tokenizer", border=False):
+        name = st.text_input("Name", key="tokenizer_name", placeholder=f"{corpus.name} 4k", persist_state="session")
+        kind = st.segmented_control("Kind", list(KINDS), default="bpe", key="tokenizer_kind", format_func=KINDS.get, required=True,
+                                    help=fields["kind"].description)  # fmt: skip
+        size = st.number_input(
+            "Vocabulary (tokens)", 300, 200_000, 4096, 256, key="tokenizer_size", help=fields["size"].description
+        )
+        least = st.number_input(
+            "At least so often", 1, 10_000, 2, key="tokenizer_least", help=fields["min_frequency"].description
+        )
+        lower = st.checkbox("Lower case", key="tokenizer_lower", help=fields["lowercase"].description)
+        pressed = st.form_submit_button("Train", icon=":material/play_arrow:")
+    if pressed:
+        given = lab.TokenizerConfig(kind=kind, size=size, min_frequency=least, lowercase=lower)
+        train(corpus, name.strip() or f"{corpus.name} {kind} {size}", given)
+
+
+def train(corpus: Corpus, name: str, config: lab.TokenizerConfig) -> None:
+    stop = st.empty()
+    stop.button("Cancel", key="stop/train_tokenizer", icon=":material/close:")
+    try:
+        jobs.drain(lab.train(some_texts(corpus), config, lab.folder_of(name)))
+    except WorkbenchError as error:
+        stop.empty()
+        return cards.problem(error)
+    st.toast(f"Tokenizer {name} is trained.", icon=":material/check:")
+    st.session_state.trained_tokenizer = name
+    st.rerun()

@@ -1,0 +1,41 @@
+"""Inside the model: what it is made of, what its cache saves, where it looks, how it cuts text, and how experts share work."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, inspect_tabs, moe_tab, tokenizer_tab
+from core.config import TrialConfig
+from core.generation import architecture
+
+TABS = {
+    "Architecture": inspect_tabs.model_architecture,
+    "KV cache": inspect_tabs.cache,
+    "Attention": inspect_tabs.attention,
+    "Tokenizers": tokenizer_tab.tokenizers,
+    "Mixture of experts": moe_tab.mixture,
+}
+
+
+def page() -> None:
+    cards.page_title(
+        "Inside the model", "What is inside a language model, what does each part cost, and where does it look?"
+    )
+    config = session.config()
+    strip(config)
+    for tab, draw in zip(
+        st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params"), TABS.values(), strict=True
+    ):
+        if tab.open:
+            with tab, cards.calm():
+                draw(config)
+
+
+def strip(config: TrialConfig) -> None:
+    place = architecture.machine()[-1]
+    cards.status_strip([
+        config.corpus.dataset, f"questions: {config.corpus.questions}", "SmolLM2-135M-Instruct, read by the transformer written here",
+        f"{place.name}: {cards.size(place.free)} free of {cards.size(place.total)}", "nothing leaves this machine",
+    ])  # fmt: skip
+
+
+page()

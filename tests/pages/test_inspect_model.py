@@ -1,0 +1,246 @@
+"""The page Inside the model: known sizes, clear errors, the cache measured, shares of attention, tokenizers, experts."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core import inspect_lab
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.generation import tokenizers_lab
+from core.pipeline import drain
+from core.records import Progress
+from core.workbench import Workbench
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
+TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}. " * 12
+         for hour, town in enumerate(TOWNS, 5)}  # fmt: skip
+QUESTIONS = [{"id": f"q{hour}", "question": f"When does the market of {town} open?", "document": f"{town}.txt",
+              "answer": f"opens at {hour}"} for hour, town in enumerate(TOWNS, 5)]  # fmt: skip
+TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>\n{{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}<answer>\n{% endif %}"
+ADDRESS = {"corpus.dataset": "towns", "fusion.part": "sparse_only"}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    workbench = Workbench(tmp_path_factory.mktemp("home"))
+    questions = ("questions.jsonl", "\n".join(map(json.dumps, QUESTIONS)).encode())
+    files = [(name, text.encode()) for name, text in TEXTS.items()]
+    for name, asked in (("towns", questions), ("silent", None)):
+        drain(workbench.library.ingest(name, files, asked))
+    return workbench
+
+
+@pytest.fixture(scope="module")
+def tools():
+    """A model of the same make, small enough to run in milliseconds."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    from core.generation.scratch.transformer import Shape, Transformer
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(
+        TEXTS.values(), trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    )
+    shape = Shape(layers=3, heads=4, kv_heads=2, head_size=8, width=32, hidden=64, vocabulary=400, context=1024)
+    return inspect_lab.Loaded(Transformer(shape).eval(), tokenizer, TEMPLATE)
+
+
+@pytest.fixture
+def page(bench, tools, monkeypatch):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+
+    def load():
+        yield Progress(0, 0, "Loading")
+        return tools
+
+    monkeypatch.setattr(inspect_lab, "load", load)
+
+    def start(view: str = "Architecture", **address: str) -> AppTest:
+        app = AppTest.from_file(MAIN, default_timeout=120)
+        for key, value in {**ADDRESS, **address}.items():
+            app.query_params[key] = value
+        app = app.run().switch_page("../pages/inspect_model.py")
+        app.session_state["view"] = view
+        app = app.run()
+        assert not app.exception
+        return app
+
+    return start
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def words(app: AppTest) -> str:
+    return " ".join(one.value for one in [*app.markdown, *app.caption]).replace("\\", "")
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    app = next(button for button in app.button if button.key == key).click().run()
+    assert not app.exception and not app.error, [error.value for error in app.error]
+    return app
+
+
+def recipe() -> TrialConfig:
+    return with_settings(TrialConfig(), ADDRESS)
+
+
+# Architecture --------------------------------------------------------------------------------------------------------
+
+
+def test_the_bundled_model_is_read_and_the_known_answers_are_reached(page):
+    app = page()
+    assert "134,515,008" in html(app) and "3 (GQA)" in html(app)
+    known = [button for button in app.button if str(button.key).startswith("known/")]
+    assert [button.label.rpartition(": ")[2] for button in known] == ["17.2 GB", "171.8 GB", "687.2 GB"]
+    app = press(app, known[2].key)
+    assert app.selectbox(key="model").value == "Llama 3.1 8B" and app.select_slider(key="context").value == 131_072
+    assert ">687.2<" in html(app) and "8,030,261,248" in html(app)
+    app = app.segmented_control(key="attention").set_value("").run()
+    assert ">171.8<" in html(app)
+
+
+def test_experts_and_active_parameters_of_a_mixture_are_shown(page):
+    app = page().selectbox(key="model").set_value("Mixtral 8x7B").run()
+    assert "46,702,792,704" in html(app) and "2 of 8 experts" in html(app)
+    found = inspect_lab.read("Mixtral 8x7B")
+    assert f">{found.active_parameters / 1e6:,.1f}<" in html(app) and found.active_parameters < 13e9
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no model at all \xff\xfe", "neither a GGUF file nor a config.json"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 5, 5), "GGUF"),
+        (b'{"model_type": "invented"}', "invented"),
+        (b'{"model_type": "llama"}', "leaves out"),
+    ],
+)
+def test_what_cannot_be_read_is_told_and_the_page_lives(page, tmp_path, content, message):
+    file = tmp_path / "model.bin"
+    file.write_bytes(content)
+    app = page().selectbox(key="model").set_value("A file of this machine").run()
+    app = app.text_input(key="model_path").set_value(str(file)).run()
+    assert (
+        not app.exception and message in app.error[0].value.replace("\\", "") and "unexpected" not in app.error[0].value
+    )
+    app = app.text_input(key="model_path").set_value(str(tmp_path / "none.gguf")).run()
+    assert "no such file" in app.error[0].value
+    app = app.selectbox(key="model").set_value("Qwen3 30B-A3B").run()
+    assert not app.error and "30,532,122,624" in html(app)
+    with pytest.raises(WorkbenchError) as error:
+        inspect_lab.read_upload("../given.gguf" if content[:4] == b"GGUF" else "given.json", content)
+    assert "/tmp" not in error.value.where
+
+
+def test_an_uploaded_config_is_read_under_its_own_name():
+    config = {name: value for name, value in inspect_lab.CONFIGS["Llama 3.1 8B"].items()}
+    assert inspect_lab.read_upload("my-llama.json", json.dumps(config).encode()).name == "my-llama"
+
+
+# Key-value cache -----------------------------------------------------------------------------------------------------
+
+
+def test_the_cache_is_measured_with_and_without(page):
+    app = page("KV cache")
+    assert "Press Measure" in html(app) and "transformer written here" in words(app)
+    app = app.select_slider(key="new_tokens").set_value(32).run()
+    app = press(app, "measure")
+    shown = html(app)
+    assert "times</span>" in shown and "both gave the same tokens" in shown and "384 bytes a token" in shown
+    assert words(app).count("Adjusted R²") == 2
+    app = app.select_slider(key="new_tokens").set_value(64).run()  # what was measured stays until it is measured anew
+    assert "last measurement" in words(app) and "384 bytes a token" in html(app)
+
+
+# Attention -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_parts_of_the_prompt_have_all_the_attention(bench, tools):
+    query = bench.corpus(recipe()).queries[0]
+    hits = bench.search(recipe(), query.text)[:2]
+    short = [inspect_lab._cut(hit, query, tools.tokenizer, 24) for hit in hits]
+    looked = inspect_lab.look_at(tools, query.text, short)
+    parts = {
+        name: looked.text[looked.offsets[a][0] : looked.offsets[b - 1][1]] for name, (a, b) in looked.spans.items()
+    }
+    assert list(parts) == ["instructions", "[1]", "[2]", "question"]
+    assert parts["question"].strip() == f"Question: {query.text}" and parts["[2]"].strip().startswith("[2] ")
+    assert short[0].text in hits[0].text and hits[0].text[short[0].start - hits[0].start :].startswith(short[0].text)
+    last = inspect_lab.share(looked, len(looked.tokens) - 1)
+    assert last.mass.shape == (3, 4, 6) and np.allclose(last.mass.sum(-1), 1, atol=2e-3)
+    first = inspect_lab.share(looked, 0)  # the first token sees itself alone
+    assert np.allclose(first.mass[..., last.parts.index("first token")], 1) and np.allclose(first.entropy_bits, 0)
+
+
+def test_a_prompt_beyond_the_kept_maps_is_refused(bench, tools):
+    query = bench.corpus(recipe()).queries[0]
+    with pytest.raises(WorkbenchError, match="384"):
+        inspect_lab.look_at(tools, query.text, bench.search(recipe(), query.text)[:5])
+
+
+def test_a_prompt_is_read_once_and_sliders_only_redraw(page, monkeypatch):
+    app = press(page("Attention"), "do/attention")
+    assert (
+        "Entropy of the heads" in html(app) and "<td>first token</td>" in html(app) and "layer 0, head 0" in html(app)
+    )
+    monkeypatch.setattr(inspect_lab, "look_at", None)  # would fail if it were read again
+    app = app.slider(key="layer").set_value(2).run()
+    app = app.slider(key="head").set_value(3).run()
+    assert not app.exception and not app.error and "layer 2, head 3" in html(app)
+    app = app.segmented_control(key="head_colour").set_value("question").run()
+    assert "Share on question" in html(app) and not app.error
+
+
+def test_without_questions_there_is_no_prompt(page):
+    assert "no questions" in page("Attention", **{"corpus.dataset": "silent"}).info[0].value
+
+
+# Tokenizers ----------------------------------------------------------------------------------------------------------
+
+
+def test_tokenizers_are_trained_compared_and_reported(page, tmp_path, tools, monkeypatch):
+    tools.tokenizer.save(str(tmp_path / "tokenizer.json"))
+    theirs = tokenizers_lab.known
+    monkeypatch.setattr(tokenizers_lab, "known", lambda: {"Towns": tmp_path / "tokenizer.json"} |
+                        {name: file for name, file in theirs().items() if name == "small one"})  # fmt: skip
+    app, own = page("Tokenizers"), f"vocabulary {tools.tokenizer.get_vocab_size()}"
+    assert own in html(app) and "bytes a token" in html(app)
+    app.text_input(key="tokenizer_name").set_value("small one")
+    app.segmented_control(key="tokenizer_kind").set_value("wordpiece")
+    app.number_input(key="tokenizer_size").set_value(300)
+    app = next(button for button in app.button if button.label == "Train").click().run()
+    assert not app.exception and not app.error and app.multiselect(key="tokenizers").value == ["Towns", "small one"]
+    app = press(app, "do/tokenizers")
+    assert "Fertility" in html(app) and "Vocabulary use" in html(app) and "mean of 12 documents" in html(app)
+    app = next(button for button in app.button if button.label == "Train").click().run()
+    assert "already" in app.error[0].value  # the same name again
+    app = app.text_input(key="tokenizer_path").set_value(str(tmp_path / "nothing")).run()
+    assert "no tokenizer here" in " ".join(error.value for error in app.error) and own in html(app)
+
+
+# Mixture of experts --------------------------------------------------------------------------------------------------
+
+
+def test_experts_are_trained_with_and_without_the_balancing_loss_and_found_again(page, monkeypatch):
+    app = page("Mixture of experts", moe_steps="20", moe_layers="1")
+    assert "trained here" in html(app)
+    app = press(app, "train_moe")
+    shown = html(app)
+    assert shown.count("Held-out loss") == 2 and "Load of the experts" in shown and "Experts by kind of token" in shown
+    monkeypatch.setattr(inspect_lab, "train_moe", None)  # would fail if it were trained again
+    assert html(page("Mixture of experts", moe_steps="20", moe_layers="1")).count("Held-out loss") == 2
