@@ -36,8 +36,8 @@ from core.workbench import Workbench, metric_values
 QUESTIONS = 1000  # a corpus with more is measured on so many of them, drawn once
 ANSWER_METRICS = ("recall", "mrr", "ndcg_linear")
 AXES = {  # what a chart can show -> (in words, unit, +1: more is better)
-    "recall": ("Recall against exact search", "", +1), "single_qps": ("One question at a time, one thread", "questions/s", +1),
-    "batch_qps": ("In batches, all threads", "questions/s", +1), "p50_us": ("Median latency", "µs", -1),
+    "recall": ("Recall against exact search", "", +1), "single_qps": ("Speed, one question at a time", "questions/s", +1),
+    "batch_qps": ("Speed in batches", "questions/s", +1), "p50_us": ("Median latency", "µs", -1),
     "p95_us": ("95th percentile of latency", "µs", -1), "p99_us": ("99th percentile of latency", "µs", -1),
     "build_s": ("Time to build", "s", -1), "memory_per_vector": ("Memory of a vector", "bytes", -1),
     "disk_per_vector": ("Disk of a vector", "bytes", -1),

@@ -146,10 +146,10 @@ def impossible(error: Exception, said: Any) -> None:
 
 def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
     workbench, point, config = session.workbench(), here.point, here.cost.config
-    asked, everything = f"{point.num_queries:,}", len(corpus.queries)
-    asked += f" of {everything:,}" if point.num_queries < everything else ""
+    part = f"{point.num_queries:,} of " if point.num_queries < len(corpus.queries) else ""
+    asked = part + cards.count(len(corpus.queries), "question")
     cards.status_strip([
-        config.corpus.dataset, f"{point.n:,} vectors × {point.dim} dimensions", f"{asked} questions ({config.corpus.questions})",
+        config.corpus.dataset, f"{cards.count(point.n, 'vector')} × {point.dim} dimensions", f"{asked} ({config.corpus.questions})",
         machine(), f"{cards.duration(seconds)}, {'measured before' if here.cached else 'measured now'}",
     ])  # fmt: skip
     with st.container(horizontal=True, gap="small"):
@@ -185,7 +185,7 @@ def metric_cards(here: Glance) -> None:
                    help=f"Share of exact search's first {point.k} chunks that the index finds, mean over questions."),
         cards.Card("Questions a second", point.single_qps, digits=0, note=_batch(point), help="One at a time, on one thread."),
         cards.Card("p95 latency", slow / 1000 if slow >= 1000 else point.p95_us, unit="ms" if slow >= 1000 else "µs",
-                   digits=1 if slow >= 1000 else 0, direction=-1, note=f"median {point.p50_us:,.0f} µs" if point.p50_us else ""),
+                   digits=1 if slow >= 1000 else 0, direction=-1, note=f"median {_took(point.p50_us)}" if point.p50_us else ""),
         cards.Card("Memory of a vector", point.memory_per_vector, digits=0, unit="bytes", direction=-1, note=disk,
                    help="All of the index divided by its vectors: links, lists and codebooks too."),
         cards.Card("Build time", 0.0 if point.part == "exact" else point.build_s, digits=1 if (point.build_s or 0) >= 1 else 2, unit="s",
@@ -197,6 +197,10 @@ def metric_cards(here: Glance) -> None:
     # three in a row, two where it is narrow
     wide = "grid-template-columns:repeat(auto-fit,minmax(max(9.5rem,30%),1fr))"
     st.html(f'<div class="gw gw-cards" style="{wide}">{"".join(map(cards.card_html, shown))}</div>')
+
+
+def _took(us: float) -> str:
+    return f"{us / 1000:,.1f} ms" if us >= 1000 else f"{us:,.0f} µs"
 
 
 def _batch(point: Point) -> str:
@@ -266,8 +270,9 @@ def point_table(good: Sequence[Point]) -> None:
     rows = [{"setting": index_tabs.named(p.label, p.part), **{name: getattr(p, name) for name in POINT_COLUMNS if name in AXES},
              "when": "here" if p.here else "elsewhere"} for p in ordered]  # fmt: skip
     number, away = st.column_config.NumberColumn, not all(p.here for p in ordered)
+    wide = min(300, 30 + 7 * max(len(row["setting"]) for row in rows))
     looks = {"Recall": number(format="%.4f", width=62), "Questions/s": number(format="localized", width=92),
-             "Setting": st.column_config.TextColumn(width=300), "p95": number(format="%.0f µs", width=70),
+             "Setting": st.column_config.TextColumn(width=wide), "p95": number(format="%.0f µs", width=70),
              "Build": number(format="%.2f s", width=64), "Memory": number(format="%.0f B", width=68, help="Bytes of a vector."),
              "Measured": st.column_config.TextColumn(width=76, help="elsewhere: on another machine or by other code")}  # fmt: skip
     st.dataframe([{title: row[name] if name != "single_qps" or row[name] is None else round(row[name])

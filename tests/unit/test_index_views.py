@@ -7,9 +7,11 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app.ui import charts, index_charts
+from app.ui import charts, index_charts, index_tabs
 from core import index_lab, index_views, registry
+from core.__main__ import show_cost
 from core.config import TrialConfig, with_settings
+from core.index.points import logit
 from core.index.scratch.inside import Graph, Lists, walk, where
 from core.index.shadow import SwitchReport
 from core.pipeline import drain
@@ -198,3 +200,29 @@ def test_what_has_to_be_prepared_asks_the_index():
     silent = with_settings(TrialConfig(), {"fusion": "sparse_only"})
     assert index_views.to_prepare(silent).fusion.needs() and "dense" in index_views.to_prepare(silent).fusion.needs()
     assert index_views.main_setting(SimpleNamespace(query_settings=("rescore", "nprobe"))) == "nprobe"
+
+
+def test_recall_of_one_is_labelled_so_also_where_one_neighbour_was_asked_for():
+    for neighbours in (1, 48, 10_000):
+        axis = index_charts._recall_axis([SimpleNamespace(recall=1.0, neighbours=neighbours)])
+        assert axis["ticktext"][0] == "1" and axis["tickvals"][0] == pytest.approx(logit(1.0, neighbours))
+
+
+def test_a_setting_is_named_as_people_write_it():
+    assert index_tabs.named("faiss_sq, bits 4bit, rescore 2", "faiss_sq") == "FAISS SQ, 4 bits, rescore 2"
+    assert (
+        index_tabs.named("faiss_hnsw, quantise binary, ef_search 8", "faiss_hnsw")
+        == "FAISS HNSW, stored as binary, ef search 8"
+    )
+    assert index_tabs.named("exact, quantise opq, code_bytes 16", "exact") == "Exact, OPQ codes, code bytes 16"
+
+
+def test_the_command_line_shows_the_sentences_of_a_cost_whole(bench, capsys):
+    found = drain(index_lab.cost(bench, recipe("faiss_ivf", nlist=8, nprobe=1)))
+    show_cost(index_lab.cost_rows([found]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("faiss_ivf, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(
+        index_lab.ANSWER_METRICS
+    )
+    sentence = found.dense.effects["ndcg_linear"].sentence.removeprefix(found.subject).strip()
+    assert f"  dense_only: {sentence}" in lines
