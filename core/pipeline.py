@@ -20,7 +20,7 @@ from core.chunking.chunk import chunk_documents
 from core.chunking.tools import Remembered
 from core.config import PartConfig, TransformConfig, TrialConfig, code_version, fingerprint
 from core.corpus.library import Library, split
-from core.embedding.transform import Transform, identity_transform
+from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
 from core.embedding.vectors import embed, missing
 from core.evaluation.judged import Relevance, relevance
@@ -200,7 +200,13 @@ class Pipeline:
         if found is None:
             if not identity_transform(config.transform):
                 yield Progress(0, 0, "Transforming the vectors")
-            found = self._keep("transformed", key, fit_transform(config.transform, vectors))
+            spans = config.transform.remove_top or config.transform.projection != "none"
+            basis = (
+                self.remember("basis", self.key("chunks", config, corpus), lambda: principal(vectors))
+                if spans
+                else None
+            )
+            found = self._keep("transformed", key, fit_transform(config.transform, vectors, basis))
         return found
 
     def query_vectors(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, np.ndarray]:

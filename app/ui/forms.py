@@ -23,6 +23,8 @@ KINDS = {"chunking": "chunker", "embedding": "encoder", "sparse": "sparse", "ind
 TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", "transform": "Vector transform",
           "sparse": "Sparse retrieval", "index": "Dense index", "retrieval": "Retrieval", "fusion": "Fusion", "context": "Context",
           "generation": "Generation", "evaluation": "Evaluation"}  # fmt: skip
+ACRONYMS = {"faiss": "FAISS", "hnsw": "HNSW", "ivf": "IVF", "pq": "PQ", "opq": "OPQ", "sq": "SQ", "pca": "PCA", "lsa": "LSA",
+            "llm": "LLM", "lancedb": "LanceDB"}  # fmt: skip
 REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
 RETRIEVAL_STAGES = ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion", "evaluation")
 PRESETS = {
@@ -122,7 +124,7 @@ def presets(name: str = session.CURRENT) -> None:
 
 def describe(value: Any) -> str:
     """A stage's choice in a few words: "recursive, 256 tokens, overlap 32"."""
-    words, shown = [value.part.replace("_", " ")] if isinstance(value, PartConfig) else [], knobs(type(value))
+    words, shown = [_word(value.part)] if isinstance(value, PartConfig) else [], knobs(type(value))
     if isinstance(value, TransformConfig):  # of many steps, those that are done
         shown = [knob for knob in shown if getattr(value, knob.name) != type(value).model_fields[knob.name].default]
         words = [] if shown else ["none"]
@@ -130,14 +132,14 @@ def describe(value: Any) -> str:
         shown = shown[: 3 if words else 2]
     for knob in shown:
         chosen = getattr(value, knob.name)
-        if chosen in (None, "", "none", "auto"):
+        if chosen in (None, "", "none", "auto") or (chosen == 0 and " 0: " in knob.help):  # 0 stands for automatic
             continue
         if knob.kind == "switch":
             words += [knob.label.lower()] if chosen else []
         elif knob.unit and len(words) == 1 and isinstance(value, PartConfig):  # the size a part is known by
             words.append(f"{_number(chosen)} {knob.unit}")
         elif knob.kind == "choice":
-            words.append(str(chosen).replace("_", " "))
+            words.append(_word(chosen))
         else:
             words.append(f"{_lower(knob.label)} {_number(chosen)}")
     return ", ".join(words)
@@ -335,7 +337,7 @@ def _number(value: Any) -> str:
 
 
 def _word(value: Any) -> str:
-    return "none" if value is None else str(value).replace("_", " ")
+    return "none" if value is None else " ".join(ACRONYMS.get(word, word) for word in str(value).split("_"))
 
 
 def _about(part: type) -> str:
