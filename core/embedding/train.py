@@ -248,7 +248,7 @@ class Start(NamedTuple):
 def start_encoder(base: str, encoders: Path) -> Start:
     """The encoder that `base` names: minilm, an encoder trained before, or a folder."""
     if base == "minilm":
-        return Start(minilm.MiniLM(), minilm.folder())
+        return Start(minilm.MiniLM(), minilm.bundled_folder())
     for folder in (encoders / base, Path(base).expanduser()):
         if not all((folder / name).is_file() for name in models.ENCODER_FILES):
             continue
