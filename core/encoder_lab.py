@@ -22,16 +22,16 @@ from core.embedding.models import trained_encoders
 from core.embedding.transform import Basis, Transform, fit, identity_transform, principal
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
-from core.evaluation.judged import Relevance, judge
+from core.evaluation.judged import Relevance
 from core.index.exact import Exact
 from core.index.rescore import Rescored
 from core.pipeline import drain
 from core.records import Chunks, Corpus, Progress
-from core.retrieval.pool import Pool, make_pool, rankings
-from core.statistics.bootstrap import Interval, intervals
+from core.retrieval.pool import make_pool, rankings
+from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired
-from core.workbench import METRICS, Evaluation, Plan, Workbench, metric_values
+from core.workbench import METRICS, Evaluation, Plan, Workbench, evaluated
 
 QUESTIONS = 500  # asked of a larger corpus, drawn once, so that a slider answers at once
 DIMENSIONS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # a curve takes every second one
@@ -195,15 +195,7 @@ def asked(workbench: Workbench, corpus: Corpus, seed: int) -> Corpus:
 
 def _measuring(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Evaluation]:
     pool = yield from workbench.pipeline.pool(config, corpus)
-    return _evaluated(config, corpus, pool, (yield from workbench.pipeline.relevance(config, corpus)))
-
-
-def _evaluated(config: TrialConfig, corpus: Corpus, pool: Pool, found: Relevance) -> Evaluation:
-    rules, scores = config.evaluation, config.fusion.fuse(pool)
-    judged = judge(pool, scores, found, config.retrieval.top_k)
-    values = metric_values(judged, rules.k)
-    bounds = intervals(np.column_stack(list(values.values())), rules.resamples, rules.confidence, config.seed)
-    return Evaluation(config, corpus, pool, scores, judged, values, dict(zip(values, bounds, strict=True)))
+    return evaluated(config, corpus, pool, (yield from workbench.pipeline.relevance(config, corpus)))
 
 
 def _differences(
@@ -325,7 +317,7 @@ def _point(config: TrialConfig, base: Ground, transform: TransformConfig) -> Poi
     if transform.quantise != "none" and transform.rescore > 1:
         searcher = Rescored(searcher, fitted.full, transform.rescore, metric)
     found = searcher.search(fitted.queries(base.questions), depth, base.ties)
-    judged = _evaluated(config, base.corpus, make_pool({"dense": found}, base.ties), base.relevance)
+    judged = evaluated(config, base.corpus, make_pool({"dense": found}, base.ties), base.relevance)
     return Point(fitted.dim, transform.quantise, fitted.bytes_per_vector, judged.intervals)
 
 

@@ -19,10 +19,10 @@ from core.index.points import machine
 from core.index_lab import ANSWER_METRICS, AXES, Point
 from core.index_views import Glance
 from core.records import Corpus
+from core.workbench import LIVE_INDEXED
 
 PRESETS = {"Exact": "exact", "HNSW": "faiss_hnsw", "IVF": "faiss_ivf", "IVF-PQ": "faiss_ivf_pq"}
 AXES_SHOWN = ("single_qps", "p95_us", "batch_qps", "memory_per_vector", "disk_per_vector", "build_s")
-LARGE_BUILD = 5_000  # vectors: build settings of more are applied by a button
 NOTICED = 0.005  # recall: a difference worth a sentence
 FILTERS = "Lost: neighbours of exact search are missing. Better, worse: the metric rose or fell. The rest is as with exact search."
 COLUMNS = {"question": "Question", "recall": "Found", "change": "Change", "outcome": "Answer", "group": "Group"}
@@ -47,8 +47,9 @@ def page() -> None:
         if not corpus.queries:
             return st.info("This corpus has no questions to search with. Add a questions file on the page Corpus.",
                            icon=":material/info:")  # fmt: skip
-        if number := views.unbuilt(workbench, config, corpus):
-            return waiting(config, f"building {config.index.part.replace('_', ' ')} of {number:,} vectors", None)
+        index = workbench.index_plan(config)
+        if not index.live:
+            return waiting(config, index.what, index.seconds)
         row = results(config, corpus, said)
     if row is not None:
         side_by_side(config, corpus, row)
@@ -85,7 +86,7 @@ def recipe(config: TrialConfig, live: bool) -> Any:
     build = tuple(knob.name for knob in forms.knobs(type(part)) if knob.name not in query_settings(part))
     took = "" if part.part == "exact" else f"rebuilds, {cards.duration(seconds)}" if seconds else "rebuilds"
     forms.stage_form(
-        "index", apply=(chunks or 0) > LARGE_BUILD, baseline=session.baseline(), cost=took, expanded=True, only=build
+        "index", apply=(chunks or 0) > LIVE_INDEXED, baseline=session.baseline(), cost=took, expanded=True, only=build
     )
     forms.recipe_form(("embedding", "transform", "retrieval", "fusion", "evaluation"), show_presets=False)
     return said

@@ -49,6 +49,7 @@ class Knob(NamedTuple):
     step: float | None = None
     whole: bool = False
     optional: bool = False
+    automatic: bool = False  # 0 leaves the choice to the part
 
 
 @cache
@@ -132,7 +133,7 @@ def describe(value: Any) -> str:
         shown = shown[: 3 if words else 2]
     for knob in shown:
         chosen = getattr(value, knob.name)
-        if chosen in (None, "", "none", "auto") or (chosen == 0 and " 0: " in knob.help):  # 0 stands for automatic
+        if chosen in (None, "", "none", "auto") or (knob.automatic and chosen == 0):
             continue
         if knob.kind == "switch":
             words += [knob.label.lower()] if chosen else []
@@ -278,6 +279,7 @@ def _knob(name: str, field: Any) -> Knob | None:
         kind, optional = inner[0], True
     unit = extra.get("unit", "")
     given = {"name": name, "unit": unit, "help": field.description or "", "optional": optional,
+             "automatic": extra.get("automatic", False),
              "label": extra.get("label") or _title(name, unit)}  # fmt: skip
     if get_origin(kind) is Literal:
         return Knob(kind="choice", options=(*([None] if optional else []), *get_args(kind)), **given)

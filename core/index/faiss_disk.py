@@ -44,7 +44,7 @@ class FaissDisk(PartConfig):
         "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
     nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-                      "nprobe and train longer.", unit="lists", ge=0, le=262_144)  # fmt: skip
+                      "nprobe and train longer.", unit="lists", automatic=True, ge=0, le=262_144)  # fmt: skip
     storage: Literal["float32", "float16", "int8"] = knob(
         "float32",
         "Number format in the file. float16 is half of float32 and ranks nearly as it does; int8 is a quarter, and loses some.",

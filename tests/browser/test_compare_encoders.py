@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.steps import settled
+
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = [
     f"{first}{last}"
@@ -33,14 +35,6 @@ def places(home, tmp_path_factory):
     subprocess.run([sys.executable, "-m", "core", "ingest", "places", *files, "--questions", questions, "--json"], cwd=ROOT, check=True,
                    capture_output=True, env={**os.environ, "GROUNDWORK_HOME": str(home)})  # fmt: skip
     return "places"
-
-
-def settled(tab) -> None:
-    """Until the page's script is done."""
-    tab.wait_for_function(
-        "document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') !== 'running'"
-    )
-    tab.wait_for_timeout(200)
 
 
 def option(tab, name: str):

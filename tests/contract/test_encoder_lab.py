@@ -1,6 +1,5 @@
 """The embedding lab: its numbers are the workbench's, every encoder is treated alike, and what is impossible is said."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,8 @@ from core.embedding import diagnostics
 from core.embedding.train import TrainConfig
 from core.pipeline import drain
 from core.statistics.corrections import holm
-from core.workbench import Plan, Workbench
+from core.workbench import Plan
+from tests.small_corpora import with_towns
 
 TOWNS = (
     "Lund",
@@ -45,9 +45,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bench(home):
-    workbench = Workbench(home)
-    files = [(name, text.encode()) for name, text in TEXTS.items()]
-    drain(workbench.library.ingest("towns", files, ("questions.jsonl", "\n".join(map(json.dumps, QUESTIONS)).encode())))
+    workbench = with_towns(home, TEXTS, QUESTIONS)
     for offer in chosen(recipe()):
         drain(workbench.prepare(lab.prepared(lab.variant(recipe(), offer.part))))
     return workbench

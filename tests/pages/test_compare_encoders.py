@@ -11,7 +11,8 @@ from app.ui import encoder_tabs
 from core import encoder_lab as lab
 from core.config import TrialConfig, with_settings
 from core.pipeline import drain
-from core.workbench import Plan, Workbench
+from core.workbench import Plan
+from tests.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
@@ -36,12 +37,9 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bench(home):
-    workbench = Workbench(home)
-    questions = "\n".join(map(json.dumps, QUESTIONS)).encode()
-    files = [(name, text.encode()) for name, text in TEXTS.items()]
-    drain(workbench.library.ingest("towns", files, ("questions.jsonl", questions)))
-    drain(workbench.library.ingest("silent", files, None))
-    drain(workbench.library.ingest("single", files[:1], ("questions.jsonl", json.dumps(QUESTIONS[0]).encode())))
+    workbench = with_towns(home, TEXTS, QUESTIONS)
+    [first, *_] = [(name, text.encode()) for name, text in TEXTS.items()]
+    drain(workbench.library.ingest("single", [first], ("questions.jsonl", json.dumps(QUESTIONS[0]).encode())))
     for offer in lab.offers(recipe()):
         if offer.id in CHOSEN:
             for name in ("towns", "silent"):

@@ -1,6 +1,7 @@
 """What the page Index shows beside the lab's points, on a small corpus: rankings, insides, grids, filters and words."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,27 +18,7 @@ from core.index.shadow import SwitchReport
 from core.pipeline import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
 from core.workbench import Workbench
-
-THINGS = (
-    "tea",
-    "bread",
-    "cheese",
-    "violins",
-    "glaciers",
-    "bridges",
-    "beetles",
-    "clocks",
-    "harbours",
-    "kites",
-    "maps",
-    "salt",
-)
-WAYS = (
-    "is made from old recipes",
-    "was first seen in the north",
-    "breaks when it gets too warm",
-    "costs more every year",
-)
+from tests.small_corpora import THINGS, WAYS
 
 
 @pytest.fixture(scope="module")
@@ -188,12 +169,25 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
 def test_large_indexes_are_left_to_a_job(bench, monkeypatch):
     config = recipe("faiss_ivf", nlist=5)
     corpus = bench.corpus(config)
-    assert index_views.unbuilt(bench, config, corpus) == 0
-    monkeypatch.setattr(index_views, "LARGE", 10)
-    assert index_views.unbuilt(bench, config, corpus) == 48
-    assert index_views.unbuilt(bench, recipe("exact"), corpus) == 0
+    assert bench.index_plan(config).live
+    monkeypatch.setattr("core.workbench.LIVE_INDEXED", 10)
+    assert bench.index_plan(config) == (False, "building faiss ivf of 48 vectors", None)
+    assert bench.pipeline.to_index(config, corpus) == 48
+    assert bench.pipeline.to_index(recipe("exact"), corpus) == 0 and bench.index_plan(recipe("exact")).live
     drain(bench.pipeline.searcher("dense", config, corpus))
-    assert index_views.unbuilt(bench, config, corpus) == 0
+    assert bench.pipeline.to_index(config, corpus) == 0 and bench.index_plan(config).live
+
+
+def test_preparing_builds_an_index_that_its_candidates_outlived(bench):
+    config = recipe("faiss_ivf", nlist=6)
+    corpus = bench.corpus(config)
+    drain(bench.prepare(config))
+    assert bench.pipeline.to_index(config, corpus) == 0
+    shutil.rmtree(bench.pipeline.cache.folder / "index" / bench.pipeline.key("index", config, corpus))
+    bench.pipeline._memory.clear()
+    assert bench.pipeline.dense_at_hand(config, corpus) and bench.pipeline.to_index(config, corpus) == 48
+    drain(bench.prepare(config))
+    assert bench.pipeline.to_index(config, corpus) == 0
 
 
 def test_what_has_to_be_prepared_asks_the_index():
