@@ -25,8 +25,11 @@ PAGES = {
         ("tune_index", "Index", "account_tree"),
         ("search_live", "Search, live", "tune"),
     ],
-    "Generate": [("ask_model", "Ask", "forum"), ("tune_sampling", "Sampling", "casino"),
-                 ("inspect_model", "Inside the model", "memory")],
+    "Generate": [
+        ("ask_model", "Ask", "forum"),
+        ("tune_sampling", "Sampling", "casino"),
+        ("inspect_model", "Inside the model", "memory"),
+    ],
     "Publish": [("compare_trials", "Trials", "compare_arrows"), ("query_store", "Query the store", "database")],
 }
 

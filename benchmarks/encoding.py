@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from core.embedding.minilm import MiniLM, _workers, folder
+from core.embedding.minilm import MiniLM, _workers, bundled_folder
 
 ROOT = Path(os.environ.get("GROUNDWORK_DATASETS") or Path(__file__).resolve().parents[2] / "shared" / "datasets")
 SHAPES = ((384, 1152), (384, 384), (384, 1536), (1536, 384))  # of the matrix products of one layer
@@ -85,7 +85,7 @@ def main() -> None:
     paragraphs, questions = xquad()
     half = min(options.texts // 2, len(paragraphs))
     texts = [*paragraphs[:: len(paragraphs) // half][:half], *answers(options.texts - half)]
-    encoder, library = MiniLM().load(), SentenceTransformer(str(folder()), local_files_only=True)
+    encoder, library = MiniLM().load(), SentenceTransformer(str(bundled_folder()), local_files_only=True)
     reference = library.encode(questions, batch_size=32) @ library.encode(paragraphs, batch_size=32).T
     scores = ours(encoder, questions) @ ours(encoder, paragraphs).T
     tops = [np.argsort(-s, axis=1)[:, :10] for s in (reference, scores)]

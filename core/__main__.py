@@ -146,7 +146,9 @@ def build_parser() -> argparse.ArgumentParser:
                      help="repeatable", required=True)  # fmt: skip
     one.add_argument("--again", action="store_true", help="measure also what is stored already")
     recipe(verb("index-points", index_points, "what was measured of the indexes of these vectors"))
-    one = verb("index-cost", index_cost, "what an index setting costs ranking quality, with a test of equivalence")
+    one = verb(
+        "index-cost", index_cost, "what an index setting costs ranking quality, with a test of equivalence", show_cost
+    )
     recipe(one)
     one.add_argument("--grid", action="append", default=[], metavar="index.FIELD=A,B,C", help="repeatable")
     one.add_argument("--margin", type=float, default=1.0, help="points (hundredths) within which two means are equal")
@@ -354,6 +356,15 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "" if value is None else str(value).replace("\n", " ")
+
+
+def show_cost(rows: list[dict[str, Any]]) -> None:
+    """A setting's recall, then its sentences whole: they are what the verb is for. --json has every number."""
+    for setting in dict.fromkeys(row["setting"] for row in rows):
+        some = [row for row in rows if row["setting"] == setting]
+        print(f"{setting}: recall {_cell(some[0]['recall'])} against exact search, n {some[0]['n']:,}")
+        for row in some:
+            print(f"  {row['fusion']}: {row['sentence'].removeprefix(setting).strip()}")
 
 
 def show_value(value: Any) -> None:

@@ -26,9 +26,19 @@ class PartConfig(StageConfig):
     part: str
 
 
-def knob(default: Any, help: str, *, unit: str = "", step: float | None = None, label: str = "", **bounds: Any) -> Any:
-    """A setting: default, bounds (ge, le, gt, lt), unit, one description of at most two sentences."""
-    extra = {k: v for k, v in {"unit": unit, "step": step, "label": label}.items() if v}
+def knob(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    step: float | None = None,
+    label: str = "",
+    automatic: bool = False,
+    **bounds: Any,
+) -> Any:
+    """A setting: default, bounds (ge, le, gt, lt), unit, one description of at most two sentences. automatic: 0 leaves the
+    choice to the part."""
+    extra = {k: v for k, v in {"unit": unit, "step": step, "label": label, "automatic": automatic}.items() if v}
     return Field(default, description=help, json_schema_extra=extra or None, **bounds)
 
 

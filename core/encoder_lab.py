@@ -9,6 +9,7 @@ import json
 import shlex
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,23 +22,23 @@ from core.embedding.models import trained_encoders
 from core.embedding.transform import Basis, Transform, fit, identity_transform, principal
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
-from core.evaluation.judged import Relevance, judge, relevance
+from core.evaluation.judged import Relevance
 from core.index.exact import Exact
 from core.index.rescore import Rescored
 from core.pipeline import drain
 from core.records import Chunks, Corpus, Progress
 from core.retrieval.pool import make_pool, rankings
-from core.statistics.bootstrap import Interval, intervals
+from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired
-from core.workbench import METRICS, Evaluation, Plan, Workbench, metric_values
+from core.workbench import METRICS, Evaluation, Plan, Workbench, evaluated
 
-QUESTIONS = 500  # a trade-off curve asks so many of a larger corpus, drawn once
-DIMENSIONS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-FORMATS = ("none", "float16", "int8", "binary")  # those that are fitted in no time
+QUESTIONS = 500  # asked of a larger corpus, drawn once, so that a slider answers at once
+DIMENSIONS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # a curve takes every second one
+FORMATS = ("none", "int8", "binary")  # of a curve that is drawn at once
 CODES = ("pq", "opq")
+MORE_FORMATS = ("float16", *CODES)  # it loses next to nothing; they take long
 CODE_BYTES = (4, 8, 16, 32, 64, 128)
-MAP_POINTS = {"pca": 4_000, "tsne": 2_000}  # a browser draws no more at ease
 
 
 class Offer(NamedTuple):
@@ -84,6 +85,7 @@ class Ground(NamedTuple):
     """What every transform of one encoder's vectors is measured with."""
 
     key: str
+    corpus: Corpus  # with the questions that are asked
     vectors: np.ndarray  # [num_chunks, dim] float32, as the encoder made them
     questions: np.ndarray  # [num_questions, dim] float32
     basis: Basis
@@ -108,12 +110,9 @@ def offers(config: TrialConfig) -> list[Offer]:
         Offer("generator-last", "Generator last", make["llm_hidden"](pooling="last")),
         *(Offer(f"trained-{name}", name, make["trained"](name=name)) for name in trained_encoders()),
     ]
-    own = [offer for offer in found if offer.part == config.embedding]
-    return (
-        found
-        if own
-        else [Offer("recipe", f"This recipe's {config.embedding.part.replace('_', ' ')}", config.embedding), *found]
-    )
+    if config.embedding in [offer.part for offer in found]:
+        return found
+    return [Offer("recipe", f"This recipe's {config.embedding.part.replace('_', ' ')}", config.embedding), *found]
 
 
 def own(found: Sequence[Offer], config: TrialConfig) -> Offer:
@@ -139,38 +138,64 @@ def prepared(config: TrialConfig) -> TrialConfig:
 
 
 def leaderboard(
-    workbench: Workbench, config: TrialConfig, chosen: Sequence[Offer], reference: Offer
+    workbench: Workbench, config: TrialConfig, chosen: Sequence[Offer], reference: Offer, everything: bool = False
 ) -> Generator[Progress, None, list[Row]]:
-    """A row for each encoder, in the order given. What is not embedded yet is not embedded here."""
+    """A row for each encoder, in the order given. What is not embedded yet is not embedded here.
+
+    everything: all questions are asked, not only QUESTIONS of them.
+    """
     rows = []
     for done, offer in enumerate(chosen):
         yield Progress(done, len(chosen), f"Measuring {offer.name}")
-        rows.append((yield from measured(workbench, config, offer)))
+        rows.append((yield from measured(workbench, config, offer, everything)))
     base = next((row.evaluation for row in rows if row.offer == reference), None)
     others = [row for row in rows if row.evaluation and row.offer != reference]
     if base is None or not others:
         return rows
-    key = fingerprint([row.config for row in others], base.config, str(workbench.library.stamp(config.corpus.dataset)))
+    measured_by = [row.config for row in others], workbench.pipeline.key("dense", base.config, base.corpus)
+    key = fingerprint(base.config, *measured_by)
     paired = workbench.pipeline.remember("encoder differences", key, lambda: _differences(workbench, others, base))
     return [replace(row, paired=paired[row.offer.id][0], p_holm=paired[row.offer.id][1]) if row.offer.id in paired else row
             for row in rows]  # fmt: skip
 
 
-def measured(workbench: Workbench, config: TrialConfig, offer: Offer) -> Generator[Progress, None, Row]:
+def measured(
+    workbench: Workbench, config: TrialConfig, offer: Offer, everything: bool
+) -> Generator[Progress, None, Row]:
     """One encoder's row, without differences."""
-    row = Row(offer, variant(config, offer.part))
+    row, pipeline = Row(offer, variant(config, offer.part)), workbench.pipeline
     try:
         plan = workbench.plan(prepared(row.config))
         if not plan.live:
             return replace(row, plan=plan)
-        corpus = yield from workbench.pipeline.corpus(row.config)
-        transform = yield from workbench.pipeline.transformed(row.config, corpus)
-        key = fingerprint(row.config, corpus.fingerprint, workbench.pipeline.key("dense", row.config, corpus))
-        found = yield from _once(workbench, "encoder evaluation", key, lambda: workbench.evaluating(row.config))
-        speed = workbench.pipeline.encoding_speed(row.config)
-        return replace(row, evaluation=found, transform=transform, texts_per_s=speed)
+        whole = yield from pipeline.corpus(row.config)
+        corpus = whole if everything else asked(workbench, whole, config.seed)
+        transform = yield from pipeline.transformed(row.config, corpus)
+        key = fingerprint(row.config, pipeline.key("dense", row.config, corpus))
+        work = partial(_measuring, workbench, row.config, corpus)
+        found = yield from _once(workbench, "encoder evaluation", key, work)
+        return replace(row, evaluation=found, transform=transform, texts_per_s=pipeline.encoding_speed(row.config))
     except WorkbenchError as error:
         return replace(row, error=error)
+
+
+def asked(workbench: Workbench, corpus: Corpus, seed: int) -> Corpus:
+    """The corpus; one with more than QUESTIONS measurable questions with so many of them, drawn by the seed."""
+    rows = [row for row, query in enumerate(corpus.queries) if query.gold]
+    if len(rows) <= QUESTIONS:
+        return corpus
+
+    def drawn() -> Corpus:
+        kept = np.sort(np.random.default_rng(seed).choice(rows, QUESTIONS, replace=False))
+        return replace(corpus, queries=tuple(corpus.queries[row] for row in kept))
+
+    key = fingerprint(corpus.fingerprint, workbench.pipeline.queries_key(corpus), seed)
+    return workbench.pipeline.remember("asked questions", key, drawn)
+
+
+def _measuring(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Evaluation]:
+    pool = yield from workbench.pipeline.pool(config, corpus)
+    return evaluated(config, corpus, pool, (yield from workbench.pipeline.relevance(config, corpus)))
 
 
 def _differences(
@@ -224,30 +249,19 @@ def table(rows: Sequence[Row], metrics: Sequence[str], reference: Offer) -> list
 def ground(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, Ground]:
     """Vectors, questions and judgements of an encoder that is prepared."""
     pipeline = workbench.pipeline
-    corpus = yield from pipeline.corpus(config)
-    rules, k = config.evaluation, config.evaluation.k
-    key = fingerprint(pipeline.key("chunks", config, corpus), pipeline.queries_key(corpus), config.embedding.prefix(True),
-                      rules.overlap, k, config.retrieval.top_k, config.seed)  # fmt: skip
+    corpus = asked(workbench, (yield from pipeline.corpus(config)), config.seed)
+    key = fingerprint(pipeline.key("relevance", config, corpus), config.embedding.prefix(True))
 
     def make() -> Generator[Progress, None, Ground]:
-        chunks = yield from pipeline.chunks(config, corpus)
-        asked = _drawn(corpus, config.seed)
         encoder = yield from pipeline.encoder(config, corpus)
         vectors = yield from pipeline.vectors(config, corpus)
-        questions = yield from embed(encoder, [q.text for q in asked.queries], pipeline.vectors_folder, query=True)
-        yield Progress(0, 0, "Principal directions of the vectors")
+        questions = yield from embed(encoder, [q.text for q in corpus.queries], pipeline.vectors_folder, query=True)
+        found = yield from pipeline.relevance(config, corpus)
         ties = yield from pipeline.tie_order(config, corpus)
-        return Ground(key, vectors, questions, principal(vectors), relevance(asked, chunks, rules.overlap), ties)
+        yield Progress(0, 0, "Principal directions of the vectors")
+        return Ground(key, corpus, vectors, questions, principal(vectors), found, ties)
 
     return (yield from _once(workbench, "ground", key, make))
-
-
-def _drawn(corpus: Corpus, seed: int) -> Corpus:
-    """The corpus with at most QUESTIONS of its measurable questions."""
-    rows = [row for row, query in enumerate(corpus.queries) if query.gold]
-    if len(rows) > QUESTIONS:
-        rows = sorted(np.random.default_rng(seed).choice(rows, QUESTIONS, replace=False).tolist())
-    return replace(corpus, queries=tuple(corpus.queries[row] for row in rows))
 
 
 def grid(basis: Basis, formats: Sequence[str], transform: TransformConfig) -> list[TransformConfig]:
@@ -255,7 +269,7 @@ def grid(basis: Basis, formats: Sequence[str], transform: TransformConfig) -> li
     each number of bytes that divides the recipe's dimension, or the largest of DIMENSIONS that the vectors have."""
     most = basis.rank - transform.remove_top
     kept = transform.dimensions if transform.projection != "none" and transform.dimensions <= most else 0
-    sizes = sorted({*(d for d in DIMENSIONS if d < most), most, *([kept] if kept else [])})
+    sizes = sorted({*(d for d in DIMENSIONS[::2] if d < most), most, *([kept] if kept else [])})
     step = {"projection": transform.projection if transform.projection != "none" else "pca", "cut": 0}
     whole = kept or max((d for d in DIMENSIONS if d <= most), default=most)
     found = []
@@ -273,39 +287,50 @@ def trade_off(
 ) -> Generator[Progress, None, tuple[Point, list[Point]]]:
     """(the recipe's own transform, every point of the grid): one encoder's metrics over the bytes of a vector."""
     base = yield from ground(workbench, config)
-    settings = grid(base.basis, formats, config.transform)
-    found = []
+    found, settings = [], [config.transform, *grid(base.basis, formats, config.transform)]
     for done, one in enumerate(settings):
         yield Progress(done, len(settings), f"{one.dimensions} dimensions, {format_name(one.quantise)}")
-        found.append(point(workbench, config, base, one))
-    return point(workbench, config, base, config.transform), found
+        kept = _kept(workbench, config, base, one)
+        kept += [] if kept else [_point(config, base, one)]
+        found += kept
+    return found[0], found[1:]
 
 
-def point(workbench: Workbench, config: TrialConfig, base: Ground, transform: TransformConfig) -> Point:
-    """One transform's metrics by exact search; remembered. The numbers of `Workbench.evaluate` on the same questions."""
-    rules, metric, transform = config.evaluation, config.index.metric, acting(transform)
-    key = fingerprint(base.key, transform, metric, rules)
+def points_left(workbench: Workbench, config: TrialConfig, formats: Sequence[str]) -> Generator[Progress, None, int]:
+    """How many points of the trade-off have not been measured yet."""
+    base = yield from ground(workbench, config)
+    settings = [config.transform, *grid(base.basis, formats, config.transform)]
+    return len({acting(one) for one in settings if not _kept(workbench, config, base, one)})
 
-    def measure() -> Point:
-        fitted, depth = fit(transform, base.vectors, base.basis), min(rules.k, config.retrieval.top_k)
-        searcher = Exact(metric=metric).build(fitted.chunks, None)
-        if transform.rescore > 1:
-            searcher = Rescored(searcher, fitted.full, transform.rescore, metric)
-        found = searcher.search(fitted.queries(base.questions), depth, base.ties)
-        pool = make_pool({"dense": found}, base.ties)
-        judged = judge(pool, np.nan_to_num(pool.score["dense"], nan=-np.inf), base.relevance, depth)
-        values = metric_values(judged, rules.k)
-        bounds = intervals(np.column_stack(list(values.values())), rules.resamples, rules.confidence, config.seed)
-        return Point(fitted.dim, transform.quantise, fitted.bytes_per_vector, dict(zip(values, bounds, strict=True)))
 
-    return workbench.pipeline.remember("transform point", key, measure)
+def _kept(workbench: Workbench, config: TrialConfig, base: Ground, transform: TransformConfig) -> list[Point]:
+    """The point of this transform, in a list that is empty until it is measured."""
+    rules = config.index.metric, config.evaluation, config.retrieval.top_k, config.seed
+    return workbench.pipeline.remember("point", fingerprint(base.key, acting(transform), *rules), list)
+
+
+def _point(config: TrialConfig, base: Ground, transform: TransformConfig) -> Point:
+    """One transform's metrics by exact search: the numbers of `Workbench.evaluate` on the same questions."""
+    depth, metric = min(config.evaluation.k, config.retrieval.top_k), config.index.metric
+    fitted = fit(transform, base.vectors, base.basis)
+    searcher = Exact(metric=metric).build(fitted.chunks, None)
+    if transform.quantise != "none" and transform.rescore > 1:
+        searcher = Rescored(searcher, fitted.full, transform.rescore, metric)
+    found = searcher.search(fitted.queries(base.questions), depth, base.ties)
+    judged = evaluated(config, base.corpus, make_pool({"dense": found}, base.ties), base.relevance)
+    return Point(fitted.dim, transform.quantise, fitted.bytes_per_vector, judged.intervals)
 
 
 def acting(transform: TransformConfig) -> TransformConfig:
-    """The same transform with the settings of steps not taken at their defaults, so that moving them computes nothing."""
-    idle = [name for name, used in (("code_bytes", transform.quantise in CODES), ("rescore", transform.quantise != "none"),
-                                    ("dimensions", transform.projection != "none")) if not used]  # fmt: skip
-    return transform.model_copy(update={name: getattr(TransformConfig(), name) for name in idle})
+    """The same transform with the settings that do nothing at their defaults, so that moving them computes nothing."""
+    return transform.model_copy(update={name: getattr(TransformConfig(), name) for name in idle(transform)})
+
+
+def idle(transform: TransformConfig) -> set[str]:
+    """Settings that only serve a step that is not taken."""
+    unused = {"code_bytes": transform.quantise not in CODES, "rescore": transform.quantise == "none",
+              "dimensions": transform.projection == "none"}  # fmt: skip
+    return {name for name, yes in unused.items() if yes}
 
 
 def format_name(quantise: str) -> str:
@@ -314,10 +339,13 @@ def format_name(quantise: str) -> str:
 
 def dimension(workbench: Workbench, config: TrialConfig) -> int:
     """Dimensions that a projection of the recipe's encoder can keep, at most; 0 where its vectors are not at hand."""
-    if not workbench.plan(prepared(variant(config, config.embedding))).live:
-        return 0
     one = variant(config, config.embedding)
-    vectors = drain(workbench.pipeline.vectors(one, workbench.corpus(one)))
+    try:
+        if not workbench.plan(prepared(one)).live:
+            return 0
+        vectors = drain(workbench.pipeline.vectors(one, workbench.corpus(one)))
+    except WorkbenchError:  # told in the encoder's row
+        return 0
     return max(1, min(vectors.shape[1], len(vectors) - 1) - config.transform.remove_top)
 
 
@@ -374,9 +402,7 @@ class Map:
     chunks: Chunks
     found: np.ndarray  # [num_queries] bool: a relevant chunk among the first k
     measured: np.ndarray  # [num_queries] bool: has evidence
-    evidence: (
-        np.ndarray
-    )  # [num_chunks] int8: 0 of no question, 1 of one that does not find it, 2 found among the first k
+    evidence: np.ndarray  # [num_chunks] int8: 0 of no question, 1 of some that miss it, 2 among the first k of one
 
 
 def corpus_map(workbench: Workbench, row: Row, method: str) -> Generator[Progress, None, Map]:
@@ -392,7 +418,7 @@ def corpus_map(workbench: Workbench, row: Row, method: str) -> Generator[Progres
     evidence[pairs.pair_chunk[hit]] = 2
     questions = yield from _questions(workbench, row)
     flat = yield from _once(workbench, "map", _map_key(workbench, row, method), lambda: flat_map(
-        row.transform.chunks, questions, method, np.flatnonzero(evidence), config.seed, MAP_POINTS[method]))  # fmt: skip
+        row.transform.chunks, questions, method, np.flatnonzero(evidence), config.seed))  # fmt: skip
     return Map(flat, chunks, judged.first_rank <= k, judged.measured, evidence)
 
 
@@ -478,10 +504,13 @@ def free_name(workbench: Workbench, dataset: str) -> str:
 
 
 def learnt_from(row: Row, found: Sequence[Trained]) -> bool:
-    """Whether this encoder was trained on questions that it is now asked."""
-    name = getattr(row.offer.part, "name", None) if row.offer.part.part == "trained" else None
-    record = next((one.record for one in found if one.name == name), {})
-    return record.get("corpus", {}).get("name") == row.config.corpus.dataset and row.config.corpus.questions != "test"
+    """Whether this encoder, or a trained one that it started from, learnt from questions that it is now asked."""
+    records, corpora = {one.name: one.record for one in found}, set()
+    record = records.pop(getattr(row.offer.part, "name", ""), None)
+    while record:
+        corpora.add(record["corpus"]["name"])
+        record = records.pop(record["config"]["base"], None)
+    return row.config.corpus.dataset in corpora and row.config.corpus.questions != "test"
 
 
 def _once(workbench: Workbench, stage: str, key: str, work: Callable[[], Generator]) -> Generator[Progress, None, Any]:

@@ -11,14 +11,13 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from core import registry
-from core.config import ENGINES, PartConfig, TrialConfig, code_version, fingerprint, with_settings
+from core.config import PartConfig, TrialConfig, code_version, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
 from core.index import points as measuring
@@ -31,13 +30,13 @@ from core.retrieval.pool import changed, make_pool, rankings
 from core.statistics.bootstrap import Interval, intervals
 from core.statistics.equivalence import Equivalence, sentence, tost
 from core.statistics.paired import Paired, paired_difference
-from core.workbench import Workbench, metric_values
+from core.workbench import Workbench, metric_values, packages
 
 QUESTIONS = 1000  # a corpus with more is measured on so many of them, drawn once
 ANSWER_METRICS = ("recall", "mrr", "ndcg_linear")
 AXES = {  # what a chart can show -> (in words, unit, +1: more is better)
-    "recall": ("Recall against exact search", "", +1), "single_qps": ("One question at a time, one thread", "questions/s", +1),
-    "batch_qps": ("In batches, all threads", "questions/s", +1), "p50_us": ("Median latency", "µs", -1),
+    "recall": ("Recall against exact search", "", +1), "single_qps": ("Speed, one question at a time", "questions/s", +1),
+    "batch_qps": ("Speed in batches", "questions/s", +1), "p50_us": ("Median latency", "µs", -1),
     "p95_us": ("95th percentile of latency", "µs", -1), "p99_us": ("99th percentile of latency", "µs", -1),
     "build_s": ("Time to build", "s", -1), "memory_per_vector": ("Memory of a vector", "bytes", -1),
     "disk_per_vector": ("Disk of a vector", "bytes", -1),
@@ -224,7 +223,7 @@ def _measured(
             about |= {"status": "failed", "reason": reason}
         id = "" if quick else workbench.store.add("index", {
             **about, **(kept.stored() if kept else {}), "config_fingerprint": fingerprint(one), "seed": one.seed,
-            "encoder": one.embedding.identity(), "created": now.isoformat(), "packages": _packages(),
+            "encoder": one.embedding.identity(), "created": now.isoformat(), "packages": packages(),
         })  # fmt: skip
         made.append(_point({**about, **numbers, "id": id, "created": now.replace(tzinfo=None), "raw": kept}))
     return made
@@ -302,17 +301,6 @@ def _about(config: TrialConfig, ground: Ground | None) -> dict[str, Any]:
 
 def _metric(config: TrialConfig) -> str:
     return getattr(config.index, "metric", "cosine")
-
-
-@cache
-def _packages() -> dict[str, str]:
-    found = {}
-    for name in ("numpy", *ENGINES["index"]):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 # Reading -------------------------------------------------------------------------------------------------------------

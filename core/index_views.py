@@ -27,7 +27,6 @@ from core.records import Chunks, Corpus, Hit, Progress
 from core.statistics.bootstrap import Interval, intervals
 from core.workbench import Workbench
 
-LARGE = 20_000  # vectors: an index of more is built by a job
 LIFE_VECTORS, LIFE_QUERIES = 4_000, 200  # an index is followed through its life on so many, drawn at random
 SWITCH_TEXTS = 300  # documents of the encoder switch
 TIMED = 50  # questions that exact search is timed on
@@ -61,15 +60,6 @@ class Glance:
 def to_prepare(config: TrialConfig) -> TrialConfig:
     """The recipe with a fusion that asks the index: what has to be embedded for it."""
     return config if "dense" in config.fusion.needs() else with_settings(config, {"fusion": "dense_only"})
-
-
-def unbuilt(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> int:
-    """Vectors of an index that is too large to be built while a person waits; 0 where it is there, or small."""
-    pipeline = workbench.pipeline
-    num = len(drain(pipeline.chunks(config, corpus)))
-    folder = pipeline.cache.folder / "index" / pipeline.key("index", config, corpus)
-    there = config.index.part == "exact" or folder.exists() and any(folder.iterdir())
-    return 0 if there or num <= LARGE else num
 
 
 def glance(

@@ -20,7 +20,7 @@ from core.chunking.chunk import chunk_documents
 from core.chunking.tools import Remembered
 from core.config import PartConfig, TransformConfig, TrialConfig, code_version, fingerprint
 from core.corpus.library import Library, split
-from core.embedding.transform import Transform, identity_transform
+from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
 from core.embedding.vectors import embed, missing
 from core.evaluation.judged import Relevance, relevance
@@ -200,7 +200,13 @@ class Pipeline:
         if found is None:
             if not identity_transform(config.transform):
                 yield Progress(0, 0, "Transforming the vectors")
-            found = self._keep("transformed", key, fit_transform(config.transform, vectors))
+            spans = config.transform.remove_top or config.transform.projection != "none"
+            basis = (
+                self.remember("basis", self.key("chunks", config, corpus), lambda: principal(vectors))
+                if spans
+                else None
+            )
+            found = self._keep("transformed", key, fit_transform(config.transform, vectors, basis))
         return found
 
     def query_vectors(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, np.ndarray]:
@@ -224,8 +230,8 @@ class Pipeline:
         key = self.key("index", config, corpus)
         found = self._recall("searcher", key)
         if found is None:
-            folder = self.cache.folder / "index" / key
-            there = folder.exists() and any(folder.iterdir())
+            folder = self._index_folder(key)
+            there = _filled(folder)
             yield Progress(0, 0, f"{'Opening' if there else 'Building'} the index")
             import_module(getattr(config.index, "engine", "numpy"))  # no part of the time to build
             started = time.perf_counter()
@@ -317,9 +323,7 @@ class Pipeline:
 
     def to_encode(self, config: TrialConfig, corpus: Corpus) -> int:
         """How many texts (chunks and questions) the encoder has not seen yet. Loads no model."""
-        if "dense" not in config.fusion.needs():
-            return 0
-        if self.cache.has("dense", self.key("dense", config, corpus)):
+        if self.dense_at_hand(config, corpus):
             return 0
         texts, encoder = drain(self.texts(config, corpus)), config.embedding
         if hasattr(encoder, "fit"):
@@ -332,12 +336,17 @@ class Pipeline:
     def to_index(self, config: TrialConfig, corpus: Corpus) -> int:
         """How many vectors an index that takes its time has still to be built from."""
         part = config.index
-        if "dense" not in config.fusion.needs() or not hasattr(part, "engine") or getattr(part, "quick", False):
+        instant = not hasattr(part, "engine") or getattr(part, "quick", False)
+        if instant or _filled(self._index_folder(self.key("index", config, corpus))):
             return 0
-        if self.cache.has("dense", self.key("dense", config, corpus)):
-            return 0
-        folder = self.cache.folder / "index" / self.key("index", config, corpus)
-        return 0 if folder.exists() else len(drain(self.chunks(config, corpus)))
+        return len(drain(self.chunks(config, corpus)))
+
+    def dense_at_hand(self, config: TrialConfig, corpus: Corpus) -> bool:
+        """Whether the dense candidates are kept on disk, or the fusion does not ask for them."""
+        return "dense" not in config.fusion.needs() or self.cache.has("dense", self.key("dense", config, corpus))
+
+    def _index_folder(self, key: str) -> Path:
+        return self.cache.folder / "index" / key
 
     # Memory ------------------------------------------------------------------------------------------------------
 
@@ -384,6 +393,10 @@ class Pipeline:
 def _encoder(part: PartConfig) -> list[str]:
     """All that decides the vector of a chunk: a prefix is no part of the encoder's identity, it is part of the text."""
     return [part.identity(), part.prefix(False)]
+
+
+def _filled(folder: Path) -> bool:
+    return folder.exists() and any(folder.iterdir())
 
 
 def _stored(config: TrialConfig) -> TransformConfig:

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +18,10 @@ import numpy as np
 import yaml
 
 from core import registry
-from core.config import PartConfig, TrialConfig, code_version, difference, fingerprint, valid, with_settings
+from core.config import ENGINES, PartConfig, TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.library import Status
 from core.errors import WorkbenchError
-from core.evaluation.judged import NOT_FOUND, Judged, judge, judge_rankings
+from core.evaluation.judged import NOT_FOUND, Judged, Relevance, judge, judge_rankings
 from core.jobs.jobs import Jobs
 from core.pipeline import Pipeline, Trace, drain
 from core.records import Answer, Chunks, Corpus, Document, Gold, Hit, Progress, Query
@@ -100,12 +101,20 @@ class Workbench:
         ):
             return Plan(False, f"chunking and embedding {len(corpus.documents):,} documents", None)
         texts = self.pipeline.to_encode(config, corpus)
-        if not texts and self.pipeline.to_index(config, corpus) > LIVE_INDEXED:
-            return Plan(False, f"building the index {config.index.part}", None)
+        if not texts and not self.pipeline.dense_at_hand(config, corpus):
+            index = self.index_plan(config)
+            if not index.live:
+                return index
         speed = self.pipeline.encoding_speed(config)
         return Plan(
             texts <= LIVE_TEXTS, f"embedding {texts:,} texts" if texts else "", texts / speed if speed else None
         )
+
+    def index_plan(self, config: TrialConfig) -> Plan:
+        """What stands between a recipe and its loaded index, which may be gone while its candidates are kept."""
+        number = self.pipeline.to_index(config, self.corpus(config))
+        what = f"building {config.index.part.replace('_', ' ')} of {number:,} vectors" if number else ""
+        return Plan(number <= LIVE_INDEXED, what, None)
 
     def embedding_seconds(self, config: TrialConfig) -> float | None:
         """What embedding the whole corpus anew would take at the last speed seen; None before the first time."""
@@ -126,6 +135,8 @@ class Workbench:
         corpus = yield from self.pipeline.corpus(config, trace)
         chunks = yield from self.pipeline.chunks(config, corpus, trace)
         yield from self.pipeline.pool(config, corpus, trace)
+        if "dense" in config.fusion.needs() and self.pipeline.to_index(config, corpus):  # its candidates outlived it
+            yield from self.pipeline.searcher("dense", config, corpus)
         return {"dataset": corpus.name, "documents": len(corpus.documents), "questions": len(corpus.queries),
                 "chunks": len(chunks), "timings_ms": trace.ms, "cached": trace.cached}  # fmt: skip
 
@@ -140,15 +151,7 @@ class Workbench:
         yield from self.pipeline.chunks(config, corpus, trace)
         pool = yield from self.pipeline.pool(config, corpus, trace)
         relevance = yield from self.pipeline.relevance(config, corpus)
-        started = time.perf_counter()
-        scores = config.fusion.fuse(pool)
-        judged = judge(pool, scores, relevance, config.retrieval.top_k)
-        values = metric_values(judged, config.evaluation.k)
-        table = intervals(np.column_stack(list(values.values())), config.evaluation.resamples,
-                          config.evaluation.confidence, config.seed)  # fmt: skip
-        trace.ms["metrics"] = (time.perf_counter() - started) * 1000
-        trace.cached["metrics"] = False
-        return Evaluation(config, corpus, pool, scores, judged, values, dict(zip(values, table, strict=True)), trace)
+        return evaluated(config, corpus, pool, relevance, trace)
 
     def measure(self, config: TrialConfig) -> dict[str, Interval]:
         """The intervals of `evaluate` alone, remembered, for curves that pass the same recipes again and again."""
@@ -525,6 +528,20 @@ class Workbench:
 # What stands between records and metrics ---------------------------------------------------------------------------
 
 
+def evaluated(
+    config: TrialConfig, corpus: Corpus, pool: Pool, relevance: Relevance, trace: Trace | None = None
+) -> Evaluation:
+    """The pool fused, judged and measured with intervals, on the questions of this corpus."""
+    rules, trace, started = config.evaluation, trace or Trace(), time.perf_counter()
+    scores = config.fusion.fuse(pool)
+    judged = judge(pool, scores, relevance, config.retrieval.top_k)
+    values = metric_values(judged, rules.k)
+    table = intervals(np.column_stack(list(values.values())), rules.resamples, rules.confidence, config.seed)
+    trace.ms["metrics"] = (time.perf_counter() - started) * 1000
+    trace.cached["metrics"] = False
+    return Evaluation(config, corpus, pool, scores, judged, values, dict(zip(values, table, strict=True)), trace)
+
+
 def metric_values(judged: Judged, k: int, names: Iterable[str] = METRICS) -> dict[str, np.ndarray]:
     """metric -> [num_queries] float64 at depth k; NaN where the question has no gold evidence."""
     return {name: registry.find("metric", name)().values(judged, k) for name in names}
@@ -555,10 +572,15 @@ def shared(a: dict[Any, float], b: dict[Any, float]) -> tuple[np.ndarray, np.nda
 
 def receipt(config: TrialConfig) -> dict[str, Any]:
     """What a result needs beside its config to be traced: code, machine and package versions, seed and time."""
-    packages = ["numpy", "torch", "transformers", "sentence-transformers", "bm25s", "chromadb", "llama-cpp-python"]
     return {"config_fingerprint": fingerprint(config), "seed": config.seed, "created": datetime.now(UTC).isoformat(),
             "code_version": _code_version(), "device": config.embedding.device(),
-            "threads": _threads(), "packages": {name: version(name) for name in packages}}  # fmt: skip
+            "threads": _threads(), "packages": packages()}  # fmt: skip
+
+
+def packages() -> dict[str, str]:
+    """Versions of the engines that a result may depend on."""
+    shared = ("numpy", "torch", "transformers", "sentence-transformers", "llama-cpp-python")
+    return {name: version(name) for name in (*shared, *chain.from_iterable(ENGINES.values()))}
 
 
 def _code_version() -> str:

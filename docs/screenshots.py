@@ -27,6 +27,11 @@ FLAGS = [
 ]  # fmt: skip
 BASELINE = "baseline.fusion.part=sparse_only"
 RECIPE = f"fusion.weight=0.5&{BASELINE}"
+SPARSE_GRAPH = "index.part=faiss_hnsw&index.m=8&index.ef_construction=40&index.ef_search=16"
+SWEEPS = {
+    "faiss_hnsw": ["index.m=4,8,16", "index.ef_construction=40", "index.ef_search=8,12,16,24,32,48,64,96"],
+    "faiss_ivf": ["index.nlist=32", "index.nprobe=1,2,4,8,16,32"], "faiss_ivf_pq": ["index.nlist=32", "index.rescore=1,4,16"],
+}  # fmt: skip
 QUESTION = "What does the with statement do?"
 READY = """() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
   && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')"""
@@ -80,6 +85,10 @@ def fill(home: Path, folder: Path, browser) -> str:
         for part in ("sparse_only", "dense_only", "rrf", "convex")
     ]
     core(home, "sweep", "--grid", "fusion.weight=0.1:0.9:0.2")
+    for encoder in ("embedding.pooling=cls", "embedding.part=lsa"):
+        core(home, "prepare", "--set", encoder, "--set", "fusion.part=dense_only")
+    for part, grid in SWEEPS.items():
+        core(home, "index-sweep", "--set", f"index.part={part}", *(word for one in grid for word in ("--grid", one)))
     documents = folder / "documents"
     documents.mkdir()
     page = browser.new_page()
@@ -161,6 +170,18 @@ def own_documents(page) -> None:
     top(page, "station", above=360)
 
 
+def tab(name: str) -> Callable:
+    def act(page) -> None:
+        page.get_by_role("tab", name=name).click()
+        settle(page)
+        page.get_by_role("tab", name=name).evaluate(
+            "e => { e.style.scrollMarginTop = '90px'; e.scrollIntoView({block: 'start'}) }"
+        )
+        page.wait_for_timeout(400)
+
+    return act
+
+
 def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
     """name -> (address, what is done there)"""
     return {
@@ -169,6 +190,11 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "own_documents": ("browse_corpus?tab=Own+documents&corpus.dataset=station", own_documents),
         "tune_chunks": ("tune_chunks?compare=true&second.chunking.part=fixed&document=with", None),
         "chunk_boundaries": ("tune_chunks?compare=true&second.chunking.part=fixed&document=with", boundaries),
+        "compare_encoders": ("compare_encoders", None),
+        "encoder_map": ("compare_encoders", tab("Map")),
+        "tune_index": (f"tune_index?{SPARSE_GRAPH}", None),
+        "index_frontier": (f"tune_index?{SPARSE_GRAPH}", tab("Frontier")),
+        "index_inside": (f"tune_index?{SPARSE_GRAPH}", tab("Inside")),
         "search_live": (f"search_live?{RECIPE}", None),
         "search_live_dark": (f"search_live?{RECIPE}", None),
         "side_by_side": (f"search_live?{RECIPE}", one_question),

@@ -19,10 +19,10 @@ from core.index.points import machine
 from core.index_lab import ANSWER_METRICS, AXES, Point
 from core.index_views import Glance
 from core.records import Corpus
+from core.workbench import LIVE_INDEXED
 
 PRESETS = {"Exact": "exact", "HNSW": "faiss_hnsw", "IVF": "faiss_ivf", "IVF-PQ": "faiss_ivf_pq"}
 AXES_SHOWN = ("single_qps", "p95_us", "batch_qps", "memory_per_vector", "disk_per_vector", "build_s")
-LARGE_BUILD = 5_000  # vectors: build settings of more are applied by a button
 NOTICED = 0.005  # recall: a difference worth a sentence
 FILTERS = "Lost: neighbours of exact search are missing. Better, worse: the metric rose or fell. The rest is as with exact search."
 COLUMNS = {"question": "Question", "recall": "Found", "change": "Change", "outcome": "Answer", "group": "Group"}
@@ -47,8 +47,9 @@ def page() -> None:
         if not corpus.queries:
             return st.info("This corpus has no questions to search with. Add a questions file on the page Corpus.",
                            icon=":material/info:")  # fmt: skip
-        if number := views.unbuilt(workbench, config, corpus):
-            return waiting(config, f"building {config.index.part.replace('_', ' ')} of {number:,} vectors", None)
+        index = workbench.index_plan(config)
+        if not index.live:
+            return waiting(config, index.what, index.seconds)
         row = results(config, corpus, said)
     if row is not None:
         side_by_side(config, corpus, row)
@@ -85,7 +86,7 @@ def recipe(config: TrialConfig, live: bool) -> Any:
     build = tuple(knob.name for knob in forms.knobs(type(part)) if knob.name not in query_settings(part))
     took = "" if part.part == "exact" else f"rebuilds, {cards.duration(seconds)}" if seconds else "rebuilds"
     forms.stage_form(
-        "index", apply=(chunks or 0) > LARGE_BUILD, baseline=session.baseline(), cost=took, expanded=True, only=build
+        "index", apply=(chunks or 0) > LIVE_INDEXED, baseline=session.baseline(), cost=took, expanded=True, only=build
     )
     forms.recipe_form(("embedding", "transform", "retrieval", "fusion", "evaluation"), show_presets=False)
     return said
@@ -146,10 +147,10 @@ def impossible(error: Exception, said: Any) -> None:
 
 def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
     workbench, point, config = session.workbench(), here.point, here.cost.config
-    asked, everything = f"{point.num_queries:,}", len(corpus.queries)
-    asked += f" of {everything:,}" if point.num_queries < everything else ""
+    part = f"{point.num_queries:,} of " if point.num_queries < len(corpus.queries) else ""
+    asked = part + cards.count(len(corpus.queries), "question")
     cards.status_strip([
-        config.corpus.dataset, f"{point.n:,} vectors × {point.dim} dimensions", f"{asked} questions ({config.corpus.questions})",
+        config.corpus.dataset, f"{cards.count(point.n, 'vector')} × {point.dim} dimensions", f"{asked} ({config.corpus.questions})",
         machine(), f"{cards.duration(seconds)}, {'measured before' if here.cached else 'measured now'}",
     ])  # fmt: skip
     with st.container(horizontal=True, gap="small"):
@@ -185,7 +186,7 @@ def metric_cards(here: Glance) -> None:
                    help=f"Share of exact search's first {point.k} chunks that the index finds, mean over questions."),
         cards.Card("Questions a second", point.single_qps, digits=0, note=_batch(point), help="One at a time, on one thread."),
         cards.Card("p95 latency", slow / 1000 if slow >= 1000 else point.p95_us, unit="ms" if slow >= 1000 else "µs",
-                   digits=1 if slow >= 1000 else 0, direction=-1, note=f"median {point.p50_us:,.0f} µs" if point.p50_us else ""),
+                   digits=1 if slow >= 1000 else 0, direction=-1, note=f"median {_took(point.p50_us)}" if point.p50_us else ""),
         cards.Card("Memory of a vector", point.memory_per_vector, digits=0, unit="bytes", direction=-1, note=disk,
                    help="All of the index divided by its vectors: links, lists and codebooks too."),
         cards.Card("Build time", 0.0 if point.part == "exact" else point.build_s, digits=1 if (point.build_s or 0) >= 1 else 2, unit="s",
@@ -197,6 +198,10 @@ def metric_cards(here: Glance) -> None:
     # three in a row, two where it is narrow
     wide = "grid-template-columns:repeat(auto-fit,minmax(max(9.5rem,30%),1fr))"
     st.html(f'<div class="gw gw-cards" style="{wide}">{"".join(map(cards.card_html, shown))}</div>')
+
+
+def _took(us: float) -> str:
+    return f"{us / 1000:,.1f} ms" if us >= 1000 else f"{us:,.0f} µs"
 
 
 def _batch(point: Point) -> str:
@@ -266,8 +271,9 @@ def point_table(good: Sequence[Point]) -> None:
     rows = [{"setting": index_tabs.named(p.label, p.part), **{name: getattr(p, name) for name in POINT_COLUMNS if name in AXES},
              "when": "here" if p.here else "elsewhere"} for p in ordered]  # fmt: skip
     number, away = st.column_config.NumberColumn, not all(p.here for p in ordered)
+    wide = min(300, 30 + 7 * max(len(row["setting"]) for row in rows))
     looks = {"Recall": number(format="%.4f", width=62), "Questions/s": number(format="localized", width=92),
-             "Setting": st.column_config.TextColumn(width=300), "p95": number(format="%.0f µs", width=70),
+             "Setting": st.column_config.TextColumn(width=wide), "p95": number(format="%.0f µs", width=70),
              "Build": number(format="%.2f s", width=64), "Memory": number(format="%.0f B", width=68, help="Bytes of a vector."),
              "Measured": st.column_config.TextColumn(width=76, help="elsewhere: on another machine or by other code")}  # fmt: skip
     st.dataframe([{title: row[name] if name != "single_qps" or row[name] is None else round(row[name])

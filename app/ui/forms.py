@@ -23,6 +23,8 @@ KINDS = {"chunking": "chunker", "embedding": "encoder", "sparse": "sparse", "ind
 TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", "transform": "Vector transform",
           "sparse": "Sparse retrieval", "index": "Dense index", "retrieval": "Retrieval", "fusion": "Fusion", "context": "Context",
           "generation": "Generation", "evaluation": "Evaluation"}  # fmt: skip
+ACRONYMS = {"faiss": "FAISS", "hnsw": "HNSW", "ivf": "IVF", "pq": "PQ", "opq": "OPQ", "sq": "SQ", "pca": "PCA", "lsa": "LSA",
+            "llm": "LLM", "lancedb": "LanceDB"}  # fmt: skip
 REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
 RETRIEVAL_STAGES = ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion", "evaluation")
 PRESETS = {
@@ -47,6 +49,7 @@ class Knob(NamedTuple):
     step: float | None = None
     whole: bool = False
     optional: bool = False
+    automatic: bool = False  # 0 leaves the choice to the part
 
 
 @cache
@@ -122,7 +125,7 @@ def presets(name: str = session.CURRENT) -> None:
 
 def describe(value: Any) -> str:
     """A stage's choice in a few words: "recursive, 256 tokens, overlap 32"."""
-    words, shown = [value.part.replace("_", " ")] if isinstance(value, PartConfig) else [], knobs(type(value))
+    words, shown = [_word(value.part)] if isinstance(value, PartConfig) else [], knobs(type(value))
     if isinstance(value, TransformConfig):  # of many steps, those that are done
         shown = [knob for knob in shown if getattr(value, knob.name) != type(value).model_fields[knob.name].default]
         words = [] if shown else ["none"]
@@ -130,14 +133,14 @@ def describe(value: Any) -> str:
         shown = shown[: 3 if words else 2]
     for knob in shown:
         chosen = getattr(value, knob.name)
-        if chosen in (None, "", "none", "auto"):
+        if chosen in (None, "", "none", "auto") or (knob.automatic and chosen == 0):
             continue
         if knob.kind == "switch":
             words += [knob.label.lower()] if chosen else []
         elif knob.unit and len(words) == 1 and isinstance(value, PartConfig):  # the size a part is known by
             words.append(f"{_number(chosen)} {knob.unit}")
         elif knob.kind == "choice":
-            words.append(str(chosen).replace("_", " "))
+            words.append(_word(chosen))
         else:
             words.append(f"{_lower(knob.label)} {_number(chosen)}")
     return ", ".join(words)
@@ -276,6 +279,7 @@ def _knob(name: str, field: Any) -> Knob | None:
         kind, optional = inner[0], True
     unit = extra.get("unit", "")
     given = {"name": name, "unit": unit, "help": field.description or "", "optional": optional,
+             "automatic": extra.get("automatic", False),
              "label": extra.get("label") or _title(name, unit)}  # fmt: skip
     if get_origin(kind) is Literal:
         return Knob(kind="choice", options=(*([None] if optional else []), *get_args(kind)), **given)
@@ -335,7 +339,7 @@ def _number(value: Any) -> str:
 
 
 def _word(value: Any) -> str:
-    return "none" if value is None else str(value).replace("_", " ")
+    return "none" if value is None else " ".join(ACRONYMS.get(word, word) for word in str(value).split("_"))
 
 
 def _about(part: type) -> str:

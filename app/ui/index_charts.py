@@ -107,9 +107,9 @@ def _recall_axis(drawn: list[Point]) -> dict[str, Any]:
     at = [_at(p) for p in drawn]
     low, high = min(at) - 0.8, max(at) + 0.8
     ticks: list[float] = []
-    for tick in TICKS:  # those that leave room for their labels
+    for tick in reversed(TICKS):  # those that leave room for their labels; on few neighbours many lie at one place
         if low <= logit(tick, most) <= high and (
-            not ticks or logit(tick, most) - logit(ticks[-1], most) > (high - low) / 14
+            not ticks or logit(ticks[-1], most) - logit(tick, most) > (high - low) / 14
         ):
             ticks.append(tick)
     return {"tickvals": [logit(t, most) for t in ticks], "ticktext": [f"{t:g}" for t in ticks], "range": [low, high]}
@@ -193,7 +193,7 @@ def filtered(found: Sequence[Filtered], k: int) -> charts.Figure:
         traces.append({"type": "scatter", "mode": "lines+markers", "name": name, "x": [f.selectivity * 100 for f in some],
                        "y": [float(np.nanmean(f.recall)) for f in some],
                        "line": {"width": 2, "color": charts.BASELINE if way == "exact" else charts.COLORS[number],
-                                "dash": "dot" if way == "exact" else "solid"},
+                                "dash": {"before": "solid", "after": "dash", "exact": "dot"}[way]},  # the first two often coincide
                        "hovertext": [f"{charts.safe(f.label)}<br>{f.allowed:,} chunks, {f.p50_ms:.2f} ms" for f in some],
                        "hovertemplate": "%{hovertext}<br>recall %{y:.3f}<extra></extra>"})  # fmt: skip
     return charts.figure(traces, "chunks that the filter allows, %", f"Recall@{k}", legend=True,

@@ -25,6 +25,8 @@ CUT = 90  # characters of a chunk in a table
 OFFERED = 100  # questions offered for a walk, those with the most lost neighbours first
 CHANGES = {"replace": "Remove and insert", "update": "Embed again", "mixed": "Half of each", "grow": "Insert only",
            "shrink": "Remove only"}  # fmt: skip
+WORDS = {"opq True": "OPQ", "bits 8bit": "8 bits", "bits 4bit": "4 bits", "bits fp16": "16-bit floats", "quantise pq": "PQ codes",
+         "quantise opq": "OPQ codes", "quantise ": "stored as "}  # fmt: skip
 ENCODERS = {"lsa": "LSA, fitted to these chunks", "word2vec": "Word2Vec, fitted to these chunks", "minilm": "MiniLM"}
 
 
@@ -35,7 +37,10 @@ def told(effect: Effect, config: TrialConfig) -> str:
 
 def named(text: str, part: str) -> str:
     """A setting's label as a person writes it: "FAISS HNSW, ef search 24"."""
-    return text.replace(part, index_charts.NAMES.get(part, part), 1).replace("opq True", "OPQ").replace("_", " ")
+    text = text.replace(part, index_charts.NAMES.get(part, part), 1)
+    for coded, words in WORDS.items():
+        text = text.replace(coded, words)
+    return text.replace("_", " ")
 
 
 def minus(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.embedding.transform import principal
+from core.index.threads import one_thread
 
 SAMPLE = 5_000  # vectors whose neighbours are sought: under a second on two cores
 _BLOCK = 16_000_000  # numbers at a time
@@ -80,7 +81,8 @@ def partition_isotropy(vectors: np.ndarray) -> float:
     blocks = [vectors[i : i + step] for i in range(0, len(vectors), step)]
     for block in blocks:
         second += block.T.astype(np.float64) @ block
-    c = np.linalg.eigh(second)[1].astype(np.float32)
+    with one_thread():  # as in `principal`
+        c = np.linalg.eigh(second)[1].astype(np.float32)
     z = np.zeros((2, vectors.shape[1]))
     for block in blocks:
         along = block @ c  # [n, dim]

@@ -1,5 +1,6 @@
 """The hidden states of a causal language model as an encoder."""
 
+import json
 import shutil
 import uuid
 from functools import partial
@@ -171,10 +172,24 @@ def quiet() -> None:
 
 def _converted(file: Path) -> Path:
     """Folder of the GGUF file's weights as bfloat16 safetensors with its tokenizer, converted once by its content."""
-    folder = models.home() / "cache" / "models" / models.file_hash(file)[:20]
+    folder = models.home() / "cache" / "models" / f"{models.file_hash(file)[:20]}-digits"
     if folder.is_dir():
         return folder
     return models.load_once(f"converted {folder}", partial(_convert, file, folder))
+
+
+def _split_digits(file: Path, tokenizer: Path) -> None:
+    """SmolLM's tokenizer reads each digit by itself; transformers loses that when it reads a GGUF file."""
+    from gguf import GGUFReader
+
+    kind = GGUFReader(file).fields.get("tokenizer.ggml.pre")
+    if kind is None or kind.contents() != "smollm":
+        return
+    settings = json.loads(tokenizer.read_text("utf-8"))
+    settings["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [
+        {"type": "Digits", "individual_digits": True},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}]}  # fmt: skip
+    tokenizer.write_text(json.dumps(settings, ensure_ascii=False), "utf-8")
 
 
 def _convert(file: Path, folder: Path) -> Path:
@@ -191,6 +206,7 @@ def _convert(file: Path, folder: Path) -> Path:
         )
         model.save_pretrained(work)
         AutoTokenizer.from_pretrained(file.parent, **given).save_pretrained(work)
+        _split_digits(file, work / "tokenizer.json")
         if not folder.is_dir():  # another process may have been faster
             work.rename(folder)
     except (OSError, ValueError, KeyError, RuntimeError, IndexError) as error:

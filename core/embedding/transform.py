@@ -35,6 +35,7 @@ import numpy as np
 
 from core.config import TransformConfig
 from core.errors import WorkbenchError
+from core.index.threads import one_thread
 
 PQ_CENTROIDS = 256  # of 8 bits
 OPQ_ROUNDS = 6
@@ -60,7 +61,8 @@ def principal(vectors: np.ndarray) -> Basis:
     for start in range(0, len(vectors), _BLOCK_ROWS):
         centred = vectors[start : start + _BLOCK_ROWS] - mean
         covariance += centred.T @ centred
-    variance, directions = np.linalg.eigh(covariance / len(vectors))
+    with one_thread():  # its many small steps wait for a second thread: 20 times as long on a busy machine
+        variance, directions = np.linalg.eigh(covariance / len(vectors))
     variance, directions = np.maximum(variance[::-1], 0), directions[:, ::-1]
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(len(mean))]
     least = max(_NULL * variance[0], _ROUNDING * (variance.sum() + mean @ mean))

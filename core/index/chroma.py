@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.config import PartConfig, knob
-from core.index.common import asked, checked, known, ordered, permitted, rounded
+from core.index.common import asked, checked, known, ordered, permitted, score_of
 from core.index.stores import bytes_below, private_copy, stored, temporary_folder
 from core.records import Candidates
 from core.registry import part
@@ -108,14 +108,11 @@ class ChromaSearcher:
             query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"]
         )
         for row, (ids, distances) in enumerate(zip(found["ids"], found["distances"], strict=True)):
-            chunk[row, : len(ids)], score[row, : len(ids)] = ids, self._score(np.array(distances, np.float32))
+            chunk[row, : len(ids)], score[row, : len(ids)] = (
+                ids,
+                score_of(np.array(distances, np.float32), self._metric),
+            )
         return ordered(chunk, score, tie_order)
-
-    def _score(self, distance: np.ndarray) -> np.ndarray:
-        """The score that `exact` gives; Chroma's l2 is squared."""
-        if self._metric == "l2":
-            return -np.sqrt(np.maximum(distance, 0))
-        return rounded(1 - distance) if self._metric == "cosine" else 1 - distance
 
     def add(self, vectors: np.ndarray) -> np.ndarray:
         """Ids [n] int32 of the new vectors [n, dim]."""

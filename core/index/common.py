@@ -141,6 +141,13 @@ def ordered(ids: np.ndarray, scores: np.ndarray, tie_order: np.ndarray | None) -
     return Candidates(ids, scores)
 
 
+def score_of(distance: np.ndarray, metric: str) -> np.ndarray:
+    """The score that `exact` gives, of an engine's distance: 1 - product, or for l2 the squared length between."""
+    if metric == "l2":
+        return -np.sqrt(np.maximum(distance, 0))
+    return rounded(1 - distance) if metric == "cosine" else 1 - distance
+
+
 def rounded(scores: np.ndarray) -> np.ndarray:
     """Cosine similarities to 20 bits after the point, in place: a product's last bits depend on where a row stands, and
     texts that are equal must tie wherever they stand."""

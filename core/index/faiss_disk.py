@@ -20,7 +20,7 @@ from core.retrieval.top import best
 
 _BLOCK = 50_000  # vectors in memory at a time while building
 _SAMPLE = 40  # vectors a list that k-means learns from
-_MAPPED_BYTES = 256 * 2**20  # of the file, touched before its pages are given back
+_MAPPED_BYTES = 192 * 2**20  # of the file, touched before its pages are given back
 
 
 @part("index")
@@ -44,7 +44,7 @@ class FaissDisk(PartConfig):
         "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
     nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-                      "nprobe and train longer.", unit="lists", ge=0, le=262_144)  # fmt: skip
+                      "nprobe and train longer.", unit="lists", automatic=True, ge=0, le=262_144)  # fmt: skip
     storage: Literal["float32", "float16", "int8"] = knob(
         "float32",
         "Number format in the file. float16 is half of float32 and ranks nearly as it does; int8 is a quarter, and loses some.",
@@ -164,7 +164,9 @@ class FaissDiskSearcher:
         self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
         mapped = faiss.downcast_InvertedLists(self._index.invlists)
         self._mapping = int(mapped.ptr), mapped.totsize
-        self._list_bytes = max(1, shape[0] // self._index.nlist) * (self._index.code_size + 8)
+        # of the lists that questions go to, which are the longer ones
+        uneven = mapped.imbalance_factor() if shape[0] else 1.0
+        self._list_bytes = int(max(1.0, shape[0] / self._index.nlist * uneven) * (self._index.code_size + 8))
         self._touched = 0  # bytes of the file at most, since its pages were given back
         in_file, self._changed = np.ones(shape[0], bool), False
         # rows of the file as they were; ids given out and not removed; vectors added or changed since, and their ids

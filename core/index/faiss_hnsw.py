@@ -34,7 +34,7 @@ class FaissHNSW(PartConfig):
         100, "Neighbours considered when a vector is added. More builds a better graph, slower.", ge=4, le=2000
     )
     build_threads: int = knob(1, "Threads that build the graph; 0: all. One builds the same graph every time, several are "
-                              "faster and each build differs a little.", unit="threads", ge=0, le=256)  # fmt: skip
+                              "faster and each build differs a little.", unit="threads", automatic=True, ge=0, le=256)  # fmt: skip
     ef_search: int = knob(128, "Neighbours considered when searching. More finds more, slower; below the depth asked "
                                "for, results come back short.",
                           ge=1, le=4096)  # fmt: skip

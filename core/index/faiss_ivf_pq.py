@@ -34,11 +34,11 @@ class FaissIVFPQ(PartConfig):
         "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
     nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-                      "nprobe and train longer.", unit="lists", ge=0, le=262_144)  # fmt: skip
+                      "nprobe and train longer.", unit="lists", automatic=True, ge=0, le=262_144)  # fmt: skip
     m: int = knob(0, "Pieces of a vector, a byte each at 8 bits; has to divide the dimension, 0: the most up to 32. More keep "
-                  "more of the vector and take more memory.", unit="pieces", ge=0, le=1024)  # fmt: skip
+                  "more of the vector and take more memory.", unit="pieces", automatic=True, ge=0, le=1024)  # fmt: skip
     nbits: int = knob(0, "Bits of a piece's code, so 2 to this power of codewords; 0: 8, fewer under 256 vectors. More are "
-                      "closer to the vector and train longer.", unit="bits", ge=0, le=12)  # fmt: skip
+                      "closer to the vector and train longer.", unit="bits", automatic=True, ge=0, le=12)  # fmt: skip
     opq: bool = knob(
         False, "Rotates the vectors before they are cut into pieces. Estimates get better, training takes longer."
     )

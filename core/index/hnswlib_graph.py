@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.config import PartConfig, knob
-from core.index.common import SavedIndex, asked, checked, known, ordered, permitted, rounded
+from core.index.common import SavedIndex, asked, checked, known, ordered, permitted, score_of
 from core.index.threads import search_threads
 from core.records import Candidates
 from core.registry import part
@@ -44,7 +44,7 @@ class Hnswlib(PartConfig):
     ef_search: int = knob(100, "Neighbours considered when searching. More finds more of the true ones, slower.",
                           ge=1, le=2000)  # fmt: skip
     build_threads: int = knob(1, "Threads that build; 0: all. Several are faster, and no two graphs are quite the same.",
-                              unit="threads", ge=0, le=256)  # fmt: skip
+                              unit="threads", automatic=True, ge=0, le=256)  # fmt: skip
     seed: int = knob(
         100, "Draws the layers of the vectors. Another seed shows how much the graph is luck.", ge=0, le=2**31 - 1
     )
@@ -109,7 +109,7 @@ class HnswlibSearcher:
                 found, distance = self._compare(queries, np.flatnonzero(may), depth)
             else:
                 found, distance = self._filtered(queries, depth, ef, may)
-        return ordered(found, self._score(distance), tie_order)
+        return ordered(found, score_of(distance, self._settings.metric), tie_order)
 
     def _filtered(self, queries: np.ndarray, depth: int, ef: int, may: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Fetches more and drops what is not allowed; queries left short fetch four times as many. Where that would be half
@@ -164,12 +164,6 @@ class HnswlibSearcher:
         values = np.full(ids.shape, np.inf, np.float32)
         ids[:, : few.chunk.shape[1]], values[:, : few.chunk.shape[1]] = rows[few.chunk], -few.score
         return ids, values
-
-    def _score(self, distance: np.ndarray) -> np.ndarray:
-        """The score that `exact` gives; hnswlib's l2 is squared."""
-        if self._settings.metric == "l2":
-            return -np.sqrt(np.maximum(distance, 0))
-        return rounded(1 - distance) if self._settings.metric == "cosine" else 1 - distance
 
     def add(self, vectors: np.ndarray) -> np.ndarray:
         """Ids [n] int32 of the new vectors [n, dim]."""

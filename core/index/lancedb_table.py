@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.config import PartConfig, knob
-from core.index.common import asked, checked, known, ordered, permitted, rounded
+from core.index.common import asked, checked, known, ordered, permitted, score_of
 from core.index.faiss_tools import lists
 from core.index.stores import bytes_below, private_copy, stored, temporary_folder
 from core.records import Candidates
@@ -47,7 +47,7 @@ class LanceDB(PartConfig):
         "What a list holds: vectors, product codes, codes of one bit a dimension, or a graph. Codes read less and lose some.",
     )
     nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-                      "nprobe and train longer.", unit="lists", ge=0, le=65_536)  # fmt: skip
+                      "nprobe and train longer.", unit="lists", automatic=True, ge=0, le=65_536)  # fmt: skip
     nprobe: int = knob(16, "Lists a question looks into. More finds more of the true neighbours, slower.",
                        unit="lists", ge=1, le=4096)  # fmt: skip
     refine: int = knob(4, "So many times the results are fetched by their codes and ranked again by the vectors; no "
@@ -122,14 +122,8 @@ class LanceDBSearcher:
         row = row[order]
         place = np.arange(len(row)) - np.searchsorted(row, row)
         chunk[row, place] = found["id"].to_numpy()[order]
-        score[row, place] = self._score(found["_distance"].to_numpy()[order])
+        score[row, place] = score_of(found["_distance"].to_numpy()[order], self._settings.metric)
         return ordered(chunk, score, tie_order)
-
-    def _score(self, distance: np.ndarray) -> np.ndarray:
-        """The score that `exact` gives; LanceDB's l2 is squared."""
-        if self._settings.metric == "l2":
-            return -np.sqrt(np.maximum(distance, 0))
-        return rounded(1 - distance) if self._settings.metric == "cosine" else 1 - distance
 
     def add(self, vectors: np.ndarray) -> np.ndarray:
         """Ids [n] int32 of the new vectors [n, dim]."""

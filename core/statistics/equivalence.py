@@ -8,6 +8,7 @@ from scipy.special import stdtr, stdtrit
 from core.statistics.bootstrap import intervals
 
 _TIE = 1e-12  # differences closer to 0 than this are rounding of metrics
+FEWEST = 20  # differences that are all the same: fewer say nothing of the questions not asked
 
 
 class Equivalence(NamedTuple):
@@ -48,7 +49,8 @@ def tost(
     """Two one-sided t tests of paired differences [n] float64 against -margin and +margin; NaN = unmeasured, left out.
 
     Both have to reject for equivalence, so that the chance to call a difference of the margin's size equivalent is at
-    most alpha. Where all differences are the same the standard error is 0 and p is 0 within the margin, 1 outside.
+    most alpha. Where all differences are the same the standard error is 0 and p is 0 within the margin, 1 outside; of fewer than 20
+    such questions nothing is concluded.
     Source: Schuirmann 1987, "A comparison of the two one-sided tests procedure and the power approach for assessing the
     equivalence of average bioavailability"; paired form as in Lakens 2017, "Equivalence tests: a practical primer for t
     tests, correlations, and meta-analyses", equations 1 and 2 of the dependent t test.
@@ -61,8 +63,11 @@ def tost(
     if n < 2:
         mean = float(known[0]) if n else None
         return Equivalence(mean, None, None, None, None, None, None, None, margin, alpha, n, total,
-                           "undefined: one value" if n else "not measured")  # fmt: skip
+                           "only one question is measured" if n else "not measured")  # fmt: skip
     known = np.where(np.abs(known) < _TIE, 0.0, known)
+    if np.ptp(known) <= _TIE and n < FEWEST and abs(known[0]) < margin:
+        return Equivalence(float(known[0]), None, None, None, None, None, None, None, margin, alpha, n, total,
+                           f"all differences are equal, and {n} questions are too few to conclude from that")  # fmt: skip
     if np.ptp(known) <= _TIE:
         mean = float(known[0])
         p = 0.0 if abs(mean) < margin else 1.0

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.steps import settled
+
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = [
     f"{first}{last}"
@@ -33,14 +35,6 @@ def places(home, tmp_path_factory):
     subprocess.run([sys.executable, "-m", "core", "ingest", "places", *files, "--questions", questions, "--json"], cwd=ROOT, check=True,
                    capture_output=True, env={**os.environ, "GROUNDWORK_HOME": str(home)})  # fmt: skip
     return "places"
-
-
-def settled(tab) -> None:
-    """Until the page's script is done."""
-    tab.wait_for_function(
-        "document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') !== 'running'"
-    )
-    tab.wait_for_timeout(200)
 
 
 def option(tab, name: str):
@@ -86,7 +80,7 @@ def test_encoders_are_compared_slid_mapped_and_a_training_is_previewed(app, plac
 
     tab.get_by_role("tab", name="Train").click()
     tab.get_by_text(f"train-encoder {places}-1").first.wait_for()
-    tab.get_by_role("spinbutton", name="Steps at most").fill("7")
+    tab.get_by_role("spinbutton", name="At most (steps)").fill("7")
     tab.keyboard.press("Enter")
     tab.get_by_text("max_steps=7").first.wait_for()
     settled(tab)

@@ -9,29 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.steps import no_error, open_page, settled
+
 ROOT = Path(__file__).resolve().parents[2]
 
 CARDS = ".gw-cards"
-
-
-def open_page(tab, address: str) -> None:
-    tab.goto(address)
-    tab.get_by_test_id("stSidebarNav").wait_for()
-
-
-def settled(tab) -> None:
-    """Until the page's script is done."""
-    tab.wait_for_function(
-        "document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') !== 'running'"
-    )
-    tab.wait_for_timeout(150)
-
-
-def no_error(tab) -> None:
-    assert (
-        not tab.get_by_text("This page met an unexpected error").count()
-        and not tab.get_by_test_id("stException").count()
-    )
 
 
 def cli(home, *arguments):

@@ -1,6 +1,6 @@
 """The embedding lab: its numbers are the workbench's, every encoder is treated alike, and what is impossible is said."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ from core.embedding import diagnostics
 from core.embedding.train import TrainConfig
 from core.pipeline import drain
 from core.statistics.corrections import holm
-from core.workbench import Plan, Workbench
+from core.workbench import Plan
+from tests.small_corpora import with_towns
 
 TOWNS = (
     "Lund",
@@ -44,9 +45,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bench(home):
-    workbench = Workbench(home)
-    files = [(name, text.encode()) for name, text in TEXTS.items()]
-    drain(workbench.library.ingest("towns", files, ("questions.jsonl", "\n".join(map(json.dumps, QUESTIONS)).encode())))
+    workbench = with_towns(home, TEXTS, QUESTIONS)
     for offer in chosen(recipe()):
         drain(workbench.prepare(lab.prepared(lab.variant(recipe(), offer.part))))
     return workbench
@@ -142,6 +141,34 @@ def test_the_ringed_point_of_the_curve_is_what_the_workbench_measures(bench, set
     assert sizes == sorted(sizes) and sizes[-1] == len(TEXTS) - 1 - config.transform.remove_top, "ends at the rank"
 
 
+def test_a_large_corpus_is_asked_some_questions_and_all_of_them_on_demand(bench, monkeypatch):
+    monkeypatch.setattr(lab, "QUESTIONS", 6)
+    offers, config = chosen(recipe()), recipe(seed=1)
+    some = drain(lab.leaderboard(bench, config, offers, offers[0]))
+    every = drain(lab.leaderboard(bench, config, offers, offers[0], everything=True))
+    assert [row.intervals["recall"].n for row in (*some, *every)] == [6] * 3 + [len(QUESTIONS)] * 3
+    asked = [query.id for query in some[0].evaluation.corpus.queries]
+    assert all([query.id for query in row.evaluation.corpus.queries] == asked for row in some), (
+        "the same of every encoder"
+    )
+    whole = every[0].evaluation
+    places = [[query.id for query in whole.corpus.queries].index(id) for id in asked]
+    assert np.allclose(some[0].evaluation.values["mrr"], whole.values["mrr"][places])
+    assert every[1].paired["recall"].n == len(QUESTIONS) and some[1].paired["recall"].n == 6
+    now, _ = drain(lab.trade_off(bench, some[0].config))
+    assert now.intervals["mrr"].mean == pytest.approx(some[0].intervals["mrr"].mean), "the curve asks the same ones"
+
+
+def test_points_of_a_curve_are_measured_once(bench):
+    config = lab.variant(recipe(seed=2), chosen(recipe())[0].part)
+    count = drain(lab.points_left(bench, config, lab.FORMATS))
+    _, points = drain(lab.trade_off(bench, config))
+    assert count == len(points) + 1 and drain(lab.points_left(bench, config, lab.FORMATS)) == 0
+    moved = lab.variant(recipe(seed=2, transform__projection="pca", transform__dimensions=6), config.embedding)
+    assert drain(lab.points_left(bench, moved, lab.FORMATS)) == len(lab.FORMATS), "only the new dimension"
+    assert drain(lab.points_left(bench, config, (*lab.FORMATS, "float16"))) == len(points) // len(lab.FORMATS)
+
+
 def test_codes_are_drawn_with_the_bytes_that_divide_the_dimension():
     basis = lab.principal(np.random.default_rng(0).normal(size=(300, 70)).astype(np.float32))
 
@@ -201,11 +228,11 @@ def test_the_training_command_says_what_differs(bench):
     assert lab.command(arguments).startswith("python -m core train-encoder mine --train max_steps=7 --dataset towns")
 
 
-def record(difference: float, p: float, best_step: int) -> dict:
+def record(difference: float, p: float, best_step: int, base: str = "minilm") -> dict:
     one = {"before": 0.5, "after": 0.5 + difference, "difference": difference, "low": 0.0, "high": 0.0, "p": p, "exact": False,
            "effect_size": 0.1, "wins": 1, "losses": 1, "ties": 1, "n": 3, "total": 3, "note": ""}  # fmt: skip
-    return {"best_step": best_step, "config": {"watch": "mrr"}, "evaluation": {"confidence": 0.95}, "comparison": {"mrr": one},
-            "corpus": {"name": "towns"}}  # fmt: skip
+    return {"best_step": best_step, "config": {"watch": "mrr", "base": base}, "evaluation": {"confidence": 0.95},
+            "comparison": {"mrr": one}, "corpus": {"name": "towns"}}  # fmt: skip
 
 
 @pytest.mark.parametrize(("difference", "p", "best_step", "expected"), [
@@ -225,4 +252,9 @@ def test_questions_that_an_encoder_learnt_from_are_known():
 
     assert lab.learnt_from(row(), known) and lab.learnt_from(row(corpus__questions="dev"), known)
     assert not lab.learnt_from(row(corpus__questions="test"), known)
+    child = lab.Trained("child", record(0.1, 0.01, 5, base="x") | {"corpus": {"name": "other"}})
+    started = replace(row(), offer=lab.Offer("trained-child", "child", Trained(name="child")))
+    assert lab.learnt_from(started, [*known, child]) and not lab.learnt_from(started, [child]), (
+        "what its start learnt counts"
+    )
     assert not lab.learnt_from(row(corpus__dataset="python-reference"), known)

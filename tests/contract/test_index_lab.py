@@ -12,27 +12,8 @@ from core.index.exact import Exact
 from core.pipeline import drain
 from core.statistics.equivalence import tost
 from core.workbench import Workbench
+from tests.small_corpora import THINGS, WAYS
 
-THINGS = [
-    "tea",
-    "bread",
-    "cheese",
-    "violins",
-    "glaciers",
-    "bridges",
-    "beetles",
-    "clocks",
-    "harbours",
-    "kites",
-    "maps",
-    "salt",
-]
-WAYS = [
-    "is made from old recipes",
-    "was first seen in the north",
-    "breaks when it gets too warm",
-    "costs more every year",
-]
 ASKED = ["From what is {} made?", "Where was {} first seen?", "When does {} break?", "How does the price of {} change?"]
 BUILDS: list[int] = []  # the values of `stride` that were built
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.embedding import models
 from core.embedding.llm_hidden import LLMHidden
-from core.embedding.minilm import folder
+from core.embedding.minilm import bundled_folder
 from core.embedding.vectors import embed, missing
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
@@ -72,7 +72,7 @@ def test_a_language_model_that_cannot_be_read_says_what_to_do(tmp_path):
         (LLMHidden(model=str(tmp_path / "absent.gguf")), "absent.gguf", "embedding.model"),
         (LLMHidden(model=str(cut)), "cut.gguf", "cut short"),
         (LLMHidden(model="/no such folder"), "embedding.model", "folder"),
-        (LLMHidden(model=str(folder())), "embedding.model", "decoder"),  # a BERT
+        (LLMHidden(model=str(bundled_folder())), "embedding.model", "decoder"),  # a BERT
     ):
         with pytest.raises(WorkbenchError) as error:
             list(part.load().encode(["a text"]))
@@ -99,7 +99,7 @@ def test_a_layer_that_the_model_does_not_have(layer, tmp_path):
         vocab_size=31_000, hidden_size=8, intermediate_size=8, num_hidden_layers=4, num_attention_heads=2
     )
     LlamaModel(config).save_pretrained(tmp_path)
-    (tmp_path / "tokenizer.json").symlink_to(folder() / "tokenizer.json")
+    (tmp_path / "tokenizer.json").symlink_to(bundled_folder() / "tokenizer.json")
     with pytest.raises(WorkbenchError) as error:
         list(LLMHidden(model=str(tmp_path), layer=layer).load().encode(["a text"]))
     assert error.value.where == "embedding.layer" and "1 to 4, or -4 to -1" in error.value.todo

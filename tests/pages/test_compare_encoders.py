@@ -7,10 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui import encoder_tabs
 from core import encoder_lab as lab
 from core.config import TrialConfig, with_settings
 from core.pipeline import drain
-from core.workbench import Plan, Workbench
+from core.workbench import Plan
+from tests.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
@@ -35,11 +37,9 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bench(home):
-    workbench = Workbench(home)
-    questions = "\n".join(map(json.dumps, QUESTIONS)).encode()
-    files = [(name, text.encode()) for name, text in TEXTS.items()]
-    drain(workbench.library.ingest("towns", files, ("questions.jsonl", questions)))
-    drain(workbench.library.ingest("silent", files, None))
+    workbench = with_towns(home, TEXTS, QUESTIONS)
+    [first, *_] = [(name, text.encode()) for name, text in TEXTS.items()]
+    drain(workbench.library.ingest("single", [first], ("questions.jsonl", json.dumps(QUESTIONS[0]).encode())))
     for offer in lab.offers(recipe()):
         if offer.id in CHOSEN:
             for name in ("towns", "silent"):
@@ -200,6 +200,37 @@ def test_a_corpus_without_questions_still_shows_its_vectors(page):
     assert "no questions with gold evidence" in app.info[0].value
     assert "Average cosine" in html(tab(app, "Geometry"))
     tab(app, "Map")
+
+
+def test_one_document_has_no_spread_to_measure(page):
+    app = page(**{"corpus.dataset": "single"})
+    assert "1.000" in html(app)
+    shown = html(tab(app, "Geometry"))
+    assert "nan" not in shown.lower() and ">–<" in shown
+
+
+def test_a_model_that_is_not_here_is_told_for_its_encoder_alone(page, bench):
+    app = page(encoders=["recipe", "lsa"], **{"embedding.part": "sentence_transformers", "embedding.model": "no/such"})
+    assert "is not on this machine" in app.warning[0].value and not app.error
+    assert f"{rows(bench)[0].intervals['recall'].mean:.3f}" in html(app), "the others go on"
+
+
+def test_a_large_corpus_is_asked_all_its_questions_on_a_button(page, monkeypatch):
+    monkeypatch.setattr(lab, "QUESTIONS", 6)
+    app = page()
+    assert any("n 6 of 6 questions" in caption.value for caption in app.caption)
+    app = app.button(key="ask_all").click().run()
+    assert any("n 13 of 13 questions" in caption.value for caption in app.caption) and not app.exception
+    app = app.segmented_control(key="lab/transform.projection").set_value("pca").run()
+    assert any("n 6 of 6 questions" in caption.value for caption in app.caption), "a slider answers at once again"
+
+
+def test_a_long_curve_waits_for_its_button(page, monkeypatch):
+    monkeypatch.setattr(encoder_tabs, "SLOW_POINTS", 0)
+    app = page(**{"evaluation.k": "2"})
+    assert not app.get("plotly_chart")
+    app = app.button(key="do_curve").click().run()
+    assert app.get("plotly_chart") and not app.exception and not app.error
 
 
 def test_no_encoder_chosen_says_what_will_be_here(page):

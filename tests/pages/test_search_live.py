@@ -1,6 +1,5 @@
 """The page Search, live: its numbers are the library's, the knob's curve, the table by question, and what it does without."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.config import TrialConfig, with_settings
-from core.workbench import Plan, Workbench
+from core.workbench import Plan
+from tests.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
@@ -24,13 +24,7 @@ BM25 = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "retrieval.top_
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    workbench = Workbench(tmp_path_factory.mktemp("home"))
-    questions = "\n".join(map(json.dumps, QUESTIONS)).encode()
-    files = [(name, text.encode()) for name, text in TEXTS.items()]
-    for name, asked in (("towns", ("questions.jsonl", questions)), ("silent", None)):
-        for _ in workbench.library.ingest(name, files, asked):
-            pass
-    return workbench
+    return with_towns(tmp_path_factory.mktemp("home"), TEXTS, QUESTIONS)
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 """The page Index: its numbers are the lab's, query settings act at once, and what cannot be built is told at the form."""
 
-import json
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core import index_lab, index_views
+from core import index_lab
 from core.config import TrialConfig, with_settings
 from core.pipeline import drain
-from core.workbench import Plan, Workbench
+from core.workbench import Plan
+from tests.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
@@ -28,13 +28,7 @@ IVF = {"corpus.dataset": "towns", "index.part": "faiss_ivf", "index.nlist": "4",
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    workbench = Workbench(tmp_path_factory.mktemp("home"))
-    questions = "\n".join(map(json.dumps, QUESTIONS)).encode()
-    files = [(name, text.encode()) for name, text in TEXTS.items()]
-    for name, asked in (("towns", ("questions.jsonl", questions)), ("silent", None)):
-        for _ in workbench.library.ingest(name, files, asked):
-            pass
-    return workbench
+    return with_towns(tmp_path_factory.mktemp("home"), TEXTS, QUESTIONS)
 
 
 @pytest.fixture
@@ -166,7 +160,7 @@ def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
 
 
 def test_a_large_index_is_built_by_a_job(page, bench, monkeypatch):
-    monkeypatch.setattr(index_views, "LARGE", 10)
+    monkeypatch.setattr("core.workbench.LIVE_INDEXED", 10)
     app = page(**{"index.nlist": "3"})
     assert "building faiss ivf of 12 vectors" in html(app) and any(b.label == "Prepare now" for b in app.button)
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.embedding import models
 from core.embedding.llm_hidden import Hidden, LLMHidden
-from core.embedding.minilm import MiniLM, folder
+from core.embedding.minilm import MiniLM, bundled_folder
 from core.embedding.sentence_transformers import SentenceTransformers
 from core.generation.llama_engine import LlamaCpp
 
@@ -28,7 +28,7 @@ def library():
     from sentence_transformers import SentenceTransformer
 
     torch.set_num_threads(1)  # its threads wait for each other, which takes minutes on a busy machine
-    return SentenceTransformer(str(folder()), device="cpu", local_files_only=True)
+    return SentenceTransformer(str(bundled_folder()), device="cpu", local_files_only=True)
 
 
 def vectors_of(part, texts, query=False):
@@ -55,7 +55,7 @@ def test_other_poolings_are_the_librarys(pooling):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Normalize, Pooling, Transformer
 
-    words = Transformer(str(folder()), max_seq_length=256)
+    words = Transformer(str(bundled_folder()), max_seq_length=256)
     library = SentenceTransformer(modules=[words, Pooling(384, pooling), Normalize()], device="cpu")
     expected = library.encode(TEXTS)
     assert np.abs(vectors_of(MiniLM(dtype="float32", pooling=pooling), TEXTS) - expected).max() < 1e-5
@@ -81,27 +81,27 @@ def test_bfloat16_changes_hardly_a_ranking(datasets_root):
 
 
 def test_the_general_part_gives_the_librarys_vectors(library):
-    part = SentenceTransformers(model=str(folder()), dtype="float32")
+    part = SentenceTransformers(model=str(bundled_folder()), dtype="float32")
     assert np.abs(vectors_of(part, FEW) - library.encode(FEW)).max() < 1e-5
-    prefixed = SentenceTransformers(model=str(folder()), dtype="float32", query_prefix="query: ")
+    prefixed = SentenceTransformers(model=str(bundled_folder()), dtype="float32", query_prefix="query: ")
     expected = library.encode(["query: " + text for text in FEW])
     assert np.abs(vectors_of(prefixed, FEW, query=True) - expected).max() < 1e-5
     assert np.abs(vectors_of(prefixed, FEW) - library.encode(FEW)).max() < 1e-5
     encoder = part.load()
     assert (encoder.dim, encoder.max_tokens) == (384, 256)
-    bf16 = vectors_of(SentenceTransformers(model=str(folder()), dtype="bfloat16"), FEW)
+    bf16 = vectors_of(SentenceTransformers(model=str(bundled_folder()), dtype="bfloat16"), FEW)
     assert (bf16 * library.encode(FEW)).sum(1).min() > 0.999
 
 
 def test_the_general_part_reads_the_prompts_that_a_model_declares(tmp_path):
-    for file in folder().iterdir():
+    for file in bundled_folder().iterdir():
         (tmp_path / file.name).symlink_to(file)
     (tmp_path / "config_sentence_transformers.json").unlink()
     (tmp_path / "config_sentence_transformers.json").write_text('{"prompts": {"query": "q: ", "passage": "p: "}}')
     part = SentenceTransformers(model=str(tmp_path))
     assert (part.prefix(True), part.prefix(False)) == ("q: ", "p: ")
     assert SentenceTransformers(model=str(tmp_path), query_prefix="Q ").prefix(True) == "Q "
-    assert part.identity() != SentenceTransformers(model=str(folder())).identity()
+    assert part.identity() != SentenceTransformers(model=str(bundled_folder())).identity()
     offsets = part.load().token_offsets(["two words"])
     assert offsets[0].tolist() == [[0, 3], [4, 9]]
 
@@ -119,7 +119,7 @@ def llama(tmp_path_factory):
                          num_key_value_heads=2, bos_token_id=1, initializer_range=0.3)  # fmt: skip
     model = LlamaForCausalLM(config).eval()
     model.save_pretrained(folder)
-    tokenizer = Tokenizer.from_file(str(folder() / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(bundled_folder() / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.post_processor = None  # as most causal models': nothing is put around a text
@@ -159,7 +159,13 @@ def test_the_bundled_generator_is_read_from_its_gguf_once():
     text = "The capital of France is the city of"
     ids = part.load()._tokenizer.encode(text).ids
     engine = LlamaCpp().load()
-    assert ids == engine.tokenize(text)
+    for words in (
+        text,
+        "In 1973 and 2021 there were 3.14 of 1,000 in area 51",
+        "x = 10 + 20",
+        " 7 8",
+    ):  # digits, and spaces before them
+        assert part.load()._tokenizer.encode(words).ids == engine.tokenize(words), words
     with torch.inference_mode():
         state = hidden._model(torch.tensor([ids])).last_hidden_state[0, -1]
         ours = torch.topk(hidden._model.embed_tokens.weight @ state, 5).indices.tolist()

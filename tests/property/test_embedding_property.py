@@ -27,10 +27,6 @@ def test_offsets_in_pieces_are_those_of_the_whole_and_lie_in_the_text(text):
 @settings(max_examples=200, deadline=None)
 @given(texts)
 def test_ids_from_the_head_of_a_text_are_those_of_the_whole(text):
-    encoder = minilm.Encoder(minilm.folder(), "float32", 16) if not _small else _small[0]
-    _small[:] = [encoder]
+    encoder = MiniLM(max_tokens=16, dtype="float32").load()
     whole = encoder._tokenizer.encode(models.encodable(text)).ids
     assert encoder._token_ids([text])[0].tolist() == (whole if len(whole) <= 16 else whole[:15] + whole[-1:])
-
-
-_small: list[minilm.Encoder] = []

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.embedding import models
-from core.embedding.minilm import MiniLM, _head, _pieces, folder
+from core.embedding.minilm import MiniLM, _head, _pieces, bundled_folder
 from core.embedding.trained import Trained
 from core.errors import WorkbenchError
 
@@ -138,7 +138,7 @@ def test_one_model_that_loads_slowly_does_not_hold_up_another():
 def folder_of_minilm(path: Path, training: str = "") -> Path:
     path.mkdir(parents=True)
     for name in models.ENCODER_FILES:
-        (path / name).symlink_to(folder() / name)
+        (path / name).symlink_to(bundled_folder() / name)
     if training:
         (path / "training.json").write_text(training)
     return path

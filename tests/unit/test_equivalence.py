@@ -56,8 +56,10 @@ def test_the_bootstrap_interval_is_close_to_the_t_interval():
 
 
 def test_without_variation_or_values():
-    same = tost(np.zeros(7), 0.01)
+    same = tost(np.zeros(20), 0.01)
     assert (same.p, same.low, same.high, same.equivalent, same.verdict) == (0.0, 0.0, 0.0, True, "equal")
+    few = tost(np.zeros(7), 0.01)
+    assert few.verdict == "undefined" and "7 questions are too few" in few.note
     assert tost(np.full(7, -0.5), 0.01).verdict == "lower" and tost(np.full(7, 0.5), 0.01).verdict == "higher"
     assert tost(np.array([np.nan, 0.1, np.nan]), 0.01).verdict == "undefined"
     nothing = tost(np.array([np.nan, np.nan]), 0.01)
@@ -84,7 +86,7 @@ def test_every_verdict_in_words():
     assert said(0.0, 0.3, 100) == (
         "unclear", "ef_search 24 is not shown equal to exact within 1 point of nDCG@10 (90% interval -5.0 to +5.0)")  # fmt: skip
     assert (
-        sentence(tost(np.zeros(9), 0.01), "a", "b", "nDCG@10") == "a equals b in nDCG@10: no question's value changed"
+        sentence(tost(np.zeros(90), 0.01), "a", "b", "nDCG@10") == "a equals b in nDCG@10: no question's value changed"
     )
     assert "not measured" in sentence(tost(np.full(3, np.nan), 0.01), "a", "b", "nDCG@10")
     assert "1.5 points" in sentence(tost(sample(0, 0.1, 20), 0.015), "a", "b", "nDCG@10")

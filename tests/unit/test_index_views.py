@@ -1,41 +1,24 @@
 """What the page Index shows beside the lab's points, on a small corpus: rankings, insides, grids, filters and words."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app.ui import charts, index_charts
+from app.ui import charts, index_charts, index_tabs
 from core import index_lab, index_views, registry
+from core.__main__ import show_cost
 from core.config import TrialConfig, with_settings
+from core.index.points import logit
 from core.index.scratch.inside import Graph, Lists, walk, where
 from core.index.shadow import SwitchReport
 from core.pipeline import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
 from core.workbench import Workbench
-
-THINGS = (
-    "tea",
-    "bread",
-    "cheese",
-    "violins",
-    "glaciers",
-    "bridges",
-    "beetles",
-    "clocks",
-    "harbours",
-    "kites",
-    "maps",
-    "salt",
-)
-WAYS = (
-    "is made from old recipes",
-    "was first seen in the north",
-    "breaks when it gets too warm",
-    "costs more every year",
-)
+from tests.small_corpora import THINGS, WAYS
 
 
 @pytest.fixture(scope="module")
@@ -186,15 +169,54 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
 def test_large_indexes_are_left_to_a_job(bench, monkeypatch):
     config = recipe("faiss_ivf", nlist=5)
     corpus = bench.corpus(config)
-    assert index_views.unbuilt(bench, config, corpus) == 0
-    monkeypatch.setattr(index_views, "LARGE", 10)
-    assert index_views.unbuilt(bench, config, corpus) == 48
-    assert index_views.unbuilt(bench, recipe("exact"), corpus) == 0
+    assert bench.index_plan(config).live
+    monkeypatch.setattr("core.workbench.LIVE_INDEXED", 10)
+    assert bench.index_plan(config) == (False, "building faiss ivf of 48 vectors", None)
+    assert bench.pipeline.to_index(config, corpus) == 48
+    assert bench.pipeline.to_index(recipe("exact"), corpus) == 0 and bench.index_plan(recipe("exact")).live
     drain(bench.pipeline.searcher("dense", config, corpus))
-    assert index_views.unbuilt(bench, config, corpus) == 0
+    assert bench.pipeline.to_index(config, corpus) == 0 and bench.index_plan(config).live
+
+
+def test_preparing_builds_an_index_that_its_candidates_outlived(bench):
+    config = recipe("faiss_ivf", nlist=6)
+    corpus = bench.corpus(config)
+    drain(bench.prepare(config))
+    assert bench.pipeline.to_index(config, corpus) == 0
+    shutil.rmtree(bench.pipeline.cache.folder / "index" / bench.pipeline.key("index", config, corpus))
+    bench.pipeline._memory.clear()
+    assert bench.pipeline.dense_at_hand(config, corpus) and bench.pipeline.to_index(config, corpus) == 48
+    drain(bench.prepare(config))
+    assert bench.pipeline.to_index(config, corpus) == 0
 
 
 def test_what_has_to_be_prepared_asks_the_index():
     silent = with_settings(TrialConfig(), {"fusion": "sparse_only"})
     assert index_views.to_prepare(silent).fusion.needs() and "dense" in index_views.to_prepare(silent).fusion.needs()
     assert index_views.main_setting(SimpleNamespace(query_settings=("rescore", "nprobe"))) == "nprobe"
+
+
+def test_recall_of_one_is_labelled_so_also_where_one_neighbour_was_asked_for():
+    for neighbours in (1, 48, 10_000):
+        axis = index_charts._recall_axis([SimpleNamespace(recall=1.0, neighbours=neighbours)])
+        assert axis["ticktext"][0] == "1" and axis["tickvals"][0] == pytest.approx(logit(1.0, neighbours))
+
+
+def test_a_setting_is_named_as_people_write_it():
+    assert index_tabs.named("faiss_sq, bits 4bit, rescore 2", "faiss_sq") == "FAISS SQ, 4 bits, rescore 2"
+    assert (
+        index_tabs.named("faiss_hnsw, quantise binary, ef_search 8", "faiss_hnsw")
+        == "FAISS HNSW, stored as binary, ef search 8"
+    )
+    assert index_tabs.named("exact, quantise opq, code_bytes 16", "exact") == "Exact, OPQ codes, code bytes 16"
+
+
+def test_the_command_line_shows_the_sentences_of_a_cost_whole(bench, capsys):
+    found = drain(index_lab.cost(bench, recipe("faiss_ivf", nlist=8, nprobe=1)))
+    show_cost(index_lab.cost_rows([found]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("faiss_ivf, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(
+        index_lab.ANSWER_METRICS
+    )
+    sentence = found.dense.effects["ndcg_linear"].sentence.removeprefix(found.subject).strip()
+    assert f"  dense_only: {sentence}" in lines

@@ -66,9 +66,11 @@ def base(tmp_path_factory):
         {k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"}
     )
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "modules.json", "sentence_bert_config.json"):
-        shutil.copy(minilm.folder() / name, folder / name)
+        shutil.copy(minilm.bundled_folder() / name, folder / name)
     (folder / "1_Pooling").mkdir()
-    pooling = json.loads((minilm.folder() / "1_Pooling/config.json").read_text()) | {"word_embedding_dimension": 32}
+    pooling = json.loads((minilm.bundled_folder() / "1_Pooling/config.json").read_text()) | {
+        "word_embedding_dimension": 32
+    }
     (folder / "1_Pooling/config.json").write_text(json.dumps(pooling))
     return folder
 
