@@ -30,6 +30,11 @@ PAGES = {
         ("tune_sampling", "Sampling", "casino"),
         ("inspect_model", "Inside the model", "memory"),
     ],
+    "Judge": [
+        ("design_study", "Study design", "design_services"),
+        ("label_answers", "Label answers", "edit_note"),
+        ("measure_agreement", "Agreement", "handshake"),
+    ],
     "Publish": [("compare_trials", "Trials", "compare_arrows"), ("query_store", "Query the store", "database")],
 }
 

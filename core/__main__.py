@@ -63,12 +63,18 @@ def carry_out(options: argparse.Namespace) -> int:
     else:
         options.show(result)
     sys.stdout.flush()  # a reader that went away is noticed here, not at the interpreter's end
-    return 1 if options.verb in ("verify", "doctor", "ingest", "ask") and not _healthy(options.verb, result) else 0
+    return (
+        1
+        if options.verb in ("verify", "doctor", "ingest", "ask", "annotate") and not _healthy(options.verb, result)
+        else 0
+    )
 
 
 def _healthy(verb: str, result: Any) -> bool:
     if verb == "verify":
         return result["ok"]
+    if verb == "annotate":  # `check` alone says whether all is well
+        return not isinstance(result, dict) or result.get("ok", True)
     if verb == "ask":
         return not result["finish_reason"].startswith("failed")
     if verb == "ingest":
@@ -183,6 +189,7 @@ def build_parser() -> argparse.ArgumentParser:
         verb("convert-model", lambda w, o: w.convert_model(read_recipe(o)),
              "a faster copy of the recipe's model file, measured and kept", show_value)
     )  # fmt: skip
+    annotate_verbs(verb, recipe)
     one = verb("sql", lambda w, o: sql(w, o.statement), "read-only SQL over everything stored")
     one.add_argument("statement")
     verb("verify", lambda w, o: w.store.verify(), "check journal and database", show_value)
@@ -195,6 +202,72 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def annotate_verbs(verb: Any, recipe: Any) -> None:
+    """The verbs of human evaluation: `agreement`, `answer-questions`, and `annotate ACTION`."""
+    one = verb("agreement", agreement, "how far annotators agree, from a file of labels", show_agreement)
+    one.add_argument(
+        "file", type=Path, help="an export of ours (folder or file), Label Studio's JSON in it, CSV, or QAGS"
+    )
+    one.add_argument("--part", choices=("sentences", "helpful", "preference"), default="sentences")
+    one.add_argument("--round", choices=("", "pilot", "main", "adjudication"), default="")
+    one.add_argument("--resamples", type=positive, default=2000)
+    one = verb(
+        "answer-questions",
+        answer_questions,
+        "have questions of the corpus answered, and the answers stored",
+        show_value,
+    )
+    one.add_argument("--count", type=positive, default=30)
+    recipe(one)
+
+    actions = verb("annotate", annotate, "studies in which people judge answers", show_value).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+
+    def action(name: str, help: str, *arguments: str) -> argparse.ArgumentParser:
+        one = actions.add_parser(name, help=help, description=help)
+        one.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON document on standard output"
+        )
+        for argument in arguments:
+            one.add_argument(argument)
+        return one
+
+    def importing(one: argparse.ArgumentParser) -> None:
+        one.add_argument("--keep-good", action="store_true", help="take the good labels although there are problems")
+        one.add_argument("--as", dest="names", action="append", default=[], metavar="NAME=ANNOTATOR",
+                         help="who of the study a name is; repeatable")  # fmt: skip
+
+    action("list", "the studies, newest first")
+    action("show", "a study with its settings, without its items", "study")
+    action("draft", "a study from a YAML file; `draw` draws its items from stored answers").add_argument(
+        "file", type=Path
+    )
+    action("freeze", "stamp the study's hash and open a round", "study").add_argument(
+        "round", choices=("pilot", "main")
+    )
+    action("adjudicate", "open the last round on what annotators differ in", "study").add_argument("people", nargs="+")
+    action("check", "whether records and labels are still what was frozen", "study")
+    action("progress", "how far each annotator is", "study")
+    action("token", "a new token for an annotator, shown once", "study", "annotator")
+    one = action("export", "labels as files, with a manifest", "study")
+    one.add_argument("--format", action="append", choices=("jsonl", "csv", "label_studio", "dpo"), help="repeatable")
+    one.add_argument("--folder", type=Path, help="default: annotations/STUDY")
+    one.add_argument("--round", choices=("", "pilot", "main", "adjudication"), default="")
+    one = action("import", "labels from JSONL, CSV or Label Studio's JSON", "study")
+    one.add_argument("file", type=Path)
+    importing(one)
+    one = action("qags", "a file of QAGS as a study with its labels")
+    one.add_argument("file", type=Path)
+    one.add_argument("--study", default="qags")
+    one = action("push", "a project on a Label Studio server", "study")
+    one.add_argument("--url", default="", help="default: LABEL_STUDIO_URL")
+    one = action("pull", "the annotations of a Label Studio project", "study")
+    one.add_argument("project", type=int)
+    one.add_argument("--url", default="", help="default: LABEL_STUDIO_URL")
+    importing(one)
+
+
 def positive(text: str) -> int:
     """Type of an argument: a whole number from 1."""
     if (number := int(text)) < 1:
@@ -203,21 +276,22 @@ def positive(text: str) -> int:
 
 
 def read_recipe(options: argparse.Namespace) -> recipes.TrialConfig:
-    mapping: Any = {}
-    if options.config:
-        try:
-            mapping = yaml.safe_load(options.config.read_text("utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise WorkbenchError(
-                f"The recipe cannot be read: {error}", where=str(options.config), todo="Give a YAML file."
-            ) from None
-        if not isinstance(mapping, dict):
-            raise WorkbenchError(
-                "The recipe is not a mapping of stages.", where=str(options.config), todo="See `show ID` for one."
-            )
-    config = recipes.build(mapping)
+    config = recipes.build(read_yaml(options.config) if options.config else {})
     settings = {"corpus.dataset": options.dataset} if options.dataset else {}
     return recipes.with_settings(config, settings | read_settings(options.set))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A file of settings."""
+    try:
+        mapping = yaml.safe_load(path.read_text("utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise WorkbenchError(
+            f"The settings cannot be read: {error}", where=str(path), todo="Give a YAML file."
+        ) from None
+    if not isinstance(mapping, dict):
+        raise WorkbenchError("The settings are not a mapping.", where=str(path), todo="See `show ID` for a recipe.")
+    return mapping
 
 
 def read_settings(texts: list[str]) -> dict[str, Any]:
@@ -295,6 +369,57 @@ def sample_study(workbench: Any, options: argparse.Namespace) -> Any:
 
     study = sampling_lab.study(workbench, read_recipe(options), options.chain, options.samples, options.questions)
     return sampling_lab.rows((yield from study))
+
+
+def agreement(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import annotation_lab
+
+    return annotation_lab.agreement(options.file, options.part, options.round, options.resamples)
+
+
+def answer_questions(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import annotation_lab
+
+    count = yield from annotation_lab.answer_questions(workbench, read_recipe(options), options.count)
+    return {"answered": count}
+
+
+def annotate(workbench: Any, options: argparse.Namespace) -> Any:
+    """Carries out one action on studies."""
+    from core import annotation_lab as lab
+
+    def names() -> dict[str, str]:
+        return {name: str(who) for name, who in read_settings(options.names).items()}
+
+    def told(frozen: Any) -> dict[str, Any]:
+        design = frozen.study.model_dump(mode="json", exclude={"items", "rubrics"})
+        return {"study": frozen.study.id, "version": frozen.version, "round": frozen.round, "hash": frozen.hash,
+                "created": frozen.created, "items": len(frozen.study.items), **design}  # fmt: skip
+
+    def draft() -> Any:
+        return told(lab.save(workbench, lab.design(workbench, read_yaml(options.file))))
+
+    def freeze() -> Any:
+        return told(lab.freeze(workbench, lab.load(workbench, options.study).study, options.round))
+
+    actions = {
+        "list": lambda: [told(one) for one in lab.studies(workbench)],
+        "show": lambda: told(lab.load(workbench, options.study)),
+        "draft": draft,
+        "freeze": freeze,
+        "adjudicate": lambda: told(lab.open_adjudication(workbench, options.study, options.people)),
+        "check": lambda: lab.check(workbench, options.study),
+        "progress": lambda: lab.progress(workbench, lab.load(workbench, options.study)),
+        "token": lambda: lab.issue_token(workbench, options.study, options.annotator),
+        "export": lambda: lab.export(
+            workbench, options.study, options.format or lab.FORMATS, options.folder, options.round
+        ),
+        "import": lambda: lab.import_labels(workbench, options.study, options.file, options.keep_good, names()),
+        "qags": lambda: told(lab.import_qags(workbench, options.file, options.study)),
+        "push": lambda: lab.push(workbench, options.study, options.url),
+        "pull": lambda: lab.pull(workbench, options.study, options.project, options.url, options.keep_good, names()),
+    }
+    return actions[options.action]()
 
 
 def run_and_show(workbench: Any, config: recipes.TrialConfig) -> Any:
@@ -409,6 +534,14 @@ def show_answer(answer: dict[str, Any]) -> None:
         print(
             f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]"
         )
+
+
+def show_agreement(found: dict[str, Any]) -> None:
+    print(f"{found['units']:,} units, {found['annotators']:,} annotators, {found['labels']:,} labels, {found['level']}")
+    show_table(
+        [{name: row[name] for name in ("name", "value", "low", "high", "items", "note")} for row in found["measures"]]
+    )
+    print("\n".join(filter(None, (found["words"], found["paradox"]))))
 
 
 def show_doctor(findings: list[dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from core.records import Hit
 THRESHOLD = 0.5  # a sentence counts as supported when at least half of its trigrams stand in one passage
 N = 3
 
-_SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|\n\s*\n|\Z)", re.DOTALL)
+SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|\n\s*\n|\Z)", re.DOTALL)
 _CITATION = re.compile(r"\[\d+(?:, ?\d+)*\]")
 _WORD = re.compile(r"\w+")
 
@@ -33,7 +33,7 @@ def support(answer: str, hits: Sequence[Hit]) -> list[Support]:
     """The best passage for each sentence of the answer that has words; the lowest number among equals."""
     passages = [_WORD.findall(hit.text.lower()) for hit in hits]
     found = []
-    for match in _SENTENCE.finditer(answer):
+    for match in SENTENCE.finditer(answer):
         words = _WORD.findall(_CITATION.sub(" ", match.group()).lower())
         if not words or not passages:
             continue
@@ -43,6 +43,16 @@ def support(answer: str, hits: Sequence[Hit]) -> list[Support]:
         best = max(range(len(shares)), key=lambda i: (shares[i], -i))
         found.append(Support(match.start(), match.start() + len(match.group().rstrip()), best + 1, shares[best]))
     return found
+
+
+def containments(sentences: Sequence[str], passages: Sequence[str], n: int = N) -> list[float]:
+    """For each sentence the share of its distinct word n-grams in the passage that has most of them.
+
+    Unlike `support`, a fragment of fewer than n words scores 0: it shares nothing of that length.
+    """
+    known = [_ngrams(_WORD.findall(text.lower()), n) for text in passages]
+    wanted = [_ngrams(_WORD.findall(_CITATION.sub(" ", text).lower()), n) for text in sentences]
+    return [max((len(grams & one) / len(grams) for one in known), default=0.0) if grams else 0.0 for grams in wanted]
 
 
 def _ngrams(words: list[str], n: int) -> set[tuple[str, ...]]:

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,10 +26,12 @@ from core.records import Progress
 from core.store import tables
 from core.store.journal import Damage, Journal, Record, new_id, sync_folder
 from core.store.lock import Busy, hold
+from core.store.segments import Line, Segments, read_lines, verify_segments
 
 FOLD_WAIT_S = 3.0  # a reader waits this long to fold in what is new, then reads what is there
 READ_WAIT_S = 10.0
 WRITE_WAIT_S = 60.0
+BATCH_LABELS = 20_000  # labels a transaction
 BATCH_RECORDS, BATCH_BYTES = 512, 16_000_000  # records and their gzipped bytes a transaction: bounds memory, lock time
 # The same for all readers: DuckDB refuses connections of one process that differ. No file, setting, extension or Python
 # variable can be reached from SQL, and nothing is spilled to disk.
@@ -61,6 +64,7 @@ class Seen(NamedTuple):
     stamp: tuple
     folded: frozenset[str]
     meta: dict[str, str]
+    segments: dict[str, int] = {}  # file of labels -> bytes of it that are folded
 
 
 class Batch(NamedTuple):
@@ -88,6 +92,7 @@ class Store:
         self.home = Path(home)
         self.path = self.home / "groundwork.duckdb"
         self.journal = Journal(self.home / "journal")
+        self.labels = Segments(self.home / "journal" / "labels")
         self.notices: list[str] = []  # what people should hear of: repairs, skipped records
         self._derive, self._derive_version = derive, derive_version
         self._seen = Seen((), frozenset(), {})
@@ -104,9 +109,13 @@ class Store:
             return known
         return self.journal.add(kind, payload)
 
+    def add_label(self, payload: dict) -> str:
+        """Records one label for ever; returns its id."""
+        return self.labels.add([payload])[0]
+
     def fold(self, seconds: float = WRITE_WAIT_S) -> int:
         """Brings the journal's news into the database; returns how many records that were."""
-        if not self._outdated() and not self._news():
+        if not self._outdated() and not self._news() and not self._new_segments():
             return 0
         with self._folding(seconds):
             if reason := self._outdated():
@@ -118,11 +127,14 @@ class Store:
                         with self._connected(read_only=False) as connection:
                             self._insert(connection, batch)
                         new = {record.id for record in batch.records}
-                        self._seen = Seen(self._stamp(), self._seen.folded | new, self._seen.meta)
+                        self._seen = self._seen._replace(stamp=self._stamp(), folded=self._seen.folded | new)
                 except Damaged as error:
                     return self._remake(f"it was damaged ({error.what})")
                 folded += len(batch.records)
-            return folded
+            try:
+                return folded + self._fold_labels(seconds)
+            except Damaged as error:
+                return self._remake(f"it was damaged ({error.what})")
 
     def rebuild(self) -> Generator[Progress, None, int]:
         """Makes the database anew from the journal and swaps it in at once; returns how many records it holds."""
@@ -188,8 +200,11 @@ class Store:
     def verify(self) -> Generator[Progress, None, StoreReport]:
         """Checks every record's checksum, that the database reads whole, and that the two hold the same records."""
         here = set(self.journal.listing())  # what comes meanwhile is neither missing nor too much
+        labels, damaged = verify_segments(self.labels.paths())
         self.fold()
         report = yield from self.journal.verify()
+        report = report._replace(damaged=(*report.damaged, *damaged), leftovers=(*report.leftovers, *self.labels.torn()),
+                                 counts={**report.counts, **({"label": len(labels)} if labels else {})})  # fmt: skip
         bad = {Path(damage.path).name.split(".")[0] for damage in report.damaged}
         problems = [f"{damage.path}: {damage.reason}" for damage in report.damaged]
         inside: dict[str, str] = {}
@@ -197,10 +212,14 @@ class Store:
             with self._reader() as connection:
                 _read_all(connection)
                 inside = dict(connection.execute("SELECT id, kind FROM folded").fetchall())
+                inside |= dict.fromkeys(
+                    (id for (id,) in connection.execute("SELECT id FROM labels").fetchall()), "label"
+                )
         except Damaged as error:
             problems.append(f"The database cannot be read: {error.what} Run rebuild.")
-        now = self.journal.listing().keys()
-        missing, extra = tuple(sorted((here & now) - bad - inside.keys())), tuple(sorted(inside.keys() - now - bad))
+        now = self.journal.listing().keys() | labels | self.labels.known(inside)
+        missing = tuple(sorted(((here | labels) & now) - bad - inside.keys()))
+        extra = tuple(sorted(inside.keys() - now - bad))
         if missing:
             problems.append(f"{len(missing)} records are not in the database. Run rebuild.")
         if extra:
@@ -227,6 +246,8 @@ class Store:
                     if done % 100 == 0:
                         yield Progress(done, len(entries), "Copying records")
                     file.write(entry.path, entry.path.relative_to(self.home), zipfile.ZIP_STORED)
+                for segment in self.labels.paths():
+                    file.write(segment, segment.relative_to(self.home))
             yield Progress(len(entries), len(entries), "Reading it back")
             with zipfile.ZipFile(temporary) as file:
                 if damaged := file.testzip():
@@ -323,7 +344,10 @@ class Store:
                 with self._reader() as connection:
                     meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
                     folded = frozenset(id for (id,) in connection.execute("SELECT id FROM folded").fetchall())
-                    self._seen = Seen(self._stamp(), folded, meta)
+                    segments = {}
+                    if int(meta["schema"]) == tables.SCHEMA:
+                        segments = dict(connection.execute("SELECT name, bytes FROM segments").fetchall())
+                    self._seen = Seen(self._stamp(), folded, meta, segments)
             except (Damaged, duckdb.CatalogException) as error:
                 return f"it was damaged ({_first_line(error)})"
         schema, derived = int(self._seen.meta["schema"]), self._seen.meta["derive_version"]
@@ -366,20 +390,26 @@ class Store:
                     self._insert(connection, batch)
                     folded |= {record.id for record in batch.records}
                     yield Progress(done, len(ids), "Rebuilding the database")
+                segments, labels = {}, 0
+                for path, lines in self._label_batches({}):
+                    labels += self._insert_labels(connection, path.name, lines)
+                    segments[path.name] = lines[-1].end
+                    yield Progress(len(ids), len(ids), f"Rebuilding the database: {labels:,} labels")
             with self._locked("swapping in a new database", WRITE_WAIT_S):
                 for part in self._files()[1:]:  # the old log first: it does not belong to the new file
                     part.unlink()
                 os.replace(temporary, self.path)
                 sync_folder(self.home)
-                self._seen = Seen(self._stamp(), frozenset(folded), meta)
+                self._seen = Seen(self._stamp(), frozenset(folded), meta, segments)
         except (OSError, duckdb.Error) as error:
             raise WorkbenchError(f"The database could not be made: {_first_line(error)}.", where=str(self.home),
                                  todo="Nothing is lost: free some space and run rebuild.") from error  # fmt: skip
         finally:
             for part in self.home.glob(f"{temporary.name}*"):
                 part.unlink()
+        self._note_torn()
         yield Progress(len(ids), len(ids), "Rebuilding the database")
-        return len(folded)
+        return len(folded) + labels
 
     # folding
 
@@ -447,6 +477,65 @@ class Store:
                 insert("scores", tables.arrow("scores", rows))
                 connection.execute("UPDATE trials SET scored = true WHERE id = ?", [id])
         connection.execute("COMMIT")
+
+    # labels
+
+    def _new_segments(self) -> list[Path]:
+        """Files of labels that have grown since they were folded."""
+        grown = []
+        for path in self.labels.paths():
+            with suppress(FileNotFoundError):
+                if path.stat().st_size > self._seen.segments.get(path.name, 0):
+                    grown.append(path)
+        return grown
+
+    def _label_batches(self, folded: dict[str, int]) -> Iterator[tuple[Path, list[Line]]]:
+        for path in self.labels.paths():
+            lines = read_lines(path, folded.get(path.name, 0))
+            while batch := list(islice(lines, BATCH_LABELS)):
+                yield path, batch
+
+    def _fold_labels(self, seconds: float) -> int:
+        folded = 0
+        for path, lines in self._label_batches(self._seen.segments):
+            with self._locked("folding in labels", seconds):
+                with self._connected(read_only=False) as connection:
+                    folded += self._insert_labels(connection, path.name, lines)
+                segments = {**self._seen.segments, path.name: lines[-1].end}
+                self._seen = self._seen._replace(stamp=self._stamp(), segments=segments)
+        self._note_torn()
+        return folded
+
+    def _note_torn(self) -> None:
+        for path in self.labels.torn():
+            note = (
+                f"The last line of {path} was cut off while it was written; it was never acknowledged and is left out."
+            )
+            if note not in self.notices:
+                self.notices.append(note)
+
+    def _insert_labels(self, connection, name: str, lines: list[Line]) -> int:
+        """One transaction; returns how many labels are new. What merged journals hold twice is kept once."""
+        rows = {}
+        for line in lines:
+            try:
+                if line.payload is None:
+                    raise ValueError(line.reason)
+                rows[line.id] = tables.label_row(line.id, line.payload)
+            except (KeyError, ValueError, TypeError, AttributeError) as error:
+                self.notices.append(f"A label in {name} at byte {line.start} was left out: {error}. Run verify.")
+        connection.execute("BEGIN")
+        count = 0
+        if rows:
+            connection.register("news", tables.arrow("labels", list(rows.values())))
+            count = connection.execute(
+                "INSERT INTO labels SELECT * FROM news WHERE id NOT IN (SELECT id FROM labels)"
+            ).fetchone()[0]
+            connection.unregister("news")
+        connection.execute("DELETE FROM segments WHERE name = ?", [name])
+        connection.execute("INSERT INTO segments VALUES (?, ?)", [name, lines[-1].end])
+        connection.execute("COMMIT")
+        return count
 
     # questions and scores
 

@@ -25,7 +25,8 @@ from core.errors import WorkbenchError
 from core.records import Progress
 
 SCHEMA = 1
-KINDS = ("trial", "questions", "answer", "index", "samples")
+KINDS = ("trial", "questions", "answer", "index", "samples", "study")
+SEGMENT = ".label.jsonl"  # labels share a file, see core/store/segments.py
 SUFFIX = ".jsonl.gz"
 # (kind, schema) -> payload of the next schema. Records are never rewritten: old ones are upgraded as they are read.
 UPGRADES: dict[tuple[str, int], Callable[[dict], dict]] = {}
@@ -92,13 +93,17 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not plain JSON")
 
 
-def encode(id: str, kind: str, payload: dict) -> bytes:
+def plain_json(kind: str, payload: dict) -> bytes:
     try:
-        body = json.dumps(payload, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
+        return json.dumps(payload, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
     except (TypeError, ValueError) as error:
         raise WorkbenchError(f"This {kind} cannot be recorded: {error}.",
                              todo="A value that could not be measured is null.") from None  # fmt: skip
-    header = json.dumps({"schema": SCHEMA, "kind": kind, "id": id, "sha256": _checksum(SCHEMA, kind, id, body)})
+
+
+def encode(id: str, kind: str, payload: dict) -> bytes:
+    body = plain_json(kind, payload)
+    header = json.dumps({"schema": SCHEMA, "kind": kind, "id": id, "sha256": checksum(SCHEMA, kind, id, body)})
     # level 1: rankings are mostly random digits, which level 6 shrinks by 7% more in six times the time
     return gzip.compress(header.encode("ascii") + b"\n" + body + b"\n", 1, mtime=0)
 
@@ -108,10 +113,10 @@ def decode(data: bytes, name: str) -> Record:
     try:
         head, body = gzip.decompress(data).split(b"\n")[:2]
         header = json.loads(head)
-        schema, kind, id, checksum = (header[key] for key in ("schema", "kind", "id", "sha256"))
+        schema, kind, id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"unreadable: {error}") from None
-    if checksum != _checksum(schema, kind, id, body):
+    if expected != checksum(schema, kind, id, body):
         raise ValueError("its checksum does not match its contents")
     if name != f"{id}.{kind}{SUFFIX}":
         raise ValueError(f"it holds {kind} {id}")
@@ -123,7 +128,7 @@ def decode(data: bytes, name: str) -> Record:
     return Record(id, kind, payload)
 
 
-def _checksum(schema: int, kind: str, id: str, body: bytes) -> str:
+def checksum(schema: int, kind: str, id: str, body: bytes) -> str:
     return hashlib.sha256(f"{schema} {kind} {id}\n".encode() + body).hexdigest()
 
 
@@ -224,7 +229,8 @@ class Journal:
 
     def _others(self) -> list[Path]:
         return sorted(Path(item.path) for day in _scan(self.folder) if day.is_dir() for item in _scan(Path(day.path))
-                      if not item.name.endswith(SUFFIX) or item.name.count(".") != 3)  # fmt: skip
+                      if not item.name.endswith(SEGMENT)
+                      and (not item.name.endswith(SUFFIX) or item.name.count(".") != 3))  # fmt: skip
 
     def _list_day(self, day: Path) -> bool:
         """Lists a day's folder again if it may have changed. The change time, unlike the modification time, cannot be

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from core.index.points import stored_raw
 from core.store.journal import Record, id_time
 
-SCHEMA = 4  # a database of another number is rebuilt
+SCHEMA = 5  # a database of another number is rebuilt
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
 # table -> (what a row is, {column: (type, meaning)})
@@ -200,9 +200,70 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "config": ("JSON", "The whole recipe."),
         },
     ),
+    "studies": (
+        "One row a version of a study in which people label answers. The latest of a study is the one in use.",
+        {
+            "id": ("VARCHAR", "Time-ordered id of the version."),
+            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            "study": ("VARCHAR", "Name of the study."),
+            "version": ("INTEGER", "From 1."),
+            "round": ("VARCHAR", "draft, pilot, main or adjudication."),
+            "hash": ("VARCHAR", "SHA-256 over all of it, as frozen; empty for a draft."),
+            "kind": ("VARCHAR", "rating, or pairs for A/B."),
+            "num_items": ("INTEGER", "Items in it."),
+            "design": ("JSON", "The whole design with its items."),
+        },
+    ),
+    "study_items": (
+        "One row an item of a version of a study and answer in it: what annotators do not see.",
+        {
+            "study_id": ("VARCHAR", "The version, studies.id."),
+            "study": ("VARCHAR", "Name of the study."),
+            "item": ("VARCHAR", "The item."),
+            "response": ("INTEGER", "Which answer of the item, from 0; A/B items have two."),
+            "source": ("VARCHAR", "Record that the answer was drawn from."),
+            "system": ("VARCHAR", "What wrote the answer."),
+            "question": ("VARCHAR", "The question in words."),
+            "answer": ("VARCHAR", "The answer."),
+            "round": ("VARCHAR", "pilot or main; empty: both."),
+            "duplicate_of": ("VARCHAR", "Item that it repeats, to measure self-agreement; or empty."),
+            "attention": ("BOOLEAN", "Whether its labels are known, to see who reads."),
+        },
+    ),
+    "labels": (
+        "One row a state of an annotator's judgement of an item, as it was saved. `current_labels` has the latest ones.",
+        {
+            "id": ("VARCHAR", "Time-ordered id."),
+            "created": ("TIMESTAMP", "When it was saved (UTC)."),
+            "study": ("VARCHAR", "Name of the study."),
+            "hash": ("VARCHAR", "The frozen study it was given under."),
+            "round": ("VARCHAR", "pilot, main or adjudication."),
+            "item": ("VARCHAR", "The item."),
+            "annotator": ("VARCHAR", "Who judged."),
+            "complete": ("BOOLEAN", "Whether all is answered that the study asks."),
+            "withdrawn": ("BOOLEAN", "Whether it takes a label back and puts none in its place."),
+            "sentences": ("JSON", "A list for each answer: the label of each sentence, null where there is none yet."),
+            "spans": ("JSON", "Errors: answer, first word and the word after the last, from 0."),
+            "helpful": ("INTEGER[]", "1 to 5 for each answer."),
+            "preference": ("VARCHAR", "a, b or tie: a is the item's answer 0, wherever it stood on the screen."),
+            "cannot_judge": ("BOOLEAN", "Whether the annotator could not judge the item."),
+            "comment": ("VARCHAR", "In the annotator's words."),
+            "seconds": ("DOUBLE", "Time on the item, in seconds."),
+            "rubric": ("INTEGER", "Version of the rubric."),
+            "shown": ("VARCHAR", "Hash of what stood on the screen."),
+            "answer_order": ("INTEGER[]", "Which answer stood at each place of the screen."),
+            "replaces": ("VARCHAR", "Label that it takes the place of, or empty."),
+            "restores": ("VARCHAR", "Label whose state an undo brought back, or empty."),
+            "origin": ("VARCHAR", "File or server it was imported from, or empty."),
+        },
+    ),
+    "segments": (
+        "One row a file of labels that is in this database.",
+        {"name": ("VARCHAR", "The file."), "bytes": ("BIGINT", "How much of it was read.")},
+    ),
     "folded": (
         "One row a record of the journal that is in this database.",
-        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, questions, answer, index or samples.")},
+        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, questions, answer, index, samples or study.")},
     ),
     "meta": ("How this database was made.", {"key": ("VARCHAR", "What."), "value": ("VARCHAR", "Its value.")}),
 }  # fmt: skip
@@ -221,6 +282,29 @@ VIEWS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
         },
         "SELECT trial_id, query_id, unnest(range(1, len(documents) + 1)) AS rank, unnest(documents) AS document_id, "
         "unnest(starts) AS start_char, unnest(ends) AS end_char, unnest(scores) AS score FROM rankings",
+    ),
+    "current_labels": (
+        "The labels as they stand: the latest of each study, round, item and annotator, unless withdrawn.",
+        {name: about for name, about in TABLES["labels"][1].items()},
+        "SELECT * FROM (SELECT * FROM labels QUALIFY row_number() OVER "
+        "(PARTITION BY study, round, item, annotator ORDER BY id DESC) = 1) WHERE NOT withdrawn",
+    ),
+    "sentence_labels": (
+        "The current labels, one row a sentence.",
+        {
+            "label_id": ("VARCHAR", "The label."),
+            "study": ("VARCHAR", "Name of the study."),
+            "round": ("VARCHAR", "pilot, main or adjudication."),
+            "item": ("VARCHAR", "The item."),
+            "annotator": ("VARCHAR", "Who judged."),
+            "response": ("BIGINT", "Which answer of the item, from 0."),
+            "sentence": ("BIGINT", "Which sentence of the answer, from 0."),
+            "label": ("VARCHAR", "The label; NULL: not judged."),
+        },
+        "SELECT label_id, study, round, item, annotator, response, unnest(range(0, len(given))) AS sentence, "
+        "unnest(given) AS label FROM (SELECT id AS label_id, study, round, item, annotator, "
+        "unnest(range(0, len(lists))) AS response, unnest(lists) AS given FROM "
+        "(SELECT *, from_json(sentences, '[[\"VARCHAR\"]]') AS lists FROM current_labels))",
     ),
 }  # fmt: skip
 
@@ -259,6 +343,10 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     ("What the answers of each engine took",
      "SELECT engine, model, count(*) AS answers, median(first_token_ms) AS first_token_ms, sum(prompt_tokens) AS prompt_tokens,\n"
      "sum(answer_tokens) AS answer_tokens, sum(cost_usd) AS cost_usd FROM answers GROUP BY ALL ORDER BY answers DESC"),
+    ("Labels of people by study, system and label",
+     "SELECT l.study, i.system, l.label, count(*) AS sentences FROM sentence_labels l\n"
+     "JOIN (SELECT DISTINCT ON (study, item, response) * FROM study_items ORDER BY study_id DESC) i\n"
+     "USING (study, item, response) WHERE l.round = 'main' GROUP BY ALL ORDER BY ALL"),
     ("The fastest index settings by what they find",
      "SELECT DISTINCT ON (dataset, n, recall_percent) dataset, n, floor(recall * 100) AS recall_percent, part, build, query,\n"
      "single_qps FROM index_points WHERE status = 'ok' ORDER BY dataset, n, recall_percent, single_qps DESC"),
@@ -302,7 +390,7 @@ def rows(record: Record, scores: list[tuple] | None) -> Rows:
     if record.kind == "trial":
         made = _trial(id, payload, scored=scores is not None) | {"scores": scores or []}
     else:
-        kinds = {"questions": _questions, "answer": _answer, "index": _index, "samples": _samples}
+        kinds = {"questions": _questions, "answer": _answer, "index": _index, "samples": _samples, "study": _study}
         made = kinds[record.kind](id, payload)
     return {"folded": [(id, record.kind)], **made}
 
@@ -396,6 +484,31 @@ def _samples(id: str, payload: dict) -> Rows:
         _row("samples", {**shared, **one, "number": number, "answer_tokens": len(one["tokens"])})
         for number, one in enumerate(payload["samples"])
     ]}  # fmt: skip
+
+
+def _study(id: str, payload: dict) -> Rows:
+    design = payload["design"]
+    given = {
+        **payload,
+        "id": id,
+        "created": _created(id, payload),
+        "kind": design["kind"],
+        "num_items": len(design["items"]),
+    }
+    items = [
+        _row("study_items", {
+            **item, **response, "study_id": id, "study": payload["study"], "item": item["id"], "response": number,
+            "answer": response["text"], "attention": bool(item.get("expected")),
+        })
+        for item in design["items"] for number, response in enumerate(item["responses"])
+    ]  # fmt: skip
+    return {"studies": [_row("studies", given)], "study_items": items}
+
+
+def label_row(id: str, payload: dict) -> tuple:
+    """The row of one label. Raises on a payload that does not hold together."""
+    shared = {"id": id, "created": _created(id, payload), "answer_order": payload.get("order")}
+    return _row("labels", {"withdrawn": False, **payload, **shared})
 
 
 def _row(table: str, given: dict[str, Any]) -> tuple:

@@ -1,0 +1,205 @@
+"""What only the page Agreement draws: plain plotly figures of coefficients, annotators, rates and machines."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from app.ui import charts
+from core.agreement_lab import Against, Growing, Headline, Judged, People, Preferences, Rates
+from core.statistics.agreement.coefficient import Agreement
+
+CUT = 34  # characters of a name on an axis
+
+
+class Mark(NamedTuple):
+    """A value with its interval on a line of its own. None: undefined, the line stays empty."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    color: str = charts.COLORS[0]
+
+
+def marks(rows: Sequence[Mark], title: str, *, lines: Sequence[tuple[float, str]] = (), span: tuple[float, float] | None = None,
+          digits: int = 3) -> charts.Figure:  # fmt: skip
+    """One line each, names at the left: points with whiskers, and dashed lines for what they are held against."""
+    known = [row for row in rows if row.value is not None]
+    whisker = [
+        (row.value if row.low is None else row.low, row.value if row.high is None else row.high) for row in known
+    ]
+    trace = {
+        "type": "scatter", "mode": "markers", "showlegend": False, "x": [row.value for row in known],
+        "y": [cut(row.name) for row in known], "marker": {"size": 9, "color": [row.color for row in known]},
+        "customdata": [[low, high] for low, high in whisker],
+        "error_x": {"type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": charts.BASELINE,
+                    "array": [high - row.value for row, (_, high) in zip(known, whisker, strict=True)],
+                    "arrayminus": [row.value - low for row, (low, _) in zip(known, whisker, strict=True)]},
+        "hovertemplate": f"%{{y}}<br>%{{x:.{digits}f}} (%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}})<extra></extra>",
+    }  # fmt: skip
+    names = [cut(row.name) for row in rows]
+    shape = charts.figure(
+        [trace], title, legend=False, height=86 + 30 * max(len(rows), 1),
+        xaxis={"showgrid": True, **({"range": list(span)} if span else {})},
+        yaxis={"showgrid": False, "type": "category", "categoryorder": "array", "categoryarray": names[::-1],
+               "range": [-0.6, len(names) - 0.4]},
+    )  # fmt: skip
+    return with_lines(shape, lines)
+
+
+def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertical: bool = True) -> charts.Figure:
+    """Dashed reference lines with their names."""
+    drawn = [charts.mark_line(at, text, vertical=vertical) for at, text in lines]
+    for name in ("shapes", "annotations"):
+        shape["layout"][name] = [one for each in drawn for one in each[name]]
+    if vertical and lines:
+        shape["layout"]["margin"] = {**shape["layout"]["margin"], "t": 30}
+        for note in shape["layout"]["annotations"]:
+            note["yanchor"] = "bottom"
+            note["xanchor"] = "center"
+    return shape
+
+
+def cut(name: str) -> str:
+    return name if len(name) <= CUT else f"{name[: CUT - 1]}…"
+
+
+def coefficients(rows: Sequence[Agreement]) -> charts.Figure:
+    low = min([0.0, *(row.low for row in rows if row.low is not None)])
+    return marks([Mark(row.name, row.value, row.low, row.high, charts.COLORS[0] if i == 0 else charts.BASELINE)
+                  for i, row in enumerate(rows)], "Agreement, 95% intervals", span=(min(low * 1.05, -0.02), 1.02))  # fmt: skip
+
+
+def growth(found: Growing, labels: int | None = None) -> charts.Figure:
+    """Alpha against labels so far, its band, and the stop rule."""
+    known = [(n, one) for n, one in found.points if one.low is not None]
+    x, y = [n for n, _ in known], [one.value for _, one in known]
+    traces = charts.line(x, y, low=[one.low for _, one in known], high=[one.high for _, one in known],
+                         hover="%{x:,} labels<br>alpha %{y:.3f}")  # fmt: skip
+    shape = charts.figure(traces, "Labels so far", "Krippendorff's alpha", legend=False, height=340,
+                          xaxis={"range": [0, max(n for n, _ in found.points) * 1.02]})  # fmt: skip
+    lines = [(found.stop_at, f"stop rule met at {found.stop_at:,} labels")] if found.stop_at else []
+    with_lines(shape, lines)
+    for note in shape["layout"]["annotations"]:  # near the right edge the words would leave the chart
+        note["xanchor"] = "right" if found.stop_at > 0.5 * max(x, default=0) else "left"
+    if found.rule == "alpha":
+        goal = charts.mark_line(found.target, f"alpha of the stop rule, {found.target:g}")
+        for name in ("shapes", "annotations"):
+            shape["layout"][name] = [*shape["layout"][name], *goal[name]]
+    return shape
+
+
+def pairs(found: People) -> charts.Figure:
+    """Agreement of each two annotators; empty where they share no units or it is undefined."""
+    names, small = [cut(name) for name in found.names], len(found.names) <= 10
+    blank = np.isnan(found.matrix)
+    z = [[None if blank[i, j] else float(found.matrix[i, j]) for j in range(len(names))] for i in range(len(names))]
+    trace = {
+        "type": "heatmap", "x": names, "y": names, "z": z, "colorscale": "Cividis", "zmin": float(np.nan_to_num(found.matrix).min(initial=0.0)), "zmax": 1.0,
+        "xgap": 1, "ygap": 1, "customdata": found.shared.tolist(), "hoverongaps": False,
+        "colorbar": {"title": {"text": found.coefficient, "side": "right"}, "thickness": 12, "len": 1.0},
+        "hovertemplate": "%{y} and %{x}<br>%{z:.3f}, %{customdata:,} units in common<extra></extra>",
+        **({"texttemplate": "%{z:.2f}"} if small else {}),
+    }  # fmt: skip
+    height = 160 + (44 if small else 15) * max(len(names), 2)
+    shown = {"tickfont": {"size": 12 if small else 9}, "showgrid": False, "type": "category"}
+    return charts.figure([trace], height=height, legend=False, xaxis={**shown, "tickangle": 0 if small else -60, "automargin": True},
+                         yaxis={**shown, "autorange": "reversed"})  # fmt: skip
+
+
+def left_out(found: People) -> charts.Figure:
+    """Alpha of the others without each annotator, beside that of all."""
+    shown = [row for row in found.rows if row.name in set(found.names)]
+    rows = [Mark(row.name, row.left_out.value, None, None) for row in shown]
+    return marks(
+        rows, "Alpha of the others", lines=[(found.alpha, f"all: {found.alpha:.3f}")] if found.alpha is not None else ()
+    )
+
+
+def drifts(found: People) -> charts.Figure:
+    """Agreement with the others in the first, middle and last third of each annotator's labels."""
+    shown = [row for row in found.rows if row.drift and row.drift.trend is not None and row.name in set(found.names)][
+        :12
+    ]
+    traces, thirds = [], ("first", "middle", "last")
+    for place, row in enumerate(shown):
+        parts = row.drift.parts
+        traces += charts.line(thirds, [part.mean for part in parts], name=cut(row.name), color=charts.COLORS[place % len(charts.COLORS)],
+                              dash=("solid", "dot")[place // len(charts.COLORS) % 2])  # fmt: skip
+        traces[-1]["mode"] = "lines+markers"
+        if len(shown) <= 3:  # with more of them, whiskers hide each other
+            ends = [
+                (part.mean if part.low is None else part.low, part.mean if part.high is None else part.high)
+                for part in parts
+            ]
+            traces[-1]["error_y"] = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
+                                     "array": [high - part.mean for part, (_, high) in zip(parts, ends, strict=True)],
+                                     "arrayminus": [part.mean - low for part, (low, _) in zip(parts, ends, strict=True)]}  # fmt: skip
+    return charts.figure(
+        traces, "Third of the own labels, in time", "Share of the others' labels that are the same", legend=True
+    )
+
+
+def system_rates(found: Rates, word: str) -> charts.Figure:
+    rows = [Mark(one.name, one.share.mean, one.share.low, one.share.high, charts.COLORS[i % len(charts.COLORS)])
+            for i, one in enumerate(found.systems)]  # fmt: skip
+    return marks(rows, word, span=None if found.by_mean else (-0.02, 1.02))
+
+
+def strengths(found: Preferences) -> charts.Figure:
+    rows = [Mark(name, one.mean, one.low, one.high, charts.COLORS[i % len(charts.COLORS)])
+            for i, (name, one) in enumerate(zip(found.systems, found.strengths.strengths, strict=True))]  # fmt: skip
+    return marks(rows, "Strength (log odds, mean 0)", lines=[(0.0, "")], digits=2)
+
+
+def rocs(found: Judged) -> charts.Figure:
+    chance = {"type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines", "name": "chance", "hoverinfo": "skip",
+              "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dash"}}  # fmt: skip
+    traces = [chance]
+    for place, one in enumerate(found.machines):
+        traces += [{"type": "scatter", "mode": "lines", "x": one.roc.false_positive.tolist(), "y": one.roc.true_positive.tolist(),
+                    "name": charts.safe(cut(one.name)), "line": {"color": charts.COLORS[place % len(charts.COLORS)], "width": 2},
+                    "customdata": [None if np.isinf(t) else float(t) for t in one.roc.thresholds],
+                    "hovertemplate": "accepted from %{customdata:.3f} on<br>%{x:.1%} of no, %{y:.1%} of yes<extra></extra>"}]  # fmt: skip
+    return charts.figure(traces, "People say no: share accepted", "People say yes: share accepted", legend=True, height=360,
+                         xaxis={"range": [-0.01, 1.01]}, yaxis={"range": [-0.01, 1.02]})  # fmt: skip
+
+
+def calibrations(found: Judged) -> charts.Figure:
+    exact = {"type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines", "name": "calibrated", "hoverinfo": "skip",
+             "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dash"}}  # fmt: skip
+    traces = [exact]
+    for place, one in enumerate(found.machines):
+        bins = [bin for bin in one.calibration.bins if bin.score is not None]
+        traces += [{"type": "scatter", "mode": "lines+markers", "name": charts.safe(cut(one.name)), "x": [bin.score for bin in bins],
+                    "y": [bin.share.mean for bin in bins], "line": {"color": charts.COLORS[place % len(charts.COLORS)], "width": 1.5},
+                    "error_y": {"type": "data", "symmetric": False, "thickness": 1, "width": 2,
+                                "array": [bin.share.high - bin.share.mean for bin in bins],
+                                "arrayminus": [bin.share.mean - bin.share.low for bin in bins]},
+                    "customdata": [bin.share.n for bin in bins],
+                    "hovertemplate": "score %{x:.2f}: %{y:.1%} yes, n %{customdata:,}<extra></extra>"}]  # fmt: skip
+    return charts.figure(traces, "Score", "People say yes: share", legend=True, height=360, xaxis={"range": [-0.01, 1.01]},
+                         yaxis={"range": [-0.01, 1.02]})  # fmt: skip
+
+
+def groups(one: Against) -> charts.Figure:
+    rows = [
+        Mark(f"{group.name} ({group.n:,})", group.pearson.value, group.pearson.low, group.pearson.high)
+        for group in one.groups
+    ]
+    return marks(
+        rows, "Pearson's r with people", lines=[(one.pearson.value, "all")] if one.pearson.value is not None else ()
+    )
+
+
+def corrected(found: Headline) -> charts.Figure:
+    """The share by people alone, by the machine alone, and corrected by either method."""
+    first, grey = found.methods[0], charts.BASELINE
+    rows = [Mark(f"People alone ({first.n_human:,})", *first.human_only[:3], color=grey),
+            *(Mark(one.method, one.value, one.low, one.high) for one in found.methods),
+            Mark("Machine alone, its scores", *first.machine_only[:3], color=grey)]  # fmt: skip
+    if len(found.methods) > 1:
+        rows.append(Mark("Machine alone, its verdicts", *found.methods[1].machine_only[:3], color=grey))
+    truth = [(found.truth, f"people on all: {found.truth:.3f}")] if found.truth is not None else []
+    return marks(rows, "Share of answers that are faithful throughout", lines=truth, span=(-0.02, 1.02))

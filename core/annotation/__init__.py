@@ -1,0 +1,1 @@
+"""People judge answers: studies, labels and the formats in which both travel."""

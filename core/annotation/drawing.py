@@ -1,0 +1,135 @@
+"""Items drawn from stored answers: stratified, seeded, so that the same call draws the same list.
+
+Stratified sampling with equal or proportional allocation (Cochran 1977, "Sampling techniques", sections 5.4 and 5.9);
+proportions are rounded by largest remainders.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+
+from core.annotation.study import FOLDER, Item, Passage, Response, sentences
+from core.config import fingerprint
+from core.errors import WorkbenchError
+
+BY = ("system", "dataset", "none")
+
+
+class Candidate(NamedTuple):
+    """A stored answer that could be judged."""
+
+    source: str  # id of its record
+    system: str
+    dataset: str
+    question: str
+    text: str
+    passages: tuple[Passage, ...] = ()
+    gold: tuple[str, ...] = ()
+
+
+def draw(
+    candidates: Sequence[Candidate],
+    count: int,
+    by: str = "system",
+    allocation: str = "equal",
+    seed: int = 0,
+    pilot: int = 0,
+) -> tuple[Item, ...]:
+    """`count` answers, spread over the strata; the first `pilot` of them, spread likewise, are the pilot round.
+
+    equal: each stratum as many, as far as it has them. proportional: each its share of the candidates.
+    """
+    strata: dict[str, list[Candidate]] = defaultdict(list)
+    for one in sorted(candidates, key=lambda one: one.source):
+        strata["" if by == "none" else getattr(one, by)].append(one)
+    rng, columns = np.random.default_rng(seed), []
+    wanted = _allocated({name: len(those) for name, those in strata.items()}, count, allocation)
+    for name in sorted(strata):
+        some = [strata[name][place] for place in rng.permutation(len(strata[name]))[: wanted[name]]]
+        columns += [((place + rng.random()) / len(some), name, one) for place, one in enumerate(some)]
+    columns.sort(key=lambda column: column[:2])  # strata take turns, so that any first part is spread over them
+    items = [_item(one.question, (one,), stratum) for _, stratum, one in columns]
+    return _in_rounds(items, pilot)
+
+
+def draw_pairs(
+    candidates: Sequence[Candidate], a: str, b: str, count: int, seed: int = 0, pilot: int = 0
+) -> tuple[Item, ...]:
+    """`count` questions of one corpus that both systems answered, with one answer of each."""
+    answers: dict[tuple[str, str], dict[str, Candidate]] = defaultdict(dict)
+    for one in sorted(candidates, key=lambda one: one.source):
+        answers[one.dataset, one.question][one.system] = one  # the latest of several
+    both = sorted(key for key, by in answers.items() if a in by and b in by)
+    if a == b or len(both) < count:
+        raise WorkbenchError(f"{len(both) if a != b else 0} questions have an answer of both systems, {count} are asked for.",
+                             todo="Have more questions answered by both, or ask for fewer.")  # fmt: skip
+    chosen = [both[place] for place in np.random.default_rng(seed).permutation(len(both))[:count]]
+    return _in_rounds([_item(key[1], (answers[key][a], answers[key][b]), key[0]) for key in chosen], pilot)
+
+
+def with_duplicates(items: Sequence[Item], count: int, seed: int = 0) -> tuple[Item, ...]:
+    """The items and `count` of them a second time, of each round its share, under another id."""
+    plain = [item for item in items if not item.duplicate_of and not item.attention]
+    if count > len(plain):
+        raise WorkbenchError(f"{count} duplicates are asked for, of {len(plain)} items.", todo="Ask for fewer.")
+    order = np.random.default_rng([seed, 1]).permutation(len(plain))
+    chosen = [plain[place] for place in order[:count]]
+    return (*items, *(item.model_copy(update={"id": fingerprint(item.id, "again")[:12], "duplicate_of": item.id})
+                      for item in chosen))  # fmt: skip
+
+
+@lru_cache(1)
+def attention_items() -> tuple[Item, ...]:
+    """The items with known answers that come with the project, see annotations/attention.yaml."""
+    given = yaml.safe_load((FOLDER / "attention.yaml").read_text("utf-8"))
+    return tuple(
+        _item(one["question"], (Candidate("attention", "attention", "", one["question"], one["answer"],
+                                          tuple(Passage(document_id=f"attention-{n}", text=text, end=len(text))
+                                                for n, text in enumerate(one["passages"], 1))),), "")
+        .model_copy(update={"expected": tuple(one["expected"])})
+        for one in given
+    )  # fmt: skip
+
+
+def clean(text: str) -> str:
+    """Text as it can be stored and hashed anywhere: half a surrogate pair, as broken files contain, becomes '?'."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _item(question: str, answers: tuple[Candidate, ...], stratum: str) -> Item:
+    responses = tuple(
+        Response(
+            source=one.source, system=one.system, text=one.text, sentences=sentences(one.text), passages=one.passages
+        )
+        for one in answers
+    )
+    name = fingerprint(question, [(one.source, one.text) for one in answers])[:12]
+    return Item(id=name, question=question, responses=responses, stratum=stratum, gold=answers[0].gold)
+
+
+def _in_rounds(items: Sequence[Item], pilot: int) -> tuple[Item, ...]:
+    return tuple(
+        item.model_copy(update={"round": "pilot" if place < pilot else "main"}) for place, item in enumerate(items)
+    )
+
+
+def _allocated(sizes: dict[str, int], count: int, allocation: str) -> dict[str, int]:
+    """How many of each stratum."""
+    if sum(sizes.values()) < count or count < 1:
+        raise WorkbenchError(f"{count} items are asked for, and there are {sum(sizes.values())} stored answers.",
+                             todo="Have more questions answered, or ask for fewer items.")  # fmt: skip
+    if allocation == "proportional":
+        shares = {name: count * size / sum(sizes.values()) for name, size in sizes.items()}
+        wanted = {name: int(share) for name, share in shares.items()}
+        rest = sorted(sizes, key=lambda name: (wanted[name] - shares[name], name))[: count - sum(wanted.values())]
+        return {name: wanted[name] + (name in rest) for name in sizes}
+    wanted, names = dict.fromkeys(sizes, 0), sorted(sizes)
+    while sum(wanted.values()) < count:
+        for name in names:
+            if wanted[name] < sizes[name] and sum(wanted.values()) < count:
+                wanted[name] += 1
+    return wanted

@@ -1,0 +1,45 @@
+"""One request to a Label Studio server, by a child process in the environment that has label-studio-sdk.
+
+LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY say where and as whom; LABEL_STUDIO_PYTHON names the interpreter with the SDK
+(default: our own). requirements-label-studio.txt pins it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from core.errors import WorkbenchError
+
+DEADLINE_S = 300.0
+
+
+def call(do: str, url: str, **request: Any) -> dict[str, Any]:
+    """do: push (title, config, tasks) or pull (project)."""
+    url = (url or os.environ.get("LABEL_STUDIO_URL", "")).rstrip("/")
+    if not url or not os.environ.get("LABEL_STUDIO_API_KEY"):
+        raise WorkbenchError("No Label Studio server is named." if not url else "There is no key for the Label Studio server.",
+                             where="LABEL_STUDIO_URL" if not url else "LABEL_STUDIO_API_KEY",
+                             todo="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (its Account & Settings page has one).")  # fmt: skip
+    python = os.environ.get("LABEL_STUDIO_PYTHON") or sys.executable
+    try:
+        child = subprocess.run([python, str(Path(__file__).with_name("label_studio_client.py"))], capture_output=True,
+                               text=True, timeout=DEADLINE_S, input=json.dumps({"do": do, "url": url, **request}))  # fmt: skip
+    except FileNotFoundError:
+        raise WorkbenchError("There is no such interpreter.", where=f"LABEL_STUDIO_PYTHON={python}") from None
+    except subprocess.TimeoutExpired:
+        raise WorkbenchError(
+            f"Label Studio did not answer in {DEADLINE_S:g} s.", where=url, todo="Try again."
+        ) from None
+    if child.returncode:
+        lines = child.stderr.strip().splitlines() or ["no reason given"]
+        if "No module named 'label_studio_sdk'" in child.stderr:
+            raise WorkbenchError("label-studio-sdk is not installed for this interpreter.", where=python,
+                                 todo="Make an environment with `pip install -r requirements-label-studio.txt` and name its "
+                                      "python in LABEL_STUDIO_PYTHON.")  # fmt: skip
+        raise WorkbenchError(
+            f"Label Studio refused: {lines[-1][:500]}.", where=url, todo="Check the address and the key."
+        )
+    return json.loads(child.stdout.strip().splitlines()[-1])

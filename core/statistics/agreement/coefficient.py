@@ -1,0 +1,69 @@
+"""A coefficient of agreement and its bootstrap over items.
+
+Every coefficient here is a function of sums over items. So each item's part of the sums is made once, a resample is a
+weighting of the items, and all resamples are one matrix product. The item is the unit of resampling, as labels of one
+item belong together. (Hayes and Krippendorff 2007, "Answering the call for a standard reliability measure for coding
+data", resample pairs of labels instead.)
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from core.statistics.bootstrap import resampled_means
+from core.statistics.paired import NO_VARIATION
+
+NO_PAIRS = "undefined: no item has two labels"
+ALIKE = "all resamples give the same value: the interval says nothing of items not labelled"
+FEW_DEFINED = "no interval: fewer than half of the resamples have a value"
+
+
+class Coefficient(NamedTuple):
+    name: str
+    contributions: np.ndarray  # [items, d] float64
+    value: Callable[[np.ndarray], np.ndarray]  # sums [..., d] -> values [...], NaN = undefined
+    items: int  # with the labels that the coefficient needs
+    labels: int  # of these items
+    undefined: str = NO_VARIATION  # why, where there are items enough and yet no value
+
+
+class Agreement(NamedTuple):
+    """A coefficient's value and interval. None: undefined, for the reason in `note`."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    items: int
+    labels: int
+    resamples: int = 0
+    undefined: int = 0  # resamples without a value; they are left out of the interval
+    note: str = ""
+
+
+def estimate(coefficient: Coefficient, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Agreement:
+    """Percentile interval (Efron and Tibshirani 1993, equation 13.5) over resampled items. resamples = 0: none."""
+    name, contributions, value, items, labels, undefined = coefficient
+    if items == 0:
+        return Agreement(name, None, None, None, 0, 0, note=NO_PAIRS)
+    found = float(value(contributions.sum(axis=0)))
+    if np.isnan(found):
+        return Agreement(name, None, None, None, items, labels, note=undefined)
+    if not resamples:
+        return Agreement(name, found, None, None, items, labels)
+    drawn = value(resampled_means(contributions, resamples, seed) * len(contributions))
+    known = drawn[~np.isnan(drawn)]
+    missing = resamples - len(known)
+    if missing > resamples / 2:
+        return Agreement(name, found, None, None, items, labels, resamples, missing, FEW_DEFINED)
+    tail = (1 - confidence) / 2
+    low, high = map(float, np.quantile(known, [tail, 1 - tail]))
+    note = ALIKE if np.ptp(known) < 1e-12 else ""
+    return Agreement(name, found, low, high, items, labels, resamples, missing, note)
+
+
+def divided(above: np.ndarray, below: np.ndarray, smallest: float = 1e-12) -> np.ndarray:
+    """above / below, NaN where the divisor is 0 but for rounding."""
+    above, below = np.broadcast_arrays(np.asarray(above, np.float64), below)
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=np.abs(below) > smallest)

@@ -1,0 +1,66 @@
+"""Does an annotator's agreement with the others change while labelling?"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core.statistics.bootstrap import Interval, intervals
+from core.statistics.corrections import holm
+
+FEWEST = 12  # labels with a comparison: fewer have no trend to test
+
+
+class Drift(NamedTuple):
+    """None: undefined, for the reason in `note`."""
+
+    annotator: int
+    parts: list[Interval]  # mean agreement with the others in equal parts of the own labels, in order
+    trend: float | None  # correlation of agreement with the place in the order: below 0, it falls
+    p: float | None  # H0: the order does not matter
+    p_holm: float | None  # corrected for the number of annotators tested
+    n: int
+    note: str = ""
+
+
+def drift(
+    values: np.ndarray, order: np.ndarray, parts: int = 3, permutations: int = 4999, seed: int = 0
+) -> list[Drift]:
+    """values [items, annotators]; order of the same shape: when each label was given (a time or a rank).
+
+    A label's agreement is the share of the others' labels on that item that are equal to it. The trend is Pearson's
+    correlation of agreement with rank; p is the two-sided permutation test of it, (1 + count) / (1 + permutations)
+    (Good 2005, "Permutation, parametric, and bootstrap tests of hypotheses").
+    """
+    agreement = agreement_with_others(values)
+    found = [_drift(a, agreement[:, a], order[:, a], parts, permutations, seed) for a in range(values.shape[1])]
+    tested = [i for i, one in enumerate(found) if one.p is not None]
+    for i, corrected in zip(tested, holm(np.array([found[i].p for i in tested])), strict=True):
+        found[i] = found[i]._replace(p_holm=float(corrected))
+    return found
+
+
+def agreement_with_others(values: np.ndarray) -> np.ndarray:
+    """Share of the others' labels on the item equal to this one [items, annotators]; NaN without label or others."""
+    known = ~np.isnan(values)
+    equal = np.zeros(values.shape)
+    for column in range(values.shape[1]):
+        equal[:, column] = (values == values[:, column : column + 1]).sum(axis=1) - 1
+    others = known.sum(axis=1, keepdims=True) - 1
+    return np.where(known & (others > 0), equal / np.maximum(others, 1), np.nan)
+
+
+def _drift(annotator: int, agreement: np.ndarray, order: np.ndarray, parts: int, permutations: int, seed: int) -> Drift:
+    known = ~np.isnan(agreement)
+    ordered = agreement[known][np.argsort(order[known], kind="stable")]
+    means = [intervals(part, seed=seed)[0] for part in np.array_split(ordered, parts)]
+    if len(ordered) < FEWEST:
+        note = f"undefined: {len(ordered)} labels to compare, {FEWEST} are needed"
+        return Drift(annotator, means, None, None, None, len(ordered), note)
+    if np.ptp(ordered) < 1e-12:
+        return Drift(annotator, means, None, None, None, len(ordered), "undefined: no variation")
+    rank, level = np.arange(len(ordered)) - (len(ordered) - 1) / 2, ordered - ordered.mean()
+    rng = np.random.default_rng([seed, annotator])
+    drawn = rng.permuted(np.broadcast_to(level, (permutations, len(level))), axis=1) @ rank
+    p = (1 + (np.abs(drawn) >= abs(level @ rank) - 1e-9).sum()) / (1 + permutations)
+    trend = float(level @ rank / np.sqrt((level @ level) * (rank @ rank)))
+    return Drift(annotator, means, trend, float(p), None, len(ordered))

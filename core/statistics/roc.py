@@ -1,0 +1,61 @@
+"""How well does a score separate what people call right from what they call wrong?"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit, ndtri
+
+from core.statistics.bootstrap import Interval
+
+ONE_KIND = "undefined: people gave one label only"
+
+
+class Roc(NamedTuple):
+    """The curve's points go from the strictest threshold (nothing accepted) to the loosest."""
+
+    auc: Interval  # 0.5: no better than chance
+    thresholds: np.ndarray  # [t]: accepted at or above; the first is infinite
+    false_positive: np.ndarray  # [t]
+    true_positive: np.ndarray  # [t]
+
+
+def roc(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95) -> Roc:
+    """scores [n], higher = more surely positive; positive [n] 1 or 0; rows with a NaN are left out.
+
+    AUC: chance that a positive has the higher score than a negative, ties half (Hanley and McNeil 1982). Interval: by
+    the variance of DeLong, DeLong and Clarke-Pearson 1988, in logits, so that it stays within 0 and 1.
+    """
+    scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
+    known = ~(np.isnan(scores) | np.isnan(positive))
+    total, scores, positive = len(scores), scores[known], positive[known] > 0.5
+    n, m = len(scores), int(positive.sum())
+    if m in (0, n):
+        nothing = np.array([])
+        return Roc(Interval(None, None, None, n, total, ONE_KIND), nothing, nothing, nothing)
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])  # of each run of equal scores
+    hits, alarms = positive[order].cumsum()[last], (~positive[order]).cumsum()[last]
+    curve = (np.r_[np.inf, scores[order][last]], np.r_[0, alarms] / (n - m), np.r_[0, hits] / m)
+    return Roc(_delong(scores, positive, confidence)._replace(total=total), *curve)
+
+
+def _delong(scores: np.ndarray, positive: np.ndarray, confidence: float) -> Interval:
+    all_ranks, n, m = midranks(scores), len(scores), int(positive.sum())
+    above = (all_ranks[positive] - midranks(scores[positive])) / (n - m)  # of each positive: negatives below it
+    below = 1 - (all_ranks[~positive] - midranks(scores[~positive])) / m
+    auc = float(above.mean())
+    if min(m, n - m) < 2:
+        return Interval(auc, None, None, n, n, "no interval: one label of a kind")
+    error = np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / (n - m))
+    if error < 1e-12:
+        return Interval(
+            auc, auc, auc, n, n, "all scores are separated: the interval says nothing of items not labelled"
+        )
+    half = ndtri((1 + confidence) / 2) * error / (auc * (1 - auc))
+    return Interval(auc, float(expit(logit(auc) - half)), float(expit(logit(auc) + half)), n, n)
+
+
+def midranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, equal values sharing their mean rank."""
+    _, place, many = np.unique(values, return_inverse=True, return_counts=True)
+    return (many.cumsum() - (many - 1) / 2)[place]

@@ -1,0 +1,227 @@
+"""Labels, kept for ever in append-only segments: small, frequent records share one file for each writing process.
+
+A line is a header `{"schema", "kind", "id", "sha256"}`, a tab, the payload as JSON, and a newline; all of it is ASCII, so
+neither tab nor newline occurs inside. It is written by one call and synced before its id is handed out. Whoever is killed
+leaves at most one line without an end, which was never acknowledged; the next process opens a segment of its own, so
+nothing is ever written behind it. Segments stand in the journal's folder and merge by copying, like all records.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core.errors import WorkbenchError
+from core.store.journal import SCHEMA, SEGMENT, UPGRADES, Damage, checksum, new_id, plain_json, sync_folder
+
+KIND = "label"
+TORN_S = 2.0  # a line without an end in a file untouched for so long has no writer any more
+
+
+class Line(NamedTuple):
+    """One line as it was read. `payload` None: it is not whole, `reason` says why."""
+
+    id: str
+    payload: dict[str, Any] | None
+    start: int  # bytes [start, end) of the segment
+    end: int
+    reason: str = ""
+
+
+class Place(NamedTuple):
+    path: Path
+    start: int
+    end: int
+
+
+def encode_line(id: str, payload: dict) -> bytes:
+    body = plain_json(KIND, payload)
+    header = {"schema": SCHEMA, "kind": KIND, "id": id, "sha256": checksum(SCHEMA, KIND, id, body)}
+    return json.dumps(header, separators=(",", ":")).encode("ascii") + b"\t" + body + b"\n"
+
+
+def decode_line(data: bytes, start: int = 0) -> Line:
+    end = start + len(data)
+    try:
+        head, body = data.rstrip(b"\n").split(b"\t", 1)
+        header = json.loads(head)
+        schema, kind, id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
+        if expected != checksum(schema, kind, id, body):
+            return Line(id, None, start, end, "its checksum does not match its contents")
+        if schema > SCHEMA or kind != KIND:
+            return Line(id, None, start, end, f"it was written by a newer version (schema {schema}, {kind})")
+        payload = json.loads(body)
+        for version in range(schema, SCHEMA):
+            payload = UPGRADES.get((kind, version), lambda same: same)(payload)
+        return Line(id, payload, start, end)
+    except (ValueError, KeyError, TypeError) as error:
+        return Line("", None, start, end, f"unreadable: {error}")
+
+
+def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
+    """The lines that have an end, from that byte on."""
+    with open(path, "rb") as file:
+        file.seek(start)
+        for data in file:
+            if not data.endswith(b"\n"):
+                return
+            yield decode_line(data, start)
+            start += len(data)
+
+
+class Segments:
+    """The labels below one folder. Any number of processes and threads add and read at once.
+
+    What was read is remembered: of each label the place, of each annotator and item the latest. So a page that asks
+    again reads only what was written meanwhile, by whichever process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.damaged: dict[str, str] = {}  # "path:byte" -> reason
+        self._read: dict[Path, int] = {}  # bytes of each segment that were read
+        self._places: dict[str, Place] = {}
+        self._current: dict[str, dict[tuple[str, str, str], dict]] = {}  # study -> (round, item, annotator) -> label
+        self._ids: dict[str, list[str]] = {}  # study -> ids of all its labels
+        self._lock = threading.RLock()
+        self._file: int | None = None
+        self._pid = 0
+
+    def add(self, payloads: Sequence[dict], ids: Sequence[str] = ()) -> list[str]:
+        """Appends labels, all of them with one sync; returns their ids once they are on disk to stay.
+
+        ids: those that labels of another store bring along, "" for a new one.
+        """
+        with self._lock:
+            made = [id or new_id() for id in ids] or [new_id() for _ in payloads]
+            lines = [encode_line(id, payload) for id, payload in zip(made, payloads, strict=True)]
+            try:
+                self._append(b"".join(lines))
+            except OSError as error:
+                self._close()  # half a line may stand there: the next one goes to another file
+                raise WorkbenchError(f"The label could not be recorded: {error.strerror}.", where=str(self.folder),
+                                     todo="Free some space, then choose it again.") from error  # fmt: skip
+            return made
+
+    def paths(self) -> list[Path]:
+        """All segments, the oldest first."""
+        try:
+            with os.scandir(self.folder) as items:
+                return sorted(Path(item.path) for item in items if item.name.endswith(SEGMENT))
+        except FileNotFoundError:
+            return []
+
+    def current(self, study: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """(round, item, annotator) -> the latest label there, with its id."""
+        with self._lock:
+            self._refresh()
+            return dict(self._current.get(study, {}))
+
+    def one(self, study: str, round: str, item: str, annotator: str) -> dict[str, Any] | None:
+        with self._lock:
+            self._refresh()
+            return self._current.get(study, {}).get((round, item, annotator))
+
+    def get(self, id: str) -> dict[str, Any]:
+        """One label by its id, also one that was replaced."""
+        with self._lock:
+            self._refresh()
+            place = self._places.get(id)
+        if place is None:
+            raise WorkbenchError(f"There is no label '{id}'.", where=str(self.folder))
+        with open(place.path, "rb") as file:
+            file.seek(place.start)
+            line = decode_line(file.read(place.end - place.start), place.start)
+        if line.payload is None:
+            raise WorkbenchError(f"Label {id} cannot be read: {line.reason}.", where=f"{place.path}:{place.start}",
+                                 todo="Copy the file back from a backup.")  # fmt: skip
+        return {**line.payload, "id": id}
+
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """Those of the ids that are here."""
+        with self._lock:
+            self._refresh()
+            return {id for id in ids if id in self._places}
+
+    def all(self, study: str) -> list[dict[str, Any]]:
+        """The whole history, oldest first."""
+        with self._lock:
+            self._refresh()
+            ids = sorted(self._ids.get(study, []))
+        return [self.get(id) for id in ids]
+
+    def torn(self) -> list[str]:
+        """Segments whose last line has no end and no writer: it was cut off by a kill or a power cut."""
+        return [str(path) for path in self.paths() if _torn(path)]
+
+    def _append(self, data: bytes) -> None:
+        if self._file is None or self._pid != os.getpid():
+            fresh = not self.folder.is_dir()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if fresh:
+                sync_folder(self.folder.parent)
+            path = self.folder / f"{new_id()}{SEGMENT}"
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._pid = os.getpid()
+            sync_folder(self.folder)
+        while data:
+            data = data[os.write(self._file, data) :]
+        os.fsync(self._file)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
+
+    def _refresh(self) -> None:
+        for path in self.paths():
+            try:
+                size, done = path.stat().st_size, self._read.get(path, 0)
+            except FileNotFoundError:
+                continue
+            if size <= done:
+                continue
+            for line in read_lines(path, done):
+                self._read[path] = line.end
+                if line.payload is None:
+                    self.damaged[f"{path}:{line.start}"] = line.reason
+                else:
+                    self._note(path, line)
+
+    def _note(self, path: Path, line: Line) -> None:
+        if line.id in self._places:  # two journals that were merged
+            return
+        self._places[line.id] = Place(path, line.start, line.end)
+        study = line.payload.get("study", "")
+        self._ids.setdefault(study, []).append(line.id)
+        key = tuple(line.payload.get(name, "") for name in ("round", "item", "annotator"))
+        latest = self._current.setdefault(study, {})
+        if key not in latest or latest[key]["id"] < line.id:
+            latest[key] = {**line.payload, "id": line.id}
+
+
+def verify_segments(paths: Iterable[Path]) -> tuple[set[str], list[Damage]]:
+    """(ids of the whole labels, what is damaged)."""
+    ids, damaged = set(), []
+    for path in paths:
+        for number, line in enumerate(read_lines(path), 1):
+            if line.payload is None:
+                damaged.append(Damage(str(path), f"line {number}: {line.reason}"))
+            else:
+                ids.add(line.id)
+    return ids, damaged
+
+
+def _torn(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if not size or time.time() - os.fstat(file.fileno()).st_mtime < TORN_S:
+                return False
+            file.seek(size - 1)
+            return file.read(1) != b"\n"
+    except FileNotFoundError:
+        return False

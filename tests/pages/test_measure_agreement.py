@@ -1,0 +1,167 @@
+"""The page Agreement: its numbers are the lab's, undefined is said in words, and every source and state is told."""
+
+import os
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core import annotation_lab as lab
+from core.annotation.labels import blank
+from core.workbench import Workbench
+from tests.annotated import pairs, rating
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))
+TABS = ("Agreement", "By annotator", "By item", "As labels come in", "Consensus", "People against machines")
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    workbench = Workbench(tmp_path / "home")
+    monkeypatch.setattr(session, "workbench", lambda: workbench)
+    monkeypatch.delenv("GROUNDWORK_DATASETS", raising=False)
+    monkeypatch.setattr("core.agreement_lab.FOLDER", tmp_path / "annotations")
+    return workbench
+
+
+def labelled(bench, study, name=lambda who, number: "supported"):
+    """The study, frozen and labelled by everyone: the label of an item's sentences by annotator and place."""
+    frozen = lab.freeze(bench, study, "main")
+    for number, item in enumerate(study.round_items("main")):
+        for who in study.annotators:
+            if item.id not in lab.assignment(study, "main")[who]:
+                continue
+            given = {"sentences": tuple((name(who, number),) * len(one.sentences) for one in item.responses)}
+            given |= {"helpful": (3 + number % 2,) * len(item.responses), "seconds": 10.0 + number}
+            if study.kind == "pairs":
+                given["preference"] = ("a", "b", "tie", "a")[number % 4]
+            lab.label(bench, frozen, blank(study, "main", item, who).model_copy(update=given))
+    return frozen
+
+
+def mixed(who: str, number: int) -> str:
+    return "partly" if number % 3 == 0 or (who == "Cy" and number % 2) else "supported"
+
+
+def open_page(view: str = "Agreement", **address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=120).run().switch_page("../pages/measure_agreement.py")
+    for key, value in {"view": view, **address}.items():
+        app.query_params[key] = value
+    return checked(app.run())
+
+
+def checked(app: AppTest) -> AppTest:
+    assert not app.exception and not app.error, [*(e.value for e in app.error), *(c.value for c in app.code)]
+    return app
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def words(app: AppTest) -> str:
+    return html(app) + " ".join(element.value for element in [*app.caption, *app.info, *app.warning])
+
+
+def frame(app: AppTest, column: str):
+    """The table with this column."""
+    return next(one.value for one in app.dataframe if column in one.value)
+
+
+def test_qags_has_its_known_alpha_on_the_page(bench, monkeypatch):
+    if not (FOLDER / "qags" / "mturk_cnndm.jsonl").is_file():
+        pytest.skip(f"QAGS is not in {FOLDER}; set GROUNDWORK_DATASETS.")
+    monkeypatch.setenv("GROUNDWORK_DATASETS", str(FOLDER))
+    app = open_page(source="file:qags/mturk_cnndm.jsonl")
+    first = frame(app, "Coefficient").iloc[0]
+    assert first["Value"] == pytest.approx(0.5135, abs=5e-5)
+    assert (first["Low"], first["High"]) == pytest.approx((0.459, 0.566), abs=0.01)
+    assert "0.514" in html(app) and "714 sentences" in html(app) and "162 annotators" in html(app)
+    assert "Krippendorff 2004" in words(app) and "Landis and Koch 1977" in words(app)
+    app = open_page("People against machines", source="file:qags/mturk_cnndm.jsonl", unit="Whole answers")
+    measures = frame(app, "Measure").set_index("Measure")
+    assert measures.loc["3-gram containment", "Pearson"] == pytest.approx(0.706, abs=5e-4)
+    assert measures.loc["3-gram containment", "n"] == 235
+
+
+def test_an_empty_store_says_what_to_give(bench):
+    app = open_page()
+    assert "item, annotator and value" in html(app) and [one.value for one in app.selectbox] == ["upload"]
+
+
+@pytest.mark.parametrize("view", TABS)
+def test_each_tab_of_a_stored_study_shows_its_tables(bench, view):
+    labelled(bench, rating(12, pilot=0, duplicates=3, attention=True), mixed)
+    app = open_page(view, source="study:toy")
+    column = {"Agreement": "Coefficient", "By annotator": "Alpha without", "By item": "Spread", "Consensus": "System",
+              "People against machines": "Measure"}.get(view)  # fmt: skip
+    assert column is None or len(frame(app, column))
+    if view == "By annotator":
+        shown = frame(app, "Alpha without").set_index("Annotator")
+        assert set(shown.index) == {"Ann", "Ben", "Cy"} and {"Self-agreement", "Attention", "Seconds"} <= set(shown.columns)
+    if view == "As labels come in":
+        assert "stop rule" in html(app)
+    if view == "By item":
+        assert any("two sentences" in one.value for one in app.text)
+
+
+def test_without_variation_nothing_is_a_number(bench):
+    labelled(bench, rating(8, pilot=0))
+    app = open_page()
+    assert "undefined: no variation" in html(app) and "undefined" in words(app)
+    table = frame(app, "Coefficient").set_index("Coefficient")
+    assert table.loc["Percent agreement", "Value"] == 1.0 and table["Value"].isna().any()
+    assert "nan" not in html(app).lower()
+    for view in TABS[1:]:
+        open_page(view)
+
+
+def test_a_kappa_paradox_is_pointed_out(bench):
+    rare = {("Ann", 0), ("Ben", 3), ("Cy", 5)}
+    labelled(bench, rating(30, pilot=0, per_item=3), lambda who, number: "partly" if (who, number) in rare else "supported")
+    app = open_page()
+    assert any("Kappa paradox" in one.value and "AC1" in one.value for one in app.warning)
+
+
+def test_ab_studies_have_preferences_and_position(bench):
+    labelled(bench, pairs(8))
+    app = open_page("Consensus", source="study:ab")
+    duel = frame(app, "A better").iloc[0]
+    assert duel["A better"] + duel["B better"] + duel["Tied"] == 8 and duel["Tied"] == 2
+    assert "First on the screen" in html(app) and "position bias" in html(app)
+    assert "preferences" in html(open_page("People against machines", source="study:ab"))
+
+
+def test_helpfulness_is_numbers_that_can_be_read_as_ranks(bench):
+    labelled(bench, rating(8, pilot=0), mixed)
+    app = open_page("Consensus", part="helpful")
+    assert frame(app, "System")["Mean"].between(3, 4).all()
+    app = open_page(part="helpful", level="ordinal")
+    assert "ordinal" in frame(app, "Coefficient")["Coefficient"].iloc[0]
+
+
+def test_the_headline_is_refused_for_a_machine_no_better_than_chance(bench):
+    labelled(bench, rating(20, pilot=0, per_item=2), mixed)  # the passages share no words with the answers
+    app = open_page("People against machines")
+    assert "refused" in html(app) or "undefined" in html(app)
+
+
+def test_an_address_of_a_study_that_is_gone_is_told(bench):
+    labelled(bench, rating(8, pilot=0))
+    app = open_page(source="study:gone")
+    assert any("gone" in one.value for one in app.warning)
+
+
+def test_a_study_without_labels_says_so(bench):
+    lab.freeze(bench, rating(8, pilot=0), "main")
+    assert "Nobody has labelled anything" in html(open_page())
+
+
+def test_an_export_is_read_from_its_folder(bench, tmp_path):
+    labelled(bench, rating(8, pilot=0), mixed)
+    lab.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
+    stored, file = open_page(source="study:toy"), open_page(source="file:annotations/toy")
+    assert frame(stored, "Coefficient").equals(frame(file, "Coefficient"))
+    assert "core agreement" in " ".join(one.value for one in file.code)

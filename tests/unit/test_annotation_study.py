@@ -1,0 +1,214 @@
+"""Studies: balanced, blind, reproducible, and what cannot be is refused."""
+
+from collections import Counter
+
+import pytest
+from pydantic import ValidationError
+
+from core.annotation.drawing import attention_items, draw, draw_pairs, with_duplicates
+from core.annotation.labels import Span, attention_score, blank, complete, disputed, problems, standing, table
+from core.annotation.study import Rubric, Study, assignment, default_rubric, sentences, shown, study_hash, words
+from core.config import valid
+from core.errors import WorkbenchError
+from tests.annotated import candidates, pairs, rating
+
+
+def filled(study, item, who, name="supported", **changes):
+    item = study.item(item) if isinstance(item, str) else item
+    given = {
+        "sentences": tuple((name,) * len(one.sentences) for one in item.responses),
+        "helpful": (4,) * len(item.responses),
+    }
+    return blank(study, "main", item, who).model_copy(update={**given, **changes})
+
+
+def test_a_draw_is_stratified_and_the_same_again():
+    found = candidates(30, 3)
+    items = draw(found, 12, pilot=6, seed=3)
+    assert items == draw(list(reversed(found)), 12, pilot=6, seed=3) != draw(found, 12, pilot=6, seed=4)
+    assert Counter(item.stratum for item in items) == {f"system {s}": 4 for s in range(3)}
+    assert Counter(item.stratum for item in items if item.round == "pilot") == {f"system {s}": 2 for s in range(3)}
+    uneven = [one for one in found if one.system != "system 2"] + [one for one in found if one.system == "system 2"][:3]
+    assert Counter(i.stratum for i in draw(uneven, 21)) == {"system 0": 9, "system 1": 9, "system 2": 3}
+    assert Counter(i.stratum for i in draw(uneven, 21, allocation="proportional")) == {
+        "system 0": 10,
+        "system 1": 10,
+        "system 2": 1,
+    }
+    with pytest.raises(WorkbenchError, match="91 items"):
+        draw(found, 91)
+
+
+def test_pairs_hold_one_answer_of_each_system_to_the_same_question():
+    for item in draw_pairs(candidates(), "system 1", "system 0", 20):
+        assert [one.system for one in item.responses] == ["system 1", "system 0"]
+        assert all(one.text.startswith(f"Answer {item.question[8:-1]} of") for one in item.responses)
+    for a, b, count in (("system 0", "system 1", 21), ("system 0", "system 0", 1), ("system 0", "nobody", 1)):
+        with pytest.raises(WorkbenchError):
+            draw_pairs(candidates(), a, b, count)
+
+
+def test_loads_differ_by_at_most_one_and_duplicates_follow_their_originals():
+    study = rating(count=40, pilot=10, duplicates=6, attention=True)
+    for round, size in (("pilot", 10), ("main", 30)):
+        given = assignment(study, round)
+        loads = [len(items) for items in given.values()]
+        assert max(loads) - min(loads) <= 1
+        counts = Counter(id for items in given.values() for id in items)
+        twins = {item.id: item.duplicate_of for item in study.round_items(round) if item.duplicate_of}
+        plain = [item for item in study.round_items(round) if not item.attention]
+        assert len(plain) - len(twins) == size and all(counts[item.id] == 2 for item in plain)
+        assert all(counts[item.id] == 3 for item in study.items if item.attention)
+        for items in given.values():
+            assert all(items.index(twins[id]) < items.index(id) for id in items if id in twins)
+    assert assignment(rating(seed=1), "main") != assignment(rating(), "main") == assignment(rating(), "main")
+
+
+def test_every_two_annotators_meet():
+    study = rating(count=40, pilot=0, annotators=("a", "b", "c", "d"))
+    met = Counter(
+        tuple(sorted(who for who, items in assignment(study, "main").items() if item.id in items))
+        for item in study.items
+    )
+    assert len(met) == 6 and max(met.values()) - min(met.values()) <= 2
+
+
+def test_annotators_see_no_system_no_source_and_their_own_order():
+    study, orders = pairs(count=20), set()
+    for item in study.items:
+        for who in study.annotators:
+            seen = shown(study, item, who)
+            assert [one.text for one in seen.responses] == [item.responses[place].text for place in seen.order]
+            assert not any(word in str(seen) for word in ("system", "record-", "gold"))
+            orders.add((who, seen.order))
+            assert seen == shown(study, item, who)
+    assert len(orders) == 6  # both orders occur for each
+    revised = study.model_copy(update={"rubrics": (*study.rubrics, study.rubric.model_copy(update={"version": 2}))})
+    assert shown(revised, study.items[0], "Ann").hash != shown(study, study.items[0], "Ann").hash
+
+
+def test_a_duplicate_looks_like_any_item():
+    study = rating(duplicates=2)
+    twin = next(item for item in study.items if item.duplicate_of)
+    assert twin.duplicate_of not in str(shown(study, twin, "Ann"))
+    with pytest.raises(WorkbenchError):
+        with_duplicates(study.items, 13)
+
+
+@pytest.mark.parametrize("change", [
+    {"hypothesis": "x"}, {"measure": "x"}, {"test": "x"}, {"seed": 1}, {"per_item": 1}, {"annotators": ("Ann", "Ben")},
+    {"stop": {"kind": "alpha", "value": 0.8}}, {"ask": ("sentences",)}, {"items": ()},
+    {"rubrics": (default_rubric().model_copy(update={"guidelines": "x"}),)},
+])  # fmt: skip
+def test_the_hash_covers_everything(change):
+    study = rating()
+    assert study_hash(study, "main") == study_hash(Study.model_validate_json(study.model_dump_json()), "main")
+    assert study_hash(Study.model_validate({**study.model_dump(), **change}), "main") != study_hash(study, "main")
+    assert study_hash(study, "pilot") != study_hash(study, "main")
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"id": "../up"}, "pattern"), ({"annotators": ("Ann", "ann ")}, "same name"), ({"annotators": (" ",)}, "name"),
+    ({"kind": "pairs"}, "preference"), ({"ask": ()}, "nothing is asked"), ({"disputed": ("nowhere",)}, "no item nowhere"),
+    ({"items": (*rating().items, rating().items[0])}, "same id"), ({"rubrics": ()}, "rubrics"), ({"colour": 1}, "colour"),
+    ({"items": (rating().items[0].model_copy(update={"expected": ("supported", "purple")}),)}, "attention"),
+])  # fmt: skip
+def test_a_study_that_does_not_hold_together_is_refused(change, said):
+    with pytest.raises(WorkbenchError, match=said):
+        valid(Study, {**rating().model_dump(), **{k: v for k, v in change.items()}})
+
+
+def test_a_rubric_names_its_labels_once():
+    one = default_rubric().labels[0]
+    with pytest.raises(ValidationError):
+        Rubric(labels=(one, one))
+    with pytest.raises(ValidationError, match="not in the rubric"):
+        Rubric(labels=(one,), examples=default_rubric().examples)
+    assert {example.label for example in default_rubric().examples} == {label.name for label in default_rubric().labels}
+
+
+def test_too_few_annotators():
+    with pytest.raises(WorkbenchError, match="4 annotators"):
+        assignment(rating(per_item=4), "main")
+
+
+def test_sentences_and_words_lie_in_the_text():
+    text = "One, e.g. this. ... Two [1]!\n\nThree"
+    assert [text[a:b] for a, b in sentences(text)][-2:] == ["Two [1]!", "Three"]
+    assert [text[a:b] for a, b in words(text)] == text.split()
+    assert sentences("…") == () and words("") == ()
+
+
+def test_what_is_complete_and_what_does_not_fit():
+    study, ab = rating(), pairs()
+    item = study.items[0]
+    empty, full = blank(study, "main", item, "Ann"), filled(study, item, "Ann")
+    assert not complete(study, empty) and complete(study, full) and not problems(study, full)
+    assert not complete(study, full.model_copy(update={"helpful": (None,)}))
+    assert complete(study, empty.model_copy(update={"cannot_judge": True}))
+    assert not complete(study, full.model_copy(update={"withdrawn": True}))
+    assert not complete(ab, filled(ab, ab.items[0], "Ann")) and complete(
+        ab, filled(ab, ab.items[0], "Ann", preference="tie")
+    )
+    length = len(words(item.responses[0].text))
+    for change in ({"sentences": (("supported",),)}, {"sentences": (("purple", None),)}, {"helpful": (6,)}, {"helpful": (1, 2)},
+                   {"spans": (Span(response=0, first=0, last=length + 1),)}, {"spans": (Span(response=1, first=0, last=1),)},
+                   {"preference": "a"}, {"order": (1,)}, {"item": "nowhere"}):  # fmt: skip
+        assert problems(study, full.model_copy(update=change)), change
+    assert not problems(study, full.model_copy(update={"spans": (Span(response=0, first=0, last=length),)}))
+
+
+def test_disputes_and_attention():
+    study = rating(duplicates=1, attention=True)
+    a, b, c = study.items[:3]
+    given = [filled(study, a, "Ann"), filled(study, a, "Ben"), filled(study, b, "Ann"), filled(study, b, "Ben", "partly"),
+             filled(study, c, "Ann"), filled(study, c, "Ben", helpful=(2,))]  # fmt: skip
+    assert disputed(study, given) == [b.id, c.id]
+    trap = next(item for item in study.items if item.attention and len(item.expected) == 2)
+    half = filled(study, trap, "Ann", sentences=((trap.expected[0], "partly"),))
+    assert attention_score(study, [half, *given]) == {"Ann": (1, 2)}
+
+
+def test_labels_as_a_table():
+    study = rating(duplicates=1, attention=True)
+    twin = next(item for item in study.items if item.duplicate_of)
+    original, trap = study.item(twin.duplicate_of), study.items[-1]
+    mixed = filled(
+        study,
+        original,
+        "Ben",
+        sentences=(("partly", "cannot_judge"),),
+        seconds=7.0,
+        created="2026-01-01T00:00:10+00:00",
+    )
+    given = [mixed, filled(study, original, "Ann"), filled(study, twin, "Ann"), filled(study, trap, "Ann")]
+    found = table(study, given)
+    assert found.annotators == ("Ann", "Ben") and found.items == (f"{original.id}/1", f"{original.id}/2")
+    assert (
+        found.values[:, 0].tolist() == [0, 0] and found.values[0, 1] == 1 and found.values[1, 1] != found.values[1, 1]
+    )
+    assert found.seconds[0, 1] == 7 and found.when[0, 1] % 100 == 10 and "cannot_judge" not in found.categories
+    assert found.systems[0] == original.responses[0].system and found.texts[1].startswith("It has")
+    assert table(study, given, duplicates=True).twins == ((0, 2), (1, 3))
+    assert len(table(study, given, attention=True).items) == 2 + len(trap.expected)
+    stars = table(study, given, "helpful")
+    assert stars.values.tolist() == [[4, 4]] and stars.categories == () and stars.level == "interval"
+    ab = pairs()
+    liked = table(ab, [filled(ab, ab.items[0], "Ann", preference="b")], "preference")
+    assert (
+        liked.values.tolist() == [[2]]
+        and liked.categories == ("a", "tie", "b")
+        and liked.systems == ("system 0 | system 1",)
+    )
+
+
+def test_the_latest_label_stands_unless_withdrawn():
+    study = rating()
+    one, two = (filled(study, study.items[0], "Ann", id=id) for id in "12")
+    assert standing([two, one]) == [two] and standing([one, two.model_copy(update={"withdrawn": True})]) == []
+
+
+def test_attention_items_have_a_label_for_each_sentence():
+    assert len(attention_items()) == 5
+    for item in attention_items():
+        assert len(item.expected) == len(item.responses[0].sentences) and item.attention and item.round == ""
