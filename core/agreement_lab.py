@@ -56,12 +56,13 @@ from core.statistics.threshold import Threshold, fit_threshold, half
 from core.workbench import Workbench
 
 PARTS = {"sentences": "Sentences", "helpful": "Helpful", "preference": "Preference"}
-METHODS = {"majority": "Majority", "adjudicated": "Adjudicated", "dawid_skene": "Dawid and Skene"}
+METHODS = {"mean": "Mean", "majority": "Majority", "adjudicated": "Adjudicated", "dawid_skene": "Dawid and Skene"}
 QAGS = Path("qags") / "mturk_cnndm.jsonl"
 HEAT = 30  # annotators in the heatmap
 DISPUTED = 200
 POINTS = 20  # of the curve of alpha
 SIZES = (3, 2, 1)  # n-grams of the automatic measures
+NOT_BY_ALL = "undefined: nothing was labelled by all annotators"
 CATEGORIES = 20  # different numbers that can be taken as ordered categories
 
 
@@ -197,6 +198,18 @@ def table_of(source: Source, part: str, round: str, level: str = "", duplicates:
     return found._replace(values=codes, categories=tuple(f"{value:g}" for value in distinct), level=level)
 
 
+def methods(source: Source, found: Table) -> list[str]:
+    """Ways to a consensus that these labels allow."""
+    ruled = ["adjudicated"] if any(one.round == "adjudication" for one in source.labels) else []
+    return ["majority", *ruled, "dawid_skene"] if found.categories else ["mean", *ruled]
+
+
+def command(source: Source, part: str, round: str) -> str:
+    """The command line that computes the same coefficients."""
+    options = f" --part {part}" if source.study and part != "sentences" else ""
+    return source.command + options + (f" --round {round}" if len(source.rounds) > 1 else "")
+
+
 def usual_positive(found: Table) -> tuple[str, ...]:
     """What counts as yes unless the reader says otherwise."""
     if not found.categories:
@@ -225,7 +238,8 @@ def overview(found: Table, resamples: int = 2000, seed: int = 0) -> Generator[Pr
     """Every coefficient that suits the labels, with its interval by bootstrap over units."""
     yield Progress(0, 1, f"{resamples:,} resamples of {len(found.items):,} units")
     number = len(found.categories) or None
-    rows = measures(found.values, found.level, number, resamples, seed=seed)
+    rows = [row._replace(note=NOT_BY_ALL) if row.name.startswith("ICC") and row.items == 0 else row
+            for row in measures(found.values, found.level, number, resamples, seed=seed)]  # fmt: skip
     words = {row.name: word(row) for row in rows if word(row)}
     used = (KRIPPENDORFF, LANDIS_KOCH)[: 1 + any("kappa" in name or "AC" in name for name in words)] if words else ()
     shares = (
@@ -402,7 +416,7 @@ class Consensus(NamedTuple):
 
 
 def consensus(source: Source, part: str, found: Table, method: str = "majority") -> Consensus:
-    """One label a unit. Of numbers the mean. adjudicated: the adjudicator's label where there is one, else the majority."""
+    """One label a unit. adjudicated: the adjudicator's label where there is one, else the majority; of numbers the mean."""
     number = len(found.categories)
     if method == "dawid_skene" and not number:
         raise WorkbenchError(
@@ -751,8 +765,6 @@ def headline(given: Facing, machine: str, n_human: int, others: Sequence[Machine
         return Headline(machine, methods, None, truth, len(chosen), len(rest))
     second = ~half(human, seed)
     methods.append(
-        rogan_gladen(
-            (rest >= cut.threshold).astype(float), (score[second] >= cut.threshold).astype(float), human[second]
-        )
+        rogan_gladen((rest > cut.threshold).astype(float), (score[second] > cut.threshold).astype(float), human[second])
     )
     return Headline(machine, methods, cut.threshold, truth, len(chosen), len(rest))

@@ -77,12 +77,21 @@ class Drawn(NamedTuple):
 def start(workbench: Workbench, title: str = "", dataset: str = "") -> Drawn:
     """A draft that could be frozen as it is; not recorded. The answers of `dataset`, where there are some."""
     title = title.strip() or "Faithfulness"
-    found = lab.candidates(workbench)
+    found = candidates(workbench)
     here = dataset if any(one.dataset == dataset for one in found) else ""
     study = valid(Study, {"id": free_name(workbench, title), "title": title, **DEFAULTS["rating"],
                           "rubrics": [default_rubric()], "annotators": ("Annotator 1", "Annotator 2")})  # fmt: skip
     drawn = redraw(found, study, Drawing(dataset=here))
     return drawn._replace(study=valid(Study, fields(drawn.study) | _expectation(drawn.study)))
+
+
+def candidates(workbench: Workbench) -> list[Candidate]:
+    """Stored answers that can be judged; read again once there are more."""
+    [row] = workbench.store.query(
+        "SELECT count(*) AS answers, max(id) AS last, (SELECT count(*) FROM questions) AS questions FROM answers"
+    )
+    known = "/".join(map(str, row.values()))
+    return workbench.pipeline.remember("candidates", known, lambda: lab.candidates(workbench))
 
 
 def free_name(workbench: Workbench, title: str) -> str:
@@ -97,12 +106,12 @@ def fields(study: Study) -> dict[str, Any]:
     return {name: getattr(study, name) for name in Study.model_fields}
 
 
-def of_kind(candidates: Sequence[Candidate], study: Study, drawing: Drawing, kind: str) -> Drawn:
+def of_kind(found: Sequence[Candidate], study: Study, drawing: Drawing, kind: str) -> Drawn:
     """The draft as a study of single answers, or of pairs. Texts that are still the defaults follow."""
     old = DEFAULTS[study.kind] | _expectation(study)
     untouched = {name for name in ("question", "hypothesis", "measure", "test") if getattr(study, name) == old[name]}
     bare = valid(Study, fields(study) | {"kind": kind, "items": (), "ask": DEFAULTS[kind]["ask"]})
-    drawn = redraw(candidates, bare, replace(drawing, systems=()))
+    drawn = redraw(found, bare, replace(drawing, systems=()))
     new = DEFAULTS[kind] | _expectation(drawn.study)
     return drawn._replace(study=valid(Study, fields(drawn.study) | {name: new[name] for name in untouched}))
 
@@ -122,26 +131,26 @@ def plain(items: Sequence[Item], round: str = "") -> list[Item]:
     return [item for item in items if not item.attention and not item.duplicate_of and round in ("", item.round)]
 
 
-def drawing_of(study: Study, candidates: Sequence[Candidate]) -> Drawing:
+def drawing_of(study: Study, found: Sequence[Candidate]) -> Drawing:
     """How a study's items were drawn, as far as they tell."""
     items = plain(study.items)
-    origin = {one.source: one.dataset for one in candidates}
+    origin = {one.source: one.dataset for one in found}
     datasets = {origin.get(item.responses[0].source, "") for item in items}
     strata = {item.stratum for item in items}
     by = "system" if strata <= set(systems(study)) and strata else "none" if strata <= {""} else "dataset"
     repeats = sum(bool(item.duplicate_of) for item in study.items) / len(items) if items else REPEATS
     used = tuple(sorted(systems(study)))
-    everything = study.kind == "rating" and set(used) == {one.system for one in candidates}
+    everything = study.kind == "rating" and set(used) == {one.system for one in found}
     return Drawing(len(plain(items, "pilot")), len(plain(items, "main")), by, "equal", datasets.pop() if len(datasets) == 1 else "",
                    () if everything else used, round(repeats, 2), any(item.attention for item in study.items), study.seed)  # fmt: skip
 
 
-def redraw(candidates: Sequence[Candidate], study: Study, drawing: Drawing, *, keep_pilot: bool = False) -> Drawn:
+def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep_pilot: bool = False) -> Drawn:
     """The study with its items drawn by `drawing`, as many as there are answers for.
 
     keep_pilot: the pilot's items stay, and the main round is drawn from answers that the pilot has not shown.
     """
-    pool = [one for one in candidates if drawing.dataset in ("", one.dataset)]
+    pool = [one for one in answers if drawing.dataset in ("", one.dataset)]
     if study.kind == "pairs":
         drawing = replace(drawing, systems=_two(pool, drawing.systems))
     if drawing.systems:
@@ -222,6 +231,12 @@ class Standing(NamedTuple):
     @property
     def open(self) -> int:
         return sum(one.assigned - one.done for one in self.people)
+
+
+def state(workbench: Workbench, frozen: lab.Frozen) -> tuple[str, int, str]:
+    """Under the same state a study stands where it stood."""
+    given = workbench.store.labels.current(frozen.study.id)
+    return frozen.id, len(given), max((one["id"] for one in given.values()), default="")
 
 
 def standing(workbench: Workbench, frozen: lab.Frozen) -> Standing:

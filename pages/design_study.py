@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, design_record, design_tabs
+from app.ui import cards, design_record, design_tabs, jobs
 from core import annotation_lab as lab
 from core import design_lab as design
 
@@ -29,38 +29,45 @@ def page() -> None:
     design_record.stepper(desk)
     told()
     design_record.next_step(desk)
+    if desk.piloted:
+        st.caption(
+            "The pilot is frozen. What you change below is for the main round; it is kept in this browser tab until that is frozen."
+        )
     views = st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(views, TABS.values(), strict=True):
         if tab.open:
-            with tab, cards.calm():
+            with tab, st.container(key=f"design_{draw.__name__}"), cards.calm():
                 draw(desk)
 
 
 def beginning() -> None:
     """No study yet: the way from stored answers to a first draft."""
-    found = lab.candidates(session.workbench())
+    what, found = "A study in which people judge stored answers", design.candidates(session.workbench())
+    job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
+    if not found and not job:
+        cards.empty(what, "There are no stored answers to judge yet. Have some questions of the corpus answered first; 40 give a pilot of "
+                    f"{design.PILOT} and some to spare. It goes on when you leave this page.")  # fmt: skip
+        return design_tabs.answering()
+    stored = (
+        f"{cards.count(len(found), 'answer')} of {cards.count(len(lab.systems(found)), 'system')} stored. "
+        if found
+        else ""
+    )
+    cards.empty(what, stored + (
+        f"They are on their way: a pilot wants {design.PILOT}." if job else
+        f"A first draft has everything filled in: a pilot of {min(design.PILOT, len(found))} answers, two annotators, a rubric for "
+        "faithfulness. You can change all of it before it is frozen."))  # fmt: skip
+    if job:
+        jobs.watch(job.id)
     if found:
-        names = lab.systems(found)
-        cards.empty("A study in which people judge stored answers",
-                    f"{cards.count(len(found), 'answer')} of {cards.count(len(names), 'system')} {'are' if len(found) > 1 else 'is'} stored. A first "
-                    f"draft has everything filled in: a pilot of {min(design.PILOT, len(found))} answers, two annotators, a rubric for "
-                    "faithfulness. You can change all of it before it is frozen.")  # fmt: skip
-        return new_study(primary=True)
-    cards.empty("A study in which people judge stored answers", "There are no stored answers to judge yet. Have some questions of the corpus "
-                "answered first; 40 give a pilot of 30 and some to spare. It goes on when you leave this page.")  # fmt: skip
-    design_tabs.answering()
+        new_study(primary=not job)
 
 
 def new_study(primary: bool = False) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Title", key="new_title", placeholder="Faithfulness", width=320)
-        st.button(
-            "Start a study",
-            key="start_study",
-            icon=":material/add:",
-            type="primary" if primary else "secondary",
-            on_click=begin,
-        )
+        look = "primary" if primary else "secondary"
+        st.button("Start a study", key="start_study", icon=":material/add:", type=look, on_click=begin)
 
 
 def begin() -> None:
@@ -72,23 +79,31 @@ def begin() -> None:
 
 
 def choice(studies: dict[str, lab.Frozen]) -> str:
-    """The study on the desk, from the address."""
-    if st.session_state.get("study") not in (None, *studies):
-        del st.session_state["study"]
+    """The study on the desk. It stands in the address, yet not bound to it: a link to another page could not name a study then."""
+    state, asked = st.session_state, st.query_params.get("study")
+    last = state.get("study_written")
+    if asked in studies and (asked != last or "study" not in state):
+        state.study = asked
+    elif state.get("study") not in studies:
+        state.study = last if last in studies else next(iter(studies))
 
     def title(id: str) -> str:
-        one = studies[id]
-        return f"{one.study.title or id} ({id}, {one.round})"
+        return f"{studies[id].study.title or id} ({id})"
 
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        id = st.selectbox("Study", list(studies), key="study", format_func=title, bind="query-params", width=420)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        id = st.selectbox("Study", list(studies), key="study", format_func=title, width=340,
+                          label_visibility="collapsed")  # fmt: skip
         with st.popover("New study", icon=":material/add:"):
             new_study()
-    one = studies[id]
+        strip(studies[id])
+    state.study_written = st.query_params["study"] = id
+    return id
+
+
+def strip(one: lab.Frozen) -> None:
     cards.status_strip([f"{len(design.plain(one.study.items)):,} items", f"{len(design.systems(one.study)):,} systems",
                         f"rubric version {one.study.rubric.version}", f"frozen as {one.hash[:12]}" if one.hash else "a draft, not frozen",
                         f"recorded {one.created[:16].replace('T', ' ')} UTC"])  # fmt: skip
-    return id
 
 
 def told() -> None:

@@ -1,5 +1,6 @@
 """Label answers: which sentences are supported by their evidence, as a person judges?"""
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -17,7 +18,9 @@ def page() -> None:
     if frozen and annotator:
         desk(frozen, annotator)
     else:
-        cards.page_title("Label answers", "Which sentences of an answer are supported by their evidence, as a person judges?")
+        cards.page_title(
+            "Label answers", "Which sentences of an answer are supported by their evidence, as a person judges?"
+        )
         door(frozen)
 
 
@@ -50,7 +53,9 @@ def door(frozen: Any) -> None:
         token = ""
         if frozen.study.tokens:
             token = st.text_input("Your token", type="password", help="Whoever runs the study gave it to you.")
-        if st.button("Start labelling", type="primary", icon=":material/edit_note:", disabled=not name):
+        if st.button(
+            "Start labelling", key="label_start", type="primary", icon=":material/edit_note:", disabled=not name
+        ):
             if lab.may_label(session.workbench(), frozen, name, token):
                 st.session_state["label_token"] = token
                 st.query_params.update({"study": study, "annotator": name})
@@ -68,7 +73,10 @@ def desk(frozen: Any, annotator: str) -> None:
         title = frozen.study.title or frozen.study.id
         st.html(f'<h1 class="gw gw-strong" style="margin:0;padding:0">{cards.escape(title)} '
                 f'<span class="gw-small">{ROUNDS[frozen.round]} · {cards.escape(annotator)}</span></h1>')  # fmt: skip
-        with st.container(key="label_guidelines", width="content"), st.popover("Guidelines", icon=":material/menu_book:"):
+        with (
+            st.container(key="label_guidelines", width="content"),
+            st.popover("Guidelines", icon=":material/menu_book:"),
+        ):
             guidelines(frozen.study.rubric)
         with st.popover("Keys", icon=":material/keyboard:"):
             keys(frozen.study.rubric, annotator)
@@ -91,8 +99,11 @@ def guidelines(rubric: Any) -> None:
     titles = {one.name: one.title for one in rubric.labels}
     for one in rubric.examples:
         with st.expander(cards.plain(f"{titles[one.label]}: {one.sentence}")):
-            cards.facts([("Question", one.question), ("Evidence", one.passage), ("Sentence", one.sentence), ("Why", one.why)])
-    st.markdown(rubric.guidelines.replace("![", "["))  # no picture is loaded from elsewhere
+            cards.facts(
+                [("Question", one.question), ("Evidence", one.passage), ("Sentence", one.sentence), ("Why", one.why)]
+            )
+    text = re.sub(r"(?m)^#+ ", "#### ", rubric.guidelines)  # headings of a panel, not of a page
+    st.markdown(text.replace("![", "["))  # no picture is loaded from elsewhere
 
 
 def keys(rubric: Any, annotator: str) -> None:
@@ -101,7 +112,8 @@ def keys(rubric: Any, annotator: str) -> None:
     with st.form("label_keys", border=False):
         row = {f"answer{n}": f"{n}. {one.title}" for n, one in enumerate(rubric.labels, 1)}
         columns = st.columns(2)
-        fresh = {name: columns[place % 2].text_input(row.get(name) or labelling.key_title(name), key, max_chars=5).strip().lower()
+        half = (len(now["keys"]) + 1) // 2
+        fresh = {name: columns[place >= half].text_input(row.get(name) or labelling.key_title(name), key, max_chars=5).strip().lower()
                  for place, (name, key) in enumerate(now["keys"].items())}  # fmt: skip
         go_on = st.toggle("Go to the next item by itself once all is answered", now["go_on"])
         saved = st.form_submit_button("Keep", type="primary")

@@ -40,7 +40,7 @@ def marks(rows: Sequence[Mark], title: str, *, lines: Sequence[tuple[float, str]
     }  # fmt: skip
     names = [cut(row.name) for row in rows]
     shape = charts.figure(
-        [trace], title, legend=False, height=86 + 30 * max(len(rows), 1),
+        [trace], title, legend=False, height=86 + (30 if len(rows) <= 12 else 18) * max(len(rows), 1),
         xaxis={"showgrid": True, **({"range": list(span)} if span else {})},
         yaxis={"showgrid": False, "type": "category", "categoryorder": "array", "categoryarray": names[::-1],
                "range": [-0.6, len(names) - 0.4]},
@@ -71,12 +71,15 @@ def coefficients(rows: Sequence[Agreement]) -> charts.Figure:
                   for i, row in enumerate(rows)], "Agreement, 95% intervals", span=(min(low * 1.05, -0.02), 1.02))  # fmt: skip
 
 
-def growth(found: Growing, labels: int | None = None) -> charts.Figure:
+def growth(found: Growing) -> charts.Figure:
     """Alpha against labels so far, its band, and the stop rule."""
     known = [(n, one) for n, one in found.points if one.low is not None]
     x, y = [n for n, _ in known], [one.value for _, one in known]
     traces = charts.line(x, y, low=[one.low for _, one in known], high=[one.high for _, one in known],
                          hover="%{x:,} labels<br>alpha %{y:.3f}")  # fmt: skip
+    for side in (-1, 1) if found.rule == "half_width" else ():
+        traces += [{"type": "scatter", "mode": "lines", "x": x, "y": [value + side * found.target for value in y], "hoverinfo": "skip",
+                    "showlegend": False, "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dot"}}]  # fmt: skip
     shape = charts.figure(traces, "Labels so far", "Krippendorff's alpha", legend=False, height=340,
                           xaxis={"range": [0, max(n for n, _ in found.points) * 1.02]})  # fmt: skip
     lines = [(found.stop_at, f"stop rule met at {found.stop_at:,} labels")] if found.stop_at else []
@@ -96,9 +99,10 @@ def pairs(found: People) -> charts.Figure:
     blank = np.isnan(found.matrix)
     z = [[None if blank[i, j] else float(found.matrix[i, j]) for j in range(len(names))] for i in range(len(names))]
     trace = {
-        "type": "heatmap", "x": names, "y": names, "z": z, "colorscale": "Cividis", "zmin": float(np.nan_to_num(found.matrix).min(initial=0.0)), "zmax": 1.0,
-        "xgap": 1, "ygap": 1, "customdata": found.shared.tolist(), "hoverongaps": False,
-        "colorbar": {"title": {"text": found.coefficient, "side": "right"}, "thickness": 12, "len": 1.0},
+        "type": "heatmap", "x": names, "y": names, "z": z, "colorscale": "Cividis", "zmax": 1.0,
+        "zmin": float(np.nan_to_num(found.matrix).min(initial=0.0)), "xgap": 1, "ygap": 1,
+        "customdata": found.shared.tolist(), "hoverongaps": False,
+        "colorbar": {"title": {"text": found.coefficient, "side": "right", "font": {"size": 12}}, "thickness": 12, "len": 1.0},
         "hovertemplate": "%{y} and %{x}<br>%{z:.3f}, %{customdata:,} units in common<extra></extra>",
         **({"texttemplate": "%{z:.2f}"} if small else {}),
     }  # fmt: skip
@@ -122,22 +126,19 @@ def drifts(found: People) -> charts.Figure:
     shown = [row for row in found.rows if row.drift and row.drift.trend is not None and row.name in set(found.names)][
         :12
     ]
-    traces, thirds = [], ("first", "middle", "last")
+    traces = []
     for place, row in enumerate(shown):
-        parts = row.drift.parts
-        traces += charts.line(thirds, [part.mean for part in parts], name=cut(row.name), color=charts.COLORS[place % len(charts.COLORS)],
-                              dash=("solid", "dot")[place // len(charts.COLORS) % 2])  # fmt: skip
-        traces[-1]["mode"] = "lines+markers"
-        if len(shown) <= 3:  # with more of them, whiskers hide each other
-            ends = [
-                (part.mean if part.low is None else part.low, part.mean if part.high is None else part.high)
-                for part in parts
-            ]
-            traces[-1]["error_y"] = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
-                                     "array": [high - part.mean for part, (_, high) in zip(parts, ends, strict=True)],
-                                     "arrayminus": [part.mean - low for part, (low, _) in zip(parts, ends, strict=True)]}  # fmt: skip
+        parts, shift = row.drift.parts, 0.05 * (place - (len(shown) - 1) / 2)  # whiskers beside each other
+        ends = [(one.mean if one.low is None else one.low, one.mean if one.high is None else one.high) for one in parts]
+        traces += charts.line([at + shift for at in range(3)], [one.mean for one in parts], name=cut(row.name),
+                              color=charts.COLORS[place % len(charts.COLORS)], dash=("solid", "dot")[place // len(charts.COLORS)],
+                              hover="%{y:.3f}")  # fmt: skip
+        traces[-1]["error_y"] = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
+                                 "array": [high - one.mean for one, (_, high) in zip(parts, ends, strict=True)],
+                                 "arrayminus": [one.mean - low for one, (low, _) in zip(parts, ends, strict=True)]}  # fmt: skip
+    thirds = {"tickvals": [0, 1, 2], "ticktext": ["first", "middle", "last"], "range": [-0.4, 2.4]}
     return charts.figure(
-        traces, "Third of the own labels, in time", "Share of the others' labels that are the same", legend=True
+        traces, "Third of the own labels, in time", "Share agreed with the others", legend=True, xaxis=thirds
     )
 
 
@@ -202,4 +203,4 @@ def corrected(found: Headline) -> charts.Figure:
     if len(found.methods) > 1:
         rows.append(Mark("Machine alone, its verdicts", *found.methods[1].machine_only[:3], color=grey))
     truth = [(found.truth, f"people on all: {found.truth:.3f}")] if found.truth is not None else []
-    return marks(rows, "Share of answers that are faithful throughout", lines=truth, span=(-0.02, 1.02))
+    return marks(rows, "Share of answers that count as yes throughout", lines=truth, span=(-0.02, 1.02))

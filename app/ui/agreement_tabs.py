@@ -14,6 +14,7 @@ from core.annotation.labels import Table
 from core.annotation.study import StopRule
 from core.statistics.bootstrap import Interval
 
+SENTENCES, ANSWERS = "Sentences", "Whole answers"
 KEPT = 80  # results of a session
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 THREE = NUMBER(format="%.3f", width=74)
@@ -72,11 +73,15 @@ def span(one: Interval | None) -> dict[str, float | None]:
 
 # Agreement -----------------------------------------------------------------------------------------------------------
 
-PLACES = {  # card -> beginnings of coefficients' names, the first that is there
-    "Krippendorff's alpha": ("Krippendorff",), "Percent agreement": ("Percent",), "Gwet's AC1": ("Gwet's AC1",),
-    "Fleiss' kappa": ("Fleiss",), "Cohen's kappa": ("Cohen's kappa", "Conger"), "ICC, one label": ("ICC(2,1)", "ICC 2,1"),
-    "ICC, mean of all": ("ICC(2,k)", "ICC 2,k"),
-}  # fmt: skip
+SHOWN = (
+    "Krippendorff",
+    "Percent",
+    "Gwet's AC1",
+    "Cohen's kappa",
+    "Fleiss",
+    "ICC(2,1)",
+    "ICC(2,k)",
+)  # beginnings of names
 
 
 def overview(view: View) -> lab.Overview:
@@ -86,15 +91,13 @@ def overview(view: View) -> lab.Overview:
 def headline_cards(view: View) -> None:
     """The main coefficients; beside a paradox, what it means."""
     found, shown = overview(view), []
-    for label, starts in PLACES.items():
-        row = next((row for start in starts for row in found.measures if row.name.startswith(start)), None)
-        if row is None:
-            continue
-        interval = None if row.low is None else (row.low, row.high)
-        title = "Conger's kappa" if row.name.startswith("Conger") else label
-        shown.append(cards.Card(title, row.value, interval, n=row.items if row.value is not None else None,
-                                note=row.note or found.words.get(row.name, ""), direction=0,
-                                help=f"{row.name}: 95% interval by bootstrap over {view.units}"))  # fmt: skip
+    for start in SHOWN:
+        row = next((row for row in found.measures if row.name.startswith(start)), None)
+        if row is not None:
+            interval = None if row.low is None else (row.low, row.high)
+            shown.append(cards.Card(row.name.split(", ")[0], row.value, interval, n=None if row.value is None else row.items, direction=0,
+                                    note=row.note or found.words.get(row.name, ""),
+                                    help=f"{row.name}: 95% interval by bootstrap over {view.units}"))  # fmt: skip
     cards.row(shown)
     if found.paradox:
         st.warning(cards.plain(f"Kappa paradox. {found.paradox.sentence}"), icon=":material/balance:")
@@ -103,8 +106,9 @@ def headline_cards(view: View) -> None:
         st.info("All labels are the same, so chance would agree as well: coefficients that correct for chance are undefined. More, and "
                 "more different, items are needed; percent agreement alone says little here.", icon=":material/info:")  # fmt: skip
     if found.sources:
-        st.caption(cards.plain(f"Words for sizes are conventions: alpha by {found.sources[0]}"
-                               + (f"; kappas and AC1 by {found.sources[1]}." if len(found.sources) > 1 else ".")))  # fmt: skip
+        short = [", ".join(source.split(", ")[:1]) for source in found.sources]
+        st.caption(f"Words for sizes are conventions: {short[0]} (alpha)" + (f", {short[1]} (kappas and AC1)." if short[1:] else "."),
+                   help=cards.plain("; ".join(found.sources)))  # fmt: skip
 
 
 def agreement(view: View) -> None:
@@ -112,21 +116,22 @@ def agreement(view: View) -> None:
     rows = [{"Coefficient": row.name, "Value": row.value, "Low": row.low, "High": row.high, "Word": found.words.get(row.name, ""),
              "Units": row.items, "Labels": row.labels, "Note": row.note} for row in found.measures]  # fmt: skip
     if any(row.value is not None for row in found.measures):
-        charts.show(drawn.coefficients([row for row in found.measures if row.value is not None]), "agreement", data=rows, command=view.command,
-                    title="Coefficients of agreement", caption=f"95% intervals, 2,000 resamples of {found.units:,} {view.units}")  # fmt: skip
+        shape = drawn.coefficients([row for row in found.measures if row.value is not None])
+        charts.show(shape, "agreement", data=rows, command=view.command, title="Coefficients of agreement",
+                    caption=f"95% intervals, 2,000 resamples of {found.units:,} {view.units}")  # fmt: skip
     looks = {"Coefficient": TEXT(width=230), "Value": THREE, "Low": THREE, "High": THREE, "Word": TEXT(width=210), "Units": COUNT,
              "Labels": COUNT, "Note": TEXT(width=220)}  # fmt: skip
     table(rows, "coefficients", looks)
     if found.shares:
         total = sum(n for _, n in found.shares) or 1
-        bars = charts.bars(
-            [title(view, name) for name, _ in found.shares],
-            {"": [n / total for _, n in found.shares]},
-            hover="%{x}: %{y:.1%}",
+        bars = charts.bars([title(view, name) for name, _ in found.shares], {"": [n / total for _, n in found.shares]},
+                           hover="%{x}: %{y:.1%}")  # fmt: skip
+        shape = charts.figure(
+            bars, y="Share of labels", legend=False, height=220, bargap=0.7, yaxis={"tickformat": ".0%"}
         )
         data = [{"label": name, "labels": n, "share": n / total} for name, n in found.shares]
-        charts.show(charts.figure(bars, y="Share of labels", legend=False, height=240, bargap=0.5, yaxis={"tickformat": ".0%"}), "labels",
-                    data=data, command=view.command, title="Labels used", caption=f"{total:,} labels of {found.annotators:,} annotators")  # fmt: skip
+        charts.show(shape, "labels", data=data, command=view.command, title="Labels used",
+                    caption=f"{total:,} labels of {found.annotators:,} annotators")  # fmt: skip
     st.caption("Units with a single label count in none of these. An interval says what other units would have given with the same "
                "annotators, not what other annotators would have said.")  # fmt: skip
 
@@ -169,6 +174,7 @@ def growing(view: View) -> None:
             if found.timed
             else "The labels have no times, so they are taken in the order of the file. "
         )
+        + ("Dotted: as narrow as the rule wants the interval to be. " if found.rule == "half_width" else "")
         + "The rule is looked at from 30 units with two labels on. A rule on the half-width does not favour a result however often it is "
         "looked at; a rule on alpha itself stops at lucky values."
     )
@@ -185,45 +191,39 @@ def people(view: View) -> None:
     empty = {name for name in rows[0] if all(row[name] in (None, "") for row in rows)}
     rows = [{name: value for name, value in row.items() if name not in empty} for row in rows]
     looks = {
-        "Annotator": TEXT(width=130, pinned=True), "Labels": COUNT,
-        "Alpha without": NUMBER(format="%.3f", width=92, help="Alpha of the others."),
-        "Change": NUMBER(format="%+.3f", width=74, help="Above 0: agreement is better without this annotator."),
-        "With majority": NUMBER(format="percent", width=96, help="Share of labels that are those of the majority of the others."),
-        "Low": NUMBER(format="percent", width=66, help="95% interval of the share with the majority."),
-        "High": NUMBER(format="percent", width=66), "Dissents": COUNT,
-        "Ability": NUMBER(format="%.3f", width=70, help="Dawid and Skene: chance of the right label on an item drawn at random."),
-        "Self-agreement": NUMBER(format="percent", width=104, help="Share of hidden duplicates labelled alike."),
-        "Attention": TEXT(width=78, help="Sentences with known labels that were labelled right."),
-        "Seconds": NUMBER(format="%.1f", width=72, help="Median on an item, in seconds."), "Quartiles": TEXT(width=92),
-        "Trend": NUMBER(format="%+.2f", width=64, help="Correlation of agreement with the place in the own labels: below 0, it falls."),
-        "p (Holm)": NUMBER(format="%.3f", width=70, help="Permutation test of the trend, corrected for the number of annotators."),
+        "Annotator": TEXT(width=104, pinned=True), "Labels": NUMBER(format="localized", width=58),
+        "Alpha without": NUMBER(format="%.3f", width=98, help="Alpha of the others. Above that of all: agreement is better without."),
+        "With majority": NUMBER(format="%.3f", width=100, help="Share of labels that are those of the majority of the others."),
+        "95% interval": TEXT(width=108, help="Of the share with the majority."),
+        "Dissents": NUMBER(format="localized", width=68),
+        "Ability": NUMBER(format="%.3f", width=60, help="Dawid and Skene: chance of the right label on an item drawn at random."),
+        "Self-agreement": NUMBER(format="%.3f", width=108, help="Share of hidden duplicates labelled alike."),
+        "Attention": TEXT(width=74, help="Sentences with known labels that were labelled right."),
+        "Seconds": NUMBER(format="%.1f", width=66, help="Median on an item, in seconds."), "Quartiles": TEXT(width=90),
+        "Trend": NUMBER(format="%+.2f", width=58, help="Correlation of agreement with the place in the own labels: below 0, it falls."),
+        "p (Holm)": NUMBER(format="%.3f", width=68, help="Permutation test of the trend, corrected for the number of annotators."),
     }  # fmt: skip
-    table(
-        sorted(rows, key=lambda row: -row["Labels"]),
-        "annotators",
-        {name: look for name, look in looks.items() if name not in empty},
-    )
+    rows.sort(key=lambda row: -row["Labels"])
+    table(rows, "annotators", {name: look for name, look in looks.items() if name not in empty})
     told = [f"Self-agreement of all: {found.twice.mean:.1%} [{found.twice.low:.1%}, {found.twice.high:.1%}] of {found.twice.n:,} repeated "
-            f"{view.units}." if found.twice else "", "" if found.timed else "The labels have no times: no speed and no trend."]  # fmt: skip
+            f"{view.units}." if found.twice else "", "" if found.timed else "The labels have no times: no speed and no trend.",
+            "" if len(found.names) == len(found.rows) else f"Charts show the {len(found.names)} with the most labels."]  # fmt: skip
     st.caption(" ".join([*filter(None, told), "Ability and shares of few labels mean little."]))
-    few = (
-        ""
-        if len(found.names) == len(found.rows)
-        else f"; the {len(found.names)} of {len(found.rows):,} with the most labels"
-    )
     cells = [{"annotator": a, "other": b, "value": float(found.matrix[i, j]), "units": int(found.shared[i, j])}
-             for i, a in enumerate(found.names) for j, b in enumerate(found.names) if i < j and found.matrix[i, j] == found.matrix[i, j]]  # fmt: skip
-    left, right = st.columns([1.15, 1], gap="medium")
+             for i, a in enumerate(found.names) for j, b in enumerate(found.names)
+             if i < j and found.matrix[i, j] == found.matrix[i, j]]  # fmt: skip
+    many = len(found.names) > 10  # side by side they would be too small to read
+    left, right = (st.container(), st.container()) if many else st.columns([1.15, 1], gap="medium")
     with left:
         charts.show(drawn.pairs(found), "pairs-of-annotators", data=cells, command=view.command, title=f"{found.coefficient} of pairs",
-                    caption=f"empty: undefined, or nothing in common{few}")  # fmt: skip
+                    caption="empty: undefined or nothing shared")  # fmt: skip
     with right:
         data = [
             {"annotator": row.name, "alpha of the others": row.left_out.value, "change": row.left_out.change}
             for row in found.rows
         ]
         charts.show(drawn.left_out(found), "left-out", data=data, command=view.command, title="Alpha without each annotator",
-                    caption=f"right of the line: better without{few}")  # fmt: skip
+                    caption="to the right: better without")  # fmt: skip
     if any(row.drift and row.drift.trend is not None for row in found.rows):
         data = [{"annotator": row.name, "third": n, **part._asdict()} for row in found.rows if row.drift
                 for n, part in enumerate(row.drift.parts, 1)]  # fmt: skip
@@ -234,8 +234,9 @@ def people(view: View) -> None:
 def person_row(row: lab.Person) -> dict[str, Any]:
     share, speed, drift = row.dissent and row.dissent.agreed, row.speed, row.drift
     return {
-        "Annotator": row.name, "Labels": row.labels, "Alpha without": row.left_out.value, "Change": row.left_out.change,
-        "With majority": share and share.mean, **span(share), "Dissents": row.dissent and row.dissent.against, "Ability": row.ability,
+        "Annotator": row.name, "Labels": row.labels, "Alpha without": row.left_out.value,
+        "With majority": share and share.mean, "95% interval": between(share),
+        "Dissents": row.dissent and row.dissent.against, "Ability": row.ability,
         "Self-agreement": row.self_agreement and row.self_agreement.mean,
         "Attention": f"{row.attention.right} of {row.attention.asked}" if row.attention else "",
         "Seconds": speed and speed.median, "Quartiles": f"{speed.low_quartile:.1f} to {speed.high_quartile:.1f}" if speed else "",
@@ -247,51 +248,48 @@ def person_row(row: lab.Person) -> dict[str, Any]:
 
 
 def items(view: View) -> None:
-    found = kept(view, "disputed", lambda: lab.most_disputed(view.found))
+    found, names, units = (
+        kept(view, "disputed", lambda: lab.most_disputed(view.found)),
+        view.found.categories,
+        view.units,
+    )
     if not found:
         return cards.empty(
-            f"The {view.units} that people label differently",
+            f"The {units} that people label differently",
             "There are none: all who labelled the same gave the same label.",
         )
-    names = view.found.categories
-    rows = [{"Text": one.text or one.name, "Spread": one.spread,
-             **({title(view, name): sum(label == name for _, label in one.labels) for name in names} if names
-                else {"Labels": ", ".join(label for _, label in one.labels)}), "Unit": one.name} for one in found]  # fmt: skip
+    rows = [{"Text": one.text or one.name, "Spread": one.spread, **said(view, one), "Unit": one.name} for one in found]
     spread = "Entropy of the labels, in bits." if names else "Standard deviation of the labels."
-    looks = {"Text": TEXT(width=520), "Spread": NUMBER(format="%.2f", width=66, help=spread), "Unit": TEXT(width=130),
-             **{title(view, name): NUMBER(width=90) for name in names}}  # fmt: skip
-    more = f"the {lab.DISPUTED} most disputed" if len(found) == lab.DISPUTED else f"{len(found):,}"
+    looks = {"Text": TEXT(width=440), "Spread": NUMBER(format="%.2f", width=66, help=spread), "Unit": TEXT(width=130),
+             **{title(view, name): NUMBER(width=36 + 7 * len(title(view, name))) for name in names}}  # fmt: skip
+    most = f"The {len(found)} most disputed" if len(found) == lab.DISPUTED else f"{len(found):,}"
     st.caption(
-        f"{more[0].upper()}{more[1:]} of {len(view.found.items):,} {view.units} with different labels, most disputed first. Choose a row to read it."
+        f"{most} of {len(view.found.items):,} {units} have different labels, most disputed first. Tick a row to read it."
     )
     event = table(rows, "disputed", looks, on_select="rerun", selection_mode="single-row")
-    chosen = event.selection.rows if event else []
-    one = found[chosen[0] if chosen and chosen[0] < len(found) else 0]
+    chosen = event.selection.rows
     with st.container(border=True):
-        unit(view, one)
+        unit(view, found[chosen[0] if chosen and chosen[0] < len(found) else 0])
+
+
+def said(view: View, one: lab.Unit) -> dict[str, Any]:
+    """How many gave each label; of numbers the labels themselves."""
+    given = [label for _, label in one.labels]
+    return {title(view, name): given.count(name) for name in view.found.categories} or {"Labels": ", ".join(given)}
 
 
 def unit(view: View, one: lab.Unit) -> None:
     """One disputed unit: its text, what it was judged by, and every label."""
-    study = view.source.study
-    item = study.item(one.item) if study else None
+    item = view.source.study.item(one.item) if view.source.study else None
     st.caption(cards.plain(f"{one.name}{'' if item is None else f' · {item.question}'}"))
     st.text(one.text or one.name)
-    given = {
-        label.annotator: label for label in view.source.labels if label.item == one.item and label.round == view.round
-    }
-    rows = [
-        {"Annotator": who, "Label": title(view, label), "Comment": given[who].comment if who in given else ""}
-        for who, label in one.labels
-    ]
-    if not any(row["Comment"] for row in rows):
-        rows = [{key: row[key] for key in ("Annotator", "Label")} for row in rows]
-    st.dataframe(
-        rows, hide_index=True, height="content", width="content" if len(rows[0]) == 2 else "stretch", key="unit_labels"
-    )
-    if item is None:
-        return
-    for place, response in enumerate(item.responses):
+    here = [label for label in view.source.labels if (label.item, label.round) == (one.item, view.round)]
+    comments = {label.annotator: label.comment for label in here if label.comment}
+    rows = [{"Annotator": who, "Label": title(view, label)} for who, label in one.labels]
+    if comments:
+        rows = [row | {"Comment": comments.get(row["Annotator"], "")} for row in rows]
+    st.dataframe(rows, hide_index=True, height="content", width="stretch" if comments else "content", key="unit_labels")
+    for place, response in enumerate(item.responses if item else ()):
         which = f" {'AB'[place]}" if len(item.responses) > 1 else ""
         with st.expander(f"The whole answer{which} and {cards.count(len(response.passages), 'passage')}"):
             st.text(response.text)
@@ -305,7 +303,8 @@ def unit(view: View, one: lab.Unit) -> None:
 
 def consensus(view: View) -> None:
     one = agreed(view)
-    told = [f"{METHODS[one.method]}: {len(one.values):,} {view.units}", f"{one.ties:,} ties without a label" if one.ties else "",
+    told = [f"{METHODS[one.method]}: {len(one.values):,} {view.units}",
+            f"{cards.count(one.ties, 'tie')} without a label" if one.ties else "",
             f"{one.adjudicated:,} decided by an adjudicator" if one.method == "adjudicated" else ""]  # fmt: skip
     st.caption("; ".join(filter(None, told)) + ".")
     if view.part == "preference":
@@ -327,7 +326,7 @@ def rates(view: View, one: Consensus) -> None:
         view.positive,
     )
     yes = " or ".join(title(view, name).lower() for name in view.positive)
-    word = f"Mean of {PARTS[view.part].lower()}" if found.by_mean else f"Share of {view.units} that are: {yes}"
+    word = f"Mean of {PARTS[view.part].lower()}" if found.by_mean else f"Share of {view.units}: {yes}"
     rows = []
     for system in found.systems:
         row = {"System": system.name, "Share" if not found.by_mean else "Mean": system.share.mean, **span(system.share)}
@@ -352,7 +351,7 @@ def rates(view: View, one: Consensus) -> None:
              "Questions": one.paired.n, "Note": one.paired.note} for one in found.differences]  # fmt: skip
     st.markdown("**Pairs of systems, on the questions that both answered**")
     p = NUMBER(format="%.4f", width=72, help="Two-sided sign-flip permutation test over questions.")
-    table(rows, "differences", {"A": TEXT(width=190), "B": TEXT(width=190), "A − B": SIGNED, "Low": SIGNED, "High": SIGNED, "p": p,
+    table(rows, "differences", {"A": TEXT(width=196), "B": TEXT(width=196), "A − B": SIGNED, "Low": SIGNED, "High": SIGNED, "p": p,
                                 "p (Holm)": p, **dict.fromkeys(("A better", "B better", "Same", "Questions"), COUNT)})  # fmt: skip
 
 
@@ -369,9 +368,9 @@ def preferences(view: View, one: Consensus) -> None:
     rows = [{"A": duel.a, "B": duel.b, "A better": duel.sign.wins, "B better": duel.sign.losses, "Tied": duel.sign.ties,
              "Share A": duel.sign.share.mean, **span(duel.sign.share), "p": duel.sign.p, "Difference": duel.sign.difference.mean,
              "Low ": duel.sign.difference.low, "High ": duel.sign.difference.high} for duel in found.duels]  # fmt: skip
-    table(rows, "preferences", {"A": TEXT(width=180), "B": TEXT(width=180), **dict.fromkeys(("A better", "B better", "Tied"), COUNT),
+    table(rows, "preferences", {"A": TEXT(width=196), "B": TEXT(width=196), **dict.fromkeys(("A better", "B better", "Tied"), COUNT),
                                 **dict.fromkeys(("Share A", "Low", "High", "p"), THREE), "Low ": SIGNED, "High ": SIGNED,
-                                "Difference": NUMBER(format="%+.3f", width=84, help="Mean of +1, 0 and −1 over pairs, bootstrap interval.")})  # fmt: skip
+                                "Difference": NUMBER(format="%+.3f", width=84, help="Mean of +1, 0, −1; bootstrap.")})  # fmt: skip
     if found.strengths.note:
         return st.caption(cards.plain(f"Bradley and Terry: {found.strengths.note}."))
     data = [
@@ -393,94 +392,102 @@ def machines(view: View) -> None:
         return cards.empty(
             "People against machines", "Machines are held against ratings of answers, not against preferences."
         )
-    scores = [*kept(view, "machines", lambda: lab.machines(view.source, view.part, view.found)), *uploaded(view)]
-    if not scores:
-        return cards.empty("People against machines", "These labels come without the texts they judge, so nothing can be computed of them. Give "
-                           "a machine's scores as a file above.")  # fmt: skip
     whole = False
-    if view.part == "sentences" and view.found.texts:
-        whole = st.segmented_control("Judged as", ["Sentences", "Whole answers"], default="Sentences", key="unit", bind="query-params", required=True,
-                                     help="A whole answer's score is the mean over its sentences; it counts as yes if all of them do.") == "Whole answers"  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        if view.part == "sentences" and view.found.texts:
+            help = "A whole answer's score is the mean over its sentences; it counts as yes if all of them do."
+            whole = st.segmented_control("Judged as", [SENTENCES, ANSWERS], default=SENTENCES, key="unit", bind="query-params",
+                                         required=True, help=help) == ANSWERS  # fmt: skip
+        mine = uploaded(view)
+    scores = [*kept(view, "machines", lambda: lab.machines(view.source, view.part, view.found)), *mine]
+    if not scores:
+        return cards.empty("People against machines", "These labels come without the texts they judge, so nothing can be computed of "
+                           "them. Give a machine's scores as a file above.")  # fmt: skip
     key = (view.method, view.positive, tuple((one.name, one.scores.tobytes()) for one in scores))
     faced = lab.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, whole)
     found = kept(view, "judged", lambda: lab.judge(faced, whole), whole, *key)
-    against(view, found)
+    measures(view, found)
+    curves(view, found)
+    by_group(view, found)
     st.divider()
     headline(view, scores, key)
 
 
 def uploaded(view: View) -> list[Machine]:
     """A judge's scores from a file."""
+    found, texts = [], view.found.texts or ("",) * len(view.found.items)
     with st.popover("Scores of a judge", icon=":material/upload_file:"):
         st.caption("A CSV with the columns unit and score, from 0 to 1. Take the table of units as a start.")
-        units = [
-            {"unit": name, "text": view.found.texts[i] if view.found.texts else "", "score": ""}
-            for i, name in enumerate(view.found.items)
-        ]
+        units = [{"unit": name, "text": text, "score": ""} for name, text in zip(view.found.items, texts, strict=True)]
         st.download_button(
             "Table of units", lambda: charts.to_csv(units), "units.csv", "text/csv", key="units_csv", on_click="ignore"
         )
-        files = st.file_uploader(
-            "Scores", "csv", accept_multiple_files=True, key="judge_scores", label_visibility="collapsed"
-        )
-    found = []
-    for file in files:
-        with cards.calm():
-            found.append(lab.read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name))
+        for file in st.file_uploader("Scores", "csv", True, key="judge_scores", label_visibility="collapsed"):
+            with cards.calm():
+                found.append(lab.read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name))
     return found
 
 
-def against(view: View, found: lab.Judged) -> None:
-    units = "answers" if found.whole else view.units
-    rows = [machine_row(one) for one in found.machines]
-    rows.append({"Measure": "A person against the others", "Accuracy": found.ceiling.value, "Pearson": found.ceiling_pearson.value, "n": found.ceiling.items,
-                 "Pearson, 95%": between(found.ceiling_pearson), "Accuracy, 95%": between(found.ceiling)})  # fmt: skip
-    rows.append(
-        {
-            "Measure": "Always the more frequent",
-            "Accuracy": found.baseline.mean,
-            "n": found.baseline.n,
-            "Accuracy, 95%": between(found.baseline),
-        }
-    )
-    held = "Fitted on one half of the units, reported on the other."
-    looks = {"Measure": TEXT(width=190, pinned=True), "n": COUNT, "Pearson": THREE, "Pearson, 95%": TEXT(width=112), "Spearman": THREE,
-             "AUC": NUMBER(format="%.3f", width=66, help="Area under the ROC curve: 0.5 is chance."), "AUC, 95%": TEXT(width=112),
-             "MAE": NUMBER(format="%.3f", width=64, help="Mean absolute error, on the scale 0 to 1."),
-             "Calibration error": NUMBER(format="%.3f", width=118, help="Expected calibration error, ten bins."),
-             "Threshold": NUMBER(format="%.3f", width=84, help=held), "Cohen": NUMBER(format="%.3f", width=66, help=held),
-             "Accuracy": NUMBER(format="%.3f", width=76, help=held), "Accuracy, 95%": TEXT(width=112)}  # fmt: skip
-    rows = [{name: row.get(name) for name in looks} for row in rows]
-    table(rows, "machines", looks)
-    st.caption("Threshold, Cohen's kappa and accuracy: the threshold is fitted on one half of the units, and the others are of the half that it has not "
-               "seen. A person against the others is the ceiling: no measure can be known to be better than that.")  # fmt: skip
+def measures(view: View, found: lab.Judged) -> None:
+    """Every machine in a row, and under them a person and mere guessing."""
+    best, base = found.ceiling_pearson, found.baseline
+    rows = [*map(machine_row, found.machines),
+            {"Measure": "A person on the others", "n": found.ceiling.items, "Pearson": best.value, "Pearson, 95%": between(best),
+             "Accuracy": found.ceiling.value, "Accuracy, 95%": between(found.ceiling)},
+            {"Measure": "Always the usual", "n": base.n, "Accuracy": base.mean, "Accuracy, 95%": between(base)}]  # fmt: skip
+    held, wide = "Fitted on one half of the units, reported on the other.", TEXT(width=110)
+
+    def number(width: int, help: str = "") -> Any:
+        return NUMBER(format="%.3f", width=width, help=help or None)
+
+    looks = {"Measure": TEXT(width=158, pinned=True), "n": NUMBER(format="localized", width=46), "Pearson": number(66),
+             "Pearson, 95%": wide, "Spearman": number(78), "AUC": number(56, "Area under the ROC curve: 0.5 is chance."),
+             "AUC, 95%": wide, "MAE": number(56, "Mean absolute error, on the scale 0 to 1."),
+             "Calibration": number(84, "Expected calibration error, ten bins."), "Threshold": number(78, held),
+             "Cohen": number(60, held), "Accuracy": number(74, held), "Accuracy, 95%": wide}  # fmt: skip
+    table([{name: row.get(name) for name in looks} for row in rows], "machines", looks)
+    st.caption("The threshold is fitted on one half of the units; Cohen's kappa and accuracy are of the other half. A person on the "
+               "others, held against their majority or mean, is the ceiling. Sentences are resampled one by one; take whole answers "
+               "where those of one answer depend on each other.")  # fmt: skip
+
+
+def curves(view: View, found: lab.Judged) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
-        data = [{"measure": one.name, "threshold": float(t), "false positive": float(x), "true positive": float(y)} for one in found.machines
+        data = [{"measure": one.name, "threshold": float(t), "false positive": float(x), "true positive": float(y)}
+                for one in found.machines
                 for t, x, y in zip(one.roc.thresholds, one.roc.false_positive, one.roc.true_positive, strict=True)]  # fmt: skip
-        charts.show(
-            drawn.rocs(found), "roc", data=data, command=view.command, title="ROC", caption=f"{found.n:,} {units}"
-        )
+        charts.show(drawn.rocs(found), "roc", data=data, command=view.command, title="ROC",
+                    caption=f"{found.n:,} {'answers' if found.whole else view.units}")  # fmt: skip
     with right:
-        data = [{"measure": one.name, "low": bin.low, "high": bin.high, "score": bin.score, **bin.share._asdict()} for one in found.machines
-                for bin in one.calibration.bins]  # fmt: skip
-        data = [{key: row[key] for key in ("measure", "score", "mean", "n")} for row in data]
+        data = [{"measure": one.name, "score": bin.score, "share": bin.share.mean, "low": bin.share.low, "high": bin.share.high,
+                 "n": bin.share.n} for one in found.machines for bin in one.calibration.bins]  # fmt: skip
         charts.show(drawn.calibrations(found), "calibration", data=data, command=view.command, title="Calibration",
                     caption="Wilson's 95% intervals")  # fmt: skip
-    for one in found.machines:
-        if one.groups and st.toggle(f"{one.name} by group", key=f"groups/{one.name}", value=one is found.machines[0]):
-            data = [{"kind": group.kind, "group": group.name, "n": group.n, "pearson": group.pearson.value, "low": group.pearson.low,
-                     "high": group.pearson.high, "auc": group.auc.mean, "note": group.pearson.note} for group in one.groups]  # fmt: skip
-            charts.show(drawn.groups(one), f"groups-{one.name}", data=data, command=view.command, title=f"{one.name} by system and dataset",
-                        caption="n in brackets, 95% intervals")  # fmt: skip
-            table(data, f"groups-{one.name}", {"pearson": THREE, "low": THREE, "high": THREE, "auc": THREE, "n": COUNT})
+
+
+def by_group(view: View, found: lab.Judged) -> None:
+    """One machine by system and by dataset, where there are several."""
+    able = {one.name: one for one in found.machines if one.groups}
+    if not able:
+        return
+    one = able[st.selectbox("By system and dataset", list(able), key="group_measure", bind="query-params", width=340)]
+    data = [{"Kind": group.kind, "Group": group.name, "n": group.n, "Pearson": group.pearson.value, "Low": group.pearson.low,
+             "High": group.pearson.high, "AUC": group.auc.mean, "Note": group.pearson.note} for group in one.groups]  # fmt: skip
+    charts.show(drawn.groups(one), "groups", data=data, command=view.command, title=f"{one.name} by group",
+                caption="n in brackets, 95% intervals")  # fmt: skip
+    table(
+        data,
+        "groups",
+        {"Group": TEXT(width=260), "n": COUNT, **dict.fromkeys(("Pearson", "Low", "High", "AUC"), THREE)},
+    )
 
 
 def machine_row(one: Against) -> dict[str, Any]:
     cut = one.threshold
     return {
         "Measure": one.name, "n": one.n, "Pearson": one.pearson.value, "Pearson, 95%": between(one.pearson), "Spearman": one.spearman.value,
-        "AUC": one.roc.auc.mean, "AUC, 95%": between(one.roc.auc), "MAE": one.error.mean, "Calibration error": one.calibration.error.mean,
+        "AUC": one.roc.auc.mean, "AUC, 95%": between(one.roc.auc), "MAE": one.error.mean, "Calibration": one.calibration.error.mean,
         "Threshold": cut.threshold, "Cohen": cut.kappa and cut.kappa.value, "Accuracy": cut.accuracy and cut.accuracy.mean,
         "Accuracy, 95%": between(cut.accuracy),
     }  # fmt: skip
@@ -493,32 +500,28 @@ def between(one: Any) -> str:
 def headline(view: View, scores: Sequence[Machine], key: tuple) -> None:
     """The share of faithful answers among all, from few human and many machine labels."""
     st.subheader("Corrected headline", anchor=False)
-    source, stored = view.source, view.source.digest == st.session_state.get("agreement_stored")
-    others = kept(view, "unjudged", lambda: lab.unjudged(session.workbench(), source)) if stored else []
-    whole = lab.facing(source, view.part, view.found, agreed(view), view.positive, scores, True)
-    known = int((whole.positive == whole.positive).sum())
-    left, right = st.columns([1.2, 2], vertical_alignment="bottom")
-    names = [one.name for one in others] or [one.name for one in scores]
-    machine = left.selectbox("Measure", names, key="headline_measure", bind="query-params")
-    number = known
-    if others:
-        right.caption(
-            f"{known:,} answers judged by people, {len(others[0].scores):,} stored answers of the same systems scored by the machine alone."
-        )
-    elif known < 8:
-        return st.caption("Eight judged answers are needed.")
-    else:
-        number = right.slider("Answers with human labels", 4, known - 2, min(100, known // 2), key="few", bind="query-params",
-                              help="Drawn at random; of the other answers only the machine's score is used. People's labels of all stand beside it.")  # fmt: skip
-    found = kept(view, "headline", lambda: lab.headline(whole, machine, number, others), machine, number, *key)
-    shown = [cards.Card(one.method, one.value, None if one.low is None else (one.low, one.high), direction=0, note=one.note,
-                        help="Share of answers that are faithful throughout, 95% interval") for one in found.methods]  # fmt: skip
+    whole = lab.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, True)
+    others, newest = unjudged(view)
+    known, number = int((whole.positive == whole.positive).sum()), 0
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = [one.name for one in others] or [one.name for one in scores]
+        machine = st.selectbox("Measure", names, key="headline_measure", bind="query-params", width=280)
+        if others:
+            st.caption(f"{known:,} answers judged by people, {len(others[0].scores):,} stored answers of the same systems scored by "
+                       "the machine alone.", width="stretch")  # fmt: skip
+        elif known < 8:
+            return st.caption("Eight judged answers are needed.")
+        else:
+            help = "Drawn at random. Of the other answers only the machine's score is used; what people said of them is the truth."
+            number = st.slider("Answers with human labels", 4, known - 2, min(100, known // 2), key="few", bind="query-params",
+                               help=help, width=420)  # fmt: skip
+    found = kept(view, "headline", lambda: lab.headline(whole, machine, number, others), machine, number, newest, *key)
     first = found.methods[0]
-    shown.append(
-        cards.Card("People alone", first.human_only.mean, bounds(first.human_only), n=found.n_human, direction=0)
-    )
-    shown.append(cards.Card("Machine alone", first.machine_only.mean, bounds(first.machine_only), n=found.n_machine, direction=0,
-                            note="precise, and wrong by the machine's bias"))  # fmt: skip
+    shown = [cards.Card(one.method, one.value, None if one.low is None else (one.low, one.high), direction=0, note=one.note,
+                        help="Share of answers that count as yes throughout, 95% interval") for one in found.methods]  # fmt: skip
+    shown += [cards.Card("People alone", first.human_only.mean, bounds(first.human_only), n=found.n_human, direction=0),
+              cards.Card("Machine alone", first.machine_only.mean, bounds(first.machine_only), n=found.n_machine, direction=0,
+                         note="precise, and wrong by the machine's bias")]  # fmt: skip
     if found.truth is not None:
         shown.append(
             cards.Card("People on all of them", found.truth, n=known, direction=0, note="what is to be estimated")
@@ -527,11 +530,17 @@ def headline(view: View, scores: Sequence[Machine], key: tuple) -> None:
     data = [{"method": one.method, "share": one.value, "low": one.low, "high": one.high, "human labels": one.n_human,
              "machine labels": one.n_machine, "skill": one.skill.mean, "note": one.note} for one in found.methods]  # fmt: skip
     charts.show(drawn.corrected(found), "corrected-headline", data=data, command=view.command, title="Faithful answers among all",
-                caption=f"{found.n_human:,} answers with human labels, {found.n_machine:,} with the machine's alone")  # fmt: skip
-    cut = (
-        ""
-        if found.threshold is None
-        else f" The threshold {found.threshold:.3f} is fitted on half of the human labels and its errors are of the other half."
-    )
-    st.caption(f"Both correct the machine by people's labels, which have to be a random sample of all answers.{cut} Refused where the machine is not shown "
-               "to be better than chance.")  # fmt: skip
+                caption=f"{found.n_human:,} with human labels, {found.n_machine:,} with the machine's alone")  # fmt: skip
+    cut = "" if found.threshold is None else (f" The threshold {found.threshold:.3f} of Rogan and Gladen's verdicts is fitted on half of "
+                                              "the human labels, and its errors are those of the other half.")  # fmt: skip
+    st.caption(f"Both correct the machine by people's labels, which have to be a random sample of all answers.{cut} Refused where the "
+               "machine is not shown to be better than chance.")  # fmt: skip
+
+
+def unjudged(view: View) -> tuple[list[Machine], str]:
+    """The machines' scores of stored answers that nobody judged, and the newest answer. Files have none."""
+    if view.source.digest != st.session_state.get("agreement_stored"):
+        return [], ""
+    workbench = session.workbench()
+    newest = workbench.store.query("SELECT max(id) AS id FROM answers")[0]["id"]
+    return kept(view, "unjudged", lambda: lab.unjudged(workbench, view.source), newest), newest

@@ -4,6 +4,8 @@ What is frozen can be checked at any time; labels leave and enter as files or th
 """
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,15 @@ ROUNDS = {"": "All rounds", "pilot": "Pilot", "main": "Main", "adjudication": "A
 FORMATS = {"jsonl": "JSONL", "csv": "CSV", "label_studio": "Label Studio", "dpo": "DPO pairs"}
 ASKS_AGAIN_S = 5.0  # for labels that others give
 STYLE = """<style>
-.gw-steps { display: flex; gap: .5rem; list-style: none; margin: 0; padding: 0; }
-.gw-steps li { flex: 1; min-width: 0; margin: 0; border-top: 3px solid var(--gw-line); padding: .35rem 0 0; color: var(--gw-muted); font-size: .9rem; }
+ol.gw-steps { display: flex; gap: .5rem; list-style: none; margin: 0 !important; padding: 0 !important; }
+.gw-steps li { flex: 1; min-width: 0; margin: 0 !important; border-top: 3px solid var(--gw-line); padding: .35rem 0 0;
+  color: var(--gw-muted); font-size: .9rem; }
 .gw-steps li.done { border-color: var(--gw-accent); }
 .gw-steps li.now { border-color: var(--gw-accent); color: inherit; font-weight: 600; }
 .gw-steps small { display: block; font-weight: 400; font-size: .76rem; color: var(--gw-muted); line-height: 1.35; }
+@media (max-width: 1100px) {
+  :is(.st-key-design_rubric, .st-key-design_power, .st-key-design_record) > div > .stHorizontalBlock > .stColumn { min-width: 100%; }
+}
 </style>"""
 
 
@@ -53,10 +59,13 @@ def next_step(desk: Desk) -> None:
             _people(desk)
 
 
-def _say(title: str, text: str) -> None:
-    st.html(
-        f'<div class="gw"><div class="gw-strong">Next: {escape(title)}</div><div class="gw-small">{escape(text)}</div></div>'
-    )
+@contextmanager
+def _next(title: str, text: str) -> Iterator[None]:
+    """What to do and why; the buttons that do it come inside."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="next_head"):
+        st.html(f'<div class="gw"><div class="gw-strong">Next: {escape(title)}</div><div class="gw-small">{escape(text)}</div></div>',
+                width="stretch")  # fmt: skip
+        yield
 
 
 def missing(desk: Desk, round: str) -> list[str]:
@@ -77,15 +86,14 @@ def _draft(desk: Desk) -> None:
     lacks, screens = missing(desk, round), 0
     if not lacks:
         screens = max((one.items + one.repeats + one.attention for one in design.loads(desk.study, round)), default=0)
-    _say(f"look through the tabs, then freeze the {round}",
+    with _next(f"look through the tabs, then freeze the {round}",
          f"Still missing: {'; '.join(lacks)}." if lacks else
-         f"Everything is filled in: {len(pilot or main):,} items, {len(desk.study.annotators)} annotators with up to {screens:,} screens each. "
-         "Change what you like below first. Once frozen, the round can be labelled.")  # fmt: skip
-    with st.container(horizontal=True, gap="small"):
+         f"Everything is filled in: {len(pilot or main):,} items, {len(desk.study.annotators)} annotators with up to {screens:,} screens. "
+         "Change what you like below first. Once frozen, the round can be labelled."):  # fmt: skip
         if st.button(f"Freeze the {round}", type="primary", icon=":material/lock:", key="freeze", disabled=bool(lacks)):
             _freeze(desk, round)
-        if round == "pilot" and main and st.button("Skip the pilot", type="tertiary", key="skip_pilot", help="Freezes the main round at once: "
-                                                   "nobody has tried the rubric then."):  # fmt: skip
+        hint = "Freezes the main round at once: nobody has tried the rubric then."
+        if round == "pilot" and main and st.button("Skip the pilot", type="tertiary", key="skip_pilot", help=hint):
             _freeze(desk, "main")
         _keep(desk)
 
@@ -117,20 +125,27 @@ def _freeze(desk: Desk, round: str) -> None:
     study = desk.study
     st.write("From now on the round can be labelled. Question, hypothesis, measure, test, stop rule, rubric and this list are stamped "
              "with a hash: whether any of it was changed later can be checked by anybody."
-             + (" After the pilot the rubric and the plan of the main round can still be changed." if round == "pilot" else ""))  # fmt: skip
+             + (" After the pilot, rubric and plan can still be changed." if round == "pilot" else ""))  # fmt: skip
     names = ", ".join(study.annotators[:6]) + (" …" if len(study.annotators) > 6 else "")
     cards.facts([("Question", study.question), ("Hypothesis", study.hypothesis or "none"), ("Measure", study.measure),
-                 ("Test", study.test or "none"), ("Annotators", f"{names}; {study.per_item} an item"), ("Rubric", f"version {study.rubric.version}"),
-                 ("Hash", study_hash(study, round))])  # fmt: skip
+                 ("Test", study.test or "none"), ("Annotators", f"{names}; {study.per_item} an item"),
+                 ("Rubric", f"version {study.rubric.version}"),                 ("Hash", study_hash(study, round))])  # fmt: skip
     table = rows(study, round)
     st.caption(f"{len(table):,} entries of the {round} round, repeats and attention items among them")
     st.dataframe(table, hide_index=True, height=240, key="freeze_list", column_config=LOOKS)
-    with cards.calm():
-        if st.button(f"Freeze {len(table):,} entries", type="primary", icon=":material/lock:", key="freeze_now"):
-            frozen = lab.freeze(session.workbench(), study, round)
-            _discard(desk)
-            st.session_state.design_note = f"Frozen as {frozen.hash[:12]}. The {round} round can be labelled."
-            st.rerun()
+    if st.button(f"Freeze {len(table):,} entries", type="primary", icon=":material/lock:", key="freeze_now",
+                 on_click=_freeze_now, args=(desk, round)):  # fmt: skip
+        st.rerun()  # closes the dialog
+
+
+def _freeze_now(desk: Desk, round: str) -> None:
+    try:
+        frozen = lab.freeze(session.workbench(), desk.study, round)
+    except WorkbenchError as error:
+        st.session_state.design_problem = f"{error.what} {error.todo}"
+        return
+    _discard(desk)
+    st.session_state.design_note = f"Frozen as {frozen.hash[:12]}. The {round} round can be labelled."
 
 
 def _go(page: str, **address: str) -> None:
@@ -145,9 +160,8 @@ def _labelling(desk: Desk) -> None:
     )
     begun = sum(one.done for one in standing.people)
     where = {"pilot": "the pilot", "main": "the main round", "adjudication": "what is disputed"}[round]
-    _say(f"label {where}", f"{begun:,} of {begun + standing.open:,} labels are there. Choose whose turn it is below, or send everybody the link of "
-         "their own. Do not talk about items before the round is done.")  # fmt: skip
-    with st.container(horizontal=True, gap="small"):
+    with _next(f"label {where}", f"{begun:,} of {begun + standing.open:,} labels are there. Choose whose turn it is below, or send "
+         "everybody the link of their own. Do not talk about items before the round is done."):  # fmt: skip
         if st.button(f"Label as {cards.plain(who.annotator)}", type="primary", icon=":material/edit:", key="label"):
             _go(LABEL, study=desk.study.id, annotator=who.annotator)
         _look(desk)
@@ -159,7 +173,7 @@ def _look(desk: Desk, label: str = "Agreement so far", **more: Any) -> None:
     round = {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
     if desk.standing.agreement is not None and st.button(label, icon=":material/handshake:", key="agreement", **more):
         st.session_state.setdefault("analysed", set()).add((desk.study.id, round))
-        _go(AGREE, study=desk.study.id, round=round)
+        _go(AGREE, source=desk.study.id, of_round=round)
 
 
 def alpha_words(desk: Desk) -> str:
@@ -178,8 +192,8 @@ def alpha_words(desk: Desk) -> str:
 def _revise(desk: Desk) -> None:
     seen = (desk.study.id, "pilot") in st.session_state.get("analysed", ())
     if not seen:
-        _say("see how far the annotators agree", f"The pilot is labelled. {alpha_words(desk)} What they differ in shows where the rubric is unclear.")  # fmt: skip
-        with st.container(horizontal=True, gap="small"):
+        said = f"The pilot is labelled. {alpha_words(desk)} Differences show where the rubric is unclear."
+        with _next("see how far the annotators agree", said):
             _look(desk, "Analyse the pilot", type="primary")
             if st.button(
                 "Freeze the main round", icon=":material/lock:", key="freeze", disabled=bool(missing(desk, "main"))
@@ -188,17 +202,33 @@ def _revise(desk: Desk) -> None:
             _keep(desk)
         return
     lacks, value = missing(desk, "main"), desk.standing.agreement and desk.standing.agreement.value
-    advice = "Make the rubric clearer on the tab Rubric before you go on. " if value is not None and value < design.TENTATIVE and len(
-        desk.frozen.study.rubrics) < 2 else ""  # fmt: skip
-    _say("freeze the main round", f"{alpha_words(desk)} {advice}The tab Power says how many items the main round needs. "
-         + (f"Still missing: {'; '.join(lacks)}." if lacks else f"{len(design.plain(desk.study.items, 'main')):,} items are drawn."))  # fmt: skip
-    with st.container(horizontal=True, gap="small"):
-        if st.button(
-            "Freeze the main round", type="primary", icon=":material/lock:", key="freeze", disabled=bool(lacks)
-        ):
+    unclear = value is not None and value < design.TENTATIVE and len(desk.frozen.study.rubrics) == 1
+    items = (
+        f"Still missing: {'; '.join(lacks)}."
+        if lacks
+        else f"{len(design.plain(desk.study.items, 'main')):,} items are drawn."
+    )
+    said = ("Say in it what the annotators read differently, so that the main round fares better." if unclear else
+            f"The tab Power says how many items the main round needs. {items}")  # fmt: skip
+    with _next("make the rubric clearer" if unclear else "freeze the main round", f"{alpha_words(desk)} {said}"):
+        if unclear:
+            st.button(
+                "Revise the rubric",
+                type="primary",
+                icon=":material/edit_note:",
+                key="to_rubric",
+                on_click=_open,
+                args=("Rubric",),
+            )
+        look = "secondary" if unclear else "primary"
+        if st.button("Freeze the main round", type=look, icon=":material/lock:", key="freeze", disabled=bool(lacks)):
             _freeze(desk, "main")
-        _look(desk, "Agreement of the pilot")
+        _look(desk, "Agreement of the pilot", type="tertiary")
         _keep(desk)
+
+
+def _open(tab: str) -> None:
+    st.session_state.view = tab
 
 
 def _adjudicate(desk: Desk) -> None:
@@ -210,9 +240,8 @@ def _adjudicate(desk: Desk) -> None:
         if desk.standing.stopped
         else "The main round is labelled. "
     )
-    _say(f"decide {cards.count(count, 'disputed item')}", f"{ended}{alpha_words(desk)} Somebody who knows the rubric well decides where the annotators "
-         "differ; their labels stay as they are.")  # fmt: skip
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+    with _next(f"decide {cards.count(count, 'disputed item')}", f"{ended}{alpha_words(desk)} Somebody who knows the rubric decides where "
+         "they differ; the annotators' labels stay as they are."):  # fmt: skip
         names = st.text_input("Adjudicators, with commas between", "Adjudicator", key="adjudicators", width=280)
         people = [name.strip() for name in names.split(",") if name.strip()]
         if st.button(
@@ -227,8 +256,8 @@ def _analyse(desk: Desk) -> None:
     ended = (
         f"The stop rule ends the labelling: {desk.standing.stopped}. " if desk.standing.stopped else "All is labelled. "
     )
-    _say("analyse the study", f"{ended}{alpha_words(desk)} Export the labels on the tab Record.")
-    _look(desk, "Analyse", type="primary")
+    with _next("analyse the study", f"{ended}{alpha_words(desk)} Export the labels on the tab Record."):
+        _look(desk, "Analyse", type="primary")
 
 
 # --- people in a round -----------------------------------------------------------------------------------------------
@@ -255,17 +284,20 @@ def _progress(desk: Desk) -> None:
                 words.append(f"attention {seen.right} of {seen.asked} right")
             text = escape(" · ".join(filter(None, words)))
             bar.html(
-                f'<div class="gw gw-job"><div class="gw-bar"><i style="width:{share:.1%}"></i></div><div class="gw-small">{text}</div></div>'
+                f'<div class="gw gw-job"><div class="gw-bar"><i style="width:{share:.1%}"></i></div>'
+                f'<div class="gw-small">{text}</div></div>'
             )
             link.page_link(LABEL, label="Label" if one.done < one.assigned else "Look", icon=":material/edit:",
                            query_params={"study": frozen.study.id, "annotator": one.annotator})  # fmt: skip
-        _links(desk, [one.annotator for one in found])
+        if desk.standing.open:
+            _links(desk, [one.annotator for one in found])
 
 
 def _links(desk: Desk, names: list[str]) -> None:
     from urllib.parse import quote, urlsplit
 
-    with st.popover("Links and tokens to send", icon=":material/link:"):
+    tokens = desk.frozen.study.tokens
+    with st.popover("Links and tokens to send" if tokens else "Links to send", icon=":material/link:"):
         place = urlsplit(st.context.url or "")
         root = f"{place.scheme}://{place.netloc}{place.path.rpartition('/')[0]}" if place.netloc else ""
         for name in names:
@@ -275,7 +307,7 @@ def _links(desk: Desk, names: list[str]) -> None:
                 language=None,
                 wrap_lines=True,
             )
-            if desk.frozen.study.tokens:
+            if tokens:
                 key = f"{desk.study.id}/token.{name}"
                 if st.button(
                     "New token", key=key, icon=":material/key:", help="An earlier token of this person no longer holds."
@@ -311,7 +343,8 @@ def _preregistration(desk: Desk) -> None:
         )
     cards.facts([("Round", ROUNDS[frozen.round]), ("Frozen", _when(frozen.created)), ("Hash", frozen.hash)])
     if st.button("Check it", icon=":material/verified:", key="check", help="Are records and labels what was frozen?"):
-        st.session_state.design_check = (frozen.id, lab.check(session.workbench(), frozen.study.id))
+        with st.spinner("Reading every version and label", show_time=True):
+            st.session_state.design_check = (frozen.id, lab.check(session.workbench(), frozen.study.id))
     id, found = st.session_state.get("design_check", ("", None))
     if id == frozen.id and found.ok:
         st.success(
@@ -325,14 +358,15 @@ def _preregistration(desk: Desk) -> None:
 
 def _versions(desk: Desk) -> None:
     st.markdown("**Versions**")
-    table = [{"No.": one.version, "Recorded": _when(one.created), "Round": one.round.capitalize(), "Items": len(one.study.items),
-              "Rubric": one.study.rubric.version, "Hash": one.hash[:12]}
+    table = [{"No.": one.version, "Recorded": _when(one.created), "Round": one.round.capitalize(),
+              "Items": len(one.study.items),              "Rubric": one.study.rubric.version, "Hash": one.hash[:12]}
              for one in reversed(lab.history(session.workbench(), desk.study.id))]  # fmt: skip
     st.dataframe(table, hide_index=True, height="content" if len(table) < 8 else 280, key="versions")
     with st.popover("On the command line", icon=":material/terminal:"):
         id = desk.study.id
         st.code("\n".join(f"python -m core annotate {words}" for words in (
-            f"show {id}", f"freeze {id} pilot", f"progress {id}", f"check {id}", f"export {id}", f"import {id} FILE")), language="bash")  # fmt: skip
+            f"show {id}", f"freeze {id} pilot", f"progress {id}", f"check {id}", f"export {id}",
+            f"import {id} FILE")), language="bash")  # fmt: skip
 
 
 def _when(created: str) -> str:
@@ -357,7 +391,8 @@ def _export(desk: Desk) -> None:
     )
     if st.button("Export", icon=":material/download:", key="export_labels", disabled=not formats or not folder.strip()):
         place = lab.FOLDER.parent / folder.strip()  # an absolute path stands for itself
-        st.session_state.design_export = (id, lab.export(session.workbench(), id, formats, place, round))
+        with st.spinner("Writing the files", show_time=True):
+            st.session_state.design_export = (id, lab.export(session.workbench(), id, formats, place, round))
     kept, made = st.session_state.get("design_export", ("", None))
     if kept == id:
         told = ", ".join(f"{number:,} {what}" for what, number in made.counts.items())
@@ -378,7 +413,8 @@ def _import(desk: Desk) -> None:
     given = st.file_uploader(
         "Labels as JSONL, CSV or Label Studio's JSON", ["jsonl", "csv", "json"], key=f"{id}/import"
     )
-    names = st.text_area("Names in the file, one a line: name = annotator", key=f"{id}/import.names", height=68, placeholder="label-studio-user = Annotator 1")  # fmt: skip
+    names = st.text_area("Names in the file, one a line: name = annotator", key=f"{id}/import.names", height=68,
+                         placeholder="label-studio-user = Annotator 1")  # fmt: skip
     if given is None:
         return
     with st.container(horizontal=True, gap="small"):
@@ -415,7 +451,7 @@ def _imported(study: str, given: Any, keep_good: bool, names: dict[str, str]) ->
 
 def _label_studio(desk: Desk) -> None:
     with st.expander("Label Studio server"):
-        st.caption("Another place to label in. The key is read from the variable LABEL_STUDIO_API_KEY where Groundwork was started; it is never stored.")  # fmt: skip
+        st.caption("Another place to label in. Groundwork reads the key from LABEL_STUDIO_API_KEY and never stores it.")  # fmt: skip
         id = desk.study.id
         url = st.text_input(
             "Address", key="label_studio_url", placeholder="http://127.0.0.1:8080, or leave empty for LABEL_STUDIO_URL"

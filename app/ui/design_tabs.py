@@ -5,6 +5,7 @@ A study that is worked on is a copy of the recorded one in the session; saving a
 
 import difflib
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -17,15 +18,13 @@ from core.annotation.study import Category, Example, Rubric, StopRule, Study, sh
 from core.config import valid
 from core.errors import WorkbenchError
 
-FEWEST = 0.667  # alpha: see design_lab.TENTATIVE
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 KINDS = {"rating": "One answer a screen", "pairs": "Two answers side by side (A/B)"}
-ASKS = {"sentences": "Is each sentence supported?", "helpful": "How helpful is the answer, 1 to 5?",
-        "preference": "Which answer is better?"}  # fmt: skip
+ASKS = {"sentences": "Is each sentence supported?", "helpful": "How helpful is it, 1 to 5?"}
 STOPS = {"all_labelled": "All items are labelled", "alpha": "Alpha reaches a value",
          "half_width": "The interval of alpha is narrow enough"}  # fmt: skip
 SPREADS = {"system": "Systems", "dataset": "Corpora", "none": "Nothing: by chance alone"}
-SIZES = {"equal": "as many of each", "proportional": "each by its share"}
+SIZES = {"equal": "As many of each", "proportional": "Each by its share"}
 
 
 class Desk(NamedTuple):
@@ -56,7 +55,11 @@ class Desk(NamedTuple):
 
 def desk(frozen: lab.Frozen) -> Desk:
     base, study = st.session_state.setdefault("designs", {}).get(frozen.study.id, ("", None))
-    return Desk(frozen, study if base == frozen.id else frozen.study, design.standing(session.workbench(), frozen))
+    workbench = session.workbench()
+    state, known = design.state(workbench, frozen), st.session_state.get("design_standing", (None, None))
+    if known[0] != state:
+        known = st.session_state.design_standing = (state, design.standing(workbench, frozen))
+    return Desk(frozen, study if base == frozen.id else frozen.study, known[1])
 
 
 def put(desk: Desk, study: Study) -> None:
@@ -111,22 +114,22 @@ def plan(desk: Desk) -> None:
         st.radio("On a screen", list(KINDS), key=key, format_func=KINDS.get, disabled=desk.fixed or desk.piloted,
                  on_change=_kind, args=(desk, key))  # fmt: skip
         if study.kind == "rating":
-            key = f"{study.id}/ask"
-            forms.show_value(key, list(study.ask))
-            st.pills("Asked of each answer", ["sentences", "helpful"], key=key, format_func=ASKS.get, disabled=desk.fixed,
-                     selection_mode="multi", on_change=_ask, args=(desk, key))  # fmt: skip
+            for name, text in ASKS.items():
+                key = f"{study.id}/ask.{name}"
+                forms.show_value(key, name in study.ask)
+                st.checkbox(text, key=key, on_change=_ask, args=(desk,), disabled=desk.fixed)
         _stop_rule(desk)
 
 
 def _kind(desk: Desk, key: str) -> None:
-    found = lab.candidates(session.workbench())
+    found = design.candidates(session.workbench())
     drawn = design.of_kind(found, desk.study, _drawing(desk, found), st.session_state[key])
     st.session_state[f"{desk.study.id}/drawing"] = drawn.drawing
     put(desk, drawn.study)
 
 
-def _ask(desk: Desk, key: str) -> None:
-    asked = [name for name in ("sentences", "helpful") if name in st.session_state[key]]
+def _ask(desk: Desk) -> None:
+    asked = [name for name in ASKS if st.session_state[f"{desk.study.id}/ask.{name}"]]
     items = desk.study.items if "sentences" in asked else [one for one in desk.study.items if not one.attention]
     change(desk, ask=asked or desk.study.ask, items=items)
 
@@ -136,7 +139,7 @@ def _stop_rule(desk: Desk) -> None:
     forms.show_value(key, stop.kind)
     st.selectbox("Labelling ends when", list(STOPS), key=key, format_func=STOPS.get, disabled=desk.fixed,
                  on_change=_stop, args=(desk, key, ""),
-                 help="A rule chosen before the labels are seen. Stopping when the result looks good makes it look better than it is.")  # fmt: skip
+                 help="Chosen before the labels are seen: stopping when a result looks good flatters it.")  # fmt: skip
     if stop.kind != "all_labelled":
         number = f"{key}/value"
         forms.show_value(number, stop.value)
@@ -174,7 +177,7 @@ def _drawing(desk: Desk, found: list) -> design.Drawing:
 
 def _redraw(desk: Desk, name: str, key: str, value: Any = None) -> None:
     """Callback: one setting of the drawing changes, and the items with it."""
-    found = lab.candidates(session.workbench())
+    found = design.candidates(session.workbench())
     value = st.session_state[key] if key else value
     drawing = replace(_drawing(desk, found), **{name: tuple(value) if isinstance(value, list) else value})
     drawn = design.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
@@ -195,7 +198,7 @@ def items(desk: Desk) -> None:
 
 
 def _draw_form(desk: Desk) -> None:
-    study, found = desk.study, lab.candidates(session.workbench())
+    study, found = desk.study, design.candidates(session.workbench())
     drawing = _drawing(desk, found)
     if not found:
         st.caption("No answers are stored yet.")
@@ -226,8 +229,7 @@ def _draw_form(desk: Desk) -> None:
     if study.kind == "rating":
         knob(st.selectbox, "Spread over", "by", list(SPREADS), format_func=SPREADS.get)
         if drawing.by != "none":
-            knob(st.segmented_control, "Spread", "allocation", list(SIZES), format_func=SIZES.get, label_visibility="collapsed",
-                 required=True)  # fmt: skip
+            knob(st.radio, "Spread", "allocation", list(SIZES), format_func=SIZES.get, label_visibility="collapsed")
     knob(st.slider, "Hidden repeats", "repeats", 0.0, 0.3, step=0.05, format="percent",
          help="Shown to the same annotator twice, far apart: does a person agree with themselves?")  # fmt: skip
     if "sentences" in study.ask:
@@ -269,7 +271,8 @@ def _list(desk: Desk) -> None:
     pilot, main = (len(design.plain(study.items, name)) for name in ("pilot", "main"))
     repeats, attention = sum(bool(one.duplicate_of) for one in study.items), sum(one.attention for one in study.items)
     st.caption(f"{pilot:,} items of the pilot, {main:,} of the main round, {repeats:,} hidden repeats, {attention:,} attention items"
-               + (", by the name below" if desk.fixed else ". This list is what is frozen") + ". Click a row to see what annotators see.")  # fmt: skip
+               + (", by the name below" if desk.fixed else ". This list is what is frozen")
+               + ". Click a row to see what annotators see.")  # fmt: skip
     table = rows(study)
     chosen = st.dataframe(table, hide_index=True, height=330, key=f"{study.id}/list", on_select="rerun", selection_mode="single-row",
                           column_config=LOOKS, placeholder="")  # fmt: skip
@@ -306,7 +309,7 @@ def rubric(desk: Desk) -> None:
     elif desk.piloted:
         _in_force(desk)
     else:
-        st.caption("Change the words until two people would choose alike. After the pilot you can revise them once more; each version stays.")  # fmt: skip
+        st.caption("Make the words so clear that two people choose alike. They can be revised after the pilot.")  # fmt: skip
     left, right = st.columns([3, 2], gap="large")
     with left:
         _labels(desk)
@@ -375,13 +378,14 @@ def _labels(desk: Desk) -> None:
         _write_rubric(desk, labels=tuple(some))
 
     for number, label in enumerate(known):
-        for column, (name, title) in zip(st.columns([3, 1, 8, 0.8], vertical_alignment="bottom"),
+        for column, (name, title) in zip(st.columns([4, 1.2, 9, 0.8]),
                                          [("title", "Label"), ("key", "Key"), ("meaning", "Meaning"), ("", "")], strict=True):  # fmt: skip
             key, look = f"{desk.study.id}/label.{label.name}.{name}", "visible" if not number else "collapsed"
             if name:
                 forms.show_value(key, getattr(label, name))
-                column.text_input(title, key=key, label_visibility=look, disabled=desk.fixed, on_change=write, args=(number, name, key),
-                                  max_chars=1 if name == "key" else None)  # fmt: skip
+                make, size = (column.text_area, {"height": "content"}) if name == "meaning" else (column.text_input, {})
+                make(title, key=key, label_visibility=look, disabled=desk.fixed, on_change=write, args=(number, name, key),
+                     max_chars=1 if name == "key" else None, **size)  # fmt: skip
             elif not desk.fixed:
                 column.button("", icon=":material/close:", key=key, type="tertiary", help=f"Remove {label.title}", on_click=_write_rubric,
                               args=(desk,), kwargs={"labels": (*known[:number], *known[number + 1 :])})  # fmt: skip
@@ -431,7 +435,7 @@ def _history(desk: Desk) -> None:
     if len(versions) < 2:
         return
     st.markdown("**History**")
-    for before, after in reversed(list(zip(versions, versions[1:], strict=False))):
+    for before, after in reversed(list(pairwise(versions))):
         with st.expander(f"Version {after.version}: {cards.plain(after.changed)}"):
             lines = difflib.unified_diff(
                 _as_text(before), _as_text(after), f"version {before.version}", f"version {after.version}", n=1
@@ -463,8 +467,8 @@ def people(desk: Desk) -> None:
                         help="Agreement needs two or more. With more people than that, each labels a share of the items.")  # fmt: skip
         key = f"{study.id}/tokens"
         forms.show_value(key, study.tokens)
-        st.toggle("A token for each annotator", key=key, disabled=desk.fixed, on_change=_take, args=(desk, "tokens", key),
-                  help="Nobody labels under another's name. Tokens are handed out once the round is frozen.")  # fmt: skip
+        st.toggle("Tokens", key=key, disabled=desk.fixed, on_change=_take, args=(desk, "tokens", key),
+                  help="One for each person: nobody labels under another's name. Handed out once the round is frozen.")  # fmt: skip
     with right:
         for name in ("pilot", "main"):
             if study.round_items(name) and design.plain(study.items, name):
@@ -505,15 +509,15 @@ VALUES = {  # goal -> value -> (label, help, bounds)
     "difference": {
         "rate": ("Share of the weaker system", "Answers judged right, of the weaker system.", SHARE),
         "difference": ("Difference worth finding", "The smallest one that would matter to you.", SHARE | {"min_value": 0.01}),
-        "discordant": ("Questions with one right answer", "Share on which the two systems differ in truth. Fewer: easier to tell apart.", SHARE),
+        "discordant": ("Questions with one right answer", "Share on which the systems truly differ. Fewer: easier to tell apart.", SHARE),
         "accuracy": ("Accuracy of one label", "How often one annotator judges an answer as it truly is.", SHARE | {"min_value": 0.5}),
         "level": ("Level of the test", "", SHARE | {"min_value": 0.001, "max_value": 0.2}),
         "target": ("Power wanted", "Chance to find the difference if it is there.", SHARE | {"min_value": 0.5, "max_value": 0.99}),
     },
     "means": {
         "difference": ("Difference worth finding (points)", "On the scale of 1 to 5.", {"min_value": 0.01, "max_value": 4.0, "step": 0.05}),
-        "sd_items": ("Spread over questions (SD)", "Of the true difference of the two answers.", {"min_value": 0.01, "max_value": 4.0, "step": 0.05}),
-        "sd_label": ("Spread of one label (SD)", "Of an annotator's difference around the true one.", {"min_value": 0.0, "max_value": 4.0, "step": 0.05}),
+        "sd_items": ("Spread over questions (SD)", "Of the true difference.", {"min_value": 0.01, "max_value": 4.0, "step": 0.05}),
+        "sd_label": ("Spread of one label (SD)", "Of one annotator.", {"min_value": 0.0, "max_value": 4.0, "step": 0.05}),
         "level": ("Level of the test", "", SHARE | {"min_value": 0.001, "max_value": 0.2}),
         "target": ("Power wanted", "Chance to find the difference if it is there.", SHARE | {"min_value": 0.5, "max_value": 0.99}),
     },
@@ -524,7 +528,7 @@ VALUES = {  # goal -> value -> (label, help, bounds)
     },
     "alpha": {
         "alpha": ("Expected alpha", "Nominal.", SHARE | {"max_value": 0.99}),
-        "frequent": ("Share of the most frequent label", "The others share the rest alike.", SHARE | {"min_value": 0.05, "max_value": 0.97}),
+        "frequent": ("Share of the most frequent label", "Others share the rest.", SHARE | {"min_value": 0.05, "max_value": 0.97}),
         "categories": ("Labels in use", "", {"min_value": 2.0, "max_value": 9.0, "step": 1.0, "format": "%d"}),
         "target": ("Half-width wanted", "Of the 95% interval.", SHARE | {"min_value": 0.01, "max_value": 0.5}),
     },
@@ -543,11 +547,13 @@ def power(desk: Desk) -> None:
         each = _each(desk.study, goal)
         usual = max(len(design.plain(desk.study.items, "main")) // each, 0) or 100
         items = one.number_input(_noun(goal).capitalize(), 5, 20_000, usual, key=f"{desk.study.id}/power.{goal}.items")
-        annotators = two.number_input("Annotators an item", 2 if goal == "alpha" else 1, 15, max(desk.study.per_item, 1 + (goal == "alpha")),
+        fewest = 2 if goal == "alpha" else 1
+        annotators = two.number_input("Annotators an item", fewest, 15, max(desk.study.per_item, fewest),
                                       key=f"{desk.study.id}/power.{goal}.k")  # fmt: skip
         if not desk.fixed:
-            st.button("Use for the main round", icon=":material/check:", key="use_design", on_click=_use, args=(desk, items * each, annotators),
-                      help=f"Draws {items * each:,} main items for {annotators} annotators each, as far as there are answers.")  # fmt: skip
+            st.button("Use for the main round", icon=":material/check:", key="use_design", on_click=_use,
+                      args=(desk, items * each, annotators),
+                      help=f"Draws {items * each:,} main items, as far as there are answers.")  # fmt: skip
     with right:
         design.check_values(goal, values)
         _curves(goal, values, items, annotators)
@@ -593,14 +599,14 @@ def _values(desk: Desk, goal: str) -> dict[str, float]:
             )
     else:
         st.caption("Assumed values. After a pilot they can be taken from its labels.")
-    values = {}
-    for name, (label, help, bounds) in VALUES[goal].items():
+    values, pair = {}, st.columns(2)
+    for place, (name, (label, help, bounds)) in enumerate(VALUES[goal].items()):
         key = f"power.{goal}.{name}"
         if key not in st.session_state:  # kept in a key of its own: a widget that is not drawn forgets
             st.session_state[key] = st.session_state.get(f"{key}?", design.ASSUMED[goal][name])
         bounds = {bound: float(value) if bound != "format" else value for bound, value in bounds.items()}
         st.session_state[key] = min(max(float(st.session_state[key]), bounds["min_value"]), bounds["max_value"])
-        values[name] = st.number_input(label, key=key, help=help or None, **bounds)
+        values[name] = pair[place % 2].number_input(label, key=key, help=help or None, **bounds)
         st.session_state[f"{key}?"] = values[name]
     return values
 
@@ -628,16 +634,16 @@ def _curves(goal: str, values: dict[str, float], items: int, annotators: int) ->
     enough = found.at is not None and (found.at >= target if rising else found.at <= target)
     each = 2 if rising else 1
     cards.row([
-        cards.Card(f"{what} at {items:,} x {annotators}", found.at, direction=0, note="enough" if enough else f"wanted: {target:g}"),
+        cards.Card(f"{what} at {items:,} × {annotators}", found.at, direction=0, note="enough" if enough else f"wanted: {target:g}"),
         cards.Card(f"{noun.capitalize()} for {target:g}", needed, direction=0, digits=0, unit=noun,
                    note=f"{annotators} annotators each" if needed else "more than 100,000"),
         cards.Card("Labels in all", items * annotators * each, direction=0, digits=0,
-                   note=f"{items:,} {noun} x {f'{each} answers x ' if each > 1 else ''}{annotators}"),
+                   note=f"{items:,} {noun} × {f'{each} answers × ' if each > 1 else ''}{annotators}"),
     ])  # fmt: skip
     traces, table = [], []
-    for number, (k, line) in enumerate(found.by_annotators.items()):
+    for number, (k, line) in enumerate(sorted(found.by_annotators.items(), key=lambda one: one[0] != annotators)):
         own = k == annotators
-        color = charts.COLORS[0] if own else charts.COLORS[1 + number % (len(charts.COLORS) - 1)]
+        color = charts.COLORS[0] if own else charts.COLORS[number % len(charts.COLORS)]
         trace = charts.line(found.items, line, name=f"{k} annotator{'s' * (k > 1)}", color=color, dash="solid" if own else "dot",
                             hover=f"%{{x}} {noun}: %{{y:.3f}}")[0]  # fmt: skip
         traces.append(trace | {"mode": "lines"})
@@ -651,7 +657,7 @@ def _curves(goal: str, values: dict[str, float], items: int, annotators: int) ->
     table += [{"annotators": annotators, noun: n, what: value, "by": "simulation"} for n, value in found.simulated]
     if found.at is not None:
         traces += charts.scatter([items], [found.at], name="This design", color=charts.COLORS[5], current=0,
-                                 hover=f"{items:,} {noun} x {annotators}: {found.at:.3f}")  # fmt: skip
+                                 hover=f"{items:,} {noun} × {annotators}: {found.at:.3f}")  # fmt: skip
     top = 1.02 if rising else min(0.5, 3 * target + 0.02)
     shape = charts.figure(traces, noun.capitalize(), what, height=380, legend=True, yaxis={"range": [0, top]},
                           **charts.mark_line(target, f"wanted: {target:g}"))  # fmt: skip
@@ -660,16 +666,16 @@ def _curves(goal: str, values: dict[str, float], items: int, annotators: int) ->
         f"power-{goal}",
         data=table,
         title=design.GOALS[goal],
-        caption="curves by formula, points of 2,000 simulated studies",
+        caption="lines by formula, points of 2,000 simulated studies",
     )
     st.caption(METHODS[goal])
 
 
 METHODS = {
     "difference": "McNemar's exact test on the majority label of each answer. It counts questions that both systems answered; answers to "
-                  "different questions are not paired and show less.",
+                  "different questions are not paired and show less. Two annotators decide no better than one: a tie falls to either side.",
     "means": "Paired t test on the mean score of each answer. It counts questions that both systems answered.",
-    "rate": "Wilson's interval, with labels of one item counted by how much they agree. An item here is one yes or no: sentences of one answer "
+    "rate": "Wilson's interval, with labels of one item counted by how much they agree. An item is one yes or no: sentences of one answer "
             "resemble each other, so count answers to be on the safe side.",
     "alpha": "Delta method over items. All annotators are assumed alike, and an item here is one unit that is labelled: sentences of one "
              "answer resemble each other, so count answers to be on the safe side.",

@@ -59,8 +59,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const word = (response, n) => root.querySelector(`[data-response="${response}"][data-word="${n}"]`)
   if (held && root.dataset.item === data.item) word(...held)?.focus()
   const current = root.querySelector('.now')
-  if (root.dataset.item !== data.item) document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)
-  if (root.dataset.place !== `${data.item}/${data.at}`) current?.scrollIntoView({ block: 'nearest' })
+  const fresh = root.dataset.item !== data.item, moved = root.dataset.place !== `${data.item}/${data.at}`
+  if (moved) requestAnimationFrame(() => {  // once all is drawn: measuring in between would lay it out twice
+    if (fresh) document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)
+    root.querySelector('.now')?.scrollIntoView({ block: 'nearest' })
+  })
   if (root.dataset.find !== data.find && data.find) {
     setTimeout(() => document.querySelector('.gw-found')?.scrollIntoView({ block: 'nearest' }), 100)
   }
@@ -80,17 +83,33 @@ export default function ({ data, parentElement, setTriggerValue }) {
     found?.scrollIntoView({ block: 'nearest' })
   }
   const acts = {
-    [data.keys.words]: () => current && (current.querySelector('.wrong') || current.querySelector(WORD))?.focus(),
+    [data.keys.words]: () => {
+      const near = current?.matches('.lab-row') ? current : current?.closest('.lab-one') ?? root
+      ;(near.querySelector('.wrong') ?? near.querySelector(WORD))?.focus()
+    },
     [data.keys.find]: () => focusOn('.st-key-label_find input'),
     [data.keys.comment]: () => focusOn('[class*=st-key-label_comment] input'),
     [data.keys.guidelines]: () => document.querySelector('.st-key-label_guidelines button')?.click(),
     [data.keys.earlier]: () => step(data.at - 1),
     [data.keys.later]: () => step(data.at + 1),
   }
+  // one key, one screen: until the next one stands, further keys and clicks of the bar are no answers to anything
+  const guard = (event, ours) => {
+    if (!ours) return
+    if (event.repeat || performance.now() < (root.busy ?? 0)) {
+      event.preventDefault()
+      event.stopImmediatePropagation()
+    } else root.busy = performance.now() + 3000
+  }
+  const typing = event => event.target.closest?.('input, textarea, select, [contenteditable=true]')
+  const plain = event => !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey)
+  const early = event => guard(event, plain(event) && !typing(event) && data.bar.includes(event.key.toLowerCase().replace('arrow', '')))
+  const again = event => guard(event, event.isTrusted && event.target.closest?.('.st-key-lab_bar button'))
+  root.busy = 0
   const press = event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return
     const on = event.target.closest?.(WORD)
-    if (event.target.closest?.('input, textarea, select, [contenteditable=true]')) {
+    if (typing(event)) {
       if (event.key === 'Escape' || (event.key === 'Enter' && event.target.closest('.st-key-lab_desk'))) event.target.blur()
       return
     }
@@ -111,10 +130,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   const seen = () => setTriggerValue('tab', document.hidden ? 'hidden' : 'shown')
   root.onclick = click
-  window.addEventListener('keydown', press)
-  document.addEventListener('visibilitychange', seen)
-  return () => {
-    window.removeEventListener('keydown', press)
-    document.removeEventListener('visibilitychange', seen)
-  }
+  root.off?.()  // this runs at every redraw
+  const listeners = [[window, 'keydown', early, true], [window, 'click', again, true], [window, 'keydown', press],
+    [document, 'visibilitychange', seen]]
+  listeners.forEach(([where, ...what]) => where.addEventListener(...what))
+  root.off = () => listeners.forEach(([where, ...what]) => where.removeEventListener(...what))
+  return root.off
 }

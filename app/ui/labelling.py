@@ -1,9 +1,10 @@
 """The desk at which answers are labelled: one item, one question about it at a time, one key to answer it.
 
 What is asked of an item is a list of steps: each sentence, then how helpful the answer is, in studies of pairs last the
-preference. A key answers the step on the screen and goes on to the next open one. Every button carries item and step in
-its identity, so a key pressed on a screen that is gone counts for nothing. All of it runs in one fragment, from labels
-in memory; the answer's words are a small component of our own, because no widget lets words of a running text be clicked.
+preference. A key answers the step on the screen and goes on to the next open one; a key pressed before the next screen
+stood counts for nothing. All of it runs in one fragment, from labels in memory, and the buttons stay the same widgets from
+item to item: to mount five new ones costs the browser as much as all the rest. The answer's words are a small component
+of our own, because no widget lets words of a running text be clicked.
 """
 
 import hashlib
@@ -41,6 +42,7 @@ ACTIONS = {
     "words": ("e", "Mark wrong words"), "find": ("f", "Find in the evidence"), "comment": ("m", "Comment"),
     "guidelines": ("g", "Guidelines"),
 }  # fmt: skip
+SCRIPTED = ("earlier", "later", "words", "find", "comment", "guidelines")  # what the script of the answer does
 ICONS = {"undo": "undo", "back": "arrow_back", "skip": "arrow_forward", "next": "skip_next", "cannot": "block"}
 BUTTON_KEY = r"[abd-qs-z0-9]|f[1-9]|up|down|left|right|home|end"  # c and r belong to the browser
 
@@ -139,7 +141,11 @@ def _put(row: tuple, place: int, given: Any) -> tuple:
 def default_keys(rubric: Rubric) -> dict[str, str]:
     """Action -> key. answer1 … are the places of the answer row, whatever stands there."""
     rows = {f"answer{n}": str(n) for n in range(1, max(5, len(rubric.labels)) + 1)}
-    named = {f"answer{n}": one.key.lower() for n, one in enumerate(rubric.labels, 1) if re.fullmatch(BUTTON_KEY, one.key.lower())}
+    named = {
+        f"answer{n}": one.key.lower()
+        for n, one in enumerate(rubric.labels, 1)
+        if re.fullmatch(BUTTON_KEY, one.key.lower())
+    }
     return {**rows, **named, **{name: key for name, (key, _) in ACTIONS.items()}}
 
 
@@ -194,6 +200,7 @@ class Desk:
         self.worked_s = 0.0  # since the last break
         self.looked = time.monotonic()
         self.note, self.error, self.saved = "", None, ""
+        self.screens = 0  # drawn so far
         self.seen = max((one["id"] for one in self.given().values()), default="")  # latest label this window knows of
         self.open(lab.resume(session.workbench(), frozen, annotator) or "")
 
@@ -262,7 +269,7 @@ def _do(desk: Desk, what: Callable[..., None], *given: Any) -> None:
 
 def give(desk: Desk, item: str, at: int, answer: Any) -> None:
     """Answers a step and goes on to the next open one, in the item or after it."""
-    if item != desk.item:
+    if (item, at) != (desk.item, desk.at):
         return
     asked, before = desk.asked(), desk.label()
     if asked[at].kind == "preference":  # left and right are places on the screen
@@ -347,6 +354,7 @@ def draw(desk: Desk) -> None:
 
 def _draw(desk: Desk) -> None:
     with cards.calm():
+        desk.screens += 1
         if time.monotonic() - desk.looked > LOOK_S:  # a rubric may be revised while the pilot runs
             desk.looked = time.monotonic()
             if lab.load(session.workbench(), desk.study.id).id != desk.frozen.id:
@@ -404,7 +412,9 @@ def _answer(desk: Desk, view: Shown, label: Label, asked: tuple[Step, ...]) -> N
             at = places.get(Step("sentence", response, sentence), -1)
             name = label.sentences[response][sentence] if at >= 0 else None
             title, tone = titles.get(name, (name or "", 4))
-            pieces = [[n, seen.text[a:b], n in wrong] for n, (a, b) in enumerate(words(seen.text)) if begin <= a < until]
+            pieces = [
+                [n, seen.text[a:b], n in wrong] for n, (a, b) in enumerate(words(seen.text)) if begin <= a < until
+            ]
             rows.append({"at": at, "words": pieces, "label": title, "tone": tone})
         at, stars = places.get(Step("helpful", response), -1), label.helpful[response]
         answers.append({"title": f"Answer {'AB'[number]}" if len(view.order) == 2 else "Answer", "response": response, "rows": rows,
@@ -415,9 +425,10 @@ def _answer(desk: Desk, view: Shown, label: Label, asked: tuple[Step, ...]) -> N
     state = st.session_state
     _answer_component()(
         key="lab_words", height="content",
-        data={"item": desk.item, "at": desk.at, "answers": answers, "find": state.get("label_find", ""), "steps": len(asked),
+        data={"screen": desk.screens, "item": desk.item, "at": desk.at, "answers": answers, "steps": len(asked),
+              "find": state.get("label_find", ""), "bar": [key for name, key in keys.items() if name not in SCRIPTED],
               "verdict": "Cannot judge" if label.cannot_judge else prefers.capitalize(),
-              "keys": {name: keys[name] for name in ("earlier", "later", "words", "find", "comment", "guidelines")}},
+              "keys": {name: keys[name] for name in SCRIPTED}},
         on_word_change=lambda: _do(desk, _clicked, state["lab_words"].word),
         on_step_change=lambda: _do(desk, _stepped, state["lab_words"].step),
         on_tab_change=lambda: _tab(desk, state["lab_words"].tab),
@@ -486,11 +497,17 @@ def _buttons(desk: Desk) -> None:
         if desk.item:
             _choices(desk, keys)
         with st.container(key="lab_ways", horizontal=True, gap="xsmall"):
-            ways = {"undo": (undo,), "back": (walk, -1), "skip": (walk, 1), "next": (jump,), "cannot": (cannot, desk.item)}
+            ways = {
+                "undo": (undo,),
+                "back": (walk, -1),
+                "skip": (walk, 1),
+                "next": (jump,),
+                "cannot": (cannot, desk.item),
+            }
             for name, given in ways.items():
                 if desk.item or name in ("undo", "back"):
                     chosen = name == "cannot" and desk.label().cannot_judge
-                    st.button(ACTIONS[name][1], key=f"way/{name}" + (f"/{desk.item}" if name == "cannot" else ""), shortcut=keys[name],
+                    st.button(ACTIONS[name][1], key=f"way/{name}", shortcut=keys[name],
                               icon=f":material/{ICONS[name]}:", type="primary" if chosen else "tertiary", on_click=_do,
                               args=(desk, *given))  # fmt: skip
 
@@ -520,6 +537,6 @@ def _choices(desk: Desk, keys: dict[str, str]) -> None:
             f'<div class="lab-said" aria-hidden="true">{escape(said)}</div></div>')  # fmt: skip
     with st.container(key=f"lab_choices_{step.kind}"):
         for number, (name, title) in enumerate(choices, 1):
-            st.button(cards.plain(title), key=f"give/{desk.item}/{desk.at}/{number}", shortcut=keys[f"answer{number}"],
+            st.button(cards.plain(title), key=f"give/{number}", shortcut=keys[f"answer{number}"],
                       width="stretch", type="primary" if now == name else "secondary", on_click=_do,
                       args=(desk, give, desk.item, desk.at, name))  # fmt: skip

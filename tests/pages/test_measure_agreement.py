@@ -46,7 +46,7 @@ def mixed(who: str, number: int) -> str:
 
 
 def open_page(view: str = "Agreement", **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120).run().switch_page("../pages/measure_agreement.py")
+    app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
     for key, value in {"view": view, **address}.items():
         app.query_params[key] = value
     return checked(app.run())
@@ -74,13 +74,13 @@ def test_qags_has_its_known_alpha_on_the_page(bench, monkeypatch):
     if not (FOLDER / "qags" / "mturk_cnndm.jsonl").is_file():
         pytest.skip(f"QAGS is not in {FOLDER}; set GROUNDWORK_DATASETS.")
     monkeypatch.setenv("GROUNDWORK_DATASETS", str(FOLDER))
-    app = open_page(source="file:qags/mturk_cnndm.jsonl")
+    app = open_page(source="qags/mturk_cnndm.jsonl")
     first = frame(app, "Coefficient").iloc[0]
     assert first["Value"] == pytest.approx(0.5135, abs=5e-5)
     assert (first["Low"], first["High"]) == pytest.approx((0.459, 0.566), abs=0.01)
     assert "0.514" in html(app) and "714 sentences" in html(app) and "162 annotators" in html(app)
     assert "Krippendorff 2004" in words(app) and "Landis and Koch 1977" in words(app)
-    app = open_page("People against machines", source="file:qags/mturk_cnndm.jsonl", unit="Whole answers")
+    app = open_page("People against machines", source="qags/mturk_cnndm.jsonl", unit="Whole answers")
     measures = frame(app, "Measure").set_index("Measure")
     assert measures.loc["3-gram containment", "Pearson"] == pytest.approx(0.706, abs=5e-4)
     assert measures.loc["3-gram containment", "n"] == 235
@@ -88,19 +88,24 @@ def test_qags_has_its_known_alpha_on_the_page(bench, monkeypatch):
 
 def test_an_empty_store_says_what_to_give(bench):
     app = open_page()
-    assert "item, annotator and value" in html(app) and [one.value for one in app.selectbox] == ["upload"]
+    assert "item, annotator and value" in html(app) and [one.value for one in app.selectbox] == [
+        "Upload files",
+        "python-reference",
+    ]
 
 
 @pytest.mark.parametrize("view", TABS)
 def test_each_tab_of_a_stored_study_shows_its_tables(bench, view):
     labelled(bench, rating(12, pilot=0, duplicates=3, attention=True), mixed)
-    app = open_page(view, source="study:toy")
+    app = open_page(view, source="toy")
     column = {"Agreement": "Coefficient", "By annotator": "Alpha without", "By item": "Spread", "Consensus": "System",
               "People against machines": "Measure"}.get(view)  # fmt: skip
     assert column is None or len(frame(app, column))
     if view == "By annotator":
         shown = frame(app, "Alpha without").set_index("Annotator")
-        assert set(shown.index) == {"Ann", "Ben", "Cy"} and {"Self-agreement", "Attention", "Seconds"} <= set(shown.columns)
+        assert set(shown.index) == {"Ann", "Ben", "Cy"} and {"Self-agreement", "Attention", "Seconds"} <= set(
+            shown.columns
+        )
     if view == "As labels come in":
         assert "stop rule" in html(app)
     if view == "By item":
@@ -120,25 +125,27 @@ def test_without_variation_nothing_is_a_number(bench):
 
 def test_a_kappa_paradox_is_pointed_out(bench):
     rare = {("Ann", 0), ("Ben", 3), ("Cy", 5)}
-    labelled(bench, rating(30, pilot=0, per_item=3), lambda who, number: "partly" if (who, number) in rare else "supported")
+    labelled(
+        bench, rating(30, pilot=0, per_item=3), lambda who, number: "partly" if (who, number) in rare else "supported"
+    )
     app = open_page()
     assert any("Kappa paradox" in one.value and "AC1" in one.value for one in app.warning)
 
 
 def test_ab_studies_have_preferences_and_position(bench):
     labelled(bench, pairs(8))
-    app = open_page("Consensus", source="study:ab")
+    app = open_page("Consensus", source="ab")
     duel = frame(app, "A better").iloc[0]
     assert duel["A better"] + duel["B better"] + duel["Tied"] == 8 and duel["Tied"] == 2
     assert "First on the screen" in html(app) and "position bias" in html(app)
-    assert "preferences" in html(open_page("People against machines", source="study:ab"))
+    assert "preferences" in html(open_page("People against machines", source="ab"))
 
 
 def test_helpfulness_is_numbers_that_can_be_read_as_ranks(bench):
     labelled(bench, rating(8, pilot=0), mixed)
-    app = open_page("Consensus", part="helpful")
+    app = open_page("Consensus", part="Helpful")
     assert frame(app, "System")["Mean"].between(3, 4).all()
-    app = open_page(part="helpful", level="ordinal")
+    app = open_page(part="Helpful", level="Ordinal")
     assert "ordinal" in frame(app, "Coefficient")["Coefficient"].iloc[0]
 
 
@@ -150,7 +157,7 @@ def test_the_headline_is_refused_for_a_machine_no_better_than_chance(bench):
 
 def test_an_address_of_a_study_that_is_gone_is_told(bench):
     labelled(bench, rating(8, pilot=0))
-    app = open_page(source="study:gone")
+    app = open_page(source="gone")
     assert any("gone" in one.value for one in app.warning)
 
 
@@ -162,6 +169,6 @@ def test_a_study_without_labels_says_so(bench):
 def test_an_export_is_read_from_its_folder(bench, tmp_path):
     labelled(bench, rating(8, pilot=0), mixed)
     lab.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
-    stored, file = open_page(source="study:toy"), open_page(source="file:annotations/toy")
+    stored, file = open_page(source="toy"), open_page(source="annotations/toy")
     assert frame(stored, "Coefficient").equals(frame(file, "Coefficient"))
     assert "core agreement" in " ".join(one.value for one in file.code)

@@ -1,0 +1,64 @@
+"""The page Study design in a real browser: from stored answers to a frozen pilot with a link for each annotator."""
+
+import re
+
+import pytest
+
+from core.config import TrialConfig, with_settings
+from core.workbench import Workbench
+from tests.browser.steps import no_error, open_page, settled
+
+
+@pytest.fixture(scope="module")
+def answered(app, home):
+    """Two systems that answered twenty questions each."""
+    store = Workbench(home).store
+    for temperature in (0.0, 0.7):
+        config = with_settings(TrialConfig(), {"generation.temperature": temperature}).model_dump(mode="json")
+        for n in range(20):
+            store.add("answer", {
+                "question": f"What is {n}?", "text": f"It is <b>{n}</b>. So it was at {temperature}.", "finish_reason": "stop",
+                "model": "small.gguf", "config": config,
+                "hits": [{"document_id": "d", "title": "T", "start": 0, "end": 5, "text": f"It is {n}.", "rank": 1}]})  # fmt: skip
+    return app
+
+
+def test_a_study_is_designed_frozen_and_handed_out(answered, tab):
+    open_page(tab, f"{answered}/design_study")
+    tab.get_by_placeholder("Faithfulness").fill("Two temperatures")
+    tab.keyboard.press("Tab")
+    tab.get_by_role("button", name="Start a study").click()
+    tab.get_by_text("Next: look through the tabs, then freeze the pilot").wait_for()
+    tab.get_by_role("tab", name="Items").click()
+    tab.get_by_role("spinbutton", name="Pilot items").fill("8")
+    tab.keyboard.press("Enter")
+    tab.get_by_text("8 items of the pilot").wait_for()
+    settled(tab)
+    no_error(tab)
+    tab.get_by_role("tab", name="Power").click()
+    tab.get_by_text("Questions for 0.8").wait_for()
+    tab.get_by_test_id("stPlotlyChart").wait_for()
+    tab.get_by_role("button", name="Freeze the pilot").click()
+    dialog = tab.get_by_role("dialog")
+    dialog.get_by_text("stamped").first.wait_for()
+    hash = re.search(r"[0-9a-f]{64}", dialog.inner_text()).group()
+    dialog.get_by_role("button", name="Freeze 14 entries").click()  # 8 items, a tenth of them twice, 5 attention items
+    tab.get_by_text(f"Frozen as {hash[:12]}. The pilot round").wait_for()
+    settled(tab)
+    no_error(tab)
+
+    tab.get_by_role("button", name="Links to send").click()
+    links = tab.get_by_test_id("stCode")
+    links.nth(1).wait_for()
+    addresses = [text.strip() for text in links.all_inner_texts()]
+    assert addresses == [f"{answered}/label_answers?study=two-temperatures&annotator=Annotator%20{n}" for n in (1, 2)]
+    tab.reload()
+    tab.get_by_text("Next: label the pilot").wait_for()
+    assert "study=two-temperatures" in tab.url
+    tab.get_by_role("tab", name="Record").click()
+    tab.get_by_role("button", name="Check it").click()
+    tab.get_by_text("All versions are what their hashes say").wait_for()
+    tab.get_by_role("button", name="Label as Annotator 1").click()
+    tab.wait_for_url("**/label_answers?study=two-temperatures&annotator=Annotator*")
+    settled(tab)
+    no_error(tab)

@@ -1,0 +1,63 @@
+"""The page Agreement in a browser: pictures of a labelled study, a view that survives a reload, and an uploaded file."""
+
+from core import annotation_lab as lab
+from core.annotation.labels import blank
+from core.workbench import Workbench
+from tests.annotated import rating
+from tests.browser.steps import no_error, open_page, settled
+
+CSV = "item,annotator,value\n" + "".join(
+    f"{n},{who},{'yes' if n % 3 or (who == 'Ben' and n % 2) else 'no'}\n" for n in range(40) for who in ("Ann", "Ben")
+)
+
+
+def label_everything(home) -> None:
+    workbench = Workbench(home)
+    study = rating(12, pilot=0, id="read-me")
+    frozen = lab.freeze(workbench, study, "main")
+    for who, items in lab.assignment(study, "main").items():
+        for number, id in enumerate(items):
+            label = blank(study, "main", study.item(id), who)
+            name = "partly" if number % 3 == 0 else "supported"
+            given = {"sentences": tuple((name,) * len(one) for one in label.sentences), "helpful": (4,), "seconds": 8.0}
+            lab.label(workbench, frozen, label.model_copy(update=given))
+
+
+def charts(tab) -> int:
+    tab.locator(".js-plotly-plot .main-svg").first.wait_for()
+    return tab.locator(".js-plotly-plot").count()
+
+
+def test_a_labelled_study_is_read_tab_by_tab_and_survives_a_reload(app, home, tab):
+    label_everything(home)
+    open_page(tab, f"{app}/measure_agreement?source=read-me")
+    tab.get_by_text("Krippendorff's alpha").first.wait_for()
+    assert charts(tab) == 2
+    tab.get_by_role("tab", name="By annotator").click()
+    tab.get_by_text("Alpha without each annotator").wait_for()
+    settled(tab)
+    assert "view=By+annotator" in tab.url and "source=read-me" in tab.url
+    tab.reload()
+    tab.get_by_text("Alpha without each annotator").wait_for()
+    assert charts(tab) == 3  # pairs, left out, over time
+    tab.get_by_role("tab", name="People against machines").click()
+    tab.get_by_text("Corrected headline").wait_for()
+    tab.get_by_role("tab", name="By item").click()
+    tab.get_by_text("most disputed first").wait_for()
+    settled(tab)
+    no_error(tab)
+
+
+def test_an_uploaded_file_has_agreement_and_exports(app, tab):
+    open_page(tab, f"{app}/measure_agreement?source=Upload+files")
+    tab.get_by_text("item, annotator and value").wait_for()
+    tab.locator("input[type=file]").first.set_input_files(
+        {"name": "../x.csv", "mimeType": "text/csv", "buffer": CSV.encode()}
+    )
+    tab.get_by_text("Cohen's kappa").first.wait_for()
+    tab.get_by_text("40 items", exact=True).wait_for()
+    tab.get_by_test_id("stPopover").nth(1).locator("button").first.click()
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="CSV", exact=True).first.click()
+    assert "Krippendorff" in download.value.path().read_text()
+    no_error(tab)
