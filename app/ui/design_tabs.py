@@ -545,7 +545,8 @@ def power(desk: Desk) -> None:
         values = _values(desk, goal)
         one, two = st.columns(2)
         each = _each(desk.study, goal)
-        usual = max(len(design.plain(desk.study.items, "main")) // each, 0) or 100
+        drawn = len(design.plain(desk.study.items, "main"))
+        usual = max(drawn // each, 5) if drawn else 100
         items = one.number_input(_noun(goal).capitalize(), 5, 20_000, usual, key=f"{desk.study.id}/power.{goal}.items")
         fewest = 2 if goal == "alpha" else 1
         annotators = two.number_input("Annotators an item", fewest, 15, max(desk.study.per_item, fewest),
