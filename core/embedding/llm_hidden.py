@@ -164,10 +164,12 @@ class Hidden:
 
 def quiet() -> None:
     """No progress bars and warnings of transformers on the terminal."""
+    from transformers import modeling_gguf_pytorch_utils
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    modeling_gguf_pytorch_utils.tqdm = logging.tqdm  # its own bar knows no such switch
 
 
 def converted(file: Path) -> Path:
