@@ -48,11 +48,10 @@ def passages(part: LlamaCpp) -> list[Hit]:
     """The same text for every question, so long that a prompt of it has about PROMPT_TOKENS."""
     from pydoc_data.topics import topics
 
-    text, hits, start = topics["with"], [], 0
-    while not hits or part.count_tokens(" ".join(hit.text for hit in hits)) < PROMPT_TOKENS - 110:
-        piece = text[start : start + 500]
-        hits.append(Hit(len(hits) + 1, 1.0, f"with#{len(hits)}", "with", start, start + len(piece), piece))
-        start += 500
+    text, hits = topics["with"], []
+    while not hits or len(part.read(messages(part, hits, QUESTIONS[0])).tokens) < PROMPT_TOKENS:
+        start = 200 * len(hits)
+        hits.append(Hit(len(hits) + 1, 1.0, f"with#{len(hits)}", "with", start, start + 200, text[start : start + 200]))
     return hits
 
 
@@ -217,15 +216,15 @@ def json_answers(part: LlamaCpp, number: int) -> dict:
     return {"valid": valid, "of": each * len(SCHEMAS)}
 
 
-def idle() -> dict:
-    """Resident memory of the server after each of the three pages was opened and nothing was asked."""
+def idle(home: str) -> dict:
+    """Resident memory of the server after a page was opened on the prepared corpus and nothing was asked."""
     import psutil
     from playwright.sync_api import sync_playwright
 
     sizes = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as engine:
         for name in ("overview", "ask_model", "tune_sampling", "inspect_model"):
-            process, _ = startup.start(f"{folder}/home", port := startup.free_port())
+            process, _ = startup.start(home, port := startup.free_port())
             context = startup.browser(engine, f"{folder}/{name}")
             try:
                 page = context.new_page()
@@ -266,7 +265,7 @@ def main(quick: bool = False) -> dict:
             "stream": lambda: against_bare(part, home, messages(part, hits, QUESTIONS[0]), repeats),
             "batch": lambda: batches(part, 16 if quick else 48),
             "json": lambda: json_answers(part, 10 if quick else 200),
-            "idle_mb": idle,
+            "idle_mb": lambda: idle(home),
         }
         found = {}
         for name, run in steps.items():

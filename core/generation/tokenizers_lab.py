@@ -251,7 +251,9 @@ def _run(tokenizer: Any, trainer: Any, texts: list[str]) -> Generator[Progress, 
     try:
         while not work.done():
             counting = read < len(texts)  # what comes then has no count
-            yield Progress(read, len(texts), "Counting words") if counting else Progress(0, 0, "Learning the vocabulary")
+            yield (
+                Progress(read, len(texts), "Counting words") if counting else Progress(0, 0, "Learning the vocabulary")
+            )
             left.wait(0.1)
     finally:
         left.set()
