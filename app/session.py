@@ -106,7 +106,9 @@ def write_url() -> None:
             changed = {k: v for k, v in changed.items() if k.partition(".")[0] not in VIEW_STAGES} or {"": "default"}
         prefix = "" if name == CURRENT else name
         for path, value in changed.items():
-            wanted[".".join(filter(None, (prefix, path)))] = value if isinstance(value, str) else json.dumps(value)
+            wanted[".".join(filter(None, (prefix, path)))] = (
+                value if isinstance(value, str) and not _read_as_json(value) else json.dumps(value)
+            )
     st.session_state.written, present = wanted, _present()
     for key in present.keys() - wanted.keys():
         del st.query_params[key]
@@ -147,11 +149,16 @@ def _read_url() -> None:
 
 
 def _value(text: str) -> Any:
-    """Numbers and words are left to the config's own validation; only null, lists and mappings need reading."""
+    """Numbers and words are left to the config's own validation."""
     try:
-        return json.loads(text) if text == "null" or text[:1] in ("[", "{") else text
+        return json.loads(text) if _read_as_json(text) else text
     except ValueError:
         return text
+
+
+def _read_as_json(text: str) -> bool:
+    """null, a list, a mapping, or a text that would be taken for one of them (a JSON schema), in quotes."""
+    return text == "null" or text[:1] in ("[", "{", '"')
 
 
 def _valid(settings: dict[str, Any], notes: list[str]) -> TrialConfig:

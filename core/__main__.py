@@ -146,6 +146,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--train", action="append", default=[], metavar="FIELD=VALUE", help="how it is trained; repeatable"
     )
     recipe(one)
+    one = verb("train-moe", train_moe, "a small mixture of experts, trained on the texts of a corpus")
+    one.add_argument(
+        "--train", action="append", default=[], metavar="FIELD=VALUE", help="how it is made and trained; repeatable"
+    )
+    one.add_argument("--both", action="store_true", help="also without the balancing loss, to compare")
+    recipe(one)
     one = verb("index-sweep", index_sweep, "recall, speed and size of index settings, stored")
     recipe(one)
     one.add_argument("--grid", action="append", default=[], metavar="index.FIELD=A,B,C | START:STOP:STEP",
@@ -188,6 +194,10 @@ def build_parser() -> argparse.ArgumentParser:
     recipe(
         verb("convert-model", lambda w, o: w.convert_model(read_recipe(o)),
              "a faster copy of the recipe's model file, measured and kept", show_value)
+    )  # fmt: skip
+    recipe(
+        verb("measure-engine", measure_engine,
+             "speed of the recipe's engine here: batches, passages kept in memory, formats of the weights", show_value)
     )  # fmt: skip
     annotate_verbs(verb, recipe)
     one = verb("sql", lambda w, o: sql(w, o.statement), "read-only SQL over everything stored")
@@ -420,6 +430,20 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
         "pull": lambda: lab.pull(workbench, options.study, options.project, options.url, options.keep_good, names()),
     }
     return actions[options.action]()
+
+
+def train_moe(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import inspect_lab
+
+    training = recipes.valid(inspect_lab.MoeConfig, read_settings(options.train))
+    runs = yield from inspect_lab.train_moe(workbench, read_recipe(options), training, options.both)
+    return [inspect_lab.moe_row(run) for run in runs]
+
+
+def measure_engine(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import engine_lab
+
+    return engine_lab.measure(workbench, read_recipe(options))
 
 
 def run_and_show(workbench: Any, config: recipes.TrialConfig) -> Any:

@@ -5,7 +5,9 @@ Progress; nothing here imports torch before a model is run.
 
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ import numpy as np
 from core.config import ContextConfig, TrialConfig, fingerprint, with_settings
 from core.embedding import models
 from core.errors import WorkbenchError
-from core.generation import architecture, inspect_cache, moe_lab, prompt
+from core.generation import answer, architecture, inspect_cache, moe_lab, prompt
 from core.generation.architecture import Architecture
 from core.generation.inspect_cache import Measured, Step
 from core.generation.moe_lab import MoeConfig, Routing, Run
@@ -71,8 +73,8 @@ def bundled_file() -> Path:
 
 def read(source: str) -> Architecture:
     """A model of the list, or the path of a GGUF file, a config.json or a folder."""
-    if source == BUNDLED:
-        return architecture.read(bundled_file())
+    if source == BUNDLED:  # its file bears the name of a training run
+        return replace(architecture.read(bundled_file()), name="SmolLM2-135M-Instruct")
     if config := CONFIGS.get(source):
         return architecture.of_config(config, source)
     if not source.strip():
@@ -95,7 +97,7 @@ def read_upload(name: str, content: bytes) -> Architecture:
             raise WorkbenchError(
                 error.what, where=name if str(folder) in error.where else error.where, todo=error.todo
             ) from None
-    return found if found.name != "model" else Architecture(**(vars(found) | {"name": Path(name).stem}))
+    return found if found.name != "model" else replace(found, name=Path(name).stem)
 
 
 # The transformer written here ----------------------------------------------------------------------------------------
@@ -109,8 +111,8 @@ class Loaded(NamedTuple):
 
 def load() -> Generator[Progress, None, Loaded]:
     """The bundled model in the transformer written here, once a process (540 MB)."""
-    yield Progress(0, 0, "Loading the bundled model")
-    return models.load_once(f"transformer written here {models.home()}", _load)
+    loading = partial(models.load_once, f"transformer written here {models.home()}", _load)
+    return (yield from answer.beside(loading, "Loading the bundled model; the first time it is converted"))
 
 
 def _load() -> Loaded:
@@ -272,14 +274,15 @@ def beside_library(ids: list[int], new_tokens: int) -> Generator[Progress, None,
     tools = yield from load()
     from core.generation.scratch.transformer import bundled, generate
 
-    yield Progress(0, 7, "Loading the model in transformers")
-    library = _library(bundled())
+    library = yield from answer.beside(lambda: _library(bundled()), "Loading the model in transformers")
     times: dict[str, list[float]] = {"here": [], "library": []}
     texts: Mapping[str, list[int]] = {}
     for turn in range(3):
         for number, (name, run) in enumerate((("here", lambda: list(generate(tools.model, ids, new_tokens))),
                                               ("library", lambda: library(ids, new_tokens)))):  # fmt: skip
-            yield Progress(1 + 2 * turn + number, 7, f"Generating {new_tokens} tokens")
+            yield Progress(
+                2 * turn + number, 6, f"Generating {new_tokens} tokens {'in transformers' if number else 'here'}"
+            )
             started = time.perf_counter()
             texts = {**texts, name: run()}
             times[name].append(time.perf_counter() - started)
@@ -318,19 +321,62 @@ def moe_folder(corpus: Corpus, config: MoeConfig) -> Path:
     return moe_lab.folder_of(f"{corpus.name[:40]} {fingerprint(corpus.fingerprint, config)[:12]}")
 
 
-def trained_moe(corpus: Corpus, config: MoeConfig) -> Run | None:
-    folder = moe_folder(corpus, config)
-    return moe_lab.read_run(folder) if (folder / moe_lab.RUN).is_file() else None
+def unbalanced(config: MoeConfig) -> MoeConfig:
+    return config.model_copy(update={"balance": "none"})
 
 
-def train_moe(corpus: Corpus, config: MoeConfig) -> Generator[Progress, None, Run]:
-    """Trains on nine tenths of the documents; closing it keeps nothing."""
-    yield Progress(0, 0, "Starting")
+def trained_pair(corpus: Corpus, config: MoeConfig) -> tuple[Run, Run] | None:
+    """The runs of these settings with and without the balancing loss, once both are trained."""
+    folders = [moe_folder(corpus, one) for one in (config, unbalanced(config))]
+    if all((folder / moe_lab.RUN).is_file() for folder in folders):
+        return moe_lab.read_run(folders[0]), moe_lab.read_run(folders[1])
+    return None
+
+
+def last_pair(corpus: Corpus) -> tuple[Run, Run] | None:
+    """Of this corpus, what was trained last."""
+    names = [name for name in moe_lab.trained() if name.startswith(f"{corpus.name[:40]} ")]
+    configs = (moe_lab.read_run(moe_lab.folder_of(name)).config for name in names)
+    return next(filter(None, (trained_pair(corpus, one) for one in configs if one.balance != "none")), None)
+
+
+def moe_arguments(workbench: Workbench, config: TrialConfig, training: MoeConfig) -> list[str]:
+    """The command line's words for `train_moe` of both."""
+    given = training.model_dump(mode="json", exclude_defaults=True)
+    settings = [word for name, value in given.items() for word in ("--train", f"{name}={value}")]
+    return ["train-moe", "--both", *settings, *workbench.arguments(TrialConfig(corpus=config.corpus))]
+
+
+def train_moe(
+    workbench: Workbench, config: TrialConfig, training: MoeConfig, both: bool
+) -> Generator[Progress, None, list[Run]]:
+    """Trains on nine tenths of the corpus' documents, and where asked a second time without the balancing loss. What was
+    trained with these settings before is not trained again; closing it keeps what is finished."""
+    corpus = yield from workbench.pipeline.corpus(config)
     from core.generation import llama_engine  # noqa: F401  before torch: it keeps waiting threads from spinning
     from core.generation.scratch import moe
 
-    trained = yield from moe.train([document.text for document in corpus.documents], config, moe_folder(corpus, config))
-    return trained.run
+    texts = [document.text for document in corpus.documents]
+    wanted = [training, unbalanced(training)] if both and training.balance != "none" else [training]
+    for number, one in enumerate(wanted):
+        folder, name = moe_folder(corpus, one), "Without" if one.balance == "none" else "With"
+        if (folder / moe_lab.RUN).is_file():
+            continue
+        with closing(moe.train(texts, one, folder)) as steps:
+            for step in steps:
+                learnt = isinstance(step, moe_lab.Step)
+                words = f"loss {step.loss:.2f} nats" if learnt else "its tokenizer"
+                done = number * one.steps + (step.done if learnt else 0)
+                yield Progress(done, len(wanted) * one.steps, f"{name} balancing loss: {words}")
+    return [moe_lab.read_run(moe_folder(corpus, one)) for one in wanted]
+
+
+def moe_row(run: Run) -> dict[str, Any]:
+    """A training in a few numbers: the load's variation, the router's entropy and what was dropped over the last tenth of
+    the steps."""
+    last = run.steps[-max(1, len(run.steps) // 10) :]
+    means = {name: float(np.mean([getattr(step, name) for step in last])) for name in ("cv", "entropy_bits", "dropped")}
+    return {"balance": run.config.balance, "held_out_loss": run.held_out_loss, **means, "folder": str(run.folder)}
 
 
 def routing(workbench: Workbench, corpus: Corpus, run: Run) -> Generator[Progress, None, Routing]:

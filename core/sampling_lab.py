@@ -5,34 +5,33 @@ it leads to tokens that were not written before. A chain is written in one line,
 page take it: "top_k=40 top_p=0.95 temperature=0.8", where a value without a name is the step's first setting.
 """
 
-import codecs
 import json
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from core import registry
-from core.config import PartConfig, TrialConfig, code_version, fingerprint
+from core.config import PartConfig, TrialConfig, code_version, fingerprint, valid
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.generation import diversity
+from core.generation.answer import beside, loaded, usable
 from core.generation.prompt import CITATION, build
-from core.generation.protocol import finished
-from core.generation.sampling.filters import STEPS, History, Step, chain
-from core.generation.sampling.trace import AnswerTrace, Pick, force, sample, trace_answer
+from core.generation.protocol import Read, finished
+from core.generation.sampling.filters import STEPS, Step, chain
+from core.generation.sampling.search import SEARCHES, ContrastiveStep, beam_search, contrastive_search, torch_states
+from core.generation.sampling.writing import Memory, Written, next_logits, rate, room, write
 from core.generation.support import support
 from core.records import Corpus, Hit, Progress, Query
 from core.statistics.bootstrap import Interval
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired, paired_difference
 from core.workbench import Workbench, receipt
 
-KEPT = 512  # logits of one prompt, some 200 kB each
-ALTERNATIVES = 8
 THRESHOLD = 0.9  # cosine from which two answers count as one cluster
 EVERYTHING = "none"  # the chain without steps: the model's own distribution
 MEASURES = {  # -> (in words, unit, +1: more is better or more diverse, what it is)
@@ -68,15 +67,21 @@ def read_chain(text: str) -> tuple[Step, ...]:
     return chain([_step(word) for word in words])
 
 
-def _step(word: str) -> dict[str, Any]:
+def _step(word: str, known: Mapping[str, type] = STEPS) -> dict[str, Any]:
     head, *rest = word.split(",")
     part, equals, value = head.partition("=")
-    if part not in STEPS:
-        raise WorkbenchError(f"There is no sampling step '{part}'.", where=word, todo=f"Steps: {', '.join(STEPS)}.")
+    if part not in known:
+        raise WorkbenchError(f"There is no sampling step '{part}'.", where=word, todo=f"Steps: {', '.join(known)}.")
     given: dict[str, Any] = {"part": part}
     if equals:
-        given[next((name for name in STEPS[part].model_fields if name != "part"), "value")] = value
+        given[next((name for name in known[part].model_fields if name != "part"), "value")] = value
     return given | dict(one.partition("=")[::2] for one in rest)
+
+
+def read_search(text: str) -> PartConfig:
+    """A search from its line, "beam=4,length_penalty=0.5" or "contrastive=4"; `write_chain` writes it."""
+    given = _step(text, SEARCHES)
+    return valid(SEARCHES[given["part"]], given)
 
 
 def write_chain(steps: Iterable[Step]) -> str:
@@ -126,7 +131,7 @@ def presets(workbench: Workbench) -> dict[str, str]:
 
 def save_preset(workbench: Workbench, name: str, steps: Sequence[Step]) -> None:
     name = " ".join(name.split())
-    if not name or name in PRESETS:
+    if not name or name in (*PRESETS, "This chain"):
         raise WorkbenchError(f"'{name}' is the name of a preset." if name else "The chain needs a name.",
                              todo="Choose another name.")  # fmt: skip
     path = workbench.home / "chains.json"
@@ -143,7 +148,7 @@ def save_preset(workbench: Workbench, name: str, steps: Sequence[Step]) -> None:
 class Reading(NamedTuple):
     """A prompt as the model reads it. key: identity of model and prompt."""
 
-    prompt: Any  # llama_engine.Read
+    prompt: Read
     messages: list[dict[str, str]]  # the same for engines that take messages
     hits: tuple[Hit, ...]  # passage n of the prompt is hits[n - 1]
     key: str
@@ -154,7 +159,7 @@ def reading(workbench: Workbench, config: TrialConfig, text: str, manner: str = 
     part = config.generation
     if not hasattr(part, "next_logits"):
         raise WorkbenchError(f"The engine {part.part} does not hand out the probabilities of all tokens.",
-                             where="generation.part", todo="Choose llama_cpp under Generation.")  # fmt: skip
+                             where="generation.part", todo="Choose llama_cpp or transformers under Generation.")  # fmt: skip
     if not text.strip():
         raise WorkbenchError("The prompt is empty.", todo="Type a text, or choose a question.")
     key = fingerprint(config, part.identity(), workbench.corpus(config).fingerprint, text, manner)
@@ -166,119 +171,44 @@ def _reading(workbench: Workbench, config: TrialConfig, text: str, manner: str) 
     if manner == "question":
         made = build(text, workbench.search(config, text), config.context, part.count_tokens)
         hits, messages = made.used, made.messages
-    prompt = _continued(part.load(), text) if manner == "text" else part.read(messages)
+    prompt = part.read_text(text) if manner == "text" else part.read(messages)
+    room(part, prompt, 1)
     return Reading(prompt, messages, hits, fingerprint(part.identity(), prompt.tokens, prompt.ends))
 
 
-def _continued(engine: Any, text: str) -> Any:
-    """The text as it is, without the marks of a chat."""
-    from core.generation.llama_engine import PIECE, Read
-
-    tokens = engine.llama.tokenize(text.encode("utf-8", "replace"), add_bos=True, special=False)
-    return Read(text, tokens, [*range(PIECE, len(tokens), PIECE), len(tokens)])
-
-
-def next_logits(config: TrialConfig, reading: Reading, memory: dict[tuple, np.ndarray]) -> Callable[..., np.ndarray]:
-    """tokens -> logits [vocab] float32 of the one that follows; the model runs only for what `memory` does not hold."""
-    size = len(reading.prompt.tokens)
-
-    def asked(tokens: Sequence[int]) -> np.ndarray:
-        written = tuple(tokens[size:])
-        found = memory.get(written)
-        if found is None:
-            if len(memory) >= KEPT:
-                memory.pop(next(iter(memory)), None)
-            found = memory[written] = config.generation.next_logits(reading.prompt, written)
-        return found
-
-    return asked
-
-
-def remembered(workbench: Workbench, reading: Reading) -> dict[tuple, np.ndarray]:
+def remembered(workbench: Workbench, reading: Reading) -> Memory:
     """The logits of this prompt that are at hand: written tokens -> [vocab]."""
     return workbench.pipeline.remember("logits", reading.key, dict)
 
 
 def first_logits(workbench: Workbench, config: TrialConfig, reading: Reading) -> np.ndarray:
     """Logits of the answer's first token."""
-    return next_logits(config, reading, remembered(workbench, reading))(reading.prompt.tokens)
+    return next_logits(config.generation, reading.prompt, remembered(workbench, reading))(reading.prompt.tokens)
+
+
+class Opened(NamedTuple):
+    reading: Reading
+    ran: bool  # the model read the prompt now; else its logits were at hand
+
+
+def read(workbench: Workbench, config: TrialConfig, text: str, manner: str) -> Generator[Progress, None, Opened]:
+    """Loads the model, searches the passages and reads the prompt, beside the caller, who can stop waiting at any time."""
+    yield from loaded(config.generation)
+
+    def first() -> Opened:
+        found = reading(workbench, config, text, manner)
+        ran = () not in remembered(workbench, found)
+        first_logits(workbench, config, found)
+        return Opened(found, ran)
+
+    return (yield from beside(first, "Reading the prompt"))
 
 
 def token_texts(config: TrialConfig, tokens: Iterable[int]) -> list[str]:
-    engine = config.generation.load()
-    return [engine._text_of(int(token)) for token in tokens]
+    return [config.generation.text_of(int(token)) for token in tokens]
 
 
-# An answer -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Written:
-    """An answer token by token. reason: stop, length, or stopped (by the reader)."""
-
-    reading: Reading
-    steps: tuple[Step, ...]
-    seed: int
-    picks: tuple[Pick, ...]
-    pieces: tuple[str, ...]  # text of each token, together the answer; "" for the end and for halves of a character
-    reason: str
-    seconds: float
-    first_s: float
-    ran: int  # so many times the model ran; the logits of the other tokens were at hand
-
-    @cached_property
-    def text(self) -> str:
-        return "".join(self.pieces)
-
-    @cached_property
-    def traced(self) -> AnswerTrace:
-        """Under the model itself, whatever the chain was."""
-        logits = np.array([pick.logits for pick in self.picks]) if self.picks else np.zeros((0, 1))
-        return trace_answer(logits, [pick.token for pick in self.picks], ALTERNATIVES)
-
-    @property
-    def tokens_per_s(self) -> float | None:
-        rest = self.seconds - self.first_s
-        return (len(self.picks) - 1) / rest if len(self.picks) > 1 and rest > 0 else None
-
-
-def write(
-    workbench: Workbench, config: TrialConfig, reading: Reading, steps: Sequence[Step], *, seed: int, max_tokens: int,
-    after: Written | None = None, at: int = 0, token: int = 0, memory: dict[tuple, np.ndarray] | None = None,
-) -> Generator[str, None, Written]:  # fmt: skip
-    """Yields pieces of text. With `after`, its tokens before place `at` stand, `token` comes next, the rest is written anew."""
-    part = config.generation
-    room = part.context_tokens - len(reading.prompt.tokens)
-    if room < 1:
-        raise WorkbenchError(f"The prompt has {len(reading.prompt.tokens):,} tokens, and prompt and answer have room for "
-                             f"{part.context_tokens:,}.", todo="Raise generation.context_tokens, or shorten the prompt.")  # fmt: skip
-    memory = remembered(workbench, reading) if memory is None else memory
-    engine, asked, before = part.load(), next_logits(config, reading, memory), len(memory)
-    stop, most = _ends(workbench, part, engine), min(max_tokens, room)
-    if after is None:
-        start = History(tuple(reading.prompt.tokens), len(reading.prompt.tokens))
-        picking = sample(asked, start, steps, max_tokens=most, seed=seed, stop=stop)
-    else:
-        picking = force(asked, after.picks, at, token, steps, max_tokens=max(most, at + 1), seed=seed, stop=stop)
-    picks, pieces, started, first_s = [], [], time.perf_counter(), 0.0
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may be spread over several tokens
-    while True:
-        try:
-            pick = next(picking)
-        except StopIteration as end:
-            seconds = time.perf_counter() - started
-            return Written(reading, tuple(steps), seed, tuple(picks), tuple(pieces), end.value, seconds, first_s,
-                           len(memory) - before)  # fmt: skip
-        first_s = first_s or time.perf_counter() - started
-        picks.append(pick)
-        pieces.append("" if pick.token in stop else decoder.decode(engine._bytes_of(pick.token)))
-        yield pieces[-1]
-
-
-def _ends(workbench: Workbench, part: PartConfig, engine: Any) -> frozenset[int]:
-    """Every token that ends an answer."""
-    return workbench.pipeline.remember("ends", part.identity(), lambda: frozenset(
-        token for token in range(engine.llama.n_vocab()) if engine._ends(token)))  # fmt: skip
+# What carries an answer --------------------------------------------------------------------------------------------
 
 
 class Sentence(NamedTuple):
@@ -291,21 +221,87 @@ class Sentence(NamedTuple):
     least: int  # place of its least probable token
 
 
-def sentences(written: Written) -> list[Sentence]:
+def sentences(written: Written, hits: Sequence[Hit]) -> list[Sentence]:
     ends = np.cumsum([len(piece) for piece in written.pieces])
     starts, traced, found = ends - [len(piece) for piece in written.pieces], written.traced, []
-    whole = support(written.text, written.reading.hits) or support(written.text, [_nothing(written.text)])
+    whole = support(written.text, hits) or support(written.text, [Hit(1, 0.0, "", "", 0, 0, written.text)])
     for one in whole:
         inside = np.flatnonzero((ends > one.start) & (starts < one.end))
         logprobs = traced.logprob[inside]
-        passage = one.passage if written.reading.hits and one.containment > 0 else None
+        passage = one.passage if hits and one.containment > 0 else None
         found.append(Sentence(written.text[one.start : one.end], passage, one.containment if passage else 0.0,
                               float(np.exp(logprobs.mean())), int(inside[np.argmin(logprobs)])))  # fmt: skip
     return found
 
 
-def _nothing(text: str) -> Hit:
-    return Hit(1, 0.0, "", "", 0, 0, text)
+# Searches ------------------------------------------------------------------------------------------------------------
+
+
+class Line(NamedTuple):
+    """A beginning that a search holds open, or a text that it found."""
+
+    text: str
+    tokens: tuple[int, ...]
+    logprob: float  # sum over its tokens, natural logarithm, under the model itself
+    score: float | None = None  # what beam search compares; None: contrastive search
+    ended: bool = False  # by itself, not by its length
+
+
+class Searched(NamedTuple):
+    """What a search found, best first. chosen: its choices token by token, of contrastive search alone."""
+
+    lines: list[Line]
+    chosen: list[ContrastiveStep]
+    first_s: float
+    seconds: float
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        return rate(len(self.lines[0].tokens), self.seconds - self.first_s)
+
+
+def searcher(part: PartConfig) -> PartConfig:
+    """The engine that searches with this part's model: it reads several texts at once and shows its hidden states, in this process."""
+    if part.part == "transformers":
+        return part.model_copy(update={"own_process": "no"})
+    return registry.find("generator", "transformers")(model=part.model, own_process="no")
+
+
+def search(
+    config: TrialConfig, reading: Reading, how: PartConfig, max_tokens: int
+) -> Generator[Progress | list[Line], None, Searched]:
+    """Beam or contrastive search on the prompt; yields what is open after each token, best first."""
+    part, ends = config.generation, config.generation.ends()
+    most = room(part, reading.prompt, max_tokens)
+    yield from loaded(searcher(part))
+    states, prompt = torch_states(searcher(part).load()), tuple(reading.prompt.tokens)
+    started, first_s, chosen, logprob = time.perf_counter(), 0.0, [], 0.0
+    if how.part == "beam":
+        steps = beam_search(lambda texts: states(texts)[0], prompt, width=how.width, max_tokens=most,
+                            length_penalty=how.length_penalty, stop=ends)  # fmt: skip
+    else:
+        steps = contrastive_search(states, prompt, k=how.k, alpha=how.alpha, max_tokens=most, stop=ends)
+
+    def line(tokens: Sequence[int], logprob: float, score: float | None) -> Line:
+        text = b"".join(part.bytes_of(token) for token in tokens if token not in ends).decode("utf-8", "replace")
+        return Line(text, tuple(tokens), logprob, score, tokens[-1] in ends)
+
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            found = end.value
+            break
+        first_s = first_s or time.perf_counter() - started
+        if how.part == "contrastive":
+            chosen.append(step)
+            logprob += float(np.log(step.probability[step.candidates == step.token][0]))
+            yield [line([one.token for one in chosen], logprob, None)]
+        else:
+            yield [line(beam.tokens, beam.logprob, beam.score) for beam in step]
+    lines = ([line(beam.tokens, beam.logprob, beam.score) for beam in found] if how.part == "beam"
+             else [line(found, logprob, None)])  # fmt: skip
+    return Searched(lines, chosen, first_s, time.perf_counter() - started)
 
 
 # Side by side --------------------------------------------------------------------------------------------------------
@@ -329,49 +325,58 @@ def side_by_side(
     workbench: Workbench, config: TrialConfig, reading: Reading, wanted: Sequence[tuple[str, Sequence[Step] | PartConfig]],
     max_tokens: int,
 ) -> Generator[Progress, None, list[Side]]:  # fmt: skip
-    """One after another, so that they do not slow each other. wanted: (name, a chain, or an engine with its own sampling)."""
+    """One after another, so that they do not slow each other. wanted: (name, a chain, a search, or an engine with its own
+    sampling)."""
     found = []
     for done, (name, what) in enumerate(wanted):
-        yield Progress(done, len(wanted), name)
-        if isinstance(what, PartConfig):
-            working, about = _engine_side(what, reading, config.seed), what.part.replace("_", " ")
+        if not isinstance(what, PartConfig):
+            working, about = _chain_side(config, reading, what, max_tokens), describe_chain(what)
+        elif what.part in SEARCHES:
+            working, about = _search_side(config, reading, what, max_tokens), write_chain([what]).replace(",", ", ")
         else:
-            working, about = _chain_side(workbench, config, reading, what, max_tokens), describe_chain(what)
+            about = what.part.replace("_", " ") + (
+                f", temperature {what.temperature:g}" if hasattr(what, "temperature") else ""
+            )
+            working = _engine_side(what, reading, config.seed)
+        yield Progress(done, len(wanted), name)
         try:
             while True:
-                try:
-                    next(working)
-                except StopIteration as end:
-                    found.append(end.value._replace(name=name, about=about))
-                    break
-                yield Progress(done, len(wanted), name)
+                step = next(working)
+                yield Progress(done, len(wanted), f"{name}: {step.message}" if isinstance(step, Progress) else name)
+        except StopIteration as end:
+            found.append(end.value._replace(name=name, about=about))
         except WorkbenchError as error:
             found.append(Side(name, about, problem=" ".join(filter(None, (error.what, error.todo)))))
     return found
 
 
-def _chain_side(workbench: Workbench, config: TrialConfig, reading: Reading, steps: Sequence[Step], max_tokens: int):
+def _chain_side(config: TrialConfig, reading: Reading, steps: Sequence[Step], max_tokens: int):
     # nothing remembered: the speed is that of the model
-    written = yield from write(workbench, config, reading, steps, seed=config.seed, max_tokens=max_tokens, memory={})
+    written = yield from write(config.generation, reading.prompt, {}, steps, seed=config.seed, max_tokens=max_tokens)
     text, reason = finished(written.text, written.reason)
-    return Side(
-        "",
-        "",
-        text,
-        reason,
-        len(written.picks),
-        1000 * written.first_s,
-        written.tokens_per_s,
-        written.traced.perplexity,
-    )
+    return Side("", "", text, reason, len(written.picks), 1000 * written.first_s, written.tokens_per_s,
+                written.traced.perplexity, _problem(reason))  # fmt: skip
+
+
+def _search_side(config: TrialConfig, reading: Reading, how: PartConfig, max_tokens: int):
+    found = yield from search(config, reading, how, max_tokens)
+    best = found.lines[0]
+    text, reason = finished(best.text, "stop" if best.ended else "length")
+    return Side("", "", text, reason, len(best.tokens), 1000 * found.first_s, found.tokens_per_s,
+                math.exp(-best.logprob / len(best.tokens)), _problem(reason))  # fmt: skip
 
 
 def _engine_side(part: PartConfig, reading: Reading, seed: int):
+    part = usable(part)
+    yield from loaded(part)
     made = yield from part.generate(reading.messages, seed)
-    writing_s = (made.generation_ms - made.first_token_ms) / 1000
-    speed = (made.answer_tokens - 1) / writing_s if (made.answer_tokens or 0) > 1 and writing_s > 0 else None
-    problem = made.finish_reason.removeprefix("failed: ") if made.finish_reason.startswith("failed") else ""
-    return Side("", "", made.text, made.finish_reason, made.answer_tokens, made.first_token_ms, speed, None, problem)
+    speed = rate(made.answer_tokens, (made.generation_ms - made.first_token_ms) / 1000)
+    return Side("", "", made.text, made.finish_reason, made.answer_tokens, made.first_token_ms, speed, None,
+                _problem(made.finish_reason))  # fmt: skip
+
+
+def _problem(reason: str) -> str:
+    return reason.removeprefix("failed: ") if reason.startswith("failed") else ""
 
 
 def engines(config: TrialConfig) -> dict[str, PartConfig]:
@@ -384,38 +389,45 @@ def engines(config: TrialConfig) -> dict[str, PartConfig]:
 
 
 class Setting(NamedTuple):
-    """What n samples a question gave under one chain; intervals over questions."""
+    """What n samples a question gave under one chain; intervals over questions.
+
+    differences: measure -> this chain minus the reference, paired by question; p_holm: measure -> p of that test, corrected
+    over all chains stored for the same questions. Both are empty for the reference itself.
+    """
 
     chain: str
     measures: dict[str, Interval]
     questions: int
+    samples: int  # drawn
+    failed: int  # of these, without an answer: left out of the measures
     tokens_per_s: float | None
+    differences: dict[str, Paired] = {}
+    p_holm: dict[str, float | None] = {}
 
 
 def asked(corpus: Corpus, questions: int) -> list[Query]:
     """So many questions that have a gold answer, spread evenly over the corpus."""
     there = [query for query in corpus.queries if query.answerable and query.answers]
-    return (
-        [there[i] for i in np.linspace(0, len(there) - 1, min(questions, len(there))).round().astype(int)]
-        if there
-        else []
-    )
+    places = np.linspace(0, len(there) - 1, min(questions, len(there))).round().astype(int) if there else ()
+    return [there[i] for i in places]
 
 
-def ground(config: TrialConfig, corpus: Corpus, samples: int, questions: int) -> str:
-    """Settings that share it answered the same questions over the same passages with the same model."""
+def ground(workbench: Workbench, config: TrialConfig, corpus: Corpus, samples: int, questions: int) -> str:
+    """Settings that share it answered the same questions over the same passages with the same model and code."""
     recipe = config.model_dump(mode="json", exclude={"evaluation": True, "generation": True})
-    limits = [getattr(config.generation, name, None) for name in ("max_tokens", "context_tokens", "stop")]
+    limits = [getattr(config.generation, name, None) for name in ("max_tokens", "context_tokens")]
+    found = [workbench.pipeline.key(stage, config, corpus) for stage in config.fusion.needs()]
     ids = [query.id for query in asked(corpus, questions)]
-    return fingerprint(recipe, limits, config.generation.identity(), corpus.fingerprint, samples, ids,
-                       code_version("generation", "generation/sampling"))  # fmt: skip
+    return fingerprint(recipe, limits, config.generation.identity(), corpus.fingerprint, found, samples, ids,
+                       code_version("generation", "generation/sampling", "retrieval"))  # fmt: skip
 
 
 def study(
     workbench: Workbench, config: TrialConfig, chains: Sequence[str], samples: int = 5, questions: int = 20,
     threshold: float = THRESHOLD,
 ) -> Generator[Progress, None, list[Setting]]:  # fmt: skip
-    """Draws and stores `samples` answers a question and chain, then measures them. What is stored already is not drawn again.
+    """Draws and stores `samples` answers a question and chain, then measures them, each chain against the first. What is
+    stored already is not drawn again.
 
     Sample i of every chain has the same seed, so that chains differ only where they choose differently.
     """
@@ -427,39 +439,38 @@ def study(
     if not queries:
         raise WorkbenchError(f"'{corpus.name}' has no questions with gold answers, so quality cannot be measured.",
                              todo="Add a questions file with answers, or compare chains side by side.")  # fmt: skip
-    here = ground(config, corpus, samples, questions)
+    yield from loaded(config.generation)
+    here = ground(workbench, config, corpus, samples, questions)
     known = {(row["chain"], row["query_id"]) for row in workbench.store.query(
         "SELECT DISTINCT chain, query_id FROM samples WHERE ground = ?", [here])}  # fmt: skip
     total, done = len(queries) * len(chains), 0
     for (
         query
     ) in queries:  # all chains on one question: its prompt is read once, and they share the logits of common starts
-        memory: dict[tuple, np.ndarray] = {}
+        memory: Memory = {}
         for text in chains:
             if (text, query.id) not in known:
-                yield from _draw(
-                    workbench, config, corpus, query, text, samples, here, memory, Progress(done, total, query.text)
-                )
+                step = Progress(done, total, query.text)
+                yield from _draw(workbench, config, corpus, query, text, samples, here, memory, step)
             done += 1
-    return (yield from results(workbench, config, samples, questions, threshold))
+    return (yield from results(workbench, config, samples, questions, threshold, chains[0]))
 
 
 def _draw(
     workbench: Workbench, config: TrialConfig, corpus: Corpus, query: Query, text: str, samples: int, here: str,
-    memory: dict[tuple, np.ndarray], step: Progress,
+    memory: Memory, step: Progress,
 ) -> Generator[Progress, None, None]:  # fmt: skip
     yield step
     prompt, steps, drawn = reading(workbench, config, query.text), read_chain(text), []
     for number in range(samples):
-        working = write(workbench, config, prompt, steps, seed=config.seed + number, memory=memory,
+        working = write(config.generation, prompt.prompt, memory, steps, seed=config.seed + number,
                         max_tokens=getattr(config.generation, "max_tokens", 200))  # fmt: skip
-        while True:
-            try:
+        try:
+            while True:
                 next(working)
-            except StopIteration as end:
-                drawn.append(_sample(end.value))
-                break
-            yield step
+                yield step
+        except StopIteration as end:
+            drawn.append(_sample(end.value))
     workbench.store.add("samples", {
         "ground": here, "dataset": corpus.name, "query_id": query.id, "question": query.text, "answers": list(query.answers),
         "chain": text, "steps": [one.model_dump(mode="json") for one in steps], "samples": drawn, "prompt": prompt.prompt.text,
@@ -476,25 +487,51 @@ def _sample(written: Written) -> dict[str, Any]:
 
 
 def results(
-    workbench: Workbench, config: TrialConfig, samples: int = 5, questions: int = 20, threshold: float = THRESHOLD
-) -> Generator[Progress, None, list[Setting]]:
-    """What is stored of such a study, chain by chain; the measures are computed from the answers each time."""
+    workbench: Workbench, config: TrialConfig, samples: int = 5, questions: int = 20, threshold: float = THRESHOLD,
+    reference: str = "",
+) -> Generator[Progress, None, list[Setting]]:  # fmt: skip
+    """What is stored of such a study, chain by chain, each against the reference (first; by default the first by name)."""
     corpus = yield from workbench.pipeline.corpus(config)
     rows = workbench.store.query(
         """SELECT chain, query_id, any_value(answers) AS answers, list(text ORDER BY number) AS texts,
-           avg(answer_tokens) AS tokens, sum(answer_tokens) AS written, sum(model_runs) AS runs, sum(generation_ms) AS ms
+           avg(answer_tokens) AS tokens, sum(model_runs) AS runs, sum(generation_ms) AS ms
            FROM (SELECT DISTINCT ON (chain, query_id, number) * FROM samples WHERE ground = ?) GROUP BY ALL
-           ORDER BY chain, query_id""", [ground(config, corpus, samples, questions)])  # fmt: skip
+           ORDER BY chain, query_id""", [ground(workbench, config, corpus, samples, questions)])  # fmt: skip
+    chains = sorted({row["chain"] for row in rows}, key=lambda text: (text != reference, text))
+    key = fingerprint([(row["chain"], row["query_id"], row["texts"]) for row in rows], chains, threshold, config)
+    if (known := workbench.pipeline.remember("study", key, list)) or not rows:
+        return list(known)
     texts = sorted({text for row in rows for text in row["texts"] if text})
     vectors = dict(zip(texts, (yield from _embedded(workbench, config, corpus, texts)), strict=True))
-    found = []
-    for text in dict.fromkeys(row["chain"] for row in rows):
+    tables = {text: {row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold)
+                     for row in rows if row["chain"] == text} for text in chains}  # fmt: skip
+    differences, found = _differences(tables, chains, config), []
+    for text in chains:
         mine = [row for row in rows if row["chain"] == text]
-        rules = config.evaluation
-        table = [measures(row["texts"], row["answers"], row["tokens"], vectors, threshold) for row in mine]
-        whole = diversity.summary(table, rules.resamples, rules.confidence, config.seed)
+        rules, drawn = config.evaluation, [one for row in mine for one in row["texts"]]
+        whole = diversity.summary(list(tables[text].values()), rules.resamples, rules.confidence, config.seed)
         runs, ms = sum(row["runs"] for row in mine), sum(row["ms"] for row in mine)
-        found.append(Setting(text, whole, len(mine), 1000 * runs / ms if runs and ms else None))
+        found.append(Setting(text, whole, len(mine), len(drawn), drawn.count(""), 1000 * runs / ms if runs and ms else None,
+                             *differences.get(text, ({}, {}))))  # fmt: skip
+    known[:] = found
+    return found
+
+
+def _differences(tables: dict[str, dict[str, dict[str, float]]], chains: Sequence[str], config: TrialConfig):
+    """chain -> (measure -> Paired, measure -> p corrected over the chains), each against the first by question."""
+    rules, found, names = config.evaluation, {}, [name for name in MEASURES if name != "tokens"]
+    for text in chains[1:]:
+        shared = sorted(tables[chains[0]].keys() & tables[text].keys())
+        mine, first = ([[tables[one][id][name] for name in names] for id in shared] for one in (text, chains[0]))
+        if shared:
+            tests = paired_difference(
+                np.array(mine), np.array(first), rules.resamples, rules.confidence, seed=config.seed
+            )
+            found[text] = dict(zip(names, tests, strict=True)), dict.fromkeys(names)
+    for name in names:
+        tested = [text for text, (tests, _) in found.items() if tests[name].p is not None]
+        for text, p in zip(tested, holm(np.array([found[text][0][name].p for text in tested])).tolist(), strict=True):
+            found[text][1][name] = p
     return found
 
 
@@ -508,26 +545,53 @@ def _embedded(workbench: Workbench, config: TrialConfig, corpus: Corpus, texts: 
 def measures(
     texts: Sequence[str], answers: Sequence[str], tokens: float, vectors: dict[str, np.ndarray], threshold: float
 ) -> dict[str, float]:
-    """Of the samples of one question. An empty answer has quality 0; citations are no part of an answer's words."""
-    said = [CITATION.sub(" ", text) for text in texts]
-    there = [vectors[text] for text in texts if text]
-    several = len(texts) > 1
+    """Of the samples of one question. "" is a sample without an answer, which is left out: NaN where too few are left.
+
+    Citations are no part of an answer's words.
+    """
+    there = [text for text in texts if text]
+    said = [CITATION.sub(" ", text) for text in there]
+    several = len(there) > 1
     return {
         "distinct_1": diversity.distinct_n(said, 1) if several else math.nan,
         "distinct_2": diversity.distinct_n(said, 2) if several else math.nan,
-        "self_bleu": diversity.self_bleu(said),
-        "cluster_entropy": diversity.embedding_entropy_nats(np.array(there), threshold) if several and there else math.nan,
-        "f1": float(np.mean([diversity.answer_f1(text, answers) for text in said])),
-        "em": float(np.mean([diversity.answer_em(text, answers) for text in said])),
+        "self_bleu": diversity.self_bleu(said) if several else math.nan,
+        "cluster_entropy": diversity.embedding_entropy_nats(np.array([vectors[text] for text in there]), threshold)
+        if several else math.nan,
+        "f1": float(np.mean([diversity.answer_f1(text, answers) for text in said])) if said else math.nan,
+        "em": float(np.mean([diversity.answer_em(text, answers) for text in said])) if said else math.nan,
         "tokens": float(tokens),
     }  # fmt: skip
+
+
+def verdict(setting: Setting, measure: str, confidence: float) -> str:
+    """Against the reference, by the corrected p: "higher", "lower", "not distinguishable"; "" where it was not tested."""
+    p = setting.p_holm.get(measure)
+    if p is None:
+        return ""
+    return (
+        "not distinguishable"
+        if p >= 1 - confidence
+        else "higher"
+        if setting.differences[measure].difference > 0
+        else "lower"
+    )
 
 
 def rows(settings: Iterable[Setting]) -> list[dict[str, Any]]:
     """Settings as plain rows, for tables and files."""
     found = []
     for one in settings:
-        numbers = {key: value for name, i in one.measures.items()
-                   for key, value in ((name, i.mean), (f"{name}_low", i.low), (f"{name}_high", i.high))}  # fmt: skip
-        found.append({"chain": one.chain, "questions": one.questions, **numbers, "tokens_per_s": one.tokens_per_s})
+        line: dict[str, Any] = {
+            "chain": one.chain,
+            "questions": one.questions,
+            "samples": one.samples,
+            "failed": one.failed,
+        }
+        for name, i in one.measures.items():
+            line |= {name: i.mean, f"{name}_low": i.low, f"{name}_high": i.high, f"{name}_n": i.n}
+            if d := one.differences.get(name):
+                line |= {f"{name}_difference": d.difference, f"{name}_difference_low": d.low, f"{name}_difference_high": d.high,
+                         f"{name}_p_holm": one.p_holm[name]}  # fmt: skip
+        found.append(line | {"tokens_per_s": one.tokens_per_s})
     return found

@@ -33,6 +33,9 @@ SWEEPS = {
     "faiss_ivf": ["index.nlist=32", "index.nprobe=1,2,4,8,16,32"], "faiss_ivf_pq": ["index.nlist=32", "index.rescore=1,4,16"],
 }  # fmt: skip
 QUESTION = "What does the with statement do?"
+SAMPLING = (
+    f"tune_sampling?{RECIPE}&question={QUESTION.replace(' ', '+')}&chain=top_k%3D40+top_p%3D0.95+temperature%3D0.8"
+)
 READY = """() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
   && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')"""
 NOTES = """<h1>Station handbook</h1><h2>Tide gauge</h2><p>The float gauge is read every six minutes. Clean the stilling well
@@ -89,6 +92,8 @@ def fill(home: Path, folder: Path, browser) -> str:
         core(home, "prepare", "--set", encoder, "--set", "fusion.part=dense_only")
     for part, grid in SWEEPS.items():
         core(home, "index-sweep", "--set", f"index.part={part}", *(word for one in grid for word in ("--grid", one)))
+    core(home, "convert-model")
+    core(home, "train-moe", "--both")
     documents = folder / "documents"
     documents.mkdir()
     page = browser.new_page()
@@ -162,6 +167,28 @@ def ask(page) -> None:
     settle(page)
 
 
+def next_token(page) -> None:
+    page.get_by_role("button", name="Write the answer").click(timeout=240_000)
+    page.get_by_role("button", name="Write again").wait_for()
+    settle(page)
+    page.locator(".st-key-tokens button").nth(2).click()
+    settle(page)
+
+
+def heads(page) -> None:
+    """The bundled model is converted the first time."""
+    page.get_by_role("button", name="Read the prompt").click()
+    page.get_by_text("click a head to open it").wait_for(timeout=240_000)
+    settle(page)
+    top(page, "Entropy of the heads", above=90)
+
+
+def cache_curves(page) -> None:
+    page.get_by_role("button", name="Measure").click()
+    page.get_by_text("Memory of the cache").wait_for(timeout=400_000)
+    settle(page)
+
+
 def chosen_trials(page) -> None:
     top(page, "Differences", above=320)
 
@@ -199,6 +226,13 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "search_live_dark": (f"search_live?{RECIPE}", None),
         "side_by_side": (f"search_live?{RECIPE}", one_question),
         "ask_model": (f"ask_model?question={QUESTION.replace(' ', '+')}", ask),
+        "tune_sampling": (SAMPLING, next_token),
+        "sampling_answer": (f"{SAMPLING}&view=The+answer", next_token),
+        "inspect_model": ("inspect_model?view=Attention", heads),
+        "inspect_sizes": ("inspect_model", None),
+        "inspect_cache": ("inspect_model?view=KV+cache&new_tokens=256&every=16", cache_curves),
+        "inspect_tokenizers": ("inspect_model?view=Tokenizers", None),
+        "inspect_experts": ("inspect_model?view=Mixture+of+experts", None),
         "compare_trials": (f"compare_trials?trials={trials}", chosen_trials),
         "query_store": ("query_store", None),
     }

@@ -1,6 +1,5 @@
 """Ask: a question to one engine or several over the chosen corpus, streamed, with the passages that the answer rests on."""
 
-import math
 import shlex
 import time
 from contextlib import closing, suppress
@@ -30,6 +29,7 @@ def page() -> None:
     left, right = st.columns([1, 2], gap="medium")
     with left:
         recipes = recipe_column(session.config())
+        answer_tabs.notes(recipes)
     with right:
         for config in recipes:
             plan = workbench.plan(config, answering=True)
@@ -60,6 +60,7 @@ def page() -> None:
                 show(corpus, recipes, **asked)
             else:
                 examples(corpus)
+            answer_tabs.speed_here(config)
 
 
 def to_prepare(config: TrialConfig, plan: Any) -> None:
@@ -138,6 +139,7 @@ def stream(recipes: list[TrialConfig], question: str) -> None:
             if len(runs) > 1:
                 answer_tabs.heading(number, title)
             bodies.append(st.empty())
+        drawn(bodies[-1], 0, "…")
     for run, body in zip(runs, bodies, strict=True):
         state.caption("Searching the passages")
         draw = partial(drawn, body, run["recipe"].context.passages)
@@ -155,10 +157,12 @@ def stream_again(number: int) -> None:
     if not asked:
         return
     run, text = asked["runs"][number], {"text": ""}
+    run["again"] = WorkbenchError("The second run was stopped before its end.", todo="Run it again.")
     cards.question_title(asked["question"])
     state = stop_row()
     with st.container(border=True):
         body = st.empty()
+    drawn(body, 0, "…")
     try:
         with closing(session.workbench().ask_again(run["recipe"], asked["question"], run["answer"])) as steps:
             run["again"] = follow(steps, text, state, partial(drawn, body, len(run["answer"].hits)))
@@ -197,63 +201,58 @@ def drawn(body: Any, passages: int, text: str) -> None:
 
 def show(corpus: Corpus, recipes: list[TrialConfig], question: str, runs: list[dict[str, Any]]) -> None:
     cards.question_title(question)
-    query, number = next((q for q in corpus.queries if q.text == question), None), 0
-    if len(runs) > 1:
-        number = show_all(question, runs)
-    show_one(corpus, query, question, number, **runs[number], alone=len(runs) == 1)
-    if [run["recipe"] for run in runs] != recipes:
-        retry("The recipe, the engines or the corpus have changed since.", question)
-
-
-def show_all(question: str, runs: list[dict[str, Any]]) -> int:
-    """The answers beside each other, and their numbers; returns the one to look into."""
+    several, number = len(runs) > 1, 0
     names = answer_tabs.titles([run["recipe"] for run in runs])
-    for number, (box, name, run) in enumerate(zip(answer_tabs.grid(len(runs)), names, runs, strict=True)):
+    for place, (box, run) in enumerate(zip(answer_tabs.grid(len(runs)), runs, strict=True)):
         with box:
-            answer_tabs.heading(number, name)
-            answer, error = run["answer"], run["error"]
-            if error is not None:
-                cards.problem(error)
-            elif answer is None:
-                evidence.show(evidence.answer_html(run["text"], run["recipe"].context.passages))
-                st.caption(
-                    "Stopped before its end; not stored." if run["text"] else "Not asked: stopped before its turn."
-                )
-            elif why := answer_tabs.failure(answer):
-                st.error(cards.plain(why))
-            else:
-                evidence.show(marked_answer(answer, rests_of(answer)))
-                cards.status_strip([answer_tabs.ending(answer), *answer_tabs.costs(answer)[3:]])
-    answer_tabs.table([run["answer"] for run in runs])
-    if any(run["answer"] is None and run["error"] is None for run in runs):
-        retry("Stopped before its end.", question)
-    picked = st.segmented_control("Look into", range(len(runs)), default=0, key="looked_into", required=True,
-                                  format_func=lambda number: f"Engine {number + 1}")  # fmt: skip
-    return picked or 0
+            if several:
+                answer_tabs.heading(place, names[place])
+            one_answer(run, several)
+    if several:
+        answer_tabs.table([run["answer"] for run in runs])
+    if any(run["error"] for run in runs):
+        retry("No answer was made; the failure is stored with its reason.", question)
+    elif any(run["answer"] is None for run in runs):
+        retry("Stopped before its end, by Stop or by another control. What had come is not stored.", question)
+    elif any(answer_tabs.failure(run["answer"]) for run in runs):
+        retry("What failed is stored with its reason and without a text.", question)
+    elif [run["recipe"] for run in runs] != recipes:
+        retry("The recipe, the engines or the corpus have changed since.", question)
+    if several:
+        number = st.segmented_control("Look into", range(len(runs)), default=0, key="looked_into", required=True,
+                                      format_func=lambda number: f"Engine {number + 1}")  # fmt: skip
+    if runs[number]["answer"]:
+        query = next((q for q in corpus.queries if q.text == question), None)
+        look_into(corpus, query, question, number, **runs[number])
 
 
-def show_one(
-    corpus: Corpus, query: Query | None, question: str, number: int, recipe: TrialConfig, text: str, answer: Answer | None,
-    error: WorkbenchError | None, again: tuple | WorkbenchError | None, alone: bool,
-) -> None:  # fmt: skip
-    """One answer with all that is known of it; what `show_all` has said is not said again."""
-    if error is not None:
-        if alone:
-            cards.problem(error)
-            retry("No answer was made.", question)
-        return
+def one_answer(run: dict[str, Any], several: bool) -> None:
+    """What came of one engine: an answer with what it cost, a part of one, or why there is none."""
+    answer, context = run["answer"], run["recipe"].context
+    if run["error"] is not None:
+        return cards.problem(run["error"])
     if answer is None:
-        if alone:
-            with st.container(border=True):
-                evidence.show(evidence.answer_html(text or "…", recipe.context.passages))
-            retry("Stopped before its end, by Stop or by another control. What had come is not stored.", question)
-        return
+        evidence.show(evidence.answer_html(run["text"] or "…", context.passages))
+        return st.caption("Not asked, or stopped before its end.") if several else None
+    if why := answer_tabs.failure(answer):
+        st.error(cards.plain(why), icon=":material/error:")
+    else:
+        evidence.show(marked_answer(answer, rests_of(answer)))
+    if answer.finish_reason == "abstained":
+        best = max((hit.scores["dense"] for hit in answer.hits if "dense" in hit.scores), default=None)
+        st.caption("No passage was found." if best is None else f"The best passage reaches a similarity of {best:.2f}; "
+                   f"the threshold is {context.threshold:.2f}.")  # fmt: skip
+    facts = answer_tabs.costs(answer)
+    cards.status_strip([answer_tabs.ending(answer), *(facts[3:] if several else [*facts, answer.model])])
+
+
+def look_into(
+    corpus: Corpus, query: Query | None, question: str, number: int, recipe: TrialConfig, text: str, answer: Answer,
+    error: None, again: tuple | WorkbenchError | None,
+) -> None:  # fmt: skip
+    """All that is known of one answer."""
     rests = rests_of(answer)
-    with st.container(border=True):
-        if alone:
-            evidence.show(marked_answer(answer, rests))
-        outcome(answer, recipe, alone)
-        sources(corpus, answer, rests, query)
+    sources(corpus, answer, rests, query)
     answer_tabs.faster_copy(answer, recipe.generation)
     if query is not None:
         known_answer(query, answer)
@@ -282,17 +281,6 @@ def marked_answer(answer: Answer, rests: list[Support]) -> str:
             text = f"{text[: one.end]} \ue000{one.passage}\ue001{text[one.end :]}"
     html = evidence.answer_html(text, len(answer.hits))
     return html.replace("\ue000", OUTLINED).replace("\ue001", "</span>") if text else ""
-
-
-def outcome(answer: Answer, recipe: TrialConfig, alone: bool) -> None:
-    """How it ended, and what it cost."""
-    if alone and (why := answer_tabs.failure(answer)):
-        st.error(cards.plain(why), icon=":material/error:")
-    if answer.finish_reason == "abstained":
-        best = max((hit.scores["dense"] for hit in answer.hits if "dense" in hit.scores), default=None)
-        st.caption("No passage was found." if best is None else f"The best passage reaches a similarity of {best:.2f}; "
-                   f"the threshold is {recipe.context.threshold:.2f}.")  # fmt: skip
-    cards.status_strip([answer_tabs.ending(answer), *answer_tabs.costs(answer), answer.model])
 
 
 def sources(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None) -> None:
@@ -326,8 +314,14 @@ def known_answer(query: Query, answer: Answer) -> None:
 def details(
     corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None, question: str, recipe: TrialConfig
 ) -> None:
-    titles = [f"Passages ({len(answer.hits)})", "Sentence by sentence", "Prompt", "Reproduce"]
-    passages, sentences, prompt, reproduce, *tokens = st.tabs(titles + ["Tokens"] * bool(answer.tokens))
+    titles = [
+        f"Passages ({len(answer.hits)})",
+        "Sentence by sentence",
+        "Prompt",
+        "Reproduce",
+        *["Tokens"] * bool(answer.tokens),
+    ]
+    passages, sentences, prompt, reproduce, *tokens = st.tabs(titles)
     with passages:
         if answer.prompt and (missing := recipe.context.passages - len(answer.hits)) > 0:
             st.caption(f"{missing} more were not found, or did not fit into {recipe.context.max_tokens:,} tokens.")
@@ -355,13 +349,8 @@ def details(
         st.code(command, language="bash", wrap_lines=True)
         st.caption("Stored with its passages, prompt, recipe and receipt: table answers on the page Query the store.")
     for place in tokens:
-        place.caption(
-            "Probability of each token under the model itself, before sampling, and the likeliest others there."
-        )
-        percent = st.column_config.NumberColumn(format="%.1f %%")
-        place.dataframe([{"Token": token.text, "Probability": 100 * math.exp(token.logprob),
-                          "Likeliest": "   ".join(f"{text!r} {math.exp(logprob):.0%}" for text, logprob in token.top)}
-                         for token in answer.tokens], column_config={"Probability": percent})  # fmt: skip
+        with place:
+            answer_tabs.tokens(answer)
 
 
 def named(hit: Hit) -> str:

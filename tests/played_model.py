@@ -1,10 +1,9 @@
 """A language model of forty words that answers in microseconds, in the place of llama.cpp's engine."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
-from core.generation.llama_engine import LlamaCpp, Read
+from core.generation.llama_engine import LlamaCpp
+from core.generation.protocol import Read
 
 WORDS = ["<end>", "\n", "<b>", *(f" {word}" for word in (
     "the market of Lund Gent Pisa opens at five six seven eight and closes late nearby stands an old mill in town it is not known "
@@ -17,12 +16,13 @@ class Played:
 
     def __init__(self) -> None:
         self.runs: list[tuple[int, ...]] = []
-        self.llama = SimpleNamespace(
-            n_vocab=lambda: len(WORDS), tokenize=lambda data, **_: self.tokenize(data.decode())
-        )
 
     def tokenize(self, text: str) -> list[int]:
         return [1 + sum(word.encode()) % (len(WORDS) - 1) for word in text.split()]
+
+    def read(self, text: str) -> Read:
+        tokens = self.tokenize(text)
+        return Read(text, tokens, [len(tokens)])
 
     def logits(self, prompt: Read, written: tuple[int, ...]) -> np.ndarray:
         self.runs.append(tuple(written))
@@ -31,26 +31,19 @@ class Played:
         found[END] = -20.0 if len(written) < 5 else 10.0 + len(written)
         return found
 
-    def _text_of(self, token: int) -> str:
-        return WORDS[token]
-
-    def _bytes_of(self, token: int) -> bytes:
-        return WORDS[token].encode()
-
-    def _ends(self, token: int) -> bool:
-        return token == END
-
 
 def play(monkeypatch) -> Played:
     played = Played()
-
-    def read(self, messages):
-        text = "\n".join(message["content"] for message in messages)
-        tokens = played.tokenize(text)
-        return Read(text, tokens, [len(tokens)])
-
-    monkeypatch.setattr(LlamaCpp, "load", lambda self: played)
-    monkeypatch.setattr(LlamaCpp, "read", read)
-    monkeypatch.setattr(LlamaCpp, "identity", lambda self: f"played {self.model}")
-    monkeypatch.setattr(LlamaCpp, "next_logits", lambda self, prompt, written=(): played.logits(prompt, tuple(written)))
+    for name, instead in {
+        "load": lambda self: played,
+        "converts": lambda self: False,
+        "identity": lambda self: f"played {self.model}",
+        "read": lambda self, messages: played.read("\n".join(message["content"] for message in messages)),
+        "read_text": lambda self, text: played.read(text),
+        "next_logits": lambda self, prompt, written=(): played.logits(prompt, tuple(written)),
+        "text_of": lambda self, token: WORDS[token],
+        "bytes_of": lambda self, token: WORDS[token].encode(),
+        "ends": lambda self: frozenset([END]),
+    }.items():
+        monkeypatch.setattr(LlamaCpp, name, instead, raising=False)
     return played

@@ -1,7 +1,10 @@
 """What stands under an answer: how it ended and what it cost, its receipt, and answers of several engines side by side."""
 
+import importlib.util
+import json
 import math
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -9,11 +12,13 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs
 from core.config import PartConfig, TrialConfig
+from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.receipt import Comparison, conclusion
 from core.records import Answer
 
 REASONS = {"stop": "ended by itself", "abstained": "the model was not asked", "deadline": "cut at the time limit"}
+SAVED = "Saved. The next answers are counted by it."
 MARK = '<span style="color:{}">\u25cf</span> '
 
 
@@ -92,17 +97,133 @@ def costs(answer: Answer) -> list[str]:
 
 
 def faster_copy(answer: Answer, generator: PartConfig) -> None:
-    """The offer of a converted copy, where the answer was made without one because making it takes a while."""
+    """What a converted copy of the weights gains, or the offer to make one where `auto` waits for it."""
     if not answer.receipt or getattr(generator, "weights", "") != "auto":
         return
-    if answer.receipt.settings["weights"] != "as_bundled" or not generator.converts():
+    made = answer.receipt.settings["weights"]
+    try:
+        gains = "" if (waits := generator.converts()) else copy_gains(generator.choice(), made != "as_bundled")
+    except WorkbenchError:  # the file has gone since
         return
-    with st.container(border=True):
-        st.caption("The model's file was used as it came. A copy in another number format may read prompts about twice as "
-                   "fast. Made and measured once, in about a minute; taken only where it says nearly the same.")  # fmt: skip
-        recipe = TrialConfig(generation=type(generator)(model=generator.model))
-        arguments = ["convert-model", *session.workbench().arguments(recipe)]
-        jobs.start_button("Make the copy", arguments, "A faster copy of the model", icon=":material/bolt:")
+    if gains:
+        st.caption(f":material/bolt: {gains}")
+    elif waits and made == "as_bundled":
+        with st.container(border=True):
+            st.caption("The model's file was used as it came. A copy in another number format may read prompts about twice as "
+                       "fast. Made and measured once, in about a minute; taken only where it says nearly the same.")  # fmt: skip
+            recipe = TrialConfig(generation=type(generator)(model=generator.model))
+            arguments = ["convert-model", *session.workbench().arguments(recipe)]
+            jobs.start_button("Make the copy", arguments, "A faster copy of the model", icon=":material/bolt:")
+
+
+def copy_gains(choice: Any, used_already: bool = False) -> str:
+    rows = {row.weights: row for row in choice.measured}
+    if not rows:
+        return ""
+    given, used = rows["as_bundled"], rows[choice.weights]
+    if used is given:
+        return "No other number format is faster here and says nearly the same: the file is used as it came."
+    who = "This answer was made with" if used_already else "The next answers are made with"
+    return (f"{who} a copy of the weights in {choice.weights.upper()}: prompts "
+            f"{used.prompt_tokens_per_cpu_s / given.prompt_tokens_per_cpu_s:.1f} and answers "
+            f"{used.answer_tokens_per_cpu_s / given.answer_tokens_per_cpu_s:.1f} times the speed of the file as it came; "
+            f"{used.same_token:.0%} of the likeliest tokens are the same, {used.divergence:.3f} nats apart.")  # fmt: skip
+
+
+def tokens(answer: Answer) -> None:
+    """The answer coloured by how sure the model was of each token, and the tokens with their rivals."""
+    st.caption("The stronger the colour, the less probable the token was under the model itself, before sampling.")
+    spans = [f'<span style="background:rgba(230,159,0,{0.8 * (1 - math.exp(one.logprob)):.2f})" '
+             f'title="{escape(f"{one.text!r} {math.exp(one.logprob):.1%}")}">{escape(one.text)}</span>'
+             for one in answer.tokens]  # fmt: skip
+    evidence.show(f'<div class="gw gw-text">{"".join(spans)}</div>')
+    percent = st.column_config.NumberColumn(format="%.1f %%")
+    st.dataframe([{"Token": one.text, "Probability": 100 * math.exp(one.logprob),
+                   "Likeliest there": "   ".join(f"{text!r} {math.exp(logprob):.0%}" for text, logprob in one.top)}
+                  for one in answer.tokens], column_config={"Probability": percent})  # fmt: skip
+
+
+# --- what is said under the settings ---------------------------------------------------------------------------------
+
+
+def without_gpu() -> bool:
+    """Whether llama.cpp was built for the processor alone, seen by its libraries: importing it takes memory."""
+    found = importlib.util.find_spec("llama_cpp")
+    names = [path.name for path in (Path(found.origin).parent / "lib").glob("*ggml*")] if found else []
+    return bool(names) and not any(
+        name in " ".join(names) for name in ("cuda", "metal", "vulkan", "hip", "sycl", "cann")
+    )
+
+
+def notes(recipes: list[TrialConfig]) -> None:
+    """What a setting does not say of itself: no GPU in this build, and prices."""
+    parts = [recipe.generation for recipe in recipes]
+    if any(part.part == "llama_cpp" for part in parts) and without_gpu():
+        st.caption("This build of llama.cpp has no GPU: the model runs on the processor, whatever GPU (layers) says.")
+    if not any(hasattr(part, "base_url") for part in parts):
+        return
+    with st.expander("Prices", icon=":material/payments:"):
+        st.caption("USD per million tokens, by model. What stands here goes before the table that is shipped; a model in "
+                   "neither has an unknown cost. cache_read and cache_write are of prompt tokens.")  # fmt: skip
+        lines = [f"  {json.dumps(part.model)}: {{input: 0, output: 0}}" for part in parts if hasattr(part, "base_url")]
+        st.text_area("Own prices", prices.own_text(), key="prices", height=140, label_visibility="collapsed",
+                     placeholder="\n".join(["models:", *dict.fromkeys(lines)]))  # fmt: skip
+        st.button("Save prices", on_click=save_prices, icon=":material/save:")
+        if said := st.session_state.pop("prices!", None):
+            (st.success if said == SAVED else st.error)(cards.plain(said))
+
+
+def save_prices() -> None:
+    try:
+        prices.save(st.session_state.prices)
+        st.session_state["prices!"] = SAVED
+    except WorkbenchError as error:
+        st.session_state["prices!"] = error.what
+
+
+def speed_here(config: TrialConfig) -> None:
+    """How fast the engine is on this machine: batches, passages kept, formats of the weights."""
+    if config.generation.part != "llama_cpp":
+        return
+    from core import engine_lab
+
+    with st.expander("Speed on this machine: batches, passages kept, formats of the weights", icon=":material/speed:"):
+        part = config.generation
+        asked = TrialConfig(generation=type(part)(model=part.model, threads=part.threads, gpu_layers=part.gpu_layers))
+        if found := engine_lab.stored(session.workbench(), asked):
+            body = "".join(f'<tr><td>{escape(a)}</td><td class="num">{escape(b)}</td><td class="num">{escape(c)}</td></tr>' if b else
+                           f'<tr><th colspan="3">{escape(a)}</th></tr>' for a, b, c in speed_rows(found))  # fmt: skip
+            st.html(f'<div class="gw"><table class="gw-table wrap">{body}</table></div>')
+            st.caption(cards.plain(f"{found.model}, {cards.count(found.threads, 'thread')}; {found.machine}; {found.created[:10]}. "
+                                   f"Medians of {engine_lab.ROUNDS} rounds in which all take turns; answers of "
+                                   f"{engine_lab.FIXED['max_tokens']} tokens at most. Nats: how far the predictions lie from "
+                                   "those of the file as it came."))  # fmt: skip
+        else:
+            st.caption("What batches of 4, 8 and 16, passages kept in memory and other number formats gain with this model. "
+                       "It takes some two minutes; answers asked meanwhile are slower, and so is what is measured.")  # fmt: skip
+        arguments = ["measure-engine", *session.workbench().arguments(asked)]
+        jobs.start_button(
+            "Measure again" if found else "Measure", arguments, "Speed of the engine", icon=":material/speed:"
+        )
+
+
+def speed_rows(found: Any) -> list[tuple[str, str, str]]:
+    """(what, value, gain); a heading has neither."""
+    one, cold, kept = found.answers_per_s["1"], found.first_cold_ms, found.first_kept_ms
+    rows = [("Several answers at once", "", "")]
+    rows += [("one at a time" if size == "1" else f"{size} at once", f"{speed:,.2f} answers/s", f"{speed / one:.1f} times")
+             for size, speed in found.answers_per_s.items()]  # fmt: skip
+    rows += [(f"Questions over the same passages, {found.prompt_tokens:,} tokens", "", ""),
+             ("passages read anew", f"first token {cards.duration(cold / 1000)}", "1.0 times"),
+             ("passages kept in memory", f"first token {cards.duration(kept / 1000)}", f"{cold / kept:.1f} times"),
+             ("same text either way", f"{found.same_text} of {found.questions}", "")]  # fmt: skip
+    if found.formats:
+        rows.append(("Formats of the weights, tokens in a second of one processor", "", ""))
+    rows += [("as the file came" if row.weights == "as_bundled" else row.weights.upper(),
+              f"reads {row.prompt_tokens_per_cpu_s:,.0f}, writes {row.answer_tokens_per_cpu_s:,.0f}",
+              f"{found.formats[0].question_cpu_s / row.question_cpu_s:.1f} times, {row.divergence:.3f} nats away")
+             for row in found.formats]  # fmt: skip
+    return rows
 
 
 # --- the receipt -----------------------------------------------------------------------------------------------------
@@ -115,7 +236,8 @@ def receipt(answer: Answer, number: int, again: tuple[str, Comparison] | None, r
     # opened by its second run, which a click within it started
     with st.expander("Receipt: what made this answer, and does it come again", key=f"receipt/{number}",
                      icon=":material/receipt_long:", expanded=again is not None):  # fmt: skip
-        settings = ", ".join(f"{name} {value}" for name, value in made.settings.items() if name != "part")
+        settings = ", ".join(f"{name} {value}" for name, value in made.settings.items()
+                             if name != "part" and value not in ("", []))  # fmt: skip
         cards.facts([
             ("Engine", made.build or made.engine), ("Machine", made.machine), ("Model", made.model),
             ("Model's file", f"SHA-256 {made.model_sha256[:20]}…" if made.model_sha256 else "not known of a remote model"),
@@ -124,8 +246,9 @@ def receipt(answer: Answer, number: int, again: tuple[str, Comparison] | None, r
             ("Seed", str(made.seed)), ("Settings", settings), ("Prompt", f"SHA-256 {made.prompt_sha256[:20]}…"),
             ("Text", f"SHA-256 {made.text_sha256[:20]}…"), ("Ended", made.finish_reason), ("Price", price(answer)),
         ])  # fmt: skip
-        st.button("Run again and compare", key=f"again/{number}", icon=":material/replay:", on_click=run_again,
-                  help="The same prompt, settings and seed. The second text is not stored.")  # fmt: skip
+        if answer.text:
+            st.button("Run again and compare", key=f"again/{number}", icon=":material/replay:", on_click=run_again,
+                      help="The same prompt, settings and seed. The second text is not stored.")  # fmt: skip
         if again is not None:
             compared(answer, *again)
 
@@ -134,12 +257,14 @@ def price(answer: Answer) -> str:
     """Of a remote model, by the table."""
     if "base_url" not in answer.receipt.settings:
         return ""
-    table = prices.table()
+    try:
+        table = prices.table()
+    except WorkbenchError as error:
+        return error.what
     found = prices.price(answer.receipt.settings["model"], table) or prices.price(answer.model, table)
-    own = session.workbench().home / "prices.yaml"
     if found is None:
-        return f"not in the table; add the model to {own}"
-    return f"${found.input:g} a million prompt tokens, ${found.output:g} a million answer tokens; your own: {own}"
+        return "not in the table; add the model under Prices"
+    return f"${found.input:g} a million prompt tokens, ${found.output:g} a million answer tokens"
 
 
 def compared(first: Answer, text: str, found: Comparison) -> None:
@@ -199,7 +324,7 @@ def table(answers: list[Answer | None]) -> None:
     for name in columns[0]:
         cells = "".join(f'<td class="num">{escape(one[name])}</td>' for one in columns)
         rows.append(f"<tr><td>{name}</td>{cells}</tr>")
-    st.html(f'<div class="gw"><table class="gw-table"><tr><th></th>{heads}</tr>{"".join(rows)}</table></div>')
+    st.html(f'<div class="gw"><table class="gw-table wrap"><tr><th></th>{heads}</tr>{"".join(rows)}</table></div>')
     st.caption("One after the other, each with the same question and passages. What an engine still holds of a prompt (reused) "
                "makes its first token fast. Conclusion: words and cited passages, case and punctuation aside.")  # fmt: skip
 

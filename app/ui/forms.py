@@ -5,6 +5,7 @@ follows a click already works with the new recipe.
 """
 
 import math
+import re
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -42,7 +43,7 @@ class Knob(NamedTuple):
     label: str
     unit: str
     help: str
-    kind: str  # "choice", "switch", "slider", "grid", "number", "text"
+    kind: str  # "choice", "switch", "slider", "grid", "number", "text", "texts"
     options: tuple = ()  # of a choice or a grid
     low: float | None = None
     high: float | None = None
@@ -133,7 +134,7 @@ def describe(value: Any) -> str:
         shown = shown[: 3 if words else 2]
     for knob in shown:
         chosen = getattr(value, knob.name)
-        if chosen in (None, "", "none", "auto") or (knob.automatic and chosen == 0):
+        if chosen in (None, "", (), "none", "auto") or (knob.automatic and chosen == 0):
             continue
         if knob.kind == "switch":
             words += [knob.label.lower()] if chosen else []
@@ -181,7 +182,7 @@ def _live(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
     for knob in knobs(type(value)):
         if not only or knob.name in only:
             key = f"{name}/{stage}.{value.part}.{knob.name}" if stage in KINDS else f"{name}/{stage}.{knob.name}"
-            show_value(key, getattr(value, knob.name))
+            show_value(key, held(getattr(value, knob.name)))
             widget(knob, key, on_change=_changed, args=(name, stage, knob.name, key))
 
 
@@ -202,7 +203,7 @@ def _applied(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
         for knob in knobs(model):
             if not only or knob.name in only:
                 keys[knob.name] = f"{name}/{stage}.{getattr(draft, 'part', '')}.{knob.name}?"
-                show_value(keys[knob.name], getattr(draft, knob.name), fresh and model is type(value))
+                show_value(keys[knob.name], held(getattr(draft, knob.name)), fresh and model is type(value))
                 widget(knob, keys[knob.name])
         st.form_submit_button("Apply", type="primary", icon=":material/bolt:", key=f"{name}/{stage}/apply",
                               on_click=_apply, args=(name, stage, getattr(draft, "part", None), keys))  # fmt: skip
@@ -214,12 +215,26 @@ def show_value(key: str, value: Any, always: bool = True) -> None:
         st.session_state[key] = value
 
 
+def held(value: Any) -> Any:
+    """A setting as its widget holds it: of several texts a list, in which line ends and tabs can be seen and typed."""
+    if not isinstance(value, tuple):
+        return value
+    return [text.replace("\\", r"\\").replace("\n", r"\n").replace("\t", r"\t") for text in value]
+
+
+def _taken(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    signs = {r"\n": "\n", r"\t": "\t", r"\\": "\\"}
+    return [re.sub(r"\\[nt\\]", lambda sign: signs[sign[0]], text) for text in value]
+
+
 def _changed(name: str, stage: str, knob: str, key: str) -> None:
-    _try_change(name, stage, {f"{stage}.{knob}": st.session_state[key]})
+    _try_change(name, stage, {f"{stage}.{knob}": _taken(st.session_state[key])})
 
 
 def _apply(name: str, stage: str, part: str | None, keys: dict[str, str]) -> None:
-    settings = {f"{stage}.{knob}": st.session_state[key] for knob, key in keys.items()}
+    settings = {f"{stage}.{knob}": _taken(st.session_state[key]) for knob, key in keys.items()}
     if part:
         settings[f"{stage}.part"] = part
     _try_change(name, stage, settings)
@@ -258,8 +273,12 @@ def widget(knob: Knob, key: str, **events: Any) -> Any:
         return st.selectbox(label, knob.options, knob.options.index(value), format_func=_word, **shared)
     if knob.kind == "switch":
         return st.toggle(label, value, **shared)
-    if knob.kind == "text":
-        return st.text_input(label, value, **shared)
+    if knob.kind == "text":  # a schema has several lines
+        return (st.text_area if knob.name.endswith("schema") else st.text_input)(label, value, **shared)
+    if knob.kind == "texts":
+        return st.multiselect(
+            label, value, value, accept_new_options=True, placeholder="Type a text, then Enter", **shared
+        )
     if knob.kind == "grid":
         return st.select_slider(label, sorted({*knob.options, value}), value, format_func=_number, **shared)
     if knob.kind == "slider":
@@ -287,6 +306,8 @@ def _knob(name: str, field: Any) -> Knob | None:
         return Knob(kind="switch", **given)
     if kind is str:
         return Knob(kind="text", **given)
+    if get_origin(kind) is tuple and get_args(kind)[1:] == (...,):
+        return Knob(kind="texts", **given)
     if kind not in (int, float):
         return None
     return _numeric(kind, bounds, extra.get("step"), given)

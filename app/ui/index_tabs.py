@@ -55,7 +55,8 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
         text = f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if number else str(value)
         return f'<td class="num">{text}</td>' if number else f"<td>{escape(text)}</td>"
 
-    head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
+    kinds = [' style="text-align:right"' if isinstance(value, int | float) else "" for value in rows[0].values()]
+    head = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(rows[0], kinds, strict=True))
     body = "".join(f"<tr>{''.join(map(cell, row.values()))}</tr>" for row in rows)
     st.html(f'<table class="gw gw-table"><tr>{head}</tr>{body}</table>')
 

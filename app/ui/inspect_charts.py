@@ -23,14 +23,20 @@ def parts(a: Architecture) -> charts.Figure:
     return charts.figure([bar], "million parameters", height=90 + 30 * len(some), margin={"l": 110, "r": 56})
 
 
+def attentions(a: Architecture) -> dict[str, str]:
+    """The kinds of attention that the calculator asks about, as a person reads them."""
+    groups = architecture.kv_heads_under(a, "GQA")
+    return {"": f"As it is ({a.attention})", "MHA": "MHA", "GQA": f"GQA, {groups} KV heads", "MQA": "MQA"}
+
+
 def cache_by_context(
     a: Architecture, context: int, batch: int, precision: str, attention: str, free: float
 ) -> charts.Figure:
     """Cache over context for each kind of attention; the chosen one ringed, free memory as a line."""
     lengths = np.unique(np.linspace(0, max(context, a.context or context), 33).astype(int)).tolist()
     lengths = sorted({*lengths, context})
-    kinds, traces = {"MHA": "MHA", "GQA": "GQA, 8 KV heads", "MQA": "MQA", "": f"As it is ({a.attention})"}, []
-    for number, (kind, name) in enumerate(kinds.items()):
+    traces = []
+    for number, (kind, name) in enumerate(reversed(attentions(a).items())):
         values = [architecture.cache_bytes(a, n, batch, precision, kind) / GB for n in lengths]
         color = charts.COLORS[0] if kind == "" else charts.COLORS[number + 1]
         traces += charts.line(lengths, values, name=name, color=color, dash="solid" if kind == "" else "dot",
@@ -52,7 +58,8 @@ def memory_bar(found: Memory, free: float) -> charts.Figure:
     ]  # fmt: skip
     near = free < 4 * found.total  # else the bars would be too thin to be read
     mark = charts.mark_line(free / GB, "free here", vertical=True) if near else {}
-    return charts.figure(traces, "GB", height=150, legend=True, barmode="stack", yaxis={"showgrid": False}, **mark)  # fmt: skip
+    look = {"height": 170, "legend": True, "barmode": "stack", "bargap": 0.55, "yaxis": {"showgrid": False}}
+    return charts.figure(traces, "GB", **look, **mark)
 
 
 # Key-value cache -----------------------------------------------------------------------------------------------------
@@ -76,7 +83,7 @@ def timed(steps: Sequence[Step], fits: tuple[Fit, Fit], cached: bool) -> charts.
     y = [(s.cached_s if cached else s.uncached_s) * 1000 for s in some]
     color = charts.COLORS[0 if cached else 1]
     dots = {"type": "scatter", "mode": "markers", "x": x, "y": y, "name": "Measured",
-            "marker": {"size": 5, "color": color, "opacity": 0.45},
+            "marker": {"size": 5, "color": color, "opacity": 0.65},
             "hovertemplate": "%{x:,} tokens: %{y:.2f} ms<extra></extra>"}  # fmt: skip
     traces, at = [dots], np.linspace(min(x), max(x), 60)
     for fit, name, dash in zip(fits, ("Linear", "Quadratic"), ("dash", "solid"), strict=True):
@@ -122,7 +129,7 @@ def attention_map(
             "line": {"color": charts.COLORS[5], "width": 1.5},
         }
     ]
-    return charts.figure([heat], "looked at", "looking", height=520, xaxis=axis | {"tickangle": 0},
+    return charts.figure([heat], "looked at", "looking", height=520, xaxis=axis,
                          yaxis=axis | {"autorange": "reversed"}, shapes=marks, margin={"l": 96})  # fmt: skip
 
 
@@ -138,7 +145,7 @@ def heads(values: np.ndarray, unit: str, layer: int, head: int, top: float | Non
     layers, many = values.shape
     heat = {"type": "heatmap", "z": np.round(values.T.astype(float), 4).tolist(), "x": list(range(layers)), "y": list(range(many)),
             "colorscale": SCALE, "zmin": 0, "zmax": top, "hoverinfo": "skip", "xgap": 1, "ygap": 1,
-            "colorbar": {"thickness": 10}}  # fmt: skip
+            "colorbar": {"thickness": 10, "title": {"text": unit or "share"}}}  # fmt: skip
     places = [(i, j) for i in range(layers) for j in range(many)]
     unseen = {"marker": {"opacity": 0}}
     points = {"type": "scatter", "mode": "markers", "x": [i for i, _ in places], "y": [j for _, j in places],
@@ -177,7 +184,13 @@ def grid(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title:
             "colorbar": {"thickness": 10}, "hovertemplate": "%{y}, expert %{x}: %{z:.3f}<extra></extra>"}  # fmt: skip
     plain = {"type": "category", "showgrid": False, "showline": False, "ticks": ""}
     return charts.figure(
-        [heat], title, height=280, legend=False, margin={"l": 110}, xaxis=plain, yaxis=plain | {"autorange": "reversed"}
+        [heat],
+        title,
+        height=110 + 22 * len(rows),
+        legend=False,
+        margin={"l": 130},
+        xaxis=plain,
+        yaxis=plain | {"autorange": "reversed"},
     )
 
 

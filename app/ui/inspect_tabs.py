@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, inspect_charts, jobs
-from app.ui.index_tabs import kept, table
+from app.ui.index_tabs import kept, minus, table
 from core import inspect_lab
 from core.config import TrialConfig
 from core.errors import WorkbenchError
@@ -21,7 +21,6 @@ from core.inspect_lab import Beside, Looked
 from core.records import Progress, Query
 
 FILE, UPLOAD = "A file of this machine", "An upload"
-ATTENTION = {"": "As it is", "MHA": "MHA", "GQA": "GQA, 8 KV heads", "MQA": "MQA"}
 CONTEXTS = tuple(2**n for n in range(7, 21))
 BATCHES = (1, 2, 4, 5, 8, 10, 16, 32, 64, 128)
 DRAW_S = 1.0  # between two drawings of a growing chart
@@ -66,13 +65,11 @@ def chosen_model() -> Architecture | None:
 
 
 def described(a: Architecture) -> None:
-    active = a.active_parameters
     shown = [
-        cards.Card("Parameters", a.parameters / 1e6, unit="M", digits=1, direction=0, note=f"{a.parameters:,}"),
-        cards.Card("Active for a token", active / 1e6, unit="M", digits=1, direction=0, note=_experts(a),
-                   help="All but the experts that a token is not sent to."),
-        cards.Card("Weights", architecture.weight_bytes(a) / 1e9, unit="GB", digits=3, direction=0,
-                   note="as in the file" if a.weight_bytes else "as float16"),
+        _count("Parameters", a.parameters, f"{a.parameters:,}"),
+        _count("Active for a token", a.active_parameters, f"{a.experts_active} of {a.experts} experts a layer" if a.experts
+               else "a dense model: all of them"),
+        _gigabytes("Weights", architecture.weight_bytes(a), "as in the file" if a.weight_bytes else "as float16"),
         cards.Card("Work for a token", architecture.flops_per_token(a, 1024) / 1e9, unit="GFLOP", digits=2, direction=0,
                    note="with 1,024 tokens before it", help="Forward pass: two for each weight of a matrix, and attention."),
     ]  # fmt: skip
@@ -88,7 +85,7 @@ def described(a: Architecture) -> None:
 def _facts(a: Architecture) -> list[tuple[str, str]]:
     return [
         ("Name", a.name), ("Kind", a.kind), ("Layers", f"{a.layers:,}"), ("Width", f"{a.width:,}"),
-        ("Heads", f"{a.heads:,} of {a.head_size}"), ("KV heads", f"{a.kv_heads:,} ({a.attention})"),
+        ("Heads", f"{a.heads:,}, each {a.head_size} wide"), ("KV heads", f"{a.kv_heads:,} ({a.attention})"),
         ("Feed-forward", f"{a.hidden:,}"), ("Experts", f"{a.experts:,}, {a.experts_active} for a token" if a.experts else ""),
         ("Vocabulary", f"{a.vocabulary:,}"), ("Made for", f"{a.context:,} tokens" if a.context else "not told"),
         ("Window", f"{a.window:,} tokens in {a.windowed_layers} layers" if a.window else ""),
@@ -96,8 +93,13 @@ def _facts(a: Architecture) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _experts(a: Architecture) -> str:
-    return f"{a.experts_active} of {a.experts} experts a layer" if a.experts else "a dense model: all of them"
+def _count(label: str, number: int, note: str) -> cards.Card:
+    unit, size = ("B", 1e9) if number >= 1e9 else ("M", 1e6)
+    return cards.Card(label, number / size, unit=unit, digits=2 if unit == "B" else 1, direction=0, note=note)
+
+
+def _gigabytes(label: str, number: float, note: str) -> cards.Card:
+    return cards.Card(label, number / 1e9, unit="GB", digits=1 if number > 1e9 else 3, direction=0, note=note)
 
 
 def _settings(a: Architecture) -> dict[str, Any]:
@@ -116,25 +118,21 @@ def calculator(a: Architecture) -> None:
     )
     with right:
         cards.row([
-            cards.Card("Key-value cache", found.cache / 1e9, unit="GB", digits=1 if found.cache > 1e9 else 3, direction=0,
-                       note=f"{cards.size(found.cache / asked.context_tokens / asked.batch)} a token"),
-            cards.Card("Weights", found.weights / 1e9, unit="GB", digits=1 if found.weights > 1e9 else 3, direction=0),
-            cards.Card("All together", found.total / 1e9, unit="GB", digits=1 if found.total > 1e9 else 3, direction=0,
-                       note=f"activations {cards.size(found.activations)}, an estimate"),
+            _gigabytes("Key-value cache", found.cache, f"{cards.size(found.cache / asked.context_tokens / asked.batch)} a token"),
+            _gigabytes("Weights", found.weights, weights or ("as in the file" if a.weight_bytes else "float16")),
+            _gigabytes("All together", found.total, f"activations {cards.size(found.activations)}, an estimate"),
             cards.Card("Longest context here", fits, unit="tokens", digits=0, direction=0,
                        note=f"in {cards.size(place.free)} free of {place.name}" if fits else f"does not fit {cards.size(place.free)} free"),
         ])  # fmt: skip
         if asked.context_tokens > a.context > 0:
             st.caption(f"The model was made for {a.context:,} tokens of context; beyond them its text gets worse.")
-        about = {
-            "model": a.name,
-            "weights": weights or ("as in the file" if a.weight_bytes else "float16"),
-            **asked._asdict(),
-        }
+        about = {"model": a.name, "weights": weights or "as given", **asked._asdict()}
         charts.show(inspect_charts.memory_bar(found, place.free), "memory", data=[found._asdict() | about], config=about,
                     title="Memory", caption=f"{asked.context_tokens:,} tokens, batch {asked.batch}")  # fmt: skip
-        rows = [{"context": n, "attention": name, "gigabytes": architecture.cache_bytes(a, n, asked.batch, asked.cache, kind) / 1e9}
-                for kind, name in ATTENTION.items() for n in CONTEXTS if n <= max(asked.context_tokens, a.context)]  # fmt: skip
+        lengths = [n for n in CONTEXTS if n <= max(asked.context_tokens, a.context)]
+        rows = [{"context": n, "attention": name,
+                 "gigabytes": architecture.cache_bytes(a, n, asked.batch, asked.cache, kind) / 1e9}
+                for kind, name in inspect_charts.attentions(a).items() for n in lengths]  # fmt: skip
         charts.show(inspect_charts.cache_by_context(a, asked.context_tokens, asked.batch, asked.cache, asked.attention, place.free),
                     "cache-by-context", data=rows, config=about, title="Key-value cache by attention",
                     caption=f"batch {asked.batch}, {asked.cache}")  # fmt: skip
@@ -145,25 +143,23 @@ def calculator_form(a: Architecture) -> tuple[inspect_lab.Setting, str]:
     context = st.select_slider("Context (tokens)", CONTEXTS, 2048, key="context", bind="query-params", format_func=lambda n: f"{n:,}",
                                help="Tokens held for each text: prompt and answer.")  # fmt: skip
     batch = st.select_slider("Texts at once", BATCHES, 1, key="batch", bind="query-params")
-    attention = st.segmented_control("Attention", list(ATTENTION), default="", key="attention", format_func=ATTENTION.get,
-                                     required=True, persist_state="session",
-                                     help="As it is, or as if the same heads shared their keys and values otherwise.")  # fmt: skip
+    kinds = inspect_charts.attentions(a)
+    attention = st.selectbox("Attention", list(kinds), key="attention", format_func=kinds.get, persist_state="session",
+                             help="As it is, or as if the same heads shared their keys and values otherwise.")  # fmt: skip
     names = [name for name in architecture.BITS if name != "int4"]
     cache = st.selectbox(
         "Precision of the cache", names, names.index("float16"), key="cache_precision", bind="query-params"
     )
     given = "as in the file" if a.weight_bytes else "float16"
-    kinds = {given: "", **{name: name for name in architecture.BITS if name != given}}
-    weights = st.selectbox("Precision of the weights", list(kinds), key=f"weights/{given}", persist_state="session")
+    formats = {given: "", **{name: name for name in architecture.BITS if name != given}}
+    weights = st.selectbox("Precision of the weights", list(formats), key=f"weights/{given}", persist_state="session")
     with st.expander("Known answers", expanded=True):
         st.caption("32 layers, heads of 128 numbers, float16, 131,072 tokens. A click sets the sliders.")
         for name, known in inspect_lab.KNOWN.items():
-            size = architecture.cache_bytes(
-                inspect_lab.read("Llama 3.1 8B"), known.context_tokens, known.batch, known.cache, known.attention
-            )
+            size = architecture.cache_bytes(inspect_lab.read("Llama 3.1 8B"), *known)
             st.button(f"{name}: {size / 1e9:,.1f} GB", key=f"known/{name}", type="tertiary", on_click=load_known, args=(name,),
                       icon=":material/arrow_forward:")  # fmt: skip
-    return inspect_lab.Setting(context, batch, cache, attention), kinds[weights]
+    return inspect_lab.Setting(context, batch, cache, attention), formats[weights]
 
 
 def load_known(name: str) -> None:
@@ -183,8 +179,8 @@ def cache(config: TrialConfig) -> None:
                                help="Each is timed with the cache. More of them show the square, and take its time.")  # fmt: skip
         every = st.select_slider("Without the cache, every", (1, 4, 8, 16, 32), 8, key="every", bind="query-params",
                                  format_func=lambda n: "token" if n == 1 else f"{n} tokens")  # fmt: skip
-        st.caption("Measured is the transformer written here (core/generation/scratch/transformer.py) with the bundled weights in float32 "
-                   "on this processor, not the engine that answers on the page Ask. Times of a busy machine scatter.")  # fmt: skip
+        st.caption("Measured is the transformer written here, with the bundled weights in float32 on this "
+                   "processor, not the engine that answers on the page Ask. Times of a busy machine scatter.")  # fmt: skip
     with right:
         about = (config.corpus.dataset, new, every)
         run = measured(config, about, new, every)
@@ -192,27 +188,26 @@ def cache(config: TrialConfig) -> None:
             return cards.empty("Time and memory of a token", "With the cache a token reads the weights once and the keys before it. "
                                "Without, the whole text is read again for each. Press Measure to see both.")  # fmt: skip
         measured_cards(run)
-        measured_charts(run, about)
-        st.divider()
-        beside(config, new)
+    measured_charts(run, about)
+    st.divider()
+    beside(config, new)
 
 
 def measured(config: TrialConfig, about: tuple, new: int, every: int) -> Measured | None:
     """The last measurement; pressing the button makes one, drawn while it grows."""
     known = st.session_state.setdefault("inspect_cache", {})
-    if st.button("Measure", key="measure", type="primary", icon=":material/play_arrow:"):
+    pressed, place = st.button("Measure", key="measure", type="primary", icon=":material/play_arrow:"), st.empty()
+    if pressed:
         seen: list[Step] = []
-        place = st.empty()
         with place.container():
             st.button("Cancel", key="stop/measure", icon=":material/close:")
-            st.caption("The bundled model is loaded first; then each token is timed.")
             ids = _some_text(config, PROMPT)
             found = growing(inspect_lab.measure(ids, new, every, seen), seen)
         known.clear()
         known[about] = found
         place.empty()
     elif known and about not in known:
-        st.caption("Shown is the last measurement; press Measure for these settings.")
+        place.caption("Shown is the last measurement; press Measure for these settings.")
     return next(iter(known.values()), None)
 
 
@@ -249,10 +244,12 @@ def measured_cards(run: Measured) -> None:
     cards.row([
         cards.Card("With cache", run.cached_tokens_per_s, unit="tokens/s", digits=1, n=len(run.steps),
                    note=f"first token {cards.duration(run.prompt_s)}"),
-        cards.Card("Without", run.uncached_tokens_per_s, unit="tokens/s", digits=1, n=len(same), note="between them interpolated"),
-        cards.Card("As fast", run.speedup, unit="times", digits=1, note="both gave the same tokens" if all(same)
+        cards.Card("Without", run.uncached_tokens_per_s, unit="tokens/s", digits=1, n=len(same), of=len(run.steps),
+                   note="the others interpolated"),
+        cards.Card("Speed-up", run.speedup, unit="times", digits=1, note="both gave the same tokens" if all(same)
                    else f"{same.count(False)} of {len(same)} tokens differ"),
-        cards.Card("Cache", last.cache_bytes / 1e6, unit="MB", digits=1, direction=-1, note=f"{run.bytes_per_token:,} bytes a token"),
+        cards.Card("Cache", last.cache_bytes / 1e6, unit="MB", digits=1, direction=-1,
+                   note=f"{run.bytes_per_token:,} bytes a token"),
     ])  # fmt: skip
 
 
@@ -274,14 +271,16 @@ def fitted(fits: tuple, longest: int) -> str:
     line, square = fits
     if np.isnan(square.adjusted_r2) or np.isnan(line.adjusted_r2):
         return "Too few points for a fit."
-    bend = square.coefficients[0] * longest**2 * 1000
-    better = square.adjusted_r2 > line.adjusted_r2 + 0.002
-    told = (
-        f"the square explains more: {bend:+.1f} ms of it at {longest:,} tokens"
-        if better
-        else "the line explains as much as the square"
-    )
-    return f"Adjusted R² {line.adjusted_r2:.3f} linear, {square.adjusted_r2:.3f} quadratic: {told}."
+    bend_ms = square.coefficients[0] * longest**2 * 1000
+    better = square.adjusted_r2 > line.adjusted_r2 + 0.005
+    if max(line.adjusted_r2, square.adjusted_r2) < 0.3 or (better and bend_ms < 0):
+        told = "no clear growth at these lengths; what the context adds is less than the scatter of the times"
+    elif better:
+        told = f"the square explains more, {bend_ms:.1f} ms of a token's time at {longest:,} tokens"
+    else:
+        told = "the line explains as much as the square"
+    numbers = f"Adjusted R² {line.adjusted_r2:.3f} linear, {square.adjusted_r2:.3f} quadratic"
+    return f"{minus(numbers)}: {told}."
 
 
 def beside(config: TrialConfig, new: int) -> None:
@@ -346,15 +345,15 @@ def asking(looked: Looked) -> int:
 
 def prompt_text(looked: Looked, query: int, layer: int, head: int) -> None:
     """The prompt, shaded by what the token attends to in the chosen head, or in the mean of all."""
-    whole = st.toggle("Mean of all heads", key="mean_heads", persist_state="session")
+    one, two = st.columns([1, 1])
+    one.caption(f"Outlined: token {query}, {cards.plain(repr(looked.tokens[query]))}")
+    whole = two.toggle("Mean of all heads", key="mean_heads", persist_state="session")
     weights = (looked.maps[:, :, query].mean((0, 1)) if whole else looked.maps[layer, head, query]).astype(np.float32)
     pieces = []
     for number, ((start, end), value) in enumerate(zip(looked.offsets, weights, strict=True)):
         edge = "outline:1.5px solid #D55E00;" if number == query else ""
-        shade = f"background:rgba(0,158,115,{min(0.85, float(value) ** 0.5):.2f});"
-        pieces.append(
-            f'<span style="{edge}{shade}border-radius:2px" title="{number}: {value:.4f}">{escape(looked.text[start:end])}</span>'
-        )
+        style = f"{edge}background:rgba(0,158,115,{min(0.85, float(value) ** 0.5):.2f});border-radius:2px"
+        pieces.append(f'<span style="{style}" title="{number}: {value:.4f}">{escape(looked.text[start:end])}</span>')
     evidence.show(
         f'<div class="gw gw-scroll" style="max-height:17rem"><div class="gw-text">{"".join(pieces)}</div></div>'
     )
@@ -373,25 +372,21 @@ def heads(looked: Looked, query: int, layer: int, head: int) -> None:
     title = "Entropy of the heads" if part is None else f"Share on {what}"
     charts.show(inspect_charts.heads(values, "bits" if part is None else "", layer, head, None if part is None else 1.0), "heads",
                 data=rows, config=about, title=title, caption="click a head to open it", on_select=open_head)  # fmt: skip
-    one, two = st.columns([1, 1.2], gap="medium")
+    mean = found.mass.mean((0, 1))
+    data = [{"part": name, "tokens": size, "this head": float(found.mass[layer, head, n]), "all heads": float(mean[n])}
+            for n, (name, size) in enumerate(zip(found.parts, _sizes(looked), strict=True))]  # fmt: skip
+    one, two = st.columns([1.2, 1], gap="medium")
     with one:
-        mean = found.mass.mean((0, 1))
-        data = [{"part": name, "tokens": _size(looked, name), "this head": float(found.mass[layer, head, n]), "all heads": float(mean[n])}
-                for n, name in enumerate(found.parts)]  # fmt: skip
         charts.show(inspect_charts.shares(found.parts, found.mass[layer, head], mean), "attention-by-part", data=data, config=about,
                     title="On the parts of the prompt", caption=f"layer {layer}, head {head}")  # fmt: skip
-        table(
-            [
-                {"Part": row["part"], "Tokens": row["tokens"] or "–", "Head": row["this head"], "All": row["all heads"]}
-                for row in data
-            ]
-        )
-        st.caption("Attention shows where information could flow, not that it was used.")
     with two:
-        charts.show(inspect_charts.attention_map(looked.maps[layer, head], looked.tokens, looked.spans, query), "attention-map",
-                    config=about, data=map_rows(looked, layer, head),
-                    title="Attention map",
-                    caption=f"layer {layer}, head {head}, {len(looked.tokens)} tokens")  # fmt: skip
+        table([{name.capitalize(): value for name, value in row.items()} for row in data])
+        st.caption(
+            "Attention shows where information could flow, not that it was used. A longer part gets more by its length alone."
+        )
+    charts.show(inspect_charts.attention_map(looked.maps[layer, head], looked.tokens, looked.spans, query), "attention-map", config=about,
+                data=map_rows(looked, layer, head), title="Attention map",
+                caption=f"layer {layer}, head {head}, {len(looked.tokens)} tokens")  # fmt: skip
 
 
 def map_rows(looked: Looked, layer: int, head: int) -> Any:
@@ -404,9 +399,10 @@ def map_rows(looked: Looked, layer: int, head: int) -> Any:
     return frame
 
 
-def _size(looked: Looked, part: str) -> int:
-    start, end = looked.spans.get(part, (0, int(part == "first token")))
-    return end - start
+def _sizes(looked: Looked) -> list[int]:
+    """Tokens of each part, the first token and the rest."""
+    parts = [end - start for start, end in looked.spans.values()]
+    return [*parts, 1, len(looked.tokens) - sum(parts) - 1]
 
 
 def open_head() -> None:

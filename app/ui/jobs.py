@@ -55,6 +55,8 @@ def active() -> list[Any]:
 def _bar(job: Any) -> str:
     elapsed = time.time() - (job.started or job.created)
     count = pace(job.done, job.total, elapsed) if job.active else f"{job.done:,} of {job.total:,}" if job.total else ""
+    if job.active and job.message and not job.total:
+        count = f"{cards.duration(elapsed)} so far"
     words = [job.message, "" if job.message[:1].isdigit() else count]  # some verbs count in their message
     text = escape(" · ".join(filter(None, words)))
     return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{text}</div>'
@@ -119,12 +121,12 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
                 with st.expander("What it printed last"):
                     st.code(workbench.jobs.log_tail(job_id) or "Nothing.", language="text", wrap_lines=True)
     known = st.session_state.setdefault("job_states", {})
-    if known.get(job_id) not in (None, job.status) and not job.active:
+    before = known.get(job_id)
+    known[job_id] = job.status
+    if before not in (None, job.status) and (not job.active or before not in ("queued", "running")):
         if job.status == "done" and on_done:
             on_done()
-        known[job_id] = job.status
-        st.rerun()  # the whole page: what the job made is there now
-    known[job_id] = job.status
+        st.rerun()  # the whole page: what the job made is there now, or it was resumed and has to be asked after again
 
 
 def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":material/play_arrow:") -> None:

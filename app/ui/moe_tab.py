@@ -1,7 +1,6 @@
 """The tab Mixture of experts of the page Inside the model: a small one trained with and without its balancing loss, and what
 its routers do."""
 
-from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -19,7 +18,7 @@ from core.records import Corpus
 
 WITH, WITHOUT = "With balancing loss", "Without"
 COLORS = {WITH: charts.COLORS[0], WITHOUT: charts.COLORS[1]}
-LOSSES = {"switch": "Shares × probabilities", "importance": "Variation of the gates"}
+LOSSES = {"switch": "Switch: shares × probabilities", "importance": "Importance: variation of the gates"}
 SMOOTH = 15  # steps that a curve's mean is taken over
 SHOWN_TOKENS = 160  # of a text that is shown token by token
 
@@ -30,72 +29,64 @@ def mixture(config: TrialConfig) -> None:
     with left:
         settings = settings_form()
     with right:
-        runs = trained(corpus, settings)
+        runs = trained(config, corpus, settings)
         if not runs:
             return cards.empty("A mixture of experts, trained here", "Two small models on this corpus, one with the balancing "
-                               "loss and one without. Then: the load of each expert, where tokens go by kind and by layer, what "
-                               "is dropped, and the loss.")  # fmt: skip
+                               "loss and one without. Then: the load of each expert, where tokens go by part of speech and by layer, "
+                               "what is dropped, and the loss.")  # fmt: skip
         run_cards(runs)
         curves(runs)
     routed(corpus, runs)
 
 
 def settings_form() -> MoeConfig:
-    fields = MoeConfig.model_fields
-    experts = st.select_slider(
-        "Experts of a layer",
-        (2, 4, 8, 16),
-        4,
-        key="moe_experts",
-        bind="query-params",
-        help=fields["experts"].description,
+    help = {name: field.description for name, field in MoeConfig.model_fields.items()}
+    link = {"bind": "query-params"}
+    experts = st.select_slider("Experts of a layer", (2, 4, 8, 16), 4, key="moe_experts", help=help["experts"], **link)
+    top = st.segmented_control("Experts for a token", (1, 2), default=1, key="moe_top", required=True, help=help["top_k"],
+                               format_func=lambda k: f"top-{k}", **link)  # fmt: skip
+    room = st.slider("Capacity factor (× an expert's even share)", 0.0, 4.0, 1.25, 0.25, key="moe_room",
+                     help=help["capacity_factor"], **link)  # fmt: skip
+    balance = st.selectbox(
+        "Balancing loss", list(LOSSES), key="moe_balance", format_func=LOSSES.get, help=help["balance"], **link
     )
-    top = st.segmented_control("Experts for a token", (1, 2), default=1, key="moe_top", required=True, help=fields["top_k"].description,
-                               format_func=lambda k: f"top-{k}", persist_state="session")  # fmt: skip
-    room = st.slider("Room of an expert (× its even share)", 0.0, 4.0, 1.25, 0.25, key="moe_room", bind="query-params",
-                     help=fields["capacity_factor"].description)  # fmt: skip
-    balance = st.selectbox("Balancing loss", list(LOSSES), key="moe_balance", format_func=LOSSES.get, help=fields["balance"].description,
-                           persist_state="session")  # fmt: skip
-    weight = st.select_slider("Its weight", (0.001, 0.003, 0.01, 0.03, 0.1), 0.01, key="moe_weight", bind="query-params",
-                              help=fields["balance_weight"].description)  # fmt: skip
-    z = st.select_slider("Weight of the router z-loss", (0.0, 0.0001, 0.001, 0.01), 0.001, key="moe_z", bind="query-params",
-                         help=fields["z_weight"].description)  # fmt: skip
-    layers = st.slider("Layers", 1, 6, 2, key="moe_layers", bind="query-params", help=fields["layers"].description)
-    steps = st.select_slider("Training steps", (20, 50, 100, 300, 600, 1000), 300, key="moe_steps", bind="query-params",
-                             help=fields["steps"].description)  # fmt: skip
-    seed = st.number_input(
-        "Seed", 0, 2**31 - 1, 0, key="moe_seed", persist_state="session", help=fields["seed"].description
+    weight = st.select_slider("Weight of the balancing loss", (0.001, 0.003, 0.01, 0.03, 0.1), 0.01, key="moe_weight",
+                              help=help["balance_weight"], **link)  # fmt: skip
+    z = st.select_slider(
+        "Weight of the router z-loss", (0.0, 0.0001, 0.001, 0.01), 0.001, key="moe_z", help=help["z_weight"], **link
     )
+    with st.expander("Size and training"):
+        layers = st.slider("Layers", 1, 6, 2, key="moe_layers", help=help["layers"], **link)
+        steps = st.select_slider(
+            "Training steps", (20, 50, 100, 300, 600, 1000), 300, key="moe_steps", help=help["steps"], **link
+        )
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="moe_seed", help=help["seed"], **link)
     st.caption("A token sees one expert's feed-forward part instead of one wide one: more parameters at the same work.")
     return MoeConfig(experts=experts, top_k=top, capacity_factor=room, balance=balance, balance_weight=weight, z_weight=z, layers=layers,
                      steps=steps, seed=seed)  # fmt: skip
 
 
-def trained(corpus: Corpus, settings: MoeConfig) -> dict[str, Run]:
-    """The two runs of these settings, from the disk where they were trained before; else those shown last."""
-    pair = {WITH: settings, WITHOUT: settings.model_copy(update={"balance": "none"})}
-    runs = {name: run for name, one in pair.items() if (run := inspect_lab.trained_moe(corpus, one))}
-    missing = {name: one for name, one in pair.items() if name not in runs}
-    shown = st.session_state.setdefault("moe_runs", {})  # corpus -> the pair drawn last
-    if missing:
-        st.caption("Two trainings with these settings, some minutes each. They are kept, and found again.")
-        if st.button("Train", key="train_moe", type="primary", icon=":material/play_arrow:"):
-            stop = st.empty()
-            stop.button("Cancel", key="stop/moe", icon=":material/close:")
-            for name, one in missing.items():
-                runs[name] = train_one(corpus, one, name)
-            stop.empty()
-        elif before := shown.get(corpus.fingerprint):
-            st.caption("Shown are the runs of the settings before.")
-            return before
-    if len(runs) == 2:
-        shown[corpus.fingerprint] = {name: runs[name] for name in pair}
-    return {name: runs[name] for name in pair if name in runs}
+def trained(config: TrialConfig, corpus: Corpus, settings: MoeConfig) -> dict[str, Run]:
+    """The two runs of these settings; where they are not trained yet, the button that does it and the runs trained last."""
+    workbench = session.workbench()
+    pair = inspect_lab.trained_pair(corpus, settings)
+    if pair is None:
+        arguments = inspect_lab.moe_arguments(workbench, config, settings)
+        for job in jobs.active():
+            if job.arguments[:1] == ("train-moe",) and list(job.arguments) != arguments:
+                jobs.watch(job.id)
+        st.caption(
+            "Two trainings with these settings, about a minute each at 300 steps. They go on when this page is closed."
+        )
+        jobs.start_button("Train both", arguments, f"Experts on {corpus.name}")
+        if pair := inspect_lab.last_pair(corpus):
+            st.caption(f"Shown are the two trained last: {described(pair[0].config)}.")
+    return dict(zip((WITH, WITHOUT), pair, strict=True)) if pair else {}
 
 
-def train_one(corpus: Corpus, config: MoeConfig, name: str) -> Run:
-    st.caption(f"{name}: first its tokenizer, then {config.steps:,} steps")
-    return jobs.drain(inspect_lab.train_moe(corpus, config))
+def described(config: MoeConfig) -> str:
+    return (f"{config.experts} experts, top-{config.top_k}, capacity factor {config.capacity_factor:g}, "
+            f"{cards.count(config.layers, 'layer')}, {config.steps:,} steps, seed {config.seed}")  # fmt: skip
 
 
 # What the trainings measured -----------------------------------------------------------------------------------------
@@ -104,20 +95,15 @@ def train_one(corpus: Corpus, config: MoeConfig, name: str) -> Run:
 def run_cards(runs: dict[str, Run]) -> None:
     for name, run in runs.items():
         st.html(f'<span style="color:{COLORS[name]}">●</span> <b>{escape(name)}</b>')
-        last = run.steps[-max(1, len(run.steps) // 10) :]
-
-        def mean(field: str, steps: Sequence[lab.Step] = last) -> float:
-            return float(np.mean([np.mean(getattr(step, field)) for step in steps if getattr(step, field)] or [np.nan]))
-
+        row, experts = inspect_lab.moe_row(run), run.config.experts
         cards.row([
-            cards.Card("Held-out loss", run.held_out_loss, unit="nats", digits=3, direction=-1, n=len(run.held_out),
-                       note="documents not trained on", help="Nats of the next token, with nothing dropped."),
-            cards.Card("Variation of the load", mean("cv"), digits=3, direction=-1,
-                       note=f"0 even, {np.sqrt(run.config.experts - 1):.2f} all to one",
+            cards.Card("Held-out loss", row["held_out_loss"], unit="nats", direction=-1, n=len(run.held_out),
+                       note="held-out documents", help="Nats of the next token, with nothing dropped."),
+            cards.Card("Variation of the load", row["cv"], direction=-1, note=f"0 even, {np.sqrt(experts - 1):.2f} all to one",
                        help="Standard deviation over mean of the experts' shares, over the last tenth of the steps."),
-            cards.Card("Router's entropy", mean("entropy_bits"), unit="bits", digits=2, direction=0,
-                       note=f"at most {np.log2(run.config.experts):.2f}"),
-            cards.Card("Dropped", 100 * mean("dropped"), unit="%", digits=1, direction=-1, note="of the assignments, last tenth"),
+            cards.Card("Router's entropy", row["entropy_bits"], unit="bits", digits=2, direction=0,
+                       note=f"at most {np.log2(experts):.2f}"),
+            cards.Card("Dropped", 100 * row["dropped"], unit="%", digits=1, direction=-1, note="of the assignments, last tenth"),
         ])  # fmt: skip
 
 
@@ -163,6 +149,7 @@ def routed(corpus: Corpus, runs: dict[str, Run]) -> None:
     one, two = st.columns(2, gap="medium")
     with one:
         load_chart(runs, routings, layer)
+        layer_chart(runs[name], routings[name])
     with two:
         kind_chart(runs[name], routings[name], layer)
     summary(routings)
@@ -184,6 +171,14 @@ def load_chart(runs: dict[str, Run], routings: dict[str, Routing], layer: int) -
                 caption=f"layer {layer}, held-out documents")  # fmt: skip
 
 
+def layer_chart(run: Run, routing: Routing) -> None:
+    loads = lab.loads(routing)  # [layers, experts]
+    layers, experts = ([str(i) for i in range(size)] for size in loads.shape)
+    rows = [{"layer": i, "expert": e, "share": float(v)} for i, row in enumerate(loads) for e, v in enumerate(row)]
+    charts.show(inspect_charts.grid(loads, [f"layer {i}" for i in layers], experts, "expert"), "moe-layers", data=rows,
+                config=run.config, title="Load by layer", caption="share of the tokens")  # fmt: skip
+
+
 def kind_chart(run: Run, routing: Routing, layer: int) -> None:
     kinds = lab.by_kind(routing)[layer]  # [kinds, experts]
     there = [i for i in range(len(lab.KINDS)) if not np.isnan(kinds[i]).any()]
@@ -191,9 +186,9 @@ def kind_chart(run: Run, routing: Routing, layer: int) -> None:
         {"kind": lab.KINDS[i], "expert": e, "share": float(kinds[i, e])} for i in there for e in range(kinds.shape[1])
     ]
     told = lab.kind_told(routing)[layer]
-    caption = "" if np.isnan(told) else f"the kind explains {told:.0%} of the choice"
+    caption = "" if np.isnan(told) else f"it explains {told:.0%} of the choice"
     charts.show(inspect_charts.grid(kinds[there], [lab.KINDS[i] for i in there], [str(e) for e in range(kinds.shape[1])], "expert"),
-                "moe-kinds", data=rows, config=run.config, title="Experts by kind of token", caption=caption)  # fmt: skip
+                "moe-kinds", data=rows, config=run.config, title="Experts by part of speech", caption=caption)  # fmt: skip
 
 
 def summary(routings: dict[str, Routing]) -> None:
@@ -201,12 +196,13 @@ def summary(routings: dict[str, Routing]) -> None:
     for name, routing in routings.items():
         spread, lost, told = lab.variation(lab.loads(routing)), lab.dropped(routing), lab.kind_told(routing)
         unsure = lab.entropy_bits(routing.probabilities).mean(0)
-        rows += [{"Run": name, "Layer": str(i), "Variation of the load": float(spread[i]), "Router's entropy (bits)": float(unsure[i]),
-                  "Dropped (%)": float(100 * lost[i]), "Explained by kind": "–" if np.isnan(told[i]) else f"{told[i]:.0%}"}
+        rows += [{"Run": name, "Layer": str(i), "Load variation": float(spread[i]), "Entropy (bits)": float(unsure[i]),
+                  "Dropped (%)": float(100 * lost[i]), "By part of speech": "–" if np.isnan(told[i]) else f"{told[i]:.0%}"}
                  for i in range(len(spread))]  # fmt: skip
     table(rows)
-    st.caption(f"{len(next(iter(routings.values())).ids):,} tokens of documents that were not trained on. The kind of a token is "
-               "told by the letters of its word and a list of function words, not by a tagger.")  # fmt: skip
+    tokens = len(next(iter(routings.values())).ids)
+    st.caption(f"{tokens:,} tokens of held-out documents. By part of speech: the share of the choice that it explains; it is told by lists "
+               "of function words and by endings, not by a tagger, so some words are in the wrong class.")  # fmt: skip
 
 
 def token_view(corpus: Corpus, run: Run, routing: Routing) -> None:

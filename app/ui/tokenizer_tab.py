@@ -26,14 +26,14 @@ def tokenizers(config: TrialConfig) -> None:
     left, right = st.columns([1, 2], gap="medium")
     with left:
         readers = chosen()
-        st.divider()
-        training(corpus)
+        with st.expander("Train one on this corpus"):
+            training(corpus)
     with right:
         if not readers:
             return cards.empty("Tokenizers side by side", "Choose at least one on the left, or train one.")
         side_by_side(corpus, readers)
-        st.divider()
-        comparison(config, corpus, readers)
+    st.divider()
+    comparison(config, corpus, readers)
 
 
 def chosen() -> list[Reader]:
@@ -152,12 +152,16 @@ def measure_chart(found: Comparison, rows: list[dict[str, Any]], confidence: flo
 
 
 def measure_table(rows: list[dict[str, Any]], names: Sequence[str]) -> None:
-    shown = []
+    tables: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
     for measure in dict.fromkeys(row["measure"] for row in rows):
         some = {row["tokenizer"]: row for row in rows if row["measure"] == measure}
-        first = next(iter(some.values()))
-        shown.append({"Measure": first["label"], **{name: _cell(some[name]) for name in names if name in some}})
-    table(shown)
+        first, values = next(iter(some.values())), {name: _cell(some[name]) for name in names if name in some}
+        of_chunk = measure.startswith("chunk")
+        unit = {} if of_chunk else {"Unit": "share of the vocabulary" if measure == "vocabulary_use" else first["unit"]}
+        tables[of_chunk].append({"Measure": first["label"], **unit, **values})
+    table(tables[False])
+    st.markdown("**What a chunk holds**")
+    table(tables[True])
     st.caption("Mean over documents with its interval; vocabulary use is of the whole corpus and grows with it.")
 
 
@@ -165,7 +169,7 @@ def _cell(row: dict[str, Any]) -> str:
     value = row["whole"] if row.get("mean") is None else row["mean"]
     if value is None:
         return "not measured"
-    digits = 1 if value >= 100 else 3
+    digits = 0 if value >= 100 else 1 if value >= 10 else 3
     interval = "" if row.get("low") is None else f" [{row['low']:,.{digits}f}, {row['high']:,.{digits}f}]"
     return f"{value:,.{digits}f}{interval}"
 
@@ -191,17 +195,17 @@ def export(found: Comparison, readers: Sequence[Reader], texts: dict[str, str], 
 
 def training(corpus: Corpus) -> None:
     """A form, and the training under its own progress: seconds for the built-in corpus."""
-    st.markdown("**Train one on this corpus**")
     fields = lab.TokenizerConfig.model_fields
     with st.form("train_tokenizer", border=False):
         name = st.text_input("Name", key="tokenizer_name", placeholder=f"{corpus.name} 4k", persist_state="session")
-        kind = st.segmented_control("Kind", list(KINDS), default="bpe", key="tokenizer_kind", format_func=KINDS.get, required=True,
-                                    help=fields["kind"].description)  # fmt: skip
+        kind = st.selectbox(
+            "Kind", list(KINDS), key="tokenizer_kind", format_func=KINDS.get, help=fields["kind"].description
+        )
         size = st.number_input(
             "Vocabulary (tokens)", 300, 200_000, 4096, 256, key="tokenizer_size", help=fields["size"].description
         )
         least = st.number_input(
-            "At least so often", 1, 10_000, 2, key="tokenizer_least", help=fields["min_frequency"].description
+            "Minimum frequency (times)", 1, 10_000, 2, key="tokenizer_least", help=fields["min_frequency"].description
         )
         lower = st.checkbox("Lower case", key="tokenizer_lower", help=fields["lowercase"].description)
         pressed = st.form_submit_button("Train", icon=":material/play_arrow:")

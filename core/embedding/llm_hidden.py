@@ -81,7 +81,7 @@ class LLMHidden(PartConfig):
 
     def _load(self) -> Encoder:
         source = self._source()
-        folder = source if source.is_dir() else _converted(source)
+        folder = source if source.is_dir() else converted(source)
         weights = f"hidden states {models.files_identity(source)} {self._dtype()} {self.layer}"
         make = partial(models.load_once, weights, partial(Hidden, folder, self._dtype(), models.device(), self.layer))
         return Encoder(source.stem, folder, self._dtype(), self.max_tokens, self.pooling, make,
@@ -164,13 +164,15 @@ class Hidden:
 
 def quiet() -> None:
     """No progress bars and warnings of transformers on the terminal."""
+    from transformers import modeling_gguf_pytorch_utils
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    modeling_gguf_pytorch_utils.tqdm = logging.tqdm  # its own bar knows no such switch
 
 
-def _converted(file: Path) -> Path:
+def converted(file: Path) -> Path:
     """Folder of the GGUF file's weights as bfloat16 safetensors with its tokenizer, converted once by its content."""
     folder = models.home() / "cache" / "models" / f"{models.file_hash(file)[:20]}-digits"
     if folder.is_dir():

@@ -1,7 +1,9 @@
 """From retrieved chunks to an answer with citations, or to an honest "I don't know."."""
 
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from threading import Thread
+from typing import Any
 
 from core.config import ContextConfig, PartConfig
 from core.generation.prompt import UNKNOWN, build, cited
@@ -63,15 +65,26 @@ def loaded(generator: PartConfig) -> Generator[Progress, None, None]:
     if not hasattr(generator, "load"):
         return
     what = "Converting the model, once" if getattr(generator, "converts", bool)() else "Loading the model"
-    pool = ThreadPoolExecutor(1, "load")
-    job = pool.submit(generator.load)
-    pool.shutdown(wait=False)
+    yield from beside(generator.load, what)
+
+
+def beside(work: Callable[[], Any], what: str) -> Generator[Progress, None, Any]:
+    """Its result; it runs in a thread of its own, on to its end even where the caller leaves."""
+    job: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            job.set_result(work())
+        except BaseException as error:
+            job.set_exception(error)
+
+    Thread(target=run, name="load", daemon=True).start()  # no pool: the app's end would wait for its thread
     while not job.done():
         try:
             job.exception(timeout=0.1)
         except TimeoutError:
             yield Progress(0, 0, what)
-    job.result()
+    return job.result()
 
 
 def best_similarity(hits: list[Hit]) -> float | None:

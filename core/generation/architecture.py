@@ -353,8 +353,11 @@ def _of_header(path: Path, header: Header) -> Architecture:
 
 
 def kv_heads_under(a: Architecture, attention: str, groups: int = 8) -> int:
-    """Key-value heads if the model had that attention ("MHA", "GQA" with so many groups, "MQA"), or as it is ("")."""
-    return {"MHA": a.heads, "GQA": min(groups, a.heads), "MQA": 1}.get(attention, a.kv_heads)
+    """Key-value heads if the model had that attention ("MHA", "GQA" with so many groups, or the next fewer that share its heads
+    evenly, "MQA"), or as it is ("")."""
+    if attention == "GQA":
+        return max(n for n in range(1, min(groups, a.heads) + 1) if a.heads % n == 0)
+    return {"MHA": a.heads, "MQA": 1}.get(attention, a.kv_heads)
 
 
 def kv_cache_bytes(

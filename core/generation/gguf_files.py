@@ -126,7 +126,7 @@ def _kept(path: Path, record: Path) -> Choice:
     had = {weights: (_folder(path) / f"{path.stem}-as-{weights}.gguf").is_file() for weights in AUTO}
     try:
         files = {w: path if w == "as_bundled" else converted(path, w) for w in AUTO}
-        table = _measure(files)
+        table = measure(files)
     except WorkbenchError:  # no time, no room on the disk, or a kind of model that llama.cpp does not convert
         return Choice("as_bundled", path)
     best = min((row for row in table if row.divergence <= LARGEST_DIVERGENCE), key=lambda row: row.question_cpu_s)
@@ -139,7 +139,7 @@ def _kept(path: Path, record: Path) -> Choice:
     return Choice(best.weights, files[best.weights], tuple(table))
 
 
-def _measure(files: dict[str, Path]) -> list[Measured]:
+def measure(files: dict[str, Path]) -> list[Measured]:
     """Speeds on a text that every Python carries, and the agreement of the predictions."""
     from pydoc_data.topics import topics
 

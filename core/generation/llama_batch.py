@@ -21,7 +21,7 @@ class Row:
     """One answer as it grows."""
 
     number: int  # of the prompt, as it was given
-    prompt: Any  # llama_engine.Read
+    prompt: Any  # protocol.Read
     room: int
     shown: Shown
     sampler: Any
@@ -93,13 +93,13 @@ def _together(
         def write(row: Row, place: int) -> None:
             token = llama_cpp.llama_sampler_sample(row.sampler.sampler, context, place)
             row.first_s = row.first_s or time.perf_counter() - started
-            if engine._ends(token):
+            if token in engine.ends:
                 row.reason = "stop"
                 return
             row.written.append(token)
             if knobs.logprobs:
                 row.tokens.append(engine.token(token, _logits(context, place, engine.llama.n_vocab()), knobs.logprobs))
-            row.shown.add(row.decoder.decode(engine._bytes_of(token)))
+            row.shown.add(row.decoder.decode(engine.bytes_of(token)))
             if row.shown.stopped:
                 row.reason = "stop"
             elif len(row.written) >= row.room:

@@ -2,23 +2,23 @@
 
 import codecs
 import ctypes
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
-import re
 import threading
 import time
 import weakref
 from collections.abc import Generator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from core.config import PartConfig, knob
+from core.embedding import models
 from core.errors import WorkbenchError
 from core.generation import gguf_files, structured
-from core.generation.protocol import Generated, Shown, Stops, Token, finished, logprobs_knob, stop_knob
+from core.generation.own_process import Own, at_model, end_others, own_process_knob
+from core.generation.protocol import Generated, Read, Shown, Stops, Token, filled, logprobs_knob, marked, stop_knob
 from core.records import Progress
 from core.registry import part
 
@@ -27,18 +27,9 @@ from core.registry import part
 # of 33, at four times the load. With 1,000 a quiet machine still reaches its full speed (118 tokens/s), with 0 only 45.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-# Prompt tokens are evaluated in pieces of this size and reused only in whole pieces: a token's numbers depend slightly on
-# the size of the batch it was evaluated in, enough to turn a greedy answer. So a warm and a cold start give the same
-# text. Pieces of 64 cost a quarter more time, larger ones are hardly faster on a CPU and wait longer for a cancel.
+# Prompt tokens evaluated together. Pieces of 64 cost a quarter more time, larger ones are hardly faster on a CPU and wait
+# longer for a cancel.
 PIECE = 128
-
-
-class Read(NamedTuple):
-    """A prompt as the model reads it."""
-
-    text: str
-    tokens: list[int]
-    ends: list[int]  # where a piece ends, ascending; the last is len(tokens)
 
 
 @part("generator")
@@ -75,6 +66,7 @@ class LlamaCpp(PartConfig):
     logprobs: int = logprobs_knob()
     reuse_prefix: bool = knob(True, "Keeps the shared start of successive prompts in memory, so the first token comes "
                               "sooner. Off times every prompt cold.")  # fmt: skip
+    own_process: Own = own_process_knob()
 
     def path(self) -> Path:
         """The model file, checked as far as that goes without loading it."""
@@ -93,6 +85,10 @@ class LlamaCpp(PartConfig):
         return self.choice().path
 
     def choice(self) -> gguf_files.Choice:
+        return self._made_choice() if self.converts() else gguf_files.choice(self.path(), self.weights)
+
+    @at_model
+    def _made_choice(self) -> gguf_files.Choice:
         return gguf_files.choice(self.path(), self.weights)
 
     def converts(self) -> bool:
@@ -101,22 +97,31 @@ class LlamaCpp(PartConfig):
 
     def identity(self) -> str:
         """What besides the knobs decides the text: the content of the loaded file and the engine's version."""
-        return f"{_sha256(self.file())[:20]} llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
+        return f"{models.file_hash(self.file())[:20]} llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
 
-    def load(self) -> "Engine":
-        """The loaded model: one in this process, loaded anew only when file, context, threads or GPU layers change."""
+    @at_model
+    def load(self) -> "Engine | None":
+        """The loaded model: one in this process, loaded anew only when file, context, threads or GPU layers change; None
+        where it is loaded in a process of its own."""
         global _loaded
         path = self.file()
         key = (str(path), *_version(path), self.context_tokens, self.threads, self.gpu_layers)
         with _loading:
             if _loaded is None or _loaded[0] != key:
+                end_others(self.part)
                 _loaded = None  # the old model's memory is free before the new one takes its own
                 _loaded = (key, Engine(path, self.context_tokens, self.threads or _cores(), self.gpu_layers))
             return _loaded[1]
 
+    @at_model
+    def threads_in_use(self) -> int:
+        return self.load().threads
+
+    @at_model
     def count_tokens(self, text: str) -> int:
         return len(self.load().tokenize(text))
 
+    @at_model
     def generate(
         self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
     ) -> Generator[str, None, Generated]:
@@ -133,6 +138,7 @@ class LlamaCpp(PartConfig):
         finally:
             engine.lock.release()
 
+    @at_model
     def generate_many(
         self,
         prompts: list[list[dict[str, str]]],
@@ -156,14 +162,37 @@ class LlamaCpp(PartConfig):
         finally:
             engine.lock.release()
 
+    @at_model
     def read(self, messages: list[dict[str, str]]) -> Read:
         return self.load().prompt(messages)
 
+    @at_model
+    def read_text(self, text: str) -> Read:
+        """The text as it is, to be continued, without the marks of a chat."""
+        return self.load().plain(text)
+
+    @at_model
     def pieces(self, text: str) -> list[str]:
         """The text's tokens, as texts."""
         engine = self.load()
-        return [engine._text_of(token) for token in engine.tokenize(text)]
+        return [engine.text_of(token) for token in engine.tokenize(text)]
 
+    @at_model
+    def text_of(self, token: int) -> str:
+        """The token by itself; half a character shows as a replacement character, a mark of the template by its name."""
+        return self.load().text_of(token)
+
+    @at_model
+    def bytes_of(self, token: int) -> bytes:
+        """What the token adds to an answer's UTF-8; nothing, for a mark of the template."""
+        return self.load().bytes_of(token)
+
+    @at_model
+    def ends(self) -> frozenset[int]:
+        """Every token that ends an answer."""
+        return self.load().ends
+
+    @at_model
     def next_logits(self, prompt: Read, written: Sequence[int] = ()) -> Any:
         """Logits [vocabulary] float32 of the token that follows, the very numbers that `generate` has there.
 
@@ -173,6 +202,7 @@ class LlamaCpp(PartConfig):
         with engine.lock:
             return engine.next_logits(prompt, written)
 
+    @at_model
     def logits_of(self, prompt: Read, answer: Sequence[int]) -> Any:
         """Logits [len(answer), vocabulary] float32 from which each token of the answer was chosen: as long as writing it."""
         engine = self.load()
@@ -226,39 +256,20 @@ class Engine:
         return self.llama.tokenize(text.encode("utf-8", "replace"), add_bos=False, special=special)
 
     def prompt(self, messages: list[dict[str, str]]) -> Read:
-        """The whole prompt in the model's own chat template.
-
-        Contents are tokenised apart from the template and without special tokens, so that no text of a document or
-        question can end its turn, whatever marks this model uses. A piece ends before the last paragraph, which is
-        where the question stands: another question on the same passages reads nothing else anew.
-        """
+        """The whole prompt in the model's own chat template."""
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-        template = self.llama.metadata.get("tokenizer.chat_template")
-        marks = [{**message, "content": f"\ue000{i}\ue001"} for i, message in enumerate(messages)]
+        template, marks = self.llama.metadata.get("tokenizer.chat_template"), marked(messages)
         if template:
-            bos, eos = (self._text_of(token) for token in (self.llama.token_bos(), self.llama.token_eos()))
+            bos, eos = (self.text_of(token) for token in (self.llama.token_bos(), self.llama.token_eos()))
             frame = Jinja2ChatFormatter(template=template, bos_token=bos, eos_token=eos)(messages=marks).prompt
         else:  # a base model continues plain text
             frame = "\n\n".join(mark["content"] for mark in marks) + "\n"
-        text, tokens, fixed = "", [], 0
-        for i, part_of_frame in enumerate(re.split("\ue000(\\d+)\ue001", frame)):
-            piece = messages[int(part_of_frame)]["content"] if i % 2 else part_of_frame
-            text += piece
-            new = self.tokenize(piece, special=i % 2 == 0) if piece else []
-            if i % 2 and (shared := piece.rfind("\n\n") + 2) > 1:
-                fixed = len(tokens) + self._whole(new, len(piece[:shared].encode("utf-8", "replace")))
-            tokens += new
-        ends = {*range(PIECE, fixed, PIECE), fixed, *range(fixed + PIECE, len(tokens), PIECE), len(tokens)} - {0}
-        return Read(text, tokens, sorted(ends))
+        return filled(frame, messages, self, PIECE)
 
-    def _whole(self, tokens: list[int], size_bytes: int) -> int:
-        """So many tokens lie wholly within the first bytes."""
-        for count, token in enumerate(tokens):
-            size_bytes -= len(self._bytes_of(token))
-            if size_bytes < 0:
-                return count
-        return len(tokens)
+    def plain(self, text: str) -> Read:
+        tokens = self.llama.tokenize(text.encode("utf-8", "replace"), add_bos=True, special=False)
+        return Read(text, tokens, [*range(PIECE, len(tokens), PIECE), len(tokens)])
 
     def read(self, tokens: list[int], ends: list[int], reuse: int | None = None) -> Generator[int, None, None]:
         """Brings the tokens into the attention cache piece by piece; yields how many of them are there, at first those
@@ -296,10 +307,10 @@ class Engine:
         import numpy as np
 
         rows = np.empty((len(answer), self.llama.n_vocab()), np.float32)
-        tokens, ends = self._with(prompt, answer[:-1])
-        for done in self.read(tokens, ends, reuse=len(prompt.tokens) - 1):
-            if done >= len(prompt.tokens):
-                rows[done - len(prompt.tokens)] = self.logits()
+        if len(answer):
+            for done in self.read(*self._with(prompt, answer[:-1]), reuse=len(prompt.tokens) - 1):
+                if done >= len(prompt.tokens):
+                    rows[done - len(prompt.tokens)] = self.logits()
         return rows
 
     def _with(self, prompt: Read, written: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -333,13 +344,13 @@ class Engine:
         while reason == "length" and len(written) < room:
             token = next(sampled)
             first = first or time.perf_counter() - started
-            if self._ends(token):
+            if token in self.ends:
                 reason = "stop"
                 break
             written.append(token)
             if knobs.logprobs:
                 kept.append(self.token(token, self.logits(), knobs.logprobs))
-            yield shown.add(decoder.decode(self._bytes_of(token)))
+            yield shown.add(decoder.decode(self.bytes_of(token)))
             if shown.stopped:
                 reason = "stop"
             elif time.perf_counter() > deadline:
@@ -360,11 +371,7 @@ class Engine:
             return min(room, knobs.max_tokens), None
         import llama_cpp
 
-        rules = structured.grammar(knobs.json_schema)
-        if rules.longest > room:  # a token holds at least one character of plain text
-            raise WorkbenchError(f"The longest JSON of the schema has {rules.longest:,} characters, and the context leaves room "
-                                 f"for {room:,} tokens.", where="generation.json_schema",
-                                 todo="Give its strings and lists a smaller maxLength and maxItems.")  # fmt: skip
+        rules = structured.fitting(knobs.json_schema, room)
         return room, llama_cpp.LlamaGrammar.from_string(rules.gbnf, verbose=False)
 
     def token(self, token: int, logits: Any, most: int) -> Token:
@@ -375,29 +382,28 @@ class Engine:
         best = np.argpartition(-logprobs, most)[:most]
         best = best[np.argsort(-logprobs[best], kind="stable")]
         return Token(
-            self._text_of(token),
+            self.text_of(token),
             float(logprobs[token]),
-            tuple((self._text_of(i), float(logprobs[i])) for i in best.tolist()),
+            tuple((self.text_of(i), float(logprobs[i])) for i in best.tolist()),
         )
 
     def generated(
         self, knobs: LlamaCpp, prompt: Read, text: str, reason: str, written: int, tokens: tuple[Token, ...], reused: int,
         started: float, first_s: float,
     ) -> Generated:  # fmt: skip
-        text, reason = finished(text, reason)
-        if text and knobs.json_schema and (problem := structured.problem(text, knobs.json_schema)):
-            text, reason = "", f"failed: {problem}"
+        text, reason = structured.finished(text, reason, knobs.json_schema)
         return Generated(
             text, reason, prompt.text, len(prompt.tokens), reused, written, 1000 * first_s,
-            1000 * (time.perf_counter() - started), self.path.stem, _sha256(self.path), tokens if text else (),
+            1000 * (time.perf_counter() - started), self.path.stem, models.file_hash(self.path), tokens if text else (),
         )  # fmt: skip
 
-    def _ends(self, token: int) -> bool:
+    @cached_property
+    def ends(self) -> frozenset[int]:
         import llama_cpp
 
-        return llama_cpp.llama_vocab_is_eog(self._vocab, token)
+        return frozenset(i for i in range(self.llama.n_vocab()) if llama_cpp.llama_vocab_is_eog(self._vocab, i))
 
-    def _bytes_of(self, token: int, special: bool = False) -> bytes:
+    def bytes_of(self, token: int, special: bool = False) -> bytes:
         # not Llama.detokenize: its 32-byte buffer garbles longer tokens
         import llama_cpp
 
@@ -405,8 +411,8 @@ class Engine:
         size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, 1024, 0, special)
         return buffer.raw[: max(0, size)]
 
-    def _text_of(self, token: int) -> str:
-        return self._bytes_of(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+    def text_of(self, token: int) -> str:
+        return self.bytes_of(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
 
 
 _loading = threading.Lock()
@@ -432,16 +438,6 @@ def _close(llama, lock: threading.Lock) -> None:
 def _version(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_mtime_ns, status.st_size
-
-
-def _sha256(path: Path) -> str:
-    return _sha256_of(path, *_version(path))
-
-
-@lru_cache(maxsize=16)
-def _sha256_of(path: Path, modified_ns: int, size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _cores() -> int:

@@ -1,11 +1,13 @@
 """A small mixture of experts and what its routers do: settings, results, and the statistics of routing. Loads no torch.
 
 The model is `scratch/moe.py`. Statistics are functions over `Routing`, what every layer's router chose for every token; the
-"kind" of a token is that of the word it stands in, told by the word's letters and a list of function words, not by a tagger.
+"kind" of a token is the part of speech of the word it stands in, told by lists of the closed classes and by endings, which is
+where a tagger starts before it looks at context (Brill 1992, "A Simple Rule-Based Part of Speech Tagger", section 2).
 """
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -17,13 +19,22 @@ from core.embedding import models
 from core.generation import tokenizers_lab as lab
 
 RUN = "run.json"
-KINDS = ("function word", *lab.KINDS, "space")
-# the closed classes of English: articles, pronouns, prepositions, conjunctions, auxiliaries
-FUNCTION_WORDS = frozenset("""a an the this that these those it its he she they them his her their we us our you your i me my who
-which what whose where when there one of in on at by for from to with without into onto over under between through during
-before after about against as than like per via and or but nor so yet if unless while because although though whether until
-since is are was were be been being am do does did has have had can could may might must shall should will would not no only
-also all any each both some such other then""".split())  # fmt: skip
+# The closed classes of English, each word in the one it is most often of; open ones are told by their endings.
+CLOSED = {
+    "determiner": "a an the this that these those all any each both some such other every no another either neither",
+    "pronoun": "i me my you your he him his she her it its we us our they them their who whom whose which what there one itself "
+               "themselves himself herself myself yourself something anything nothing everything",
+    "preposition": "of in on at by for from to with without into onto over under between through during before after about "
+                   "against as than like per via until within upon among across behind below above toward towards",
+    "conjunction": "and or but nor so yet if unless while because although though whether since when where then",
+    "auxiliary": "is are was were be been being am do does did has have had can could may might must shall should will would",
+    "adverb": "not only also too very just more most never always often again still already now here however",
+}  # fmt: skip
+ENDINGS = {"adverb": ("ly",), "verb in -ed, -ing": ("ed", "ing"),
+           "adjective": ("able", "ible", "ous", "ive", "al", "ic", "ful", "less")}  # fmt: skip
+STEM = 3  # letters before an ending: "red" and "king" are no forms of verbs
+CLASS_OF = {word: name for name, words in CLOSED.items() for word in words.split()}
+KINDS = (*CLOSED, *[name for name in ENDINGS if name not in CLOSED], "noun or other", *lab.KINDS[1:], "space")
 
 
 class MoeConfig(StageConfig):
@@ -121,7 +132,9 @@ def folder_of(name: str) -> Path:
 
 
 def trained() -> list[str]:
-    return sorted(file.parent.name for file in moe_home().glob(f"[!.]*/{RUN}"))
+    """Newest first."""
+    files = sorted(moe_home().glob(f"[!.]*/{RUN}"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    return [file.parent.name for file in files]
 
 
 def read_run(folder: Path) -> Run:
@@ -188,8 +201,20 @@ def token_kinds(text: str, offsets: np.ndarray) -> np.ndarray:
     of_character = np.full(len(text) + 1, KINDS.index("space"), np.int8)
     spans, kinds = lab.word_spans(text)
     for (start, end), kind in zip(spans.tolist(), kinds.tolist(), strict=True):
-        of_character[start:end] = 0 if text[start:end].lower() in FUNCTION_WORDS else kind + 1
+        word = part_of_speech(text[start:end]) if kind == 0 else lab.KINDS[kind]
+        of_character[start:end] = KINDS.index(word)
     solid = [
         max((i for i in range(start, end) if not text[i].isspace()), default=end - 1) for start, end in offsets.tolist()
     ]
     return of_character[np.array(solid, np.int64)]
+
+
+@lru_cache(maxsize=1 << 16)
+def part_of_speech(word: str) -> str:
+    small = word.lower()
+    if known := CLASS_OF.get(small):
+        return known
+    endings = ((name, end) for name, ends in ENDINGS.items() for end in ends)
+    return next(
+        (name for name, end in endings if small.endswith(end) and len(small) >= STEM + len(end)), "noun or other"
+    )

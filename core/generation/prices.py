@@ -1,5 +1,6 @@
 """What a remote answer costs, by a dated table that the user can edit: prices.yaml here, then <data folder>/prices.yaml."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,26 @@ def table() -> dict[str, Price]:
     """Price by model; the user's own table goes before the one that is shipped."""
     own = home() / "prices.yaml"
     return _read(Path(__file__).with_name("prices.yaml")) | (_read(own) if own.is_file() else {})
+
+
+def own_text() -> str:
+    """The user's own table as it was written, "" where there is none."""
+    own = home() / "prices.yaml"
+    return own.read_text("utf-8", "replace") if own.is_file() else ""
+
+
+def save(text: str) -> None:
+    """Makes it the user's own table, if it is one; blank text removes the table."""
+    own = home() / "prices.yaml"
+    if not text.strip():
+        return own.unlink(missing_ok=True)
+    fresh = own.with_name(f".prices.{os.getpid()}.tmp")
+    try:
+        fresh.write_text(text, "utf-8")
+        _read(fresh)
+        fresh.replace(own)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def cost_usd(price: Price | None, usage: Usage | None) -> float | None:

@@ -5,7 +5,8 @@ Generated, and with `identity()` and `count_tokens(text)`. Pieces may be "" so t
 closing it; together they are the text. Closing frees the model, or ends the request.
 """
 
-from typing import Annotated, NamedTuple
+import re
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
@@ -43,8 +44,54 @@ class Generated(NamedTuple):
     cost_usd: float | None = None
 
 
+class Read(NamedTuple):
+    """A prompt as a model of this machine reads it.
+
+    It is evaluated piece by piece, and what successive prompts share is reused in whole pieces only: a token's numbers
+    depend slightly on how many were evaluated with it, enough to turn a greedy answer. So warm and cold give the same.
+    """
+
+    text: str
+    tokens: list[int]
+    ends: list[int]  # where a piece ends, ascending; the last is len(tokens)
+
+
+def marked(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages for a chat template, with a mark in the place of each content; `filled` puts the contents there."""
+    return [{**message, "content": f"\ue000{i}\ue001"} for i, message in enumerate(messages)]
+
+
+def filled(frame: str, messages: list[dict[str, str]], engine: Any, piece: int) -> Read:
+    """The whole prompt of a frame that the template made of `marked`.
+
+    Contents are tokenised apart from the template and without special tokens, so that no text of a document or question
+    can end its turn, whatever marks this model uses. A piece ends before the last paragraph, which is where the question
+    stands: another question on the same passages reads nothing else anew.
+    """
+    text, tokens, fixed = "", [], 0
+    for i, part in enumerate(re.split("\ue000(\\d+)\ue001", frame)):
+        words = messages[int(part)]["content"] if i % 2 else part
+        text += words
+        new = engine.tokenize(words, special=i % 2 == 0) if words else []
+        if i % 2 and (shared := words.rfind("\n\n") + 2) > 1:
+            fixed = len(tokens) + _whole(engine, new, len(words[:shared].encode("utf-8", "replace")))
+        tokens += new
+    ends = {*range(piece, fixed, piece), fixed, *range(fixed + piece, len(tokens), piece), len(tokens)} - {0}
+    return Read(text, tokens, sorted(ends))
+
+
+def _whole(engine: Any, tokens: list[int], size_bytes: int) -> int:
+    """So many tokens lie wholly within the first bytes."""
+    for count, token in enumerate(tokens):
+        size_bytes -= len(engine.bytes_of(token))
+        if size_bytes < 0:
+            return count
+    return len(tokens)
+
+
 def stop_knob():
-    return knob((), "Texts that end the answer, four at most; they are not part of it.", max_length=4)
+    return knob((), "Texts that end the answer, four at most; they are not part of it.", label="Stop texts",
+                max_length=4)  # fmt: skip
 
 
 def logprobs_knob():

@@ -63,15 +63,10 @@ class Comparison(NamedTuple):
 
 
 def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
-    threads = batch_tokens = None
+    threads = generator.threads_in_use() if hasattr(generator, "threads_in_use") else None
+    batch_tokens = None
     if generator.part == "llama_cpp":
-        from core.generation.llama_engine import PIECE
-
-        threads, batch_tokens = generator.load().threads, PIECE
-    elif generator.part == "transformers":
-        import torch
-
-        threads = torch.get_num_threads()
+        from core.generation.llama_engine import PIECE as batch_tokens
     return Receipt(generator.part, _build(generator.part), f"{platform.system()} {platform.machine()}", generator.identity(),
                    generated.model, generated.model_sha256, threads, batch_tokens, seed, generator.model_dump(mode="json"),
                    _sha256(generated.prompt), _sha256(generated.text), generated.finish_reason)  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from core.config import knob
 from core.errors import WorkbenchError
+from core.generation import protocol
 
 STRING_CHARACTERS = 200
 LIST_ITEMS = 8
@@ -52,6 +53,24 @@ def grammar(schema: str) -> Grammar:
     whole = read(schema)
     rule, longest = _rule(whole, whole, "schema", ())
     return Grammar(f"root ::= {rule}\n{_CHARACTER}\n", longest)
+
+
+def fitting(schema: str, room_tokens: int) -> Grammar:
+    """The grammar, where its longest JSON has room: a token holds at least one character of plain text."""
+    found = grammar(schema)
+    if found.longest > room_tokens:
+        raise WorkbenchError(f"The longest JSON of the schema has {found.longest:,} characters, and the context leaves room "
+                             f"for {room_tokens:,} tokens.", where="generation.json_schema",
+                             todo="Give its strings and lists a smaller maxLength and maxItems.")  # fmt: skip
+    return found
+
+
+def finished(text: str, reason: str, schema: str) -> tuple[str, str]:
+    """(text, finish reason): with a schema, what is not valid JSON of it is no answer."""
+    text, reason = protocol.finished(text, reason)
+    if text and schema and (why := problem(text, schema)):
+        return "", f"failed: {why}"
+    return text, reason
 
 
 def problem(text: str, schema: str) -> str:

@@ -157,7 +157,7 @@ def known() -> dict[str, Path]:
     from core.embedding import minilm
     from core.generation.llama_engine import LlamaCpp
 
-    found = {"MiniLM": minilm.folder() / FILE, "SmolLM2": LlamaCpp().path()}
+    found = {"MiniLM": minilm.bundled_folder() / FILE, "SmolLM2": LlamaCpp().path()}
     return found | {file.parent.name: file for file in sorted(tokenizers_home().glob(f"[!.]*/{FILE}"))}
 
 
@@ -250,7 +250,10 @@ def _run(tokenizer: Any, trainer: Any, texts: list[str]) -> Generator[Progress, 
     pool.shutdown(wait=False)
     try:
         while not work.done():
-            yield Progress(read, len(texts), "Counting words" if read < len(texts) else "Learning the vocabulary")
+            counting = read < len(texts)  # what comes then has no count
+            yield (
+                Progress(read, len(texts), "Counting words") if counting else Progress(0, 0, "Learning the vocabulary")
+            )
             left.wait(0.1)
     finally:
         left.set()
@@ -457,7 +460,8 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
         "lost": Measure("Lost characters", "share of characters, spaces left out", "lower", "lost", "characters"),
     }
     for kind in KINDS:
-        found[f"tokens: {kind}"] = Measure(f"Tokens of a {kind}", "tokens that touch it", "lower", f"tokens: {kind}",
+        named = "word beyond ASCII" if kind == "beyond ASCII" else kind
+        found[f"tokens: {kind}"] = Measure(f"Tokens of a {named}", "tokens that touch it", "lower", f"tokens: {kind}",
                                            f"words: {kind}")  # fmt: skip
     for size in comparison.chunk_tokens:
         for what in ("characters", "words"):

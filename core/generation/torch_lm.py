@@ -1,11 +1,9 @@
 """Answers from any causal language model through torch and transformers, on this machine."""
 
-import re
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +11,9 @@ from typing import Any, Literal
 from core.config import PartConfig, knob
 from core.embedding import llm_hidden, models
 from core.errors import WorkbenchError
-from core.generation.protocol import Generated, Shown, Stops, Token, finished, logprobs_knob, stop_knob
+from core.generation import structured
+from core.generation.own_process import Own, at_model, end_others, own_process_knob
+from core.generation.protocol import Generated, Read, Shown, Stops, Token, filled, logprobs_knob, marked, stop_knob
 from core.records import Progress
 from core.registry import part
 
@@ -53,6 +53,7 @@ class Transformers(PartConfig):
     context_tokens: int = knob(2048, "Room for prompt and answer together. More room takes more memory.",
                                unit="tokens", ge=128, le=131072, label="Context window")  # fmt: skip
     stop: Stops = stop_knob()
+    json_schema: str = structured.schema_knob()
     logprobs: int = logprobs_knob()
     device: Literal["auto", "cuda", "mps", "cpu"] = knob(
         "auto", "Where it computes. Auto takes the GPU where there is one."
@@ -60,6 +61,9 @@ class Transformers(PartConfig):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob(
         "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it; answers may differ by a word."
     )
+    reuse_prefix: bool = knob(True, "Keeps the shared start of successive prompts in memory, so the first token comes "
+                              "sooner. Off times every prompt cold.")  # fmt: skip
+    own_process: Own = own_process_knob()
 
     def identity(self) -> str:
         """What besides the knobs decides the text: the files' content, the engine, and where and in what it computes."""
@@ -75,20 +79,31 @@ class Transformers(PartConfig):
     def fetch(self) -> None:
         models.fetch_model(self.model)
 
-    def load(self) -> "Engine":
-        """The loaded model: one in this process, loaded anew only when the files, device or number format change."""
+    @at_model
+    def load(self) -> "Engine | None":
+        """The loaded model: one in this process, loaded anew only when the files, device or number format change; None
+        where it is loaded in a process of its own."""
         global _loaded
         source, device, dtype = self._source(), self._device(), self._dtype()
         key = (_identity(source), device, dtype)
         with _loading:
             if _loaded is None or _loaded[0] != key:
+                end_others(self.part)
                 _loaded = None  # the old model's memory is free before the new one takes its own
                 _loaded = (key, Engine(source, device, dtype))
             return _loaded[1]
 
+    @at_model
+    def threads_in_use(self) -> int:
+        import torch
+
+        return torch.get_num_threads()
+
+    @at_model
     def count_tokens(self, text: str) -> int:
         return len(self.load().tokenize(text))
 
+    @at_model
     def generate(
         self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
     ) -> Generator[str, None, Generated]:
@@ -106,6 +121,7 @@ class Transformers(PartConfig):
         finally:
             engine.lock.release()
 
+    @at_model
     def generate_many(
         self,
         prompts: list[list[dict[str, str]]],
@@ -137,6 +153,53 @@ class Transformers(PartConfig):
             return results
         finally:
             engine.lock.release()
+
+    @at_model
+    def read(self, messages: list[dict[str, str]]) -> Read:
+        return self.load().prompt(messages)
+
+    @at_model
+    def read_text(self, text: str) -> Read:
+        """The text as it is, to be continued, without the marks of a chat."""
+        return self.load().plain(text)
+
+    @at_model
+    def pieces(self, text: str) -> list[str]:
+        """The text's tokens, as texts."""
+        engine = self.load()
+        return [engine.text_of(token) for token in engine.tokenize(text)]
+
+    @at_model
+    def text_of(self, token: int) -> str:
+        """The token by itself; half a character shows as a replacement character, a mark of the template by its name."""
+        return self.load().text_of(token)
+
+    @at_model
+    def bytes_of(self, token: int) -> bytes:
+        """What the token adds to an answer's UTF-8; nothing, for a mark of the template."""
+        return self.load().bytes_of(token)
+
+    @at_model
+    def ends(self) -> frozenset[int]:
+        """Every token that ends an answer."""
+        return self.load().ends
+
+    @at_model
+    def next_logits(self, prompt: Read, written: Sequence[int] = ()) -> Any:
+        """Logits [vocabulary] float32 of the token that follows, the very numbers that `generate` has there.
+
+        One step on from the call before costs one token.
+        """
+        engine = self.load()
+        with engine.lock:
+            return engine.next_logits(self, prompt, written)
+
+    @at_model
+    def logits_of(self, prompt: Read, answer: Sequence[int]) -> Any:
+        """Logits [len(answer), vocabulary] float32 from which each token of the answer was chosen: as long as writing it."""
+        engine = self.load()
+        with engine.lock:
+            return engine.logits_of(self, prompt, answer)
 
     def _device(self) -> str:
         return models.device() if self.device == "auto" else self.device
@@ -170,6 +233,7 @@ class Row:
     random: Any  # torch.Generator
     decoder: Any  # tokenizers' DecodeStream
     room: int
+    follow: Any  # structured.Follower, or None
     ids: list[int] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
     reason: str = ""
@@ -190,7 +254,7 @@ class Engine:
             raise WorkbenchError(
                 f"There is no {device} here.", where="generation.device", todo="Set it to auto or cpu."
             )
-        folder = source if source.is_dir() else llm_hidden._converted(source)
+        folder = source if source.is_dir() else llm_hidden.converted(source)
         try:
             self.model, loaded = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
@@ -216,9 +280,14 @@ class Engine:
         self.lock, self.written = threading.Lock(), 0
         self.trained = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         ends = (self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
-        self.ends = {
-            end for given in ends for end in (given if isinstance(given, list) else [given]) if end is not None
-        }
+        self.ends = frozenset(
+            i for given in ends for i in (given if isinstance(given, list) else [given]) if i is not None
+        )
+        self._special = {i for i, token in self._core.get_added_tokens_decoder().items() if token.special}
+        self._letters = _letters() if "ByteLevel" in repr(self._core.decoder) else {}
+        self.vocabulary = self.model.get_output_embeddings().weight.shape[0]
+        self._cache: Any = None  # of attention, one row, and what it holds: tokens and the ends of their pieces
+        self._held: tuple[list[int], list[int]] = [], []
 
     def acquire(self, deadline: float) -> Generator[str, None, None]:
         while not self.lock.acquire(timeout=0.05):
@@ -232,13 +301,24 @@ class Engine:
             "input_ids"
         ]
 
-    def prompt(self, messages: list[dict[str, str]]) -> tuple[str, list[int]]:
-        """Text and tokens of the whole prompt in the model's own chat template.
+    def bytes_of(self, token: int) -> bytes:
+        name = self._core.id_to_token(token) or ""
+        if token in self._special:
+            return b""
+        if self._letters:
+            return b"".join(self._letters.get(letter) or letter.encode() for letter in name)
+        if len(name) == 6 and name.startswith("<0x"):  # a byte, where the vocabulary is one of characters
+            return bytes.fromhex(name[3:5])
+        return name.replace("\u2581", " ").encode()
 
-        Contents are tokenised apart from the template and without special tokens, so that no text of a document or
-        question can end its turn, whatever marks this model uses.
-        """
-        marks = [{**message, "content": f"\ue000{i}\ue001"} for i, message in enumerate(messages)]
+    def text_of(self, token: int) -> str:
+        if token in self._special:
+            return self._core.id_to_token(token)
+        return self.bytes_of(token).decode("utf-8", "replace")
+
+    def prompt(self, messages: list[dict[str, str]]) -> Read:
+        """The whole prompt in the model's own chat template."""
+        marks = marked(messages)
         if self.tokenizer.chat_template:
             try:
                 frame = self.tokenizer.apply_chat_template(marks, tokenize=False, add_generation_prompt=True)
@@ -247,12 +327,61 @@ class Engine:
                                      todo="Choose another model.") from None  # fmt: skip
         else:  # a base model continues plain text
             frame = (self.tokenizer.bos_token or "") + "\n\n".join(mark["content"] for mark in marks) + "\n"
-        text, tokens = "", []
-        for i, part_of_frame in enumerate(re.split("\ue000(\\d+)\ue001", frame)):
-            piece = messages[int(part_of_frame)]["content"] if i % 2 else part_of_frame
-            text += piece
-            tokens += self.tokenize(piece, special=i % 2 == 0) if piece else []
-        return text, tokens
+        return filled(frame, messages, self, PIECE)
+
+    def plain(self, text: str) -> Read:
+        tokens = self.tokenizer(models.encodable(text), split_special_tokens=True)["input_ids"]
+        return Read(text, tokens, [*range(PIECE, len(tokens), PIECE), len(tokens)])
+
+    def read(self, prompt: Read, reuse: int | None = None) -> Generator[int, None, None]:
+        """Brings the tokens into the attention cache piece by piece; yields how many of them are there, at first those
+        that still were, `reuse` at most. At least the last piece is evaluated anew; `_logits` are those of the last token."""
+        import torch
+        from transformers import DynamicCache
+
+        had, had_ends = self._held
+        kept, tokens = 0, prompt.tokens
+        for end, other in zip(prompt.ends[:-1], had_ends, strict=False):
+            if end != other or tokens[kept:end] != had[kept:end] or (reuse is not None and end > reuse):
+                break
+            kept = end
+        self._held = [], []  # until all is read: what a cancelled or failed call leaves behind is not known
+        if not kept or any(layer.is_sliding for layer in self._cache.layers):  # a sliding one forgets its start
+            kept, self._cache = 0, DynamicCache(config=self.model.config)
+        else:
+            for layer in self._cache.layers:
+                layer.crop(min(0, kept - layer.get_seq_length()))
+        yield kept
+        at = kept
+        for end in prompt.ends:
+            if end > kept:
+                mask = torch.ones(1, end, dtype=torch.long)
+                self._logits = self._forward(torch.tensor([tokens[at:end]]), mask, self._cache)
+                at = end
+                yield end
+        self._held = tokens, prompt.ends
+
+    def next_logits(self, knobs: Transformers, prompt: Read, written: Sequence[int]) -> Any:
+        for _ in self.read(self._with(knobs, prompt, written)):
+            pass
+        return self._logits[0].numpy()
+
+    def logits_of(self, knobs: Transformers, prompt: Read, answer: Sequence[int]) -> Any:
+        import numpy as np
+
+        rows = np.empty((len(answer), self.vocabulary), np.float32)
+        if len(answer):
+            for done in self.read(self._with(knobs, prompt, answer[:-1]), reuse=len(prompt.tokens) - 1):
+                if done >= len(prompt.tokens):
+                    rows[done - len(prompt.tokens)] = self._logits[0]
+        return rows
+
+    def _with(self, knobs: Transformers, prompt: Read, written: Sequence[int]) -> Read:
+        """The prompt and what was written, which is evaluated token by token, as `answers` does."""
+        size = len(prompt.tokens)
+        self._room(knobs, size + len(written))
+        ends = [*prompt.ends, *range(size + 1, size + len(written) + 1)]
+        return Read(prompt.text, [*prompt.tokens, *written], ends)
 
     def answers(
         self,
@@ -265,25 +394,28 @@ class Engine:
         """One answer a prompt, all in one batch. Yields after each step what is new of the first row's text."""
         import torch
         from tokenizers.decoders import DecodeStream
-        from transformers import DynamicCache
 
         read = [self.prompt(messages) for messages in prompts]
-        rows = [
-            Row(Shown(knobs.stop), torch.Generator().manual_seed(seed), DecodeStream(skip_special_tokens=True),
-                min(knobs.max_tokens, self._room(knobs, len(tokens))))
-            for (_, tokens), seed in zip(read, seeds, strict=True)
-        ]  # fmt: skip
-        width, choose, self.written = max(len(tokens) for _, tokens in read), _choice(knobs), 0
-        ids = torch.tensor(
-            [[0] * (width - len(tokens)) + tokens for _, tokens in read]
-        )  # [rows, width], padded on the left
-        mask = torch.tensor([[0] * (width - len(tokens)) + [1] * len(tokens) for _, tokens in read])
-        cache, live = DynamicCache(config=self.model.config), rows
-        for at in range(0, width, PIECE):
-            logits = self._forward(ids[:, at : at + PIECE], mask[:, : at + PIECE], cache)  # [rows, vocabulary] float32
+        rows = []
+        for prompt, seed in zip(read, seeds, strict=True):
+            room, follow = self._room(knobs, len(prompt.tokens)), None
+            if knobs.json_schema:
+                structured.fitting(knobs.json_schema, room)
+                follow = structured.Follower(self.tokenizer, knobs.json_schema, self.vocabulary)
+            rows.append(Row(Shown(knobs.stop), torch.Generator().manual_seed(seed), DecodeStream(skip_special_tokens=True),
+                            room if follow else min(knobs.max_tokens, room), follow))  # fmt: skip
+        choose, live, self.written, reused = _choice(knobs), rows, 0, 0
+        if len(read) == 1:
+            reading = self.read(read[0], None if knobs.reuse_prefix else 0)
+            reused = next(reading)
+        else:
+            reading = self._read_all(read)
+        for _ in reading:
             yield ""
             if time.perf_counter() > deadline:
                 break
+        width = max(len(prompt.tokens) for prompt in read)
+        mask, cache, logits = _mask(read, width), self._cache, self._logits
         while live:
             late = time.perf_counter() > deadline
             pieces = {
@@ -299,7 +431,20 @@ class Engine:
             if live:
                 mask = torch.nn.functional.pad(mask, (0, 1), value=1)
                 logits = self._forward(torch.tensor([row.ids[-1:] for row in live]), mask, cache)
-        return [self._whole(row, *prompt, started) for row, prompt in zip(rows, read, strict=True)]
+        return [self._whole(knobs, row, prompt, reused, started) for row, prompt in zip(rows, read, strict=True)]
+
+    def _read_all(self, prompts: list[Read]) -> Generator[int, None, None]:
+        """As `read`, several at once, padded on the left; nothing of them can be reused."""
+        import torch
+        from transformers import DynamicCache
+
+        self._held, self._cache = ([], []), DynamicCache(config=self.model.config)
+        width = max(len(prompt.tokens) for prompt in prompts)
+        ids = torch.tensor([[0] * (width - len(prompt.tokens)) + prompt.tokens for prompt in prompts])  # [rows, width]
+        mask = _mask(prompts, width)
+        for at in range(0, width, PIECE):
+            self._logits = self._forward(ids[:, at : at + PIECE], mask[:, : at + PIECE], self._cache)
+            yield at + PIECE
 
     def _room(self, knobs: Transformers, prompt_tokens: int) -> int:
         """Tokens left for the answer."""
@@ -332,7 +477,10 @@ class Engine:
         if late:
             row.reason = "deadline"
         else:
-            token = int(choose(torch.tensor([row.ids[-LAST:]], dtype=torch.long), logits[None], row.random))
+            ids, allowed = torch.tensor([row.ids], dtype=torch.long), logits[None]
+            if row.follow:
+                allowed = row.follow(ids, allowed)
+            token = int(choose(ids[:, -LAST:], allowed, row.random))
             row.first_at = row.first_at or time.perf_counter()
             if token in self.ends:
                 row.reason = "stop"
@@ -352,16 +500,29 @@ class Engine:
 
     def _token(self, logprobs: Any, token: int, most: int) -> Token:
         values, indices = logprobs.topk(most)
-        name = partial(self._core.decode, skip_special_tokens=False)
-        top = tuple((name([i]), value) for i, value in zip(indices.tolist(), values.tolist(), strict=True))
-        return Token(name([token]), float(logprobs[token]), top)
+        top = tuple((self.text_of(i), value) for i, value in zip(indices.tolist(), values.tolist(), strict=True))
+        return Token(self.text_of(token), float(logprobs[token]), top)
 
-    def _whole(self, row: Row, prompt: str, tokens: list[int], started: float) -> Generated:
-        text, reason = finished(row.shown.text, row.reason)
+    def _whole(self, knobs: Transformers, row: Row, prompt: Read, reused: int, started: float) -> Generated:
+        text, reason = structured.finished(row.shown.text, row.reason, knobs.json_schema)
         return Generated(
-            text, reason, prompt, len(tokens), 0, len(row.ids), 1000 * max(0.0, row.first_at - started),
+            text, reason, prompt.text, len(prompt.tokens), reused, len(row.ids), 1000 * max(0.0, row.first_at - started),
             1000 * (row.ended_at - started), self.name, self.sha256, tuple(row.tokens) if text else (),
         )  # fmt: skip
+
+
+def _mask(prompts: list[Read], width: int) -> Any:
+    """[rows, width]: 0 where the left is padded."""
+    import torch
+
+    return torch.tensor([[0] * (width - len(prompt.tokens)) + [1] * len(prompt.tokens) for prompt in prompts])
+
+
+def _letters() -> dict[str, bytes]:
+    """The letters that stand for bytes in GPT-2's and all byte-level vocabularies."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): bytes([byte]) for byte in plain} | {chr(256 + i): bytes([byte]) for i, byte in enumerate(others)}
 
 
 def _choice(knobs: Transformers):

@@ -116,6 +116,7 @@ def make(request, monkeypatch, tmp_path_factory):
             "model": str(tiny_model(tmp_path_factory.getbasetemp() / "tiny")),
             "context_tokens": 512,
             "dtype": "float32",
+            "own_process": "no",  # tests/fault has that
         }
     elif request.param == "openai_compatible":
         given = {"base_url": request.getfixturevalue("llama_server"), "model": "smollm2"}

@@ -10,7 +10,9 @@ from core import sampling_lab as lab
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.generation.sampling.filters import chain
+from core.generation.sampling.search import SEARCHES
 from core.generation.sampling.trace import trace
+from core.generation.sampling.writing import Written, write
 from core.pipeline import drain
 from core.workbench import Workbench
 from tests.played_model import END, WORDS, play
@@ -47,7 +49,8 @@ def bench(made, model):
 
 
 def written(bench, reading, steps=HOT, **given):
-    return drain(lab.write(bench, RECIPE, reading, steps, **{"seed": 3, "max_tokens": 12, **given}))
+    memory = lab.remembered(bench, reading)
+    return drain(write(RECIPE.generation, reading.prompt, memory, steps, **{"seed": 3, "max_tokens": 12, **given}))
 
 
 @pytest.mark.parametrize("text", ["greedy", "none", "top_k=40 top_p=0.95 temperature=0.8", "repetition=1.3,last_tokens=64",
@@ -113,9 +116,9 @@ def test_sentences_point_to_the_passage_they_repeat_and_to_their_weakest_token(b
     reading = lab.reading(bench, RECIPE, QUESTIONS[1]["question"])
     answer = written(bench, reading, lab.read_chain("none"))
     tokens = [WORDS.index(word) for word in (" Gent", " opens", " at", " six", " and", " closes", ".")]
-    said = lab.Written(reading, (), 0, tuple(answer.picks[0]._replace(token=t) for t in tokens),
+    said = Written((), 0, tuple(answer.picks[0]._replace(token=t) for t in tokens),
                        tuple(WORDS[t] for t in tokens), "stop", 1.0, 0.1, 0)  # fmt: skip
-    [one] = lab.sentences(said)
+    [one] = lab.sentences(said, reading.hits)
     best = reading.hits[one.passage - 1]
     assert best.document_id == "Gent.txt" and one.containment == 1.0
     assert one.least == int(np.argmin(said.traced.logprob))
@@ -158,16 +161,76 @@ def test_a_study_is_stored_resumed_and_measured_from_what_is_stored(bench, model
     assert (
         lab.rows(drain(lab.study(bench, RECIPE, chains, 3, 3))) == lab.rows(found.values()) and len(model.runs) == asked
     )
+    assert found["greedy"].differences == {} and (found["greedy"].samples, found["greedy"].failed) == (9, 0)
+    paired, p = found["temperature=2.0"].differences["distinct_2"], found["temperature=2.0"].p_holm["distinct_2"]
+    assert paired.difference == pytest.approx(hot["distinct_2"].mean - greedy["distinct_2"].mean) and paired.n == 3
+    assert paired.low <= paired.difference <= paired.high and p == paired.p == 0.25, (
+        "2 of 8 sign patterns; one comparison"
+    )
+    back = drain(lab.results(bench, RECIPE, samples=3, questions=3, reference="temperature=2.0"))
+    assert back[1].chain == "greedy" and back[1].differences["distinct_2"].difference == pytest.approx(
+        -paired.difference
+    )
     assert drain(lab.results(bench, RECIPE, samples=4, questions=3)) == []
     assert drain(bench.store.verify()).journal["samples"] == 6 and drain(bench.store.rebuild()) == 6
 
 
-def test_an_empty_answer_has_no_quality_and_one_sample_no_diversity():
-    vectors = {"opens at five": np.array([1.0, 0.0])}
+def test_a_sample_without_an_answer_is_unmeasured_not_zero():
+    vectors = {"opens at five": np.array([1.0, 0.0]), "": np.zeros(2)}
     found = lab.measures(["opens at five", ""], ["opens at five"], 2.0, vectors, 0.9)
-    assert (found["f1"], found["em"]) == (0.5, 0.5)
+    assert (found["f1"], found["em"], found["tokens"]) == (1.0, 1.0, 2.0) and math.isnan(found["self_bleu"])
+    nothing = lab.measures(["", ""], ["opens at five"], 2.0, vectors, 0.9)
+    assert all(math.isnan(nothing[name]) for name in (*lab.DIVERSITY, *lab.QUALITY))
     one = lab.measures(["opens at five [1]"], ["opens at five"], 3.0, {"opens at five [1]": np.ones(2)}, 0.9)
     assert one["em"] == 1 and math.isnan(one["self_bleu"]) and math.isnan(one["distinct_2"])
+
+
+def test_unmeasured_questions_are_counted_and_the_p_values_corrected_together():
+    def one(f1):
+        return dict.fromkeys(lab.MEASURES, f1)
+
+    tables = {"a": {str(i): one(0.0) for i in range(6)}, "b": {str(i): one(1.0) for i in range(6)},
+              "c": {"0": one(math.nan), **{str(i): one(1.0) for i in range(1, 6)}}, "d": {str(i): one(0.0) for i in range(6)}}  # fmt: skip
+    found = lab._differences(tables, list(tables), RECIPE)
+    assert list(found) == ["b", "c", "d"] and (found["c"][0]["f1"].n, found["c"][0]["f1"].total) == (5, 6)
+    raw = {text: tests["f1"].p for text, (tests, _) in found.items()}
+    assert raw == {"b": 2 / 64, "c": 2 / 32, "d": 1.0}
+    assert {text: p["f1"] for text, (_, p) in found.items()} == {"b": 3 * 2 / 64, "c": 2 * 2 / 32, "d": 1.0}
+    setting = lab.Setting("b", {}, 6, 6, 0, None, *found["b"])
+    assert lab.verdict(setting, "f1", 0.95) == "not distinguishable" and lab.verdict(setting, "f1", 0.9) == "higher"
+
+
+@pytest.mark.parametrize("line", ["beam=3", "beam=2,length_penalty=0.0", "contrastive=3,alpha=0.0"])
+def test_searches_write_texts_that_come_back_from_their_line(bench, model, monkeypatch, line):
+    reading = lab.reading(bench, RECIPE, "Tell me", "message")
+    size = len(reading.prompt.tokens)
+
+    def states(texts):
+        logits = np.stack([model.logits(reading.prompt, text[size:]) for text in texts])
+        return logits, np.ones((len(texts), len(texts[0]), 2))
+
+    monkeypatch.setattr(lab, "torch_states", lambda engine: states)
+    monkeypatch.setattr(lab, "loaded", lambda part: iter(()))
+    monkeypatch.setattr(lab, "searcher", lambda part: part)
+    how = lab.read_search(line)
+    assert lab.write_chain([how]) == line and how.part in SEARCHES
+    found = drain(lab.search(RECIPE, reading, how, 12))
+    best = found.lines[0]
+    assert best.ended and best.text == "".join(WORDS[token] for token in best.tokens[:-1]) and best.logprob < 0
+    greedy = written(bench, reading, lab.read_chain("greedy"))
+    greedy_logprob = sum(pick.logprob for pick in greedy.picks)
+    if how.part == "contrastive":
+        assert best.text == greedy.text and best.logprob == pytest.approx(greedy_logprob), "alpha 0 is greedy"
+        assert len(found.chosen) == len(best.tokens)
+    else:
+        assert (
+            len(found.lines) <= how.width
+            and best.score >= greedy_logprob / len(greedy.picks) ** how.length_penalty - 1e-9
+        )
+    [side] = drain(lab.side_by_side(bench, RECIPE, reading, [("s", how)], 12))
+    assert side.text == best.text.strip() and side.perplexity == pytest.approx(
+        math.exp(-best.logprob / len(best.tokens))
+    )
 
 
 def test_a_corpus_without_answers_cannot_be_studied(bench):

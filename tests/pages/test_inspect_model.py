@@ -9,10 +9,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui.inspect_tabs import fitted
 from core import inspect_lab
+from core.__main__ import build_parser
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.generation import tokenizers_lab
+from core.generation.inspect_cache import fit
 from core.pipeline import drain
 from core.records import Progress
 from core.workbench import Workbench
@@ -110,7 +113,7 @@ def test_the_bundled_model_is_read_and_the_known_answers_are_reached(page):
     app = press(app, known[2].key)
     assert app.selectbox(key="model").value == "Llama 3.1 8B" and app.select_slider(key="context").value == 131_072
     assert ">687.2<" in html(app) and "8,030,261,248" in html(app)
-    app = app.segmented_control(key="attention").set_value("").run()
+    app = app.selectbox(key="attention").set_value("").run()
     assert ">171.8<" in html(app)
 
 
@@ -118,7 +121,7 @@ def test_experts_and_active_parameters_of_a_mixture_are_shown(page):
     app = page().selectbox(key="model").set_value("Mixtral 8x7B").run()
     assert "46,702,792,704" in html(app) and "2 of 8 experts" in html(app)
     found = inspect_lab.read("Mixtral 8x7B")
-    assert f">{found.active_parameters / 1e6:,.1f}<" in html(app) and found.active_parameters < 13e9
+    assert f">{found.active_parameters / 1e9:,.2f}<" in html(app) and found.active_parameters < 13e9
 
 
 @pytest.mark.parametrize(
@@ -165,6 +168,22 @@ def test_the_cache_is_measured_with_and_without(page):
     assert words(app).count("Adjusted R²") == 2
     app = app.select_slider(key="new_tokens").set_value(64).run()  # what was measured stays until it is measured anew
     assert "last measurement" in words(app) and "384 bytes a token" in html(app)
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "told"),
+    [
+        ((0, 1e-5, 1e-3), "the line explains as much"),
+        ((1e-7, 0, 1e-3), "the square explains more"),
+        ((0, 0, 1e-2), "no clear growth"),
+        ((-1e-7, 0, 0.2), "no clear growth"),
+    ],
+)
+def test_a_fit_is_told_in_words(coefficients, told):
+    context = np.arange(32, 1000, 8)
+    noise = np.random.default_rng(0).normal(0, 1e-4, len(context))
+    seconds = np.polyval(coefficients, context) + noise
+    assert told in fitted((fit(context, seconds, 1), fit(context, seconds, 2)), 1000)
 
 
 # Attention -----------------------------------------------------------------------------------------------------------
@@ -221,7 +240,7 @@ def test_tokenizers_are_trained_compared_and_reported(page, tmp_path, tools, mon
     app, own = page("Tokenizers"), f"vocabulary {tools.tokenizer.get_vocab_size()}"
     assert own in html(app) and "bytes a token" in html(app)
     app.text_input(key="tokenizer_name").set_value("small one")
-    app.segmented_control(key="tokenizer_kind").set_value("wordpiece")
+    app.selectbox(key="tokenizer_kind").set_value("wordpiece")
     app.number_input(key="tokenizer_size").set_value(300)
     app = next(button for button in app.button if button.label == "Train").click().run()
     assert not app.exception and not app.error and app.multiselect(key="tokenizers").value == ["Towns", "small one"]
@@ -236,11 +255,22 @@ def test_tokenizers_are_trained_compared_and_reported(page, tmp_path, tools, mon
 # Mixture of experts --------------------------------------------------------------------------------------------------
 
 
-def test_experts_are_trained_with_and_without_the_balancing_loss_and_found_again(page, monkeypatch):
+def test_experts_are_trained_in_a_job_with_and_without_the_balancing_loss_and_found_again(page, bench, monkeypatch):
+    started = []
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)))
     app = page("Mixture of experts", moe_steps="20", moe_layers="1")
     assert "trained here" in html(app)
-    app = press(app, "train_moe")
-    shown = html(app)
-    assert shown.count("Held-out loss") == 2 and "Load of the experts" in shown and "Experts by kind of token" in shown
-    monkeypatch.setattr(inspect_lab, "train_moe", None)  # would fail if it were trained again
-    assert html(page("Mixture of experts", moe_steps="20", moe_layers="1")).count("Held-out loss") == 2
+    app = press(app, next(button.key for button in app.button if button.label == "Train both"))
+    [(arguments, label)] = started
+    wanted = ["train-moe", "--both", "--train", "layers=1", "--train", "steps=20", "--dataset", "towns"]
+    assert arguments == wanted and label == "Experts on towns"
+
+    options = build_parser().parse_args(arguments)
+    rows = drain(options.verb_function(bench, options))
+    assert [row["balance"] for row in rows] == ["switch", "none"] and all(row["held_out_loss"] > 0 for row in rows)
+    steps = list(options.verb_function(bench, options))
+    assert not any("loss" in step.message for step in steps), "what is trained is not trained again"
+    shown = html(page("Mixture of experts", moe_steps="20", moe_layers="1"))
+    assert shown.count("Held-out loss") == 2 and "Load of the experts" in shown and "Experts by part of speech" in shown
+    other = page("Mixture of experts", moe_steps="50")  # not trained yet: the last ones are shown and named
+    assert html(other).count("Held-out loss") == 2 and "1 layer, 20 steps" in words(other)

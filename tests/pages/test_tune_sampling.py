@@ -7,11 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui import sampling_study
 from core import sampling_lab as lab
 from core.config import TrialConfig, with_settings
-from core.generation.llama_engine import LlamaCpp
 from core.generation.sampling.trace import History, trace
 from core.pipeline import drain
+from core.statistics.bootstrap import Interval
 from core.workbench import Plan, Workbench
 from tests.played_model import WORDS, play
 
@@ -44,7 +45,7 @@ def model(monkeypatch):
     return play(monkeypatch)
 
 
-def open_page(question: str = QUESTION, view: str = "", **address: str) -> AppTest:
+def open_page(question: str = QUESTION, view: str = "", continued: str = "", **address: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=120)
     for key, value in {**ADDRESS, **address}.items():
         app.query_params[key] = value
@@ -52,7 +53,9 @@ def open_page(question: str = QUESTION, view: str = "", **address: str) -> AppTe
     if view:
         app.session_state["view"] = view
     if question:
-        app.session_state["sampled_question"] = question
+        app.session_state["question"] = question
+    if continued:
+        app.session_state["manner"], app.session_state["prompt"] = "text", continued
     app = app.run()
     assert not app.exception and "unexpected" not in " ".join(e.value for e in app.error), [c.value for c in app.code][
         -1
@@ -80,7 +83,7 @@ def test_nothing_is_asked_of_the_model_before_a_prompt(bench, model):
     app = open_page(question="")
     assert "The next token, step by step" in html(app) and not model.runs
     app = press(app, f"example/{QUESTIONS[0]['question']}")
-    assert "Tokens kept" in html(app) and model.runs == [()]
+    assert "Tokens that can come" in html(app) and model.runs == [()]
 
 
 def test_the_cards_are_the_trace_and_a_slider_runs_no_model(bench, model):
@@ -113,23 +116,23 @@ def test_steps_are_added_moved_and_removed(bench, model):
 
 def test_the_answer_is_written_forced_and_written_again(bench, model):
     app = press(open_page(chain="temperature=2"), "write")
-    written = app.session_state["sampled_answer"]
+    written = app.session_state["sampled_answer"][1]
     assert len(written.picks) > 3 and "tokens" in " ".join(c.value for c in app.caption)
     app.session_state["tokens"] = 2
     app = app.run()
     other = next(token for token in range(3, len(WORDS)) if token != written.picks[2].token)
     app.session_state["write_now"] = (2, other)
     app = app.run()
-    forced = app.session_state["sampled_answer"]
+    forced = app.session_state["sampled_answer"][1]
     assert not app.exception and forced.picks[2].token == other and forced.picks[1].token == written.picks[1].token
     assert "1 token forced" in " ".join(c.value for c in app.caption)
     app = press(app, "write")
-    assert app.session_state["sampled_answer"].text == written.text
+    assert app.session_state["sampled_answer"][1].text == written.text
 
 
 def test_the_answers_tab_shows_what_carries_it_without_markup(bench, model):
     app = press(open_page(view="The answer", chain="none"), "write")
-    written = app.session_state["sampled_answer"]
+    written = app.session_state["sampled_answer"][1]
     assert f">{written.traced.perplexity:.2f}<" in html(app) and "<b>\n" not in html(app)
     assert len(next(d for d in app.dataframe if d.key == "unsure_table" or "Instead" in d.value.columns).value) >= 3
 
@@ -139,7 +142,7 @@ def test_sides_are_written_on_a_button(bench, model):
     assert html(app).count("tokens/s") >= 2 and "Write all" in [b.label for b in app.button]
 
 
-def test_the_study_shows_its_command_and_its_results(bench, model, monkeypatch):
+def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, model, monkeypatch):
     started = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = open_page(view="Study", chain="temperature=2")
@@ -148,11 +151,70 @@ def test_the_study_shows_its_command_and_its_results(bench, model, monkeypatch):
     app = next(b for b in app.button if b.label == "Start the study").click().run()
     [(arguments, label)] = started
     assert arguments[0] == "sample-study" and arguments.count("--chain") == 3 and label == "Sampling towns"
-    found = drain(lab.study(bench, recipe(), ["greedy", "temperature=2"], 5, 12))
+    chains = ["temperature=2.0", "greedy", "top_k=2"]
+    found = drain(lab.study(bench, recipe(), chains, 5, 3))
     app = app.run()
-    table = next(d.value for d in app.dataframe if "Self-BLEU" in d.value.columns)
-    assert sorted(table["F1"]) == pytest.approx(sorted(one.measures["f1"].mean for one in found))
-    assert "not semantic entropy" not in html(app) and "entailment model" in " ".join(c.value for c in app.caption)
+    assert found[0].chain == chains[0] and all(f">{one.measures['f1'].mean:.3f}<" in html(app) for one in found)
+    said = " ".join(m.value for m in app.markdown)
+    told = " ".join(c.value for c in app.caption)
+    assert "F1 against **temperature=2" in said and "Holm over 2 comparisons" in told and "15 of 15" in html(app)
+    assert "no corrected p can fall below 0.5" in told, "three questions: 2 comparisons times 2 of 8 patterns"
+    app = app.selectbox(key="study/reference").set_value("greedy").run()
+    assert "F1 against **Deterministic**" in " ".join(m.value for m in app.markdown) and not app.exception
+    assert "entailment model" in " ".join(c.value for c in app.caption)
+
+
+def test_samples_without_an_answer_are_counted_beside_the_measures(monkeypatch):
+    shown = []
+    monkeypatch.setattr(sampling_study.st, "html", shown.append)
+    monkeypatch.setattr(sampling_study.st, "caption", shown.append)
+    half = Interval(0.5, None, None, 2, 3)
+    one = lab.Setting("greedy", dict.fromkeys(lab.MEASURES, half), 3, 15, 4, None)
+    sampling_study.study_table([one], {"greedy": "a<b"}, ("f1", "distinct_2"))
+    assert (
+        "11 of 15" in shown[0]
+        and "2 of 3 questions" in shown[0]
+        and "a&lt;b" in shown[0]
+        and "not counted as 0" in shown[1]
+    )
+
+
+def test_a_search_is_drawn_and_can_be_stepped_through(bench, model, monkeypatch):
+    lines = [lab.Line(" six <b>", (10, 2), -1.5, -0.75), lab.Line(" six late", (10, 14), -2.5, -1.25)]
+
+    def search(config, reading, how, most):
+        yield lines[:1]
+        yield lines
+        return lab.Searched([line._replace(ended=True) for line in lines], [], 0.1, 0.5)
+
+    monkeypatch.setattr(lab, "search", search)
+    app = press(open_page(view="Searches"), "do/search")
+    assert "six </span>&lt;b&gt; ■" in html(app) and ">\u22120.750<" in html(app)
+    app = next(s for s in app.slider if s.key.startswith("after/")).set_value(1).run()
+    assert "Open beginnings" in html(app) and "■" not in html(app)
+
+
+def test_a_text_is_continued_as_it_is(bench, model):
+    app = open_page(question="", continued="The market of", chain="top_k=3")
+    assert "prompt 3 tokens" in html(app) and ">3<" in html(app) and model.runs == [()]
+
+
+def test_a_cancelled_reading_is_not_begun_again_by_itself(bench, model, monkeypatch):
+    app = open_page(question="")
+    told = {"what": None}
+    read = lab.read
+
+    def slow(workbench, config, text, manner):
+        told["what"] = (config, text, manner)
+        return (yield from read(workbench, config, text, manner))
+
+    monkeypatch.setattr(lab, "read", slow)
+    app.session_state["question"] = QUESTION
+    app = app.run()
+    app.session_state["cancelled"] = told["what"]
+    app = app.run()
+    assert "The model has not read this prompt" in html(app) and "Tokens that can come" not in html(app)
+    assert "Tokens that can come" in html(press(app, "read_now"))
 
 
 def test_a_bad_chain_in_the_address_and_an_engine_without_logits_are_told(bench, model):
@@ -164,17 +226,14 @@ def test_a_bad_chain_in_the_address_and_an_engine_without_logits_are_told(bench,
     assert "hand out" in " ".join(e.value for e in app.error)
 
 
-def test_a_prompt_beyond_the_context_is_told(bench, model, monkeypatch):
-    app = open_page(**{"generation.context_tokens": "128"})
-    monkeypatch.setattr(
-        LlamaCpp, "read", lambda self, messages: lab.reading.__globals__["_continued"](self.load(), "word " * 300)
-    )
-    bench.pipeline._memory.clear()
-    app = press(app, "write")
+def test_a_prompt_beyond_the_context_is_told(bench, model):
+    app = open_page(question="", continued="word " * 300, **{"generation.context_tokens": "128"})
     assert "have room for" in " ".join(e.value for e in app.error)
 
 
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(bench, model, monkeypatch):
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", 83.0))
+    monkeypatch.setattr(
+        type(bench), "plan", lambda self, config, answering=False: Plan(False, "embedding 9,000 texts", 83.0)
+    )
     app = open_page()
     assert "embedding 9,000 texts, about 1:23 min" in html(app) and "Prepare now" in [b.label for b in app.button]

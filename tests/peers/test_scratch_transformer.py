@@ -129,6 +129,17 @@ def bundled(tmp_path_factory):
 
 
 @pytest.mark.slow
+def test_the_bundled_tokens_are_llama_cpps(bundled):
+    """Digits one by one above all: transformers' reading of the GGUF file loses that."""
+    from core.generation import tokenizers_lab as lab
+
+    llama = lab.opened(lab.known()["SmolLM2"])
+    texts = [*lab.SAMPLES.values(), "1999 to 2024: 3.14159, x12345y", *list(topics.values())[:40]]
+    for text in texts:
+        assert bundled[2].encode(text, add_special_tokens=False).ids == llama.split(text).ids.tolist()
+
+
+@pytest.mark.slow
 def test_smollm2_gives_the_librarys_logits_and_text(bundled):
     """20 prompts, 200 tokens each. All prompts have 40 tokens, so that both sides write the 20 texts side by side: one
     after the other they would take ten times as long, as each step reads all weights."""

@@ -96,14 +96,14 @@ def test_the_bundled_generator_is_counted_exactly_from_its_header():
 
 
 def test_the_bundled_encoder_is_counted_exactly():
-    from core.embedding.minilm import folder
+    from core.embedding.minilm import bundled_folder
 
-    with (folder() / "model.safetensors").open("rb") as file:
+    with (bundled_folder() / "model.safetensors").open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     sizes = [
         tensor["shape"] for name, tensor in header.items() if name != "__metadata__" and "position_ids" not in name
     ]
-    found = arch.read(folder())
+    found = arch.read(bundled_folder())
     assert found.parameters == sum(size[0] * (size[1] if len(size) > 1 else 1) for size in sizes)
     assert not found.decoder and arch.cache_bytes(found, 512) == 0
 

@@ -101,7 +101,7 @@ def test_special_tokens_in_a_text_stay_text():
 def test_characters_spread_over_tokens_arrive_whole(monkeypatch):
     engine, wanted = LlamaCpp(**FEW).load(), "🙂 naïve 漢字" + 60 * "="
     replay = [*engine.tokenize(wanted), engine.llama.token_eos()]
-    assert len(replay) - 1 > len(wanted.split()) and len({len(engine._bytes_of(t)) for t in replay}) > 2
+    assert len(replay) - 1 > len(wanted.split()) and len({len(engine.bytes_of(t)) for t in replay}) > 2
     monkeypatch.setattr(engine.llama, "generate", lambda tokens, **knobs: iter(replay))
     pieces, result = finish(LlamaCpp(**{**FEW, "max_tokens": 100}).generate(ask("?")))
     assert result.text == wanted and "".join(pieces) == wanted and result.finish_reason == "stop"
@@ -198,7 +198,7 @@ def test_auto_takes_the_fastest_that_says_the_same(monkeypatch, tmp_path):
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(b"GGUF")
 
-    monkeypatch.setattr(gguf_files, "_measure", measure)
+    monkeypatch.setattr(gguf_files, "measure", measure)
     monkeypatch.setattr(gguf_files, "_convert", convert)
     monkeypatch.setattr(gguf_files, "_chosen", {})
     (tmp_path / "small.gguf").write_bytes(b"GGUF")

@@ -196,7 +196,12 @@ def test_older_records_are_upgraded_as_they_are_read(journal, monkeypatch):
 @pytest.mark.parametrize("path", sorted(SAMPLES.rglob("*.jsonl.gz")), ids=lambda path: path.name)
 def test_records_of_every_version_load(path):
     record = module.decode(path.read_bytes(), path.name)
-    expected = {"trial": "rankings", "questions": "queries", "answer": "question", "index": "ids", "study": "design"}[
-        record.kind
-    ]
+    expected = {
+        "trial": "rankings",
+        "questions": "queries",
+        "answer": "question",
+        "index": "ids",
+        "samples": "samples",
+        "study": "design",
+    }[record.kind]
     assert record.payload[expected]

@@ -94,6 +94,7 @@ def test_every_version_of_every_record_folds(store, tmp_path):
         counts["trials"] >= 1
         and counts["answers"] >= 1
         and counts["index_points"] >= 1
+        and counts["samples"] >= 2
         and counts["question_sets"] >= 1
     )
     assert counts["gold"] >= 3 and counts["scores"] >= 3 and not store.notices

@@ -156,3 +156,36 @@ def test_torch_follows_the_same_grammar():
             noise[0, [signs.index(s) for s in signs if ord(s) > 126]] = -50.0  # bytes that start no letter
             ids = torch.cat([ids, follower(ids, noise).argmax(1, keepdim=True)], 1)
         assert problem(tokenizer.decode(ids[0, 4:-1]), SMALL) == ""
+
+
+@needs_model
+def test_torch_follows_the_grammar_with_the_bundled_models_own_tokens():
+    """49,152 tokens of several bytes, halves of characters among them; logits as of a model that knows nothing."""
+    import torch
+    from transformers import AutoTokenizer
+
+    file = LlamaCpp().path()
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
+    torch.manual_seed(0)
+    found = set()
+    for _ in range(12):
+        follower, ids = Follower(tokenizer, SCHEMA, len(tokenizer)), torch.zeros(1, 1, dtype=torch.long)
+        while ids[0, -1] != tokenizer.eos_token_id and ids.shape[1] < 300:
+            logits = 3 * torch.randn(1, len(tokenizer))
+            ids = torch.cat([ids, follower(ids, logits).argmax(1, keepdim=True)], 1)
+        text = tokenizer.decode(ids[0, 1:-1])
+        assert problem(text, SCHEMA) == ""
+        found.add(text)
+    assert len(found) == 12
+
+
+@pytest.mark.slow
+@needs_model
+def test_forty_of_forty_answers_of_torch_are_valid():
+    from core.generation.torch_lm import Transformers
+
+    knobs = Transformers(context_tokens=256, json_schema=SMALL, temperature=1.0, max_tokens=1)
+    prompts = [[{"role": "user", "content": f"What is {i} in Python? JSON."}] for i in range(40)]
+    found = finish(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
+    assert [problem(result.text, SMALL) for result in found] == [""] * 40
+    assert {result.finish_reason for result in found} == {"stop"} and len({result.text for result in found}) > 10

@@ -1,5 +1,6 @@
 """The transformers engine on a tiny random model: tokens, batches, sampling, stops and what goes wrong."""
 
+import json
 import threading
 from functools import cache
 from pathlib import Path
@@ -65,7 +66,14 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def make(folder):
     return lambda **knobs: Transformers(
-        **{"model": str(folder), "dtype": "float32", "max_tokens": 12, "context_tokens": 512, **knobs}
+        **{
+            "model": str(folder),
+            "dtype": "float32",
+            "max_tokens": 12,
+            "context_tokens": 512,
+            "own_process": "no",
+            **knobs,
+        }
     )
 
 
@@ -91,7 +99,7 @@ def reference(part: Transformers, question: str, **settings) -> list[int]:
     import torch
 
     engine = part.load()
-    _, ids = engine.prompt(ask(question))
+    ids = engine.prompt(ask(question)).tokens
     out = engine.model.generate(torch.tensor([ids]), max_new_tokens=part.max_tokens, do_sample=False, **settings)
     return out[0, len(ids) :].tolist()
 
@@ -129,6 +137,55 @@ def test_a_batch_gives_what_each_gives_alone(make):
     assert finish(part.generate_many([])) == ([], [])
 
 
+LONG = "x" * 600 + "\n\n"  # two pieces and more, then the question
+
+
+def test_a_shared_start_is_read_once_and_the_text_is_that_of_a_cold_start(make):
+    warm, cold = (make(context_tokens=1024, logprobs=2, reuse_prefix=reuse) for reuse in (True, False))
+    questions = [LONG + "one", LONG + "one", LONG + "two", "y" + LONG + "two", LONG + "one"]
+    results = [finish(warm.generate(ask(question)))[1] for question in questions]
+    assert results[1].reused_tokens == results[2].reused_tokens > 600 and results[3].reused_tokens == 0
+    for question, result in zip(questions, results, strict=True):
+        alone = finish(cold.generate(ask(question)))[1]
+        assert alone.reused_tokens == 0 and (alone.text, alone.tokens) == (result.text, result.tokens)
+
+
+def test_logits_are_those_that_the_answer_was_written_from(make):
+    part = make(context_tokens=1024, logprobs=1)
+    result = finish(part.generate(ask(LONG + "one")))[1]
+    prompt, written = part.read(ask(LONG + "one")), part.load().tokenize(result.text)
+    assert "".join(part.pieces(result.text)) == result.text and len(written) == result.answer_tokens
+    rows = part.logits_of(prompt, written)
+    assert rows.argmax(1).tolist() == written and rows.shape == (len(written), 259)
+    finish(part.generate(ask("another")))
+    for steps in (2, 3, 3, 0):
+        assert (part.next_logits(prompt, written[:steps]) == rows[steps]).all()
+    assert (part.logits_of(prompt, written) == rows).all() and part.logits_of(prompt, []).shape == (0, 259)
+    with pytest.raises(WorkbenchError, match="1,024"):
+        part.next_logits(prompt, [5] * 500)
+
+
+def test_tokens_have_texts_bytes_and_ends(make):
+    part, words = make(), "a 漢🙂"
+    tokens = part.read_text(words).tokens
+    assert b"".join(part.bytes_of(token) for token in tokens).decode() == words and len(tokens) == len(words.encode())
+    assert part.ends() == {2} and part.text_of(2) == "<|im_end|>" and part.bytes_of(2) == b""
+    assert part.text_of(tokens[-1]) == "\ufffd" and part.read_text("<|im_end|>").tokens.count(2) == 0
+
+
+def test_answers_follow_a_schema(make):
+    schema = '{"type": "object", "properties": {"a": {"type": "string", "maxLength": 5}, "n": {"enum": [1, 22]}}}'
+    part = make(json_schema=schema, temperature=1.0, max_tokens=1, repeat_penalty=1.3)
+    _, results = finish(part.generate_many([ask(str(i)) for i in range(6)], batch=4))
+    for result in [*results, finish(part.generate(ask("hello"), 3))[1]]:
+        found = json.loads(result.text)
+        assert list(found) == ["a", "n"] and len(found["a"]) <= 5 and found["n"] in (1, 22)
+        assert result.finish_reason == "stop"
+    assert len({result.text for result in results}) > 3
+    with pytest.raises(WorkbenchError, match="longest JSON"):
+        text(make(json_schema='{"type": "string", "maxLength": 600}'))
+
+
 def test_seeds_repeat_alone_and_in_a_batch(make):
     part = make(temperature=1.0)
     first, other, again = (text(part, seed=seed) for seed in (1, 2, 1))
@@ -152,7 +209,7 @@ def test_the_repeat_penalty_is_that_of_transformers_over_the_answer(make):
 
 
 def test_special_tokens_in_a_text_stay_text(make):
-    prompt, ids = make().load().prompt(ask(ODD))
+    prompt, ids, _ = make().load().prompt(ask(ODD))
     assert prompt.count("<|im_end|>") == 2 and ids.count(2) == 1 and ids.count(1) == 2
     assert text(make(), ODD)
 
@@ -163,7 +220,7 @@ def test_logprobs_are_of_the_model_before_any_filter(make):
     part = make(temperature=1.3, top_k=3, logprobs=5, max_tokens=3)
     result = finish(part.generate(ask("hello"), 4))[1]
     engine = part.load()
-    _, ids = engine.prompt(ask("hello"))
+    ids = engine.prompt(ask("hello")).tokens
     with torch.inference_mode():
         expected = engine.model(torch.tensor([ids])).logits[0, -1].log_softmax(0)
     first = result.tokens[0]

@@ -6,10 +6,11 @@ hidden states. Both are deterministic and generators: a page can draw each step,
 """
 
 from collections.abc import Callable, Collection, Generator, Sequence
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from core.config import PartConfig, knob
 from core.errors import WorkbenchError
 from core.generation.sampling.filters import as_logits, log_softmax, softmax
 from core.generation.sampling.trace import NextLogits, most_likely
@@ -18,6 +19,56 @@ Tokens = tuple[int, ...]
 BatchLogits = Callable[[list[Tokens]], np.ndarray]  # n texts of one length -> logits [n, vocab] of what follows
 # n texts of one length -> logits [n, vocab] of what follows, last layer's hidden states [n, length, width]
 HiddenStates = Callable[[list[Tokens]], tuple[np.ndarray, np.ndarray]]
+
+
+class BeamSearch(PartConfig):
+    """The likeliest text, as far as a few open beginnings find it. For short answers with one right wording."""
+
+    part: Literal["beam"] = "beam"
+    width: int = knob(
+        4, "So many beginnings stay open. More find likelier texts and take longer.", unit="beams", ge=1, le=8
+    )
+    length_penalty: float = knob(1.0, "0 prefers short answers, 1 compares the mean per token, above 1 prefers long ones.", ge=0.0,
+                                 le=3.0, step=0.1)  # fmt: skip
+
+
+class ContrastiveSearch(PartConfig):
+    """The likely token that is least like the text so far. For longer texts, in which greedy choice repeats itself."""
+
+    part: Literal["contrastive"] = "contrastive"
+    k: int = knob(4, "Chosen from so many likeliest tokens.", unit="tokens", ge=2, le=12)
+    alpha: float = knob(
+        0.6, "Weight of being unlike the text so far; 0 is the greedy choice.", ge=0.0, le=1.0, step=0.05
+    )
+
+
+SEARCHES: dict[str, type[PartConfig]] = {"beam": BeamSearch, "contrastive": ContrastiveSearch}
+
+
+def torch_states(engine: Any) -> HiddenStates:
+    """Hidden states from a loaded model of the transformers library (torch_lm.Engine). What one text has read is kept: a text
+    that goes on from one of the call before by a token costs that token, and its states [n, 1, width] are of it alone."""
+    import torch
+    from transformers import DynamicCache
+
+    cache: Any = None
+    rows: list[Tokens] = []
+
+    def asked(texts: list[Tokens]) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal cache, rows
+        parents = [text[:-1] for text in texts]
+        if cache is not None and all(parent in rows for parent in parents):
+            cache.batch_select_indices(torch.tensor([rows.index(parent) for parent in parents], device=engine.device))
+            new = [text[-1:] for text in texts]
+        else:
+            cache, new = DynamicCache(config=engine.model.config), texts
+        with engine.lock, torch.inference_mode():
+            out = engine.model(input_ids=torch.tensor(new, device=engine.device), past_key_values=cache, use_cache=True,
+                               output_hidden_states=True, logits_to_keep=1)  # fmt: skip
+        rows = list(texts)
+        return out.logits[:, -1].float().cpu().numpy(), out.hidden_states[-1].float().cpu().numpy()
+
+    return asked
 
 
 def one_by_one(next_logits: NextLogits) -> BatchLogits:

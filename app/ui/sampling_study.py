@@ -1,0 +1,162 @@
+"""The study of the page Sampling: diversity against quality of sampled answers, every chain against one by question."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, jobs
+from app.ui.sampling_tabs import command
+from core import sampling_lab as lab
+from core.config import TrialConfig
+
+WHAT = "Diversity against quality"
+MOST_QUESTIONS = 200
+
+
+def study(config: TrialConfig) -> None:
+    workbench, here = session.workbench(), st.session_state.chain
+    there = len(lab.asked(workbench.corpus(config), MOST_QUESTIONS))
+    if there < 2:
+        return cards.empty(WHAT, "This corpus has no questions with gold answers, so quality cannot be measured.")
+    known = lab.presets(workbench)
+    names = {text: name for name, text in reversed(known.items())}  # of equal chains the first name
+    usual = list(dict.fromkeys([here, known["Deterministic"], known["Creative"]]))
+    chains = st.pills("Chains", list(dict.fromkeys([here, *known.values()])), selection_mode="multi", wrap=True, key="study/chains",
+                      default=usual, format_func=lambda text: cards.plain(names.get(text, "This chain")))  # fmt: skip
+    one, two = st.columns(2)
+    samples = one.slider("Samples a question", 2, 20, 5, key="study/samples",
+                         help="More tell diversity better, and take longer.")  # fmt: skip
+    questions = two.slider("Questions", 1, there, min(12, there), key="study/questions",
+                           help="Spread evenly over the corpus.")  # fmt: skip
+    if not chains:
+        return st.caption("Choose a chain.")
+    rest = ["--samples", str(samples), "--questions", str(questions)]
+    words = [word for text in chains for word in ("--chain", text)]
+    line = command(config, chains, rest)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{samples * questions * len(chains):,} answers; what is stored already is not drawn again.",
+            width="stretch",
+        )
+        with st.popover("Command", icon=":material/terminal:"):
+            st.code(line, language="bash", wrap_lines=True)
+    jobs.start_button("Start the study", ["sample-study", *workbench.arguments(config), *words, *rest],
+                      f"Sampling {config.corpus.dataset}")  # fmt: skip
+    reference = st.session_state.get("study/reference") or chains[0]
+    found = jobs.drain(lab.results(workbench, config, samples, questions, reference=reference))
+    if not found:
+        return cards.empty(WHAT, "Nothing is stored for this recipe, number of samples and questions yet.")
+    compared(config, found, {one.chain: names.get(one.chain, one.chain) for one in found}, line)
+
+
+def compared(config: TrialConfig, found: Sequence[lab.Setting], names: dict[str, str], line: str) -> None:
+    def measure(box: Any, label: str, options: Sequence[str], key: str) -> str:
+        about = lab.MEASURES[st.session_state.get(key) or options[0]][3]
+        return box.selectbox(label, options, key=key, format_func=lambda name: lab.MEASURES[name][0], help=about)
+
+    one, two, three = st.columns(3)
+    x, y = measure(one, "Diversity", lab.DIVERSITY, "study/x"), measure(two, "Quality", lab.QUALITY, "study/y")
+    chains = sorted(names)
+    three.selectbox("Compared with", chains, chains.index(found[0].chain), key="study/reference",
+                    format_func=lambda text: cards.plain(names[text]),
+                    help="Every chain against this one, question by question.")  # fmt: skip
+    n, level = min(one.questions for one in found), config.evaluation.confidence
+    for said in filter(None, (verdicts(found, names, measure, level) for measure in (y, x))):
+        st.markdown(said)
+    charts.show(study_figure(found, names, x, y), "sampling-study", data=lab.rows(found), config=config, command=line,
+                title="Diversity and quality of sampled answers",
+                caption=f"n {n:,} questions, {level:.0%} intervals over questions")  # fmt: skip
+    study_table(found, names, (y, x))
+    with st.expander("All measures"):
+        st.dataframe(lab.rows(found), hide_index=True, key="study_table", placeholder="–")
+    tested = sum(one.p_holm.get(y) is not None for one in found)
+    told = (
+        f"Tests: sign-flip by question, p corrected by Holm over {cards.count(tested, 'comparison')} a measure. "
+        if tested
+        else ""
+    )
+    if (least := tested * 2 ** (1 - n)) > 1 - level:
+        told += f"With {n} questions no corrected p can fall below {min(1.0, least):.2g}: ask more. "
+    st.caption(f"{told}The line joins the chains that no other beats in both. Gold answers are short, the model's are sentences: exact "
+               "match is rare, and F1 is low for right answers too. Semantic entropy is not shown: it needs an entailment model; clusters "
+               "of near embeddings are another measure, and may hold answers that contradict each other.")  # fmt: skip
+
+
+def verdicts(found: Sequence[lab.Setting], names: dict[str, str], measure: str, level: float) -> str:
+    """The paired tests of one measure in a sentence; "" where there was nothing to compare with."""
+    said, words, same = {one.chain: lab.verdict(one, measure, level) for one in found[1:]}, [], []
+    for one in found[1:]:
+        name = f"**{cards.plain(names[one.chain])}**"
+        if said[one.chain] in ("higher", "lower"):
+            by = abs(one.differences[measure].difference)
+            words.append(f"{name} is {said[one.chain]} by {by:.3f} (p {p_words(one.p_holm[measure])})")
+        elif said[one.chain]:
+            same.append(name)
+    if same:
+        words.append(f"{', '.join(same)} cannot be told from it")
+    against = f"{lab.MEASURES[measure][0]} against **{cards.plain(names[found[0].chain])}**"
+    return f"{against}: {'; '.join(words)}." if words else ""
+
+
+def p_words(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def study_figure(found: Sequence[lab.Setting], names: dict[str, str], x: str, y: str) -> charts.Figure:
+    drawn = [(charts.COLORS[i % len(charts.COLORS)], charts.safe(names[one.chain]), one.measures[x], one.measures[y])
+             for i, one in enumerate(sorted(found, key=lambda one: one.chain))
+             if one.measures[x].mean is not None and one.measures[y].mean is not None]  # fmt: skip
+    across, up, toward = [a.mean for *_, a, _ in drawn], [b.mean for *_, b in drawn], lab.MEASURES[x][2]
+    best = charts.frontier(across, up, x_direction=toward)
+    traces = [{"type": "scatter", "mode": "lines", "x": [across[i] for i in best], "y": [up[i] for i in best], "name": "Frontier",
+               "line": {"color": charts.BASELINE, "width": 2}, "hoverinfo": "skip"}]  # fmt: skip
+    for color, title, a, b in drawn:
+        traces.append({"type": "scatter", "mode": "markers", "name": title, "x": [a.mean], "y": [b.mean],
+                       "marker": {"size": 10, "color": color}, "error_x": _whiskers(a, color), "error_y": _whiskers(b, color),
+                       "hovertemplate": f"{title}<br>%{{x:.3f}}, %{{y:.3f}}<extra></extra>"})  # fmt: skip
+    name, unit, *_ = lab.MEASURES[x]
+    title = f"{name}, {unit}" if unit else name
+    return charts.figure(traces, f"{title} ({'more' if toward > 0 else 'less'} is more diverse)", lab.MEASURES[y][0], height=380,
+                         legend=True)  # fmt: skip
+
+
+def _whiskers(one: Any, color: str) -> dict:
+    if one.low is None:
+        return {"visible": False}
+    return {"type": "data", "symmetric": False, "array": [one.high - one.mean], "arrayminus": [one.mean - one.low], "thickness": 1.2,
+            "width": 3, "color": color}  # fmt: skip
+
+
+def study_table(found: Sequence[lab.Setting], names: dict[str, str], shown: Sequence[str]) -> None:
+    """The two measures of the chart with intervals and paired differences, and how many answers they rest on."""
+    num = '<td class="num">'
+    head = "".join(f'<th class="num">{lab.MEASURES[name][0]}</th><th class="num">Difference, p</th>'
+                   for name in shown)  # fmt: skip
+    body = ""
+    for one in found:
+        body += f'<tr><td style="min-width:7.5rem">{cards.escape(names[one.chain])}</td>'
+        for name in shown:
+            i, d, p = one.measures[name], one.differences.get(name), one.p_holm.get(name)
+            cover = f'<br><span class="gw-small">{i.n:,} of {i.total:,} questions</span>' if i.n < i.total else ""
+            body += f"{num}{number(i.mean, i.low, i.high)}{cover}</td>"
+            tested = f'<br><span class="gw-small">p {p_words(p)}</span>' if p is not None else ""
+            body += f"{num}{number(d.difference, d.low, d.high, '+') if d else '–'}{tested}</td>"
+        speed = f"{one.tokens_per_s:,.0f}" if one.tokens_per_s else "–"
+        body += f"{num}{one.measures['tokens'].mean:.1f}</td>{num}{one.samples - one.failed:,} of {one.samples:,}</td>"
+        body += f"{num}{speed}</td></tr>"
+    st.html(f'<div style="overflow-x:auto"><table class="gw gw-table"><tr><th>Chain</th>{head}<th class="num">Tokens</th>'
+            f'<th class="num">Answers</th><th class="num">Tokens/s</th></tr>{body}</table></div>')  # fmt: skip
+    if failed := sum(one.failed for one in found):
+        st.caption(
+            f"{cards.count(failed, 'sample')} came without an answer: left out of the measures, not counted as 0."
+        )
+
+
+def number(value: float | None, low: float | None, high: float | None, sign: str = "") -> str:
+    """With its interval under it."""
+    if value is None:
+        return "not measured"
+    one, two, three = (f"{v:{sign}.3f}".replace("-", "\u2212") if v is not None else "" for v in (value, low, high))
+    return one + (f'<br><span class="gw-small">{two} to {three}</span>' if two else "")
