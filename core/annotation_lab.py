@@ -107,7 +107,7 @@ def load(workbench: Workbench, study_id: str) -> Frozen:
     """The version in use."""
     versions = _versions(workbench, study_id)
     if not versions:
-        raise WorkbenchError(f"There is no study '{study_id}'.", todo="`python -m core studies` lists them.")
+        raise WorkbenchError(f"There is no study '{study_id}'.", todo="`python -m core annotate list` shows them.")
     return _frozen(workbench, versions[-1])
 
 
@@ -180,7 +180,7 @@ def check(workbench: Workbench, study_id: str) -> Check:
     """Looks into every version and label of a study: are they what was frozen?"""
     versions, found = history(workbench, study_id), []
     if not versions:
-        raise WorkbenchError(f"There is no study '{study_id}'.", todo="`python -m core studies` lists them.")
+        raise WorkbenchError(f"There is no study '{study_id}'.", todo="`python -m core annotate list` shows them.")
     for one in versions:
         if one.hash and design_hash(workbench.store.journal.read(one.id).payload["design"], one.round) != one.hash:
             found.append(f"Version {one.version} is not what its hash says.")
@@ -727,11 +727,13 @@ def read_file(path: Path | str) -> tuple[Study, list[Label]] | Table:
 
 
 def read_table(path: Path | str, part: str = "sentences", round: str = "") -> Table:
-    """Labels of any of these files as statistics take them."""
+    """Labels of any of these files as statistics take them; adjudicators, who saw what people differed in, only if asked for."""
     found = read_file(path)
     if isinstance(found, Table):
         return found
-    return table(found[0], (one for one in found[1] if round in ("", one.round)), part)
+    return table(
+        found[0], (one for one in found[1] if (one.round == round if round else one.round != "adjudication")), part
+    )
 
 
 def agreement(

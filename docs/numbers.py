@@ -57,6 +57,9 @@ HEADLINES = (
     ("scratch", "required.cache_times.value", TIMES, "512 tokens from the transformer written here, with its cache against without"),
     ("scratch", "required.share_of_transformers.value", "{:.2f} times its speed", "The same, to transformers' own cached generation"),
     ("scratch", "samplers.passed", "{} checks", "Samplers equal to transformers and llama.cpp, 1,000 random cases each filter"),
+    ("labelling", "required.key_to_next_item_p95_ms.value", "{:.0f} ms", "Key to next item on the screen, five annotators, p95"),
+    ("labelling", "one.next_item_ms.p95", "{:.0f} ms", "The same, one annotator"),
+    ("labelling", "writers.acknowledged", "{:,}", "Labels written by ten processes at once, every acknowledged one there once"),
     ("store", "a_crowd.stored", "{:,}", "Trials stored by 8 processes writing 500 each while one reads"),
     ("store", "kills.lost", "{:,}", "Acknowledged trials lost in 100 kills of a writer"),
 )  # fmt: skip

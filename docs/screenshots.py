@@ -94,6 +94,7 @@ def fill(home: Path, folder: Path, browser) -> str:
         core(home, "index-sweep", "--set", f"index.part={part}", *(word for one in grid for word in ("--grid", one)))
     core(home, "convert-model")
     core(home, "train-moe", "--both")
+    study(home, folder)
     documents = folder / "documents"
     documents.mkdir()
     page = browser.new_page()
@@ -110,6 +111,21 @@ def fill(home: Path, folder: Path, browser) -> str:
     return ",".join(ids)
 
 
+def study(home: Path, folder: Path) -> None:
+    """A pilot over stored answers; and QAGS, where it lies in GROUNDWORK_DATASETS, for labels that people really gave."""
+    core(home, "answer-questions", "--count", "8", "--set", "fusion.part=sparse_only")
+    plan = folder / "study.yaml"
+    plan.write_text(json.dumps({
+        "id": "pilot", "title": "Are the answers supported?", "question": "Which sentences do the passages support?",
+        "annotators": ["reader-1", "reader-2"], "per_item": 2, "draw": {"count": 8, "pilot": 8},
+    }))  # fmt: skip
+    core(home, "annotate", "draft", str(plan))
+    core(home, "annotate", "freeze", "pilot", "pilot")
+    qags = Path(os.environ.get("GROUNDWORK_DATASETS", "")) / "qags" / "mturk_cnndm.jsonl"
+    if qags.is_file():
+        core(home, "annotate", "qags", str(qags))
+
+
 def settle(page) -> None:
     """Until the script of the page has ended and stays so, and charts are drawn."""
     for _ in range(3):
@@ -121,6 +137,14 @@ def top(page, text: str, above: int = 60) -> None:
     """Scrolls until the heading stands at the top."""
     heading = page.get_by_role("heading", name=re.compile(text)).last
     heading.evaluate(f"e => {{ e.style.scrollMarginTop = '{above}px'; e.scrollIntoView({{block: 'start'}}) }}")
+    page.wait_for_timeout(400)
+
+
+def show(page, text: str, above: int = 90) -> None:
+    """Scrolls until a chart's title stands near the top."""
+    page.get_by_text(text).last.evaluate(
+        f"e => {{ e.style.scrollMarginTop = '{above}px'; e.scrollIntoView({{block: 'start'}}) }}"
+    )
     page.wait_for_timeout(400)
 
 
@@ -180,7 +204,7 @@ def heads(page) -> None:
     page.get_by_role("button", name="Read the prompt").click()
     page.get_by_text("click a head to open it").wait_for(timeout=240_000)
     settle(page)
-    top(page, "Entropy of the heads", above=90)
+    show(page, "Entropy of the heads")
 
 
 def cache_curves(page) -> None:
@@ -233,6 +257,10 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "inspect_cache": ("inspect_model?view=KV+cache&new_tokens=256&every=16", cache_curves),
         "inspect_tokenizers": ("inspect_model?view=Tokenizers", None),
         "inspect_experts": ("inspect_model?view=Mixture+of+experts", None),
+        "design_study": ("design_study?study=pilot", None),
+        "label_answers": ("label_answers?study=pilot&annotator=reader-1", None),
+        "measure_agreement": ("measure_agreement?source=qags", None),
+        "agreement_machines": ("measure_agreement?source=qags", tab("People against machines")),
         "compare_trials": (f"compare_trials?trials={trials}", chosen_trials),
         "query_store": ("query_store", None),
     }

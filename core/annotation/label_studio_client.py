@@ -1,6 +1,5 @@
 """Run as a program: one request to a Label Studio server through its SDK, JSON in, JSON out. Imports nothing of ours.
 
-It runs in the environment that has the SDK: label-studio-sdk 2.1.2 wants an OpenCV that wants an older NumPy than ours.
 The key comes from the environment, so that it stands in no command line.
 """
 

@@ -1,7 +1,8 @@
-"""One request to a Label Studio server, by a child process in the environment that has label-studio-sdk.
+"""One request to a Label Studio server through label-studio-sdk, in a child process: the SDK brings OpenCV and NLTK, which
+the app's memory need not hold, and a server that hangs can be left.
 
-LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY say where and as whom; LABEL_STUDIO_PYTHON names the interpreter with the SDK
-(default: our own). requirements-label-studio.txt pins it.
+LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY say where and as whom; LABEL_STUDIO_PYTHON names another interpreter than ours
+that has the SDK.
 """
 
 import json
@@ -37,8 +38,8 @@ def call(do: str, url: str, **request: Any) -> dict[str, Any]:
         lines = child.stderr.strip().splitlines() or ["no reason given"]
         if "No module named 'label_studio_sdk'" in child.stderr:
             raise WorkbenchError("label-studio-sdk is not installed for this interpreter.", where=python,
-                                 todo="Make an environment with `pip install -r requirements-label-studio.txt` and name its "
-                                      "python in LABEL_STUDIO_PYTHON.")  # fmt: skip
+                                 todo="Install it with `pip install -r requirements.txt`, or name a python that has it in "
+                                      "LABEL_STUDIO_PYTHON.")  # fmt: skip
         raise WorkbenchError(
             f"Label Studio refused: {lines[-1][:500]}.", where=url, todo="Check the address and the key."
         )
