@@ -19,7 +19,7 @@ STAGES = ("chunking", "embedding", "sparse", "index", "retrieval", "fusion", "co
 OTHERS = ("engine_2", "engine_3", "engine_4")  # names of the recipes whose generation is set beside the current one's
 WARMER = (0.7, 1.0, 1.3)  # temperatures they start with
 AROUND = 700  # characters of the document shown before and after an opened passage
-DRAW_S = 0.05  # between two drawings of a growing answer
+DRAW_S = 0.15  # between two drawings of a growing answer: a browser on this machine draws with the model's cores
 OUTLINED = '<span class="gw-chip" style="background:none;color:var(--gw-accent);border:1px solid var(--gw-accent)">'
 
 
@@ -179,16 +179,19 @@ def stop_row() -> Any:
 
 def follow(steps: Any, run: dict[str, Any], state: Any, draw: Any) -> Any:
     """Draws what comes until the end, and returns what the verb returns."""
-    last = 0.0
+    last, said = 0.0, ""
     try:
         while True:
             step = next(steps)
-            if isinstance(step, Progress):
-                state.caption(step.message)
+            told = isinstance(step, Progress)
+            doing = step.message if told else "Writing" if run["text"] or step else "Reading the passages"
+            if doing != said:
+                said = doing
+                state.caption(said)
+            if told:
                 continue
             run["text"] += step
             if time.monotonic() - last > DRAW_S:  # drawing is also where a click gets through
-                state.caption("Writing" if run["text"] else "Reading the passages")
                 draw(run["text"])
                 last = time.monotonic()
     except StopIteration as end:
