@@ -113,7 +113,16 @@ def fill(home: Path, folder: Path, browser) -> str:
 
 def study(home: Path, folder: Path) -> None:
     """A pilot over stored answers; and QAGS, where it lies in GROUNDWORK_DATASETS, for labels that people really gave."""
-    core(home, "answer-questions", "--count", "8", "--set", "fusion.part=sparse_only")
+    core(
+        home,
+        "answer-questions",
+        "--count",
+        "8",
+        "--set",
+        "fusion.part=sparse_only",
+        "--set",
+        "generation.repeat_penalty=1.3",
+    )
     plan = folder / "study.yaml"
     plan.write_text(json.dumps({
         "id": "pilot", "title": "Are the answers supported?", "question": "Which sentences do the passages support?",

@@ -101,7 +101,7 @@ def choice(studies: dict[str, lab.Frozen]) -> str:
 
 
 def strip(one: lab.Frozen) -> None:
-    cards.status_strip([f"{len(design.plain(one.study.items)):,} items", f"{len(design.systems(one.study)):,} systems",
+    cards.status_strip([cards.count(len(design.plain(one.study.items)), "item"), cards.count(len(design.systems(one.study)), "system"),
                         f"rubric version {one.study.rubric.version}", f"frozen as {one.hash[:12]}" if one.hash else "a draft, not frozen",
                         f"recorded {one.created[:16].replace('T', ' ')} UTC"])  # fmt: skip
 

@@ -1,0 +1,65 @@
+"""A study in a real browser from the first key to the export: two annotators, what they differ in, the decision, the agreement."""
+
+import json
+
+import pytest
+
+from core import annotation_lab as lab
+from core.annotation.study import assignment
+from core.workbench import Workbench
+from tests.annotated import rating
+from tests.browser.steps import no_error, open_page, settled
+from tests.browser.test_label_answers import at, press
+
+
+@pytest.fixture(scope="module")
+def frozen(home):
+    people = {"annotators": ("Ann", "Ben"), "per_item": 2}
+    return lab.freeze(Workbench(home), rating(2, 0, id="whole", title="A whole study", **people), "main")
+
+
+def decide(app, tab, who: str, items, keys: str) -> None:
+    """The same keys on each item, by keyboard alone: two sentences, then how helpful it is."""
+    tab.goto(f"{app}/label_answers?study=whole&annotator={who}")
+    tab.locator(".lab-row.now").wait_for()
+    for number, item in enumerate(items):
+        at(tab, f"{item}/0")
+        for place, key in enumerate(keys[:-1], 1):
+            press(tab, key, f"{item}/{place}")
+        tab.keyboard.press(keys[-1])
+        if number + 1 == len(items):
+            tab.get_by_text("All items are labelled").wait_for()
+
+
+def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab, tmp_path):
+    for who, keys in (("Ann", "114"), ("Ben", "124")):  # they differ in each second sentence
+        decide(app, tab, who, assignment(frozen.study, "main")[who], keys)
+    open_page(tab, f"{app}/design_study?study=whole")
+    tab.get_by_text("Next: decide 2 disputed items").wait_for()
+    tab.get_by_role("button", name="Open adjudication").click()
+    tab.get_by_text("Adjudicator", exact=True).first.wait_for()
+    settled(tab)
+    study = lab.load(Workbench(home), "whole").study
+    assert study.adjudicators == ("Adjudicator",) and len(study.disputed) == 2
+    decide(app, tab, "Adjudicator", assignment(study, "adjudication")["Adjudicator"], "124")
+
+    open_page(tab, f"{app}/measure_agreement?source=whole")
+    tab.get_by_text("Krippendorff's alpha").first.wait_for()
+    tab.locator(".gw-card", has_text="Percent agreement").locator(".gw-value", has_text="0.500").wait_for()
+    settled(tab)
+    no_error(tab)
+
+    open_page(tab, f"{app}/design_study?study=whole&view=Record")
+    tab.get_by_text("Next: analyse the study").wait_for()
+    tab.get_by_role("textbox", name="Folder").fill(str(tmp_path / "out"))
+    tab.keyboard.press("Tab")
+    settled(tab)
+    tab.get_by_role("button", name="Export", exact=True).click()
+    tab.get_by_text("manifest.json with the checksums").wait_for()
+    settled(tab)
+    no_error(tab)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
+    assert manifest["counts"]["labels"] == 6 and {one["name"] for one in manifest["files"]} >= {
+        "labels.csv",
+        "labels.jsonl",
+    }
