@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import quote_plus
 
 from benchmarks import startup
 from core.generation.llama_engine import LlamaCpp
@@ -91,21 +92,29 @@ def layer(part: LlamaCpp, asked: list[dict[str, str]]) -> tuple[str, float]:
     return made.text, (made.answer_tokens - 1) / ((made.generation_ms - made.first_token_ms) / 1000)
 
 
-def against_bare(part: LlamaCpp, home: str, asked: list[dict[str, str]], repeats: int) -> dict:
-    """Our layer, the page in a browser, and the bare library on the same file and threads, in turns."""
+def page_messages(part: LlamaCpp, home: str, question: str) -> list[dict[str, str]]:
+    """What the page asks the model."""
+    from core.config import TrialConfig, with_settings
+
+    config = with_settings(TrialConfig(), {"fusion.part": "sparse_only"})
+    return build(question, Workbench(Path(home)).search(config, question), config.context, part.count_tokens).messages
+
+
+def against_bare(part: LlamaCpp, home: str, question: str, repeats: int) -> dict:
+    """Our layer, the page in a browser, and the bare library on the same file, threads and prompt, in turns."""
     from llama_cpp import Llama
     from playwright.sync_api import sync_playwright
 
     llama = Llama(str(part.file()), n_ctx=part.context_tokens, n_threads=part.load().threads,
                   n_threads_batch=part.load().threads, verbose=False)  # fmt: skip
     speeds: dict[str, list[float]] = {"bare": [], "layer": [], "page": []}
-    store, texts = Workbench(Path(home)).store, set()
+    store, texts, asked = Workbench(Path(home)).store, set(), page_messages(part, home, question)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as engine:
         process, _ = startup.start(home, port := startup.free_port())
         context = startup.browser(engine, folder)
         try:
             page = context.new_page()
-            page.goto(f"http://127.0.0.1:{port}/ask_model?fusion.part=sparse_only&question=What+is+a+generator%3F")
+            page.goto(f"http://127.0.0.1:{port}/ask_model?fusion.part=sparse_only&question={quote_plus(question)}")
             button = page.get_by_role("button", name="Ask", exact=True)
             button.wait_for(timeout=300_000)
             page.wait_for_function(startup.DONE)
@@ -121,7 +130,7 @@ def against_bare(part: LlamaCpp, home: str, asked: list[dict[str, str]], repeats
                     time.sleep(0.2)
                 page.wait_for_function(startup.DONE)
                 row = rows[-1]
-                texts.add(text == ours)
+                texts.add(text == ours == row["text"])
                 if turn:  # the first turn loads
                     speeds["bare"].append(bare_speed)
                     speeds["layer"].append(layer_speed)
@@ -262,7 +271,7 @@ def main(quick: bool = False) -> dict:
         steps: dict[str, Callable[[], dict]] = {
             "copy": lambda: copies(part, hits, repeats),
             "prefix": lambda: prefix(part, hits, repeats),
-            "stream": lambda: against_bare(part, home, messages(part, hits, QUESTIONS[0]), repeats),
+            "stream": lambda: against_bare(part, home, "What is a generator?", repeats),
             "batch": lambda: batches(part, 16 if quick else 48),
             "json": lambda: json_answers(part, 10 if quick else 200),
             "idle_mb": lambda: idle(home),

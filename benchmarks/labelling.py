@@ -2,7 +2,7 @@
 
     python -m benchmarks.labelling [--quick]
 
-Five annotators label a study of 2,000 items, four fifths of it labelled already, in five windows of a real browser that
+Five annotators label a study of 2,000 items, four fifths of it labelled already, in five real browsers that
 share this machine with the app; each thinks for some three seconds between two keys. A time runs from the key's event to
 the frame in which the next item is drawn and the page is at rest, measured in the browser. The same is told for one annotator alone.
 Then ten processes label 2,000 items, and every label that was acknowledged is looked for.
@@ -110,19 +110,23 @@ async def windows(port: int, folder: str, people: list[str], keys: int, think_s:
     from playwright.async_api import async_playwright
 
     async with async_playwright() as engine:
-        context = await engine.chromium.launch_persistent_context(
-            folder, executable_path=which("chromium") or which("google-chrome"), args=[*startup.FLAGS, *AWAKE],
-            viewport={"width": 1440, "height": 900})  # fmt: skip
-        pages = []
-        for name in people:
+        contexts, pages = [], []
+        for number, name in enumerate(
+            people
+        ):  # a browser each: only one tab of a browser is in front, the others are slowed
+            context = await engine.chromium.launch_persistent_context(
+                f"{folder}/{number}", executable_path=which("chromium") or which("google-chrome"),
+                args=[*startup.FLAGS, *AWAKE], viewport={"width": 1440, "height": 900})  # fmt: skip
             page = await context.new_page()
             await page.goto(f"http://127.0.0.1:{port}/label_answers?study=speed&annotator={name}", timeout=120_000)
             await page.locator(".lab-row.now").wait_for(timeout=120_000)
             await page.wait_for_function(startup.DONE)
             await page.evaluate(PROBE)
+            contexts.append(context)
             pages.append(page)
         found = await asyncio.gather(*(annotate(page, keys, seed, think_s) for seed, page in enumerate(pages)))
-        await context.close()
+        for context in contexts:
+            await context.close()
     items = [one["ms"] for times in found for one in times[2:] if one["next"]]  # the first keys load what is needed
     every = [one["ms"] for times in found for one in times[2:]]
     return {"windows": len(people), "next_item_ms": quantiles(items), "any_key_ms": quantiles(every)}
