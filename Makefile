@@ -28,10 +28,10 @@ app: $(VENV)/.app  ## install on first use, then start the workbench on 127.0.0.
 	@$(BIN)/python -m streamlit run app/main.py --server.port $(PORT)
 
 test: $(VENV)/.dev  ## the whole fast suite, in parallel
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.dev  ## the suite with its slow tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 bench: $(VENV)/.dev  ## measure every number in the docs; writes benchmarks/results/
 	$(BIN)/python -m benchmarks
