@@ -60,6 +60,7 @@ HEADLINES = (
     ("labelling", "required.key_to_next_item_p95_ms.value", "{:.0f} ms", "Key to next item on the screen, five annotators, p95"),
     ("labelling", "one.next_item_ms.p95", "{:.0f} ms", "The same, one annotator"),
     ("labelling", "writers.acknowledged", "{:,}", "Labels written by ten processes at once, every acknowledged one there once"),
+    ("labelling", "required.alpha_s.value", "{:.2f} s", "Alpha of 10,000 labels with 2,000 resamples, slowest of three levels"),
     ("store", "a_crowd.stored", "{:,}", "Trials stored by 8 processes writing 500 each while one reads"),
     ("store", "kills.lost", "{:,}", "Acknowledged trials lost in 100 kills of a writer"),
 )  # fmt: skip
