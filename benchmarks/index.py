@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import _clusters
+from benchmarks._limits import against
 from core.config import PartConfig, TrialConfig, with_settings
 from core.index.common import query_settings
 from core.index.measure import TIES, recall
@@ -604,12 +605,7 @@ def required(found: dict[str, Rows], calls: Rows, num: int) -> dict[str, Rows]:
 
 
 def limited(value: float, name: str, least: bool = False) -> Rows:
-    limit = LIMITS[name]
-    return {
-        "value": value,
-        "at_least" if least else "at_most": limit,
-        "met": value >= limit if least else value <= limit,
-    }
+    return against(value, LIMITS[name], least)
 
 
 def main(sizes: Sizes) -> Rows:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import startup
+from benchmarks._limits import against
 from core import annotation_lab as lab
 from core.annotation.drawing import Candidate, draw
 from core.annotation.exchange import to_jsonl
@@ -214,7 +215,7 @@ def main(quick: bool = False) -> dict:
         "labels_twice": writers["twice"],
         "alpha_s": max(alpha_s.values()),
     }
-    return {"required": {name: {"value": value, "at_most": LIMITS[name], "met": value <= LIMITS[name]} for name, value in required.items()},
+    return {"required": {name: against(value, LIMITS[name]) for name, value in required.items()},
             "items": items, "one": alone, "five": at_once, "writers": writers, "alpha_s": alpha_s,
             "load": list(os.getloadavg()[:2])}  # fmt: skip
 

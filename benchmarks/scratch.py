@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
+from benchmarks._limits import against
 from core import inspect_lab
 from core.pipeline import drain
 
@@ -68,9 +69,7 @@ def main(quick: bool = False) -> dict:
         made, checked = generation(24 if quick else 512), samplers()
     values = {"cache_times": made["cache_times"], "share_of_transformers": made["share_of_transformers"],
               "sampler_checks_passed": checked["passed"] / max(1, checked["checks"])}  # fmt: skip
-    required = {
-        name: {"value": value, "at_least": LIMITS[name], "met": value >= LIMITS[name]} for name, value in values.items()
-    }
+    required = {name: against(value, LIMITS[name], least=True) for name, value in values.items()}
     return {"required": required, "generation": made, "samplers": checked, "load": list(os.getloadavg()[:2])}
 
 

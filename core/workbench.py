@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -577,6 +578,7 @@ def receipt(config: TrialConfig) -> dict[str, Any]:
             "threads": _threads(), "packages": packages()}  # fmt: skip
 
 
+@cache
 def packages() -> dict[str, str]:
     """Versions of the engines that a result may depend on."""
     shared = ("numpy", "torch", "transformers", "sentence-transformers", "llama-cpp-python")

@@ -17,6 +17,7 @@ from core.config import PartConfig, knob
 from core.embedding import models
 from core.errors import WorkbenchError
 from core.generation import gguf_files, structured
+from core.generation.local import Local
 from core.generation.own_process import Own, at_model, end_others, own_process_knob
 from core.generation.protocol import Generated, Read, Shown, Stops, Token, filled, logprobs_knob, marked, stop_knob
 from core.records import Progress
@@ -33,7 +34,7 @@ PIECE = 128
 
 
 @part("generator")
-class LlamaCpp(PartConfig):
+class LlamaCpp(Local, PartConfig):
     """Any GGUF model through llama.cpp (llama-cpp-python), with SmolLM2-135M-Instruct bundled as the default.
 
     Choose it for answers on a laptop, on a Mac's GPU, or wherever no network is wanted. The bundled model is small: it
@@ -118,10 +119,6 @@ class LlamaCpp(PartConfig):
         return self.load().threads
 
     @at_model
-    def count_tokens(self, text: str) -> int:
-        return len(self.load().tokenize(text))
-
-    @at_model
     def generate(
         self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
     ) -> Generator[str, None, Generated]:
@@ -161,36 +158,6 @@ class LlamaCpp(PartConfig):
             return (yield from llama_batch.answers(engine, self, prompts, seeds, started + deadline_s, batch))
         finally:
             engine.lock.release()
-
-    @at_model
-    def read(self, messages: list[dict[str, str]]) -> Read:
-        return self.load().prompt(messages)
-
-    @at_model
-    def read_text(self, text: str) -> Read:
-        """The text as it is, to be continued, without the marks of a chat."""
-        return self.load().plain(text)
-
-    @at_model
-    def pieces(self, text: str) -> list[str]:
-        """The text's tokens, as texts."""
-        engine = self.load()
-        return [engine.text_of(token) for token in engine.tokenize(text)]
-
-    @at_model
-    def text_of(self, token: int) -> str:
-        """The token by itself; half a character shows as a replacement character, a mark of the template by its name."""
-        return self.load().text_of(token)
-
-    @at_model
-    def bytes_of(self, token: int) -> bytes:
-        """What the token adds to an answer's UTF-8; nothing, for a mark of the template."""
-        return self.load().bytes_of(token)
-
-    @at_model
-    def ends(self) -> frozenset[int]:
-        """Every token that ends an answer."""
-        return self.load().ends
 
     @at_model
     def next_logits(self, prompt: Read, written: Sequence[int] = ()) -> Any:

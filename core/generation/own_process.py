@@ -75,8 +75,8 @@ def _stream(part: PartConfig, name: str, args: tuple, kwargs: dict, deadline_s: 
 class _Answers:
     """What the child says on one call."""
 
-    def __init__(self, child: "_Child", connection: Connection, part: PartConfig) -> None:
-        self.child, self.poll, self._connection, self._part = child, connection.poll, connection, part
+    def __init__(self, child: "_Child", connection: Connection) -> None:
+        self.child, self.poll, self._connection = child, connection.poll, connection
 
     def recv(self) -> tuple[str, Any]:
         kind, said = self._connection.recv()
@@ -91,7 +91,7 @@ def _asked(part: PartConfig, name: str, args: tuple, kwargs: dict) -> Iterator[_
     try:
         with closing(Client(child.address, authkey=child.key)) as connection:
             connection.send((part.model_copy(update={"own_process": "no"}), name, args, kwargs))
-            yield _Answers(child, connection, part)
+            yield _Answers(child, connection)
     except (EOFError, OSError) as error:
         raise child.ended(part.model) from error
     finally:

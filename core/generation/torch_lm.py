@@ -12,6 +12,7 @@ from core.config import PartConfig, knob
 from core.embedding import llm_hidden, models
 from core.errors import WorkbenchError
 from core.generation import structured
+from core.generation.local import Local
 from core.generation.own_process import Own, at_model, end_others, own_process_knob
 from core.generation.protocol import Generated, Read, Shown, Stops, Token, filled, logprobs_knob, marked, stop_knob
 from core.records import Progress
@@ -22,7 +23,7 @@ LAST = 64  # tokens of the answer that the repeat penalty looks back on, as llam
 
 
 @part("generator")
-class Transformers(PartConfig):
+class Transformers(Local, PartConfig):
     """Any causal model of the transformers library: a folder, a name on the Hugging Face hub, a GGUF file, or the
     bundled SmolLM2-135M-Instruct.
 
@@ -100,10 +101,6 @@ class Transformers(PartConfig):
         return torch.get_num_threads()
 
     @at_model
-    def count_tokens(self, text: str) -> int:
-        return len(self.load().tokenize(text))
-
-    @at_model
     def generate(
         self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
     ) -> Generator[str, None, Generated]:
@@ -153,36 +150,6 @@ class Transformers(PartConfig):
             return results
         finally:
             engine.lock.release()
-
-    @at_model
-    def read(self, messages: list[dict[str, str]]) -> Read:
-        return self.load().prompt(messages)
-
-    @at_model
-    def read_text(self, text: str) -> Read:
-        """The text as it is, to be continued, without the marks of a chat."""
-        return self.load().plain(text)
-
-    @at_model
-    def pieces(self, text: str) -> list[str]:
-        """The text's tokens, as texts."""
-        engine = self.load()
-        return [engine.text_of(token) for token in engine.tokenize(text)]
-
-    @at_model
-    def text_of(self, token: int) -> str:
-        """The token by itself; half a character shows as a replacement character, a mark of the template by its name."""
-        return self.load().text_of(token)
-
-    @at_model
-    def bytes_of(self, token: int) -> bytes:
-        """What the token adds to an answer's UTF-8; nothing, for a mark of the template."""
-        return self.load().bytes_of(token)
-
-    @at_model
-    def ends(self) -> frozenset[int]:
-        """Every token that ends an answer."""
-        return self.load().ends
 
     @at_model
     def next_logits(self, prompt: Read, written: Sequence[int] = ()) -> Any:
