@@ -20,6 +20,7 @@ STARTS = (
     ),
     ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
     ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
+    ("design_study", "Have people judge answers", "A blind study, planned and frozen, with agreement measured.", "edit_note"),
 )
 METRIC_COLUMNS = (("ndcg_linear", "nDCG"),)
 
@@ -65,10 +66,11 @@ def prepare() -> None:
 
 def starts() -> None:
     there = [start for start in STARTS if (ROOT / "pages" / f"{start[0]}.py").exists()]
-    for column, (page, title, why, icon) in zip(st.columns(max(len(there), 1)), there, strict=False):
-        with column.container(border=True, height="stretch"):
-            st.page_link(f"../pages/{page}.py", label=f"**{title}**", icon=f":material/{icon}:")
-            st.html(f'<div class="gw gw-small">{why}</div>')
+    with st.container(key="starts"):
+        for column, (page, title, why, icon) in zip(st.columns(max(len(there), 1)), there, strict=False):
+            with column.container(border=True, height="stretch"):
+                st.page_link(f"../pages/{page}.py", label=f"**{title}**", icon=f":material/{icon}:")
+                st.html(f'<div class="gw gw-small">{why}</div>')
 
 
 def corpora() -> None:
@@ -90,7 +92,7 @@ def corpora() -> None:
         placeholder="–",
         height="content" if len(rows) <= 12 else 460,
         column_config={name: st.column_config.NumberColumn(format="localized") for name in ("Documents", "Questions")}
-        | {"Corpus": st.column_config.TextColumn(width=186)},
+        | {"Corpus": st.column_config.TextColumn(width=240)},
     )
 
 
@@ -158,7 +160,7 @@ if (chosen := st.query_params.get("job")) in {job.id for job in session.workbenc
 st.subheader("What to try first", anchor=False)
 starts()
 with st.container(key="stack"):
-    left, right = st.columns([1.2, 1], gap="large")
+    left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Last trials", anchor=False)
     trials()

@@ -1,4 +1,4 @@
-"""What is global, under the navigation: corpus, pinned baseline, running jobs. Nothing else."""
+"""What is global, under the navigation: running jobs, corpus, pinned baseline. Nothing else."""
 
 import streamlit as st
 
@@ -8,9 +8,9 @@ from core.errors import WorkbenchError
 
 
 def draw() -> None:
+    jobs.running()  # first: the list of pages fills most of a laptop's screen, and work under way has to be seen
     _corpus()
     _baseline()
-    jobs.running()
 
 
 def _corpus() -> None:
