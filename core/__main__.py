@@ -51,12 +51,12 @@ def carry_out(options: argparse.Namespace) -> int:
     from core.workbench import Workbench, plain
 
     workbench = Workbench()
-    work = options.verb_function(workbench, options)
     if options.job:
         from core.jobs.jobs import drive
 
-        drive(work, options.job, workbench.home)
+        drive(_in_steps(workbench, options), options.job, workbench.home, plain if options.verb == "annotate" else None)
         return 0
+    work = options.verb_function(workbench, options)
     result = plain(finish(work, quiet=options.json) if hasattr(work, "send") else work)
     if options.json:
         print(json.dumps(result, ensure_ascii=False, default=str))
@@ -68,6 +68,12 @@ def carry_out(options: argparse.Namespace) -> int:
         if options.verb in ("verify", "doctor", "ingest", "ask", "annotate") and not _healthy(options.verb, result)
         else 0
     )
+
+
+def _in_steps(workbench: Any, options: argparse.Namespace) -> Any:
+    """A verb as a job takes it, also one that tells no progress."""
+    work = options.verb_function(workbench, options)
+    return (yield from work) if hasattr(work, "send") else work
 
 
 def _healthy(verb: str, result: Any) -> bool:
@@ -216,11 +222,38 @@ def annotate_verbs(verb: Any, recipe: Any) -> None:
     """The verbs of human evaluation: `agreement`, `answer-questions`, and `annotate ACTION`."""
     one = verb("agreement", agreement, "how far annotators agree, from a file of labels", show_agreement)
     one.add_argument(
-        "file", type=Path, help="an export of ours (folder or file), Label Studio's JSON in it, CSV, or QAGS"
+        "file", type=Path, help="an export of ours (folder or file), Label Studio's JSON in it, CSV, QAGS, or a study"
     )
-    one.add_argument("--part", choices=("sentences", "helpful", "preference"), default="sentences")
-    one.add_argument("--round", choices=("", "pilot", "main", "adjudication"), default="")
+    one.add_argument("--part", choices=("sentences", "helpful", "preference"), default="", help="default: the first")
+    one.add_argument("--round", choices=("pilot", "main", "adjudication"), default="", help="default: the last")
+    one.add_argument("--level", choices=("nominal", "ordinal", "interval", "ratio"), default="", help="of measurement")
+    one.add_argument("--consensus", choices=("mean", "majority", "adjudicated", "dawid_skene"), default="")
+    one.add_argument(
+        "--yes", action="append", default=[], metavar="LABEL", help="counts as yes; repeatable. Of numbers the least"
+    )
     one.add_argument("--resamples", type=positive, default=2000)
+    one.add_argument("--annotators", action="store_true", help="each annotator beside the others")
+    one.add_argument("--disputed", action="store_true", help="what people differ in, most disputed first")
+    one.add_argument("--growth", type=float, nargs="?", const=0.0, metavar="HALF_WIDTH",
+                     help="alpha as labels came in, and when the stop rule was met (default: the study's, else 0.1)")  # fmt: skip
+    one.add_argument("--systems", action="store_true", help="rates of systems by the consensus, or preferences")
+    one.add_argument("--machines", action="store_true", help="n-gram containment against people")
+    one.add_argument("--scores", type=Path, action="append", default=[], metavar="CSV",
+                     help="a judge's scores against people: columns unit and score, 0 to 1; repeatable")  # fmt: skip
+    one.add_argument("--whole", action="store_true", help="machines judged by whole answers instead of sentences")
+    one.add_argument("--headline", type=positive, nargs="?", const=0, metavar="N",
+                     help="the faithful share of all answers from N with people's labels, the others by machine")  # fmt: skip
+    one = verb("power", power, "how many items and annotators a study needs", show_power)
+    one.add_argument(
+        "goal",
+        choices=("difference", "means", "rate", "alpha"),
+        metavar="GOAL",
+        help="difference, means, rate or alpha",
+    )
+    one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an assumed value; repeatable")
+    one.add_argument("--annotators", type=positive, nargs="+", default=[1, 2, 3], metavar="K", help="an item")
+    one.add_argument("--items", type=positive, help="default: as many as the target needs")
+    one.add_argument("--simulate", action="store_true", help="2,000 simulated studies beside each formula")
     one = verb(
         "answer-questions",
         answer_questions,
@@ -239,12 +272,14 @@ def annotate_verbs(verb: Any, recipe: Any) -> None:
         one.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON document on standard output"
         )
+        one.add_argument("--job", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         for argument in arguments:
             one.add_argument(argument)
         return one
 
     def importing(one: argparse.ArgumentParser) -> None:
         one.add_argument("--keep-good", action="store_true", help="take the good labels although there are problems")
+        one.add_argument("--replace", action="store_true", help="take labels also in place of ones that say otherwise")
         one.add_argument("--as", dest="names", action="append", default=[], metavar="NAME=ANNOTATOR",
                          help="who of the study a name is; repeatable")  # fmt: skip
 
@@ -257,6 +292,8 @@ def annotate_verbs(verb: Any, recipe: Any) -> None:
         "round", choices=("pilot", "main")
     )
     action("adjudicate", "open the last round on what annotators differ in", "study").add_argument("people", nargs="+")
+    action("hand-over", "an annotator leaves: what is open goes to the others", "study", "annotator")
+    action("close", "end the round although items are open", "study")
     action("check", "whether records and labels are still what was frozen", "study")
     action("progress", "how far each annotator is", "study")
     action("token", "a new token for an annotator, shown once", "study", "annotator")
@@ -382,16 +419,77 @@ def sample_study(workbench: Any, options: argparse.Namespace) -> Any:
 
 
 def agreement(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import annotation_lab
+    """The coefficients, and what else is asked for."""
+    from core import agreement_lab as lab
+    from core import agreement_report as report
 
-    return annotation_lab.agreement(options.file, options.part, options.round, options.resamples)
+    source, stored = report.open_labels(workbench, options.file)
+    view = lab.read(source, options.part, options.round, options.level, options.consensus, options.yes)
+    found = yield from report.coefficients(view, options.resamples)
+    found = {"file": str(options.file), **found}
+    if stored:
+        found["plan"] = lab.annotation_lab.check(workbench, str(options.file))
+    if options.annotators:
+        found["people"] = yield from report.annotators(view)
+    if options.disputed:
+        found["disputed"] = report.disputed(view)
+    if options.growth is not None:
+        found["growth"] = yield from report.growth(view, options.growth, options.resamples)
+    if options.systems:
+        found["systems"] = report.systems(view)
+    if options.machines or options.scores or options.headline is not None:
+        rest = (yield from lab.unjudged(workbench, source)) if stored else lab.Unjudged()
+        scores = yield from report.scored(view, options.scores, rest)
+    if options.machines or options.scores:
+        found["machines"] = yield from report.machines(view, scores, options.whole, options.resamples)
+    if options.headline is not None:
+        found["headline"] = report.headlines(view, scores, options.headline, rest)
+    return found
+
+
+def power(workbench: Any, options: argparse.Namespace) -> Any:
+    """For each number of annotators the items that the target needs, and what these, or the items asked for, reach."""
+    from core import design_lab as lab
+
+    given, values = read_settings(options.set), dict(lab.ASSUMED[options.goal])
+    for name, value in given.items():
+        if name not in values or isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise WorkbenchError(f"'{name}={value}' is no assumption of this goal, or no number.",
+                                 todo=f"Assumed are {', '.join(f'{key}={usual:g}' for key, usual in values.items())}.")  # fmt: skip
+    values |= given
+    lab.check_values(options.goal, values)
+    several = [number for number in options.annotators if number > 1 or options.goal != "alpha"]  # alpha takes two
+    if not several:
+        raise WorkbenchError("Alpha takes two annotators an item.", todo="Give --annotators 2 or more.")
+    rows = []
+    for place, annotators in enumerate(several):
+        yield Progress(place, len(several), f"{annotators} annotators an item")
+        try:
+            needed = lab.items_for(options.goal, values, annotators)
+            formula, simulation = lab._design(options.goal, values, annotators)
+            items = options.items or needed
+            reached = formula(items) if items else None
+            simulated = simulation(items, 2000, 0) if items and options.simulate else None
+        except (ValueError, ZeroDivisionError) as error:
+            raise WorkbenchError(f"These values go with no study: {error}.", todo="Change one with --set.") from None
+        rows.append(
+            {"annotators": annotators, "needed": needed, "items": items, "formula": reached, "simulated": simulated}
+        )
+    measure = "power" if options.goal in ("difference", "means") else "half-width"
+    return {
+        "goal": options.goal,
+        "what": lab.GOALS[options.goal],
+        "values": values,
+        "measure": measure,
+        "designs": rows,
+    }
 
 
 def answer_questions(workbench: Any, options: argparse.Namespace) -> Any:
     from core import annotation_lab
 
-    count = yield from annotation_lab.answer_questions(workbench, read_recipe(options), options.count)
-    return {"answered": count}
+    found = yield from annotation_lab.answer_questions(workbench, read_recipe(options), options.count)
+    return found._asdict()
 
 
 def annotate(workbench: Any, options: argparse.Namespace) -> Any:
@@ -399,7 +497,10 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
     from core import annotation_lab as lab
 
     def names() -> dict[str, str]:
-        return {name: str(who) for name, who in read_settings(options.names).items()}
+        pairs = [text.rpartition("=") for text in options.names]  # no YAML: somebody may be called No, or 007
+        if wrong := next((pair for pair in pairs if not all(pair)), None):
+            raise WorkbenchError(f"'{''.join(wrong)}' is no NAME=ANNOTATOR.", where="--as")
+        return {name.strip(): who.strip() for name, _, who in pairs}
 
     def told(frozen: Any) -> dict[str, Any]:
         design = frozen.study.model_dump(mode="json", exclude={"items", "rubrics"})
@@ -410,7 +511,19 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
         return told(lab.save(workbench, lab.design(workbench, read_yaml(options.file))))
 
     def freeze() -> Any:
-        return told(lab.freeze(workbench, lab.load(workbench, options.study).study, options.round))
+        study = lab.planned(workbench, options.study) or lab.load(workbench, options.study).study
+        return told(lab.freeze(workbench, study, options.round))
+
+    def hand_over() -> Any:
+        found = lab.handing_over(workbench, options.study, options.annotator)
+        frozen = lab.hand_over(workbench, options.study, options.annotator)
+        return {
+            "study": options.study,
+            "version": frozen.version,
+            "round": frozen.round,
+            "hash": frozen.hash,
+            **found._asdict(),
+        }
 
     actions = {
         "list": lambda: [told(one) for one in lab.studies(workbench)],
@@ -418,16 +531,22 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
         "draft": draft,
         "freeze": freeze,
         "adjudicate": lambda: told(lab.open_adjudication(workbench, options.study, options.people)),
+        "hand-over": hand_over,
+        "close": lambda: told(lab.close(workbench, options.study)),
         "check": lambda: lab.check(workbench, options.study),
         "progress": lambda: lab.progress(workbench, lab.load(workbench, options.study)),
         "token": lambda: lab.issue_token(workbench, options.study, options.annotator),
         "export": lambda: lab.export(
             workbench, options.study, options.format or lab.FORMATS, options.folder, options.round
         ),
-        "import": lambda: lab.import_labels(workbench, options.study, options.file, options.keep_good, names()),
+        "import": lambda: lab.import_labels(
+            workbench, options.study, options.file, options.keep_good, names(), options.replace
+        ),
         "qags": lambda: told(lab.import_qags(workbench, options.file, options.study)),
         "push": lambda: lab.push(workbench, options.study, options.url),
-        "pull": lambda: lab.pull(workbench, options.study, options.project, options.url, options.keep_good, names()),
+        "pull": lambda: lab.pull(
+            workbench, options.study, options.project, options.url, options.keep_good, names(), options.replace
+        ),
     }
     return actions[options.action]()
 
@@ -561,11 +680,118 @@ def show_answer(answer: dict[str, Any]) -> None:
 
 
 def show_agreement(found: dict[str, Any]) -> None:
-    print(f"{found['units']:,} units, {found['annotators']:,} annotators, {found['labels']:,} labels, {found['level']}")
-    show_table(
-        [{name: row[name] for name in ("name", "value", "low", "high", "items", "note")} for row in found["measures"]]
+    print(f"{found['units']:,} {found['unit']} of {found['drawn']}, {found['annotators']:,} annotators, {found['labels']:,} labels, "
+          f"{found['level']}. 95% intervals: {found['resamples']:,} resamples of {found['drawn']}.")  # fmt: skip
+    show_table([{"coefficient": row["name"], **_span(row), "units": row["items"], "resampled": row["drawn"], "note": row["note"]}
+                for row in found["measures"]])  # fmt: skip
+    print("\n".join(filter(None, (found["words"], found["paradox"], found["note"]))))
+    if plan := found.get("plan"):
+        print(
+            f"Plan and labels: {'as frozen' if plan['ok'] else 'NOT as frozen. ' + ' '.join(plan['findings'])}, hash {plan['hash'][:12]}"
+        )
+    shown = {"people": _show_people, "disputed": _show_disputed, "growth": _show_growth, "systems": _show_systems,
+             "machines": _show_machines, "headline": _show_headline}  # fmt: skip
+    for name, show in shown.items():
+        if name in found:
+            print(f"\n{name.capitalize()}")
+            show(found[name])
+
+
+def _span(row: dict[str, Any] | None, value: str = "value") -> dict[str, Any]:
+    """Value and interval, whichever record they stand in."""
+    row = row or {}
+    return {value: row.get("value", row.get("mean")), "low": row.get("low"), "high": row.get("high")}
+
+
+def _between(row: dict[str, Any] | None) -> str:
+    """The same in one cell."""
+    value, low, high = _span(row).values()
+    return "" if value is None else f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+
+
+def _show_people(found: dict[str, Any]) -> None:
+    show_table([{"annotator": row["name"], "labels": row["labels"], "alpha without": row["left_out"]["value"],
+                 "with majority": _between(row["dissent"] and row["dissent"]["agreed"]), "ability": row["ability"],
+                 "self-agreement": _between(row["self_agreement"]), "seconds": row["speed"] and row["speed"]["median"],
+                 "trend": row["drift"] and row["drift"]["trend"], "p (Holm)": row["drift"] and row["drift"]["p_holm"]}
+                for row in found["annotators"]])  # fmt: skip
+
+
+def _show_disputed(found: dict[str, Any]) -> None:
+    print(f"People differ on {found['disputed']:,} of {found['units']:,} units.")
+    show_table([{"unit": row["name"], "spread": row["spread"], "labels": ", ".join(label for _, label in row["labels"]),
+                 "text": row["text"]} for row in found["most"]])  # fmt: skip
+
+
+def _show_growth(found: dict[str, Any]) -> None:
+    show_table(found["points"])
+    met = f"met at {found['stop_at']:,} labels" if found["stop_at"] else "not met"
+    print(
+        f"Stop rule {found['rule']} {found['target']:g}: {met}. Order: {'time' if found['timed'] else 'of the file'}."
     )
-    print("\n".join(filter(None, (found["words"], found["paradox"]))))
+
+
+def _show_systems(found: dict[str, Any]) -> None:
+    print(f"Consensus: {found['consensus']}, {found['ties']:,} ties, {found['undecided']:,} undecided")
+    if "pairs" in found:
+        show_table([{"a": row["a"], "b": row["b"], "wins of a": row["sign"]["wins"], "of b": row["sign"]["losses"],
+                     "ties": row["sign"]["ties"], "share": _between(row["sign"]["share"]), "p": row["sign"]["p"]}
+                    for row in found["pairs"]])  # fmt: skip
+        show_table([{"system": name, **_span(row, "strength")} for name, row in found["bradley_terry"].items()])
+        return
+    show_table([{"system": row["name"], **_span(row["share"], "share"), "whole answers": _between(row["whole"]),
+                 "answers": row["answers"], "units": row["share"]["n"]} for row in found["systems"]])  # fmt: skip
+    if found["differences"]:
+        show_table([{"a": row["a"], "b": row["b"], **_span(row["paired"] | {"value": row["paired"]["difference"]}, "a - b"),
+                     "p": row["paired"]["p"], "p (Holm)": row["p_holm"], "questions": row["paired"]["n"]}
+                    for row in found["differences"]])  # fmt: skip
+
+
+def _show_machines(found: dict[str, Any]) -> None:
+    print(f"{found['n']:,} {found['judged_as']}; yes: {', '.join(found['yes'])}; consensus: {found['consensus']}; intervals over "
+          f"{found['drawn']}")  # fmt: skip
+    rows = [{"measure": row["name"], "AUC": _between(row["roc"]), "Pearson": _between(row["pearson"]),
+             "Spearman": _between(row["spearman"]), "MAE": _between(row["error"]), "ECE": _between(row["calibration"]["error"]),
+             "threshold": row["threshold"]["threshold"], "Cohen": _between(row["threshold"]["kappa"]),
+             "accuracy": _between(row["threshold"]["accuracy"])} for row in found["machines"]]  # fmt: skip
+    rows.append({"measure": "always the usual", "accuracy": _between(found["baseline"])})
+    show_table(rows)
+    print(
+        "Beside a person: both held against the others, label by label; verdicts on the half that the threshold has not seen"
+    )
+    show_table([{"measure": row["name"], **{f"{what}{who}": _between(row[key][who]) for key, what in
+                 (("beside", "accuracy, "), ("beside_pearson", "Pearson, ")) for who in ("machine", "person", "difference")}}
+                for row in found["machines"]])  # fmt: skip
+    for row in found["machines"]:
+        if row["groups"]:
+            print(f"{row['name']}, by system and dataset")
+            show_table([{"of": one["kind"], "name": one["name"], "n": one["n"], "Pearson": _between(one["pearson"]),
+                         "AUC": _between(one["auc"])} for one in row["groups"]])  # fmt: skip
+
+
+def _show_headline(found: list[dict[str, Any]]) -> None:
+    first = found[0]
+    print(f"{first['n_human']:,} answers with people's labels, {first['n_machine']:,} with the machine's alone; share that is yes "
+          "throughout")  # fmt: skip
+    rows = [(row["machine"], one) for row in found
+            for one in (*row["methods"], {"method": "Machine alone", **row["methods"][0]["machine_only"]})]  # fmt: skip
+    show_table(
+        [{"machine": name, "method": one["method"], **_span(one, "share"), "note": one["note"]} for name, one in rows]
+    )
+    parts = [{"machine": row["machine"], "stratum": part["name"], "of all answers": part["share"], "by people": part["n_human"],
+              **{one["method"]: _between(one) or one["note"] for one in part["methods"]}}
+             for row in found for part in row["strata"]]  # fmt: skip
+    if parts:
+        show_table(parts)
+    print(f"people alone {_between(first['methods'][0]['human_only'])}"
+          + ("" if first["truth"] is None else f"; people on all of them {first['truth']:.3f}"))  # fmt: skip
+
+
+def show_power(found: dict[str, Any]) -> None:
+    print(f"{found['what']}: {', '.join(f'{name} {value:g}' for name, value in found['values'].items())}")
+    measure = found["measure"]
+    show_table([{"annotators": row["annotators"], "items needed": row["needed"] or "over 100,000", "items": row["items"],
+                 f"{measure} by formula": row["formula"], "by simulation": row["simulated"]} for row in found["designs"]])  # fmt: skip
 
 
 def show_doctor(findings: list[dict[str, Any]]) -> None:

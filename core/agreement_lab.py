@@ -2,6 +2,9 @@
 
 A Source is labels with what is known of them. Nothing here changes a label; every result is frozen and belongs to the
 source's digest, under which a page may keep it. Adjudicated labels never count as annotators: they only decide the consensus.
+
+Units are what is labelled: sentences, answers, pairs. Items are what was drawn into the study, one on a screen. Sentences of one
+answer depend on each other, so every interval draws items, with all units of each (`groups`).
 """
 
 import csv
@@ -29,26 +32,26 @@ from core.records import Progress
 from core.statistics.agreement import annotators as of_annotators
 from core.statistics.agreement.alpha import alpha
 from core.statistics.agreement.annotators import Dissent, LeftOut, Speed
-from core.statistics.agreement.coefficient import Agreement, Coefficient, divided, estimate
+from core.statistics.agreement.coefficient import Agreement, divided, estimate
 from core.statistics.agreement.disputed import disputed
 from core.statistics.agreement.drift import Drift, drift
-from core.statistics.agreement.growth import FEWEST, growth
+from core.statistics.agreement.growth import RESAMPLES, growth, met
 from core.statistics.agreement.kappa import cohen
 from core.statistics.agreement.measures import Paradox, measures, paradox
 from core.statistics.agreement.ratings import counts
 from core.statistics.agreement.words import KRIPPENDORFF, LANDIS_KOCH, krippendorff_words, landis_koch
-from core.statistics.bootstrap import Interval
+from core.statistics.bootstrap import Interval, mean_interval, numbered
 from core.statistics.bradley_terry import BradleyTerry, bradley_terry
 from core.statistics.calibration import Calibration, calibration
-from core.statistics.ceiling import ceiling, ceiling_pearson, majority_baseline
+from core.statistics.ceiling import Beside, beside, beside_pearson, ceiling, ceiling_pearson, majority_baseline
 from core.statistics.consensus import majority
-from core.statistics.corrected import Corrected
+from core.statistics.corrected import Corrected, combined
 from core.statistics.corrections import holm
 from core.statistics.correlation import mean_absolute_error, pearson, spearman
-from core.statistics.dawid_skene import dawid_skene
+from core.statistics.dawid_skene import TWO, dawid_skene, identified
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.prediction_powered import prediction_powered
-from core.statistics.proportion import wilson
+from core.statistics.proportion import wilson, wilson_grouped
 from core.statistics.roc import Roc, roc
 from core.statistics.rogan_gladen import rogan_gladen
 from core.statistics.sign import PositionBias, Sign, position_bias, sign_test
@@ -62,7 +65,9 @@ HEAT = 30  # annotators in the heatmap
 DISPUTED = 200
 POINTS = 20  # of the curve of alpha
 SIZES = (3, 2, 1)  # n-grams of the automatic measures
-NOT_BY_ALL = "undefined: nothing was labelled by all annotators"
+MANY = 500  # units from which calibration has ten bins
+NO_DAWID_SKENE, OTHER = f"Dawid and Skene's model has no estimate: {TWO}.", "Choose another consensus."
+FEWEST_HUMAN = 12  # labels of people from which a good machine can be told from chance
 CATEGORIES = 20  # different numbers that can be taken as ordered categories
 
 
@@ -87,6 +92,11 @@ class Source(NamedTuple):
         there = {label.round for label in self.labels}
         return tuple(round for round in ("main", "pilot") if round in there)
 
+    @property
+    def ruled(self) -> bool:
+        """Has somebody decided what annotators differed in?"""
+        return any(label.round == "adjudication" for label in self.labels)
+
 
 # Sources -------------------------------------------------------------------------------------------------------------
 
@@ -109,7 +119,7 @@ def open_study(workbench: Workbench, study_id: str) -> Source:
     frozen = annotation_lab.load(workbench, study_id)
     labels = tuple(annotation_lab.labels(workbench, study_id))
     name = shlex.quote(study_id)
-    command = f"python -m core annotate export {name} --folder {name}-labels && python -m core agreement {name}-labels"
+    command = f"python -m core agreement {name}"
     of = workbench.store.query("SELECT id, dataset FROM answers WHERE list_contains(?, id)",
                                [[item.responses[0].source for item in frozen.study.items]])  # fmt: skip
     by_answer = {row["id"]: row["dataset"] or "" for row in of}
@@ -194,30 +204,103 @@ def table_of(source: Source, part: str, round: str, level: str = "", duplicates:
     distinct = np.unique(found.values[~np.isnan(found.values)])
     if part == "helpful":
         distinct = np.arange(1.0, 6.0)  # what the rubric offers, used or not
+    elif level == "ordinal" and (distinct == np.floor(distinct)).all() and np.ptp(distinct) < CATEGORIES:
+        distinct = np.arange(distinct[0], distinct[-1] + 1)  # a step that nobody used is a step still
     codes = np.where(np.isnan(found.values), np.nan, np.searchsorted(distinct, found.values))
     return found._replace(values=codes, categories=tuple(f"{value:g}" for value in distinct), level=level)
 
 
+def groups(found: Table) -> np.ndarray:
+    """[units]: the number of each unit's item. Without items each unit is one."""
+    return numbered(found.item_ids or range(len(found.items)))
+
+
+def drawn(source: Source, number: int) -> str:
+    """What a resample draws, in words."""
+    what = "item" if source.study is None else "answer" if source.study.kind == "rating" else "pair"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def methods(source: Source, found: Table) -> list[str]:
-    """Ways to a consensus that these labels allow."""
-    ruled = ["adjudicated"] if any(one.round == "adjudication" for one in source.labels) else []
-    return ["majority", *ruled, "dawid_skene"] if found.categories else ["mean", *ruled]
-
-
-def command(source: Source, part: str, round: str) -> str:
-    """The command line that computes the same coefficients."""
-    options = f" --part {part}" if source.study and part != "sentences" else ""
-    return source.command + options + (f" --round {round}" if len(source.rounds) > 1 else "")
+    """Ways to a consensus that these labels allow, the usual one first: what was decided counts as soon as it is there."""
+    ruled = {one.item for one in source.labels if one.round == "adjudication"}
+    decided = ["adjudicated"] if ruled & set(found.item_ids) else []
+    if not found.categories:
+        return [*decided, "mean"]
+    return [*decided, "majority", *(["dawid_skene"] if identified(found.values) else [])]
 
 
 def usual_positive(found: Table) -> tuple[str, ...]:
-    """What counts as yes unless the reader says otherwise."""
+    """What counts as yes unless the reader says otherwise: of numbers 4 and more, or the largest."""
     if not found.categories:
-        return ("4",)
-    return (
-        tuple(name for name in found.categories if name in ("supported", "yes", "true", "1"))[:1]
-        or found.categories[:1]
-    )
+        known = found.values[~np.isnan(found.values)]
+        return (f"{min(4.0, known.max(initial=-np.inf)) if len(known) else 4.0:g}",)
+    try:
+        numbers = {name: float(name) for name in found.categories}
+    except ValueError:
+        named = [name for name in found.categories if name.lower() in ("supported", "yes", "true")]
+        return tuple(named[:1]) or found.categories[:1]
+    return tuple(name for name, value in numbers.items() if value >= min(4.0, max(numbers.values())))
+
+
+class View(NamedTuple):
+    """Labels, and how they are read."""
+
+    source: Source
+    part: str
+    round: str
+    found: Table
+    method: str  # of the consensus
+    positive: tuple[str, ...]  # labels that count as yes
+    level: str = ""  # of measurement, where it is not the usual one
+
+    @property
+    def units(self) -> str:
+        """What is labelled, in words."""
+        return {"sentences": "sentences" if self.found.texts else "items", "helpful": "answers", "preference": "pairs"}[
+            self.part
+        ]
+
+    def command(self, *options: str) -> str:
+        """The command line that computes the same; options: of what beside the coefficients."""
+        source = self.source
+        chosen = {
+            "--part": [self.part] if self.part != source.parts[0] else [],
+            "--round": [self.round] if len(source.rounds) > 1 else [],
+            "--level": [self.level] if self.level else [],
+            "--consensus": [self.method] if self.method != methods(source, self.found)[0] else [],
+            "--yes": self.positive if self.part != "preference" and self.positive != usual_positive(self.found) else [],
+        }
+        told = [f"{name} {shlex.quote(value)}" for name, values in chosen.items() for value in values]
+        return " ".join([source.command, *told, *options])
+
+
+def read(source: Source, part: str = "", round: str = "", level: str = "", method: str = "",
+         positive: Sequence[str] = ()) -> View:  # fmt: skip
+    """The labels as they are asked for, or as the page shows them at first."""
+    part, rounds = _one("part", part, source.parts), source.rounds
+    if source.study is not None and not rounds:
+        raise WorkbenchError("Nobody has labelled anything in this study yet.", where=source.name)
+    round = _one("round", round, (*rounds, *(["adjudication"] if source.ruled else [])) or ("",))
+    found = table_of(source, part, round, level)
+    if method == "dawid_skene" and found.categories and not identified(found.values):
+        raise WorkbenchError(NO_DAWID_SKENE, todo=OTHER)
+    method = _one("consensus", method, methods(source, found))
+    for name in positive:
+        _one("label", name, found.categories or (name,))
+    try:
+        [float(name) for name in positive if not found.categories]
+    except ValueError:
+        raise WorkbenchError(f"'{positive[0]}' is no number, and these labels are numbers.") from None
+    return View(source, part, round, found, method, tuple(positive) or usual_positive(found), level)
+
+
+def _one(what: str, asked: str, there: Sequence[str]) -> str:
+    if asked and asked not in there:
+        raise WorkbenchError(
+            f"The labels have no {what} '{asked}'.", todo=f"There is {', '.join(filter(None, there)) or 'none'}."
+        )
+    return asked or there[0]
 
 
 # How far people agree ------------------------------------------------------------------------------------------------
@@ -232,30 +315,33 @@ class Overview(NamedTuple):
     units: int
     annotators: int
     labels: int
+    items: int  # that resamples draw
 
 
-def overview(found: Table, resamples: int = 2000, seed: int = 0) -> Generator[Progress, None, Overview]:
-    """Every coefficient that suits the labels, with its interval by bootstrap over units."""
-    yield Progress(0, 1, f"{resamples:,} resamples of {len(found.items):,} units")
+def overview(found: Table, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, Overview]:
+    """Every coefficient that suits the labels, with its interval by bootstrap over items."""
+    of = groups(found)
+    yield Progress(0, 1, f"{resamples:,} resamples of {len(set(of)):,} items")
     number = len(found.categories) or None
-    rows = [row._replace(note=NOT_BY_ALL) if row.name.startswith("ICC") and row.items == 0 else row
-            for row in measures(found.values, found.level, number, resamples, seed=seed)]  # fmt: skip
+    rows = measures(found.values, found.level, number, resamples, seed=seed, groups=of)
     words = {row.name: word(row) for row in rows if word(row)}
     used = (KRIPPENDORFF, LANDIS_KOCH)[: 1 + any("kappa" in name or "AC" in name for name in words)] if words else ()
     shares = (
         list(zip(found.categories, map(int, counts(found.values, number).sum(axis=0)), strict=True)) if number else []
     )
     return Overview(rows, words, used, paradox(found.values, number) if number else None, shares, len(found.items),
-                    len(found.annotators), int((~np.isnan(found.values)).sum()))  # fmt: skip
+                    len(found.annotators), int((~np.isnan(found.values)).sum()), len(set(of)))  # fmt: skip
 
 
 def word(row: Agreement) -> str:
-    """The word for a coefficient's size, by the source that coined it; none for percent agreement and ICC."""
-    if row.value is None:
+    """The word for a coefficient's size, by the source that coined it; both words where the interval spans several. None for
+    percent agreement and ICC."""
+    scale = krippendorff_words if "alpha" in row.name else landis_koch
+    if row.value is None or not any(name in row.name for name in ("alpha", "kappa", "AC", "Brennan")):
         return ""
-    if "alpha" in row.name:
-        return krippendorff_words(row.value)
-    return landis_koch(row.value) if any(name in row.name for name in ("kappa", "AC", "Brennan")) else ""
+    if row.low is None or scale(row.low) == scale(row.high):
+        return scale(row.value)
+    return f"{scale(row.low)} to {scale(row.high)}"
 
 
 class Growing(NamedTuple):
@@ -266,21 +352,19 @@ class Growing(NamedTuple):
     timed: bool  # False: in the order of the file
 
 
-def growing(found: Table, stop: StopRule, resamples: int = 1000, seed: int = 0) -> Generator[Progress, None, Growing]:
-    """Alpha as labels came in. The rule is looked at from 30 units with two labels on."""
+def growing(
+    found: Table, stop: StopRule, resamples: int = RESAMPLES, seed: int = 0
+) -> Generator[Progress, None, Growing]:
+    """Alpha as labels came in. The rule is looked at from 30 items with two labels on."""
     timed = is_timed(found)
     order = found.when if timed else np.arange(found.values.size, dtype=float).reshape(found.values.shape)
-    total, points = int((~np.isnan(found.values)).sum()), []
-    for step, labels in enumerate(np.unique(np.linspace(0, total, POINTS + 1).round().astype(int)[1:]).tolist()):
-        yield Progress(step, POINTS, "Alpha as labels come in")
-        points += growth(found.values, order, lambda v: alpha(v, found.level), checkpoints=[labels], resamples=resamples,
-                         seed=seed).points  # fmt: skip
-    met = {
-        "alpha": lambda a: a.value is not None and a.value >= stop.value,
-        "half_width": lambda a: a.low is not None and (a.high - a.low) / 2 <= stop.value,
-        "all_labelled": lambda a: False,
-    }[stop.kind]
-    stop_at = next((labels for labels, one in points if one.items >= FEWEST and met(one)), None)
+    points = []
+    for point in growth(
+        found.values, order, lambda v: alpha(v, found.level), POINTS, resamples, seed=seed, groups=groups(found)
+    ):
+        yield Progress(len(points), POINTS, "Alpha as labels come in")
+        points.append(point)
+    stop_at = next((labels for labels, one in points if met(stop.kind, stop.value, one)), None)
     return Growing(points, stop.kind, stop.value, stop_at, timed)
 
 
@@ -327,11 +411,11 @@ def people(source: Source, part: str, round: str, found: Table) -> Generator[Pro
         found.values[:, top], (lambda v: cohen(v, number)) if number else lambda v: alpha(v, level)
     )
     yield Progress(2, 4, "Abilities")
-    against = of_annotators.dissent(found.values, number) if number else None
-    ability = dawid_skene(found.values, number).ability if number else None
+    against = of_annotators.dissent(found.values, number, groups(found)) if number else None
+    ability = dawid_skene(found.values, number).ability if number and identified(found.values) else None
     yield Progress(3, 4, "Changes over time")
     timed = is_timed(found)
-    drifts = drift(found.values, found.when, permutations=1999) if timed and number else None
+    drifts = drift(found.values, found.when, permutations=1999, groups=groups(found)) if timed and number else None
     given = [one for one in source.labels if one.round == round]
     attended = attention_score(source.study, given) if source.study and part == "sentences" else {}
     clocked = [(one.annotator, one.seconds) for one in given if one.seconds is not None]
@@ -352,15 +436,17 @@ def _twice(source: Source, part: str, round: str, level: str) -> dict[str | None
     if source.study is None:
         return {}
     both = table_of(source, part, round, level, duplicates=True)
-    who, first, second = [], [], []
+    who, first, second, of, items = [], [], [], [], groups(both)
     for a, b in both.twins:
         for i in np.flatnonzero(~np.isnan(both.values[a]) & ~np.isnan(both.values[b])):
             who.append(both.annotators[i])
             first.append(both.values[a, i])
             second.append(both.values[b, i])
+            of.append(items[a])
     if not who:
         return {}
-    return {one.annotator: one.share for one in of_annotators.self_agreement(who, np.array(first), np.array(second))}
+    found = of_annotators.self_agreement(who, np.array(first), np.array(second), np.array(of))
+    return {one.annotator: one.share for one in found}
 
 
 # By item -------------------------------------------------------------------------------------------------------------
@@ -419,9 +505,9 @@ def consensus(source: Source, part: str, found: Table, method: str = "majority")
     """One label a unit. adjudicated: the adjudicator's label where there is one, else the majority; of numbers the mean."""
     number = len(found.categories)
     if method == "dawid_skene" and not number:
-        raise WorkbenchError(
-            "Dawid and Skene's model is of categories, not of numbers.", todo="Choose another consensus."
-        )
+        raise WorkbenchError("Dawid and Skene's model is of categories, not of numbers.", todo=OTHER)
+    if method == "dawid_skene" and not identified(found.values):
+        raise WorkbenchError(NO_DAWID_SKENE, todo=OTHER)
     if method == "dawid_skene":
         values, ties = dawid_skene(found.values, number).labels, 0
     elif number:
@@ -453,8 +539,11 @@ def is_positive(found: Table, values: np.ndarray, positive: Sequence[str]) -> np
 
 class System(NamedTuple):
     name: str
-    share: Interval  # of units that count as yes; of numbers the mean. Bootstrap over answers
-    whole: Interval | None  # of answers all of whose sentences count as yes
+    share: (
+        Interval  # of units that count as yes; of numbers the mean. Of the effective number, or bootstrap over answers
+    )
+    bounds: tuple[float, float] | None  # of the share, were all units without a consensus no, or yes
+    whole: Interval | None  # of answers all of whose sentences count as yes; total: with those that are undecided
     shares: dict[str, float]  # of each category
     answers: int
 
@@ -479,21 +568,26 @@ def rates(source: Source, part: str, found: Table, agreed: Consensus, positive: 
     by_mean = not found.categories
     value = agreed.values if by_mean else is_positive(found, agreed.values, positive)
     systems = np.array(found.systems or ("all",) * len(found.items), dtype=object)
-    answers = np.array(_answers(found, part), dtype=object)
+    answers, of = _answers(source, found, part), np.zeros(len(value), int)
+    for place, (units, _) in enumerate(answers.values()):
+        of[units] = place
     names, rows, per_question = list(dict.fromkeys(systems)), [], {}
     for name in names:
-        mine = (systems == name) & ~np.isnan(value)
-        own, of = value[mine], answers[mine]
-        ids, place = np.unique(of.astype(str), return_inverse=True)
-        sums = np.column_stack([np.bincount(place, own, len(ids)), np.bincount(place, minlength=len(ids))]).astype(
-            float
+        all_of = systems == name
+        mine = all_of & ~np.isnan(value)
+        own, total = value[mine], int(all_of.sum())
+        share = mean_interval(own, of[mine], 2000) if by_mean else wilson_grouped(own, of[mine])
+        bounds = None if by_mean else (float(own.sum() / total), float((own.sum() + total - len(own)) / total))
+        verdicts = np.array([_verdict(value, units, number) for units, number in answers.values() if all_of[units[0]]])
+        known = verdicts[~np.isnan(verdicts)]
+        whole = (
+            wilson(int((known == 1).sum()), len(known))._replace(total=len(verdicts))
+            if part == "sentences" and not by_mean
+            else None
         )
-        pooled = estimate(Coefficient("rate", sums, lambda s: divided(s[..., 0], s[..., 1]), len(ids), len(own)))
-        share = Interval(pooled.value, pooled.low, pooled.high, len(own), int((systems == name).sum()), pooled.note)
-        whole = wilson(int((sums[:, 0] == sums[:, 1]).sum()), len(ids)) if part == "sentences" and not by_mean else None
         each = Counter(named(found, v) for v in agreed.values[mine])
         shares = {} if by_mean or not len(own) else {c: each[c] / len(own) for c in found.categories}
-        rows.append(System(str(name), share, whole, shares, len(ids)))
+        rows.append(System(str(name), share._replace(total=total), bounds, whole, shares, len(verdicts)))
         per_question[name] = _by_question(source, found, mine, value)
     tested = []
     for a, b in combinations(names, 2):
@@ -509,10 +603,20 @@ def rates(source: Source, part: str, found: Table, agreed: Consensus, positive: 
     return Rates(rows, differences, len(value), int(np.isnan(value).sum()), by_mean)
 
 
-def _answers(found: Table, part: str) -> list[str]:
-    """The answer that each unit belongs to."""
-    names = found.items
-    return [name.rpartition("/")[0] for name in names] if part == "sentences" and found.texts else list(names)
+def _answers(source: Source, found: Table, part: str) -> dict[str, tuple[np.ndarray, int]]:
+    """Answer -> (its units, how many there are with those that nobody judged)."""
+    places: dict[str, list[int]] = defaultdict(list)
+    if source.study is None or part != "sentences":
+        return {name: (np.array([row]), 1) for row, name in enumerate(found.items)}
+    for row, name in enumerate(found.items):
+        places[name.rpartition("/")[0]].append(row)
+    return {name: (np.array(rows), len(source.study.item(found.item_ids[rows[0]]).responses[name.endswith("/B")].sentences))
+            for name, rows in places.items()}  # fmt: skip
+
+
+def _verdict(yes: np.ndarray, units: np.ndarray, number: int) -> float:
+    """Share of an answer's sentences that are yes; NaN where one has no verdict: it is tied, or nobody judged it."""
+    return float(yes[units].mean()) if len(units) == number else np.nan
 
 
 def _by_question(source: Source, found: Table, mine: np.ndarray, value: np.ndarray) -> dict[str, float]:
@@ -566,6 +670,7 @@ class Machine(NamedTuple):
 
     name: str
     scores: np.ndarray  # [units]
+    more: np.ndarray | None = None  # [answers that nobody judged], where it has read such scores
 
 
 def machines(source: Source, part: str, found: Table) -> Generator[Progress, None, list[Machine]]:
@@ -591,14 +696,16 @@ def machines(source: Source, part: str, found: Table) -> Generator[Progress, Non
     return [Machine(f"{n}-gram containment", scores[n]) for n in SIZES if not np.isnan(scores[n]).all()]
 
 
-def read_scores(text: str, found: Table, name: str) -> Machine:
-    """A judge's scores from a CSV with the columns unit and score; units are named as in the table of units."""
+def read_scores(text: str, found: Table, name: str, more: Sequence[str] = ()) -> Machine:
+    """A judge's scores from a CSV with the columns unit and score; units are named as in the table of units.
+    more: names of answers that nobody judged, whose scores may stand there too."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     if not {"unit", "score"} <= set(reader.fieldnames or ()):
         raise WorkbenchError(
             "The file has no columns unit and score.", where=f"{name}:1", todo="Take the table of units as a start."
         )
-    place, scores = {unit: row for row, unit in enumerate(found.items)}, np.full(len(found.items), np.nan)
+    place = {unit: row for row, unit in enumerate((*found.items, *more))}
+    scores = np.full(len(place), np.nan)
     for row in reader:
         where = f"{name}:{reader.line_num}"
         if row["unit"] not in place:
@@ -612,7 +719,8 @@ def read_scores(text: str, found: Table, name: str) -> Machine:
         if not 0 <= score <= 1:  # NaN included
             raise WorkbenchError(f"'{row['score']}' is no score from 0 to 1.", where=where)
         scores[place[row["unit"]]] = score
-    return Machine(Path(name).stem, scores)
+    rest = scores[len(found.items) :]
+    return Machine(Path(name).stem, scores[: len(found.items)], None if np.isnan(rest).all() else rest)
 
 
 class Group(NamedTuple):
@@ -634,6 +742,8 @@ class Against(NamedTuple):
     spearman: Agreement
     error: Interval  # mean absolute, on the scale 0 to 1
     threshold: Threshold  # fitted on one half, all its shares of the other
+    beside: Beside  # a person, both held against the others' majority; on the half that the threshold has not seen
+    beside_pearson: Beside  # the same by correlation with the others' mean, on all units
     groups: list[Group]
 
 
@@ -643,6 +753,7 @@ class Judged(NamedTuple):
     machines: list[Against]
     whole: bool  # units are whole answers
     n: int
+    items: int  # that resamples draw
     baseline: Interval  # always the more frequent verdict
     ceiling: Agreement  # a person against the majority of the others
     ceiling_pearson: Agreement
@@ -651,12 +762,15 @@ class Judged(NamedTuple):
 class Facing(NamedTuple):
     """People's judgement and machines' scores of the same units."""
 
-    human: np.ndarray  # [units]: share of yes, 0 to 1
+    human: np.ndarray  # [units]: share of yes, or of the stars, 0 to 1
     positive: np.ndarray  # [units]: 1, 0
-    people: np.ndarray  # [units, annotators]: the same of each person, NaN = missing
+    people: np.ndarray  # [units, annotators]: as human, of each person, NaN = missing
+    verdicts: np.ndarray  # [units, annotators]: as positive
     scores: list[Machine]
     systems: list[str]
     datasets: list[str]
+    groups: np.ndarray  # [units]: the item of each
+    strata: list[str]  # that the study was drawn from; "": at random
 
 
 def facing(source: Source, part: str, found: Table, agreed: Consensus, positive: Sequence[str], scores: Sequence[Machine],
@@ -665,50 +779,86 @@ def facing(source: Source, part: str, found: Table, agreed: Consensus, positive:
     yes, each = is_positive(found, agreed.values, positive), is_positive(found, found.values, positive)
     systems = list(found.systems or ("all",) * len(yes))
     datasets = [source.datasets.get(item, "") for item in found.item_ids]
+    drawn_by = _drawn_by(source.study)
+    strata = [stratum(drawn_by, *both) for both in zip(systems, datasets, strict=True)]
     if not whole or part != "sentences":
-        human = (agreed.values - 1) / 4 if part == "helpful" and not found.categories else yes  # stars as a share
-        return Facing(human, yes, each, list(scores), systems, datasets)
-    answers = _answers(found, part)
-    ids = list(dict.fromkeys(answers))
-    places: dict[str, list[int]] = defaultdict(list)
-    for row, id in enumerate(answers):
-        places[id].append(row)
-    rows = [np.array(places[id]) for id in ids]
-    # an answer counts only if all of its labelled sentences have a consensus
-    human = np.array([yes[r].mean() for r in rows])
-    persons = np.array([each[r].mean(axis=0) for r in rows])  # NaN where the person left a sentence out
-    return Facing(human, np.where(np.isnan(human), np.nan, (human == 1).astype(float)), persons,
-                  [Machine(one.name, np.array([one.scores[r].mean() for r in rows])) for one in scores],
-                  [systems[r[0]] for r in rows], [datasets[r[0]] for r in rows])  # fmt: skip
+        human, people = yes, each
+        if part == "helpful" and not found.categories:
+            human, people = (agreed.values - 1) / 4, (found.values - 1) / 4  # stars as a share
+        return Facing(human, yes, people, each, list(scores), systems, datasets, groups(found), strata)
+    answers = list(_answers(source, found, part).values())
+    first = [units[0] for units, _ in answers]
+    human = np.array([_verdict(yes, *one) for one in answers])
+    # NaN where the person, or everybody, left a sentence out
+    people = np.array([[_verdict(column, *one) for column in each.T] for one in answers]).reshape(
+        len(answers), each.shape[1]
+    )
+    return Facing(human, _all_yes(human), people, _all_yes(people),
+                  [one._replace(scores=np.array([one.scores[units].mean() for units, _ in answers])) for one in scores],
+                  [systems[row] for row in first], [datasets[row] for row in first], groups(found)[first],
+                  [strata[row] for row in first])  # fmt: skip
 
 
-def judge(given: Facing, whole: bool, resamples: int = 1000, seed: int = 0) -> Generator[Progress, None, Judged]:
+def _all_yes(shares: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(shares), np.nan, (shares == 1).astype(float))
+
+
+def _drawn_by(study: Study | None) -> str:
+    """What a study's items were drawn by, as far as their strata tell: system, dataset, or "" for all alike."""
+    items = [item for item in study.items if not item.attention and not item.duplicate_of] if study else []
+    strata, systems = {item.stratum for item in items}, {one.system for item in items for one in item.responses}
+    return "" if strata <= {""} else "system" if strata <= systems else "dataset"
+
+
+def stratum(drawn_by: str, system: str, dataset: str) -> str:
+    """Answers of one stratum had the same chance to be drawn. Drawn by corpus, systems can have been drawn unequally too."""
+    return {"": "", "system": system, "dataset": f"{system}, {dataset}"}[drawn_by]
+
+
+def judge(given: Facing, whole: bool, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, Judged]:
     """Each machine against the consensus, with what a person and what mere guessing reach."""
     found = []
     for done, one in enumerate(given.scores):
         yield Progress(done, len(given.scores) + 1, one.name)
         found.append(_against(one, given, resamples, seed))
     yield Progress(len(given.scores), len(given.scores) + 1, "A person against the others")
-    verdicts = np.where(np.isnan(given.people), np.nan, (given.people == 1).astype(float))
-    return Judged(found, whole, int((~np.isnan(given.positive)).sum()), majority_baseline(given.positive),
-                  ceiling(verdicts, 2, resamples, seed=seed).share, ceiling_pearson(given.people, resamples, seed=seed))  # fmt: skip
+    of = given.groups
+    return Judged(found, whole, int((~np.isnan(given.positive)).sum()), len(set(of)), majority_baseline(given.positive, groups=of),
+                  ceiling(given.verdicts, 2, resamples, seed=seed, groups=of).share,
+                  ceiling_pearson(given.people, resamples, seed=seed, groups=of))  # fmt: skip
 
 
 def _against(one: Machine, given: Facing, resamples: int, seed: int) -> Against:
     known = ~(np.isnan(one.scores) | np.isnan(given.human))
-    scores, human, positive = one.scores[known], given.human[known], given.positive[known]
-    groups = []
+    scores, human, positive, items = one.scores[known], given.human[known], given.positive[known], given.groups[known]
+    parts = []
     for kind, names in (("system", given.systems), ("dataset", given.datasets)):
         of = np.array(names, dtype=object)[known]
         if len(set(of)) > 1:
             for name in dict.fromkeys(of):
                 r = of == name
-                groups.append(Group(kind, str(name), int(r.sum()), pearson(scores[r], human[r], resamples, seed=seed),
-                                    roc(scores[r], positive[r]).auc))  # fmt: skip
-    return Against(one.name, int(known.sum()), roc(scores, positive), calibration(scores, positive, resamples=resamples, seed=seed),
-                   pearson(scores, human, resamples, seed=seed), spearman(scores, human),
-                   mean_absolute_error(scores, human, resamples, seed=seed), fit_threshold(scores, positive, seed=seed),
-                   groups)  # fmt: skip
+                parts.append(Group(kind, str(name), int(r.sum()), pearson(scores[r], human[r], resamples, seed=seed, groups=items[r]),
+                                   roc(scores[r], positive[r], groups=items[r]).auc))  # fmt: skip
+    both, said = np.where(known, given.positive, np.nan), np.full(len(known), np.nan)
+    cut = fit_threshold(one.scores, both, seed=seed, groups=given.groups)
+    if cut.threshold is not None:  # of units on which people are tied, half too
+        unseen = ~half(both, seed, given.groups) & ~np.isnan(one.scores)
+        said[unseen] = one.scores[unseen] >= cut.threshold
+    return Against(one.name, int(known.sum()), roc(scores, positive, groups=items),
+                   calibration(scores, positive, 10 if len(scores) >= MANY else 5, resamples, seed=seed, groups=items),
+                   pearson(scores, human, resamples, seed=seed, groups=items),
+                   spearman(scores, human, resamples, seed=seed, groups=items),
+                   mean_absolute_error(scores, human, resamples, seed=seed, groups=items),
+                   cut, beside(given.verdicts, said, 2, resamples, seed=seed, groups=given.groups),
+                   beside_pearson(given.people, one.scores, resamples, seed=seed, groups=given.groups), parts)  # fmt: skip
+
+
+class Stratum(NamedTuple):
+    name: str
+    share: float  # of all answers, judged or not
+    n_human: int
+    n_machine: int
+    methods: list[Corrected]
 
 
 class Headline(NamedTuple):
@@ -720,17 +870,40 @@ class Headline(NamedTuple):
     truth: float | None  # by people, where they judged all
     n_human: int
     n_machine: int
+    strata: list[Stratum]  # where the study drew from several, unequally
 
 
-def unjudged(workbench: Workbench, source: Source) -> Generator[Progress, None, list[Machine]]:
-    """The machines' mean scores of the stored answers of the study's systems that are not in the study."""
+class Unjudged(NamedTuple):
+    """Stored answers of the study's systems and corpora that are not in the study."""
+
+    names: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+    machines: tuple[Machine, ...] = ()  # mean scores over the sentences of each
+
+    def scores(self, machine: str) -> np.ndarray | None:
+        return next((one.scores for one in self.machines if one.name == machine), None)
+
+
+def with_scores(rest: Unjudged, machines: Iterable[Machine]) -> Unjudged:
+    """With the scores of judges that have read these answers too."""
+    more = (Machine(one.name, one.more) for one in machines if one.more is not None)
+    return rest._replace(machines=(*rest.machines, *more))
+
+
+def unjudged(workbench: Workbench, source: Source) -> Generator[Progress, None, Unjudged]:
+    """With their n-gram containment."""
     if source.study is None:
-        return []
+        return Unjudged()
     yield Progress(0, 0, "Stored answers that nobody judged")
     inside = {one.source for item in source.study.items for one in item.responses}
-    systems = {one.system for item in source.study.items if not item.attention for one in item.responses}
+    plain = [item for item in source.study.items if not item.attention]
+    systems, datasets = (
+        {one.system for item in plain for one in item.responses},
+        {source.datasets.get(item.id, "") for item in plain},
+    )
     others = [one for one in annotation_lab.candidates(workbench)
-              if one.system in systems and one.source not in inside and one.passages]  # fmt: skip
+              if one.system in systems and one.dataset in datasets and one.source not in inside and one.passages]  # fmt: skip
     scores: dict[int, list[float]] = {n: [] for n in SIZES}
     for done, one in enumerate(others):
         if done % 20 == 0:
@@ -739,32 +912,69 @@ def unjudged(workbench: Workbench, source: Source) -> Generator[Progress, None, 
         for n in SIZES:
             each = containments(texts, [passage.text for passage in one.passages], n)
             scores[n].append(float(np.mean(each)) if each else 0.0)
-    return [Machine(f"{n}-gram containment", np.array(scores[n])) for n in SIZES] if others else []
+    drawn_by = _drawn_by(source.study)
+    found = tuple(Machine(f"{n}-gram containment", np.array(scores[n])) for n in SIZES) if others else ()
+    return Unjudged(tuple(one.source for one in others), tuple(one.text for one in others),
+                    tuple(stratum(drawn_by, one.system, one.dataset) for one in others), found)  # fmt: skip
 
 
-def headline(given: Facing, machine: str, n_human: int, others: Sequence[Machine] = (), seed: int = 0) -> Headline:
-    """The faithful share of all answers. Without answers that people left out, `n_human` of the judged ones are drawn and the
-    people's labels of the rest are hidden, so that the estimates stand beside the truth.
+def judged_and_scored(given: Facing, machine: str) -> np.ndarray:
+    """Units with a verdict of people and a score of this machine."""
+    scores = next(one.scores for one in given.scores if one.name == machine)
+    return np.flatnonzero(~(np.isnan(scores) | np.isnan(given.positive)))
+
+
+def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudged(), seed: int = 0) -> Headline:  # noqa: B008
+    """The faithful share of all answers, judged or not. Where this machine has no scores of answers that people left out,
+    `n_human` of the judged ones are drawn (items whole) and the people's labels of the others are hidden, so that the estimates
+    stand beside the truth. Strata that a study drew from unequally are estimated one by one and weighted.
 
     Rogan and Gladen's needs a verdict: the threshold is fitted on half of the human labels, and its sensitivity and
     specificity are taken from the other half alone.
     """
-    scores = next(one.scores for one in given.scores if one.name == machine)
-    known = np.flatnonzero(~(np.isnan(scores) | np.isnan(given.positive)))
-    rest = next((one.scores for one in others if one.name == machine), None)
-    truth = None
-    if rest is None:
-        known = np.random.default_rng(seed).permutation(known)
-        chosen, hidden = known[:n_human], known[n_human:]
-        rest, truth = scores[hidden], float(given.positive[known].mean()) if len(known) else None
+    scores, other, truth = next(one.scores for one in given.scores if one.name == machine), rest.scores(machine), None
+    known, strata = judged_and_scored(given, machine), np.array(given.strata, dtype=object)
+    if other is None:
+        if not FEWEST_HUMAN <= n_human <= len(known) - 2:
+            raise WorkbenchError(f"{n_human:,} of {len(known):,} judged answers cannot stand for all of them.",
+                                 todo=f"Take at least {FEWEST_HUMAN}, and leave at least 2.")  # fmt: skip
+        truth, place = float(given.positive[known].mean()), numbered(given.groups[known])
+        turn = np.argsort(np.random.default_rng(seed).permutation(place.max() + 1))[
+            place
+        ]  # when the item of each is drawn
+        known = known[np.argsort(turn, kind="stable")]
+        taken = int((turn <= np.sort(turn)[n_human - 1]).sum())
+        known, hidden = known[:taken], known[taken:]
+        other, other_items, other_strata = scores[hidden], given.groups[hidden], np.full(len(hidden), "")
+        strata = np.full(len(strata), "")  # the drawing was at random
     else:
-        chosen = known
-    score, human = scores[chosen], given.positive[chosen]
-    methods, cut = [prediction_powered(rest, score, human, seed=seed)], fit_threshold(score, human, seed=seed)
-    if cut.threshold is None:
-        return Headline(machine, methods, None, truth, len(chosen), len(rest))
-    second = ~half(human, seed)
-    methods.append(
-        rogan_gladen((rest > cut.threshold).astype(float), (score[second] > cut.threshold).astype(float), human[second])
-    )
-    return Headline(machine, methods, cut.threshold, truth, len(chosen), len(rest))
+        there = ~np.isnan(other)
+        other, other_strata = other[there], np.array(rest.strata, dtype=object)[there]
+        other_items = np.arange(len(other))
+    score, human, of, strata = scores[known], given.positive[known], given.groups[known], strata[known]
+    cut = fit_threshold(score, human, seed=seed, groups=of)
+    second = ~half(human, seed, of)
+
+    def estimates(mine: np.ndarray, theirs: np.ndarray) -> list[Corrected]:
+        few, others, items = other[theirs], other_items[theirs], of[mine]
+        found = [prediction_powered(few, score[mine], human[mine], seed=seed, groups=items, other_groups=others)]
+        if cut.threshold is not None:
+            tested = mine & second
+            found.append(rogan_gladen((few >= cut.threshold).astype(float), (score[tested] >= cut.threshold).astype(float),
+                                      human[tested], groups=of[tested], other_groups=others))  # fmt: skip
+        if len(few) < 2:  # people judged all of the stratum
+            found = [
+                one._replace(value=one.human_only.mean, low=one.human_only.low, high=one.human_only.high, note="")
+                for one in found
+            ]
+        return found
+
+    names, parts = sorted({*strata, *other_strata}), []
+    for name in names:
+        mine, theirs = strata == name, other_strata == name
+        n, many = int(mine.sum()), int(theirs.sum())
+        parts.append(Stratum(name, (n + many) / (len(score) + len(other)), n, many, estimates(mine, theirs)))
+    methods = [
+        combined([(part.name, part.share, part.methods[i]) for part in parts]) for i in range(len(parts[0].methods))
+    ]
+    return Headline(machine, methods, cut.threshold, truth, len(score), len(other), parts if len(parts) > 1 else [])

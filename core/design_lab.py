@@ -4,24 +4,24 @@ Nothing is recorded here: `annotation_lab` saves and freezes. What is drawn foll
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, NamedTuple
 
 from core import annotation_lab as lab
-from core.annotation.drawing import Candidate, attention_items, draw, draw_pairs, with_duplicates
-from core.annotation.labels import Label, Table, attention_score, disputed, table
+from core.annotation.drawing import Candidate, draw, draw_pairs, with_attention, with_duplicates
+from core.annotation.drawing import shared as answered_by_all
+from core.annotation.labels import Label, Table, attention_score, complete, disputed, table
 from core.annotation.study import Item, Study, assignment, default_rubric
-from core.config import valid
+from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.workbench import Workbench
 
 PILOT, MAIN, REPEATS = 30, 100, 0.1  # items of the rounds, and the share of them that is shown twice
 STEPS = ("Draft", "Pilot", "Revise", "Main", "Adjudicate", "Analyse")
-RESAMPLES = 500  # a look on the way; the analysis takes more
 TENTATIVE = (
     0.667  # alpha below which even tentative conclusions are unsafe: Krippendorff 2004, "Content analysis", p. 241
 )
@@ -48,6 +48,10 @@ SEVERAL = {
     "hypothesis": "The systems differ in their share of supported sentences.",
     "test": "95% interval of the difference, by bootstrap over items: it leaves out 0.",
 }
+PAIRED = {
+    "hypothesis": SEVERAL["hypothesis"],
+    "test": "95% interval of the difference, by bootstrap over the questions that all systems answered: it leaves out 0.",
+}
 
 
 # A draft and its items -----------------------------------------------------------------------------------------------
@@ -59,7 +63,7 @@ class Drawing:
 
     pilot: int = PILOT
     main: int = MAIN
-    by: str = "system"
+    by: str = ""  # of BY; "": by question where the systems share enough of them, else by system
     allocation: str = "equal"
     dataset: str = ""  # "": all corpora
     systems: tuple[str, ...] = ()  # (): all; two for pairs
@@ -71,7 +75,7 @@ class Drawing:
 class Drawn(NamedTuple):
     study: Study
     drawing: Drawing  # as far as there are answers for it
-    available: int  # answers, or questions that both systems answered
+    available: int  # answers, or questions that both systems of pairs answered
 
 
 def start(workbench: Workbench, title: str = "", dataset: str = "") -> Drawn:
@@ -79,10 +83,9 @@ def start(workbench: Workbench, title: str = "", dataset: str = "") -> Drawn:
     title = title.strip() or "Faithfulness"
     found = candidates(workbench)
     here = dataset if any(one.dataset == dataset for one in found) else ""
-    study = valid(Study, {"id": free_name(workbench, title), "title": title, **DEFAULTS["rating"],
+    study = valid(Study, {"id": free_name(workbench, title), "title": title, **DEFAULTS["rating"], **ONE_SYSTEM,
                           "rubrics": [default_rubric()], "annotators": ("Annotator 1", "Annotator 2")})  # fmt: skip
-    drawn = redraw(found, study, Drawing(dataset=here))
-    return drawn._replace(study=valid(Study, fields(drawn.study) | _expectation(drawn.study)))
+    return redraw(found, study, Drawing(dataset=here))
 
 
 def candidates(workbench: Workbench) -> list[Candidate]:
@@ -92,6 +95,17 @@ def candidates(workbench: Workbench) -> list[Candidate]:
     )
     known = "/".join(map(str, row.values()))
     return workbench.pipeline.remember("candidates", known, lambda: lab.candidates(workbench))
+
+
+def seconds_an_answer(workbench: Workbench, config: TrialConfig) -> float | None:
+    """What an answer of this model took, where some are stored."""
+    made = config.generation
+    [row] = workbench.store.query(
+        """SELECT median(retrieval_ms + generation_ms) / 1000 AS seconds FROM answers
+           WHERE generation_ms > 0 AND (config ->> '$.generation.part') = ? AND (config ->> '$.generation.model') = ?""",
+        [made.part, getattr(made, "model", "")],
+    )
+    return row["seconds"]
 
 
 def free_name(workbench: Workbench, title: str) -> str:
@@ -107,19 +121,24 @@ def fields(study: Study) -> dict[str, Any]:
 
 
 def of_kind(found: Sequence[Candidate], study: Study, drawing: Drawing, kind: str) -> Drawn:
-    """The draft as a study of single answers, or of pairs. Texts that are still the defaults follow."""
-    old = DEFAULTS[study.kind] | _expectation(study)
-    untouched = {name for name in ("question", "hypothesis", "measure", "test") if getattr(study, name) == old[name]}
+    """The draft as a study of single answers, or of pairs."""
     bare = valid(Study, fields(study) | {"kind": kind, "items": (), "ask": DEFAULTS[kind]["ask"]})
-    drawn = redraw(found, bare, replace(drawing, systems=()))
-    new = DEFAULTS[kind] | _expectation(drawn.study)
-    return drawn._replace(study=valid(Study, fields(drawn.study) | {name: new[name] for name in untouched}))
+    drawn = redraw(found, bare, replace(drawing, systems=(), by=""))
+    return drawn._replace(study=_worded(study, drawn.study))
 
 
-def _expectation(study: Study) -> dict[str, str]:
+def _worded(before: Study, after: Study) -> Study:
+    """Texts that nobody wrote follow what is drawn."""
+    old, new = _usual(before), _usual(after)
+    return valid(Study, fields(after) | {name: new[name] for name in new if getattr(before, name) == old[name]})
+
+
+def _usual(study: Study) -> dict[str, str]:
+    """Question, hypothesis, measure and test as a new study has them."""
+    texts = {name: text for name, text in DEFAULTS[study.kind].items() if name != "ask"}
     if study.kind == "pairs":
-        return {name: DEFAULTS["pairs"][name] for name in ("hypothesis", "test")}
-    return SEVERAL if len(systems(study)) > 1 else ONE_SYSTEM
+        return texts
+    return texts | (ONE_SYSTEM if len(systems(study)) < 2 else PAIRED if paired(study) else SEVERAL)
 
 
 def systems(study: Study) -> dict[str, int]:
@@ -131,13 +150,32 @@ def plain(items: Sequence[Item], round: str = "") -> list[Item]:
     return [item for item in items if not item.attention and not item.duplicate_of and round in ("", item.round)]
 
 
+def paired(study: Study) -> bool:
+    """Does every question have an answer of each system, in the same round? The main round tells, before it is drawn the
+    pilot."""
+    items = plain(study.items, "main") or plain(study.items)
+    by_question: dict[tuple[str, str], Counter] = defaultdict(Counter)
+    for item in items:
+        by_question[item.round, item.question].update(one.system for one in item.responses)
+    number = len({one.system for item in items for one in item.responses})
+    return number > 1 and all(len(by) == number and len(set(by.values())) == 1 for by in by_question.values())
+
+
 def drawing_of(study: Study, found: Sequence[Candidate]) -> Drawing:
     """How a study's items were drawn, as far as they tell."""
     items = plain(study.items)
     origin = {one.source: one.dataset for one in found}
     datasets = {origin.get(item.responses[0].source, "") for item in items}
     strata = {item.stratum for item in items}
-    by = "system" if strata <= set(systems(study)) and strata else "none" if strata <= {""} else "dataset"
+    by = (
+        "question"
+        if paired(study)
+        else "system"
+        if strata <= set(systems(study)) and strata
+        else "none"
+        if strata <= {""}
+        else "dataset"
+    )
     repeats = sum(bool(item.duplicate_of) for item in study.items) / len(items) if items else REPEATS
     used = tuple(sorted(systems(study)))
     everything = study.kind == "rating" and set(used) == {one.system for one in found}
@@ -155,13 +193,21 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
         drawing = replace(drawing, systems=_two(pool, drawing.systems))
     if drawing.systems:
         pool = [one for one in pool if one.system in drawing.systems]
+    if study.kind == "rating" and not drawing.by:
+        drawing = replace(drawing, by="question" if _enough(pool, drawing.pilot + drawing.main) else "system")
+    named = {one.system for one in pool}
     pilot = [item for item in study.items if keep_pilot and item.round == "pilot"]
     shown = {(response.system, item.question) for item in pilot for response in item.responses}
     pool = [one for one in pool if (one.system, one.question) not in shown]
-    available = _pairs(pool, drawing.systems) if study.kind == "pairs" else len(pool)
-    first = 0 if pilot else min(drawing.pilot, available)
-    drawing = replace(drawing, main=min(drawing.main, available - first), pilot=len(plain(pilot)) or first)
-    seed, count = (study.seed if keep_pilot else drawing.seed), first + drawing.main
+    together = len(named) if study.kind == "rating" and drawing.by == "question" else 1  # items that are drawn as one
+    if study.kind == "pairs":
+        available = _pairs(pool, drawing.systems)
+    else:
+        available = len(answered_by_all(pool, named)) * together if together > 1 else len(pool)
+    first = 0 if pilot else min(drawing.pilot, available) // together * together
+    main = min(drawing.main, available - first) // together * together
+    drawing = replace(drawing, main=main, pilot=len(plain(pilot)) or first)
+    seed, count = (study.seed if keep_pilot else drawing.seed), first + main
     found: tuple[Item, ...] = ()
     if count and study.kind == "pairs":
         found = draw_pairs(pool, *drawing.systems, count, seed=seed, pilot=first)
@@ -169,9 +215,19 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
         found = draw(pool, count, drawing.by, drawing.allocation, seed, first)
     rounds = [pilot or _repeated(plain(found, "pilot"), drawing.repeats, seed),
               _repeated(plain(found, "main"), drawing.repeats, seed)]  # fmt: skip
-    extra = attention_items() if drawing.attention and "sentences" in study.ask and any(rounds) else ()
-    items = (*rounds[0], *rounds[1], *extra)
-    return Drawn(valid(Study, fields(study) | {"items": items, "seed": seed}), drawing, available)
+    items = (*rounds[0], *rounds[1])
+    if pilot:  # those of both rounds: their labels are there
+        items += tuple(item for item in study.items if item.attention and not item.round)
+    if drawing.attention and "sentences" in study.ask and not any(item.attention and not item.round for item in items):
+        items = with_attention(items, seed, ("main",) if pilot else ("pilot", "main"))
+    new = valid(Study, fields(study) | {"items": items, "seed": seed})
+    return Drawn(new if keep_pilot else _worded(study, new), drawing, available)
+
+
+def _enough(pool: Sequence[Candidate], items: int) -> bool:
+    """Do the systems share questions for so many items, or at least for half of all there are?"""
+    number = len({one.system for one in pool})
+    return number > 1 and number * len(answered_by_all(pool)) >= min(items, len(pool) / 2)
 
 
 def _repeated(items: Sequence[Item], share: float, seed: int) -> tuple[Item, ...]:
@@ -187,10 +243,7 @@ def _two(pool: Sequence[Candidate], named: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _pairs(pool: Sequence[Candidate], two: tuple[str, ...]) -> int:
-    if len(two) != 2:
-        return 0
-    a, b = ({(one.dataset, one.question) for one in pool if one.system == name} for name in two)
-    return len(a & b)
+    return len(answered_by_all(pool, two)) if len(two) == 2 else 0
 
 
 class Load(NamedTuple):
@@ -211,9 +264,17 @@ def loads(study: Study, round: str) -> list[Load]:
     return found
 
 
+def apart(study: Study, round: str) -> int:
+    """Fewest screens from an item to its repeat, of any annotator; 0: there are no repeats."""
+    places = [{id: place for place, id in enumerate(mine)} for mine in assignment(study, round).values()]
+    return min((at[item.id] - at[item.duplicate_of] for at in places for item in study.items
+                if item.duplicate_of in at and item.id in at), default=0)  # fmt: skip
+
+
 def shared(study: Study, round: str) -> tuple[int, int]:
-    """Fewest and most items that two annotators have in common, without attention items."""
-    given = {name: {id for id in ids if not study.item(id).attention} for name, ids in assignment(study, round).items()}
+    """Fewest and most items that two annotators have in common, without repeats and attention items."""
+    assigned = assignment(study, round)
+    given = {name: {one.id for one in plain([study.item(id) for id in ids])} for name, ids in assigned.items()}
     common = [len(a & b) for a, b in combinations(given.values(), 2)]
     return (min(common), max(common)) if common else (0, 0)
 
@@ -227,6 +288,10 @@ class Standing(NamedTuple):
     disputed: int  # items on which the annotators of the main round differ
     agreement: Any  # core.statistics Agreement of what was labelled in this round; None before there is some
     stopped: str  # why labelling may end early; "" where it may not
+    short: dict[
+        int, int
+    ]  # of the round that is analysed: labels of an item -> how many have so few, though more were planned
+    undecided: int  # disputed items that no adjudicator decided
 
     @property
     def open(self) -> int:
@@ -242,7 +307,7 @@ def state(workbench: Workbench, frozen: lab.Frozen) -> tuple[str, int, str]:
 def standing(workbench: Workbench, frozen: lab.Frozen) -> Standing:
     """How far a study is: the step that is under way, and what the labels say by now."""
     if frozen.round == "draft":
-        return Standing("Draft", (), 0, None, "")
+        return Standing("Draft", (), 0, None, "", {}, 0)
     study, people = frozen.study, tuple(lab.progress(workbench, frozen))
     judged = "main" if frozen.round == "adjudication" else frozen.round
     given = lab.labels(workbench, study.id, judged)
@@ -256,28 +321,41 @@ def standing(workbench: Workbench, frozen: lab.Frozen) -> Standing:
         step = "Main" if not (done or stopped) else "Adjudicate" if differ and study.annotators[1:] else "Analyse"
     else:
         step = "Analyse" if done else "Adjudicate"
-    return Standing(step, people, differ, agreement, stopped)
+    last = lab.labels(workbench, study.id, "adjudication") if frozen.round == "adjudication" else []
+    undecided = sum(few_labels(study, "adjudication", last).values())
+    return Standing(step, people, differ, agreement, stopped, few_labels(study, judged, given), undecided)
+
+
+def few_labels(study: Study, round: str, given: Sequence[Label]) -> dict[int, int]:
+    """Whole labels that an item has -> how many items have so few, of those with fewer than the design wants."""
+    wanted = 1 if round == "adjudication" else study.per_item
+    many = Counter(one.item for one in given if complete(study, one))
+    found = Counter(many[item.id] for item in plain(study.round_items(round)))
+    return {number: found[number] for number in sorted(found) if number < wanted}
 
 
 def agreed(study: Study, given: Sequence[Label]) -> Any:
-    """Krippendorff's alpha of the first thing that is asked; None where nothing is labelled."""
+    """Krippendorff's alpha of the first thing that is asked, as the last point of it as labels come in; None where nothing
+    is labelled."""
     from core.statistics.agreement.alpha import alpha
     from core.statistics.agreement.coefficient import estimate
+    from core.statistics.agreement.growth import RESAMPLES
 
     found = table(study, given, study.ask[0])
-    return estimate(alpha(found.values, found.level), RESAMPLES, seed=study.seed) if found.values.size else None
+    return estimate(alpha(found.values, found.level), RESAMPLES, groups=found.item_ids) if found.values.size else None
 
 
 def stop_reached(study: Study, agreement: Any) -> str:
-    """Why the study's stop rule ends the labelling; "" while it does not."""
-    if agreement is None or agreement.value is None or agreement.low is None:
+    """Why the study's stop rule ends the labelling; "" while it does not. The rule is that of alpha as labels come in."""
+    from core.statistics.agreement.growth import met
+
+    rule = study.stop
+    if agreement is None or not met(rule.kind, rule.value, agreement):
         return ""
-    half, rule = (agreement.high - agreement.low) / 2, study.stop
-    if rule.kind == "alpha" and agreement.value >= rule.value:
+    if rule.kind == "alpha":
         return f"alpha {agreement.value:.3f} has reached {rule.value:g}"
-    if rule.kind == "half_width" and half <= rule.value:
-        return f"the half-width of alpha's interval, {half:.3f}, is at most {rule.value:g}"
-    return ""
+    half = (agreement.high - agreement.low) / 2
+    return f"the half-width of alpha's interval, {half:.3f}, is at most {rule.value:g}"
 
 
 def attention(workbench: Workbench, frozen: lab.Frozen) -> dict[str, Any]:
@@ -306,7 +384,7 @@ class Curves(NamedTuple):
     """Power, or half-width of an interval, over the number of items."""
 
     items: list[int]
-    by_annotators: dict[int, list[float]]  # annotators an item -> by formula
+    by_annotators: dict[int, list[float | None]]  # annotators an item -> by formula, or as `_design` says
     simulated: list[tuple[int, float]]  # (items, value) of simulated studies, of the chosen number of annotators
     at: float | None  # of the chosen design, by formula
     needed: dict[int, int | None]  # annotators an item -> items for the target; None: more than 100,000
@@ -321,30 +399,32 @@ def curves(
     goal: str, values: dict[str, float], items: int, annotators: int, studies: int = 2000, seed: int = 0
 ) -> Generator[Progress, None, Curves]:
     """The curves of one goal for 1, 2, 3, 5 and the chosen number of annotators, with the chosen design simulated beside."""
-    from core.statistics.power_difference import items_needed
-
-    rising, target = goal in ("difference", "means"), values["target"]
-    sign = 1 if rising else -1
     several = sorted({1, 2, 3, 5, annotators} - ({1} if goal == "alpha" else set()))
-    makers = {k: _design(goal, values, k) for k in several}
-
-    def good(k: int) -> Callable[[int], float]:
-        return lambda n: -1e9 if (value := makers[k][0](n)) is None else sign * value
-
-    needed = {}
+    makers, needed = {k: _design(goal, values, k) for k in several}, {}
     for number, k in enumerate(several):
-        yield Progress(number, len(several) + 7, f"{k} annotators an item")
-        needed[k] = items_needed(good(k), sign * target)
+        yield Progress(number, 2 * len(several) + 6, f"{k} annotators an item")
+        needed[k] = items_for(goal, values, k)
     most = max(1.4 * items, 1.25 * min(needed.get(annotators) or 400, 20_000), 60)
     places = sorted({max(4, round(most * step / 63)) for step in range(1, 64)})
-    found = {k: [makers[k][0](n) for n in places] for k in several}
+    found = {}
+    for number, k in enumerate(several):
+        yield Progress(len(several) + number, 2 * len(several) + 6, f"{k} annotators an item")
+        found[k] = [makers[k][0](n) for n in places]
     simulated, every = [], [max(5, round(most * step / 6)) for step in range(1, 7)]
     for number, n in enumerate(every):
-        yield Progress(len(several) + 1 + number, len(several) + 7, f"{n:,} items simulated")
+        yield Progress(2 * len(several) + number, 2 * len(several) + 6, f"{n:,} items simulated")
         if annotators in makers and (value := makers[annotators][1](n, studies, seed)) is not None:
             simulated.append((n, value))
     at = makers[annotators][0](items) if annotators in makers and items > 1 else None
     return Curves(places, found, simulated, at, needed)
+
+
+def items_for(goal: str, values: dict[str, float], annotators: int) -> int | None:
+    """Items that the target of a goal takes, by formula; None: more than 100,000."""
+    from core.statistics.power_difference import items_needed
+
+    sign, formula = (1 if goal in ("difference", "means") else -1), _design(goal, values, annotators)[0]
+    return items_needed(lambda n: -1e9 if (value := formula(n)) is None else sign * value, sign * values["target"])
 
 
 def _design(goal: str, values: dict[str, float], k: int) -> tuple[Callable, Callable]:
@@ -368,7 +448,7 @@ def _design(goal: str, values: dict[str, float], k: int) -> tuple[Callable, Call
     others = int(values["categories"]) - 1
     shares = [values["frequent"], *[(1 - values["frequent"]) / others] * others]
     profile = width.assumed_profile(values["alpha"], shares, max(k, 2))
-    return (lambda n: width.alpha_half_width(profile, n),
+    return (width.alpha_planned(profile, 1 - max(shares)),
             lambda n, studies, seed: width.alpha_simulated(profile, n, studies=studies, seed=seed))  # fmt: skip
 
 
@@ -432,11 +512,14 @@ def _of_sentences(found: Table, values: dict, why: dict) -> None:
         return
     # two annotators who are right with chance a agree with chance a^2 + (1 - a)^2
     accuracy = (1 + np.sqrt(max(2 * same.mean() - 1, 0))) / 2
-    rate = float(np.nanmean(whole))
+    if accuracy == 0.5:  # labels of chance tell no rate
+        return
+    # labels say yes in rate * accuracy + (1 - rate) * (1 - accuracy): errors are taken out, as the power puts them in again
+    rate = float(np.clip((np.nanmean(whole) + accuracy - 1) / (2 * accuracy - 1), 0, 1))
     values["difference"] = {"rate": round(rate, 3), "accuracy": round(float(accuracy), 3),
                             "discordant": round(2 * rate * (1 - rate), 3)}  # fmt: skip
-    why["difference"] = (f"{len(answers):,} answers of the pilot, right where all sentences are supported; answers to a question as if "
-                         f"independent, {len(same):,} pairs of labels")  # fmt: skip
+    why["difference"] = (f"{len(answers):,} answers of the pilot, right where all sentences are supported, less the errors of "
+                         f"labels; answers to a question as if independent, {len(same):,} pairs of labels")  # fmt: skip
 
 
 def _of_stars(found: Table, values: dict, why: dict) -> None:

@@ -31,7 +31,7 @@ def page() -> None:
     design_record.next_step(desk)
     if desk.piloted:
         st.caption(
-            "The pilot is frozen. What you change below is for the main round; it is kept in this browser tab until that is frozen."
+            "The pilot is frozen. What you change below is for the main round; it is saved at once, and in force when that is frozen."
         )
     views = st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(views, TABS.values(), strict=True):
@@ -44,23 +44,33 @@ def beginning() -> None:
     """No study yet: the way from stored answers to a first draft."""
     what, found = "A study in which people judge stored answers", design.candidates(session.workbench())
     job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
-    if not found and not job:
-        cards.empty(what, "There are no stored answers to judge yet. Have some questions of the corpus answered first; 40 give a pilot of "
-                    f"{design.PILOT} and some to spare. It goes on when you leave this page.")  # fmt: skip
-        return design_tabs.answering()
-    stored = (
-        f"{cards.count(len(found), 'answer')} of {cards.count(len(lab.systems(found)), 'system')} stored. "
-        if found
-        else ""
-    )
-    cards.empty(what, stored + (
-        f"They are on their way: a pilot wants {design.PILOT}." if job else
-        f"A first draft has everything filled in: a pilot of {min(design.PILOT, len(found))} answers, two annotators, a rubric for "
-        "faithfulness. You can change all of it before it is frozen."))  # fmt: skip
     if job:
-        jobs.watch(job.id)
-    if found:
-        new_study(primary=not job)
+        cards.empty(what, f"Answers are being made. Once they are stored a first draft is filled in for you: a pilot of {design.PILOT}, "
+                    "two annotators, a rubric for faithfulness. You can leave this page meanwhile.")  # fmt: skip
+        return jobs.watch(job.id)
+    if not found:
+        cards.empty(what, f"There are no stored answers to judge yet. {lost(found)}Have some questions of the corpus answered first; "
+                    f"40 give a pilot of {design.PILOT} and some to spare. You can leave this page meanwhile.")  # fmt: skip
+        return design_tabs.answering()
+    few = len(found) < design.PILOT
+    stored = f"{cards.count(len(found), 'answer')} of {cards.count(len(lab.systems(found)), 'system')} can be judged."
+    cards.empty(what, f"{stored} {lost(found)}"
+                + (f"A pilot wants {design.PILOT}: have more questions answered, or start with these." if few else
+                   f"A first draft has everything filled in: a pilot of {design.PILOT}, two annotators, a rubric for faithfulness. You "
+                   "can change all of it before it is frozen."))  # fmt: skip
+    new_study(primary=not few)
+    if few:
+        design_tabs.answering()
+
+
+WHY = {"abstained": "found no passage that is similar enough", "empty": "came back without a word", "failed": "failed"}
+
+
+def lost(found: list) -> str:
+    """How many questions gave nothing to judge, and why."""
+    seen = lab.asked(session.workbench(), found)
+    told = [f"{number:,} {WHY[why]}" for why, number in seen.why.items()]
+    return f"Of {cards.count(seen.asked, 'question')} asked, {' and '.join(told)}. " if told else ""
 
 
 def new_study(primary: bool = False) -> None:
@@ -76,6 +86,7 @@ def begin() -> None:
     drawn = design.start(workbench, st.session_state.get("new_title", ""), session.config().corpus.dataset)
     st.session_state[f"{drawn.study.id}/drawing"] = drawn.drawing
     st.session_state.study = lab.save(workbench, drawn.study).study.id
+    st.session_state.new_title = ""
 
 
 def choice(studies: dict[str, lab.Frozen]) -> str:
@@ -93,7 +104,8 @@ def choice(studies: dict[str, lab.Frozen]) -> str:
     with st.container(horizontal=True, vertical_alignment="center"):
         id = st.selectbox("Study", list(studies), key="study", format_func=title, width=340,
                           label_visibility="collapsed")  # fmt: skip
-        with st.popover("New study", icon=":material/add:"):
+        # its key changes with each study, so that it closes once one is begun
+        with st.popover("New study", icon=":material/add:", key=f"new_study.{len(studies)}"):
             new_study()
         strip(studies[id])
     state.study_written = st.query_params["study"] = id

@@ -29,8 +29,7 @@ def chosen() -> tuple[Any, str]:
     workbench, address = session.workbench(), st.query_params
     found = next((one for one in lab.studies(workbench) if one.hash and one.study.id == address.get("study")), None)
     name = address.get("annotator", "")
-    token = st.session_state.get("label_token") or address.get("token", "")
-    return found, name if found and lab.may_label(workbench, found, name, token) else ""
+    return found, name if found and lab.may_label(workbench, found, name, address.get("token", "")) else ""
 
 
 def door(frozen: Any) -> None:
@@ -42,25 +41,41 @@ def door(frozen: Any) -> None:
             st.switch_page(DESIGN)
         return
     titles = {one.study.id: f"{one.study.title or one.study.id}, {ROUNDS[one.round]}" for one in open_}
+    asked = st.query_params.get("annotator", "")
     with st.container(width=560, gap="medium"):
+        if why := refused(frozen, asked):
+            st.warning(cards.plain(why), icon=":material/info:")
         ids = list(titles)
         study = st.selectbox("Study", ids, ids.index(frozen.study.id) if frozen else 0, format_func=titles.get)
         frozen = next(one for one in open_ if one.study.id == study)
-        people = frozen.study.people(frozen.round)
-        asked = st.query_params.get("annotator", "")
+        people = frozen.study.at_work(frozen.round)
         name = st.selectbox("Your name", people, people.index(asked) if asked in people else None,
                             placeholder="Choose your name")  # fmt: skip
-        token = ""
-        if frozen.study.tokens:
-            token = st.text_input("Your token", type="password", help="Whoever runs the study gave it to you.")
-        if st.button(
-            "Start labelling", key="label_start", type="primary", icon=":material/edit_note:", disabled=not name
-        ):
-            if lab.may_label(session.workbench(), frozen, name, token):
-                st.session_state["label_token"] = token
-                st.query_params.update({"study": study, "annotator": name})
-                st.rerun()
+        with st.form("label_door", border=False):  # outside a form a password left with Tab is never sent
+            token, whence = "", "Whoever runs the study gave it to you."
+            if frozen.study.tokens:
+                token = st.text_input("Your token", type="password", help=whence).strip()
+            started = st.form_submit_button("Start labelling", key="label_start", type="primary", icon=":material/edit_note:",
+                                            disabled=not name)  # fmt: skip
+        if started and lab.may_label(session.workbench(), frozen, name, token):
+            st.query_params.update({"study": study, "annotator": name} | ({"token": token} if token else {}))
+            st.rerun()
+        if started:
             st.error("This token does not belong to this name. Ask whoever runs the study for a new one.")
+
+
+def refused(frozen: Any, asked: str) -> str:
+    """Why the address leads to no desk; "" where it names none."""
+    study, round = st.query_params.get("study", ""), frozen and ROUNDS[frozen.round]
+    if study and not frozen:
+        return f"There is no open study “{study}”. Ask whoever runs it for a new link."
+    if frozen and asked and asked not in frozen.study.people(frozen.round):
+        return f"“{asked}” is no annotator of the {round} of this study. Ask whoever runs it for a new link."
+    if frozen and asked and asked not in frozen.study.at_work(frozen.round):
+        return f"“{asked}” has left the {round} of this study, so nothing more can be labelled under this name."
+    if frozen and asked and "token" in st.query_params:
+        return f"The token in this link does not belong to “{asked}”. Ask whoever runs the study for a new one."
+    return ""
 
 
 def desk(frozen: Any, annotator: str) -> None:
@@ -73,28 +88,35 @@ def desk(frozen: Any, annotator: str) -> None:
         title = frozen.study.title or frozen.study.id
         st.html(f'<h1 class="gw gw-strong" style="margin:0;padding:0">{cards.escape(title)} '
                 f'<span class="gw-small">{ROUNDS[frozen.round]} · {cards.escape(annotator)}</span></h1>')  # fmt: skip
-        with (
-            st.container(key="label_guidelines", width="content"),
-            st.popover("Guidelines", icon=":material/menu_book:"),
-        ):
-            guidelines(frozen.study.rubric)
-        with st.popover("Keys", icon=":material/keyboard:"):
+        st.button(
+            "Guidelines", key="label_guidelines", icon=":material/menu_book:", on_click=turn, args=("label_guide",)
+        )
+        with st.container(key="label_keyboard", width="content"), st.popover("Keys", icon=":material/keyboard:"):
             keys(frozen.study.rubric, annotator)
         st.button("Leave", key="label_leave", icon=":material/logout:", type="tertiary", on_click=leave)
     labelling.draw(state["label_desk"])
+    if state.get("label_guide"):  # beside the item where there is room, and it stays while one labels
+        with st.container(key="lab_guide", gap="small"):
+            st.button("Close", key="label_guide_close", icon=":material/close:", type="tertiary", on_click=turn,
+                      args=("label_guide",))  # fmt: skip
+            guidelines(frozen.study.rubric)
+
+
+def turn(name: str) -> None:
+    st.session_state[name] = not st.session_state.get(name)
 
 
 def leave() -> None:
-    for name in ("label_who", "label_token", "label_desk"):
+    for name in ("label_who", "label_desk"):
         st.session_state.pop(name, None)
-    for name in ("annotator", "token"):
+    for name in ("annotator", "token", "item"):
         st.query_params.pop(name, None)
 
 
 def guidelines(rubric: Any) -> None:
-    """What the labels mean, examples, and the guidelines of the rubric in use."""
-    changed = f": {rubric.changed}" if rubric.changed else ""
-    st.caption(cards.plain(f"Rubric, version {rubric.version}{changed}"))
+    """The guidelines of the rubric in use, what the labels mean, and examples."""
+    text = re.sub(r"(?m)^#+ ", "#### ", rubric.guidelines)  # headings of a panel, not of a page
+    st.markdown(text.replace("![", "["))  # no picture is loaded from elsewhere
     cards.facts((one.title, one.meaning) for one in rubric.labels)
     titles = {one.name: one.title for one in rubric.labels}
     for one in rubric.examples:
@@ -102,15 +124,15 @@ def guidelines(rubric: Any) -> None:
             cards.facts(
                 [("Question", one.question), ("Evidence", one.passage), ("Sentence", one.sentence), ("Why", one.why)]
             )
-    text = re.sub(r"(?m)^#+ ", "#### ", rubric.guidelines)  # headings of a panel, not of a page
-    st.markdown(text.replace("![", "["))  # no picture is loaded from elsewhere
+    changed = f": {rubric.changed}" if rubric.changed else ""
+    st.caption(cards.plain(f"Rubric, version {rubric.version}{changed}"))
 
 
 def keys(rubric: Any, annotator: str) -> None:
     """The annotator's own keys; kept under their name."""
     now = st.session_state["label_settings"]
     with st.form("label_keys", border=False):
-        row = {f"answer{n}": f"{n}. {one.title}" for n, one in enumerate(rubric.labels, 1)}
+        row = {f"answer{n}": one.title for n, one in enumerate(rubric.labels, 1)}
         columns = st.columns(2)
         half = (len(now["keys"]) + 1) // 2
         fresh = {name: columns[place >= half].text_input(row.get(name) or labelling.key_title(name), key, max_chars=5).strip().lower()

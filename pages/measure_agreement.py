@@ -1,23 +1,70 @@
 """Agreement: how far can labels be trusted, what do they say of the systems, and can a machine stand in for people?"""
 
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
 import streamlit as st
 
 from app import session
 from app.ui import agreement_tabs as tabs
 from app.ui import cards
 from core import agreement_lab as lab
+from core import agreement_plan as plan
 from core import annotation_lab
+from core.annotation.alone import WITHOUT
 
-UPLOAD = "Upload files"
+UPLOAD, QAGS = "Upload files", lab.QAGS.as_posix()
+DESIGN = "../pages/design_study.py"
+ROUNDS = {"pilot": "Pilot", "main": "Main", "": "All"}
 TABS = {"Agreement": tabs.agreement, "By annotator": tabs.people, "By item": tabs.items, "As labels come in": tabs.growing,
         "Consensus": tabs.consensus, "People against machines": tabs.machines}  # fmt: skip
+STATES = {
+    "met": "Met",
+    "not met": "Not met",
+    "split": "Met in part",
+    "open": "Not decidable yet",
+    "own": "To be read by you",
+}
+STYLE = """<style>
+.gw-plan { display: grid; grid-template-columns: minmax(0, 1fr) minmax(14rem, max-content); gap: .4rem 2rem; align-items: start; }
+.gw-plan.rows { grid-template-columns: 1fr; }
+.gw-plan p { margin: 0 0 .2rem; }
+.gw-plan .said { font-size: 1.05rem; font-weight: 600; line-height: 1.35; }
+.gw-plan .state { display: inline-block; margin-left: .5rem; padding: 0 .55rem; border: 1px solid currentColor; border-radius: 1rem;
+  font-size: .78rem; font-weight: 600; line-height: 1.55; white-space: nowrap; vertical-align: .1em; color: var(--gw-muted); }
+.gw-plan .state.met { color: var(--gw-good); }
+.gw-plan .state.not { color: var(--gw-bad); }
+.gw-plan table { border-collapse: collapse; }
+.gw-plan td { padding: 0 0 .15rem 1rem; text-align: right; white-space: nowrap; font-size: .82rem; color: var(--gw-muted); border: 0; }
+.gw-plan td:first-child { padding-left: 0; text-align: left; }
+@media (max-width: 1100px) {
+  .gw-plan { grid-template-columns: 1fr; }
+  .gw-plan .state { display: block; width: fit-content; margin: .2rem 0; }
+}
+</style>"""
 
 
 def page() -> None:
     question = "How far do annotators agree, what do they say together, and can a machine stand in for them?"
     cards.page_title("Agreement", question)
-    if (source := choose()) is None or (view := read(source)) is None:
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    if (source := choose(row)) is None:
         return
+    round = chosen_round(row, source)
+    if name := st.session_state.agreement_stored:
+        with row:
+            st.page_link(DESIGN, label="Study design", icon=":material/assignment:", query_params={"study": name})
+    if source.study is not None and not source.rounds:
+        if cards.empty("Agreement among annotators", "Nobody has labelled anything in this study yet.", "Open the study",
+                       icon=":material/assignment:"):  # fmt: skip
+            st.switch_page(DESIGN, query_params={"study": name} if name else None)
+        return
+    planned(source, round)
+    as_frozen(source)
+    if (view := read(source, round)) is None:
+        return
+    careless(view)
     tabs.headline_cards(view)
     drawn = st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(drawn, TABS.values(), strict=True):
@@ -26,19 +73,34 @@ def page() -> None:
                 draw(view)
 
 
-def choose() -> lab.Source | None:
-    """The labels to look at: of a stored study, a known file, or files from this browser."""
+# What is looked at ---------------------------------------------------------------------------------------------------
+
+
+def choose(row: Any) -> lab.Source | None:
+    """The labels to look at: of a stored study, a known file, or files from this browser. Own labels come first."""
     workbench, state = session.workbench(), st.session_state
-    studies = {one.study.id: one.study.title for one in annotation_lab.studies(workbench)}
+    studies = {one.study.id: one.study.title or one.study.id for one in annotation_lab.studies(workbench)}
     files = lab.known_files()
-    options, asked = [*studies, *files, UPLOAD], st.query_params.get("source", "")
-    if asked and asked not in options:
+    labelled = [id for id in studies if workbench.store.labels.current(id)]
+    own = [*labelled, *(id for id in studies if id not in labelled)]
+    options = [*own, *sorted(files, key=lambda name: name == QAGS), UPLOAD]
+    usual = labelled[0] if labelled else QAGS if QAGS in files else options[0]
+    if (asked := st.query_params.get("source", "")) and asked not in options:
         st.warning(cards.plain(f"The address asks for {asked}, which is not here."), icon=":material/link_off:")
-    if asked not in options and state.get("source") not in options:
-        state.source = options[0]
-    # the last one is the default, which alone does not stand in the address: it cannot be shared anyway
-    name = st.selectbox("Labels of", options, len(options) - 1, key="source", bind="query-params", width=340)
-    state.agreement_stored = ""
+
+    def titled(name: str) -> str:
+        if name in studies:
+            same = sum(title == studies[name] for title in studies.values()) > 1
+            return f"{studies[name]} ({name})" if same else studies[name]
+        return "Example: QAGS CNN/DailyMail" if name == QAGS else name.replace("annotations/", "Export: ")
+
+    name = addressed(
+        "source",
+        options,
+        usual,
+        lambda key: row.selectbox("Labels of", options, key=key, width=320, format_func=titled),
+    )
+    state.agreement_stored = name if name in studies else ""
     if name == UPLOAD:
         return upload()
     digest = lab.digest_of(workbench, name) if name in studies else str(files[name].stat().st_mtime_ns)
@@ -47,9 +109,48 @@ def choose() -> lab.Source | None:
         with st.spinner("Reading the labels", show_time=True):
             found = lab.open_study(workbench, name) if name in studies else lab.open_file(files[name], name)
         kept = state.agreement_source = (name, digest, found)
-    if name in studies:
-        state.agreement_stored = kept[2].digest
+    if name == QAGS:
+        example(kept[2], not labelled)
     return kept[2]
+
+
+def addressed(key: str, options: Sequence[str], usual: str, draw: Callable[[str], str | None]) -> str:
+    """A choice that stands in the address by its name, whatever is shown for it; the usual one only where it was chosen. Nothing is
+    written on arrival: that would make a step in the browser's history from which there is no way back."""
+    state, asked = st.session_state, st.query_params.get(key, "")
+    if asked != state.get(f"{key}_told") or key not in state:
+        state[key] = {one.casefold(): one for one in options}.get(asked.casefold(), usual)
+    if state[key] not in options:
+        state[key] = usual
+    value = draw(key) or usual
+    if value.casefold() != asked.casefold() and (asked or value != usual):
+        st.query_params[key] = value
+    state[f"{key}_told"] = st.query_params.get(key, "")
+    return value
+
+
+def chosen_round(row: Any, source: lab.Source) -> str:
+    """The round, also where there is one: whoever reads the page has to know which it is."""
+    rounds = list(source.rounds)
+    if source.study is None or not rounds:
+        return ""
+    if len(rounds) == 1 and not st.session_state.agreement_stored:  # a file: it has no other
+        return rounds[0]
+    return addressed("of_round", rounds, rounds[0], lambda key: row.segmented_control(
+        "Round", rounds, key=key, required=True, format_func=ROUNDS.get))  # fmt: skip
+
+
+def example(source: lab.Source, alone: bool) -> None:
+    """Says that these are nobody's own labels."""
+    found = source.plain or lab.table_of(source, source.parts[0], source.rounds[0])
+    what = (f"an example, QAGS (Wang, Cho and Lewis 2020): {len(found.items):,} sentences of machine-written summaries, judged by "
+            f"{len(found.annotators):,} crowd workers.")  # fmt: skip
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"No study of yours has labels yet. Shown is {what}" if alone else f"This is {what}", width="stretch"
+        )
+        if alone and st.button("Design a study", icon=":material/assignment:", key="to_design"):
+            st.switch_page(DESIGN)
 
 
 def upload() -> lab.Source | None:
@@ -57,33 +158,149 @@ def upload() -> lab.Source | None:
     files = st.file_uploader("Files", types, True, key="labels_files", label_visibility="collapsed")
     if files:
         return lab.open_upload([(file.name, file.getvalue()) for file in files])
-    cards.empty("Agreement among annotators", "It is read from a study whose answers were labelled here, or from files: a CSV with the "
-                "columns item, annotator and value, a file of QAGS, or an export of Groundwork or Label Studio together with its "
-                "study.json. Uploaded labels are not stored.")  # fmt: skip
+    if cards.empty("Agreement among annotators", "It is read from a study whose answers were labelled here, or from files: a CSV with the "
+                   "columns item, annotator and value, a file of QAGS, or an export of Groundwork or Label Studio together with its "
+                   "study.json. Uploaded labels are not stored.", "Design a study", icon=":material/assignment:"):  # fmt: skip
+        st.switch_page(DESIGN)
     return None
 
 
-def read(source: lab.Source) -> tabs.View | None:
-    """How the labels are read: part, round, level, consensus, and what counts as yes."""
-    if source.study is not None and not source.rounds:
-        cards.empty("Agreement among annotators", "Nobody has labelled anything in this study yet.")
-        return None
+# The study's own question --------------------------------------------------------------------------------------------
+
+
+def planned(source: lab.Source, round: str) -> None:
+    """The frozen question and what the labels say to it, before anything that is exploration."""
+    if source.study is None or not (source.study.hypothesis or source.study.test or st.session_state.agreement_stored):
+        return  # a file without a plan
+    found, study = tabs.kept_of(source, ("plan", round), lambda: plan.verdict(source, round)), source.study
+    if found is None:
+        return
+    part = {"sentences": "sentences", "helpful": "answers", "preference": "pairs"}[found.part]
+    with st.container(border=True, key="plan"):
+        state = {"met": "met", "not met": "not"}.get(found.state, "")
+        said, word = escape(study.hypothesis or study.question), STATES[found.state]
+        texts = [f'<p class="said">{said}<span class="state {state}">{word}</span></p>',
+                 small(f"Plan: {study.measure}. {study.test}".strip()),
+                 small(f"{tied(found, part) if found.agreed.ties else ''} {found.why}".strip()), small(decided(source, found))]  # fmt: skip
+        rows = " rows" if len(found.rows) > 1 else ""
+        st.html(f'{STYLE}<div class="gw gw-plan{rows}"><div>{"".join(texts)}</div>{numbers(found, part, source)}</div>')
+
+
+def small(text: str) -> str:
+    return f'<p class="gw-small">{escape(text)}</p>' if text else ""
+
+
+def numbers(found: plan.Verdict, part: str, source: lab.Source) -> str:
+    """One number large; of several systems or pairs a line each."""
+    level, what = f"{found.confidence:.0%}", escape(found.measure[:1].upper() + found.measure[1:])
+    if len(found.rows) == 1:
+        [row] = found.rows
+        planned = " by bootstrap, as planned" if plan.by_bootstrap(source.study) and found.part != "preference" else ""
+        interval = (
+            "no interval" if row.low is None else f"{level} interval {signed(row.low)} to {signed(row.high)}{planned}"
+        )
+        of = f"{row.units:,} {'decided pairs' if part == 'pairs' else part}" + (
+            f" of {lab.drawn(source, row.items)}" if found.part == "sentences" else ""
+        )
+        value = "–" if row.value is None else signed(row.value)
+        whose = small(named(row.name)) if row.of_two or found.part == "preference" else ""
+        return (f'<div style="max-width: 22rem"><div class="gw-small">{what}</div>{whose}<div class="gw-value">{value}</div>'
+                f'<div class="gw-small">{interval}</div><div class="gw-small">{escape(of)}</div>{small(row.note)}</div>')  # fmt: skip
+    if not found.rows:
+        return ""
+    ties = any(row.least is not None for row in found.rows)
+    heads = [what, "", f"{level} interval", *(["as ties fall"] if ties else []), ""]
+    lines = [[named(row.name), "–" if row.value is None else signed(row.value), between(row.low, row.high),
+              *([between(row.least, row.most)] if ties else []), "" if row.met is None else "met" if row.met else "not met"]
+             for row in found.rows]  # fmt: skip
+    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
+    return f"<div><table><tr>{''.join(f'<td>{head}</td>' for head in heads)}</tr>{cells}</table></div>"
+
+
+def between(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
+
+
+def named(name: str) -> str:
+    """Systems by the parts of their names that tell them apart."""
+    for word in (" − ", " over "):
+        if word in name:
+            return word.join(map(tabs.short, name.split(word)))
+    return tabs.short(name)
+
+
+def signed(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
+def tied(found: plan.Verdict, part: str) -> str:
+    """What is not decided, and how far it could move the result."""
+    verb, of = ("is", "has") if found.agreed.ties == 1 else ("are", "have")
+    ties = f"{found.agreed.ties:,} of {found.units:,} {part}"
+    if part == "pairs":  # what a majority calls a tie is another thing
+        return f"{ties} {of} no majority and {verb} left out."
+    ties += f" {verb} tied and left out"
+    if len(found.rows) == 1 and found.rows[0].least is not None:
+        return f"{ties}: as they are decided, the result lies between {signed(found.rows[0].least)} and {signed(found.rows[0].most)}."
+    return f"{ties}."
+
+
+def decided(source: lab.Source, found: plan.Verdict) -> str:
+    people = source.study.adjudicators or tuple({one.annotator for one in source.labels if one.round == "adjudication"})
+    by = {"majority": "the annotators' majority says", "mean": "the annotators' mean is",
+          "adjudicated": f"{' or '.join(people)} decided, else the annotators' majority"}[found.agreed.method]  # fmt: skip
+    return f"A label is what {by}. No setting below moves this."
+
+
+def as_frozen(source: lab.Source) -> None:
+    """Whether plan and labels of a stored study are still what their hash says; of an export without its study, what is lost."""
+    if source.study is not None and source.study.question == WITHOUT:
+        st.caption(WITHOUT)
+    if source.study is None or not (name := st.session_state.agreement_stored):
+        return
+    found = tabs.kept_of(source, ("check",), lambda: annotation_lab.check(session.workbench(), name))
+    if not found.ok:
+        st.error(
+            cards.plain(f"Plan or labels are not what was frozen. {' '.join(found.findings)}"),
+            icon=":material/gpp_maybe:",
+        )
+    elif found.hash:
+        st.caption(
+            f"Plan and {found.labels:,} label records are as frozen, hash {found.hash[:12]}.",
+            help=cards.plain(" ".join(found.notes)) or None,
+        )
+
+
+def careless(view: lab.View) -> None:
+    """Whose labels to look at before anything is concluded."""
+    for one in plan.careless(view.source, view.round):
+        pace = "" if one.seconds is None or one.seconds >= 1 else f", at a median of {one.seconds:.1f} s an item"
+        st.warning(cards.plain(f"{one.name} labelled {one.attention.right} of {one.attention.asked} known sentences of the attention items "
+                               f"right{pace}: look at these labels before you rely on them."), icon=":material/priority_high:")  # fmt: skip
+
+
+# How it is read ------------------------------------------------------------------------------------------------------
+
+
+def read(source: lab.Source, round: str) -> lab.View | None:
+    """How the labels are read: part, level, consensus, and what counts as yes."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         part = source.parts[0]
         if len(source.parts) > 1:
-            part = st.segmented_control("Part", list(source.parts), default=part, key="part", required=True, bind="query-params",
+            part = st.segmented_control("What was judged", list(source.parts), default=part, key="part", required=True, bind="query-params",
                                         format_func=lab.PARTS.get)  # fmt: skip
-        round = one_of("Round", list(source.rounds) or [""], "of_round", 110, format_func=str.capitalize)
         found = lab.table_of(source, part, round)
-        level = one_of("Level", list(lab.levels(found)), "level", 130, format_func=str.capitalize,
-                       help="Nominal: different or not. Ordinal: by rank. Interval, ratio: by distance.")  # fmt: skip
+        levels = list(lab.levels(found))
+        level = one_of("Scale", levels, "level", 130, format_func=str.capitalize,
+                       help="Nominal: labels are alike or not. Ordinal: by rank. Interval, ratio: by distance.")  # fmt: skip
         found = lab.table_of(source, part, round, level)
-        method = one_of("Consensus", lab.methods(source, found), "consensus", 190, format_func=lab.METHODS.get)
-        positive = () if part == "preference" else yes(found)
+        method = one_of("Consensus", lab.methods(source, found), "consensus", 190, format_func=lab.METHODS.get,
+                        help="How several labels become one, for the tabs Consensus and People against machines.")  # fmt: skip
+        positive = () if part == "preference" else yes(source, found)
     if not found.items:
         cards.empty("Agreement among annotators", f"There are no labels of this part in the {round} round yet.")
         return None
-    view = tabs.View(source, part, round, found, method, positive, lab.command(source, part, round))
+    view = lab.View(source, part, round, found, method, positive, "" if level == levels[0] else level)
     strip(view)
     return view
 
@@ -95,7 +312,7 @@ def one_of(title: str, options: list[str], key: str, width: int, **more) -> str:
     return st.selectbox(title, options, key=key, width=width, bind="query-params", **more)
 
 
-def yes(found: lab.Table) -> tuple[str, ...]:
+def yes(source: lab.Source, found: lab.Table) -> tuple[str, ...]:
     """The labels that count as yes; of numbers the least."""
     usual = lab.usual_positive(found)
     if not found.categories:
@@ -103,19 +320,26 @@ def yes(found: lab.Table) -> tuple[str, ...]:
             "Counts as yes from", None, None, float(usual[0]), 0.5, key="yes_from", bind="query-params", width=160
         )
         return (f"{least:g}",)
-    chosen = st.multiselect("Counts as yes", list(found.categories), list(usual), key="yes", bind="query-params", width=320,
-                            help="For rates of systems and for machines; agreement keeps all labels apart.")  # fmt: skip
+    chosen = st.multiselect("Labels that count as yes", list(found.categories), list(usual), key="yes", bind="query-params", width=320,
+                            help="A system's share is the share of these. Agreement keeps all labels apart.")  # fmt: skip
     return tuple(chosen) or usual
 
 
-def strip(view: tabs.View) -> None:
-    found, labels = view.found, int((view.found.values == view.found.values).sum())
+def strip(view: lab.View) -> None:
+    found, labels, source = view.found, int((view.found.values == view.found.values).sum()), view.source
+    there, facts = len(set(found.item_ids)), []
+    if source.study is not None:
+        drawn = plan.items_of(source, view.round)
+        facts = [
+            f"{ROUNDS[view.round]} round",
+            cards.count(there, "item") if there == drawn else f"{there:,} of {drawn:,} items",
+        ]
+    units = [] if source.study is not None and view.part != "sentences" else [f"{len(found.items):,} {view.units}"]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        cards.status_strip([view.source.name, f"{len(found.items):,} {view.units}", cards.count(len(found.annotators), "annotator"),
-                            cards.count(labels, "label"), f"{labels / len(found.items):.1f} a unit", found.level])  # fmt: skip
+        cards.status_strip([*facts, *units, cards.count(len(found.annotators), "annotator"), cards.count(labels, "label")])  # fmt: skip
         with st.popover("Reproduce", icon=":material/terminal:"):
             st.caption("The command that computes the coefficients. The address of this page restores the view.")
-            st.code(view.command, language="bash", wrap_lines=True)
+            st.code(view.command(), language="bash", wrap_lines=True)
 
 
 page()

@@ -20,7 +20,12 @@ STARTS = (
     ),
     ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
     ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
-    ("design_study", "Have people judge answers", "A blind study, planned and frozen, with agreement measured.", "edit_note"),
+    (
+        "design_study",
+        "Have people judge answers",
+        "A blind study, planned and frozen, with agreement measured.",
+        "edit_note",
+    ),
 )
 METRIC_COLUMNS = (("ndcg_linear", "nDCG"),)
 

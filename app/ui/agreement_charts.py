@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from app.ui import charts
-from core.agreement_lab import Against, Growing, Headline, Judged, People, Preferences, Rates
+from core.agreement_lab import Against, Growing, Headline, People, Preferences, Rates
 from core.statistics.agreement.coefficient import Agreement
 
 CUT = 34  # characters of a name on an axis
@@ -32,11 +32,11 @@ def marks(rows: Sequence[Mark], title: str, *, lines: Sequence[tuple[float, str]
     trace = {
         "type": "scatter", "mode": "markers", "showlegend": False, "x": [row.value for row in known],
         "y": [cut(row.name) for row in known], "marker": {"size": 9, "color": [row.color for row in known]},
-        "customdata": [[low, high] for low, high in whisker],
+        "customdata": [[between(row, digits)] for row in known],
         "error_x": {"type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": charts.BASELINE,
                     "array": [high - row.value for row, (_, high) in zip(known, whisker, strict=True)],
                     "arrayminus": [row.value - low for row, (low, _) in zip(known, whisker, strict=True)]},
-        "hovertemplate": f"%{{y}}<br>%{{x:.{digits}f}} (%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}})<extra></extra>",
+        "hovertemplate": f"%{{y}}<br>%{{x:.{digits}f}} (%{{customdata[0]}})<extra></extra>",
     }  # fmt: skip
     names = [cut(row.name) for row in rows]
     shape = charts.figure(
@@ -46,6 +46,18 @@ def marks(rows: Sequence[Mark], title: str, *, lines: Sequence[tuple[float, str]
                "range": [-0.6, len(names) - 0.4]},
     )  # fmt: skip
     return with_lines(shape, lines)
+
+
+def between(row: Mark, digits: int) -> str:
+    """The interval in words; it may be open."""
+    if row.low is None or row.high is None:
+        sides = [
+            f"{word} {bound:.{digits}f}"
+            for word, bound in (("at least", row.low), ("at most", row.high))
+            if bound is not None
+        ]
+        return sides[0] if sides else "no interval"
+    return f"{row.low:.{digits}f} to {row.high:.{digits}f}"
 
 
 def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertical: bool = True) -> charts.Figure:
@@ -62,7 +74,9 @@ def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertica
 
 
 def cut(name: str) -> str:
-    return name if len(name) <= CUT else f"{name[: CUT - 1]}…"
+    """A long name without its middle: systems differ at the end."""
+    tail = CUT // 3
+    return name if len(name) <= CUT else f"{name[: CUT - tail - 1].rstrip()}…{name[-tail:].lstrip()}"
 
 
 def coefficients(rows: Sequence[Agreement]) -> charts.Figure:
@@ -81,7 +95,7 @@ def growth(found: Growing) -> charts.Figure:
         traces += [{"type": "scatter", "mode": "lines", "x": x, "y": [value + side * found.target for value in y], "hoverinfo": "skip",
                     "showlegend": False, "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dot"}}]  # fmt: skip
     shape = charts.figure(traces, "Labels so far", "Krippendorff's alpha", legend=False, height=340,
-                          xaxis={"range": [0, max(n for n, _ in found.points) * 1.02]})  # fmt: skip
+                          xaxis={"range": [max(0, x[0] - 0.02 * x[-1]), x[-1] * 1.02]})  # fmt: skip
     lines = [(found.stop_at, f"stop rule met at {found.stop_at:,} labels")] if found.stop_at else []
     with_lines(shape, lines)
     for note in shape["layout"]["annotations"]:  # near the right edge the words would leave the chart
@@ -103,6 +117,7 @@ def pairs(found: People) -> charts.Figure:
         "zmin": float(np.nan_to_num(found.matrix).min(initial=0.0)), "xgap": 1, "ygap": 1,
         "customdata": found.shared.tolist(), "hoverongaps": False,
         "colorbar": {"title": {"text": found.coefficient, "side": "right", "font": {"size": 12}}, "thickness": 12, "len": 1.0},
+        "showscale": not small,  # small ones have their numbers in the cells
         "hovertemplate": "%{y} and %{x}<br>%{z:.3f}, %{customdata:,} units in common<extra></extra>",
         **({"texttemplate": "%{z:.2f}"} if small else {}),
     }  # fmt: skip
@@ -154,34 +169,35 @@ def strengths(found: Preferences) -> charts.Figure:
     return marks(rows, "Strength (log odds, mean 0)", lines=[(0.0, "")], digits=2)
 
 
-def rocs(found: Judged) -> charts.Figure:
-    chance = {"type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines", "name": "chance", "hoverinfo": "skip",
-              "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dash"}}  # fmt: skip
-    traces = [chance]
-    for place, one in enumerate(found.machines):
-        traces += [{"type": "scatter", "mode": "lines", "x": one.roc.false_positive.tolist(), "y": one.roc.true_positive.tolist(),
-                    "name": charts.safe(cut(one.name)), "line": {"color": charts.COLORS[place % len(charts.COLORS)], "width": 2},
-                    "customdata": [None if np.isinf(t) else float(t) for t in one.roc.thresholds],
-                    "hovertemplate": "accepted from %{customdata:.3f} on<br>%{x:.1%} of no, %{y:.1%} of yes<extra></extra>"}]  # fmt: skip
-    return charts.figure(traces, "People say no: share accepted", "People say yes: share accepted", legend=True, height=360,
-                         xaxis={"range": [-0.01, 1.01]}, yaxis={"range": [-0.01, 1.02]})  # fmt: skip
+def roc(one: Against) -> charts.Figure:
+    curve = {"type": "scatter", "mode": "lines", "x": one.roc.false_positive.tolist(), "y": one.roc.true_positive.tolist(),
+             "line": {"color": charts.COLORS[0], "width": 2}, "fill": "tonexty", "fillcolor": "rgba(118,118,118,0.08)",
+             "customdata": [None if np.isinf(t) else float(t) for t in one.roc.thresholds],
+             "hovertemplate": "accepted from %{customdata:.3f} on<br>%{x:.1%} of no, %{y:.1%} of yes<extra></extra>"}  # fmt: skip
+    return on_diagonal(curve, "People say no: share accepted", "People say yes: share accepted", (0.14, 0.1, "chance"))
 
 
-def calibrations(found: Judged) -> charts.Figure:
-    exact = {"type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines", "name": "calibrated", "hoverinfo": "skip",
-             "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dash"}}  # fmt: skip
-    traces = [exact]
-    for place, one in enumerate(found.machines):
-        bins = [bin for bin in one.calibration.bins if bin.score is not None]
-        traces += [{"type": "scatter", "mode": "lines+markers", "name": charts.safe(cut(one.name)), "x": [bin.score for bin in bins],
-                    "y": [bin.share.mean for bin in bins], "line": {"color": charts.COLORS[place % len(charts.COLORS)], "width": 1.5},
-                    "error_y": {"type": "data", "symmetric": False, "thickness": 1, "width": 2,
-                                "array": [bin.share.high - bin.share.mean for bin in bins],
-                                "arrayminus": [bin.share.mean - bin.share.low for bin in bins]},
-                    "customdata": [bin.share.n for bin in bins],
-                    "hovertemplate": "score %{x:.2f}: %{y:.1%} yes, n %{customdata:,}<extra></extra>"}]  # fmt: skip
-    return charts.figure(traces, "Score", "People say yes: share", legend=True, height=360, xaxis={"range": [-0.01, 1.01]},
-                         yaxis={"range": [-0.01, 1.02]})  # fmt: skip
+def calibrated(one: Against) -> charts.Figure:
+    bins = [bin for bin in one.calibration.bins if bin.score is not None]
+    x, y = [bin.score for bin in bins], [bin.share.mean for bin in bins]
+    trace = {"type": "scatter", "mode": "lines+markers+text", "x": x, "y": y, "line": {"color": charts.COLORS[0], "width": 1.5},
+             "marker": {"size": 8}, "text": [f"{bin.share.n:,}" for bin in bins], "textfont": {"size": 11},
+             "textposition": ["middle left" if at > 0.9 else "middle right" for at in x],
+             "error_y": {"type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": charts.BASELINE,
+                         "array": [bin.share.high - bin.share.mean for bin in bins],
+                         "arrayminus": [bin.share.mean - bin.share.low for bin in bins]},
+             "hovertemplate": "score %{x:.2f}: %{y:.1%} yes, n %{text}<extra></extra>"}  # fmt: skip
+    return on_diagonal(trace, "Score", "People say yes: share", (0.14, 0.1, "calibrated"))
+
+
+def on_diagonal(trace: dict, x: str, y: str, note: tuple[float, float, str]) -> charts.Figure:
+    """A curve on the unit square against the diagonal, which has its name beside it."""
+    diagonal = {"type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines", "hoverinfo": "skip", "showlegend": False,
+                "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dash"}}  # fmt: skip
+    name = {"x": note[0], "y": note[1], "text": note[2], "showarrow": False, "xanchor": "left",
+            "yanchor": "top", "font": {"size": 11, "color": charts.BASELINE}}  # fmt: skip
+    return charts.figure([diagonal, trace], x, y, legend=False, height=340, annotations=[name],
+                         xaxis={"range": [-0.01, 1.03]}, yaxis={"range": [-0.02, 1.03]})  # fmt: skip
 
 
 def groups(one: Against) -> charts.Figure:

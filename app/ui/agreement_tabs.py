@@ -1,7 +1,8 @@
 """The tabs of the page Agreement. What they show is computed in core.agreement_lab and kept in the session by label set."""
 
+import shlex
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import streamlit as st
 
@@ -9,41 +10,29 @@ from app import session
 from app.ui import agreement_charts as drawn
 from app.ui import cards, charts, jobs
 from core import agreement_lab as lab
-from core.agreement_lab import METHODS, PARTS, Against, Consensus, Machine, Source
-from core.annotation.labels import Table
+from core import agreement_plan as plan
+from core.agreement_lab import METHODS, PARTS, Consensus, Machine, View
 from core.annotation.study import StopRule
 from core.statistics.bootstrap import Interval
 
 SENTENCES, ANSWERS = "Sentences", "Whole answers"
 KEPT = 80  # results of a session
+DESIGN = "../pages/design_study.py"
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 THREE = NUMBER(format="%.3f", width=74)
 SIGNED = NUMBER(format="%+.3f", width=74)
 COUNT = NUMBER(format="localized", width=64)
 
 
-class View(NamedTuple):
-    """What the page is on: the labels, and how they are read."""
-
-    source: Source
-    part: str
-    round: str
-    found: Table
-    method: str  # of the consensus
-    positive: tuple[str, ...]  # labels that count as yes
-    command: str
-
-    @property
-    def units(self) -> str:
-        return {"sentences": "sentences" if self.found.texts else "items", "helpful": "answers", "preference": "pairs"}[
-            self.part
-        ]
-
-
 def kept(view: View, name: str, work: Callable[[], Any], *of: Any) -> Any:
+    """The result of this work on these labels, read like this."""
+    return kept_of(view.source, (view.part, view.round, view.found.level, name, *of), work)
+
+
+def kept_of(source: lab.Source, name: tuple, work: Callable[[], Any]) -> Any:
     """The result of this work on these labels: from the session, or computed now under a bar."""
     results = st.session_state.setdefault("agreement_results", {})
-    key = (view.source.digest, view.part, view.round, view.found.level, name, *of)
+    key = (source.digest, *name)
     if key not in results:
         with st.spinner("Computing", show_time=True):
             found = work()
@@ -73,15 +62,8 @@ def span(one: Interval | None) -> dict[str, float | None]:
 
 # Agreement -----------------------------------------------------------------------------------------------------------
 
-SHOWN = (
-    "Krippendorff",
-    "Percent",
-    "Gwet's AC1",
-    "Cohen's kappa",
-    "Fleiss",
-    "ICC(2,1)",
-    "ICC(2,k)",
-)  # beginnings of names
+SHOWN = ("Krippendorff", "Percent", "Gwet's AC1", "ICC(2,1)", "ICC(2,k)")  # beginnings of names
+STYLE = "<style>.gw-first .gw-card:first-child { border-color: var(--gw-accent); box-shadow: inset 0 0 0 1px var(--gw-accent); }</style>"
 
 
 def overview(view: View) -> lab.Overview:
@@ -89,38 +71,40 @@ def overview(view: View) -> lab.Overview:
 
 
 def headline_cards(view: View) -> None:
-    """The main coefficients; beside a paradox, what it means."""
+    """Alpha, which is the one to report, and few beside it; next to a paradox, what it means."""
     found, shown = overview(view), []
-    for start in SHOWN:
+    for start in (*SHOWN, "Cohen's kappa" if found.annotators == 2 else "Fleiss"):
         row = next((row for row in found.measures if row.name.startswith(start)), None)
         if row is not None:
             interval = None if row.low is None else (row.low, row.high)
             shown.append(cards.Card(row.name.split(", ")[0], row.value, interval, n=None if row.value is None else row.items, direction=0,
-                                    note=row.note or found.words.get(row.name, ""),
-                                    help=f"{row.name}: 95% interval by bootstrap over {view.units}"))  # fmt: skip
-    cards.row(shown)
+                                    note=row.note,
+                                    help=f"{row.name}: 95% interval, 2,000 resamples of {lab.drawn(view.source, row.drawn)}"))  # fmt: skip
+    st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
+    if found.measures and found.measures[0].name in found.words:
+        st.caption(cards.plain(f"Report alpha with its interval: {found.words[found.measures[0].name]} "
+                               f"({found.sources[0].split(', ')[0]}). The others are for comparison with papers."),
+                   help=cards.plain(found.sources[0]))  # fmt: skip
     if found.paradox:
         st.warning(cards.plain(f"Kappa paradox. {found.paradox.sentence}"), icon=":material/balance:")
     undefined = [row for row in found.measures if row.value is None]
     if undefined and found.shares and sum(n > 0 for _, n in found.shares) == 1:
         st.info("All labels are the same, so chance would agree as well: coefficients that correct for chance are undefined. More, and "
                 "more different, items are needed; percent agreement alone says little here.", icon=":material/info:")  # fmt: skip
-    if found.sources:
-        short = [", ".join(source.split(", ")[:1]) for source in found.sources]
-        st.caption(f"Words for sizes are conventions: {short[0]} (alpha)" + (f", {short[1]} (kappas and AC1)." if short[1:] else "."),
-                   help=cards.plain("; ".join(found.sources)))  # fmt: skip
 
 
 def agreement(view: View) -> None:
     found = overview(view)
     rows = [{"Coefficient": row.name, "Value": row.value, "Low": row.low, "High": row.high, "Word": found.words.get(row.name, ""),
-             "Units": row.items, "Labels": row.labels, "Note": row.note} for row in found.measures]  # fmt: skip
+             "Units": row.items, "Resampled": row.drawn or None, "Labels": row.labels, "Note": row.note}
+            for row in found.measures]  # fmt: skip
     if any(row.value is not None for row in found.measures):
         shape = drawn.coefficients([row for row in found.measures if row.value is not None])
-        charts.show(shape, "agreement", data=rows, command=view.command, title="Coefficients of agreement",
-                    caption=f"95% intervals, 2,000 resamples of {found.units:,} {view.units}")  # fmt: skip
-    looks = {"Coefficient": TEXT(width=230), "Value": THREE, "Low": THREE, "High": THREE, "Word": TEXT(width=210), "Units": COUNT,
-             "Labels": COUNT, "Note": TEXT(width=220)}  # fmt: skip
+        charts.show(shape, "agreement", data=rows, command=view.command(), title="Coefficients of agreement",
+                    caption=f"95% intervals, 2,000 resamples of {lab.drawn(view.source, found.items)}")  # fmt: skip
+    drawn_help = f"Each of the 2,000 resamples draws so many {lab.drawn(view.source, 2).split()[-1]}, with all that belongs to them."
+    looks = {"Coefficient": TEXT(width=230), "Value": THREE, "Low": THREE, "High": THREE, "Word": TEXT(width=272), "Units": COUNT,
+             "Resampled": NUMBER(format="localized", width=88, help=drawn_help), "Labels": COUNT, "Note": TEXT(width=160)}  # fmt: skip
     table(rows, "coefficients", looks)
     if found.shares:
         total = sum(n for _, n in found.shares) or 1
@@ -130,24 +114,37 @@ def agreement(view: View) -> None:
             bars, y="Share of labels", legend=False, height=220, bargap=0.7, yaxis={"tickformat": ".0%"}
         )
         data = [{"label": name, "labels": n, "share": n / total} for name, n in found.shares]
-        charts.show(shape, "labels", data=data, command=view.command, title="Labels used",
+        charts.show(shape, "labels", data=data, command=view.command(), title="Labels used",
                     caption=f"{total:,} labels of {found.annotators:,} annotators")  # fmt: skip
-    st.caption("Units with a single label count in none of these. An interval says what other units would have given with the same "
+    several = found.items < found.units
+    if found.sources[1:]:
+        said = [source.split(", ")[0] for source in found.sources]
+        st.caption(f"Words for sizes are conventions: {said[0]} (alpha), {said[1]} (kappas and AC1). They cut differently, so one value "
+                   "can have two words.", help=cards.plain("; ".join(found.sources)))  # fmt: skip
+    st.caption(("Sentences of one answer are resampled together, as they depend on each other. " if several else "")
+               + "In alpha, percent agreement and Cohen's kappa units with a single label do not count; Fleiss, Conger and Gwet reckon "
+               "chance "
+               "from them too. An interval says what other items would have given with the same "
                "annotators, not what other annotators would have said.")  # fmt: skip
 
 
 def title(view: View, name: str) -> str:
     """A label as its rubric words it."""
+    if view.part == "preference":
+        return {"a": "A better", "tie": "Tie", "b": "B better"}.get(name, name)
     known = {one.name: one.title for one in view.source.study.rubric.labels} if view.source.study else {}
     return known.get(name, name)
 
 
 def growing(view: View) -> None:
-    rule = view.source.study.stop if view.source.study else StopRule()
-    if rule.kind == "all_labelled":
+    rule, study = view.source.study.stop if view.source.study else StopRule(), view.source.study
+    own = rule.kind != "all_labelled"
+    if study is not None:
+        st.markdown(f"**The study's stop rule:** {stop_rule(view)}")
+    if not own:
         left, _ = st.columns([1, 3])
-        half = left.number_input("Half-width to reach", 0.01, 0.5, 0.1, 0.01, key="half_width", bind="query-params",
-                                 help="Half of the 95% interval of alpha. The study has no such rule: this one is only drawn.")  # fmt: skip
+        half = left.number_input("What if: a half-width of", 0.01, 0.5, 0.1, 0.01, key="half_width", bind="query-params",
+                                 help="Half of the 95% interval of alpha. Drawn to try it; it is no rule of the study.")  # fmt: skip
         rule = StopRule(kind="half_width", value=half)
     found = kept(view, "growing", lambda: lab.growing(view.found, rule), rule.kind, rule.value)
     if not any(one.low is not None for _, one in found.points):
@@ -156,7 +153,7 @@ def growing(view: View) -> None:
             "Alpha is undefined so far: no two annotators labelled the same, or all said one thing.",
         )
     rows = [
-        {"labels": n, "alpha": one.value, "low": one.low, "high": one.high, "units": one.items}
+        {"labels": n, "alpha": one.value, "low": one.low, "high": one.high, "units": one.items, "resampled": one.drawn}
         for n, one in found.points
     ]
     last = next(one for _, one in reversed(found.points) if one.low is not None)
@@ -166,68 +163,93 @@ def growing(view: View) -> None:
         if found.stop_at
         else f"not met; the half-width is {(last.high - last.low) / 2:.3f} now"
     )
-    charts.show(drawn.growth(found), "alpha-as-labels-come-in", data=rows, command=view.command, title="Alpha as labels came in",
-                caption=f"stop rule: {wanted}, {met}")  # fmt: skip
+    growth = f"--growth {rule.value:g}" if rule.kind == "half_width" else "--growth"
+    charts.show(drawn.growth(found), "alpha-as-labels-come-in", data=rows, command=view.command(growth), title="Alpha as labels came in",
+                caption=f"{'stop rule' if own else 'what if'}: {wanted}, {met}")  # fmt: skip
     st.caption(
         (
             "In the order in which they were given. "
             if found.timed
             else "The labels have no times, so they are taken in the order of the file. "
         )
+        + (
+            f"Alpha is undefined before {first:,} labels: nothing has two labels yet, or all are the same. "
+            if (first := next(n for n, one in found.points if one.low is not None)) > found.points[0][0]
+            else ""
+        )
         + ("Dotted: as narrow as the rule wants the interval to be. " if found.rule == "half_width" else "")
-        + "The rule is looked at from 30 units with two labels on. A rule on the half-width does not favour a result however often it is "
-        "looked at; a rule on alpha itself stops at lucky values."
+        + f"The rule is looked at from {lab.drawn(view.source, 30)} with two labels on. A rule on the half-width does not favour a result "
+        "however often it is looked at; a rule on alpha itself stops at lucky values."
     )
 
 
+def stop_rule(view: View) -> str:
+    """The rule that was frozen, and whether it is met."""
+    rule, at = view.source.study.stop, plan.screens(view.source, view.round)
+    name = {"all_labelled": "all items are labelled", "alpha": f"alpha reaches {rule.value:g}",
+            "half_width": f"the half-width of alpha's interval is at most {rule.value:g}"}[rule.kind]  # fmt: skip
+    if at is None:
+        return f"{name}."
+    met = "" if rule.kind != "all_labelled" else ", met" if at[0] == at[1] else ", not yet met"
+    return f"{name}{met}: {at[0]:,} of {cards.count(at[1], 'screen')} are labelled."
+
+
 # By annotator --------------------------------------------------------------------------------------------------------
+
+
+OF_SEVERAL = ("Alpha without", "With majority", "95% interval")  # say nothing of two annotators
 
 
 def people(view: View) -> None:
     found = kept(view, "people", lambda: lab.people(view.source, view.part, view.round, view.found))
     if len(found.rows) < 2:
         return cards.empty("Annotators beside each other", "One person has labelled so far. Agreement takes two.")
-    rows = [person_row(row) for row in found.rows]
+    rows, two = [person_row(row) for row in found.rows], len(found.rows) == 2
+    if two:  # of two, each agrees with the other as often, and nobody is left without one
+        rows = [{name: value for name, value in row.items() if name not in OF_SEVERAL} for row in rows]
     empty = {name for name in rows[0] if all(row[name] in (None, "") for row in rows)}
     rows = [{name: value for name, value in row.items() if name not in empty} for row in rows]
     looks = {
         "Annotator": TEXT(width=104, pinned=True), "Labels": NUMBER(format="localized", width=58),
-        "Alpha without": NUMBER(format="%.3f", width=98, help="Alpha of the others. Above that of all: agreement is better without."),
-        "With majority": NUMBER(format="%.3f", width=100, help="Share of labels that are those of the majority of the others."),
-        "95% interval": TEXT(width=108, help="Of the share with the majority."),
-        "Dissents": NUMBER(format="localized", width=68),
+        "Alpha without": NUMBER(format="%.3f", width=108, help="Alpha of the others. Above that of all: agreement is better without."),
+        "With majority": NUMBER(format="%.3f", width=110, help="Share of labels that are those of the majority of the others."),
+        "95% interval": TEXT(width=120, help="Of the share with the majority."),
         "Ability": NUMBER(format="%.3f", width=60, help="Dawid and Skene: chance of the right label on an item drawn at random."),
-        "Self-agreement": NUMBER(format="%.3f", width=108, help="Share of hidden duplicates labelled alike."),
-        "Attention": TEXT(width=74, help="Sentences with known labels that were labelled right."),
-        "Seconds": NUMBER(format="%.1f", width=66, help="Median on an item, in seconds."), "Quartiles": TEXT(width=90),
-        "Trend": NUMBER(format="%+.2f", width=58, help="Correlation of agreement with the place in the own labels: below 0, it falls."),
-        "p (Holm)": NUMBER(format="%.3f", width=68, help="Permutation test of the trend, corrected for the number of annotators."),
+        "Self-agreement": NUMBER(format="%.3f", width=118, help="Share of hidden duplicates labelled alike."),
+        "Attention": TEXT(width=80, help="Sentences with known labels that were labelled right."),
+        "Seconds an item": NUMBER(format="%.1f", width=122, help="The median, in seconds."),
+        "Change over time": TEXT(width=128, help="Correlation of agreement with the place in the own labels: below 0, agreement falls; and "
+                                 "p of a permutation test, corrected for the number of annotators by Holm."),
     }  # fmt: skip
     rows.sort(key=lambda row: -row["Labels"])
     table(rows, "annotators", {name: look for name, look in looks.items() if name not in empty})
     told = [f"Self-agreement of all: {found.twice.mean:.1%} [{found.twice.low:.1%}, {found.twice.high:.1%}] of {found.twice.n:,} repeated "
             f"{view.units}." if found.twice else "", "" if found.timed else "The labels have no times: no speed and no trend.",
-            "" if len(found.names) == len(found.rows) else f"Charts show the {len(found.names)} with the most labels."]  # fmt: skip
-    st.caption(" ".join([*filter(None, told), "Ability and shares of few labels mean little."]))
+            "" if len(found.names) == len(found.rows) else f"Charts show the {len(found.names)} with the most labels.",
+            cards.plain(lab.NO_DAWID_SKENE) if view.found.categories and "Ability" in empty else ""]  # fmt: skip
+    if two:
+        told.insert(0, "How far the two agree is said above. Who departs from the others, and what alpha is without one of them, "
+                    "can be told from three annotators on.")  # fmt: skip
+    st.caption(" ".join([*filter(None, told), "Shares of few labels mean little."]))
     cells = [{"annotator": a, "other": b, "value": float(found.matrix[i, j]), "units": int(found.shared[i, j])}
              for i, a in enumerate(found.names) for j, b in enumerate(found.names)
              if i < j and found.matrix[i, j] == found.matrix[i, j]]  # fmt: skip
-    many = len(found.names) > 10  # side by side they would be too small to read
-    left, right = (st.container(), st.container()) if many else st.columns([1.15, 1], gap="medium")
-    with left:
-        charts.show(drawn.pairs(found), "pairs-of-annotators", data=cells, command=view.command, title=f"{found.coefficient} of pairs",
-                    caption="empty: undefined or nothing shared")  # fmt: skip
-    with right:
-        data = [
-            {"annotator": row.name, "alpha of the others": row.left_out.value, "change": row.left_out.change}
-            for row in found.rows
-        ]
-        charts.show(drawn.left_out(found), "left-out", data=data, command=view.command, title="Alpha without each annotator",
-                    caption="to the right: better without")  # fmt: skip
+    command = view.command("--annotators")
+    if not two:
+        many = len(found.names) > 10  # side by side they would be too small to read
+        left, right = (st.container(), st.container()) if many else st.columns([1.15, 1], gap="medium")
+        with left:
+            charts.show(drawn.pairs(found), "pairs-of-annotators", data=cells, command=command, title=f"{found.coefficient} of pairs",
+                        caption="empty: undefined or nothing shared")  # fmt: skip
+        with right:
+            data = [{"annotator": row.name, "alpha of the others": row.left_out.value, "change": row.left_out.change}
+                    for row in found.rows]  # fmt: skip
+            charts.show(drawn.left_out(found), "left-out", data=data, command=command, title="Alpha without each annotator",
+                        caption="to the right: better without")  # fmt: skip
     if any(row.drift and row.drift.trend is not None for row in found.rows):
         data = [{"annotator": row.name, "third": n, **part._asdict()} for row in found.rows if row.drift
                 for n, part in enumerate(row.drift.parts, 1)]  # fmt: skip
-        charts.show(drawn.drifts(found), "drift", data=data, command=view.command, title="Agreement over time",
+        charts.show(drawn.drifts(found), "drift", data=data, command=command, title="Agreement over time",
                     caption="with the others, by thirds of the own labels")  # fmt: skip
 
 
@@ -236,12 +258,18 @@ def person_row(row: lab.Person) -> dict[str, Any]:
     return {
         "Annotator": row.name, "Labels": row.labels, "Alpha without": row.left_out.value,
         "With majority": share and share.mean, "95% interval": between(share),
-        "Dissents": row.dissent and row.dissent.against, "Ability": row.ability,
+        "Ability": row.ability,
         "Self-agreement": row.self_agreement and row.self_agreement.mean,
         "Attention": f"{row.attention.right} of {row.attention.asked}" if row.attention else "",
-        "Seconds": speed and speed.median, "Quartiles": f"{speed.low_quartile:.1f} to {speed.high_quartile:.1f}" if speed else "",
-        "Trend": drift and drift.trend, "p (Holm)": drift and drift.p_holm,
+        "Seconds an item": speed and speed.median,
+        "Change over time": change(drift),
     }  # fmt: skip
+
+
+def change(one: Any) -> str:
+    if one is None or one.trend is None:
+        return ""
+    return f"{one.trend:+.2f}".replace("-", "−") + ("" if one.p_holm is None else f", p {one.p_holm:.3f}")
 
 
 # By item -------------------------------------------------------------------------------------------------------------
@@ -258,30 +286,43 @@ def items(view: View) -> None:
             f"The {units} that people label differently",
             "There are none: all who labelled the same gave the same label.",
         )
-    rows = [{"Text": one.text or one.name, "Spread": one.spread, **said(view, one), "Unit": one.name} for one in found]
+    which = "Item" if view.source.study else "Unit"
+    rows = [{which: plan.unit_name(view.source, one.name, one.item), "Labels": said(view, one), "Text": one.text or one.name,
+             "Spread": one.spread} for one in found]  # fmt: skip
+    if len({row["Spread"] for row in rows}) == 1:  # as of two annotators, who differ or do not
+        rows = [{name: value for name, value in row.items() if name != "Spread"} for row in rows]
     spread = "Entropy of the labels, in bits." if names else "Standard deviation of the labels."
-    looks = {"Text": TEXT(width=440), "Spread": NUMBER(format="%.2f", width=66, help=spread), "Unit": TEXT(width=130),
-             **{title(view, name): NUMBER(width=36 + 7 * len(title(view, name))) for name in names}}  # fmt: skip
+    looks = {which: TEXT(width=150, pinned=True), "Labels": TEXT(width=250), "Text": TEXT(width=520),
+             "Spread": NUMBER(format="%.2f", width=66, help=spread)}  # fmt: skip
     most = f"The {len(found)} most disputed" if len(found) == lab.DISPUTED else f"{len(found):,}"
     st.caption(
-        f"{most} of {len(view.found.items):,} {units} have different labels, most disputed first. Tick a row to read it."
+        f"{most} of {len(view.found.items):,} {units} have different labels, most disputed first. Click one to read it."
     )
-    event = table(rows, "disputed", looks, on_select="rerun", selection_mode="single-row")
-    chosen = event.selection.rows
+    event = table(rows, "disputed", looks, on_select="rerun", selection_mode="single-cell")
+    chosen = next((row for row, _ in event.selection.cells if row < len(found)), 0)
     with st.container(border=True):
-        unit(view, found[chosen[0] if chosen and chosen[0] < len(found) else 0])
+        unit(view, found[chosen])
+    if name := st.session_state.get(
+        "agreement_stored"
+    ):  # the pilot mends the rubric; what the main round leaves open is decided
+        label, icon, tab = {"pilot": ("Make the rubric clearer", "edit_note", {"view": "Rubric"})}.get(
+            view.round, ("Have them decided", "gavel", {})
+        )
+        st.page_link(DESIGN, label=label, icon=f":material/{icon}:", query_params={"study": name} | tab)
 
 
-def said(view: View, one: lab.Unit) -> dict[str, Any]:
+def said(view: View, one: lab.Unit) -> str:
     """How many gave each label; of numbers the labels themselves."""
     given = [label for _, label in one.labels]
-    return {title(view, name): given.count(name) for name in view.found.categories} or {"Labels": ", ".join(given)}
+    known = [f"{given.count(name)} {title(view, name)}" for name in view.found.categories if name in given]
+    return ", ".join(known or given)
 
 
 def unit(view: View, one: lab.Unit) -> None:
     """One disputed unit: its text, what it was judged by, and every label."""
     item = view.source.study.item(one.item) if view.source.study else None
-    st.caption(cards.plain(f"{one.name}{'' if item is None else f' · {item.question}'}"))
+    name = plan.unit_name(view.source, one.name, one.item)
+    st.caption(cards.plain(f"{name}{'' if item is None else f' · {item.question}'}"))
     st.text(one.text or one.name)
     here = [label for label in view.source.labels if (label.item, label.round) == (one.item, view.round)]
     comments = {label.annotator: label.comment for label in here if label.comment}
@@ -303,10 +344,16 @@ def unit(view: View, one: lab.Unit) -> None:
 
 def consensus(view: View) -> None:
     one = agreed(view)
+    by = ", ".join(sorted({label.annotator for label in view.source.labels if label.round == "adjudication"}))
     told = [f"{METHODS[one.method]}: {len(one.values):,} {view.units}",
-            f"{cards.count(one.ties, 'tie')} without a label" if one.ties else "",
-            f"{one.adjudicated:,} decided by an adjudicator" if one.method == "adjudicated" else ""]  # fmt: skip
-    st.caption("; ".join(filter(None, told)) + ".")
+            f"{one.adjudicated:,} decided by {by}" if one.method == "adjudicated" else ""]  # fmt: skip
+    why = (
+        f" {lab.NO_DAWID_SKENE}"
+        if view.found.categories and "dawid_skene" not in lab.methods(view.source, view.found)
+        else ""
+    )
+    st.caption(cards.plain("; ".join(filter(None, told)) + f".{why}"))
+    ties(view, one)
     if view.part == "preference":
         preferences(view, one)
     else:
@@ -315,6 +362,22 @@ def consensus(view: View) -> None:
                "text": view.found.texts[i] if view.found.texts else ""} for i, name in enumerate(view.found.items)]  # fmt: skip
     st.download_button("Consensus labels", lambda: charts.to_csv(labels), "consensus.csv", "text/csv", icon=":material/download:",
                        key="consensus_csv", on_click="ignore")  # fmt: skip
+
+
+def ties(view: View, one: Consensus) -> None:
+    """Ties are no agreement: what is left out, and the way to have it decided."""
+    if not one.ties:
+        return
+    number = f"{one.ties:,} of {len(one.values):,} {view.units}"
+    text = f"{number} {'is' if one.ties == 1 else 'are'} tied, so every share below leaves {'it' if one.ties == 1 else 'them'} out"
+    if view.part == "preference":
+        text = f"{number} {'has' if one.ties == 1 else 'have'} no majority and {'is' if one.ties == 1 else 'are'} left out below."
+    else:
+        text += ", and is of what annotators agree on. The column With ties says between which values it lies as they are decided."
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.caption(f":material/balance: {text}", width="stretch")
+        if (name := st.session_state.get("agreement_stored")) and view.round == "main":
+            st.page_link(DESIGN, label="Have them decided", icon=":material/gavel:", query_params={"study": name})
 
 
 def rates(view: View, one: Consensus) -> None:
@@ -327,31 +390,51 @@ def rates(view: View, one: Consensus) -> None:
     )
     yes = " or ".join(title(view, name).lower() for name in view.positive)
     word = f"Mean of {PARTS[view.part].lower()}" if found.by_mean else f"Share of {view.units}: {yes}"
-    rows = []
+    tied = any(system.share.total > system.share.n for system in found.systems)
+    rows, data = [], []
     for system in found.systems:
-        row = {"System": system.name, "Share" if not found.by_mean else "Mean": system.share.mean, **span(system.share)}
+        value = "Mean" if found.by_mean else "Share"
+        row = {"System": short(system.name), value: system.share.mean, "95% interval": ends(system.share)}
+        if tied and system.bounds is not None:
+            row["With ties"] = "{:.3f} to {:.3f}".format(*system.bounds)
         if system.whole:
-            row |= {"Whole answers": system.whole.mean, "Low ": system.whole.low, "High ": system.whole.high}
-        row |= {"Answers": system.answers, "Units": system.share.n, "Undecided": system.share.total - system.share.n}
-        rows.append(row | {title(view, name): share for name, share in system.shares.items()})
-    charts.show(drawn.system_rates(found, word), "systems", data=rows, command=view.command, title="Systems by people's consensus",
-                caption="95% intervals by bootstrap over answers")  # fmt: skip
+            row |= {"Whole answers": system.whole.mean, "95% interval ": ends(system.whole)}
+            if any(one.whole.total > one.whole.n for one in found.systems):  # a sentence is tied, or nobody judged it
+                row["Undecided answers"] = system.whole.total - system.whole.n
+        row |= {"Answers": system.answers, view.units.capitalize(): system.share.n}
+        row |= {"Tied": system.share.total - system.share.n} if tied else {}
+        rows.append(row | {title(view, name): 100 * share for name, share in system.shares.items()})
+        data.append(
+            {"system": system.name, value.lower(): system.share.mean, **span(system.share), "units": system.share.n}
+        )
+    charts.show(drawn.system_rates(found, word), "systems", data=data, command=view.command("--systems"),
+                title="Systems by people's consensus",
+                caption=f"95% intervals{'' if found.by_mean else ' of Wilson'}; what belongs to one answer stays together")  # fmt: skip
     whole = NUMBER(
-        format="%.3f", width=104, help="Share of answers all of whose sentences count as yes, Wilson's interval."
+        format="%.3f", width=118, help="Share of answers all of whose sentences count as yes, Wilson's interval."
     )
-    share = {title(view, name): NUMBER(format="percent", width=96) for name in view.found.categories}
-    table(rows, "systems", {"System": TEXT(width=220), "Share": THREE, "Mean": THREE, "Low": THREE, "High": THREE, "Whole answers": whole,
-                            "Low ": THREE, "High ": THREE, **dict.fromkeys(("Answers", "Units", "Undecided"), COUNT), **share})  # fmt: skip
+    share = {
+        title(view, name): NUMBER(format="%.1f%%", width=44 + 7 * len(title(view, name)))
+        for name in view.found.categories
+    }
+    interval, wide = TEXT(width=120), TEXT(width=120, help="The share if all ties fell to no, and if all fell to yes.")
+    table(rows, "systems", {"System": TEXT(width=270, pinned=True), "Share": THREE, "Mean": THREE, "95% interval": interval,
+                            "With ties": wide, "Whole answers": whole, "95% interval ": interval,
+                            "Undecided answers": NUMBER(format="localized", width=128, help="A sentence of theirs is tied, or nobody "
+                                                        "judged it. They are left out of the share of whole answers."),
+                            **dict.fromkeys(("Answers", view.units.capitalize(), "Tied"), NUMBER(format="localized", width=88)),
+                            **share})  # fmt: skip
     if len(found.systems) < 2:
         return
     if not found.differences:
         return st.caption("No two systems answered the same question, so there is nothing to pair.")
-    rows = [{"A": one.a, "B": one.b, "A − B": one.paired.difference, "Low": one.paired.low, "High": one.paired.high, "p": one.paired.p,
+    rows = [{"A": short(one.a), "B": short(one.b), "A − B": one.paired.difference, "Low": one.paired.low,
+             "High": one.paired.high, "p": one.paired.p,
              "p (Holm)": one.p_holm, "A better": one.paired.wins, "B better": one.paired.losses, "Same": one.paired.ties,
              "Questions": one.paired.n, "Note": one.paired.note} for one in found.differences]  # fmt: skip
     st.markdown("**Pairs of systems, on the questions that both answered**")
     p = NUMBER(format="%.4f", width=72, help="Two-sided sign-flip permutation test over questions.")
-    table(rows, "differences", {"A": TEXT(width=196), "B": TEXT(width=196), "A − B": SIGNED, "Low": SIGNED, "High": SIGNED, "p": p,
+    table(rows, "differences", {"A": TEXT(width=266), "B": TEXT(width=266), "A − B": SIGNED, "Low": SIGNED, "High": SIGNED, "p": p,
                                 "p (Holm)": p, **dict.fromkeys(("A better", "B better", "Same", "Questions"), COUNT)})  # fmt: skip
 
 
@@ -365,10 +448,10 @@ def preferences(view: View, one: Consensus) -> None:
                             note=f"position bias, p {found.position.p:.3f}" if place.mean is not None else "",
                             help="Share of decided labels for the answer shown first: 0.5 without a bias"))  # fmt: skip
     cards.row(shown)
-    rows = [{"A": duel.a, "B": duel.b, "A better": duel.sign.wins, "B better": duel.sign.losses, "Tied": duel.sign.ties,
+    rows = [{"A": short(duel.a), "B": short(duel.b), "A better": duel.sign.wins, "B better": duel.sign.losses, "Tied": duel.sign.ties,
              "Share A": duel.sign.share.mean, **span(duel.sign.share), "p": duel.sign.p, "Difference": duel.sign.difference.mean,
              "Low ": duel.sign.difference.low, "High ": duel.sign.difference.high} for duel in found.duels]  # fmt: skip
-    table(rows, "preferences", {"A": TEXT(width=196), "B": TEXT(width=196), **dict.fromkeys(("A better", "B better", "Tied"), COUNT),
+    table(rows, "preferences", {"A": TEXT(width=266), "B": TEXT(width=266), **dict.fromkeys(("A better", "B better", "Tied"), COUNT),
                                 **dict.fromkeys(("Share A", "Low", "High", "p"), THREE), "Low ": SIGNED, "High ": SIGNED,
                                 "Difference": NUMBER(format="%+.3f", width=84, help="Mean of +1, 0, −1; bootstrap.")})  # fmt: skip
     if found.strengths.note:
@@ -376,8 +459,10 @@ def preferences(view: View, one: Consensus) -> None:
     data = [
         {"system": name, **one._asdict()} for name, one in zip(found.systems, found.strengths.strengths, strict=True)
     ]
-    charts.show(drawn.strengths(found), "bradley-terry", data=data, command=view.command, title="Bradley and Terry's strengths",
-                caption=f"95% intervals by bootstrap over pairs; {found.strengths.undefined:,} of 1,000 resamples had none")  # fmt: skip
+    charts.show(drawn.strengths(found), "bradley-terry", data=data, command=view.command("--systems"),
+                title="Bradley and Terry's strengths",
+                caption="95% intervals by bootstrap over pairs; not all strengths were finite in "
+                        f"{found.strengths.undefined:,} of 1,000 resamples, and an interval may be open for that")  # fmt: skip
 
 
 def bounds(one: Interval) -> tuple[float, float] | None:
@@ -398,7 +483,8 @@ def machines(view: View) -> None:
             help = "A whole answer's score is the mean over its sentences; it counts as yes if all of them do."
             whole = st.segmented_control("Judged as", [SENTENCES, ANSWERS], default=SENTENCES, key="unit", bind="query-params",
                                          required=True, help=help) == ANSWERS  # fmt: skip
-        mine = uploaded(view)
+        rest, newest = unjudged(view)
+        mine = uploaded(view, rest)
     scores = [*kept(view, "machines", lambda: lab.machines(view.source, view.part, view.found)), *mine]
     if not scores:
         return cards.empty("People against machines", "These labels come without the texts they judge, so nothing can be computed of "
@@ -406,75 +492,117 @@ def machines(view: View) -> None:
     key = (view.method, view.positive, tuple((one.name, one.scores.tobytes()) for one in scores))
     faced = lab.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, whole)
     found = kept(view, "judged", lambda: lab.judge(faced, whole), whole, *key)
+    files = [f"--scores {shlex.quote(one.name + '.csv')}" for one in mine]
+    command = view.command("--machines", *files, *(["--whole"] if whole else []))
     measures(view, found)
-    curves(view, found)
-    by_group(view, found)
+    names = {one.name: one for one in found.machines}  # one at a time: curves of several lie on each other
+    one = names[st.selectbox("Curves and groups of", list(names), key="curve_measure", bind="query-params", width=340)]
+    curves(view, found, one, command)
+    by_group(one, command)
     st.divider()
-    headline(view, scores, key)
+    headline(view, scores, lab.with_scores(rest, mine), files, (newest, *key))
 
 
-def uploaded(view: View) -> list[Machine]:
-    """A judge's scores from a file."""
+def uploaded(view: View, rest: lab.Unjudged) -> list[Machine]:
+    """A judge's scores from a file: of the labelled units, and of answers that nobody judged."""
     found, texts = [], view.found.texts or ("",) * len(view.found.items)
     with st.popover("Scores of a judge", icon=":material/upload_file:"):
-        st.caption("A CSV with the columns unit and score, from 0 to 1. Take the table of units as a start.")
-        units = [{"unit": name, "text": text, "score": ""} for name, text in zip(view.found.items, texts, strict=True)]
+        more = (
+            " Its last rows are stored answers that nobody judged: with their scores the headline is of all."
+            if rest.names
+            else ""
+        )
+        st.caption(f"A CSV with the columns unit and score, from 0 to 1. Take the table of units as a start.{more}")
+        units = [{"unit": name, "text": text, "score": ""} for name, text in (*zip(view.found.items, texts, strict=True),
+                                                                              *zip(rest.names, rest.texts, strict=True))]  # fmt: skip
         st.download_button(
             "Table of units", lambda: charts.to_csv(units), "units.csv", "text/csv", key="units_csv", on_click="ignore"
         )
         for file in st.file_uploader("Scores", "csv", True, key="judge_scores", label_visibility="collapsed"):
             with cards.calm():
-                found.append(lab.read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name))
+                found.append(
+                    lab.read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name, rest.names)
+                )
     return found
 
 
 def measures(view: View, found: lab.Judged) -> None:
-    """Every machine in a row, and under them a person and mere guessing."""
-    best, base = found.ceiling_pearson, found.baseline
-    rows = [*map(machine_row, found.machines),
-            {"Measure": "A person on the others", "n": found.ceiling.items, "Pearson": best.value, "Pearson, 95%": between(best),
-             "Accuracy": found.ceiling.value, "Accuracy, 95%": between(found.ceiling)},
-            {"Measure": "Always the usual", "n": base.n, "Accuracy": base.mean, "Accuracy, 95%": between(base)}]  # fmt: skip
-    held, wide = "Fitted on one half of the units, reported on the other.", TEXT(width=110)
+    """Every machine in a row: its scores, its verdicts, and how it stands beside a person."""
+    wide = TEXT(width=104)
 
     def number(width: int, help: str = "") -> Any:
         return NUMBER(format="%.3f", width=width, help=help or None)
 
-    looks = {"Measure": TEXT(width=158, pinned=True), "n": NUMBER(format="localized", width=46), "Pearson": number(66),
-             "Pearson, 95%": wide, "Spearman": number(78), "AUC": number(56, "Area under the ROC curve: 0.5 is chance."),
-             "AUC, 95%": wide, "MAE": number(56, "Mean absolute error, on the scale 0 to 1."),
-             "Calibration": number(84, "Expected calibration error, ten bins."), "Threshold": number(78, held),
-             "Cohen": number(60, held), "Accuracy": number(74, held), "Accuracy, 95%": wide}  # fmt: skip
-    table([{name: row.get(name) for name in looks} for row in rows], "machines", looks)
-    st.caption("The threshold is fitted on one half of the units; Cohen's kappa and accuracy are of the other half. A person on the "
-               "others, held against their majority or mean, is the ceiling. Sentences are resampled one by one; take whole answers "
-               "where those of one answer depend on each other.")  # fmt: skip
+    def drawn_table(name: str, rows: Sequence[Mapping], looks: Mapping[str, Any]) -> None:
+        first = {"Measure": TEXT(width=158, pinned=True)}
+        rows = [{key: row.get(key) for key in (*first, *looks, "Note") if key != "Note" or any(one.get("Note") for one in rows)}
+                for row in rows]  # fmt: skip
+        table(rows, name, {**first, **looks, "Note": TEXT(width=230)})
+
+    whole = [{"Measure": one.name, "n": one.n, **spread("Pearson", one.pearson), **spread("Spearman", one.spearman),
+              **spread("AUC", one.roc.auc), **spread("MAE", one.error), **spread("Calibration", one.calibration.error),
+              "Note": one.roc.auc.note or one.pearson.note} for one in found.machines]  # fmt: skip
+    drawn_table("machines", whole, {
+        "n": NUMBER(format="localized", width=46), "Pearson": number(66), "Pearson, 95%": wide, "Spearman": number(78),
+        "Spearman, 95%": wide, "AUC": number(56, "Area under the ROC curve: 0.5 is chance."), "AUC, 95%": wide,
+        "MAE": number(56, "Mean absolute error, on the scale 0 to 1."), "MAE, 95%": wide,
+        "Calibration": number(84, "Expected calibration error: 0 is calibrated."), "Calibration, 95%": wide})  # fmt: skip
+    st.markdown("**Verdicts: accepted from a threshold on**")
+    verdicts = [{"Measure": one.name, "Threshold": one.threshold.threshold, **spread("Accuracy", one.threshold.accuracy),
+                 **spread("Cohen", one.threshold.kappa), "Machine": one.beside.machine.value, "Person": one.beside.person.value,
+                 **spread("Difference", one.beside.difference), "Note": one.threshold.note} for one in found.machines]  # fmt: skip
+    verdicts.append({"Measure": "Always the usual", **spread("Accuracy", found.baseline)})
+    held = "Fitted on one half of the items, reported on the other."
+    label = "Labels of one person against the majority of the others, the machine's verdicts against the same."
+    drawn_table("verdicts", verdicts, {
+        "Threshold": number(78, held), "Accuracy": number(74, "Share right, by the consensus. " + held), "Accuracy, 95%": wide,
+        "Cohen": number(60, held), "Cohen, 95%": wide, "Machine": number(70, label), "Person": number(64, label),
+        "Difference": NUMBER(format="%+.3f", width=80, help="Machine - person."),
+        "Difference, 95%": wide})  # fmt: skip
+    several = ": sentences of one answer stay together" if found.items < found.n else ""
+    best = found.machines[0].beside_pearson
+    st.caption("Threshold, accuracy and kappa: fitted on one half of the items, reported on the other. *Machine* and *Person* are on one "
+               "footing: for each label, who says what the majority of the other annotators says. "
+               + ("" if best.person.value is None else f"Scores likewise: a person correlates with the mean of the others at "
+                  f"{best.person.value:.3f}{inside(best.person)}, {cards.plain(found.machines[0].name)} at {best.machine.value:.3f}"
+                  f"{inside(best.machine)}. " if best.machine.value is not None else "")
+               + f"Intervals are over {lab.drawn(view.source, found.items)}{several}.")  # fmt: skip
 
 
-def curves(view: View, found: lab.Judged) -> None:
+def spread(name: str, one: Any) -> dict[str, Any]:
+    """A value and its interval, in two columns."""
+    value = None if one is None else one.value if hasattr(one, "value") else one.mean
+    return {name: value, f"{name}, 95%": between(one)}
+
+
+def inside(one: Any) -> str:
+    return f" ({between(one)})" if between(one) else ""
+
+
+def curves(view: View, found: lab.Judged, one: lab.Against, command: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         data = [{"measure": one.name, "threshold": float(t), "false positive": float(x), "true positive": float(y)}
                 for one in found.machines
                 for t, x, y in zip(one.roc.thresholds, one.roc.false_positive, one.roc.true_positive, strict=True)]  # fmt: skip
-        charts.show(drawn.rocs(found), "roc", data=data, command=view.command, title="ROC",
-                    caption=f"{found.n:,} {'answers' if found.whole else view.units}")  # fmt: skip
+        area = one.roc.auc
+        charts.show(drawn.roc(one), "roc", data=data, command=command, title="ROC",
+                    caption=f"area {area.mean:.3f} ({between(area)}), {one.n:,} {'answers' if found.whole else view.units}"
+                    if area.mean is not None else "undefined: all are yes, or all are no")  # fmt: skip
     with right:
         data = [{"measure": one.name, "score": bin.score, "share": bin.share.mean, "low": bin.share.low, "high": bin.share.high,
                  "n": bin.share.n} for one in found.machines for bin in one.calibration.bins]  # fmt: skip
-        charts.show(drawn.calibrations(found), "calibration", data=data, command=view.command, title="Calibration",
-                    caption="Wilson's 95% intervals")  # fmt: skip
+        charts.show(drawn.calibrated(one), "calibration", data=data, command=command, title="Calibration",
+                    caption=f"{len(one.calibration.bins)} bins, 95% intervals, n beside each")  # fmt: skip
 
 
-def by_group(view: View, found: lab.Judged) -> None:
+def by_group(one: lab.Against, command: str) -> None:
     """One machine by system and by dataset, where there are several."""
-    able = {one.name: one for one in found.machines if one.groups}
-    if not able:
+    if not one.groups:
         return
-    one = able[st.selectbox("By system and dataset", list(able), key="group_measure", bind="query-params", width=340)]
     data = [{"Kind": group.kind, "Group": group.name, "n": group.n, "Pearson": group.pearson.value, "Low": group.pearson.low,
              "High": group.pearson.high, "AUC": group.auc.mean, "Note": group.pearson.note} for group in one.groups]  # fmt: skip
-    charts.show(drawn.groups(one), "groups", data=data, command=view.command, title=f"{one.name} by group",
+    charts.show(drawn.groups(one), "groups", data=data, command=command, title=f"{one.name} by group",
                 caption="n in brackets, 95% intervals")  # fmt: skip
     table(
         data,
@@ -483,41 +611,42 @@ def by_group(view: View, found: lab.Judged) -> None:
     )
 
 
-def machine_row(one: Against) -> dict[str, Any]:
-    cut = one.threshold
-    return {
-        "Measure": one.name, "n": one.n, "Pearson": one.pearson.value, "Pearson, 95%": between(one.pearson), "Spearman": one.spearman.value,
-        "AUC": one.roc.auc.mean, "AUC, 95%": between(one.roc.auc), "MAE": one.error.mean, "Calibration": one.calibration.error.mean,
-        "Threshold": cut.threshold, "Cohen": cut.kappa and cut.kappa.value, "Accuracy": cut.accuracy and cut.accuracy.mean,
-        "Accuracy, 95%": between(cut.accuracy),
-    }  # fmt: skip
+def ends(one: Interval) -> str:
+    return "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
+
+
+def short(name: str) -> str:
+    """A long name without its middle: systems differ at the end."""
+    return drawn.cut(name)
 
 
 def between(one: Any) -> str:
     return "" if one is None or one.low is None else f"{one.low:.3f} to {one.high:.3f}"
 
 
-def headline(view: View, scores: Sequence[Machine], key: tuple) -> None:
-    """The share of faithful answers among all, from few human and many machine labels."""
+def headline(view: View, scores: Sequence[Machine], rest: lab.Unjudged, files: Sequence[str], key: tuple) -> None:
+    """The share of yes among all answers, from few human and many machine labels."""
     st.subheader("Corrected headline", anchor=False)
     whole = lab.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, True)
-    others, newest = unjudged(view)
-    known, number = int((whole.positive == whole.positive).sum()), 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = [one.name for one in others] or [one.name for one in scores]
-        machine = st.selectbox("Measure", names, key="headline_measure", bind="query-params", width=280)
-        if others:
-            st.caption(f"{known:,} answers judged by people, {len(others[0].scores):,} stored answers of the same systems scored by "
-                       "the machine alone.", width="stretch")  # fmt: skip
-        elif known < 8:
-            return st.caption("Eight judged answers are needed.")
+        machine = st.selectbox(
+            "Measure", [one.name for one in scores], key="headline_measure", bind="query-params", width=280
+        )
+        known, number, others = len(lab.judged_and_scored(whole, machine)), 0, rest.scores(machine)
+        if others is not None:
+            st.caption(f"{known:,} answers judged by people, {(others == others).sum():,} stored answers of the same systems and corpora "
+                       "scored by the machine alone.", width="stretch")  # fmt: skip
+        elif known < lab.FEWEST_HUMAN + 3:
+            return st.caption(f"{lab.FEWEST_HUMAN + 3} judged answers are needed.")
         else:
             help = "Drawn at random. Of the other answers only the machine's score is used; what people said of them is the truth."
-            number = st.slider("Answers with human labels", 4, known - 2, min(100, known // 2), key="few", bind="query-params",
+            number = st.slider("Answers with human labels", lab.FEWEST_HUMAN, known - 2,
+                               max(min(100, known // 2), lab.FEWEST_HUMAN), key="few", bind="query-params",
                                help=help, width=420)  # fmt: skip
-    found = kept(view, "headline", lambda: lab.headline(whole, machine, number, others), machine, number, newest, *key)
+    found = kept(view, "headline", lambda: lab.headline(whole, machine, number, rest), machine, number, *key)
     first = found.methods[0]
-    shown = [cards.Card(one.method, one.value, None if one.low is None else (one.low, one.high), direction=0, note=one.note,
+    shown = [cards.Card(one.method, one.value, bounds(one), n=one.n_human, direction=0,
+                        note=one.note or ("report this one" if one is first else ""),
                         help="Share of answers that count as yes throughout, 95% interval") for one in found.methods]  # fmt: skip
     shown += [cards.Card("People alone", first.human_only.mean, bounds(first.human_only), n=found.n_human, direction=0),
               cards.Card("Machine alone", first.machine_only.mean, bounds(first.machine_only), n=found.n_machine, direction=0,
@@ -526,21 +655,36 @@ def headline(view: View, scores: Sequence[Machine], key: tuple) -> None:
         shown.append(
             cards.Card("People on all of them", found.truth, n=known, direction=0, note="what is to be estimated")
         )
-    cards.row(shown)
+    st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
     data = [{"method": one.method, "share": one.value, "low": one.low, "high": one.high, "human labels": one.n_human,
              "machine labels": one.n_machine, "skill": one.skill.mean, "note": one.note} for one in found.methods]  # fmt: skip
-    charts.show(drawn.corrected(found), "corrected-headline", data=data, command=view.command, title="Faithful answers among all",
+    command = view.command("--headline" if others is not None else f"--headline {number}", *files)
+    charts.show(drawn.corrected(found), "corrected-headline", data=data, command=command,
+                title=f"{'Faithful answers' if view.part == 'sentences' else 'Answers that count as yes'} among all",
                 caption=f"{found.n_human:,} with human labels, {found.n_machine:,} with the machine's alone")  # fmt: skip
-    cut = "" if found.threshold is None else (f" The threshold {found.threshold:.3f} of Rogan and Gladen's verdicts is fitted on half of "
-                                              "the human labels, and its errors are those of the other half.")  # fmt: skip
-    st.caption(f"Both correct the machine by people's labels, which have to be a random sample of all answers.{cut} Refused where the "
-               "machine is not shown to be better than chance.")  # fmt: skip
+    if found.strata:
+        rows = [{"Stratum": part.name, "Of all answers": 100 * part.share, "By people": part.n_human, "By machine": part.n_machine,
+                 **{one.method: "" if one.value is None else f"{one.value:.3f}{inside(one)}" for one in part.methods},
+                 "Note": "; ".join(dict.fromkeys(one.note for one in part.methods if one.note))} for part in found.strata]  # fmt: skip
+        table(rows, "strata", {"Stratum": TEXT(width=230), "Of all answers": NUMBER(format="%.1f%%", width=108),
+                               "By people": NUMBER(width=80), "By machine": NUMBER(width=86), "Note": TEXT(width=240),
+                               **{one.method: TEXT(width=164) for one in found.methods}})  # fmt: skip
+    told = [f"{known:,} of {len(whole.positive):,} answers have people's verdict on every sentence, and a score."
+            if view.part == "sentences" else "",
+            "The study drew from strata, so each is estimated by itself and weighted by its share of all answers." if found.strata else
+            "Both correct the machine by people's labels, which have to be a random sample of all answers.",
+            "" if found.threshold is None else
+            f"The threshold {found.threshold:.3f} of Rogan and Gladen's verdicts is fitted on half of the human labels, and its errors are "
+            "those of the other half.", "Refused where the machine is not shown to be better than chance."]  # fmt: skip
+    if view.source.study is not None and view.source.study.kind == "pairs":
+        told.append("The two answers of a pair are drawn together.")
+    st.caption(" ".join(filter(None, told)))
 
 
-def unjudged(view: View) -> tuple[list[Machine], str]:
-    """The machines' scores of stored answers that nobody judged, and the newest answer. Files have none."""
-    if view.source.digest != st.session_state.get("agreement_stored"):
-        return [], ""
+def unjudged(view: View) -> tuple[lab.Unjudged, str]:
+    """Stored answers that nobody judged, and the newest answer. Files have none."""
+    if not st.session_state.get("agreement_stored"):
+        return lab.Unjudged(), ""
     workbench = session.workbench()
     newest = workbench.store.query("SELECT max(id) AS id FROM answers")[0]["id"]
     return kept(view, "unjudged", lambda: lab.unjudged(workbench, view.source), newest), newest

@@ -312,14 +312,16 @@ def grid(count: int) -> list[Any]:
 
 def heading(number: int, title: str = "") -> None:
     words = escape(f"Engine {number + 1}") + (f"</b> {escape(title)}" if title else "</b>")
-    st.html(f'<div class="gw gw-small">{MARK.format(charts.COLORS[number])}<b>{words}</div>')
+    st.html(f'<div class="gw gw-small">{MARK.format(charts.shade(charts.COLORS[number]))}<b>{words}</div>')
 
 
 def table(answers: list[Answer | None]) -> None:
     """The numbers of all answers, an engine a column."""
     first = next((one for one in answers if one and one.text), None)
     columns = [_numbers(one, first) for one in answers]
-    heads = "".join(f'<th class="num">{MARK.format(charts.COLORS[i])}Engine {i + 1}</th>' for i in range(len(answers)))
+    heads = "".join(
+        f'<th class="num">{MARK.format(charts.shade(charts.COLORS[i]))}Engine {i + 1}</th>' for i in range(len(answers))
+    )
     rows = []
     for name in columns[0]:
         cells = "".join(f'<td class="num">{escape(one[name])}</td>' for one in columns)

@@ -1,7 +1,8 @@
 """The one look of every chart, and its export menu.
 
 Figures are plain plotly mappings: building and sending one costs about two milliseconds, which a slider can afford.
-The app's theme colours text and grid, light and dark; systems bring their own colour and keep it everywhere.
+The app's theme colours text and grid, light and dark; systems bring their own colour and keep it everywhere. On dark ground
+what would sink into it is drawn in a brighter colour of the same palette; files that leave the app are always the light ones.
 """
 
 import csv
@@ -14,6 +15,9 @@ import streamlit as st
 # Okabe and Ito's palette, safe for colour-blind readers, in this order everywhere
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 BASELINE = "#767676"
+# on dark ground: sky for blue, Okabe and Ito's yellow for sky, and a lighter grey
+DARK = dict(zip((*COLORS, BASELINE), ("#56B4E9", *COLORS[1:4], "#F0E442", COLORS[5], "#A4A9B0"), strict=True))
+VALUES = {"x", "y", "z", "text", "customdata", "hovertext", "name", "hovertemplate"}  # of a trace: never a colour
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 300
 WIDTH_PRINT, HEIGHT_PRINT = 640, 400
@@ -177,10 +181,28 @@ def show(
     with menu.container(horizontal_alignment="right"):
         export_menu(chart, name, data=data, config=config, command=command, title=title, key=key)
     return st.plotly_chart(
-        chart, key=f"chart/{key}", on_select=on_select, theme="streamlit", alt=title or name,
+        shaded(chart) if st.context.theme.type == "dark" else chart, key=f"chart/{key}", on_select=on_select, theme="streamlit",
+        alt=title or name,
         config={"displaylogo": False, "displayModeBar": "hover", "modeBarButtonsToRemove": ["select2d", "lasso2d"],
                 "toImageButtonOptions": {"format": "svg", "filename": name}},
     )  # fmt: skip
+
+
+def shade(color: str) -> str:
+    """A colour of the palette, as it is drawn on the ground that the reader has."""
+    return DARK.get(color, color) if st.context.theme.type == "dark" else color
+
+
+def shaded(part: Any) -> Any:
+    """A chart, or a part of it, in the colours for dark ground."""
+    if isinstance(part, dict):
+        return {key: value if key in VALUES else shaded(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [shaded(one) for one in part]
+    if isinstance(part, str):
+        head, comma, alpha = part.rpartition(",")
+        return DARK.get(part) or f"{_DARK_FAINT.get(head, head)}{comma}{alpha}"
+    return part
 
 
 def export_menu(
@@ -257,6 +279,10 @@ def _ring(x: float, y: float, color: str, group: str) -> dict:
 def _faint(color: str, alpha: float) -> str:
     r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({r},{g},{b},{alpha})"
+
+
+# the beginnings of what `_faint` makes
+_DARK_FAINT = {_faint(light, 1).rpartition(",")[0]: _faint(dark, 1).rpartition(",")[0] for light, dark in DARK.items()}
 
 
 def safe(text: str) -> str:

@@ -1,10 +1,12 @@
 """The page Study design after the draft: the step under way and its one button, who is how far, the record, and files.
 
-What is frozen can be checked at any time; labels leave and enter as files or through a Label Studio server.
+Whoever leaves hands the open items over, and a round can be ended before it is done. What is frozen can be checked at any
+time; labels leave and enter as files or through a Label Studio server.
 """
 
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -14,15 +16,16 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs
-from app.ui.design_tabs import LOOKS, Desk, rows
+from app.ui.design_tabs import Desk, fitted, looks_of, noun, now, parts, put, rows, usual_goal
 from core import annotation_lab as lab
 from core import design_lab as design
-from core.annotation.study import study_hash
+from core.annotation.study import HandOver, study_hash
 from core.errors import WorkbenchError
 
 LABEL, AGREE = "../pages/label_answers.py", "../pages/measure_agreement.py"
 ROUNDS = {"": "All rounds", "pilot": "Pilot", "main": "Main", "adjudication": "Adjudication"}
 FORMATS = {"jsonl": "JSONL", "csv": "CSV", "label_studio": "Label Studio", "dpo": "DPO pairs"}
+
 ASKS_AGAIN_S = 5.0  # for labels that others give
 STYLE = """<style>
 ol.gw-steps { display: flex; gap: .5rem; list-style: none; margin: 0 !important; padding: 0 !important; }
@@ -31,8 +34,15 @@ ol.gw-steps { display: flex; gap: .5rem; list-style: none; margin: 0 !important;
 .gw-steps li.done { border-color: var(--gw-accent); }
 .gw-steps li.now { border-color: var(--gw-accent); color: inherit; font-weight: 600; }
 .gw-steps small { display: block; font-weight: 400; font-size: .76rem; color: var(--gw-muted); line-height: 1.35; }
+.st-key-next_buttons { flex-direction: row-reverse; justify-content: flex-start; }
+.gw-who { font-size: .88rem; overflow-wrap: anywhere; }
+.gw-warn { color: var(--gw-bad); }
+.st-key-links .stCode pre { padding-right: 3rem; }
+.st-key-links .stCode > div { opacity: 1 !important; visibility: visible !important; }
 @media (max-width: 1100px) {
-  :is(.st-key-design_rubric, .st-key-design_power, .st-key-design_record) > div > .stHorizontalBlock > .stColumn { min-width: 100%; }
+  :is(.st-key-design_items, .st-key-design_rubric, .st-key-design_people, .st-key-design_power, .st-key-design_record, .st-key-next_head)
+    > div > .stHorizontalBlock > .stColumn { min-width: 100%; }
+  .st-key-design_power > div > .stHorizontalBlock { flex-wrap: wrap-reverse; }
 }
 </style>"""
 
@@ -57,15 +67,23 @@ def next_step(desk: Desk) -> None:
          "Analyse": _analyse}[desk.standing.step](desk)  # fmt: skip
         if desk.frozen.hash and desk.standing.people:
             _people(desk)
+    if name := st.session_state.pop("design_leaver", ""):
+        with (
+            cards.calm()
+        ):  # asked here: after the click the dialog itself runs once more, and then there is nothing to hand over
+            _hand_over(desk, lab.handing_over(session.workbench(), desk.study.id, name))
 
 
 @contextmanager
 def _next(title: str, text: str) -> Iterator[None]:
-    """What to do and why; the buttons that do it come inside."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="next_head"):
-        st.html(f'<div class="gw"><div class="gw-strong">Next: {escape(title)}</div><div class="gw-small">{escape(text)}</div></div>',
-                width="stretch")  # fmt: skip
-        yield
+    """What to do and why; the buttons that do it come inside, the blue one first: it stands at the right."""
+    with st.container(key="next_head"):
+        left, right = st.columns(2, vertical_alignment="center")
+        left.html(
+            f'<div class="gw"><div class="gw-strong">Next: {escape(title)}</div><div class="gw-small">{escape(text)}</div></div>'
+        )
+        with right, st.container(horizontal=True, vertical_alignment="center", gap="small", key="next_buttons"):
+            yield
 
 
 def missing(desk: Desk, round: str) -> list[str]:
@@ -75,6 +93,7 @@ def missing(desk: Desk, round: str) -> list[str]:
         ("items: draw them on the tab Items", not design.plain(study.items, round)),
         ("a question: say it on the tab Plan", not study.question.strip()),
         ("a primary measure: say it on the tab Plan", not study.measure.strip()),
+        ("names of annotators that differ: on the tab People", f"{study.id}/annotators?" in st.session_state),
         (f"{study.per_item} annotators: name them on the tab People", len(study.annotators) < study.per_item),
         ("a decision on the changed rubric: put it in force or discard it, on the tab Rubric", desk.piloted and desk.revision),
     ] if wanted]  # fmt: skip
@@ -83,19 +102,29 @@ def missing(desk: Desk, round: str) -> list[str]:
 def _draft(desk: Desk) -> None:
     pilot, main = (design.plain(desk.study.items, name) for name in ("pilot", "main"))
     round = "pilot" if pilot or not main else "main"
-    lacks, screens = missing(desk, round), 0
+    lacks, told = missing(desk, round), ""
     if not lacks:
-        screens = max((one.items + one.repeats + one.attention for one in design.loads(desk.study, round)), default=0)
+        loads, who = design.loads(desk.study, round), cards.count(len(desk.study.annotators), "annotator")
+        sizes = [one.items + one.repeats + one.attention for one in loads]
+        most = loads[sizes.index(max(sizes))]
+        upto = "" if len({one[1:] for one in loads}) == 1 else "up to "
+        told = f"Everything is filled in: {who}, {upto}{max(sizes):,} screens each: {_parts(*most[1:])}."
     with _next(f"look through the tabs, then freeze the {round}",
          f"Still missing: {'; '.join(lacks)}." if lacks else
-         f"Everything is filled in: {len(pilot or main):,} items, {len(desk.study.annotators)} annotators with up to {screens:,} screens. "
-         "Change what you like below first. Once frozen, the round can be labelled."):  # fmt: skip
+         f"{told} Change what you like below first. Once frozen, the round can be labelled."):  # fmt: skip
         if st.button(f"Freeze the {round}", type="primary", icon=":material/lock:", key="freeze", disabled=bool(lacks)):
             _freeze(desk, round)
         hint = "Freezes the main round at once: nobody has tried the rubric then."
-        if round == "pilot" and main and st.button("Skip the pilot", type="tertiary", key="skip_pilot", help=hint):
+        if round == "pilot" and main and st.button("Skip the pilot", type="tertiary", key="skip_pilot", help=hint,
+                                                     disabled=bool(missing(desk, "main"))):  # fmt: skip
             _freeze(desk, "main")
         _keep(desk)
+
+
+def _parts(items: int, repeats: int, attention: int) -> str:
+    """ "30 items, 3 repeats, 5 attention items"."""
+    parts = [(items, "item"), (repeats, "repeat"), (attention, "attention item")]
+    return ", ".join(cards.count(number, what) for number, what in parts if number)
 
 
 def _keep(desk: Desk) -> None:
@@ -104,18 +133,20 @@ def _keep(desk: Desk) -> None:
         return
     if desk.frozen.round == "draft":
         st.button("Save draft", icon=":material/save:", key="save_draft", on_click=_save, args=(desk,))
-    st.button("Discard changes", type="tertiary", key="discard", on_click=_discard, args=(desk,))
+    st.button(
+        "Discard", type="tertiary", key="discard", on_click=_discard, args=(desk,), help="Back to what is recorded."
+    )
 
 
 def _save(desk: Desk) -> None:
     try:
-        lab.save(session.workbench(), desk.study)
+        lab.save(session.workbench(), now(desk).study)
     except WorkbenchError as error:
         st.session_state.design_problem = error.what
 
 
 def _discard(desk: Desk) -> None:
-    st.session_state.designs.pop(desk.study.id, None)
+    put(desk, desk.frozen.study)
     st.session_state.pop(f"{desk.study.id}/drawing", None)
 
 
@@ -123,29 +154,38 @@ def _discard(desk: Desk) -> None:
 def _freeze(desk: Desk, round: str) -> None:
     """The exact list and the hash, shown before they hold."""
     study = desk.study
-    st.write("From now on the round can be labelled. Question, hypothesis, measure, test, stop rule, rubric and this list are stamped "
-             "with a hash: whether any of it was changed later can be checked by anybody."
+    st.write("Freezing fixes question, hypothesis, measure, test, stop rule, rubric and this list under a hash, by which anybody can check "
+             "later that nothing was changed. Then the round can be labelled."
              + (" After the pilot, rubric and plan can still be changed." if round == "pilot" else ""))  # fmt: skip
     names = ", ".join(study.annotators[:6]) + (" …" if len(study.annotators) > 6 else "")
     cards.facts([("Question", study.question), ("Hypothesis", study.hypothesis or "none"), ("Measure", study.measure),
                  ("Test", study.test or "none"), ("Annotators", f"{names}; {study.per_item} an item"),
-                 ("Rubric", f"version {study.rubric.version}"),                 ("Hash", study_hash(study, round))])  # fmt: skip
-    table = rows(study, round)
-    st.caption(f"{len(table):,} entries of the {round} round, repeats and attention items among them")
-    st.dataframe(table, hide_index=True, height=240, key="freeze_list", column_config=LOOKS)
-    if st.button(f"Freeze {len(table):,} entries", type="primary", icon=":material/lock:", key="freeze_now",
-                 on_click=_freeze_now, args=(desk, round)):  # fmt: skip
-        st.rerun()  # closes the dialog
+                 ("Rubric", f"version {study.rubric.version}"), ("Hash", study_hash(study, round))])  # fmt: skip
+    if any(re.fullmatch(r"Annotator \d+", name) for name in study.annotators):
+        st.warning("Names such as Annotator 1 are placeholders. The real ones are written on the tab People, and cannot be changed "
+                   "for a round that is frozen.", icon=":material/info:")  # fmt: skip
+    items = len(design.plain(study.items, round))
+    st.caption(f"{round.capitalize()} round: {parts(study, round)}")
+    st.dataframe(rows(study, round), height=240, key="freeze_list", **looks_of(study))
+    _confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round)
+
+
+def _confirm(label: str, icon: str, key: str, what: Any, *given: Any) -> None:
+    """The foot of a dialog: do it, or not; both close it."""
+    with st.container(horizontal=True, gap="small"):
+        done = st.button(label, type="primary", icon=f":material/{icon}:", key=key, on_click=what, args=given)
+        if st.button("Cancel", type="tertiary", key=f"{key}/cancel") or done:
+            st.rerun()
 
 
 def _freeze_now(desk: Desk, round: str) -> None:
     try:
-        frozen = lab.freeze(session.workbench(), desk.study, round)
+        lab.freeze(session.workbench(), desk.study, round)
     except WorkbenchError as error:
         st.session_state.design_problem = f"{error.what} {error.todo}"
         return
-    _discard(desk)
-    st.session_state.design_note = f"Frozen as {frozen.hash[:12]}. The {round} round can be labelled."
+    st.session_state.pop(f"{desk.study.id}/drawing", None)
+    st.session_state.design_note = f"The {round} round is frozen and can be labelled."
 
 
 def _go(page: str, **address: str) -> None:
@@ -153,19 +193,80 @@ def _go(page: str, **address: str) -> None:
 
 
 def _labelling(desk: Desk) -> None:
-    standing, round = desk.standing, desk.frozen.round
-    who = max(
-        (one for one in standing.people if one.done < one.assigned),
-        key=lambda one: (one.partial + one.done > 0, -one.done),
-    )
+    standing, round, who = desk.standing, desk.frozen.round, _turn(desk)
     begun = sum(one.done for one in standing.people)
     where = {"pilot": "the pilot", "main": "the main round", "adjudication": "what is disputed"}[round]
-    with _next(f"label {where}", f"{begun:,} of {begun + standing.open:,} labels are there. Choose whose turn it is below, or send "
-         "everybody the link of their own. Do not talk about items before the round is done."):  # fmt: skip
+    with _next(f"label {where}", f"{begun:,} of {cards.count(begun + standing.open, 'screen')} are labelled. Choose whose turn it is "
+         "below, or send everybody the link of their own. Do not talk about items before the round is done."):  # fmt: skip
         if st.button(f"Label as {cards.plain(who.annotator)}", type="primary", icon=":material/edit:", key="label"):
             _go(LABEL, study=desk.study.id, annotator=who.annotator)
         _look(desk)
         _keep(desk)
+        if st.button("End the round", type="tertiary", key="close",
+                     help="For a round that will not be finished: what is labelled so far is what there is."):  # fmt: skip
+            _close(desk)
+
+
+def _turn(desk: Desk) -> Any:
+    """Who labels next: whoever has begun, with the least done; None where all is done."""
+    left = [one for one in desk.standing.people if one.done < one.assigned]
+    return max(left, key=lambda one: (one.partial + one.done > 0, -one.done), default=None)
+
+
+def unlabelled(desk: Desk) -> str:
+    """What has fewer labels than the design wants, in a sentence; "" where nothing has."""
+    wanted, standing = desk.frozen.study.per_item, desk.standing
+    told = [f"{cards.count(items, 'item')} {'has' if items == 1 else 'have'} {cards.count(labels, 'label') if labels else 'no label'}"
+            for labels, items in standing.short.items()]  # fmt: skip
+    said = f"{' and '.join(told)} instead of {wanted:,}. " if told else ""
+    if standing.undecided:
+        said += f"{cards.count(standing.undecided, 'disputed item')} {'is' if standing.undecided == 1 else 'are'} undecided. "
+    return said
+
+
+@st.dialog("End the round")
+def _close(desk: Desk) -> None:
+    """What stays without labels, before it does."""
+    after = {"pilot": "The pilot can be analysed, and the main round frozen, with the labels there are.",
+             "main": "Adjudication and analysis follow, with the labels there are.",
+             "adjudication": "What nobody decided counts as the majority of the annotators says."}  # fmt: skip
+    st.write(f"{cards.count(desk.standing.open, 'screen')} of this round would stay open: {unlabelled(desk)}")
+    st.write(f"Nobody can label in it any more. {after[desk.frozen.round]} The record says that the round was ended before it was "
+             "done.")  # fmt: skip
+    _confirm("End the round", "block", "close_now", _change, lab.close, desk)
+
+
+@st.dialog("Hand over what is open")
+def _hand_over(desk: Desk, found: HandOver) -> None:
+    """Who gets how many items, before they do."""
+    round, name = desk.frozen.round, cards.plain(found.annotator)
+    st.write(
+        f"**{name}** leaves the {ROUNDS[round].lower()} round. {cards.count(found.kept, 'item')} labelled so far stay as they are."
+    )
+    if found.given:
+        st.dataframe([{"Goes to": who, "Open items": number} for who, number in found.given.items()], hide_index=True,
+                     height="content", key="given")  # fmt: skip
+    if found.short:
+        rest = (
+            "left undecided"
+            if round == "adjudication"
+            else "left with a label fewer than planned: all others have them already"
+        )
+        st.warning(f"{cards.count(found.short, 'open item')} can go to nobody, {rest}.", icon=":material/info:")
+    more = " and is not in the plan of the main round any more" if round == "pilot" else ""
+    st.write(f"{name} can label no more in this round{more}. The study gets a new version that says so; labels given "
+             "before stay valid.")  # fmt: skip
+    _confirm("Hand over", "move_item", "hand_over_now", _change, lab.hand_over, desk, found.annotator)
+
+
+def _change(what: Any, desk: Desk, *given: str) -> None:
+    """Callback: a new version of the round in use."""
+    try:
+        frozen = what(session.workbench(), desk.study.id, *given)
+    except WorkbenchError as error:
+        st.session_state.design_problem = f"{error.what} {error.todo}"
+        return
+    st.session_state.design_note = f"Recorded as version {frozen.version}, frozen as {frozen.hash[:12]}."
 
 
 def _look(desk: Desk, label: str = "Agreement so far", **more: Any) -> None:
@@ -191,40 +292,53 @@ def alpha_words(desk: Desk) -> str:
 
 def _revise(desk: Desk) -> None:
     seen = (desk.study.id, "pilot") in st.session_state.get("analysed", ())
-    if not seen:
-        said = f"The pilot is labelled. {alpha_words(desk)} Differences show where the rubric is unclear."
-        with _next("see how far the annotators agree", said):
-            _look(desk, "Analyse the pilot", type="primary")
-            if st.button(
-                "Freeze the main round", icon=":material/lock:", key="freeze", disabled=bool(missing(desk, "main"))
-            ):
-                _freeze(desk, "main")
-            _keep(desk)
-        return
     lacks, value = missing(desk, "main"), desk.standing.agreement and desk.standing.agreement.value
     unclear = value is not None and value < design.TENTATIVE and len(desk.frozen.study.rubrics) == 1
+    drawn = len(design.plain(desk.study.items, "main"))
     items = (
         f"Still missing: {'; '.join(lacks)}."
         if lacks
-        else f"{len(design.plain(desk.study.items, 'main')):,} items are drawn."
+        else f"{cards.count(drawn, 'main item')} drawn{needed_words(desk)}."
     )
-    said = ("Say in it what the annotators read differently, so that the main round fares better." if unclear else
-            f"The tab Power says how many items the main round needs. {items}")  # fmt: skip
-    with _next("make the rubric clearer" if unclear else "freeze the main round", f"{alpha_words(desk)} {said}"):
-        if unclear:
-            st.button(
-                "Revise the rubric",
-                type="primary",
-                icon=":material/edit_note:",
-                key="to_rubric",
-                on_click=_open,
-                args=("Rubric",),
-            )
-        look = "secondary" if unclear else "primary"
+    if not seen:
+        said = f"{_ended(desk)}{alpha_words(desk)} Differences show where the rubric is unclear."
+        title = "see how far the annotators agree"
+    elif unclear:
+        said = (
+            f"{alpha_words(desk)} Say in it what the annotators read differently, so that the main round fares better."
+        )
+        title = "make the rubric clearer"
+    else:
+        said = f"{alpha_words(desk)} {items} Or stop here: the pilot's labels can be exported."
+        title = "freeze the main round"
+    with _next(title, said):
+        if not seen:
+            _look(desk, "Analyse the pilot", type="primary")
+        elif unclear:
+            st.button("Revise the rubric", type="primary", icon=":material/edit_note:", key="to_rubric", on_click=_open,
+                      args=("Rubric",))  # fmt: skip
+        look = "primary" if seen and not unclear else "secondary"
         if st.button("Freeze the main round", type=look, icon=":material/lock:", key="freeze", disabled=bool(lacks)):
             _freeze(desk, "main")
-        _look(desk, "Agreement of the pilot", type="tertiary")
+        if seen:
+            _look(desk, "Agreement of the pilot", type="tertiary")
+        st.button("Export", type="tertiary", key="to_record", on_click=_open, args=("Record",))
         _keep(desk)
+
+
+def needed_words(desk: Desk) -> str:
+    """How many main items the pilot's values ask for."""
+    goal = usual_goal(desk.study)
+    pilot = design.from_pilot(desk.frozen.study, lab.labels(session.workbench(), desk.study.id, "pilot")).values.get(
+        goal
+    )
+    if pilot is None:
+        return "; the tab Power says how many it needs"
+    values = design.ASSUMED[goal] | fitted(goal, pilot, design.ASSUMED[goal].get("difference", 0.0))
+    number = design.items_for(goal, values, desk.study.per_item)
+    aim = f"a half-width of {values['target']:g}" if goal == "rate" else f"a power of {values['target']:g}"
+    many = f"{number:,} {noun(goal)}" if number else f"more than 100,000 {noun(goal)}"
+    return f"; for {aim} the pilot's values ask for {many}: see the tab Power"
 
 
 def _open(tab: str) -> None:
@@ -235,16 +349,12 @@ def _adjudicate(desk: Desk) -> None:
     if desk.frozen.round == "adjudication":
         return _labelling(desk)
     count = desk.standing.disputed
-    ended = (
-        f"The stop rule ends the labelling: {desk.standing.stopped}. "
-        if desk.standing.stopped
-        else "The main round is labelled. "
-    )
-    with _next(f"decide {cards.count(count, 'disputed item')}", f"{ended}{alpha_words(desk)} Somebody who knows the rubric decides where "
-         "they differ; the annotators' labels stay as they are."):  # fmt: skip
-        names = st.text_input("Adjudicators, with commas between", "Adjudicator", key="adjudicators", width=280)
+    with _next(f"decide {cards.count(count, 'disputed item')}", f"{_ended(desk)}{alpha_words(desk)} Somebody who knows the rubric decides "
+         "where they differ; the annotators' labels stay as they are."):  # fmt: skip
+        place = st.container(width="content")
+        names = st.text_input("Adjudicators, with commas between", "Adjudicator", key="adjudicators", width=220)
         people = [name.strip() for name in names.split(",") if name.strip()]
-        if st.button(
+        if place.button(
             "Open adjudication", type="primary", icon=":material/gavel:", key="adjudicate", disabled=not people
         ):
             lab.open_adjudication(session.workbench(), desk.study.id, people)
@@ -252,12 +362,17 @@ def _adjudicate(desk: Desk) -> None:
         _look(desk, "Analyse without it")
 
 
+def _ended(desk: Desk) -> str:
+    """Why labelling is over, and what it leaves open."""
+    stopped, few = desk.standing.stopped, unlabelled(desk)
+    why = f"The stop rule ends the labelling: {stopped}. " if stopped else "" if few else "All is labelled. "
+    return why + few
+
+
 def _analyse(desk: Desk) -> None:
-    ended = (
-        f"The stop rule ends the labelling: {desk.standing.stopped}. " if desk.standing.stopped else "All is labelled. "
-    )
-    with _next("analyse the study", f"{ended}{alpha_words(desk)} Export the labels on the tab Record."):
+    with _next("analyse the study", f"{_ended(desk)}{alpha_words(desk)}"):
         _look(desk, "Analyse", type="primary")
+        st.button("Export labels", icon=":material/download:", key="to_record", on_click=_open, args=("Record",))
 
 
 # --- people in a round -----------------------------------------------------------------------------------------------
@@ -265,6 +380,8 @@ def _analyse(desk: Desk) -> None:
 
 def _people(desk: Desk) -> None:
     st.fragment(_progress, run_every=ASKS_AGAIN_S if desk.standing.open else None)(desk)
+    if desk.standing.open:  # not in the fragment: a token is shown until something else is clicked
+        _links(desk, list(desk.frozen.study.at_work(desk.frozen.round)))
 
 
 def _progress(desk: Desk) -> None:
@@ -274,31 +391,55 @@ def _progress(desk: Desk) -> None:
         found, attention = lab.progress(workbench, frozen), design.attention(workbench, frozen)
         if desk.standing.open and not any(one.assigned - one.done for one in found):
             st.rerun()
+        here, turn = frozen.study.at_work(frozen.round), _turn(desk)
         for one in found:
-            name, bar, link = st.columns([2, 4, 1.6], vertical_alignment="center")
-            name.text(one.annotator)
-            share = one.done / one.assigned if one.assigned else 1.0
-            words = [f"{one.done:,} of {one.assigned:,}", f"{one.partial:,} begun" if one.partial else "",
-                     "" if one.seconds_median is None else f"median {cards.duration(one.seconds_median)} an item"]  # fmt: skip
-            if (seen := attention.get(one.annotator)) and seen.asked:
-                words.append(f"attention {seen.right} of {seen.asked} right")
+            name, bar, link, more = st.columns([2, 4, 1.3, 1.7], vertical_alignment="center")
+            name.html(f'<div class="gw gw-who">{escape(one.annotator)}</div>')
+            share, gone = one.done / one.assigned if one.assigned else 1.0, one.annotator not in here
+            words = ["stopped" if gone else "", f"{one.done:,} of {one.assigned:,}", f"{one.partial:,} begun" if one.partial else "",
+                     "" if one.seconds_median is None else f"median {_clock(one.seconds_median)} an item"]  # fmt: skip
             text = escape(" · ".join(filter(None, words)))
+            if (seen := attention.get(one.annotator)) and seen.asked:
+                known = f"{seen.right} of {cards.count(seen.asked, 'known sentence')} right"
+                text += (
+                    f' · <span class="gw-warn">{known}: look at these labels first</span>'
+                    if seen.careless
+                    else f" · {known}"
+                )
             bar.html(
                 f'<div class="gw gw-job"><div class="gw-bar"><i style="width:{share:.1%}"></i></div>'
                 f'<div class="gw-small">{text}</div></div>'
             )
-            link.page_link(LABEL, label="Label" if one.done < one.assigned else "Look", icon=":material/edit:",
-                           query_params={"study": frozen.study.id, "annotator": one.annotator})  # fmt: skip
-        if desk.standing.open:
-            _links(desk, [one.annotator for one in found])
+            if gone:
+                continue
+            if turn is None or one.annotator != turn.annotator:  # the blue button is for that one
+                link.page_link(LABEL, label="Label" if one.done < one.assigned else "Look", icon=":material/edit:",
+                               query_params={"study": frozen.study.id, "annotator": one.annotator})  # fmt: skip
+            if one.done < one.assigned and more.button(
+                "Hand over", key=f"{frozen.study.id}/leave.{one.annotator}", type="tertiary", icon=":material/move_item:",
+                help="This person left: what they have not labelled goes to the others. Shows first what would go to whom.",
+            ):  # fmt: skip
+                st.session_state.design_leaver = one.annotator
+                st.rerun()
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else cards.duration(seconds)
 
 
 def _links(desk: Desk, names: list[str]) -> None:
     from urllib.parse import quote, urlsplit
 
     tokens = desk.frozen.study.tokens
-    with st.popover("Links and tokens to send" if tokens else "Links to send", icon=":material/link:"):
+    label = "Links and tokens to send" if tokens else "Links to send"
+    issued = st.session_state.setdefault("issued", {})  # (study, name) -> token, until the list of links is closed
+    with (
+        st.popover(label, icon=":material/link:", key="links_to_send", on_change=issued.clear),
+        st.container(key="links"),
+    ):
         place = urlsplit(st.context.url or "")
+        if place.hostname in ("127.0.0.1", "localhost", "::1"):
+            st.caption("These open on this machine only. For others start the app on an address that they can reach.")
         root = f"{place.scheme}://{place.netloc}{place.path.rpartition('/')[0]}" if place.netloc else ""
         for name in names:
             st.caption(cards.plain(name))
@@ -309,11 +450,15 @@ def _links(desk: Desk, names: list[str]) -> None:
             )
             if tokens:
                 key = f"{desk.study.id}/token.{name}"
-                if st.button(
-                    "New token", key=key, icon=":material/key:", help="An earlier token of this person no longer holds."
-                ):
-                    st.code(lab.issue_token(session.workbench(), desk.study.id, name), language=None)
-                    st.caption("Shown once: copy it now. Only its hash is kept.")
+                st.button("New token", key=key, icon=":material/key:", on_click=_issue, args=(desk, name),
+                          help="An earlier token of this person no longer holds.")  # fmt: skip
+                if token := issued.get((desk.study.id, name)):
+                    st.code(token, language=None)
+                    st.caption("Shown until this list is closed: copy it now. Only its hash is kept.")
+
+
+def _issue(desk: Desk, name: str) -> None:
+    st.session_state.issued[desk.study.id, name] = lab.issue_token(session.workbench(), desk.study.id, name)
 
 
 # --- record and files ------------------------------------------------------------------------------------------------
@@ -354,19 +499,21 @@ def _preregistration(desk: Desk) -> None:
     elif id == frozen.id:
         st.error("The study is not what was frozen:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in found.findings),
                  icon=":material/error:")  # fmt: skip
+    if id == frozen.id and found.notes:
+        st.caption("Recorded on the way:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in found.notes))
 
 
 def _versions(desk: Desk) -> None:
     st.markdown("**Versions**")
     table = [{"No.": one.version, "Recorded": _when(one.created), "Round": one.round.capitalize(),
-              "Items": len(one.study.items),              "Rubric": one.study.rubric.version, "Hash": one.hash[:12]}
+              "Items": len(design.plain(one.study.items)), "Rubric": one.study.rubric.version, "Hash": one.hash[:12]}
              for one in reversed(lab.history(session.workbench(), desk.study.id))]  # fmt: skip
     st.dataframe(table, hide_index=True, height="content" if len(table) < 8 else 280, key="versions")
     with st.popover("On the command line", icon=":material/terminal:"):
         id = desk.study.id
         st.code("\n".join(f"python -m core annotate {words}" for words in (
-            f"show {id}", f"freeze {id} pilot", f"progress {id}", f"check {id}", f"export {id}",
-            f"import {id} FILE")), language="bash")  # fmt: skip
+            f"show {id}", f"freeze {id} pilot", f"progress {id}", f"hand-over {id} ANNOTATOR", f"close {id}", f"check {id}",
+            f"export {id}", f"import {id} FILE")), language="bash")  # fmt: skip
 
 
 def _when(created: str) -> str:
@@ -376,29 +523,53 @@ def _when(created: str) -> str:
 def _export(desk: Desk) -> None:
     st.markdown("**Export**")
     id = desk.study.id
-    formats = st.pills(
-        "Formats",
-        list(FORMATS),
-        default=list(FORMATS),
-        key="export_formats",
-        format_func=FORMATS.get,
-        selection_mode="multi",
-    )
+    offered = [
+        name for name in FORMATS if name != "dpo" or len(design.systems(desk.study)) > 1
+    ]  # pairs need two answers
     one, two = st.columns([1, 2])
     round = one.selectbox("Round", list(ROUNDS), key="export_round", format_func=ROUNDS.get)
-    folder = two.text_input(
-        "Folder", f"annotations/{id}", key=f"{id}/folder", help="On the machine that runs Groundwork."
+    formats = two.pills(
+        "Formats", offered, default=offered, key=f"{id}/export_formats", format_func=FORMATS.get, selection_mode="multi"
     )
-    if st.button("Export", icon=":material/download:", key="export_labels", disabled=not formats or not folder.strip()):
-        place = lab.FOLDER.parent / folder.strip()  # an absolute path stands for itself
-        with st.spinner("Writing the files", show_time=True):
-            st.session_state.design_export = (id, lab.export(session.workbench(), id, formats, place, round))
+    st.download_button("Download ZIP", _zipped(id, formats, round), f"{id}.zip", "application/zip", key="export_zip", type="primary",
+                       icon=":material/download:", disabled=not formats, on_click="ignore")  # fmt: skip
+    with st.expander("Or write the files into a folder", key=f"{id}/export_folder"):
+        folder = st.text_input(
+            "Folder on the machine that runs Groundwork",
+            str(lab.FOLDER / id),
+            key=f"{id}/folder",
+            help="It is made where it is not there.",
+        )
+        if st.button(
+            "Write", icon=":material/folder:", key="export_labels", disabled=not formats or not folder.strip()
+        ):
+            place = lab.FOLDER.parent / folder.strip()  # an absolute path stands for itself
+            with st.spinner("Writing the files", show_time=True):
+                st.session_state.design_export = (id, lab.export(session.workbench(), id, formats, place, round))
     kept, made = st.session_state.get("design_export", ("", None))
     if kept == id:
         told = ", ".join(f"{number:,} {what}" for what, number in made.counts.items())
         st.caption(f"{cards.plain(made.folder)}: {told}, and manifest.json with the checksums")
-        st.dataframe([{"File": one["name"], "Size": cards.size(one["bytes"]), "SHA-256": one["sha256"]} for one in made.files],
-                     hide_index=True, height="content", key="exported")  # fmt: skip
+        st.dataframe([{"File": one["name"], "Size": cards.size(one["bytes"])} for one in made.files], hide_index=True,
+                     height="content", key="exported")  # fmt: skip
+
+
+def _zipped(id: str, formats: list[str], round: str) -> Callable[[], bytes]:
+    """The files of an export with their manifest, made at the click."""
+    workbench = session.workbench()
+
+    def made() -> bytes:
+        import io
+        import zipfile
+
+        with tempfile.TemporaryDirectory() as folder, io.BytesIO() as file:
+            lab.export(workbench, id, formats, Path(folder) / id, round)
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zip:
+                for path in sorted((Path(folder) / id).iterdir()):
+                    zip.write(path, f"{id}/{path.name}")
+            return file.getvalue()
+
+    return made
 
 
 def _names(text: str) -> dict[str, str]:
@@ -417,6 +588,8 @@ def _import(desk: Desk) -> None:
                          placeholder="label-studio-user = Annotator 1")  # fmt: skip
     if given is None:
         return
+    replace = st.checkbox("Replace labels that say otherwise", key=f"{id}/import.replace",
+                          help="Without it they are told, and stay as they are. What a file does not speak of always stays.")  # fmt: skip
     with st.container(horizontal=True, gap="small"):
         asked = st.button("Import", icon=":material/upload:", key="import_labels")
         known, problems = st.session_state.get("design_import", ("", ()))
@@ -424,13 +597,9 @@ def _import(desk: Desk) -> None:
         good = known and problems and st.button("Import the good labels only", key="import_good")
     if asked or good:
         try:
-            found = _imported(id, given, bool(good), _names(names))
+            found = _imported(id, given, bool(good), _names(names), replace)
             st.session_state.design_import = ("", ())
-            left = f", {cards.count(len(found.problems), 'row')} left out" if found.problems else ""
-            st.success(
-                f"{cards.count(found.added, 'label')} added, {found.known:,} were here already{left}.",
-                icon=":material/check:",
-            )
+            st.success(f"{_taken(found)}.", icon=":material/check:")
         except lab.ImportProblems as error:
             st.session_state.design_import = ((id, given.file_id), error.problems)
             st.rerun()
@@ -441,12 +610,21 @@ def _import(desk: Desk) -> None:
                      height="content" if len(problems) < 8 else 280, key="import_problems")  # fmt: skip
 
 
-def _imported(study: str, given: Any, keep_good: bool, names: dict[str, str]) -> lab.Imported:
+def _taken(found: lab.Imported) -> str:
+    """What an import took and left, in words."""
+    told = {"of them in place of others": found.replaced, "of them with what others had left open": found.completed}
+    more = "".join(f", {number:,} {what}" for what, number in told.items() if number)
+    since = f" ({found.changed:,} of them changed or taken back here since, and left so)" if found.changed else ""
+    left = f", {cards.count(len(found.problems), 'row')} left out" if found.problems else ""
+    return f"{cards.count(found.added, 'label')} added{more}, {found.known:,} were here already{since}{left}"
+
+
+def _imported(study: str, given: Any, keep_good: bool, names: dict[str, str], replace: bool) -> lab.Imported:
     """The name of the file is the sender's text: only its ending is used."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"labels{Path(given.name).suffix.lower()[:6]}"
         path.write_bytes(given.getvalue())
-        return lab.import_labels(session.workbench(), study, path, keep_good, names)
+        return lab.import_labels(session.workbench(), study, path, keep_good, names, replace)
 
 
 def _label_studio(desk: Desk) -> None:
@@ -456,6 +634,9 @@ def _label_studio(desk: Desk) -> None:
         url = st.text_input(
             "Address", key="label_studio_url", placeholder="http://127.0.0.1:8080, or leave empty for LABEL_STUDIO_URL"
         )
+        if "@" in url:  # a job's command line can be read by everybody on this machine
+            st.error("The address holds a name or password. Leave it out: the key comes from LABEL_STUDIO_API_KEY.")
+            return
         where = ["--url", url.strip()] if url.strip() else []
         sent = ["annotate", "push", id, *where]
         jobs.start_button(
@@ -468,12 +649,14 @@ def _label_studio(desk: Desk) -> None:
         )
         names = st.text_area("Names there, one a line: name = annotator", key="label_studio_names", height=68)
         good = st.toggle("Good labels only, if some have problems", key="label_studio_good")
+        replace = st.toggle("Replace labels that say otherwise", key="label_studio_replace")
         mapped = [word for name, who in _names(names).items() for word in ("--as", f"{name}={who}")]
-        taken = ["annotate", "pull", id, str(project), *where, *mapped, *(["--keep-good"] if good else [])]
+        taken = ["annotate", "pull", id, str(project), *where, *mapped, *(["--keep-good"] if good else []),
+                 *(["--replace"] if replace else [])]  # fmt: skip
         if project:
             jobs.start_button("Pull its labels", taken, f"Pulling labels of {id}", icon=":material/cloud_download:")
-        if project and (job := jobs.latest(taken)) and job.status == "done":
-            st.caption(f"Pulled {_ago(job)}.")
+        if project and (job := jobs.latest(taken)) and job.status == "done" and isinstance(job.result, dict):
+            st.caption(f"{_taken(lab.Imported(**job.result))}; pulled {_ago(job)}.")
 
 
 def _ago(job: Any) -> str:

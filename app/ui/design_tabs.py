@@ -1,11 +1,16 @@
 """The tabs of the page Study design on which a study is made: plan, items, rubric, people, and how large it has to be.
 
-A study that is worked on is a copy of the recorded one in the session; saving a draft or freezing a round records it.
+A draft that is worked on is a copy of the recorded one, shared by all windows of this server; saving it or freezing a round
+records it. What is changed between pilot and main round is recorded at once, as a plan.
 """
 
 import difflib
+import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -14,7 +19,7 @@ from app import session
 from app.ui import cards, charts, forms, jobs
 from core import annotation_lab as lab
 from core import design_lab as design
-from core.annotation.study import Category, Example, Rubric, StopRule, Study, shown
+from core.annotation.study import Category, Example, Rubric, StopRule, Study, looks, shown
 from core.config import valid
 from core.errors import WorkbenchError
 
@@ -23,7 +28,10 @@ KINDS = {"rating": "One answer a screen", "pairs": "Two answers side by side (A/
 ASKS = {"sentences": "Is each sentence supported?", "helpful": "How helpful is it, 1 to 5?"}
 STOPS = {"all_labelled": "All items are labelled", "alpha": "Alpha reaches a value",
          "half_width": "The interval of alpha is narrow enough"}  # fmt: skip
-SPREADS = {"system": "Systems", "dataset": "Corpora", "none": "Nothing: by chance alone"}
+SPREADS = {"question": "Same questions for every system (paired)", "system": "Systems", "dataset": "Corpora",
+           "none": "Nothing: by chance alone"}  # fmt: skip
+AB = "Side by side needs answers of two systems, and there is one."
+FIRST = "have questions answered by another recipe, on the tab Items under More answers"
 SIZES = {"equal": "As many of each", "proportional": "Each by its share"}
 
 
@@ -54,20 +62,60 @@ class Desk(NamedTuple):
 
 
 def desk(frozen: lab.Frozen) -> Desk:
-    base, study = st.session_state.setdefault("designs", {}).get(frozen.study.id, ("", None))
     workbench = session.workbench()
     state, known = design.state(workbench, frozen), st.session_state.get("design_standing", (None, None))
     if known[0] != state:
         known = st.session_state.design_standing = (state, design.standing(workbench, frozen))
-    return Desk(frozen, study if base == frozen.id else frozen.study, known[1])
+    return Desk(frozen, _current(frozen), known[1])
+
+
+@st.cache_resource(show_spinner=False)
+def _copies(home: str) -> dict[str, tuple[lab.Frozen, Study]]:
+    """Study -> the version that its copy began with, and the copy. Of the server rather than of a window, so that no window
+    undoes what another changed, and a reload loses nothing."""
+    return {}
+
+
+def _current(frozen: lab.Frozen) -> Study:
+    """A study as it is being changed."""
+    workbench, id = session.workbench(), frozen.study.id
+    if frozen.round != "draft":
+        return (lab.planned(workbench, id) if frozen.round == "pilot" else None) or frozen.study
+    copies = _copies(str(workbench.home))
+    base, copy = copies.get(id, (frozen, frozen.study))
+    if base.id != frozen.id:  # recorded elsewhere meanwhile, as by a command: what was changed here stays on top
+        mine = {name: mine for name, mine in design.fields(copy).items() if mine != getattr(base.study, name)}
+        try:
+            copy = valid(Study, design.fields(frozen.study) | mine)
+        except WorkbenchError:
+            copy = frozen.study
+        copies[id] = (frozen, copy)
+    return copy
+
+
+def now(desk: Desk) -> Desk:
+    """In a callback: the study as it stands by now. Another window may have changed it since this one was drawn."""
+    frozen = lab.load(session.workbench(), desk.study.id)
+    return desk._replace(frozen=frozen, study=_current(frozen))
 
 
 def put(desk: Desk, study: Study) -> None:
-    st.session_state.designs[desk.study.id] = (desk.frozen.id, study)
+    """Callback: the study as it is from now on; after a pilot it is recorded as the plan of the main round."""
+    if desk.fixed:
+        st.session_state.design_problem = "the main round was frozen in another window."
+        return
+    if not desk.piloted:
+        _copies(str(session.workbench().home))[desk.study.id] = (desk.frozen, study)
+        return
+    try:
+        lab.plan(session.workbench(), study)
+    except WorkbenchError as error:
+        st.session_state.design_problem = f"{error.what} {error.todo}"
 
 
 def change(desk: Desk, **settings: Any) -> None:
     """Callback: the study with these settings, or why that cannot be."""
+    desk = now(desk)
     try:
         put(desk, valid(Study, design.fields(desk.study) | settings))
     except WorkbenchError as error:
@@ -75,7 +123,7 @@ def change(desk: Desk, **settings: Any) -> None:
 
 
 def _said(error: WorkbenchError) -> str:
-    return error.what.removeprefix("The configuration is not valid: ").replace("config: Value error, ", "")
+    return re.sub(r"[\w.]+: Value error, ", "", error.what.removeprefix("The configuration is not valid: "))
 
 
 def _take(desk: Desk, name: str, key: str) -> None:
@@ -97,6 +145,16 @@ def _field(desk: Desk, name: str, label: str, *, height: int | None = 96, fixed:
 def plan(desk: Desk) -> None:
     """What the study is to find out; all of it is stamped when a round is frozen."""
     study = desk.study
+    if desk.fixed:
+        stop = STOPS[study.stop.kind] + ("" if study.stop.kind == "all_labelled" else f": {study.stop.value:g}")
+        asked = (
+            "Which answer is better?"
+            if study.kind == "pairs"
+            else " ".join(ASKS[name] for name in ASKS if name in study.ask)
+        )
+        return cards.facts([("Question", study.question), ("Hypothesis", study.hypothesis or "none"), ("Primary measure", study.measure),
+                            ("Test and its level", study.test or "none"), ("On a screen", KINDS[study.kind]), ("Asked", asked),
+                            ("Labelling ends when", stop[0].lower() + stop[1:])])  # fmt: skip
     left, right = st.columns([3, 2], gap="large")
     with left:
         _field(desk, "question", "Question", height=80, help="What the study is to find out.")
@@ -111,24 +169,31 @@ def plan(desk: Desk) -> None:
         _field(desk, "title", "Title", height=None)
         key = f"{study.id}/kind"
         forms.show_value(key, study.kind)
-        st.radio("On a screen", list(KINDS), key=key, format_func=KINDS.get, disabled=desk.fixed or desk.piloted,
+        alone = study.kind == "rating" and len(lab.systems(design.candidates(session.workbench()))) < 2
+        st.radio("On a screen", list(KINDS), key=key, format_func=KINDS.get, disabled=desk.piloted or alone,
                  on_change=_kind, args=(desk, key))  # fmt: skip
+        if alone and not desk.piloted:
+            st.caption(f"{AB} For that {FIRST}.")
         if study.kind == "rating":
             for name, text in ASKS.items():
                 key = f"{study.id}/ask.{name}"
                 forms.show_value(key, name in study.ask)
-                st.checkbox(text, key=key, on_change=_ask, args=(desk,), disabled=desk.fixed)
+                shown_before = desk.piloted and name == "sentences" and any(item.attention for item in study.items)
+                st.checkbox(text, key=key, on_change=_ask, args=(desk,), disabled=desk.fixed or shown_before)
         _stop_rule(desk)
 
 
 def _kind(desk: Desk, key: str) -> None:
-    found = design.candidates(session.workbench())
-    drawn = design.of_kind(found, desk.study, _drawing(desk, found), st.session_state[key])
+    desk, found, kind = now(desk), design.candidates(session.workbench()), st.session_state[key]
+    before = st.session_state.setdefault(f"{desk.study.id}/drawings", {})  # kind -> as it was drawn last
+    before[desk.study.kind] = _drawing(desk, found)
+    drawn = design.of_kind(found, desk.study, before.get(kind, before[desk.study.kind]), kind)
     st.session_state[f"{desk.study.id}/drawing"] = drawn.drawing
     put(desk, drawn.study)
 
 
 def _ask(desk: Desk) -> None:
+    desk = now(desk)
     asked = [name for name in ASKS if st.session_state[f"{desk.study.id}/ask.{name}"]]
     items = desk.study.items if "sentences" in asked else [one for one in desk.study.items if not one.attention]
     change(desk, ask=asked or desk.study.ask, items=items)
@@ -156,33 +221,74 @@ def _stop(desk: Desk, key: str, number: str) -> None:
 # --- items -----------------------------------------------------------------------------------------------------------
 
 
+USUAL_S = 7.0  # an answer of the bundled model on two cores
+
+
 def answering(desk: Desk | None = None) -> None:
-    """Questions of the corpus are answered and stored, as a job."""
+    """Questions of the corpus are answered and stored, as a job. Says before the click by which model, how good and how long."""
     config, key = session.config(), "answer_count"
     most = {"all": 2000}.get(config.corpus.questions, 1000)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.number_input("Questions", 1, most, 40, key=key, width=130)
         arguments = ["answer-questions", "--count", str(count), *session.workbench().arguments(config)]
         jobs.start_button("Have them answered", arguments, f"Answering {count:,} questions of {config.corpus.dataset}")
-    st.caption(f"Of {cards.plain(config.corpus.dataset)}, by the recipe of the pages Ask and Search, live: "
-               f"{cards.plain(forms.describe(config.generation))}. Another recipe makes another system to compare.")  # fmt: skip
+    bundled = getattr(config.generation, "model", "") == "bundled"
+    each = design.seconds_an_answer(session.workbench(), config) or (USUAL_S if bundled else 0)
+    cards.facts(
+        [
+            ("Questions of", config.corpus.dataset),
+            ("Answered by", _model(config.generation)),
+            ("Time", _about(count * each)),
+        ]
+    )
+    if bundled:
+        st.caption("This model is for trying things out: many of its answers are wrong, and some say one sentence again and again. For a "
+                   "study that counts choose a larger one first.")  # fmt: skip
+    if desk:
+        st.caption("Answers of another recipe are another system to compare.")
+    st.page_link("../pages/ask_model.py", label="Change the recipe", icon=":material/tune:")
+
+
+def _model(made: Any) -> str:
+    """A generator's model in words."""
+    name = getattr(made, "model", "") or forms.describe(made)
+    if name != "bundled":
+        return Path(name).name
+    try:
+        size = f" and {cards.size(made.path().stat().st_size)}"
+    except (AttributeError, OSError, WorkbenchError):
+        size = ""
+    return f"SmolLM2-135M-Instruct, the bundled model of 135 million parameters{size}"
+
+
+def _about(seconds: float) -> str:
+    if not seconds:
+        return ""
+    minutes = seconds / 60
+    return f"about {f'{seconds:.0f} s' if minutes < 1.5 else f'{minutes:.0f} min' if minutes < 90 else f'{minutes / 60:.0f} h'}"
 
 
 def _drawing(desk: Desk, found: list) -> design.Drawing:
-    key = f"{desk.study.id}/drawing"
-    if key not in st.session_state:
-        st.session_state[key] = design.drawing_of(desk.study, found)
+    study, key = desk.study, f"{desk.study.id}/drawing"
+    drawn = tuple(len(design.plain(study.items, name)) for name in ("pilot", "main"))
+    known = st.session_state.get(key)
+    if known is None or (known.pilot, known.main, known.seed) != (*drawn, study.seed):  # another window drew anew
+        st.session_state[key] = design.drawing_of(study, found)
     return st.session_state[key]
 
 
-def _redraw(desk: Desk, name: str, key: str, value: Any = None) -> None:
+def _redraw(desk: Desk, name: str, key: str) -> None:
     """Callback: one setting of the drawing changes, and the items with it."""
+    _drawn(now(desk), name, st.session_state[key])
+
+
+def _drawn(desk: Desk, name: str, value: Any) -> Study:
     found = design.candidates(session.workbench())
-    value = st.session_state[key] if key else value
     drawing = replace(_drawing(desk, found), **{name: tuple(value) if isinstance(value, list) else value})
     drawn = design.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
     st.session_state[f"{desk.study.id}/drawing"] = drawn.drawing
     put(desk, drawn.study)
+    return drawn.study
 
 
 def items(desk: Desk) -> None:
@@ -210,25 +316,34 @@ def _draw_form(desk: Desk) -> None:
         make(label, *options, key=key, on_change=_redraw, args=(desk, name, key), **more)
 
     datasets = sorted({one.dataset for one in found})
-    knob(st.selectbox, "Corpus", "dataset", ["", *datasets], format_func=lambda name: name or "All")
+    if len(datasets) > 1:
+        knob(st.selectbox, "Corpus", "dataset", ["", *datasets], format_func=lambda name: name or "All")
     known = lab.systems([one for one in found if drawing.dataset in ("", one.dataset)])
     named = lambda name: f"{name} ({known.get(name, 0):,} answers)"  # noqa: E731
     if study.kind == "pairs" and len(known) < 2:
-        st.warning(
-            "A/B needs answers of two systems. Have questions answered by a second recipe.", icon=":material/info:"
-        )
+        st.warning(f"{AB} First {FIRST}.", icon=":material/info:")
+    elif len(known) == 1:
+        st.caption(f"All answers are of one system, {cards.plain(named(next(iter(known))))}.")
     else:
         two = {"max_selections": 2} if study.kind == "pairs" else {"placeholder": "All"}
-        knob(st.multiselect, "Systems", "systems", list(known), value=list(drawing.systems), format_func=named,
-             help="A system is a recipe with its model. Annotators never see which one wrote an answer.", **two)  # fmt: skip
-    one, two = st.columns(2)
+        knob(st.multiselect, "Systems", "systems", list(known), value=[one for one in drawing.systems if one in known],
+             format_func=named, help="A system is a model with its recipe. Annotators never see which one wrote an answer.",
+             **two)  # fmt: skip
+    number = len(drawing.systems or known)
+    whole = study.kind == "rating" and drawing.by == "question" and number > 1
+    one, two, step = *st.columns(2), number if whole else 1
     with one:
-        knob(st.number_input, "Pilot items", "pilot", 0, 2000, disabled=desk.piloted)
+        knob(st.number_input, "Pilot items", "pilot", 0, 2000, step=step, disabled=desk.piloted)
     with two:
-        knob(st.number_input, "Main items", "main", 0, 20_000)
-    if study.kind == "rating":
-        knob(st.selectbox, "Spread over", "by", list(SPREADS), format_func=SPREADS.get)
-        if drawing.by != "none":
+        knob(st.number_input, "Main items", "main", 0, 20_000, step=step)
+    if whole:
+        st.caption(_whole(study, number) or f"No question has an answer of all {number} systems. Choose fewer systems, or spread the "
+                   "items over something else.")  # fmt: skip
+    if study.kind == "rating" and (number > 1 or (len(datasets) > 1 and not drawing.dataset)):
+        strata = {"system": number, "dataset": len(datasets)}.get(drawing.by, 0 if drawing.dataset else len(datasets))
+        knob(st.selectbox, "Spread over", "by", list(SPREADS), format_func=SPREADS.get,
+             help="The test of a difference and the power for it assume pairs: the same questions for every system.")  # fmt: skip
+        if drawing.by != "none" and strata > 1:
             knob(st.radio, "Spread", "allocation", list(SIZES), format_func=SIZES.get, label_visibility="collapsed")
     knob(st.slider, "Hidden repeats", "repeats", 0.0, 0.3, step=0.05, format="percent",
          help="Shown to the same annotator twice, far apart: does a person agree with themselves?")  # fmt: skip
@@ -237,7 +352,8 @@ def _draw_form(desk: Desk) -> None:
             st.toggle,
             "Attention items",
             "attention",
-            help="Five items with known answers, mixed in: who reads, who clicks?",
+            disabled=desk.piloted,
+            help="A tenth more, with known answers, mixed in: who reads, who clicks?",
         )
     knob(
         st.number_input, "Seed", "seed", 0, 2**31 - 1, disabled=desk.piloted, help="The same seed draws the same list."
@@ -246,38 +362,90 @@ def _draw_form(desk: Desk) -> None:
         answering(desk)
 
 
-def rows(study: Study, round: str = "") -> list[dict[str, Any]]:
-    """The exact list, one row an item."""
+def _whole(study: Study, systems: int) -> str:
+    """The size of a paired study in questions."""
+    counts = [(name, len(design.plain(study.items, name)) // systems) for name in ("pilot", "main")]
+    told = [f"{name} {cards.count(number, 'question')} × {systems} systems" for name, number in counts if number]
+    return f"{', '.join(told).capitalize()}: an answer of each to every question, in the same round." if told else ""
+
+
+def rows(study: Study, round: str) -> list[dict[str, Any]]:
+    """The exact list of a round, one row an item."""
     place = {item.id: number for number, item in enumerate(study.items, 1)}
-    return [{"No.": place[item.id], "Round": item.round.capitalize() or "Both",
-             "Kind": f"repeat of {place[item.duplicate_of]}" if item.duplicate_of else "attention" if item.attention else "item",
+    named = _short_names(design.systems(study))
+    return [{"No.": place[item.id],
+             "Kind": f"repeat of {place[item.duplicate_of]}" if item.duplicate_of else "attention" if item.attention else "",
              "Question": item.question, "Answer": " ⟷ ".join(one.text for one in item.responses),
-             "System": " ⟷ ".join(one.system for one in item.responses),
-             "Sentences": sum(len(one.sentences) for one in item.responses)}
-            for item in study.items if round in ("", item.round) or not item.round]  # fmt: skip
+             "Sentences": sum(len(one.sentences) for one in item.responses),
+             "System": " ⟷ ".join(named.get(one.system, "") for one in item.responses)}
+            for item in study.round_items(round)]  # fmt: skip
 
 
-LOOKS = {"No.": NUMBER(width=44), "Round": TEXT(width=60), "Kind": TEXT(width=96), "Question": TEXT(width=220),
-         "Answer": TEXT(width=280), "System": TEXT(width=170, help="Hidden from annotators."),
-         "Sentences": NUMBER(width=70)}  # fmt: skip
+def _short_names(systems: Iterable[str]) -> dict[str, str]:
+    """System -> what tells it from the others: of one model the recipe alone."""
+    models = {name.rpartition(" · ")[0] for name in systems}
+    return {name: name.rpartition(" · ")[2] if len(models) == 1 else name for name in systems}
+
+
+def looks_of(study: Study) -> dict[str, Any]:
+    """How the list is drawn; the system only where there is more than one."""
+    several = len(design.systems(study)) > 1
+    config = {"No.": NUMBER(width=44), "Kind": TEXT(width=92), "Question": TEXT(width=160 if several else 210),
+              "Answer": TEXT(width=190 if several else 240), "System": TEXT(width=100, help="Hidden from annotators."),
+              "Sentences": NUMBER(width=76, help="Of the answer; each is labelled.")}  # fmt: skip
+    shown = ["No.", "Question", "Answer", "Sentences", "Kind", *["System"] * several]
+    return {"column_order": shown, "column_config": config, "hide_index": True}
+
+
+def parts(study: Study, round: str) -> str:
+    """ "30 items, 3 repeats, 5 attention items": what everybody of a round goes through, or shares in."""
+    those = study.round_items(round)
+    found = [(len(design.plain(those)), "item"), (sum(bool(one.duplicate_of) for one in those), "repeat"),
+             (sum(one.attention for one in those), "attention item")]  # fmt: skip
+    return ", ".join(cards.count(number, what) for number, what in found if number)
+
+
+# an answer that says a sentence so often goes round in circles; a share of such answers to warn of
+OFTEN, MANY = 3, 0.2
+
+
+def circling(study: Study) -> list[Any]:
+    """Items with an answer that says one sentence three times or more."""
+    found = []
+    for item in design.plain(study.items):
+        for one in item.responses:
+            said = Counter(one.text[start:end].strip() for start, end in one.sentences)
+            if said and max(said.values()) >= OFTEN:
+                found.append(item)
+                break
+    return found
 
 
 def _list(desk: Desk) -> None:
     study = desk.study
     if not study.items:
-        return cards.empty(
-            "The list of items", "Nothing is drawn: choose how many on the left, or have more questions answered."
-        )
-    pilot, main = (len(design.plain(study.items, name)) for name in ("pilot", "main"))
-    repeats, attention = sum(bool(one.duplicate_of) for one in study.items), sum(one.attention for one in study.items)
-    st.caption(f"{pilot:,} items of the pilot, {main:,} of the main round, {repeats:,} hidden repeats, {attention:,} attention items"
-               + (", by the name below" if desk.fixed else ". This list is what is frozen")
-               + ". Click a row to see what annotators see.")  # fmt: skip
-    table = rows(study)
-    chosen = st.dataframe(table, hide_index=True, height=330, key=f"{study.id}/list", on_select="rerun", selection_mode="single-row",
-                          column_config=LOOKS, placeholder="")  # fmt: skip
-    number = next((row for row in chosen.selection.rows if row < len(table)), 0)
-    _as_seen(study, study.items[number])
+        return cards.empty("The list of items", "Nothing is drawn: choose how many, or have more questions answered.")
+    drawn, odd = design.plain(study.items), circling(study)
+    if len(odd) > MANY * len(drawn):
+        st.warning(f"{len(odd):,} of {len(drawn):,} answers say one sentence three times or more, and each repetition has to be labelled. "
+                   "Raise the repeat penalty on the page Ask (1.1 to 1.3) or choose a larger model, then have the questions answered anew.",
+                   icon=":material/repeat:")  # fmt: skip
+    there = [name for name in ("pilot", "main") if design.plain(study.items, name)]
+    round = there[-1] if desk.fixed or desk.piloted else there[0]
+    if len(there) > 1:
+        names = {
+            name: f"{name.capitalize()}, {cards.count(len(design.plain(study.items, name)), 'item')}" for name in there
+        }
+        round = st.segmented_control("Round", there, default=round, key=f"{study.id}/list.round", format_func=names.get,
+                                     label_visibility="collapsed") or round  # fmt: skip
+    frozen = "is frozen" if desk.fixed or (desk.piloted and round == "pilot") else "is what will be frozen"
+    st.caption(f"{round.capitalize()} round: {parts(study, round)}. This list {frozen}. "
+               "Click a row to see what annotators see.")  # fmt: skip
+    table = rows(study, round)
+    chosen = st.dataframe(table, height=330, key=f"{study.id}/list.{round}", on_select="rerun", selection_mode="single-cell",
+                          placeholder="", **looks_of(study))  # fmt: skip
+    number = next((row for row, _ in chosen.selection.cells if row < len(table)), 0)
+    _as_seen(study, study.items[table[number]["No."] - 1])
 
 
 def _as_seen(study: Study, item: Any) -> None:
@@ -333,9 +501,7 @@ def _in_force(desk: Desk) -> None:
             key="revise",
             disabled=not desk.study.rubric.changed,
         ):
-            new = lab.revise(session.workbench(), desk.study.id, desk.study.rubric)
-            fields = design.fields(desk.study) | {"rubrics": new.study.rubrics}
-            st.session_state.designs[desk.study.id] = (new.id, valid(Study, fields))
+            lab.revise(session.workbench(), desk.study.id, desk.study.rubric)
             st.rerun()
         st.button("Discard", key="discard_revision", type="tertiary", on_click=change, args=(desk,),
                   kwargs={"rubrics": desk.frozen.study.rubrics})  # fmt: skip
@@ -343,6 +509,7 @@ def _in_force(desk: Desk) -> None:
 
 def _write_rubric(desk: Desk, **settings: Any) -> None:
     """Callback: in a draft the rubric itself changes, in a pilot its next version."""
+    desk = now(desk)
     study = desk.study
     try:
         old = study.rubric
@@ -373,7 +540,9 @@ def _labels(desk: Desk) -> None:
     known = desk.study.rubric.labels
 
     def write(number: int, name: str, key: str) -> None:
-        some = list(known)
+        some = list(now(desk).study.rubric.labels)
+        if number >= len(some):
+            return  # removed in another window
         some[number] = some[number].model_copy(update={name: st.session_state[key].strip()})
         _write_rubric(desk, labels=tuple(some))
 
@@ -400,7 +569,9 @@ def _examples(desk: Desk) -> None:
     st.markdown(f"**{cards.count(len(some), 'judged example')}**")
 
     def write(number: int, name: str, key: str) -> None:
-        new = list(some)
+        new = list(now(desk).study.rubric.examples)
+        if number >= len(new):
+            return  # removed in another window
         new[number] = new[number].model_copy(update={name: st.session_state[key]})
         _write_rubric(desk, examples=tuple(new))
 
@@ -458,9 +629,13 @@ def people(desk: Desk) -> None:
     left, right = st.columns([1, 2], gap="large")
     with left:
         key = f"{study.id}/annotators"
-        forms.show_value(key, "\n".join(study.annotators))
+        typed, wrong = ("", "") if desk.fixed else st.session_state.get(f"{key}?", ("", ""))
+        forms.show_value(key, typed or "\n".join(study.annotators))
         st.text_area("Annotators, one a line", key=key, height=140, disabled=desk.fixed, on_change=_names, args=(desk, key),
                      help="Names under which they label. Use initials or numbers if the export is to be published.")  # fmt: skip
+        if wrong:
+            st.warning(f"{cards.plain(wrong)} Until then the study has {cards.count(len(study.annotators), 'annotator')} as before.",
+                       icon=":material/error:")  # fmt: skip
         key = f"{study.id}/per_item"
         forms.show_value(key, study.per_item)
         st.number_input("Annotators of each item", 1, 50, key=key, disabled=desk.fixed, on_change=_take, args=(desk, "per_item", key),
@@ -476,8 +651,15 @@ def people(desk: Desk) -> None:
 
 
 def _names(desk: Desk, key: str) -> None:
-    names = [line.strip() for line in st.session_state[key].splitlines() if line.strip()]
-    change(desk, annotators=names)
+    """Callback: what is typed stays in the field, also where it cannot be taken."""
+    names, desk = [line.strip() for line in st.session_state[key].splitlines() if line.strip()], now(desk)
+    st.session_state.pop(f"{key}?", None)
+    try:
+        put(desk, valid(Study, design.fields(desk.study) | {"annotators": names}))
+    except WorkbenchError as error:
+        double = next((name for place, name in enumerate(names) if looks(name) in map(looks, names[:place])), "")
+        wrong = f"{double} is there twice: give each person a name of their own." if double else _said(error)
+        st.session_state[f"{key}?"] = (st.session_state[key], wrong)
 
 
 def _balance(study: Study, round: str) -> None:
@@ -491,14 +673,18 @@ def _balance(study: Study, round: str) -> None:
         f"**{round.capitalize()} round: {cards.count(total, 'item')}, {cards.count(study.per_item, 'annotator')} each**"
     )
     table = [{"Annotator": one.annotator, "Items": one.items, "Repeats": one.repeats, "Attention": one.attention,
-              "In all": one.items + one.repeats + one.attention} for one in found]  # fmt: skip
+              "Screens": one.items + one.repeats + one.attention} for one in found]  # fmt: skip
     st.dataframe(table, hide_index=True, height="content", key=f"{study.id}/balance.{round}")
     common = (
-        f"Any two have {few:,}{f' to {many:,}' if many > few else ''} screens in common. " if len(found) > 1 else ""
+        f"Any two share {few:,} to {cards.count(many, 'item')}. "
+        if many > few
+        else f"Any two share {cards.count(few, 'item')}. "
+        if len(found) > 1
+        else ""
     )
-    st.caption(
-        f"{common}Loads differ by at most one item and its repeat; everybody has an order of their own, repeats come late."
-    )
+    late = design.apart(study, round)
+    st.caption(f"{common}Loads differ by at most one item and its repeat; everybody has an order of their own"
+               + (f", a repeat comes {late:,} screens or more after its item." if late else "."))  # fmt: skip
 
 
 # --- power -----------------------------------------------------------------------------------------------------------
@@ -537,17 +723,18 @@ VALUES = {  # goal -> value -> (label, help, bounds)
 
 def power(desk: Desk) -> None:
     """From assumed values or the pilot's to items and annotators."""
+    study = desk.study
     left, right = st.columns([1, 2], gap="large")
     with left:
-        goal = st.selectbox(
-            "What has to be shown", list(design.GOALS), key="goal", format_func=design.GOALS.get, bind="query-params"
-        )
+        usual = list(design.GOALS).index(usual_goal(study))
+        goal = st.selectbox("What has to be shown", list(design.GOALS), usual, key="goal", format_func=design.GOALS.get,
+                            bind="query-params")  # fmt: skip
         values = _values(desk, goal)
         one, two = st.columns(2)
-        each = _each(desk.study, goal)
-        drawn = len(design.plain(desk.study.items, "main"))
+        each = _each(study, goal)
+        drawn = len(design.plain(study.items, "main") or design.plain(study.items))
         usual = max(drawn // each, 5) if drawn else 100
-        items = one.number_input(_noun(goal).capitalize(), 5, 20_000, usual, key=f"{desk.study.id}/power.{goal}.items")
+        items = one.number_input(noun(goal).capitalize(), 5, 20_000, usual, key=f"{desk.study.id}/power.{goal}.items")
         fewest = 2 if goal == "alpha" else 1
         annotators = two.number_input("Annotators an item", fewest, 15, max(desk.study.per_item, fewest),
                                       key=f"{desk.study.id}/power.{goal}.k")  # fmt: skip
@@ -557,19 +744,28 @@ def power(desk: Desk) -> None:
                       help=f"Draws {items * each:,} main items, as far as there are answers.")  # fmt: skip
     with right:
         design.check_values(goal, values)
-        _curves(goal, values, items, annotators)
+        _curves(goal, values, items, annotators, each)
+        if goal in ("difference", "means") and study.kind == "rating" and study.items and not design.paired(study):
+            st.warning("The items are not drawn in pairs: few questions have an answer of every system, and the test will show less than "
+                       "this. Spread them over the same questions on the tab Items.", icon=":material/info:")  # fmt: skip
+
+
+def usual_goal(study: Study) -> str:
+    """What a study has to show, by what it can ask."""
+    return "rate" if study.kind == "rating" and len(design.systems(study)) < 2 else "difference"
 
 
 def _each(study: Study, goal: str) -> int:
     """Answers that a unit of the plan takes."""
-    return 2 if goal in ("difference", "means") and study.kind == "rating" else 1
+    return max(len(design.systems(study)), 2) if goal in ("difference", "means") and study.kind == "rating" else 1
 
 
-def _noun(goal: str) -> str:
+def noun(goal: str) -> str:
     return "questions" if goal in ("difference", "means") else "items"
 
 
 def _use(desk: Desk, items: int, annotators: int) -> None:
+    desk = now(desk)
     study = desk.study
     if annotators > len(study.annotators):
         more = [name for n in range(1, 99) if (name := f"Annotator {n}") not in study.annotators]
@@ -578,8 +774,7 @@ def _use(desk: Desk, items: int, annotators: int) -> None:
             design.fields(study) | {"annotators": (*study.annotators, *more[: annotators - len(study.annotators)])},
         )
     wider = desk._replace(study=valid(Study, design.fields(study) | {"per_item": annotators}))
-    _redraw(wider, "main", "", items)
-    got = len(design.plain(st.session_state.designs[study.id][1].items, "main"))
+    got = len(design.plain(_drawn(wider, "main", items).items, "main"))
     short = (
         f" There are answers for no more than these; {items:,} are wanted: see More answers on the tab Items."
         if got < items
@@ -592,6 +787,8 @@ def _values(desk: Desk, goal: str) -> dict[str, float]:
     given = lab.labels(session.workbench(), desk.study.id, "pilot")
     pilot = design.from_pilot(desk.frozen.study, given) if given else None
     if pilot and goal in pilot.values:
+        if not any(f"power.{goal}.{name}?" in st.session_state for name in VALUES[goal]):
+            _from_pilot(goal, pilot.values[goal])
         st.button("Take from the pilot", icon=":material/science:", key="from_pilot", on_click=_from_pilot, args=(goal, pilot.values[goal]),
                   help=pilot.why[goal])  # fmt: skip
         if st.session_state.get(f"power.{goal}.source"):
@@ -613,71 +810,96 @@ def _values(desk: Desk, goal: str) -> dict[str, float]:
 
 
 def _from_pilot(goal: str, values: dict[str, float]) -> None:
-    for name, value in values.items():
+    wanted = st.session_state.get("power.difference.difference", design.ASSUMED["difference"]["difference"])
+    for name, value in fitted(goal, values, wanted).items():
         st.session_state[f"power.{goal}.{name}"] = st.session_state[f"power.{goal}.{name}?"] = value
-    if goal == "difference":  # the pilot says nothing of the difference wanted, and the shares have to fit it
-        wanted = st.session_state.get("power.difference.difference", design.ASSUMED[goal]["difference"])
-        rate = min(values["rate"], 1 - wanted)
-        low, high = design.discordant_bounds(rate, wanted)
-        st.session_state["power.difference.rate"] = rate
-        st.session_state["power.difference.discordant"] = min(max(values["discordant"], low), high)
     st.session_state[f"power.{goal}.source"] = True
 
 
-def _curves(goal: str, values: dict[str, float], items: int, annotators: int) -> None:
+def fitted(goal: str, values: dict[str, float], wanted: float) -> dict[str, float]:
+    """A pilot's values; it says nothing of the difference that is wanted, and the shares have to fit that."""
+    if goal != "difference":
+        return values
+    rate = min(values["rate"], 1 - wanted)
+    low, high = design.discordant_bounds(rate, wanted)
+    return values | {"rate": rate, "discordant": min(max(values["discordant"], low), high)}
+
+
+def _curves(goal: str, values: dict[str, float], items: int, annotators: int, each: int) -> None:
     asked = (goal, tuple(values.items()), items, annotators)
     if st.session_state.get("power_asked") != asked:
         work = design.curves(goal, values, items, annotators)
         st.session_state.power_found, st.session_state.power_asked = jobs.drain(work, "Planning"), asked
     found, rising, target = st.session_state.power_found, goal in ("difference", "means"), values["target"]
-    what, noun = "Power" if rising else "Half-width of the 95% interval", _noun(goal)
+    what, unit = "Power" if rising else "Half-width of the 95% interval", noun(goal)
     needed = found.needed.get(annotators)
     enough = found.at is not None and (found.at >= target if rising else found.at <= target)
-    each = 2 if rising else 1
     cards.row([
-        cards.Card(f"{what} at {items:,} × {annotators}", found.at, direction=0, note="enough" if enough else f"wanted: {target:g}"),
-        cards.Card(f"{noun.capitalize()} for {target:g}", needed, direction=0, digits=0, unit=noun,
+        cards.Card(f"{'Power' if rising else 'Half-width'} of this design", found.at, direction=0,
+                   note=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {'enough' if enough else f'{target:g} is wanted'}"),
+        cards.Card(f"{unit.capitalize()} for {target:g}", needed, direction=0, digits=0, unit=unit,
                    note=f"{annotators} annotators each" if needed else "more than 100,000"),
         cards.Card("Labels in all", items * annotators * each, direction=0, digits=0,
-                   note=f"{items:,} {noun} × {f'{each} answers × ' if each > 1 else ''}{annotators}"),
+                   note=f"{items:,} {unit} × {f'{each} answers × ' if each > 1 else ''}{annotators}"),
     ])  # fmt: skip
     traces, table = [], []
-    for number, (k, line) in enumerate(sorted(found.by_annotators.items(), key=lambda one: one[0] != annotators)):
-        own = k == annotators
-        color = charts.COLORS[0] if own else charts.COLORS[number % len(charts.COLORS)]
-        trace = charts.line(found.items, line, name=f"{k} annotator{'s' * (k > 1)}", color=color, dash="solid" if own else "dot",
-                            hover=f"%{{x}} {noun}: %{{y:.3f}}")[0]  # fmt: skip
-        traces.append(trace | {"mode": "lines"})
+    alike: dict[tuple, list[int]] = {}  # two annotators decide no better than one: one line
+    for k, line in found.by_annotators.items():
+        alike.setdefault(tuple(value and round(value, 9) for value in line), []).append(k)
         table += [
-            {"annotators": k, noun: n, what: value, "by": "formula"} for n, value in zip(found.items, line, strict=True)
+            {"annotators": k, unit: n, what: value, "by": "formula"} for n, value in zip(found.items, line, strict=True)
         ]
+    ends = []
+    for number, (line, those) in enumerate(sorted(alike.items(), key=lambda one: annotators not in one[1])):
+        own, color = annotators in those, charts.COLORS[number % len(charts.COLORS)]
+        name = f"{' or '.join(map(str, those))} annotator{'s' * (those != [1])}"
+        trace = charts.line(found.items, line, name=name, color=color, dash="solid" if own else "dot",
+                            hover=f"%{{x}} {unit}: %{{y:.3f}}")[0]  # fmt: skip
+        traces.append(trace | {"mode": "lines"})
+        ends.append((line[-1], name, color))
     x, y = [n for n, _ in found.simulated], [value for _, value in found.simulated]
     traces += charts.scatter(
-        x, y, name="Simulated", color=charts.COLORS[0], hover=f"%{{x}} {noun}, simulated: %{{y:.3f}}"
+        x, y, name="Simulated", color=charts.COLORS[0], hover=f"%{{x}} {unit}, simulated: %{{y:.3f}}"
     )
-    table += [{"annotators": annotators, noun: n, what: value, "by": "simulation"} for n, value in found.simulated]
+    table += [{"annotators": annotators, unit: n, what: value, "by": "simulation"} for n, value in found.simulated]
     if found.at is not None:
-        traces += charts.scatter([items], [found.at], name="This design", color=charts.COLORS[5], current=0,
-                                 hover=f"{items:,} {noun} × {annotators}: {found.at:.3f}")  # fmt: skip
-    top = 1.02 if rising else min(0.5, 3 * target + 0.02)
-    shape = charts.figure(traces, noun.capitalize(), what, height=380, legend=True, yaxis={"range": [0, top]},
-                          **charts.mark_line(target, f"wanted: {target:g}"))  # fmt: skip
+        ring = charts.scatter([items], [found.at], name="This design", color=charts.COLORS[5], current=0,
+                              hover=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {found.at:.3f}")  # fmt: skip
+        traces += [trace | {"cliponaxis": False} for trace in ring]
+    top = 1.02 if rising else min(0.5, max(3 * target + 0.02, 1.1 * (found.at or 0)))
+    marks = charts.mark_line(target, f"wanted: {target:g}")
+    marks["annotations"][0] |= {"x": 0, "xanchor": "left"}  # where no line is
+    shape = charts.figure(traces, unit.capitalize(), what, height=310, legend=False, yaxis={"range": [0, top]}, margin={"r": 120},
+                          shapes=marks["shapes"], annotations=[*marks["annotations"], *_names_at_ends(ends, top)])  # fmt: skip
     charts.show(
         shape,
         f"power-{goal}",
         data=table,
         title=design.GOALS[goal],
-        caption="lines by formula, points of 2,000 simulated studies",
+        caption="lines by formula, points of 2,000 simulated studies, the ring is this design",
     )
     st.caption(METHODS[goal])
 
 
+def _names_at_ends(ends: list[tuple[float | None, str, str]], top: float) -> list[dict]:
+    """The lines' names at their right ends, apart enough to be read."""
+    notes, least = [], 0.0
+    for y, name, color in sorted((one for one in ends if one[0] is not None), key=lambda one: one[0]):
+        place = max(min(y, top), least)
+        least = place + 0.065 * top
+        notes.append({"text": name, "x": 1.01, "xref": "paper", "xanchor": "left", "y": place, "yanchor": "middle", "showarrow": False,
+                      "font": {"size": 12, "color": color}})  # fmt: skip
+    over = max(0.0, least - 0.065 * top - top)
+    return [note | {"y": note["y"] - over} for note in notes]
+
+
 METHODS = {
-    "difference": "McNemar's exact test on the majority label of each answer. It counts questions that both systems answered; answers to "
-                  "different questions are not paired and show less. Two annotators decide no better than one: a tie falls to either side.",
+    "difference": "McNemar's exact test on the majority label of each answer. It counts questions that both systems answered. Two "
+                  "annotators decide no better than one: a tie falls to either side.",
     "means": "Paired t test on the mean score of each answer. It counts questions that both systems answered.",
     "rate": "Wilson's interval, with labels of one item counted by how much they agree. An item is one yes or no: sentences of one answer "
             "resemble each other, so count answers to be on the safe side.",
-    "alpha": "Delta method over items. All annotators are assumed alike, and an item here is one unit that is labelled: sentences of one "
-             "answer resemble each other, so count answers to be on the safe side.",
+    "alpha": "Delta method where 30 items or more have other labels than the most frequent. Below that the line is of 2,000 simulated "
+             "studies too, and it ends where one in 40 of them would have no variation. All annotators are assumed alike, and an item here "
+             "is one unit that is labelled: sentences of one answer resemble each other, so count answers to be on the safe side.",
 }  # fmt: skip

@@ -1,6 +1,7 @@
 // The answer as rows of words: a click marks a word as wrong, a click on a row's number goes there. Text is only ever
 // set as text. It also does what no widget can: keys that move the focus, and telling when the tab is hidden.
-const ROW = '[data-at]', WORD = '[data-word]'
+const ROW = '[data-at]', WORD = '[data-word]', PAUSE_MS = 1000, WIDE_PX = 1101
+let last = {}  // desk, item and whose it was
 
 function element(tag, cls, text, more = {}) {
   const made = document.createElement(tag)
@@ -10,56 +11,103 @@ function element(tag, cls, text, more = {}) {
   return made
 }
 
-function row(data, answer, one, number) {
-  const made = element('li', 'lab-row', '', { 'data-at': one.at })
-  if (one.at === data.at) { made.classList.add('now'); made.setAttribute('aria-current', 'step') }
+function row(one, place, number) {
+  const made = element('li', 'lab-row')
   const go = element(one.at < 0 ? 'span' : 'button', 'lab-number', `${number}`, { 'aria-label': `Sentence ${number}`, type: 'button', tabindex: -1 })
   const text = element('div', 'lab-text')
-  for (const [n, word, wrong] of one.words) {
-    text.append(element('span', wrong ? 'wrong' : '', word, {
-      'data-word': n, 'data-response': answer.response, role: 'button', 'aria-pressed': !!wrong, tabindex: -1 }), ' ')
+  one.words.forEach((word, n) => {
+    text.append(element('span', '', word, { 'data-word': one.first + n, 'data-place': place, tabindex: -1 }), ' ')
+  })
+  made.append(go, text, element('div', 'lab-label'))
+  made.classList.toggle('agreed', one.agreed)
+  made.classList.toggle('plain', one.at < 0)
+  if (one.votes.length) {  // what the annotators said, where they differ
+    const votes = element('div', 'lab-votes')
+    one.votes.forEach(([who, said, tone]) => {
+      const vote = element('span', `tone${tone % 5}`, ` ${said}`)
+      vote.prepend(element('b', '', who))
+      votes.append(vote, ' ')
+    })
+    made.append(votes)
   }
-  const chip = element('div', one.label ? `lab-label tone${one.tone % 5}` : 'lab-label', one.label || (one.at < 0 ? '' : 'open'))
-  made.append(go, text, chip)
   return made
 }
 
+// all of an item that stays; what of it changes from key to key is set by `mark`
 function drawn(data) {
-  const parts = data.answers.map(answer => {
+  const both = element('div', `lab-answers of${data.answers.length}`)
+  data.answers.forEach((answer, place) => {
     const box = element('section', 'lab-one', '', { 'aria-label': answer.title })
     const head = element('div', 'lab-head')
-    head.append(element('h3', '', answer.title))
-    if (answer.helpful >= 0) {
-      head.append(element('button', answer.helpful === data.at ? 'lab-stars now' : 'lab-stars', answer.stars,
-        { 'data-at': answer.helpful, type: 'button', tabindex: -1 }))
-    }
+    head.append(element('h3', '', answer.title), element('button', 'lab-whole', '', { type: 'button' }),
+      element('button', 'lab-stars', '', { type: 'button', tabindex: -1 }))
     const list = element('ol', 'lab-rows')
-    answer.rows.forEach((one, n) => list.append(row(data, answer, one, n + 1)))
+    list.append(...answer.rows.map((one, n) => row(one, place, n + 1)))
     box.append(head, list)
-    return box
+    both.append(box)
   })
-  const both = element('div', `lab-answers of${parts.length}`)
-  both.append(...parts)
-  const foot = element('div', 'lab-foot')
-  if (data.verdict) foot.append(element('b', '', data.verdict))
+  return [both, element('div', 'lab-foot')]
+}
+
+function mark(root, data) {
+  const state = (made, at) => {
+    made.dataset.at = at
+    made.classList.toggle('now', at === data.at)
+  }
+  data.answers.forEach((answer, place) => {
+    const box = root.querySelectorAll('.lab-one')[place], rows = box.querySelectorAll('.lab-row')
+    const stars = box.querySelector('.lab-stars')
+    stars.hidden = answer.helpful < 0
+    stars.textContent = answer.stars
+    box.querySelector('.lab-whole').hidden = answer.rows.length < 2 || !answer.rows.some(one => one.at === data.at)
+    state(stars, answer.helpful)
+    answer.rows.forEach((one, n) => {
+      const made = rows[n], spans = made.querySelectorAll(WORD), chip = made.querySelector('.lab-label')
+      state(made, one.at)
+      one.at === data.at ? made.setAttribute('aria-current', 'step') : made.removeAttribute('aria-current')
+      spans.forEach((span, k) => {
+        const wrong = one.wrong.includes(one.first + k)
+        span.classList.toggle('wrong', wrong)
+        if (span.role) span.ariaPressed = wrong
+      })
+      chip.className = one.label ? `lab-label tone${one.tone % 5}` : 'lab-label'
+      chip.textContent = one.label || (one.at < 0 ? '' : data.open)
+      if (one.wrong.length) {
+        chip.append(element('span', 'lab-heard', `, wrong words: ${one.wrong.map(k => one.words[k - one.first]).join(' ')}`))
+      }
+    })
+  })
+  const foot = root.querySelector('.lab-foot')
+  foot.replaceChildren(...(data.verdict ? [element('b', '', data.verdict)] : []))
   const hints = { words: 'wrong words', find: 'find', comment: 'comment', guidelines: 'guidelines', earlier: 'sentence before', later: 'after' }
   for (const [name, title] of Object.entries(hints)) {
     const hint = element('span', '', ` ${title}`)
     hint.prepend(element('kbd', '', data.keys[name].toUpperCase()))
     foot.append(hint)
   }
-  return [both, foot]
+}
+
+// a word is a button only while it has the focus: otherwise a sentence would be read as a row of buttons
+function onto(word) {
+  if (!word) return
+  word.role = 'button'
+  word.ariaPressed = word.classList.contains('wrong')
+  word.focus()
+}
+function off(event) {
+  if (event.target.matches(WORD)) event.target.role = event.target.ariaPressed = null
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector('.lab')
-  const focus = root.contains(document.activeElement) ? document.activeElement.closest(WORD) : null
-  const held = focus && [focus.dataset.response, focus.dataset.word]
-  root.replaceChildren(...drawn(data))
-  const word = (response, n) => root.querySelector(`[data-response="${response}"][data-word="${n}"]`)
-  if (held && root.dataset.item === data.item) word(...held)?.focus()
-  const current = root.querySelector('.now')
   const fresh = root.dataset.item !== data.item, moved = root.dataset.place !== `${data.item}/${data.at}`
+  if (fresh) root.replaceChildren(...drawn(data))
+  mark(root, data)
+  const current = root.querySelector('.now'), heard = root.nextElementSibling
+  if (data.said) {  // emptied in between: the same words twice are told twice
+    heard.textContent = ''
+    setTimeout(() => { heard.textContent = data.said }, 100)
+  }
   if (moved) requestAnimationFrame(() => {  // once all is drawn: measuring in between would lay it out twice
     if (fresh) document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)
     root.querySelector('.now')?.scrollIntoView({ block: 'nearest' })
@@ -68,10 +116,26 @@ export default function ({ data, parentElement, setTriggerValue }) {
     setTimeout(() => document.querySelector('.gw-found')?.scrollIntoView({ block: 'nearest' }), 100)
   }
   Object.assign(root.dataset, { item: data.item, place: `${data.item}/${data.at}`, find: data.find })
+  const address = new URL(location)  // a reload comes back to this item
+  if (address.searchParams.get('item') !== data.item) {
+    address.searchParams.set('item', data.item)
+    history.replaceState(history.state, '', address)
+  }
+  const who = `${address.searchParams.get('study')}/${address.searchParams.get('annotator')}`
+  if (last.who === who && last.desk !== data.desk && last.item !== data.item) setTriggerValue('here', last.item)  // the server was started anew
+  last = { who, desk: data.desk, item: data.item }
 
-  const toggle = hit => setTriggerValue('word', { item: data.item, response: +hit.dataset.response, word: +hit.dataset.word })
+  const toggle = hit => setTriggerValue('word', { item: data.item, place: +hit.dataset.place, word: +hit.dataset.word })
   const step = at => { if (at >= 0 && at < data.steps) setTriggerValue('step', { item: data.item, at }) }
+  const whole = () => root.querySelectorAll('.lab-whole').forEach(made => {
+    made.textContent = root.classList.contains('whole') ? 'This sentence only' : 'Whole answer'
+  })
+  whole()
   const click = event => {
+    if (event.target.matches('.lab-whole')) {
+      root.classList.toggle('whole')
+      return whole()
+    }
     const hit = event.target.closest(WORD)
     if (hit) return toggle(hit)
     const line = event.target.closest(ROW)
@@ -85,7 +149,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const acts = {
     [data.keys.words]: () => {
       const near = current?.matches('.lab-row') ? current : current?.closest('.lab-one') ?? root
-      ;(near.querySelector('.wrong') ?? near.querySelector(WORD))?.focus()
+      onto(near.querySelector('.wrong') ?? near.querySelector(WORD))
     },
     [data.keys.find]: () => focusOn('.st-key-label_find input'),
     [data.keys.comment]: () => focusOn('[class*=st-key-label_comment] input'),
@@ -93,10 +157,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
     [data.keys.earlier]: () => step(data.at - 1),
     [data.keys.later]: () => step(data.at + 1),
   }
-  // one key, one screen: until the next one stands, further keys and clicks of the bar are no answers to anything
+  // one key, one screen: until the next one stands, further keys and clicks of the bar are no answers to anything; nor are
+  // keys without a connection and those that follow them without a pause, the rest of a comment for instance
+  // an item under a panel is not seen: no key judges it
+  const covered = () => document.querySelector('[data-testid=stPopoverBody]')
+    || (innerWidth < WIDE_PX && document.querySelector('.st-key-lab_guide'))
   const guard = (event, ours) => {
+    const gone = document.querySelector('[data-testid=stApp]').dataset.testConnectionState !== 'CONNECTED'
+    if (event.type === 'keydown' && (gone || performance.now() < root.quiet)) root.quiet = performance.now() + PAUSE_MS
     if (!ours) return
-    if (event.repeat || performance.now() < (root.busy ?? 0)) {
+    if (performance.now() < root.quiet || covered() || event.repeat || performance.now() < (root.busy ?? 0)) {
       event.preventDefault()
       event.stopImmediatePropagation()
     } else root.busy = performance.now() + 3000
@@ -116,7 +186,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (on && root.contains(on)) {
       const all = [...root.querySelectorAll(WORD)]
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
-      if (by) all[all.indexOf(on) + by]?.focus()
+      if (by) onto(all[all.indexOf(on) + by])
       else if (event.key === 'Enter' || event.key === ' ') toggle(on)
       else if (event.key === 'Escape') on.blur()
       else return act(event)
@@ -126,13 +196,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   const act = event => {
     const name = event.key.toLowerCase().replace('arrow', '')
+    if (name === 'escape') document.querySelector('.st-key-label_guide_close button')?.click()
     if (Object.hasOwn(acts, name)) { event.preventDefault(); acts[name]() }
   }
   const seen = () => setTriggerValue('tab', document.hidden ? 'hidden' : 'shown')
   root.onclick = click
   root.off?.()  // this runs at every redraw
   const listeners = [[window, 'keydown', early, true], [window, 'click', again, true], [window, 'keydown', press],
-    [document, 'visibilitychange', seen]]
+    [document, 'visibilitychange', seen], [root, 'focusout', off]]
   listeners.forEach(([where, ...what]) => where.addEventListener(...what))
   root.off = () => listeners.forEach(([where, ...what]) => where.removeEventListener(...what))
   return root.off

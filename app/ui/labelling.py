@@ -3,17 +3,20 @@
 What is asked of an item is a list of steps: each sentence, then how helpful the answer is, in studies of pairs last the
 preference. A key answers the step on the screen and goes on to the next open one; a key pressed before the next screen
 stood counts for nothing. All of it runs in one fragment, from labels in memory, and the buttons stay the same widgets from
-item to item: to mount five new ones costs the browser as much as all the rest. The answer's words are a small component
-of our own, because no widget lets words of a running text be clicked.
+item to item, so that the focus stays on the one that was pressed. The answer's words are a small component of our own,
+because no widget lets words of a running text be clicked. In adjudication what the annotators said stands beside what they
+differ in, without their names; what all of them said stands already.
 """
 
 import hashlib
 import json
 import os
 import re
+import secrets
 import statistics
 import time
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -24,16 +27,18 @@ import streamlit as st
 from app import session
 from app.ui import cards, evidence
 from core import annotation_lab as lab
-from core.annotation.labels import Label, Span, blank, complete
+from core.annotation.labels import Label, Span, blank, complete, disputed
 from core.annotation.study import Item, Rubric, Shown, Study, assignment, shown, words
 from core.errors import WorkbenchError
 
 IDLE_S = 120.0  # a longer pause between two keys counts as this much
 REST_S = 300.0  # a pause that counts as a break
+FULL, UNSEEN = 68, "\u200b"  # characters in a line of a file that somebody broke; takes a place and no room
+PACED = 5  # items until a median says something
 BREAK_S = 40 * 60.0  # of work: then a break is proposed
 LOOK_S = 60.0  # between two looks whether the study was revised
 HERE = Path(__file__).parent
-STARS = tuple(f"{n} of 5" for n in range(1, 6))
+STARS = ("1 star, useless", "2 stars", "3 stars", "4 stars", "5 stars, all asked")
 PREFERENCES = (("left", "A is better"), ("tie", "Tie"), ("right", "B is better"))
 # action -> (its key unless the annotator chose another, what it does); the buttons first, then what the answer's script does
 ACTIONS = {
@@ -43,8 +48,13 @@ ACTIONS = {
     "guidelines": ("g", "Guidelines"),
 }  # fmt: skip
 SCRIPTED = ("earlier", "later", "words", "find", "comment", "guidelines")  # what the script of the answer does
+DESIGN, AGREE = "../pages/design_study.py", "../pages/measure_agreement.py"
 ICONS = {"undo": "undo", "back": "arrow_back", "skip": "arrow_forward", "next": "skip_next", "cannot": "block"}
 BUTTON_KEY = r"[abd-qs-z0-9]|f[1-9]|up|down|left|right|home|end"  # c and r belong to the browser
+SPARE = (*"1234567890abdefghijklmnopqstuvwxyz", *(f"f{n}" for n in range(1, 10)))
+
+GONE = ("No connection to Groundwork. What this page called saved is safe; keys pressed now answer nothing. The page goes on by itself "
+        "once Groundwork is back; if you were writing a comment, look at it again then.")  # fmt: skip
 
 
 class Step(NamedTuple):
@@ -93,6 +103,12 @@ def next_open(asked: tuple[Step, ...], label: Label, after: int = -1) -> int | N
                  if at < len(asked) and value(label, asked[at]) is None), None)  # fmt: skip
 
 
+def agreed(votes: Sequence[Label], step: Step) -> Any:
+    """What all said of this; None: they differ, or one of them could not judge the item."""
+    given = {value(label, step) for label in votes} - {None} if not any(label.cannot_judge for label in votes) else ()
+    return given.pop() if len(given) == 1 else None
+
+
 def wrong_words(label: Label, response: int) -> set[int]:
     return {word for span in label.spans if span.response == response for word in range(span.first, span.last)}
 
@@ -125,10 +141,37 @@ def shared(passage: str, said: str) -> list[evidence.Mark]:
 
 
 def hits(passage: str, find: str) -> list[evidence.Mark]:
-    """Where the text searched for stands, upper and lower case alike."""
-    find = find.strip()
-    pattern = re.compile(re.escape(find), re.IGNORECASE) if find else None
-    return [evidence.Mark(*match.span(), "found") for match in pattern.finditer(passage)] if pattern else []
+    """Where the text searched for stands, upper and lower case alike, also across the end of a line."""
+    pattern = re.compile(r"\s+".join(map(re.escape, find.split())), re.IGNORECASE)
+    return [evidence.Mark(*match.span(), "found") for match in pattern.finditer(passage)] if pattern.pattern else []
+
+
+def flowing(text: str) -> str:
+    """The text with lines that were broken for their length alone joined again; every character keeps its place.
+
+    Such a line has no room for the first word of the next one, which is indented alike. A passage may begin in the middle
+    of a line."""
+    lines = text.split("\n")
+    room, done = min(max(map(len, lines)), FULL), lines[0]
+    for number, (before, line) in enumerate(pairwise(lines)):
+        first, gap, old = (re.match(r"\s*(\S*)", one) for one in (line, line, before))
+        word, indent, table = first.group(1), gap.start(1), re.search(r"\S {3,}\S", f"{before}\n{line}")
+        full = not table and indent == old.start(1) and len(before) + 1 + len(word) > room >= FULL // 2
+        if (
+            re.match(r"\*{0,2}[\w\"'(`]", word)
+            and not re.match(r"\d+[.)]", word)
+            and (full or (not number and word[0].islower()))
+        ):
+            done += f" {UNSEEN * indent}{line[indent:]}"
+        else:
+            done += f"\n{line}"
+    return done
+
+
+def untitled(text: str, title: str) -> str:
+    """The passage without a heading that says its title once more."""
+    heading = re.match(rf"\s*(?:#+ *)?{re.escape(title.strip())} *\n(?:([*=~^#\"-])\1+ *\n)?\s*\n", text)
+    return text[heading.end() :] if heading and title.strip() else text
 
 
 def _put(row: tuple, place: int, given: Any) -> tuple:
@@ -139,14 +182,18 @@ def _put(row: tuple, place: int, given: Any) -> tuple:
 
 
 def default_keys(rubric: Rubric) -> dict[str, str]:
-    """Action -> key. answer1 … are the places of the answer row, whatever stands there."""
-    rows = {f"answer{n}": str(n) for n in range(1, max(5, len(rubric.labels)) + 1)}
-    named = {
-        f"answer{n}": one.key.lower()
-        for n, one in enumerate(rubric.labels, 1)
-        if re.fullmatch(BUTTON_KEY, one.key.lower())
-    }
-    return {**rows, **named, **{name: key for name, (key, _) in ACTIONS.items()}}
+    """Action -> key. answer1 … are the labels of the rubric, rank1 … stars and preferences: two rows that never stand together."""
+    actions, taken = {name: key for name, (key, _) in ACTIONS.items()}, [key for key, _ in ACTIONS.values()]
+    for one in rubric.labels:  # a key that cannot be, or that another has, gives way to a free one
+        wanted = one.key.lower()
+        taken.append(wanted if re.fullmatch(BUTTON_KEY, wanted) and wanted not in taken else "")
+    spare = (key for key in SPARE if key not in taken)
+    rows = {f"answer{n}": key or next(spare, "") for n, key in enumerate(taken[len(actions) :], 1)}
+    return {**rows, **{f"rank{n}": str(n) for n in range(1, 6)}, **actions}
+
+
+def _row(name: str) -> str:
+    return name.rstrip("0123456789")
 
 
 def key_problem(keys: dict[str, str]) -> str:
@@ -154,13 +201,15 @@ def key_problem(keys: dict[str, str]) -> str:
     for name, key in keys.items():
         if not re.fullmatch(BUTTON_KEY, key):
             return f"“{key}” cannot be a key: take a letter but c and r, a digit, f1 to f9, or up, down, left, right, home, end."
-        if other := next((one for one, taken in keys.items() if taken == key and one != name), ""):
+        together = [one for one in keys if one != name and {_row(one), _row(name)} != {"answer", "rank"}]
+        if other := next((one for one in together if keys[one] == key), ""):
             return f"“{key}” would do two things: {key_title(name)}, and {key_title(other)}."
     return ""
 
 
 def key_title(name: str) -> str:
-    return ACTIONS[name][1] if name in ACTIONS else f"Answer {name.removeprefix('answer')}"
+    titles = {"answer": "Label", "rank": "Stars or preference"}
+    return ACTIONS[name][1] if name in ACTIONS else f"{titles[_row(name)]}, {name.removeprefix(_row(name))}"
 
 
 def settings(rubric: Rubric, annotator: str) -> dict[str, Any]:
@@ -195,14 +244,19 @@ class Desk:
 
     def __init__(self, frozen: lab.Frozen, annotator: str) -> None:
         self.frozen, self.annotator = frozen, annotator
+        self.name = secrets.token_hex(4)  # in its buttons' keys: a click on those of before a restart answers nothing
         self.mine = assignment(frozen.study, frozen.round)[annotator]
         self.since: float | None = time.monotonic()  # the last sign of life; None: the tab is hidden
         self.worked_s = 0.0  # since the last break
         self.looked = time.monotonic()
         self.note, self.error, self.saved = "", None, ""
+        self.seconds: dict[str, float] = {}  # item -> what it took so far, in this window and before
+        self.comments: dict[str, str] = {}  # item -> the comment that its box shows
+        self.act, self.heard = "", ("", -1)  # for screen readers: what is to be told; item and step that were
         self.screens = 0  # drawn so far
-        self.seen = max((one["id"] for one in self.given().values()), default="")  # latest label this window knows of
-        self.open(lab.resume(session.workbench(), frozen, annotator) or "")
+        self.seen = self.records()
+        here = st.query_params.get("item", "")  # what the window showed before a reload
+        self.open(here if self.to_do(here) else lab.resume(session.workbench(), frozen, annotator) or "")
 
     @property
     def study(self) -> Study:
@@ -211,50 +265,80 @@ class Desk:
     def given(self) -> dict[str, dict[str, Any]]:
         """Item -> the latest record of this annotator, also a withdrawn one."""
         found = session.workbench().store.labels.current(self.study.id)
-        return {item: one for (round, item, name), one in found.items()
-                if name == self.annotator and round == self.frozen.round}  # fmt: skip
+        places = (
+            (self.frozen.round, item, self.annotator) for item in self.mine
+        )  # what others labelled is not looked at
+        return {place[1]: found[place] for place in places if place in found}
+
+    def to_do(self, item: str) -> bool:
+        return item in self.mine and not self.given().get(item, {}).get("complete")
+
+    def records(self) -> dict[str, str]:
+        return {item: one["id"] for item, one in self.given().items()}
 
     def open(self, item: str) -> None:
         """Goes to an item, at its first open step; "" is the end."""
-        self.item, self.at, self.spent_s, self.before_s = item, 0, 0.0, 0.0
+        self.item, self.at = item, 0
         if item:
             label = self.label()
-            self.before_s, self.at = label.seconds or 0.0, next_open(self.asked(), label) or 0
+            self.seconds[item] = max(self.seconds.get(item, 0.0), label.seconds or 0.0)
+            self.at = next_open(self.asked(), label) or 0
         st.session_state["label_find"] = ""
 
     def view(self) -> Shown:
         return shown(self.study, self.study.item(self.item), self.annotator)
 
     def asked(self) -> tuple[Step, ...]:
-        return steps(self.study, self.study.item(self.item), self.view().order)
+        """In the order in which it is asked: what the annotators differ in comes first."""
+        found, votes = steps(self.study, self.study.item(self.item), self.view().order), self.votes()
+        return tuple(sorted(found, key=lambda step: agreed(votes, step) is not None))
+
+    def votes(self, item: str = "") -> list[Label]:
+        """In adjudication what the annotators said of an item, in an order that tells nobody who said it; else nothing."""
+        if self.frozen.round != "adjudication":
+            return []
+        item, store = item or self.item, session.workbench().store.labels
+        found = [store.one(self.study.id, "main", item, name) for name in self.study.annotators]
+        given = [_as_label(one) for one in found if one and one["complete"] and not one.get("withdrawn")]
+        return sorted(given, key=lambda one: hashlib.sha256(f"{item}/{one.id}".encode()).digest())
 
     def label(self, item: str = "") -> Label:
         item = item or self.item
-        found = lab.current(session.workbench(), self.frozen, self.annotator, item)
-        return found or blank(self.study, self.frozen.round, self.study.item(item), self.annotator)
+        return lab.current(session.workbench(), self.frozen, self.annotator, item) or self.fresh(item)
+
+    def fresh(self, item: str) -> Label:
+        """Nothing is answered yet, but for what all annotators said."""
+        what, votes = self.study.item(item), self.votes(item)
+        label = blank(self.study, self.frozen.round, what, self.annotator)
+        for step in steps(self.study, what, tuple(range(len(what.responses)))) if votes else ():
+            if (same := agreed(votes, step)) is not None:
+                label = answered(label, step, same)
+        return label
 
     def tick(self) -> None:
         """Counts the time since the last sign of life, a long pause only in part."""
         now = time.monotonic()
         if self.since is not None:
             gap = now - self.since
-            self.spent_s += min(gap, IDLE_S)
+            if self.item:
+                self.seconds[self.item] += min(gap, IDLE_S)
             self.worked_s = 0.0 if gap > REST_S else self.worked_s + gap
         self.since = now
 
-    def save(self, label: Label) -> Label:
-        seconds = round(self.before_s + self.spent_s, 1) if label.item == self.item else label.seconds
-        saved = lab.label(session.workbench(), self.frozen, label.model_copy(update={"seconds": seconds}))
-        self.known(saved)
-        return saved
+    def save(self, label: Label) -> None:
+        seconds = round(self.seconds[label.item], 1) if label.item in self.seconds else label.seconds
+        self.known(lab.label(session.workbench(), self.frozen, label.model_copy(update={"seconds": seconds})))
 
     def known(self, saved: Label) -> None:
         """Another window of the same person may have saved meanwhile: all is kept, and this window says so."""
-        others = [one for one in self.given().values() if self.seen < one["id"] != saved.id]
-        if others:
-            self.note = (f"You label in another window too: {cards.count(len(others), 'item')} changed there meanwhile. Everything is "
+        now = self.records()
+        changed = {item for item, id in now.items() if id not in (self.seen.get(item), saved.id)}
+        if saved.replaces != self.seen.get(saved.item, ""):
+            changed.add(saved.item)
+        if changed:
+            self.note = (f"You label in another window too: {cards.count(len(changed), 'item')} changed there meanwhile. Everything is "
                          "kept, this window shows the latest.")  # fmt: skip
-        self.seen, self.saved = saved.id, time.strftime("%H:%M:%S")
+        self.seen, self.saved, self.act = now, time.strftime("%H:%M:%S"), "Saved."
 
 
 def _do(desk: Desk, what: Callable[..., None], *given: Any) -> None:
@@ -274,8 +358,8 @@ def give(desk: Desk, item: str, at: int, answer: Any) -> None:
     asked, before = desk.asked(), desk.label()
     if asked[at].kind == "preference":  # left and right are places on the screen
         answer = "tie" if answer == "tie" else "ab"[desk.view().order[("left", "right").index(answer)]]
-    was_whole = complete(desk.study, before)
-    label = desk.save(answered(before, asked[at], answer))
+    was_whole, label = complete(desk.study, before), answered(before, asked[at], answer)
+    desk.save(label)
     follow = next_open(asked, label, at)
     if follow is None and was_whole and at + 1 < len(asked):  # looking through what was answered already
         follow = at + 1
@@ -301,22 +385,50 @@ def mark(desk: Desk, item: str, response: int, word: int) -> None:
 
 
 def comment(desk: Desk, item: str, key: str) -> None:
-    desk.save(desk.label(item).model_copy(update={"comment": st.session_state[key].strip()}))
+    label, said = desk.label(item), st.session_state[key].strip()
+    before, desk.comments[item] = desk.comments.get(item, ""), said
+    if label.comment not in ("", before):  # another window wrote one: both are kept
+        said = f"{label.comment} / {said}"
+    desk.save(label.model_copy(update={"comment": said}))
 
 
 def undo(desk: Desk) -> None:
-    """Takes the last answer back: of this item, or of the one labelled last where this one has none."""
+    """Takes the last answer back: of this item, or of the one labelled last where this one has none. A comment is saved
+    while it is written, and taken back as a whole."""
     given = {item: one for item, one in desk.given().items() if not one.get("withdrawn")}
     item = desk.item if desk.item in given else max(given, key=lambda one: given[one]["id"], default="")
     if not item:
         raise WorkbenchError("There is nothing to undo.")
-    before = desk.label(item)
-    saved = lab.undo(session.workbench(), desk.frozen, item, desk.annotator)
-    desk.known(saved)
+    before = after = desk.label(item)
+    while after is before or not (after.withdrawn or _done_with(desk, before, after)):
+        after = lab.undo(session.workbench(), desk.frozen, item, desk.annotator)
+        desk.known(after)
     if item != desk.item:
         desk.open(item)
-    asked, after = desk.asked(), desk.label()
+    asked = desk.asked()
     desk.at = next((at for at, step in enumerate(asked) if value(before, step) != value(after, step)), desk.at)
+
+
+def _done_with(desk: Desk, before: Label, after: Label) -> bool:
+    """Whether more was taken back than some of a comment, or the next step back would."""
+    return not _judged(before) == _judged(after) == _judged(_earlier(desk, after))
+
+
+def _judged(label: Label) -> dict[str, Any]:
+    return label.model_dump(include={"sentences", "spans", "helpful", "preference", "cannot_judge"})
+
+
+def _earlier(desk: Desk, undone: Label) -> Label:
+    """The state before the one that an undo brought back."""
+    store = session.workbench().store.labels
+    id = store.get(undone.restores)["replaces"]
+    if not id:
+        return blank(desk.study, desk.frozen.round, desk.study.item(undone.item), desk.annotator)
+    return _as_label(store.get(id))
+
+
+def _as_label(record: dict[str, Any]) -> Label:
+    return Label.model_validate({name: given for name, given in record.items() if name in Label.model_fields})
 
 
 def walk(desk: Desk, by: int) -> None:
@@ -326,6 +438,11 @@ def walk(desk: Desk, by: int) -> None:
         desk.note = "This is the first item." if by < 0 else "This is the last item."
     else:
         desk.open(desk.mine[place])
+
+
+def look(desk: Desk) -> None:
+    """From the end back to the beginning."""
+    desk.open(desk.mine[0])
 
 
 def jump(desk: Desk) -> None:
@@ -342,13 +459,14 @@ def jump(desk: Desk) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _answer_component() -> Any:
-    return st.components.v2.component("groundwork.answer", html='<div class="lab"></div>', isolate_styles=False,
-                                      css=(HERE / "labelling.css").read_text("utf-8"),
+    return st.components.v2.component("groundwork.answer", isolate_styles=False,
+                                      html='<div class="lab"></div><div class="lab-heard" role="status"></div>',
                                       js=(HERE / "labelling.js").read_text("utf-8"))  # fmt: skip
 
 
 def draw(desk: Desk) -> None:
-    """The desk; only this runs again at a key."""
+    """The desk; only the fragment runs again at a key."""
+    st.html(HERE / "labelling.css")
     st.fragment(_draw)(desk)
 
 
@@ -360,11 +478,7 @@ def _draw(desk: Desk) -> None:
             if lab.load(session.workbench(), desk.study.id).id != desk.frozen.id:
                 st.rerun()
         _progress(desk)
-        if desk.error:
-            cards.problem(desk.error)
-        if desk.note or desk.worked_s > BREAK_S:
-            st.info(desk.note or "You have worked for 40 minutes. A short break keeps judgements even; your place is kept.",
-                    icon=":material/info:" if desk.note else ":material/coffee:")  # fmt: skip
+        _told(desk)
         if desk.item:
             _item(desk)
         else:
@@ -375,29 +489,114 @@ def _draw(desk: Desk) -> None:
 def _progress(desk: Desk) -> None:
     given = [one for one in desk.given().values() if one["complete"]]
     total, times = len(desk.mine), [one["seconds"] for one in given if one.get("seconds")]
-    pace = statistics.median(times) if times else 0.0
-    left = (total - len(given)) * pace
-    facts = [f"Item {desk.mine.index(desk.item) + 1:,} of {total:,}" if desk.item else "", f"{len(given):,} labelled",
-             f"median {cards.duration(pace)} an item" if pace else "", f"about {cards.duration(left)} left" if left else "",
+    pace, done = (
+        statistics.median(times) if len(times) >= PACED else 0.0,
+        "decided" if desk.frozen.round == "adjudication" else "labelled",
+    )
+    facts = [f"Item {desk.mine.index(desk.item) + 1:,} of {total:,}" if desk.item else "", f"{len(given):,} {done}",
+             f"median {pace:.1f} s an item" if pace else "", _left((total - len(given)) * pace),
              f"saved {desk.saved}" if desk.saved else "saved at every key"]  # fmt: skip
     spans = "".join(f"<span>{escape(fact)}</span>" for fact in facts if fact)
-    st.html(f'<div class="gw lab-progress" role="status" data-item="{escape(desk.item)}"><div class="gw-bar">'
+    bar = f'role="progressbar" aria-label="Items labelled" aria-valuemax="{total}" aria-valuenow="{len(given)}"'
+    st.html(f'<div class="gw lab-progress" data-item="{escape(desk.item)}"><div class="gw-bar" {bar}>'
             f'<i style="width:{len(given) / total:.2%}"></i></div><div class="gw-strip">{spans}</div></div>')  # fmt: skip
+
+
+def _told(desk: Desk) -> None:
+    """Messages, in places that are always there: what follows would be mounted anew if it moved, and miss the next key."""
+    if desk.error:
+        with st.empty():
+            cards.problem(desk.error)
+    else:
+        st.empty()
+    if desk.note:
+        st.info(desk.note, icon=":material/info:")
+    elif not desk.seen:
+        st.info(_welcome(desk), icon=":material/info:")
+    elif desk.worked_s > BREAK_S:
+        st.info("You have worked for 40 minutes. A short break keeps judgements even; your place is kept.",
+                icon=":material/coffee:")  # fmt: skip
+    else:
+        st.empty()
+
+
+def _welcome(desk: Desk) -> str:
+    """The first screen of somebody who has labelled nothing."""
+    how = "Answer with the buttons or the keys on them; each answer is saved at once, and you can stop at any time."
+    if desk.frozen.round == "adjudication":
+        return (f"You decide {cards.count(len(desk.mine), 'item')} on which the annotators differ. What they differ in is marked and comes "
+                "first, with what each of them said; what all of them said stands already and needs no answer. Names are not "
+                f"shown, and a letter may stand for somebody else in the next item. {how}")  # fmt: skip
+    return (f"You have {cards.count(len(desk.mine), 'item')}, one a screen. Read the guidelines first, then judge by the evidence "
+            f"beside the answer alone. {how}")  # fmt: skip
+
+
+def _left(seconds: float) -> str:
+    if seconds <= 0:
+        return ""
+    minutes = max(round(seconds / 60), 1)
+    return f"about {minutes} min left" if minutes < 100 else f"about {round(minutes / 60)} h left"
 
 
 def _item(desk: Desk) -> None:
     view, label, asked = desk.view(), desk.label(), desk.asked()
-    step = asked[desk.at]
     st.html(f'<h2 class="gw lab-question">{escape(view.question)}</h2>')
+    step = asked[desk.at]
     with st.container(key="lab_desk"):
         with st.container(key="lab_answer", gap="small"):
             _answer(desk, view, label, asked)
-            key = f"label_comment/{desk.item}"
-            st.session_state.setdefault(key, label.comment)
-            st.text_input("Comment", key=key, live="400ms", placeholder="Why, where the guidelines do not decide",
-                          on_change=_do, args=(desk, comment, desk.item, key))  # fmt: skip
         with st.container(key="lab_evidence", gap="small"):
             _evidence(view, view.order.index(step.response) if step.kind != "preference" else None, step)
+        with st.container(key="lab_comment", gap="small"):
+            _remarks(desk)
+            key = f"label_comment/{desk.item}"
+            if key not in st.session_state or desk.comments[desk.item] != label.comment:  # undone, or written elsewhere
+                st.session_state[key] = desk.comments[desk.item] = label.comment
+            st.text_input("Comment", key=key, live="400ms", placeholder="Why, where the guidelines do not decide",
+                          on_change=_do, args=(desk, comment, desk.item, key))  # fmt: skip
+
+
+def _letter(number: int, pair: bool) -> str:
+    """A name for one who must not be known by name. In pairs A and B are answers."""
+    letters = "PQRSTUVWXYZ" if pair else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return letters[number % len(letters)] + (str(number // len(letters) + 1) if number >= len(letters) else "")
+
+
+def _said_of(desk: Desk, step: Step) -> list[tuple[str, Any, str]]:
+    """Who, as a letter, what they said of a step, and that in words."""
+    pair, found = len(desk.view().order) == 2, []
+    titles = {one.name: one.title for rubric in desk.study.rubrics for one in rubric.labels}
+    for number, vote in enumerate(desk.votes()):
+        given = "cannot judge" if vote.cannot_judge else value(vote, step)
+        if step.kind == "helpful" and isinstance(given, int):
+            text = cards.count(given, "star")
+        elif given in ("a", "b"):
+            text = f"{'AB'[desk.view().order.index('ab'.index(given))]} is better"
+        else:
+            text = titles.get(given, str(given)).capitalize() if given is not None else ""
+        if text:
+            found.append((_letter(number, pair), given, text))
+    return found
+
+
+def _remarks(desk: Desk) -> None:
+    """What the annotators of a disputed item wrote, and which words they marked."""
+    votes, rows = desk.votes(), []
+    item = desk.study.item(desk.item)
+    for number, vote in enumerate(votes):
+        told = [f"“{vote.comment}”"] if vote.comment else []
+        for span in vote.spans:
+            text = item.responses[span.response].text
+            bounds = words(text)[span.first : span.last]
+            told.append(f"wrong words: “{text[bounds[0][0] : bounds[-1][1]]}”")
+        who = f"Annotator {_letter(number, len(item.responses) == 2)}"
+        rows += [f"<div><b>{who}</b> {escape(one)}</div>" for one in told]
+    if not rows:
+        st.empty()  # so that the box under it stays the same widget
+    else:
+        st.html(
+            f'<div class="gw lab-remarks" role="region" aria-label="Comments of the annotators">{"".join(rows)}</div>'
+        )
 
 
 def _answer(desk: Desk, view: Shown, label: Label, asked: tuple[Step, ...]) -> None:
@@ -405,34 +604,58 @@ def _answer(desk: Desk, view: Shown, label: Label, asked: tuple[Step, ...]) -> N
     titles = {one.name: (one.title, place) for place, one in enumerate(desk.study.rubric.labels)}
     places = {step: at for at, step in enumerate(asked)}
     keys = st.session_state["label_settings"]["keys"]
-    answers = []
+    tones, judged, answers = {name: tone for name, (_, tone) in titles.items()}, desk.votes(), []
     for number, (response, seen) in enumerate(zip(view.order, view.responses, strict=True)):
-        wrong, rows = wrong_words(label, response), []
+        wrong, rows, bounds = wrong_words(label, response), [], words(seen.text)
+        starts = [begin for begin, _ in bounds]
         for sentence, (begin, until) in enumerate(_cover(seen.text, seen.sentences)):
             at = places.get(Step("sentence", response, sentence), -1)
             name = label.sentences[response][sentence] if at >= 0 else None
             title, tone = titles.get(name, (name or "", 4))
-            pieces = [
-                [n, seen.text[a:b], n in wrong] for n, (a, b) in enumerate(words(seen.text)) if begin <= a < until
-            ]
-            rows.append({"at": at, "words": pieces, "label": title, "tone": tone})
+            inside = range(bisect_left(starts, begin), bisect_left(starts, until))
+            step = Step("sentence", response, sentence)
+            same = at >= 0 and agreed(judged, step) is not None
+            votes = [] if not judged or same or at < 0 else [[who, text, tones.get(given, 4)]
+                                                              for who, given, text in _said_of(desk, step)]  # fmt: skip
+            rows.append({"at": at, "first": inside.start, "words": [seen.text[slice(*bounds[n])] for n in inside],
+                         "wrong": [n for n in inside if n in wrong], "label": title, "tone": tone,
+                         "agreed": same, "votes": votes})  # fmt: skip
         at, stars = places.get(Step("helpful", response), -1), label.helpful[response]
-        answers.append({"title": f"Answer {'AB'[number]}" if len(view.order) == 2 else "Answer", "response": response, "rows": rows,
-                        "helpful": at, "stars": f"helpful: {stars} of 5" if stars else "helpful: open"})  # fmt: skip
+        rated = (
+            ", ".join(f"{who} {text}" for who, _, text in _said_of(desk, Step("helpful", response))) if at >= 0 else ""
+        )
+        answers.append({"title": f"Answer {'AB'[number]}" if len(view.order) == 2 else "Answer", "rows": rows, "helpful": at,
+                        "stars": f"helpful: {stars} of 5" if stars else f"helpful: {rated or 'not rated'}"})  # fmt: skip
     prefers = "" if not label.preference or len(view.order) == 1 else label.preference
     if prefers in ("a", "b"):
         prefers = f"{'AB'[view.order.index('ab'.index(prefers))]} is better"
-    state = st.session_state
+    state, row = st.session_state, "answer" if asked[desk.at].kind == "sentence" else "rank"
+    bar = [keys[f"{row}{n}"] for n in range(1, len(_question(desk).choices) + 1)]
     _answer_component()(
         key="lab_words", height="content",
-        data={"screen": desk.screens, "item": desk.item, "at": desk.at, "answers": answers, "steps": len(asked),
-              "find": state.get("label_find", ""), "bar": [key for name, key in keys.items() if name not in SCRIPTED],
+        data={"desk": desk.name, "screen": desk.screens, "said": _said(desk), "item": desk.item, "at": desk.at,
+              "answers": answers, "steps": len(asked),
+              "find": state.get("label_find", ""), "bar": bar + [keys[name] for name in ICONS],
+              "open": "not decided" if judged else "not labelled",
               "verdict": "Cannot judge" if label.cannot_judge else prefers.capitalize(),
               "keys": {name: keys[name] for name in SCRIPTED}},
         on_word_change=lambda: _do(desk, _clicked, state["lab_words"].word),
         on_step_change=lambda: _do(desk, _stepped, state["lab_words"].step),
+        on_here_change=lambda: _do(desk, _here, state["lab_words"].here),
         on_tab_change=lambda: _tab(desk, state["lab_words"].tab),
     )  # fmt: skip
+
+
+def _said(desk: Desk) -> str:
+    """What a screen reader is told now: that a key was saved, and what is asked where that is new."""
+    told, question, (item, _) = [desk.act], _question(desk), desk.heard
+    if item != desk.item:
+        told.append(f"Item {desk.mine.index(desk.item) + 1:,} of {len(desk.mine):,}: {desk.view().question}")
+    if desk.heard != (desk.item, desk.at):
+        chosen = next((f"Labelled: {title}." for name, title in question.choices if name == question.now), "")
+        told += [f"{question.what}: {question.said}" if question.said else f"{question.what}.", question.why, chosen]
+    desk.act, desk.heard = "", (desk.item, desk.at)
+    return " ".join(filter(None, told))
 
 
 def _cover(text: str, sentences: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
@@ -442,13 +665,19 @@ def _cover(text: str, sentences: tuple[tuple[int, int], ...]) -> list[tuple[int,
 
 
 def _clicked(desk: Desk, given: dict[str, Any] | None) -> None:
-    if given:
-        mark(desk, given["item"], int(given["response"]), int(given["word"]))
+    if given and given["item"] == desk.item:
+        mark(desk, given["item"], desk.view().order[int(given["place"])], int(given["word"]))
 
 
 def _stepped(desk: Desk, given: dict[str, Any] | None) -> None:
     if given and given["item"] == desk.item and 0 <= given["at"] < len(desk.asked()):
         desk.at = int(given["at"])
+
+
+def _here(desk: Desk, item: str | None) -> None:
+    """The window says what it showed when this desk was set up for it anew; its last key may have done with that."""
+    if item and desk.to_do(item):
+        desk.open(item)
 
 
 def _tab(desk: Desk, state: str | None) -> None:
@@ -474,10 +703,11 @@ def _evidence(view: Shown, place: int | None, step: Step) -> None:
             body.append(f'<h3 class="gw gw-small">Evidence of answer {"AB"[number]}</h3>')
         for n, passage in enumerate(one.passages, 1):
             count += 1
-            searched = hits(passage.text, find)
+            text = untitled(passage.text, passage.title)
+            searched = hits(text, find)
             found += len(searched)
-            body.append(evidence.passage_html(passage.text, title=passage.title or passage.document_id, number=n, relevant=False,
-                                              gold=[*shared(passage.text, said), *searched], cut=100_000))  # fmt: skip
+            body.append(evidence.passage_html(flowing(text), title=passage.title, number=n, relevant=False,
+                                              gold=[*shared(text, said), *searched], cut=100_000))  # fmt: skip
     told = f"{cards.count(found, 'place')} with “{find.strip()}”" if find.strip() else cards.count(count, "passage")
     part = "sentence" if step.kind == "sentence" else "answer"
     legend = "" if find.strip() else f'; <span class="gw-shared">words shared with the {part}</span>'
@@ -486,8 +716,39 @@ def _evidence(view: Shown, place: int | None, step: Step) -> None:
 
 
 def _end(desk: Desk) -> None:
-    cards.empty("All items are labelled", f"Every one of your {len(desk.mine):,} items has a label, and all are saved. Go back to look "
-                "at them again; thank you for your care.")  # fmt: skip
+    """Nothing is left to do here: what comes next in the study, and where."""
+    waits = {one.annotator: one.assigned - one.done for one in lab.progress(session.workbench(), desk.frozen)
+             if one.done < one.assigned}  # fmt: skip
+    st.html('<div class="lab-heard" role="alert">That was your last item.</div>')
+    cards.empty("All items are labelled", f"Every one of your {len(desk.mine):,} items has a label, and all are saved. "
+                f"Thank you for your care. {_afterwards(desk, waits)}")  # fmt: skip
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="lab_next"):
+        st.button(
+            "Look through your labels", icon=":material/visibility:", key="label_look", on_click=_do, args=(desk, look)
+        )
+        if desk.study.tokens:  # sent to people who do not run the study: its pages say which system wrote what
+            return
+        study, round = desk.study.id, {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
+        st.page_link(DESIGN, label="Study design", icon=":material/design_services:", query_params={"study": study})
+        if not waits:  # who can still change their labels does not look at the others'
+            st.page_link(AGREE, label="Agreement", icon=":material/handshake:",
+                         query_params={"source": study, "of_round": round})  # fmt: skip
+
+
+def _afterwards(desk: Desk, waits: dict[str, int]) -> str:
+    """What comes next in the study. waits: annotator -> items still open."""
+    study, round = desk.study, desk.frozen.round
+    if waits:
+        first, *more = (f"{name} still has {cards.count(number, 'item')} to label" for name, number in waits.items())
+        others = f", as {'has one other' if len(more) == 1 else f'have {len(more):,} others'}" if more else ""
+        return f"{first}{others}; then the study goes on on the page Study design."
+    if round == "pilot":
+        return ("The pilot is labelled. Next: read how far you agree, then revise the rubric where you differ and freeze the main round "
+                "on the page Study design.")  # fmt: skip
+    differ = disputed(study, lab.labels(session.workbench(), study.id, "main")) if round == "main" else ()
+    if differ:
+        return f"The main round is labelled. Next: have {cards.count(len(differ), 'disputed item')} decided on the page Study design."
+    return "The study is labelled. Next: read the agreement, then export the labels on the page Study design."
 
 
 def _buttons(desk: Desk) -> None:
@@ -507,36 +768,57 @@ def _buttons(desk: Desk) -> None:
             for name, given in ways.items():
                 if desk.item or name in ("undo", "back"):
                     chosen = name == "cannot" and desk.label().cannot_judge
-                    st.button(ACTIONS[name][1], key=f"way/{name}", shortcut=keys[name],
+                    st.button(ACTIONS[name][1], key=f"way/{name}/{desk.name}", shortcut=keys[name],
                               icon=f":material/{ICONS[name]}:", type="primary" if chosen else "tertiary", on_click=_do,
                               args=(desk, *given))  # fmt: skip
 
 
-def _choices(desk: Desk, keys: dict[str, str]) -> None:
-    asked, label, view = desk.asked(), desk.label(), desk.view()
+class Question(NamedTuple):
+    """The step on the screen in words."""
+
+    what: str
+    why: str
+    said: str  # the sentence in question, or ""
+    choices: list[tuple[Any, str]]  # value, title
+    now: Any
+
+
+def _question(desk: Desk) -> Question:
+    asked, view = desk.asked(), desk.view()
     step, pair = asked[desk.at], len(view.order) == 2
     which = f" {'AB'[view.order.index(step.response)]}" if pair else ""
-    now = value(label, step)
+    now, votes = value(desk.label(), step), desk.votes()
+    differ = ", ".join(f"{who}: {text}" for who, _, text in _said_of(desk, step)) if votes else ""
+    said = (
+        f"Annotators {differ}"
+        if differ and agreed(votes, step) is None
+        else "All annotators said this."
+        if votes
+        else ""
+    )
     if step.kind == "sentence":
         among = [one.sentence for one in asked if one.response == step.response and one.kind == "sentence"]
-        what = f"Sentence {step.sentence + 1} of {len(among)}{f' of answer{which}' if pair else ''}"
-        choices = [(one.name, one.title) for one in desk.study.rubric.labels]
-        why = "Is it supported by the evidence?"
-    elif step.kind == "helpful":
-        what, choices = f"Answer{which}", list(enumerate(STARS, 1))
-        why = "How helpful is it to the person who asked, from 1 (useless) to 5 (all that was asked, well said)?"
-    else:
-        what, why, choices = "Both answers", "Which would you rather have been given?", list(PREFERENCES)
-        places = {"a": view.order.index(0), "b": view.order.index(1)}
-        now = ("left", "right")[places[now]] if now in places else now
-    said = ""
-    if step.kind == "sentence":
         begin, until = desk.study.item(desk.item).responses[step.response].sentences[step.sentence]
-        said = desk.study.item(desk.item).responses[step.response].text[begin:until]
-    st.html(f'<div class="gw lab-ask" data-place="{escape(desk.item)}/{desk.at}"><b>{what}</b> {why}'
-            f'<div class="lab-said" aria-hidden="true">{escape(said)}</div></div>')  # fmt: skip
+        return Question(f"Sentence {step.sentence + 1} of {len(among)}{f' of answer{which}' if pair else ''}",
+                        said or "Is it supported by the evidence?", desk.study.item(desk.item).responses[step.response].text[begin:until],
+                        [(one.name, one.title) for one in desk.study.rubric.labels], now)  # fmt: skip
+    if step.kind == "helpful":
+        why = "How helpful is it to the person who asked, from 1 (useless) to 5 (all that was asked, well said)?"
+        return Question(
+            f"Answer{which}: helpful?" if said else f"Answer{which}", said or why, "", list(enumerate(STARS, 1)), now
+        )
+    places = {"a": view.order.index(0), "b": view.order.index(1)}
+    now = ("left", "right")[places[now]] if now in places else now
+    return Question("Both answers", said or "Which would you rather have been given?", "", list(PREFERENCES), now)
+
+
+def _choices(desk: Desk, keys: dict[str, str]) -> None:
+    question, step = _question(desk), desk.asked()[desk.at]
+    st.html(f'<div class="gw lab-ask" data-place="{escape(desk.item)}/{desk.at}"><b>{question.what}</b> {question.why}'
+            f'<div class="lab-said">{escape(question.said)}</div><div class="lab-gone" role="alert">{GONE}</div></div>')  # fmt: skip
     with st.container(key=f"lab_choices_{step.kind}"):
-        for number, (name, title) in enumerate(choices, 1):
-            st.button(cards.plain(title), key=f"give/{number}", shortcut=keys[f"answer{number}"],
-                      width="stretch", type="primary" if now == name else "secondary", on_click=_do,
+        for number, (name, title) in enumerate(question.choices, 1):
+            shortcut = keys[f"{'answer' if step.kind == 'sentence' else 'rank'}{number}"]
+            st.button(cards.plain(title), key=f"give/{desk.name}/{number}", shortcut=shortcut or None,
+                      width="stretch", type="primary" if question.now == name else "secondary", on_click=_do,
                       args=(desk, give, desk.item, desk.at, name))  # fmt: skip

@@ -94,7 +94,7 @@ def described(config: MoeConfig) -> str:
 
 def run_cards(runs: dict[str, Run]) -> None:
     for name, run in runs.items():
-        st.html(f'<span style="color:{COLORS[name]}">●</span> <b>{escape(name)}</b>')
+        st.html(f'<span style="color:{charts.shade(COLORS[name])}">●</span> <b>{escape(name)}</b>')
         row, experts = inspect_lab.moe_row(run), run.config.experts
         cards.row([
             cards.Card("Held-out loss", row["held_out_loss"], unit="nats", direction=-1, n=len(run.held_out),

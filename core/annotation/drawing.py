@@ -4,6 +4,7 @@ Stratified sampling with equal or proportional allocation (Cochran 1977, "Sampli
 proportions are rounded by largest remainders.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,7 +17,7 @@ from core.annotation.study import FOLDER, Item, Passage, Response, sentences
 from core.config import fingerprint
 from core.errors import WorkbenchError
 
-BY = ("system", "dataset", "none")
+BY = ("question", "system", "dataset", "none")
 
 
 class Candidate(NamedTuple):
@@ -42,28 +43,49 @@ def draw(
     """`count` answers, spread over the strata; the first `pilot` of them, spread likewise, are the pilot round.
 
     equal: each stratum as many, as far as it has them. proportional: each its share of the candidates.
+    by question: whole questions of a corpus that all the systems answered, with one answer of each; both numbers are rounded
+    down to whole questions, and the strata are corpora (systems where no corpus is known). A comparison of systems is then
+    paired.
     """
-    strata: dict[str, list[Candidate]] = defaultdict(list)
-    for one in sorted(candidates, key=lambda one: one.source):
-        strata["" if by == "none" else getattr(one, by)].append(one)
+    strata: dict[str, list[tuple[Candidate, ...]]] = defaultdict(list)  # answers that are drawn together
+    each = 1
+    if by == "question":
+        each = max(len({one.system for one in candidates}), 1)
+        for (dataset, _), answers in sorted(shared(candidates).items()):
+            strata[dataset].append(tuple(answers[system] for system in sorted(answers)))
+        if count < each:
+            raise WorkbenchError(f"{count} items are asked for, and a question has {each}: an answer of each system.",
+                                 todo="Ask for more, or for fewer systems.")  # fmt: skip
+    else:
+        for one in sorted(candidates, key=lambda one: one.source):
+            strata["" if by == "none" else getattr(one, by)].append((one,))
     rng, columns = np.random.default_rng(seed), []
-    wanted = _allocated({name: len(those) for name, those in strata.items()}, count, allocation)
+    wanted = _allocated({name: len(those) for name, those in strata.items()}, count // each, allocation, each)
     for name in sorted(strata):
         some = [strata[name][place] for place in rng.permutation(len(strata[name]))[: wanted[name]]]
         columns += [((place + rng.random()) / len(some), name, one) for place, one in enumerate(some)]
     columns.sort(key=lambda column: column[:2])  # strata take turns, so that any first part is spread over them
-    items = [_item(one.question, (one,), stratum) for _, stratum, one in columns]
-    return _in_rounds(items, pilot)
+    items = [_item(one.question, (one,), stratum or (one.system if by == "question" else ""))
+             for _, stratum, together in columns for one in together]  # fmt: skip
+    return _in_rounds(items, pilot // each * each)
+
+
+def shared(candidates: Sequence[Candidate], systems: Sequence[str] = ()) -> dict[tuple[str, str], dict[str, Candidate]]:
+    """(corpus, question) -> system -> its latest answer, of the questions that all these systems answered; of none: all."""
+    wanted = set(systems) or {one.system for one in candidates}
+    answers: dict[tuple[str, str], dict[str, Candidate]] = defaultdict(dict)
+    for one in sorted(candidates, key=lambda one: one.source):
+        if one.system in wanted:
+            answers[one.dataset, one.question][one.system] = one
+    return {key: by for key, by in answers.items() if len(by) == len(wanted)}
 
 
 def draw_pairs(
     candidates: Sequence[Candidate], a: str, b: str, count: int, seed: int = 0, pilot: int = 0
 ) -> tuple[Item, ...]:
     """`count` questions of one corpus that both systems answered, with one answer of each."""
-    answers: dict[tuple[str, str], dict[str, Candidate]] = defaultdict(dict)
-    for one in sorted(candidates, key=lambda one: one.source):
-        answers[one.dataset, one.question][one.system] = one  # the latest of several
-    both = sorted(key for key, by in answers.items() if a in by and b in by)
+    answers = shared(candidates, (a, b))
+    both = sorted(answers)
     if a == b or len(both) < count:
         raise WorkbenchError(f"{len(both) if a != b else 0} questions have an answer of both systems, {count} are asked for.",
                              todo="Have more questions answered by both, or ask for fewer.")  # fmt: skip
@@ -82,14 +104,29 @@ def with_duplicates(items: Sequence[Item], count: int, seed: int = 0) -> tuple[I
                       for item in chosen))  # fmt: skip
 
 
+def with_attention(items: Sequence[Item], seed: int = 0, rounds: Sequence[str] = ("pilot", "main")) -> tuple[Item, ...]:
+    """The items and attention items among them: a tenth of each of the rounds, at least one and at most half of those there
+    are. No item comes in both rounds: whoever met it in the pilot knows it."""
+    known = {item.id for item in items}
+    order = np.random.default_rng([seed, 2]).permutation(len(attention_items()))
+    free = [item for item in (attention_items()[place] for place in order) if item.id not in known]
+    found = list(items)
+    for round in rounds:
+        plain = sum(item.round == round and not item.duplicate_of and not item.attention for item in items)
+        number = min(math.ceil(plain / 10), len(attention_items()) // 2)
+        found += [item.model_copy(update={"round": round}) for item in free[:number]]
+        free = free[number:]
+    return tuple(found)
+
+
 @lru_cache(1)
 def attention_items() -> tuple[Item, ...]:
     """The items with known answers that come with the project, see annotations/attention.yaml."""
     given = yaml.safe_load((FOLDER / "attention.yaml").read_text("utf-8"))
     return tuple(
         _item(one["question"], (Candidate("attention", "attention", "", one["question"], one["answer"],
-                                          tuple(Passage(document_id=f"attention-{n}", text=text, end=len(text))
-                                                for n, text in enumerate(one["passages"], 1))),), "")
+                                          tuple(Passage(document_id=fingerprint(text)[:12], title=title, text=text, end=len(text))
+                                                for title, text in (passage.values() for passage in one["passages"]))),), "")
         .model_copy(update={"expected": tuple(one["expected"])})
         for one in given
     )  # fmt: skip
@@ -117,10 +154,13 @@ def _in_rounds(items: Sequence[Item], pilot: int) -> tuple[Item, ...]:
     )
 
 
-def _allocated(sizes: dict[str, int], count: int, allocation: str) -> dict[str, int]:
+def _allocated(sizes: dict[str, int], count: int, allocation: str, each: int) -> dict[str, int]:
     """How many of each stratum."""
     if sum(sizes.values()) < count or count < 1:
-        raise WorkbenchError(f"{count} items are asked for, and there are {sum(sizes.values())} stored answers.",
+        asked, there = f"{count * each} items are asked for", f"{sum(sizes.values())} stored answers"
+        if each > 1:
+            there = f"{sum(sizes.values())} questions that all {each} systems answered"
+        raise WorkbenchError(f"{asked}, and there are {there}.",
                              todo="Have more questions answered, or ask for fewer items.")  # fmt: skip
     if allocation == "proportional":
         shares = {name: count * size / sum(sizes.values()) for name, size in sizes.items()}

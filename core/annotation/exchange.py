@@ -6,14 +6,17 @@ What does not fit is told by line, and nothing of the file is taken unless the g
 import csv
 import io
 import json
+import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from core.annotation.labels import Label, Span, blank
+from core.annotation.labels import Label, Span, blank, complete
 from core.annotation.study import Item, Response, Study
+from core.store.journal import is_id
 
 META = (
     "round",
@@ -29,7 +32,8 @@ META = (
     "origin",
 )
 COLUMNS = ("id", "study", "item", "annotator", "part", "response", "number", "value", *META)
-ROUNDS_TODO = "Rounds are pilot, main and adjudication."
+FORMULA = re.compile(r"'*[=+\-@\t\r]")  # how a cell starts that a spreadsheet would run, or one that was made safe
+Places = dict[tuple[str, str, str, str], int]  # (id, round, item, annotator) -> place in a list of labels
 
 
 class Problem(NamedTuple):
@@ -54,7 +58,9 @@ def to_jsonl(labels: Iterable[Label]) -> str:
 
 def from_jsonl(text: str, file: str, study: Study, round: str) -> Parsed:
     """round: that of labels which do not say."""
-    found, wrong = [], []
+    found: list[tuple[int, Label]] = []
+    wrong: list[Problem] = []
+    places: Places = {}
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -68,17 +74,22 @@ def from_jsonl(text: str, file: str, study: Study, round: str) -> Parsed:
                                  "Give files that `annotate export` wrote, or the columns item, annotator and value."))  # fmt: skip
         elif "value" in given or "label" in given:
             short = {"part": "sentence", "value": given.get("label"), **given}
-            found, wrong = _with_row(found, wrong, {k: _text(v) for k, v in short.items()}, number, file, study, round)
+            _add_row(found, places, wrong, {k: _text(v) for k, v in short.items()}, number, file, study, round)
         else:
             try:
-                found.append((number, Label.model_validate({"study": study.id, "round": round, **given})))
+                label = Label.model_validate({"study": study.id, "round": round, **given})
+                found.append((number, label if is_id(label.id) else label.model_copy(update={"id": ""})))
             except ValidationError as error:
                 wrong.append(Problem(file, number, said(error), "See annotations/README.md for the fields."))
     return Parsed(found, wrong)
 
 
 def to_csv(labels: Iterable[Label]) -> str:
-    """A row a judgement; the row with part = label holds when and how it was given."""
+    """A row a judgement; the row with part = label holds when and how it was given.
+
+    A cell that a spreadsheet would take for a formula gets an apostrophe in front, which reading takes off again (OWASP,
+    "CSV injection").
+    """
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, restval="")
     writer.writeheader()
@@ -94,9 +105,18 @@ def to_csv(labels: Iterable[Label]) -> str:
             "seconds": "" if label.seconds is None else repr(label.seconds),
             "order": " ".join(map(str, label.order)), "withdrawn": "yes" if label.withdrawn else "",
         }  # fmt: skip
-        writer.writerow({**head, "part": "label", **meta})
-        writer.writerows({**head, **row} for row in _judgements(label))
+        for row in ({"part": "label", **meta}, *_judgements(label)):
+            writer.writerow({name: _safe(value) for name, value in {**head, **row}.items()})
     return out.getvalue()
+
+
+def _safe(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def cell(text: str) -> str:
+    """A cell as it was before it was made safe for spreadsheets."""
+    return text[1:] if text.startswith("'") and FORMULA.match(text) else text
 
 
 def _judgements(label: Label) -> Iterator[dict[str, Any]]:
@@ -117,14 +137,31 @@ def _judgements(label: Label) -> Iterator[dict[str, Any]]:
 
 def from_csv(text: str, file: str, study: Study, round: str) -> Parsed:
     """Also the short form: item, annotator and value (or label), with the number of the sentence if there are several."""
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     found: list[tuple[int, Label]] = []
     wrong: list[Problem] = []
+    places: Places = {}
+    for line, row in rows(text, file, wrong):
+        given = {"part": "sentence", "value": row.get("label") or row.get("rating", ""), **row}
+        _add_row(found, places, wrong, given, line, file, study, round)
+    return Parsed(found, wrong)
+
+
+def rows(text: str, file: str, wrong: list[Problem]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a CSV of item, annotator and value (or label), each with its line; what is no such row goes to `wrong`."""
+    csv.field_size_limit(sys.maxsize)  # a comment of any length comes back
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
-        names = set(reader.fieldnames or ())
-        if not {"item", "annotator"} <= names or not names & {"value", "label"}:
-            return Parsed([], [Problem(file, 1, f"The columns are {', '.join(sorted(map(str, names))) or 'missing'}.",
-                                       "It needs item, annotator and value.")])  # fmt: skip
+        names = Counter(reader.fieldnames or ())
+        if not {"item", "annotator"} <= names.keys() or not names.keys() & {"value", "label", "rating"}:
+            listed = ", ".join(sorted(map(str, names)))
+            wrong.append(Problem(file, 1, f"The columns are {listed[:300] or 'missing'}.",
+                                 "It needs item, annotator and value, with commas between them."))  # fmt: skip
+            return
+        if twice := [name for name, number in names.items() if number > 1]:
+            wrong.append(
+                Problem(file, 1, f"There are {names[twice[0]]} columns '{twice[0]}'.", "Give each a name of its own.")
+            )
+            return
         last = 1
         for row in reader:
             line, last = last + 1, reader.line_num
@@ -132,63 +169,50 @@ def from_csv(text: str, file: str, study: Study, round: str) -> Parsed:
                 wrong.append(
                     Problem(file, line, "This row has another number of cells than the header.", "Mend the row.")
                 )
-                continue
-            given = {"part": "sentence", "value": row.get("label", ""), **row}
-            found, wrong = _with_row(found, wrong, given, line, file, study, round)
+            else:
+                yield line, {name: cell(value) for name, value in row.items()}
     except csv.Error as error:
-        wrong.append(
-            Problem(
-                file,
-                max(1, reader.reader.line_num),
-                f"This is no CSV: {error}.",
-                "Save it as CSV with commas, in UTF-8.",
-            )
-        )
-    return Parsed(found, wrong)
+        line = max(1, reader.reader.line_num)
+        wrong.append(Problem(file, line, f"This is no CSV: {error}.", "Save it as CSV with commas, in UTF-8."))
 
 
-def _with_row(
+def _add_row(
     found: list[tuple[int, Label]],
+    places: Places,
     wrong: list[Problem],
     row: dict[str, str],
     line: int,
     file: str,
     study: Study,
     round: str,
-) -> tuple[list[tuple[int, Label]], list[Problem]]:
-    """The labels with one row of judgements added to the label it belongs to."""
-    id, round = row.get("id", ""), row.get("round") or round
-    if not study.has(row["item"]):
+) -> None:
+    """Adds one row of judgements to the label it belongs to; the rows of a label may stand anywhere. An id that is not one
+    of ours counts rows, so it says nothing."""
+    id, round, item, who = row.get("id", ""), row.get("round") or round, row["item"], row["annotator"]
+    key = (id if is_id(id) else "", round, item, who)
+    if not study.has(item):
         todo = "Import labels of this study, or import into the study they belong to."
-        return found, [
-            *wrong,
-            Problem(file, line, f"There is no item '{row['item']}' in the study '{study.id}'.", todo),
-        ]
-    same = found and (found[-1][1].id, found[-1][1].round, found[-1][1].item, found[-1][1].annotator) == (
-        id, round, row["item"], row["annotator"])  # fmt: skip
-    place = len(found) - 1 if same else None
-    if place is None and not id:  # rows of the short form may come in any order
-        keys = ((n, one.id, one.round, one.item, one.annotator) for n, (_, one) in enumerate(found))
-        place = next((n for n, *key in keys if key == ["", round, row["item"], row["annotator"]]), None)
+        wrong.append(Problem(file, line, f"There is no item '{item}' in the study '{study.id}'.", todo))
+        return
     try:
-        label = found[place][1] if place is not None else Label.model_validate(
-            {**blank(study, "main", study.item(row["item"]), "-").model_dump(), "id": id, "round": round,
-             "annotator": row["annotator"]})  # fmt: skip
-        label = _judged(label, study.item(row["item"]), row)
+        label = found[places[key]][1] if key in places else Label.model_validate(
+            {**blank(study, "main", study.item(item), "-").model_dump(), "id": key[0], "round": round, "annotator": who})  # fmt: skip
+        label = _judged(label, study.item(item), row)
     except (ValueError, IndexError) as error:
         what = said(error) if isinstance(error, ValidationError) else f"{error}."
-        return found, [*wrong, Problem(file, line, what, "Mend the row; annotations/README.md lists the columns.")]
-    if place is None:
-        found.append((line, label))
+        wrong.append(Problem(file, line, what, "Mend the row; annotations/README.md lists the columns."))
+        return
+    if key in places:
+        found[places[key]] = (found[places[key]][0], label)
     else:
-        found[place] = (found[place][0], label)
-    return found, wrong
+        places[key] = len(found)
+        found.append((line, label))
 
 
 def _judged(label: Label, item: Item, row: dict[str, str]) -> Label:
     """The label with what one row says."""
     part, value = row["part"], row.get("value") or ""
-    given = label.model_dump()
+    given: dict[str, Any] = {}
     response = int(row.get("response") or 1) - 1
     if part in ("sentence", "helpful", "error") and not 0 <= response < len(item.responses):
         raise ValueError(f"The item has no answer {response + 1}")
@@ -208,31 +232,41 @@ def _judged(label: Label, item: Item, row: dict[str, str]) -> Label:
         if names[response][number] not in (None, value):
             raise ValueError(f"'{label.annotator}' labels sentence {number + 1} of item {label.item} twice")
         names[response][number] = value or None
-        given["sentences"] = names
+        return label.model_copy(update={"sentences": tuple(map(tuple, names))})
     elif part == "helpful":
-        stars = list(label.helpful)
-        stars[response] = int(value) if value else None
-        given["helpful"] = stars
+        stars, new = list(label.helpful), int(value) if value else None
+        if stars[response] not in (None, new):
+            raise ValueError(f"'{label.annotator}' says twice how helpful item {label.item} is")
+        stars[response] = new
+        return label.model_copy(update={"helpful": tuple(stars)})
     elif part == "error":
         first, _, last = value.partition("-")
         given["spans"] = [*label.spans, Span(response=response, first=int(first) - 1, last=int(last or first))]
     elif part in ("preference", "comment"):
+        if getattr(label, part) not in (None, "", value):
+            raise ValueError(f"'{label.annotator}' gives two times a {part} of item {label.item}")
         given[part] = value
     elif part == "cannot_judge":
         given[part] = value == "yes"
     else:
         raise ValueError(f"There is no part '{part}'")
-    return Label.model_validate(given)
+    return Label.model_validate({**label.model_dump(), **given})
 
 
 def dpo_pairs(study: Study, labels: Iterable[Label]) -> list[dict[str, Any]]:
     """Prompt, chosen and rejected answer, as preference training takes them (Rafailov et al. 2023, arXiv:2305.18290).
 
     A/B items: the answer that more annotators prefer. Ratings: answers to one question of which one is rated more helpful,
-    on average, by a star or more. Ties make no pair.
+    on average, by a star or more. Ties make no pair. Where somebody adjudicated, that word alone counts; who cannot judge an
+    item has no say in it.
     """
+    items = {item.id for item in study.items if not item.attention and not item.duplicate_of}
+    labels = [label for label in labels if label.item in items]
+    decided = {label.item for label in labels if label.round == "adjudication" and complete(study, label)}
     labels = [
-        label for label in labels if not study.item(label.item).attention and not study.item(label.item).duplicate_of
+        label
+        for label in labels
+        if not label.cannot_judge and (label.round == "adjudication") == (label.item in decided)
     ]
     return _preferred(study, labels) if study.kind == "pairs" else _rated(study, labels)
 

@@ -8,6 +8,7 @@ offsets count UTF-16 units, as JavaScript does. Source: Label Studio 1.x, "Label
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -17,8 +18,10 @@ from pydantic import ValidationError
 from core.annotation.exchange import Parsed, Problem, said
 from core.annotation.labels import Label, Span, blank, content
 from core.annotation.study import Item, Study, shown, words
+from core.store.journal import is_id
 
 READER = "label studio"  # its annotators share one order of the answers
+CONTROL = re.compile(r"(sentence|error|helpful)_[12]|preference|whole|comment|record")
 CHOICES = ("first", "second", "tie")
 META = ("id", "study", "hash", "round", "annotator", "seconds", "rubric", "shown", "order", "replaces", "restores", "withdrawn",
         "origin", "created")  # fmt: skip
@@ -126,19 +129,16 @@ def from_tasks(text: str, file: str, study: Study, round: str) -> Parsed:
             wrong.append(Problem(file, line, f"There is no item '{data['item']}' in the study '{study.id}'.",
                                  "Import into the study that the project was made of."))  # fmt: skip
             continue
-        for annotation in task.get("annotations") or []:
+        for number, annotation in enumerate(task.get("annotations") or [], 1):
             try:
                 if not annotation.get("was_cancelled"):
                     found.append((line, _label(study, study.item(data["item"]), annotation, data, round)))
-            except ValidationError as error:
-                wrong.append(
-                    Problem(file, line, f"Item {data['item']}: {said(error)}", "Mend it in Label Studio, export again.")
-                )
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-                what = str(error) if isinstance(error, ValueError) else f"the annotation is not as expected ({error!r})"
-                wrong.append(
-                    Problem(file, line, f"Item {data['item']}: {what}.", "Mend it in Label Studio, export again.")
-                )
+                what = f"it is not as Label Studio writes it ({type(error).__name__}: {error})."
+                if isinstance(error, ValueError):
+                    what = said(error) if isinstance(error, ValidationError) else f"{error}."
+                wrong.append(Problem(file, line, f"Item {data['item']}, annotation {number}: {what}",
+                                     "Mend it in Label Studio, export again."))  # fmt: skip
     return Parsed(found, wrong)
 
 
@@ -169,6 +169,12 @@ def elements(text: str, file: str, wrong: list[Problem]) -> list[tuple[int, Any]
 def _label(study: Study, item: Item, annotation: dict, data: dict, round: str) -> Label:
     by_name: dict[str, list[dict]] = {}
     for region in annotation["result"]:
+        if region.get("type") == "relation":  # between two regions: nothing that a study asks for
+            continue
+        if not CONTROL.fullmatch(region["from_name"]):
+            raise ValueError(
+                f"it was labelled with '{region['from_name']}', which the label config of a study does not have"
+            )
         by_name.setdefault(region["from_name"], []).append(region["value"])
     order = tuple(data.get("order") or _order(study, item))
     if sorted(order) != list(range(len(item.responses))):
@@ -182,31 +188,38 @@ def _label(study: Study, item: Item, annotation: dict, data: dict, round: str) -
     for n, place in enumerate(order, 1):
         one = item.responses[place]
         for value in by_name.get(f"sentence_{n}", []):
-            number = _sentence(one.text, one.sentences, value)
-            if names[place][number] not in (None, value["labels"][0]):
-                raise ValueError(f"sentence {number + 1} has two labels")
-            names[place][number] = value["labels"][0]
+            for number in _sentences(one.text, one.sentences, value):
+                if names[place][number] not in (None, value["labels"][0]):
+                    raise ValueError(f"sentence {number + 1} has two labels")
+                names[place][number] = value["labels"][0]
         spans += [_span(one.text, place, value) for value in by_name.get(f"error_{n}", [])]
         for value in by_name.get(f"helpful_{n}", []):
             stars[place] = value["rating"]
     for value in by_name.get("preference", []):
         choice = CHOICES.index(value["choices"][0])
         given["preference"] = "tie" if choice == 2 else "ab"[order[choice]]
-    texts = [text for value in by_name.get("comment", []) for text in value["text"]]
+    texts = [text for value in by_name.get("comment", []) for text in _texts(value)]
     given |= {"sentences": names, "helpful": stars, "spans": spans, "comment": "\n".join(texts),
               "cannot_judge": "whole" in by_name}  # fmt: skip
     label = Label.model_validate(given)
+    if not is_id(label.id):
+        label = label.model_copy(update={"id": ""})
     if meta and meta.get("content") != _digest(
         label
     ):  # edited there: a label of its own, which takes the place of ours
-        label = label.model_copy(update={"id": "", "replaces": meta["id"], "withdrawn": False,
+        label = label.model_copy(update={"id": "", "replaces": str(meta["id"]), "withdrawn": False,
                                          "created": annotation.get("updated_at") or ""})  # fmt: skip
     return label
 
 
 def _record(by_name: dict[str, list[dict]]) -> dict[str, Any]:
     texts = by_name.get("record", [])
-    return json.loads(texts[0]["text"][0]) if texts else {}
+    return json.loads(_texts(texts[0])[0]) if texts else {}
+
+
+def _texts(value: dict) -> list[str]:
+    """Label Studio writes a text area as a list, or as a string where one text is allowed."""
+    return [value["text"]] if isinstance(value["text"], str) else value["text"]
 
 
 def _digest(label: Label) -> str:
@@ -233,20 +246,21 @@ def _units(text: str) -> int:
 
 
 def _bounds(text: str, value: dict) -> tuple[int, int]:
-    data = text.encode("utf-16-le")
-    start, end = (len(data[: 2 * int(value[name])].decode("utf-16-le", "ignore")) for name in ("start", "end"))
-    if not start < end <= len(text):
+    data, places = text.encode("utf-16-le"), [float(value[name]) for name in ("start", "end")]
+    if not 0 <= places[0] < places[1] <= len(data) // 2 or any(one != int(one) for one in places):
         raise ValueError(f"characters {value['start']} to {value['end']} are not in the answer")
-    return start, end
+    start, end = (len(data[: 2 * int(one)].decode("utf-16-le", "ignore")) for one in places)
+    return start, max(end, start + 1)  # half an emoji is the emoji
 
 
-def _sentence(text: str, sentences: tuple[tuple[int, int], ...], value: dict) -> int:
-    """The sentence that most of the region lies in."""
+def _sentences(text: str, sentences: tuple[tuple[int, int], ...], value: dict) -> list[int]:
+    """The sentences of which at least half lies in the region; or else the one that most of it lies in."""
     start, end = _bounds(text, value)
     shared = [min(end, b) - max(start, a) for a, b in sentences]
     if not shared or max(shared) <= 0:
         raise ValueError(f"characters {value['start']} to {value['end']} are in no sentence")
-    return max(range(len(shared)), key=lambda n: (shared[n], -n))
+    covered = [n for n, (a, b) in enumerate(sentences) if 2 * shared[n] >= b - a]
+    return covered or [max(range(len(shared)), key=lambda n: (shared[n], -n))]
 
 
 def _span(text: str, response: int, value: dict) -> Span:

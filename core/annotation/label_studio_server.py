@@ -7,6 +7,7 @@ that has the SDK.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,32 +16,51 @@ from typing import Any
 from core.errors import WorkbenchError
 
 DEADLINE_S = 300.0
+MOST_TOLD = 300  # characters of what went wrong
+LOGIN = re.compile(r"//[^/]*@")
 
 
 def call(do: str, url: str, **request: Any) -> dict[str, Any]:
     """do: push (title, config, tasks) or pull (project)."""
-    url = (url or os.environ.get("LABEL_STUDIO_URL", "")).rstrip("/")
-    if not url or not os.environ.get("LABEL_STUDIO_API_KEY"):
+    url = (url or os.environ.get("LABEL_STUDIO_URL", "")).strip().rstrip("/")
+    key = os.environ.get("LABEL_STUDIO_API_KEY", "").strip()
+    shown = LOGIN.sub("//", url)
+    if shown != url:
+        raise WorkbenchError("The address of the Label Studio server holds a password.", where=shown,
+                             todo="Give the address alone; the key in LABEL_STUDIO_API_KEY says who you are.")  # fmt: skip
+    if not url or not key:
         raise WorkbenchError("No Label Studio server is named." if not url else "There is no key for the Label Studio server.",
                              where="LABEL_STUDIO_URL" if not url else "LABEL_STUDIO_API_KEY",
                              todo="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (its Account & Settings page has one).")  # fmt: skip
     python = os.environ.get("LABEL_STUDIO_PYTHON") or sys.executable
     try:
         child = subprocess.run([python, str(Path(__file__).with_name("label_studio_client.py"))], capture_output=True,
-                               text=True, timeout=DEADLINE_S, input=json.dumps({"do": do, "url": url, **request}))  # fmt: skip
+                               text=True, timeout=DEADLINE_S, input=json.dumps({"do": do, "url": url, **request}),
+                               env={**os.environ, "LABEL_STUDIO_API_KEY": key})  # fmt: skip
     except FileNotFoundError:
         raise WorkbenchError("There is no such interpreter.", where=f"LABEL_STUDIO_PYTHON={python}") from None
+    except OSError as error:
+        raise WorkbenchError(
+            f"The interpreter cannot be run: {error.strerror}.", where=f"LABEL_STUDIO_PYTHON={python}"
+        ) from None
     except subprocess.TimeoutExpired:
         raise WorkbenchError(
             f"Label Studio did not answer in {DEADLINE_S:g} s.", where=url, todo="Try again."
         ) from None
-    if child.returncode:
-        lines = child.stderr.strip().splitlines() or ["no reason given"]
+    try:
+        answer = json.loads(child.stdout.strip().splitlines()[-1])
+        told = answer.get("error", "")
+    except (IndexError, ValueError, AttributeError):
+        answer, told = None, (child.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if child.returncode or answer is None or told:
+        told = told.replace(key, "…")[:MOST_TOLD].rstrip(".")
         if "No module named 'label_studio_sdk'" in child.stderr:
             raise WorkbenchError("label-studio-sdk is not installed for this interpreter.", where=python,
                                  todo="Install it with `pip install -r requirements.txt`, or name a python that has it in "
                                       "LABEL_STUDIO_PYTHON.")  # fmt: skip
-        raise WorkbenchError(
-            f"Label Studio refused: {lines[-1][:500]}.", where=url, todo="Check the address and the key."
-        )
-    return json.loads(child.stdout.strip().splitlines()[-1])
+        if "refused" in told.lower() or "ConnectError" in told or "timed out" in told.lower():
+            raise WorkbenchError(
+                f"Label Studio does not answer: {told}.", where=url, todo="Is it running, at this address?"
+            )
+        raise WorkbenchError(f"Label Studio refused: {told}.", where=url, todo="Check the address and the key.")
+    return answer

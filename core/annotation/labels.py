@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field, field_validator
 
-from core.annotation.study import Item, Study, words
+from core.annotation.study import CANNOT, Item, Study, words
 from core.config import StageConfig
 
 PREFERENCES = ("a", "tie", "b")
@@ -46,6 +46,12 @@ class Label(StageConfig):
     origin: str = ""
     created: str = ""  # ISO 8601, UTC
 
+    @field_validator("annotator", "comment", "origin", "created")
+    @classmethod
+    def _writable(cls, text: str) -> str:
+        """Half of a character, as a cut text of JavaScript ends with, can be written to no file."""
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
     @field_validator("spans")
     @classmethod
     def _in_order(cls, spans: tuple[Span, ...]) -> tuple[Span, ...]:
@@ -69,14 +75,16 @@ def content(label: Label) -> dict:
 
 def complete(study: Study, label: Label) -> bool:
     """Whether all is answered that the study asks; "cannot judge" answers everything."""
-    if label.withdrawn:
+    if label.withdrawn or not study.has(label.item):
         return False
+    item = study.item(label.item)
+    counts, given = [len(one.sentences) for one in item.responses], label.sentences or ((),) * len(item.responses)
     answered = {
-        "sentences": all(name is not None for one in label.sentences for name in one),
-        "helpful": all(stars is not None for stars in label.helpful),
+        "sentences": [sum(name is not None for name in one) for one in given] == counts,
+        "helpful": sum(stars is not None for stars in label.helpful) == len(counts),
         "preference": label.preference is not None,
     }
-    asked = study.ask if not study.item(label.item).attention else [part for part in study.ask if part != "preference"]
+    asked = study.ask if not item.attention else [part for part in study.ask if part != "preference"]
     return label.cannot_judge or all(answered[part] for part in asked)
 
 
@@ -117,7 +125,8 @@ def standing(labels: Iterable[Label]) -> list[Label]:
 
 
 def disputed(study: Study, labels: Iterable[Label]) -> list[str]:
-    """Items on which annotators differ: in a sentence's label, by more than one star, or in their preference."""
+    """Items on which annotators differ: in a sentence's label, by more than one star, in their preference, or in whether the
+    item can be judged."""
     by_item: dict[str, list[Label]] = defaultdict(list)
     for label in labels:
         if complete(study, label) and not study.item(label.item).attention and not study.item(label.item).duplicate_of:
@@ -126,6 +135,9 @@ def disputed(study: Study, labels: Iterable[Label]) -> list[str]:
 
 
 def _differ(study: Study, labels: Sequence[Label]) -> bool:
+    if len({label.cannot_judge for label in labels}) > 1:
+        return True
+    labels = [label for label in labels if not label.cannot_judge]  # what they had answered before is taken back
     if "sentences" in study.ask:
         for column in zip(*(sum(label.sentences, ()) for label in labels), strict=False):
             if len(set(column) - {None}) > 1:
@@ -142,13 +154,18 @@ class Attention(NamedTuple):
     right: int
     asked: int  # sentences of attention items that were labelled
 
+    @property
+    def careless(self) -> bool:
+        """Fewer than three quarters: somebody who clicks rather than reads."""
+        return self.right < 0.75 * self.asked
+
 
 def attention_score(study: Study, labels: Iterable[Label]) -> dict[str, Attention]:
     """How many sentences of attention items each annotator labelled as they are known to be."""
     right, asked = Counter(), Counter()
     for label in labels:
-        item = study.item(label.item)
-        if item.attention and label.sentences:
+        item = study.item(label.item) if study.has(label.item) else None
+        if item and item.attention and label.sentences and not label.cannot_judge:
             pairs = [pair for pair in zip(label.sentences[0], item.expected, strict=True) if pair[0] is not None]
             asked[label.annotator] += len(pairs)
             right[label.annotator] += sum(given == known for given, known in pairs)
@@ -177,17 +194,17 @@ class Table(NamedTuple):
 def table(
     study: Study, labels: Iterable[Label], part: str = "sentences", *, duplicates: bool = False, attention: bool = False
 ) -> Table:
-    """One part of the labels, as a table. "cannot judge" is missing: it is no judgement of the answer."""
+    """One part of the labels, as a table. "cannot judge" is missing, of a sentence and of an item: it is no judgement of the
+    answer. Labels that only an earlier rubric knew are categories like the others."""
     cells: dict[tuple[str, int, int], dict[str, tuple[float, Label]]] = {}
-    categories = PREFERENCES if part == "preference" else tuple(name for name in study.names if name != "cannot_judge")
+    labels = [label for label in labels if not label.withdrawn and not label.cannot_judge]
+    categories = PREFERENCES if part == "preference" else _categories(study, labels)
     code = {name: float(place) for place, name in enumerate(categories)}
     for item in study.items:
         if (duplicates or not item.duplicate_of) and (attention or not item.attention):
             for unit in _units(item, part):
                 cells[unit] = {}
     for label in labels:
-        if label.withdrawn:
-            continue
         for unit, value in _values(label, part):
             number = float(value) if part == "helpful" else code.get(value)
             if unit in cells and number is not None:
@@ -209,6 +226,12 @@ def table(
                  () if part == "helpful" else categories, {"helpful": "interval", "preference": "ordinal"}.get(part, "nominal"),
                  tuple(unit[0] for unit in units), tuple(_system(study.item(unit[0]), unit[1], part) for unit in units),
                  tuple(_text(study.item(unit[0]), unit, part) for unit in units), seconds, when, twins)  # fmt: skip
+
+
+def _categories(study: Study, labels: Sequence[Label]) -> tuple[str, ...]:
+    used = {name for label in labels for one in label.sentences for name in one}
+    earlier = (one.name for rubric in study.rubrics for one in rubric.labels if one.name in used)
+    return tuple(name for name in dict.fromkeys((*study.names, *earlier)) if name != CANNOT)
 
 
 def _units(item: Item, part: str) -> list[tuple[str, int, int]]:

@@ -12,7 +12,7 @@ from core.annotation.drawing import clean
 from core.annotation.exchange import Problem
 from core.annotation.labels import Label
 from core.annotation.study import Category, Item, Passage, Response, Rubric, Study
-from core.config import fingerprint
+from core.config import fingerprint, valid
 
 RUBRIC = Rubric(
     labels=(Category(name="yes", title="Supported", key="1", meaning="The article supports the sentence."),
@@ -37,9 +37,9 @@ def read(path: Path, id: str = "qags") -> tuple[Study, list[Label], list[Problem
             items.append(item)
             labels += given
             people |= dict.fromkeys(label.annotator for label in given)
-    study = Study(id=id, title="QAGS", question="Are the sentences of machine-written summaries supported by their articles?",
-                  rubrics=(RUBRIC,), ask=("sentences",), annotators=tuple(people), per_item=min(3, len(people)) or 1,
-                  items=tuple(items))  # fmt: skip
+    question = "Are the sentences of machine-written summaries supported by their articles?"
+    study = valid(Study, {"id": id, "title": "QAGS", "question": question, "rubrics": (RUBRIC,), "ask": ("sentences",),
+                          "annotators": tuple(people), "per_item": min(3, len(people)) or 1, "items": tuple(items)})  # fmt: skip
     return study, labels, wrong
 
 

@@ -8,23 +8,27 @@ of them was changed once the labels were seen. Annotators see neither system nor
 import hashlib
 import json
 import re
+import unicodedata
 from collections import Counter
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_serializer, model_validator
 
+from core.chunking.sentences import sentence_starts
 from core.config import StageConfig, knob
 from core.errors import WorkbenchError
-from core.generation.support import SENTENCE
 
 FOLDER = Path(__file__).resolve().parents[2] / "annotations"
 ROUNDS = ("pilot", "main", "adjudication")
 CANNOT = "cannot_judge"
 WORD = re.compile(r"\S+")
+FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"[\s*_(]*\d{1,3}[.)][\s*_]*")
 SLUG = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
@@ -123,6 +127,14 @@ class StopRule(StageConfig):
     value: float = knob(0.0, "The alpha, or the half-width, to reach.", ge=0.0, le=1.0, step=0.01)
 
 
+class Left(StageConfig):
+    """Somebody who stopped labelling before a round was done."""
+
+    annotator: str
+    round: Literal["pilot", "main", "adjudication"]
+    kept: tuple[str, ...] = ()  # items that they had labelled; the others are handed over
+
+
 class Study(StageConfig):
     """The whole design. Everything in it counts towards the hash."""
 
@@ -145,14 +157,20 @@ class Study(StageConfig):
     items: tuple[Item, ...] = ()
     adjudicators: tuple[str, ...] = ()
     disputed: tuple[str, ...] = ()  # items that the adjudicators judge
+    left: tuple[Left, ...] = ()  # in the order in which they left
+
+    @model_serializer(mode="wrap")
+    def _plain(self, dump):
+        """Without what was added later and is not in use, so that an old study keeps its hash."""
+        return {name: value for name, value in dump(self).items() if name != "left" or value}
 
     @field_validator("annotators", "adjudicators")
     @classmethod
     def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len({name.strip().casefold() for name in names}) < len(names):
-            raise ValueError("two annotators have the same name")
-        if any(not name.strip() or name != name.strip() for name in names):
-            raise ValueError("an annotator needs a name without space around it")
+        if len({looks(name) for name in names}) < len(names):
+            raise ValueError("two annotators have the same name, or names that look the same")
+        if any(not looks(name) or name != name.strip() or len(name.splitlines()) > 1 for name in names):
+            raise ValueError("an annotator needs a name of one line, without space around it")
         return names
 
     @model_validator(mode="after")
@@ -177,7 +195,8 @@ class Study(StageConfig):
                     f"attention item {item.id} needs a label of the rubric for each sentence, and that sentences "
                     "are asked for"
                 )
-        if stray := ({item.duplicate_of for item in self.items} - {""} | set(self.disputed)) - ids:
+        kept = {id for one in self.left for id in one.kept}
+        if stray := ({item.duplicate_of for item in self.items} - {""} | set(self.disputed) | kept) - ids:
             raise ValueError(f"there is no item {min(stray)}")
         return self
 
@@ -214,7 +233,13 @@ class Study(StageConfig):
         return tuple(item for item in self.items if round not in ROUNDS or item.round in (round, ""))
 
     def people(self, round: str) -> tuple[str, ...]:
+        """Who labels, or labelled, in the round."""
         return self.adjudicators if round == "adjudication" else self.annotators
+
+    def at_work(self, round: str) -> tuple[str, ...]:
+        """Who may still label in the round."""
+        gone = {one.annotator for one in self.left if one.round == round}
+        return tuple(name for name in self.people(round) if name not in gone)
 
 
 class ShownResponse(NamedTuple):
@@ -233,6 +258,14 @@ class Shown(NamedTuple):
     hash: str
 
 
+def looks(name: str) -> str:
+    """Names that look the same are the same: composed or not, in capitals or not, with or without what is not seen."""
+    seen = "".join(
+        letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) not in ("Cf", "Cc")
+    )
+    return seen.strip().casefold()
+
+
 @lru_cache(1)
 def default_rubric() -> Rubric:
     """The rubric in use, from annotations/."""
@@ -241,9 +274,16 @@ def default_rubric() -> Rubric:
 
 
 def sentences(text: str) -> tuple[tuple[int, int], ...]:
-    """Characters [start, end) of each sentence that has a letter or digit; the rest of the text is no claim."""
-    found = ((match.start(), match.start() + len(match.group().rstrip())) for match in SENTENCE.finditer(text))
-    return tuple((start, end) for start, end in found if re.search(r"\w", text[start:end]))
+    """Characters [start, end) of each sentence, list item or block of code that claims something: a list's number alone does
+    not, nor does what has neither letter nor digit."""
+    blocks = [match.span() for match in FENCED.finditer(text)]
+    starts = [start for start in sentence_starts(text) if not any(a < start < b for a, b in blocks)]
+    found = []
+    for a, b in pairwise([0, *starts, len(text)]):
+        piece = text[a:b]
+        if re.search(r"\w", piece) and (piece.strip() == text.strip() or not NUMBER.fullmatch(piece)):
+            found.append((a + len(piece) - len(piece.lstrip()), a + len(piece.rstrip())))
+    return tuple(found)
 
 
 def words(text: str) -> tuple[tuple[int, int], ...]:
@@ -267,7 +307,8 @@ def assignment(study: Study, round: str) -> dict[str, tuple[str, ...]]:
 
     Each item goes to `per_item` annotators with the least to do so far, among these to the ones who have met least; so
     loads differ by at most one. Attention items go to all. A duplicate goes to those who have the original, and comes
-    after it. In adjudication one person decides an item.
+    after it. In adjudication one person decides an item. What somebody who left had not labelled goes to others, after
+    all that these had before.
     """
     if round not in study.assigned:
         study.assigned[round] = _assignment(study, round)
@@ -300,24 +341,96 @@ def _assignment(study: Study, round: str) -> dict[str, tuple[str, ...]]:
             loads[name] += 1 + (item.id in twins)
             given[name] += [item.id, twins[item.id]] if item.id in twins else [item.id]
     attention = [item.id for item in items if item.attention]
-    return {name: _ordered(study.seed, round, name, [*mine, *attention], twins) for name, mine in given.items()}
+    found = {name: _ordered(study.seed, round, name, [*mine, *attention], twins) for name, mine in given.items()}
+    gone: set[str] = set()
+    for one in study.left:
+        if one.round == round and one.annotator in found:
+            gone.add(one.annotator)
+            _hand_over(study, one, found, gone, twins)
+    return found
+
+
+def _hand_over(
+    study: Study, one: Left, given: dict[str, tuple[str, ...]], gone: set[str], twins: dict[str, str]
+) -> None:
+    """Each open item goes, with its duplicate, to whoever has least to do among those who do not have it; to nobody where
+    all have it. Duplicates of labelled items and attention items end with the one who left."""
+    mine, kept, late = given[one.annotator], set(one.kept), set(twins.values())
+    given[one.annotator] = tuple(id for id in mine if id in kept)
+    taken: dict[str, list[str]] = {name: [] for name in given if name not in gone}
+    has = {name: set(given[name]) for name in taken}
+    rng = _rng(study.seed, one.round, "left", one.annotator)
+    for id in mine:
+        if id in kept or id in late or study.item(id).attention:
+            continue
+        if able := {name: rng.random() for name in taken if id not in has[name]}:
+            best = min(able, key=lambda name: (len(given[name]) + len(taken[name]), able[name]))
+            taken[best] += [id, twins[id]] if id in twins else [id]
+    for name, new in taken.items():
+        given[name] += _ordered(study.seed, f"{one.round} after {one.annotator}", name, new, twins)
+
+
+class HandOver(NamedTuple):
+    """What becomes of the items of somebody who leaves a round; repeats and attention items are not counted."""
+
+    annotator: str
+    kept: int  # items that they labelled
+    given: dict[str, int]  # who takes over -> items
+    short: int  # items that nobody else can take: they are left with a label fewer
+
+
+def handed_over(study: Study, one: Left) -> HandOver:
+    """What changes when this person leaves as well."""
+    after = study.model_copy(update={"left": (*study.left, one)})
+    before, now = (
+        _assignment(study, one.round),
+        _assignment(after, one.round),
+    )  # copies share what `assignment` remembers
+
+    def plain(ids: set[str]) -> int:
+        return sum(not study.item(id).attention and not study.item(id).duplicate_of for id in ids)
+
+    more = {name: plain(set(ids) - set(before[name])) for name, ids in now.items()}
+    given = {name: number for name, number in more.items() if number}
+    kept = plain(set(now[one.annotator]))
+    return HandOver(one.annotator, kept, given, plain(set(before[one.annotator])) - kept - sum(given.values()))
 
 
 def _ordered(seed: int, round: str, name: str, items: list[str], twins: dict[str, str]) -> tuple[str, ...]:
-    """A random order in which originals stand in the first part and their duplicates in the last."""
-    rng, late = _rng(seed, round, name), set(twins.values())
-    places = rng.random(len(items))
-    place = {id: 0.4 * u if id in twins else 0.6 + 0.4 * u if id in late else u
-             for id, u in zip(items, places, strict=True)}  # fmt: skip
-    return tuple(sorted(items, key=place.__getitem__))
+    """A random order. Duplicates come late and as their originals came, at least a third of the list after them."""
+    rng, number = _rng(seed, round, name), len(items)
+    mixed = [items[place] for place in rng.permutation(number)]
+    twice = [id for id in mixed if id in twins and twins[id] in items]
+    both = {*twice, *(twins[id] for id in twice)}
+    first = max(
+        min(number // 3 + len(twice) // 2, number // 2), len(twice)
+    )  # slots for originals; as many for duplicates
+    slots = sorted(rng.permutation(first)[: len(twice)]), sorted(rng.permutation(first)[: len(twice)])
+    at = {int(slot): id for slot, id in zip(slots[0], twice, strict=True)}
+    at |= {number - first + int(slot): twins[id] for slot, id in zip(slots[1], twice, strict=True)}
+    others = iter(id for id in mixed if id not in both)
+    return tuple(at[place] if place in at else next(others) for place in range(number))
 
 
 def shown(study: Study, item: Item, annotator: str) -> Shown:
     """The item as this annotator sees it: answers in random order, no word of where they come from."""
-    order = tuple(int(place) for place in _rng(study.seed, item.id, annotator).permutation(len(item.responses)))
+    order = (
+        (1, 0) if len(item.responses) == 2 and _turned(study, item, annotator) else tuple(range(len(item.responses)))
+    )
     seen = tuple(ShownResponse(*(getattr(item.responses[i], name) for name in ShownResponse._fields)) for i in order)
     plain = [[one.text, one.sentences, [passage.text for passage in one.passages]] for one in seen]
     return Shown(item.id, item.question, seen, order, _sha256([item.question, plain, study.rubric.version]))
+
+
+def _turned(study: Study, item: Item, annotator: str) -> bool:
+    """Does the second answer stand first? It does on one of every two screens of an annotator, whichever of the two."""
+    for round in (item.round or "main", *(("adjudication",) if item.id in study.disputed else ())):
+        enough = round == "adjudication" or study.per_item <= len(study.people(round))
+        mine = assignment(study, round).get(annotator, ()) if enough else ()
+        if item.id in mine:
+            place = [id for id in mine if len(study.item(id).responses) == 2].index(item.id)
+            return bool(_rng(study.seed, round, annotator, str(place // 2)).integers(2)) ^ bool(place % 2)
+    return bool(_rng(study.seed, item.id, annotator).integers(2))
 
 
 def _rng(seed: int, *parts: str) -> np.random.Generator:

@@ -1,8 +1,12 @@
 """Bootstrap intervals of means over questions.
 
 The question is the unit of resampling (Sakai 2006, "Evaluating evaluation metrics based on the bootstrap", section 3).
+Rows that belong together, as the sentences of one answer do, are drawn together: `groups` says which (Davison and
+Hinkley 1997, "Bootstrap methods and their application", section 3.8; Field and Welsh 2007, "Bootstrapping clustered
+data").
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,7 +16,10 @@ import numpy as np
 # machine takes 10 to 50 times as long as the product.
 _PRODUCT = 500_000
 _BLOCK = 4_000_000  # weights made at a time: 32 MB
+_WIDE = 20  # columns from which mostly empty rows, as counts of pairs of values, are worth a sparse product
 _CACHED = 20_000_000  # weights that are kept: 160 MB
+
+ONE_GROUP = "no interval: all of it belongs to one item"
 
 
 class Interval(NamedTuple):
@@ -58,9 +65,48 @@ def _intervals(values: np.ndarray, resamples: int, confidence: float, seed: int)
     return [Interval(*map(float, row), n, n) for row in zip(means, *bounds, strict=True)]
 
 
+def mean_interval(
+    values: np.ndarray,
+    groups: Sequence | np.ndarray | None = None,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """The same of one column [n] whose rows belong to groups [n], which are drawn whole; None: each row on its own."""
+    if groups is None:
+        return intervals(values, resamples, confidence, seed)[0]
+    values = np.asarray(values, np.float64)
+    known = ~np.isnan(values)
+    n, sums = int(known.sum()), summed(np.column_stack([values, known])[known], np.asarray(groups)[known])
+    if len(sums) < 2:
+        mean = float(values[known].mean()) if n else None
+        return Interval(mean, None, None, n, len(values), ONE_GROUP if n else "not measured")
+    drawn, tail = resampled_means(sums, resamples, seed), (1 - confidence) / 2
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail])
+    return Interval(float(values[known].mean()), float(low), float(high), n, len(values))
+
+
+def summed(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Sums [groups, m] of the rows [n, m] of each group [n], in order of first appearance."""
+    place = numbered(groups)
+    order = np.argsort(place, kind="stable")
+    return np.add.reduceat(rows[order], np.flatnonzero(np.diff(place[order], prepend=-1)), axis=0)
+
+
+def numbered(groups: Sequence | np.ndarray) -> np.ndarray:
+    """Names of groups [n] as numbers from 0, in order of first appearance."""
+    _, first, place = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[place]
+
+
 def resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """Means [resamples, m] float64 of the columns of values [n, m] over resampled rows."""
     n, columns = values.shape
+    if columns > _WIDE and np.count_nonzero(values) < values.size / 10:
+        from scipy.sparse import csr_array
+
+        sparse = csr_array(values)
+        return np.concatenate([weights @ sparse for weights in resampling_weights(n, resamples, seed)]) / n
     step = max(1, _PRODUCT // (n * columns))
     sums = [
         weights[i : i + step] @ values

@@ -6,6 +6,7 @@ Choose it over the sign test for three systems or more, or where not all pairs w
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import expit, log_expit
 
 from core.statistics.bootstrap import Interval, resampled_means
 
@@ -14,13 +15,16 @@ APART = (
 )
 
 
+OPEN = "no bound on one side or both: in too many resamples the system wins or loses everything"
+
+
 class BradleyTerry(NamedTuple):
-    """None and NaN: undefined, for the reason in `note`."""
+    """None and NaN: undefined, for the reason in `note`; of an interval's bounds: there is none, as `OPEN` says."""
 
     strengths: list[Interval]  # log, mean 0 over the systems: the chance of i over j is 1 / (1 + exp(s_j - s_i))
     wins: np.ndarray  # [systems, systems]: of the row over the column, ties half
     chances: np.ndarray  # [systems, systems]: of the row over the column, by the model
-    undefined: int  # resamples without finite strengths, left out of the intervals
+    undefined: int  # resamples in which not all strengths are finite
     note: str = ""
 
 
@@ -36,9 +40,11 @@ def bradley_terry(
 ) -> BradleyTerry:
     """One row a comparison: item, the two systems' numbers, 1 if the first won, 0 the second, 0.5 a tie: half a win to each.
 
-    Intervals: percentile bootstrap over items, whose comparisons belong together.
-    Source: Bradley and Terry 1952; Hunter 2004, "MM algorithms for generalized Bradley-Terry models", equation 3 (the
-    algorithm) and assumption 1 (when strengths are finite).
+    Intervals: percentile bootstrap over items, whose comparisons belong together. In a resample in which a system stands
+    above all others without a defeat its strength is infinite, below all without a win minus infinite; where it is neither and
+    yet not finite, it counts as either. So a bound is missing where more resamples than the interval leaves out have none.
+    Source: Bradley and Terry 1952; Hunter 2004, "MM algorithms for generalized Bradley-Terry models", assumption 1 (when
+    strengths are finite).
     """
     items, first, second, outcome = (np.asarray(column) for column in (items, first, second, outcome))
     distinct, rows = np.unique(items, return_inverse=True)
@@ -52,34 +58,62 @@ def bradley_terry(
     strength = strengths(wins[None])[0]
     flat = resampled_means(each.reshape(len(distinct), -1), resamples, seed) * len(distinct)
     drawn = flat.round(9).reshape(-1, systems, systems)
-    whole = connected(drawn)
-    tail = (1 - confidence) / 2
-    low = high = [None] * systems
-    if whole.mean() >= 0.5:
-        low, high = np.quantile(strengths(drawn[whole]), [tail, 1 - tail], axis=0).tolist()
+    above = reached(drawn)  # [resamples, i, j]: j is beaten by a chain of wins from i
+    over, under = above.all(axis=2), above.all(axis=1)  # [resamples, systems]
+    whole, tail = over.all(axis=1), (1 - confidence) / 2
+    least, most = np.full(over.shape, -np.inf), np.full(over.shape, np.inf)
+    least[over & ~under], most[under & ~over] = np.inf, -np.inf
+    least[whole] = most[whole] = strengths(drawn[whole])
+    # no interpolation: there is none between infinities
+    low, high = np.quantile(least, tail, axis=0, method="lower"), np.quantile(most, 1 - tail, axis=0, method="higher")
     n = len(distinct)
-    found = [Interval(float(s), lo, hi, n, n) for s, lo, hi in zip(strength, low, high, strict=True)]
+    found = [
+        Interval(
+            float(s),
+            *(float(x) if np.isfinite(x) else None for x in pair),
+            n,
+            n,
+            "" if np.isfinite(pair).all() else OPEN,
+        )
+        for s, *pair in zip(strength, low, high, strict=True)
+    ]
     chances = 1 / (1 + np.exp(np.subtract.outer(strength, strength).T))
     np.fill_diagonal(chances, np.nan)
     return BradleyTerry(found, wins, chances, int((~whole).sum()))
 
 
-def strengths(wins: np.ndarray, steps: int = 2000, tolerance: float = 1e-9) -> np.ndarray:
-    """Log strengths [batch, systems] of connected win tables [batch, systems, systems]."""
+def strengths(wins: np.ndarray, steps: int = 200, tolerance: float = 1e-10) -> np.ndarray:
+    """Log strengths [batch, systems] of connected win tables [batch, systems, systems]: Newton's steps, halved while they
+    lose likelihood. Hunter's algorithm takes thousands of steps along a chain of systems."""
     games, won = wins + np.swapaxes(wins, 1, 2), wins.sum(axis=2)
-    power = np.ones(won.shape)
+    log, level = np.zeros(won.shape), np.full(wins.shape[1:], 1 / wins.shape[1])  # level: takes away the free mean
     for _ in range(steps):
-        raised = won / (games / (power[:, :, None] + power[:, None, :])).sum(axis=2)
-        raised /= np.exp(np.log(raised).mean(axis=1, keepdims=True))
-        moved, power = np.abs(raised / power - 1).max(), raised
-        if moved < tolerance:
+        chance = expit(log[:, :, None] - log[:, None, :])
+        noise = games * chance * (1 - chance)
+        curvature = noise.sum(axis=2)[:, :, None] * np.eye(wins.shape[1]) - noise
+        step = np.linalg.solve(curvature + level, (won - (games * chance).sum(axis=2))[:, :, None])[:, :, 0]
+        step /= np.maximum(np.abs(step).max(axis=1, keepdims=True, initial=0), 1)
+        before = _likelihood(wins, log)
+        while (worse := _likelihood(wins, log + step) < before - 1e-9 * np.abs(before)).any():
+            step[worse] /= 2
+        log = log + step - step.mean(axis=1, keepdims=True)
+        if np.abs(step).max(initial=0) < tolerance:
             break
-    return np.log(power)
+    return log
+
+
+def _likelihood(wins: np.ndarray, log: np.ndarray) -> np.ndarray:
+    return (wins * log_expit(log[:, :, None] - log[:, None, :])).sum(axis=(1, 2))
 
 
 def connected(wins: np.ndarray) -> np.ndarray:
     """[batch] bool: can every system be reached from every other by a chain of wins? (Hunter 2004, assumption 1)"""
+    return reached(wins).all(axis=(1, 2))
+
+
+def reached(wins: np.ndarray) -> np.ndarray:
+    """[batch, i, j] bool: is there a chain of wins from i to j?"""
     reach = (wins > 0) | np.eye(wins.shape[1], dtype=bool)
     for _ in range(max(1, int(np.ceil(np.log2(wins.shape[1]))))):
         reach = np.matmul(reach.astype(np.float32), reach.astype(np.float32)) > 0
-    return reach.all(axis=(1, 2))
+    return reach

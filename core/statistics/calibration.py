@@ -4,15 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.bootstrap import Interval, intervals, resampled_means
-from core.statistics.proportion import wilson
+from core.statistics.agreement.coefficient import Coefficient, estimate
+from core.statistics.bootstrap import Interval, mean_interval
+from core.statistics.proportion import wilson_grouped
 
 
 class Bin(NamedTuple):
     low: float
     high: float
     score: float | None  # mean score of the bin; None where it is empty
-    share: Interval  # of positives, Wilson
+    share: Interval  # of positives, Wilson's of the effective number
 
 
 class Calibration(NamedTuple):
@@ -28,31 +29,33 @@ def calibration(
     resamples: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> Calibration:
-    """scores [n] within 0 to 1, positive [n] 1 or 0; rows with a NaN are left out. Bins of equal width.
+    """scores [n] within 0 to 1, positive [n] 1 or 0; rows with a NaN are left out; groups [n]: which rows belong together.
+    Bins of equal width.
 
-    Error: mean over the items of |share of positives - mean score| of their bin, with a bootstrap interval over items;
-    it is above 0 by chance even for a calibrated score, more so with many bins and few items.
+    Error: mean over the rows of |share of positives - mean score| of their bin, with a bootstrap interval; it is above 0
+    by chance even for a calibrated score, more so with many bins and few items.
     Source: Naeini, Cooper and Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning";
     Guo et al. 2017, "On calibration of modern neural networks", equation 3.
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
     known = ~(np.isnan(scores) | np.isnan(positive))
-    total, scores, positive = len(scores), scores[known], positive[known]
+    groups = np.arange(len(scores)) if groups is None else np.asarray(groups)
+    total, scores, positive, groups = len(scores), scores[known], positive[known], groups[known]
     if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
         raise ValueError("calibration is of scores from 0 to 1")
     place = np.minimum((scores * bins).astype(np.int64), bins - 1)
     member = (place[:, None] == np.arange(bins)).astype(np.float64)  # [n, bins]
-    number, right, mean = member.sum(axis=0).astype(int), member.T @ positive, member.T @ scores
-    found = [
-        Bin(b / bins, (b + 1) / bins, float(mean[b] / number[b]) if number[b] else None, wilson(int(right[b]), int(number[b]), confidence))
-        for b in range(bins)
-    ]  # fmt: skip
-    [brier] = intervals((scores - positive) ** 2, resamples, confidence, seed)
+    found = []
+    for b in range(bins):
+        mine = place == b
+        mean = float(scores[mine].mean()) if mine.any() else None
+        found.append(Bin(b / bins, (b + 1) / bins, mean, wilson_grouped(positive[mine], groups[mine], confidence)))
+    brier = mean_interval((scores - positive) ** 2, groups, resamples, confidence, seed)._replace(total=total)
     if len(scores) < 2:
         return Calibration(Interval(None, None, None, len(scores), total, "not measured"), brier, found)
-    error = float(np.abs(right - mean).sum() / len(scores))
-    drawn = np.abs(resampled_means(member * (positive - scores)[:, None], resamples, seed)).sum(axis=1)
-    tail = (1 - confidence) / 2
-    low, high = map(float, np.quantile(drawn, [tail, 1 - tail]))
-    return Calibration(Interval(error, low, high, len(scores), total), brier._replace(total=total), found)
+    parts = np.column_stack([np.ones(len(scores)), member * (positive - scores)[:, None]])
+    error = estimate(Coefficient("error", parts, lambda s: np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0], len(parts), len(parts)),
+                     resamples, confidence, seed, groups)  # fmt: skip
+    return Calibration(Interval(*error[1:4], len(scores), total, error.note), brier, found)

@@ -1,5 +1,6 @@
 """What a machine can be measured against: how well one person meets the consensus of the others, and mere guessing."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,40 +9,121 @@ from core.statistics.agreement.annotators import dissent, others_majority
 from core.statistics.agreement.coefficient import Agreement, Coefficient, divided, estimate
 from core.statistics.bootstrap import Interval
 from core.statistics.correlation import product_moment
-from core.statistics.proportion import wilson
+from core.statistics.proportion import wilson_grouped
 
 
 class Ceiling(NamedTuple):
-    share: Agreement  # of all labels that are with the majority of the others; bootstrap over items
-    people: list[Interval]  # of each annotator, Wilson
+    share: Agreement  # of all labels that are with the majority of the others; bootstrap over items or groups of them
+    people: list[Interval]  # of each annotator, Wilson's of the effective number
 
 
 def ceiling(
-    values: np.ndarray, categories: int, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+    values: np.ndarray,
+    categories: int,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> Ceiling:
     """Categories. Labels on which the others are tied, or alone, are left out: there is no consensus to meet."""
     majority = others_majority(values, categories)
     judged, equal = ~np.isnan(majority), majority == values
     each = np.column_stack([equal.sum(axis=1), judged.sum(axis=1)]).astype(np.float64)
-    each = each[judged.any(axis=1)]
-    pooled = Coefficient("A person against the others' majority", each, lambda s: divided(s[..., 0], s[..., 1]), len(each),
-                         int(judged.sum()))  # fmt: skip
-    return Ceiling(estimate(pooled, resamples, confidence, seed), [one.agreed for one in dissent(values, categories)])
+    rows = np.flatnonzero(judged.any(axis=1))
+    pooled = Coefficient("A person against the others' majority", each[rows], lambda s: divided(s[..., 0], s[..., 1]), len(rows),
+                         int(judged.sum()), rows)  # fmt: skip
+    people = [one.agreed for one in dissent(values, categories, groups)]
+    return Ceiling(estimate(pooled, resamples, confidence, seed, groups), people)
 
 
-def ceiling_pearson(values: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Agreement:
+def ceiling_pearson(
+    values: np.ndarray,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> Agreement:
     """Numbers: correlation of each label with the mean of the others' on its item, all annotators pooled."""
+    groups = np.arange(len(values)) if groups is None else groups  # the labels of an item belong together at least
+    items, columns, others = _others_mean(values)
+    found = product_moment(values[items, columns], others, items)
+    found = estimate(found, resamples, confidence, seed, groups)
+    return found._replace(name="A person against the others' mean, Pearson's r")
+
+
+class Beside(NamedTuple):
+    """A machine and a person on the same footing: both held against the others, label by label."""
+
+    machine: Agreement
+    person: Agreement
+    difference: Agreement  # machine - person
+
+
+def beside(
+    verdicts: np.ndarray,
+    machine: np.ndarray,
+    categories: int,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> Beside:
+    """Shares with the majority of the others: verdicts [items, annotators], machine [items]; NaN = none. For each label that
+    the others have a majority beside, the person's and the machine's verdict are compared with that majority.
+
+    A consensus that the person took part in, or items that all agree on, would favour one of the two.
+    """
+    majority = others_majority(verdicts, categories)
+    judged = ~np.isnan(majority) & ~np.isnan(machine)[:, None]
+    rows = np.flatnonzero(judged.any(axis=1))
+    sums = np.column_stack([((majority == machine[:, None]) & judged).sum(axis=1), ((majority == verdicts) & judged).sum(axis=1),
+                            judged.sum(axis=1)]).astype(np.float64)[rows]  # fmt: skip
+
+    def of(name: str, value: Callable[[np.ndarray], np.ndarray]) -> Agreement:
+        whole = Coefficient(name, sums, lambda s: divided(value(s), s[..., 2]), len(rows), int(judged.sum()), rows)
+        return estimate(whole, resamples, confidence, seed, groups)
+
+    return Beside(of("machine", lambda s: s[..., 0]), of("person", lambda s: s[..., 1]),
+                  of("machine - person", lambda s: s[..., 0] - s[..., 1]))  # fmt: skip
+
+
+def beside_pearson(
+    values: np.ndarray,
+    machine: np.ndarray,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> Beside:
+    """The same by correlation with the mean of the others: values [items, annotators], machine [items]; numbers."""
+    groups = np.arange(len(values)) if groups is None else groups  # the labels of an item belong together at least
+    items, columns, others = _others_mean(values)
+    kept = ~np.isnan(machine[items])
+    items, columns, others = items[kept], columns[kept], others[kept]
+    first, second = (product_moment(x, others, items) for x in (machine[items], values[items, columns]))
+    both = np.column_stack([first.contributions, second.contributions])
+
+    def of(name: str, value: Callable[[np.ndarray], np.ndarray]) -> Agreement:
+        whole = first._replace(name=name, contributions=both, value=value)
+        return estimate(whole, resamples, confidence, seed, groups)
+
+    return Beside(of("machine", lambda s: first.value(s[..., :6])), of("person", lambda s: second.value(s[..., 6:])),
+                  of("machine - person", lambda s: first.value(s[..., :6]) - second.value(s[..., 6:])))  # fmt: skip
+
+
+def _others_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each label beside another (item, annotator, mean of the others)."""
     known = ~np.isnan(values)
     number, total = known.sum(axis=1, keepdims=True), np.nansum(values, axis=1, keepdims=True)
     usable = known & (number > 1)
     others = (total - np.nan_to_num(values)) / np.maximum(number - 1, 1)
-    items = np.nonzero(usable)[0]
-    found = estimate(product_moment(values[usable], others[usable], items), resamples, confidence, seed)
-    return found._replace(name="A person against the others' mean, Pearson's r")
+    return *np.nonzero(usable), others[usable]
 
 
-def majority_baseline(labels: np.ndarray, confidence: float = 0.95) -> Interval:
-    """Share right of always saying the most frequent label; labels [n], NaN = none."""
+def majority_baseline(labels: np.ndarray, confidence: float = 0.95, groups: np.ndarray | None = None) -> Interval:
+    """Share right of always saying the most frequent label; labels [n], NaN = none. Wilson's of the effective number."""
     labels = np.asarray(labels, np.float64)
-    _, many = np.unique(labels[~np.isnan(labels)], return_counts=True)
-    return wilson(int(many.max(initial=0)), int(many.sum()), confidence)
+    known = ~np.isnan(labels)
+    distinct, many = np.unique(labels[known], return_counts=True)
+    right = labels[known] == distinct[many.argmax()] if len(many) else labels[known]
+    return wilson_grouped(right, None if groups is None else groups[known], confidence)

@@ -1,12 +1,10 @@
-"""One label an item from several, and the rate of a system from these."""
+"""One label an item from several."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from core.statistics.agreement.ratings import counts
-from core.statistics.bootstrap import Interval, intervals
-from core.statistics.proportion import wilson
 
 
 class Consensus(NamedTuple):
@@ -14,13 +12,6 @@ class Consensus(NamedTuple):
     share: np.ndarray  # [items]: of the labels that are with it; NaN without labels
     ties: int
     unlabelled: int
-
-
-class Rate(NamedTuple):
-    """A share of yes among items with its interval by two ways; choose Wilson's near 0 and 1."""
-
-    wilson: Interval
-    bootstrap: Interval
 
 
 def majority(values: np.ndarray, categories: int) -> Consensus:
@@ -31,11 +22,3 @@ def majority(values: np.ndarray, categories: int) -> Consensus:
     share = np.divide(most, total, out=np.full(len(table), np.nan), where=total > 0)
     labels = np.where(single, table.argmax(axis=1), np.nan)
     return Consensus(labels, share, int(((total > 0) & ~single).sum()), int((total == 0).sum()))
-
-
-def rate(positive: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Rate:
-    """positive [items]: 1, 0, or NaN for items without consensus, which are left out and counted in `total`."""
-    positive = np.asarray(positive, np.float64)
-    known = positive[~np.isnan(positive)]
-    found = wilson(int(known.sum()), len(known), confidence)._replace(total=len(positive))
-    return Rate(found, intervals(positive, resamples, confidence, seed)[0])

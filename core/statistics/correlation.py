@@ -1,64 +1,106 @@
 """Correlation of a score with people's judgement, and its mean error."""
 
-import numpy as np
-from scipy.special import ndtri
+from collections.abc import Callable
 
-from core.statistics.agreement.coefficient import Agreement, Coefficient, divided, estimate
-from core.statistics.bootstrap import Interval, intervals
+import numpy as np
+
+from core.statistics.agreement.coefficient import FEW_DEFINED, Agreement, Coefficient, divided, estimate
+from core.statistics.bootstrap import ONE_GROUP, Interval, mean_interval, numbered, resampling_weights
 from core.statistics.roc import midranks
 
-
-def pearson(x: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Agreement:
-    """Linear correlation of x [n] and y [n], rows with a NaN left out; interval by bootstrap over rows, as judgements are
-    far from normal. Source: Pearson 1896; Efron and Tibshirani 1993."""
-    x, y = _known(x, y)
-    return estimate(product_moment(x, y, np.arange(len(x))), resamples, confidence, seed)
+_BLOCK = 1_000_000  # weights ranked at a time: 8 MB
 
 
-def product_moment(x: np.ndarray, y: np.ndarray, items: np.ndarray) -> Coefficient:
-    """Pearson's correlation as sums over items; an item may have several rows, which are resampled together."""
+def pearson(
+    x: np.ndarray,
+    y: np.ndarray,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> Agreement:
+    """Linear correlation of x [n] and y [n], rows with a NaN left out; interval by bootstrap over rows, or over groups [n]
+    of them, as judgements are far from normal. Source: Pearson 1896; Efron and Tibshirani 1993."""
+    return estimate(product_moment(*_known(x, y)), resamples, confidence, seed, groups)
+
+
+def product_moment(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> Coefficient:
+    """Pearson's correlation as sums over rows; rows [n]: the item of each."""
     if len(x):
         x, y = ((v - v.mean()) / (v.std() or 1) for v in (np.asarray(x, np.float64), np.asarray(y, np.float64)))
-    _, place = np.unique(items, return_inverse=True)
-    rows = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
-    each = np.zeros((place.max(initial=-1) + 1, 6))
-    np.add.at(each, place, rows)
-
-    def value(sums: np.ndarray) -> np.ndarray:
-        n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
-        vx, vy = n * xx - x * x, n * yy - y * y
-        variation = (vx > 1e-9 * n) & (vy > 1e-9 * n)
-        return np.clip(divided(n * xy - x * y, np.where(variation, np.sqrt(np.abs(vx * vy)), 0)), -1, 1)
-
-    return Coefficient("Pearson's r", each, value, len(each), len(x))
+    each = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
+    return Coefficient("Pearson's r", each, _correlation, len(np.unique(rows)), len(x), rows)
 
 
-def spearman(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> Agreement:
+def _correlation(sums: np.ndarray) -> np.ndarray:
+    n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
+    vx, vy = n * xx - x * x, n * yy - y * y
+    variation = (vx > 1e-9 * n) & (vy > 1e-9 * n)
+    return np.clip(divided(n * xy - x * y, np.where(variation, np.sqrt(np.abs(vx * vy)), 0)), -1, 1)
+
+
+def spearman(
+    x: np.ndarray,
+    y: np.ndarray,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> Agreement:
     """Correlation of ranks, equal values sharing theirs: of any monotone relation, not only a straight one.
 
-    Interval: Fisher's z with variance (1 + r² / 2) / (n - 3).
-    Source: Spearman 1904; Bonett and Wright 2000, "Sample size requirements for estimating Pearson, Kendall and Spearman
-    correlations".
+    Interval as Pearson's; every resample is ranked anew. Source: Spearman 1904; Efron and Tibshirani 1993.
     """
-    x, y = _known(x, y)
-    n = len(x)
-    found = estimate(product_moment(midranks(x), midranks(y), np.arange(n)), resamples=0)
-    found = found._replace(name="Spearman's rho")
-    if found.value is None or n < 4 or abs(found.value) > 1 - 1e-12:
+    x, y, rows = _known(x, y)
+    found = estimate(product_moment(midranks(x), midranks(y), rows), resamples=0)._replace(name="Spearman's rho")
+    if found.value is None or not resamples:
         return found
-    half = ndtri((1 + confidence) / 2) * np.sqrt((1 + found.value**2 / 2) / (n - 3))
-    low, high = np.tanh(np.arctanh(found.value) + np.array([-half, half]))
-    return found._replace(low=float(low), high=float(high))
+    place = numbered(rows if groups is None else np.asarray(groups)[rows])
+    if (many := int(place.max()) + 1) == 1:
+        return found._replace(note=ONE_GROUP, drawn=1)
+    ranked, drawn = (_ranker(x), _ranker(y)), []
+    for weights in resampling_weights(many, resamples, seed):
+        for first in range(0, len(weights), step := max(1, _BLOCK // len(x))):
+            times = weights[first : first + step][:, place]  # [resamples, n]
+            a, b = (rank(times) for rank in ranked)
+            sums = [np.ones_like(a), a, b, a * a, b * b, a * b]
+            drawn.append(_correlation(np.stack([(times * one).sum(axis=1) for one in sums], axis=-1)))
+    values = np.concatenate(drawn)
+    known, tail = values[~np.isnan(values)], (1 - confidence) / 2
+    if 2 * len(known) < resamples:
+        return found._replace(resamples=resamples, undefined=resamples - len(known), note=FEW_DEFINED, drawn=many)
+    low, high = map(float, np.quantile(known, [tail, 1 - tail]))
+    return found._replace(low=low, high=high, resamples=resamples, undefined=resamples - len(known), drawn=many)
+
+
+def _ranker(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """From how often each value was drawn [resamples, n] to the values' midranks among these, less their mean, a share."""
+    order = np.argsort(values, kind="stable")
+    _, place, many = np.unique(values, return_inverse=True, return_counts=True)
+    starts = many.cumsum() - many
+
+    def ranks(times: np.ndarray) -> np.ndarray:
+        each = np.add.reduceat(times[:, order], starts, axis=1)  # of each distinct value
+        middle = each.cumsum(axis=1) - each / 2
+        return (middle / times.sum(axis=1, keepdims=True) - 0.5)[:, place]
+
+    return ranks
 
 
 def mean_absolute_error(
-    x: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+    x: np.ndarray,
+    y: np.ndarray,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> Interval:
-    """Mean distance of two numbers, bootstrap over rows."""
-    return intervals(np.abs(np.subtract(x, y)), resamples, confidence, seed)[0]
+    """Mean distance of two numbers, bootstrap over rows or groups of them."""
+    return mean_interval(np.abs(np.subtract(x, y)), groups, resamples, confidence, seed)
 
 
-def _known(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _known(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both without NaN, and which rows these are."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    known = ~(np.isnan(x) | np.isnan(y))
-    return x[known], y[known]
+    rows = np.flatnonzero(~(np.isnan(x) | np.isnan(y)))
+    return x[rows], y[rows], rows

@@ -1,13 +1,15 @@
 """Dawid and Skene's model: the true labels and each annotator's habits, estimated together.
 
 Choose it over the majority where annotators differ in skill or confuse certain categories, and each has labelled some
-dozens of items; the majority where there are few labels, as it assumes nothing.
+dozens of items; the majority where there are few labels, as it assumes nothing. With two labels an item nobody can tell
+which of the two errs: abilities and error rates then have no estimate, and no label of a disagreement is the likelier one.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+TWO = "no item has three labels, and from two nobody can tell which of them errs"
 _TINY = 1e-300  # log of an impossible label
 
 
@@ -16,9 +18,19 @@ class DawidSkene(NamedTuple):
     labels: np.ndarray  # [items] float64: the most probable one; NaN without labels
     priors: np.ndarray  # [q]: shares of the true labels
     confusion: np.ndarray  # [annotators, q true, q given]; NaN where the annotator met no such item
-    ability: np.ndarray  # [annotators]: chance of a right label on an item drawn by the priors; NaN without labels
+    ability: np.ndarray  # [annotators]: chance of a right label on an item drawn by the priors; NaN: not identified
     log_likelihoods: tuple[float, ...]  # after each step; never falling
     converged: bool
+
+
+def identified(values: np.ndarray) -> bool:
+    """Do the labels [items, annotators] tell abilities at all? Only where some item has three.
+
+    From pairs alone each annotator's share of a label and each pair's covariance are known, and for every share of the true
+    labels there are error rates that give just these. Source: Lazarsfeld and Henry 1968, "Latent structure analysis",
+    chapter 2 (two classes need three observed variables).
+    """
+    return bool(((~np.isnan(values)).sum(axis=1) >= 3).any())
 
 
 def dawid_skene(
@@ -75,7 +87,8 @@ def _climbed(items, annotators, codes, shape, posteriors, labelled, steps, toler
     met = confusion.sum(axis=2) > 0  # [annotators, q true]
     right = np.where(met, np.diagonal(confusion, axis1=1, axis2=2), 0)
     weight = np.where(met, priors, 0).sum(axis=1)
-    ability = np.divide((right * priors).sum(axis=1), weight, out=np.full(len(weight), np.nan), where=weight > 0)
+    told = (weight > 0) & (np.bincount(items, minlength=1).max() >= 3)
+    ability = np.divide((right * priors).sum(axis=1), weight, out=np.full(len(weight), np.nan), where=told)
     confusion = np.where(met[:, :, None], confusion, np.nan)
     return DawidSkene(posteriors, labels, priors, confusion, ability, tuple(history), converged)
 

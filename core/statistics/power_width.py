@@ -1,6 +1,7 @@
 """How many items and annotators make an interval narrow enough? Half-widths of a rate and of alpha, by formula and simulation."""
 
 from collections.abc import Callable
+from functools import cache
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
@@ -10,7 +11,12 @@ from scipy.special import gammaln, ndtri, xlogy
 from core.statistics.agreement.alpha import alpha
 from core.statistics.agreement.coefficient import Coefficient
 from core.statistics.agreement.ratings import counts
+from core.statistics.bootstrap import summed
 from core.statistics.proportion import wilson
+
+RARE = 30  # items with other labels than the most frequent, from which the formula for alpha is within 1 point
+_PATTERNS = 3000  # beyond which items are drawn one by one
+_BLOCK = 500_000  # of these at a time
 
 
 class Profile(NamedTuple):
@@ -58,8 +64,13 @@ def rate_simulated(
     return float(width / 2), float(times @ [one.low <= rate <= one.high for one in found] / studies)
 
 
-def pilot_profile(coefficient: Coefficient) -> Profile:
-    """The pilot's own items, each as often."""
+def pilot_profile(coefficient: Coefficient, groups: np.ndarray | None = None) -> Profile:
+    """The pilot's own items, each as often. groups [items]: which belong together, as the sentences of one answer; the
+    number of items planned with the profile is then that of groups (answers)."""
+    if groups is not None:
+        rows = slice(None) if coefficient.rows is None else coefficient.rows
+        each = summed(coefficient.contributions, np.asarray(groups)[rows])
+        coefficient = coefficient._replace(contributions=each, rows=None)
     n = len(coefficient.contributions)
     return Profile(coefficient, np.full(n, 1 / n))
 
@@ -70,22 +81,23 @@ def assumed_profile(
     annotators: int,
     make: Callable[[np.ndarray], Coefficient] = alpha,
 ) -> Profile:
-    """Without a pilot: items have a true category, in shares `prevalence` [q]; all annotators hit it with the same chance,
-    else any other alike; the chance is the one that gives this nominal alpha."""
+    """Without a pilot: items have a true category; all annotators hit it with the same chance, else any other alike. The
+    chance and the true shares are those that give this nominal alpha and the shares `prevalence` [q] of the labels."""
     prevalence = np.asarray(prevalence, np.float64) / np.sum(prevalence)
-    confusion = _confusion(agreement, prevalence)
+    true, confusion = _confusion(agreement, prevalence)
     patterns = np.array(list(combinations_with_replacement(range(len(prevalence)), annotators)), np.float64)
     table = counts(patterns, len(prevalence))  # [patterns, q]
     ways = gammaln(annotators + 1) - gammaln(table + 1).sum(axis=1)
     each = np.exp(ways[:, None] + xlogy(table[:, None, :], confusion).sum(axis=2))  # [patterns, true]
-    return Profile(make(patterns), each @ prevalence)
+    return Profile(make(patterns), each @ true)
 
 
 def alpha_half_width(profile: Profile, items: int, confidence: float = 0.95) -> float | None:
     """By the delta method: each item moves the coefficient by its influence, and their variances add up.
 
-    None: undefined without variation. Source: Efron and Tibshirani 1993, "An introduction to the bootstrap", chapter
-    21 (the infinitesimal jackknife), with the influence as the change by one item more and an average one less.
+    None: undefined without variation. Too narrow for few items, or few with a rare label: see `alpha_planned`.
+    Source: Efron and Tibshirani 1993, "An introduction to the bootstrap", chapter 21 (the infinitesimal
+    jackknife), with the influence as the change by one item more and an average one less.
     """
     found, shares = profile
     mean = shares @ found.contributions
@@ -100,25 +112,57 @@ def alpha_half_width(profile: Profile, items: int, confidence: float = 0.95) -> 
 def alpha_simulated(
     profile: Profile, items: int, confidence: float = 0.95, studies: int = 4000, seed: int = 0
 ) -> float | None:
-    """The same from simulated studies: half of the range that holds the middle 95% of their coefficients."""
-    drawn = np.random.default_rng(seed).multinomial(items, profile.shares, studies)
-    values = profile.coefficient.value(drawn @ profile.coefficient.contributions)
-    values = values[~np.isnan(values)]
-    if len(values) < studies / 2:
+    """The same from simulated studies: half of the range that holds the middle 95% of their coefficients. None where more
+    studies than that range leaves out on one side have no coefficient, for want of variation."""
+    values = profile.coefficient.value(_drawn(profile, items, studies, np.random.default_rng(seed)))
+    values, tail = values[~np.isnan(values)], (1 - confidence) / 2
+    if len(values) < studies * (1 - tail):
         return None
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(values, [tail, 1 - tail])
     return float(high - low) / 2
 
 
-def _confusion(agreement: float, prevalence: np.ndarray) -> np.ndarray:
-    """[q true, q given], by bisection on the chance of the right label."""
-    q = len(prevalence)
-    if q < 2 or not 0 <= agreement <= 1 or prevalence.max() >= 1:
+def _drawn(profile: Profile, items: int, studies: int, rng: np.random.Generator) -> np.ndarray:
+    """Sums [studies, d] of the contributions of `items` patterns each."""
+    each, shares = profile.coefficient.contributions, profile.shares
+    if len(shares) <= _PATTERNS:
+        return rng.multinomial(items, shares, studies) @ each
+    edges, step = shares.cumsum() / shares.sum(), max(1, _BLOCK // items)
+    rows = [min(step, studies - first) for first in range(0, studies, step)]
+    return np.concatenate([each[edges.searchsorted(rng.random((n, items)), "right")].sum(axis=1) for n in rows])
+
+
+def alpha_planned(
+    profile: Profile, rare: float, confidence: float = 0.95, studies: int = 2000, seed: int = 0
+) -> Callable[[int], float | None]:
+    """Half-width for any number of items: by formula from on so many that 30 of them have other labels than the most
+    frequent one, were people of one mind (rare: share of these labels), else by simulation, from which the formula is up to
+    40 points away there."""
+
+    @cache
+    def width(items: int) -> float | None:
+        if items * rare >= RARE:
+            return alpha_half_width(profile, items, confidence)
+        return alpha_simulated(profile, items, confidence, studies, seed)
+
+    return width
+
+
+def _confusion(agreement: float, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(true shares [q], confusion [q true, q given]), by bisection on the chance of the right label.
+
+    A share of labels below that of errors, as of a rare one where people hardly agree, is reached as nearly as possible.
+    """
+    q = len(labels)
+    if q < 2 or not 0 <= agreement <= 1 or labels.max() >= 1:
         raise ValueError("an alpha from 0 to 1 and two categories that occur are needed")
     low, high = 1 / q, 1.0
     for _ in range(60):
-        middle = (low + high) / 2
-        confusion = np.full((q, q), (1 - middle) / (q - 1)) + np.eye(q) * (middle - (1 - middle) / (q - 1))
-        same, chance = prevalence @ (confusion**2).sum(axis=1), ((prevalence @ confusion) ** 2).sum()
-        low, high = (middle, high) if (same - chance) / (1 - chance) < agreement else (low, middle)
-    return confusion
+        hit = (low + high) / 2
+        miss = (1 - hit) / (q - 1)
+        true = np.maximum(labels - miss, 0) + 1e-12 * labels
+        true /= true.sum()
+        confusion = np.full((q, q), miss) + np.eye(q) * (hit - miss)
+        same, chance = hit**2 + (q - 1) * miss**2, ((true @ confusion) ** 2).sum()
+        low, high = (hit, high) if (same - chance) / (1 - chance) <= agreement + 1e-12 else (low, hit)
+    return true, confusion

@@ -1,9 +1,9 @@
 """Interval of a proportion."""
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
-from core.statistics.bootstrap import Interval
+from core.statistics.bootstrap import Interval, summed
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
@@ -20,3 +20,39 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     # the bounds are 0 and 1 there exactly; rounding would leave a trace
     low, high = (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
     return Interval(share, float(low), float(high), n, n)
+
+
+def wilson_grouped(yes: np.ndarray, groups: np.ndarray | None = None, confidence: float = 0.95) -> Interval:
+    """The same for yes [n], 1 or 0, whose rows belong to groups [n], as the sentences of one answer do.
+
+    Wilson's interval of the effective number of rows. Source: Korn and Graubard 1998, "Confidence intervals for
+    proportions with small expected number of positive counts estimated from survey data"; with Wilson's interval: Dean
+    and Pagano 2015, "Evaluating confidence interval methods for binomial proportions in clustered surveys".
+    """
+    yes = np.asarray(yes, np.float64)
+    n = len(yes)
+    if n == 0:
+        return wilson(0, 0, confidence)
+    number, share = effective(yes, groups, confidence), float(yes.mean())
+    found = wilson(share * number, number, confidence)
+    return found._replace(mean=share, n=n, total=n)
+
+
+def effective(yes: np.ndarray, groups: np.ndarray | None = None, confidence: float = 0.95) -> float:
+    """As many independent rows would tell as much of the share of yes [n] as these do in their groups: from 1 to n.
+
+    share (1 - share) / variance of the share between groups (Kish 1965, "Survey sampling"), less what few groups
+    leave unknown of that variance (z² / t² of Korn and Graubard). Where all rows say the same it is the number of groups.
+    """
+    n = len(yes)
+    if groups is None or n == 0:
+        return float(n)
+    sums = summed(np.column_stack([yes, np.ones(n)]), groups)
+    many, share = len(sums), sums[:, 0].sum() / n
+    if many == n:
+        return float(n)
+    if many == 1 or share in (0, 1):
+        return float(many)
+    variance = many / (many - 1) * ((sums[:, 0] - share * sums[:, 1]) ** 2).sum() / n**2
+    few = (ndtri((1 + confidence) / 2) / stdtrit(many - 1, (1 + confidence) / 2)) ** 2
+    return float(np.clip(few * share * (1 - share) / max(variance, 1e-300), 1, n))

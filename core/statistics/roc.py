@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
-from core.statistics.bootstrap import Interval
+from core.statistics.bootstrap import Interval, summed
 
 ONE_KIND = "undefined: people gave one label only"
 
@@ -19,15 +19,18 @@ class Roc(NamedTuple):
     true_positive: np.ndarray  # [t]
 
 
-def roc(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95) -> Roc:
+def roc(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95, groups: np.ndarray | None = None) -> Roc:
     """scores [n], higher = more surely positive; positive [n] 1 or 0; rows with a NaN are left out.
 
     AUC: chance that a positive has the higher score than a negative, ties half (Hanley and McNeil 1982). Interval: by
-    the variance of DeLong, DeLong and Clarke-Pearson 1988, in logits, so that it stays within 0 and 1.
+    the variance of DeLong, DeLong and Clarke-Pearson 1988, in logits, so that it stays within 0 and 1; where rows belong
+    to groups [n], as the sentences of one answer, by that of Obuchowski 1997, "Nonparametric analysis of clustered ROC
+    curve data".
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
     known = ~(np.isnan(scores) | np.isnan(positive))
-    total, scores, positive = len(scores), scores[known], positive[known] > 0.5
+    groups = np.arange(len(scores)) if groups is None else np.asarray(groups)
+    total, scores, positive, groups = len(scores), scores[known], positive[known] > 0.5, groups[known]
     n, m = len(scores), int(positive.sum())
     if m in (0, n):
         nothing = np.array([])
@@ -36,17 +39,24 @@ def roc(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95) -> R
     last = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])  # of each run of equal scores
     hits, alarms = positive[order].cumsum()[last], (~positive[order]).cumsum()[last]
     curve = (np.r_[np.inf, scores[order][last]], np.r_[0, alarms] / (n - m), np.r_[0, hits] / m)
-    return Roc(_delong(scores, positive, confidence)._replace(total=total), *curve)
+    return Roc(_delong(scores, positive, confidence, groups)._replace(total=total), *curve)
 
 
-def _delong(scores: np.ndarray, positive: np.ndarray, confidence: float) -> Interval:
+def _delong(scores: np.ndarray, positive: np.ndarray, confidence: float, groups: np.ndarray) -> Interval:
     all_ranks, n, m = midranks(scores), len(scores), int(positive.sum())
     above = (all_ranks[positive] - midranks(scores[positive])) / (n - m)  # of each positive: negatives below it
     below = 1 - (all_ranks[~positive] - midranks(scores[~positive])) / m
     auc = float(above.mean())
-    if min(m, n - m) < 2:
-        return Interval(auc, None, None, n, n, "no interval: one label of a kind")
-    error = np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / (n - m))
+    yes, no = len(np.unique(groups[positive])), len(np.unique(groups[~positive]))  # groups with a label of the kind
+    if min(yes, no) < 2:
+        return Interval(auc, None, None, n, n, "no interval: labels of a kind on one item only")
+    parts = np.zeros((n, 2))  # of each row, in the mean above and in the mean below
+    parts[positive, 0], parts[~positive, 1] = (above - auc) / m, (below - auc) / (n - m)
+    a, b = summed(parts, groups).T
+    many = len(a)
+    if np.ptp(scores) == 0:
+        return Interval(auc, None, None, n, n, "no interval: all scores are equal")
+    error = np.sqrt(max(yes / (yes - 1) * (a @ a) + no / (no - 1) * (b @ b) + 2 * many / (many - 1) * (a @ b), 0))
     if error < 1e-12:
         return Interval(
             auc, auc, auc, n, n, "all scores are separated: the interval says nothing of items not labelled"

@@ -10,14 +10,23 @@ from scipy.special import ndtri
 
 from core.statistics.bootstrap import Interval
 from core.statistics.corrected import Corrected
-from core.statistics.proportion import wilson
+from core.statistics.proportion import effective, wilson_grouped
 
 METHOD = "Rogan-Gladen"
 NO_BETTER = "refused: the machine is not shown to be better than chance (its sensitivity + specificity - 1 may be 0)"
 
 
-def rogan_gladen(unlabelled: np.ndarray, machine: np.ndarray, human: np.ndarray, confidence: float = 0.95) -> Corrected:
+def rogan_gladen(
+    unlabelled: np.ndarray,
+    machine: np.ndarray,
+    human: np.ndarray,
+    confidence: float = 0.95,
+    groups: np.ndarray | None = None,
+    other_groups: np.ndarray | None = None,
+) -> Corrected:
     """unlabelled [N]: the machine's verdicts (1 yes, 0 no) where no person judged; machine, human [n]: where one did.
+    groups [n], other_groups [N]: which of these belong together, as the sentences of one answer; None: each on its own.
+    All three rates then count with their effective numbers of verdicts, as if independent of each other.
 
     (rate + specificity - 1) / (sensitivity + specificity - 1), within 0 and 1. The interval carries the uncertainty of
     all three rates: it is Fieller's for this ratio, with z² / 2 verdicts of either kind added to the rate and half a
@@ -27,21 +36,22 @@ def rogan_gladen(unlabelled: np.ndarray, machine: np.ndarray, human: np.ndarray,
     Fieller 1954, "Some problems in interval estimation".
     """
     unlabelled, machine, human = (_verdicts(column) for column in (unlabelled, machine, human))
-    yes, no, many = int(human.sum()), int((~human).sum()), len(unlabelled)
-    hits, rejected = int((machine & human).sum()), int((~machine & ~human).sum())
+    groups, many = np.arange(len(human)) if groups is None else np.asarray(groups), len(unlabelled)
     z = float(ndtri((1 + confidence) / 2))
-    rates = (wilson(yes, yes + no, confidence), wilson(int(unlabelled.sum()), many, confidence))
-    if not (yes and no and many):
+    rates = (wilson_grouped(human, groups, confidence), wilson_grouped(unlabelled, other_groups, confidence))
+    if not (many and 0 < human.sum() < len(human)):
         why = "undefined: people have to have said both yes and no, and some items have to be unlabelled"
         skill = Interval(None, None, None, len(human), len(human), why)
         return Corrected(METHOD, None, None, None, *rates, skill, len(human), many, why)
-    skill = youden(hits, yes, rejected, no, confidence)
+    sensitivity = wilson_grouped(machine[human], groups[human], confidence)
+    specificity = wilson_grouped(~machine[~human], groups[~human], confidence)
+    skill = youden(sensitivity, specificity)
     if skill.low <= 0:
         return Corrected(METHOD, None, None, None, *rates, skill, len(human), many, NO_BETTER)
-    value = float(np.clip((unlabelled.mean() + rejected / no - 1) / skill.mean, 0, 1))
-    rate, noise = _smoothed(int(unlabelled.sum()), many, z**2 / 2)
-    sensitivity, noise_yes = _smoothed(hits, yes, 0.5)
-    specificity, noise_no = _smoothed(rejected, no, 0.5)
+    value = float(np.clip((unlabelled.mean() + specificity.mean - 1) / skill.mean, 0, 1))
+    rate, noise = _smoothed(unlabelled, other_groups, z**2 / 2, confidence)
+    sensitivity, noise_yes = _smoothed(machine[human], groups[human], 0.5, confidence)
+    specificity, noise_no = _smoothed(~machine[~human], groups[~human], 0.5, confidence)
     above, below = rate + specificity - 1, sensitivity + specificity - 1  # specificity is in both: their covariance
     bounded = below**2 - z**2 * (noise_yes + noise_no)
     if bounded <= 0:
@@ -52,23 +62,22 @@ def rogan_gladen(unlabelled: np.ndarray, machine: np.ndarray, human: np.ndarray,
     return Corrected(METHOD, value, min(low, value), max(high, value), *rates, skill, len(human), many)
 
 
-def _smoothed(successes: int, n: int, added: float) -> tuple[float, float]:
+def _smoothed(right: np.ndarray, groups: np.ndarray | None, added: float, confidence: float) -> tuple[float, float]:
     """A share and its variance, with `added` successes and failures."""
-    total = n + 2 * added
-    share = (successes + added) / total
-    return share, share * (1 - share) / total
+    n = effective(right, groups, confidence)
+    share = (right.mean() * n + added) / (n + 2 * added)
+    return share, share * (1 - share) / (n + 2 * added)
 
 
-def youden(hits: int, yes: int, rejected: int, no: int, confidence: float) -> Interval:
-    """Sensitivity + specificity - 1, that is, the share of yes where people say yes less that where they say no.
+def youden(a: Interval, b: Interval) -> Interval:
+    """Sensitivity a + specificity b - 1, that is, the share of yes where people say yes less that where they say no.
 
     Interval: Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10.
     """
-    a, b = wilson(hits, yes, confidence), wilson(no - rejected, no, confidence)
-    difference = a.mean - b.mean
-    low = difference - np.hypot(a.mean - a.low, b.high - b.mean)
-    high = difference + np.hypot(a.high - a.mean, b.mean - b.low)
-    return Interval(difference, float(low), float(high), yes + no, yes + no)
+    value = a.mean + b.mean - 1
+    low = value - np.hypot(a.mean - a.low, b.mean - b.low)
+    high = value + np.hypot(a.high - a.mean, b.high - b.mean)
+    return Interval(value, float(low), float(high), a.n + b.n, a.n + b.n)
 
 
 def _verdicts(column: np.ndarray) -> np.ndarray:

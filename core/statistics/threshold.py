@@ -6,13 +6,14 @@ import numpy as np
 
 from core.statistics.agreement.coefficient import Agreement, estimate
 from core.statistics.agreement.kappa import cohen
-from core.statistics.bootstrap import Interval
-from core.statistics.proportion import wilson
+from core.statistics.bootstrap import Interval, numbered, summed
+from core.statistics.proportion import wilson_grouped
 from core.statistics.roc import ONE_KIND, roc
 
 
 class Threshold(NamedTuple):
-    """None: undefined, for the reason in `note`. All shares are of the half that the threshold has not seen, Wilson."""
+    """None: undefined, for the reason in `note`. All shares are of the half that the threshold has not seen, with
+    Wilson's interval of the effective number."""
 
     threshold: float | None  # positive at or above
     fitted_on: int
@@ -24,16 +25,24 @@ class Threshold(NamedTuple):
     note: str = ""
 
 
-def fit_threshold(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95, seed: int = 0) -> Threshold:
-    """scores [n], positive [n] 1 or 0; rows with a NaN are left out. Halves are drawn within each label, seeded.
+def fit_threshold(
+    scores: np.ndarray,
+    positive: np.ndarray,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> Threshold:
+    """scores [n], positive [n] 1 or 0; rows with a NaN are left out. Halves are drawn within each label, seeded; rows of one
+    group [n], as the sentences of one answer, go to the same half.
 
     The threshold with the largest sensitivity + specificity - 1, half-way between two scores; of equals the one in the
     middle. Source: Youden 1950, "Index for rating diagnostic tests".
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
     known = ~(np.isnan(scores) | np.isnan(positive))
-    scores, positive = scores[known], positive[known]
-    first = half(positive, seed)
+    groups = np.arange(len(scores)) if groups is None else np.asarray(groups)
+    first = half(np.where(known, positive, np.nan), seed, groups)[known]
+    scores, positive, groups = scores[known], positive[known], groups[known]
     curve = roc(scores[first], positive[first])
     if curve.auc.mean is None or len(np.unique(positive[~first])) < 2:
         return Threshold(None, int(first.sum()), int((~first).sum()), note=ONE_KIND)
@@ -42,21 +51,28 @@ def fit_threshold(scores: np.ndarray, positive: np.ndarray, confidence: float = 
     chosen = int(best[len(best) // 2])
     # the first point accepts nothing and ties at worst with the last one, so it is never the one in the middle
     cut = float(curve.thresholds[chosen] + curve.thresholds[min(chosen + 1, len(gain) - 1)]) / 2
-    said, truth = scores[~first] >= cut, positive[~first] > 0.5
-    kappa = estimate(cohen(np.column_stack([said, truth]).astype(np.float64), 2), confidence=confidence, seed=seed)
+    said, truth, of = scores[~first] >= cut, positive[~first] > 0.5, groups[~first]
+    both = cohen(np.column_stack([said, truth]).astype(np.float64), 2)
     return Threshold(
         cut, int(first.sum()), len(said),
-        wilson(int((said == truth).sum()), len(said), confidence),
-        wilson(int((said & truth).sum()), int(truth.sum()), confidence),
-        wilson(int((~said & ~truth).sum()), int((~truth).sum()), confidence),
-        kappa,
+        wilson_grouped(said == truth, of, confidence),
+        wilson_grouped(said[truth], of[truth], confidence),
+        wilson_grouped(~said[~truth], of[~truth], confidence),
+        estimate(both, confidence=confidence, seed=seed, groups=of),
     )  # fmt: skip
 
 
-def half(positive: np.ndarray, seed: int) -> np.ndarray:
-    """[n] bool: half of the items of each label."""
-    rng, first = np.random.default_rng(seed), np.zeros(len(positive), bool)
-    for label in np.unique(positive):
-        rows = rng.permutation(np.flatnonzero(positive == label))
+def half(positive: np.ndarray, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """[n] bool: half of the groups [n] of each label, half of those with both, and half of those with none (NaN); without
+    groups, of the rows."""
+    rng, place = np.random.default_rng(seed), np.arange(len(positive)) if groups is None else numbered(groups)
+    known = ~np.isnan(np.asarray(positive, np.float64))
+    share = summed(np.column_stack([np.where(known, positive, 0), known]), place)
+    first = np.zeros(len(share), bool)
+    kind = np.where(
+        share[:, 1] == 0, 3, (share[:, 0] > 0).astype(int) + (share[:, 0] == share[:, 1])
+    )  # no, both, yes, NaN
+    for one in np.unique(kind):
+        rows = rng.permutation(np.flatnonzero(kind == one))
         first[rows[: (len(rows) + 1) // 2]] = True
-    return first
+    return first[place]

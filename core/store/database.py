@@ -33,6 +33,7 @@ READ_WAIT_S = 10.0
 WRITE_WAIT_S = 60.0
 BATCH_LABELS = 20_000  # labels a transaction
 BATCH_RECORDS, BATCH_BYTES = 512, 16_000_000  # records and their gzipped bytes a transaction: bounds memory, lock time
+UNWRITABLE = re.compile(r"No space left|Permission denied|Read-only file system|Disk quota", re.I)
 # The same for all readers: DuckDB refuses connections of one process that differ. No file, setting, extension or Python
 # variable can be reached from SQL, and nothing is spilled to disk.
 READER = {
@@ -74,8 +75,18 @@ class Batch(NamedTuple):
     tables: dict[str, Any]  # name -> pyarrow.Table
 
 
+class StudyRecord(NamedTuple):
+    id: str
+    study: str
+    round: str
+
+
 class Damaged(WorkbenchError):
     """The database file cannot be read."""
+
+
+class Stuck(WorkbenchError):
+    """The database file is whole, but cannot be written: the disk is full, or the folder may only be read."""
 
 
 class Store:
@@ -98,16 +109,17 @@ class Store:
         self._seen = Seen((), frozenset(), {})
         self._question_ids: dict[str, str] = {}  # fingerprint -> id of the record
         self._question_records: set[str] = set()  # ids of the records looked into for them
+        self._study_records: tuple[dict, list[StudyRecord]] = {}, []  # of which listing, what it holds
         self._recent_questions = lru_cache(8)(self.questions)
         self._unfoldable: dict[str, int] = {}  # id -> change time of the file that could not be folded
 
     # writing
 
-    def add(self, kind: str, payload: dict) -> str:
-        """Records something for ever; returns its id. Questions are kept once per fingerprint."""
+    def add(self, kind: str, payload: dict, after: str = "") -> str:
+        """Records something for ever; returns its id, which follows `after`. Questions are kept once per fingerprint."""
         if kind == "questions" and (known := self._question_record(payload["fingerprint"])):
             return known
-        return self.journal.add(kind, payload)
+        return self.journal.add(kind, payload, after)
 
     def add_label(self, payload: dict) -> str:
         """Records one label for ever; returns its id."""
@@ -117,6 +129,9 @@ class Store:
         """Brings the journal's news into the database; returns how many records that were."""
         if not self._outdated() and not self._news() and not self._new_segments():
             return 0
+        import duckdb  # noqa: F401  # loaded before others wait for us
+        import pyarrow  # noqa: F401
+
         with self._folding(seconds):
             if reason := self._outdated():
                 return self._remake(reason)
@@ -195,6 +210,20 @@ class Store:
             raise WorkbenchError(f"There are no questions '{fingerprint}'.", where=str(self.journal.folder))
         return self.journal.read(id).payload
 
+    def studies(self) -> list[StudyRecord]:
+        """Every version of every study, oldest first, as the journal has them at this moment: what is decided by them, such
+        as whether a round is frozen, must not wait for a fold."""
+        listing, (before, records) = self.journal.listing(), self._study_records
+        if listing is not before:
+            known, records = {one.id: one for one in records}, []
+            for id, entry in listing.items():
+                if entry.kind == "study" and id in known:
+                    records.append(known[id])
+                elif entry.kind == "study" and (found := self.journal.opening(entry.path, "design")):
+                    records.append(StudyRecord(id, found["study"], found["round"]))
+            self._study_records = listing, records
+        return records
+
     # looking after it
 
     def verify(self) -> Generator[Progress, None, StoreReport]:
@@ -267,8 +296,11 @@ class Store:
 
     def _read(self, fetch: Callable[[Any], Any]) -> Any:
         """Runs `fetch` on a read-only connection. A database that proves damaged is made anew, once."""
-        with suppress(Busy):
+        try:
             self.fold(FOLD_WAIT_S)
+        except (Busy, Stuck) as error:
+            notice = f"The latest records are not in every answer yet: {error.what}"
+            self.notices += [notice] if notice not in self.notices else []
         try:
             with self._reader() as connection:
                 return fetch(connection)
@@ -290,11 +322,16 @@ class Store:
         connection = self._connect(read_only)
         try:
             yield connection
-        except (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException,
-                duckdb.InternalException) as error:  # fmt: skip
+        except (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException, duckdb.InternalException,
+                duckdb.TransactionException) as error:  # fmt: skip
+            if UNWRITABLE.search(str(error)):
+                raise _stuck(error, self.path) from error
+            if isinstance(error, duckdb.TransactionException):
+                raise
             raise Damaged(_first_line(error)) from error
         finally:
-            connection.close()
+            with suppress(duckdb.Error):  # it tries to write once more
+                connection.close()
 
     def _connect(self, read_only: bool):
         import duckdb
@@ -312,8 +349,8 @@ class Store:
             elif foreign:
                 raise WorkbenchError(f"Another program has the database open: {message}", where=str(self.path),
                                      todo="Close it there.")  # fmt: skip
-            elif self.path.exists() and not os.access(self.path, os.R_OK | os.W_OK):
-                raise WorkbenchError(f"The database cannot be opened: {message}", where=str(self.path))
+            elif self.path.exists() and (not os.access(self.path, os.R_OK | os.W_OK) or UNWRITABLE.search(message)):
+                raise _stuck(message, self.path)
             else:
                 raise Damaged(message)
 
@@ -391,9 +428,9 @@ class Store:
                     folded |= {record.id for record in batch.records}
                     yield Progress(done, len(ids), "Rebuilding the database")
                 segments, labels = {}, 0
-                for path, lines in self._label_batches({}):
-                    labels += self._insert_labels(connection, path.name, lines)
-                    segments[path.name] = lines[-1].end
+                for files in self._label_batches({}):
+                    labels += self._insert_labels(connection, files)
+                    segments |= {name: lines[-1].end for name, lines in files.items()}
                     yield Progress(len(ids), len(ids), f"Rebuilding the database: {labels:,} labels")
             with self._locked("swapping in a new database", WRITE_WAIT_S):
                 for part in self._files()[1:]:  # the old log first: it does not belong to the new file
@@ -489,19 +526,24 @@ class Store:
                     grown.append(path)
         return grown
 
-    def _label_batches(self, folded: dict[str, int]) -> Iterator[tuple[Path, list[Line]]]:
-        for path in self.labels.paths():
-            lines = read_lines(path, folded.get(path.name, 0))
-            while batch := list(islice(lines, BATCH_LABELS)):
-                yield path, batch
+    def _label_batches(self, folded: dict[str, int]) -> Iterator[dict[str, list[Line]]]:
+        """File -> its new lines, as many at once as make one transaction."""
+        lines = (
+            (path.name, line) for path in self.labels.paths() for line in read_lines(path, folded.get(path.name, 0))
+        )
+        while batch := list(islice(lines, BATCH_LABELS)):
+            files: dict[str, list[Line]] = {}
+            for name, line in batch:
+                files.setdefault(name, []).append(line)
+            yield files
 
     def _fold_labels(self, seconds: float) -> int:
         folded = 0
-        for path, lines in self._label_batches(self._seen.segments):
+        for files in self._label_batches(self._seen.segments):
             with self._locked("folding in labels", seconds):
                 with self._connected(read_only=False) as connection:
-                    folded += self._insert_labels(connection, path.name, lines)
-                segments = {**self._seen.segments, path.name: lines[-1].end}
+                    folded += self._insert_labels(connection, files)
+                segments = self._seen.segments | {name: lines[-1].end for name, lines in files.items()}
                 self._seen = self._seen._replace(stamp=self._stamp(), segments=segments)
         self._note_torn()
         return folded
@@ -509,21 +551,23 @@ class Store:
     def _note_torn(self) -> None:
         for path in self.labels.torn():
             note = (
-                f"The last line of {path} was cut off while it was written; it was never acknowledged and is left out."
+                f"The last line of {path} was cut off and is left out. A kill does that before a label is acknowledged, "
+                "a failing disk perhaps after."
             )
             if note not in self.notices:
                 self.notices.append(note)
 
-    def _insert_labels(self, connection, name: str, lines: list[Line]) -> int:
+    def _insert_labels(self, connection, files: dict[str, list[Line]]) -> int:
         """One transaction; returns how many labels are new. What merged journals hold twice is kept once."""
         rows = {}
-        for line in lines:
-            try:
-                if line.payload is None:
-                    raise ValueError(line.reason)
-                rows[line.id] = tables.label_row(line.id, line.payload)
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                self.notices.append(f"A label in {name} at byte {line.start} was left out: {error}. Run verify.")
+        for name, lines in files.items():
+            for line in lines:
+                try:
+                    if line.payload is None:
+                        raise ValueError(line.reason)
+                    rows[line.id] = tables.label_row(line.id, line.payload)
+                except (KeyError, ValueError, TypeError, AttributeError) as error:
+                    self.notices.append(f"A label in {name} at byte {line.start} was left out: {error}. Run verify.")
         connection.execute("BEGIN")
         count = 0
         if rows:
@@ -532,8 +576,9 @@ class Store:
                 "INSERT INTO labels SELECT * FROM news WHERE id NOT IN (SELECT id FROM labels)"
             ).fetchone()[0]
             connection.unregister("news")
-        connection.execute("DELETE FROM segments WHERE name = ?", [name])
-        connection.execute("INSERT INTO segments VALUES (?, ?)", [name, lines[-1].end])
+        for name, lines in files.items():
+            connection.execute("DELETE FROM segments WHERE name = ?", [name])
+            connection.execute("INSERT INTO segments VALUES (?, ?)", [name, lines[-1].end])
         connection.execute("COMMIT")
         return count
 
@@ -577,12 +622,17 @@ def _drained(progress: Generator[Progress, None, int]) -> int:
             return end.value
 
 
+def _stuck(error: Exception | str, path: Path) -> Stuck:
+    return Stuck(f"The database cannot be written: {_first_line(error)}", where=str(path),
+                 todo="Free some space, or set GROUNDWORK_HOME to a folder that may be written.")  # fmt: skip
+
+
 def _interrupt(connection) -> None:
     with suppress(Exception):  # it has just been closed
         connection.interrupt()
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: Exception | str) -> str:
     return error.what if isinstance(error, WorkbenchError) else str(error).split("\n")[0]
 
 

@@ -6,6 +6,7 @@ half-written record never carries a record's name. Writers share no lock. Two pe
 files. Records live in one folder a day, so that a folder stays quick to list.
 """
 
+import errno
 import gzip
 import hashlib
 import json
@@ -28,10 +29,13 @@ SCHEMA = 1
 KINDS = ("trial", "questions", "answer", "index", "samples", "study")
 SEGMENT = ".label.jsonl"  # labels share a file, see core/store/segments.py
 SUFFIX = ".jsonl.gz"
+OPENING_BYTES = 4096
 # (kind, schema) -> payload of the next schema. Records are never rewritten: old ones are upgraded as they are read.
 UPGRADES: dict[tuple[str, int], Callable[[dict], dict]] = {}
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts like the number, no letters to confuse
+ID_LETTERS = 26
+DAY_S = 86_400
 _last = 0
 _last_lock = threading.Lock()
 
@@ -61,21 +65,45 @@ class Entry(NamedTuple):
     path: Path
 
 
-def new_id() -> str:
-    """26 characters: 48 bits of milliseconds, 80 random bits. Unique between processes, rising within one."""
+def new_id(after: str = "") -> str:
+    """26 characters: 48 bits of milliseconds, 80 random bits. Unique between processes, rising within one.
+
+    after: an id that the new one has to follow, whatever the clock says: what replaces a record always sorts behind it.
+    """
     global _last
     with _last_lock:
         value = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
         if value <= _last:  # the same millisecond, or the clock was set back
             value = _last + 1 + secrets.randbits(40)
         _last = value
+    if _well_formed(after) and value <= _number(after):  # made where the clock was ahead
+        value = _number(after) + 1 + secrets.randbits(40)
     return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
 
 
 def id_time(id: str) -> datetime:
     """When the id was made (UTC)."""
-    value = sum(ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(id)))
-    return datetime.fromtimestamp((value >> 80) / 1000, UTC)
+    return datetime.fromtimestamp((_number(id) >> 80) / 1000, UTC)
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be an id of ours: of its form, and not of a time to come (but for a clock a day ahead)."""
+    return _well_formed(text) and _number(text) >> 80 < (time.time() + DAY_S) * 1000
+
+
+def _well_formed(text: str) -> bool:
+    return len(text) == ID_LETTERS and set(text) <= set(ALPHABET)
+
+
+def _number(id: str) -> int:
+    return sum(ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(id)))
+
+
+def remedy(error: OSError) -> str:
+    """What to do about a file that cannot be read or written."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "Ask for permission to this folder, or set GROUNDWORK_HOME to a copy of it"
+    return "Free some space"
 
 
 def sync_folder(folder: Path) -> None:
@@ -142,11 +170,11 @@ class Journal:
         self._listing: dict[str, Entry] = {}
         self._lock = threading.Lock()
 
-    def add(self, kind: str, payload: dict) -> str:
-        """Writes one record; returns its id once it is on disk to stay."""
+    def add(self, kind: str, payload: dict, after: str = "") -> str:
+        """Writes one record; returns its id, which follows that of `after`, once it is on disk to stay."""
         if kind not in KINDS:
             raise WorkbenchError(f"There is no kind of record '{kind}'.", todo=f"Kinds: {', '.join(KINDS)}.")
-        id = new_id()
+        id = new_id(after)
         data = encode(id, kind, payload)
         day = self._day(id)
         temporary = day / f".{id}.tmp"
@@ -162,7 +190,7 @@ class Journal:
             sync_folder(day)
         except OSError as error:
             raise WorkbenchError(f"This {kind} could not be recorded: {error.strerror}.", where=str(day),
-                                 todo="Free some space, then run it again.") from error  # fmt: skip
+                                 todo=f"{remedy(error)}, then run it again.") from error  # fmt: skip
         finally:
             with suppress(OSError):  # gone after the rename
                 temporary.unlink()
@@ -191,6 +219,18 @@ class Journal:
             raise WorkbenchError(f"Record {id} cannot be read: {self.damaged[str(path)]}.", where=str(path),
                                  todo="Copy the file back from a backup.")  # fmt: skip
         return record
+
+    def opening(self, path: Path, field: str) -> dict[str, Any] | None:
+        """What stands in a payload before `field`, without unpacking the rest; the checksum is not looked at. None if the
+        file cannot be read."""
+        try:
+            with gzip.open(path) as file:
+                file.readline()
+                start, found, _ = file.read(OPENING_BYTES).partition(f',"{field}":'.encode())
+            return json.loads(start + b"}") if found else self.load(path).payload
+        except (OSError, EOFError, zlib.error, ValueError, AttributeError) as error:
+            self.damaged[str(path)] = f"unreadable: {error}"
+            return None
 
     def records(self, since: str = "") -> Iterator[Record]:
         """Every whole record whose id is larger than `since`, oldest first. Damaged ones are noted and skipped."""

@@ -5,6 +5,7 @@ lets go. Waiting is blocking, in a helper thread that is left behind on timeout:
 p99 is seconds). Everyone passes a gate first, so a writer that waits is not overtaken by reader after reader.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -26,7 +27,8 @@ class Busy(WorkbenchError):
 @contextmanager
 def hold(path: Path, *, purpose: str, seconds: float, shared: bool = False) -> Iterator[None]:
     """Holds the lock; Busy names the holder if it could not be had within `seconds`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # a folder that may only be read is read without
+        path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + seconds
     gate = _acquire(path.with_suffix(".gate"), fcntl.LOCK_EX, deadline)
     try:
@@ -58,7 +60,16 @@ def holder(path: Path) -> str:
 
 def _acquire(path: Path, mode: int, deadline: float) -> int | None:
     """A handle that holds the lock until closed, or None at the deadline."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise WorkbenchError(f"The lock cannot be made: {error.strerror}.", where=str(path),
+                                 todo="Free some space.") from error  # fmt: skip
+        try:
+            handle = os.open(path, os.O_RDONLY)  # enough to lock with
+        except FileNotFoundError:
+            return os.open(os.devnull, os.O_RDONLY)  # no lock can be made here, so no writer of ours is there
     try:
         fcntl.flock(handle, mode | fcntl.LOCK_NB)
         return handle

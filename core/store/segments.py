@@ -11,11 +11,22 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
-from core.store.journal import SCHEMA, SEGMENT, UPGRADES, Damage, checksum, new_id, plain_json, sync_folder
+from core.store.journal import (
+    SCHEMA,
+    SEGMENT,
+    UPGRADES,
+    Damage,
+    checksum,
+    new_id,
+    plain_json,
+    remedy,
+    sync_folder,
+)
 
 KIND = "label"
 TORN_S = 2.0  # a line without an end in a file untouched for so long has no writer any more
@@ -62,13 +73,17 @@ def decode_line(data: bytes, start: int = 0) -> Line:
 
 
 def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
-    """The lines that have an end, from that byte on."""
+    """The lines from that byte on; one without an end only where it is whole and nobody can be writing it any more."""
     with open(path, "rb") as file:
         file.seek(start)
         for data in file:
-            if not data.endswith(b"\n"):
+            if data == b"\n":  # the end of a line that was read without it
+                start += 1
+                continue
+            line = decode_line(data, start)
+            if not data.endswith(b"\n") and (line.payload is None or _age_s(file.fileno()) < TORN_S):
                 return
-            yield decode_line(data, start)
+            yield line
             start += len(data)
 
 
@@ -82,59 +97,62 @@ class Segments:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.damaged: dict[str, str] = {}  # "path:byte" -> reason
-        self._read: dict[Path, int] = {}  # bytes of each segment that were read
+        self._read: dict[str, int] = {}  # bytes of each segment that were read
         self._places: dict[str, Place] = {}
         self._current: dict[str, dict[tuple[str, str, str], dict]] = {}  # study -> (round, item, annotator) -> label
         self._ids: dict[str, list[str]] = {}  # study -> ids of all its labels
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()  # for whoever reads a label and replaces it
         self._file: int | None = None
+        self._path = Path()
         self._pid = 0
 
     def add(self, payloads: Sequence[dict], ids: Sequence[str] = ()) -> list[str]:
         """Appends labels, all of them with one sync; returns their ids once they are on disk to stay.
 
-        ids: those that labels of another store bring along, "" for a new one.
+        ids: those that labels of another store bring along, "" for a new one. A new one follows that of the label it
+        replaces: the largest id is the label that stands, and a clock that was set back must not undo an answer.
         """
-        with self._lock:
-            made = [id or new_id() for id in ids] or [new_id() for _ in payloads]
+        with self.lock:
+            fresh = (new_id(payload.get("replaces") or "") for payload in payloads)
+            made = [id or new for id, new in zip(ids or [""] * len(payloads), fresh, strict=True)]
             lines = [encode_line(id, payload) for id, payload in zip(made, payloads, strict=True)]
+            end = os.fstat(self._file).st_size if self._file is not None and self._pid == os.getpid() else 0
             try:
                 self._append(b"".join(lines))
             except OSError as error:
-                self._close()  # half a line may stand there: the next one goes to another file
+                self._close(end)  # half a line may stand there: the next one goes to another file
                 raise WorkbenchError(f"The label could not be recorded: {error.strerror}.", where=str(self.folder),
-                                     todo="Free some space, then choose it again.") from error  # fmt: skip
+                                     todo=f"{remedy(error)}, then choose it again.") from error  # fmt: skip
             return made
 
     def paths(self) -> list[Path]:
         """All segments, the oldest first."""
-        try:
-            with os.scandir(self.folder) as items:
-                return sorted(Path(item.path) for item in items if item.name.endswith(SEGMENT))
-        except FileNotFoundError:
-            return []
+        return sorted(self.folder / name for name in self._sizes())
 
     def current(self, study: str) -> dict[tuple[str, str, str], dict[str, Any]]:
         """(round, item, annotator) -> the latest label there, with its id."""
-        with self._lock:
+        with self.lock:
             self._refresh()
             return dict(self._current.get(study, {}))
 
     def one(self, study: str, round: str, item: str, annotator: str) -> dict[str, Any] | None:
-        with self._lock:
+        with self.lock:
             self._refresh()
             return self._current.get(study, {}).get((round, item, annotator))
 
     def get(self, id: str) -> dict[str, Any]:
         """One label by its id, also one that was replaced."""
-        with self._lock:
+        with self.lock:
             self._refresh()
             place = self._places.get(id)
         if place is None:
             raise WorkbenchError(f"There is no label '{id}'.", where=str(self.folder))
-        with open(place.path, "rb") as file:
-            file.seek(place.start)
-            line = decode_line(file.read(place.end - place.start), place.start)
+        try:
+            with open(place.path, "rb") as file:
+                file.seek(place.start)
+                line = decode_line(file.read(place.end - place.start), place.start)
+        except OSError as error:
+            line = Line(id, None, *place[1:], error.strerror)
         if line.payload is None:
             raise WorkbenchError(f"Label {id} cannot be read: {line.reason}.", where=f"{place.path}:{place.start}",
                                  todo="Copy the file back from a backup.")  # fmt: skip
@@ -142,54 +160,75 @@ class Segments:
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that are here."""
-        with self._lock:
+        with self.lock:
             self._refresh()
             return {id for id in ids if id in self._places}
 
     def all(self, study: str) -> list[dict[str, Any]]:
         """The whole history, oldest first."""
-        with self._lock:
+        with self.lock:
             self._refresh()
             ids = sorted(self._ids.get(study, []))
         return [self.get(id) for id in ids]
 
     def torn(self) -> list[str]:
-        """Segments whose last line has no end and no writer: it was cut off by a kill or a power cut."""
+        """Segments whose last line is not whole and has no writer: it was cut off by a kill or a power cut."""
         return [str(path) for path in self.paths() if _torn(path)]
 
     def _append(self, data: bytes) -> None:
         if self._file is None or self._pid != os.getpid():
+            self._file = None  # a parent's, which is not ours to close
             fresh = not self.folder.is_dir()
             self.folder.mkdir(parents=True, exist_ok=True)
             if fresh:
                 sync_folder(self.folder.parent)
-            path = self.folder / f"{new_id()}{SEGMENT}"
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._path = self.folder / f"{new_id()}{SEGMENT}"
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
             self._pid = os.getpid()
             sync_folder(self.folder)
         while data:
             data = data[os.write(self._file, data) :]
         os.fsync(self._file)
 
-    def _close(self) -> None:
+    def _close(self, end: int) -> None:
+        """Leaves the segment as it was before what failed: of labels that came together none is kept then."""
         if self._file is not None:
+            with suppress(OSError):
+                os.ftruncate(self._file, end)
+                if not end:  # a full disk must not leave a file for each key
+                    self._path.unlink()
             os.close(self._file)
         self._file = None
 
     def _refresh(self) -> None:
-        for path in self.paths():
-            try:
-                size, done = path.stat().st_size, self._read.get(path, 0)
-            except FileNotFoundError:
-                continue
-            if size <= done:
-                continue
-            for line in read_lines(path, done):
-                self._read[path] = line.end
-                if line.payload is None:
-                    self.damaged[f"{path}:{line.start}"] = line.reason
-                else:
-                    self._note(path, line)
+        sizes = self._sizes()
+        if any(sizes.get(name, 0) < done for name, done in self._read.items()):  # a segment is gone, or was cut
+            for known in (self._read, self._places, self._current, self._ids, self.damaged):
+                known.clear()
+        for name, size in sizes.items():
+            if size > (done := self._read.get(name, 0)):
+                path = self.folder / name
+                for line in read_lines(path, done):
+                    self._read[name] = line.end
+                    if line.payload is None:
+                        self.damaged[f"{path}:{line.start}"] = line.reason
+                    else:
+                        self._note(path, line)
+
+    def _sizes(self) -> dict[str, int]:
+        found = {}
+        try:
+            with os.scandir(self.folder) as items:
+                for item in items:
+                    if item.name.endswith(SEGMENT):
+                        with suppress(FileNotFoundError):
+                            found[item.name] = item.stat().st_size
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise WorkbenchError(f"The labels cannot be read: {error.strerror}.", where=str(self.folder),
+                                 todo=f"{remedy(error)}.") from None  # fmt: skip
+        return found
 
     def _note(self, path: Path, line: Line) -> None:
         if line.id in self._places:  # two journals that were merged
@@ -219,9 +258,17 @@ def _torn(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
-            if not size or time.time() - os.fstat(file.fileno()).st_mtime < TORN_S:
+            if not size or _age_s(file.fileno()) < TORN_S:
                 return False
             file.seek(size - 1)
-            return file.read(1) != b"\n"
+            if file.read(1) == b"\n":
+                return False
+            file.seek(0)
+            *_, last = file
+            return decode_line(last).payload is None
     except FileNotFoundError:
         return False
+
+
+def _age_s(file: int) -> float:
+    return time.time() - os.fstat(file).st_mtime

@@ -201,13 +201,14 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "studies": (
-        "One row a version of a study in which people label answers. The latest of a study is the one in use.",
+        "One row a version of a study in which people label answers. The latest of a study is the one in use; rows of round "
+        "plan are changes not in use yet.",
         {
             "id": ("VARCHAR", "Time-ordered id of the version."),
             "created": ("TIMESTAMP", "When it was recorded (UTC)."),
             "study": ("VARCHAR", "Name of the study."),
             "version": ("INTEGER", "From 1."),
-            "round": ("VARCHAR", "draft, pilot, main or adjudication."),
+            "round": ("VARCHAR", "draft, pilot, main, adjudication or plan."),
             "hash": ("VARCHAR", "SHA-256 over all of it, as frozen; empty for a draft."),
             "kind": ("VARCHAR", "rating, or pairs for A/B."),
             "num_items": ("INTEGER", "Items in it."),

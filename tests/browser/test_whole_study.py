@@ -34,7 +34,9 @@ def decide(app, tab, who: str, items, keys: str) -> None:
 def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab, tmp_path):
     for who, keys in (("Ann", "114"), ("Ben", "124")):  # they differ in each second sentence
         decide(app, tab, who, assignment(frozen.study, "main")[who], keys)
-    open_page(tab, f"{app}/design_study?study=whole")
+    tab.get_by_text("Next: have 2 disputed items decided").wait_for()
+    assert tab.get_by_role("link", name="Agreement").count() == 1
+    tab.get_by_role("main").get_by_role("link", name="Study design").click()
     tab.get_by_text("Next: decide 2 disputed items").wait_for()
     tab.get_by_role("button", name="Open adjudication").click()
     tab.get_by_text("Adjudicator", exact=True).first.wait_for()

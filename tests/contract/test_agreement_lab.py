@@ -60,7 +60,10 @@ def test_qags_has_its_known_answers(qags):
     overview = drain(lab.overview(found, resamples=500))
     alpha = overview.measures[0]
     assert alpha.value == pytest.approx(0.5135, abs=5e-5) and alpha.low < alpha.value < alpha.high
-    assert (alpha.low, alpha.high) == pytest.approx((0.459, 0.566), abs=0.01)
+    assert (alpha.low, alpha.high) == pytest.approx(
+        (0.454, 0.572), abs=0.01
+    )  # 0.459 to 0.566 if sentences were independent
+    assert (overview.units, overview.items, alpha.drawn) == (714, 235, 235) and lab.drawn(source, 235) == "235 answers"
     assert (
         overview.words[alpha.name] == "not reliable enough to draw conclusions" and dict(overview.shares)["yes"] == 1543
     )
@@ -72,6 +75,13 @@ def test_qags_has_its_known_answers(qags):
     assert three.pearson.value == pytest.approx(0.706, abs=5e-4) and three.n == 235
     assert three.roc.auc.mean > 0.75 and judged.baseline.mean < judged.ceiling.value
     assert three.threshold.fitted_on + three.threshold.tested_on == 235
+    beside = three.beside
+    assert (
+        beside.person.value > beside.machine.value
+        and beside.difference.low < beside.difference.value < beside.difference.high
+    )
+    assert beside.difference.value == pytest.approx(beside.machine.value - beside.person.value)
+    assert three.beside_pearson.person.value == pytest.approx(judged.ceiling_pearson.value)
 
 
 def test_the_headline_meets_the_truth_that_it_was_not_shown(qags):
@@ -88,10 +98,17 @@ def test_the_headline_meets_the_truth_that_it_was_not_shown(qags):
     assert all(one.machine_only.low > 113 / 235 for one in powered)  # uncorrected, the machine is far off
 
 
+def faced(yes, machines, strata=None, people=None):
+    """Answers with people's verdict, each an item of its own."""
+    people = yes[:, None] if people is None else people
+    n = len(yes)
+    return lab.Facing(yes, yes, people, people, machines, ["all"] * n, [""] * n, np.arange(n), strata or [""] * n)
+
+
 def test_a_machine_no_better_than_chance_is_refused():
     rng = np.random.default_rng(0)
     yes = (rng.random(200) < 0.6).astype(float)
-    given = lab.Facing(yes, yes, yes[:, None], [lab.Machine("noise", rng.random(200))], ["all"] * 200, [""] * 200)
+    given = faced(yes, [lab.Machine("noise", rng.random(200))])
     found = lab.headline(given, "noise", 60)
     assert [one.value for one in found.methods] == [None, None]
     assert all(one.note.startswith("refused") for one in found.methods)
@@ -164,12 +181,13 @@ def test_each_annotator_beside_the_others(workbench):
     assert disputed and {who for who, _ in disputed[0].labels} == {"Ann", "Ben", "Cy"} and disputed[0].text
 
 
-def test_the_stop_rule_is_looked_at_from_thirty_units_on(workbench):
-    labelled(workbench, rating(24, pilot=0, per_item=3), by_place)
+def test_the_stop_rule_is_looked_at_from_thirty_answers_on(workbench):
+    labelled(workbench, rating(40, pilot=0, per_item=3), by_place)
     found = lab.table_of(lab.open_study(workbench, "toy"), "sentences", "main")
     wide = drain(lab.growing(found, StopRule(kind="half_width", value=0.9), resamples=100))
     at = dict(wide.points)
-    assert at[wide.stop_at].items >= 30 and all(one.items < 30 for n, one in wide.points if n < wide.stop_at)
+    # answers: there are two sentences of each
+    assert at[wide.stop_at].drawn >= 30 and all(one.drawn < 30 for n, one in wide.points if n < wide.stop_at)
     assert drain(lab.growing(found, StopRule(kind="alpha", value=1.0), resamples=100)).stop_at is None
 
 
@@ -184,7 +202,7 @@ def test_adjudication_decides_over_the_majority(workbench):
         annotation_lab.label(workbench, frozen, label.model_copy(update=given))
     source = lab.open_study(workbench, "toy")
     found = lab.table_of(source, "sentences", "main")
-    assert "Ed" not in found.annotators and lab.methods(source, found) == ["majority", "adjudicated", "dawid_skene"]
+    assert "Ed" not in found.annotators and lab.methods(source, found) == ["adjudicated", "majority"]
     tied = lab.consensus(source, "sentences", found)
     ruled = lab.consensus(source, "sentences", found, "adjudicated")
     assert tied.ties == ruled.adjudicated > 0 and ruled.ties == 0
@@ -235,3 +253,257 @@ def test_a_judges_scores_are_read_by_unit():
     for text in ("a,b\n1,2\n", "unit,score\n9,0.5\n", "unit,score\n1,2\n", "unit,score\n1,nan\n", "unit,score\n1,x\n"):
         with pytest.raises(WorkbenchError):
             lab.read_scores(text, found, "judge.csv")
+
+
+def test_alpha_has_one_interval_on_every_page(workbench):
+    from core import design_lab
+
+    study = rating(20, pilot=0, per_item=3, seed=5)
+    labelled(workbench, study, by_place)
+    source = lab.open_study(workbench, "toy")
+    found = lab.table_of(source, "sentences", "main")
+    alpha = drain(lab.overview(found)).measures[0]
+    assert alpha.drawn == 20 and alpha.items == 40
+    assert alpha == design_lab.agreed(study, source.labels)
+    assert alpha == drain(lab.growing(found, StopRule())).points[-1][1]
+
+
+def test_an_answer_with_a_tied_or_unjudged_sentence_is_neither_faithful_nor_not(workbench):
+    study = rating(12, pilot=0, per_item=2, annotators=("Ann", "Ben"))
+    labelled(workbench, study, lambda who, number: "supported")
+    frozen = annotation_lab.load(workbench, "toy")
+    items = list(study.round_items("main"))
+    for who in ("Ann", "Ben"):
+        for number, item in enumerate(
+            items[:5]
+        ):  # the second sentence: tied twice, judged by nobody twice, once by both as no
+            second = {0: "partly" if who == "Ann" else "supported", 1: "partly" if who == "Ben" else "supported", 2: "cannot_judge",
+                      3: "cannot_judge", 4: "partly"}[number]  # fmt: skip
+            given = annotation_lab.current(workbench, frozen, who, item.id)
+            annotation_lab.label(workbench, frozen, given.model_copy(update={"sentences": (("supported", second),)}))
+    source = lab.open_study(workbench, "toy")
+    found = lab.table_of(source, "sentences", "main")
+    agreed = lab.consensus(source, "sentences", found)
+    rates = lab.rates(source, "sentences", found, agreed, ("supported",))
+    judged = lab.facing(source, "sentences", found, agreed, ("supported",), [], whole=True)
+    assert len(judged.positive) == 12 and np.isnan(judged.positive).sum() == 4 and np.nanmean(judged.positive) == 7 / 8
+    assert (sum(one.whole.n for one in rates.systems), sum(one.whole.total for one in rates.systems)) == (8, 12)
+    assert sum(one.whole.mean * one.whole.n for one in rates.systems) == pytest.approx(7)
+    assert all(one.bounds[0] <= one.share.mean <= one.bounds[1] for one in rates.systems)
+    assert sum(np.diff(one.bounds)[0] * one.share.total for one in rates.systems) == pytest.approx(2)  # tied sentences
+    assert all(one.share.low < one.share.mean for one in rates.systems)  # also where all is supported
+
+
+def test_a_share_of_all_has_an_interval_of_some_width(workbench):
+    labelled(workbench, rating(15, pilot=0), lambda who, number: "supported")
+    source = lab.open_study(workbench, "toy")
+    found = lab.table_of(source, "sentences", "main")
+    for one in lab.rates(source, "sentences", found, lab.consensus(source, "sentences", found), ("supported",)).systems:
+        assert one.share.mean == one.share.high == 1 and one.share.low < 0.8 and one.share.low == one.whole.low
+
+
+def test_good_stars_are_the_many_at_every_level(workbench):
+    labelled(workbench, rating(30, pilot=0), lambda who, number: {"sentences": (), "helpful": ((1, 5, 4)[number % 3],)})
+    source = lab.open_study(workbench, "toy")
+    for level, yes in (("", ("4",)), ("ordinal", ("4", "5")), ("nominal", ("4", "5"))):
+        found = lab.table_of(source, "helpful", "main", level)
+        assert lab.usual_positive(found) == yes
+        agreed = lab.consensus(source, "helpful", found, lab.methods(source, found)[0])
+        assert np.nanmean(lab.is_positive(found, agreed.values, yes)) == pytest.approx(2 / 3)
+    for values, yes in (("0,1", ("1",)), ("1,2,3", ("3",)), ("1,4,5", ("4",))):
+        rows = "".join(f"{n},Ann,{value}\n" for n, value in enumerate(values.split(",")))
+        assert lab.usual_positive(lab.open_upload([("x.csv", f"item,annotator,value\n{rows}".encode())]).plain) == yes
+
+
+def test_ordinal_numbers_of_a_file_keep_the_steps_that_nobody_used():
+    rows = "".join(
+        f"{n},{who},{value}\n"
+        for n, pair in enumerate(("12", "55", "21", "15", "22"))
+        for who, value in zip("ab", pair, strict=True)
+    )
+    source = lab.open_upload([("x.csv", f"item,annotator,value\n{rows}".encode())])
+    assert lab.table_of(source, "sentences", "", "ordinal").categories == ("1", "2", "3", "4", "5")
+    assert lab.table_of(source, "sentences", "", "nominal").categories == ("1", "2", "5")
+
+
+def test_a_person_and_a_machine_are_held_against_the_same():
+    """A machine as good as every person is neither better nor worse, on stars and on verdicts, with two people and with three."""
+    rng = np.random.default_rng(1)
+    for people in (2, 3):
+        truth = rng.integers(0, 2, 3000)
+        said = np.where(rng.random((3000, people + 1)) < 0.8, truth[:, None], 1 - truth[:, None]).astype(float)
+        labels, machine = said[:, :people], said[:, people]
+        majority = np.where(labels.mean(axis=1) == 0.5, np.nan, (labels.mean(axis=1) > 0.5).astype(float))
+        found = drain(
+            lab.judge(faced(majority, [lab.Machine("like a person", machine)], people=labels), False, resamples=200)
+        )
+        one = found.machines[0]
+        for both in (one.beside, one.beside_pearson):
+            assert both.difference.low < 0 < both.difference.high and abs(both.difference.value) < 0.03
+        assert (
+            abs(one.threshold.accuracy.mean - found.ceiling.value) > 0.03
+        )  # against the consensus they are not comparable
+
+
+def test_stars_of_a_person_stand_beside_stars(workbench):
+    rng = np.random.default_rng(0)
+    own = {who: rng.integers(1, 6, 40) for who in ("Ann", "Ben", "Cy")}
+    good = rng.integers(1, 6, 40)
+    labelled(workbench, rating(40, pilot=0, per_item=3), lambda who, number: {
+        "sentences": (), "helpful": (int(own[who][number] if number % 4 == 0 else good[number]),)})  # fmt: skip
+    source = lab.open_study(workbench, "toy")
+    found = lab.table_of(source, "helpful", "main")
+    copy = lab.Machine("copies Ann", (found.values[:, 0] - 1) / 4)
+    given = lab.facing(source, "helpful", found, lab.consensus(source, "helpful", found, "mean"), ("4",), [copy], False)
+    both = drain(lab.judge(given, False, resamples=100)).machines[0].beside_pearson
+    others = np.concatenate([np.delete(found.values, a, 1).mean(axis=1) for a in range(3)])
+    assert both.person.value == pytest.approx(np.corrcoef(found.values.T.ravel(), others)[0, 1])
+    assert abs(both.difference.value) < 0.2
+
+
+def test_unequal_strata_are_weighted_in_the_headline():
+    """As many of each system were judged, and one has nine times as many answers: the truth is that of all answers."""
+    held, truth = [], 0.9 * 0.9 + 0.1 * 0.4
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        size = {"a": 1800, "b": 200}
+        yes = {name: rng.random(n) < {"a": 0.9, "b": 0.4}[name] for name, n in size.items()}
+        score = {name: np.clip(rng.normal(0.3 + 0.4 * one, 0.2), 0, 1) for name, one in yes.items()}
+        judged = np.concatenate([one[:100] for one in yes.values()]).astype(float)
+        given = faced(
+            judged,
+            [lab.Machine("judge", np.concatenate([one[:100] for one in score.values()]))],
+            ["a"] * 100 + ["b"] * 100,
+        )
+        rest = lab.Unjudged(tuple("x" * 1800), ("",) * 1800, ("a",) * 1700 + ("b",) * 100,
+                            (lab.Machine("judge", np.concatenate([one[100:] for one in score.values()])),))  # fmt: skip
+        found = lab.headline(given, "judge", 0, rest)
+        assert [(one.name, round(one.share, 6)) for one in found.strata] == [
+            ("a", 0.9),
+            ("b", 0.1),
+        ] and found.truth is None
+        held.append([one.value is None or one.low <= truth <= one.high for one in found.methods])
+    assert all(one.methods[0].value is not None for one in found.strata) and (np.mean(held, axis=0) > 0.88).all()
+    plain = lab.headline(given._replace(strata=[""] * 200), "judge", 0, rest._replace(strata=("",) * 1800)).methods[0]
+    assert plain.high < truth and found.methods[0].human_only.mean == pytest.approx(
+        0.9 * judged[:100].mean() + 0.1 * judged[100:].mean()
+    )
+
+
+def test_a_stratum_judged_whole_is_what_people_said():
+    rng = np.random.default_rng(1)
+    yes = (rng.random(120) < 0.7).astype(float)
+    given = faced(
+        yes, [lab.Machine("judge", np.clip(yes * 0.5 + rng.random(120) * 0.5, 0, 1))], ["a"] * 60 + ["b"] * 60
+    )
+    other = (rng.random(200) < 0.7).astype(float)
+    rest = lab.Unjudged(
+        tuple("x" * 200),
+        ("",) * 200,
+        ("a",) * 200,
+        (lab.Machine("judge", np.clip(other * 0.5 + rng.random(200) * 0.5, 0, 1)),),
+    )
+    found = lab.headline(given, "judge", 0, rest)
+    assert found.strata[1].methods[0].value == yes[60:].mean() and found.methods[0].value is not None
+    noise = lab.headline(given._replace(scores=[lab.Machine("judge", rng.random(120))]), "judge", 0, rest)
+    assert noise.methods[0].value is None and noise.methods[0].note.startswith("a: refused")
+
+
+def test_a_judge_reads_answers_that_nobody_judged(workbench):
+    found = lab.open_upload([("x.csv", CSV.encode())]).plain
+    judge = lab.read_scores("unit,score\n1,0.9\n2,0.8\n3,0.1\nr1,0.7\n", found, "judge.csv", ("r1", "r2"))
+    assert judge.more[0] == 0.7 and np.isnan(judge.more[1])
+    rest = lab.with_scores(lab.Unjudged(("r1", "r2"), ("", ""), ("", "")), [judge, lab.Machine("words", judge.scores)])
+    assert rest.scores("words") is None and rest.scores("judge")[0] == 0.7
+    assert lab.read_scores("unit,score\n1,0.9\n", found, "judge.csv", ("r1",)).more is None
+
+
+def test_stored_answers_of_the_studys_corpora_are_unjudged(workbench, monkeypatch):
+    from core.annotation.drawing import draw
+    from tests.annotated import candidates
+
+    pool = [
+        one._replace(dataset="other", source=f"o{one.source}", question=f"{one.question}?") for one in candidates()
+    ] + candidates()
+    study = rating(pilot=0).model_copy(
+        update={"items": draw([one for one in pool if one.dataset == "toy"], 12, pilot=0)}
+    )
+    labelled(workbench, study, by_place)
+    monkeypatch.setattr(annotation_lab, "candidates", lambda *_: pool)
+    source = lab.open_study(workbench, "toy")._replace(datasets={item.id: "toy" for item in study.items})
+    rest = drain(lab.unjudged(workbench, source))
+    assert len(rest.names) == 40 - 12 and not any(name.startswith("o") for name in rest.names)
+    assert set(rest.strata) == {"system 0", "system 1"} and len(rest.scores("1-gram containment")) == 28
+
+
+def test_labels_are_read_as_asked(workbench):
+    labelled(workbench, rating(pilot=0, per_item=3), by_place)
+    source = lab.open_study(workbench, "toy")
+    usual = lab.read(source)
+    assert (usual.part, usual.round, usual.method, usual.positive) == ("sentences", "main", "majority", ("supported",))
+    assert usual.command("--machines") == "python -m core agreement toy --machines"
+    view = lab.read(source, "helpful", level="ordinal", method="dawid_skene", positive=("5",))
+    assert (
+        view.command() == "python -m core agreement toy --part helpful --level ordinal --consensus dawid_skene --yes 5"
+    )
+    for wrong in (
+        {"part": "preference"},
+        {"round": "pilot"},
+        {"level": "ratio"},
+        {"method": "mean"},
+        {"positive": ("good",)},
+    ):
+        with pytest.raises(WorkbenchError):
+            lab.read(source, **wrong)
+    with pytest.raises(WorkbenchError, match="no number"):
+        lab.read(source, "helpful", positive=("good",))
+
+
+@pytest.mark.parametrize("goal", ["difference", "means", "rate", "alpha"])
+def test_the_planner_says_on_the_command_line_what_its_page_says(goal, tmp_path, monkeypatch, capsys):
+    from core import design_lab
+    from core.__main__ import main
+
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    values = design_lab.ASSUMED[goal] | {"target": 0.7 if goal in ("difference", "means") else 0.12}
+    found = drain(design_lab.curves(goal, values, 90, 3, studies=200))
+    assert (
+        main(
+            [
+                "power",
+                goal,
+                "--set",
+                f"target={values['target']}",
+                "--items",
+                "90",
+                "--annotators",
+                "2",
+                "3",
+                "--simulate",
+                "--json",
+            ]
+        )
+        == 0
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert told["values"] == values and [one["annotators"] for one in told["designs"]] == [2, 3]
+    assert [one["needed"] for one in told["designs"]] == [found.needed[2], found.needed[3]]
+    assert told["designs"][1]["formula"] == pytest.approx(found.at)
+    assert all(one["simulated"] == pytest.approx(one["formula"], abs=0.035) for one in told["designs"])
+    assert main(["power", goal, "--annotators", "3"]) == 0 and "items needed" in capsys.readouterr().out
+    for wrong in (["--set", "nothing=1"], ["--set", "target=much"]):
+        assert main(["power", goal, *wrong]) == 1 and "Assumed are" in capsys.readouterr().err
+
+
+def test_sentences_of_a_file_belong_to_its_items():
+    rows = "".join(
+        f"{n},{s},{who},{'yes' if (n + s * (who == 'b')) % 3 else 'no'}\n"
+        for n in range(30)
+        for s in (1, 2, 3)
+        for who in "ab"
+    )
+    found = lab.open_upload([("x.csv", f"item,sentence,annotator,value\n{rows}".encode())])
+    alpha = drain(lab.overview(lab.table_of(found, "sentences", ""))).measures[0]
+    assert (alpha.items, alpha.drawn) == (90, 30) and lab.drawn(found, 30) == "30 items"
+    plain = lab.open_upload([("x.csv", CSV.encode())])
+    assert drain(lab.overview(lab.table_of(plain, "sentences", ""))).measures[0].drawn == 3

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from core.annotation.labels import Span, blank, complete
 from core.annotation.study import FOLDER, default_rubric, shown
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.store import journal
 from core.workbench import Workbench
 from tests.annotated import pairs, rating
 
@@ -68,7 +70,7 @@ def test_items_come_from_stored_answers(workbench):
     assert lab.candidates(workbench, "no corpus") == []
     study = lab.design(workbench, {"id": "s", "annotators": ["Ann", "Ben"], "question": "Q?",
                                    "draw": {"count": 8, "pilot": 2, "duplicates": 2, "attention": True}})  # fmt: skip
-    assert len(study.items) == 8 + 2 + 5 and study.rubric == default_rubric()
+    assert len(study.items) == 8 + 2 + 1 + 1 and study.rubric == default_rubric()
     ab = lab.design(workbench, {"id": "p", "kind": "pairs", "ask": ["preference"],
                                 "draw": {"count": 6, "systems": sorted({one.system for one in found})}})  # fmt: skip
     assert len(ab.items) == 6 and all(len(item.responses) == 2 for item in ab.items)
@@ -113,10 +115,203 @@ def test_draft_pilot_revision_main_and_adjudication(workbench):
     assert last.study.disputed == (item.item,) and lab.resume(workbench, last, "Dora") == item.item
     judge(workbench, last, "Dora", item.item)
     assert lab.progress(workbench, last)[0][:3] == ("Dora", 1, 1)
-    assert lab.check(workbench, "toy") == (True, last.hash, len(workbench.store.labels.all("toy")), ())
+    assert lab.check(workbench, "toy") == (True, last.hash, len(workbench.store.labels.all("toy")), (), ())
     assert {one.rubric for one in lab.labels(workbench, "toy", "pilot")} == {1}
     assert {one.rubric for one in lab.labels(workbench, "toy", "main")} == {2}
     assert [one.study.id for one in lab.studies(workbench)] == ["toy"]
+
+
+def test_a_plan_is_kept_until_the_main_round_is_frozen(workbench):
+    study = rating()
+    with pytest.raises(WorkbenchError, match="between pilot and main"):
+        lab.save(workbench, study)
+        lab.plan(workbench, study)
+    pilot = lab.freeze(workbench, study, "pilot")
+    assert lab.planned(workbench, "toy") is None
+    ahead = study.model_copy(update={"hypothesis": "A is better.", "annotators": ("Ann", "Ben")})
+    lab.plan(workbench, ahead)
+    lab.plan(workbench, ahead)
+    assert len(workbench.store.query("SELECT * FROM studies WHERE round = 'plan'")) == 1, "only what is new is recorded"
+    assert lab.planned(Workbench(workbench.home), "toy") == ahead
+    assert lab.load(workbench, "toy").id == pilot.id and [one.version for one in lab.history(workbench, "toy")] == [
+        1,
+        2,
+    ]
+    assert lab.studies(workbench)[0].id == pilot.id and lab.check(workbench, "toy").ok
+    with pytest.raises(WorkbenchError, match="pilot round was labelled"):
+        lab.plan(workbench, study.model_copy(update={"items": study.items[1:]}))
+    lab.plan(workbench, study)
+    assert lab.planned(workbench, "toy") is None, "taken back"
+    lab.plan(workbench, ahead)
+    clearer = study.rubric.model_copy(update={"changed": "Clearer words.", "guidelines": "New."})
+    revised = lab.revise(workbench, "toy", clearer)
+    planned = lab.planned(workbench, "toy")
+    assert planned.hypothesis == "A is better." and planned.rubrics == revised.study.rubrics
+    main_round = lab.freeze(workbench, planned, "main")
+    assert main_round.study.hypothesis == "A is better." and lab.planned(workbench, "toy") is None
+    with pytest.raises(WorkbenchError, match="between pilot and main"):
+        lab.plan(workbench, ahead)
+
+
+def some(workbench, frozen, who, count, **changes):
+    for _ in range(count):
+        judge(workbench, frozen, who, lab.next_unlabelled(workbench, frozen, who), **changes)
+
+
+def test_an_annotator_leaves_and_the_others_take_over(workbench):
+    frozen = lab.freeze(workbench, rating(count=24, duplicates=2, attention=True), "main")
+    some(workbench, frozen, "Ben", 5)
+    some(workbench, frozen, "Ann", 2)
+    begun = lab.next_unlabelled(workbench, frozen, "Ben")
+    judge(workbench, frozen, "Ben", begun, helpful=(None,))
+    told = lab.handing_over(workbench, "toy", "Ben")
+    after = lab.hand_over(workbench, "toy", "Ben")
+    assert after.round == "main" and after.version == 2 and after.hash != frozen.hash
+    assert after.study.left[0].kept == tuple(
+        id for id in lab._assigned(frozen, "Ben") if id in after.study.left[0].kept
+    )
+    moved = {who: len(set(lab._assigned(after, who)) - set(lab._assigned(frozen, who))) for who in ("Ann", "Cy")}
+    assert all(moved[who] >= told.given.get(who, 0) for who in moved) and sum(told.given.values()) and not told.short
+    for version in (frozen, after):  # a window that was open before is no way in either
+        with pytest.raises(WorkbenchError, match="has left"):
+            judge(workbench, version, "Ben", begun)
+        with pytest.raises(WorkbenchError, match="has left"):
+            lab.undo(workbench, version, begun, "Ben")
+    assert not lab.may_label(workbench, after, "Ben") and lab.may_label(workbench, after, "Ann")
+    judge(workbench, frozen, "Ann", lab.next_unlabelled(workbench, frozen, "Ann"))  # another's open window goes on
+    judge_all(workbench, after)
+    rows = {one.annotator: one[1:4] for one in lab.progress(workbench, after)}
+    assert rows["Ben"] == (5, 5, 0) and all(done == assigned for done, assigned, _ in rows.values())
+    assert len(lab.labels(workbench, "toy")) == sum(done for done, _, _ in rows.values()) + 1, "also what was begun"
+    found = lab.check(workbench, "toy")
+    assert found.ok and found.hash == after.hash and len(found.notes) == 1
+    assert "Ben left the main round" in found.notes[0] and f"{told.kept:,} items labelled" in found.notes[0]
+    with pytest.raises(WorkbenchError, match="labels nothing"):
+        lab.hand_over(workbench, "toy", "Ben")
+    with pytest.raises(WorkbenchError, match="has labelled everything"):
+        lab.hand_over(workbench, "toy", "Ann")
+
+
+def test_a_label_after_leaving_is_found(workbench):
+    frozen = frozen_study(workbench)
+    some(workbench, frozen, "Ben", 1)
+    lab.hand_over(workbench, "toy", "Ben")
+    payload = next(one for one in workbench.store.labels.all("toy"))
+    workbench.store.add_label({**payload, "created": "2999-01-01T00:00:00+00:00"})
+    assert "had left the round" in " ".join(lab.check(workbench, "toy").findings)
+
+
+def test_one_who_leaves_the_pilot_is_not_in_the_plan_of_the_main_round(workbench):
+    pilot = lab.freeze(workbench, rating(per_item=1), "pilot")
+    lab.plan(workbench, pilot.study.model_copy(update={"hypothesis": "A is better."}))
+    after = lab.hand_over(workbench, "toy", "Cy")
+    ahead = lab.planned(workbench, "toy")
+    assert ahead.annotators == ("Ann", "Ben") and ahead.hypothesis == "A is better." and ahead.left == after.study.left
+    judge_all(workbench, after)
+    main_round = lab.freeze(workbench, ahead, "main")
+    assert set(lab.assignment(main_round.study, "main")) == {"Ann", "Ben"} and lab.check(workbench, "toy").ok
+    with pytest.raises(WorkbenchError, match="other items, kind or seed"):
+        other = Workbench(workbench.home / "other")
+        lab.freeze(other, pilot.study, "pilot")
+        lab.freeze(other, pilot.study.model_copy(update={"left": after.study.left}), "main")
+
+
+def test_a_round_that_is_over_takes_no_labels_from_a_window_left_open(workbench):
+    frozen = frozen_study(workbench, annotators=("Ann", "Ben"))
+    some(workbench, frozen, "Ann", 12)
+    some(workbench, frozen, "Ben", 2, name="partly")
+    later = lab.next_unlabelled(workbench, frozen, "Ben")
+    lab.open_adjudication(workbench, "toy", ["Dora"])
+    for verb in (lambda: judge(workbench, frozen, "Ben", later), lambda: lab.undo(workbench, frozen, later, "Ben")):
+        with pytest.raises(WorkbenchError, match="main round is over"):
+            verb()
+
+
+def test_an_adjudicator_leaves(workbench):
+    frozen = frozen_study(workbench, annotators=("Ann", "Ben"))
+    judge_all(workbench, frozen, comment="")
+    for item in list(lab._assigned(frozen, "Ann")):
+        judge(workbench, frozen, "Ann", item, "partly")
+    opened = lab.open_adjudication(workbench, "toy", ["Dora", "Ed"])
+    some(workbench, opened, "Dora", 2)
+    after = lab.hand_over(workbench, "toy", "Dora")
+    assert len(lab._assigned(after, "Ed")) == len(after.study.disputed) - 2 and after.study.at_work("main") == (
+        "Ann",
+        "Ben",
+    )
+    some(workbench, after, "Ed", 3)
+    last = lab.hand_over(workbench, "toy", "Ed")
+    assert not last.study.at_work("adjudication") and "to nobody" in lab.check(workbench, "toy").notes[1]
+
+
+def test_a_round_ends_although_items_are_open(workbench):
+    frozen = frozen_study(workbench, annotators=("Ann", "Ben"))
+    some(workbench, frozen, "Ann", 12)
+    some(workbench, frozen, "Ben", 4, name="partly")
+    ended = lab.close(workbench, "toy")
+    assert [one[1:3] for one in lab.progress(workbench, ended)] == [(12, 12), (4, 4)] and not ended.study.at_work(
+        "main"
+    )
+    found = lab.check(workbench, "toy")
+    assert found.ok and len(found.notes) == 1 and found.notes[0].endswith("labels missing: 8.")
+    with pytest.raises(WorkbenchError, match="No item is open"):
+        lab.close(workbench, "toy")
+    opened = lab.open_adjudication(workbench, "toy", ["Ann"])
+    assert len(opened.study.disputed) == 4 and opened.study.at_work("adjudication") == ("Ann",)
+    judge_all(workbench, opened)
+    assert lab.check(workbench, "toy").ok
+
+
+def test_a_study_that_somebody_left_goes_out_and_back_whole(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    some(workbench, frozen, "Ben", 3)
+    after = lab.hand_over(workbench, "toy", "Ben")
+    judge_all(workbench, after)
+    lab.export(workbench, "toy", folder=tmp_path / "out")
+    other = Workbench(tmp_path / "other")
+    given = json.loads((tmp_path / "out/study.json").read_text())
+    again = lab.freeze(other, type(frozen.study).model_validate(given["design"]), "main")
+    assert again.hash == given["hash"] == after.hash
+    assert lab.import_labels(other, "toy", tmp_path / "out/labels.jsonl").added == len(lab.labels(workbench, "toy"))
+
+
+def test_items_that_the_pilot_showed_stay_in_the_study(workbench):
+    pilot = lab.freeze(workbench, rating(attention=True), "pilot")
+    judge_all(workbench, pilot)
+    bare = pilot.study.model_copy(update={"items": tuple(item for item in pilot.study.items if not item.attention)})
+    for verb in (lambda: lab.plan(workbench, bare), lambda: lab.freeze(workbench, bare, "main")):
+        with pytest.raises(WorkbenchError, match="other items"):
+            verb()
+    lab.freeze(workbench, pilot.study, "main")
+    assert lab.export(workbench, "toy", ["jsonl"], workbench.home / "out").counts["labels"] > 4
+
+
+def test_a_study_of_sentences_wants_answers_that_have_some(workbench):
+    study = rating(pilot=0, ask=("sentences",))
+    first = study.items[0]
+    empty = first.model_copy(update={"responses": (first.responses[0].model_copy(update={"sentences": ()}),)})
+    with pytest.raises(WorkbenchError, match="no sentence to label"):
+        lab.freeze(workbench, study.model_copy(update={"items": (empty, *study.items[1:])}), "main")
+    lab.freeze(workbench, rating(pilot=0, items=(empty.model_copy(update={"round": "main"}),)), "main")
+
+
+def test_a_paired_study_is_tested_on_all_its_questions(workbench):
+    from core import agreement_lab
+
+    add_answers(workbench, 8)
+    study = lab.design(workbench, {"id": "s", "annotators": ["Ann", "Ben"], "question": "Q?",
+                                   "draw": {"count": 15, "pilot": 5, "by": "question"}})  # fmt: skip
+    assert len(study.round_items("pilot")) == 4 and len(study.round_items("main")) == 10
+    frozen = lab.freeze(workbench, study, "main")
+    for who in ("Ann", "Ben"):
+        for id in lab._assigned(frozen, who):
+            hit = "one.gguf" in frozen.study.item(id).responses[0].system
+            judge(workbench, frozen, who, id, "supported" if hit else "partly")
+    source = agreement_lab.open_study(workbench, "s")
+    found = agreement_lab.table_of(source, "sentences", "main")
+    agreed = agreement_lab.consensus(source, "sentences", found)
+    [tested] = agreement_lab.rates(source, "sentences", found, agreed, ("supported",)).differences
+    assert tested.paired.n == 5 and abs(tested.paired.difference) == 1
 
 
 def test_a_changed_study_or_label_is_noticed(workbench):
@@ -238,8 +433,11 @@ def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path)
     (tmp_path / "edited.json").write_text(json.dumps(tasks))
     with pytest.raises(lab.ImportProblems, match=r"ben@example\.org"):
         lab.import_labels(workbench, "toy", tmp_path / "edited.json")
-    found = lab.import_labels(workbench, "toy", tmp_path / "edited.json", names={"ben@example.org": "Ben"})
-    assert found[:2] == (2, 0)
+    names = {"ben@example.org": "Ben"}
+    with pytest.raises(lab.ImportProblems, match=r"said otherwise of item .* here"):
+        lab.import_labels(workbench, "toy", tmp_path / "edited.json", names=names)
+    found = lab.import_labels(workbench, "toy", tmp_path / "edited.json", names=names, replace=True)
+    assert found == (2, 0, (), 1, 0, 0)
     now = lab.current(workbench, frozen, "Ann", item)
     assert now.sentences[0][0] == "contradicted" and now.replaces == first.id
     theirs = lab.current(workbench, frozen, "Ben", wanted["data"]["item"])
@@ -298,7 +496,340 @@ def test_studies_and_labels_of_every_version_load_and_keep_their_hash(workbench)
             shutil.copy(path, workbench.store.journal.folder / folder)
     checked = [lab.check(workbench, one.study.id) for one in lab.studies(workbench)]
     assert checked and all(one.ok and one.labels >= 2 for one in checked) and not workbench.store.notices
+    for one in lab.studies(workbench):
+        assert lab.study_hash(one.study, one.round) == one.hash, "an export of it can be checked too"
     assert workbench.store.query("SELECT count(*) AS n FROM sentence_labels WHERE label = 'partly'")[0]["n"] >= 2
+
+
+# Which label stands, and what an import may do ------------------------------------------------------------------------
+
+
+def given(frozen, who, item, name="supported", **changes):
+    """A label as a file has it."""
+    item = frozen.study.item(item)
+    names = tuple((name,) * len(one.sentences) for one in item.responses)
+    return blank(frozen.study, frozen.round, item, who).model_copy(
+        update={"sentences": names, "helpful": (4,), **changes}
+    )
+
+
+def imported(workbench, tmp_path, content, name="labels.jsonl", **options):
+    text = content if isinstance(content, str) else lab.exchange.to_jsonl(content)
+    (tmp_path / name).write_text(text)
+    return lab.import_labels(workbench, "toy", tmp_path / name, **options)
+
+
+def test_the_label_given_last_stands_whatever_the_clock_says(workbench, monkeypatch):
+    frozen = frozen_study(workbench)
+    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    now = journal.time.time_ns()
+    monkeypatch.setattr(journal, "_last", journal._last)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(journal.time, "time_ns", lambda: now + 3600 * 10**9)
+        judge(workbench, frozen, "Ann", item)
+    monkeypatch.setattr(journal, "_last", 0)  # another process, an hour behind
+    again = Workbench(workbench.home)
+    for name in ("partly", "contradicted"):
+        label = judge(again, frozen, "Ann", item, name)
+        assert lab.current(workbench, frozen, "Ann", item) == label == lab.current(again, frozen, "Ann", item)
+    assert again.store.query("SELECT id FROM current_labels") == [{"id": label.id}]
+    assert lab.undo(again, frozen, item, "Ann").sentences[0][0] == "partly"
+
+
+def test_ids_of_other_programs_decide_nothing(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    one, two, three = lab._assigned(frozen, "Ann")[:3]
+    rows = [given(frozen, "Ann", one, id="1"), given(frozen, "Ann", two, id="1"), given(frozen, "Ann", three, id="zzz")]
+    assert imported(workbench, tmp_path, rows).added == 3 == len(lab.labels(workbench, "toy"))
+    for item in (one, three):
+        label = judge(workbench, frozen, "Ann", item, "contradicted")
+        assert lab.current(workbench, frozen, "Ann", item) == label
+    late = given(frozen, "Ann", two, "partly", id="z" * 26)  # of our form, of a time to come
+    assert imported(workbench, tmp_path, [late], replace=True).replaced == 1
+    assert lab.current(workbench, frozen, "Ann", two).id < "z" * 26
+    table = f"id,item,annotator,number,value\n7,{two},Ann,1,supported\n8,{two},Ann,2,supported\n"
+    assert imported(workbench, tmp_path, table, "t.csv", replace=True).replaced == 1, (
+        "an id for each row is none of a label"
+    )
+
+
+def test_what_an_import_would_replace_needs_a_word(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    mine = lab._assigned(frozen, "Ann")
+    labels = [judge(workbench, frozen, "Ann", item) for item in mine[:2]]
+    for name, content in (("e.jsonl", lab.exchange.to_jsonl(labels)), ("e.csv", lab.exchange.to_csv(labels))):
+        edited = content.replace("supported", "contradicted", 1)
+        with pytest.raises(lab.ImportProblems, match="said otherwise") as caught:
+            imported(workbench, tmp_path, edited, name)
+        assert [one.line for one in caught.value.problems] == [1 + name.endswith("csv")]
+        assert lab.labels(workbench, "toy") == labels
+        found = imported(workbench, tmp_path, edited, name, keep_good=True)
+        assert found[:2] == (0, 1) and len(found.problems) == 1 and lab.labels(workbench, "toy") == labels
+    found = imported(workbench, tmp_path, edited, name, replace=True)
+    assert found == (1, 1, (), 1, 0, 0)
+    now = lab.current(workbench, frozen, "Ann", mine[0])
+    assert now.sentences[0][0] == "contradicted" and now.replaces == labels[0].id and now.origin == "e.csv"
+    assert imported(workbench, tmp_path, edited, name)[:2] == (0, 2), "known from now on"
+    judge(workbench, frozen, "Ann", mine[0], "partly")
+    assert imported(workbench, tmp_path, edited, name) == (0, 2, (), 0, 0, 1), "also once it was changed here"
+    assert lab.current(workbench, frozen, "Ann", mine[0]).sentences[0][0] == "partly"
+    assert (
+        lab.check(workbench, "toy").ok
+        and "1 of 4 label records came from files" in lab.check(workbench, "toy").notes[0]
+    )
+
+
+def test_a_source_that_is_read_again_overwrites_nothing(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    first = lab.exchange.to_jsonl([given(frozen, "Ann", item)])
+    assert imported(workbench, tmp_path, first).added == 1
+    mine = judge(workbench, frozen, "Ann", item, "contradicted")
+    assert mine.origin == "" and imported(workbench, tmp_path, first) == (0, 1, (), 0, 0, 1)
+    news = first.replace("supported", "partly")
+    assert imported(workbench, tmp_path, news, replace=True).replaced == 1
+    assert imported(workbench, tmp_path, first, replace=True).replaced == 1, "changed back at the source"
+    for _ in range(4):
+        lab.undo(workbench, frozen, item, "Ann")
+    assert lab.current(workbench, frozen, "Ann", item) is None
+    assert imported(workbench, tmp_path, first).changed == 1 and lab.current(workbench, frozen, "Ann", item) is None
+    assert imported(workbench, tmp_path, first, replace=True).added == 1
+    assert lab.current(workbench, frozen, "Ann", item).sentences[0][0] == "supported"
+
+
+def test_what_a_file_does_not_speak_of_stays(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    sentences = f"item,annotator,number,value\n{item},Ann,2,partly\n{item},Ann,1,supported\n"
+    stars = f"item,annotator,part,value\n{item},Ann,helpful,4\n"
+    assert imported(workbench, tmp_path, sentences, "s.csv") == (1, 0, (), 0, 0, 0)
+    assert imported(workbench, tmp_path, stars, "s.csv") == (1, 0, (), 0, 1, 0)
+    for content in (sentences, stars):
+        assert imported(workbench, tmp_path, content, "s.csv")[:2] == (0, 1)
+    both = lab.current(workbench, frozen, "Ann", item)
+    assert (both.sentences, both.helpful) == ((("supported", "partly"),), (4,)) and complete(frozen.study, both)
+    one = f"item,annotator,number,value\n{item},Ann,1,contradicted\n"
+    with pytest.raises(lab.ImportProblems, match="said otherwise"):
+        imported(workbench, tmp_path, one, "s.csv")
+    imported(workbench, tmp_path, one, "s.csv", replace=True)
+    now = lab.current(workbench, frozen, "Ann", item)
+    assert (now.sentences, now.helpful) == ((("contradicted", "partly"),), (4,))
+
+
+def test_labels_from_outside_the_design_are_refused(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    other = next(one.id for one in frozen.study.items if one.id not in lab._assigned(frozen, "Ann"))
+    with pytest.raises(lab.ImportProblems, match="not assigned to 'Ann'"):
+        imported(workbench, tmp_path, [given(frozen, "Ann", other)])
+    assert lab.labels(workbench, "toy") == []
+
+
+def test_one_of_several_decisions_at_once_is_taken(workbench):
+    pilot = lab.freeze(workbench, rating(), "pilot")
+    benches = [Workbench(workbench.home) for _ in range(4)]
+    outcomes, start = [], threading.Barrier(4)
+
+    def freeze(number):
+        start.wait()
+        try:
+            main_round = lab.freeze(
+                benches[number], pilot.study.model_copy(update={"hypothesis": f"h{number}"}), "main"
+            )
+            outcomes.append(main_round.study.hypothesis)
+        except WorkbenchError as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=freeze, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [taken] = [one for one in outcomes if isinstance(one, str)]
+    assert lab.load(workbench, "toy").study.hypothesis == taken and len(lab.history(workbench, "toy")) == 2
+
+
+def test_a_study_is_found_while_others_fold(workbench, monkeypatch):
+    """What is frozen is looked up in the journal: the database may be behind."""
+    monkeypatch.setattr(workbench.store, "_read", None)
+    frozen = frozen_study(workbench)
+    assert lab.load(workbench, "toy").id == frozen.id == lab.studies(workbench)[0].id
+    with pytest.raises(WorkbenchError, match="cannot be frozen"):
+        lab.freeze(workbench, frozen.study.model_copy(update={"hypothesis": "other"}), "main")
+    judge(workbench, frozen, "Ann", lab.next_unlabelled(workbench, frozen, "Ann"))
+    assert lab.check(workbench, "toy").ok
+
+
+def test_tabs_at_once_replace_each_other_in_a_chain(workbench):
+    frozen = frozen_study(workbench)
+    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    threads = [threading.Thread(target=judge, args=(workbench, frozen, "Ann", item)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = workbench.store.labels.all("toy")
+    assert [one["replaces"] for one in found] == ["", *(one["id"] for one in found[:-1])]
+
+
+def test_the_adjudicators_word_decides_a_pair(workbench, tmp_path):
+    frozen = lab.freeze(workbench, pairs(per_item=3).model_copy(
+        update={"items": tuple(item.model_copy(update={"round": "main"}) for item in pairs().items)}), "main")  # fmt: skip
+    first, second, third = (item.id for item in frozen.study.items[:3])
+    for who, choice in zip(frozen.study.annotators, "aab", strict=True):
+        for item in (first, second):
+            judge(workbench, frozen, who, item, preference=choice)
+        judge(workbench, frozen, who, third, preference="a", cannot_judge=True)
+    last = lab.open_adjudication(workbench, "ab", ["Dora"])
+    judge(workbench, last, "Dora", first, preference="b")
+    judge(workbench, last, "Dora", second, cannot_judge=True)
+    [pair] = lab.exchange.dpo_pairs(last.study, lab.labels(workbench, "ab"))
+    assert pair["item"] == first and pair["chosen"] == last.study.item(first).responses[1].text
+    assert (pair["votes"], pair["against"]) == (1, 0)
+
+
+def test_a_cell_runs_no_formula_and_comes_back(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    for item, comment in zip(
+        lab._assigned(frozen, "Ann"), ("=1+1", "'=1", "@x", "-a", "'tis", "\t+", "+" * 200_000), strict=False
+    ):
+        judge(workbench, frozen, "Ann", item, comment=comment)
+    before = lab.labels(workbench, "toy")
+    text = lab.exchange.to_csv(before)
+    assert not any(
+        cell[:1] in ("=", "+", "-", "@", "\t", "\r") for row in csv.reader(io.StringIO(text)) for cell in row
+    )
+    parsed = lab.exchange.from_csv(text, "f", frozen.study, "main")
+    assert [one for _, one in parsed.labels] == before and parsed.problems == []
+    lines = text.splitlines(keepends=True)
+    shuffled = lines[0] + "".join(sorted(lines[1:]))  # as a spreadsheet leaves it
+    parsed = lab.exchange.from_csv(shuffled, "f", frozen.study, "main")
+    assert {one.id: one for _, one in parsed.labels} == {one.id: one for one in before}
+
+
+def test_damaged_labels_are_told_by_check_and_export(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    for item in lab._assigned(frozen, "Ann")[:3]:
+        judge(workbench, frozen, "Ann", item)
+    [path] = workbench.store.labels.paths()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    again = Workbench(workbench.home)
+    found = lab.check(again, "toy")
+    assert not found.ok and "1 label records cannot be read" in found.findings[0]
+    counts = lab.export(again, "toy", folder=tmp_path / "out").counts
+    assert counts["labels"] == 2 and counts["unreadable label records, of this study or others"] == 1
+
+
+# Files without their study --------------------------------------------------------------------------------------------
+
+
+def exported(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    names = ("supported", "partly", "contradicted", "cannot_judge")
+    for n, who in enumerate(frozen.study.annotators):
+        for m, item in enumerate(lab._assigned(frozen, who)):
+            judge(
+                workbench,
+                frozen,
+                who,
+                item,
+                names[(m * n + m) % 4],
+                helpful=(1 + m % 5,),
+                comment="fine",
+                cannot_judge=m == 3,
+            )
+    last = lab.open_adjudication(workbench, "toy", ["Dora"])
+    for item in last.study.disputed:
+        judge(workbench, last, "Dora", item)
+    lab.export(workbench, "toy", folder=tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv", "label_studio.json"])
+def test_an_export_is_read_the_same_without_its_study(workbench, tmp_path, name):
+    folder = exported(workbench, tmp_path)
+    (tmp_path / "alone").mkdir()
+    shutil.copy(folder / name, tmp_path / "alone")
+    for part in ("sentences", "helpful"):
+        for round in ("", "adjudication"):
+            ours, alone = lab.read_table(folder, part, round), lab.read_table(tmp_path / "alone" / name, part, round)
+            assert (alone.annotators, alone.categories, alone.level) == (ours.annotators, ours.categories, ours.level)
+            assert dict(zip(ours.items, map(str, ours.values), strict=True)) == dict(
+                zip(alone.items, map(str, alone.values), strict=True)
+            )
+    study, _ = lab.read_file(tmp_path / "alone" / name)
+    assert "cannot be told" in study.question
+
+
+def test_a_folder_is_read_as_its_manifest_says(workbench, tmp_path):
+    frozen = frozen_study(workbench)
+    one, two = lab._assigned(frozen, "Ann")[:2]
+    judge(workbench, frozen, "Ann", one)
+    lab.export(workbench, "toy", folder=tmp_path / "out")
+    (tmp_path / "out/dpo.jsonl").write_text("edited by somebody")
+    judge(workbench, frozen, "Ann", two)
+    lab.export(workbench, "toy", ["csv"], tmp_path / "out")
+    there = {path.name for path in (tmp_path / "out").iterdir()}
+    assert there == {"study.json", "labels.csv", "manifest.json", "dpo.jsonl"}, "what nobody touched is taken away"
+    assert len(lab.read_file(tmp_path / "out")[1]) == 2
+    changed = (tmp_path / "out/labels.csv").read_text().replace("supported", "partly")
+    (tmp_path / "out/labels.csv").write_text(changed)
+    with pytest.raises(WorkbenchError, match="checksum"):
+        lab.read_file(tmp_path / "out")
+    (tmp_path / "out/manifest.json").unlink()
+    assert len(lab.read_file(tmp_path / "out")[1]) == 2, "without a manifest it is read as it is"
+    plan = json.loads((tmp_path / "out/study.json").read_text())
+    plan["design"]["hypothesis"] = "known afterwards"
+    (tmp_path / "out/study.json").write_text(json.dumps(plan))
+    with pytest.raises(WorkbenchError, match="not what was frozen"):
+        lab.read_file(tmp_path / "out")
+    for broken in ('{"design":', "[]", '{"name": "another tool"}', '{"design": 3, "round": "main"}'):
+        (tmp_path / "out/study.json").write_text(broken)
+        with pytest.raises(WorkbenchError):
+            lab.read_file(tmp_path / "out")
+
+
+HEAD = "item,annotator,value\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "said"),
+    [
+        (HEAD + "i,a,yes\ni,b\n", 3, "number of cells"),
+        (HEAD + 'i,a,"yes\ni,b,no\n', 3, "no CSV"),
+        (HEAD, 1, "no labels"),
+        (HEAD + "i,,yes\n", 2, "no annotator"),
+        (HEAD + ",a,yes\n", 2, "no item"),
+        (HEAD + "i,a,1\ni,b,inf\n", 3, "'inf' is no number"),
+        (HEAD + "i,a,1\ni,b,NaN\n", 3, "'NaN' is no number"),
+        (HEAD + "i,a,Yes\ni,b,yes\n", 3, "'yes' stands as 'Yes' in line 2"),
+        (HEAD + "i,a,yes\nj,A,yes\n", 3, "'A' stands as 'a' in line 2"),
+        (HEAD + "i,a,yes\ni,a ,no\n", 3, "a second time, first in line 2"),
+        ("item;annotator;value\n", 1, "columns"),
+        ('{"item": "i", "annotator": "a", "value": 1}\n{"item": "i"}', 2, "no JSON object"),
+        ('[\n{"id": 1, "data": {"text": "x"}}]', 2, "no task of a study"),
+    ],
+)
+def test_a_table_that_does_not_hold_together_is_told_by_line(tmp_path, content, line, said):
+    (tmp_path / "f.csv").write_text(content)
+    with pytest.raises(lab.ImportProblems, match="in this file") as caught:
+        lab.read_file(tmp_path / "f.csv")
+    assert caught.value.problems[0].line == line and said in caught.value.problems[0].what
+    assert "keep-good" not in str(caught.value)
+
+
+def test_numbers_are_a_scale_and_two_of_them_are_categories(tmp_path):
+    path = tmp_path / "f.csv"
+    path.write_text(HEAD + "i,a,0\ni,b, 1 \nj,a,1.0\nj,b,\n")
+    found = lab.read_file(path)
+    assert (found.categories, found.level) == (("0", "1"), "nominal")
+    np.testing.assert_array_equal(found.values, [[0, 1], [1, np.nan]])
+    path.write_text(HEAD + "i,a,2\ni,b,1\nj,a,4.5\n")
+    found = lab.read_file(path)
+    assert (found.categories, found.level) == ((), "interval") and found.values[1, 0] == 4.5
+    path.write_text('{"item": "i", "annotator": "a", "value": "x"}\n{"item": "i", "annotator": "b", "value": null}')
+    assert lab.read_file(path).categories == ("x",)
 
 
 # The command line ----------------------------------------------------------------------------------------------------
@@ -338,6 +869,24 @@ def test_a_study_by_the_command_line(workbench, tmp_path, monkeypatch, capsys):
     assert run(capsys, "annotate", "adjudicate", "mine", "Dora")[0] == 1
     workbench.store.add("study", {**workbench.store.journal.read(frozen.id).payload, "hash": "0" * 64, "version": 2})
     assert run(capsys, "annotate", "check", "mine")[0] == 1
+
+
+def test_somebody_leaves_and_a_plan_is_frozen_by_the_command_line(workbench, monkeypatch, capsys):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(workbench.home))
+    pilot = lab.freeze(workbench, rating(), "pilot")
+    some(workbench, pilot, "Ben", 1)
+    lab.plan(workbench, pilot.study.model_copy(update={"hypothesis": "A is better."}))
+    code, told = run(capsys, "annotate", "hand-over", "toy", "Ben")
+    assert (
+        code == 0
+        and (told["round"], told["version"], told["kept"]) == ("pilot", 2, 1)
+        and sum(told["given"].values()) + told["short"]
+    )
+    assert run(capsys, "annotate", "hand-over", "toy", "Ben")[0] == 1
+    assert run(capsys, "annotate", "close", "toy")[1]["version"] == 3
+    assert len(run(capsys, "annotate", "check", "toy")[1]["notes"]) == 2
+    code, main_round = run(capsys, "annotate", "freeze", "toy", "main")
+    assert code == 0 and main_round["hypothesis"] == "A is better." and main_round["annotators"] == ["Ann", "Cy"]
 
 
 def test_qags_gives_its_published_agreement(datasets_root, workbench, monkeypatch, capsys):

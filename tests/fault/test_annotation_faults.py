@@ -5,18 +5,22 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from core import annotation_lab as lab
+from core.__main__ import main
 from core.errors import WorkbenchError
 from core.store.database import Store
+from core.store.journal import new_id
 from core.store.segments import Segments
 from core.workbench import Workbench
 from tests.annotated import rating
@@ -158,6 +162,61 @@ def test_a_full_disk_is_told_and_the_next_label_is_whole(tmp_path, monkeypatch):
     assert [one["id"] for one in Store(tmp_path).labels.all("toy")] == [kept, second]
 
 
+def test_labels_that_come_together_are_kept_together(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    kept, write = store.add_label({**PAYLOAD, "item": "a"}), os.write
+
+    def half(handle, data):
+        write(handle, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("core.store.segments.os.write", half)
+    with pytest.raises(WorkbenchError, match="Free some space"):
+        store.labels.add([{**PAYLOAD, "item": f"i{n}"} for n in range(9)])
+    fresh = Store(tmp_path)
+    for _ in range(3):
+        monkeypatch.setattr(
+            "core.store.segments.os.write", lambda *_: (_ for _ in ()).throw(OSError(errno.EACCES, "Denied"))
+        )
+        with pytest.raises(WorkbenchError, match="Ask for permission"):
+            fresh.add_label({**PAYLOAD, "item": "b"})
+    monkeypatch.undo()
+    assert [one["id"] for one in Store(tmp_path).labels.all("toy")] == [kept]
+    assert len(store.labels.paths()) == 1, "what was refused leaves no file"
+
+
+def test_a_whole_line_that_lost_its_end_is_kept(tmp_path):
+    ids, path = some(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    os.utime(path, (time.time() - 60,) * 2)
+    store = Store(tmp_path)
+    assert [one["id"] for one in store.labels.all("toy")] == ids and store.labels.torn() == []
+    assert [row["id"] for row in store.query("SELECT id FROM labels ORDER BY id")] == ids
+    assert drain(store.verify()).ok and not store.notices
+
+
+def test_a_segment_that_is_gone_is_missed_by_whoever_has_read_it(tmp_path):
+    ids, path = some(tmp_path)
+    store = Store(tmp_path)
+    store.fold()
+    assert len(store.labels.current("toy")) == 5
+    path.unlink()
+    assert store.labels.current("toy") == {} and store.labels.all("toy") == []
+    assert drain(store.verify()).extra == tuple(ids)
+
+
+def test_many_writers_are_folded_in_at_once(tmp_path):
+    for n in range(3):
+        Store(tmp_path).add_label({**PAYLOAD, "item": f"i{n}"})
+    store, taken = Store(tmp_path), []
+    insert = store._insert_labels
+    store.fold()
+    store._insert_labels = lambda connection, files: taken.append(len(files)) or insert(connection, files)
+    for n in range(3):
+        Store(tmp_path).add_label({**PAYLOAD, "item": f"j{n}"})
+    assert store.query("SELECT count(*) AS n FROM labels") == [{"n": 6}] and taken == [3]
+
+
 def test_two_stores_merge_by_copying_and_keep_each_label_once(tmp_path):
     mine, _ = some(tmp_path / "mine")
     theirs, path = some(tmp_path / "theirs")
@@ -207,7 +266,10 @@ def bad_files(item: str) -> dict[str, tuple[str, int, str]]:
     good = f'{{"item": "{item}", "annotator": "Ann", "value": "supported"}}\n'
     task = {"data": {"item": item}, "annotations": [{"completed_by": "Ann", "result": []}]}
     region = {"from_name": "sentence_1", "to_name": "answer_1", "type": "labels"}
+    ours = json.dumps({"id": new_id(), "item": item, "annotator": "Ann", "helpful": [4]}) + "\n"
+    good_region = {**region, "value": {"start": 0, "end": 5, "labels": ["partly"]}}
     twice = [{**region, "value": {"start": 0, "end": 5, "labels": [name]}} for name in ("supported", "partly")]
+    labelled = {**task, "annotations": [{"completed_by": "Ann", "result": [good_region]}]}
     outside = [{**region, "value": {"start": 5000, "end": 5009, "labels": ["supported"]}}]
     return {
         "broken.jsonl": (good + "{nonsense", 2, "no JSON"),
@@ -231,8 +293,17 @@ def bad_files(item: str) -> dict[str, tuple[str, int, str]]:
         "nobody.json": (json.dumps([{**task, "annotations": [{"result": []}]}]), 1, "nobody is named"),
         "two.json": (json.dumps([{**task, "annotations": [{"completed_by": "Ann", "result": twice}]}]), 1, "two labels"),
         "outside.json": (json.dumps([{**task, "annotations": [{"completed_by": "Ann", "result": outside}]}]), 1, "not in the answer"),
-        "again.json": ("[\n" + json.dumps(task) + ",\n" + json.dumps(task) + "]", 3, "a second time, first in line 2"),
-        "shape.json": (json.dumps([{**task, "annotations": [{"result": [{"from_name": "x"}]}]}]), 1, "not as expected"),
+        "again.json": ("[\n" + json.dumps(labelled) + ",\n" + json.dumps(labelled) + "]", 3, "a second time, first in line 2"),
+        "shape.json": (json.dumps([{**task, "annotations": [{"result": [{"from_name": "whole"}]}]}]), 1, "not as Label Studio writes it"),
+        "strange.json": (json.dumps([{**task, "annotations": [{"result": [{"from_name": "mood"}]}]}]), 1, "labelled with 'mood'"),
+        "says_nothing.json": ("[\n" + json.dumps(task) + "]", 2, "says nothing"),
+        "says_nothing.jsonl": (f'{{"item": "{item}", "annotator": "Ann"}}', 1, "says nothing"),
+        "says_nothing.csv": (f"item,annotator,value\n{item},Ann,\n", 2, "says nothing"),
+        "same_id.jsonl": (ours + ours.replace("Ann", "Ben"), 2, "stands in line 1 already"),
+        "rubric.jsonl": (ours.replace("}", ', "rubric": 9}'), 1, "no version 9 of the rubric"),
+        "time.jsonl": (ours.replace("}", ', "created": "yesterday"}'), 1, "'yesterday' is no time"),
+        "round.jsonl": (ours.replace("}", ', "round": "pilot"}'), 1, "is not assigned to 'Ann' in the pilot round"),
+        "columns_twice.csv": ("item,item,annotator,value\n", 1, "2 columns 'item'"),
     }  # fmt: skip
 
 
@@ -309,3 +380,63 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
     monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(tmp_path / "nowhere"))
     with pytest.raises(WorkbenchError, match="no such interpreter"):
         lab.push(workbench, "toy", "http://127.0.0.1:9")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-key\r\n")
+    for program, said in (("import os; raise ValueError(repr(os.environ['LABEL_STUDIO_API_KEY']))", "ValueError: '…'"),
+                          ('print(\'{"error": "status 401 Invalid token."}\')', "refused: status 401 Invalid token$"),
+                          ("pass", "no reason given")):  # fmt: skip
+        python.write_text(f"#!{sys.executable}\n{program}\n")
+        monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(python))
+        with pytest.raises(WorkbenchError) as caught:
+            lab.pull(workbench, "toy", 1, "http://127.0.0.1:9")
+        assert re.search(said, caught.value.what.rstrip(".")), caught.value.what
+    monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(tmp_path))
+    with pytest.raises(WorkbenchError, match="cannot be run"):
+        lab.push(workbench, "toy", "http://127.0.0.1:9")
+    with pytest.raises(WorkbenchError, match="holds a password") as caught:
+        lab.push(workbench, "toy", "http://me:hunter2@127.0.0.1:9")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_name_is_a_name_also_where_it_looks_like_something_else(study, tmp_path, monkeypatch, capsys):
+    workbench, _ = study
+    frozen = lab.freeze(workbench, rating(pilot=0, annotators=("No", "007"), id="names"), "main")
+    item = lab.next_unlabelled(workbench, frozen, "No")
+    (tmp_path / "f.csv").write_text(f"item,annotator,value\n{item},a=b,supported\n")
+    monkeypatch.setenv("GROUNDWORK_HOME", str(workbench.home))
+    assert main(["annotate", "import", "names", str(tmp_path / "f.csv"), "--as", "a=b=No", "--json"]) == 0
+    assert [one.annotator for one in lab.labels(workbench, "names")] == ["No"]
+    assert main(["annotate", "import", "names", str(tmp_path / "f.csv"), "--as", "nobody", "--json"]) == 1
+    assert main(["annotate", "token", "names", "Nobody", "--json"]) == 1 and "is nobody" in capsys.readouterr().out
+
+
+def test_a_store_that_may_only_be_read_is_read():
+    """As another user, where this is root, who may write everywhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        workbench = Workbench(Path(folder) / "data")
+        frozen = lab.freeze(workbench, rating(pilot=0), "main")
+        item = frozen.study.item(lab.next_unlabelled(workbench, frozen, "Ann"))
+        lab.label(workbench, frozen, lab.blank(frozen.study, "main", item, "Ann").model_copy(update={"helpful": (4,)}))
+        workbench.store.fold()
+        paths = [Path(folder), workbench.home, *workbench.home.rglob("*")]
+        for path in paths:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        code = f"""
+import os, duckdb, pyarrow
+from core import annotation_lab as lab
+from core.errors import WorkbenchError
+from core.workbench import Workbench
+if os.getuid() == 0:
+    os.setuid(65534)
+workbench = Workbench({str(workbench.home)!r})
+frozen = lab.load(workbench, "toy")
+assert len(lab.labels(workbench, "toy")) == 1 and lab.check(workbench, "toy").ok
+assert workbench.store.query("SELECT count(*) AS n FROM labels") == [{{"n": 1}}]
+try:
+    lab.label(workbench, frozen, lab.labels(workbench, "toy")[0])
+except WorkbenchError as error:
+    print(error.todo)
+"""
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+        for path in paths:
+            path.chmod(0o755)
+    assert done.stdout.startswith("Ask for permission"), done.stderr

@@ -111,8 +111,10 @@ def test_a_study_goes_to_the_server_and_comes_back(made, server, python, tmp_pat
     assert {one.id: one.model_copy(update={"origin": ""}) for one in lab.labels(second, study.id)} == sent
     assert lab.pull(second, study.id, project["project"], url)[:2] == (0, len(sent))
     _relabel(url, key, project["project"])
-    again = lab.pull(first, study.id, project["project"], url)
-    assert again.added == 1 and "not_in_context" in str(
+    with pytest.raises(lab.ImportProblems, match="said otherwise"):
+        lab.pull(first, study.id, project["project"], url)
+    again = lab.pull(first, study.id, project["project"], url, replace=True)
+    assert again.added == again.replaced == 1 and "not_in_context" in str(
         [one.sentences for one in lab.labels(first, study.id) if one.replaces]
     )
 

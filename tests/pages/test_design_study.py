@@ -112,7 +112,7 @@ def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(ben
     pilot = the_study(bench)
     assert pilot.round == "pilot" and pilot.hash[:12] in words(app) and "Next: label the pilot" in html(app)
     links = [link.proto for link in app.get("page_link")]
-    assert sum("annotator=Annotator" in link.query_string for link in links) == 2
+    assert sum("annotator=Annotator" in link.query_string for link in links) == 1, "the other one has the blue button"
     gone = []
     monkeypatch.setattr(design_record.st, "switch_page", lambda page, query_params: gone.append((page, query_params)))
     app = press(app, "label")
@@ -130,10 +130,11 @@ def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
     app = started(bench, "Items")
     before = the_study(bench).study
     table = lambda app: next(d.value for d in app.dataframe if "Kind" in d.value.columns)  # noqa: E731
-    assert len(table(app)) == len(before.items) and set(table(app)["Round"]) == {"Pilot", "Main", "Both"}
+    assert len(table(app)) == len(before.round_items("pilot")) == 36
+    assert "30 items, 3 repeats, 3 attention items" in words(app)
     key = "faithfulness/draw."
     app = sound(app.number_input(key=f"{key}pilot").set_value(12).run())
-    assert (table(app)["Round"] == "Pilot").sum() == 12 + 1, "a tenth comes twice"
+    assert len(table(app)) == 12 + 1 + 2, "a tenth comes twice, and there is an attention item for ten"
     app = sound(app.number_input(key=f"{key}main").set_value(900).run())
     assert app.number_input(key=f"{key}main").value == 28, "as many as there are answers"
     first = list(table(app)["Question"])
@@ -176,14 +177,22 @@ def test_texts_that_were_written_stay_when_the_kind_changes(bench):
 def test_people_are_balanced_and_two_of_one_name_are_refused(bench):
     app = started(bench, "People")
     app = sound(app.text_area(key="faithfulness/annotators").set_value("A\nB\nC\n").run())
-    loads = next(d.value for d in app.dataframe if "In all" in d.value.columns)
+    loads = next(d.value for d in app.dataframe if "Screens" in d.value.columns)
     assert (
         list(loads["Annotator"]) == ["A", "B", "C"]
         and loads["Items"].sum() == 60
         and loads["Items"].max() - loads["Items"].min() <= 1
     )
     app = sound(app.text_area(key="faithfulness/annotators").set_value("A\na").run())
-    assert "same name" in words(app)
+    assert "a is there twice" in words(app) and app.text_area(key="faithfulness/annotators").value == "A\na"
+    assert "annotators that differ" in html(app), "nothing is frozen under names that were not taken"
+    app.session_state["view"] = "Plan"
+    app = sound(app.run())
+    app.session_state["view"] = "People"
+    app = sound(app.run())
+    assert app.text_area(key="faithfulness/annotators").value == "A\na", "what was typed is kept"
+    app = sound(app.text_area(key="faithfulness/annotators").set_value("A\nB").run())
+    assert "twice" not in words(app)
     app = sound(app.number_input(key="faithfulness/per_item").set_value(7).run())
     assert "Still missing: 7 annotators" in html(app) and next(b for b in app.button if b.key == "freeze").disabled
 
@@ -233,25 +242,162 @@ def test_the_main_round_is_drawn_from_what_the_pilot_has_not_shown_then_adjudica
     assert "Next: decide 8 disputed items" in html(app)
     app = press(app, "adjudicate")
     last = the_study(bench)
-    assert last.round == "adjudication" and "Adjudicator" in [t.value for t in app.text]
+    assert last.round == "adjudication" and 'gw-who">Adjudicator<' in html(app)
     judge(bench, last)
     assert "Next: analyse the study" in html(sound(app.run()))
 
 
 def test_the_stop_rule_ends_the_main_round(bench):
-    started(bench)
-    draft = the_study(bench).study
-    rule = {"stop": {"kind": "alpha", "value": 0.5}}
+    add_answers(bench, 30)
+    draft = design.start(bench).study
+    rule = {
+        "stop": {"kind": "alpha", "value": 0.5},
+        "items": tuple(one.model_copy(update={"round": "main"}) for one in draft.items),
+    }
     frozen = lab.freeze(bench, design.valid(design.Study, design.fields(draft) | rule), "main")
     for who in frozen.study.annotators:
-        for id in lab.assignment(frozen.study, "main")[who][:10]:
-            item = frozen.study.item(id)
+        for item in design.plain(frozen.study.items)[:34]:
             label = "supported" if item.id < "8" else "partly"
             lab.label(bench, frozen, blank(frozen.study, "main", item, who).model_copy(update={
                 "sentences": tuple((label,) * len(one.sentences) for one in item.responses), "helpful": (3,)}))  # fmt: skip
     standing = design.standing(bench, frozen)
-    assert standing.open and standing.agreement.value == 1 and standing.step == "Analyse" and "0.5" in standing.stopped
-    assert "stop rule ends" in html(open_page(study="faithfulness"))
+    assert (
+        standing.short == {0: 26}
+        and standing.open
+        and standing.agreement.value == 1
+        and standing.step == "Analyse"
+        and "0.5" in standing.stopped
+    )
+    app = open_page(study="faithfulness")
+    assert "stop rule ends" in html(app) and "26 items have no label instead of 2" in html(app)
+
+
+def test_a_plan_for_the_main_round_is_there_again_in_another_browser(bench):
+    app = started(bench)
+    pilot = lab.freeze(bench, the_study(bench).study, "pilot")
+    app = sound(app.run())
+    assert "saved at once" in words(app)
+    app = sound(app.text_area(key="faithfulness/hypothesis").set_value("The second is better.").run())
+    app = sound(app.selectbox(key="faithfulness/stop").set_value("alpha").run())
+    app.session_state["view"] = "People"
+    app = sound(app.run())
+    app = sound(app.text_area(key="faithfulness/annotators").set_value("Ann\nBen\nCy").run())
+    app.session_state["view"] = "Items"
+    app = sound(app.run())
+    app = sound(app.number_input(key="faithfulness/draw.main").set_value(4).run())
+    again = open_page("Plan", study="faithfulness")
+    assert again.text_area(key="faithfulness/hypothesis").value == "The second is better."
+    assert again.selectbox(key="faithfulness/stop").value == "alpha" and "discard" in keys(again)
+    planned = lab.planned(bench, "faithfulness")
+    assert planned.annotators == ("Ann", "Ben", "Cy") and len(design.plain(planned.items, "main")) == 4
+    assert the_study(bench).id == pilot.id, "the pilot is labelled as it was frozen"
+    judge(bench, pilot)
+    main = press(press(sound(again.run()), "freeze"), "freeze_now")
+    frozen = the_study(bench)
+    assert frozen.round == "main" and frozen.study == planned and "main round is frozen" in words(main)
+
+
+def test_a_plan_can_be_taken_back(bench):
+    app = started(bench)
+    lab.freeze(bench, the_study(bench).study, "pilot")
+    app = sound(app.run())
+    app = sound(app.text_area(key="faithfulness/hypothesis").set_value("Later.").run())
+    app = press(app, "discard")
+    assert lab.planned(bench, "faithfulness") is None and app.text_area(key="faithfulness/hypothesis").value != "Later."
+
+
+def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
+    started(bench)
+    draft = the_study(bench).study
+    frozen = lab.freeze(
+        bench, design.valid(design.Study, design.fields(draft) | {"annotators": ("Ann", "Ben", "Cy")}), "pilot"
+    )
+    for id in lab.assignment(frozen.study, "pilot")["Ben"][:6]:
+        item = frozen.study.item(id)
+        lab.label(bench, frozen, blank(frozen.study, "pilot", item, "Ben").model_copy(update={
+            "sentences": tuple(("supported",) * len(one.sentences) for one in item.responses), "helpful": (3,)}))  # fmt: skip
+    app = press(open_page(study="faithfulness"), "faithfulness/leave.Ben")
+    told = lab.handing_over(bench, "faithfulness", "Ben")
+    table = next(d.value for d in app.dataframe if "Goes to" in d.value.columns)
+    assert dict(zip(table["Goes to"], table["Open items"], strict=True)) == told.given and len(told.given) == 2
+    assert (
+        "Ben" in words(app) and "not in the plan of the main round" in words(app) and the_study(bench).id == frozen.id
+    )
+    app = press(app, "hand_over_now")
+    assert the_study(bench).study.left[0].annotator == "Ben" and "stopped · 6 of 6" in html(app)
+    assert lab.planned(bench, "faithfulness").annotators == ("Ann", "Cy") and "faithfulness/leave.Ben" not in keys(app)
+    app.session_state["view"] = "Record"
+    app = press(sound(app.run()), "check")
+    assert "are what their hashes say" in words(app) and "Ben left the pilot round" in words(app)
+
+
+def test_a_round_that_will_not_be_finished_is_ended_and_what_is_missing_said(bench):
+    started(bench)
+    frozen = lab.freeze(bench, the_study(bench).study, "main")
+    items = design.plain(frozen.study.round_items("main"))
+    for who, some in (("Annotator 1", items), ("Annotator 2", items[:3])):
+        for item in some:
+            name = "supported" if who.endswith("1") or item.id != items[0].id else "contradicted"
+            lab.label(bench, frozen, blank(frozen.study, "main", item, who).model_copy(update={
+                "sentences": tuple((name,) * len(one.sentences) for one in item.responses), "helpful": (3,)}))  # fmt: skip
+    app = open_page(study="faithfulness")
+    assert "Next: label the main round" in html(app)
+    app = press(press(app, "faithfulness/leave.Annotator 2"), "close")
+    assert "7 items have 1 label instead of 2" in words(app) and the_study(bench).id == frozen.id
+    app = press(app, "close_now")
+    assert "Next: decide 1 disputed item" in html(app) and "7 items have 1 label instead of 2" in html(app)
+    app = press(app, "adjudicate")
+    app = press(press(app, "close"), "close_now")
+    assert (
+        "Next: analyse the study" in html(app)
+        and "1 disputed item is undecided" in html(app)
+        and "agreement" in keys(app)
+    )
+
+
+def test_systems_are_compared_on_the_same_questions_unless_they_share_too_few(bench):
+    app = started(bench, "Items")
+    study = the_study(bench).study
+    assert design.paired(study) and "questions that all systems answered" in study.test
+    assert app.selectbox(key="faithfulness/draw.by").value == "question" and "Pilot 15 questions × 2 systems" in words(
+        app
+    )
+    app = sound(app.number_input(key="faithfulness/draw.pilot").set_value(13).run())
+    assert app.number_input(key="faithfulness/draw.pilot").value == 12 and "6 questions × 2" in words(app)
+    power = open_page("Power", study="faithfulness")
+    assert power.selectbox(key="goal").value == "difference" and "not drawn in pairs" not in words(power)
+    app = sound(app.selectbox(key="faithfulness/draw.by").set_value("system").run())
+    assert "questions ×" not in words(app)
+    app = press(app, "save_draft")
+    assert "not drawn in pairs" in words(open_page("Power", study="faithfulness"))
+    later = the_study(bench).study
+    assert "questions that all" not in later.test and design.drawing_of(later, design.candidates(bench)).by == "system"
+    assert design.drawing_of(study, design.candidates(bench)).by == "question"
+
+
+def test_two_systems_without_common_questions_are_drawn_apart(bench):
+    add_answers(bench, 20, (0.0,))
+    for n in range(100, 120):
+        config = with_settings(TrialConfig(), {"generation.temperature": 0.9}).model_dump(mode="json")
+        bench.store.add("answer", {"question": f"What is {n}?", "text": f"It is {n}.", "finish_reason": "stop", "model": "small.gguf",
+                                   "config": config, "hits": []})  # fmt: skip
+    drawn = design.start(bench)
+    assert (
+        drawn.drawing.by == "system" and not design.paired(drawn.study) and len(design.plain(drawn.study.items)) == 40
+    )
+    none = design.redraw(design.candidates(bench), drawn.study, design.replace(drawn.drawing, by="question"))
+    assert not none.study.items and none.available == 0
+
+
+def test_carelessness_is_pointed_out(bench):
+    started(bench)
+    frozen = lab.freeze(bench, the_study(bench).study, "pilot")
+    judge(bench, frozen, lambda who, item: "not_in_context" if who.endswith("1") and item.attention else "supported")
+    asked = sum(len(item.expected) for item in frozen.study.round_items("pilot"))
+    right = [sum(name == label for item in frozen.study.round_items("pilot") for name in item.expected)
+             for label in ("not_in_context", "supported")]  # fmt: skip
+    page = html(open_page(study="faithfulness"))
+    assert all(f"{number} of {asked} known sentences right: look at these labels first" in page for number in right)
 
 
 def test_a_changed_record_is_found(bench, monkeypatch):
@@ -271,7 +417,7 @@ def test_labels_leave_and_return_and_bad_rows_are_told_by_line(bench, tmp_path):
     app = open_page("Record", study="faithfulness")
     app = sound(app.text_input(key="faithfulness/folder").set_value(str(tmp_path / "out")).run())
     app = press(app, "export_labels")
-    files = next(d.value for d in app.dataframe if "SHA-256" in d.value.columns)
+    files = next(d.value for d in app.dataframe if "File" in d.value.columns)
     assert {"study.json", "labels.jsonl", "labels.csv"} <= set(files["File"]) and (
         tmp_path / "out" / "manifest.json"
     ).exists()
@@ -298,16 +444,23 @@ def test_label_studio_is_a_job(bench, monkeypatch):
     sound(next(b for b in app.button if b.label == "Pull its labels").click().run())
     assert begun == [["annotate", "push", "faithfulness", "--url", "http://127.0.0.1:1"],
                      ["annotate", "pull", "faithfulness", "3", "--url", "http://127.0.0.1:1", "--as", "me@here=Annotator 1"]]  # fmt: skip
+    app = sound(app.text_input(key="label_studio_url").set_value("http://me:secret@127.0.0.1:1").run())
+    assert "Leave it out" in app.error[0].value and not any(b.label == "Push as a new project" for b in app.button)
 
 
-def test_tokens_are_shown_once(bench):
+def test_tokens_are_shown_until_the_list_is_closed(bench):
     started(bench)
     draft = the_study(bench).study
     frozen = lab.freeze(bench, design.valid(design.Study, design.fields(draft) | {"tokens": True}), "pilot")
     app = press(open_page(study="faithfulness"), "faithfulness/token.Annotator 1")
     token = next(code.value for code in app.code if len(code.value) == 22)
-    assert lab.may_label(bench, frozen, "Annotator 1", token) and "Shown once" in words(app)
+    assert lab.may_label(bench, frozen, "Annotator 1", token) and "copy it now" in words(app)
+    app = press(app, "faithfulness/token.Annotator 2")
+    tokens = [code.value for code in app.code if len(code.value) == 22]
+    assert len(tokens) == 2 and token in tokens, "reading one takes its time, and the page looks again by itself"
+    app.session_state["issued"].clear()  # as closing the list does
     assert token not in [code.value for code in sound(app.run()).code]
+    assert token not in [code.value for code in open_page(study="faithfulness").code]
 
 
 def test_power_is_drawn_for_each_goal_and_used_for_the_main_round(bench):
@@ -342,6 +495,109 @@ def test_values_of_a_plan_come_from_the_pilot(bench):
         min(pilot.values["difference"]["rate"], 0.85), abs=0.001
     )
     assert "rough values" in words(app)
+
+
+def test_settings_that_write_no_answer_make_no_system(bench):
+    same = (
+        {},
+        {"corpus.questions": "dev"},
+        {"corpus.dataset": "squad"},
+        {"evaluation.resamples": 500},
+        {"generation.threads": 3},
+        {"seed": 4},
+    )
+    for number, settings in enumerate((*same, {"generation.temperature": 0.9}, {"context.passages": 5})):
+        config = with_settings(TrialConfig(), settings).model_dump(mode="json")
+        bench.store.add(
+            "answer", {"question": f"Why {number}?", "text": "So.", "model": "m.gguf", "config": config, "hits": []}
+        )
+    assert sorted(lab.systems(lab.candidates(bench)).values()) == [1, 1, 6]
+
+
+def test_it_says_how_many_questions_gave_an_answer_and_why_not_the_rest(bench):
+    add_answers(bench, 3, (0.0,))
+    config = TrialConfig().model_dump(mode="json")
+    for question, text, reason in (("What is 0?", "", "failed: no model"), ("Lost?", "", "failed: no model"), ("Far?", "No.", "abstained"),
+                                   ("Empty?", " ... ", "stop"), ("Empty too?", "", "stop")):  # fmt: skip
+        given = {"question": question, "text": text, "finish_reason": reason, "config": config, "hits": []}
+        bench.store.add("answer", given)
+    found = lab.asked(bench, lab.candidates(bench))
+    assert found == (7, 3, {"empty": 2, "failed": 1, "abstained": 1}), "What is 0? was answered before"
+    said = html(open_page())
+    assert (
+        "3 answers of 1 system can be judged" in said
+        and "Of 7 questions asked, 2 came back without a word and 1 failed" in said
+    )
+
+
+def test_two_windows_change_one_draft_and_both_changes_stay(bench):
+    one, two = started(bench), open_page("Plan", study="faithfulness")
+    two = sound(two.text_area(key="faithfulness/hypothesis").set_value("Mine.").run())
+    one = sound(one.text_input(key="faithfulness/title").set_value("Theirs").run())
+    one = press(one, "save_draft")
+    two = sound(two.text_input(key="faithfulness/measure").set_value("share").run())
+    assert (
+        two.text_area(key="faithfulness/hypothesis").value == "Mine."
+        and two.text_input(key="faithfulness/title").value == "Theirs"
+    )
+    assert open_page("Plan", study="faithfulness").text_input(key="faithfulness/measure").value == "share", (
+        "nor does a reload lose it"
+    )
+    lab.save(bench, design.valid(design.Study, design.fields(the_study(bench).study) | {"test": "By a command."}))
+    two = press(sound(two.run()), "save_draft")
+    study = the_study(bench).study
+    assert (study.title, study.hypothesis, study.measure, study.test) == ("Theirs", "Mine.", "share", "By a command.")
+
+
+def test_a_window_left_open_changes_nothing_once_the_main_round_is_frozen(bench):
+    app = started(bench)
+    frozen = lab.freeze(bench, the_study(bench).study, "main")
+    app = sound(app.text_input(key="faithfulness/title").set_value("Late").run())
+    assert "frozen in another window" in words(app) and the_study(bench).id == frozen.id
+    assert "Late" not in html(app)
+
+
+def test_answers_that_go_round_in_circles_are_pointed_out(bench):
+    for n in range(10):
+        text = "So it is. " * 4 if n < 3 else f"It is {n}. It was."
+        bench.store.add("answer", {"question": f"What is {n}?", "text": text, "finish_reason": "stop", "model": "small.gguf", "hits": [],
+                                   "config": TrialConfig().model_dump(mode="json")})  # fmt: skip
+    lab.save(bench, design.start(bench).study)
+    assert "3 of 10 answers say one sentence three times" in words(open_page("Items"))
+
+
+def test_side_by_side_waits_for_a_second_system_and_the_way_back_restores_the_items(bench):
+    add_answers(bench, 20, (0.0,))
+    lab.save(bench, design.start(bench).study)
+    app = open_page()
+    assert app.radio(key="faithfulness/kind").disabled and "needs answers of two systems" in words(app)
+    add_answers(bench, 12, (0.7,))
+    app = sound(app.run())
+    app = sound(app.radio(key="faithfulness/kind").set_value("pairs").run())
+    assert "12 items" in html(app)
+    app = sound(app.radio(key="faithfulness/kind").set_value("rating").run())
+    assert "20 items" in html(app), "as many as before, not what was left of them"
+
+
+def test_power_opens_on_what_the_study_can_ask(bench):
+    add_answers(bench, 20, (0.0,))
+    lab.save(bench, design.start(bench).study)
+    app = open_page("Power")
+    assert (
+        app.selectbox(key="goal").value == "rate" and app.number_input(key="faithfulness/power.rate.items").value == 20
+    )
+
+
+def test_labels_can_be_downloaded(bench):
+    import io
+    import zipfile
+
+    started(bench)
+    judge(bench, lab.freeze(bench, the_study(bench).study, "pilot"))
+    with zipfile.ZipFile(io.BytesIO(design_record._zipped("faithfulness", ["csv"], "")())) as file:
+        assert sorted(file.namelist()) == [
+            f"faithfulness/{name}" for name in ("labels.csv", "manifest.json", "study.json")
+        ]
 
 
 def test_an_unknown_study_in_the_address_opens_the_newest(bench):

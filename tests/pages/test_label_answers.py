@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import evidence, labelling
 from core import annotation_lab as lab
-from core.annotation.labels import blank
+from core.annotation.labels import Span, blank
 from core.annotation.study import assignment, default_rubric, shown
 from core.workbench import Workbench
 from tests.annotated import pairs, rating
@@ -61,6 +61,15 @@ def html(app: AppTest) -> str:
     return " ".join(e.proto.body for e in app.get("html"))
 
 
+def box(app: AppTest):
+    return next(t for t in app.text_input if (t.key or "").startswith("label_comment"))
+
+
+def write(app: AppTest, text: str) -> None:
+    box(app).set_value(text).run()
+    assert not app.exception
+
+
 # What a key means ----------------------------------------------------------------------------------------------------
 
 
@@ -103,7 +112,26 @@ def test_shared_phrases_are_found_and_common_words_alone_are_none():
 def test_search_takes_the_text_literally():
     assert [m.start for m in labelling.hits("a.b (A.B) axb", " a.b ")] == [0, 5]
     assert labelling.hits("abc", "  ") == []
+    assert [(m.start, m.end) for m in labelling.hits("Two\n  words and two words", "two words")] == [(0, 11), (16, 25)]
     assert "<b>" not in evidence.marked("<b>", labelling.hits("<b>", "<b>"))
+
+
+def test_lines_broken_for_their_length_are_joined_and_nothing_moves():
+    long = "A line that somebody broke after eighty characters, as one does in a file of text,"
+    text = f"{long}\nand here it goes on.\nx = 1\n    y = 2\n\n{long}\n1. one\n- two"
+    assert labelling.flowing(text) == f"{long} and here it goes on.\nx = 1\n    y = 2\n\n{long}\n1. one\n- two"
+    inside = f"a\nword that the passage cut, and then\n\n   {long}\n   it is indented\n   x"
+    flown = labelling.flowing(inside)
+    assert len(flown) == len(inside) and flown.startswith("a word") and flown.count("\n") == 3
+    assert flown.replace(labelling.UNSEEN, "").endswith(f"   {long} it is indented\n   x")
+
+
+def test_a_heading_that_says_the_title_again_is_left_out():
+    assert labelling.untitled("Names\n*****\n\nText.", "Names") == "Text."
+    assert labelling.untitled("# Names\n\nText.", "Names") == "Text."
+    for text in ("Names are\n\nText.", "Names\nText.", "Text.\n\nNames\n"):
+        assert labelling.untitled(text, "Names") == text
+    assert labelling.untitled("\n\nText.", "") == "\n\nText."
 
 
 @pytest.mark.parametrize("key", ["c", "r", "", "1", "ab", "ctrl+w", "é", "<"])
@@ -115,6 +143,15 @@ def test_keys_that_cannot_be_are_refused(key):
 def test_usual_keys_are_the_rubrics_and_fit():
     keys = labelling.default_keys(default_rubric())
     assert labelling.key_problem(keys) == "" and [keys[f"answer{n}"] for n in range(1, 6)] == list("12345")
+
+
+@pytest.mark.parametrize("wanted", ["1345", "usnx", "cr11", "11111", "ab" * 7, ["enter"] * 20])
+def test_whatever_keys_a_rubric_has_stars_are_their_number_and_no_key_does_two_things(wanted):
+    rubric = default_rubric()
+    labels = [rubric.labels[0].model_copy(update={"name": f"n{n}", "key": key}) for n, key in enumerate(wanted)]
+    keys = labelling.default_keys(rubric.model_copy(update={"labels": tuple(labels)}))
+    assert labelling.key_problem(keys) == "" and [keys[f"rank{n}"] for n in range(1, 6)] == list("12345")
+    assert len({keys[f"answer{n}"] for n in range(1, len(wanted) + 1)}) == len(wanted)
 
 
 # The desk ------------------------------------------------------------------------------------------------------------
@@ -169,6 +206,43 @@ def test_undo_takes_back_across_items_step_by_step(bench):
     assert len(bench.store.labels.all("toy")) == 4, "every step stays in the record"
 
 
+def test_a_comment_is_taken_back_as_a_whole_and_its_box_follows(bench):
+    frozen = lab.freeze(bench, rating(ask=("sentences",)), "main")
+    app = open_page(study="toy", annotator="Ann")
+    item = desk(app).item
+    give(app, 1)
+    for text in ("first", "first words", "first words, then more"):  # saved at each pause
+        write(app, text)
+    press(app, "way/undo")
+    label = lab.current(bench, frozen, "Ann", item)
+    assert label.comment == box(app).value == "" and label.sentences == (("supported", None),)
+    write(app, "again")
+    give(app, 2)
+    assert lab.current(bench, frozen, "Ann", item).comment == "again"
+    press(app, "way/undo")
+    assert box(app).value == "again" and desk(app).at == 1
+    press(app, "way/undo")
+    press(app, "way/undo")
+    assert lab.current(bench, frozen, "Ann", item) is None and box(app).value == ""
+    write(app, "of nothing")
+    write(app, "of nothing yet")
+    press(app, "way/undo")
+    assert lab.current(bench, frozen, "Ann", item) is None and box(app).value == ""
+
+
+def test_a_comment_of_another_window_is_shown_and_kept(bench):
+    frozen = lab.freeze(bench, rating(), "main")
+    one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
+    item = desk(one).item
+    write(one, "from the first")
+    write(other, "from the second")
+    assert "another window" in said(other)
+    assert lab.current(bench, frozen, "Ann", item).comment == box(other).value == "from the first / from the second"
+    give(one, 1)
+    assert "another window" in said(one) and box(one).value == "from the first / from the second"
+    assert lab.current(bench, frozen, "Ann", item).comment == "from the first / from the second"
+
+
 def test_a_new_window_goes_on_where_the_old_one_was(bench):
     frozen = lab.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
@@ -209,9 +283,7 @@ def test_words_comment_and_cannot_judge_are_saved(bench):
     one, item = desk(app), desk(app).item
     labelling.mark(one, item, 0, 1)
     labelling.mark(one, item, 0, 2)
-    next(t for t in app.text_input if (t.key or "").startswith("label_comment")).set_value(
-        "  unclear: <i>which</i>?  "
-    ).run()
+    write(app, "  unclear: <i>which</i>?  ")
     label = lab.current(bench, frozen, "Ann", item)
     assert label.comment == "unclear: <i>which</i>?" and [(s.first, s.last) for s in label.spans] == [(1, 3)]
     press(app, "way/cannot")
@@ -241,6 +313,26 @@ def test_text_of_models_and_documents_is_never_markup(bench):
     assert "gold 0" not in data and "system" not in data, "the known answer and the system are hidden"
 
 
+def test_a_passage_without_a_title_does_not_show_its_document(bench):
+    study = rating(1, 0, attention=True)
+    bare = [item.model_copy(update={"responses": tuple(
+        one.model_copy(update={"passages": tuple(p.model_copy(update={"title": "", "document_id": "secret-1"}) for p in one.passages)})
+        for one in item.responses)}) for item in study.items]  # fmt: skip
+    lab.freeze(bench, rating(items=tuple(bare)), "main")
+    assert "Evidence" in html(app := open_page(study="toy", annotator="Ann")) and "secret-1" not in html(app)
+
+
+def test_a_clicked_word_belongs_to_the_answer_at_its_place(bench):
+    frozen = lab.freeze(bench, pairs(ask=("sentences", "preference")), "main")
+    app = open_page(study="ab", annotator="Ann")
+    one = desk(app)
+    for item in one.mine[:6]:
+        one.open(item)
+        labelling._do(one, labelling._clicked, {"item": item, "place": 1, "word": 2})
+        order = shown(frozen.study, frozen.study.item(item), "Ann").order
+        assert [span.response for span in lab.current(bench, frozen, "Ann", item).spans] == [order[1]]
+
+
 def test_names_and_tokens(bench):
     frozen = lab.freeze(bench, rating(tokens=True), "main")
     token = lab.issue_token(bench, "toy", "Ann")
@@ -248,12 +340,32 @@ def test_names_and_tokens(bench):
     assert "label_desk" not in open_page(study="toy", annotator="Ann", token="wrong").session_state
     assert desk(open_page(study="toy", annotator="Ann", token=token)).annotator == "Ann"
     app = open_page(study="toy", annotator="Ann")
-    app.text_input[0].set_value("wrong").run()
+    app.text_input[0].set_value("wrong")
     press(app, "label_start")
     assert "does not belong" in said(app)
-    app.text_input[0].set_value(token).run()
+    app.text_input[0].set_value(token)
     press(app, "label_start")
-    assert desk(app).frozen.id == frozen.id and "token" not in app.query_params
+    assert desk(app).frozen.id == frozen.id and app.query_params["token"] == token, "a reload asks for nothing"
+
+
+@pytest.mark.parametrize(
+    "address, why",
+    [
+        ({"study": "gone", "annotator": "Ann"}, "no open study"),
+        ({"study": "toy", "annotator": "Eve"}, "no annotator"),
+        ({"study": "toy", "annotator": "Ann", "token": "old"}, "does not belong"),
+    ],
+)
+def test_a_link_that_leads_nowhere_says_why(bench, address, why):
+    lab.freeze(bench, rating(tokens=True), "main")
+    assert why in said(open_page(**address))
+
+
+def test_whoever_left_is_told_and_offered_no_more(bench):
+    lab.freeze(bench, rating(), "main")
+    lab.hand_over(bench, "toy", "Ann")
+    app = open_page(study="toy", annotator="Ann")
+    assert "has left" in said(app) and app.selectbox[1].options == ["Ben", "Cy"]
 
 
 def test_each_annotator_keeps_keys_of_their_own(bench):
@@ -263,7 +375,7 @@ def test_each_annotator_keeps_keys_of_their_own(bench):
     app = open_page(study="toy", annotator="Ann")
     shortcuts = {b.key.split("/")[0] + b.key[-1]: b.proto.shortcut for b in app.button if b.key and "/" in b.key}
     assert shortcuts["give1"] == "a"
-    assert next(b for b in app.button if b.key == "way/undo").proto.shortcut == "z"
+    assert next(b for b in app.button if (b.key or "").startswith("way/undo")).proto.shortcut == "z"
     first = desk(app).item
     give(give(give(app, 1), 1), 1)
     assert desk(app).item == first, "it does not go on by itself"
@@ -281,7 +393,7 @@ def test_the_clock_leaves_pauses_out(bench, monkeypatch):
     def after(seconds):
         now[0] += seconds
         one.tick()
-        return one.spent_s
+        return one.seconds[one.item]
 
     assert after(10) == 10
     assert after(3600) == 10 + labelling.IDLE_S and one.worked_s == 0.0
@@ -289,6 +401,15 @@ def test_the_clock_leaves_pauses_out(bench, monkeypatch):
     now[0] += 50
     labelling._tab(one, "shown")
     assert after(5) == 15 + labelling.IDLE_S
+    first = one.item
+    labelling.walk(one, 1)
+    assert after(7) == 7
+    labelling.walk(one, -1)
+    assert one.item == first and after(1) == 16 + labelling.IDLE_S, "reading before a skip counts too"
+
+
+def links(app: AppTest) -> dict[str, str]:
+    return {link.proto.label: f"{link.proto.page}?{link.proto.query_string}" for link in app.get("page_link")}
 
 
 def test_the_end_is_reached_and_can_be_looked_through(bench):
@@ -298,6 +419,149 @@ def test_the_end_is_reached_and_can_be_looked_through(bench):
     assert "All items are labelled" in html(app) and desk(app).item == ""
     press(app, "way/back")
     assert desk(app).item == assignment(frozen.study, "main")["Ann"][-1]
+
+
+@pytest.mark.parametrize("round, next_", [("pilot", "freeze the main round"), ("main", "1 disputed item decided")])
+def test_the_end_says_what_comes_next_and_leads_there(bench, round, next_):
+    design = rating(2, 2 if round == "pilot" else 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",))
+    lab.freeze(bench, design, round)
+    app = open_page(study="toy", annotator="Ann")
+    give(give(app, 3), 3)
+    assert "Ben still has 2 items to label" in html(app)
+    assert list(links(app)) == ["Study design"], "nobody sees the others' labels who can still change their own"
+    app = open_page(study="toy", annotator="Ben")
+    give(give(app, 3), 5)
+    assert next_ in html(app) and "study=toy" in links(app)["Study design"]
+    assert links(app)["Agreement"].endswith(f"?source=toy&of_round={round}")
+
+
+def test_the_end_of_the_adjudication_leads_to_the_analysis(bench):
+    lab.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",)), "main")
+    for who, stars in (("Ann", 1), ("Ben", 5)):
+        give(open_page(study="toy", annotator=who), stars)
+    lab.open_adjudication(bench, "toy", ["Judge"])
+    app = give(open_page(study="toy", annotator="Judge"), 2)
+    assert "export the labels" in html(app) and links(app)["Agreement"].endswith("?source=toy&of_round=main")
+
+
+def differing(bench, study, *said: dict) -> lab.Frozen:
+    """A study of one item in adjudication by Judge, after its annotators said this of it."""
+    frozen = lab.freeze(bench, study, "main")
+    for who, given in zip(frozen.study.annotators, said, strict=True):
+        item = frozen.study.items[0]
+        lab.label(bench, frozen, blank(frozen.study, "main", item, who).model_copy(update=given))
+    return lab.open_adjudication(bench, study.id, ["Judge"])
+
+
+def words_on_screen(app: AppTest) -> str:
+    desk_, seen = desk(app), labelling._question(desk(app))
+    told = [who + " " + text for step in desk_.asked() for who, _, text in labelling._said_of(desk_, step)]
+    return " ".join([html(app), said(app), seen.what, seen.why, *told])
+
+
+SAID = (
+    {"sentences": (("supported", "supported"),), "helpful": (4,), "spans": (Span(response=0, first=0, last=2),)},
+    {"sentences": (("supported", "contradicted"),), "helpful": (4,), "comment": "the <b>second</b> is wrong"},
+)
+
+
+def test_the_adjudicator_sees_who_differs_in_what_without_names_and_decides_that_alone(bench):
+    frozen = differing(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2), *SAID)
+    app, item = open_page(study="toy", annotator="Judge"), frozen.study.items[0].id
+    one, seen = desk(app), words_on_screen(app)
+    assert one.asked()[one.at] == labelling.Step("sentence", 0, 1), "what they differ in comes first"
+    assert {text for _, _, text in labelling._said_of(one, one.asked()[0])} == {"Supported", "Contradicted"}
+    assert "A: " in labelling._question(one).why and "B: " in labelling._question(one).why
+    assert "Ann " not in seen and "Ben" not in seen and "A Supported" in seen
+    assert "the &lt;b&gt;second&lt;/b&gt; is wrong" in seen and "wrong words: “Answer " in seen
+    assert "1 item on which the annotators differ" in said(app)
+    assert lab.current(bench, frozen, "Judge", item) is None, "to look is no decision"
+    give(app, 2)
+    label = lab.current(bench, frozen, "Judge", item)
+    assert label.sentences == (("supported", "partly"),) and label.helpful == (4,), "what all said stands"
+    assert one.item == "" and not label.comment and not label.spans, "one key decided the item"
+    before = [record for record in bench.store.labels.all("toy") if record["round"] == "main"]
+    assert len(before) == 2 and [record["sentences"] for record in before] == [
+        list(map(list, s["sentences"])) for s in SAID
+    ]
+    press(app, "way/undo")
+    assert (one.item, one.at) == (item, 0) and lab.current(bench, frozen, "Judge", item) is None
+    assert one.label().sentences == (("supported", None),)
+    assert len(bench.store.labels.all("toy")) == 4, "every step stays in the record"
+
+
+def test_what_all_annotators_said_can_be_decided_otherwise(bench):
+    frozen = differing(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2), *SAID)
+    one = desk(open_page(study="toy", annotator="Judge"))
+    labelling._do(one, labelling._stepped, {"item": one.item, "at": 1})
+    assert "All annotators said this" in labelling._question(one).why
+    labelling._do(one, labelling.give, one.item, 1, "not_in_context")
+    label = lab.current(bench, frozen, "Judge", one.item)
+    assert label.sentences == (("not_in_context", None),) and one.at == 0, "and what they differ in is still open"
+
+
+def test_in_pairs_the_annotators_are_no_answers_and_a_preference_is_told_by_its_side(bench):
+    differing(bench, pairs(1, annotators=("Ann", "Ben"), per_item=2), {"preference": "a"}, {"preference": "tie"})
+    one = desk(open_page(study="ab", annotator="Judge"))
+    told = {text: who for who, _, text in labelling._said_of(one, one.asked()[0])}
+    assert set(told) == {f"{'AB'[one.view().order.index(0)]} is better", "Tie"} and set(told.values()) == {"P", "Q"}
+
+
+def test_an_annotator_never_sees_what_others_said(bench):
+    frozen = lab.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2), "main")
+    item = frozen.study.items[0]
+    lab.label(bench, frozen, blank(frozen.study, "main", item, "Ann").model_copy(update=SAID[1]))
+    app = open_page(study="toy", annotator="Ben")
+    assert desk(app).votes() == [] and desk(app).label().sentences == ((None, None),)
+    assert "second" not in html(app) and "Annotators" not in words_on_screen(app)
+
+
+def test_the_address_leads_back_to_the_item_and_the_end_to_the_first(bench):
+    frozen = lab.freeze(bench, rating(ask=("helpful",)), "main")
+    mine = assignment(frozen.study, "main")["Ann"]
+    assert desk(open_page(study="toy", annotator="Ann", item=mine[2])).item == mine[2]
+    app = open_page(study="toy", annotator="Ann", item="gone")
+    assert desk(app).item == mine[0], "where to go on"
+    for said_, item in ((mine[2], mine[2]), ("gone", mine[2]), (mine[0], mine[0])):  # after the server was started anew
+        labelling._do(desk(app), labelling._here, said_)
+        assert desk(app).item == item
+    for _ in mine:
+        give(app, 3)
+    assert desk(open_page(study="toy", annotator="Ann", item=mine[-1])).item == "", "a reload at the end stays there"
+    press(app, "label_look")
+    assert desk(app).item == mine[0]
+
+
+def test_whoever_came_with_a_token_is_led_to_no_page_that_names_systems(bench):
+    lab.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",), tokens=True), "main")
+    app = give(open_page(study="toy", annotator="Ann", token=lab.issue_token(bench, "toy", "Ann")), 3)
+    assert "All items are labelled" in html(app) and "Study design" not in links(app)
+
+
+def test_the_guidelines_stand_beside_the_item_until_they_are_closed(bench):
+    lab.freeze(bench, rating(), "main")
+    app = open_page(study="toy", annotator="Ann")
+    guide = default_rubric().guidelines.split("\n\n")[1][:40]
+    assert not any(guide in one.value for one in app.markdown)
+    press(app, "label_guidelines")
+    assert any(guide in one.value for one in app.markdown)
+    give(app, 1)
+    assert any(guide in one.value for one in app.markdown), "they stay while one labels"
+    press(app, "label_guide_close")
+    assert not any(guide in one.value for one in app.markdown)
+
+
+def test_what_a_screen_reader_is_told(bench):
+    lab.freeze(bench, rating(ask=("sentences",)), "main")
+    one = desk(open_page(study="toy", annotator="Ann"))
+    one.heard = ("", -1)
+    first = labelling._said(one)
+    assert first.startswith("Item 1 of ") and "Sentence 1 of 2: Answer" in first and "by the evidence?" in first
+    assert labelling._said(one) == "", "nothing is told twice"
+    labelling._do(one, labelling.give, one.item, one.at, "supported")
+    assert labelling._said(one).startswith("Saved. Sentence 2 of 2: It has")
+    labelling._do(one, labelling._stepped, {"item": one.item, "at": 0})
+    assert labelling._said(one).endswith("Labelled: Supported.")
 
 
 def test_a_disk_that_is_full_is_told_and_the_screen_stays(bench, monkeypatch):

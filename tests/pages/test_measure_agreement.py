@@ -8,12 +8,14 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core import annotation_lab as lab
+from core import design_lab as design
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.annotated import pairs, rating
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))
+PLAN = {**design.DEFAULTS["rating"], **design.ONE_SYSTEM}
 TABS = ("Agreement", "By annotator", "By item", "As labels come in", "Consensus", "People against machines")
 
 
@@ -26,18 +28,18 @@ def bench(tmp_path, monkeypatch):
     return workbench
 
 
-def labelled(bench, study, name=lambda who, number: "supported"):
+def labelled(bench, study, name=lambda who, number: "supported", round="main"):
     """The study, frozen and labelled by everyone: the label of an item's sentences by annotator and place."""
-    frozen = lab.freeze(bench, study, "main")
-    for number, item in enumerate(study.round_items("main")):
+    frozen = lab.freeze(bench, study, round)
+    for number, item in enumerate(study.round_items(round)):
         for who in study.annotators:
-            if item.id not in lab.assignment(study, "main")[who]:
+            if item.id not in lab.assignment(study, round)[who]:
                 continue
             given = {"sentences": tuple((name(who, number),) * len(one.sentences) for one in item.responses)}
             given |= {"helpful": (3 + number % 2,) * len(item.responses), "seconds": 10.0 + number}
             if study.kind == "pairs":
                 given["preference"] = ("a", "b", "tie", "a")[number % 4]
-            lab.label(bench, frozen, blank(study, "main", item, who).model_copy(update=given))
+            lab.label(bench, frozen, blank(study, round, item, who).model_copy(update=given))
     return frozen
 
 
@@ -61,6 +63,11 @@ def html(app: AppTest) -> str:
     return "".join(element.proto.body for element in app.get("html"))
 
 
+def planned(app: AppTest) -> str:
+    """The box with the study's own question."""
+    return next((element.proto.body for element in app.get("html") if 'class="gw gw-plan' in element.proto.body), "")
+
+
 def words(app: AppTest) -> str:
     return html(app) + " ".join(element.value for element in [*app.caption, *app.info, *app.warning])
 
@@ -80,6 +87,7 @@ def test_qags_has_its_known_alpha_on_the_page(bench, monkeypatch):
     assert (first["Low"], first["High"]) == pytest.approx((0.459, 0.566), abs=0.01)
     assert "0.514" in html(app) and "714 sentences" in html(app) and "162 annotators" in html(app)
     assert "Krippendorff 2004" in words(app) and "Landis and Koch 1977" in words(app)
+    assert "No study of yours has labels yet" in words(app) and "Example: QAGS" in app.selectbox[0].options[0]
     app = open_page("People against machines", source="qags/mturk_cnndm.jsonl", unit="Whole answers")
     measures = frame(app, "Measure").set_index("Measure")
     assert measures.loc["3-gram containment", "Pearson"] == pytest.approx(0.706, abs=5e-4)
@@ -98,17 +106,18 @@ def test_an_empty_store_says_what_to_give(bench):
 def test_each_tab_of_a_stored_study_shows_its_tables(bench, view):
     labelled(bench, rating(12, pilot=0, duplicates=3, attention=True), mixed)
     app = open_page(view, source="toy")
-    column = {"Agreement": "Coefficient", "By annotator": "Alpha without", "By item": "Spread", "Consensus": "System",
+    column = {"Agreement": "Coefficient", "By annotator": "Alpha without", "By item": "Labels", "Consensus": "System",
               "People against machines": "Measure"}.get(view)  # fmt: skip
     assert column is None or len(frame(app, column))
     if view == "By annotator":
         shown = frame(app, "Alpha without").set_index("Annotator")
-        assert set(shown.index) == {"Ann", "Ben", "Cy"} and {"Self-agreement", "Attention", "Seconds"} <= set(
+        assert set(shown.index) == {"Ann", "Ben", "Cy"} and {"Self-agreement", "Attention", "Seconds an item"} <= set(
             shown.columns
         )
     if view == "As labels come in":
-        assert "stop rule" in html(app)
+        assert any("stop rule:** all items are labelled, met" in one.value for one in app.markdown)
     if view == "By item":
+        assert frame(app, "Labels")["Item"].str.fullmatch(r"Item \d+, sentence [12]").all()
         assert any("two sentences" in one.value for one in app.text)
 
 
@@ -153,6 +162,53 @@ def test_the_headline_is_refused_for_a_machine_no_better_than_chance(bench):
     labelled(bench, rating(20, pilot=0, per_item=2), mixed)  # the passages share no words with the answers
     app = open_page("People against machines")
     assert "refused" in html(app) or "undefined" in html(app)
+
+
+def test_the_frozen_question_is_answered_first_and_no_setting_moves_it(bench):
+    labelled(bench, rating(12, pilot=0, **PLAN), mixed)
+    verdict = planned(open_page())
+    assert "More than half of the sentences are supported." in verdict and "lies above 0.5" in verdict
+    assert planned(open_page(yes="partly")) == verdict == planned(open_page(part="Helpful"))
+
+
+def test_ties_of_two_are_bounds_and_not_silence(bench):
+    labelled(bench, rating(20, pilot=0, annotators=("Ann", "Ben"), **PLAN),
+             lambda who, number: "partly" if who == "Ben" and number % 2 else "supported")  # fmt: skip
+    app = open_page("Consensus")
+    assert "Not decidable yet" in planned(app) and "0.500 to 1.000" in planned(app)
+    assert "With ties" in frame(app, "System") and "20 of 40 sentences are tied" in words(app)
+    app = open_page("By annotator")  # and nothing of two that three are needed for
+    assert not {"Alpha without", "With majority"} & set(frame(app, "Annotator").columns)
+    assert "Alpha without each annotator" not in html(app) and "Fleiss" not in html(open_page())
+
+
+def test_decisions_are_the_consensus_as_soon_as_they_are_there(bench):
+    study = rating(8, pilot=0, annotators=("Ann", "Ben"), **PLAN)
+    labelled(bench, study, lambda who, number: "partly" if who == "Ben" else "supported")
+    frozen = lab.open_adjudication(bench, "toy", ["Edith"])
+    for id in frozen.study.disputed:
+        label = blank(frozen.study, "adjudication", frozen.study.item(id), "Edith")
+        given = {"sentences": tuple(("supported",) * len(one) for one in label.sentences), "helpful": (4,)}
+        lab.label(bench, frozen, label.model_copy(update=given))
+    app = open_page("Consensus")
+    assert "16 decided by Edith" in words(app) and "Edith decided" in planned(app) and ">Met<" in planned(app)
+    assert frame(app, "System")["Share"].eq(1.0).all()
+
+
+def test_the_round_is_told_and_chosen_by_the_address(bench):
+    study = rating(16, pilot=6, title="Faithful?", **PLAN)
+    labelled(bench, study, mixed, "pilot")
+    assert "Pilot round" in html(open_page()) and "This is the pilot" in planned(open_page())
+    labelled(bench, study, mixed)
+    app = open_page(of_round="pilot")
+    assert "Pilot round" in html(app) and "6 items" in html(app) and "Faithful?" in app.selectbox[0].options
+    assert "Main round" in html(open_page()) and "10 items" in html(open_page())
+
+
+def test_careless_answers_to_known_sentences_are_pointed_out(bench):
+    study = rating(8, pilot=0, attention=True)
+    labelled(bench, study, lambda who, number: "supported")  # to the attention items too
+    assert any("known sentences" in one.value and "Ann" in one.value for one in open_page().warning)
 
 
 def test_an_address_of_a_study_that_is_gone_is_told(bench):

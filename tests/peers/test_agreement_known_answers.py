@@ -128,6 +128,10 @@ def test_qags_cnn_dailymail(qags):
     found = estimate(alpha(qags.values))
     assert found.value == pytest.approx(0.5135, abs=5e-5) and (found.items, found.labels) == (714, 2142)
     assert (found.low, found.high) == pytest.approx((0.459, 0.567), abs=0.006) and found.undefined == 0
+    # by summaries, as the sentences of one depend on each other
+    grouped = estimate(alpha(qags.values), groups=[row for row, _ in qags.items])
+    assert grouped.value == found.value and (found.drawn, grouped.drawn) == (714, 235)
+    assert (grouped.low, grouped.high) == pytest.approx((0.4540, 0.5722), abs=0.002)
     assert value(percent(qags.values, 2)) == pytest.approx(0.8039, abs=5e-5)
 
 

@@ -139,7 +139,7 @@ def test_correlations_are_those_of_scipy():
         theirs = scipy.stats.pearsonr(x, y)
         ours = pearson(x, y, resamples=500)
         assert ours.value == pytest.approx(theirs.statistic, abs=1e-9) and ours.low < ours.value < ours.high
-        assert spearman(x, y).value == pytest.approx(scipy.stats.spearmanr(x, y).statistic, abs=1e-9)
+        assert spearman(x, y, resamples=0).value == pytest.approx(scipy.stats.spearmanr(x, y).statistic, abs=1e-9)
 
 
 def test_pearson_interval_is_near_fishers_on_normal_data():

@@ -17,6 +17,7 @@ from core.statistics.power_difference import (
 )
 from core.statistics.power_width import (
     alpha_half_width,
+    alpha_planned,
     alpha_simulated,
     assumed_profile,
     pilot_profile,
@@ -37,7 +38,7 @@ def verdicts(rng, n, rate=0.7, sensitivity=0.85, specificity=0.8):
 
 
 def powered(*columns):
-    return prediction_powered(*columns, resamples=200)  # these only tell whether it refuses
+    return prediction_powered(*columns, resamples=100)  # these only tell whether it refuses
 
 
 def coverage(method, draw, truth) -> tuple[float, float, float]:
@@ -68,6 +69,25 @@ def test_prediction_powered_covers_the_truth_and_is_narrower_than_people_alone()
     assert 0.94 <= held <= 0.96 and mean == pytest.approx(0.7, abs=0.003) and width < 0.9
 
 
+@pytest.mark.parametrize("labels", [4, 6, 8, 12, 40])
+def test_chance_is_refused_as_often_as_it_says(labels):
+    rng, accepted, studies = np.random.default_rng(5), 0, 400
+    for seed in range(studies):
+        score, human = rng.random(labels) ** 6, (rng.random(labels) < 0.8) * 1.0
+        accepted += prediction_powered(rng.random(50) ** 6, score, human, resamples=200, seed=seed).value is not None
+    assert accepted / studies <= 0.025 + 2 * np.sqrt(0.025 * 0.975 / studies)
+
+
+def test_chance_is_refused_for_sentences_of_one_answer_too():
+    rng, accepted, answers = np.random.default_rng(6), 0, np.arange(24) // 3
+    for seed in range(300):
+        tone, truth = rng.normal(size=8).repeat(3), rng.normal(size=8).repeat(3)
+        score, human = tone + rng.normal(size=24), (truth + rng.normal(size=24) > -0.5) * 1.0
+        found = prediction_powered(rng.normal(size=50), score, human, resamples=200, seed=seed, groups=answers)
+        accepted += found.value is not None
+    assert accepted / 300 < 0.045
+
+
 def test_prediction_powered_takes_scores_on_a_scale_of_their_own():
     def scores(rng, n):
         human = np.clip(rng.normal(0.6, 0.2, n), 0, 1)
@@ -85,6 +105,49 @@ def test_the_interval_of_alpha_covers_that_of_the_population():
     found = [estimate(alpha(patterns[rng.choice(4, 150, p=profile.shares)]), resamples=500) for _ in range(600)]
     # 4 standard errors of a share of 600, and a point for the percentile method's shortfall
     assert abs(np.mean([one.low <= 0.6 <= one.high for one in found]) - 0.95) < 4 * 0.0089 + 0.01
+
+
+def judged_answers(rng, answers, each=5, people=3):
+    """Labels [sentences, people] and the answer of each sentence. Answers differ in how faithful and how hard to judge they are."""
+    truth = rng.random((answers, each)) < rng.beta(1.2, 0.8, answers)[:, None]
+    right = rng.random((answers, each, people)) < rng.beta(6, 1.5, answers)[:, None, None]
+    labels = np.where(right, truth[:, :, None], ~truth[:, :, None]).astype(float)
+    return labels.reshape(-1, people), np.repeat(np.arange(answers), each)
+
+
+def test_sentences_of_one_answer_have_to_be_drawn_together():
+    """With each sentence on its own the interval of alpha is too short, and holds the truth too seldom."""
+    rng = np.random.default_rng(0)
+    truth = estimate(alpha(judged_answers(rng, 200_000)[0]), resamples=0).value
+    held = {"answers": 0, "sentences": 0}
+    for seed in range(500):
+        labels, answers = judged_answers(rng, 100)
+        for unit, groups in (("answers", answers), ("sentences", None)):
+            found = estimate(alpha(labels), 400, seed=seed, groups=groups)
+            held[unit] += found.low <= truth <= found.high
+    assert held["answers"] / 500 > 0.92 and held["sentences"] / 500 < 0.89
+
+
+def test_corrected_rates_of_sentences_hold_the_truth():
+    def draw(rng, answers, each=5):
+        human = rng.random((answers, each)) < rng.beta(1.2, 0.8, answers)[:, None]
+        score = rng.normal(human * 1.2 + rng.normal(0, 0.7, answers)[:, None], 1)
+        return score.ravel(), human.ravel().astype(float), np.repeat(np.arange(answers), each)
+
+    rng, held = np.random.default_rng(5), {"prediction-powered": [], "rogan-gladen": [], "as if independent": []}
+    truth = 1.2 / 2
+    for _ in range(500):
+        (unlabelled, _, others), (score, human, groups) = draw(rng, 300), draw(rng, 100)
+        together = {"groups": groups, "other_groups": others}
+        verdicts = (unlabelled > 0.6) * 1.0, (score > 0.6) * 1.0, human
+        found = {"prediction-powered": prediction_powered(unlabelled, score, human, 20, **together),
+                 "rogan-gladen": rogan_gladen(*verdicts, **together),
+                 "as if independent": prediction_powered(unlabelled, score, human, 20)}  # fmt: skip
+        for name, one in found.items():
+            held[name].append(one.low <= truth <= one.high)
+    shares = {name: np.mean(values) for name, values in held.items()}
+    assert 0.92 < shares["prediction-powered"] < 0.98 and 0.92 < shares["rogan-gladen"] < 0.98
+    assert shares["as if independent"] < 0.88
 
 
 @pytest.mark.parametrize(
@@ -155,11 +218,41 @@ def test_half_width_of_a_rate(design):
 )
 def test_half_width_of_alpha(assumed):
     profile = assumed_profile(*assumed)
-    for items in (50, 100, 400):
+    for items in (150, 400):  # of 30 items and more the label is a rare one
         formula = alpha_half_width(profile, items)
         assert formula == pytest.approx(alpha_simulated(profile, items), abs=POINTS), items
     large = profile.coefficient.value(1e6 * profile.shares @ profile.coefficient.contributions)
     assert profile.shares.sum() == pytest.approx(1) and large == pytest.approx(assumed[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("agreement", [0.0, 0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize("frequent", [0.5, 0.8, 0.95, 0.97])
+def test_the_planned_half_width_of_alpha_is_that_of_simulated_studies(agreement, frequent):
+    for categories, annotators in ((2, 2), (4, 3), (4, 5)):
+        rare = 1 - frequent
+        profile = assumed_profile(agreement, [frequent, *[rare / (categories - 1)] * (categories - 1)], annotators)
+        planned = alpha_planned(profile, rare)
+        for items in (5, 10, 30, 62, 150, 400, 1000, 1100):
+            found, seen = planned(items), alpha_simulated(profile, items, studies=2000)
+            assert (found is None) == (seen is None) and (seen is None or abs(found - seen) < POINTS), items
+        needed = items_needed(lambda n, width=planned: -1e9 if (one := width(n)) is None else -one, -0.1)
+        assert planned(needed) <= 0.1 and (planned(needed - 1) is None or planned(needed - 1) > 0.1)
+
+
+def test_a_plan_of_alpha_waits_for_variation():
+    profile = assumed_profile(0.9, [0.95, 0.05], 2)
+    assert alpha_half_width(profile, 60) < 0.3 and alpha_simulated(profile, 60) is None  # 5% have one label only
+    assert alpha_half_width(profile, 100) < alpha_simulated(profile, 100) - 0.02
+    many = assumed_profile(0.6, [0.6, *[0.05] * 8], 8)  # 12,870 patterns, drawn item by item
+    assert len(many.shares) > 3000
+    assert alpha_simulated(many, 300, studies=500) == pytest.approx(alpha_half_width(many, 300), abs=POINTS)
+
+
+def test_an_assumed_share_is_that_of_labels():
+    for frequent, agreement in ((0.8, 0.5), (0.95, 0.3), (0.6, 0.0)):
+        profile = assumed_profile(agreement, [frequent, *[(1 - frequent) / 3] * 3], 3)
+        sums = profile.shares @ profile.coefficient.contributions
+        assert sums[1] / sums[1:].sum() == pytest.approx(frequent, abs=1e-6)
 
 
 def test_half_width_from_a_pilot_is_that_of_its_bootstrap():
@@ -173,3 +266,10 @@ def test_half_width_from_a_pilot_is_that_of_its_bootstrap():
     assert alpha_simulated(pilot_profile(alpha(np.ones((9, 2)))), 50) is None
     with pytest.raises(ValueError, match="two categories"):
         assumed_profile(0.5, [1.0], 3)
+
+
+def test_half_width_from_a_pilot_of_sentences_is_by_answers():
+    labels, answers = judged_answers(np.random.default_rng(2), 120)
+    profile, found = pilot_profile(alpha(labels), answers), estimate(alpha(labels), 4000, groups=answers)
+    assert len(profile.shares) == found.drawn == 120
+    assert alpha_half_width(profile, 120) == pytest.approx((found.high - found.low) / 2, rel=0.08)

@@ -34,7 +34,7 @@ def label(draw, study, item, number):
              for b in range(a + 1, len(words(one.text)) + 1)]  # fmt: skip
     name = st.none() | st.sampled_from(study.names)
     made = Label(
-        id=f"label{number}", study=study.id, round=draw(st.sampled_from(["pilot", "main"])), item=item.id,
+        id=f"{number:026}", study=study.id, round=draw(st.sampled_from(["pilot", "main"])), item=item.id,
         annotator=draw(TEXT.filter(bool)), hash=draw(st.sampled_from(["", "abc"])), shown=draw(st.sampled_from(["", "def"])),
         sentences=[[draw(name) for _ in one.sentences] for one in item.responses],
         spans=[{"response": r, "first": a, "last": b} for r, a, b in draw(st.lists(st.sampled_from(spans), max_size=3))],

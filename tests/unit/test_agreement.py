@@ -16,12 +16,13 @@ from core.statistics.agreement.chance import brennan_prediger, fleiss, gwet, per
 from core.statistics.agreement.coefficient import ALIKE, FEW_DEFINED, NO_PAIRS, Coefficient, estimate
 from core.statistics.agreement.disputed import disputed
 from core.statistics.agreement.drift import drift
-from core.statistics.agreement.growth import growth
-from core.statistics.agreement.icc import FORMS, icc
+from core.statistics.agreement.growth import growth, met
+from core.statistics.agreement.icc import FORMS, NOT_BY_ALL, icc
 from core.statistics.agreement.kappa import cohen, cohen_asymptotic, conger
 from core.statistics.agreement.measures import measures
 from core.statistics.agreement.ratings import counts, from_triples, used_categories, weights
 from core.statistics.agreement.words import krippendorff_words, landis_koch
+from core.statistics.bootstrap import ONE_GROUP, resampled_means
 from core.statistics.paired import NO_VARIATION
 
 NAN = np.nan
@@ -72,7 +73,8 @@ def test_every_coefficient_names_why_it_has_no_value():
     for make in (percent, fleiss, gwet, brennan_prediger, cohen, conger):
         assert estimate(make(single, 2)).note == NO_PAIRS
     for form in FORMS:
-        assert estimate(icc(constant, form)).note == NO_VARIATION and estimate(icc(single, form)).note == NO_PAIRS
+        assert estimate(icc(constant, form)).note == NO_VARIATION
+        assert estimate(icc(single, form)).note == (NO_PAIRS if form[0] == "1" else NOT_BY_ALL)
         assert estimate(icc(np.ones((5, 1)), form)).note == NO_PAIRS
     assert estimate(gwet(constant, 1)).value is None and estimate(brennan_prediger(constant, 1)).value is None
     assert cohen_asymptotic(constant, 2) is None and cohen_asymptotic(single, 2) is None
@@ -98,6 +100,46 @@ def test_interval_alpha_takes_any_number_of_different_values():
     assert estimate(alpha(values, "interval")).value == pytest.approx(estimate(icc(values, "1,1")).value, abs=0.01)
     shifted = estimate(alpha(values + 1e6, "interval"))
     assert shifted.value == pytest.approx(estimate(alpha(values, "interval")).value, abs=1e-6)
+
+
+def test_the_first_form_of_icc_takes_other_people_for_each_item():
+    rng = np.random.default_rng(0)
+    three = rng.normal(0, 1, (100, 1)) + rng.normal(0, 0.7, (100, 3))
+    spread = np.full((100, 5), NAN)
+    np.put_along_axis(spread, rng.random((100, 5)).argsort(axis=1)[:, :3], three, axis=1)
+    for form in ("1,1", "1,k"):
+        assert estimate(icc(spread, form))[1:] == pytest.approx(estimate(icc(three, form))[1:])
+    assert estimate(icc(spread, "2,1")).note == NOT_BY_ALL and estimate(icc(spread, "2,1")).value is None
+    # unequal numbers: mean squares by hand (Donner 1986), the fourth item counts in nothing
+    found = estimate(icc(np.array([[1, 2, NAN], [4, 4, 7], [6, NAN, 8], [NAN, 9, NAN]]), "1,1"))
+    items, noise, usual = (2 * 1.5**2 + 3 * 5**2 + 2 * 7**2 - 32**2 / 7) / 2, 8.5 / 4, (7 - 17 / 7) / 2
+    assert found.value == pytest.approx((items - noise) / (items + (usual - 1) * noise)) and found.labels == 7
+
+
+def test_ordinal_alpha_sums_only_the_pairs_of_values_that_occur():
+    rng = np.random.default_rng(0)
+    values = np.clip(rng.normal(10, 4, (300, 1)) + rng.normal(0, 2, (300, 3)), 0, 19).round()
+    values[rng.random(values.shape) < 0.2] = NAN
+    made = alpha(values, "ordinal")
+    q = len(np.unique(values[~np.isnan(values)]))
+    assert made.contributions.shape[1] < q * (q + 1) / 2
+    codes, rows = values.astype(object), made.rows  # by hand: all pairs, Krippendorff's delta of the pooled ranks
+    n = np.array([(values[rows] == v).sum() for v in range(20)])
+    rank = n.cumsum() - n / 2
+    given = [[int(v) for v in codes[row] if v == v] for row in rows]
+    observed = sum((rank[a] - rank[b]) ** 2 / (len(one) - 1) for one in given for a in one for b in one)
+    pooled = np.concatenate(given)
+    expected = ((rank[pooled][:, None] - rank[pooled]) ** 2).sum() / (len(pooled) - 1)
+    assert estimate(made, resamples=0).value == pytest.approx(1 - observed / expected)
+    with pytest.raises(ValueError, match="fewer different values"):
+        alpha(np.tile(np.arange(200.0), (4000, 1)), "ordinal")
+
+
+def test_mostly_empty_rows_are_resampled_as_full_ones():
+    values = np.zeros((400, 60))
+    values[np.arange(400), np.arange(400) % 60] = np.linspace(0.1, 3, 400)
+    narrow = [resampled_means(values[:, part], 50, 3) for part in (slice(0, 20), slice(20, 40), slice(40, 60))]
+    assert resampled_means(values, 50, 3) == pytest.approx(np.hstack(narrow))
 
 
 def test_the_interval_is_that_of_a_plain_bootstrap():
@@ -184,7 +226,7 @@ def test_drift_is_found_in_the_one_who_drifts():
     steady = drift(noisy(items=240, annotators=4), order)
     assert min(one.p_holm for one in steady) > 0.05
     short = drift(values[:5], order[:5])[0]
-    assert short.p is None and "5 labels" in short.note
+    assert short.p is None and "5 items" in short.note
     assert drift(np.ones((20, 2)), order[:20, :2])[0].note == NO_VARIATION
 
 
@@ -198,14 +240,82 @@ def test_most_disputed_items_come_first():
 def test_alpha_as_labels_come_in_and_the_stop_rule():
     values = noisy(items=300)
     order = np.arange(900.0).reshape(300, 3)
-    found = growth(values, order, alpha, target=0.1, resamples=300)
-    assert [labels for labels, _ in found.points] == list(range(45, 901, 45))
-    assert found.points[-1][1] == estimate(alpha(values), resamples=300)
-    widths = {labels: (one.high - one.low) / 2 for labels, one in found.points if one.low is not None}
-    assert found.stop_at == min(labels for labels, width in widths.items() if width <= 0.1 and labels >= 90)
-    assert growth(values, order, alpha, target=0.001, resamples=100).stop_at is None
+    found = list(growth(values, order, alpha, resamples=300))
+    assert [labels for labels, _ in found] == list(range(45, 901, 45))
+    assert found[-1][1] == estimate(alpha(values), resamples=300)
+    narrow = [
+        labels for labels, one in found if one.low is not None and (one.high - one.low) / 2 <= 0.1 and labels >= 90
+    ]
+    assert [labels for labels, one in found if met("half_width", 0.1, one)] == narrow
+    assert not any(met("half_width", 0.001, one) or met("all_labelled", 0.1, one) for _, one in found)
+    last = found[-1][1]
+    assert met("alpha", last.value - 0.01, last) and not met("alpha", last.value + 0.01, last)
     # full agreement on a few items gives an interval of no width: no reason to stop
     agreed = np.repeat(np.arange(40.0) % 2, 2).reshape(40, 2)
-    early = growth(agreed, np.arange(80.0).reshape(40, 2), alpha, checkpoints=[20, 40, 80], resamples=100)
-    assert early.stop_at == 80 and early.points[0][1].note == ALIKE
-    assert growth(np.full((3, 2), NAN), np.zeros((3, 2)), alpha).points == []
+    early = dict(growth(agreed, np.arange(80.0).reshape(40, 2), alpha, checkpoints=[20, 40, 80], resamples=100))
+    assert [met("half_width", 0.1, one) for one in early.values()] == [False, False, True] and early[20].note == ALIKE
+    # nor are many sentences of few answers
+    few = list(growth(agreed, np.arange(80.0).reshape(40, 2), alpha, [80], resamples=100, groups=np.arange(40) // 2))
+    assert few[0][1].drawn == 20 and not met("half_width", 0.1, few[0][1])
+    assert list(growth(np.full((3, 2), NAN), np.zeros((3, 2)), alpha)) == []
+
+
+MAKERS = {
+    "alpha": alpha,
+    "ordinal": lambda v: alpha(v, "ordinal"),
+    "interval": lambda v: alpha(v, "interval"),
+    "percent": lambda v: percent(v, 2),
+    "gwet": lambda v: gwet(v, 2),
+    "conger": lambda v: conger(v, 2),
+    "cohen": lambda v: cohen(v[:, :2], 2),
+    "icc": lambda v: icc(v, "2,1"),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_sentences_of_one_answer_are_drawn_together(make):
+    """The interval is that of a plain bootstrap over answers, whichever sentences a coefficient uses; the value is the same."""
+    values, answers = noisy(items=120, missing=0.15, seed=3), np.repeat(np.arange(40), 3)
+    values[answers < 2, 1:] = NAN  # two answers whose labels no coefficient can compare
+    rng, plain = np.random.default_rng(1), []
+    for _ in range(1500):
+        drawn = rng.integers(0, 40, 40)
+        plain.append(estimate(make(values.reshape(40, 3, 3)[drawn].reshape(120, 3)), resamples=0).value)
+    ours = estimate(make(values), resamples=4000, groups=answers)
+    assert ours.value == estimate(make(values), resamples=0).value
+    assert (ours.low, ours.high) == pytest.approx(np.nanquantile(np.array(plain, float), [0.025, 0.975]), abs=0.025)
+    rows = make(values).rows
+    assert ours.drawn == len(set(answers if rows is None else answers[rows])) <= 40 < estimate(make(values)).drawn
+
+
+def test_groups_of_one_change_nothing_and_one_group_has_no_interval():
+    values = noisy(items=60, missing=0.1)
+    names = [f"item {n}" for n in range(60)][::-1]
+    for make in MAKERS.values():
+        assert estimate(make(values), resamples=200, groups=names) == estimate(make(values), resamples=200)
+        alone = estimate(make(values), groups=["the same"] * 60)
+        assert alone.value is not None and (alone.low, alone.high, alone.note) == (None, None, ONE_GROUP)
+
+
+def test_sentences_of_one_answer_do_not_make_a_trend():
+    """An answer's sentences are labelled one after the other and share its difficulty: no drift, though sentences alone say so."""
+    found = {True: 0, False: 0}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        values, answers = noisy(items=120, annotators=2, seed=seed), np.repeat(np.arange(20), 6)
+        hard = rng.random(20)[answers] < 0.4
+        values[hard, 1] = 1 - values[hard, 0]
+        order = np.tile(np.arange(120.0)[:, None], 2)
+        for grouped in found:
+            one = drift(values, order, permutations=199, groups=answers if grouped else None)[0]
+            found[grouped] += one.p < 0.05
+            assert one.n == (20 if grouped else 120)
+    assert found[True] <= 8 and found[False] >= 15
+
+
+def test_shares_of_an_annotator_count_answers():
+    values, answers = np.repeat(noisy(items=12), 5, axis=0), np.repeat(np.arange(12), 5)
+    alone, grouped = dissent(values, 2)[0].agreed, dissent(values, 2, answers)[0].agreed
+    assert (alone.mean, alone.n) == (grouped.mean, grouped.n) and grouped.high - grouped.low > alone.high - alone.low
+    same = self_agreement(["a"] * 12, [1] * 12, [1] * 9 + [0] * 3, np.repeat(np.arange(4), 3))[0].share
+    assert same.mean == 0.75 and same.low < self_agreement(["a"] * 12, [1] * 12, [1] * 9 + [0] * 3)[0].share.low

@@ -5,9 +5,20 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from core.annotation.drawing import attention_items, draw, draw_pairs, with_duplicates
+from core.annotation.drawing import attention_items, draw, draw_pairs, with_attention, with_duplicates
 from core.annotation.labels import Span, attention_score, blank, complete, disputed, problems, standing, table
-from core.annotation.study import Rubric, Study, assignment, default_rubric, sentences, shown, study_hash, words
+from core.annotation.study import (
+    Left,
+    Rubric,
+    Study,
+    assignment,
+    default_rubric,
+    handed_over,
+    sentences,
+    shown,
+    study_hash,
+    words,
+)
 from core.config import valid
 from core.errors import WorkbenchError
 from tests.annotated import candidates, pairs, rating
@@ -37,6 +48,33 @@ def test_a_draw_is_stratified_and_the_same_again():
     }
     with pytest.raises(WorkbenchError, match="91 items"):
         draw(found, 91)
+
+
+def test_a_paired_draw_takes_whole_questions_that_all_systems_answered():
+    found = [one for one in candidates(30, 3) if one.source != "record-2-007"]
+    items = draw(found, 23, by="question", pilot=8, seed=3)
+    assert items == draw(list(reversed(found)), 23, by="question", pilot=8, seed=3)
+    assert len(items) == 21 and sum(item.round == "pilot" for item in items) == 6, "down to whole questions"
+    asked = {}
+    for item in items:
+        asked.setdefault((item.question, item.round), []).append(item.responses[0].system)
+    assert len(asked) == 7 and all(sorted(those) == ["system 0", "system 1", "system 2"] for those in asked.values())
+    assert "What is 7?" not in {item.question for item in draw(found, 87, by="question")}
+    with pytest.raises(WorkbenchError, match="29 questions that all 3 systems answered"):
+        draw(found, 90, by="question")
+    with pytest.raises(WorkbenchError, match="a question has 3"):
+        draw(found, 2, by="question")
+
+
+def test_a_paired_draw_is_spread_over_corpora():
+    found = [one._replace(dataset="b" if q % 3 else "a") for q, one in enumerate(candidates(30, 1))]
+    found += [one._replace(system="other", source=f"{one.source}x") for one in found]
+    for allocation, sizes in (("equal", {"a": 12, "b": 12}), ("proportional", {"a": 8, "b": 16})):
+        items = draw(found, 24, by="question", allocation=allocation)
+        assert Counter(item.stratum for item in items) == sizes
+    lost = [one._replace(dataset="c") if one.system == "other" else one for one in found]
+    with pytest.raises(WorkbenchError, match="0 questions"):  # the same words in another corpus are another question
+        draw(lost, 2, by="question")
 
 
 def test_pairs_hold_one_answer_of_each_system_to_the_same_question():
@@ -73,6 +111,92 @@ def test_every_two_annotators_meet():
     assert len(met) == 6 and max(met.values()) - min(met.values()) <= 2
 
 
+def leave(study, who, kept, round="main"):
+    return study.model_validate(
+        {**study.model_dump(), "left": [*study.left, Left(annotator=who, round=round, kept=kept)]}
+    )
+
+
+@pytest.mark.parametrize(("count", "duplicates"), [(8, 1), (10, 3), (4, 1), (2, 1), (6, 6), (30, 3)])
+def test_a_repeat_comes_a_third_of_the_list_after_its_item(count, duplicates):
+    for seed in range(40):
+        study = rating(count=count, pilot=0, duplicates=duplicates, seed=seed, attention=count == 8)
+        for mine in assignment(study, "main").values():
+            far = [
+                mine.index(id) - mine.index(study.item(id).duplicate_of) for id in mine if study.item(id).duplicate_of
+            ]
+            assert sorted(mine) == sorted(set(mine)) and all(gap >= len(mine) // 3 for gap in far), (
+                seed,
+                far,
+                len(mine),
+            )
+
+
+@pytest.mark.parametrize("round", ["pilot", "main"])
+def test_what_somebody_left_open_goes_to_those_with_least_to_do(round):
+    study = rating(count=40, pilot=16, duplicates=8, attention=True, annotators=("Ann", "Ben", "Cy", "Dee"))
+    before = assignment(study, round)
+    twins = {item.duplicate_of: item.id for item in study.items if item.duplicate_of}
+    kept = before["Ben"][:5]
+    after = leave(study, "Ben", kept, round)
+    now = assignment(after, round)
+    assert now["Ben"] == kept and now == assignment(leave(study, "Ben", kept, round), round)
+    assert all(now[name][: len(before[name])] == before[name] for name in ("Ann", "Cy", "Dee")), "nothing moves"
+    counts = Counter(id for items in now.values() for id in items)
+    plain = [item for item in study.round_items(round) if not item.attention and not item.duplicate_of]
+    assert all(counts[item.id] == 2 for item in plain) and all(len(set(mine)) == len(mine) for mine in now.values())
+    for name in ("Ann", "Cy", "Dee"):
+        new = now[name][len(before[name]) :]
+        assert all(id in twins.values() or not study.item(id).attention for id in new)
+        assert all(new.index(twins[id]) > new.index(id) for id in new if id in twins)
+    loads = [len(now[name]) for name in ("Ann", "Cy", "Dee")]
+    assert max(loads) - min(loads) <= 2 and after.at_work(round) == ("Ann", "Cy", "Dee")
+    assert after.people(round) == study.annotators, "labels of the one who left can still be read in"
+    found = handed_over(study, after.left[0])
+    open_ = [
+        id
+        for id in before["Ben"]
+        if id not in kept and not study.item(id).attention and not study.item(id).duplicate_of
+    ]
+    assert sum(found.given.values()) == len(open_) and found.short == 0
+    assert assignment(study, round) == before
+
+
+def test_an_item_that_all_others_have_is_left_with_fewer_labels():
+    study = rating(annotators=("Ann", "Ben"), pilot=0)
+    before = assignment(study, "main")
+    after = leave(study, "Ben", before["Ben"][:3])
+    assert assignment(after, "main") == {"Ann": before["Ann"], "Ben": before["Ben"][:3]}
+    assert handed_over(study, after.left[0]) == ("Ben", 3, {}, 9)
+
+
+def test_people_leave_one_after_the_other():
+    study = rating(count=30, pilot=0, annotators=("Ann", "Ben", "Cy", "Dee"))
+    first = leave(study, "Ben", assignment(study, "main")["Ben"][:4])
+    second = leave(first, "Ann", assignment(first, "main")["Ann"][:6])
+    now = assignment(second, "main")
+    assert len(now["Ben"]) == 4 and len(now["Ann"]) == 6 and second.at_work("main") == ("Cy", "Dee")
+    counts = Counter(id for items in now.values() for id in items)
+    assert set(counts.values()) <= {1, 2} and not set(now["Ann"][6:])
+    everybody = second
+    for who in ("Cy", "Dee"):
+        everybody = leave(everybody, who, assignment(everybody, "main")[who][:2])
+    assert {who: len(mine) for who, mine in assignment(everybody, "main").items()} == {
+        "Ann": 6,
+        "Ben": 4,
+        "Cy": 2,
+        "Dee": 2,
+    }
+
+
+def test_a_study_that_nobody_left_keeps_the_hash_it_had_before_one_could():
+    study = rating()
+    assert "left" not in study.model_dump(mode="json") and "left" in leave(study, "Ann", ()).model_dump(mode="json")
+    assert study_hash(leave(study, "Ann", ()), "main") != study_hash(study, "main")
+    with pytest.raises(WorkbenchError, match="no item nowhere"):
+        valid(Study, {**study.model_dump(), "left": [{"annotator": "Ann", "round": "main", "kept": ["nowhere"]}]})
+
+
 def test_annotators_see_no_system_no_source_and_their_own_order():
     study, orders = pairs(count=20), set()
     for item in study.items:
@@ -83,6 +207,12 @@ def test_annotators_see_no_system_no_source_and_their_own_order():
             orders.add((who, seen.order))
             assert seen == shown(study, item, who)
     assert len(orders) == 6  # both orders occur for each
+    for who, mine in assignment(study, "main").items():
+        turned = [shown(study, study.item(id), who).order == (1, 0) for id in mine]
+        assert abs(2 * sum(turned) - len(turned)) <= 1, "half of the screens have the second answer first"
+    after = leave(study, "Ben", assignment(study, "main")["Ben"][:3])
+    assert all(shown(after, item, "Ann").order == shown(study, item, "Ann").order for item in study.items
+               if item.id in assignment(study, "main")["Ann"])  # fmt: skip
     revised = study.model_copy(update={"rubrics": (*study.rubrics, study.rubric.model_copy(update={"version": 2}))})
     assert shown(revised, study.items[0], "Ann").hash != shown(study, study.items[0], "Ann").hash
 
@@ -109,6 +239,8 @@ def test_the_hash_covers_everything(change):
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"id": "../up"}, "pattern"), ({"annotators": ("Ann", "ann ")}, "same name"), ({"annotators": (" ",)}, "name"),
+    ({"annotators": ("Jos\u00e9", "Jose\u0301")}, "look the same"), ({"annotators": ("Ann", "Ann\u200b")}, "look the same"),
+    ({"annotators": ("\u200b",)}, "one line"), ({"annotators": ("A\u2028B",)}, "one line"),
     ({"kind": "pairs"}, "preference"), ({"ask": ()}, "nothing is asked"), ({"disputed": ("nowhere",)}, "no item nowhere"),
     ({"items": (*rating().items, rating().items[0])}, "same id"), ({"rubrics": ()}, "rubrics"), ({"colour": 1}, "colour"),
     ({"items": (rating().items[0].model_copy(update={"expected": ("supported", "purple")}),)}, "attention"),
@@ -208,7 +340,24 @@ def test_the_latest_label_stands_unless_withdrawn():
     assert standing([two, one]) == [two] and standing([one, two.model_copy(update={"withdrawn": True})]) == []
 
 
-def test_attention_items_have_a_label_for_each_sentence():
-    assert len(attention_items()) == 5
+@pytest.mark.parametrize(
+    ("pilot", "main", "expected"), [(30, 100, (3, 5)), (8, 0, (1, 0)), (0, 9, (0, 1)), (60, 60, (5, 5))]
+)
+def test_no_attention_item_comes_in_both_rounds(pilot, main, expected):
+    plain = draw(candidates(100), pilot + main, pilot=pilot)
+    items = with_attention(plain, seed=1)
+    mixed = [item for item in items if item.attention]
+    assert tuple(sum(item.round == name for item in mixed) for name in ("pilot", "main")) == expected
+    assert len({item.id for item in mixed}) == sum(expected) and items[: len(plain)] == plain
+    assert items == with_attention(plain, seed=1) and (mixed == [] or items != with_attention(plain, seed=2))
+
+
+def test_attention_items_have_a_label_for_each_sentence_and_do_not_give_themselves_away():
+    assert len(attention_items()) == 10 == len({item.question for item in attention_items()})
+    study = rating(attention=True)
+    for item in attention_items():
+        passages = item.responses[0].passages
+        assert len(passages) == 3 and all(one.title and one.end == len(one.text) for one in passages)
+        assert "attention" not in str(shown(study, item, "Ann"))
     for item in attention_items():
         assert len(item.expected) == len(item.responses[0].sentences) and item.attention and item.round == ""

@@ -56,3 +56,24 @@ def test_csv_holds_every_column_and_no_formula():
     rows = list(csv.DictReader(io.StringIO(text)))
     assert rows[0] == {"id": "'=HYPERLINK(1)", "a": "1.5", "b": ""}
     assert rows[1] == {"id": "q,2", "a": "", "b": "-3"}  # a negative number stays a number
+
+
+def test_on_dark_ground_nothing_sinks_and_no_two_series_share_a_colour():
+    values = ["#0072B2", "rgba(0,114,178,0.5)", "a, b"]  # data stay as they are, whatever they look like
+    drawn = charts.line([1, 2, 3], [1, 2, 3], low=[0, 1, 2], high=[2, 3, 4], name="#767676")
+    chart = charts.figure(
+        [*drawn, {"type": "bar", "x": values, "y": [1, 2, 3], "text": values}], **charts.mark_line(1, "wanted")
+    )
+    dark = charts.shaded(chart)
+    band, line, bar = dark["data"]
+    assert (
+        line["line"]["color"] == line["marker"]["color"] == "#56B4E9" and band["fillcolor"] == "rgba(86,180,233,0.16)"
+    )
+    assert (
+        dark["layout"]["shapes"][0]["line"]["color"] == "#A4A9B0"
+        and bar["x"] == bar["text"] == values
+        and line["name"] == "#767676"
+    )
+    assert chart["data"][1]["line"]["color"] == "#0072B2"  # what is exported
+    assert len({charts.DARK[color] for color in (*charts.COLORS, charts.BASELINE)}) == 7
+    go.Figure(dark)

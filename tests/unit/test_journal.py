@@ -14,7 +14,7 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.store import journal as module
-from core.store.journal import Journal, id_time, new_id
+from core.store.journal import Journal, id_time, is_id, new_id
 
 SAMPLES = Path(__file__).parents[1] / "records"
 
@@ -38,6 +38,28 @@ def test_ids_rise_and_tell_their_time(monkeypatch):
     assert abs(id_time(ids[0]).timestamp() - time.time()) < 5
     monkeypatch.setattr(module.time, "time_ns", lambda: 0)  # the clock is set back
     assert new_id() > ids[-1]
+
+
+def test_an_id_follows_the_one_it_is_to_follow_whatever_the_clock_says(monkeypatch):
+    monkeypatch.setattr(module.time, "time_ns", lambda: 10**18 * 3)  # where the clock is far ahead
+    monkeypatch.setattr(module, "_last", 0)
+    ahead = new_id()
+    monkeypatch.undo()
+    after = new_id(ahead)
+    assert ahead < after < new_id(after) and id_time(after) == id_time(ahead)
+    assert new_id() < ahead, "the others keep to the clock"
+    assert new_id("row-1") and not is_id("row-1") and not is_id(ahead) and is_id(new_id())
+
+
+def test_the_opening_of_a_record_is_read_alone(journal):
+    id = journal.add("study", {"study": "toy", "round": "main", "design": {"long": ',"design":' * 9999}})
+    assert journal.opening(journal.listing()[id].path, "design") == {"study": "toy", "round": "main"}
+    id = journal.add("study", {"study": "toy"})
+    path = journal.listing()[id].path
+    assert journal.opening(path, "design") == {"study": "toy"}
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:40])
+    assert journal.opening(path, "design") is None and str(path) in journal.damaged
 
 
 def test_ids_of_processes_do_not_meet():

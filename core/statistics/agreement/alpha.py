@@ -9,6 +9,8 @@ from core.statistics.agreement.coefficient import Coefficient, divided
 
 LEVELS = ("nominal", "ordinal", "interval", "ratio")
 _MOST = 200  # distinct values whose pairs are counted
+_CELLS = 25_000_000  # pairs of values times items of the ordinal level: 200 MB
+_PAIRS = 500  # of values, at a time
 
 
 def alpha(values: np.ndarray, level: str = "nominal") -> Coefficient:
@@ -24,7 +26,7 @@ def alpha(values: np.ndarray, level: str = "nominal") -> Coefficient:
     known = ~np.isnan(values)
     paired = known.sum(axis=1) >= 2  # a single label can agree with nothing
     values, known = values[paired], known[paired]
-    name, size = f"Krippendorff's alpha, {level}", (len(values), int(known.sum()))
+    name, size = f"Krippendorff's alpha, {level}", (len(values), int(known.sum()), np.flatnonzero(paired))
     if level == "interval":
         return Coefficient(name, *_moments(values, known), *size)
     distinct, codes = np.unique(values[known], return_inverse=True)
@@ -54,22 +56,29 @@ def _fixed(table: np.ndarray, distinct: np.ndarray, level: str):
 
 
 def _ordinal(table: np.ndarray):
-    """Ranks depend on the labels' shares, so the whole coincidence matrix is summed."""
-    items, q = table.shape
-    pairs = table[:, :, None] * table[:, None, :] - table[:, :, None] * np.eye(q)  # [items, q, q]
-    pairs /= (table.sum(axis=1) - 1)[:, None, None]
+    """Ranks depend on the labels' shares, so coincidences are summed: of those pairs of different values that occur.
+
+    Sums: labels of each category, then the coincidences of each pair. Equal values do not disagree.
+    """
+    q, present = table.shape[1], (table > 0).astype(np.float64)
+    lower, upper = np.nonzero(np.triu(present.T @ present, 1))
+    if len(table) * len(lower) > _CELLS:
+        raise ValueError(f"ordinal alpha of {len(table)} items takes fewer different values than {q}")
+    pairs = table[:, lower]  # [items, pairs]
+    pairs *= table[:, upper]
+    pairs /= (table.sum(axis=1) - 1)[:, None]
 
     def value(sums: np.ndarray) -> np.ndarray:
-        coincidences = sums.reshape(*sums.shape[:-1], q, q)
-        n = coincidences.sum(axis=-1)
+        n, met = sums[..., :q], sums[..., q:]
         rank = n.cumsum(axis=-1) - n / 2  # of each category's middle; differences as in the source's delta
         square, total = rank**2, n.sum(axis=-1)
-        crossed = ((coincidences @ rank[..., None])[..., 0] * rank).sum(axis=-1)
+        parts = [slice(first, first + _PAIRS) for first in range(0, len(lower), _PAIRS)]
+        apart = [(met[..., one] * (rank[..., upper[one]] - rank[..., lower[one]]) ** 2).sum(axis=-1) for one in parts]
         expected = 2 * (total * (n * square).sum(axis=-1) - (n * rank).sum(axis=-1) ** 2)
         expected = np.where((n > 0).sum(axis=-1) > 1, expected, 0)
-        return _ratio(2 * ((n * square).sum(axis=-1) - crossed), expected, total)
+        return _ratio(2 * np.sum(apart, axis=0), expected, total)
 
-    return pairs.reshape(items, q * q), value
+    return np.column_stack([table, pairs]), value
 
 
 def _moments(values: np.ndarray, known: np.ndarray):

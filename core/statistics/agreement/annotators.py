@@ -8,7 +8,7 @@ import numpy as np
 from core.statistics.agreement.coefficient import Coefficient, estimate
 from core.statistics.agreement.ratings import counts
 from core.statistics.bootstrap import Interval
-from core.statistics.proportion import wilson
+from core.statistics.proportion import wilson_grouped
 
 
 class LeftOut(NamedTuple):
@@ -26,12 +26,12 @@ class Dissent(NamedTuple):
     annotator: int
     labels: int
     against: int
-    agreed: Interval  # share with the majority, Wilson
+    agreed: Interval  # share with the majority, Wilson's of the effective number
 
 
 class SelfAgreement(NamedTuple):
     annotator: object  # None: all together
-    share: Interval  # of hidden duplicates with the same label twice, Wilson
+    share: Interval  # of hidden duplicates with the same label twice, Wilson's of the effective number
 
 
 class Speed(NamedTuple):
@@ -85,23 +85,30 @@ def others_majority(values: np.ndarray, categories: int) -> np.ndarray:
     return result
 
 
-def dissent(values: np.ndarray, categories: int) -> list[Dissent]:
-    """For each annotator the share of labels with and against the majority of the others."""
+def dissent(values: np.ndarray, categories: int, groups: np.ndarray | None = None) -> list[Dissent]:
+    """For each annotator the share of labels with and against the majority of the others. groups [items]: which belong
+    together."""
     majority = others_majority(values, categories)
     judged, equal = ~np.isnan(majority), majority == values
-    labels = (~np.isnan(values)).sum(axis=0)
-    return [
-        Dissent(a, int(labels[a]), int((judged & ~equal)[:, a].sum()), wilson(int(equal[:, a].sum()), int(judged[:, a].sum())))
-        for a in range(values.shape[1])
-    ]  # fmt: skip
+    labels, groups = (~np.isnan(values)).sum(axis=0), np.arange(len(values)) if groups is None else groups
+    found = []
+    for a in range(values.shape[1]):
+        rows = judged[:, a]
+        share = wilson_grouped(equal[rows, a], groups[rows])
+        found.append(Dissent(a, int(labels[a]), int((rows & ~equal[:, a]).sum()), share))
+    return found
 
 
-def self_agreement(annotators: list, first: np.ndarray, second: np.ndarray) -> list[SelfAgreement]:
-    """Labels that the same annotator gave to the same item twice, unknowingly; the last row is of all together."""
-    equal = np.asarray(first) == np.asarray(second)
-    names = list(dict.fromkeys(annotators))
-    each = {name: equal[[a == name for a in annotators]] for name in names}
-    return [SelfAgreement(name, wilson(int(e.sum()), len(e))) for name, e in (*each.items(), (None, equal))]
+def self_agreement(
+    annotators: list, first: np.ndarray, second: np.ndarray, groups: np.ndarray | None = None
+) -> list[SelfAgreement]:
+    """Labels that the same annotator gave to the same item twice, unknowingly; the last row is of all together.
+    groups: which of these labels belong together, as those of one answer."""
+    equal, annotators = np.asarray(first) == np.asarray(second), np.array(annotators, dtype=object)
+    groups = np.arange(len(equal)) if groups is None else np.asarray(groups)
+    each = [(name, annotators == name) for name in dict.fromkeys(annotators)]
+    return [SelfAgreement(name, wilson_grouped(equal[mine], groups[mine]))
+            for name, mine in (*each, (None, np.ones(len(equal), bool)))]  # fmt: skip
 
 
 def speed(annotators: list, seconds: np.ndarray) -> list[Speed]:

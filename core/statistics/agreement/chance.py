@@ -70,7 +70,8 @@ def _coefficient(name: str, values: np.ndarray, categories: int, weighting: str,
         return divided(observed - chance, 1 - chance)
 
     name = name if weighting == "identity" else f"{name}, {weighting} weights"
-    return Coefficient(name, contributions, value, int(paired.sum()), int(labels[paired].sum()))
+    rows = np.flatnonzero(labels > 0)
+    return Coefficient(name, contributions, value, int(paired.sum()), int(labels[paired].sum()), rows)
 
 
 def _crossed(shares: np.ndarray, w: np.ndarray) -> np.ndarray:

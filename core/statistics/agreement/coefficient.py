@@ -1,17 +1,18 @@
-"""A coefficient of agreement and its bootstrap over items.
+"""A coefficient of agreement and its bootstrap over items, or over groups of items.
 
 Every coefficient here is a function of sums over items. So each item's part of the sums is made once, a resample is a
-weighting of the items, and all resamples are one matrix product. The item is the unit of resampling, as labels of one
-item belong together. (Hayes and Krippendorff 2007, "Answering the call for a standard reliability measure for coding
-data", resample pairs of labels instead.)
+weighting of the items, and all resamples are one matrix product. Labels of one item belong together, so that the item
+is the unit of resampling at least. (Hayes and Krippendorff 2007, "Answering the call for a standard reliability measure
+for coding data", resample pairs of labels instead.) Where the items are sentences, those of one answer belong together
+too: `groups` names the answer of each, its parts are summed, and answers are drawn. The value stays the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.bootstrap import resampled_means
+from core.statistics.bootstrap import ONE_GROUP, resampled_means, summed
 from core.statistics.paired import NO_VARIATION
 
 NO_PAIRS = "undefined: no item has two labels"
@@ -21,11 +22,13 @@ FEW_DEFINED = "no interval: fewer than half of the resamples have a value"
 
 class Coefficient(NamedTuple):
     name: str
-    contributions: np.ndarray  # [items, d] float64
+    contributions: np.ndarray  # [rows, d] float64: of the items that are used
     value: Callable[[np.ndarray], np.ndarray]  # sums [..., d] -> values [...], NaN = undefined
     items: int  # with the labels that the coefficient needs
     labels: int  # of these items
+    rows: np.ndarray | None = None  # [rows]: which items these are; None: all
     undefined: str = NO_VARIATION  # why, where there are items enough and yet no value
+    empty: str = NO_PAIRS  # why, where there is no item to go by
 
 
 class Agreement(NamedTuple):
@@ -40,27 +43,42 @@ class Agreement(NamedTuple):
     resamples: int = 0
     undefined: int = 0  # resamples without a value; they are left out of the interval
     note: str = ""
+    drawn: int = 0  # items, or groups of them, in each resample
 
 
-def estimate(coefficient: Coefficient, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Agreement:
-    """Percentile interval (Efron and Tibshirani 1993, equation 13.5) over resampled items. resamples = 0: none."""
-    name, contributions, value, items, labels, undefined = coefficient
+def estimate(
+    coefficient: Coefficient,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: Sequence | np.ndarray | None = None,
+) -> Agreement:
+    """Percentile interval (Efron and Tibshirani 1993, equation 13.5) over resampled items. resamples = 0: none.
+
+    groups [items]: which items belong together, as a study's item for each sentence; these are then drawn whole.
+    """
+    name, contributions, value, items, labels, rows, undefined, empty = coefficient
     if items == 0:
-        return Agreement(name, None, None, None, 0, 0, note=NO_PAIRS)
+        return Agreement(name, None, None, None, 0, 0, note=empty)
     found = float(value(contributions.sum(axis=0)))
     if np.isnan(found):
         return Agreement(name, None, None, None, items, labels, note=undefined)
     if not resamples:
         return Agreement(name, found, None, None, items, labels)
-    drawn = value(resampled_means(contributions, resamples, seed) * len(contributions))
+    if groups is not None:
+        contributions = summed(contributions, np.asarray(groups)[slice(None) if rows is None else rows])
+    many = len(contributions)
+    if many == 1:
+        return Agreement(name, found, None, None, items, labels, note=ONE_GROUP, drawn=1)
+    drawn = value(resampled_means(contributions, resamples, seed) * many)
     known = drawn[~np.isnan(drawn)]
     missing = resamples - len(known)
     if missing > resamples / 2:
-        return Agreement(name, found, None, None, items, labels, resamples, missing, FEW_DEFINED)
+        return Agreement(name, found, None, None, items, labels, resamples, missing, FEW_DEFINED, many)
     tail = (1 - confidence) / 2
     low, high = map(float, np.quantile(known, [tail, 1 - tail]))
     note = ALIKE if np.ptp(known) < 1e-12 else ""
-    return Agreement(name, found, low, high, items, labels, resamples, missing, note)
+    return Agreement(name, found, low, high, items, labels, resamples, missing, note, many)
 
 
 def divided(above: np.ndarray, below: np.ndarray, smallest: float = 1e-12) -> np.ndarray:

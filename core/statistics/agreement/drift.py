@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.bootstrap import Interval, intervals
+from core.statistics.agreement.coefficient import divided
+from core.statistics.bootstrap import Interval, intervals, summed
 from core.statistics.corrections import holm
 
-FEWEST = 12  # labels with a comparison: fewer have no trend to test
+FEWEST = 12  # items with a comparison: fewer have no trend to test
 
 
 class Drift(NamedTuple):
@@ -18,25 +19,39 @@ class Drift(NamedTuple):
     trend: float | None  # correlation of agreement with the place in the order: below 0, it falls
     p: float | None  # H0: the order does not matter
     p_holm: float | None  # corrected for the number of annotators tested
-    n: int
+    n: int  # items
     note: str = ""
 
 
 def drift(
-    values: np.ndarray, order: np.ndarray, parts: int = 3, permutations: int = 4999, seed: int = 0
+    values: np.ndarray,
+    order: np.ndarray,
+    parts: int = 3,
+    permutations: int = 4999,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> list[Drift]:
     """values [items, annotators]; order of the same shape: when each label was given (a time or a rank).
 
     A label's agreement is the share of the others' labels on that item that are equal to it. The trend is Pearson's
     correlation of agreement with rank; p is the two-sided permutation test of it, (1 + count) / (1 + permutations)
-    (Good 2005, "Permutation, parametric, and bootstrap tests of hypotheses").
+    (Good 2005, "Permutation, parametric, and bootstrap tests of hypotheses"). Only what may change places under that
+    hypothesis is permuted: groups [items] are the answers of sentences, and count once each, by their mean.
     """
     agreement = agreement_with_others(values)
+    if groups is not None:
+        agreement, order = _by_group(agreement, groups), _by_group(np.where(np.isnan(agreement), np.nan, order), groups)
     found = [_drift(a, agreement[:, a], order[:, a], parts, permutations, seed) for a in range(values.shape[1])]
     tested = [i for i, one in enumerate(found) if one.p is not None]
     for i, corrected in zip(tested, holm(np.array([found[i].p for i in tested])), strict=True):
         found[i] = found[i]._replace(p_holm=float(corrected))
     return found
+
+
+def _by_group(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Means [groups, annotators] of what is not NaN."""
+    known = ~np.isnan(values)
+    return divided(summed(np.where(known, values, 0), groups), summed(known.astype(float), groups))
 
 
 def agreement_with_others(values: np.ndarray) -> np.ndarray:
@@ -54,7 +69,7 @@ def _drift(annotator: int, agreement: np.ndarray, order: np.ndarray, parts: int,
     ordered = agreement[known][np.argsort(order[known], kind="stable")]
     means = [intervals(part, seed=seed)[0] for part in np.array_split(ordered, parts)]
     if len(ordered) < FEWEST:
-        note = f"undefined: {len(ordered)} labels to compare, {FEWEST} are needed"
+        note = f"undefined: {len(ordered)} items to compare, {FEWEST} are needed"
         return Drift(annotator, means, None, None, None, len(ordered), note)
     if np.ptp(ordered) < 1e-12:
         return Drift(annotator, means, None, None, None, len(ordered), "undefined: no variation")

@@ -18,9 +18,9 @@ def cohen(values: np.ndarray, categories: int, weighting: str = "identity") -> C
     """
     if values.shape[1] != 2:
         raise ValueError("Cohen's kappa is of two annotators; Conger's is of more")
-    both = values[~np.isnan(values).any(axis=1)]
-    found = conger(both, categories, weighting)
-    return found._replace(name=found.name.replace("Conger", "Cohen"))
+    both = ~np.isnan(values).any(axis=1)
+    found = conger(values[both], categories, weighting)
+    return found._replace(name=found.name.replace("Conger", "Cohen"), rows=np.flatnonzero(both))
 
 
 def conger(values: np.ndarray, categories: int, weighting: str = "identity") -> Coefficient:

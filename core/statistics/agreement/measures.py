@@ -27,9 +27,10 @@ def measures(
     resamples: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> list[Agreement]:
     """Every suitable coefficient with its interval, alpha first. categories: how many the rubric offers; None: numbers."""
-    return [estimate(found, resamples, confidence, seed) for found in _suitable(values, level, categories)]
+    return [estimate(found, resamples, confidence, seed, groups) for found in _suitable(values, level, categories)]
 
 
 def _suitable(values: np.ndarray, level: str, categories: int | None) -> list[Coefficient]:
