@@ -262,7 +262,8 @@ def screens(source: Source, round: str) -> tuple[int, int] | None:
     except WorkbenchError:
         return None
     done = {(one.annotator, one.item) for one in source.labels if one.round == round and complete(source.study, one)}
-    return sum((name, id) in done for name, ids in mine.items() for id in ids), sum(map(len, mine.values()))
+    asked = {(name, id) for name, ids in mine.items() for id in ids}
+    return (len(done & asked), len(asked)) if done <= asked else None
 
 
 def items_of(source: Source, round: str) -> int:

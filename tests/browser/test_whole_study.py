@@ -19,7 +19,7 @@ def frozen(home):
 
 
 def decide(app, tab, who: str, items, keys: str) -> None:
-    """The same keys on each item, by keyboard alone: two sentences, then how helpful it is."""
+    """The same keys on each item, by keyboard alone: two sentences, then how helpful it is; or what is disputed of them."""
     tab.goto(f"{app}/label_answers?study=whole&annotator={who}")
     tab.locator(".lab-row.now").wait_for()
     for number, item in enumerate(items):
@@ -43,7 +43,7 @@ def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab, t
     settled(tab)
     study = lab.load(Workbench(home), "whole").study
     assert study.adjudicators == ("Adjudicator",) and len(study.disputed) == 2
-    decide(app, tab, "Adjudicator", assignment(study, "adjudication")["Adjudicator"], "124")
+    decide(app, tab, "Adjudicator", assignment(study, "adjudication")["Adjudicator"], "2")
 
     open_page(tab, f"{app}/measure_agreement?source=whole")
     tab.get_by_text("Krippendorff's alpha").first.wait_for()

@@ -112,6 +112,8 @@ def test_a_pilot_and_a_half_labelled_round_decide_nothing(workbench):
     labelled(workbench, study, lambda who, item, n: "supported", left=3)
     source = lab.open_study(workbench, "toy")
     assert plan.screens(source, "main") == (26, 32)
+    elsewhere = source.labels[-1].model_copy(update={"annotator": "somebody else"})
+    assert plan.screens(source._replace(labels=(*source.labels, elsewhere)), "main") is None, "assigned elsewhere"
     found = plan.verdict(source, "main")
     assert found.state == "open" and "6 of 32 screens" in found.why and "so far: met" in found.why
 
