@@ -25,6 +25,7 @@ import numpy as np
 
 from benchmarks import startup
 from benchmarks._limits import against
+from core import annotation_files as files
 from core import annotation_lab as lab
 from core.annotation.drawing import Candidate, draw
 from core.annotation.exchange import to_jsonl
@@ -92,7 +93,7 @@ def prepared(home: Path, items: int) -> lab.Frozen:
              for item in mine[: items * 4 // 5]]  # fmt: skip
     path = home / "labels.jsonl"
     path.write_text(to_jsonl(given), "utf-8")
-    lab.import_labels(workbench, "speed", path)
+    files.import_labels(workbench, "speed", path)
     return frozen
 
 

@@ -421,14 +421,16 @@ def sample_study(workbench: Any, options: argparse.Namespace) -> Any:
 def agreement(workbench: Any, options: argparse.Namespace) -> Any:
     """The coefficients, and what else is asked for."""
     from core import agreement_lab as lab
+    from core import agreement_machines as against
     from core import agreement_report as report
+    from core import annotation_lab
 
     source, stored = report.open_labels(workbench, options.file)
     view = lab.read(source, options.part, options.round, options.level, options.consensus, options.yes)
     found = yield from report.coefficients(view, options.resamples)
     found = {"file": str(options.file), **found}
     if stored:
-        found["plan"] = lab.annotation_lab.check(workbench, str(options.file))
+        found["plan"] = annotation_lab.check(workbench, str(options.file))
     if options.annotators:
         found["people"] = yield from report.annotators(view)
     if options.disputed:
@@ -438,7 +440,7 @@ def agreement(workbench: Any, options: argparse.Namespace) -> Any:
     if options.systems:
         found["systems"] = report.systems(view)
     if options.machines or options.scores or options.headline is not None:
-        rest = (yield from lab.unjudged(workbench, source)) if stored else lab.Unjudged()
+        rest = (yield from against.unjudged(workbench, source)) if stored else against.Unjudged()
         scores = yield from report.scored(view, options.scores, rest)
     if options.machines or options.scores:
         found["machines"] = yield from report.machines(view, scores, options.whole, options.resamples)
@@ -466,7 +468,7 @@ def power(workbench: Any, options: argparse.Namespace) -> Any:
         yield Progress(place, len(several), f"{annotators} annotators an item")
         try:
             needed = lab.items_for(options.goal, values, annotators)
-            formula, simulation = lab._design(options.goal, values, annotators)
+            formula, simulation = lab.predictors(options.goal, values, annotators)
             items = options.items or needed
             reached = formula(items) if items else None
             simulated = simulation(items, 2000, 0) if items and options.simulate else None
@@ -494,6 +496,7 @@ def answer_questions(workbench: Any, options: argparse.Namespace) -> Any:
 
 def annotate(workbench: Any, options: argparse.Namespace) -> Any:
     """Carries out one action on studies."""
+    from core import annotation_files as files
     from core import annotation_lab as lab
 
     def names() -> dict[str, str]:
@@ -536,15 +539,15 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
         "check": lambda: lab.check(workbench, options.study),
         "progress": lambda: lab.progress(workbench, lab.load(workbench, options.study)),
         "token": lambda: lab.issue_token(workbench, options.study, options.annotator),
-        "export": lambda: lab.export(
-            workbench, options.study, options.format or lab.FORMATS, options.folder, options.round
+        "export": lambda: files.export(
+            workbench, options.study, options.format or files.FORMATS, options.folder, options.round
         ),
-        "import": lambda: lab.import_labels(
+        "import": lambda: files.import_labels(
             workbench, options.study, options.file, options.keep_good, names(), options.replace
         ),
-        "qags": lambda: told(lab.import_qags(workbench, options.file, options.study)),
-        "push": lambda: lab.push(workbench, options.study, options.url),
-        "pull": lambda: lab.pull(
+        "qags": lambda: told(files.import_qags(workbench, options.file, options.study)),
+        "push": lambda: files.push(workbench, options.study, options.url),
+        "pull": lambda: files.pull(
             workbench, options.study, options.project, options.url, options.keep_good, names(), options.replace
         ),
     }

@@ -1,15 +1,13 @@
-"""The verbs behind the page Agreement: what a study's labels, or a file of labels, say of annotators, items, systems and machines.
+"""The verbs behind the page Agreement: what a study's labels, or a file of labels, say of annotators, items and systems.
 
 A Source is labels with what is known of them. Nothing here changes a label; every result is frozen and belongs to the
 source's digest, under which a page may keep it. Adjudicated labels never count as annotators: they only decide the consensus.
 
 Units are what is labelled: sentences, answers, pairs. Items are what was drawn into the study, one on a screen. Sentences of one
-answer depend on each other, so every interval draws items, with all units of each (`groups`).
+answer depend on each other, so every interval draws items, with all units of each (`groups`). Machines: core.agreement_machines.
 """
 
-import csv
 import hashlib
-import io
 import json
 import os
 import re
@@ -23,11 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core import annotation_lab
+from core import annotation_files, annotation_lab
 from core.annotation.labels import PREFERENCES, Attention, Label, Table, attention_score, table
-from core.annotation.study import FOLDER, StopRule, Study, sentences
+from core.annotation.study import FOLDER, StopRule, Study
 from core.errors import WorkbenchError
-from core.generation.support import containments
 from core.records import Progress
 from core.statistics.agreement import annotators as of_annotators
 from core.statistics.agreement.alpha import alpha
@@ -42,20 +39,12 @@ from core.statistics.agreement.ratings import counts
 from core.statistics.agreement.words import KRIPPENDORFF, LANDIS_KOCH, krippendorff_words, landis_koch
 from core.statistics.bootstrap import Interval, mean_interval, numbered
 from core.statistics.bradley_terry import BradleyTerry, bradley_terry
-from core.statistics.calibration import Calibration, calibration
-from core.statistics.ceiling import Beside, beside, beside_pearson, ceiling, ceiling_pearson, majority_baseline
 from core.statistics.consensus import majority
-from core.statistics.corrected import Corrected, combined
 from core.statistics.corrections import holm
-from core.statistics.correlation import mean_absolute_error, pearson, spearman
 from core.statistics.dawid_skene import TWO, dawid_skene, identified
 from core.statistics.paired import Paired, paired_difference
-from core.statistics.prediction_powered import prediction_powered
 from core.statistics.proportion import wilson, wilson_grouped
-from core.statistics.roc import Roc, roc
-from core.statistics.rogan_gladen import rogan_gladen
 from core.statistics.sign import PositionBias, Sign, position_bias, sign_test
-from core.statistics.threshold import Threshold, fit_threshold, half
 from core.workbench import Workbench
 
 PARTS = {"sentences": "Sentences", "helpful": "Helpful", "preference": "Preference"}
@@ -64,10 +53,7 @@ QAGS = Path("qags") / "mturk_cnndm.jsonl"
 HEAT = 30  # annotators in the heatmap
 DISPUTED = 200
 POINTS = 20  # of the curve of alpha
-SIZES = (3, 2, 1)  # n-grams of the automatic measures
-MANY = 500  # units from which calibration has ten bins
 NO_DAWID_SKENE, OTHER = f"Dawid and Skene's model has no estimate: {TWO}.", "Choose another consensus."
-FEWEST_HUMAN = 12  # labels of people from which a good machine can be told from chance
 CATEGORIES = 20  # different numbers that can be taken as ordered categories
 
 
@@ -131,7 +117,7 @@ def open_study(workbench: Workbench, study_id: str) -> Source:
 
 def open_file(path: Path | str, name: str = "") -> Source:
     """Labels of a file that `read_file` reads."""
-    found = annotation_lab.read_file(path)
+    found = annotation_files.read_file(path)
     command = f"python -m core agreement {shlex.quote(str(path))}"
     name = name or Path(path).name
     if isinstance(found, Table):
@@ -215,9 +201,9 @@ def groups(found: Table) -> np.ndarray:
     return numbered(found.item_ids or range(len(found.items)))
 
 
-def drawn(source: Source, number: int) -> str:
+def drawn(study: Study | None, number: int) -> str:
     """What a resample draws, in words."""
-    what = "item" if source.study is None else "answer" if source.study.kind == "rating" else "pair"
+    what = "item" if study is None else "answer" if study.kind == "rating" else "pair"
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
@@ -418,17 +404,22 @@ def people(source: Source, part: str, round: str, found: Table) -> Generator[Pro
     drifts = drift(found.values, found.when, permutations=1999, groups=groups(found)) if timed and number else None
     given = [one for one in source.labels if one.round == round]
     attended = attention_score(source.study, given) if source.study and part == "sentences" else {}
-    clocked = [(one.annotator, one.seconds) for one in given if one.seconds is not None]
-    speeds = (
-        {one.annotator: one for one in of_annotators.speed(*map(list, zip(*clocked, strict=True)))} if clocked else {}
-    )
+    pace = speeds(given)
     again = _twice(source, part, round, found.level)
     rows = [Person(name, int(many[i]), alone[i], against and against[i],
                    None if ability is None or np.isnan(ability[i]) else float(ability[i]), again.get(name),
-                   attended.get(name), speeds.get(name), drifts and drifts[i]) for i, name in enumerate(names)]  # fmt: skip
+                   attended.get(name), pace.get(name), drifts and drifts[i]) for i, name in enumerate(names)]  # fmt: skip
     whole = estimate(alpha(found.values, level), resamples=0).value
     return People(rows, whole, [names[i] for i in top], matrix, shared, "Cohen's kappa" if number else "alpha",
                   again.get(None), timed)  # fmt: skip
+
+
+def speeds(given: Iterable[Label]) -> dict[str, Speed]:
+    """Annotator -> seconds an item, of labels that were given under a clock."""
+    clocked = [(one.annotator, one.seconds) for one in given if one.seconds is not None]
+    return (
+        {one.annotator: one for one in of_annotators.speed(*map(list, zip(*clocked, strict=True)))} if clocked else {}
+    )
 
 
 def _twice(source: Source, part: str, round: str, level: str) -> dict[str | None, Interval]:
@@ -568,7 +559,7 @@ def rates(source: Source, part: str, found: Table, agreed: Consensus, positive: 
     by_mean = not found.categories
     value = agreed.values if by_mean else is_positive(found, agreed.values, positive)
     systems = np.array(found.systems or ("all",) * len(found.items), dtype=object)
-    answers, of = _answers(source, found, part), np.zeros(len(value), int)
+    answers, of = answers_of(source, found, part), np.zeros(len(value), int)
     for place, (units, _) in enumerate(answers.values()):
         of[units] = place
     names, rows, per_question = list(dict.fromkeys(systems)), [], {}
@@ -578,7 +569,9 @@ def rates(source: Source, part: str, found: Table, agreed: Consensus, positive: 
         own, total = value[mine], int(all_of.sum())
         share = mean_interval(own, of[mine], 2000) if by_mean else wilson_grouped(own, of[mine])
         bounds = None if by_mean else (float(own.sum() / total), float((own.sum() + total - len(own)) / total))
-        verdicts = np.array([_verdict(value, units, number) for units, number in answers.values() if all_of[units[0]]])
+        verdicts = np.array(
+            [share_of_yes(value, units, number) for units, number in answers.values() if all_of[units[0]]]
+        )
         known = verdicts[~np.isnan(verdicts)]
         whole = (
             wilson(int((known == 1).sum()), len(known))._replace(total=len(verdicts))
@@ -603,7 +596,7 @@ def rates(source: Source, part: str, found: Table, agreed: Consensus, positive: 
     return Rates(rows, differences, len(value), int(np.isnan(value).sum()), by_mean)
 
 
-def _answers(source: Source, found: Table, part: str) -> dict[str, tuple[np.ndarray, int]]:
+def answers_of(source: Source, found: Table, part: str) -> dict[str, tuple[np.ndarray, int]]:
     """Answer -> (its units, how many there are with those that nobody judged)."""
     places: dict[str, list[int]] = defaultdict(list)
     if source.study is None or part != "sentences":
@@ -614,7 +607,7 @@ def _answers(source: Source, found: Table, part: str) -> dict[str, tuple[np.ndar
             for name, rows in places.items()}  # fmt: skip
 
 
-def _verdict(yes: np.ndarray, units: np.ndarray, number: int) -> float:
+def share_of_yes(yes: np.ndarray, units: np.ndarray, number: int) -> float:
     """Share of an answer's sentences that are yes; NaN where one has no verdict: it is tied, or nobody judged it."""
     return float(yes[units].mean()) if len(units) == number else np.nan
 
@@ -660,321 +653,3 @@ def preferences(source: Source, round: str, found: Table, agreed: Consensus) -> 
              for one in source.labels if one.round == round and one.preference and one.order]  # fmt: skip
     return Preferences([Duel(a, b, sign_test(np.array(values))) for (a, b), values in by_duel.items()], names, model,
                        position_bias(np.array(first)), int((~known).sum()))  # fmt: skip
-
-
-# People against machines ---------------------------------------------------------------------------------------------
-
-
-class Machine(NamedTuple):
-    """An automatic measure: a score from 0 to 1 of each unit, NaN where it has none."""
-
-    name: str
-    scores: np.ndarray  # [units]
-    more: np.ndarray | None = None  # [answers that nobody judged], where it has read such scores
-
-
-def machines(source: Source, part: str, found: Table) -> Generator[Progress, None, list[Machine]]:
-    """What can be computed of the labelled answers by words alone: n-gram containment in their passages."""
-    if source.study is None or part == "preference":
-        return []
-    rows: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)  # answer -> (row, sentence)
-    for row, name in enumerate(found.items):
-        answer, _, last = name.rpartition("/") if part == "sentences" else (name, "", "1")
-        rows[found.item_ids[row], int(answer.endswith("/B"))].append((row, int(last) - 1))
-    scores = {n: np.full(len(found.items), np.nan) for n in SIZES}
-    for done, ((item, response), places) in enumerate(rows.items()):
-        if done % 20 == 0:
-            yield Progress(done, len(rows), "Words shared with the passages")
-        one = source.study.item(item).responses[response]
-        if not one.passages:
-            continue
-        texts, passages = [one.text[a:b] for a, b in one.sentences], [passage.text for passage in one.passages]
-        for n in SIZES:
-            each = containments(texts, passages, n)
-            for row, sentence in places:
-                scores[n][row] = each[sentence] if part == "sentences" else np.mean(each) if each else np.nan
-    return [Machine(f"{n}-gram containment", scores[n]) for n in SIZES if not np.isnan(scores[n]).all()]
-
-
-def read_scores(text: str, found: Table, name: str, more: Sequence[str] = ()) -> Machine:
-    """A judge's scores from a CSV with the columns unit and score; units are named as in the table of units.
-    more: names of answers that nobody judged, whose scores may stand there too."""
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    if not {"unit", "score"} <= set(reader.fieldnames or ()):
-        raise WorkbenchError(
-            "The file has no columns unit and score.", where=f"{name}:1", todo="Take the table of units as a start."
-        )
-    place = {unit: row for row, unit in enumerate((*found.items, *more))}
-    scores = np.full(len(place), np.nan)
-    for row in reader:
-        where = f"{name}:{reader.line_num}"
-        if row["unit"] not in place:
-            raise WorkbenchError(f"There is no unit '{row['unit']}' among these labels.", where=where)
-        if not (row["score"] or "").strip():
-            continue
-        try:
-            score = float(row["score"])
-        except ValueError:
-            score = -1.0
-        if not 0 <= score <= 1:  # NaN included
-            raise WorkbenchError(f"'{row['score']}' is no score from 0 to 1.", where=where)
-        scores[place[row["unit"]]] = score
-    rest = scores[len(found.items) :]
-    return Machine(Path(name).stem, scores[: len(found.items)], None if np.isnan(rest).all() else rest)
-
-
-class Group(NamedTuple):
-    kind: str  # system, or dataset
-    name: str
-    n: int
-    pearson: Agreement
-    auc: Interval
-
-
-class Against(NamedTuple):
-    """One machine against people, over sentences or whole answers."""
-
-    name: str
-    n: int
-    roc: Roc
-    calibration: Calibration
-    pearson: Agreement
-    spearman: Agreement
-    error: Interval  # mean absolute, on the scale 0 to 1
-    threshold: Threshold  # fitted on one half, all its shares of the other
-    beside: Beside  # a person, both held against the others' majority; on the half that the threshold has not seen
-    beside_pearson: Beside  # the same by correlation with the others' mean, on all units
-    groups: list[Group]
-
-
-class Judged(NamedTuple):
-    """All machines against people. positive: what people said yes to; score: the same as a share."""
-
-    machines: list[Against]
-    whole: bool  # units are whole answers
-    n: int
-    items: int  # that resamples draw
-    baseline: Interval  # always the more frequent verdict
-    ceiling: Agreement  # a person against the majority of the others
-    ceiling_pearson: Agreement
-
-
-class Facing(NamedTuple):
-    """People's judgement and machines' scores of the same units."""
-
-    human: np.ndarray  # [units]: share of yes, or of the stars, 0 to 1
-    positive: np.ndarray  # [units]: 1, 0
-    people: np.ndarray  # [units, annotators]: as human, of each person, NaN = missing
-    verdicts: np.ndarray  # [units, annotators]: as positive
-    scores: list[Machine]
-    systems: list[str]
-    datasets: list[str]
-    groups: np.ndarray  # [units]: the item of each
-    strata: list[str]  # that the study was drawn from; "": at random
-
-
-def facing(source: Source, part: str, found: Table, agreed: Consensus, positive: Sequence[str], scores: Sequence[Machine],
-           whole: bool) -> Facing:  # fmt: skip
-    """whole: of answers instead of sentences: the share of its sentences that are yes; yes if all of them are."""
-    yes, each = is_positive(found, agreed.values, positive), is_positive(found, found.values, positive)
-    systems = list(found.systems or ("all",) * len(yes))
-    datasets = [source.datasets.get(item, "") for item in found.item_ids]
-    drawn_by = _drawn_by(source.study)
-    strata = [stratum(drawn_by, *both) for both in zip(systems, datasets, strict=True)]
-    if not whole or part != "sentences":
-        human, people = yes, each
-        if part == "helpful" and not found.categories:
-            human, people = (agreed.values - 1) / 4, (found.values - 1) / 4  # stars as a share
-        return Facing(human, yes, people, each, list(scores), systems, datasets, groups(found), strata)
-    answers = list(_answers(source, found, part).values())
-    first = [units[0] for units, _ in answers]
-    human = np.array([_verdict(yes, *one) for one in answers])
-    # NaN where the person, or everybody, left a sentence out
-    people = np.array([[_verdict(column, *one) for column in each.T] for one in answers]).reshape(
-        len(answers), each.shape[1]
-    )
-    return Facing(human, _all_yes(human), people, _all_yes(people),
-                  [one._replace(scores=np.array([one.scores[units].mean() for units, _ in answers])) for one in scores],
-                  [systems[row] for row in first], [datasets[row] for row in first], groups(found)[first],
-                  [strata[row] for row in first])  # fmt: skip
-
-
-def _all_yes(shares: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(shares), np.nan, (shares == 1).astype(float))
-
-
-def _drawn_by(study: Study | None) -> str:
-    """What a study's items were drawn by, as far as their strata tell: system, dataset, or "" for all alike."""
-    items = [item for item in study.items if not item.attention and not item.duplicate_of] if study else []
-    strata, systems = {item.stratum for item in items}, {one.system for item in items for one in item.responses}
-    return "" if strata <= {""} else "system" if strata <= systems else "dataset"
-
-
-def stratum(drawn_by: str, system: str, dataset: str) -> str:
-    """Answers of one stratum had the same chance to be drawn. Drawn by corpus, systems can have been drawn unequally too."""
-    return {"": "", "system": system, "dataset": f"{system}, {dataset}"}[drawn_by]
-
-
-def judge(given: Facing, whole: bool, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, Judged]:
-    """Each machine against the consensus, with what a person and what mere guessing reach."""
-    found = []
-    for done, one in enumerate(given.scores):
-        yield Progress(done, len(given.scores) + 1, one.name)
-        found.append(_against(one, given, resamples, seed))
-    yield Progress(len(given.scores), len(given.scores) + 1, "A person against the others")
-    of = given.groups
-    return Judged(found, whole, int((~np.isnan(given.positive)).sum()), len(set(of)), majority_baseline(given.positive, groups=of),
-                  ceiling(given.verdicts, 2, resamples, seed=seed, groups=of).share,
-                  ceiling_pearson(given.people, resamples, seed=seed, groups=of))  # fmt: skip
-
-
-def _against(one: Machine, given: Facing, resamples: int, seed: int) -> Against:
-    known = ~(np.isnan(one.scores) | np.isnan(given.human))
-    scores, human, positive, items = one.scores[known], given.human[known], given.positive[known], given.groups[known]
-    parts = []
-    for kind, names in (("system", given.systems), ("dataset", given.datasets)):
-        of = np.array(names, dtype=object)[known]
-        if len(set(of)) > 1:
-            for name in dict.fromkeys(of):
-                r = of == name
-                parts.append(Group(kind, str(name), int(r.sum()), pearson(scores[r], human[r], resamples, seed=seed, groups=items[r]),
-                                   roc(scores[r], positive[r], groups=items[r]).auc))  # fmt: skip
-    both, said = np.where(known, given.positive, np.nan), np.full(len(known), np.nan)
-    cut = fit_threshold(one.scores, both, seed=seed, groups=given.groups)
-    if cut.threshold is not None:  # of units on which people are tied, half too
-        unseen = ~half(both, seed, given.groups) & ~np.isnan(one.scores)
-        said[unseen] = one.scores[unseen] >= cut.threshold
-    return Against(one.name, int(known.sum()), roc(scores, positive, groups=items),
-                   calibration(scores, positive, 10 if len(scores) >= MANY else 5, resamples, seed=seed, groups=items),
-                   pearson(scores, human, resamples, seed=seed, groups=items),
-                   spearman(scores, human, resamples, seed=seed, groups=items),
-                   mean_absolute_error(scores, human, resamples, seed=seed, groups=items),
-                   cut, beside(given.verdicts, said, 2, resamples, seed=seed, groups=given.groups),
-                   beside_pearson(given.people, one.scores, resamples, seed=seed, groups=given.groups), parts)  # fmt: skip
-
-
-class Stratum(NamedTuple):
-    name: str
-    share: float  # of all answers, judged or not
-    n_human: int
-    n_machine: int
-    methods: list[Corrected]
-
-
-class Headline(NamedTuple):
-    """The share of wholly faithful answers among all: few judged by people, all by a machine."""
-
-    machine: str
-    methods: list[Corrected]
-    threshold: float | None
-    truth: float | None  # by people, where they judged all
-    n_human: int
-    n_machine: int
-    strata: list[Stratum]  # where the study drew from several, unequally
-
-
-class Unjudged(NamedTuple):
-    """Stored answers of the study's systems and corpora that are not in the study."""
-
-    names: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
-    strata: tuple[str, ...] = ()
-    machines: tuple[Machine, ...] = ()  # mean scores over the sentences of each
-
-    def scores(self, machine: str) -> np.ndarray | None:
-        return next((one.scores for one in self.machines if one.name == machine), None)
-
-
-def with_scores(rest: Unjudged, machines: Iterable[Machine]) -> Unjudged:
-    """With the scores of judges that have read these answers too."""
-    more = (Machine(one.name, one.more) for one in machines if one.more is not None)
-    return rest._replace(machines=(*rest.machines, *more))
-
-
-def unjudged(workbench: Workbench, source: Source) -> Generator[Progress, None, Unjudged]:
-    """With their n-gram containment."""
-    if source.study is None:
-        return Unjudged()
-    yield Progress(0, 0, "Stored answers that nobody judged")
-    inside = {one.source for item in source.study.items for one in item.responses}
-    plain = [item for item in source.study.items if not item.attention]
-    systems, datasets = (
-        {one.system for item in plain for one in item.responses},
-        {source.datasets.get(item.id, "") for item in plain},
-    )
-    others = [one for one in annotation_lab.candidates(workbench)
-              if one.system in systems and one.dataset in datasets and one.source not in inside and one.passages]  # fmt: skip
-    scores: dict[int, list[float]] = {n: [] for n in SIZES}
-    for done, one in enumerate(others):
-        if done % 20 == 0:
-            yield Progress(done, len(others), "Stored answers that nobody judged")
-        texts = [one.text[a:b] for a, b in sentences(one.text)]
-        for n in SIZES:
-            each = containments(texts, [passage.text for passage in one.passages], n)
-            scores[n].append(float(np.mean(each)) if each else 0.0)
-    drawn_by = _drawn_by(source.study)
-    found = tuple(Machine(f"{n}-gram containment", np.array(scores[n])) for n in SIZES) if others else ()
-    return Unjudged(tuple(one.source for one in others), tuple(one.text for one in others),
-                    tuple(stratum(drawn_by, one.system, one.dataset) for one in others), found)  # fmt: skip
-
-
-def judged_and_scored(given: Facing, machine: str) -> np.ndarray:
-    """Units with a verdict of people and a score of this machine."""
-    scores = next(one.scores for one in given.scores if one.name == machine)
-    return np.flatnonzero(~(np.isnan(scores) | np.isnan(given.positive)))
-
-
-def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudged(), seed: int = 0) -> Headline:  # noqa: B008
-    """The faithful share of all answers, judged or not. Where this machine has no scores of answers that people left out,
-    `n_human` of the judged ones are drawn (items whole) and the people's labels of the others are hidden, so that the estimates
-    stand beside the truth. Strata that a study drew from unequally are estimated one by one and weighted.
-
-    Rogan and Gladen's needs a verdict: the threshold is fitted on half of the human labels, and its sensitivity and
-    specificity are taken from the other half alone.
-    """
-    scores, other, truth = next(one.scores for one in given.scores if one.name == machine), rest.scores(machine), None
-    known, strata = judged_and_scored(given, machine), np.array(given.strata, dtype=object)
-    if other is None:
-        if not FEWEST_HUMAN <= n_human <= len(known) - 2:
-            raise WorkbenchError(f"{n_human:,} of {len(known):,} judged answers cannot stand for all of them.",
-                                 todo=f"Take at least {FEWEST_HUMAN}, and leave at least 2.")  # fmt: skip
-        truth, place = float(given.positive[known].mean()), numbered(given.groups[known])
-        turn = np.argsort(np.random.default_rng(seed).permutation(place.max() + 1))[
-            place
-        ]  # when the item of each is drawn
-        known = known[np.argsort(turn, kind="stable")]
-        taken = int((turn <= np.sort(turn)[n_human - 1]).sum())
-        known, hidden = known[:taken], known[taken:]
-        other, other_items, other_strata = scores[hidden], given.groups[hidden], np.full(len(hidden), "")
-        strata = np.full(len(strata), "")  # the drawing was at random
-    else:
-        there = ~np.isnan(other)
-        other, other_strata = other[there], np.array(rest.strata, dtype=object)[there]
-        other_items = np.arange(len(other))
-    score, human, of, strata = scores[known], given.positive[known], given.groups[known], strata[known]
-    cut = fit_threshold(score, human, seed=seed, groups=of)
-    second = ~half(human, seed, of)
-
-    def estimates(mine: np.ndarray, theirs: np.ndarray) -> list[Corrected]:
-        few, others, items = other[theirs], other_items[theirs], of[mine]
-        found = [prediction_powered(few, score[mine], human[mine], seed=seed, groups=items, other_groups=others)]
-        if cut.threshold is not None:
-            tested = mine & second
-            found.append(rogan_gladen((few >= cut.threshold).astype(float), (score[tested] >= cut.threshold).astype(float),
-                                      human[tested], groups=of[tested], other_groups=others))  # fmt: skip
-        if len(few) < 2:  # people judged all of the stratum
-            found = [
-                one._replace(value=one.human_only.mean, low=one.human_only.low, high=one.human_only.high, note="")
-                for one in found
-            ]
-        return found
-
-    names, parts = sorted({*strata, *other_strata}), []
-    for name in names:
-        mine, theirs = strata == name, other_strata == name
-        n, many = int(mine.sum()), int(theirs.sum())
-        parts.append(Stratum(name, (n + many) / (len(score) + len(other)), n, many, estimates(mine, theirs)))
-    methods = [
-        combined([(part.name, part.share, part.methods[i]) for part in parts]) for i in range(len(parts[0].methods))
-    ]
-    return Headline(machine, methods, cut.threshold, truth, len(score), len(other), parts if len(parts) > 1 else [])

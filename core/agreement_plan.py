@@ -13,14 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from core import agreement_lab as lab
+from core import design_lab
 from core.agreement_lab import Consensus, Source
 from core.annotation.labels import Attention, Table, attention_score, complete
 from core.annotation.study import Study, assignment
 from core.errors import WorkbenchError
-from core.statistics.agreement.alpha import alpha
-from core.statistics.agreement.annotators import speed
-from core.statistics.agreement.coefficient import estimate
-from core.statistics.agreement.growth import RESAMPLES, met
 from core.statistics.bootstrap import mean_interval, resampled_means, summed
 from core.statistics.paired import paired_difference
 from core.statistics.proportion import wilson_grouped
@@ -243,10 +240,8 @@ def _so_far(known: set, states: Sequence[bool | None]) -> str:
 
 
 def _stopped(source: Source, study: Study, round: str) -> bool:
-    found = lab.table_of(source, study.ask[0], round)
-    return study.stop.kind != "all_labelled" and met(
-        study.stop.kind, study.stop.value, estimate(alpha(found.values, found.level), RESAMPLES, groups=found.item_ids)
-    )
+    given = [one for one in source.labels if one.round == round]
+    return study.stop.kind != "all_labelled" and bool(design_lab.stop_reached(study, design_lab.agreed(study, given)))
 
 
 def tie_bounds(found: Table, agreed: Consensus, yes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -268,7 +263,7 @@ def screens(source: Source, round: str) -> tuple[int, int] | None:
 
 def items_of(source: Source, round: str) -> int:
     """Items drawn for a round, without repeats and attention items."""
-    return sum(not (one.attention or one.duplicate_of) for one in source.study.round_items(round))
+    return sum(one.plain for one in source.study.round_items(round))
 
 
 class Careless(NamedTuple):
@@ -282,10 +277,9 @@ def careless(source: Source, round: str) -> list[Careless]:
     if source.study is None:
         return []
     given = [one for one in source.labels if one.round == round]
-    clocked = [(one.annotator, one.seconds) for one in given if one.seconds is not None]
-    pace = {one.annotator: one.median for one in speed(*map(list, zip(*clocked, strict=True)))} if clocked else {}
-    return [Careless(name, one, pace.get(name)) for name, one in attention_score(source.study, given).items()
-            if one.careless]  # fmt: skip
+    pace = lab.speeds(given)
+    return [Careless(name, one, pace[name].median if name in pace else None)
+            for name, one in attention_score(source.study, given).items() if one.careless]  # fmt: skip
 
 
 def unit_name(source: Source, name: str, item: str) -> str:

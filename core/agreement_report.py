@@ -1,6 +1,7 @@
 """The page Agreement as one record, for the command line: `python -m core agreement`.
 
-Everything is computed by core.agreement_lab; here it is only put together. Curves are left out: a page draws them.
+Everything is computed by core.agreement_lab and core.agreement_machines; here it is only put together. Curves are left out: a page
+draws them.
 """
 
 from collections.abc import Generator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from core import agreement_lab as lab
+from core import agreement_machines as against
 from core import annotation_lab
 from core.annotation.alone import WITHOUT
 from core.annotation.study import StopRule
@@ -32,7 +34,7 @@ def coefficients(view: lab.View, resamples: int) -> Generator[Progress, None, di
     return {
         "labels_of": source.name, "part": view.part, "round": view.round, "level": view.found.level, "unit": view.units,
         "units": found.units, "annotators": found.annotators, "labels": found.labels, "categories": list(view.found.categories),
-        "shares": dict(found.shares), "resamples": resamples, "drawn": lab.drawn(source, found.items), "measures": found.measures,
+        "shares": dict(found.shares), "resamples": resamples, "drawn": lab.drawn(source.study, found.items), "measures": found.measures,
         "words": f"alpha: {alpha} ({KRIPPENDORFF})" if alpha else "", "paradox": found.paradox.sentence if found.paradox else "",
         "note": note(view),
     }  # fmt: skip
@@ -92,12 +94,14 @@ def systems(view: lab.View) -> dict[str, Any]:
                    "undecided": found.undecided}  # fmt: skip
 
 
-def scored(view: lab.View, files: Sequence[Path], rest: lab.Unjudged) -> Generator[Progress, None, list[lab.Machine]]:
+def scored(
+    view: lab.View, files: Sequence[Path], rest: against.Unjudged
+) -> Generator[Progress, None, list[against.Machine]]:
     """What is computed here, and judges' scores from files."""
-    found = yield from lab.machines(view.source, view.part, view.found)
+    found = yield from against.containment(view.source, view.part, view.found)
     for path in files:
         try:
-            found.append(lab.read_scores(path.read_text("utf-8"), view.found, path.name, rest.names))
+            found.append(against.read_scores(path.read_text("utf-8"), view.found, path.name, rest.names))
         except (OSError, UnicodeDecodeError) as error:
             raise WorkbenchError(f"The scores cannot be read: {error}.", where=str(path)) from None
     if not found:
@@ -106,29 +110,28 @@ def scored(view: lab.View, files: Sequence[Path], rest: lab.Unjudged) -> Generat
     return found
 
 
-def _facing(view: lab.View, scores: Sequence[lab.Machine], whole: bool) -> lab.Facing:
+def _facing(view: lab.View, scores: Sequence[against.Machine], whole: bool) -> against.Facing:
     agreed = lab.consensus(view.source, view.part, view.found, view.method)
-    return lab.facing(view.source, view.part, view.found, agreed, view.positive, scores, whole)
+    return against.facing(view.source, view.part, view.found, agreed, view.positive, scores, whole)
 
 
 def machines(
-    view: lab.View, scores: Sequence[lab.Machine], whole: bool, resamples: int
+    view: lab.View, scores: Sequence[against.Machine], whole: bool, resamples: int
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Each machine against people."""
-    found = yield from lab.judge(_facing(view, scores, whole), whole, resamples)
+    found = yield from against.judge(_facing(view, scores, whole), whole, resamples)
     whole = whole and view.part == "sentences"
     rows = [one._asdict() | {"roc": one.roc.auc, "calibration": {"error": one.calibration.error, "brier": one.calibration.brier}}
             for one in found.machines]  # fmt: skip
-    return {"judged_as": "answers" if whole else view.units, "n": found.n, "drawn": lab.drawn(view.source, found.items),
+    return {"judged_as": "answers" if whole else view.units, "n": found.n, "drawn": lab.drawn(view.source.study, found.items),
             "consensus": view.method, "yes": list(view.positive), "machines": rows, "ceiling": found.ceiling,
             "ceiling_pearson": found.ceiling_pearson, "baseline": found.baseline}  # fmt: skip
 
 
-def headlines(view: lab.View, scores: Sequence[lab.Machine], n_human: int, rest: lab.Unjudged) -> list[lab.Headline]:
+def headlines(
+    view: lab.View, scores: Sequence[against.Machine], n_human: int, rest: against.Unjudged
+) -> list[against.Headline]:
     """By each machine. n_human 0: 100, or half of the judged answers. rest: stored answers that nobody judged."""
-    faced, rest = _facing(view, scores, True), lab.with_scores(rest, scores)
-    known = {one.name: len(lab.judged_and_scored(faced, one.name)) for one in scores}
-    return [
-        lab.headline(faced, name, n_human or max(min(100, many // 2), lab.FEWEST_HUMAN), rest)
-        for name, many in known.items()
-    ]
+    faced, rest = _facing(view, scores, True), against.with_scores(rest, scores)
+    known = {one.name: len(against.judged_and_scored(faced, one.name)) for one in scores}
+    return [against.headline(faced, name, n_human or against.usual_human(many), rest) for name, many in known.items()]

@@ -1,4 +1,4 @@
-"""The verbs of human evaluation: studies frozen before they are labelled, labels kept for ever, both exchanged as files."""
+"""The verbs of human evaluation: studies frozen before they are labelled, and labels kept for ever."""
 
 import hashlib
 import hmac
@@ -13,19 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.annotation import alone, exchange, label_studio, qags
 from core.annotation.drawing import Candidate, clean, draw, draw_pairs, with_attention, with_duplicates
-from core.annotation.exchange import Problem
-from core.annotation.labels import CONTENT, Label, Table, blank, complete, disputed, problems, standing, table
+from core.annotation.labels import CONTENT, Label, blank, disputed, from_record, problems, to_record
 from core.annotation.study import (
-    FOLDER,
-    ROUNDS,
     HandOver,
     Item,
     Left,
     Passage,
     Rubric,
     Study,
+    altered,
     assignment,
     default_rubric,
     design_hash,
@@ -39,10 +36,6 @@ from core.records import Progress
 from core.store.journal import remedy
 from core.store.lock import hold
 from core.workbench import Workbench
-
-FORMATS = ("jsonl", "csv", "label_studio", "dpo")
-LABEL_FILES = ("labels.jsonl", "labels.csv", "label_studio.json")  # of an export, the fullest first
-TOLD = 5  # problems of an import that its error names
 
 
 class Frozen(NamedTuple):
@@ -75,38 +68,6 @@ class AnnotatorProgress(NamedTuple):
     partial: int  # begun, not complete
     seconds_median: float | None  # an item
     last: str  # when the latest label was saved
-
-
-class Manifest(NamedTuple):
-    folder: str
-    study: str
-    hash: str
-    created: str
-    counts: dict[str, int]
-    files: tuple[dict[str, Any], ...]  # name, sha256, bytes
-
-
-class Imported(NamedTuple):
-    added: int
-    known: int  # already here, or taken from such a file before
-    problems: tuple[Problem, ...]
-    replaced: int = 0  # of those added: they took the place of a label that said otherwise
-    completed: int = 0  # of those added: they say what the label in their place had left open
-    changed: int = 0  # of those known: changed or taken back here since, and left so
-
-
-class ImportProblems(WorkbenchError):
-    """Nothing was taken of a file. `problems` has all that is wrong, by line. good: labels that could be imported; None where
-    the file was only to be read."""
-
-    def __init__(self, found: Sequence[Problem], good: int | None = None) -> None:
-        self.problems = tuple(found)
-        listed = "\n".join(f"{one.file}:{one.line}: {one.what} {one.todo}".rstrip() for one in found[:TOLD])
-        more = f"\n… and {len(found) - TOLD} more." if len(found) > TOLD else ""
-        number = f"{len(found):,} problem{'s' if len(found) > 1 else ''}"
-        what = f"{number} in this file" if good is None else f"{number}, so nothing was imported"
-        todo = f"Mend them, or keep the {good:,} good labels alone (--keep-good)." if good else "Mend the file."
-        super().__init__(f"{what}:\n{listed}{more}", where=f"{found[0].file}:{found[0].line}", todo=todo)
 
 
 # Studies -------------------------------------------------------------------------------------------------------------
@@ -235,31 +196,25 @@ def open_adjudication(workbench: Workbench, study_id: str, adjudicators: Sequenc
     found = disputed(latest.study, labels(workbench, study_id, "main"))
     if not found:
         raise WorkbenchError("The annotators agree on every item, so there is nothing to adjudicate.")
-    study = valid(
-        Study, {**latest.study.model_dump(mode="json"), "adjudicators": list(adjudicators), "disputed": found}
-    )
+    study = altered(latest.study, {"adjudicators": tuple(adjudicators), "disputed": tuple(found)})
     return _record(workbench, study, "adjudication", study_hash(study, "adjudication"), latest)
 
 
 def check(workbench: Workbench, study_id: str) -> Check:
     """Looks into every version and label of a study: are they what was frozen?"""
-    versions, found = history(workbench, study_id), []
-    if not versions:
-        raise WorkbenchError(f"There is no study '{study_id}'.", todo="`python -m core annotate list` shows them.")
+    last, versions, found = load(workbench, study_id), history(workbench, study_id), []
     for one in versions:
         if one.hash and design_hash(workbench.store.journal.read(one.id).payload["design"], one.round) != one.hash:
             found.append(f"Version {one.version} is not what its hash says.")
     main = next((one for one in versions if one.round == "main"), None)
-    last = versions[-1]
-    if main and last is not main and _as_main(last.study, main.study) != _as_main(main.study, main.study):
+    if main and _as_main(last.study, main.study) != _as_main(main.study, main.study):
         found.append("The study was changed after its main round was frozen.")
-    hashes, times = {one.hash: one for one in versions if one.hash}, {one.hash: one.created for one in versions}
-    given = [_as_label(payload) for payload in workbench.store.labels.all(study_id)]
+    hashes = {one.hash: one for one in versions if one.hash}
+    given = [from_record(payload) for payload in workbench.store.labels.all(study_id)]
     if lost := workbench.store.labels.damaged:
         found.append(f"{len(lost):,} label records cannot be read, of this study or others, the first of them {min(lost)}: "
                      f"{lost[min(lost)]}.")  # fmt: skip
-    leaving = _leaving(versions)
-    for what, ids in _label_findings(last.study, given, hashes, times, leaving).items():
+    for what, ids in _label_findings(last.study, given, hashes, _leaving(versions)).items():
         found.append(f"{len(ids):,} labels {what}, the first of them {ids[0]}.")
     notes = _notes(versions)
     if taken := sum(bool(one.origin) for one in given):
@@ -299,9 +254,8 @@ def _notes(versions: Sequence[Frozen]) -> tuple[str, ...]:
 
 
 def _label_findings(
-    study: Study, given: Iterable[Label], hashes: dict[str, Frozen], times: dict[str, str],
-    leaving: dict[tuple[str, str], str],
-) -> dict[str, list[str]]:  # fmt: skip
+    study: Study, given: Iterable[Label], hashes: dict[str, Frozen], leaving: dict[tuple[str, str], str]
+) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for label in given:
         frozen = hashes.get(label.hash)
@@ -309,7 +263,7 @@ def _label_findings(
             found["were given under a study that was never frozen"].append(label.id)
         elif frozen is not None and frozen.round != label.round:
             found["were given in another round than their study was frozen for"].append(label.id)
-        elif frozen is not None and label.created and label.created < times[label.hash]:
+        elif frozen is not None and label.created and label.created < frozen.created:
             found["are older than the study they were given under"].append(label.id)
         elif not label.origin and label.created > leaving.get((label.round, label.annotator), "~"):
             found["were given by somebody who had left the round"].append(label.id)
@@ -490,7 +444,7 @@ def current(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> 
 def labels(workbench: Workbench, study_id: str, round: str = "") -> list[Label]:
     """The labels as they stand, whole and begun ones; of one round, or of all."""
     found = workbench.store.labels.current(study_id)
-    return [_as_label(payload) for (place, _, _), payload in found.items()
+    return [from_record(payload) for (place, _, _), payload in found.items()
             if round in ("", place) and not payload.get("withdrawn")]  # fmt: skip
 
 
@@ -566,93 +520,6 @@ def may_label(workbench: Workbench, frozen: Frozen, annotator: str, token: str =
     return hmac.compare_digest(known, _token_hash(token.strip()))
 
 
-# Files ---------------------------------------------------------------------------------------------------------------
-
-
-def export(
-    workbench: Workbench,
-    study_id: str,
-    formats: Sequence[str] = FORMATS,
-    folder: Path | str | None = None,
-    round: str = "",
-) -> Manifest:
-    """Writes the labels as they stand, and the study, into annotations/<study>/ with a manifest."""
-    frozen, found = load(workbench, study_id), labels(workbench, study_id, round)
-    if unknown := set(formats) - set(FORMATS):
-        raise WorkbenchError(f"There is no format '{min(unknown)}'.", todo=f"Formats: {', '.join(FORMATS)}.")
-    folder = Path(folder) if folder else FOLDER / study_id
-    files = {"study.json": json.dumps({"study": study_id, "version": frozen.version, "round": frozen.round, "hash": frozen.hash,
-                                       "created": frozen.created, "design": frozen.study.model_dump(mode="json")},
-                                      ensure_ascii=False, indent=1)}  # fmt: skip
-    if "jsonl" in formats:
-        files["labels.jsonl"] = exchange.to_jsonl(found)
-    if "csv" in formats:
-        files["labels.csv"] = exchange.to_csv(found)
-    if "label_studio" in formats:
-        files["label_studio.xml"] = label_studio.config_xml(frozen.study)
-        tasks = label_studio.tasks(frozen.study, found, round)
-        files["label_studio.json"] = json.dumps(tasks, ensure_ascii=False, indent=1)
-    pairs = exchange.dpo_pairs(frozen.study, found)
-    if "dpo" in formats:
-        files["dpo.jsonl"] = "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs)
-    whole = sum(complete(frozen.study, one) for one in found)
-    counts = {"items": len(frozen.study.items), "labels": len(found), "complete": whole,
-              "annotators": len({one.annotator for one in found}), "pairs": len(pairs)}  # fmt: skip
-    if lost := workbench.store.labels.damaged:
-        counts["unreadable label records, of this study or others"] = len(lost)
-    return _written(folder, files, frozen, counts)
-
-
-def import_labels(
-    workbench: Workbench, study_id: str, path: Path | str, keep_good: bool = False, names: dict[str, str] | None = None,
-    replace: bool = False,
-) -> Imported:  # fmt: skip
-    """Labels from a file of ours or of Label Studio: JSONL, CSV or JSON. Nothing is taken of a file with problems, unless
-    the good labels alone are asked for. A label that would take the place of one that says otherwise is a problem, unless
-    `replace` is asked for. names: annotator in the file -> annotator of the study."""
-    text = _read_text(Path(path))
-    return _take(workbench, load(workbench, study_id), text, Path(path).name, keep_good, names or {}, replace)
-
-
-def import_qags(workbench: Workbench, path: Path | str, study_id: str = "qags") -> Frozen:
-    """A file of QAGS as a study with its labels. A second time nothing is added."""
-    study, given, wrong = qags.read(_file(Path(path)), study_id)
-    if wrong or not given:
-        raise ImportProblems(wrong or [Problem(str(path), 1, "The file is empty.")], len(given))
-    latest = _latest(workbench, study_id)
-    if latest and latest.study != study:
-        raise WorkbenchError(f"There is another study '{study_id}'.", todo="Give this one another name.")
-    frozen = latest or _record(workbench, study, "main", study_hash(study, "main"), None)
-    known = {(one.item, one.annotator) for one in labels(workbench, study_id)}
-    fresh = [_stamped(study, one.model_copy(update={"hash": frozen.hash, "origin": Path(path).name}))
-             for one in given if (one.item, one.annotator) not in known]  # fmt: skip
-    if fresh:
-        workbench.store.labels.add([_payload(study, one) for one in fresh])
-    return frozen
-
-
-def push(workbench: Workbench, study_id: str, url: str = "", round: str = "") -> dict[str, Any]:
-    """A new project on a Label Studio server, with the round's items and the labels there are: {"project", "url", "tasks"}."""
-    from core.annotation import label_studio_server
-
-    frozen = load(workbench, study_id)
-    tasks = label_studio.tasks(frozen.study, labels(workbench, study_id, round), round or frozen.round)
-    return label_studio_server.call("push", url, title=f"{study_id} {(frozen.hash or 'draft')[:8]}",
-                                    config=label_studio.config_xml(frozen.study), tasks=tasks)  # fmt: skip
-
-
-def pull(
-    workbench: Workbench, study_id: str, project: int, url: str = "", keep_good: bool = False,
-    names: dict[str, str] | None = None, replace: bool = False,
-) -> Imported:  # fmt: skip
-    """The annotations of a Label Studio project, as `import_labels` takes them."""
-    from core.annotation import label_studio_server
-
-    found = label_studio_server.call("pull", url, project=project)
-    text = json.dumps(found["tasks"], indent=1)
-    return _take(workbench, load(workbench, study_id), text, f"project {project}", keep_good, names or {}, replace)
-
-
 # What these stand on -------------------------------------------------------------------------------------------------
 
 
@@ -674,23 +541,20 @@ def _record(workbench: Workbench, study: Study, round: str, hash: str, before: F
 def _go_on(workbench: Workbench, latest: Frozen, changed: dict[str, Any], stay: bool = False) -> Frozen:
     """A new version of the same round; a plan of the main round goes along. stay: those who left now are in it all the same."""
     ahead = planned(workbench, latest.study.id)
-    study = _with(latest.study, changed)
+    study = altered(latest.study, changed)
     new = _record(workbench, study, latest.round, study_hash(study, latest.round) if latest.hash else "", latest)
     if latest.round == "pilot":
         gone = set() if stay else {one.annotator for one in study.left[len(latest.study.left) :]}
         people = [name for name in (ahead or study).annotators if name not in gone]
-        plan(workbench, _with(ahead or study, {**changed, "annotators": people}))
+        plan(workbench, altered(ahead or study, {**changed, "annotators": people}))
     return new
-
-
-def _with(study: Study, changed: dict[str, Any]) -> Study:
-    return valid(Study, {name: getattr(study, name) for name in Study.model_fields} | changed)
 
 
 def _left(workbench: Workbench, frozen: Frozen, annotator: str) -> Left:
     """The record of an annotator stopping now."""
-    done = _done(workbench, frozen)[annotator]
-    kept = tuple(id for id in _assigned(frozen, annotator) if id in done)
+    given = workbench.store.labels.current(frozen.study.id)
+    kept = tuple(id for id in _assigned(frozen, annotator)
+                 if given.get((frozen.round, id, annotator), {}).get("complete"))  # fmt: skip
     return Left(annotator=annotator, round=frozen.round, kept=kept)
 
 
@@ -766,17 +630,9 @@ def _assigned(frozen: Frozen, annotator: str) -> tuple[str, ...]:
     return mine
 
 
-def _done(workbench: Workbench, frozen: Frozen) -> dict[str, set[str]]:
-    done: dict[str, set[str]] = defaultdict(set)
-    for (round, item, name), one in workbench.store.labels.current(frozen.study.id).items():
-        if round == frozen.round and one["complete"]:
-            done[name].add(item)
-    return done
-
-
-def _one(workbench: Workbench, frozen: Frozen, annotator: str, item: str, round: str = "") -> Label | None:
-    payload = workbench.store.labels.one(frozen.study.id, round or frozen.round, item, annotator)
-    return _as_label(payload) if payload else None
+def _one(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:
+    payload = workbench.store.labels.one(frozen.study.id, frozen.round, item, annotator)
+    return from_record(payload) if payload else None
 
 
 def _before(workbench: Workbench, label: Label) -> Label | None:
@@ -784,32 +640,20 @@ def _before(workbench: Workbench, label: Label) -> Label | None:
     store = workbench.store.labels
     if label.withdrawn and not label.restores:
         return None
-    here = _as_label(store.get(label.restores)) if label.restores else label
+    here = from_record(store.get(label.restores)) if label.restores else label
     if not here.replaces:
         return None
-    before = _as_label(store.get(here.replaces))
+    before = from_record(store.get(here.replaces))
     if before.restores:
-        return _as_label(store.get(before.restores))
+        return from_record(store.get(before.restores))
     return None if before.withdrawn else before
-
-
-def _as_label(payload: dict[str, Any]) -> Label:
-    return Label.model_validate({key: value for key, value in payload.items() if key != "complete"})
-
-
-def _payload(study: Study, label: Label) -> dict[str, Any]:
-    return {**label.model_dump(mode="json", exclude={"id"}), "complete": complete(study, label)}
-
-
-def _stamped(study: Study, label: Label) -> Label:
-    return label if label.created else label.model_copy(update={"created": datetime.now(UTC).isoformat()})
 
 
 def _saved(workbench: Workbench, study: Study, label: Label) -> Label:
     label = Label.model_validate(
         {**label.model_dump(), "created": datetime.now(UTC).isoformat(), "id": "", "origin": ""}
     )
-    id = workbench.store.add_label(_payload(study, label))
+    id = workbench.store.add_label(to_record(study, label))
     return label.model_copy(update={"id": id})
 
 
@@ -830,320 +674,3 @@ def _kept_tokens(path: Path) -> dict[str, dict[str, str]]:
 
 def _token_hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()  # 128 random bits: nothing to guess from a hash
-
-
-def _written(folder: Path, files: dict[str, str], frozen: Frozen, counts: dict[str, int]) -> Manifest:
-    files = {name: clean(text) for name, text in files.items()}
-    listed = tuple({"name": name, "sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": len(text.encode())}
-                   for name, text in files.items())  # fmt: skip
-    manifest = Manifest(str(folder), frozen.study.id, frozen.hash, datetime.now(UTC).isoformat(), counts, listed)
-    told = {key: value for key, value in manifest._asdict().items() if key != "folder"}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, sha256 in _listed(folder).items():  # what an earlier export wrote here and nobody has touched since
-            stale = folder / name
-            ours = name in (*LABEL_FILES, "label_studio.xml", "dpo.jsonl")
-            if (
-                ours
-                and name not in files
-                and stale.is_file()
-                and hashlib.sha256(stale.read_bytes()).hexdigest() == sha256
-            ):
-                stale.unlink()
-        for name, text in {**files, "manifest.json": json.dumps(told, indent=1)}.items():
-            fresh = folder / f".{name}.{os.getpid()}.tmp"
-            fresh.write_bytes(text.encode())
-            fresh.replace(folder / name)
-    except OSError as error:
-        for stray in folder.glob(f".*.{os.getpid()}.tmp"):
-            stray.unlink(missing_ok=True)
-        raise WorkbenchError(f"The labels could not be written: {error.strerror}.", where=str(folder),
-                             todo="Choose another folder.") from error  # fmt: skip
-    return manifest
-
-
-def _file(path: Path) -> Path:
-    if not path.is_file():
-        raise WorkbenchError("There is no such file.", where=str(path))
-    return path
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return _file(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise WorkbenchError("The file is not UTF-8.", where=f"{path}:{line}", todo="Save it as UTF-8.") from None
-    except OSError as error:
-        raise WorkbenchError(f"The file cannot be read: {error.strerror}.", where=str(path)) from None
-
-
-def _parsed(study: Study, text: str, file: str, round: str) -> exchange.Parsed:
-    """Read as what it looks like: a JSON list, JSON lines, or CSV."""
-    first = text.lstrip()[:1]
-    read = label_studio.from_tasks if first == "[" else exchange.from_jsonl if first == "{" else exchange.from_csv
-    return read(text, file, study, round)
-
-
-def _take(
-    workbench: Workbench, frozen: Frozen, text: str, file: str, keep_good: bool, names: dict[str, str], replace: bool
-) -> Imported:
-    round = frozen.round if frozen.round in ROUNDS else "main"
-    parsed = _parsed(frozen.study, text, file, round)
-    good, wrong = _sound(workbench, frozen, parsed, file, names)
-    if not good and not wrong:
-        wrong = [Problem(file, 1, "The file holds no labels.")]
-    found = _fresh(workbench, frozen, good, file, replace)
-    if not replace:
-        wrong += [Problem(file, line, f"'{one.annotator}' said otherwise of item {one.item} here: this would replace it.",
-                          "Choose to replace labels (--replace), or leave it out.") for line, one in found.replacing]  # fmt: skip
-    taken = [*found.new, *found.completing, *(found.replacing if replace else ())]
-    if wrong and not keep_good:
-        raise ImportProblems(sorted(wrong, key=lambda one: one.line), len(taken) + found.known)
-    if taken:
-        fresh = [_stamped(frozen.study, one) for _, one in taken]
-        workbench.store.labels.add([_payload(frozen.study, one) for one in fresh], [one.id for one in fresh])
-    wrong = tuple(sorted(wrong, key=lambda one: one.line))
-    return Imported(
-        len(taken), found.known, wrong, len(found.replacing) if replace else 0, len(found.completing), found.changed
-    )
-
-
-def _sound(
-    workbench: Workbench, frozen: Frozen, parsed: exchange.Parsed, file: str, names: dict[str, str]
-) -> tuple[list[tuple[int, Label]], list[Problem]]:
-    """The labels that fit the study, each of one annotator and item once, with their lines."""
-    good, wrong, seen, ids = [], list(parsed.problems), {}, {}
-    for line, one in parsed.labels:
-        one = _filled(frozen.study, one)
-        one = one.model_copy(update={"annotator": names.get(one.annotator, one.annotator)})
-        key, id = (one.round, one.item, one.annotator), one.id
-        what, todo = _misfit(workbench, frozen, one)
-        if not what and id and id in ids:
-            what, todo = (
-                f"The id '{id}' stands in line {ids[id]} already.",
-                "Give each label an id of its own, or none.",
-            )
-        elif not what and key in seen and not (id and seen[key][0]):
-            what = f"'{one.annotator}' labels item {one.item} a second time, first in line {seen[key][1]}."
-            todo = "Keep one of the two."
-        if what:
-            wrong.append(Problem(file, line, what, todo))
-        else:
-            seen[key], ids[id] = (id, line), line
-            good.append((line, one))
-    return sorted(good, key=lambda pair: pair[1].id), wrong
-
-
-def _filled(study: Study, one: Label) -> Label:
-    """With a place for every answer, also where the file leaves a part out."""
-    if not study.has(one.item) or (one.sentences and one.helpful):
-        return one
-    empty = blank(study, one.round, study.item(one.item), one.annotator)
-    return one.model_copy(
-        update={"sentences": one.sentences or empty.sentences, "helpful": one.helpful or empty.helpful}
-    )
-
-
-def _misfit(workbench: Workbench, frozen: Frozen, one: Label) -> tuple[str, str]:
-    """What keeps a label out of the study, and what to do; "" if nothing does."""
-    study, found = frozen.study, problems(frozen.study, one)
-    if one.study != study.id:
-        found = [f"it is a label of the study '{one.study}', not of '{study.id}'"]
-    if one.rubric not in [rubric.version for rubric in study.rubrics]:
-        found.append(f"there is no version {one.rubric} of the rubric")
-    try:
-        datetime.fromisoformat(one.created or "2000-01-01")
-    except ValueError:
-        found.append(f"'{one.created[:40]}' is no time (ISO 8601)")
-    if found:
-        return f"This label does not fit the study: {'; '.join(found)}.", "Mend or remove it."
-    if one.annotator not in study.people(one.round):
-        return (
-            f"'{one.annotator}' is no annotator of the {one.round} round.",
-            f"Say who of the study that is: --as '{one.annotator}=NAME'.",
-        )
-    if not one.id and _same(one, blank(study, one.round, study.item(one.item), one.annotator)):
-        return f"This says nothing of item {one.item}.", "Give a label, or remove it."
-    planned = (one.item in assignment(study, one.round)[one.annotator]
-               or any((gone.round, gone.annotator) == (one.round, one.annotator) for gone in study.left)
-               or (one.hash and one.hash in [version.hash for version in history(workbench, study.id)]))  # fmt: skip
-    return ("", "") if planned else (
-        f"Item {one.item} is not assigned to '{one.annotator}' in the {one.round} round.",
-        "Remove it: labels from outside the design would count in the analysis.")  # fmt: skip
-
-
-class _Found(NamedTuple):
-    """What an import would do, each label with its line."""
-
-    known: int
-    changed: int
-    new: list[tuple[int, Label]]
-    completing: list[tuple[int, Label]]
-    replacing: list[tuple[int, Label]]
-
-
-def _fresh(
-    workbench: Workbench, frozen: Frozen, good: list[tuple[int, Label]], file: str, revive: bool
-) -> _Found:  # fmt: skip
-    """What is not in the store yet. A label without an id of ours speaks only of what it answers: the rest stays as it is.
-    What was taken from a file before is known, also if the annotator has changed it here since. revive: what was taken back
-    here comes again."""
-    store, found, taken = workbench.store.labels, _Found(0, 0, [], [], []), None
-    here, known, changed = store.known(one.id for _, one in good if one.id), 0, 0
-    own: dict[tuple[str, str, str], tuple[Label, list]] = {}  # what the file itself said before
-    for line, given in good:
-        key = given.round, given.item, given.annotator
-        one, part = given, not given.id and not given.replaces and not given.withdrawn
-        before, group = own.get(key) or (_one(workbench, frozen, given.annotator, given.item, given.round), None)
-        if before and taken is None:
-            taken = _taken(workbench, frozen.study.id)
-        stands = before if before and not before.withdrawn else None
-        last = [stands, *(taken.get((*key, origin)) for origin in (file, ""))] if before else []
-        if one.id in here:
-            stored = _as_label(store.get(one.id))
-            last.append(stored if (stored.round, stored.item, stored.annotator) == key else None)
-            one = one.model_copy(update={"id": ""})  # it stays, or was edited since it was exported
-        same = [old for old in last if old and _same(old, _laid(old, one) if part else one)]
-        if same and (stands or not revive):
-            known += 1
-            changed += same[0] is not stands
-            continue
-        new = _laid(stands, one) if part and stands else one
-        kept = one.id if not before or "" < before.id < one.id else ""
-        new = new.model_copy(update={"id": kept, "origin": (one.origin if kept else "") or file,
-                                     "replaces": before.id or before.replaces if before else one.replaces})  # fmt: skip
-        if group is None:
-            group = found.new if not stands else found.completing if _kept(stands, new) else found.replacing
-        group.append((line, new))
-        own[key] = new, group
-    return found._replace(known=known, changed=changed)
-
-
-def _same(one: Label, other: Label) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in CONTENT)
-
-
-def _taken(workbench: Workbench, study_id: str) -> dict[tuple[str, str, str, str], Label]:
-    """(round, item, annotator, origin) -> the label that was last imported there; origin "": of any."""
-    found = {}
-    for payload in workbench.store.labels.all(study_id):
-        if payload.get("origin"):
-            label = _as_label(payload)
-            for origin in ("", label.origin):
-                found[label.round, label.item, label.annotator, origin] = label
-    return found
-
-
-def _laid(under: Label, one: Label) -> Label:
-    """What one says, and where it is silent, what the other said."""
-    said = any(name is not None for name in (*sum(one.sentences, ()), *one.helpful, one.preference))
-    under = _shaped(under, one)
-    return one.model_copy(update={
-        "sentences": tuple(tuple(new or old for new, old in zip(*pair, strict=True))
-                           for pair in zip(one.sentences, under.sentences, strict=True)),
-        "helpful": tuple(new or old for new, old in zip(one.helpful, under.helpful, strict=True)),
-        "spans": one.spans or under.spans, "preference": one.preference or under.preference,
-        "comment": one.comment or under.comment, "cannot_judge": one.cannot_judge or (under.cannot_judge and not said),
-    })  # fmt: skip
-
-
-def _kept(before: Label, new: Label) -> bool:
-    """Is all that was said before still said?"""
-    before = _shaped(before, new)
-    pairs = [*zip(sum(before.sentences, ()), sum(new.sentences, ()), strict=True),
-             *zip(before.helpful, new.helpful, strict=True),
-             (before.preference, new.preference), (before.comment or None, new.comment)]  # fmt: skip
-    same = all(old in (None, now) for old, now in pairs) and set(before.spans) <= set(new.spans)
-    return same and not new.withdrawn and before.cannot_judge == new.cannot_judge
-
-
-def _shaped(one: Label, like: Label) -> Label:
-    """With a place for every answer."""
-    return one.model_copy(update={"sentences": one.sentences or tuple((None,) * len(names) for names in like.sentences),
-                                  "helpful": one.helpful or (None,) * len(like.helpful)})  # fmt: skip
-
-
-# Any file, for agreement ---------------------------------------------------------------------------------------------
-
-
-def read_file(path: Path | str) -> tuple[Study, list[Label]] | Table:
-    """The study and its labels: of our exports and Label Studio's (a folder, or a file; best beside its study.json), or of
-    QAGS. Of another file of item, annotator and value the table that it is."""
-    path = Path(path)
-    folder = path if path.is_dir() else path.parent
-    if (folder / "study.json").is_file():
-        return _exported(folder, path if path.is_file() and path.name != "study.json" else None)
-    text = _read_text(path)
-    if '"summary_sentences"' in text[:1_000_000]:
-        study, found, wrong = qags.read(path)
-        if wrong:
-            raise ImportProblems(wrong)
-        return study, found
-    if ours := alone.of_study(text, path.name):
-        return ours[0], _standing(ours[1], path.name)
-    made, wrong = alone.plain_table(text, path.name)
-    if wrong:
-        raise ImportProblems(wrong)
-    return made
-
-
-def read_table(path: Path | str, part: str = "sentences", round: str = "") -> Table:
-    """Labels of any of these files as statistics take them; adjudicators, who saw what people differed in, only if asked for."""
-    found = read_file(path)
-    if isinstance(found, Table):
-        return found
-    return table(
-        found[0], (one for one in found[1] if (one.round == round if round else one.round != "adjudication")), part
-    )
-
-
-def _exported(folder: Path, file: Path | None) -> tuple[Study, list[Label]]:
-    """file None: what the folder's manifest lists."""
-    try:
-        given = json.loads(_read_text(folder / "study.json"))
-        design, round, hash = given["design"], given["round"], given.get("hash")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise WorkbenchError("This is no study.json of ours.", where=str(folder / "study.json"),
-                             todo="Put back the one of the export, or move the labels to another folder.") from None  # fmt: skip
-    study, written = valid(Study, design), _listed(folder)
-    if hash and design_hash(design, round) != hash:
-        raise WorkbenchError("The plan in study.json is not what was frozen: its hash does not fit.",
-                             where=str(folder / "study.json"), todo="Export the study again.")  # fmt: skip
-    if file is None:
-        there = [name for name in LABEL_FILES if (folder / name).is_file() and (not written or name in written)]
-        if not there:
-            raise WorkbenchError("There are no labels in this folder.", where=str(folder), todo="Export them again.")
-        file = folder / there[0]
-    text = _read_text(file)
-    if written.get(file.name, _sha256(text)) != _sha256(text):
-        raise WorkbenchError(f"{file.name} is not what was exported: its checksum differs from the one in manifest.json.",
-                             where=str(file), todo="Export it again; or take manifest.json away to read it as it is.")  # fmt: skip
-    return study, _standing(_parsed(study, text, file.name, round if round in ROUNDS else "main"), file.name)
-
-
-def _listed(folder: Path) -> dict[str, str]:
-    """File -> SHA-256, by the folder's manifest; nothing where there is none."""
-    try:
-        return {one["name"]: one["sha256"] for one in json.loads(_read_text(folder / "manifest.json"))["files"]}
-    except (WorkbenchError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _standing(parsed: exchange.Parsed, file: str) -> list[Label]:
-    """The labels of a file as they stand; a second one of the same annotator and item has to have an id, as our own have."""
-    wrong, first = list(parsed.problems), {}
-    for line, one in parsed.labels:
-        before = first.setdefault((one.round, one.item, one.annotator), (line, one.id))
-        if before[0] != line and not (one.id and before[1]):
-            wrong.append(Problem(file, line, f"'{one.annotator}' labels item {one.item} a second time, first in line {before[0]}.",
-                                 "Keep one of the two."))  # fmt: skip
-    if not parsed.labels and not wrong:
-        wrong.append(Problem(file, 1, "The file holds no labels."))
-    if wrong:
-        raise ImportProblems(sorted(wrong, key=lambda one: one.line))
-    return standing(one for _, one in parsed.labels)

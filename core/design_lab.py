@@ -11,10 +11,10 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from core import annotation_lab as lab
-from core.annotation.drawing import Candidate, draw, draw_pairs, with_attention, with_duplicates
+from core.annotation.drawing import Candidate, draw, draw_pairs, drawn_by, with_attention, with_duplicates
 from core.annotation.drawing import shared as answered_by_all
 from core.annotation.labels import Label, Table, attention_score, complete, disputed, table
-from core.annotation.study import Item, Study, assignment, default_rubric
+from core.annotation.study import Item, Study, altered, assignment, default_rubric
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.records import Progress
@@ -22,9 +22,8 @@ from core.workbench import Workbench
 
 PILOT, MAIN, REPEATS = 30, 100, 0.1  # items of the rounds, and the share of them that is shown twice
 STEPS = ("Draft", "Pilot", "Revise", "Main", "Adjudicate", "Analyse")
-TENTATIVE = (
-    0.667  # alpha below which even tentative conclusions are unsafe: Krippendorff 2004, "Content analysis", p. 241
-)
+# alpha below which even tentative conclusions are unsafe: Krippendorff 2004, "Content analysis", p. 241
+TENTATIVE = 0.667
 
 DEFAULTS = {
     "rating": {
@@ -115,14 +114,9 @@ def free_name(workbench: Workbench, title: str) -> str:
     return next(one for n in range(1, len(taken) + 2) if (one := name if n == 1 else f"{name}-{n}") not in taken)
 
 
-def fields(study: Study) -> dict[str, Any]:
-    """A study's settings as they are, without reading them anew."""
-    return {name: getattr(study, name) for name in Study.model_fields}
-
-
 def of_kind(found: Sequence[Candidate], study: Study, drawing: Drawing, kind: str) -> Drawn:
     """The draft as a study of single answers, or of pairs."""
-    bare = valid(Study, fields(study) | {"kind": kind, "items": (), "ask": DEFAULTS[kind]["ask"]})
+    bare = altered(study, {"kind": kind, "items": (), "ask": DEFAULTS[kind]["ask"]})
     drawn = redraw(found, bare, replace(drawing, systems=(), by=""))
     return drawn._replace(study=_worded(study, drawn.study))
 
@@ -130,7 +124,7 @@ def of_kind(found: Sequence[Candidate], study: Study, drawing: Drawing, kind: st
 def _worded(before: Study, after: Study) -> Study:
     """Texts that nobody wrote follow what is drawn."""
     old, new = _usual(before), _usual(after)
-    return valid(Study, fields(after) | {name: new[name] for name in new if getattr(before, name) == old[name]})
+    return altered(after, {name: new[name] for name in new if getattr(before, name) == old[name]})
 
 
 def _usual(study: Study) -> dict[str, str]:
@@ -147,7 +141,7 @@ def systems(study: Study) -> dict[str, int]:
 
 
 def plain(items: Sequence[Item], round: str = "") -> list[Item]:
-    return [item for item in items if not item.attention and not item.duplicate_of and round in ("", item.round)]
+    return [item for item in items if item.plain and round in ("", item.round)]
 
 
 def paired(study: Study) -> bool:
@@ -166,16 +160,7 @@ def drawing_of(study: Study, found: Sequence[Candidate]) -> Drawing:
     items = plain(study.items)
     origin = {one.source: one.dataset for one in found}
     datasets = {origin.get(item.responses[0].source, "") for item in items}
-    strata = {item.stratum for item in items}
-    by = (
-        "question"
-        if paired(study)
-        else "system"
-        if strata <= set(systems(study)) and strata
-        else "none"
-        if strata <= {""}
-        else "dataset"
-    )
+    by = "question" if paired(study) else drawn_by(study) or "none"
     repeats = sum(bool(item.duplicate_of) for item in study.items) / len(items) if items else REPEATS
     used = tuple(sorted(systems(study)))
     everything = study.kind == "rating" and set(used) == {one.system for one in found}
@@ -220,7 +205,7 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
         items += tuple(item for item in study.items if item.attention and not item.round)
     if drawing.attention and "sentences" in study.ask and not any(item.attention and not item.round for item in items):
         items = with_attention(items, seed, ("main",) if pilot else ("pilot", "main"))
-    new = valid(Study, fields(study) | {"items": items, "seed": seed})
+    new = altered(study, {"items": items, "seed": seed})
     return Drawn(new if keep_pilot else _worded(study, new), drawing, available)
 
 
@@ -288,9 +273,8 @@ class Standing(NamedTuple):
     disputed: int  # items on which the annotators of the main round differ
     agreement: Any  # core.statistics Agreement of what was labelled in this round; None before there is some
     stopped: str  # why labelling may end early; "" where it may not
-    short: dict[
-        int, int
-    ]  # of the round that is analysed: labels of an item -> how many have so few, though more were planned
+    # of the round that is analysed: labels of an item -> how many have so few, though more were planned
+    short: dict[int, int]
     undecided: int  # disputed items that no adjudicator decided
 
     @property
@@ -384,7 +368,7 @@ class Curves(NamedTuple):
     """Power, or half-width of an interval, over the number of items."""
 
     items: list[int]
-    by_annotators: dict[int, list[float | None]]  # annotators an item -> by formula, or as `_design` says
+    by_annotators: dict[int, list[float | None]]  # annotators an item -> by formula, as `predictors` says
     simulated: list[tuple[int, float]]  # (items, value) of simulated studies, of the chosen number of annotators
     at: float | None  # of the chosen design, by formula
     needed: dict[int, int | None]  # annotators an item -> items for the target; None: more than 100,000
@@ -400,7 +384,7 @@ def curves(
 ) -> Generator[Progress, None, Curves]:
     """The curves of one goal for 1, 2, 3, 5 and the chosen number of annotators, with the chosen design simulated beside."""
     several = sorted({1, 2, 3, 5, annotators} - ({1} if goal == "alpha" else set()))
-    makers, needed = {k: _design(goal, values, k) for k in several}, {}
+    makers, needed = {k: predictors(goal, values, k) for k in several}, {}
     for number, k in enumerate(several):
         yield Progress(number, 2 * len(several) + 6, f"{k} annotators an item")
         needed[k] = items_for(goal, values, k)
@@ -423,12 +407,12 @@ def items_for(goal: str, values: dict[str, float], annotators: int) -> int | Non
     """Items that the target of a goal takes, by formula; None: more than 100,000."""
     from core.statistics.power_difference import items_needed
 
-    sign, formula = (1 if goal in ("difference", "means") else -1), _design(goal, values, annotators)[0]
+    sign, formula = (1 if goal in ("difference", "means") else -1), predictors(goal, values, annotators)[0]
     return items_needed(lambda n: -1e9 if (value := formula(n)) is None else sign * value, sign * values["target"])
 
 
-def _design(goal: str, values: dict[str, float], k: int) -> tuple[Callable, Callable]:
-    """(by formula, by simulation), functions of the number of items."""
+def predictors(goal: str, values: dict[str, float], k: int) -> tuple[Callable, Callable]:
+    """What a study of k annotators an item reaches: (by formula, by simulation), functions of the number of items."""
     from core.statistics import power_difference as difference
     from core.statistics import power_width as width
 

@@ -102,7 +102,9 @@ def usage(action: argparse.Action) -> str:
     if not action.option_strings:
         many = " …" if action.nargs == "+" else ""
         return (action.metavar or ("KIND" if action.choices else action.dest.upper())) + many
-    text = f"{action.option_strings[0]} {action.metavar or action.dest.upper()}"
+    value = action.metavar or action.dest.upper()
+    takes = {0: "", "?": f" [{value}]", "+": f" {value} …"}.get(action.nargs, f" {value}")
+    text = f"{action.option_strings[0]}{takes}"
     return text if action.required else f"[{text}]"
 
 

@@ -200,7 +200,7 @@ def numbers(found: plan.Verdict, part: str, source: lab.Source) -> str:
             "no interval" if row.low is None else f"{level} interval {signed(row.low)} to {signed(row.high)}{planned}"
         )
         of = f"{row.units:,} {'decided pairs' if part == 'pairs' else part}" + (
-            f" of {lab.drawn(source, row.items)}" if found.part == "sentences" else ""
+            f" of {lab.drawn(source.study, row.items)}" if found.part == "sentences" else ""
         )
         value = "–" if row.value is None else signed(row.value)
         whose = small(named(row.name)) if row.of_two or found.part == "preference" else ""

@@ -1,6 +1,8 @@
-"""A small study with stored answers behind it, for the tests of annotation."""
+"""A small study with stored answers behind it, frozen and labelled, for the tests of annotation."""
 
+from core import annotation_lab as lab
 from core.annotation.drawing import Candidate, attention_items, draw, draw_pairs, with_duplicates
+from core.annotation.labels import blank
 from core.annotation.study import Passage, Study, default_rubric
 
 PEOPLE = ("Ann", "Ben", "Cy")
@@ -25,3 +27,24 @@ def pairs(count=8, **changes) -> Study:
     return Study(**{"id": "ab", "question": "Which is better?", "kind": "pairs", "ask": ("preference",), "annotators": PEOPLE,
                     "rubrics": (default_rubric(),), "items": draw_pairs(candidates(), "system 0", "system 1", count),
                     **changes})  # fmt: skip
+
+
+def frozen_study(workbench, **changes):
+    return lab.freeze(workbench, rating(pilot=0, **changes), "main")
+
+
+def judge(workbench, frozen, who, item, name="supported", **changes):
+    item = frozen.study.item(item)
+    given = {
+        "sentences": tuple((name,) * len(one.sentences) for one in item.responses),
+        "helpful": (4,) * len(item.responses),
+    }
+    return lab.label(
+        workbench, frozen, blank(frozen.study, frozen.round, item, who).model_copy(update={**given, **changes})
+    )
+
+
+def judge_all(workbench, frozen, **changes):
+    for who in frozen.study.people(frozen.round):
+        while item := lab.next_unlabelled(workbench, frozen, who):
+            judge(workbench, frozen, who, item, **changes)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from app.ui import charts
-from core.agreement_lab import Against, Growing, Headline, People, Preferences, Rates
+from core.agreement_lab import Growing, People, Preferences, Rates
+from core.agreement_machines import Against, Headline
 from core.statistics.agreement.coefficient import Agreement
 
 CUT = 34  # characters of a name on an axis

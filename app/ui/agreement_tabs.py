@@ -1,4 +1,4 @@
-"""The tabs of the page Agreement. What they show is computed in core.agreement_lab and kept in the session by label set."""
+"""The tabs of the page Agreement. What they show is computed in core.agreement_*.py and kept in the session by label set."""
 
 import shlex
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -10,8 +10,9 @@ from app import session
 from app.ui import agreement_charts as drawn
 from app.ui import cards, charts, jobs
 from core import agreement_lab as lab
+from core import agreement_machines as against
 from core import agreement_plan as plan
-from core.agreement_lab import METHODS, PARTS, Consensus, Machine, View
+from core.agreement_lab import METHODS, PARTS, Consensus, View
 from core.annotation.study import StopRule
 from core.statistics.bootstrap import Interval
 
@@ -76,10 +77,9 @@ def headline_cards(view: View) -> None:
     for start in (*SHOWN, "Cohen's kappa" if found.annotators == 2 else "Fleiss"):
         row = next((row for row in found.measures if row.name.startswith(start)), None)
         if row is not None:
-            interval = None if row.low is None else (row.low, row.high)
+            interval, of = None if row.low is None else (row.low, row.high), lab.drawn(view.source.study, row.drawn)
             shown.append(cards.Card(row.name.split(", ")[0], row.value, interval, n=None if row.value is None else row.items, direction=0,
-                                    note=row.note,
-                                    help=f"{row.name}: 95% interval, 2,000 resamples of {lab.drawn(view.source, row.drawn)}"))  # fmt: skip
+                                    note=row.note, help=f"{row.name}: 95% interval, 2,000 resamples of {of}"))  # fmt: skip
     st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
     if found.measures and found.measures[0].name in found.words:
         st.caption(cards.plain(f"Report alpha with its interval: {found.words[found.measures[0].name]} "
@@ -101,8 +101,8 @@ def agreement(view: View) -> None:
     if any(row.value is not None for row in found.measures):
         shape = drawn.coefficients([row for row in found.measures if row.value is not None])
         charts.show(shape, "agreement", data=rows, command=view.command(), title="Coefficients of agreement",
-                    caption=f"95% intervals, 2,000 resamples of {lab.drawn(view.source, found.items)}")  # fmt: skip
-    drawn_help = f"Each of the 2,000 resamples draws so many {lab.drawn(view.source, 2).split()[-1]}, with all that belongs to them."
+                    caption=f"95% intervals, 2,000 resamples of {lab.drawn(view.source.study, found.items)}")  # fmt: skip
+    drawn_help = f"Each of the 2,000 resamples draws so many {lab.drawn(view.source.study, 2).split()[-1]}, with all that belongs to them."
     looks = {"Coefficient": TEXT(width=230), "Value": THREE, "Low": THREE, "High": THREE, "Word": TEXT(width=272), "Units": COUNT,
              "Resampled": NUMBER(format="localized", width=88, help=drawn_help), "Labels": COUNT, "Note": TEXT(width=160)}  # fmt: skip
     table(rows, "coefficients", looks)
@@ -178,8 +178,8 @@ def growing(view: View) -> None:
             else ""
         )
         + ("Dotted: as narrow as the rule wants the interval to be. " if found.rule == "half_width" else "")
-        + f"The rule is looked at from {lab.drawn(view.source, 30)} with two labels on. A rule on the half-width does not favour a result "
-        "however often it is looked at; a rule on alpha itself stops at lucky values."
+        + f"The rule is looked at from {lab.drawn(view.source.study, 30)} with two labels on. A rule on the half-width does not favour a "
+        "result however often it is looked at; a rule on alpha itself stops at lucky values."
     )
 
 
@@ -485,13 +485,13 @@ def machines(view: View) -> None:
                                          required=True, help=help) == ANSWERS  # fmt: skip
         rest, newest = unjudged(view)
         mine = uploaded(view, rest)
-    scores = [*kept(view, "machines", lambda: lab.machines(view.source, view.part, view.found)), *mine]
+    scores = [*kept(view, "machines", lambda: against.containment(view.source, view.part, view.found)), *mine]
     if not scores:
         return cards.empty("People against machines", "These labels come without the texts they judge, so nothing can be computed of "
                            "them. Give a machine's scores as a file above.")  # fmt: skip
     key = (view.method, view.positive, tuple((one.name, one.scores.tobytes()) for one in scores))
-    faced = lab.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, whole)
-    found = kept(view, "judged", lambda: lab.judge(faced, whole), whole, *key)
+    faced = against.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, whole)
+    found = kept(view, "judged", lambda: against.judge(faced, whole), whole, *key)
     files = [f"--scores {shlex.quote(one.name + '.csv')}" for one in mine]
     command = view.command("--machines", *files, *(["--whole"] if whole else []))
     measures(view, found)
@@ -500,10 +500,10 @@ def machines(view: View) -> None:
     curves(view, found, one, command)
     by_group(one, command)
     st.divider()
-    headline(view, scores, lab.with_scores(rest, mine), files, (newest, *key))
+    headline(view, scores, against.with_scores(rest, mine), files, (newest, *key))
 
 
-def uploaded(view: View, rest: lab.Unjudged) -> list[Machine]:
+def uploaded(view: View, rest: against.Unjudged) -> list[against.Machine]:
     """A judge's scores from a file: of the labelled units, and of answers that nobody judged."""
     found, texts = [], view.found.texts or ("",) * len(view.found.items)
     with st.popover("Scores of a judge", icon=":material/upload_file:"):
@@ -521,12 +521,12 @@ def uploaded(view: View, rest: lab.Unjudged) -> list[Machine]:
         for file in st.file_uploader("Scores", "csv", True, key="judge_scores", label_visibility="collapsed"):
             with cards.calm():
                 found.append(
-                    lab.read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name, rest.names)
+                    against.read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name, rest.names)
                 )
     return found
 
 
-def measures(view: View, found: lab.Judged) -> None:
+def measures(view: View, found: against.Judged) -> None:
     """Every machine in a row: its scores, its verdicts, and how it stands beside a person."""
     wide = TEXT(width=104)
 
@@ -566,7 +566,7 @@ def measures(view: View, found: lab.Judged) -> None:
                + ("" if best.person.value is None else f"Scores likewise: a person correlates with the mean of the others at "
                   f"{best.person.value:.3f}{inside(best.person)}, {cards.plain(found.machines[0].name)} at {best.machine.value:.3f}"
                   f"{inside(best.machine)}. " if best.machine.value is not None else "")
-               + f"Intervals are over {lab.drawn(view.source, found.items)}{several}.")  # fmt: skip
+               + f"Intervals are over {lab.drawn(view.source.study, found.items)}{several}.")  # fmt: skip
 
 
 def spread(name: str, one: Any) -> dict[str, Any]:
@@ -579,7 +579,7 @@ def inside(one: Any) -> str:
     return f" ({between(one)})" if between(one) else ""
 
 
-def curves(view: View, found: lab.Judged, one: lab.Against, command: str) -> None:
+def curves(view: View, found: against.Judged, one: against.Against, command: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         data = [{"measure": one.name, "threshold": float(t), "false positive": float(x), "true positive": float(y)}
@@ -596,7 +596,7 @@ def curves(view: View, found: lab.Judged, one: lab.Against, command: str) -> Non
                     caption=f"{len(one.calibration.bins)} bins, 95% intervals, n beside each")  # fmt: skip
 
 
-def by_group(one: lab.Against, command: str) -> None:
+def by_group(one: against.Against, command: str) -> None:
     """One machine by system and by dataset, where there are several."""
     if not one.groups:
         return
@@ -624,26 +624,28 @@ def between(one: Any) -> str:
     return "" if one is None or one.low is None else f"{one.low:.3f} to {one.high:.3f}"
 
 
-def headline(view: View, scores: Sequence[Machine], rest: lab.Unjudged, files: Sequence[str], key: tuple) -> None:
+def headline(
+    view: View, scores: Sequence[against.Machine], rest: against.Unjudged, files: Sequence[str], key: tuple
+) -> None:
     """The share of yes among all answers, from few human and many machine labels."""
     st.subheader("Corrected headline", anchor=False)
-    whole = lab.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, True)
+    whole = against.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         machine = st.selectbox(
             "Measure", [one.name for one in scores], key="headline_measure", bind="query-params", width=280
         )
-        known, number, others = len(lab.judged_and_scored(whole, machine)), 0, rest.scores(machine)
+        known, number, others = len(against.judged_and_scored(whole, machine)), 0, rest.scores(machine)
         if others is not None:
             st.caption(f"{known:,} answers judged by people, {(others == others).sum():,} stored answers of the same systems and corpora "
                        "scored by the machine alone.", width="stretch")  # fmt: skip
-        elif known < lab.FEWEST_HUMAN + 3:
-            return st.caption(f"{lab.FEWEST_HUMAN + 3} judged answers are needed.")
+        elif known < against.FEWEST_HUMAN + 3:
+            return st.caption(f"{against.FEWEST_HUMAN + 3} judged answers are needed.")
         else:
             help = "Drawn at random. Of the other answers only the machine's score is used; what people said of them is the truth."
-            number = st.slider("Answers with human labels", lab.FEWEST_HUMAN, known - 2,
-                               max(min(100, known // 2), lab.FEWEST_HUMAN), key="few", bind="query-params",
+            number = st.slider("Answers with human labels", against.FEWEST_HUMAN, known - 2,
+                               against.usual_human(known), key="few", bind="query-params",
                                help=help, width=420)  # fmt: skip
-    found = kept(view, "headline", lambda: lab.headline(whole, machine, number, rest), machine, number, *key)
+    found = kept(view, "headline", lambda: against.headline(whole, machine, number, rest), machine, number, *key)
     first = found.methods[0]
     shown = [cards.Card(one.method, one.value, bounds(one), n=one.n_human, direction=0,
                         note=one.note or ("report this one" if one is first else ""),
@@ -681,10 +683,10 @@ def headline(view: View, scores: Sequence[Machine], rest: lab.Unjudged, files: S
     st.caption(" ".join(filter(None, told)))
 
 
-def unjudged(view: View) -> tuple[lab.Unjudged, str]:
+def unjudged(view: View) -> tuple[against.Unjudged, str]:
     """Stored answers that nobody judged, and the newest answer. Files have none."""
     if not st.session_state.get("agreement_stored"):
-        return lab.Unjudged(), ""
+        return against.Unjudged(), ""
     workbench = session.workbench()
     newest = workbench.store.query("SELECT max(id) AS id FROM answers")[0]["id"]
-    return kept(view, "unjudged", lambda: lab.unjudged(workbench, view.source), newest), newest
+    return kept(view, "unjudged", lambda: against.unjudged(workbench, view.source), newest), newest

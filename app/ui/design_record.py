@@ -17,9 +17,10 @@ import streamlit as st
 from app import session
 from app.ui import cards, jobs
 from app.ui.design_tabs import Desk, fitted, looks_of, noun, now, parts, put, rows, usual_goal
+from core import annotation_files as files
 from core import annotation_lab as lab
 from core import design_lab as design
-from core.annotation.study import HandOver, study_hash
+from core.annotation.study import FOLDER, HandOver, study_hash
 from core.errors import WorkbenchError
 
 LABEL, AGREE = "../pages/label_answers.py", "../pages/measure_agreement.py"
@@ -279,7 +280,7 @@ def _look(desk: Desk, label: str = "Agreement so far", **more: Any) -> None:
 
 def alpha_words(desk: Desk) -> str:
     """What the labels of the round say of the rubric, in a sentence."""
-    from core.statistics.agreement.words import krippendorff_words
+    from core import agreement_lab
 
     found = desk.standing.agreement
     if found is None:
@@ -287,7 +288,8 @@ def alpha_words(desk: Desk) -> str:
     if found.value is None:
         return f"Alpha is {found.note}."
     interval = "" if found.low is None else f", 95% interval {found.low:.2f} to {found.high:.2f}"
-    return f"Alpha {found.value:.2f}{interval}, {found.items:,} units: {krippendorff_words(found.value)}."
+    of = agreement_lab.drawn(desk.study, found.drawn)
+    return f"Alpha {found.value:.2f}{interval}, {found.items:,} units of {of}: {agreement_lab.word(found)}."
 
 
 def _revise(desk: Desk) -> None:
@@ -536,16 +538,16 @@ def _export(desk: Desk) -> None:
     with st.expander("Or write the files into a folder", key=f"{id}/export_folder"):
         folder = st.text_input(
             "Folder on the machine that runs Groundwork",
-            str(lab.FOLDER / id),
+            str(FOLDER / id),
             key=f"{id}/folder",
             help="It is made where it is not there.",
         )
         if st.button(
             "Write", icon=":material/folder:", key="export_labels", disabled=not formats or not folder.strip()
         ):
-            place = lab.FOLDER.parent / folder.strip()  # an absolute path stands for itself
+            place = FOLDER.parent / folder.strip()  # an absolute path stands for itself
             with st.spinner("Writing the files", show_time=True):
-                st.session_state.design_export = (id, lab.export(session.workbench(), id, formats, place, round))
+                st.session_state.design_export = (id, files.export(session.workbench(), id, formats, place, round))
     kept, made = st.session_state.get("design_export", ("", None))
     if kept == id:
         told = ", ".join(f"{number:,} {what}" for what, number in made.counts.items())
@@ -563,7 +565,7 @@ def _zipped(id: str, formats: list[str], round: str) -> Callable[[], bytes]:
         import zipfile
 
         with tempfile.TemporaryDirectory() as folder, io.BytesIO() as file:
-            lab.export(workbench, id, formats, Path(folder) / id, round)
+            files.export(workbench, id, formats, Path(folder) / id, round)
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zip:
                 for path in sorted((Path(folder) / id).iterdir()):
                     zip.write(path, f"{id}/{path.name}")
@@ -600,7 +602,7 @@ def _import(desk: Desk) -> None:
             found = _imported(id, given, bool(good), _names(names), replace)
             st.session_state.design_import = ("", ())
             st.success(f"{_taken(found)}.", icon=":material/check:")
-        except lab.ImportProblems as error:
+        except files.ImportProblems as error:
             st.session_state.design_import = ((id, given.file_id), error.problems)
             st.rerun()
     elif known and problems:
@@ -610,7 +612,7 @@ def _import(desk: Desk) -> None:
                      height="content" if len(problems) < 8 else 280, key="import_problems")  # fmt: skip
 
 
-def _taken(found: lab.Imported) -> str:
+def _taken(found: files.Imported) -> str:
     """What an import took and left, in words."""
     told = {"of them in place of others": found.replaced, "of them with what others had left open": found.completed}
     more = "".join(f", {number:,} {what}" for what, number in told.items() if number)
@@ -619,12 +621,12 @@ def _taken(found: lab.Imported) -> str:
     return f"{cards.count(found.added, 'label')} added{more}, {found.known:,} were here already{since}{left}"
 
 
-def _imported(study: str, given: Any, keep_good: bool, names: dict[str, str], replace: bool) -> lab.Imported:
+def _imported(study: str, given: Any, keep_good: bool, names: dict[str, str], replace: bool) -> files.Imported:
     """The name of the file is the sender's text: only its ending is used."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"labels{Path(given.name).suffix.lower()[:6]}"
         path.write_bytes(given.getvalue())
-        return lab.import_labels(session.workbench(), study, path, keep_good, names, replace)
+        return files.import_labels(session.workbench(), study, path, keep_good, names, replace)
 
 
 def _label_studio(desk: Desk) -> None:
@@ -656,7 +658,7 @@ def _label_studio(desk: Desk) -> None:
         if project:
             jobs.start_button("Pull its labels", taken, f"Pulling labels of {id}", icon=":material/cloud_download:")
         if project and (job := jobs.latest(taken)) and job.status == "done" and isinstance(job.result, dict):
-            st.caption(f"{_taken(lab.Imported(**job.result))}; pulled {_ago(job)}.")
+            st.caption(f"{_taken(files.Imported(**job.result))}; pulled {_ago(job)}.")
 
 
 def _ago(job: Any) -> str:

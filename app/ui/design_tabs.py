@@ -19,7 +19,7 @@ from app import session
 from app.ui import cards, charts, forms, jobs
 from core import annotation_lab as lab
 from core import design_lab as design
-from core.annotation.study import Category, Example, Rubric, StopRule, Study, looks, shown
+from core.annotation.study import Category, Example, Rubric, StopRule, Study, altered, looks, shown
 from core.config import valid
 from core.errors import WorkbenchError
 
@@ -84,9 +84,9 @@ def _current(frozen: lab.Frozen) -> Study:
     copies = _copies(str(workbench.home))
     base, copy = copies.get(id, (frozen, frozen.study))
     if base.id != frozen.id:  # recorded elsewhere meanwhile, as by a command: what was changed here stays on top
-        mine = {name: mine for name, mine in design.fields(copy).items() if mine != getattr(base.study, name)}
+        mine = {name: new for name in Study.model_fields if (new := getattr(copy, name)) != getattr(base.study, name)}
         try:
-            copy = valid(Study, design.fields(frozen.study) | mine)
+            copy = altered(frozen.study, mine)
         except WorkbenchError:
             copy = frozen.study
         copies[id] = (frozen, copy)
@@ -117,7 +117,7 @@ def change(desk: Desk, **settings: Any) -> None:
     """Callback: the study with these settings, or why that cannot be."""
     desk = now(desk)
     try:
-        put(desk, valid(Study, design.fields(desk.study) | settings))
+        put(desk, altered(desk.study, settings))
     except WorkbenchError as error:
         st.session_state.design_problem = _said(error)
 
@@ -655,7 +655,7 @@ def _names(desk: Desk, key: str) -> None:
     names, desk = [line.strip() for line in st.session_state[key].splitlines() if line.strip()], now(desk)
     st.session_state.pop(f"{key}?", None)
     try:
-        put(desk, valid(Study, design.fields(desk.study) | {"annotators": names}))
+        put(desk, altered(desk.study, {"annotators": names}))
     except WorkbenchError as error:
         double = next((name for place, name in enumerate(names) if looks(name) in map(looks, names[:place])), "")
         wrong = f"{double} is there twice: give each person a name of their own." if double else _said(error)
@@ -769,11 +769,8 @@ def _use(desk: Desk, items: int, annotators: int) -> None:
     study = desk.study
     if annotators > len(study.annotators):
         more = [name for n in range(1, 99) if (name := f"Annotator {n}") not in study.annotators]
-        study = valid(
-            Study,
-            design.fields(study) | {"annotators": (*study.annotators, *more[: annotators - len(study.annotators)])},
-        )
-    wider = desk._replace(study=valid(Study, design.fields(study) | {"per_item": annotators}))
+        study = altered(study, {"annotators": (*study.annotators, *more[: annotators - len(study.annotators)])})
+    wider = desk._replace(study=altered(study, {"per_item": annotators}))
     got = len(design.plain(_drawn(wider, "main", items).items, "main"))
     short = (
         f" There are answers for no more than these; {items:,} are wanted: see More answers on the tab Items."

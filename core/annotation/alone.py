@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from core.annotation.exchange import Parsed, Problem, from_csv, from_jsonl, rows
+from core.annotation.exchange import Parsed, Problem, empty, from_csv, from_jsonl, rows, twice
 from core.annotation.label_studio import elements, from_tasks
 from core.annotation.labels import Table
 from core.annotation.study import Category, Item, Passage, Response, Rubric, Study, default_rubric, sentences
@@ -149,8 +149,7 @@ def plain_table(text: str, file: str) -> tuple[Table, list[Problem]]:
             wrong.append(Problem(file, line, f"This row has no {name}.", "Give one, or remove the row."))
         elif value and (item, cells["annotator"]) in found:
             first = found[item, cells["annotator"]][0]
-            wrong.append(Problem(file, line, f"'{cells['annotator']}' labels item {item} a second time, first in line {first}.",
-                                 "Keep one of the two."))  # fmt: skip
+            wrong.append(twice(file, line, cells["annotator"], item, first))
         elif value:
             found[item, cells["annotator"]] = line, value
             item_of[item] = cells["item"]
@@ -162,7 +161,7 @@ def plain_table(text: str, file: str) -> tuple[Table, list[Problem]]:
     if not numeric:
         wrong += _two_spellings(found.values(), "label", file)
     if not found and not wrong:
-        wrong.append(Problem(file, 1, "The file holds no labels."))
+        wrong.append(empty(file))
     good = {} if wrong else {key: value for key, (_, value) in found.items()}
     return _tabled(good, numeric, item_of), sorted(wrong, key=lambda one: one.line)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import yaml
 
-from core.annotation.study import FOLDER, Item, Passage, Response, sentences
+from core.annotation.study import FOLDER, Item, Passage, Response, Study, sentences
 from core.config import fingerprint
 from core.errors import WorkbenchError
 
@@ -95,7 +95,7 @@ def draw_pairs(
 
 def with_duplicates(items: Sequence[Item], count: int, seed: int = 0) -> tuple[Item, ...]:
     """The items and `count` of them a second time, of each round its share, under another id."""
-    plain = [item for item in items if not item.duplicate_of and not item.attention]
+    plain = [item for item in items if item.plain]
     if count > len(plain):
         raise WorkbenchError(f"{count} duplicates are asked for, of {len(plain)} items.", todo="Ask for fewer.")
     order = np.random.default_rng([seed, 1]).permutation(len(plain))
@@ -112,11 +112,18 @@ def with_attention(items: Sequence[Item], seed: int = 0, rounds: Sequence[str] =
     free = [item for item in (attention_items()[place] for place in order) if item.id not in known]
     found = list(items)
     for round in rounds:
-        plain = sum(item.round == round and not item.duplicate_of and not item.attention for item in items)
+        plain = sum(item.round == round and item.plain for item in items)
         number = min(math.ceil(plain / 10), len(attention_items()) // 2)
         found += [item.model_copy(update={"round": round}) for item in free[:number]]
         free = free[number:]
     return tuple(found)
+
+
+def drawn_by(study: Study) -> str:
+    """What the items were drawn by, as far as their strata tell: system, dataset, or "" for all alike."""
+    items = [item for item in study.items if item.plain]
+    strata, systems = {item.stratum for item in items}, {one.system for item in items for one in item.responses}
+    return "" if strata <= {""} else "system" if strata <= systems else "dataset"
 
 
 @lru_cache(1)

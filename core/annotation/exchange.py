@@ -45,6 +45,15 @@ class Problem(NamedTuple):
     todo: str = ""
 
 
+def empty(file: str) -> Problem:
+    return Problem(file, 1, "The file holds no labels.")
+
+
+def twice(file: str, line: int, annotator: str, item: str, first: int) -> Problem:
+    what = f"'{annotator}' labels item {item} a second time, first in line {first}."
+    return Problem(file, line, what, "Keep one of the two.")
+
+
 class Parsed(NamedTuple):
     """What a file holds: labels with the line they start at, and what was wrong with the rest."""
 
@@ -260,7 +269,7 @@ def dpo_pairs(study: Study, labels: Iterable[Label]) -> list[dict[str, Any]]:
     on average, by a star or more. Ties make no pair. Where somebody adjudicated, that word alone counts; who cannot judge an
     item has no say in it.
     """
-    items = {item.id for item in study.items if not item.attention and not item.duplicate_of}
+    items = {item.id for item in study.items if item.plain}
     labels = [label for label in labels if label.item in items]
     decided = {label.item for label in labels if label.round == "adjudication" and complete(study, label)}
     labels = [

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -114,6 +114,15 @@ def problems(study: Study, label: Label) -> list[str]:
     return found
 
 
+def to_record(study: Study, label: Label) -> dict[str, Any]:
+    """As the store keeps it."""
+    return {**label.model_dump(mode="json", exclude={"id"}), "complete": complete(study, label)}
+
+
+def from_record(payload: dict[str, Any]) -> Label:
+    return Label.model_validate({key: value for key, value in payload.items() if key != "complete"})
+
+
 def standing(labels: Iterable[Label]) -> list[Label]:
     """The latest label of each round, item and annotator, unless it was withdrawn."""
     latest: dict[tuple[str, str, str], Label] = {}
@@ -129,7 +138,7 @@ def disputed(study: Study, labels: Iterable[Label]) -> list[str]:
     item can be judged."""
     by_item: dict[str, list[Label]] = defaultdict(list)
     for label in labels:
-        if complete(study, label) and not study.item(label.item).attention and not study.item(label.item).duplicate_of:
+        if complete(study, label) and study.item(label.item).plain:
             by_item[label.item].append(label)
     return [item.id for item in study.items if _differ(study, by_item.get(item.id, []))]
 

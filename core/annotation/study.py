@@ -13,14 +13,14 @@ from collections import Counter
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import yaml
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from core.chunking.sentences import sentence_starts
-from core.config import StageConfig, knob
+from core.config import StageConfig, knob, valid
 from core.errors import WorkbenchError
 
 FOLDER = Path(__file__).resolve().parents[2] / "annotations"
@@ -115,6 +115,11 @@ class Item(StageConfig):
     @property
     def attention(self) -> bool:
         return bool(self.expected)
+
+    @property
+    def plain(self) -> bool:
+        """Drawn to be judged: neither an attention item nor a repeat."""
+        return not self.attention and not self.duplicate_of
 
 
 class StopRule(StageConfig):
@@ -266,6 +271,11 @@ def looks(name: str) -> str:
     return seen.strip().casefold()
 
 
+def altered(study: Study, settings: dict[str, Any]) -> Study:
+    """The study with these settings in place of its own, checked as a whole; the others are not read anew."""
+    return valid(Study, {name: getattr(study, name) for name in Study.model_fields} | settings)
+
+
 @lru_cache(1)
 def default_rubric() -> Rubric:
     """The rubric in use, from annotations/."""
@@ -388,7 +398,7 @@ def handed_over(study: Study, one: Left) -> HandOver:
     )  # copies share what `assignment` remembers
 
     def plain(ids: set[str]) -> int:
-        return sum(not study.item(id).attention and not study.item(id).duplicate_of for id in ids)
+        return sum(study.item(id).plain for id in ids)
 
     more = {name: plain(set(ids) - set(before[name])) for name, ids in now.items()}
     given = {name: number for name, number in more.items() if number}

@@ -93,6 +93,11 @@ def summed(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return np.add.reduceat(rows[order], np.flatnonzero(np.diff(place[order], prepend=-1)), axis=0)
 
 
+def or_rows(groups: Sequence | np.ndarray | None, n: int) -> np.ndarray:
+    """The groups [n] of rows; None: each row on its own."""
+    return np.arange(n) if groups is None else np.asarray(groups)
+
+
 def numbered(groups: Sequence | np.ndarray) -> np.ndarray:
     """Names of groups [n] as numbers from 0, in order of first appearance."""
     _, first, place = np.unique(groups, return_index=True, return_inverse=True)

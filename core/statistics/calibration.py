@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.statistics.agreement.coefficient import Coefficient, estimate
-from core.statistics.bootstrap import Interval, mean_interval
+from core.statistics.bootstrap import Interval, mean_interval, or_rows
 from core.statistics.proportion import wilson_grouped
 
 
@@ -41,7 +41,7 @@ def calibration(
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
     known = ~(np.isnan(scores) | np.isnan(positive))
-    groups = np.arange(len(scores)) if groups is None else np.asarray(groups)
+    groups = or_rows(groups, len(scores))
     total, scores, positive, groups = len(scores), scores[known], positive[known], groups[known]
     if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
         raise ValueError("calibration is of scores from 0 to 1")

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.statistics.agreement.annotators import dissent, others_majority
 from core.statistics.agreement.coefficient import Agreement, Coefficient, divided, estimate
-from core.statistics.bootstrap import Interval
+from core.statistics.bootstrap import Interval, or_rows
 from core.statistics.correlation import product_moment
 from core.statistics.proportion import wilson_grouped
 
@@ -44,7 +44,7 @@ def ceiling_pearson(
     groups: np.ndarray | None = None,
 ) -> Agreement:
     """Numbers: correlation of each label with the mean of the others' on its item, all annotators pooled."""
-    groups = np.arange(len(values)) if groups is None else groups  # the labels of an item belong together at least
+    groups = or_rows(groups, len(values))  # the labels of an item belong together at least
     items, columns, others = _others_mean(values)
     found = product_moment(values[items, columns], others, items)
     found = estimate(found, resamples, confidence, seed, groups)
@@ -96,7 +96,7 @@ def beside_pearson(
     groups: np.ndarray | None = None,
 ) -> Beside:
     """The same by correlation with the mean of the others: values [items, annotators], machine [items]; numbers."""
-    groups = np.arange(len(values)) if groups is None else groups  # the labels of an item belong together at least
+    groups = or_rows(groups, len(values))  # the labels of an item belong together at least
     items, columns, others = _others_mean(values)
     kept = ~np.isnan(machine[items])
     items, columns, others = items[kept], columns[kept], others[kept]

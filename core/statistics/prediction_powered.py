@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from core.statistics.agreement.coefficient import Agreement
-from core.statistics.bootstrap import Interval, summed
+from core.statistics.bootstrap import Interval, or_rows, summed
 from core.statistics.corrected import Corrected
 from core.statistics.correlation import pearson
 from core.statistics.proportion import wilson_grouped
@@ -45,8 +45,8 @@ def prediction_powered(
     """
     unlabelled, machine, human = (np.asarray(column, np.float64) for column in (unlabelled, machine, human))
     n, many = len(human), len(unlabelled)
-    groups = np.arange(n) if groups is None else np.asarray(groups)
-    other_groups = np.arange(many) if other_groups is None else np.asarray(other_groups)
+    groups = or_rows(groups, n)
+    other_groups = or_rows(other_groups, many)
     rates = (_mean(human, confidence, groups), _mean(unlabelled, confidence, other_groups))
     found = pearson(machine, human, resamples, confidence, seed, groups)
     skill = Interval(found.value, found.low, found.high, n, n, found.note)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
-from core.statistics.bootstrap import Interval, summed
+from core.statistics.bootstrap import Interval, or_rows, summed
 
 ONE_KIND = "undefined: people gave one label only"
 
@@ -29,7 +29,7 @@ def roc(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95, grou
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
     known = ~(np.isnan(scores) | np.isnan(positive))
-    groups = np.arange(len(scores)) if groups is None else np.asarray(groups)
+    groups = or_rows(groups, len(scores))
     total, scores, positive, groups = len(scores), scores[known], positive[known] > 0.5, groups[known]
     n, m = len(scores), int(positive.sum())
     if m in (0, n):

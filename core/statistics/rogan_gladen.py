@@ -8,7 +8,7 @@ where the labelled items are a random sample of all.
 import numpy as np
 from scipy.special import ndtri
 
-from core.statistics.bootstrap import Interval
+from core.statistics.bootstrap import Interval, or_rows
 from core.statistics.corrected import Corrected
 from core.statistics.proportion import effective, wilson_grouped
 
@@ -36,7 +36,7 @@ def rogan_gladen(
     Fieller 1954, "Some problems in interval estimation".
     """
     unlabelled, machine, human = (_verdicts(column) for column in (unlabelled, machine, human))
-    groups, many = np.arange(len(human)) if groups is None else np.asarray(groups), len(unlabelled)
+    groups, many = or_rows(groups, len(human)), len(unlabelled)
     z = float(ndtri((1 + confidence) / 2))
     rates = (wilson_grouped(human, groups, confidence), wilson_grouped(unlabelled, other_groups, confidence))
     if not (many and 0 < human.sum() < len(human)):

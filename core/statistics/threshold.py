@@ -6,7 +6,7 @@ import numpy as np
 
 from core.statistics.agreement.coefficient import Agreement, estimate
 from core.statistics.agreement.kappa import cohen
-from core.statistics.bootstrap import Interval, numbered, summed
+from core.statistics.bootstrap import Interval, numbered, or_rows, summed
 from core.statistics.proportion import wilson_grouped
 from core.statistics.roc import ONE_KIND, roc
 
@@ -40,7 +40,7 @@ def fit_threshold(
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
     known = ~(np.isnan(scores) | np.isnan(positive))
-    groups = np.arange(len(scores)) if groups is None else np.asarray(groups)
+    groups = or_rows(groups, len(scores))
     first = half(np.where(known, positive, np.nan), seed, groups)[known]
     scores, positive, groups = scores[known], positive[known], groups[known]
     curve = roc(scores[first], positive[first])
@@ -65,7 +65,7 @@ def fit_threshold(
 def half(positive: np.ndarray, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
     """[n] bool: half of the groups [n] of each label, half of those with both, and half of those with none (NaN); without
     groups, of the rows."""
-    rng, place = np.random.default_rng(seed), np.arange(len(positive)) if groups is None else numbered(groups)
+    rng, place = np.random.default_rng(seed), numbered(or_rows(groups, len(positive)))
     known = ~np.isnan(np.asarray(positive, np.float64))
     share = summed(np.column_stack([np.where(known, positive, 0), known]), place)
     first = np.zeros(len(share), bool)

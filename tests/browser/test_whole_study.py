@@ -1,6 +1,8 @@
 """A study in a real browser from the first key to the export: two annotators, what they differ in, the decision, the agreement."""
 
+import hashlib
 import json
+import zipfile
 
 import pytest
 
@@ -31,7 +33,7 @@ def decide(app, tab, who: str, items, keys: str) -> None:
             tab.get_by_text("All items are labelled").wait_for()
 
 
-def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab, tmp_path):
+def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab):
     for who, keys in (("Ann", "114"), ("Ben", "124")):  # they differ in each second sentence
         decide(app, tab, who, assignment(frozen.study, "main")[who], keys)
     tab.get_by_text("Next: have 2 disputed items decided").wait_for()
@@ -53,15 +55,13 @@ def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab, t
 
     open_page(tab, f"{app}/design_study?study=whole&view=Record")
     tab.get_by_text("Next: analyse the study").wait_for()
-    tab.get_by_role("textbox", name="Folder").fill(str(tmp_path / "out"))
-    tab.keyboard.press("Tab")
     settled(tab)
-    tab.get_by_role("button", name="Export", exact=True).click()
-    tab.get_by_text("manifest.json with the checksums").wait_for()
-    settled(tab)
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Download ZIP").click()
     no_error(tab)
-    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
-    assert manifest["counts"]["labels"] == 6 and {one["name"] for one in manifest["files"]} >= {
-        "labels.csv",
-        "labels.jsonl",
-    }
+    with zipfile.ZipFile(download.value.path()) as files:
+        manifest = json.loads(files.read("whole/manifest.json"))
+        names = {one["name"] for one in manifest["files"]}
+        assert manifest["counts"]["labels"] == 6 and names >= {"labels.csv", "labels.jsonl", "study.json"}
+        for one in manifest["files"]:
+            assert hashlib.sha256(files.read(f"whole/{one['name']}")).hexdigest() == one["sha256"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from core import agreement_lab as lab
-from core import annotation_lab
+from core import agreement_machines as against
+from core import annotation_files, annotation_lab
 from core.annotation.labels import blank
 from core.annotation.study import StopRule
 from core.errors import WorkbenchError
@@ -63,14 +64,15 @@ def test_qags_has_its_known_answers(qags):
     assert (alpha.low, alpha.high) == pytest.approx(
         (0.454, 0.572), abs=0.01
     )  # 0.459 to 0.566 if sentences were independent
-    assert (overview.units, overview.items, alpha.drawn) == (714, 235, 235) and lab.drawn(source, 235) == "235 answers"
+    assert (overview.units, overview.items, alpha.drawn) == (714, 235, 235)
+    assert lab.drawn(source.study, 235) == "235 answers"
     assert (
         overview.words[alpha.name] == "not reliable enough to draw conclusions" and dict(overview.shares)["yes"] == 1543
     )
     agreed = lab.consensus(source, "sentences", found)
-    scores = drain(lab.machines(source, "sentences", found))
-    faced = lab.facing(source, "sentences", found, agreed, ("yes",), scores, whole=True)
-    judged = drain(lab.judge(faced, True, resamples=200))
+    scores = drain(against.containment(source, "sentences", found))
+    faced = against.facing(source, "sentences", found, agreed, ("yes",), scores, whole=True)
+    judged = drain(against.judge(faced, True, resamples=200))
     three = next(one for one in judged.machines if one.name == "3-gram containment")
     assert three.pearson.value == pytest.approx(0.706, abs=5e-4) and three.n == 235
     assert three.roc.auc.mean > 0.75 and judged.baseline.mean < judged.ceiling.value
@@ -86,9 +88,9 @@ def test_qags_has_its_known_answers(qags):
 
 def test_the_headline_meets_the_truth_that_it_was_not_shown(qags):
     source, found = qags
-    agreed, scores = lab.consensus(source, "sentences", found), drain(lab.machines(source, "sentences", found))
-    faced = lab.facing(source, "sentences", found, agreed, ("yes",), scores, whole=True)
-    held = [lab.headline(faced, "3-gram containment", 120, seed=seed) for seed in range(20)]
+    agreed, scores = lab.consensus(source, "sentences", found), drain(against.containment(source, "sentences", found))
+    faced = against.facing(source, "sentences", found, agreed, ("yes",), scores, whole=True)
+    held = [against.headline(faced, "3-gram containment", 120, seed=seed) for seed in range(20)]
     assert all(one.truth == pytest.approx(113 / 235) for one in held)
     powered = [one.methods[0] for one in held]
     assert np.mean([one.low <= 113 / 235 <= one.high for one in powered]) >= 0.9
@@ -102,14 +104,14 @@ def faced(yes, machines, strata=None, people=None):
     """Answers with people's verdict, each an item of its own."""
     people = yes[:, None] if people is None else people
     n = len(yes)
-    return lab.Facing(yes, yes, people, people, machines, ["all"] * n, [""] * n, np.arange(n), strata or [""] * n)
+    return against.Facing(yes, yes, people, people, machines, ["all"] * n, [""] * n, np.arange(n), strata or [""] * n)
 
 
 def test_a_machine_no_better_than_chance_is_refused():
     rng = np.random.default_rng(0)
     yes = (rng.random(200) < 0.6).astype(float)
-    given = faced(yes, [lab.Machine("noise", rng.random(200))])
-    found = lab.headline(given, "noise", 60)
+    given = faced(yes, [against.Machine("noise", rng.random(200))])
+    found = against.headline(given, "noise", 60)
     assert [one.value for one in found.methods] == [None, None]
     assert all(one.note.startswith("refused") for one in found.methods)
 
@@ -127,7 +129,7 @@ def test_containment_is_of_the_passage_that_has_most():
 def test_a_stored_study_and_its_export_say_the_same(workbench, tmp_path):
     labelled(workbench, rating(pilot=0), by_place)
     stored = lab.open_study(workbench, "toy")
-    annotation_lab.export(workbench, "toy", folder=tmp_path / "out")
+    annotation_files.export(workbench, "toy", folder=tmp_path / "out")
     files = [lab.open_file(tmp_path / "out" / name) for name in ("labels.jsonl", "labels.csv", "label_studio.json")]
     uploaded = lab.open_upload(
         [(name, (tmp_path / "out" / name).read_bytes()) for name in ("study.json", "labels.csv")]
@@ -248,11 +250,11 @@ def test_preferences_are_of_systems_and_bias_of_places(workbench):
 
 def test_a_judges_scores_are_read_by_unit():
     found = lab.table_of(lab.open_upload([("x.csv", CSV.encode())]), "sentences", "")
-    judge = lab.read_scores("unit,score\n1,0.9\n3,0.1\n2,\n", found, "judge.csv")
+    judge = against.read_scores("unit,score\n1,0.9\n3,0.1\n2,\n", found, "judge.csv")
     assert judge.name == "judge" and judge.scores[0] == 0.9 and np.isnan(judge.scores[1])
     for text in ("a,b\n1,2\n", "unit,score\n9,0.5\n", "unit,score\n1,2\n", "unit,score\n1,nan\n", "unit,score\n1,x\n"):
         with pytest.raises(WorkbenchError):
-            lab.read_scores(text, found, "judge.csv")
+            against.read_scores(text, found, "judge.csv")
 
 
 def test_alpha_has_one_interval_on_every_page(workbench):
@@ -285,7 +287,7 @@ def test_an_answer_with_a_tied_or_unjudged_sentence_is_neither_faithful_nor_not(
     found = lab.table_of(source, "sentences", "main")
     agreed = lab.consensus(source, "sentences", found)
     rates = lab.rates(source, "sentences", found, agreed, ("supported",))
-    judged = lab.facing(source, "sentences", found, agreed, ("supported",), [], whole=True)
+    judged = against.facing(source, "sentences", found, agreed, ("supported",), [], whole=True)
     assert len(judged.positive) == 12 and np.isnan(judged.positive).sum() == 4 and np.nanmean(judged.positive) == 7 / 8
     assert (sum(one.whole.n for one in rates.systems), sum(one.whole.total for one in rates.systems)) == (8, 12)
     assert sum(one.whole.mean * one.whole.n for one in rates.systems) == pytest.approx(7)
@@ -335,7 +337,9 @@ def test_a_person_and_a_machine_are_held_against_the_same():
         labels, machine = said[:, :people], said[:, people]
         majority = np.where(labels.mean(axis=1) == 0.5, np.nan, (labels.mean(axis=1) > 0.5).astype(float))
         found = drain(
-            lab.judge(faced(majority, [lab.Machine("like a person", machine)], people=labels), False, resamples=200)
+            against.judge(
+                faced(majority, [against.Machine("like a person", machine)], people=labels), False, resamples=200
+            )
         )
         one = found.machines[0]
         for both in (one.beside, one.beside_pearson):
@@ -353,9 +357,11 @@ def test_stars_of_a_person_stand_beside_stars(workbench):
         "sentences": (), "helpful": (int(own[who][number] if number % 4 == 0 else good[number]),)})  # fmt: skip
     source = lab.open_study(workbench, "toy")
     found = lab.table_of(source, "helpful", "main")
-    copy = lab.Machine("copies Ann", (found.values[:, 0] - 1) / 4)
-    given = lab.facing(source, "helpful", found, lab.consensus(source, "helpful", found, "mean"), ("4",), [copy], False)
-    both = drain(lab.judge(given, False, resamples=100)).machines[0].beside_pearson
+    copy = against.Machine("copies Ann", (found.values[:, 0] - 1) / 4)
+    given = against.facing(
+        source, "helpful", found, lab.consensus(source, "helpful", found, "mean"), ("4",), [copy], False
+    )
+    both = drain(against.judge(given, False, resamples=100)).machines[0].beside_pearson
     others = np.concatenate([np.delete(found.values, a, 1).mean(axis=1) for a in range(3)])
     assert both.person.value == pytest.approx(np.corrcoef(found.values.T.ravel(), others)[0, 1])
     assert abs(both.difference.value) < 0.2
@@ -372,19 +378,20 @@ def test_unequal_strata_are_weighted_in_the_headline():
         judged = np.concatenate([one[:100] for one in yes.values()]).astype(float)
         given = faced(
             judged,
-            [lab.Machine("judge", np.concatenate([one[:100] for one in score.values()]))],
+            [against.Machine("judge", np.concatenate([one[:100] for one in score.values()]))],
             ["a"] * 100 + ["b"] * 100,
         )
-        rest = lab.Unjudged(tuple("x" * 1800), ("",) * 1800, ("a",) * 1700 + ("b",) * 100,
-                            (lab.Machine("judge", np.concatenate([one[100:] for one in score.values()])),))  # fmt: skip
-        found = lab.headline(given, "judge", 0, rest)
+        rest = against.Unjudged(tuple("x" * 1800), ("",) * 1800, ("a",) * 1700 + ("b",) * 100,
+                            (against.Machine("judge", np.concatenate([one[100:] for one in score.values()])),))  # fmt: skip
+        found = against.headline(given, "judge", 0, rest)
         assert [(one.name, round(one.share, 6)) for one in found.strata] == [
             ("a", 0.9),
             ("b", 0.1),
         ] and found.truth is None
         held.append([one.value is None or one.low <= truth <= one.high for one in found.methods])
     assert all(one.methods[0].value is not None for one in found.strata) and (np.mean(held, axis=0) > 0.88).all()
-    plain = lab.headline(given._replace(strata=[""] * 200), "judge", 0, rest._replace(strata=("",) * 1800)).methods[0]
+    together = against.headline(given._replace(strata=[""] * 200), "judge", 0, rest._replace(strata=("",) * 1800))
+    plain = together.methods[0]
     assert plain.high < truth and found.methods[0].human_only.mean == pytest.approx(
         0.9 * judged[:100].mean() + 0.1 * judged[100:].mean()
     )
@@ -394,28 +401,30 @@ def test_a_stratum_judged_whole_is_what_people_said():
     rng = np.random.default_rng(1)
     yes = (rng.random(120) < 0.7).astype(float)
     given = faced(
-        yes, [lab.Machine("judge", np.clip(yes * 0.5 + rng.random(120) * 0.5, 0, 1))], ["a"] * 60 + ["b"] * 60
+        yes, [against.Machine("judge", np.clip(yes * 0.5 + rng.random(120) * 0.5, 0, 1))], ["a"] * 60 + ["b"] * 60
     )
     other = (rng.random(200) < 0.7).astype(float)
-    rest = lab.Unjudged(
+    rest = against.Unjudged(
         tuple("x" * 200),
         ("",) * 200,
         ("a",) * 200,
-        (lab.Machine("judge", np.clip(other * 0.5 + rng.random(200) * 0.5, 0, 1)),),
+        (against.Machine("judge", np.clip(other * 0.5 + rng.random(200) * 0.5, 0, 1)),),
     )
-    found = lab.headline(given, "judge", 0, rest)
+    found = against.headline(given, "judge", 0, rest)
     assert found.strata[1].methods[0].value == yes[60:].mean() and found.methods[0].value is not None
-    noise = lab.headline(given._replace(scores=[lab.Machine("judge", rng.random(120))]), "judge", 0, rest)
+    noise = against.headline(given._replace(scores=[against.Machine("judge", rng.random(120))]), "judge", 0, rest)
     assert noise.methods[0].value is None and noise.methods[0].note.startswith("a: refused")
 
 
 def test_a_judge_reads_answers_that_nobody_judged(workbench):
     found = lab.open_upload([("x.csv", CSV.encode())]).plain
-    judge = lab.read_scores("unit,score\n1,0.9\n2,0.8\n3,0.1\nr1,0.7\n", found, "judge.csv", ("r1", "r2"))
+    judge = against.read_scores("unit,score\n1,0.9\n2,0.8\n3,0.1\nr1,0.7\n", found, "judge.csv", ("r1", "r2"))
     assert judge.more[0] == 0.7 and np.isnan(judge.more[1])
-    rest = lab.with_scores(lab.Unjudged(("r1", "r2"), ("", ""), ("", "")), [judge, lab.Machine("words", judge.scores)])
+    rest = against.with_scores(
+        against.Unjudged(("r1", "r2"), ("", ""), ("", "")), [judge, against.Machine("words", judge.scores)]
+    )
     assert rest.scores("words") is None and rest.scores("judge")[0] == 0.7
-    assert lab.read_scores("unit,score\n1,0.9\n", found, "judge.csv", ("r1",)).more is None
+    assert against.read_scores("unit,score\n1,0.9\n", found, "judge.csv", ("r1",)).more is None
 
 
 def test_stored_answers_of_the_studys_corpora_are_unjudged(workbench, monkeypatch):
@@ -431,7 +440,7 @@ def test_stored_answers_of_the_studys_corpora_are_unjudged(workbench, monkeypatc
     labelled(workbench, study, by_place)
     monkeypatch.setattr(annotation_lab, "candidates", lambda *_: pool)
     source = lab.open_study(workbench, "toy")._replace(datasets={item.id: "toy" for item in study.items})
-    rest = drain(lab.unjudged(workbench, source))
+    rest = drain(against.unjudged(workbench, source))
     assert len(rest.names) == 40 - 12 and not any(name.startswith("o") for name in rest.names)
     assert set(rest.strata) == {"system 0", "system 1"} and len(rest.scores("1-gram containment")) == 28
 
@@ -504,6 +513,6 @@ def test_sentences_of_a_file_belong_to_its_items():
     )
     found = lab.open_upload([("x.csv", f"item,sentence,annotator,value\n{rows}".encode())])
     alpha = drain(lab.overview(lab.table_of(found, "sentences", ""))).measures[0]
-    assert (alpha.items, alpha.drawn) == (90, 30) and lab.drawn(found, 30) == "30 items"
+    assert (alpha.items, alpha.drawn) == (90, 30) and lab.drawn(found.study, 30) == "30 items"
     plain = lab.open_upload([("x.csv", CSV.encode())])
     assert drain(lab.overview(lab.table_of(plain, "sentences", ""))).measures[0].drawn == 3

@@ -1,4 +1,4 @@
-"""The verbs of human evaluation, from stored answers to a checked export."""
+"""The verbs of human evaluation, from stored answers to labels that are checked."""
 
 import csv
 import io
@@ -7,44 +7,24 @@ import shutil
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from core import annotation_files as files
 from core import annotation_lab as lab
 from core.__main__ import main
-from core.annotation.labels import Span, blank, complete
+from core.annotation import exchange, label_studio
+from core.annotation.labels import Span, complete, table
 from core.annotation.study import FOLDER, default_rubric, shown
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.store import journal
 from core.workbench import Workbench
-from tests.annotated import pairs, rating
+from tests.annotated import frozen_study, judge, judge_all, pairs, rating
 
 
 @pytest.fixture
 def workbench(tmp_path):
     return Workbench(tmp_path / "data")
-
-
-def frozen_study(workbench, **changes):
-    return lab.freeze(workbench, rating(pilot=0, **changes), "main")
-
-
-def judge(workbench, frozen, who, item, name="supported", **changes):
-    item = frozen.study.item(item)
-    given = {
-        "sentences": tuple((name,) * len(one.sentences) for one in item.responses),
-        "helpful": (4,) * len(item.responses),
-    }
-    return lab.label(
-        workbench, frozen, blank(frozen.study, frozen.round, item, who).model_copy(update={**given, **changes})
-    )
-
-
-def judge_all(workbench, frozen, **changes):
-    for who in frozen.study.people(frozen.round):
-        while item := lab.next_unlabelled(workbench, frozen, who):
-            judge(workbench, frozen, who, item, **changes)
 
 
 def add_answers(workbench, questions=6, models=("one.gguf", "two.gguf")):
@@ -267,12 +247,12 @@ def test_a_study_that_somebody_left_goes_out_and_back_whole(workbench, tmp_path)
     some(workbench, frozen, "Ben", 3)
     after = lab.hand_over(workbench, "toy", "Ben")
     judge_all(workbench, after)
-    lab.export(workbench, "toy", folder=tmp_path / "out")
+    files.export(workbench, "toy", folder=tmp_path / "out")
     other = Workbench(tmp_path / "other")
     given = json.loads((tmp_path / "out/study.json").read_text())
     again = lab.freeze(other, type(frozen.study).model_validate(given["design"]), "main")
     assert again.hash == given["hash"] == after.hash
-    assert lab.import_labels(other, "toy", tmp_path / "out/labels.jsonl").added == len(lab.labels(workbench, "toy"))
+    assert files.import_labels(other, "toy", tmp_path / "out/labels.jsonl").added == len(lab.labels(workbench, "toy"))
 
 
 def test_items_that_the_pilot_showed_stay_in_the_study(workbench):
@@ -283,7 +263,7 @@ def test_items_that_the_pilot_showed_stay_in_the_study(workbench):
         with pytest.raises(WorkbenchError, match="other items"):
             verb()
     lab.freeze(workbench, pilot.study, "main")
-    assert lab.export(workbench, "toy", ["jsonl"], workbench.home / "out").counts["labels"] > 4
+    assert files.export(workbench, "toy", ["jsonl"], workbench.home / "out").counts["labels"] > 4
 
 
 def test_a_study_of_sentences_wants_answers_that_have_some(workbench):
@@ -391,76 +371,6 @@ def test_tokens_are_kept_as_hashes(workbench):
     assert lab.may_label(workbench, open_study, "Ben") and not lab.may_label(workbench, open_study, "Zoe")
 
 
-@pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv", "label_studio.json"])
-def test_an_export_goes_into_an_empty_store_and_back(workbench, tmp_path, name):
-    frozen = frozen_study(workbench, duplicates=1, attention=True)
-    judge_all(
-        workbench,
-        frozen,
-        comment="<script>alert('x')</script>, \"quoted\"\nΩ😀",
-        spans=(Span(response=0, first=1, last=3),),
-    )
-    manifest = lab.export(workbench, "toy", folder=tmp_path / "out")
-    told = json.loads((tmp_path / "out/manifest.json").read_text())
-    assert told["hash"] == frozen.hash and told["counts"]["labels"] == manifest.counts["complete"] > 20
-    assert {file["name"] for file in told["files"]} >= {"study.json", name}
-    other = Workbench(tmp_path / "other")
-    design = json.loads((tmp_path / "out/study.json").read_text())["design"]
-    lab.freeze(other, type(frozen.study).model_validate(design), "main")
-    assert lab.import_labels(other, "toy", tmp_path / "out" / name)[:2] == (manifest.counts["labels"], 0)
-    plain = {one.id: one.model_copy(update={"origin": ""}) for one in lab.labels(other, "toy")}
-    assert plain == {one.id: one for one in lab.labels(workbench, "toy")}
-    assert lab.import_labels(other, "toy", tmp_path / "out" / name)[:2] == (0, manifest.counts["labels"])
-    values = lab.table(frozen.study, lab.labels(workbench, "toy")).values
-    for file in ("", name):
-        np.testing.assert_array_equal(lab.read_table(tmp_path / "out" / file).values, values)
-
-
-def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path):
-    frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
-    first = judge(workbench, frozen, "Ann", item)
-    lab.export(workbench, "toy", folder=tmp_path)
-    tasks = json.loads((tmp_path / "label_studio.json").read_text())
-    task = next(task for task in tasks if task["annotations"])
-    region = next(one for one in task["annotations"][0]["result"] if one["from_name"] == "sentence_1")
-    region["value"]["labels"] = ["contradicted"]
-    fresh = {"completed_by": {"id": 7, "email": "ben@example.org"}, "lead_time": 9.5, "result": [region]}
-    wanted = next(
-        task for task in tasks if task["data"]["item"] in lab._assigned(frozen, "Ben") and task["data"]["item"] != item
-    )
-    wanted["annotations"].append({**fresh, "result": [{**region, "value": {**region["value"], "start": 2, "end": 9}}]})
-    (tmp_path / "edited.json").write_text(json.dumps(tasks))
-    with pytest.raises(lab.ImportProblems, match=r"ben@example\.org"):
-        lab.import_labels(workbench, "toy", tmp_path / "edited.json")
-    names = {"ben@example.org": "Ben"}
-    with pytest.raises(lab.ImportProblems, match=r"said otherwise of item .* here"):
-        lab.import_labels(workbench, "toy", tmp_path / "edited.json", names=names)
-    found = lab.import_labels(workbench, "toy", tmp_path / "edited.json", names=names, replace=True)
-    assert found == (2, 0, (), 1, 0, 0)
-    now = lab.current(workbench, frozen, "Ann", item)
-    assert now.sentences[0][0] == "contradicted" and now.replaces == first.id
-    theirs = lab.current(workbench, frozen, "Ben", wanted["data"]["item"])
-    assert theirs.sentences[0][0] == "contradicted" and theirs.seconds == 9.5 and not complete(frozen.study, theirs)
-
-
-def test_pairs_for_preference_training(workbench, tmp_path):
-    frozen = lab.freeze(workbench, pairs(per_item=3).model_copy(
-        update={"items": tuple(item.model_copy(update={"round": "main"}) for item in pairs().items)}), "main")  # fmt: skip
-    first, second, third = (item.id for item in frozen.study.items[:3])
-    for who, choice in zip(frozen.study.annotators, ("b", "b", "a"), strict=True):
-        judge(workbench, frozen, who, first, preference=choice)
-        judge(workbench, frozen, who, second, preference="tie")
-    judge(workbench, frozen, "Ann", third, cannot_judge=True)
-    lab.export(workbench, "ab", ["dpo"], tmp_path)
-    [pair] = [json.loads(line) for line in (tmp_path / "dpo.jsonl").read_text().splitlines()]
-    item = frozen.study.item(first)
-    assert (pair["chosen"], pair["rejected"]) == (item.responses[1].text, item.responses[0].text)
-    assert (pair["votes"], pair["against"], pair["ties"]) == (2, 1, 0) and pair["prompt"].endswith(
-        f"Question: {item.question}"
-    )
-
-
 def test_ratings_make_pairs_where_they_differ_by_a_star(workbench):
     frozen = frozen_study(workbench, count=40, annotators=("Ann", "Ben"))
     for who in ("Ann", "Ben"):
@@ -472,7 +382,7 @@ def test_ratings_make_pairs_where_they_differ_by_a_star(workbench):
                 item.id,
                 helpful=(5 if "system 1" in item.responses[0].system else 4 - (who == "Ben"),),
             )
-    found = lab.exchange.dpo_pairs(frozen.study, lab.labels(workbench, "toy"))
+    found = exchange.dpo_pairs(frozen.study, lab.labels(workbench, "toy"))
     assert len(found) == 20 and all("<b>1</b>" in pair["chosen"] and "<b>0</b>" in pair["rejected"] for pair in found)
 
 
@@ -501,22 +411,7 @@ def test_studies_and_labels_of_every_version_load_and_keep_their_hash(workbench)
     assert workbench.store.query("SELECT count(*) AS n FROM sentence_labels WHERE label = 'partly'")[0]["n"] >= 2
 
 
-# Which label stands, and what an import may do ------------------------------------------------------------------------
-
-
-def given(frozen, who, item, name="supported", **changes):
-    """A label as a file has it."""
-    item = frozen.study.item(item)
-    names = tuple((name,) * len(one.sentences) for one in item.responses)
-    return blank(frozen.study, frozen.round, item, who).model_copy(
-        update={"sentences": names, "helpful": (4,), **changes}
-    )
-
-
-def imported(workbench, tmp_path, content, name="labels.jsonl", **options):
-    text = content if isinstance(content, str) else lab.exchange.to_jsonl(content)
-    (tmp_path / name).write_text(text)
-    return lab.import_labels(workbench, "toy", tmp_path / name, **options)
+# Which label stands ---------------------------------------------------------------------------------------------------
 
 
 def test_the_label_given_last_stands_whatever_the_clock_says(workbench, monkeypatch):
@@ -534,94 +429,6 @@ def test_the_label_given_last_stands_whatever_the_clock_says(workbench, monkeypa
         assert lab.current(workbench, frozen, "Ann", item) == label == lab.current(again, frozen, "Ann", item)
     assert again.store.query("SELECT id FROM current_labels") == [{"id": label.id}]
     assert lab.undo(again, frozen, item, "Ann").sentences[0][0] == "partly"
-
-
-def test_ids_of_other_programs_decide_nothing(workbench, tmp_path):
-    frozen = frozen_study(workbench)
-    one, two, three = lab._assigned(frozen, "Ann")[:3]
-    rows = [given(frozen, "Ann", one, id="1"), given(frozen, "Ann", two, id="1"), given(frozen, "Ann", three, id="zzz")]
-    assert imported(workbench, tmp_path, rows).added == 3 == len(lab.labels(workbench, "toy"))
-    for item in (one, three):
-        label = judge(workbench, frozen, "Ann", item, "contradicted")
-        assert lab.current(workbench, frozen, "Ann", item) == label
-    late = given(frozen, "Ann", two, "partly", id="z" * 26)  # of our form, of a time to come
-    assert imported(workbench, tmp_path, [late], replace=True).replaced == 1
-    assert lab.current(workbench, frozen, "Ann", two).id < "z" * 26
-    table = f"id,item,annotator,number,value\n7,{two},Ann,1,supported\n8,{two},Ann,2,supported\n"
-    assert imported(workbench, tmp_path, table, "t.csv", replace=True).replaced == 1, (
-        "an id for each row is none of a label"
-    )
-
-
-def test_what_an_import_would_replace_needs_a_word(workbench, tmp_path):
-    frozen = frozen_study(workbench)
-    mine = lab._assigned(frozen, "Ann")
-    labels = [judge(workbench, frozen, "Ann", item) for item in mine[:2]]
-    for name, content in (("e.jsonl", lab.exchange.to_jsonl(labels)), ("e.csv", lab.exchange.to_csv(labels))):
-        edited = content.replace("supported", "contradicted", 1)
-        with pytest.raises(lab.ImportProblems, match="said otherwise") as caught:
-            imported(workbench, tmp_path, edited, name)
-        assert [one.line for one in caught.value.problems] == [1 + name.endswith("csv")]
-        assert lab.labels(workbench, "toy") == labels
-        found = imported(workbench, tmp_path, edited, name, keep_good=True)
-        assert found[:2] == (0, 1) and len(found.problems) == 1 and lab.labels(workbench, "toy") == labels
-    found = imported(workbench, tmp_path, edited, name, replace=True)
-    assert found == (1, 1, (), 1, 0, 0)
-    now = lab.current(workbench, frozen, "Ann", mine[0])
-    assert now.sentences[0][0] == "contradicted" and now.replaces == labels[0].id and now.origin == "e.csv"
-    assert imported(workbench, tmp_path, edited, name)[:2] == (0, 2), "known from now on"
-    judge(workbench, frozen, "Ann", mine[0], "partly")
-    assert imported(workbench, tmp_path, edited, name) == (0, 2, (), 0, 0, 1), "also once it was changed here"
-    assert lab.current(workbench, frozen, "Ann", mine[0]).sentences[0][0] == "partly"
-    assert (
-        lab.check(workbench, "toy").ok
-        and "1 of 4 label records came from files" in lab.check(workbench, "toy").notes[0]
-    )
-
-
-def test_a_source_that_is_read_again_overwrites_nothing(workbench, tmp_path):
-    frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
-    first = lab.exchange.to_jsonl([given(frozen, "Ann", item)])
-    assert imported(workbench, tmp_path, first).added == 1
-    mine = judge(workbench, frozen, "Ann", item, "contradicted")
-    assert mine.origin == "" and imported(workbench, tmp_path, first) == (0, 1, (), 0, 0, 1)
-    news = first.replace("supported", "partly")
-    assert imported(workbench, tmp_path, news, replace=True).replaced == 1
-    assert imported(workbench, tmp_path, first, replace=True).replaced == 1, "changed back at the source"
-    for _ in range(4):
-        lab.undo(workbench, frozen, item, "Ann")
-    assert lab.current(workbench, frozen, "Ann", item) is None
-    assert imported(workbench, tmp_path, first).changed == 1 and lab.current(workbench, frozen, "Ann", item) is None
-    assert imported(workbench, tmp_path, first, replace=True).added == 1
-    assert lab.current(workbench, frozen, "Ann", item).sentences[0][0] == "supported"
-
-
-def test_what_a_file_does_not_speak_of_stays(workbench, tmp_path):
-    frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
-    sentences = f"item,annotator,number,value\n{item},Ann,2,partly\n{item},Ann,1,supported\n"
-    stars = f"item,annotator,part,value\n{item},Ann,helpful,4\n"
-    assert imported(workbench, tmp_path, sentences, "s.csv") == (1, 0, (), 0, 0, 0)
-    assert imported(workbench, tmp_path, stars, "s.csv") == (1, 0, (), 0, 1, 0)
-    for content in (sentences, stars):
-        assert imported(workbench, tmp_path, content, "s.csv")[:2] == (0, 1)
-    both = lab.current(workbench, frozen, "Ann", item)
-    assert (both.sentences, both.helpful) == ((("supported", "partly"),), (4,)) and complete(frozen.study, both)
-    one = f"item,annotator,number,value\n{item},Ann,1,contradicted\n"
-    with pytest.raises(lab.ImportProblems, match="said otherwise"):
-        imported(workbench, tmp_path, one, "s.csv")
-    imported(workbench, tmp_path, one, "s.csv", replace=True)
-    now = lab.current(workbench, frozen, "Ann", item)
-    assert (now.sentences, now.helpful) == ((("contradicted", "partly"),), (4,))
-
-
-def test_labels_from_outside_the_design_are_refused(workbench, tmp_path):
-    frozen = frozen_study(workbench)
-    other = next(one.id for one in frozen.study.items if one.id not in lab._assigned(frozen, "Ann"))
-    with pytest.raises(lab.ImportProblems, match="not assigned to 'Ann'"):
-        imported(workbench, tmp_path, [given(frozen, "Ann", other)])
-    assert lab.labels(workbench, "toy") == []
 
 
 def test_one_of_several_decisions_at_once_is_taken(workbench):
@@ -682,28 +489,9 @@ def test_the_adjudicators_word_decides_a_pair(workbench, tmp_path):
     last = lab.open_adjudication(workbench, "ab", ["Dora"])
     judge(workbench, last, "Dora", first, preference="b")
     judge(workbench, last, "Dora", second, cannot_judge=True)
-    [pair] = lab.exchange.dpo_pairs(last.study, lab.labels(workbench, "ab"))
+    [pair] = exchange.dpo_pairs(last.study, lab.labels(workbench, "ab"))
     assert pair["item"] == first and pair["chosen"] == last.study.item(first).responses[1].text
     assert (pair["votes"], pair["against"]) == (1, 0)
-
-
-def test_a_cell_runs_no_formula_and_comes_back(workbench, tmp_path):
-    frozen = frozen_study(workbench)
-    for item, comment in zip(
-        lab._assigned(frozen, "Ann"), ("=1+1", "'=1", "@x", "-a", "'tis", "\t+", "+" * 200_000), strict=False
-    ):
-        judge(workbench, frozen, "Ann", item, comment=comment)
-    before = lab.labels(workbench, "toy")
-    text = lab.exchange.to_csv(before)
-    assert not any(
-        cell[:1] in ("=", "+", "-", "@", "\t", "\r") for row in csv.reader(io.StringIO(text)) for cell in row
-    )
-    parsed = lab.exchange.from_csv(text, "f", frozen.study, "main")
-    assert [one for _, one in parsed.labels] == before and parsed.problems == []
-    lines = text.splitlines(keepends=True)
-    shuffled = lines[0] + "".join(sorted(lines[1:]))  # as a spreadsheet leaves it
-    parsed = lab.exchange.from_csv(shuffled, "f", frozen.study, "main")
-    assert {one.id: one for _, one in parsed.labels} == {one.id: one for one in before}
 
 
 def test_damaged_labels_are_told_by_check_and_export(workbench, tmp_path):
@@ -717,119 +505,8 @@ def test_damaged_labels_are_told_by_check_and_export(workbench, tmp_path):
     again = Workbench(workbench.home)
     found = lab.check(again, "toy")
     assert not found.ok and "1 label records cannot be read" in found.findings[0]
-    counts = lab.export(again, "toy", folder=tmp_path / "out").counts
+    counts = files.export(again, "toy", folder=tmp_path / "out").counts
     assert counts["labels"] == 2 and counts["unreadable label records, of this study or others"] == 1
-
-
-# Files without their study --------------------------------------------------------------------------------------------
-
-
-def exported(workbench, tmp_path):
-    frozen = frozen_study(workbench)
-    names = ("supported", "partly", "contradicted", "cannot_judge")
-    for n, who in enumerate(frozen.study.annotators):
-        for m, item in enumerate(lab._assigned(frozen, who)):
-            judge(
-                workbench,
-                frozen,
-                who,
-                item,
-                names[(m * n + m) % 4],
-                helpful=(1 + m % 5,),
-                comment="fine",
-                cannot_judge=m == 3,
-            )
-    last = lab.open_adjudication(workbench, "toy", ["Dora"])
-    for item in last.study.disputed:
-        judge(workbench, last, "Dora", item)
-    lab.export(workbench, "toy", folder=tmp_path / "out")
-    return tmp_path / "out"
-
-
-@pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv", "label_studio.json"])
-def test_an_export_is_read_the_same_without_its_study(workbench, tmp_path, name):
-    folder = exported(workbench, tmp_path)
-    (tmp_path / "alone").mkdir()
-    shutil.copy(folder / name, tmp_path / "alone")
-    for part in ("sentences", "helpful"):
-        for round in ("", "adjudication"):
-            ours, alone = lab.read_table(folder, part, round), lab.read_table(tmp_path / "alone" / name, part, round)
-            assert (alone.annotators, alone.categories, alone.level) == (ours.annotators, ours.categories, ours.level)
-            assert dict(zip(ours.items, map(str, ours.values), strict=True)) == dict(
-                zip(alone.items, map(str, alone.values), strict=True)
-            )
-    study, _ = lab.read_file(tmp_path / "alone" / name)
-    assert "cannot be told" in study.question
-
-
-def test_a_folder_is_read_as_its_manifest_says(workbench, tmp_path):
-    frozen = frozen_study(workbench)
-    one, two = lab._assigned(frozen, "Ann")[:2]
-    judge(workbench, frozen, "Ann", one)
-    lab.export(workbench, "toy", folder=tmp_path / "out")
-    (tmp_path / "out/dpo.jsonl").write_text("edited by somebody")
-    judge(workbench, frozen, "Ann", two)
-    lab.export(workbench, "toy", ["csv"], tmp_path / "out")
-    there = {path.name for path in (tmp_path / "out").iterdir()}
-    assert there == {"study.json", "labels.csv", "manifest.json", "dpo.jsonl"}, "what nobody touched is taken away"
-    assert len(lab.read_file(tmp_path / "out")[1]) == 2
-    changed = (tmp_path / "out/labels.csv").read_text().replace("supported", "partly")
-    (tmp_path / "out/labels.csv").write_text(changed)
-    with pytest.raises(WorkbenchError, match="checksum"):
-        lab.read_file(tmp_path / "out")
-    (tmp_path / "out/manifest.json").unlink()
-    assert len(lab.read_file(tmp_path / "out")[1]) == 2, "without a manifest it is read as it is"
-    plan = json.loads((tmp_path / "out/study.json").read_text())
-    plan["design"]["hypothesis"] = "known afterwards"
-    (tmp_path / "out/study.json").write_text(json.dumps(plan))
-    with pytest.raises(WorkbenchError, match="not what was frozen"):
-        lab.read_file(tmp_path / "out")
-    for broken in ('{"design":', "[]", '{"name": "another tool"}', '{"design": 3, "round": "main"}'):
-        (tmp_path / "out/study.json").write_text(broken)
-        with pytest.raises(WorkbenchError):
-            lab.read_file(tmp_path / "out")
-
-
-HEAD = "item,annotator,value\n"
-
-
-@pytest.mark.parametrize(
-    ("content", "line", "said"),
-    [
-        (HEAD + "i,a,yes\ni,b\n", 3, "number of cells"),
-        (HEAD + 'i,a,"yes\ni,b,no\n', 3, "no CSV"),
-        (HEAD, 1, "no labels"),
-        (HEAD + "i,,yes\n", 2, "no annotator"),
-        (HEAD + ",a,yes\n", 2, "no item"),
-        (HEAD + "i,a,1\ni,b,inf\n", 3, "'inf' is no number"),
-        (HEAD + "i,a,1\ni,b,NaN\n", 3, "'NaN' is no number"),
-        (HEAD + "i,a,Yes\ni,b,yes\n", 3, "'yes' stands as 'Yes' in line 2"),
-        (HEAD + "i,a,yes\nj,A,yes\n", 3, "'A' stands as 'a' in line 2"),
-        (HEAD + "i,a,yes\ni,a ,no\n", 3, "a second time, first in line 2"),
-        ("item;annotator;value\n", 1, "columns"),
-        ('{"item": "i", "annotator": "a", "value": 1}\n{"item": "i"}', 2, "no JSON object"),
-        ('[\n{"id": 1, "data": {"text": "x"}}]', 2, "no task of a study"),
-    ],
-)
-def test_a_table_that_does_not_hold_together_is_told_by_line(tmp_path, content, line, said):
-    (tmp_path / "f.csv").write_text(content)
-    with pytest.raises(lab.ImportProblems, match="in this file") as caught:
-        lab.read_file(tmp_path / "f.csv")
-    assert caught.value.problems[0].line == line and said in caught.value.problems[0].what
-    assert "keep-good" not in str(caught.value)
-
-
-def test_numbers_are_a_scale_and_two_of_them_are_categories(tmp_path):
-    path = tmp_path / "f.csv"
-    path.write_text(HEAD + "i,a,0\ni,b, 1 \nj,a,1.0\nj,b,\n")
-    found = lab.read_file(path)
-    assert (found.categories, found.level) == (("0", "1"), "nominal")
-    np.testing.assert_array_equal(found.values, [[0, 1], [1, np.nan]])
-    path.write_text(HEAD + "i,a,2\ni,b,1\nj,a,4.5\n")
-    found = lab.read_file(path)
-    assert (found.categories, found.level) == ((), "interval") and found.values[1, 0] == 4.5
-    path.write_text('{"item": "i", "annotator": "a", "value": "x"}\n{"item": "i", "annotator": "b", "value": null}')
-    assert lab.read_file(path).categories == ("x",)
 
 
 # The command line ----------------------------------------------------------------------------------------------------
@@ -896,19 +573,19 @@ def test_qags_gives_its_published_agreement(datasets_root, workbench, monkeypatc
     assert code == 0 and (found["units"], found["annotators"], found["labels"]) == (714, 162, 2142)
     assert round(alpha["value"], 4) == 0.5135 and alpha["low"] < 0.5135 < alpha["high"]
     for _ in range(2):
-        frozen = lab.import_qags(workbench, path)
+        frozen = files.import_qags(workbench, path)
     found = lab.labels(workbench, "qags")
     assert len(found) == 705 and all(complete(frozen.study, one) for one in found)
-    assert lab.check(workbench, "qags").ok and lab.table(frozen.study, found).values.shape == (714, 162)
+    assert lab.check(workbench, "qags").ok and table(frozen.study, found).values.shape == (714, 162)
 
 
 def test_the_label_config_in_use_is_that_of_the_rubric():
     from xml.etree import ElementTree
 
     text = (FOLDER / "label_studio.xml").read_text("utf-8")
-    assert text == lab.label_studio.config_xml(rating())
+    assert text == label_studio.config_xml(rating())
     assert {one.get("value") for one in ElementTree.fromstring(text).iter("Label")} == {*rating().names, "error"}
-    two = ElementTree.fromstring(lab.label_studio.config_xml(pairs()))
+    two = ElementTree.fromstring(label_studio.config_xml(pairs()))
     names = [one.get("name") for one in two.iter() if one.get("name")]
     assert len(names) == len(set(names)) and {"preference", "sentence_2", "helpful_2", "error_2"} <= set(names)
     assert all(one.get("toName") in names for one in two.iter() if one.get("toName"))

@@ -83,6 +83,6 @@ def test_a_pilot_of_mere_chance_tells_no_rate():
 def test_items_for_an_interval_of_alpha_are_enough_when_simulated(frequent):
     values = design.ASSUMED["alpha"] | {"alpha": 0.9, "frequent": frequent}
     found = drain(design.curves("alpha", values, 100, 2, studies=500))
-    formula, simulation = design._design("alpha", values, 2)
+    formula, simulation = design.predictors("alpha", values, 2)
     assert formula(found.needed[2]) <= 0.1 and simulation(found.needed[2], 4000, 1) < 0.12
     assert simulation(round(0.8 * found.needed[2]), 4000, 1) > 0.1

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from core import annotation_files as files
 from core import annotation_lab as lab
 from core.__main__ import main
 from core.errors import WorkbenchError
@@ -312,8 +313,8 @@ def test_a_bad_file_is_told_by_line_and_nothing_of_it_is_taken(study, tmp_path, 
     workbench, frozen = study
     content, line, said = bad_files(frozen.study.items[0].id)[name]
     (tmp_path / name).write_text(content)
-    with pytest.raises(lab.ImportProblems) as caught:
-        lab.import_labels(workbench, "toy", tmp_path / name)
+    with pytest.raises(files.ImportProblems) as caught:
+        files.import_labels(workbench, "toy", tmp_path / name)
     first = caught.value.problems[0]
     assert (first.file, first.line) == (name, line) and said in first.what and first.what.endswith(".")
     assert lab.labels(workbench, "toy") == []
@@ -324,10 +325,10 @@ def test_good_rows_are_kept_only_when_asked_for(study, tmp_path):
     ids = [item.id for item in frozen.study.items]
     rows = [f"{ids[0]},Ann,supported", "nowhere,Ann,supported", f"{ids[1]},Ann,purple", f"{ids[1]},Ben,partly"]
     (tmp_path / "mixed.csv").write_text("\ufeffitem,annotator,value\n" + "\n".join(rows), "utf-8")
-    with pytest.raises(lab.ImportProblems, match="2 good labels"):
-        lab.import_labels(workbench, "toy", tmp_path / "mixed.csv")
+    with pytest.raises(files.ImportProblems, match="2 good labels"):
+        files.import_labels(workbench, "toy", tmp_path / "mixed.csv")
     assert lab.labels(workbench, "toy") == []
-    found = lab.import_labels(workbench, "toy", tmp_path / "mixed.csv", keep_good=True)
+    found = files.import_labels(workbench, "toy", tmp_path / "mixed.csv", keep_good=True)
     assert found.added == 2 and [one.line for one in found.problems] == [3, 4]
     assert {(one.item, one.annotator) for one in lab.labels(workbench, "toy")} == {(ids[0], "Ann"), (ids[1], "Ben")}
 
@@ -336,11 +337,11 @@ def test_files_that_are_no_text_or_not_there(study, tmp_path):
     workbench, _ = study
     (tmp_path / "latin.csv").write_bytes("item,annotator,value\nx,Jos\xe9,y".encode("latin-1"))
     with pytest.raises(WorkbenchError, match="not UTF-8") as caught:
-        lab.import_labels(workbench, "toy", tmp_path / "latin.csv")
+        files.import_labels(workbench, "toy", tmp_path / "latin.csv")
     assert caught.value.where.endswith(":2")
     for path in (tmp_path / "absent.csv", tmp_path):
         with pytest.raises(WorkbenchError, match="no such file"):
-            lab.import_labels(workbench, "toy", path)
+            files.import_labels(workbench, "toy", path)
 
 
 def test_qags_files_that_are_not(study, tmp_path):
@@ -352,11 +353,11 @@ def test_qags_files_that_are_not(study, tmp_path):
                       (json.dumps({"article": "A.", "summary_sentences": [{**sentence, "responses": sentence["responses"] * 2}]}),
                        "twice")]:  # fmt: skip
         (tmp_path / "q.jsonl").write_text(good + bad)
-        with pytest.raises(lab.ImportProblems, match=said) as caught:
-            lab.import_qags(workbench, tmp_path / "q.jsonl")
+        with pytest.raises(files.ImportProblems, match=said) as caught:
+            files.import_qags(workbench, tmp_path / "q.jsonl")
         assert caught.value.problems[0].line == 2
     (tmp_path / "q.jsonl").write_text(good)
-    assert len(lab.import_qags(workbench, tmp_path / "q.jsonl").study.items) == 1
+    assert len(files.import_qags(workbench, tmp_path / "q.jsonl").study.items) == 1
 
 
 def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_path):
@@ -364,9 +365,9 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
     for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "LABEL_STUDIO_PYTHON"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(WorkbenchError, match="No Label Studio server"):
-        lab.push(workbench, "toy")
+        files.push(workbench, "toy")
     with pytest.raises(WorkbenchError, match="no key"):
-        lab.push(workbench, "toy", "http://127.0.0.1:9")
+        files.push(workbench, "toy", "http://127.0.0.1:9")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-key")
     for program, said in (("raise ModuleNotFoundError(\"No module named 'label_studio_sdk'\")", "not installed"),
                           ("raise OSError('connection refused')", "connection refused")):  # fmt: skip
@@ -375,11 +376,11 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
         python.chmod(0o755)
         monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(python))
         with pytest.raises(WorkbenchError, match=said) as caught:
-            lab.pull(workbench, "toy", 1, "http://127.0.0.1:9")
+            files.pull(workbench, "toy", 1, "http://127.0.0.1:9")
         assert "secret-key" not in str(caught.value)
     monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(tmp_path / "nowhere"))
     with pytest.raises(WorkbenchError, match="no such interpreter"):
-        lab.push(workbench, "toy", "http://127.0.0.1:9")
+        files.push(workbench, "toy", "http://127.0.0.1:9")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-key\r\n")
     for program, said in (("import os; raise ValueError(repr(os.environ['LABEL_STUDIO_API_KEY']))", "ValueError: '…'"),
                           ('print(\'{"error": "status 401 Invalid token."}\')', "refused: status 401 Invalid token$"),
@@ -387,13 +388,13 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
         python.write_text(f"#!{sys.executable}\n{program}\n")
         monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(python))
         with pytest.raises(WorkbenchError) as caught:
-            lab.pull(workbench, "toy", 1, "http://127.0.0.1:9")
+            files.pull(workbench, "toy", 1, "http://127.0.0.1:9")
         assert re.search(said, caught.value.what.rstrip(".")), caught.value.what
     monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(tmp_path))
     with pytest.raises(WorkbenchError, match="cannot be run"):
-        lab.push(workbench, "toy", "http://127.0.0.1:9")
+        files.push(workbench, "toy", "http://127.0.0.1:9")
     with pytest.raises(WorkbenchError, match="holds a password") as caught:
-        lab.push(workbench, "toy", "http://me:hunter2@127.0.0.1:9")
+        files.push(workbench, "toy", "http://me:hunter2@127.0.0.1:9")
     assert "hunter2" not in str(caught.value)
 
 

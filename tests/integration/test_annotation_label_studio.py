@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from core import annotation_files as files
 from core import annotation_lab as lab
 from core.annotation.labels import Span, blank
 from core.workbench import Workbench
@@ -103,17 +104,17 @@ def test_a_study_goes_to_the_server_and_comes_back(made, server, python, tmp_pat
                 "helpful": (number + 1,) * len(empty.helpful), "spans": (Span(response=0, first=1, last=3),), "seconds": 3.25,
                 "preference": ("a", "b", "tie")[number] if study.kind == "pairs" else None, "comment": "<i>Ω</i> 😀\nline",
             }))  # fmt: skip
-    project = lab.push(first, study.id, url)
+    project = files.push(first, study.id, url)
     assert project["tasks"] == len(study.items)
-    found = lab.pull(second, study.id, project["project"], url)
+    found = files.pull(second, study.id, project["project"], url)
     sent = {one.id: one for one in lab.labels(first, study.id)}
     assert (found.added, found.problems) == (len(sent), ())
     assert {one.id: one.model_copy(update={"origin": ""}) for one in lab.labels(second, study.id)} == sent
-    assert lab.pull(second, study.id, project["project"], url)[:2] == (0, len(sent))
+    assert files.pull(second, study.id, project["project"], url)[:2] == (0, len(sent))
     _relabel(url, key, project["project"])
-    with pytest.raises(lab.ImportProblems, match="said otherwise"):
-        lab.pull(first, study.id, project["project"], url)
-    again = lab.pull(first, study.id, project["project"], url, replace=True)
+    with pytest.raises(files.ImportProblems, match="said otherwise"):
+        files.pull(first, study.id, project["project"], url)
+    again = files.pull(first, study.id, project["project"], url, replace=True)
     assert again.added == again.replaced == 1 and "not_in_context" in str(
         [one.sentences for one in lab.labels(first, study.id) if one.replaces]
     )

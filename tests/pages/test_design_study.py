@@ -11,7 +11,7 @@ from app.ui import design_record
 from core import annotation_lab as lab
 from core import design_lab as design
 from core.annotation.labels import blank
-from core.annotation.study import default_rubric
+from core.annotation.study import altered, default_rubric
 from core.config import TrialConfig, with_settings
 from core.workbench import Workbench
 
@@ -254,7 +254,7 @@ def test_the_stop_rule_ends_the_main_round(bench):
         "stop": {"kind": "alpha", "value": 0.5},
         "items": tuple(one.model_copy(update={"round": "main"}) for one in draft.items),
     }
-    frozen = lab.freeze(bench, design.valid(design.Study, design.fields(draft) | rule), "main")
+    frozen = lab.freeze(bench, altered(draft, rule), "main")
     for who in frozen.study.annotators:
         for item in design.plain(frozen.study.items)[:34]:
             label = "supported" if item.id < "8" else "partly"
@@ -309,9 +309,7 @@ def test_a_plan_can_be_taken_back(bench):
 def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
     started(bench)
     draft = the_study(bench).study
-    frozen = lab.freeze(
-        bench, design.valid(design.Study, design.fields(draft) | {"annotators": ("Ann", "Ben", "Cy")}), "pilot"
-    )
+    frozen = lab.freeze(bench, altered(draft, {"annotators": ("Ann", "Ben", "Cy")}), "pilot")
     for id in lab.assignment(frozen.study, "pilot")["Ben"][:6]:
         item = frozen.study.item(id)
         lab.label(bench, frozen, blank(frozen.study, "pilot", item, "Ben").model_copy(update={
@@ -451,7 +449,7 @@ def test_label_studio_is_a_job(bench, monkeypatch):
 def test_tokens_are_shown_until_the_list_is_closed(bench):
     started(bench)
     draft = the_study(bench).study
-    frozen = lab.freeze(bench, design.valid(design.Study, design.fields(draft) | {"tokens": True}), "pilot")
+    frozen = lab.freeze(bench, altered(draft, {"tokens": True}), "pilot")
     app = press(open_page(study="faithfulness"), "faithfulness/token.Annotator 1")
     token = next(code.value for code in app.code if len(code.value) == 22)
     assert lab.may_label(bench, frozen, "Annotator 1", token) and "copy it now" in words(app)
@@ -543,7 +541,7 @@ def test_two_windows_change_one_draft_and_both_changes_stay(bench):
     assert open_page("Plan", study="faithfulness").text_input(key="faithfulness/measure").value == "share", (
         "nor does a reload lose it"
     )
-    lab.save(bench, design.valid(design.Study, design.fields(the_study(bench).study) | {"test": "By a command."}))
+    lab.save(bench, altered(the_study(bench).study, {"test": "By a command."}))
     two = press(sound(two.run()), "save_draft")
     study = the_study(bench).study
     assert (study.title, study.hypothesis, study.measure, study.test) == ("Theirs", "Mine.", "share", "By a command.")

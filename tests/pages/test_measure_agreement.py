@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from core import annotation_files as files
 from core import annotation_lab as lab
 from core import design_lab as design
 from core.annotation.labels import blank
@@ -224,7 +225,7 @@ def test_a_study_without_labels_says_so(bench):
 
 def test_an_export_is_read_from_its_folder(bench, tmp_path):
     labelled(bench, rating(8, pilot=0), mixed)
-    lab.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
+    files.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
     stored, file = open_page(source="toy"), open_page(source="annotations/toy")
     assert frame(stored, "Coefficient").equals(frame(file, "Coefficient"))
     assert "core agreement" in " ".join(one.value for one in file.code)

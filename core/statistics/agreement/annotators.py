@@ -7,7 +7,7 @@ import numpy as np
 
 from core.statistics.agreement.coefficient import Coefficient, estimate
 from core.statistics.agreement.ratings import counts
-from core.statistics.bootstrap import Interval
+from core.statistics.bootstrap import Interval, or_rows
 from core.statistics.proportion import wilson_grouped
 
 
@@ -90,7 +90,7 @@ def dissent(values: np.ndarray, categories: int, groups: np.ndarray | None = Non
     together."""
     majority = others_majority(values, categories)
     judged, equal = ~np.isnan(majority), majority == values
-    labels, groups = (~np.isnan(values)).sum(axis=0), np.arange(len(values)) if groups is None else groups
+    labels, groups = (~np.isnan(values)).sum(axis=0), or_rows(groups, len(values))
     found = []
     for a in range(values.shape[1]):
         rows = judged[:, a]
@@ -105,7 +105,7 @@ def self_agreement(
     """Labels that the same annotator gave to the same item twice, unknowingly; the last row is of all together.
     groups: which of these labels belong together, as those of one answer."""
     equal, annotators = np.asarray(first) == np.asarray(second), np.array(annotators, dtype=object)
-    groups = np.arange(len(equal)) if groups is None else np.asarray(groups)
+    groups = or_rows(groups, len(equal))
     each = [(name, annotators == name) for name in dict.fromkeys(annotators)]
     return [SelfAgreement(name, wilson_grouped(equal[mine], groups[mine]))
             for name, mine in (*each, (None, np.ones(len(equal), bool)))]  # fmt: skip
