@@ -128,6 +128,26 @@ def trials() -> None:
     )  # fmt: skip
 
 
+def studies() -> None:
+    """Where the last studies stand; nothing, and nothing loaded, while there is none."""
+    workbench = session.workbench()
+    if not workbench.store.studies():
+        return
+    from core import annotation_lab
+
+    st.subheader("Last studies", anchor=False)
+    for one in annotation_lab.studies(workbench)[:3]:
+        done = "a draft, not frozen yet"
+        if one.round != "draft":
+            given = workbench.store.labels.current(one.study.id).items()
+            whole = sum(label["complete"] for (round, _, _), label in given if round == one.round)
+            done = f"{one.round} round, {cards.count(whole, 'labelled screen')}"
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link("../pages/design_study.py", label=cards.plain(one.study.title or one.study.id), icon=":material/edit_note:",
+                         query_params={"study": one.study.id}, width="content")  # fmt: skip
+            st.html(f'<div class="gw gw-small">{done}</div>')
+
+
 def show_health() -> None:
     with cards.calm():
         if doctor().poll() is None:
@@ -169,6 +189,8 @@ with st.container(key="stack"):
 with left:
     st.subheader("Last trials", anchor=False)
     trials()
+    with cards.calm():
+        studies()
     st.subheader("Health", anchor=False)
     if jobs.active():  # the doctor loads engines: it would take the processor from what people wait for
         st.html('<div class="gw gw-small">Looked at once the running work is done.</div>')

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core.jobs.jobs import Job
 from core.workbench import Plan, Workbench
+from tests.annotated import frozen_study, judge_all
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 ENGINES = ("torch", "transformers", "sentence_transformers", "chromadb", "llama_cpp", "bm25s", "sklearn")
@@ -116,6 +117,17 @@ def test_last_trials_are_listed_with_their_metrics(bench, monkeypatch):
     assert not app.exception and not app.error
     table = next(frame.value for frame in app.dataframe if "Recipe" in frame.value)
     assert table.iloc[0][["nDCG", "k"]].tolist() == [0.25, "5"]
+
+
+def test_last_studies_lead_to_where_they_stand(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    assert "Last studies" not in [head.value for head in overview().run().subheader]
+    frozen = frozen_study(bench)
+    judge_all(bench, frozen)
+    app = overview().run()
+    assert "Last studies" in [head.value for head in app.subheader]
+    here = sum(one["complete"] for one in bench.store.labels.current(frozen.study.id).values())
+    assert f"{frozen.round} round, {here} labelled screens" in html(app)
 
 
 def test_the_first_page_loads_no_engine(tmp_path):
