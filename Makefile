@@ -27,11 +27,11 @@ app: $(VENV)/.app  ## install on first use, then start the workbench on 127.0.0.
 	@echo "Groundwork: http://127.0.0.1:$(PORT)  (stop with Ctrl-C)"
 	@$(BIN)/python -m streamlit run app/main.py --server.port $(PORT)
 
-test: $(VENV)/.dev  ## the whole fast suite, in parallel
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+test: $(VENV)/.dev  ## the whole fast suite, in parallel (browser tests wait more than they work: three at once on two cores)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.dev  ## the suite with its slow tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile
 
 bench: $(VENV)/.dev  ## measure every number in the docs; writes benchmarks/results/
 	$(BIN)/python -m benchmarks

@@ -298,7 +298,8 @@ def annotate_verbs(verb: Any, recipe: Any) -> None:
     action("progress", "how far each annotator is", "study")
     action("token", "a new token for an annotator, shown once", "study", "annotator")
     one = action("export", "labels as files, with a manifest", "study")
-    one.add_argument("--format", action="append", choices=("jsonl", "csv", "label_studio", "dpo"), help="repeatable")
+    one.add_argument("--format", action="append", choices=("jsonl", "csv", "label_studio", "dpo"),
+                     help="repeatable; else all, dpo of pairs alone")  # fmt: skip
     one.add_argument("--folder", type=Path, help="default: annotations/STUDY")
     one.add_argument("--round", choices=("", "pilot", "main", "adjudication"), default="")
     one = action("import", "labels from JSONL, CSV or Label Studio's JSON", "study")
@@ -539,9 +540,7 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
         "check": lambda: lab.check(workbench, options.study),
         "progress": lambda: lab.progress(workbench, lab.load(workbench, options.study)),
         "token": lambda: lab.issue_token(workbench, options.study, options.annotator),
-        "export": lambda: files.export(
-            workbench, options.study, options.format or files.FORMATS, options.folder, options.round
-        ),
+        "export": lambda: files.export(workbench, options.study, options.format, options.folder, options.round),
         "import": lambda: files.import_labels(
             workbench, options.study, options.file, options.keep_good, names(), options.replace
         ),
@@ -740,7 +739,8 @@ def _show_systems(found: dict[str, Any]) -> None:
         show_table([{"a": row["a"], "b": row["b"], "wins of a": row["sign"]["wins"], "of b": row["sign"]["losses"],
                      "ties": row["sign"]["ties"], "share": _between(row["sign"]["share"]), "p": row["sign"]["p"]}
                     for row in found["pairs"]])  # fmt: skip
-        show_table([{"system": name, **_span(row, "strength")} for name, row in found["bradley_terry"].items()])
+        show_table([{"system": name, **_span(row, "strength"), "note": row["note"] or found["bradley_terry_note"]}
+                    for name, row in found["bradley_terry"].items()])  # fmt: skip
         return
     show_table([{"system": row["name"], **_span(row["share"], "share"), "whole answers": _between(row["whole"]),
                  "answers": row["answers"], "units": row["share"]["n"]} for row in found["systems"]])  # fmt: skip

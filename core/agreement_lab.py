@@ -14,7 +14,7 @@ import re
 import shlex
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ import numpy as np
 
 from core import annotation_files, annotation_lab
 from core.annotation.labels import PREFERENCES, Attention, Label, Table, attention_score, table
-from core.annotation.study import FOLDER, StopRule, Study
+from core.annotation.study import CANNOT, FOLDER, Item, StopRule, Study
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.statistics.agreement import annotators as of_annotators
@@ -42,8 +42,9 @@ from core.statistics.bradley_terry import BradleyTerry, bradley_terry
 from core.statistics.consensus import majority
 from core.statistics.corrections import holm
 from core.statistics.dawid_skene import TWO, dawid_skene, identified
-from core.statistics.paired import Paired, paired_difference
+from core.statistics.paired import Paired
 from core.statistics.proportion import wilson, wilson_grouped
+from core.statistics.shares import share_difference
 from core.statistics.sign import PositionBias, Sign, position_bias, sign_test
 from core.workbench import Workbench
 
@@ -320,14 +321,28 @@ def overview(found: Table, resamples: int = RESAMPLES, seed: int = 0) -> Generat
 
 
 def word(row: Agreement) -> str:
-    """The word for a coefficient's size, by the source that coined it; both words where the interval spans several. None for
-    percent agreement and ICC."""
-    scale = krippendorff_words if "alpha" in row.name else landis_koch
+    """What a coefficient's size means: the word of the value, and of its interval where that spans several."""
+    reach = reaches(row)
+    return f"{word_of(row)}; its interval reaches from {reach}" if reach else word_of(row)
+
+
+def word_of(row: Agreement) -> str:
+    """The word for the value alone, by the source that coined it; "" for percent agreement and ICC."""
     if row.value is None or not any(name in row.name for name in ("alpha", "kappa", "AC", "Brennan")):
         return ""
-    if row.low is None or scale(row.low) == scale(row.high):
-        return scale(row.value)
-    return f"{scale(row.low)} to {scale(row.high)}"
+    return _scale(row)(row.value)
+
+
+def reaches(row: Agreement) -> str:
+    """The words of both ends of the interval; "" where they are one."""
+    if not word_of(row) or row.low is None or _scale(row)(row.low) == _scale(row)(row.high):
+        return ""
+    ends = [_scale(row)(bound).removesuffix(" enough to draw conclusions") for bound in (row.low, row.high)]
+    return " to ".join(end.removesuffix(" conclusions only") for end in ends)
+
+
+def _scale(row: Agreement) -> Callable[[float], str]:
+    return krippendorff_words if "alpha" in row.name else landis_koch
 
 
 class Growing(NamedTuple):
@@ -440,6 +455,53 @@ def _twice(source: Source, part: str, round: str, level: str) -> dict[str | None
     return {one.annotator: one.share for one in found}
 
 
+# What nobody could judge ---------------------------------------------------------------------------------------------
+
+
+def cannot_judge(source: Source, part: str, round: str) -> dict[str, tuple[str, ...]]:
+    """Unit -> who said that it cannot be judged. Such a label is missing in every coefficient and share."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for label in source.labels if source.study else ():
+        if label.round != round or label.withdrawn or not source.study.has(label.item):
+            continue
+        if (item := source.study.item(label.item)).plain:
+            for name, said in _said_of(item, label, part):
+                if label.cannot_judge or said == CANNOT:
+                    found[name].append(label.annotator)
+    return {name: tuple(dict.fromkeys(who)) for name, who in found.items()}
+
+
+def _said_of(item: Item, label: Label, part: str) -> Iterator[tuple[str, str | None]]:
+    """Each unit of an item, and the sentence label that it was given."""
+    if part == "preference":
+        yield item.id, None
+        return
+    for place, response in enumerate(item.responses):
+        name = f"{item.id}/{'AB'[place]}" if len(item.responses) == 2 else item.id
+        if part == "helpful":
+            yield name, None
+            continue
+        given = label.sentences[place] if place < len(label.sentences) else ()
+        for number in range(len(response.sentences)):
+            yield f"{name}/{number + 1}", given[number] if number < len(given) else None
+
+
+def judged_by_nobody(found: Table, cannot: Mapping[str, Sequence[str]]) -> int:
+    """Units of which all who saw them said that they cannot be judged."""
+    return len(cannot.keys() - set(found.items))
+
+
+def _with_cannot(found: Table, cannot: Mapping[str, Sequence[str]]) -> Table:
+    """The labels with "cannot judge" as a category of its own, beside those who judged the same unit."""
+    rows = {name: row for row, name in enumerate(found.items) if name in cannot}
+    people = tuple(dict.fromkeys((*found.annotators, *(who for name in rows for who in cannot[name]))))
+    values = np.full((len(found.items), len(people)), np.nan)
+    values[:, : len(found.annotators)] = found.values
+    for name, row in rows.items():
+        values[row, [people.index(who) for who in cannot[name]]] = len(found.categories)
+    return found._replace(values=values, annotators=people, categories=(*found.categories, CANNOT))
+
+
 # By item -------------------------------------------------------------------------------------------------------------
 
 
@@ -454,18 +516,21 @@ class Unit(NamedTuple):
     labels: list[tuple[str, str]]  # (annotator, label)
 
 
-def most_disputed(found: Table, most: int = DISPUTED) -> list[Unit]:
-    """The most disputed first."""
+def most_disputed(found: Table, most: int = DISPUTED, cannot: Mapping[str, Sequence[str]] | None = None) -> list[Unit]:
+    """The most disputed first. cannot: as `cannot_judge` says; a label against "cannot judge" is a dispute as well."""
+    cannot, more = cannot or {}, {}
     if found.categories:
+        found = _with_cannot(found, cannot) if cannot else found
         chosen = [(one.item, one.entropy) for one in disputed(found.values, len(found.categories))]
     else:
         known = ~np.isnan(found.values)
-        several = np.flatnonzero(known.sum(axis=1) > 1)
+        several = np.flatnonzero(known.any(axis=1))
         deviation = np.nanstd(found.values[several], axis=1)
+        more = {row: [(who, CANNOT) for who in cannot[name]] for row, name in enumerate(found.items) if name in cannot}
         order = np.argsort(-deviation, kind="stable")
-        chosen = [(int(several[i]), float(deviation[i])) for i in order if deviation[i] > 0]
-    return [Unit(i, found.items[i], found.item_ids[i], found.texts[i] if found.texts else "", spread, _said(found, i))
-            for i, spread in chosen[:most]]  # fmt: skip
+        chosen = [(int(several[i]), float(deviation[i])) for i in order if deviation[i] > 0 or int(several[i]) in more]
+    return [Unit(i, found.items[i], found.item_ids[i], found.texts[i] if found.texts else "", spread,
+                 [*_said(found, i), *more.get(i, ())]) for i, spread in chosen[:most]]  # fmt: skip
 
 
 def _said(found: Table, row: int) -> list[tuple[str, str]]:
@@ -489,7 +554,7 @@ class Consensus(NamedTuple):
     method: str
     values: np.ndarray
     ties: int
-    adjudicated: int  # units that an adjudicator decided
+    adjudicated: int  # units that an adjudicator decided: people differed in them, or the adjudicator from all of them
 
 
 def consensus(source: Source, part: str, found: Table, method: str = "majority") -> Consensus:
@@ -509,13 +574,14 @@ def consensus(source: Source, part: str, found: Table, method: str = "majority")
         values, ties = divided(np.nansum(found.values, axis=1), total), 0
     decided = 0
     if method == "adjudicated" and source.study:
-        last = table_of(source, part, "adjudication", found.level)
+        last, cannot = table_of(source, part, "adjudication", found.level), cannot_judge(source, part, "main")
         rulings = dict(zip(last.items, last.values, strict=True))
         for row, name in enumerate(found.items):
             ruling = rulings.get(name, np.array([np.nan]))
             if not np.isnan(ruling).all():
                 ties -= bool(np.isnan(values[row]))
-                values[row], decided = ruling[~np.isnan(ruling)][-1], decided + 1
+                given = {*found.values[row][~np.isnan(found.values[row])], last_word := ruling[~np.isnan(ruling)][-1]}
+                values[row], decided = last_word, decided + (len(given) > 1 or name in cannot)
     return Consensus(method, values, max(ties, 0), decided)
 
 
@@ -542,7 +608,7 @@ class System(NamedTuple):
 class Difference(NamedTuple):
     a: str
     b: str
-    paired: Paired  # a - b over the questions that both answered
+    paired: Paired  # a - b: of the two shares, each unit counting the same; drawn by question
     p_holm: float | None
 
 
@@ -555,14 +621,14 @@ class Rates(NamedTuple):
 
 
 def rates(source: Source, part: str, found: Table, agreed: Consensus, positive: Sequence[str]) -> Rates:
-    """Each system's rate of yes by the consensus, and pairs of systems on the questions they share."""
+    """Each system's rate of yes by the consensus, and pairs of systems: the differences of just these rates."""
     by_mean = not found.categories
     value = agreed.values if by_mean else is_positive(found, agreed.values, positive)
     systems = np.array(found.systems or ("all",) * len(found.items), dtype=object)
     answers, of = answers_of(source, found, part), np.zeros(len(value), int)
     for place, (units, _) in enumerate(answers.values()):
         of[units] = place
-    names, rows, per_question = list(dict.fromkeys(systems)), [], {}
+    names, rows, asked = list(dict.fromkeys(systems)), [], questions_of(source, found)
     for name in names:
         all_of = systems == name
         mine = all_of & ~np.isnan(value)
@@ -581,13 +647,8 @@ def rates(source: Source, part: str, found: Table, agreed: Consensus, positive: 
         each = Counter(named(found, v) for v in agreed.values[mine])
         shares = {} if by_mean or not len(own) else {c: each[c] / len(own) for c in found.categories}
         rows.append(System(str(name), share._replace(total=total), bounds, whole, shares, len(verdicts)))
-        per_question[name] = _by_question(source, found, mine, value)
-    tested = []
-    for a, b in combinations(names, 2):
-        both = sorted(per_question[a].keys() & per_question[b].keys())
-        if both:
-            columns = [np.array([per_question[one][question] for question in both]) for one in (a, b)]
-            tested.append((str(a), str(b), paired_difference(*columns)[0]))
+    tested = [(str(a), str(b), difference(value, systems == a, systems == b, asked)) for a, b in combinations(names, 2)
+              if source.study is not None]  # fmt: skip
     defined = [i for i, (_, _, one) in enumerate(tested) if one.p is not None]
     corrected = (
         dict(zip(defined, holm(np.array([tested[i][2].p for i in defined])).tolist(), strict=True)) if defined else {}
@@ -612,14 +673,19 @@ def share_of_yes(yes: np.ndarray, units: np.ndarray, number: int) -> float:
     return float(yes[units].mean()) if len(units) == number else np.nan
 
 
-def _by_question(source: Source, found: Table, mine: np.ndarray, value: np.ndarray) -> dict[str, float]:
-    """Question -> mean over the system's units. Without a study no two units are known to share a question."""
-    if source.study is None:
-        return {}
-    sums: dict[str, list[float]] = defaultdict(list)
-    for row in np.flatnonzero(mine):
-        sums[source.study.item(found.item_ids[row]).question].append(float(value[row]))
-    return {question: float(np.mean(values)) for question, values in sums.items()}
+def questions_of(source: Source, found: Table) -> np.ndarray:
+    """[units]: the question of each. Without a study no two units are known to share one."""
+    known = [source.study.item(id).question for id in found.item_ids] if source.study else found.items
+    return np.array(known, dtype=object)
+
+
+def difference(
+    value: np.ndarray, mine: np.ndarray, other: np.ndarray, asked: np.ndarray, confidence: float = 0.95
+) -> Paired:
+    """The share of the units of one system less that of another, each unit counting the same; the page's only difference of two
+    systems. NaN is left out."""
+    first, second = mine & ~np.isnan(value), other & ~np.isnan(value)
+    return share_difference(value[first], asked[first], value[second], asked[second], confidence=confidence)
 
 
 class Duel(NamedTuple):

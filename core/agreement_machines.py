@@ -29,7 +29,8 @@ from core.statistics.calibration import Calibration, calibration
 from core.statistics.ceiling import Beside, beside, beside_pearson, ceiling, ceiling_pearson, majority_baseline
 from core.statistics.corrected import Corrected, combined
 from core.statistics.correlation import mean_absolute_error, pearson, spearman
-from core.statistics.prediction_powered import prediction_powered
+from core.statistics.prediction_powered import BEYOND, prediction_powered
+from core.statistics.proportion import wilson_grouped
 from core.statistics.roc import Roc, roc
 from core.statistics.rogan_gladen import rogan_gladen
 from core.statistics.threshold import Threshold, fit_threshold, half
@@ -301,6 +302,14 @@ def judged_and_scored(given: Facing, machine: str) -> np.ndarray:
     return np.flatnonzero(~(np.isnan(scores) | np.isnan(given.positive)))
 
 
+def verdicts(given: Facing, machine: str, sentences: bool, more: bool) -> str:
+    """How many answers the headline has, and how many it needs. more: there are answers that only the machine has scored."""
+    have, needed = len(judged_and_scored(given, machine)), 3 if more else FEWEST_HUMAN + 3
+    what = "verdict on every sentence" if sentences else "label"
+    text = f"{have:,} of {len(given.positive):,} answers have people's {what} and a score"
+    return f"{text}; {needed} are needed." if have < needed else f"{text}."
+
+
 def usual_human(judged: int) -> int:
     """How many of so many judged answers keep people's labels, unless the reader says otherwise."""
     return max(min(100, judged // 2), FEWEST_HUMAN)
@@ -309,7 +318,8 @@ def usual_human(judged: int) -> int:
 def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudged(), seed: int = 0) -> Headline:  # noqa: B008
     """The faithful share of all answers, judged or not. Where this machine has no scores of answers that people left out,
     `n_human` of the judged ones are drawn (items whole) and the people's labels of the others are hidden, so that the estimates
-    stand beside the truth. Strata that a study drew from unequally are estimated one by one and weighted.
+    stand beside the truth. Strata that a study drew from unequally are estimated one by one and weighted; one in which the machine
+    cannot be used stands by its people alone.
 
     Rogan and Gladen's needs a verdict: the threshold is fitted on half of the human labels, and its sensitivity and
     specificity are taken from the other half alone.
@@ -351,12 +361,53 @@ def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudge
             ]
         return found
 
+    if alike(strata, other_strata):
+        strata, other_strata = np.full(len(strata), ""), np.full(len(other_strata), "")
     names, parts = sorted({*strata, *other_strata}), []
     for name in names:
         mine, theirs = strata == name, other_strata == name
         n, many = int(mine.sum()), int(theirs.sum())
         parts.append(Stratum(name, (n + many) / (len(score) + len(other)), n, many, estimates(mine, theirs)))
-    methods = [
-        combined([(part.name, part.share, part.methods[i]) for part in parts]) for i in range(len(parts[0].methods))
+    if len(parts) == 1:
+        return Headline(machine, parts[0].methods, cut.threshold, truth, len(score), len(other), [])
+    together = estimates(np.full(len(score), True), np.full(len(other), True))
+    parts = [one._replace(methods=[_by_people(method, human[strata == one.name], of[strata == one.name])
+                                   for method in one.methods]) for one in parts]  # fmt: skip
+    methods = [_of_strata(parts, i, whole) for i, whole in enumerate(together)]
+    return Headline(machine, methods, cut.threshold, truth, len(score), len(other), parts)
+
+
+def alike(judged: np.ndarray, other: np.ndarray) -> bool:
+    """Has each stratum about the share of the judged answers that it has of all? Then they are estimated together: the bias of that
+    is at most half a standard error, and single strata would have too few labels. Bounds are ours."""
+    n, all_of = len(judged), np.concatenate([judged, other])
+    apart = [abs(float(np.mean(judged == name)) - float(np.mean(all_of == name))) for name in set(all_of)]
+    return max(apart) < max(min(0.05, 0.5 / np.sqrt(n)), 1.001 / n)
+
+
+def _by_people(one: Corrected, human: np.ndarray, of: np.ndarray) -> Corrected:
+    """Where the machine cannot be used in one stratum, what people alone say of it."""
+    if one.value is not None or not len(human):
+        return one
+    alone = wilson_grouped(human, of)
+    return one._replace(
+        value=alone.mean, low=alone.low, high=alone.high, human_only=alone, note=f"people alone ({one.note})"
+    )
+
+
+def _of_strata(parts: Sequence[Stratum], i: int, together: Corrected) -> Corrected:
+    """The strata weighted, of those that people judged; refused where the machine is not skilled over all of them."""
+    there = [part for part in parts if part.n_human]
+    weight = sum(part.share for part in there)
+    found = combined([(part.name, part.share / weight, part.methods[i]) for part in there])._replace(
+        skill=together.skill
+    )
+    if together.value is None and together.note != BEYOND:  # of a sample from unequal strata it says nothing
+        return found._replace(value=None, low=None, high=None, note=together.note)
+    notes = [
+        f"{part.name}: {part.methods[i].note}" for part in there if part.methods[i].note.startswith("people alone")
     ]
-    return Headline(machine, methods, cut.threshold, truth, len(score), len(other), parts if len(parts) > 1 else [])
+    left_out = [part.name for part in parts if not part.n_human]
+    if left_out:
+        notes.insert(0, f"of {weight:.1%} of the answers: nobody judged {', '.join(left_out)}")
+    return found._replace(note="; ".join(notes) or found.note)

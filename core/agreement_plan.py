@@ -15,11 +15,10 @@ import numpy as np
 from core import agreement_lab as lab
 from core import design_lab
 from core.agreement_lab import Consensus, Source
-from core.annotation.labels import Attention, Table, attention_score, complete
+from core.annotation.labels import Attention, Table, attention_score, complete, disputed
 from core.annotation.study import Study, assignment
 from core.errors import WorkbenchError
-from core.statistics.bootstrap import mean_interval, resampled_means, summed
-from core.statistics.paired import paired_difference
+from core.statistics.bootstrap import mean_interval
 from core.statistics.proportion import wilson_grouped
 
 DRAWS = 2000
@@ -54,6 +53,7 @@ class Verdict(NamedTuple):
     confidence: float
     agreed: Consensus
     units: int  # with and without a consensus
+    judged_by_nobody: int = 0  # more units, of which all said that they cannot be judged
 
 
 def verdict(source: Source, round: str) -> Verdict | None:
@@ -70,12 +70,13 @@ def verdict(source: Source, round: str) -> Verdict | None:
     if part == "preference":
         rows, words = _duels(source, round, found, agreed, study), "share of the first among decided questions"
     elif yes or part == "helpful":
-        rows, words = _shares(study, found, agreed, yes, confidence), study.measure
+        rows, words = _shares(source, found, agreed, yes, confidence), study.measure
         words = f"difference in {words}" if rows and rows[0].of_two else words
     else:
         rows, words = [], study.measure
     state, why = _state(source, round, study, rows, agreed)
-    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(found.items))
+    nobody = lab.judged_by_nobody(found, lab.cannot_judge(source, part, round))
+    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(found.items), nobody)
 
 
 def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
@@ -112,8 +113,9 @@ class _Value(NamedTuple):
     high: float | None
 
 
-def _shares(study: Study, found: Table, agreed: Consensus, yes: Sequence[str], confidence: float) -> list[Row]:
+def _shares(source: Source, found: Table, agreed: Consensus, yes: Sequence[str], confidence: float) -> list[Row]:
     """A row a system, or, where the plan is about a difference, a row for each two."""
+    study, asked = source.study, lab.questions_of(source, found)
     columns = (
         tie_bounds(found, agreed, yes) if yes else (agreed.values,) * 3
     )  # ties left out, none is yes, all that may be
@@ -129,10 +131,16 @@ def _shares(study: Study, found: Table, agreed: Consensus, yes: Sequence[str], c
     if of_difference and len(names) > 1:
         for a, b in combinations(names, 2):
             mine, other = systems == a, systems == b
-            three = [_difference(study, found, first, second, mine, other, of, confidence)
-                     for first, second in ((columns[0],) * 2, columns[1:], columns[:0:-1])]  # fmt: skip
+            three = []
+            for first, second in ((columns[0],) * 2, columns[1:], columns[:0:-1]):
+                found_so = lab.difference(np.where(mine, first, second), mine, other, asked, confidence)
+                three.append(_Value(*found_so[:3]))
             row = _row(f"{a} − {b}", three if ties else three[:1], counted(mine | other), _leaves_out_0)
-            rows.append(row._replace(of_two=True))
+            shares = [
+                float(np.nanmean(columns[0][one])) for one in (mine, other) if not np.isnan(columns[0][one]).all()
+            ]
+            note = " − ".join(f"{share:.3f}" for share in shares) if len(shares) == 2 else ""
+            rows.append(row._replace(of_two=True, note=note))
         return rows
     for name in names:
         mine = systems == name
@@ -158,31 +166,6 @@ def _leaves_out_0(one: _Value) -> bool:
     return one.low > 0 or one.high < 0
 
 
-def _difference(study: Study, found: Table, first: np.ndarray, second: np.ndarray, mine: np.ndarray, other: np.ndarray,
-                of: np.ndarray, confidence: float) -> _Value:  # fmt: skip
-    """Over the questions that both answered, where the plan says so; else of items that are drawn apart."""
-    if re.search(r"question|paired", study.test, re.IGNORECASE):
-        questions = np.array([study.item(id).question for id in found.item_ids], dtype=object)
-        means = [{q: float(np.mean(column[rows & (questions == q)])) for q in set(questions[rows])}
-                 for column, where in ((first, mine), (second, other)) for rows in [where & ~np.isnan(column)]]  # fmt: skip
-        both = sorted(means[0].keys() & means[1].keys())
-        columns = [np.array([one[question] for question in both]) for one in means]
-        return _Value(*paired_difference(*columns, confidence=confidence)[0][:3])
-    drawn, value = [], []
-    for seed, (column, where) in enumerate(((first, mine), (second, other))):
-        rows = where & ~np.isnan(column)
-        sums = (
-            summed(np.column_stack([column[rows], np.ones(rows.sum())]), of[rows]) if rows.any() else np.empty((0, 2))
-        )
-        if len(sums) < 2:
-            return _Value(None, None, None)
-        means = resampled_means(sums, DRAWS, seed)
-        drawn.append(means[:, 0] / means[:, 1])
-        value.append(float(column[rows].mean()))
-    tail = (1 - confidence) / 2
-    return _Value(value[0] - value[1], *map(float, np.quantile(drawn[0] - drawn[1], [tail, 1 - tail])))
-
-
 def _row(name: str, three: Sequence[_Value], counted: tuple[int, int], test) -> Row:
     """met holds only if it does however the ties fall."""
     said = {None if test is None or one.low is None else bool(test(one)) for one in three}
@@ -201,7 +184,7 @@ def _duels(source: Source, round: str, found: Table, agreed: Consensus, study: S
     level = _percent(r"level\D{0,4}(\d+(?:\.\d+)?)\s*%", study.test, 5) / 100
     told = "sign test" in study.test.casefold()
     return [Row(f"{one.a} over {one.b}", *one.sign.share[:3], one.sign.share.n, one.sign.share.n, one.sign.p <= level if told else None,
-                note=f"sign test, p {one.sign.p:.3f}")
+                note=f"sign test, {p_words(one.sign.p)}")
             for one in lab.preferences(source, round, found, agreed).duels]  # fmt: skip
 
 
@@ -266,6 +249,10 @@ def items_of(source: Source, round: str) -> int:
     return sum(one.plain for one in source.study.round_items(round))
 
 
+def p_words(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+
+
 class Careless(NamedTuple):
     name: str
     attention: Attention
@@ -282,11 +269,28 @@ def careless(source: Source, round: str) -> list[Careless]:
             for name, one in attention_score(source.study, given).items() if one.careless]  # fmt: skip
 
 
+def decides_by_interval(study: Study | None) -> bool:
+    """Is the plan's test that an interval leaves out 0?"""
+    return study is not None and bool(re.search(NO_ZERO, study.test, re.IGNORECASE))
+
+
+def undecided(source: Source) -> int:
+    """Items of the main round on which annotators differ and which no adjudicator has decided."""
+    given = {round: [one for one in source.labels if one.round == round] for round in ("main", "adjudication")}
+    ruled = {one.item for one in given["adjudication"] if complete(source.study, one)}
+    return len(set(disputed(source.study, given["main"])) - ruled)
+
+
 def unit_name(source: Source, name: str, item: str) -> str:
-    """A unit as the study's list numbers it: "Item 4, sentence 1"."""
+    """A unit by its place in its round, without repeats and attention items: "Item 4, sentence 1"."""
     if source.study is None:
         return name
-    number = next((place for place, one in enumerate(source.study.items, 1) if one.id == item), 0)
+    here = source.study.item(item)
+    number = 1
+    for one in source.study.items:
+        if one.id == item:
+            break
+        number += one.plain and one.round == here.round
     parts = name[len(item) :].strip("/").split("/") if len(name) > len(item) else []
     return ", ".join(
         [f"Item {number}", *(f"answer {one}" if one in ("A", "B") else f"sentence {one}" for one in parts)]

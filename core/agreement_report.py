@@ -34,10 +34,19 @@ def coefficients(view: lab.View, resamples: int) -> Generator[Progress, None, di
     return {
         "labels_of": source.name, "part": view.part, "round": view.round, "level": view.found.level, "unit": view.units,
         "units": found.units, "annotators": found.annotators, "labels": found.labels, "categories": list(view.found.categories),
-        "shares": dict(found.shares), "resamples": resamples, "drawn": lab.drawn(source.study, found.items), "measures": found.measures,
+        "shares": dict(found.shares),
+        **cannot_judge(view), "resamples": resamples, "drawn": lab.drawn(source.study, found.items), "measures": found.measures,
         "words": f"alpha: {alpha} ({KRIPPENDORFF})" if alpha else "", "paradox": found.paradox.sentence if found.paradox else "",
         "note": note(view),
     }  # fmt: skip
+
+
+def cannot_judge(view: lab.View) -> dict[str, int]:
+    """Labels "cannot judge", which enter nothing, and units of which nobody said anything else; {} where there are none."""
+    said = lab.cannot_judge(view.source, view.part, view.round)
+    if not said:
+        return {}
+    return {"cannot_judge": sum(map(len, said.values())), "judged_by_nobody": lab.judged_by_nobody(view.found, said)}
 
 
 def note(view: lab.View) -> str:
@@ -58,7 +67,8 @@ def annotators(view: lab.View) -> Generator[Progress, None, dict[str, Any]]:
 
 
 def disputed(view: lab.View) -> dict[str, Any]:
-    found = lab.most_disputed(view.found, len(view.found.items))
+    cannot = lab.cannot_judge(view.source, view.part, view.round)
+    found = lab.most_disputed(view.found, len(view.found.items), cannot)
     return {"units": len(view.found.items), "disputed": len(found), "most": found[: lab.DISPUTED]}
 
 
@@ -86,6 +96,7 @@ def systems(view: lab.View) -> dict[str, Any]:
         return told | {
             "pairs": found.duels,
             "bradley_terry": strengths,
+            "bradley_terry_note": found.strengths.note,
             "first_on_screen": found.position,
             "undecided": found.undecided,
         }

@@ -22,7 +22,9 @@ from core.errors import WorkbenchError
 from core.workbench import Workbench
 
 FORMATS = ("jsonl", "csv", "label_studio", "dpo")
+TIDY = "judgements.csv"  # what was judged beside who said what
 LABEL_FILES = ("labels.jsonl", "labels.csv", "label_studio.json")  # of an export, the fullest first
+BESIDE = ("manifest.json", "dpo.jsonl", "label_studio.xml")  # of an export, no labels
 TOLD = 5  # problems of an import that its error names
 
 
@@ -54,7 +56,8 @@ class ImportProblems(WorkbenchError):
         more = f"\n… and {len(found) - TOLD} more." if len(found) > TOLD else ""
         number = f"{len(found):,} problem{'s' if len(found) > 1 else ''}"
         what = f"{number} in this file" if good is None else f"{number}, so nothing was imported"
-        todo = f"Mend them, or keep the {good:,} good labels alone (--keep-good)." if good else "Mend the file."
+        some = "one good label" if good == 1 else f"{good or 0:,} good labels"
+        todo = f"Mend them, or keep the {some} alone (--keep-good)." if good else "Mend the file."
         super().__init__(f"{what}:\n{listed}{more}", where=f"{found[0].file}:{found[0].line}", todo=todo)
 
 
@@ -64,12 +67,13 @@ class ImportProblems(WorkbenchError):
 def export(
     workbench: Workbench,
     study_id: str,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] | None = None,
     folder: Path | str | None = None,
     round: str = "",
 ) -> Manifest:
-    """Writes the labels as they stand, and the study, into annotations/<study>/ with a manifest."""
+    """Writes the labels as they stand, and the study, into annotations/<study>/ with a manifest. formats None: the usual ones."""
     frozen, found = lab.load(workbench, study_id), lab.labels(workbench, study_id, round)
+    formats = usual(frozen.study) if formats is None else formats
     if unknown := set(formats) - set(FORMATS):
         raise WorkbenchError(f"There is no format '{min(unknown)}'.", todo=f"Formats: {', '.join(FORMATS)}.")
     folder = Path(folder) if folder else FOLDER / study_id
@@ -80,6 +84,7 @@ def export(
         files["labels.jsonl"] = exchange.to_jsonl(found)
     if "csv" in formats:
         files["labels.csv"] = exchange.to_csv(found)
+        files[TIDY] = exchange.to_tidy_csv(frozen.study, found)
     if "label_studio" in formats:
         files["label_studio.xml"] = label_studio.config_xml(frozen.study)
         tasks = label_studio.tasks(frozen.study, found, round)
@@ -87,12 +92,27 @@ def export(
     pairs = exchange.dpo_pairs(frozen.study, found)
     if "dpo" in formats:
         files["dpo.jsonl"] = "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs)
-    whole = sum(complete(frozen.study, one) for one in found)
-    counts = {"items": len(frozen.study.items), "labels": len(found), "complete": whole,
-              "annotators": len({one.annotator for one in found}), "pairs": len(pairs)}  # fmt: skip
+    counts = _counts(frozen.study, found, round) | {"pairs": len(pairs)}
     if lost := workbench.store.labels.damaged:
         counts["unreadable label records, of this study or others"] = len(lost)
     return _written(folder, files, frozen, counts)
+
+
+def usual(study: Study) -> tuple[str, ...]:
+    """The formats of an export that names none. Pairs for preference training only where people chose between answers: of
+    ratings they rest on the stars alone."""
+    return tuple(name for name in FORMATS if name != "dpo" or study.kind == "pairs")
+
+
+def _counts(study: Study, found: Sequence[Label], round: str) -> dict[str, int]:
+    """As the pages count: items are those drawn to be judged, a label is what one annotator said on one screen."""
+    items = [item for item in (study.round_items(round) if round else study.items)]
+    plain = {item.id for item in items if item.plain}
+    sentences = sum(name is not None for one in found if one.item in plain for names in one.sentences for name in names)
+    return {"items": len(plain), "repeats": sum(bool(item.duplicate_of) for item in items),
+            "attention items": sum(item.attention for item in items), "labels": len(found),
+            "complete": sum(complete(study, one) for one in found), "sentence labels": sentences,
+            "annotators": len({one.annotator for one in found})}  # fmt: skip
 
 
 def push(workbench: Workbench, study_id: str, url: str = "", round: str = "") -> dict[str, Any]:
@@ -114,7 +134,7 @@ def _written(folder: Path, files: dict[str, str], frozen: lab.Frozen, counts: di
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, sha256 in _listed(folder).items():  # what an earlier export wrote here and nobody has touched since
-            stale, ours = folder / name, name in (*LABEL_FILES, "label_studio.xml", "dpo.jsonl")
+            stale, ours = folder / name, name in (*LABEL_FILES, TIDY, "label_studio.xml", "dpo.jsonl")
             if ours and name not in files and stale.is_file() and _sha256(stale.read_bytes()) == sha256:
                 stale.unlink()
         for name, text in {**files, "manifest.json": json.dumps(told, indent=1)}.items():
@@ -393,7 +413,14 @@ def read_file(path: Path | str) -> tuple[Study, list[Label]] | Table:
     QAGS. Of another file of item, annotator and value the table that it is."""
     path = Path(path)
     folder = path if path.is_dir() else path.parent
-    if (folder / "study.json").is_file():
+    whole = (folder / "study.json").is_file()
+    if path.is_dir() and not whole:
+        raise WorkbenchError("This folder is no export of a study: it has no study.json.", where=str(path),
+                             todo="Name a file of labels, or the folder that `annotate export` wrote.")  # fmt: skip
+    if path.name in BESIDE and (whole or path.name == "manifest.json") and path.is_file():
+        raise WorkbenchError(f"{path.name} holds no labels.", where=str(path),
+                             todo=f"Take the folder, or one of {', '.join((*LABEL_FILES, TIDY))}.")  # fmt: skip
+    if whole:
         return _exported(folder, path if path.is_file() and path.name != "study.json" else None)
     text = _read_text(path)
     if '"summary_sentences"' in text[:1_000_000]:

@@ -4,10 +4,11 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from core.annotation.study import (
     shown,
     study_hash,
 )
-from core.config import TrialConfig, fingerprint, valid
+from core.config import TrialConfig, build, difference, fingerprint, valid
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.store.journal import remedy
@@ -274,21 +275,28 @@ def _label_findings(
 
 def candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
     """Stored answers that have words, the latest of each system and question. A system is a model with its recipe, without
-    what decides no word of an answer: the seed, which questions are asked, how trials are evaluated, how fast it runs."""
+    what decides no word of an answer: the seed, which questions are asked, how trials are evaluated, how fast it runs. Of
+    systems that would be called alike the later ones have longer names, so none changes its name as others come."""
     rows = workbench.store.query(
         f"""SELECT id, dataset, question, text, model, hits, config FROM answers
-            WHERE {LACKS} = '' AND (? = '' OR dataset = ?) ORDER BY id""", [dataset, dataset])  # fmt: skip
+            WHERE {LACKS} = '' ORDER BY id""")  # fmt: skip
     gold = {(row["dataset"], row["text"]): row["answers"] for row in workbench.store.query(
         """SELECT s.dataset, q.text, q.answers FROM questions q JOIN question_sets s USING (fingerprint)
            WHERE len(q.answers) > 0""")}  # fmt: skip
     found: dict[tuple, Candidate] = {}
+    names: dict[tuple[str, str], str] = {}  # file of the model and recipe -> system
     for row in rows:
-        recipe = _recipe(json.loads(row["config"] or "{}"))
+        config, file = json.loads(row["config"] or "{}"), Path(row["model"] or "no model").name
+        recipe = _recipe(config)
+        if (file, recipe) not in names:
+            ways = _named(file, recipe, config)
+            names[file, recipe] = next(name for name in ways if name not in names.values())
+        if dataset not in ("", row["dataset"]):
+            continue
         passages = tuple(Passage(document_id=hit["document_id"], title=clean(hit.get("title") or ""), start=hit["start"],
                                  end=hit["end"], text=clean(hit["text"])) for hit in json.loads(row["hits"] or "[]"))  # fmt: skip
-        one = Candidate(row["id"], f"{Path(row['model'] or 'no model').name} · {recipe}", row["dataset"] or "",
-                        clean(row["question"]), clean(row["text"]), passages,
-                        tuple(clean(text) for text in gold.get((row["dataset"], row["question"]), ())))  # fmt: skip
+        one = Candidate(row["id"], names[file, recipe], row["dataset"] or "", clean(row["question"]), clean(row["text"]), passages,
+                        tuple(clean(text) for text in gold.get((row["dataset"], row["question"]), ())), recipe)  # fmt: skip
         found[one.system, one.dataset, one.question] = one
     return list(found.values())
 
@@ -307,6 +315,43 @@ def _recipe(config: dict[str, Any]) -> str:
     return fingerprint(kept)[:6]
 
 
+# how a file keeps its weights, at the end of its name: ".Q4_1.gguf", "-Q4_K_M.gguf", ".Q4_1-as-bf16.gguf"
+KEPT_AS = re.compile(r"([-._](i?q\d\w*|b?f16|f32))?(-as-\w+)?\.gguf$", re.IGNORECASE)
+SETTINGS, LETTERS = 3, 24  # so many settings are in a system's name, and so many letters of each
+
+
+def _named(file: str, recipe: str, config: dict[str, Any]) -> Iterator[str]:
+    """What to call a system, the shortest first: the model, and what its recipe changes of the defaults."""
+    said, whole = _settings(config)
+    yield from (", ".join([model, *said, *([] if whole else [recipe])]) for model in (KEPT_AS.sub("", file), file))
+    yield ", ".join([file, *said, recipe])
+
+
+def _settings(config: dict[str, Any]) -> tuple[list[str], bool]:
+    """What a recipe changes of the defaults, in words, and whether that is all of it."""
+    try:
+        changed = difference(build(config))
+    except WorkbenchError:  # of an older version
+        return [], False
+    silent, first = {"part", "model", *WRITES_NOTHING}, {"generation": 0, "context": 1}
+    words = []
+    for name in sorted(changed, key=lambda name: first.get(name.partition(".")[0], 2)):
+        stage, _, what = name.partition(".")
+        if stage not in ("seed", "corpus", "evaluation") and not (stage == "generation" and what in silent):
+            words.append(_setting(stage, what.replace("_", " "), changed[name]))
+    shown = [text[:LETTERS] for text in words[:SETTINGS]]
+    return shown, shown == words
+
+
+def _setting(stage: str, what: str, value: Any) -> str:
+    """As in "temperature 0.7", "2 passages", "fusion rrf"."""
+    if what == "passages":
+        return f"{value} {what if value != 1 else 'passage'}"
+    if isinstance(value, bool | float):
+        value = {True: "on", False: "off"}[value] if isinstance(value, bool) else f"{value:g}"
+    return f"{what if stage == 'generation' else stage if what == 'part' else f'{stage} {what}'} {value}"
+
+
 class Asked(NamedTuple):
     """What came of questions that were asked. asked: of each recipe and question one."""
 
@@ -320,7 +365,7 @@ def asked(workbench: Workbench, found: Iterable[Candidate], recipe: str = "", qu
     wanted = {clean(text) for text in questions}
     rows = workbench.store.query(f"""SELECT dataset, question, config, {LACKS} AS lack FROM answers
                                      WHERE {LACKS} <> '' ORDER BY id""")  # fmt: skip
-    good = {(one.system.rpartition(" · ")[2], one.dataset, one.question) for one in found}
+    good = {(one.recipe, one.dataset, one.question) for one in found}
     bad = {
         (_recipe(json.loads(row["config"] or "{}")), row["dataset"] or "", clean(row["question"])): row["lack"]
         for row in rows
@@ -343,7 +388,7 @@ def design(workbench: Workbench, mapping: dict[str, Any]) -> Study:
     """A study from plain settings: those of `Study`, with `draw` in place of the items.
 
     draw: count, pilot, by (question, system, dataset, none), allocation, dataset, systems (two for pairs), duplicates,
-    attention (true: built-in ones among the items of each round).
+    attention (true: items with known answers among those of each round, made of the corpus).
     Without rubrics it has the one in use.
     """
     settings = {"rubrics": [default_rubric().model_dump(mode="json")], **mapping}
@@ -352,7 +397,7 @@ def design(workbench: Workbench, mapping: dict[str, Any]) -> Study:
     if how is not None:
         how, found = dict(how), candidates(workbench, how.get("dataset", ""))
         try:
-            items = _drawn(found, kind, seed, how)
+            items = _drawn(found, kind, seed, how, _names(settings["rubrics"]))
         except TypeError as error:
             raise WorkbenchError(
                 f"The items cannot be drawn: {error}.", where="draw", todo=design.__doc__.split("\n\n")[1].strip()
@@ -361,7 +406,16 @@ def design(workbench: Workbench, mapping: dict[str, Any]) -> Study:
     return valid(Study, settings)
 
 
-def _drawn(found: list[Candidate], kind: str, seed: int, how: dict[str, Any]) -> tuple[Item, ...]:
+def _names(rubrics: Any) -> tuple[str, ...]:
+    """The labels of the rubric in use; whether it is a rubric at all is looked at later."""
+    with suppress(TypeError, KeyError, IndexError, AttributeError):
+        return tuple(one["name"] for one in rubrics[-1]["labels"])
+    return ()
+
+
+def _drawn(
+    found: list[Candidate], kind: str, seed: int, how: dict[str, Any], labels: Sequence[str]
+) -> tuple[Item, ...]:
     """The items of `draw`, with duplicates and attention items."""
     duplicates, attention, named = how.pop("duplicates", 0), how.pop("attention", False), how.pop("systems", None)
     how.pop("dataset", None)
@@ -374,7 +428,7 @@ def _drawn(found: list[Candidate], kind: str, seed: int, how: dict[str, Any]) ->
     else:
         items = draw(found, seed=seed, **how)
     items = with_duplicates(items, duplicates, seed)
-    return with_attention(items, seed) if attention else items
+    return with_attention(items, seed, candidates=found, labels=labels) if attention else items
 
 
 def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> Generator[Progress, None, Asked]:

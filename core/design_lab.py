@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from core import annotation_lab as lab
 from core.annotation.drawing import Candidate, draw, draw_pairs, drawn_by, with_attention, with_duplicates
 from core.annotation.drawing import shared as answered_by_all
-from core.annotation.labels import Label, Table, attention_score, complete, disputed, table
+from core.annotation.labels import Label, Table, attention_score, complete, differences, table
 from core.annotation.study import Item, Study, altered, assignment, default_rubric
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
@@ -69,6 +69,12 @@ class Drawing:
     repeats: float = REPEATS
     attention: bool = True
     seed: int = 0
+    asked: "Drawing | None" = None  # of one that was drawn: as it was asked for, which there may be too few answers for
+
+    @property
+    def wish(self) -> "Drawing":
+        """To go on from when something is changed, so that a number comes back once there are answers for it."""
+        return self.asked or self
 
 
 class Drawn(NamedTuple):
@@ -84,7 +90,21 @@ def start(workbench: Workbench, title: str = "", dataset: str = "") -> Drawn:
     here = dataset if any(one.dataset == dataset for one in found) else ""
     study = valid(Study, {"id": free_name(workbench, title), "title": title, **DEFAULTS["rating"], **ONE_SYSTEM,
                           "rubrics": [default_rubric()], "annotators": ("Annotator 1", "Annotator 2")})  # fmt: skip
-    return redraw(found, study, Drawing(dataset=here))
+    return redraw(found, study, Drawing(dataset=here, systems=whole(found, here)))
+
+
+def left_over(found: Sequence[Candidate]) -> dict[str, int]:
+    """Systems that answered less than a third of what the largest did, as after a job that was cancelled -> how many answers."""
+    known = lab.systems(found)
+    most = max(known.values(), default=0)
+    return {name: number for name, number in known.items() if 3 * number < most}
+
+
+def whole(found: Sequence[Candidate], dataset: str) -> tuple[str, ...]:
+    """The systems that a draft begins with, as a drawing names them."""
+    here = [one for one in found if dataset in ("", one.dataset)]
+    few = left_over(here)
+    return tuple(sorted(name for name in lab.systems(here) if name not in few)) if few else ()
 
 
 def candidates(workbench: Workbench) -> list[Candidate]:
@@ -117,7 +137,8 @@ def free_name(workbench: Workbench, title: str) -> str:
 def of_kind(found: Sequence[Candidate], study: Study, drawing: Drawing, kind: str) -> Drawn:
     """The draft as a study of single answers, or of pairs."""
     bare = altered(study, {"kind": kind, "items": (), "ask": DEFAULTS[kind]["ask"]})
-    drawn = redraw(found, bare, replace(drawing, systems=(), by=""))
+    systems = whole(found, drawing.dataset) if kind == "rating" else ()
+    drawn = redraw(found, bare, replace(drawing.wish, systems=systems, by=""))
     return drawn._replace(study=_worded(study, drawn.study))
 
 
@@ -160,9 +181,9 @@ def drawing_of(study: Study, found: Sequence[Candidate]) -> Drawing:
     items = plain(study.items)
     origin = {one.source: one.dataset for one in found}
     datasets = {origin.get(item.responses[0].source, "") for item in items}
-    by = "question" if paired(study) else drawn_by(study) or "none"
-    repeats = sum(bool(item.duplicate_of) for item in study.items) / len(items) if items else REPEATS
     used = tuple(sorted(systems(study)))
+    by = "question" if paired(study) else "" if len(used) == len(datasets) == 1 else drawn_by(study) or "none"
+    repeats = sum(bool(item.duplicate_of) for item in study.items) / len(items) if items else REPEATS
     everything = study.kind == "rating" and set(used) == {one.system for one in found}
     return Drawing(len(plain(items, "pilot")), len(plain(items, "main")), by, "equal", datasets.pop() if len(datasets) == 1 else "",
                    () if everything else used, round(repeats, 2), any(item.attention for item in study.items), study.seed)  # fmt: skip
@@ -173,7 +194,8 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
 
     keep_pilot: the pilot's items stay, and the main round is drawn from answers that the pilot has not shown.
     """
-    pool = [one for one in answers if drawing.dataset in ("", one.dataset)]
+    asked = replace(drawing, asked=None)
+    here = pool = [one for one in answers if drawing.dataset in ("", one.dataset)]
     if study.kind == "pairs":
         drawing = replace(drawing, systems=_two(pool, drawing.systems))
     if drawing.systems:
@@ -191,7 +213,7 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
         available = len(answered_by_all(pool, named)) * together if together > 1 else len(pool)
     first = 0 if pilot else min(drawing.pilot, available) // together * together
     main = min(drawing.main, available - first) // together * together
-    drawing = replace(drawing, main=main, pilot=len(plain(pilot)) or first)
+    drawing = replace(drawing, main=main, pilot=len(plain(pilot)) or first, asked=asked)
     seed, count = (study.seed if keep_pilot else drawing.seed), first + main
     found: tuple[Item, ...] = ()
     if count and study.kind == "pairs":
@@ -204,7 +226,7 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
     if pilot:  # those of both rounds: their labels are there
         items += tuple(item for item in study.items if item.attention and not item.round)
     if drawing.attention and "sentences" in study.ask and not any(item.attention and not item.round for item in items):
-        items = with_attention(items, seed, ("main",) if pilot else ("pilot", "main"))
+        items = with_attention(items, seed, ("main",) if pilot else ("pilot", "main"), here, study.names)
     new = altered(study, {"items": items, "seed": seed})
     return Drawn(new if keep_pilot else _worded(study, new), drawing, available)
 
@@ -276,6 +298,7 @@ class Standing(NamedTuple):
     # of the round that is analysed: labels of an item -> how many have so few, though more were planned
     short: dict[int, int]
     undecided: int  # disputed items that no adjudicator decided
+    differ: dict[str, int] = {}  # what the annotators of the main round differ in -> how many of them
 
     @property
     def open(self) -> int:
@@ -297,7 +320,7 @@ def standing(workbench: Workbench, frozen: lab.Frozen) -> Standing:
     given = lab.labels(workbench, study.id, judged)
     agreement = agreed(study, given)
     done = all(one.done >= one.assigned for one in people)
-    differ = len(disputed(study, given)) if judged == "main" else 0
+    differ = differences(study, given) if judged == "main" else {}
     stopped = stop_reached(study, agreement) if frozen.round == "main" and not done else ""
     if frozen.round == "pilot":
         step = "Revise" if done else "Pilot"
@@ -307,7 +330,8 @@ def standing(workbench: Workbench, frozen: lab.Frozen) -> Standing:
         step = "Analyse" if done else "Adjudicate"
     last = lab.labels(workbench, study.id, "adjudication") if frozen.round == "adjudication" else []
     undecided = sum(few_labels(study, "adjudication", last).values())
-    return Standing(step, people, differ, agreement, stopped, few_labels(study, judged, given), undecided)
+    parts = dict(sum(differ.values(), Counter()).most_common())
+    return Standing(step, people, len(differ), agreement, stopped, few_labels(study, judged, given), undecided, parts)
 
 
 def few_labels(study: Study, round: str, given: Sequence[Label]) -> dict[int, int]:

@@ -25,15 +25,17 @@ def page() -> None:
     studies = {one.study.id: one for one in lab.studies(session.workbench())}
     if not studies:
         return beginning()
-    desk = design_tabs.desk(studies[choice(studies)])
+    desk = choice(studies)
     design_record.stepper(desk)
     told()
     design_record.next_step(desk)
     if desk.piloted:
         st.caption(
-            "The pilot is frozen. What you change below is for the main round; it is saved at once, and in force when that is frozen."
+            "The pilot is frozen. What you change below is for the main round; it is saved at once, and in force when that is frozen. "
+            "A changed rubric says on its tab what it changes, and is then put in force."
         )
-    views = st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params")
+    # a key of its own: the tab open on the page from which a link leads here would be taken for this one's
+    views = st.tabs(list(TABS), key="section", on_change="rerun", bind="query-params")
     for tab, draw in zip(views, TABS.values(), strict=True):
         if tab.open:
             with tab, st.container(key=f"design_{draw.__name__}"), cards.calm():
@@ -84,12 +86,12 @@ def begin() -> None:
     """Callback: a draft with everything filled in is recorded and opened."""
     workbench = session.workbench()
     drawn = design.start(workbench, st.session_state.get("new_title", ""), session.config().corpus.dataset)
-    st.session_state[f"{drawn.study.id}/drawing"] = drawn.drawing
+    design_tabs.drawings()[drawn.study.id] = drawn.drawing
     st.session_state.study = lab.save(workbench, drawn.study).study.id
     st.session_state.new_title = ""
 
 
-def choice(studies: dict[str, lab.Frozen]) -> str:
+def choice(studies: dict[str, lab.Frozen]) -> design_tabs.Desk:
     """The study on the desk. It stands in the address, yet not bound to it: a link to another page could not name a study then."""
     state, asked = st.session_state, st.query_params.get("study")
     last = state.get("study_written")
@@ -107,13 +109,15 @@ def choice(studies: dict[str, lab.Frozen]) -> str:
         # its key changes with each study, so that it closes once one is begun
         with st.popover("New study", icon=":material/add:", key=f"new_study.{len(studies)}"):
             new_study()
-        strip(studies[id])
+        desk = design_tabs.desk(studies[id])
+        strip(desk)
     state.study_written = st.query_params["study"] = id
-    return id
+    return desk
 
 
-def strip(one: lab.Frozen) -> None:
-    cards.status_strip([cards.count(len(design.plain(one.study.items)), "item"), cards.count(len(design.systems(one.study)), "system"),
+def strip(desk: design_tabs.Desk) -> None:
+    one, study = desk.frozen, desk.study
+    cards.status_strip([cards.count(len(design.plain(study.items)), "item"), cards.count(len(design.systems(study)), "system"),
                         f"rubric version {one.study.rubric.version}", f"frozen as {one.hash[:12]}" if one.hash else "a draft, not frozen",
                         f"recorded {one.created[:16].replace('T', ' ')} UTC"])  # fmt: skip
 

@@ -17,6 +17,10 @@ def page() -> None:
     frozen, annotator = chosen()
     if frozen and annotator:
         desk(frozen, annotator)
+    elif frozen and finished(frozen, st.query_params.get("annotator", "")):
+        st.html(labelling.HERE / "labelling.css")  # the other pages say which system wrote what
+        cards.empty("Your labels are complete, thank you", "The rounds in which you labelled are closed, and everything you said is "
+                    "kept. There is nothing more to do; you can close this window.")  # fmt: skip
     else:
         cards.page_title(
             "Label answers", "Which sentences of an answer are supported by their evidence, as a person judges?"
@@ -76,6 +80,14 @@ def refused(frozen: Any, asked: str) -> str:
     if frozen and asked and "token" in st.query_params:
         return f"The token in this link does not belong to “{asked}”. Ask whoever runs the study for a new one."
     return ""
+
+
+def finished(frozen: Any, name: str) -> bool:
+    """Whether this is an annotator of an earlier round, who has no part in the present one."""
+    there = any(
+        name in one.study.people(one.round) for one in lab.history(session.workbench(), frozen.study.id) if one.hash
+    )
+    return there and name not in frozen.study.people(frozen.round)
 
 
 def desk(frozen: Any, annotator: str) -> None:

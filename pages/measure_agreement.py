@@ -60,12 +60,15 @@ def page() -> None:
                        icon=":material/assignment:"):  # fmt: skip
             st.switch_page(DESIGN, query_params={"study": name} if name else None)
         return
+    if source.study is not None and source.study.question == WITHOUT:
+        st.caption(WITHOUT)
     planned(source, round)
-    as_frozen(source)
+    numbers_first = st.container()  # what was judged, and how it is read, is chosen below
     if (view := read(source, round)) is None:
         return
+    with numbers_first:
+        tabs.headline_cards(view)
     careless(view)
-    tabs.headline_cards(view)
     drawn = st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(drawn, TABS.values(), strict=True):
         if tab.open:
@@ -173,6 +176,7 @@ def planned(source: lab.Source, round: str) -> None:
     if source.study is None or not (source.study.hypothesis or source.study.test or st.session_state.agreement_stored):
         return  # a file without a plan
     found, study = tabs.kept_of(source, ("plan", round), lambda: plan.verdict(source, round)), source.study
+    frozen = as_frozen(source)
     if found is None:
         return
     part = {"sentences": "sentences", "helpful": "answers", "preference": "pairs"}[found.part]
@@ -181,7 +185,8 @@ def planned(source: lab.Source, round: str) -> None:
         said, word = escape(study.hypothesis or study.question), STATES[found.state]
         texts = [f'<p class="said">{said}<span class="state {state}">{word}</span></p>',
                  small(f"Plan: {study.measure}. {study.test}".strip()),
-                 small(f"{tied(found, part) if found.agreed.ties else ''} {found.why}".strip()), small(decided(source, found))]  # fmt: skip
+                 small(f"{tied(found, part) if found.agreed.ties else ''} {found.why}".strip()), small(decided(source, found)),
+                 frozen]  # fmt: skip
         rows = " rows" if len(found.rows) > 1 else ""
         st.html(f'{STYLE}<div class="gw gw-plan{rows}"><div>{"".join(texts)}</div>{numbers(found, part, source)}</div>')
 
@@ -203,14 +208,14 @@ def numbers(found: plan.Verdict, part: str, source: lab.Source) -> str:
             f" of {lab.drawn(source.study, row.items)}" if found.part == "sentences" else ""
         )
         value = "–" if row.value is None else signed(row.value)
-        whose = small(named(row.name)) if row.of_two or found.part == "preference" else ""
+        whose = small(named([row])[row.name]) if row.of_two or found.part == "preference" else ""
         return (f'<div style="max-width: 22rem"><div class="gw-small">{what}</div>{whose}<div class="gw-value">{value}</div>'
                 f'<div class="gw-small">{interval}</div><div class="gw-small">{escape(of)}</div>{small(row.note)}</div>')  # fmt: skip
     if not found.rows:
         return ""
-    ties = any(row.least is not None for row in found.rows)
+    ties, names = any(row.least is not None for row in found.rows), named(found.rows)
     heads = [what, "", f"{level} interval", *(["as ties fall"] if ties else []), ""]
-    lines = [[named(row.name), "–" if row.value is None else signed(row.value), between(row.low, row.high),
+    lines = [[names[row.name], "–" if row.value is None else signed(row.value), between(row.low, row.high),
               *([between(row.least, row.most)] if ties else []), "" if row.met is None else "met" if row.met else "not met"]
              for row in found.rows]  # fmt: skip
     cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
@@ -221,12 +226,11 @@ def between(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
 
 
-def named(name: str) -> str:
-    """Systems by the parts of their names that tell them apart."""
-    for word in (" − ", " over "):
-        if word in name:
-            return word.join(map(tabs.short, name.split(word)))
-    return tabs.short(name)
+def named(rows: Sequence[Any]) -> dict[str, str]:
+    """Systems, or pairs of them, by as much of their names as tells them apart."""
+    word = next((word for word in (" − ", " over ") if any(word in row.name for row in rows)), " − ")
+    short = tabs.drawn.cuts([part for row in rows for part in row.name.split(word)])
+    return {row.name: word.join(short[part] for part in row.name.split(word)) for row in rows}
 
 
 def signed(value: float) -> str:
@@ -249,34 +253,38 @@ def decided(source: lab.Source, found: plan.Verdict) -> str:
     people = source.study.adjudicators or tuple({one.annotator for one in source.labels if one.round == "adjudication"})
     by = {"majority": "the annotators' majority says", "mean": "the annotators' mean is",
           "adjudicated": f"{' or '.join(people)} decided, else the annotators' majority"}[found.agreed.method]  # fmt: skip
-    return f"A label is what {by}. No setting below moves this."
+    each = " Each sentence counts the same" if found.part == "sentences" else " Each counts the same"
+    nobody = f"; {found.judged_by_nobody:,} more that nobody could judge are left out" if found.judged_by_nobody else ""
+    return f"A label is what {by}.{each}{nobody}. No setting below moves this."
 
 
-def as_frozen(source: lab.Source) -> None:
-    """Whether plan and labels of a stored study are still what their hash says; of an export without its study, what is lost."""
-    if source.study is not None and source.study.question == WITHOUT:
-        st.caption(WITHOUT)
-    if source.study is None or not (name := st.session_state.agreement_stored):
-        return
+def as_frozen(source: lab.Source) -> str:
+    """Whether plan and labels of a stored study are still what their hash says."""
+    if not (name := st.session_state.agreement_stored):
+        return ""
     found = tabs.kept_of(source, ("check",), lambda: annotation_lab.check(session.workbench(), name))
     if not found.ok:
         st.error(
             cards.plain(f"Plan or labels are not what was frozen. {' '.join(found.findings)}"),
             icon=":material/gpp_maybe:",
         )
-    elif found.hash:
-        st.caption(
-            f"Plan and {found.labels:,} label records are as frozen, hash {found.hash[:12]}.",
-            help=cards.plain(" ".join(found.notes)) or None,
-        )
+    if not (found.ok and found.hash):
+        return ""
+    anew = (
+        " Each round is frozen under a hash of its own, adjudication too." if source.ruled or source.rounds[1:] else ""
+    )
+    return (f'<p class="gw-small" title="{escape(" ".join(found.notes))}">'
+            f"Plan and {found.labels:,} label records are as frozen, hash {escape(found.hash[:12])}.{anew}</p>")  # fmt: skip
 
 
 def careless(view: lab.View) -> None:
     """Whose labels to look at before anything is concluded."""
-    for one in plan.careless(view.source, view.round):
-        pace = "" if one.seconds is None or one.seconds >= 1 else f", at a median of {one.seconds:.1f} s an item"
-        st.warning(cards.plain(f"{one.name} labelled {one.attention.right} of {one.attention.asked} known sentences of the attention items "
-                               f"right{pace}: look at these labels before you rely on them."), icon=":material/priority_high:")  # fmt: skip
+    if not (found := plan.careless(view.source, view.round)):
+        return
+    said = [f"{one.name} {one.attention.right} of {one.attention.asked}"
+            + ("" if one.seconds is None or one.seconds >= 1 else f" (median {one.seconds:.1f} s an item)") for one in found]  # fmt: skip
+    st.warning(cards.plain(f"Known sentences of the attention items labelled right: {', '.join(said)}. Look at these labels before "
+                           "you rely on them."), icon=":material/priority_high:")  # fmt: skip
 
 
 # How it is read ------------------------------------------------------------------------------------------------------
@@ -330,11 +338,16 @@ def strip(view: lab.View) -> None:
     there, facts = len(set(found.item_ids)), []
     if source.study is not None:
         drawn = plan.items_of(source, view.round)
+        several = st.session_state.agreement_stored or any(one.round == "pilot" for one in source.study.items)
         facts = [
-            f"{ROUNDS[view.round]} round",
+            *([f"{ROUNDS[view.round]} round"] if several else []),
             cards.count(there, "item") if there == drawn else f"{there:,} of {drawn:,} items",
         ]
-    units = [] if source.study is not None and view.part != "sentences" else [f"{len(found.items):,} {view.units}"]
+    nobody = lab.judged_by_nobody(found, tabs.cannot_of(view))
+    units = (
+        [] if source.study is not None and view.part != "sentences" else [f"{len(found.items) + nobody:,} {view.units}"]
+    )
+    units += [f"{nobody:,} {view.units if not units else 'of them'} cannot be judged"] if nobody else []
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         cards.status_strip([*facts, *units, cards.count(len(found.annotators), "annotator"), cards.count(labels, "label")])  # fmt: skip
         with st.popover("Reproduce", icon=":material/terminal:"):

@@ -27,24 +27,24 @@ def marks(rows: Sequence[Mark], title: str, *, lines: Sequence[tuple[float, str]
           digits: int = 3) -> charts.Figure:  # fmt: skip
     """One line each, names at the left: points with whiskers, and dashed lines for what they are held against."""
     known = [row for row in rows if row.value is not None]
+    names = cuts([row.name for row in rows])
     whisker = [
         (row.value if row.low is None else row.low, row.value if row.high is None else row.high) for row in known
     ]
     trace = {
         "type": "scatter", "mode": "markers", "showlegend": False, "x": [row.value for row in known],
-        "y": [cut(row.name) for row in known], "marker": {"size": 9, "color": [row.color for row in known]},
+        "y": [names[row.name] for row in known], "marker": {"size": 9, "color": [row.color for row in known]},
         "customdata": [[between(row, digits)] for row in known],
         "error_x": {"type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": charts.BASELINE,
                     "array": [high - row.value for row, (_, high) in zip(known, whisker, strict=True)],
                     "arrayminus": [row.value - low for row, (low, _) in zip(known, whisker, strict=True)]},
         "hovertemplate": f"%{{y}}<br>%{{x:.{digits}f}} (%{{customdata[0]}})<extra></extra>",
     }  # fmt: skip
-    names = [cut(row.name) for row in rows]
     shape = charts.figure(
         [trace], title, legend=False, height=86 + (30 if len(rows) <= 12 else 18) * max(len(rows), 1),
         xaxis={"showgrid": True, **({"range": list(span)} if span else {})},
-        yaxis={"showgrid": False, "type": "category", "categoryorder": "array", "categoryarray": names[::-1],
-               "range": [-0.6, len(names) - 0.4]},
+        yaxis={"showgrid": False, "type": "category", "categoryorder": "array", "categoryarray": [names[row.name] for row in rows][::-1],
+               "range": [-0.6, len(rows) - 0.4]},
     )  # fmt: skip
     return with_lines(shape, lines)
 
@@ -74,10 +74,18 @@ def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertica
     return shape
 
 
-def cut(name: str) -> str:
+def cut(name: str, limit: int = CUT) -> str:
     """A long name without its middle: systems differ at the end."""
-    tail = CUT // 3
-    return name if len(name) <= CUT else f"{name[: CUT - tail - 1].rstrip()}…{name[-tail:].lstrip()}"
+    tail = limit // 3
+    return name if len(name) <= limit else f"{name[: limit - tail - 1].rstrip()}…{name[-tail:].lstrip()}"
+
+
+def cuts(names: Sequence[str]) -> dict[str, str]:
+    """Long names without their middles, yet so long that no two look alike."""
+    limit, different = CUT, set(names)
+    while len({cut(name, limit) for name in different}) < len(different):
+        limit += 6
+    return {name: cut(name, limit) for name in names}
 
 
 def coefficients(rows: Sequence[Agreement]) -> charts.Figure:
@@ -110,7 +118,7 @@ def growth(found: Growing) -> charts.Figure:
 
 def pairs(found: People) -> charts.Figure:
     """Agreement of each two annotators; empty where they share no units or it is undefined."""
-    names, small = [cut(name) for name in found.names], len(found.names) <= 10
+    names, small = list(cuts(found.names).values()), len(found.names) <= 10
     blank = np.isnan(found.matrix)
     z = [[None if blank[i, j] else float(found.matrix[i, j]) for j in range(len(names))] for i in range(len(names))]
     trace = {
@@ -146,7 +154,7 @@ def drifts(found: People) -> charts.Figure:
     for place, row in enumerate(shown):
         parts, shift = row.drift.parts, 0.05 * (place - (len(shown) - 1) / 2)  # whiskers beside each other
         ends = [(one.mean if one.low is None else one.low, one.mean if one.high is None else one.high) for one in parts]
-        traces += charts.line([at + shift for at in range(3)], [one.mean for one in parts], name=cut(row.name),
+        traces += charts.line([at + shift for at in range(3)], [one.mean for one in parts], name=cuts(found.names)[row.name],
                               color=charts.COLORS[place % len(charts.COLORS)], dash=("solid", "dot")[place // len(charts.COLORS)],
                               hover="%{y:.3f}")  # fmt: skip
         traces[-1]["error_y"] = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 3,

@@ -13,7 +13,8 @@ from core import agreement_lab as lab
 from core import agreement_machines as against
 from core import agreement_plan as plan
 from core.agreement_lab import METHODS, PARTS, Consensus, View
-from core.annotation.study import StopRule
+from core.annotation.study import CANNOT, StopRule
+from core.statistics.agreement.coefficient import Agreement
 from core.statistics.bootstrap import Interval
 
 SENTENCES, ANSWERS = "Sentences", "Whole answers"
@@ -78,8 +79,9 @@ def headline_cards(view: View) -> None:
         row = next((row for row in found.measures if row.name.startswith(start)), None)
         if row is not None:
             interval, of = None if row.low is None else (row.low, row.high), lab.drawn(view.source.study, row.drawn)
-            shown.append(cards.Card(row.name.split(", ")[0], row.value, interval, n=None if row.value is None else row.items, direction=0,
-                                    note=row.note, help=f"{row.name}: 95% interval, 2,000 resamples of {of}"))  # fmt: skip
+            shown.append(cards.Card(row.name.split(", ")[0], row.value, interval, direction=0,
+                                    note=judged_by(view, row),
+                                    help=f"{row.name}: 95% interval, 2,000 resamples of {of}"))  # fmt: skip
     st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
     if found.measures and found.measures[0].name in found.words:
         st.caption(cards.plain(f"Report alpha with its interval: {found.words[found.measures[0].name]} "
@@ -93,29 +95,50 @@ def headline_cards(view: View) -> None:
                 "more different, items are needed; percent agreement alone says little here.", icon=":material/info:")  # fmt: skip
 
 
+def judged_by(view: View, row: Agreement) -> str:
+    """What a coefficient is of, in words; of an undefined one why."""
+    if row.value is None:
+        return row.note
+    known, note = view.found.values == view.found.values, f"; {row.note}" if row.note else ""
+    if row.items != (known.sum(axis=1) > 1).sum():  # some coefficients reckon chance from units with one label too
+        return f"{row.items:,} {view.units}{note}"
+    return f"{row.items:,} {view.units} judged by {'both' if known.shape[1] == 2 else 'two or more'}{note}"
+
+
+def cannot_of(view: View) -> dict[str, tuple[str, ...]]:
+    """Unit -> who said that it cannot be judged."""
+    return kept(view, "cannot", lambda: lab.cannot_judge(view.source, view.part, view.round))
+
+
 def agreement(view: View) -> None:
     found = overview(view)
-    rows = [{"Coefficient": row.name, "Value": row.value, "Low": row.low, "High": row.high, "Word": found.words.get(row.name, ""),
-             "Units": row.items, "Resampled": row.drawn or None, "Labels": row.labels, "Note": row.note}
+    rows = [{"Coefficient": row.name, "Value": row.value, "Low": row.low, "High": row.high, "Word": lab.word_of(row),
+             "Interval reaches": lab.reaches(row), view.units.capitalize(): row.items, "Resampled": row.drawn or None, "Labels": row.labels,
+             "Note": row.note}
             for row in found.measures]  # fmt: skip
     if any(row.value is not None for row in found.measures):
         shape = drawn.coefficients([row for row in found.measures if row.value is not None])
         charts.show(shape, "agreement", data=rows, command=view.command(), title="Coefficients of agreement",
                     caption=f"95% intervals, 2,000 resamples of {lab.drawn(view.source.study, found.items)}")  # fmt: skip
     drawn_help = f"Each of the 2,000 resamples draws so many {lab.drawn(view.source.study, 2).split()[-1]}, with all that belongs to them."
-    looks = {"Coefficient": TEXT(width=230), "Value": THREE, "Low": THREE, "High": THREE, "Word": TEXT(width=272), "Units": COUNT,
+    looks = {"Coefficient": TEXT(width=230), "Value": THREE, "Low": THREE, "High": THREE, "Word": TEXT(width=272, help="For the value."),
+             "Interval reaches": TEXT(width=190, help="The words for both ends of the interval, where it spans several."),
+             view.units.capitalize(): NUMBER(format="localized", width=82, help="Counted by this coefficient."),
              "Resampled": NUMBER(format="localized", width=88, help=drawn_help), "Labels": COUNT, "Note": TEXT(width=160)}  # fmt: skip
     table(rows, "coefficients", looks)
     if found.shares:
-        total = sum(n for _, n in found.shares) or 1
-        bars = charts.bars([title(view, name) for name, _ in found.shares], {"": [n / total for _, n in found.shares]},
+        cannot = sum(map(len, cannot_of(view).values()))
+        used = [*found.shares, *([(CANNOT, cannot)] if cannot else [])]
+        total = sum(n for _, n in used) or 1
+        bars = charts.bars([title(view, name) for name, _ in used], {"": [n / total for _, n in used]},
                            hover="%{x}: %{y:.1%}")  # fmt: skip
         shape = charts.figure(
             bars, y="Share of labels", legend=False, height=220, bargap=0.7, yaxis={"tickformat": ".0%"}
         )
-        data = [{"label": name, "labels": n, "share": n / total} for name, n in found.shares]
+        data = [{"label": name, "labels": n, "share": n / total} for name, n in used]
         charts.show(shape, "labels", data=data, command=view.command(), title="Labels used",
-                    caption=f"{total:,} labels of {found.annotators:,} annotators")  # fmt: skip
+                    caption=f"{total:,} labels of {found.annotators:,} annotators"
+                            + (f"; {title(view, CANNOT)} enters no coefficient and no share" if cannot else ""))  # fmt: skip
     several = found.items < found.units
     if found.sources[1:]:
         said = [source.split(", ")[0] for source in found.sources]
@@ -133,7 +156,7 @@ def title(view: View, name: str) -> str:
     if view.part == "preference":
         return {"a": "A better", "tie": "Tie", "b": "B better"}.get(name, name)
     known = {one.name: one.title for one in view.source.study.rubric.labels} if view.source.study else {}
-    return known.get(name, name)
+    return {CANNOT: "Cannot judge", **known}.get(name, name)
 
 
 def growing(view: View) -> None:
@@ -223,7 +246,7 @@ def people(view: View) -> None:
     }  # fmt: skip
     rows.sort(key=lambda row: -row["Labels"])
     table(rows, "annotators", {name: look for name, look in looks.items() if name not in empty})
-    told = [f"Self-agreement of all: {found.twice.mean:.1%} [{found.twice.low:.1%}, {found.twice.high:.1%}] of {found.twice.n:,} repeated "
+    told = [f"Self-agreement of all: {found.twice.mean:.3f}{inside(found.twice)}, {found.twice.n:,} repeated "
             f"{view.units}." if found.twice else "", "" if found.timed else "The labels have no times: no speed and no trend.",
             "" if len(found.names) == len(found.rows) else f"Charts show the {len(found.names)} with the most labels.",
             cards.plain(lab.NO_DAWID_SKENE) if view.found.categories and "Ability" in empty else ""]  # fmt: skip
@@ -269,7 +292,7 @@ def person_row(row: lab.Person) -> dict[str, Any]:
 def change(one: Any) -> str:
     if one is None or one.trend is None:
         return ""
-    return f"{one.trend:+.2f}".replace("-", "−") + ("" if one.p_holm is None else f", p {one.p_holm:.3f}")
+    return f"r {one.trend:+.2f}".replace("-", "−") + ("" if one.p_holm is None else f", p {one.p_holm:.3f}")
 
 
 # By item -------------------------------------------------------------------------------------------------------------
@@ -277,7 +300,7 @@ def change(one: Any) -> str:
 
 def items(view: View) -> None:
     found, names, units = (
-        kept(view, "disputed", lambda: lab.most_disputed(view.found)),
+        kept(view, "disputed", lambda: lab.most_disputed(view.found, cannot=cannot_of(view))),
         view.found.categories,
         view.units,
     )
@@ -302,20 +325,25 @@ def items(view: View) -> None:
     chosen = next((row for row, _ in event.selection.cells if row < len(found)), 0)
     with st.container(border=True):
         unit(view, found[chosen])
-    if name := st.session_state.get(
-        "agreement_stored"
-    ):  # the pilot mends the rubric; what the main round leaves open is decided
-        label, icon, tab = {"pilot": ("Make the rubric clearer", "edit_note", {"view": "Rubric"})}.get(
-            view.round, ("Have them decided", "gavel", {})
-        )
-        st.page_link(DESIGN, label=label, icon=f":material/{icon}:", query_params={"study": name} | tab)
+    if (name := st.session_state.get("agreement_stored")) and view.round == "pilot":
+        st.page_link(DESIGN, label="Make the rubric clearer", icon=":material/edit_note:",
+                     query_params={"study": name, "section": "Rubric"})  # fmt: skip
+    else:
+        have_decided(view)
+
+
+def have_decided(view: View) -> None:
+    """The way to an adjudicator, while there is something that nobody has decided."""
+    name = st.session_state.get("agreement_stored")
+    if name and view.round == "main" and kept(view, "undecided", lambda: plan.undecided(view.source)):
+        st.page_link(DESIGN, label="Have them decided", icon=":material/gavel:", query_params={"study": name})
 
 
 def said(view: View, one: lab.Unit) -> str:
     """How many gave each label; of numbers the labels themselves."""
     given = [label for _, label in one.labels]
-    known = [f"{given.count(name)} {title(view, name)}" for name in view.found.categories if name in given]
-    return ", ".join(known or given)
+    known = [f"{given.count(name)} {title(view, name)}" for name in (*view.found.categories, CANNOT) if name in given]
+    return ", ".join(known if view.found.categories else [title(view, name) for name in given])
 
 
 def unit(view: View, one: lab.Unit) -> None:
@@ -345,8 +373,10 @@ def unit(view: View, one: lab.Unit) -> None:
 def consensus(view: View) -> None:
     one = agreed(view)
     by = ", ".join(sorted({label.annotator for label in view.source.labels if label.round == "adjudication"}))
+    nobody = lab.judged_by_nobody(view.found, cannot_of(view))
     told = [f"{METHODS[one.method]}: {len(one.values):,} {view.units}",
-            f"{one.adjudicated:,} decided by {by}" if one.method == "adjudicated" else ""]  # fmt: skip
+            f"{one.adjudicated:,} decided by {by}, as annotators differed" if one.method == "adjudicated" else "",
+            f"{nobody:,} more that nobody could judge are in no share" if nobody else ""]  # fmt: skip
     why = (
         f" {lab.NO_DAWID_SKENE}"
         if view.found.categories and "dawid_skene" not in lab.methods(view.source, view.found)
@@ -376,8 +406,7 @@ def ties(view: View, one: Consensus) -> None:
         text += ", and is of what annotators agree on. The column With ties says between which values it lies as they are decided."
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.caption(f":material/balance: {text}", width="stretch")
-        if (name := st.session_state.get("agreement_stored")) and view.round == "main":
-            st.page_link(DESIGN, label="Have them decided", icon=":material/gavel:", query_params={"study": name})
+        have_decided(view)
 
 
 def rates(view: View, one: Consensus) -> None:
@@ -391,19 +420,22 @@ def rates(view: View, one: Consensus) -> None:
     yes = " or ".join(title(view, name).lower() for name in view.positive)
     word = f"Mean of {PARTS[view.part].lower()}" if found.by_mean else f"Share of {view.units}: {yes}"
     tied = any(system.share.total > system.share.n for system in found.systems)
-    rows, data = [], []
+    rows, data, labels = [], [], []
+    named = drawn.cuts([system.name for system in found.systems])
     for system in found.systems:
         value = "Mean" if found.by_mean else "Share"
-        row = {"System": short(system.name), value: system.share.mean, "95% interval": ends(system.share)}
+        row = {"System": named[system.name], value: system.share.mean, "95% interval": ends(system.share)}
         if tied and system.bounds is not None:
             row["With ties"] = "{:.3f} to {:.3f}".format(*system.bounds)
-        if system.whole:
-            row |= {"Whole answers": system.whole.mean, "95% interval ": ends(system.whole)}
-            if any(one.whole.total > one.whole.n for one in found.systems):  # a sentence is tied, or nobody judged it
-                row["Undecided answers"] = system.whole.total - system.whole.n
-        row |= {"Answers": system.answers, view.units.capitalize(): system.share.n}
+        row |= {view.units.capitalize(): system.share.n}
         row |= {"Tied": system.share.total - system.share.n} if tied else {}
-        rows.append(row | {title(view, name): 100 * share for name, share in system.shares.items()})
+        rows.append(row | {"Answers": system.answers})
+        more = {title(view, name): 100 * share for name, share in system.shares.items()}
+        if system.whole:
+            more |= {"Whole answers": system.whole.mean, "Interval of these": ends(system.whole)}
+            if any(one.whole.total > one.whole.n for one in found.systems):  # a sentence is tied, or nobody judged it
+                more["Without a verdict"] = system.whole.total - system.whole.n
+        labels.append({"System": named[system.name], **more})
         data.append(
             {"system": system.name, value.lower(): system.share.mean, **span(system.share), "units": system.share.n}
         )
@@ -417,38 +449,74 @@ def rates(view: View, one: Consensus) -> None:
         title(view, name): NUMBER(format="%.1f%%", width=44 + 7 * len(title(view, name)))
         for name in view.found.categories
     }
-    interval, wide = TEXT(width=120), TEXT(width=120, help="The share if all ties fell to no, and if all fell to yes.")
-    table(rows, "systems", {"System": TEXT(width=270, pinned=True), "Share": THREE, "Mean": THREE, "95% interval": interval,
-                            "With ties": wide, "Whole answers": whole, "95% interval ": interval,
-                            "Undecided answers": NUMBER(format="localized", width=128, help="A sentence of theirs is tied, or nobody "
-                                                        "judged it. They are left out of the share of whole answers."),
-                            **dict.fromkeys(("Answers", view.units.capitalize(), "Tied"), NUMBER(format="localized", width=88)),
-                            **share})  # fmt: skip
+    interval, wide = TEXT(width=132), TEXT(width=132, help="The share if all ties fell to no, and if all fell to yes.")
+    system = TEXT(width=270, pinned=True)
+    st.caption(weighed(view))
+    table(rows, "systems", {"System": system, "Share": THREE, "Mean": THREE, "95% interval": interval, "With ties": wide,
+                            **dict.fromkeys((view.units.capitalize(), "Tied", "Answers"), NUMBER(format="localized", width=88)),
+                            })  # fmt: skip
+    if any(len(row) > 1 for row in labels):
+        st.markdown("**Labels and whole answers**" if found.systems[0].whole else "**Labels**")
+        table(labels, "system_labels", {"System": system, **share, "Whole answers": whole, "Interval of these": interval,
+                            "Without a verdict": NUMBER(format="localized", width=132, help="Answers with a sentence that is tied or "
+                                                        "that nobody judged. They are left out of the share of whole answers."),
+                            })  # fmt: skip
     if len(found.systems) < 2:
         return
     if not found.differences:
-        return st.caption("No two systems answered the same question, so there is nothing to pair.")
-    rows = [{"A": short(one.a), "B": short(one.b), "A − B": one.paired.difference, "Low": one.paired.low,
-             "High": one.paired.high, "p": one.paired.p,
-             "p (Holm)": one.p_holm, "A better": one.paired.wins, "B better": one.paired.losses, "Same": one.paired.ties,
+        return st.caption(
+            "Without its study nobody knows which answers belong to one question, so systems are not compared."
+        )
+    rows = [{"A": named[one.a], "B": named[one.b], "A − B": one.paired.difference, "95% interval": between(one.paired, sign=True),
+             "p": one.paired.p, "p (Holm)": one.p_holm, "A better": one.paired.wins, "B better": one.paired.losses, "Same": one.paired.ties,
              "Questions": one.paired.n, "Note": one.paired.note} for one in found.differences]  # fmt: skip
-    st.markdown("**Pairs of systems, on the questions that both answered**")
-    p = NUMBER(format="%.4f", width=72, help="Two-sided sign-flip permutation test over questions.")
-    table(rows, "differences", {"A": TEXT(width=266), "B": TEXT(width=266), "A − B": SIGNED, "Low": SIGNED, "High": SIGNED, "p": p,
-                                "p (Holm)": p, **dict.fromkeys(("A better", "B better", "Same", "Questions"), COUNT)})  # fmt: skip
+    st.markdown(f"**Pairs of systems: differences of the {'means' if found.by_mean else 'shares'} above**")
+    p = NUMBER(
+        format="%.4f",
+        width=76,
+        help="Two-sided randomisation test: the two answers of each question exchange their systems.",
+    )
+    hidden = {*(() if any(row["Note"] for row in rows) else ("Note",)), *(() if len(rows) > 1 else ("p (Holm)",))}
+    rows = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
+    asked = NUMBER(format="localized", width=86, help="That both answered; p, better and same are of these.")
+    table(rows, "differences", {"A": TEXT(width=240), "B": TEXT(width=240), "A − B": SIGNED, "95% interval": TEXT(width=140), "p": p,
+                                "p (Holm)": p, **dict.fromkeys(("A better", "B better", "Same"), COUNT), "Questions": asked})  # fmt: skip
+    st.caption(two_tests(view, found))
+
+
+def weighed(view: View) -> str:
+    """What is averaged, and over what."""
+    if view.part != "sentences":
+        return "Each answer counts the same."
+    return f"Each of the {view.units} counts the same, so an answer of many counts more. Differences are of these very shares."
+
+
+def two_tests(view: View, found: lab.Rates) -> str:
+    """Interval and p are two tests of one difference: which of them decides, and where they do not say the same."""
+    text = "The interval draws questions with all their answers, p exchanges the two answers of a question: two tests of one difference. "
+    decides = plan.decides_by_interval(view.source.study)
+    text += "The plan decides by the interval." if decides else "Which of them decides is to be said beforehand."
+    for one in found.differences:
+        low, high, p = one.paired.low, one.paired.high, one.paired.p
+        if None not in (low, high, p) and (low > 0 or high < 0) != (p < 0.05):
+            text += (f" Here they fall on different sides of 5%: the interval {'leaves out' if p >= 0.05 else 'holds'} 0, and p is "
+                     f"{p:.3f}. Take the result as borderline, and report both.")  # fmt: skip
+            break
+    return cards.plain(text)
 
 
 def preferences(view: View, one: Consensus) -> None:
     found = kept(view, "preferences", lambda: lab.preferences(view.source, view.round, view.found, one), view.method)
     place = found.position.share
-    shown = [cards.Card(f"{drawn.cut(duel.a)} over {drawn.cut(duel.b)}", duel.sign.share.mean, bounds(duel.sign.share), n=duel.sign.share.n,
-                        direction=0, note=f"sign test, p {duel.sign.p:.3f}; {cards.count(duel.sign.ties, 'tie')}",
+    names = drawn.cuts([name for duel in found.duels for name in (duel.a, duel.b)])
+    shown = [cards.Card(f"{names[duel.a]} over {names[duel.b]}", duel.sign.share.mean, bounds(duel.sign.share), n=duel.sign.share.n,
+                        direction=0, note=f"sign test, {plan.p_words(duel.sign.p)}; {cards.count(duel.sign.ties, 'tie')}",
                         help="Share of wins among decided pairs, Wilson's interval") for duel in found.duels]  # fmt: skip
     shown.append(cards.Card("First on the screen", place.mean, bounds(place), n=place.n, direction=0,
-                            note=f"position bias, p {found.position.p:.3f}" if place.mean is not None else "",
+                            note=f"position bias, {plan.p_words(found.position.p)}" if place.mean is not None else "",
                             help="Share of decided labels for the answer shown first: 0.5 without a bias"))  # fmt: skip
     cards.row(shown)
-    rows = [{"A": short(duel.a), "B": short(duel.b), "A better": duel.sign.wins, "B better": duel.sign.losses, "Tied": duel.sign.ties,
+    rows = [{"A": names[duel.a], "B": names[duel.b], "A better": duel.sign.wins, "B better": duel.sign.losses, "Tied": duel.sign.ties,
              "Share A": duel.sign.share.mean, **span(duel.sign.share), "p": duel.sign.p, "Difference": duel.sign.difference.mean,
              "Low ": duel.sign.difference.low, "High ": duel.sign.difference.high} for duel in found.duels]  # fmt: skip
     table(rows, "preferences", {"A": TEXT(width=266), "B": TEXT(width=266), **dict.fromkeys(("A better", "B better", "Tied"), COUNT),
@@ -528,7 +596,7 @@ def uploaded(view: View, rest: against.Unjudged) -> list[against.Machine]:
 
 def measures(view: View, found: against.Judged) -> None:
     """Every machine in a row: its scores, its verdicts, and how it stands beside a person."""
-    wide = TEXT(width=104)
+    wide = TEXT(width=128)
 
     def number(width: int, help: str = "") -> Any:
         return NUMBER(format="%.3f", width=width, help=help or None)
@@ -615,13 +683,12 @@ def ends(one: Interval) -> str:
     return "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
 
 
-def short(name: str) -> str:
-    """A long name without its middle: systems differ at the end."""
-    return drawn.cut(name)
-
-
-def between(one: Any) -> str:
-    return "" if one is None or one.low is None else f"{one.low:.3f} to {one.high:.3f}"
+def between(one: Any, sign: bool = False) -> str:
+    if one is None or one.low is None:
+        return ""
+    if sign:
+        return f"{one.low:+.3f} to {one.high:+.3f}".replace("-", "−")
+    return f"{one.low:.3f} to {one.high:.3f}"
 
 
 def headline(
@@ -635,11 +702,13 @@ def headline(
             "Measure", [one.name for one in scores], key="headline_measure", bind="query-params", width=280
         )
         known, number, others = len(against.judged_and_scored(whole, machine)), 0, rest.scores(machine)
+        verdicts = against.verdicts(whole, machine, view.part == "sentences", others is not None)
         if others is not None:
-            st.caption(f"{known:,} answers judged by people, {(others == others).sum():,} stored answers of the same systems and corpora "
-                       "scored by the machine alone.", width="stretch")  # fmt: skip
+            st.caption(f"{verdicts} {(others == others).sum():,} stored answers of the same systems and corpora are scored by the machine "
+                       "alone.", width="stretch")  # fmt: skip
         elif known < against.FEWEST_HUMAN + 3:
-            return st.caption(f"{against.FEWEST_HUMAN + 3} judged answers are needed.")
+            return st.caption(f"{verdicts} The others have a sentence that is tied or that nobody judged."
+                              if view.part == "sentences" else verdicts)  # fmt: skip
         else:
             help = "Drawn at random. Of the other answers only the machine's score is used; what people said of them is the truth."
             number = st.slider("Answers with human labels", against.FEWEST_HUMAN, known - 2,
@@ -671,9 +740,8 @@ def headline(
         table(rows, "strata", {"Stratum": TEXT(width=230), "Of all answers": NUMBER(format="%.1f%%", width=108),
                                "By people": NUMBER(width=80), "By machine": NUMBER(width=86), "Note": TEXT(width=240),
                                **{one.method: TEXT(width=164) for one in found.methods}})  # fmt: skip
-    told = [f"{known:,} of {len(whole.positive):,} answers have people's verdict on every sentence, and a score."
-            if view.part == "sentences" else "",
-            "The study drew from strata, so each is estimated by itself and weighted by its share of all answers." if found.strata else
+    told = [verdicts if others is None else "",
+            "The study drew from strata unequally: each is estimated by itself and weighted by its share of all." if found.strata else
             "Both correct the machine by people's labels, which have to be a random sample of all answers.",
             "" if found.threshold is None else
             f"The threshold {found.threshold:.3f} of Rogan and Gladen's verdicts is fitted on half of the human labels, and its errors are "

@@ -16,7 +16,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs
-from app.ui.design_tabs import Desk, fitted, looks_of, noun, now, parts, put, rows, usual_goal
+from app.ui.design_tabs import Desk, drawings, fitted, looks_of, noun, now, parts, put, put_in_force, rows, usual_goal
 from core import annotation_files as files
 from core import annotation_lab as lab
 from core import design_lab as design
@@ -54,11 +54,17 @@ def stepper(desk: Desk) -> None:
     pilot, main = (len(design.plain(study.items, name)) for name in ("pilot", "main"))
     skipped = now > 1 and not any(one.round == "pilot" for one in lab.history(session.workbench(), study.id))
     notes = {"Draft": f"{len(study.annotators)} annotators", "Pilot": "skipped" if skipped else f"{pilot:,} items",
-             "Revise": "skipped" if skipped else f"rubric {study.rubric.version}", "Main": f"{main:,} items" if main else "items to draw",
-             "Adjudicate": f"{desk.standing.disputed:,} disputed" if now >= 3 else "", "Analyse": ""}  # fmt: skip
+             "Revise": "skipped" if skipped else f"rubric {desk.frozen.study.rubric.version}{', the next in work' * desk.revision}",
+             "Main": f"{main:,} items" if main else "items to draw",
+             "Adjudicate": _disputed(desk) if now >= 3 else "", "Analyse": ""}  # fmt: skip
     marks = "".join(f'<li class="{"done" if n < now else "now" if n == now else ""}"{" aria-current=step" if n == now else ""}>'
                     f"{'✓ ' if n < now else ''}{step}<small>{notes[step]}</small></li>" for n, step in enumerate(design.STEPS))  # fmt: skip
     st.html(f'{STYLE}<ol class="gw gw-steps" aria-label="Steps of the study">{marks}</ol>')
+
+
+def _disputed(desk: Desk) -> str:
+    count, left = desk.standing.disputed, desk.standing.undecided
+    return f"{count - left:,} of {count:,} decided" if desk.frozen.round == "adjudication" else f"{count:,} disputed"
 
 
 def next_step(desk: Desk) -> None:
@@ -148,7 +154,7 @@ def _save(desk: Desk) -> None:
 
 def _discard(desk: Desk) -> None:
     put(desk, desk.frozen.study)
-    st.session_state.pop(f"{desk.study.id}/drawing", None)
+    drawings().pop(desk.study.id, None)
 
 
 @st.dialog("Freeze this round", width="large")
@@ -185,7 +191,6 @@ def _freeze_now(desk: Desk, round: str) -> None:
     except WorkbenchError as error:
         st.session_state.design_problem = f"{error.what} {error.todo}"
         return
-    st.session_state.pop(f"{desk.study.id}/drawing", None)
     st.session_state.design_note = f"The {round} round is frozen and can be labelled."
 
 
@@ -198,7 +203,7 @@ def _labelling(desk: Desk) -> None:
     begun = sum(one.done for one in standing.people)
     where = {"pilot": "the pilot", "main": "the main round", "adjudication": "what is disputed"}[round]
     with _next(f"label {where}", f"{begun:,} of {cards.count(begun + standing.open, 'screen')} are labelled. Choose whose turn it is "
-         "below, or send everybody the link of their own. Do not talk about items before the round is done."):  # fmt: skip
+         f"below, or send everybody the link of their own.{_alone(desk)}"):  # fmt: skip
         if st.button(f"Label as {cards.plain(who.annotator)}", type="primary", icon=":material/edit:", key="label"):
             _go(LABEL, study=desk.study.id, annotator=who.annotator)
         _look(desk)
@@ -206,6 +211,11 @@ def _labelling(desk: Desk) -> None:
         if st.button("End the round", type="tertiary", key="close",
                      help="For a round that will not be finished: what is labelled so far is what there is."):  # fmt: skip
             _close(desk)
+
+
+def _alone(desk: Desk) -> str:
+    several = len(desk.frozen.study.at_work(desk.frozen.round)) > 1
+    return " Do not talk about items before the round is done." if several else ""
 
 
 def _turn(desk: Desk) -> Any:
@@ -288,21 +298,27 @@ def alpha_words(desk: Desk) -> str:
     if found.value is None:
         return f"Alpha is {found.note}."
     interval = "" if found.low is None else f", 95% interval {found.low:.2f} to {found.high:.2f}"
-    of = agreement_lab.drawn(desk.study, found.drawn)
-    return f"Alpha {found.value:.2f}{interval}, {found.items:,} units of {of}: {agreement_lab.word(found)}."
+    unit = {"sentences": "sentence", "helpful": "answer", "preference": "pair"}[desk.study.ask[0]]
+    of = f" of {agreement_lab.drawn(desk.study, found.drawn)}" if unit == "sentence" else ""
+    by = "both" if len(desk.frozen.study.annotators) == 2 else "two or more"
+    judged = f"{cards.count(found.items, unit)}{of} judged by {by}"
+    return f"Alpha {found.value:.2f}{interval}, {judged}: {agreement_lab.word(found)}."
 
 
 def _revise(desk: Desk) -> None:
     seen = (desk.study.id, "pilot") in st.session_state.get("analysed", ())
     lacks, value = missing(desk, "main"), desk.standing.agreement and desk.standing.agreement.value
     unclear = value is not None and value < design.TENTATIVE and len(desk.frozen.study.rubrics) == 1
-    drawn = len(design.plain(desk.study.items, "main"))
+    drawn, new = len(design.plain(desk.study.items, "main")), desk.study.rubric
     items = (
         f"Still missing: {'; '.join(lacks)}."
         if lacks
         else f"{cards.count(drawn, 'main item')} drawn{needed_words(desk)}."
     )
-    if not seen:
+    if desk.revision:
+        said = f"You have begun version {new.version} of the rubric. The main round waits until it is put in force, or discarded."
+        title = f"{'' if new.changed else 'say what it changes, and '}put version {new.version} of the rubric in force"
+    elif not seen:
         said = f"{_ended(desk)}{alpha_words(desk)} Differences show where the rubric is unclear."
         title = "see how far the annotators agree"
     elif unclear:
@@ -314,13 +330,18 @@ def _revise(desk: Desk) -> None:
         said = f"{alpha_words(desk)} {items} Or stop here: the pilot's labels can be exported."
         title = "freeze the main round"
     with _next(title, said):
-        if not seen:
+        if desk.revision or (seen and unclear):
+            if desk.revision and new.changed:
+                st.button(f"Put version {new.version} in force", type="primary", icon=":material/gavel:", key="put_in_force",
+                          on_click=put_in_force, args=(desk,))  # fmt: skip
+            else:
+                st.button("Say it on the tab Rubric" if desk.revision else "Revise the rubric", type="primary",
+                          icon=":material/edit_note:", key="to_rubric", on_click=_open, args=("Rubric",))  # fmt: skip
+        elif not seen:
             _look(desk, "Analyse the pilot", type="primary")
-        elif unclear:
-            st.button("Revise the rubric", type="primary", icon=":material/edit_note:", key="to_rubric", on_click=_open,
-                      args=("Rubric",))  # fmt: skip
         look = "primary" if seen and not unclear else "secondary"
-        if st.button("Freeze the main round", type=look, icon=":material/lock:", key="freeze", disabled=bool(lacks)):
+        if not desk.revision and st.button("Freeze the main round", type=look, icon=":material/lock:", key="freeze",
+                                           disabled=bool(lacks)):  # fmt: skip
             _freeze(desk, "main")
         if seen:
             _look(desk, "Agreement of the pilot", type="tertiary")
@@ -344,17 +365,19 @@ def needed_words(desk: Desk) -> str:
 
 
 def _open(tab: str) -> None:
-    st.session_state.view = tab
+    st.session_state.section = tab
 
 
 def _adjudicate(desk: Desk) -> None:
     if desk.frozen.round == "adjudication":
         return _labelling(desk)
     count = desk.standing.disputed
-    with _next(f"decide {cards.count(count, 'disputed item')}", f"{_ended(desk)}{alpha_words(desk)} Somebody who knows the rubric decides "
-         "where they differ; the annotators' labels stay as they are."):  # fmt: skip
+    parts = " and ".join(cards.count(number, what) + " that not all could judge" * (what == "item")
+                         for what, number in desk.standing.differ.items())  # fmt: skip
+    with _next(f"decide {cards.count(count, 'disputed item')}", f"{_ended(desk)}{alpha_words(desk)} They differ in {parts}. Somebody who "
+         "knows the rubric decides these; the labels so far stay as they are. Name who does, with commas between several."):  # fmt: skip
         place = st.container(width="content")
-        names = st.text_input("Adjudicators, with commas between", "Adjudicator", key="adjudicators", width=220)
+        names = st.text_input("Adjudicators", "Adjudicator", key="adjudicators", width=200, label_visibility="collapsed")  # fmt: skip
         people = [name.strip() for name in names.split(",") if name.strip()]
         if place.button(
             "Open adjudication", type="primary", icon=":material/gavel:", key="adjudicate", disabled=not people
@@ -394,24 +417,14 @@ def _progress(desk: Desk) -> None:
         if desk.standing.open and not any(one.assigned - one.done for one in found):
             st.rerun()
         here, turn = frozen.study.at_work(frozen.round), _turn(desk)
+        if frozen.round == "adjudication":  # whose labels are decided on: what is known of them is not forgotten
+            main = frozen._replace(round="main")
+            known = design.attention(workbench, main)
+            for one in lab.progress(workbench, main):
+                _line(one, known.get(one.annotator), "main round")
         for one in found:
-            name, bar, link, more = st.columns([2, 4, 1.3, 1.7], vertical_alignment="center")
-            name.html(f'<div class="gw gw-who">{escape(one.annotator)}</div>')
-            share, gone = one.done / one.assigned if one.assigned else 1.0, one.annotator not in here
-            words = ["stopped" if gone else "", f"{one.done:,} of {one.assigned:,}", f"{one.partial:,} begun" if one.partial else "",
-                     "" if one.seconds_median is None else f"median {_clock(one.seconds_median)} an item"]  # fmt: skip
-            text = escape(" · ".join(filter(None, words)))
-            if (seen := attention.get(one.annotator)) and seen.asked:
-                known = f"{seen.right} of {cards.count(seen.asked, 'known sentence')} right"
-                text += (
-                    f' · <span class="gw-warn">{known}: look at these labels first</span>'
-                    if seen.careless
-                    else f" · {known}"
-                )
-            bar.html(
-                f'<div class="gw gw-job"><div class="gw-bar"><i style="width:{share:.1%}"></i></div>'
-                f'<div class="gw-small">{text}</div></div>'
-            )
+            gone = one.annotator not in here
+            link, more = _line(one, attention.get(one.annotator), "stopped" if gone else "")
             if gone:
                 continue
             if turn is None or one.annotator != turn.annotator:  # the blue button is for that one
@@ -423,6 +436,26 @@ def _progress(desk: Desk) -> None:
             ):  # fmt: skip
                 st.session_state.design_leaver = one.annotator
                 st.rerun()
+
+
+def _line(one: lab.AnnotatorProgress, seen: Any, first: str) -> Any:
+    """How far an annotator is, with room for what can be done at the right."""
+    name, bar, *room = st.columns([2, 4, 1.3, 1.7], vertical_alignment="center")
+    name.html(f'<div class="gw gw-who">{escape(one.annotator)}</div>')
+    share = one.done / one.assigned if one.assigned else 1.0
+    words = [first, f"{one.done:,} of {one.assigned:,}", f"{one.partial:,} begun" if one.partial else "",
+             "" if one.seconds_median is None else f"median {_clock(one.seconds_median)} an item"]  # fmt: skip
+    text = escape(" · ".join(filter(None, words)))
+    if seen and seen.asked:
+        known = f"{seen.right} of {cards.count(seen.asked, 'known sentence')} right"
+        text += (
+            f' · <span class="gw-warn">{known}: look at these labels first</span>' if seen.careless else f" · {known}"
+        )
+    bar.html(
+        f'<div class="gw gw-job"><div class="gw-bar"><i style="width:{share:.1%}"></i></div>'
+        f'<div class="gw-small">{text}</div></div>'
+    )
+    return room
 
 
 def _clock(seconds: float) -> str:
@@ -530,9 +563,12 @@ def _export(desk: Desk) -> None:
     ]  # pairs need two answers
     one, two = st.columns([1, 2])
     round = one.selectbox("Round", list(ROUNDS), key="export_round", format_func=ROUNDS.get)
+    usual = [name for name in offered if name in files.usual(desk.study)]
+    stars = "dpo" in offered and "dpo" not in usual
     formats = two.pills(
-        "Formats", offered, default=offered, key=f"{id}/export_formats", format_func=FORMATS.get, selection_mode="multi"
-    )
+        "Formats", offered, default=usual, key=f"{id}/export_formats", format_func=FORMATS.get, selection_mode="multi",
+        help="The DPO pairs of this study would rest on the stars alone: nobody chose between two answers." if stars else None,
+    )  # fmt: skip
     st.download_button("Download ZIP", _zipped(id, formats, round), f"{id}.zip", "application/zip", key="export_zip", type="primary",
                        icon=":material/download:", disabled=not formats, on_click="ignore")  # fmt: skip
     with st.expander("Or write the files into a folder", key=f"{id}/export_folder"):

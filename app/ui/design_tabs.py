@@ -76,6 +76,16 @@ def _copies(home: str) -> dict[str, tuple[lab.Frozen, Study]]:
     return {}
 
 
+@st.cache_resource(show_spinner=False)
+def _drawings(home: str) -> dict[str, design.Drawing]:
+    return {}
+
+
+def drawings() -> dict[str, design.Drawing]:
+    """Study -> how its items were drawn last, with what was asked for; of the server, as the copies are."""
+    return _drawings(str(session.workbench().home))
+
+
 def _current(frozen: lab.Frozen) -> Study:
     """A study as it is being changed."""
     workbench, id = session.workbench(), frozen.study.id
@@ -188,7 +198,7 @@ def _kind(desk: Desk, key: str) -> None:
     before = st.session_state.setdefault(f"{desk.study.id}/drawings", {})  # kind -> as it was drawn last
     before[desk.study.kind] = _drawing(desk, found)
     drawn = design.of_kind(found, desk.study, before.get(kind, before[desk.study.kind]), kind)
-    st.session_state[f"{desk.study.id}/drawing"] = drawn.drawing
+    drawings()[desk.study.id] = drawn.drawing
     put(desk, drawn.study)
 
 
@@ -269,12 +279,13 @@ def _about(seconds: float) -> str:
 
 
 def _drawing(desk: Desk, found: list) -> design.Drawing:
-    study, key = desk.study, f"{desk.study.id}/drawing"
+    study, kept = desk.study, drawings()
     drawn = tuple(len(design.plain(study.items, name)) for name in ("pilot", "main"))
-    known = st.session_state.get(key)
-    if known is None or (known.pilot, known.main, known.seed) != (*drawn, study.seed):  # another window drew anew
-        st.session_state[key] = design.drawing_of(study, found)
-    return st.session_state[key]
+    known = kept.get(study.id)
+    # drawn elsewhere, as by a command
+    if known is None or (known.pilot, known.main, known.seed) != (*drawn, study.seed):
+        kept[study.id] = design.drawing_of(study, found)
+    return kept[study.id]
 
 
 def _redraw(desk: Desk, name: str, key: str) -> None:
@@ -284,9 +295,9 @@ def _redraw(desk: Desk, name: str, key: str) -> None:
 
 def _drawn(desk: Desk, name: str, value: Any) -> Study:
     found = design.candidates(session.workbench())
-    drawing = replace(_drawing(desk, found), **{name: tuple(value) if isinstance(value, list) else value})
+    drawing = replace(_drawing(desk, found).wish, **{name: tuple(value) if isinstance(value, list) else value})
     drawn = design.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
-    st.session_state[f"{desk.study.id}/drawing"] = drawn.drawing
+    drawings()[desk.study.id] = drawn.drawing
     put(desk, drawn.study)
     return drawn.study
 
@@ -329,6 +340,11 @@ def _draw_form(desk: Desk) -> None:
         knob(st.multiselect, "Systems", "systems", list(known), value=[one for one in drawing.systems if one in known],
              format_func=named, help="A system is a model with its recipe. Annotators never see which one wrote an answer.",
              **two)  # fmt: skip
+    few = design.left_over([one for one in found if drawing.dataset in ("", one.dataset)])
+    out = [name for name in few if study.kind == "rating" and drawing.systems and name not in drawing.systems]
+    if out:
+        told = "; ".join(f"{name} with {cards.count(few[name], 'answer')}" for name in out)
+        st.caption(cards.plain(f"Left out, as it has less than a third of the largest system's answers: {told}."))
     number = len(drawing.systems or known)
     whole = study.kind == "rating" and drawing.by == "question" and number > 1
     one, two, step = *st.columns(2), number if whole else 1
@@ -370,30 +386,30 @@ def _whole(study: Study, systems: int) -> str:
 
 
 def rows(study: Study, round: str) -> list[dict[str, Any]]:
-    """The exact list of a round, one row an item."""
-    place = {item.id: number for number, item in enumerate(study.items, 1)}
-    named = _short_names(design.systems(study))
-    return [{"No.": place[item.id],
-             "Kind": f"repeat of {place[item.duplicate_of]}" if item.duplicate_of else "attention" if item.attention else "",
+    """The exact list of a round, one row an item; numbered without repeats and attention items, as on the page Agreement."""
+    place = {item.id: number for number, item in enumerate(design.plain(study.items, round), 1)}
+    named = short_names(design.systems(study))
+    return [{"No.": "known" if item.attention else f"{place[item.duplicate_of]} again" if item.duplicate_of else f"{place[item.id]}",
              "Question": item.question, "Answer": " ⟷ ".join(one.text for one in item.responses),
              "Sentences": sum(len(one.sentences) for one in item.responses),
              "System": " ⟷ ".join(named.get(one.system, "") for one in item.responses)}
             for item in study.round_items(round)]  # fmt: skip
 
 
-def _short_names(systems: Iterable[str]) -> dict[str, str]:
-    """System -> what tells it from the others: of one model the recipe alone."""
-    models = {name.rpartition(" · ")[0] for name in systems}
-    return {name: name.rpartition(" · ")[2] if len(models) == 1 else name for name in systems}
+def short_names(systems: Iterable[str]) -> dict[str, str]:
+    """System -> what tells it from the others: of one model its settings alone."""
+    models = {name.partition(", ")[0] for name in systems}
+    return {name: name.partition(", ")[2] or "default settings" if len(models) == 1 else name for name in systems}
 
 
 def looks_of(study: Study) -> dict[str, Any]:
     """How the list is drawn; the system only where there is more than one."""
     several = len(design.systems(study)) > 1
-    config = {"No.": NUMBER(width=44), "Kind": TEXT(width=92), "Question": TEXT(width=160 if several else 210),
-              "Answer": TEXT(width=190 if several else 240), "System": TEXT(width=100, help="Hidden from annotators."),
+    config = {"No.": TEXT(width=72, help="Again: a hidden repeat of that item. Known: an attention item, with a known answer."),
+              "Question": TEXT(width=210), "Answer": TEXT(width=220 if several else 300),
+              "System": TEXT(width=150, help="Hidden from annotators."),
               "Sentences": NUMBER(width=76, help="Of the answer; each is labelled.")}  # fmt: skip
-    shown = ["No.", "Question", "Answer", "Sentences", "Kind", *["System"] * several]
+    shown = ["No.", "Question", "Answer", "Sentences", *["System"] * several]
     return {"column_order": shown, "column_config": config, "hide_index": True}
 
 
@@ -445,7 +461,7 @@ def _list(desk: Desk) -> None:
     chosen = st.dataframe(table, height=330, key=f"{study.id}/list.{round}", on_select="rerun", selection_mode="single-cell",
                           placeholder="", **looks_of(study))  # fmt: skip
     number = next((row for row, _ in chosen.selection.cells if row < len(table)), 0)
-    _as_seen(study, study.items[table[number]["No."] - 1])
+    _as_seen(study, study.round_items(round)[number])
 
 
 def _as_seen(study: Study, item: Any) -> None:
@@ -492,19 +508,21 @@ def _in_force(desk: Desk) -> None:
     if not desk.revision:
         return st.caption(f"Version {number} is in force. A change below begins version {number + 1}.")
     with st.container(border=True), st.container(horizontal=True, vertical_alignment="bottom"):
-        _rubric_text(
-            desk, "changed", f"What version {number + 1} changes, and why", desk.study.rubric.changed, height=None
-        )
-        if st.button(
-            f"Put version {number + 1} in force",
-            icon=":material/gavel:",
-            key="revise",
-            disabled=not desk.study.rubric.changed,
-        ):
-            lab.revise(session.workbench(), desk.study.id, desk.study.rubric)
-            st.rerun()
+        _rubric_text(desk, "changed", f"What version {number + 1} changes, and why", desk.study.rubric.changed, height=None,
+                     hint="One sentence for the history, then put it in force")  # fmt: skip
+        st.button(f"Put version {number + 1} in force", icon=":material/gavel:", key="revise", on_click=put_in_force, args=(desk,),
+                  disabled=not desk.study.rubric.changed)  # fmt: skip
         st.button("Discard", key="discard_revision", type="tertiary", on_click=change, args=(desk,),
                   kwargs={"rubrics": desk.frozen.study.rubrics})  # fmt: skip
+
+
+def put_in_force(desk: Desk) -> None:
+    """Callback: the changed rubric is the study's from now on."""
+    desk = now(desk)
+    try:
+        lab.revise(session.workbench(), desk.study.id, desk.study.rubric)
+    except WorkbenchError as error:
+        st.session_state.design_problem = f"{error.what} {error.todo}"
 
 
 def _write_rubric(desk: Desk, **settings: Any) -> None:
@@ -523,7 +541,7 @@ def _write_rubric(desk: Desk, **settings: Any) -> None:
     change(desk, rubrics=(*study.rubrics[:-1], new))
 
 
-def _rubric_text(desk: Desk, name: str, label: str, value: str, *, height: int | None) -> None:
+def _rubric_text(desk: Desk, name: str, label: str, value: str, *, height: int | None, hint: str = "") -> None:
     key = f"{desk.study.id}/rubric.{name}"
     forms.show_value(key, value)
     make, size = (st.text_input, {}) if height is None else (st.text_area, {"height": height})
@@ -532,6 +550,7 @@ def _rubric_text(desk: Desk, name: str, label: str, value: str, *, height: int |
         key=key,
         disabled=desk.fixed,
         on_change=lambda: _write_rubric(desk, **{name: st.session_state[key]}),
+        placeholder=hint,
         **size,
     )
 
@@ -723,13 +742,16 @@ VALUES = {  # goal -> value -> (label, help, bounds)
 
 def power(desk: Desk) -> None:
     """From assumed values or the pilot's to items and annotators."""
-    study = desk.study
+    study, given = desk.study, lab.labels(session.workbench(), desk.study.id, "pilot")
+    pilot = design.from_pilot(desk.frozen.study, given) if given else None
+    head = st.container()
     left, right = st.columns([1, 2], gap="large")
     with left:
         usual = list(design.GOALS).index(usual_goal(study))
         goal = st.selectbox("What has to be shown", list(design.GOALS), usual, key="goal", format_func=design.GOALS.get,
                             bind="query-params")  # fmt: skip
-        values = _values(desk, goal)
+        head.caption(cards.plain(planned_test(study, goal, pilot)))
+        values = _values(goal, pilot)
         one, two = st.columns(2)
         each = _each(study, goal)
         drawn = len(design.plain(study.items, "main") or design.plain(study.items))
@@ -748,6 +770,18 @@ def power(desk: Desk) -> None:
         if goal in ("difference", "means") and study.kind == "rating" and study.items and not design.paired(study):
             st.warning("The items are not drawn in pairs: few questions have an answer of every system, and the test will show less than "
                        "this. Spread them over the same questions on the tab Items.", icon=":material/info:")  # fmt: skip
+
+
+def planned_test(study: Study, goal: str, pilot: design.Pilot | None) -> str:
+    """The plan's own test beside the one that is planned for; what was judged in parts, and counts as a whole here, in both."""
+    told = f"The plan's test: {study.test.rstrip('.') or 'none'}. This tab plans {TESTS[goal]}."
+    if goal != "difference" or "sentences" not in study.ask:
+        return told
+    told += " The plan's measure counts sentences, this one whole answers: take its numbers as a rough guide."
+    if pilot and {"rate", "difference"} <= pilot.values.keys():
+        parts, wholes = pilot.values["rate"]["rate"], pilot.values["difference"]["rate"]
+        told += f" In the pilot {parts:.3f} of the sentences are supported, and all sentences in {wholes:.3f} of the answers."
+    return told
 
 
 def usual_goal(study: Study) -> str:
@@ -780,14 +814,17 @@ def _use(desk: Desk, items: int, annotators: int) -> None:
     st.session_state.design_note = f"The main round has {got:,} items with {annotators} annotators each.{short}"
 
 
-def _values(desk: Desk, goal: str) -> dict[str, float]:
-    given = lab.labels(session.workbench(), desk.study.id, "pilot")
-    pilot = design.from_pilot(desk.frozen.study, given) if given else None
+def _values(goal: str, pilot: design.Pilot | None) -> dict[str, float]:
     if pilot and goal in pilot.values:
         if not any(f"power.{goal}.{name}?" in st.session_state for name in VALUES[goal]):
             _from_pilot(goal, pilot.values[goal])
-        st.button("Take from the pilot", icon=":material/science:", key="from_pilot", on_click=_from_pilot, args=(goal, pilot.values[goal]),
-                  help=pilot.why[goal])  # fmt: skip
+        st.button(
+            "Take from the pilot",
+            icon=":material/science:",
+            key="from_pilot",
+            on_click=_from_pilot,
+            args=(goal, pilot.values[goal]),
+        )
         if st.session_state.get(f"power.{goal}.source"):
             st.caption(
                 f"From {cards.plain(pilot.why[goal])}. A small pilot gives rough values: look at neighbouring ones too."
@@ -836,7 +873,7 @@ def _curves(goal: str, values: dict[str, float], items: int, annotators: int, ea
                    note=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {'enough' if enough else f'{target:g} is wanted'}"),
         cards.Card(f"{unit.capitalize()} for {target:g}", needed, direction=0, digits=0, unit=unit,
                    note=f"{annotators} annotators each" if needed else "more than 100,000"),
-        cards.Card("Labels in all", items * annotators * each, direction=0, digits=0,
+        cards.Card("Answers to label", items * annotators * each, direction=0, digits=0,
                    note=f"{items:,} {unit} × {f'{each} answers × ' if each > 1 else ''}{annotators}"),
     ])  # fmt: skip
     traces, table = [], []
@@ -849,7 +886,11 @@ def _curves(goal: str, values: dict[str, float], items: int, annotators: int, ea
     ends = []
     for number, (line, those) in enumerate(sorted(alike.items(), key=lambda one: annotators not in one[1])):
         own, color = annotators in those, charts.COLORS[number % len(charts.COLORS)]
-        name = f"{' or '.join(map(str, those))} annotator{'s' * (those != [1])}"
+        name = (
+            f"{' or '.join(map(str, those))} annotator{'s' * (those != [1])}"
+            if len(alike) > 1
+            else "any number of annotators"
+        )
         trace = charts.line(found.items, line, name=name, color=color, dash="solid" if own else "dot",
                             hover=f"%{{x}} {unit}: %{{y:.3f}}")[0]  # fmt: skip
         traces.append(trace | {"mode": "lines"})
@@ -866,7 +907,8 @@ def _curves(goal: str, values: dict[str, float], items: int, annotators: int, ea
     top = 1.02 if rising else min(0.5, max(3 * target + 0.02, 1.1 * (found.at or 0)))
     marks = charts.mark_line(target, f"wanted: {target:g}")
     marks["annotations"][0] |= {"x": 0, "xanchor": "left"}  # where no line is
-    shape = charts.figure(traces, unit.capitalize(), what, height=310, legend=False, yaxis={"range": [0, top]}, margin={"r": 120},
+    room = 30 + 6 * max(len(name) for _, name, _ in ends)
+    shape = charts.figure(traces, unit.capitalize(), what, height=310, legend=False, yaxis={"range": [0, top]}, margin={"r": room},
                           shapes=marks["shapes"], annotations=[*marks["annotations"], *_names_at_ends(ends, top)])  # fmt: skip
     charts.show(
         shape,
@@ -890,6 +932,12 @@ def _names_at_ends(ends: list[tuple[float | None, str, str]], top: float) -> lis
     return [note | {"y": note["y"] - over} for note in notes]
 
 
+TESTS = {
+    "difference": "McNemar's exact test of a difference between two shares",
+    "means": "the paired t test of a difference between two means",
+    "rate": "the width of Wilson's interval of a share",
+    "alpha": "the width of the interval of alpha",
+}
 METHODS = {
     "difference": "McNemar's exact test on the majority label of each answer. It counts questions that both systems answered. Two "
                   "annotators decide no better than one: a tie falls to either side.",

@@ -1,7 +1,21 @@
 // The answer as rows of words: a click marks a word as wrong, a click on a row's number goes there. Text is only ever
 // set as text. It also does what no widget can: keys that move the focus, and telling when the tab is hidden.
+const TICK_MS = 500, TYPED_MS = 2000
 const ROW = '[data-at]', WORD = '[data-word]', PAUSE_MS = 1000, WIDE_PX = 1101
 let last = {}  // desk, item and whose it was
+let tell = () => {}, sending = 0  // a comment on its way to the server
+let stirred = 0, counted = 0, clock = 0  // the last sign of life, and until when the time on the item was counted
+
+// what a reload must not lose is kept in the window: the comment in its box, and how long the item was seen
+const kept = (what, who) => { try { return JSON.parse(sessionStorage.getItem(`label/${what}/${who}`)) } catch { return null } }
+const keep = (what, who, value) => {
+  try { value ? sessionStorage.setItem(`label/${what}/${who}`, JSON.stringify(value)) : sessionStorage.removeItem(`label/${what}/${who}`) } catch {}
+}
+function send() {
+  clearTimeout(sending)
+  sending = 0
+  tell()
+}
 
 function element(tag, cls, text, more = {}) {
   const made = document.createElement(tag)
@@ -123,6 +137,27 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   const who = `${address.searchParams.get('study')}/${address.searchParams.get('annotator')}`
   if (last.who === who && last.desk !== data.desk && last.item !== data.item) setTriggerValue('here', last.item)  // the server was started anew
+  const draft = kept('comment', who), before = kept('seen', who), anew = last.desk !== data.desk
+  const stands = draft?.item === data.item && [data.comment, data.comment.split(' / ').at(-1)].includes(draft.text.trim())
+  if (stands) keep('comment', who, null)
+  else if (draft && anew) setTriggerValue('typed', { ...draft, again: true })
+  if (before?.item && anew) setTriggerValue('spent', before)
+  tell = () => {
+    const now = kept('comment', who)
+    if (now) setTriggerValue('typed', { ...now, again: false })
+  }
+  const count = () => {  // an idle window counts no longer than on the server
+    const now = performance.now(), seen = kept('seen', who)
+    if (seen && !document.hidden && now - stirred < data.idle_s * 1000) {
+      keep('seen', who, { item: seen.item, seconds: seen.seconds + (now - counted) / 1000 })
+    }
+    counted = now
+  }
+  if (before?.item !== data.item) keep('seen', who, { item: data.item, seconds: data.seconds })
+  if (anew || last.item !== data.item) stirred = counted = performance.now()
+  clearInterval(clock)
+  count()
+  clock = setInterval(() => root.isConnected ? count() : clearInterval(clock), TICK_MS)
   last = { who, desk: data.desk, item: data.item }
 
   const toggle = hit => setTriggerValue('word', { item: data.item, place: +hit.dataset.place, word: +hit.dataset.word })
@@ -200,10 +235,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (Object.hasOwn(acts, name)) { event.preventDefault(); acts[name]() }
   }
   const seen = () => setTriggerValue('tab', document.hidden ? 'hidden' : 'shown')
+  const written = event => {
+    if (!event.target.closest?.('[class*=st-key-label_comment]')) return
+    keep('comment', who, { item: data.item, text: event.target.value })
+    sending ||= setTimeout(send, TYPED_MS)
+  }
+  const stir = () => { stirred = performance.now() }
   root.onclick = click
   root.off?.()  // this runs at every redraw
   const listeners = [[window, 'keydown', early, true], [window, 'click', again, true], [window, 'keydown', press],
-    [document, 'visibilitychange', seen], [root, 'focusout', off]]
+    [document, 'visibilitychange', seen], [window, 'pagehide', count], [window, 'pagehide', send], [document, 'input', written],
+    [window, 'pointermove', stir], [window, 'keydown', stir, true], [document, 'scroll', stir, true], [root, 'focusout', off]]
   listeners.forEach(([where, ...what]) => where.addEventListener(...what))
   root.off = () => listeners.forEach(([where, ...what]) => where.removeEventListener(...what))
   return root.off

@@ -32,6 +32,7 @@ from core.annotation.study import Item, Rubric, Shown, Study, assignment, shown,
 from core.errors import WorkbenchError
 
 IDLE_S = 120.0  # a longer pause between two keys counts as this much
+MOST_S = 24 * 3600.0  # a window says that it showed an item
 REST_S = 300.0  # a pause that counts as a break
 FULL, UNSEEN = 68, "\u200b"  # characters in a line of a file that somebody broke; takes a place and no room
 PACED = 5  # items until a median says something
@@ -385,8 +386,14 @@ def mark(desk: Desk, item: str, response: int, word: int) -> None:
 
 
 def comment(desk: Desk, item: str, key: str) -> None:
-    label, said = desk.label(item), st.session_state[key].strip()
+    write(desk, item, st.session_state[key])
+
+
+def write(desk: Desk, item: str, text: str) -> None:
+    label, said = desk.label(item), text.strip()
     before, desk.comments[item] = desk.comments.get(item, ""), said
+    if said == label.comment:
+        return
     if label.comment not in ("", before):  # another window wrote one: both are kept
         said = f"{label.comment} / {said}"
     desk.save(label.model_copy(update={"comment": said}))
@@ -435,7 +442,7 @@ def walk(desk: Desk, by: int) -> None:
     """To the neighbour in this annotator's order, labelled or not."""
     place = desk.mine.index(desk.item) + by if desk.item else len(desk.mine) - 1
     if not 0 <= place < len(desk.mine):
-        desk.note = "This is the first item." if by < 0 else "This is the last item."
+        desk.note = "This is the first screen." if by < 0 else "This is the last screen."
     else:
         desk.open(desk.mine[place])
 
@@ -449,7 +456,7 @@ def jump(desk: Desk) -> None:
     """To the next item that is not labelled."""
     follow = lab.next_unlabelled(session.workbench(), desk.frozen, desk.annotator, desk.item)
     if follow == desk.item:
-        desk.note = "All others are labelled: this is the last open item."
+        desk.note = "All others are labelled: this is the last open screen."
     else:
         desk.open(follow or "")
 
@@ -493,11 +500,11 @@ def _progress(desk: Desk) -> None:
         statistics.median(times) if len(times) >= PACED else 0.0,
         "decided" if desk.frozen.round == "adjudication" else "labelled",
     )
-    facts = [f"Item {desk.mine.index(desk.item) + 1:,} of {total:,}" if desk.item else "", f"{len(given):,} {done}",
-             f"median {pace:.1f} s an item" if pace else "", _left((total - len(given)) * pace),
+    facts = [f"Screen {desk.mine.index(desk.item) + 1:,} of {total:,}" if desk.item else "", f"{len(given):,} {done}",
+             f"median {pace:.1f} s a screen" if pace else "", _left((total - len(given)) * pace),
              f"saved {desk.saved}" if desk.saved else "saved at every key"]  # fmt: skip
     spans = "".join(f"<span>{escape(fact)}</span>" for fact in facts if fact)
-    bar = f'role="progressbar" aria-label="Items labelled" aria-valuemax="{total}" aria-valuenow="{len(given)}"'
+    bar = f'role="progressbar" aria-label="Screens labelled" aria-valuemax="{total}" aria-valuenow="{len(given)}"'
     st.html(f'<div class="gw lab-progress" data-item="{escape(desk.item)}"><div class="gw-bar" {bar}>'
             f'<i style="width:{len(given) / total:.2%}"></i></div><div class="gw-strip">{spans}</div></div>')  # fmt: skip
 
@@ -527,7 +534,7 @@ def _welcome(desk: Desk) -> str:
         return (f"You decide {cards.count(len(desk.mine), 'item')} on which the annotators differ. What they differ in is marked and comes "
                 "first, with what each of them said; what all of them said stands already and needs no answer. Names are not "
                 f"shown, and a letter may stand for somebody else in the next item. {how}")  # fmt: skip
-    return (f"You have {cards.count(len(desk.mine), 'item')}, one a screen. Read the guidelines first, then judge by the evidence "
+    return (f"You have {cards.count(len(desk.mine), 'screen')}, one answer each. Read the guidelines first, then judge by the evidence "
             f"beside the answer alone. {how}")  # fmt: skip
 
 
@@ -637,11 +644,14 @@ def _answer(desk: Desk, view: Shown, label: Label, asked: tuple[Step, ...]) -> N
               "answers": answers, "steps": len(asked),
               "find": state.get("label_find", ""), "bar": bar + [keys[name] for name in ICONS],
               "open": "not decided" if judged else "not labelled",
+              "idle_s": IDLE_S, "seconds": desk.seconds.get(desk.item, 0.0), "comment": label.comment,
               "verdict": "Cannot judge" if label.cannot_judge else prefers.capitalize(),
               "keys": {name: keys[name] for name in SCRIPTED}},
         on_word_change=lambda: _do(desk, _clicked, state["lab_words"].word),
         on_step_change=lambda: _do(desk, _stepped, state["lab_words"].step),
         on_here_change=lambda: _do(desk, _here, state["lab_words"].here),
+        on_typed_change=lambda: _do(desk, _typed, state["lab_words"].typed),
+        on_spent_change=lambda: _do(desk, _spent, state["lab_words"].spent),
         on_tab_change=lambda: _tab(desk, state["lab_words"].tab),
     )  # fmt: skip
 
@@ -650,7 +660,7 @@ def _said(desk: Desk) -> str:
     """What a screen reader is told now: that a key was saved, and what is asked where that is new."""
     told, question, (item, _) = [desk.act], _question(desk), desk.heard
     if item != desk.item:
-        told.append(f"Item {desk.mine.index(desk.item) + 1:,} of {len(desk.mine):,}: {desk.view().question}")
+        told.append(f"Screen {desk.mine.index(desk.item) + 1:,} of {len(desk.mine):,}: {desk.view().question}")
     if desk.heard != (desk.item, desk.at):
         chosen = next((f"Labelled: {title}." for name, title in question.choices if name == question.now), "")
         told += [f"{question.what}: {question.said}" if question.said else f"{question.what}.", question.why, chosen]
@@ -680,6 +690,27 @@ def _here(desk: Desk, item: str | None) -> None:
         desk.open(item)
 
 
+def _typed(desk: Desk, given: dict[str, Any] | None) -> None:
+    """What stands in the comment's box while it is being written, or stood there before a reload."""
+    if not given or given["item"] not in desk.mine:
+        return
+    item, text = given["item"], given["text"].strip()
+    kept = desk.label(item).comment
+    if given["again"]:
+        desk.comments[item] = kept  # what it went on from
+    if text not in (kept, kept.split(" / ")[-1]):
+        write(desk, item, text)
+    if given["again"]:
+        st.session_state[f"label_comment/{item}"] = desk.comments[item] = desk.label(item).comment
+
+
+def _spent(desk: Desk, given: dict[str, Any] | None) -> None:
+    """How long the window had shown the item before a reload; what was saved of it counts already."""
+    if given and given["item"] in desk.mine and 0 < given["seconds"] < MOST_S:
+        item, known = given["item"], desk.label(given["item"]).seconds or 0.0
+        desk.seconds[item] = desk.seconds.get(item, known) + max(given["seconds"] - known, 0.0)
+
+
 def _tab(desk: Desk, state: str | None) -> None:
     """A hidden tab stops the clock."""
     if state == "hidden":
@@ -694,7 +725,7 @@ def _evidence(view: Shown, place: int | None, step: Step) -> None:
     find = st.text_input("Find in the evidence", key="label_find", type="search", live="200ms", label_visibility="collapsed",
                          placeholder="Find in the evidence", icon=":material/search:")  # fmt: skip
     same = len({one.passages for one in view.responses}) == 1
-    body, found, count = [], 0, 0
+    body, found, count, shares = [], 0, 0, False
     for number, one in enumerate(view.responses):
         if (same and number != (place or 0)) or (not same and place is not None and number != place):
             continue
@@ -704,13 +735,13 @@ def _evidence(view: Shown, place: int | None, step: Step) -> None:
         for n, passage in enumerate(one.passages, 1):
             count += 1
             text = untitled(passage.text, passage.title)
-            searched = hits(text, find)
-            found += len(searched)
+            searched, same_words = hits(text, find), shared(text, said)
+            found, shares = found + len(searched), shares or bool(same_words)
             body.append(evidence.passage_html(flowing(text), title=passage.title, number=n, relevant=False,
-                                              gold=[*shared(text, said), *searched], cut=100_000))  # fmt: skip
+                                              gold=[*same_words, *searched], cut=100_000))  # fmt: skip
     told = f"{cards.count(found, 'place')} with “{find.strip()}”" if find.strip() else cards.count(count, "passage")
     part = "sentence" if step.kind == "sentence" else "answer"
-    legend = "" if find.strip() else f'; <span class="gw-shared">words shared with the {part}</span>'
+    legend = "" if find.strip() or not shares else f'; <span class="gw-shared">phrases shared with the {part}</span>'
     st.html(f'<div class="gw gw-small">{escape(told)}{legend}</div><div class="lab-passages" role="region" aria-label="Evidence" '
             f'tabindex="0">{"".join(body) or "No evidence was given to this answer."}</div>')  # fmt: skip
 
@@ -719,8 +750,8 @@ def _end(desk: Desk) -> None:
     """Nothing is left to do here: what comes next in the study, and where."""
     waits = {one.annotator: one.assigned - one.done for one in lab.progress(session.workbench(), desk.frozen)
              if one.done < one.assigned}  # fmt: skip
-    st.html('<div class="lab-heard" role="alert">That was your last item.</div>')
-    cards.empty("All items are labelled", f"Every one of your {len(desk.mine):,} items has a label, and all are saved. "
+    st.html('<div class="lab-heard" role="alert">That was your last screen.</div>')
+    cards.empty("All screens are labelled", f"Every one of your {len(desk.mine):,} screens has a label, and all are saved. "
                 f"Thank you for your care. {_afterwards(desk, waits)}")  # fmt: skip
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="lab_next"):
         st.button(
@@ -739,7 +770,7 @@ def _afterwards(desk: Desk, waits: dict[str, int]) -> str:
     """What comes next in the study. waits: annotator -> items still open."""
     study, round = desk.study, desk.frozen.round
     if waits:
-        first, *more = (f"{name} still has {cards.count(number, 'item')} to label" for name, number in waits.items())
+        first, *more = (f"{name} still has {cards.count(number, 'screen')} to label" for name, number in waits.items())
         others = f", as {'has one other' if len(more) == 1 else f'have {len(more):,} others'}" if more else ""
         return f"{first}{others}; then the study goes on on the page Study design."
     if round == "pilot":

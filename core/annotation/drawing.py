@@ -5,19 +5,31 @@ proportions are rounded by largest remainders.
 """
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 import yaml
 
-from core.annotation.study import FOLDER, Item, Passage, Response, Study, sentences
+from core.annotation.study import FOLDER, LATE, Item, Passage, Response, Study, sentences
 from core.config import fingerprint
 from core.errors import WorkbenchError
 
 BY = ("question", "system", "dataset", "none")
+KNOWN = ("supported", "not_in_context")  # labels of attention items made of the corpus
+MOST_ATTENTION = 5  # of a round
+TRIES = 50  # other questions whose passages are looked at
+# a sentence that was meant as one: no heading, code, link or half of a list
+PLAIN = re.compile(r"[^\W\d_a-z][^{}<>|=_*#\[\]`\\/]*[^\s:;,][.]")
+# how a sentence starts that leans on the one before it
+LEANS = frozenset(
+    """this these that those it its he she they his her their there here then thus so but and or however therefore moreover
+also such another other both each if see note for similarly instead otherwise furthermore finally again in""".split()
+)
 
 
 class Candidate(NamedTuple):
@@ -30,6 +42,7 @@ class Candidate(NamedTuple):
     text: str
     passages: tuple[Passage, ...] = ()
     gold: tuple[str, ...] = ()
+    recipe: str = ""  # its fingerprint
 
 
 def draw(
@@ -104,19 +117,100 @@ def with_duplicates(items: Sequence[Item], count: int, seed: int = 0) -> tuple[I
                       for item in chosen))  # fmt: skip
 
 
-def with_attention(items: Sequence[Item], seed: int = 0, rounds: Sequence[str] = ("pilot", "main")) -> tuple[Item, ...]:
-    """The items and attention items among them: a tenth of each of the rounds, at least one and at most half of those there
-    are. No item comes in both rounds: whoever met it in the pilot knows it."""
+def with_attention(
+    items: Sequence[Item],
+    seed: int = 0,
+    rounds: Sequence[str] = ("pilot", "main"),
+    candidates: Sequence[Candidate] = (),
+    labels: Sequence[str] = KNOWN,
+) -> tuple[Item, ...]:
+    """The items and attention items among them: a tenth of each of the rounds, at least one and at most five. No item comes in
+    both rounds: whoever met it in the pilot knows it.
+
+    They are made of the passages of the candidates, see `own_attention`; the built-in ones stand in where these give too few,
+    or where a rubric has other labels.
+    """
+    numbers = [min(math.ceil(sum(item.round == round and item.plain for item in items) / 10), MOST_ATTENTION)
+               for round in rounds]  # fmt: skip
     known = {item.id for item in items}
+    own = own_attention(candidates, items, sum(numbers), seed) if set(KNOWN) <= set(labels) else ()
     order = np.random.default_rng([seed, 2]).permutation(len(attention_items()))
-    free = [item for item in (attention_items()[place] for place in order) if item.id not in known]
+    free = [item for item in (*own, *(attention_items()[place] for place in order)) if item.id not in known]
     found = list(items)
-    for round in rounds:
-        plain = sum(item.round == round and item.plain for item in items)
-        number = min(math.ceil(plain / 10), len(attention_items()) // 2)
-        found += [item.model_copy(update={"round": round}) for item in free[:number]]
+    for round, number in zip(rounds, numbers, strict=True):
+        found += [_late(item).model_copy(update={"round": round}) for item in free[:number]]
         free = free[number:]
     return tuple(found)
+
+
+def _late(item: Item) -> Item:
+    """Marked as one that no list begins with."""
+    return item.model_copy(update={"responses": (item.responses[0].model_copy(update={"source": LATE}),)})
+
+
+def own_attention(
+    candidates: Sequence[Candidate], items: Sequence[Item], count: int, seed: int = 0
+) -> tuple[Item, ...]:
+    """Items with known answers, made of the study's own corpus: a sentence of an answer's own passages, word for word, as the
+    answer to its question. With these passages it is supported; with those of another question, of other documents that
+    share no phrase and hardly a word with it, it is not in the context. By turns; questions that the items ask come last."""
+    asked, met = {item.question for item in items}, {item.question for item in items if item.attention}
+    there: dict[str, Candidate] = {}
+    for one in sorted((one for one in candidates if one.passages), key=lambda one: one.source):
+        there.setdefault(one.question, one)
+    left = [one for question, one in there.items() if question not in met]
+    pool = [left[place] for place in np.random.default_rng([seed, 3]).permutation(len(left))]
+    pool.sort(key=lambda one: one.question in asked)
+    found: list[Item] = []
+    for place, one in enumerate(pool):
+        if len(found) == count:
+            break
+        said = _verbatim(one)
+        expected = KNOWN[len(found) % len(KNOWN)]
+        others = islice((pool[at % len(pool)] for at in range(place + 1, place + len(pool))), TRIES)
+        shown = one.passages if expected == KNOWN[0] else ()
+        if said and not shown:
+            shown = next((other.passages for other in others if _apart(one, other, said)), ())
+        if said and shown:
+            item = _item(one.question, (Candidate(LATE, "attention", "", one.question, said, shown),), "")
+            found.append(item.model_copy(update={"expected": (expected,)}))
+    return tuple(found)
+
+
+def _verbatim(one: Candidate) -> str:
+    """The whole sentence of its passages that says most of what the question asks; "" if none stands by itself."""
+    asked, best = _content(one.question), (0.0, "")
+    for passage in one.passages:
+        spans = sentences(passage.text)
+        for a, b in spans[1:]:  # a passage may begin in the middle of the first, and end in the middle of the last
+            raw = passage.text[a:b]
+            text = " ".join(raw.split())
+            if (
+                PLAIN.fullmatch(text)
+                and not re.search(r"\n\s*[^\sa-z]", raw)
+                and 7 <= len(text.split()) <= 40
+                and len(sentences(text)) == 1
+            ):
+                first, content = text.split()[0].lower(), _content(text)
+                if first not in LEANS and len(content) >= 4:
+                    best = max(best, (len(content & asked) + 1 / len(content), text))
+    return best[1]
+
+
+def _apart(one: Candidate, other: Candidate, said: str) -> bool:
+    """Are the other's passages of other documents, without a phrase and with hardly a word of what was said?"""
+    if {passage.document_id for passage in one.passages} & {passage.document_id for passage in other.passages}:
+        return False
+    ours = re.findall(r"\w+", said.lower())
+    phrases, content = set(zip(ours, ours[1:], ours[2:], strict=False)), _content(said)
+    theirs = [re.findall(r"\w+", passage.text.lower()) for passage in other.passages]
+    repeated = any(not phrases.isdisjoint(zip(row, row[1:], row[2:], strict=False)) for row in theirs)
+    return not repeated and 4 * len(content & {word for row in theirs for word in row}) <= len(content)
+
+
+def _content(text: str) -> set[str]:
+    """Its words of four letters and more: most of the shorter ones say nothing of the subject."""
+    return {word for word in re.findall(r"\w+", text.lower()) if len(word) > 3}
 
 
 def drawn_by(study: Study) -> str:

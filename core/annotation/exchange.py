@@ -1,4 +1,5 @@
-"""Labels as files: JSON lines with everything, CSV with a row for each judgement, and pairs for preference training (DPO).
+"""Labels as files: JSON lines with everything, CSV with a row for each judgement (as data, and to be read alone), and pairs for
+preference training (DPO).
 
 What does not fit is told by line, and nothing of the file is taken unless the good rows alone are asked for.
 """
@@ -32,6 +33,22 @@ META = (
     "origin",
 )
 COLUMNS = ("id", "study", "item", "annotator", "part", "response", "number", "value", *META)
+TIDY = (
+    "round",
+    "no",
+    "kind",
+    "item",
+    "part",
+    "response",
+    "number",
+    "question",
+    "text",
+    "system",
+    "annotator",
+    "label",
+    "seconds",
+    "comment",
+)
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # how a cell starts that a spreadsheet would run, or one that was made safe
 Places = dict[tuple[str, str, str, str], int]  # (id, round, item, annotator) -> place in a list of labels
 
@@ -117,6 +134,39 @@ def to_csv(labels: Iterable[Label]) -> str:
         for row in ({"part": "label", **meta}, *_judgements(label)):
             writer.writerow({name: _safe(value) for name, value in {**head, **row}.items()})
     return out.getvalue()
+
+
+def to_tidy_csv(study: Study, labels: Iterable[Label]) -> str:
+    """To be read without anything else: a row for each judgement of each annotator, with what was judged and whose it is."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, TIDY, restval="")
+    writer.writeheader()
+    places, counts = {}, Counter()
+    for item in study.items:  # numbered as the pages do: within a round, without repeats and attention items
+        if item.plain:
+            counts[item.round] += 1
+            places[item.id] = counts[item.round]
+    for label in sorted(labels, key=lambda one: (places.get(one.item, 0), one.item, one.annotator)):
+        item = study.item(label.item)
+        head = {
+            "round": label.round, "no": places.get(item.duplicate_of or item.id, ""), "item": item.id, "question": item.question,
+            "kind": "repeat" if item.duplicate_of else "attention" if item.attention else "item", "annotator": label.annotator,
+            "seconds": "" if label.seconds is None else repr(label.seconds), "comment": label.comment,
+        }  # fmt: skip
+        for row in _judgements(label):
+            if row["part"] in ("sentence", "helpful", "preference", "cannot_judge") and row["value"] != "":
+                told = {"label": row.pop("value"), **_judged_of(item, row)}
+                writer.writerow({name: _safe(value) for name, value in {**head, **row, **told}.items()})
+    return out.getvalue()
+
+
+def _judged_of(item: Item, row: dict[str, Any]) -> dict[str, str]:
+    """The words that a row judges and the system they are of; of both answers the systems alone."""
+    if "response" not in row:
+        return {"system": " | ".join(one.system for one in item.responses)}
+    answer = item.responses[row["response"] - 1]
+    bounds = answer.sentences[row["number"] - 1] if "number" in row else (0, len(answer.text))
+    return {"system": answer.system, "text": answer.text[slice(*bounds)]}
 
 
 def _safe(value: Any) -> Any:

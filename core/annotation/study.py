@@ -9,7 +9,9 @@ import hashlib
 import json
 import re
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -19,16 +21,18 @@ import numpy as np
 import yaml
 from pydantic import Field, field_validator, model_serializer, model_validator
 
-from core.chunking.sentences import sentence_starts
+from core.chunking.sentences import claim_starts
 from core.config import StageConfig, knob, valid
 from core.errors import WorkbenchError
 
 FOLDER = Path(__file__).resolve().parents[2] / "annotations"
 ROUNDS = ("pilot", "main", "adjudication")
 CANNOT = "cannot_judge"
+LATE = "attention, never first"  # source of attention items that open nobody's list; in older studies they may
 WORD = re.compile(r"\S+")
 FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"[\s*_(]*\d{1,3}[.)][\s*_]*")
+ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)  # of a table
+NUMBER = re.compile(r"[\s*_(]*(\d{1,3}|[IVX]{2,5})[.)][\s*_]*")
 SLUG = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
@@ -284,16 +288,31 @@ def default_rubric() -> Rubric:
 
 
 def sentences(text: str) -> tuple[tuple[int, int], ...]:
-    """Characters [start, end) of each sentence, list item or block of code that claims something: a list's number alone does
-    not, nor does what has neither letter nor digit."""
-    blocks = [match.span() for match in FENCED.finditer(text)]
-    starts = [start for start in sentence_starts(text) if not any(a < start < b for a, b in blocks)]
+    """Characters [start, end) of each sentence, list item, row of a table or block of code that claims something: a list's
+    number alone does not, nor does what has neither letter nor digit."""
+    fenced = [match.span() for match in FENCED.finditer(text)]
+    inside = _inside(fenced)
+    rows = [match.span() for match in ROW.finditer(text) if not inside(match.start() + 1)]
+    inside = _inside(sorted([*fenced, *rows]))
+    ends = {b for _, b in fenced} | {place for row in rows for place in row}
+    starts = {start for start in (*claim_starts(text), *ends) if not inside(start)}
     found = []
-    for a, b in pairwise([0, *starts, len(text)]):
+    for a, b in pairwise([0, *sorted(starts - {0, len(text)}), len(text)]):
         piece = text[a:b]
         if re.search(r"\w", piece) and (piece.strip() == text.strip() or not NUMBER.fullmatch(piece)):
             found.append((a + len(piece) - len(piece.lstrip()), a + len(piece.rstrip())))
     return tuple(found)
+
+
+def _inside(blocks: list[tuple[int, int]]) -> Callable[[int], bool]:
+    """Whether a place is in one of these, behind its first character; they come one after the other."""
+    firsts = [a for a, _ in blocks]
+
+    def found(place: int) -> bool:
+        at = bisect_left(firsts, place) - 1
+        return at >= 0 and place < blocks[at][1]
+
+    return found
 
 
 def words(text: str) -> tuple[tuple[int, int], ...]:
@@ -351,13 +370,23 @@ def _assignment(study: Study, round: str) -> dict[str, tuple[str, ...]]:
             loads[name] += 1 + (item.id in twins)
             given[name] += [item.id, twins[item.id]] if item.id in twins else [item.id]
     attention = [item.id for item in items if item.attention]
-    found = {name: _ordered(study.seed, round, name, [*mine, *attention], twins) for name, mine in given.items()}
+    late = {item.id for item in items if item.attention and item.responses[0].source == LATE}
+    found = {
+        name: _begun(_ordered(study.seed, round, name, [*mine, *attention], twins), late)
+        for name, mine in given.items()
+    }
     gone: set[str] = set()
     for one in study.left:
         if one.round == round and one.annotator in found:
             gone.add(one.annotator)
             _hand_over(study, one, found, gone, twins)
     return found
+
+
+def _begun(mine: tuple[str, ...], late: set[str]) -> tuple[str, ...]:
+    """The first of the others changes places with the one that opens the list, if that is one of the late ones."""
+    place = next((at for at, id in enumerate(mine) if id not in late), 0)
+    return (mine[place], *mine[1:place], mine[0], *mine[place + 1 :]) if place else mine
 
 
 def _hand_over(

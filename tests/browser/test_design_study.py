@@ -4,8 +4,11 @@ import re
 
 import pytest
 
+from core import annotation_lab as lab
+from core import design_lab as design
 from core.config import TrialConfig, with_settings
 from core.workbench import Workbench
+from tests.annotated import judge, judge_all
 from tests.browser.steps import no_error, open_page, settled
 
 
@@ -21,6 +24,25 @@ def answered(app, home):
                 "model": "small.gguf", "config": config,
                 "hits": [{"document_id": "d", "title": "T", "start": 0, "end": 5, "text": f"It is {n}.", "rank": 1}]})  # fmt: skip
     return app
+
+
+def test_the_way_from_a_disputed_sentence_leads_to_the_rubric(answered, home, tab):
+    bench = Workbench(home)
+    draft = design.start(bench, "Unclear").study
+    frozen = lab.freeze(bench, draft.model_copy(update={"annotators": ("Ann", "Ben")}), "pilot")
+    judge_all(bench, frozen)
+    item = next(one.id for one in frozen.study.round_items("pilot") if one.plain)
+    judge(bench, frozen, "Ann", item, "contradicted")
+    open_page(tab, f"{answered}/design_study?study=unclear")
+    tab.get_by_role("tab", name="People").click()
+    settled(tab)
+    tab.get_by_role("button", name="Analyse the pilot").click()
+    tab.get_by_role("tab", name="By item").click()
+    tab.get_by_role("link", name="Make the rubric clearer").click()
+    tab.get_by_role("tab", name="Rubric", selected=True).wait_for()
+    tab.get_by_role("textbox", name="Guidelines for annotators").wait_for()
+    assert "section=Rubric" in tab.url and "study=unclear" in tab.url
+    no_error(tab)
 
 
 def test_a_study_is_designed_frozen_and_handed_out(answered, tab):

@@ -118,7 +118,7 @@ def test_two_annotators_label_by_keyboard_alone(app, home, frozen, tab):
         tab.wait_for_timeout(100)
         at(tab, f"{ben[-1]}/")
     tab.keyboard.press("3")
-    tab.get_by_text("All items are labelled").wait_for()
+    tab.get_by_text("All screens are labelled").wait_for()
     progress = {one.annotator: one.done for one in lab.progress(Workbench(home), frozen)}
     assert progress == {"Ann": 2, "Ben": 6}
     no_error(tab)
@@ -278,9 +278,9 @@ def test_everything_has_a_name_and_a_role_and_what_happens_is_told(app, home, ta
     at(tab, f"{item}/0")
     main = tab.get_by_role("main")
     told = main.get_by_role("status")
-    told.filter(has_text="Item 1 of 1: What is").filter(has_text="Sentence 1 of 2: Answer").wait_for()
+    told.filter(has_text="Screen 1 of 1: What is").filter(has_text="Sentence 1 of 2: Answer").wait_for()
     assert main.get_by_role("heading", name=frozen.study.item(item).question, level=2).count() == 1
-    labelled = main.get_by_role("progressbar", name="Items labelled")
+    labelled = main.get_by_role("progressbar", name="Screens labelled")
     assert [labelled.get_attribute(f"aria-value{name}") for name in ("now", "max")] == ["0", "1"]
     row = main.get_by_role("region", name="Answer").get_by_role("listitem").first
     assert row.get_attribute("aria-current") == "step"
@@ -325,8 +325,8 @@ def test_everything_has_a_name_and_a_role_and_what_happens_is_told(app, home, ta
     for name in labelling.STARS:
         assert main.get_by_role("button", name=re.compile(f"^{name} Shortcut")).count() == 1, name
     main.get_by_role("button", name=re.compile("^4 stars")).click()
-    tab.get_by_text("All items are labelled").wait_for()
-    assert main.get_by_role("alert").all_inner_texts() == ["That was your last item."]
+    tab.get_by_text("All screens are labelled").wait_for()
+    assert main.get_by_role("alert").all_inner_texts() == ["That was your last screen."]
     no_error(tab)
 
 
@@ -347,7 +347,7 @@ def test_an_adjudicator_decides_what_is_disputed_with_a_key_an_item(app, home, d
     assert label(home, disputed, "Judge", first) is None
     press(tab, "1", f"{second}/0")
     tab.keyboard.press("3")
-    tab.get_by_text("All items are labelled").wait_for()
+    tab.get_by_text("All screens are labelled").wait_for()
     assert [one.done for one in lab.progress(Workbench(home), disputed)] == [2]
     no_error(tab)
 
@@ -415,3 +415,41 @@ def test_a_reload_comes_back_to_the_item_that_was_looked_at(app, frozen, tab):
     tab.reload()
     tab.locator(".lab-row.now").wait_for()
     at(tab, f"{there}/")
+
+
+def test_a_comment_that_is_being_typed_and_the_time_on_its_item_outlive_a_reload(app, home, tab):
+    frozen = lab.freeze(Workbench(home), rating(2, 0, id="typed", annotators=("Ann", "Ben"), per_item=2), "main")
+    item = enter(app, tab, "Ann", "typed")
+    came = time.monotonic()
+    box, text = (
+        tab.get_by_role("textbox", name="Comment"),
+        "The second sentence goes beyond what the first passage says of it",
+    )
+    tab.keyboard.press("m")
+    for letter in text[:45]:  # without the pause for which the box itself waits
+        tab.keyboard.type(letter)
+        tab.wait_for_timeout(80)
+    assert (
+        len((label(home, frozen, "Ann", item) or blank(frozen.study, "main", frozen.study.item(item), "Ann")).comment)
+        > 10
+    )
+    assert box.input_value() == text[:45], "what is saved meanwhile takes no letter away"
+    tab.keyboard.type(text[45:])
+    seen_s = time.monotonic() - came
+    tab.reload()
+    tab.locator(".lab-row.now").wait_for()
+    tab.wait_for_function(
+        "text => document.querySelector('[class*=st-key-label_comment] input')?.value === text", arg=text
+    )
+    at(tab, f"{item}/0")
+    press(tab, "1", f"{item}/1")
+    said = label(home, frozen, "Ann", item)
+    assert said.comment == text and said.sentences == (("supported", None),)
+    assert seen_s - 0.5 <= said.seconds <= time.monotonic() - came
+    press(tab, "u", f"{item}/0")
+    tab.reload()
+    tab.locator(".lab-row.now").wait_for()
+    at(tab, f"{item}/0")
+    tab.wait_for_timeout(500)
+    assert label(home, frozen, "Ann", item).comment == text and box.input_value() == text
+    no_error(tab)

@@ -30,7 +30,7 @@ def decide(app, tab, who: str, items, keys: str) -> None:
             press(tab, key, f"{item}/{place}")
         tab.keyboard.press(keys[-1])
         if number + 1 == len(items):
-            tab.get_by_text("All items are labelled").wait_for()
+            tab.get_by_text("All screens are labelled").wait_for()
 
 
 def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab):
@@ -53,7 +53,7 @@ def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab):
     settled(tab)
     no_error(tab)
 
-    open_page(tab, f"{app}/design_study?study=whole&view=Record")
+    open_page(tab, f"{app}/design_study?study=whole&section=Record")
     tab.get_by_text("Next: analyse the study").wait_for()
     settled(tab)
     with tab.expect_download() as download:

@@ -11,7 +11,7 @@ from core import agreement_lab as lab
 from core import agreement_machines as against
 from core import annotation_files, annotation_lab
 from core.annotation.labels import blank
-from core.annotation.study import StopRule
+from core.annotation.study import CANNOT, StopRule
 from core.errors import WorkbenchError
 from core.generation.support import containments
 from core.pipeline import drain
@@ -413,7 +413,115 @@ def test_a_stratum_judged_whole_is_what_people_said():
     found = against.headline(given, "judge", 0, rest)
     assert found.strata[1].methods[0].value == yes[60:].mean() and found.methods[0].value is not None
     noise = against.headline(given._replace(scores=[against.Machine("judge", rng.random(120))]), "judge", 0, rest)
-    assert noise.methods[0].value is None and noise.methods[0].note.startswith("a: refused")
+    assert noise.methods[0].value is None and noise.methods[0].note.startswith("refused")
+
+
+def two_systems(rng, n, other, rates=(0.9, 0.6)):
+    """n judged and `other` more answers of each of two systems, with a good machine's scores of all."""
+    yes = [(rng.random(n) < rate).astype(float) for rate in rates]
+    rest = [(rng.random(many) < rate).astype(float) for many, rate in zip(other, rates, strict=True)]
+
+    def score(one):
+        return np.clip(rng.normal(0.3 + 0.4 * one, 0.15), 0, 1)
+
+    given = faced(np.concatenate(yes), [against.Machine("judge", score(np.concatenate(yes)))], ["a"] * n + ["b"] * n)
+    many = sum(other)
+    return given, against.Unjudged(tuple("x" * many), ("",) * many, ("a",) * other[0] + ("b",) * other[1],
+                                   (against.Machine("judge", score(np.concatenate(rest))),))  # fmt: skip
+
+
+def test_systems_that_were_drawn_alike_are_one_sample():
+    """A pilot of 15 answers of each system: system by system the machine would be refused in half of the studies."""
+    refused = np.zeros(2)
+    for seed in range(30):
+        found = against.headline(*_named_judge(two_systems(np.random.default_rng(seed), 15, (985, 985))))
+        assert not found.strata
+        refused += [one.value is None for one in found.methods]
+    assert refused[0] == 0 and refused[1] <= 4
+
+
+def _named_judge(both):
+    given, rest = both
+    return given, "judge", 0, rest
+
+
+def test_one_weak_stratum_does_not_refuse_all():
+    rng = np.random.default_rng(3)
+    given, rest = two_systems(rng, 40, (1800, 200), (0.7, 1.0))  # of b people said yes to all
+    found = against.headline(given, "judge", 0, rest)
+    assert [one.name for one in found.strata] == ["a", "b"]
+    for one, weak in zip(found.methods, found.strata[1].methods, strict=True):
+        assert one.value is not None and weak.value == 1.0 and weak.low < 0.95 and weak.note.startswith("people alone")
+        assert "b: people alone" in one.note and one.low < one.value < one.high
+    known = np.array(given.strata) == "a"
+    alone = given._replace(**{name: getattr(given, name)[known] for name in ("human", "positive", "people", "verdicts", "groups")},
+                           scores=[against.Machine("judge", given.scores[0].scores[known])], strata=["a"] * 40,
+                           systems=["all"] * 40, datasets=[""] * 40)  # fmt: skip
+    found = against.headline(alone, "judge", 0, rest)  # nobody judged b
+    assert found.methods[0].value is not None and "nobody judged b" in found.methods[0].note
+
+
+def test_what_nobody_could_judge_is_counted_and_a_label_against_it_is_a_dispute(workbench):
+    study = rating(12, pilot=0, per_item=2, annotators=("Ann", "Ben"), duplicates=2)
+    labelled(workbench, study, lambda who, number: {"helpful": (4,), "sentences": ((
+        CANNOT if number < 3 else "supported", CANNOT if number == 5 and who == "Ben" else "partly"),)})  # fmt: skip
+    source = lab.open_study(workbench, "toy")
+    found, cannot = lab.table_of(source, "sentences", "main"), lab.cannot_judge(source, "sentences", "main")
+    plain = [item for item in study.round_items("main") if item.plain]
+    assert all(study.item(name.partition("/")[0]).plain for name in cannot), "repeats are no units of their own"
+    by_both = sum(who == ("Ann", "Ben") for who in cannot.values())
+    assert lab.judged_by_nobody(found, cannot) == by_both > 0 and len(found.items) + by_both == 2 * len(plain)
+    assert not lab.most_disputed(found)
+    [one] = lab.most_disputed(found, cannot=cannot)
+    assert dict(one.labels) == {"Ann": "partly", "Ben": CANNOT} and one.spread == 1.0
+    stars = lab.table_of(source, "helpful", "main")
+    assert not lab.most_disputed(stars, cannot=lab.cannot_judge(source, "helpful", "main"))
+
+
+def test_decided_are_only_units_that_needed_it(workbench):
+    study = rating(6, pilot=0, per_item=2, annotators=("Ann", "Ben"))
+    labelled(workbench, study, lambda who, number: {"helpful": (4,), "sentences": ((
+        "supported", "partly" if who == "Ben" and number < 3 else CANNOT if who == "Ben" and number == 3 else "supported"),)})  # fmt: skip
+    frozen = annotation_lab.open_adjudication(workbench, "toy", ["Ed"])
+    assert len(frozen.study.disputed) == 4
+    for place, id in enumerate(frozen.study.disputed):
+        label = blank(frozen.study, "adjudication", frozen.study.item(id), "Ed")
+        first = "contradicted" if place == 0 else "supported"  # departs from what both said
+        annotation_lab.label(
+            workbench, frozen, label.model_copy(update={"sentences": ((first, "supported"),), "helpful": (4,)})
+        )
+    source = lab.open_study(workbench, "toy")
+    ruled = lab.consensus(source, "sentences", lab.table_of(source, "sentences", "main"), "adjudicated")
+    assert ruled.adjudicated == 4 + 1 and ruled.ties == 0
+
+
+def test_the_word_for_alpha_is_that_of_its_value():
+    from core.statistics.agreement.coefficient import Agreement
+
+    alpha = Agreement("Krippendorff's alpha, nominal", 0.784, 0.665, 0.891, 70, 140)
+    assert lab.word(alpha) == "tentative conclusions only; its interval reaches from not reliable to reliable"
+    assert lab.word_of(alpha) == "tentative conclusions only" and lab.reaches(alpha) == "not reliable to reliable"
+    assert lab.word(alpha._replace(low=0.7, high=0.79)) == "tentative conclusions only"
+    assert lab.word(Agreement("Percent agreement", 0.9, 0.8, 1.0, 70, 140)) == ""
+
+
+def test_a_difference_of_systems_is_that_of_their_shares(workbench):
+    """Answers of unequal length and with ties: what is subtracted is what stands in the table above."""
+    from core.annotation.drawing import Candidate, draw
+
+    pool = [
+        Candidate(f"r{s}-{q}", f"system {s}", "toy", f"What is {q}?", " ".join(f"Claim {n} of {q}." for n in range(1 + (q + s) % 4)))
+        for q in range(30) for s in range(2)
+    ]  # fmt: skip
+    study = rating(pilot=0, annotators=("Ann", "Ben")).model_copy(update={"items": draw(pool, 60, "question")})
+    rng = np.random.default_rng(0)
+    labelled(workbench, study, lambda who, number: "supported" if rng.random() < 0.7 else "partly")
+    source = lab.open_study(workbench, "toy")
+    found = lab.table_of(source, "sentences", "main")
+    rates = lab.rates(source, "sentences", found, lab.consensus(source, "sentences", found), ("supported",))
+    shares, [one] = {row.name: row.share.mean for row in rates.systems}, rates.differences
+    assert one.paired.difference == pytest.approx(shares[one.a] - shares[one.b]) and rates.undecided > 0
+    assert one.paired.low < one.paired.difference < one.paired.high and 0 < one.paired.p <= 1
 
 
 def test_a_judge_reads_answers_that_nobody_judged(workbench):

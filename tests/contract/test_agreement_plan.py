@@ -127,10 +127,11 @@ def test_a_difference_leaves_out_zero_or_does_not(workbench, plan_of):
     found = plan.verdict(source, "main")
     [row] = found.rows
     assert found.state == "met" and row.of_two and row.value == pytest.approx(0.5) and row.low > 0
-    if plan_of is design.PAIRED:  # the numbers of the tab Consensus
-        table = lab.table_of(source, "sentences", "main")
-        [same] = lab.rates(source, "sentences", table, found.agreed, ("supported",)).differences
-        assert (row.value, row.low, row.high) == same.paired[:3]
+    table = lab.table_of(source, "sentences", "main")  # the numbers of the tab Consensus
+    rates = lab.rates(source, "sentences", table, found.agreed, ("supported",))
+    shares = [one.share.mean for one in rates.systems]
+    assert (row.value, row.low, row.high) == rates.differences[0].paired[:3]
+    assert row.value == pytest.approx(shares[0] - shares[1]) and row.note == " − ".join(f"{one:.3f}" for one in shares)
 
 
 def test_pairs_are_decided_by_the_sign_test(workbench):
@@ -140,7 +141,7 @@ def test_pairs_are_decided_by_the_sign_test(workbench):
         lambda who, item, n: "a",
     )
     found = plan.verdict(lab.open_study(workbench, "ab"), "main")
-    assert found.state == "met" and found.rows[0].value == 1.0 and "p 0.000" in found.rows[0].note
+    assert found.state == "met" and found.rows[0].value == 1.0 and "p < 0.001" in found.rows[0].note
 
 
 @pytest.mark.parametrize(("said", "state"), [({"test": ""}, "own"), ({"test": "We shall see."}, "own"),
@@ -174,3 +175,25 @@ def test_a_unit_has_the_number_of_the_studys_list(workbench):
     table = lab.table_of(source, "sentences", "main")
     names = [plan.unit_name(source, name, item) for name, item in zip(table.items, table.item_ids, strict=True)]
     assert names[:3] == ["Item 1, sentence 1", "Item 1, sentence 2", "Item 2, sentence 1"]
+
+
+def test_items_are_numbered_in_their_round_without_repeats_and_attention(workbench):
+    study = rating(24, pilot=8, duplicates=4, attention=True)
+    for round in ("pilot", "main"):
+        plain = [item.id for item in study.round_items(round) if item.plain]
+        names = [plan.unit_name(lab.Source("", "", study), f"{id}/1", id) for id in plain]
+        assert sorted(names, key=lambda name: int(name.split(",")[0][5:])) == [
+            f"Item {number}, sentence 1" for number in range(1, len(plain) + 1)]  # fmt: skip
+
+
+def test_what_is_left_to_decide_is_counted(workbench):
+    labelled(workbench, rating(6, pilot=0, annotators=TWO),
+             lambda who, item, n: "partly" if who == "Ben" and number(item) % 2 else "supported")  # fmt: skip
+    before = plan.undecided(lab.open_study(workbench, "toy"))
+    frozen = annotation_lab.open_adjudication(workbench, "toy", ["Edith"])
+    assert before == len(frozen.study.disputed) > 1
+    for left, id in enumerate(reversed(frozen.study.disputed), 1):
+        label = blank(frozen.study, "adjudication", frozen.study.item(id), "Edith")
+        given = {"sentences": tuple(("partly",) * len(one) for one in label.sentences), "helpful": (4,)}
+        annotation_lab.label(workbench, frozen, label.model_copy(update=given))
+        assert plan.undecided(lab.open_study(workbench, "toy")) == before - left

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -55,6 +56,35 @@ def test_an_export_goes_into_an_empty_store_and_back(workbench, tmp_path, name):
     values = table(frozen.study, lab.labels(workbench, "toy")).values
     for file in ("", name):
         np.testing.assert_array_equal(read_table(tmp_path / "out" / file).values, values)
+
+
+def test_the_tidy_table_says_what_was_judged_and_is_read_for_agreement(workbench, tmp_path):
+    frozen = frozen_study(workbench, duplicates=1, attention=True)
+    judge_all(workbench, frozen, comment="=1+1", seconds=2.5)
+    manifest = files.export(workbench, "toy", folder=tmp_path)
+    rows = list(csv.DictReader((tmp_path / files.TIDY).open(newline="")))
+    study, labels = frozen.study, lab.labels(workbench, "toy")
+    assert len(rows) == sum(len(one.sentences[0]) + 1 for one in labels)
+    assert Counter(row["kind"] for row in rows).keys() == {"item", "repeat", "attention"}
+    plain = [row for row in rows if row["kind"] == "item"]
+    assert {int(row["no"]) for row in plain} == set(range(1, 13)) and not any(
+        row["no"] for row in rows if row["kind"] == "attention"
+    )
+    for row in rows:
+        item = study.item(row["item"])
+        assert (row["question"], row["system"], row["comment"]) == (item.question, item.responses[0].system, "'=1+1")
+        assert (
+            (row["text"] in item.responses[0].text) and row["seconds"] == "2.5" and row["annotator"] in study.annotators
+        )
+        assert row["label"] == ("supported" if row["part"] == "sentence" else "4")
+    again = next(row for row in rows if row["kind"] == "repeat")
+    assert again["no"] in {row["no"] for row in plain if row["question"] == again["question"]}
+    wanted = table(study, labels).values
+    np.testing.assert_array_equal(read_table(tmp_path / files.TIDY).values, wanted)
+    counts = manifest.counts
+    assert (counts["items"], counts["repeats"], counts["attention items"]) == (12, 1, 10)
+    assert counts["sentence labels"] == sum(row["part"] == "sentence" for row in plain) == 48
+    assert not (tmp_path / "dpo.jsonl").exists() and files.usual(pairs()) == files.FORMATS
 
 
 def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path):
@@ -272,12 +302,14 @@ def test_a_folder_is_read_as_its_manifest_says(workbench, tmp_path):
     frozen = frozen_study(workbench)
     one, two = lab._assigned(frozen, "Ann")[:2]
     judge(workbench, frozen, "Ann", one)
-    files.export(workbench, "toy", folder=tmp_path / "out")
+    files.export(workbench, "toy", files.FORMATS, tmp_path / "out")
     (tmp_path / "out/dpo.jsonl").write_text("edited by somebody")
     judge(workbench, frozen, "Ann", two)
     files.export(workbench, "toy", ["csv"], tmp_path / "out")
     there = {path.name for path in (tmp_path / "out").iterdir()}
-    assert there == {"study.json", "labels.csv", "manifest.json", "dpo.jsonl"}, "what nobody touched is taken away"
+    assert there == {"study.json", "labels.csv", files.TIDY, "manifest.json", "dpo.jsonl"}, (
+        "what nobody touched is taken away"
+    )
     assert len(files.read_file(tmp_path / "out")[1]) == 2
     changed = (tmp_path / "out/labels.csv").read_text().replace("supported", "partly")
     (tmp_path / "out/labels.csv").write_text(changed)
@@ -336,3 +368,17 @@ def test_numbers_are_a_scale_and_two_of_them_are_categories(tmp_path):
     assert (found.categories, found.level) == ((), "interval") and found.values[1, 0] == 4.5
     path.write_text('{"item": "i", "annotator": "a", "value": "x"}\n{"item": "i", "annotator": "b", "value": null}')
     assert files.read_file(path).categories == ("x",)
+
+
+@pytest.mark.parametrize("name", files.BESIDE)
+def test_files_of_an_export_that_hold_no_labels_say_so(workbench, tmp_path, name):
+    frozen = frozen_study(workbench)
+    judge(workbench, frozen, "Ann", lab._assigned(frozen, "Ann")[0])
+    files.export(workbench, "toy", files.FORMATS, tmp_path / "out")
+    with pytest.raises(WorkbenchError, match=f"{name} holds no labels") as caught:
+        files.read_file(tmp_path / "out" / name)
+    assert "Take the folder" in caught.value.todo
+    with pytest.raises(WorkbenchError, match=r"no study\.json"):
+        files.read_file(tmp_path)
+    with pytest.raises(WorkbenchError, match="no such file"):
+        files.read_file(tmp_path / "manifest.json")

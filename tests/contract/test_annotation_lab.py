@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -15,7 +16,7 @@ from core.__main__ import main
 from core.annotation import exchange, label_studio
 from core.annotation.labels import Span, complete, table
 from core.annotation.study import FOLDER, default_rubric, shown
-from core.config import TrialConfig
+from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.store import journal
 from core.workbench import Workbench
@@ -62,6 +63,34 @@ def test_items_come_from_stored_answers(workbench):
     ):
         with pytest.raises(WorkbenchError):
             lab.design(workbench, {"id": "s", **wrong})
+
+
+def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
+    def answer(file="/models/SmolLM2-135M-Instruct.Q4_1.gguf", **changed):
+        settings = {name.replace("__", "."): value for name, value in changed.items()}
+        config = with_settings(TrialConfig(), settings).model_dump(mode="json")
+        workbench.store.add("answer", {"question": "Why?", "text": "So.", "model": file, "config": config, "hits": []})
+        return list(lab.systems(lab.candidates(workbench)))
+
+    small, other = "SmolLM2-135M-Instruct", "/b/Qwen2-Q4_K_M.gguf"
+    names = answer() and answer(generation__temperature=0.7, context__passages=2)
+    assert names == [small, f"{small}, temperature 0.7, 2 passages"]
+    names = answer(fusion="rrf", transform__centre=True, generation__threads=2, evaluation__k=3)
+    assert names[2] == f"{small}, transform centre on, fusion rrf"
+    *before, long = answer(generation__temperature=0.7, context__passages=1, retrieval__top_k=4, fusion="rrf")
+    assert (
+        re.fullmatch(f"{small}, temperature 0.7, 1 passage, retrieval top k 4, [0-9a-f]{{6}}", long) and before == names
+    )
+    answer("/a/Qwen2-Q8_0.gguf", generation__model="/a/Qwen2-Q8_0.gguf")
+    answer(other, generation__model=other)
+    names = answer("/c/Qwen2-Q4_K_M.gguf", generation__model="/c/Qwen2-Q4_K_M.gguf")
+    assert names[4:6] == ["Qwen2", "Qwen2-Q4_K_M.gguf"] and re.fullmatch(r"Qwen2-Q4_K_M\.gguf, [0-9a-f]{6}", names[6])
+    workbench.store.add(
+        "answer", {"question": "Why?", "text": "So.", "model": other, "config": {"gone": {"a": 1}}, "hits": []}
+    )
+    assert re.fullmatch("Qwen2, [0-9a-f]{6}", list(lab.systems(lab.candidates(workbench)))[7]), (
+        "a recipe of an older version"
+    )
 
 
 def test_draft_pilot_revision_main_and_adjudication(workbench):
@@ -285,7 +314,7 @@ def test_a_paired_study_is_tested_on_all_its_questions(workbench):
     frozen = lab.freeze(workbench, study, "main")
     for who in ("Ann", "Ben"):
         for id in lab._assigned(frozen, who):
-            hit = "one.gguf" in frozen.study.item(id).responses[0].system
+            hit = frozen.study.item(id).responses[0].system == "one"
             judge(workbench, frozen, who, id, "supported" if hit else "partly")
     source = agreement_lab.open_study(workbench, "s")
     found = agreement_lab.table_of(source, "sentences", "main")

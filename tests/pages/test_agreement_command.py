@@ -131,7 +131,7 @@ def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
                 bench, frozen, blank(study, "main", item, who).model_copy(update=given | {"sentences": ((name, name),)})
             )
     app = opened("Agreement", source="toy", part="Helpful", level="Ordinal")
-    assert any(f"as frozen, hash {frozen.hash[:12]}" in one.value for one in app.caption)
+    assert f"as frozen, hash {frozen.hash[:12]}" in html(app)
     words = said(app)
     assert words == ["toy", "--part", "helpful", "--level", "ordinal"]
     found = told(capsys, *words)

@@ -52,7 +52,7 @@ def open_page(view: str = "", **address: str) -> AppTest:
     for key, value in address.items():
         app.query_params[key] = value
     if view:
-        app.session_state["view"] = view
+        app.session_state["section"] = view
     return sound(app.run())
 
 
@@ -77,6 +77,15 @@ def html(app: AppTest) -> str:
 def words(app: AppTest) -> str:
     told = [*app.caption, *app.warning, *app.error, *app.success, *app.info, *app.markdown]
     return html(app) + " ".join(element.value for element in told)
+
+
+def facts(app: AppTest) -> str:
+    """The strip beside the study's name."""
+    return re.sub(
+        r"\s+",
+        " ",
+        re.sub(r"<[^>]+>", " ", next(e.proto.body for e in app.get("html") if "rubric version" in e.proto.body)),
+    )
 
 
 def the_study(bench, name="faithfulness") -> lab.Frozen:
@@ -123,15 +132,18 @@ def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(ben
     app = press(app, "agreement")
     assert gone[-1][1] == {"source": "faithfulness", "of_round": "pilot"}
     app = press(sound(app.run()), "to_rubric")
-    assert "Next: make the rubric clearer" in html(app) and app.session_state["view"] == "Rubric"
+    assert "Next: make the rubric clearer" in html(app) and app.session_state["section"] == "Rubric"
 
 
 def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
     app = started(bench, "Items")
     before = the_study(bench).study
-    table = lambda app: next(d.value for d in app.dataframe if "Kind" in d.value.columns)  # noqa: E731
+    table = lambda app: next(d.value for d in app.dataframe if "No." in d.value.columns)  # noqa: E731
     assert len(table(app)) == len(before.round_items("pilot")) == 36
     assert "30 items, 3 repeats, 3 attention items" in words(app)
+    numbers = list(table(app)["No."])
+    assert numbers[:30] == [str(n) for n in range(1, 31)] and numbers.count("known") == 3
+    assert sum(number.endswith(" again") for number in numbers) == 3
     key = "faithfulness/draw."
     app = sound(app.number_input(key=f"{key}pilot").set_value(12).run())
     assert len(table(app)) == 12 + 1 + 2, "a tenth comes twice, and there is an attention item for ten"
@@ -143,7 +155,7 @@ def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
     app = sound(app.number_input(key=f"{key}seed").set_value(0).run())
     assert list(table(app)["Question"]) == first
     app = sound(app.toggle(key=f"{key}attention").set_value(False).run())
-    assert "attention" not in set(table(app)["Kind"])
+    assert "known" not in set(table(app)["No."])
     assert the_study(bench).study == before, "a draft is recorded when asked for"
     app = press(app, "save_draft")
     assert len(design.plain(the_study(bench).study.items)) == 40 and "save_draft" not in keys(app)
@@ -154,7 +166,7 @@ def test_annotators_see_no_system_and_no_markup(bench):
     inside = html(app)
     assert "&lt;b&gt;" in inside and "<b>0</b>" not in inside
     seen = next(e.proto.body for e in app.get("html") if "gw-passage" in e.proto.body)
-    assert "small.gguf" not in seen
+    assert "small" not in seen
 
 
 def test_pairs_draw_questions_that_two_systems_answered(bench):
@@ -186,9 +198,9 @@ def test_people_are_balanced_and_two_of_one_name_are_refused(bench):
     app = sound(app.text_area(key="faithfulness/annotators").set_value("A\na").run())
     assert "a is there twice" in words(app) and app.text_area(key="faithfulness/annotators").value == "A\na"
     assert "annotators that differ" in html(app), "nothing is frozen under names that were not taken"
-    app.session_state["view"] = "Plan"
+    app.session_state["section"] = "Plan"
     app = sound(app.run())
-    app.session_state["view"] = "People"
+    app.session_state["section"] = "People"
     app = sound(app.run())
     assert app.text_area(key="faithfulness/annotators").value == "A\na", "what was typed is kept"
     app = sound(app.text_area(key="faithfulness/annotators").set_value("A\nB").run())
@@ -205,9 +217,20 @@ def test_the_rubric_is_revised_after_the_pilot_and_keeps_its_history(bench):
     assert (
         next(b for b in app.button if b.key == "revise").disabled and the_study(bench).study.rubric == default_rubric()
     )
+    judge(bench, the_study(bench))
+    app = sound(app.run())
+    assert "Next: say what it changes, and put version 2 of the rubric in force" in html(app)
+    assert "rubric 1, the next in work" in html(app) and "freeze" not in keys(app), (
+        "no button that is dead without a word"
+    )
+    app.session_state["section"] = "Power"
+    app = press(sound(app.run()), "to_rubric")
+    assert app.session_state["section"] == "Rubric"
     app = sound(app.text_input(key="faithfulness/rubric.changed").set_value("They were too long.").run())
-    app = press(app, "revise")
+    assert "Next: put version 2 of the rubric in force" in html(app)
+    app = press(app, "put_in_force")
     revised = the_study(bench).study
+    assert "put version" not in html(app) and "freeze" in keys(app)
     assert [one.version for one in revised.rubrics] == [1, 2] and revised.rubric.guidelines == "Shorter."
     assert "They were too long" in " ".join(e.label for e in app.expander) and any(
         "+Shorter." in c.value for c in app.code
@@ -279,10 +302,10 @@ def test_a_plan_for_the_main_round_is_there_again_in_another_browser(bench):
     assert "saved at once" in words(app)
     app = sound(app.text_area(key="faithfulness/hypothesis").set_value("The second is better.").run())
     app = sound(app.selectbox(key="faithfulness/stop").set_value("alpha").run())
-    app.session_state["view"] = "People"
+    app.session_state["section"] = "People"
     app = sound(app.run())
     app = sound(app.text_area(key="faithfulness/annotators").set_value("Ann\nBen\nCy").run())
-    app.session_state["view"] = "Items"
+    app.session_state["section"] = "Items"
     app = sound(app.run())
     app = sound(app.number_input(key="faithfulness/draw.main").set_value(4).run())
     again = open_page("Plan", study="faithfulness")
@@ -324,7 +347,7 @@ def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
     app = press(app, "hand_over_now")
     assert the_study(bench).study.left[0].annotator == "Ben" and "stopped · 6 of 6" in html(app)
     assert lab.planned(bench, "faithfulness").annotators == ("Ann", "Cy") and "faithfulness/leave.Ben" not in keys(app)
-    app.session_state["view"] = "Record"
+    app.session_state["section"] = "Record"
     app = press(sound(app.run()), "check")
     assert "are what their hashes say" in words(app) and "Ben left the pilot round" in words(app)
 
@@ -371,6 +394,48 @@ def test_systems_are_compared_on_the_same_questions_unless_they_share_too_few(be
     later = the_study(bench).study
     assert "questions that all" not in later.test and design.drawing_of(later, design.candidates(bench)).by == "system"
     assert design.drawing_of(study, design.candidates(bench)).by == "question"
+
+
+def test_what_a_cancelled_job_left_is_no_system_of_the_draft(bench):
+    add_answers(bench, 2, (0.3,))
+    add_answers(bench, 20)
+    names = list(lab.systems(design.candidates(bench)))
+    assert names == ["small", "small, temperature 0.7", "small, temperature 0.3"]
+    app = press(open_page("Items"), "start_study")
+    study = the_study(bench).study
+    assert set(design.systems(study)) == set(names[:2]) and design.paired(study)
+    assert "Left out" in words(app) and "small, temperature 0.3 with 2 answers" in words(app)
+    assert set(app.dataframe[0].value["System"]) == {"default settings", "temperature 0.7", ""}
+    app = sound(app.multiselect(key="faithfulness/draw.systems").set_value(names).run())
+    assert "Left out" not in words(app), "it can be taken all the same"
+    app = press(app, "save_draft")
+    assert set(design.systems(the_study(bench).study)) == set(names)
+
+
+def test_the_number_that_is_wished_comes_back_with_the_answers_for_it(bench):
+    add_answers(bench, 40)
+    one, two = lab.systems(design.candidates(bench))
+    app = press(open_page("Items"), "start_study")
+    assert app.number_input(key="faithfulness/draw.main").value == 50 and "80 items 2 systems" in facts(app)
+    app = sound(app.multiselect(key="faithfulness/draw.systems").set_value([one]).run())
+    assert app.number_input(key="faithfulness/draw.main").value == 10 and "40 items 1 system" in facts(app)
+    app = open_page("Items", study="faithfulness")  # another window
+    app = sound(app.multiselect(key="faithfulness/draw.systems").set_value([one, two]).run())
+    assert app.number_input(key="faithfulness/draw.main").value == 50
+    assert app.selectbox(key="faithfulness/draw.by").value == "question" and "80 items 2 systems" in facts(app)
+    app = sound(app.number_input(key="faithfulness/draw.main").set_value(20).run())
+    app = sound(app.multiselect(key="faithfulness/draw.systems").set_value([one]).run())
+    app = sound(app.multiselect(key="faithfulness/draw.systems").set_value([]).run())
+    assert app.number_input(key="faithfulness/draw.main").value == 20
+
+
+def test_names_are_cut_so_that_no_two_look_alike():
+    from app.ui.agreement_charts import CUT, cuts
+
+    long = [f"A model with a long name, temperature {t}, 2 passages, fusion rrf" for t in (0.1, 0.2)]
+    found = cuts([*long, "short"])
+    assert len(set(found.values())) == 3 and found["short"] == "short" and "0.1" in found[long[0]]
+    assert len(cuts([long[0]])[long[0]]) <= CUT
 
 
 def test_two_systems_without_common_questions_are_drawn_apart(bench):
@@ -493,6 +558,10 @@ def test_values_of_a_plan_come_from_the_pilot(bench):
         min(pilot.values["difference"]["rate"], 0.85), abs=0.001
     )
     assert "rough values" in words(app)
+    told = words(app).replace("\\", "")
+    assert "The plan's test: 95% interval of the difference" in told and "plans McNemar's exact test" in told
+    share, whole = pilot.values["rate"]["rate"], pilot.values["difference"]["rate"]
+    assert f"{share:.3f} of the sentences" in told and f"in {whole:.3f} of the answers" in told
 
 
 def test_settings_that_write_no_answer_make_no_system(bench):
@@ -594,7 +663,7 @@ def test_labels_can_be_downloaded(bench):
     judge(bench, lab.freeze(bench, the_study(bench).study, "pilot"))
     with zipfile.ZipFile(io.BytesIO(design_record._zipped("faithfulness", ["csv"], "")())) as file:
         assert sorted(file.namelist()) == [
-            f"faithfulness/{name}" for name in ("labels.csv", "manifest.json", "study.json")
+            f"faithfulness/{name}" for name in ("judgements.csv", "labels.csv", "manifest.json", "study.json")
         ]
 
 

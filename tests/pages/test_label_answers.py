@@ -9,10 +9,11 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import evidence, labelling
 from core import annotation_lab as lab
+from core.annotation.drawing import Candidate, draw
 from core.annotation.labels import Span, blank
-from core.annotation.study import assignment, default_rubric, shown
+from core.annotation.study import Passage, assignment, default_rubric, shown
 from core.workbench import Workbench
-from tests.annotated import pairs, rating
+from tests.annotated import judge, pairs, rating
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
@@ -416,7 +417,7 @@ def test_the_end_is_reached_and_can_be_looked_through(bench):
     frozen = lab.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), ask=("helpful",)), "main")
     app = open_page(study="toy", annotator="Ann")
     give(give(app, 3), 4)
-    assert "All items are labelled" in html(app) and desk(app).item == ""
+    assert "All screens are labelled" in html(app) and desk(app).item == ""
     press(app, "way/back")
     assert desk(app).item == assignment(frozen.study, "main")["Ann"][-1]
 
@@ -427,7 +428,7 @@ def test_the_end_says_what_comes_next_and_leads_there(bench, round, next_):
     lab.freeze(bench, design, round)
     app = open_page(study="toy", annotator="Ann")
     give(give(app, 3), 3)
-    assert "Ben still has 2 items to label" in html(app)
+    assert "Ben still has 2 screens to label" in html(app)
     assert list(links(app)) == ["Study design"], "nobody sees the others' labels who can still change their own"
     app = open_page(study="toy", annotator="Ben")
     give(give(app, 3), 5)
@@ -535,7 +536,7 @@ def test_the_address_leads_back_to_the_item_and_the_end_to_the_first(bench):
 def test_whoever_came_with_a_token_is_led_to_no_page_that_names_systems(bench):
     lab.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",), tokens=True), "main")
     app = give(open_page(study="toy", annotator="Ann", token=lab.issue_token(bench, "toy", "Ann")), 3)
-    assert "All items are labelled" in html(app) and "Study design" not in links(app)
+    assert "All screens are labelled" in html(app) and "Study design" not in links(app)
 
 
 def test_the_guidelines_stand_beside_the_item_until_they_are_closed(bench):
@@ -556,7 +557,7 @@ def test_what_a_screen_reader_is_told(bench):
     one = desk(open_page(study="toy", annotator="Ann"))
     one.heard = ("", -1)
     first = labelling._said(one)
-    assert first.startswith("Item 1 of ") and "Sentence 1 of 2: Answer" in first and "by the evidence?" in first
+    assert first.startswith("Screen 1 of ") and "Sentence 1 of 2: Answer" in first and "by the evidence?" in first
     assert labelling._said(one) == "", "nothing is told twice"
     labelling._do(one, labelling.give, one.item, one.at, "supported")
     assert labelling._said(one).startswith("Saved. Sentence 2 of 2: It has")
@@ -587,3 +588,40 @@ def test_a_key_reads_no_database(bench, monkeypatch):
     one.looked = started
     labelling._do(one, labelling.give, one.item, one.at, "supported")
     assert one.error is None and one.at == 1
+
+
+def test_an_annotator_of_an_earlier_round_is_thanked_and_asked_for_nothing(bench):
+    frozen = lab.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), per_item=2), "main")
+    for who, name in (("Ann", "supported"), ("Ben", "partly")):
+        for item in assignment(frozen.study, "main")[who]:
+            judge(bench, frozen, who, item, name)
+    lab.open_adjudication(bench, "toy", ["Judge"])
+    app = open_page(study="toy", annotator="Ann")
+    assert "Your labels are complete, thank you" in html(app) and not app.main.selectbox and not app.warning
+    stranger = open_page(study="toy", annotator="Eve")
+    assert "no annotator of the adjudication" in said(stranger) and stranger.main.selectbox
+
+
+def test_the_legend_stands_only_where_a_phrase_is_marked(bench):
+    lab.freeze(bench, rating(), "main")
+    app = open_page(study="toy", annotator="Ann")
+    assert "shared with" not in html(app), "the answer and its evidence have no phrase in common"
+    found = [Candidate("a", "s", "toy", "Why?", "The upper bridge was opened in May.", (
+        Passage(document_id="d", text="They say the upper bridge was opened late."),), ())]  # fmt: skip
+    lab.freeze(bench, rating(id="one").model_copy(update={"items": draw(found, 1)}), "main")
+    assert "phrases shared with the sentence" in html(open_page(study="one", annotator="Ann"))
+
+
+def test_a_draft_of_a_comment_that_is_there_already_is_not_written_twice(bench):
+    lab.freeze(bench, rating(), "main")
+    app = open_page(study="toy", annotator="Ann")
+    one = desk(app)
+    write(app, "the first part")
+    records = len(bench.store.labels.all("toy"))
+    for text in ("the first part", " the first part "):
+        labelling._typed(one, {"item": one.item, "text": text, "again": False})
+    assert len(bench.store.labels.all("toy")) == records
+    labelling._typed(one, {"item": one.item, "text": "the first part and more", "again": False})
+    assert one.label().comment == "the first part and more"
+    labelling._typed(one, {"item": "of another study", "text": "x", "again": False})
+    assert len(bench.store.labels.all("toy")) == records + 1

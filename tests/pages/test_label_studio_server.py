@@ -99,7 +99,7 @@ def bench(tmp_path, monkeypatch):
 def open_page(url: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=60)
     app.switch_page("../pages/design_study.py")
-    app.query_params["study"], app.query_params["view"] = "toy", "Record"
+    app.query_params["study"], app.query_params["section"] = "toy", "Record"
     app.run()
     return sound(app.text_input(key="label_studio_url").set_value(url).run())
 

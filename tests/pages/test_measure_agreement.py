@@ -209,7 +209,8 @@ def test_the_round_is_told_and_chosen_by_the_address(bench):
 def test_careless_answers_to_known_sentences_are_pointed_out(bench):
     study = rating(8, pilot=0, attention=True)
     labelled(bench, study, lambda who, number: "supported")  # to the attention items too
-    assert any("known sentences" in one.value and "Ann" in one.value for one in open_page().warning)
+    [warned] = open_page().warning  # one bar for all
+    assert "Known sentences" in warned.value and "Ann" in warned.value and "Ben" in warned.value
 
 
 def test_an_address_of_a_study_that_is_gone_is_told(bench):
@@ -229,3 +230,26 @@ def test_an_export_is_read_from_its_folder(bench, tmp_path):
     stored, file = open_page(source="toy"), open_page(source="annotations/toy")
     assert frame(stored, "Coefficient").equals(frame(file, "Coefficient"))
     assert "core agreement" in " ".join(one.value for one in file.code)
+
+
+def test_what_nobody_can_judge_is_counted_on_every_tab(bench):
+    def name(who, number):
+        cannot = number < 3 or (number == 4 and who == "Ben")
+        return "cannot_judge" if cannot else "partly" if number % 4 == 3 else "supported"
+
+    labelled(bench, rating(12, pilot=0, annotators=("Ann", "Ben"), **PLAN), name)
+    app = open_page()
+    assert (
+        "24 sentences" in html(app)
+        and "6 of them cannot be judged" in html(app)
+        and "6 more that nobody could judge" in planned(app)
+    )
+    assert "16 sentences judged by both" in html(app)
+    app = open_page("By item")
+    assert frame(app, "Labels")["Labels"].eq("1 Supported, 1 Cannot judge").all() and len(frame(app, "Labels")) == 2
+    assert "6 more that nobody could judge are in no share" in words(open_page("Consensus"))
+
+
+def test_few_verdicts_are_told_with_the_number_that_is_needed(bench):
+    labelled(bench, rating(12, pilot=0, per_item=2), lambda who, number: "partly" if number % 2 else "supported")
+    assert "12 of 12 answers have people" in words(open_page("People against machines"))

@@ -1,6 +1,7 @@
 """Labels: what counts as said, what is disputed, and what enters the tables of the statistics."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from tests.annotated import rating
         (["كيف حالك؟", "بخير."], " "),
         (["So:", "```\nX = 1.\nY = 2.\n\nZ = 3.\n```", "It ends."], "\n\n"),
         (["One [1].", "Two [2]!"], "\n\n"),
+        (["```\nA. B\n```", "Done.", "| 1. | 2. Two |", "| a. B | c |", "End."], "\n"),
         (["42."], ""),
     ],
 )
@@ -35,9 +37,17 @@ def test_what_claims_nothing_is_no_sentence(text):
     assert sentences(text) == ()
 
 
+@pytest.mark.parametrize("text", ["|a. B|\n" * 20_000, "```\nA. B\n```\nC. D\n" * 10_000])
+def test_units_of_a_long_text_are_found_in_linear_time(text):
+    started = time.process_time()
+    assert len(sentences(text)) >= 20_000
+    assert time.process_time() - started < 5
+
+
 def test_a_number_of_a_list_is_no_claim_of_its_own():
     text = "Steps:\n\n1.\n\nOpen it.\n\n**2.**\n\nClose it. In 1998."
     assert [text[a:b] for a, b in sentences(text)] == ["Steps:", "Open it.", "Close it.", "In 1998."]
+    assert "II." not in [text[a:b] for text in ["I. Start. II. Methods."] for a, b in sentences(text)]
 
 
 def given(study, who: str, names: tuple = ("supported", "supported"), item: int = 0, **more) -> Label:

@@ -5,10 +5,11 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from core.annotation.drawing import attention_items, draw, draw_pairs, with_attention, with_duplicates
+from core.annotation.drawing import Candidate, attention_items, draw, draw_pairs, with_attention, with_duplicates
 from core.annotation.labels import Span, attention_score, blank, complete, disputed, problems, standing, table
 from core.annotation.study import (
     Left,
+    Passage,
     Rubric,
     Study,
     assignment,
@@ -361,3 +362,59 @@ def test_attention_items_have_a_label_for_each_sentence_and_do_not_give_themselv
         assert "attention" not in str(shown(study, item, "Ann"))
     for item in attention_items():
         assert len(item.expected) == len(item.responses[0].sentences) and item.attention and item.round == ""
+
+
+RIVERS = ("Elbe", "Oder", "Rhine", "Loire", "Tiber", "Danube", "Volga", "Thames")
+MORE = ("granite bridges carried pilgrims southward", "wooden barges brought barley downstream", "copper smelters used charcoal furnaces",
+        "herons nested among flooded willows", "Roman engineers built seven aqueducts", "steamers towed timber past customs posts",
+        "sturgeon were counted every spring", "printers dried parchment along wharves")  # fmt: skip
+
+
+def with_passages(number: int = 8) -> list[Candidate]:
+    """Of each river a passage of its own, with one whole sentence in its middle that stands by itself."""
+    return [Candidate(f"a{n}", "system", "rivers", f"What is told of the {RIVERS[n]}?", "It is a river.",
+                      (Passage(document_id=f"d{n}", title=RIVERS[n], start=0, end=9,
+                               text=f"half of a line. Along the {RIVERS[n]} {MORE[n]}. This is why."),))
+            for n in range(number)]  # fmt: skip
+
+
+def test_attention_items_are_made_of_the_corpus():
+    found = with_passages()
+    items = draw(found[:6], 6, pilot=3)
+    mixed = [item for item in with_attention(items, 4, candidates=found) if item.attention]
+    assert [item.round for item in mixed] == ["pilot", "main"] and {item.question for item in mixed} == {
+        one.question for one in found[6:]
+    }
+    for item in mixed:
+        said, evidence = item.responses[0].text, [one.text for one in item.responses[0].passages]
+        own = next(one for one in found if one.question == item.question).passages
+        assert said in own[0].text and said.startswith("Along the ")
+        assert any(said in text for text in evidence) == (item.expected == ("supported",))
+    assert {item.expected for item in mixed} == {("supported",), ("not_in_context",)}
+    assert with_attention(items, 4, candidates=found[::-1])[-2:] == tuple(mixed), "whatever order the answers come in"
+    again = with_attention([*items, *mixed], 4, ("main",), found)
+    assert again[-1].question not in {item.question for item in mixed}, "a question was met in the pilot"
+
+
+def test_built_in_attention_items_stand_in_for_what_the_corpus_does_not_give():
+    built_in, found = {item.question for item in attention_items()}, with_passages()
+    items = draw(found, 8)
+    for given in ({}, {"candidates": [one._replace(passages=()) for one in found]}, {"candidates": found, "labels": ("yes", "no")},
+                  {"candidates": found[:1]}):  # fmt: skip
+        taken = [item for item in with_attention(items, 1, ("main", "main"), **given) if item.attention]
+        assert len(taken) == 2 and taken[-1].question in built_in
+
+
+def test_no_list_begins_with_an_attention_item_and_older_studies_keep_their_order():
+    plain = draw(candidates(100), 12, pilot=6)
+    for seed in range(12):
+        items = with_duplicates(plain, 4, seed)
+        study = rating(items=with_attention(items, seed), seed=seed)
+        for round in ("pilot", "main"):
+            for mine in assignment(study, round).values():
+                assert study.item(mine[0]).plain
+                assert all(mine.index(item.duplicate_of) < mine.index(item.id) for item in items
+                           if item.duplicate_of and item.id in mine)  # fmt: skip
+    old = rating(items=(*plain, *(one.model_copy(update={"round": "main"}) for one in attention_items())))
+    firsts = [old.model_copy(update={"seed": seed}) for seed in range(12)]
+    assert any(study.item(assignment(study, "main")["Ann"][0]).attention for study in firsts)
