@@ -27,9 +27,10 @@ from core.index.measure import TIES, recall
 from core.index.points import Raw, machine, stored_raw
 from core.records import Candidates, Corpus, Progress
 from core.retrieval.pool import changed, make_pool, rankings
-from core.statistics.bootstrap import Interval, intervals
+from core.statistics.bootstrap import Interval
 from core.statistics.equivalence import Equivalence, sentence, tost
 from core.statistics.paired import Paired, paired_difference
+from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench, metric_values, packages
 
 QUESTIONS = 1000  # a corpus with more is measured on so many of them, drawn once
@@ -415,7 +416,7 @@ def cost(
     here = yield from pipeline.dense(config, corpus)
     k, rules = config.evaluation.k, config.evaluation
     recalls = recall(here, exact, k)
-    [found] = intervals(recalls, rules.resamples, rules.confidence, config.seed)
+    [found] = unit_intervals(recalls, rules.resamples, rules.confidence, config.seed)
     rows = np.flatnonzero(_differ(exact, here))
     subject, ranked = _subject(config), []
     for fusion in (registry.find("fusion", "dense_only")(), config.fusion):

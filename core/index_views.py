@@ -24,7 +24,8 @@ from core.index.shadow import Serving, SwitchReport, switch
 from core.index_lab import ANSWER_METRICS, Cost, Point
 from core.pipeline import drain
 from core.records import Chunks, Corpus, Hit, Progress
-from core.statistics.bootstrap import Interval, intervals
+from core.statistics.bootstrap import Interval
+from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 
 LIFE_VECTORS, LIFE_QUERIES = 4_000, 200  # an index is followed through its life on so many, drawn at random
@@ -83,7 +84,7 @@ def glance(
     key = fingerprint(pipeline.key("dense", config, corpus), config.evaluation.k)
     point = pipeline.remember("glance", key, measured)
     rules = config.evaluation
-    [recall] = intervals(point.raw.recall, rules.resamples, rules.confidence, config.seed)
+    [recall] = unit_intervals(point.raw.recall, rules.resamples, rules.confidence, config.seed)
     found = yield from cost(workbench, config, margin_points, metrics)
     return Glance(point, recall, found, not fresh)
 

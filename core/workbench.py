@@ -27,8 +27,9 @@ from core.jobs.jobs import Jobs
 from core.pipeline import Pipeline, Trace, drain
 from core.records import Answer, Chunks, Corpus, Document, Gold, Hit, Progress, Query
 from core.retrieval.pool import Pool, changed, ranking, rankings
-from core.statistics.bootstrap import Interval, intervals
+from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
+from core.statistics.proportion import unit_intervals
 from core.store.database import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -223,7 +224,7 @@ class Workbench:
         rules, recall = evaluation.config.evaluation, registry.find("metric", "recall")()
         depths = range(1, evaluation.config.retrieval.top_k + 1)
         table = np.column_stack([recall.values(evaluation.judged, k) for k in depths])
-        return intervals(table, rules.resamples, rules.confidence, evaluation.config.seed)
+        return unit_intervals(table, rules.resamples, rules.confidence, evaluation.config.seed)
 
     def by_question(self, current: Evaluation, baseline: Evaluation | None, metric: str) -> dict[str, list[Any]]:
         """Columns of the table by question: value and rank of the first relevant chunk, and the same of the baseline.
@@ -537,7 +538,7 @@ def evaluated(
     scores = config.fusion.fuse(pool)
     judged = judge(pool, scores, relevance, config.retrieval.top_k)
     values = metric_values(judged, rules.k)
-    table = intervals(np.column_stack(list(values.values())), rules.resamples, rules.confidence, config.seed)
+    table = unit_intervals(np.column_stack(list(values.values())), rules.resamples, rules.confidence, config.seed)
     trace.ms["metrics"] = (time.perf_counter() - started) * 1000
     trace.cached["metrics"] = False
     return Evaluation(config, corpus, pool, scores, judged, values, dict(zip(values, table, strict=True)), trace)

@@ -14,11 +14,13 @@ import numpy as np
 
 from core.errors import WorkbenchError
 from core.statistics.bootstrap import Interval, intervals
+from core.statistics.proportion import unit_intervals
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _ARTICLE = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _EPSILON = 0.1  # of the smoothing
+UNBOUNDED = ("tokens", "cluster_entropy")  # all other measures lie between 0 and 1
 
 
 def words(text: str) -> list[str]:
@@ -159,12 +161,13 @@ def answer_f1(answer: str, golds: Sequence[str]) -> float:
 def summary(
     rows: Sequence[Mapping[str, float]], resamples: int = 1000, confidence: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
-    """Mean and bootstrap interval of each measure over questions; `rows` has a mapping a question, all of the same measures."""
+    """Mean and interval of each measure over questions; `rows` has a mapping a question, all of the same measures."""
     if not rows:
         return {}
     names = list(rows[0])
     table = np.array([[row[name] for name in names] for row in rows], np.float64)
-    return dict(zip(names, intervals(table, resamples, confidence, seed), strict=True))
+    drawn, unit = (of(table, resamples, confidence, seed) for of in (intervals, unit_intervals))
+    return {name: drawn[i] if name in UNBOUNDED else unit[i] for i, name in enumerate(names)}
 
 
 def _ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:

@@ -1,12 +1,14 @@
-"""Interval of a proportion."""
+"""Intervals of proportions, and of means of a measure between 0 and 1."""
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from core.statistics.bootstrap import Interval, summed
+from core.statistics.bootstrap import Interval, intervals, summed
+
+FEW = 5  # values off one end of the range: with fewer, the bootstrap draws almost the same sample each time
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     """Wilson's score interval, for a share of yes among n; sensible near 0 and 1, where the bootstrap collapses.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference"; as in Brown, Cai and
@@ -20,6 +22,28 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     # the bounds are 0 and 1 there exactly; rounding would leave a trace
     low, high = (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
     return Interval(share, float(low), float(high), n, n)
+
+
+def unit_intervals(
+    values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
+) -> list[Interval]:
+    """Interval of each column's mean, of a measure that lies between 0 and 1; NaN = unmeasured, left out.
+
+    values [n] or [n, m] float64, as for `intervals`, whose percentile interval it is, but for two kinds of columns that have
+    Wilson's, with the sum of the values for the number of successes: those of 0 and 1 only, where the mean is a share; and
+    those with fewer than FEW values off 0, or off 1, where a bootstrap collapses ("1.000 to 1.000" of 548 values of 1). It is
+    wide enough there: no measure between 0 and 1 varies more at a given mean than one of 0 and 1 only.
+    """
+    values = np.asarray(values, np.float64)
+    values = values[:, None] if values.ndim == 1 else values
+    found = intervals(values, resamples, confidence, seed)
+    for column, one in enumerate(found):
+        known = values[~np.isnan(values[:, column]), column]
+        off = min(np.count_nonzero(known != 0), np.count_nonzero(known != 1))
+        if one.low is not None and (off < FEW or np.isin(known, (0, 1)).all()):
+            share = wilson(min(known.sum(), one.n), one.n, confidence)  # sums of rounded values may pass n
+            found[column] = one._replace(low=share.low, high=share.high)
+    return found
 
 
 def wilson_grouped(yes: np.ndarray, groups: np.ndarray | None = None, confidence: float = 0.95) -> Interval:

@@ -5,7 +5,7 @@ from core.statistics.bootstrap import intervals, resampling_weights
 from core.statistics.corrections import benjamini_hochberg, holm
 from core.statistics.mcnemar import exact_p, mcnemar_p
 from core.statistics.paired import NO_VARIATION, paired_difference
-from core.statistics.proportion import wilson
+from core.statistics.proportion import unit_intervals, wilson
 
 rng = np.random.default_rng(4)
 
@@ -37,6 +37,23 @@ def test_degenerate_intervals_are_said_not_shown_as_numbers():
     one = intervals(np.array([np.nan, 0.5]))[0]
     assert one[:3] == (0.5, None, None) and one.note.startswith("undefined")
     assert intervals(np.zeros((0, 1)))[0].mean is None
+
+
+def test_at_the_edge_of_its_range_a_measure_has_wilsons_interval():
+    ones, hits, nearly, spread = np.ones(548), np.arange(548) < 300.0, np.ones(548), rng.random(548)
+    nearly[:3] = 0.63, 0.5, np.nan
+    found = unit_intervals(np.column_stack([ones, hits, nearly, spread, 1 - ones]))
+    assert (
+        found[0][:3] == wilson(548, 548)[:3] and found[0].low == pytest.approx(0.99304, abs=1e-5) and found[0].high == 1
+    )
+    assert found[1][:3] == wilson(300, 548)[:3]
+    # two values fall short: below the interval of 548 of 548, above that of two misses
+    assert wilson(545, 547).low < found[2].low < found[0].low and found[2].high < 1
+    assert found[2].mean == pytest.approx(np.nanmean(nearly)) and (found[2].n, found[2].total) == (547, 548)
+    assert found[3][:3] == pytest.approx(intervals(spread)[0][:3])  # elsewhere the bootstrap's
+    assert (found[4].mean, found[4].low) == (0, 0) and found[4].high == pytest.approx(1 - found[0].low)
+    [one] = unit_intervals(np.array([1.0]))
+    assert one.low is None and one.note.startswith("undefined")
 
 
 def test_resamples_are_multinomial_repeatable_and_the_same_when_not_kept(monkeypatch):
