@@ -44,6 +44,11 @@ def style() -> str:
     return f"<style>{(ROOT / 'app' / 'ui' / 'style.css').read_text('utf-8')}</style>"
 
 
+@st.cache_resource(show_spinner=False)
+def script() -> str:
+    return f"<script>{(ROOT / 'app' / 'ui' / 'history.js').read_text('utf-8')}</script>"
+
+
 def table() -> dict[str, list]:
     """The pages that exist, by section."""
     found = {}
@@ -64,6 +69,7 @@ def main() -> None:
     page = st.navigation(table(), expanded=True)
     # dialogs and popovers are drawn outside the app's own element, which alone knows whether the theme is dark
     st.html(style() + f"<style>body {{ color-scheme: {st.context.theme.type or 'light'} }}</style>")
+    st.html(script(), unsafe_allow_javascript=True)
     session.start(page.url_path)
     for note in session.take_notes():
         st.warning(f"A setting in the address was left out: {cards.plain(note)}", icon=":material/link_off:")

@@ -7,6 +7,7 @@ shared, reloaded and carried from page to page. Widgets never own a setting: the
 
 import gc
 import json
+import time
 from typing import Any
 
 import streamlit as st
@@ -18,6 +19,8 @@ CURRENT, BASELINE = "current", "baseline"
 STAGES = tuple(TrialConfig.model_fields)
 # the questions and how they are judged are the view's, not the recipe's: a baseline always answers the same ones
 VIEW_STAGES = ("corpus", "evaluation")
+STEPS = 100  # changes that can be undone
+SAME_STEP_S = 2.0  # a slider tells its value while it is dragged: so soon after, the same setting is the same step
 
 
 @st.cache_resource(show_spinner=False)
@@ -49,7 +52,10 @@ def config(name: str = CURRENT) -> TrialConfig:
 
 def set_config(new: TrialConfig, name: str = CURRENT) -> None:
     """Replaces a recipe and the address with it. Call it in a callback, or before the widgets that show it."""
-    _recipes()[name] = new
+    recipes = _recipes()
+    if name in recipes and recipes[name] != new:
+        _keep(_without_baseline(), (name, *difference(new, recipes[name])))
+    recipes[name] = new
     write_url()
 
 
@@ -58,6 +64,71 @@ def change(settings: dict[str, Any], name: str = CURRENT) -> TrialConfig:
     new = with_settings(config(name), settings)
     set_config(new, name)
     return new
+
+
+def reset(path: str, name: str = CURRENT) -> TrialConfig:
+    """Puts one setting back to its default, a whole method where the path ends in `.part`; raises WorkbenchError where
+    the default does not go together with the other settings."""
+    stage, _, knob = path.partition(".")
+    value, usual = getattr(config(name), stage), getattr(defaults(), stage)
+    if knob == "part":
+        return change({path: usual.part}, name)
+    if knob:  # of another part than the default recipe's, that part's own default
+        usual = getattr(type(value)() if type(value) is not type(usual) else usual, knob)
+    return change({path: list(usual) if isinstance(usual, tuple) else usual}, name)
+
+
+def reset_all() -> None:
+    """The default recipe on the corpus in use."""
+    set_config(defaults().model_copy(update={"corpus": config().corpus}))
+
+
+def changed() -> dict[str, Any]:
+    """Dotted settings in which the current recipe differs from the default one; the corpus is the view's."""
+    return {path: value for path, value in difference(config(), defaults()).items() if not path.startswith("corpus.")}
+
+
+# --- undo and redo -------------------------------------------------------------------------------------------------
+
+
+def undo() -> None:
+    _go("past", "future")
+
+
+def redo() -> None:
+    _go("future", "past")
+
+
+def step(direction: str) -> dict[str, Any] | None:
+    """What undo ("past") or redo ("future") would set in the current recipe; None where there is nothing to go to."""
+    steps = st.session_state.get(direction)
+    return difference(steps[-1][CURRENT], config()) if steps else None
+
+
+def _go(source: str, target: str) -> None:
+    state, recipes = st.session_state, _recipes()
+    if not state.get(source):
+        return
+    state.setdefault(target, []).append(_without_baseline())
+    recipes.update(state[source].pop())
+    state.moved = None
+    write_url()
+
+
+def _keep(before: dict[str, TrialConfig], moved: tuple[str, ...]) -> None:
+    """Makes what the recipes were the last step to go back to. moved: the recipe, then the settings that change."""
+    state, now = st.session_state, time.monotonic()
+    same = len(moved) == 2 and state.get("moved") == moved and now - state.moved_at < SAME_STEP_S
+    if not same:
+        state.past = [*state.get("past", ()), before][-STEPS:]
+    state.future, state.moved, state.moved_at = [], moved, now
+
+
+def _without_baseline() -> dict[str, TrialConfig]:
+    return {name: recipe for name, recipe in _recipes().items() if name != BASELINE}
+
+
+# --- the baseline --------------------------------------------------------------------------------------------------
 
 
 def baseline() -> TrialConfig | None:
@@ -88,7 +159,10 @@ def start(page: str) -> None:
     elif state.get("page") != page:
         present = _present()
         if present and present != state.get("written"):
+            before = _without_baseline()
             _read_url()  # the browser's back button, or a link that carries settings
+            if before[CURRENT] != config():
+                _keep(before, ())
         state.used_recipes = set()
     state.page = page
     write_url()

@@ -23,7 +23,9 @@ def page() -> None:
                     "kept. There is nothing more to do; you can close this window.")  # fmt: skip
     else:
         cards.page_title(
-            "Label answers", "Which sentences of an answer are supported by their evidence, as a person judges?"
+            "Label answers",
+            "Which sentences of an answer are supported by their evidence, as a person judges?",
+            recipe=False,
         )
         door(frozen)
 

@@ -26,6 +26,7 @@ TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", 
           "generation": "Generation", "evaluation": "Evaluation"}  # fmt: skip
 ACRONYMS = {"faiss": "FAISS", "hnsw": "HNSW", "ivf": "IVF", "pq": "PQ", "opq": "OPQ", "sq": "SQ", "pca": "PCA", "lsa": "LSA",
             "llm": "LLM", "lancedb": "LanceDB"}  # fmt: skip
+LONG_VALUE = 32  # characters of a setting told in a line
 REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
 RETRIEVAL_STAGES = ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion", "evaluation")
 PRESETS = {
@@ -152,6 +153,31 @@ def describe_recipe(recipe: TrialConfig) -> str:
     needs = recipe.fusion.needs()
     single = {("sparse",): recipe.sparse, ("dense",): recipe.embedding}.get(tuple(needs))
     return " · ".join(map(describe, (recipe.chunking, single or recipe.fusion)))
+
+
+def setting_words(path: str, recipe: TrialConfig) -> str:
+    """One setting of a recipe in the words of its form: "Chunking: size 512 tokens"."""
+    stage, _, name = path.partition(".")
+    value, title = getattr(recipe, stage), TITLES.get(stage, stage.capitalize())
+    if not name:  # the seed is a stage of its own
+        return f"{title} {_number(value)}"
+    chosen = getattr(value, name)
+    if name == "part":
+        return f"{title}: {_word(chosen)}"
+    knob = next((knob for knob in knobs(type(value)) if knob.name == name), None)
+    if knob is None:
+        return f"{title}: {_word(name)}"
+    if knob.kind == "switch":
+        shown = "on" if chosen else "off"
+    elif knob.kind == "choice":
+        shown = _word(chosen)
+    elif isinstance(chosen, tuple):
+        shown = ", ".join(held(chosen)) or "none"
+    else:
+        shown = _number(chosen) if chosen not in (None, "") else "none"
+    shown = " ".join(shown.split())
+    shown = shown if len(shown) <= LONG_VALUE else shown[: LONG_VALUE - 1] + "…"
+    return " ".join(filter(None, (f"{title}: {_lower(knob.label)}", shown, knob.unit)))
 
 
 def last_changed() -> str:

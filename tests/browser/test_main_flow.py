@@ -156,3 +156,32 @@ def test_a_setting_that_is_none_in_the_address_is_told_and_left_out(prepared, ta
     tab.get_by_text("was left out").first.wait_for()
     tab.locator(CARDS).wait_for()
     no_error(tab)
+
+
+def test_back_goes_back_a_page_and_undo_takes_a_setting_back(prepared, tab):
+    open_page(tab, prepared)
+    settled(tab)
+    tab.get_by_role("link", name="Search, live").first.click()
+    tab.locator(CARDS).wait_for()
+    settled(tab)
+    slider = tab.get_by_role("slider").first
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowLeft"):
+        slider.press(key)
+        settled(tab)
+    tab.get_by_role("button", name="Hybrid RRF").or_(tab.get_by_role("radio", name="Hybrid RRF")).first.click()
+    tab.get_by_role("button", name="Fusion: rrf").wait_for()
+    settled(tab)
+    moved = tab.url
+    assert "fusion.part=rrf" in moved
+    tab.go_back()  # once, however many settings were moved
+    tab.get_by_role("heading", name="Groundwork").wait_for()
+    settled(tab)
+    assert tab.get_by_role("button", name="Fusion: rrf").count()  # told on every page
+    tab.go_forward()
+    tab.locator(CARDS).wait_for()
+    settled(tab)
+    assert tab.url == moved
+    tab.keyboard.press("Alt+z")
+    tab.get_by_role("button", name="Fusion: dense weight").wait_for()
+    assert "fusion.weight=" in tab.url and "rrf" not in tab.url
+    no_error(tab)

@@ -292,3 +292,77 @@ def test_a_stage_is_described_in_a_few_words():
     config = recipes.with_settings(TrialConfig(), {"chunking.size_tokens": 512, "chunking.overlap_tokens": 0})
     assert forms.describe(config.chunking).startswith("recursive, 512 tokens")
     assert forms.describe(config.evaluation).startswith("k 10")
+
+
+# The strip under the title: what is not default, undo and redo ------------------------------------------------------
+
+
+def strip(app: AppTest) -> list[str]:
+    return [button.label.replace("\\", "") for button in app.button if (button.key or "").startswith("recipe_strip/")]
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    return next(button for button in app.button if button.key == key).click().run()
+
+
+def test_every_page_says_what_is_not_default_and_resets_it():
+    app = open_page(
+        "query_store", **{"chunking.size_tokens": "512", "index.part": "faiss_hnsw", "index.ef_search": "1"}
+    )
+    assert strip(app)[:3] == ["Chunking: size 512 tokens", "Dense index: FAISS HNSW", "Dense index: ef search 1"]
+    app = press(app, "recipe_strip/index.ef_search")
+    assert recipe(app).index == registry.find("index", "faiss_hnsw")() and recipe(app).chunking.size_tokens == 512
+    assert "index.ef_search" not in app.query_params
+    app = press(app, "recipe_strip/all")
+    assert not session_changed(app) and recipe(app).corpus.dataset == "tiny"
+    assert strip(app) == ["Undo", "Redo"]
+
+
+def session_changed(app: AppTest) -> dict:
+    return {path: value for path, value in difference(recipe(app)).items() if not path.startswith("corpus.")}
+
+
+def test_undo_and_redo_walk_through_the_settings():
+    app = open_page("query_store", **{"fusion.weight": "0.5", "chunking.size_tokens": "512"})
+    app = press(press(app, "recipe_strip/fusion.weight"), "recipe_strip/chunking.size_tokens")
+    assert not session_changed(app)
+    app = press(press(app, "recipe_strip/undo"), "recipe_strip/undo")
+    assert session_changed(app) == {"fusion.weight": 0.5, "chunking.size_tokens": 512}
+    assert next(button for button in app.button if button.key == "recipe_strip/undo").disabled
+    assert parameter(app, "fusion.weight") == "0.5"
+    app = press(app, "recipe_strip/redo")
+    assert session_changed(app) == {"chunking.size_tokens": 512}
+    app = press(app, "recipe_strip/chunking.size_tokens")  # a change of one's own: nothing is left to redo
+    assert next(button for button in app.button if button.key == "recipe_strip/redo").disabled
+
+
+def test_the_values_of_one_drag_are_one_step(monkeypatch):
+    def script():
+        import streamlit as st
+
+        from app import session
+
+        session.start("here")
+        for weight in st.query_params.get_all("drag"):
+            session.change({"fusion.weight": float(weight)})
+        st.session_state.steps = len(st.session_state.past)
+
+    app = AppTest.from_function(script)
+    app.query_params["drag"] = ["0.1", "0.2", "0.3"]
+    assert app.run().session_state["steps"] == 1
+    monkeypatch.setattr(session, "SAME_STEP_S", 0.0)
+    app = AppTest.from_function(script)
+    app.query_params["drag"] = ["0.1", "0.2", "0.3"]
+    assert app.run().session_state["steps"] == 3
+
+
+def test_a_setting_that_cannot_be_reset_alone_says_so():
+    app = open_page("query_store", **{"chunking.size_tokens": "2048", "chunking.overlap_tokens": "1000"})
+    app = press(app, "recipe_strip/chunking.size_tokens")
+    assert recipe(app).chunking.size_tokens == 2048
+    assert any("cannot be reset while the others stand" in warning.value for warning in app.warning)
+
+
+def test_a_default_recipe_is_quiet():
+    app = open_page("query_store")
+    assert not strip(app)

@@ -1,0 +1,72 @@
+"""Under the title of each page: what of the recipe in use is not default, each setting to be reset, undo and redo.
+
+Settings act on every page. What was left somewhere else is seen here before it misleads.
+"""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, forms
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+
+PROBLEM = "recipe_strip!"
+
+
+def draw() -> None:
+    recipe, changed = session.config(), session.changed()
+    past, future = session.step("past"), session.step("future")
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="recipe_strip"):
+        st.html(f'<div class="gw gw-small">{"Not default" if changed else "Default recipe"}</div>', width="content")
+        for path in changed:
+            words = forms.setting_words(path, recipe)
+            idle = forms.unused(path.partition(".")[0], recipe)
+            st.button(cards.plain(words) + (" (not used)" if idle else ""), key=f"recipe_strip/{path}", icon=":material/close:",
+                      icon_position="right", on_click=_reset, args=(path, words),
+                      help=f"Back to the default: {cards.plain(_usual(path, recipe))}.")  # fmt: skip
+        if len(changed) > 1:
+            st.button("Reset all", key="recipe_strip/all", type="tertiary", icon=":material/restart_alt:", on_click=_tell,
+                      args=("", session.reset_all), help="The default recipe; the corpus stays.")  # fmt: skip
+        if past is not None or future is not None:
+            for title, icon, keys, step, act in (("Undo", "undo", "Alt+Z", past, session.undo),
+                                                 ("Redo", "redo", "Alt+Shift+Z", future, session.redo)):  # fmt: skip
+                st.button(title, key=f"recipe_strip/{icon}", type="tertiary", icon=f":material/{icon}:", shortcut=keys,
+                          disabled=step is None, on_click=_tell, args=("", act), help=_told(step, recipe))  # fmt: skip
+    if problem := st.session_state.pop(PROBLEM, ""):
+        st.warning(cards.plain(problem), icon=":material/error:")
+
+
+def _reset(path: str, words: str) -> None:
+    try:
+        session.reset(path)
+    except WorkbenchError as error:
+        st.session_state[PROBLEM] = (
+            f"“{words}” cannot be reset while the others stand. {error.what} Reset the other setting first, or all."
+        )
+
+
+def _tell(problem: str, act: Any) -> None:
+    st.session_state[PROBLEM] = problem
+    act()
+
+
+def _usual(path: str, recipe: TrialConfig) -> str:
+    """What a setting becomes when it is reset, in words."""
+    stage, _, knob = path.partition(".")
+    usual = getattr(session.defaults(), stage)
+    value = getattr(recipe, stage)
+    if knob != "part" and type(value) is not type(usual):
+        usual = type(value)()
+    return forms.setting_words(path, recipe.model_copy(update={stage: usual}))
+
+
+def _told(step: dict[str, Any] | None, recipe: TrialConfig) -> str | None:
+    """What a step sets, for its button's help."""
+    if step is None:
+        return None
+    if not step:
+        return "A setting of the second recipe"
+    target = with_settings(recipe, step)
+    return cards.plain(", ".join(forms.setting_words(path, target) for path in list(step)[:3]) + " …" * (len(step) > 3))
