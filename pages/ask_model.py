@@ -9,18 +9,16 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import answer_tabs, cards, evidence, forms, jobs
+from app.ui import answer_sources, answer_tabs, cards, evidence, forms, jobs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation.support import THRESHOLD, Support, support
-from core.records import Answer, Corpus, Hit, Progress, Query
+from core.records import Answer, Corpus, Progress, Query
 
 STAGES = ("chunking", "embedding", "sparse", "index", "retrieval", "fusion", "context")
 OTHERS = ("engine_2", "engine_3", "engine_4")  # names of the recipes whose generation is set beside the current one's
 WARMER = (0.7, 1.0, 1.3)  # temperatures they start with
-AROUND = 700  # characters of the document shown before and after an opened passage
 DRAW_S = 0.15  # between two drawings of a growing answer: a browser on this machine draws with the model's cores
-OUTLINED = '<span class="gw-chip" style="background:none;color:var(--gw-accent);border:1px solid var(--gw-accent)">'
 
 
 def page() -> None:
@@ -210,7 +208,7 @@ def show(corpus: Corpus, recipes: list[TrialConfig], question: str, runs: list[d
         with box:
             if several:
                 answer_tabs.heading(place, names[place])
-            one_answer(run, several)
+            one_answer(corpus, question, run, place, several)
     if several:
         answer_tabs.table([run["answer"] for run in runs])
     if any(run["error"] for run in runs):
@@ -229,7 +227,7 @@ def show(corpus: Corpus, recipes: list[TrialConfig], question: str, runs: list[d
         look_into(corpus, query, question, number, **runs[number])
 
 
-def one_answer(run: dict[str, Any], several: bool) -> None:
+def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, several: bool) -> None:
     """What came of one engine: an answer with what it cost, a part of one, or why there is none."""
     answer, context = run["answer"], run["recipe"].context
     if run["error"] is not None:
@@ -240,7 +238,8 @@ def one_answer(run: dict[str, Any], several: bool) -> None:
     if why := answer_tabs.failure(answer):
         st.error(cards.plain(why), icon=":material/error:")
     else:
-        evidence.show(marked_answer(answer, rests_of(answer)))
+        query = next((q for q in corpus.queries if q.text == question), None)
+        answer_sources.draw(answer, rests_of(answer), corpus, query, key=f"cited/{place}")
     if answer.finish_reason == "abstained":
         best = max((hit.scores["dense"] for hit in answer.hits if "dense" in hit.scores), default=None)
         st.caption("No passage was found." if best is None else f"The best passage reaches a similarity of {best:.2f}; "
@@ -255,7 +254,7 @@ def look_into(
 ) -> None:  # fmt: skip
     """All that is known of one answer."""
     rests = rests_of(answer)
-    sources(corpus, answer, rests, query)
+    answer_sources.listed(corpus, answer, rests, query)
     answer_tabs.faster_copy(answer, recipe.generation)
     if query is not None:
         known_answer(query, answer)
@@ -274,31 +273,6 @@ def retry(why: str, question: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(why, width="stretch")
         st.button("Ask again", icon=":material/refresh:", on_click=ask, args=(question,))
-
-
-def marked_answer(answer: Answer, rests: list[Support]) -> str:
-    """The answer with the model's citations as chips; an outlined number after a sentence is the passage it repeats."""
-    text = answer.text.replace("\ue000", "").replace("\ue001", "") if answer.text else ""
-    for one in reversed(rests):
-        if one.containment >= THRESHOLD:
-            text = f"{text[: one.end]} \ue000{one.passage}\ue001{text[one.end :]}"
-    html = evidence.answer_html(text, len(answer.hits))
-    return html.replace("\ue000", OUTLINED).replace("\ue001", "</span>") if text else ""
-
-
-def sources(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None) -> None:
-    """The passages that the answer cites or repeats, each opening in its document."""
-    repeated = {one.passage for one in rests if one.containment >= THRESHOLD}
-    with st.container(gap="xsmall"):
-        for number in sorted({*answer.cited, *repeated}):
-            hit = answer.hits[number - 1]
-            why = " and ".join(["cited"] * (number in answer.cited) + ["repeated"] * (number in repeated))
-            label = f"{number} · {cards.plain(named(hit))} :gray[{why}]"
-            if st.button(label, key=f"source/{number}", icon=":material/article:", type="tertiary"):
-                open_passage(corpus, hit, query)
-    if rests and not answer.cited:
-        outlined = " An outlined number marks a sentence that repeats a passage." if repeated else ""
-        st.caption(f"The model cites no passage itself.{outlined}")
 
 
 def known_answer(query: Query, answer: Answer) -> None:
@@ -333,7 +307,7 @@ def details(
                 gold = query.gold if query else ()
                 evidence.show(evidence.hit_html(hit, gold=gold, query=question, number=number))
                 if st.button("Open in the document", key=f"open/{number}", type="tertiary", icon=":material/article:"):
-                    open_passage(corpus, hit, query)
+                    answer_sources.open_source(answer, number, corpus, query)
     with sentences:
         st.caption(f"The share of a sentence's word trigrams that its nearest passage contains; from {THRESHOLD:.0%} it "
                    "counts as repeated. This shows where words come from, not that a claim is right.")  # fmt: skip
@@ -354,33 +328,6 @@ def details(
     for place in tokens:
         with place:
             answer_tabs.tokens(answer)
-
-
-def named(hit: Hit) -> str:
-    return (hit.title or hit.document_id) + (f", page {hit.page}" if hit.page else "")
-
-
-def open_passage(corpus: Corpus, hit: Hit, query: Query | None) -> None:
-    st.dialog(cards.plain(hit.title or hit.document_id), width="large")(passage_in_document)(corpus, hit, query)
-
-
-def passage_in_document(corpus: Corpus, hit: Hit, query: Query | None) -> None:
-    """The document around the passage; the passage is shaded, gold evidence underlined."""
-    document = next((d for d in corpus.documents if d.id == hit.document_id), None)
-    if document is None or document.text[hit.start : hit.end] != hit.text:
-        st.warning("The document has changed or gone since. This is the passage as the model read it.")
-        return evidence.show(evidence.hit_html(hit, cut=len(hit.text)))
-    text, pages = document.text, f"page {hit.page} of {len(document.pages)}" if hit.page else ""
-    place = f"characters {hit.start:,} to {hit.end:,} of {len(text):,}"
-    cards.status_strip([document.source, pages, place])
-    begin, end = max(0, hit.start - AROUND), min(len(text), hit.end + AROUND)
-    if end - begin < len(text) and st.toggle("Whole document", key="whole"):
-        begin, end = 0, len(text)
-    marks = [evidence.Mark(hit.start, hit.end, "a")]
-    marks += evidence.gold_marks(0, len(text), query.gold if query else (), document.id)
-    body = evidence.marked(text, marks, begin, end)
-    before, after = "…" if begin else "", "…" if end < len(text) else ""
-    evidence.show(f'<div class="gw gw-scroll"><div class="gw-text">{before}{body}{after}</div></div>')
 
 
 page()

@@ -142,6 +142,14 @@ class Library:
         """What became of each file of an own collection."""
         return own.statuses(own.folder(self.home, name))
 
+    def has_pages(self, name: str, document_id: str) -> bool:
+        """Whether the document is an ingested PDF, whose pages can be seen."""
+        return own.has_pages(self.home, name, document_id)
+
+    def page_view(self, name: str, document_id: str, page: int, texts: dict[str, str]) -> own.PageView:
+        """A page of an ingested PDF as a picture, with {"passage", "sentence"} marked on it."""
+        return own.page_view(self.home, name, document_id, page, texts)
+
     def remove(self, name: str, file: str = "") -> None:
         """Removes one file of an own collection, or the whole collection. Downloads and built-ins are not touched."""
         own.remove(self.home, name, file)

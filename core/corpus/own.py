@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import unicodedata
 import uuid
@@ -29,6 +30,7 @@ from core.records import Progress
 
 MAX_FILE = 500 << 20  # bytes
 WALL_S, CPU_S = 180, 120  # seconds for one file
+VIEW_S = 10  # seconds of processor time for the picture of a page
 MEMORY_MB = 2048  # of address space for its parser; the largest test document needs 400
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = "is empty"
@@ -43,6 +45,17 @@ class FileStatus(NamedTuple):
     pages: int
     characters: int
     message: str = ""
+
+
+class PageView(NamedTuple):
+    """A page of a document as it looks. marked: "passage" and "sentence" -> how much of it was found there, 0 to 1; top: where
+    the mark begins, 0 to 1 of the page's height."""
+
+    png: bytes
+    page: int
+    pages: int
+    top: float
+    marked: dict[str, float]
 
 
 class Collection(NamedTuple):
@@ -101,6 +114,36 @@ def ingest(home: Path, name: str, files: list[Upload],
         yield Progress(len(uploads), len(uploads), "Matching the questions with the documents")
         found.append((yield from _ingest_questions(place, questions)))
     return found
+
+
+def has_pages(home: Path, name: str, document_id: str) -> bool:
+    """Whether the document is an ingested PDF whose file is there, so that its pages can be seen."""
+    return _source(home, name, document_id).is_file()
+
+
+def page_view(home: Path, name: str, document_id: str, page: int, texts: dict[str, str]) -> PageView:
+    """A page of an ingested PDF, drawn in a limited child process, with {"passage", "sentence"} marked on it."""
+    source = _source(home, name, document_id)
+    with tempfile.TemporaryDirectory() as work:
+        picture = Path(work) / "page.png"
+        command = [sys.executable, "-m", "core.corpus.pdf_page", str(source), str(picture), str(MEMORY_MB), str(VIEW_S)]
+        environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+        asked = json.dumps({"page": page, "texts": texts})
+        try:
+            child = subprocess.run(command, input=asked.encode(), capture_output=True, env=environment, cwd=ROOT,
+                                   timeout=2 * VIEW_S)  # fmt: skip
+            if child.returncode == 0:
+                told = json.loads(child.stdout)
+                return PageView(picture.read_bytes(), page, told["pages"], told["top"], told["marked"])
+            lines = child.stderr.decode("utf-8", "replace").strip().splitlines()
+            why = lines[-1][:200] if lines else f"its reader was stopped ({child.returncode})"
+        except subprocess.TimeoutExpired:
+            why = f"it took more than {2 * VIEW_S} s"
+    raise WorkbenchError(f"Page {page} cannot be drawn: {why}.", where=document_id, todo="Read its text instead.")
+
+
+def _source(home: Path, name: str, document_id: str) -> Path:
+    return folder(home, name) / "files" / f"{_key(document_id)}.source.pdf"
 
 
 def remove(home: Path, name: str, file: str = "") -> None:

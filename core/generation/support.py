@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from core.generation.prompt import cited
 from core.records import Hit
 
 THRESHOLD = 0.5  # a sentence counts as supported when at least half of its trigrams stand in one passage
@@ -42,6 +43,21 @@ def support(answer: str, hits: Sequence[Hit]) -> list[Support]:
         shares = [len(wanted & _ngrams(passage, n)) / len(wanted) for passage in passages]
         best = max(range(len(shares)), key=lambda i: (shares[i], -i))
         found.append(Support(match.start(), match.start() + len(match.group().rstrip()), best + 1, shares[best]))
+    return found
+
+
+def source_sentence(answer: str, number: int, passage: str) -> tuple[int, int] | None:
+    """Characters [start, end) of the sentence of passage `number` that shares most words (F1 of their sets) with what the
+    answer says with that citation, or with the whole answer where nothing cites it. None: no word is shared."""
+    said = [match.group() for match in SENTENCE.finditer(answer)]
+    citing = [one for one in said if number in cited(one, number)]
+    wanted = set(_WORD.findall(_CITATION.sub(" ", " ".join(citing or said)).lower()))
+    best, found = 0.0, None
+    for match in SENTENCE.finditer(passage):
+        words = set(_WORD.findall(match.group().lower()))
+        shared = 2 * len(words & wanted) / max(len(words) + len(wanted), 1)
+        if shared > best:
+            best, found = shared, (match.start(), match.start() + len(match.group().rstrip()))
     return found
 
 

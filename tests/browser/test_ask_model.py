@@ -68,6 +68,30 @@ def test_an_answer_of_a_server_is_shown_and_comes_again(app, rivers, tab):
         assert len(server.requests) == 2 and server.requests[0][2] == server.requests[1][2]
 
 
+def test_a_citation_opens_the_page_of_the_pdf_with_the_sentence_marked(app, home, tab, datasets_root, tmp_path):
+    question = {"id": "q1", "question": "What does a blind text show?", "document": "pdflatex-4-pages.pdf"}
+    (tmp_path / "q.jsonl").write_text(json.dumps(question))
+    command = [sys.executable, "-m", "core", "ingest", "sheets", datasets_root / "pdf" / "pdflatex-4-pages.pdf",
+               "--questions", tmp_path / "q.jsonl"]  # fmt: skip
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "GROUNDWORK_HOME": str(home)})
+    said = events("openai", "It gives information ", "about the selected font [1].")
+    with serving(stream(said)) as server:
+        ask(tab, app, "sheets", server.url, question=question["question"])
+        tab.get_by_text("ended by itself").first.wait_for()
+        settled(tab)
+        tab.locator("button.gw-chip").first.click()
+        picture = tab.get_by_role("dialog").locator("img")
+        picture.wait_for()
+        tab.wait_for_function("document.querySelector('.gw-sheet').scrollTop > 0")
+        assert picture.evaluate("one => one.naturalWidth") > 800
+        tab.wait_for_timeout(500)
+        assert tab.get_by_text("Orange: the sentence").count() and tab.get_by_text(re.compile(r"page \d of 4")).count()
+        settled(tab)
+        tab.get_by_role("dialog").get_by_text("Text", exact=True).click()
+        marked = tab.get_by_role("dialog").locator(".gw-said").first
+        assert "information about the selected font" in " ".join(marked.inner_text().split())
+
+
 def test_stop_ends_the_request_and_keeps_what_had_come(app, rivers, tab):
     with serving(stream(ANSWER[:2], leave_open=True)) as server:
         ask(tab, app, rivers, server.url)

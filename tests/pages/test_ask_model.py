@@ -82,6 +82,12 @@ def seen(app: AppTest) -> str:
                      for element in app.get(kind) if hasattr(element, "value"))  # fmt: skip
 
 
+def answered(app: AppTest) -> list[dict]:
+    """The answer on the page: its text, and its citations as chips."""
+    [drawn] = app.get("bidi_component")
+    return json.loads(drawn.proto.json)["pieces"]
+
+
 def html(app: AppTest) -> str:
     """All drawn as HTML but the frame's own script, the one element that may run one."""
     drawn = [element.proto for element in app.get("html")]
@@ -128,8 +134,10 @@ def test_words_of_model_and_corpus_are_never_markup(monkeypatch, bench):
     play(monkeypatch, bench, text="<img src=x onerror=alert(1)> ![x](http://example.invalid/y.png) [1] [9]", cited=(1,))
     app = ask(open_page(), "<b>Danube</b> ![x](http://example.invalid/z.png)?")
     drawn = html(app)
-    assert "<img" not in drawn and "<script>" not in drawn and "&lt;img" in drawn and "&lt;script&gt;" in drawn
-    assert '<span class="gw-chip bad">9</span>' in drawn
+    assert "<img" not in drawn and "<script>" not in drawn and "&lt;script&gt;" in drawn
+    text, one, _, nine, *_ = answered(app)  # set as text by the component; the browser test looks at what comes of it
+    assert text["text"].startswith("<img src=x") and (one["number"], one["kind"]) == (1, "cited")
+    assert (nine["number"], nine["kind"]) == (9, "bad")
     assert not any(
         "![x](" in element.value for kind in ("markdown", "subheader", "caption") for element in app.get(kind)
     )
@@ -158,12 +166,13 @@ def test_every_ending_is_said_in_plain_words(monkeypatch, bench, fields, words):
 def test_a_repeated_sentence_gets_an_outlined_number_beside_the_model_s_own(monkeypatch, bench):
     play(monkeypatch, bench, text="The Danube rises in the Black Forest. It is long.", cited=())
     app = ask(open_page(), QUESTION)
-    assert html(app).count("background:none") == 1 and "outlined number" in seen(app)
+    assert [piece["number"] for piece in answered(app) if piece.get("kind") == "repeated"] == [1]
+    assert "outlined number" in seen(app)
 
 
 def test_nothing_found_is_an_i_dont_know_without_the_model():
     app = ask(open_page(), "zebra quantum")
-    assert "I don't know." in html(app).replace("&#x27;", "'") and "No passage was found" in seen(app)
+    assert answered(app) == [{"text": "I don't know."}] and "No passage was found" in seen(app)
 
 
 def test_a_problem_is_told_and_the_page_goes_on(monkeypatch, bench):

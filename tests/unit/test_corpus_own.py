@@ -12,6 +12,7 @@ import pytest
 from core.corpus import own
 from core.corpus.library import Library
 from core.corpus.own import display_name, safe_name
+from core.corpus.pdf_page import located
 from core.errors import WorkbenchError
 
 
@@ -250,3 +251,29 @@ def test_a_collection_that_is_being_removed_is_not_listed(library):
     place = own.folder(library.home, "notes")
     place.rename(place.with_name(".removed-1-2"))
     assert list(own.collections(library.home)) == []
+
+
+def test_a_page_of_a_pdf_is_drawn_with_the_sentence_marked(library, datasets_root):
+    drain(library.ingest("seen", [datasets_root / "pdf" / "pdflatex-4-pages.pdf", ("a.txt", b"No pages.")]))
+    corpus = drain(library.open("seen"))
+    document = next(one for one in corpus.documents if one.pages)
+    assert library.has_pages("seen", document.id) and not library.has_pages("seen", "a.txt")
+    passage = document.text[document.pages[1] + 40 : document.pages[1] + 700]
+    view = library.page_view(
+        "seen", document.id, 2, {"passage": passage, "sentence": "Really? Is there no infor-\nmation?"}
+    )
+    plain = library.page_view("seen", document.id, 2, {"passage": "", "sentence": ""})
+    assert view.png.startswith(b"\x89PNG") and view.pages == 4 and view.marked == {"passage": 1.0, "sentence": 1.0}
+    assert 0 < view.top < 0.5
+    assert plain.marked == {"passage": 0.0, "sentence": 0.0} and plain.png != view.png, "the marks are in the picture"
+    with pytest.raises(WorkbenchError, match="4 pages, and page 9"):
+        library.page_view("seen", document.id, 9, {"passage": passage})
+
+
+def test_marks_are_found_by_letters_alone_and_inside_their_passage():
+    page = "An of-\n\ufb01cial rule. Twice. More. An o\ufb03cial rule. Twice."
+    [(start, end)] = located(page, "official rule")
+    assert page[start:end] == "of-\n\ufb01cial rule"
+    [(start, end)] = located(page, "Twice", around="More. An official rule. Twice")
+    assert start == page.rindex("Twice") and end == start + 5
+    assert located(page, "nothing of this kind") == [] and located(page, " ") == []

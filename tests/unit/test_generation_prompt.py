@@ -9,7 +9,7 @@ from core.errors import WorkbenchError
 from core.generation.answer import answer
 from core.generation.llama_engine import Generated
 from core.generation.prompt import UNKNOWN, build, cited, plain
-from core.generation.support import THRESHOLD, support
+from core.generation.support import THRESHOLD, source_sentence, support
 from core.records import Hit
 
 
@@ -130,3 +130,13 @@ def test_one_good_passage_is_enough_and_sparse_scores_are_not_judged(hits):
     pieces, result = finish(answer("Why?", hits, Stub(), ContextConfig(threshold=0.3)))
     assert "".join(pieces) == result.text == "It does [2]." and result.cited == (2,) and result.finish_reason == "stop"
     assert result.model == "stub" and result.model_sha256 == result.receipt.model_sha256 == "ab" * 32
+
+
+def test_the_sentence_of_a_passage_that_an_answer_rests_on_is_the_one_that_shares_most_words():
+    passage = "Sets are unordered. A frozenset can be hashed. Lists keep their order."
+    answer = "Lists keep the order [2]. A frozenset can be hashed [1]."
+    start, end = source_sentence(answer, 1, passage)
+    assert passage[start:end] == "A frozenset can be hashed."
+    start, end = source_sentence("Lists keep their order.", 1, passage)
+    assert passage[start:end] == "Lists keep their order.", "nothing is cited: the whole answer counts"
+    assert source_sentence("Nothing alike [1].", 1, "Water boils.") is None

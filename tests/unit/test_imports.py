@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "transformers", "sentence_transformers", "chromadb", "llama_cpp", "bm25s", "rank_bm25", "plotly", "pypdf",
          "docx", "bs4", "scipy.stats", "kaleido", "faiss", "hnswlib", "lancedb", "sklearn", "gensim", "peft",
-         "anthropic", "httpx2", "openai", "label_studio_sdk", "cv2", "nltk"}  # fmt: skip
+         "pypdfium2", "PIL", "anthropic", "httpx2", "openai", "label_studio_sdk", "cv2", "nltk"}  # fmt: skip
 
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:

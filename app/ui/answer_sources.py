@@ -1,0 +1,168 @@
+"""An answer whose citations open what they cite: the page of a PDF, or the document, with the sentence marked."""
+
+import base64
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, evidence
+from core.errors import WorkbenchError
+from core.generation.support import THRESHOLD, Support, source_sentence
+from core.records import Answer, Corpus, Hit, Query
+
+AROUND = 700  # characters of the document shown before and after an opened passage
+CITED = re.compile(r"\[(\d+(?:\s*[,;]\s*\d+)*)\]")
+# text is only ever set as text
+SCRIPT = """export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector('.gw-text')
+  root.replaceChildren(...data.pieces.map(piece => {
+    if (!piece.number) return document.createTextNode(piece.text)
+    const chip = document.createElement('button')
+    chip.className = `gw-chip ${piece.kind}`
+    chip.textContent = piece.number
+    chip.title = piece.title
+    chip.disabled = piece.kind === 'bad'
+    chip.onclick = () => setTriggerValue('source', piece.number)
+    return chip
+  }))
+}"""
+
+
+def pieces(answer: Answer, rests: list[Support]) -> list[dict[str, Any]]:
+    """The answer as text and chips: the model's own citations filled, an outlined one after a sentence that repeats a passage."""
+    found: list[dict[str, Any]] = []
+
+    def chip(number: int, kind: str) -> None:
+        known = 1 <= number <= len(answer.hits)
+        title = (
+            f"{'Cites' if kind == 'cited' else 'Repeats'} {named(answer.hits[number - 1])}"
+            if known
+            else "No such passage"
+        )
+        found.append({"number": number, "kind": kind if known else "bad", "title": title})
+
+    ends = {one.end: one.passage for one in rests if one.containment >= THRESHOLD}
+    marks = [(match.start(), match.end(), match) for match in CITED.finditer(answer.text)]
+    last = 0
+    for start, end, match in sorted([*marks, *((at, at, None) for at in ends)], key=lambda one: one[:2]):
+        if start < last:  # a sentence that ends inside a citation
+            start = last
+        found.append({"text": answer.text[last:start] + ("" if match else " ")})
+        for number in re.findall(r"\d+", match[1]) if match else [str(ends[end])]:
+            chip(int(number), "cited" if match else "repeated")
+        last = max(end, last)
+    return [*found, {"text": answer.text[last:]}]
+
+
+SHEET = """export default function ({ data, parentElement }) {
+  const box = parentElement.querySelector('.gw-sheet'), picture = box.querySelector('img')
+  picture.alt = data.title
+  picture.onload = () => { box.scrollTop = Math.max(data.top * picture.clientHeight - box.clientHeight / 4, 0) }
+  picture.src = data.picture
+}"""
+
+
+@st.cache_resource(show_spinner=False)
+def _sheet() -> Any:
+    return st.components.v2.component("groundwork.sheet", isolate_styles=False, js=SHEET,
+                                      html='<div class="gw-sheet" tabindex="0"><img></div>')  # fmt: skip
+
+
+@st.cache_resource(show_spinner=False)
+def _component() -> Any:
+    return st.components.v2.component("groundwork.cited", isolate_styles=False, js=SCRIPT,
+                                      html='<div class="gw gw-text gw-cited"></div>')  # fmt: skip
+
+
+def draw(answer: Answer, rests: list[Support], corpus: Corpus, query: Query | None, key: str) -> None:
+    """The answer; a press on a chip opens its source."""
+    pressed = _component()(
+        key=key, height="content", data={"pieces": pieces(answer, rests)}, on_source_change=lambda: None
+    )
+    if (number := getattr(pressed, "source", None)) and 1 <= int(number) <= len(answer.hits):
+        open_source(answer, int(number), corpus, query)
+
+
+def listed(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None) -> None:
+    """The passages that the answer cites or repeats, each opening in its document."""
+    repeated = {one.passage for one in rests if one.containment >= THRESHOLD}
+    with st.container(gap="xsmall"):
+        for number in sorted({*answer.cited, *repeated}):
+            hit = answer.hits[number - 1]
+            why = " and ".join(["cited"] * (number in answer.cited) + ["repeated"] * (number in repeated))
+            label = f"{number} · {cards.plain(named(hit))} :gray[{why}]"
+            if st.button(label, key=f"source/{number}", icon=":material/article:", type="tertiary"):
+                open_source(answer, number, corpus, query)
+    if rests and not answer.cited:
+        outlined = " An outlined number marks a sentence that repeats a passage." if repeated else ""
+        st.caption(f"The model cites no passage itself.{outlined}")
+
+
+def named(hit: Hit) -> str:
+    return (hit.title or hit.document_id) + (f", page {hit.page}" if hit.page else "")
+
+
+def open_source(answer: Answer, number: int, corpus: Corpus, query: Query | None) -> None:
+    hit = answer.hits[number - 1]
+    said = source_sentence(answer.text, number, hit.text)
+    st.dialog(cards.plain(hit.title or hit.document_id), width="large")(_source)(corpus, hit, said, query)
+
+
+def _source(corpus: Corpus, hit: Hit, said: tuple[int, int] | None, query: Query | None) -> None:
+    document = next((d for d in corpus.documents if d.id == hit.document_id), None)
+    if document is None or document.text[hit.start : hit.end] != hit.text:
+        st.warning("The document has changed or gone since. This is the passage as the model read it.")
+        return evidence.show(evidence.hit_html(hit, cut=len(hit.text)))
+    start = hit.start + said[0] if said else hit.start
+    page = sum(begin <= start for begin in document.pages) or None
+    pages = f"page {page} of {len(document.pages)}" if page else ""
+    cards.status_strip([document.source, pages, f"characters {hit.start:,} to {hit.end:,} of {len(document.text):,}"])
+    if page and session.workbench().library.has_pages(corpus.name, document.id):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            view = st.segmented_control("View", ["Page", "Text"], default="Page", key="source_view", required=True,
+                                        label_visibility="collapsed", width="content")  # fmt: skip
+            if view == "Page" and len(document.pages) > 1:
+                page = int(st.number_input("Page", 1, len(document.pages), page, width=140, label_visibility="collapsed",
+                                           key=f"source_page/{document.id}/{hit.start}"))  # fmt: skip
+        if view == "Page":
+            return _page(corpus, document.id, page, hit, said)
+    marks = [evidence.Mark(hit.start, hit.end, "a")]
+    marks += [evidence.Mark(hit.start + said[0], hit.start + said[1], "said")] if said else []
+    marks += evidence.gold_marks(0, len(document.text), query.gold if query else (), document.id)
+    _text(document.text, hit, marks)
+
+
+def _page(corpus: Corpus, document: str, page: int, hit: Hit, said: tuple[int, int] | None) -> None:
+    """The page as it is printed, scrolled to what is marked."""
+    texts = {"passage": hit.text} | ({"sentence": hit.text[slice(*said)]} if said else {})
+    try:
+        view = session.workbench().library.page_view(corpus.name, document, page, texts)
+    except WorkbenchError as error:
+        return cards.problem(error)
+    st.caption(_found(view.marked))
+    picture = f"data:image/png;base64,{base64.b64encode(view.png).decode()}"
+    _sheet()(
+        key="source_sheet",
+        height="content",
+        data={"picture": picture, "top": view.top, "title": f"Page {page} of {document}"},
+    )
+
+
+def _found(marked: dict[str, float]) -> str:
+    if marked.get("sentence", 0) > 0.5:
+        return "Orange: the sentence that shares most words with the answer. Blue: the passage that the model read."
+    if marked["passage"] > 0:
+        return "Blue: the passage that the model read; the rest of it stands on another page."
+    return "The passage was not found in this page's own text, so nothing is marked. *Text* shows it marked."
+
+
+def _text(text: str, hit: Hit, marks: Sequence[evidence.Mark]) -> None:
+    begin, end = max(0, hit.start - AROUND), min(len(text), hit.end + AROUND)
+    if end - begin < len(text) and st.toggle("Whole document", key="whole"):
+        begin, end = 0, len(text)
+    body = evidence.marked(text, marks, begin, end)
+    before, after = "…" if begin else "", "…" if end < len(text) else ""
+    evidence.show(f'<div class="gw gw-scroll"><div class="gw-text">{before}{body}{after}</div></div>')
