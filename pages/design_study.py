@@ -47,8 +47,8 @@ def beginning() -> None:
     what, found = "A study in which people judge stored answers", design.candidates(session.workbench())
     job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
     if job:
-        cards.empty(what, f"Answers are being made. Once they are stored a first draft is filled in for you: a pilot of {design.PILOT}, "
-                    "two annotators, a rubric for faithfulness. You can leave this page meanwhile.")  # fmt: skip
+        cards.empty(what, f"Answers are being made. Once they are stored, a press on “Start a study” here makes a draft: a pilot of "
+                    f"{design.PILOT}, two annotators, a rubric for faithfulness. You can leave this page meanwhile.")  # fmt: skip
         return jobs.watch(job.id)
     if not found:
         cards.empty(what, f"There are no stored answers to judge yet. {lost(found)}Have some questions of the corpus answered first; "
@@ -58,8 +58,8 @@ def beginning() -> None:
     stored = f"{cards.count(len(found), 'answer')} of {cards.count(len(lab.systems(found)), 'system')} can be judged."
     cards.empty(what, f"{stored} {lost(found)}"
                 + (f"A pilot wants {design.PILOT}: have more questions answered, or start with these." if few else
-                   f"A first draft has everything filled in: a pilot of {design.PILOT}, two annotators, a rubric for faithfulness. You "
-                   "can change all of it before it is frozen."))  # fmt: skip
+                   f"“Start a study” makes a draft with everything filled in: a pilot of {design.PILOT}, two annotators, a rubric for "
+                   "faithfulness. You can change all of it before it is frozen."))  # fmt: skip
     new_study(primary=not few)
     if few:
         design_tabs.answering()
@@ -99,13 +99,18 @@ def choice(studies: dict[str, lab.Frozen]) -> design_tabs.Desk:
         state.study = asked
     elif state.get("study") not in studies:
         state.study = last if last in studies else next(iter(studies))
+    if asked and asked not in studies:
+        state.study_missing = asked
+    if missing := state.get("study_missing"):
+        st.warning(cards.plain(f"The address asks for the study “{missing}”, which is not here. Shown is another."),
+                   icon=":material/link_off:")  # fmt: skip
 
     def title(id: str) -> str:
         return f"{studies[id].study.title or id} ({id})"
 
     with st.container(horizontal=True, vertical_alignment="center"):
         id = st.selectbox("Study", list(studies), key="study", format_func=title, width=340,
-                          label_visibility="collapsed")  # fmt: skip
+                          label_visibility="collapsed", on_change=lambda: state.pop("study_missing", None))  # fmt: skip
         # its key changes with each study, so that it closes once one is begun
         with st.popover("New study", icon=":material/add:", key=f"new_study.{len(studies)}"):
             new_study()

@@ -88,8 +88,12 @@ def choose(row: Any) -> lab.Source | None:
     own = [*labelled, *(id for id in studies if id not in labelled)]
     options = [*own, *sorted(files, key=lambda name: name == QAGS), UPLOAD]
     usual = labelled[0] if labelled else QAGS if QAGS in files else options[0]
-    if (asked := st.query_params.get("source", "")) and asked not in options:
-        st.warning(cards.plain(f"The address asks for {asked}, which is not here."), icon=":material/link_off:")
+    if "study" in st.query_params:  # as the other pages name it
+        st.query_params["source"] = st.query_params.pop("study")
+    asked = st.query_params.get("source", "")
+    if asked and asked.casefold() not in {one.casefold() for one in options}:
+        st.warning(cards.plain(f"The address asks for the labels of “{asked}”, which are not here. Shown are others."),
+                   icon=":material/link_off:")  # fmt: skip
 
     def titled(name: str) -> str:
         if name in studies:

@@ -163,6 +163,6 @@ def _text(text: str, hit: Hit, marks: Sequence[evidence.Mark]) -> None:
     begin, end = max(0, hit.start - AROUND), min(len(text), hit.end + AROUND)
     if end - begin < len(text) and st.toggle("Whole document", key="whole"):
         begin, end = 0, len(text)
-    body = evidence.marked(text, marks, begin, end)
+    body = evidence.laid(text, marks, begin, end)
     before, after = "…" if begin else "", "…" if end < len(text) else ""
     evidence.show(f'<div class="gw gw-scroll"><div class="gw-text">{before}{body}{after}</div></div>')

@@ -53,6 +53,43 @@ def marked(text: str, marks: Iterable[Mark], begin: int = 0, end: int | None = N
     return "".join(pieces)
 
 
+# what stands in code, grammars, sessions and tables, and seldom in a sentence
+_CODE = re.compile(
+    r">>>|::=|[^=!<>]=[^=]|\w\([^)]*\)\s*:?$|[{}\[\]();]\s*$|^\s*(?:[#@|+]|\"\"\"|(?:def|class|for|while|if|elif|else|try|except|finally|with"
+    r"|return|import|from|print|async|await|raise|pass|match|case|del|assert|global|nonlocal|yield|lambda)\b[^.]*$)|\S {3,}\S|^\s*[-=]{4,}"
+)
+_PARAGRAPH = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*\n?")
+
+
+def preformatted(text: str) -> list[tuple[int, int]]:
+    """Characters [start, end) of paragraphs whose columns mean something: tables, and indented or fenced code."""
+    found, fenced = [], False
+    for match in _PARAGRAPH.finditer(text):
+        lines = match.group().splitlines()
+        fences = sum(line.lstrip().startswith("```") for line in lines)
+        indented = all(re.match(r" {3,}|\t", line) for line in lines)
+        table = sum(bool(re.match(r"\s*[|+].*[|+]\s*$", line) or re.search(r"\S {3,}\S", line)) for line in lines)
+        code = 2 * sum(bool(_CODE.search(line)) for line in lines) >= len(lines)
+        if fences or fenced or (indented and code) or (len(lines) > 1 and table == len(lines)):
+            found.append(match.span())
+        fenced ^= fences % 2 == 1
+    return found
+
+
+def laid(text: str, marks: Sequence[Mark], begin: int = 0, end: int | None = None) -> str:
+    """HTML of text[begin:end] with marks; code and tables in boxes of their own whose columns line up."""
+    end, last, pieces = len(text) if end is None else end, begin, []
+    for start, stop in preformatted(text):
+        start, stop = max(start, last), min(stop, end)
+        if start < stop:
+            pieces += [
+                marked(text, marks, last, start),
+                f'<div class="gw-pre">{marked(text, marks, start, stop)}</div>',
+            ]
+            last = stop
+    return "".join([*pieces, marked(text, marks, last, end)])
+
+
 def gold_marks(text_start: int, text_end: int, gold: Iterable, document_id: str | None = None) -> list[Mark]:
     """Gold evidence (records.Gold) of a document as marks of the text that starts at `text_start` in it."""
     return [
@@ -75,14 +112,14 @@ def term_marks(text: str, query: str) -> list[Mark]:
 def text_html(text: str, marks: Sequence[Mark] = (), cut: int = CUT) -> str:
     """Text with marks; a long one is cut around its first gold mark and opens on a click."""
     if len(text) <= cut * 1.25:
-        return f'<div class="gw-text">{marked(text, marks)}</div>'
+        return f'<div class="gw-text">{laid(text, marks)}</div>'
     first = min((m.start for m in marks if m.style == "gold"), default=0)
     begin = 0 if first < cut * 0.8 else _word_start(text, first - cut // 4)
     end = _word_start(text, begin + cut)
-    short = f"{'…' if begin else ''}{marked(text, marks, begin, end).rstrip()}…"
+    short = f"{'…' if begin else ''}{laid(text, marks, begin, end).rstrip()}…"
     return (
         f'<div class="gw-text"><details><summary>{short} <span class="gw-more">{len(text):,} characters, '
-        f"open</span></summary>{marked(text, marks)}</details></div>"
+        f"open</span></summary>{laid(text, marks)}</details></div>"
     )
 
 
@@ -136,7 +173,7 @@ def document_html(text: str, gold: Iterable = (), chunks: Iterable[tuple[int, in
         last = max(last, end)
     marks += [Mark(g.start, g.end, "gold") for g in gold if g.grade > 0]
     marks += term_marks(text, query)
-    return f'<div class="gw {"gw-scroll" if height else ""}"><div class="gw-text">{marked(text, marks)}</div></div>'
+    return f'<div class="gw {"gw-scroll" if height else ""}"><div class="gw-text">{laid(text, marks)}</div></div>'
 
 
 def show(html: str | Iterable[str]) -> None:

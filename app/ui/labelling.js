@@ -1,7 +1,7 @@
 // The answer as rows of words: a click marks a word as wrong, a click on a row's number goes there. Text is only ever
 // set as text. It also does what no widget can: keys that move the focus, and telling when the tab is hidden.
 const TICK_MS = 500, TYPED_MS = 2000
-const ROW = '[data-at]', WORD = '[data-word]', PAUSE_MS = 1000, WIDE_PX = 1101
+const ROW = '[data-at]', WORD = '[data-word]', PAUSE_MS = 1000, WIDE_PX = 1101, TURN_MS = 800
 let last = {}  // desk, item and whose it was
 let tell = () => {}, sending = 0  // a comment on its way to the server
 let stirred = 0, counted = 0, clock = 0  // the last sign of life, and until when the time on the item was counted
@@ -158,7 +158,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
   clearInterval(clock)
   count()
   clock = setInterval(() => root.isConnected ? count() : clearInterval(clock), TICK_MS)
-  last = { who, desk: data.desk, item: data.item }
+  // the same keys now mean something else: a key that was meant for the question before answers nothing
+  if (!anew && last.item === data.item && last.kind !== data.kind) {
+    root.turned = performance.now() + TURN_MS
+    root.classList.add('turned')
+    setTimeout(() => root.classList.toggle('turned', performance.now() < root.turned - 5), TURN_MS)
+  }
+  last = { who, desk: data.desk, item: data.item, kind: data.kind }
 
   const toggle = hit => setTriggerValue('word', { item: data.item, place: +hit.dataset.place, word: +hit.dataset.word })
   const step = at => { if (at >= 0 && at < data.steps) setTriggerValue('step', { item: data.item, at }) }
@@ -201,7 +207,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const gone = document.querySelector('[data-testid=stApp]').dataset.testConnectionState !== 'CONNECTED'
     if (event.type === 'keydown' && (gone || performance.now() < root.quiet)) root.quiet = performance.now() + PAUSE_MS
     if (!ours) return
-    if (performance.now() < root.quiet || covered() || event.repeat || performance.now() < (root.busy ?? 0)) {
+    if (performance.now() < root.quiet || performance.now() < (root.turned ?? 0) || covered() || event.repeat || performance.now() < (root.busy ?? 0)) {
       event.preventDefault()
       event.stopImmediatePropagation()
     } else root.busy = performance.now() + 3000

@@ -33,6 +33,7 @@ from core.errors import WorkbenchError
 
 IDLE_S = 120.0  # a longer pause between two keys counts as this much
 MOST_S = 24 * 3600.0  # a window says that it showed an item
+SKIMMED = 0.25  # of the time that reading takes: faster than skimming
 REST_S = 300.0  # a pause that counts as a break
 FULL, UNSEEN = 68, "\u200b"  # characters in a line of a file that somebody broke; takes a place and no room
 PACED = 5  # items until a median says something
@@ -102,6 +103,24 @@ def next_open(asked: tuple[Step, ...], label: Label, after: int = -1) -> int | N
     """The next step without an answer, going on from `after` and round to the start."""
     return next((at for at in (*range(after + 1, len(asked)), *range(after + 1))
                  if at < len(asked) and value(label, asked[at]) is None), None)  # fmt: skip
+
+
+def equal_open(item: Item, asked: tuple[Step, ...], label: Label, at: int) -> list[Step]:
+    """The open sentences of the same answer that say, word for word, what the one at `at` says: same words, same evidence."""
+
+    def said(step: Step) -> str:
+        response = item.responses[step.response]
+        return " ".join(response.text[slice(*response.sentences[step.sentence])].split())
+
+    here = asked[at]
+    return [step for place, step in enumerate(asked)
+            if place != at and here.kind == step.kind == "sentence" and step.response == here.response
+            and value(label, step) is None and said(step) == said(here)]  # fmt: skip
+
+
+def reading_seconds(item: Item) -> float:
+    """What reading the answer takes, at 238 words a minute (Brysbaert 2019, silent reading of non-fiction)."""
+    return 60 / 238 * sum(len(one.text.split()) for one in item.responses)
 
 
 def agreed(votes: Sequence[Label], step: Step) -> Any:
@@ -360,11 +379,26 @@ def give(desk: Desk, item: str, at: int, answer: Any) -> None:
     if asked[at].kind == "preference":  # left and right are places on the screen
         answer = "tie" if answer == "tie" else "ab"[desk.view().order[("left", "right").index(answer)]]
     was_whole, label = complete(desk.study, before), answered(before, asked[at], answer)
+    for step in (same := equal_open(desk.study.item(item), asked, before, at)):
+        label = answered(label, step, answer)
     desk.save(label)
+    desk.note = " ".join(filter(None, [desk.note, also_given(len(same)), too_fast(desk, item, was_whole, label)]))
     follow = next_open(asked, label, at)
     if follow is None and was_whole and at + 1 < len(asked):  # looking through what was answered already
         follow = at + 1
     _go_on(desk, at if follow is None else follow, follow is None)
+
+
+def also_given(number: int) -> str:
+    return f"Also given to {cards.count(number, 'equal sentence')} of this answer." if number else ""
+
+
+def too_fast(desk: Desk, item: str, was_whole: bool, label: Label) -> str:
+    """A word to somebody who has just answered a screen faster than it can be read."""
+    took, reading_s = desk.seconds.get(item), reading_seconds(desk.study.item(item))
+    if took is None or was_whole or not complete(desk.study, label) or took >= SKIMMED * reading_s:
+        return ""
+    return f"The last screen took you {took:.1f} s; reading its answer alone takes about {reading_s:.0f} s. Back shows it again."
 
 
 def cannot(desk: Desk, item: str) -> None:
@@ -641,7 +675,7 @@ def _answer(desk: Desk, view: Shown, label: Label, asked: tuple[Step, ...]) -> N
     _answer_component()(
         key="lab_words", height="content",
         data={"desk": desk.name, "screen": desk.screens, "said": _said(desk), "item": desk.item, "at": desk.at,
-              "answers": answers, "steps": len(asked),
+              "answers": answers, "steps": len(asked), "kind": asked[desk.at].kind,
               "find": state.get("label_find", ""), "bar": bar + [keys[name] for name in ICONS],
               "open": "not decided" if judged else "not labelled",
               "idle_s": IDLE_S, "seconds": desk.seconds.get(desk.item, 0.0), "comment": label.comment,

@@ -76,7 +76,8 @@ def at(tab, place: str) -> None:
     """Until that screen is drawn whole, buttons too."""
     tab.wait_for_function(
         f"""place => {PLACE} && {PLACE} === document.querySelector('.lab-ask')?.dataset.place && {PLACE}.startsWith(place)
-        && document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'""", arg=place)  # fmt: skip
+        && document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'
+        && !document.querySelector('.lab.turned')""", arg=place)  # fmt: skip
 
 
 def press(tab, key: str, place: str) -> None:
@@ -157,6 +158,22 @@ def test_a_key_held_down_or_struck_twice_answers_one_screen(app, home, frozen, t
     at(tab, f"{item}/1")
     tab.wait_for_timeout(500)
     assert label(home, frozen, "Ann", item).sentences == (("partly", None),)
+
+
+def test_a_key_meant_for_the_last_sentence_gives_no_star(app, home, tab):
+    frozen = lab.freeze(Workbench(home), rating(3, 0, id="stars", annotators=("Ann",), per_item=1), "main")
+    mine = assignment(frozen.study, "main")["Ann"]
+    item = enter(app, tab, "Ann", "stars")
+    press(tab, "1", f"{item}/1")
+    tab.keyboard.press("1")
+    tab.locator(".lab.turned").wait_for()  # the stars stand
+    tab.keyboard.press("1")
+    tab.wait_for_timeout(300)
+    at(tab, f"{item}/2")
+    assert label(home, frozen, "Ann", item).helpful == (None,)
+    press(tab, "5", f"{mine[1]}/0")
+    assert label(home, frozen, "Ann", item).helpful == (5,)
+    no_error(tab)
 
 
 def test_a_key_that_stands_on_no_button_keeps_none_from_answering(app, home, tab):

@@ -14,6 +14,7 @@ from core.annotation.labels import blank
 from core.annotation.study import altered, default_rubric
 from core.config import TrialConfig, with_settings
 from core.workbench import Workbench
+from tests.annotated import rating
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
@@ -671,3 +672,15 @@ def test_an_unknown_study_in_the_address_opens_the_newest(bench):
     app = started(bench)
     assert open_page(study="nonsense").selectbox(key="study").value == "faithfulness"
     assert app.selectbox(key="study").value == "faithfulness"
+
+
+def test_an_address_of_a_study_that_is_not_here_says_so_until_one_is_chosen(bench):
+    studies = [lab.save(bench, rating(2, 0, id=id, title=id)).study.id for id in ("first", "second")]
+    app = open_page(study="nothere")
+    assert "“nothere”, which is not here" in app.warning[0].value
+    app = sound(app.run())
+    assert len(app.warning) == 1, "a rerun does not take it away"
+    app = sound(
+        app.selectbox(key="study").select(next(id for id in studies if id != app.selectbox(key="study").value)).run()
+    )
+    assert not app.warning

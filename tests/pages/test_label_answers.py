@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -72,6 +73,42 @@ def write(app: AppTest, text: str) -> None:
 
 
 # What a key means ----------------------------------------------------------------------------------------------------
+
+
+def test_a_screen_answered_faster_than_it_can_be_read_is_told():
+    study = rating(1, 0, annotators=("Ann",), per_item=1)
+    [item] = study.items
+    open_label = blank(study, "main", item, "Ann")
+    done = open_label.model_copy(
+        update={"sentences": (("supported",) * len(open_label.sentences[0]),), "helpful": (4,)}
+    )
+    reading_s = labelling.reading_seconds(item)
+    fast, slow = (SimpleNamespace(study=study, seconds={item.id: share * reading_s}) for share in (0.2, 0.3))
+    assert labelling.too_fast(fast, item.id, False, done).startswith("The last screen took you")
+    assert labelling.too_fast(slow, item.id, False, done) == ""
+    assert labelling.too_fast(fast, item.id, False, open_label) == labelling.too_fast(fast, item.id, True, done) == ""
+
+
+def test_equal_sentences_of_one_answer_are_labelled_at_once(tmp_path):
+    text = "It loops. It ends here. It  loops. It loops."
+    one = Candidate(
+        "a",
+        "system",
+        "toy",
+        "What does it do?",
+        text,
+        (Passage(document_id="d", start=0, end=1, text="It loops."),),
+        (),
+    )
+    study = rating(1, 0, annotators=("Ann",), per_item=1).model_copy(update={"items": draw([one], 1)})
+    [item] = study.items
+    asked, label = labelling.steps(study, item, (0,)), blank(study, "main", item, "Ann")
+    first = labelling.answered(label, asked[1], "partly")
+    assert [asked.index(step) for step in labelling.equal_open(item, asked, label, 0)] == [2, 3]
+    assert labelling.equal_open(item, asked, first, 1) == [], "no other sentence says this"
+    third = labelling.answered(label, asked[2], "contradicted")
+    assert [asked.index(step) for step in labelling.equal_open(item, asked, third, 0)] == [3], "what was said stands"
+    assert labelling.reading_seconds(item) == pytest.approx(60 / 238 * len(text.split()))
 
 
 def test_steps_follow_the_screen_and_end_with_the_preference():

@@ -253,3 +253,12 @@ def test_what_nobody_can_judge_is_counted_on_every_tab(bench):
 def test_few_verdicts_are_told_with_the_number_that_is_needed(bench):
     labelled(bench, rating(12, pilot=0, per_item=2), lambda who, number: "partly" if number % 2 else "supported")
     assert "12 of 12 answers have people" in words(open_page("People against machines"))
+
+
+def test_an_address_of_labels_that_are_not_here_says_so(bench):
+    for asked in ({"source": "zzz"}, {"study": "zzz"}):
+        app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
+        for key, value in asked.items():
+            app.query_params[key] = value
+        checked(app.run())
+        assert "“zzz”, which are not here" in app.warning[0].value, asked

@@ -89,3 +89,21 @@ def test_card_colours_only_a_distinct_difference_and_says_its_coverage():
 def test_card_of_an_unmeasured_value_shows_no_number():
     html = cards.card_html(cards.Card("Recall@10", None, note="no question has <evidence>"))
     assert "no question has &lt;evidence&gt;" in html and not re.search(r"\d\.\d", html)
+
+
+def test_code_and_tables_keep_their_columns_and_prose_does_not():
+    text = (
+        'Some prose.\n\n   with_stmt ::= "with" item\n   item      ::= expression\n\n   An indented note that is prose, as most\n'
+        "   notes in a manual are.\n\n+---+----+\n| a | bb |\n+---+----+\n\n```\nx = 1\n\ny = 2\n```\n\nA word = a word.\n"
+    )
+    found = [text[start:end] for start, end in evidence.preformatted(text)]
+    assert found == [
+        '   with_stmt ::= "with" item\n   item      ::= expression\n',
+        "+---+----+\n| a | bb |\n+---+----+\n", "```\nx = 1\n", "y = 2\n```\n",
+    ]  # fmt: skip
+    drawn = evidence.laid(text, [evidence.Mark(0, 20, "gold")])
+    assert drawn.count('<div class="gw-pre">') == 4 and "<b>" not in evidence.laid("   <b>x</b> = 1\n", [])
+    plain = re.sub(r"<[^>]+>", "", drawn)
+    assert unescape(plain) == text, "every character stays"
+    part = re.sub(r"<[^>]+>", "", evidence.laid(text, [], 20, 60))
+    assert unescape(part) == text[20:60], "a cut inside a block"
