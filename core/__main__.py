@@ -178,8 +178,16 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--questions", type=positive, default=20, help="questions, spread evenly over the corpus")
     one = verb("trials", lambda w, o: w.trials(o.limit), "stored trials, newest first", show_trials)
     one.add_argument("--limit", type=positive, default=50)
-    one = verb("show", lambda w, o: w.show(o.id), "one trial, with its config and raw rankings", show_trial)
+    one = verb(
+        "show", lambda w, o: w.measured(o.id), "one trial: metrics with intervals, config and raw rankings", show_record
+    )
     one.add_argument("id")
+    one = verb("describe", lambda w, o: w.describe(o.id, o.name, o.note, None if o.tags is None else o.tags.split(",")),
+               "name a trial, add a note, tag it; says what it is called where nothing is given", show_value)  # fmt: skip
+    one.add_argument("id")
+    one.add_argument("--name")
+    one.add_argument("--note")
+    one.add_argument("--tags", metavar="A,B", help="all its tags, in place of those it had")
     one = verb(
         "compare",
         lambda w, o: w.compare(o.a, o.b, o.metric, o.k),
@@ -569,7 +577,7 @@ def measure_engine(workbench: Any, options: argparse.Namespace) -> Any:
 
 def run_and_show(workbench: Any, config: recipes.TrialConfig) -> Any:
     trial = yield from workbench.run(config)
-    return workbench.show(trial)
+    return {**workbench.measured(trial), "command": workbench.command(config)}
 
 
 def ask(workbench: Any, options: argparse.Namespace) -> Any:
@@ -642,12 +650,38 @@ def show_value(value: Any) -> None:
 
 
 def show_trials(rows: list[dict[str, Any]]) -> None:
-    show_table([{"id": r["id"], "created": r["created"], "dataset": r["dataset"], "status": r["status"], "n": r["measured"],
-                 **(r["metrics"] or {})} for r in rows])  # fmt: skip
+    named = any(r["name"] for r in rows)
+    show_table([{"id": r["id"], "created": r["created"], **({"name": r["name"]} if named else {}), "dataset": r["dataset"],
+                 "status": r["status"], "n": r["measured"], **(r["metrics"] or {})} for r in rows])  # fmt: skip
 
 
 def show_trial(record: dict[str, Any]) -> None:
-    rest = {k: v for k, v in record.items() if k not in ("rankings", "chunks", "chunk_tokens", "latency_ms")}
+    """What a run found: each metric with its interval, its costs, and by what it is found again."""
+    from core.comparison import COSTS
+
+    if record["metrics"]:
+        level = f"{record['metrics'][0]['confidence']:.0%} interval"
+        noted = any(one["note"] for one in record["metrics"])
+        show_table([{"metric": one["label"], "mean": f"{one['mean']:.3f}" if one["n"] else "not measured",
+                     level: "" if one["low"] is None else f"{one['low']:.3f} to {one['high']:.3f}",
+                     "n": f"{one['n']:,}", "of": f"{one['total']:,}", **({"note": one["note"]} if noted else {})}
+                    for one in record["metrics"]])  # fmt: skip
+        print()
+    for one in record["spread"]:
+        what, unit = COSTS[one["cost"]]
+        spread = "" if one["low"] is None else f" ({one['low']:,.1f} to {one['high']:,.1f}; n {one['n']:,})"
+        print(f"{what}: {one['value']:,.{1 if spread else 0}f} {unit}{spread}")
+    if before := record["repeat_of"]:
+        print(f"The same recipe as trial {before[0]}: kept as repeat {len(before) + 1}.")
+    print(f"Trial {record['id']}")
+    if "command" in record:
+        print(f"Again: {record['command']}")
+
+
+def show_record(record: dict[str, Any]) -> None:
+    rest = {k: v for k, v in record.items()
+            if k not in ("rankings", "chunks", "chunk_tokens", "latency_ms", "metrics", "spread", "repeat_of")}  # fmt: skip
+    show_trial(record)
     show_value({**rest, "rankings": f"{len(record.get('rankings', {}))} questions; --json prints them"})
 
 

@@ -23,8 +23,9 @@ from core.statistics.paired import Paired, paired_difference
 from core.workbench import METRICS, Workbench, shared
 
 COSTS = {  # cost -> (what it is, unit); less is better
+    "context_at_k": ("Context of the first k chunks", "tokens"),
     "latency_ms": ("Median latency of a question", "ms"), "chunks": ("Chunks in the index", "chunks"),
-    "tokens_indexed": ("Tokens indexed", "tokens"), "context_tokens": ("Context of an answer", "tokens"),
+    "tokens_indexed": ("Tokens indexed", "tokens"), "context_tokens": ("Context of a prompt", "tokens"),
     "total_ms": ("Time of all stages, those from the cache at no cost", "ms"),
 }  # fmt: skip
 ABSENT = "–"  # a setting that the part in use does not have

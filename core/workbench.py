@@ -31,11 +31,13 @@ from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.store.database import Store
+from core.store.tables import cost_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ("hit", "recall", "mrr", "ndcg_linear", "precision", "map", "ndcg_exponential")  # in order of display
 
 
+MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters; tags of a trial
 LIVE_TEXTS = 64  # so many unseen texts are embedded at once; more become a job
 LIVE_INDEXED = 5_000  # an index of so many chunks is built at once
 LIVE_DOCUMENTS = 3_000  # a corpus of so many documents is read at once
@@ -447,6 +449,51 @@ class Workbench:
             raise WorkbenchError(f"{'No trial has' if not rows else f'{len(rows)} trials have'} the id '{trial}'.",
                                  todo="`python -m core trials` lists them.")  # fmt: skip
         return {"id": rows[0]["id"], **self.store.journal.read(rows[0]["id"]).payload}
+
+    def measured(self, trial: str) -> dict[str, Any]:
+        """The record of a trial with what follows from it: the mean of each metric with its interval, and equal trials."""
+        record = self.show(trial)
+        if record["status"] != "ok":
+            return {**record, "metrics": [], "spread": [], "repeat_of": []}
+        rules = record["config"]["evaluation"]
+        questions = self.store.questions(record["questions_fingerprint"])
+        values = metric_values(stored_judgement(record, questions), rules["k"])
+        table = unit_intervals(
+            np.column_stack(list(values.values())), rules["resamples"], rules["confidence"], record["seed"]
+        )
+        metrics = [{"metric": name, "label": registry.find("metric", name).label.format(k=rules["k"]), "k": rules["k"],
+                    "confidence": rules["confidence"], **plain(one)} for name, one in zip(values, table, strict=True)]  # fmt: skip
+        spread = [dict(zip(("cost", "value", "low", "high", "n"), row, strict=True)) for row in cost_rows(record)]
+        return {**record, "metrics": metrics, "spread": spread, "repeat_of": self.repeats(record["id"])}
+
+    def repeats(self, trial: str) -> list[str]:
+        """Ids of the earlier trials that measured the same recipe on the same documents and questions, oldest first."""
+        rows = self.store.query(
+            """SELECT t.id FROM trials t JOIN trials own ON own.id = ? AND t.id < own.id AND t.status = 'ok'
+               AND t.config_fingerprint = own.config_fingerprint AND t.questions_fingerprint = own.questions_fingerprint
+               AND t.fingerprints->>'corpus' = own.fingerprints->>'corpus' ORDER BY t.id""", [trial])  # fmt: skip
+        return [row["id"] for row in rows]
+
+    def describe(self, trial: str, name: str | None = None, note: str | None = None,
+                 tags: Iterable[str] | None = None) -> dict[str, Any]:  # fmt: skip
+        """Names, notes or tags a trial: a new record, the last of which counts. What is None stays as it is."""
+        known = {"trial": self.show(trial)["id"], "name": "", "note": "", "tags": []}
+        rows = self.store.query(
+            "SELECT id, name, note, tags FROM trial_notes WHERE trial_id = ? ORDER BY id DESC LIMIT 1", [known["trial"]]
+        )
+        last = rows[0].pop("id") if rows else ""
+        known |= rows[0] if rows else {}
+        given = {"name": name if name is None else " ".join(name.split()), "note": note if note is None else note.strip(),
+                 "tags": tags if tags is None else list(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags))))}  # fmt: skip
+        wanted = known | {key: value for key, value in given.items() if value is not None}
+        for key, most in (("name", MOST_NAME), ("note", MOST_NOTE)):
+            if len(wanted[key]) > most:
+                raise WorkbenchError(f"The {key} has {len(wanted[key]):,} characters; at most {most:,} are kept.")
+        if len(wanted["tags"]) > MOST_TAGS or any(len(tag) > MOST_TAG or "," in tag for tag in wanted["tags"]):
+            raise WorkbenchError(f"A trial has at most {MOST_TAGS} tags of {MOST_TAG} characters, without commas.")
+        if wanted != known:
+            self.store.add("trial_note", {**wanted, "created": datetime.now(UTC).isoformat()}, after=last)
+        return wanted
 
     def trial_values(self, trial: str, metric: str, k: int | None = None) -> dict[str, float]:
         """Per-query values of a stored trial, derived from its raw rankings at depth k (default: the trial's own)."""

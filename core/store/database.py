@@ -505,6 +505,9 @@ class Store:
         connection.execute("BEGIN")
         for name in batch.tables:
             insert(name, batch.tables[name])
+        trials = [record.payload["trial"] if record.kind == "trial_note" else record.id
+                  for record in batch.records if record.kind in ("trial", "trial_note")]  # fmt: skip
+        connection.execute(tables.NAMED, [trials])
         arrived = [record.payload["fingerprint"] for record in batch.records if record.kind == "questions"]
         waiting = connection.execute(
             "SELECT id FROM trials WHERE NOT scored AND list_contains(?::VARCHAR[], questions_fingerprint)", [arrived]

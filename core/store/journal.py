@@ -26,7 +26,7 @@ from core.errors import WorkbenchError
 from core.records import Progress
 
 SCHEMA = 1
-KINDS = ("trial", "questions", "answer", "index", "samples", "study")
+KINDS = ("trial", "trial_note", "questions", "answer", "index", "samples", "study")
 SEGMENT = ".label.jsonl"  # labels share a file, see core/store/segments.py
 SUFFIX = ".jsonl.gz"
 OPENING_BYTES = 4096

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from core.index.points import stored_raw
 from core.store.journal import Record, id_time
 
-SCHEMA = 5  # a database of another number is rebuilt
+SCHEMA = 6  # a database of another number is rebuilt
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
 # table -> (what a row is, {column: (type, meaning)})
@@ -21,6 +23,9 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "id": ("VARCHAR", "Time-ordered id."),
             "created": ("TIMESTAMP", "When the trial was recorded (UTC)."),
+            "name": ("VARCHAR", "What people call it, by the last of its trial_notes; NULL: not named."),
+            "note": ("VARCHAR", "What people wrote about it."),
+            "tags": ("VARCHAR[]", "Its tags; list_contains(tags, 'paper') filters by one."),
             "dataset": ("VARCHAR", "Corpus and questions, as `datasets` names them."),
             "status": ("VARCHAR", "ok, failed or interrupted."),
             "reason": ("VARCHAR", "Why it is not ok."),
@@ -44,6 +49,29 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "fingerprints": ("JSON", "Identity of what each stage made."),
             "packages": ("JSON", "Versions of the packages used."),
             "costs": ("JSON", "Median latency of a question (ms), chunks, tokens indexed, tokens of the context."),
+        },
+    ),
+    "trial_notes": (
+        "One row a time that a trial was named, described or tagged; the last one of a trial stands in `trials`.",
+        {
+            "id": ("VARCHAR", "Time-ordered id."),
+            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            "trial_id": ("VARCHAR", "The trial."),
+            "name": ("VARCHAR", "Its name."),
+            "note": ("VARCHAR", "The note."),
+            "tags": ("VARCHAR[]", "All its tags."),
+        },
+    ),
+    "trial_costs": (
+        "One row a trial and cost, with its spread. Derived from raw timings and rankings.",
+        {
+            "trial_id": ("VARCHAR", "The trial."),
+            "cost": ("VARCHAR", "latency_ms (median), context_at_k (mean tokens of the first k chunks), chunks, tokens_indexed "
+                                "or context_tokens (of the passages of a prompt)."),
+            "value": ("DOUBLE", "The cost."),
+            "low": ("DOUBLE", "Of latency the lower quartile of the questions, of context the interval's lower end (95%)."),
+            "high": ("DOUBLE", "The upper quartile or end; NULL where a cost has no spread."),
+            "n": ("INTEGER", "Questions behind it; NULL where it is of the whole index."),
         },
     ),
     "settings": (
@@ -264,7 +292,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "folded": (
         "One row a record of the journal that is in this database.",
-        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, questions, answer, index, samples or study.")},
+        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, trial_note, questions, answer, index, samples or study.")},
     ),
     "meta": ("How this database was made.", {"key": ("VARCHAR", "What."), "value": ("VARCHAR", "Its value.")}),
 }  # fmt: skip
@@ -313,6 +341,8 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     ("The latest trials",
      "SELECT id, created, dataset, status, chunking, fusion, num_queries, round(total_ms) AS total_ms\n"
      "FROM trials ORDER BY id DESC LIMIT 20"),
+    ("Trials that people named or tagged",
+     "SELECT created, name, tags, note, dataset, chunking, fusion, id FROM trials WHERE name IS NOT NULL ORDER BY id DESC"),
     ("Mean of every metric, with its coverage",
      "SELECT trial_id, metric, avg(value) AS mean, count(value) AS measured, count(*) AS questions\n"
      "FROM scores GROUP BY ALL ORDER BY metric, mean DESC"),
@@ -356,6 +386,10 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
 # tables that hold each set of questions once, though several records may bring it
 ONCE = ("questions", "gold", "question_sets")
 UNLESS = "WHERE fingerprint NOT IN (SELECT fingerprint FROM question_sets)"
+# the last note of each of these trials, whichever of the two came first
+NAMED = """UPDATE trials SET name = last.name, note = last.note, tags = last.tags FROM (
+  SELECT * FROM trial_notes WHERE trial_id IN (SELECT unnest(?::VARCHAR[]))
+  QUALIFY row_number() OVER (PARTITION BY trial_id ORDER BY id DESC) = 1) last WHERE trials.id = last.trial_id"""
 Derive = Callable[[dict, dict], dict[str, list[float | None]]]  # (trial, questions) -> metric -> a value a question
 Rows = dict[str, list[tuple]]
 
@@ -391,7 +425,14 @@ def rows(record: Record, scores: list[tuple] | None) -> Rows:
     if record.kind == "trial":
         made = _trial(id, payload, scored=scores is not None) | {"scores": scores or []}
     else:
-        kinds = {"questions": _questions, "answer": _answer, "index": _index, "samples": _samples, "study": _study}
+        kinds = {
+            "trial_note": _trial_note,
+            "questions": _questions,
+            "answer": _answer,
+            "index": _index,
+            "samples": _samples,
+            "study": _study,
+        }
         made = kinds[record.kind](id, payload)
     return {"folded": [(id, record.kind)], **made}
 
@@ -440,7 +481,32 @@ def _trial(id: str, payload: dict, scored: bool) -> Rows:
                      for name, value in _flat(config)],
         "stages": [(id, stage, float(ms), cached.get(stage)) for stage, ms in timings.items()],
         "rankings": list(_rankings(id, payload)),
+        "trial_costs": [(id, *row) for row in cost_rows(payload)],
     }  # fmt: skip
+
+
+def cost_rows(payload: dict) -> list[tuple]:
+    """(cost, value, low, high, n) of a trial, the spread over questions where there is one."""
+    found = {name: (name, float(value), None, None, None) for name, value in (payload.get("costs") or {}).items()
+             if value is not None}  # fmt: skip
+    if timed := (payload.get("latency_ms") or {}).get("total"):
+        low, median, high = np.quantile(timed, (0.25, 0.5, 0.75)).tolist()
+        found["latency_ms"] = ("latency_ms", median, low, high, len(timed))
+    tokens, k = payload.get("chunk_tokens"), _get(payload.get("config") or {}, "evaluation", "k")
+    if tokens and k and payload.get("rankings"):
+        each = [sum(tokens[chunk] for chunk in chunks[:k]) for chunks, _ in payload["rankings"].values()]
+        mean, half = float(np.mean(each)), 1.96 * float(np.std(each)) / len(each) ** 0.5
+        found["context_at_k"] = ("context_at_k", mean, mean - half, mean + half, len(each))
+    return list(found.values())
+
+
+def _trial_note(id: str, payload: dict) -> Rows:
+    if not all(
+        isinstance(text, str) for text in (payload["trial"], payload["name"], payload["note"], *payload["tags"])
+    ):
+        raise TypeError("its name, note and tags are no texts")
+    given = {**payload, "id": id, "created": _created(id, payload), "trial_id": payload["trial"]}
+    return {"trial_notes": [_row("trial_notes", given)]}
 
 
 def _rankings(id: str, payload: dict):

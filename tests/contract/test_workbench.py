@@ -93,6 +93,43 @@ def test_the_same_recipe_again_is_a_new_repeat(bench, recipe):
     first, second = drain(bench.run(recipe)), drain(bench.run(recipe))
     assert first != second
     assert bench.compare(first, second)["difference"] == 0
+    assert bench.repeats(second)[-1] == first and second not in bench.repeats(first)
+
+
+def test_a_trial_is_named_described_and_tagged_and_the_rest_stays(bench, recipe):
+    trial = drain(bench.run(recipe))
+    bench.describe(trial[-8:], name="  The  first ", tags=["paper", "paper", " "])
+    bench.describe(trial, note="kept\nfor later")
+    wanted = {"trial": trial, "name": "The first", "note": "kept\nfor later", "tags": ["paper"]}
+    assert bench.describe(trial) == wanted
+    [row] = bench.store.query("SELECT name, note, tags FROM trials WHERE id = ?", [trial])
+    assert row == {key: wanted[key] for key in row}
+    assert len(bench.store.query("SELECT * FROM trial_notes WHERE trial_id = ?", [trial])) == 2
+    for bad in ({"name": "x" * 121}, {"tags": ["a,b"]}, {"tags": [str(n) for n in range(21)]}):
+        with pytest.raises(WorkbenchError):
+            bench.describe(trial, **bad)
+    bench.describe(trial, tags=[])
+    assert bench.describe(trial)["tags"] == []
+
+
+def test_a_run_prints_its_metrics_with_intervals_and_json_holds_them(bench, recipe):
+    given = ("--dataset", "kitchen", "--set", "fusion.part=sparse_only", "--set", "evaluation.k=3")
+    done = cli(bench.home, "run", *given)
+    assert done.returncode == 0, done.stderr
+    live = bench.evaluate(
+        with_settings(TrialConfig(), {"corpus.dataset": "kitchen", "fusion.part": "sparse_only", "evaluation.k": 3})
+    )
+    one = live.intervals["mrr"]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("MRR@3"))
+    assert line.split() == ["MRR@3", f"{one.mean:.3f}", f"{one.low:.3f}", "to", f"{one.high:.3f}", "4", "4"]
+    trial = bench.store.query("SELECT max(id) AS id FROM trials")[0]["id"]
+    assert f"Trial {trial}" in done.stdout and "Again: python -m core run --dataset kitchen" in done.stdout
+    again = json.loads(cli(bench.home, "run", *given, "--json").stdout)
+    found = next(metric for metric in again["metrics"] if metric["metric"] == "mrr")
+    assert (found["mean"], found["low"], found["high"], found["n"]) == (one.mean, one.low, one.high, 4)
+    assert again["repeat_of"] == [trial] and again["rankings"]
+    spread = next(cost for cost in again["spread"] if cost["cost"] == "latency_ms")
+    assert spread["low"] <= spread["value"] <= spread["high"] and spread["n"] == 4
 
 
 def test_compare_is_paired_and_says_b_minus_a(bench, recipe):

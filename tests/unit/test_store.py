@@ -92,6 +92,7 @@ def test_every_version_of_every_record_folds(store, tmp_path):
     counts = {name: store.query(f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in tables.TABLES}
     assert (
         counts["trials"] >= 1
+        and counts["trial_notes"] >= 1
         and counts["answers"] >= 1
         and counts["index_points"] >= 1
         and counts["samples"] >= 2
@@ -114,6 +115,45 @@ def test_rebuilding_gives_what_folding_gave(store):
     assert drain(store.rebuild()) == 6
     assert contents(store) == before == contents(Store(store.home, derive, "1"))
     assert drain(store.verify()).ok and not store.notices
+
+
+def test_the_last_note_of_a_trial_names_it_whichever_came_first(store, tmp_path):
+    note = {"trial": "", "name": "first", "note": "", "tags": []}
+    known = store.add("trial", trial())
+    first = store.add("trial_note", note | {"trial": known})
+    store.add("trial_note", note | {"trial": known, "name": "second", "note": "why", "tags": ["a", "b"]}, after=first)
+    [row] = store.query("SELECT name, note, tags FROM trials")
+    assert row == {"name": "second", "note": "why", "tags": ["a", "b"]}
+    assert len(store.query("SELECT * FROM trial_notes")) == 2  # nothing is overwritten
+    source = Store(tmp_path / "elsewhere", derive, "1")
+    other = source.add("trial", trial(seed=2))
+    store.add("trial_note", note | {"trial": other})
+    store.fold()
+    shutil.copy(source.journal.listing()[other].path, store.journal.listing()[known].path.parent)  # a merge, later
+    names = {row["id"]: row["name"] for row in store.query("SELECT id, name FROM trials")}
+    assert names == {known: "second", other: "first"}
+    before = contents(store)
+    drain(store.rebuild())
+    assert contents(store) == before
+    bad = store.add("trial_note", note | {"trial": known, "name": 5})
+    assert (
+        store.query("SELECT name FROM trials WHERE id = ?", [known]) == [{"name": "second"}]
+        and bad in store.notices[-1]
+    )
+
+
+def test_costs_have_their_spread(store):
+    changes = {"latency_ms": {"total": [1.0, 2.0, 3.0, 4.0, 9.0]}, "costs": {"latency_ms": 3.0, "chunks": 2},
+               "chunk_tokens": [10, 30], "rankings": {"q1": [[1, 0], [0.5, 0.25]], "q2": [[0], [1.0]]}}  # fmt: skip
+    config = trial()["config"] | {"evaluation": {"k": 1}}
+    store.add("trial", trial(**changes, config=config))
+    rows = {row["cost"]: row for row in store.query("SELECT * EXCLUDE trial_id FROM trial_costs")}
+    assert rows["latency_ms"] == {"cost": "latency_ms", "value": 3.0, "low": 2.0, "high": 4.0, "n": 5}
+    assert rows["chunks"] == {"cost": "chunks", "value": 2.0, "low": None, "high": None, "n": None}
+    assert (
+        rows["context_at_k"]["value"] == 20.0 and rows["context_at_k"]["n"] == 2
+    )  # the first chunk of each: 30 and 10
+    assert rows["context_at_k"]["low"] < 20 < rows["context_at_k"]["high"]
 
 
 def test_an_index_point_becomes_a_row_derived_from_its_raw_values(store):
