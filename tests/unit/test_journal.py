@@ -220,6 +220,7 @@ def test_records_of_every_version_load(path):
     record = module.decode(path.read_bytes(), path.name)
     expected = {
         "trial": "rankings",
+        "trial_note": "tags",
         "questions": "queries",
         "answer": "question",
         "index": "ids",
