@@ -1,0 +1,252 @@
+"""Flips, cuts and zeros in every kind of file of a home: found and made again, or named; never other numbers in silence."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.faults import homes
+from tests.faults.harness import NAME, OPEN, SIZE, WRITE, Case, Fault, Lab, asked, attack, can_inject, told, verb
+from tests.faults.kills import with_news
+
+
+def flip(data: bytearray, rng: Random) -> bytes:
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    return data
+
+
+def cut(data: bytearray, rng: Random) -> bytes:
+    return data[: rng.randrange(len(data))]
+
+
+def zeros(data: bytearray, rng: Random, size: int = 32) -> bytes:
+    place = rng.randrange(len(data))
+    data[place : place + size] = bytes(min(size, len(data) - place))
+    return data
+
+
+def sector(data: bytearray, rng: Random) -> bytes:
+    return zeros(data, rng, 512)
+
+
+def nothing(data: bytearray, rng: Random) -> bytes:
+    return b""
+
+
+def foreign(data: bytearray, rng: Random) -> bytes:
+    return rng.choice([b"[]", b"{}", b"null", b'"text"', b"\xff\xfe not a file of ours \x00", b"[" * 3000])
+
+
+HARMS = (flip, flip, flip, cut, zeros, zeros, sector, nothing, foreign)  # flips are what goes unseen most often
+
+
+def damaged(lab: Lab, name: str, template: Callable[[Path], None], pattern: str, check: Callable[[Path, Path, Any], None],
+            undisturbed: Callable[[Path], Any] = homes.trials, limit_s: float = 60.0) -> Iterator[Case]:  # fmt: skip
+    """Cases without end, each one harm to one file of the pattern. check: of the home, the file, and the undisturbed."""
+    home = homes.copy(lab, template, lab.folder / name)
+    files = sorted(path.relative_to(home) for path in home.glob(pattern) if path.is_file() and path.stat().st_size)
+    assert files, f"no {pattern} in this home"
+    expected = undisturbed(home)
+
+    def case(number: int) -> None:
+        rng = lab.rng(name, number)
+        home = homes.copy(lab, template, Path.cwd() / "home")
+        file = home / rng.choice(files)
+        harm = rng.choice(HARMS)
+        before = file.read_bytes()
+        after = bytes(harm(bytearray(before), rng))
+        mode = file.stat().st_mode
+        file.chmod(0o644)
+        file.write_bytes(after)
+        file.chmod(mode)
+        try:
+            check(home, file, expected)
+        except AssertionError as error:
+            raise AssertionError(f"{harm.__name__} in {file.relative_to(home)}: {error}") from None
+
+    for number in range(1, 100_000):
+        yield Case(f"{number}", lambda number=number: case(number), limit_s)
+
+
+def same_numbers(*recipe: str, without: tuple[str, ...] = ()) -> Callable[[Path, Path, Any], None]:
+    """A check: the recipe run once more says what it said before, or says in words why it cannot be run. without: stages
+    below the damaged one, which would hide it."""
+
+    def check(home: Path, file: Path, expected: Any) -> None:
+        for stage in without:
+            shutil.rmtree(home / "cache" / stage, ignore_errors=True)
+        verb(home, "run", *recipe, limit_s=120).calm()
+        found = homes.distinct(homes.trials(home))
+        assert not found - homes.distinct(expected), "a trial with other numbers was stored as good"
+
+    return check
+
+
+@attack("damage", "a record of the journal")
+def journal(lab: Lab) -> Iterator[Case]:
+    def check(home: Path, file: Path, expected: Any) -> None:
+        verb(home, "annotate", "list").calm()
+        verb(home, "rebuild").well()
+        found, id = homes.trials(home), file.name.split(".")[0]
+        report = told_of(home)
+        named = any(file.name in problem for problem in report["problems"])
+        questions = ".questions." in file.name
+        for trial, said in expected.items():
+            same = trial in found and (found[trial] == said or (questions and named and found[trial][3] == said[3]))
+            assert same or (trial == id and trial not in found and named), (
+                f"trial {trial} is another or gone; verify: {report['problems']}"
+            )
+        assert found.keys() <= expected.keys(), "trials that were never run"
+        assert named or report["journal"] == told_of(lab.folder / "journal")["journal"], (
+            "a record is gone and not named"
+        )
+
+    return damaged(lab, "journal", homes.measured, "journal/20*/*", check)
+
+
+def told_of(home: Path) -> dict[str, Any]:
+    import json
+
+    return json.loads(verb(home, "verify", "--json").calm().out)
+
+
+@attack("damage", "a segment of labels")
+def labels(lab: Lab) -> Iterator[Case]:
+    def check(home: Path, file: Path, expected: Any) -> None:
+        kept = asked(home, current_labels)
+        lost = [label for label in expected if label not in kept]
+        assert [label for label in kept if label not in expected] == [], "labels that nobody gave"
+        report = verb(home, "annotate", "check", "toy", "--json").calm()
+        assert not lost or not told_of(home)["ok"], f"{len(lost)} labels are gone, and verify is content"
+        assert not lost or report.code, f"{len(lost)} labels are gone, and `annotate check` is content"
+
+    return damaged(lab, "labels", homes.measured, "journal/labels/*", check, lambda home: asked(home, current_labels))
+
+
+def current_labels(home: Path) -> Any:
+    from core.workbench import Workbench
+
+    return [{**one, "id": one["id"]} for one in Workbench(home).store.labels.all("toy")]
+
+
+@attack("damage", "the database")
+def database(lab: Lab) -> Iterator[Case]:
+    return damaged(lab, "database", homes.measured, "groundwork.duckdb", healed)
+
+
+def healed(home: Path, file: Path, expected: Any) -> None:
+    assert homes.trials(home) == expected, "other trials than the journal's"
+    counts = told(home, "sql", "SELECT count(*) AS n, count(DISTINCT id) AS d FROM labels")
+    assert counts == told_labels(home), f"labels in the database: {counts}"
+    homes.verified(home)
+
+
+def told_labels(home: Path) -> list[dict[str, int]]:
+    number = len(homes.labels(home))
+    return [{"n": number, "d": number}]
+
+
+@attack("damage", "the database's log, after a kill while folding")
+def log(lab: Lab) -> Iterator[Case]:
+    if can_inject():
+        yield from damaged(lab, "log", with_log, "*.wal", healed)
+
+
+def with_log(place: Path) -> None:
+    """A home whose database has a log: killed where it was about to be folded into the file."""
+    with_news(place.parent / "before")
+    operations = verb(place.parent / "before", "trials", fault=Fault()).well().operations
+    with_news(place.parent / "news")
+    for at in range(operations, 0, -1):
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(place.parent / "news", place)
+        verb(place, "trials", fault=Fault(at, WRITE | OPEN | NAME | SIZE))
+        if any(file.stat().st_size > 2000 for file in place.glob("*.wal")):
+            return
+    raise AssertionError("no kill leaves a log")
+
+
+@attack("damage", "the cached text of a corpus")
+def corpus(lab: Lab) -> Iterator[Case]:
+    below = ("chunks", "sparse", "dense", "index", "encoders")
+    return damaged(lab, "corpus", homes.measured, "cache/corpus/*/*", same_numbers(*homes.SPARSE, without=below))
+
+
+@attack("damage", "cached chunks")
+def chunks(lab: Lab) -> Iterator[Case]:
+    check = same_numbers(*homes.SPARSE, without=("sparse", "dense", "index", "encoders"))
+    return damaged(lab, "chunks", homes.measured, "cache/chunks/*/*", check)
+
+
+@attack("damage", "cached candidates of the sparse retriever")
+def sparse(lab: Lab) -> Iterator[Case]:
+    return damaged(lab, "sparse", homes.measured, "cache/sparse/*/*", same_numbers(*homes.HYBRID))
+
+
+@attack("damage", "cached candidates of the dense retriever")
+def dense(lab: Lab) -> Iterator[Case]:
+    def check(home: Path, file: Path, expected: Any) -> None:
+        for recipe in (homes.DENSE, homes.HNSW):
+            same_numbers(*recipe)(home, file, expected)
+
+    return damaged(lab, "dense", homes.measured, "cache/dense/*/*", check)
+
+
+@attack("damage", "stored vectors")
+def vectors(lab: Lab) -> Iterator[Case]:
+    def check(home: Path, file: Path, expected: Any) -> None:
+        recipe = homes.DENSE if "lsa" in str(file) else homes.HYBRID
+        same_numbers(*recipe, without=("dense", "index"))(home, file, expected)
+
+    return damaged(lab, "vectors", homes.measured, "cache/vectors/*/*", check, limit_s=120)
+
+
+@attack("damage", "a saved index")
+def index(lab: Lab) -> Iterator[Case]:
+    return damaged(lab, "index", homes.measured, "cache/index/**/*", same_numbers(*homes.HNSW, without=("dense",)))
+
+
+@attack("damage", "an encoder fitted to the corpus")
+def fitted(lab: Lab) -> Iterator[Case]:
+    check = same_numbers(*homes.DENSE, without=("dense", "index", "vectors"))
+    return damaged(lab, "fitted", homes.measured, "cache/encoders/**/*", check)
+
+
+@attack("damage", "an encoder of one's own training")
+def trained(lab: Lab) -> Iterator[Case]:
+    check = same_numbers(*homes.TRAINED, without=("dense", "index", "vectors"))
+    return damaged(lab, "trained", homes.trained, "encoders/own/*", check, limit_s=150)
+
+
+@attack("damage", "the parsed text of one's own documents")
+def documents(lab: Lab) -> Iterator[Case]:
+    check = same_numbers(*homes.SPARSE, without=("corpus", "chunks", "sparse", "dense", "index", "encoders"))
+    return damaged(lab, "documents", homes.measured, "corpora/towns/**/*", check)
+
+
+@attack("damage", "a job's files")
+def jobs(lab: Lab) -> Iterator[Case]:
+    def read(home: Path) -> Any:
+        from core.jobs.jobs import Jobs
+
+        return [[job.label, job.status] for job in Jobs(home).list()]
+
+    return damaged(lab, "jobs", homes.measured, "jobs/*/*", lambda home, file, expected: asked(home, read), read)
+
+
+@attack("damage", "prices and saved chains")
+def settings(lab: Lab) -> Iterator[Case]:
+    def read(home: Path) -> Any:
+        from core import sampling_lab
+        from core.errors import WorkbenchError
+        from core.generation import prices
+        from core.workbench import Workbench
+
+        for look in (prices.table, lambda: sampling_lab.presets(Workbench(home))):
+            try:
+                look()
+            except WorkbenchError as error:
+                assert error.where, "no file is named"
+
+    return damaged(lab, "settings", homes.measured, "[pc]*.[yj]*", lambda home, file, expected: asked(home, read), read)

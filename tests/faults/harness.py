@@ -1,0 +1,297 @@
+"""What attacks are made of: cases in processes of their own, and verbs that are killed or find the disk full.
+
+A family's process imports the command line once and forks for each case. Forking is right here and nowhere else: the
+process that forks has opened no database and started no thread.
+"""
+
+import ctypes
+import json
+import os
+import random
+import select
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+WRITE, SYNC, OPEN, MAKE, NAME, SIZE = 1, 2, 4, 8, 16, 32  # kinds of file operations, as in inject.c
+ALL = 63
+MEMORY_BYTES = 3 << 30  # of a case with all its children
+LOOK_S = 0.2
+
+
+class Case(NamedTuple):
+    """One try. check: returns where the workbench held, raises where it did not (the message is the line shown)."""
+
+    name: str
+    check: Callable[[], Any]
+    limit_s: float = 60.0
+
+
+class Outcome(NamedTuple):
+    attack: str  # family/attack
+    case: str
+    seconds: float
+    failure: str = ""  # "": held
+
+
+class Attack(NamedTuple):
+    family: str
+    name: str
+    what: str  # for the table
+    cases: Callable[["Lab"], Iterator[Case]]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What an attack is given. `folder`: on a fast disk, its own."""
+
+    folder: Path
+    seed: int = 0
+
+    def rng(self, *name: object) -> random.Random:
+        """Random numbers that depend on the seed and a case's name alone, so that a case repeats by itself."""
+        return random.Random("/".join(map(str, (self.seed, *name))))
+
+    def sample(self, many: Sequence, *name: object) -> list:
+        """All of them in an order of the seed: as many as the time allows are tried."""
+        return self.rng(*name).sample(many, len(many))
+
+
+ATTACKS: dict[str, Attack] = {}
+
+
+def attack(family: str, what: str) -> Callable:
+    """Registers an attack of a family: a function of a Lab that yields its cases."""
+
+    def register(cases: Callable[[Lab], Iterator[Case]]) -> Callable:
+        name = f"{family}/{cases.__name__}"
+        ATTACKS[name] = Attack(family, cases.__name__, what, cases)
+        return cases
+
+    return register
+
+
+def tried(lab: Lab, attacks: Sequence[Attack], seconds: float, most: int | None = None) -> Iterator[Outcome]:
+    """Tries cases of each attack in turn for an equal share of the time, and of each at least one."""
+    end = time.monotonic() + seconds
+    for place, one in enumerate(attacks):
+        until = time.monotonic() + (end - time.monotonic()) / (len(attacks) - place)
+        started = time.monotonic()
+        try:
+            for case in islice(one.cases(lab), most):
+                yield Outcome(f"{one.family}/{one.name}", case.name, *_timed(lab, case))
+                if time.monotonic() > until:
+                    break
+        except Exception as error:  # the undisturbed run itself, which the others are held against
+            yield Outcome(f"{one.family}/{one.name}", "preparation", time.monotonic() - started, _said(error))
+
+
+def alone(lab: Lab, name: str) -> Iterator[Outcome]:
+    """The case named family/attack/case."""
+    family, attack, wanted = name.split("/", 2)
+    one = ATTACKS[f"{family}/{attack}"]
+    for case in one.cases(lab):
+        if case.name == wanted:
+            yield Outcome(f"{family}/{attack}", case.name, *_timed(lab, case))
+
+
+def _timed(lab: Lab, case: Case) -> tuple[float, str]:
+    started = time.monotonic()
+    failure = isolated(case.check, case.limit_s, lab.folder)
+    return time.monotonic() - started, failure
+
+
+def isolated(check: Callable[[], Any], limit_s: float, folder: Path) -> str:
+    """Runs a check in a process of its own, in a folder that is gone afterwards; "" where it held, else what went wrong."""
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as own:
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(read)
+            os.setsid()
+            os.chdir(own)
+            try:
+                check()
+                said = ""
+            except BaseException as error:
+                said = _said(error)
+            os.write(write, said.encode("utf-8", "replace")[:60_000])
+            os._exit(0)
+        os.close(write)
+        try:
+            return _outcome(child, read, limit_s)
+        finally:
+            os.close(read)
+            for process in _family(child):
+                process.kill()
+
+
+def _said(error: BaseException) -> str:
+    """One line: what an assertion says, or where something else was raised."""
+    text = " ".join(str(error).split())
+    if isinstance(error, AssertionError) and text:
+        return text[:400]
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {text}"[:400]
+
+
+def _outcome(child: int, read: int, limit_s: float) -> str:
+    end = time.monotonic() + limit_s
+    said = b""
+    while True:
+        if time.monotonic() > end:
+            return f"did not end within {limit_s:.0f} s"
+        if select.select([read], [], [], LOOK_S)[0]:
+            if part := os.read(read, 1 << 16):
+                said += part
+                continue
+            _, status = os.waitpid(child, 0)  # the pipe is closed
+            if os.WIFSIGNALED(status):
+                return f"the process itself was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+            return said.decode("utf-8", "replace")
+        if (taken := sum(_memory(process) for process in _family(child))) > MEMORY_BYTES:
+            return f"took {taken / 1e9:.1f} GB of memory"
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        found = process.memory_info()
+        return found.rss - found.shared
+    except psutil.Error:
+        return 0
+
+
+# Verbs under attack -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Strikes at the n-th file operation of these kinds. error: its errno; 0 kills. n = 0 only counts."""
+
+    at: int = 0
+    kinds: int = ALL
+    error: int = 0
+    for_good: bool = False  # every later one fails too, as on a full disk
+    half: bool = False  # half of a write is done before
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int  # exit status, or minus the signal
+    out: str
+    err: str
+    operations: int = 0  # file operations counted, or 0 where it was killed
+    struck: str = ""  # the operation that failed, "" where none did
+    seconds: float = field(default=0.0, compare=False)
+
+    def said(self) -> str:
+        return " ".join((self.err or self.out).split())[-200:]
+
+    def calm(self) -> "Ran":
+        """Ended well, or with a message for people."""
+        assert "Traceback (most" not in self.err, f"a traceback: {self.err.strip().splitlines()[-1][:250]}"
+        assert self.code in (0, 1), f"ended with {self.code}: {self.said()}"
+        return self
+
+    def well(self) -> "Ran":
+        assert self.calm().code == 0, f"failed: {self.said()}"
+        return self
+
+
+def can_inject() -> bool:
+    return hasattr(ctypes.CDLL(None), "fault_arm")
+
+
+def _injector() -> ctypes.CDLL:
+    library = ctypes.CDLL(None)
+    library.fault_told.restype = ctypes.c_char_p
+    library.fault_count.restype = ctypes.c_long
+    return library
+
+
+def forked(work: Callable[[], int], home: Path, fault: Fault | None = None, limit_s: float = 60.0,
+           **environment: str) -> Ran:  # fmt: skip
+    """Runs `work` in a child on that home, with what it prints kept; its file operations below the home are counted."""
+    place = Path(tempfile.mkdtemp(dir=home.parent))
+    started = time.monotonic()
+    child = os.fork()
+    if not child:
+        code = 9
+        try:
+            os.environ.update({"GROUNDWORK_HOME": str(home), **environment})
+            for name, handle in (("out", 1), ("err", 2)):
+                file = os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+                os.dup2(file, handle)
+            sys.stdout, sys.stderr = (os.fdopen(handle, "w", encoding="utf-8", closefd=False) for handle in (1, 2))
+            if fault:
+                _injector().fault_arm(
+                    str(home).encode(), ctypes.c_long(fault.at), fault.kinds, fault.error, fault.for_good, fault.half
+                )
+            try:
+                code = work()
+            except SystemExit as error:
+                code = error.code if isinstance(error.code, int) else 2
+            except BaseException:
+                traceback.print_exc()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            if fault:
+                told = {"operations": _injector().fault_count(), "struck": _injector().fault_told().decode()}
+                (place / "told").write_text(json.dumps(told))
+        finally:
+            os._exit(code or 0)
+    end = started + limit_s
+    while not (found := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise AssertionError(f"the verb did not end within {limit_s:.0f} s")
+        time.sleep(0.003)
+    texts = [(place / name).read_text("utf-8", "replace") if (place / name).exists() else "" for name in ("out", "err")]
+    told = json.loads((place / "told").read_text()) if (place / "told").exists() else {}
+    return Ran(os.waitstatus_to_exitcode(found[1]), *texts, **told, seconds=time.monotonic() - started)
+
+
+def verb(
+    home: Path, *arguments: str | Path, fault: Fault | None = None, limit_s: float = 60.0, **environment: str
+) -> Ran:
+    """One command of `python -m core` on that home."""
+
+    def work() -> int:
+        from core.__main__ import main
+
+        return main([str(argument) for argument in arguments])
+
+    return forked(work, home, fault, limit_s, **environment)
+
+
+def told(home: Path, *arguments: str | Path, **options: Any) -> Any:
+    """What a command says as JSON; it has to end well."""
+    return json.loads(verb(home, *arguments, "--json", **options).well().out)
+
+
+def asked(home: Path, question: Callable[[Path], Any]) -> Any:
+    """What a function of the home returns, in a process of its own: JSON."""
+
+    def work() -> int:
+        print(json.dumps(question(home), default=str))
+        return 0
+
+    return json.loads(forked(work, home).well().out)
