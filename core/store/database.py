@@ -10,7 +10,6 @@ Restoring a backup: unzip it into an empty data folder. Merging two stores: copy
 
 import os
 import re
-import threading
 import time
 import zipfile
 from collections import Counter
@@ -23,10 +22,11 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.records import Progress
-from core.store import tables
+from core.store import sql_process, tables
 from core.store.journal import Damage, Journal, Record, new_id, sync_folder
 from core.store.lock import Busy, hold
 from core.store.segments import Line, Segments, read_lines, verify_segments
+from core.store.sql_process import SqlResult
 
 FOLD_WAIT_S = 3.0  # a reader waits this long to fold in what is new, then reads what is there
 READ_WAIT_S = 10.0
@@ -40,12 +40,6 @@ READER = {
     "enable_external_access": "false", "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
     "python_enable_replacements": "false", "temp_directory": "", "memory_limit": "2GB", "lock_configuration": "true",
 }  # fmt: skip
-
-
-class SqlResult(NamedTuple):
-    columns: list[str]
-    rows: list[tuple]
-    truncated: bool
 
 
 class StoreReport(NamedTuple):
@@ -173,36 +167,20 @@ class Store:
         return self._read(lambda connection: connection.execute(sql, params).df())
 
     def sql(self, text: str, row_cap: int = 10_000, seconds: float = 10.0) -> SqlResult:
-        """One SELECT written by a person: read-only, with no way out of the database, bounded in rows and time."""
+        """One SELECT written by a person: read-only, with no way out of the database, in a process of its own."""
         import duckdb
 
-        def fetch(connection) -> SqlResult:
-            statements = connection.extract_statements(text)
-            if len(statements) != 1:
-                raise WorkbenchError(f"One statement at a time, please; here are {len(statements)}.")
-            if statements[0].type != duckdb.StatementType.SELECT:
-                raise WorkbenchError(f"Only reading is possible here, not {statements[0].type.name}.",
-                                     todo="Write a SELECT.")  # fmt: skip
-            timer = threading.Timer(seconds, _interrupt, [connection])
-            timer.start()
+        def fetch(_) -> SqlResult:
             try:
-                result = connection.execute(statements[0])
-                columns = [column[0] for column in result.description]
-                found = result.fetchmany(row_cap + 1)
-            finally:
-                timer.cancel()
-            return SqlResult(columns, found[:row_cap], len(found) > row_cap)
+                return sql_process.ask(self.path, text, READER, row_cap, seconds)
+            except sql_process.Failed as error:
+                raise getattr(duckdb, error.kind, duckdb.Error)(error.said) from None
 
-        try:
-            return self._read(fetch)
-        except duckdb.InterruptException:
-            raise WorkbenchError(f"The query was stopped after {seconds:g} s.",
-                                 todo="Ask for fewer rows, or aggregate.") from None  # fmt: skip
-        except duckdb.OutOfMemoryException:
-            raise WorkbenchError(f"The query needs more than {READER['memory_limit']} of memory.",
-                                 todo="Ask for fewer rows, or aggregate.") from None  # fmt: skip
-        except duckdb.Error as error:
-            raise WorkbenchError(str(error)) from None
+        with sql_process.place(seconds):
+            try:
+                return self._read(fetch, connect=False)
+            except duckdb.Error as error:
+                raise WorkbenchError(str(error)) from None
 
     def questions(self, fingerprint: str) -> dict:
         """The payload of a set of questions, as it was recorded."""
@@ -294,32 +272,35 @@ class Store:
 
     # the database file
 
-    def _read(self, fetch: Callable[[Any], Any]) -> Any:
-        """Runs `fetch` on a read-only connection. A database that proves damaged is made anew, once."""
+    def _read(self, fetch: Callable[[Any], Any], connect: bool = True) -> Any:
+        """Runs `fetch` on a read-only connection. A database that proves damaged is made anew, once.
+
+        connect: False where `fetch` has another process open the database; it is given None.
+        """
         try:
             self.fold(FOLD_WAIT_S)
         except (Busy, Stuck) as error:
             notice = f"The latest records are not in every answer yet: {error.what}"
             self.notices += [notice] if notice not in self.notices else []
         try:
-            with self._reader() as connection:
+            with self._reader(connect) as connection:
                 return fetch(connection)
         except Damaged as error:
             self._repair(error.what)
-        with self._reader() as connection:
+        with self._reader(connect) as connection:
             return fetch(connection)
 
     @contextmanager
-    def _reader(self) -> Iterator[Any]:
-        with self._locked("reading the store", READ_WAIT_S, shared=True), self._connected(True) as connection:
+    def _reader(self, connect: bool = True) -> Iterator[Any]:
+        with self._locked("reading the store", READ_WAIT_S, shared=True), self._connected(True, connect) as connection:
             yield connection
 
     @contextmanager
-    def _connected(self, read_only: bool) -> Iterator[Any]:
+    def _connected(self, read_only: bool, connect: bool = True) -> Iterator[Any]:
         """A connection, under the lock. Whatever means that the file is not whole comes out as Damaged."""
         import duckdb
 
-        connection = self._connect(read_only)
+        connection = self._connect(read_only) if connect else None
         try:
             yield connection
         except (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException, duckdb.InternalException,
@@ -331,7 +312,8 @@ class Store:
             raise Damaged(_first_line(error)) from error
         finally:
             with suppress(duckdb.Error):  # it tries to write once more
-                connection.close()
+                if connection:
+                    connection.close()
 
     def _connect(self, read_only: bool):
         import duckdb
@@ -628,11 +610,6 @@ def _drained(progress: Generator[Progress, None, int]) -> int:
 def _stuck(error: Exception | str, path: Path) -> Stuck:
     return Stuck(f"The database cannot be written: {_first_line(error)}", where=str(path),
                  todo="Free some space, or set GROUNDWORK_HOME to a folder that may be written.")  # fmt: skip
-
-
-def _interrupt(connection) -> None:
-    with suppress(Exception):  # it has just been closed
-        connection.interrupt()
 
 
 def _first_line(error: Exception | str) -> str:

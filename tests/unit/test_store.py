@@ -292,7 +292,7 @@ def filled(tmp_path_factory):
 
 
 def test_sql_answers_with_columns_rows_and_a_cap(filled):
-    assert filled.sql("SELECT 1 AS a, 'x' AS b") == (["a", "b"], [(1, "x")], False)
+    assert filled.sql("SELECT 1 AS a, 'x' AS b") == (["a", "b"], [(1, "x")], False, 0)
     assert filled.sql("FROM range(5)", row_cap=5).truncated is False
     capped = filled.sql("SELECT range FROM range(1000000000000)", row_cap=5)
     assert capped.rows == [(0,), (1,), (2,), (3,), (4,)] and capped.truncated

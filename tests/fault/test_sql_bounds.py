@@ -1,0 +1,130 @@
+"""SQL from a person: whatever it asks for, it ends in time and in bytes, and the app that asked lives on."""
+
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from core.errors import WorkbenchError
+from core.store import sql_process
+from core.store.database import Store
+
+LONG = "repeat(chr(65 + (a % 26)::INT), 40000)"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("store"))
+    store.fold()
+    return store
+
+
+@pytest.fixture(autouse=True)
+def the_store_answers_all_the_same(store):
+    yield
+    assert store.sql("SELECT 6 * 7 AS answer") == (["answer"], [(42,)], False, 0)
+
+
+@pytest.mark.parametrize("text", [
+    f"SELECT max(levenshtein({LONG}, {LONG} || 'x')) FROM range(100) t(a)",
+    " UNION ALL ".join(["SELECT 1"] * 9000),
+    "SELECT " + "(" * 20_000 + "1" + ")" * 20_000,
+    "SELECT " + "NOT " * 20_000 + "true",
+    "SELECT " + "[" * 5_000 + "]" * 5_000,
+    "SELECT repeat('x', 8000000000)",
+    "SELECT list(repeat('x', 1000000)) FROM range(10000)",
+    "SELECT string_agg(repeat('x', 1000000), '') FROM range(5000)",
+    "SELECT repeat('x', 4000000000) FROM range(4)",
+    "WITH RECURSIVE r AS (SELECT [1] AS n UNION ALL SELECT [n] FROM r) SELECT * FROM r",
+    "SELECT md5(string_agg(md5(a::VARCHAR), '' ORDER BY md5(a::VARCHAR))) FROM range(10000000000) t(a)",
+    "SELECT '" + "x" * 200_000 + "'",
+    "SELECT NULL::INT" + "[]" * 3_000,
+])  # fmt: skip
+def test_what_asks_for_too_much_ends_in_words_and_in_time(store, text):
+    started = time.monotonic()
+    with pytest.raises(WorkbenchError) as refused:
+        store.sql(text, seconds=1.0)
+    assert time.monotonic() - started < 4
+    assert refused.value.what and "Traceback" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", [
+    "SELECT repeat('x', 100000) AS cell FROM range(5000)",
+    "SELECT [repeat('x', 1000000)] AS cell FROM range(50)",
+    "SELECT encode(repeat('\U0001f600', 100000)) AS cell FROM range(50)",
+    "SELECT range(1000000) AS cell FROM range(2)",
+    "SELECT map([1], [repeat('x', 100000)]) AS cell",
+])  # fmt: skip
+def test_long_cells_are_cut_and_counted(store, text):
+    result = store.sql(text)
+    assert result.rows and result.cut_cells >= len(result.rows)
+    for (cell,) in result.rows:
+        assert len(cell) == sql_process.CELL + 1 and cell.endswith("…")
+    assert len(json.dumps(result.rows, ensure_ascii=False)) < sql_process.SIZE * 1.1
+
+
+def test_rows_end_where_their_bytes_do(store):
+    result = store.sql("SELECT repeat('x', 9000) AS a FROM range(10000)")
+    assert result.truncated and result.cut_cells == 0
+    assert 0.9 * sql_process.SIZE < sum(len(cell) for (cell,) in result.rows) <= sql_process.SIZE
+
+
+def test_values_arrive_as_they_are(store):
+    [row] = store.sql(
+        "SELECT 9007199254740993 AS a, 1.5 AS b, 'NaN'::DOUBLE AS c, NULL AS d, TIMESTAMP '2026-01-02 03:04:05.5' AS e,"
+        " DATE '2026-01-02' AS f, [1, 2] AS g, {'time': 'x'} AS h, true AS i, sum(9223372036854775807 + 0::HUGEINT) AS j,"
+        " 'a\u2028b\nc' AS k, '\\x00'::BLOB AS l, 0.1234567890123456789::DECIMAL(19, 19) AS m, 2::DECIMAL(38, 0) ** 100 AS n"
+    ).rows  # fmt: skip
+    a, b, c, d, e, *rest = row
+    assert (a, b, d, e.isoformat()) == (9007199254740993, 1.5, None, "2026-01-02T03:04:05.500000") and c != c
+    assert rest[:6] == ["2026-01-02", "[1, 2]", '{"time": "x"}', True, 9223372036854775807, "a\u2028b\nc"]
+    assert rest[6] == "\\x00" and rest[7] == "0.1234567890123456789" and isinstance(rest[8], float)
+
+
+def test_a_killed_process_is_said_and_another_takes_its_place(store):
+    told = []
+
+    def ask():
+        try:
+            store.sql("SELECT count(*) FROM range(1000000000) a, range(1000000) b", seconds=20)
+        except WorkbenchError as error:
+            told.append(error)
+
+    store.sql("SELECT 1")
+    child = sql_process._idle[-1].process
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.3)
+    os.kill(child.pid, signal.SIGSEGV)
+    asking.join(5)
+    assert "SIGSEGV" in told[0].what and child.poll() is not None
+
+
+def test_a_process_that_was_killed_while_idle_costs_no_query(store):
+    store.sql("SELECT 1")
+    child = sql_process._idle[-1].process
+    child.kill()
+    child.wait()
+    assert store.sql("SELECT 1").rows == [(1,)]
+
+
+def test_the_process_holds_no_key_and_ends_with_the_app(store, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    while sql_process._idle:
+        sql_process._idle.pop().end()
+    store.sql("SELECT 1")
+    child = sql_process._idle[-1].process
+    with open(f"/proc/{child.pid}/environ", "rb") as file:
+        assert b"sk-secret" not in file.read()
+    sql_process._idle.remove(next(one for one in sql_process._idle if one.process is child))
+    child.stdin.close()  # as the system does where the app is killed
+    assert child.wait(5) == 0
+
+
+def test_many_at_once_wait_for_a_place(store, monkeypatch):
+    monkeypatch.setattr(sql_process, "_places", threading.BoundedSemaphore(1))
+    with sql_process.place(1), pytest.raises(WorkbenchError, match="other queries"):
+        store.sql("SELECT 1", seconds=0.1)
