@@ -596,6 +596,8 @@ def sql(workbench: Any, statement: str) -> list[dict[str, Any]]:
     table = workbench.sql(statement)
     if table.truncated:
         print(f"Only the first {len(table.rows):,} rows are here: aggregate, or add LIMIT.", file=sys.stderr)
+    if table.cut_cells:
+        print(f"Long cells are cut and end with an ellipsis: {table.cut_cells:,}.", file=sys.stderr)
     # two columns of one name (SELECT a.id, b.id) are numbered, or the first would be lost
     names = [n if table.columns.index(n) == i else f"{n} ({i + 1})" for i, n in enumerate(table.columns)]
     return [dict(zip(names, row, strict=True)) for row in table.rows]

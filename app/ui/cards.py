@@ -109,7 +109,12 @@ def problem(error: Exception) -> None:
     """A WorkbenchError on a page: what, where, what to do. No traceback."""
     what, where, todo = (getattr(error, name, "") for name in ("what", "where", "todo"))
     # escaped for markdown too: the text may quote a file or a model
-    lines = [f"**{plain(what or str(error))}**", f"Where: {plain(where)}" if where else "", plain(todo)]
+    head, _, rest = (what or str(error)).partition("\n")
+    fence = "`" * (
+        3 + max(map(len, re.findall("`+", rest)), default=0)
+    )  # what has lines, such as a caret under a word, keeps them
+    lines = [f"**{plain(head)}**", f"{fence}text\n{rest.strip(chr(10))}\n{fence}" if rest.strip() else "",
+             f"Where: {plain(where)}" if where else "", plain(todo)]  # fmt: skip
     st.error("\n\n".join(filter(None, lines)), icon=":material/error:")
 
 

@@ -23,17 +23,55 @@ def workbench(bench, monkeypatch):
     return bench
 
 
-def ask(sql: str) -> AppTest:
+def opened(sql: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=30).run()
     app = app.switch_page("../pages/query_store.py")
     app.query_params["sql"] = sql
     return app.run()
 
 
-def test_a_query_in_the_address_is_run_and_its_rows_are_shown():
-    app = ask("SELECT 6 * 7 AS answer, 'a' AS letter")
+def ask(sql: str) -> AppTest:
+    app = opened(sql)
+    return next(button for button in app.button if button.label == "Run").click().run()
+
+
+def test_a_query_in_the_address_waits_to_be_read_and_runs_when_asked_to(bench, monkeypatch):
+    asked, answer = [], bench.store.sql
+    monkeypatch.setattr(bench.store, "sql", lambda text, **more: asked.append(text) or answer(text, **more))
+    text = "SELECT 6 * 7 AS answer, 'a' AS letter"
+    app = opened(text)
+    assert app.text_area(key="sql").value == text and not app.dataframe and not asked
+    app = next(button for button in app.button if button.label == "Run").click().run()
     assert not app.exception and not app.error
     assert app.dataframe[0].value.to_dict("records") == [{"answer": 42, "letter": "a"}]
+    assert app.run().dataframe and asked == [text], "what else happens on the page runs it no more"
+    app.text_area(key="sql").set_value("SELECT 2 AS b").run()
+    assert app.dataframe[0].value.to_dict("records") == [{"b": 2}], "typed here, it runs at once"
+
+
+def test_an_error_keeps_its_lines_so_that_the_caret_stands_below_the_word():
+    [error] = ask("SELECT 1 AS a, SELEC FROM").error
+    head, code = error.value.split("\n\n", 1)
+    assert head.startswith("**") and head.endswith("**") and "**" not in code
+    fence, line, caret, end = code.splitlines()[:4]
+    assert fence == "```text" and end == "```"
+    assert line.startswith("LINE 1: SELECT 1 AS a") and "\\" not in line
+    assert caret.strip("^ ") == "" and line[caret.index("^") :].startswith("FROM")
+
+
+def test_long_cells_are_told():
+    app = ask("SELECT repeat('x', 20000) AS a")
+    assert "1 cell cut at 10,000 characters" in "".join(html.value for html in app.html)
+    assert len(app.dataframe[0].value["a"][0]) == 10_001
+
+
+def test_the_best_trial_on_each_corpus_is_an_example_and_a_trial_is_a_link(bench, monkeypatch):
+    title, text = tables.EXAMPLES[0]
+    assert "best trial" in title and bench.store.sql(text).rows == []
+    id = bench.store.add("trial", {"config": {"corpus": {"dataset": "toy"}}, "questions_fingerprint": "set", "rankings": {},
+                                   "config_fingerprint": "c", "seed": 1, "status": "ok", "chunks": []})  # fmt: skip
+    app = ask("SELECT id AS trial, 'x' AS other FROM trials")
+    assert app.dataframe[0].value.to_dict("records") == [{"trial": f"/compare_trials?words={id}", "other": "x"}]
 
 
 def test_columns_of_one_name_are_told_apart():
@@ -50,7 +88,7 @@ def test_what_is_not_one_select_is_refused_in_words(sql):
 
 def test_every_example_runs_on_an_empty_store(bench):
     for title, sql in tables.EXAMPLES:
-        assert bench.store.sql(sql).rows == [] or title
+        assert bench.store.sql(sql).columns, title
 
 
 def test_an_example_fills_the_query():
