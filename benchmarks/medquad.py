@@ -52,7 +52,7 @@ def edited_share(home: str, config: TrialConfig, share: float) -> dict:
         )
     tools = EncoderTools(config.embedding, workbench.pipeline.vectors_folder)
     chunks = drain(chunk_documents(tuple(documents), config.chunking, tools))
-    anew = missing(config.embedding, chunks.texts(tuple(documents)), workbench.pipeline.vectors_folder)
+    anew = len(missing(config.embedding, chunks.texts(tuple(documents)), workbench.pipeline.vectors_folder))
     return {"documents_edited": share, "chunks": len(chunks), "chunks_embedded_anew": anew, "share": anew / len(chunks)}
 
 

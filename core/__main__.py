@@ -117,14 +117,18 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("name")
     one.add_argument("files", nargs="+", type=Path)
     one.add_argument("--questions", type=Path, help="CSV, JSONL, SQuAD JSON or BEIR folder")
-    recipe(
-        verb(
-            "prepare",
-            lambda w, o: w.prepare(read_recipe(o)),
-            "chunk, embed and index, so that sliders answer at once",
-            show_value,
-        )
+    one = verb("prepare", prepare, "chunk, embed and index, so that sliders answer at once", show_value)
+    recipe(one)
+    one.add_argument("--grid", action="append", default=[], metavar="STAGE.FIELD=A,B,C | START:STOP:STEP",
+                     help="each of these values in turn; repeatable")  # fmt: skip
+    one = verb(
+        "curve", curve, "one setting over its range: metrics, and the context they cost; nothing is stored", show_curve
     )
+    recipe(one)
+    one.add_argument("--grid", required=True, metavar="STAGE.FIELD=A,B,C | START:STOP:STEP")
+    one.add_argument("--metric", action="append", default=[], help="as `list metric` names them; repeatable")
+    one.add_argument("--budget", type=positive, default=0, metavar="TOKENS",
+                     help="of context that every value gets for a question (default: the first k chunks)")  # fmt: skip
     recipe(
         verb(
             "run", lambda w, o: run_and_show(w, read_recipe(o)), "measure a recipe and store it as a trial", show_trial
@@ -400,6 +404,30 @@ def listing(kind: str) -> list[dict[str, Any]]:
     return list(recipes.settings())
 
 
+def prepare(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import setting_curve
+
+    if options.grid:
+        return setting_curve.prepare(workbench, read_recipe(options), read_grid(options.grid))
+    return workbench.prepare(read_recipe(options))
+
+
+def curve(workbench: Any, options: argparse.Namespace) -> Any:
+    from core import setting_curve
+    from core.workbench import METRICS
+
+    [(setting, wanted)] = read_grid([options.grid]).items()
+    offered = setting_curve.AT_BUDGET if options.budget else METRICS
+    metrics = options.metric or list(offered)
+    if unknown := [name for name in metrics if name not in offered]:
+        raise WorkbenchError(f"'{unknown[0]}' is not measured {'at equal context' if options.budget else 'here'}.",
+                             where="--metric", todo=f"Choose among {', '.join(offered)}.")  # fmt: skip
+    found = yield from setting_curve.curve(workbench, read_recipe(options), setting, wanted, options.budget)
+    return setting_curve.rows(
+        setting, [point._replace(intervals={name: point.intervals[name] for name in metrics}) for point in found]
+    )
+
+
 def index_sweep(workbench: Any, options: argparse.Namespace) -> Any:
     from core import index_lab
 
@@ -636,6 +664,16 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "" if value is None else str(value).replace("\n", " ")
+
+
+def show_curve(rows: list[dict[str, Any]]) -> None:
+    """Each metric with its interval in one column."""
+    names = [key for key in rows[0] if f"{key} low" in rows[0]]
+    setting = next(iter(rows[0]))
+    show_table([{setting: row[setting], "n": row["n"], "context tokens": round(row["context_tokens"]),
+                 **({"filled": f"{row['full']:.0%}"} if any(one["full"] < 1 for one in rows) else {}),
+                 **{name: _between({"value": row[name], "low": row[f"{name} low"], "high": row[f"{name} high"]}) for name in names}}
+                for row in rows])  # fmt: skip
 
 
 def show_cost(rows: list[dict[str, Any]]) -> None:

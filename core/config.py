@@ -159,7 +159,10 @@ def valid(model: type[BaseModel], mapping: dict[str, Any]) -> Any:
     try:
         return model.model_validate(mapping)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
         raise WorkbenchError(f"The configuration is not valid: {problems}.",
                              todo="`python -m core list settings` names every setting with its bounds.") from None  # fmt: skip
 

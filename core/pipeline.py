@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from core.chunking.chunk import chunk_documents
 from core.chunking.tools import Remembered
 from core.config import PartConfig, TransformConfig, TrialConfig, code_version, fingerprint
 from core.corpus.library import Library, split
+from core.embedding.speed import TIMED_TEXTS, Estimate, Run, estimate, noted, weights
 from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
 from core.embedding.vectors import embed, missing
@@ -168,10 +170,8 @@ class Pipeline:
             texts = yield from self.texts(config, corpus)
             encoder = yield from self.encoder(config, corpus)
             unseen = missing(encoder, texts, self.vectors_folder)
-            found = self._keep("vectors", key, (yield from embed(encoder, texts, self.vectors_folder)))
-            seconds = time.perf_counter() - started
-            if unseen >= 100:  # fewer would measure the loading of the model
-                self.cache.save("speed", config.embedding.identity(), {}, {"texts_per_s": unseen / seconds})
+            timed = partial(self._note_speed, config.embedding)
+            found = self._keep("vectors", key, (yield from embed(encoder, texts, self.vectors_folder, timed=timed)))
             _note(trace, "vectors", started, not unseen)
         return found
 
@@ -217,8 +217,20 @@ class Pipeline:
 
     def encoding_speed(self, config: TrialConfig) -> float | None:
         """Texts a second that this encoder reached last on this machine; None before its first run."""
-        found = self.cache.load("speed", config.embedding.identity())
-        return found[1]["texts_per_s"] if found else None
+        record = self._speed(config.embedding)
+        return record["texts_per_s"] if record else None
+
+    def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate | None:
+        """What encoding these texts takes in a job, from this encoder's last runs on this machine; None before the first."""
+        return estimate(self._speed(config.embedding), float(weights(texts, _reads(config.embedding)).sum()))
+
+    def _speed(self, part: PartConfig) -> dict[str, Any] | None:
+        found = self.cache.load("speed", part.identity())
+        return found[1] if found else None
+
+    def _note_speed(self, part: PartConfig, run: Run) -> None:
+        if run.texts >= TIMED_TEXTS:
+            self.cache.save("speed", part.identity(), {}, noted(self._speed(part), run))
 
     def searcher(self, kind: str, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
         """A loaded retriever ("sparse" or "dense") over the chunks, for questions typed in by hand."""
@@ -321,17 +333,16 @@ class Pipeline:
         return self.remember("relevance", self.key("relevance", config, corpus),
                              lambda: relevance(corpus, chunks, config.evaluation.overlap))  # fmt: skip
 
-    def to_encode(self, config: TrialConfig, corpus: Corpus) -> int:
-        """How many texts (chunks and questions) the encoder has not seen yet. Loads no model."""
+    def to_encode(self, config: TrialConfig, corpus: Corpus) -> list[str]:
+        """The texts (of chunks and questions) that the encoder has not seen yet. Loads no model."""
         if self.dense_at_hand(config, corpus):
-            return 0
-        texts, encoder = drain(self.texts(config, corpus)), config.embedding
+            return []
+        texts, encoder, asked = drain(self.texts(config, corpus)), config.embedding, [q.text for q in corpus.queries]
         if hasattr(encoder, "fit"):
             if not self._fitted(self._fit_key(config, corpus)).exists():
-                return len(texts) + len(corpus.queries)
+                return texts + asked
             encoder = drain(self.encoder(config, corpus))
-        return (missing(encoder, texts, self.vectors_folder)
-                + missing(encoder, [q.text for q in corpus.queries], self.vectors_folder, query=True))  # fmt: skip
+        return missing(encoder, texts, self.vectors_folder) + missing(encoder, asked, self.vectors_folder, query=True)
 
     def to_index(self, config: TrialConfig, corpus: Corpus) -> int:
         """How many vectors an index that takes its time has still to be built from."""
@@ -349,6 +360,10 @@ class Pipeline:
         return self.cache.folder / "index" / key
 
     # Memory ------------------------------------------------------------------------------------------------------
+
+    def remembers(self, stage: str, key: str) -> bool:
+        with self._lock:
+            return (stage, key) in self._memory
 
     def remember(self, stage: str, key: str, make: Callable[[], Any]) -> Any:
         found = self._recall(stage, key)
@@ -393,6 +408,11 @@ class Pipeline:
 def _encoder(part: PartConfig) -> list[str]:
     """All that decides the vector of a chunk: a prefix is no part of the encoder's identity, it is part of the text."""
     return [part.identity(), part.prefix(False)]
+
+
+def _reads(part: PartConfig) -> int | None:
+    """Tokens of a text that the encoder reads; None: unknown."""
+    return getattr(part, "max_tokens", None) or None
 
 
 def _filled(folder: Path) -> bool:

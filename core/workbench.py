@@ -21,6 +21,7 @@ import yaml
 from core import registry
 from core.config import ENGINES, PartConfig, TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.library import Status
+from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND, Judged, Relevance, judge, judge_rankings
 from core.jobs.jobs import Jobs
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
 
     live: bool
     what: str  # for people: "embedding 1,204 texts"
-    seconds: float | None  # estimate from the last speed seen; None: unknown
+    seconds: Estimate | None  # from the encoder's last runs; None: unknown
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,8 @@ class Workbench:
             index = self.index_plan(config)
             if not index.live:
                 return index
-        speed = self.pipeline.encoding_speed(config)
-        return Plan(
-            texts <= LIVE_TEXTS, f"embedding {texts:,} texts" if texts else "", texts / speed if speed else None
-        )
+        what = f"embedding {len(texts):,} texts" if texts else ""
+        return Plan(len(texts) <= LIVE_TEXTS, what, self.pipeline.encoding_time(config, texts))
 
     def index_plan(self, config: TrialConfig) -> Plan:
         """What stands between a recipe and its loaded index, which may be gone while its candidates are kept."""
@@ -120,10 +119,9 @@ class Workbench:
         what = f"building {config.index.part.replace('_', ' ')} of {number:,} vectors" if number else ""
         return Plan(number <= LIVE_INDEXED, what, None)
 
-    def embedding_seconds(self, config: TrialConfig) -> float | None:
-        """What embedding the whole corpus anew would take at the last speed seen; None before the first time."""
-        speed = self.pipeline.encoding_speed(config)
-        return len(drain(self.pipeline.chunks(config, self.corpus(config)))) / speed if speed else None
+    def embedding_time(self, config: TrialConfig) -> Estimate | None:
+        """What embedding the whole corpus anew would take; None before this encoder's first run on this machine."""
+        return self.pipeline.encoding_time(config, drain(self.pipeline.texts(config, self.corpus(config))))
 
     def _large(self, dataset: str) -> bool:
         """Whether only reading the corpus may take seconds."""
@@ -156,43 +154,6 @@ class Workbench:
         pool = yield from self.pipeline.pool(config, corpus, trace)
         relevance = yield from self.pipeline.relevance(config, corpus)
         return evaluated(config, corpus, pool, relevance, trace)
-
-    def measure(self, config: TrialConfig) -> dict[str, Interval]:
-        """The intervals of `evaluate` alone, remembered, for curves that pass the same recipes again and again."""
-        return self.pipeline.remember("intervals", fingerprint(config, str(self.library.stamp(config.corpus.dataset))),
-                                      lambda: self.evaluate(config).intervals)  # fmt: skip
-
-    def sweep_knob(
-        self, config: TrialConfig, setting: str, points: Iterable[Any], metric: str
-    ) -> Generator[Progress, None, list]:
-        """[(value of the setting, Interval of the metric)] over the range of one knob; only its stage is recomputed."""
-        points, curve = list(points), []
-        for done, value in enumerate(points):
-            yield Progress(done, len(points), f"{setting} = {value}")
-            curve.append((value, self.measure(with_settings(config, {setting: value}))[metric]))
-        return curve
-
-    def cached_points(self, config: TrialConfig, setting: str, points: list[Any]) -> tuple[list[Any], int]:
-        """(values of the setting whose stages are at hand, how many are not): a curve never starts an embedding."""
-        if setting.split(".")[0] not in ("chunking", "embedding"):
-            return points, 0
-        live = [value for value in points if self.plan(with_settings(config, {setting: value})).live]
-        return live, len(points) - len(live)
-
-    def point_ms(self, config: TrialConfig, setting: str) -> float:
-        """What one more point of a sweep over this setting costs, from the last time its stage was computed."""
-        stage = setting.split(".")[0]
-        below = {
-            "sparse": ["sparse"],
-            "index": ["dense"],
-            "chunking": ["chunks", "sparse", "dense"],
-            "retrieval": ["sparse", "dense"],
-        }
-        return (
-            sum(self.pipeline.last_ms.get(name, 0.0) for name in below.get(stage, []))
-            if setting != "retrieval.top_k"
-            else 0.0
-        )
 
     def latency_quantiles(self, table: dict[str, list[float]]) -> dict[str, dict[str, float]]:
         return {

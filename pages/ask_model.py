@@ -62,7 +62,7 @@ def page() -> None:
 
 
 def to_prepare(config: TrialConfig, plan: Any) -> None:
-    estimate = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
+    estimate = cards.about(plan.seconds)
     cards.empty("Answers from this corpus", f"Still to do: {plan.what}{estimate}. After that, questions are "
                 "searched in milliseconds.")  # fmt: skip
     arguments = ["prepare", *session.workbench().arguments(config)]

@@ -182,7 +182,7 @@ def still_to_do(config: TrialConfig, waiting: Sequence[Row], some: bool) -> None
         cards.empty("A table of encoders with their differences", "Nothing is embedded yet. Prepare an encoder, and it is measured here; "
                     "everything after that answers at once.")  # fmt: skip
     for row in waiting:
-        about = f", about {cards.duration(row.plan.seconds)}" if row.plan.seconds else ""
+        about = cards.about(row.plan.seconds)
         with st.container(horizontal=True, vertical_alignment="center", key=f"todo/{row.offer.id}"):
             st.markdown(f"**{cards.plain(row.offer.name)}** still needs {cards.plain(row.plan.what + about)}.")
             jobs.start_button(f"Prepare {row.offer.name}", ["prepare", *session.workbench().arguments(lab.prepared(row.config))],

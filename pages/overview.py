@@ -61,7 +61,7 @@ def prepare() -> None:
         workbench.jobs.start(arguments, title)
         st.rerun()  # the sidebar, drawn before, shows it too
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        time = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
+        time = cards.about(plan.seconds)
         st.markdown(
             f"**Not prepared yet.** Still to do: {plan.what}{time}. After that every slider answers at once.",
             width="stretch",

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, forms, jobs
+from app.ui import cards, charts, evidence, forms, jobs, setting_chart
+from app.ui.held import kept
 from core.comparison import label
 from core.config import TrialConfig
 from core.workbench import METRICS, Evaluation
@@ -13,7 +14,6 @@ COLUMNS = {"question": "Question", "value": "Value", "change": "Change", "rank":
            "group": "Group"}  # fmt: skip
 FILTERS = ("Changed: the ranking is another one, also where the metric is equal. Won, lost: the metric rose or fell. "
            "Missed: no relevant chunk among the first k.")  # fmt: skip
-SWEPT_AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
 FEW = 20  # questions: below, an interval says little
 
 
@@ -25,8 +25,7 @@ def page() -> None:
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)
     with left:
-        seconds = workbench.embedding_seconds(config) if plan.live else None
-        mark = f"re-embeds, {cards.duration(seconds)}" if seconds else ""
+        mark = f"re-embeds{cards.about(workbench.embedding_time(config))}" if plan.live else ""
         forms.recipe_form(open_stage="fusion", costs={"chunking": mark, "embedding": mark})
     with right:
         if not plan.live:
@@ -54,8 +53,10 @@ def measured_baseline(config: TrialConfig) -> Evaluation | None:
 
 def waiting(config: TrialConfig, plan) -> None:
     """The recipe needs more than a moment: a job does it, which outlives this page."""
-    time = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
-    cards.empty("Metrics of this recipe", f"Still to do: {plan.what}{time}. Everything after that answers at once.")
+    cards.empty(
+        "Metrics of this recipe",
+        f"Still to do: {plan.what}{cards.about(plan.seconds)}. Everything after that answers at once.",
+    )
     jobs.start_button("Prepare now", ["prepare", *session.workbench().arguments(config)],
                       f"Preparing {config.corpus.dataset}", icon=":material/bolt:")  # fmt: skip
 
@@ -76,7 +77,7 @@ def results(current: Evaluation, baseline: Evaluation | None) -> int | None:
     knob, depth, speed = st.tabs(["Trade-off of a setting", "By depth", "Latency"], key="chart", on_change="rerun")
     if knob.open:
         with knob:
-            knob_chart(config)
+            setting_chart.draw(config)
     if depth.open:
         with depth:
             recall_chart(current, baseline)
@@ -146,56 +147,14 @@ def recall_chart(current: Evaluation, baseline: Evaluation | None) -> None:
                 title="Recall by depth", caption=f"n {curve[0].n:,}, {current.config.evaluation.confidence:.0%} intervals")  # fmt: skip
 
 
-def knob_chart(config: TrialConfig) -> None:
-    """The setting moved last over its whole range, from cached stages."""
-    # what a recipe of one retriever does not use changes nothing
-    unused = {("sparse",): "index", ("dense",): "sparse"}.get(tuple(config.fusion.needs()))
-    stages = [stage for stage in ("fusion", "sparse", "index", "retrieval", "chunking") if stage != unused]
-    found = [(f"{forms.TITLES[stage]}: {knob.label}", (f"{stage}.{knob.name}", knob))
-             for stage in stages for knob in forms.knobs(type(getattr(config, stage)))
-             if knob.low is not None and knob.high is not None or knob.options]  # fmt: skip
-    choices = dict(sorted(found, key=lambda one: one[1][1].kind == "choice"))  # first those that make a curve
-    moved = next((title for title, (setting, _) in choices.items() if setting == forms.last_changed()), None)
-    if forms.last_changed() == "fusion.part":  # a preset
-        moved = next(iter(choices))
-    now = (forms.last_changed(), config.fusion.part)
-    if moved and st.session_state.get("knob_followed") != now:
-        st.session_state.knob, st.session_state.knob_followed = moved, now
-    left, right = st.columns(2)
-    title = left.selectbox("Setting", list(choices), key="knob", help="Follows the setting that was moved last.")
-    metric = right.selectbox(
-        "Metric", METRICS, 3, key="knob_metric", format_func=lambda name: label(name, config.evaluation.k)
-    )
-    workbench, (setting, knob) = session.workbench(), choices[title]
-    points, hidden = workbench.cached_points(
-        config, setting, forms.points(knob, getattr(getattr(config, setting.split(".")[0]), knob.name))
-    )
-    slow = workbench.point_ms(config, setting) * len(points) > SWEPT_AT_ONCE_MS
-    if slow and not st.button(f"Compute {len(points)} points", key="sweep", icon=":material/play_arrow:"):
-        return
-    curve = jobs.drain(workbench.sweep_knob(config, setting, points, metric), f"Measuring {knob.label}")
-    here = getattr(getattr(config, setting.split(".")[0]), knob.name)
-    rows = [{setting: value, metric: one.mean, "low": one.low, "high": one.high} for value, one in curve]
-    values, means = [value for value, _ in curve], [one.mean for _, one in curve]
-    traces = charts.line(
-        values, means, low=[one.low for _, one in curve], high=[one.high for _, one in curve], current=here
-    )
-    shape = charts.figure(
-        traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, label(metric, config.evaluation.k)
-    )
-    left_out = f"; {hidden} values not embedded yet are left out" if hidden else ""
-    charts.show(shape, "trade-off", data=rows, config=config, title=f"{title} over its range", caption=f"n {curve[0][1].n:,}{left_out}",
-                command=workbench.command(config, "sweep") + f" --grid {setting}={','.join(map(str, values))}")  # fmt: skip
-
-
 def latency_chart(config: TrialConfig) -> None:
-    if not st.button(
-        "Time 30 questions", key="time", icon=":material/timer:", help="One question at a time, with the models loaded."
-    ):
-        return st.caption("Milliseconds of a single question by step, measured on this machine.")
-    table = jobs.drain(session.workbench().latency(config), "Timing single questions")
-    steps = list(table)
-    quantiles = session.workbench().latency_quantiles(table)
+    workbench = session.workbench()
+    about = config.model_dump_json(exclude={"evaluation", "context", "generation"})
+    table = kept("latency", about, "Time 30 questions", True, lambda: workbench.latency(config), show_old=True,
+                 why="Milliseconds of a single question by step, one at a time on this machine, with the models loaded.")  # fmt: skip
+    if table is None:
+        return
+    steps, quantiles = list(table), workbench.latency_quantiles(table)
     bars = charts.bars(steps, {name: [quantiles[step][name] for step in steps] for name in ("p50", "p95")})
     charts.show(charts.figure(bars, "", "milliseconds"), "latency", title="Latency of a question", caption=f"n {len(table['total'])}",
                 data=[{"step": step, **quantiles[step]} for step in steps], config=config)  # fmt: skip

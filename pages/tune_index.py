@@ -55,9 +55,9 @@ def page() -> None:
         side_by_side(config, corpus, row)
 
 
-def waiting(config: TrialConfig, what: str, seconds: float | None) -> None:
+def waiting(config: TrialConfig, what: str, seconds: Any) -> None:
     """More than a moment: a job does it, which outlives this page."""
-    workbench, about = session.workbench(), f", about {cards.duration(seconds)}" if seconds else ""
+    workbench, about = session.workbench(), cards.about(seconds)
     cards.empty(
         "Recall, speed and memory of this index", f"Still to do: {what}{about}. Everything after that answers at once."
     )

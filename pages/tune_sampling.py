@@ -55,7 +55,7 @@ def page() -> None:
 
 
 def waiting(config: TrialConfig, plan: Any) -> None:
-    about = f", about {cards.duration(plan.seconds)}" if plan.seconds else ""
+    about = cards.about(plan.seconds)
     cards.empty("The next token over retrieved passages", f"Still to do: {plan.what}{about}. After that, questions are searched in "
                 "milliseconds.")  # fmt: skip
     jobs.start_button("Prepare now", ["prepare", *session.workbench().arguments(config)], f"Preparing {config.corpus.dataset}",

@@ -20,6 +20,7 @@ DARK = dict(zip((*COLORS, BASELINE), ("#56B4E9", *COLORS[1:4], "#F0E442", COLORS
 VALUES = {"x", "y", "z", "text", "customdata", "hovertext", "name", "hovertemplate"}  # of a trace: never a colour
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 300
+TENS = tuple(10**e for e in range(7))  # ticks of a logarithmic axis, written out
 WIDTH_PRINT, HEIGHT_PRINT = 640, 400
 Figure = dict[str, Any]
 
@@ -42,34 +43,41 @@ def figure(traces: list[dict], x: str = "", y: str = "", *, height: int = HEIGHT
 
 
 def line(
-    x: Sequence[float], y: Sequence[float], *, name: str = "", low: Sequence[float] | None = None,
-    high: Sequence[float] | None = None, current: float | None = None, color: str = COLORS[0], dash: str = "solid",
+    x: Sequence[float], y: Sequence[float | None], *, name: str = "", low: Sequence[float | None] | None = None,
+    high: Sequence[float | None] | None = None, current: float | None = None, color: str = COLORS[0], dash: str = "solid",
     hover: str = "",
 ) -> list[dict]:  # fmt: skip
     """Traces of one curve: its interval as a band and the point at x == `current` ringed. Join lists for more curves.
 
+    y None: nothing was measured there; neither line nor band crosses the gap, and a point alone has whiskers.
     hover: a plotly template for a point, "%{x}: %{y:.3f}" by default.
     """
     x, y, name = list(x), list(y), safe(name)
     traces, joined = [], not any(isinstance(one, str) for one in x)  # nothing lies between two names
-    if low is not None and high is not None and joined:
-        band = {"x": x + x[::-1], "y": list(high) + list(low)[::-1]}
-        traces.append({"type": "scatter", **band, "mode": "lines", "fill": "toself", "line": {"width": 0},
-                       "fillcolor": _faint(color, 0.16), "hoverinfo": "skip", "showlegend": False,
-                       "legendgroup": name})  # fmt: skip
+    spread = low is not None and high is not None
+    for run in _runs(y) if spread and joined else ():
+        if len(run) > 1:
+            around = {
+                "x": [x[i] for i in run] + [x[i] for i in run[::-1]],
+                "y": [high[i] for i in run] + [low[i] for i in run[::-1]],
+            }
+            traces.append({"type": "scatter", **around, "mode": "lines", "fill": "toself", "line": {"width": 0},
+                           "fillcolor": _faint(color, 0.16), "hoverinfo": "skip", "showlegend": False,
+                           "legendgroup": name})  # fmt: skip
     traces.append(
         {"type": "scatter", "x": x, "y": y, "name": name, "mode": "markers" if not joined else "lines+markers" if len(x) <= 60 else "lines",
          "line": {"color": color, "width": 2, "dash": dash}, "marker": {"size": 5, "color": color},
          "legendgroup": name, "showlegend": bool(name),
          "hovertemplate": (hover or "%{x}: %{y:.3f}") + f"<extra>{name}</extra>"}
     )  # fmt: skip
-    if low is not None and high is not None and not joined:
+    alone = [i for run in _runs(y) if len(run) == 1 or not joined for i in run if low[i] is not None] if spread else []
+    if alone:
         traces[-1]["error_y"] = {
             "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": color,
-            "array": [h - v for h, v in zip(high, y, strict=True)],
-            "arrayminus": [v - w for v, w in zip(y, low, strict=True)],
+            "array": [high[i] - y[i] if i in alone else None for i in range(len(y))],
+            "arrayminus": [y[i] - low[i] if i in alone else None for i in range(len(y))],
         }  # fmt: skip
-    if current is not None and current in x:
+    if current is not None and current in x and y[x.index(current)] is not None:
         traces.append(_ring(current, y[x.index(current)], color, name))
     return traces
 
@@ -263,6 +271,24 @@ def _yaml(config: Any) -> str:
 
     mapping = config.model_dump(mode="json") if hasattr(config, "model_dump") else config
     return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)
+
+
+def second_row(title: str) -> Figure:
+    """Layout additions for a low second row under the chart, on the same x axis and over orders of magnitude: its traces
+    say `yaxis="y2"`."""
+    row = _axis(title, 18) | {"showgrid": True, "showline": False, "automargin": True, "domain": [0, 0.22], "type": "log",
+                              "tickvals": TENS, "ticktext": [f"{ten:,}" for ten in TENS]}  # fmt: skip
+    return {"yaxis": {"domain": [0.34, 1]}, "yaxis2": row, "xaxis": {"anchor": "y2"}}
+
+
+def _runs(y: Sequence[float | None]) -> list[list[int]]:
+    """Positions of neighbouring measured values."""
+    runs, open_ = [], False
+    for i, value in enumerate(y):
+        if value is not None:
+            runs = [*runs[:-1], [*runs[-1], i]] if open_ else [*runs, [i]]
+        open_ = value is not None
+    return runs
 
 
 def _axis(title: str, standoff: int = 8) -> dict:

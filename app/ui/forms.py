@@ -140,11 +140,11 @@ def describe(value: Any) -> str:
         if knob.kind == "switch":
             words += [knob.label.lower()] if chosen else []
         elif knob.unit and len(words) == 1 and isinstance(value, PartConfig):  # the size a part is known by
-            words.append(f"{_number(chosen)} {knob.unit}")
+            words.append(f"{number(chosen)} {knob.unit}")
         elif knob.kind == "choice":
             words.append(_word(chosen))
         else:
-            words.append(f"{_lower(knob.label)} {_number(chosen)}")
+            words.append(f"{_lower(knob.label)} {number(chosen)}")
     return ", ".join(words)
 
 
@@ -185,7 +185,7 @@ def last_changed() -> str:
     return st.session_state.get("last_changed", "")
 
 
-def points(knob: Knob, current: Any, most: int = 21) -> list:
+def points(knob: Knob, current: Any = None, most: int = 21) -> list:
     """Values over a knob's whole range, the current one among them: the points of a trade-off curve."""
     if knob.options:
         stops = list(knob.options)
@@ -193,7 +193,8 @@ def points(knob: Knob, current: Any, most: int = 21) -> list:
         count = min(most, round((knob.high - knob.low) / knob.step) + 1)
         stops = [knob.low + (knob.high - knob.low) * i / (count - 1) for i in range(count)]
         stops = [round(stop) if knob.whole else round(round(stop / knob.step) * knob.step, 10) for stop in stops]
-    return sorted({*stops, current}) if all(isinstance(stop, int | float) for stop in stops) else stops
+    numbers = all(isinstance(stop, int | float) for stop in stops)
+    return sorted({*stops, *([] if current is None else [current])}) if numbers else stops
 
 
 # --- the two ways a change takes effect ------------------------------------------------------------------------------
@@ -306,7 +307,7 @@ def widget(knob: Knob, key: str, **events: Any) -> Any:
             label, value, value, accept_new_options=True, placeholder="Type a text, then Enter", **shared
         )
     if knob.kind == "grid":
-        return st.select_slider(label, sorted({*knob.options, value}), value, format_func=_number, **shared)
+        return st.select_slider(label, sorted({*knob.options, value}), value, format_func=number, **shared)
     if knob.kind == "slider":
         return st.slider(label, knob.low, knob.high, value, step=knob.step, **shared)
     return st.number_input(label, knob.low, knob.high, value, step=knob.step, **shared)
@@ -379,7 +380,7 @@ def _lower(label: str) -> str:
     return label if label[:2].isupper() else label[0].lower() + label[1:]
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return f"{value:g}" if isinstance(value, float) else str(value)

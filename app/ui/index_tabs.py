@@ -1,6 +1,6 @@
 """The tabs of the page Index beyond its frontier: cost to the answer, inside, filters, exact fallback, life."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, index_charts, jobs
+from app.ui.held import kept
 from core import index_lab
 from core import index_views as views
 from core.comparison import label
@@ -73,9 +74,11 @@ def answer_cost(here: Glance, corpus: Corpus) -> None:
     values = sorted({*views.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
     slow = len(corpus.queries) > CURVE_AT_ONCE
     found = kept("cost", (config, here.cost.margin_points), f"Compute {len(values)} settings", slow,
-                 lambda: views.cost_points(workbench, config, values, here.cost.margin_points))  # fmt: skip
+                 lambda: views.cost_points(workbench, config, values, here.cost.margin_points),
+                 key=f"{config.index.part}.{setting}", show_old=True)  # fmt: skip
     if found is None:
         return
+    values = [getattr(one.config.index, setting) for one in found]  # of what is shown, which may be the one before
     fusion, words = config.fusion.part.replace("_", " "), setting.replace("_", " ")
     command = f"{workbench.command(config, 'index-cost')} --grid index.{setting}={','.join(map(str, values))}"
     charts.show(index_charts.costs(found, values, metric, words, now, fusion), "cost-to-the-answer", data=index_lab.cost_rows(found),
@@ -156,7 +159,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
     by = st.selectbox("Filter by", [*groups, "random share"], key="filter_by", width=240, format_func=str.capitalize,
                       help="The largest groups of the corpus, or random chunks. Random ones flatter filtering afterwards.")  # fmt: skip
     found = kept("filters", (config, by), "Measure filters", True, lambda: views.filters(workbench, config, groups.get(by)),
-                 why="Recall and latency when only some chunks may be found, in three ways to filter.")  # fmt: skip
+                 why="Recall and latency when only some chunks may be found, in three ways to filter.", key=by, show_old=True)  # fmt: skip
     if found is None:
         return
     rows = [{"filter": f.label, "share": f.selectivity, "allowed": f.allowed, "way": index_charts.WAYS[f.strategy],
@@ -222,7 +225,7 @@ def life(here: Glance, corpus: Corpus) -> None:
     run = kept("churn", (config, mode, share, rounds), "Follow the index", True,
                lambda: views.life(workbench, config, mode, share / 100, rounds),
                why=f"Up to {views.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; beside it an index is "
-                   "built anew.")  # fmt: skip
+                   "built anew.", show_old=True)  # fmt: skip
     if run is not None:
         churn_result(here, run)
     st.divider()
@@ -258,27 +261,3 @@ def churn_result(here: Glance, run: Churn) -> None:
     st.caption(f"{asked:,} questions were asked during the changes, {empty:,} without results. Of the live vectors a search for "
                f"themselves misses {last.lost:.1%}. Memory {cards.size(last.memory_bytes)}"
                + (f", {cards.size(last.fresh_memory_bytes)} built anew." if last.fresh_memory_bytes else "."))  # fmt: skip
-
-
-def kept(name: str, about: Any, action: str, on_button: bool, work: Callable, why: str = "") -> Any:
-    """What `work` returns for these settings, kept in the session; on a button where it takes long. None: not yet."""
-    store = st.session_state.setdefault("index_results", {})
-    known = store.get(name)
-    if known and known[0] == about:
-        return known[1]
-    stale = " Other settings were measured last: press again." if known else ""
-    if on_button:
-        if why:
-            st.caption(why + stale)
-        if not st.button(action, key=f"do/{name}", icon=":material/play_arrow:"):
-            return None
-        stop = st.empty()
-        stop.button(
-            "Cancel", key=f"stop/{name}", icon=":material/close:"
-        )  # any click ends this run, and the work with it
-        found = jobs.drain(work())
-        stop.empty()
-    else:
-        found = jobs.drain(work())
-    store[name] = about, found
-    return found

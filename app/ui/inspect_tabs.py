@@ -10,7 +10,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, inspect_charts, jobs
-from app.ui.index_tabs import kept, minus, table
+from app.ui.held import kept
+from app.ui.index_tabs import minus, table
 from core import inspect_lab
 from core.config import TrialConfig
 from core.errors import WorkbenchError

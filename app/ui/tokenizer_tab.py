@@ -7,7 +7,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, jobs
-from app.ui.index_tabs import kept, table
+from app.ui.held import kept
+from app.ui.index_tabs import table
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation import tokenizers_lab as lab

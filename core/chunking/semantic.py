@@ -35,7 +35,7 @@ class Semantic(PartConfig):
     @model_validator(mode="after")
     def _has_room(self):
         if self.min_tokens > self.size_tokens:
-            raise ValueError(f"min_tokens must not exceed size_tokens ({self.size_tokens})")
+            raise ValueError(f"the smallest size ({self.min_tokens:,} tokens) has to be the size at most")
         return self
 
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:

@@ -26,7 +26,7 @@ class SlidingWindow(PartConfig):
     @model_validator(mode="after")
     def _moves_on(self):
         if self.overlap_tokens >= self.size_tokens:
-            raise ValueError(f"overlap_tokens must be below size_tokens ({self.size_tokens})")
+            raise ValueError(f"the overlap ({self.overlap_tokens:,} tokens) has to be below the size")
         return self
 
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:

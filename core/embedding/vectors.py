@@ -11,24 +11,26 @@ import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
+from core.embedding.speed import Run, weights
 from core.records import Progress
 
 SHARD_VECTORS = 1024
 SHARD_SECONDS = 5.0  # a killed process loses no more work than this
-TOKEN_CHARACTERS = 5  # rough: weighs texts for the time left
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
-def embed(encoder_part, texts: list[str], folder: Path, query: bool = False) -> Generator[Progress, None, np.ndarray]:
+def embed(
+    encoder_part, texts: list[str], folder: Path, query: bool = False, timed: Callable[[Run], None] | None = None
+) -> Generator[Progress, None, np.ndarray]:
     """Vectors [len(texts), dim] float32 of the texts, in their order; encodes the distinct texts not yet in the store.
 
-    Closing the generator keeps what was encoded.
+    Closing the generator keeps what was encoded. timed: is told how long several batches took.
     """
     store = _store(folder / encoder_part.identity())
     keys = _keys(encoder_part.prefix(query), texts)
@@ -38,15 +40,16 @@ def embed(encoder_part, texts: list[str], folder: Path, query: bool = False) -> 
         yield Progress(0, len(absent), "loading the encoder")
         encoder = encoder_part.load()
     if absent:
-        yield from _encode(encoder, absent, query, store, found)
+        yield from _encode(encoder, absent, query, store, found, timed)
     yield Progress(len(absent), len(absent), f"{len(absent):,} of {len(set(keys)):,} texts encoded, the rest known")
     return np.stack([found[key] for key in keys]) if texts else np.zeros((0, encoder.dim), np.float32)
 
 
-def missing(encoder_part, texts: list[str], folder: Path, query: bool = False) -> int:
-    """How many texts `embed` would have to encode. Loads no model."""
-    keys = set(_keys(encoder_part.prefix(query), texts))
-    return len(keys) - len(_store(folder / encoder_part.identity()).locate(keys))
+def missing(encoder_part, texts: list[str], folder: Path, query: bool = False) -> list[str]:
+    """The texts that `embed` would have to encode, each once. Loads no model."""
+    by_key = dict(zip(_keys(encoder_part.prefix(query), texts), texts, strict=True))
+    there = _store(folder / encoder_part.identity()).locate(by_key)
+    return [text for key, text in by_key.items() if key not in there]
 
 
 def _keys(prefix: str, texts: list[str]) -> list[bytes]:
@@ -54,30 +57,35 @@ def _keys(prefix: str, texts: list[str]) -> list[bytes]:
 
 
 def _encode(
-    encoder, absent: dict[bytes, str], query: bool, store: "_Store", found: dict
+    encoder, absent: dict[bytes, str], query: bool, store: "_Store", found: dict, timed: Callable | None
 ) -> Generator[Progress, None, None]:
     keys, texts = list(absent), list(absent.values())
-    weights = np.array([10 + min(len(text) / TOKEN_CHARACTERS, encoder.max_tokens) for text in texts])
+    costs = weights(texts, encoder.max_tokens)
     done = done_weight = 0
+    first = None  # its end and its weight: the model is loaded on the way to it
     began = saved = time.monotonic()
     fresh: dict[bytes, np.ndarray] = {}
     batches = encoder.encode(texts, query=query)
     try:
         for indices, vectors in batches:
             fresh.update((keys[i], vector) for i, vector in zip(indices, vectors, strict=True))
-            done, done_weight = done + len(indices), done_weight + weights[indices].sum()
+            done, done_weight = done + len(indices), done_weight + costs[indices].sum()
             now = time.monotonic()
+            first = first or (now, done_weight)
             if len(fresh) >= SHARD_VECTORS or now - saved > SHARD_SECONDS:
                 store.write(fresh)
                 found.update(fresh)
                 fresh, saved = {}, now
             seconds = max(now - began, 1e-6)
-            left = seconds * (weights.sum() / done_weight - 1)
+            left = seconds * (costs.sum() / done_weight - 1)
             yield Progress(
                 done,
                 len(keys),
                 f"{done:,} of {len(keys):,} texts, {done / seconds:,.0f} texts/s, {_duration(left)} left",
             )
+        if timed and done_weight > first[1]:
+            rate = (done_weight - first[1]) / max(now - first[0], 1e-6)
+            timed(Run(done, done_weight, done_weight / rate, max(first[0] - began - first[1] / rate, 0.0)))
     finally:  # also when cancelled
         batches.close()
         if fresh:

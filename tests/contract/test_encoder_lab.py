@@ -8,6 +8,7 @@ import pytest
 from core import encoder_lab as lab
 from core.config import TrialConfig, with_settings
 from core.embedding import diagnostics
+from core.embedding.speed import Estimate
 from core.embedding.train import TrainConfig
 from core.pipeline import drain
 from core.statistics.corrections import holm
@@ -109,7 +110,9 @@ def test_an_impossible_setting_is_told_for_its_encoder_and_the_others_go_on(benc
 
 
 def test_what_is_not_embedded_is_not_embedded_by_looking(bench, monkeypatch):
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", 83.0))
+    monkeypatch.setattr(
+        type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
+    )
     rows = board(bench, recipe())
     assert all(row.plan.what == "embedding 9,000 texts" and row.evaluation is None for row in rows)
 

@@ -10,6 +10,7 @@ from app import session
 from app.ui import encoder_tabs
 from core import encoder_lab as lab
 from core.config import TrialConfig, with_settings
+from core.embedding.speed import Estimate
 from core.pipeline import drain
 from core.workbench import Plan
 from tests.small_corpora import with_towns
@@ -119,7 +120,9 @@ def test_a_setting_that_the_vectors_rule_out_is_told_and_the_page_lives(page):
 
 def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", 83.0))
+    monkeypatch.setattr(
+        type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
+    )
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
     assert "still needs embedding 9,000 texts, about 1" in " ".join(m.value for m in app.markdown)

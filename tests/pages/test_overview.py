@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from core.embedding.speed import Estimate
 from core.jobs.jobs import Job
 from core.workbench import Plan, Workbench
 from tests.annotated import frozen_study, judge_all
@@ -49,7 +50,7 @@ def html(app: AppTest) -> str:
 
 
 def ready(bench, monkeypatch, live: bool = True) -> None:
-    monkeypatch.setattr(bench, "plan", lambda config: Plan(live, "embedding 909 texts", 30.0))
+    monkeypatch.setattr(bench, "plan", lambda config: Plan(live, "embedding 909 texts", Estimate(20.0, 30.0)))
 
 
 def test_the_very_first_start_prepares_the_built_in_corpus_with_progress_and_cancel(bench, monkeypatch):

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.config import TrialConfig, with_settings
+from core.embedding.speed import Estimate
 from core.workbench import Plan
 from tests.small_corpora import with_towns
 
@@ -101,10 +102,103 @@ def test_documents_without_questions_can_still_be_searched(page):
 
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", 83.0))
+    monkeypatch.setattr(
+        type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
+    )
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
-    assert "embedding 9,000 texts, about 1:23 min" in html(app)
+    assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app)
     next(b for b in app.button if b.label == "Prepare now").click().run()
     [(arguments, label)] = started
     assert arguments[:3] == ["prepare", "--dataset", "towns"] and "--set" in arguments and label == "Preparing towns"
+
+
+SIZES = {"chunking.size_tokens": "24", "chunking.overlap_tokens": "12"}
+
+
+def words(app: AppTest) -> str:
+    return " ".join(one.value for one in [*app.caption, *app.markdown]).replace("\\", "")
+
+
+def test_values_that_are_not_valid_are_left_out_and_the_page_goes_on(page):
+    app = page(**SIZES)
+    app = app.selectbox(key="knob").set_value("Chunking: Size").run()
+    assert not app.error and not app.exception
+    assert "Left out: 8, 12 tokens. The overlap (12 tokens) has to be below the size." in words(app)
+    assert f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in words(app)  # the rest of the page is there
+
+
+def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, monkeypatch):
+    started, whole = [], type(bench).plan
+    monkeypatch.setattr(type(bench), "plan", lambda self, config: whole(self, config) if config.chunking.size_tokens in (24, 64)
+                        else Plan(False, "embedding 900 texts", None))  # fmt: skip
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append(arguments) or "job")
+    app = page(**SIZES)
+    app = app.selectbox(key="knob").set_value("Chunking: Size").run()
+    assert "Not measured yet, and a gap in the curve: 16, 32, 48, …, 8,192 tokens (17 values)." in words(app)
+    next(b for b in app.button if b.label == "Measure 17 more").click().run()
+    [arguments] = started
+    assert (
+        arguments[0] == "prepare"
+        and arguments[-2] == "--grid"
+        and arguments[-1].startswith("chunking.size_tokens=16,24,32,")
+    )
+    assert "chunking.size_tokens=24" not in arguments  # the job is found again while the slider moves
+
+
+def test_at_equal_context_every_size_has_the_same_tokens(page):
+    app = page(**SIZES)
+    app = app.selectbox(key="knob").set_value("Chunking: Size").run()
+    assert "large chunks win here: compare at equal context" in words(app)
+    app = app.segmented_control(key="knob_judged").set_value("Equal context").run()
+    app = app.number_input(key="knob_budget").set_value(64).run()
+    assert not app.exception and "Every value gets 64 tokens a question" in words(app)
+    assert "precision" not in app.selectbox(key="knob_metric").options and "64 tokens of context" in html(app)
+    assert any("--budget 64" in code.value and " curve " in code.value for code in app.code)
+
+
+def test_choosing_on_test_questions_is_told_with_a_way_out(page):
+    app = page()
+    assert "the test ones among them" in words(app)
+    app = next(b for b in app.button if b.key == "to_dev").click().run()
+    assert app.query_params["corpus.questions"] == "dev" and "uses them up" not in words(app)
+    assert "partly chance" in words(app)
+
+
+def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
+    monkeypatch.setattr("app.ui.setting_chart.AT_ONCE_MS", -1.0)  # as on a large corpus
+    app = page()
+    app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
+    assert "over its range" not in html(app)
+    app = next(b for b in app.button if b.key == "do/curve").click().run()
+    assert "k1 over its range" in html(app)
+    app = next(b for b in app.button if b.key == "pin").click().run()
+    assert "k1 over its range" in html(app) and "recipe before" not in words(app)
+    slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.k1"))
+    app = slider.set_value(0.72).run()  # the ring moves, the curve is the same
+    assert "k1 over its range" in html(app) and "recipe before" not in words(app)
+    slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))
+    app = slider.set_value(0.3).run()
+    app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
+    assert "k1 over its range" in html(app) and "recipe before" in words(app)
+
+
+def test_latencies_stay_after_a_trial_is_saved(page):
+    app = page()
+    app.session_state["chart"] = "Latency"
+    app = app.run()
+    app = next(b for b in app.button if b.key == "do/latency").click().run()
+    assert "Latency of a question" in html(app)
+    app = next(b for b in app.button if b.key == "save").click().run()
+    assert "Latency of a question" in html(app) and "recipe before" not in words(app)
+
+
+def test_the_chosen_setting_survives_a_recipe_that_waits(page, bench, monkeypatch):
+    app = page()
+    app = app.selectbox(key="knob").set_value("Sparse retrieval: b").run()
+    with monkeypatch.context() as waiting:
+        waiting.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", None))
+        app = app.run()
+        assert "Still to do" in html(app)
+    app = app.run()
+    assert app.selectbox(key="knob").value == "Sparse retrieval: b"

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core import index_lab
 from core.config import TrialConfig, with_settings
+from core.embedding.speed import Estimate
 from core.pipeline import drain
 from core.workbench import Plan
 from tests.small_corpora import with_towns
@@ -151,10 +152,12 @@ def test_an_index_without_an_inside_says_for_which_there_is_one(page):
 
 def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", 83.0))
+    monkeypatch.setattr(
+        type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
+    )
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
-    assert "embedding 9,000 texts, about 1:23 min" in html(app)
+    assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app)
     next(b for b in app.button if b.label == "Prepare now").click().run()
     assert started[0][0][:3] == ["prepare", "--dataset", "towns"] and started[0][1] == "Preparing towns"
 

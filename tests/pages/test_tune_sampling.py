@@ -10,6 +10,7 @@ from app import session
 from app.ui import sampling_study
 from core import sampling_lab as lab
 from core.config import TrialConfig, with_settings
+from core.embedding.speed import Estimate
 from core.generation.sampling.trace import History, trace
 from core.pipeline import drain
 from core.statistics.bootstrap import Interval
@@ -233,7 +234,9 @@ def test_a_prompt_beyond_the_context_is_told(bench, model):
 
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(bench, model, monkeypatch):
     monkeypatch.setattr(
-        type(bench), "plan", lambda self, config, answering=False: Plan(False, "embedding 9,000 texts", 83.0)
+        type(bench),
+        "plan",
+        lambda self, config, answering=False: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)),
     )
     app = open_page()
-    assert "embedding 9,000 texts, about 1:23 min" in html(app) and "Prepare now" in [b.label for b in app.button]
+    assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app) and "Prepare now" in [b.label for b in app.button]

@@ -28,6 +28,20 @@ def test_current_point_is_ringed_where_the_curve_has_it():
     assert len(charts.line([1, 2, 3], [0.1, 0.2, 0.3], current=2.5)) == 1
 
 
+def test_what_was_not_measured_is_a_gap():
+    y, low, high = [0.1, 0.2, None, 0.4], [0.0, 0.1, None, 0.3], [0.2, 0.3, None, 0.5]
+    band, line, ring = charts.line([1, 2, 3, 4], y, low=low, high=high, current=4)
+    assert band["x"] == [1, 2, 2, 1]  # it ends at the gap
+    assert line["y"] == y and "connectgaps" not in line and ring["x"] == [4]
+    assert line["error_y"]["array"] == [
+        None,
+        None,
+        None,
+        pytest.approx(0.1),
+    ]  # a point alone shows its interval by itself
+    assert len(charts.line([1, 2, 3], [0.1, None, 0.3], current=2)) == 1  # nothing to ring
+
+
 def test_whiskers_are_distances_to_the_value():
     error = charts.bars(["x"], {"a": [0.9]}, errors={"a": [(0.7, 0.95)]})[0]["error_y"]
     assert error["array"] == pytest.approx([0.05])

@@ -1,0 +1,217 @@
+"""The trade-off of a setting: the one moved last over its whole range, at k chunks or at equal context, with its cost.
+
+Only what was measured is drawn: a value that is not embedded yet is a gap, and one press embeds all of them.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from math import log10
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, forms, jobs
+from app.ui.held import kept
+from core import setting_curve
+from core.chunking.chunk import readable_tokens
+from core.comparison import label
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.setting_curve import AT_BUDGET, Point, Values
+from core.workbench import METRICS
+
+AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
+AT_K, EQUAL = "First k chunks", "Equal context"
+JUDGED = ("First k chunks: as the recipe is judged; larger chunks are then more text. Equal context: every value gets the same "
+          "number of tokens a question, and the last chunk is cut there.")  # fmt: skip
+
+
+def draw(config: TrialConfig) -> None:
+    left, right = st.columns(2)
+    title, setting, knob = chosen_setting(config, left)
+    metric, budget = measure(config, setting, right)
+    workbench, stage = session.workbench(), setting.split(".")[0]
+    now = getattr(getattr(config, stage), knob.name)
+    wanted = forms.points(knob, now)
+    found = setting_curve.values(workbench, config, setting, wanted)
+    # the value in use moves: what is kept is the curve without it
+    ready = [value for value in found.ready if value != now or value in forms.points(knob)]
+    slow = setting_curve.slow_ms(workbench, config, setting, ready, budget) > AT_ONCE_MS
+    about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
+    place = f"{setting}/{budget}"
+    curve = kept("curve", about, f"Compute {len(ready)} points", slow, key=place, show_old=True,
+                 work=lambda: setting_curve.curve(workbench, config, setting, ready, budget))  # fmt: skip
+    if curve:
+        held = st.session_state["held"]["curve", place].about == about
+        if held and now in found.ready and now not in ready:
+            curve = [*curve, *jobs.drain(setting_curve.curve(workbench, config, setting, [now], budget))]
+        chart(config, title, setting, knob, metric, budget, wanted, curve, now)
+    not_drawn(config, setting, knob, found)
+    if curve:
+        notes(config, setting, metric, budget, curve)
+
+
+def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
+    """(title, setting, knob) of the select box, which follows the setting moved last."""
+    # what a recipe of one retriever does not use changes nothing
+    unused = {("sparse",): "index", ("dense",): "sparse"}.get(tuple(config.fusion.needs()))
+    stages = [stage for stage in ("fusion", "sparse", "index", "retrieval", "chunking") if stage != unused]
+    found = [(f"{forms.TITLES[stage]}: {knob.label}", (f"{stage}.{knob.name}", knob))
+             for stage in stages for knob in forms.knobs(type(getattr(config, stage)))
+             if knob.low is not None and knob.high is not None or knob.options]  # fmt: skip
+    choices = dict(sorted(found, key=lambda one: one[1][1].kind == "choice"))  # first those that make a curve
+    moved = next((title for title, (setting, _) in choices.items() if setting == forms.last_changed()), None)
+    if forms.last_changed() == "fusion.part":  # a preset
+        moved = next(iter(choices))
+    now = (forms.last_changed(), config.fusion.part)
+    if moved and st.session_state.get("knob_followed") != now:
+        st.session_state.knob, st.session_state.knob_followed = moved, now
+    if st.session_state.get("knob") not in choices:
+        st.session_state.pop("knob", None)
+    title = place.selectbox(
+        "Setting", list(choices), key="knob", help="Follows the setting that was moved last.", persist_state="session"
+    )
+    return title, *choices[title]
+
+
+def measure(config: TrialConfig, setting: str, place: Any) -> tuple[str, int]:
+    """(metric, tokens of context that every value gets; 0: the first k chunks)."""
+    budget, k = 0, config.evaluation.k
+    if setting.startswith("chunking."):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            way = st.segmented_control("Judged on", [AT_K, EQUAL], default=AT_K, key="knob_judged", required=True, help=JUDGED,
+                                       persist_state="session", width="content")  # fmt: skip
+            if way == EQUAL:
+                budget = st.number_input("Context (tokens)", 64, 32768, config.context.max_tokens, 100, key="knob_budget",
+                                         persist_state="session", width=150)  # fmt: skip
+    offered = AT_BUDGET if budget else METRICS
+    if st.session_state.get("knob_metric") not in offered:
+        st.session_state.knob_metric = "ndcg_linear"
+    metric = place.selectbox("Metric", offered, key="knob_metric", persist_state="session",
+                             format_func=lambda name: named(name, k, budget))  # fmt: skip
+    return metric, budget
+
+
+def named(metric: str, k: int, budget: int) -> str:
+    """A metric with the depth it is judged at; at equal context there is none."""
+    return label(metric, k).replace(f"@{k}", "") if budget else label(metric, k)
+
+
+def chart(
+    config: TrialConfig, title: str, setting: str, knob: Any, metric: str, budget: int, wanted: Sequence[Any],
+    curve: Sequence[Point], now: Any,
+) -> None:  # fmt: skip
+    at = {point.value: point for point in curve}
+    values = [value for value in wanted if value in at or not isinstance(value, str)]
+    ones = [at[value].intervals[metric] if value in at else None for value in values]
+    traces = charts.line(values, [one and one.mean for one in ones], low=[one and one.low for one in ones],
+                         high=[one and one.high for one in ones], current=now)  # fmt: skip
+    layout, costs = {}, setting.startswith("chunking.") and not (budget and all(point.full == 1 for point in curve))
+    if costs:
+        tokens = [at[value].context_tokens if value in at else None for value in values]
+        below = charts.line(values, tokens, current=now, color=charts.BASELINE, hover="%{x}: %{y:,.0f} tokens")
+        traces += [{**trace, "yaxis": "y2"} for trace in below]
+        layout |= charts.second_row("Context (tokens)") | {"height": 400}
+    if knob.kind == "grid":
+        layout["xaxis"] = {**layout.get("xaxis", {}), **powers(values)}
+    if (
+        setting.endswith("size_tokens")
+        and "dense" in config.fusion.needs()
+        and (limit := readable_tokens(config.embedding))
+    ):
+        layout |= charts.mark_line(limit, f"the encoder reads {limit:,}", vertical=True)
+        layout["annotations"][0] |= {"x": log10(limit), "xanchor": "right"}
+    judged = f"{budget:,} tokens of context" if budget else f"the first {config.evaluation.k} chunks"
+    shape = charts.figure(traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, named(metric, config.evaluation.k, budget),
+                          **layout)  # fmt: skip
+    measured = [value for value in wanted if value in at]
+    command = f"{session.workbench().command(config, 'curve')} --grid {setting}={','.join(map(str, measured))}"
+    charts.show(shape, "trade-off", data=setting_curve.rows(setting, [at[value] for value in measured]), config=config,
+                title=f"{title} over its range", caption=f"n {ones[values.index(measured[0])].n:,}, {judged}",
+                command=command + (f" --budget {budget}" if budget else ""))  # fmt: skip
+
+
+def powers(values: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis whose ticks are written out, for a setting over orders of magnitude."""
+    shown = [value for value in values if value > 0]
+    if len(shown) < len(values) or not shown:
+        return {}
+    ticks = [2**e if isinstance(shown[0], int) else 10.0**e for e in range(-6, 21)]
+    ticks = [tick for tick in ticks if shown[0] <= tick <= shown[-1]]
+    return {
+        "type": "log",
+        "tickvals": ticks,
+        "ticktext": [f"{tick:,g}" if tick < 1 else f"{tick:,.0f}" for tick in ticks],
+    }
+
+
+def notes(config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[Point]) -> None:
+    """What the curve does not say by itself: what it costs, and what choosing its highest point costs."""
+    if setting.startswith("chunking."):
+        st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
+    told, whole = best_of_many(metric, curve), config.corpus.questions == "all"
+    if config.corpus.questions == "dev":
+        st.caption(told)
+        return
+    told += f" Drawn on {'all questions, the test ones among them' if whole else 'the test questions'}: choosing here uses them up."
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(told.strip(), width="stretch")
+        st.button("Choose on dev", key="to_dev", type="tertiary", icon=":material/swap_horiz:", on_click=session.change,
+                  args=({"corpus.questions": "dev"},))  # fmt: skip
+
+
+def context_notes(config: TrialConfig, budget: int, curve: Sequence[Point]) -> list[str]:
+    limit = readable_tokens(config.embedding) if "dense" in config.fusion.needs() else None
+    reads = f"The encoder reads only the first {limit:,} tokens of a chunk." if limit else ""
+    least, most = (pick(curve, key=lambda point: point.context_tokens) for pick in (min, max))
+    if budget:
+        short = min(curve, key=lambda point: point.full)
+        told = f"Every value gets {budget:,} tokens a question; the last chunk is cut where they end."
+        if short.full < 1:
+            told += (f" At {forms.number(short.value)} the {config.retrieval.candidates:,} candidates end first for "
+                     f"{1 - short.full:.0%} of the questions: raise Candidates in Retrieval.")  # fmt: skip
+        return [told, reads]
+    if most.context_tokens < 1.2 * least.context_tokens:
+        return [reads]
+    return [f"The first {config.evaluation.k} chunks are {least.context_tokens:,.0f} tokens at {forms.number(least.value)} and "
+            f"{most.context_tokens:,.0f} at {forms.number(most.value)}. A chunk that holds the evidence counts, however much else "
+            "it holds, so large chunks win here: compare at equal context.", reads]  # fmt: skip
+
+
+def best_of_many(metric: str, curve: Sequence[Point]) -> str:
+    known = [point.intervals[metric] for point in curve if point.intervals[metric].low is not None]
+    if len(known) < 3:
+        return ""
+    best = max(known, key=lambda one: one.mean)
+    near = sum(one is not best and one.mean >= best.low for one in known)
+    within = f"{near or 'none'} of the others {'is' if near == 1 else 'are'} within its interval"
+    return f"The highest of {len(known)} values is partly chance; {within}."
+
+
+def not_drawn(config: TrialConfig, setting: str, knob: Any, found: Values) -> None:
+    """Values that are not valid, and those that wait for being embedded."""
+    for why, some in found.invalid.items():
+        reason = why.removeprefix(f"{setting.split('.')[0]}: ").removeprefix(f"{setting}: ")
+        st.caption(f"Left out: {listed(some, knob.unit)}. {cards.plain(reason[:1].upper() + reason[1:])}.")
+    if not found.missing:
+        return
+    workbench, swept = session.workbench(), config
+    usual = type(getattr(config, setting.split(".")[0])).model_fields[knob.name].default
+    with suppress(
+        WorkbenchError
+    ):  # what is swept is no part of the recipe: the job is found again while the slider moves
+        swept = with_settings(config, {setting: usual})
+    valid = ",".join(map(str, sorted((set(found.ready) | set(found.missing)) & set(forms.points(knob)))))
+    arguments = ["prepare", *workbench.arguments(swept), "--grid", f"{setting}={valid}"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Not measured yet, and a gap in the curve: {listed(found.missing, knob.unit)}.", width="stretch")
+        jobs.start_button(f"Measure {len(found.missing)} more{cards.about(found.estimate)}", arguments,
+                          f"{forms.TITLES[setting.split('.')[0]]}: {knob.label}, {cards.count(len(found.missing), 'value')}")  # fmt: skip
+
+
+def listed(values: Sequence[Any], unit: str) -> str:
+    """ "8, 12, 16 tokens (3 values)"; many are cut in the middle."""
+    texts = [forms.number(value) for value in values]
+    shown = texts if len(texts) <= 6 else [*texts[:3], "…", texts[-1]]
+    return f"{', '.join(shown)} {unit}".strip() + (f" ({len(texts)} values)" if len(texts) > 3 else "")
