@@ -160,7 +160,7 @@ def setting_words(path: str, recipe: TrialConfig) -> str:
     stage, _, name = path.partition(".")
     value, title = getattr(recipe, stage), TITLES.get(stage, stage.capitalize())
     if not name:  # the seed is a stage of its own
-        return f"{title} {_number(value)}"
+        return f"{title} {number(value)}"
     chosen = getattr(value, name)
     if name == "part":
         return f"{title}: {_word(chosen)}"
@@ -174,7 +174,7 @@ def setting_words(path: str, recipe: TrialConfig) -> str:
     elif isinstance(chosen, tuple):
         shown = ", ".join(held(chosen)) or "none"
     else:
-        shown = _number(chosen) if chosen not in (None, "") else "none"
+        shown = number(chosen) if chosen not in (None, "") else "none"
     shown = " ".join(shown.split())
     shown = shown if len(shown) <= LONG_VALUE else shown[: LONG_VALUE - 1] + "…"
     return " ".join(filter(None, (f"{title}: {_lower(knob.label)}", shown, knob.unit)))
