@@ -32,7 +32,20 @@ ABSENT = "–"  # a setting that the part in use does not have
 ALPHA = 0.05  # level of the marks in the table
 MOST = 20  # trials compared at once
 
+FUSIONS = {"sparse_only": "BM25", "dense_only": "Dense", "rrf": "Hybrid RRF", "convex": "Hybrid convex"}
+LONG_NAME = 4  # settings told in a name made from them
+
 Questions = dict[tuple[str, str], float]  # (id, text) -> value, in the order of the question set
+
+
+class Spread(NamedTuple):
+    """A cost: of latency the median and the quartiles over questions, of context the mean and its 95% interval."""
+
+    value: float
+    low: float | None = None  # None: a cost of the whole index, without spread
+    high: float | None = None
+    n: int | None = None
+    runs: int = 1  # trials that did the same work, whose spreads are joined
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,24 @@ class Trial:
     metrics: dict[str, float]  # metric -> mean at the trial's own depth; left out where nothing was measured
     n: int  # questions measured
     total: int  # questions asked
-    costs: dict[str, float]
+    costs: dict[str, Spread]
+    name: str = ""  # given by people, as note and tags
+    note: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name, or what differs from the default recipe: "Hybrid RRF, chunk 512"."""
+        return self.name or self.made_name
+
+    @cached_property
+    def made_name(self) -> str:
+        return made_name(self.config)
+
+    @property
+    def equal(self) -> tuple:
+        """Trials with the same one are repeats: the same recipe on the same questions and documents."""
+        return self.config_fingerprint, self.group
 
     @property
     def short(self) -> str:
@@ -132,18 +162,61 @@ class Comparison:
 def trials(workbench: Workbench) -> list[Trial]:
     """All stored trials, newest first. A trial never changes, so each is read from the store once a process."""
     known = workbench.pipeline.remember("trials", "read", dict)
-    ids = [row["id"] for row in workbench.store.query("SELECT id FROM trials ORDER BY id DESC")]
-    fresh = {trial.id: trial for trial in _read(workbench, [id for id in ids if id not in known])}
+    rows = workbench.store.query("SELECT id, name, note, tags FROM trials ORDER BY id DESC")
+    fresh = {trial.id: trial for trial in _read(workbench, [row["id"] for row in rows if row["id"] not in known])}
     # a trial may arrive before its questions and be scored later
     known.update({id: trial for id, trial in fresh.items() if trial.metrics or trial.status != "ok"})
-    return [known.get(id) or fresh[id] for id in ids]
+    found = []
+    for row in rows:  # what people say of a trial changes, and the trial does not
+        trial = known.get(row["id"]) or fresh[row["id"]]
+        said = {"name": row["name"] or "", "note": row["note"] or "", "tags": tuple(row["tags"] or ())}
+        if said != {key: getattr(trial, key) for key in said}:
+            trial = replace(trial, **said)
+            known.update({trial.id: trial} if trial.id in known else {})
+        found.append(trial)
+    return found
 
 
-def matching(found: Iterable[Trial], dataset="", status="", sweep="", text="") -> list[Trial]:
-    """Those of this corpus, status and sweep that hold every word of the text in id, corpus, recipe, status or reason."""
+def matching(found: Iterable[Trial], dataset="", status="", sweep="", text="", tag="") -> list[Trial]:
+    """Those of this corpus, status, sweep and tag that hold every word of the text in what is said of them."""
     words = text.lower().split()
+
+    def said(t: Trial) -> str:
+        return f"{t.id} {t.dataset} {t.title} {t.recipe} {t.status} {t.reason} {t.note} {' '.join(t.tags)}".lower()
+
     return [t for t in found if dataset in ("", t.dataset) and status in ("", t.status) and sweep in ("", t.sweep)
-            and (not words or all(w in f"{t.id} {t.dataset} {t.recipe} {t.status} {t.reason}".lower() for w in words))]  # fmt: skip
+            and (not tag or tag in t.tags) and (not words or all(word in said(t) for word in words))]  # fmt: skip
+
+
+def repeats(found: Iterable[Trial]) -> dict[str, tuple[int, int]]:
+    """trial -> (which repeat it is, of how many), the oldest first, for recipes that were measured more than once."""
+    members = defaultdict(list)
+    for trial in sorted(found, key=lambda trial: trial.id):
+        if trial.metrics:
+            members[trial.equal].append(trial.id)
+    return {id: (number, len(ids)) for ids in members.values() if len(ids) > 1 for number, id in enumerate(ids, 1)}
+
+
+def made_name(config: dict[str, Any]) -> str:
+    """A name for a recipe: its fusion, and what of its retrieval differs from the defaults."""
+    fusion, words = config.get("fusion", {}).get("part", ""), []
+    needs = registry.parts("fusion")[fusion]().needs() if fusion in registry.parts("fusion") else ("dense", "sparse")
+    idle = {"dense": ("embedding", "transform", "index"), "sparse": ("sparse",)}
+    unused = {stage for need, stages in idle.items() if need not in needs for stage in stages}
+    for stage, value in config.items():
+        if stage in ("corpus", "context", "generation", *unused) or not isinstance(value, dict):
+            continue
+        part = value.get("part", "")
+        usual, head = _usual(stage, part), _words(part) if part != _usual(stage).get("part", "") else ""
+        own = {name: shown for name, shown in value.items() if name != "part" and usual.get(name) != shown}
+        if stage == "chunking":
+            head = " ".join(
+                filter(None, [head, "chunk" if "size_tokens" in own else "", str(own.pop("size_tokens", ""))])
+            )
+        words += [head] * bool(head and stage != "fusion")
+        words += [f"{_words(name.removesuffix('_tokens'))} {show_value(shown)}" for name, shown in own.items()]
+    more = f"{len(words) - LONG_NAME} more" if len(words) > LONG_NAME else ""
+    return ", ".join(filter(None, [FUSIONS.get(fusion, _words(fusion)), *(words[:LONG_NAME] or ["defaults"]), more]))
 
 
 def sweeps(workbench: Workbench, found: Sequence[Trial]) -> dict[str, str]:
@@ -363,11 +436,16 @@ def _read(workbench: Workbench, ids: list[str]) -> Iterable[Trial]:
         """SELECT trial_id, split_part(metric, '@', 1) AS metric, avg(value) AS mean, count(value) AS n, count(*) AS total
            FROM scores WHERE trial_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL""", [ids]):  # fmt: skip
         means[row["trial_id"]][row["metric"]] = (row["mean"], row["n"], row["total"])
+    costs: dict[str, dict[str, Spread]] = defaultdict(dict)
+    for row in workbench.store.query(
+        "SELECT * FROM trial_costs WHERE trial_id IN (SELECT unnest(?::VARCHAR[]))", [ids]
+    ):
+        costs[row["trial_id"]][row["cost"]] = Spread(row["value"], row["low"], row["high"], row["n"])
     for row in workbench.store.query(
         """SELECT id, created, dataset, status, reason, sweep, config, config_fingerprint, questions_fingerprint, num_queries,
-           total_ms, costs, fingerprints->>'corpus' AS corpus FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))""", [ids]):  # fmt: skip
+           total_ms, fingerprints->>'corpus' AS corpus FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))""", [ids]):  # fmt: skip
         measured = means.get(row["id"], {})
-        costs = {**json.loads(row["costs"] or "{}"), "total_ms": row["total_ms"] if row["status"] == "ok" else None}
+        own = costs.get(row["id"], {}) | ({"total_ms": Spread(row["total_ms"])} if row["status"] == "ok" else {})
         yield Trial(
             row["id"], row["created"], row["dataset"] or "", row["status"] or "", row["reason"] or "", row["sweep"] or "",
             json.loads(row["config"] or "{}"), row["config_fingerprint"] or "", row["questions_fingerprint"] or "",
@@ -375,7 +453,7 @@ def _read(workbench: Workbench, ids: list[str]) -> Iterable[Trial]:
             {metric: mean for metric, (mean, n, _) in measured.items() if n},
             max((n for _, n, _ in measured.values()), default=0),
             max((total for *_, total in measured.values()), default=row["num_queries"] or 0),
-            {name: costs[name] for name in COSTS if costs.get(name) is not None},
+            {name: own[name] for name in COSTS if name in own},
         )  # fmt: skip
 
 

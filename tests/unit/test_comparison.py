@@ -8,7 +8,7 @@ from scipy.stats import ttest_rel
 
 from core import comparison
 from core.comparison import ABSENT
-from core.config import TrialConfig
+from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.statistics.corrections import holm
 from core.workbench import Workbench
@@ -48,7 +48,7 @@ def test_trials_come_newest_first_with_means_coverage_and_costs(bench, ids, tria
     assert (base.n, base.total, base.k) == (39, 40, 10)
     values = np.array(list(bench.trial_values(base.id, "ndcg_linear").values()))
     assert base.metrics["ndcg_linear"] == pytest.approx(np.nanmean(values))
-    assert base.costs["latency_ms"] == 3.0 and base.costs["total_ms"] == 26.0
+    assert base.costs["latency_ms"].value == 3.0 and base.costs["total_ms"].value == 26.0
     assert trials["failed"].metrics == {} and "encoder" in trials["failed"].reason
 
 
@@ -207,3 +207,24 @@ def test_recipes_tried_are_counted_anew_and_other_documents_are_told(tmp_path):
     assert len(comparison.groups([first, second])) == 2
     add_trial(bench.store, questions, {"seed": 3}, seed=3)
     assert comparison.compare(bench, first, [second]).tried == 3
+
+
+def test_a_trial_is_called_by_what_differs_from_the_default_unless_people_named_it(bench, ids, trials):
+    assert trials["base"].title == "Hybrid convex, defaults"
+    assert trials["worse"].title == "Hybrid convex, k1 0.9, weight 0.5"
+    assert trials["better"].title == "Hybrid RRF, k 5" and trials["more"].title == "Hybrid convex, chunk 128"
+    assert comparison.made_name({"fusion": {"part": "of old"}, "evaluation": {"k": 10}}) == "of old, defaults"
+    many = {"fusion.part": "sparse_only", "chunking.part": "sentence", "chunking.size_tokens": 64, "sparse.k1": 1.0, "sparse.b": 0.5,
+            "retrieval.top_k": 50, "retrieval.candidates": 50, "embedding.pooling": "cls"}  # fmt: skip
+    name = comparison.made_name(with_settings(TrialConfig(), many).model_dump(mode="json"))
+    assert name == "BM25, sentence chunk 64, k1 1, b 0.5, candidates 50, 1 more"  # the encoder is not asked
+    bench.describe(trials["base"].id, name="Start", note="where it began", tags=["paper"])
+    everything = comparison.trials(bench)
+    named = next(trial for trial in everything if trial.id == ids["base"])
+    assert named.title == "Start" and named.tags == ("paper",)
+    assert [trial.id for trial in comparison.matching(everything, tag="paper")] == [ids["base"]]
+    assert [trial.id for trial in comparison.matching(everything, text="where began")] == [ids["base"]]
+
+
+def test_equal_recipes_are_repeats(bench, ids):
+    assert comparison.repeats(comparison.trials(bench)) == {ids["base"]: (1, 2), ids["same"]: (2, 2)}
