@@ -202,6 +202,14 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("b")
     one.add_argument("--metric", default="ndcg_linear", help="as `list metric` names them")
     one.add_argument("--k", type=positive, help="depth (default: that of trial A)")
+    one = verb("frontier", frontier, "quality against cost of stored trials: which no other beats")
+    one.add_argument("--metric", default="ndcg_linear", help="as `list metric` names them")
+    one.add_argument(
+        "--cost",
+        default="context_at_k",
+        help="context_at_k, latency_ms, chunks, tokens_indexed, context_tokens or total_ms",
+    )
+    one.add_argument("--dataset", default="", help="only this corpus")
     one = verb("search", lambda w, o: w.search(read_recipe(o), o.question), "the ranking for a question", show_hits)
     one.add_argument("question")
     recipe(one)
@@ -606,6 +614,12 @@ def measure_engine(workbench: Any, options: argparse.Namespace) -> Any:
 def run_and_show(workbench: Any, config: recipes.TrialConfig) -> Any:
     trial = yield from workbench.run(config)
     return {**workbench.measured(trial), "command": workbench.command(config)}
+
+
+def frontier(workbench: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
+    from core import trial_costs
+
+    return trial_costs.frontier(workbench, options.metric, options.cost, options.dataset)
 
 
 def ask(workbench: Any, options: argparse.Namespace) -> Any:

@@ -7,14 +7,16 @@ difference that is not told apart.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr
 
-from core.comparison import ALPHA, Spread, Trial, direction
+from core.comparison import ALPHA, COSTS, Spread, Trial, direction, named_groups, trials
 from core.config import fingerprint
+from core.errors import WorkbenchError
 from core.statistics.corrections import holm
-from core.workbench import Workbench
+from core.workbench import METRICS, Workbench
 
 TIMED = ("latency_ms", "total_ms")
 WORK = (
@@ -48,6 +50,24 @@ def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spr
     """
     key = fingerprint([t.id for t in points], metric, [tuple(costs[t.id]) for t in points])
     return workbench.pipeline.remember("unbeaten", key, lambda: _unbeaten(workbench, points, costs, metric))
+
+
+def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "") -> list[dict[str, Any]]:
+    """One row a measured recipe, by group of comparable trials: its metric, its cost with spread, and whether one beats it."""
+    for name, known in ((metric, METRICS), (cost, COSTS)):
+        if name not in known:
+            raise WorkbenchError(f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join(known)}.")
+    found, rows = trials(workbench), []
+    for name, of in named_groups(trial for trial in found if dataset in ("", trial.dataset)).items():
+        last = {trial.equal: trial for trial in reversed(of)}.values()  # of equal recipes the newest
+        points = [trial for trial in last if metric in trial.metrics and cost in trial.costs][:MOST]
+        costs = spreads(points, of, cost)
+        kept = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}
+        rows += [{"trial": trial.id, "name": trial.title, "questions": name, metric: trial.metrics[metric],
+                  cost: costs[trial.id].value, "low": costs[trial.id].low, "high": costs[trial.id].high,
+                  "runs": costs[trial.id].runs, "beaten": "" if trial.id in kept else "yes"}
+                 for trial in sorted(points, key=lambda trial: costs[trial.id].value)]  # fmt: skip
+    return rows
 
 
 def _unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, trials
+from app.ui import cards, charts, cost_chart, trials
+from app.ui.trials import cut
 from core import comparison
-from core.comparison import COSTS, Comparison, Trial
+from core.comparison import Comparison, Trial
 from core.errors import WorkbenchError
 from core.workbench import METRICS
 
@@ -24,33 +25,46 @@ def page() -> None:
         return
     sweeps = comparison.sweeps(session.workbench(), everything)
     failed = sum(trial.status != "ok" for trial in everything)
-    cards.status_strip([f"{len(everything):,} trials", f"{failed:,} without results" if failed else "",
-                        f"{len(sweeps):,} sweeps" if sweeps else ""])  # fmt: skip
+    cards.status_strip([cards.count(len(everything), "trial"), f"{failed:,} without results" if failed else "",
+                        cards.count(len(sweeps), "sweep") if sweeps else ""])  # fmt: skip
     chosen, shown = trials.chosen(everything), filtered(everything, sweeps)
     trials.table(shown, everything, sweeps)
     names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
     if chosen:
-        one_trial(chosen)
+        one_trial(chosen, everything)
     if len(chosen) > 1:
         differences(chosen, names)
-    quality_against_cost(shown, [trial for trial in chosen if trial.metrics], names)
+    cost_chart.draw(shown, everything, [trial for trial in chosen if trial.metrics], names,
+                    lambda trial: {"color": color(names, trial)})  # fmt: skip
 
 
 def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
-    def choice(column, title: str, key: str, options: dict[str, str]) -> str:
-        return column.selectbox(
-            title, ["", *options], key=key, bind="query-params", format_func=({"": "All"} | options).get
-        )
+    """The trials that the filters leave; a filter with one choice is not offered."""
+    tags = sorted({tag for trial in everything for tag in trial.tags})
+    offered = {
+        "dataset": ("Corpus", "of_corpus", {name: name for name in sorted({t.dataset for t in everything})}, 2),
+        "status": ("Status", "status", {name: name for name in sorted({t.status for t in everything})}, 1.5),
+        "tag": ("Tag", "tag", {"": ""} | {tag: tag for tag in tags} if tags else {}, 1.5),
+        "sweep": ("Sweep", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
+    }
+    offered = {name: one for name, one in offered.items() if len(one[2]) > 1 or one[1] in st.query_params}
+    search, *columns = st.columns([3, *(width for *_, width in offered.values())])
+    text = search.text_input("Search", key="words", bind="query-params", placeholder="name, recipe, note, corpus, id")
+    wanted = {
+        name: column.selectbox(title, ["", *(key for key in options if key)], key=key, bind="query-params",
+                               format_func=({"": "All"} | {key: word for key, word in options.items() if key}).get)
+        for column, (name, (title, key, options, _)) in zip(columns, offered.items(), strict=True)
+    }  # fmt: skip
+    found = comparison.matching(everything, text=text, **wanted)
+    last = trials.last_repeats(found)
+    if len(last) == len(found):
+        return found
+    title = f"Show every repeat ({len(found) - len(last):,} more of equal recipes)"
+    return found if st.toggle(title, key="repeats", bind="query-params") else last
 
-    search, corpus, status, sweep = st.columns([3, 2, 1.5, 3])
-    text = search.text_input("Search", key="words", bind="query-params", placeholder="recipe, corpus, reason, id")
-    dataset = choice(corpus, "Corpus", "of_corpus", {name: name for name in sorted({t.dataset for t in everything})})
-    state = choice(status, "Status", "status", {name: name for name in sorted({t.status for t in everything})})
-    return comparison.matching(everything, dataset, state, choice(sweep, "Sweep", "sweep", sweeps), text)
 
-
-def one_trial(chosen: list[Trial]) -> None:
-    """What can be done with one of the chosen trials, and what it was."""
+def one_trial(chosen: list[Trial], everything: list[Trial]) -> None:
+    """What can be done with one of the chosen trials, what it is called, and what it was."""
     config = problem = None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         trial = choice_of(chosen, "Trial", "one_trial", width=420) if len(chosen) > 1 else chosen[0]
@@ -63,6 +77,8 @@ def one_trial(chosen: list[Trial]) -> None:
             st.switch_page(SEARCH, query_params={})
         st.button("Pin as baseline", icon=":material/keep:", key="pin_trial", disabled=config is None,
                   on_click=session.pin, args=(config,))  # fmt: skip
+        with st.popover("Name, tags, note", icon=":material/label:", key="described", width="content"):
+            trials.describe(trial, everything)
         with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
             st.code(session.workbench().command(config) if config else "", language="bash", wrap_lines=True)
             st.json(trial.config, expanded=1)
@@ -71,8 +87,12 @@ def one_trial(chosen: list[Trial]) -> None:
         cards.problem(problem)
     if len(chosen) == 1:
         measured = f"{trial.n:,} of {trial.total:,} questions" if trial.metrics else f"nothing, {trial.status}"
-        cards.facts([("Trial", trial.id), ("Corpus", trial.stages.get("corpus", "")), ("Recipe", trial.recipe),
-                     ("Measured", measured), ("Reason", trial.reason)])  # fmt: skip
+        repeat = comparison.repeats(everything).get(trial.id)
+        cards.facts([
+            ("Name", trial.title), ("Tags", ", ".join(trial.tags)), ("Note", trial.note), ("Trial", trial.id),
+            ("Corpus", trial.stages.get("corpus", "")), ("Recipe", trial.recipe), ("Measured", measured),
+            ("Repeat", f"{repeat[0]} of {repeat[1]} with this recipe on these questions" if repeat else ""), ("Reason", trial.reason),
+        ])  # fmt: skip
         st.caption("Tick another row to compare the two.")
 
 
@@ -85,13 +105,18 @@ def differences(chosen: list[Trial], names: dict[str, str]) -> None:
             st.caption(cards.plain(f"Not compared: {names[trial.id]} has no results. {why}"))
     if len(measured) > 1:
         left, right = st.columns(2)
-        reference = choice_of(measured, "Reference", "reference", left, bind="query-params")
+        reference = next((trial for trial in measured if is_baseline(trial)), None)
+        if reference is None:
+            reference = choice_of(measured, "Reference", "reference", left)
+        else:
+            left.text_input("Reference", f"{reference.title} ({reference.short}), the pinned baseline", disabled=True,
+                            help="Unpin the baseline to choose another reference.")  # fmt: skip
         metric = right.selectbox("Metric", METRICS, 3, format_func=lambda name: comparison.label(name, reference.k),
                                  key="metric", bind="query-params")  # fmt: skip
         others = [trial for trial in measured if trial is not reference]
         result = comparison.compare(session.workbench(), reference, others, metric)
     views = ["Tests", "Settings that differ", "By question"]
-    tested, settings, questions = st.tabs(views, key="compare_view", on_change="rerun")
+    tested, settings, questions = st.tabs(views, key="compare_view", on_change="rerun", bind="query-params")
     if tested.open and result:
         with tested:
             tests(result, names)
@@ -158,40 +183,13 @@ def by_question(result: Comparison) -> None:
     )
 
 
-def quality_against_cost(shown: list[Trial], chosen: list[Trial], names: dict[str, str]) -> None:
-    """Every trial shown is a point; only trials on the same questions share a picture."""
-    groups = comparison.named_groups(shown)
-    if not groups:
-        return
-    st.subheader("Quality against cost", anchor=False)
-    left, middle, right = st.columns([1, 1.4, 1.6])
-    metric = left.selectbox(
-        "Metric", METRICS, 3, format_func=comparison.label, key="pareto_metric", bind="query-params"
-    )
-    cost = middle.selectbox(
-        "Cost", list(COSTS), format_func=lambda name: COSTS[name][0], key="cost", bind="query-params"
-    )
-    usual = next((i for i, of in enumerate(groups.values()) if chosen and chosen[0] in of), 0)
-    group = groups[right.selectbox("Questions", list(groups), usual, key="same_questions")]
-    points = [trial for trial in group if metric in trial.metrics and cost in trial.costs]
-    if len(points) < 2:
-        return st.caption("It takes two trials with this metric and cost on the same questions to show a trade-off.")
-    x, y, (what, unit) = [t.costs[cost] for t in points], [t.metrics[metric] for t in points], COSTS[cost]
-    head, up = comparison.label(metric, points[0].k), comparison.direction(metric)
-    traces = charts.pareto(x, y, ids=[cut(f"{t.short}: {t.recipe}", 80) for t in points], y_direction=up)
-    for trial in chosen:
-        if trial in points:
-            own = {"ids": [trial.short], "name": cut(names[trial.id]), "color": color(names, trial), "current": 0}
-            traces += charts.scatter([trial.costs[cost]], [trial.metrics[metric]], **own)
-    shape = charts.figure(
-        traces, f"{what} ({unit}), less is better", head, height=360 + 20 * len(chosen),
-        xaxis={"type": "log"} if min(x) > 0 and max(x) > 50 * min(x) else {},
-    )  # fmt: skip
-    best = len(charts.frontier(x, y, -1, up))
-    rows = [{"trial": t.id, "recipe": t.recipe, cost: x[i], metric: y[i]} for i, t in enumerate(points)]
-    charts.show(shape, "quality-against-cost", title=f"{head} against {what[0].lower() + what[1:]}",
-                caption=f"{len(points):,} trials, {best:,} on the frontier; means of {points[0].n:,} questions",
-                data=rows)  # fmt: skip
+def is_baseline(trial: Trial) -> bool:
+    """Whether it is a trial of the pinned recipe, whatever questions it was asked."""
+    pinned = session.baseline()
+    if pinned is None:
+        return False
+    mine = {stage: value for stage, value in trial.config.items() if stage not in session.VIEW_STAGES}
+    return mine == pinned.model_dump(mode="json", exclude=set(session.VIEW_STAGES))
 
 
 def color(names: dict[str, str], trial: Trial) -> str:
@@ -202,14 +200,17 @@ def color(names: dict[str, str], trial: Trial) -> str:
 
 
 def choice_of(found: list[Trial], title: str, key: str, place=st, **options) -> Trial:
-    """One of these trials, under a name that does not change with what else is chosen."""
-    by_id = {trial.id: trial for trial in found}
-    names = {trial.id: f"{trial.recipe} ({trial.short})" for trial in found}
-    return by_id[place.selectbox(title, list(by_id), format_func=names.get, key=key, **options)]
-
-
-def cut(text: str, length: int = 52) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+    """One of these trials. It stands in the address by its id: a name may change."""
+    by_id, state = {trial.id: trial for trial in found}, st.session_state
+    names = {trial.id: f"{trial.title} ({trial.short})" for trial in found}
+    asked = st.query_params.get(key, "")
+    if asked and asked != state.get(f"{key}_written"):  # a shared address; older ones hold the name with the id's end
+        state[key] = next((id for id in by_id if id == asked or f"({id[-6:]})" in asked), next(iter(by_id)))
+    elif state.get(key) not in by_id:
+        state.pop(key, None)
+    chosen = place.selectbox(title, list(by_id), format_func=names.get, key=key, **options)
+    state[f"{key}_written"] = st.query_params[key] = chosen
+    return by_id[chosen]
 
 
 page()

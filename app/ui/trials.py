@@ -11,11 +11,12 @@ from app import session
 from app.ui import cards
 from core import comparison
 from core.comparison import MOST, Trial
-from core.workbench import METRICS
+from core.errors import WorkbenchError
+from core.workbench import METRICS, MOST_NAME, MOST_NOTE
 
-SHOWN = METRICS[:4]
+SHOWN = METRICS[3::-1]  # nDCG first: it is what stays in sight in a narrow window
 BOLD_UP_TO = 1000  # rows: styled cells take a second to send where there are tens of thousands
-TABLE = "trials_table"
+TABLE, PROBLEM = "trials_table", "trial_problem"
 
 
 def chosen(everything: list[Trial]) -> list[Trial]:
@@ -51,9 +52,45 @@ def table(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) -
     chosen = set(state.chosen)
     ticked = [row for row, trial in enumerate(shown) if trial.id in chosen]
     state[TABLE] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
-    frame, columns = _frame(shown, sweeps, marks)
+    frame, columns = _frame(shown, sweeps, marks, comparison.repeats(everything))
     st.dataframe(frame, hide_index=True, height="content" if len(shown) < 10 else 360, key=TABLE, on_select=_ticked,
                  selection_mode="multi-row", column_config=columns, placeholder="")  # fmt: skip
+
+
+def last_repeats(found: list[Trial]) -> list[Trial]:
+    """Of equal recipes the newest, in the order given (newest first)."""
+    seen: set[tuple] = set()
+    return [trial for trial in found if not (trial.metrics and (trial.equal in seen or seen.add(trial.equal)))]
+
+
+def describe(trial: Trial, everything: list[Trial]) -> None:
+    """Name, tags and note of one trial; each is kept as soon as it is typed."""
+    keys = {what: f"{what}/{trial.id}" for what in ("name", "tags", "note")}
+    known = sorted({tag for one in everything for tag in one.tags})
+    state = st.session_state
+    for what, value in (("name", trial.name), ("tags", list(trial.tags)), ("note", trial.note)):
+        if state.get(keys[what]) != value:
+            state[keys[what]] = value
+    left, right = st.columns([1, 1])
+    left.text_input("Name", key=keys["name"], placeholder=trial.made_name, max_chars=MOST_NAME, on_change=_describe,
+                    args=(trial.id, "name", keys["name"]), help="Empty: it is called by what differs from the default recipe.")  # fmt: skip
+    right.multiselect("Tags", sorted({*known, *state[keys["tags"]]}), key=keys["tags"], accept_new_options=True, on_change=_describe,
+                      args=(trial.id, "tags", keys["tags"]), placeholder="Choose, or type a new one")  # fmt: skip
+    st.text_area("Note", key=keys["note"], height=68, max_chars=MOST_NOTE, on_change=_describe, args=(trial.id, "note", keys["note"]),
+                 placeholder="Why it was run, what it showed")  # fmt: skip
+    if problem := state.pop(PROBLEM, ""):
+        st.warning(cards.plain(problem), icon=":material/error:")
+
+
+def _describe(trial: str, what: str, key: str) -> None:
+    try:
+        session.workbench().describe(trial, **{what: st.session_state[key]})
+    except WorkbenchError as error:
+        st.session_state[PROBLEM] = f"{error.what} {error.todo}"
+
+
+def cut(text: str, length: int = 52) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _ticked() -> None:
@@ -71,36 +108,54 @@ def _write(ids: list[str]) -> None:
         st.query_params.pop("trials", None)
 
 
-def _frame(shown: list[Trial], sweeps: dict[str, str], marks: dict[str, set[str]]) -> tuple[Any, dict[str, Any]]:
+def _frame(
+    shown: list[Trial], sweeps: dict[str, str], marks: dict[str, set[str]], repeats: dict[str, tuple[int, int]]
+) -> tuple[Any, dict[str, Any]]:
     import pandas as pd
 
     text, number, when = st.column_config.TextColumn, st.column_config.NumberColumn, st.column_config.DatetimeColumn
     depths = {trial.k for trial in shown if trial.metrics}
     depth = depths.copy().pop() if len(depths) == 1 else "k"
-    heads = {metric: comparison.label(metric, depth) for metric in SHOWN}
-    cost = {name: [trial.costs.get(name) for trial in shown] for name in comparison.COSTS}
-    columns = {  # head: values, how they look
-        "When": ([t.created for t in shown], when(format="D MMM, HH:mm", timezone=st.context.timezone, width=102)),
-        "Corpus": ([t.stages.get("corpus", t.dataset) for t in shown], text(width=116)),
-        "Recipe": ([t.recipe for t in shown], text(width=178, help="Parts, and the settings changed from their defaults.")),
-        "Status": ([t.status + (f": {t.reason}" if t.reason else "") for t in shown],
-                   text(width=90, help="Click twice to read why there is no result.")),
-        **{head: ([t.metrics.get(metric) for t in shown], number(format="%.3f", width=76)) for metric, head in heads.items()},
-        "k": ([t.k for t in shown], number(width=34, help="Depth at which the rankings were judged.")),
-        "n": ([t.n if t.metrics else None for t in shown], number(format="localized", width=48, help="Questions measured.")),
+    # where each question has one piece of evidence, hit and recall are the same number
+    told = [
+        metric
+        for metric in SHOWN
+        if metric != "hit" or any(t.metrics.get("hit") != t.metrics.get("recall") for t in shown)
+    ]
+    heads = {metric: comparison.label(metric, depth) for metric in told}
+    cost = {
+        name: [trial.costs[name].value if name in trial.costs else None for trial in shown] for name in comparison.COSTS
+    }
+    columns = {  # head: values, how they look; what tells a trial first, so that it stands in a narrow window too
+        "Trial": ([cut(t.title, 32) for t in shown], text(
+            width=210, help="Its name, or what differs from the default recipe.")),
+        **{head: ([t.metrics.get(metric) for t in shown], number(format="%.3f", width=86)) for metric, head in heads.items()},
+        "n": ([t.n if t.metrics else None for t in shown], number(format="localized", width=52, help="Questions measured.")),
+        "Status": ([cut(t.status + (f": {t.reason}" if t.reason else ""), 24) for t in shown],
+                   text(width=160, help="Tick the row to read why there is no result.")),
+        "Repeat": ([f"{repeats[t.id][0]} of {repeats[t.id][1]}" if t.id in repeats else "" for t in shown], text(
+            width=66, help="Trials of the same recipe on the same questions and documents.")),
+        "Tags": ([cut(", ".join(t.tags), 20) for t in shown], text(width=130)),
+        "Context": ([None if tokens is None else round(tokens) for tokens in cost["context_at_k"]], number(
+            format="localized", width=70, help="Tokens of the first k chunks, mean of a question.")),
+        "Latency": (cost["latency_ms"], number(format="%.1f ms", width=76, help="Median of a single question.")),
+        "Chunks": (cost["chunks"], number(format="localized", width=66, help="Chunks in the index.")),
+        "Corpus": ([cut(t.stages.get("corpus", t.dataset), 22) for t in shown], text(width=150)),
+        "When": ([t.created for t in shown], when(format="D MMM, HH:mm", timezone=st.context.timezone, width=104)),
+        "k": ([t.k for t in shown], number(width=38, help="Depth at which the rankings were judged.")),
         "of": ([t.total if t.metrics else None for t in shown], number(
-            format="localized", width=48, help="Questions asked. Those without gold evidence cannot be measured.")),
-        "Latency": (cost["latency_ms"], number(format="%.1f ms", width=72, help="Median of a single question.")),
-        "Chunks": (cost["chunks"], number(format="localized", width=64, help="Chunks in the index.")),
-        "Context": ([None if tokens is None else round(tokens) for tokens in cost["context_tokens"]], number(
-            format="localized", width=66, help="Tokens that the passages put into a prompt, on average.")),
-        "Sweep": ([sweeps.get(t.sweep, "") for t in shown], text(width=200)),
-        "Trial": ([t.short for t in shown], text(width=68, help="The end of its id, as `show` takes it.")),
+            format="localized", width=52, help="Questions asked. Those without gold evidence cannot be measured.")),
+        "Sweep": ([cut(sweeps.get(t.sweep, ""), 34) for t in shown], text(width=220)),
+        "Id": ([t.short for t in shown], text(width=84, help="The end of its id, as `show` takes it.")),
     }  # fmt: skip
     needed = {
         "k": len(depths) > 1,
+        "of": any(t.n != t.total for t in shown if t.metrics),
         "Status": any(t.status != "ok" for t in shown),
         "Sweep": any(t.sweep for t in shown),
+        "Repeat": any(t.id in repeats for t in shown),
+        "Tags": any(t.tags for t in shown),
+        "Corpus": len({t.stages.get("corpus", t.dataset) for t in shown}) > 1,
     }
     columns = {head: column for head, column in columns.items() if needed.get(head, True)}
     frame = pd.DataFrame({head: values for head, (values, _) in columns.items()})

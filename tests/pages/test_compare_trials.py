@@ -73,9 +73,12 @@ def test_without_trials_the_page_says_how_to_get_one(tmp_path, monkeypatch):
 
 def test_the_table_lists_all_newest_first_with_failures_and_their_reason(bench, ids):
     frame = shown(open_page())
-    assert list(frame["Trial"]) == [ids[name][-6:] for name in ("other", "failed", "worse", "base")]
-    assert frame["Status"][1].startswith("failed: The encoder <b>could</b>")
-    assert frame["Hit@10"].isna().tolist() == [False, True, False, False]
+    assert list(frame["Id"]) == [ids[name][-6:] for name in ("other", "failed", "worse", "base")]
+    assert frame["Trial"].tolist()[2:] == ["Hybrid convex, weight 0.5", "Hybrid convex, defaults"]
+    assert list(frame.columns)[:4] == ["Trial", "nDCG@10", "MRR@10", "Recall@10"]  # in sight in a narrow window too
+    assert "Hit@10" not in frame.columns  # one piece of evidence a question: it is the recall
+    assert frame["Status"][1] == "failed: The encoder <b>…"
+    assert frame["nDCG@10"].isna().tolist() == [False, True, False, False]
     assert frame["n"].tolist()[-1] == 39 and frame["of"].tolist()[-1] == 40
 
 
@@ -164,7 +167,7 @@ def test_a_recipe_of_another_version_says_so_and_the_page_lives(bench, ids, monk
 
 def test_four_thousand_trials_stay_usable(bench, monkeypatch):
     some = [trial for trial in comparison.trials(bench) if trial.metrics]
-    many = [replace(some[i % len(some)], id=f"{i:026d}") for i in range(4000)]
+    many = [replace(some[i % len(some)], id=f"{i:026d}", config_fingerprint=str(i)) for i in range(4000)]
     monkeypatch.setattr(comparison, "trials", lambda _: many)
     app, took = open_page(), []
     for _ in range(3):
@@ -173,3 +176,77 @@ def test_four_thousand_trials_stay_usable(bench, monkeypatch):
         took.append(time.process_time() - started)
     assert len(shown(app)) == 4000
     assert min(took) < 1
+
+
+def choose(app: AppTest, key: str, value) -> AppTest:
+    return next(box for box in app.selectbox if box.key == key).set_value(value).run()
+
+
+def test_a_trial_is_named_noted_and_tagged_and_found_by_it(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    one, two = (
+        add_trial(bench.store, questions, seed=1),
+        add_trial(bench.store, questions, {"fusion.part": "rrf"}, seed=2),
+    )
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    app = open_page(trials=one)
+    app.text_input(key=f"name/{one}").set_value("The <b>first</b>").run()
+    app.text_area(key=f"note/{one}").set_value("why it was run").run()
+    app.multiselect(key=f"tags/{one}").set_value(["paper"]).run()
+    assert bench.describe(one) == {
+        "trial": one,
+        "name": "The <b>first</b>",
+        "note": "why it was run",
+        "tags": ["paper"],
+    }
+    assert shown(app)["Trial"].tolist() == ["Hybrid RRF, defaults", "The <b>first</b>"]
+    assert shown(app)["Tags"].tolist() == ["", "paper"]
+    assert "The <b>first</b>" not in "".join(element.proto.body for element in app.get("html"))  # escaped
+    assert len(shown(choose(app, "tag", "paper"))) == 1
+    app = open_page(words="why run")
+    assert shown(app)["Id"].tolist() == [one[-6:]]
+    app.text_input(key="words").set_value("rrf").run()
+    assert shown(app)["Id"].tolist() == [two[-6:]]
+
+
+def test_equal_recipes_stand_in_one_row_until_each_is_asked_for(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    first, second = (add_trial(bench.store, questions, seed=1) for _ in range(2))
+    add_trial(bench.store, questions, {"fusion.part": "rrf"}, seed=2)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    app = open_page()
+    assert shown(app)["Id"].tolist()[1:] == [second[-6:]] and shown(app)["Repeat"].tolist() == ["", "2 of 2"]
+    app.toggle(key="repeats").set_value(True).run()
+    assert shown(app)["Id"].tolist()[1:] == [second[-6:], first[-6:]]
+    assert shown(app)["Repeat"].tolist() == ["", "2 of 2", "1 of 2"]
+    assert "2 of 2 with this recipe" in "".join(element.proto.body for element in open_page(trials=second).get("html"))
+
+
+def test_the_pinned_baseline_is_the_reference_wherever_it_was_ticked(bench, ids):
+    app = open_page(trials=f"{ids['base']},{ids['worse']}", **{"baseline.fusion.weight": "0.5"})
+    assert shown(app, "Verdict")["Verdict"].tolist() == ["better"]
+    assert not any(box.key == "reference" for box in app.selectbox)
+    assert any("the pinned baseline" in box.value for box in app.text_input)
+
+
+def test_the_address_holds_reference_tab_metric_and_cost(bench, ids):
+    app = open_page(trials=f"{ids['base']},{ids['worse']}", reference=ids["worse"], compare_view="By question", metric="MRR@10",
+                    cost="Chunks in the index", pareto_metric="MAP@k")  # fmt: skip
+    assert app.selectbox(key="reference").value == ids["worse"] and app.selectbox(key="metric").value == "mrr"
+    assert app.selectbox(key="cost").value == "chunks" and app.selectbox(key="pareto_metric").value == "map"
+    assert len(shown(app, "Question")) == 39
+    older = open_page(trials=f"{ids['base']},{ids['worse']}", reference=f"convex, weight 0.5 ({ids['worse'][-6:]})")
+    assert older.selectbox(key="reference").value == ids["worse"]
+    assert older.query_params["reference"] in (ids["worse"], [ids["worse"]])
+
+
+def test_quality_against_cost_is_of_the_ticked_trials_and_ranks_nothing_that_is_not_told_apart(bench, ids):
+    app = open_page(trials=ids["other"])  # alone on its questions
+    assert "other, 40 questions, k 10: it takes two trials" in texts(app).replace("\\", "")
+    app = open_page(trials=ids["base"])
+    assert not any(box.key == "same_questions" for box in app.selectbox)  # its own questions, without asking
+    assert app.selectbox(key="cost").value == "context_at_k"  # what a passage costs comes first
+    app = choose(app, "cost", "latency_ms")
+    assert "of 2 recipes are beaten by no other" in texts(app) or "Nothing tells these recipes apart" in texts(app)

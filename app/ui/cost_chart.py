@@ -1,0 +1,109 @@
+"""Quality against cost: stored trials with the spread of what they cost, and which of them no other beats."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app import session
+from app.ui import charts, trials
+from core import comparison, trial_costs
+from core.comparison import COSTS, Spread, Trial
+from core.workbench import METRICS
+
+BEATEN, UNBEATEN = "Beaten by another", "Beaten by no other"
+
+
+def draw(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names: dict[str, str],
+         look: Callable[[Trial], dict[str, str]]) -> None:  # fmt: skip
+    """Trials that can be compared with the ticked ones; with none ticked, with the choice of the questions.
+
+    look: colour (and marker) of a chosen trial, as in the other charts.
+    """
+    offered = comparison.named_groups(shown)
+    if own := {trial.group for trial in chosen}:
+        offered = {name: of for name, of in comparison.named_groups([*shown, *chosen]).items() if of[0].group in own}
+    if not offered:
+        return
+    st.subheader("Quality against cost", anchor=False)
+    left, middle, right = st.columns([1, 1.4, 1.6])
+    metric = left.selectbox(
+        "Metric", METRICS, 3, format_func=comparison.label, key="pareto_metric", bind="query-params"
+    )
+    cost = middle.selectbox(
+        "Cost", list(COSTS), format_func=lambda name: COSTS[name][0], key="cost", bind="query-params"
+    )
+    name = (
+        right.selectbox("Questions", list(offered), key="same_questions", bind="query-params")
+        if len(offered) > 1
+        else next(iter(offered))
+    )
+    group = {
+        trial.id: trial for trial in [*trials.last_repeats(offered[name]), *(t for t in chosen if t in offered[name])]
+    }
+    points = [trial for trial in group.values() if metric in trial.metrics and cost in trial.costs]
+    if len(points) < 2:
+        return st.caption(f"{name}: it takes two trials with this metric and cost to show a trade-off.")
+    if len(points) > trial_costs.MOST:
+        return st.caption(
+            f"{name}: {len(points):,} trials; filter the table to at most {trial_costs.MOST:,} to compare them."
+        )
+    costs = trial_costs.spreads(points, [trial for trial in everything if trial.group == points[0].group], cost)
+    kept = trial_costs.unbeaten(session.workbench(), points, costs, metric)
+    what, unit = COSTS[cost]
+    head = comparison.label(metric, points[0].k)
+    marked = {trial.id for trial in chosen}
+    traces = []
+    for title, of, faint in ((BEATEN, [t for t in points if t.id not in kept | marked], True),
+                             (UNBEATEN, [t for t in points if t.id in kept - marked], False)):  # fmt: skip
+        traces += _points(of, metric, costs, title, faint, {"color": charts.COLORS[0]})
+    for trial in points:
+        if trial.id in marked:
+            title = f"{trials.cut(names[trial.id])}, {BEATEN.lower() if trial.id not in kept else UNBEATEN.lower()}"
+            traces += _points([trial], metric, costs, title, False, look(trial), current=0)
+    ends = [end for spread in costs.values() for end in (spread.low, spread.value, spread.high) if end is not None]
+    shape = charts.figure(
+        traces, f"{what} ({unit}), less is better", head, height=360 + 20 * len(marked),
+        xaxis={"type": "log"} if min(ends) > 0 and max(ends) > 50 * min(ends) else {},
+    )  # fmt: skip
+    rows = [{"trial": t.id, "name": t.title, "recipe": t.recipe, cost: costs[t.id].value, "low": costs[t.id].low,
+             "high": costs[t.id].high, "runs": costs[t.id].runs, metric: t.metrics[metric], "beaten": t.id not in kept}
+            for t in points]  # fmt: skip
+    charts.show(shape, "quality-against-cost", title=f"{head} against {what[0].lower() + what[1:]}",
+                caption=f"{name}; {len(points):,} recipes, n {points[0].n:,}", data=rows,
+                command=f"python -m core frontier --metric {metric} --cost {cost}")  # fmt: skip
+    st.caption(_explained(cost, costs, len(points), len(kept)))
+
+
+def _points(found: list[Trial], metric: str, costs: dict[str, Spread], name: str, faint: bool, look: dict[str, str],
+            current: int | None = None) -> list[dict]:  # fmt: skip
+    if not found:
+        return []
+    x = [costs[trial.id].value for trial in found]
+    hover = [f"{trials.cut(trial.title, 80)} ({trial.short})" for trial in found]
+    traces = charts.scatter(
+        x, [trial.metrics[metric] for trial in found], ids=hover, name=name, faint=faint, current=current, **look
+    )
+    spreads = [costs[trial.id] for trial in found]
+    if any(spread.low is not None for spread in spreads):
+        traces[0]["error_x"] = {
+            "type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": look["color"],
+            "array": [0 if spread.high is None else spread.high - spread.value for spread in spreads],
+            "arrayminus": [0 if spread.low is None else spread.value - spread.low for spread in spreads],
+        }  # fmt: skip
+    return traces
+
+
+def _explained(cost: str, costs: dict[str, Spread], all: int, kept: int) -> str:
+    whiskers = ""
+    if cost in trial_costs.TIMED:
+        runs = max(spread.runs for spread in costs.values())
+        joined = (
+            " Trials that do the same work for a question share one spread, over all their runs." if runs > 1 else ""
+        )
+        whiskers = f"Whiskers: quartiles over the timed questions.{joined} "
+    elif any(spread.low is not None for spread in costs.values()):
+        whiskers = "Whiskers: 95% interval of the mean over questions. "
+    result = ("Nothing tells these recipes apart: none is ranked. " if kept == all
+              else f"{kept:,} of {all:,} recipes are beaten by no other; among them none is ranked. ")  # fmt: skip
+    return (f"{result}{whiskers}Beaten: another is better at no higher cost (paired t tests, Holm over all pairs, 5%), or cheaper "
+            "(spreads that do not overlap) and not worse.")  # fmt: skip
