@@ -107,18 +107,7 @@ class Trial:
 
     @cached_property
     def stages(self) -> dict[str, str]:
-        """Stage -> its part and what differs from the defaults, in words; stages left at their defaults are left out."""
-        words = {}
-        for stage, value in self.config.items():
-            if not isinstance(value, dict):
-                continue
-            part, usual = value.get("part", ""), _usual(stage, value.get("part", ""))
-            named = {"part", "size_tokens", "dataset"}  # said without their names
-            changed = [f"{_words(k)} {show_value(v)}" for k, v in value.items() if k not in named and usual.get(k) != v]
-            if changed or stage in ("corpus", "chunking", "fusion") or part != _usual(stage).get("part", ""):
-                head = " ".join(str(value[k]) for k in ("dataset", "part", "size_tokens") if k in value)
-                words[stage] = ", ".join(filter(None, [_words(head) if part else head, *changed]))
-        return words
+        return stages(self.config)
 
     @property
     def recipe(self) -> str:
@@ -274,10 +263,34 @@ def differing(found: Sequence[Trial]) -> dict[str, list[str]]:
 
 
 def labels(found: Sequence[Trial]) -> list[str]:
-    """A name for each of these: the stages in which they differ, and the end of its id."""
-    stages = [s for s in TrialConfig.model_fields if len({trial.stages.get(s) for trial in found}) > 1]
-    own = (" · ".join(trial.stages[s] for s in stages if s in trial.stages) or trial.recipe for trial in found)
-    return [f"{words} ({trial.short})" for words, trial in zip(own, found, strict=True)]
+    """A name for each of these: the stages in which they differ; the end of its id only where two are alike."""
+    own = apart([trial.config for trial in found])
+    return [
+        words if own.count(words) == 1 else f"{words} ({trial.short})" for words, trial in zip(own, found, strict=True)
+    ]
+
+
+def stages(config: dict[str, Any]) -> dict[str, str]:
+    """Stage -> its part and what differs from the defaults, in words; stages left at their defaults are left out."""
+    words = {}
+    for stage, value in config.items():
+        if not isinstance(value, dict):
+            continue
+        part, usual = value.get("part", ""), _usual(stage, value.get("part", ""))
+        named = {"part", "size_tokens", "dataset"}  # said without their names
+        changed = [f"{_words(k)} {show_value(v)}" for k, v in value.items() if k not in named and usual.get(k) != v]
+        if changed or stage in ("corpus", "chunking", "fusion") or part != _usual(stage).get("part", ""):
+            head = " ".join(str(value[k]) for k in ("dataset", "part", "size_tokens") if k in value)
+            words[stage] = ", ".join(filter(None, [_words(head) if part else head, *changed]))
+    return words
+
+
+def apart(configs: Sequence[dict[str, Any]]) -> list[str]:
+    """What each recipe is, by the stages in which they differ: "sparse only", "convex, weight 0.7"."""
+    told = [stages(config) for config in configs]
+    differ = [stage for stage in TrialConfig.model_fields if len({words.get(stage) for words in told}) > 1]
+    return [" · ".join(words[stage] for stage in differ if stage in words)
+            or " · ".join(text for stage, text in words.items() if stage != "corpus") for words in told]  # fmt: skip
 
 
 def recipe(trial: Trial) -> TrialConfig:

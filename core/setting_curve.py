@@ -18,7 +18,8 @@ from core.evaluation.judged import judge, relevance
 from core.pipeline import drain
 from core.records import Candidates, Chunks, Corpus, Progress
 from core.retrieval.pool import make_pool, rankings
-from core.statistics.bootstrap import Interval, intervals
+from core.statistics.bootstrap import Interval
+from core.statistics.proportion import unit_intervals
 from core.workbench import METRICS, Evaluation, Workbench, metric_values
 
 AT_BUDGET = tuple(
@@ -151,7 +152,7 @@ def _point(workbench: Workbench, config: TrialConfig, budget: int) -> Point:
         return Point(None, found.intervals, _mean(_tokens(chunks, first).sum(axis=1)), 1.0)
     table, filled = at_budget(workbench, found, chunks, budget)
     rules = config.evaluation
-    counted = intervals(np.column_stack(list(table.values())), rules.resamples, rules.confidence, config.seed)
+    counted = unit_intervals(np.column_stack(list(table.values())), rules.resamples, rules.confidence, config.seed)
     filled = filled[measured]
     full = _mean(filled >= FULL * budget)
     return Point(None, dict(zip(table, counted, strict=True)), _mean(filled), full)

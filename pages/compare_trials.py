@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, cost_chart, trials
+from app.ui import cards, charts, cost_chart, dots, trials
 from app.ui.trials import cut
 from core import comparison
 from core.comparison import Comparison, Trial
@@ -35,7 +35,7 @@ def page() -> None:
     if len(chosen) > 1:
         differences(chosen, names)
     cost_chart.draw(shown, everything, [trial for trial in chosen if trial.metrics], names,
-                    lambda trial: {"color": color(names, trial)})  # fmt: skip
+                    lambda trial: look(names, trial))  # fmt: skip
 
 
 def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
@@ -139,18 +139,14 @@ def tests(result: Comparison, names: dict[str, str]) -> None:
         if row.note:
             st.warning(cards.plain(f"{names[row.trial.id]}: {row.note}."), icon=":material/info:")
     rows = comparison.rows(result, names)
-    colors = [color(names, row.trial) for row in result.rows if row.paired and row.paired.low is not None]
-    if drawn := [row for row in rows if row["Low"] is not None]:
-        bars = charts.bars([cut(row["Trial"]) for row in drawn], {head: [row["Difference"] for row in drawn]},
-                           errors={head: [(row["Low"], row["High"]) for row in drawn]}, horizontal=True,
-                           hover="%{y}<br>%{x:+.3f}")  # fmt: skip
-        bars[0]["marker"]["color"] = colors
-        shape = charts.figure(
-            bars, f"Difference in {head}", legend=False, height=90 + 34 * len(drawn), bargap=0.45,
-            xaxis={"zeroline": True, "zerolinecolor": charts.BASELINE}, yaxis={"autorange": "reversed", "showgrid": False},
-        )  # fmt: skip
-        charts.show(shape, "differences", data=rows, title=f"{head} minus that of {cut(names[result.reference.id], 60)}",
-                    caption=f"{level} intervals, paired by question")  # fmt: skip
+    if drawn := [row for row in result.rows if row.paired and row.paired.low is not None]:
+        shape = dots.marks([dots.Mark(names[row.trial.id], row.paired.difference, row.paired.low, row.paired.high, **look(names, row.trial))
+                            for row in drawn], f"Difference in {head}", lines=[(0.0, "")])  # fmt: skip
+        of = result.reference
+        charts.show(shape, "differences", data=rows, title=f"{head} minus that of {cut(names[of.id], 60)}",
+                    caption=f"n {min(row.paired.n for row in drawn):,}, {level} intervals, paired by question",
+                    method=f"Corpus: {of.stages.get('corpus', of.dataset)}. Intervals: percentile bootstrap of the mean difference over "
+                           f"the questions that both measured ({of.settings['evaluation.resamples']:,} resamples)")  # fmt: skip
     mean, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=68)
     p_value = NUMBER(format="%.4f", width=66, help="Two-sided sign-flip permutation test, paired by question.")
     looks = {
@@ -192,11 +188,12 @@ def is_baseline(trial: Trial) -> bool:
     return mine == pinned.model_dump(mode="json", exclude=set(session.VIEW_STAGES))
 
 
-def color(names: dict[str, str], trial: Trial) -> str:
-    """One colour a chosen trial in every chart; the first, the reference unless another is chosen, is grey."""
-    position = list(names).index(trial.id)
-    others = charts.COLORS[1:]  # the frontier is blue
-    return others[(position - 1) % len(others)] if position else charts.BASELINE
+def look(names: dict[str, str], trial: Trial) -> dict[str, str]:
+    """Colour and marker of a chosen trial in every chart; the first, the reference unless another is chosen, is grey."""
+    place, others = list(names).index(trial.id) - 1, charts.COLORS[1:]  # blue is for those that are not chosen
+    if place < 0:
+        return {"color": charts.BASELINE, "symbol": "circle"}
+    return {"color": others[place % len(others)], "symbol": charts.SYMBOLS[place // len(others)]}
 
 
 def choice_of(found: list[Trial], title: str, key: str, place=st, **options) -> Trial:

@@ -5,8 +5,10 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs, setting_chart
 from app.ui.held import kept
+from core import comparison
 from core.comparison import label
 from core.config import TrialConfig
+from core.report.caption import interval_method
 from core.workbench import METRICS, Evaluation
 
 SHOWN = METRICS[:4]
@@ -132,8 +134,12 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
 
 def recall_chart(current: Evaluation, baseline: Evaluation | None) -> None:
     k, rows, traces = current.config.evaluation.k, [], []
-    systems = [("Baseline", baseline, charts.BASELINE)] if baseline else []
-    for name, one, color in [*systems, ("This recipe", current, charts.COLORS[0])]:
+    both = [baseline, current] if baseline else [current]
+    named = comparison.apart([one.config.model_dump(mode="json") for one in both]) if baseline else [""]
+    if baseline:
+        named[0] += ", baseline"
+    for name, one in zip(named, both, strict=True):
+        color = charts.BASELINE if one is baseline else charts.COLORS[0]
         curve = session.workbench().recall_curve(one)
         depths = list(range(1, len(curve) + 1))
         traces += charts.line(depths, [c.mean for c in curve], name=name, low=[c.low for c in curve], high=[c.high for c in curve],
@@ -142,9 +148,10 @@ def recall_chart(current: Evaluation, baseline: Evaluation | None) -> None:
             {"system": name, "k": d, "recall": c.mean, "low": c.low, "high": c.high}
             for d, c in zip(depths, curve, strict=True)
         ]
-    shape = charts.figure(traces, "k (chunks)", "Recall@k", legend=bool(systems))
+    shape = charts.figure(traces, "k (chunks)", "Recall@k")
     charts.show(shape, "recall-by-depth", data=rows, config=current.config, command=session.workbench().command(current.config),
-                title="Recall by depth", caption=f"n {curve[0].n:,}, {current.config.evaluation.confidence:.0%} intervals")  # fmt: skip
+                title="Recall by depth", caption=f"n {curve[0].n:,}, {current.config.evaluation.confidence:.0%} intervals",
+                method=interval_method(current.config))  # fmt: skip
 
 
 def latency_chart(config: TrialConfig) -> None:
@@ -155,7 +162,9 @@ def latency_chart(config: TrialConfig) -> None:
     if table is None:
         return
     steps, quantiles = list(table), workbench.latency_quantiles(table)
-    bars = charts.bars(steps, {name: [quantiles[step][name] for step in steps] for name in ("p50", "p95")})
+    shares = {"Median": "p50", "95th percentile": "p95"}  # of one system, so in one colour
+    bars = charts.bars(steps, {name: [quantiles[step][p] for step in steps] for name, p in shares.items()},
+                       colors=dict(zip(shares, (charts.COLORS[0], charts.faint(charts.COLORS[0], 0.4)), strict=True)))  # fmt: skip
     charts.show(charts.figure(bars, "", "milliseconds"), "latency", title="Latency of a question", caption=f"n {len(table['total'])}",
                 data=[{"step": step, **quantiles[step]} for step in steps], config=config)  # fmt: skip
 

@@ -1,97 +1,20 @@
 """What only the page Agreement draws: plain plotly figures of coefficients, annotators, rates and machines."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from app.ui import charts
+from app.ui.dots import Mark, cuts, marks, with_lines
 from core.agreement_lab import Growing, People, Preferences, Rates
 from core.agreement_machines import Against, Headline
 from core.statistics.agreement.coefficient import Agreement
-
-CUT = 34  # characters of a name on an axis
-
-
-class Mark(NamedTuple):
-    """A value with its interval on a line of its own. None: undefined, the line stays empty."""
-
-    name: str
-    value: float | None
-    low: float | None
-    high: float | None
-    color: str = charts.COLORS[0]
-
-
-def marks(rows: Sequence[Mark], title: str, *, lines: Sequence[tuple[float, str]] = (), span: tuple[float, float] | None = None,
-          digits: int = 3) -> charts.Figure:  # fmt: skip
-    """One line each, names at the left: points with whiskers, and dashed lines for what they are held against."""
-    known = [row for row in rows if row.value is not None]
-    names = cuts([row.name for row in rows])
-    whisker = [
-        (row.value if row.low is None else row.low, row.value if row.high is None else row.high) for row in known
-    ]
-    trace = {
-        "type": "scatter", "mode": "markers", "showlegend": False, "x": [row.value for row in known],
-        "y": [names[row.name] for row in known], "marker": {"size": 9, "color": [row.color for row in known]},
-        "customdata": [[between(row, digits)] for row in known],
-        "error_x": {"type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": charts.BASELINE,
-                    "array": [high - row.value for row, (_, high) in zip(known, whisker, strict=True)],
-                    "arrayminus": [row.value - low for row, (low, _) in zip(known, whisker, strict=True)]},
-        "hovertemplate": f"%{{y}}<br>%{{x:.{digits}f}} (%{{customdata[0]}})<extra></extra>",
-    }  # fmt: skip
-    shape = charts.figure(
-        [trace], title, legend=False, height=86 + (30 if len(rows) <= 12 else 18) * max(len(rows), 1),
-        xaxis={"showgrid": True, **({"range": list(span)} if span else {})},
-        yaxis={"showgrid": False, "type": "category", "categoryorder": "array", "categoryarray": [names[row.name] for row in rows][::-1],
-               "range": [-0.6, len(rows) - 0.4]},
-    )  # fmt: skip
-    return with_lines(shape, lines)
-
-
-def between(row: Mark, digits: int) -> str:
-    """The interval in words; it may be open."""
-    if row.low is None or row.high is None:
-        sides = [
-            f"{word} {bound:.{digits}f}"
-            for word, bound in (("at least", row.low), ("at most", row.high))
-            if bound is not None
-        ]
-        return sides[0] if sides else "no interval"
-    return f"{row.low:.{digits}f} to {row.high:.{digits}f}"
-
-
-def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertical: bool = True) -> charts.Figure:
-    """Dashed reference lines with their names."""
-    drawn = [charts.mark_line(at, text, vertical=vertical) for at, text in lines]
-    for name in ("shapes", "annotations"):
-        shape["layout"][name] = [one for each in drawn for one in each[name]]
-    if vertical and lines:
-        shape["layout"]["margin"] = {**shape["layout"]["margin"], "t": 30}
-        for note in shape["layout"]["annotations"]:
-            note["yanchor"] = "bottom"
-            note["xanchor"] = "center"
-    return shape
-
-
-def cut(name: str, limit: int = CUT) -> str:
-    """A long name without its middle: systems differ at the end."""
-    tail = limit // 3
-    return name if len(name) <= limit else f"{name[: limit - tail - 1].rstrip()}…{name[-tail:].lstrip()}"
-
-
-def cuts(names: Sequence[str]) -> dict[str, str]:
-    """Long names without their middles, yet so long that no two look alike."""
-    limit, different = CUT, set(names)
-    while len({cut(name, limit) for name in different}) < len(different):
-        limit += 6
-    return {name: cut(name, limit) for name in names}
 
 
 def coefficients(rows: Sequence[Agreement]) -> charts.Figure:
     low = min([0.0, *(row.low for row in rows if row.low is not None)])
     return marks([Mark(row.name, row.value, row.low, row.high, charts.COLORS[0] if i == 0 else charts.BASELINE)
-                  for i, row in enumerate(rows)], "Agreement, 95% intervals", span=(min(low * 1.05, -0.02), 1.02))  # fmt: skip
+                  for i, row in enumerate(rows)], "Agreement", span=(min(low * 1.05, -0.02), 1.02))  # fmt: skip
 
 
 def growth(found: Growing) -> charts.Figure:
@@ -167,13 +90,13 @@ def drifts(found: People) -> charts.Figure:
 
 
 def system_rates(found: Rates, word: str) -> charts.Figure:
-    rows = [Mark(one.name, one.share.mean, one.share.low, one.share.high, charts.COLORS[i % len(charts.COLORS)])
+    rows = [Mark(one.name, one.share.mean, one.share.low, one.share.high, *charts.look(i))
             for i, one in enumerate(found.systems)]  # fmt: skip
     return marks(rows, word, span=None if found.by_mean else (-0.02, 1.02))
 
 
 def strengths(found: Preferences) -> charts.Figure:
-    rows = [Mark(name, one.mean, one.low, one.high, charts.COLORS[i % len(charts.COLORS)])
+    rows = [Mark(name, one.mean, one.low, one.high, *charts.look(i))
             for i, (name, one) in enumerate(zip(found.systems, found.strengths.strengths, strict=True))]  # fmt: skip
     return marks(rows, "Strength (log odds, mean 0)", lines=[(0.0, "")], digits=2)
 

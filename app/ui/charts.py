@@ -7,6 +7,7 @@ what would sink into it is drawn in a brighter colour of the same palette; files
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,23 +19,30 @@ BASELINE = "#767676"
 # on dark ground: sky for blue, Okabe and Ito's yellow for sky, and a lighter grey
 DARK = dict(zip((*COLORS, BASELINE), ("#56B4E9", *COLORS[1:4], "#F0E442", COLORS[5], "#A4A9B0"), strict=True))
 VALUES = {"x", "y", "z", "text", "customdata", "hovertext", "name", "hovertemplate"}  # of a trace: never a colour
+MUTED = {"light": "#5f6368", "dark": "#a4a9b0"}  # axes and legend: 4.5:1 and more on each ground
+INTERVAL = "95% interval"
+CURRENT = "current setting"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 300
 TENS = tuple(10**e for e in range(7))  # ticks of a logarithmic axis, written out
-WIDTH_PRINT, HEIGHT_PRINT = 640, 400
+SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 Figure = dict[str, Any]
 
 
 def figure(traces: list[dict], x: str = "", y: str = "", *, height: int = HEIGHT, legend: bool | None = None,
            **layout: Any) -> Figure:  # fmt: skip
     """A figure in the app's look. x, y: titles of the axes with their units."""
-    legend = sum(t.get("showlegend", True) for t in traces) > 1 if legend is None else legend
+    traces = [*traces, *_samples(traces)]
+    if legend is None:  # one name needs no legend, a band or a ring does
+        legend = sum(t.get("showlegend", True) for t in traces) > 1 or any(t.get("meta") == "sample" for t in traces)
+    # at the right the toolbar has a margin of its own, so that it covers nothing
     base = {
-        "height": height, "margin": {"l": 56, "r": 16, "t": 30 if legend else 12, "b": 44}, "showlegend": legend,
+        "height": height, "margin": {"l": 56, "r": 36, "t": 30 if legend else 12, "b": 44}, "showlegend": legend,
+        "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
         "font": {"family": FONT, "size": 12}, "hovermode": "closest", "dragmode": "zoom", "colorway": list(COLORS),
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
                    "font": {"size": 12}, "title": {"text": ""}},
-        "xaxis": _axis(x) | {"showgrid": False, "showline": True, "ticks": "outside", "ticklen": 4},
+        "xaxis": _axis(x) | {"showgrid": False, "showline": True, "ticks": "outside", "ticklen": 4, "automargin": True},
         "yaxis": _axis(y, 18) | {"showgrid": True, "showline": False, "automargin": True},
     }  # fmt: skip
     for key, value in layout.items():
@@ -45,12 +53,12 @@ def figure(traces: list[dict], x: str = "", y: str = "", *, height: int = HEIGHT
 def line(
     x: Sequence[float], y: Sequence[float | None], *, name: str = "", low: Sequence[float | None] | None = None,
     high: Sequence[float | None] | None = None, current: float | None = None, color: str = COLORS[0], dash: str = "solid",
-    hover: str = "",
+    hover: str = "", interval: str = INTERVAL,
 ) -> list[dict]:  # fmt: skip
     """Traces of one curve: its interval as a band and the point at x == `current` ringed. Join lists for more curves.
 
     y None: nothing was measured there; neither line nor band crosses the gap, and a point alone has whiskers.
-    hover: a plotly template for a point, "%{x}: %{y:.3f}" by default.
+    interval: what the legend calls the band.  hover: a plotly template for a point, "%{x}: %{y:.3f}" by default.
     """
     x, y, name = list(x), list(y), safe(name)
     traces, joined = [], not any(isinstance(one, str) for one in x)  # nothing lies between two names
@@ -62,8 +70,8 @@ def line(
                 "y": [high[i] for i in run] + [low[i] for i in run[::-1]],
             }
             traces.append({"type": "scatter", **around, "mode": "lines", "fill": "toself", "line": {"width": 0},
-                           "fillcolor": _faint(color, 0.16), "hoverinfo": "skip", "showlegend": False,
-                           "legendgroup": name})  # fmt: skip
+                           "fillcolor": faint(color, 0.16), "hoverinfo": "skip", "showlegend": False,
+                           "legendgroup": name, "meta": "band", "name": interval})  # fmt: skip
     traces.append(
         {"type": "scatter", "x": x, "y": y, "name": name, "mode": "markers" if not joined else "lines+markers" if len(x) <= 60 else "lines",
          "line": {"color": color, "width": 2, "dash": dash}, "marker": {"size": 5, "color": color},
@@ -72,13 +80,14 @@ def line(
     )  # fmt: skip
     alone = [i for run in _runs(y) if len(run) == 1 or not joined for i in run if low[i] is not None] if spread else []
     if alone:
+        traces[-1]["meta"] = "whiskers"
         traces[-1]["error_y"] = {
             "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": color,
             "array": [high[i] - y[i] if i in alone else None for i in range(len(y))],
             "arrayminus": [y[i] - low[i] if i in alone else None for i in range(len(y))],
         }  # fmt: skip
     if current is not None and current in x and y[x.index(current)] is not None:
-        traces.append(_ring(current, y[x.index(current)], color, name))
+        traces.append(_ring(current, y[x.index(current)], color, name) | {"meta": "ring", "name": CURRENT})
     return traces
 
 
@@ -96,6 +105,7 @@ def bars(
                  "hovertemplate": (hover or f"%{{{across}}}: %{{{along}:.3f}}") + f"<extra>{shown}</extra>"}  # fmt: skip
         if errors and name in errors:
             pairs = list(zip(values, errors[name], strict=True))
+            trace["meta"] = "whiskers"
             trace[f"error_{along}"] = {
                 "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": BASELINE,
                 "array": [None if v is None or e is None else e[1] - v for v, e in pairs],
@@ -123,7 +133,7 @@ def histogram(values: Sequence[float], *, name: str = "", bins: int = 40, color:
 
 def scatter(
     x: Sequence[float], y: Sequence[float], *, ids: Sequence[str] | None = None, name: str = "",
-    color: str = COLORS[0], faint: bool = False, current: int | None = None, hover: str = "",
+    color: str = COLORS[0], faint: bool = False, current: int | None = None, hover: str = "", symbol: str = "circle",
 ) -> list[dict]:  # fmt: skip
     """Points with their ids on hover; the point at position `current` is ringed."""
     name = safe(name)
@@ -131,7 +141,7 @@ def scatter(
     traces = [
         {"type": "scatter", "x": list(x), "y": list(y), "name": name, "mode": "markers", "customdata": ids,
          "hovertext": [safe(i) for i in ids],  # plotly reads markup there
-         "marker": {"size": 7, "color": color, "opacity": 0.3 if faint else 0.85}, "showlegend": bool(name),
+         "marker": {"size": 7, "color": color, "opacity": 0.3 if faint else 0.85, "symbol": symbol}, "showlegend": bool(name),
          "hovertemplate": (hover or "%{hovertext}<br>%{x:.4g}, %{y:.3f}") + f"<extra>{name}</extra>"}
     ]  # fmt: skip
     if current is not None:
@@ -163,6 +173,23 @@ def frontier(x: Sequence[float], y: Sequence[float], x_direction: int = -1, y_di
     return kept
 
 
+def look(place: int) -> tuple[str, str]:
+    """(colour, marker) of the system at this place; none is like another before the 24th."""
+    return COLORS[place % len(COLORS)], SYMBOLS[place // len(COLORS) % len(SYMBOLS)]
+
+
+def log_axis(values: Sequence[float | None]) -> dict[str, Any]:
+    """A logarithmic axis over these values, with ticks at 1, 2 and 5 times powers of ten, written out."""
+    some = [v for v in values if v is not None and v > 0]
+    if not some:
+        return {}
+    low, high = math.log10(min(some)) - 0.15, math.log10(max(some)) + 0.15
+    ticks = [m * 10.0**e for e in range(-6, 13) for m in (1, 2, 5) if low <= math.log10(m * 10.0**e) <= high]
+    ticks = ticks if len(ticks) < 9 else [t for t in ticks if f"{t:e}"[0] == "1"]
+    texts = [f"{t:,.0f}" if t >= 1 else f"{t:g}" for t in ticks]
+    return {"type": "log", "tickvals": ticks, "ticktext": texts, "range": [low, high]}
+
+
 def mark_line(at: float, text: str, *, vertical: bool = False, color: str = BASELINE) -> dict:
     """Layout additions that draw a dashed reference line: figure(..., **mark_line(0.9, "baseline"))."""
     along, across = ("y", "x") if vertical else ("x", "y")
@@ -176,24 +203,49 @@ def mark_line(at: float, text: str, *, vertical: bool = False, color: str = BASE
 
 def show(
     chart: Figure, name: str, *, data: Sequence[Mapping] | Any = None, config: Any = None, command: str = "",
-    title: str = "", caption: str = "", key: str = "", on_select: Any = "ignore",
+    title: str = "", caption: str = "", method: str = "", key: str = "", on_select: Any = "ignore",
 ) -> Any:  # fmt: skip
     """Draws a chart under its title, with the export menu in the upper right corner.
 
     name: file name of what is exported.  data: rows (mappings or a DataFrame) behind the chart, for CSV.  config,
-    command: the recipe and the command that reproduce it.  on_select="rerun": returns what was selected.
+    command: the recipe and the command that reproduce it.  method: how its intervals were made, for the caption of the
+    exported figure.  on_select="rerun": returns what was selected.
     """
+    from app.ui import export
+
     key = key or name
     heading, menu = st.columns([1, 0.12], vertical_alignment="center", gap=None, wrap=False)
     heading.html(f'<div class="gw gw-title"><span>{safe(title or name)}</span><small>{safe(caption)}</small></div>')
     with menu.container(horizontal_alignment="right"):
-        export_menu(chart, name, data=data, config=config, command=command, title=title, key=key)
+        export.menu(
+            chart,
+            name,
+            data=data,
+            config=config,
+            command=command,
+            title=title or name,
+            shown=caption,
+            method=method,
+            key=key,
+        )
     return st.plotly_chart(
-        shaded(chart) if st.context.theme.type == "dark" else chart, key=f"chart/{key}", on_select=on_select, theme="streamlit",
-        alt=title or name,
-        config={"displaylogo": False, "displayModeBar": "hover", "modeBarButtonsToRemove": ["select2d", "lasso2d"],
-                "toImageButtonOptions": {"format": "svg", "filename": name}},
+        readable(shaded(chart) if st.context.theme.type == "dark" else chart), key=f"chart/{key}", on_select=on_select,
+        theme="streamlit", alt=title or name,
+        config={"displaylogo": False, "displayModeBar": "hover", "toImageButtonOptions": {"format": "svg", "filename": name},
+                "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]},
     )  # fmt: skip
+
+
+def readable(chart: Figure) -> Figure:
+    """With text dark enough for the ground that the reader has; Streamlit's theme draws it paler."""
+    color = MUTED["dark" if st.context.theme.type == "dark" else "light"]
+    layout = dict(chart["layout"])
+    for name in [key for key in layout if key.startswith(("xaxis", "yaxis"))]:
+        axis = layout[name]
+        title = axis.get("title", {})
+        layout[name] = {**axis, "tickfont": {"color": color, **axis.get("tickfont", {})},
+                        "title": {**title, "font": {"color": color, **title.get("font", {})}}}  # fmt: skip
+    return {**chart, "layout": layout}
 
 
 def shade(color: str) -> str:
@@ -213,34 +265,6 @@ def shaded(part: Any) -> Any:
     return part
 
 
-def export_menu(
-    chart: Figure, name: str, *, data: Any = None, config: Any = None, command: str = "", title: str = "", key: str = "",
-) -> None:  # fmt: skip
-    """PDF, SVG, PNG, CSV, the config and the command. Nothing is computed before its button is pressed."""
-    from core.report import figures
-
-    with st.popover("", icon=":material/download:", type="tertiary", help="Export", key=f"export/{key}"):
-        with st.container(horizontal=True, gap="xsmall"):
-            able = figures.find_browser() is not None
-            for format in ("pdf", "svg", "png") if able else ():
-                st.download_button(
-                    format.upper(), lambda format=format: figures.export(_printed(chart, title), format, WIDTH_PRINT,
-                                                                         HEIGHT_PRINT),
-                    f"{name}.{format}", figures.MIME[format], key=f"export/{key}/{format}", on_click="ignore",
-                )  # fmt: skip
-            if data is not None:
-                st.download_button("CSV", lambda: to_csv(data), f"{name}.csv", "text/csv", key=f"export/{key}/csv",
-                                   on_click="ignore")  # fmt: skip
-            if config is not None:
-                st.download_button("Config", lambda: _yaml(config), f"{name}.yaml", "text/yaml",
-                                   key=f"export/{key}/yaml", on_click="ignore")  # fmt: skip
-        if not able:
-            st.caption(figures.WITHOUT_BROWSER)
-        if command:
-            st.caption("The command that computes this")
-            st.code(command, language="bash", wrap_lines=True)
-
-
 def to_csv(data: Any) -> str:
     """Rows (mappings, or a DataFrame) as CSV text. A cell that a spreadsheet would run as a formula is quoted."""
     if hasattr(data, "to_dict"):
@@ -256,21 +280,6 @@ def to_csv(data: Any) -> str:
 
 def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-def _printed(chart: Figure, title: str) -> Figure:
-    """The chart with its title, which on the page stands above it."""
-    layout = dict(chart["layout"])
-    if title:
-        layout["title"] = {"text": safe(title)}
-    return {"data": chart["data"], "layout": layout}
-
-
-def _yaml(config: Any) -> str:
-    import yaml
-
-    mapping = config.model_dump(mode="json") if hasattr(config, "model_dump") else config
-    return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)
 
 
 def second_row(title: str) -> Figure:
@@ -296,19 +305,40 @@ def _axis(title: str, standoff: int = 8) -> dict:
             "tickfont": {"size": 12}}  # fmt: skip
 
 
+def _samples(traces: list[dict]) -> list[dict]:
+    """What the legend shows of bands, whiskers and rings: each once, in grey where several systems have one."""
+    found = []
+    for kind in ("band", "whiskers", "ring"):
+        some = [trace for trace in traces if trace.get("meta") == kind]
+        if not some or kind == "whiskers" and found:  # points alone beside a band say the same
+            continue
+        own = [one.get("fillcolor") or one["marker"].get("color") for one in some]
+        color = own[0] if isinstance(own[0], str) and len(set(map(str, own))) == 1 else BASELINE
+        across = "ew" if "error_x" in some[0] else "ns"
+        marker = {
+            "band": {"symbol": "square", "size": 13, "color": color if kind == "band" and color != BASELINE else faint(BASELINE, 0.3)},
+            "whiskers": {"symbol": f"line-{across}", "size": 12, "line": {"width": 1.4, "color": BASELINE}},
+            "ring": {"symbol": "circle-open", "size": 11, "color": color, "line": {"width": 2, "color": color}},
+        }[kind]  # fmt: skip
+        found.append({"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip", "showlegend": True,
+                      "name": INTERVAL if kind == "whiskers" else some[0]["name"], "marker": marker, "meta": "sample"})  # fmt: skip
+    return found
+
+
 def _ring(x: float, y: float, color: str, group: str) -> dict:
     return {"type": "scatter", "x": [x], "y": [y], "mode": "markers", "showlegend": False, "hoverinfo": "skip",
             "legendgroup": group, "marker": {"symbol": "circle-open", "size": 15, "color": color,
                                              "line": {"width": 2.5, "color": color}}}  # fmt: skip
 
 
-def _faint(color: str, alpha: float) -> str:
+def faint(color: str, alpha: float) -> str:
+    """A colour of the palette, so much of it."""
     r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({r},{g},{b},{alpha})"
 
 
-# the beginnings of what `_faint` makes
-_DARK_FAINT = {_faint(light, 1).rpartition(",")[0]: _faint(dark, 1).rpartition(",")[0] for light, dark in DARK.items()}
+# the beginnings of what `faint` makes
+_DARK_FAINT = {faint(light, 1).rpartition(",")[0]: faint(dark, 1).rpartition(",")[0] for light, dark in DARK.items()}
 
 
 def safe(text: str) -> str:

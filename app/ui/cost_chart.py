@@ -63,7 +63,7 @@ def draw(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names
     ends = [end for spread in costs.values() for end in (spread.low, spread.value, spread.high) if end is not None]
     shape = charts.figure(
         traces, f"{what} ({unit}), less is better", head, height=360 + 20 * len(marked),
-        xaxis={"type": "log"} if min(ends) > 0 and max(ends) > 50 * min(ends) else {},
+        xaxis=charts.log_axis(ends) if min(ends) > 0 and max(ends) > 50 * min(ends) else {},
     )  # fmt: skip
     rows = [{"trial": t.id, "name": t.title, "recipe": t.recipe, cost: costs[t.id].value, "low": costs[t.id].low,
              "high": costs[t.id].high, "runs": costs[t.id].runs, metric: t.metrics[metric], "beaten": t.id not in kept}

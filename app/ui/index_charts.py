@@ -60,7 +60,7 @@ def points(found: Sequence[Point], axis: str, now: Point | None) -> charts.Figur
     axes = {"xaxis": _recall_axis([*drawn, *([now] if now else [])])}
     return charts.figure(traces, "Recall against exact search (logit scale)", f"{words}, {unit}" if unit else words, legend=True,
                          height=360, **axes,
-                         yaxis=_log_axis([*(getattr(p, axis) for p in drawn), *([getattr(now, axis)] if now else [])]))  # fmt: skip
+                         yaxis=charts.log_axis([*(getattr(p, axis) for p in drawn), *([getattr(now, axis)] if now else [])]))  # fmt: skip
 
 
 def _cloud(some: list[Point], axis: str, solid: set[str], part: str) -> dict:
@@ -82,22 +82,6 @@ def _hover(point: Point, axis: str) -> str:
     number = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
     away = "" if point.here else "<br>another machine or code"
     return f"{point.label}<br>recall {point.recall:.4f}, {number} {AXES[axis][1]}{away}"
-
-
-def _log_axis(values: Sequence[float | None]) -> dict[str, Any]:
-    """Ticks at 1, 2 and 5 times powers of ten, written out."""
-    some = [v for v in values if v]
-    if not some:
-        return {}
-    low, high = np.log10(min(some)) - 0.15, np.log10(max(some)) + 0.15
-    ticks = [m * 10.0**e for e in range(-4, 11) for m in (1, 2, 5) if low <= np.log10(m * 10.0**e) <= high]
-    ticks = ticks if len(ticks) < 9 else [t for t in ticks if f"{t:e}"[0] == "1"]
-    return {
-        "type": "log",
-        "tickvals": ticks,
-        "ticktext": [f"{t:,.0f}" if t >= 1 else f"{t:g}" for t in ticks],
-        "range": [low, high],
-    }
 
 
 def _recall_axis(drawn: list[Point]) -> dict[str, Any]:
@@ -197,7 +181,7 @@ def filtered(found: Sequence[Filtered], k: int) -> charts.Figure:
                        "hovertext": [f"{charts.safe(f.label)}<br>{f.allowed:,} chunks, {f.p50_ms:.2f} ms" for f in some],
                        "hovertemplate": "%{hovertext}<br>recall %{y:.3f}<extra></extra>"})  # fmt: skip
     return charts.figure(traces, "chunks that the filter allows, %", f"Recall@{k}", legend=True,
-                         xaxis={"type": "log", "nticks": 8, "exponentformat": "none"})  # fmt: skip
+                         xaxis=charts.log_axis([f.selectivity * 100 for f in found]))  # fmt: skip
 
 
 def fell_back(curve: Sequence[Fallback], now: Fallback, k: int) -> charts.Figure:
@@ -227,7 +211,7 @@ def churn_latency(life: Churn) -> charts.Figure:
     some, x = life.rounds, [r.churned * 100 for r in life.rounds]
     traces = charts.line(x, [r.p50_ms for r in some], name="Median", hover="%{x:.0f}%: %{y:.3f} ms")
     traces += charts.line(
-        x, [r.p95_ms for r in some], name="p95", color=charts.COLORS[4], hover="%{x:.0f}%: %{y:.3f} ms"
+        x, [r.p95_ms for r in some], name="95th percentile", dash="dot", hover="%{x:.0f}%: %{y:.3f} ms"
     )
     fresh = [r for r in some if r.fresh_p50_ms is not None]
     traces += charts.line([r.churned * 100 for r in fresh], [r.fresh_p50_ms for r in fresh], name="Built anew",

@@ -71,9 +71,8 @@ def live(steps: Sequence[Step]) -> charts.Figure:
     traces = charts.line([s.context_tokens for s in plain], [s.uncached_s * 1000 for s in plain], name="Without cache",
                          color=charts.COLORS[1])  # fmt: skip
     traces += charts.line([s.context_tokens for s in steps], [s.cached_s * 1000 for s in steps], name="With cache")
-    return charts.figure(
-        traces, "context, tokens", "ms a token", legend=True, yaxis={"type": "log", "exponentformat": "none"}
-    )
+    drawn = [1000 * v for s in steps for v in (s.cached_s, s.uncached_s) if v is not None]
+    return charts.figure(traces, "context, tokens", "ms a token", legend=True, yaxis=charts.log_axis(drawn))
 
 
 def timed(steps: Sequence[Step], fits: tuple[Fit, Fit], cached: bool) -> charts.Figure:

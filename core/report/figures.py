@@ -2,26 +2,39 @@
 
 Problem: drawing needs a browser, and kaleido's shared server has handed one thread another thread's figure.
 Choice: one process for each picture, `python -m core.report.figures` with the figure on its standard input, ended at a
-deadline together with its browser; the picture is checked to be of the format and size asked for.
+deadline together with its browser; the picture is checked to be of the format and size asked for. What a figure looks like
+on paper is in `print_style`.
 What would change it: an engine that draws plotly figures without a browser.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from core.errors import WorkbenchError
+from core.report.print_style import print_style, size_px
 
 MIME = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
 DEADLINE_S = 60
-PNG_SCALE = 3  # 640 px wide on the page, 1,920 in the file: 300 dpi at 16 cm
+PNG_SCALE = 6  # of 96 dots an inch: 576, which line drawings want
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 APPS = ("Google Chrome", "Chromium", "Microsoft Edge")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--no-pdf-header-footer",
+)
 WITHOUT_BROWSER = (
     "PDF needs Chrome or Chromium on this machine: install one, or set BROWSER_PATH to it. The camera icon on the "
     "chart saves SVG without it."
@@ -38,40 +51,26 @@ def find_browser() -> str | None:
     return None
 
 
-def export(figure: dict[str, Any], format: str, width: int = 640, height: int = 400) -> bytes:
-    """The figure (a plotly mapping) as `format` ("pdf", "svg", "png"), width x height in CSS pixels, in print colours."""
+def export(figure: dict[str, Any], format: str, width_mm: float = 84, title: str = "", caption: str = "") -> bytes:
+    """The figure (a plotly mapping) as `format` ("pdf", "svg", "png") in print colours, so wide, with type of 8 points.
+
+    title, caption: what it is, for the properties of a PDF, so that a file found later still says what it shows.
+    """
     if format not in MIME:
         raise WorkbenchError(f"There is no figure format '{format}'.", todo=f"Formats: {', '.join(MIME)}.")
     browser = find_browser()
     if browser is None:
         raise WorkbenchError("There is no browser to draw the figure with.", todo=WITHOUT_BROWSER)
+    width, height = size_px(figure, width_mm)
     with tempfile.TemporaryDirectory(prefix="figure-") as folder:
-        task = {"figure": print_style(figure), "format": format, "width": width, "height": height,
+        task = {"figure": print_style(figure, width_mm), "format": format, "width": width, "height": height,
                 "path": str(Path(folder, f"figure.{format}"))}  # fmt: skip
         _draw(task, browser)
         picture = Path(task["path"]).read_bytes() if os.path.exists(task["path"]) else b""
     if not is_picture(picture, format, width, height):
         raise WorkbenchError(f"The browser did not draw the {format.upper()}.", where=browser,
                              todo="Try again; `python -m core doctor` tests the browser.")  # fmt: skip
-    return picture
-
-
-def print_style(figure: dict[str, Any]) -> dict[str, Any]:
-    """A figure for white paper: black text, thin axes, light grid on y, whatever theme the page has."""
-    ink, grid = "#1a1a1a", "#e3e5e8"
-    layout = dict(figure.get("layout", {}))
-    axis = {"linecolor": ink, "tickcolor": ink, "tickfont": {"color": ink, "size": 12}, "gridcolor": grid}
-    for name in [key for key in layout if key.startswith(("xaxis", "yaxis"))]:
-        layout[name] = axis | layout[name]
-    title = layout.get("title")
-    layout |= {
-        "template": None, "paper_bgcolor": "white", "plot_bgcolor": "white", "width": None, "height": None,
-        "font": {**layout.get("font", {}), "color": ink, "family": "Helvetica, Arial, sans-serif"},
-    }  # fmt: skip
-    if title:  # on the page the title stands above the chart; on paper it needs room of its own
-        layout["title"] = {"x": 0.01, "xanchor": "left", "font": {"size": 14}, **title}
-        layout["margin"] = {**layout.get("margin", {}), "t": 64}
-    return {"data": figure["data"], "layout": layout}
+    return {"pdf": _signed_pdf, "svg": _sized_svg, "png": _sized_png}[format](picture, width_mm, title, caption)
 
 
 def is_picture(picture: bytes, format: str, width: int, height: int) -> bool:
@@ -82,6 +81,45 @@ def is_picture(picture: bytes, format: str, width: int, height: int) -> bool:
         return b"<svg" in picture[:400] and picture.rstrip().endswith(b"</svg>")
     size = (int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big"))
     return picture.startswith(b"\x89PNG") and size == (width * PNG_SCALE, height * PNG_SCALE)
+
+
+def _signed_pdf(picture: bytes, width_mm: float, title: str, caption: str) -> bytes:
+    """Exactly so wide, and with our title in its properties: the drawing library writes its own there."""
+    from io import BytesIO
+
+    from pypdf import PdfWriter
+    from pypdf.generic import RectangleObject
+
+    writer = PdfWriter(clone_from=BytesIO(picture))
+    [page] = writer.pages
+    box, width = page.mediabox, width_mm * 72 / 25.4
+    beside = (float(box.width) - width) / 2  # below half a pixel
+    page.mediabox = RectangleObject((float(box.left) + beside, box.bottom, float(box.right) - beside, box.top))
+    page.cropbox = page.trimbox = page.bleedbox = page.artbox = page.mediabox
+    writer.metadata = {"/Title": title or "Figure", "/Subject": caption, "/Creator": "Groundwork"}
+    made = BytesIO()
+    writer.write(made)
+    return made.getvalue()
+
+
+def _sized_svg(picture: bytes, width_mm: float, title: str, caption: str) -> bytes:
+    """In millimetres: a word processor takes bare numbers for pixels of its own size."""
+    head, body = re.match(rb"(.*?<svg[^>]*>)(.*)", picture, re.DOTALL).groups()
+    sizes = [float(re.search(rb'\b%s="([\d.]+)' % side, head)[1]) for side in (b"width", b"height")]
+    for side, px in zip((b"width", b"height"), sizes, strict=True):
+        mm = width_mm * px / sizes[0]
+        head = re.sub(rb'\b%s="[^"]*"' % side, b'%s="%.2fmm"' % (side, mm), head, count=1)
+    if b"viewBox" not in head:
+        head = head.replace(b"<svg", b'<svg viewBox="0 0 %g %g"' % tuple(sizes), 1)
+    return head + f"<title>{escape(title or 'Figure')}</title>".encode() + body
+
+
+def _sized_png(picture: bytes, width_mm: float, title: str, caption: str) -> bytes:
+    """With its resolution, so that it is placed at the width it was drawn for."""
+    per_metre = round(int.from_bytes(picture[16:20], "big") / width_mm * 1000)
+    chunk = b"pHYs" + per_metre.to_bytes(4, "big") * 2 + b"\x01"
+    after = 33  # signature and header
+    return (picture[:after] + (9).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + picture[after:])  # fmt: skip
 
 
 def _draw(task: dict[str, Any], browser: str) -> None:
@@ -127,12 +165,31 @@ def main() -> None:
     import kaleido
 
     task = json.load(sys.stdin)
-    size = {"width": task["width"], "height": task["height"]}
-    options = {"format": task["format"], **size, "scale": PNG_SCALE if task["format"] == "png" else 1}
-    picture = asyncio.run(
-        kaleido.calc_fig(task["figure"], opts=options, kopts={"mathjax": False})
-    )  # it would be fetched
-    Path(task["path"]).write_bytes(picture)
+    vector = task["format"] in ("pdf", "svg")
+    options = {"format": "svg" if vector else task["format"], "width": task["width"], "height": task["height"],
+               "scale": 1 if vector else PNG_SCALE}  # fmt: skip
+    # without mathjax, which would be fetched
+    picture = asyncio.run(kaleido.calc_fig(task["figure"], opts=options, kopts={"mathjax": False}))
+    path = Path(task["path"])
+    path.write_bytes(picture)
+    if task["format"] == "pdf":
+        _print(path, task["width"], task["height"])
+
+
+def _print(path: Path, width: int, height: int) -> None:
+    """The SVG in the file as a PDF in its place, on a page of just its size: kaleido's own has margins that cut the figure."""
+    page = path.with_suffix(".html")
+    page.write_bytes(b"<!doctype html><meta charset='utf-8'><style>@page { size: %dpx %dpx; margin: 0 } html, body { margin: 0 } "
+                     b"svg { display: block }</style>" % (width, height) + path.read_bytes())  # fmt: skip
+    path.unlink()
+    command = [
+        os.environ["BROWSER_PATH"],
+        *FLAGS,
+        f"--user-data-dir={path.parent / 'profile'}",
+        f"--print-to-pdf={path}",
+        page.as_uri(),
+    ]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
 if __name__ == "__main__":

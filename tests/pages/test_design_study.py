@@ -431,7 +431,7 @@ def test_the_number_that_is_wished_comes_back_with_the_answers_for_it(bench):
 
 
 def test_names_are_cut_so_that_no_two_look_alike():
-    from app.ui.agreement_charts import CUT, cuts
+    from app.ui.dots import CUT, cuts
 
     long = [f"A model with a long name, temperature {t}, 2 passages, fusion rrf" for t in (0.1, 0.2)]
     found = cuts([*long, "short"])

@@ -6,7 +6,7 @@ import io
 import plotly.graph_objects as go
 import pytest
 
-from app.ui import charts
+from app.ui import charts, dots
 
 
 def test_every_kind_of_figure_is_valid_plotly():
@@ -40,6 +40,30 @@ def test_what_was_not_measured_is_a_gap():
         pytest.approx(0.1),
     ]  # a point alone shows its interval by itself
     assert len(charts.line([1, 2, 3], [0.1, None, 0.3], current=2)) == 1  # nothing to ring
+
+
+def test_the_legend_says_what_band_and_ring_are_each_once():
+    curves = [
+        charts.line([1, 2], [1, 2], low=[0, 1], high=[2, 3], current=2, color=color, name=color)
+        for color in charts.COLORS[:2]
+    ]
+    for traces, shown in ((curves[0], 1), (curves[0] + curves[1], 2)):
+        legend = [t["name"] for t in charts.figure(traces)["data"] if t.get("showlegend", True)]
+        assert legend == [*charts.COLORS[:shown], "95% interval", "current setting"]
+    assert charts.figure(charts.line([1, 2], [1, 2]))["layout"]["showlegend"] is False  # nothing to explain
+    whiskers = charts.figure(dots.marks([dots.Mark("a", 1, 0, 2)], "x")["data"][:1])["data"][-1]
+    assert (whiskers["name"], whiskers["marker"]["symbol"]) == ("95% interval", "line-ew")
+
+
+def test_a_log_axis_has_ticks_written_out():
+    axis = charts.log_axis([0.3, 2, 48, None])
+    assert axis["ticktext"] == ["0.5", "1", "2", "5", "10", "20", "50"] and axis["type"] == "log"
+    assert charts.log_axis([1, 1e6])["ticktext"] == ["1", "10", "100", "1,000", "10,000", "100,000", "1,000,000"]
+    assert charts.log_axis([0, None]) == {}
+
+
+def test_no_two_of_20_systems_look_alike():
+    assert len({charts.look(place) for place in range(20)}) == 20
 
 
 def test_whiskers_are_distances_to_the_value():
@@ -79,7 +103,7 @@ def test_on_dark_ground_nothing_sinks_and_no_two_series_share_a_colour():
         [*drawn, {"type": "bar", "x": values, "y": [1, 2, 3], "text": values}], **charts.mark_line(1, "wanted")
     )
     dark = charts.shaded(chart)
-    band, line, bar = dark["data"]
+    band, line, bar, sample = dark["data"]
     assert (
         line["line"]["color"] == line["marker"]["color"] == "#56B4E9" and band["fillcolor"] == "rgba(86,180,233,0.16)"
     )
@@ -88,6 +112,7 @@ def test_on_dark_ground_nothing_sinks_and_no_two_series_share_a_colour():
         and bar["x"] == bar["text"] == values
         and line["name"] == "#767676"
     )
+    assert sample["name"] == "95% interval" and sample["marker"]["color"] == band["fillcolor"]
     assert chart["data"][1]["line"]["color"] == "#0072B2"  # what is exported
     assert len({charts.DARK[color] for color in (*charts.COLORS, charts.BASELINE)}) == 7
     go.Figure(dark)

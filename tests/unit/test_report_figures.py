@@ -1,62 +1,148 @@
-"""Exported pictures are the ones asked for: the format, the size, and the text of this figure and no other."""
+"""Exported pictures are the ones asked for: format, width in millimetres, type of 8 points, and the text of this figure, whole."""
 
 import re
+import zipfile
 import zlib
+from io import BytesIO
+from xml.etree import ElementTree
 
 import psutil
 import pytest
+from pypdf import PdfReader
 
-from app.ui import charts
+from app.ui import charts, dots, export
+from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.report import figures
+from core.report.caption import caption, escape, interval_method, latex
+from core.report.print_style import FONT_PX, print_style, size_px
 
 needs_browser = pytest.mark.skipif(not figures.find_browser(), reason="no Chrome or Chromium on this machine")
+LONG = "Share of the candidates that stay after the first retrieval and are reranked"
 
 
 def a_chart(name: str) -> dict:
-    chart = charts.figure(
-        charts.line([1, 2, 3], [0.5, 0.7, 0.8], name=name) + charts.line([1, 2, 3], [0.4, 0.5, 0.6], name="other"),
-        "k (chunks)",
-        "recall",
+    """Two curves with bands, one with the current setting ringed, under a title longer than a column is wide."""
+    x, y = [1, 2, 3], [0.5, 0.7, 0.8]
+    band = {"low": [v - 0.1 for v in y], "high": [v + 0.1 for v in y]}
+    one = charts.line(x, y, name=name, **band, current=2)
+    return charts.figure(
+        one + charts.line(x, [0.4, 0.5, 0.6], name="other", **band, color=charts.BASELINE), LONG, "Recall@k"
     )
-    chart["layout"]["title"] = {"text": f"Title of {name}"}
-    return chart
+
+
+def differences(names: list[str]) -> dict:
+    rows = [dots.Mark(name, 0.1 * i, 0.1 * i - 0.2, 0.1 * i + 0.2, *charts.look(i)) for i, name in enumerate(names)]
+    return dots.marks(rows, "Difference in nDCG@10", lines=[(0.0, "")])
+
+
+def type_sizes(page) -> set[float]:
+    found = set()
+    page.extract_text(visitor_text=lambda text, cm, tm, font, size: found.add(round(size * abs(tm[3] or tm[1]) * abs(cm[3] or cm[1]), 1))
+                      if text.strip() else None)  # fmt: skip
+    return found
 
 
 @needs_browser
-def test_svg_holds_the_text_of_the_figure_asked_for():
-    svg = figures.export(a_chart("zebra"), "svg", 500, 300).decode()
-    assert 'width="500"' in svg and 'height="300"' in svg
-    for text in ("Title of zebra", "zebra", "other", "k (chunks)", "recall"):
-        assert f">{text}<" in svg
-
-
-@needs_browser
-def test_pdf_is_one_page_of_vectors():
-    pdf = figures.export(a_chart("lynx"), "pdf", 500, 300)
-    assert pdf.startswith(b"%PDF-")
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
+@pytest.mark.parametrize("width_mm", [84, 174])
+def test_a_pdf_has_the_width_of_a_column_and_type_of_8_points_and_all_its_text(width_mm):
+    pdf = figures.export(a_chart("lynx"), "pdf", width_mm, "Recall <by> depth", "What it shows.")
+    file = PdfReader(BytesIO(pdf))
+    [page] = file.pages
+    assert float(page.mediabox.width) * 25.4 / 72 == pytest.approx(width_mm, abs=0.05)
+    assert type_sizes(page) == {8.0}
+    text = page.extract_text().replace("\ufb01", "fi").replace("\n", " ")  # fonts join f and i
+    for words in (LONG, "Recall@k", "lynx", "other", "95% interval", "current setting"):
+        assert words in text
+    assert (file.metadata.title, file.metadata.subject, file.metadata.creator) == (
+        "Recall <by> depth",
+        "What it shows.",
+        "Groundwork",
+    )
+    assert b"aleido" not in pdf
     assert b"/Subtype /Image" not in pdf and b"/Subtype/Image" not in pdf
     drawn = b"".join(_inflated(pdf))
     assert len(re.findall(rb"\bl\b|\bc\b", drawn)) > 20  # line and curve operators, not a bitmap
-    [box] = re.findall(rb"/MediaBox\s*\[([\d. ]+)\]", pdf)
-    width, height = (float(v) for v in box.split()[2:])
-    assert width / height == pytest.approx(500 / 300, rel=0.02)
 
 
 @needs_browser
-def test_png_has_the_size_asked_for():
-    png = figures.export(a_chart("otter"), "png", 400, 250)
-    assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (
-        400 * figures.PNG_SCALE,
-        250 * figures.PNG_SCALE,
+def test_names_of_systems_are_whole_on_paper_though_cut_on_the_screen():
+    names = [f"recursive 128 · bm25s, k1 0.9, b 0.4 · convex, weight 0.{i}" for i in range(3)]
+    shape = differences(names)
+    assert all("…" in name for name in shape["data"][0]["y"])
+    svg = figures.export(shape, "svg", 84).decode()
+    drawn = " ".join(text for one in ElementTree.fromstring(svg).iter() if (text := (one.text or "").strip()))
+    for name in names:
+        assert name in drawn
+    assert "95% interval" in drawn and 'width="84.00mm"' in svg
+    assert f"font-size: {FONT_PX:g}"[:18] in svg
+
+
+@needs_browser
+def test_png_says_the_resolution_at_which_it_is_as_wide_as_asked_for():
+    png = figures.export(a_chart("otter"), "png", 84)
+    pixels = int.from_bytes(png[16:20], "big")
+    at = png.index(b"pHYs")
+    assert zlib.crc32(png[at : at + 13]) == int.from_bytes(png[at + 13 : at + 17], "big")
+    assert 1000 * pixels / int.from_bytes(png[at + 4 : at + 8], "big") == pytest.approx(84, abs=0.1)
+    assert pixels > 84 / 25.4 * 500
+
+
+@needs_browser
+def test_the_zip_for_latex_holds_figure_caption_data_and_recipe():
+    config = TrialConfig()
+    text = caption(
+        "Recall by depth",
+        "n 260, 95% intervals",
+        interval_method(config),
+        config,
+        "python -m core run --set a=1",
+        a_chart("x"),
     )
+    made = export.whole(a_chart("x"), "recall", 84, "Recall by depth", text, [{"k": 1, "recall": 0.5}], config)
+    with zipfile.ZipFile(BytesIO(made)) as archive:
+        assert sorted(archive.namelist()) == [f"recall.{end}" for end in ("csv", "pdf", "tex", "txt", "yaml")]
+        assert archive.read("recall.pdf").startswith(b"%PDF-") and archive.read("recall.csv") == b"k,recall\n1,0.5\n"
+        assert archive.read("recall.txt").decode().strip() == text
+        tex = archive.read("recall.tex").decode()
+    assert r"\includegraphics[width=84mm]{recall.pdf}" in tex and r"\label{fig:recall}" in tex
+    for words in (
+        "python-reference, all questions",
+        "k = 10",
+        "95% intervals",
+        "1,000 resamples",
+        "Wilson",
+        "Ring: the current setting",
+    ):
+        assert words in text
+    assert r"95\% intervals" in tex and r"\texttt{python -m core run -{}-set a=1}" in tex
+
+
+def test_what_latex_reads_as_its_own_is_escaped():
+    assert escape("50% of a_b & {c} #1 ~ ^ \\ − · – …") == (
+        r"50\% of a\_b \& \{c\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{} $-$ $\cdot$ -- \dots{}"
+    )
+    assert "Computed by" not in latex("x", 84, "No command.")
+
+
+def test_on_paper_all_type_is_of_8_points_and_the_title_goes_to_the_caption():
+    shape = differences([f"system {i}" for i in range(9)])
+    shape["layout"]["title"] = {"text": "Title"}
+    shape["layout"] |= charts.mark_line(0.1, "all: 0.100", vertical=True)
+    made = print_style(shape, 84)["layout"]
+    sizes = re.findall(
+        r"'size': ([\d.]+)", str({key: made[key] for key in ("xaxis", "yaxis", "legend", "font", "annotations")})
+    )
+    assert set(map(float, sizes)) == {FONT_PX} and "title" not in made
+    assert shape["layout"]["annotations"][0]["font"]["size"] == 11  # the screen's figure stays as it was
+    few, many = (size_px(differences([f"s{i}" for i in range(n)]), 84)[1] for n in (2, 12))
+    assert many > few + 120
 
 
 @needs_browser
 def test_a_figure_that_plotly_refuses_is_told_in_one_sentence():
     with pytest.raises(WorkbenchError) as caught:
-        figures.export({"data": "nothing", "layout": {}}, "svg")
+        figures.export({"data": {}, "layout": {"height": 300}}, "svg")
     assert "Traceback" not in str(caught.value)
 
 

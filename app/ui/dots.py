@@ -1,0 +1,93 @@
+"""Dot and whisker: values with their intervals, one a line, with names at the left. Made for differences and shares of systems."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from app.ui import charts
+
+CUT = 34  # characters of a name on an axis
+
+
+class Mark(NamedTuple):
+    """A value with its interval on a line of its own. None: undefined, the line stays empty."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    color: str = charts.COLORS[0]
+    symbol: str = "circle"
+
+
+def marks(rows: Sequence[Mark], title: str, *, lines: Sequence[tuple[float, str]] = (), span: tuple[float, float] | None = None,
+          digits: int = 3) -> charts.Figure:  # fmt: skip
+    """One line each, names at the left: points with whiskers, and dashed lines for what they are held against."""
+    known = [row for row in rows if row.value is not None]
+    names = cuts([row.name for row in rows])
+    whisker = [
+        (row.value if row.low is None else row.low, row.value if row.high is None else row.high) for row in known
+    ]
+    trace = {
+        "type": "scatter", "mode": "markers", "showlegend": False, "x": [row.value for row in known],
+        "y": [names[row.name] for row in known],
+        "marker": {"size": 9, "color": [row.color for row in known], "symbol": [row.symbol for row in known]},
+        "customdata": [[between(row, digits)] for row in known],
+        "error_x": {"type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": charts.BASELINE,
+                    "array": [high - row.value for row, (_, high) in zip(known, whisker, strict=True)],
+                    "arrayminus": [row.value - low for row, (low, _) in zip(known, whisker, strict=True)]},
+        "hovertemplate": f"%{{y}}<br>%{{x:.{digits}f}} (%{{customdata[0]}})<extra></extra>",
+    }  # fmt: skip
+    if any(row.low is not None or row.high is not None for row in known):
+        trace["meta"] = "whiskers"
+    shape = charts.figure(
+        [trace], title, height=104 + (30 if len(rows) <= 12 else 18) * max(len(rows), 1),
+        xaxis={"showgrid": True, **({"range": list(span)} if span else {})},
+        yaxis={"showgrid": False, "type": "category", "categoryorder": "array", "categoryarray": [names[row.name] for row in rows][::-1],
+               "range": [-0.6, len(rows) - 0.4]},
+        meta={"whole": {names[row.name]: row.name for row in rows}},  # a figure of a paper has room for them
+    )  # fmt: skip
+    return with_lines(shape, lines)
+
+
+def between(row: Mark, digits: int) -> str:
+    """The interval in words; it may be open."""
+    if row.low is None or row.high is None:
+        sides = [
+            f"{word} {bound:.{digits}f}"
+            for word, bound in (("at least", row.low), ("at most", row.high))
+            if bound is not None
+        ]
+        return sides[0] if sides else "no interval"
+    return f"{row.low:.{digits}f} to {row.high:.{digits}f}"
+
+
+def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertical: bool = True) -> charts.Figure:
+    """Dashed reference lines with their names."""
+    drawn = [charts.mark_line(at, text, vertical=vertical) for at, text in lines]
+    for name in ("shapes", "annotations"):
+        shape["layout"][name] = [one for each in drawn for one in each[name]]
+    if vertical and lines:
+        layout = shape["layout"]
+        layout["margin"] = {**layout["margin"], "t": 30}
+        if layout["showlegend"] and any(
+            text for _, text in lines
+        ):  # their names stand between the legend and the chart
+            layout["legend"] = {**layout["legend"], "y": 1 + 22 / max(layout["height"] - 100, 40)}
+        for note in shape["layout"]["annotations"]:
+            note["yanchor"] = "bottom"
+            note["xanchor"] = "center"
+    return shape
+
+
+def cut(name: str, limit: int = CUT) -> str:
+    """A long name without its middle: systems differ at the end."""
+    tail = limit // 3
+    return name if len(name) <= limit else f"{name[: limit - tail - 1].rstrip()}…{name[-tail:].lstrip()}"
+
+
+def cuts(names: Sequence[str]) -> dict[str, str]:
+    """Long names without their middles, yet so long that no two look alike."""
+    limit, different = CUT, set(names)
+    while len({cut(name, limit) for name in different}) < len(different):
+        limit += 6
+    return {name: cut(name, limit) for name in names}

@@ -1,0 +1,67 @@
+"""The export menu of a chart: figures for a paper with their caption, the data, the recipe and the command."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.ui import charts
+from core.report import caption as captions
+from core.report import figures
+from core.report.print_style import FONT_POINTS, WIDTHS_MM
+
+
+def menu(chart: charts.Figure, name: str, *, data: Any = None, config: Any = None, command: str = "", title: str = "",
+         shown: str = "", method: str = "", key: str = "") -> None:  # fmt: skip
+    """Nothing is drawn before its button is pressed."""
+    key = f"export/{key}"
+    with st.popover("", icon=":material/download:", type="tertiary", help="Export", key=key, width="content"):
+        text = captions.caption(title, shown, method, config, command, chart)
+        able = figures.find_browser() is not None
+        if able:
+            wide = st.segmented_control(f"Width, type of {FONT_POINTS} points", list(WIDTHS_MM), default="One column", key=f"{key}/width",
+                                        required=True, format_func=lambda name: f"{name}, {WIDTHS_MM[name]} mm")  # fmt: skip
+        with st.container(horizontal=True, gap="xsmall"):
+            for format in ("pdf", "svg", "png") if able else ():
+                st.download_button(
+                    format.upper(), lambda format=format: figures.export(chart, format, WIDTHS_MM[wide], title, text),
+                    f"{name}.{format}", figures.MIME[format], key=f"{key}/{format}", on_click="ignore",
+                )  # fmt: skip
+            if able:
+                st.download_button(
+                    "LaTeX", lambda: whole(chart, name, WIDTHS_MM[wide], title, text, data, config), f"{name}.zip", "application/zip",
+                    key=f"{key}/zip", on_click="ignore", help="The PDF, a figure environment with the caption, the data and the recipe.",
+                )  # fmt: skip
+            if data is not None:
+                st.download_button("CSV", lambda: charts.to_csv(data), f"{name}.csv", "text/csv", key=f"{key}/csv",
+                                   on_click="ignore")  # fmt: skip
+            if config is not None:
+                st.download_button(
+                    "Config", lambda: recipe(config), f"{name}.yaml", "text/yaml", key=f"{key}/yaml", on_click="ignore"
+                )
+        if not able:
+            st.caption(figures.WITHOUT_BROWSER)
+        st.caption("Caption")
+        st.code(text, language=None, wrap_lines=True)
+        if command:
+            st.caption("The command that computes this")
+            st.code(command, language="bash", wrap_lines=True)
+
+
+def whole(chart: charts.Figure, name: str, width_mm: float, title: str, text: str, data: Any, config: Any) -> bytes:
+    """All that a paper needs of one figure, as a zip."""
+    files: dict[str, bytes | str] = {
+        f"{name}.pdf": figures.export(chart, "pdf", width_mm, title, text),
+        f"{name}.tex": captions.latex(name, width_mm, text), f"{name}.txt": f"{text}\n",
+    }  # fmt: skip
+    if data is not None:
+        files[f"{name}.csv"] = charts.to_csv(data)
+    if config is not None:
+        files[f"{name}.yaml"] = recipe(config)
+    return captions.bundle(files)
+
+
+def recipe(config: Any) -> str:
+    import yaml
+
+    mapping = config.model_dump(mode="json") if hasattr(config, "model_dump") else config
+    return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)

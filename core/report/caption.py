@@ -1,0 +1,67 @@
+"""The words under a figure of a paper: what is shown, on what, how its intervals were made, and the command behind it."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+# what LaTeX gives a meaning, and signs that its usual fonts lack
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$", "·": r"$\cdot$",
+    "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$", "→": r"$\rightarrow$", "…": r"\dots{}", "–": "--", "±": r"$\pm$",
+    '"': r"\textquotedbl{}",
+}  # fmt: skip
+
+
+def caption(
+    title: str, shown: str = "", method: str = "", config: Any = None, command: str = "", figure: Mapping | None = None
+) -> str:
+    """One paragraph. shown: what the chart says of itself on the page (n, level of the intervals); method: how its intervals
+    were made; config: the recipe, for corpus and depth; figure: says whether there is a ring to explain."""
+    parts = [title, shown, _measured_on(config), method, _ring(figure or {})]
+    said = " ".join(part.strip().rstrip(".") + "." for part in parts if part.strip())
+    return f"{said} Computed by: {command}" if command else said
+
+
+def interval_method(config: Any) -> str:
+    """How the intervals of a metric's mean were made, in a sentence."""
+    rules = config.evaluation
+    return (f"Intervals of {rules.confidence:.0%}: percentile bootstrap over questions ({rules.resamples:,} resamples, "
+            f"seed {config.seed}); Wilson's score interval where the values are only 0 and 1, or nearly all of them at one end "
+            "of the range")  # fmt: skip
+
+
+def latex(name: str, width_mm: float, text: str) -> str:
+    """A figure environment for the file name.pdf."""
+    command = text.rpartition(" Computed by: ")
+    told = escape(command[0]) + rf" Computed by: \texttt{{{escape(command[2])}}}" if command[1] else escape(text)
+    return (f"% \\usepackage[T1]{{fontenc}} and \\usepackage{{graphicx}} in the preamble\n"
+            f"\\begin{{figure}}\n  \\centering\n  \\includegraphics[width={width_mm:g}mm]{{{name}.pdf}}\n"
+            f"  \\caption{{{told}}}\n  \\label{{fig:{name}}}\n\\end{{figure}}\n")  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """As LaTeX prints it; two hyphens of an option stay two."""
+    return "".join(_LATEX.get(sign, sign) for sign in text.replace("--", "-\x00-")).replace("\x00", "{}")
+
+
+def bundle(files: Mapping[str, bytes | str]) -> bytes:
+    """The files as one zip."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return made.getvalue()
+
+
+def _measured_on(config: Any) -> str:
+    if not hasattr(config, "corpus"):
+        return ""
+    half = {"all": "all questions", "dev": "the dev half of its questions", "test": "the test half of its questions"}
+    which = half.get(config.corpus.questions, config.corpus.questions)
+    return f"Corpus: {config.corpus.dataset}, {which}; judged at depth k = {config.evaluation.k}"
+
+
+def _ring(figure: Mapping) -> str:
+    return "Ring: the current setting" if any(trace.get("meta") == "ring" for trace in figure.get("data", ())) else ""

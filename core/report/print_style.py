@@ -1,0 +1,152 @@
+"""A figure of the app as a figure of a paper: a plotly mapping in, one of the width of a column out.
+
+Problem: a chart of the screen on paper has type of 5 points, axis titles that are cut, names that end in an ellipsis, and a
+grey for text that a printer thins out. Choice: it is laid out anew for its width in millimetres, all type at 8 points, margins
+as wide as the text needs, long titles and names on several lines. What would change it: a journal's own template.
+"""
+
+import re
+import textwrap
+from copy import deepcopy
+from typing import Any
+
+WIDTHS_MM = {"One column": 84, "Two columns": 174}
+MM_PX, POINT_PX = 96 / 25.4, 96 / 72  # a browser's pixel is 1/96 inch
+FONT_POINTS = 8
+FONT_PX = FONT_POINTS * POINT_PX
+CHAR_PX, LINE_PX = 0.6 * FONT_PX, 1.3 * FONT_PX  # of a wide font: a narrower one leaves some room
+FAMILY = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+INK, GRID = "#1a1a1a", "#e3e5e8"
+SCREEN_PX = 300  # height of a chart that says none
+TALLEST_MM = 200
+
+
+def size_px(figure: dict[str, Any], width_mm: float) -> tuple[int, int]:
+    """(width, height) in a browser's pixels: flatter where it is wide; as high as its rows where it has names at the left."""
+    width, around = round(width_mm * MM_PX), _around_px(figure, round(width_mm * MM_PX))
+    if rows := _wrapped_rows(figure, width):
+        inside = sum(max(19, 4 + LINE_PX * (1 + text.count("<br>"))) for text in rows.values())
+    else:
+        inside = max(130, (figure["layout"].get("height") or SCREEN_PX) * (0.5 if width_mm < 120 else 0.62))
+    # plotly gives no more than half of the height to what stands around
+    return width, round(min(max(inside, 1.05 * around) + around, TALLEST_MM * MM_PX))
+
+
+def _around_px(figure: dict[str, Any], width: int) -> float:
+    """What legend, names of lines, numbers and title of the x axis take of the height."""
+    layout = figure["layout"]
+    title = _wrap(_title(layout.get("xaxis", {})), 0.82 * width / CHAR_PX)
+    lines = 1.6 + 1.5 * bool(layout.get("annotations")) + (1.3 + title.count("<br>") if title else 0)
+    return 20 * _legend_rows(figure, width) + LINE_PX * lines
+
+
+def print_style(figure: dict[str, Any], width_mm: float) -> dict[str, Any]:
+    """The figure for white paper at this width, whatever theme the page has."""
+    width, height = size_px(figure, width_mm)
+    # the title belongs to the caption; the toolbar and its margin to the screen
+    dropped = ("title", "modebar", "template", "width", "height", "hovermode", "dragmode", "meta")
+    layout = {key: value for key, value in deepcopy(figure["layout"]).items() if key not in dropped}
+    data = deepcopy(figure["data"])
+    _in_points(layout, ink=True)
+    _in_points(data, ink=False)  # numbers in cells keep the colour that is read on the cell's
+    axis = {
+        "ticks": "",
+        "linecolor": INK,
+        "tickcolor": INK,
+        "ticklen": 3,
+        "tickfont": {},
+        "gridcolor": GRID,
+        "zerolinecolor": INK,
+    }
+    for name in [key for key in layout if key.startswith(("xaxis", "yaxis"))]:
+        one, across = {**axis, **layout[name]}, name[0] == "x"
+        one |= {"tickfont": {**one["tickfont"], **_font()}, "automargin": True}
+        if text := _title(one):
+            low, high = one.get("domain", (0, 1))
+            room = (0.82 * width if across else 0.72 * height * (high - low)) / CHAR_PX
+            one["title"] = {**one["title"], "text": _wrap(text, room), "standoff": 5 if across else 7, "font": _font()}
+        layout[name] = one
+    if rows := _wrapped_rows(figure, width):
+        layout["yaxis"] |= {"tickvals": list(rows), "ticktext": list(rows.values()), "tickmode": "array"}
+    elif words := _categories(data, "x"):
+        room = max(9, 0.8 * width / len(words) / CHAR_PX)
+        layout["xaxis"] |= {"tickvals": words, "ticktext": [_wrap(word, room) for word in words], "tickmode": "array"}
+    for trace in data:
+        if trace.get("name"):
+            trace["name"] = _wrap(trace["name"], (0.8 * width - 40) / CHAR_PX)
+    legend = layout.get("legend", {})
+    if legend.get("y", 1.02) > 1.03:  # above the names of lines
+        legend = {**legend, "y": 1 + 1.5 * LINE_PX / (height - _around_px(figure, width))}
+    layout |= {
+        "paper_bgcolor": "white", "plot_bgcolor": "white", "font": _font(),
+        "legend": {**legend, "font": _font(), "itemwidth": 30},
+        "margin": {"l": 4, "r": 10, "t": 6 + 1.4 * LINE_PX * bool(layout.get("annotations")), "b": 4},
+    }  # fmt: skip
+    return {"data": data, "layout": layout}
+
+
+def _title(axis: dict) -> str:
+    return (axis.get("title") or {}).get("text") or ""
+
+
+def _legend_rows(figure: dict[str, Any], width: int) -> int:
+    """Lines of the legend, where its entries stand beside each other as far as they fit."""
+    rows, used = 1, 0.0
+    if not figure["layout"].get("showlegend"):
+        return 0
+    for trace in figure["data"]:
+        if trace.get("name") and trace.get("showlegend", True):
+            entry = 46 + CHAR_PX * len(trace["name"])
+            rows, used = (rows + 1, entry) if used and used + entry > 0.82 * width else (rows, used + entry)
+    return rows
+
+
+def _font() -> dict[str, Any]:
+    return {"size": FONT_PX, "color": INK, "family": FAMILY}
+
+
+def _in_points(part: Any, ink: bool) -> None:
+    """All type in it at 8 points."""
+    if isinstance(part, list | tuple):
+        for one in part:
+            _in_points(one, ink)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key in ("font", "tickfont", "textfont") and isinstance(value, dict):
+                value |= _font() if ink else {"size": FONT_PX, "family": FAMILY}
+            elif isinstance(value, dict | list | tuple):
+                _in_points(value, ink or key == "colorbar")
+
+
+def _wrapped_rows(figure: dict[str, Any], width: int) -> dict[str, str]:
+    """Names at the left, where the y axis has some: as on the screen -> whole, on as many lines as they need."""
+    names = _categories(figure["data"], "y")
+    whole = (figure["layout"].get("meta") or {}).get("whole", {})
+    return {name: _wrap(whole.get(name, name), 0.42 * width / CHAR_PX) for name in names}
+
+
+def _categories(data: list[dict], axis: str) -> list[str]:
+    """The words along an axis; [] where it has numbers."""
+    values = [value for trace in data if trace.get("type") != "heatmap" for value in trace.get(axis) or ()]
+    known = list(dict.fromkeys(value for value in values if value is not None))
+    return known if known and all(isinstance(value, str) and not _number(value) for value in known) else []
+
+
+def _number(text: str) -> bool:
+    return re.fullmatch(r"[-+−]?[\d.,]+%?", text.strip()) is not None
+
+
+def _wrap(text: str, room: float) -> str:
+    """On several lines where it is longer, between the parts of a recipe where that is enough; what plotly reads as markup is
+    one character each."""
+    whole = text.replace("&lt;", "\x01").replace("&gt;", "\x02").replace("&amp;", "\x03").replace("<br>", "\n")
+    lines, room = [], max(8, int(room))
+    for part in whole.split("\n"):
+        pieces = part.split(" · ")
+        for number, piece in enumerate(pieces):
+            if number and len(lines[-1]) + 3 + len(piece) <= room:
+                lines[-1] += f" · {piece}"
+            else:
+                lines[-1:] = [f"{line} ·" for line in lines[-1:]] if number else lines[-1:]
+                lines += textwrap.wrap(piece, room) or [""]
+    return "<br>".join(lines).replace("\x03", "&amp;").replace("\x02", "&gt;").replace("\x01", "&lt;")
