@@ -18,6 +18,7 @@ from core.chunking.chunk import readable_tokens
 from core.comparison import label
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
+from core.report.caption import interval_method
 from core.setting_curve import AT_BUDGET, Point, Values
 from core.workbench import METRICS
 
@@ -129,7 +130,7 @@ def chart(
     command = f"{session.workbench().command(config, 'curve')} --grid {setting}={','.join(map(str, measured))}"
     charts.show(shape, "trade-off", data=setting_curve.rows(setting, [at[value] for value in measured]), config=config,
                 title=f"{title} over its range", caption=f"n {ones[values.index(measured[0])].n:,}, {judged}",
-                command=command + (f" --budget {budget}" if budget else ""))  # fmt: skip
+                command=command + (f" --budget {budget}" if budget else ""), method=interval_method(config))  # fmt: skip
 
 
 def powers(values: Sequence[float]) -> dict[str, Any]:
