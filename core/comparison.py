@@ -263,10 +263,11 @@ def differing(found: Sequence[Trial]) -> dict[str, list[str]]:
 
 
 def labels(found: Sequence[Trial]) -> list[str]:
-    """A name for each of these: the stages in which they differ; the end of its id only where two are alike."""
-    own = apart([trial.config for trial in found])
+    """A name for each of these: its title; where two have the same, the stages in which they differ; then the end of its id."""
+    titles, own = [trial.title for trial in found], apart([trial.config for trial in found])
+    names = [title if titles.count(title) == 1 else words for title, words in zip(titles, own, strict=True)]
     return [
-        words if own.count(words) == 1 else f"{words} ({trial.short})" for words, trial in zip(own, found, strict=True)
+        name if names.count(name) == 1 else f"{name} ({trial.short})" for name, trial in zip(names, found, strict=True)
     ]
 
 

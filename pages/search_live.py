@@ -135,9 +135,9 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
 def recall_chart(current: Evaluation, baseline: Evaluation | None) -> None:
     k, rows, traces = current.config.evaluation.k, [], []
     both = [baseline, current] if baseline else [current]
-    named = comparison.apart([one.config.model_dump(mode="json") for one in both]) if baseline else [""]
+    named = [comparison.made_name(one.config.model_dump(mode="json")) for one in both] if baseline else [""]
     if baseline:
-        named[0] += ", baseline"
+        named[0] += " (baseline)"
     for name, one in zip(named, both, strict=True):
         color = charts.BASELINE if one is baseline else charts.COLORS[0]
         curve = session.workbench().recall_curve(one)
