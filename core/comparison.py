@@ -148,10 +148,10 @@ class Comparison:
 # Lists ---------------------------------------------------------------------------------------------------------------
 
 
-def trials(workbench: Workbench) -> list[Trial]:
-    """All stored trials, newest first. A trial never changes, so each is read from the store once a process."""
+def trials(workbench: Workbench, most: int | None = None) -> list[Trial]:
+    """All stored trials, or so many, newest first. A trial never changes, so each is read from the store once a process."""
     known = workbench.pipeline.remember("trials", "read", dict)
-    rows = workbench.store.query("SELECT id, name, note, tags FROM trials ORDER BY id DESC")
+    rows = workbench.store.query("SELECT id, name, note, tags FROM trials ORDER BY id DESC LIMIT ?", [most])
     fresh = {trial.id: trial for trial in _read(workbench, [row["id"] for row in rows if row["id"] not in known])}
     # a trial may arrive before its questions and be scored later
     known.update({id: trial for id, trial in fresh.items() if trial.metrics or trial.status != "ok"})

@@ -9,6 +9,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs
+from app.ui.trials import cut
+from core import comparison
 
 ROOT = Path(__file__).resolve().parents[1]
 STARTS = (
@@ -27,7 +29,9 @@ STARTS = (
         "edit_note",
     ),
 )
-METRIC_COLUMNS = (("ndcg_linear", "nDCG"),)
+WHAT = ("A research workbench for retrieval-augmented generation: change any step between a document and an answer, and see at once, "
+        "with its uncertainty, what that does to what is found and what is answered.")  # fmt: skip
+FROM = {"built-in": "built in", "downloadable": "downloaded", "local": "own data folder", "own": "own documents"}
 
 
 @st.cache_resource(show_spinner=False)
@@ -79,53 +83,52 @@ def starts() -> None:
 
 
 def corpora() -> None:
-    current = session.config().corpus.dataset
-    states = {True: "here", False: "to download"}
+    """Those on this machine; what could be downloaded opens on a click."""
+    current, every = session.config().corpus.dataset, session.workbench().datasets()
+    here = [s for s in every if s.present or s.kind != "downloadable"]
+    absent = [s for s in every if s not in here]
+    number = st.column_config.NumberColumn(format="localized", width=84)
+    columns = {"Documents": number, "Questions": number, "Corpus": st.column_config.TextColumn(width=236)}
     rows = [
-        {
-            "Corpus": s.title or s.name,
-            "Documents": s.documents,
-            "Questions": s.questions,
-            "State": "in use" if s.name == current else states[s.present] if s.kind != "own" or s.present else s.note,
-        }
-        for s in session.workbench().datasets()
-    ]
-    st.dataframe(
-        rows,
-        hide_index=True,
-        key="corpora",
-        placeholder="–",
-        height="content" if len(rows) <= 12 else 460,
-        column_config={name: st.column_config.NumberColumn(format="localized") for name in ("Documents", "Questions")}
-        | {"Corpus": st.column_config.TextColumn(width=240)},
-    )
+        {"Corpus": cut(s.title or s.name, 30), "Documents": s.documents, "Questions": s.questions,
+         "From": ("in use, " if s.name == current else "") + FROM[s.kind] if s.present else s.note}
+        for s in here
+    ]  # fmt: skip
+    st.dataframe(rows, hide_index=True, key="corpora", placeholder="–", height="content" if len(rows) <= 12 else 460,
+                 column_config=columns)  # fmt: skip
+    if absent:
+        with st.expander(f"{len(absent)} public data sets to download", icon=":material/download:"):
+            st.dataframe([{"Corpus": cut(s.title or s.name, 30), "Documents": s.documents, "Questions": s.questions} for s in absent],
+                         hide_index=True, key="absent_corpora", placeholder="–", height="content", column_config=columns)  # fmt: skip
+            st.page_link("../pages/browse_corpus.py", label="Download on the page Corpus", icon=":material/menu_book:")
 
 
 def trials() -> None:
-    rows = session.workbench().trials(8)
-    if not rows:
+    found = comparison.trials(session.workbench(), 8)
+    if not found:
         cards.empty(
             "No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live."
         )
         return
-    table = []
-    for row in rows:
-        measured = {name.partition("@")[0]: value for name, value in (row["metrics"] or {}).items()}
-        k = next((name.partition("@")[2] for name in row["metrics"] or {}), "")
-        table.append({"When": row["created"], "Corpus": row["dataset"],
-                      "Recipe": f"{row['chunking']} · {row['fusion']}".replace("_", " "),
-                      **{label: measured.get(name) for name, label in METRIC_COLUMNS}, "k": k, "n": row["measured"],
-                      **({} if row["status"] == "ok" else {"Status": row["status"]})})  # fmt: skip
+    depths, several = {t.k for t in found if t.metrics}, len({t.dataset for t in found}) > 1
+    head = comparison.label("ndcg_linear", depths.pop() if len(depths) == 1 else "k")
+    table = [
+        {"Trial": cut(t.title, 36), head: t.metrics.get("ndcg_linear"), "n": t.n or None, "When": t.created,
+         **({"Corpus": cut(t.dataset, 20)} if several else {}),
+         **({"Status": t.status} if any(one.status != "ok" for one in found) else {})}
+        for t in found
+    ]  # fmt: skip
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     st.dataframe(
         table, hide_index=True, key="last_trials", placeholder="–",
         column_config={
-            "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=102), "Corpus": text(width=128), "Recipe": text(width=160),
-            **{label: number(format="%.3f", width=55) for _, label in METRIC_COLUMNS},
-            "k": text(width=30, help="Depth at which the rankings were judged."),
-            "n": number(format="localized", width=44, help="Questions measured."),
+            "Trial": text(width=236, help="Its name, or what differs from the default recipe."),
+            head: number(format="%.3f", width=84), "n": number(format="localized", width=52, help="Questions measured."),
+            "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=104, timezone=st.context.timezone),
+            "Corpus": text(width=140), "Status": text(width=80),
         },
     )  # fmt: skip
+    st.page_link("../pages/compare_trials.py", label="All trials, compared", icon=":material/compare_arrows:")
 
 
 def studies() -> None:
@@ -176,7 +179,7 @@ def show_health() -> None:
 
 
 recipe = session.config()
-cards.page_title("Groundwork", "What is here, what was tried last, and where to start.")
+cards.page_title("Groundwork", WHAT)
 cards.status_strip([f"corpus {recipe.corpus.dataset}", forms.describe_recipe(recipe)])
 with cards.calm():  # a corpus without documents leaves the rest of the page
     prepare()

@@ -1,5 +1,6 @@
 """Search, live: the recipe on the left, what it does to retrieval on the right, at once."""
 
+import numpy as np
 import streamlit as st
 
 from app import session
@@ -107,7 +108,9 @@ def strip(current: Evaluation) -> None:
             help="Keeps the rankings of every question, with 30 questions timed.",
         ):
             saved = jobs.drain(workbench.run(config), "Timing single questions")
-            st.toast(f"Trial {saved[-6:]} saved. It is on the page Trials.", icon=":material/check:")
+            equal = workbench.repeats(saved)
+            again = f" The same recipe as trial {equal[0][-6:]}: kept as repeat {len(equal) + 1}." if equal else ""
+            st.toast(f"Trial {saved[-6:]} saved. It is on the page Trials.{again}", icon=":material/check:")
         with st.popover("Reproduce", icon=":material/terminal:"):
             st.caption("The command that computes and stores this")
             st.code(workbench.command(config), language="bash", wrap_lines=True)
@@ -117,14 +120,23 @@ def strip(current: Evaluation) -> None:
 
 def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
     k, found = current.config.evaluation.k, []
-    differences = session.workbench().differences(current, baseline, SHOWN) if baseline else {}
-    for name in SHOWN:
+    both = [current, baseline] if baseline else [current]
+    # with one piece of evidence a question, hit and recall are the same number
+    same = all(np.array_equal(one.values["hit"], one.values["recall"], equal_nan=True) for one in both)
+    names = [name for name in SHOWN if not (same and name == "hit")]
+    differences = session.workbench().differences(current, baseline, names) if baseline else {}
+    for name in names:
         one, delta = current.intervals[name], None
         if d := differences.get(name):
             delta = cards.Delta(d.difference, d.low, d.high, d.p) if d.low is not None else None
         interval = None if one.low is None else (one.low, one.high)
         note = one.note or ("few questions: an uncertain interval" if one.n < FEW else "")
-        found.append(cards.Card(label(name, k), one.mean, interval, delta, one.n, one.total, note=note))
+        help = (
+            f"{label('hit', k)} is the same: no question has more than one piece of evidence."
+            if same and name == "recall"
+            else ""
+        )
+        found.append(cards.Card(label(name, k), one.mean, interval, delta, one.n, one.total, note=note, help=help))
     cards.row(found)
     if k > current.config.retrieval.top_k:
         st.caption(

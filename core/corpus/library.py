@@ -24,7 +24,8 @@ LOCAL = "GROUNDWORK_DATASETS"  # environment variable: a folder with data sets i
 
 
 class Status(NamedTuple):
-    """One line of the list of corpora. kind: "built-in", "downloadable" or "own"; counts None where unknown."""
+    """One line of the list of corpora. kind: "built-in", "downloadable", "local" (a data set with its card in a folder of the
+    user's) or "own" (own documents); counts None where unknown."""
 
     name: str
     title: str
@@ -67,7 +68,9 @@ class Library:
 
     def _status(self, card: Card) -> Status:
         place = self._place(card)
-        kind = "downloadable" if card.files else "built-in"
+        kind = "built-in" if card.name in cards() else "local"
+        if card.files and (kind == "built-in" or not place):
+            kind = "downloadable"
         note = "" if place else "Not here yet: download it, or put it into the folder that " + LOCAL + " names."
         return Status(card.name, card.title, kind, place is not None, str(place or ""), card.documents, card.questions,
                       note)  # fmt: skip

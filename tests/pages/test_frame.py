@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import forms
+from core import comparison, registry
 from core import config as recipes
-from core import registry
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.workbench import Workbench
@@ -265,7 +265,7 @@ def test_a_failing_page_is_told_calmly_and_the_app_lives(workbench, monkeypatch,
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(workbench, "trials", fail)
+    monkeypatch.setattr(comparison, "trials", fail)
     app.run()
     assert not app.exception  # Streamlit's own red box
     [box] = [e.value for e in app.error]

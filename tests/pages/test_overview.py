@@ -14,8 +14,16 @@ from core.embedding.speed import Estimate
 from core.jobs.jobs import Job
 from core.workbench import Plan, Workbench
 from tests.annotated import frozen_study, judge_all
+from tests.synthetic_trials import add_failed, add_questions, add_trial
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
+MINE = """title: My own set
+description: Documents of a folder.
+loader: {part: beir}
+licence: none
+citation: none
+homepage: https://example.invalid/
+"""
 ENGINES = ("torch", "transformers", "sentence_transformers", "chromadb", "llama_cpp", "bm25s", "sklearn")
 
 
@@ -99,25 +107,36 @@ def test_a_ready_corpus_starts_nothing_and_the_page_says_what_is_here(bench, mon
     assert "No trials yet" in html(app)
 
 
-def test_last_trials_are_listed_with_their_metrics(bench, monkeypatch):
+def test_last_trials_are_called_by_what_differs(bench, monkeypatch):
     ready(bench, monkeypatch)
-    row = {
-        "id": "t",
-        "created": "2026-01-01",
-        "dataset": "tiny",
-        "chunking": "recursive",
-        "fusion": "convex",
-        "status": "ok",
-        "metrics": {"recall@5": 0.5, "ndcg_linear@5": 0.25},
-        "measured": 12,
-    }
-    monkeypatch.setattr(
-        bench, "trials", lambda *_: [row, {**row, "status": "failed", "metrics": None, "measured": None}]
-    )
+    questions = add_questions(bench.store)
+    add_trial(bench.store, questions, seed=1)
+    add_trial(bench.store, questions, {"chunking.size_tokens": 512}, seed=2)
+    add_failed(bench.store)
     app = overview().run()
     assert not app.exception and not app.error
-    table = next(frame.value for frame in app.dataframe if "Recipe" in frame.value)
-    assert table.iloc[0][["nDCG", "k"]].tolist() == [0.25, "5"]
+    table = next(frame.value for frame in app.dataframe if "Trial" in frame.value)
+    assert table["Trial"].tolist() == ["Hybrid convex, defaults", "Hybrid convex, chunk 512", "Hybrid convex, defaults"]
+    assert table["Status"].tolist() == ["failed", "ok", "ok"]
+    assert table["nDCG@10"].isna().tolist() == [True, False, False] and table["n"].tolist()[1:] == [39, 39]
+
+
+def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_downloaded(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    folder = bench.home / "datasets" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "card.yaml").write_text(MINE)
+    (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "The Danube rises in the Black Forest."}\n')
+    app = overview().run()
+    assert not app.exception and not app.error
+    assert any("research workbench for retrieval-augmented generation" in caption.value for caption in app.caption)
+    here, absent = [frame.value for frame in app.dataframe if "Corpus" in frame.value]
+    origins = dict(zip(here["Corpus"], here["From"], strict=True))
+    assert origins["Python language reference"] == "in use, built in" and origins["My own set"] == "own data folder"
+    assert (
+        len(absent) == sum(s.kind == "downloadable" and not s.present for s in bench.datasets())
+        and "From" not in absent
+    )
 
 
 def test_last_studies_lead_to_where_they_stand(bench, monkeypatch):
