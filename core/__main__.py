@@ -8,13 +8,15 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from core import config as recipes
-from core import registry
+from core import files, registry
 from core.errors import WorkbenchError
 from core.records import Progress
 
@@ -22,12 +24,23 @@ MOST_VALUES = 100_000  # of one setting in a grid
 
 
 def main(arguments: list[str] | None = None) -> int:
+    _open_streams()
+    try:
+        try:
+            return _main(arguments)
+        finally:
+            sys.stdout.flush()  # a reader that went away is noticed here, not at the interpreter's end
+    except OSError as error:  # of a stream: `_main` words all others
+        for stream in (sys.stdout, sys.stderr):
+            _discard(stream, error)
+        return 0 if isinstance(error, BrokenPipeError) else 1  # the reader went away, as `| head` does
+
+
+def _main(arguments: list[str] | None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return carry_out(options)
-    except (WorkbenchError, PermissionError) as error:
-        if not isinstance(error, WorkbenchError):
-            error = WorkbenchError(f"{error.strerror}.", where=str(error.filename or ""))
+    except WorkbenchError as error:
         if options.json:
             print(json.dumps({"error": {"what": error.what, "where": error.where, "todo": error.todo}}))
         else:
@@ -38,36 +51,70 @@ def main(arguments: list[str] | None = None) -> int:
             ]
             print("\n".join(filter(None, lines)), file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         print("\nCancelled; what was finished is kept.", file=sys.stderr)
         return 1
+
+
+def _open_streams() -> None:
+    """Standard streams that were closed lead nowhere; else the next file opened would get their number, and our words."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, this one
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, as long as the process lives
+
+
+def _discard(stream: Any, error: OSError) -> None:
+    """Says on standard error why the output is cut off. What is still in a buffer would fail again at the interpreter's
+    end."""
+    try:
+        if stream is sys.stderr and not isinstance(error, BrokenPipeError):
+            print(f"Failed: the output could not be written: {error.strerror}.", file=stream)
+        stream.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def carry_out(options: argparse.Namespace) -> int:
     """Runs the verb and prints what it returns."""
     from core.workbench import Workbench, plain
 
-    workbench = Workbench()
-    if options.job:
-        from core.jobs.jobs import drive
+    with _worded():
+        workbench = Workbench()
+        if options.job:
+            from core.jobs.jobs import drive
 
-        drive(_in_steps(workbench, options), options.job, workbench.home, plain if options.verb == "annotate" else None)
-        return 0
-    work = options.verb_function(workbench, options)
+            keep = plain if options.verb == "annotate" else None
+            drive(_in_steps(workbench, options), options.job, workbench.home, keep)
+            return 0
+        work = options.verb_function(workbench, options)
     result = plain(finish(work, quiet=options.json) if hasattr(work, "send") else work)
+    for notice in files.notices:
+        print(f"Note: {notice}", file=sys.stderr)
     if options.json:
         print(json.dumps(result, ensure_ascii=False, default=str))
     else:
         options.show(result)
-    sys.stdout.flush()  # a reader that went away is noticed here, not at the interpreter's end
     return (
         1
         if options.verb in ("verify", "doctor", "ingest", "ask", "annotate") and not _healthy(options.verb, result)
         else 0
     )
+
+
+@contextmanager
+def _worded() -> Iterator[None]:
+    """What the system refuses to the work, as an error for people; what it refuses to the output is another matter."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in files.FULL:
+            raise files.disk_error(error, "A file", Path(error.filename or files.home())) from error
+        raise WorkbenchError(f"{error.strerror or error}.", where=str(error.filename or "")) from error
 
 
 def _in_steps(workbench: Any, options: argparse.Namespace) -> Any:
@@ -650,7 +697,8 @@ def finish(work: Any, quiet: bool) -> Any:
     last = 0.0
     while True:
         try:
-            step = next(work)
+            with _worded():
+                step = next(work)
         except StopIteration as end:
             return end.value
         if isinstance(step, Progress):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from core import registry
+from core import files, registry
 from core.config import ENGINES, PartConfig, TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.library import Status
 from core.embedding.speed import Estimate
@@ -73,12 +73,8 @@ class Evaluation:
 
 class Workbench:
     def __init__(self, home: Path | str | None = None) -> None:
-        self.home = Path(home or os.environ.get("GROUNDWORK_HOME") or ROOT / "data").resolve()
-        try:
-            cap = float(os.environ.get("GROUNDWORK_CACHE_GB", "5"))
-        except ValueError:
-            raise WorkbenchError("The size of the cache is not a number.", where="GROUNDWORK_CACHE_GB") from None
-        self.pipeline = Pipeline(self.home, int(cap * 1e9))
+        self.home = Path(home).resolve() if home else files.home()
+        self.pipeline = Pipeline(self.home, _cache_bytes())
         self.library = self.pipeline.library
         self.store = Store(self.home, derive=derive, derive_version=code_version("evaluation"))
         self.jobs = Jobs(self.home)
@@ -601,6 +597,19 @@ def _code_version() -> str:
 
 def _ranks(ranks: np.ndarray) -> list[int | None]:
     return [None if rank == NOT_FOUND else rank for rank in ranks.tolist()]
+
+
+def _cache_bytes() -> int:
+    """The cap that the environment sets, 5 GB where it sets none."""
+    given = os.environ.get("GROUNDWORK_CACHE_GB", "").strip() or "5"
+    try:
+        cap = float(given)
+    except ValueError:
+        cap = math.nan
+    if not 0 <= cap < 1e9:  # nor NaN
+        raise WorkbenchError(f"The size of the cache is '{given[:40]}', which is no number of gigabytes.",
+                             where="GROUNDWORK_CACHE_GB", todo="Set it to a number of gigabytes, such as 5, or unset it.")  # fmt: skip
+    return int(cap * 1e9)
 
 
 def _threads() -> int:

@@ -2,15 +2,27 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.config import chosen
 from core.errors import WorkbenchError
 
 DATASETS = Path(__file__).resolve().parents[2] / "datasets"
+MAX_CARD, MAX_DEPTH = 1 << 16, 16  # bytes, lists and mappings within each other
+
+
+def _inside(name: str) -> str:
+    if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name or PureWindowsPath(name).drive:
+        raise ValueError("a path below the data set's folder belongs here, without '..' and not from the root")
+    return name
+
+
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Below = Annotated[str, AfterValidator(_inside)]
 
 
 class DataFile(BaseModel):
@@ -20,7 +32,7 @@ class DataFile(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str
+    name: Below
     url: str
     sha256: str | None = None
     md5: str | None = None
@@ -44,9 +56,9 @@ class Card(BaseModel):
     homepage: str
     language: str = "en"
     files: tuple[DataFile, ...] = ()
-    unpacked: str = ""  # a member by which an unpacked copy of the single archive is recognised
-    documents: int | None = None
-    questions: int | None = None
+    unpacked: Below = ""  # a member by which an unpacked copy of the single archive is recognised
+    documents: Count | None = None
+    questions: Count | None = None
 
 
 @lru_cache(maxsize=1)
@@ -62,6 +74,22 @@ def read_cards(folder: Path) -> Iterator[tuple[str, Card]]:
 
 def read_card(path: Path) -> Card:
     try:
-        return Card(name=path.parent.name, folder=path.parent, **yaml.safe_load(path.read_text("utf-8")))
-    except (ValidationError, yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
-        raise WorkbenchError("The card of a data set is not valid.", where=str(path), todo=str(error)) from None
+        with path.open("rb") as file:
+            data = file.read(MAX_CARD + 1)
+        if len(data) > MAX_CARD:
+            raise ValueError(f"it is larger than {MAX_CARD >> 10} kB")
+        _check_bounds(data)
+        return Card(name=path.parent.name, folder=path.parent, **yaml.safe_load(data))
+    except (yaml.YAMLError, TypeError, ValueError, OSError) as error:
+        raise WorkbenchError("The card of a data set is not valid.", where=str(path), todo=str(error)[:500]) from None
+
+
+def _check_bounds(data: bytes) -> None:
+    """Refuses, while reading, what a few lines of YAML can make endless."""
+    depth = 0
+    for event in yaml.parse(data, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError("it is nested too deeply")
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it refers to parts of itself (an anchor and '*'); write them out")

@@ -1,4 +1,5 @@
 import json
+import zlib
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Literal
@@ -7,6 +8,8 @@ from core.config import PartConfig, knob
 from core.corpus.assemble import assemble
 from core.corpus.questions import read_questions
 from core.corpus.reading import Notes, Source
+from core.errors import WorkbenchError
+from core.files import Unsealed, damage_in, read_sealed
 from core.records import Corpus, Document, Progress
 from core.registry import part
 
@@ -25,7 +28,7 @@ class Files(PartConfig):
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         notes = Notes()
         documents: list[Document] = []
-        files = [(record, file) for file in (path / "files").glob("*.status.json") if (record := _read(file))]
+        files = [(record, file) for file in (path / "files").glob("*.status.json") if (record := read_status(file))]
         for done, (record, file) in enumerate(sorted(files, key=lambda pair: pair[0]["name"])):
             if done % 20 == 0:
                 yield Progress(done, len(files), "Reading own documents")
@@ -33,20 +36,50 @@ class Files(PartConfig):
                 notes.add(f"File {record['status']}: {record['message']}", record["name"])
                 continue
             parsed = file.with_name(file.name.replace(".status.", ".parsed."))
-            entries = _read(parsed)
+            entries = read_parsed(parsed, record)
             if entries is None:  # it is being replaced just now; its new status makes the corpus be read again
                 notes.add("File changed while it was read, left out", record["name"])
                 continue
             for entry in entries:
                 pages = tuple(entry.get("pages", ()))
                 documents.append(Document(entry["id"], entry["text"], entry.get("title", ""), record["name"], pages))
+        if damaged := damage_in(path / self.questions):
+            raise WorkbenchError(f"The questions of this collection are damaged: {damaged} is not as it was written.",
+                                 where=str(path / self.questions), todo="Add the file of questions again (`ingest`).")  # fmt: skip
         asked = Source(path / self.questions, notes) if (path / self.questions).is_dir() else None
         return assemble(name, documents, read_questions(asked, documents) if asked else (), notes)
 
 
-def _read(file: Path) -> Any:
-    """What the JSON file holds, None if it went meanwhile."""
+def read_status(file: Path) -> dict | None:
+    """What became of a file; None if it went meanwhile. WorkbenchError where the record is damaged."""
     try:
-        return json.loads(file.read_text("utf-8"))
+        return read_sealed(file)
     except FileNotFoundError:
         return None
+    except Unsealed:  # of an earlier version
+        found = json.loads(file.read_text("utf-8"))
+        if {"name", "status", "message", "documents", "pages", "characters", "content"} <= found.keys():
+            return found
+        raise _damaged("The record of a file", file, ValueError("it says too little")) from None
+    except (OSError, ValueError) as error:
+        raise _damaged("The record of a file", file, error) from None
+
+
+def read_parsed(file: Path, record: dict) -> Any:
+    """The documents of a file as they were parsed; None if it went meanwhile. WorkbenchError where they are damaged."""
+    try:
+        data = file.read_bytes()
+        if zlib.crc32(data) != record.get("parsed_crc32", zlib.crc32(data)):
+            if read_status(file.with_name(file.name.replace(".parsed.", ".status."))) != record:
+                return None  # it is being replaced just now
+            raise ValueError("its checksum does not match its contents")
+        return json.loads(data)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _damaged(f"The text of '{record['name']}'", file, error) from None
+
+
+def _damaged(what: str, file: Path, error: Exception) -> WorkbenchError:
+    return WorkbenchError(f"{what} is damaged: {error}.", where=str(file),
+                          todo="Add the files of this collection again (`ingest`); those that are whole are not read anew.")  # fmt: skip

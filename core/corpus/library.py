@@ -46,15 +46,17 @@ class Library:
 
     # Finding -------------------------------------------------------------------------------------------------------
 
-    def cards(self) -> tuple[dict[str, Card], list[str]]:
-        """The project's cards and those a user put beside own data, and what is wrong with any of the latter."""
-        known, problems = dict(cards()), []
+    def cards(self) -> tuple[dict[str, Card], dict[str, WorkbenchError]]:
+        """The project's cards and those a user put beside own data, and by name what is wrong with any of the latter."""
+        known, problems = dict(cards()), {}
         for root in self._roots():
             for path in sorted(root.glob("*/card.yaml")):
+                if path.parent.name in known:
+                    continue
                 try:
-                    known.setdefault(path.parent.name, read_card(path))
+                    known[path.parent.name] = read_card(path)
                 except WorkbenchError as error:
-                    problems.append(str(error))
+                    problems.setdefault(path.parent.name, error)
         return known, problems
 
     def available(self) -> list[Status]:
@@ -63,7 +65,8 @@ class Library:
         found = [self._status(card) for card in known.values()]
         found += [Status(c.name, c.title, "own", True, str(c.folder), c.documents, c.questions, c.note)
                   for c in own.collections(self.home)]  # fmt: skip
-        found += [Status(Path(p).parent.name, "", "own", False, "", None, None, p) for p in problems]
+        found += [Status(name, "", "own", False, error.where, None, None, f"{error.what} {error.todo}")
+                  for name, error in problems.items()]  # fmt: skip
         return sorted(found, key=lambda status: (status.kind != "built-in", not status.present, status.name))
 
     def _status(self, card: Card) -> Status:
@@ -92,13 +95,15 @@ class Library:
         return None
 
     def _find(self, name: str) -> tuple[PartConfig, Path]:
-        known, _ = self.cards()
+        known, problems = self.cards()
         if name in known:
             if place := self._place(known[name]):
                 return known[name].loader, place
             raise WorkbenchError(f"The data set '{name}' is not on this machine.", where=known[name].homepage,
                                  todo=f"Download it, or put {' and '.join(f.name for f in known[name].files)} into the "
                                  f"folder that {LOCAL} names.")  # fmt: skip
+        if name in problems:
+            raise problems[name]
         folder = own.folder(self.home, name)
         if not folder.is_dir():
             have = [status.name for status in self.available() if status.present]

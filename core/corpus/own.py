@@ -4,6 +4,7 @@ No name that came from outside is ever a path: files are stored under a hash of 
 itself, so an ingestion that is stopped keeps what it has, and two at once do not meet.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -15,14 +16,16 @@ import tempfile
 import time
 import unicodedata
 import uuid
+import zlib
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from core import files as disk
 from core.config import code_version
-from core.corpus.files import Files
-from core.corpus.parse import PARSERS
+from core.corpus.files import Files, read_parsed, read_status
+from core.corpus.parse import NO_ROOM, PARSERS
 from core.corpus.questions import FORMATS
 from core.corpus.reading import shape_reported
 from core.errors import WorkbenchError
@@ -34,6 +37,19 @@ VIEW_S = 10  # seconds of processor time for the picture of a page
 MEMORY_MB = 2048  # of address space for its parser; the largest test document needs 400
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = "is empty"
+OUTSIDE = "is a link that leads out of the folder, not read"
+# all that a parser of other people's files gets of our environment: no keys, no proxies
+ENVIRONMENT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "PYTHONHOME",
+)
 Upload = Path | tuple[str, bytes]
 
 
@@ -97,11 +113,17 @@ def ingest(home: Path, name: str, files: list[Upload],
            questions: Upload | None) -> Generator[Progress, None, list[FileStatus]]:  # fmt: skip
     """Adds or replaces files, each parsed in a limited child process; then the questions, if any."""
     place = folder(home, name)
+    with disk.disk_reported(f"The collection '{place.name}'", place):
+        return (yield from _ingest(place, name, files, questions))
+
+
+def _ingest(place: Path, name: str, files: list[Upload],
+            questions: Upload | None) -> Generator[Progress, None, list[FileStatus]]:  # fmt: skip
     (place / "files").mkdir(parents=True, exist_ok=True)
     about = place / "collection.json"
     if not about.exists():
         _write(about, {"title": name.strip()[:200]})
-    for stray in (place / "files").glob("*.work"):  # left by a process that was killed
+    for stray in (*(place / "files").glob("*.work"), *(place / "files").glob(".*.tmp")):  # of a process that was killed
         with suppress(FileNotFoundError):  # another ingestion is done with it
             if time.time() - stray.stat().st_mtime > 3600:
                 stray.unlink()
@@ -167,15 +189,17 @@ def display_name(name: str) -> str:
     return "/".join(parts)[-200:] or "unnamed"
 
 
-def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload]]:
-    """Folders become their files; two different files of one name in the same call get numbers."""
+def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload | None]]:
+    """Folders become their files, None in place of a link that leads out of them; two different files of one name in the
+    same call get numbers."""
     seen: dict[str, int] = {}
     for upload in files:
         if isinstance(upload, tuple):
-            pairs: list[tuple[str, Upload]] = [(upload[0], upload)]
+            pairs: list[tuple[str, Upload | None]] = [(upload[0], upload)]
         elif Path(upload).is_dir():
             inside = sorted(path for path in Path(upload).rglob("*") if path.is_file())
-            pairs = [(path.relative_to(upload).as_posix(), path) for path in inside if path.name[0] != "."]
+            pairs = [(path.relative_to(upload).as_posix(), path if _within(path, upload) else None)
+                     for path in inside if path.name[0] != "."]  # fmt: skip
         else:
             pairs = [(Path(upload).name, Path(upload))]
         for name, one in pairs:
@@ -185,33 +209,45 @@ def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload]]:
             yield name if seen[name] == 1 else str(path.with_name(f"{path.stem} ({seen[name]}){path.suffix}")), one
 
 
-def _ingest_one(place: Path, name: str, upload: Upload, done: int, total: int) -> Generator[Progress, None, FileStatus]:
+def _within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(Path(folder).resolve())
+
+
+def _ingest_one(
+    place: Path, name: str, upload: Upload | None, done: int, total: int
+) -> Generator[Progress, None, FileStatus]:
     key, kind = _key(name), PurePosixPath(name).suffix.lower()
     files = place / "files"
     work = files / f"{uuid.uuid4().hex}.work"
     try:
-        if kind not in PARSERS:
+        if upload is None:
+            result = {"status": "skipped", "message": OUTSIDE}
+        elif kind not in PARSERS:
             known = ", ".join(sorted(PARSERS))
             result = {"status": "skipped", "message": f"files of type '{kind or 'none'}' are not read ({known} are)"}
         elif problem := _copy(upload, work):
             result = {"status": "skipped" if problem == EMPTY else "failed", "message": problem}
         else:
             digest = _digest(work)
-            old = _read(files / f"{key}.status.json")
+            old = _record(files / f"{key}.status.json")
             if old and old["status"] == "ok" and old["content"] == digest + code_version("corpus"):
-                return _status(old)
+                with suppress(WorkbenchError):  # damaged: read anew
+                    read_parsed(files / f"{key}.parsed.json", old)
+                    return _status(old)
             result = yield from _parse(work, kind, name, files, Progress(done, total, f"Reading {name}"))
             result["content"] = digest + code_version("corpus")
         _keep(place, key, kind, name, work, result)
     finally:
-        work.unlink(missing_ok=True)
-    return _status(_read(files / f"{key}.status.json"))
+        with suppress(OSError):
+            work.unlink()
+    return _status(read_status(files / f"{key}.status.json"))
 
 
 def _parse(work: Path, kind: str, name: str, files: Path, progress: Progress) -> Generator[Progress, None, dict]:
     output, errors = work.with_suffix(".result"), work.with_suffix(".errors")
     # one thread: numeric libraries would reserve address space for each
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    environment = {**given, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "core.corpus.parse", str(work.resolve()), kind, str(output.resolve()),
                str(MEMORY_MB), str(CPU_S)]  # fmt: skip
     with errors.open("wb") as log:
@@ -226,6 +262,8 @@ def _parse(work: Path, kind: str, name: str, files: Path, progress: Progress) ->
                 if time.monotonic() > deadline:
                     return {"status": "failed", "message": f"not read within {WALL_S} s"}
                 yield progress
+        if child.returncode == NO_ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         found = _read(output) if child.returncode == 0 else None
         if found is None:
             lines = errors.read_text("utf-8", "replace").strip().splitlines()
@@ -246,13 +284,15 @@ def _keep(place: Path, key: str, kind: str, name: str, work: Path, result: dict)
     if documents:
         for document in documents:
             document["id"] = f"{name}/{document['id']}" if "id" in document else name
-        _write(files / f"{key}.parsed.json", documents)
+        parsed = json.dumps(documents)
+        disk.write_whole(files / f"{key}.parsed.json", parsed)
         os.replace(work, files / f"{key}.source{kind}")
-    _write(files / f"{key}.status.json", {
+    disk.write_whole(files / f"{key}.status.json", disk.sealed({
         "name": name, "status": result["status"], "message": result["message"], "documents": len(documents),
         "pages": sum(len(document.get("pages", ())) for document in documents),
         "characters": sum(len(document["text"]) for document in documents), "content": result.get("content", ""),
-    })  # fmt: skip
+        "parsed_crc32": zlib.crc32(parsed.encode()) if documents else 0,
+    }))  # fmt: skip
 
 
 def _drop(place: Path, key: str) -> None:
@@ -271,6 +311,8 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
     try:
         if isinstance(upload, Path) and upload.is_dir():
             wanted = [*upload.glob("queries.jsonl*"), *upload.glob("qrels/*.tsv")]
+            if outside := [path.name for path in wanted if not _within(path, upload)]:
+                return FileStatus(name, "failed", 0, 0, f"{outside[0]} {OUTSIDE}")
             pairs = [(path, new / path.relative_to(upload)) for path in wanted]
         else:
             kind = PurePosixPath(name).suffix.lower()
@@ -288,6 +330,7 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
             return FileStatus(name, "failed", 0, 0, str(error))
         if not corpus.queries:
             return FileStatus(name, "failed", 0, 0, " ".join(corpus.notes) or "holds no question")
+        disk.seal_folder(new)
         if kept.exists():
             os.rename(kept, old)
         os.rename(new, kept)
@@ -314,13 +357,26 @@ def _copy(upload: Upload, target: Path) -> str:
                 return f"larger than {MAX_FILE >> 20} MB"
             shutil.copyfile(upload, target)
     except OSError as error:
+        if error.errno in disk.FULL:
+            target.unlink(missing_ok=True)
+            needed = len(upload[1]) if isinstance(upload, tuple) else upload.stat().st_size
+            raise disk.disk_error(error, "The copy of a file", target.parent, needed) from error
         return f"cannot be copied: {error.strerror or error}"
     return "" if target.stat().st_size else EMPTY
 
 
 def _records(place: Path) -> list[dict]:
-    found = [record for file in (place / "files").glob("*.status.json") if (record := _read(file))]
+    found = [record for file in (place / "files").glob("*.status.json") if (record := _record(file))]
     return sorted(found, key=lambda record: record["name"])
+
+
+def _record(file: Path) -> dict | None:
+    """`read_status` for lists, which show a damaged record as a file that failed."""
+    try:
+        return read_status(file)
+    except WorkbenchError as error:
+        return {"name": file.name, "status": "failed", "message": str(error), "documents": 0, "pages": 0, "characters": 0,
+                "content": ""}  # fmt: skip
 
 
 def _status(record: dict) -> FileStatus:
@@ -338,12 +394,11 @@ def _digest(path: Path) -> str:
 
 def _read(path: Path) -> dict | None:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 def _write(path: Path, value: object) -> None:
-    work = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    work.write_text(json.dumps(value), "utf-8")
-    os.replace(work, path)
+    disk.write_whole(path, json.dumps(value))

@@ -7,17 +7,22 @@ and each parser only when its kind of file comes.
 """
 
 import contextlib
+import errno
 import json
 import logging
 import re
 import resource
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable
+from html import unescape
+from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 
 MAX_RESULT = 256 << 20  # bytes written
+NO_ROOM = 3  # exit code: the disk is full, which is no fault of the file
 MAX_CHARACTERS = 50_000_000
 MAX_UNPACKED = 512 << 20  # bytes of all members of a DOCX
 
@@ -64,17 +69,105 @@ def parse_pdf(data: bytes, warn: Callable[[str], None]) -> list[dict]:
 
 
 def parse_html(data: bytes, warn: Callable[[str], None]) -> list[dict]:
-    from bs4 import BeautifulSoup
+    from bs4.dammit import UnicodeDammit
 
-    soup = BeautifulSoup(data, "html.parser")
-    title = soup.title.get_text(" ", strip=True) if soup.title else ""
-    for element in soup(["script", "style", "template", "noscript", "svg", "title"]):
-        element.decompose()
-    for element in soup(["p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "section", "article",
-                         "table", "ul", "ol", "blockquote", "dt", "dd"]):  # fmt: skip
-        element.insert_before("\n")
-        element.append("\n")
-    return [{"text": re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", soup.get_text()).strip(), "title": title}]
+    markup = UnicodeDammit(data, is_html=True).unicode_markup or ""
+    last = markup.rfind(">") + 1  # what follows holds no tag, and the library would look for its end again and again
+    reader = TextOfHTML()
+    reader.feed(markup[:last])
+    reader.close()
+    reader.handle_data(unescape(markup[last:]))
+    reader.finish()
+    title = " ".join(filter(None, (piece.strip() for piece in reader.title)))
+    return [{"text": re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", "".join(reader.pieces)).strip(), "title": title}]
+
+
+class TextOfHTML(HTMLParser):
+    """The text of a page, with line breaks around its blocks, read in one pass: a tree of a million unclosed tags takes
+    minutes to walk.
+
+    What is open is a stack, as in Beautiful Soup's reading: an end tag closes all that was opened since its own start tag
+    and is ignored where there is none.
+    """
+
+    SKIPPED = {"script", "style", "template", "noscript", "svg", "title"}
+    BLOCKS = {"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "section", "article", "table", "ul",
+              "ol", "blockquote", "dt", "dd"}  # fmt: skip
+    EMPTY = {"area", "base", "br", "col", "embed", "hr", "img", "input", "keygen", "link", "menuitem", "meta", "param",
+             "source", "track", "wbr", "basefont", "bgsound", "command", "frame", "image", "isindex", "nextid", "spacer"}  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self.title: list[str] = []  # of the first <title>
+        self._waiting: list[str] = []  # text since the last tag
+        self._stack: list[str] = []
+        self._open: Counter[str] = Counter()
+        self._hidden = self._titles = 0
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self._push(tag)
+        if tag in self.EMPTY:
+            self._close(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list) -> None:
+        self._push(tag)
+        self._close(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._flush()
+        if self._open[tag]:
+            self._close(tag)
+
+    def handle_data(self, data: str) -> None:
+        self._waiting.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        self._flush()
+
+    handle_decl = handle_pi = handle_comment
+
+    def unknown_decl(self, data: str) -> None:
+        self._flush()
+        if data.upper().startswith("CDATA["):
+            self._waiting.append(data[6:])
+            self._flush()
+
+    def finish(self) -> None:
+        """Closes what is still open."""
+        self._flush()
+        while self._stack:
+            self._close(self._stack[-1])
+
+    def _push(self, tag: str) -> None:
+        self._flush()
+        if tag in self.BLOCKS and not self._hidden:
+            self.pieces.append("\n")
+        self._stack.append(tag)
+        self._open[tag] += 1
+        self._hidden += tag in self.SKIPPED
+        self._titles += tag == "title"
+
+    def _close(self, tag: str) -> None:
+        self._flush()
+        while True:
+            closed = self._stack.pop()
+            self._open[closed] -= 1
+            self._hidden -= closed in self.SKIPPED
+            if closed in self.BLOCKS and not self._hidden:
+                self.pieces.append("\n")
+            if closed == tag:
+                return
+
+    def _flush(self) -> None:
+        text = "".join(self._waiting)
+        self._waiting.clear()
+        if text and not text.strip(" \n\t\f\r") and not (self._open["pre"] or self._open["textarea"]):
+            text = "\n" if "\n" in text else " "
+        if not self._hidden:
+            self.pieces.append(text)
+        elif self._titles == 1 and self._open["title"]:
+            self.title.append(text)
 
 
 def parse_docx(data: bytes, warn: Callable[[str], None]) -> list[dict]:
@@ -174,7 +267,11 @@ def main(source: str, kind: str, result: str, memory_mb: str, cpu_s: str) -> Non
         # macOS knows no limit of address space; there the wall clock of the parent still holds
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(limit, (value, value))
-    Path(result).write_text(json.dumps(parse(Path(source), kind)), "utf-8")
+    found = json.dumps(parse(Path(source), kind))
+    try:
+        Path(result).write_text(found, "utf-8")
+    except OSError as error:
+        sys.exit(NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else f"{error}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core import files
 from core.config import PartConfig, fingerprint
 from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
@@ -101,32 +102,40 @@ def identity(part: PartConfig, texts: list[str]) -> str:
 
 
 def opened(folder: Path, name: str) -> Learnt | None:
-    """What was learnt under this identity; None where it is absent, damaged or another's."""
+    """What was learnt under this identity; None where it is absent, damaged (which is told) or another's."""
     try:
         told = json.loads((folder / "fit.json").read_text("utf-8"))
-        if told["identity"] != name or any(_hash(folder / f) != value for f, value in told["files"].items()):
+        if told["identity"] != name:
             return None
+        if any(_hash(folder / f) != value for f, value in told["files"].items()):
+            raise ValueError("a file is not as it was written")
         arrays = {Path(f).stem: np.load(folder / f, allow_pickle=False) for f in told["files"] if f.endswith(".npy")}
         return Learnt(json.loads((folder / "words.json").read_text("utf-8")), arrays)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        if folder.exists():
+            files.tell(f"A fitted encoder was damaged and is fitted anew: {folder}.")
         return None
 
 
 def save(folder: Path, name: str, learnt: Learnt) -> None:
-    """Writes beside, then renames. Of two processes that finish at once the first one's stays: both made the same."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    """Writes beside, then renames. Of two processes that finish at once the first one's stays: both made the same.
+    Where nothing may be written the fit serves only this process, and that is told."""
     work = folder.with_name(f".{uuid.uuid4().hex}")
     try:
-        work.mkdir()
-        (work / "words.json").write_text(json.dumps(learnt.words), "utf-8")
-        for key, array in learnt.arrays.items():
-            np.save(work / f"{key}.npy", array, allow_pickle=False)
-        files = {file.name: _hash(file) for file in work.iterdir()}
-        (work / "fit.json").write_text(json.dumps({"identity": name, "files": files}), "utf-8")
-        shutil.rmtree(folder, ignore_errors=True)  # damaged, or another's
-        work.rename(folder)
-    except OSError:
-        if opened(folder, name) is None:
+        needed = sum(array.nbytes for array in learnt.arrays.values())
+        with files.disk_reported("The fitted encoder", folder, needed):
+            work.mkdir(parents=True)
+            (work / "words.json").write_text(json.dumps(learnt.words), "utf-8")
+            for key, array in learnt.arrays.items():
+                np.save(work / f"{key}.npy", array, allow_pickle=False)
+            hashes = {file.name: _hash(file) for file in work.iterdir()}
+            (work / "fit.json").write_text(json.dumps({"identity": name, "files": hashes}), "utf-8")
+            shutil.rmtree(folder, ignore_errors=True)  # damaged, or another's
+            work.rename(folder)
+    except files.DiskError as error:
+        if error.forbidden:
+            files.tell(f"The fitted encoder may not be written, so it is not kept: {folder}.")
+        elif opened(folder, name) is None:
             raise
     finally:
         shutil.rmtree(work, ignore_errors=True)

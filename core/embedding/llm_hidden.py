@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from core import files
 from core.config import PartConfig, fingerprint, knob
 from core.embedding import minilm, models
 from core.embedding.minilm import Encoder
@@ -118,9 +119,11 @@ class Hidden:
         quiet()
         try:
             model = AutoModel.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            what = f"The model cannot be read: {str(error).splitlines()[0]}"
-            raise WorkbenchError(what, where=str(folder), todo="Set embedding.model to a causal model.") from None
+        except Exception as error:  # damaged files have many kinds
+            words = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise WorkbenchError(f"The model cannot be read: {words}", where=str(folder),
+                                 todo="Set embedding.model to a causal model, or copy its folder again.") from None  # fmt: skip
+        models.check_weights(model, str(folder))
         name = next((name for name in ("layers", "h") if hasattr(model, name)), None)
         if name is None:
             raise WorkbenchError(f"A {type(model).__name__} is no causal model with a stack of layers.", where="embedding.model",
@@ -175,8 +178,6 @@ def quiet() -> None:
 def converted(file: Path) -> Path:
     """Folder of the GGUF file's weights as bfloat16 safetensors with its tokenizer, converted once by its content."""
     folder = models.home() / "cache" / "models" / f"{models.file_hash(file)[:20]}-digits"
-    if folder.is_dir():
-        return folder
     return models.load_once(f"converted {folder}", partial(_convert, file, folder))
 
 
@@ -198,10 +199,15 @@ def _convert(file: Path, folder: Path) -> Path:
     import torch
     from transformers import AutoModel, AutoTokenizer, GgufConfig
 
+    if folder.is_dir():
+        if not (damaged := files.damage_in(folder)):
+            return folder
+        files.tell(f"The copy of a model was damaged ({damaged}) and is made again: {folder}.")
+        shutil.rmtree(folder, ignore_errors=True)
     quiet()
-    folder.parent.mkdir(parents=True, exist_ok=True)
     work = folder.with_name(f".{uuid.uuid4().hex}")
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         given = {"gguf_file": file.name, "local_files_only": True}
         model = AutoModel.from_pretrained(
             file.parent, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True), **given
@@ -209,10 +215,13 @@ def _convert(file: Path, folder: Path) -> Path:
         model.save_pretrained(work)
         AutoTokenizer.from_pretrained(file.parent, **given).save_pretrained(work)
         _split_digits(file, work / "tokenizer.json")
+        files.seal_folder(work)
         if not folder.is_dir():  # another process may have been faster
             work.rename(folder)
-    except (OSError, ValueError, KeyError, RuntimeError, IndexError) as error:
-        what = f"The GGUF file cannot be converted: {str(error).splitlines()[0]}"
+    except Exception as error:  # damaged files have many kinds
+        if files.errno_of(error) in files.REFUSALS:
+            raise files.disk_error(error, "The copy of the model", folder, 2 * file.stat().st_size) from error
+        what = f"The GGUF file cannot be converted: {(str(error).splitlines() or [type(error).__name__])[0]}"
         todo = "The file may be cut short, or of a kind that transformers does not read; give the model's folder."
         raise WorkbenchError(what, where=str(file), todo=todo) from None
     finally:

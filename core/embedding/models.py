@@ -2,19 +2,21 @@
 
 import ctypes
 import hashlib
-import os
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from core.config import fingerprint
 from core.errors import WorkbenchError
+from core.files import home
 
 ENCODER_FILES = ("config.json", "tokenizer.json", "model.safetensors")
+COPY_AGAIN = "Its files may be damaged or of another kind: copy the model again, or choose another."
 OTHER_FORMATS = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot"]  # the same weights again
 
 _loaded: dict[str, object] = {}
@@ -26,8 +28,32 @@ def load_once(identity: str, make: Callable[[], object]) -> object:
     """The object that `make` made for this identity, made once however many threads ask."""
     with _loading.setdefault(identity, threading.Lock()):  # of its own: another model may take seconds to load
         if identity not in _loaded:
-            _loaded[identity] = make()
+            with readable():
+                _loaded[identity] = make()
         return _loaded[identity]
+
+
+@contextmanager
+def readable(what: str = "The model cannot be read", where: str = "", todo: str = COPY_AGAIN) -> Iterator[None]:
+    """The many exceptions of damaged, empty or strange model folders as one that says what to do."""
+    try:
+        yield
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        words = (str(error).strip().splitlines() or [""])[0][:300]
+        raise WorkbenchError(f"{what}: {type(error).__name__}: {words}", where=where, todo=todo) from error
+
+
+def check_weights(model, where: str) -> None:
+    """Refuses a transformers model of which some weights were not in its files: the library fills those with random
+    numbers and only warns. A pooling layer may be missing, as none of our encoders asks it."""
+    held = set(model._keys_to_ignore_on_load_missing or ())
+    missing = [name for name, weight in model.named_parameters() if not getattr(weight, "_is_hf_initialized", False)
+               and "pooler." not in name and not any(re.search(pattern, name) for pattern in held)]  # fmt: skip
+    if missing:
+        what = f"{len(missing)} tensors of the model are not in its files, the first is {missing[0]}"
+        raise WorkbenchError(f"{what}: it would read texts with random weights.", where=where, todo=COPY_AGAIN)
 
 
 @lru_cache(maxsize=64)
@@ -49,11 +75,6 @@ def files_identity(path: Path) -> str:
     kinds = {".safetensors", ".bin", ".json", ".txt", ".model"}
     files = sorted(p for p in path.rglob("*") if p.suffix in kinds and not {"onnx", "openvino"} & set(p.parts))
     return fingerprint([[str(p.relative_to(path)), file_hash(p)] for p in files])
-
-
-def home() -> Path:
-    """The data folder of this process."""
-    return Path(os.environ.get("GROUNDWORK_HOME") or Path(__file__).parents[2] / "data").resolve()
 
 
 def encoders_home() -> Path:

@@ -54,10 +54,11 @@ class SentenceTransformers(PartConfig):
         if own := self.query_prefix if query else self.passage_prefix:
             return own
         file = self._folder() / "config_sentence_transformers.json"
-        settings = json.loads(file.read_text("utf-8")) if file.exists() else {}
-        prompts = settings.get("prompts") or {}
         names = ("query",) if query else ("document", "passage", "corpus")
-        return next((prompts[n] for n in (*names, settings.get("default_prompt_name")) if prompts.get(n)), "")
+        with models.readable(where=str(file)):
+            settings = json.loads(file.read_text("utf-8")) if file.exists() else {}
+            prompts = settings.get("prompts") or {}
+            return next((prompts[n] for n in (*names, settings.get("default_prompt_name")) if prompts.get(n)), "")
 
     def device(self) -> str:
         return models.device()
@@ -126,10 +127,15 @@ class Encoder:
                 from sentence_transformers import SentenceTransformer
 
                 logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-                self._made = SentenceTransformer(str(self._folder), device=models.device(), local_files_only=True,
-                                                 model_kwargs={"dtype": getattr(torch, self.dtype)})  # fmt: skip
+                with models.readable(where=str(self._folder)):
+                    made = SentenceTransformer(str(self._folder), device=models.device(), local_files_only=True,
+                                               model_kwargs={"dtype": getattr(torch, self.dtype)})  # fmt: skip
+                for module in made:
+                    if hasattr(module, "auto_model"):
+                        models.check_weights(module.auto_model, str(self._folder))
                 if self._config.max_tokens:
-                    self._made.max_seq_length = self._config.max_tokens
+                    made.max_seq_length = self._config.max_tokens
+                self._made = made
             return self._made
 
     def _tokenizer(self):
@@ -139,10 +145,12 @@ class Encoder:
                 from tokenizers import Tokenizer
 
                 file = self._folder / "tokenizer.json"
-                source = (
-                    file.read_text("utf-8") if file.exists() else self._model().tokenizer.backend_tokenizer.to_str()
-                )
-                self._tokenizer_made = Tokenizer.from_str(source)
-                self._tokenizer_made.no_padding()
-                self._tokenizer_made.no_truncation()
+                with models.readable(where=str(file)):
+                    source = (
+                        file.read_text("utf-8") if file.exists() else self._model().tokenizer.backend_tokenizer.to_str()
+                    )
+                    made = Tokenizer.from_str(source)
+                made.no_padding()
+                made.no_truncation()
+                self._tokenizer_made = made
             return self._tokenizer_made

@@ -30,9 +30,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from core import files
 from core.config import EvaluationConfig, StageConfig, fingerprint, knob
 from core.corpus import library
 from core.embedding import bert, minilm, models, negatives
+from core.embedding.trained import check
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.evaluation.judged import Relevance, judge, relevance
@@ -212,7 +214,9 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     rows = zip(asked.queries, *(side.tolist() for side in values[0]), strict=True)
     lines = [json.dumps({"question": q.id, "before": b, "after": a}, ensure_ascii=False) for q, b, a in rows]
     (made / "test.jsonl").write_text("\n".join(lines) + "\n", "utf-8", errors="surrogatepass")
+    files.seal_folder(made)
     os.rename(made, folder)
+    files.synced(folder.parent)
     shutil.rmtree(work, ignore_errors=True)
     return result
 
@@ -252,7 +256,10 @@ def start_encoder(base: str, encoders: Path) -> Start:
     for folder in (encoders / base, Path(base).expanduser()):
         if not all((folder / name).is_file() for name in models.ENCODER_FILES):
             continue
-        if json.loads((folder / "config.json").read_text("utf-8")).get("model_type") == "bert":
+        check(folder)
+        with models.readable(where=str(folder)):
+            kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
+        if kind == "bert":
             return Start(BertFolder(folder), folder)
         raise WorkbenchError(f"The model in '{base}' is not a BERT model.", where="base",
                              todo="Start from minilm, a trained encoder or another BERT folder.")  # fmt: skip
@@ -444,8 +451,10 @@ class _Loop:
         torch.manual_seed(config.seed)
         self._device = models.device()
         # eager: backward through torch's fused attention takes twice as long on a CPU in bfloat16
-        self._model = BertModel.from_pretrained(base, add_pooling_layer=False, dtype=torch.float32,
-                                                attn_implementation="eager")  # fmt: skip
+        with models.readable(where=str(base)):
+            self._model = BertModel.from_pretrained(base, add_pooling_layer=False, dtype=torch.float32,
+                                                    attn_implementation="eager")  # fmt: skip
+            models.check_weights(self._model, str(base))
         if config.method == "lora":
             from peft import LoraConfig, get_peft_model
 
@@ -597,7 +606,8 @@ class _Loop:
         try:
             torch.save(state, temporary)
         except RuntimeError as error:  # torch's own words for a full disk
-            raise OSError(None, str(error).splitlines()[0]) from error
+            needed = sum(weight.nbytes for weight in self._weights.values())
+            raise files.disk_error(error, "The training's checkpoint", self._work, needed) from error
         os.replace(temporary, self._work / "checkpoint.pt")
 
     def _resume(self) -> bool:
@@ -703,8 +713,8 @@ def _record(made: Path, work: Path, result: TrainingResult, config, corpus, eval
 def _written(work: Path) -> Iterator[None]:
     """A full or read-only disk in words."""
     try:
-        yield
-    except OSError as error:
-        raise WorkbenchError(f"Training could not write its files: {error.strerror or error}.", where=str(work),
-                             todo="Free some disk space and start the same training again: it continues from its last "
-                             "checkpoint.") from error  # fmt: skip
+        with files.disk_reported("The training's files", work):
+            yield
+    except files.DiskError as error:
+        todo = f"{error.todo} Started again, the same training goes on from its last checkpoint."
+        raise WorkbenchError(error.what, where=error.where, todo=todo) from error

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
+from core import files
 from core.config import PartConfig, fingerprint, knob
 from core.embedding import models
 from core.embedding.minilm import Encoder, bert_code, bert_encoder
@@ -44,6 +45,7 @@ class Trained(PartConfig):
         folder = self._folder()
 
         def make() -> Encoder:
+            check(folder)
             file = folder / "training.json"
             settings = json.loads(file.read_text("utf-8")).get("settings", {}) if file.exists() else {}
             most, pooling = settings.get("max_tokens", 256), settings.get("pooling", "mean")
@@ -63,3 +65,10 @@ class Trained(PartConfig):
             )
             raise WorkbenchError(what, where="embedding.name", todo=todo)
         return models.encoders_home() / self.name
+
+
+def check(folder: Path) -> None:
+    """Refuses a trained encoder that is not as it was written. Those of earlier versions carry no checksums."""
+    if damaged := files.damage_in(folder):
+        raise WorkbenchError(f"The trained encoder '{folder.name}' is damaged: {damaged} is not as it was written.",
+                             where=str(folder), todo="Copy the folder back from a backup, or train it again.")  # fmt: skip

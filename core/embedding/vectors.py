@@ -3,26 +3,30 @@
 Below `folder` each encoder has a folder named by its identity, with shards that are written once and never changed:
 `<random>.npz` with keys [n, 16] uint8 (blake2b of the text) and vectors [n, dim] float32. A shard appears by renaming,
 so a reader sees whole shards only and processes need no lock; the zip's checksums show a damaged one, which is
-ignored, so its texts are encoded again.
+thrown away and told, and its texts are encoded again.
 """
 
 import os
 import threading
 import time
 import uuid
-import zipfile
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from hashlib import blake2b
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
+from core import files
+from core.embedding.models import readable
 from core.embedding.speed import Run, weights
+from core.files import DiskError
 from core.records import Progress
 
 SHARD_VECTORS = 1024
 SHARD_SECONDS = 5.0  # a killed process loses no more work than this
-DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+FAILED_TODO = "Where memory ran out, free some or take a smaller model; else copy the model again, or choose another."
 
 
 def embed(
@@ -40,7 +44,8 @@ def embed(
         yield Progress(0, len(absent), "loading the encoder")
         encoder = encoder_part.load()
     if absent:
-        yield from _encode(encoder, absent, query, store, found, timed)
+        with readable("The encoder failed", todo=FAILED_TODO):
+            yield from _encode(encoder, absent, query, store, found, timed)
     yield Progress(len(absent), len(absent), f"{len(absent):,} of {len(set(keys)):,} texts encoded, the rest known")
     return np.stack([found[key] for key in keys]) if texts else np.zeros((0, encoder.dim), np.float32)
 
@@ -127,12 +132,10 @@ class _Store:
         if not self._seen <= there:  # some are gone: their texts may be in others
             self._seen, self._where = set(), {}
         for name in there - self._seen:
-            try:
-                with np.load(self.folder / name) as shard:
-                    rows = shard["keys"].tobytes()
-            except DAMAGED:
-                self._bad.add(name)
+            keys = self._array(name, "keys")
+            if keys is None:
                 continue
+            rows = keys.tobytes()
             self._where.update((rows[i : i + 16], (name, i // 16)) for i in range(0, len(rows), 16))
             self._seen.add(name)
 
@@ -146,27 +149,43 @@ class _Store:
             if not rows:
                 return found
             for name, some in rows.items():
-                try:
-                    with np.load(self.folder / name) as shard:
-                        vectors = shard["vectors"]
+                vectors = self._array(name, "vectors")
+                if vectors is None:
+                    continue  # and look again: another shard may hold the same texts
+                with suppress(OSError):  # a store that may only be read is read
                     os.utime(self.folder / name)  # used: what was used longest ago is evicted first
-                    found.update([(key, vectors[row]) for key, row in some])
-                except (*DAMAGED, IndexError):
-                    self._bad.add(name)  # and look again: another shard may hold the same texts
+                found.update([(key, vectors[row]) for key, row in some])
+
+    def _array(self, name: str, of: str) -> np.ndarray | None:
+        """An array of a shard; None where the shard went meanwhile, or is damaged: then it is thrown away."""
+        path = self.folder / name
+        try:
+            with np.load(path, allow_pickle=False) as shard:
+                return shard[of]
+        except FileNotFoundError:
+            pass
+        except Exception as error:  # what a damaged zip archive raises has many kinds
+            if getattr(error, "errno", 0) not in files.FORBIDDEN:
+                with suppress(OSError):
+                    path.unlink()
+                files.tell(f"Stored vectors were damaged; their texts are encoded anew: {path}.")
+        self._bad.add(name)
+        return None
 
     def write(self, vectors: dict[bytes, np.ndarray]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = uuid.uuid4().hex
-        temporary = self.folder / f"{name}.tmp"
+        """A shard of them. Where nothing may be written they serve only this process, and that is told."""
+        shard = BytesIO()
+        keys = np.frombuffer(b"".join(vectors), np.uint8).reshape(-1, 16)
+        np.savez(shard, keys=keys, vectors=np.stack(list(vectors.values())).astype(np.float32))
         try:
-            with temporary.open("wb") as file:
-                keys = np.frombuffer(b"".join(vectors), np.uint8).reshape(-1, 16)
-                np.savez(file, keys=keys, vectors=np.stack(list(vectors.values())).astype(np.float32))
-                file.flush()
-                os.fsync(file.fileno())  # or a power cut may leave a name without contents
-            os.replace(temporary, self.folder / f"{name}.npz")
-        finally:
-            temporary.unlink(missing_ok=True)
+            with files.disk_reported("The vectors", self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+            # synced, or a power cut may leave a name without contents
+            files.write_whole(self.folder / f"{uuid.uuid4().hex}.npz", shard.getvalue(), "The vectors")
+        except DiskError as error:
+            if not error.forbidden:
+                raise
+            files.tell(f"The vectors may not be written, so what is encoded is not kept: {self.folder}.")
 
 
 _stores: dict[Path, _Store] = {}

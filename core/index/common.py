@@ -16,12 +16,14 @@ a query setting. Contract, tested for every part in `tests/contract/test_indexes
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from operator import gt
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 
+from core import files
 from core.config import PartConfig, fingerprint
 from core.errors import WorkbenchError
 from core.records import Candidates
@@ -186,21 +188,33 @@ class SavedIndex:
     def file(self) -> Path | None:
         try:
             note = json.loads((self._home / "ready.json").read_text("utf-8"))
-            path = self._home / note.pop("file")
-            return path if note == {**self._of, "digest": _digest(path)} else None
+            path, digest = self._home / note.pop("file"), note.pop("digest")
+            if note == self._of and path.is_file() and _digest(path) == digest:
+                return path
+            if note == self._of:
+                self._damaged()
+        except FileNotFoundError:  # never built here
+            pass
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
-            return None
+            self._damaged()
+        return None
+
+    def _damaged(self) -> None:
+        files.tell(f"A saved index was damaged and is built anew: {self._home}.")
 
     def write(self, write: Callable[[Path], None]) -> None:
-        self._home.mkdir(parents=True, exist_ok=True)
         path = self._home / f"{uuid4().hex}.index"
         note = path.with_suffix(".json")
         try:
-            write(path)
-            note.write_text(json.dumps({**self._of, "file": path.name, "digest": _digest(path)}), "utf-8")
-            note.replace(self._home / "ready.json")
+            with files.disk_reported("The index", self._home):
+                self._home.mkdir(parents=True, exist_ok=True)
+                write(path)
+                note.write_text(json.dumps({**self._of, "file": path.name, "digest": _digest(path)}), "utf-8")
+                note.replace(self._home / "ready.json")
         except BaseException:
-            path.unlink(missing_ok=True)
+            for half in (path, note):
+                with suppress(OSError):
+                    half.unlink()
             raise
         for other in self._home.glob("*.index"):
             if other != path:

@@ -1,5 +1,7 @@
 """Approximate dense search with hnswlib."""
 
+import errno
+import os
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -59,7 +61,7 @@ class Hnswlib(PartConfig):
         else:
             searcher._append(vectors, self.build_threads or -1)
             if saved and len(vectors):
-                saved.write(lambda path: searcher._graph.save_index(str(path)))
+                saved.write(searcher._save)
         searcher.disk_bytes = saved.bytes() if saved and len(vectors) else 0
         return searcher
 
@@ -197,6 +199,11 @@ class HnswlibSearcher:
         vectors = checked(vectors, self._settings.metric, self.dim, len(ids))
         with self._lock:
             self._graph.add_items(vectors, known(ids, self._live), 1)
+
+    def _save(self, path: Path) -> None:
+        self._graph.save_index(str(path))
+        if path.stat().st_size < self._graph.index_file_size():  # hnswlib does not look whether its writes went through
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _open(self, path: Path, rows: int) -> None:
         self._graph.load_index(str(path))

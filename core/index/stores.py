@@ -9,11 +9,13 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 
+from core import files
 from core.config import PartConfig, fingerprint
 from core.index.common import build_settings, vectors_identity
 
@@ -43,26 +45,37 @@ def stored(
     of = {"vectors": vectors_identity(vectors), "engine": engine}
     try:
         note = json.loads((home / "ready.json").read_text("utf-8"))
-        store = home / note.pop("store")
-        if note == {**of, "digest": _digest(store, steady)}:
+        store, digest = home / note.pop("store"), note.pop("digest")
+        if note == of and _digest(store, steady) == digest:
             return store
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        if note == of:
+            _damaged(home)
+    except FileNotFoundError:  # never built here
         pass
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        _damaged(home)
     # a fresh name each time: Chroma keeps state about paths in the process, and a killed build stays unusable
     store = home / uuid4().hex
-    store.mkdir(parents=True)
+    note = home / f"{store.name}.json"
     try:
-        fill(store)
-        note = home / f"{store.name}.json"
-        note.write_text(json.dumps({**of, "store": store.name, "digest": _digest(store, steady)}), "utf-8")
-        note.replace(home / "ready.json")
+        with files.disk_reported("The index", home, vectors.nbytes):
+            store.mkdir(parents=True)
+            fill(store)
+            note.write_text(json.dumps({**of, "store": store.name, "digest": _digest(store, steady)}), "utf-8")
+            note.replace(home / "ready.json")
     except BaseException:
         shutil.rmtree(store, ignore_errors=True)
+        with suppress(OSError):
+            note.unlink()
         raise
     for other in home.iterdir():
         if other.is_dir() and other != store:
             shutil.rmtree(other, ignore_errors=True)
     return store
+
+
+def _damaged(home: Path) -> None:
+    files.tell(f"A saved index was damaged and is built anew: {home}.")
 
 
 def _digest(store: Path, pattern: str) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core import files
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.store.journal import new_id
@@ -29,6 +30,10 @@ ROOT = Path(__file__).parents[2]
 KEPT = 50  # finished jobs
 BEAT_S, WRITE_S = 1.0, 0.25
 STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded machine delays it by seconds
+NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started"}
+COUNTS = {"attempt", "done", "total", "pid"}
+WORDS = {"label", "status", "message", "error"}
+STATUSES = ("running", "done", "failed", "cancelled")
 _children: dict[str, subprocess.Popen] = {}  # polled, so that a child that ended is no zombie
 
 
@@ -87,7 +92,7 @@ class Jobs:
             job = self.get(id)
             if not job.active:
                 self._kill(id)  # it may hang rather than be gone
-                about = _read(self.folder / id / "job.json")
+                about = self._about(id)
                 (self.folder / id / "state.json").unlink(missing_ok=True)
                 self._spawn(id, {**about, "attempt": about["attempt"] + 1})
             return id
@@ -102,9 +107,7 @@ class Jobs:
         return found
 
     def get(self, id: str) -> Job:
-        about = _read(self.folder / id / "job.json")
-        if not about:
-            raise WorkbenchError(f"There is no job '{id}'.", where=str(self.folder))
+        about = self._about(id)
         state = _read(self.folder / id / "state.json")
         if state.get("status", "running") == "running":
             spawning = not about["pid"] and time.time() - about["spawned"] < STALE_S
@@ -116,6 +119,16 @@ class Jobs:
                 state |= {"status": "died", "finished": beat, "error": self._last_words(id, alive)}
         return Job(id, about["label"], tuple(about["arguments"]), created=about["created"], attempt=about["attempt"],
                    **{name: state[name] for name in Job.__dataclass_fields__ if name in state})  # fmt: skip
+
+    def _about(self, id: str) -> dict:
+        """What was asked; WorkbenchError where the file is gone or damaged."""
+        path = self.folder / id / "job.json"
+        about = _read(path)
+        if {"label", "arguments", "created", "attempt", "spawned", "pid"} <= about.keys():
+            return about
+        if path.exists():
+            files.tell(f"A job is left out, its file is damaged: {path}.")
+        raise WorkbenchError(f"There is no job '{id}', or its file is damaged.", where=str(self.folder))
 
     def cancel(self, id: str, grace_s: float = 5.0) -> Job:
         """Asks a job to stop and waits; after the grace it is killed. Its stages keep what they had cached."""
@@ -170,7 +183,9 @@ class Jobs:
                 continue
             with suppress(psutil.Error):
                 process = psutil.Process(known["pid"])
-                ours = abs(process.create_time() - known["process_started"]) < 2  # else the pid was given out again
+                ours = (
+                    abs(process.create_time() - known.get("process_started", 0.0)) < 2
+                )  # else the pid was given out again
                 if ours and process.status() != psutil.STATUS_ZOMBIE:
                     return process
         return None
@@ -184,16 +199,24 @@ class Jobs:
                 time.sleep(0.01)
 
     def _last_words(self, id: str, alive: bool) -> str:
-        tail = self.log_tail(id, 3)
-        return "It does not respond." if alive else f"It ended without a word.{tail and f' Its log ends: {tail}'}"
+        if alive:
+            return "It does not respond."
+        ended, tail = "It ended without a word.", self.log_tail(id, 3)
+        code = _children[id].returncode if id in _children else None  # of a child of an earlier app nobody knows
+        if code is not None and code < 0:
+            name = next((one.name for one in signal.Signals if one == -code), str(-code))
+            by = ": by hand, or by the system because memory ran out" if -code == signal.SIGKILL else ""
+            ended = f"It was ended by the signal {name}{by}."
+        return f"{ended}{tail and f' Its log ends: {tail}'}"
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
         """One start at a time, over all processes: the same job is not started twice."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "lock", "a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        with files.disk_reported("The job", self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(self.folder / "lock", "a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
 
     def _prune(self) -> None:
         for job in [job for job in self.list() if not job.active][KEPT - 1 :]:
@@ -223,7 +246,8 @@ def drive(generator: Generator[Progress, None, Any], job_id: str, home: Path | s
         reporter.end("failed", error=str(error))
         raise
     except BaseException as error:
-        traceback.print_exc()  # to the log
+        with suppress(OSError):  # on a full disk
+            traceback.print_exc()  # to the log
         reporter.end("failed", error=f"{type(error).__name__}: {error}")
         raise
     finally:
@@ -253,7 +277,8 @@ class _Reporter:
         self._path, self._lock, self._written = path, threading.Lock(), 0.0
         self._state = {"status": "running", "started": time.time(), "pid": os.getpid(),
                        "process_started": _process_started(os.getpid())}  # fmt: skip
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # said again, and let pass, at each writing
+            self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def progress(self, progress: Progress) -> None:
         self._state |= progress._asdict()
@@ -282,7 +307,7 @@ class _Reporter:
             heart.join()
 
     def _save(self) -> None:
-        with self._lock, suppress(OSError):  # a full disk must not end the work that is shown here
+        with self._lock, suppress(files.DiskError):  # a full disk must not end the work that is shown here
             self._written = time.monotonic()
             _write(self._path, {**self._state, "heartbeat": time.time()})
 
@@ -297,13 +322,24 @@ def _process_started(pid: int) -> float:
 
 
 def _write(path: Path, content: dict) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    temporary.write_text(json.dumps(content, default=str), "utf-8")
-    os.replace(temporary, path)
+    files.write_whole(path, json.dumps(content, default=str), "The state of the job", sync=False)
 
 
 def _read(path: Path) -> dict:
+    """What the file holds, without the fields that are not what they should be: none of it may end a page."""
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
+    return {name: value for name, value in found.items() if _fits(name, value)} if isinstance(found, dict) else {}
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name in NUMBERS or name in COUNTS:
+        kinds = (int,) if name in COUNTS else (int, float)
+        return type(value) in kinds and abs(value) < 2**53  # also not NaN
+    if name == "status":
+        return value in STATUSES
+    if name == "arguments":
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return name == "result" or name in WORDS and isinstance(value, str)

@@ -1,67 +1,97 @@
 """The stage cache: every stage's result on disk under the fingerprint of all that it depends on.
 
 An entry is a folder of .npy files and a meta.json; it is written beside and renamed into place, so it is whole or absent.
-Entries used longest ago go first when the cap is reached. It holds nothing that cannot be computed again.
+meta.json carries the checksum of each file, of itself and the name of the entry: what does not match is thrown away, told,
+and computed again. Therefore nothing is synced. Entries used longest ago go first when the cap is reached. It holds
+nothing that cannot be computed again.
 """
 
-import json
 import os
 import shutil
 import time
 import uuid
+import zlib
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from core.errors import WorkbenchError
+from core import files
+from core.files import DiskError
 
 
 class Cache:
     def __init__(self, folder: Path, cap_bytes: int) -> None:
         self.folder, self.cap_bytes = Path(folder), cap_bytes
 
-    def load(self, stage: str, key: str, *, mmap: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:
+    def load(self, stage: str, key: str) -> tuple[dict[str, np.ndarray], dict] | None:
         """(arrays, meta) of an entry, or None where it is absent or damaged (then it is dropped and computed again)."""
         entry = self.folder / stage / key
         try:
-            meta = json.loads((entry / "meta.json").read_text("utf-8"))
+            about = files.read_sealed(entry / "meta.json")
+            if about["entry"] != f"{stage}/{key}":
+                raise ValueError("it is another entry's")
             arrays = {}
-            for name, size in meta["sizes"].items():
-                path = entry / f"{name}.npy"
-                if path.stat().st_size != size:
-                    raise ValueError(f"{path} has another size than was written")
-                arrays[name] = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-            os.utime(entry / "meta.json")  # marks the entry as used, for eviction
-            return arrays, meta["meta"]
-        except FileNotFoundError:
+            for name, checksum in about["files"].items():
+                data = (entry / f"{name}.npy").read_bytes()
+                if zlib.crc32(data) != checksum:
+                    raise ValueError(f"{name} is not as it was written")
+                arrays[name] = np.load(BytesIO(data), allow_pickle=False)
+        except (FileNotFoundError, NotADirectoryError):
+            if (entry / "meta.json").exists():  # not gone as a whole, as an entry that was evicted
+                self._damaged(stage, entry)
             return None
-        except (ValueError, KeyError, TypeError, OSError):
+        except files.Unsealed:
             self._drop(entry)
             return None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._damaged(stage, entry)
+            return None
+        except OSError as error:
+            if error.errno not in files.FORBIDDEN:  # the disk fails: what was computed is not to be had from there
+                self._damaged(stage, entry)
+            return None
+        with suppress(OSError):  # a cache that may only be read is read
+            os.utime(entry / "meta.json")  # marks the entry as used, for eviction
+        return arrays, about["meta"]
 
     def has(self, stage: str, key: str) -> bool:
         return (self.folder / stage / key / "meta.json").exists()
 
     def save(self, stage: str, key: str, arrays: dict[str, np.ndarray], meta: dict | None = None) -> None:
+        """Writes an entry. DiskError where there is no room; where nothing may be written at all, that is told and the
+        result serves only this process."""
         entry = self.folder / stage / key
         work = self.folder / "tmp" / uuid.uuid4().hex
         try:
-            work.mkdir(parents=True)
-            for name, array in arrays.items():
-                np.save(work / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-            sizes = {name: (work / f"{name}.npy").stat().st_size for name in arrays}
-            (work / "meta.json").write_text(json.dumps({"sizes": sizes, "meta": meta or {}}), "utf-8")
-            entry.parent.mkdir(parents=True, exist_ok=True)
-            self._drop(entry)
-            os.rename(work, entry)
-        except OSError as error:
+            with files.disk_reported("The cache", self.folder, sum(array.nbytes for array in arrays.values())):
+                work.mkdir(parents=True)
+                checksums = {name: self._write(work / f"{name}.npy", array) for name, array in arrays.items()}
+                about = {"entry": f"{stage}/{key}", "files": checksums, "meta": meta or {}}
+                (work / "meta.json").write_text(files.sealed(about), "utf-8")
+                entry.parent.mkdir(parents=True, exist_ok=True)
+                self._drop(entry)
+                os.rename(work, entry)
+        except DiskError as error:
             shutil.rmtree(work, ignore_errors=True)
             if self.has(stage, key):
                 return  # another process wrote the same content first
-            raise WorkbenchError(f"The cache could not be written: {error.strerror}.", where=str(self.folder),
-                                 todo="Free some disk space, or set GROUNDWORK_HOME to another disk.") from error  # fmt: skip
+            if not error.forbidden:
+                raise
+            files.tell(f"The cache may not be written, so what is computed is not kept: {self.folder}.")
         self.evict(keep=entry)
+
+    def _write(self, path: Path, array: np.ndarray) -> int:
+        """The checksum of the file that holds the array."""
+        buffer = BytesIO()
+        np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+        path.write_bytes(buffer.getbuffer())
+        return zlib.crc32(buffer.getbuffer())
+
+    def _damaged(self, stage: str, entry: Path) -> None:
+        self._drop(entry)
+        files.tell(f"A cached result ({stage}) was damaged and is computed anew: {entry}.")
 
     def entries(self) -> list[tuple[float, int, Path]]:
         """(last used, bytes, path) of all that may go, the one used longest ago first.
@@ -78,8 +108,8 @@ class Cache:
         found = []
         for path, stamp in stamps:
             try:
-                files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-                found.append((stamp.stat().st_mtime, sum(file.stat().st_size for file in files), path))
+                inside = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+                found.append((stamp.stat().st_mtime, sum(file.stat().st_size for file in inside), path))
             except FileNotFoundError:
                 continue  # another process dropped it meanwhile
         return sorted(found)
@@ -99,14 +129,16 @@ class Cache:
                     shutil.rmtree(stray, ignore_errors=True)
 
     def _drop(self, entry: Path) -> None:
-        if entry.exists():
-            trash = self.folder / "tmp" / uuid.uuid4().hex
+        trash = self.folder / "tmp" / uuid.uuid4().hex
+        try:
             trash.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.rename(entry, trash)  # out of sight at once, so that no reader sees half an entry
-            except FileNotFoundError:
-                return
-            if trash.is_file():
-                trash.unlink(missing_ok=True)
-            else:
-                shutil.rmtree(trash, ignore_errors=True)
+            os.rename(entry, trash)  # out of sight at once, so that no reader sees half an entry
+        except FileNotFoundError:
+            return
+        except OSError:  # no room for the folder of what is to go, or nothing may be written
+            trash = entry
+        if trash.is_dir():
+            shutil.rmtree(trash, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                trash.unlink()

@@ -7,6 +7,7 @@ import pytest
 
 from core.embedding import vectors
 from core.embedding.vectors import embed, missing
+from core.errors import WorkbenchError
 
 
 class Counting:
@@ -93,7 +94,7 @@ def test_an_encoder_that_fails_half_way_loses_nothing_encoded(tmp_path):
             raise RuntimeError("out of memory")
 
     texts = [f"text {i}" for i in range(40)]
-    with pytest.raises(RuntimeError, match="out of memory"):
+    with pytest.raises(WorkbenchError, match="out of memory"):
         drain(embed(Failing(), texts, tmp_path))
     assert len(missing(Counting(), texts, tmp_path)) == 35
 

@@ -365,7 +365,9 @@ def test_a_full_disk_is_told(base, tmp_path, monkeypatch, fault):
 
     monkeypatch.setattr(torch, "save", full)
     folder = tmp_path / "one"
-    with pytest.raises(WorkbenchError, match=r"could not write.*(No space left|write failed).*Free some disk space"):
+    with pytest.raises(
+        WorkbenchError, match=r"could not be written.*(No space left|write failed).* free.*Free some space"
+    ):
         drained(start(TrainConfig(base=str(base), **SMALL), folder))
     assert not folder.exists()
 

@@ -1,0 +1,201 @@
+"""Files that are whole or absent, that show when they are damaged, and a disk's refusals in words.
+
+`write_whole` writes one file beside, syncs and renames it; `disk_error` says what the system refused, how much room there
+is, and what to do; `read_sealed` reads back only what `sealed` wrote. What was found damaged and made again stands in
+`notices`: pages and command line tell it.
+"""
+
+import errno
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+from core.errors import WorkbenchError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+REFUSALS = (*FULL, *FORBIDDEN, errno.EIO)
+CHECKSUMS = ".checksums.json"
+MOST_NOTICES = 100
+notices: list[str] = []  # what people should hear of: of this process, oldest first, each once
+
+
+class DiskError(WorkbenchError):
+    """The disk refused. `number` is the system's errno, 0 where an engine told only that it failed."""
+
+    number = 0
+
+    @property
+    def forbidden(self) -> bool:
+        """Nothing may be written there; room would not help."""
+        return self.number in FORBIDDEN
+
+
+def home() -> Path:
+    """The data folder of this process."""
+    named = os.environ.get("GROUNDWORK_HOME")
+    try:
+        return (Path(named).expanduser() if named else Path(__file__).parents[1] / "data").resolve()
+    except (RuntimeError, OSError, ValueError) as error:
+        raise WorkbenchError(f"The data folder cannot be found: {error}.", where="GROUNDWORK_HOME",
+                             todo="Set it to a folder that may be written.") from None  # fmt: skip
+
+
+def write_whole(
+    path: Path, data: bytes | str | Callable[[BinaryIO], object], what: str = "The file", sync: bool = True
+) -> None:
+    """Writes a file that is either the whole new one or what was there before, also after a power cut.
+
+    data: bytes, text, or a function that writes to the open file. what: begins the error ("The job's state").
+    sync False: for what can be made again and is small, many times a second, or carries a checksum.
+    """
+    data = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    with disk_reported(what, path, 0 if callable(data) else len(data)):
+        try:
+            with temporary.open("wb") as file:
+                data(file) if callable(data) else file.write(data)
+            if sync:
+                synced(temporary)
+            os.replace(temporary, path)
+            if sync:
+                synced(path.parent)
+        finally:
+            with suppress(OSError):  # gone after the rename
+                temporary.unlink()
+
+
+def synced(path: Path) -> None:
+    """Waits until a file is on the disk; of a folder, that its names are: a rename is only durable once its folder is."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def disk_reported(what: str, path: Path, needed: int = 0) -> Iterator[None]:
+    """Turns a refusal of the disk, also one that an engine wraps in an error of its own, into a DiskError."""
+    try:
+        yield
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        if errno_of(error):
+            raise disk_error(error, what, path, needed) from error
+        raise
+
+
+def disk_error(error: Exception, what: str, path: Path, needed: int = 0) -> DiskError:
+    """what: the sentence's beginning, of what "could not be written". needed: bytes, where they are known."""
+    number = errno_of(error)
+    words = os.strerror(number) if number else str(error).splitlines()[0] if str(error) else type(error).__name__
+    todo = {
+        **dict.fromkeys(FORBIDDEN, "Get permission to write there, or set GROUNDWORK_HOME to a folder that may be written."),
+        errno.EIO: "The disk itself fails: look at the system's log, and move the data folder to another disk.",
+    }.get(number, "Free some space, or set GROUNDWORK_HOME to another disk; then do it again.")  # fmt: skip
+    if number not in FORBIDDEN and (free := free_bytes(path)) is not None:
+        words += f" ({size(free)} free{f', {size(needed)} needed' if needed else ''})"
+    found = DiskError(f"{what} could not be written: {words}.", where=str(path), todo=todo)
+    found.number = number
+    return found
+
+
+def errno_of(error: BaseException) -> int:
+    """The system's errno, 0 for an error that is none of its; engines written in other languages only repeat its words."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    words = str(error)
+    if "database or disk is full" in words:  # SQLite
+        return errno.ENOSPC
+    return next((number for number in REFUSALS if os.strerror(number) in words), 0)
+
+
+def free_bytes(path: Path) -> int | None:
+    """Free on the disk of a path that need not exist yet; None where the system does not say."""
+    for place in (path, *path.parents):
+        with suppress(OSError):
+            return shutil.disk_usage(place).free
+    return None
+
+
+def size(number: int) -> str:
+    """Bytes for people: 512 B, 1.2 MB."""
+    if number < 1000:
+        return f"{number} B"
+    step = next(step for step in (1, 2, 3, 4) if number < 1000 ** (step + 1) or step == 4)
+    return f"{number / 1000**step:,.1f} {('kB', 'MB', 'GB', 'TB')[step - 1]}"
+
+
+# Damage ------------------------------------------------------------------------------------------------------------
+
+
+def tell(notice: str) -> None:
+    if notice not in notices:
+        notices.append(notice)
+        del notices[:-MOST_NOTICES]
+
+
+class Unsealed(ValueError):
+    """Written without a checksum, as earlier versions did."""
+
+
+def sealed(value: dict[str, Any]) -> str:
+    """JSON that carries a checksum of itself."""
+    return json.dumps({**value, "crc32": _checksum(value)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What `sealed` wrote. ValueError where the file is damaged, Unsealed where it has no checksum."""
+    try:
+        value = json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("it holds no JSON object")
+    if "crc32" not in value:
+        raise Unsealed("it has no checksum")
+    if value.pop("crc32") != _checksum(value):
+        raise ValueError("its checksum does not match its contents")
+    return value
+
+
+def seal_folder(folder: Path) -> None:
+    """Writes beside the files of a folder their checksums, and waits until all are on the disk."""
+    inside = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS)
+    checksums = {path.relative_to(folder).as_posix(): file_checksum(path) for path in inside}
+    (folder / CHECKSUMS).write_text(sealed({"files": checksums}), "utf-8")
+    for path in (*inside, folder / CHECKSUMS, folder):
+        synced(path)
+
+
+def damage_in(folder: Path) -> str:
+    """Which file of a sealed folder is not as it was written; "" where all are, or where the folder was never sealed."""
+    try:
+        known = read_sealed(folder / CHECKSUMS)["files"]
+        return next((name for name, value in known.items() if not (folder / name).is_file()
+                     or file_checksum(folder / name) != value), "")  # fmt: skip
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return CHECKSUMS
+
+
+def file_checksum(path: Path) -> int:
+    """CRC-32: against accidents, not against people; several GB a second."""
+    found = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found = zlib.crc32(block, found)
+    return found
+
+
+def _checksum(value: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(value, sort_keys=True).encode())
