@@ -8,13 +8,13 @@ import ctypes
 import json
 import os
 import random
-import select
 import signal
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,7 @@ WRITE, SYNC, OPEN, MAKE, NAME, SIZE = 1, 2, 4, 8, 16, 32  # kinds of file operat
 ALL = 63
 MEMORY_BYTES = 3 << 30  # of a case with all its children
 LOOK_S = 0.2
+SAID_BYTES = 4096
 
 
 class Case(NamedTuple):
@@ -124,15 +125,17 @@ def isolated(check: Callable[[], Any], limit_s: float, folder: Path) -> str:
                 said = ""
             except BaseException as error:
                 said = _said(error)
-            os.write(write, said.encode("utf-8", "replace")[:60_000])
+            os.write(write, said.encode("utf-8", "replace")[:SAID_BYTES])
             os._exit(0)
         os.close(write)
         try:
             return _outcome(child, read, limit_s)
         finally:
             os.close(read)
-            for process in _family(child):
-                process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)  # what it started, too, also where nobody is its parent any more
+            with suppress(ChildProcessError):
+                os.waitpid(child, 0)
 
 
 def _said(error: BaseException) -> str:
@@ -145,26 +148,29 @@ def _said(error: BaseException) -> str:
 
 
 def _outcome(child: int, read: int, limit_s: float) -> str:
+    """ "" where the child said nothing and ended by itself. Its pipe may be held open by what it started."""
     end = time.monotonic() + limit_s
-    said = b""
-    while True:
+    look = time.monotonic() + LOOK_S
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         if time.monotonic() > end:
             return f"did not end within {limit_s:.0f} s"
-        if select.select([read], [], [], LOOK_S)[0]:
-            if part := os.read(read, 1 << 16):
-                said += part
-                continue
-            _, status = os.waitpid(child, 0)  # the pipe is closed
-            if os.WIFSIGNALED(status):
-                return f"the process itself was ended by {signal.Signals(os.WTERMSIG(status)).name}"
-            return said.decode("utf-8", "replace")
-        if (taken := sum(_memory(process) for process in _family(child))) > MEMORY_BYTES:
-            return f"took {taken / 1e9:.1f} GB of memory"
+        if time.monotonic() > look:
+            if (taken := sum(map(_memory, _group(child)))) > MEMORY_BYTES:
+                return f"took {taken / 1e9:.1f} GB of memory"
+            look = time.monotonic() + LOOK_S
+        time.sleep(0.003)
+    if os.WIFSIGNALED(ended[1]):
+        return f"the process itself was ended by {signal.Signals(os.WTERMSIG(ended[1])).name}"
+    os.set_blocking(read, False)
+    with suppress(BlockingIOError):
+        return os.read(read, SAID_BYTES).decode("utf-8", "replace")
+    return ""
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _group(leader: int) -> list[psutil.Process]:
+    """The child and what it started."""
     try:
-        process = psutil.Process(pid)
+        process = psutil.Process(leader)
         return [process, *process.children(recursive=True)]
     except psutil.Error:
         return []
