@@ -28,7 +28,7 @@ WORK = (
     "retrieval",
     "fusion",
 )  # stages a question runs through
-MOST = 1000  # trials compared with each other
+MOST = 500  # trials compared with each other
 
 
 def spreads(points: Sequence[Trial], everything: Sequence[Trial], cost: str) -> dict[str, Spread]:

@@ -27,7 +27,9 @@ def page() -> None:
     failed = sum(trial.status != "ok" for trial in everything)
     cards.status_strip([cards.count(len(everything), "trial"), f"{failed:,} without results" if failed else "",
                         cards.count(len(sweeps), "sweep") if sweeps else ""])  # fmt: skip
-    chosen, shown = trials.chosen(everything), filtered(everything, sweeps)
+    # the baseline first: it is the reference, and grey in every chart
+    chosen = sorted(trials.chosen(everything), key=lambda trial: not is_baseline(trial))
+    shown = filtered(everything, sweeps)
     trials.table(shown, everything, sweeps)
     names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
     if chosen:
@@ -105,12 +107,11 @@ def differences(chosen: list[Trial], names: dict[str, str]) -> None:
             st.caption(cards.plain(f"Not compared: {names[trial.id]} has no results. {why}"))
     if len(measured) > 1:
         left, right = st.columns(2)
-        reference = next((trial for trial in measured if is_baseline(trial)), None)
-        if reference is None:
-            reference = choice_of(measured, "Reference", "reference", left)
+        pinned = [trial for trial in measured if is_baseline(trial)]
+        if pinned:
+            reference = choice_of(pinned, "Reference, the pinned baseline", "reference_pinned", left)
         else:
-            left.text_input("Reference", f"{reference.title} ({reference.short}), the pinned baseline", disabled=True,
-                            help="Unpin the baseline to choose another reference.")  # fmt: skip
+            reference = choice_of(measured, "Reference", "reference", left)
         metric = right.selectbox("Metric", METRICS, 3, format_func=lambda name: comparison.label(name, reference.k),
                                  key="metric", bind="query-params")  # fmt: skip
         others = [trial for trial in measured if trial is not reference]

@@ -69,7 +69,7 @@ def draw(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names
              "high": costs[t.id].high, "runs": costs[t.id].runs, metric: t.metrics[metric], "beaten": t.id not in kept}
             for t in points]  # fmt: skip
     charts.show(shape, "quality-against-cost", title=f"{head} against {what[0].lower() + what[1:]}",
-                caption=f"{name}; {len(points):,} recipes, n {points[0].n:,}", data=rows,
+                caption=f"{name}; {len(points):,} recipes, n {points[0].n:,}", data=rows, method=_whiskers(cost, costs),
                 command=f"python -m core frontier --metric {metric} --cost {cost}")  # fmt: skip
     st.caption(_explained(cost, costs, len(points), len(kept)))
 
@@ -86,24 +86,25 @@ def _points(found: list[Trial], metric: str, costs: dict[str, Spread], name: str
     spreads = [costs[trial.id] for trial in found]
     if any(spread.low is not None for spread in spreads):
         traces[0]["error_x"] = {
-            "type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": look["color"],
+            "type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": charts.faint(look["color"], 0.35 if faint else 0.85),
             "array": [0 if spread.high is None else spread.high - spread.value for spread in spreads],
             "arrayminus": [0 if spread.low is None else spread.value - spread.low for spread in spreads],
         }  # fmt: skip
     return traces
 
 
-def _explained(cost: str, costs: dict[str, Spread], all: int, kept: int) -> str:
-    whiskers = ""
+def _whiskers(cost: str, costs: dict[str, Spread]) -> str:
+    """What the spread of this cost is, as a sentence; "" where it has none."""
     if cost in trial_costs.TIMED:
-        runs = max(spread.runs for spread in costs.values())
-        joined = (
-            " Trials that do the same work for a question share one spread, over all their runs." if runs > 1 else ""
-        )
-        whiskers = f"Whiskers: quartiles over the timed questions.{joined} "
-    elif any(spread.low is not None for spread in costs.values()):
-        whiskers = "Whiskers: 95% interval of the mean over questions. "
-    result = ("Nothing tells these recipes apart: none is ranked. " if kept == all
-              else f"{kept:,} of {all:,} recipes are beaten by no other; among them none is ranked. ")  # fmt: skip
-    return (f"{result}{whiskers}Beaten: another is better at no higher cost (paired t tests, Holm over all pairs, 5%), or cheaper "
+        shared = " Trials that do the same work for a question share one spread, over all their runs."
+        return "Whiskers: quartiles over the timed questions." + shared * any(one.runs > 1 for one in costs.values())
+    spread = any(one.low is not None for one in costs.values())
+    return "Whiskers: 95% interval of the mean over questions." * spread
+
+
+def _explained(cost: str, costs: dict[str, Spread], all: int, kept: int) -> str:
+    result = ("Nothing tells these recipes apart: none is ranked." if kept == all
+              else f"{UNBEATEN}: {kept:,} of {all:,} recipes{'; among them none is ranked' * (kept > 1)}.")  # fmt: skip
+    rule = ("Beaten: another is better at no higher cost (paired t tests, Holm over all pairs, 5%), or cheaper "
             "(spreads that do not overlap) and not worse.")  # fmt: skip
+    return " ".join(filter(None, (result, _whiskers(cost, costs), rule)))
