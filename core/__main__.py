@@ -17,7 +17,7 @@ import yaml
 
 from core import config as recipes
 from core import files, registry
-from core.errors import WorkbenchError
+from core.errors import WorkbenchError, missing_package
 from core.records import Progress
 
 MOST_VALUES = 100_000  # of one setting in a grid
@@ -40,7 +40,9 @@ def _main(arguments: list[str] | None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return carry_out(options)
-    except WorkbenchError as error:
+    except (WorkbenchError, ImportError) as error:
+        if isinstance(error, ImportError):
+            error = missing_package(error)
         if options.json:
             print(json.dumps({"error": {"what": error.what, "where": error.where, "todo": error.todo}}))
         else:
@@ -279,8 +281,12 @@ def build_parser() -> argparse.ArgumentParser:
     verb("rebuild", lambda w, o: w.store.rebuild(), "make the database anew from the journal", show_value)
     one = verb("backup", lambda w, o: w.store.backup(o.file), "journal and database in one file", show_value)
     one.add_argument("file", type=Path)
-    verb(
-        "doctor", lambda w, o: w.doctor(), "what this machine offers, and what to do about what is missing", show_doctor
+    one = verb("doctor", lambda w, o: w.doctor(o.kept), "what this machine offers, and what to do about what is missing",
+               show_doctor)  # fmt: skip
+    one.add_argument(
+        "--kept",
+        action="store_true",
+        help="what earlier trials of the engines found here counts; else each is tried anew",
     )
     return parser
 

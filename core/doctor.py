@@ -4,14 +4,18 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from core import probes
+from core.generation import amx, gguf_files
 from core.report.figures import find_browser
 
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "requirements-llama.txt")
 
 
 class Finding(NamedTuple):
@@ -23,8 +27,11 @@ class Finding(NamedTuple):
     todo: str = ""
 
 
-def doctor(home: Path) -> list[Finding]:
-    return [_python(), _memory(), _disk(home), _device(), *_models(), _llama(), _browser(), _data_folder(), _packages()]
+def doctor(home: Path, kept: bool = False) -> list[Finding]:
+    """kept: the last trial of each library on this machine counts, where there is one; else each is tried anew."""
+    trials = [_trial(name, kept) for name in probes.PROBES]  # first: what follows imports torch
+    return [_python(), _memory(), _disk(home), _device(), *_models(), *_llama(), _browser(), *trials, _data_folder(),
+            _packages()]  # fmt: skip
 
 
 def _importable(name: str) -> str:
@@ -60,6 +67,8 @@ def _disk(home: Path) -> Finding:
 
 
 def _device() -> Finding:
+    if probes.known("torch").signal:
+        return Finding("Device", False, "torch ends its process here", probes.PROBES["torch"].todo)
     if problem := _importable("torch"):
         return Finding("Device", False, problem, "Run make app again.")
     import torch
@@ -85,18 +94,28 @@ def _models() -> list[Finding]:
     return found
 
 
-def _llama() -> Finding:
+def _llama() -> list[Finding]:
     try:
-        import llama_cpp
-    except (ImportError, OSError) as error:
-        return Finding("llama.cpp", False, str(error), "Run make app again; it needs a C++ compiler and cmake.")
-    offload = "offers GPU offload" if llama_cpp.llama_supports_gpu_offload() else "CPU only"
-    hint = (
-        ""
-        if "offers" in offload
-        else 'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" .venv/bin/pip install --force-reinstall llama-cpp-python'
+        found = f"llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
+    except importlib.metadata.PackageNotFoundError:
+        return [Finding("llama.cpp", False, "not installed", "Run make app again; it needs a C++ compiler and cmake.")]
+    if amx.holding():
+        return [Finding("llama.cpp", False, f"{found}, built with AMX kernels, which gcc 12 miscompiles; they are not used",
+                        f"Build it without them, which pip's cache prevented: {amx.REBUILD}")]  # fmt: skip
+    if gguf_files.offloads():
+        return [Finding("llama.cpp", True, f"{found}, offers GPU offload")]
+    return [Finding("llama.cpp", True, f"{found}, CPU only", f'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {amx.REBUILD}')]
+
+
+def _trial(name: str, kept: bool) -> Finding:
+    """A library tried in a process of its own."""
+    probe, title = probes.PROBES[name], f"Trial of {name}: {probes.PROBES[name].does}"
+    if name == "PDF" and not find_browser():
+        return Finding(title, None, "not tried: there is no browser")
+    result = probes.known(name) if kept else probes.tried(name)
+    return Finding(
+        title, not result.failed, f"{result.said} ({result.seconds:.1f} s)", probe.todo if result.failed else ""
     )
-    return Finding("llama.cpp", True, f"{llama_cpp.__version__}, {offload}", hint)
 
 
 def _browser() -> Finding:
@@ -117,9 +136,7 @@ def _data_folder() -> Finding:
 def _packages() -> Finding:
     """Whether what is installed is what requirements.txt pins."""
     pins = [
-        line.split("==")
-        for line in REQUIREMENTS.read_text("utf-8").splitlines()
-        if "==" in line and not line.startswith("#")
+        pin for file in REQUIREMENTS for pin in re.findall(r"^([\w.-]+)==(\S+)", file.read_text("utf-8"), re.MULTILINE)
     ]
     other = []
     for name, pinned in pins:
@@ -127,8 +144,8 @@ def _packages() -> Finding:
             found = importlib.metadata.version(name).split("+")[0]
         except importlib.metadata.PackageNotFoundError:
             found = "missing"
-        if found != pinned.strip():
-            other.append(f"{name} {found} instead of {pinned.strip()}")
+        if found != pinned:
+            other.append(f"{name} {found} instead of {pinned}")
     return Finding(
         "Packages", not other, ", ".join(other) or f"{len(pins)} as pinned", "Run make app again." if other else ""
     )

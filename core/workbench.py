@@ -514,10 +514,10 @@ class Workbench:
     def sql(self, text: str) -> Any:
         return self.store.sql(text)
 
-    def doctor(self) -> list[Any]:
+    def doctor(self, kept: bool = False) -> list[Any]:
         from core.doctor import doctor
 
-        return doctor(self.home)
+        return doctor(self.home, kept)
 
     def arguments(self, config: TrialConfig) -> list[str]:
         """The recipe as the command line takes it: what differs from the defaults."""

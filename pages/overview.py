@@ -38,7 +38,10 @@ FROM = {"built-in": "built in", "downloadable": "downloaded", "local": "own data
 def doctor() -> subprocess.Popen:
     """The doctor, in a process of its own: it loads engines that the first page can do without."""
     return subprocess.Popen(
-        [sys.executable, "-m", "core", "doctor", "--json"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "core", "doctor", "--kept", "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
 
 

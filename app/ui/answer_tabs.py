@@ -4,7 +4,6 @@ import importlib.util
 import json
 import math
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -13,7 +12,7 @@ from app import session
 from app.ui import cards, charts, evidence, forms, jobs
 from core.config import PartConfig, TrialConfig
 from core.errors import WorkbenchError
-from core.generation import prices
+from core.generation import gguf_files, prices
 from core.generation.receipt import Comparison, conclusion
 from core.records import Answer
 
@@ -147,12 +146,8 @@ def tokens(answer: Answer) -> None:
 
 
 def without_gpu() -> bool:
-    """Whether llama.cpp was built for the processor alone, seen by its libraries: importing it takes memory."""
-    found = importlib.util.find_spec("llama_cpp")
-    names = [path.name for path in (Path(found.origin).parent / "lib").glob("*ggml*")] if found else []
-    return bool(names) and not any(
-        name in " ".join(names) for name in ("cuda", "metal", "vulkan", "hip", "sycl", "cann")
-    )
+    """Whether llama.cpp is here and was built for the processor alone."""
+    return bool(importlib.util.find_spec("llama_cpp")) and not gguf_files.offloads()
 
 
 def notes(recipes: list[TrialConfig]) -> None:

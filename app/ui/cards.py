@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from core.errors import WorkbenchError
+from core.errors import WorkbenchError, missing_package
 
 LONG = 280  # characters of a question shown as a heading
 
@@ -126,6 +126,8 @@ def calm() -> Iterator[None]:
         yield
     except WorkbenchError as error:
         problem(error)
+    except ImportError as error:
+        problem(missing_package(error))
     except Exception as error:
         if type(error).__module__.startswith("streamlit"):
             raise  # a fragment's failure, already shown

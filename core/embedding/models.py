@@ -11,8 +11,9 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from core import probes
 from core.config import fingerprint
-from core.errors import WorkbenchError
+from core.errors import WorkbenchError, missing_package
 from core.files import home
 
 ENCODER_FILES = ("config.json", "tokenizer.json", "model.safetensors")
@@ -28,6 +29,7 @@ def load_once(identity: str, make: Callable[[], object]) -> object:
     """The object that `make` made for this identity, made once however many threads ask."""
     with _loading.setdefault(identity, threading.Lock()):  # of its own: another model may take seconds to load
         if identity not in _loaded:
+            probes.refuse("torch")  # all that is loaded here computes with it
             with readable():
                 _loaded[identity] = make()
         return _loaded[identity]
@@ -40,6 +42,8 @@ def readable(what: str = "The model cannot be read", where: str = "", todo: str 
         yield
     except WorkbenchError:
         raise
+    except ImportError as error:
+        raise missing_package(error) from error
     except Exception as error:
         words = (str(error).strip().splitlines() or [""])[0][:300]
         raise WorkbenchError(f"{what}: {type(error).__name__}: {words}", where=where, todo=todo) from error

@@ -13,6 +13,7 @@ import time
 import uuid
 from contextlib import suppress
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -57,7 +58,7 @@ def weights_knob():
 
 def choice(path: Path, weights: str) -> Choice:
     """The file to load, converted or measured if that was not done before (some seconds)."""
-    if weights == "as_bundled" or (weights == "auto" and (path.stat().st_size > LARGEST_BYTES or _offloads())):
+    if weights == "as_bundled" or (weights == "auto" and (path.stat().st_size > LARGEST_BYTES or offloads())):
         return Choice("as_bundled", path)
     if weights != "auto":
         return Choice(weights, converted(path, weights))
@@ -73,14 +74,15 @@ def ready(path: Path, weights: str) -> bool:
     if weights == "as_bundled" or (weights == "auto" and path.stat().st_size > LARGEST_BYTES):
         return True
     if weights != "auto":
-        return (_folder(path) / f"{path.stem}-as-{weights}.gguf").is_file()
+        return _copy(path, weights).is_file()
     key = _key(path)
-    return key in _chosen or _record(path, key).is_file() or _offloads()
+    chosen = _chosen.get(key) or _recorded(path, _record(path, key))
+    return offloads() or bool(chosen and chosen.path.is_file())
 
 
 def converted(path: Path, weights: str) -> Path:
     """The copy in that number format, made now if it is not there."""
-    copy = _folder(path) / f"{path.stem}-as-{weights}.gguf"
+    copy = _copy(path, weights)
     with _converting:
         if not copy.is_file():
             _convert(path, copy, FILE_TYPES[weights])
@@ -97,6 +99,10 @@ def _record(path: Path, key: str) -> Path:
 
 def _folder(path: Path) -> Path:
     return models.home() / "cache" / "models" / f"{models.file_hash(path)[:20]}-gguf"
+
+
+def _copy(path: Path, weights: str) -> Path:
+    return _folder(path) / f"{path.stem}-as-{weights}.gguf"
 
 
 def _convert(path: Path, copy: Path, file_type: int) -> None:
@@ -118,12 +124,18 @@ def _convert(path: Path, copy: Path, file_type: int) -> None:
         work.unlink(missing_ok=True)
 
 
-def _kept(path: Path, record: Path) -> Choice:
+def _recorded(path: Path, record: Path) -> Choice | None:
     with suppress(OSError, ValueError, TypeError, KeyError):
         found = json.loads(record.read_text("utf-8"))
-        copy = path if found["weights"] == "as_bundled" else converted(path, found["weights"])
+        copy = path if found["weights"] == "as_bundled" else _copy(path, found["weights"])
         return Choice(found["weights"], copy, tuple(Measured(*row) for row in found["measured"]))
-    had = {weights: (_folder(path) / f"{path.stem}-as-{weights}.gguf").is_file() for weights in AUTO}
+    return None
+
+
+def _kept(path: Path, record: Path) -> Choice:
+    if found := _recorded(path, record):
+        return found if found.path.is_file() else found._replace(path=converted(path, found.weights))
+    had = {weights: _copy(path, weights).is_file() for weights in AUTO}
     try:
         files = {w: path if w == "as_bundled" else converted(path, w) for w in AUTO}
         table = measure(files)
@@ -182,10 +194,11 @@ def _log_softmax(logits):
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
 
-def _offloads() -> bool:
-    import llama_cpp
-
-    return bool(llama_cpp.llama_supports_gpu_offload())
+def offloads() -> bool:
+    """Whether this build of llama.cpp can use a GPU, seen by its libraries: loading them takes memory, and may abort."""
+    found = find_spec("llama_cpp")
+    names = " ".join(path.name for path in (Path(found.origin).parent / "lib").glob("*ggml*")) if found else ""
+    return any(backend in names for backend in ("cuda", "metal", "vulkan", "hip", "sycl", "cann"))
 
 
 _choosing, _converting = threading.Lock(), threading.Lock()

@@ -13,12 +13,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from core.child import end_others
 from core.config import PartConfig, knob
 from core.embedding import models
 from core.errors import WorkbenchError
-from core.generation import gguf_files, structured
+from core.generation import amx, gguf_files, structured
 from core.generation.local import Local
-from core.generation.own_process import Own, at_model, end_others, own_process_knob
+from core.generation.own_process import Own, at_model, own_process_knob
 from core.generation.protocol import Generated, Read, Shown, Stops, Token, filled, logprobs_knob, marked, stop_knob
 from core.records import Progress
 from core.registry import part
@@ -115,6 +116,17 @@ class LlamaCpp(Local, PartConfig):
             return _loaded[1]
 
     @at_model
+    def import_engine(self) -> None:
+        import llama_cpp  # noqa: F401
+
+    @at_model
+    def processor(self) -> str:
+        """What the build of llama.cpp uses of the processor."""
+        import llama_cpp
+
+        return llama_cpp.llama_print_system_info().decode().strip(" |")
+
+    @at_model
     def threads_in_use(self) -> int:
         return self.load().threads
 
@@ -188,10 +200,11 @@ class Engine:
         self._log = llama_cpp.llama_log_callback(lambda level, text, data: log.append(text.decode("utf-8", "replace")))
         llama_cpp.llama_log_set(self._log, ctypes.c_void_p(0))  # kept for the error below, never printed
         try:
-            self.llama = llama_cpp.Llama(
-                str(path), n_ctx=context_tokens, n_gpu_layers=gpu_layers, n_threads=threads, n_threads_batch=threads,
-                verbose=False,
-            )  # fmt: skip
+            with amx.left_out():
+                self.llama = llama_cpp.Llama(
+                    str(path), n_ctx=context_tokens, n_gpu_layers=gpu_layers, n_threads=threads, n_threads_batch=threads,
+                    verbose=False,
+                )  # fmt: skip
         except Exception as error:  # the binding raises ValueError, RuntimeError or AttributeError
             said = next((line.strip() for line in log if "error" in line), str(error))
             raise WorkbenchError(f"llama.cpp cannot load the model: {said}", where=str(path),

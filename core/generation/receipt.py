@@ -67,7 +67,7 @@ def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
     batch_tokens = None
     if generator.part == "llama_cpp":
         from core.generation.llama_engine import PIECE as batch_tokens
-    return Receipt(generator.part, _build(generator.part), f"{platform.system()} {platform.machine()}", generator.identity(),
+    return Receipt(generator.part, _build(generator), f"{platform.system()} {platform.machine()}", generator.identity(),
                    generated.model, generated.model_sha256, threads, batch_tokens, seed, generator.model_dump(mode="json"),
                    _sha256(generated.prompt), _sha256(generated.text), generated.finish_reason)  # fmt: skip
 
@@ -109,16 +109,12 @@ def conclusion(text: str, passages: int) -> tuple[str, tuple[int, ...]]:
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", words).split()), cited(text, passages)
 
 
-def _build(part: str) -> str:
+def _build(part: PartConfig) -> str:
     try:
-        package = f"{PACKAGES[part]} {version(PACKAGES[part])}"
+        package = f"{PACKAGES[part.part]} {version(PACKAGES[part.part])}"
     except (KeyError, PackageNotFoundError):
         return ""
-    if part != "llama_cpp":
-        return package
-    import llama_cpp
-
-    return f"{package}, {llama_cpp.llama_print_system_info().decode().strip(' |')}"
+    return f"{package}, {part.processor()}" if hasattr(part, "processor") else package
 
 
 def _words(text: str) -> list[str]:

@@ -23,7 +23,6 @@ import re
 import shutil
 import threading
 import uuid
-import weakref
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from core import child
 from core.config import StageConfig, fingerprint, knob
 from core.embedding import models
 from core.errors import WorkbenchError
@@ -296,24 +296,15 @@ def _library(path: Path, name: str) -> Reader:
 
 def _gguf(path: Path, name: str) -> Reader:
     from core.generation.gguf_header import read_header
-    from core.generation.llama_engine import quiet
 
     read_header(path)  # says what is wrong with the file; llama.cpp only fails
-    import llama_cpp
+    seen = path.stat()
+    version = (seen.st_mtime_ns, seen.st_size)
+    written = _in_child(path, "written", version)
+    lengths = np.array([len(bytes_) for bytes_ in written])
 
-    quiet()
-    try:
-        engine = llama_cpp.Llama(str(path), vocab_only=True, n_ctx=8, verbose=False)
-        written = _written(engine)
-    except (ValueError, RuntimeError) as error:
-        raise WorkbenchError(f"The vocabulary of the GGUF file cannot be read: {error}.", where=str(path),
-                             todo="Give the model's tokenizer.json instead.") from None  # fmt: skip
-    lengths, one_by_one = np.array([len(bytes_) for bytes_ in written]), threading.Lock()
-
-    def split(text: str) -> Split:
+    def split(text: str, ids: np.ndarray) -> Split:
         raw = models.encodable(text).encode("utf-8")
-        with one_by_one:
-            ids = np.array(engine.tokenize(raw, add_bos=False, special=True), np.int32)
         ends = np.cumsum(lengths[ids])
         before = int(ends[-1]) - len(raw) if len(ids) else 0  # a space that some put before the text
         if b"".join(written[i] for i in ids)[before:] != raw:
@@ -325,24 +316,57 @@ def _gguf(path: Path, name: str) -> Reader:
         inside = np.append(~letters, False)[starts]  # a token that begins within a character holds a part of it
         return Split(ids, np.stack((at[starts] - inside, at[ends]), axis=1).astype(np.int32), np.zeros(len(ids), bool))
 
-    weakref.finalize(split, engine.close)  # also at exit, while llama.cpp's own functions are still there
-    return Reader(
-        name, len(written), lambda i: written[i].decode("utf-8", "replace"), lambda ts: [split(t) for t in ts]
-    )
+    def split_many(texts: Sequence[str]) -> list[Split]:
+        found = _in_child(path, "split", version, [models.encodable(text).encode("utf-8") for text in texts])
+        return [split(text, ids) for text, ids in zip(texts, found, strict=True)]
+
+    return Reader(name, len(written), lambda i: written[i].decode("utf-8", "replace"), split_many)
 
 
-def _written(engine: Any) -> list[bytes]:
-    """The bytes of every token. llama-cpp-python's own `detokenize` cuts tokens of more than 32 bytes."""
-    import ctypes
+def _in_child(path: Path, method: str, *args: Any) -> Any:
+    words = child.Words("The process that reads vocabularies", str(path),
+                        "The app goes on. Give the model's tokenizer.json instead.")  # fmt: skip
+    with child.asked(("vocabularies", ""), words, Vocabulary(str(path)), method, args) as answers:
+        return answers.recv()[1]
 
+
+class Vocabulary(NamedTuple):
+    """A GGUF file's vocabulary in llama.cpp; called in a child, for llama.cpp may abort on a file."""
+
+    path: str
+
+    def written(self, version: tuple[int, int]) -> list[bytes]:
+        """The bytes of every token. llama-cpp-python's own `detokenize` cuts tokens of more than 32 bytes."""
+        import ctypes
+
+        import llama_cpp
+
+        engine, _ = _vocabulary(self.path, version)
+        vocabulary = llama_cpp.llama_model_get_vocab(engine.model)
+        buffer = ctypes.create_string_buffer(4096)
+        lengths = (
+            llama_cpp.llama_token_to_piece(vocabulary, i, buffer, len(buffer), 0, True) for i in range(engine.n_vocab())
+        )
+        return [buffer.raw[: max(length, 0)] for length in lengths]
+
+    def split(self, version: tuple[int, int], texts: list[bytes]) -> list[np.ndarray]:
+        engine, one_by_one = _vocabulary(self.path, version)
+        with one_by_one:
+            return [np.array(engine.tokenize(text, add_bos=False, special=True), np.int32) for text in texts]
+
+
+@lru_cache(maxsize=4)
+def _vocabulary(path: str, version: tuple[int, int]) -> tuple[Any, threading.Lock]:
     import llama_cpp
 
-    vocabulary = llama_cpp.llama_model_get_vocab(engine.model)
-    buffer = ctypes.create_string_buffer(4096)
-    lengths = (
-        llama_cpp.llama_token_to_piece(vocabulary, i, buffer, len(buffer), 0, True) for i in range(engine.n_vocab())
-    )
-    return [buffer.raw[: max(length, 0)] for length in lengths]
+    from core.generation.llama_engine import quiet
+
+    quiet()
+    try:
+        return llama_cpp.Llama(path, vocab_only=True, n_ctx=8, verbose=False), threading.Lock()
+    except (ValueError, RuntimeError) as error:
+        raise WorkbenchError(f"The vocabulary of the GGUF file cannot be read: {error}.", where=path,
+                             todo="Give the model's tokenizer.json instead.") from None  # fmt: skip
 
 
 # Looking at a text

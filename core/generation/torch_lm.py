@@ -8,12 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from core.child import end_others
 from core.config import PartConfig, knob
 from core.embedding import llm_hidden, models
 from core.errors import WorkbenchError
 from core.generation import structured
 from core.generation.local import Local
-from core.generation.own_process import Own, at_model, end_others, own_process_knob
+from core.generation.own_process import Own, at_model, own_process_knob
 from core.generation.protocol import Generated, Read, Shown, Stops, Token, filled, logprobs_knob, marked, stop_knob
 from core.records import Progress
 from core.registry import part
@@ -93,6 +94,11 @@ class Transformers(Local, PartConfig):
                 _loaded = None  # the old model's memory is free before the new one takes its own
                 _loaded = (key, Engine(source, device, dtype))
             return _loaded[1]
+
+    @at_model
+    def import_engine(self) -> None:
+        import torch  # noqa: F401
+        from transformers import AutoModelForCausalLM  # noqa: F401
 
     @at_model
     def threads_in_use(self) -> int:

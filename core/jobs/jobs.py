@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from core import files
-from core.errors import WorkbenchError
+from core.errors import WorkbenchError, missing_package
 from core.records import Progress
 from core.store.journal import new_id
 
@@ -244,6 +244,9 @@ def drive(generator: Generator[Progress, None, Any], job_id: str, home: Path | s
         raise SystemExit(130) from None
     except WorkbenchError as error:
         reporter.end("failed", error=str(error))
+        raise
+    except ImportError as error:
+        reporter.end("failed", error=str(missing_package(error)))
         raise
     except BaseException as error:
         with suppress(OSError):  # on a full disk

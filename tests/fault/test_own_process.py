@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from core import child as children
 from core.config import PartConfig
 from core.errors import WorkbenchError
 from core.generation import own_process
@@ -86,9 +87,9 @@ def soon(what) -> bool:
 @pytest.fixture(autouse=True)
 def _no_child_left():
     yield
-    for part in ("played", "llama_cpp"):
-        own_process.end_others(part)
-    assert not own_process._children
+    for part in ("played", "llama_cpp", "vocabularies"):
+        children.end_others(part)
+    assert not children._children
 
 
 @pytest.fixture
@@ -98,7 +99,11 @@ def played(tmp_path):
 
 def test_calls_run_in_one_child_and_bring_back_what_they_yield_and_return(played, tmp_path):
     assert played.pid() == played.pid() != os.getpid() == Played(model=str(tmp_path), own_process="no").pid()
-    assert Played(model="bundled").pid() == os.getpid() != Played(model="bundled", own_process="yes").pid()
+    assert (
+        Played(model="bundled").pid() != os.getpid() == Played(model="bundled", own_process=False).pid()
+    )  # as YAML reads no
+    with pytest.raises(ValueError):
+        Played(model="bundled", own_process=1)
     pieces, result = finish(played.generate(4))
     assert "".join(pieces) == "0 1 2 3 " and result == 4
     steps, many = finish(played.generate_many())
@@ -159,7 +164,7 @@ def test_another_model_ends_an_idle_child_at_once_and_a_busy_one_after_its_answe
     second = other.pid()
     assert second != child and psutil.pid_exists(child)
     assert "".join(finish(writing)[0]).endswith("19 ") and not psutil.pid_exists(child)
-    own_process.end_others("played")  # as the app does when it loads a model itself
+    children.end_others("played")  # as the app does when it loads a model itself
     assert not psutil.pid_exists(second)
 
 
@@ -185,13 +190,13 @@ def pair(tmp_path):
     file = tmp_path / "own.gguf"
     file.symlink_to(LlamaCpp().path())
     few = {"max_tokens": 10, "context_tokens": 256, "threads": 1, "weights": "as_bundled", "logprobs": 1}
-    return LlamaCpp(**few), LlamaCpp(model=str(file), **few)
+    return LlamaCpp(own_process="no", **few), LlamaCpp(model=str(file), **few)
 
 
 @needs_model
 def test_texts_and_logits_are_those_of_a_model_within_the_app(pair):
     inside, own = pair
-    assert inside.load() is not None and own.load() is None and own_process._children
+    assert inside.load() is not None and own.load() is None and children._children
     (pieces, a), (others, b) = (finish(part.generate(HELLO)) for part in pair)
     assert "".join(others) == "".join(pieces) and (b.text, b.tokens, b.answer_tokens) == (
         a.text,
@@ -227,7 +232,7 @@ def test_two_users_at_once_the_second_waits_and_is_answered(pair):
     for thread in threads:
         thread.join(60)
     assert [got[i][1].text for i in range(2)] == [expected] * 2
-    assert any(got[i][0][0] == "" for i in range(2)) and len(own_process._children) == 1
+    assert any(got[i][0][0] == "" for i in range(2)) and len(children._children) == 1
 
 
 @needs_model
@@ -239,7 +244,7 @@ def test_a_killed_model_leaves_the_app_alive_and_answers_again(pair):
     )
     while not next(writing):
         pass
-    next(iter(own_process._children.values())).process.kill()
+    next(iter(children._children.values())).process.kill()
     with pytest.raises(WorkbenchError, match="SIGKILL") as error:
         finish(writing)
     assert error.value.where == own.model
@@ -255,4 +260,4 @@ def test_a_file_that_cannot_be_loaded_is_refused_in_the_same_words(tmp_path):
     assert "cut.gguf" in error.value.where and "checksum" in error.value.todo
     with pytest.raises(WorkbenchError, match="not there"):
         LlamaCpp(model=str(tmp_path / "no.gguf")).load()
-    assert not own_process._children or all(one.process.poll() is None for one in own_process._children.values())
+    assert not children._children or all(one.process.poll() is None for one in children._children.values())

@@ -1,0 +1,205 @@
+"""Native libraries: what ends the process of one is told with its signal, is refused from then on, and leaves the app alive."""
+
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import pytest
+
+from core import child as children
+from core import index_build, probes
+from core.config import PartConfig, TrialConfig, with_settings
+from core.embedding import models
+from core.errors import WorkbenchError, missing_package
+from core.generation import amx
+from core.index.faiss_hnsw import FaissHNSW
+from core.index.hnswlib_graph import Hnswlib
+from core.pipeline import drain
+
+ROOT = Path(__file__).resolve().parents[2]
+VECTORS = np.random.default_rng(0).standard_normal((300, 16), np.float32)
+needs_llama = pytest.mark.skipif(not importlib.util.find_spec("llama_cpp"), reason="needs llama-cpp-python")
+
+
+class Crashing(PartConfig):
+    """An index whose library ends its process, or works until it is ended."""
+
+    part: Literal["crashing"] = "crashing"
+    engine: ClassVar[str] = "json"
+    app: int  # where it must not be built
+    how: str
+
+    def build(self, vectors, folder):
+        assert os.getpid() != self.app
+        if self.how:
+            os.kill(os.getpid(), getattr(signal, self.how))
+        folder.mkdir(parents=True)
+        (folder / "pid").write_text(str(os.getpid()))
+        time.sleep(100)
+
+
+@pytest.fixture(autouse=True)
+def _no_child_left():
+    yield
+    children.end_others("index")
+
+
+@pytest.mark.parametrize("how", ["SIGSEGV", "SIGKILL", "SIGABRT"])
+def test_a_library_that_ends_the_building_of_an_index_leaves_the_app_alive(tmp_path, how):
+    with pytest.raises(WorkbenchError, match=rf"index crashing ended in the middle.*{how}") as error:
+        drain(index_build.built(Crashing(app=os.getpid(), how=how), VECTORS, tmp_path / "index", False))
+    assert "doctor" in error.value.todo and not list(tmp_path.glob("*.npy"))
+    part = FaissHNSW()
+    made = drain(index_build.built(part, VECTORS, tmp_path / "index", False))  # the next build starts the process anew
+    assert made.seconds > 0 and made.searcher.size == 300
+    inside = part.build(VECTORS, None).search(VECTORS[:5], 3)
+    assert np.array_equal(made.searcher.search(VECTORS[:5], 3).chunk, inside.chunk), "one thread builds the same graph"
+    assert drain(index_build.built(part, VECTORS, tmp_path / "index", True)).seconds is None
+
+
+def test_leaving_ends_a_build_that_nothing_else_would_stop(tmp_path):
+    steps = index_build.built(Crashing(app=os.getpid(), how=""), VECTORS, tmp_path / "index", False)
+    while not (tmp_path / "index" / "pid").exists():
+        assert next(steps).message == "Building the index"
+    process = children._children["index", ""].process
+    steps.close()
+    assert process.wait(10) == -signal.SIGKILL and not list(tmp_path.glob(".vectors*"))
+
+
+# Trials of the libraries -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tried(monkeypatch, tmp_path):
+    """The trials with a folder of their own, and nothing known yet."""
+    monkeypatch.setattr(probes, "_known", {})
+    monkeypatch.setattr(probes, "_place", lambda name: tmp_path / "trials" / name)
+    return tmp_path / "trials"
+
+
+def test_a_library_that_ends_its_process_is_refused_from_then_on(tried, monkeypatch, tmp_path):
+    # a hnswlib whose import aborts, in front of the installed one
+    (tmp_path / "hnswlib.py").write_text("import os; os.abort()")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(WorkbenchError, match=r"hnswlib ends its process on this machine \(SIGABRT") as error:
+        probes.refuse("hnswlib")
+    assert version("hnswlib") in error.value.where and "index exact" in error.value.todo
+    (tmp_path / "hnswlib.py").unlink()
+    for known in (probes._known, {}):  # in this process, and in the next one
+        monkeypatch.setattr(probes, "_known", known)
+        with pytest.raises(WorkbenchError, match="SIGABRT"):
+            drain(index_build.built(Hnswlib(), VECTORS, tmp_path / "index", True))
+    assert not probes.tried("hnswlib").failed  # the doctor tries it again
+    probes.refuse("hnswlib")
+
+
+def test_a_missing_library_is_no_reason_to_refuse_and_is_tried_again(tried, monkeypatch, tmp_path):
+    (tmp_path / "hnswlib.py").write_text("raise ModuleNotFoundError('No module named hnswlib', name='hnswlib')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    probes.refuse("hnswlib")  # whoever uses it meets the reason
+    assert (
+        probes._known["hnswlib"].failed
+        and "hnswlib" in probes._known["hnswlib"].said
+        and probes._kept("hnswlib") is None
+    )
+
+
+def test_what_killed_a_trial_from_outside_says_nothing_about_the_library():
+    killed = probes._judged(-signal.SIGKILL, "", "", 1.0)
+    assert killed.failed and killed.signal == "SIGKILL" and "SIGKILL" not in probes.ABORTS
+    assert probes._judged(None, "", "", 120.0).said == "no result within 120 s"
+    assert probes._judged(1, "", "words\nImportError: no", 1.0).said == "exit code 1: ImportError: no"
+
+
+def test_a_missing_package_is_told_with_the_command_that_installs_it(tmp_path):
+    (tmp_path / "bm25s.py").write_text("raise ModuleNotFoundError(\"No module named 'bm25s'\", name='bm25s')")
+    code = "import sys; from core.__main__ import main; sys.exit(main(['run', '--set', 'fusion.part=sparse_only']))"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=env)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "The package bm25s is not installed" in done.stderr and "pip install -r requirements.txt" in done.stderr
+    assert "faiss-cpu" in missing_package(ModuleNotFoundError("no", name="faiss")).what
+    assert "libgomp" in missing_package(ImportError("libgomp.so.1: cannot open", name="torch._C")).what
+
+
+# The build of llama.cpp ------------------------------------------------------------------------------------------------
+
+
+def installed() -> list[Path]:
+    return sorted((Path(importlib.util.find_spec("llama_cpp").origin).parent / "lib").glob("*ggml-cpu*"))
+
+
+@needs_llama
+@pytest.mark.skipif(not shutil.which("objdump"), reason="needs objdump, of binutils")
+def test_the_installed_library_holds_no_amx_kernel():
+    assert installed()
+    for file in {file.resolve() for file in installed()}:
+        with subprocess.Popen(["objdump", "-d", "--no-show-raw-insn", file], stdout=subprocess.PIPE) as listing:
+            found = [line for line in listing.stdout if b"ldtilecfg" in line]
+        assert listing.returncode == 0 and found == [] and not amx.holding()
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
+def test_the_settings_of_the_build_leave_the_kernels_out_on_a_processor_that_has_amx():
+    [line] = [
+        line for line in (ROOT / "requirements-llama.txt").read_text("utf-8").splitlines() if line.startswith("llama")
+    ]
+    settings = dict(
+        option.removeprefix("--config-settings=cmake.define.").split("=", 1) for option in shlex.split(line)[1:]
+    )
+    assert set(settings) == {"CMAKE_C_FLAGS", "CMAKE_CXX_FLAGS"}
+    for given, wanted in ("", True), *((flags, False) for flags in settings.values()):
+        done = subprocess.run(["gcc", "-march=sapphirerapids", *given.split(), "-dM", "-E", "-x", "c", os.devnull],
+                              capture_output=True, text=True)  # fmt: skip
+        if done.returncode:
+            pytest.skip("this gcc knows no Sapphire Rapids")
+        assert bool(re.search(r"__AMX_(INT8|TILE|BF16)__", done.stdout)) is wanted
+
+
+@needs_llama
+def test_a_library_with_these_kernels_is_known_and_they_are_not_used(monkeypatch, tmp_path):
+    from llama_cpp import llama_cpp
+
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libggml-cpu.so").write_bytes(b"\x7fELF" + bytes(100) + amx.LDTILECFG + b"\x84\x24")
+    (tmp_path / "__init__.py").touch()
+    spec = importlib.util.spec_from_file_location("llama_cpp", tmp_path / "__init__.py")
+    monkeypatch.setattr(amx, "find_spec", lambda name: spec)
+    amx.holding.cache_clear()
+    try:
+        assert amx.holding().name == "libggml-cpu.so"
+        with amx.left_out():
+            assert not llama_cpp.llama_model_default_params().use_extra_bufts
+        assert llama_cpp.llama_model_default_params().use_extra_bufts
+        from core.doctor import _llama
+
+        [finding] = _llama()
+        assert finding.ok is False and "--no-cache-dir" in finding.todo
+    finally:
+        amx.holding.cache_clear()
+
+
+def test_yes_and_no_are_taken_as_yaml_gives_them():
+    for given, kept in ((True, "yes"), (False, "no"), ("auto", "auto"), ("no", "no")):
+        for part in ("llama_cpp", "transformers"):
+            config = with_settings(TrialConfig(), {"generation.part": part, "generation.own_process": given})
+            assert config.generation.own_process == kept
+
+
+def test_nothing_known_of_the_torch_of_this_machine_stops_the_encoder(tried, monkeypatch):
+    asked = []
+    monkeypatch.setattr(models, "probes", type("P", (), {"refuse": staticmethod(asked.append)}))
+    assert (
+        models.load_once("a model of this test", lambda: 5) == models.load_once("a model of this test", lambda: 6) == 5
+    )
+    assert asked == ["torch"]
