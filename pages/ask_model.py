@@ -12,6 +12,7 @@ from app import session
 from app.ui import answer_sources, answer_tabs, cards, evidence, forms, jobs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.generation import own_process
 from core.generation.support import THRESHOLD, Support, support
 from core.records import Answer, Corpus, Progress, Query
 
@@ -41,6 +42,8 @@ def page() -> None:
                             cards.count(len(corpus.queries), "question"),
                             f"model: {model}" if len(recipes) == 1 else f"{len(recipes)} engines",
                             "" if sent else "on this machine, nothing leaves it"])  # fmt: skip
+        for one in recipes:
+            own_process.start(one.generation)
         ask_box(corpus)
         if sent:
             st.caption(f":material/cloud_upload: {cards.plain(sent)}")

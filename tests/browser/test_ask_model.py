@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from urllib.parse import urlencode
 
+import psutil
 import pytest
 
 from app.ui.answer_tabs import without_gpu
@@ -171,6 +173,42 @@ def test_too_many_requests_are_tried_again_counted_and_priced_by_the_own_table(a
         tab.get_by_role("textbox", name="Own prices").fill("models: {m: {input: cheap}}")
         tab.get_by_role("button", name="Save prices").click()
         tab.get_by_text("The price table cannot be read").wait_for()
+
+
+def engines_of(app: str) -> list[psutil.Process]:
+    """The models' processes of the app at this address."""
+    port = app.rpartition(":")[2]
+    [server] = [one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] and one.info["cmdline"][-1] == port
+                and "streamlit" in one.info["cmdline"]]  # fmt: skip
+    return [child for child in server.children() if any("core.child" in word for word in child.cmdline())]
+
+
+def test_an_engine_that_is_killed_in_the_middle_of_an_answer_is_told_and_the_app_answers_the_next_question(
+    app, rivers, tab
+):
+    long = {
+        "type": "object",
+        "properties": {"story": {"type": "string", "minLength": 400, "maxLength": 500}},
+        "required": ["story"],
+    }
+    given = {
+        "generation.part": "llama_cpp",
+        "generation.json_schema": json.dumps(json.dumps(long)),
+        "generation.weights": "as_bundled",
+        "generation.context_tokens": "8192",
+    }
+    ask(tab, app, rivers, "", **given)
+    tab.get_by_text("Writing", exact=True).wait_for(timeout=180_000)
+    for engine in engines_of(app):  # another test's index may have one of its own
+        engine.send_signal(signal.SIGSEGV)
+    tab.get_by_text(re.compile(r"The model's process ended in the middle of the work \(SIGSEGV")).first.wait_for()
+    settled(tab)
+    assert tab.get_by_text("The app goes on, and the next answer starts the process anew").count()
+    assert not tab.get_by_text("This page met an unexpected error").count()
+    before = {engine.pid for engine in engines_of(app)}
+    ask(tab, app, rivers, "", **{"generation.part": "llama_cpp", "generation.max_tokens": "12"})
+    tab.get_by_text(re.compile(r"prompt [\d,]+ tokens")).first.wait_for(timeout=180_000)
+    assert {engine.pid for engine in engines_of(app)} - before, "a new process answered"
 
 
 def test_two_users_at_once_both_get_an_answer_of_the_bundled_model(app, rivers, tab, browser):

