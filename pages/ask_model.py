@@ -69,7 +69,7 @@ def to_prepare(config: TrialConfig, plan: Any) -> None:
     cards.empty("Answers from this corpus", f"Still to do: {plan.what}{estimate}. After that, questions are "
                 "searched in milliseconds.")  # fmt: skip
     arguments = ["prepare", *session.workbench().arguments(config)]
-    jobs.start_button("Prepare now", arguments, f"Preparing {config.corpus.dataset}", icon=":material/bolt:")
+    jobs.start_button("Prepare", arguments, f"Preparing {config.corpus.dataset}", icon=":material/bolt:")
 
 
 def recipe_column(config: TrialConfig) -> list[TrialConfig]:

@@ -65,7 +65,7 @@ def documents_tab(corpus: Corpus) -> None:
             hide_index=True,
             height=560 if len(shown) > 14 else "content",
             on_select="rerun",
-            selection_mode="single-row",
+            selection_mode="single-cell",
             key=f"documents/{corpus.name}/{words}/{source}",
             column_order=["Document", "Characters", "Questions"] + ["Source"] * (len(sources) > 1),
             column_config={
@@ -75,9 +75,9 @@ def documents_tab(corpus: Corpus) -> None:
                     help="Questions whose evidence is in this document.", width=82
                 ),
             },
-        ).selection.rows
-    if picked and picked[0] < len(shown):
-        st.query_params["document"] = corpus.documents[shown[picked[0]]].id
+        ).selection.cells
+    if picked and picked[0][0] < len(shown):
+        st.query_params["document"] = corpus.documents[shown[picked[0][0]]].id
     position = place.get(st.query_params.get("document", ""))
     with right:
         if position is None and not shown:
@@ -163,7 +163,7 @@ def questions_tab(corpus: Corpus) -> None:
         hide_index=True,
         height=330 if len(shown) > 8 else "content",
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         column_order=columns,
         key=f"questions/{corpus.name}/{words}/{group}/{kind}",
         column_config={
@@ -173,11 +173,11 @@ def questions_tab(corpus: Corpus) -> None:
             "Question": st.column_config.TextColumn(width=400),
             "Answers": st.column_config.TextColumn(width=340),
         },
-    ).selection.rows
-    if not picked or picked[0] >= len(shown):
-        cards.empty("Evidence", "Select a question to see its gold evidence in the text around it.")
+    ).selection.cells
+    if not picked or picked[0][0] >= len(shown):
+        cards.empty("Evidence", "Click a question to see its gold evidence in the text around it.")
         return
-    query = corpus.queries[shown[picked[0]]]
+    query = corpus.queries[shown[picked[0][0]]]
     cards.question_title(query.text)
     if not query.gold:
         cards.empty(

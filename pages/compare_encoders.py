@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, forms, jobs
+from app.ui import cards, charts, evidence, forms, jobs, tables
 from app.ui import encoder_tabs as tabs
 from core import encoder_lab as lab
 from core.comparison import label
@@ -44,7 +44,8 @@ def page() -> None:
         if row:
             picked = by_question(row, None if base is row else base, metric)
     if picked is not None:
-        side_by_side(row, None if base is row else base, picked)
+        with tables.opened():
+            side_by_side(row, None if base is row else base, picked)
 
 
 # Left: what is compared ----------------------------------------------------------------------------------------------
@@ -228,17 +229,20 @@ def by_question(row: Row, base: Row | None, metric: str) -> int | None:
     test = fits.get(wanted) or (lambda i: table["outcome"][i] == wanted)
     kept = [i for i, question in enumerate(table["question"]) if test(i) and text.lower() in question.lower()]
     against = f"{row.offer.name} against {base.offer.name}" if base else row.offer.name
-    st.caption(f"{cards.plain(against)}: {len(kept):,} of {len(table['id']):,} questions. Choose a row to read its rankings.")  # fmt: skip
+    st.caption(f"{cards.plain(against)}: {len(kept):,} of {len(table['id']):,} questions. Click one to read its rankings.")  # fmt: skip
     shown = {title: [table[name][i] for i in kept] for name, title in COLUMNS.items() if any(table.get(name, ()))}
     number = st.column_config.NumberColumn
     value = number(format="%.3f", width=76, help=label(metric, row.config.evaluation.k))
     rank = number(format="%d", width=92, help="Rank of the first relevant chunk; empty: not in the ranking.")
-    event = st.dataframe(shown, hide_index=True, height=280 if len(kept) > 6 else "content", on_select="rerun", selection_mode="single-row",
-                         key="encoder_questions", placeholder="–",
-                         column_config={"Value": value, "Change": value, "Rank": rank, "Reference": rank,
-                                        "Question": st.column_config.TextColumn(width=250)})  # fmt: skip
-    picked = event.selection.rows
-    return kept[picked[0]] if picked and picked[0] < len(kept) else None
+    looks = {
+        "Value": value,
+        "Change": value,
+        "Rank": rank,
+        "Reference": rank,
+        "Question": st.column_config.TextColumn(width=280),
+    }
+    picked = tables.choose(shown, [table["id"][i] for i in kept], "encoder_questions", looks)
+    return None if picked is None else kept[picked]
 
 
 def side_by_side(row: Row, base: Row | None, place: int) -> None:

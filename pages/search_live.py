@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, forms, jobs, setting_chart
+from app.ui import cards, charts, evidence, forms, jobs, setting_chart, tables
 from app.ui.held import kept
 from core import comparison
 from core.comparison import label
@@ -39,7 +39,8 @@ def page() -> None:
         baseline = measured_baseline(config)
         row = results(current, baseline)
     if row is not None:
-        side_by_side(current, baseline, row)
+        with tables.opened():
+            side_by_side(current, baseline, row)
 
 
 def measured_baseline(config: TrialConfig) -> Evaluation | None:
@@ -60,7 +61,7 @@ def waiting(config: TrialConfig, plan) -> None:
         "Metrics of this recipe",
         f"Still to do: {plan.what}{cards.about(plan.seconds)}. Everything after that answers at once.",
     )
-    jobs.start_button("Prepare now", ["prepare", *session.workbench().arguments(config)],
+    jobs.start_button("Prepare", ["prepare", *session.workbench().arguments(config)],
                       f"Preparing {config.corpus.dataset}", icon=":material/bolt:")  # fmt: skip
 
 
@@ -138,6 +139,7 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
         )
         found.append(cards.Card(label(name, k), one.mean, interval, delta, one.n, one.total, note=note, help=help))
     cards.row(found)
+    cards.in_sight(found)
     if k > current.config.retrieval.top_k:
         st.caption(
             f"Judged at depth {k}, but the ranking is cut at {current.config.retrieval.top_k}: raise top k in Retrieval."
@@ -198,19 +200,17 @@ def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> 
     }
     fits = picked.get(wanted) or (lambda row: table["outcome"][row] == wanted)
     kept = [row for row, question in enumerate(table["question"]) if fits(row) and text.lower() in question.lower()]
-    st.caption(f"{len(kept):,} of {len(table['id']):,} questions. Choose a row to see what was retrieved for it.")
+    st.caption(f"{len(kept):,} of {len(table['id']):,} questions. Click one to see what was retrieved for it.")
     shown = {title: [table[name][row] for row in kept] for name, title in COLUMNS.items() if any(table.get(name, ()))}
     number = st.column_config.NumberColumn(format="%.3f", width=70)
     whole = st.column_config.NumberColumn(
         format="%d", width=60, help="Rank of the first relevant chunk; empty: not in the ranking."
     )
-    event = st.dataframe(shown, hide_index=True, height=280 if len(kept) > 6 else "content", on_select="rerun",
-                         selection_mode="single-row", key="questions_table", placeholder="–",
-                         column_config={"Value": number, "Change": number, "Rank": whole, "Was": whole,
-                                        "Outcome": st.column_config.TextColumn(width=72), "Group": st.column_config.TextColumn(width=72),
-                                        "Question": st.column_config.TextColumn(width=270 if baseline else 380)})  # fmt: skip
-    chosen = event.selection.rows
-    return kept[chosen[0]] if chosen and chosen[0] < len(kept) else None
+    text_column = st.column_config.TextColumn
+    looks = {"Value": number, "Change": number, "Rank": whole, "Was": whole, "Outcome": text_column(width=72),
+             "Group": text_column(width=72), "Question": text_column(width=300 if baseline else 410)}  # fmt: skip
+    row = tables.choose(shown, [table["id"][row] for row in kept], "questions_table", looks)
+    return None if row is None else kept[row]
 
 
 def side_by_side(current: Evaluation, baseline: Evaluation | None, row: int) -> None:

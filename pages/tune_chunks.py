@@ -94,6 +94,7 @@ def status(config: TrialConfig, corpus: Corpus, trace: Trace) -> None:
 
 def metric_cards(results: list[Result], gold: GoldSpans, limit: int | None) -> None:
     none = "all gold is whole documents" if gold.whole_documents else "no gold spans in this corpus"
+    lines = []
     for one, result in ((result.summary, result) for result in results):
         if len(results) > 1:
             place = "First" if result is results[0] else "Second"
@@ -101,7 +102,7 @@ def metric_cards(results: list[Result], gold: GoldSpans, limit: int | None) -> N
         other = compare_cuts(result.chunks, results[0].chunks, gold)
         p = "p < 0.001" if other.p < 0.001 else f"p {other.p:.3f}"
         versus = f"{other.only_one:,} cut only here, {other.only_other:,} only by the first, {p}"
-        cards.row([
+        lines.append([
             cards.Card("Chunks", one.chunks, digits=0, direction=0, note=f"mean {one.mean_tokens:,.1f} tokens"),
             cards.Card("Evidence cut", one.cut.mean, (one.cut.low, one.cut.high), n=one.cut.n, direction=-1,
                        note=none if not one.cut.n else versus if result is not results[0] else "",
@@ -113,6 +114,8 @@ def metric_cards(results: list[Result], gold: GoldSpans, limit: int | None) -> N
                        note=f"the encoder reads {limit:,} tokens" if limit else "the encoder's limit is unknown",
                        help="Chunks whose end the encoder never sees. Dense retrieval cannot find what stands there."),
         ])  # fmt: skip
+        cards.row(lines[-1])
+    cards.in_sight(*lines)
 
 
 def size_chart(results: list[Result], config: TrialConfig) -> None:

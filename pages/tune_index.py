@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, forms, index_charts, index_tabs, jobs
+from app.ui import cards, charts, evidence, forms, index_charts, index_tabs, jobs, tables
 from core import index_lab
 from core import index_views as views
 from core.comparison import label
@@ -52,7 +52,8 @@ def page() -> None:
             return waiting(config, index.what, index.seconds)
         row = results(config, corpus, said)
     if row is not None:
-        side_by_side(config, corpus, row)
+        with tables.opened():
+            side_by_side(config, corpus, row)
 
 
 def waiting(config: TrialConfig, what: str, seconds: Any) -> None:
@@ -61,7 +62,7 @@ def waiting(config: TrialConfig, what: str, seconds: Any) -> None:
     cards.empty(
         "Recall, speed and memory of this index", f"Still to do: {what}{about}. Everything after that answers at once."
     )
-    jobs.start_button("Prepare now", ["prepare", *workbench.arguments(views.to_prepare(config))],
+    jobs.start_button("Prepare", ["prepare", *workbench.arguments(views.to_prepare(config))],
                       f"Preparing {config.corpus.dataset}", icon=":material/bolt:")  # fmt: skip
 
 
@@ -198,6 +199,7 @@ def metric_cards(here: Glance) -> None:
     # three in a row, two where it is narrow
     wide = "grid-template-columns:repeat(auto-fit,minmax(max(9.5rem,30%),1fr))"
     st.html(f'<div class="gw gw-cards" style="{wide}">{"".join(map(cards.card_html, shown))}</div>')
+    cards.in_sight(shown)
 
 
 def _took(us: float) -> str:
@@ -279,13 +281,13 @@ def point_table(good: Sequence[Point]) -> None:
     st.dataframe([{title: row[name] if name != "single_qps" or row[name] is None else round(row[name])
                    for name, title in POINT_COLUMNS.items() if name != "when" or away} for row in rows],
                  hide_index=True, height=250 if len(rows) > 6 else "content", column_config=looks, key="points_table",
-                 on_select=load_row, selection_mode="single-row", placeholder="–")  # fmt: skip
+                 on_select=load_row, selection_mode="single-cell", placeholder="–")  # fmt: skip
 
 
 def load_row() -> None:
-    chosen, listed = st.session_state["points_table"]["selection"]["rows"], st.session_state.listed_points
-    if chosen and chosen[0] < len(listed):
-        load(listed[chosen[0]])
+    chosen, listed = st.session_state["points_table"]["selection"]["cells"], st.session_state.listed_points
+    if chosen and chosen[0][0] < len(listed):
+        load(listed[chosen[0][0]])
 
 
 def sweep_form(here: Glance) -> None:
@@ -336,17 +338,15 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
         lambda row: table["outcome"][row] == wanted
     )
     rows = [row for row, question in enumerate(table["question"]) if fits(row) and text.lower() in question.lower()]
-    st.caption(f"{len(rows):,} of {len(corpus.queries):,} questions. Choose a row to see both rankings.")
+    st.caption(f"{len(rows):,} of {len(corpus.queries):,} questions. Click one to see both rankings.")
     shown = {title: [table[name][row] for row in rows] for name, title in COLUMNS.items() if any(table[name])}
     number = st.column_config.NumberColumn
-    event = st.dataframe(shown, hide_index=True, height=280 if len(rows) > 6 else "content", on_select="rerun",
-                         selection_mode="single-row", key="index_table", placeholder="–",
-                         column_config={"Found": number(format="percent", width=66, help=f"Of exact search's first {here.point.k}."),
-                                        "Change": number(format="%.3f", width=70, help="Of the metric, against exact search."),
-                                        "Answer": st.column_config.TextColumn(width=86), "Group": st.column_config.TextColumn(width=72),
-                                        "Question": st.column_config.TextColumn(width=330)})  # fmt: skip
-    chosen = event.selection.rows
-    return rows[chosen[0]] if chosen and chosen[0] < len(rows) else None
+    looks = {"Found": number(format="percent", width=66, help=f"Of exact search's first {here.point.k}."),
+             "Change": number(format="%.3f", width=70, help="Of the metric, against exact search."),
+             "Answer": st.column_config.TextColumn(width=86), "Group": st.column_config.TextColumn(width=72),
+             "Question": st.column_config.TextColumn(width=360)}  # fmt: skip
+    row = tables.choose(shown, [corpus.queries[row].id for row in rows], "index_table", looks)
+    return None if row is None else rows[row]
 
 
 def side_by_side(config: TrialConfig, corpus: Corpus, row: int) -> None:

@@ -58,7 +58,7 @@ def waiting(config: TrialConfig, plan: Any) -> None:
     about = cards.about(plan.seconds)
     cards.empty("The next token over retrieved passages", f"Still to do: {plan.what}{about}. After that, questions are searched in "
                 "milliseconds.")  # fmt: skip
-    jobs.start_button("Prepare now", ["prepare", *session.workbench().arguments(config)], f"Preparing {config.corpus.dataset}",
+    jobs.start_button("Prepare", ["prepare", *session.workbench().arguments(config)], f"Preparing {config.corpus.dataset}",
                       icon=":material/bolt:")  # fmt: skip
 
 

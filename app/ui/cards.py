@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from html import escape
 from typing import NamedTuple
 
@@ -42,13 +43,48 @@ def row(cards: Iterable[Card]) -> None:
     st.html(f'<div class="gw gw-cards">{"".join(map(card_html, cards))}</div>')
 
 
-def card_html(card: Card) -> str:
-    def number(value: float, sign: str = "") -> str:
-        text = f"{value:{sign},.{card.digits}f}"
-        if not text.strip("+-0."):  # what rounds to zero has no sign
-            text = text.lstrip("+-")
-        return text.replace("-", "\u2212")  # a real minus: as wide as the plus
+def in_sight(*rows: Iterable[Card]) -> None:
+    """Each row of cards in a line, which stays at the top of the window once the cards are scrolled out of it: a knob
+    further down is turned with its effect in sight. style.css shows it only then. Once a page, behind the cards."""
+    lines = "".join(f"<div>{''.join(map(_line_html, row))}</div>" for row in rows)
+    with st.container(key="in_sight"):
+        st.html(f'<div class="gw gw-sight" aria-hidden="true">{lines}</div>')
 
+
+def _line_html(card: Card) -> str:
+    """Label, value and difference of a card."""
+    if card.value is None:
+        return f"<span><small>{escape(card.label)}</small> <b>\u2013</b></span>"
+    unit, change = f" <small>{escape(card.unit)}</small>" if card.unit else "", ""
+    if card.delta:
+        change = f' <i class="gw-delta {_style(card)}"><b>{_number(card, card.delta.value, "+")}</b></i>'
+    spread = (
+        f" <small>[{_number(card, card.interval[0])}, {_number(card, card.interval[1])}]</small>"
+        if card.interval
+        else ""
+    )
+    return (
+        f"<span><small>{escape(card.label)}</small> <b>{_number(card, card.value)}</b>{unit}{change or spread}</span>"
+    )
+
+
+def _number(card: Card, value: float, sign: str = "") -> str:
+    text = f"{value:{sign},.{card.digits}f}"
+    if not text.strip("+-0."):  # what rounds to zero has no sign
+        text = text.lstrip("+-")
+    return text.replace("-", "\u2212")  # a real minus: as wide as the plus
+
+
+def _style(card: Card) -> str:
+    """Whether the difference is told apart from none, and which way: the class of its colour."""
+    d = card.delta
+    if not (d.low > 0 or d.high < 0):
+        return ""
+    return "up" if d.value * card.direction > 0 else "down"
+
+
+def card_html(card: Card) -> str:
+    number = partial(_number, card)
     arrow = {1: " \u2191", -1: " \u2193"}.get(card.direction, "")
     lines = [f'<div class="gw-label" title="{escape(card.help or card.label)}">{escape(card.label)}{arrow}</div>']
     if card.value is None:
@@ -66,11 +102,9 @@ def card_html(card: Card) -> str:
         lines.append(f'<div class="gw-small">{escape(card.note)}</div>')
     if card.delta:
         d = card.delta
-        distinct = d.low > 0 or d.high < 0
-        better = d.value * card.direction > 0
-        arrow = "" if not distinct else "\u25b2 " if d.value > 0 else "\u25bc "
+        style = _style(card)
+        arrow = "" if not style else "\u25b2 " if d.value > 0 else "\u25bc "
         p = "" if d.p is None else ", p&nbsp;&lt;&nbsp;0.001" if d.p < 0.001 else f", p&nbsp;{d.p:.3f}"
-        style = ("up" if better else "down") if distinct else ""
         lines.append(
             f'<div class="gw-delta {style}"><b>{arrow}{number(d.value, "+")}</b> '
             f"<span>[{number(d.low)}, {number(d.high)}]</span> vs baseline{p}</div>"

@@ -6,6 +6,7 @@ follows a click already works with the new recipe.
 
 import math
 import re
+from contextlib import suppress
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -15,7 +16,7 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from core import registry
-from core.config import PartConfig, TransformConfig, TrialConfig
+from core.config import PartConfig, TransformConfig, TrialConfig, valid
 from core.errors import WorkbenchError
 
 # stage of the recipe -> kind of its parts
@@ -72,17 +73,21 @@ def stage_form(
     apply = stage in REEMBEDS if apply is None else apply
     recipe = session.config(name)
     value = getattr(recipe, stage)
-    label = f"**{TITLES.get(stage, stage.capitalize())}** {cards.plain(describe(value))}"
+    draft = _drafted(stage, value, name, only) if apply else None
+    waits = draft is not None and draft.value != value
+    label = f"**{TITLES.get(stage, stage.capitalize())}** {cards.plain(describe(draft.value if waits and draft.value else value))}"
     if baseline is not None and getattr(baseline, stage) != value:
         label = f":primary[●] {label}"
     if unused(stage, recipe):
         label += " :gray-badge[not used by this fusion]"
+    elif waits:
+        label += " :orange-badge[not applied yet]"
     elif stage in REEMBEDS or cost:
         label += f" :gray-badge[:material/bolt: {cost or 're-embeds'}]"
     # a stable key: the label changes with every setting and must not close the expander
     with st.expander(label, expanded=expanded, key=f"{name}/{stage}"):
-        if apply:
-            _applied(stage, value, name, only)
+        if draft:
+            _applied(stage, name, draft, waits)
         else:
             _live(stage, value, name, only)
         if problem := st.session_state.get(f"{name}/{stage}!"):
@@ -213,27 +218,69 @@ def _live(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
             widget(knob, key, on_change=_changed, args=(name, stage, knob.name, key))
 
 
-def _applied(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
-    """The widgets hold a draft; the button makes it the recipe. The draft follows when the recipe changes elsewhere."""
-    shown = f"{name}/{stage}?"
-    fresh = st.session_state.get(shown) != value
-    st.session_state[shown] = value
-    model = type(value)
+class Draft(NamedTuple):
+    """What the widgets of a stage say and the recipe does not yet. value None: they do not go together, `problem` says why."""
+
+    model: type
+    keys: dict[str, str]  # knob -> key of its widget
+    value: Any
+    problem: str
+
+
+def _drafted(stage: str, value: Any, name: str, only: tuple[str, ...]) -> Draft:
+    """The draft, before its widgets are drawn; it follows when the recipe changes elsewhere."""
+    state, shown = st.session_state, f"{name}/{stage}?"
+    fresh = state.get(shown) != value
+    state[shown] = value
+    model, before = type(value), value if fresh else state.get(f"{shown}draft", value)
+    if stage in KINDS:
+        show_value(f"{name}/{stage}.part?", value.part, fresh)
+        model = registry.find(KINDS[stage], state[f"{name}/{stage}.part?"])
+    switched = type(before) is not model
+    base, keys = model(**_carried(stage, before, model)) if switched else before, {}
+    for knob in knobs(model):
+        if not only or knob.name in only:
+            keys[knob.name] = f"{name}/{stage}.{getattr(base, 'part', '')}.{knob.name}?"
+            show_value(keys[knob.name], held(getattr(base, knob.name)), fresh or switched)
+    try:
+        drafted = valid(
+            model, {**base.model_dump(mode="json"), **{knob: _taken(state[key]) for knob, key in keys.items()}}
+        )
+    except WorkbenchError as error:
+        return Draft(model, keys, None, error.what)
+    state[f"{shown}draft"] = drafted
+    return Draft(model, keys, drafted, "")
+
+
+def _carried(stage: str, before: Any, model: type) -> dict[str, Any]:
+    """Settings that another method has too and that mean the same there: of chunkers their sizes in tokens."""
+    names = model.model_fields.keys() & type(before).model_fields.keys() - {"part"} if stage == "chunking" else ()
+    found = {knob: getattr(before, knob) for knob in names}
+    try:
+        valid(model, found)
+    except WorkbenchError:  # together with a default of the new method
+        return {}
+    return found
+
+
+def _applied(stage: str, name: str, draft: Draft, waits: bool) -> None:
+    """The widgets hold a draft; one press makes it the recipe and starts what that takes."""
     if stage in KINDS:
         key = f"{name}/{stage}.part?"
-        show_value(key, value.part, fresh)
         _part_box(stage, st.session_state[key], key)
-        model = registry.find(KINDS[stage], st.session_state[key])
-    draft = value if model is type(value) else model()
-    with st.form(f"{name}/{stage}#", border=False):
-        keys = {}
-        for knob in knobs(model):
-            if not only or knob.name in only:
-                keys[knob.name] = f"{name}/{stage}.{getattr(draft, 'part', '')}.{knob.name}?"
-                show_value(keys[knob.name], held(getattr(draft, knob.name)), fresh and model is type(value))
-                widget(knob, keys[knob.name])
-        st.form_submit_button("Apply", type="primary", icon=":material/bolt:", key=f"{name}/{stage}/apply",
-                              on_click=_apply, args=(name, stage, getattr(draft, "part", None), keys))  # fmt: skip
+    for knob in knobs(draft.model):
+        if knob.name in draft.keys:
+            widget(knob, draft.keys[knob.name])
+    if draft.problem:
+        st.warning(cards.plain(draft.problem), icon=":material/error:")
+    plan = None
+    if waits and draft.value and name == session.CURRENT:
+        with suppress(WorkbenchError):  # the page tells it, once it is the recipe
+            plan = session.workbench().plan(session.config(name).model_copy(update={stage: draft.value}))
+        if plan and not plan.live:
+            st.caption(f"Applying starts {plan.what}{cards.about(plan.seconds)}.")
+    st.button("Apply", type="primary", icon=":material/bolt:", key=f"{name}/{stage}/apply", disabled=not (waits and draft.value),
+              on_click=_apply, args=(name, stage, draft.value, plan is not None and not plan.live))  # fmt: skip
 
 
 def show_value(key: str, value: Any, always: bool = True) -> None:
@@ -257,14 +304,23 @@ def _taken(value: Any) -> Any:
 
 
 def _changed(name: str, stage: str, knob: str, key: str) -> None:
-    _try_change(name, stage, {f"{stage}.{knob}": _taken(st.session_state[key])})
+    value, kept = _taken(st.session_state[key]), {}
+    if knob == "part":
+        before = getattr(session.config(name), stage)
+        kept = {
+            f"{stage}.{same}": of for same, of in _carried(stage, before, registry.find(KINDS[stage], value)).items()
+        }
+    _try_change(name, stage, {f"{stage}.{knob}": value, **kept})
 
 
-def _apply(name: str, stage: str, part: str | None, keys: dict[str, str]) -> None:
-    settings = {f"{stage}.{knob}": _taken(st.session_state[key]) for knob, key in keys.items()}
-    if part:
-        settings[f"{stage}.part"] = part
-    _try_change(name, stage, settings)
+def _apply(name: str, stage: str, value: Any, start: bool) -> None:
+    """start: what the recipe then lacks is made by a job at once; the pages find it by its command."""
+    _try_change(name, stage, {stage: value.model_dump(mode="json")})
+    recipe, workbench = session.config(name), session.workbench()
+    if start and getattr(recipe, stage) == value:
+        arguments = ["prepare", *workbench.arguments(recipe)]
+        if not any(list(job.arguments) == arguments and job.active for job in workbench.jobs.list()):
+            workbench.jobs.start(arguments, f"Preparing {recipe.corpus.dataset}")
 
 
 def _preset(name: str, key: str) -> None:
@@ -276,8 +332,9 @@ def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
     st.session_state.pop(f"{name}/{stage}!", None)
     try:
         session.change(settings, name)
-        if len(settings) == 1:
-            st.session_state["last_changed"] = next(iter(settings))
+        changed = next(iter(settings))
+        if "." in changed:  # one knob, or a method with what it keeps
+            st.session_state["last_changed"] = changed
     except WorkbenchError as error:
         st.session_state[f"{name}/{stage}!"] = error.what
 
@@ -337,10 +394,10 @@ def _knob(name: str, field: Any) -> Knob | None:
         return Knob(kind="texts", **given)
     if kind not in (int, float):
         return None
-    return _numeric(kind, bounds, extra.get("step"), given)
+    return _numeric(kind, bounds, extra.get("step"), field.default, given)
 
 
-def _numeric(kind: type, bounds: dict[str, float], step: float | None, given: dict[str, Any]) -> Knob:
+def _numeric(kind: type, bounds: dict[str, float], step: float | None, usual: Any, given: dict[str, Any]) -> Knob:
     whole = kind is int
     step = kind(step or bounds.get("multiple_of") or (1 if whole else 0))
     low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
@@ -356,7 +413,10 @@ def _numeric(kind: type, bounds: dict[str, float], step: float | None, given: di
     if span is None or given["optional"] or span / step > 1e5:
         return Knob(kind="number", **given)
     if span / step > 256:
-        return Knob(kind="grid", options=_grid(low, high, given["unit"], kind), **given)
+        stops = _grid(low, high, given["unit"], kind)
+        if isinstance(usual, int | float) and low <= usual <= high:  # the way back to it
+            stops = tuple(sorted({*stops, kind(usual)}))
+        return Knob(kind="grid", options=stops, **given)
     return Knob(kind="slider", **given)
 
 

@@ -71,16 +71,17 @@ def test_a_question_shows_its_results_under_both_recipes(prepared, tab):
     tab.get_by_text("vs baseline").first.wait_for()
     settled(tab)
     tab.get_by_role("radio", name="Won").or_(tab.get_by_role("button", name="Won", exact=True)).first.click()
-    count = tab.get_by_text(re.compile(r"^(?!288)\d+ of 288 questions\. Choose"))
+    count = tab.get_by_text(re.compile(r"^(?!288)\d+ of 288 questions\. Click"))
     count.wait_for()
     settled(tab)
     assert 0 < int(count.inner_text().split()[0]) < 260
     grid = tab.get_by_test_id("stDataFrame").first
     grid.scroll_into_view_if_needed()
     box = grid.bounding_box()
-    tab.mouse.click(box["x"] + 15, box["y"] + 52)  # the tick box of the first row; the grid is a canvas
+    tab.mouse.click(box["x"] + 60, box["y"] + 52)  # the text of the first row; the grid is a canvas
     tab.get_by_text("Gold answer:").wait_for()
-    assert tab.locator(".gw-passage").count() >= 2
+    assert tab.locator(".gw-passage").count() >= 2 and "chosen=" in tab.url
+    tab.wait_for_function("document.querySelector('.st-key-opened').getBoundingClientRect().top < innerHeight * 0.6")
     no_error(tab)
 
 
@@ -138,7 +139,7 @@ def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, d
 
 def test_a_job_is_found_again_after_a_reload_and_can_be_cancelled(prepared, home, tab):
     open_page(tab, f"{prepared}/search_live?corpus.dataset=python-api")
-    tab.get_by_role("button", name="Prepare now").click()
+    tab.get_by_role("button", name="Prepare").click()
     tab.get_by_text("Preparing python-api").first.wait_for()
     tab.get_by_role("button", name="Cancel").first.wait_for()
     time.sleep(2)
@@ -184,4 +185,27 @@ def test_back_goes_back_a_page_and_undo_takes_a_setting_back(prepared, tab):
     tab.keyboard.press("Alt+z")
     tab.get_by_role("button", name="Fusion: dense weight").wait_for()
     assert "fusion.weight=" in tab.url and "rrf" not in tab.url
+    no_error(tab)
+
+
+def test_metrics_stay_in_sight_while_a_knob_further_down_is_dragged(prepared, tab):
+    """Also in a small window: the cards are scrolled out, their line is at the top, and follows the knob."""
+    tab.set_viewport_size({"width": 900, "height": 900})
+    open_page(tab, f"{prepared}/search_live")
+    tab.locator(CARDS).wait_for()
+    settled(tab)
+    line = tab.locator(".gw-sight")
+    assert not line.is_visible()  # the cards are
+    slider = tab.get_by_role("slider").first
+    slider.evaluate("e => e.scrollIntoView({block: 'start'})")
+    tab.wait_for_timeout(300)
+    assert tab.locator(CARDS).bounding_box()["y"] < 0 and line.is_visible()
+    box, before = line.bounding_box(), line.inner_text()
+    assert box["y"] >= 0 and box["y"] + box["height"] < 120 and "nDCG@10" in before
+    slider.focus()
+    for _ in range(15):
+        tab.keyboard.press("ArrowLeft")
+    tab.wait_for_function("before => document.querySelector('.gw-sight').innerText !== before", arg=before)
+    settled(tab)
+    assert line.is_visible() and line.bounding_box()["y"] >= 0
     no_error(tab)

@@ -66,12 +66,12 @@ def test_an_index_is_tuned(prepared, tab):
     no_error(tab)
 
     tab.get_by_role("radio", name="Lost").or_(tab.get_by_role("button", name="Lost", exact=True)).first.click()
-    tab.get_by_text(re.compile(r"^(?!288)\d+ of 288 questions\. Choose")).wait_for()
+    tab.get_by_text(re.compile(r"^(?!288)\d+ of 288 questions\. Click")).wait_for()
     settled(tab)
     grid = tab.get_by_test_id("stDataFrame").last
     grid.scroll_into_view_if_needed()
     box = grid.bounding_box()
-    tab.mouse.click(box["x"] + 15, box["y"] + 52)  # the tick box of the first row; the grid is a canvas
+    tab.mouse.click(box["x"] + 60, box["y"] + 52)  # the text of the first row; the grid is a canvas
     tab.get_by_text("missed by the index").first.wait_for()
     assert tab.locator(".gw-passage").count() >= 10
     no_error(tab)

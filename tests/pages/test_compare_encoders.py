@@ -125,7 +125,7 @@ def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypa
     )
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
-    assert "still needs embedding 9,000 texts, about 1" in " ".join(m.value for m in app.markdown)
+    assert "still needs embedding 9,000 texts, 1" in " ".join(m.value for m in app.markdown)
     next(b for b in app.button if b.label == "Prepare Word2Vec mean").click().run()
     [(arguments, label)] = started
     assert arguments[:3] == ["prepare", "--dataset", "towns"] and "embedding.weighting=mean" in arguments

@@ -12,8 +12,9 @@ from app.ui import forms
 from core import comparison, registry
 from core import config as recipes
 from core.config import TrialConfig, difference, with_settings
+from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
-from core.workbench import Workbench
+from core.workbench import Plan, Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TEXTS = {
@@ -47,6 +48,8 @@ def home(tmp_path_factory):
 def workbench(home, monkeypatch):
     bench = Workbench(home)
     monkeypatch.setattr(session, "workbench", lambda: bench)
+    bench.started = []  # no job runs here
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: bench.started.append((arguments, label)) or "job")
     return bench
 
 
@@ -189,7 +192,39 @@ def test_a_draft_of_another_part_brings_its_own_knobs():
     next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sentence").run()
     assert recipe(app).chunking.part == "recursive"
     next(b for b in app.button if b.key == "current/chunking/apply").click().run()
-    assert recipe(app).chunking == registry.find("chunker", "sentence")()
+    usual = registry.find("chunker", "sentence")()
+    assert recipe(app).chunking == usual.model_copy(update={"size_tokens": TrialConfig().chunking.size_tokens})
+
+
+def test_another_chunker_keeps_its_sizes_and_the_head_says_what_waits():
+    app = recipe_page(**{"chunking.size_tokens": "512", "chunking.overlap_tokens": "64"})
+    app = next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sliding_window").run()
+    head = next(e.label for e in app.expander if "Chunking" in e.label).replace("\\", "")
+    assert "sliding window, 512 tokens, overlap 64" in head and "not applied yet" in head
+    assert recipe(app).chunking.part == "recursive"
+
+
+def test_the_way_back_to_the_default_size_is_on_the_slider():
+    app = recipe_page(**{"chunking.size_tokens": "512"})
+    size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
+    assert "254" in size.options
+
+
+def test_one_press_applies_a_chunking_and_starts_what_it_takes(workbench, monkeypatch):
+    monkeypatch.setattr(type(workbench), "plan", lambda self, config: Plan(config.chunking.size_tokens == 254, "embedding 900 texts",
+                                                                          Estimate(8.0, 12.0)))  # fmt: skip
+    app = recipe_page()
+    assert next(b for b in app.button if b.key == "current/chunking/apply").disabled  # nothing waits
+    app = next(s for s in app.select_slider if s.key.endswith("size_tokens?")).set_value(128).run()
+    assert "Applying starts embedding 900 texts, 8 to 12 s." in [one.value for one in app.caption]
+    app = next(b for b in app.button if b.key == "current/chunking/apply").click().run()
+    [(arguments, label)] = workbench.started
+    assert (
+        recipe(app).chunking.size_tokens == 128
+        and arguments[0] == "prepare"
+        and "chunking.size_tokens=128" in arguments
+    )
+    assert label == "Preparing python-reference"
 
 
 def test_presets_change_the_fusion_and_what_the_form_shows():
@@ -202,11 +237,10 @@ def test_presets_change_the_fusion_and_what_the_form_shows():
 def test_settings_that_contradict_each_other_are_told_in_the_form():
     app = recipe_page(**{"chunking.size_tokens": "64", "chunking.overlap_tokens": "32"})
     size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
-    size.set_value(16)
-    next(b for b in app.button if b.key == "current/chunking/apply").click().run()
-    assert not app.exception
-    if recipe(app).chunking.size_tokens == 64:  # refused: then it is said why
-        assert app.warning
+    app = size.set_value(16).run()
+    assert not app.exception and recipe(app).chunking.size_tokens == 64
+    assert "the overlap (32 tokens) has to be below the size" in app.warning[0].value.replace("\\", "")
+    assert next(b for b in app.button if b.key == "current/chunking/apply").disabled
 
 
 def test_a_dot_marks_what_differs_from_the_baseline():

@@ -108,7 +108,7 @@ def test_a_recipe_that_must_be_embedded_first_offers_a_job(page, bench, monkeypa
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
     assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app)
-    next(b for b in app.button if b.label == "Prepare now").click().run()
+    next(b for b in app.button if b.label == "Prepare").click().run()
     [(arguments, label)] = started
     assert arguments[:3] == ["prepare", "--dataset", "towns"] and "--set" in arguments and label == "Preparing towns"
 
@@ -135,8 +135,8 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append(arguments) or "job")
     app = page(**SIZES)
     app = app.selectbox(key="knob").set_value("Chunking: Size").run()
-    assert "Not measured yet, and a gap in the curve: 16, 32, 48, …, 8,192 tokens (17 values)." in words(app)
-    next(b for b in app.button if b.label == "Measure 17 more").click().run()
+    assert "Not measured yet, and a gap in the curve: 16, 32, 48, …, 8,192 tokens (18 values)." in words(app)
+    next(b for b in app.button if b.label == "Measure 18 more").click().run()
     [arguments] = started
     assert (
         arguments[0] == "prepare"
@@ -202,3 +202,17 @@ def test_the_chosen_setting_survives_a_recipe_that_waits(page, bench, monkeypatc
         assert "Still to do" in html(app)
     app = app.run()
     assert app.selectbox(key="knob").value == "Sparse retrieval: b"
+
+
+def test_a_question_in_the_address_is_opened_and_stays_while_the_table_is_filtered(page):
+    app = page(chosen="q7")
+    assert "When does the market of Pisa open?" in [one.value.replace("\\", "") for one in app.subheader]
+    app = app.text_input(key="find").set_value("Pisa").run()
+    assert "When does the market of Pisa open?" in [one.value.replace("\\", "") for one in app.subheader]
+    app = app.text_input(key="find").set_value("Lund").run()
+    assert "When does the market of Pisa open?" not in [one.value.replace("\\", "") for one in app.subheader]
+
+
+def test_the_cards_stand_in_a_line_too(page):
+    shown = html(page()).split('class="gw gw-sight"')[-1]
+    assert all(name in shown for name in ("Hit@3", "Recall@3", "MRR@3", "nDCG@3"))

@@ -158,14 +158,14 @@ def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
     assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app)
-    next(b for b in app.button if b.label == "Prepare now").click().run()
+    next(b for b in app.button if b.label == "Prepare").click().run()
     assert started[0][0][:3] == ["prepare", "--dataset", "towns"] and started[0][1] == "Preparing towns"
 
 
 def test_a_large_index_is_built_by_a_job(page, bench, monkeypatch):
     monkeypatch.setattr("core.workbench.LIVE_INDEXED", 10)
     app = page(**{"index.nlist": "3"})
-    assert "building faiss ivf of 12 vectors" in html(app) and any(b.label == "Prepare now" for b in app.button)
+    assert "building faiss ivf of 12 vectors" in html(app) and any(b.label == "Prepare" for b in app.button)
 
 
 def test_documents_without_questions_are_told(page):

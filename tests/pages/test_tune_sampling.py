@@ -239,4 +239,4 @@ def test_a_recipe_that_must_be_embedded_first_offers_a_job(bench, model, monkeyp
         lambda self, config, answering=False: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)),
     )
     app = open_page()
-    assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app) and "Prepare now" in [b.label for b in app.button]
+    assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app) and "Prepare" in [b.label for b in app.button]

@@ -1,0 +1,47 @@
+"""Tables whose rows open: one way of choosing on every page, a click anywhere on the row."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from zlib import crc32
+
+import streamlit as st
+
+TALL = 6  # rows from which a table scrolls in itself
+INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scrollIntoView({{block: "start", behavior:
+matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"}})</script>"""
+
+
+def choose(columns: Mapping[str, Sequence], ids: Sequence[str], key: str, looks: Mapping[str, Any], *, param: str = "chosen",
+           height: int = 280) -> int | None:  # fmt: skip
+    """A table with a row an id; returns the place of the chosen one, or None. The address holds its id under `param`, so
+    a link opens it, and it stays chosen while the table is filtered or its numbers change."""
+    place = {id: row for row, id in enumerate(ids)}
+    row = place.get(st.query_params.get(param, ""))
+    # another key where other rows are shown: what was clicked is a place, and another row stands there now
+    key = f"{key}/{crc32(' '.join(ids).encode()):x}"
+    default = None if row is None else {"selection": {"cells": [(row, next(iter(columns)))]}}
+    st.dataframe(columns, hide_index=True, height=height if len(ids) > TALL else "content", key=key, placeholder="–",
+                 column_config=looks, selection_mode="single-cell", selection_default=default,
+                 on_select=lambda: _clicked(key, list(ids), param))  # fmt: skip
+    return row
+
+
+def _clicked(key: str, ids: list[str], param: str) -> None:
+    cells = st.session_state[key]["selection"]["cells"]
+    if cells and cells[0][0] < len(ids):
+        st.query_params[param] = ids[cells[0][0]]
+        st.session_state.opened = st.session_state.get("opened", 0) + 1
+        st.session_state.opening = True
+    else:
+        st.query_params.pop(param, None)
+
+
+@contextmanager
+def opened() -> Iterator[None]:
+    """The place of what the chosen row opens. It is brought into view when the row is clicked, and only then."""
+    with st.container(key="opened"):
+        yield
+    if st.session_state.pop("opening", False):
+        # the number makes it another script each time; the same one would not run again
+        st.html(INTO_VIEW.format(st.session_state.opened), unsafe_allow_javascript=True)
