@@ -32,13 +32,12 @@ from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.store.database import Store
-from core.store.tables import cost_rows
+from core.store.tables import cost_rows, note_problem
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ("hit", "recall", "mrr", "ndcg_linear", "precision", "map", "ndcg_exponential")  # in order of display
 
 
-MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters; tags of a trial
 LIVE_TEXTS = 64  # so many unseen texts are embedded at once; more become a job
 LIVE_INDEXED = 5_000  # an index of so many chunks is built at once
 LIVE_DOCUMENTS = 3_000  # a corpus of so many documents is read at once
@@ -443,11 +442,8 @@ class Workbench:
         given = {"name": name if name is None else " ".join(name.split()), "note": note if note is None else note.strip(),
                  "tags": tags if tags is None else list(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags))))}  # fmt: skip
         wanted = known | {key: value for key, value in given.items() if value is not None}
-        for key, most in (("name", MOST_NAME), ("note", MOST_NOTE)):
-            if len(wanted[key]) > most:
-                raise WorkbenchError(f"The {key} has {len(wanted[key]):,} characters; at most {most:,} are kept.")
-        if len(wanted["tags"]) > MOST_TAGS or any(len(tag) > MOST_TAG or "," in tag for tag in wanted["tags"]):
-            raise WorkbenchError(f"A trial has at most {MOST_TAGS} tags of {MOST_TAG} characters, without commas.")
+        if problem := note_problem(wanted["name"], wanted["note"], wanted["tags"]):
+            raise WorkbenchError(problem, todo="Shorten it.")
         if wanted != known:
             self.store.add("trial_note", {**wanted, "created": datetime.now(UTC).isoformat()}, after=last)
         return wanted

@@ -12,7 +12,8 @@ from app.ui import cards
 from core import comparison
 from core.comparison import MOST, Trial
 from core.errors import WorkbenchError
-from core.workbench import METRICS, MOST_NAME, MOST_NOTE
+from core.store.tables import MOST_NAME, MOST_NOTE
+from core.workbench import METRICS
 
 SHOWN = METRICS[3::-1]  # nDCG first: it is what stays in sight in a narrow window
 BOLD_UP_TO = 1000  # rows: styled cells take a second to send where there are tens of thousands

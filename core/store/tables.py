@@ -15,6 +15,8 @@ from core.store.journal import Record, id_time
 
 SCHEMA = 6  # a database of another number is rebuilt
 
+MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters of what people say of a trial; its tags
+
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
 # table -> (what a row is, {column: (type, meaning)})
 TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
@@ -508,11 +510,21 @@ def cost_rows(payload: dict) -> list[tuple]:
     return list(found.values())
 
 
+def note_problem(name: Any, note: Any, tags: Any) -> str:
+    """What is wrong with what people say of a trial; "" where nothing is."""
+    for what, text, most in (("name", name, MOST_NAME), ("note", note, MOST_NOTE)):
+        if not isinstance(text, str) or len(text) > most:
+            return f"The {what} is no text of at most {most:,} characters."
+    if not isinstance(tags, list) or len(tags) > MOST_TAGS:
+        return f"A trial has at most {MOST_TAGS} tags."
+    if any(not isinstance(tag, str) or len(tag) > MOST_TAG or "," in tag for tag in tags):
+        return f"A tag has at most {MOST_TAG} characters, and no comma."
+    return ""
+
+
 def _trial_note(id: str, payload: dict) -> Rows:
-    if not all(
-        isinstance(text, str) for text in (payload["trial"], payload["name"], payload["note"], *payload["tags"])
-    ):
-        raise TypeError("its name, note and tags are no texts")
+    if problem := note_problem(payload["name"], payload["note"], payload["tags"]):
+        raise ValueError(problem)
     given = {**payload, "id": id, "created": _created(id, payload), "trial_id": payload["trial"]}
     return {"trial_notes": [_row("trial_notes", given)]}
 

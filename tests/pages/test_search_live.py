@@ -93,6 +93,20 @@ def test_saving_keeps_a_trial(page, bench):
     assert len(bench.trials()) == before + 1 and bench.trials()[0]["status"] == "ok"
 
 
+def test_the_same_recipe_saved_again_is_told(page, bench):
+    app = page(**{"sparse.k1": "1.25"})
+    app = next(b for b in app.button if b.key == "save").click().run()
+    assert not any("same recipe" in toast.value for toast in app.toast)
+    first = bench.trials(1)[0]["id"]
+    app = next(b for b in app.button if b.key == "save").click().run()
+    assert any(f"The same recipe as trial {first[-6:]}: kept as repeat 2." in toast.value for toast in app.toast)
+
+
+def test_hit_is_left_out_where_it_is_the_recall(page):
+    shown = html(page())
+    assert "Recall@3" in shown and "Hit@3 ↑" not in shown and "Hit@3 is the same" in shown
+
+
 def test_documents_without_questions_can_still_be_searched(page):
     app = page(**{"corpus.dataset": "silent"})
     assert "no questions with gold evidence" in app.info[0].value
