@@ -1,8 +1,10 @@
 """Corpora so small that a test embeds them at once."""
 
 import json
+import shutil
 from pathlib import Path
 
+from core.embedding import minilm
 from core.pipeline import drain
 from core.workbench import Workbench
 
@@ -24,3 +26,24 @@ def with_towns(home: Path, texts: dict[str, str], questions: list[dict[str, str]
     drain(workbench.library.ingest("towns", files, ("questions.jsonl", asked)))
     drain(workbench.library.ingest("silent", files, None))
     return workbench
+
+
+def small_bert(folder: Path) -> None:
+    """A BERT of one layer and 32 dimensions with the bundled tokenizer, as training writes it."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import BertConfig, BertModel
+
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64))
+    model.config.save_pretrained(folder)
+    save_file(
+        {k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"}
+    )
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "modules.json", "sentence_bert_config.json"):
+        shutil.copy(minilm.bundled_folder() / name, folder / name)
+    (folder / "1_Pooling").mkdir()
+    pooling = json.loads((minilm.bundled_folder() / "1_Pooling/config.json").read_text())
+    (folder / "1_Pooling/config.json").write_text(json.dumps({**pooling, "word_embedding_dimension": 32}))
+    (folder / "training.json").write_text(json.dumps({"settings": {"max_tokens": 64, "pooling": "mean"}}))

@@ -237,9 +237,10 @@ class BertFolder:
         return ""
 
     def load(self) -> minilm.Encoder:
-        model = bert.Bert(self._folder, models.fast_dtype(), models.device())
-        return minilm.Encoder(self._folder.name, self._folder, models.fast_dtype(), most_tokens(self._folder), "mean",
-                              lambda: model)  # fmt: skip
+        with models.readable(where=str(self._folder)):
+            model = bert.Bert(self._folder, models.fast_dtype(), models.device())
+            return minilm.Encoder(self._folder.name, self._folder, models.fast_dtype(), most_tokens(self._folder), "mean",
+                                  lambda: model)  # fmt: skip
 
 
 class Start(NamedTuple):

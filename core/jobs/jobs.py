@@ -33,6 +33,7 @@ STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded mach
 NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started"}
 COUNTS = {"attempt", "done", "total", "pid"}
 WORDS = {"label", "status", "message", "error"}
+TOLD = ("status", "done", "total", "message", "started", "heartbeat", "finished", "result", "error")
 STATUSES = ("running", "done", "failed", "cancelled")
 _children: dict[str, subprocess.Popen] = {}  # polled, so that a child that ended is no zombie
 
@@ -118,7 +119,7 @@ class Jobs:
             if state["status"] in ("queued", "running") and (not alive or time.time() - beat > STALE_S):
                 state |= {"status": "died", "finished": beat, "error": self._last_words(id, alive)}
         return Job(id, about["label"], tuple(about["arguments"]), created=about["created"], attempt=about["attempt"],
-                   **{name: state[name] for name in Job.__dataclass_fields__ if name in state})  # fmt: skip
+                   **{name: state[name] for name in TOLD if name in state})  # fmt: skip
 
     def _about(self, id: str) -> dict:
         """What was asked; WorkbenchError where the file is gone or damaged."""
@@ -340,7 +341,7 @@ def _read(path: Path) -> dict:
 def _fits(name: str, value: Any) -> bool:
     if name in NUMBERS or name in COUNTS:
         kinds = (int,) if name in COUNTS else (int, float)
-        return type(value) in kinds and abs(value) < 2**53  # also not NaN
+        return type(value) in kinds and 0 <= value < (2**31 if name == "pid" else 2**53)  # nor NaN
     if name == "status":
         return value in STATUSES
     if name == "arguments":

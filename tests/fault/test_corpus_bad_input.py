@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -190,3 +191,38 @@ def test_a_missing_file_or_folder(tmp_path):
     for loader in ("squad", "beir", "trec", "triviaqa", "medquad", "jsonl", "csv"):
         with pytest.raises(WorkbenchError, match="no such"):
             load(loader, tmp_path / "nowhere")
+
+
+CARD = "title: t\ndescription: d\nloader: jsonl\nlicence: l\ncitation: c\nhomepage: h\n"
+
+
+@pytest.mark.parametrize(("lines", "words"), [
+    ("files: &a [*a]", "parts of itself"),
+    ("a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: [*b,*b,*b]", "parts of itself"),
+    ("files: " + "[" * 30_000, "nested too deeply"),
+    ("files: " + "{a: " * 10_000, "nested too deeply"),
+    ("documents: " + "9" * 5_000, "digits"),
+    ("documents: 1" + ":59" * 900, "less than or equal"),
+    ("citation: " + "x" * 70_000, "larger than 64 kB"),
+    ("files: [{name: ../../secret, url: 'https://x'}]", "'..'"),
+    ("files: [{name: /etc/passwd, url: 'https://x'}]", "from the root"),
+    ("files: [{name: 'C:\\secret', url: 'https://x'}]", "from the root"),
+    ("unpacked: a/../../secret", "'..'"),
+    ("x: !!python/object/apply:os.system ['true']", "constructor"),
+    ("\0", "not allowed"),
+])  # fmt: skip
+def test_a_card_made_to_harm_is_listed_under_its_own_name_with_what_is_wrong(tmp_path, lines, words):
+    library = Library(tmp_path / "home")
+    file(tmp_path / "home" / "datasets", "mine/card.yaml", CARD + lines)
+    started = time.process_time()
+    found = {status.name: status for status in library.available()}
+    assert words in found["mine"].note and not found["mine"].present and found["mine"].where.endswith("mine/card.yaml")
+    assert "python-reference" in found and time.process_time() - started < 2
+    with pytest.raises(WorkbenchError, match="card of a data set is not valid"):
+        drain(library.open("mine"))
+
+
+def test_a_card_that_is_a_folder_or_not_text_harms_nobody(tmp_path):
+    (tmp_path / "home" / "datasets" / "a" / "card.yaml").mkdir(parents=True)
+    file(tmp_path / "home" / "datasets", "b/card.yaml", b"\xff\xfe\xff")
+    assert {"a", "b"} <= {status.name for status in Library(tmp_path / "home").available() if status.note}

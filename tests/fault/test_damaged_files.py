@@ -2,7 +2,6 @@
 never other numbers and never a traceback. Also caches that may only be read, and disks that are full."""
 
 import errno
-import json
 import os
 import random
 import shutil
@@ -15,12 +14,12 @@ import pytest
 
 from core import files
 from core.config import TrialConfig, with_settings
-from core.embedding import minilm, models, vectors
+from core.embedding import models, vectors
 from core.errors import WorkbenchError
 from core.files import DiskError
 from core.pipeline import drain
 from core.workbench import Workbench
-from tests.small_corpora import THINGS, WAYS, with_towns
+from tests.small_corpora import THINGS, WAYS, small_bert, with_towns
 
 TEXTS = {f"{thing}.txt": f"{thing.capitalize()} {way}. Of {thing} number {n} little else is known. " * 3
          for n, (thing, way) in enumerate(zip(THINGS, WAYS * 3, strict=True))}  # fmt: skip
@@ -36,27 +35,6 @@ SHARED = {"corpus.dataset": "towns", "chunking.size_tokens": 16, "chunking.overl
 
 def config(name: str) -> TrialConfig:
     return with_settings(TrialConfig(**RECIPES[name]), SHARED)
-
-
-def small_bert(folder: Path) -> None:
-    """A BERT of one layer and 32 dimensions with the bundled tokenizer, as training writes it."""
-    import torch
-    from safetensors.torch import save_file
-    from transformers import BertConfig, BertModel
-
-    folder.mkdir(parents=True)
-    torch.manual_seed(0)
-    model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64))
-    model.config.save_pretrained(folder)
-    save_file(
-        {k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"}
-    )
-    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "modules.json", "sentence_bert_config.json"):
-        shutil.copy(minilm.bundled_folder() / name, folder / name)
-    (folder / "1_Pooling").mkdir()
-    pooling = json.loads((minilm.bundled_folder() / "1_Pooling/config.json").read_text())
-    (folder / "1_Pooling/config.json").write_text(json.dumps({**pooling, "word_embedding_dimension": 32}))
-    (folder / "training.json").write_text(json.dumps({"settings": {"max_tokens": 64, "pooling": "mean"}}))
 
 
 def fresh(home: Path) -> Workbench:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -12,9 +13,14 @@ import pytest
 from core.embedding import models
 from core.embedding.llm_hidden import LLMHidden
 from core.embedding.minilm import bundled_folder
+from core.embedding.sentence_transformers import SentenceTransformers
+from core.embedding.train import start_encoder
+from core.embedding.trained import Trained
 from core.embedding.vectors import embed, missing
 from core.errors import WorkbenchError
+from core.files import seal_folder
 from core.generation.llama_engine import LlamaCpp
+from tests.small_corpora import small_bert
 
 TEXTS = [f"text {i}" for i in range(3000)]
 
@@ -103,3 +109,91 @@ def test_a_layer_that_the_model_does_not_have(layer, tmp_path):
     with pytest.raises(WorkbenchError) as error:
         list(LLMHidden(model=str(tmp_path), layer=layer).load().encode(["a text"]))
     assert error.value.where == "embedding.layer" and "1 to 4, or -4 to -1" in error.value.todo
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small BERT as a sentence-transformers folder."""
+    folder = tmp_path_factory.mktemp("models") / "small"
+    small_bert(folder)
+    return folder
+
+
+def without(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+
+
+def renamed(folder: Path, name: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    weights["of.another.model"] = weights.pop(name)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def filled(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+
+
+def cut(folder: Path, name: str) -> None:
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: len(data) // 2])
+
+
+HARMS = {
+    "empty": lambda f: [shutil.rmtree(f), f.mkdir()],
+    "no weights": lambda f: without(f, "model.safetensors"),
+    "no config": lambda f: without(f, "config.json"),
+    "cut weights": lambda f: cut(f, "model.safetensors"),
+    "empty weights": lambda f: filled(f, "model.safetensors", b""),
+    "text for weights": lambda f: filled(f, "model.safetensors", b"<html>404</html>"),
+    "renamed tensor": lambda f: renamed(f, "encoder.layer.0.attention.self.query.weight"),
+    "renamed words": lambda f: renamed(f, "embeddings.word_embeddings.weight"),
+    "cut config": lambda f: cut(f, "config.json"),
+    "list for config": lambda f: filled(f, "config.json", b"[1]"),
+    "empty config": lambda f: filled(f, "config.json", b"{}"),
+    "cut tokenizer": lambda f: cut(f, "tokenizer.json"),
+    "empty tokenizer": lambda f: filled(f, "tokenizer.json", b"{}"),
+}
+
+
+@pytest.mark.parametrize("kind", ["sentence_transformers", "trained", "start"])
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_model_folder_is_refused_in_words(folder, tmp_path, monkeypatch, kind, harm):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    damaged = tmp_path / "encoders" / "small"
+    shutil.copytree(folder, damaged)
+    HARMS[harm](damaged)
+    with pytest.raises(WorkbenchError) as error:
+        if kind == "sentence_transformers":
+            part = SentenceTransformers(model=str(damaged))
+        else:
+            part = Trained(name="small") if kind == "trained" else start_encoder("small", damaged.parent).part
+        for _ in embed(part, ["a text", "another"], tmp_path / "vectors"):
+            pass
+        part.load().token_offsets(["a text"])
+    assert error.value.what and error.value.todo
+    assert not list((tmp_path / "vectors").rglob("*.npz")), "no vector of a damaged model is kept"
+
+
+def test_a_whole_model_folder_is_taken(folder, tmp_path):
+    for _ in embed(SentenceTransformers(model=str(folder)), ["a text"], tmp_path):
+        pass
+    assert len(list(tmp_path.rglob("*.npz"))) == 1
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.json", "tokenizer.json", ".checksums.json"])
+def test_a_trained_encoder_of_which_a_bit_flipped_is_refused(folder, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    made = tmp_path / "encoders" / "small"
+    shutil.copytree(folder, made)
+    seal_folder(made)
+    assert Trained(name="small").load()
+    data = bytearray((made / name).read_bytes())
+    data[len(data) // 2] ^= 4
+    (made / name).write_bytes(data)
+    for use in (lambda: Trained(name="small").load(), lambda: start_encoder("small", made.parent)):
+        with pytest.raises(WorkbenchError, match="damaged") as error:
+            models._loaded.clear()
+            use()
+        assert name in error.value.what and "backup" in error.value.todo

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import random
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from core.corpus import own
 from core.corpus.library import Library
 from core.corpus.own import display_name, safe_name
+from core.corpus.parse import TextOfHTML, parse_html
 from core.corpus.pdf_page import located
 from core.errors import WorkbenchError
 
@@ -277,3 +280,98 @@ def test_marks_are_found_by_letters_alone_and_inside_their_passage():
     [(start, end)] = located(page, "Twice", around="More. An official rule. Twice")
     assert start == page.rindex("Twice") and end == start + 5
     assert located(page, "nothing of this kind") == [] and located(page, " ") == []
+
+
+def test_links_that_lead_out_of_a_folder_are_named_and_not_read(library, tmp_path):
+    secret, folder = tmp_path / "secret.txt", tmp_path / "in"
+    secret.write_text("the key is 1234")
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("alpha")
+    links = {"out.txt": secret, "deep/up.txt": "../../secret.txt", "inside.txt": "a.txt", "loop.txt": "loop.txt"}
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    (folder / "all").symlink_to(tmp_path)
+    found = {status.name: status for status in drain(library.ingest("f", [folder]))}
+    assert {name: status.status for name, status in found.items()} == {
+        "a.txt": "ok", "inside.txt": "ok", "out.txt": "skipped", "deep/up.txt": "skipped"}  # fmt: skip
+    assert "link that leads out" in found["out.txt"].message
+    assert all("1234" not in document.text for document in drain(library.open("f")).documents)
+    beir = tmp_path / "beir"
+    beir.mkdir()
+    (beir / "queries.jsonl").symlink_to(secret)
+    assert "leads out" in drain(library.ingest("f", [], beir))[0].message
+
+
+def test_parsers_get_none_of_our_keys(library, monkeypatch):
+    started = []
+    real = own.subprocess.Popen
+
+    def watched(command, env, **options):
+        started.append(env)
+        return real(command, env=env, **options)
+
+    monkeypatch.setattr(own.subprocess, "Popen", watched)
+    for name in (
+        "ANTHROPIC_API_KEY",
+        "OPENAI_API_KEY",
+        "HF_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "HTTPS_PROXY",
+        "LD_PRELOAD",
+    ):
+        monkeypatch.setenv(name, "secret")
+    assert drain(library.ingest("k", [("a.txt", b"alpha")]))[0].status == "ok"
+    assert started and all("secret" not in env.values() for env in started)
+
+
+@pytest.mark.parametrize(
+    "markup", ["<b>", "<div>", "</b>", "<b></i>", "<title>", "<a ", "<![CDATA[", "<?", "<!--", "<br>"]
+)
+def test_a_page_of_unclosed_tags_is_read_in_one_pass(markup):
+    seconds = []
+    for size in (100_000, 400_000):
+        started = time.process_time()
+        parse_html((markup * (size // len(markup)) + "end").encode(), lambda _: None)
+        seconds.append(time.process_time() - started)
+    assert seconds[1] < 10 * max(seconds[0], 0.02), "four times the page takes some four times the time"
+
+
+def test_a_page_is_read_as_beautiful_soup_reads_it():
+    from bs4 import BeautifulSoup
+
+    hidden = ["script", "style", "template", "noscript", "svg", "title"]
+    tags = [
+        "p",
+        "div",
+        "br",
+        "b",
+        "i",
+        "span",
+        "ul",
+        "li",
+        "pre",
+        "svg",
+        "style",
+        "h1",
+        "table",
+        "td",
+        "textarea",
+        "hr",
+        "img",
+    ]
+    words = ["word", "two words", " ", "\n", "  \n ", "&amp;", "&copy;", "&#8364;", "&#150;", "é", "<!-- c -->", "<!DOCTYPE html>",
+             "<![CDATA[x]]>", "<?pi?>", "a < b", "\t"]  # fmt: skip
+    draw = random.Random(0)
+    for _ in range(300):
+        pieces = [draw.choice([f"<{tag}>", f"</{tag}>", f"<{tag}/>", f'<{tag} class="x">', word, word])
+                  for tag, word in zip(draw.choices(tags, k=20), draw.choices(words, k=20), strict=True)]  # fmt: skip
+        markup = "<title>A  &amp; B</title>" + "".join(pieces)
+        soup = BeautifulSoup(markup.encode(), "html.parser")
+        title = soup.title.get_text(" ", strip=True)
+        for element in soup(hidden):
+            element.decompose()
+        for element in soup([*TextOfHTML.BLOCKS]):
+            element.insert_before("\n")
+            element.append("\n")
+        text = re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", soup.get_text()).strip()
+        assert parse_html(markup.encode(), lambda _: None) == [{"text": text, "title": title}], markup

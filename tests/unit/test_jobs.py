@@ -202,3 +202,35 @@ def test_there_is_no_such_job(jobs):
             with pytest.raises(WorkbenchError):
                 call(id)
     assert jobs.list() == [] and jobs.log_tail("nothing") == ""
+
+
+@pytest.mark.parametrize("content", [
+    "[1, 2]", "5", "null", '"x"', "[" * 5000, "{}", '{"label": "x"}', "", "\0",
+    '{"label": 1, "arguments": {}, "created": NaN, "attempt": "1", "spawned": 1e400, "pid": -1, "status": []}',
+])  # fmt: skip
+def test_a_job_whose_file_holds_something_else_breaks_no_list(jobs, content):
+    id = jobs.start(["count", "1000"], "Counting")
+    wait(jobs, id, begun)
+    odd = jobs.folder / "01jodd"
+    odd.mkdir()
+    (odd / "job.json").write_text(content)
+    assert [job.id for job in jobs.list()] == [id]
+    with pytest.raises(WorkbenchError, match="damaged"):
+        jobs.get("01jodd")
+    jobs.cancel(id)
+    (jobs.folder / id / "state.json").write_text(content)
+    [job] = jobs.list()
+    assert job.status == "died" and job.share is None
+
+
+@pytest.mark.parametrize("name, words", [("SIGKILL", "memory ran out"), ("SIGSEGV", "")])
+def test_a_job_that_was_killed_names_the_signal(jobs, name, words):
+    id = jobs.start(["deaf", "10"], "Deaf")
+    wait(jobs, id, begun_at_all)
+    os.kill(jobs._process(id).pid, signal.Signals[name])
+    job = wait(jobs, id)
+    assert job.status == "died" and f"by the signal {name}" in job.error and words in job.error
+
+
+def begun_at_all(job):
+    return job.status == "running"

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import subprocess
 import sys
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from core.__main__ import build_parser, read_grid, read_recipe
 from core.config import TrialConfig, difference, with_settings
 from core.doctor import doctor
+from core.embedding import models
 from core.errors import WorkbenchError
 from core.pipeline import _bytes
 from core.records import Corpus, Document
 from core.retrieval.bm25_fast import BM25S
-from core.workbench import Workbench, plain
+from core.workbench import ROOT, Workbench, plain
 
 
 def recipe(**given):
@@ -115,3 +117,40 @@ def test_difference_names_only_what_differs():
 def test_plain_records_are_json_without_nan():
     assert json.loads(json.dumps(plain({"a": float("nan"), "b": (1, 2.5), "c": TrialConfig().corpus.dataset}), allow_nan=False)) == {
         "a": None, "b": [1, 2.5], "c": "python-reference"}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", ["nan", "inf", "-1", "1e400", "five", "0x5", "1e12"])
+def test_a_cap_of_the_cache_that_is_no_size_is_refused(monkeypatch, given):
+    monkeypatch.setenv("GROUNDWORK_CACHE_GB", given)
+    with pytest.raises(WorkbenchError, match="no number of gigabytes") as error:
+        Workbench()
+    assert error.value.where == "GROUNDWORK_CACHE_GB" and error.value.todo
+
+
+@pytest.mark.parametrize(("given", "cap"), [("", 5e9), (" ", 5e9), ("0.5", 5e8), ("0", 0)])
+def test_the_cap_of_the_cache(monkeypatch, given, cap):
+    monkeypatch.setenv("GROUNDWORK_CACHE_GB", given)
+    assert Workbench().pipeline.cache.cap_bytes == cap
+
+
+def test_a_home_may_begin_with_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GROUNDWORK_HOME", "~/work")
+    assert Workbench().home == models.home() == tmp_path / "work"
+    monkeypatch.setenv("GROUNDWORK_HOME", "~no-such-user/work")
+    with pytest.raises(WorkbenchError, match="data folder cannot be found"):
+        Workbench()
+
+
+@pytest.mark.parametrize(("redirection", "code", "said"), [
+    ("> /dev/full", 1, "Failed: the output could not be written: No space left"), (">&-", 0, ""), (">&- <&-", 0, ""),
+    ("| head -c 1 > /dev/null; exit ${PIPESTATUS[0]}", 0, ""), ("--json > /dev/full", 1, "could not be written"),
+    ("> /dev/null 2>&-", 0, ""),
+])  # fmt: skip
+def test_an_output_that_takes_nothing_is_no_traceback(redirection, code, said):
+    command = f"{sys.executable} -m core list settings {redirection}"
+    ended = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == code and said in ended.stderr
+    assert (
+        "Traceback" not in ended.stderr and "Exception ignored" not in ended.stderr and bool(said) == bool(ended.stderr)
+    )
