@@ -3,7 +3,7 @@ the middle of the work ends that process, and the work can be cancelled. The pro
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from core import child, probes
+from core import child, files, probes
 from core.config import PartConfig
 from core.records import Progress
 
@@ -75,10 +75,12 @@ def _file(vectors: np.ndarray, folder: Path) -> Iterator[Path]:
         if (whole.shape, whole.dtype, whole.offset) == (vectors.shape, vectors.dtype, vectors.offset):
             yield Path(vectors.filename)
             return
-    folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.parent / f".vectors-{uuid4().hex}.npy"
     try:
-        np.save(file, vectors)
+        with files.disk_reported("The index", folder, vectors.nbytes):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, vectors)
         yield file
     finally:
-        file.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink()

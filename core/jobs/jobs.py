@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from core import files
+from core.child import ending
 from core.errors import WorkbenchError, missing_package
 from core.records import Progress
 from core.store.journal import new_id
@@ -205,9 +206,7 @@ class Jobs:
         ended, tail = "It ended without a word.", self.log_tail(id, 3)
         code = _children[id].returncode if id in _children else None  # of a child of an earlier app nobody knows
         if code is not None and code < 0:
-            name = next((one.name for one in signal.Signals if one == -code), str(-code))
-            by = ": by hand, or by the system because memory ran out" if -code == signal.SIGKILL else ""
-            ended = f"It was ended by the signal {name}{by}."
+            ended = f"It was ended by the signal {ending(code)}."
         return f"{ended}{tail and f' Its log ends: {tail}'}"
 
     @contextmanager

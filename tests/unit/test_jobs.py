@@ -223,7 +223,7 @@ def test_a_job_whose_file_holds_something_else_breaks_no_list(jobs, content):
     assert job.status == "died" and job.share is None
 
 
-@pytest.mark.parametrize("name, words", [("SIGKILL", "memory ran out"), ("SIGSEGV", "")])
+@pytest.mark.parametrize("name, words", [("SIGKILL", "free memory"), ("SIGSEGV", "")])
 def test_a_job_that_was_killed_names_the_signal(jobs, name, words):
     id = jobs.start(["deaf", "10"], "Deaf")
     wait(jobs, id, begun_at_all)
