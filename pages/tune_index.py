@@ -1,4 +1,4 @@
-"""Index: what each setting of an index trades, and whether the answer notices."""
+"""Index: what each setting of an index trades, and whether the ranking notices."""
 
 import shlex
 import time
@@ -33,7 +33,7 @@ MISSED = "border-left:3px solid #D55E00;padding-left:.55rem;border-radius:.2rem"
 
 def page() -> None:
     cards.page_title(
-        "Index", "How much recall, speed and memory does each index setting trade, and does the answer notice?"
+        "Index", "How much recall, speed and memory does each index setting trade, and does the ranking notice?"
     )
     workbench, config = session.workbench(), session.config()
     left, right = st.columns([1, 2], gap="medium")

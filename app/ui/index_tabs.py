@@ -112,10 +112,12 @@ def graph_inside(here: Glance, corpus: Corpus, read: views.Inside) -> None:
     row = chosen_question(here, corpus)
     query, depth = read.queries[row], min(here.point.k, here.point.n)
     path = walk(graph, read.vectors, query, part.ef_search, depth)
-    wider = f"; {depth} results need a queue of {depth}" if part.ef_search < depth else ""
     charts.show(index_charts.walked(path), "walk", config=config, command=command, title="The walk of this question",
                 data=[hop._asdict() | {"compared": len(hop.compared), "scores": None} for hop in path.hops],
-                caption=f"{path.num_hops:,} hops, {path.num_distances:,} of {here.point.n:,} vectors compared{wider}")  # fmt: skip
+                caption=f"{path.num_hops:,} hops, {path.num_distances:,} of {here.point.n:,} vectors compared")  # fmt: skip
+    if part.ef_search < depth:
+        st.caption(f"The queue is {part.ef_search} long, as in the measured search: FAISS does not lengthen it to the {depth} results "
+                   "asked for, and fills them with what it happened to compare.")  # fmt: skip
     missed = why_missed(graph, read.vectors, query, part.ef_search, depth)
     if not missed:
         return st.caption(f"All {depth} nearest vectors are found with ef search {part.ef_search}.")

@@ -13,7 +13,7 @@ from core import index_lab, index_views, registry
 from core.__main__ import show_cost
 from core.config import TrialConfig, with_settings
 from core.index.points import logit
-from core.index.scratch.inside import Graph, Lists, walk, where
+from core.index.scratch.inside import Graph, Lists, Reason, walk, where, why_missed
 from core.index.shadow import SwitchReport
 from core.pipeline import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
@@ -220,3 +220,15 @@ def test_the_command_line_shows_the_sentences_of_a_cost_whole(bench, capsys):
     )
     sentence = found.dense.effects["ndcg_linear"].sentence.removeprefix(found.subject).strip()
     assert f"  dense_only: {sentence}" in lines
+
+
+@pytest.mark.parametrize("ef", [1, 2, 4, 16])
+def test_the_walk_and_the_measured_search_find_the_same_for_every_question(bench, ef):
+    """Also with a queue shorter than the results asked for: what is said under Inside is what was measured."""
+    config = with_settings(recipe("faiss_hnsw", m=2, ef_search=ef), {"evaluation.k": 10})
+    read, found = drain(index_views.inside(bench, config)), drain(index_views.glance(bench, config, 1.0))
+    rows = index_views.measured_rows(len(read.queries))
+    for place, row in enumerate(rows):
+        missed = [one for one in why_missed(read.structure, read.vectors, read.queries[row], ef, 10)
+                  if one.reason is not Reason.TIED]  # fmt: skip
+        assert found.point.raw.recall[place] == pytest.approx(1 - len(missed) / 10), row

@@ -139,16 +139,24 @@ def degrees(graph: Graph, layer: int) -> Degrees:
 
 
 def walk(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, depth: int) -> Walk:
-    """The search of one query [dim], hop by hop. ef below depth is taken as depth."""
+    """The search of one query [dim], hop by hop, as FAISS does it: the queue is ef long, also where more results are asked
+    for, and found are the `depth` nearest of all that was compared on layer 0. (hnswlib, and our own index, lengthen the
+    queue to depth: hand in the larger of the two for them.)"""
     hops, best = [], (np.inf, -1)  # distance and node of the nearest so far
+    met: list[tuple[float, int]] = []
 
     def on_hop(layer: int, node: int, away: float, compared: np.ndarray, apart: np.ndarray) -> None:
         nonlocal best
         best = min(best, (away, node), *([(float(apart.min()), int(compared[apart.argmin()]))] if len(apart) else []))
         seen = score(np.array([away, best[0]], np.float32), graph.metric)
         hops.append(Hop(layer, node, float(seen[0]), compared, score(apart, graph.metric), best[1], float(seen[1])))
+        if layer == 0:
+            met.extend([] if met else [(away, node)])
+            met.extend(zip(apart.tolist(), compared.tolist(), strict=True))
 
-    found = _search(graph, vectors, query, max(ef, depth), on_hop)[:depth]
+    found = _search(graph, vectors, query, ef, on_hop)[:depth]
+    if len(found) < depth:
+        found = sorted({*found, *met})[:depth]
     nodes, away = np.array([n for _, n in found], np.int32), np.array([d for d, _ in found], np.float32)
     entered = next((hop.node for hop in hops if hop.layer == 0), -1)
     compared = sum(len(hop.compared) for hop in hops) + bool(len(graph.levels))
@@ -172,9 +180,9 @@ def why_missed(
     scores = score(away, graph.metric)
     slack = 1e-6 * max(1.0, float(abs(scores[true[0]])))  # equal vectors' distances may differ in the last bits
     tied = {node for node in missed if len(walked.found) == depth and scores[node] <= walked.scores[-1] + slack}
-    found_at, wider = {}, max(ef, depth) * 2
+    found_at, wider = {}, ef * 2
     while len(found_at) < len(missed) - len(tied) and wider <= cap:
-        met = {node for _, node in _search(graph, vectors, query, wider)}
+        met = set(walk(graph, vectors, query, wider, depth).found.tolist())
         found_at = {node: wider for node in missed if node in met and node not in tied} | found_at
         wider *= 2
     reached = _reached(graph, walked.entered) if len(found_at) < len(missed) - len(tied) else None
