@@ -10,7 +10,6 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,17 @@ import numpy as np
 import yaml
 
 from core import files, registry
-from core.config import ENGINES, PartConfig, TrialConfig, code_version, difference, fingerprint, valid, with_settings
+from core.config import (
+    ENGINES,
+    PartConfig,
+    TrialConfig,
+    code_version,
+    difference,
+    fingerprint,
+    installed,
+    valid,
+    with_settings,
+)
 from core.corpus.library import Status
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
@@ -583,7 +592,7 @@ def receipt(config: TrialConfig) -> dict[str, Any]:
 def packages() -> dict[str, str]:
     """Versions of the engines that a result may depend on."""
     shared = ("numpy", "torch", "transformers", "sentence-transformers", "llama-cpp-python")
-    return {name: version(name) for name in (*shared, *chain.from_iterable(ENGINES.values()))}
+    return {name: installed(name) for name in (*shared, *chain.from_iterable(ENGINES.values()))}
 
 
 def _code_version() -> str:

@@ -28,6 +28,8 @@ TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", 
 ACRONYMS = {"faiss": "FAISS", "hnsw": "HNSW", "ivf": "IVF", "pq": "PQ", "opq": "OPQ", "sq": "SQ", "pca": "PCA", "lsa": "LSA",
             "llm": "LLM", "lancedb": "LanceDB"}  # fmt: skip
 LONG_VALUE = 32  # characters of a setting told in a line
+# names of settings and methods in a description; paths stay
+CODED = re.compile(r"`([a-z][a-z0-9_]*)`|(?<![\w/.`])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?![\w/.`]*[/`])")
 REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
 RETRIEVAL_STAGES = ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion", "evaluation")
 PRESETS = {
@@ -381,7 +383,7 @@ def _knob(name: str, field: Any) -> Knob | None:
             return None
         kind, optional = inner[0], True
     unit = extra.get("unit", "")
-    given = {"name": name, "unit": unit, "help": field.description or "", "optional": optional,
+    given = {"name": name, "unit": unit, "help": plain_words(field.description or ""), "optional": optional,
              "automatic": extra.get("automatic", False),
              "label": extra.get("label") or _title(name, unit)}  # fmt: skip
     if get_origin(kind) is Literal:
@@ -451,4 +453,9 @@ def _word(value: Any) -> str:
 
 
 def _about(part: type) -> str:
-    return (part.__doc__ or "").strip()
+    return plain_words((part.__doc__ or "").strip())
+
+
+def plain_words(text: str) -> str:
+    """A description with its names of settings and methods as a person reads them: "min max", not `min_max`."""
+    return CODED.sub(lambda name: _word(name[1] or name[2]), text)

@@ -400,3 +400,15 @@ def test_a_setting_that_cannot_be_reset_alone_says_so():
 def test_a_default_recipe_is_quiet():
     app = open_page("query_store")
     assert not strip(app)
+
+
+def test_no_word_of_the_code_stands_in_a_form():
+    for kind in forms.KINDS.values():
+        for part in registry.parts(kind).values():
+            told = [
+                forms._about(part),
+                *(knob.help for knob in forms.knobs(part)),
+                *(knob.label for knob in forms.knobs(part)),
+            ]
+            assert not [text for text in told if forms.CODED.search(text)], part
+    assert forms.plain_words("`min_max` beside top_k, in `core/x_y.py`") == "min max beside top k, in `core/x_y.py`"

@@ -79,3 +79,13 @@ def test_a_setting_that_fits_nowhere_is_an_error_for_people(settings):
 def test_a_part_can_be_given_as_its_stage_with_knobs_beside_it():
     config = with_settings(TrialConfig(), {"fusion.weight": 0.2, "fusion": "rrf"})
     assert (config.fusion.part, config.fusion.weight) == ("rrf", 0.2)
+
+
+def test_versions_are_those_of_the_metadata():
+    from importlib.metadata import version
+
+    from core.config import ENGINES, installed
+
+    for package in (name for some in ENGINES.values() for name in some):
+        assert installed(package) == version(package), package
+    assert installed("no-such-package-here") == "absent"
