@@ -21,6 +21,7 @@ from core.errors import WorkbenchError, missing_package
 from core.records import Progress
 
 MOST_VALUES = 100_000  # of one setting in a grid
+MOST_NOTICES = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,16 +88,17 @@ def carry_out(options: argparse.Namespace) -> int:
 
     with _worded():
         workbench = Workbench()
-        if options.job:
-            from core.jobs.jobs import drive
+        try:
+            if options.job:
+                from core.jobs.jobs import drive
 
-            keep = plain if options.verb == "annotate" else None
-            drive(_in_steps(workbench, options), options.job, workbench.home, keep)
-            return 0
-        work = options.verb_function(workbench, options)
-    result = plain(finish(work, quiet=options.json) if hasattr(work, "send") else work)
-    for notice in files.notices:
-        print(f"Note: {notice}", file=sys.stderr)
+                keep = plain if options.verb == "annotate" else None
+                drive(_in_steps(workbench, options), options.job, workbench.home, keep)
+                return 0
+            work = options.verb_function(workbench, options)
+            result = plain(finish(work, quiet=options.json) if hasattr(work, "send") else work)
+        finally:
+            tell([*workbench.store.told(), *files.notices])
     if options.json:
         print(json.dumps(result, ensure_ascii=False, default=str))
     else:
@@ -117,6 +119,14 @@ def _worded() -> Iterator[None]:
         if error.errno in files.FULL:
             raise files.disk_error(error, "A file", Path(error.filename or files.home())) from error
         raise WorkbenchError(f"{error.strerror or error}.", where=str(error.filename or "")) from error
+
+
+def tell(notices: list[str]) -> None:
+    """What the store has repaired or left out, beside whatever the verb says."""
+    for notice in notices[:MOST_NOTICES]:
+        print(f"Note: {notice}", file=sys.stderr)
+    if more := notices[MOST_NOTICES:]:
+        print(f"Note: {len(more):,} more; `python -m core verify` names them.", file=sys.stderr)
 
 
 def _in_steps(workbench: Any, options: argparse.Namespace) -> Any:

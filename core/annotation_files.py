@@ -19,6 +19,7 @@ from core.annotation.labels import CONTENT, Label, Table, blank, complete, from_
 from core.annotation.study import FOLDER, ROUNDS, Study, assignment, design_hash
 from core.config import valid
 from core.errors import WorkbenchError
+from core.store.tables import YEARS
 from core.workbench import Workbench
 
 FORMATS = ("jsonl", "csv", "label_studio", "dpo")
@@ -284,9 +285,11 @@ def _misfit(workbench: Workbench, frozen: lab.Frozen, one: Label) -> tuple[str, 
     if one.rubric not in [rubric.version for rubric in study.rubrics]:
         found.append(f"there is no version {one.rubric} of the rubric")
     try:
-        datetime.fromisoformat(one.created or "2000-01-01")
+        known = datetime.fromisoformat(one.created or "2000-01-01").year in YEARS
     except ValueError:
-        found.append(f"'{one.created[:40]}' is no time (ISO 8601)")
+        known = False
+    if not known:
+        found.append(f"'{one.created[:40]}' is no time (ISO 8601, {YEARS[0]} to {YEARS[-1]})")
     if found:
         return f"This label does not fit the study: {'; '.join(found)}.", "Mend or remove it."
     if one.annotator not in study.people(one.round):

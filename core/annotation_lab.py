@@ -78,8 +78,10 @@ def studies(workbench: Workbench) -> list[Frozen]:
     """The latest version of each study, newest first."""
     latest, found = {one.study: one.id for one in workbench.store.studies() if one.round != "plan"}, []
     for id in sorted(latest.values(), reverse=True):
-        with suppress(WorkbenchError):  # damaged: `verify` says so, and whoever opens it; the others are there
+        try:
             found.append(_frozen(workbench, id))
+        except WorkbenchError as error:  # the others are there
+            workbench.store.note(f"A study was left out: {error}")
     return found
 
 
@@ -215,6 +217,8 @@ def check(workbench: Workbench, study_id: str) -> Check:
     if lost := workbench.store.labels.damaged:
         found.append(f"{len(lost):,} label records cannot be read, of this study or others, the first of them {min(lost)}: "
                      f"{lost[min(lost)]}.")  # fmt: skip
+    for where, what in {**workbench.store.labels.gaps, **workbench.store.labels.cut()}.items():
+        found.append(f"{where}: {what}.")
     for what, ids in _label_findings(last.study, given, hashes, _leaving(versions)).items():
         found.append(f"{len(ids):,} labels {what}, the first of them {ids[0]}.")
     notes = _notes(versions)
@@ -652,9 +656,15 @@ def _frozen(workbench: Workbench, id: str) -> Frozen:
 
     def read() -> Frozen:
         payload = workbench.store.journal.read(id).payload
-        return Frozen(
-            id, valid(Study, payload["design"]), *(payload[name] for name in ("round", "hash", "version", "created"))
-        )
+        try:
+            return Frozen(
+                id,
+                valid(Study, payload["design"]),
+                *(payload[name] for name in ("round", "hash", "version", "created")),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise WorkbenchError(f"Record {id} is no study: {type(error).__name__}: {error}.",
+                                 todo="Copy the file back from a backup.") from None  # fmt: skip
 
     return workbench.pipeline.remember("study", id, read)
 

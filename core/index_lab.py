@@ -31,6 +31,8 @@ from core.statistics.bootstrap import Interval
 from core.statistics.equivalence import Equivalence, sentence, tost
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
+from core.store import tables
+from core.store.journal import Record
 from core.workbench import Workbench, metric_values, packages
 
 QUESTIONS = 1000  # a corpus with more is measured on so many of them, drawn once
@@ -313,10 +315,18 @@ def points(workbench: Workbench, config: TrialConfig) -> Generator[Progress, Non
 
 
 def _stored(workbench: Workbench, ground: Ground, metric: str = "", k: int = 0) -> list[Point]:
-    rows = workbench.store.query(
+    asked = ground.vectors, ground.queries
+
+    def row(record: Record) -> dict[str, Any] | None:
+        one = dict(zip(tables.TABLES["index_points"][1], tables.rows(record, None)["index_points"][0], strict=True))
+        same = (one["vectors"], one["queries"]) == asked and metric in ("", one["metric"]) and k in (0, one["k"])
+        return one if same else None
+
+    rows = workbench.store.stored(
+        "index",
         """SELECT * FROM index_points WHERE vectors = ? AND queries = ? AND ? IN ('', metric) AND ? IN (0, k) ORDER BY id""",
-        [ground.vectors, ground.queries, metric, k],
-    )
+        [*asked, metric, k], row,
+    )  # fmt: skip
     return [
         _point({**row, **{name: json.loads(row[name] or "{}") for name in ("build", "query", "config")}})
         for row in rows

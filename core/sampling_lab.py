@@ -441,8 +441,9 @@ def study(
                              todo="Add a questions file with answers, or compare chains side by side.")  # fmt: skip
     yield from loaded(config.generation)
     here = ground(workbench, config, corpus, samples, questions)
-    known = {(row["chain"], row["query_id"]) for row in workbench.store.query(
-        "SELECT DISTINCT chain, query_id FROM samples WHERE ground = ?", [here])}  # fmt: skip
+    known = {(row["chain"], row["query_id"]) for row in workbench.store.stored(
+        "samples", "SELECT DISTINCT chain, query_id FROM samples WHERE ground = ?", [here],
+        lambda record: record.payload if record.payload.get("ground") == here else None)}  # fmt: skip
     total, done = len(queries) * len(chains), 0
     for (
         query

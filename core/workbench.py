@@ -41,6 +41,7 @@ from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.store.database import Store
+from core.store.journal import Record
 from core.store.tables import cost_rows, note_problem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -376,9 +377,17 @@ class Workbench:
             points = [{**point, setting: value} for point in points for value in values]
         configs = [with_settings(config, point) for point in points]
         name = fingerprint([fingerprint(c) for c in configs])
-        rows = self.store.query(
-            """SELECT config_fingerprint, code_version, questions_fingerprint, fingerprints->>'corpus' AS corpus, id
-               FROM trials WHERE sweep = ? AND status = 'ok'""", [name])  # fmt: skip
+        identity = ("config_fingerprint", "code_version", "questions_fingerprint")
+
+        def row(record: Record) -> dict[str, Any] | None:
+            one = record.payload
+            return {**{key: one.get(key) for key in identity}, "corpus": (one.get("fingerprints") or {}).get("corpus"),
+                    "id": record.id} if (one.get("sweep"), one.get("status")) == (name, "ok") else None  # fmt: skip
+
+        rows = self.store.stored(
+            "trial",
+            f"""SELECT {", ".join(identity)}, fingerprints->>'corpus' AS corpus, id
+               FROM trials WHERE sweep = ? AND status = 'ok'""", [name], row)  # fmt: skip
         done = {tuple(row.values())[:4]: row["id"] for row in rows}
         ids, failed = [], []
         for number, (point, one) in enumerate(zip(points, configs, strict=True)):
@@ -409,11 +418,13 @@ class Workbench:
 
     def show(self, trial: str) -> dict[str, Any]:
         """The whole record of a trial, by its id or the unique beginning or end of it."""
-        rows = self.store.query("SELECT id FROM trials WHERE starts_with(id, ?) OR ends_with(id, ?)", [trial, trial])
-        if len(rows) != 1:
-            raise WorkbenchError(f"{'No trial has' if not rows else f'{len(rows)} trials have'} the id '{trial}'.",
+        listing = self.store.journal.listing()  # not the database, which may not be writable, and then is behind
+        ids = [trial] if trial in listing else [id for id in listing if id.startswith(trial) or id.endswith(trial)]
+        ids = [id for id in ids if listing[id].kind == "trial"]
+        if len(ids) != 1:
+            raise WorkbenchError(f"{'No trial has' if not ids else f'{len(ids)} trials have'} the id '{trial}'.",
                                  todo="`python -m core trials` lists them.")  # fmt: skip
-        return {"id": rows[0]["id"], **self.store.journal.read(rows[0]["id"]).payload}
+        return {"id": ids[0], **self.store.journal.read(ids[0]).payload}
 
     def measured(self, trial: str) -> dict[str, Any]:
         """The record of a trial with what follows from it: the mean of each metric with its interval, and equal trials."""
@@ -433,10 +444,19 @@ class Workbench:
 
     def repeats(self, trial: str) -> list[str]:
         """Ids of the earlier trials that measured the same recipe on the same documents and questions, oldest first."""
-        rows = self.store.query(
-            """SELECT t.id FROM trials t JOIN trials own ON own.id = ? AND t.id < own.id AND t.status = 'ok'
-               AND t.config_fingerprint = own.config_fingerprint AND t.questions_fingerprint = own.questions_fingerprint
-               AND t.fingerprints->>'corpus' = own.fingerprints->>'corpus' ORDER BY t.id""", [trial])  # fmt: skip
+        own = self.show(trial)
+        same = "config_fingerprint", "questions_fingerprint"
+        keys = [own.get(key) for key in same] + [(own.get("fingerprints") or {}).get("corpus")]
+
+        def row(record: Record) -> dict[str, Any] | None:
+            one = record.payload
+            its = [one.get(key) for key in same] + [(one.get("fingerprints") or {}).get("corpus")]
+            return {"id": record.id} if one.get("status") == "ok" and record.id < own["id"] and its == keys else None
+
+        rows = self.store.stored(
+            "trial",
+            """SELECT id FROM trials WHERE id < ? AND status = 'ok' AND config_fingerprint = ? AND questions_fingerprint = ?
+               AND fingerprints->>'corpus' = ? ORDER BY id""", [own["id"], *keys], row)  # fmt: skip
         return [row["id"] for row in rows]
 
     def describe(self, trial: str, name: str | None = None, note: str | None = None,

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -11,14 +11,15 @@ from core.annotation.study import CANNOT, Item, Study, words
 from core.config import StageConfig
 
 PREFERENCES = ("a", "tie", "b")
+Whole = Annotated[int, Field(ge=0, lt=2**31)]  # as the store's tables hold it
 
 
 class Span(StageConfig):
     """An error: words [first, last) of one answer of the item, counted by white space."""
 
     response: int = Field(ge=0, le=1)
-    first: int = Field(ge=0)
-    last: int = Field(ge=1)
+    first: Whole
+    last: Whole = Field(ge=1)
 
 
 class Label(StageConfig):
@@ -32,14 +33,14 @@ class Label(StageConfig):
     annotator: str = Field(min_length=1)
     sentences: tuple[tuple[str | None, ...], ...] = ()  # for each answer of the item, for each sentence
     spans: tuple[Span, ...] = ()
-    helpful: tuple[int | None, ...] = ()  # for each answer, 1 to 5
+    helpful: tuple[Whole | None, ...] = ()  # for each answer, 1 to 5
     preference: Literal["a", "b", "tie"] | None = None  # a: the item's first answer, wherever it stood on the screen
     cannot_judge: bool = False  # the item as a whole
     comment: str = ""
-    seconds: float | None = Field(None, ge=0)  # on the screen, breaks left out
-    rubric: int = 1
+    seconds: float | None = Field(None, ge=0, allow_inf_nan=False)  # on the screen, breaks left out
+    rubric: Whole = 1
     shown: str = ""  # hash of what stood on the screen
-    order: tuple[int, ...] = ()  # which answer stood at each place of the screen
+    order: tuple[Whole, ...] = ()  # which answer stood at each place of the screen
     replaces: str = ""
     restores: str = ""  # an undo brought back the state of this label
     withdrawn: bool = False  # takes a label back and puts none in its place
@@ -292,6 +293,6 @@ def _seconds_since_1970(created: str) -> float:
 
     try:
         when = datetime.fromisoformat(created)
-    except ValueError:
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return float("nan")
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 import threading
 import time
 import zlib
@@ -28,8 +29,10 @@ from core.records import Progress
 SCHEMA = 1
 KINDS = ("trial", "trial_note", "questions", "answer", "index", "samples", "study")
 SEGMENT = ".label.jsonl"  # labels share a file, see core/store/segments.py
+SEGMENT_END = ".label.end"  # how far such a file goes
 SUFFIX = ".jsonl.gz"
 OPENING_BYTES = 4096
+LARGEST_BYTES = 1 << 30  # of a record, unpacked: a few KB of foreign zeros must not fill the memory
 # (kind, schema) -> payload of the next schema. Records are never rewritten: old ones are upgraded as they are read.
 UPGRADES: dict[tuple[str, int], Callable[[dict], dict]] = {}
 
@@ -124,13 +127,21 @@ def _plain(value: Any) -> Any:
 def plain_json(kind: str, payload: dict) -> bytes:
     try:
         return json.dumps(payload, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise WorkbenchError(f"This {kind} cannot be recorded: {error}.",
                              todo="A value that could not be measured is null.") from None  # fmt: skip
 
 
-def encode(id: str, kind: str, payload: dict) -> bytes:
+def encode(id: str, kind: str, payload: dict, check: Callable[[Record], None] | None = None) -> bytes:
+    """The bytes of a record's file. check: raises ValueError on what shall not be recorded, as it would be read back."""
     body = plain_json(kind, payload)
+    try:
+        if check:
+            check(Record(id, kind, json.loads(body)))
+    except ValueError as error:
+        raise WorkbenchError(f"This {kind} cannot be recorded: {error}.", todo="Nothing of it was stored.") from None
+    if len(body) > LARGEST_BYTES:
+        raise WorkbenchError(f"This {kind} cannot be recorded: it is larger than {LARGEST_BYTES >> 20} MiB.")
     header = json.dumps({"schema": SCHEMA, "kind": kind, "id": id, "sha256": checksum(SCHEMA, kind, id, body)})
     # level 1: rankings are mostly random digits, which level 6 shrinks by 7% more in six times the time
     return gzip.compress(header.encode("ascii") + b"\n" + body + b"\n", 1, mtime=0)
@@ -139,21 +150,55 @@ def encode(id: str, kind: str, payload: dict) -> bytes:
 def decode(data: bytes, name: str) -> Record:
     """The record in a file's bytes; ValueError says what is wrong with it."""
     try:
-        head, body = gzip.decompress(data).split(b"\n")[:2]
+        unpacking = zlib.decompressobj(wbits=31)  # gzip
+        text = unpacking.decompress(data, LARGEST_BYTES)
+        if not unpacking.eof or unpacking.unused_data:
+            raise ValueError("the file is cut off, or longer than its record")
+        head, body = text.split(b"\n")[:2]
         header = json.loads(head)
         schema, kind, id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+    except (zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"unreadable: {error}") from None
     if expected != checksum(schema, kind, id, body):
         raise ValueError("its checksum does not match its contents")
     if name != f"{id}.{kind}{SUFFIX}":
         raise ValueError(f"it holds {kind} {id}")
+    if not _well_formed(id):
+        raise ValueError("its name is no id")
+    payload = upgraded(schema, kind, body)
+    if kind not in KINDS:
+        raise ValueError(f"this version knows no kind of record '{kind}'")
+    return Record(id, kind, payload)
+
+
+def upgraded(schema: Any, kind: str, body: bytes) -> dict[str, Any]:
+    """The payload as this version writes it; ValueError says why it cannot be read."""
+    if type(schema) is not int or schema < 1:
+        raise ValueError(f"its schema {str(schema)[:40]!r} is no number")
     if schema > SCHEMA:
         raise ValueError(f"it was written by a newer version (schema {schema}, this version reads up to {SCHEMA})")
-    payload = json.loads(body)
+    try:
+        payload = json.loads(body, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("its payload is nested too deeply") from None
+    if not isinstance(payload, dict):
+        raise ValueError(f"its payload is a {type(payload).__name__}, no object")
     for version in range(schema, SCHEMA):
         payload = UPGRADES.get((kind, version), lambda same: same)(payload)
-    return Record(id, kind, payload)
+    return payload
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"its payload holds {name}, which is no number")
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file, and of nothing else: to read a pipe or a device could wait for ever."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError("it is no file")
+        return file.read()
 
 
 def checksum(schema: int, kind: str, id: str, body: bytes) -> str:
@@ -170,12 +215,12 @@ class Journal:
         self._listing: dict[str, Entry] = {}
         self._lock = threading.Lock()
 
-    def add(self, kind: str, payload: dict, after: str = "") -> str:
-        """Writes one record; returns its id, which follows that of `after`, once it is on disk to stay."""
+    def add(self, kind: str, payload: dict, after: str = "", check: Callable[[Record], None] | None = None) -> str:
+        """Writes one record; returns its id, which follows that of `after`, once it is on disk to stay. check: see `encode`."""
         if kind not in KINDS:
             raise WorkbenchError(f"There is no kind of record '{kind}'.", todo=f"Kinds: {', '.join(KINDS)}.")
         id = new_id(after)
-        data = encode(id, kind, payload)
+        data = encode(id, kind, payload, check)
         day = self._day(id)
         temporary = day / f".{id}.tmp"
         try:
@@ -199,7 +244,7 @@ class Journal:
     def listing(self) -> dict[str, Entry]:
         """id -> entry of every record that is here, unread. The same object as before if nothing changed."""
         with self._lock:
-            days = [Path(item.path) for item in _scan(self.folder) if item.is_dir()]
+            days = _days(self.folder)
             changed = [day for day in days if self._list_day(day)]
             if changed or len(days) != len(self._days):
                 self._days = {day: self._days[day] for day in days}
@@ -224,12 +269,13 @@ class Journal:
         """What stands in a payload before `field`, without unpacking the rest; the checksum is not looked at. None if the
         file cannot be read."""
         try:
-            with gzip.open(path) as file:
-                file.readline()
-                start, found, _ = file.read(OPENING_BYTES).partition(f',"{field}":'.encode())
+            text = zlib.decompressobj(wbits=31).decompress(contents(path), OPENING_BYTES)
+            start, found, _ = text.partition(b"\n")[2].partition(f',"{field}":'.encode())
             return json.loads(start + b"}") if found else self.load(path).payload
-        except (OSError, EOFError, zlib.error, ValueError, AttributeError) as error:
+        except (OSError, zlib.error, ValueError, RecursionError) as error:
             self.damaged[str(path)] = f"unreadable: {error}"
+            return None
+        except AttributeError:  # `load` has said why
             return None
 
     def records(self, since: str = "") -> Iterator[Record]:
@@ -241,25 +287,30 @@ class Journal:
     def load(self, path: Path) -> Record | None:
         """The record in a file; None, with the reason in `damaged`, if it is not whole."""
         try:
-            record = decode(path.read_bytes(), path.name)
-        except (OSError, ValueError) as error:
+            record = decode(contents(path), path.name)
+        except OSError as error:
+            self.damaged[str(path)] = f"it cannot be read: {error.strerror}"
+            return None
+        except ValueError as error:
             self.damaged[str(path)] = str(error)
             return None
         self.damaged.pop(str(path), None)
         return record
 
-    def verify(self) -> Generator[Progress, None, JournalReport]:
-        """Reads every record and checks its checksum."""
+    def verify(self, each: Callable[[Record], None] = lambda _: None) -> Generator[Progress, None, JournalReport]:
+        """Reads every record and checks its checksum; `each` is given the whole ones."""
         entries, counts, damaged = self.listing(), Counter(), []
         for done, entry in enumerate(entries.values()):
             if done % 100 == 0:
                 yield Progress(done, len(entries), "Checking records")
-            if self.load(entry.path):
+            if record := self.load(entry.path):
                 counts[entry.kind] += 1
+                each(record)
             else:
                 damaged.append(Damage(str(entry.path), self.damaged[str(entry.path)]))
         strangers = [path for path in self._others() if path.suffix != ".tmp"]
         damaged += [Damage(str(path), "not the name of a record") for path in strangers]
+        damaged += [Damage(str(day), self.damaged[str(day)]) for day in _days(self.folder) if str(day) in self.damaged]
         return JournalReport(dict(counts), tuple(damaged), tuple(map(str, self.leftovers())))
 
     def leftovers(self, age_s: float = 60) -> list[Path]:
@@ -268,18 +319,24 @@ class Journal:
         return [path for path in temporary if time.time() - _modified(path) > age_s]
 
     def _others(self) -> list[Path]:
-        return sorted(Path(item.path) for day in _scan(self.folder) if day.is_dir() for item in _scan(Path(day.path))
-                      if not item.name.endswith(SEGMENT)
+        readable = (day for day in _days(self.folder) if str(day) not in self.damaged)
+        return sorted(Path(item.path) for day in readable for item in _scan(day)
+                      if not item.name.endswith((SEGMENT, SEGMENT_END))
                       and (not item.name.endswith(SUFFIX) or item.name.count(".") != 3))  # fmt: skip
 
     def _list_day(self, day: Path) -> bool:
         """Lists a day's folder again if it may have changed. The change time, unlike the modification time, cannot be
         set by a copying tool; within a second of it the clock's grain could hide a record, so it is listed again."""
-        changed_ns = day.stat().st_ctime_ns
         known_ns, entries = self._days.get(day, (0, {}))
-        if changed_ns == known_ns:
-            return False
-        names = [item.name for item in _scan(day) if item.name.endswith(SUFFIX) and item.name.count(".") == 3]
+        try:
+            changed_ns = day.stat().st_ctime_ns
+            if changed_ns == known_ns:
+                return False
+            self.damaged.pop(str(day), None)
+            names = [item.name for item in _scan(day) if item.name.endswith(SUFFIX) and item.name.count(".") == 3]
+        except OSError as error:  # one folder that cannot be read must not hide the others
+            self.damaged[str(day)] = f"the folder cannot be read: {error.strerror}"
+            changed_ns, names = 0, []
         found = {name.split(".")[0]: Entry(name.split(".")[1], day / name) for name in names}
         settled = time.time_ns() - changed_ns > 1_000_000_000
         self._days[day] = (changed_ns if settled else 0, found)
@@ -300,8 +357,23 @@ def _scan(folder: Path) -> list[os.DirEntry]:
         return []
 
 
+def _days(folder: Path) -> list[Path]:
+    try:
+        return [Path(item.path) for item in _scan(folder) if _is_folder(item)]
+    except OSError as error:
+        raise WorkbenchError(f"The journal cannot be read: {error.strerror}.", where=str(folder),
+                             todo=f"{remedy(error)}.") from None  # fmt: skip
+
+
+def _is_folder(item: os.DirEntry) -> bool:
+    try:
+        return item.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
 def _modified(path: Path) -> float:
     try:
-        return path.stat().st_mtime
+        return path.lstat().st_mtime
     except FileNotFoundError:  # just renamed into place
         return time.time()

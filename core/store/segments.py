@@ -4,10 +4,14 @@ A line is a header `{"schema", "kind", "id", "sha256"}`, a tab, the payload as J
 neither tab nor newline occurs inside. It is written by one call and synced before its id is handed out. Whoever is killed
 leaves at most one line without an end, which was never acknowledged; the next process opens a segment of its own, so
 nothing is ever written behind it. Segments stand in the journal's folder and merge by copying, like all records.
+
+A line's header names the checksum of the line before (`prev`), so lines that were taken out are missed; a small file beside
+each segment says how far it went, so an end that was cut off is. Segments of older versions have neither.
 """
 
 import json
 import os
+import stat
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,19 +20,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
+from core.store import tables
 from core.store.journal import (
     SCHEMA,
     SEGMENT,
-    UPGRADES,
+    SEGMENT_END,
     Damage,
     checksum,
+    contents,
     new_id,
     plain_json,
     remedy,
     sync_folder,
+    upgraded,
 )
 
 KIND = "label"
+END_BYTES = 64
 TORN_S = 2.0  # a line without an end in a file untouched for so long has no writer any more
 
 
@@ -40,6 +48,8 @@ class Line(NamedTuple):
     start: int  # bytes [start, end) of the segment
     end: int
     reason: str = ""
+    sha256: str = ""
+    prev: str | None = None  # checksum of the line before, "" for the first; None: written before lines were chained
 
 
 class Place(NamedTuple):
@@ -48,33 +58,35 @@ class Place(NamedTuple):
     end: int
 
 
-def encode_line(id: str, payload: dict) -> bytes:
+def encode_line(id: str, payload: dict, prev: str = "") -> bytes:
     body = plain_json(KIND, payload)
-    header = {"schema": SCHEMA, "kind": KIND, "id": id, "sha256": checksum(SCHEMA, KIND, id, body)}
+    header = {"schema": SCHEMA, "kind": KIND, "id": id, "sha256": checksum(SCHEMA, KIND, id, body), "prev": prev}
     return json.dumps(header, separators=(",", ":")).encode("ascii") + b"\t" + body + b"\n"
 
 
 def decode_line(data: bytes, start: int = 0) -> Line:
-    end = start + len(data)
+    end, line = start + len(data), Line("", None, start, start + len(data))
     try:
         head, body = data.rstrip(b"\n").split(b"\t", 1)
         header = json.loads(head)
         schema, kind, id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
+        line = Line(str(id), None, start, end, "", expected, header.get("prev"))
         if expected != checksum(schema, kind, id, body):
-            return Line(id, None, start, end, "its checksum does not match its contents")
-        if schema > SCHEMA or kind != KIND:
-            return Line(id, None, start, end, f"it was written by a newer version (schema {schema}, {kind})")
-        payload = json.loads(body)
-        for version in range(schema, SCHEMA):
-            payload = UPGRADES.get((kind, version), lambda same: same)(payload)
-        return Line(id, payload, start, end)
-    except (ValueError, KeyError, TypeError) as error:
-        return Line("", None, start, end, f"unreadable: {error}")
+            return line._replace(reason="its checksum does not match its contents")
+        if kind != KIND:
+            return line._replace(reason=f"it is no label but {str(kind)[:40]!r}")
+        return line._replace(payload=upgraded(schema, kind, body))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return line._replace(reason=f"unreadable: {error}")
 
 
 def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
     """The lines from that byte on; one without an end only where it is whole and nobody can be writing it any more."""
-    with open(path, "rb") as file:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    with open(handle, "rb") as file:
         file.seek(start)
         for data in file:
             if data == b"\n":  # the end of a line that was read without it
@@ -83,8 +95,21 @@ def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
             line = decode_line(data, start)
             if not data.endswith(b"\n") and (line.payload is None or _age_s(file.fileno()) < TORN_S):
                 return
+            if line.payload is not None and (fault := tables.label_fault(line.id, line.payload)):
+                line = line._replace(payload=None, reason=f"it is no label: {fault}")
             yield line
             start += len(data)
+
+
+def gap(before: Line | None, line: Line) -> str:
+    """Whether lines are missing before this one, in words; "" if none are, or nobody can know."""
+    if (
+        line.prev is None
+        or (before is not None and not before.sha256)
+        or line.prev == (before.sha256 if before else "")
+    ):
+        return ""
+    return "lines that stood before it are missing"
 
 
 class Segments:
@@ -97,12 +122,15 @@ class Segments:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.damaged: dict[str, str] = {}  # "path:byte" -> reason
-        self._read: dict[str, int] = {}  # bytes of each segment that were read
+        self.gaps: dict[str, str] = {}  # "path:byte" -> what is missing there
+        self._read: dict[str, Line] = {}  # the line of each segment that was read last
         self._places: dict[str, Place] = {}
         self._current: dict[str, dict[tuple[str, str, str], dict]] = {}  # study -> (round, item, annotator) -> label
         self._ids: dict[str, list[str]] = {}  # study -> ids of all its labels
         self.lock = threading.RLock()  # for whoever reads a label and replaces it
         self._file: int | None = None
+        self._end_file: int | None = None
+        self._last, self._count = "", 0  # checksum of our latest line, and how many they are
         self._path = Path()
         self._pid = 0
 
@@ -115,14 +143,27 @@ class Segments:
         with self.lock:
             fresh = (new_id(payload.get("replaces") or "") for payload in payloads)
             made = [id or new for id, new in zip(ids or [""] * len(payloads), fresh, strict=True)]
-            lines = [encode_line(id, payload) for id, payload in zip(made, payloads, strict=True)]
-            end = os.fstat(self._file).st_size if self._file is not None and self._pid == os.getpid() else 0
+            try:
+                tables.check_labels(list(zip(made, payloads, strict=True)))
+            except ValueError as error:
+                raise WorkbenchError(f"This label cannot be recorded: {error}.", where=str(self.folder),
+                                     todo="Correct it; none of the labels that came with it was kept.") from None  # fmt: skip
+            ours = self._file is not None and self._pid == os.getpid()
+            end = os.fstat(self._file).st_size if ours else 0
+            if not ours:
+                self._last, self._count = "", 0
+            lines, last = [], self._last
+            for id, payload in zip(made, payloads, strict=True):
+                lines.append(encode_line(id, payload, last))
+                last = checksum(SCHEMA, KIND, id, plain_json(KIND, payload))
             try:
                 self._append(b"".join(lines))
             except OSError as error:
                 self._close(end)  # half a line may stand there: the next one goes to another file
                 raise WorkbenchError(f"The label could not be recorded: {error.strerror}.", where=str(self.folder),
                                      todo=f"{remedy(error)}, then choose it again.") from error  # fmt: skip
+            self._last, self._count = last, self._count + len(lines)
+            self._mark_end()
             return made
 
     def paths(self) -> list[Path]:
@@ -175,9 +216,33 @@ class Segments:
         """Segments whose last line is not whole and has no writer: it was cut off by a kill or a power cut."""
         return [str(path) for path in self.paths() if _torn(path)]
 
+    def cut(self) -> dict[str, str]:
+        """Segments that end before the place to which they went, with what is missing; those of old do not say."""
+        ends = sorted(self.folder.glob(f"*{SEGMENT_END}"))  # before the sizes: who writes now only makes them larger
+        known = [(path, _end(path)) for path in ends]
+        sizes, found = self._sizes(), {}
+        for path, (lines, size) in known:
+            name = path.name.removesuffix(SEGMENT_END) + SEGMENT
+            if name not in sizes:
+                found[str(self.folder / name)] = f"the file is gone, with {lines:,} labels"
+            elif sizes[name] < size and (left := sum(1 for _ in read_lines(self.folder / name))) < lines:
+                found[str(self.folder / name)] = (
+                    f"its end was cut off: {lines - left:,} of {lines:,} labels are missing"
+                )
+        return found
+
+    def _mark_end(self) -> None:
+        """Not synced: after a power cut it may say less than there is, never more."""
+        with suppress(OSError):  # the label is on disk to stay
+            if self._end_file is None:
+                path = self._path.with_name(self._path.name.removesuffix(SEGMENT) + SEGMENT_END)
+                self._end_file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            end = {"lines": self._count, "bytes": os.fstat(self._file).st_size}
+            os.pwrite(self._end_file, json.dumps(end).ljust(END_BYTES).encode("ascii"), 0)
+
     def _append(self, data: bytes) -> None:
         if self._file is None or self._pid != os.getpid():
-            self._file = None  # a parent's, which is not ours to close
+            self._file = self._end_file = None  # a parent's, which is not ours to close
             fresh = not self.folder.is_dir()
             self.folder.mkdir(parents=True, exist_ok=True)
             if fresh:
@@ -198,18 +263,23 @@ class Segments:
                 if not end:  # a full disk must not leave a file for each key
                     self._path.unlink()
             os.close(self._file)
-        self._file = None
+        if self._end_file is not None:
+            os.close(self._end_file)
+        self._file = self._end_file = None
 
     def _refresh(self) -> None:
         sizes = self._sizes()
-        if any(sizes.get(name, 0) < done for name, done in self._read.items()):  # a segment is gone, or was cut
-            for known in (self._read, self._places, self._current, self._ids, self.damaged):
+        if any(sizes.get(name, 0) < last.end for name, last in self._read.items()):  # a segment is gone, or was cut
+            for known in (self._read, self._places, self._current, self._ids, self.damaged, self.gaps):
                 known.clear()
         for name, size in sizes.items():
-            if size > (done := self._read.get(name, 0)):
+            last = self._read.get(name)
+            if size > (last.end if last else 0):
                 path = self.folder / name
-                for line in read_lines(path, done):
-                    self._read[name] = line.end
+                for line in read_lines(path, last.end if last else 0):
+                    if missing := gap(last, line):
+                        self.gaps[f"{path}:{line.start}"] = missing
+                    self._read[name] = last = line
                     if line.payload is None:
                         self.damaged[f"{path}:{line.start}"] = line.reason
                     else:
@@ -221,8 +291,16 @@ class Segments:
             with os.scandir(self.folder) as items:
                 for item in items:
                     if item.name.endswith(SEGMENT):
-                        with suppress(FileNotFoundError):
-                            found[item.name] = item.stat().st_size
+                        try:
+                            about = item.stat()
+                            if stat.S_ISREG(about.st_mode):  # a pipe would be waited for
+                                found[item.name] = about.st_size
+                            else:
+                                self.damaged[f"{item.path}:0"] = "it is no file"
+                        except FileNotFoundError:
+                            pass
+                        except OSError as error:
+                            self.damaged[f"{item.path}:0"] = f"it cannot be read: {error.strerror}"
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -242,16 +320,29 @@ class Segments:
             latest[key] = {**line.payload, "id": line.id}
 
 
-def verify_segments(paths: Iterable[Path]) -> tuple[set[str], list[Damage]]:
-    """(ids of the whole labels, what is damaged)."""
+def verify_segments(segments: Segments) -> tuple[set[str], list[Damage]]:
+    """(ids of the whole labels, what is damaged or missing)."""
     ids, damaged = set(), []
-    for path in paths:
+    for path in segments.paths():
+        before = None
         for number, line in enumerate(read_lines(path), 1):
-            if line.payload is None:
-                damaged.append(Damage(str(path), f"line {number}: {line.reason}"))
-            else:
+            reasons = filter(None, (gap(before, line), line.reason))
+            damaged += [Damage(str(path), f"line {number}: {reason}") for reason in reasons]
+            if line.payload is not None:
                 ids.add(line.id)
-    return ids, damaged
+            before = line
+    damaged += [Damage(path, reason) for path, reason in segments.cut().items()]
+    strange = (place for place in segments.damaged if place.endswith(":0") and not Path(place[:-2]).is_file())
+    return ids, damaged + [Damage(place[:-2], segments.damaged[place]) for place in strange]
+
+
+def _end(path: Path) -> tuple[int, int]:
+    """(lines, bytes) that a segment had; (0, 0) where nothing legible says so."""
+    try:
+        known = json.loads(contents(path))
+        return int(known["lines"]), int(known["bytes"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return 0, 0
 
 
 def _torn(path: Path) -> bool:

@@ -4,16 +4,19 @@ All of it can be thrown away and made again from the journal, so a new column is
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from core.errors import WorkbenchError
 from core.index.points import stored_raw
 from core.store.journal import Record, id_time
 
 SCHEMA = 6  # a database of another number is rebuilt
+DEEPEST = 64  # levels of a payload; Python's reader of JSON ends at some hundreds, wherever the stack stands just then
+YEARS = range(1900, 9000)  # of what was recorded; in another time zone the first and the last year have no date
 
 MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters of what people say of a trial; its tags
 
@@ -402,6 +405,7 @@ NAMED = """UPDATE trials SET name = last.name, note = last.note, tags = last.tag
   QUALIFY row_number() OVER (PARTITION BY trial_id ORDER BY id DESC) = 1) last WHERE trials.id = last.trial_id"""
 Derive = Callable[[dict, dict], dict[str, list[float | None]]]  # (trial, questions) -> metric -> a value a question
 Rows = dict[str, list[tuple]]
+One = TypeVar("One")
 
 
 class Table(NamedTuple):
@@ -429,9 +433,74 @@ def creation(meta: dict[str, str]) -> list[str]:
     return statements + [f"INSERT INTO meta VALUES ({_quoted(key)}, {_quoted(value)})" for key, value in meta.items()]
 
 
+def check(record: Record) -> None:
+    """ValueError where the tables could not hold the record; asked before it is acknowledged."""
+    for _, reason in gathered([record], lambda one: rows(one, None))[1]:
+        raise ValueError(reason)
+
+
+def check_labels(labels: Sequence[tuple[str, Any]]) -> None:
+    """The same for (id, payload) of labels."""
+    for id, payload in labels:
+        if fault := label_fault(id, payload):
+            raise ValueError(_which(payload) + fault)
+    for (_, payload), reason in gathered(labels, lambda one: {"labels": [label_row(*one)]})[1]:
+        raise ValueError(_which(payload) + reason)
+
+
+def _which(payload: Any) -> str:
+    return f"item {payload.get('item')}, annotator {payload.get('annotator')}: " if isinstance(payload, dict) else ""
+
+
+def label_fault(id: str, payload: Any) -> str:
+    """What is wrong with the payload of a label, "" for a label."""
+    from core.annotation.labels import from_record
+
+    try:
+        from_record(payload)
+        _created(id, payload)
+    except Exception as error:  # it may come from anywhere and be of any shape
+        return _said(error)
+    return ""
+
+
+def gathered(items: Sequence[One], make: Callable[[One], Rows]) -> tuple[dict[str, Any], list[tuple[One, str]]]:
+    """(name -> pyarrow.Table with the rows of all items that the tables can hold, [(item, why not) of the others]).
+
+    All at once, and only where that fails half by half, so that one odd item among thousands costs little.
+    """
+    bad: list[tuple[One, str]] = []
+
+    def together(some: Sequence[One]) -> dict[str, Any]:
+        columns: Rows = {name: [] for name in TABLES}
+        for one in some:
+            for name, made in make(one).items():
+                columns[name] += made
+        return {name: arrow(name, made) for name, made in columns.items() if made}
+
+    def held(some: Sequence[One]) -> list[One]:
+        try:
+            together(some)
+            return list(some)
+        except Exception as error:  # a record may come from anywhere and be of any shape: none may stop the others
+            if len(some) == 1:
+                bad.append((some[0], _said(error)))
+                return []
+        return held(some[: len(some) // 2]) + held(some[len(some) // 2 :])
+
+    try:
+        return together(items), bad
+    except Exception:
+        return together(held(items)), bad
+
+
 def rows(record: Record, scores: list[tuple] | None) -> Rows:
     """The rows of one record. Raises on a payload that does not hold together."""
     id, payload = record.id, record.payload
+    if not isinstance(payload.get("config") or {}, dict):
+        raise ValueError("its config is no recipe")
+    if not _shallow(payload.get("config") or {} if record.kind == "trial" else payload, DEEPEST):
+        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     if record.kind == "trial":
         made = _trial(id, payload, scored=scores is not None) | {"scores": scores or []}
     else:
@@ -448,7 +517,7 @@ def rows(record: Record, scores: list[tuple] | None) -> Rows:
 
 
 def arrow(table: str, rows: list[tuple]):
-    """The rows as a pyarrow.Table with the table's columns."""
+    """The rows as a pyarrow.Table with the table's columns. ValueError names the column that cannot hold a value."""
     import pyarrow as pa
 
     types = {
@@ -457,15 +526,48 @@ def arrow(table: str, rows: list[tuple]):
         "INTEGER[]": pa.list_(pa.int32()), "DOUBLE[]": pa.list_(pa.float64()),
     }  # fmt: skip
 
-    def column(values: tuple, kind: str):
+    def column(name: str, values: tuple, kind: str):
         try:
-            return pa.array(values, types[kind])
-        except UnicodeEncodeError:  # half a surrogate pair, as broken files contain, has no UTF-8
-            return pa.array(_encodable(values), types[kind])
+            try:
+                made = pa.array(values, types[kind])
+            except UnicodeEncodeError:  # half a surrogate pair, as broken files contain, has no UTF-8
+                made = pa.array(_encodable(values), types[kind])
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(f"{table}.{name} cannot hold it: {error}") from None
+        if kind.startswith("DOUBLE"):
+            numbers = made.flatten() if kind.endswith("[]") else made
+            if np.isinf(numbers.to_numpy(zero_copy_only=False)).any():
+                raise ValueError(f"{table}.{name} cannot hold it: no finite number")
+        return made
 
     kinds = {name: about[0] for name, about in TABLES[table][1].items()}
     columns = zip(*rows, strict=True)
-    return pa.table([column(values, kind) for values, kind in zip(columns, kinds.values(), strict=True)], list(kinds))
+    made = [column(name, values, kind) for values, (name, kind) in zip(columns, kinds.items(), strict=True)]
+    return pa.table(made, list(kinds))
+
+
+def digests(connection: Any, scored: bool) -> dict[str, dict[str, tuple[int, int]]]:
+    """table -> key of a record, as it stands in the first column -> (how many rows it has, their checksum).
+
+    Reads every block. Numbers count to six places: other builds of numpy differ in the last one. scored: with what is
+    derived from the rankings.
+    """
+    found = {}
+    for name, (_, columns) in TABLES.items():
+        if name in ("meta", "segments") or (name == "scores" and not scored):
+            continue
+        key = next(iter(columns))
+        # what a trial is called stands in other records
+        left = ("name", "note", "tags") * (name == "trials") + ("scored",) * (not scored)
+        read = [f'round("{column}", 6)' if about[0] == "DOUBLE" else f'"{column}"' for column, about in columns.items()
+                if column not in left]  # fmt: skip
+        found[name] = {
+            one: (count, total)
+            for one, count, total in connection.execute(
+                f"SELECT {key}, count(*), bit_xor(hash({', '.join(read)})) FROM {name} GROUP BY 1"
+            ).fetchall()
+        }
+    return found
 
 
 def score_rows(trial_id: str, trial: dict, questions: dict, derive: Derive) -> list[tuple]:
@@ -601,7 +703,9 @@ def label_row(id: str, payload: dict) -> tuple:
 def _row(table: str, given: dict[str, Any]) -> tuple:
     """The values of a table's columns; what is JSON there becomes text."""
     return tuple(
-        json.dumps(given[name], ensure_ascii=False) if kind == "JSON" and name in given else given.get(name)
+        json.dumps(given[name], ensure_ascii=False, allow_nan=False)
+        if kind == "JSON" and name in given
+        else given.get(name)
         for name, (kind, _) in TABLES[table][1].items()
     )
 
@@ -611,7 +715,25 @@ def _created(id: str, payload: dict) -> datetime:
         when = datetime.fromisoformat(payload["created"])
     except (KeyError, TypeError, ValueError):
         when = id_time(id)
+    if when.year not in YEARS:
+        raise ValueError(f"created: {when.year:04} is no year in which it can have been recorded")
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+
+
+def _shallow(value: Any, levels: int) -> bool:
+    """Is it nested no deeper than that?"""
+    inner: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    deeper = [one for one in inner if isinstance(one, (dict, list, tuple))]
+    return not deeper or (levels > 1 and all(_shallow(one, levels - 1) for one in deeper))
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, (ValueError, WorkbenchError)) else f"{type(error).__name__}: {text}"
 
 
 def _get(mapping: dict, *path: str) -> Any:

@@ -133,18 +133,59 @@ def test_a_line_that_is_still_being_written_is_read_once_it_is_whole(tmp_path):
     assert len(store.labels.current("toy")) == 5 and store.query("SELECT count(*) AS n FROM labels") == [{"n": 5}]
 
 
-@pytest.mark.parametrize("at", [0.45, 0.5, 0.55])
+@pytest.mark.parametrize("at", [b'"sha256":"', b'"study":"', b'"helpful":['])
 def test_a_flipped_bit_costs_one_label_and_is_seen(tmp_path, at):
     _, path = some(tmp_path)
     data = bytearray(path.read_bytes())
-    place = int(len(data) * at)
-    data[place] ^= 1
+    third = data.index(b"\n", data.index(b"\n") + 1)
+    data[data.index(at, third) + len(at)] ^= 1
     path.write_bytes(data)
     store = Store(tmp_path)
     assert len(store.labels.current("toy")) == 4 == store.query("SELECT count(*) AS n FROM labels")[0]["n"]
     report = drain(store.verify())
-    assert not report.ok and "line 3" in report.damaged[0].reason and store.labels.damaged
+    assert not report.ok and any("line 3" in damage.reason for damage in report.damaged) and store.labels.damaged
     assert drain(store.rebuild()) == 4
+
+
+def harm_lines(path, how):
+    """Lines are whole, and some are missing."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = {"half": lines[:3], "first": lines[1:], "middle": lines[:2] + lines[3:], "swapped": [lines[1], lines[0], *lines[2:]],
+            "all": []}[how]  # fmt: skip
+    path.write_bytes(b"".join(kept))
+    return len(lines) - len(kept)
+
+
+@pytest.mark.parametrize("how", ["half", "first", "middle", "swapped", "all", "gone"])
+def test_labels_that_were_taken_out_are_missed(study, how):
+    """Also where no database says that they were there."""
+    workbench, frozen = study
+    for _ in range(6):
+        item = frozen.study.item(lab.next_unlabelled(workbench, frozen, "Ann"))
+        lab.label(workbench, frozen, lab.blank(frozen.study, "main", item, "Ann").model_copy(update={"helpful": (4,)}))
+    [path] = workbench.store.labels.paths()
+    assert lab.check(workbench, frozen.study.id).ok
+    if how == "gone":
+        path.unlink()
+    else:
+        missing = harm_lines(path, how)
+    found = lab.check(Workbench(workbench.home), frozen.study.id)
+    assert not found.ok and str(path) in found.findings[-1] and "missing" in found.findings[-1] or how == "gone"
+    if how == "half":
+        assert f"{missing} of 6 labels are missing" in found.findings[-1]
+    assert "gone, with 6 labels" in found.findings[-1] or how != "gone"
+    report = drain(Store(workbench.home).verify())
+    assert not report.ok and any(str(path) == damage.path for damage in report.damaged)
+
+
+def test_segments_of_older_versions_load(tmp_path):
+    """Without a chain, and without a word on how far they went."""
+    sample = next(iter((ROOT / "tests/records").rglob("*.label.jsonl")))
+    store = Store(tmp_path)
+    store.labels.folder.mkdir(parents=True)
+    shutil.copy(sample, store.labels.folder)
+    assert store.query("SELECT count(*) AS n FROM labels")[0]["n"] == len(sample.read_bytes().splitlines())
+    assert drain(store.verify()).ok and not store.labels.cut() and not store.labels.gaps
 
 
 def test_a_full_disk_is_told_and_the_next_label_is_whole(tmp_path, monkeypatch):

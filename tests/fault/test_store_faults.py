@@ -188,16 +188,37 @@ with hold(Path(sys.argv[1]), purpose="measuring the moon", seconds=1):
     assert Store(tmp_path).query("SELECT count(*) AS n FROM trials") == [{"n": 6}]
 
 
-def test_another_program_in_the_database_is_named(tmp_path, monkeypatch):
-    fill(tmp_path)
-    monkeypatch.setattr(database, "FOLD_WAIT_S", 0.2)
-    shell = start("import sys, time, duckdb; c = duckdb.connect(sys.argv[1]); print(flush=True); time.sleep(60)",
-                  tmp_path / "groundwork.duckdb")  # fmt: skip
+@pytest.mark.parametrize("how", ["write", "read"])
+def test_another_program_in_the_database_stops_nobody(tmp_path, how):
+    ids = fill(tmp_path)
+    code = f"import sys, time, duckdb; c = duckdb.connect(sys.argv[1], read_only={how == 'read'}); print(flush=True); time.sleep(60)"
+    shell = start(code, tmp_path / "groundwork.duckdb")
     shell.stdout.readline()
-    with pytest.raises(WorkbenchError, match=f"Another program.*{shell.pid}"):
-        Store(tmp_path).query("SELECT 1")
+    store = Store(tmp_path)
+    ids.append(store.add("trial", {"seed": 9}))
+    assert [row["id"] for row in store.query("SELECT id FROM trials ORDER BY id")] == ids and not store.stale
+    assert drain(store.verify()).ok
+    if how == "write":
+        assert len(store.notices) == 1 and str(shell.pid) in store.notices[0] and "a copy" in store.notices[0]
     shell.kill()
     shell.communicate()
+    assert Store(tmp_path).query("SELECT count(*) AS n FROM trials") == [{"n": len(ids)}]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["groundwork.duckdb", "journal", "locks"]
+
+
+def test_a_long_reader_makes_nobody_stale(tmp_path):
+    """Of the same process, which DuckDB would go on giving the old file, and of another one."""
+    fill(tmp_path)
+    store, other = Store(tmp_path), Store(tmp_path)
+    with store._reader() as reading:
+        for n in range(2):
+            other.add("trial", {"seed": 10 + n})
+            assert other.query("SELECT count(*) AS n FROM trials") == [{"n": 6 + n}] and not other.stale
+        count = "import sys; from core.store.database import Store; print(len(Store(sys.argv[1]).query('FROM trials')))"
+        assert start(count, tmp_path).communicate()[0] == "7\n"
+        assert reading.execute("SELECT count(*) FROM trials").fetchone() == (5,)
+    assert store.query("SELECT count(*) AS n FROM trials") == [{"n": 7}] and not store.notices
+    assert drain(store.verify()).ok
 
 
 def test_a_waiting_writer_is_not_overtaken_by_reader_after_reader(tmp_path):

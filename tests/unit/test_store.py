@@ -170,7 +170,7 @@ def test_an_index_point_becomes_a_row_derived_from_its_raw_values(store):
     assert (second["status"], second["recall"], second["reason"]) == ("failed", None, "nlist is too large")
     before = contents(store)
     assert drain(store.rebuild()) == 2 and contents(store) == before and drain(store.verify()).journal == {"index": 2}
-    broken = store.add("index", {**POINT, "ids": {"shape": [3, 3], "int32": POINT["ids"]["int32"]}})
+    broken = store.journal.add("index", {**POINT, "ids": {"shape": [3, 3], "int32": POINT["ids"]["int32"]}})
     store.fold()
     assert broken in store.notices[0] and len(store.query("SELECT id FROM index_points")) == 2
 
@@ -202,7 +202,9 @@ def test_other_code_or_an_older_schema_makes_the_database_anew(store, monkeypatc
 ])  # fmt: skip
 def test_a_payload_that_does_not_hold_together_is_left_out_and_named(store, bad):
     good = store.add("trial", trial())
-    broken = store.add("trial", trial(**bad))
+    with pytest.raises(WorkbenchError, match="cannot be recorded"):
+        store.add("trial", trial(**bad))
+    broken = store.journal.add("trial", trial(**bad))  # as another version may have
     assert store.query("SELECT id FROM trials") == [{"id": good}]
     assert broken in store.notices[0] and store.fold() == 0 and len(store.notices) == 1
 
