@@ -16,6 +16,7 @@ Restoring a backup: unzip it into an empty data folder. Merging two stores: copy
 import os
 import re
 import shutil
+import threading
 import time
 import zipfile
 from collections import Counter

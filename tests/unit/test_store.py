@@ -135,7 +135,7 @@ def test_the_last_note_of_a_trial_names_it_whichever_came_first(store, tmp_path)
     before = contents(store)
     drain(store.rebuild())
     assert contents(store) == before
-    bad = store.add("trial_note", note | {"trial": known, "name": 5})
+    bad = store.journal.add("trial_note", note | {"trial": known, "name": 5})
     assert (
         store.query("SELECT name FROM trials WHERE id = ?", [known]) == [{"name": "second"}]
         and bad in store.notices[-1]
