@@ -88,7 +88,8 @@ def carry_out(options: argparse.Namespace) -> int:
 
     with _worded():
         workbench = Workbench()
-        try:
+    try:
+        with _worded():
             if options.job:
                 from core.jobs.jobs import drive
 
@@ -96,9 +97,9 @@ def carry_out(options: argparse.Namespace) -> int:
                 drive(_in_steps(workbench, options), options.job, workbench.home, keep)
                 return 0
             work = options.verb_function(workbench, options)
-            result = plain(finish(work, quiet=options.json) if hasattr(work, "send") else work)
-        finally:
-            tell([*workbench.store.told(), *files.notices])
+        result = plain(finish(work, quiet=options.json) if hasattr(work, "send") else work)
+    finally:
+        tell([*workbench.store.told(), *files.notices])
     if options.json:
         print(json.dumps(result, ensure_ascii=False, default=str))
     else:
