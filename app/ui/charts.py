@@ -19,7 +19,7 @@ BASELINE = "#767676"
 # on dark ground: sky for blue, Okabe and Ito's yellow for sky, and a lighter grey
 DARK = dict(zip((*COLORS, BASELINE), ("#56B4E9", *COLORS[1:4], "#F0E442", COLORS[5], "#A4A9B0"), strict=True))
 VALUES = {"x", "y", "z", "text", "customdata", "hovertext", "name", "hovertemplate"}  # of a trace: never a colour
-MUTED = {"light": "#5f6368", "dark": "#a4a9b0"}  # axes and legend: 4.5:1 and more on each ground
+MUTED = "#5f6368"  # text of axes on a light ground; style.css has that of both themes
 INTERVAL = "95% interval"
 CURRENT = "current setting"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -37,7 +37,7 @@ def figure(traces: list[dict], x: str = "", y: str = "", *, height: int = HEIGHT
         legend = sum(t.get("showlegend", True) for t in traces) > 1 or any(t.get("meta") == "sample" for t in traces)
     # at the right the toolbar has a margin of its own, so that it covers nothing
     base = {
-        "height": height, "margin": {"l": 56, "r": 36, "t": 30 if legend else 12, "b": 44}, "showlegend": legend,
+        "height": height, "margin": {"l": 56, "r": 36, "t": 30 if legend else 12, "b": 54}, "showlegend": legend,
         "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
         "font": {"family": FONT, "size": 12}, "hovermode": "closest", "dragmode": "zoom", "colorway": list(COLORS),
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
@@ -229,23 +229,11 @@ def show(
             key=key,
         )
     return st.plotly_chart(
-        readable(shaded(chart) if st.context.theme.type == "dark" else chart), key=f"chart/{key}", on_select=on_select,
+        shaded(chart) if st.context.theme.type == "dark" else chart, key=f"chart/{key}", on_select=on_select,
         theme="streamlit", alt=title or name,
         config={"displaylogo": False, "displayModeBar": "hover", "toImageButtonOptions": {"format": "svg", "filename": name},
                 "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]},
     )  # fmt: skip
-
-
-def readable(chart: Figure) -> Figure:
-    """With text dark enough for the ground that the reader has; Streamlit's theme draws it paler."""
-    color = MUTED["dark" if st.context.theme.type == "dark" else "light"]
-    layout = dict(chart["layout"])
-    for name in [key for key in layout if key.startswith(("xaxis", "yaxis"))]:
-        axis = layout[name]
-        title = axis.get("title", {})
-        layout[name] = {**axis, "tickfont": {"color": color, **axis.get("tickfont", {})},
-                        "title": {**title, "font": {"color": color, **title.get("font", {})}}}  # fmt: skip
-    return {**chart, "layout": layout}
 
 
 def shade(color: str) -> str:
@@ -300,9 +288,9 @@ def _runs(y: Sequence[float | None]) -> list[list[int]]:
     return runs
 
 
-def _axis(title: str, standoff: int = 8) -> dict:
-    return {"title": {"text": safe(title), "standoff": standoff, "font": {"size": 12}}, "zeroline": False,
-            "tickfont": {"size": 12}}  # fmt: skip
+def _axis(title: str, standoff: int = 14) -> dict:
+    return {"title": {"text": safe(title), "standoff": standoff, "font": {"size": 12, "color": MUTED}}, "zeroline": False,
+            "tickfont": {"size": 12, "color": MUTED}}  # fmt: skip
 
 
 def _samples(traces: list[dict]) -> list[dict]:
