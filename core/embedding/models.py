@@ -77,7 +77,9 @@ def files_identity(path: Path) -> str:
     if path.is_file():
         return fingerprint(file_hash(path))
     kinds = {".safetensors", ".bin", ".json", ".txt", ".model"}
-    files = sorted(p for p in path.rglob("*") if p.suffix in kinds and not {"onnx", "openvino"} & set(p.parts))
+    files = sorted(
+        p for p in path.rglob("*") if p.suffix in kinds and p.is_file() and not {"onnx", "openvino"} & set(p.parts)
+    )
     return fingerprint([[str(p.relative_to(path)), file_hash(p)] for p in files])
 
 

@@ -1,5 +1,6 @@
 """Answers from any causal language model through torch and transformers, on this machine."""
 
+import json
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -219,6 +220,14 @@ class Engine:
     the same cores from each other, and twice the memory."""
 
     def __init__(self, source: Path, device: str, dtype: str) -> None:
+        with models.readable("transformers cannot load the model", str(source),
+                             "Give the folder of a whole causal model, or a GGUF file."):  # fmt: skip
+            self._open(source, device, dtype)
+        self.lock, self.written = threading.Lock(), 0
+        self._cache: Any = None  # of attention, one row, and what it holds: tokens and the ends of their pieces
+        self._held: tuple[list[int], list[int]] = [], []
+
+    def _open(self, source: Path, device: str, dtype: str) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
@@ -228,20 +237,20 @@ class Engine:
                 f"There is no {device} here.", where="generation.device", todo="Set it to auto or cpu."
             )
         folder = source if source.is_dir() else llm_hidden.converted(source)
-        try:
-            self.model, loaded = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
-            )
-            self.model = self.model.eval().to(device)
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._core = self.tokenizer.backend_tokenizer
-        except Exception as error:  # the libraries raise OSError, ValueError, KeyError, RuntimeError, SafetensorError …
-            what = f"transformers cannot load the model: {(str(error).splitlines() or [type(error).__name__])[0]:.200}"
-            raise WorkbenchError(what, where=str(source), todo="Give the folder of a whole causal model, or a GGUF file."
-                                 ) from None  # fmt: skip
+        self.model, loaded = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
+        )
+        self.model = self.model.eval().to(device)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if (settings := folder / "generation_config.json").exists():
+            json.loads(
+                settings.read_text("utf-8")
+            )  # transformers does without a damaged one, and does not know the end
+        self._core = self.tokenizer.backend_tokenizer
         if missing := sorted(loaded["missing_keys"]):  # transformers would fill them with random numbers
             raise WorkbenchError(f"The model lacks {len(missing)} weights, such as {missing[0]}.", where=str(source),
                                  todo="Choose a model made for generation, such as Llama, Qwen, Gemma or SmolLM.")  # fmt: skip
+        models.check_weights(self.model, str(source))
         if not all(hasattr(layer, "batch_select_indices") for layer in DynamicCache(config=self.model.config).layers):
             raise WorkbenchError("The model keeps a recurrent state instead of an attention cache.", where=str(source),
                                  todo="Choose a model that has attention in every layer; llama_cpp reads some others.")  # fmt: skip
@@ -250,7 +259,6 @@ class Engine:
             _identity(source),
             device,
         )
-        self.lock, self.written = threading.Lock(), 0
         self.trained = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         ends = (self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
         self.ends = frozenset(
@@ -259,8 +267,9 @@ class Engine:
         self._special = {i for i, token in self._core.get_added_tokens_decoder().items() if token.special}
         self._letters = _letters() if "ByteLevel" in repr(self._core.decoder) else {}
         self.vocabulary = self.model.get_output_embeddings().weight.shape[0]
-        self._cache: Any = None  # of attention, one row, and what it holds: tokens and the ends of their pieces
-        self._held: tuple[list[int], list[int]] = [], []
+        if self._core.get_vocab_size() > self.vocabulary:
+            raise WorkbenchError(f"The tokenizer has {self._core.get_vocab_size():,} tokens, the model {self.vocabulary:,}.",
+                                 where=str(source), todo="The files are of two models: copy the model again.")  # fmt: skip
 
     def acquire(self, deadline: float) -> Generator[str, None, None]:
         while not self.lock.acquire(timeout=0.05):
@@ -441,7 +450,11 @@ class Engine:
         with torch.inference_mode():  # here and not around the loop, whose caller computes in between
             out = self.model(input_ids=ids.to(self.device), attention_mask=mask.to(self.device), position_ids=places.to(self.device),
                              past_key_values=cache, use_cache=True, logits_to_keep=1)  # fmt: skip
-            return out.logits[:, -1].float().cpu()
+            logits = out.logits[:, -1].float().cpu()
+        if logits.isnan().any():
+            raise WorkbenchError("The model computes what is no number.", where=self.name,
+                                 todo="Its weights may be damaged: copy the model again, or set generation.dtype to float32.")  # fmt: skip
+        return logits
 
     def _write(self, knobs: Transformers, row: Row, logits: Any, choose: Any, late: bool) -> str:
         """Adds a token to the answer or ends it; returns the text that is new."""

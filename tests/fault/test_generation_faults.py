@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core import registry
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 
@@ -175,3 +176,17 @@ def test_no_damaged_file_ends_the_process(tmp_path):
     said = done.stdout.split()
     assert len(said) == 25 and said[0] == "answered" and set(said) == {"answered", "refused"}
     assert said[3::3] == ["refused"] * 8, "cut files"
+
+
+@pytest.mark.parametrize("part", ["llama_cpp", "transformers"])
+def test_a_tensor_of_another_name_is_never_filled_with_random_numbers(tmp_path, part):
+    tiny(tmp_path / "m.gguf")
+    data = (tmp_path / "m.gguf").read_bytes()
+    (tmp_path / "m.gguf").write_bytes(data.replace(b"blk.0.attn_q.weight", b"blk.0.attn_z.weight"))
+    more = {"weights": "as_bundled"} if part == "llama_cpp" else {}
+    made = registry.find("generator", part)(
+        model=str(tmp_path / "m.gguf"), context_tokens=128, own_process="no", **more
+    )
+    with pytest.raises(WorkbenchError, match=r"lacks 1 weights|attn_q.weight' not found") as error:
+        finish(made.generate(HELLO))
+    assert "m.gguf" in error.value.where

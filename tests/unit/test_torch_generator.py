@@ -299,6 +299,62 @@ def test_models_that_cannot_write_are_refused(make, folder, tmp_path):
     assert text(make()), "a good model still loads"
 
 
+def damage_file(name: str, data: bytes):
+    return lambda folder: (folder / name).write_bytes(data)
+
+
+def damage_weights(change):
+    def damage(folder):
+        from safetensors.torch import load_file, save_file
+
+        weights = load_file(folder / "model.safetensors")
+        change(weights)
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    return damage
+
+
+def damage_config(**changes):
+    def damage(folder):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+    return damage
+
+
+QUERY = "model.layers.0.self_attn.q_proj.weight"
+DAMAGES = {
+    "no config": lambda folder: (folder / "config.json").unlink(),
+    "a folder for the config": lambda folder: [(folder / "config.json").unlink(), (folder / "config.json").mkdir()],
+    "a number for the config": damage_file("config.json", b"5"),
+    "no weights": lambda folder: (folder / "model.safetensors").unlink(),
+    "empty weights": damage_file("model.safetensors", b""),
+    "noise for weights": damage_file("model.safetensors", bytes(range(1, 256)) * 9),
+    "an empty tokenizer": damage_file("tokenizer.json", b"{}"),
+    "half an end": damage_file("generation_config.json", b'{"eos'),
+    "a tensor of another name": damage_weights(lambda w: w.update(other=w.pop(QUERY))),
+    "a tensor of another shape": damage_weights(lambda w: w.update({QUERY: w[QUERY][:9].clone()})),
+    "a tensor of no numbers": damage_weights(lambda w: w[QUERY].fill_(float("nan"))),
+    "a layer more": damage_config(num_hidden_layers=3),
+    "a negative number of layers": damage_config(num_hidden_layers=-1),
+    "no heads": damage_config(num_attention_heads=0),
+    "an unknown architecture": damage_config(model_type="strange"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_folder_is_refused_and_answers_nothing(make, folder, tmp_path, damage):
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "model")
+    damage(tmp_path / "model")
+    part = make(model=str(tmp_path / "model"))
+    with pytest.raises(WorkbenchError) as error:
+        part.identity()
+        finish(part.generate(ask("hello")))
+    assert error.value.where and error.value.todo
+
+
 @pytest.mark.parametrize("name", ["GPT2", "Qwen3", "Gemma3Text", "Mistral", "Mixtral", "Bloom"])
 def test_other_architectures_write_what_transformers_own_generate_writes(make, folder, tmp_path, name):
     """Absolute, rotary and ALiBi positions, sliding windows, experts; alone and padded in a batch."""
