@@ -173,11 +173,20 @@ def calm() -> Iterator[None]:
             st.code("".join(traceback.format_exception(error)), language="text", wrap_lines=True)
 
 
+NOTHING = ":small[]"  # an empty element of Streamlit's: it is not seen or copied, and no pattern reaches across it
+# what is replaced in the finished text, where no backslash helps: arrows and comparisons, names of emoji and icons, addresses
+REPLACED = re.compile(r"(?<=<)(?=-)|(?<=-)(?=[->])|(?<=[<>~])(?==)|(?<=:)(?=[\w+-])|(?<=:)(?=//)|(?i:(?<=www)(?=\.))|(?=@)|(?<=@)")
+ESCAPED = re.compile(r"[\\`*_{}\[\]()#+!|<>$~:&]|^[-=]|(?<=[0-9])\.", re.MULTILINE)
+
+
 def plain(text: str) -> str:
-    """Markdown that shows the text as it is: no images are loaded, no links made."""
-    # bare addresses become links even where their colon is escaped; an invisible word joiner keeps them text
-    text = re.sub(r"(?i)(https?:|www|@)(?=[/.\w])", "\\1\u2060", text)
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|<>$~:&" else c for c in text).replace("\n", "  \n")
+    """Markdown that shows the text as it is: nothing is loaded, linked, replaced or set in another type.
+
+    For titles, labels and captions: all that Streamlit reads as Markdown. Texts of more than a line go to st.text.
+    """
+    text = re.sub(r"[ \t]+", " ", re.sub(r"\r\n?", "\n", text).strip("\n"))  # four spaces would make it code
+    pieces = (ESCAPED.sub(r"\\\g<0>", piece) for piece in REPLACED.split(text))
+    return NOTHING.join(pieces).replace("\n", "  \n")
 
 
 def question_title(text: str) -> None:
