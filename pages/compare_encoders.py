@@ -55,7 +55,7 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
     known = {offer.id: offer for offer in offers}
     usual = dict.fromkeys([lab.own(offers, config).id, "minilm-mean", "minilm-cls", "lsa"])
     chosen = st.pills("Encoders side by side", list(known), selection_mode="multi", wrap=True, default=list(usual)[:3], key="encoders",
-                      bind="query-params", format_func=lambda id: known[id].name if id in known else id,
+                      bind="query-params", format_func=lambda id: cards.plain(known[id].name if id in known else id),
                       help="The recipe's own encoder is the reference, or the first one. Each is measured alone: dense retrieval by "
                       "exact search.")  # fmt: skip
     if len(chosen) > MOST:

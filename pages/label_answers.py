@@ -130,7 +130,7 @@ def leave() -> None:
 def guidelines(rubric: Any) -> None:
     """The guidelines of the rubric in use, what the labels mean, and examples."""
     text = re.sub(r"(?m)^#+ ", "#### ", rubric.guidelines)  # headings of a panel, not of a page
-    st.markdown(text.replace("![", "["))  # no picture is loaded from elsewhere
+    st.markdown(cards.without_pictures(text))
     cards.facts((one.title, one.meaning) for one in rubric.labels)
     titles = {one.name: one.title for one in rubric.labels}
     for one in rubric.examples:
@@ -149,8 +149,10 @@ def keys(rubric: Any, annotator: str) -> None:
         row = {f"answer{n}": one.title for n, one in enumerate(rubric.labels, 1)}
         columns = st.columns(2)
         half = (len(now["keys"]) + 1) // 2
-        fresh = {name: columns[place >= half].text_input(row.get(name) or labelling.key_title(name), key, max_chars=5).strip().lower()
-                 for place, (name, key) in enumerate(now["keys"].items())}  # fmt: skip
+        fresh = {}
+        for place, (name, key) in enumerate(now["keys"].items()):
+            title = cards.plain(row.get(name) or labelling.key_title(name))
+            fresh[name] = columns[place >= half].text_input(title, key, max_chars=5).strip().lower()
         go_on = st.toggle("Go to the next item by itself once all is answered", now["go_on"])
         saved = st.form_submit_button("Keep", type="primary")
     usual = st.button("The usual keys", type="tertiary", icon=":material/restart_alt:")

@@ -175,7 +175,9 @@ def calm() -> Iterator[None]:
 
 NOTHING = ":small[]"  # an empty element of Streamlit's: it is not seen or copied, and no pattern reaches across it
 # what is replaced in the finished text, where no backslash helps: arrows and comparisons, names of emoji and icons, addresses
-REPLACED = re.compile(r"(?<=<)(?=-)|(?<=-)(?=[->])|(?<=[<>~])(?==)|(?<=:)(?=[\w+-])|(?<=:)(?=//)|(?i:(?<=www)(?=\.))|(?=@)|(?<=@)")
+REPLACED = re.compile(
+    r"(?<=<)(?=-)|(?<=-)(?=[->])|(?<=[<>~])(?==)|(?<=:)(?=[\w+-])|(?<=:)(?=//)|(?i:(?<=www)(?=\.))|(?=@)|(?<=@)"
+)
 ESCAPED = re.compile(r"[\\`*_{}\[\]()#+!|<>$~:&]|^[-=]|(?<=[0-9])\.", re.MULTILINE)
 
 
@@ -187,6 +189,18 @@ def plain(text: str) -> str:
     text = re.sub(r"[ \t]+", " ", re.sub(r"\r\n?", "\n", text).strip("\n"))  # four spaces would make it code
     pieces = (ESCAPED.sub(r"\\\g<0>", piece) for piece in REPLACED.split(text))
     return NOTHING.join(pieces).replace("\n", "  \n")
+
+
+FENCE = re.compile(r"^([ \t>*+.)\d-]*)(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)$", re.MULTILINE)
+
+
+def without_pictures(text: str) -> str:
+    """Somebody else's Markdown, with its headings, lists and links, in which nothing is loaded from elsewhere.
+
+    An invisible word joiner between ! and [ ends every picture, also after a backslash and within code; a block of code says
+    no language, for a mermaid diagram may hold pictures too.
+    """
+    return FENCE.sub(lambda found: "".join(map(str, filter(None, found.groups()))), text).replace("![", "!\u2060[")
 
 
 def question_title(text: str) -> None:

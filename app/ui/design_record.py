@@ -681,7 +681,11 @@ def _label_studio(desk: Desk) -> None:
             "Push as a new project", sent, f"Pushing {id} to Label Studio", icon=":material/cloud_upload:"
         )
         if (job := jobs.latest(sent)) and job.status == "done" and isinstance(job.result, dict):
-            st.caption(f"Project {job.result.get('project')}, {job.result.get('tasks'):,} tasks, pushed {_ago(job)}.")
+            st.caption(
+                cards.plain(
+                    f"Project {job.result.get('project')}, {job.result.get('tasks'):,} tasks, pushed {_ago(job)}."
+                )
+            )
         project = st.number_input(
             "Project to pull from", 0, 10_000_000, key="label_studio_project", help="The number in its address."
         )

@@ -575,8 +575,8 @@ def _labels(desk: Desk) -> None:
                 make(title, key=key, label_visibility=look, disabled=desk.fixed, on_change=write, args=(number, name, key),
                      max_chars=1 if name == "key" else None, **size)  # fmt: skip
             elif not desk.fixed:
-                column.button("", icon=":material/close:", key=key, type="tertiary", help=f"Remove {label.title}", on_click=_write_rubric,
-                              args=(desk,), kwargs={"labels": (*known[:number], *known[number + 1 :])})  # fmt: skip
+                column.button("", icon=":material/close:", key=key, type="tertiary", help=cards.plain(f"Remove {label.title}"),
+                              on_click=_write_rubric, args=(desk,), kwargs={"labels": (*known[:number], *known[number + 1 :])})  # fmt: skip
     if not desk.fixed:
         free = next(n for n in range(1, 99) if f"label_{n}" not in desk.study.names)
         st.button("Add a label", icon=":material/add:", type="tertiary", key="add_label", on_click=_write_rubric, args=(desk,),

@@ -93,7 +93,7 @@ def stage_form(
         else:
             _live(stage, value, name, only)
         if problem := st.session_state.get(f"{name}/{stage}!"):
-            st.warning(problem, icon=":material/error:")
+            st.warning(cards.plain(problem), icon=":material/error:")
     return session.config(name)
 
 

@@ -223,6 +223,6 @@ def train(corpus: Corpus, name: str, config: lab.TokenizerConfig) -> None:
     except WorkbenchError as error:
         stop.empty()
         return cards.problem(error)
-    st.toast(f"Tokenizer {name} is trained.", icon=":material/check:")
+    st.toast(cards.plain(f"Tokenizer {name} is trained."), icon=":material/check:")
     st.session_state.trained_tokenizer = name
     st.rerun()
