@@ -300,7 +300,7 @@ def read(source: lab.Source, round: str) -> lab.View | None:
         part = source.parts[0]
         if len(source.parts) > 1:
             part = st.segmented_control("What was judged", list(source.parts), default=part, key="part", required=True, bind="query-params",
-                                        format_func=lab.PARTS.get)  # fmt: skip
+                                        format_func=lab.PARTS.get) or part  # fmt: skip
         found = lab.table_of(source, part, round)
         levels = list(lab.levels(found))
         level = one_of("Scale", levels, "level", 130, format_func=str.capitalize,

@@ -188,7 +188,7 @@ def question_table(current: Evaluation, baseline: Evaluation | None, k: int) -> 
     filters = ["all", "changed", "won", "lost", "missed"] if baseline else ["all", "missed"]
     with st.container(horizontal=True, vertical_alignment="bottom"):  # wraps where the window is narrow
         wanted = st.segmented_control("Show", filters, default="all", key="show", bind="query-params", width="content",
-                                      format_func=str.capitalize, required=True, help=FILTERS if baseline else None)  # fmt: skip
+                                      format_func=str.capitalize, required=True, help=FILTERS if baseline else None) or "all"  # fmt: skip
         metric = st.selectbox("Metric", METRICS, 3, key="metric", bind="query-params", width=150,
                               format_func=lambda name: label(name, k))  # fmt: skip
         text = st.text_input("Search the questions", key="find", placeholder="words of a question", width=180)

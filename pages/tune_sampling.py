@@ -219,7 +219,7 @@ def waited(work: Generator, what: Any) -> Any:
 def prompt(corpus: Corpus) -> tuple[str, str]:
     """(the text, how the model is to take it); both are in the address."""
     manner = st.segmented_control("Prompt", list(MANNERS), default="question", key="manner", bind="query-params", required=True,
-                                  format_func=MANNERS.get, label_visibility="collapsed")  # fmt: skip
+                                  format_func=MANNERS.get, label_visibility="collapsed") or "question"  # fmt: skip
     if manner == "question":
         known = [query.text for query in corpus.queries if query.answerable]
         text = st.selectbox("Question", known, index=None, key="question", accept_new_options=True, bind="query-params",

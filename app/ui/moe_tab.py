@@ -44,7 +44,7 @@ def settings_form() -> MoeConfig:
     link = {"bind": "query-params"}
     experts = st.select_slider("Experts of a layer", (2, 4, 8, 16), 4, key="moe_experts", help=help["experts"], **link)
     top = st.segmented_control("Experts for a token", (1, 2), default=1, key="moe_top", required=True, help=help["top_k"],
-                               format_func=lambda k: f"top-{k}", **link)  # fmt: skip
+                               format_func=lambda k: f"top-{k}", **link) or 1  # fmt: skip
     room = st.slider("Capacity factor (× an expert's even share)", 0.0, 4.0, 1.25, 0.25, key="moe_room",
                      help=help["capacity_factor"], **link)  # fmt: skip
     balance = st.selectbox(
