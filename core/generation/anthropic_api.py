@@ -11,7 +11,6 @@ from pydantic import ConfigDict, field_validator
 from core.config import PartConfig, knob
 from core.errors import WorkbenchError
 from core.generation import remote
-from core.generation.prices import Usage
 from core.generation.protocol import Generated, Stops, stop_knob
 from core.registry import part
 
@@ -81,7 +80,8 @@ class Anthropic(PartConfig):
 
         async def talk(reply: remote.Reply) -> None:
             # its own client would follow a redirect with the key
-            http = anthropic.DefaultAsyncHttpxClient(follow_redirects=False, timeout=deadline_s)
+            held = remote.bounded(self.max_tokens)
+            http = anthropic.DefaultAsyncHttpxClient(follow_redirects=False, timeout=deadline_s + 5, **held)
             async with anthropic.AsyncAnthropic(
                 api_key=secret,
                 base_url=self.base_url,
@@ -108,7 +108,9 @@ class Anthropic(PartConfig):
                 except anthropic.APIError:
                     raise remote.Fault("the service sent something that is no message") from None
 
-        return (yield from remote.converse(talk, messages, self.model, self.retries, started, deadline_s))
+        return (
+            yield from remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s)
+        )
 
     def _body(self, messages: list[dict[str, str]]) -> dict[str, Any]:
         system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
@@ -126,13 +128,18 @@ class Anthropic(PartConfig):
 def _take(event: Any, reply: remote.Reply) -> None:
     """Adds one event of the stream to the answer; what the model thinks is not part of it."""
     if event.type == "message_start":
-        reply.model, used = event.message.model, event.message.usage
-        reply.begun = Usage(
-            used.input_tokens, 0, used.cache_read_input_tokens or 0, used.cache_creation_input_tokens or 0
-        )
+        used = event.message.usage
+        reply.named(event.message.model)
+        reply.begun = remote.usage(
+            remote.count(used.input_tokens),
+            0,
+            *(0 if told is None else remote.count(told)
+              for told in (used.cache_read_input_tokens, used.cache_creation_input_tokens)),
+        )  # fmt: skip
     elif event.type == "content_block_delta" and event.delta.type == "text_delta":
         reply.add(event.delta.text)
     elif event.type == "message_delta" and event.delta.stop_reason:
         reason = event.delta.stop_reason
-        reply.reason = REASONS.get(reason, f"failed: it ended with {reason!s:.40}")
-        reply.usage = reply.begun and reply.begun._replace(answer=int(event.usage.output_tokens))
+        reply.reason = REASONS.get(reason, f"failed: it ended with {remote.valid(str(reason))!s:.40}")
+        answer = remote.count(event.usage.output_tokens)
+        reply.usage = reply.begun and remote.usage(*reply.begun._replace(answer=answer))

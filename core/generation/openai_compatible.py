@@ -1,6 +1,7 @@
 """Answers from any endpoint that speaks OpenAI's chat completions: vLLM, llama.cpp's server, hosted services."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Generator
@@ -92,7 +93,9 @@ class OpenAICompatible(PartConfig):
         body, url = self._body(messages, seed), f"{self.base_url}/chat/completions"
 
         def connect() -> httpx2.AsyncClient:
-            return httpx2.AsyncClient(timeout=deadline_s, headers=headers, follow_redirects=False)
+            held = remote.bounded(self.max_tokens, self.logprobs)
+            held["headers"] |= headers
+            return httpx2.AsyncClient(timeout=deadline_s + 5, follow_redirects=False, **held)
 
         async def talk(reply: remote.Reply) -> None:
             async with connect() as client, client.stream("POST", url, json=body) as response:
@@ -113,7 +116,9 @@ class OpenAICompatible(PartConfig):
                 again = response.headers.get("retry-after")
                 raise remote.refused(response.status_code, await response.aread(), again, KEY, secret)
 
-        return (yield from remote.converse(talk, messages, self.model, self.retries, started, deadline_s))
+        return (
+            yield from remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s)
+        )
 
     def _body(self, messages: list[dict[str, str]], seed: int) -> dict[str, Any]:
         body = {"model": self.model, "messages": messages, "temperature": self.temperature, "top_p": self.top_p, "seed": seed,
@@ -135,22 +140,33 @@ def _take(chunk: dict[str, Any], reply: remote.Reply) -> None:
     """Adds one event of the stream to the answer."""
     if chunk.get("error"):
         raise remote.Fault("the endpoint reported an error within its stream", again=True)
-    reply.model = str(chunk.get("model") or reply.model)
+    reply.named(chunk.get("model"))
     reply.usage = _usage(chunk.get("usage")) or reply.usage
     for choice in chunk["choices"][:1]:  # the last event holds none, only the usage
         delta = choice.get("delta") or {}
         reply.add(delta.get("content") or "")
         for token in (choice.get("logprobs") or {}).get("content") or []:
-            top = tuple((str(other["token"]), float(other["logprob"])) for other in token.get("top_logprobs") or [])
-            reply.tokens.append(Token(str(token["token"]), float(token["logprob"]), top))
+            top = tuple(_odds(other) for other in token.get("top_logprobs") or [])
+            reply.tokens.append(Token(*_odds(token), top))
         if delta.get("refusal"):
             reply.reason = "failed: refusal"
         if ended := choice.get("finish_reason"):
-            reply.reason = reply.reason or REASONS.get(ended, f"failed: it ended with {ended!s:.40}")
+            reply.reason = reply.reason or REASONS.get(ended, f"failed: it ended with {remote.valid(str(ended))!s:.40}")
+
+
+def _odds(given: dict[str, Any]) -> tuple[str, float]:
+    """(token, natural log-probability); what JSON has no number for, such as -Infinity, is no measurement."""
+    logprob = float(given["logprob"])
+    if not math.isfinite(logprob):
+        raise ValueError("a log-probability that is no number")
+    return remote.valid(str(given["token"])), logprob
 
 
 def _usage(given: Any) -> Usage | None:
-    if not given:
+    if not isinstance(given, dict):
         return None
-    cached = int((given.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-    return Usage(int(given["prompt_tokens"]) - cached, int(given["completion_tokens"]), cached)
+    details = given.get("prompt_tokens_details")
+    told = details.get("cached_tokens") if isinstance(details, dict) else None
+    prompt, cached = remote.count(given.get("prompt_tokens")), 0 if told is None else remote.count(told)
+    fresh = None if prompt is None or cached is None else prompt - cached
+    return remote.usage(fresh, remote.count(given.get("completion_tokens")), cached)

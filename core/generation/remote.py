@@ -22,6 +22,12 @@ from core.generation.protocol import Generated, Token, finished
 
 TICK_S = 0.02  # the caller can cancel, and sees new text, this often
 FIRST_WAIT_S = 0.5  # before the first retry, twice as long before each further one
+# More than these an honest endpoint does not send: the longest tokens are runs of some 200 characters, and a token comes in an
+# event of a few hundred bytes, with its log-probabilities in some thousands. Comments that keep a connection alive come on top.
+CHARACTERS_A_TOKEN, BYTES_A_TOKEN, BYTES_A_LOGPROB, BYTES_MORE = 200, 2_000, 400, 1_000_000
+ERROR_BYTES = 65_536  # of an error's body; the rest is not read
+LARGEST_COUNT = 2**53  # of tokens; what is no whole number from 0 to this was not measured
+NAME = 200  # characters of the model's name that are kept
 CONTEXT_WORDS = ("context", "too long", "too many tokens", "maximum length")
 
 
@@ -37,6 +43,7 @@ class Fault(Exception):
 class Reply:
     """The answer of one try as it comes: filled by the engine, read by `converse`."""
 
+    max_tokens: int
     pieces: list[str] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
     reason: str = ""  # once the endpoint has given one
@@ -44,25 +51,37 @@ class Reply:
     begun: prices.Usage | None = None  # what was counted before it began
     model: str = ""  # as the endpoint names it
     first_at: float = 0.0
+    _size: int = 0
+    _half: str = ""  # of a character that two pieces share
 
     def add(self, piece: str) -> None:
         if not isinstance(piece, str):
             raise TypeError("text was expected")
+        piece, self._half = self._half + piece, ""
+        if "\ud800" <= piece[-1:] <= "\udbff":
+            piece, self._half = piece[:-1], piece[-1]
         if piece:
             self.first_at = self.first_at or time.perf_counter()
-            self.pieces.append(piece)
+            self.pieces.append(valid(piece))
+            self._size += len(piece)
+        if self._size > CHARACTERS_A_TOKEN * self.max_tokens or len(self.tokens) > self.max_tokens + 1:
+            raise Fault(f"the endpoint sent more text than {self.max_tokens:,} tokens hold")
+
+    def named(self, model: object) -> None:
+        if isinstance(model, str) and model:
+            self.model = valid(model[:NAME])
 
 
 def converse(
-    talk: Callable[[Reply], Awaitable[None]], messages: list[dict[str, str]], model: str, retries: int, started: float,
-    deadline_s: float,
+    talk: Callable[[Reply], Awaitable[None]], messages: list[dict[str, str]], model: str, max_tokens: int, retries: int,
+    started: float, deadline_s: float,
 ) -> Generator[str, None, Generated]:  # fmt: skip
     """Yields the text of what `talk` adds to its Reply and returns the whole, trying again where that may help."""
     table, deadline, tried = prices.table(), started + deadline_s, 0
     loop = asyncio.new_event_loop()
     try:
         while True:
-            reply = Reply()
+            reply = Reply(max_tokens)
             fault = yield from _try(loop, talk(reply), reply, deadline)
             if fault is None or not fault.again or reply.pieces or tried == retries:
                 break
@@ -130,7 +149,8 @@ def _fault(error: BaseException) -> Fault:
             True,
             todo="Start the server, check the network, or correct generation.base_url.",
         )
-    if isinstance(error, httpx2.SSEError | ValueError | TypeError | KeyError | IndexError | AttributeError):
+    if isinstance(error, httpx2.SSEError | ValueError | TypeError | KeyError | IndexError | AttributeError | OverflowError
+                  | RecursionError):  # fmt: skip
         return Fault("the endpoint sent something that is no chat completion")
     if isinstance(error, httpx2.TransportError):
         return Fault("the connection broke off", again=True)
@@ -158,6 +178,60 @@ def refused(status: int, body: bytes | str, retry_after: str | None, variable: s
                               todo="Set generation.base_url to the final address.")  # fmt: skip
     return WorkbenchError(f"The endpoint refuses the request (HTTP {status}): {said}",
                           todo="Check generation.model, generation.base_url and the other settings of generation.")  # fmt: skip
+
+
+def bounded(max_tokens: int, logprobs: int = 0) -> dict[str, object]:
+    """What makes an httpx2 client read no more than an answer of so many tokens can take, and of an error its beginning."""
+    most = BYTES_MORE + (BYTES_A_TOKEN + BYTES_A_LOGPROB * logprobs) * max_tokens
+
+    async def hold(response) -> None:
+        if response.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+            raise Fault(
+                "the endpoint compresses its answer though it was asked not to"
+            )  # a few bytes could become gigabytes
+        failed = response.status_code != 200
+        response.stream = _held(response.stream, ERROR_BYTES if failed else most, failed)
+
+    return {"event_hooks": {"response": [hold]}, "headers": {"Accept-Encoding": "identity"}}
+
+
+def _held(stream, most: int, cut: bool):
+    """The stream up to `most` bytes; a longer one is cut there, or is a Fault."""
+    import httpx2
+
+    class Held(httpx2.AsyncByteStream):
+        async def __aiter__(self):
+            left = most
+            async for chunk in stream:
+                if len(chunk) > left and not cut:
+                    raise Fault(f"the endpoint sent more than {most / 1e6:,.1f} MB")
+                yield chunk[:left]
+                left -= len(chunk)
+                if left <= 0 and cut:
+                    return
+
+        async def aclose(self) -> None:
+            await stream.aclose()
+
+    return Held()
+
+
+def count(value: object) -> int | None:
+    """A number of tokens as an endpoint gives it; None where it is none."""
+    return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
+
+
+def usage(
+    prompt: int | None, answer: int | None, cache_read: int | None, cache_write: int | None = 0
+) -> prices.Usage | None:
+    """None unless all of it was measured."""
+    counts = (prompt, answer, cache_read, cache_write)
+    return None if None in counts or min(counts) < 0 else prices.Usage(*counts)
+
+
+def valid(text: str) -> str:
+    """The text with its halves of characters joined, and lone ones replaced."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def address(value: str) -> str:
@@ -208,11 +282,11 @@ def _said(body: bytes | str, most: int = 200) -> str:
     """The message in an error's body, in one line."""
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     try:
-        found = json.loads(text)
+        found = json.loads(text)  # cut at 64 KB
         for name in ("error", "message", "detail"):
             found = found.get(name, found) if isinstance(found, dict) else found
         text = found if isinstance(found, str) else text
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
-    text = " ".join(text.split())
+    text = " ".join(valid(text).split())
     return text[:most] + "…" * (len(text) > most) or "without a message"

@@ -1,6 +1,8 @@
 """Endpoints that refuse, fail, hang, trickle, break off or talk nonsense: each a clear state, in time, and no secret told."""
 
+import gzip
 import json
+import re
 import threading
 import time
 import traceback
@@ -302,3 +304,141 @@ def test_text_that_is_no_valid_unicode_is_sent_all_the_same(api, monkeypatch):
     with serving(stream(events(api, "ok"))) as server:
         odd = [{"role": "user", "content": "lone surrogate \ud800 and \x00"}]
         assert finish(engine(api, server.url, monkeypatch).generate(odd))[1].text == "ok"
+
+
+# Without end, and out of range ------------------------------------------------------------------------------------------
+
+
+def endless(piece: bytes):
+    """A reply that repeats the piece until the client goes; it gives up after 64 MB."""
+
+    def send(handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.end_headers()
+        for _ in range(64_000_000 // len(piece)):
+            handler.wfile.write(piece)
+
+    return send
+
+
+def text_events(api: str, text: str) -> bytes:
+    [only] = [event for event in events(api, text) if b"delta" in event and b"reason" not in event]
+    return only
+
+
+@both
+@pytest.mark.parametrize("piece, expected", [
+    (lambda api: text_events(api, "word " * 2000), "more text than 200 tokens hold"),
+    (lambda api: b": kept alive\n\n" * 5000, "more than 1.4 MB"),
+    (lambda api: b"data: " + b"x" * 100_000, "failed: the endpoint sent"),
+    (lambda api: b"event: ping\ndata: {}\n\n" * 4000, "failed: "),
+])  # fmt: skip
+def test_a_stream_without_end_is_left_after_what_the_tokens_can_take(api, piece, expected, monkeypatch):
+    with serving(endless(piece(api))) as server:
+        generator = engine(api, server.url, monkeypatch, max_tokens=200, retries=0).generate(HELLO, 7, 20.0)
+        pieces, result = finish(generator)
+        assert result.text == "" and result.tokens == () and expected in result.finish_reason
+        assert sum(map(len, pieces)) < 100_000 and server.dropped.wait(5)
+
+
+@both
+@pytest.mark.parametrize("code", [400, 500])
+def test_an_errors_body_is_read_to_its_beginning_only(api, code, monkeypatch):
+    def send(handler) -> None:
+        handler.send_response(code)
+        handler.send_header("Content-Type", "application/json")
+        handler.end_headers()
+        for _ in range(200):
+            handler.wfile.write(b"no " * 100_000)
+
+    with serving(send) as server:
+        generator = engine(api, server.url, monkeypatch, retries=0).generate(HELLO)
+        if code == 400:
+            with pytest.raises(WorkbenchError, match="HTTP 400.*: no no") as error:
+                finish(generator)
+            assert len(error.value.what) < 400
+        else:
+            assert finish(generator)[1].finish_reason.startswith("failed: HTTP 500: no no")
+        assert server.dropped.wait(5), "the rest is not read"
+
+
+@both
+def test_a_compressed_answer_is_refused(api, monkeypatch):
+    """A few bytes of it could become gigabytes."""
+
+    def send(handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Content-Encoding", "gzip")
+        handler.end_headers()
+        handler.wfile.write(gzip.compress(b"".join(events(api, "hello"))))
+
+    _, result, [(_, headers, _)] = ask(api, monkeypatch, send)
+    assert "compresses" in result.finish_reason and headers["accept-encoding"] == "identity"
+
+
+ODD = [10**30, 2**63, -1, 1e400, float("nan"), 1.5, True, "7", [7], {"a": 7}, None]
+
+
+@both
+@pytest.mark.parametrize("count", ODD, ids=repr)
+@pytest.mark.parametrize("which", ["prompt_tokens", "completion_tokens", "cached_tokens"])
+def test_a_count_that_is_none_is_not_measured(api, count, which, monkeypatch):
+    names = {
+        "prompt_tokens": "input_tokens",
+        "completion_tokens": "output_tokens",
+        "cached_tokens": "cache_read_input_tokens",
+    }
+    if api == "anthropic" and count in (True, "7"):
+        pytest.skip("its own library reads these as numbers")
+    name = which if api == "openai" else names[which]
+    told = re.sub(rf'"{name}": \d+', lambda _: f'"{name}": {json.dumps(count)}', b"".join(events(api, "ok")).decode())
+    assert json.dumps(count) in told
+    _, result, _ = ask(api, monkeypatch, stream([told.encode()]))
+    assert result.text == "ok" and result.finish_reason == "stop"
+    if which == "cached_tokens" and count is None:
+        assert result.prompt_tokens is not None
+    else:
+        assert result.prompt_tokens is None and result.reused_tokens is None and result.cost_usd is None
+
+
+def test_more_from_the_cache_than_was_read_is_not_measured(monkeypatch):
+    told = b"".join(events("openai", "ok")).replace(b'"cached_tokens": 4', b'"cached_tokens": 11')
+    assert ask("openai", monkeypatch, stream([told]))[1].prompt_tokens is None
+
+
+@both
+def test_halves_of_characters_are_joined_and_lone_ones_replaced(api, monkeypatch):
+    pieces, result, _ = ask(
+        api, monkeypatch, stream(events(api, "a \ud83d", "\ude42 b \udc00", "c\ud800"), pause_s=0.03)
+    )
+    assert result.text == "".join(pieces) == "a \U0001f642 b \ufffdc"
+    result.text.encode()
+
+
+@both
+def test_names_and_reasons_can_be_stored(api, monkeypatch):
+    told = b"".join(events(api, "ok", reason="\ud800" * 3)).replace(
+        b'"m-1"', json.dumps("\ud800" + "m" * 5000).encode()
+    )
+    _, result, _ = ask(api, monkeypatch, stream([told]), retries=0)
+    assert len(result.model) == remote.NAME and (result.model + result.finish_reason).encode()
+
+
+@both
+def test_an_answer_that_is_nested_without_end(api, monkeypatch):
+    nested = b'{"type": "message_start", "choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    _, result, _ = ask(api, monkeypatch, stream([b"event: message_start\ndata: " + nested + b"\n\n"]), retries=0)
+    assert "no chat completion" in result.finish_reason
+    _, result, _ = ask(api, monkeypatch, status(500, "\ud800 no"), retries=0)
+    assert result.finish_reason == "failed: HTTP 500: \ufffd no"
+
+
+@pytest.mark.parametrize("logprob", ["-Infinity", "NaN", "1e400", '"x"', "null"])
+def test_a_log_probability_that_is_none(logprob, monkeypatch):
+    chunk = (
+        '{"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [{"token": "a", "logprob": %s}]}}]}' % logprob
+    )
+    _, result, _ = ask("openai", monkeypatch, stream([f"data: {chunk}\n\n".encode(), *events("openai")]), logprobs=1)
+    assert result.text == "" and "no chat completion" in result.finish_reason
