@@ -355,7 +355,7 @@ def test_an_errors_body_is_read_to_its_beginning_only(api, code, monkeypatch):
     with serving(send) as server:
         generator = engine(api, server.url, monkeypatch, retries=0).generate(HELLO)
         if code == 400:
-            with pytest.raises(WorkbenchError, match="HTTP 400.*: no no") as error:
+            with pytest.raises(WorkbenchError, match=r"HTTP 400.*: no no") as error:
                 finish(generator)
             assert len(error.value.what) < 400
         else:
@@ -437,8 +437,7 @@ def test_an_answer_that_is_nested_without_end(api, monkeypatch):
 
 @pytest.mark.parametrize("logprob", ["-Infinity", "NaN", "1e400", '"x"', "null"])
 def test_a_log_probability_that_is_none(logprob, monkeypatch):
-    chunk = (
-        '{"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [{"token": "a", "logprob": %s}]}}]}' % logprob
-    )
+    token = f'{{"token": "a", "logprob": {logprob}}}'
+    chunk = f'{{"choices": [{{"delta": {{"content": "a"}}, "logprobs": {{"content": [{token}]}}}}]}}'
     _, result, _ = ask("openai", monkeypatch, stream([f"data: {chunk}\n\n".encode(), *events("openai")]), logprobs=1)
     assert result.text == "" and "no chat completion" in result.finish_reason

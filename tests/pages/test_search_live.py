@@ -69,6 +69,11 @@ def test_a_pinned_baseline_brings_paired_differences(page, bench):
     assert moved > 0 and f"{moved} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
 
 
+def test_a_choice_that_the_address_leaves_empty_is_the_usual_one(page):
+    app = page(show="")
+    assert not app.error and f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
+
+
 def test_a_slider_changes_the_recipe_and_the_curve_follows_it(page):
     app = page()
     slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))

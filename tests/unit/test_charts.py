@@ -94,6 +94,7 @@ def test_csv_holds_every_column_and_no_formula():
     rows = list(csv.DictReader(io.StringIO(text)))
     assert rows[0] == {"id": "'=HYPERLINK(1)", "a": "1.5", "b": ""}
     assert rows[1] == {"id": "q,2", "a": "", "b": "-3"}  # a negative number stays a number
+    assert charts.to_csv([{"=1+1": "\tx", "@a": "+b"}]) == "'=1+1,'@a\n'\tx,'+b\n"
 
 
 def test_on_dark_ground_nothing_sinks_and_no_two_series_share_a_colour():

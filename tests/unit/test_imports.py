@@ -86,3 +86,18 @@ def test_importing_core_and_its_parts_loads_no_engine():
             f"print(sorted({HEAVY | {'streamlit'}} & set(sys.modules)))")  # fmt: skip
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", SCREENS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_choice_in_the_address_has_a_value_where_the_address_gives_none(path):
+    """`?name=` clears a segmented control, also one that is required: Streamlit then gives None."""
+    tree = ast.parse(path.read_text("utf-8"))
+    kept = {
+        id(node.values[0]) for node in ast.walk(tree) if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)
+    }
+    kept |= {id(node.left) for node in ast.walk(tree) if isinstance(node, ast.Compare)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "segmented_control":
+            named = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            if named.get("bind") or None in named:
+                assert id(node) in kept, f"line {node.lineno}: say `or` and the usual choice"
