@@ -61,7 +61,9 @@ def settings_form() -> MoeConfig:
             "Training steps", (20, 50, 100, 300, 600, 1000), 300, key="moe_steps", help=help["steps"], **link
         )
         # a number with a point: of 1e400 in the address Streamlit fails to make a whole one
-        seed = int(st.number_input("Seed", 0.0, 2.0**31 - 1, 0.0, 1.0, "%.0f", key="moe_seed", help=help["seed"], **link))
+        seed = int(
+            st.number_input("Seed", 0.0, 2.0**31 - 1, 0.0, 1.0, "%.0f", key="moe_seed", help=help["seed"], **link)
+        )
     st.caption("A token sees one expert's feed-forward part instead of one wide one: more parameters at the same work.")
     return MoeConfig(experts=experts, top_k=top, capacity_factor=room, balance=balance, balance_weight=weight, z_weight=z, layers=layers,
                      steps=steps, seed=seed)  # fmt: skip
