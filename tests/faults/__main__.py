@@ -29,6 +29,13 @@ PROCESSES = 2
 HEAVY = ("core.__main__", "core.workbench", "duckdb", "pandas", "pyarrow.compute", "bm25s", "faiss", "scipy.sparse", "tokenizers",
          "sklearn.decomposition", "sklearn.feature_extraction.text", "sklearn.preprocessing")  # fmt: skip
 SECONDS = 420  # of the ten minutes; the rest is for what cases overrun and for making the homes
+SCREENS = (
+    "streamlit.testing.v1",
+    "plotly.graph_objects",
+    "app.ui.forms",
+    "app.ui.charts",
+    "core.generation.llama_engine",
+)
 
 
 def main() -> int:
@@ -95,7 +102,7 @@ def _started(
 def _family(options: argparse.Namespace) -> int:
     """The body of a family's process: outcomes as lines of JSON."""
     import_module(f"tests.faults.{options.alone}")
-    for heavy in HEAVY:
+    for heavy in (*HEAVY, *SCREENS) if options.alone == "addresses" else HEAVY:
         import_module(heavy)
     lab = Lab(options.folder / options.alone, options.seed)
     lab.folder.mkdir()

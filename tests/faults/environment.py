@@ -1,5 +1,6 @@
 """Odd surroundings of a command: no HOME, paths with ~, closed or full output, folders that may only be read, other locales."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -47,14 +48,27 @@ def output(lab: Lab) -> Iterator[Case]:
 
 
 SETTINGS = {
-    "cache-nan": {"GROUNDWORK_CACHE_GB": "nan"}, "cache-inf": {"GROUNDWORK_CACHE_GB": "inf"}, "cache-minus": {"GROUNDWORK_CACHE_GB": "-1"},
-    "cache-text": {"GROUNDWORK_CACHE_GB": "much"}, "cache-none": {"GROUNDWORK_CACHE_GB": ""}, "cache-huge": {"GROUNDWORK_CACHE_GB": "1e300"},
-    "cache-zero": {"GROUNDWORK_CACHE_GB": "0"}, "locale-c": {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0"}, "locale-odd": {"LC_ALL": "xx_YY.nothing"},
-    "encoding-ascii": {"PYTHONIOENCODING": "ascii"}, "zone-odd": {"TZ": "Nowhere/Land"}, "zone-far": {"TZ": "UTC+25:61"}, "no-home": {},
-    "datasets-odd": {"GROUNDWORK_DATASETS": "/nowhere\ufffd"}, "datasets-file": {"GROUNDWORK_DATASETS": "/etc/passwd"}, "threads-odd": {"OMP_NUM_THREADS": "many"},
-    "no-path": {"PATH": ""}, "columns-odd": {"COLUMNS": "-1", "LINES": "x"}, "prices-key": {"OPENAI_API_KEY": KEY + "\n"},
+    "cache-nan": {"GROUNDWORK_CACHE_GB": "nan"},
+    "cache-inf": {"GROUNDWORK_CACHE_GB": "inf"},
+    "cache-minus": {"GROUNDWORK_CACHE_GB": "-1"},
+    "cache-text": {"GROUNDWORK_CACHE_GB": "much"},
+    "cache-none": {"GROUNDWORK_CACHE_GB": ""},
+    "cache-huge": {"GROUNDWORK_CACHE_GB": "1e300"},
+    "cache-zero": {"GROUNDWORK_CACHE_GB": "0"},
+    "locale-c": {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0"},
+    "locale-odd": {"LC_ALL": "xx_YY.nothing"},
+    "encoding-ascii": {"PYTHONIOENCODING": "ascii"},
+    "zone-odd": {"TZ": "Nowhere/Land"},
+    "zone-far": {"TZ": "UTC+25:61"},
+    "no-home": {},
+    "datasets-odd": {"GROUNDWORK_DATASETS": "/nowhere\ufffd"},
+    "datasets-file": {"GROUNDWORK_DATASETS": "/etc/passwd"},
+    "threads-odd": {"OMP_NUM_THREADS": "many"},
+    "no-path": {"PATH": ""},
+    "columns-odd": {"COLUMNS": "-1", "LINES": "x"},
+    "prices-key": {"OPENAI_API_KEY": KEY + "\n"},
     "tmp-missing": {"TMPDIR": "/nowhere/at/all"},
-}  # fmt: skip
+}
 
 
 @attack("environment", "environment variables that are odd or missing")
@@ -85,11 +99,20 @@ def folders(lab: Lab) -> Iterator[Case]:
         (cwd / "real").mkdir()
         (cwd / "link").symlink_to("real")
         given, expected = {
-            "tilde": ("~/work", cwd / "user" / "work"), "relative": ("some/where", cwd / "some" / "where"), "link": (str(cwd / "link"), cwd / "real"),
-            "spaces": (str(cwd / "a b'c\"d"), cwd / "a b'c\"d"), "unicode": (str(cwd / "größe 😀"), cwd / "größe 😀"), "dots": (str(cwd / "x/../y"), cwd / "y"),
-            "file": (str(cwd / "file"), None), "loop": (str(cwd / "loop"), None), "null-device": ("/dev/null", None), "proc": ("/proc/x", None),
-            "long": (str(cwd / ("x" * 300)), None), "other-user": ("~nobody-at-all/x", None), "percent": (str(cwd / "100%{x}"), cwd / "100%{x}"),
-        }[name]  # fmt: skip
+            "tilde": ("~/work", cwd / "user" / "work"),
+            "relative": ("some/where", cwd / "some" / "where"),
+            "link": (str(cwd / "link"), cwd / "real"),
+            "spaces": (str(cwd / "a b'c\"d"), cwd / "a b'c\"d"),
+            "unicode": (str(cwd / "größe 😀"), cwd / "größe 😀"),
+            "dots": (str(cwd / "x/../y"), cwd / "y"),
+            "file": (str(cwd / "file"), None),
+            "loop": (str(cwd / "loop"), None),
+            "null-device": ("/dev/null", None),
+            "proc": ("/proc/x", None),
+            "long": (str(cwd / ("x" * 300)), None),
+            "other-user": ("~nobody-at-all/x", None),
+            "percent": (str(cwd / "100%{x}"), cwd / "100%{x}"),
+        }[name]
         source = cwd / "tea.txt"
         source.write_text("Tea is made from old recipes.")
         ran = command(given, "ingest", "mine", source, HOME=str(cwd / "user")).calm()
@@ -117,15 +140,17 @@ def folders(lab: Lab) -> Iterator[Case]:
         yield Case(name, lambda name=name: check(name), 2 * LIMIT_S)
 
 
+def without_powers() -> None:
+    """Gives up what lets a superuser write where nobody may: the capabilities of this process and its forks (capset)."""
+    header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capset(header, none) == 0
+
+
 @attack("environment", "a data folder, or a part of it, that may only be read")
 def read_only(lab: Lab) -> Iterator[Case]:
-    """As one who is no superuser, for whom nothing is read only."""
-
     def check(parts: tuple[str, ...]) -> None:
         home = homes.copy(lab, homes.measured, Path.cwd() / "home")
         expected = homes.trials(home)
-        for path in [Path.cwd(), home, *home.rglob("*")]:
-            os.chown(path, 65534, 65534, follow_symlinks=False)
         closed = (
             [home, *home.rglob("*")]
             if parts == ("",)
@@ -133,13 +158,7 @@ def read_only(lab: Lab) -> Iterator[Case]:
         )
         for path in closed:
             path.chmod(0o555 if path.is_dir() else 0o444)
-        for path in [Path.cwd(), *Path.cwd().parents]:  # the way to it
-            if path == lab.folder.parent.parent:
-                break
-            path.chmod(path.stat().st_mode | 0o555)
-        os.setgroups([])
-        os.setresgid(65534, 65534, 65534)
-        os.setresuid(65534, 65534, 65534)
+        without_powers()
         for arguments in (("trials",), ("run", *homes.SPARSE), ("search", "Which tea?", *homes.DENSE)):
             ran = verb(home, *arguments).calm()
             assert "space" not in ran.err, f"told to free space: {ran.said()}"
@@ -147,7 +166,7 @@ def read_only(lab: Lab) -> Iterator[Case]:
                 assert ran.code == 0, f"all is cached, and yet: {ran.said()}"
         assert homes.trials(home).keys() >= expected.keys(), "trials are gone"
 
-    if os.geteuid() == 0:
+    if sys.platform == "linux":
         for parts in (("cache",), ("journal",), ("groundwork.duckdb",), ("locks",), ("corpora",), ("jobs",), ("",)):
             yield Case(parts[0] or "all", lambda parts=parts: check(parts), LIMIT_S)
 
@@ -164,10 +183,21 @@ def keys(lab: Lab) -> Iterator[Case]:
         assert not kept, f"a key is kept in {kept[0]}"
 
     for name, arguments in {
-        "run": ("run", *homes.SPARSE), "doctor": ("doctor",), "settings": ("list", "settings"), "push": ("annotate", "push", "toy", "--url", "http://127.0.0.1:9"),
-        "ask": ("ask", "tea?", *homes.SPARSE, "--set", "generation.part=openai_compatible", "--set", "generation.base_url=http://127.0.0.1:9/v1"),
+        "run": ("run", *homes.SPARSE),
+        "doctor": ("doctor",),
+        "settings": ("list", "settings"),
+        "push": ("annotate", "push", "toy", "--url", "http://127.0.0.1:9"),
+        "ask": (
+            "ask",
+            "tea?",
+            *homes.SPARSE,
+            "--set",
+            "generation.part=openai_compatible",
+            "--set",
+            "generation.base_url=http://127.0.0.1:9/v1",
+        ),
         "backup": ("backup", "all.zip"),
-    }.items():  # fmt: skip
+    }.items():
         yield Case(name, lambda arguments=arguments: check(arguments), LIMIT_S + 10)
 
 
