@@ -101,6 +101,7 @@ def _started(
 
 def _family(options: argparse.Namespace) -> int:
     """The body of a family's process: outcomes as lines of JSON."""
+    os.environ.pop("LD_PRELOAD", None)  # loaded here; what a case starts goes without
     import_module(f"tests.faults.{options.alone}")
     for heavy in (*HEAVY, *SCREENS) if options.alone == "addresses" else HEAVY:
         import_module(heavy)

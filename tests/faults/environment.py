@@ -18,7 +18,7 @@ LIMIT_S = 60.0
 def command(home: str | Path, *arguments: str | Path, without: tuple[str, ...] = (), stdout: object = subprocess.PIPE,
             stdin: object = subprocess.DEVNULL, shell: str = "", cwd: Path | None = None, **environment: str) -> Ran:  # fmt: skip
     """The command line in a process started anew, as a person starts it. shell: redirections of a POSIX shell."""
-    surroundings = {name: value for name, value in os.environ.items() if name not in (*without, "LD_PRELOAD")}
+    surroundings = {name: value for name, value in os.environ.items() if name not in without}
     surroundings |= {"GROUNDWORK_HOME": str(home), "PYTHONPATH": str(ROOT), **environment}
     words = [sys.executable, "-m", "core", *map(str, arguments)]
     if shell:
