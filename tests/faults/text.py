@@ -116,9 +116,9 @@ def app(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    address, log = f"http://127.0.0.1:{port}", open(home.parent / "app.log", "w")
+    address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen([sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)], cwd=ROOT,
-                               env={**os.environ, "GROUNDWORK_HOME": str(home)}, stdout=log, stderr=log)  # fmt: skip
+                               env={**os.environ, "GROUNDWORK_HOME": str(home)}, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)  # fmt: skip
     try:
         for _ in range(480):
             try:
