@@ -7,7 +7,7 @@ export PYTHONPATH := .
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help app test test-all bench bench-full lint format doctor screenshots clean
+.PHONY: help app test test-all faults bench bench-full lint format doctor screenshots clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test: $(VENV)/.dev  ## the whole fast suite, in parallel (browser tests wait mor
 
 test-all: $(VENV)/.dev  ## the suite with its slow tests
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile
+
+faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input: what was tried, held, failed (ten minutes; see docs/faults.md)
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 bench: $(VENV)/.dev  ## measure every number in the docs; writes benchmarks/results/
 	$(BIN)/python -m benchmarks
