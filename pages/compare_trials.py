@@ -6,7 +6,7 @@ from app import session
 from app.ui import cards, charts, cost_chart, dots, trials
 from app.ui.trials import cut
 from core import comparison
-from core.comparison import Comparison, Trial
+from core.comparison import COSTS, Comparison, Spread, Trial
 from core.errors import WorkbenchError
 from core.workbench import METRICS
 
@@ -93,9 +93,20 @@ def one_trial(chosen: list[Trial], everything: list[Trial]) -> None:
         cards.facts([
             ("Name", trial.title), ("Tags", ", ".join(trial.tags)), ("Note", trial.note), ("Trial", trial.id),
             ("Corpus", trial.stages.get("corpus", "")), ("Recipe", trial.recipe), ("Measured", measured),
+            *((COSTS[name][0], spread_words(trial.costs[name], COSTS[name][1])) for name in ("context_at_k", "latency_ms")
+              if name in trial.costs),
             ("Repeat", f"{repeat[0]} of {repeat[1]} with this recipe on these questions" if repeat else ""), ("Reason", trial.reason),
         ])  # fmt: skip
         st.caption("Tick another row to compare the two.")
+
+
+def spread_words(cost: Spread, unit: str) -> str:
+    """A cost with its spread: "8.2 ms (6.2 to 14.6 over 30 questions)"."""
+    digits = 1 if cost.value < 100 else 0
+    spread = (
+        "" if cost.low is None else f" ({cost.low:,.{digits}f} to {cost.high:,.{digits}f} over {cost.n:,} questions)"
+    )
+    return f"{cost.value:,.{digits}f} {unit}{spread}"
 
 
 def differences(chosen: list[Trial], names: dict[str, str]) -> None:

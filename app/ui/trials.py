@@ -76,7 +76,7 @@ def describe(trial: Trial, everything: list[Trial]) -> None:
     left.text_input("Name", key=keys["name"], placeholder=trial.made_name, max_chars=MOST_NAME, on_change=_describe,
                     args=(trial.id, "name", keys["name"]), help="Empty: it is called by what differs from the default recipe.")  # fmt: skip
     right.multiselect("Tags", sorted({*known, *state[keys["tags"]]}), key=keys["tags"], accept_new_options=True, on_change=_describe,
-                      args=(trial.id, "tags", keys["tags"]), placeholder="Choose, or type a new one")  # fmt: skip
+                      args=(trial.id, "tags", keys["tags"]), placeholder="Choose or type")  # fmt: skip
     st.text_area("Note", key=keys["note"], height=68, max_chars=MOST_NOTE, on_change=_describe, args=(trial.id, "note", keys["note"]),
                  placeholder="Why it was run, what it showed")  # fmt: skip
     if problem := state.pop(PROBLEM, ""):
@@ -136,6 +136,7 @@ def _frame(
                    text(width=160, help="Tick the row to read why there is no result.")),
         "Repeat": ([f"{repeats[t.id][0]} of {repeats[t.id][1]}" if t.id in repeats else "" for t in shown], text(
             width=66, help="Trials of the same recipe on the same questions and documents.")),
+        "Recipe": ([cut(t.made_name, 32) for t in shown], text(width=210, help="What differs from the default recipe.")),
         "Tags": ([cut(", ".join(t.tags), 20) for t in shown], text(width=130)),
         "Context": ([None if tokens is None else round(tokens) for tokens in cost["context_at_k"]], number(
             format="localized", width=70, help="Tokens of the first k chunks, mean of a question.")),
@@ -155,6 +156,7 @@ def _frame(
         "Status": any(t.status != "ok" for t in shown),
         "Sweep": any(t.sweep for t in shown),
         "Repeat": any(t.id in repeats for t in shown),
+        "Recipe": any(t.name for t in shown),
         "Tags": any(t.tags for t in shown),
         "Corpus": len({t.stages.get("corpus", t.dataset) for t in shown}) > 1,
     }

@@ -202,6 +202,9 @@ def test_a_trial_is_named_noted_and_tagged_and_found_by_it(tmp_path, monkeypatch
     }
     assert shown(app)["Trial"].tolist() == ["Hybrid RRF, defaults", "The <b>first</b>"]
     assert shown(app)["Tags"].tolist() == ["", "paper"]
+    assert shown(app)["Recipe"].tolist() == ["Hybrid RRF, defaults", "Hybrid convex, defaults"]
+    drawn = "".join(element.proto.body for element in app.get("html"))
+    assert "Median latency of a question" in drawn and "3.0 ms" in drawn
     assert "The <b>first</b>" not in "".join(element.proto.body for element in app.get("html"))  # escaped
     assert len(shown(choose(app, "tag", "paper"))) == 1
     app = open_page(words="why run")
