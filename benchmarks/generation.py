@@ -106,8 +106,8 @@ def against_bare(part: LlamaCpp, home: str, question: str, repeats: int) -> dict
     from llama_cpp import Llama
     from playwright.sync_api import sync_playwright
 
-    llama = Llama(str(part.file()), n_ctx=part.context_tokens, n_threads=part.load().threads,
-                  n_threads_batch=part.load().threads, verbose=False)  # fmt: skip
+    llama = Llama(str(part.file()), n_ctx=part.context_tokens, n_threads=part.threads_in_use(),
+                  n_threads_batch=part.threads_in_use(), verbose=False)  # fmt: skip
     speeds: dict[str, list[float]] = {"bare": [], "layer": [], "page": []}
     store, texts, asked = Workbench(Path(home)).store, set(), page_messages(part, home, question)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as engine:

@@ -203,3 +203,29 @@ def test_nothing_known_of_the_torch_of_this_machine_stops_the_encoder(tried, mon
         models.load_once("a model of this test", lambda: 5) == models.load_once("a model of this test", lambda: 6) == 5
     )
     assert asked == ["torch"]
+
+
+def test_the_doctor_names_the_engine_that_failed_its_trial_and_what_to_do(monkeypatch, tmp_path):
+    from core import doctor
+
+    ended = probes.Result("its process was ended by SIGILL", 0.3, "SIGILL", True)
+    went = probes.Result("4 tokens", 1.2)
+    monkeypatch.setattr(probes, "known", lambda name: ended if name in ("llama.cpp", "torch") else went)
+    found = {finding.name: finding for finding in doctor.doctor(tmp_path, kept=True)}
+    llama = found["Trial of llama.cpp: generate a token"]
+    assert llama.ok is False and "SIGILL" in llama.found and amx.REBUILD in llama.todo
+    assert found["Trial of faiss: build a small graph"] == (
+        "Trial of faiss: build a small graph",
+        True,
+        "4 tokens (1.2 s)",
+        "",
+    )
+    assert found["Device"].ok is False, "torch is not imported where it ends its process"
+    assert found["Packages"].found.endswith("as pinned") or "llama-cpp-python" not in found["Packages"].found
+
+
+@needs_llama
+def test_the_real_trials_generate_a_token_and_build_a_graph(tried):
+    for name, words in (("llama.cpp", "tokens, the first after"), ("hnswlib", "2,000 vectors built and searched")):
+        result = probes.tried(name)
+        assert not result.failed and words in result.said and result.seconds > 0 and probes._kept(name) == result
