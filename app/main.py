@@ -74,9 +74,11 @@ def main() -> None:
     for note in session.take_notes():
         st.warning(f"A setting in the address was left out: {cards.plain(note)}", icon=":material/link_off:")
     with st.sidebar, cards.calm():
-        sidebar.draw()
+        place = sidebar.draw()
     with cards.calm():
         page.run()
+    with place, cards.calm():
+        sidebar.notices()
 
 
 main()

@@ -540,9 +540,20 @@ class Workbench:
         return self.store.sql(text)
 
     def doctor(self, kept: bool = False) -> list[Any]:
-        from core.doctor import doctor
+        from core.doctor import Finding, doctor
 
-        return doctor(self.home, kept)
+        told, count = [], 0
+        try:
+            count = len(self.store.journal.listing())
+            if count or self.store.labels.paths():
+                self.store.query("SELECT 1")
+                self.store.labels.known(())  # reads what is new of them
+                told = self.store.told()
+        except WorkbenchError as error:
+            told = [str(error)]
+        found = " ".join(told[:3]) or f"{count:,} records, beside labels; none is left out"
+        stored = Finding("What is stored", not told, found, "Run python -m core verify." if told else "")
+        return [*doctor(self.home, kept), stored]
 
     def arguments(self, config: TrialConfig) -> list[str]:
         """The recipe as the command line takes it: what differs from the defaults."""

@@ -25,6 +25,7 @@ class Answered(NamedTuple):
     error: WorkbenchError | None
     seconds: float
     trials: frozenset[str]  # ids in it that are stored trials
+    stale: str  # why the latest records are not in it, "" if they are
 
 
 @st.cache_resource(show_spinner=False)
@@ -54,7 +55,8 @@ def answer(text: str) -> None:
             known = frozenset(row["id"] for row in session.workbench().store.query("SELECT id FROM trials")) & ids
     except WorkbenchError as error:
         problem = error
-    st.session_state.sql_answer = Answered(text, result, problem, time.perf_counter() - started, known)
+    stale = session.workbench().store.stale
+    st.session_state.sql_answer = Answered(text, result, problem, time.perf_counter() - started, known, stale)
 
 
 def show(answered: Answered) -> None:
@@ -64,6 +66,8 @@ def show(answered: Answered) -> None:
     result = answered.result
     # two columns of one name (SELECT a.id, b.id) are numbered, for a table needs names apart
     names = [n if result.columns.index(n) == i else f"{n} ({i + 1})" for i, n in enumerate(result.columns)]
+    if answered.stale:
+        st.warning(cards.plain(answered.stale), icon=":material/history:")
     notes = [("The first " if result.truncated else "") + cards.count(len(result.rows), "row"),
              cards.duration(answered.seconds),
              "the query gave more: aggregate or add LIMIT" if result.truncated else "",

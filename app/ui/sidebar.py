@@ -1,16 +1,45 @@
-"""What is global, under the navigation: running jobs, corpus, pinned baseline. Nothing else."""
+"""What is global, under the navigation: running jobs, what the store has to tell, corpus, pinned baseline. Nothing else."""
+
+from typing import Any
 
 import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs
+from core import files
 from core.errors import WorkbenchError
 
+MOST_NOTICES = 10
 
-def draw() -> None:
+
+def draw() -> Any:
+    """The place for `notices`, which the page that is drawn afterwards may give rise to."""
     jobs.running()  # first: the list of pages fills most of a laptop's screen, and work under way has to be seen
+    place = st.container()
     _corpus()
     _baseline()
+    return place
+
+
+def notices() -> None:
+    """What was repaired or left out, until this session has seen it; an answer that is not of the latest, as long as it is."""
+    store, seen = session.workbench().store, st.session_state.setdefault("notices_seen", set())
+    found = [one for one in dict.fromkeys([*store.told(), *files.notices]) if one not in seen or one == store.stale]
+    if not found:
+        return
+    stale = "; not everything is up to date" if store.stale else ""
+    with st.popover(
+        f"{cards.count(len(found), 'note')} on the data folder{stale}", icon=":material/healing:", width="stretch"
+    ):
+        for one in found[:MOST_NOTICES]:
+            st.markdown(cards.plain(one))
+        if len(found) > MOST_NOTICES:
+            st.caption(f"and {len(found) - MOST_NOTICES:,} more")
+        st.caption("Every record and the database are checked by")
+        st.code("python -m core verify", language="bash")
+        st.button(
+            "Seen", key="seen_notices", on_click=seen.update, args=(found,), type="tertiary", icon=":material/done:"
+        )
 
 
 def _corpus() -> None:

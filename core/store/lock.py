@@ -63,9 +63,12 @@ def _acquire(path: Path, mode: int, deadline: float) -> int | None:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Busy(
+                f"The lock cannot be made: {error.strerror}.", where=str(path), todo="Free some space."
+            ) from error
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise WorkbenchError(f"The lock cannot be made: {error.strerror}.", where=str(path),
-                                 todo="Free some space.") from error  # fmt: skip
+            raise WorkbenchError(f"The lock cannot be made: {error.strerror}.", where=str(path)) from error
         try:
             handle = os.open(path, os.O_RDONLY)  # enough to lock with
         except FileNotFoundError:

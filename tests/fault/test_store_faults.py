@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -163,6 +164,113 @@ os.kill(os.getpid(), 9)
     drain(store.rebuild())
     assert [row["id"] for row in store.query("SELECT id FROM trials ORDER BY id")] == ids + more
     assert not log.exists() and drain(store.verify()).ok
+
+
+def test_bits_that_flip_anywhere_in_the_database_are_healed(tmp_path):
+    """In whichever verb they are met; what is read is right, and that it was made again is told."""
+    ids, path, told = fill(tmp_path, 60), tmp_path / "groundwork.duckdb", 0
+    whole, rng = path.read_bytes(), random.Random(3)
+    for place in rng.sample(range(len(whole)), 5):
+        data = bytearray(whole)
+        data[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(data)
+        store = Store(tmp_path)
+        rows = store.query("SELECT id, scores FROM trials JOIN rankings ON id = trial_id ORDER BY id")
+        assert [(row["id"], row["scores"]) for row in rows] == [(id, [0.5]) for id in ids]
+        report = drain(Store(tmp_path).verify())
+        told += len(store.told())
+        assert report.ok or "Run rebuild" in report.problems[-1] or "made again" in store.told()[0], report.problems
+        if not report.ok:  # in a block that the query does not read
+            assert drain(Store(tmp_path).rebuild()) == 60
+    assert told
+
+
+@pytest.mark.parametrize("harm", ["zeros", "foreign rows"])
+def test_a_log_is_never_replayed(tmp_path, harm):
+    """32 zeroed bytes in it gave rows with an empty id."""
+    ids = fill(tmp_path)
+    code = """
+import os, sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("SET checkpoint_threshold = '1GB'")
+connection.execute("INSERT INTO trials BY NAME SELECT 'a' || range AS id, 'toy' AS dataset FROM range(8)")
+os.kill(os.getpid(), 9)
+"""
+    assert start(code, tmp_path / "groundwork.duckdb").wait() == -signal.SIGKILL
+    log = tmp_path / "groundwork.duckdb.wal"
+    data = bytearray(log.read_bytes())
+    if harm == "zeros":
+        data[len(data) // 2 : len(data) // 2 + 32] = bytes(32)
+    log.write_bytes(data)
+    assert [row["id"] for row in Store(tmp_path).query("SELECT id FROM trials ORDER BY id")] == ids
+    assert drain(Store(tmp_path).verify()).ok and not log.exists()
+
+
+@pytest.mark.parametrize("change", [
+    "UPDATE rankings SET scores = [0.25]", "DELETE FROM rankings WHERE trial_id = (SELECT max(trial_id) FROM rankings)",
+    "UPDATE trials SET seed = seed + 1", "UPDATE labels SET comment = 'changed'", "INSERT INTO trials (id) VALUES ('')",
+    "INSERT INTO stages SELECT id, 'made up', 1, false FROM trials LIMIT 1",
+])  # fmt: skip
+def test_verify_compares_what_the_tables_hold_not_only_ids(tmp_path, change):
+    import duckdb
+
+    store, ids = Store(tmp_path), fill(tmp_path)
+    store.add_label({"study": "s", "round": "main", "item": "i", "annotator": "Ann"})
+    assert drain(store.verify()).ok
+    with duckdb.connect(str(tmp_path / "groundwork.duckdb")) as connection:
+        connection.execute(change)
+    report = drain(Store(tmp_path).verify())
+    assert not report.ok and "Run rebuild" in report.problems[-1]
+    assert report.differing or "no record" in report.problems[-1]
+    drain(store.rebuild())
+    assert drain(Store(tmp_path).verify()).ok and len(store.query("FROM rankings")) == len(ids)
+
+
+@pytest.fixture
+def unwritable(tmp_path, monkeypatch):
+    """A store with six trials, one of which could not be folded in: the disk was full by then."""
+    fill(tmp_path)
+    connect = database.Store._connect
+
+    def full(self, read_only, path):
+        if not read_only:
+            raise database._stuck("No space left on device", path)
+        return connect(self, read_only, path)
+
+    monkeypatch.setattr(database.Store, "_connect", full)
+    store = Store(tmp_path)
+    store.add("trial", {"seed": 99, "sweep": "s", "status": "ok"})
+    return store
+
+
+def test_what_the_database_cannot_take_in_is_asked_of_the_journal(unwritable):
+    store = unwritable
+
+    def row(record):
+        return {"seed": record.payload["seed"]} if record.payload.get("sweep") == "s" else None
+
+    assert len(store.query("SELECT id FROM trials")) == 5 and "No space left" in store.told()[0]
+    assert store.stored("trial", "SELECT seed FROM trials WHERE sweep = ?", ["s"], row) == [{"seed": 99}]
+    (store.home / "groundwork.duckdb").write_bytes(b"")  # not even the old answer is there
+    assert store.stored("trial", "SELECT seed FROM trials WHERE sweep = ?", ["s"], row) == [{"seed": 99}]
+
+
+def test_a_backup_is_made_also_where_the_home_is_full(unwritable, tmp_path_factory):
+    place = tmp_path_factory.mktemp("disk")
+    path = drain(unwritable.backup(place / "all.zip"))
+    shutil.unpack_archive(path, place / "again")
+    again = Journal(place / "again" / "journal")
+    assert len(again.listing()) == 6 and drain(again.verify()).counts == {"trial": 6}
+
+
+def test_a_backup_says_what_it_needs_and_what_is_free(tmp_path, monkeypatch):
+    fill(tmp_path)
+    store = Store(tmp_path)
+    assert "free there" in next(store.backup(tmp_path / "a.zip")).message
+    monkeypatch.setattr(database.shutil, "disk_usage", lambda _: mock.Mock(free=1000))
+    with pytest.raises(WorkbenchError, match=r"needs up to [\d.]+ MB, and 0.0 MB are free"):
+        drain(store.backup(tmp_path / "a.zip"))
+    assert not list(tmp_path.glob("*.zip")) and not list(tmp_path.glob(".*"))
 
 
 def test_whoever_holds_the_lock_is_named(tmp_path, monkeypatch):

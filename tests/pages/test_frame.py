@@ -412,3 +412,20 @@ def test_no_word_of_the_code_stands_in_a_form():
             ]
             assert not [text for text in told if forms.CODED.search(text)], part
     assert forms.plain_words("`min_max` beside top_k, in `core/x_y.py`") == "min max beside top k, in `core/x_y.py`"
+
+
+def test_what_the_store_left_out_is_told_on_every_page_until_it_was_seen(home, workbench):
+    path = workbench.store.journal.folder / "2026-01-01" / "01m7w3rnn9r431634579kt3drr.trial.jsonl.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a record")
+    try:
+        app = open_page("query_store", sql="SELECT 1")
+        app = open_page("compare_trials")
+        told = [one.value for one in app.sidebar.markdown if "01m7w3rnn9r431634579kt3drr" in one.value]
+        assert len(told) == 1 and "was left out" in told[0], app.sidebar
+        app.button(key="seen_notices").click().run()
+        assert not app.exception and not [one for one in app.sidebar.markdown if "was left out" in one.value]
+        assert next(one for one in workbench.doctor(kept=True) if one.name == "What is stored").ok is False
+    finally:
+        path.unlink()
+        path.parent.rmdir()
