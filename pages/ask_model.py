@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import answer_sources, answer_tabs, cards, evidence, forms, jobs
+from app.ui import answer_sources, answer_tabs, cards, cells, evidence, forms, jobs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation import own_process
@@ -317,7 +317,7 @@ def details(
         rows = [{"Sentence": answer.text[one.start : one.end], "Passage": one.passage if one.containment else None,
                  "Share": 100 * one.containment} for one in rests]  # fmt: skip
         share = st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100)
-        st.dataframe(rows, hide_index=True, column_config={
+        cells.show(rows, hide_index=True, column_config={
             "Sentence": st.column_config.TextColumn(width="large"), "Share": share})  # fmt: skip
     with prompt:
         st.caption("As the model read it" if answer.prompt else "The model was not run.")

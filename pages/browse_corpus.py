@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, jobs
+from app.ui import cards, cells, evidence, jobs
 from core.errors import WorkbenchError
 from core.records import Corpus, Document
 
@@ -60,7 +60,7 @@ def documents_tab(corpus: Corpus) -> None:
         )
         shown = [i for i, d in enumerate(corpus.documents) if matches(d, words) and source in (None, d.source)]
         cards.status_strip([f"{len(shown):,} of {len(corpus.documents):,} documents"])
-        picked = st.dataframe(
+        picked = cells.show(
             table.iloc[shown],
             hide_index=True,
             height=560 if len(shown) > 14 else "content",
@@ -158,7 +158,7 @@ def questions_tab(corpus: Corpus) -> None:
     shown = table.index[keep].tolist()
     cards.status_strip([f"{len(shown):,} of {len(corpus.queries):,} questions"])
     columns = ["Question", "Answers", "Group", "Evidence"] + (["Answerable"] if kinds else [])
-    picked = st.dataframe(
+    picked = cells.show(
         table.loc[shown],
         hide_index=True,
         height=330 if len(shown) > 8 else "content",
@@ -305,7 +305,7 @@ def collection(status) -> None:
             st.text(status.note)
         if status.present:
             files = workbench.library.files(status.name)
-            st.dataframe(
+            cells.show(
                 [
                     {
                         "File": f.name,

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, cost_chart, dots, trials
+from app.ui import cards, cells, charts, cost_chart, dots, trials
 from app.ui.trials import cut
 from core import comparison
 from core.comparison import COSTS, Comparison, Spread, Trial
@@ -138,7 +138,7 @@ def differences(chosen: list[Trial], names: dict[str, str]) -> None:
                     for name, values in comparison.differing(chosen).items()]  # fmt: skip
             if rows:
                 looks = {"Setting": TEXT(pinned=True)}
-                st.dataframe(rows, hide_index=True, key="settings", height="content", column_config=looks)
+                cells.show(rows, hide_index=True, key="settings", height="content", column_config=looks)
             st.caption("All other settings are the same. A dash: the method in use does not have the setting.")
     if questions.open and result:
         with questions:
@@ -168,7 +168,7 @@ def tests(result: Comparison, names: dict[str, str]) -> None:
         **dict.fromkeys(("Won", "Lost", "Tied", "n"), NUMBER(format="localized", width=48)),
     }  # fmt: skip
     table = [dict(zip(looks, row.values(), strict=True)) for row in rows]
-    st.dataframe(table, hide_index=True, key="tests", placeholder="", column_config=looks)
+    cells.show(table, hide_index=True, key="tests", placeholder="", column_config=looks)
     st.caption(
         f"Means over the questions that both measured. Low and High: {level} interval of each difference alone. p (Holm) and the "
         f"verdict are corrected for {cards.count(result.tested, 'comparison')}. On these questions {result.tried:,} different "
@@ -185,7 +185,7 @@ def by_question(result: Comparison) -> None:
     number, change = NUMBER(format="%.3f", width=90), NUMBER(format="%+.3f", width=90)
     looks = {"Question": TEXT(width="large"), "Reference": number, "Value": number, "Change": change}
     table = dict(zip(looks, table.values(), strict=True))
-    st.dataframe(table, hide_index=True, height=300, key="compared_questions", column_config=looks)
+    cells.show(table, hide_index=True, height=300, key="compared_questions", column_config=looks)
     st.caption(
         f"{comparison.label(result.metric, result.k)} of {len(table['Question']):,} questions, largest change first."
     )

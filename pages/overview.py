@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import session
-from app.ui import cards, forms, jobs
+from app.ui import cards, cells, forms, jobs
 from app.ui.trials import cut
 from core import comparison
 
@@ -97,11 +97,11 @@ def corpora() -> None:
          "From": ("in use, " if s.name == current else "") + FROM[s.kind] if s.present else s.note}
         for s in here
     ]  # fmt: skip
-    st.dataframe(rows, hide_index=True, key="corpora", placeholder="–", height="content" if len(rows) <= 12 else 460,
+    cells.show(rows, hide_index=True, key="corpora", placeholder="–", height="content" if len(rows) <= 12 else 460,
                  column_config=columns)  # fmt: skip
     if absent:
         with st.expander(f"{len(absent)} public data sets to download", icon=":material/download:"):
-            st.dataframe([{"Corpus": cut(s.title or s.name, 30), "Documents": s.documents, "Questions": s.questions} for s in absent],
+            cells.show([{"Corpus": cut(s.title or s.name, 30), "Documents": s.documents, "Questions": s.questions} for s in absent],
                          hide_index=True, key="absent_corpora", placeholder="–", height="content", column_config=columns)  # fmt: skip
             st.page_link("../pages/browse_corpus.py", label="Download on the page Corpus", icon=":material/menu_book:")
 
@@ -122,7 +122,7 @@ def trials() -> None:
         for t in found
     ]  # fmt: skip
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
-    st.dataframe(
+    cells.show(
         table, hide_index=True, key="last_trials", placeholder="–",
         column_config={
             "Trial": text(width=236, help="Its name, or what differs from the default recipe."),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts
+from app.ui import cards, cells, charts
 from core.errors import WorkbenchError
 from core.store import tables
 from core.store.journal import is_id
@@ -99,7 +99,7 @@ def show(answered: Answered) -> None:
         if answered.trials.issuperset(frame[name].dropna().tolist()) and frame[name].notna().any():
             frame[name] = frame[name].map(lambda id: f"/compare_trials?words={id}", na_action="ignore")
             looks[name] = st.column_config.LinkColumn(display_text=r"words=(.+)$", help="Opens the trial.")
-    st.dataframe(frame, hide_index=True, column_config=looks, key="result")
+    cells.show(frame, hide_index=True, column_config=looks, key="result")
 
 
 cards.page_title(

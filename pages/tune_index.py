@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, forms, index_charts, index_tabs, jobs, tables
+from app.ui import cards, cells, charts, evidence, forms, index_charts, index_tabs, jobs, tables
 from core import index_lab
 from core import index_views as views
 from core.comparison import label
@@ -278,7 +278,7 @@ def point_table(good: Sequence[Point]) -> None:
              "Setting": st.column_config.TextColumn(width=wide), "p95": number(format="%.0f µs", width=70),
              "Build": number(format="%.2f s", width=64), "Memory": number(format="%.0f B", width=68, help="Bytes of a vector."),
              "Measured": st.column_config.TextColumn(width=76, help="elsewhere: on another machine or by other code")}  # fmt: skip
-    st.dataframe([{title: row[name] if name != "single_qps" or row[name] is None else round(row[name])
+    cells.show([{title: row[name] if name != "single_qps" or row[name] is None else round(row[name])
                    for name, title in POINT_COLUMNS.items() if name != "when" or away} for row in rows],
                  hide_index=True, height=250 if len(rows) > 6 else "content", column_config=looks, key="points_table",
                  on_select=load_row, selection_mode="single-cell", placeholder="–")  # fmt: skip

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import agreement_charts as drawn
-from app.ui import cards, charts, jobs
+from app.ui import cards, cells, charts, jobs
 from core import agreement_lab as lab
 from core import agreement_machines as against
 from core import agreement_plan as plan
@@ -47,7 +47,7 @@ def kept_of(source: lab.Source, name: tuple, work: Callable[[], Any]) -> Any:
 def table(rows: Sequence[Mapping], name: str, looks: Mapping[str, Any], **options: Any) -> Any:
     """A table that can be downloaded as CSV."""
     height = "content" if len(rows) <= 12 else 420
-    event = st.dataframe(list(rows), hide_index=True, key=f"table/{name}", column_config=dict(looks), height=height, placeholder="",
+    event = cells.show(list(rows), hide_index=True, key=f"table/{name}", column_config=dict(looks), height=height, placeholder="",
                          **options)  # fmt: skip
     st.download_button("CSV", lambda: charts.to_csv(rows), f"{name}.csv", "text/csv", key=f"csv/{name}", on_click="ignore",
                        icon=":material/download:", type="tertiary")  # fmt: skip
@@ -357,7 +357,7 @@ def unit(view: View, one: lab.Unit) -> None:
     rows = [{"Annotator": who, "Label": title(view, label)} for who, label in one.labels]
     if comments:
         rows = [row | {"Comment": comments.get(row["Annotator"], "")} for row in rows]
-    st.dataframe(rows, hide_index=True, height="content", width="stretch" if comments else "content", key="unit_labels")
+    cells.show(rows, hide_index=True, height="content", width="stretch" if comments else "content", key="unit_labels")
     for place, response in enumerate(item.responses if item else ()):
         which = f" {'AB'[place]}" if len(item.responses) > 1 else ""
         with st.expander(f"The whole answer{which} and {cards.count(len(response.passages), 'passage')}"):

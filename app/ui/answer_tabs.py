@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, forms, jobs
+from app.ui import cards, cells, charts, evidence, forms, jobs
 from core.config import PartConfig, TrialConfig
 from core.errors import WorkbenchError
 from core.generation import gguf_files, prices
@@ -137,7 +137,7 @@ def tokens(answer: Answer) -> None:
              for one in answer.tokens]  # fmt: skip
     evidence.show(f'<div class="gw gw-text">{"".join(spans)}</div>')
     percent = st.column_config.NumberColumn(format="%.1f %%")
-    st.dataframe([{"Token": one.text, "Probability": 100 * math.exp(one.logprob),
+    cells.show([{"Token": one.text, "Probability": 100 * math.exp(one.logprob),
                    "Likeliest there": "   ".join(f"{text!r} {math.exp(logprob):.0%}" for text, logprob in one.top)}
                   for one in answer.tokens], column_config={"Probability": percent})  # fmt: skip
 

@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
+from app.ui import cards, cells, jobs
 from app.ui.design_tabs import Desk, drawings, fitted, looks_of, noun, now, parts, put, put_in_force, rows, usual_goal
 from core import annotation_files as files
 from core import annotation_lab as lab
@@ -173,7 +173,7 @@ def _freeze(desk: Desk, round: str) -> None:
                    "for a round that is frozen.", icon=":material/info:")  # fmt: skip
     items = len(design.plain(study.items, round))
     st.caption(f"{round.capitalize()} round: {parts(study, round)}")
-    st.dataframe(rows(study, round), height=240, key="freeze_list", **looks_of(study))
+    cells.show(rows(study, round), height=240, key="freeze_list", **looks_of(study))
     _confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round)
 
 
@@ -255,7 +255,7 @@ def _hand_over(desk: Desk, found: HandOver) -> None:
         f"**{name}** leaves the {ROUNDS[round].lower()} round. {cards.count(found.kept, 'item')} labelled so far stay as they are."
     )
     if found.given:
-        st.dataframe([{"Goes to": who, "Open items": number} for who, number in found.given.items()], hide_index=True,
+        cells.show([{"Goes to": who, "Open items": number} for who, number in found.given.items()], hide_index=True,
                      height="content", key="given")  # fmt: skip
     if found.short:
         rest = (
@@ -543,7 +543,7 @@ def _versions(desk: Desk) -> None:
     table = [{"No.": one.version, "Recorded": _when(one.created), "Round": one.round.capitalize(),
               "Items": len(design.plain(one.study.items)), "Rubric": one.study.rubric.version, "Hash": one.hash[:12]}
              for one in reversed(lab.history(session.workbench(), desk.study.id))]  # fmt: skip
-    st.dataframe(table, hide_index=True, height="content" if len(table) < 8 else 280, key="versions")
+    cells.show(table, hide_index=True, height="content" if len(table) < 8 else 280, key="versions")
     with st.popover("On the command line", icon=":material/terminal:"):
         id = desk.study.id
         st.code("\n".join(f"python -m core annotate {words}" for words in (
@@ -588,7 +588,7 @@ def _export(desk: Desk) -> None:
     if kept == id:
         told = ", ".join(f"{number:,} {what}" for what, number in made.counts.items())
         st.caption(f"{cards.plain(made.folder)}: {told}, and manifest.json with the checksums")
-        st.dataframe([{"File": one["name"], "Size": cards.size(one["bytes"])} for one in made.files], hide_index=True,
+        cells.show([{"File": one["name"], "Size": cards.size(one["bytes"])} for one in made.files], hide_index=True,
                      height="content", key="exported")  # fmt: skip
 
 
@@ -644,7 +644,7 @@ def _import(desk: Desk) -> None:
     elif known and problems:
         st.error(f"{cards.count(len(problems), 'problem')}, so nothing was imported. Mend the file, or import the good labels only.",
                  icon=":material/error:")  # fmt: skip
-        st.dataframe([{"Line": one.line, "Problem": one.what, "What to do": one.todo} for one in problems], hide_index=True,
+        cells.show([{"Line": one.line, "Problem": one.what, "What to do": one.todo} for one in problems], hide_index=True,
                      height="content" if len(problems) < 8 else 280, key="import_problems")  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, forms, jobs
+from app.ui import cards, cells, charts, forms, jobs
 from core import annotation_lab as lab
 from core import design_lab as design
 from core.annotation.study import Category, Example, Rubric, StopRule, Study, altered, looks, shown
@@ -458,7 +458,7 @@ def _list(desk: Desk) -> None:
     st.caption(f"{round.capitalize()} round: {parts(study, round)}. This list {frozen}. "
                "Click a row to see what annotators see.")  # fmt: skip
     table = rows(study, round)
-    chosen = st.dataframe(table, height=330, key=f"{study.id}/list.{round}", on_select="rerun", selection_mode="single-cell",
+    chosen = cells.show(table, height=330, key=f"{study.id}/list.{round}", on_select="rerun", selection_mode="single-cell",
                           placeholder="", **looks_of(study))  # fmt: skip
     number = next((row for row, _ in chosen.selection.cells if row < len(table)), 0)
     _as_seen(study, study.round_items(round)[number])
@@ -693,7 +693,7 @@ def _balance(study: Study, round: str) -> None:
     )
     table = [{"Annotator": one.annotator, "Items": one.items, "Repeats": one.repeats, "Attention": one.attention,
               "Screens": one.items + one.repeats + one.attention} for one in found]  # fmt: skip
-    st.dataframe(table, hide_index=True, height="content", key=f"{study.id}/balance.{round}")
+    cells.show(table, hide_index=True, height="content", key=f"{study.id}/balance.{round}")
     common = (
         f"Any two share {few:,} to {cards.count(many, 'item')}. "
         if many > few

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, index_charts, jobs
+from app.ui import cards, cells, charts, index_charts, jobs
 from app.ui.held import kept
 from core import index_lab
 from core import index_views as views
@@ -178,7 +178,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
         "too few results": "Too few",
         "p50_ms": "Median",
     }
-    st.dataframe([{title: row[name] for name, title in heads.items()} for row in rows], hide_index=True, height=260,
+    cells.show([{title: row[name] for name, title in heads.items()} for row in rows], hide_index=True, height=260,
                  column_config={"Allowed": number(format="localized", width=66), "Recall": number(format="%.3f", width=60),
                                 "Too few": number(format="%d", width=66, help="Questions with fewer results than there are to find."),
                                 "Median": number(format="%.2f ms", width=80)})  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, jobs
+from app.ui import cards, cells, charts, jobs
 from app.ui.sampling_tabs import command
 from core import sampling_lab as lab
 from core.config import TrialConfig
@@ -70,7 +70,7 @@ def compared(config: TrialConfig, found: Sequence[lab.Setting], names: dict[str,
                 caption=f"n {n:,} questions, {level:.0%} intervals over questions")  # fmt: skip
     study_table(found, names, (y, x))
     with st.expander("All measures"):
-        st.dataframe(lab.rows(found), hide_index=True, key="study_table", placeholder="–")
+        cells.show(lab.rows(found), hide_index=True, key="study_table", placeholder="–")
     tested = sum(one.p_holm.get(y) is not None for one in found)
     told = (
         f"Tests: sign-flip by question, p corrected by Holm over {cards.count(tested, 'comparison')} a measure. "

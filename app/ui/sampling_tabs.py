@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, forms, jobs
+from app.ui import cards, cells, charts, evidence, forms, jobs
 from core import sampling_lab as lab
 from core.config import TrialConfig
 from core.generation.sampling.filters import History
@@ -225,7 +225,7 @@ def force_pills(config: TrialConfig, stages: Sequence[Stage], chosen: int | None
 
 def step_table(stages: Sequence[Stage]) -> None:
     number = st.column_config.NumberColumn
-    st.dataframe(
+    cells.show(
         [{"Step": f"{i}  {step_name(s)}" if i else step_name(s), "Kept": len(s.kept), "Cut here": len(s.cut),
           "Probability cut": 100 * s.cut_mass, "Entropy": s.entropy_bits, "Perplexity": s.perplexity} for i, s in enumerate(stages)],
         hide_index=True, key="steps_table",
@@ -283,7 +283,7 @@ def unsure_table(config: TrialConfig, written: Written, names: list[str]) -> Non
         rows.append({"Place": place + 1, "Token": names[place], "Probability": 100 * float(traced.probability[place]),
                      "Rank": int(traced.rank[place]), "Entropy": float(traced.entropy_bits[place]),
                      "Instead": ", ".join(f"{visible(text)} {told[t]:.0%}" for t, text in zip(others, texts, strict=True))})  # fmt: skip
-    st.dataframe(rows, hide_index=True, key="unsure_table", column_config={
+    cells.show(rows, hide_index=True, key="unsure_table", column_config={
         "Place": number(width=60), "Probability": number(format="%.1f %%", width=90), "Rank": number(width=60, help="1: the likeliest."),
         "Entropy": number(format="%.2f bits", width=90), "Instead": st.column_config.TextColumn(width="large")})  # fmt: skip
 
@@ -403,7 +403,7 @@ def chosen_table(config: TrialConfig, found: lab.Searched, after: int) -> None:
         rows.append({"Place": place, "Token": visible(taken), "Probability": 100 * float(one.probability[i]),
                      "Similarity": float(one.similarity[i]), "Score": float(one.score[i]),
                      "Likeliest instead": "" if i == 0 else f"{visible(likeliest)} {one.probability[0]:.0%}"})  # fmt: skip
-    st.dataframe(rows, hide_index=True, key="chosen_table", height=280, column_config={
+    cells.show(rows, hide_index=True, key="chosen_table", height=280, column_config={
         "Probability": number(format="%.1f %%"), "Score": number(format="%.3f"),
         "Similarity": number(format="%.3f", help="Highest cosine of its hidden state with that of an earlier token.")})  # fmt: skip
 

@@ -7,6 +7,8 @@ from zlib import crc32
 
 import streamlit as st
 
+from app.ui import cells
+
 TALL = 6  # rows from which a table scrolls in itself
 INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scrollIntoView({{block: "start", behavior:
 matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"}})</script>"""
@@ -21,16 +23,16 @@ def choose(columns: Mapping[str, Sequence], ids: Sequence[str], key: str, looks:
     # another key where other rows are shown: what was clicked is a place, and another row stands there now
     key = f"{key}/{crc32(' '.join(ids).encode()):x}"
     default = None if row is None else {"selection": {"cells": [(row, next(iter(columns)))]}}
-    st.dataframe(columns, hide_index=True, height=height if len(ids) > TALL else "content", key=key, placeholder="–",
+    cells.show(columns, hide_index=True, height=height if len(ids) > TALL else "content", key=key, placeholder="–",
                  column_config=looks, selection_mode="single-cell", selection_default=default,
                  on_select=lambda: _clicked(key, list(ids), param))  # fmt: skip
     return row
 
 
 def _clicked(key: str, ids: list[str], param: str) -> None:
-    cells = st.session_state[key]["selection"]["cells"]
-    if cells and cells[0][0] < len(ids):
-        st.query_params[param] = ids[cells[0][0]]
+    picked = st.session_state[key]["selection"]["cells"]
+    if picked and picked[0][0] < len(ids):
+        st.query_params[param] = ids[picked[0][0]]
         st.session_state.opened = st.session_state.get("opened", 0) + 1
         st.session_state.opening = True
     else:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, cells
 from core import comparison
 from core.comparison import MOST, Trial
 from core.errors import WorkbenchError
@@ -54,7 +54,7 @@ def table(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) -
     ticked = [row for row, trial in enumerate(shown) if trial.id in chosen]
     state[TABLE] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
     frame, columns = _frame(shown, sweeps, marks, comparison.repeats(everything))
-    st.dataframe(frame, hide_index=True, height="content" if len(shown) < 10 else 360, key=TABLE, on_select=_ticked,
+    cells.show(frame, hide_index=True, height="content" if len(shown) < 10 else 360, key=TABLE, on_select=_ticked,
                  selection_mode="multi-row", column_config=columns, placeholder="")  # fmt: skip
 
 

@@ -1,0 +1,103 @@
+"""st.dataframe with what its canvas does not do: long text ends in an ellipsis, and a negative number has a minus sign.
+
+Only what is displayed changes. A cell still holds its whole text, which opens on a double click, and its number, by which the column
+sorts; CSV has both as they are.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+
+TEXT_PX, PADDING_PX = 13.2, 18  # type of cells, and what stands around it in a column
+CHAR = 0.6  # widths of letters in parts of the type's size, those of a wide font: with a narrow one some room is left
+NARROW, WIDE = dict.fromkeys(" .,:;'|!iljtfrI()[]·-", 0.36), dict.fromkeys("mwMW@%…—", 0.95)
+WIDTHS = {"small": 75, "medium": 200, "large": 400}
+WIDEST_PX = 400  # of a column that names no width
+
+
+def show(data: Any, column_config: dict[str, Any] | None = None, **options: Any) -> Any:
+    """As st.dataframe, with the same arguments; returns what it returns."""
+    frame, looks = _fitted(data, dict(column_config or {}))
+    return st.dataframe(frame, column_config=looks, **options)
+
+
+@lru_cache(maxsize=20_000)
+def shortened(text: str, width_px: float) -> str:
+    """The text as far as it has room, with an ellipsis where something is missing."""
+    room, used = width_px - PADDING_PX, 0.0
+    if "\n" in text:
+        text = " ".join(text.split())
+    if len(text) * TEXT_PX <= room or sum(map(_width, text)) <= room:
+        return text
+    for place, sign in enumerate(text):
+        used += _width(sign)
+        if used + _width("…") > room:
+            return text[:place].rstrip() + "…"
+    return text
+
+
+def number(value: float, format: str) -> str:
+    """A number in a column's format, with a real minus: as wide as the plus."""
+    text = f"{value:,}" if format == "localized" else format % value if "%" in format else str(value)
+    if not text.strip("+-0. %"):  # what rounds to zero has no sign
+        text = text.lstrip("+-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _width(sign: str) -> float:
+    return TEXT_PX * NARROW.get(sign, WIDE.get(sign, 0.72 if sign.isupper() else CHAR))
+
+
+def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The data with what its cells display, and the columns' looks."""
+    import pandas as pd
+
+    styled = hasattr(data, "data")
+    frame = data.data if styled else data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+    displayed: dict[int, list[str]] = {}
+    for place, name in enumerate(frame.columns):
+        values, look = frame[name].tolist(), dict(looks.get(name) or {})
+        kind = (look.get("type_config") or {}).get("type", "")
+        known = [value for value in values if value is not None and value == value]
+        if known and kind in ("", "text") and all(isinstance(value, str) for value in known):
+            width = WIDTHS.get(look.get("width"), look.get("width"))
+            if width is None:
+                longest = max(sum(map(_width, value[:120])) for value in known)
+                width = round(min(WIDEST_PX, max(longest, TEXT_PX * CHAR * (len(str(name)) + 1)) + PADDING_PX))
+                if longest + PADDING_PX > WIDEST_PX:
+                    look["width"] = width
+            shown = ["" if value is None or value != value else shortened(value, width) for value in values]
+            if any(short != whole for short, whole in zip(shown, values, strict=True) if isinstance(whole, str)):
+                displayed[place] = shown
+        elif kind == "number" and any(isinstance(value, int | float) and value < 0 for value in known):
+            config = dict(look["type_config"])
+            if format := config.pop("format", None):
+                displayed[place] = [
+                    "" if value is None or value != value else number(value, format) for value in values
+                ]
+                look["type_config"] = config
+        if look:
+            looks[name] = look
+    return (_display(data if styled else frame, displayed) if displayed else data), looks
+
+
+def _display(data: Any, displayed: dict[int, list[str]]) -> Any:
+    """A pandas Styler that displays these texts in these columns.
+
+    Its own formatting visits every cell, which takes a fifth of a second for a thousand questions; Streamlit asks it for the
+    displayed texts in `_translate`, so these are handed over there.
+    """
+    cells = [[{"id": f"row{row}_col{column}", "display_value": text} for row, text in enumerate(texts)]
+             for column, texts in displayed.items()]  # fmt: skip
+    styler = data if hasattr(data, "data") else data.style
+    own = styler._translate if styler is data else None
+
+    def translate(*arguments: Any) -> dict[str, Any]:
+        styles = own(*arguments).get("cellstyle", []) if own else []
+        return {"body": cells, "cellstyle": styles}
+
+    if own is None:
+        styler._compute = lambda: styler
+    styler._translate = translate
+    return styler

@@ -1,0 +1,55 @@
+"""What a table displays: cut text ends in an ellipsis, negative numbers have a minus sign; the data stay as they are."""
+
+import pandas as pd
+import streamlit as st
+from streamlit.elements.lib.pandas_styler_utils import _use_display_values
+
+from app.ui import cells
+
+LONG = "Why do my assert checks vanish when the interpreter is started with an option?"
+
+
+def displayed(data, looks):
+    """(what Streamlit displays, data that stay behind it, looks)"""
+    styler, looks = cells._fitted(data, looks)
+    styler._compute()
+    return _use_display_values(styler.data, styler._translate(False, False)), styler.data, looks
+
+
+def test_long_text_ends_in_an_ellipsis_and_stays_whole_behind_it():
+    looks = {"Question": st.column_config.TextColumn(width=200), "Value": st.column_config.NumberColumn(format="%.3f")}
+    shown, data, _ = displayed({"Question": [LONG, "Short", None], "Value": [0.5, 1.0, None]}, looks)
+    cut, short, none = shown["Question"]
+    assert cut.endswith("…") and LONG.startswith(cut[:-1]) and 15 < len(cut) < 35
+    assert (short, none) == ("Short", "") and data["Question"][0] == LONG
+    assert cells.shortened(LONG, 1000) == LONG and cells.shortened("a\nb", 100) == "a b"
+
+
+def test_a_negative_number_has_a_minus_sign_and_sorts_as_a_number():
+    signed = st.column_config.NumberColumn(format="%+.3f", width=70)
+    shown, data, looks = displayed({"Change": [0.0304, -0.0271, -0.0001, None]}, {"Change": signed})
+    assert list(shown["Change"]) == ["+0.030", "\u22120.027", "0.000", ""]
+    assert data["Change"].dtype == float and data["Change"][1] == -0.0271
+    assert (
+        "format" not in looks["Change"]["type_config"] and signed["type_config"]["format"] == "%+.3f"
+    )  # the display says it
+    assert [cells.number(-1234, how) for how in ("localized", "%d", "%.1f ms")] == [
+        "\u22121,234",
+        "\u22121234",
+        "\u22121234.0 ms",
+    ]
+
+
+def test_bold_stays_where_text_is_cut():
+    frame = pd.DataFrame({"Recipe": [LONG, LONG], "nDCG": [0.1, 0.2]})
+    bold = frame.style.apply(lambda column: ["font-weight: 700", ""], subset=["nDCG"])
+    styler, _ = cells._fitted(bold, {"Recipe": st.column_config.TextColumn(width=100)})
+    styler._compute()
+    made = styler._translate(False, False)
+    assert any(("font-weight", "700") in one["props"] for one in made["cellstyle"])
+    assert _use_display_values(frame, made)["Recipe"][0].endswith("…")
+
+
+def test_what_fits_is_left_to_streamlit():
+    frame = pd.DataFrame({"Name": ["a"], "n": [3]})
+    assert cells._fitted(frame, {})[0] is frame
