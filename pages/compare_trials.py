@@ -162,7 +162,7 @@ def tests(result: Comparison, names: dict[str, str]) -> None:
     mean, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=68)
     p_value = NUMBER(format="%.4f", width=66, help="Two-sided sign-flip permutation test, paired by question.")
     looks = {
-        "Trial": TEXT(width=200), "Verdict": TEXT(width=110), head: mean, "Reference": mean,
+        "Trial": TEXT(width=200), "Verdict": TEXT(width=120), head: mean, "Reference": mean,
         "Difference": NUMBER(format="%+.3f", width=82), "Low": signed, "High": signed, "p": p_value, "p (Holm)": p_value,
         "Effect": NUMBER(format="%+.2f", width=60, help="Mean difference over the standard deviation of the differences (dz)."),
         **dict.fromkeys(("Won", "Lost", "Tied", "n"), NUMBER(format="localized", width=48)),
