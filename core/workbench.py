@@ -432,7 +432,10 @@ class Workbench:
         if record["status"] != "ok":
             return {**record, "metrics": [], "spread": [], "repeat_of": []}
         rules = record["config"]["evaluation"]
-        questions = self.store.questions(record["questions_fingerprint"])
+        try:
+            questions = self.store.questions(record["questions_fingerprint"])
+        except WorkbenchError:  # merged without its questions: the record alone can be shown
+            return {**record, "metrics": [], "spread": [], "repeat_of": []}
         values = metric_values(stored_judgement(record, questions), rules["k"])
         table = unit_intervals(
             np.column_stack(list(values.values())), rules["resamples"], rules["confidence"], record["seed"]

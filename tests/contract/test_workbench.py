@@ -13,6 +13,7 @@ from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.pipeline import drain
 from core.workbench import METRICS, Workbench
+from tests.synthetic_trials import add_failed, add_questions, add_trial
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {
@@ -110,6 +111,15 @@ def test_a_trial_is_named_described_and_tagged_and_the_rest_stays(bench, recipe)
             bench.describe(trial, **bad)
     bench.describe(trial, tags=[])
     assert bench.describe(trial)["tags"] == []
+
+
+def test_a_trial_without_its_questions_is_still_shown(tmp_path):
+    bench = Workbench(tmp_path)
+    trial = add_trial(bench.store, add_questions(Workbench(tmp_path / "elsewhere").store))
+    found = bench.measured(trial)
+    assert found["metrics"] == [] and found["id"] == trial and found["rankings"]
+    failed = add_failed(bench.store)
+    assert bench.measured(failed)["metrics"] == [] and bench.measured(failed)["status"] == "failed"
 
 
 def test_a_run_prints_its_metrics_with_intervals_and_json_holds_them(bench, recipe):
