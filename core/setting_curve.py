@@ -57,7 +57,7 @@ def values(workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequ
             invalid.setdefault(error.what.partition(": ")[2].rstrip("."), []).append(value)
             continue
         plan = workbench.plan(one) if embeds else None
-        if plan is None or plan.live:
+        if plan is None or (plan.live and not plan.what):  # a curve never embeds by itself
             ready.append(value)
         else:
             missing.append(value)

@@ -232,7 +232,8 @@ class Draft(NamedTuple):
 def _drafted(stage: str, value: Any, name: str, only: tuple[str, ...]) -> Draft:
     """The draft, before its widgets are drawn; it follows when the recipe changes elsewhere."""
     state, shown = st.session_state, f"{name}/{stage}?"
-    fresh = state.get(shown) != value
+    # also where the page was left: the widgets have forgotten the draft
+    fresh = state.get(shown) != value or (stage in KINDS and f"{name}/{stage}.part?" not in state)
     state[shown] = value
     model, before = type(value), value if fresh else state.get(f"{shown}draft", value)
     if stage in KINDS:
