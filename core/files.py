@@ -8,6 +8,7 @@ is, and what to do; `read_sealed` reads back only what `sealed` wrote. What was 
 import errno
 import json
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
@@ -113,7 +114,7 @@ def errno_of(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno:
         return error.errno
     words = str(error)
-    if "database or disk is full" in words:  # SQLite
+    if "database or disk is full" in words or re.fullmatch(r"\d+ requested and \d+ written", words):  # SQLite; numpy
         return errno.ENOSPC
     return next((number for number in REFUSALS if os.strerror(number) in words), 0)
 

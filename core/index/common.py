@@ -184,6 +184,7 @@ class SavedIndex:
     def __init__(self, folder: Path, part: PartConfig, vectors: np.ndarray, engine: str) -> None:
         self._home = folder / f"{part.part}-{fingerprint(build_settings(part))}"
         self._of = {"vectors": vectors_identity(vectors), "engine": engine}
+        self._needed = vectors.nbytes if vectors.ndim == 2 else 0  # about; unknown where only a fingerprint is given
 
     def file(self) -> Path | None:
         try:
@@ -206,7 +207,7 @@ class SavedIndex:
         path = self._home / f"{uuid4().hex}.index"
         note = path.with_suffix(".json")
         try:
-            with files.disk_reported("The index", self._home):
+            with files.disk_reported("The index", self._home, self._needed):
                 self._home.mkdir(parents=True, exist_ok=True)
                 write(path)
                 note.write_text(json.dumps({**self._of, "file": path.name, "digest": _digest(path)}), "utf-8")

@@ -240,6 +240,8 @@ def test_words_for_what_the_disk_refuses(tmp_path):
     wrapped = RuntimeError("lance error: No space left on device (os error 28)")
     with pytest.raises(DiskError, match="The index could not be written"), files.disk_reported("The index", tmp_path):
         raise wrapped
+    for words in ("211500 requested and 13280 written", "database or disk is full"):  # numpy's, and SQLite's
+        assert files.errno_of(OSError(words)) == errno.ENOSPC
     with pytest.raises(ZeroDivisionError), files.disk_reported("The index", tmp_path):
         raise ZeroDivisionError
 
