@@ -58,11 +58,11 @@ def _line_html(card: Card) -> str:
     unit, change = f" <small>{escape(card.unit)}</small>" if card.unit else "", ""
     if card.delta:
         change = f' <i class="gw-delta {_style(card)}"><b>{_number(card, card.delta.value, "+")}</b></i>'
-    spread = (
-        f" <small>[{_number(card, card.interval[0])}, {_number(card, card.interval[1])}]</small>"
-        if card.interval
-        else ""
-    )
+    spread = ""
+    if card.interval:
+        spread = (
+            f' <small class="gw-spread">[{_number(card, card.interval[0])}, {_number(card, card.interval[1])}]</small>'
+        )
     return (
         f"<span><small>{escape(card.label)}</small> <b>{_number(card, card.value)}</b>{unit}{change or spread}</span>"
     )

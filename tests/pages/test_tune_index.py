@@ -135,6 +135,8 @@ def test_every_tab_opens(page):
     app = page("Filters")
     app = next(b for b in app.button if b.key == "do/filters").click().run()
     assert not app.exception and not app.error and "Recall under a filter" in html(app)
+    app = next(s for s in app.select_slider if s.key == "query/faiss_ivf.nprobe").set_value(4).run()
+    assert "Recall under a filter" in html(app) and "measured with the recipe before" in words(app)
 
 
 def test_the_life_of_an_index_and_a_switch_of_encoder_are_told(page):
