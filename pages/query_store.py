@@ -126,7 +126,7 @@ with left:
         key="sql",
         bind="query-params",
         on_change=lambda: answer(st.session_state["sql"]),
-        height=190,
+        height=230,
         max_chars=TEXT,
         help="DuckDB's dialect. One SELECT at a time.",
     )

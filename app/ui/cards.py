@@ -178,7 +178,7 @@ NOTHING = ":small[]"  # an empty element of Streamlit's: it is not seen or copie
 REPLACED = re.compile(
     r"(?<=<)(?=-)|(?<=-)(?=[->])|(?<=[<>~])(?==)|(?<=:)(?=[\w+-])|(?<=:)(?=//)|(?i:(?<=www)(?=\.))|(?=@)|(?<=@)"
 )
-ESCAPED = re.compile(r"[\\`*_{}\[\]()#+!|<>$~:&]|^[-=]|(?<=[0-9])\.", re.MULTILINE)
+ESCAPED = re.compile(r"[\\`*_{}\[\]()#+!|<>$~:&]|^ ?[-=]|^ ?\d+\.(?=\s|$)", re.MULTILINE)
 
 
 def plain(text: str) -> str:
@@ -187,7 +187,7 @@ def plain(text: str) -> str:
     For titles, labels and captions: all that Streamlit reads as Markdown. Texts of more than a line go to st.text.
     """
     text = re.sub(r"[ \t]+", " ", re.sub(r"\r\n?", "\n", text).strip("\n"))  # four spaces would make it code
-    pieces = (ESCAPED.sub(r"\\\g<0>", piece) for piece in REPLACED.split(text))
+    pieces = (ESCAPED.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", piece) for piece in REPLACED.split(text))
     return NOTHING.join(pieces).replace("\n", "  \n")
 
 

@@ -7,7 +7,7 @@ from zlib import crc32
 
 import streamlit as st
 
-from app.ui import cells
+from app.ui import cells, charts
 
 TALL = 6  # rows from which a table scrolls in itself
 INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scrollIntoView({{block: "start", behavior:
@@ -26,7 +26,16 @@ def choose(columns: Mapping[str, Sequence], ids: Sequence[str], key: str, looks:
     cells.show(columns, hide_index=True, height=height if len(ids) > TALL else "content", key=key, placeholder="–",
                  column_config=looks, selection_mode="single-cell", selection_default=default,
                  on_select=lambda: _clicked(key, list(ids), param))  # fmt: skip
+    export([dict(zip(columns, one, strict=True)) for one in zip(*columns.values(), strict=True)], key)
     return row
+
+
+def export(rows: Sequence[Mapping[str, Any]], key: str) -> None:
+    """The rows as CSV, formulas quoted, in the place of Streamlit's own button."""
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.download_button("CSV", lambda: charts.to_csv(rows), f"{key.partition('/')[0]}.csv", "text/csv", key=f"{key}/csv",
+                           icon=":material/download:", type="tertiary", on_click="ignore", help="The rows as shown, as CSV",
+                           disabled=not rows)  # fmt: skip
 
 
 def _clicked(key: str, ids: list[str], param: str) -> None:

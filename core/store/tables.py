@@ -344,12 +344,13 @@ VIEWS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
 
 EXAMPLES: tuple[tuple[str, str], ...] = (
     ("The best trial on each corpus",
-     "SELECT * EXCLUDE (questions_fingerprint) FROM (\n"
-     "  SELECT t.dataset, s.metric, t.id AS trial, t.fusion, t.embedding, t.chunking, avg(s.value) AS mean,\n"
-     "         count(s.value) AS measured, count(*) AS questions, t.questions_fingerprint\n"
+     "SELECT * EXCLUDE (asked) FROM (\n"
+     "  SELECT t.dataset, s.metric, t.id AS trial, t.name, t.fusion, avg(s.value) AS mean,\n"
+     "    count(s.value) AS measured, count(*) AS questions, t.questions_fingerprint AS asked\n"
      "  FROM scores s JOIN trials t ON t.id = s.trial_id\n"
      "  WHERE s.metric LIKE 'ndcg%' AND t.status = 'ok' GROUP BY ALL)\n"
-     "QUALIFY row_number() OVER (PARTITION BY dataset, questions_fingerprint, metric ORDER BY mean DESC, trial) = 1\n"
+     "QUALIFY row_number() OVER\n"
+     "  (PARTITION BY dataset, asked, metric ORDER BY mean DESC, trial) = 1\n"
      "ORDER BY dataset, metric, questions DESC"),
     ("The latest trials",
      "SELECT id, created, dataset, status, chunking, fusion, num_queries, round(total_ms) AS total_ms\n"

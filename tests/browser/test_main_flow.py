@@ -1,5 +1,6 @@
 """The main job in a real browser: prepare, slide, compare, ask, upload, share, and a job across a reload."""
 
+import csv
 import json
 import re
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from core.pipeline import drain
+from core.workbench import Workbench
 from tests.browser.steps import no_error, open_page, settled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -209,3 +212,31 @@ def test_metrics_stay_in_sight_while_a_knob_further_down_is_dragged(prepared, ta
     settled(tab)
     assert line.is_visible() and line.bounding_box()["y"] >= 0
     no_error(tab)
+
+
+ODD = ("Why does f(x: int) -> bool need x >= 3, -- and :material/home: :red[cost] $a$ or $b$ <b>i</b> ~~s~~ &amp; :smile: "
+       "![p](http://127.0.0.1:9/p.png) !!![q](http://127.0.0.1:9/q.png) https://example.org/a?b=1 me@example.org 1. __init__?")  # fmt: skip
+
+
+def test_a_question_is_shown_as_it_is_and_its_table_is_exported_without_formulas(prepared, home, tab):
+    workbench = Workbench(home)
+    asked = {"id": "odd", "question": ODD, "answer": "forty-two", "document": "odd.txt"}
+    formula = {"id": "sum", "question": "=1+1", "answer": "forty-two", "document": "odd.txt"}
+    lines = "\n".join(map(json.dumps, (asked, formula))).encode()
+    drain(workbench.library.ingest("odd", [("odd.txt", b"The answer is forty-two.")], ("questions.jsonl", lines)))
+    wanted = []
+    tab.on("request", lambda request: wanted.append(request.url))
+    open_page(tab, f"{prepared}/search_live?corpus.dataset=odd&fusion.part=sparse_only&chosen=odd")
+    title = tab.locator("h3", has_text="Why does f(x")
+    title.wait_for()
+    no_error(tab)
+    assert title.inner_text() == ODD and title.locator("img, a, em, del, math, code").count() == 0
+    assert not [url for url in wanted if ":9/" in url or "example.org" in url]
+    table = tab.locator(".stDataFrame").last
+    table.hover()
+    tab.get_by_label("Search", exact=True).last.wait_for()
+    assert not tab.get_by_label("Download as CSV").locator("visible=true").count()
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="CSV", exact=False).last.click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text("utf-8").splitlines()))
+    assert {ODD, "'=1+1"} <= {cell for row in rows for cell in row.values()}
