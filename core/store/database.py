@@ -718,10 +718,11 @@ class Store:
         _insert(connection, batch.tables)
         trials = [record.payload["trial"] if record.kind == "trial_note" else record.id
                   for record in batch.records if record.kind in ("trial", "trial_note")]  # fmt: skip
-        connection.execute(tables.NAMED, [trials])
+        connection.execute(tables.NAMED, [tables.encodable(trials)])
         arrived = [record.payload["fingerprint"] for record in batch.records if record.kind == "questions"]
         waiting = connection.execute(
-            "SELECT id FROM trials WHERE NOT scored AND list_contains(?::VARCHAR[], questions_fingerprint)", [arrived]
+            "SELECT id FROM trials WHERE NOT scored AND list_contains(?::VARCHAR[], questions_fingerprint)",
+            [tables.encodable(arrived)],
         )
         for (id,) in waiting.fetchall():
             if rows := self._scores(self.journal.read(id)):

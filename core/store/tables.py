@@ -532,7 +532,7 @@ def arrow(table: str, rows: list[tuple]):
             try:
                 made = pa.array(values, types[kind])
             except UnicodeEncodeError:  # half a surrogate pair, as broken files contain, has no UTF-8
-                made = pa.array(_encodable(values), types[kind])
+                made = pa.array(encodable(values), types[kind])
         except (ValueError, TypeError, OverflowError) as error:
             raise ValueError(f"{table}.{name} cannot hold it: {error}") from None
         if kind.startswith("DOUBLE"):
@@ -749,9 +749,9 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
     return [pair for name, inner in value.items() for pair in _flat(inner, f"{path}.{name}" if path else name)]
 
 
-def _encodable(value: Any) -> Any:
+def encodable(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return [_encodable(item) for item in value]
+        return [encodable(item) for item in value]
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 

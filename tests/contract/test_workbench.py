@@ -180,6 +180,37 @@ def test_a_sweep_measures_each_point_once(bench, recipe):
     assert len(set(first)) == 3 and drain(bench.sweep(recipe, grid)) == first
 
 
+@pytest.mark.parametrize("snapshot", ["old", "none"])
+def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_written(
+    bench, recipe, monkeypatch, snapshot
+):
+    """As on a full disk, or where another program holds it: the journal knows what is stored."""
+    from core.store import database
+
+    stored = database.Store(bench.home)
+    stored.fold()
+    connect = database.Store._connect
+
+    def stuck(self, read_only, path):
+        if not read_only or snapshot == "none":
+            raise database.Stuck("The database cannot be written: No space left on device")
+        return connect(self, read_only, path)
+
+    monkeypatch.setattr(database.Store, "_connect", stuck)
+    grid = {"retrieval.top_k": [5, 6] if snapshot == "old" else [7, 8]}
+    ids = drain(bench.sweep(recipe, grid))
+    assert drain(Workbench(bench.home).sweep(recipe, grid)) == ids and len(set(ids)) == 2
+    other = Workbench(bench.home)
+    assert [other.show(id)["id"] for id in ids] == ids and other.measured(ids[0])["metrics"]
+    if snapshot == "old":
+        assert (
+            ids[0] not in [one["id"] for one in other.trials()] and "not in every answer yet" in other.store.told()[0]
+        )
+    monkeypatch.undo()
+    again = Workbench(bench.home)
+    assert set(ids) <= {one["id"] for one in again.trials()} and not again.store.told()
+
+
 def test_a_sweep_on_other_documents_is_another_sweep(tmp_path):
     bench, questions = Workbench(tmp_path), tmp_path / "questions.csv"
     questions.write_text(QUESTIONS)
