@@ -35,15 +35,25 @@ def interval_method(config: Any) -> str:
 def latex(name: str, width_mm: float, text: str) -> str:
     """A figure environment for the file name.pdf."""
     command = text.rpartition(" Computed by: ")
-    told = escape(command[0]) + rf" Computed by: \texttt{{{escape(command[2])}}}" if command[1] else escape(text)
+    told = (
+        escape(command[0]) + rf" Computed by: \texttt{{{_breakable(escape(command[2]))}}}"
+        if command[1]
+        else escape(text)
+    )
+    place = "figure" if width_mm < 100 else "figure*"  # over both columns
     return (f"% \\usepackage[T1]{{fontenc}} and \\usepackage{{graphicx}} in the preamble\n"
-            f"\\begin{{figure}}\n  \\centering\n  \\includegraphics[width={width_mm:g}mm]{{{name}.pdf}}\n"
-            f"  \\caption{{{told}}}\n  \\label{{fig:{name}}}\n\\end{{figure}}\n")  # fmt: skip
+            f"\\begin{{{place}}}\n  \\centering\n  \\includegraphics[width={width_mm:g}mm]{{{name}.pdf}}\n"
+            f"  \\caption{{{told}}}\n  \\label{{fig:{name}}}\n\\end{{{place}}}\n")  # fmt: skip
 
 
 def escape(text: str) -> str:
     """As LaTeX prints it; two hyphens of an option stay two."""
     return "".join(_LATEX.get(sign, sign) for sign in text.replace("--", "-\x00-")).replace("\x00", "{}")
+
+
+def _breakable(command: str) -> str:
+    """Lines may end after a comma: a grid of values is one long word."""
+    return command.replace(",", r",\allowbreak{}")
 
 
 def bundle(files: Mapping[str, bytes | str]) -> bytes:

@@ -122,7 +122,12 @@ def test_what_latex_reads_as_its_own_is_escaped():
     assert escape("50% of a_b & {c} #1 ~ ^ \\ − · – …") == (
         r"50\% of a\_b \& \{c\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{} $-$ $\cdot$ -- \dots{}"
     )
-    assert "Computed by" not in latex("x", 84, "No command.")
+    assert "Computed by" not in latex("x", 84, "No command.") and r"\begin{figure*}" in latex(
+        "x", 174, "Over both columns."
+    )
+    assert r"\texttt{core --a=1,\allowbreak{}2}".replace("--", "-{}-") in latex(
+        "x", 84, "Shown. Computed by: core --a=1,2"
+    )
 
 
 def test_on_paper_all_type_is_of_8_points_and_the_title_goes_to_the_caption():
