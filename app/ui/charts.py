@@ -295,10 +295,13 @@ def _axis(title: str, standoff: int = 14) -> dict:
 
 
 def _samples(traces: list[dict]) -> list[dict]:
-    """What the legend shows of bands, whiskers and rings: each once, in grey where several systems have one."""
+    """What the legend shows of bands, whiskers and rings: each once, in grey where several systems have one.
+
+    Traces say which of them they have in `meta`; "whiskers: quartiles" where these are not the usual interval.
+    """
     found = []
     for kind in ("band", "whiskers", "ring"):
-        some = [trace for trace in traces if trace.get("meta") == kind]
+        some = [trace for trace in traces if str(trace.get("meta")).partition(": ")[0] == kind]
         if not some or kind == "whiskers" and found:  # points alone beside a band say the same
             continue
         own = [one.get("fillcolor") or one["marker"].get("color") for one in some]
@@ -309,8 +312,9 @@ def _samples(traces: list[dict]) -> list[dict]:
             "whiskers": {"symbol": f"line-{across}", "size": 12, "line": {"width": 1.4, "color": BASELINE}},
             "ring": {"symbol": "circle-open", "size": 11, "color": color, "line": {"width": 2, "color": color}},
         }[kind]  # fmt: skip
+        name = (some[0]["meta"].partition(": ")[2] or INTERVAL) if kind == "whiskers" else some[0]["name"]
         found.append({"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip", "showlegend": True,
-                      "name": INTERVAL if kind == "whiskers" else some[0]["name"], "marker": marker, "meta": "sample"})  # fmt: skip
+                      "name": name, "marker": marker, "meta": "sample"})  # fmt: skip
     return found
 
 

@@ -61,6 +61,9 @@ def draw(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names
             title = f"{trials.cut(names[trial.id])}, {BEATEN.lower() if trial.id not in kept else UNBEATEN.lower()}"
             traces += _points([trial], metric, costs, title, False, look(trial), current=0)
     ends = [end for spread in costs.values() for end in (spread.low, spread.value, spread.high) if end is not None]
+    for trace in traces:
+        if "error_x" in trace:
+            trace["meta"] = "whiskers: quartiles" if cost in trial_costs.TIMED else "whiskers"
     shape = charts.figure(
         traces, f"{what} ({unit}), less is better", head, height=360 + 20 * len(marked),
         xaxis=charts.log_axis(ends) if min(ends) > 0 and max(ends) > 50 * min(ends) else {},

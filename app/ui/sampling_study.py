@@ -105,16 +105,17 @@ def p_words(p: float) -> str:
 
 
 def study_figure(found: Sequence[lab.Setting], names: dict[str, str], x: str, y: str) -> charts.Figure:
-    drawn = [(charts.COLORS[i % len(charts.COLORS)], charts.safe(names[one.chain]), one.measures[x], one.measures[y])
+    drawn = [(charts.look(i), charts.safe(names[one.chain]), one.measures[x], one.measures[y])
              for i, one in enumerate(sorted(found, key=lambda one: one.chain))
              if one.measures[x].mean is not None and one.measures[y].mean is not None]  # fmt: skip
     across, up, toward = [a.mean for *_, a, _ in drawn], [b.mean for *_, b in drawn], lab.MEASURES[x][2]
     best = charts.frontier(across, up, x_direction=toward)
     traces = [{"type": "scatter", "mode": "lines", "x": [across[i] for i in best], "y": [up[i] for i in best], "name": "Frontier",
                "line": {"color": charts.BASELINE, "width": 2}, "hoverinfo": "skip"}]  # fmt: skip
-    for color, title, a, b in drawn:
+    for (color, symbol), title, a, b in drawn:
         traces.append({"type": "scatter", "mode": "markers", "name": title, "x": [a.mean], "y": [b.mean],
-                       "marker": {"size": 10, "color": color}, "error_x": _whiskers(a, color), "error_y": _whiskers(b, color),
+                       "marker": {"size": 10, "color": color, "symbol": symbol}, "meta": "whiskers",
+                       "error_x": _whiskers(a, color), "error_y": _whiskers(b, color),
                        "hovertemplate": f"{title}<br>%{{x:.3f}}, %{{y:.3f}}<extra></extra>"})  # fmt: skip
     name, unit, *_ = lab.MEASURES[x]
     title = f"{name}, {unit}" if unit else name

@@ -53,6 +53,8 @@ def test_the_legend_says_what_band_and_ring_are_each_once():
     assert charts.figure(charts.line([1, 2], [1, 2]))["layout"]["showlegend"] is False  # nothing to explain
     whiskers = charts.figure(dots.marks([dots.Mark("a", 1, 0, 2)], "x")["data"][:1])["data"][-1]
     assert (whiskers["name"], whiskers["marker"]["symbol"]) == ("95% interval", "line-ew")
+    spread = [{**charts.scatter([1], [1])[0], "error_x": {}, "meta": "whiskers: quartiles"}]
+    assert charts.figure(spread)["data"][-1]["name"] == "quartiles"
 
 
 def test_a_log_axis_has_ticks_written_out():
