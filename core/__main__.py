@@ -117,7 +117,7 @@ def _worded() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in files.FULL:
+        if files.errno_of(error) in files.FULL:
             raise files.disk_error(error, "A file", Path(error.filename or files.home())) from error
         raise WorkbenchError(f"{error.strerror or error}.", where=str(error.filename or "")) from error
 

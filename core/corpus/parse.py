@@ -104,6 +104,7 @@ class TextOfHTML(HTMLParser):
         self._stack: list[str] = []
         self._open: Counter[str] = Counter()
         self._hidden = self._titles = 0
+        self._endless_comment = self._endless_section = False
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
         self._push(tag)
@@ -126,6 +127,21 @@ class TextOfHTML(HTMLParser):
         self._flush()
 
     handle_decl = handle_pi = handle_comment
+
+    # where one has no end, none of those that follow has: the library would look for it to the end of the page each time
+
+    def parse_comment(self, i: int, report: bool = True) -> int:
+        end = -1 if self._endless_comment else super().parse_comment(i, report)
+        self._endless_comment = end < 0
+        return end
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        try:
+            end = -1 if self._endless_section else super().parse_marked_section(i, report)
+        except AssertionError:  # the library's word for a section that it does not know
+            end = self.rawdata.find(">", i) + 1 or -1
+        self._endless_section = end < 0
+        return end
 
     def unknown_decl(self, data: str) -> None:
         self._flush()

@@ -651,7 +651,8 @@ class _Loop:
         weights = load_file(self._base / "model.safetensors")
         for name, tensor in model.state_dict().items():
             weights[name if name in weights else f"bert.{name}"] = tensor.detach().cpu().float().contiguous()
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        with files.disk_reported("The encoder", folder, sum(tensor.nbytes for tensor in weights.values())):
+            save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         keep = ("*.json", "vocab.txt", "*/config.json")
         for file in [file for pattern in keep for file in self._base.glob(pattern)]:
             target = folder / file.relative_to(self._base)

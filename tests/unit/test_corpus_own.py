@@ -324,9 +324,10 @@ def test_parsers_get_none_of_our_keys(library, monkeypatch):
     assert started and all("secret" not in env.values() for env in started)
 
 
-@pytest.mark.parametrize(
-    "markup", ["<b>", "<div>", "</b>", "<b></i>", "<title>", "<a ", "<![CDATA[", "<?", "<!--", "<br>"]
-)
+@pytest.mark.parametrize("markup", [
+    "<b>", "<div>", "</b>", "<b></i>", "<title>", "<a ", "<![CDATA[", "<?", "<!--", "<br>", "<!--a>", "<![CDATA[a>", "<a b='>",
+    "<p a='b", "</p a='>", "<![a>",
+])  # fmt: skip
 def test_a_page_of_unclosed_tags_is_read_in_one_pass(markup):
     seconds = []
     for size in (100_000, 400_000):
@@ -334,6 +335,11 @@ def test_a_page_of_unclosed_tags_is_read_in_one_pass(markup):
         parse_html((markup * (size // len(markup)) + "end").encode(), lambda _: None)
         seconds.append(time.process_time() - started)
     assert seconds[1] < 10 * max(seconds[0], 0.02), "four times the page takes some four times the time"
+
+
+def test_a_page_with_a_section_that_nobody_knows_is_read():
+    found = parse_html(b"<p>one<![if x]>two<![endif]><![odd>three<p>four", lambda _: None)
+    assert found[0]["text"] == "onetwothree\nfour"
 
 
 def test_a_page_is_read_as_beautiful_soup_reads_it():
