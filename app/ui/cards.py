@@ -176,7 +176,7 @@ def calm() -> Iterator[None]:
 NOTHING = ":small[]"  # an empty element of Streamlit's: it is not seen or copied, and no pattern reaches across it
 # what is replaced in the finished text, where no backslash helps: arrows and comparisons, names of emoji and icons, addresses
 REPLACED = re.compile(
-    r"(?<=<)(?=-)|(?<=-)(?=[->])|(?<=[<>~])(?==)|(?<=:)(?=[\w+-])|(?<=:)(?=//)|(?i:(?<=www)(?=\.))|(?=@)|(?<=@)"
+    r"(?<=<)(?=-)|(?<=-)(?=[->])|(?<=[<>~])(?==)|(?<=:)(?=[\w+-])|(?<=:)(?=//)|(?i:(?<=www)(?=\.))|(?=@[-\w]+\.[-\w])"
 )
 ESCAPED = re.compile(r"[\\`*_{}\[\]()#+!|<>$~:&]|^ ?[-=]|^ ?\d+\.(?=\s|$)", re.MULTILINE)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import session
-from app.ui import charts, trials
+from app.ui import cards, charts, trials
 from core import comparison, trial_costs
 from core.comparison import COSTS, Spread, Trial
 from core.workbench import METRICS
@@ -42,10 +42,12 @@ def draw(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names
     }
     points = [trial for trial in group.values() if metric in trial.metrics and cost in trial.costs]
     if len(points) < 2:
-        return st.caption(f"{name}: it takes two trials with this metric and cost to show a trade-off.")
+        return st.caption(cards.plain(f"{name}: it takes two trials with this metric and cost to show a trade-off."))
     if len(points) > trial_costs.MOST:
         return st.caption(
-            f"{name}: {len(points):,} trials; filter the table to at most {trial_costs.MOST:,} to compare them."
+            cards.plain(
+                f"{name}: {len(points):,} trials; filter the table to at most {trial_costs.MOST:,} to compare them."
+            )
         )
     costs = trial_costs.spreads(points, [trial for trial in everything if trial.group == points[0].group], cost)
     kept = trial_costs.unbeaten(session.workbench(), points, costs, metric)
