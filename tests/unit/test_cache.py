@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from core import files
 from core.errors import WorkbenchError
 from core.store.cache import Cache
 
@@ -76,3 +77,30 @@ def test_what_another_process_has_in_work_is_left_alone_and_may_vanish(tmp_path)
     (tmp_path / "tmp" / "vanished").symlink_to(tmp_path / "nowhere")  # listed, and gone when looked at
     cache.save("stage", "key", {"a": np.zeros(1000)})
     assert work.exists() and cache.has("stage", "key")
+
+
+def test_no_byte_of_an_entry_can_change_unseen(tmp_path):
+    """Each byte of each file flipped: the entry is as it was, or gone and told."""
+    cache = Cache(tmp_path, 10**9)
+    chunk, score = np.arange(6, dtype=np.int32).reshape(2, 3), np.array([[0.5, np.nan]], np.float32)
+    cache.save("dense", "key", {"chunk": chunk, "score": score}, {"seconds": 1.5})
+    entry, gone = tmp_path / "dense" / "key", 0
+    whole = {path: path.read_bytes() for path in entry.iterdir()}
+    for path, data in whole.items():
+        for place in range(len(data)):
+            path.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
+            if (found := cache.load("dense", "key")) is None:
+                gone += 1
+                entry.mkdir()
+                [file.write_bytes(content) for file, content in whole.items()]
+                continue
+            assert found[1] == {"seconds": 1.5} and found[0]["chunk"].tobytes() == chunk.tobytes(), (
+                f"{path.name} at {place}"
+            )
+            assert found[0]["score"].tobytes() == score.tobytes() and found[0]["chunk"].shape == (2, 3)
+            path.write_bytes(data)
+    assert gone > 300 and any("dense" in notice for notice in files.notices)
+    cache.save("dense", "other", {"chunk": chunk[::-1]})
+    for file in (tmp_path / "dense" / "other").iterdir():
+        (entry / file.name).write_bytes(file.read_bytes())
+    assert cache.load("dense", "key") is None, "another entry's files, whole as they are"

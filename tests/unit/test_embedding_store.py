@@ -186,3 +186,17 @@ def test_looking_up_a_large_corpus_takes_a_fraction_of_a_second(tmp_path):
         drain(embed(Wide(), texts, tmp_path))
         times.append(time.process_time() - began)
     assert min(times) < 0.3
+
+
+def test_no_byte_of_a_shard_can_change_a_vector(tmp_path):
+    """Each byte flipped: the vectors are as they were, or encoded again."""
+    texts = ["one", "two words"]
+    wanted, _ = drain(embed(Counting(), texts, tmp_path))
+    [shard] = (tmp_path / "counting").glob("*.npz")
+    data = shard.read_bytes()
+    for place in range(len(data)):
+        shard.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
+        fresh_process()
+        found = vectors._store(tmp_path / "counting").read(vectors._keys("", texts))
+        assert all(found[key].tolist() == row.tolist() for key, row in zip(vectors._keys("", texts), wanted, strict=True)
+                   if key in found), f"byte {place}"  # fmt: skip
