@@ -14,7 +14,8 @@ FIXED_TOKENS = 10  # of a text, whatever its length: batching, pooling, storing
 TIMED_TEXTS = 100  # encoding fewer says nothing about the speed
 LOADED_S = 0.1  # a model that came sooner was loaded before
 KEPT = 5  # runs from which an estimate is made
-SPREAD = 1.25  # of one run nobody knows how the next one differs: on a busy machine by a quarter and more
+SPREAD = 1.25  # what a machine's other work makes of the next run
+UNSURE = 1.6  # the same where fewer than three runs are known
 
 
 class Estimate(NamedTuple):
@@ -53,6 +54,6 @@ def estimate(record: dict | None, work: float) -> Estimate | None:
     if not runs or not work:
         return None
     rates = [done / seconds for done, seconds in runs]
-    loads = record.get("loads", [])
-    low = work / (max(rates) * SPREAD) + min(loads, default=0.0)
-    return Estimate(low, work * SPREAD / min(rates) + max(loads, default=0.0))
+    loads, spread = record.get("loads", []), SPREAD if len(runs) > 2 else UNSURE
+    low, high = work / max(rates) + min(loads, default=0.0), work / min(rates) + max(loads, default=0.0)
+    return Estimate(low / spread, high * spread)

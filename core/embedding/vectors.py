@@ -42,10 +42,11 @@ def embed(
     absent = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
     if absent or not texts:
         yield Progress(0, len(absent), "loading the encoder")
+        asked = time.monotonic()
         encoder = encoder_part.load()
     if absent:
         with readable("The encoder failed", todo=FAILED_TODO):
-            yield from _encode(encoder, absent, query, store, found, timed)
+            yield from _encode(encoder, absent, query, store, found, timed, asked)
     yield Progress(len(absent), len(absent), f"{len(absent):,} of {len(set(keys)):,} texts encoded, the rest known")
     return np.stack([found[key] for key in keys]) if texts else np.zeros((0, encoder.dim), np.float32)
 
@@ -62,7 +63,13 @@ def _keys(prefix: str, texts: list[str]) -> list[bytes]:
 
 
 def _encode(
-    encoder, absent: dict[bytes, str], query: bool, store: "_Store", found: dict, timed: Callable | None
+    encoder,
+    absent: dict[bytes, str],
+    query: bool,
+    store: "_Store",
+    found: dict,
+    timed: Callable | None,
+    asked: float,
 ) -> Generator[Progress, None, None]:
     keys, texts = list(absent), list(absent.values())
     costs = weights(texts, encoder.max_tokens)
@@ -90,7 +97,7 @@ def _encode(
             )
         if timed and done_weight > first[1]:
             rate = (done_weight - first[1]) / max(now - first[0], 1e-6)
-            timed(Run(done, done_weight, done_weight / rate, max(first[0] - began - first[1] / rate, 0.0)))
+            timed(Run(done, done_weight, done_weight / rate, max(first[0] - asked - first[1] / rate, 0.0)))
     finally:  # also when cancelled
         batches.close()
         if fresh:
