@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -49,14 +50,24 @@ def main() -> int:
         library = built(Path(folder))
         if library is None:
             print("Kills and full disks are not tried: that needs Linux and a C compiler.", file=sys.stderr)
-        budget = {
-            name: options.seconds * PROCESSES * there[name] / sum(there[name] for name in wanted) for name in wanted
-        }
-        budget = {name: min(seconds, options.seconds) for name, seconds in budget.items()}
-        started = time.monotonic()
+        started, left, running = time.monotonic(), {name: there[name] for name in wanted}, {}
+        lock = threading.Lock()
+
+        def family(name: str) -> list[Outcome]:
+            """The time still to be given out is shared by the families still to come, however long the others took."""
+            with lock:
+                now, end = time.monotonic(), started + options.seconds
+                free = PROCESSES * (end - now) - sum(max(0.0, until - now) for until in running.values())
+                seconds = max(0.0, min(end - now, free * left[name] / sum(left.values())))
+                running[name] = now + seconds
+                del left[name]
+            found = _started(name, seconds, options, Path(folder), library)
+            with lock:
+                del running[name]
+            return found
+
         with ThreadPoolExecutor(PROCESSES) as pool:
-            work = [pool.submit(_started, name, budget[name], options, Path(folder), library) for name in wanted]
-            found = [outcome for one in work for outcome in one.result()]
+            found = [outcome for outcomes in pool.map(family, wanted) for outcome in outcomes]
     _report(found, time.monotonic() - started, options)
     return 1 if not found or any(one.failure for one in found) else 0
 

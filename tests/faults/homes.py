@@ -111,6 +111,8 @@ def copy(lab: Lab, template: Callable[[Path], None], to: Path) -> Path:
     with open(shelf / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shelf / "done").exists():
+            assert not (shelf / "begun").exists(), f"the home '{template.__name__}' could not be made"
+            (shelf / "begun").touch()
             template(shelf / "home")
             (shelf / "done").touch()
     shutil.copytree(shelf / "home", to, symlinks=True)

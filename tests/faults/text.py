@@ -106,8 +106,7 @@ VIEWS = {
 # where the text itself, character for character, is the point of the page
 SHOWN = {
     "corpus": "def f(x) -> int: x >= 1 and x <= 2 -- :material/home:",
-    "search": "def f(x) -> int: x >= 1",
-    "label": ":material/home:",
+    "label": "def f(x) -> int: x >= 1 and x <= 2 -- :material/home:",
 }
 
 
