@@ -277,7 +277,7 @@ def point_table(good: Sequence[Point]) -> None:
     looks = {"Recall": number(format="%.4f", width=62), "Questions/s": number(format="localized", width=92),
              "Setting": st.column_config.TextColumn(width=wide), "p95": number(format="%.0f µs", width=70),
              "Build": number(format="%.2f s", width=64), "Memory": number(format="%.0f B", width=68, help="Bytes of a vector."),
-             "Measured": st.column_config.TextColumn(width=76, help="elsewhere: on another machine or by other code")}  # fmt: skip
+             "Measured": st.column_config.TextColumn(width=96, help="elsewhere: on another machine or by other code")}  # fmt: skip
     cells.show([{title: row[name] if name != "single_qps" or row[name] is None else round(row[name])
                    for name, title in POINT_COLUMNS.items() if name != "when" or away} for row in rows],
                  hide_index=True, height=250 if len(rows) > 6 else "content", column_config=looks, key="points_table",

@@ -23,13 +23,16 @@ def show(data: Any, column_config: dict[str, Any] | None = None, **options: Any)
 
 
 @lru_cache(maxsize=20_000)
-def shortened(text: str, width_px: float) -> str:
-    """The text as far as it has room, with an ellipsis where something is missing."""
+def shortened(text: str, width_px: float, tail: bool = False) -> str:
+    """The text as far as it has room, with an ellipsis where something is missing: at the end, or before its tail."""
     room, used = width_px - PADDING_PX, 0.0
     if "\n" in text:
         text = " ".join(text.split())
     if len(text) * TEXT_PX <= room or sum(map(_width, text)) <= room:
         return text
+    if tail:
+        end = text[-max(4, int(room / TEXT_PX / CHAR / 3)) :]
+        return shortened(text[: -len(end)], width_px - sum(map(_width, end))).removesuffix("…") + "…" + end
     for place, sign in enumerate(text):
         used += _width(sign)
         if used + _width("…") > room:
@@ -68,6 +71,11 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
                 if longest + PADDING_PX > WIDEST_PX:
                     look["width"] = width
             shown = ["" if value is None or value != value else shortened(value, width) for value in values]
+            if 2 * len(set(shown)) <= len(set(known)):  # they differ at the end
+                shown = [
+                    text and shortened(text, width, tail=True)
+                    for text in ("" if v is None or v != v else v for v in values)
+                ]
             if any(short != whole for short, whole in zip(shown, values, strict=True) if isinstance(whole, str)):
                 displayed[place] = shown
         elif kind == "number" and any(isinstance(value, int | float) and value < 0 for value in known):

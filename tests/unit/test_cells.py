@@ -25,6 +25,16 @@ def test_long_text_ends_in_an_ellipsis_and_stays_whole_behind_it():
     assert cells.shortened(LONG, 1000) == LONG and cells.shortened("a\nb", 100) == "a b"
 
 
+def test_settings_that_differ_at_their_end_are_cut_before_it():
+    names = [f"FAISS HNSW, m 16, ef construction 40, ef search {n}" for n in (8, 16, 96)]
+    shown, *_ = displayed({"Setting": names}, {"Setting": st.column_config.TextColumn(width=200)})
+    assert len(set(shown["Setting"])) == 3
+    for short, name in zip(shown["Setting"], names, strict=True):
+        head, _, tail = short.partition("…")
+        assert name.startswith(head) and name.endswith(tail) and head and tail
+        assert cells.shortened(short, 210) == short  # it has room
+
+
 def test_a_negative_number_has_a_minus_sign_and_sorts_as_a_number():
     signed = st.column_config.NumberColumn(format="%+.3f", width=70)
     shown, data, looks = displayed({"Change": [0.0304, -0.0271, -0.0001, None]}, {"Change": signed})
