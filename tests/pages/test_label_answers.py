@@ -589,6 +589,15 @@ def test_the_guidelines_stand_beside_the_item_until_they_are_closed(bench):
     assert not any(guide in one.value for one in app.markdown)
 
 
+def test_guidelines_of_somebody_elses_study_load_no_picture(bench):
+    hostile = "# How\n\n!!![x](http://127.0.0.1:9/a.png) and [a link](http://127.0.0.1:9)"
+    rubric = default_rubric().model_copy(update={"guidelines": hostile})
+    lab.freeze(bench, rating(rubrics=(rubric,)), "main")
+    app = press(open_page(study="toy", annotator="Ann"), "label_guidelines")
+    shown = " ".join(one.value for one in app.markdown)
+    assert "#### How" in shown and "[a link]" in shown and "![" not in shown
+
+
 def test_what_a_screen_reader_is_told(bench):
     lab.freeze(bench, rating(ask=("sentences",)), "main")
     one = desk(open_page(study="toy", annotator="Ann"))
