@@ -27,10 +27,8 @@ def notices() -> None:
     found = [one for one in dict.fromkeys([*store.told(), *files.notices]) if one not in seen or one == store.stale]
     if not found:
         return
-    stale = "; not everything is up to date" if store.stale else ""
-    with st.popover(
-        f"{cards.count(len(found), 'note')} on the data folder{stale}", icon=":material/healing:", width="stretch"
-    ):
+    stale = ", behind" if store.stale else ""
+    with st.popover(f"{cards.count(len(found), 'store note')}{stale}", icon=":material/healing:", width="stretch"):
         for one in found[:MOST_NOTICES]:
             st.markdown(cards.plain(one))
         if len(found) > MOST_NOTICES:
