@@ -95,10 +95,10 @@ def strip(current: Evaluation) -> None:
     workbench, config, trace = session.workbench(), current.config, current.trace
     kept = sum(trace.cached.values())
     measured, asked = sum(bool(query.gold) for query in current.corpus.queries), len(current.corpus.queries)
-    share = f"{measured:,}" if measured == asked else f"{measured:,} of {asked:,}"
+    without = f"; {asked - measured:,} without evidence are not measured" if measured < asked else ""
     cards.status_strip([
         f"{config.corpus.dataset}, {cards.count(len(current.corpus.documents), 'document')}",
-        f"{share} questions ({config.corpus.questions})",
+        f"{measured:,} questions ({config.corpus.questions}){without}",
         config.embedding.device(), f"{cards.duration(current.elapsed_ms / 1000)}, {kept} of {len(trace.cached)} stages cached",
     ])  # fmt: skip
     with st.container(horizontal=True, gap="small"):
