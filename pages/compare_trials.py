@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, cost_chart, dots, trials
+from app.ui import cards, cells, charts, cost_chart, dots, tables, trials
 from app.ui.trials import cut
 from core import comparison
 from core.comparison import COSTS, Comparison, Spread, Trial
@@ -169,6 +169,7 @@ def tests(result: Comparison, names: dict[str, str]) -> None:
     }  # fmt: skip
     table = [dict(zip(looks, row.values(), strict=True)) for row in rows]
     cells.show(table, hide_index=True, key="tests", placeholder="", column_config=looks)
+    tables.export(table, "tests")
     st.caption(
         f"Means over the questions that both measured. Low and High: {level} interval of each difference alone. p (Holm) and the "
         f"verdict are corrected for {cards.count(result.tested, 'comparison')}. On these questions {result.tried:,} different "
@@ -186,6 +187,9 @@ def by_question(result: Comparison) -> None:
     looks = {"Question": TEXT(width="large"), "Reference": number, "Value": number, "Change": change}
     table = dict(zip(looks, table.values(), strict=True))
     cells.show(table, hide_index=True, height=300, key="compared_questions", column_config=looks)
+    tables.export(
+        [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)], "compared_questions"
+    )
     st.caption(
         f"{comparison.label(result.metric, result.k)} of {len(table['Question']):,} questions, largest change first."
     )

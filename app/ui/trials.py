@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells
+from app.ui import cards, cells, tables
 from core import comparison
 from core.comparison import MOST, Trial
 from core.errors import WorkbenchError
@@ -56,6 +56,7 @@ def table(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) -
     frame, columns = _frame(shown, sweeps, marks, comparison.repeats(everything))
     cells.show(frame, hide_index=True, height="content" if len(shown) < 10 else 360, key=TABLE, on_select=_ticked,
                  selection_mode="multi-row", column_config=columns, placeholder="")  # fmt: skip
+    tables.export(getattr(frame, "data", frame).to_dict("records"), TABLE)
 
 
 def last_repeats(found: list[Trial]) -> list[Trial]:
@@ -128,7 +129,7 @@ def _frame(
         name: [trial.costs[name].value if name in trial.costs else None for trial in shown] for name in comparison.COSTS
     }
     columns = {  # head: values, how they look; what tells a trial first, so that it stands in a narrow window too
-        "Trial": ([cut(t.title, 32) for t in shown], text(
+        "Trial": ([t.title for t in shown], text(
             width=210, help="Its name, or what differs from the default recipe.")),
         **{head: ([t.metrics.get(metric) for t in shown], number(format="%.3f", width=86)) for metric, head in heads.items()},
         "n": ([t.n if t.metrics else None for t in shown], number(format="localized", width=52, help="Questions measured.")),
@@ -136,18 +137,18 @@ def _frame(
                    text(width=160, help="Tick the row to read why there is no result.")),
         "Repeat": ([f"{repeats[t.id][0]} of {repeats[t.id][1]}" if t.id in repeats else "" for t in shown], text(
             width=66, help="Trials of the same recipe on the same questions and documents.")),
-        "Recipe": ([cut(t.made_name, 32) for t in shown], text(width=210, help="What differs from the default recipe.")),
-        "Tags": ([cut(", ".join(t.tags), 20) for t in shown], text(width=130)),
+        "Recipe": ([t.made_name for t in shown], text(width=210, help="What differs from the default recipe.")),
+        "Tags": ([", ".join(t.tags) for t in shown], text(width=130)),
         "Context": ([None if tokens is None else round(tokens) for tokens in cost["context_at_k"]], number(
             format="localized", width=70, help="Tokens of the first k chunks, mean of a question.")),
         "Latency": (cost["latency_ms"], number(format="%.1f ms", width=76, help="Median of a single question.")),
         "Chunks": (cost["chunks"], number(format="localized", width=66, help="Chunks in the index.")),
-        "Corpus": ([cut(t.stages.get("corpus", t.dataset), 22) for t in shown], text(width=150)),
+        "Corpus": ([t.stages.get("corpus", t.dataset) for t in shown], text(width=150)),
         "When": ([t.created for t in shown], when(format="D MMM, HH:mm", timezone=st.context.timezone, width=104)),
         "k": ([t.k for t in shown], number(width=38, help="Depth at which the rankings were judged.")),
         "of": ([t.total if t.metrics else None for t in shown], number(
             format="localized", width=52, help="Questions asked. Those without gold evidence cannot be measured.")),
-        "Sweep": ([cut(sweeps.get(t.sweep, ""), 34) for t in shown], text(width=220)),
+        "Sweep": ([sweeps.get(t.sweep, "") for t in shown], text(width=220)),
         "Id": ([t.short for t in shown], text(width=84, help="The end of its id, as `show` takes it.")),
     }  # fmt: skip
     needed = {
