@@ -123,7 +123,7 @@ def presets(workbench: Workbench) -> dict[str, str]:
     try:
         saved = json.loads(path.read_text("utf-8")) if path.exists() else {}
         return PRESETS | {str(name): write_chain(read_chain(text)) for name, text in saved.items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError, WorkbenchError):
         raise WorkbenchError(
             "The saved chains cannot be read.", where=str(path), todo="Mend the file, or remove it."
         ) from None

@@ -389,7 +389,7 @@ class Workbench:
             f"""SELECT {", ".join(identity)}, fingerprints->>'corpus' AS corpus, id
                FROM trials WHERE sweep = ? AND status = 'ok'""", [name], row)  # fmt: skip
         done = {tuple(row.values())[:4]: row["id"] for row in rows}
-        ids, failed = [], []
+        ids, failed, where = [], [], ""
         for number, (point, one) in enumerate(zip(points, configs, strict=True)):
             step = Progress(number, len(configs), ", ".join(f"{k} = {v}" for k, v in point.items()))
             yield step
@@ -402,8 +402,9 @@ class Workbench:
                 ids.append(known or (yield from _within(self.run(one, name), step)))
             except WorkbenchError as error:  # stored as a failed trial; the other points are still measured
                 failed.append(f"{step.message}: {error.what}")
+                where = where or error.where
         if failed:
-            raise WorkbenchError(f"{len(failed)} of {len(configs)} points failed, the first with {failed[0]}",
+            raise WorkbenchError(f"{len(failed)} of {len(configs)} points failed, the first with {failed[0]}", where=where,
                                  todo="The others are stored; `trials` names the reasons. Run the sweep again to retry.")  # fmt: skip
         return ids
 

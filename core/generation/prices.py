@@ -79,7 +79,16 @@ def _read(path: Path) -> dict[str, Price]:
     try:
         given: Any = yaml.safe_load(path.read_text("utf-8"))
         return {str(name): Price.model_validate(entry) for name, entry in given["models"].items()}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError, TypeError, KeyError, AttributeError) as error:
+    except (
+        OSError,
+        UnicodeDecodeError,
+        yaml.YAMLError,
+        ValidationError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         said = str(error).partition("\n  For further")[0].replace("\n", " ")
         raise WorkbenchError(f"The price table cannot be read: {said}", where=str(path),
                              todo="Correct it, or remove it to go back to the table that is shipped.") from None  # fmt: skip

@@ -41,7 +41,7 @@ WRITE_WAIT_S = 60.0
 IN_PLACE_WAIT_S = 0.5  # a writer waits so long for readers and other programs, then folds into a copy
 BATCH_LABELS = 20_000  # labels a transaction
 BATCH_RECORDS, BATCH_BYTES = 512, 16_000_000  # records and their gzipped bytes a transaction: bounds memory, lock time
-UNWRITABLE = re.compile(r"No space left|Permission denied|Read-only file system|Disk quota", re.I)
+UNWRITABLE = re.compile(r"No space left|Permission denied|Read-only file system|Disk quota|Could not write file", re.I)
 # The same for all readers: DuckDB refuses connections of one process that differ. No file, setting, extension or Python
 # variable can be reached from SQL, and nothing is spilled to disk.
 READER = {
@@ -632,6 +632,7 @@ class Store:
                     labels += self._insert_labels(connection, files)
                     segments |= {name: lines[-1].end for name, lines in files.items()}
                     yield Progress(len(ids), len(ids), f"Rebuilding the database: {labels:,} labels")
+                connection.execute("CHECKPOINT")  # closing writes it too, and tells nobody where that fails
             self._drop_logs()  # they do not belong to the new file
             os.replace(temporary, self.path)  # who reads the old one keeps it
             sync_folder(self.home)

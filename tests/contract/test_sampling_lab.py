@@ -85,6 +85,14 @@ def test_presets_are_saved_and_a_known_name_is_not_taken(bench):
             lab.save_preset(bench, name, HOT)
 
 
+@pytest.mark.parametrize("text", ['{"mine": "top_j=40"}', "[" * 3000, "[]", '{"mine": 5}'])
+def test_saved_chains_that_rotted_are_named(tmp_path, text):
+    (tmp_path / "chains.json").write_text(text)
+    with pytest.raises(WorkbenchError, match="saved chains") as error:
+        lab.presets(Workbench(tmp_path))
+    assert error.value.where.endswith("chains.json")
+
+
 def test_a_changed_chain_runs_the_model_only_for_what_is_new(bench, model):
     reading = lab.reading(bench, RECIPE, QUESTIONS[0]["question"])
     assert reading.hits[0].document_id == "Lund.txt" and "[1]" in reading.prompt.text

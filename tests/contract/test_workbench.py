@@ -211,6 +211,16 @@ def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_writ
     assert set(ids) <= {one["id"] for one in again.trials()} and not again.store.told()
 
 
+def test_a_sweep_on_a_full_disk_says_where(bench, recipe, monkeypatch):
+    def full(*_):
+        raise WorkbenchError("This trial could not be recorded: No space left on device.", where="/the/journal")
+
+    monkeypatch.setattr(bench.store.journal, "add", full)
+    with pytest.raises(WorkbenchError, match="2 of 2 points failed") as error:
+        drain(bench.sweep(recipe, {"retrieval.top_k": [11, 12]}))
+    assert error.value.where == "/the/journal"
+
+
 def test_a_sweep_on_other_documents_is_another_sweep(tmp_path):
     bench, questions = Workbench(tmp_path), tmp_path / "questions.csv"
     questions.write_text(QUESTIONS)

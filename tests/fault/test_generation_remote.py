@@ -88,6 +88,9 @@ def test_cost_follows_the_users_own_price_table(api, monkeypatch, tmp_path):
     with pytest.raises(WorkbenchError, match="price table") as error:
         ask(api, monkeypatch, stream(events(api, "a")))
     assert "prices.yaml" in error.value.where
+    own.write_text("[" * 3000)
+    with pytest.raises(WorkbenchError, match="price table"):
+        ask(api, monkeypatch, stream(events(api, "a")))
 
 
 def test_what_is_not_counted_stays_unmeasured(monkeypatch):
