@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 FAMILIES = {"kills": 5, "disks": 4, "damage": 5, "records": 2, "uploads": 2, "addresses": 4, "sql": 2, "endpoints": 2,
             "processes": 2, "environment": 1, "text": 1}  # fmt: skip
 PROCESSES = 2
+BEGIN, END = "<!-- faults:begin -->", "<!-- faults:end -->"  # of the table in a page
 # forked with, rather than loaded in each case
 HEAVY = ("core.__main__", "core.workbench", "duckdb", "pandas", "pyarrow.compute", "bm25s", "faiss", "scipy.sparse", "tokenizers",
          "sklearn.decomposition", "sklearn.feature_extraction.text", "sklearn.preprocessing")  # fmt: skip
@@ -78,7 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--case", default="", help="repeat one case, as the list of failures names it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=SECONDS, help=f"time allowed in all (default: {SECONDS})")
-    parser.add_argument("--table", type=Path, help="write the table as Markdown too")
+    parser.add_argument("--table", type=Path, help="put the table into this page of Markdown, between its marks")
     parser.add_argument("--alone", default="", help=argparse.SUPPRESS)  # the family this process is for
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -145,7 +146,9 @@ def _report(found: list[Outcome], seconds: float, options: argparse.Namespace) -
     if options.table:
         lines = ["| family | attack | tried | held | failed |", "|---|---|---:|---:|---:|"]
         lines += [f"| {row[0]} | {row[2] or row[1]} | {row[3]:,} | {row[4]:,} | {row[5]:,} |" for row in [*rows, total]]
-        options.table.write_text("\n".join(lines) + "\n", "utf-8")
+        text = options.table.read_text("utf-8") if options.table.exists() else f"{BEGIN}\n{END}\n"
+        before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+        options.table.write_text(before + "\n".join([BEGIN, *lines, END]) + after, "utf-8")
 
 
 if __name__ == "__main__":
