@@ -134,7 +134,7 @@ def test_time_is_shared_each_attack_is_tried_and_a_broken_preparation_is_a_failu
         yield
 
     attacks = [Attack("f", one.__name__, "", one) for one in (endless, good, broken)]
-    found = list(tried(Lab(tmp_path), attacks, 0.5))
+    found = list(tried(Lab(tmp_path), attacks, 3.0))
     counts = {name: sum(one.attack == f"f/{name}" for one in found) for name in ("good", "endless", "broken")}
     assert counts["good"] == 3 and counts["endless"] >= 1 and counts["broken"] == 1
     assert [one.failure for one in found if one.failure] == ["nothing to attack"]
