@@ -32,8 +32,8 @@ app: $(VENV)/.app  ## install on first use, then start the workbench on 127.0.0.
 test: $(VENV)/.dev  ## the whole fast suite, in parallel (browser tests wait more than they work: three at once on two cores)
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow"
 
-test-all: $(VENV)/.dev  ## the suite with its slow tests
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile
+test-all: test  ## the fast suite, then the tests that take minutes
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
 faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input: what was tried, held, failed (ten minutes; see docs/faults.md)
 	$(BIN)/python -m tests.faults $(FAULTS)

@@ -125,6 +125,7 @@ def sql(home, statement: str) -> list[dict]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_each_fault_is_told_and_stored_as_one(app, home, rivers, tab, tmp_path):
     (tmp_path / "text.gguf").write_text("no model")
     (tmp_path / "cut.gguf").write_bytes(b"GGUF" + bytes(2000))

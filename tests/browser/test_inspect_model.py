@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.browser.steps import no_error, open_page, settled
 
 LAYERS, HEADS = 30, 9
@@ -25,6 +27,7 @@ def test_architecture_and_its_calculator(app, tab, tmp_path):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_the_cache_is_measured_and_a_head_is_opened(app, tab):
     open_page(tab, f"{app}/inspect_model?view=KV+cache&new_tokens=32&every=8")
     tab.get_by_role("button", name="Measure").click()
@@ -66,6 +69,7 @@ def test_text_is_split_side_by_side_and_a_tokenizer_trained(app, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_experts_are_trained_in_a_job_that_a_reload_finds_again(app, tab):
     address = f"{app}/inspect_model?view=Mixture+of+experts&moe_steps=100&moe_layers=1"
     open_page(tab, address)

@@ -236,6 +236,7 @@ def kill(process) -> None:
     process.wait()
 
 
+@pytest.mark.slow
 def test_an_app_killed_at_work_loses_nothing_that_was_saved(tab, tmp_path):
     study = rating(8, 0, annotators=("Ann", "Ben"), per_item=2)
     frozen, dice = lab.freeze(Workbench(tmp_path), study, "main"), random.Random(3)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.browser.steps import no_error, open_page, settled
 
 CARDS = ".gw-cards"
@@ -74,6 +76,7 @@ def test_a_shared_address_brings_the_view_back_and_settings_stand_side_by_side(a
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_a_tiny_study_is_drawn_and_every_chain_compared(app, tab):
     open_page(tab, f"{app}/{ADDRESS}&question=What+is+a+generator%3F&view=Study")
     tab.get_by_role("button", name="Start the study").wait_for()

@@ -136,6 +136,7 @@ def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(ben
     assert "Next: make the rubric clearer" in html(app) and app.session_state["section"] == "Rubric"
 
 
+@pytest.mark.slow
 def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
     app = started(bench, "Items")
     before = the_study(bench).study
@@ -180,6 +181,7 @@ def test_pairs_draw_questions_that_two_systems_answered(bench):
     assert len(design.plain(study.items)) == 20
 
 
+@pytest.mark.slow
 def test_texts_that_were_written_stay_when_the_kind_changes(bench):
     app = started(bench)
     app = sound(app.text_area(key="faithfulness/question").set_value("My own?").run())
@@ -296,6 +298,7 @@ def test_the_stop_rule_ends_the_main_round(bench):
     assert "stop rule ends" in html(app) and "26 items have no label instead of 2" in html(app)
 
 
+@pytest.mark.slow
 def test_a_plan_for_the_main_round_is_there_again_in_another_browser(bench):
     app = started(bench)
     pilot = lab.freeze(bench, the_study(bench).study, "pilot")
@@ -353,6 +356,7 @@ def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
     assert "are what their hashes say" in words(app) and "Ben left the pilot round" in words(app)
 
 
+@pytest.mark.slow
 def test_a_round_that_will_not_be_finished_is_ended_and_what_is_missing_said(bench):
     started(bench)
     frozen = lab.freeze(bench, the_study(bench).study, "main")
@@ -495,6 +499,7 @@ def test_labels_leave_and_return_and_bad_rows_are_told_by_line(bench, tmp_path):
     assert re.search("0 labels added, 1 were here already, 2 rows left out", words(app))
 
 
+@pytest.mark.slow
 def test_label_studio_is_a_job(bench, monkeypatch):
     started(bench)
     lab.freeze(bench, the_study(bench).study, "pilot")
@@ -512,6 +517,7 @@ def test_label_studio_is_a_job(bench, monkeypatch):
     assert "Leave it out" in app.error[0].value and not any(b.label == "Push as a new project" for b in app.button)
 
 
+@pytest.mark.slow
 def test_tokens_are_shown_until_the_list_is_closed(bench):
     started(bench)
     draft = the_study(bench).study
@@ -527,6 +533,7 @@ def test_tokens_are_shown_until_the_list_is_closed(bench):
     assert token not in [code.value for code in open_page(study="faithfulness").code]
 
 
+@pytest.mark.slow
 def test_power_is_drawn_for_each_goal_and_used_for_the_main_round(bench):
     app = started(bench, "Power")
     for goal in design.GOALS:
@@ -544,6 +551,7 @@ def test_power_values_that_contradict_each_other_are_told(bench):
     assert "of the questions can have one right answer" in words(app)
 
 
+@pytest.mark.slow
 def test_values_of_a_plan_come_from_the_pilot(bench):
     started(bench)
     frozen = lab.freeze(bench, the_study(bench).study, "pilot")

@@ -68,6 +68,7 @@ def test_token_offsets_are_the_librarys(library):
         assert offsets.tolist() == [list(pair) for pair in expected["offset_mapping"]]
 
 
+@pytest.mark.slow
 def test_bfloat16_changes_hardly_a_ranking(datasets_root):
     data = json.loads((datasets_root / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
     paragraphs = [p for article in data for p in article["paragraphs"]]

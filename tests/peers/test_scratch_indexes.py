@@ -72,6 +72,7 @@ def ten_thousand():
     return built("cosine", 10_000, m=8, ef_construction=64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ef", [10, 20, 40, 80])
 def test_hnsw_finds_what_hnswlib_finds_on_10_000_vectors(ten_thousand, ef):
     ours, theirs = recalls(ten_thousand, unit(clustered(500, seed=2)), ef)

@@ -49,6 +49,7 @@ def test_length_and_stop_are_told_apart():
     assert finish(LlamaCpp(**{**FEW, "max_tokens": 60}).generate(ask("Say: yes")))[1].finish_reason == "stop"
 
 
+@pytest.mark.slow
 def test_a_warm_start_gives_the_text_of_a_fresh_load():
     """Prompts share all, most and nothing of their start with the call before; a fresh load has nothing to reuse."""
     warm = LlamaCpp(**FEW)
@@ -143,6 +144,7 @@ def test_logits_are_those_that_the_answer_was_written_from():
     assert (knobs.logits_of(prompt, written) == logits).all(), "whatever is still in the attention cache"
 
 
+@pytest.mark.slow
 def test_answers_at_once_are_in_order_and_those_of_one_at_a_time():
     knobs = LlamaCpp(**{**FEW, "max_tokens": 6})
     questions = ["Say: yes", LONG + "\n\nWhat is wrapped?", "Name a colour.", LONG + "\n\nWhy is that?"]

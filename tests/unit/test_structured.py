@@ -158,6 +158,7 @@ def test_torch_follows_the_same_grammar():
         assert problem(tokenizer.decode(ids[0, 4:-1]), SMALL) == ""
 
 
+@pytest.mark.slow
 @needs_model
 def test_torch_follows_the_grammar_with_the_bundled_models_own_tokens():
     """49,152 tokens of several bytes, halves of characters among them; logits as of a model that knows nothing."""
