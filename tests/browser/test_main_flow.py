@@ -201,10 +201,12 @@ def test_metrics_stay_in_sight_while_a_knob_further_down_is_dragged(prepared, ta
     assert not line.is_visible()  # the cards are
     tab.get_by_role("tab", name="Latency").click(timeout=10_000)  # nothing that is not seen lies over it
     tab.get_by_role("button", name="Time 30 questions").wait_for()
+    tab.get_by_role("tab", name="Trade-off of a setting").click(timeout=10_000)
+    settled(tab)
     slider = tab.get_by_role("slider").first
     slider.evaluate("e => e.scrollIntoView({block: 'start'})")
-    tab.wait_for_timeout(300)
-    assert tab.locator(CARDS).bounding_box()["y"] < 0 and line.is_visible()
+    line.wait_for(timeout=10_000)
+    assert tab.locator(CARDS).bounding_box()["y"] < 0
     box, before = line.bounding_box(), line.inner_text()
     assert box["y"] >= 0 and box["y"] + box["height"] < 120 and "nDCG@10" in before
     slider.focus()
