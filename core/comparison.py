@@ -29,6 +29,7 @@ COSTS = {  # cost -> (what it is, unit); less is better
     "total_ms": ("Time of all stages, those from the cache at no cost", "ms"),
 }  # fmt: skip
 ABSENT = "–"  # a setting that the part in use does not have
+MORE_CONTEXT = 1.2  # from so many times the context on, two recipes are not the same thing at the same depth
 ALPHA = 0.05  # level of the marks in the table
 MOST = 20  # trials compared at once
 
@@ -396,6 +397,16 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
     ]  # fmt: skip
     return Comparison(metric, reference.k, reference, rows, len(tested), 0, rules["confidence"])
+
+
+def times_context(tokens: float, reference: float) -> str:
+    """ "at 3.4 times the context" where two recipes read more than a fifth more or less text; else ""."""
+    if not reference or not tokens or 1 / MORE_CONTEXT <= tokens / reference <= MORE_CONTEXT:
+        return ""
+    ratio = tokens / reference
+    return (
+        f"at {f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.1f}' if ratio >= 1 else f'{ratio:.2g}'} times the context"
+    )
 
 
 def _note(reference: Trial, other: Trial, n: int) -> str:

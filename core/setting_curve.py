@@ -95,6 +95,14 @@ def curve(
     return found
 
 
+def context_at_k(workbench: Workbench, found: Evaluation) -> float:
+    """Tokens of the first k chunks, mean over the measured questions: what the metrics of a recipe cost in context."""
+    config = found.config
+    depth = min(config.evaluation.k, config.retrieval.top_k)
+    first = rankings(found.pool, found.scores, depth).chunk[found.judged.measured]
+    return _mean(_tokens(drain(workbench.pipeline.chunks(config, found.corpus)), first).sum(axis=1))
+
+
 def recipe_without(config: TrialConfig, setting: str) -> str:
     """Identity of the recipe but for this setting: what its curve depends on."""
     mapping = config.model_dump(mode="json", exclude={"context", "generation"})
@@ -144,16 +152,13 @@ def _key(workbench: Workbench, config: TrialConfig, budget: int) -> str:
 
 def _point(workbench: Workbench, config: TrialConfig, budget: int) -> Point:
     found = workbench.evaluate(config)
-    chunks = drain(workbench.pipeline.chunks(config, found.corpus))
-    measured = found.judged.measured
     if not budget:
-        depth = min(config.evaluation.k, config.retrieval.top_k)
-        first = rankings(found.pool, found.scores, depth).chunk[measured]
-        return Point(None, found.intervals, _mean(_tokens(chunks, first).sum(axis=1)), 1.0)
+        return Point(None, found.intervals, context_at_k(workbench, found), 1.0)
+    chunks = drain(workbench.pipeline.chunks(config, found.corpus))
     table, filled = at_budget(workbench, found, chunks, budget)
     rules = config.evaluation
     counted = unit_intervals(np.column_stack(list(table.values())), rules.resamples, rules.confidence, config.seed)
-    filled = filled[measured]
+    filled = filled[found.judged.measured]
     full = _mean(filled >= FULL * budget)
     return Point(None, dict(zip(table, counted, strict=True)), _mean(filled), full)
 

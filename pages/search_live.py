@@ -6,7 +6,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs, setting_chart, tables
 from app.ui.held import kept
-from core import comparison
+from core import comparison, setting_curve
 from core.comparison import label
 from core.config import TrialConfig
 from core.report.caption import interval_method
@@ -126,10 +126,15 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
     same = all(np.array_equal(one.values["hit"], one.values["recall"], equal_nan=True) for one in both)
     names = [name for name in SHOWN if not (same and name == "hit")]
     differences = session.workbench().differences(current, baseline, names) if baseline else {}
+    tokens, before = (
+        setting_curve.context_at_k(session.workbench(), one) if baseline else 0 for one in (current, baseline)
+    )
+    times = comparison.times_context(tokens, before)
+    caution = f"{times}: compare at equal context" if times else ""
     for name in names:
         one, delta = current.intervals[name], None
         if d := differences.get(name):
-            delta = cards.Delta(d.difference, d.low, d.high, d.p) if d.low is not None else None
+            delta = cards.Delta(d.difference, d.low, d.high, d.p, caution) if d.low is not None else None
         interval = None if one.low is None else (one.low, one.high)
         note = one.note or ("few questions: an uncertain interval" if one.n < FEW else "")
         help = (
@@ -138,6 +143,9 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
             else ""
         )
         found.append(cards.Card(label(name, k), one.mean, interval, delta, one.n, one.total, note=note, help=help))
+    if baseline and (caution or baseline.config.chunking != current.config.chunking):
+        found.append(cards.Card(f"First {k} chunks", tokens, unit="tokens", digits=0, direction=0, note=f"baseline {before:,.0f}",
+                                help=f"Context of the first {k} chunks: their tokens, mean of a question."))  # fmt: skip
     cards.row(found)
     cards.in_sight(found)
     if k > current.config.retrieval.top_k:

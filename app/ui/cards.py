@@ -21,6 +21,7 @@ class Delta(NamedTuple):
     low: float
     high: float
     p: float | None = None
+    caution: str = ""  # why the two cannot be compared as they are: the difference has then no colour
 
 
 class Card(NamedTuple):
@@ -34,7 +35,7 @@ class Card(NamedTuple):
     of: int | None = None  # coverage: n of so many; equal to n where all could be measured
     unit: str = ""
     digits: int = 3
-    direction: int = 1  # 1: higher is better, -1: lower is better
+    direction: int = 1  # 1: higher is better, -1: lower is better, 0: neither
     note: str = ""
     help: str = ""
 
@@ -46,9 +47,15 @@ def row(cards: Iterable[Card]) -> None:
 def in_sight(*rows: Iterable[Card]) -> None:
     """Each row of cards in a line, which stays at the top of the window once the cards are scrolled out of it: a knob
     further down is turned with its effect in sight. style.css shows it only then. Once a page, behind the cards."""
-    lines = "".join(f"<div>{''.join(map(_line_html, row))}</div>" for row in rows)
+    lines = "".join(f"<div>{''.join(map(_line_html, row))}{_cautions_html(row)}</div>" for row in map(list, rows))
     with st.container(key="in_sight"):
         st.html(f'<div class="gw gw-sight" aria-hidden="true">{lines}</div>')
+
+
+def _cautions_html(row: Iterable[Card]) -> str:
+    """What holds for several differences of a line is told once."""
+    told = dict.fromkeys(card.delta.caution for card in row if card.delta and card.delta.caution)
+    return "".join(f"<span><small>{escape(caution)}</small></span>" for caution in told)
 
 
 def _line_html(card: Card) -> str:
@@ -78,7 +85,7 @@ def _number(card: Card, value: float, sign: str = "") -> str:
 def _style(card: Card) -> str:
     """Whether the difference is told apart from none, and which way: the class of its colour."""
     d = card.delta
-    if not (d.low > 0 or d.high < 0):
+    if d.caution or not (d.low > 0 or d.high < 0):
         return ""
     return "up" if d.value * card.direction > 0 else "down"
 
@@ -109,6 +116,8 @@ def card_html(card: Card) -> str:
             f'<div class="gw-delta {style}"><b>{arrow}{number(d.value, "+")}</b> '
             f"<span>[{number(d.low)}, {number(d.high)}]</span> vs baseline{p}</div>"
         )
+        if d.caution:
+            lines.append(f'<div class="gw-small">{escape(d.caution)}</div>')
     return f'<div class="gw-card">{"".join(lines)}</div>'
 
 

@@ -69,6 +69,18 @@ def test_a_pinned_baseline_brings_paired_differences(page, bench):
     assert moved > 0 and f"{moved} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
 
 
+def test_a_difference_at_more_context_is_grey_and_says_so(page):
+    app = page(**{"chunking.size_tokens": "64", "chunking.overlap_tokens": "2", "baseline.chunking.size_tokens": "8",
+                  "baseline.chunking.overlap_tokens": "2", "baseline.fusion.part": "sparse_only"})  # fmt: skip
+    shown = html(app)
+    for part in (shown, shown.split('class="gw gw-sight"')[-1]):
+        assert (
+            "gw-delta up" not in part and "gw-delta down" not in part and "times the context: compare at equal" in part
+        )
+        assert "First 3 chunks" in part
+    assert "baseline 2" in shown
+
+
 def test_a_choice_that_the_address_leaves_empty_is_the_usual_one(page):
     app = page(show="")
     assert not app.error and f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)

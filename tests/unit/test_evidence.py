@@ -82,6 +82,8 @@ def test_card_colours_only_a_distinct_difference_and_says_its_coverage():
     assert "n 1,150 of 1,190" in sure and 'gw-delta up"' in sure
     unsure = cards.card_html(cards.Card("nDCG@10", 0.944, None, cards.Delta(-0.016, -0.04, 0.027, 0.3)))
     assert 'gw-delta "' in unsure and "\u22120.016" in unsure
+    other = cards.Card("nDCG@10", 0.9, None, cards.Delta(0.1, 0.05, 0.2, 0.01, "at 3.4 times the context"))
+    assert 'gw-delta "' in cards.card_html(other) and "at 3.4 times the context" in cards.card_html(other)
     costly = cards.card_html(cards.Card("Latency", 12.0, None, cards.Delta(2.0, 1.0, 3.0), direction=-1))
     assert 'gw-delta down"' in costly
 
