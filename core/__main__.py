@@ -189,6 +189,9 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--metric", action="append", default=[], help="as `list metric` names them; repeatable")
     one.add_argument("--budget", type=positive, default=0, metavar="TOKENS",
                      help="of context that every value gets for a question (default: the first k chunks)")  # fmt: skip
+    one.add_argument("--against", action="append", default=[], metavar="STAGE.FIELD=VALUE",
+                     help="paired differences to the recipe with this setting; repeatable (default: the recipe, where it is one of "
+                          "the values)")  # fmt: skip
     recipe(
         verb(
             "run", lambda w, o: run_and_show(w, read_recipe(o)), "measure a recipe and store it as a trial", show_trial
@@ -494,10 +497,17 @@ def curve(workbench: Any, options: argparse.Namespace) -> Any:
     if unknown := [name for name in metrics if name not in offered]:
         raise WorkbenchError(f"'{unknown[0]}' is not measured {'at equal context' if options.budget else 'here'}.",
                              where="--metric", todo=f"Choose among {', '.join(offered)}.")  # fmt: skip
-    found = yield from setting_curve.curve(workbench, read_recipe(options), setting, wanted, options.budget)
-    return setting_curve.rows(
-        setting, [point._replace(intervals={name: point.intervals[name] for name in metrics}) for point in found]
-    )
+    config = read_recipe(options)
+    found = yield from setting_curve.curve(workbench, config, setting, wanted, options.budget)
+    stage, _, name = setting.partition(".")
+    own = getattr(getattr(config, stage), name)
+    reference = next((point for point in found if point.value == own), None)
+    if options.against:
+        other = recipes.with_settings(config, read_settings(options.against))
+        reference = setting_curve.point_of(workbench, other, options.budget)
+    compared = {name: setting_curve.differences(config, found, reference, name) for name in metrics if reference}
+    shown = [point._replace(intervals={name: point.intervals[name] for name in metrics}) for point in found]
+    return setting_curve.rows(setting, shown, compared)
 
 
 def index_sweep(workbench: Any, options: argparse.Namespace) -> Any:
@@ -751,8 +761,17 @@ def show_curve(rows: list[dict[str, Any]]) -> None:
     setting = next(iter(rows[0]))
     show_table([{setting: row[setting], "n": row["n"], "context tokens": round(row["context_tokens"]),
                  **({"filled": f"{row['full']:.0%}"} if any(one["full"] < 1 for one in rows) else {}),
-                 **{name: _between({"value": row[name], "low": row[f"{name} low"], "high": row[f"{name} high"]}) for name in names}}
-                for row in rows])  # fmt: skip
+                 **{head: cell for name in names for head, cell in _curve_cells(row, name).items()}} for row in rows])  # fmt: skip
+
+
+def _curve_cells(row: dict[str, Any], name: str) -> dict[str, str]:
+    """A metric with its interval, and where values were compared its paired difference with that of it and p."""
+    cells = {name: _between({"value": row[name], "low": row[f"{name} low"], "high": row[f"{name} high"]})}
+    if (difference := f"{name} difference") in row:
+        p = row[f"{name} p (Holm)"]
+        told = _between({"value": row[difference], "low": row[f"{difference} low"], "high": row[f"{difference} high"]})
+        cells[difference] = told + ("" if p is None else f", p {p:.3f} (Holm)")
+    return cells
 
 
 def show_cost(rows: list[dict[str, Any]]) -> None:

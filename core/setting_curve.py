@@ -6,7 +6,7 @@ context every value gets the same number of tokens for each question: the rankin
 until they are full, and the last chunk is cut there. docs/methods.md says what is judged.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ from core.pipeline import drain
 from core.records import Candidates, Chunks, Corpus, Progress
 from core.retrieval.pool import make_pool, rankings
 from core.statistics.bootstrap import Interval
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import METRICS, Evaluation, Workbench, metric_values
 
@@ -35,6 +37,14 @@ class Point(NamedTuple):
     intervals: dict[str, Interval]
     context_tokens: float
     full: float  # share of the questions whose context was filled; 1 at k chunks
+    values: dict[str, np.ndarray]  # metric -> [num_queries]
+
+
+class Difference(NamedTuple):
+    """A value of the setting minus a reference, paired by question."""
+
+    paired: Paired
+    p_holm: float | None  # corrected over the values of the curve; None: not tested
 
 
 class Values(NamedTuple):
@@ -88,11 +98,41 @@ def curve(
     for done, value in enumerate(wanted):
         yield Progress(done, len(wanted), f"{setting} = {value}")
         one = with_settings(config, {setting: value})
-        point = workbench.pipeline.remember(
-            "point", _key(workbench, one, budget), lambda one=one: _point(workbench, one, budget)
-        )
-        found.append(point._replace(value=value))
+        found.append(point_of(workbench, one, budget)._replace(value=value))
     return found
+
+
+def point_of(workbench: Workbench, config: TrialConfig, budget: int = 0) -> Point:
+    """A recipe measured as a point of a curve is."""
+    key = _key(workbench, config, budget)
+    return workbench.pipeline.remember("point", key, lambda: _point(workbench, config, budget))
+
+
+def differences(config: TrialConfig, found: Sequence[Point], reference: Point, metric: str) -> list[Difference | None]:
+    """Each point minus the reference, which answered the same questions; None for the reference itself."""
+    rules, others = config.evaluation, [i for i, point in enumerate(found) if point is not reference]
+    made: list[Difference | None] = [None] * len(found)
+    if others:
+        table = np.column_stack([found[i].values[metric] for i in others])
+        base = np.broadcast_to(reference.values[metric][:, None], table.shape)
+        tests = paired_difference(table, base, rules.resamples, rules.confidence, seed=config.seed)
+        known = [i for i, one in zip(others, tests, strict=True) if one.p is not None]
+        corrected = dict(
+            zip(known, holm(np.array([one.p for one in tests if one.p is not None])).tolist(), strict=True)
+        )
+        for i, one in zip(others, tests, strict=True):
+            made[i] = Difference(one, corrected.get(i))
+    return made
+
+
+def best_and_equals(config: TrialConfig, found: Sequence[Point], metric: str) -> tuple[Point, int] | None:
+    """The highest point, and how many of the others a paired test does not tell from it; None below three points."""
+    known = [point for point in found if point.intervals[metric].low is not None]
+    if len(known) < 3:
+        return None
+    best = max(known, key=lambda point: point.intervals[metric].mean)
+    tests = filter(None, differences(config, known, best, metric))
+    return best, sum(one.p_holm is None or one.p_holm >= 1 - config.evaluation.confidence for one in tests)
 
 
 def context_at_k(workbench: Workbench, found: Evaluation) -> float:
@@ -111,12 +151,21 @@ def recipe_without(config: TrialConfig, setting: str) -> str:
     return fingerprint(mapping)
 
 
-def rows(setting: str, found: Sequence[Point]) -> list[dict[str, Any]]:
-    """The curve as a table: a row a value, mean and interval of each metric, and the context."""
-    return [{setting: point.value, "context_tokens": point.context_tokens, "full": point.full, "n": next(iter(point.intervals.values())).n}
+def rows(
+    setting: str, found: Sequence[Point], compared: Mapping[str, Sequence[Difference | None]] | None = None
+) -> list[dict[str, Any]]:
+    """The curve as a table: a row a value, mean and interval of each metric, and the context. compared: metric ->
+    difference of each value to a reference, at the same context."""
+    table = [{setting: point.value, "context_tokens": point.context_tokens, "full": point.full, "n": next(iter(point.intervals.values())).n}
             | {key: value for name, one in point.intervals.items()
                for key, value in ((name, one.mean), (f"{name} low", one.low), (f"{name} high", one.high))}
             for point in found]  # fmt: skip
+    for name, column in (compared or {}).items():
+        for row, one in zip(table, column, strict=True):
+            paired = one.paired if one else None
+            row |= {f"{name} difference": paired and paired.difference, f"{name} difference low": paired and paired.low,
+                    f"{name} difference high": paired and paired.high, f"{name} p (Holm)": one and one.p_holm}  # fmt: skip
+    return table
 
 
 def prepare(
@@ -153,14 +202,14 @@ def _key(workbench: Workbench, config: TrialConfig, budget: int) -> str:
 def _point(workbench: Workbench, config: TrialConfig, budget: int) -> Point:
     found = workbench.evaluate(config)
     if not budget:
-        return Point(None, found.intervals, context_at_k(workbench, found), 1.0)
+        return Point(None, found.intervals, context_at_k(workbench, found), 1.0, found.values)
     chunks = drain(workbench.pipeline.chunks(config, found.corpus))
     table, filled = at_budget(workbench, found, chunks, budget)
     rules = config.evaluation
     counted = unit_intervals(np.column_stack(list(table.values())), rules.resamples, rules.confidence, config.seed)
     filled = filled[found.judged.measured]
     full = _mean(filled >= FULL * budget)
-    return Point(None, dict(zip(table, counted, strict=True)), _mean(filled), full)
+    return Point(None, dict(zip(table, counted, strict=True)), _mean(filled), full, table)
 
 
 def at_budget(

@@ -563,8 +563,7 @@ class Workbench:
         """The recipe as the command line takes it: what differs from the defaults."""
         changed = difference(config)
         changed.pop("corpus.dataset", None)
-        given = [f"{k}={_as_yaml(v)}" for k, v in changed.items()]
-        return ["--dataset", config.corpus.dataset, *(word for text in given for word in ("--set", text))]
+        return ["--dataset", config.corpus.dataset, *as_options("--set", changed)]
 
     def command(self, config: TrialConfig, verb: str = "run") -> str:
         """The command that reproduces this recipe."""
@@ -679,6 +678,11 @@ def _context_tokens(chunks: Chunks, table: np.ndarray, passages: int) -> float:
     """Mean number of tokens that the first passages of a ranking put into a prompt."""
     first = table[:, :passages]
     return float(np.where(first >= 0, chunks.tokens[first], 0).sum(axis=1).mean()) if len(first) else 0.0
+
+
+def as_options(option: str, settings: dict[str, Any]) -> list[str]:
+    """Settings as the command line takes them, each behind the option."""
+    return [word for path, value in settings.items() for word in (option, f"{path}={_as_yaml(value)}")]
 
 
 def _as_yaml(value: Any) -> str:

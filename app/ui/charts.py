@@ -203,13 +203,13 @@ def mark_line(at: float, text: str, *, vertical: bool = False, color: str = BASE
 
 def show(
     chart: Figure, name: str, *, data: Sequence[Mapping] | Any = None, config: Any = None, command: str = "",
-    title: str = "", caption: str = "", method: str = "", key: str = "", on_select: Any = "ignore",
+    title: str = "", caption: str = "", method: str = "", key: str = "", on_select: Any = "ignore", judged: str = "",
 ) -> Any:  # fmt: skip
     """Draws a chart under its title, with the export menu in the upper right corner.
 
     name: file name of what is exported.  data: rows (mappings or a DataFrame) behind the chart, for CSV.  config,
     command: the recipe and the command that reproduce it.  method: how its intervals were made, for the caption of the
-    exported figure.  on_select="rerun": returns what was selected.
+    exported figure; judged: how its values were judged, where the depth k does not say it.  on_select="rerun": returns what was selected.
     """
     from app.ui import export
 
@@ -227,6 +227,7 @@ def show(
             shown=caption,
             method=method,
             key=key,
+            judged=judged,
         )
     return st.plotly_chart(
         shaded(chart) if st.context.theme.type == "dark" else chart, key=f"chart/{key}", on_select=on_select,

@@ -11,11 +11,11 @@ from core.report.print_style import FONT_POINTS, WIDTHS_MM
 
 
 def menu(chart: charts.Figure, name: str, *, data: Any = None, config: Any = None, command: str = "", title: str = "",
-         shown: str = "", method: str = "", key: str = "") -> None:  # fmt: skip
+         shown: str = "", method: str = "", key: str = "", judged: str = "") -> None:  # fmt: skip
     """Nothing is drawn before its button is pressed."""
     key = f"export/{key}"
     with st.popover("", icon=":material/download:", type="tertiary", help="Export", key=key, width="content"):
-        text = captions.caption(title, shown, method, config, command, chart)
+        text = captions.caption(title, shown, method, config, command, chart, judged)
         able = figures.find_browser() is not None
         if able:
             wide = st.segmented_control(f"Width, type of {FONT_POINTS} points", list(WIDTHS_MM), default="One column", key=f"{key}/width",

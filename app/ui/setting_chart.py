@@ -3,10 +3,11 @@
 Only what was measured is drawn: a value that is not embedded yet is a gap, and one press embeds all of them.
 """
 
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from math import log10
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -15,12 +16,12 @@ from app.ui import cards, charts, forms, jobs
 from app.ui.held import kept
 from core import setting_curve
 from core.chunking.chunk import readable_tokens
-from core.comparison import label
-from core.config import TrialConfig, with_settings
+from core.comparison import label, times_context
+from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.report.caption import interval_method
-from core.setting_curve import AT_BUDGET, Point, Values
-from core.workbench import METRICS
+from core.setting_curve import AT_BUDGET, Difference, Point, Values
+from core.workbench import METRICS, as_options
 
 AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
 AT_K, EQUAL = "First k chunks", "Equal context"
@@ -47,10 +48,11 @@ def draw(config: TrialConfig) -> None:
         held = st.session_state["held"]["curve", place].about == about
         if held and now in found.ready and now not in ready:
             curve = [*curve, *jobs.drain(setting_curve.curve(workbench, config, setting, [now], budget))]
-        chart(config, title, setting, knob, metric, budget, wanted, curve, now)
+        other = reference(config, curve, now, budget)
+        chart(config, title, setting, knob, metric, budget, wanted, curve, now, other)
     not_drawn(config, setting, knob, found)
     if curve:
-        notes(config, setting, metric, budget, curve)
+        notes(config, setting, metric, budget, curve, other)
 
 
 def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
@@ -94,6 +96,23 @@ def measure(config: TrialConfig, setting: str, place: Any) -> tuple[str, int]:
     return metric, budget
 
 
+class Reference(NamedTuple):
+    """What the values of a curve are compared with, question by question."""
+
+    name: str
+    point: Point
+    against: dict[str, Any]  # in which settings it is another recipe than the current one
+
+
+def reference(config: TrialConfig, curve: Sequence[Point], now: Any, budget: int) -> Reference | None:
+    """The pinned baseline at the same context, where it is at hand; else the value in use."""
+    workbench, pinned = session.workbench(), session.baseline()
+    if pinned is not None and pinned != config and workbench.plan(pinned).live:
+        return Reference("the baseline", setting_curve.point_of(workbench, pinned, budget), difference(pinned, config))
+    own = next((point for point in curve if point.value == now), None)
+    return own and Reference("the current value", own, {})
+
+
 def named(metric: str, k: int, budget: int) -> str:
     """A metric with the depth it is judged at; at equal context there is none."""
     return label(metric, k).replace(f"@{k}", "") if budget else label(metric, k)
@@ -101,13 +120,18 @@ def named(metric: str, k: int, budget: int) -> str:
 
 def chart(
     config: TrialConfig, title: str, setting: str, knob: Any, metric: str, budget: int, wanted: Sequence[Any],
-    curve: Sequence[Point], now: Any,
+    curve: Sequence[Point], now: Any, other: Reference | None,
 ) -> None:  # fmt: skip
     at = {point.value: point for point in curve}
     values = [value for value in wanted if value in at or not isinstance(value, str)]
     ones = [at[value].intervals[metric] if value in at else None for value in values]
     traces = charts.line(values, [one and one.mean for one in ones], low=[one and one.low for one in ones],
                          high=[one and one.high for one in ones], current=now)  # fmt: skip
+    compared = setting_curve.differences(config, curve, other.point, metric) if other else [None] * len(curve)
+    told = {point.value: hover_words(point, one, other) for point, one in zip(curve, compared, strict=True)}
+    traces = [trace | ({"customdata": [told.get(value, "") for value in values],
+                        "hovertemplate": "%{x}: %{y:.3f}%{customdata}<extra></extra>"} if "hovertemplate" in trace else {})
+              for trace in traces]  # fmt: skip
     layout, costs = {}, setting.startswith("chunking.") and not (budget and all(point.full == 1 for point in curve))
     if costs:
         tokens = [at[value].context_tokens if value in at else None for value in values]
@@ -128,9 +152,37 @@ def chart(
                           **layout)  # fmt: skip
     measured = [value for value in wanted if value in at]
     command = f"{session.workbench().command(config, 'curve')} --grid {setting}={','.join(map(str, measured))}"
-    charts.show(shape, "trade-off", data=setting_curve.rows(setting, [at[value] for value in measured]), config=config,
+    if other and other.against:
+        command += f" {shlex.join(as_options('--against', other.against))}"
+    data = setting_curve.rows(setting, curve, {metric: compared} if other else None)
+    charts.show(shape, "trade-off", data=sorted(data, key=lambda row: measured.index(row[setting])), config=config,
                 title=f"{title} over its range", caption=f"n {ones[values.index(measured[0])].n:,}, {judged}",
-                command=command + (f" --budget {budget}" if budget else ""), method=interval_method(config))  # fmt: skip
+                command=command + (f" --budget {budget}" if budget else ""), method=interval_method(config),
+                judged=judged_words(config, setting, metric, budget))  # fmt: skip
+
+
+def judged_words(config: TrialConfig, setting: str, metric: str, budget: int) -> str:
+    """How the values of a curve were judged, for the caption of its figure in a paper."""
+    k, limit = config.evaluation.k, readable_tokens(config.embedding) if "dense" in config.fusion.needs() else None
+    name, words = named(metric, k, budget), [f"judged at depth k = {k}"]
+    if budget:
+        words = [f"judged on {budget:,} tokens of context for each question, the last chunk cut there"]
+    chunker = [forms.setting_words(path, config).partition(": ")[2] for path in
+               ("chunking.part", *(f"chunking.{knob.name}" for knob in forms.knobs(type(config.chunking)))) if path != setting]  # fmt: skip
+    words.append(f"chunks: {', '.join(chunker)}")
+    if limit:
+        words.append(f"the encoder reads the first {limit:,} tokens of a chunk")
+    return f"{name}, {'; '.join(words)}"
+
+
+def hover_words(point: Point, one: Difference | None, other: Reference | None) -> str:
+    """The paired difference of a value, as the lines that its hover adds."""
+    if one is None or one.paired.low is None:
+        return ""
+    told = f"<br>{one.paired.difference:+.3f} [{one.paired.low:+.3f}, {one.paired.high:+.3f}] to {other.name}"
+    p = "" if one.p_holm is None else "<br>p < 0.001 (Holm)" if one.p_holm < 0.001 else f"<br>p {one.p_holm:.3f} (Holm)"
+    times = times_context(point.context_tokens, other.point.context_tokens)
+    return (told + p).replace("-", "\u2212") + (f"<br>{times}" if times else "")
 
 
 def powers(values: Sequence[float]) -> dict[str, Any]:
@@ -148,11 +200,13 @@ def powers(values: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def notes(config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[Point]) -> None:
+def notes(
+    config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[Point], other: Reference | None
+) -> None:
     """What the curve does not say by itself: what it costs, and what choosing its highest point costs."""
     if setting.startswith("chunking."):
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
-    told, whole = best_of_many(metric, curve), config.corpus.questions == "all"
+    told, whole = best_of_many(config, metric, curve), config.corpus.questions == "all"
     if config.corpus.questions == "dev":
         st.caption(told)
         return
@@ -181,14 +235,15 @@ def context_notes(config: TrialConfig, budget: int, curve: Sequence[Point]) -> l
             "it holds, so large chunks win here: compare at equal context.", reads]  # fmt: skip
 
 
-def best_of_many(metric: str, curve: Sequence[Point]) -> str:
-    known = [point.intervals[metric] for point in curve if point.intervals[metric].low is not None]
-    if len(known) < 3:
+def best_of_many(config: TrialConfig, metric: str, curve: Sequence[Point]) -> str:
+    """What the highest point is worth, by paired tests against it."""
+    found = setting_curve.best_and_equals(config, curve, metric)
+    if not found:
         return ""
-    best = max(known, key=lambda one: one.mean)
-    near = sum(one is not best and one.mean >= best.low for one in known)
-    within = f"{near or 'none'} of the others {'is' if near == 1 else 'are'} within its interval"
-    return f"The highest of {len(known)} values is partly chance; {within}."
+    known = sum(point.intervals[metric].low is not None for point in curve)
+    equal = f"{found[1] or 'none'} of the others {'is' if found[1] == 1 else 'are'} not distinguishable from it"
+    return (f"The highest of {known} values, {forms.number(found[0].value)}, is partly chance; {equal} "
+            f"(paired, {config.evaluation.confidence:.0%}, Holm).")  # fmt: skip
 
 
 def not_drawn(config: TrialConfig, setting: str, knob: Any, found: Values) -> None:

@@ -15,11 +15,13 @@ _LATEX = {
 
 
 def caption(
-    title: str, shown: str = "", method: str = "", config: Any = None, command: str = "", figure: Mapping | None = None
-) -> str:
+    title: str, shown: str = "", method: str = "", config: Any = None, command: str = "", figure: Mapping | None = None,
+    judged: str = "",
+) -> str:  # fmt: skip
     """One paragraph. shown: what the chart says of itself on the page (n, level of the intervals); method: how its intervals
-    were made; config: the recipe, for corpus and depth; figure: says whether there is a ring to explain."""
-    parts = [title, shown, _measured_on(config), method, _ring(figure or {})]
+    were made; config: the recipe, for corpus and depth; judged: how, where it is not at the
+    recipe's depth alone; figure: says whether there is a ring to explain."""
+    parts = [title, shown, _measured_on(config, judged), method, _ring(figure or {})]
     said = " ".join(part.strip().rstrip(".") + "." for part in parts if part.strip())
     return f"{said} Computed by: {command}" if command else said
 
@@ -65,12 +67,12 @@ def bundle(files: Mapping[str, bytes | str]) -> bytes:
     return made.getvalue()
 
 
-def _measured_on(config: Any) -> str:
+def _measured_on(config: Any, judged: str) -> str:
     if not hasattr(config, "corpus"):
         return ""
     half = {"all": "all questions", "dev": "the dev half of its questions", "test": "the test half of its questions"}
     which = half.get(config.corpus.questions, config.corpus.questions)
-    return f"Corpus: {config.corpus.dataset}, {which}; judged at depth k = {config.evaluation.k}"
+    return f"Corpus: {config.corpus.dataset}, {which}; {judged or f'judged at depth k = {config.evaluation.k}'}"
 
 
 def _ring(figure: Mapping) -> str:

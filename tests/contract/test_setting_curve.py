@@ -10,6 +10,7 @@ from core import setting_curve
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.pipeline import drain
+from core.statistics.corrections import holm
 from core.workbench import Plan
 from tests.small_corpora import with_towns
 
@@ -97,6 +98,23 @@ def test_at_equal_context_a_larger_size_buys_nothing_by_being_larger(bench):
     assert "precision" not in equal[0].intervals
 
 
+def test_values_are_compared_question_by_question_at_the_same_context(bench):
+    found = drain(setting_curve.curve(bench, recipe(), SIZE, [16, 24, 64], 16))
+    other = setting_curve.point_of(bench, recipe(**{SIZE: 16, "chunking.overlap_tokens": 0}), 16)
+    compared = setting_curve.differences(recipe(), found, other, "mrr")
+    for point, one in zip(found, compared, strict=True):
+        apart = point.values["mrr"] - other.values["mrr"]
+        assert one.paired.difference == pytest.approx(np.nanmean(apart)) and one.paired.n == 8
+    assert any(one.paired.difference for one in compared)
+    p = [one.paired.p for one in compared]
+    assert [one.p_holm for one in compared] == pytest.approx(holm(np.array(p)).tolist())
+    assert setting_curve.differences(recipe(), found, found[1], "mrr")[1] is None
+    best, equal = setting_curve.best_and_equals(recipe(), found, "mrr")
+    tests = filter(None, setting_curve.differences(recipe(), found, best, "mrr"))
+    assert best is max(found, key=lambda point: point.intervals["mrr"].mean)
+    assert equal == sum(one.p_holm >= 0.05 for one in tests)
+
+
 def test_a_context_that_the_candidates_cannot_fill_is_told(bench):
     [point] = drain(setting_curve.curve(bench, recipe(**{"retrieval.candidates": 2}), SIZE, [24], 5000))
     assert point.full == 0 and point.context_tokens < 60
@@ -113,6 +131,14 @@ def test_the_command_line_prints_context_beside_the_metric(bench, monkeypatch, c
     assert [row["context_tokens"] for row in rows] == [40, 40] and {"recall", "recall low", "recall high"} < set(
         rows[0]
     )
+    assert "recall difference" not in rows[0]  # the recipe's own size is none of the values
+    assert command_line.main([*words, "--budget", "40", "--against", f"{SIZE}=16", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["recall difference"] == 0 and rows[1]["recall difference"] == pytest.approx(
+        rows[1]["recall"] - rows[0]["recall"]
+    )
+    assert command_line.main([*words, "--budget", "40", "--against", f"{SIZE}=16"]) == 0
+    assert "recall difference" in capsys.readouterr().out
     assert command_line.main([*words, "--budget", "40", "--metric", "precision"]) == 1
 
 

@@ -185,6 +185,9 @@ def test_at_equal_context_every_size_has_the_same_tokens(page):
     app = app.number_input(key="knob_budget").set_value(64).run()
     assert not app.exception and "Every value gets 64 tokens a question" in words(app)
     assert "precision" not in app.selectbox(key="knob_metric").options and "64 tokens of context" in html(app)
+    [figure] = [one.value for one in app.code if "over its range" in one.value]
+    assert "nDCG, judged on 64 tokens of context for each question" in figure and "depth k" not in figure
+    assert "chunks: recursive, overlap" in figure
     assert any("--budget 64" in code.value and " curve " in code.value for code in app.code)
 
 
@@ -193,7 +196,7 @@ def test_choosing_on_test_questions_is_told_with_a_way_out(page):
     assert "the test ones among them" in words(app)
     app = next(b for b in app.button if b.key == "to_dev").click().run()
     assert app.query_params["corpus.questions"] == "dev" and "uses them up" not in words(app)
-    assert "partly chance" in words(app)
+    assert "partly chance" in words(app) and "not distinguishable from it (paired, 95%, Holm)" in words(app)
 
 
 def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
