@@ -61,9 +61,19 @@ def set_config(new: TrialConfig, name: str = CURRENT) -> None:
 
 def change(settings: dict[str, Any], name: str = CURRENT) -> TrialConfig:
     """Changes settings of a recipe by dotted path, {"fusion.weight": 0.5}; raises WorkbenchError, changing nothing."""
-    new = with_settings(config(name), settings)
+    before = config(name)
+    new = with_settings(before, settings)
     set_config(new, name)
+    moved = difference(new, before)
+    if name == CURRENT and moved:  # a new method brings settings of its own, which nobody moved
+        path = next((path for path in moved if path.endswith(".part")), next(iter(moved)))
+        st.session_state.moves = (path, moves()[1] + 1)
     return new
+
+
+def moves() -> tuple[str, int]:
+    """The setting of the current recipe that was moved last, "" before the first, and how many moves there were."""
+    return st.session_state.get("moves", ("", 0))
 
 
 def reset(path: str, name: str = CURRENT) -> TrialConfig:

@@ -187,11 +187,6 @@ def setting_words(path: str, recipe: TrialConfig) -> str:
     return " ".join(filter(None, (f"{title}: {_lower(knob.label)}", shown, knob.unit)))
 
 
-def last_changed() -> str:
-    """The setting that was changed last, "fusion.weight"; "" before the first change."""
-    return st.session_state.get("last_changed", "")
-
-
 def points(knob: Knob, current: Any = None, most: int = 21) -> list:
     """Values over a knob's whole range, the current one among them: the points of a trade-off curve."""
     if knob.options:
@@ -335,9 +330,6 @@ def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
     st.session_state.pop(f"{name}/{stage}!", None)
     try:
         session.change(settings, name)
-        changed = next(iter(settings))
-        if "." in changed:  # one knob, or a method with what it keeps
-            st.session_state["last_changed"] = changed
     except WorkbenchError as error:
         st.session_state[f"{name}/{stage}!"] = error.what
 

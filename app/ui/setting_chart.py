@@ -64,35 +64,50 @@ def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
              for stage in stages for knob in forms.knobs(type(getattr(config, stage)))
              if knob.low is not None and knob.high is not None or knob.options]  # fmt: skip
     choices = dict(sorted(found, key=lambda one: one[1][1].kind == "choice"))  # first those that make a curve
-    moved = next((title for title, (setting, _) in choices.items() if setting == forms.last_changed()), None)
-    if forms.last_changed() == "fusion.part":  # a preset
-        moved = next(iter(choices))
-    now = (forms.last_changed(), config.fusion.part)
-    if moved and st.session_state.get("knob_followed") != now:
-        st.session_state.knob, st.session_state.knob_followed = moved, now
-    if st.session_state.get("knob") not in choices:
-        st.session_state.pop("knob", None)
+    state, (path, moves) = st.session_state, session.moves()
+    remembered("knob")
+    if state.get("knob_followed", 0) != moves:  # a move is followed once: what is chosen here afterwards stays
+        state.knob_followed = moves
+        if moved := [title for title, (setting, _) in choices.items() if setting == path]:
+            [state.knob] = moved
+    if "knob" in state and state.knob not in choices:
+        state.knob = next(iter(choices))
     title = place.selectbox(
-        "Setting", list(choices), key="knob", help="Follows the setting that was moved last.", persist_state="session"
+        "Setting", list(choices), key="knob", help="Follows the setting that was moved last.", bind="query-params"
     )
+    state.setdefault("trade_off", {})["knob"] = title
     return title, *choices[title]
+
+
+def remembered(key: str) -> None:
+    """Before its widget: the choice survives a visit to another page, whose address does not carry it."""
+    state = st.session_state
+    if key not in state and key not in st.query_params and key in state.get("trade_off", {}):
+        state[key] = state["trade_off"][key]
 
 
 def measure(config: TrialConfig, setting: str, place: Any) -> tuple[str, int]:
     """(metric, tokens of context that every value gets; 0: the first k chunks)."""
-    budget, k = 0, config.evaluation.k
+    state, budget, k = st.session_state, 0, config.evaluation.k
+    kept = state.setdefault("trade_off", {})
     if setting.startswith("chunking."):
+        remembered("knob_judged")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             way = st.segmented_control("Judged on", [AT_K, EQUAL], default=AT_K, key="knob_judged", required=True, help=JUDGED,
-                                       persist_state="session", width="content")  # fmt: skip
+                                       bind="query-params", width="content") or AT_K  # fmt: skip
             if way == EQUAL:
+                remembered("knob_budget")
                 budget = st.number_input("Context (tokens)", 64, 32768, config.context.max_tokens, 100, key="knob_budget",
-                                         persist_state="session", width=150)  # fmt: skip
+                                         bind="query-params", width=150)  # fmt: skip
+                kept["knob_budget"] = budget
+            kept["knob_judged"] = way
     offered = AT_BUDGET if budget else METRICS
-    if st.session_state.get("knob_metric") not in offered:
-        st.session_state.knob_metric = "ndcg_linear"
-    metric = place.selectbox("Metric", offered, key="knob_metric", persist_state="session",
+    remembered("knob_metric")
+    if "knob_metric" in state and state.knob_metric not in offered:
+        state.knob_metric = "ndcg_linear"
+    metric = place.selectbox("Metric", offered, offered.index("ndcg_linear"), key="knob_metric", bind="query-params",
                              format_func=lambda name: named(name, k, budget))  # fmt: skip
+    kept["knob_metric"] = metric
     return metric, budget
 
 

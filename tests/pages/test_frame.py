@@ -129,7 +129,7 @@ def test_defaults_leave_the_address_empty_and_a_change_enters_it():
     weight = next(s for s in app.slider if s.key.endswith(".weight"))
     weight.set_value(0.25).run()
     assert parameter(app, "fusion.weight") == "0.25"
-    assert app.session_state["last_changed"] == "fusion.weight"
+    assert app.session_state["moves"] == ("fusion.weight", 1)
     weight = next(s for s in app.slider if s.key.endswith(".weight"))
     weight.set_value(TrialConfig().fusion.weight).run()
     assert not dict(app.query_params)

@@ -94,6 +94,41 @@ def test_a_slider_changes_the_recipe_and_the_curve_follows_it(page):
     assert app.selectbox(key="knob").value == "Sparse retrieval: b" and "0.3" in app.query_params["sparse.b"]
 
 
+def test_the_setting_follows_what_was_moved_and_nothing_else(page):
+    app = page(**{"chunking.size_tokens": "24", "chunking.overlap_tokens": "2"})
+    slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))
+    app = slider.set_value(0.3).run()
+    size = next(s for s in app.select_slider if s.key == "current/chunking.recursive.size_tokens?")
+    app = size.set_value(32).run()
+    assert app.selectbox(key="knob").value == "Sparse retrieval: b"  # a draft is no move
+    app = next(b for b in app.button if b.key == "current/chunking/apply").click().run()
+    assert app.selectbox(key="knob").value == "Chunking: Size" and "32" in app.query_params["chunking.size_tokens"]
+    app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
+    app = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b")).set_value(0.4).run()
+    assert app.selectbox(key="knob").value == "Sparse retrieval: b"  # moved again, followed again
+    app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
+    next(s for s in app.segmented_control if s.key == "current/preset").set_value("sparse_only").run()
+    app = next(s for s in app.selectbox if s.key == "current/sparse.part").set_value("bm25s").run()
+    assert app.selectbox(key="knob").value == "Sparse retrieval: k1"
+
+
+def test_the_address_holds_the_view_of_the_trade_off_and_bad_values_are_harmless(page):
+    address = {"chunking.overlap_tokens": "2", "knob": "Chunking: Size", "knob_judged": "Equal context", "knob_budget": "300",
+               "knob_metric": "MRR"}  # fmt: skip
+    app = page(**address)
+    assert app.selectbox(key="knob").value == "Chunking: Size" and app.number_input(key="knob_budget").value == 300
+    assert app.selectbox(key="knob_metric").value == "mrr" and "300 tokens of context" in html(app)
+    for bad in (
+        {"knob": "Nothing"},
+        {"knob_judged": "x"},
+        {"knob_budget": "-7"},
+        {"knob_budget": "many"},
+        {"knob_metric": "precision"},
+    ):
+        app = page(**{**address, **bad})
+        assert not app.error and not app.exception and "over its range" in html(app)
+
+
 def test_the_table_filters_to_what_was_missed(page, bench):
     app = page(**{"retrieval.top_k": "1"})
     missed = sum(
