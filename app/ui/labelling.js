@@ -1,7 +1,7 @@
 // The answer as rows of words: a click marks a word as wrong, a click on a row's number goes there. Text is only ever
 // set as text. It also does what no widget can: keys that move the focus, and telling when the tab is hidden.
 const TICK_MS = 500, TYPED_MS = 2000
-const ROW = '[data-at]', WORD = '[data-word]', PAUSE_MS = 1000, WIDE_PX = 1101, TURN_MS = 800
+const ROW = '[data-at]', WORD = '[data-word]', PAUSE_MS = 1000, WIDE_PX = 1101, TURN_MS = 500
 let last = {}  // desk, item and whose it was
 let tell = () => {}, sending = 0  // a comment on its way to the server
 let stirred = 0, counted = 0, clock = 0  // the last sign of life, and until when the time on the item was counted
@@ -93,7 +93,7 @@ function mark(root, data) {
   })
   const foot = root.querySelector('.lab-foot')
   foot.replaceChildren(...(data.verdict ? [element('b', '', data.verdict)] : []))
-  const hints = { words: 'wrong words', find: 'find', comment: 'comment', guidelines: 'guidelines', earlier: 'sentence before', later: 'after' }
+  const hints = { words: 'wrong words, with ← → and Space', find: 'find', comment: 'comment', guidelines: 'guidelines', earlier: 'sentence before', later: 'after' }
   for (const [name, title] of Object.entries(hints)) {
     const hint = element('span', '', ` ${title}`)
     hint.prepend(element('kbd', '', data.keys[name].toUpperCase()))
