@@ -879,7 +879,8 @@ def _question(desk: Desk) -> Question:
 
 def _choices(desk: Desk, keys: dict[str, str]) -> None:
     question, step = _question(desk), desk.asked()[desk.at]
-    st.html(f'<div class="gw lab-ask" data-place="{escape(desk.item)}/{desk.at}"><b>{question.what}</b> {question.why} <i class="lab-wait">Another question: the keys wait a moment.</i>'
+    st.html(f'<div class="gw lab-ask" data-place="{escape(desk.item)}/{desk.at}"><b>{question.what}</b> {question.why} '
+            '<i class="lab-wait">Another question: the keys wait a moment.</i>'
             f'<div class="lab-said">{escape(question.said)}</div><div class="lab-gone" role="alert">{GONE}</div></div>')  # fmt: skip
     with st.container(key=f"lab_choices_{step.kind}"):
         for number, (name, title) in enumerate(question.choices, 1):
