@@ -16,7 +16,20 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, jobs
-from app.ui.design_tabs import Desk, drawings, fitted, looks_of, noun, now, parts, put, put_in_force, rows, usual_goal
+from app.ui.design_tabs import (
+    Desk,
+    drawings,
+    fitted,
+    looks_of,
+    noun,
+    now,
+    outdated,
+    parts,
+    put,
+    put_in_force,
+    rows,
+    usual_goal,
+)
 from core import annotation_files as files
 from core import annotation_lab as lab
 from core import design_lab as design
@@ -171,6 +184,8 @@ def _freeze(desk: Desk, round: str) -> None:
     if any(re.fullmatch(r"Annotator \d+", name) for name in study.annotators):
         st.warning("Names such as Annotator 1 are placeholders. The real ones are written on the tab People, and cannot be changed "
                    "for a round that is frozen.", icon=":material/info:")  # fmt: skip
+    if not (desk.piloted and desk.revision):
+        outdated(desk, "freeze")
     items = len(design.plain(study.items, round))
     st.caption(f"{round.capitalize()} round: {parts(study, round)}")
     cells.show(rows(study, round), height=240, key="freeze_list", **looks_of(study))

@@ -19,7 +19,19 @@ from app import session
 from app.ui import cards, cells, charts, forms, jobs
 from core import annotation_lab as lab
 from core import design_lab as design
-from core.annotation.study import Category, Example, Rubric, StopRule, Study, altered, looks, shown
+from core.annotation.study import (
+    Category,
+    Example,
+    Rubric,
+    StopRule,
+    Study,
+    altered,
+    default_rubric,
+    looks,
+    old_titles,
+    shown,
+    with_titles,
+)
 from core.config import valid
 from core.errors import WorkbenchError
 
@@ -133,7 +145,7 @@ def change(desk: Desk, **settings: Any) -> None:
 
 
 def _said(error: WorkbenchError) -> str:
-    return re.sub(r"[\w.]+: Value error, ", "", error.what.removeprefix("The configuration is not valid: "))
+    return re.sub(r"^config: |[\w.]+: Value error, ", "", error.what.removeprefix("The configuration is not valid: "))
 
 
 def _take(desk: Desk, name: str, key: str) -> None:
@@ -497,10 +509,31 @@ def rubric(desk: Desk) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         _labels(desk)
+        if not desk.fixed:
+            outdated(desk)
         _rubric_text(desk, "guidelines", "Guidelines for annotators", now.guidelines, height=320)
     with right:
         _examples(desk)
     _history(desk)
+
+
+def formerly(desk: Desk) -> list[tuple[str, str]]:
+    """Labels renamed in this window: (name, title before)."""
+    return st.session_state.setdefault(f"{desk.study.id}/formerly", [])
+
+
+def outdated(desk: Desk, where: str = "rubric") -> None:
+    """Guidelines that use the old name of a label, and the press that renames it there."""
+    rubric = desk.study.rubric
+    old = old_titles(rubric, (default_rubric(), *desk.frozen.study.rubrics, *desk.study.rubrics[:-1]), formerly(desk))
+    if not old:
+        return
+    told = "; ".join(f"“{title}”, and the label is now called “{new}”" for title, new in old.items())
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.caption(f":material/warning: The guidelines still say {cards.plain(told)}.", width="stretch")
+        if st.button("Replace it there" if len(old) == 1 else "Replace them there", key=f"replace_titles.{where}", on_click=_write_rubric,
+                     args=(desk,), kwargs={"guidelines": with_titles(rubric, old)}):  # fmt: skip
+            st.rerun()  # a dialog around it closes: what it shows was changed
 
 
 def _in_force(desk: Desk) -> None:
@@ -562,6 +595,8 @@ def _labels(desk: Desk) -> None:
         some = list(now(desk).study.rubric.labels)
         if number >= len(some):
             return  # removed in another window
+        if name == "title":  # the guidelines may use it
+            formerly(desk).append((some[number].name, some[number].title))
         some[number] = some[number].model_copy(update={name: st.session_state[key].strip()})
         _write_rubric(desk, labels=tuple(some))
 
@@ -608,12 +643,13 @@ def _examples(desk: Desk) -> None:
                 st.text_area(
                     title, key=key, height="content", disabled=desk.fixed, on_change=write, args=(number, name, key)
                 )
-            key = f"{desk.study.id}/example.{number}.label"
+            # a browser keeps a choice by its words: under one key, a renamed label would come back as its old title
+            key = f"{desk.study.id}/example.{number}.label.{'/'.join(titles.values())}"
             forms.show_value(key, example.label)
             st.selectbox("Label", list(titles), key=key, format_func=titles.get, disabled=desk.fixed, on_change=write,
                          args=(number, "label", key))  # fmt: skip
-            st.button("Remove", key=f"{key}/remove", type="tertiary", icon=":material/close:", disabled=desk.fixed,
-                      on_click=_write_rubric, args=(desk,), kwargs={"examples": (*some[:number], *some[number + 1 :])})  # fmt: skip
+            st.button("Remove", key=f"{desk.study.id}/example.{number}.remove", type="tertiary",
+                      icon=":material/close:", disabled=desk.fixed, on_click=_write_rubric, args=(desk,), kwargs={"examples": (*some[:number], *some[number + 1 :])})  # fmt: skip
     if not desk.fixed:
         empty = Example(question="", passage="", sentence="New example", label=next(iter(titles)), why="")
         st.button("Add an example", icon=":material/add:", type="tertiary", key="add_example", on_click=_write_rubric, args=(desk,),

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -71,8 +71,26 @@ class Rubric(StageConfig):
         if not names or len(set(names)) < len(names) or len(set(keys)) < len(keys):
             raise ValueError("a rubric needs labels of different names and keys")
         if stray := {example.label for example in self.examples} - set(names):
-            raise ValueError(f"examples use labels that are not in the rubric: {', '.join(sorted(stray))}")
+            raise ValueError(f"judged examples use labels that are not in the rubric: {', '.join(sorted(stray))}")
         return self
+
+
+def old_titles(rubric: Rubric, before: Iterable[Rubric], known: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """Titles that the guidelines still use of labels that were renamed since -> what each is called now. known: more such
+    titles, (name of the label, title)."""
+    now = {label.name: label.title for label in rubric.labels}
+    were = [*((label.name, label.title) for one in before for label in one.labels), *known]
+    old = {title: now[name] for name, title in were if name in now and title.strip() and title not in now.values()}
+    return {title: new for title, new in old.items() if with_titles(rubric, {title: new}) != rubric.guidelines}
+
+
+def with_titles(rubric: Rubric, old: dict[str, str]) -> str:
+    """The guidelines with today's titles in place of old ones, inside a sentence too; never inside another label's title."""
+    now = [label.title for label in rubric.labels]
+    small = {title.lower(): new.lower() for title, new in old.items() if " " in title}  # one word may be prose
+    new = {**{title.lower(): title.lower() for title in now}, **small, **{title: title for title in now}, **old}
+    found = "|".join(re.escape(title) for title in sorted(new, key=len, reverse=True) if title)
+    return re.sub(rf"(?<!\w)(?:{found})(?!\w)", lambda match: new[match[0]], rubric.guidelines)
 
 
 class Passage(StageConfig):

@@ -11,7 +11,7 @@ from app.ui import design_record
 from core import annotation_lab as lab
 from core import design_lab as design
 from core.annotation.labels import blank
-from core.annotation.study import altered, default_rubric
+from core.annotation.study import altered, default_rubric, old_titles, with_titles
 from core.config import TrialConfig, with_settings
 from core.workbench import Workbench
 from tests.annotated import rating
@@ -238,6 +238,38 @@ def test_the_rubric_is_revised_after_the_pilot_and_keeps_its_history(bench):
     assert "They were too long" in " ".join(e.label for e in app.expander) and any(
         "+Shorter." in c.value for c in app.code
     )
+
+
+def test_a_renamed_label_stays_renamed_and_the_guidelines_follow_by_one_press(bench):
+    app = started(bench, "Rubric")
+    title, example = "faithfulness/label.not_in_context.title", "faithfulness/example.3.label"
+    before = next(one for one in app.selectbox if one.key.startswith(example))
+    assert before.value == "not_in_context"
+    app = sound(app.text_input(key=title).set_value("Not in passages").run())
+    assert before.key not in {one.key for one in app.selectbox}, "a browser would send the old title for it again"
+    assert next(one for one in app.selectbox if one.key.startswith(example)).value == "not_in_context"
+    assert "still say “Not in the context”, and the label is now called “Not in passages”" in words(app)
+    for tab in ("Plan", "Rubric"):
+        app.session_state["section"] = tab
+        app = sound(app.run())
+        assert "Not changed" not in words(app)
+    assert "still say “Not in the context”" in words(press(app, "freeze"))
+    app = press(app, "replace_titles.rubric")
+    guidelines = app.text_area(key="faithfulness/rubric.guidelines").value
+    assert "**Not in passages**: the passages" in guidelines and "not in the context" not in guidelines.lower()
+    assert "contradicted before not in passages, before" in guidelines and "still say" not in words(app)
+    app = sound(app.text_input(key=title).set_value("Nowhere there").run())
+    assert "still say “Not in passages”" in words(app)
+
+
+def test_the_title_of_one_label_inside_anothers_is_not_an_old_one():
+    rubric = default_rubric()
+    first = rubric.labels[0].model_copy(update={"title": "Backed"})
+    guidelines = "**Supported** and **Partly supported**, if supported by it."
+    new = rubric.model_copy(update={"labels": (first, *rubric.labels[1:]), "guidelines": guidelines})
+    old = old_titles(new, [rubric])
+    assert old == {"Supported": "Backed"}
+    assert with_titles(new, old) == "**Backed** and **Partly supported**, if supported by it."
 
 
 def test_a_label_used_by_an_example_cannot_be_removed(bench):
