@@ -648,8 +648,9 @@ def _examples(desk: Desk) -> None:
             forms.show_value(key, example.label)
             st.selectbox("Label", list(titles), key=key, format_func=titles.get, disabled=desk.fixed, on_change=write,
                          args=(number, "label", key))  # fmt: skip
-            st.button("Remove", key=f"{desk.study.id}/example.{number}.remove", type="tertiary",
-                      icon=":material/close:", disabled=desk.fixed, on_click=_write_rubric, args=(desk,), kwargs={"examples": (*some[:number], *some[number + 1 :])})  # fmt: skip
+            st.button("Remove", key=f"{desk.study.id}/example.{number}.remove", type="tertiary", icon=":material/close:",
+                      disabled=desk.fixed, on_click=_write_rubric, args=(desk,),
+                      kwargs={"examples": (*some[:number], *some[number + 1 :])})  # fmt: skip
     if not desk.fixed:
         empty = Example(question="", passage="", sentence="New example", label=next(iter(titles)), why="")
         st.button("Add an example", icon=":material/add:", type="tertiary", key="add_example", on_click=_write_rubric, args=(desk,),
