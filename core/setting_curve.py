@@ -96,7 +96,7 @@ def curve(
     """A point for each value; budget: tokens of context that every value gets, 0: the first k chunks."""
     found = []
     for done, value in enumerate(wanted):
-        yield Progress(done, len(wanted), f"{setting} = {value}")
+        yield Progress(done, len(wanted), _spoken(setting, value))
         one = with_settings(config, {setting: value})
         found.append(point_of(workbench, one, budget)._replace(value=value))
     return found
@@ -186,8 +186,16 @@ def prepare(
             except StopIteration as end:
                 made.append({setting: value} | end.value)
                 break
-            yield Progress(done, len(points), f"{setting} = {value}: {step.message}")
+            place = f" ({done + 1} of {len(points)})" if len(points) > 1 else ""
+            yield Progress(done, len(points), f"{_spoken(setting, value)}{place}: {step.message}")
     return made
+
+
+def _spoken(setting: str, value: Any) -> str:
+    """As the form calls it: "Chunking: size 1,024"."""
+    stage, _, name = setting.partition(".")
+    shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+    return f"{stage.capitalize()}: {name.removesuffix('_tokens').replace('_', ' ')} {shown}"
 
 
 def _key(workbench: Workbench, config: TrialConfig, budget: int) -> str:

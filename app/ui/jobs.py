@@ -25,7 +25,7 @@ def drain(work: Generator[Progress, None, Any], label: str = "") -> Any:
             step = next(work)
             elapsed = time.monotonic() - started
             if elapsed > QUIET_S:
-                text = f"{label or step.message} · {pace(step.done, step.total, elapsed)}"
+                text = _told(label or step.message, pace(step.done, step.total, elapsed))
                 share = step.done / step.total if step.total else 0.0
                 bar = bar or st.progress(0.0)
                 bar.progress(min(share, 1.0), cards.plain(text))
@@ -52,13 +52,18 @@ def active() -> list[Any]:
     return [job for job in session.workbench().jobs.list() if job.active]
 
 
+def _told(message: str, count: str) -> str:
+    """The message with count and time left; some verbs tell theirs in the message, and one is enough."""
+    own = message[:1].isdigit() or message.endswith(" left")
+    return " · ".join(filter(None, (message, "" if own else count)))
+
+
 def _bar(job: Any) -> str:
     elapsed = time.time() - (job.started or job.created)
     count = pace(job.done, job.total, elapsed) if job.active else f"{job.done:,} of {job.total:,}" if job.total else ""
     if job.active and job.message and not job.total:
         count = f"{cards.duration(elapsed)} so far"
-    words = [job.message, "" if job.message[:1].isdigit() else count]  # some verbs count in their message
-    text = escape(" · ".join(filter(None, words)))
+    text = escape(_told(job.message, count))
     return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{text}</div>'
 
 
@@ -67,7 +72,12 @@ def _bar(job: Any) -> str:
 
 def running() -> None:
     """The running jobs, each a link, for the sidebar; asks again every second while there are any."""
-    if active():
+    every, seen = session.workbench().jobs.list(), st.session_state.get("jobs_seen", ())
+    for job in every:
+        if job.id in seen and job.status == "done":  # in the run that shows what it made
+            st.toast(f"{cards.plain(job.label)}: done.", icon=":material/check:")
+    st.session_state.jobs_seen = {job.id for job in every if job.active}
+    if st.session_state.jobs_seen:
         st.fragment(_running, run_every=1.0)()
 
 

@@ -276,10 +276,14 @@ def not_drawn(config: TrialConfig, setting: str, knob: Any, found: Values) -> No
         swept = with_settings(config, {setting: usual})
     valid = ",".join(map(str, sorted((set(found.ready) | set(found.missing)) & set(forms.points(knob)))))
     arguments = ["prepare", *workbench.arguments(swept), "--grid", f"{setting}={valid}"]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Not measured yet, and a gap in the curve: {listed(found.missing, knob.unit)}.", width="stretch")
-        jobs.start_button(f"Measure {len(found.missing)} more{cards.about(found.estimate)}", arguments,
-                          f"{forms.TITLES[setting.split('.')[0]]}: {knob.label}, {cards.count(len(found.missing), 'value')}")  # fmt: skip
+    number = cards.count(len(found.missing), "value")
+    title = f"{forms.TITLES[setting.split('.')[0]]}: {knob.label}, {number}"
+    gap = f"Not measured yet, and a gap in the curve: {listed(found.missing, knob.unit)}."
+    job = jobs.latest(arguments)
+    beside = not job or job.status == "done"  # the progress of a job takes the whole width
+    with st.container(horizontal=beside, vertical_alignment="center"):
+        st.caption(gap, width="stretch")
+        jobs.start_button(f"Measure {len(found.missing)} more{cards.about(found.estimate)}", arguments, title)
 
 
 def listed(values: Sequence[Any], unit: str) -> str:

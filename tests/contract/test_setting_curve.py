@@ -143,7 +143,13 @@ def test_the_command_line_prints_context_beside_the_metric(bench, monkeypatch, c
 
 
 def test_a_grid_is_prepared_without_the_values_that_are_not_valid(bench):
-    made = drain(setting_curve.prepare(bench, recipe(), {SIZE: [8, 16, 32]}))
+    work, said = setting_curve.prepare(bench, recipe(), {SIZE: [8, 16, 32]}), []
+    try:
+        while True:
+            said.append(next(work).message)
+    except StopIteration as end:
+        made = end.value
+    assert said and all(one.startswith("Chunking: size ") for one in said)
     assert [row[SIZE] for row in made] == [16, 32] and all(row["chunks"] for row in made)
     with pytest.raises(WorkbenchError):
         drain(setting_curve.prepare(bench, recipe(**{"corpus.dataset": "nowhere"}), {SIZE: [16]}))

@@ -1,5 +1,7 @@
 """The page Search, live: its numbers are the library's, the knob's curve, the table by question, and what it does without."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
+from core.jobs.jobs import Job
 from core.workbench import Plan
 from tests.small_corpora import with_towns
 
@@ -209,6 +212,14 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
         and arguments[-2] == "--grid"
         and arguments[-1].startswith("chunking.size_tokens=16,24,32,")
     )
+    job = Job("sweep", "Chunking: Size, 18 values", tuple(arguments), "running", time.time(), done=3, total=18,
+              message="Chunking: size 64 (4 of 18): 838 of 2,485 texts, 61 texts/s, 27 s left")  # fmt: skip
+    monkeypatch.setattr(bench.jobs, "list", lambda: [job])
+    monkeypatch.setattr(bench.jobs, "get", lambda id: job)
+    shown = html(app.run())
+    assert "Chunking: size 64 (4 of 18): 838 of 2,485 texts, 61 texts/s, 27 s left<" in shown  # one time left
+    job = replace(job, status="done")
+    assert any("Chunking: Size, 18 values: done" in toast.value.replace("\\", "") for toast in app.run().toast)
     assert "chunking.size_tokens=24" not in arguments  # the job is found again while the slider moves
 
 
