@@ -31,6 +31,7 @@ from core.annotation.study import (
     shown,
     study_hash,
 )
+from core.comparison import FUSIONS
 from core.config import TrialConfig, build, difference, fingerprint, valid
 from core.errors import WorkbenchError
 from core.records import Progress
@@ -320,7 +321,7 @@ def _recipe(config: dict[str, Any]) -> str:
 
 
 # how a file keeps its weights, at the end of its name: ".Q4_1.gguf", "-Q4_K_M.gguf", ".Q4_1-as-bf16.gguf"
-KEPT_AS = re.compile(r"([-._](i?q\d\w*|b?f16|f32))?(-as-\w+)?\.gguf$", re.IGNORECASE)
+KEPT_AS = re.compile(r"([-._](i?q\d\w*|b?f16|f32))?(-as-\w+)?(\.gguf)?$", re.IGNORECASE)
 SETTINGS, LETTERS = 3, 24  # so many settings are in a system's name, and so many letters of each
 
 
@@ -348,11 +349,15 @@ def _settings(config: dict[str, Any]) -> tuple[list[str], bool]:
 
 
 def _setting(stage: str, what: str, value: Any) -> str:
-    """As in "temperature 0.7", "2 passages", "fusion rrf"."""
+    """As in "temperature 0.7", "2 passages", "BM25": in the words of the forms, a fusion by its preset's name."""
+    if (stage, what) == ("fusion", "part"):
+        return FUSIONS.get(value, str(value).replace("_", " "))
     if what == "passages":
         return f"{value} {what if value != 1 else 'passage'}"
     if isinstance(value, bool | float):
         value = {True: "on", False: "off"}[value] if isinstance(value, bool) else f"{value:g}"
+    elif what == "part":
+        value = str(value).replace("_", " ")
     return f"{what if stage == 'generation' else stage if what == 'part' else f'{stage} {what}'} {value}"
 
 
@@ -386,6 +391,15 @@ def asked(workbench: Workbench, found: Iterable[Candidate], recipe: str = "", qu
 def systems(found: Iterable[Candidate]) -> dict[str, int]:
     """System -> how many answers."""
     return dict(Counter(one.system for one in found).most_common())
+
+
+def short_names(systems: Iterable[str]) -> dict[str, str]:
+    """System -> what tells it from the others: of one model its settings alone."""
+    names = list(dict.fromkeys(systems))
+    models = {name.partition(", ")[0] for name in names}
+    return {
+        name: name.partition(", ")[2] or "default settings" if len(models) == 1 < len(names) else name for name in names
+    }
 
 
 def design(workbench: Workbench, mapping: dict[str, Any]) -> Study:

@@ -107,8 +107,18 @@ def whole(found: Sequence[Candidate], dataset: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in lab.systems(here) if name not in few)) if few else ()
 
 
-def candidates(workbench: Workbench) -> list[Candidate]:
-    """Stored answers that can be judged; read again once there are more."""
+def candidates(workbench: Workbench, study: Study | None = None) -> list[Candidate]:
+    """Stored answers that can be judged; read again once there are more. Systems that the study has already are called
+    as it calls them: names that were made by an older version stay."""
+    found = _candidates(workbench)
+    known = {one.source: one.system for item in plain(study.items) for one in item.responses} if study else {}
+    named = {one.system: known[one.source] for one in found if one.source in known}
+    if all(now == name for now, name in named.items()):
+        return found
+    return [one._replace(system=named.get(one.system, one.system)) for one in found]
+
+
+def _candidates(workbench: Workbench) -> list[Candidate]:
     [row] = workbench.store.query(
         "SELECT count(*) AS answers, max(id) AS last, (SELECT count(*) FROM questions) AS questions FROM answers"
     )

@@ -233,7 +233,7 @@ def between(low: float | None, high: float | None) -> str:
 def named(rows: Sequence[Any]) -> dict[str, str]:
     """Systems, or pairs of them, by as much of their names as tells them apart."""
     word = next((word for word in (" − ", " over ") if any(word in row.name for row in rows)), " − ")
-    short = tabs.drawn.cuts([part for row in rows for part in row.name.split(word)])
+    short = tabs.drawn.named(part for row in rows for part in row.name.split(word))
     return {row.name: word.join(short[part] for part in row.name.split(word)) for row in rows}
 
 

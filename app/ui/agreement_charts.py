@@ -1,6 +1,6 @@
 """What only the page Agreement draws: plain plotly figures of coefficients, annotators, rates and machines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from app.ui import charts
 from app.ui.dots import Mark, cuts, marks, with_lines
 from core.agreement_lab import Growing, People, Preferences, Rates
 from core.agreement_machines import Against, Headline
+from core.annotation_lab import short_names
 from core.statistics.agreement.coefficient import Agreement
 
 
@@ -89,14 +90,22 @@ def drifts(found: People) -> charts.Figure:
     )
 
 
+def named(systems: Iterable[str]) -> dict[str, str]:
+    """Systems as tables and charts call them: what tells them apart, without the middles of long names."""
+    short = short_names(systems)
+    return {name: cuts(list(short.values()))[text] for name, text in short.items()}
+
+
 def system_rates(found: Rates, word: str) -> charts.Figure:
-    rows = [Mark(one.name, one.share.mean, one.share.low, one.share.high, *charts.look(i))
+    short = short_names(one.name for one in found.systems)
+    rows = [Mark(short[one.name], one.share.mean, one.share.low, one.share.high, *charts.look(i))
             for i, one in enumerate(found.systems)]  # fmt: skip
     return marks(rows, word, span=None if found.by_mean else (-0.02, 1.02))
 
 
 def strengths(found: Preferences) -> charts.Figure:
-    rows = [Mark(name, one.mean, one.low, one.high, *charts.look(i))
+    short = short_names(found.systems)
+    rows = [Mark(short[name], one.mean, one.low, one.high, *charts.look(i))
             for i, (name, one) in enumerate(zip(found.systems, found.strengths.strengths, strict=True))]  # fmt: skip
     return marks(rows, "Strength (log odds, mean 0)", lines=[(0.0, "")], digits=2)
 

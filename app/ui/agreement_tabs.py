@@ -421,7 +421,7 @@ def rates(view: View, one: Consensus) -> None:
     word = f"Mean of {PARTS[view.part].lower()}" if found.by_mean else f"Share of {view.units}: {yes}"
     tied = any(system.share.total > system.share.n for system in found.systems)
     rows, data, labels = [], [], []
-    named = drawn.cuts([system.name for system in found.systems])
+    named = drawn.named(system.name for system in found.systems)
     for system in found.systems:
         value = "Mean" if found.by_mean else "Share"
         row = {"System": named[system.name], value: system.share.mean, "95% interval": ends(system.share)}
@@ -508,7 +508,7 @@ def two_tests(view: View, found: lab.Rates) -> str:
 def preferences(view: View, one: Consensus) -> None:
     found = kept(view, "preferences", lambda: lab.preferences(view.source, view.round, view.found, one), view.method)
     place = found.position.share
-    names = drawn.cuts([name for duel in found.duels for name in (duel.a, duel.b)])
+    names = drawn.named(name for duel in found.duels for name in (duel.a, duel.b))
     shown = [cards.Card(f"{names[duel.a]} over {names[duel.b]}", duel.sign.share.mean, bounds(duel.sign.share), n=duel.sign.share.n,
                         direction=0, note=f"sign test, {plan.p_words(duel.sign.p)}; {cards.count(duel.sign.ties, 'tie')}",
                         help="Share of wins among decided pairs, Wilson's interval") for duel in found.duels]  # fmt: skip

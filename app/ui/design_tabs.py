@@ -7,7 +7,6 @@ records it. What is changed between pilot and main round is recorded at once, as
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -191,7 +190,7 @@ def plan(desk: Desk) -> None:
         _field(desk, "title", "Title", height=None)
         key = f"{study.id}/kind"
         forms.show_value(key, study.kind)
-        alone = study.kind == "rating" and len(lab.systems(design.candidates(session.workbench()))) < 2
+        alone = study.kind == "rating" and len(lab.systems(design.candidates(session.workbench(), study))) < 2
         st.radio("On a screen", list(KINDS), key=key, format_func=KINDS.get, disabled=desk.piloted or alone,
                  on_change=_kind, args=(desk, key))  # fmt: skip
         if alone and not desk.piloted:
@@ -206,7 +205,8 @@ def plan(desk: Desk) -> None:
 
 
 def _kind(desk: Desk, key: str) -> None:
-    desk, found, kind = now(desk), design.candidates(session.workbench()), st.session_state[key]
+    desk, kind = now(desk), st.session_state[key]
+    found = design.candidates(session.workbench(), desk.study)
     before = st.session_state.setdefault(f"{desk.study.id}/drawings", {})  # kind -> as it was drawn last
     before[desk.study.kind] = _drawing(desk, found)
     drawn = design.of_kind(found, desk.study, before.get(kind, before[desk.study.kind]), kind)
@@ -306,7 +306,7 @@ def _redraw(desk: Desk, name: str, key: str) -> None:
 
 
 def _drawn(desk: Desk, name: str, value: Any) -> Study:
-    found = design.candidates(session.workbench())
+    found = design.candidates(session.workbench(), desk.study)
     drawing = replace(_drawing(desk, found).wish, **{name: tuple(value) if isinstance(value, list) else value})
     drawn = design.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
     drawings()[desk.study.id] = drawn.drawing
@@ -327,7 +327,7 @@ def items(desk: Desk) -> None:
 
 
 def _draw_form(desk: Desk) -> None:
-    study, found = desk.study, design.candidates(session.workbench())
+    study, found = desk.study, design.candidates(session.workbench(), desk.study)
     drawing = _drawing(desk, found)
     if not found:
         st.caption("No answers are stored yet.")
@@ -342,7 +342,8 @@ def _draw_form(desk: Desk) -> None:
     if len(datasets) > 1:
         knob(st.selectbox, "Corpus", "dataset", ["", *datasets], format_func=lambda name: name or "All")
     known = lab.systems([one for one in found if drawing.dataset in ("", one.dataset)])
-    named = lambda name: f"{name} ({known.get(name, 0):,} answers)"  # noqa: E731
+    short = lab.short_names(known)
+    named = lambda name: f"{short.get(name, name)} ({known.get(name, 0):,} answers)"  # noqa: E731
     if study.kind == "pairs" and len(known) < 2:
         st.warning(f"{AB} First {FIRST}.", icon=":material/info:")
     elif len(known) == 1:
@@ -355,7 +356,7 @@ def _draw_form(desk: Desk) -> None:
     few = design.left_over([one for one in found if drawing.dataset in ("", one.dataset)])
     out = [name for name in few if study.kind == "rating" and drawing.systems and name not in drawing.systems]
     if out:
-        told = "; ".join(f"{name} with {cards.count(few[name], 'answer')}" for name in out)
+        told = "; ".join(f"{short[name]} with {cards.count(few[name], 'answer')}" for name in out)
         st.caption(cards.plain(f"Left out, as it has less than a third of the largest system's answers: {told}."))
     number = len(drawing.systems or known)
     whole = study.kind == "rating" and drawing.by == "question" and number > 1
@@ -400,18 +401,12 @@ def _whole(study: Study, systems: int) -> str:
 def rows(study: Study, round: str) -> list[dict[str, Any]]:
     """The exact list of a round, one row an item; numbered without repeats and attention items, as on the page Agreement."""
     place = {item.id: number for number, item in enumerate(design.plain(study.items, round), 1)}
-    named = short_names(design.systems(study))
+    named = lab.short_names(design.systems(study))
     return [{"No.": "known" if item.attention else f"{place[item.duplicate_of]} again" if item.duplicate_of else f"{place[item.id]}",
              "Question": item.question, "Answer": " ⟷ ".join(one.text for one in item.responses),
              "Sentences": sum(len(one.sentences) for one in item.responses),
              "System": " ⟷ ".join(named.get(one.system, "") for one in item.responses)}
             for item in study.round_items(round)]  # fmt: skip
-
-
-def short_names(systems: Iterable[str]) -> dict[str, str]:
-    """System -> what tells it from the others: of one model its settings alone."""
-    models = {name.partition(", ")[0] for name in systems}
-    return {name: name.partition(", ")[2] or "default settings" if len(models) == 1 else name for name in systems}
 
 
 def looks_of(study: Study) -> dict[str, Any]:

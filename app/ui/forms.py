@@ -170,7 +170,8 @@ def setting_words(path: str, recipe: TrialConfig) -> str:
         return f"{title} {number(value)}"
     chosen = getattr(value, name)
     if name == "part":
-        return f"{title}: {_word(chosen)}"
+        preset = next((preset for preset, part in PRESETS.items() if (stage, part) == ("fusion", chosen)), "")
+        return f"{title}: {preset or _word(chosen)}"
     knob = next((knob for knob in knobs(type(value)) if knob.name == name), None)
     if knob is None:
         return f"{title}: {_word(name)}"

@@ -76,7 +76,7 @@ def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
     names = answer() and answer(generation__temperature=0.7, context__passages=2)
     assert names == [small, f"{small}, temperature 0.7, 2 passages"]
     names = answer(fusion="rrf", transform__centre=True, generation__threads=2, evaluation__k=3)
-    assert names[2] == f"{small}, transform centre on, fusion rrf"
+    assert names[2] == f"{small}, transform centre on, Hybrid RRF"
     *before, long = answer(generation__temperature=0.7, context__passages=1, retrieval__top_k=4, fusion="rrf")
     assert (
         re.fullmatch(f"{small}, temperature 0.7, 1 passage, retrieval top k 4, [0-9a-f]{{6}}", long) and before == names
@@ -91,6 +91,14 @@ def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
     assert re.fullmatch("Qwen2, [0-9a-f]{6}", list(lab.systems(lab.candidates(workbench)))[7]), (
         "a recipe of an older version"
     )
+
+
+def test_systems_of_one_model_are_told_by_what_differs():
+    small = "SmolLM2-135M-Instruct"
+    assert lab.short_names([small, f"{small}, BM25"]) == {small: "default settings", f"{small}, BM25": "BM25"}
+    assert lab.short_names([small]) == {small: small}
+    assert list(lab.short_names([small, "Qwen2, BM25"]).values()) == [small, "Qwen2, BM25"]
+    assert lab.KEPT_AS.sub("", f"{small}.Q4_1") == lab.KEPT_AS.sub("", f"{small}.Q4_1.gguf") == small
 
 
 def test_draft_pilot_revision_main_and_adjudication(workbench):

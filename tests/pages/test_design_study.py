@@ -441,7 +441,7 @@ def test_what_a_cancelled_job_left_is_no_system_of_the_draft(bench):
     app = press(open_page("Items"), "start_study")
     study = the_study(bench).study
     assert set(design.systems(study)) == set(names[:2]) and design.paired(study)
-    assert "Left out" in words(app) and "small, temperature 0.3 with 2 answers" in words(app)
+    assert "Left out" in words(app) and " temperature 0.3 with 2 answers" in words(app)
     assert set(app.dataframe[0].value["System"]) == {"default settings", "temperature 0.7", ""}
     app = sound(app.multiselect(key="faithfulness/draw.systems").set_value(names).run())
     assert "Left out" not in words(app), "it can be taken all the same"
@@ -473,6 +473,20 @@ def test_names_are_cut_so_that_no_two_look_alike():
     found = cuts([*long, "short"])
     assert len(set(found.values())) == 3 and found["short"] == "short" and "0.1" in found[long[0]]
     assert len(cuts([long[0]])[long[0]]) <= CUT
+
+
+def test_a_study_keeps_the_names_that_an_older_version_gave_its_systems(bench):
+    add_answers(bench, 12)
+    drawn = design.start(bench, "Faithfulness")
+    systems = list(design.systems(drawn.study))
+    old = {name: f"small.Q4_1, old {place}" for place, name in enumerate(systems)}
+    items = tuple(item.model_copy(update={"responses": tuple(one.model_copy(update={"system": old[one.system]})
+                  for one in item.responses)}) for item in drawn.study.items if not item.attention)  # fmt: skip
+    study = altered(drawn.study, {"items": items})
+    found = design.candidates(bench, study)
+    assert set(lab.systems(found)) == set(old.values()) and set(lab.systems(design.candidates(bench))) == set(systems)
+    again = design.redraw(found, study, design.replace(design.drawing_of(study, found), pilot=4))
+    assert set(design.systems(again.study)) == set(old.values())
 
 
 def test_two_systems_without_common_questions_are_drawn_apart(bench):
