@@ -323,7 +323,10 @@ def compare(workbench: Workbench, reference: Trial, others: Sequence[Trial], met
     result = workbench.pipeline.remember(
         "comparison", key, lambda: _compare(workbench, reference, list(others), metric)
     )
-    return replace(result, tried=tried(trials(workbench), reference.questions))  # it grows while the rest stays
+    # what people say of a trial, and how many were tried, changes; the rest stays
+    now = {trial.id: trial for trial in others}
+    rows = [row._replace(trial=now[row.trial.id]) for row in result.rows]
+    return replace(result, reference=reference, rows=rows, tried=tried(trials(workbench), reference.questions))
 
 
 def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: str) -> dict[str, list[Any]]:

@@ -1,5 +1,7 @@
 """Trials: which recipes were tried, and is one really better than another?"""
 
+from zlib import crc32
+
 import streamlit as st
 
 from app import session
@@ -127,8 +129,11 @@ def differences(chosen: list[Trial], names: dict[str, str]) -> None:
                                  key="metric", bind="query-params")  # fmt: skip
         others = [trial for trial in measured if trial is not reference]
         result = comparison.compare(session.workbench(), reference, others, metric)
-    views = ["Tests", "Settings that differ", "By question"]
+    views, state = ["Tests", "Settings that differ", "By question"], st.session_state
+    if "compare_view" not in state and "compare_view" not in st.query_params and "compared_view" in state:
+        state.compare_view = state.compared_view  # the page was left: its widgets are forgotten
     tested, settings, questions = st.tabs(views, key="compare_view", on_change="rerun", bind="query-params")
+    state.compared_view = state.compare_view
     if tested.open and result:
         with tested:
             tests(result, names)
@@ -214,16 +219,21 @@ def look(names: dict[str, str], trial: Trial) -> dict[str, str]:
 
 def choice_of(found: list[Trial], title: str, key: str, place=st, **options) -> Trial:
     """One of these trials. It stands in the address by its id: a name may change."""
-    by_id, state = {trial.id: trial for trial in found}, st.session_state
+    by_id, state, held = {trial.id: trial for trial in found}, st.session_state, f"{key}_id"
     names = {trial.id: f"{trial.title} ({trial.short})" for trial in found}
     asked = st.query_params.get(key, "")
     if asked and asked != state.get(f"{key}_written"):  # a shared address; older ones hold the name with the id's end
-        state[key] = next((id for id in by_id if id == asked or f"({id[-6:]})" in asked), next(iter(by_id)))
-    elif state.get(key) not in by_id:
-        state.pop(key, None)
-    chosen = place.selectbox(title, list(by_id), format_func=names.get, key=key, **options)
-    state[f"{key}_written"] = st.query_params[key] = chosen
-    return by_id[chosen]
+        state[held] = next((id for id in by_id if id == asked or f"({id[-6:]})" in asked), "")
+    if state.get(held) not in by_id:
+        state[held] = next(iter(by_id))
+    # the browser knows an option by its words alone: where they change it is another box, with the same trial in it
+    box = f"{key}/{crc32(chr(10).join(names.values()).encode()):x}"
+    if state.get(box, state[held]) != state[held]:
+        state[box] = state[held]
+    place.selectbox(title, list(by_id), list(by_id).index(state[held]), format_func=names.get, key=box,
+                    on_change=lambda: state.update({held: state[box]}), **options)  # fmt: skip
+    state[f"{key}_written"] = st.query_params[key] = state[held]
+    return by_id[state[held]]
 
 
 page()

@@ -73,13 +73,15 @@ def describe(trial: Trial, everything: list[Trial]) -> None:
     for what, value in (("name", trial.name), ("tags", list(trial.tags)), ("note", trial.note)):
         if state.get(keys[what]) != value:
             state[keys[what]] = value
+    # what is stored is the widgets' default too: what the session alone holds is lost where a run ends before it was sent,
+    # and the browser would then send the empty default as if a person had cleared the field
     left, right = st.columns([1, 1])
-    left.text_input("Name", key=keys["name"], placeholder=trial.made_name, max_chars=MOST_NAME, on_change=_describe,
+    left.text_input("Name", trial.name, key=keys["name"], placeholder=trial.made_name, max_chars=MOST_NAME, on_change=_describe,
                     args=(trial.id, "name", keys["name"]), help="Empty: it is called by what differs from the default recipe.")  # fmt: skip
-    right.multiselect("Tags", sorted({*known, *state[keys["tags"]]}), key=keys["tags"], accept_new_options=True, on_change=_describe,
-                      args=(trial.id, "tags", keys["tags"]), placeholder="Choose or type")  # fmt: skip
-    st.text_area("Note", key=keys["note"], height=68, max_chars=MOST_NOTE, on_change=_describe, args=(trial.id, "note", keys["note"]),
-                 placeholder="Why it was run, what it showed")  # fmt: skip
+    right.multiselect("Tags", sorted({*known, *state[keys["tags"]]}), list(trial.tags), key=keys["tags"], accept_new_options=True,
+                      on_change=_describe, args=(trial.id, "tags", keys["tags"]), placeholder="Choose or type")  # fmt: skip
+    st.text_area("Note", trial.note, key=keys["note"], height=68, max_chars=MOST_NOTE, on_change=_describe,
+                 args=(trial.id, "note", keys["note"]), placeholder="Why it was run, what it showed")  # fmt: skip
     if problem := state.pop(PROBLEM, ""):
         st.warning(cards.plain(problem), icon=":material/error:")
 

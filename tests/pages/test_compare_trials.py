@@ -178,8 +178,13 @@ def test_four_thousand_trials_stay_usable(bench, monkeypatch):
     assert min(took) < 1
 
 
+def box(app: AppTest, key: str):
+    """A select box; one of trials has what its options are called in its key."""
+    return next(box for box in app.selectbox if box.key.partition("/")[0] == key)
+
+
 def choose(app: AppTest, key: str, value) -> AppTest:
-    return next(box for box in app.selectbox if box.key == key).set_value(value).run()
+    return box(app, key).set_value(value).run()
 
 
 def test_a_trial_is_named_noted_and_tagged_and_found_by_it(tmp_path, monkeypatch):
@@ -230,7 +235,7 @@ def test_equal_recipes_stand_in_one_row_until_each_is_asked_for(tmp_path, monkey
 def test_the_pinned_baseline_is_the_reference_wherever_it_was_ticked(bench, ids):
     app = open_page(trials=f"{ids['base']},{ids['worse']}", **{"baseline.fusion.weight": "0.5"})
     assert shown(app, "Verdict")["Verdict"].tolist() == ["better"]
-    assert not any(box.key == "reference" for box in app.selectbox)
+    assert not any(box.label == "Reference" for box in app.selectbox)
     [box] = [box for box in app.selectbox if box.label == "Reference, the pinned baseline"]
     assert box.value == ids["worse"] and len(box.options) == 1
 
@@ -238,11 +243,11 @@ def test_the_pinned_baseline_is_the_reference_wherever_it_was_ticked(bench, ids)
 def test_the_address_holds_reference_tab_metric_and_cost(bench, ids):
     app = open_page(trials=f"{ids['base']},{ids['worse']}", reference=ids["worse"], compare_view="By question", metric="MRR@10",
                     cost="Chunks in the index", pareto_metric="MAP@k")  # fmt: skip
-    assert app.selectbox(key="reference").value == ids["worse"] and app.selectbox(key="metric").value == "mrr"
+    assert box(app, "reference").value == ids["worse"] and app.selectbox(key="metric").value == "mrr"
     assert app.selectbox(key="cost").value == "chunks" and app.selectbox(key="pareto_metric").value == "map"
     assert len(shown(app, "Question")) == 39
     older = open_page(trials=f"{ids['base']},{ids['worse']}", reference=f"convex, weight 0.5 ({ids['worse'][-6:]})")
-    assert older.selectbox(key="reference").value == ids["worse"]
+    assert box(older, "reference").value == ids["worse"]
     assert older.query_params["reference"] in (ids["worse"], [ids["worse"]])
 
 
@@ -254,3 +259,54 @@ def test_quality_against_cost_is_of_the_ticked_trials_and_ranks_nothing_that_is_
     assert app.selectbox(key="cost").value == "context_at_k"  # what a passage costs comes first
     app = choose(app, "cost", "latency_ms")
     assert "of 2 recipes" in texts(app) or "Nothing tells these recipes apart" in texts(app)
+
+
+@pytest.fixture
+def three(tmp_path, monkeypatch):
+    """A store of its own with three trials on the same questions."""
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    changes = ({}, {"fusion.part": "rrf"}, {"fusion.part": "sparse_only"})
+    ids = [add_trial(bench.store, questions, change, 0.05 * i, i + 1) for i, change in enumerate(changes)]
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench, ids
+
+
+def test_what_is_typed_of_trials_outlives_the_page(three):
+    bench, ids = three
+    app = open_page(trials=",".join(ids))
+    for number, id in enumerate(ids):
+        app = choose(app, "one_trial", id)
+        app.text_input(key=f"name/{id}").set_value(f"name {number}").run()
+    app.text_area(key=f"note/{ids[-1]}").set_value("a note").run()
+    app.multiselect(key=f"tags/{ids[-1]}").set_value(["paper"]).run()
+    wanted = [bench.describe(id) for id in ids]
+    assert [one["name"] for one in wanted] == ["name 0", "name 1", "name 2"]
+    app = press(app, "open_trial").switch_page("../pages/compare_trials.py").run()
+    for id in [*ids, ids[0]]:
+        app = choose(app, "one_trial", id)
+        # what the browser has where the value that the session set did not reach it, and sends as if it were typed
+        for widget in (app.text_input(key=f"name/{id}"), app.text_area(key=f"note/{id}")):
+            assert widget.proto.default == bench.describe(id)[widget.key.partition("/")[0]]
+        tags = app.multiselect(key=f"tags/{id}").proto
+        assert [tags.options[place] for place in tags.default] == bench.describe(id)["tags"]
+    assert [bench.describe(id) for id in ids] == wanted
+
+
+def test_a_trial_stays_chosen_when_it_is_renamed_and_when_the_page_is_left(three):
+    _, ids = three
+    app = choose(open_page(trials=",".join(ids), compare_view="By question"), "one_trial", ids[1])
+    app = choose(choose(app, "reference", ids[2]), "against", ids[1])
+    for _ in range(2):
+        app.text_input(key=f"name/{ids[1]}").set_value("renamed").run()
+        app = app.run()
+        for key, id in {"one_trial": ids[1], "reference": ids[2], "against": ids[1]}.items():
+            shown = box(app, key)
+            assert shown.value == id and app.query_params[key] in (id, [id])
+            # the browser tells its choice by these words
+            assert shown.options[shown.proto.default] == shown.proto.options[shown.index]
+            assert any(option.startswith("renamed") for option in shown.options), key
+        app = app.switch_page("../pages/search_live.py").run().switch_page("../pages/compare_trials.py").run()
+        assert app.session_state["compare_view"] == "By question"
+    app = press(app, "open_trial")
+    assert app.session_state["recipes"]["current"].fusion.part == "rrf"
