@@ -138,12 +138,15 @@ class Comparison:
     confidence: float
 
     def verdict(self, row: Versus) -> str:
-        """In words, by the corrected p at the level of the intervals."""
+        """In words, by the corrected p at the level of the intervals; with its cost where the contexts differ."""
         if row.p_holm is None:
             return "not compared"
         if row.p_holm >= 1 - self.confidence:
             return "not significant"
-        return "better" if row.paired.difference * direction(self.metric) > 0 else "worse"
+        word = "better" if row.paired.difference * direction(self.metric) > 0 else "worse"
+        costs = (trial.costs.get("context_at_k") for trial in (row.trial, self.reference))
+        times = times_context(*(cost.value if cost else 0 for cost in costs))
+        return f"{word}, {times}" if times else word
 
 
 # Lists ---------------------------------------------------------------------------------------------------------------

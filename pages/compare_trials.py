@@ -164,10 +164,11 @@ def tests(result: Comparison, names: dict[str, str]) -> None:
                     caption=f"n {min(row.paired.n for row in drawn):,}, {level} intervals, paired by question",
                     method=f"Corpus: {of.stages.get('corpus', of.dataset)}. Intervals: percentile bootstrap of the mean difference over "
                            f"the questions that both measured ({of.settings['evaluation.resamples']:,} resamples)")  # fmt: skip
+    wide = 120 if all(len(row["Verdict"]) < 18 for row in rows) else 228  # with its cost in context
     mean, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=68)
     p_value = NUMBER(format="%.4f", width=66, help="Two-sided sign-flip permutation test, paired by question.")
     looks = {
-        "Trial": TEXT(width=200), "Verdict": TEXT(width=120), head: mean, "Reference": mean,
+        "Trial": TEXT(width=200), "Verdict": TEXT(width=wide), head: mean, "Reference": mean,
         "Difference": NUMBER(format="%+.3f", width=82), "Low": signed, "High": signed, "p": p_value, "p (Holm)": p_value,
         "Effect": NUMBER(format="%+.2f", width=60, help="Mean difference over the standard deviation of the differences (dz)."),
         **dict.fromkeys(("Won", "Lost", "Tied", "n"), NUMBER(format="localized", width=48)),
@@ -178,7 +179,8 @@ def tests(result: Comparison, names: dict[str, str]) -> None:
     st.caption(
         f"Means over the questions that both measured. Low and High: {level} interval of each difference alone. p (Holm) and the "
         f"verdict are corrected for {cards.count(result.tested, 'comparison')}. On these questions {result.tried:,} different "
-        "recipes have been measured: the best of many looks better than it is, so confirm a choice on questions not used to make it."
+        "recipes are stored as trials; values looked at in curves are not counted. The best of many looks better than it is, so "
+        "confirm a choice on questions not used to make it."
     )
 
 

@@ -83,6 +83,17 @@ def test_p_is_corrected_over_what_is_compared_and_recipes_tried_are_counted(benc
     assert [result.verdict(row) for row in result.rows] == ["worse", "better", "not compared"]
 
 
+def test_a_verdict_names_the_context_that_it_costs(bench, trials):
+    def context(name: str, tokens: float) -> comparison.Trial:
+        return replace(trials[name], costs={"context_at_k": comparison.Spread(tokens)})
+
+    found = comparison.compare(bench, trials["base"], [trials["better"]])
+    said = {tokens: replace(found, reference=context("base", 1000)).verdict(found.rows[0]._replace(trial=context("better", tokens)))
+            for tokens in (300, 1100, 3400, 20_000)}  # fmt: skip
+    assert said == {300: "better, at 0.3 times the context", 1100: "better", 3400: "better, at 3.4 times the context",
+                    20_000: "better, at 20 times the context"}  # fmt: skip
+
+
 def test_only_questions_of_the_same_words_are_paired(bench, trials):
     """Both sets have q0 to q39; a corpus that numbers its questions alike asks others."""
     row = comparison.compare(bench, trials["base"], [trials["other"]]).rows[0]
