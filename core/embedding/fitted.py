@@ -111,7 +111,7 @@ def opened(folder: Path, name: str) -> Learnt | None:
             raise ValueError("a file is not as it was written")
         arrays = {Path(f).stem: np.load(folder / f, allow_pickle=False) for f in told["files"] if f.endswith(".npy")}
         return Learnt(json.loads((folder / "words.json").read_text("utf-8")), arrays)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         if folder.exists():
             files.tell(f"A fitted encoder was damaged and is fitted anew: {folder}.")
         return None

@@ -196,7 +196,7 @@ class SavedIndex:
                 self._damaged()
         except FileNotFoundError:  # never built here
             pass
-        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             self._damaged()
         return None
 

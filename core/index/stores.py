@@ -52,7 +52,7 @@ def stored(
             _damaged(home)
     except FileNotFoundError:  # never built here
         pass
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         _damaged(home)
     # a fresh name each time: Chroma keeps state about paths in the process, and a killed build stays unusable
     store = home / uuid4().hex

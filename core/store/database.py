@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
+from core.files import FORBIDDEN
 from core.records import Progress
 from core.store import sql_process, tables
 from core.store.journal import SEGMENT_END, Damage, Journal, Record, contents, new_id, sync_folder
@@ -375,9 +376,15 @@ class Store:
             os.rename(temporary, path)
             sync_folder(path.parent)
         except OSError as error:
-            sizes = f" It needs up to {_size(needed)}, and {_size(free)} were free there." if needed else ""
+            forbidden = error.errno in FORBIDDEN
+            sizes = (
+                f" It needs up to {_size(needed)}, and {_size(free)} were free there."
+                if needed and not forbidden
+                else ""
+            )
             raise WorkbenchError(f"The backup could not be written: {error.strerror}.{sizes}", where=str(path),
-                                 todo="Name a file on a disk with more space, in a folder that is there.") from error  # fmt: skip
+                                 todo="Name a file in a folder that may be written." if forbidden else
+                                      "Name a file on a disk with more space, in a folder that is there.") from error  # fmt: skip
         finally:
             with suppress(OSError):
                 temporary.unlink()

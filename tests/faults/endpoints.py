@@ -132,6 +132,8 @@ def unbounded(lab: Lab) -> Iterator[Case]:
         home.mkdir()
 
         def ask() -> int:
+            import anthropic  # noqa: F401  # seconds on a busy machine, and no part of what is bounded
+
             from core.errors import WorkbenchError
             from core.generation.anthropic_api import Anthropic
             from core.generation.openai_compatible import OpenAICompatible
