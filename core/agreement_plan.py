@@ -54,6 +54,7 @@ class Verdict(NamedTuple):
     agreed: Consensus
     units: int  # with and without a consensus
     judged_by_nobody: int = 0  # more units, of which all said that they cannot be judged
+    alone: int = 0  # units whose label is one person's, as nobody else judged them
 
 
 def verdict(source: Source, round: str) -> Verdict | None:
@@ -76,7 +77,10 @@ def verdict(source: Source, round: str) -> Verdict | None:
         rows, words = [], study.measure
     state, why = _state(source, round, study, rows, agreed)
     nobody = lab.judged_by_nobody(found, lab.cannot_judge(source, part, round))
-    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(found.items), nobody)
+    ruled = {one.item for one in source.labels if one.round == "adjudication"}
+    one_label = (~np.isnan(found.values)).sum(axis=1) == 1
+    alone = sum(bool(one) and item not in ruled for one, item in zip(one_label, found.item_ids, strict=True))
+    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(found.items), nobody, alone)
 
 
 def _measure(study: Study) -> tuple[str, tuple[str, ...]]:

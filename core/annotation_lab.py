@@ -348,6 +348,11 @@ def _settings(config: dict[str, Any]) -> tuple[list[str], bool]:
     return shown, shown == words
 
 
+def recipe_words(config: TrialConfig) -> str:
+    """What a recipe changes of the defaults, as its answers' system is called."""
+    return ", ".join(_settings(config.model_dump(mode="json"))[0]) or "default settings"
+
+
 def _setting(stage: str, what: str, value: Any) -> str:
     """As in "temperature 0.7", "2 passages", "BM25": in the words of the forms, a fusion by its preset's name."""
     if (stage, what) == ("fusion", "part"):

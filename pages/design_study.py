@@ -46,7 +46,8 @@ def beginning() -> None:
     """No study yet: the way from stored answers to a first draft."""
     what, found = "A study in which people judge stored answers", design.candidates(session.workbench())
     job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
-    if job:
+    few = len(found) < design.PILOT
+    if job and few:
         cards.empty(what, f"Answers are being made. Once they are stored, a press on “Start a study” here makes a draft: a pilot of "
                     f"{design.PILOT}, two annotators, a rubric for faithfulness. You can leave this page meanwhile.")  # fmt: skip
         return jobs.watch(job.id)
@@ -54,14 +55,15 @@ def beginning() -> None:
         cards.empty(what, f"There are no stored answers to judge yet. {lost(found)}Have some questions of the corpus answered first; "
                     f"40 give a pilot of {design.PILOT} and some to spare. You can leave this page meanwhile.")  # fmt: skip
         return design_tabs.answering()
-    few = len(found) < design.PILOT
     stored = f"{cards.count(len(found), 'answer')} of {cards.count(len(lab.systems(found)), 'system')} can be judged."
     cards.empty(what, f"{stored} {lost(found)}"
                 + (f"A pilot wants {design.PILOT}: have more questions answered, or start with these." if few else
                    f"“Start a study” makes a draft with everything filled in: a pilot of {design.PILOT}, two annotators, a rubric for "
                    "faithfulness. You can change all of it before it is frozen."))  # fmt: skip
     new_study(primary=not few)
-    if few:
+    if job:
+        jobs.watch(job.id)
+    elif few:
         design_tabs.answering()
 
 

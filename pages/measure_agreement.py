@@ -13,6 +13,7 @@ from core import agreement_lab as lab
 from core import agreement_plan as plan
 from core import annotation_lab
 from core.annotation.alone import WITHOUT
+from core.annotation.study import CANNOT
 
 UPLOAD, QAGS = "Upload files", lab.QAGS.as_posix()
 DESIGN = "../pages/design_study.py"
@@ -189,7 +190,7 @@ def planned(source: lab.Source, round: str) -> None:
         said, word = escape(study.hypothesis or study.question), STATES[found.state]
         texts = [f'<p class="said">{said}<span class="state {state}">{word}</span></p>',
                  small(f"Plan: {study.measure}. {study.test}".strip()),
-                 small(f"{tied(found, part) if found.agreed.ties else ''} {found.why}".strip()), small(decided(source, found)),
+                 small(f"{tied(found, part, source)} {found.why}".strip()), small(decided(source, found)),
                  frozen]  # fmt: skip
         rows = " rows" if len(found.rows) > 1 else ""
         st.html(f'{STYLE}<div class="gw gw-plan{rows}"><div>{"".join(texts)}</div>{numbers(found, part, source)}</div>')
@@ -214,7 +215,8 @@ def numbers(found: plan.Verdict, part: str, source: lab.Source) -> str:
         value = "–" if row.value is None else signed(row.value)
         whose = small(named([row])[row.name]) if row.of_two or found.part == "preference" else ""
         return (f'<div style="max-width: 22rem"><div class="gw-small">{what}</div>{whose}<div class="gw-value">{value}</div>'
-                f'<div class="gw-small">{interval}</div><div class="gw-small">{escape(of)}</div>{small(row.note)}</div>')  # fmt: skip
+                f'<div class="gw-small">{interval}</div><div class="gw-small">{escape(of)}</div>{small(carried(found, part, source))}'
+                f"{small(row.note)}</div>")  # fmt: skip
     if not found.rows:
         return ""
     ties, names = any(row.least is not None for row in found.rows), named(found.rows)
@@ -241,8 +243,28 @@ def signed(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
 
 
-def tied(found: plan.Verdict, part: str) -> str:
+def carried(found: plan.Verdict, part: str, source: lab.Source) -> str:
+    """How the units got their label: "2 agreed, 2 by one person only; 6 tied are left out"."""
+    several = found.units - found.agreed.ties - found.alone
+    if part == "pairs" or not (found.agreed.ties or found.alone):
+        return ""
+    majority = "agreed" if len(source.study.annotators) == 2 else "by majority"
+    how = {"majority": majority, "mean": "by several"}.get(found.agreed.method, f"decided or {majority}")
+    told = f"{several:,} {how}" + (f", {found.alone:,} by one person only" if found.alone else "")
+    return told + (
+        f"; {found.agreed.ties:,} tied {'is' if found.agreed.ties == 1 else 'are'} left out"
+        if found.agreed.ties
+        else ""
+    )
+
+
+def tied(found: plan.Verdict, part: str, source: lab.Source) -> str:
     """What is not decided, and how far it could move the result."""
+    if len(found.rows) != 1 and part != "pairs":
+        told = carried(found, part, source)
+        return f"{part.capitalize()}: {told}." if told else ""
+    if not found.agreed.ties:
+        return ""
     verb, of = ("is", "has") if found.agreed.ties == 1 else ("are", "have")
     ties = f"{found.agreed.ties:,} of {found.units:,} {part}"
     if part == "pairs":  # what a majority calls a tie is another thing
@@ -278,7 +300,7 @@ def as_frozen(source: lab.Source) -> str:
         " Each round is frozen under a hash of its own, adjudication too." if source.ruled or source.rounds[1:] else ""
     )
     return (f'<p class="gw-small" title="{escape(" ".join(found.notes))}">'
-            f"Plan and {found.labels:,} label records are as frozen, hash {escape(found.hash[:12])}.{anew}</p>")  # fmt: skip
+            f"Plan and labels are as frozen, hash {escape(found.hash[:12])}.{anew}</p>")  # fmt: skip
 
 
 def careless(view: lab.View) -> None:
@@ -357,6 +379,22 @@ def strip(view: lab.View) -> None:
         with st.popover("Reproduce", icon=":material/terminal:"):
             st.caption("The command that computes the coefficients. The address of this page restores the view.")
             st.code(view.command(), language="bash", wrap_lines=True)
+    if told := counted(view, nobody):
+        st.caption(cards.plain(told))
+
+
+def counted(view: lab.View, nobody: int) -> str:
+    """How the numbers of the page follow from one another; "" where everybody judged everything."""
+    by = (view.found.values == view.found.values).sum(axis=1)
+    cannot, labels, one = sum(map(len, tabs.cannot_of(view).values())), int(by.sum()), int((by == 1).sum())
+    if not (cannot or one):
+        return ""
+    both = "both" if len(view.found.annotators) == 2 else "two or more"
+    given = (f"{labels + cannot:,} labels were given: {cannot:,} say “{tabs.title(view, CANNOT)}”, {labels:,} judge. "
+             if cannot else "")  # fmt: skip
+    parts = [f"{int((by > 1).sum()):,} judged by {both}", *([f"{one:,} by one person"] if one else []),
+             *([f"{nobody:,} by nobody"] if nobody else [])]  # fmt: skip
+    return f"{given}Of {cards.count(len(by) + nobody, view.units.removesuffix('s'))}, {', '.join(parts[:-1])} and {parts[-1]}."
 
 
 page()

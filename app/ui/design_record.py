@@ -312,12 +312,14 @@ def alpha_words(desk: Desk) -> str:
         return ""
     if found.value is None:
         return f"Alpha is {found.note}."
-    interval = "" if found.low is None else f", 95% interval {found.low:.2f} to {found.high:.2f}"
+    interval = "" if found.low is None else f", 95% interval {found.low:.3f} to {found.high:.3f}"
     unit = {"sentences": "sentence", "helpful": "answer", "preference": "pair"}[desk.study.ask[0]]
     of = f" of {agreement_lab.drawn(desk.study, found.drawn)}" if unit == "sentence" else ""
     by = "both" if len(desk.frozen.study.annotators) == 2 else "two or more"
     judged = f"{cards.count(found.items, unit)}{of} judged by {by}"
-    return f"Alpha {found.value:.2f}{interval}, {judged}: {agreement_lab.word(found)}."
+    return f"Alpha {found.value:.3f}{interval}, {judged}: {agreement_lab.word(found)}.".replace("-0.", "−0.").replace(
+        "-1.", "−1."
+    )
 
 
 def _revise(desk: Desk) -> None:

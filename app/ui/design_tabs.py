@@ -249,25 +249,37 @@ USUAL_S = 7.0  # an answer of the bundled model on two cores
 def answering(desk: Desk | None = None) -> None:
     """Questions of the corpus are answered and stored, as a job. Says before the click by which model, how good and how long."""
     config, key = session.config(), "answer_count"
-    most = {"all": 2000}.get(config.corpus.questions, 1000)
+    most, recipe = {"all": 2000}.get(config.corpus.questions, 1000), lab.recipe_words(config)
+    if key not in st.session_state:  # not drawn for a while, as beside a job: the number of the last run
+        last = next(
+            (job.arguments for job in session.workbench().jobs.list() if job.arguments[0] == "answer-questions"), ()
+        )
+        st.session_state[key] = st.session_state.get(f"{key}?", int(last[2]) if last else 40)
+    st.session_state[key] = min(st.session_state[key], most)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        count = st.number_input("Questions", 1, most, 40, key=key, width=130)
+        count = st.session_state[f"{key}?"] = st.number_input("Questions", 1, most, key=key, width=130)
         arguments = ["answer-questions", "--count", str(count), *session.workbench().arguments(config)]
-        jobs.start_button("Have them answered", arguments, f"Answering {count:,} questions of {config.corpus.dataset}")
+        jobs.start_button(
+            "Have them answered",
+            arguments,
+            f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}",
+        )
     bundled = getattr(config.generation, "model", "") == "bundled"
     each = design.seconds_an_answer(session.workbench(), config) or (USUAL_S if bundled else 0)
     cards.facts(
         [
             ("Questions of", config.corpus.dataset),
             ("Answered by", _model(config.generation)),
+            ("Recipe", recipe),
             ("Time", _about(count * each)),
         ]
     )
     if bundled:
         st.caption("This model is for trying things out: many of its answers are wrong, and some say one sentence again and again. For a "
                    "study that counts choose a larger one first.")  # fmt: skip
-    if desk:
-        st.caption("Answers of another recipe are another system to compare.")
+    st.caption(
+        "They are the first of the corpus, so another recipe gets the same questions: its answers are another system to compare."
+    )
     st.page_link("../pages/ask_model.py", label="Change the recipe", icon=":material/tune:")
 
 

@@ -42,7 +42,8 @@ def pace(done: int, total: int, elapsed_s: float) -> str:
     if not done or elapsed_s <= 0:
         return f"{done:,} of {total:,}" if total else "starting"
     rate = done / elapsed_s
-    words = [f"{done:,} of {total:,}" if total else f"{done:,}", f"{rate:,.0f}/s" if rate >= 2 else f"{rate:.2g}/s"]
+    pace = f"{rate:,.0f}/s" if rate >= 2 else f"{rate:.2g}/s" if rate >= 1 else f"{cards.duration(1 / rate)} each"
+    words = [f"{done:,} of {total:,}" if total else f"{done:,}", pace]
     if total > done:
         words.append(f"{cards.duration((total - done) / rate)} left")
     return " · ".join(words)

@@ -13,6 +13,7 @@ from core import design_lab as design
 from core.annotation.labels import blank
 from core.annotation.study import altered, default_rubric, old_titles, with_titles
 from core.config import TrialConfig, with_settings
+from core.jobs.jobs import Job
 from core.workbench import Workbench
 from tests.annotated import rating
 
@@ -106,6 +107,28 @@ def test_without_answers_a_job_asks_questions(bench, monkeypatch):
     assert "no stored answers" in html(app) and "start_study" not in keys(app)
     sound(next(b for b in app.button if b.label == "Have them answered").click().run())
     assert begun[0][0][:3] == ["answer-questions", "--count", "40"] and "python-reference" in begun[0][1]
+
+
+def test_a_run_of_answers_names_its_recipe_and_start_stays_while_a_second_goes_on(bench, monkeypatch):
+    begun = []
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: begun.append(label) or "job")
+    app = open_page()
+    app.session_state["recipes"] = {"current": with_settings(TrialConfig(), {"fusion": "sparse_only"})}
+    app = sound(app.number_input(key="answer_count").set_value(12).run())
+    assert "BM25" in html(app) and "gets the same questions" in words(app)
+    sound(next(b for b in app.button if b.label == "Have them answered").click().run())
+    assert begun == ["Answering 12 questions of python-reference: BM25"]
+    add_answers(bench, 20)
+    run = Job("j1", begun[0], ("answer-questions", "--count", "12"), "running", 0.0)
+    monkeypatch.setattr(bench.jobs, "list", lambda: [run])
+    monkeypatch.setattr(bench.jobs, "get", lambda id: run)
+    app = open_page()
+    assert "Answering 12 questions" in html(app)
+    start = next(button for button in app.button if button.key == "start_study")
+    assert start.proto.type == "primary"
+    monkeypatch.setattr(bench.jobs, "list", lambda: [run.__class__(**{**vars(run), "status": "done"})])
+    app = press(open_page("Items"), "start_study")
+    assert app.number_input(key="answer_count").value == 12, "as many as the last run"
 
 
 def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(bench, monkeypatch):

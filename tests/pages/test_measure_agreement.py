@@ -122,6 +122,24 @@ def test_each_tab_of_a_stored_study_shows_its_tables(bench, view):
         assert any("two sentences" in one.value for one in app.text)
 
 
+def test_the_numbers_of_a_page_follow_from_one_another(bench):
+    study = rating(8, pilot=0, annotators=("Ann", "Ben"), **design.DEFAULTS["rating"] | design.SEVERAL)
+
+    def name(who: str, number: int) -> str:
+        if number < 4 and who == "Ben" or number == 0:
+            return "cannot_judge"  # nobody judges item 1, only Ann judges 2 to 4
+        return "partly" if who == "Ben" and number < 6 else "supported"  # 5 and 6 are tied, 7 and 8 agreed
+
+    labelled(bench, study, name)
+    app = open_page()
+    box = planned(app)
+    assert "10 sentences of 5 answers" in box and "4 agreed, 6 by one person only; 4 tied are left out" in box
+    assert "label records" not in box
+    assert "22 labels were given" not in words(app) and (
+        "32 labels were given: 10 say “Cannot judge”, 22 judge. Of 16 sentences, 8 judged by both, 6 by one person and 2 by nobody."
+    ) in words(app)
+
+
 def test_without_variation_nothing_is_a_number(bench):
     labelled(bench, rating(8, pilot=0))
     app = open_page()
