@@ -25,7 +25,7 @@ PRESETS = {"Exact": "exact", "HNSW": "faiss_hnsw", "IVF": "faiss_ivf", "IVF-PQ":
 AXES_SHOWN = ("single_qps", "p95_us", "batch_qps", "memory_per_vector", "disk_per_vector", "build_s")
 NOTICED = 0.005  # recall: a difference worth a sentence
 FILTERS = "Lost: neighbours of exact search are missing. Better, worse: the metric rose or fell. The rest is as with exact search."
-COLUMNS = {"question": "Question", "recall": "Found", "change": "Change", "outcome": "Answer", "group": "Group"}
+COLUMNS = {"question": "Question", "recall": "Found", "change": "Change", "outcome": "Ranking", "group": "Group"}
 POINT_COLUMNS = {"setting": "Setting", "recall": "Recall", "single_qps": "Questions/s", "p95_us": "p95",
                  "build_s": "Build", "memory_per_vector": "Memory", "when": "Measured"}  # fmt: skip
 MISSED = "border-left:3px solid #D55E00;padding-left:.55rem;border-radius:.2rem"
@@ -129,7 +129,7 @@ def results(config: TrialConfig, corpus: Corpus, said: Any) -> int | None:
     metric_cards(here)
     if config.index.part != "exact":
         verdict(here)
-    titles = {"Frontier": frontier, "Cost to the answer": index_tabs.answer_cost, "Inside": index_tabs.inside,
+    titles = {"Frontier": frontier, "Cost to the ranking": index_tabs.ranking_cost, "Inside": index_tabs.inside,
               "Filters": index_tabs.filters, "Exact fallback": index_tabs.fallback, "Life": index_tabs.life}  # fmt: skip
     for tab, draw in zip(st.tabs(list(titles), key="view", on_change="rerun"), titles.values(), strict=True):
         if tab.open:
@@ -340,10 +340,12 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
     rows = [row for row, question in enumerate(table["question"]) if fits(row) and text.lower() in question.lower()]
     st.caption(f"{len(rows):,} of {len(corpus.queries):,} questions. Click one to see both rankings.")
     shown = {title: [table[name][row] for row in rows] for name, title in COLUMNS.items() if any(table[name])}
+    if "Change" in shown:  # in points, as the cards and the chart tell it
+        shown["Change"] = [None if one is None else one * 100 for one in shown["Change"]]
     number = st.column_config.NumberColumn
     looks = {"Found": number(format="percent", width=66, help=f"Of exact search's first {here.point.k}."),
-             "Change": number(format="%.3f", width=70, help="Of the metric, against exact search."),
-             "Answer": st.column_config.TextColumn(width=86), "Group": st.column_config.TextColumn(width=72),
+             "Change": number(format="%+.1f", width=70, help="Of the metric, against exact search, in points."),
+             "Ranking": st.column_config.TextColumn(width=86), "Group": st.column_config.TextColumn(width=72),
              "Question": st.column_config.TextColumn(width=360)}  # fmt: skip
     row = tables.choose(shown, [corpus.queries[row].id for row in rows], "index_table", looks)
     return None if row is None else rows[row]

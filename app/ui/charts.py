@@ -80,7 +80,7 @@ def line(
     )  # fmt: skip
     alone = [i for run in _runs(y) if len(run) == 1 or not joined for i in run if low[i] is not None] if spread else []
     if alone:
-        traces[-1]["meta"] = "whiskers"
+        traces[-1]["meta"] = "whiskers" if interval == INTERVAL else f"whiskers: {interval}"
         traces[-1]["error_y"] = {
             "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": color,
             "array": [high[i] - y[i] if i in alone else None for i in range(len(y))],

@@ -12,6 +12,7 @@ from core.index.filtered import Filtered
 from core.index.points import logit
 from core.index.scratch.inside import Graph, Walk, degrees, layers
 from core.index_lab import AXES, Cost, Point, frontier
+from core.statistics.bootstrap import Interval
 
 PARTS = (
     "faiss_hnsw",
@@ -112,11 +113,13 @@ def costs(
         known = [(v, t) for v, t in zip(values, tests, strict=True) if t.low is not None]
         traces += charts.line([v for v, _ in known], [t.difference * 100 for _, t in known], name=name, color=color, current=now,
                               low=[t.low * 100 for _, t in known], high=[t.high * 100 for _, t in known],
-                              hover="%{x}: %{y:+.2f} points")  # fmt: skip
+                              hover="%{x}: %{y:+.2f} points", interval="90% interval")  # fmt: skip
     margin, label = found[0].margin_points, found[0].dense.effects[metric].label
     band = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": -margin, "y1": margin, "layer": "below",
             "fillcolor": charts.BASELINE, "opacity": 0.12, "line": {"width": 0}}  # fmt: skip
-    return charts.figure(traces, setting, f"{label} minus exact, points", legend=len(traces) > 2,
+    traces.append({"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip", "showlegend": True,
+                   "name": "margin", "marker": {"symbol": "square", "size": 13, "color": charts.faint(charts.BASELINE, 0.3)}})  # fmt: skip
+    return charts.figure(traces, setting, f"{label} minus exact, points", legend=True,
                          shapes=[band], xaxis={"type": "log", "tickvals": list(values), "ticktext": [f"{v:,}" for v in values]},
                          yaxis={"zeroline": True, "zerolinewidth": 1})  # fmt: skip
 
@@ -169,16 +172,26 @@ def walked(walk: Walk) -> charts.Figure:
     return charts.figure(traces, "hop", "score", height=260, legend=True)
 
 
-def filtered(found: Sequence[Filtered], k: int) -> charts.Figure:
-    """Mean recall by the share of the chunks that a filter allows, a line for each way to filter."""
+def filtered(found: Sequence[Filtered], recalls: Sequence[Interval], k: int) -> charts.Figure:
+    """Mean recall with its interval by the share of the chunks that a filter allows, a colour for each way to filter. Nothing
+    lies between two filters, so no line joins them; the ways stand a little apart where they coincide."""
     traces = []
     for number, (way, name) in enumerate(WAYS.items()):
-        some = sorted((f for f in found if f.strategy == way), key=lambda f: f.selectivity)
-        traces.append({"type": "scatter", "mode": "lines+markers", "name": name, "x": [f.selectivity * 100 for f in some],
-                       "y": [float(np.nanmean(f.recall)) for f in some],
-                       "line": {"width": 2, "color": charts.BASELINE if way == "exact" else charts.COLORS[number],
-                                "dash": {"before": "solid", "after": "dash", "exact": "dot"}[way]},  # the first two often coincide
-                       "hovertext": [f"{charts.safe(f.label)}<br>{f.allowed:,} chunks, {f.p50_ms:.2f} ms" for f in some],
+        some = sorted(
+            ((f, r) for f, r in zip(found, recalls, strict=True) if f.strategy == way),
+            key=lambda one: one[0].selectivity,
+        )
+        color = charts.BASELINE if way == "exact" else charts.COLORS[number]
+        known = [(r.low is not None, r) for _, r in some]
+        traces.append({"type": "scatter", "mode": "markers", "name": name,
+                       "x": [f.selectivity * 100 * 1.05 ** (number - 1) for f, _ in some],
+                       "y": [r.mean for _, r in some], "meta": "whiskers",
+                       "marker": {"size": 8, "color": color, "symbol": charts.SYMBOLS[number]},
+                       "error_y": {"type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": color,
+                                   "array": [r.high - r.mean if has else None for has, r in known],
+                                   "arrayminus": [r.mean - r.low if has else None for has, r in known]},
+                       "hovertext": [f"{charts.safe(f.label)}<br>{f.selectivity:.1%}, {f.allowed:,} chunks, {f.p50_ms:.2f} ms"
+                                     for f, _ in some],
                        "hovertemplate": "%{hovertext}<br>recall %{y:.3f}<extra></extra>"})  # fmt: skip
     return charts.figure(traces, "chunks that the filter allows, %", f"Recall@{k}", legend=True,
                          xaxis=charts.log_axis([f.selectivity * 100 for f in found]))  # fmt: skip

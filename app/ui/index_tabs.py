@@ -1,4 +1,4 @@
-"""The tabs of the page Index beyond its frontier: cost to the answer, inside, filters, exact fallback, life."""
+"""The tabs of the page Index beyond its frontier: cost to the ranking, inside, filters, exact fallback, life."""
 
 from collections.abc import Sequence
 from html import escape
@@ -20,6 +20,7 @@ from core.index.scratch.inside import Graph, imbalance, layers, list_sizes, walk
 from core.index_lab import ANSWER_METRICS, Effect
 from core.index_views import Glance
 from core.records import Corpus
+from core.statistics.proportion import unit_intervals
 
 CURVE_AT_ONCE = 3_000  # questions: the cost of more is computed on a button
 CUT = 90  # characters of a chunk in a table
@@ -62,7 +63,7 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
     st.html(f'<table class="gw gw-table"><tr>{head}</tr>{body}</table>')
 
 
-def answer_cost(here: Glance, corpus: Corpus) -> None:
+def ranking_cost(here: Glance, corpus: Corpus) -> None:
     """The change of a metric along the query setting, and each point's verdict in words."""
     workbench, config = session.workbench(), here.cost.config
     setting = views.main_setting(config.index)
@@ -81,10 +82,10 @@ def answer_cost(here: Glance, corpus: Corpus) -> None:
     values = [getattr(one.config.index, setting) for one in found]  # of what is shown, which may be the one before
     fusion, words = config.fusion.part.replace("_", " "), setting.replace("_", " ")
     command = f"{workbench.command(config, 'index-cost')} --grid index.{setting}={','.join(map(str, values))}"
-    charts.show(index_charts.costs(found, values, metric, words, now, fusion), "cost-to-the-answer", data=index_lab.cost_rows(found),
+    charts.show(index_charts.costs(found, values, metric, words, now, fusion), "cost-to-the-ranking", data=index_lab.cost_rows(found),
                 config=config, command=f"{command} --margin {here.cost.margin_points:g}", title="Difference to exact search",
                 caption=f"n {found[0].fused.effects[metric].equivalence.n:,}, 90% intervals; grey: within the margin")  # fmt: skip
-    table([{words: value, "Recall": one.recall.mean, "Moved": one.fused.moved,
+    table([{words: value, "Recall": one.recall.mean, "Moved": f"{one.fused.moved:,} of {len(corpus.queries):,}",
             "Verdict": minus(one.fused.effects[metric].sentence.removeprefix(one.subject).strip())}
            for value, one in zip(values, found, strict=True)])  # fmt: skip
     st.caption("Recall: as the recipe searches, at its number of candidates. Moved: questions with another ranking.")
@@ -164,10 +165,13 @@ def filters(here: Glance, corpus: Corpus) -> None:
                  why="Recall and latency when only some chunks may be found, in three ways to filter.", key=by, show_old=True)  # fmt: skip
     if found is None:
         return
+    rules = config.evaluation
+    recalls = unit_intervals(np.column_stack([f.recall for f in found]), rules.resamples, rules.confidence, config.seed)
     rows = [{"filter": f.label, "share": f.selectivity, "allowed": f.allowed, "way": index_charts.WAYS[f.strategy],
-             "recall": float(np.nanmean(f.recall)), "too few results": f.short, "p50_ms": f.p50_ms, "p95_ms": f.p95_ms}
-            for f in found]  # fmt: skip
-    charts.show(index_charts.filtered(found, here.point.k), "filters", data=rows, config=config, title="Recall under a filter",
+             "recall": r.mean, "recall low": r.low, "recall high": r.high, "too few results": f.short, "questions": len(f.recall),
+             "p50_ms": f.p50_ms, "p95_ms": f.p95_ms}
+            for f, r in zip(found, recalls, strict=True)]  # fmt: skip
+    charts.show(index_charts.filtered(found, recalls, here.point.k), "filters", data=rows, config=config, title="Recall under a filter",
                 command=workbench.command(config, "index-points"), caption=f"n {len(found[0].recall):,} questions a filter")  # fmt: skip
     number = st.column_config.NumberColumn
     heads = {
@@ -175,12 +179,13 @@ def filters(here: Glance, corpus: Corpus) -> None:
         "allowed": "Allowed",
         "way": "Way",
         "recall": "Recall",
-        "too few results": "Too few",
+        "short": "Too few",
         "p50_ms": "Median",
     }
-    cells.show([{title: row[name] for name, title in heads.items()} for row in rows], hide_index=True, height=260,
+    shown = [row | {"short": f"{one.short:,} of {len(one.recall):,}"} for row, one in zip(rows, found, strict=True)]
+    cells.show([{title: row[name] for name, title in heads.items()} for row in shown], hide_index=True, height=260,
                  column_config={"Allowed": number(format="localized", width=66), "Recall": number(format="%.3f", width=60),
-                                "Too few": number(format="%d", width=66, help="Questions with fewer results than there are to find."),
+                                "Too few": st.column_config.TextColumn(width=76, help="Questions with fewer results than could be found."),
                                 "Median": number(format="%.2f ms", width=80)})  # fmt: skip
 
 

@@ -130,7 +130,7 @@ def test_kept_points_are_listed_and_failures_have_their_reason(page, bench):
 
 def test_every_tab_opens(page):
     assert "what happens" in html(page("Inside")).lower() and "lists that are not looked into" in words(page("Inside"))
-    assert "Verdict" in html(page("Cost to the answer"))
+    assert "Verdict" in html(page("Cost to the ranking"))
     assert "Sent to exact search" in html(page("Exact fallback"))
     app = page("Filters")
     app = next(b for b in app.button if b.key == "do/filters").click().run()

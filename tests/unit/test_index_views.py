@@ -17,6 +17,7 @@ from core.index.scratch.inside import Graph, Lists, Reason, walk, where, why_mis
 from core.index.shadow import SwitchReport
 from core.pipeline import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
+from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 from tests.small_corpora import THINGS, WAYS
 
@@ -146,7 +147,10 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
         go.Figure(figure)  # raises on a bad property
     assert {id for trace in figure["data"] for id in trace.get("customdata", ())} == {p.id for p in kept}
     costs = drain(index_views.cost_points(bench, config, [1, 2, 8], 1.0))
-    go.Figure(index_charts.costs(costs, [1, 2, 8], "recall", "nprobe", 1, "dense only"))
+    drawn = index_charts.costs(costs, [1, 2, 8], "recall", "nprobe", 1, "dense only")
+    go.Figure(drawn)
+    names = {trace["name"] for trace in drawn["data"]}
+    assert {"90% interval", "margin"} <= names and "95% interval" not in names
     read = drain(index_views.inside(bench, recipe("faiss_hnsw")))
     path = walk(read.structure, read.vectors, read.queries[0], 8, 4)
     for figure in (
@@ -163,7 +167,7 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
     go.Figure(index_charts.churn_latency(life))
     filtered = drain(index_views.filters(bench, config, None))
     assert charts.safe("<b>") == "&lt;b&gt;"
-    go.Figure(index_charts.filtered(filtered, 4))
+    go.Figure(index_charts.filtered(filtered, unit_intervals(np.column_stack([f.recall for f in filtered])), 4))
 
 
 def test_large_indexes_are_left_to_a_job(bench, monkeypatch):
