@@ -183,7 +183,9 @@ def still_to_do(config: TrialConfig, waiting: Sequence[Row], some: bool) -> None
         cards.empty("A table of encoders with their differences", "Nothing is embedded yet. Prepare an encoder, and it is measured here; "
                     "everything after that answers at once.")  # fmt: skip
     for row in waiting:
-        about = cards.about(row.plan.seconds)
+        about = cards.about(row.plan.seconds) or (
+            "; how long is known once it has run on this machine" if row.plan.what else ""
+        )
         with st.container(horizontal=True, vertical_alignment="center", key=f"todo/{row.offer.id}"):
             st.markdown(f"**{cards.plain(row.offer.name)}** still needs {cards.plain(row.plan.what + about)}.")
             jobs.start_button(f"Prepare {row.offer.name}", ["prepare", *session.workbench().arguments(lab.prepared(row.config))],

@@ -390,8 +390,9 @@ def counted(view: lab.View, nobody: int) -> str:
     if not (cannot or one):
         return ""
     both = "both" if len(view.found.annotators) == 2 else "two or more"
-    given = (f"{labels + cannot:,} labels were given: {cannot:,} say “{tabs.title(view, CANNOT)}”, {labels:,} judge. "
-             if cannot else "")  # fmt: skip
+    given = (
+        f"{labels + cannot:,} labels were given, {cannot:,} of them “{tabs.title(view, CANNOT)}”. " if cannot else ""
+    )
     parts = [f"{int((by > 1).sum()):,} judged by {both}", *([f"{one:,} by one person"] if one else []),
              *([f"{nobody:,} by nobody"] if nobody else [])]  # fmt: skip
     return f"{given}Of {cards.count(len(by) + nobody, view.units.removesuffix('s'))}, {', '.join(parts[:-1])} and {parts[-1]}."
