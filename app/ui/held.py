@@ -5,22 +5,33 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app.ui import jobs
+from app import session
+from app.ui import cards, forms, jobs
+from core.config import TrialConfig, difference
+
+MOST_TOLD = 3  # settings named in which an older result differs
 
 
 class Held(NamedTuple):
     about: Any  # what the value depends on
     value: Any
+    recipe: TrialConfig  # with which it was measured
+
+    def same_questions(self) -> bool:
+        """Whether it answers the questions asked now on this corpus, judged alike."""
+        now = session.config()
+        return all(getattr(self.recipe, stage) == getattr(now, stage) for stage in session.VIEW_STAGES)
 
 
 def kept(
     name: str, about: Any, action: str, on_button: bool, work: Callable[[], Generator], why: str = "", key: str = "",
-    show_old: bool = False,
+    show_old: bool = False, over: str = "",
 ) -> Any:  # fmt: skip
     """What `work` returns for these settings; on a button where it takes long. None: not yet.
 
     key: tells apart results that stand in the same place, such as the curves of different settings.  show_old: where
-    other settings were measured last, their value is returned and said to be theirs, instead of None.
+    other settings were measured last on the same questions, their value is returned and said to be theirs, instead of
+    None.  over: the setting whose whole range was measured, which does not tell two recipes apart.
     """
     store = st.session_state.setdefault("held", {})
     known = store.get((name, key))
@@ -28,10 +39,10 @@ def kept(
         return known.value
     box = st.empty()
     if on_button:
-        old = known is not None and show_old
+        old = known is not None and show_old and known.same_questions()
         with box.container(horizontal=True, vertical_alignment="center"):
             if old:
-                st.caption(":material/history: Shown is what was measured with the recipe before.", width="stretch")
+                st.caption(f":material/history: {_of_before(known.recipe, over)}", width="stretch")
             elif why or known:
                 st.caption(f"{why} {'Other settings were measured last.' if known else ''}".strip(), width="stretch")
             pressed = st.button(action, key=f"do/{name}", icon=":material/play_arrow:")
@@ -41,5 +52,13 @@ def kept(
         box.button("Cancel", key=f"stop/{name}", icon=":material/close:")
     found = jobs.drain(work())
     box.empty()
-    store[name, key] = Held(about, found)
+    store[name, key] = Held(about, found, session.config())
     return found
+
+
+def _of_before(recipe: TrialConfig, over: str) -> str:
+    """What a result of another recipe is of, by the settings in which it differs from the one in use."""
+    paths = [path for path in difference(recipe, session.config()) if path != over]
+    words = [cards.plain(forms.setting_words(path, recipe)) for path in paths[:MOST_TOLD]]
+    more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
+    return "Shown is what was measured with the recipe before" + (f": {'; '.join(words)}{more}." if words else ".")

@@ -42,15 +42,17 @@ def draw(config: TrialConfig) -> None:
     slow = setting_curve.slow_ms(workbench, config, setting, ready, budget) > AT_ONCE_MS
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
     place = f"{setting}/{budget}"
-    curve = kept("curve", about, f"Compute {len(ready)} points", slow, key=place, show_old=True,
+    curve = kept("curve", about, f"Compute {len(ready)} points", slow, key=place, show_old=True, over=setting,
                  work=lambda: setting_curve.curve(workbench, config, setting, ready, budget))  # fmt: skip
     if curve:
-        held = st.session_state["held"]["curve", place].about == about
-        if held and now in found.ready and now not in ready:
+        held = st.session_state["held"]["curve", place]
+        if held.about != about:  # of the recipe before: the value in use now is no point of its curve
+            config, now = held.recipe, None
+        elif now in found.ready and now not in ready:
             curve = [*curve, *jobs.drain(setting_curve.curve(workbench, config, setting, [now], budget))]
         other = reference(config, curve, now, budget)
         chart(config, title, setting, knob, metric, budget, wanted, curve, now, other)
-    not_drawn(config, setting, knob, found)
+    not_drawn(session.config(), setting, knob, found)
     if curve:
         notes(config, setting, metric, budget, curve, other)
 

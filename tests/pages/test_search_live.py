@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui import charts
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
 from core.jobs.jobs import Job
@@ -247,6 +248,8 @@ def test_choosing_on_test_questions_is_told_with_a_way_out(page):
 
 def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
     monkeypatch.setattr("app.ui.setting_chart.AT_ONCE_MS", -1.0)  # as on a large corpus
+    rings, line = [], charts.line
+    monkeypatch.setattr(charts, "line", lambda *a, **more: rings.append(more.get("current")) or line(*a, **more))
     app = page()
     app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
     assert "over its range" not in html(app)
@@ -260,7 +263,16 @@ def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
     slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))
     app = slider.set_value(0.3).run()
     app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
-    assert "k1 over its range" in html(app) and "recipe before" in words(app)
+    assert "k1 over its range" in html(app)
+    assert "with the recipe before: Sparse retrieval: b 0.75." in words(app).replace("\\", "")
+    assert rings[-1] is None  # the value in use is no point of that curve
+    # of other questions, or judged at another depth, it is not shown for these
+    app = next(one for one in app.segmented_control if one.key == "questions").set_value("dev").run()
+    assert "over its range" not in html(app) and "Other settings were measured last." in words(app)
+    app = next(one for one in app.segmented_control if one.key == "questions").set_value("all").run()
+    assert "k1 over its range" in html(app)
+    app = next(one for one in [*app.slider, *app.select_slider] if one.key == "current/evaluation.k").set_value(2).run()
+    assert "over its range" not in html(app)
 
 
 def test_latencies_stay_after_a_trial_is_saved(page):
