@@ -278,6 +278,8 @@ def _applied(stage: str, name: str, draft: Draft, waits: bool) -> None:
             plan = session.workbench().plan(session.config(name).model_copy(update={stage: draft.value}))
         if plan and not plan.live:
             st.caption(f"Applying starts {plan.what}{cards.about(plan.seconds)}.")
+        elif plan and not plan.what:
+            st.caption("Nothing is left to embed for it: it applies at once.")
     st.button("Apply", type="primary", icon=":material/bolt:", key=f"{name}/{stage}/apply", disabled=not (waits and draft.value),
               on_click=_apply, args=(name, stage, draft.value, plan is not None and not plan.live))  # fmt: skip
 

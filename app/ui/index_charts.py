@@ -118,7 +118,8 @@ def costs(
     band = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": -margin, "y1": margin, "layer": "below",
             "fillcolor": charts.BASELINE, "opacity": 0.12, "line": {"width": 0}}  # fmt: skip
     traces.append({"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip", "showlegend": True,
-                   "name": "margin", "marker": {"symbol": "square", "size": 13, "color": charts.faint(charts.BASELINE, 0.3)}})  # fmt: skip
+                   "name": "margin", "marker": {"symbol": "square", "size": 13, "color": charts.faint(charts.BASELINE, 0.12),
+                              "line": {"width": 1, "color": charts.faint(charts.BASELINE, 0.4)}}})  # fmt: skip
     return charts.figure(traces, setting, f"{label} minus exact, points", legend=True,
                          shapes=[band], xaxis={"type": "log", "tickvals": list(values), "ticktext": [f"{v:,}" for v in values]},
                          yaxis={"zeroline": True, "zerolinewidth": 1})  # fmt: skip

@@ -105,6 +105,7 @@ def test_the_setting_follows_what_was_moved_and_nothing_else(page):
     size = next(s for s in app.select_slider if s.key == "current/chunking.recursive.size_tokens?")
     app = size.set_value(32).run()
     assert app.selectbox(key="knob").value == "Sparse retrieval: b"  # a draft is no move
+    assert "Nothing is left to embed for it: it applies at once." in words(app)
     app = next(b for b in app.button if b.key == "current/chunking/apply").click().run()
     assert app.selectbox(key="knob").value == "Chunking: Size" and "32" in app.query_params["chunking.size_tokens"]
     app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
