@@ -5,7 +5,7 @@ Nothing is recorded here: `annotation_lab` saves and freezes. What is drawn foll
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -173,6 +173,16 @@ def systems(study: Study) -> dict[str, int]:
 
 def plain(items: Sequence[Item], round: str = "") -> list[Item]:
     return [item for item in items if item.plain and round in ("", item.round)]
+
+
+def without(study: Study, ids: Iterable[str]) -> Study:
+    """The draft without these items and their repeats; where systems answer the same questions, without the whole question."""
+    gone = [study.item(id) for id in ids]
+    asked = {(item.round, item.question) for item in gone} if paired(study) else set()
+    left = {item.id for item in study.items if item.plain and (item in gone or (item.round, item.question) in asked)}
+    return altered(
+        study, {"items": tuple(item for item in study.items if item.id not in left and item.duplicate_of not in left)}
+    )
 
 
 def paired(study: Study) -> bool:

@@ -27,6 +27,7 @@ from app.ui.design_tabs import (
     parts,
     put,
     put_in_force,
+    repeating,
     rows,
     usual_goal,
 )
@@ -186,6 +187,7 @@ def _freeze(desk: Desk, round: str) -> None:
                    "for a round that is frozen.", icon=":material/info:")  # fmt: skip
     if not (desk.piloted and desk.revision):
         outdated(desk, "freeze")
+    repeating(desk, round, "freeze")
     items = len(design.plain(study.items, round))
     st.caption(f"{round.capitalize()} round: {parts(study, round)}")
     cells.show(rows(study, round), height=240, key="freeze_list", **looks_of(study))

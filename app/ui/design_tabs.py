@@ -314,12 +314,20 @@ def _drawing(desk: Desk, found: list) -> design.Drawing:
 
 def _redraw(desk: Desk, name: str, key: str) -> None:
     """Callback: one setting of the drawing changes, and the items with it."""
-    _drawn(now(desk), name, st.session_state[key])
+    _drawn(now(desk), **{name: st.session_state[key]})
 
 
-def _drawn(desk: Desk, name: str, value: Any) -> Study:
+def _one_round(desk: Desk, items: int) -> None:
+    """Callback: no pilot, all items in the main round."""
+    _drawn(now(desk), pilot=0, main=items)
+
+
+def _drawn(desk: Desk, **settings: Any) -> Study:
     found = design.candidates(session.workbench(), desk.study)
-    drawing = replace(_drawing(desk, found).wish, **{name: tuple(value) if isinstance(value, list) else value})
+    drawing = replace(
+        _drawing(desk, found).wish,
+        **{name: tuple(one) if isinstance(one, list) else one for name, one in settings.items()},
+    )
     drawn = design.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
     drawings()[desk.study.id] = drawn.drawing
     put(desk, drawn.study)
@@ -380,6 +388,12 @@ def _draw_form(desk: Desk) -> None:
     if whole:
         st.caption(_whole(study, number) or f"No question has an answer of all {number} systems. Choose fewer systems, or spread the "
                    "items over something else.")  # fmt: skip
+    if not desk.piloted and drawing.pilot:
+        st.caption(
+            "The pilot tries the rubric, which can still be changed after it; the main round decides. Both are labelled in turn."
+        )
+        st.button(f"Skip the pilot: one round of {drawing.main or drawing.pilot:,}", key="one_round", type="tertiary",
+                  icon=":material/skip_next:", on_click=_one_round, args=(desk, drawing.main or drawing.pilot))  # fmt: skip
     if study.kind == "rating" and (number > 1 or (len(datasets) > 1 and not drawing.dataset)):
         strata = {"system": number, "dataset": len(datasets)}.get(drawing.by, 0 if drawing.dataset else len(datasets))
         knob(st.selectbox, "Spread over", "by", list(SPREADS), format_func=SPREADS.get,
@@ -445,15 +459,43 @@ OFTEN, MANY = 3, 0.2
 
 
 def circling(study: Study) -> list[Any]:
-    """Items with an answer that says one sentence three times or more."""
-    found = []
-    for item in design.plain(study.items):
-        for one in item.responses:
-            said = Counter(one.text[start:end].strip() for start, end in one.sentences)
-            if said and max(said.values()) >= OFTEN:
-                found.append(item)
-                break
-    return found
+    """Items with an answer that says one sentence three times or more, the worst first."""
+    found = {item.id: (_said_most(item), item) for item in design.plain(study.items)}
+    return [item for (_, times), item in sorted(found.values(), key=lambda one: -one[0][1]) if times >= OFTEN]
+
+
+def _said_most(item: Any) -> tuple[str, int]:
+    """The sentence that an answer of the item says most often, and how often."""
+    said = [Counter(one.text[start:end].strip() for start, end in one.sentences) for one in item.responses]
+    return max((top for one in said for top in one.most_common(1)), key=lambda top: top[1], default=("", 0))
+
+
+def repeating(desk: Desk, round: str = "", where: str = "items") -> None:
+    """Answers that say one sentence again and again, and the press that leaves them out."""
+    kept = ("pilot",) if desk.piloted else ()
+    odd = [item for item in circling(desk.study) if item.round not in kept and round in ("", item.round)]
+    if not odd:
+        return
+    text, times = _said_most(odd[0])
+    what = (
+        "One answer says"
+        if len(odd) == 1
+        else f"{len(odd):,} answers say one sentence {OFTEN} times or more, the worst"
+    )
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.caption(
+            cards.plain(f"{what} “{cells.shortened(text, 420)}” {times:,} times, and each of them has to be labelled."),
+            width="stretch",
+        )
+        if st.button("Leave it out" if len(odd) == 1 else f"Leave the {len(odd):,} out", key=f"leave_out.{where}", icon=":material/repeat:",
+                     help="From the list below, with its question where several systems answered it." , on_click=_leave_out,
+                     args=(desk, [item.id for item in odd])):  # fmt: skip
+            st.rerun()  # a dialog around it closes: its list was changed
+
+
+def _leave_out(desk: Desk, ids: list[str]) -> None:
+    desk = now(desk)
+    put(desk, design.without(desk.study, [id for id in ids if desk.study.has(id)]))
 
 
 def _list(desk: Desk) -> None:
@@ -465,6 +507,8 @@ def _list(desk: Desk) -> None:
         st.warning(f"{len(odd):,} of {len(drawn):,} answers say one sentence three times or more, and each repetition has to be labelled. "
                    "Raise the repeat penalty on the page Ask (1.1 to 1.3) or choose a larger model, then have the questions answered anew.",
                    icon=":material/repeat:")  # fmt: skip
+    if not desk.fixed:
+        repeating(desk)
     there = [name for name in ("pilot", "main") if design.plain(study.items, name)]
     round = there[-1] if desk.fixed or desk.piloted else there[0]
     if len(there) > 1:
@@ -849,7 +893,7 @@ def _use(desk: Desk, items: int, annotators: int) -> None:
         more = [name for n in range(1, 99) if (name := f"Annotator {n}") not in study.annotators]
         study = altered(study, {"annotators": (*study.annotators, *more[: annotators - len(study.annotators)])})
     wider = desk._replace(study=altered(study, {"per_item": annotators}))
-    got = len(design.plain(_drawn(wider, "main", items).items, "main"))
+    got = len(design.plain(_drawn(wider, main=items).items, "main"))
     short = (
         f" There are answers for no more than these; {items:,} are wanted: see More answers on the tab Items."
         if got < items

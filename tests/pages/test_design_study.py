@@ -186,6 +186,35 @@ def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
     assert len(design.plain(the_study(bench).study.items)) == 40 and "save_draft" not in keys(app)
 
 
+def test_an_answer_that_repeats_itself_is_left_out_by_one_press_and_one_round_is_enough(bench):
+    add_answers(bench, 12, (0.0,))
+    config = TrialConfig().model_dump(mode="json")
+    bench.store.add("answer", {"question": "Why?", "text": "The answer is: this. " * 5, "finish_reason": "stop", "model": "small.gguf",
+                               "config": config, "hits": []})  # fmt: skip
+    lab.save(bench, design.start(bench).study)
+    app = open_page("Items")
+    assert "5 times" in words(app) and len(design.plain(the_study(bench).study.items)) == 13
+    assert "5 times" in words(press(app, "freeze"))
+    app = press(app, "leave_out.items")
+    assert "5 times" not in words(app) and app.number_input(key="faithfulness/draw.pilot").value == 12
+    assert "main round decides" in words(app)
+    app = press(app, "one_round")
+    assert app.number_input(key="faithfulness/draw.pilot").value == 0
+    assert app.number_input(key="faithfulness/draw.main").value == 12 and "Freeze the main" in {
+        b.label for b in app.button
+    }
+
+
+def test_a_paired_draft_loses_the_whole_question(bench):
+    add_answers(bench)
+    study = design.start(bench).study
+    first = design.plain(study.items)[0]
+    left = design.without(study, [first.id])
+    assert design.paired(study) and design.paired(left)
+    assert len(design.plain(study.items)) - len(design.plain(left.items)) == 2
+    assert first.question not in {item.question for item in left.items if not item.attention}
+
+
 def test_annotators_see_no_system_and_no_markup(bench):
     app = started(bench, "Items")
     inside = html(app)
