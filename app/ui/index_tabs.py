@@ -85,7 +85,7 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
     charts.show(index_charts.costs(found, values, metric, words, now, fusion), "cost-to-the-ranking", data=index_lab.cost_rows(found),
                 config=config, command=f"{command} --margin {here.cost.margin_points:g}", title="Difference to exact search",
                 caption=f"n {found[0].fused.effects[metric].equivalence.n:,}, 90% intervals; grey: within the margin")  # fmt: skip
-    table([{words: value, "Recall": one.recall.mean, "Moved": f"{one.fused.moved:,}\u00a0of\u00a0{len(corpus.queries):,}",
+    table([{words: value, "Recall": one.recall.mean, f"Moved of {len(corpus.queries):,}": one.fused.moved,
             "Verdict": minus(one.fused.effects[metric].sentence.removeprefix(one.subject).strip())}
            for value, one in zip(values, found, strict=True)])  # fmt: skip
     st.caption("Recall: as the recipe searches, at its number of candidates. Moved: questions with another ranking.")
