@@ -54,7 +54,9 @@ def set_config(new: TrialConfig, name: str = CURRENT) -> None:
     """Replaces a recipe and the address with it. Call it in a callback, or before the widgets that show it."""
     recipes = _recipes()
     if name in recipes and recipes[name] != new:
-        _keep(_without_baseline(), (name, *difference(new, recipes[name])))
+        changed = difference(new, recipes[name])
+        drawn = all(isinstance(value, int | float) and not isinstance(value, bool) for value in changed.values())
+        _keep(_without_baseline(), (name, *changed) if drawn else ())
     recipes[name] = new
     write_url()
 
@@ -126,7 +128,8 @@ def _go(source: str, target: str) -> None:
 
 
 def _keep(before: dict[str, TrialConfig], moved: tuple[str, ...]) -> None:
-    """Makes what the recipes were the last step to go back to. moved: the recipe, then the settings that change."""
+    """Makes what the recipes were the last step to go back to. moved: the recipe, then the settings that change,
+    where they are numbers: a slider that is dragged tells many."""
     state, now = st.session_state, time.monotonic()
     same = len(moved) == 2 and state.get("moved") == moved and now - state.moved_at < SAME_STEP_S
     if not same:

@@ -98,18 +98,21 @@ class Workbench:
 
     def plan(self, config: TrialConfig, answering: bool = False) -> Plan:
         """What is still to be computed, for answers too if `answering`; loads no model and takes milliseconds."""
+        dense = "dense" in config.fusion.needs()
         if answering and getattr(config.generation, "absent", bool)():
             return Plan(False, f"fetching the model {config.generation.model}", None)
         if getattr(config.embedding, "absent", bool)():
-            return Plan(False, f"fetching the model {config.embedding.model}, embedding the corpus", None)
+            after = ", embedding the corpus" if dense else ""  # without, its tokenizer still measures the chunks
+            return Plan(False, f"fetching the model {config.embedding.model}{after}", None)
         if not self.pipeline.corpus_at_hand(config) and self._large(config.corpus.dataset):
-            return Plan(False, "reading, chunking and embedding the corpus", None)
+            return Plan(False, f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus", None)
         corpus = self.corpus(config)
         characters = sum(len(document.text) for document in corpus.documents)
         if characters > LIVE_CHARACTERS and not self.pipeline.cache.has(
             "chunks", self.pipeline.key("chunks", config, corpus)
         ):
-            return Plan(False, f"chunking and embedding {len(corpus.documents):,} documents", None)
+            work = "chunking and embedding" if dense else "chunking"
+            return Plan(False, f"{work} {len(corpus.documents):,} documents", None)
         texts = self.pipeline.to_encode(config, corpus)
         if not texts and not self.pipeline.dense_at_hand(config, corpus):
             index = self.index_plan(config)

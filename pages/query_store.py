@@ -14,6 +14,7 @@ from core.store.journal import is_id
 from core.store.sql_process import CELL, SIZE, TEXT, SqlResult
 
 ROW_CAP, SECONDS = 10_000, 10.0
+AT_ONCE_S = 2.0  # an answer that took longer is not asked for again by itself once more is stored
 EXAMPLES = dict(tables.EXAMPLES)
 
 
@@ -26,6 +27,7 @@ class Answered(NamedTuple):
     seconds: float
     trials: frozenset[str]  # ids in it that are stored trials
     stale: str  # why the latest records are not in it, "" if they are
+    stored: tuple  # what the store held then
 
 
 @st.cache_resource(show_spinner=False)
@@ -47,6 +49,7 @@ def use_example() -> None:
 
 def answer(text: str) -> None:
     """Runs a query and keeps what it gave, so that nothing else on the page runs it again."""
+    held = stored()
     started, result, problem, known = time.perf_counter(), None, None, frozenset()
     try:
         result = session.workbench().store.sql(text, row_cap=ROW_CAP, seconds=SECONDS)
@@ -56,7 +59,13 @@ def answer(text: str) -> None:
     except WorkbenchError as error:
         problem = error
     stale = session.workbench().store.stale
-    st.session_state.sql_answer = Answered(text, result, problem, time.perf_counter() - started, known, stale)
+    st.session_state.sql_answer = Answered(text, result, problem, time.perf_counter() - started, known, stale, held)
+
+
+def stored() -> tuple:
+    """How much is stored: records of every kind, and bytes of labels."""
+    sql = "SELECT (SELECT count(*) FROM folded) AS records, (SELECT sum(bytes) FROM segments) AS labels"
+    return tuple(session.workbench().store.query(sql)[0].values())
 
 
 def show(answered: Answered) -> None:
@@ -97,8 +106,8 @@ def show(answered: Answered) -> None:
     looks = {name: st.column_config.NumberColumn(format="%.4g") for name in frame.select_dtypes("float")}
     for name in names:
         if answered.trials.issuperset(frame[name].dropna().tolist()) and frame[name].notna().any():
-            frame[name] = frame[name].map(lambda id: f"/compare_trials?words={id}", na_action="ignore")
-            looks[name] = st.column_config.LinkColumn(display_text=r"words=(.+)$", help="Opens the trial.")
+            frame[name] = frame[name].map(lambda id: f"/compare_trials?trials={id}", na_action="ignore")
+            looks[name] = st.column_config.LinkColumn(display_text=r"trials=(.+)$", help="Opens the trial, ticked.")
     cells.show(frame, hide_index=True, column_config=looks, key="result")
 
 
@@ -140,6 +149,10 @@ if text.strip() and (answered is None or answered.text != text) and text in EXAM
     answer(text)  # one of ours; what came with the address waits to be read
     answered = st.session_state.sql_answer
 if answered and answered.text == text:
-    show(answered)
+    if answered.stored != stored() and answered.seconds < AT_ONCE_S:
+        answer(text)
+    elif answered.stored != stored():
+        st.warning("Records were stored since this answer. Press Run for the latest.", icon=":material/history:")
+    show(st.session_state.sql_answer)
 elif text.strip():
     cards.empty("Not run yet", "This query came with the address. Read it, then press Run.")

@@ -28,7 +28,8 @@ def page() -> None:
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)
     with left:
-        mark = f"re-embeds{cards.about(workbench.embedding_time(config))}" if plan.live else ""
+        dense = "dense" in config.fusion.needs()
+        mark = f"re-embeds{cards.about(workbench.embedding_time(config))}" if plan.live and dense else ""
         forms.recipe_form(open_stage="fusion", costs={"chunking": mark, "embedding": mark})
     with right:
         if not plan.live:

@@ -85,7 +85,8 @@ def stage_form(
     elif waits:
         label += " :orange-badge[not applied yet]"
     elif stage in REEMBEDS or cost:
-        label += f" :gray-badge[:material/bolt: {cost or 're-embeds'}]"
+        work = "re-embeds" if "dense" in recipe.fusion.needs() else "chunks anew"
+        label += f" :gray-badge[:material/bolt: {cost or work}]"
     # a stable key: the label changes with every setting and must not close the expander
     with st.expander(label, expanded=expanded, key=f"{name}/{stage}"):
         if draft:

@@ -344,14 +344,15 @@ VIEWS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
 
 EXAMPLES: tuple[tuple[str, str], ...] = (
     ("The best trial on each corpus",
-     "SELECT * EXCLUDE (asked) FROM (\n"
-     "  SELECT t.dataset, s.metric, t.id AS trial, t.name, t.fusion, avg(s.value) AS mean,\n"
-     "    count(s.value) AS measured, count(*) AS questions, t.questions_fingerprint AS asked\n"
-     "  FROM scores s JOIN trials t ON t.id = s.trial_id\n"
-     "  WHERE s.metric LIKE 'ndcg%' AND t.status = 'ok' GROUP BY ALL)\n"
-     "QUALIFY row_number() OVER\n"
-     "  (PARTITION BY dataset, asked, metric ORDER BY mean DESC, trial) = 1\n"
-     "ORDER BY dataset, metric, questions DESC"),
+     "-- of each corpus its largest set of questions; of equal repeats one with a name, then the newest\n"
+     "SELECT t.dataset, coalesce(t.name, replace(t.fusion, '_', ' ')) AS name, t.id AS trial,\n"
+     "  round(avg(s.value), 6) AS \"nDCG@10\", count(s.value) AS measured, count(*) AS questions\n"
+     "FROM scores s JOIN trials t ON t.id = s.trial_id\n"
+     "WHERE s.metric = 'ndcg_linear@10' AND t.status = 'ok'\n"
+     "GROUP BY t.dataset, t.name, t.fusion, t.id\n"
+     "QUALIFY row_number() OVER (PARTITION BY t.dataset ORDER BY\n"
+     "  count(*) DESC, round(avg(s.value), 6) DESC, t.name IS NULL, t.id DESC) = 1\n"
+     "ORDER BY t.dataset"),
     ("The latest trials",
      "SELECT id, created, dataset, status, chunking, fusion, num_queries, round(total_ms) AS total_ms\n"
      "FROM trials ORDER BY id DESC LIMIT 20"),

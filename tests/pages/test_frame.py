@@ -390,6 +390,28 @@ def test_the_values_of_one_drag_are_one_step(monkeypatch):
     assert app.run().session_state["steps"] == 3
 
 
+def test_each_preset_is_a_step_of_its_own():
+    app = recipe_page()
+    for preset in ("rrf", "sparse_only"):
+        next(one for one in app.segmented_control if one.key == "current/preset").set_value(preset).run()
+    assert [step["current"].fusion.part for step in app.session_state["past"]] == ["convex", "rrf"]
+
+
+def test_a_recipe_without_vectors_embeds_nothing(workbench, monkeypatch):
+    monkeypatch.setattr("core.workbench.LIVE_CHARACTERS", 10)
+    address = {"corpus.dataset": "tiny", "chunking.size_tokens": "48", "chunking.overlap_tokens": "0"}
+    sparse = with_settings(TrialConfig(), {**address, "fusion.part": "sparse_only"})
+    monkeypatch.setattr(type(sparse.embedding), "absent", lambda self: False, raising=False)
+    assert workbench.plan(sparse).what == "chunking 2 documents"
+    assert (
+        workbench.plan(sparse.model_copy(update={"fusion": TrialConfig().fusion})).what
+        == "chunking and embedding 2 documents"
+    )
+    app = open_page("search_live", **{**address, "fusion.part": "sparse_only"})
+    labels = " ".join(one.label for one in app.expander)
+    assert "chunks anew" in labels and "re-embeds" not in labels
+
+
 def test_a_setting_that_cannot_be_reset_alone_says_so():
     app = open_page("query_store", **{"chunking.size_tokens": "2048", "chunking.overlap_tokens": "1000"})
     app = press(app, "recipe_strip/chunking.size_tokens")

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core.store import tables
 from core.workbench import Workbench
+from tests.synthetic_trials import add_questions, add_trial
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
@@ -71,7 +72,47 @@ def test_the_best_trial_on_each_corpus_is_an_example_and_a_trial_is_a_link(bench
     id = bench.store.add("trial", {"config": {"corpus": {"dataset": "toy"}}, "questions_fingerprint": "set", "rankings": {},
                                    "config_fingerprint": "c", "seed": 1, "status": "ok", "chunks": []})  # fmt: skip
     app = ask("SELECT id AS trial, 'x' AS other FROM trials")
-    assert app.dataframe[0].value.to_dict("records") == [{"trial": f"/compare_trials?words={id}", "other": "x"}]
+    assert app.dataframe[0].value.to_dict("records") == [{"trial": f"/compare_trials?trials={id}", "other": "x"}]
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """A store of its own with one question set of a corpus, and a half of it."""
+    bench = Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench.store, add_questions(bench.store), add_questions(bench.store, n=20, name="half")
+
+
+def test_of_each_corpus_one_best_trial_is_told_by_name_and_an_answer_follows_the_store(stored):
+    store, whole, half = stored
+    add_trial(store, half, quality=1.0)
+    add_trial(store, whole, {"fusion.part": "rrf"}, quality=0.1)
+    app = AppTest.from_file(MAIN, default_timeout=30).run().switch_page("../pages/query_store.py").run()
+
+    def rows():
+        return app.dataframe[0].value.to_dict("records")
+
+    [row] = rows()
+    assert row["name"] == "rrf" and row["questions"] == 40 and 0 < row["nDCG@10"] < 1
+    named, later = (add_trial(store, whole, {"fusion.part": "sparse_only"}, seed=1) for _ in range(2))
+    app = app.switch_page("../pages/search_live.py").switch_page("../pages/query_store.py").run()
+    assert [(row["trial"], row["name"]) for row in rows()] == [(f"/compare_trials?trials={later}", "sparse only")]
+    store_note = session.workbench().describe(named, name="BM25")
+    app = app.run()
+    assert store_note["name"] == "BM25" and [row["name"] for row in rows()] == ["BM25"]
+
+
+def test_a_slow_answer_is_not_asked_for_again_but_told_to_be_old(stored):
+    store, whole, _ = stored
+    app = ask("SELECT count(*) AS trials FROM trials")
+    answered = app.session_state["sql_answer"]
+    app.session_state["sql_answer"] = answered._replace(seconds=5.0)
+    add_trial(store, whole)
+    app = app.run()
+    assert app.dataframe[0].value["trials"].tolist() == [0]
+    assert [one.value for one in app.warning] == ["Records were stored since this answer. Press Run for the latest."]
+    app = next(button for button in app.button if button.label == "Run").click().run()
+    assert app.dataframe[0].value["trials"].tolist() == [1] and not app.warning
 
 
 def test_columns_of_one_name_are_told_apart():
