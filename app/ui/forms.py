@@ -307,6 +307,12 @@ def _taken(value: Any) -> Any:
 
 def _changed(name: str, stage: str, knob: str, key: str) -> None:
     value, kept = _taken(st.session_state[key]), {}
+    if (
+        stage in KINDS
+        and knob != "part"
+        and key != f"{name}/{stage}.{getattr(session.config(name), stage).part}.{knob}"
+    ):
+        return  # the browser still had the slider of the method before
     if knob == "part":
         before = getattr(session.config(name), stage)
         kept = {

@@ -397,6 +397,14 @@ def test_each_preset_is_a_step_of_its_own():
     assert [step["current"].fusion.part for step in app.session_state["past"]] == ["convex", "rrf"]
 
 
+def test_a_late_value_of_the_method_before_changes_nothing():
+    app = recipe_page()
+    next(one for one in app.segmented_control if one.key == "current/preset").set_value("sparse_only")
+    next(one for one in app.slider if one.key == "current/fusion.convex.weight").set_value(0.3)
+    app.run()
+    assert recipe(app).fusion.part == "sparse_only" and not app.warning
+
+
 def test_a_recipe_without_vectors_embeds_nothing(workbench, monkeypatch):
     monkeypatch.setattr("core.workbench.LIVE_CHARACTERS", 10)
     address = {"corpus.dataset": "tiny", "chunking.size_tokens": "48", "chunking.overlap_tokens": "0"}
