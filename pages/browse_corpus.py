@@ -268,7 +268,7 @@ def own_tab() -> None:
         st.rerun()
     for file in st.session_state.pop("own_done", ()):
         line = f"{file.name}: {file.status}{', ' + file.message if file.message else ''}"
-        (st.success if file.status == "ok" else st.warning)(cards.plain(line))
+        (st.success if file.status == "ok" and "not found" not in line else st.warning)(cards.plain(line))
     if not own:
         cards.empty("No own documents yet", "Each collection becomes a corpus of its own, beside the built-in ones.")
     for status in own:

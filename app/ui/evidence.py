@@ -129,7 +129,7 @@ def passage_html(
 ) -> str:  # fmt: skip
     """A retrieved passage in its box. gold: marks relative to `text`; number: its citation; relevant: green edge."""
     relevant = bool(gold) if relevant is None else relevant
-    head = [f'<span class="gw-chip">{number}</span>'] if number is not None else []
+    head = [f'<span class="gw-chip plain">{number}</span>'] if number is not None else []
     head += [f'<span class="name">{escape(title)}</span>'] if title else []
     head += [f"<span>{escape(fact)}</span>" for fact in facts if fact]
     return (

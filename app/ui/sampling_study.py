@@ -26,9 +26,9 @@ def study(config: TrialConfig) -> None:
     chains = st.pills("Chains", list(dict.fromkeys([here, *known.values()])), selection_mode="multi", wrap=True, key="study/chains",
                       default=usual, format_func=lambda text: cards.plain(names.get(text, "This chain")))  # fmt: skip
     one, two = st.columns(2)
-    samples = one.slider("Samples a question", 2, 20, 5, key="study/samples",
+    samples = one.slider("Samples a question", 2, 20, 5, key="study/samples", persist_state="session",
                          help="More tell diversity better, and take longer.")  # fmt: skip
-    questions = two.slider("Questions", 1, there, min(12, there), key="study/questions",
+    questions = two.slider("Questions", 1, there, min(12, there), key="study/questions", persist_state="session",
                            help="Spread evenly over the corpus.")  # fmt: skip
     if not chains:
         return st.caption("Choose a chain.")

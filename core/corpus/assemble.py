@@ -19,6 +19,15 @@ def spans(text: str, answer: str) -> Iterator[tuple[int, int]]:
             yield match.span()
 
 
+def printed_spans(text: str, answer: str) -> Iterator[tuple[int, int]]:
+    """As `spans`, in text read from printed pages: a word may be divided at the end of a line, and white space may be missing,
+    as around the signs of a formula."""
+    words = [r"(?:-?\n)?".join(map(re.escape, word)) for word in answer.split()]
+    if words:
+        for match in re.finditer(r"\s*".join(words), text):
+            yield match.span()
+
+
 def assemble(name: str, documents: Iterable[Document], queries: Iterable[Query], notes: Notes) -> Corpus:
     """Checks and completes; what does not fit is left out and noted. Raises where no document is left."""
     by_id: dict[str, Document] = {}

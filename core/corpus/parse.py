@@ -13,6 +13,7 @@ import logging
 import re
 import resource
 import sys
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from pathlib import Path
 
 MAX_RESULT = 256 << 20  # bytes written
 NO_ROOM = 3  # exit code: the disk is full, which is no fault of the file
+LIGATURE = re.compile("[\ufb00-\ufb06]")  # fi, fl, ff as one sign: nobody types it, so no search would find the word
 MAX_CHARACTERS = 50_000_000
 MAX_UNPACKED = 512 << 20  # bytes of all members of a DOCX
 
@@ -51,7 +53,9 @@ def parse_pdf(data: bytes, warn: Callable[[str], None]) -> list[dict]:
         texts = []
         for number, page in enumerate(reader.pages, 1):
             try:
-                texts.append(page.extract_text().strip())
+                texts.append(
+                    LIGATURE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), page.extract_text()).strip()
+                )
             except (ValueError, KeyError, TypeError, IndexError, AttributeError, PdfReadError) as error:
                 warn(f"page {number} cannot be read: {error}")
                 texts.append("")

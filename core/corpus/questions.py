@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from core.corpus import beir
-from core.corpus.assemble import WHOLE, spans
+from core.corpus.assemble import WHOLE, printed_spans, spans
 from core.corpus.reading import Row, Source, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
@@ -107,5 +107,7 @@ def _evidence(ask: Ask, document: Document) -> Iterator[tuple[int, int]]:
     regions = list(spans(document.text, ask.context)) if ask.context else [(0, len(document.text))]
     for start, end in regions:
         for answer in ask.answers:
-            for first, last in spans(document.text[start:end], answer):
-                yield start + first, start + last
+            found = list(spans(document.text[start:end], answer))
+            if not found and document.pages:
+                found = list(printed_spans(document.text[start:end], answer))
+            yield from ((start + first, start + last) for first, last in found)

@@ -15,6 +15,7 @@ from core.records import Hit
 
 THRESHOLD = 0.5  # a sentence counts as supported when at least half of its trigrams stand in one passage
 N = 3
+LEAST = 0.25  # F1 of words below which a sentence says something else
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|\n\s*\n|\Z)", re.DOTALL)
 _CITATION = re.compile(r"\[\d+(?:, ?\d+)*\]")
@@ -48,11 +49,11 @@ def support(answer: str, hits: Sequence[Hit]) -> list[Support]:
 
 def source_sentence(answer: str, number: int, passage: str) -> tuple[int, int] | None:
     """Characters [start, end) of the sentence of passage `number` that shares most words (F1 of their sets) with what the
-    answer says with that citation, or with the whole answer where nothing cites it. None: no word is shared."""
+    answer says with that citation, or with the whole answer where nothing cites it. None: none shares LEAST of them."""
     said = [match.group() for match in SENTENCE.finditer(answer)]
     citing = [one for one in said if number in cited(one, number)]
     wanted = set(_WORD.findall(_CITATION.sub(" ", " ".join(citing or said)).lower()))
-    best, found = 0.0, None
+    best, found = LEAST, None
     for match in SENTENCE.finditer(passage):
         words = set(_WORD.findall(match.group().lower()))
         shared = 2 * len(words & wanted) / max(len(words) + len(wanted), 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.corpus import own
+from core.corpus.assemble import printed_spans
 from core.corpus.library import Library
 from core.corpus.own import display_name, safe_name
 from core.corpus.parse import TextOfHTML, parse_html
@@ -381,3 +382,19 @@ def test_a_page_is_read_as_beautiful_soup_reads_it():
             element.append("\n")
         text = re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", soup.get_text()).strip()
         assert parse_html(markup.encode(), lambda _: None) == [{"text": text, "title": title}], markup
+
+
+def test_ligatures_are_letters_and_a_passage_is_found_as_it_is_printed(library, datasets_root):
+    asked = (
+        b"id,question,document,answer\n1,What?,multicolumn.pdf,two columns filled with Lorem Ipsum\n"
+        b"2,Who?,multicolumn.pdf,nobody at all\n"
+    )
+    files = [datasets_root / "pdf" / "multicolumn.pdf"]
+    found = drain(library.ingest("two", files, ("q.csv", asked)))
+    assert "evidence found for 1" in found[-1].message
+    corpus = drain(library.open("two"))
+    assert not set("\ufb00\ufb01\ufb02") & set(corpus.documents[0].text)
+    text = "The adip-\niscing x\u2208U0 of it"
+    for answer, printed in (("adipiscing x \u2208 U0", "adip-\niscing x\u2208U0"), ("adip iscing", "")):
+        spans = [text[start:end] for start, end in printed_spans(text, answer)]
+        assert spans == ([printed] if printed else []), answer
