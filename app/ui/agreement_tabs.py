@@ -54,6 +54,12 @@ def table(rows: Sequence[Mapping], name: str, looks: Mapping[str, Any], **option
     return event
 
 
+def figure(view: View, shape: charts.Figure, name: str, **more: Any) -> None:
+    """A chart whose file is named by its study too: a paper may have several."""
+    study = view.source.study
+    charts.show(shape, f"{study.id}-{name}" if study else name, key=name, **more)
+
+
 def agreed(view: View) -> Consensus:
     return kept(view, "consensus", lambda: lab.consensus(view.source, view.part, view.found, view.method), view.method)
 
@@ -118,7 +124,7 @@ def agreement(view: View) -> None:
             for row in found.measures]  # fmt: skip
     if any(row.value is not None for row in found.measures):
         shape = drawn.coefficients([row for row in found.measures if row.value is not None])
-        charts.show(shape, "agreement", data=rows, command=view.command(), title="Coefficients of agreement",
+        figure(view, shape, "agreement", data=rows, command=view.command(), title="Coefficients of agreement",
                     caption=f"95% intervals, 2,000 resamples of {lab.drawn(view.source.study, found.items)}")  # fmt: skip
     drawn_help = f"Each of the 2,000 resamples draws so many {lab.drawn(view.source.study, 2).split()[-1]}, with all that belongs to them."
     looks = {"Coefficient": TEXT(width=230), "Value": THREE, "Low": THREE, "High": THREE, "Word": TEXT(width=272, help="For the value."),
@@ -130,13 +136,13 @@ def agreement(view: View) -> None:
         cannot = sum(map(len, cannot_of(view).values()))
         used = [*found.shares, *([(CANNOT, cannot)] if cannot else [])]
         total = sum(n for _, n in used) or 1
-        bars = charts.bars([title(view, name) for name, _ in used], {"": [n / total for _, n in used]},
-                           hover="%{x}: %{y:.1%}")  # fmt: skip
-        shape = charts.figure(
-            bars, y="Share of labels", legend=False, height=220, bargap=0.7, yaxis={"tickformat": ".0%"}
-        )
+        rows = [drawn.Mark(title(view, name), n / total, None, None) for name, n in used]
+        shape = drawn.marks(
+            rows, "Share of labels", span=(-0.02, 1.02)
+        )  # names at the left: they fit a narrow figure too
+        shape["layout"]["xaxis"]["tickformat"] = ".0%"
         data = [{"label": name, "labels": n, "share": n / total} for name, n in used]
-        charts.show(shape, "labels", data=data, command=view.command(), title="Labels used",
+        figure(view, shape, "labels", data=data, command=view.command(), title="Labels used",
                     caption=f"{total:,} labels of {found.annotators:,} annotators"
                             + (f"; {title(view, CANNOT)} enters no coefficient and no share" if cannot else ""))  # fmt: skip
     several = found.items < found.units
@@ -187,7 +193,7 @@ def growing(view: View) -> None:
         else f"not met; the half-width is {(last.high - last.low) / 2:.3f} now"
     )
     growth = f"--growth {rule.value:g}" if rule.kind == "half_width" else "--growth"
-    charts.show(drawn.growth(found), "alpha-as-labels-come-in", data=rows, command=view.command(growth), title="Alpha as labels came in",
+    figure(view, drawn.growth(found), "alpha-as-labels-come-in", data=rows, command=view.command(growth), title="Alpha as labels came in",
                 caption=f"{'stop rule' if own else 'what if'}: {wanted}, {met}")  # fmt: skip
     st.caption(
         (
@@ -262,17 +268,17 @@ def people(view: View) -> None:
         many = len(found.names) > 10  # side by side they would be too small to read
         left, right = (st.container(), st.container()) if many else st.columns([1.15, 1], gap="medium")
         with left:
-            charts.show(drawn.pairs(found), "pairs-of-annotators", data=cells, command=command, title=f"{found.coefficient} of pairs",
+            figure(view, drawn.pairs(found), "pairs-of-annotators", data=cells, command=command, title=f"{found.coefficient} of pairs",
                         caption="empty: undefined or nothing shared")  # fmt: skip
         with right:
             data = [{"annotator": row.name, "alpha of the others": row.left_out.value, "change": row.left_out.change}
                     for row in found.rows]  # fmt: skip
-            charts.show(drawn.left_out(found), "left-out", data=data, command=command, title="Alpha without each annotator",
+            figure(view, drawn.left_out(found), "left-out", data=data, command=command, title="Alpha without each annotator",
                         caption="to the right: better without")  # fmt: skip
     if any(row.drift and row.drift.trend is not None for row in found.rows):
         data = [{"annotator": row.name, "third": n, **part._asdict()} for row in found.rows if row.drift
                 for n, part in enumerate(row.drift.parts, 1)]  # fmt: skip
-        charts.show(drawn.drifts(found), "drift", data=data, command=command, title="Agreement over time",
+        figure(view, drawn.drifts(found), "drift", data=data, command=command, title="Agreement over time",
                     caption="with the others, by thirds of the own labels")  # fmt: skip
 
 
@@ -439,7 +445,7 @@ def rates(view: View, one: Consensus) -> None:
         data.append(
             {"system": system.name, value.lower(): system.share.mean, **span(system.share), "units": system.share.n}
         )
-    charts.show(drawn.system_rates(found, word), "systems", data=data, command=view.command("--systems"),
+    figure(view, drawn.system_rates(found, word), "systems", data=data, command=view.command("--systems"),
                 title="Systems by people's consensus",
                 caption=f"95% intervals{'' if found.by_mean else ' of Wilson'}; what belongs to one answer stays together")  # fmt: skip
     whole = NUMBER(
@@ -527,7 +533,7 @@ def preferences(view: View, one: Consensus) -> None:
     data = [
         {"system": name, **one._asdict()} for name, one in zip(found.systems, found.strengths.strengths, strict=True)
     ]
-    charts.show(drawn.strengths(found), "bradley-terry", data=data, command=view.command("--systems"),
+    figure(view, drawn.strengths(found), "bradley-terry", data=data, command=view.command("--systems"),
                 title="Bradley and Terry's strengths",
                 caption="95% intervals by bootstrap over pairs; not all strengths were finite in "
                         f"{found.strengths.undefined:,} of 1,000 resamples, and an interval may be open for that")  # fmt: skip
@@ -654,13 +660,13 @@ def curves(view: View, found: against.Judged, one: against.Against, command: str
                 for one in found.machines
                 for t, x, y in zip(one.roc.thresholds, one.roc.false_positive, one.roc.true_positive, strict=True)]  # fmt: skip
         area = one.roc.auc
-        charts.show(drawn.roc(one), "roc", data=data, command=command, title="ROC",
+        figure(view, drawn.roc(one), "roc", data=data, command=command, title="ROC",
                     caption=f"area {area.mean:.3f} ({between(area)}), {one.n:,} {'answers' if found.whole else view.units}"
                     if area.mean is not None else "undefined: all are yes, or all are no")  # fmt: skip
     with right:
         data = [{"measure": one.name, "score": bin.score, "share": bin.share.mean, "low": bin.share.low, "high": bin.share.high,
                  "n": bin.share.n} for one in found.machines for bin in one.calibration.bins]  # fmt: skip
-        charts.show(drawn.calibrated(one), "calibration", data=data, command=command, title="Calibration",
+        figure(view, drawn.calibrated(one), "calibration", data=data, command=command, title="Calibration",
                     caption=f"{len(one.calibration.bins)} bins, 95% intervals, n beside each")  # fmt: skip
 
 
@@ -730,7 +736,7 @@ def headline(
     data = [{"method": one.method, "share": one.value, "low": one.low, "high": one.high, "human labels": one.n_human,
              "machine labels": one.n_machine, "skill": one.skill.mean, "note": one.note} for one in found.methods]  # fmt: skip
     command = view.command("--headline" if others is not None else f"--headline {number}", *files)
-    charts.show(drawn.corrected(found), "corrected-headline", data=data, command=command,
+    figure(view, drawn.corrected(found), "corrected-headline", data=data, command=command,
                 title=f"{'Faithful answers' if view.part == 'sentences' else 'Answers that count as yes'} among all",
                 caption=f"{found.n_human:,} with human labels, {found.n_machine:,} with the machine's alone")  # fmt: skip
     if found.strata:

@@ -190,7 +190,7 @@ def _freeze(desk: Desk, round: str) -> None:
     repeating(desk, round, "freeze")
     items = len(design.plain(study.items, round))
     st.caption(f"{round.capitalize()} round: {parts(study, round)}")
-    cells.show(rows(study, round), height=240, key="freeze_list", **looks_of(study))
+    cells.show(rows(study, round), height=240, key="freeze_list", **looks_of(study, room=1.9))
     _confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round)
 
 

@@ -435,14 +435,14 @@ def rows(study: Study, round: str) -> list[dict[str, Any]]:
             for item in study.round_items(round)]  # fmt: skip
 
 
-def looks_of(study: Study) -> dict[str, Any]:
-    """How the list is drawn; the system only where there is more than one."""
+def looks_of(study: Study, room: float = 1.0) -> dict[str, Any]:
+    """How the list is drawn; the system only where there is more than one. room: of the texts, beside that on the page."""
     several = len(design.systems(study)) > 1
     config = {"No.": TEXT(width=72, help="Again: a hidden repeat of that item. Known: an attention item, with a known answer."),
-              "Question": TEXT(width=210), "Answer": TEXT(width=220 if several else 300),
+              "Question": TEXT(width=round(200 * room)), "Answer": TEXT(width=round((200 if several else 300) * room)),
               "System": TEXT(width=150, help="Hidden from annotators."),
               "Sentences": NUMBER(width=76, help="Of the answer; each is labelled.")}  # fmt: skip
-    shown = ["No.", "Question", "Answer", "Sentences", *["System"] * several]
+    shown = ["No.", *["System"] * several, "Question", "Answer", "Sentences"]
     return {"column_order": shown, "column_config": config, "hide_index": True}
 
 
