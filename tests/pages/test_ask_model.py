@@ -105,7 +105,7 @@ def test_an_answer_shows_its_citation_costs_and_known_answer(monkeypatch, bench)
     play(monkeypatch, bench)
     app = ask(open_page(), QUESTION)
     drawn, said = html(app), seen(app)
-    assert '<span class="gw-chip">1</span>' in drawn
+    assert '<span class="gw-chip plain">1</span>' in drawn
     for fact in (
         "ended by itself",
         "prompt 120 tokens",
