@@ -5,6 +5,7 @@ between trials with the same questions, depth and rule of relevance (`Trial.grou
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ COSTS = {  # cost -> (what it is, unit); less is better
 ABSENT = "–"  # a setting that the part in use does not have
 MORE_CONTEXT = 1.2  # from so many times the context on, two recipes are not the same thing at the same depth
 ALPHA = 0.05  # level of the marks in the table
+CODED = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")  # how methods and choices are written in a recipe
 MOST = 20  # trials compared at once
 
 FUSIONS = {"sparse_only": "BM25", "dense_only": "Dense", "rrf": "Hybrid RRF", "convex": "Hybrid convex"}
@@ -262,7 +264,10 @@ def differing(found: Sequence[Trial]) -> dict[str, list[str]]:
     for name in sorted(names, key=lambda n: stages.index(s) if (s := n.split(".")[0]) in stages else len(stages)):
         values = [trial.settings.get(name, ABSENT) for trial in found]
         if any(value != values[0] for value in values):
-            table[name] = [show_value(value) for value in values]
+            method = not name.startswith("corpus.")  # the names of methods and choices in words, of corpora as they are
+            table[name] = [
+                _words(value) if method and CODED.fullmatch(str(value)) else show_value(value) for value in values
+            ]
     return table
 
 

@@ -13,6 +13,7 @@ from core.report.caption import interval_method
 from core.workbench import METRICS, Evaluation
 
 SHOWN = METRICS[:4]
+TRIALS = "../pages/compare_trials.py"  # relative to app/main.py
 COLUMNS = {"question": "Question", "value": "Value", "change": "Change", "rank": "Rank", "baseline_rank": "Was", "outcome": "Outcome",
            "group": "Group"}  # fmt: skip
 FILTERS = ("Changed: the ranking is another one, also where the metric is equal. Won, lost: the metric rose or fell. "
@@ -113,6 +114,11 @@ def strip(current: Evaluation) -> None:
             equal = workbench.repeats(saved)
             again = f" The same recipe as trial {equal[0][-6:]}: kept as repeat {len(equal) + 1}." if equal else ""
             st.toast(f"Trial {saved[-6:]} saved. It is on the page Trials.{again}", icon=":material/check:")
+            st.session_state.saved_trial = (config, saved)
+        recipe, saved = st.session_state.get("saved_trial", (None, ""))
+        if recipe == config:  # there it is named, noted and tagged
+            st.page_link(TRIALS, label=f"Saved as {saved[-6:]}: name it on Trials", icon=":material/check:",
+                         query_params={"trials": saved})  # fmt: skip
         with st.popover("Reproduce", icon=":material/terminal:"):
             st.caption("The command that computes and stores this")
             st.code(workbench.command(config), language="bash", wrap_lines=True)

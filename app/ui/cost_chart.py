@@ -88,10 +88,12 @@ def _points(found: list[Trial], metric: str, costs: dict[str, Spread], name: str
     traces = charts.scatter(
         x, [trial.metrics[metric] for trial in found], ids=hover, name=name, faint=faint, current=current, **look
     )
+    if faint:  # seen on the dark ground too
+        traces[0]["marker"]["opacity"] = 0.55
     spreads = [costs[trial.id] for trial in found]
     if any(spread.low is not None for spread in spreads):
         traces[0]["error_x"] = {
-            "type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": charts.faint(look["color"], 0.35 if faint else 0.85),
+            "type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": charts.faint(look["color"], 0.6 if faint else 0.85),
             "array": [0 if spread.high is None else spread.high - spread.value for spread in spreads],
             "arrayminus": [0 if spread.low is None else spread.value - spread.low for spread in spreads],
         }  # fmt: skip

@@ -310,3 +310,9 @@ def test_a_trial_stays_chosen_when_it_is_renamed_and_when_the_page_is_left(three
         assert app.session_state["compare_view"] == "By question"
     app = press(app, "open_trial")
     assert app.session_state["recipes"]["current"].fusion.part == "rrf"
+
+
+def test_settings_that_differ_are_told_in_words(three):
+    app = open_page(trials=",".join(three[1]), compare_view="Settings that differ")
+    settings = shown(app, "Setting").set_index("Setting")
+    assert settings.loc["fusion"].tolist() == ["convex", "rrf", "sparse only"] and "min max" in settings.to_string()

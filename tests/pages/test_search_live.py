@@ -148,6 +148,9 @@ def test_saving_keeps_a_trial(page, bench):
     app = page()
     next(b for b in app.button if b.key == "save").click().run()
     assert len(bench.trials()) == before + 1 and bench.trials()[0]["status"] == "ok"
+    saved = bench.trials()[0]["id"]
+    [link] = [one.proto for one in app.get("page_link") if one.proto.label.startswith("Saved as")]
+    assert saved[-6:] in link.label and link.query_string == f"trials={saved}"
 
 
 def test_the_same_recipe_saved_again_is_told(page, bench):
