@@ -173,14 +173,14 @@ def test_back_goes_back_a_page_and_undo_takes_a_setting_back(prepared, tab):
         slider.press(key)
         settled(tab)
     tab.get_by_role("button", name="Hybrid RRF").or_(tab.get_by_role("radio", name="Hybrid RRF")).first.click()
-    tab.get_by_role("button", name="Fusion: rrf").wait_for()
+    tab.get_by_role("button", name="Fusion: Hybrid RRF").wait_for()
     settled(tab)
     moved = tab.url
     assert "fusion.part=rrf" in moved
     tab.go_back()  # once, however many settings were moved
     tab.get_by_role("heading", name="Groundwork").wait_for()
     settled(tab)
-    assert tab.get_by_role("button", name="Fusion: rrf").count()  # told on every page
+    assert tab.get_by_role("button", name="Fusion: Hybrid RRF").count()  # told on every page
     tab.go_forward()
     tab.locator(CARDS).wait_for()
     settled(tab)
