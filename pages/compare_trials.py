@@ -13,6 +13,8 @@ from core.errors import WorkbenchError
 from core.workbench import METRICS
 
 SEARCH = "../pages/search_live.py"  # switched to with query_params={}: without, a filter in the address makes it fail
+OUTCOMES = {"All": lambda change: True, "Won": lambda change: change > 0, "Lost": lambda change: change < 0,
+            "Tied": lambda change: change == 0}  # fmt: skip
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
@@ -192,7 +194,11 @@ def by_question(result: Comparison) -> None:
     table = comparison.by_question(session.workbench(), result.reference, other, result.metric)
     number, change = NUMBER(format="%.3f", width=90), NUMBER(format="%+.3f", width=90)
     looks = {"Question": TEXT(width="large"), "Reference": number, "Value": number, "Change": change}
-    table = dict(zip(looks, table.values(), strict=True))
+    wanted = st.segmented_control("Show", list(OUTCOMES), default="All", key="outcome", bind="query-params", required=True,
+                                  label_visibility="collapsed") or "All"  # fmt: skip
+    better = comparison.direction(result.metric)
+    rows = [row for row in zip(*table.values(), strict=True) if OUTCOMES[wanted](row[-1] * better)]
+    table = {head: [row[place] for row in rows] for place, head in enumerate(looks)}
     cells.show(table, hide_index=True, height=300, key="compared_questions", column_config=looks)
     tables.export(
         [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)], "compared_questions"

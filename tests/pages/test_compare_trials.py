@@ -117,6 +117,12 @@ def test_settings_and_questions_have_their_tabs(bench, ids):
     app.session_state["compare_view"] = "By question"
     app.run()
     assert len(shown(app, "Question")) == 39
+    found = {}
+    for outcome in ("Won", "Lost", "Tied"):
+        app = app.segmented_control(key="outcome").set_value(outcome).run()
+        found[outcome] = shown(app, "Question")["Change"].tolist()
+    assert min(found["Won"]) > 0 > max(found["Lost"]) and not any(found["Tied"])
+    assert sum(map(len, found.values())) == 39
 
 
 def test_ids_of_another_store_are_left_out_and_told(bench, ids):
