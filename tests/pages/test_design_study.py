@@ -790,3 +790,10 @@ def test_an_address_of_a_study_that_is_not_here_says_so_until_one_is_chosen(benc
         app.selectbox(key="study").select(next(id for id in studies if id != app.selectbox(key="study").value)).run()
     )
     assert not app.warning
+
+
+def test_a_job_slower_than_one_a_second_tells_the_time_of_each():
+    from app.ui import jobs
+
+    assert "16 s each" in jobs.pace(3, 12, 48.0) and "/s" not in jobs.pace(3, 12, 48.0)
+    assert "310/s" in jobs.pace(310, 1000, 1.0)
