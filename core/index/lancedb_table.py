@@ -1,5 +1,6 @@
 """Approximate dense search in a LanceDB table."""
 
+import sys
 from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
@@ -171,6 +172,11 @@ def _schema(dim: int):
 def _batches(ids: np.ndarray, vectors: np.ndarray):
     """Arrow reader of ids [n] and vectors [n, dim]."""
     import pyarrow
+
+    # our folder of data sets, which Python takes for a package of that name where the real one is not installed:
+    # LanceDB would look for Hugging Face's classes in it
+    if getattr(sys.modules.get("datasets"), "__file__", "") is None:
+        del sys.modules["datasets"]
 
     schema = _schema(vectors.shape[1])
 

@@ -204,7 +204,7 @@ class Jobs:
         if alive:
             return "It does not respond."
         ended, tail = "It ended without a word.", self.log_tail(id, 3)
-        code = _children[id].returncode if id in _children else None  # of a child of an earlier app nobody knows
+        code = _children[id].poll() if id in _children else None  # of a child of an earlier app nobody knows
         if code is not None and code < 0:
             ended = f"It was ended by the signal {ending(code)}."
         return f"{ended}{tail and f' Its log ends: {tail}'}"

@@ -204,6 +204,7 @@ def test_metrics_stay_in_sight_while_a_knob_further_down_is_dragged(prepared, ta
     tab.get_by_role("tab", name="Trade-off of a setting").click(timeout=10_000)
     settled(tab)
     slider = tab.get_by_role("slider").first
+    tab.locator(".js-plotly-plot").first.wait_for()  # the page has its height
     slider.evaluate("e => e.scrollIntoView({block: 'start'})")
     line.wait_for(timeout=10_000)
     assert tab.locator(CARDS).bounding_box()["y"] < 0

@@ -1,6 +1,7 @@
 """The indexes that live on disk: FAISS's mapped inverted file and the LanceDB table."""
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -151,3 +152,10 @@ def test_a_damaged_file_is_built_again(part, pattern, damage, tmp_path):
     file.write_bytes(content)
     assert recall(wide.build(VECTORS, tmp_path).search(QUERIES, 10)) > 0.99
     assert not file.exists()
+
+
+def test_the_folder_of_data_sets_is_not_taken_for_the_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", type(sys)("datasets"))
+    sys.modules["datasets"].__file__ = None  # as a folder without __init__ has it
+    vectors = np.eye(8, dtype=np.float32)
+    assert LanceDB().build(vectors, tmp_path).search(vectors[:1], 1).chunk.tolist() == [[0]]
