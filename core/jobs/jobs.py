@@ -204,7 +204,10 @@ class Jobs:
         if alive:
             return "It does not respond."
         ended, tail = "It ended without a word.", self.log_tail(id, 3)
-        code = _children[id].poll() if id in _children else None  # of a child of an earlier app nobody knows
+        code = None
+        if id in _children:  # of a child of an earlier app nobody knows
+            with suppress(subprocess.TimeoutExpired):
+                code = _children[id].wait(1)  # it may be in the middle of ending
         if code is not None and code < 0:
             ended = f"It was ended by the signal {ending(code)}."
         return f"{ended}{tail and f' Its log ends: {tail}'}"
