@@ -13,8 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from core.files import synced
 from core.store.database import Store
-from core.store.journal import Journal, sync_folder
+from core.store.journal import Journal
 
 WRITER = """
 import sys
@@ -73,7 +74,7 @@ def floor(folder: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.rename(folder / "temporary", folder / "record")
-    sync_folder(folder)
+    synced(folder)
 
 
 def price_of_a_record(home: Path) -> dict:

@@ -28,10 +28,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
-from core.files import FORBIDDEN
+from core.files import FORBIDDEN, synced
 from core.records import Progress
 from core.store import sql_process, tables
-from core.store.journal import SEGMENT_END, Damage, Journal, Record, contents, new_id, sync_folder
+from core.store.journal import SEGMENT_END, Damage, Journal, Record, contents, new_id
 from core.store.lock import Busy, hold
 from core.store.segments import Line, Segments, read_lines, verify_segments
 from core.store.sql_process import SqlResult
@@ -371,10 +371,9 @@ class Store:
             with zipfile.ZipFile(temporary) as file:
                 if damaged := file.testzip():
                     raise WorkbenchError("The backup does not read back whole.", where=damaged, todo="Run it again.")
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
+            synced(temporary)
             os.rename(temporary, path)
-            sync_folder(path.parent)
+            synced(path.parent)
         except OSError as error:
             forbidden = error.errno in FORBIDDEN
             sizes = (
@@ -470,7 +469,7 @@ class Store:
             with open(copy, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(copy, self.path)
-            sync_folder(self.home)
+            synced(self.home)
         except OSError as error:
             copy.unlink(missing_ok=True)
             raise _stuck(error.strerror, self.path) from error
@@ -642,7 +641,7 @@ class Store:
                 connection.execute("CHECKPOINT")  # closing writes it too, and tells nobody where that fails
             self._drop_logs()  # they do not belong to the new file
             os.replace(temporary, self.path)  # who reads the old one keeps it
-            sync_folder(self.home)
+            synced(self.home)
             self._seen = Seen(self._stamp(), frozenset(folded), meta, segments)
         except (OSError, duckdb.Error) as error:
             raise Stuck(f"The database could not be made: {_first_line(error)}.", where=str(self.home),

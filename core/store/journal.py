@@ -6,7 +6,6 @@ half-written record never carries a record's name. Writers share no lock. Two pe
 files. Records live in one folder a day, so that a folder stays quick to list.
 """
 
-import errno
 import gzip
 import hashlib
 import json
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
+from core.files import FORBIDDEN, synced
 from core.records import Progress
 
 SCHEMA = 1
@@ -104,18 +104,9 @@ def _number(id: str) -> int:
 
 def remedy(error: OSError) -> str:
     """What to do about a file that cannot be read or written."""
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in FORBIDDEN:
         return "Ask for permission to this folder, or set GROUNDWORK_HOME to a copy of it"
     return "Free some space"
-
-
-def sync_folder(folder: Path) -> None:
-    """A rename is only durable once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _plain(value: Any) -> Any:
@@ -226,13 +217,13 @@ class Journal:
         try:
             if not day.is_dir():
                 day.mkdir(parents=True, exist_ok=True)
-                sync_folder(self.folder)
+                synced(self.folder)
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(temporary, day / f"{id}.{kind}{SUFFIX}")
-            sync_folder(day)
+            synced(day)
         except OSError as error:
             raise WorkbenchError(f"This {kind} could not be recorded: {error.strerror}.", where=str(day),
                                  todo=f"{remedy(error)}, then run it again.") from error  # fmt: skip

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
+from core.files import synced
 from core.store import tables
 from core.store.journal import (
     SCHEMA,
@@ -31,7 +32,6 @@ from core.store.journal import (
     new_id,
     plain_json,
     remedy,
-    sync_folder,
     upgraded,
 )
 
@@ -246,11 +246,11 @@ class Segments:
             fresh = not self.folder.is_dir()
             self.folder.mkdir(parents=True, exist_ok=True)
             if fresh:
-                sync_folder(self.folder.parent)
+                synced(self.folder.parent)
             self._path = self.folder / f"{new_id()}{SEGMENT}"
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
             self._pid = os.getpid()
-            sync_folder(self.folder)
+            synced(self.folder)
         while data:
             data = data[os.write(self._file, data) :]
         os.fsync(self._file)
