@@ -1,6 +1,8 @@
 """Approximate dense search with Chroma."""
 
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -66,19 +68,21 @@ class Chroma(PartConfig):
 
 
 class ChromaSearcher:
-    """A changed collection is a private copy: the saved one stays that of its vectors."""
+    """A changed collection is a private copy: the saved one stays that of its vectors.
+
+    Chroma's search ends in "Error finding id" where a deletion comes between its two steps, so that searches and changes
+    of a private copy wait for each other; nothing changes a saved collection, which is searched by many at once.
+    """
 
     def __init__(self, settings: Chroma, path: Path, num_chunks: int, dim: int, private: bool) -> None:
         self._metric, self._private, self.dim = settings.metric, private, dim
         self._live = np.ones(num_chunks, bool)  # [ids given out]
-        self._open(path)
+        self._one_at_a_time = Lock()
+        self._path, self._collection = path, _collection(path)
         if num_chunks:
             if self._collection.count() != num_chunks:
                 raise ValueError(f"{path} holds {self._collection.count()} vectors, not {num_chunks}")
             self._collection.query(query_embeddings=np.ones((1, dim), np.float32), n_results=1)  # reads the graph
-
-    def _open(self, path: Path) -> None:
-        self._path, self._collection = path, _client(path).get_collection("chunks", embedding_function=None)
 
     @property
     def size(self) -> int:
@@ -96,7 +100,13 @@ class ChromaSearcher:
     def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None, *,
                settings: PartConfig | None = None, among: np.ndarray | None = None) -> Candidates:  # fmt: skip
         """The `depth` nearest chunks that the graph search finds; equal scores are put in order among those found."""
-        queries, live = asked(queries, self._metric, self.dim), self._live
+        queries = asked(queries, self._metric, self.dim)
+        collection = self._collection  # before the question whether it is private: it becomes so first
+        with self._one_at_a_time if self._private else nullcontext():
+            return self._search(collection, queries, depth, tie_order, among)
+
+    def _search(self, collection, queries, depth, tie_order, among) -> Candidates:
+        live = self._live
         may = live if among is None else live & permitted(among, len(live))
         depth, count = min(depth, int(live.sum())), int(may.sum())
         chunk = np.full((len(queries), depth), -1, np.int32)
@@ -104,9 +114,7 @@ class ChromaSearcher:
         if not chunk.size or not count:
             return Candidates(chunk, score)
         ids = None if among is None else list(map(str, np.flatnonzero(may)))
-        found = self._collection.query(
-            query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"]
-        )
+        found = collection.query(query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"])
         for row, (ids, distances) in enumerate(zip(found["ids"], found["distances"], strict=True)):
             chunk[row, : len(ids)], score[row, : len(ids)] = (
                 ids,
@@ -117,38 +125,47 @@ class ChromaSearcher:
     def add(self, vectors: np.ndarray) -> np.ndarray:
         """Ids [n] int32 of the new vectors [n, dim]."""
         vectors = checked(vectors, self._metric, self.dim)
-        self._own()
-        ids = np.arange(len(self._live), len(self._live) + len(vectors), dtype=np.int32)
-        _add(self._collection, ids, vectors)
-        self._live = np.append(self._live, np.ones(len(vectors), bool))
+        with self._one_at_a_time:
+            self._own()
+            ids = np.arange(len(self._live), len(self._live) + len(vectors), dtype=np.int32)
+            _add(self._collection, ids, vectors)
+            self._live = np.append(self._live, np.ones(len(vectors), bool))
         return ids
 
     def remove(self, ids: np.ndarray) -> None:
-        ids, live = known(ids, self._live), self._live.copy()
-        self._own()
-        live[ids] = False
-        self._live = live  # first: a search under way must not find what is gone
-        for first in range(0, len(ids), _BATCH):
-            self._collection.delete(ids=list(map(str, ids[first : first + _BATCH])))
+        with self._one_at_a_time:
+            ids, live = known(ids, self._live), self._live.copy()
+            self._own()
+            live[ids] = False
+            for first in range(0, len(ids), _BATCH):
+                self._collection.delete(ids=list(map(str, ids[first : first + _BATCH])))
+            self._live = live
 
     def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         """Puts vectors [n, dim] in the place of those with these ids [n]."""
         vectors, ids = checked(vectors, self._metric, self.dim, len(ids)), known(ids, self._live)
-        self._own()
-        for first in range(0, len(ids), _BATCH):
-            last = first + _BATCH
-            self._collection.update(ids=list(map(str, ids[first:last])), embeddings=vectors[first:last])
+        with self._one_at_a_time:
+            self._own()
+            for first in range(0, len(ids), _BATCH):
+                last = first + _BATCH
+                self._collection.update(ids=list(map(str, ids[first:last])), embeddings=vectors[first:last])
 
     def _own(self) -> None:
         if not self._private:
-            self._open(private_copy(self._path))
+            path = private_copy(self._path)
+            collection = _collection(path)
             self._private = True
+            self._path, self._collection = path, collection
 
 
 def _add(collection, ids: np.ndarray, vectors: np.ndarray) -> None:
     for first in range(0, len(ids), _BATCH):
         last = first + _BATCH
         collection.add(ids=list(map(str, ids[first:last])), embeddings=vectors[first:last])
+
+
+def _collection(path: Path):
+    return _client(path).get_collection("chunks", embedding_function=None)
 
 
 def _client(path: Path):
