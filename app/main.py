@@ -54,11 +54,12 @@ def table() -> dict[str, list]:
     found = {}
     for section, pages in PAGES.items():
         there = [
-            st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=f":material/{icon}:", url_path=name,
-                    default=name == "overview")
+            st.Page(
+                ROOT / "pages" / f"{name}.py", title=title, icon=f":material/{icon}:", url_path=name, default=name == "overview"
+            )
             for name, title, icon in pages
             if (ROOT / "pages" / f"{name}.py").exists()
-        ]  # fmt: skip
+        ]
         if there:
             found[section] = there
     return found

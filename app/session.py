@@ -229,9 +229,7 @@ def _read_url() -> None:
         if path:
             values[path] = _value(text)
     notes: list[str] = []
-    st.session_state.recipes = st.session_state.get("recipes", {}) | {
-        n: _valid(values, notes) for n, values in settings.items()
-    }
+    st.session_state.recipes = st.session_state.get("recipes", {}) | {n: _valid(values, notes) for n, values in settings.items()}
     st.session_state.notes = notes
 
 

@@ -33,15 +33,15 @@ def machine() -> dict[str, object]:
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         cpu = next(
-            (
-                line.split(":")[1].strip()
-                for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if "model name" in line
-            ),
-            cpu,
+            (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), cpu
         )
-    return {"cpu": cpu, "processors": os.cpu_count(), "system": f"{platform.system()} {platform.release().split('-')[0]}",
-            "python": platform.python_version(), "packages": {name: version(name) for name in PACKAGES}}  # fmt: skip
+    return {
+        "cpu": cpu,
+        "processors": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -56,8 +56,12 @@ def main(arguments: list[str]) -> int:
         if done.returncode:
             failed.append(name)
             continue
-        result = {"measured": datetime.now(UTC).date().isoformat(), "seconds": round(time.monotonic() - started), "machine": machine(),
-                  "result": json.loads(done.stdout)}  # fmt: skip
+        result = {
+            "measured": datetime.now(UTC).date().isoformat(),
+            "seconds": round(time.monotonic() - started),
+            "machine": machine(),
+            "result": json.loads(done.stdout),
+        }
         (HERE / "results").mkdir(exist_ok=True)
         file = HERE / "results" / f"{name}{'_full' if '--full' in given else ''}.json"
         file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -29,9 +29,7 @@ def queries(num: int, among: int, seed: int = 0) -> np.ndarray:
     """Questions [num, DIM] float32 out of the clusters of `among` vectors; none of them is one of the vectors."""
     sizes = _sizes(among)
     shares = [len(part) for part in np.array_split(np.arange(num), len(sizes))]
-    return np.concatenate(
-        [_drawn(share, size, seed, b, 1) for b, (share, size) in enumerate(zip(shares, sizes, strict=True))]
-    )
+    return np.concatenate([_drawn(share, size, seed, b, 1) for b, (share, size) in enumerate(zip(shares, sizes, strict=True))])
 
 
 def _sizes(num: int) -> list[int]:
@@ -63,5 +61,8 @@ def _common(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     spectrum = np.arange(1, DIM + 1) ** -FALL
     common = rng.standard_normal(DIM, np.float32)
     turned = np.linalg.qr(rng.standard_normal((DIM, DIM)))[0]
-    return ((spectrum / np.linalg.norm(spectrum)).astype(np.float32), COMMON * common / np.linalg.norm(common),
-            turned.astype(np.float32))  # fmt: skip
+    return (
+        (spectrum / np.linalg.norm(spectrum)).astype(np.float32),
+        COMMON * common / np.linalg.norm(common),
+        turned.astype(np.float32),
+    )

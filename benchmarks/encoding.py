@@ -72,10 +72,7 @@ def peak_flops(dtype: str) -> float:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument(
-        "--texts",
-        type=int,
-        default=120,
-        help="texts in each repeat; half of them XQuAD paragraphs, of which there are 240",
+        "--texts", type=int, default=120, help="texts in each repeat; half of them XQuAD paragraphs, of which there are 240"
     )
     arguments.add_argument("--repeats", type=int, default=3)
     options = arguments.parse_args()
@@ -99,17 +96,26 @@ def main() -> None:
         times["library"].append(seconds(lambda: library.encode(texts, batch_size=32)))
         times["peak"].append(peak_flops(encoder.dtype))
     own, peak = statistics.median(times["ours"]), statistics.median(times["peak"])
-    print(json.dumps({
-        "texts": len(texts), "tokens": int(lengths.sum()), "dtype": encoder.dtype,
-        "ours_texts_per_s": len(texts) / own, "ours_tokens_per_s": lengths.sum() / own,
-        "library_texts_per_s": len(texts) / statistics.median(times["library"]),
-        "times_as_fast": statistics.median(b / a for a, b in zip(times["ours"], times["library"], strict=True)),
-        "overlap_at_10": float(np.mean([np.isin(a, b).mean() for a, b in zip(*tops, strict=True)])),
-        "peak_gflops": peak / 1e9,
-        "share_of_peak": (linear + attention) / own / peak, "share_of_peak_without_attention": linear / own / peak,
-        "seconds": {name: times[name] for name in ("ours", "library")},
-        "load": [load_before, os.getloadavg()[0]],
-    }, indent=1))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "texts": len(texts),
+                "tokens": int(lengths.sum()),
+                "dtype": encoder.dtype,
+                "ours_texts_per_s": len(texts) / own,
+                "ours_tokens_per_s": lengths.sum() / own,
+                "library_texts_per_s": len(texts) / statistics.median(times["library"]),
+                "times_as_fast": statistics.median(b / a for a, b in zip(times["ours"], times["library"], strict=True)),
+                "overlap_at_10": float(np.mean([np.isin(a, b).mean() for a, b in zip(*tops, strict=True)])),
+                "peak_gflops": peak / 1e9,
+                "share_of_peak": (linear + attention) / own / peak,
+                "share_of_peak_without_attention": linear / own / peak,
+                "seconds": {name: times[name] for name in ("ours", "library")},
+                "load": [load_before, os.getloadavg()[0]],
+            },
+            indent=1,
+        )
+    )
 
 
 if __name__ == "__main__":

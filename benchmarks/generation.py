@@ -27,8 +27,14 @@ from core.pipeline import drain
 from core.records import Hit, Progress
 from core.workbench import Workbench
 
-LIMITS = {"layer_share_of_bare": 0.95, "page_share_of_bare": 0.95, "prefix_times": 4.0, "copy_times": 2.0, "json_valid": 200,
-          "idle_page_mb": 400}  # fmt: skip
+LIMITS = {
+    "layer_share_of_bare": 0.95,
+    "page_share_of_bare": 0.95,
+    "prefix_times": 4.0,
+    "copy_times": 2.0,
+    "json_valid": 200,
+    "idle_page_mb": 400,
+}
 ANSWER_TOKENS = 200
 PROMPT_TOKENS = 630
 QUESTIONS = ("What does the with statement do?", "Which methods does a context manager have?", "When is __exit__ called?",
@@ -106,8 +112,13 @@ def against_bare(part: LlamaCpp, home: str, question: str, repeats: int) -> dict
     from llama_cpp import Llama
     from playwright.sync_api import sync_playwright
 
-    llama = Llama(str(part.file()), n_ctx=part.context_tokens, n_threads=part.threads_in_use(),
-                  n_threads_batch=part.threads_in_use(), verbose=False)  # fmt: skip
+    llama = Llama(
+        str(part.file()),
+        n_ctx=part.context_tokens,
+        n_threads=part.threads_in_use(),
+        n_threads_batch=part.threads_in_use(),
+        verbose=False,
+    )
     speeds: dict[str, list[float]] = {"bare": [], "layer": [], "page": []}
     store, texts, asked = Workbench(Path(home)).store, set(), page_messages(part, home, question)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as engine:
@@ -135,9 +146,7 @@ def against_bare(part: LlamaCpp, home: str, question: str, repeats: int) -> dict
                 if turn:  # the first turn loads
                     speeds["bare"].append(bare_speed)
                     speeds["layer"].append(layer_speed)
-                    speeds["page"].append(
-                        (row["answer_tokens"] - 1) / ((row["generation_ms"] - row["first_token_ms"]) / 1000)
-                    )
+                    speeds["page"].append((row["answer_tokens"] - 1) / ((row["generation_ms"] - row["first_token_ms"]) / 1000))
         finally:
             context.close()
             process.terminate()
@@ -145,9 +154,7 @@ def against_bare(part: LlamaCpp, home: str, question: str, repeats: int) -> dict
             llama.close()
     middle = {name: median(found) for name, found in speeds.items()}
     # in turns: the ratio of each turn, for the machine may change between turns
-    shares = {
-        name: median(a / b for a, b in zip(speeds[name], speeds["bare"], strict=True)) for name in ("layer", "page")
-    }
+    shares = {name: median(a / b for a, b in zip(speeds[name], speeds["bare"], strict=True)) for name in ("layer", "page")}
     return {"tokens_per_s": middle, "share_of_bare": shares, "same_text": texts == {True}, "each": speeds}
 
 
@@ -159,21 +166,20 @@ def first_ms(part: LlamaCpp, asked: list[dict[str, str]]) -> tuple[str, float]:
 def prefix(part: LlamaCpp, hits: list[Hit], repeats: int) -> dict:
     """Questions over one passage, one after another: the passage read once, or each time."""
     short = part.model_copy(update={"max_tokens": 24})
-    cold, times, texts = (
-        short.model_copy(update={"reuse_prefix": False}),
-        {"kept": [], "cold": []},
-        {"kept": {}, "cold": {}},
-    )
+    cold, times, texts = (short.model_copy(update={"reuse_prefix": False}), {"kept": [], "cold": []}, {"kept": {}, "cold": {}})
     for _ in range(repeats):
-        for number, question in enumerate(
-            QUESTIONS
-        ):  # the run before leaves the passages, with another question behind them
+        for number, question in enumerate(QUESTIONS):  # the run before leaves the passages, with another question behind them
             for name, one, asked in (("cold", cold, QUESTIONS[number - 1]), ("kept", short, question)):
                 texts[name][asked], ms = first_ms(one, messages(part, hits, asked))
                 times[name].append(ms)
     size = part.read(messages(part, hits, QUESTIONS[0])).tokens
-    return {"prompt_tokens": len(size), "questions": len(QUESTIONS), "first_token_ms": {k: median(v) for k, v in times.items()},
-            "times": median(times["cold"]) / median(times["kept"]), "same_text": texts["kept"] == texts["cold"]}  # fmt: skip
+    return {
+        "prompt_tokens": len(size),
+        "questions": len(QUESTIONS),
+        "first_token_ms": {k: median(v) for k, v in times.items()},
+        "times": median(times["cold"]) / median(times["kept"]),
+        "same_text": texts["kept"] == texts["cold"],
+    }
 
 
 def copies(part: LlamaCpp, hits: list[Hit], repeats: int) -> dict:
@@ -191,9 +197,13 @@ def copies(part: LlamaCpp, hits: list[Hit], repeats: int) -> dict:
                 found.append(text)
         texts.append(found)
     same = sum(a == b for a, b in zip(*texts, strict=True))
-    return {"chosen": chosen.weights, "first_token_ms": {k: median(v) for k, v in times.items()},
-            "times": median(times["as_bundled"]) / median(times["copy"]), "same_text": f"{same} of {len(found)}",
-            "measured_when_chosen": [row._asdict() for row in chosen.measured]}  # fmt: skip
+    return {
+        "chosen": chosen.weights,
+        "first_token_ms": {k: median(v) for k, v in times.items()},
+        "times": median(times["as_bundled"]) / median(times["copy"]),
+        "same_text": f"{same} of {len(found)}",
+        "measured_when_chosen": [row._asdict() for row in chosen.measured],
+    }
 
 
 def batches(part: LlamaCpp, prompts: int) -> dict:

@@ -33,8 +33,17 @@ from core.records import Candidates, Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 K = 10
-LIMITS = {"call_overhead_percent": 5.0, "sweep_ratio": 1.15, "move_p95_s": 1.0, "hnsw_times_exact": 20.0, "hnsw_recall": 0.99,
-          "ivf_pq_recall": 0.95, "peak_mb": 8000.0, "mapped_peak_mb": 500.0, "scratch_recall_lost": 0.01}  # fmt: skip
+LIMITS = {
+    "call_overhead_percent": 5.0,
+    "sweep_ratio": 1.15,
+    "move_p95_s": 1.0,
+    "hnsw_times_exact": 20.0,
+    "hnsw_recall": 0.99,
+    "ivf_pq_recall": 0.95,
+    "peak_mb": 8000.0,
+    "mapped_peak_mb": 500.0,
+    "scratch_recall_lost": 0.01,
+}
 EFS = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
 SWEPT = [10, 12, 16, 20, 24, 32, 40, 48, 64, 96]  # ten values of a query setting
 Rows = dict[str, Any]
@@ -80,9 +89,7 @@ class Folder:
         from core.workbench import Workbench
 
         dataset = "medquad" if self.sizes.medquad else "python-reference"
-        config = with_settings(
-            TrialConfig(), {"corpus.dataset": dataset, "chunking": {"part": "whole_document"}, **settings}
-        )
+        config = with_settings(TrialConfig(), {"corpus.dataset": dataset, "chunking": {"part": "whole_document"}, **settings})
         return Workbench(self.home), config
 
 
@@ -104,14 +111,10 @@ def embed(folder: Folder) -> Rows:
     if not folder.sizes.medquad:  # beginnings are enough to try it out
         whole = Corpus(name, tuple(d._replace(text=d.text[:100], pages=()) for d in whole.documents), whole.queries)
     rows = np.sort(np.random.default_rng(0).permutation(len(whole.queries))[: folder.sizes.questions])
-    corpus = Corpus(
-        name, whole.documents, tuple(whole.queries[row] for row in rows), (), f"{whole.fingerprint} benchmark"
-    )
+    corpus = Corpus(name, whole.documents, tuple(whole.queries[row] for row in rows), (), f"{whole.fingerprint} benchmark")
     library._cache.save("corpus", library.stamp(name), {"json": _pack(corpus)}, {"name": name})  # what later steps open
     corpus = drain(workbench.pipeline.corpus(config))
-    vectors, questions = (
-        told(make(config, corpus)) for make in (workbench.pipeline.vectors, workbench.pipeline.query_vectors)
-    )
+    vectors, questions = (told(make(config, corpus)) for make in (workbench.pipeline.vectors, workbench.pipeline.query_vectors))
     save(folder, "medquad", [vectors], len(vectors), questions)
     return {"vectors": len(vectors), "questions": len(questions), "dim": vectors.shape[1]}
 
@@ -150,8 +153,10 @@ def hardness(folder: Folder) -> Rows:
     real = folder.vectors("medquad")
     num = len(real)
     alike = np.concatenate(list(_clusters.blocks(num)))
-    return {"medquad": shape(real, folder.questions("medquad")),
-            f"clusters_{num}": shape(alike, _clusters.queries(folder.sizes.questions, num))}  # fmt: skip
+    return {
+        "medquad": shape(real, folder.questions("medquad")),
+        f"clusters_{num}": shape(alike, _clusters.queries(folder.sizes.questions, num)),
+    }
 
 
 def shape(vectors: np.ndarray, questions: np.ndarray) -> Rows:
@@ -166,13 +171,17 @@ def shape(vectors: np.ndarray, questions: np.ndarray) -> Rows:
     for ef in (10, 16, 32, 64, 128):
         faiss.cvar.hnsw_stats.reset()
         here = searcher.search(questions, K, settings=part.model_copy(update={"ef_search": ef}))
-        compared[f"ef_{ef}"] = {
-            "recall": mean_recall(here, exact),
-            "distances": faiss.cvar.hnsw_stats.ndis / len(questions),
-        }
-    return {"two_nn": found.two_nn, "mle": found.mle, "effective_rank": found.effective_rank, "average_cosine": found.average_cosine,
-            "participation_ratio": found.participation_ratio, "hub_skewness": found.hubness.skewness,
-            "questions": near(exact), "hnsw_m_16": compared}  # fmt: skip
+        compared[f"ef_{ef}"] = {"recall": mean_recall(here, exact), "distances": faiss.cvar.hnsw_stats.ndis / len(questions)}
+    return {
+        "two_nn": found.two_nn,
+        "mle": found.mle,
+        "effective_rank": found.effective_rank,
+        "average_cosine": found.average_cosine,
+        "participation_ratio": found.participation_ratio,
+        "hub_skewness": found.hubness.skewness,
+        "questions": near(exact),
+        "hnsw_m_16": compared,
+    }
 
 
 def near(exact: Candidates) -> Rows:
@@ -181,8 +190,11 @@ def near(exact: Candidates) -> Rows:
     from core.embedding.diagnostics import mle
 
     distances = np.sqrt(np.maximum(2 - 2 * exact.score.astype(np.float64), 1e-12))
-    return {"similarity_of_1": float(exact.score[:, 0].mean()), "similarity_of_10": float(exact.score[:, K - 1].mean()),
-            "mle": mle(distances)}  # fmt: skip
+    return {
+        "similarity_of_1": float(exact.score[:, 0].mean()),
+        "similarity_of_10": float(exact.score[:, K - 1].mean()),
+        "mle": mle(distances),
+    }
 
 
 def truth(vectors: np.ndarray, questions: np.ndarray) -> Candidates:
@@ -214,8 +226,12 @@ def side_by_side(ours: Callable[[], Any], bare: Callable[[], Any], budget_s: flo
         first, second, third, fourth = (seconds(work) for work in (ours, bare, bare, ours))
         took.append((first + fourth, second + third))
     ratio = median(a / b for a, b in took)
-    return {"ours_s": median(a for a, _ in took) / 2, "bare_s": median(b for _, b in took) / 2, "turns": len(took),
-            "percent": 100 * (1 - 1 / ratio)}  # fmt: skip
+    return {
+        "ours_s": median(a for a, _ in took) / 2,
+        "bare_s": median(b for _, b in took) / 2,
+        "turns": len(took),
+        "percent": 100 * (1 - 1 / ratio),
+    }
 
 
 def overhead(searcher: Any, part: PartConfig, questions: np.ndarray, budget_s: float) -> Rows:
@@ -228,19 +244,23 @@ def overhead(searcher: Any, part: PartConfig, questions: np.ndarray, budget_s: f
     if "rescore" in query_settings(part):
         part = part.model_copy(update={"rescore": 1})
     index, how, found = searcher._index, part.search_parameters(None), {}
-    for name, asked in (
-        ("single", [questions[i : i + 1] for i in range(min(100, len(questions)))]),
-        ("batch", [questions]),
-    ):
+    for name, asked in (("single", [questions[i : i + 1] for i in range(min(100, len(questions)))]), ("batch", [questions])):
         if name == "single":  # so many that a turn takes some 30 ms
             with one_thread():
                 asked = asked[: max(1, int(0.03 / max(seconds(index.search, asked[0], K), 1e-6)))]
         with one_thread() if name == "single" else nullcontext():
-            compared = side_by_side(lambda asked=asked: [searcher.search(one, K, settings=part) for one in asked],
-                                    lambda asked=asked: [index.search(one, K, params=how) for one in asked], budget_s)  # fmt: skip
+            compared = side_by_side(
+                lambda asked=asked: [searcher.search(one, K, settings=part) for one in asked],
+                lambda asked=asked: [index.search(one, K, params=how) for one in asked],
+                budget_s,
+            )
         count = sum(map(len, asked))
-        found[name] = {"percent": compared["percent"], "ours_qps": count / compared["ours_s"], "bare_qps": count / compared["bare_s"],
-                       "turns": compared["turns"]}  # fmt: skip
+        found[name] = {
+            "percent": compared["percent"],
+            "ours_qps": count / compared["ours_s"],
+            "bare_qps": count / compared["bare_s"],
+            "turns": compared["turns"],
+        }
     return found
 
 
@@ -290,26 +310,24 @@ def lab_sweep(folder: Folder) -> Rows:
             index.hnsw.efConstruction = config.index.ef_construction
             index.add(vectors)
             faiss.omp_set_num_threads(threads)
-            searches(
-                index,
-                [faiss.SearchParametersHNSW(efSearch=ef) for ef in SWEPT],
-                questions,
-                REPEATS,
-                [singles] * len(SWEPT),
-            )
+            searches(index, [faiss.SearchParametersHNSW(efSearch=ef) for ef in SWEPT], questions, REPEATS, [singles] * len(SWEPT))
 
     first = seconds(bare, links[:2], True)
     started = time.perf_counter()
     points = drain(index_lab.sweep(workbench, config, {"index.m": links, "index.ef_search": SWEPT}, again=True))
     ours = time.perf_counter() - started
     theirs = first + seconds(bare, links[2:], False)
-    other = [
-        f"{p.label}: {p.reason or len(p.raw.single_us)}" for p in points if p.reason or len(p.raw.single_us) != singles
-    ]
+    other = [f"{p.label}: {p.reason or len(p.raw.single_us)}" for p in points if p.reason or len(p.raw.single_us) != singles]
     if other:
         raise RuntimeError(f"Not measured as FAISS alone was, on {singles} single questions: {other}")
-    return {"settings": len(points), "builds": len(links), "questions": len(questions), "ours_s": ours, "bare_s": theirs,
-            "ratio": ours / theirs}  # fmt: skip
+    return {
+        "settings": len(points),
+        "builds": len(links),
+        "questions": len(questions),
+        "ours_s": ours,
+        "bare_s": theirs,
+        "ratio": ours / theirs,
+    }
 
 
 def searches(index: Any, settings: list, questions: np.ndarray, batches: int, singles: list[int]) -> None:
@@ -333,18 +351,19 @@ def moves(folder: Folder) -> Rows:
     from core import index_views
 
     found = {}
-    for part, name, values in (
-        ("faiss_hnsw", "ef_search", range(12, 400, 17)),
-        ("faiss_ivf", "nprobe", range(1, 90, 4)),
-    ):
+    for part, name, values in (("faiss_hnsw", "ef_search", range(12, 400, 17)), ("faiss_ivf", "nprobe", range(1, 90, 4))):
         workbench, config = folder.recipe({"index": {"part": part}})
         drain(index_views.glance(workbench, config, 1.0))  # builds, and searches exactly
         took = []
         for value in list(values)[: folder.sizes.moves]:
             moved = with_settings(config, {f"index.{name}": value})
             took.append(seconds(lambda moved=moved: drain(index_views.glance(workbench, moved, 1.0))))
-        found[f"{part}.{name}"] = {"moves": len(took), "p50_s": median(took), "p95_s": float(np.quantile(took, 0.95)),
-                                   "max_s": max(took)}  # fmt: skip
+        found[f"{part}.{name}"] = {
+            "moves": len(took),
+            "p50_s": median(took),
+            "p95_s": float(np.quantile(took, 0.95)),
+            "max_s": max(took),
+        }
     return {"moved": found}
 
 
@@ -375,11 +394,17 @@ def scratch(folder: Folder) -> Rows:
             for ef, row in recalls.items():
                 row["ours"].append(mean_recall(ours.search(questions, K, ef), exact))
     by_ef = {
-        f"ef_{ef}": {**row, "difference": float(np.mean(row["ours"]) - np.mean(row["hnswlib"]))}
-        for ef, row in recalls.items()
+        f"ef_{ef}": {**row, "difference": float(np.mean(row["ours"]) - np.mean(row["hnswlib"]))} for ef, row in recalls.items()
     }
-    return {"vectors": len(vectors), "questions": len(questions), "m": m, "ef_construction": ef_construction,
-            "build_s": float(np.mean(took["ours"])), "hnswlib_build_s": float(np.mean(took["hnswlib"])), "by_ef": by_ef}  # fmt: skip
+    return {
+        "vectors": len(vectors),
+        "questions": len(questions),
+        "m": m,
+        "ef_construction": ef_construction,
+        "build_s": float(np.mean(took["ours"])),
+        "hnswlib_build_s": float(np.mean(took["hnswlib"])),
+        "by_ef": by_ef,
+    }
 
 
 # Steps on the synthetic set -------------------------------------------------------------------------------------------
@@ -402,13 +427,12 @@ def exact(folder: Folder) -> Rows:
         batch = median(seconds(searcher._index.search, questions, K) for _ in range(3))
         ours = seconds(numpy.search, questions, K)
         single = median(seconds(searcher._index.search, few[i : i + 1], K) for i in range(len(few)))
-    one = {
-        "faiss_batch_qps": len(questions) / batch,
-        "faiss_single_qps": 1 / single,
-        "numpy_batch_qps": len(questions) / ours,
+    one = {"faiss_batch_qps": len(questions) / batch, "faiss_single_qps": 1 / single, "numpy_batch_qps": len(questions) / ours}
+    return {
+        "one_thread": {**one, "best_qps": max(one.values())},
+        "surroundings": near(found),
+        "calls": overhead(searcher, part, questions, folder.sizes.seconds),
     }
-    return {"one_thread": {**one, "best_qps": max(one.values())}, "surroundings": near(found),
-            "calls": overhead(searcher, part, questions, folder.sizes.seconds)}  # fmt: skip
 
 
 def hnsw(folder: Folder) -> Rows:
@@ -425,17 +449,16 @@ def hnsw(folder: Folder) -> Rows:
             how = part.model_copy(update={"ef_search": ef})
             reached = mean_recall(searcher.search(questions, K, settings=how), exact)
             batch = median(seconds(lambda how=how: searcher.search(questions, K, settings=how)) for _ in range(3))
-            single = seconds(
-                lambda how=how: [searcher.search(some[i : i + 1], K, settings=how) for i in range(len(some))]
-            )
-            by_ef[f"ef_{ef}"] = {
-                "recall": reached,
-                "batch_qps": len(questions) / batch,
-                "single_qps": len(some) / single,
-            }
-    return {"m": part.m, "ef_construction": part.ef_construction, "build_s": built, "by_ef": by_ef,
-            "bytes_per_vector": searcher.memory_bytes / len(vectors),
-            "calls": overhead(searcher, part, questions, folder.sizes.seconds)}  # fmt: skip
+            single = seconds(lambda how=how: [searcher.search(some[i : i + 1], K, settings=how) for i in range(len(some))])
+            by_ef[f"ef_{ef}"] = {"recall": reached, "batch_qps": len(questions) / batch, "single_qps": len(some) / single}
+    return {
+        "m": part.m,
+        "ef_construction": part.ef_construction,
+        "build_s": built,
+        "by_ef": by_ef,
+        "bytes_per_vector": searcher.memory_bytes / len(vectors),
+        "calls": overhead(searcher, part, questions, folder.sizes.seconds),
+    }
 
 
 def ivf(folder: Folder) -> Rows:
@@ -461,8 +484,17 @@ def ivf(folder: Folder) -> Rows:
         del searcher  # one index in memory at a time
         singles = [len(point.single_us) for point in points]  # a slow setting is asked fewer
         theirs += seconds(bare_ivf, vectors, nlist, some, REPEATS, singles)
-    return {"settings": 40, "builds": 4, "questions": num, "ours_s": ours, "bare_s": theirs, "ratio": ours / theirs, "nlist": most,
-            "by_nprobe": found, "calls": calls}  # fmt: skip
+    return {
+        "settings": 40,
+        "builds": 4,
+        "questions": num,
+        "ours_s": ours,
+        "bare_s": theirs,
+        "ratio": ours / theirs,
+        "nlist": most,
+        "by_nprobe": found,
+        "calls": calls,
+    }
 
 
 def bare_ivf(vectors: np.ndarray, nlist: int, questions: np.ndarray, batches: int, singles: list[int]) -> None:
@@ -485,17 +517,19 @@ def ivf_pq(folder: Folder) -> Rows:
     part, started = FaissIVFPQ(m=32), time.perf_counter()
     searcher = part.build(vectors, None)
     built = time.perf_counter() - started
-    settings = [
-        part.model_copy(update={"nprobe": p, "rescore": r}) for p in (16, 32, 64, 128, 256) for r in (1, 4, 10, 30, 100)
-    ]
+    settings = [part.model_copy(update={"nprobe": p, "rescore": r}) for p in (16, 32, 64, 128, 256) for r in (1, 4, 10, 30, 100)]
     points = drain(measure(searcher, settings, questions, K, exact, quick=True))
     table = [
-        {"nprobe": how.nprobe, "rescore": how.rescore, **point.numbers()}
-        for how, point in zip(settings, points, strict=True)
+        {"nprobe": how.nprobe, "rescore": how.rescore, **point.numbers()} for how, point in zip(settings, points, strict=True)
     ]
-    return {"nlist": searcher._index.nlist, "code_bytes": searcher._index.pq.code_size, "build_s": built,
-            "bytes_per_vector": searcher.memory_bytes / len(vectors), "settings": table,
-            "calls": overhead(searcher, part, questions, folder.sizes.seconds)}  # fmt: skip
+    return {
+        "nlist": searcher._index.nlist,
+        "code_bytes": searcher._index.pq.code_size,
+        "build_s": built,
+        "bytes_per_vector": searcher.memory_bytes / len(vectors),
+        "settings": table,
+        "calls": overhead(searcher, part, questions, folder.sizes.seconds),
+    }
 
 
 def disk(folder: Folder) -> Rows:
@@ -547,11 +581,7 @@ STEPS = {
 def run(sizes: Sizes) -> dict[str, Rows]:
     """Each step in a process of its own, with its seconds and peak memory."""
     found: dict[str, Rows] = {}
-    settings = {
-        "GROUNDWORK_DATASETS": str(ROOT.parent / "shared" / "datasets"),
-        **os.environ,
-        "GROUNDWORK_CACHE_GB": "1000",
-    }
+    settings = {"GROUNDWORK_DATASETS": str(ROOT.parent / "shared" / "datasets"), **os.environ, "GROUNDWORK_CACHE_GB": "1000"}
     with tempfile.TemporaryDirectory() as place:
         for name in STEPS:
             began = time.perf_counter()
@@ -566,10 +596,7 @@ def run(sizes: Sizes) -> dict[str, Rows]:
 
 def overheads(found: dict[str, Rows]) -> Rows:
     large = {"faiss_flat": "exact", "faiss_ivf": "ivf", "faiss_hnsw": "hnsw", "faiss_ivf_pq": "ivf_pq"}
-    return {
-        "medquad": found["calls"]["parts"],
-        "clusters": {part: found[step].pop("calls") for part, step in large.items()},
-    }
+    return {"medquad": found["calls"]["parts"], "clusters": {part: found[step].pop("calls") for part, step in large.items()}}
 
 
 def required(found: dict[str, Rows], calls: Rows, num: int) -> dict[str, Rows]:
@@ -589,16 +616,23 @@ def required(found: dict[str, Rows], calls: Rows, num: int) -> dict[str, Rows]:
         "move_p95_s": limited(max(of["p95_s"] for of in found["moves"]["moved"].values()), "move_p95_s"),
         # against exact search at its best, which is in batches
         "hnsw_times_exact": limited(max(fast.values()) / one_thread["best_qps"], "hnsw_times_exact", least=True)
-        | {"recall_at_least": wanted, "hnsw": fast, "exact": one_thread,
-           "one_by_one_times_exact": fast["single_qps"] / one_thread["faiss_single_qps"]},
+        | {
+            "recall_at_least": wanted,
+            "hnsw": fast,
+            "exact": one_thread,
+            "one_by_one_times_exact": fast["single_qps"] / one_thread["faiss_single_qps"],
+        },
         "ivf_pq_recall": limited(max(row["recall"] for row in coded), "ivf_pq_recall", least=True)
-        | {"best": max(coded, key=lambda row: row["recall"]),
-           "fastest_within": max(within, key=lambda row: row["single_qps"], default=None)},
+        | {
+            "best": max(coded, key=lambda row: row["recall"]),
+            "fastest_within": max(within, key=lambda row: row["single_qps"], default=None),
+        },
         "build_sweep_search_peak_mb": limited(max(peaks.values()), "peak_mb") | {"by_step": peaks},
         "mapped_peak_mb": limited(found["mapped"]["peak_mb"], "mapped_peak_mb"),
         "scratch_recall_lost": limited(
-            max(-row["difference"] for row in found["scratch"]["by_ef"].values()), "scratch_recall_lost"),
-    }  # fmt: skip
+            max(-row["difference"] for row in found["scratch"]["by_ef"].values()), "scratch_recall_lost"
+        ),
+    }
     if num < MILLION:
         figures["hnsw_times_exact"] |= {"met": None, "limit_for_vectors": MILLION}
     return figures
@@ -611,17 +645,20 @@ def limited(value: float, name: str, least: bool = False) -> Rows:
 def main(sizes: Sizes) -> Rows:
     found = run(sizes)
     calls = overheads(found)
-    return {"vectors": {"medquad": found["embed"]["vectors"], "clusters": sizes.clusters}, "questions": sizes.questions,
-            "required": required(found, calls, sizes.clusters), "call_overhead": calls, "steps": found}  # fmt: skip
+    return {
+        "vectors": {"medquad": found["embed"]["vectors"], "clusters": sizes.clusters},
+        "questions": sizes.questions,
+        "required": required(found, calls, sizes.clusters),
+        "call_overhead": calls,
+        "steps": found,
+    }
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument(
-        "--step", nargs=3, metavar=("NAME", "FOLDER", "SIZES"), help="one step, as this program runs them"
-    )
+    parser.add_argument("--step", nargs=3, metavar=("NAME", "FOLDER", "SIZES"), help="one step, as this program runs them")
     given = parser.parse_args()
     if given.step:
         name, place, sizes = given.step

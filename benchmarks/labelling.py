@@ -36,11 +36,7 @@ from core.workbench import Workbench
 LIMITS = {"key_to_next_item_p95_ms": 300.0, "labels_lost": 0, "labels_twice": 0, "alpha_s": 2.0}
 ITEMS, PEOPLE, WRITERS = 2000, 5, 10
 # each annotator has a window in front: none of the five is put to sleep
-AWAKE = [
-    "--disable-background-timer-throttling",
-    "--disable-backgrounding-occluded-windows",
-    "--disable-renderer-backgrounding",
-]
+AWAKE = ["--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding"]
 PROBE = """() => {
   window.times = []
   const app = document.querySelector('[data-testid=stApp]')
@@ -73,10 +69,26 @@ def study(name: str, items: int, people: int, each: int) -> Study:
         passages = tuple(
             Passage(document_id=f"topic-{n}", start=s, end=s + 500, text=text[s : s + 500]) for s in range(0, 2500, 500)
         )
-        found.append(Candidate(f"answer-{n:05}", "recipe", "python", f"Question {n}: what does the reference say here?",
-                               f"It says: {text[40:160]}. It also says {text[600:700]}.", passages, ()))  # fmt: skip
-    return Study(id=name, question="Are the answers faithful?", rubrics=(default_rubric(),), items=draw(found, items, by="none"),
-                 annotators=tuple(f"annotator {n + 1}" for n in range(people)), per_item=each, ask=("sentences",))  # fmt: skip
+        found.append(
+            Candidate(
+                f"answer-{n:05}",
+                "recipe",
+                "python",
+                f"Question {n}: what does the reference say here?",
+                f"It says: {text[40:160]}. It also says {text[600:700]}.",
+                passages,
+                (),
+            )
+        )
+    return Study(
+        id=name,
+        question="Are the answers faithful?",
+        rubrics=(default_rubric(),),
+        items=draw(found, items, by="none"),
+        annotators=tuple(f"annotator {n + 1}" for n in range(people)),
+        per_item=each,
+        ask=("sentences",),
+    )
 
 
 def whole(frozen: lab.Frozen, annotator: str, item: str) -> Label:
@@ -89,8 +101,9 @@ def prepared(home: Path, items: int) -> lab.Frozen:
     """The study with four fifths of its labels."""
     workbench = Workbench(home)
     frozen = lab.freeze(workbench, study("speed", items, PEOPLE, PEOPLE), "main")
-    given = [whole(frozen, name, item) for name, mine in assignment(frozen.study, "main").items()
-             for item in mine[: items * 4 // 5]]  # fmt: skip
+    given = [
+        whole(frozen, name, item) for name, mine in assignment(frozen.study, "main").items() for item in mine[: items * 4 // 5]
+    ]
     path = home / "labels.jsonl"
     path.write_text(to_jsonl(given), "utf-8")
     files.import_labels(workbench, "speed", path)
@@ -114,12 +127,13 @@ async def windows(port: int, folder: str, people: list[str], keys: int, think_s:
 
     async with async_playwright() as engine:
         contexts, pages = [], []
-        for number, name in enumerate(
-            people
-        ):  # a browser each: only one tab of a browser is in front, the others are slowed
+        for number, name in enumerate(people):  # a browser each: only one tab of a browser is in front, the others are slowed
             context = await engine.chromium.launch_persistent_context(
-                f"{folder}/{number}", executable_path=which("chromium") or which("google-chrome"),
-                args=[*startup.FLAGS, *AWAKE], viewport={"width": 1440, "height": 900})  # fmt: skip
+                f"{folder}/{number}",
+                executable_path=which("chromium") or which("google-chrome"),
+                args=[*startup.FLAGS, *AWAKE],
+                viewport={"width": 1440, "height": 900},
+            )
             page = await context.new_page()
             await page.goto(f"http://127.0.0.1:{port}/label_answers?study=speed&annotator={name}", timeout=120_000)
             await page.locator(".lab-row.now").wait_for(timeout=120_000)
@@ -167,15 +181,24 @@ def together(home: Path, items: int) -> dict[str, Any]:
     for process in running:
         process.join()
     seconds = time.perf_counter() - began
-    said = {id: (name, item, ms) for name, path in notes.items()
-            for id, item, ms in map(json.loads, path.read_text("utf-8").splitlines())}  # fmt: skip
+    said = {
+        id: (name, item, ms)
+        for name, path in notes.items()
+        for id, item, ms in map(json.loads, path.read_text("utf-8").splitlines())
+    }
     fresh = Workbench(home)
     kept = [(one["id"], one["annotator"], one["item"]) for one in fresh.store.labels.all("many")]
     there = {id: (name, item) for id, name, item in kept}
     standing = {one.id for one in lab.labels(fresh, "many")}
     lost = [id for id, (name, item, _) in said.items() if there.get(id) != (name, item) or id not in standing]
-    return {"writers": WRITERS, "acknowledged": len(said), "lost": len(lost) + items - len(said), "twice": len(kept) - len(there),
-            "label_ms": quantiles([ms for *_, ms in said.values()]), "labels_per_s": round(len(said) / seconds, 1)}  # fmt: skip
+    return {
+        "writers": WRITERS,
+        "acknowledged": len(said),
+        "lost": len(lost) + items - len(said),
+        "twice": len(kept) - len(there),
+        "label_ms": quantiles([ms for *_, ms in said.values()]),
+        "labels_per_s": round(len(said) / seconds, 1),
+    }
 
 
 def alpha_seconds(level: str) -> float:
@@ -216,9 +239,15 @@ def main(quick: bool = False) -> dict:
         "labels_twice": writers["twice"],
         "alpha_s": max(alpha_s.values()),
     }
-    return {"required": {name: against(value, LIMITS[name]) for name, value in required.items()},
-            "items": items, "one": alone, "five": at_once, "writers": writers, "alpha_s": alpha_s,
-            "load": list(os.getloadavg()[:2])}  # fmt: skip
+    return {
+        "required": {name: against(value, LIMITS[name]) for name, value in required.items()},
+        "items": items,
+        "one": alone,
+        "five": at_once,
+        "writers": writers,
+        "alpha_s": alpha_s,
+        "load": list(os.getloadavg()[:2]),
+    }
 
 
 if __name__ == "__main__":

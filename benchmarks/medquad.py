@@ -47,9 +47,7 @@ def edited_share(home: str, config: TrialConfig, share: float) -> dict:
     for place in draw.sample(range(len(documents)), round(share * len(documents))):
         text = documents[place].text
         middle = text.find(" ", len(text) // 2)
-        documents[place] = Document(
-            documents[place].id, f"{text[:middle]} as revised in the new edition{text[middle:]}"
-        )
+        documents[place] = Document(documents[place].id, f"{text[:middle]} as revised in the new edition{text[middle:]}")
     tools = EncoderTools(config.embedding, workbench.pipeline.vectors_folder)
     chunks = drain(chunk_documents(tuple(documents), config.chunking, tools))
     anew = len(missing(config.embedding, chunks.texts(tuple(documents)), workbench.pipeline.vectors_folder))
@@ -67,11 +65,19 @@ def main() -> dict:
         trial, run_s, peak_run = command(home, "run", *recipe)
         edit = edited_share(home, config, 0.01)
         return {
-            "documents": prepared["documents"], "questions": prepared["questions"], "chunks": prepared["chunks"],
-            "prepare_s": seconds, "prepare_peak_mb": peak, "prepare_again_s": seconds_again,
-            "search_from_cold_s": search_s, "hits": len(hits), "run_s": run_s, "peak_mb": peak_run,
-            "median_latency_ms": trial["costs"]["latency_ms"], "edit": edit,
-        }  # fmt: skip
+            "documents": prepared["documents"],
+            "questions": prepared["questions"],
+            "chunks": prepared["chunks"],
+            "prepare_s": seconds,
+            "prepare_peak_mb": peak,
+            "prepare_again_s": seconds_again,
+            "search_from_cold_s": search_s,
+            "hits": len(hits),
+            "run_s": run_s,
+            "peak_mb": peak_run,
+            "median_latency_ms": trial["costs"]["latency_ms"],
+            "edit": edit,
+        }
 
 
 if __name__ == "__main__":

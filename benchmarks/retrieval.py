@@ -200,10 +200,14 @@ def live(stages: Stages) -> dict:
             for name, time_s in took.items():
                 times[name].append(time_s)
     return {
-        "questions": len(stages.pool), "columns": stages.pool.chunk.shape[1], "metrics": len(METRICS),
-        "fusion_weight": milliseconds(times["weight"]), "k_or_metric": milliseconds(times["k"]),
-        "bare_numpy": milliseconds(times["bare"]), "bm25_k1": milliseconds(times["bm25"]),
-    }  # fmt: skip
+        "questions": len(stages.pool),
+        "columns": stages.pool.chunk.shape[1],
+        "metrics": len(METRICS),
+        "fusion_weight": milliseconds(times["weight"]),
+        "k_or_metric": milliseconds(times["k"]),
+        "bare_numpy": milliseconds(times["bare"]),
+        "bm25_k1": milliseconds(times["bm25"]),
+    }
 
 
 def grids(stages: Stages, repeats: int = 3) -> dict:
@@ -221,8 +225,12 @@ def grids(stages: Stages, repeats: int = 3) -> dict:
     for weight, k in [(0.0, 10), (0.5, 1), (0.7, 3)]:  # the same numbers, but for ties broken at float32 or float64
         for name, value in plain_point(stored, gold, weight, k).items():
             assert abs(found[weight, k][names.index(name)].mean - value) < 0.003, (weight, k, name)
-    return {"points": 44, "ours_s": round(median(ours), 4), "plain_kept_results_s": round(median(plain), 2),
-            "times_as_fast": round(median(plain) / median(ours), 1)}  # fmt: skip
+    return {
+        "points": 44,
+        "ours_s": round(median(ours), 4),
+        "plain_kept_results_s": round(median(plain), 2),
+        "times_as_fast": round(median(plain) / median(ours), 1),
+    }
 
 
 def sparse_of(stages: Stages) -> Candidates:
@@ -244,8 +252,11 @@ def rebuilt(stages: Stages, grid_s: float, repeats: int = 2) -> dict:
     model, gold = SentenceTransformer(str(folder)), stages.relevance.pair_chunk.tolist()
     times = [seconds(plain_rebuilt, stages.corpus, model, gold, weight) for weight in WEIGHTS[:repeats]]
     whole = 44 * median(times)
-    return {"plain_rebuilt_s_a_point": round(median(times), 2), "plain_rebuilt_44_s": round(whole, 1),
-            "times_as_fast": round(whole / grid_s)}  # fmt: skip
+    return {
+        "plain_rebuilt_s_a_point": round(median(times), 2),
+        "plain_rebuilt_44_s": round(whole, 1),
+        "times_as_fast": round(whole / grid_s),
+    }
 
 
 def rank_bm25_best(okapi, words: list[str]) -> np.ndarray:
@@ -272,11 +283,15 @@ def bm25_against_rank_bm25(questions: int = 20) -> dict:
     asked = part.tokenize(texts)
     batch = seconds(searcher.search, asked, DEPTH) / len(texts)
     return {
-        "documents": len(tokens), "questions_timed": questions, "largest_score_difference": worst,
-        "rank_bm25_ms": round(median(theirs) * 1000, 2), "bm25s_one_by_one_ms": round(median(ours) * 1000, 3),
-        "bm25s_in_a_batch_ms": round(batch * 1000, 3), "times_as_fast_one_by_one": round(median(theirs) / median(ours)),
+        "documents": len(tokens),
+        "questions_timed": questions,
+        "largest_score_difference": worst,
+        "rank_bm25_ms": round(median(theirs) * 1000, 2),
+        "bm25s_one_by_one_ms": round(median(ours) * 1000, 3),
+        "bm25s_in_a_batch_ms": round(batch * 1000, 3),
+        "times_as_fast_one_by_one": round(median(theirs) / median(ours)),
         "times_as_fast_in_a_batch": round(median(theirs) / batch),
-    }  # fmt: skip
+    }
 
 
 def main(quick: bool) -> dict:

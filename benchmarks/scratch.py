@@ -44,9 +44,14 @@ def generation(new_tokens: int) -> dict:
     without = list(generate(tools.model, ids, new_tokens, use_cache=False))
     plain = new_tokens / (time.perf_counter() - started)
     beside = drain(inspect_lab.beside_library(ids, new_tokens))
-    return {"new_tokens": new_tokens, "tokens_per_s": {"with_cache": median(with_cache), "without": plain},
-            "cache_times": median(with_cache) / plain, "same_text": text == without,
-            "beside_transformers": asdict(beside), "share_of_transformers": beside.here_per_s / beside.library_per_s}  # fmt: skip
+    return {
+        "new_tokens": new_tokens,
+        "tokens_per_s": {"with_cache": median(with_cache), "without": plain},
+        "cache_times": median(with_cache) / plain,
+        "same_text": text == without,
+        "beside_transformers": asdict(beside),
+        "share_of_transformers": beside.here_per_s / beside.library_per_s,
+    }
 
 
 def samplers() -> dict:
@@ -67,8 +72,11 @@ def main(quick: bool = False) -> dict:
     with tempfile.TemporaryDirectory() as home:
         os.environ["GROUNDWORK_HOME"] = home
         made, checked = generation(24 if quick else 512), samplers()
-    values = {"cache_times": made["cache_times"], "share_of_transformers": made["share_of_transformers"],
-              "sampler_checks_passed": checked["passed"] / max(1, checked["checks"])}  # fmt: skip
+    values = {
+        "cache_times": made["cache_times"],
+        "share_of_transformers": made["share_of_transformers"],
+        "sampler_checks_passed": checked["passed"] / max(1, checked["checks"]),
+    }
     required = {name: against(value, LIMITS[name], least=True) for name, value in values.items()}
     return {"required": required, "generation": made, "samplers": checked, "load": list(os.getloadavg()[:2])}
 

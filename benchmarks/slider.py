@@ -26,8 +26,11 @@ def main(moves: int = 40) -> dict:
     with tempfile.TemporaryDirectory() as home, sync_playwright() as engine:
         subprocess.run(
             [sys.executable, "-m", "core", "prepare", "--dataset", "xquad-en", "--set", "chunking.part=whole_document"],
-            cwd=ROOT, env={**os.environ, "GROUNDWORK_HOME": home}, check=True, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+            cwd=ROOT,
+            env={**os.environ, "GROUNDWORK_HOME": home},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         process, _ = start(home, port := free_port())
         try:
             page = browser(engine, f"{home}/profile").new_page()

@@ -31,12 +31,16 @@ WRITERS, TRIALS, KILLS = 8, 500, 100
 def small(seed: int, queries: int = 10, depth: int = 10) -> dict:
     random.seed(seed)
     return {
-        "config": {"corpus": {"dataset": "toy"}, "fusion": {"part": "rrf", "constant": 60}}, "seed": seed,
-        "status": "ok", "questions_fingerprint": f"{queries}", "timings_ms": {"fusion": 1.0},
+        "config": {"corpus": {"dataset": "toy"}, "fusion": {"part": "rrf", "constant": 60}},
+        "seed": seed,
+        "status": "ok",
+        "questions_fingerprint": f"{queries}",
+        "timings_ms": {"fusion": 1.0},
         "chunks": [[f"d{n}", 0, 500] for n in range(240)],
-        "rankings": {f"q{q}": [random.sample(range(240), depth), [random.random() for _ in range(depth)]]
-                     for q in range(queries)},
-    }  # fmt: skip
+        "rankings": {
+            f"q{q}": [random.sample(range(240), depth), [random.random() for _ in range(depth)]] for q in range(queries)
+        },
+    }
 
 
 def questions(count: int) -> dict:
@@ -113,11 +117,18 @@ def a_crowd(home: Path) -> dict:
     rebuild = timed(lambda: drain(store.rebuild()))
     reading = [timed(lambda: store.query("SELECT dataset, count(*) FROM trials GROUP BY 1")) for _ in range(30)]
     return {
-        "writers": WRITERS, "trials_each": TRIALS, "stored": stored["n"], "distinct": stored["d"],
-        "failed_writers": errors, "seconds": round(seconds, 1), "reads_meanwhile": ms(reads),
-        "counts_rose": counts == sorted(counts), "verify_ok": report.ok, "rebuild_s": round(rebuild, 2),
+        "writers": WRITERS,
+        "trials_each": TRIALS,
+        "stored": stored["n"],
+        "distinct": stored["d"],
+        "failed_writers": errors,
+        "seconds": round(seconds, 1),
+        "reads_meanwhile": ms(reads),
+        "counts_rose": counts == sorted(counts),
+        "verify_ok": report.ok,
+        "rebuild_s": round(rebuild, 2),
         "query_afterwards": ms(reading),
-    }  # fmt: skip
+    }
 
 
 def kills(home: Path) -> dict:
@@ -132,9 +143,14 @@ def kills(home: Path) -> dict:
     store = Store(home, derive, "1")
     stored = [row["id"] for row in store.query("SELECT id FROM trials")]
     report = drain(store.verify())
-    return {"kills": KILLS, "acknowledged": len(acknowledged), "lost": len(acknowledged - set(stored)),
-            "twice": len(stored) - len(set(stored)), "unacknowledged_but_whole": len(set(stored) - acknowledged),
-            "verify_ok": report.ok}  # fmt: skip
+    return {
+        "kills": KILLS,
+        "acknowledged": len(acknowledged),
+        "lost": len(acknowledged - set(stored)),
+        "twice": len(stored) - len(set(stored)),
+        "unacknowledged_but_whole": len(set(stored) - acknowledged),
+        "verify_ok": report.ok,
+    }
 
 
 def start(home: Path, count: int) -> subprocess.Popen:

@@ -50,12 +50,27 @@ def dual_encoder(bench: Workbench, dataset: str) -> dict:
     config = build({"corpus": {"dataset": dataset}})
     corpus = sample(drain(bench.pipeline.corpus(config)))
     chunks = drain(bench.pipeline.chunks(config, corpus))
-    work = train(TrainConfig(), corpus, chunks, chunks.texts(corpus.documents), bench.home / "encoders" / "bench",
-                 vectors=bench.pipeline.vectors_folder)  # fmt: skip
+    work = train(
+        TrainConfig(),
+        corpus,
+        chunks,
+        chunks.texts(corpus.documents),
+        bench.home / "encoders" / "bench",
+        vectors=bench.pipeline.vectors_folder,
+    )
     result = watched(work)
-    return {"corpus": corpus.name, "documents": len(corpus.documents), "chunks": len(chunks), "questions": result.sizes,
-            "best_step": result.best_step, "steps": result.steps, "stopped": result.stopped, "seconds": result.seconds,
-            "all_documents": result.comparison, "documents_never_seen": result.unseen}  # fmt: skip
+    return {
+        "corpus": corpus.name,
+        "documents": len(corpus.documents),
+        "chunks": len(chunks),
+        "questions": result.sizes,
+        "best_step": result.best_step,
+        "steps": result.steps,
+        "stopped": result.stopped,
+        "seconds": result.seconds,
+        "all_documents": result.comparison,
+        "documents_never_seen": result.unseen,
+    }
 
 
 def watched(work):
@@ -70,13 +85,20 @@ def word2vec(bench: Workbench) -> dict:
     """nDCG@10 of the held-out half; training reads all chunks and no question."""
     recipe = {"corpus": {"dataset": "python-reference", "questions": "test"}, "fusion": {"part": "dense_only"}}
     trained, start = (
-        bench.evaluate(build({**recipe, "embedding": {"part": "word2vec", **settings}}))
-        for settings in ({}, {"epochs": 0})
+        bench.evaluate(build({**recipe, "embedding": {"part": "word2vec", **settings}})) for settings in ({}, {"epochs": 0})
     )
     found = bench.differences(trained, start, ["ndcg_linear"])["ndcg_linear"]
     before, after = (float(np.nanmean(one.values["ndcg_linear"])) for one in (start, trained))
-    return {"corpus": "python-reference", "n": found.n, "before": before, "after": after, "difference": found.difference,
-            "low": found.low, "high": found.high, "p": found.p}  # fmt: skip
+    return {
+        "corpus": "python-reference",
+        "n": found.n,
+        "before": before,
+        "after": after,
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+    }
 
 
 def main() -> None:

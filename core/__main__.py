@@ -47,11 +47,7 @@ def _main(arguments: list[str] | None) -> int:
         if options.json:
             print(json.dumps({"error": {"what": error.what, "where": error.where, "todo": error.todo}}))
         else:
-            lines = [
-                f"Failed: {error.what}",
-                error.where and f"  where: {error.where}",
-                error.todo and f"  to do: {error.todo}",
-            ]
+            lines = [f"Failed: {error.what}", error.where and f"  where: {error.where}", error.todo and f"  to do: {error.todo}"]
             print("\n".join(filter(None, lines)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -104,11 +100,7 @@ def carry_out(options: argparse.Namespace) -> int:
         print(json.dumps(result, ensure_ascii=False, default=str))
     else:
         options.show(result)
-    return (
-        1
-        if options.verb in ("verify", "doctor", "ingest", "ask", "annotate") and not _healthy(options.verb, result)
-        else 0
-    )
+    return 1 if options.verb in ("verify", "doctor", "ingest", "ask", "annotate") and not _healthy(options.verb, result) else 0
 
 
 @contextmanager
@@ -162,16 +154,12 @@ def build_parser() -> argparse.ArgumentParser:
     def recipe(one: argparse.ArgumentParser) -> None:
         one.add_argument("--dataset", help="name of the corpus, as `datasets` lists it")
         one.add_argument("--config", type=Path, help="a recipe as YAML")
-        one.add_argument(
-            "--set", action="append", default=[], metavar="STAGE.FIELD=VALUE", help="change one setting; repeatable"
-        )
+        one.add_argument("--set", action="append", default=[], metavar="STAGE.FIELD=VALUE", help="change one setting; repeatable")
 
     one = verb("list", lambda w, o: listing(o.kind), "the parts of a kind, or all settings")
     one.add_argument("kind", choices=[*registry.FOLDERS, "settings"])
     verb("datasets", lambda w, o: w.datasets(), "the corpora at hand and those to download")
-    one = verb(
-        "download", lambda w, o: w.library.download(o.dataset), "fetch a data set from its publisher", show_value
-    )
+    one = verb("download", lambda w, o: w.library.download(o.dataset), "fetch a data set from its publisher", show_value)
     one.add_argument("dataset")
     one = verb("ingest", lambda w, o: w.library.ingest(o.name, o.files, o.questions), "make a corpus of own documents")
     one.add_argument("name")
@@ -179,87 +167,92 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--questions", type=Path, help="CSV, JSONL, SQuAD JSON or BEIR folder")
     one = verb("prepare", prepare, "chunk, embed and index, so that sliders answer at once", show_value)
     recipe(one)
-    one.add_argument("--grid", action="append", default=[], metavar="STAGE.FIELD=A,B,C | START:STOP:STEP",
-                     help="each of these values in turn; repeatable")  # fmt: skip
-    one = verb(
-        "curve", curve, "one setting over its range: metrics, and the context they cost; nothing is stored", show_curve
-    )
-    recipe(one)
-    one.add_argument("--grid", required=True, metavar="STAGE.FIELD=A,B,C | START:STOP:STEP")
-    one.add_argument("--metric", action="append", default=[], help="as `list metric` names them; repeatable")
-    one.add_argument("--budget", type=positive, default=0, metavar="TOKENS",
-                     help="of context that every value gets for a question (default: the first k chunks)")  # fmt: skip
-    one.add_argument("--against", action="append", default=[], metavar="STAGE.FIELD=VALUE",
-                     help="paired differences to the recipe with this setting; repeatable (default: the recipe, where it is one of "
-                          "the values)")  # fmt: skip
-    recipe(
-        verb(
-            "run", lambda w, o: run_and_show(w, read_recipe(o)), "measure a recipe and store it as a trial", show_trial
-        )
-    )
-    one = verb(
-        "sweep",
-        lambda w, o: w.sweep(read_recipe(o), read_grid(o.grid)),
-        "a stored trial for each point of a grid",
-        show_value,
-    )
-    recipe(one)
     one.add_argument(
         "--grid",
         action="append",
         default=[],
         metavar="STAGE.FIELD=A,B,C | START:STOP:STEP",
-        help="repeatable",
-        required=True,
+        help="each of these values in turn; repeatable",
     )
-    one = verb("train-encoder", lambda w, o: w.train_encoder(read_recipe(o), o.name, read_settings(o.train)),
-               "a dual encoder, trained on the questions of a corpus", show_value)  # fmt: skip
-    one.add_argument("name")
+    one = verb("curve", curve, "one setting over its range: metrics, and the context they cost; nothing is stored", show_curve)
+    recipe(one)
+    one.add_argument("--grid", required=True, metavar="STAGE.FIELD=A,B,C | START:STOP:STEP")
+    one.add_argument("--metric", action="append", default=[], help="as `list metric` names them; repeatable")
     one.add_argument(
-        "--train", action="append", default=[], metavar="FIELD=VALUE", help="how it is trained; repeatable"
+        "--budget",
+        type=positive,
+        default=0,
+        metavar="TOKENS",
+        help="of context that every value gets for a question (default: the first k chunks)",
+    )
+    one.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="STAGE.FIELD=VALUE",
+        help="paired differences to the recipe with this setting; repeatable (default: the recipe, where it is one of "
+        "the values)",
+    )
+    recipe(verb("run", lambda w, o: run_and_show(w, read_recipe(o)), "measure a recipe and store it as a trial", show_trial))
+    one = verb(
+        "sweep", lambda w, o: w.sweep(read_recipe(o), read_grid(o.grid)), "a stored trial for each point of a grid", show_value
     )
     recipe(one)
-    one = verb("train-moe", train_moe, "a small mixture of experts, trained on the texts of a corpus")
     one.add_argument(
-        "--train", action="append", default=[], metavar="FIELD=VALUE", help="how it is made and trained; repeatable"
+        "--grid", action="append", default=[], metavar="STAGE.FIELD=A,B,C | START:STOP:STEP", help="repeatable", required=True
     )
+    one = verb(
+        "train-encoder",
+        lambda w, o: w.train_encoder(read_recipe(o), o.name, read_settings(o.train)),
+        "a dual encoder, trained on the questions of a corpus",
+        show_value,
+    )
+    one.add_argument("name")
+    one.add_argument("--train", action="append", default=[], metavar="FIELD=VALUE", help="how it is trained; repeatable")
+    recipe(one)
+    one = verb("train-moe", train_moe, "a small mixture of experts, trained on the texts of a corpus")
+    one.add_argument("--train", action="append", default=[], metavar="FIELD=VALUE", help="how it is made and trained; repeatable")
     one.add_argument("--both", action="store_true", help="also without the balancing loss, to compare")
     recipe(one)
     one = verb("index-sweep", index_sweep, "recall, speed and size of index settings, stored")
     recipe(one)
-    one.add_argument("--grid", action="append", default=[], metavar="index.FIELD=A,B,C | START:STOP:STEP",
-                     help="repeatable", required=True)  # fmt: skip
+    one.add_argument(
+        "--grid", action="append", default=[], metavar="index.FIELD=A,B,C | START:STOP:STEP", help="repeatable", required=True
+    )
     one.add_argument("--again", action="store_true", help="measure also what is stored already")
     recipe(verb("index-points", index_points, "what was measured of the indexes of these vectors"))
-    one = verb(
-        "index-cost", index_cost, "what an index setting costs ranking quality, with a test of equivalence", show_cost
-    )
+    one = verb("index-cost", index_cost, "what an index setting costs ranking quality, with a test of equivalence", show_cost)
     recipe(one)
     one.add_argument("--grid", action="append", default=[], metavar="index.FIELD=A,B,C", help="repeatable")
     one.add_argument("--margin", type=float, default=1.0, help="points (hundredths) within which two means are equal")
     one = verb("sample-study", sample_study, "diversity against quality of sampled answers, by sampling chain, stored")
     recipe(one)
-    one.add_argument("--chain", action="append", default=[], metavar="STEPS", required=True,
-                     help="such as 'top_k=40 temperature=0.8', 'greedy' or 'none'; repeatable")  # fmt: skip
+    one.add_argument(
+        "--chain",
+        action="append",
+        default=[],
+        metavar="STEPS",
+        required=True,
+        help="such as 'top_k=40 temperature=0.8', 'greedy' or 'none'; repeatable",
+    )
     one.add_argument("--samples", type=positive, default=5, help="answers a question and chain")
     one.add_argument("--questions", type=positive, default=20, help="questions, spread evenly over the corpus")
     one = verb("trials", lambda w, o: w.trials(o.limit), "stored trials, newest first", show_trials)
     one.add_argument("--limit", type=positive, default=50)
-    one = verb(
-        "show", lambda w, o: w.measured(o.id), "one trial: metrics with intervals, config and raw rankings", show_record
-    )
+    one = verb("show", lambda w, o: w.measured(o.id), "one trial: metrics with intervals, config and raw rankings", show_record)
     one.add_argument("id")
-    one = verb("describe", lambda w, o: w.describe(o.id, o.name, o.note, None if o.tags is None else o.tags.split(",")),
-               "name a trial, add a note, tag it; says what it is called where nothing is given", show_value)  # fmt: skip
+    one = verb(
+        "describe",
+        lambda w, o: w.describe(o.id, o.name, o.note, None if o.tags is None else o.tags.split(",")),
+        "name a trial, add a note, tag it; says what it is called where nothing is given",
+        show_value,
+    )
     one.add_argument("id")
     one.add_argument("--name")
     one.add_argument("--note")
     one.add_argument("--tags", metavar="A,B", help="all its tags, in place of those it had")
     one = verb(
-        "compare",
-        lambda w, o: w.compare(o.a, o.b, o.metric, o.k),
-        "trial B minus trial A, paired by question",
-        show_value,
+        "compare", lambda w, o: w.compare(o.a, o.b, o.metric, o.k), "trial B minus trial A, paired by question", show_value
     )
     one.add_argument("a")
     one.add_argument("b")
@@ -268,9 +261,7 @@ def build_parser() -> argparse.ArgumentParser:
     one = verb("frontier", frontier, "quality against cost of stored trials: which no other beats")
     one.add_argument("--metric", default="ndcg_linear", help="as `list metric` names them")
     one.add_argument(
-        "--cost",
-        default="context_at_k",
-        help="context_at_k, latency_ms, chunks, tokens_indexed, context_tokens or total_ms",
+        "--cost", default="context_at_k", help="context_at_k, latency_ms, chunks, tokens_indexed, context_tokens or total_ms"
     )
     one.add_argument("--dataset", default="", help="only this corpus")
     one = verb("search", lambda w, o: w.search(read_recipe(o), o.question), "the ranking for a question", show_hits)
@@ -281,13 +272,21 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--again", action="store_true", help="run the same prompt twice and compare the two answers")
     recipe(one)
     recipe(
-        verb("convert-model", lambda w, o: w.convert_model(read_recipe(o)),
-             "a faster copy of the recipe's model file, measured and kept", show_value)
-    )  # fmt: skip
+        verb(
+            "convert-model",
+            lambda w, o: w.convert_model(read_recipe(o)),
+            "a faster copy of the recipe's model file, measured and kept",
+            show_value,
+        )
+    )
     recipe(
-        verb("measure-engine", measure_engine,
-             "speed of the recipe's engine here: batches, passages kept in memory, formats of the weights", show_value)
-    )  # fmt: skip
+        verb(
+            "measure-engine",
+            measure_engine,
+            "speed of the recipe's engine here: batches, passages kept in memory, formats of the weights",
+            show_value,
+        )
+    )
     annotate_verbs(verb, recipe)
     one = verb("sql", lambda w, o: sql(w, o.statement), "read-only SQL over everything stored")
     one.add_argument("statement")
@@ -295,12 +294,11 @@ def build_parser() -> argparse.ArgumentParser:
     verb("rebuild", lambda w, o: w.store.rebuild(), "make the database anew from the journal", show_value)
     one = verb("backup", lambda w, o: w.store.backup(o.file), "journal and database in one file", show_value)
     one.add_argument("file", type=Path)
-    one = verb("doctor", lambda w, o: w.doctor(o.kept), "what this machine offers, and what to do about what is missing",
-               show_doctor)  # fmt: skip
+    one = verb(
+        "doctor", lambda w, o: w.doctor(o.kept), "what this machine offers, and what to do about what is missing", show_doctor
+    )
     one.add_argument(
-        "--kept",
-        action="store_true",
-        help="what earlier trials of the engines found here counts; else each is tried anew",
+        "--kept", action="store_true", help="what earlier trials of the engines found here counts; else each is tried anew"
     )
     return parser
 
@@ -321,32 +319,42 @@ def annotate_verbs(verb: Any, recipe: Any) -> None:
     one.add_argument("--resamples", type=positive, default=2000)
     one.add_argument("--annotators", action="store_true", help="each annotator beside the others")
     one.add_argument("--disputed", action="store_true", help="what people differ in, most disputed first")
-    one.add_argument("--growth", type=float, nargs="?", const=0.0, metavar="HALF_WIDTH",
-                     help="alpha as labels came in, and when the stop rule was met (default: the study's, else 0.1)")  # fmt: skip
+    one.add_argument(
+        "--growth",
+        type=float,
+        nargs="?",
+        const=0.0,
+        metavar="HALF_WIDTH",
+        help="alpha as labels came in, and when the stop rule was met (default: the study's, else 0.1)",
+    )
     one.add_argument("--systems", action="store_true", help="rates of systems by the consensus, or preferences")
     one.add_argument("--machines", action="store_true", help="n-gram containment against people")
-    one.add_argument("--scores", type=Path, action="append", default=[], metavar="CSV",
-                     help="a judge's scores against people: columns unit and score, 0 to 1; repeatable")  # fmt: skip
+    one.add_argument(
+        "--scores",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="CSV",
+        help="a judge's scores against people: columns unit and score, 0 to 1; repeatable",
+    )
     one.add_argument("--whole", action="store_true", help="machines judged by whole answers instead of sentences")
-    one.add_argument("--headline", type=positive, nargs="?", const=0, metavar="N",
-                     help="the faithful share of all answers from N with people's labels, the others by machine")  # fmt: skip
+    one.add_argument(
+        "--headline",
+        type=positive,
+        nargs="?",
+        const=0,
+        metavar="N",
+        help="the faithful share of all answers from N with people's labels, the others by machine",
+    )
     one = verb("power", power, "how many items and annotators a study needs", show_power)
     one.add_argument(
-        "goal",
-        choices=("difference", "means", "rate", "alpha"),
-        metavar="GOAL",
-        help="difference, means, rate or alpha",
+        "goal", choices=("difference", "means", "rate", "alpha"), metavar="GOAL", help="difference, means, rate or alpha"
     )
     one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an assumed value; repeatable")
     one.add_argument("--annotators", type=positive, nargs="+", default=[1, 2, 3], metavar="K", help="an item")
     one.add_argument("--items", type=positive, help="default: as many as the target needs")
     one.add_argument("--simulate", action="store_true", help="2,000 simulated studies beside each formula")
-    one = verb(
-        "answer-questions",
-        answer_questions,
-        "have questions of the corpus answered, and the answers stored",
-        show_value,
-    )
+    one = verb("answer-questions", answer_questions, "have questions of the corpus answered, and the answers stored", show_value)
     one.add_argument("--count", type=positive, default=30)
     recipe(one)
 
@@ -356,9 +364,7 @@ def annotate_verbs(verb: Any, recipe: Any) -> None:
 
     def action(name: str, help: str, *arguments: str) -> argparse.ArgumentParser:
         one = actions.add_parser(name, help=help, description=help)
-        one.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON document on standard output"
-        )
+        one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON document on standard output")
         one.add_argument("--job", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         for argument in arguments:
             one.add_argument(argument)
@@ -367,17 +373,19 @@ def annotate_verbs(verb: Any, recipe: Any) -> None:
     def importing(one: argparse.ArgumentParser) -> None:
         one.add_argument("--keep-good", action="store_true", help="take the good labels although there are problems")
         one.add_argument("--replace", action="store_true", help="take labels also in place of ones that say otherwise")
-        one.add_argument("--as", dest="names", action="append", default=[], metavar="NAME=ANNOTATOR",
-                         help="who of the study a name is; repeatable")  # fmt: skip
+        one.add_argument(
+            "--as",
+            dest="names",
+            action="append",
+            default=[],
+            metavar="NAME=ANNOTATOR",
+            help="who of the study a name is; repeatable",
+        )
 
     action("list", "the studies, newest first")
     action("show", "a study with its settings, without its items", "study")
-    action("draft", "a study from a YAML file; `draw` draws its items from stored answers").add_argument(
-        "file", type=Path
-    )
-    action("freeze", "stamp the study's hash and open a round", "study").add_argument(
-        "round", choices=("pilot", "main")
-    )
+    action("draft", "a study from a YAML file; `draw` draws its items from stored answers").add_argument("file", type=Path)
+    action("freeze", "stamp the study's hash and open a round", "study").add_argument("round", choices=("pilot", "main"))
     action("adjudicate", "open the last round on what annotators differ in", "study").add_argument("people", nargs="+")
     action("hand-over", "an annotator leaves: what is open goes to the others", "study", "annotator")
     action("close", "end the round although items are open", "study")
@@ -385,8 +393,12 @@ def annotate_verbs(verb: Any, recipe: Any) -> None:
     action("progress", "how far each annotator is", "study")
     action("token", "a new token for an annotator, shown once", "study", "annotator")
     one = action("export", "labels as files, with a manifest", "study")
-    one.add_argument("--format", action="append", choices=("jsonl", "csv", "label_studio", "dpo"),
-                     help="repeatable; else all, dpo of pairs alone")  # fmt: skip
+    one.add_argument(
+        "--format",
+        action="append",
+        choices=("jsonl", "csv", "label_studio", "dpo"),
+        help="repeatable; else all, dpo of pairs alone",
+    )
     one.add_argument("--folder", type=Path, help="default: annotations/STUDY")
     one.add_argument("--round", choices=("", "pilot", "main", "adjudication"), default="")
     one = action("import", "labels from JSONL, CSV or Label Studio's JSON", "study")
@@ -421,9 +433,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         mapping = yaml.safe_load(path.read_text("utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise WorkbenchError(
-            f"The settings cannot be read: {error}", where=str(path), todo="Give a YAML file."
-        ) from None
+        raise WorkbenchError(f"The settings cannot be read: {error}", where=str(path), todo="Give a YAML file.") from None
     if not isinstance(mapping, dict):
         raise WorkbenchError("The settings are not a mapping.", where=str(path), todo="See `show ID` for a recipe.")
     return mapping
@@ -472,10 +482,7 @@ def read_grid(texts: list[str]) -> dict[str, list[Any]]:
 
 def listing(kind: str) -> list[dict[str, Any]]:
     if kind != "settings":
-        return [
-            {"name": name, "what": (cls.__doc__ or "").strip().split("\n")[0]}
-            for name, cls in registry.parts(kind).items()
-        ]
+        return [{"name": name, "what": (cls.__doc__ or "").strip().split("\n")[0]} for name, cls in registry.parts(kind).items()]
     return list(recipes.settings())
 
 
@@ -495,8 +502,11 @@ def curve(workbench: Any, options: argparse.Namespace) -> Any:
     offered = setting_curve.AT_BUDGET if options.budget else METRICS
     metrics = options.metric or list(offered)
     if unknown := [name for name in metrics if name not in offered]:
-        raise WorkbenchError(f"'{unknown[0]}' is not measured {'at equal context' if options.budget else 'here'}.",
-                             where="--metric", todo=f"Choose among {', '.join(offered)}.")  # fmt: skip
+        raise WorkbenchError(
+            f"'{unknown[0]}' is not measured {'at equal context' if options.budget else 'here'}.",
+            where="--metric",
+            todo=f"Choose among {', '.join(offered)}.",
+        )
     config = read_recipe(options)
     found = yield from setting_curve.curve(workbench, config, setting, wanted, options.budget)
     stage, _, name = setting.partition(".")
@@ -575,8 +585,10 @@ def power(workbench: Any, options: argparse.Namespace) -> Any:
     given, values = read_settings(options.set), dict(lab.ASSUMED[options.goal])
     for name, value in given.items():
         if name not in values or isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise WorkbenchError(f"'{name}={value}' is no assumption of this goal, or no number.",
-                                 todo=f"Assumed are {', '.join(f'{key}={usual:g}' for key, usual in values.items())}.")  # fmt: skip
+            raise WorkbenchError(
+                f"'{name}={value}' is no assumption of this goal, or no number.",
+                todo=f"Assumed are {', '.join(f'{key}={usual:g}' for key, usual in values.items())}.",
+            )
     values |= given
     lab.check_values(options.goal, values)
     several = [number for number in options.annotators if number > 1 or options.goal != "alpha"]  # alpha takes two
@@ -593,17 +605,9 @@ def power(workbench: Any, options: argparse.Namespace) -> Any:
             simulated = simulation(items, 2000, 0) if items and options.simulate else None
         except (ValueError, ZeroDivisionError) as error:
             raise WorkbenchError(f"These values go with no study: {error}.", todo="Change one with --set.") from None
-        rows.append(
-            {"annotators": annotators, "needed": needed, "items": items, "formula": reached, "simulated": simulated}
-        )
+        rows.append({"annotators": annotators, "needed": needed, "items": items, "formula": reached, "simulated": simulated})
     measure = "power" if options.goal in ("difference", "means") else "half-width"
-    return {
-        "goal": options.goal,
-        "what": lab.GOALS[options.goal],
-        "values": values,
-        "measure": measure,
-        "designs": rows,
-    }
+    return {"goal": options.goal, "what": lab.GOALS[options.goal], "values": values, "measure": measure, "designs": rows}
 
 
 def answer_questions(workbench: Any, options: argparse.Namespace) -> Any:
@@ -626,8 +630,15 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
 
     def told(frozen: Any) -> dict[str, Any]:
         design = frozen.study.model_dump(mode="json", exclude={"items", "rubrics"})
-        return {"study": frozen.study.id, "version": frozen.version, "round": frozen.round, "hash": frozen.hash,
-                "created": frozen.created, "items": len(frozen.study.items), **design}  # fmt: skip
+        return {
+            "study": frozen.study.id,
+            "version": frozen.version,
+            "round": frozen.round,
+            "hash": frozen.hash,
+            "created": frozen.created,
+            "items": len(frozen.study.items),
+            **design,
+        }
 
     def draft() -> Any:
         return told(lab.save(workbench, lab.design(workbench, read_yaml(options.file))))
@@ -639,13 +650,7 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
     def hand_over() -> Any:
         found = lab.handing_over(workbench, options.study, options.annotator)
         frozen = lab.hand_over(workbench, options.study, options.annotator)
-        return {
-            "study": options.study,
-            "version": frozen.version,
-            "round": frozen.round,
-            "hash": frozen.hash,
-            **found._asdict(),
-        }
+        return {"study": options.study, "version": frozen.version, "round": frozen.round, "hash": frozen.hash, **found._asdict()}
 
     actions = {
         "list": lambda: [told(one) for one in lab.studies(workbench)],
@@ -759,9 +764,18 @@ def show_curve(rows: list[dict[str, Any]]) -> None:
     """Each metric with its interval in one column."""
     names = [key for key in rows[0] if f"{key} low" in rows[0]]
     setting = next(iter(rows[0]))
-    show_table([{setting: row[setting], "n": row["n"], "context tokens": round(row["context_tokens"]),
-                 **({"filled": f"{row['full']:.0%}"} if any(one["full"] < 1 for one in rows) else {}),
-                 **{head: cell for name in names for head, cell in _curve_cells(row, name).items()}} for row in rows])  # fmt: skip
+    show_table(
+        [
+            {
+                setting: row[setting],
+                "n": row["n"],
+                "context tokens": round(row["context_tokens"]),
+                **({"filled": f"{row['full']:.0%}"} if any(one["full"] < 1 for one in rows) else {}),
+                **{head: cell for name in names for head, cell in _curve_cells(row, name).items()},
+            }
+            for row in rows
+        ]
+    )
 
 
 def _curve_cells(row: dict[str, Any], name: str) -> dict[str, str]:
@@ -789,8 +803,20 @@ def show_value(value: Any) -> None:
 
 def show_trials(rows: list[dict[str, Any]]) -> None:
     named = any(r["name"] for r in rows)
-    show_table([{"id": r["id"], "created": r["created"], **({"name": r["name"]} if named else {}), "dataset": r["dataset"],
-                 "status": r["status"], "n": r["measured"], **(r["metrics"] or {})} for r in rows])  # fmt: skip
+    show_table(
+        [
+            {
+                "id": r["id"],
+                "created": r["created"],
+                **({"name": r["name"]} if named else {}),
+                "dataset": r["dataset"],
+                "status": r["status"],
+                "n": r["measured"],
+                **(r["metrics"] or {}),
+            }
+            for r in rows
+        ]
+    )
 
 
 def show_trial(record: dict[str, Any]) -> None:
@@ -800,10 +826,19 @@ def show_trial(record: dict[str, Any]) -> None:
     if record["metrics"]:
         level = f"{record['metrics'][0]['confidence']:.0%} interval"
         noted = any(one["note"] for one in record["metrics"])
-        show_table([{"metric": one["label"], "mean": f"{one['mean']:.3f}" if one["n"] else "not measured",
-                     level: "" if one["low"] is None else f"{one['low']:.3f} to {one['high']:.3f}",
-                     "n": f"{one['n']:,}", "of": f"{one['total']:,}", **({"note": one["note"]} if noted else {})}
-                    for one in record["metrics"]])  # fmt: skip
+        show_table(
+            [
+                {
+                    "metric": one["label"],
+                    "mean": f"{one['mean']:.3f}" if one["n"] else "not measured",
+                    level: "" if one["low"] is None else f"{one['low']:.3f} to {one['high']:.3f}",
+                    "n": f"{one['n']:,}",
+                    "of": f"{one['total']:,}",
+                    **({"note": one["note"]} if noted else {}),
+                }
+                for one in record["metrics"]
+            ]
+        )
         print()
     for one in record["spread"]:
         what, unit = COSTS[one["cost"]]
@@ -817,8 +852,11 @@ def show_trial(record: dict[str, Any]) -> None:
 
 
 def show_record(record: dict[str, Any]) -> None:
-    rest = {k: v for k, v in record.items()
-            if k not in ("rankings", "chunks", "chunk_tokens", "latency_ms", "metrics", "spread", "repeat_of")}  # fmt: skip
+    rest = {
+        k: v
+        for k, v in record.items()
+        if k not in ("rankings", "chunks", "chunk_tokens", "latency_ms", "metrics", "spread", "repeat_of")
+    }
     show_trial(record)
     show_value({**rest, "rankings": f"{len(record.get('rankings', {}))} questions; --json prints them"})
 
@@ -834,37 +872,47 @@ def show_answer(answer: dict[str, Any]) -> None:
     counts = ["an uncounted number of" if n is None else n for n in (answer["prompt_tokens"], answer["answer_tokens"])]
     cost = "" if answer["cost_usd"] is None else f"; {answer['cost_usd']:.6f} USD"
     tries = f"; {answer['retries']} retries" if answer["retries"] else ""
-    print(f"\n\n{answer['finish_reason']}; {counts[0]} prompt and {counts[1]} answer tokens; "
-          f"retrieval {answer['retrieval_ms']:.0f} ms, first token {answer['first_token_ms']:.0f} ms, "
-          f"generation {answer['generation_ms']:.0f} ms{cost}{tries}")  # fmt: skip
+    print(
+        f"\n\n{answer['finish_reason']}; {counts[0]} prompt and {counts[1]} answer tokens; "
+        f"retrieval {answer['retrieval_ms']:.0f} ms, first token {answer['first_token_ms']:.0f} ms, "
+        f"generation {answer['generation_ms']:.0f} ms{cost}{tries}"
+    )
     if again := answer.get("again"):
         place = (
-            ""
-            if again["first_difference"] is None
-            else f", different from {again['unit']} {again['first_difference'] + 1} on"
+            "" if again["first_difference"] is None else f", different from {again['unit']} {again['first_difference'] + 1} on"
         )
         same = "the same" if again["same_conclusion"] else "another"
         print(
             f"again: {again['same']} of {max(again['first'], again['second'])} {again['unit']}s equal{place}; {same} conclusion"
         )
     for number, hit in enumerate(answer["hits"], 1):
-        print(
-            f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]"
-        )
+        print(f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]")
 
 
 def show_agreement(found: dict[str, Any]) -> None:
-    print(f"{found['units']:,} {found['unit']} of {found['drawn']}, {found['annotators']:,} annotators, {found['labels']:,} labels, "
-          f"{found['level']}. 95% intervals: {found['resamples']:,} resamples of {found['drawn']}.")  # fmt: skip
-    show_table([{"coefficient": row["name"], **_span(row), "units": row["items"], "resampled": row["drawn"], "note": row["note"]}
-                for row in found["measures"]])  # fmt: skip
+    print(
+        f"{found['units']:,} {found['unit']} of {found['drawn']}, {found['annotators']:,} annotators, {found['labels']:,} labels, "
+        f"{found['level']}. 95% intervals: {found['resamples']:,} resamples of {found['drawn']}."
+    )
+    show_table(
+        [
+            {"coefficient": row["name"], **_span(row), "units": row["items"], "resampled": row["drawn"], "note": row["note"]}
+            for row in found["measures"]
+        ]
+    )
     print("\n".join(filter(None, (found["words"], found["paradox"], found["note"]))))
     if plan := found.get("plan"):
         print(
             f"Plan and labels: {'as frozen' if plan['ok'] else 'NOT as frozen. ' + ' '.join(plan['findings'])}, hash {plan['hash'][:12]}"
         )
-    shown = {"people": _show_people, "disputed": _show_disputed, "growth": _show_growth, "systems": _show_systems,
-             "machines": _show_machines, "headline": _show_headline}  # fmt: skip
+    shown = {
+        "people": _show_people,
+        "disputed": _show_disputed,
+        "growth": _show_growth,
+        "systems": _show_systems,
+        "machines": _show_machines,
+        "headline": _show_headline,
+    }
     for name, show in shown.items():
         if name in found:
             print(f"\n{name.capitalize()}")
@@ -884,89 +932,195 @@ def _between(row: dict[str, Any] | None) -> str:
 
 
 def _show_people(found: dict[str, Any]) -> None:
-    show_table([{"annotator": row["name"], "labels": row["labels"], "alpha without": row["left_out"]["value"],
-                 "with majority": _between(row["dissent"] and row["dissent"]["agreed"]), "ability": row["ability"],
-                 "self-agreement": _between(row["self_agreement"]), "seconds": row["speed"] and row["speed"]["median"],
-                 "trend": row["drift"] and row["drift"]["trend"], "p (Holm)": row["drift"] and row["drift"]["p_holm"]}
-                for row in found["annotators"]])  # fmt: skip
+    show_table(
+        [
+            {
+                "annotator": row["name"],
+                "labels": row["labels"],
+                "alpha without": row["left_out"]["value"],
+                "with majority": _between(row["dissent"] and row["dissent"]["agreed"]),
+                "ability": row["ability"],
+                "self-agreement": _between(row["self_agreement"]),
+                "seconds": row["speed"] and row["speed"]["median"],
+                "trend": row["drift"] and row["drift"]["trend"],
+                "p (Holm)": row["drift"] and row["drift"]["p_holm"],
+            }
+            for row in found["annotators"]
+        ]
+    )
 
 
 def _show_disputed(found: dict[str, Any]) -> None:
     print(f"People differ on {found['disputed']:,} of {found['units']:,} units.")
-    show_table([{"unit": row["name"], "spread": row["spread"], "labels": ", ".join(label for _, label in row["labels"]),
-                 "text": row["text"]} for row in found["most"]])  # fmt: skip
+    show_table(
+        [
+            {
+                "unit": row["name"],
+                "spread": row["spread"],
+                "labels": ", ".join(label for _, label in row["labels"]),
+                "text": row["text"],
+            }
+            for row in found["most"]
+        ]
+    )
 
 
 def _show_growth(found: dict[str, Any]) -> None:
     show_table(found["points"])
     met = f"met at {found['stop_at']:,} labels" if found["stop_at"] else "not met"
-    print(
-        f"Stop rule {found['rule']} {found['target']:g}: {met}. Order: {'time' if found['timed'] else 'of the file'}."
-    )
+    print(f"Stop rule {found['rule']} {found['target']:g}: {met}. Order: {'time' if found['timed'] else 'of the file'}.")
 
 
 def _show_systems(found: dict[str, Any]) -> None:
     print(f"Consensus: {found['consensus']}, {found['ties']:,} ties, {found['undecided']:,} undecided")
     if "pairs" in found:
-        show_table([{"a": row["a"], "b": row["b"], "wins of a": row["sign"]["wins"], "of b": row["sign"]["losses"],
-                     "ties": row["sign"]["ties"], "share": _between(row["sign"]["share"]), "p": row["sign"]["p"]}
-                    for row in found["pairs"]])  # fmt: skip
-        show_table([{"system": name, **_span(row, "strength"), "note": row["note"] or found["bradley_terry_note"]}
-                    for name, row in found["bradley_terry"].items()])  # fmt: skip
+        show_table(
+            [
+                {
+                    "a": row["a"],
+                    "b": row["b"],
+                    "wins of a": row["sign"]["wins"],
+                    "of b": row["sign"]["losses"],
+                    "ties": row["sign"]["ties"],
+                    "share": _between(row["sign"]["share"]),
+                    "p": row["sign"]["p"],
+                }
+                for row in found["pairs"]
+            ]
+        )
+        show_table(
+            [
+                {"system": name, **_span(row, "strength"), "note": row["note"] or found["bradley_terry_note"]}
+                for name, row in found["bradley_terry"].items()
+            ]
+        )
         return
-    show_table([{"system": row["name"], **_span(row["share"], "share"), "whole answers": _between(row["whole"]),
-                 "answers": row["answers"], "units": row["share"]["n"]} for row in found["systems"]])  # fmt: skip
+    show_table(
+        [
+            {
+                "system": row["name"],
+                **_span(row["share"], "share"),
+                "whole answers": _between(row["whole"]),
+                "answers": row["answers"],
+                "units": row["share"]["n"],
+            }
+            for row in found["systems"]
+        ]
+    )
     if found["differences"]:
-        show_table([{"a": row["a"], "b": row["b"], **_span(row["paired"] | {"value": row["paired"]["difference"]}, "a - b"),
-                     "p": row["paired"]["p"], "p (Holm)": row["p_holm"], "questions": row["paired"]["n"]}
-                    for row in found["differences"]])  # fmt: skip
+        show_table(
+            [
+                {
+                    "a": row["a"],
+                    "b": row["b"],
+                    **_span(row["paired"] | {"value": row["paired"]["difference"]}, "a - b"),
+                    "p": row["paired"]["p"],
+                    "p (Holm)": row["p_holm"],
+                    "questions": row["paired"]["n"],
+                }
+                for row in found["differences"]
+            ]
+        )
 
 
 def _show_machines(found: dict[str, Any]) -> None:
-    print(f"{found['n']:,} {found['judged_as']}; yes: {', '.join(found['yes'])}; consensus: {found['consensus']}; intervals over "
-          f"{found['drawn']}")  # fmt: skip
-    rows = [{"measure": row["name"], "AUC": _between(row["roc"]), "Pearson": _between(row["pearson"]),
-             "Spearman": _between(row["spearman"]), "MAE": _between(row["error"]), "ECE": _between(row["calibration"]["error"]),
-             "threshold": row["threshold"]["threshold"], "Cohen": _between(row["threshold"]["kappa"]),
-             "accuracy": _between(row["threshold"]["accuracy"])} for row in found["machines"]]  # fmt: skip
+    print(
+        f"{found['n']:,} {found['judged_as']}; yes: {', '.join(found['yes'])}; consensus: {found['consensus']}; intervals over "
+        f"{found['drawn']}"
+    )
+    rows = [
+        {
+            "measure": row["name"],
+            "AUC": _between(row["roc"]),
+            "Pearson": _between(row["pearson"]),
+            "Spearman": _between(row["spearman"]),
+            "MAE": _between(row["error"]),
+            "ECE": _between(row["calibration"]["error"]),
+            "threshold": row["threshold"]["threshold"],
+            "Cohen": _between(row["threshold"]["kappa"]),
+            "accuracy": _between(row["threshold"]["accuracy"]),
+        }
+        for row in found["machines"]
+    ]
     rows.append({"measure": "always the usual", "accuracy": _between(found["baseline"])})
     show_table(rows)
-    print(
-        "Beside a person: both held against the others, label by label; verdicts on the half that the threshold has not seen"
+    print("Beside a person: both held against the others, label by label; verdicts on the half that the threshold has not seen")
+    show_table(
+        [
+            {
+                "measure": row["name"],
+                **{
+                    f"{what}{who}": _between(row[key][who])
+                    for key, what in (("beside", "accuracy, "), ("beside_pearson", "Pearson, "))
+                    for who in ("machine", "person", "difference")
+                },
+            }
+            for row in found["machines"]
+        ]
     )
-    show_table([{"measure": row["name"], **{f"{what}{who}": _between(row[key][who]) for key, what in
-                 (("beside", "accuracy, "), ("beside_pearson", "Pearson, ")) for who in ("machine", "person", "difference")}}
-                for row in found["machines"]])  # fmt: skip
     for row in found["machines"]:
         if row["groups"]:
             print(f"{row['name']}, by system and dataset")
-            show_table([{"of": one["kind"], "name": one["name"], "n": one["n"], "Pearson": _between(one["pearson"]),
-                         "AUC": _between(one["auc"])} for one in row["groups"]])  # fmt: skip
+            show_table(
+                [
+                    {
+                        "of": one["kind"],
+                        "name": one["name"],
+                        "n": one["n"],
+                        "Pearson": _between(one["pearson"]),
+                        "AUC": _between(one["auc"]),
+                    }
+                    for one in row["groups"]
+                ]
+            )
 
 
 def _show_headline(found: list[dict[str, Any]]) -> None:
     first = found[0]
-    print(f"{first['n_human']:,} answers with people's labels, {first['n_machine']:,} with the machine's alone; share that is yes "
-          "throughout")  # fmt: skip
-    rows = [(row["machine"], one) for row in found
-            for one in (*row["methods"], {"method": "Machine alone", **row["methods"][0]["machine_only"]})]  # fmt: skip
-    show_table(
-        [{"machine": name, "method": one["method"], **_span(one, "share"), "note": one["note"]} for name, one in rows]
+    print(
+        f"{first['n_human']:,} answers with people's labels, {first['n_machine']:,} with the machine's alone; share that is yes "
+        "throughout"
     )
-    parts = [{"machine": row["machine"], "stratum": part["name"], "of all answers": part["share"], "by people": part["n_human"],
-              **{one["method"]: _between(one) or one["note"] for one in part["methods"]}}
-             for row in found for part in row["strata"]]  # fmt: skip
+    rows = [
+        (row["machine"], one)
+        for row in found
+        for one in (*row["methods"], {"method": "Machine alone", **row["methods"][0]["machine_only"]})
+    ]
+    show_table([{"machine": name, "method": one["method"], **_span(one, "share"), "note": one["note"]} for name, one in rows])
+    parts = [
+        {
+            "machine": row["machine"],
+            "stratum": part["name"],
+            "of all answers": part["share"],
+            "by people": part["n_human"],
+            **{one["method"]: _between(one) or one["note"] for one in part["methods"]},
+        }
+        for row in found
+        for part in row["strata"]
+    ]
     if parts:
         show_table(parts)
-    print(f"people alone {_between(first['methods'][0]['human_only'])}"
-          + ("" if first["truth"] is None else f"; people on all of them {first['truth']:.3f}"))  # fmt: skip
+    print(
+        f"people alone {_between(first['methods'][0]['human_only'])}"
+        + ("" if first["truth"] is None else f"; people on all of them {first['truth']:.3f}")
+    )
 
 
 def show_power(found: dict[str, Any]) -> None:
     print(f"{found['what']}: {', '.join(f'{name} {value:g}' for name, value in found['values'].items())}")
     measure = found["measure"]
-    show_table([{"annotators": row["annotators"], "items needed": row["needed"] or "over 100,000", "items": row["items"],
-                 f"{measure} by formula": row["formula"], "by simulation": row["simulated"]} for row in found["designs"]])  # fmt: skip
+    show_table(
+        [
+            {
+                "annotators": row["annotators"],
+                "items needed": row["needed"] or "over 100,000",
+                "items": row["items"],
+                f"{measure} by formula": row["formula"],
+                "by simulation": row["simulated"],
+            }
+            for row in found["designs"]
+        ]
+    )
 
 
 def show_doctor(findings: list[dict[str, Any]]) -> None:

@@ -107,13 +107,12 @@ def open_study(workbench: Workbench, study_id: str) -> Source:
     labels = tuple(annotation_lab.labels(workbench, study_id))
     name = shlex.quote(study_id)
     command = f"python -m core agreement {name}"
-    of = workbench.store.query("SELECT id, dataset FROM answers WHERE list_contains(?, id)",
-                               [[item.responses[0].source for item in frozen.study.items]])  # fmt: skip
+    of = workbench.store.query(
+        "SELECT id, dataset FROM answers WHERE list_contains(?, id)", [[item.responses[0].source for item in frozen.study.items]]
+    )
     by_answer = {row["id"]: row["dataset"] or "" for row in of}
     datasets = {item.id: by_answer.get(item.responses[0].source, "") for item in frozen.study.items}
-    return Source(
-        frozen.study.title or study_id, digest_of(workbench, study_id), frozen.study, labels, None, command, datasets
-    )
+    return Source(frozen.study.title or study_id, digest_of(workbench, study_id), frozen.study, labels, None, command, datasets)
 
 
 def open_file(path: Path | str, name: str = "") -> Source:
@@ -143,12 +142,12 @@ def open_upload(files: Sequence[tuple[str, bytes]]) -> Source:
                 labels.append(safe)
             (Path(folder) / safe).write_bytes(data)
         if len(labels) != 1:
-            raise WorkbenchError(f"There are {len(labels)} files of labels among these.",
-                                 todo="Give one file of labels, and beside it the study.json that was exported with it.")  # fmt: skip
-        try:
-            return open_file(Path(folder) / labels[0])._replace(
-                command=f"python -m core agreement {shlex.quote(labels[0])}"
+            raise WorkbenchError(
+                f"There are {len(labels)} files of labels among these.",
+                todo="Give one file of labels, and beside it the study.json that was exported with it.",
             )
+        try:
+            return open_file(Path(folder) / labels[0])._replace(command=f"python -m core agreement {shlex.quote(labels[0])}")
         except WorkbenchError as error:  # nobody knows the folder
             what, where = (text.replace(f"{folder}/", "") for text in (error.what, error.where))
             raise WorkbenchError(what, where=where, todo=error.todo) from None
@@ -184,8 +183,7 @@ def table_of(source: Source, part: str, round: str, level: str = "", duplicates:
     if level in ("", found.level):
         return found
     if level not in levels(found):
-        raise WorkbenchError(f"These labels cannot be read at the level '{level}'.",
-                             todo=f"Levels: {', '.join(levels(found))}.")  # fmt: skip
+        raise WorkbenchError(f"These labels cannot be read at the level '{level}'.", todo=f"Levels: {', '.join(levels(found))}.")
     if found.categories or level == "ratio":
         return found._replace(level=level)
     distinct = np.unique(found.values[~np.isnan(found.values)])
@@ -244,9 +242,7 @@ class View(NamedTuple):
     @property
     def units(self) -> str:
         """What is labelled, in words."""
-        return {"sentences": "sentences" if self.found.texts else "items", "helpful": "answers", "preference": "pairs"}[
-            self.part
-        ]
+        return {"sentences": "sentences" if self.found.texts else "items", "helpful": "answers", "preference": "pairs"}[self.part]
 
     def command(self, *options: str) -> str:
         """The command line that computes the same; options: of what beside the coefficients."""
@@ -262,8 +258,9 @@ class View(NamedTuple):
         return " ".join([source.command, *told, *options])
 
 
-def read(source: Source, part: str = "", round: str = "", level: str = "", method: str = "",
-         positive: Sequence[str] = ()) -> View:  # fmt: skip
+def read(
+    source: Source, part: str = "", round: str = "", level: str = "", method: str = "", positive: Sequence[str] = ()
+) -> View:
     """The labels as they are asked for, or as the page shows them at first."""
     part, rounds = _one("part", part, source.parts), source.rounds
     if source.study is not None and not rounds:
@@ -313,11 +310,18 @@ def overview(found: Table, resamples: int = RESAMPLES, seed: int = 0) -> Generat
     rows = measures(found.values, found.level, number, resamples, seed=seed, groups=of)
     words = {row.name: word(row) for row in rows if word(row)}
     used = (KRIPPENDORFF, LANDIS_KOCH)[: 1 + any("kappa" in name or "AC" in name for name in words)] if words else ()
-    shares = (
-        list(zip(found.categories, map(int, counts(found.values, number).sum(axis=0)), strict=True)) if number else []
+    shares = list(zip(found.categories, map(int, counts(found.values, number).sum(axis=0)), strict=True)) if number else []
+    return Overview(
+        rows,
+        words,
+        used,
+        paradox(found.values, number) if number else None,
+        shares,
+        len(found.items),
+        len(found.annotators),
+        int((~np.isnan(found.values)).sum()),
+        len(set(of)),
     )
-    return Overview(rows, words, used, paradox(found.values, number) if number else None, shares, len(found.items),
-                    len(found.annotators), int((~np.isnan(found.values)).sum()), len(set(of)))  # fmt: skip
 
 
 def word(row: Agreement) -> str:
@@ -353,16 +357,12 @@ class Growing(NamedTuple):
     timed: bool  # False: in the order of the file
 
 
-def growing(
-    found: Table, stop: StopRule, resamples: int = RESAMPLES, seed: int = 0
-) -> Generator[Progress, None, Growing]:
+def growing(found: Table, stop: StopRule, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, Growing]:
     """Alpha as labels came in. The rule is looked at from 30 items with two labels on."""
     timed = is_timed(found)
     order = found.when if timed else np.arange(found.values.size, dtype=float).reshape(found.values.shape)
     points = []
-    for point in growth(
-        found.values, order, lambda v: alpha(v, found.level), POINTS, resamples, seed=seed, groups=groups(found)
-    ):
+    for point in growth(found.values, order, lambda v: alpha(v, found.level), POINTS, resamples, seed=seed, groups=groups(found)):
         yield Progress(len(points), POINTS, "Alpha as labels come in")
         points.append(point)
     stop_at = next((labels for labels, one in points if met(stop.kind, stop.value, one)), None)
@@ -421,20 +421,30 @@ def people(source: Source, part: str, round: str, found: Table) -> Generator[Pro
     attended = attention_score(source.study, given) if source.study and part == "sentences" else {}
     pace = speeds(given)
     again = _twice(source, part, round, found.level)
-    rows = [Person(name, int(many[i]), alone[i], against and against[i],
-                   None if ability is None or np.isnan(ability[i]) else float(ability[i]), again.get(name),
-                   attended.get(name), pace.get(name), drifts and drifts[i]) for i, name in enumerate(names)]  # fmt: skip
+    rows = [
+        Person(
+            name,
+            int(many[i]),
+            alone[i],
+            against and against[i],
+            None if ability is None or np.isnan(ability[i]) else float(ability[i]),
+            again.get(name),
+            attended.get(name),
+            pace.get(name),
+            drifts and drifts[i],
+        )
+        for i, name in enumerate(names)
+    ]
     whole = estimate(alpha(found.values, level), resamples=0).value
-    return People(rows, whole, [names[i] for i in top], matrix, shared, "Cohen's kappa" if number else "alpha",
-                  again.get(None), timed)  # fmt: skip
+    return People(
+        rows, whole, [names[i] for i in top], matrix, shared, "Cohen's kappa" if number else "alpha", again.get(None), timed
+    )
 
 
 def speeds(given: Iterable[Label]) -> dict[str, Speed]:
     """Annotator -> seconds an item, of labels that were given under a clock."""
     clocked = [(one.annotator, one.seconds) for one in given if one.seconds is not None]
-    return (
-        {one.annotator: one for one in of_annotators.speed(*map(list, zip(*clocked, strict=True)))} if clocked else {}
-    )
+    return {one.annotator: one for one in of_annotators.speed(*map(list, zip(*clocked, strict=True)))} if clocked else {}
 
 
 def _twice(source: Source, part: str, round: str, level: str) -> dict[str | None, Interval]:
@@ -529,8 +539,17 @@ def most_disputed(found: Table, most: int = DISPUTED, cannot: Mapping[str, Seque
         more = {row: [(who, CANNOT) for who in cannot[name]] for row, name in enumerate(found.items) if name in cannot}
         order = np.argsort(-deviation, kind="stable")
         chosen = [(int(several[i]), float(deviation[i])) for i in order if deviation[i] > 0 or int(several[i]) in more]
-    return [Unit(i, found.items[i], found.item_ids[i], found.texts[i] if found.texts else "", spread,
-                 [*_said(found, i), *more.get(i, ())]) for i, spread in chosen[:most]]  # fmt: skip
+    return [
+        Unit(
+            i,
+            found.items[i],
+            found.item_ids[i],
+            found.texts[i] if found.texts else "",
+            spread,
+            [*_said(found, i), *more.get(i, ())],
+        )
+        for i, spread in chosen[:most]
+    ]
 
 
 def _said(found: Table, row: int) -> list[tuple[str, str]]:
@@ -596,9 +615,7 @@ def is_positive(found: Table, values: np.ndarray, positive: Sequence[str]) -> np
 
 class System(NamedTuple):
     name: str
-    share: (
-        Interval  # of units that count as yes; of numbers the mean. Of the effective number, or bootstrap over answers
-    )
+    share: Interval  # of units that count as yes; of numbers the mean. Of the effective number, or bootstrap over answers
     bounds: tuple[float, float] | None  # of the share, were all units without a consensus no, or yes
     whole: Interval | None  # of answers all of whose sentences count as yes; total: with those that are undecided
     shares: dict[str, float]  # of each category
@@ -635,9 +652,7 @@ def rates(source: Source, part: str, found: Table, agreed: Consensus, positive: 
         own, total = value[mine], int(all_of.sum())
         share = mean_interval(own, of[mine], 2000) if by_mean else wilson_grouped(own, of[mine])
         bounds = None if by_mean else (float(own.sum() / total), float((own.sum() + total - len(own)) / total))
-        verdicts = np.array(
-            [share_of_yes(value, units, number) for units, number in answers.values() if all_of[units[0]]]
-        )
+        verdicts = np.array([share_of_yes(value, units, number) for units, number in answers.values() if all_of[units[0]]])
         known = verdicts[~np.isnan(verdicts)]
         whole = (
             wilson(int((known == 1).sum()), len(known))._replace(total=len(verdicts))
@@ -647,12 +662,13 @@ def rates(source: Source, part: str, found: Table, agreed: Consensus, positive: 
         each = Counter(named(found, v) for v in agreed.values[mine])
         shares = {} if by_mean or not len(own) else {c: each[c] / len(own) for c in found.categories}
         rows.append(System(str(name), share._replace(total=total), bounds, whole, shares, len(verdicts)))
-    tested = [(str(a), str(b), difference(value, systems == a, systems == b, asked)) for a, b in combinations(names, 2)
-              if source.study is not None]  # fmt: skip
+    tested = [
+        (str(a), str(b), difference(value, systems == a, systems == b, asked))
+        for a, b in combinations(names, 2)
+        if source.study is not None
+    ]
     defined = [i for i, (_, _, one) in enumerate(tested) if one.p is not None]
-    corrected = (
-        dict(zip(defined, holm(np.array([tested[i][2].p for i in defined])).tolist(), strict=True)) if defined else {}
-    )
+    corrected = dict(zip(defined, holm(np.array([tested[i][2].p for i in defined])).tolist(), strict=True)) if defined else {}
     differences = [Difference(*row, corrected.get(i)) for i, row in enumerate(tested)]
     return Rates(rows, differences, len(value), int(np.isnan(value).sum()), by_mean)
 
@@ -664,8 +680,10 @@ def answers_of(source: Source, found: Table, part: str) -> dict[str, tuple[np.nd
         return {name: (np.array([row]), 1) for row, name in enumerate(found.items)}
     for row, name in enumerate(found.items):
         places[name.rpartition("/")[0]].append(row)
-    return {name: (np.array(rows), len(source.study.item(found.item_ids[rows[0]]).responses[name.endswith("/B")].sentences))
-            for name, rows in places.items()}  # fmt: skip
+    return {
+        name: (np.array(rows), len(source.study.item(found.item_ids[rows[0]]).responses[name.endswith("/B")].sentences))
+        for name, rows in places.items()
+    }
 
 
 def share_of_yes(yes: np.ndarray, units: np.ndarray, number: int) -> float:
@@ -679,9 +697,7 @@ def questions_of(source: Source, found: Table) -> np.ndarray:
     return np.array(known, dtype=object)
 
 
-def difference(
-    value: np.ndarray, mine: np.ndarray, other: np.ndarray, asked: np.ndarray, confidence: float = 0.95
-) -> Paired:
+def difference(value: np.ndarray, mine: np.ndarray, other: np.ndarray, asked: np.ndarray, confidence: float = 0.95) -> Paired:
     """The share of the units of one system less that of another, each unit counting the same; the page's only difference of two
     systems. NaN is left out."""
     first, second = mine & ~np.isnan(value), other & ~np.isnan(value)
@@ -713,9 +729,22 @@ def preferences(source: Source, round: str, found: Table, agreed: Consensus) -> 
     known = ~np.isnan(better)
     place = {name: i for i, name in enumerate(names)}
     chosen = np.flatnonzero(known)
-    model = bradley_terry(np.array([found.item_ids[i] for i in chosen]), np.array([place[pairs[i][0]] for i in chosen], int),
-                          np.array([place[pairs[i][1]] for i in chosen], int), (better[chosen] + 1) / 2, len(names))  # fmt: skip
-    first = [np.nan if one.preference == "tie" else float(PREFERENCES.index(one.preference) // 2 == one.order[0])
-             for one in source.labels if one.round == round and one.preference and one.order]  # fmt: skip
-    return Preferences([Duel(a, b, sign_test(np.array(values))) for (a, b), values in by_duel.items()], names, model,
-                       position_bias(np.array(first)), int((~known).sum()))  # fmt: skip
+    model = bradley_terry(
+        np.array([found.item_ids[i] for i in chosen]),
+        np.array([place[pairs[i][0]] for i in chosen], int),
+        np.array([place[pairs[i][1]] for i in chosen], int),
+        (better[chosen] + 1) / 2,
+        len(names),
+    )
+    first = [
+        np.nan if one.preference == "tie" else float(PREFERENCES.index(one.preference) // 2 == one.order[0])
+        for one in source.labels
+        if one.round == round and one.preference and one.order
+    ]
+    return Preferences(
+        [Duel(a, b, sign_test(np.array(values))) for (a, b), values in by_duel.items()],
+        names,
+        model,
+        position_bias(np.array(first)),
+        int((~known).sum()),
+    )

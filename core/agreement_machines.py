@@ -70,9 +70,7 @@ def containment(source: Source, part: str, found: Table) -> Generator[Progress, 
     return [one for one in _named(scores) if not np.isnan(one.scores).all()]
 
 
-def _contained(
-    text: str, bounds: Sequence[tuple[int, int]], passages: Sequence[Passage]
-) -> Iterator[tuple[int, list[float]]]:
+def _contained(text: str, bounds: Sequence[tuple[int, int]], passages: Sequence[Passage]) -> Iterator[tuple[int, list[float]]]:
     """(size of the n-grams, containment of each sentence in the passages)."""
     texts, evidence = [text[a:b] for a, b in bounds], [passage.text for passage in passages]
     return ((n, containments(texts, evidence, n)) for n in SIZES)
@@ -159,8 +157,9 @@ class Facing(NamedTuple):
     strata: list[str]  # that the study was drawn from; "": at random
 
 
-def facing(source: Source, part: str, found: Table, agreed: Consensus, positive: Sequence[str], scores: Sequence[Machine],
-           whole: bool) -> Facing:  # fmt: skip
+def facing(
+    source: Source, part: str, found: Table, agreed: Consensus, positive: Sequence[str], scores: Sequence[Machine], whole: bool
+) -> Facing:
     """whole: of answers instead of sentences: the share of its sentences that are yes; yes if all of them are."""
     yes, each = lab.is_positive(found, agreed.values, positive), lab.is_positive(found, found.values, positive)
     systems = list(found.systems or ("all",) * len(yes))
@@ -179,10 +178,17 @@ def facing(source: Source, part: str, found: Table, agreed: Consensus, positive:
     people = np.array([[lab.share_of_yes(column, *one) for column in each.T] for one in answers]).reshape(
         len(answers), each.shape[1]
     )
-    return Facing(human, _all_yes(human), people, _all_yes(people),
-                  [one._replace(scores=np.array([one.scores[units].mean() for units, _ in answers])) for one in scores],
-                  [systems[row] for row in first], [datasets[row] for row in first], lab.groups(found)[first],
-                  [strata[row] for row in first])  # fmt: skip
+    return Facing(
+        human,
+        _all_yes(human),
+        people,
+        _all_yes(people),
+        [one._replace(scores=np.array([one.scores[units].mean() for units, _ in answers])) for one in scores],
+        [systems[row] for row in first],
+        [datasets[row] for row in first],
+        lab.groups(found)[first],
+        [strata[row] for row in first],
+    )
 
 
 def _all_yes(shares: np.ndarray) -> np.ndarray:
@@ -203,9 +209,15 @@ def judge(given: Facing, whole: bool, resamples: int = RESAMPLES, seed: int = 0)
         found.append(_against(one, given, resamples, seed))
     yield Progress(len(given.scores), len(given.scores) + 1, "A person against the others")
     of = given.groups
-    return Judged(found, whole, int((~np.isnan(given.positive)).sum()), len(set(of)), majority_baseline(given.positive, groups=of),
-                  ceiling(given.verdicts, 2, resamples, seed=seed, groups=of).share,
-                  ceiling_pearson(given.people, resamples, seed=seed, groups=of))  # fmt: skip
+    return Judged(
+        found,
+        whole,
+        int((~np.isnan(given.positive)).sum()),
+        len(set(of)),
+        majority_baseline(given.positive, groups=of),
+        ceiling(given.verdicts, 2, resamples, seed=seed, groups=of).share,
+        ceiling_pearson(given.people, resamples, seed=seed, groups=of),
+    )
 
 
 def _against(one: Machine, given: Facing, resamples: int, seed: int) -> Against:
@@ -217,20 +229,33 @@ def _against(one: Machine, given: Facing, resamples: int, seed: int) -> Against:
         if len(set(of)) > 1:
             for name in dict.fromkeys(of):
                 r = of == name
-                parts.append(Group(kind, str(name), int(r.sum()), pearson(scores[r], human[r], resamples, seed=seed, groups=items[r]),
-                                   roc(scores[r], positive[r], groups=items[r]).auc))  # fmt: skip
+                parts.append(
+                    Group(
+                        kind,
+                        str(name),
+                        int(r.sum()),
+                        pearson(scores[r], human[r], resamples, seed=seed, groups=items[r]),
+                        roc(scores[r], positive[r], groups=items[r]).auc,
+                    )
+                )
     both, said = np.where(known, given.positive, np.nan), np.full(len(known), np.nan)
     cut = fit_threshold(one.scores, both, seed=seed, groups=given.groups)
     if cut.threshold is not None:  # of units on which people are tied, half too
         unseen = ~half(both, seed, given.groups) & ~np.isnan(one.scores)
         said[unseen] = one.scores[unseen] >= cut.threshold
-    return Against(one.name, int(known.sum()), roc(scores, positive, groups=items),
-                   calibration(scores, positive, 10 if len(scores) >= MANY else 5, resamples, seed=seed, groups=items),
-                   pearson(scores, human, resamples, seed=seed, groups=items),
-                   spearman(scores, human, resamples, seed=seed, groups=items),
-                   mean_absolute_error(scores, human, resamples, seed=seed, groups=items),
-                   cut, beside(given.verdicts, said, 2, resamples, seed=seed, groups=given.groups),
-                   beside_pearson(given.people, one.scores, resamples, seed=seed, groups=given.groups), parts)  # fmt: skip
+    return Against(
+        one.name,
+        int(known.sum()),
+        roc(scores, positive, groups=items),
+        calibration(scores, positive, 10 if len(scores) >= MANY else 5, resamples, seed=seed, groups=items),
+        pearson(scores, human, resamples, seed=seed, groups=items),
+        spearman(scores, human, resamples, seed=seed, groups=items),
+        mean_absolute_error(scores, human, resamples, seed=seed, groups=items),
+        cut,
+        beside(given.verdicts, said, 2, resamples, seed=seed, groups=given.groups),
+        beside_pearson(given.people, one.scores, resamples, seed=seed, groups=given.groups),
+        parts,
+    )
 
 
 class Stratum(NamedTuple):
@@ -282,8 +307,11 @@ def unjudged(workbench: Workbench, source: Source) -> Generator[Progress, None, 
         {one.system for item in plain for one in item.responses},
         {source.datasets.get(item.id, "") for item in plain},
     )
-    others = [one for one in annotation_lab.candidates(workbench)
-              if one.system in systems and one.dataset in datasets and one.source not in inside and one.passages]  # fmt: skip
+    others = [
+        one
+        for one in annotation_lab.candidates(workbench)
+        if one.system in systems and one.dataset in datasets and one.source not in inside and one.passages
+    ]
     scores: dict[int, list[float]] = {n: [] for n in SIZES}
     for done, one in enumerate(others):
         if done % 20 == 0:
@@ -292,8 +320,12 @@ def unjudged(workbench: Workbench, source: Source) -> Generator[Progress, None, 
             scores[n].append(float(np.mean(each)) if each else 0.0)
     by = drawn_by(source.study)
     found = tuple(_named(scores)) if others else ()
-    return Unjudged(tuple(one.source for one in others), tuple(one.text for one in others),
-                    tuple(stratum(by, one.system, one.dataset) for one in others), found)  # fmt: skip
+    return Unjudged(
+        tuple(one.source for one in others),
+        tuple(one.text for one in others),
+        tuple(stratum(by, one.system, one.dataset) for one in others),
+        found,
+    )
 
 
 def judged_and_scored(given: Facing, machine: str) -> np.ndarray:
@@ -328,12 +360,12 @@ def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudge
     known, strata = judged_and_scored(given, machine), np.array(given.strata, dtype=object)
     if other is None:
         if not FEWEST_HUMAN <= n_human <= len(known) - 2:
-            raise WorkbenchError(f"{n_human:,} of {len(known):,} judged answers cannot stand for all of them.",
-                                 todo=f"Take at least {FEWEST_HUMAN}, and leave at least 2.")  # fmt: skip
+            raise WorkbenchError(
+                f"{n_human:,} of {len(known):,} judged answers cannot stand for all of them.",
+                todo=f"Take at least {FEWEST_HUMAN}, and leave at least 2.",
+            )
         truth, place = float(given.positive[known].mean()), numbered(given.groups[known])
-        turn = np.argsort(np.random.default_rng(seed).permutation(place.max() + 1))[
-            place
-        ]  # when the item of each is drawn
+        turn = np.argsort(np.random.default_rng(seed).permutation(place.max() + 1))[place]  # when the item of each is drawn
         known = known[np.argsort(turn, kind="stable")]
         taken = int((turn <= np.sort(turn)[n_human - 1]).sum())
         known, hidden = known[:taken], known[taken:]
@@ -352,8 +384,15 @@ def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudge
         found = [prediction_powered(few, score[mine], human[mine], seed=seed, groups=items, other_groups=others)]
         if cut.threshold is not None:
             tested = mine & second
-            found.append(rogan_gladen((few >= cut.threshold).astype(float), (score[tested] >= cut.threshold).astype(float),
-                                      human[tested], groups=of[tested], other_groups=others))  # fmt: skip
+            found.append(
+                rogan_gladen(
+                    (few >= cut.threshold).astype(float),
+                    (score[tested] >= cut.threshold).astype(float),
+                    human[tested],
+                    groups=of[tested],
+                    other_groups=others,
+                )
+            )
         if len(few) < 2:  # people judged all of the stratum
             found = [
                 one._replace(value=one.human_only.mean, low=one.human_only.low, high=one.human_only.high, note="")
@@ -371,8 +410,10 @@ def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudge
     if len(parts) == 1:
         return Headline(machine, parts[0].methods, cut.threshold, truth, len(score), len(other), [])
     together = estimates(np.full(len(score), True), np.full(len(other), True))
-    parts = [one._replace(methods=[_by_people(method, human[strata == one.name], of[strata == one.name])
-                                   for method in one.methods]) for one in parts]  # fmt: skip
+    parts = [
+        one._replace(methods=[_by_people(method, human[strata == one.name], of[strata == one.name]) for method in one.methods])
+        for one in parts
+    ]
     methods = [_of_strata(parts, i, whole) for i, whole in enumerate(together)]
     return Headline(machine, methods, cut.threshold, truth, len(score), len(other), parts)
 
@@ -390,23 +431,17 @@ def _by_people(one: Corrected, human: np.ndarray, of: np.ndarray) -> Corrected:
     if one.value is not None or not len(human):
         return one
     alone = wilson_grouped(human, of)
-    return one._replace(
-        value=alone.mean, low=alone.low, high=alone.high, human_only=alone, note=f"people alone ({one.note})"
-    )
+    return one._replace(value=alone.mean, low=alone.low, high=alone.high, human_only=alone, note=f"people alone ({one.note})")
 
 
 def _of_strata(parts: Sequence[Stratum], i: int, together: Corrected) -> Corrected:
     """The strata weighted, of those that people judged; refused where the machine is not skilled over all of them."""
     there = [part for part in parts if part.n_human]
     weight = sum(part.share for part in there)
-    found = combined([(part.name, part.share / weight, part.methods[i]) for part in there])._replace(
-        skill=together.skill
-    )
+    found = combined([(part.name, part.share / weight, part.methods[i]) for part in there])._replace(skill=together.skill)
     if together.value is None and together.note != BEYOND:  # of a sample from unequal strata it says nothing
         return found._replace(value=None, low=None, high=None, note=together.note)
-    notes = [
-        f"{part.name}: {part.methods[i].note}" for part in there if part.methods[i].note.startswith("people alone")
-    ]
+    notes = [f"{part.name}: {part.methods[i].note}" for part in there if part.methods[i].note.startswith("people alone")]
     left_out = [part.name for part in parts if not part.n_human]
     if left_out:
         notes.insert(0, f"of {weight:.1%} of the answers: nobody judged {', '.join(left_out)}")

@@ -120,9 +120,7 @@ class _Value(NamedTuple):
 def _shares(source: Source, found: Table, agreed: Consensus, yes: Sequence[str], confidence: float) -> list[Row]:
     """A row a system, or, where the plan is about a difference, a row for each two."""
     study, asked = source.study, lab.questions_of(source, found)
-    columns = (
-        tie_bounds(found, agreed, yes) if yes else (agreed.values,) * 3
-    )  # ties left out, none is yes, all that may be
+    columns = tie_bounds(found, agreed, yes) if yes else (agreed.values,) * 3  # ties left out, none is yes, all that may be
     systems, of = np.array(found.systems, dtype=object), lab.groups(found)
     names = list(dict.fromkeys(systems))
     of_difference, limit = re.search(NO_ZERO, study.test, re.IGNORECASE), _threshold(study.test)
@@ -140,9 +138,7 @@ def _shares(source: Source, found: Table, agreed: Consensus, yes: Sequence[str],
                 found_so = lab.difference(np.where(mine, first, second), mine, other, asked, confidence)
                 three.append(_Value(*found_so[:3]))
             row = _row(f"{a} − {b}", three if ties else three[:1], counted(mine | other), _leaves_out_0)
-            shares = [
-                float(np.nanmean(columns[0][one])) for one in (mine, other) if not np.isnan(columns[0][one]).all()
-            ]
+            shares = [float(np.nanmean(columns[0][one])) for one in (mine, other) if not np.isnan(columns[0][one]).all()]
             note = " − ".join(f"{share:.3f}" for share in shares) if len(shares) == 2 else ""
             rows.append(row._replace(of_two=True, note=note))
         return rows
@@ -175,30 +171,31 @@ def _row(name: str, three: Sequence[_Value], counted: tuple[int, int], test) -> 
     said = {None if test is None or one.low is None else bool(test(one)) for one in three}
     bounds = [one.value for one in three[1:] if one.value is not None]
     return Row(
-        name,
-        *three[0],
-        *counted,
-        said.pop() if len(said) == 1 else None,
-        min(bounds, default=None),
-        max(bounds, default=None),
+        name, *three[0], *counted, said.pop() if len(said) == 1 else None, min(bounds, default=None), max(bounds, default=None)
     )
 
 
 def _duels(source: Source, round: str, found: Table, agreed: Consensus, study: Study) -> list[Row]:
     level = _percent(r"level\D{0,4}(\d+(?:\.\d+)?)\s*%", study.test, 5) / 100
     told = "sign test" in study.test.casefold()
-    return [Row(f"{one.a} over {one.b}", *one.sign.share[:3], one.sign.share.n, one.sign.share.n, one.sign.p <= level if told else None,
-                note=f"sign test, {p_words(one.sign.p)}")
-            for one in lab.preferences(source, round, found, agreed).duels]  # fmt: skip
+    return [
+        Row(
+            f"{one.a} over {one.b}",
+            *one.sign.share[:3],
+            one.sign.share.n,
+            one.sign.share.n,
+            one.sign.p <= level if told else None,
+            note=f"sign test, {p_words(one.sign.p)}",
+        )
+        for one in lab.preferences(source, round, found, agreed).duels
+    ]
 
 
 def _state(source: Source, round: str, study: Study, rows: Sequence[Row], agreed: Consensus) -> tuple[str, str]:
     if not rows or not study.test.strip():
         return (
             "own",
-            "The plan names no test."
-            if not study.test.strip()
-            else "This measure is in the study's own words: see the tabs.",
+            "The plan names no test." if not study.test.strip() else "This measure is in the study's own words: see the tabs.",
         )
     states = [row.met for row in rows]
     known = {one for one in states if one is not None}
@@ -219,11 +216,7 @@ def _state(source: Source, round: str, study: Study, rows: Sequence[Row], agreed
 
 
 def _so_far(known: set, states: Sequence[bool | None]) -> str:
-    return (
-        f" By the labels so far: {'met' if known == {True} else 'not met'}."
-        if len(known) == 1 and None not in states
-        else ""
-    )
+    return f" By the labels so far: {'met' if known == {True} else 'not met'}." if len(known) == 1 and None not in states else ""
 
 
 def _stopped(source: Source, study: Study, round: str) -> bool:
@@ -269,8 +262,11 @@ def careless(source: Source, round: str) -> list[Careless]:
         return []
     given = [one for one in source.labels if one.round == round]
     pace = lab.speeds(given)
-    return [Careless(name, one, pace[name].median if name in pace else None)
-            for name, one in attention_score(source.study, given).items() if one.careless]  # fmt: skip
+    return [
+        Careless(name, one, pace[name].median if name in pace else None)
+        for name, one in attention_score(source.study, given).items()
+        if one.careless
+    ]
 
 
 def decides_by_interval(study: Study | None) -> bool:
@@ -296,6 +292,4 @@ def unit_name(source: Source, name: str, item: str) -> str:
             break
         number += one.plain and one.round == here.round
     parts = name[len(item) :].strip("/").split("/") if len(name) > len(item) else []
-    return ", ".join(
-        [f"Item {number}", *(f"answer {one}" if one in ("A", "B") else f"sentence {one}" for one in parts)]
-    )
+    return ", ".join([f"Item {number}", *(f"answer {one}" if one in ("A", "B") else f"sentence {one}" for one in parts)])

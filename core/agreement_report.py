@@ -32,13 +32,24 @@ def coefficients(view: lab.View, resamples: int) -> Generator[Progress, None, di
     found, source = (yield from lab.overview(view.found, resamples)), view.source
     alpha = found.words.get(found.measures[0].name)
     return {
-        "labels_of": source.name, "part": view.part, "round": view.round, "level": view.found.level, "unit": view.units,
-        "units": found.units, "annotators": found.annotators, "labels": found.labels, "categories": list(view.found.categories),
+        "labels_of": source.name,
+        "part": view.part,
+        "round": view.round,
+        "level": view.found.level,
+        "unit": view.units,
+        "units": found.units,
+        "annotators": found.annotators,
+        "labels": found.labels,
+        "categories": list(view.found.categories),
         "shares": dict(found.shares),
-        **cannot_judge(view), "resamples": resamples, "drawn": lab.drawn(source.study, found.items), "measures": found.measures,
-        "words": f"alpha: {alpha} ({KRIPPENDORFF})" if alpha else "", "paradox": found.paradox.sentence if found.paradox else "",
+        **cannot_judge(view),
+        "resamples": resamples,
+        "drawn": lab.drawn(source.study, found.items),
+        "measures": found.measures,
+        "words": f"alpha: {alpha} ({KRIPPENDORFF})" if alpha else "",
+        "paradox": found.paradox.sentence if found.paradox else "",
         "note": note(view),
-    }  # fmt: skip
+    }
 
 
 def cannot_judge(view: lab.View) -> dict[str, int]:
@@ -59,9 +70,12 @@ def note(view: lab.View) -> str:
 
 def annotators(view: lab.View) -> Generator[Progress, None, dict[str, Any]]:
     found = yield from lab.people(view.source, view.part, view.round, view.found)
-    pairs = [{"a": a, "b": b, "value": float(found.matrix[i, j]), "units": int(found.shared[i, j])}
-             for i, a in enumerate(found.names) for j, b in enumerate(found.names)
-             if i < j and not np.isnan(found.matrix[i, j])]  # fmt: skip
+    pairs = [
+        {"a": a, "b": b, "value": float(found.matrix[i, j]), "units": int(found.shared[i, j])}
+        for i, a in enumerate(found.names)
+        for j, b in enumerate(found.names)
+        if i < j and not np.isnan(found.matrix[i, j])
+    ]
     rows = sorted(found.rows, key=lambda row: -row.labels)
     return {"annotators": rows, "self_agreement": found.twice, "pairs": {"coefficient": found.coefficient, "of": pairs}}
 
@@ -75,9 +89,7 @@ def disputed(view: lab.View) -> dict[str, Any]:
 def growth(view: lab.View, half_width: float, resamples: int) -> Generator[Progress, None, dict[str, Any]]:
     """half_width 0: the study's own rule, or 0.1."""
     own = view.source.study.stop if view.source.study else StopRule()
-    rule = (
-        own if own.kind != "all_labelled" and not half_width else StopRule(kind="half_width", value=half_width or 0.1)
-    )
+    rule = own if own.kind != "all_labelled" and not half_width else StopRule(kind="half_width", value=half_width or 0.1)
     found = yield from lab.growing(view.found, rule, resamples)
     points = [
         {"labels": labels, "alpha": one.value, "low": one.low, "high": one.high, "items": one.drawn}
@@ -101,13 +113,15 @@ def systems(view: lab.View) -> dict[str, Any]:
             "undecided": found.undecided,
         }
     found = lab.rates(view.source, view.part, view.found, agreed, view.positive)
-    return told | {"yes": list(view.positive), "systems": found.systems, "differences": found.differences,
-                   "undecided": found.undecided}  # fmt: skip
+    return told | {
+        "yes": list(view.positive),
+        "systems": found.systems,
+        "differences": found.differences,
+        "undecided": found.undecided,
+    }
 
 
-def scored(
-    view: lab.View, files: Sequence[Path], rest: against.Unjudged
-) -> Generator[Progress, None, list[against.Machine]]:
+def scored(view: lab.View, files: Sequence[Path], rest: against.Unjudged) -> Generator[Progress, None, list[against.Machine]]:
     """What is computed here, and judges' scores from files."""
     found = yield from against.containment(view.source, view.part, view.found)
     for path in files:
@@ -116,8 +130,11 @@ def scored(
         except (OSError, UnicodeDecodeError) as error:
             raise WorkbenchError(f"The scores cannot be read: {error}.", where=str(path)) from None
     if not found:
-        raise WorkbenchError("No machine can be held against these labels.", where=view.source.name,
-                             todo="Give a judge's scores with --scores: a CSV with the columns unit and score.")  # fmt: skip
+        raise WorkbenchError(
+            "No machine can be held against these labels.",
+            where=view.source.name,
+            todo="Give a judge's scores with --scores: a CSV with the columns unit and score.",
+        )
     return found
 
 
@@ -132,16 +149,24 @@ def machines(
     """Each machine against people."""
     found = yield from against.judge(_facing(view, scores, whole), whole, resamples)
     whole = whole and view.part == "sentences"
-    rows = [one._asdict() | {"roc": one.roc.auc, "calibration": {"error": one.calibration.error, "brier": one.calibration.brier}}
-            for one in found.machines]  # fmt: skip
-    return {"judged_as": "answers" if whole else view.units, "n": found.n, "drawn": lab.drawn(view.source.study, found.items),
-            "consensus": view.method, "yes": list(view.positive), "machines": rows, "ceiling": found.ceiling,
-            "ceiling_pearson": found.ceiling_pearson, "baseline": found.baseline}  # fmt: skip
+    rows = [
+        one._asdict() | {"roc": one.roc.auc, "calibration": {"error": one.calibration.error, "brier": one.calibration.brier}}
+        for one in found.machines
+    ]
+    return {
+        "judged_as": "answers" if whole else view.units,
+        "n": found.n,
+        "drawn": lab.drawn(view.source.study, found.items),
+        "consensus": view.method,
+        "yes": list(view.positive),
+        "machines": rows,
+        "ceiling": found.ceiling,
+        "ceiling_pearson": found.ceiling_pearson,
+        "baseline": found.baseline,
+    }
 
 
-def headlines(
-    view: lab.View, scores: Sequence[against.Machine], n_human: int, rest: against.Unjudged
-) -> list[against.Headline]:
+def headlines(view: lab.View, scores: Sequence[against.Machine], n_human: int, rest: against.Unjudged) -> list[against.Headline]:
     """By each machine. n_human 0: 100, or half of the judged answers. rest: stored answers that nobody judged."""
     faced, rest = _facing(view, scores, True), against.with_scores(rest, scores)
     known = {one.name: len(against.judged_and_scored(faced, one.name)) for one in scores}

@@ -66,11 +66,7 @@ class ImportProblems(WorkbenchError):
 
 
 def export(
-    workbench: Workbench,
-    study_id: str,
-    formats: Sequence[str] | None = None,
-    folder: Path | str | None = None,
-    round: str = "",
+    workbench: Workbench, study_id: str, formats: Sequence[str] | None = None, folder: Path | str | None = None, round: str = ""
 ) -> Manifest:
     """Writes the labels as they stand, and the study, into annotations/<study>/ with a manifest. formats None: the usual ones."""
     frozen, found = lab.load(workbench, study_id), lab.labels(workbench, study_id, round)
@@ -78,9 +74,20 @@ def export(
     if unknown := set(formats) - set(FORMATS):
         raise WorkbenchError(f"There is no format '{min(unknown)}'.", todo=f"Formats: {', '.join(FORMATS)}.")
     folder = Path(folder) if folder else FOLDER / study_id
-    files = {"study.json": json.dumps({"study": study_id, "version": frozen.version, "round": frozen.round, "hash": frozen.hash,
-                                       "created": frozen.created, "design": frozen.study.model_dump(mode="json")},
-                                      ensure_ascii=False, indent=1)}  # fmt: skip
+    files = {
+        "study.json": json.dumps(
+            {
+                "study": study_id,
+                "version": frozen.version,
+                "round": frozen.round,
+                "hash": frozen.hash,
+                "created": frozen.created,
+                "design": frozen.study.model_dump(mode="json"),
+            },
+            ensure_ascii=False,
+            indent=1,
+        )
+    }
     if "jsonl" in formats:
         files["labels.jsonl"] = exchange.to_jsonl(found)
     if "csv" in formats:
@@ -110,10 +117,15 @@ def _counts(study: Study, found: Sequence[Label], round: str) -> dict[str, int]:
     items = [item for item in (study.round_items(round) if round else study.items)]
     plain = {item.id for item in items if item.plain}
     sentences = sum(name is not None for one in found if one.item in plain for names in one.sentences for name in names)
-    return {"items": len(plain), "repeats": sum(bool(item.duplicate_of) for item in items),
-            "attention items": sum(item.attention for item in items), "labels": len(found),
-            "complete": sum(complete(study, one) for one in found), "sentence labels": sentences,
-            "annotators": len({one.annotator for one in found})}  # fmt: skip
+    return {
+        "items": len(plain),
+        "repeats": sum(bool(item.duplicate_of) for item in items),
+        "attention items": sum(item.attention for item in items),
+        "labels": len(found),
+        "complete": sum(complete(study, one) for one in found),
+        "sentence labels": sentences,
+        "annotators": len({one.annotator for one in found}),
+    }
 
 
 def push(workbench: Workbench, study_id: str, url: str = "", round: str = "") -> dict[str, Any]:
@@ -122,14 +134,14 @@ def push(workbench: Workbench, study_id: str, url: str = "", round: str = "") ->
 
     frozen = lab.load(workbench, study_id)
     tasks = label_studio.tasks(frozen.study, lab.labels(workbench, study_id, round), round or frozen.round)
-    return label_studio_server.call("push", url, title=f"{study_id} {(frozen.hash or 'draft')[:8]}",
-                                    config=label_studio.config_xml(frozen.study), tasks=tasks)  # fmt: skip
+    return label_studio_server.call(
+        "push", url, title=f"{study_id} {(frozen.hash or 'draft')[:8]}", config=label_studio.config_xml(frozen.study), tasks=tasks
+    )
 
 
 def _written(folder: Path, files: dict[str, str], frozen: lab.Frozen, counts: dict[str, int]) -> Manifest:
     files = {name: clean(text) for name, text in files.items()}
-    listed = tuple({"name": name, "sha256": _sha256(text.encode()), "bytes": len(text.encode())}
-                   for name, text in files.items())  # fmt: skip
+    listed = tuple({"name": name, "sha256": _sha256(text.encode()), "bytes": len(text.encode())} for name, text in files.items())
     manifest = Manifest(str(folder), frozen.study.id, frozen.hash, datetime.now(UTC).isoformat(), counts, listed)
     told = {key: value for key, value in manifest._asdict().items() if key != "folder"}
     try:
@@ -145,8 +157,9 @@ def _written(folder: Path, files: dict[str, str], frozen: lab.Frozen, counts: di
     except OSError as error:
         for stray in folder.glob(f".*.{os.getpid()}.tmp"):
             stray.unlink(missing_ok=True)
-        raise WorkbenchError(f"The labels could not be written: {error.strerror}.", where=str(folder),
-                             todo="Choose another folder.") from error  # fmt: skip
+        raise WorkbenchError(
+            f"The labels could not be written: {error.strerror}.", where=str(folder), todo="Choose another folder."
+        ) from error
     return manifest
 
 
@@ -166,9 +179,13 @@ def _sha256(data: bytes) -> str:
 
 
 def import_labels(
-    workbench: Workbench, study_id: str, path: Path | str, keep_good: bool = False, names: dict[str, str] | None = None,
+    workbench: Workbench,
+    study_id: str,
+    path: Path | str,
+    keep_good: bool = False,
+    names: dict[str, str] | None = None,
     replace: bool = False,
-) -> Imported:  # fmt: skip
+) -> Imported:
     """Labels from a file of ours or of Label Studio: JSONL, CSV or JSON. Nothing is taken of a file with problems, unless
     the good labels alone are asked for. A label that would take the place of one that says otherwise is a problem, unless
     `replace` is asked for. names: annotator in the file -> annotator of the study."""
@@ -177,9 +194,14 @@ def import_labels(
 
 
 def pull(
-    workbench: Workbench, study_id: str, project: int, url: str = "", keep_good: bool = False,
-    names: dict[str, str] | None = None, replace: bool = False,
-) -> Imported:  # fmt: skip
+    workbench: Workbench,
+    study_id: str,
+    project: int,
+    url: str = "",
+    keep_good: bool = False,
+    names: dict[str, str] | None = None,
+    replace: bool = False,
+) -> Imported:
     """The annotations of a Label Studio project, as `import_labels` takes them."""
     from core.annotation import label_studio_server
 
@@ -198,21 +220,18 @@ def import_qags(workbench: Workbench, path: Path | str, study_id: str = "qags") 
         raise WorkbenchError(f"There is another study '{study_id}'.", todo="Give this one another name.")
     frozen = there[-1] if there else lab.freeze(workbench, study, "main")
     known = {(one.item, one.annotator) for one in lab.labels(workbench, study_id)}
-    fresh = [_stamped(one.model_copy(update={"hash": frozen.hash, "origin": Path(path).name}))
-             for one in given if (one.item, one.annotator) not in known]  # fmt: skip
+    fresh = [
+        _stamped(one.model_copy(update={"hash": frozen.hash, "origin": Path(path).name}))
+        for one in given
+        if (one.item, one.annotator) not in known
+    ]
     if fresh:
         workbench.store.labels.add([to_record(study, one) for one in fresh])
     return frozen
 
 
 def _take(
-    workbench: Workbench,
-    frozen: lab.Frozen,
-    text: str,
-    file: str,
-    keep_good: bool,
-    names: dict[str, str],
-    replace: bool,
+    workbench: Workbench, frozen: lab.Frozen, text: str, file: str, keep_good: bool, names: dict[str, str], replace: bool
 ) -> Imported:
     round = frozen.round if frozen.round in ROUNDS else "main"
     parsed = _parsed(frozen.study, text, file, round)
@@ -221,8 +240,15 @@ def _take(
         wrong = [exchange.empty(file)]
     found = _fresh(workbench, frozen, good, file, replace)
     if not replace:
-        wrong += [Problem(file, line, f"'{one.annotator}' said otherwise of item {one.item} here: this would replace it.",
-                          "Choose to replace labels (--replace), or leave it out.") for line, one in found.replacing]  # fmt: skip
+        wrong += [
+            Problem(
+                file,
+                line,
+                f"'{one.annotator}' said otherwise of item {one.item} here: this would replace it.",
+                "Choose to replace labels (--replace), or leave it out.",
+            )
+            for line, one in found.replacing
+        ]
     taken = [*found.new, *found.completing, *(found.replacing if replace else ())]
     if wrong and not keep_good:
         raise ImportProblems(sorted(wrong, key=lambda one: one.line), len(taken) + found.known)
@@ -230,9 +256,7 @@ def _take(
         fresh = [_stamped(one) for _, one in taken]
         workbench.store.labels.add([to_record(frozen.study, one) for one in fresh], [one.id for one in fresh])
     wrong = tuple(sorted(wrong, key=lambda one: one.line))
-    return Imported(
-        len(taken), found.known, wrong, len(found.replacing) if replace else 0, len(found.completing), found.changed
-    )
+    return Imported(len(taken), found.known, wrong, len(found.replacing) if replace else 0, len(found.completing), found.changed)
 
 
 def _parsed(study: Study, text: str, file: str, round: str) -> exchange.Parsed:
@@ -253,10 +277,7 @@ def _sound(
         key, id = (one.round, one.item, one.annotator), one.id
         what, todo = _misfit(workbench, frozen, one)
         if not what and id and id in ids:
-            what, todo = (
-                f"The id '{id}' stands in line {ids[id]} already.",
-                "Give each label an id of its own, or none.",
-            )
+            what, todo = (f"The id '{id}' stands in line {ids[id]} already.", "Give each label an id of its own, or none.")
         elif not what and key in seen and not (id and seen[key][0]):
             what, todo = exchange.twice(file, line, one.annotator, one.item, seen[key][1])[2:]
         if what:
@@ -272,9 +293,7 @@ def _filled(study: Study, one: Label) -> Label:
     if not study.has(one.item) or (one.sentences and one.helpful):
         return one
     empty = blank(study, one.round, study.item(one.item), one.annotator)
-    return one.model_copy(
-        update={"sentences": one.sentences or empty.sentences, "helpful": one.helpful or empty.helpful}
-    )
+    return one.model_copy(update={"sentences": one.sentences or empty.sentences, "helpful": one.helpful or empty.helpful})
 
 
 def _misfit(workbench: Workbench, frozen: lab.Frozen, one: Label) -> tuple[str, str]:
@@ -299,12 +318,19 @@ def _misfit(workbench: Workbench, frozen: lab.Frozen, one: Label) -> tuple[str, 
         )
     if not one.id and _same(one, blank(study, one.round, study.item(one.item), one.annotator)):
         return f"This says nothing of item {one.item}.", "Give a label, or remove it."
-    planned = (one.item in assignment(study, one.round)[one.annotator]
-               or any((gone.round, gone.annotator) == (one.round, one.annotator) for gone in study.left)
-               or (one.hash and one.hash in [version.hash for version in lab.history(workbench, study.id)]))  # fmt: skip
-    return ("", "") if planned else (
-        f"Item {one.item} is not assigned to '{one.annotator}' in the {one.round} round.",
-        "Remove it: labels from outside the design would count in the analysis.")  # fmt: skip
+    planned = (
+        one.item in assignment(study, one.round)[one.annotator]
+        or any((gone.round, gone.annotator) == (one.round, one.annotator) for gone in study.left)
+        or (one.hash and one.hash in [version.hash for version in lab.history(workbench, study.id)])
+    )
+    return (
+        ("", "")
+        if planned
+        else (
+            f"Item {one.item} is not assigned to '{one.annotator}' in the {one.round} round.",
+            "Remove it: labels from outside the design would count in the analysis.",
+        )
+    )
 
 
 class _Found(NamedTuple):
@@ -317,9 +343,7 @@ class _Found(NamedTuple):
     replacing: list[tuple[int, Label]]
 
 
-def _fresh(
-    workbench: Workbench, frozen: lab.Frozen, good: list[tuple[int, Label]], file: str, revive: bool
-) -> _Found:  # fmt: skip
+def _fresh(workbench: Workbench, frozen: lab.Frozen, good: list[tuple[int, Label]], file: str, revive: bool) -> _Found:
     """What is not in the store yet. A label without an id of ours speaks only of what it answers: the rest stays as it is.
     What was taken from a file before is known, also if the annotator has changed it here since. revive: what was taken back
     here comes again."""
@@ -345,8 +369,13 @@ def _fresh(
             continue
         new = _laid(stands, one) if part and stands else one
         kept = one.id if not before or "" < before.id < one.id else ""
-        new = new.model_copy(update={"id": kept, "origin": (one.origin if kept else "") or file,
-                                     "replaces": before.id or before.replaces if before else one.replaces})  # fmt: skip
+        new = new.model_copy(
+            update={
+                "id": kept,
+                "origin": (one.origin if kept else "") or file,
+                "replaces": before.id or before.replaces if before else one.replaces,
+            }
+        )
         if group is None:
             group = found.new if not stands else found.completing if _kept(stands, new) else found.replacing
         group.append((line, new))
@@ -379,29 +408,42 @@ def _laid(under: Label, one: Label) -> Label:
     """What one says, and where it is silent, what the other said."""
     said = any(name is not None for name in (*sum(one.sentences, ()), *one.helpful, one.preference))
     under = _shaped(under, one)
-    return one.model_copy(update={
-        "sentences": tuple(tuple(new or old for new, old in zip(*pair, strict=True))
-                           for pair in zip(one.sentences, under.sentences, strict=True)),
-        "helpful": tuple(new or old for new, old in zip(one.helpful, under.helpful, strict=True)),
-        "spans": one.spans or under.spans, "preference": one.preference or under.preference,
-        "comment": one.comment or under.comment, "cannot_judge": one.cannot_judge or (under.cannot_judge and not said),
-    })  # fmt: skip
+    return one.model_copy(
+        update={
+            "sentences": tuple(
+                tuple(new or old for new, old in zip(*pair, strict=True))
+                for pair in zip(one.sentences, under.sentences, strict=True)
+            ),
+            "helpful": tuple(new or old for new, old in zip(one.helpful, under.helpful, strict=True)),
+            "spans": one.spans or under.spans,
+            "preference": one.preference or under.preference,
+            "comment": one.comment or under.comment,
+            "cannot_judge": one.cannot_judge or (under.cannot_judge and not said),
+        }
+    )
 
 
 def _kept(before: Label, new: Label) -> bool:
     """Is all that was said before still said?"""
     before = _shaped(before, new)
-    pairs = [*zip(sum(before.sentences, ()), sum(new.sentences, ()), strict=True),
-             *zip(before.helpful, new.helpful, strict=True),
-             (before.preference, new.preference), (before.comment or None, new.comment)]  # fmt: skip
+    pairs = [
+        *zip(sum(before.sentences, ()), sum(new.sentences, ()), strict=True),
+        *zip(before.helpful, new.helpful, strict=True),
+        (before.preference, new.preference),
+        (before.comment or None, new.comment),
+    ]
     same = all(old in (None, now) for old, now in pairs) and set(before.spans) <= set(new.spans)
     return same and not new.withdrawn and before.cannot_judge == new.cannot_judge
 
 
 def _shaped(one: Label, like: Label) -> Label:
     """With a place for every answer."""
-    return one.model_copy(update={"sentences": one.sentences or tuple((None,) * len(names) for names in like.sentences),
-                                  "helpful": one.helpful or (None,) * len(like.helpful)})  # fmt: skip
+    return one.model_copy(
+        update={
+            "sentences": one.sentences or tuple((None,) * len(names) for names in like.sentences),
+            "helpful": one.helpful or (None,) * len(like.helpful),
+        }
+    )
 
 
 def _stamped(label: Label) -> Label:
@@ -418,11 +460,17 @@ def read_file(path: Path | str) -> tuple[Study, list[Label]] | Table:
     folder = path if path.is_dir() else path.parent
     whole = (folder / "study.json").is_file()
     if path.is_dir() and not whole:
-        raise WorkbenchError("This folder is no export of a study: it has no study.json.", where=str(path),
-                             todo="Name a file of labels, or the folder that `annotate export` wrote.")  # fmt: skip
+        raise WorkbenchError(
+            "This folder is no export of a study: it has no study.json.",
+            where=str(path),
+            todo="Name a file of labels, or the folder that `annotate export` wrote.",
+        )
     if path.name in BESIDE and (whole or path.name == "manifest.json") and path.is_file():
-        raise WorkbenchError(f"{path.name} holds no labels.", where=str(path),
-                             todo=f"Take the folder, or one of {', '.join((*LABEL_FILES, TIDY))}.")  # fmt: skip
+        raise WorkbenchError(
+            f"{path.name} holds no labels.",
+            where=str(path),
+            todo=f"Take the folder, or one of {', '.join((*LABEL_FILES, TIDY))}.",
+        )
     if whole:
         return _exported(folder, path if path.is_file() and path.name != "study.json" else None)
     text = _read_text(path)
@@ -445,12 +493,18 @@ def _exported(folder: Path, file: Path | None) -> tuple[Study, list[Label]]:
         given = json.loads(_read_text(folder / "study.json"))
         design, round, hash = given["design"], given["round"], given.get("hash")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise WorkbenchError("This is no study.json of ours.", where=str(folder / "study.json"),
-                             todo="Put back the one of the export, or move the labels to another folder.") from None  # fmt: skip
+        raise WorkbenchError(
+            "This is no study.json of ours.",
+            where=str(folder / "study.json"),
+            todo="Put back the one of the export, or move the labels to another folder.",
+        ) from None
     study, written = valid(Study, design), _listed(folder)
     if hash and design_hash(design, round) != hash:
-        raise WorkbenchError("The plan in study.json is not what was frozen: its hash does not fit.",
-                             where=str(folder / "study.json"), todo="Export the study again.")  # fmt: skip
+        raise WorkbenchError(
+            "The plan in study.json is not what was frozen: its hash does not fit.",
+            where=str(folder / "study.json"),
+            todo="Export the study again.",
+        )
     if file is None:
         there = [name for name in LABEL_FILES if (folder / name).is_file() and (not written or name in written)]
         if not there:
@@ -458,8 +512,11 @@ def _exported(folder: Path, file: Path | None) -> tuple[Study, list[Label]]:
         file = folder / there[0]
     text = _read_text(file)
     if written.get(file.name, sha256 := _sha256(text.encode())) != sha256:
-        raise WorkbenchError(f"{file.name} is not what was exported: its checksum differs from the one in manifest.json.",
-                             where=str(file), todo="Export it again; or take manifest.json away to read it as it is.")  # fmt: skip
+        raise WorkbenchError(
+            f"{file.name} is not what was exported: its checksum differs from the one in manifest.json.",
+            where=str(file),
+            todo="Export it again; or take manifest.json away to read it as it is.",
+        )
     return study, _standing(_parsed(study, text, file.name, round if round in ROUNDS else "main"), file.name)
 
 

@@ -102,8 +102,9 @@ def history(workbench: Workbench, study_id: str) -> list[Frozen]:
 def save(workbench: Workbench, study: Study) -> Frozen:
     """Records a draft. A study that was frozen stays as it is."""
     if (latest := _latest(workbench, study.id)) and latest.round != "draft":
-        raise WorkbenchError(f"The study '{study.id}' is frozen for its {latest.round} round.",
-                             todo="Give the changed study another name.")  # fmt: skip
+        raise WorkbenchError(
+            f"The study '{study.id}' is frozen for its {latest.round} round.", todo="Give the changed study another name."
+        )
     return latest if latest and latest.study == study else _record(workbench, study, "draft", "", latest)
 
 
@@ -112,21 +113,23 @@ def freeze(workbench: Workbench, study: Study, round: str) -> Frozen:
     latest = _latest(workbench, study.id)
     before = latest.round if latest else "draft"
     if round not in ("pilot", "main") or before in ("main", "adjudication") or (before, round) == ("pilot", "pilot"):
-        raise WorkbenchError(f"The study '{study.id}' cannot be frozen for round '{round}' after '{before}'.",
-                             todo="Give the changed study another name.")  # fmt: skip
-    if not study.round_items(round):
         raise WorkbenchError(
-            f"There are no items for the {round} round.", where=f"study '{study.id}'", todo="Draw items."
+            f"The study '{study.id}' cannot be frozen for round '{round}' after '{before}'.",
+            todo="Give the changed study another name.",
         )
-    if study.ask == ("sentences",) and (bare := next((one.id for one in study.round_items(round)
-                                                      if not any(each.sentences for each in one.responses)), "")):  # fmt: skip
-        raise WorkbenchError(f"Item {bare} has no sentence to label.", where=f"study '{study.id}'",
-                             todo="Leave it out, or ask how helpful the answers are.")  # fmt: skip
+    if not study.round_items(round):
+        raise WorkbenchError(f"There are no items for the {round} round.", where=f"study '{study.id}'", todo="Draw items.")
+    if study.ask == ("sentences",) and (
+        bare := next((one.id for one in study.round_items(round) if not any(each.sentences for each in one.responses)), "")
+    ):
+        raise WorkbenchError(
+            f"Item {bare} has no sentence to label.",
+            where=f"study '{study.id}'",
+            todo="Leave it out, or ask how helpful the answers are.",
+        )
     missing = [name for name in ("question", "measure") if not getattr(study, name).strip()]
     if missing:
-        raise WorkbenchError(
-            f"The study has no {' and no '.join(missing)}.", todo="Say it before the first label is seen."
-        )
+        raise WorkbenchError(f"The study has no {' and no '.join(missing)}.", todo="Say it before the first label is seen.")
     if before == "pilot":
         _same_pilot(latest.study, study)
     assignment(study, round)
@@ -137,8 +140,10 @@ def revise(workbench: Workbench, study_id: str, rubric: Rubric) -> Frozen:
     """A new version of the rubric while the pilot runs; the earlier ones stay in the study."""
     latest = load(workbench, study_id)
     if latest.round not in ("draft", "pilot"):
-        raise WorkbenchError(f"The rubric of '{study_id}' is frozen: the {latest.round} round has begun.",
-                             todo="Give the changed study another name.")  # fmt: skip
+        raise WorkbenchError(
+            f"The rubric of '{study_id}' is frozen: the {latest.round} round has begun.",
+            todo="Give the changed study another name.",
+        )
     if not rubric.changed.strip():
         raise WorkbenchError("A new version of the rubric says what was changed.", todo="Write it under `changed`.")
     new = rubric.model_copy(update={"version": latest.study.rubric.version + 1})
@@ -150,9 +155,7 @@ def plan(workbench: Workbench, study: Study) -> None:
     until then no label is given under them."""
     latest = load(workbench, study.id)
     if latest.round != "pilot":
-        raise WorkbenchError(
-            f"The study '{study.id}' is in round '{latest.round}': plans are made between pilot and main round."
-        )
+        raise WorkbenchError(f"The study '{study.id}' is in round '{latest.round}': plans are made between pilot and main round.")
     _same_pilot(latest.study, study)
     if study != (planned(workbench, study.id) or latest.study):
         _record(workbench, study, "plan", "", latest)
@@ -216,8 +219,10 @@ def check(workbench: Workbench, study_id: str) -> Check:
     hashes = {one.hash: one for one in versions if one.hash}
     given = [from_record(payload) for payload in workbench.store.labels.all(study_id)]
     if lost := workbench.store.labels.damaged:
-        found.append(f"{len(lost):,} label records cannot be read, of this study or others, the first of them {min(lost)}: "
-                     f"{lost[min(lost)]}.")  # fmt: skip
+        found.append(
+            f"{len(lost):,} label records cannot be read, of this study or others, the first of them {min(lost)}: "
+            f"{lost[min(lost)]}."
+        )
     for where, what in {**workbench.store.labels.gaps, **workbench.store.labels.cut()}.items():
         found.append(f"{where}: {what}.")
     for what, ids in _label_findings(last.study, given, hashes, _leaving(versions)).items():
@@ -248,14 +253,14 @@ def _notes(versions: Sequence[Frozen]) -> tuple[str, ...]:
                 found.append(handed_over(study, one))
             study = study.model_copy(update={"left": (*study.left, one)})
         if len(found) > 1:
-            notes.append(
-                f"The {one.round} round was closed on {when}; labels missing: {sum(each.short for each in found):,}."
-            )
+            notes.append(f"The {one.round} round was closed on {when}; labels missing: {sum(each.short for each in found):,}.")
         elif found:
             others = ", ".join(f"{number:,} to {name}" for name, number in found[0].given.items())
             went = "; ".join(filter(None, [others, f"{found[0].short:,} to nobody" if found[0].short else ""]))
-            notes.append(f"{found[0].annotator} left the {one.round} round on {when} with {found[0].kept:,} items labelled. "
-                         f"The open items went: {went or 'there were none'}.")  # fmt: skip
+            notes.append(
+                f"{found[0].annotator} left the {one.round} round on {when} with {found[0].kept:,} items labelled. "
+                f"The open items went: {went or 'there were none'}."
+            )
     return tuple(notes)
 
 
@@ -284,10 +289,15 @@ def candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
     systems that would be called alike the later ones have longer names, so none changes its name as others come."""
     rows = workbench.store.query(
         f"""SELECT id, dataset, question, text, model, hits, config FROM answers
-            WHERE {LACKS} = '' ORDER BY id""")  # fmt: skip
-    gold = {(row["dataset"], row["text"]): row["answers"] for row in workbench.store.query(
-        """SELECT s.dataset, q.text, q.answers FROM questions q JOIN question_sets s USING (fingerprint)
-           WHERE len(q.answers) > 0""")}  # fmt: skip
+            WHERE {LACKS} = '' ORDER BY id"""
+    )
+    gold = {
+        (row["dataset"], row["text"]): row["answers"]
+        for row in workbench.store.query(
+            """SELECT s.dataset, q.text, q.answers FROM questions q JOIN question_sets s USING (fingerprint)
+           WHERE len(q.answers) > 0"""
+        )
+    }
     found: dict[tuple, Candidate] = {}
     names: dict[tuple[str, str], str] = {}  # file of the model and recipe -> system
     for row in rows:
@@ -298,10 +308,26 @@ def candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
             names[file, recipe] = next(name for name in ways if name not in names.values())
         if dataset not in ("", row["dataset"]):
             continue
-        passages = tuple(Passage(document_id=hit["document_id"], title=clean(hit.get("title") or ""), start=hit["start"],
-                                 end=hit["end"], text=clean(hit["text"])) for hit in json.loads(row["hits"] or "[]"))  # fmt: skip
-        one = Candidate(row["id"], names[file, recipe], row["dataset"] or "", clean(row["question"]), clean(row["text"]), passages,
-                        tuple(clean(text) for text in gold.get((row["dataset"], row["question"]), ())), recipe)  # fmt: skip
+        passages = tuple(
+            Passage(
+                document_id=hit["document_id"],
+                title=clean(hit.get("title") or ""),
+                start=hit["start"],
+                end=hit["end"],
+                text=clean(hit["text"]),
+            )
+            for hit in json.loads(row["hits"] or "[]")
+        )
+        one = Candidate(
+            row["id"],
+            names[file, recipe],
+            row["dataset"] or "",
+            clean(row["question"]),
+            clean(row["text"]),
+            passages,
+            tuple(clean(text) for text in gold.get((row["dataset"], row["question"]), ())),
+            recipe,
+        )
         found[one.system, one.dataset, one.question] = one
     return list(found.values())
 
@@ -378,11 +404,10 @@ def asked(workbench: Workbench, found: Iterable[Candidate], recipe: str = "", qu
     """How many questions gave one of the answers `found`, and why the others did not; of a recipe and questions, or all."""
     wanted = {clean(text) for text in questions}
     rows = workbench.store.query(f"""SELECT dataset, question, config, {LACKS} AS lack FROM answers
-                                     WHERE {LACKS} <> '' ORDER BY id""")  # fmt: skip
+                                     WHERE {LACKS} <> '' ORDER BY id""")
     good = {(one.recipe, one.dataset, one.question) for one in found}
     bad = {
-        (_recipe(json.loads(row["config"] or "{}")), row["dataset"] or "", clean(row["question"])): row["lack"]
-        for row in rows
+        (_recipe(json.loads(row["config"] or "{}")), row["dataset"] or "", clean(row["question"])): row["lack"] for row in rows
     }
 
     def counts(key: tuple[str, str, str]) -> bool:
@@ -402,9 +427,7 @@ def short_names(systems: Iterable[str]) -> dict[str, str]:
     """System -> what tells it from the others: of one model its settings alone."""
     names = list(dict.fromkeys(systems))
     models = {name.partition(", ")[0] for name in names}
-    return {
-        name: name.partition(", ")[2] or "default settings" if len(models) == 1 < len(names) else name for name in names
-    }
+    return {name: name.partition(", ")[2] or "default settings" if len(models) == 1 < len(names) else name for name in names}
 
 
 def design(workbench: Workbench, mapping: dict[str, Any]) -> Study:
@@ -436,9 +459,7 @@ def _names(rubrics: Any) -> tuple[str, ...]:
     return ()
 
 
-def _drawn(
-    found: list[Candidate], kind: str, seed: int, how: dict[str, Any], labels: Sequence[str]
-) -> tuple[Item, ...]:
+def _drawn(found: list[Candidate], kind: str, seed: int, how: dict[str, Any], labels: Sequence[str]) -> tuple[Item, ...]:
     """The items of `draw`, with duplicates and attention items."""
     duplicates, attention, named = how.pop("duplicates", 0), how.pop("attention", False), how.pop("systems", None)
     how.pop("dataset", None)
@@ -459,9 +480,7 @@ def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> G
     are not asked again. Returns what came of these questions."""
     corpus = yield from workbench.pipeline.corpus(config)
     recipe = _recipe(config.model_dump(mode="json"))
-    rows = workbench.store.query(
-        "SELECT question, config FROM answers WHERE text IS NOT NULL AND dataset = ?", [corpus.name]
-    )
+    rows = workbench.store.query("SELECT question, config FROM answers WHERE text IS NOT NULL AND dataset = ?", [corpus.name])
     given = [(row["question"], json.loads(row["config"])) for row in rows]
     done = {question for question, one in given if _recipe(one) == recipe and one.get("seed", 0) == config.seed}
     queries = corpus.queries[:count]
@@ -490,11 +509,24 @@ def label(workbench: Workbench, frozen: Frozen, given: Label) -> Label:
     seen, empty = shown(frozen.study, item, given.annotator), blank(frozen.study, frozen.round, item, given.annotator)
     with workbench.store.labels.lock:  # of two tabs at once the later label replaces the earlier
         before = _one(workbench, frozen, given.annotator, given.item)
-        return _saved(workbench, frozen.study, given.model_copy(update={
-            "study": frozen.study.id, "round": frozen.round, "hash": frozen.hash, "rubric": frozen.study.rubric.version,
-            "sentences": given.sentences or empty.sentences, "helpful": given.helpful or empty.helpful,
-            "shown": seen.hash, "order": seen.order, "replaces": before.id if before else "", "restores": "",
-        }))  # fmt: skip
+        return _saved(
+            workbench,
+            frozen.study,
+            given.model_copy(
+                update={
+                    "study": frozen.study.id,
+                    "round": frozen.round,
+                    "hash": frozen.hash,
+                    "rubric": frozen.study.rubric.version,
+                    "sentences": given.sentences or empty.sentences,
+                    "helpful": given.helpful or empty.helpful,
+                    "shown": seen.hash,
+                    "order": seen.order,
+                    "replaces": before.id if before else "",
+                    "restores": "",
+                }
+            ),
+        )
 
 
 def undo(workbench: Workbench, frozen: Frozen, item: str, annotator: str) -> Label:
@@ -506,10 +538,19 @@ def undo(workbench: Workbench, frozen: Frozen, item: str, annotator: str) -> Lab
             raise WorkbenchError("There is nothing to undo here.")
         before = _before(workbench, latest)
         state = before or blank(frozen.study, frozen.round, frozen.study.item(item), annotator)
-        return _saved(workbench, frozen.study, latest.model_copy(update={
-            **{name: getattr(state, name) for name in CONTENT}, "withdrawn": before is None or before.withdrawn,
-            "replaces": latest.id, "restores": before.id if before else "", "seconds": state.seconds,
-        }))  # fmt: skip
+        return _saved(
+            workbench,
+            frozen.study,
+            latest.model_copy(
+                update={
+                    **{name: getattr(state, name) for name in CONTENT},
+                    "withdrawn": before is None or before.withdrawn,
+                    "replaces": latest.id,
+                    "restores": before.id if before else "",
+                    "seconds": state.seconds,
+                }
+            ),
+        )
 
 
 def current(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:
@@ -521,8 +562,9 @@ def current(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> 
 def labels(workbench: Workbench, study_id: str, round: str = "") -> list[Label]:
     """The labels as they stand, whole and begun ones; of one round, or of all."""
     found = workbench.store.labels.current(study_id)
-    return [from_record(payload) for (place, _, _), payload in found.items()
-            if round in ("", place) and not payload.get("withdrawn")]  # fmt: skip
+    return [
+        from_record(payload) for (place, _, _), payload in found.items() if round in ("", place) and not payload.get("withdrawn")
+    ]
 
 
 def next_unlabelled(workbench: Workbench, frozen: Frozen, annotator: str, after: str = "") -> str | None:
@@ -538,28 +580,34 @@ def resume(workbench: Workbench, frozen: Frozen, annotator: str) -> str | None:
     found = workbench.store.labels.current(frozen.study.id)
     mine = [one for (round, _, name), one in found.items() if (round, name) == (frozen.round, annotator)]
     latest = max(mine, key=lambda one: one["id"], default=None)
-    if (
-        latest
-        and not latest["complete"]
-        and not latest.get("withdrawn")
-        and latest["item"] in _assigned(frozen, annotator)
-    ):
+    if latest and not latest["complete"] and not latest.get("withdrawn") and latest["item"] in _assigned(frozen, annotator):
         return latest["item"]
     return next_unlabelled(workbench, frozen, annotator, latest["item"] if latest else "")
 
 
 def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
     """How far each annotator is in the round."""
-    found = [one for (round, _, _), one in workbench.store.labels.current(frozen.study.id).items()
-             if round == frozen.round and not one.get("withdrawn")]  # fmt: skip
+    found = [
+        one
+        for (round, _, _), one in workbench.store.labels.current(frozen.study.id).items()
+        if round == frozen.round and not one.get("withdrawn")
+    ]
     rows = []
     for name, mine in assignment(frozen.study, frozen.round).items():
         its = set(mine)
         own = [one for one in found if one["annotator"] == name and one["item"] in its]
         seconds = [one["seconds"] for one in own if one["complete"] and one.get("seconds") is not None]
         whole = sum(one["complete"] for one in own)
-        rows.append(AnnotatorProgress(name, whole, len(mine), len(own) - whole, statistics.median(seconds) if seconds else None,
-                                      max((one["created"] for one in own), default="")))  # fmt: skip
+        rows.append(
+            AnnotatorProgress(
+                name,
+                whole,
+                len(mine),
+                len(own) - whole,
+                statistics.median(seconds) if seconds else None,
+                max((one["created"] for one in own), default=""),
+            )
+        )
     return rows
 
 
@@ -605,13 +653,24 @@ def _record(workbench: Workbench, study: Study, round: str, hash: str, before: F
     with hold(workbench.home / "locks" / "studies", purpose="recording a study", seconds=10):
         versions = _versions(workbench, study.id)
         if versions[-1:] != ([before.id] if before else []):
-            raise WorkbenchError(f"The study '{study.id}' was changed just now, by somebody else or in another window.",
-                                 todo="Look at it again, then repeat this.")  # fmt: skip
+            raise WorkbenchError(
+                f"The study '{study.id}' was changed just now, by somebody else or in another window.",
+                todo="Look at it again, then repeat this.",
+            )
         last = [one.id for one in workbench.store.studies() if one.study == study.id]
         created = datetime.now(UTC).isoformat()
-        id = workbench.store.add("study", {"study": study.id, "version": len(versions) + 1, "round": round, "hash": hash,
-                                           "design": study.model_dump(mode="json"), "created": created},
-                                 after=last[-1] if last else "")  # fmt: skip
+        id = workbench.store.add(
+            "study",
+            {
+                "study": study.id,
+                "version": len(versions) + 1,
+                "round": round,
+                "hash": hash,
+                "design": study.model_dump(mode="json"),
+                "created": created,
+            },
+            after=last[-1] if last else "",
+        )
     return Frozen(id, study, round, hash, len(versions) + 1, created)
 
 
@@ -630,8 +689,7 @@ def _go_on(workbench: Workbench, latest: Frozen, changed: dict[str, Any], stay: 
 def _left(workbench: Workbench, frozen: Frozen, annotator: str) -> Left:
     """The record of an annotator stopping now."""
     given = workbench.store.labels.current(frozen.study.id)
-    kept = tuple(id for id in _assigned(frozen, annotator)
-                 if given.get((frozen.round, id, annotator), {}).get("complete"))  # fmt: skip
+    kept = tuple(id for id in _assigned(frozen, annotator) if given.get((frozen.round, id, annotator), {}).get("complete"))
     return Left(annotator=annotator, round=frozen.round, kept=kept)
 
 
@@ -639,8 +697,10 @@ def _leaver(workbench: Workbench, frozen: Frozen, annotator: str) -> Left:
     """The same of one who has something to hand over."""
     here = frozen.study.at_work(frozen.round) if frozen.hash else ()
     if annotator not in here:
-        raise WorkbenchError(f"'{annotator}' labels nothing in the round '{frozen.round}' of '{frozen.study.id}'.",
-                             todo=f"Who does: {', '.join(here) or 'nobody'}.")  # fmt: skip
+        raise WorkbenchError(
+            f"'{annotator}' labels nothing in the round '{frozen.round}' of '{frozen.study.id}'.",
+            todo=f"Who does: {', '.join(here) or 'nobody'}.",
+        )
     left = _left(workbench, frozen, annotator)
     if len(left.kept) == len(_assigned(frozen, annotator)):
         raise WorkbenchError(f"'{annotator}' has labelled everything, so there is nothing to hand over.")
@@ -652,13 +712,16 @@ def _still_here(workbench: Workbench, frozen: Frozen, annotator: str) -> None:
     study, round = frozen.study, frozen.round
     last = [one for one in workbench.store.studies() if one.study == study.id and one.round != "plan"][-1:]
     if last and last[0].id > frozen.id and last[0].round != round:
-        raise WorkbenchError(f"The {round} round is over, so nothing more is saved in it: {last[0].round} has begun.",
-                             todo="Load the page anew.")  # fmt: skip
+        raise WorkbenchError(
+            f"The {round} round is over, so nothing more is saved in it: {last[0].round} has begun.", todo="Load the page anew."
+        )
     if last and last[0].id > frozen.id:
         study = _frozen(workbench, last[0].id).study
     if annotator in study.people(round) and annotator not in study.at_work(round):
-        raise WorkbenchError(f"'{annotator}' has left the {round} round, so nothing more is saved under this name.",
-                             todo="Ask whoever runs the study.")  # fmt: skip
+        raise WorkbenchError(
+            f"'{annotator}' has left the {round} round, so nothing more is saved under this name.",
+            todo="Ask whoever runs the study.",
+        )
 
 
 def _versions(workbench: Workbench, study_id: str) -> list[str]:
@@ -677,13 +740,12 @@ def _frozen(workbench: Workbench, id: str) -> Frozen:
         payload = workbench.store.journal.read(id).payload
         try:
             return Frozen(
-                id,
-                valid(Study, payload["design"]),
-                *(payload[name] for name in ("round", "hash", "version", "created")),
+                id, valid(Study, payload["design"]), *(payload[name] for name in ("round", "hash", "version", "created"))
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise WorkbenchError(f"Record {id} is no study: {type(error).__name__}: {error}.",
-                                 todo="Copy the file back from a backup.") from None  # fmt: skip
+            raise WorkbenchError(
+                f"Record {id} is no study: {type(error).__name__}: {error}.", todo="Copy the file back from a backup."
+            ) from None
 
     return workbench.pipeline.remember("study", id, read)
 
@@ -692,11 +754,13 @@ def _same_pilot(before: Study, after: Study) -> None:
     """What the pilot's labels rest on cannot change any more."""
     same = ("id", "kind", "seed", "left")
     if any(getattr(before, name) != getattr(after, name) for name in same) or (
-        before.round_items("pilot")
-        != after.round_items("pilot")  # attention items, which belong to both rounds, among them
+        before.round_items("pilot") != after.round_items("pilot")  # attention items, which belong to both rounds, among them
     ):
-        raise WorkbenchError("The pilot round was labelled with other items, kind or seed.", where=f"study '{after.id}'",
-                             todo="Keep them, or give the changed study another name.")  # fmt: skip
+        raise WorkbenchError(
+            "The pilot round was labelled with other items, kind or seed.",
+            where=f"study '{after.id}'",
+            todo="Keep them, or give the changed study another name.",
+        )
     if after.rubrics[: len(before.rubrics)] != before.rubrics:
         raise WorkbenchError("The history of the rubric was changed.", todo="Add a new version of the rubric instead.")
 
@@ -733,9 +797,7 @@ def _before(workbench: Workbench, label: Label) -> Label | None:
 
 
 def _saved(workbench: Workbench, study: Study, label: Label) -> Label:
-    label = Label.model_validate(
-        {**label.model_dump(), "created": datetime.now(UTC).isoformat(), "id": "", "origin": ""}
-    )
+    label = Label.model_validate({**label.model_dump(), "created": datetime.now(UTC).isoformat(), "id": "", "origin": ""})
     id = workbench.store.add_label(to_record(study, label))
     return label.model_copy(update={"id": id})
 
@@ -750,9 +812,7 @@ def _kept_tokens(path: Path) -> dict[str, dict[str, str]]:
     except FileNotFoundError:
         return {}
     except ValueError:
-        raise WorkbenchError(
-            "The tokens cannot be read.", where=str(path), todo="Remove the file and issue new ones."
-        ) from None
+        raise WorkbenchError("The tokens cannot be read.", where=str(path), todo="Remove the file and issue new ones.") from None
 
 
 def _token_hash(token: str) -> str:

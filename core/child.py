@@ -49,7 +49,7 @@ class Answers:
 
 
 @contextmanager
-def asked(key: Key, words: Words, target: Any, name: str, args: tuple = (), kwargs: dict | None = None) -> Iterator[Answers]:  # fmt: skip
+def asked(key: Key, words: Words, target: Any, name: str, args: tuple = (), kwargs: dict | None = None) -> Iterator[Answers]:
     """Calls `target.name(*args, **kwargs)` in the child of this key, which is started where there is none."""
     child = _child(key)
     try:
@@ -72,9 +72,12 @@ class _Child:
         self.address = arbitrary_address("AF_PIPE") if os.name == "nt" else str(folder / "calls")
         with open(folder / "said", "wb") as said:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", "from core.child import serve; serve()", self.address], env=environment(),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
-            )  # fmt: skip
+                [sys.executable, "-P", "-c", "from core.child import serve; serve()", self.address],
+                env=environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+            )
         with suppress(BrokenPipeError):
             self.process.stdin.write(self.key)
             self.process.stdin.flush()
@@ -95,8 +98,9 @@ class _Child:
         how = "it closed the connection" if code is None else ending(code)
         said = (Path(self.folder.name) / "said").read_text("utf-8", "replace").splitlines()
         last = next((line.strip() for line in reversed(said) if "GGML_ASSERT" in line or "rror" in line), "")
-        return WorkbenchError(f"{words.who} ended in the middle of the work ({how}){last and f': {last:.200}'}.",
-                              where=words.where, todo=words.todo)  # fmt: skip
+        return WorkbenchError(
+            f"{words.who} ended in the middle of the work ({how}){last and f': {last:.200}'}.", where=words.where, todo=words.todo
+        )
 
 
 def ending(code: int) -> str:

@@ -179,8 +179,15 @@ def matching(found: Iterable[Trial], dataset="", status="", sweep="", text="", t
     def said(t: Trial) -> str:
         return f"{t.id} {t.dataset} {t.title} {t.recipe} {t.status} {t.reason} {t.note} {' '.join(t.tags)}".lower()
 
-    return [t for t in found if dataset in ("", t.dataset) and status in ("", t.status) and sweep in ("", t.sweep)
-            and (not tag or tag in t.tags) and (not words or all(word in said(t) for word in words))]  # fmt: skip
+    return [
+        t
+        for t in found
+        if dataset in ("", t.dataset)
+        and status in ("", t.status)
+        and sweep in ("", t.sweep)
+        and (not tag or tag in t.tags)
+        and (not words or all(word in said(t) for word in words))
+    ]
 
 
 def repeats(found: Iterable[Trial]) -> dict[str, tuple[int, int]]:
@@ -205,9 +212,7 @@ def made_name(config: dict[str, Any]) -> str:
         usual, head = _usual(stage, part), _words(part) if part != _usual(stage).get("part", "") else ""
         own = {name: shown for name, shown in value.items() if name != "part" and usual.get(name) != shown}
         if stage == "chunking":
-            head = " ".join(
-                filter(None, [head, "chunk" if "size_tokens" in own else "", str(own.pop("size_tokens", ""))])
-            )
+            head = " ".join(filter(None, [head, "chunk" if "size_tokens" in own else "", str(own.pop("size_tokens", ""))]))
         words += [head] * bool(head and stage != "fusion")
         words += [f"{_words(name.removesuffix('_tokens'))} {show_value(shown)}" for name, shown in own.items()]
     more = f"{len(words) - LONG_NAME} more" if len(words) > LONG_NAME else ""
@@ -265,9 +270,7 @@ def differing(found: Sequence[Trial]) -> dict[str, list[str]]:
         values = [trial.settings.get(name, ABSENT) for trial in found]
         if any(value != values[0] for value in values):
             method = not name.startswith("corpus.")  # the names of methods and choices in words, of corpora as they are
-            table[name] = [
-                _words(value) if method and CODED.fullmatch(str(value)) else show_value(value) for value in values
-            ]
+            table[name] = [_words(value) if method and CODED.fullmatch(str(value)) else show_value(value) for value in values]
     return table
 
 
@@ -275,9 +278,7 @@ def labels(found: Sequence[Trial]) -> list[str]:
     """A name for each of these: its title; where two have the same, the stages in which they differ; then the end of its id."""
     titles, own = [trial.title for trial in found], apart([trial.config for trial in found])
     names = [title if titles.count(title) == 1 else words for title, words in zip(titles, own, strict=True)]
-    return [
-        name if names.count(name) == 1 else f"{name} ({trial.short})" for name, trial in zip(names, found, strict=True)
-    ]
+    return [name if names.count(name) == 1 else f"{name} ({trial.short})" for name, trial in zip(names, found, strict=True)]
 
 
 def stages(config: dict[str, Any]) -> dict[str, str]:
@@ -299,8 +300,11 @@ def apart(configs: Sequence[dict[str, Any]]) -> list[str]:
     """What each recipe is, by the stages in which they differ: "sparse only", "convex, weight 0.7"."""
     told = [stages(config) for config in configs]
     differ = [stage for stage in TrialConfig.model_fields if len({words.get(stage) for words in told}) > 1]
-    return [" · ".join(words[stage] for stage in differ if stage in words)
-            or " · ".join(text for stage, text in words.items() if stage != "corpus") for words in told]  # fmt: skip
+    return [
+        " · ".join(words[stage] for stage in differ if stage in words)
+        or " · ".join(text for stage, text in words.items() if stage != "corpus")
+        for words in told
+    ]
 
 
 def recipe(trial: Trial) -> TrialConfig:
@@ -328,9 +332,7 @@ def tried(found: Iterable[Trial], question_set: str) -> int:
 def compare(workbench: Workbench, reference: Trial, others: Sequence[Trial], metric: str = "ndcg_linear") -> Comparison:
     """Each of the others minus the reference: the numbers of `Workbench.compare`, with Holm's correction over them all."""
     key = fingerprint(reference.id, [t.id for t in others], metric)
-    result = workbench.pipeline.remember(
-        "comparison", key, lambda: _compare(workbench, reference, list(others), metric)
-    )
+    result = workbench.pipeline.remember("comparison", key, lambda: _compare(workbench, reference, list(others), metric))
     # what people say of a trial, and how many were tried, changes; the rest stays
     now = {trial.id: trial for trial in others}
     rows = [row._replace(trial=now[row.trial.id]) for row in result.rows]
@@ -351,11 +353,24 @@ def rows(result: Comparison, names: dict[str, str]) -> list[dict[str, Any]]:
     table = []
     for row in result.rows:
         p = row.paired or Paired(*[None] * 11)
-        table.append({
-            "Trial": names[row.trial.id], "Verdict": result.verdict(row), "Mean": row.mean, "Reference": row.reference_mean,
-            "Difference": p.difference, "Low": p.low, "High": p.high, "p": p.p, "p (Holm)": row.p_holm, "Effect": p.effect_size,
-            "Won": p.wins, "Lost": p.losses, "Tied": p.ties, "n": p.n or 0,
-        })  # fmt: skip
+        table.append(
+            {
+                "Trial": names[row.trial.id],
+                "Verdict": result.verdict(row),
+                "Mean": row.mean,
+                "Reference": row.reference_mean,
+                "Difference": p.difference,
+                "Low": p.low,
+                "High": p.high,
+                "p": p.p,
+                "p (Holm)": row.p_holm,
+                "Effect": p.effect_size,
+                "Won": p.wins,
+                "Lost": p.losses,
+                "Tied": p.ties,
+                "n": p.n or 0,
+            }
+        )
     return table
 
 
@@ -403,10 +418,16 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
     tested = [i for i, result in enumerate(found) if result is not None and result.p is not None]
     corrected = dict(zip(tested, holm(np.array([found[i].p for i in tested])).tolist(), strict=True))
     rows = [
-        Versus(other, float(b.mean()) if len(b) else None, float(a.mean()) if len(a) else None, found[i], corrected.get(i),
-               _note(reference, other, len(a)))
+        Versus(
+            other,
+            float(b.mean()) if len(b) else None,
+            float(a.mean()) if len(a) else None,
+            found[i],
+            corrected.get(i),
+            _note(reference, other, len(a)),
+        )
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
-    ]  # fmt: skip
+    ]
     return Comparison(metric, reference.k, reference, rows, len(tested), 0, rules["confidence"])
 
 
@@ -415,9 +436,7 @@ def times_context(tokens: float, reference: float) -> str:
     if not reference or not tokens or 1 / MORE_CONTEXT <= tokens / reference <= MORE_CONTEXT:
         return ""
     ratio = tokens / reference
-    return (
-        f"at {f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.1f}' if ratio >= 1 else f'{ratio:.2g}'} times the context"
-    )
+    return f"at {f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.1f}' if ratio >= 1 else f'{ratio:.2g}'} times the context"
 
 
 def _note(reference: Trial, other: Trial, n: int) -> str:
@@ -444,12 +463,12 @@ def _values(workbench: Workbench, found: Sequence[Trial], metric: str, k: int) -
     for row in workbench.store.query(
         "SELECT fingerprint, query_id, text FROM questions WHERE fingerprint IN (SELECT unnest(?::VARCHAR[])) ORDER BY position",
         [sorted({t.questions for t in found})],
-    ):  # fmt: skip
+    ):
         sets.setdefault(row["fingerprint"], {})[row["query_id"]] = row["text"]
     table = workbench.store.frame(
         "SELECT trial_id, query_id, value FROM scores WHERE metric = ? AND trial_id IN (SELECT unnest(?::VARCHAR[]))",
         [f"{metric}@{k}", [t.id for t in found]],
-    )  # fmt: skip
+    )
     stored: dict[str, dict[str, float]] = defaultdict(dict)
     for id, query, value in zip(*(table[name].tolist() for name in table), strict=True):
         stored[id][query] = np.nan if value is None else value
@@ -470,27 +489,36 @@ def _read(workbench: Workbench, ids: list[str]) -> Iterable[Trial]:
     means: dict[str, dict[str, tuple]] = defaultdict(dict)
     for row in workbench.store.query(
         """SELECT trial_id, split_part(metric, '@', 1) AS metric, avg(value) AS mean, count(value) AS n, count(*) AS total
-           FROM scores WHERE trial_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL""", [ids]):  # fmt: skip
+           FROM scores WHERE trial_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL""",
+        [ids],
+    ):
         means[row["trial_id"]][row["metric"]] = (row["mean"], row["n"], row["total"])
     costs: dict[str, dict[str, Spread]] = defaultdict(dict)
-    for row in workbench.store.query(
-        "SELECT * FROM trial_costs WHERE trial_id IN (SELECT unnest(?::VARCHAR[]))", [ids]
-    ):
+    for row in workbench.store.query("SELECT * FROM trial_costs WHERE trial_id IN (SELECT unnest(?::VARCHAR[]))", [ids]):
         costs[row["trial_id"]][row["cost"]] = Spread(row["value"], row["low"], row["high"], row["n"])
     for row in workbench.store.query(
         """SELECT id, created, dataset, status, reason, sweep, config, config_fingerprint, questions_fingerprint, num_queries,
-           total_ms, fingerprints->>'corpus' AS corpus FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))""", [ids]):  # fmt: skip
+           total_ms, fingerprints->>'corpus' AS corpus FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))""",
+        [ids],
+    ):
         measured = means.get(row["id"], {})
         own = costs.get(row["id"], {}) | ({"total_ms": Spread(row["total_ms"])} if row["status"] == "ok" else {})
         yield Trial(
-            row["id"], row["created"], row["dataset"] or "", row["status"] or "", row["reason"] or "", row["sweep"] or "",
-            json.loads(row["config"] or "{}"), row["config_fingerprint"] or "", row["questions_fingerprint"] or "",
+            row["id"],
+            row["created"],
+            row["dataset"] or "",
+            row["status"] or "",
+            row["reason"] or "",
+            row["sweep"] or "",
+            json.loads(row["config"] or "{}"),
+            row["config_fingerprint"] or "",
+            row["questions_fingerprint"] or "",
             row["corpus"] or "",
             {metric: mean for metric, (mean, n, _) in measured.items() if n},
             max((n for _, n, _ in measured.values()), default=0),
             max((total for *_, total in measured.values()), default=row["num_queries"] or 0),
             {name: own[name] for name in COSTS if name in own},
-        )  # fmt: skip
+        )
 
 
 def _best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
@@ -512,7 +540,7 @@ def _best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str]) 
            JOIN scores b ON b.trial_id = top AND b.metric = pair.metric AND b.query_id = t.query_id
            WHERE t.value IS NOT NULL AND b.value IS NOT NULL GROUP BY ALL""",
         [list(column) for column in zip(*pairs, strict=True)],
-    )  # fmt: skip
+    )
     tests = defaultdict(list)
     for row in rows:
         tests[row["metric"], row["top"]].append((row["trial"], _t_test(row["mean"], row["deviation"], row["n"])))

@@ -28,14 +28,7 @@ class PartConfig(StageConfig):
 
 
 def knob(
-    default: Any,
-    help: str,
-    *,
-    unit: str = "",
-    step: float | None = None,
-    label: str = "",
-    automatic: bool = False,
-    **bounds: Any,
+    default: Any, help: str, *, unit: str = "", step: float | None = None, label: str = "", automatic: bool = False, **bounds: Any
 ) -> Any:
     """A setting: default, bounds (ge, le, gt, lt), unit, one description of at most two sentences. automatic: 0 leaves the
     choice to the part."""
@@ -81,18 +74,28 @@ class TransformConfig(StageConfig):
         "Subtracts the mean of all chunks, the direction that all texts share. Helps vectors that fill a cone; loses "
         "what that direction told.",
     )
-    remove_top: int = knob(0, "Principal directions taken out after centring (all-but-the-top). A few even out a cone "
-                              "of vectors, many take out meaning.",
-                           unit="directions", ge=0, le=50)  # fmt: skip
+    remove_top: int = knob(
+        0,
+        "Principal directions taken out after centring (all-but-the-top). A few even out a cone "
+        "of vectors, many take out meaning.",
+        unit="directions",
+        ge=0,
+        le=50,
+    )
     projection: Literal["none", "pca", "whitening"] = knob(
         "none",
         "PCA keeps the directions of most variance, and both centre. Whitening also gives them equal weight, noise included.",
     )
-    dimensions: int = knob(0, "Dimensions that the projection keeps; 0 keeps all. Fewer are smaller and faster, and lose detail.",
-                           ge=0, le=4096)  # fmt: skip
-    cut: int = knob(0, "Matryoshka cut: only the first so many numbers are kept; 0 keeps all. Fewer are smaller and "
-                       "faster; encoders not trained for it lose much.",
-                    ge=0, le=4096)  # fmt: skip
+    dimensions: int = knob(
+        0, "Dimensions that the projection keeps; 0 keeps all. Fewer are smaller and faster, and lose detail.", ge=0, le=4096
+    )
+    cut: int = knob(
+        0,
+        "Matryoshka cut: only the first so many numbers are kept; 0 keeps all. Fewer are smaller and "
+        "faster; encoders not trained for it lose much.",
+        ge=0,
+        le=4096,
+    )
     normalise: bool = knob(
         False,
         "Scales every vector to length 1, so that dot product and distance rank as cosine does. Loses what the length told.",
@@ -105,30 +108,39 @@ class TransformConfig(StageConfig):
     code_bytes: int = knob(
         32, "Bytes of a PQ or OPQ code. More keep more of the vector, and take more memory.", unit="bytes", ge=1, le=512
     )
-    rescore: int = knob(1, "So many times the candidates are fetched and ranked again by the unquantised vectors; 1: "
-                           "off. More finds more, slower, and the float vectors have to be kept.",
-                        ge=1, le=50)  # fmt: skip
+    rescore: int = knob(
+        1,
+        "So many times the candidates are fetched and ranked again by the unquantised vectors; 1: "
+        "off. More finds more, slower, and the float vectors have to be kept.",
+        ge=1,
+        le=50,
+    )
 
 
 class RetrievalConfig(StageConfig):
-    candidates: int = knob(100, "Chunks each retriever hands to the fusion. More finds more, and takes longer.",
-                           unit="chunks", ge=1, le=1000)  # fmt: skip
+    candidates: int = knob(
+        100, "Chunks each retriever hands to the fusion. More finds more, and takes longer.", unit="chunks", ge=1, le=1000
+    )
     top_k: int = knob(20, "Length of the final ranking that is kept and measured.", unit="chunks", ge=1, le=1000)
 
 
 class ContextConfig(StageConfig):
-    passages: int = knob(3, "Chunks given to the generator. More may hold the answer, or distract a small model.",
-                         unit="chunks", ge=1, le=20)  # fmt: skip
-    max_tokens: int = knob(1200, "Room for the passages in the prompt; what does not fit is left out, last first.",
-                           unit="tokens", ge=64, le=32768)  # fmt: skip
-    threshold: float = knob(0.3, "Dense similarity that the best chunk must reach. Below it the answer is: I don't know.",
-                            ge=-1.0, le=1.0, step=0.01)  # fmt: skip
+    passages: int = knob(
+        3, "Chunks given to the generator. More may hold the answer, or distract a small model.", unit="chunks", ge=1, le=20
+    )
+    max_tokens: int = knob(
+        1200, "Room for the passages in the prompt; what does not fit is left out, last first.", unit="tokens", ge=64, le=32768
+    )
+    threshold: float = knob(
+        0.3, "Dense similarity that the best chunk must reach. Below it the answer is: I don't know.", ge=-1.0, le=1.0, step=0.01
+    )
 
 
 class EvaluationConfig(StageConfig):
     k: int = knob(10, "Depth at which the ranking is judged.", unit="chunks", ge=1, le=1000)
-    overlap: float = knob(0.5, "Share of the shorter of chunk and gold span that must overlap for the chunk to count.",
-                          gt=0.0, le=1.0, step=0.05)  # fmt: skip
+    overlap: float = knob(
+        0.5, "Share of the shorter of chunk and gold span that must overlap for the chunk to count.", gt=0.0, le=1.0, step=0.05
+    )
     resamples: int = knob(1000, "Bootstrap resamples behind each interval.", ge=100, le=20000)
     confidence: float = knob(0.95, "Level of the intervals.", gt=0.5, lt=1.0, step=0.01)
 
@@ -161,11 +173,12 @@ def valid(model: type[BaseModel], mapping: dict[str, Any]) -> Any:
         return model.model_validate(mapping)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
+            f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
         )
-        raise WorkbenchError(f"The configuration is not valid: {problems}.",
-                             todo="`python -m core list settings` names every setting with its bounds.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The configuration is not valid: {problems}.",
+            todo="`python -m core list settings` names every setting with its bounds.",
+        ) from None
 
 
 def with_settings(config: TrialConfig, settings: dict[str, Any]) -> TrialConfig:
@@ -179,8 +192,9 @@ def with_settings(config: TrialConfig, settings: dict[str, Any]) -> TrialConfig:
         if not name:
             mapping[stage] = {"part": value} if stage in PART_STAGES and isinstance(value, str) else value
         elif not isinstance(mapping[stage], dict):
-            raise WorkbenchError(f"'{stage}' has no setting '{name}'.", where=path,
-                                 todo="`python -m core list settings` names every setting.")  # fmt: skip
+            raise WorkbenchError(
+                f"'{stage}' has no setting '{name}'.", where=path, todo="`python -m core list settings` names every setting."
+            )
         elif name == "part":
             if value != mapping[stage].get("part"):
                 mapping[stage] = {"part": value}
@@ -219,8 +233,16 @@ def settings() -> list[dict[str, Any]]:
             schema = cls.model_json_schema()["properties"][name]
             bounds = [f"{sign} {schema[key]}" for key, sign in _BOUNDS.items() if key in schema]
             allowed = " | ".join(map(str, schema.get("enum", []))) or ", ".join(bounds)
-            found.append({"setting": f"{stage}.{name}" if stage else name, "part": part, "default": info.default, "allowed": allowed,
-                          "unit": schema.get("unit", ""), "what": info.description or ""})  # fmt: skip
+            found.append(
+                {
+                    "setting": f"{stage}.{name}" if stage else name,
+                    "part": part,
+                    "default": info.default,
+                    "allowed": allowed,
+                    "unit": schema.get("unit", ""),
+                    "what": info.description or "",
+                }
+            )
         return found
 
     table = []

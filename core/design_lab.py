@@ -88,8 +88,17 @@ def start(workbench: Workbench, title: str = "", dataset: str = "") -> Drawn:
     title = title.strip() or "Faithfulness"
     found = candidates(workbench)
     here = dataset if any(one.dataset == dataset for one in found) else ""
-    study = valid(Study, {"id": free_name(workbench, title), "title": title, **DEFAULTS["rating"], **ONE_SYSTEM,
-                          "rubrics": [default_rubric()], "annotators": ("Annotator 1", "Annotator 2")})  # fmt: skip
+    study = valid(
+        Study,
+        {
+            "id": free_name(workbench, title),
+            "title": title,
+            **DEFAULTS["rating"],
+            **ONE_SYSTEM,
+            "rubrics": [default_rubric()],
+            "annotators": ("Annotator 1", "Annotator 2"),
+        },
+    )
     return redraw(found, study, Drawing(dataset=here, systems=whole(found, here)))
 
 
@@ -180,9 +189,7 @@ def without(study: Study, ids: Iterable[str]) -> Study:
     gone = [study.item(id) for id in ids]
     asked = {(item.round, item.question) for item in gone} if paired(study) else set()
     left = {item.id for item in study.items if item.plain and (item in gone or (item.round, item.question) in asked)}
-    return altered(
-        study, {"items": tuple(item for item in study.items if item.id not in left and item.duplicate_of not in left)}
-    )
+    return altered(study, {"items": tuple(item for item in study.items if item.id not in left and item.duplicate_of not in left)})
 
 
 def paired(study: Study) -> bool:
@@ -205,8 +212,17 @@ def drawing_of(study: Study, found: Sequence[Candidate]) -> Drawing:
     by = "question" if paired(study) else "" if len(used) == len(datasets) == 1 else drawn_by(study) or "none"
     repeats = sum(bool(item.duplicate_of) for item in study.items) / len(items) if items else REPEATS
     everything = study.kind == "rating" and set(used) == {one.system for one in found}
-    return Drawing(len(plain(items, "pilot")), len(plain(items, "main")), by, "equal", datasets.pop() if len(datasets) == 1 else "",
-                   () if everything else used, round(repeats, 2), any(item.attention for item in study.items), study.seed)  # fmt: skip
+    return Drawing(
+        len(plain(items, "pilot")),
+        len(plain(items, "main")),
+        by,
+        "equal",
+        datasets.pop() if len(datasets) == 1 else "",
+        () if everything else used,
+        round(repeats, 2),
+        any(item.attention for item in study.items),
+        study.seed,
+    )
 
 
 def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep_pilot: bool = False) -> Drawn:
@@ -240,8 +256,10 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
         found = draw_pairs(pool, *drawing.systems, count, seed=seed, pilot=first)
     elif count:
         found = draw(pool, count, drawing.by, drawing.allocation, seed, first)
-    rounds = [pilot or _repeated(plain(found, "pilot"), drawing.repeats, seed),
-              _repeated(plain(found, "main"), drawing.repeats, seed)]  # fmt: skip
+    rounds = [
+        pilot or _repeated(plain(found, "pilot"), drawing.repeats, seed),
+        _repeated(plain(found, "main"), drawing.repeats, seed),
+    ]
     items = (*rounds[0], *rounds[1])
     if pilot:  # those of both rounds: their labels are there
         items += tuple(item for item in study.items if item.attention and not item.round)
@@ -294,8 +312,15 @@ def loads(study: Study, round: str) -> list[Load]:
 def apart(study: Study, round: str) -> int:
     """Fewest screens from an item to its repeat, of any annotator; 0: there are no repeats."""
     places = [{id: place for place, id in enumerate(mine)} for mine in assignment(study, round).values()]
-    return min((at[item.id] - at[item.duplicate_of] for at in places for item in study.items
-                if item.duplicate_of in at and item.id in at), default=0)  # fmt: skip
+    return min(
+        (
+            at[item.id] - at[item.duplicate_of]
+            for at in places
+            for item in study.items
+            if item.duplicate_of in at and item.id in at
+        ),
+        default=0,
+    )
 
 
 def shared(study: Study, round: str) -> tuple[int, int]:
@@ -461,23 +486,32 @@ def predictors(goal: str, values: dict[str, float], k: int) -> tuple[Callable, C
     from core.statistics import power_width as width
 
     if goal == "difference":
-        one = difference.Proportions(values["rate"] + values["difference"], values["rate"], values["discordant"],
-                                     values["accuracy"], k)  # fmt: skip
-        return (lambda n: difference.proportions_power(one, n, values["level"]),
-                lambda n, studies, seed: difference.proportions_simulated(one, n, values["level"], studies, seed))  # fmt: skip
+        one = difference.Proportions(
+            values["rate"] + values["difference"], values["rate"], values["discordant"], values["accuracy"], k
+        )
+        return (
+            lambda n: difference.proportions_power(one, n, values["level"]),
+            lambda n, studies, seed: difference.proportions_simulated(one, n, values["level"], studies, seed),
+        )
     if goal == "means":
         two = difference.Means(values["difference"], values["sd_items"], values["sd_label"], k)
-        return (lambda n: difference.means_power(two, n, values["level"]),
-                lambda n, studies, seed: difference.means_simulated(two, n, values["level"], studies, seed))  # fmt: skip
+        return (
+            lambda n: difference.means_power(two, n, values["level"]),
+            lambda n, studies, seed: difference.means_simulated(two, n, values["level"], studies, seed),
+        )
     if goal == "rate":
         known = values["rate"], values["alpha"]
-        return (lambda n: width.rate_half_width(known[0], n, k, known[1]),
-                lambda n, studies, seed: width.rate_simulated(known[0], n, k, known[1], studies=studies, seed=seed)[0])  # fmt: skip
+        return (
+            lambda n: width.rate_half_width(known[0], n, k, known[1]),
+            lambda n, studies, seed: width.rate_simulated(known[0], n, k, known[1], studies=studies, seed=seed)[0],
+        )
     others = int(values["categories"]) - 1
     shares = [values["frequent"], *[(1 - values["frequent"]) / others] * others]
     profile = width.assumed_profile(values["alpha"], shares, max(k, 2))
-    return (width.alpha_planned(profile, 1 - max(shares)),
-            lambda n, studies, seed: width.alpha_simulated(profile, n, studies=studies, seed=seed))  # fmt: skip
+    return (
+        width.alpha_planned(profile, 1 - max(shares)),
+        lambda n, studies, seed: width.alpha_simulated(profile, n, studies=studies, seed=seed),
+    )
 
 
 class Pilot(NamedTuple):
@@ -511,15 +545,16 @@ def _of_labels(found: Table, yes: int, values: dict, why: dict, noun: str) -> No
     known = found.values[~np.isnan(found.values)]
     shares = np.bincount(known.astype(int), minlength=len(found.categories)) / len(known)
     agreement = estimate(alpha(found.values, "nominal"), resamples=0).value
-    binary = estimate(
-        alpha(np.where(np.isnan(found.values), np.nan, found.values == yes), "nominal"), resamples=0
-    ).value
+    binary = estimate(alpha(np.where(np.isnan(found.values), np.nan, found.values == yes), "nominal"), resamples=0).value
     told = f"{len(known):,} labels of {len(found.items):,} {noun} in the pilot"
     if binary is not None:
         values["rate"], why["rate"] = {"rate": float(shares[yes]), "alpha": max(binary, 0.0)}, told
     if agreement is not None and shares.max() < 1:
-        values["alpha"] = {"alpha": float(np.clip(agreement, 0, 0.99)), "frequent": float(np.clip(shares.max(), 0.3, 0.95)),
-                           "categories": max(2, int((shares > 0).sum()))}  # fmt: skip
+        values["alpha"] = {
+            "alpha": float(np.clip(agreement, 0, 0.99)),
+            "frequent": float(np.clip(shares.max(), 0.3, 0.95)),
+            "categories": max(2, int((shares > 0).sum())),
+        }
         why["alpha"] = told
 
 
@@ -544,10 +579,15 @@ def _of_sentences(found: Table, values: dict, why: dict) -> None:
         return
     # labels say yes in rate * accuracy + (1 - rate) * (1 - accuracy): errors are taken out, as the power puts them in again
     rate = float(np.clip((np.nanmean(whole) + accuracy - 1) / (2 * accuracy - 1), 0, 1))
-    values["difference"] = {"rate": round(rate, 3), "accuracy": round(float(accuracy), 3),
-                            "discordant": round(2 * rate * (1 - rate), 3)}  # fmt: skip
-    why["difference"] = (f"{len(answers):,} answers of the pilot, right where all sentences are supported, less the errors of "
-                         f"labels; answers to a question as if independent, {len(same):,} pairs of labels")  # fmt: skip
+    values["difference"] = {
+        "rate": round(rate, 3),
+        "accuracy": round(float(accuracy), 3),
+        "discordant": round(2 * rate * (1 - rate), 3),
+    }
+    why["difference"] = (
+        f"{len(answers):,} answers of the pilot, right where all sentences are supported, less the errors of "
+        f"labels; answers to a question as if independent, {len(same):,} pairs of labels"
+    )
 
 
 def _of_stars(found: Table, values: dict, why: dict) -> None:
@@ -571,5 +611,7 @@ def check_values(goal: str, values: dict[str, float]) -> None:
     if not 0 <= values["rate"] + values["difference"] <= 1:
         raise WorkbenchError("The share and the difference add up to more than 1.", todo="Lower one of them.")
     if not low - 1e-9 <= values["discordant"] <= high + 1e-9:
-        raise WorkbenchError(f"With these shares {low:.0%} to {high:.0%} of the questions can have one right answer.",
-                             todo="Move that share into this range.")  # fmt: skip
+        raise WorkbenchError(
+            f"With these shares {low:.0%} to {high:.0%} of the questions can have one right answer.",
+            todo="Move that share into this range.",
+        )

@@ -30,8 +30,7 @@ class Finding(NamedTuple):
 def doctor(home: Path, kept: bool = False) -> list[Finding]:
     """kept: the last trial of each library on this machine counts, where there is one; else each is tried anew."""
     trials = [_trial(name, kept) for name in probes.PROBES]  # first: what follows imports torch
-    return [_python(), _memory(), _disk(home), _device(), *_models(), *_llama(), _browser(), *trials, _data_folder(),
-            _packages()]  # fmt: skip
+    return [_python(), _memory(), _disk(home), _device(), *_models(), *_llama(), _browser(), *trials, _data_folder(), _packages()]
 
 
 def _importable(name: str) -> str:
@@ -55,8 +54,12 @@ def _memory() -> Finding:
     import psutil
 
     free = psutil.virtual_memory().available / 1e9
-    return Finding("Memory", free > 2, f"{free:.1f} GB available, {os.cpu_count()} processors",
-                   "" if free > 2 else "Close other programs: embedding a large corpus takes up to 4 GB.")  # fmt: skip
+    return Finding(
+        "Memory",
+        free > 2,
+        f"{free:.1f} GB available, {os.cpu_count()} processors",
+        "" if free > 2 else "Close other programs: embedding a large corpus takes up to 4 GB.",
+    )
 
 
 def _disk(home: Path) -> Finding:
@@ -100,8 +103,14 @@ def _llama() -> list[Finding]:
     except importlib.metadata.PackageNotFoundError:
         return [Finding("llama.cpp", False, "not installed", "Run make app again; it needs a C++ compiler and cmake.")]
     if amx.holding():
-        return [Finding("llama.cpp", False, f"{found}, built with AMX kernels, which gcc 12 miscompiles; they are not used",
-                        f"Build it without them, which pip's cache prevented: {amx.REBUILD}")]  # fmt: skip
+        return [
+            Finding(
+                "llama.cpp",
+                False,
+                f"{found}, built with AMX kernels, which gcc 12 miscompiles; they are not used",
+                f"Build it without them, which pip's cache prevented: {amx.REBUILD}",
+            )
+        ]
     if gguf_files.offloads():
         return [Finding("llama.cpp", True, f"{found}, offers GPU offload")]
     return [Finding("llama.cpp", True, f"{found}, CPU only", f'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {amx.REBUILD}')]
@@ -113,31 +122,35 @@ def _trial(name: str, kept: bool) -> Finding:
     if name == "PDF" and not find_browser():
         return Finding(title, None, "not tried: there is no browser")
     result = probes.known(name) if kept else probes.tried(name)
-    return Finding(
-        title, not result.failed, f"{result.said} ({result.seconds:.1f} s)", probe.todo if result.failed else ""
-    )
+    return Finding(title, not result.failed, f"{result.said} ({result.seconds:.1f} s)", probe.todo if result.failed else "")
 
 
 def _browser() -> Finding:
     browser = find_browser()
-    return Finding("Browser for PDF, SVG and PNG", bool(browser) or None, browser or "none found",
-                   "" if browser else "Install Chromium or Chrome, or set BROWSER_PATH; charts still have their camera icon.")  # fmt: skip
+    return Finding(
+        "Browser for PDF, SVG and PNG",
+        bool(browser) or None,
+        browser or "none found",
+        "" if browser else "Install Chromium or Chrome, or set BROWSER_PATH; charts still have their camera icon.",
+    )
 
 
 def _data_folder() -> Finding:
     folder = os.environ.get("GROUNDWORK_DATASETS", "")
     if not folder:
-        return Finding("Local data sets", None, "GROUNDWORK_DATASETS is not set",
-                       "Set it to a folder with downloaded data sets, or download them from the page Browse the corpus.")  # fmt: skip
+        return Finding(
+            "Local data sets",
+            None,
+            "GROUNDWORK_DATASETS is not set",
+            "Set it to a folder with downloaded data sets, or download them from the page Browse the corpus.",
+        )
     ok = Path(folder).is_dir()
     return Finding("Local data sets", ok, folder, "" if ok else "GROUNDWORK_DATASETS names no folder.")
 
 
 def _packages() -> Finding:
     """Whether what is installed is what requirements.txt pins."""
-    pins = [
-        pin for file in REQUIREMENTS for pin in re.findall(r"^([\w.-]+)==(\S+)", file.read_text("utf-8"), re.MULTILINE)
-    ]
+    pins = [pin for file in REQUIREMENTS for pin in re.findall(r"^([\w.-]+)==(\S+)", file.read_text("utf-8"), re.MULTILINE)]
     other = []
     for name, pinned in pins:
         try:
@@ -146,6 +159,4 @@ def _packages() -> Finding:
             found = "missing"
         if found != pinned:
             other.append(f"{name} {found} instead of {pinned}")
-    return Finding(
-        "Packages", not other, ", ".join(other) or f"{len(pins)} as pinned", "Run make app again." if other else ""
-    )
+    return Finding("Packages", not other, ", ".join(other) or f"{len(pins)} as pinned", "Run make app again." if other else "")

@@ -122,16 +122,19 @@ def own(found: Sequence[Offer], config: TrialConfig) -> Offer:
 
 def variant(config: TrialConfig, part: PartConfig) -> TrialConfig:
     """The recipe with this encoder alone: dense retrieval, exact search, the recipe's similarity."""
-    alone = {"embedding": part, "index": Exact(metric=config.index.metric),
-             "fusion": registry.find("fusion", "dense_only")()}  # fmt: skip
+    alone = {"embedding": part, "index": Exact(metric=config.index.metric), "fusion": registry.find("fusion", "dense_only")()}
     return config.model_copy(update=alone)
 
 
 def prepared(config: TrialConfig) -> TrialConfig:
     """What a job has to compute before the variant can be measured at once, whatever its transform and its rules."""
     usual = TrialConfig()
-    return config.model_copy(update={name: getattr(usual, name) for name in ("transform", "index", "retrieval", "evaluation",
-                                                                             "context", "generation", "sparse")})  # fmt: skip
+    return config.model_copy(
+        update={
+            name: getattr(usual, name)
+            for name in ("transform", "index", "retrieval", "evaluation", "context", "generation", "sparse")
+        }
+    )
 
 
 # The comparison ------------------------------------------------------------------------------------------------------
@@ -155,13 +158,13 @@ def leaderboard(
     measured_by = [row.config for row in others], workbench.pipeline.key("dense", base.config, base.corpus)
     key = fingerprint(base.config, *measured_by)
     paired = workbench.pipeline.remember("encoder differences", key, lambda: _differences(workbench, others, base))
-    return [replace(row, paired=paired[row.offer.id][0], p_holm=paired[row.offer.id][1]) if row.offer.id in paired else row
-            for row in rows]  # fmt: skip
+    return [
+        replace(row, paired=paired[row.offer.id][0], p_holm=paired[row.offer.id][1]) if row.offer.id in paired else row
+        for row in rows
+    ]
 
 
-def measured(
-    workbench: Workbench, config: TrialConfig, offer: Offer, everything: bool
-) -> Generator[Progress, None, Row]:
+def measured(workbench: Workbench, config: TrialConfig, offer: Offer, everything: bool) -> Generator[Progress, None, Row]:
     """One encoder's row, without differences."""
     row, pipeline = Row(offer, variant(config, offer.part)), workbench.pipeline
     try:
@@ -230,15 +233,24 @@ def table(rows: Sequence[Row], metrics: Sequence[str], reference: Offer) -> list
         if row.evaluation is None:
             found.append({**line, "to do": row.plan.what if row.plan else row.error.what})
             continue
-        line |= {"dimensions": row.transform.dim, "bytes_per_vector": row.transform.bytes_per_vector,
-                 "bytes_once": row.transform.bytes_fixed, "texts_per_s": row.texts_per_s,
-                 "n": row.intervals[metrics[0]].n, "of": row.intervals[metrics[0]].total}  # fmt: skip
+        line |= {
+            "dimensions": row.transform.dim,
+            "bytes_per_vector": row.transform.bytes_per_vector,
+            "bytes_once": row.transform.bytes_fixed,
+            "texts_per_s": row.texts_per_s,
+            "n": row.intervals[metrics[0]].n,
+            "of": row.intervals[metrics[0]].total,
+        }
         for metric in metrics:
             one, paired = row.intervals[metric], row.paired.get(metric)
             line |= {metric: one.mean, f"{metric}_low": one.low, f"{metric}_high": one.high}
             if paired:
-                line |= {f"{metric}_difference": paired.difference, f"{metric}_difference_low": paired.low,
-                         f"{metric}_difference_high": paired.high, f"{metric}_p_holm": row.p_holm.get(metric)}  # fmt: skip
+                line |= {
+                    f"{metric}_difference": paired.difference,
+                    f"{metric}_difference_low": paired.low,
+                    f"{metric}_difference_high": paired.high,
+                    f"{metric}_p_holm": row.p_holm.get(metric),
+                }
         found.append(line)
     return found
 
@@ -328,8 +340,11 @@ def acting(transform: TransformConfig) -> TransformConfig:
 
 def idle(transform: TransformConfig) -> set[str]:
     """Settings that only serve a step that is not taken."""
-    unused = {"code_bytes": transform.quantise not in CODES, "rescore": transform.quantise == "none",
-              "dimensions": transform.projection == "none"}  # fmt: skip
+    unused = {
+        "code_bytes": transform.quantise not in CODES,
+        "rescore": transform.quantise == "none",
+        "dimensions": transform.projection == "none",
+    }
     return {name for name, yes in unused.items() if yes}
 
 
@@ -365,8 +380,7 @@ def geometry(workbench: Workbench, row: Row) -> Generator[Progress, None, Shape]
     key = pipeline.key("chunks", config, corpus)
     vectors = yield from pipeline.vectors(config, corpus)
     yield Progress(0, 2, f"Geometry of {row.offer.name}")
-    before = pipeline.remember("diagnosis", fingerprint(key, config.seed),
-                               lambda: diagnostics.diagnose(vectors, config.seed))  # fmt: skip
+    before = pipeline.remember("diagnosis", fingerprint(key, config.seed), lambda: diagnostics.diagnose(vectors, config.seed))
     if identity_transform(config.transform):
         return Shape(before, None)
     yield Progress(1, 2, f"Geometry of {row.offer.name} after the transform")
@@ -383,15 +397,19 @@ def separation(workbench: Workbench, row: Row) -> Generator[Progress, None, diag
     questions = yield from _questions(workbench, row)
     key = fingerprint(pipeline.key("dense", config, corpus), pipeline.key("relevance", config, corpus), config.seed)
     pairs = np.stack([found.pair_row, found.pair_chunk], axis=1)
-    return pipeline.remember("separation", key,
-                             lambda: diagnostics.separation(questions, row.transform.chunks, pairs, config.seed))  # fmt: skip
+    return pipeline.remember(
+        "separation", key, lambda: diagnostics.separation(questions, row.transform.chunks, pairs, config.seed)
+    )
 
 
 def _questions(workbench: Workbench, row: Row) -> Generator[Progress, None, np.ndarray]:
     """The questions' transformed vectors [num_queries, d] float32, remembered."""
     key = workbench.pipeline.key("dense", row.config, row.evaluation.corpus)
-    return (yield from _once(workbench, "transformed questions", key,
-                             lambda: workbench.pipeline.query_vectors(row.config, row.evaluation.corpus)))  # fmt: skip
+    return (
+        yield from _once(
+            workbench, "transformed questions", key, lambda: workbench.pipeline.query_vectors(row.config, row.evaluation.corpus)
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -417,8 +435,12 @@ def corpus_map(workbench: Workbench, row: Row, method: str) -> Generator[Progres
     hit = (ranked[pairs.pair_row] == pairs.pair_chunk[:, None]).any(axis=1)
     evidence[pairs.pair_chunk[hit]] = 2
     questions = yield from _questions(workbench, row)
-    flat = yield from _once(workbench, "map", _map_key(workbench, row, method), lambda: flat_map(
-        row.transform.chunks, questions, method, np.flatnonzero(evidence), config.seed))  # fmt: skip
+    flat = yield from _once(
+        workbench,
+        "map",
+        _map_key(workbench, row, method),
+        lambda: flat_map(row.transform.chunks, questions, method, np.flatnonzero(evidence), config.seed),
+    )
     return Map(flat, chunks, judged.first_rank <= k, judged.measured, evidence)
 
 
@@ -479,8 +501,9 @@ def training_arguments(workbench: Workbench, config: TrialConfig, name: str, set
 
     usual, asked = TrainConfig().model_dump(), valid(TrainConfig, settings).model_dump()
     changed = [f"{field}={value}" for field, value in asked.items() if value != usual[field]]
-    recipe = TrialConfig(corpus=config.corpus, chunking=config.chunking, embedding=config.embedding,
-                         evaluation=config.evaluation, seed=config.seed)  # fmt: skip
+    recipe = TrialConfig(
+        corpus=config.corpus, chunking=config.chunking, embedding=config.embedding, evaluation=config.evaluation, seed=config.seed
+    )
     recipe = with_settings(recipe, {"corpus.questions": "all"})  # it makes its own splits
     options = [word for one in changed for word in ("--train", one)]
     return ["train-encoder", name, *options, *workbench.arguments(recipe)]

@@ -27,11 +27,22 @@ from core.workbench import Workbench, plain
 ROUNDS = 3
 BATCHES = (1, 4, 8, 16)
 FORMATS = ("as_bundled", "bf16", "q4_0")
-FIXED = {"max_tokens": 32, "temperature": 0.0, "stop": (), "json_schema": "", "logprobs": 0, "reuse_prefix": True,
-         "own_process": "no"}  # fmt: skip
+FIXED = {
+    "max_tokens": 32,
+    "temperature": 0.0,
+    "stop": (),
+    "json_schema": "",
+    "logprobs": 0,
+    "reuse_prefix": True,
+    "own_process": "no",
+}
 PASSAGES, PASSAGE_CHARS = 5, 500
-QUESTIONS = ("What does the with statement do?", "Which methods does a context manager have?", "When is __exit__ called?",
-             "What does __enter__ return?")  # fmt: skip
+QUESTIONS = (
+    "What does the with statement do?",
+    "Which methods does a context manager have?",
+    "When is __exit__ called?",
+    "What does __enter__ return?",
+)
 THINGS = ("round", "cold", "made of wood", "older than Rome", "loud", "blue", "edible", "written in C")
 
 
@@ -61,8 +72,11 @@ def stored(workbench: Workbench, config: TrialConfig) -> Speed | None:
 
 def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, Speed]:
     if config.generation.part != "llama_cpp":
-        raise WorkbenchError(f"The speed of the engine {config.generation.part} is not measured here.", where="generation.part",
-                             todo="Choose llama_cpp; the page Ask shows the speed of every answer of the others.")  # fmt: skip
+        raise WorkbenchError(
+            f"The speed of the engine {config.generation.part} is not measured here.",
+            where="generation.part",
+            todo="Choose llama_cpp; the page Ask shows the speed of every answer of the others.",
+        )
     place = _place(workbench, config.generation)
     part = usable(config.generation).model_copy(update=FIXED)
     yield from loaded(part)
@@ -99,9 +113,19 @@ def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, No
         for name in files.keys() - had:
             files[name].unlink(missing_ok=True)
     differing = len(same) - len(QUESTIONS)
-    found = Speed(machine(), datetime.now(UTC).isoformat(timespec="seconds"), after.model, part.load().threads, after.prompt_tokens,
-                  {str(size): median(values) for size, values in many.items()}, median(cold), median(kept),
-                  len(QUESTIONS) - differing, len(QUESTIONS), tuple(_middle(rows) for rows in zip(*tables, strict=True)))  # fmt: skip
+    found = Speed(
+        machine(),
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        after.model,
+        part.load().threads,
+        after.prompt_tokens,
+        {str(size): median(values) for size, values in many.items()},
+        median(cold),
+        median(kept),
+        len(QUESTIONS) - differing,
+        len(QUESTIONS),
+        tuple(_middle(rows) for rows in zip(*tables, strict=True)),
+    )
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = place.with_suffix(f".{uuid.uuid4().hex}")
     fresh.write_text(json.dumps(plain(found)), "utf-8")
@@ -113,8 +137,10 @@ def _asked(part: PartConfig, question: str):
     from pydoc_data.topics import topics
 
     text = topics["with"]
-    hits = [Hit(n + 1, 1.0, f"with#{n}", "with", at, at + PASSAGE_CHARS, text[at : at + PASSAGE_CHARS])
-            for n, at in enumerate(range(0, PASSAGES * PASSAGE_CHARS, PASSAGE_CHARS))]  # fmt: skip
+    hits = [
+        Hit(n + 1, 1.0, f"with#{n}", "with", at, at + PASSAGE_CHARS, text[at : at + PASSAGE_CHARS])
+        for n, at in enumerate(range(0, PASSAGES * PASSAGE_CHARS, PASSAGE_CHARS))
+    ]
     context = ContextConfig(passages=PASSAGES, max_tokens=4000)
     return drain(part.generate(build(question, hits, context, part.count_tokens).messages))
 

@@ -26,13 +26,16 @@ def missing_package(error: ImportError) -> WorkbenchError:
     module = (error.name or "").partition(".")[0]
     package = _PACKAGES.get(module, module)
     if module in ("core", "app", "pages"):
-        return WorkbenchError(
-            f"A file of Groundwork's own is missing or another version's: {error}", todo="Get a whole copy."
-        )
+        return WorkbenchError(f"A file of Groundwork's own is missing or another version's: {error}", todo="Get a whole copy.")
     if isinstance(error, ModuleNotFoundError) and module:
         what = f"The package {package} is not installed."
     else:
-        what = f"The package {package or '(unknown)'} cannot be loaded: {(str(error).splitlines() or ['no reason given'])[0]:.200}"
-    return WorkbenchError(what, where=f"import {module}" if module else "",
-                          todo="In Groundwork's environment: python -m pip install -r requirements.txt"
-                          + (f" (it pins {package})." if package else "."))  # fmt: skip
+        what = (
+            f"The package {package or '(unknown)'} cannot be loaded: {(str(error).splitlines() or ['no reason given'])[0]:.200}"
+        )
+    return WorkbenchError(
+        what,
+        where=f"import {module}" if module else "",
+        todo="In Groundwork's environment: python -m pip install -r requirements.txt"
+        + (f" (it pins {package})." if package else "."),
+    )

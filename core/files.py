@@ -44,13 +44,12 @@ def home() -> Path:
     try:
         return (Path(named).expanduser() if named else Path(__file__).parents[1] / "data").resolve()
     except (RuntimeError, OSError, ValueError) as error:
-        raise WorkbenchError(f"The data folder cannot be found: {error}.", where="GROUNDWORK_HOME",
-                             todo="Set it to a folder that may be written.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The data folder cannot be found: {error}.", where="GROUNDWORK_HOME", todo="Set it to a folder that may be written."
+        ) from None
 
 
-def write_whole(
-    path: Path, data: bytes | str | Callable[[BinaryIO], object], what: str = "The file", sync: bool = True
-) -> None:
+def write_whole(path: Path, data: bytes | str | Callable[[BinaryIO], object], what: str = "The file", sync: bool = True) -> None:
     """Writes a file that is either the whole new one or what was there before, also after a power cut.
 
     data: bytes, text, or a function that writes to the open file. what: begins the error ("The job's state").
@@ -101,7 +100,7 @@ def disk_error(error: Exception, what: str, path: Path, needed: int = 0) -> Disk
     todo = {
         **dict.fromkeys(FORBIDDEN, "Get permission to write there, or set GROUNDWORK_HOME to a folder that may be written."),
         errno.EIO: "The disk itself fails: look at the system's log, and move the data folder to another disk.",
-    }.get(number, "Free some space, or set GROUNDWORK_HOME to another disk; then do it again.")  # fmt: skip
+    }.get(number, "Free some space, or set GROUNDWORK_HOME to another disk; then do it again.")
     if number not in FORBIDDEN and (free := free_bytes(path)) is not None:
         words += f" ({size(free)} free{f', {size(needed)} needed' if needed else ''})"
     found = DiskError(f"{what} could not be written: {words}.", where=str(path), todo=todo)
@@ -181,8 +180,9 @@ def damage_in(folder: Path) -> str:
     """Which file of a sealed folder is not as it was written; "" where all are, or where the folder was never sealed."""
     try:
         known = read_sealed(folder / CHECKSUMS)["files"]
-        return next((name for name, value in known.items() if not (folder / name).is_file()
-                     or file_checksum(folder / name) != value), "")  # fmt: skip
+        return next(
+            (name for name, value in known.items() if not (folder / name).is_file() or file_checksum(folder / name) != value), ""
+        )
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, KeyError, AttributeError, TypeError):

@@ -15,8 +15,10 @@ from core import child, files, probes
 from core.config import PartConfig
 from core.records import Progress
 
-TODO = ("The app goes on. `python -m core doctor` tries the library on this machine; otherwise choose other build settings, "
-        "another index, or exact.")  # fmt: skip
+TODO = (
+    "The app goes on. `python -m core doctor` tries the library on this machine; otherwise choose other build settings, "
+    "another index, or exact."
+)
 
 
 class Built(NamedTuple):
@@ -38,10 +40,7 @@ def built(part: PartConfig, vectors: np.ndarray, folder: Path, there: bool) -> G
 
 def _in_child(part: PartConfig, vectors: np.ndarray, folder: Path) -> Generator[Progress, None, float]:
     words = child.Words(f"The process that builds the index {part.part}", "index", TODO)
-    with (
-        _file(vectors, folder) as file,
-        child.asked(("index", ""), words, _Work(part, file, folder), "seconds") as answers,
-    ):
+    with _file(vectors, folder) as file, child.asked(("index", ""), words, _Work(part, file, folder), "seconds") as answers:
         try:
             while not answers.poll(0.1):
                 yield Progress(0, 0, "Building the index")

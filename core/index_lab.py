@@ -114,8 +114,17 @@ class Point:
     @property
     def identity(self) -> tuple:
         """The same setting measured again has the same one."""
-        return (self.vectors, self.queries, self.part, self.metric, _sorted(self.build), _sorted(self.query), self.k,
-                self.code_version, self.machine)  # fmt: skip
+        return (
+            self.vectors,
+            self.queries,
+            self.part,
+            self.metric,
+            _sorted(self.build),
+            _sorted(self.query),
+            self.k,
+            self.code_version,
+            self.machine,
+        )
 
 
 class Ground(NamedTuple):
@@ -133,9 +142,7 @@ class Ground(NamedTuple):
 # Measuring -----------------------------------------------------------------------------------------------------------
 
 
-def measure_point(
-    workbench: Workbench, config: TrialConfig, *, quick: bool = False
-) -> Generator[Progress, None, Point]:
+def measure_point(workbench: Workbench, config: TrialConfig, *, quick: bool = False) -> Generator[Progress, None, Point]:
     """The recipe's index at its query settings. quick: in about a second and not stored, for a page with a slider."""
     [point] = yield from _measured(workbench, [config], quick)
     if point.status != "ok":
@@ -196,9 +203,7 @@ def _known(workbench: Workbench, configs: list[TrialConfig], members: list[int])
     return {i: stored[identity] for i, identity in asked.items() if identity in stored}
 
 
-def _measured(
-    workbench: Workbench, configs: list[TrialConfig], quick: bool = False
-) -> Generator[Progress, None, list[Point]]:
+def _measured(workbench: Workbench, configs: list[TrialConfig], quick: bool = False) -> Generator[Progress, None, list[Point]]:
     """Points of configs that differ in their query settings only; stored unless quick."""
     pipeline, config, ground, facts = workbench.pipeline, configs[0], None, {}
     try:
@@ -206,8 +211,15 @@ def _measured(
         corpus = yield from pipeline.corpus(config)
         searcher = yield from pipeline.searcher("dense", config, corpus)
         facts = yield from _facts(pipeline, config, corpus, searcher)
-        found = yield from measuring.measure(searcher, [one.index for one in configs], ground.asked, config.evaluation.k,
-                                             ground.truth, quick=quick, seed=config.seed)  # fmt: skip
+        found = yield from measuring.measure(
+            searcher,
+            [one.index for one in configs],
+            ground.asked,
+            config.evaluation.k,
+            ground.truth,
+            quick=quick,
+            seed=config.seed,
+        )
     except Exception as error:  # whatever an engine raises is the result of these settings
         if quick:
             raise
@@ -224,10 +236,22 @@ def _measured(
         else:
             reason = str(of) if isinstance(of, WorkbenchError) else f"{type(of).__name__}: {of}"
             about |= {"status": "failed", "reason": reason}
-        id = "" if quick else workbench.store.add("index", {
-            **about, **(kept.stored() if kept else {}), "config_fingerprint": fingerprint(one), "seed": one.seed,
-            "encoder": one.embedding.identity(), "created": now.isoformat(), "packages": packages(),
-        })  # fmt: skip
+        id = (
+            ""
+            if quick
+            else workbench.store.add(
+                "index",
+                {
+                    **about,
+                    **(kept.stored() if kept else {}),
+                    "config_fingerprint": fingerprint(one),
+                    "seed": one.seed,
+                    "encoder": one.embedding.identity(),
+                    "created": now.isoformat(),
+                    "packages": packages(),
+                },
+            )
+        )
         made.append(_point({**about, **numbers, "id": id, "created": now.replace(tzinfo=None), "raw": kept}))
     return made
 
@@ -237,8 +261,10 @@ def ground_of(workbench: Workbench, config: TrialConfig) -> Generator[Progress, 
     corpus = yield from pipeline.corpus(config)
     stored = yield from pipeline.transformed(config, corpus)
     if not corpus.queries or not len(stored.full):
-        raise WorkbenchError(f"'{corpus.name}' has no {'questions' if len(stored.full) else 'chunks'} to measure with.",
-                             todo="Choose a corpus with questions, or add a questions file.")  # fmt: skip
+        raise WorkbenchError(
+            f"'{corpus.name}' has no {'questions' if len(stored.full) else 'chunks'} to measure with.",
+            todo="Choose a corpus with questions, or add a questions file.",
+        )
     asked = yield from pipeline.query_vectors(config, corpus)
     rows = np.sort(np.random.default_rng(0).permutation(len(asked))[:QUESTIONS])
     asked = asked[rows] if len(rows) < len(asked) else asked
@@ -285,9 +311,7 @@ def _about(config: TrialConfig, ground: Ground | None) -> dict[str, Any]:
     index, transform = config.index, config.transform
     names = query_settings(index)
     query = {name: getattr(index, name) for name in names}
-    build = {
-        name: value for name, value in index.model_dump(mode="json").items() if name not in {*names, "part", "metric"}
-    }
+    build = {name: value for name, value in index.model_dump(mode="json").items() if name not in {*names, "part", "metric"}}
     if transform.quantise != "none":  # the same vectors, stored in fewer bytes
         build |= {"quantise": transform.quantise}
         build |= {"code_bytes": transform.code_bytes} if transform.quantise in ("pq", "opq") else {}
@@ -296,10 +320,21 @@ def _about(config: TrialConfig, ground: Ground | None) -> dict[str, Any]:
     sizes = ground._asdict() if ground else {"dataset": config.corpus.dataset, "vectors": "", "queries": ""}
     asked = sizes.pop("asked", None)
     sizes.pop("truth", None)
-    return {**sizes, "num_queries": None if asked is None else len(asked), "part": index.part, "metric": _metric(config),
-            "build": build, "query": query, "k": config.evaluation.k, "status": "ok", "reason": "", "machine": machine(),
-            "code_version": code_version("index"), "threads": os.cpu_count() or 1,
-            "config": config.model_dump(mode="json")}  # fmt: skip
+    return {
+        **sizes,
+        "num_queries": None if asked is None else len(asked),
+        "part": index.part,
+        "metric": _metric(config),
+        "build": build,
+        "query": query,
+        "k": config.evaluation.k,
+        "status": "ok",
+        "reason": "",
+        "machine": machine(),
+        "code_version": code_version("index"),
+        "threads": os.cpu_count() or 1,
+        "config": config.model_dump(mode="json"),
+    }
 
 
 def _metric(config: TrialConfig) -> str:
@@ -325,12 +360,10 @@ def _stored(workbench: Workbench, ground: Ground, metric: str = "", k: int = 0) 
     rows = workbench.store.stored(
         "index",
         """SELECT * FROM index_points WHERE vectors = ? AND queries = ? AND ? IN ('', metric) AND ? IN (0, k) ORDER BY id""",
-        [*asked, metric, k], row,
-    )  # fmt: skip
-    return [
-        _point({**row, **{name: json.loads(row[name] or "{}") for name in ("build", "query", "config")}})
-        for row in rows
-    ]
+        [*asked, metric, k],
+        row,
+    )
+    return [_point({**row, **{name: json.loads(row[name] or "{}") for name in ("build", "query", "config")}}) for row in rows]
 
 
 def latest(found: Iterable[Point]) -> list[Point]:
@@ -346,8 +379,11 @@ def raw(workbench: Workbench, point: Point) -> Raw:
 def frontier(found: Iterable[Point], x: str = "recall", y: str = "single_qps") -> list[Point]:
     """Those that no other beats on one axis of AXES without losing on the other, by rising x; unmeasured ones left out."""
     sign = AXES[x][2], AXES[y][2]
-    rated = [(sign[0] * getattr(p, x), sign[1] * getattr(p, y), p) for p in found
-             if getattr(p, x) is not None and getattr(p, y) is not None]  # fmt: skip
+    rated = [
+        (sign[0] * getattr(p, x), sign[1] * getattr(p, y), p)
+        for p in found
+        if getattr(p, x) is not None and getattr(p, y) is not None
+    ]
     best, kept = -np.inf, []
     for _, value, point in sorted(rated, key=lambda row: (-row[0], -row[1])):
         if value > best:
@@ -417,8 +453,11 @@ def cost(
     are the same has difference 0 without being ranked again; n stays all questions.
     """
     if not margin_points > 0:
-        raise WorkbenchError(f"A margin of {margin_points:g} points leaves nothing that could be shown equal.", where="margin",
-                             todo="Give the largest difference, in points, that would not matter to you; above 0.")  # fmt: skip
+        raise WorkbenchError(
+            f"A margin of {margin_points:g} points leaves nothing that could be shown equal.",
+            where="margin",
+            todo="Give the largest difference, in points, that would not matter to you; above 0.",
+        )
     pipeline = workbench.pipeline
     corpus = yield from pipeline.corpus(config)
     base = exact_config(config)
@@ -461,11 +500,7 @@ def cost_curve(
 
 
 def effects_of(
-    exact: Mapping[str, np.ndarray],
-    here: Mapping[str, np.ndarray],
-    config: TrialConfig,
-    margin_points: float,
-    subject: str,
+    exact: Mapping[str, np.ndarray], here: Mapping[str, np.ndarray], config: TrialConfig, margin_points: float, subject: str
 ) -> dict[str, Effect]:
     """What changed in metrics' values by question [num_queries] float64, NaN = unmeasured; any metrics by their names."""
     rules, effects = config.evaluation, {}
@@ -483,8 +518,9 @@ def effects_of(
 
 def exact_config(config: TrialConfig) -> TrialConfig:
     """The recipe with exact search by the same metric over the unquantised vectors."""
-    return with_settings(config, {"index": {"part": "exact", "metric": _metric(config)}, "transform.quantise": "none",
-                                  "transform.rescore": 1})  # fmt: skip
+    return with_settings(
+        config, {"index": {"part": "exact", "metric": _metric(config)}, "transform.quantise": "none", "transform.rescore": 1}
+    )
 
 
 class _Values(NamedTuple):
@@ -493,9 +529,14 @@ class _Values(NamedTuple):
 
 
 def _ranked(
-    workbench: Workbench, config: TrialConfig, fusion: PartConfig, corpus: Corpus, dense: Candidates,
-    metrics: Sequence[str], rows: np.ndarray | None = None,
-) -> Generator[Progress, None, _Values]:  # fmt: skip
+    workbench: Workbench,
+    config: TrialConfig,
+    fusion: PartConfig,
+    corpus: Corpus,
+    dense: Candidates,
+    metrics: Sequence[str],
+    rows: np.ndarray | None = None,
+) -> Generator[Progress, None, _Values]:
     """Metrics of the ranking that the fusion makes of these dense candidates, for all questions or these rows."""
     pipeline = workbench.pipeline
     candidates = {"dense": dense}
@@ -513,14 +554,17 @@ def _ranked(
         scores = fusion.fuse(pool)
         judged = judge(pool, scores, relevance(some, chunks, config.evaluation.overlap), config.retrieval.top_k)
         depth = min(config.evaluation.k, config.retrieval.top_k)
-        return _Values(
-            metric_values(judged, config.evaluation.k, metrics), _first(rankings(pool, scores, depth), depth)
-        )
+        return _Values(metric_values(judged, config.evaluation.k, metrics), _first(rankings(pool, scores, depth), depth))
 
     if rows is not None:
         return compute()
-    key = fingerprint([pipeline.key(name, config, corpus) for name in ("relevance", *fusion.needs())], fusion, list(metrics),
-                      config.evaluation.k, config.retrieval.top_k)  # fmt: skip
+    key = fingerprint(
+        [pipeline.key(name, config, corpus) for name in ("relevance", *fusion.needs())],
+        fusion,
+        list(metrics),
+        config.evaluation.k,
+        config.retrieval.top_k,
+    )
     return pipeline.remember("exact values", key, compute)
 
 
@@ -550,8 +594,20 @@ def _subject(config: TrialConfig) -> str:
 
 def rows(found: Iterable[Point]) -> list[dict[str, Any]]:
     """Points as a table for people and for JSON: no raw values."""
-    return [{"id": p.id, "setting": p.label, "status": p.status, **{axis: getattr(p, axis) for axis in AXES}, "n": p.n,
-             "dim": p.dim, "k": p.k, "here": p.here, "reason": p.reason} for p in found]  # fmt: skip
+    return [
+        {
+            "id": p.id,
+            "setting": p.label,
+            "status": p.status,
+            **{axis: getattr(p, axis) for axis in AXES},
+            "n": p.n,
+            "dim": p.dim,
+            "k": p.k,
+            "here": p.here,
+            "reason": p.reason,
+        }
+        for p in found
+    ]
 
 
 def cost_rows(found: Iterable[Cost]) -> list[dict[str, Any]]:
@@ -560,11 +616,24 @@ def cost_rows(found: Iterable[Cost]) -> list[dict[str, Any]]:
     for one in found:
         for ranked in (one.dense, one.fused):
             for e in ranked.effects.values():
-                table.append({
-                    "setting": one.subject, "fusion": ranked.fusion, "metric": e.label, "recall": one.recall.mean,
-                    "changed": one.changed, "moved": ranked.moved, "exact": e.exact, "here": e.here,
-                    "difference": e.equivalence.difference, "low": e.equivalence.low, "high": e.equivalence.high,
-                    "p (equivalence)": e.equivalence.p, "p (difference)": e.paired.p, "verdict": e.equivalence.verdict,
-                    "n": e.equivalence.n, "sentence": e.sentence,
-                })  # fmt: skip
+                table.append(
+                    {
+                        "setting": one.subject,
+                        "fusion": ranked.fusion,
+                        "metric": e.label,
+                        "recall": one.recall.mean,
+                        "changed": one.changed,
+                        "moved": ranked.moved,
+                        "exact": e.exact,
+                        "here": e.here,
+                        "difference": e.equivalence.difference,
+                        "low": e.equivalence.low,
+                        "high": e.equivalence.high,
+                        "p (equivalence)": e.equivalence.p,
+                        "p (difference)": e.paired.p,
+                        "verdict": e.equivalence.verdict,
+                        "n": e.equivalence.n,
+                        "sentence": e.sentence,
+                    }
+                )
     return table

@@ -96,12 +96,18 @@ def cost(
     corpus = yield from workbench.pipeline.corpus(config)
     needs = {"sparse", *config.fusion.needs()} - {"dense"}
     keys = [workbench.pipeline.key(name, config, corpus) for name in ("dense", "relevance", *sorted(needs))]
-    key = fingerprint(keys, config.fusion, config.retrieval.top_k, config.evaluation, config.seed, margin_points, list(metrics),
-                      code_version("statistics", "evaluation", "retrieval"))  # fmt: skip
-    yield Progress(0, 0, "Comparing with exact search")
-    return workbench.pipeline.remember(
-        "cost", key, lambda: drain(index_lab.cost(workbench, config, margin_points, metrics))
+    key = fingerprint(
+        keys,
+        config.fusion,
+        config.retrieval.top_k,
+        config.evaluation,
+        config.seed,
+        margin_points,
+        list(metrics),
+        code_version("statistics", "evaluation", "retrieval"),
     )
+    yield Progress(0, 0, "Comparing with exact search")
+    return workbench.pipeline.remember("cost", key, lambda: drain(index_lab.cost(workbench, config, margin_points, metrics)))
 
 
 def cost_points(
@@ -152,9 +158,14 @@ def by_question(found: Cost, corpus: Corpus, metric: str, fused: bool) -> dict[s
     effect = (found.fused if fused else found.dense).effects[metric]
     change = effect.differences
     outcome = np.select([np.isnan(change), change > 1e-12, change < -1e-12], ["unmeasured", "better", "worse"], "equal")
-    return {"question": [q.text for q in corpus.queries], "group": [q.group for q in corpus.queries],
-            "recall": found.recalls.tolist(), "change": change.tolist(), "outcome": outcome.tolist(),
-            "lost": (found.recalls < 1).tolist()}  # fmt: skip
+    return {
+        "question": [q.text for q in corpus.queries],
+        "group": [q.group for q in corpus.queries],
+        "recall": found.recalls.tolist(),
+        "change": change.tolist(),
+        "outcome": outcome.tolist(),
+        "lost": (found.recalls < 1).tolist(),
+    }
 
 
 class Ranked(NamedTuple):
@@ -177,9 +188,10 @@ def side_by_side(
         there = found.chunk[row, :k] >= 0
         both.append(list(zip(found.chunk[row, :k][there].tolist(), found.score[row, :k][there].tolist(), strict=True)))
     ranks = [{chunk: rank for rank, (chunk, _) in enumerate(listed, 1)} for listed in both]
-    return tuple([Ranked(_hit(corpus, chunks, rank, chunk, score), other.get(chunk))
-                  for rank, (chunk, score) in enumerate(listed, 1)]
-                 for listed, other in zip(both, reversed(ranks), strict=True))  # fmt: skip
+    return tuple(
+        [Ranked(_hit(corpus, chunks, rank, chunk, score), other.get(chunk)) for rank, (chunk, score) in enumerate(listed, 1)]
+        for listed, other in zip(both, reversed(ranks), strict=True)
+    )
 
 
 def _hit(corpus: Corpus, chunks: Chunks, rank: int, chunk: int, score: float) -> Hit:
@@ -210,8 +222,11 @@ def inside(workbench: Workbench, config: TrialConfig) -> Generator[Progress, Non
     stored = yield from pipeline.transformed(config, corpus)
     asked = yield from pipeline.query_vectors(config, corpus)
     yield Progress(0, 0, "Reading out the index")
-    return pipeline.remember("inside", pipeline.key("index", config, corpus) + pipeline.queries_key(corpus),
-                             lambda: _read(searcher._index, config.index, stored.chunks, asked))  # fmt: skip
+    return pipeline.remember(
+        "inside",
+        pipeline.key("index", config, corpus) + pipeline.queries_key(corpus),
+        lambda: _read(searcher._index, config.index, stored.chunks, asked),
+    )
 
 
 def _read(index: Any, part: PartConfig, vectors: np.ndarray, queries: np.ndarray) -> Inside | None:
@@ -239,7 +254,7 @@ def groupings(corpus: Corpus, chunks: Chunks) -> dict[str, list[str]]:
         "source": [d.id.partition("/")[0] if "/" in d.id else d.source for d in corpus.documents],
         "type of question": [min(type_of.get(d.id, {""})) for d in corpus.documents],
         "document": [d.title or d.id for d in corpus.documents],
-    }  # fmt: skip
+    }
     if any(len(types) > 1 for types in type_of.values()):
         del labels["type of question"]  # a document answers questions of several types
     kept = {name: of for name, of in labels.items() if len(set(of)) > 1}
@@ -254,8 +269,18 @@ def filters(
     corpus = yield from workbench.pipeline.corpus(config)
     searcher = yield from workbench.pipeline.searcher("dense", config, corpus)
     exact = yield from _exact(workbench, config, corpus)
-    return (yield from by_selectivity(searcher, exact, ground.asked[:LIFE_QUERIES], config.evaluation.k, groups=groups,
-                                      num_chunks=ground.n, settings=config.index, seed=config.seed))  # fmt: skip
+    return (
+        yield from by_selectivity(
+            searcher,
+            exact,
+            ground.asked[:LIFE_QUERIES],
+            config.evaluation.k,
+            groups=groups,
+            num_chunks=ground.n,
+            settings=config.index,
+            seed=config.seed,
+        )
+    )
 
 
 def fallback(
@@ -268,13 +293,14 @@ def fallback(
     searcher = yield from pipeline.searcher("dense", config, corpus)
     exact = yield from _exact(workbench, config, corpus)
     yield Progress(0, 0, "Timing exact search")
-    exact_ms = pipeline.remember("exact ms", fingerprint(ground.vectors, k), lambda: latencies_ms(
-        lambda i: exact.search(ground.asked[i : i + 1], k), min(TIMED, len(ground.asked))))  # fmt: skip
+    exact_ms = pipeline.remember(
+        "exact ms",
+        fingerprint(ground.vectors, k),
+        lambda: latencies_ms(lambda i: exact.search(ground.asked[i : i + 1], k), min(TIMED, len(ground.asked))),
+    )
     key = fingerprint(pipeline.key("dense", config, corpus), k, rule)
-    found = pipeline.remember("fallback", key, lambda: searcher.search(ground.asked, RULES[rule].fetch(k),
-                                                                      settings=config.index))  # fmt: skip
-    return fallback_curve(found, ground.truth, k, rule, approximate_ms=approximate_us / 1000,
-                          exact_ms=float(np.mean(exact_ms)))  # fmt: skip
+    found = pipeline.remember("fallback", key, lambda: searcher.search(ground.asked, RULES[rule].fetch(k), settings=config.index))
+    return fallback_curve(found, ground.truth, k, rule, approximate_ms=approximate_us / 1000, exact_ms=float(np.mean(exact_ms)))
 
 
 def _exact(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
@@ -285,21 +311,23 @@ def _exact(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> Generat
 # Life ----------------------------------------------------------------------------------------------------------------
 
 
-def life(
-    workbench: Workbench, config: TrialConfig, mode: str, share: float, rounds: int
-) -> Generator[Progress, None, Churn]:
+def life(workbench: Workbench, config: TrialConfig, mode: str, share: float, rounds: int) -> Generator[Progress, None, Churn]:
     """An index of the recipe's part through rounds of changes, on a sample of large corpora."""
     pipeline = workbench.pipeline
     corpus = yield from pipeline.corpus(config)
     stored = yield from pipeline.transformed(config, corpus)
     asked = yield from pipeline.query_vectors(config, corpus)
     rng = np.random.default_rng(config.seed)
-    vectors, queries = (rows[np.sort(rng.permutation(len(rows))[:most])]
-                        for rows, most in ((stored.chunks, LIFE_VECTORS), (asked, LIFE_QUERIES)))  # fmt: skip
+    vectors, queries = (
+        rows[np.sort(rng.permutation(len(rows))[:most])] for rows, most in ((stored.chunks, LIFE_VECTORS), (asked, LIFE_QUERIES))
+    )
     folder = pipeline.cache.folder / "life" if _on_disk(config.index) else None
     probes.refuse(getattr(config.index, "engine", ""))  # it is built within the app, again and again
-    return (yield from churn(config.index, vectors, queries, config.evaluation.k, rounds, share, mode, config.seed,
-                             asking=True, folder=folder))  # fmt: skip
+    return (
+        yield from churn(
+            config.index, vectors, queries, config.evaluation.k, rounds, share, mode, config.seed, asking=True, folder=folder
+        )
+    )
 
 
 def _on_disk(part: PartConfig) -> bool:
@@ -340,16 +368,21 @@ def switch_words(report: SwitchReport) -> list[str]:
     lost = "none without results" if not report.without_results else f"{report.without_results:,} without results"
     failed = "none failed" if not report.failed else f"{report.failed:,} failed"
     words = [
-        f"{report.documents:,} chunks moved from one encoder to the other." if report.switched
+        f"{report.documents:,} chunks moved from one encoder to the other."
+        if report.switched
         else f"The old encoder stayed: {report.reason}.",
         f"{report.searches:,} searches were answered meanwhile, {report.by_old:,} by the old encoder and "
         f"{report.by_new:,} by the new one: {lost}, {failed}.",
-    ]  # fmt: skip
+    ]
     if report.p50_ms is not None:
         words.append(f"Half of them took less than {report.p50_ms:.1f} ms, the longest {report.longest_ms:.0f} ms.")
-    words.append(f"Embedding took {report.embed_s:.1f} s and building {report.build_s:.1f} s beside the old index; "
-                 f"inserts and deletes waited {report.writers_waited_ms:.1f} ms.")  # fmt: skip
+    words.append(
+        f"Embedding took {report.embed_s:.1f} s and building {report.build_s:.1f} s beside the old index; "
+        f"inserts and deletes waited {report.writers_waited_ms:.1f} ms."
+    )
     if report.overlap is not None:
-        words.append(f"Of the old encoder's first results the new one finds {report.overlap.mean():.0%} too: it ranks "
-                     "by another likeness, so this is a change of answers, not a loss.")  # fmt: skip
+        words.append(
+            f"Of the old encoder's first results the new one finds {report.overlap.mean():.0%} too: it ranks "
+            "by another likeness, so this is a change of answers, not a loss."
+        )
     return words

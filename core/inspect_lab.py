@@ -78,9 +78,7 @@ def read(source: str) -> Architecture:
     if config := CONFIGS.get(source):
         return architecture.of_config(config, source)
     if not source.strip():
-        raise WorkbenchError(
-            "No file is named.", todo="Give the path of a GGUF file, a config.json or a model's folder."
-        )
+        raise WorkbenchError("No file is named.", todo="Give the path of a GGUF file, a config.json or a model's folder.")
     return architecture.read(source.strip())
 
 
@@ -94,9 +92,7 @@ def read_upload(name: str, content: bytes) -> Architecture:
         try:
             found = architecture.read(path)
         except WorkbenchError as error:  # where it lay for a moment says nothing
-            raise WorkbenchError(
-                error.what, where=name if str(folder) in error.where else error.where, todo=error.todo
-            ) from None
+            raise WorkbenchError(error.what, where=name if str(folder) in error.where else error.where, todo=error.todo) from None
     return found if found.name != "model" else replace(found, name=Path(name).stem)
 
 
@@ -176,11 +172,14 @@ def look_at(tools: Loaded, question: str, hits: list[Hit]) -> Looked:
     text, characters = _prompt(tools, question, hits)
     read = attention.read(tools.tokenizer, text)
     if len(read.ids) > MOST_TOKENS:
-        raise WorkbenchError(f"The prompt has {len(read.ids):,} tokens; maps are kept of at most {MOST_TOKENS}.",
-                             todo="Take fewer passages, or fewer tokens of each.")  # fmt: skip
+        raise WorkbenchError(
+            f"The prompt has {len(read.ids):,} tokens; maps are kept of at most {MOST_TOKENS}.",
+            todo="Take fewer passages, or fewer tokens of each.",
+        )
     spans = attention.token_spans(read, characters)
-    return Looked(question, tuple(hits), text, tuple(read.tokens), tuple(read.offsets), spans,
-                  attention.maps(tools.model, read.ids))  # fmt: skip
+    return Looked(
+        question, tuple(hits), text, tuple(read.tokens), tuple(read.offsets), spans, attention.maps(tools.model, read.ids)
+    )
 
 
 def share(looked: Looked, query: int) -> Share:
@@ -202,9 +201,7 @@ def _prompt(tools: Loaded, question: str, hits: list[Hit]) -> tuple[str, dict[st
 
     context = ContextConfig(passages=max(1, len(hits)), max_tokens=10_000)
     built = prompt.build(question, hits, context, lambda text: 0)
-    text = (
-        SandboxedEnvironment().from_string(tools.template).render(messages=built.messages, add_generation_prompt=True)
-    )
+    text = SandboxedEnvironment().from_string(tools.template).render(messages=built.messages, add_generation_prompt=True)
     content = built.messages[0]["content"]
     at, spans = text.index(content), {"instructions": (0, len(prompt.INSTRUCTIONS))}
     for number, hit in enumerate(built.used, 1):
@@ -221,16 +218,21 @@ def _cut(hit: Hit, question: Query, tokenizer: Any, most: int) -> Hit:
     offsets = tokenizer.encode(hit.text, add_special_tokens=False).offsets
     if len(offsets) <= most:
         return hit
-    gold = [
-        g.start - hit.start
-        for g in question.gold
-        if g.document_id == hit.document_id and hit.start <= g.start < hit.end
-    ]
+    gold = [g.start - hit.start for g in question.gold if g.document_id == hit.document_id and hit.start <= g.start < hit.end]
     first = next((i for i, (_, end) in enumerate(offsets) if gold and end > min(gold)), 0)
     first = min(max(0, first - most // 4), len(offsets) - most)
     start, end = offsets[first][0], offsets[first + most - 1][1]
-    return Hit(hit.rank, hit.score, hit.document_id, hit.title, hit.start + start, hit.start + end, hit.text[start:end],
-               hit.page, hit.scores)  # fmt: skip
+    return Hit(
+        hit.rank,
+        hit.score,
+        hit.document_id,
+        hit.title,
+        hit.start + start,
+        hit.start + end,
+        hit.text[start:end],
+        hit.page,
+        hit.scores,
+    )
 
 
 # Key-value cache -----------------------------------------------------------------------------------------------------
@@ -278,19 +280,15 @@ def beside_library(ids: list[int], new_tokens: int) -> Generator[Progress, None,
     times: dict[str, list[float]] = {"here": [], "library": []}
     texts: Mapping[str, list[int]] = {}
     for turn in range(3):
-        for number, (name, run) in enumerate((("here", lambda: list(generate(tools.model, ids, new_tokens))),
-                                              ("library", lambda: library(ids, new_tokens)))):  # fmt: skip
-            yield Progress(
-                2 * turn + number, 6, f"Generating {new_tokens} tokens {'in transformers' if number else 'here'}"
-            )
+        for number, (name, run) in enumerate(
+            (("here", lambda: list(generate(tools.model, ids, new_tokens))), ("library", lambda: library(ids, new_tokens)))
+        ):
+            yield Progress(2 * turn + number, 6, f"Generating {new_tokens} tokens {'in transformers' if number else 'here'}")
             started = time.perf_counter()
             texts = {**texts, name: run()}
             times[name].append(time.perf_counter() - started)
     return Beside(
-        new_tokens,
-        new_tokens / min(times["here"]),
-        new_tokens / min(times["library"]),
-        texts["here"] == texts["library"],
+        new_tokens, new_tokens / min(times["here"]), new_tokens / min(times["library"]), texts["here"] == texts["library"]
     )
 
 
@@ -306,8 +304,14 @@ def _library(folder: Path):
     def generate(ids: list[int], new_tokens: int) -> list[int]:
         with torch.inference_mode():
             given = torch.tensor([ids])
-            out = model.generate(given, attention_mask=torch.ones_like(given), do_sample=False, max_new_tokens=new_tokens,
-                                 min_new_tokens=new_tokens, pad_token_id=0)  # fmt: skip
+            out = model.generate(
+                given,
+                attention_mask=torch.ones_like(given),
+                do_sample=False,
+                max_new_tokens=new_tokens,
+                min_new_tokens=new_tokens,
+                pad_token_id=0,
+            )
         return out[0, len(ids) :].tolist()
 
     return generate
@@ -347,9 +351,7 @@ def moe_arguments(workbench: Workbench, config: TrialConfig, training: MoeConfig
     return ["train-moe", "--both", *settings, *workbench.arguments(TrialConfig(corpus=config.corpus))]
 
 
-def train_moe(
-    workbench: Workbench, config: TrialConfig, training: MoeConfig, both: bool
-) -> Generator[Progress, None, list[Run]]:
+def train_moe(workbench: Workbench, config: TrialConfig, training: MoeConfig, both: bool) -> Generator[Progress, None, list[Run]]:
     """Trains on nine tenths of the corpus' documents, and where asked a second time without the balancing loss. What was
     trained with these settings before is not trained again; closing it keeps what is finished."""
     corpus = yield from workbench.pipeline.corpus(config)

@@ -94,8 +94,15 @@ class Pipeline:
         if stage == "sparse":
             return fingerprint(text, queries, config.sparse, config.retrieval.candidates, code_version("retrieval"))
         if stage == "dense":
-            return fingerprint(text, queries, query_prefix, config.transform, config.index, config.retrieval.candidates,
-                               code_version("embedding", "index", "retrieval"))  # fmt: skip
+            return fingerprint(
+                text,
+                queries,
+                query_prefix,
+                config.transform,
+                config.index,
+                config.retrieval.candidates,
+                code_version("embedding", "index", "retrieval"),
+            )
         if stage == "index":
             return fingerprint(text, _stored(config), build_settings(config.index), code_version("embedding", "index"))
         if stage == "relevance":
@@ -142,9 +149,7 @@ class Pipeline:
         stamp = self.library.stamp(name)
         return self._recall("corpus", f"{name}:all:{stamp}") is not None or self.cache.has("corpus", stamp)
 
-    def chunks(
-        self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None
-    ) -> Generator[Progress, None, Chunks]:
+    def chunks(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Chunks]:
         def make() -> Generator[Progress, None, Chunks]:
             return chunk_documents(corpus.documents, config.chunking, self.tools(config, corpus))
 
@@ -159,9 +164,7 @@ class Pipeline:
         chunks = yield from self.chunks(config, corpus)
         return self.remember("texts", self.key("chunks", config, corpus), lambda: chunks.texts(corpus.documents))
 
-    def vectors(
-        self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None
-    ) -> Generator[Progress, None, np.ndarray]:
+    def vectors(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, np.ndarray]:
         """[num_chunks, dim] float32. Kept by text in the vector store, so only texts never seen are encoded."""
         key = fingerprint(self.key("chunks", config, corpus), code_version("embedding"))
         started = time.perf_counter()
@@ -201,11 +204,7 @@ class Pipeline:
             if not identity_transform(config.transform):
                 yield Progress(0, 0, "Transforming the vectors")
             spans = config.transform.remove_top or config.transform.projection != "none"
-            basis = (
-                self.remember("basis", self.key("chunks", config, corpus), lambda: principal(vectors))
-                if spans
-                else None
-            )
+            basis = self.remember("basis", self.key("chunks", config, corpus), lambda: principal(vectors)) if spans else None
             found = self._keep("transformed", key, fit_transform(config.transform, vectors, basis))
         return found
 
@@ -262,21 +261,20 @@ class Pipeline:
         key = fingerprint(self.key("chunks", config, corpus), config.sparse.part, config.sparse.text_key())
         return self.remember("tokens", key, lambda: config.sparse.tokenize(texts))
 
-    def sparse(
-        self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None
-    ) -> Generator[Progress, None, Candidates]:
+    def sparse(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
         def make() -> Generator[Progress, None, Candidates]:
             searcher = yield from self.searcher("sparse", config, corpus)
             yield Progress(0, len(corpus.queries), "Ranking with BM25")
-            questions = self.remember("tokens", fingerprint(self.queries_key(corpus), config.sparse.part, config.sparse.text_key()),
-                                      lambda: config.sparse.tokenize([q.text for q in corpus.queries]))  # fmt: skip
+            questions = self.remember(
+                "tokens",
+                fingerprint(self.queries_key(corpus), config.sparse.part, config.sparse.text_key()),
+                lambda: config.sparse.tokenize([q.text for q in corpus.queries]),
+            )
             return searcher.search(questions, config.retrieval.candidates, (yield from self.tie_order(config, corpus)))
 
         return (yield from self._stage("sparse", self.key("sparse", config, corpus), Candidates, make, trace))
 
-    def dense(
-        self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None
-    ) -> Generator[Progress, None, Candidates]:
+    def dense(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
         def make() -> Generator[Progress, None, Candidates]:
             yield from self.vectors(config, corpus, trace)
             questions = yield from self.query_vectors(config, corpus)
@@ -312,10 +310,7 @@ class Pipeline:
         for name in config.fusion.needs():
             searcher = yield from self.searcher(name, config, corpus)
             if name == "dense":
-                encoder, stored = (
-                    (yield from self.encoder(config, corpus)),
-                    (yield from self.transformed(config, corpus)),
-                )
+                encoder, stored = ((yield from self.encoder(config, corpus)), (yield from self.transformed(config, corpus)))
             started = time.perf_counter()
             if name == "sparse":
                 found[name] = searcher.search(config.sparse.tokenize([question]), config.retrieval.candidates, ties)
@@ -329,8 +324,9 @@ class Pipeline:
 
     def relevance(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Relevance]:
         chunks = yield from self.chunks(config, corpus)
-        return self.remember("relevance", self.key("relevance", config, corpus),
-                             lambda: relevance(corpus, chunks, config.evaluation.overlap))  # fmt: skip
+        return self.remember(
+            "relevance", self.key("relevance", config, corpus), lambda: relevance(corpus, chunks, config.evaluation.overlap)
+        )
 
     def to_encode(self, config: TrialConfig, corpus: Corpus) -> list[str]:
         """The texts (of chunks and questions) that the encoder has not seen yet. Loads no model."""
@@ -387,9 +383,7 @@ class Pipeline:
                 total -= _bytes(self._memory.popitem(last=False)[1])
         return value
 
-    def _stage(
-        self, stage: str, key: str, record: type, make: Callable, trace: Trace | None
-    ) -> Generator[Progress, None, Any]:
+    def _stage(self, stage: str, key: str, record: type, make: Callable, trace: Trace | None) -> Generator[Progress, None, Any]:
         """From memory, else from disk, else made and written to both. `record` is a dataclass of arrays."""
         started = time.perf_counter()
         value = self._recall(stage, key)

@@ -134,8 +134,13 @@ def tried(name: str) -> Result:
     started = time.perf_counter()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         # not the app's own home: the trial must leave nothing there
-        process = subprocess.Popen([sys.executable, "-P", "-c", "import sys; from core.probes import main; main(sys.argv[1])", name],
-                                   env=environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=errors)  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", "import sys; from core.probes import main; main(sys.argv[1])", name],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=errors,
+        )
         try:
             code = process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -173,9 +178,12 @@ def refuse(name: str) -> None:
         return
     result = known(name)
     if result.signal in ABORTS:
-        raise WorkbenchError(f"{name} ends its process on this machine ({result.signal}, when it was to {PROBES[name].does}), "
-                             "so it is not called within the app.", where=_versions(name),
-                             todo=f"{PROBES[name].todo} `python -m core doctor` tries it again.")  # fmt: skip
+        raise WorkbenchError(
+            f"{name} ends its process on this machine ({result.signal}, when it was to {PROBES[name].does}), "
+            "so it is not called within the app.",
+            where=_versions(name),
+            todo=f"{PROBES[name].todo} `python -m core doctor` tries it again.",
+        )
 
 
 def known(name: str) -> Result:

@@ -54,8 +54,16 @@ PRESETS = {
     "Creative": "temperature=1.5 min_p=0.1",
     "Mirostat": "mirostat=3",
 }
-RANDOM = {"temperature": (0.3, 1.6), "top_k": (3, 200), "top_p": (0.5, 0.99), "min_p": (0.01, 0.3), "typical": (0.3, 0.99),
-          "repetition": (1.05, 1.5), "frequency": (0.1, 1.0), "presence": (0.1, 1.0)}  # fmt: skip
+RANDOM = {
+    "temperature": (0.3, 1.6),
+    "top_k": (3, 200),
+    "top_p": (0.5, 0.99),
+    "min_p": (0.01, 0.3),
+    "typical": (0.3, 0.99),
+    "repetition": (1.05, 1.5),
+    "frequency": (0.1, 1.0),
+    "presence": (0.1, 1.0),
+}
 
 
 # Chains --------------------------------------------------------------------------------------------------------------
@@ -89,9 +97,7 @@ def write_chain(steps: Iterable[Step]) -> str:
     words = []
     for step in steps:
         first, *rest = [*(name for name in type(step).model_fields if name != "part"), ""]
-        changed = [
-            f"{k}={getattr(step, k)}" for k in rest if k and getattr(step, k) != type(step).model_fields[k].default
-        ]
+        changed = [f"{k}={getattr(step, k)}" for k in rest if k and getattr(step, k) != type(step).model_fields[k].default]
         words.append(",".join([f"{step.part}={getattr(step, first)}" if first else step.part, *changed]))
     return " ".join(words) or EVERYTHING
 
@@ -124,16 +130,15 @@ def presets(workbench: Workbench) -> dict[str, str]:
         saved = json.loads(path.read_text("utf-8")) if path.exists() else {}
         return PRESETS | {str(name): write_chain(read_chain(text)) for name, text in saved.items()}
     except (OSError, ValueError, AttributeError, RecursionError, WorkbenchError):
-        raise WorkbenchError(
-            "The saved chains cannot be read.", where=str(path), todo="Mend the file, or remove it."
-        ) from None
+        raise WorkbenchError("The saved chains cannot be read.", where=str(path), todo="Mend the file, or remove it.") from None
 
 
 def save_preset(workbench: Workbench, name: str, steps: Sequence[Step]) -> None:
     name = " ".join(name.split())
     if not name or name in (*PRESETS, "This chain"):
-        raise WorkbenchError(f"'{name}' is the name of a preset." if name else "The chain needs a name.",
-                             todo="Choose another name.")  # fmt: skip
+        raise WorkbenchError(
+            f"'{name}' is the name of a preset." if name else "The chain needs a name.", todo="Choose another name."
+        )
     path = workbench.home / "chains.json"
     saved = {key: text for key, text in presets(workbench).items() if key not in PRESETS}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,8 +163,11 @@ def reading(workbench: Workbench, config: TrialConfig, text: str, manner: str = 
     """manner: "question" over the passages that the recipe finds, "message" to the model alone, "text" to be continued."""
     part = config.generation
     if not hasattr(part, "next_logits"):
-        raise WorkbenchError(f"The engine {part.part} does not hand out the probabilities of all tokens.",
-                             where="generation.part", todo="Choose llama_cpp or transformers under Generation.")  # fmt: skip
+        raise WorkbenchError(
+            f"The engine {part.part} does not hand out the probabilities of all tokens.",
+            where="generation.part",
+            todo="Choose llama_cpp or transformers under Generation.",
+        )
     if not text.strip():
         raise WorkbenchError("The prompt is empty.", todo="Type a text, or choose a question.")
     key = fingerprint(config, part.identity(), workbench.corpus(config).fingerprint, text, manner)
@@ -229,8 +237,15 @@ def sentences(written: Written, hits: Sequence[Hit]) -> list[Sentence]:
         inside = np.flatnonzero((ends > one.start) & (starts < one.end))
         logprobs = traced.logprob[inside]
         passage = one.passage if hits and one.containment > 0 else None
-        found.append(Sentence(written.text[one.start : one.end], passage, one.containment if passage else 0.0,
-                              float(np.exp(logprobs.mean())), int(inside[np.argmin(logprobs)])))  # fmt: skip
+        found.append(
+            Sentence(
+                written.text[one.start : one.end],
+                passage,
+                one.containment if passage else 0.0,
+                float(np.exp(logprobs.mean())),
+                int(inside[np.argmin(logprobs)]),
+            )
+        )
     return found
 
 
@@ -277,8 +292,9 @@ def search(
     states, prompt = torch_states(searcher(part).load()), tuple(reading.prompt.tokens)
     started, first_s, chosen, logprob = time.perf_counter(), 0.0, [], 0.0
     if how.part == "beam":
-        steps = beam_search(lambda texts: states(texts)[0], prompt, width=how.width, max_tokens=most,
-                            length_penalty=how.length_penalty, stop=ends)  # fmt: skip
+        steps = beam_search(
+            lambda texts: states(texts)[0], prompt, width=how.width, max_tokens=most, length_penalty=how.length_penalty, stop=ends
+        )
     else:
         steps = contrastive_search(states, prompt, k=how.k, alpha=how.alpha, max_tokens=most, stop=ends)
 
@@ -299,8 +315,9 @@ def search(
             yield [line([one.token for one in chosen], logprob, None)]
         else:
             yield [line(beam.tokens, beam.logprob, beam.score) for beam in step]
-    lines = ([line(beam.tokens, beam.logprob, beam.score) for beam in found] if how.part == "beam"
-             else [line(found, logprob, None)])  # fmt: skip
+    lines = (
+        [line(beam.tokens, beam.logprob, beam.score) for beam in found] if how.part == "beam" else [line(found, logprob, None)]
+    )
     return Searched(lines, chosen, first_s, time.perf_counter() - started)
 
 
@@ -322,9 +339,12 @@ class Side(NamedTuple):
 
 
 def side_by_side(
-    workbench: Workbench, config: TrialConfig, reading: Reading, wanted: Sequence[tuple[str, Sequence[Step] | PartConfig]],
+    workbench: Workbench,
+    config: TrialConfig,
+    reading: Reading,
+    wanted: Sequence[tuple[str, Sequence[Step] | PartConfig]],
     max_tokens: int,
-) -> Generator[Progress, None, list[Side]]:  # fmt: skip
+) -> Generator[Progress, None, list[Side]]:
     """One after another, so that they do not slow each other. wanted: (name, a chain, a search, or an engine with its own
     sampling)."""
     found = []
@@ -334,9 +354,7 @@ def side_by_side(
         elif what.part in SEARCHES:
             working, about = _search_side(config, reading, what, max_tokens), write_chain([what]).replace(",", ", ")
         else:
-            about = what.part.replace("_", " ") + (
-                f", temperature {what.temperature:g}" if hasattr(what, "temperature") else ""
-            )
+            about = what.part.replace("_", " ") + (f", temperature {what.temperature:g}" if hasattr(what, "temperature") else "")
             working = _engine_side(what, reading, config.seed)
         yield Progress(done, len(wanted), name)
         try:
@@ -354,16 +372,34 @@ def _chain_side(config: TrialConfig, reading: Reading, steps: Sequence[Step], ma
     # nothing remembered: the speed is that of the model
     written = yield from write(config.generation, reading.prompt, {}, steps, seed=config.seed, max_tokens=max_tokens)
     text, reason = finished(written.text, written.reason)
-    return Side("", "", text, reason, len(written.picks), 1000 * written.first_s, written.tokens_per_s,
-                written.traced.perplexity, _problem(reason))  # fmt: skip
+    return Side(
+        "",
+        "",
+        text,
+        reason,
+        len(written.picks),
+        1000 * written.first_s,
+        written.tokens_per_s,
+        written.traced.perplexity,
+        _problem(reason),
+    )
 
 
 def _search_side(config: TrialConfig, reading: Reading, how: PartConfig, max_tokens: int):
     found = yield from search(config, reading, how, max_tokens)
     best = found.lines[0]
     text, reason = finished(best.text, "stop" if best.ended else "length")
-    return Side("", "", text, reason, len(best.tokens), 1000 * found.first_s, found.tokens_per_s,
-                math.exp(-best.logprob / len(best.tokens)), _problem(reason))  # fmt: skip
+    return Side(
+        "",
+        "",
+        text,
+        reason,
+        len(best.tokens),
+        1000 * found.first_s,
+        found.tokens_per_s,
+        math.exp(-best.logprob / len(best.tokens)),
+        _problem(reason),
+    )
 
 
 def _engine_side(part: PartConfig, reading: Reading, seed: int):
@@ -371,8 +407,9 @@ def _engine_side(part: PartConfig, reading: Reading, seed: int):
     yield from loaded(part)
     made = yield from part.generate(reading.messages, seed)
     speed = rate(made.answer_tokens, (made.generation_ms - made.first_token_ms) / 1000)
-    return Side("", "", made.text, made.finish_reason, made.answer_tokens, made.first_token_ms, speed, None,
-                _problem(made.finish_reason))  # fmt: skip
+    return Side(
+        "", "", made.text, made.finish_reason, made.answer_tokens, made.first_token_ms, speed, None, _problem(made.finish_reason)
+    )
 
 
 def _problem(reason: str) -> str:
@@ -381,8 +418,9 @@ def _problem(reason: str) -> str:
 
 def engines(config: TrialConfig) -> dict[str, PartConfig]:
     """Every engine with its own sampler; the recipe's own with its settings."""
-    return {name: config.generation if config.generation.part == name else cls()
-            for name, cls in registry.parts("generator").items()}  # fmt: skip
+    return {
+        name: config.generation if config.generation.part == name else cls() for name, cls in registry.parts("generator").items()
+    }
 
 
 # The study -----------------------------------------------------------------------------------------------------------
@@ -418,14 +456,26 @@ def ground(workbench: Workbench, config: TrialConfig, corpus: Corpus, samples: i
     limits = [getattr(config.generation, name, None) for name in ("max_tokens", "context_tokens")]
     found = [workbench.pipeline.key(stage, config, corpus) for stage in config.fusion.needs()]
     ids = [query.id for query in asked(corpus, questions)]
-    return fingerprint(recipe, limits, config.generation.identity(), corpus.fingerprint, found, samples, ids,
-                       code_version("generation", "generation/sampling", "retrieval"))  # fmt: skip
+    return fingerprint(
+        recipe,
+        limits,
+        config.generation.identity(),
+        corpus.fingerprint,
+        found,
+        samples,
+        ids,
+        code_version("generation", "generation/sampling", "retrieval"),
+    )
 
 
 def study(
-    workbench: Workbench, config: TrialConfig, chains: Sequence[str], samples: int = 5, questions: int = 20,
+    workbench: Workbench,
+    config: TrialConfig,
+    chains: Sequence[str],
+    samples: int = 5,
+    questions: int = 20,
     threshold: float = THRESHOLD,
-) -> Generator[Progress, None, list[Setting]]:  # fmt: skip
+) -> Generator[Progress, None, list[Setting]]:
     """Draws and stores `samples` answers a question and chain, then measures them, each chain against the first. What is
     stored already is not drawn again.
 
@@ -437,17 +487,23 @@ def study(
     corpus = yield from workbench.pipeline.corpus(config)
     queries = asked(corpus, questions)
     if not queries:
-        raise WorkbenchError(f"'{corpus.name}' has no questions with gold answers, so quality cannot be measured.",
-                             todo="Add a questions file with answers, or compare chains side by side.")  # fmt: skip
+        raise WorkbenchError(
+            f"'{corpus.name}' has no questions with gold answers, so quality cannot be measured.",
+            todo="Add a questions file with answers, or compare chains side by side.",
+        )
     yield from loaded(config.generation)
     here = ground(workbench, config, corpus, samples, questions)
-    known = {(row["chain"], row["query_id"]) for row in workbench.store.stored(
-        "samples", "SELECT DISTINCT chain, query_id FROM samples WHERE ground = ?", [here],
-        lambda record: record.payload if record.payload.get("ground") == here else None)}  # fmt: skip
+    known = {
+        (row["chain"], row["query_id"])
+        for row in workbench.store.stored(
+            "samples",
+            "SELECT DISTINCT chain, query_id FROM samples WHERE ground = ?",
+            [here],
+            lambda record: record.payload if record.payload.get("ground") == here else None,
+        )
+    }
     total, done = len(queries) * len(chains), 0
-    for (
-        query
-    ) in queries:  # all chains on one question: its prompt is read once, and they share the logits of common starts
+    for query in queries:  # all chains on one question: its prompt is read once, and they share the logits of common starts
         memory: Memory = {}
         for text in chains:
             if (text, query.id) not in known:
@@ -458,62 +514,113 @@ def study(
 
 
 def _draw(
-    workbench: Workbench, config: TrialConfig, corpus: Corpus, query: Query, text: str, samples: int, here: str,
-    memory: Memory, step: Progress,
-) -> Generator[Progress, None, None]:  # fmt: skip
+    workbench: Workbench,
+    config: TrialConfig,
+    corpus: Corpus,
+    query: Query,
+    text: str,
+    samples: int,
+    here: str,
+    memory: Memory,
+    step: Progress,
+) -> Generator[Progress, None, None]:
     yield step
     prompt, steps, drawn = reading(workbench, config, query.text), read_chain(text), []
     for number in range(samples):
-        working = write(config.generation, prompt.prompt, memory, steps, seed=config.seed + number,
-                        max_tokens=getattr(config.generation, "max_tokens", 200))  # fmt: skip
+        working = write(
+            config.generation,
+            prompt.prompt,
+            memory,
+            steps,
+            seed=config.seed + number,
+            max_tokens=getattr(config.generation, "max_tokens", 200),
+        )
         try:
             while True:
                 next(working)
                 yield step
         except StopIteration as end:
             drawn.append(_sample(end.value))
-    workbench.store.add("samples", {
-        "ground": here, "dataset": corpus.name, "query_id": query.id, "question": query.text, "answers": list(query.answers),
-        "chain": text, "steps": [one.model_dump(mode="json") for one in steps], "samples": drawn, "prompt": prompt.prompt.text,
-        "config": config.model_dump(mode="json"), **receipt(config),
-        "fingerprints": {"corpus": corpus.fingerprint, "generator": config.generation.identity()},
-    })  # fmt: skip
+    workbench.store.add(
+        "samples",
+        {
+            "ground": here,
+            "dataset": corpus.name,
+            "query_id": query.id,
+            "question": query.text,
+            "answers": list(query.answers),
+            "chain": text,
+            "steps": [one.model_dump(mode="json") for one in steps],
+            "samples": drawn,
+            "prompt": prompt.prompt.text,
+            "config": config.model_dump(mode="json"),
+            **receipt(config),
+            "fingerprints": {"corpus": corpus.fingerprint, "generator": config.generation.identity()},
+        },
+    )
 
 
 def _sample(written: Written) -> dict[str, Any]:
     text, reason = finished(written.text, written.reason)
-    return {"seed": written.seed, "text": text, "finish_reason": reason, "tokens": [pick.token for pick in written.picks],
-            "logprob": sum(pick.logprob for pick in written.picks), "generation_ms": 1000 * written.seconds,
-            "model_runs": written.ran}  # fmt: skip
+    return {
+        "seed": written.seed,
+        "text": text,
+        "finish_reason": reason,
+        "tokens": [pick.token for pick in written.picks],
+        "logprob": sum(pick.logprob for pick in written.picks),
+        "generation_ms": 1000 * written.seconds,
+        "model_runs": written.ran,
+    }
 
 
 def results(
-    workbench: Workbench, config: TrialConfig, samples: int = 5, questions: int = 20, threshold: float = THRESHOLD,
+    workbench: Workbench,
+    config: TrialConfig,
+    samples: int = 5,
+    questions: int = 20,
+    threshold: float = THRESHOLD,
     reference: str = "",
-) -> Generator[Progress, None, list[Setting]]:  # fmt: skip
+) -> Generator[Progress, None, list[Setting]]:
     """What is stored of such a study, chain by chain, each against the reference (first; by default the first by name)."""
     corpus = yield from workbench.pipeline.corpus(config)
     rows = workbench.store.query(
         """SELECT chain, query_id, any_value(answers) AS answers, list(text ORDER BY number) AS texts,
            avg(answer_tokens) AS tokens, sum(model_runs) AS runs, sum(generation_ms) AS ms
            FROM (SELECT DISTINCT ON (chain, query_id, number) * FROM samples WHERE ground = ?) GROUP BY ALL
-           ORDER BY chain, query_id""", [ground(workbench, config, corpus, samples, questions)])  # fmt: skip
+           ORDER BY chain, query_id""",
+        [ground(workbench, config, corpus, samples, questions)],
+    )
     chains = sorted({row["chain"] for row in rows}, key=lambda text: (text != reference, text))
     key = fingerprint([(row["chain"], row["query_id"], row["texts"]) for row in rows], chains, threshold, config)
     if (known := workbench.pipeline.remember("study", key, list)) or not rows:
         return list(known)
     texts = sorted({text for row in rows for text in row["texts"] if text})
     vectors = dict(zip(texts, (yield from _embedded(workbench, config, corpus, texts)), strict=True))
-    tables = {text: {row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold)
-                     for row in rows if row["chain"] == text} for text in chains}  # fmt: skip
+    tables = {
+        text: {
+            row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold)
+            for row in rows
+            if row["chain"] == text
+        }
+        for text in chains
+    }
     differences, found = _differences(tables, chains, config), []
     for text in chains:
         mine = [row for row in rows if row["chain"] == text]
         rules, drawn = config.evaluation, [one for row in mine for one in row["texts"]]
         whole = diversity.summary(list(tables[text].values()), rules.resamples, rules.confidence, config.seed)
         runs, ms = sum(row["runs"] for row in mine), sum(row["ms"] for row in mine)
-        found.append(Setting(text, whole, len(mine), len(drawn), drawn.count(""), 1000 * runs / ms if runs and ms else None,
-                             *differences.get(text, ({}, {}))))  # fmt: skip
+        found.append(
+            Setting(
+                text,
+                whole,
+                len(mine),
+                len(drawn),
+                drawn.count(""),
+                1000 * runs / ms if runs and ms else None,
+                *differences.get(text, ({}, {})),
+            )
+        )
     known[:] = found
     return found
 
@@ -525,9 +632,7 @@ def _differences(tables: dict[str, dict[str, dict[str, float]]], chains: Sequenc
         shared = sorted(tables[chains[0]].keys() & tables[text].keys())
         mine, first = ([[tables[one][id][name] for name in names] for id in shared] for one in (text, chains[0]))
         if shared:
-            tests = paired_difference(
-                np.array(mine), np.array(first), rules.resamples, rules.confidence, seed=config.seed
-            )
+            tests = paired_difference(np.array(mine), np.array(first), rules.resamples, rules.confidence, seed=config.seed)
             found[text] = dict(zip(names, tests, strict=True)), dict.fromkeys(names)
     for name in names:
         tested = [text for text, (tests, _) in found.items() if tests[name].p is not None]
@@ -558,11 +663,12 @@ def measures(
         "distinct_2": diversity.distinct_n(said, 2) if several else math.nan,
         "self_bleu": diversity.self_bleu(said) if several else math.nan,
         "cluster_entropy": diversity.embedding_entropy_nats(np.array([vectors[text] for text in there]), threshold)
-        if several else math.nan,
+        if several
+        else math.nan,
         "f1": float(np.mean([diversity.answer_f1(text, answers) for text in said])) if said else math.nan,
         "em": float(np.mean([diversity.answer_em(text, answers) for text in said])) if said else math.nan,
         "tokens": float(tokens),
-    }  # fmt: skip
+    }
 
 
 def verdict(setting: Setting, measure: str, confidence: float) -> str:
@@ -570,29 +676,22 @@ def verdict(setting: Setting, measure: str, confidence: float) -> str:
     p = setting.p_holm.get(measure)
     if p is None:
         return ""
-    return (
-        "not distinguishable"
-        if p >= 1 - confidence
-        else "higher"
-        if setting.differences[measure].difference > 0
-        else "lower"
-    )
+    return "not distinguishable" if p >= 1 - confidence else "higher" if setting.differences[measure].difference > 0 else "lower"
 
 
 def rows(settings: Iterable[Setting]) -> list[dict[str, Any]]:
     """Settings as plain rows, for tables and files."""
     found = []
     for one in settings:
-        line: dict[str, Any] = {
-            "chain": one.chain,
-            "questions": one.questions,
-            "samples": one.samples,
-            "failed": one.failed,
-        }
+        line: dict[str, Any] = {"chain": one.chain, "questions": one.questions, "samples": one.samples, "failed": one.failed}
         for name, i in one.measures.items():
             line |= {name: i.mean, f"{name}_low": i.low, f"{name}_high": i.high, f"{name}_n": i.n}
             if d := one.differences.get(name):
-                line |= {f"{name}_difference": d.difference, f"{name}_difference_low": d.low, f"{name}_difference_high": d.high,
-                         f"{name}_p_holm": one.p_holm[name]}  # fmt: skip
+                line |= {
+                    f"{name}_difference": d.difference,
+                    f"{name}_difference_low": d.low,
+                    f"{name}_difference_high": d.high,
+                    f"{name}_p_holm": one.p_holm[name],
+                }
         found.append(line | {"tokens_per_s": one.tokens_per_s})
     return found

@@ -24,9 +24,7 @@ from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import METRICS, Evaluation, Workbench, metric_values
 
-AT_BUDGET = tuple(
-    name for name in METRICS if name != "precision"
-)  # a share of k chunks: there is no k at equal context
+AT_BUDGET = tuple(name for name in METRICS if name != "precision")  # a share of k chunks: there is no k at equal context
 FULL = 0.98  # a context is called full from this share on; the last token rarely fits to the letter
 
 
@@ -85,8 +83,11 @@ def slow_ms(workbench: Workbench, config: TrialConfig, setting: str, ready: Sequ
         one = with_settings(config, {setting: value})
         if not pipeline.remembers("point", _key(workbench, one, budget)):
             stages = ((stage, pipeline.key(stage, one, corpus)) for stage in ("chunks", *one.fusion.needs()))
-            total += sum(pipeline.last_ms.get(stage, 0.0) for stage, key in stages
-                         if not pipeline.remembers(stage, key) and not pipeline.cache.has(stage, key))  # fmt: skip
+            total += sum(
+                pipeline.last_ms.get(stage, 0.0)
+                for stage, key in stages
+                if not pipeline.remembers(stage, key) and not pipeline.cache.has(stage, key)
+            )
     return total
 
 
@@ -117,9 +118,7 @@ def differences(config: TrialConfig, found: Sequence[Point], reference: Point, m
         base = np.broadcast_to(reference.values[metric][:, None], table.shape)
         tests = paired_difference(table, base, rules.resamples, rules.confidence, seed=config.seed)
         known = [i for i, one in zip(others, tests, strict=True) if one.p is not None]
-        corrected = dict(
-            zip(known, holm(np.array([one.p for one in tests if one.p is not None])).tolist(), strict=True)
-        )
+        corrected = dict(zip(known, holm(np.array([one.p for one in tests if one.p is not None])).tolist(), strict=True))
         for i, one in zip(others, tests, strict=True):
             made[i] = Difference(one, corrected.get(i))
     return made
@@ -156,21 +155,33 @@ def rows(
 ) -> list[dict[str, Any]]:
     """The curve as a table: a row a value, mean and interval of each metric, and the context. compared: metric ->
     difference of each value to a reference, at the same context."""
-    table = [{setting: point.value, "context_tokens": point.context_tokens, "full": point.full, "n": next(iter(point.intervals.values())).n}
-            | {key: value for name, one in point.intervals.items()
-               for key, value in ((name, one.mean), (f"{name} low", one.low), (f"{name} high", one.high))}
-            for point in found]  # fmt: skip
+    table = [
+        {
+            setting: point.value,
+            "context_tokens": point.context_tokens,
+            "full": point.full,
+            "n": next(iter(point.intervals.values())).n,
+        }
+        | {
+            key: value
+            for name, one in point.intervals.items()
+            for key, value in ((name, one.mean), (f"{name} low", one.low), (f"{name} high", one.high))
+        }
+        for point in found
+    ]
     for name, column in (compared or {}).items():
         for row, one in zip(table, column, strict=True):
             paired = one.paired if one else None
-            row |= {f"{name} difference": paired and paired.difference, f"{name} difference low": paired and paired.low,
-                    f"{name} difference high": paired and paired.high, f"{name} p (Holm)": one and one.p_holm}  # fmt: skip
+            row |= {
+                f"{name} difference": paired and paired.difference,
+                f"{name} difference low": paired and paired.low,
+                f"{name} difference high": paired and paired.high,
+                f"{name} p (Holm)": one and one.p_holm,
+            }
     return table
 
 
-def prepare(
-    workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]]
-) -> Generator[Progress, None, list[dict]]:
+def prepare(workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]]) -> Generator[Progress, None, list[dict]]:
     """`Workbench.prepare` at each value of the settings in turn; values that are not valid are left out."""
     made = []
     points = [(setting, value) for setting, listed in grid.items() for value in listed]
@@ -199,9 +210,7 @@ def _spoken(setting: str, value: Any) -> str:
 
 
 def _key(workbench: Workbench, config: TrialConfig, budget: int) -> str:
-    used = config.model_copy(
-        update={"context": TrialConfig.model_fields["context"].default_factory()}
-    )  # of the answer alone
+    used = config.model_copy(update={"context": TrialConfig.model_fields["context"].default_factory()})  # of the answer alone
     return fingerprint(
         used, str(workbench.library.stamp(config.corpus.dataset)), budget, code_version("evaluation", "statistics")
     )
@@ -220,9 +229,7 @@ def _point(workbench: Workbench, config: TrialConfig, budget: int) -> Point:
     return Point(None, dict(zip(table, counted, strict=True)), _mean(filled), full, table)
 
 
-def at_budget(
-    workbench: Workbench, found: Evaluation, chunks: Chunks, budget: int
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def at_budget(workbench: Workbench, found: Evaluation, chunks: Chunks, budget: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """(metric -> [num_queries], tokens filled [num_queries]) when each question's ranking is read up to `budget` tokens."""
     ranked = rankings(found.pool, found.scores, max(found.pool.chunk.shape[1], 1))
     tokens = _tokens(chunks, ranked.chunk)  # [num_queries, depth]
@@ -234,13 +241,25 @@ def at_budget(
     ends = _ends(workbench, found.config, found.corpus, chunks, cut, budget - before[rows, columns])
     # a cut chunk is a chunk of its own, behind all others
     table[rows, columns] = len(chunks) + np.arange(len(cut), dtype=np.int32)
-    longer = Chunks(*(np.concatenate([column, added]).astype(np.int32) for column, added in (
-        (chunks.document, chunks.document[cut]), (chunks.start, chunks.start[cut]), (chunks.end, ends),
-        (chunks.tokens, budget - before[rows, columns]))))  # fmt: skip
+    longer = Chunks(
+        *(
+            np.concatenate([column, added]).astype(np.int32)
+            for column, added in (
+                (chunks.document, chunks.document[cut]),
+                (chunks.start, chunks.start[cut]),
+                (chunks.end, ends),
+                (chunks.tokens, budget - before[rows, columns]),
+            )
+        )
+    )
     scores = np.where(table >= 0, -np.arange(table.shape[1], dtype=np.float32), np.float32(np.nan))
     pool = make_pool({"read": Candidates(table, scores)}, np.arange(len(longer), dtype=np.int32))
-    judged = judge(pool, np.nan_to_num(pool.score["read"], nan=-np.inf),
-                   relevance(found.corpus, longer, found.config.evaluation.overlap), table.shape[1])  # fmt: skip
+    judged = judge(
+        pool,
+        np.nan_to_num(pool.score["read"], nan=-np.inf),
+        relevance(found.corpus, longer, found.config.evaluation.overlap),
+        table.shape[1],
+    )
     filled = np.minimum((tokens * kept).sum(axis=1), budget)
     return metric_values(judged, max(table.shape[1], 1), AT_BUDGET), filled
 

@@ -19,15 +19,7 @@ from core.statistics.corrections import holm
 from core.workbench import METRICS, Workbench
 
 TIMED = ("latency_ms", "total_ms")
-WORK = (
-    "chunking",
-    "embedding",
-    "transform",
-    "sparse",
-    "index",
-    "retrieval",
-    "fusion",
-)  # stages a question runs through
+WORK = ("chunking", "embedding", "transform", "sparse", "index", "retrieval", "fusion")  # stages a question runs through
 MOST = 500  # trials compared with each other
 
 
@@ -63,10 +55,20 @@ def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "") ->
         points = [trial for trial in last if metric in trial.metrics and cost in trial.costs][:MOST]
         costs = spreads(points, of, cost)
         kept = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}
-        rows += [{"trial": trial.id, "name": trial.title, "questions": name, metric: trial.metrics[metric],
-                  cost: costs[trial.id].value, "low": costs[trial.id].low, "high": costs[trial.id].high,
-                  "runs": costs[trial.id].runs, "beaten": "" if trial.id in kept else "yes"}
-                 for trial in sorted(points, key=lambda trial: costs[trial.id].value)]  # fmt: skip
+        rows += [
+            {
+                "trial": trial.id,
+                "name": trial.title,
+                "questions": name,
+                metric: trial.metrics[metric],
+                cost: costs[trial.id].value,
+                "low": costs[trial.id].low,
+                "high": costs[trial.id].high,
+                "runs": costs[trial.id].runs,
+                "beaten": "" if trial.id in kept else "yes",
+            }
+            for trial in sorted(points, key=lambda trial: costs[trial.id].value)
+        ]
     return rows
 
 
@@ -105,7 +107,7 @@ def _values(workbench: Workbench, points: Sequence[Trial], metric: str) -> np.nd
     table = workbench.store.frame(
         "SELECT trial_id, query_id, value FROM scores WHERE metric = ? AND trial_id IN (SELECT unnest(?::VARCHAR[]))",
         [f"{metric}@{points[0].k}", [t.id for t in points]],
-    )  # fmt: skip
+    )
     wide = table.pivot(index="trial_id", columns="query_id", values="value").reindex([t.id for t in points])
     return wide.dropna(axis=1).to_numpy(np.float64)
 
@@ -123,5 +125,10 @@ def _joined(runs: Sequence[Spread]) -> Spread:
         return runs[0]
     ends = [(run.value if run.low is None else run.low, run.value if run.high is None else run.high) for run in runs]
     counts = [run.n for run in runs if run.n]
-    return Spread(float(np.median([run.value for run in runs])), min(low for low, _ in ends), max(high for _, high in ends),
-                  sum(counts) or None, len(runs))  # fmt: skip
+    return Spread(
+        float(np.median([run.value for run in runs])),
+        min(low for low, _ in ends),
+        max(high for _, high in ends),
+        sum(counts) or None,
+        len(runs),
+    )

@@ -18,17 +18,7 @@ import numpy as np
 import yaml
 
 from core import files, registry
-from core.config import (
-    ENGINES,
-    PartConfig,
-    TrialConfig,
-    code_version,
-    difference,
-    fingerprint,
-    installed,
-    valid,
-    with_settings,
-)
+from core.config import ENGINES, PartConfig, TrialConfig, code_version, difference, fingerprint, installed, valid, with_settings
 from core.corpus.library import Status
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
@@ -108,9 +98,7 @@ class Workbench:
             return Plan(False, f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus", None)
         corpus = self.corpus(config)
         characters = sum(len(document.text) for document in corpus.documents)
-        if characters > LIVE_CHARACTERS and not self.pipeline.cache.has(
-            "chunks", self.pipeline.key("chunks", config, corpus)
-        ):
+        if characters > LIVE_CHARACTERS and not self.pipeline.cache.has("chunks", self.pipeline.key("chunks", config, corpus)):
             work = "chunking and embedding" if dense else "chunking"
             return Plan(False, f"{work} {len(corpus.documents):,} documents", None)
         texts = self.pipeline.to_encode(config, corpus)
@@ -147,8 +135,14 @@ class Workbench:
         yield from self.pipeline.pool(config, corpus, trace)
         if "dense" in config.fusion.needs() and self.pipeline.to_index(config, corpus):  # its candidates outlived it
             yield from self.pipeline.searcher("dense", config, corpus)
-        return {"dataset": corpus.name, "documents": len(corpus.documents), "questions": len(corpus.queries),
-                "chunks": len(chunks), "timings_ms": trace.ms, "cached": trace.cached}  # fmt: skip
+        return {
+            "dataset": corpus.name,
+            "documents": len(corpus.documents),
+            "questions": len(corpus.queries),
+            "chunks": len(chunks),
+            "timings_ms": trace.ms,
+            "cached": trace.cached,
+        }
 
     def evaluate(self, config: TrialConfig) -> Evaluation:
         """Metrics with intervals. Milliseconds on cached stages; computes what is missing."""
@@ -164,10 +158,7 @@ class Workbench:
         return evaluated(config, corpus, pool, relevance, trace)
 
     def latency_quantiles(self, table: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-        return {
-            step: {"p50": float(np.quantile(ms, 0.5)), "p95": float(np.quantile(ms, 0.95))}
-            for step, ms in table.items()
-        }
+        return {step: {"p50": float(np.quantile(ms, 0.5)), "p95": float(np.quantile(ms, 0.95))} for step, ms in table.items()}
 
     def latency(self, config: TrialConfig, questions: int = 30) -> Generator[Progress, None, dict[str, list[float]]]:
         """Milliseconds of single questions by step (encode, dense, sparse, fuse, total), on the corpus's own questions."""
@@ -175,8 +166,10 @@ class Workbench:
         texts = [q.text for q in corpus.queries[:: max(1, len(corpus.queries) // questions)]][:questions]
         if not texts:
             part = "" if config.corpus.questions == "all" else f" in the half '{config.corpus.questions}'"
-            raise WorkbenchError(f"'{corpus.name}' has no questions{part}, so there is nothing to measure.",
-                                 todo="Add a questions file; `search` and `ask` work without.")  # fmt: skip
+            raise WorkbenchError(
+                f"'{corpus.name}' has no questions{part}, so there is nothing to measure.",
+                todo="Add a questions file; `search` and `ask` work without.",
+            )
         yield from self.pipeline.pool_of(config, corpus, texts[0])  # loads what is loaded once
         table: dict[str, list[float]] = {}
         for done, text in enumerate(texts):
@@ -205,8 +198,13 @@ class Workbench:
         """
         queries = current.corpus.queries
         value, rank = current.values[metric], current.judged.first_rank
-        table = {"id": [q.id for q in queries], "question": [q.text for q in queries], "group": [q.group for q in queries],
-                 "value": value.tolist(), "rank": _ranks(rank)}  # fmt: skip
+        table = {
+            "id": [q.id for q in queries],
+            "question": [q.text for q in queries],
+            "group": [q.group for q in queries],
+            "value": value.tolist(),
+            "rank": _ranks(rank),
+        }
         table["missed"] = ((rank == NOT_FOUND) & ~np.isnan(value)).tolist()
         if baseline is None:
             return table
@@ -217,20 +215,28 @@ class Workbench:
         depths = [min(e.config.evaluation.k, e.config.retrieval.top_k) for e in (current, baseline)]
         final = [rankings(e.pool, e.scores, depth) for e, depth in zip((current, baseline), depths, strict=True)]
         moved = changed(*final, *(chunkings if chunkings[0] is not chunkings[1] else ()))
-        return {**table, "baseline": other.tolist(), "baseline_rank": _ranks(other_rank),
-                "change": change.tolist(), "outcome": outcome.tolist(), "changed": moved.tolist()}  # fmt: skip
+        return {
+            **table,
+            "baseline": other.tolist(),
+            "baseline_rank": _ranks(other_rank),
+            "change": change.tolist(),
+            "outcome": outcome.tolist(),
+            "changed": moved.tolist(),
+        }
 
-    def differences(
-        self, current: Evaluation, baseline: Evaluation, metrics: Iterable[str] = METRICS
-    ) -> dict[str, Paired]:
+    def differences(self, current: Evaluation, baseline: Evaluation, metrics: Iterable[str] = METRICS) -> dict[str, Paired]:
         """metric -> current minus baseline, paired over the questions that both measured."""
         metrics, rules = list(metrics), current.config.evaluation
         place = {query.id: row for row, query in enumerate(baseline.corpus.queries)}
         rows = [(row, place[query.id]) for row, query in enumerate(current.corpus.queries) if query.id in place]
         a, b = (np.array(column, int) for column in zip(*rows, strict=True)) if rows else (np.empty(0, int),) * 2
-        found = paired_difference(np.column_stack([current.values[name][a] for name in metrics]),
-                                  np.column_stack([baseline.values[name][b] for name in metrics]),
-                                  rules.resamples, rules.confidence, seed=current.config.seed)  # fmt: skip
+        found = paired_difference(
+            np.column_stack([current.values[name][a] for name in metrics]),
+            np.column_stack([baseline.values[name][b] for name in metrics]),
+            rules.resamples,
+            rules.confidence,
+            seed=current.config.seed,
+        )
         return dict(zip(metrics, found, strict=True))
 
     # One question ------------------------------------------------------------------------------------------------
@@ -258,15 +264,9 @@ class Workbench:
             document = corpus.documents[chunks.document[chunk]]
             start, end = int(chunks.start[chunk]), int(chunks.end[chunk])
             column = int(np.flatnonzero(pool.chunk[row] == chunk)[0])
-            each = {
-                name: float(values[row, column])
-                for name, values in pool.score.items()
-                if not np.isnan(values[row, column])
-            }
+            each = {name: float(values[row, column]) for name, values in pool.score.items() if not np.isnan(values[row, column])}
             page = int(np.searchsorted(document.pages, start, side="right")) if document.pages else None
-            found.append(
-                Hit(rank, float(score), document.id, document.title, start, end, document.text[start:end], page, each)
-            )
+            found.append(Hit(rank, float(score), document.id, document.title, start, end, document.text[start:end], page, each))
         return found
 
     def ask(self, config: TrialConfig, question: str) -> Generator[str | Progress, None, Answer]:
@@ -292,16 +292,25 @@ class Workbench:
 
     def _save_answer(self, config: TrialConfig, question: str, result: Answer) -> None:
         corpus = self.corpus(config)
-        fingerprints = {"corpus": corpus.fingerprint, "chunks": self.pipeline.key("chunks", config, corpus),
-                        "encoder": config.embedding.identity()}  # fmt: skip
+        fingerprints = {
+            "corpus": corpus.fingerprint,
+            "chunks": self.pipeline.key("chunks", config, corpus),
+            "encoder": config.embedding.identity(),
+        }
         if result.receipt:  # otherwise no model ran
             fingerprints["generator"] = result.receipt.identity
-        self.store.add("answer", {**plain(result), "question": question, "config": config.model_dump(mode="json"),
-                                  **receipt(config), "fingerprints": fingerprints})  # fmt: skip
+        self.store.add(
+            "answer",
+            {
+                **plain(result),
+                "question": question,
+                "config": config.model_dump(mode="json"),
+                **receipt(config),
+                "fingerprints": fingerprints,
+            },
+        )
 
-    def ask_again(
-        self, config: TrialConfig, question: str, first: Answer
-    ) -> Generator[str | Progress, None, tuple[str, Any]]:
+    def ask_again(self, config: TrialConfig, question: str, first: Answer) -> Generator[str | Progress, None, tuple[str, Any]]:
         """The same prompt once more by the first answer's receipt: (its text, receipt.Comparison). Not stored."""
         from core.generation.answer import answer_again
 
@@ -312,8 +321,11 @@ class Workbench:
         from core.generation.answer import loaded
 
         if not hasattr(config.generation, "choice"):
-            raise WorkbenchError(f"The engine {config.generation.part} takes its model as it is.", where="generation.part",
-                                 todo="Only llama_cpp keeps copies of a model file.")  # fmt: skip
+            raise WorkbenchError(
+                f"The engine {config.generation.part} takes its model as it is.",
+                where="generation.part",
+                todo="Only llama_cpp keeps copies of a model file.",
+            )
         yield from loaded(config.generation)
         return plain(config.generation.choice())
 
@@ -347,29 +359,51 @@ class Workbench:
         listed = {}
         for row, query in enumerate(corpus.queries):
             kept = table[row] >= 0
-            listed[query.id] = [
-                [place[c] for c in table[row, kept].tolist()],
-                [float(s) for s in scores[row, kept].tolist()],
-            ]
-        return self.store.add("trial", {
-            "config": config.model_dump(mode="json"), "sweep": sweep, "status": "ok", "reason": "",
-            "fingerprints": {"corpus": corpus.fingerprint, "encoder": config.embedding.identity(),
-                             **{s: self.pipeline.key(s, config, corpus) for s in ("chunks", *config.fusion.needs())}},
-            "questions_fingerprint": questions, "timings_ms": evaluation.trace.ms, "cached": evaluation.trace.cached,
-            "chunks": [[corpus.documents[chunks.document[c]].id, int(chunks.start[c]), int(chunks.end[c])] for c in used],
-            "chunk_tokens": chunks.tokens[used].tolist(), "rankings": listed, "latency_ms": latency, **receipt(config),
-            "costs": {"latency_ms": float(np.median(latency["total"])), "chunks": len(chunks),
-                      "tokens_indexed": int(chunks.tokens.sum()),
-                      "context_tokens": _context_tokens(chunks, table, config.context.passages)},
-        })  # fmt: skip
+            listed[query.id] = [[place[c] for c in table[row, kept].tolist()], [float(s) for s in scores[row, kept].tolist()]]
+        return self.store.add(
+            "trial",
+            {
+                "config": config.model_dump(mode="json"),
+                "sweep": sweep,
+                "status": "ok",
+                "reason": "",
+                "fingerprints": {
+                    "corpus": corpus.fingerprint,
+                    "encoder": config.embedding.identity(),
+                    **{s: self.pipeline.key(s, config, corpus) for s in ("chunks", *config.fusion.needs())},
+                },
+                "questions_fingerprint": questions,
+                "timings_ms": evaluation.trace.ms,
+                "cached": evaluation.trace.cached,
+                "chunks": [[corpus.documents[chunks.document[c]].id, int(chunks.start[c]), int(chunks.end[c])] for c in used],
+                "chunk_tokens": chunks.tokens[used].tolist(),
+                "rankings": listed,
+                "latency_ms": latency,
+                **receipt(config),
+                "costs": {
+                    "latency_ms": float(np.median(latency["total"])),
+                    "chunks": len(chunks),
+                    "tokens_indexed": int(chunks.tokens.sum()),
+                    "context_tokens": _context_tokens(chunks, table, config.context.passages),
+                },
+            },
+        )
 
     def _save_questions(self, corpus: Corpus) -> str:
         key = self.pipeline.queries_key(corpus)
-        queries = [{"id": q.id, "text": q.text, "answerable": q.answerable, "group": q.group, "answers": list(q.answers),
-                    "gold": [list(g) for g in q.gold]} for q in corpus.queries]  # fmt: skip
+        queries = [
+            {
+                "id": q.id,
+                "text": q.text,
+                "answerable": q.answerable,
+                "group": q.group,
+                "answers": list(q.answers),
+                "gold": [list(g) for g in q.gold],
+            }
+            for q in corpus.queries
+        ]
         self.store.add(
-            "questions",
-            {"fingerprint": key, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries},
+            "questions", {"fingerprint": key, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries}
         )
         return key
 
@@ -384,13 +418,23 @@ class Workbench:
 
         def row(record: Record) -> dict[str, Any] | None:
             one = record.payload
-            return {**{key: one.get(key) for key in identity}, "corpus": (one.get("fingerprints") or {}).get("corpus"),
-                    "id": record.id} if (one.get("sweep"), one.get("status")) == (name, "ok") else None  # fmt: skip
+            return (
+                {
+                    **{key: one.get(key) for key in identity},
+                    "corpus": (one.get("fingerprints") or {}).get("corpus"),
+                    "id": record.id,
+                }
+                if (one.get("sweep"), one.get("status")) == (name, "ok")
+                else None
+            )
 
         rows = self.store.stored(
             "trial",
             f"""SELECT {", ".join(identity)}, fingerprints->>'corpus' AS corpus, id
-               FROM trials WHERE sweep = ? AND status = 'ok'""", [name], row)  # fmt: skip
+               FROM trials WHERE sweep = ? AND status = 'ok'""",
+            [name],
+            row,
+        )
         done = {tuple(row.values())[:4]: row["id"] for row in rows}
         ids, failed, where = [], [], ""
         for number, (point, one) in enumerate(zip(points, configs, strict=True)):
@@ -407,8 +451,11 @@ class Workbench:
                 failed.append(f"{step.message}: {error.what}")
                 where = where or error.where
         if failed:
-            raise WorkbenchError(f"{len(failed)} of {len(configs)} points failed, the first with {failed[0]}", where=where,
-                                 todo="The others are stored; `trials` names the reasons. Run the sweep again to retry.")  # fmt: skip
+            raise WorkbenchError(
+                f"{len(failed)} of {len(configs)} points failed, the first with {failed[0]}",
+                where=where,
+                todo="The others are stored; `trials` names the reasons. Run the sweep again to retry.",
+            )
         return ids
 
     def trials(self, limit: int = 1000) -> list[dict[str, Any]]:
@@ -418,7 +465,9 @@ class Workbench:
                  SELECT trial_id, map(list(metric ORDER BY metric), list(mean ORDER BY metric)) AS metrics, max(n) AS measured
                  FROM (SELECT trial_id, metric, avg(value) AS mean, count(value) AS n FROM scores GROUP BY ALL)
                  GROUP BY trial_id) s ON s.trial_id = t.id
-               ORDER BY t.id DESC LIMIT ?""", [limit])  # fmt: skip
+               ORDER BY t.id DESC LIMIT ?""",
+            [limit],
+        )
 
     def show(self, trial: str) -> dict[str, Any]:
         """The whole record of a trial, by its id or the unique beginning or end of it."""
@@ -426,8 +475,10 @@ class Workbench:
         ids = [trial] if trial in listing else [id for id in listing if id.startswith(trial) or id.endswith(trial)]
         ids = [id for id in ids if listing[id].kind == "trial"]
         if len(ids) != 1:
-            raise WorkbenchError(f"{'No trial has' if not ids else f'{len(ids)} trials have'} the id '{trial}'.",
-                                 todo="`python -m core trials` lists them.")  # fmt: skip
+            raise WorkbenchError(
+                f"{'No trial has' if not ids else f'{len(ids)} trials have'} the id '{trial}'.",
+                todo="`python -m core trials` lists them.",
+            )
         return {"id": ids[0], **self.store.journal.read(ids[0]).payload}
 
     def measured(self, trial: str) -> dict[str, Any]:
@@ -441,11 +492,17 @@ class Workbench:
         except WorkbenchError:  # merged without its questions: the record alone can be shown
             return {**record, "metrics": [], "spread": [], "repeat_of": []}
         values = metric_values(stored_judgement(record, questions), rules["k"])
-        table = unit_intervals(
-            np.column_stack(list(values.values())), rules["resamples"], rules["confidence"], record["seed"]
-        )
-        metrics = [{"metric": name, "label": registry.find("metric", name).label.format(k=rules["k"]), "k": rules["k"],
-                    "confidence": rules["confidence"], **plain(one)} for name, one in zip(values, table, strict=True)]  # fmt: skip
+        table = unit_intervals(np.column_stack(list(values.values())), rules["resamples"], rules["confidence"], record["seed"])
+        metrics = [
+            {
+                "metric": name,
+                "label": registry.find("metric", name).label.format(k=rules["k"]),
+                "k": rules["k"],
+                "confidence": rules["confidence"],
+                **plain(one),
+            }
+            for name, one in zip(values, table, strict=True)
+        ]
         spread = [dict(zip(("cost", "value", "low", "high", "n"), row, strict=True)) for row in cost_rows(record)]
         return {**record, "metrics": metrics, "spread": spread, "repeat_of": self.repeats(record["id"])}
 
@@ -463,11 +520,15 @@ class Workbench:
         rows = self.store.stored(
             "trial",
             """SELECT id FROM trials WHERE id < ? AND status = 'ok' AND config_fingerprint = ? AND questions_fingerprint = ?
-               AND fingerprints->>'corpus' = ? ORDER BY id""", [own["id"], *keys], row)  # fmt: skip
+               AND fingerprints->>'corpus' = ? ORDER BY id""",
+            [own["id"], *keys],
+            row,
+        )
         return [row["id"] for row in rows]
 
-    def describe(self, trial: str, name: str | None = None, note: str | None = None,
-                 tags: Iterable[str] | None = None) -> dict[str, Any]:  # fmt: skip
+    def describe(
+        self, trial: str, name: str | None = None, note: str | None = None, tags: Iterable[str] | None = None
+    ) -> dict[str, Any]:
         """Names, notes or tags a trial: a new record, the last of which counts. What is None stays as it is."""
         known = {"trial": self.show(trial)["id"], "name": "", "note": "", "tags": []}
         rows = self.store.query(
@@ -475,8 +536,11 @@ class Workbench:
         )
         last = rows[0].pop("id") if rows else ""
         known |= rows[0] if rows else {}
-        given = {"name": name if name is None else " ".join(name.split()), "note": note if note is None else note.strip(),
-                 "tags": tags if tags is None else list(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags))))}  # fmt: skip
+        given = {
+            "name": name if name is None else " ".join(name.split()),
+            "note": note if note is None else note.strip(),
+            "tags": tags if tags is None else list(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags)))),
+        }
         wanted = known | {key: value for key, value in given.items() if value is not None}
         if problem := note_problem(wanted["name"], wanted["note"], wanted["tags"]):
             raise WorkbenchError(problem, todo="Shorten it.")
@@ -488,13 +552,9 @@ class Workbench:
         """Per-query values of a stored trial, derived from its raw rankings at depth k (default: the trial's own)."""
         record = self.show(trial)
         if record["status"] != "ok":
-            raise WorkbenchError(
-                f"Trial {record['id']} has no results: {record['status']}.", todo="Choose another trial."
-            )
+            raise WorkbenchError(f"Trial {record['id']} has no results: {record['status']}.", todo="Choose another trial.")
         questions = self.store.questions(record["questions_fingerprint"])
-        values = metric_values(stored_judgement(record, questions), k or record["config"]["evaluation"]["k"], [metric])[
-            metric
-        ]
+        values = metric_values(stored_judgement(record, questions), k or record["config"]["evaluation"]["k"], [metric])[metric]
         return {q["id"]: float(v) for q, v in zip(questions["queries"], values, strict=True)}
 
     def compare(self, a: str, b: str, metric: str = "ndcg_linear", k: int | None = None) -> dict[str, Any]:
@@ -504,12 +564,8 @@ class Workbench:
         values = [self._values_by_words(trial, metric, k) for trial in (a, b)]
         first, second = shared(*values)
         if not len(first):
-            raise WorkbenchError(
-                "The two trials share no measured question.", todo="Compare trials on the same corpus."
-            )
-        [result] = paired_difference(
-            second, first, recipe["resamples"], recipe["confidence"], seed=self.show(a)["seed"]
-        )
+            raise WorkbenchError("The two trials share no measured question.", todo="Compare trials on the same corpus.")
+        [result] = paired_difference(second, first, recipe["resamples"], recipe["confidence"], seed=self.show(a)["seed"])
         measured_a, measured_b = (sum(value == value for value in of.values()) for of in values)
         return {
             "metric": metric,
@@ -538,8 +594,17 @@ class Workbench:
         corpus = yield from self.pipeline.corpus(whole)
         chunks = yield from self.pipeline.chunks(whole, corpus)
         texts = yield from self.pipeline.texts(whole, corpus)
-        return (yield from train(training, corpus, chunks, texts, self.home / "encoders" / name,
-                                 evaluation=config.evaluation, vectors=self.pipeline.vectors_folder))  # fmt: skip
+        return (
+            yield from train(
+                training,
+                corpus,
+                chunks,
+                texts,
+                self.home / "encoders" / name,
+                evaluation=config.evaluation,
+                vectors=self.pipeline.vectors_folder,
+            )
+        )
 
     # The store ---------------------------------------------------------------------------------------------------
 
@@ -576,9 +641,7 @@ class Workbench:
 # What stands between records and metrics ---------------------------------------------------------------------------
 
 
-def evaluated(
-    config: TrialConfig, corpus: Corpus, pool: Pool, relevance: Relevance, trace: Trace | None = None
-) -> Evaluation:
+def evaluated(config: TrialConfig, corpus: Corpus, pool: Pool, relevance: Relevance, trace: Trace | None = None) -> Evaluation:
     """The pool fused, judged and measured with intervals, on the questions of this corpus."""
     rules, trace, started = config.evaluation, trace or Trace(), time.perf_counter()
     scores = config.fusion.fuse(pool)
@@ -620,9 +683,15 @@ def shared(a: dict[Any, float], b: dict[Any, float]) -> tuple[np.ndarray, np.nda
 
 def receipt(config: TrialConfig) -> dict[str, Any]:
     """What a result needs beside its config to be traced: code, machine and package versions, seed and time."""
-    return {"config_fingerprint": fingerprint(config), "seed": config.seed, "created": datetime.now(UTC).isoformat(),
-            "code_version": _code_version(), "device": config.embedding.device(),
-            "threads": _threads(), "packages": packages()}  # fmt: skip
+    return {
+        "config_fingerprint": fingerprint(config),
+        "seed": config.seed,
+        "created": datetime.now(UTC).isoformat(),
+        "code_version": _code_version(),
+        "device": config.embedding.device(),
+        "threads": _threads(),
+        "packages": packages(),
+    }
 
 
 @cache
@@ -649,8 +718,11 @@ def _cache_bytes() -> int:
     except ValueError:
         cap = math.nan
     if not 0 <= cap < 1e9:  # nor NaN
-        raise WorkbenchError(f"The size of the cache is '{given[:40]}', which is no number of gigabytes.",
-                             where="GROUNDWORK_CACHE_GB", todo="Set it to a number of gigabytes, such as 5, or unset it.")  # fmt: skip
+        raise WorkbenchError(
+            f"The size of the cache is '{given[:40]}', which is no number of gigabytes.",
+            where="GROUNDWORK_CACHE_GB",
+            todo="Set it to a number of gigabytes, such as 5, or unset it.",
+        )
     return int(cap * 1e9)
 
 

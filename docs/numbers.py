@@ -96,8 +96,13 @@ def machine(result: dict) -> str:
 
 def everything() -> str:
     """All results, one table a benchmark."""
-    lines = ["# Measurements", "", "Written by `python -m docs.numbers` from `benchmarks/results/*.json`, which `make bench` "
-             "makes. Each file also names the package versions.", ""]  # fmt: skip
+    lines = [
+        "# Measurements",
+        "",
+        "Written by `python -m docs.numbers` from `benchmarks/results/*.json`, which `make bench` "
+        "makes. Each file also names the package versions.",
+        "",
+    ]
     for name, one in results().items():
         lines += [f"## {name}", "", f"{one['measured']}, {one['seconds']:,} s. {machine(one)}.", ""]
         if limits := one["result"].get("required"):

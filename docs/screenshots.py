@@ -33,9 +33,7 @@ SWEEPS = {
     "faiss_ivf": ["index.nlist=32", "index.nprobe=1,2,4,8,16,32"], "faiss_ivf_pq": ["index.nlist=32", "index.rescore=1,4,16"],
 }  # fmt: skip
 QUESTION = "What does the with statement do?"
-SAMPLING = (
-    f"tune_sampling?{RECIPE}&question={QUESTION.replace(' ', '+')}&chain=top_k%3D40+top_p%3D0.95+temperature%3D0.8"
-)
+SAMPLING = f"tune_sampling?{RECIPE}&question={QUESTION.replace(' ', '+')}&chain=top_k%3D40+top_p%3D0.95+temperature%3D0.8"
 READY = """() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
   && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')"""
 NOTES = """<h1>Station handbook</h1><h2>Tide gauge</h2><p>The float gauge is read every six minutes. Clean the stilling well
@@ -50,9 +48,7 @@ def running_app(home: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(240):
             try:
@@ -73,8 +69,9 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def core(home: Path, *arguments: str, good: tuple[int, ...] = (0,)) -> object:
-    done = subprocess.run([sys.executable, "-m", "core", *arguments, "--json"], cwd=ROOT, env=environment(home),
-                          stdout=subprocess.PIPE, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "core", *arguments, "--json"], cwd=ROOT, env=environment(home), stdout=subprocess.PIPE, text=True
+    )
     if done.returncode not in good:
         raise SystemExit(f"{arguments[0]} ended with {done.returncode}: {done.stdout}")
     return json.loads(done.stdout)
@@ -83,10 +80,7 @@ def core(home: Path, *arguments: str, good: tuple[int, ...] = (0,)) -> object:
 def fill(home: Path, folder: Path, browser) -> str:
     """The built-in corpus, some trials and a collection of own documents; returns the trials to compare."""
     core(home, "prepare")
-    ids = [
-        core(home, "run", "--set", f"fusion.part={part}")["id"]
-        for part in ("sparse_only", "dense_only", "rrf", "convex")
-    ]
+    ids = [core(home, "run", "--set", f"fusion.part={part}")["id"] for part in ("sparse_only", "dense_only", "rrf", "convex")]
     core(home, "sweep", "--grid", "fusion.weight=0.1:0.9:0.2")
     for encoder in ("embedding.pooling=cls", "embedding.part=lsa"):
         core(home, "prepare", "--set", encoder, "--set", "fusion.part=dense_only")
@@ -101,33 +95,36 @@ def fill(home: Path, folder: Path, browser) -> str:
     page.set_content(NOTES)
     (documents / "station-handbook.pdf").write_bytes(page.pdf(format="A5"))
     page.close()
-    (documents / "calibration.md").write_text("# Calibration\n\nThe barometer is compared with the travelling standard once a "
-                                              "year.\nA drift above 0.3 hPa is reported.\n")  # fmt: skip
+    (documents / "calibration.md").write_text(
+        "# Calibration\n\nThe barometer is compared with the travelling standard once a "
+        "year.\nA drift above 0.3 hPa is reported.\n"
+    )
     (documents / "damaged.pdf").write_bytes(b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog")
     questions = folder / "questions.csv"
-    questions.write_text("question,document,answer\nHow often is the float gauge read?,station-handbook,every six minutes\n"
-                         "Which drift is reported?,calibration,A drift above 0.3 hPa is reported\n")  # fmt: skip
+    questions.write_text(
+        "question,document,answer\nHow often is the float gauge read?,station-handbook,every six minutes\n"
+        "Which drift is reported?,calibration,A drift above 0.3 hPa is reported\n"
+    )
     core(home, "ingest", "station", str(documents), "--questions", str(questions), good=(1,))  # one file is damaged
     return ",".join(ids)
 
 
 def study(home: Path, folder: Path) -> None:
     """A pilot over stored answers; and QAGS, where it lies in GROUNDWORK_DATASETS, for labels that people really gave."""
-    core(
-        home,
-        "answer-questions",
-        "--count",
-        "8",
-        "--set",
-        "fusion.part=sparse_only",
-        "--set",
-        "generation.repeat_penalty=1.3",
-    )
+    core(home, "answer-questions", "--count", "8", "--set", "fusion.part=sparse_only", "--set", "generation.repeat_penalty=1.3")
     plan = folder / "study.yaml"
-    plan.write_text(json.dumps({
-        "id": "pilot", "title": "Are the answers supported?", "question": "Which sentences do the passages support?",
-        "annotators": ["reader-1", "reader-2"], "per_item": 2, "draw": {"count": 8, "pilot": 8},
-    }))  # fmt: skip
+    plan.write_text(
+        json.dumps(
+            {
+                "id": "pilot",
+                "title": "Are the answers supported?",
+                "question": "Which sentences do the passages support?",
+                "annotators": ["reader-1", "reader-2"],
+                "per_item": 2,
+                "draw": {"count": 8, "pilot": 8},
+            }
+        )
+    )
     core(home, "annotate", "draft", str(plan))
     core(home, "annotate", "freeze", "pilot", "pilot")
     qags = Path(os.environ.get("GROUNDWORK_DATASETS", "")) / "qags" / "mturk_cnndm.jsonl"

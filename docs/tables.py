@@ -55,8 +55,13 @@ def parts() -> str:
     """Every part with what it says of itself and its settings, then the settings that belong to no part."""
     every = settings()
     stage_of = {kind: stage for stage, kind in PART_STAGES.items()}
-    lines = ["# Parts and settings", "", "Written by `python -m docs.tables` from the code. On the command line: "
-             "`python -m core list KIND` and `python -m core list settings`.", ""]  # fmt: skip
+    lines = [
+        "# Parts and settings",
+        "",
+        "Written by `python -m docs.tables` from the code. On the command line: "
+        "`python -m core list KIND` and `python -m core list settings`.",
+        "",
+    ]
     for kind, about in KINDS.items():
         lines += [f"## {kind.capitalize()}", "", about, ""]
         for name, cls in registry.parts(kind).items():
@@ -81,8 +86,9 @@ def settings_table(rows: Iterable[dict]) -> list[str]:
 
 def knobs(cls: type) -> list[str]:
     """The settings of a loader: its card gives them, a recipe does not."""
-    found = [(f"`{name}`", code(info.default), info.description or "")
-             for name, info in cls.model_fields.items() if name != "part"]  # fmt: skip
+    found = [
+        (f"`{name}`", code(info.default), info.description or "") for name, info in cls.model_fields.items() if name != "part"
+    ]
     return [*table(("In the card", "Default", "What it does"), found), ""] if found else []
 
 
@@ -133,8 +139,15 @@ def training() -> str:
     for name, info in TrainConfig.model_fields.items():
         bounds = [f"{sign} {of[name][key]}" for key, sign in _BOUNDS.items() if key in of[name]]
         allowed = " | ".join(of[name].get("enum", [])) or ", ".join(bounds)
-        rows.append({"setting": name, "default": info.default, "allowed": allowed, "unit": of[name].get("unit", ""),
-                     "what": info.description})  # fmt: skip
+        rows.append(
+            {
+                "setting": name,
+                "default": info.default,
+                "allowed": allowed,
+                "unit": of[name].get("unit", ""),
+                "what": info.description,
+            }
+        )
     return "\n".join(settings_table(rows))
 
 

@@ -38,10 +38,14 @@ def page() -> None:
         corpus = jobs.drain(workbench.pipeline.corpus(config), "Reading the corpus")
         model = str(getattr(config.generation, "model", config.generation.part)).rpartition("/")[2]
         sent = answer_tabs.destination(recipes)
-        cards.status_strip([f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
-                            cards.count(len(corpus.queries), "question"),
-                            f"model: {model}" if len(recipes) == 1 else f"{len(recipes)} engines",
-                            "" if sent else "on this machine, nothing leaves it"])  # fmt: skip
+        cards.status_strip(
+            [
+                f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
+                cards.count(len(corpus.queries), "question"),
+                f"model: {model}" if len(recipes) == 1 else f"{len(recipes)} engines",
+                "" if sent else "on this machine, nothing leaves it",
+            ]
+        )
         for one in recipes:
             own_process.start(one.generation)
         ask_box(corpus)
@@ -66,8 +70,9 @@ def page() -> None:
 
 def to_prepare(config: TrialConfig, plan: Any) -> None:
     estimate = cards.about(plan.seconds)
-    cards.empty("Answers from this corpus", f"Still to do: {plan.what}{estimate}. After that, questions are "
-                "searched in milliseconds.")  # fmt: skip
+    cards.empty(
+        "Answers from this corpus", f"Still to do: {plan.what}{estimate}. After that, questions are searched in milliseconds."
+    )
     arguments = ["prepare", *session.workbench().arguments(config)]
     jobs.start_button("Prepare", arguments, f"Preparing {config.corpus.dataset}", icon=":material/bolt:")
 
@@ -76,10 +81,23 @@ def recipe_column(config: TrialConfig) -> list[TrialConfig]:
     """The forms; returns the recipe, and with engines side by side the same recipe with each of their generations."""
     forms.recipe_form(STAGES)
     forms.show_value("seed", config.seed)
-    st.number_input("Seed", 0, 2**31 - 1, key="seed", on_change=lambda: session.change({"seed": st.session_state.seed}),
-                    help="With the same seed a sampled answer repeats. At temperature 0 it changes nothing.")  # fmt: skip
-    count = st.radio("Engines side by side", range(1, len(OTHERS) + 2), horizontal=True, key="engines", bind="query-params",
-                     on_change=others_differ, help="The same question and passages, answered by each in turn.")  # fmt: skip
+    st.number_input(
+        "Seed",
+        0,
+        2**31 - 1,
+        key="seed",
+        on_change=lambda: session.change({"seed": st.session_state.seed}),
+        help="With the same seed a sampled answer repeats. At temperature 0 it changes nothing.",
+    )
+    count = st.radio(
+        "Engines side by side",
+        range(1, len(OTHERS) + 2),
+        horizontal=True,
+        key="engines",
+        bind="query-params",
+        on_change=others_differ,
+        help="The same question and passages, answered by each in turn.",
+    )
     recipes = [config]
     for number, name in enumerate((session.CURRENT, *OTHERS[: count - 1])):
         if count > 1:
@@ -112,19 +130,34 @@ def ask_box(corpus: Corpus) -> None:
         st.text_input("Question", key="question", bind="query-params", placeholder=f"A question about {corpus.name}")
         st.form_submit_button("Ask", type="primary", icon=":material/send:", on_click=ask)
     if corpus.queries:
-        st.selectbox("Questions of the corpus", [q.text for q in corpus.queries], index=None, key="known",
-                     label_visibility="collapsed", on_change=lambda: st.session_state.known and ask(st.session_state.known),
-                     placeholder=f"Or choose one of the {len(corpus.queries):,} questions of the corpus")  # fmt: skip
+        st.selectbox(
+            "Questions of the corpus",
+            [q.text for q in corpus.queries],
+            index=None,
+            key="known",
+            label_visibility="collapsed",
+            on_change=lambda: st.session_state.known and ask(st.session_state.known),
+            placeholder=f"Or choose one of the {len(corpus.queries):,} questions of the corpus",
+        )
 
 
 def examples(corpus: Corpus) -> None:
-    cards.empty("The answer, with its sources", "The model reads the passages that the recipe finds and answers from "
-                "them. The bundled one is very small: it shows how the parts work together, and is often wrong.")  # fmt: skip
+    cards.empty(
+        "The answer, with its sources",
+        "The model reads the passages that the recipe finds and answers from "
+        "them. The bundled one is very small: it shows how the parts work together, and is often wrong.",
+    )
     known = [query for query in corpus.queries if query.answerable]
     with st.container(gap="xsmall"):
         for query in known[:: max(1, len(known) // 3)][:3]:
-            st.button(cards.plain(query.text), key=f"example/{query.id}", type="tertiary", on_click=ask,
-                      args=(query.text,), icon=":material/arrow_forward:")  # fmt: skip
+            st.button(
+                cards.plain(query.text),
+                key=f"example/{query.id}",
+                type="tertiary",
+                on_click=ask,
+                args=(query.text,),
+                icon=":material/arrow_forward:",
+            )
 
 
 def stream(recipes: list[TrialConfig], question: str) -> None:
@@ -223,8 +256,14 @@ def show(corpus: Corpus, recipes: list[TrialConfig], question: str, runs: list[d
     elif [run["recipe"] for run in runs] != recipes:
         retry("The recipe, the engines or the corpus have changed since.", question)
     if several:
-        number = st.segmented_control("Look into", range(len(runs)), default=0, key="looked_into", required=True,
-                                      format_func=lambda number: f"Engine {number + 1}")  # fmt: skip
+        number = st.segmented_control(
+            "Look into",
+            range(len(runs)),
+            default=0,
+            key="looked_into",
+            required=True,
+            format_func=lambda number: f"Engine {number + 1}",
+        )
     if runs[number]["answer"]:
         query = next((q for q in corpus.queries if q.text == question), None)
         look_into(corpus, query, question, number, **runs[number])
@@ -245,16 +284,26 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
         answer_sources.draw(answer, rests_of(answer), corpus, query, key=f"cited/{place}")
     if answer.finish_reason == "abstained":
         best = max((hit.scores["dense"] for hit in answer.hits if "dense" in hit.scores), default=None)
-        st.caption("No passage was found." if best is None else f"The best passage reaches a similarity of {best:.2f}; "
-                   f"the threshold is {context.threshold:.2f}.")  # fmt: skip
+        st.caption(
+            "No passage was found."
+            if best is None
+            else f"The best passage reaches a similarity of {best:.2f}; the threshold is {context.threshold:.2f}."
+        )
     facts = answer_tabs.costs(answer)
     cards.status_strip([answer_tabs.ending(answer), *(facts[3:] if several else [*facts, answer.model])])
 
 
 def look_into(
-    corpus: Corpus, query: Query | None, question: str, number: int, recipe: TrialConfig, text: str, answer: Answer,
-    error: None, again: tuple | WorkbenchError | None,
-) -> None:  # fmt: skip
+    corpus: Corpus,
+    query: Query | None,
+    question: str,
+    number: int,
+    recipe: TrialConfig,
+    text: str,
+    answer: Answer,
+    error: None,
+    again: tuple | WorkbenchError | None,
+) -> None:
     """All that is known of one answer."""
     rests = rests_of(answer)
     answer_sources.listed(corpus, answer, rests, query)
@@ -282,8 +331,11 @@ def known_answer(query: Query, answer: Answer) -> None:
     if not query.answerable:
         st.info("The corpus does not hold the answer: “I don't know” is right.", icon=":material/rule:")
         return
-    ranks = [str(number) for number, hit in enumerate(answer.hits, 1)
-             if evidence.gold_marks(hit.start, hit.end, query.gold, hit.document_id)]  # fmt: skip
+    ranks = [
+        str(number)
+        for number, hit in enumerate(answer.hits, 1)
+        if evidence.gold_marks(hit.start, hit.end, query.gold, hit.document_id)
+    ]
     place = f"passage {' and '.join(ranks)}" if ranks else "none of the passages"
     with st.container(border=True):
         st.caption(f"Known answer; its evidence is in {place}" if query.gold else "Known answer")
@@ -294,13 +346,7 @@ def known_answer(query: Query, answer: Answer) -> None:
 def details(
     corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None, question: str, recipe: TrialConfig
 ) -> None:
-    titles = [
-        f"Passages ({len(answer.hits)})",
-        "Sentence by sentence",
-        "Prompt",
-        "Reproduce",
-        *["Tokens"] * bool(answer.tokens),
-    ]
+    titles = [f"Passages ({len(answer.hits)})", "Sentence by sentence", "Prompt", "Reproduce", *["Tokens"] * bool(answer.tokens)]
     passages, sentences, prompt, reproduce, *tokens = st.tabs(titles)
     with passages:
         if answer.prompt and (missing := recipe.context.passages - len(answer.hits)) > 0:
@@ -312,13 +358,20 @@ def details(
                 if st.button("Open in the document", key=f"open/{number}", type="tertiary", icon=":material/article:"):
                     answer_sources.open_source(answer, number, corpus, query)
     with sentences:
-        st.caption(f"The share of a sentence's word trigrams that its nearest passage contains; from {THRESHOLD:.0%} it "
-                   "counts as repeated. This shows where words come from, not that a claim is right.")  # fmt: skip
-        rows = [{"Sentence": answer.text[one.start : one.end], "Passage": one.passage if one.containment else None,
-                 "Share": 100 * one.containment} for one in rests]  # fmt: skip
+        st.caption(
+            f"The share of a sentence's word trigrams that its nearest passage contains; from {THRESHOLD:.0%} it "
+            "counts as repeated. This shows where words come from, not that a claim is right."
+        )
+        rows = [
+            {
+                "Sentence": answer.text[one.start : one.end],
+                "Passage": one.passage if one.containment else None,
+                "Share": 100 * one.containment,
+            }
+            for one in rests
+        ]
         share = st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100)
-        cells.show(rows, hide_index=True, column_config={
-            "Sentence": st.column_config.TextColumn(width="large"), "Share": share})  # fmt: skip
+        cells.show(rows, hide_index=True, column_config={"Sentence": st.column_config.TextColumn(width="large"), "Share": share})
     with prompt:
         st.caption("As the model read it" if answer.prompt else "The model was not run.")
         if answer.prompt:

@@ -71,9 +71,7 @@ def documents_tab(corpus: Corpus) -> None:
             column_config={
                 "Document": st.column_config.TextColumn(width=205),
                 "Characters": st.column_config.NumberColumn(format="localized", width=86),
-                "Questions": st.column_config.NumberColumn(
-                    help="Questions whose evidence is in this document.", width=82
-                ),
+                "Questions": st.column_config.NumberColumn(help="Questions whose evidence is in this document.", width=82),
             },
         ).selection.cells
     if picked and picked[0][0] < len(shown):
@@ -145,9 +143,7 @@ def questions_tab(corpus: Corpus) -> None:
             placeholder="Words of a question or an answer",
         )
         groups = sorted(set(table["Group"]) - {""})
-        group = (
-            st.selectbox("Group", groups, index=None, placeholder="All groups", width=220) if len(groups) > 1 else None
-        )
+        group = st.selectbox("Group", groups, index=None, placeholder="All groups", width=220) if len(groups) > 1 else None
         kinds = ["Answerable", "Unanswerable"] if table["Answerable"].nunique() > 1 else []
         kind = st.selectbox("Kind", kinds, index=None, placeholder="All", width=180) if kinds else None
     keep = table["Question"].str.contains(words, case=False, regex=False) | table["Answers"].str.contains(
@@ -167,9 +163,7 @@ def questions_tab(corpus: Corpus) -> None:
         column_order=columns,
         key=f"questions/{corpus.name}/{words}/{group}/{kind}",
         column_config={
-            "Evidence": st.column_config.NumberColumn(
-                help="Pieces of gold evidence; alternatives count once.", width="small"
-            ),
+            "Evidence": st.column_config.NumberColumn(help="Pieces of gold evidence; alternatives count once.", width="small"),
             "Question": st.column_config.TextColumn(width=400),
             "Answers": st.column_config.TextColumn(width=340),
         },
@@ -261,9 +255,7 @@ def own_tab() -> None:
         st.warning("Give the corpus a name and at least one file.")
     elif sent:
         questions = (asked.name, asked.getvalue()) if asked else None
-        done = jobs.drain(
-            workbench.library.ingest(name, [(file.name, file.getvalue()) for file in files], questions), "Reading"
-        )
+        done = jobs.drain(workbench.library.ingest(name, [(file.name, file.getvalue()) for file in files], questions), "Reading")
         st.session_state["own_turn"], st.session_state["own_done"] = turn + 1, done
         st.rerun()
     for file in st.session_state.pop("own_done", ()):
@@ -291,16 +283,8 @@ def collection(status) -> None:
                     )
                 with st.popover("Remove", icon=":material/delete:", key=f"remove/{status.name}"):
                     names = [file.name for file in workbench.library.files(status.name)] if status.present else []
-                    file = st.selectbox(
-                        "What", names, index=None, placeholder="The whole collection", key=f"which/{status.name}"
-                    )
-                    st.button(
-                        "Remove it",
-                        key=f"sure/{status.name}",
-                        type="primary",
-                        on_click=remove,
-                        args=(status.name, file),
-                    )
+                    file = st.selectbox("What", names, index=None, placeholder="The whole collection", key=f"which/{status.name}")
+                    st.button("Remove it", key=f"sure/{status.name}", type="primary", on_click=remove, args=(status.name, file))
         if status.note:
             st.text(status.note)
         if status.present:
@@ -358,9 +342,7 @@ def more_tab() -> None:
                         card.homepage,
                     ]
                 )
-            jobs.start_button(
-                "Download", ["download", status.name], f"Download {status.name}", icon=":material/download:"
-            )
+            jobs.start_button("Download", ["download", status.name], f"Download {status.name}", icon=":material/download:")
 
 
 def key(corpus: Corpus) -> str:

@@ -18,15 +18,25 @@ SHOWN = ("ndcg_linear", "recall", "mrr")
 MOST = len(charts.COLORS)  # encoders at once: each has a colour of its own
 SIMILARITIES = {"cosine": "Cosine", "dot": "Dot", "l2": "L2"}
 PROJECTIONS = {"none": "None", "pca": "PCA", "whitening": "Whitening"}
-FILTERS = ("Against the reference. Changed: another ranking, also where the metric is equal. Won, lost: it rose or fell. "
-           "Missed: no relevant chunk in the ranking.")  # fmt: skip
-COLUMNS = {"question": "Question", "value": "Value", "change": "Change", "rank": "Rank", "baseline_rank": "Reference",
-           "outcome": "Outcome", "group": "Group"}  # fmt: skip
+FILTERS = (
+    "Against the reference. Changed: another ranking, also where the metric is equal. Won, lost: it rose or fell. "
+    "Missed: no relevant chunk in the ranking."
+)
+COLUMNS = {
+    "question": "Question",
+    "value": "Value",
+    "change": "Change",
+    "rank": "Rank",
+    "baseline_rank": "Reference",
+    "outcome": "Outcome",
+    "group": "Group",
+}
 
 
 def page() -> None:
-    cards.page_title("Encoders", "Which encoder, and which treatment of its vectors, finds the evidence, "
-                     "and what do its vectors look like?")  # fmt: skip
+    cards.page_title(
+        "Encoders", "Which encoder, and which treatment of its vectors, finds the evidence, and what do its vectors look like?"
+    )
     config, picked = session.config(), None
     offers = lab.offers(config)
     left, right = st.columns([1, 2], gap="medium")
@@ -54,34 +64,75 @@ def page() -> None:
 def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
     known = {offer.id: offer for offer in offers}
     usual = dict.fromkeys([lab.own(offers, config).id, "minilm-mean", "minilm-cls", "lsa"])
-    chosen = st.pills("Encoders side by side", list(known), selection_mode="multi", wrap=True, default=list(usual)[:3], key="encoders",
-                      bind="query-params", format_func=lambda id: cards.plain(known[id].name if id in known else id),
-                      help="The recipe's own encoder is the reference, or the first one. Each is measured alone: dense retrieval by "
-                      "exact search.")  # fmt: skip
+    chosen = st.pills(
+        "Encoders side by side",
+        list(known),
+        selection_mode="multi",
+        wrap=True,
+        default=list(usual)[:3],
+        key="encoders",
+        bind="query-params",
+        format_func=lambda id: cards.plain(known[id].name if id in known else id),
+        help="The recipe's own encoder is the reference, or the first one. Each is measured alone: dense retrieval by "
+        "exact search.",
+    )
     if len(chosen) > MOST:
         st.caption(f"At most {MOST} at once: the first are shown.")
-    st.selectbox("Judged by", METRICS, METRICS.index(SHOWN[0]), key="metric", bind="query-params",
-                 format_func=lambda name: label(name, config.evaluation.k))  # fmt: skip
-    choice("Similarity", "index.metric", SIMILARITIES, config.index.metric,
-           "How question and chunk are compared: cosine, dot product or distance. On vectors of length 1 all rank alike.")  # fmt: skip
-    choice("Projection", "transform.projection", PROJECTIONS, config.transform.projection,
-           "PCA keeps the directions of most variance; whitening also gives them equal weight. Both centre.")  # fmt: skip
+    st.selectbox(
+        "Judged by",
+        METRICS,
+        METRICS.index(SHOWN[0]),
+        key="metric",
+        bind="query-params",
+        format_func=lambda name: label(name, config.evaluation.k),
+    )
+    choice(
+        "Similarity",
+        "index.metric",
+        SIMILARITIES,
+        config.index.metric,
+        "How question and chunk are compared: cosine, dot product or distance. On vectors of length 1 all rank alike.",
+    )
+    choice(
+        "Projection",
+        "transform.projection",
+        PROJECTIONS,
+        config.transform.projection,
+        "PCA keeps the directions of most variance; whitening also gives them equal weight. Both centre.",
+    )
     dimension_slider(config)
     above = {"projection", "dimensions", *lab.idle(config.transform)}
     with st.container(gap="xsmall"):
-        forms.stage_form("transform", baseline=session.baseline(), expanded=True,
-                         only=tuple(name for name in TransformConfig.model_fields if name not in above))  # fmt: skip
+        forms.stage_form(
+            "transform",
+            baseline=session.baseline(),
+            expanded=True,
+            only=tuple(name for name in TransformConfig.model_fields if name not in above),
+        )
         forms.recipe_form(("embedding", "chunking", "evaluation"), show_presets=False)
-    st.caption("Chunk sizes are counted in each encoder's own tokens, so chunks may differ between encoders. Evidence is judged by "
-               "characters, which keeps the numbers comparable.")  # fmt: skip
+    st.caption(
+        "Chunk sizes are counted in each encoder's own tokens, so chunks may differ between encoders. Evidence is judged by "
+        "characters, which keeps the numbers comparable."
+    )
     return [offer for offer in offers if offer.id in chosen][:MOST]
 
 
 def choice(title: str, setting: str, options: dict[str, str], now: str, help: str) -> None:
     """A setting of the recipe whose few values stand side by side."""
     forms.show_value(f"lab/{setting}", now)
-    st.segmented_control(title, list(options), default=now, key=f"lab/{setting}", format_func=options.get, required=True,
-                         on_change=change, args=(setting,), width="stretch", wrap=True, help=help)  # fmt: skip
+    st.segmented_control(
+        title,
+        list(options),
+        default=now,
+        key=f"lab/{setting}",
+        format_func=options.get,
+        required=True,
+        on_change=change,
+        args=(setting,),
+        width="stretch",
+        wrap=True,
+        help=help,
+    )
 
 
 def dimension_slider(config: TrialConfig) -> None:
@@ -89,10 +140,17 @@ def dimension_slider(config: TrialConfig) -> None:
     whole, now = lab.dimension(session.workbench(), config), config.transform.dimensions
     stops = [*sorted({*(d for d in lab.DIMENSIONS if not whole or d < whole), *([now] if now else [])}), 0]
     forms.show_value("lab/transform.dimensions", now)
-    st.select_slider("Dimensions kept", stops, now, key="lab/transform.dimensions", on_change=change, args=("transform.dimensions",),
-                     format_func=lambda d: f"{d:,}" if d else f"all {whole:,}" if whole else "all",
-                     disabled=config.transform.projection == "none",
-                     help="By PCA or whitening: choose one first. Fewer are smaller and faster, and lose detail.")  # fmt: skip
+    st.select_slider(
+        "Dimensions kept",
+        stops,
+        now,
+        key="lab/transform.dimensions",
+        on_change=change,
+        args=("transform.dimensions",),
+        format_func=lambda d: f"{d:,}" if d else f"all {whole:,}" if whole else "all",
+        disabled=config.transform.projection == "none",
+        help="By PCA or whitening: choose one first. Fewer are smaller and faster, and lose detail.",
+    )
 
 
 def change(setting: str) -> None:
@@ -110,8 +168,11 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
     ready = [row for row in rows if row.evaluation]
     strip(config, rows, ready, time.perf_counter() - started)
     if ready and not ready[0].intervals[metric].n:
-        st.info("This corpus has no questions with gold evidence, so nothing can be measured. The geometry and the map work "
-                "without. Add a questions file on the page Corpus.", icon=":material/info:")  # fmt: skip
+        st.info(
+            "This corpus has no questions with gold evidence, so nothing can be measured. The geometry and the map work "
+            "without. Add a questions file on the page Corpus.",
+            icon=":material/info:",
+        )
     elif ready:
         leaderboard(config, rows, reference, metric)
     trained = lab.trained(workbench) if any(row.offer.part.part == "trained" for row in ready) else []
@@ -121,8 +182,11 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
             told = f"{row.error.what} {row.error.todo}"
             st.warning(f"**{name}:** {cards.plain(told)}", icon=":material/error:")
         elif row.evaluation and lab.learnt_from(row, trained):
-            st.warning(f"**{name}** learnt from questions of this corpus, and is asked them again here. Choose the questions *Test* "
-                       "in the sidebar: those it never saw.", icon=":material/info:")  # fmt: skip
+            st.warning(
+                f"**{name}** learnt from questions of this corpus, and is asked them again here. Choose the questions *Test* "
+                "in the sidebar: those it never saw.",
+                icon=":material/info:",
+            )
     if waiting := [row for row in rows if row.plan]:
         still_to_do(config, waiting, bool(ready))
     return rows
@@ -133,10 +197,18 @@ def strip(config: TrialConfig, rows: Sequence[Row], ready: Sequence[Row], second
     if ready:
         corpus, whole = ready[0].evaluation.corpus, workbench.corpus(config)
         measured = sum(bool(query.gold) for query in corpus.queries)
-        facts = [f"{config.corpus.dataset}, {cards.count(len(corpus.documents), 'document')}",
-                 f"{measured:,} of {len(whole.queries):,} questions ({config.corpus.questions})"]  # fmt: skip
-    cards.status_strip([*facts, f"{len(ready)} of {cards.count(len(rows), 'encoder')} measured", config.embedding.device(),
-                        cards.duration(seconds)])  # fmt: skip
+        facts = [
+            f"{config.corpus.dataset}, {cards.count(len(corpus.documents), 'document')}",
+            f"{measured:,} of {len(whole.queries):,} questions ({config.corpus.questions})",
+        ]
+    cards.status_strip(
+        [
+            *facts,
+            f"{len(ready)} of {cards.count(len(rows), 'encoder')} measured",
+            config.embedding.device(),
+            cards.duration(seconds),
+        ]
+    )
     with st.popover("Reproduce", icon=":material/terminal:"):
         st.caption("The commands that measure each encoder and store a trial")
         st.code("\n".join(workbench.command(row.config) for row in rows), language="bash", wrap_lines=True)
@@ -149,20 +221,37 @@ def leaderboard(config: TrialConfig, rows: Sequence[Row], reference: Offer, metr
     shown = list(dict.fromkeys([metric, *SHOWN]))
     ready = sorted((row for row in rows if row.evaluation), key=lambda row: -row.intervals[metric].mean)
     first, *others = (label(name, config.evaluation.k) for name in shown)
-    tabs.html_table(["Encoder", first, "Against the reference", *others, "Dimensions", "Speed"],
-                    [leader_cells(row, rows, shown, metric, reference) for row in ready])  # fmt: skip
+    tabs.html_table(
+        ["Encoder", first, "Against the reference", *others, "Dimensions", "Speed"],
+        [leader_cells(row, rows, shown, metric, reference) for row in ready],
+    )
     n, tests = ready[0].intervals[metric], sum(metric in row.p_holm for row in rows)
     left, right = st.columns([1, 0.2], vertical_alignment="center")
-    left.caption(f"n {n.n:,} of {n.total:,} questions, {config.evaluation.confidence:.0%} intervals"
-                 + (f"; p corrected for {tests} comparisons (Holm)" if tests > 1 else "")
-                 + ". Speed: texts embedded a second when this machine last did it.")  # fmt: skip
-    right.download_button("CSV", lambda: charts.to_csv(lab.table(rows, shown, reference)), "encoders.csv", "text/csv",
-                          icon=":material/download:", type="tertiary", on_click="ignore", key="export/leaderboard")  # fmt: skip
+    left.caption(
+        f"n {n.n:,} of {n.total:,} questions, {config.evaluation.confidence:.0%} intervals"
+        + (f"; p corrected for {tests} comparisons (Holm)" if tests > 1 else "")
+        + ". Speed: texts embedded a second when this machine last did it."
+    )
+    right.download_button(
+        "CSV",
+        lambda: charts.to_csv(lab.table(rows, shown, reference)),
+        "encoders.csv",
+        "text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        key="export/leaderboard",
+    )
     whole = session.workbench().corpus(config).queries
     if len(whole) > n.total:
-        st.button(f"Ask all {len(whole):,} questions", icon=":material/play_arrow:", key="ask_all",
-                  on_click=tabs.keep, args=("all_questions", config),
-                  help=f"So that a slider answers at once, {lab.QUESTIONS} are asked, drawn by the seed.")  # fmt: skip
+        st.button(
+            f"Ask all {len(whole):,} questions",
+            icon=":material/play_arrow:",
+            key="ask_all",
+            on_click=tabs.keep,
+            args=("all_questions", config),
+            help=f"So that a slider answers at once, {lab.QUESTIONS} are asked, drawn by the seed.",
+        )
 
 
 def leader_cells(row: Row, rows: Sequence[Row], shown: Sequence[str], metric: str, reference: Offer) -> list[str]:
@@ -173,23 +262,30 @@ def leader_cells(row: Row, rows: Sequence[Row], shown: Sequence[str], metric: st
         span = "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
         cells.append(tabs.number(f"{one.mean:.3f}", span, strong=name == metric))
     cells.insert(2, tabs.difference(row.paired.get(metric), row.p_holm.get(metric), lab.verdict(row, metric)))
-    return [*cells, tabs.number(f"{row.transform.dim:,}", f"{row.transform.bytes_per_vector:,.0f} bytes"),
-            tabs.number(f"{row.texts_per_s:,.0f}" if row.texts_per_s else "–", "texts/s")]  # fmt: skip
+    return [
+        *cells,
+        tabs.number(f"{row.transform.dim:,}", f"{row.transform.bytes_per_vector:,.0f} bytes"),
+        tabs.number(f"{row.texts_per_s:,.0f}" if row.texts_per_s else "–", "texts/s"),
+    ]
 
 
 def still_to_do(config: TrialConfig, waiting: Sequence[Row], some: bool) -> None:
     """Encoders that need more than a moment: jobs do it, which outlive this page."""
     if not some:
-        cards.empty("A table of encoders with their differences", "Nothing is embedded yet. Prepare an encoder, and it is measured here; "
-                    "everything after that answers at once.")  # fmt: skip
-    for row in waiting:
-        about = cards.about(row.plan.seconds) or (
-            "; how long is known once it has run on this machine" if row.plan.what else ""
+        cards.empty(
+            "A table of encoders with their differences",
+            "Nothing is embedded yet. Prepare an encoder, and it is measured here; everything after that answers at once.",
         )
+    for row in waiting:
+        about = cards.about(row.plan.seconds) or ("; how long is known once it has run on this machine" if row.plan.what else "")
         with st.container(horizontal=True, vertical_alignment="center", key=f"todo/{row.offer.id}"):
             st.markdown(f"**{cards.plain(row.offer.name)}** still needs {cards.plain(row.plan.what + about)}.")
-            jobs.start_button(f"Prepare {row.offer.name}", ["prepare", *session.workbench().arguments(lab.prepared(row.config))],
-                              f"Preparing {row.offer.name} on {config.corpus.dataset}", icon=":material/bolt:")  # fmt: skip
+            jobs.start_button(
+                f"Prepare {row.offer.name}",
+                ["prepare", *session.workbench().arguments(lab.prepared(row.config))],
+                f"Preparing {row.offer.name} on {config.corpus.dataset}",
+                icon=":material/bolt:",
+            )
 
 
 def closer_look(config: TrialConfig, rows: Sequence[Row], reference: Offer, metric: str) -> Row | None:
@@ -198,10 +294,23 @@ def closer_look(config: TrialConfig, rows: Sequence[Row], reference: Offer, metr
     if known:
         if st.session_state.get("look") not in known:
             st.session_state["look"] = next((id for id in known if id != reference.id), reference.id)
-        row = known[st.selectbox("Look closer at", list(known), list(known).index(st.session_state["look"]), key="look", width=320,
-                                 bind="query-params", format_func=lambda id: known[id].offer.name)]  # fmt: skip
-    views = {"Dimension and bytes": tabs.curve, "Geometry": tabs.geometry, "Gold against random": tabs.separation,
-             "Map": tabs.corpus_map}  # fmt: skip
+        row = known[
+            st.selectbox(
+                "Look closer at",
+                list(known),
+                list(known).index(st.session_state["look"]),
+                key="look",
+                width=320,
+                bind="query-params",
+                format_func=lambda id: known[id].offer.name,
+            )
+        ]
+    views = {
+        "Dimension and bytes": tabs.curve,
+        "Geometry": tabs.geometry,
+        "Gold against random": tabs.separation,
+        "Map": tabs.corpus_map,
+    }
     *drawn, train = st.tabs([*views, "Train"], key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(drawn, views.values(), strict=True):
         if tab.open:
@@ -223,26 +332,21 @@ def by_question(row: Row, base: Row | None, metric: str) -> int | None:
     if st.session_state.get("show") not in offered:
         st.session_state["show"] = "all"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = st.segmented_control("Show", offered, key="show", width="content", format_func=str.capitalize, required=True,
-                                      help=FILTERS)  # fmt: skip
+        wanted = st.segmented_control(
+            "Show", offered, key="show", width="content", format_func=str.capitalize, required=True, help=FILTERS
+        )
         text = st.text_input("Search the questions", key="find", placeholder="words of a question", width=200)
     table = session.workbench().by_question(row.evaluation, base.evaluation if base else None, metric)
     fits = {"all": lambda i: True, "changed": lambda i: table["changed"][i], "missed": lambda i: table["missed"][i]}
     test = fits.get(wanted) or (lambda i: table["outcome"][i] == wanted)
     kept = [i for i, question in enumerate(table["question"]) if test(i) and text.lower() in question.lower()]
     against = f"{row.offer.name} against {base.offer.name}" if base else row.offer.name
-    st.caption(f"{cards.plain(against)}: {len(kept):,} of {len(table['id']):,} questions. Click one to read its rankings.")  # fmt: skip
+    st.caption(f"{cards.plain(against)}: {len(kept):,} of {len(table['id']):,} questions. Click one to read its rankings.")
     shown = {title: [table[name][i] for i in kept] for name, title in COLUMNS.items() if any(table.get(name, ()))}
     number = st.column_config.NumberColumn
     value = number(format="%.3f", width=76, help=label(metric, row.config.evaluation.k))
     rank = number(format="%d", width=92, help="Rank of the first relevant chunk; empty: not in the ranking.")
-    looks = {
-        "Value": value,
-        "Change": value,
-        "Rank": rank,
-        "Reference": rank,
-        "Question": st.column_config.TextColumn(width=280),
-    }
+    looks = {"Value": value, "Change": value, "Rank": rank, "Reference": rank, "Question": st.column_config.TextColumn(width=280)}
     picked = tables.choose(shown, [table["id"][i] for i in kept], "encoder_questions", looks)
     return None if picked is None else kept[picked]
 

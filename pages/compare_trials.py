@@ -13,8 +13,12 @@ from core.errors import WorkbenchError
 from core.workbench import METRICS
 
 SEARCH = "../pages/search_live.py"  # switched to with query_params={}: without, a filter in the address makes it fail
-OUTCOMES = {"All": lambda change: True, "Won": lambda change: change > 0, "Lost": lambda change: change < 0,
-            "Tied": lambda change: change == 0}  # fmt: skip
+OUTCOMES = {
+    "All": lambda change: True,
+    "Won": lambda change: change > 0,
+    "Lost": lambda change: change < 0,
+    "Tied": lambda change: change == 0,
+}
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
@@ -22,15 +26,22 @@ def page() -> None:
     cards.page_title("Trials", "Which recipes were tried, and is one really better than another?")
     everything = comparison.trials(session.workbench())
     if not everything:
-        why = ("A trial is a recipe with all that it measured, kept for good. Save one on the page Search, live, or run: "
-               + session.workbench().command(session.config()))  # fmt: skip
+        why = (
+            "A trial is a recipe with all that it measured, kept for good. Save one on the page Search, live, or run: "
+            + session.workbench().command(session.config())
+        )
         if cards.empty("Stored trials", why, "Open Search, live", key="first", icon=":material/tune:"):
             st.switch_page(SEARCH, query_params={})
         return
     sweeps = comparison.sweeps(session.workbench(), everything)
     failed = sum(trial.status != "ok" for trial in everything)
-    cards.status_strip([cards.count(len(everything), "trial"), f"{failed:,} without results" if failed else "",
-                        cards.count(len(sweeps), "sweep") if sweeps else ""])  # fmt: skip
+    cards.status_strip(
+        [
+            cards.count(len(everything), "trial"),
+            f"{failed:,} without results" if failed else "",
+            cards.count(len(sweeps), "sweep") if sweeps else "",
+        ]
+    )
     # the baseline first: it is the reference, and grey in every chart
     chosen = sorted(trials.chosen(everything), key=lambda trial: not is_baseline(trial))
     shown = filtered(everything, sweeps)
@@ -40,8 +51,7 @@ def page() -> None:
         one_trial(chosen, everything)
     if len(chosen) > 1:
         differences(chosen, names)
-    cost_chart.draw(shown, everything, [trial for trial in chosen if trial.metrics], names,
-                    lambda trial: look(names, trial))  # fmt: skip
+    cost_chart.draw(shown, everything, [trial for trial in chosen if trial.metrics], names, lambda trial: look(names, trial))
 
 
 def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
@@ -57,10 +67,15 @@ def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
     search, *columns = st.columns([3, *(width for *_, width in offered.values())])
     text = search.text_input("Search", key="words", bind="query-params", placeholder="name, recipe, note, corpus, id")
     wanted = {
-        name: column.selectbox(title, ["", *(key for key in options if key)], key=key, bind="query-params",
-                               format_func=({"": "All"} | {key: word for key, word in options.items() if key}).get)
+        name: column.selectbox(
+            title,
+            ["", *(key for key in options if key)],
+            key=key,
+            bind="query-params",
+            format_func=({"": "All"} | {key: word for key, word in options.items() if key}).get,
+        )
         for column, (name, (title, key, options, _)) in zip(columns, offered.items(), strict=True)
-    }  # fmt: skip
+    }
     found = comparison.matching(everything, text=text, **wanted)
     last = trials.last_repeats(found)
     if len(last) == len(found):
@@ -81,8 +96,14 @@ def one_trial(chosen: list[Trial], everything: list[Trial]) -> None:
         if st.button("Open in Search, live", icon=":material/tune:", key="open_trial", disabled=config is None):
             session.set_config(config)
             st.switch_page(SEARCH, query_params={})
-        st.button("Pin as baseline", icon=":material/keep:", key="pin_trial", disabled=config is None,
-                  on_click=session.pin, args=(config,))  # fmt: skip
+        st.button(
+            "Pin as baseline",
+            icon=":material/keep:",
+            key="pin_trial",
+            disabled=config is None,
+            on_click=session.pin,
+            args=(config,),
+        )
         with st.popover("Name, tags, note", icon=":material/label:", key="described", width="content"):
             trials.describe(trial, everything)
         with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
@@ -94,22 +115,31 @@ def one_trial(chosen: list[Trial], everything: list[Trial]) -> None:
     if len(chosen) == 1:
         measured = f"{trial.n:,} of {trial.total:,} questions" if trial.metrics else f"nothing, {trial.status}"
         repeat = comparison.repeats(everything).get(trial.id)
-        cards.facts([
-            ("Name", trial.title), ("Tags", ", ".join(trial.tags)), ("Note", trial.note), ("Trial", trial.id),
-            ("Corpus", trial.stages.get("corpus", "")), ("Recipe", trial.recipe), ("Measured", measured),
-            *((COSTS[name][0], spread_words(trial.costs[name], COSTS[name][1])) for name in ("context_at_k", "latency_ms")
-              if name in trial.costs),
-            ("Repeat", f"{repeat[0]} of {repeat[1]} with this recipe on these questions" if repeat else ""), ("Reason", trial.reason),
-        ])  # fmt: skip
+        cards.facts(
+            [
+                ("Name", trial.title),
+                ("Tags", ", ".join(trial.tags)),
+                ("Note", trial.note),
+                ("Trial", trial.id),
+                ("Corpus", trial.stages.get("corpus", "")),
+                ("Recipe", trial.recipe),
+                ("Measured", measured),
+                *(
+                    (COSTS[name][0], spread_words(trial.costs[name], COSTS[name][1]))
+                    for name in ("context_at_k", "latency_ms")
+                    if name in trial.costs
+                ),
+                ("Repeat", f"{repeat[0]} of {repeat[1]} with this recipe on these questions" if repeat else ""),
+                ("Reason", trial.reason),
+            ]
+        )
         st.caption("Tick another row to compare the two.")
 
 
 def spread_words(cost: Spread, unit: str) -> str:
     """A cost with its spread: "8.2 ms (6.2 to 14.6 over 30 questions)"."""
     digits = 1 if cost.value < 100 else 0
-    spread = (
-        "" if cost.low is None else f" ({cost.low:,.{digits}f} to {cost.high:,.{digits}f} over {cost.n:,} questions)"
-    )
+    spread = "" if cost.low is None else f" ({cost.low:,.{digits}f} to {cost.high:,.{digits}f} over {cost.n:,} questions)"
     return f"{cost.value:,.{digits}f} {unit}{spread}"
 
 
@@ -127,8 +157,9 @@ def differences(chosen: list[Trial], names: dict[str, str]) -> None:
             reference = choice_of(pinned, "Reference, the pinned baseline", "reference_pinned", left)
         else:
             reference = choice_of(measured, "Reference", "reference", left)
-        metric = right.selectbox("Metric", METRICS, 3, format_func=lambda name: comparison.label(name, reference.k),
-                                 key="metric", bind="query-params")  # fmt: skip
+        metric = right.selectbox(
+            "Metric", METRICS, 3, format_func=lambda name: comparison.label(name, reference.k), key="metric", bind="query-params"
+        )
         others = [trial for trial in measured if trial is not reference]
         result = comparison.compare(session.workbench(), reference, others, metric)
     views, state = ["Tests", "Settings that differ", "By question"], st.session_state
@@ -141,8 +172,10 @@ def differences(chosen: list[Trial], names: dict[str, str]) -> None:
             tests(result, names)
     if settings.open:
         with settings:
-            rows = [{"Setting": comparison.setting_name(name), **dict(zip(names.values(), values, strict=True))}
-                    for name, values in comparison.differing(chosen).items()]  # fmt: skip
+            rows = [
+                {"Setting": comparison.setting_name(name), **dict(zip(names.values(), values, strict=True))}
+                for name, values in comparison.differing(chosen).items()
+            ]
             if rows:
                 looks = {"Setting": TEXT(pinned=True)}
                 cells.show(rows, hide_index=True, key="settings", height="content", column_config=looks)
@@ -159,22 +192,40 @@ def tests(result: Comparison, names: dict[str, str]) -> None:
             st.warning(cards.plain(f"{names[row.trial.id]}: {row.note}."), icon=":material/info:")
     rows = comparison.rows(result, names)
     if drawn := [row for row in result.rows if row.paired and row.paired.low is not None]:
-        shape = dots.marks([dots.Mark(names[row.trial.id], row.paired.difference, row.paired.low, row.paired.high, **look(names, row.trial))
-                            for row in drawn], f"Difference in {head}", lines=[(0.0, "")])  # fmt: skip
+        shape = dots.marks(
+            [
+                dots.Mark(names[row.trial.id], row.paired.difference, row.paired.low, row.paired.high, **look(names, row.trial))
+                for row in drawn
+            ],
+            f"Difference in {head}",
+            lines=[(0.0, "")],
+        )
         of = result.reference
-        charts.show(shape, "differences", data=rows, title=f"{head} minus that of {cut(names[of.id], 60)}",
-                    caption=f"n {min(row.paired.n for row in drawn):,}, {level} intervals, paired by question",
-                    method=f"Corpus: {of.stages.get('corpus', of.dataset)}. Intervals: percentile bootstrap of the mean difference over "
-                           f"the questions that both measured ({of.settings['evaluation.resamples']:,} resamples)")  # fmt: skip
+        charts.show(
+            shape,
+            "differences",
+            data=rows,
+            title=f"{head} minus that of {cut(names[of.id], 60)}",
+            caption=f"n {min(row.paired.n for row in drawn):,}, {level} intervals, paired by question",
+            method=f"Corpus: {of.stages.get('corpus', of.dataset)}. Intervals: percentile bootstrap of the mean difference over "
+            f"the questions that both measured ({of.settings['evaluation.resamples']:,} resamples)",
+        )
     wide = 120 if all(len(row["Verdict"]) < 18 for row in rows) else 228  # with its cost in context
     mean, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=68)
     p_value = NUMBER(format="%.4f", width=66, help="Two-sided sign-flip permutation test, paired by question.")
     looks = {
-        "Trial": TEXT(width=200), "Verdict": TEXT(width=wide), head: mean, "Reference": mean,
-        "Difference": NUMBER(format="%+.3f", width=82), "Low": signed, "High": signed, "p": p_value, "p (Holm)": p_value,
+        "Trial": TEXT(width=200),
+        "Verdict": TEXT(width=wide),
+        head: mean,
+        "Reference": mean,
+        "Difference": NUMBER(format="%+.3f", width=82),
+        "Low": signed,
+        "High": signed,
+        "p": p_value,
+        "p (Holm)": p_value,
         "Effect": NUMBER(format="%+.2f", width=60, help="Mean difference over the standard deviation of the differences (dz)."),
         **dict.fromkeys(("Won", "Lost", "Tied", "n"), NUMBER(format="localized", width=48)),
-    }  # fmt: skip
+    }
     table = [dict(zip(looks, row.values(), strict=True)) for row in rows]
     cells.show(table, hide_index=True, key="tests", placeholder="", column_config=looks)
     tables.export(table, "tests")
@@ -194,18 +245,18 @@ def by_question(result: Comparison) -> None:
     table = comparison.by_question(session.workbench(), result.reference, other, result.metric)
     number, change = NUMBER(format="%.3f", width=90), NUMBER(format="%+.3f", width=90)
     looks = {"Question": TEXT(width="large"), "Reference": number, "Value": number, "Change": change}
-    wanted = st.segmented_control("Show", list(OUTCOMES), default="All", key="outcome", bind="query-params", required=True,
-                                  label_visibility="collapsed") or "All"  # fmt: skip
+    wanted = (
+        st.segmented_control(
+            "Show", list(OUTCOMES), default="All", key="outcome", bind="query-params", required=True, label_visibility="collapsed"
+        )
+        or "All"
+    )
     better = comparison.direction(result.metric)
     rows = [row for row in zip(*table.values(), strict=True) if OUTCOMES[wanted](row[-1] * better)]
     table = {head: [row[place] for row in rows] for place, head in enumerate(looks)}
     cells.show(table, hide_index=True, height=300, key="compared_questions", column_config=looks)
-    tables.export(
-        [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)], "compared_questions"
-    )
-    st.caption(
-        f"{comparison.label(result.metric, result.k)} of {len(table['Question']):,} questions, largest change first."
-    )
+    tables.export([dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)], "compared_questions")
+    st.caption(f"{comparison.label(result.metric, result.k)} of {len(table['Question']):,} questions, largest change first.")
 
 
 def is_baseline(trial: Trial) -> bool:
@@ -238,8 +289,15 @@ def choice_of(found: list[Trial], title: str, key: str, place=st, **options) -> 
     box = f"{key}/{crc32(chr(10).join(names.values()).encode()):x}"
     if state.get(box, state[held]) != state[held]:
         state[box] = state[held]
-    place.selectbox(title, list(by_id), list(by_id).index(state[held]), format_func=names.get, key=box,
-                    on_change=lambda: state.update({held: state[box]}), **options)  # fmt: skip
+    place.selectbox(
+        title,
+        list(by_id),
+        list(by_id).index(state[held]),
+        format_func=names.get,
+        key=box,
+        on_change=lambda: state.update({held: state[box]}),
+        **options,
+    )
     state[f"{key}_written"] = st.query_params[key] = state[held]
     return by_id[state[held]]
 

@@ -19,8 +19,7 @@ TABS = {
 
 def page() -> None:
     cards.page_title(
-        "Study design",
-        "What should people judge, how many of them, and how is that fixed before the first label is seen?",
+        "Study design", "What should people judge, how many of them, and how is that fixed before the first label is seen?"
     )
     studies = {one.study.id: one for one in lab.studies(session.workbench())}
     if not studies:
@@ -48,18 +47,30 @@ def beginning() -> None:
     job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
     few = len(found) < design.PILOT
     if job and few:
-        cards.empty(what, f"Answers are being made. Once they are stored, a press on “Start a study” here makes a draft: a pilot of "
-                    f"{design.PILOT}, two annotators, a rubric for faithfulness. You can leave this page meanwhile.")  # fmt: skip
+        cards.empty(
+            what,
+            f"Answers are being made. Once they are stored, a press on “Start a study” here makes a draft: a pilot of "
+            f"{design.PILOT}, two annotators, a rubric for faithfulness. You can leave this page meanwhile.",
+        )
         return jobs.watch(job.id)
     if not found:
-        cards.empty(what, f"There are no stored answers to judge yet. {lost(found)}Have some questions of the corpus answered first; "
-                    f"40 give a pilot of {design.PILOT} and some to spare. You can leave this page meanwhile.")  # fmt: skip
+        cards.empty(
+            what,
+            f"There are no stored answers to judge yet. {lost(found)}Have some questions of the corpus answered first; "
+            f"40 give a pilot of {design.PILOT} and some to spare. You can leave this page meanwhile.",
+        )
         return design_tabs.answering()
     stored = f"{cards.count(len(found), 'answer')} of {cards.count(len(lab.systems(found)), 'system')} can be judged."
-    cards.empty(what, f"{stored} {lost(found)}"
-                + (f"A pilot wants {design.PILOT}: have more questions answered, or start with these." if few else
-                   f"“Start a study” makes a draft with everything filled in: a pilot of {design.PILOT}, two annotators, a rubric for "
-                   "faithfulness. You can change all of it before it is frozen."))  # fmt: skip
+    cards.empty(
+        what,
+        f"{stored} {lost(found)}"
+        + (
+            f"A pilot wants {design.PILOT}: have more questions answered, or start with these."
+            if few
+            else f"“Start a study” makes a draft with everything filled in: a pilot of {design.PILOT}, two annotators, a rubric for "
+            "faithfulness. You can change all of it before it is frozen."
+        ),
+    )
     new_study(primary=not few)
     if job:
         jobs.watch(job.id)
@@ -104,15 +115,24 @@ def choice(studies: dict[str, lab.Frozen]) -> design_tabs.Desk:
     if asked and asked not in studies:
         state.study_missing = asked
     if missing := state.get("study_missing"):
-        st.warning(cards.plain(f"The address asks for the study “{missing}”, which is not here. Shown is another."),
-                   icon=":material/link_off:")  # fmt: skip
+        st.warning(
+            cards.plain(f"The address asks for the study “{missing}”, which is not here. Shown is another."),
+            icon=":material/link_off:",
+        )
 
     def title(id: str) -> str:
         return f"{studies[id].study.title or id} ({id})"
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        id = st.selectbox("Study", list(studies), key="study", format_func=title, width=340,
-                          label_visibility="collapsed", on_change=lambda: state.pop("study_missing", None))  # fmt: skip
+        id = st.selectbox(
+            "Study",
+            list(studies),
+            key="study",
+            format_func=title,
+            width=340,
+            label_visibility="collapsed",
+            on_change=lambda: state.pop("study_missing", None),
+        )
         # its key changes with each study, so that it closes once one is begun
         with st.popover("New study", icon=":material/add:", key=f"new_study.{len(studies)}"):
             new_study()
@@ -124,9 +144,15 @@ def choice(studies: dict[str, lab.Frozen]) -> design_tabs.Desk:
 
 def strip(desk: design_tabs.Desk) -> None:
     one, study = desk.frozen, desk.study
-    cards.status_strip([cards.count(len(design.plain(study.items)), "item"), cards.count(len(design.systems(study)), "system"),
-                        f"rubric version {one.study.rubric.version}", f"frozen as {one.hash[:12]}" if one.hash else "a draft, not frozen",
-                        f"recorded {one.created[:16].replace('T', ' ')} UTC"])  # fmt: skip
+    cards.status_strip(
+        [
+            cards.count(len(design.plain(study.items)), "item"),
+            cards.count(len(design.systems(study)), "system"),
+            f"rubric version {one.study.rubric.version}",
+            f"frozen as {one.hash[:12]}" if one.hash else "a draft, not frozen",
+            f"recorded {one.created[:16].replace('T', ' ')} UTC",
+        ]
+    )
 
 
 def told() -> None:

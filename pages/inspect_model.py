@@ -17,14 +17,10 @@ TABS = {
 
 
 def page() -> None:
-    cards.page_title(
-        "Inside the model", "What is inside a language model, what does each part cost, and where does it look?"
-    )
+    cards.page_title("Inside the model", "What is inside a language model, what does each part cost, and where does it look?")
     config = session.config()
     strip(config)
-    for tab, draw in zip(
-        st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params"), TABS.values(), strict=True
-    ):
+    for tab, draw in zip(st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params"), TABS.values(), strict=True):
         if tab.open:
             with tab, cards.calm():
                 draw(config)
@@ -32,10 +28,15 @@ def page() -> None:
 
 def strip(config: TrialConfig) -> None:
     place = architecture.machine()[-1]
-    cards.status_strip([
-        config.corpus.dataset, f"questions: {config.corpus.questions}", "SmolLM2-135M-Instruct, read by the transformer written here",
-        f"{place.name}: {cards.size(place.free)} free of {cards.size(place.total)}", "nothing leaves this machine",
-    ])  # fmt: skip
+    cards.status_strip(
+        [
+            config.corpus.dataset,
+            f"questions: {config.corpus.questions}",
+            "SmolLM2-135M-Instruct, read by the transformer written here",
+            f"{place.name}: {cards.size(place.free)} free of {cards.size(place.total)}",
+            "nothing leaves this machine",
+        ]
+    )
 
 
 page()

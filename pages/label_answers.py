@@ -19,13 +19,14 @@ def page() -> None:
         desk(frozen, annotator)
     elif frozen and finished(frozen, st.query_params.get("annotator", "")):
         st.html(labelling.HERE / "labelling.css")  # the other pages say which system wrote what
-        cards.empty("Your labels are complete, thank you", "The rounds in which you labelled are closed, and everything you said is "
-                    "kept. There is nothing more to do; you can close this window.")  # fmt: skip
+        cards.empty(
+            "Your labels are complete, thank you",
+            "The rounds in which you labelled are closed, and everything you said is "
+            "kept. There is nothing more to do; you can close this window.",
+        )
     else:
         cards.page_title(
-            "Label answers",
-            "Which sentences of an answer are supported by their evidence, as a person judges?",
-            recipe=False,
+            "Label answers", "Which sentences of an answer are supported by their evidence, as a person judges?", recipe=False
         )
         door(frozen)
 
@@ -42,8 +43,13 @@ def door(frozen: Any) -> None:
     """Who labels what."""
     open_ = [one for one in lab.studies(session.workbench()) if one.hash]
     if not open_:
-        if cards.empty("Answers to judge", "No study is open. Whoever runs it draws the answers, freezes the design, and names "
-                       "the annotators on the page Study design.", "Design a study", icon=":material/design_services:"):  # fmt: skip
+        if cards.empty(
+            "Answers to judge",
+            "No study is open. Whoever runs it draws the answers, freezes the design, and names "
+            "the annotators on the page Study design.",
+            "Design a study",
+            icon=":material/design_services:",
+        ):
             st.switch_page(DESIGN)
         return
     titles = {one.study.id: f"{one.study.title or one.study.id}, {ROUNDS[one.round]}" for one in open_}
@@ -55,14 +61,14 @@ def door(frozen: Any) -> None:
         study = st.selectbox("Study", ids, ids.index(frozen.study.id) if frozen else 0, format_func=titles.get)
         frozen = next(one for one in open_ if one.study.id == study)
         people = frozen.study.at_work(frozen.round)
-        name = st.selectbox("Your name", people, people.index(asked) if asked in people else None,
-                            placeholder="Choose your name")  # fmt: skip
+        name = st.selectbox("Your name", people, people.index(asked) if asked in people else None, placeholder="Choose your name")
         with st.form("label_door", border=False):  # outside a form a password left with Tab is never sent
             token, whence = "", "Whoever runs the study gave it to you."
             if frozen.study.tokens:
                 token = st.text_input("Your token", type="password", help=whence).strip()
-            started = st.form_submit_button("Start labelling", key="label_start", type="primary", icon=":material/edit_note:",
-                                            disabled=not name)  # fmt: skip
+            started = st.form_submit_button(
+                "Start labelling", key="label_start", type="primary", icon=":material/edit_note:", disabled=not name
+            )
         if started and lab.may_label(session.workbench(), frozen, name, token):
             st.query_params.update({"study": study, "annotator": name} | ({"token": token} if token else {}))
             st.rerun()
@@ -86,9 +92,7 @@ def refused(frozen: Any, asked: str) -> str:
 
 def finished(frozen: Any, name: str) -> bool:
     """Whether this is an annotator of an earlier round, who has no part in the present one."""
-    there = any(
-        name in one.study.people(one.round) for one in lab.history(session.workbench(), frozen.study.id) if one.hash
-    )
+    there = any(name in one.study.people(one.round) for one in lab.history(session.workbench(), frozen.study.id) if one.hash)
     return there and name not in frozen.study.people(frozen.round)
 
 
@@ -100,19 +104,20 @@ def desk(frozen: Any, annotator: str) -> None:
         state["label_desk"], state["label_who"] = labelling.Desk(frozen, annotator), who
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="label_head"):
         title = frozen.study.title or frozen.study.id
-        st.html(f'<h1 class="gw gw-strong" style="margin:0;padding:0">{cards.escape(title)} '
-                f'<span class="gw-small">{ROUNDS[frozen.round]} · {cards.escape(annotator)}</span></h1>')  # fmt: skip
-        st.button(
-            "Guidelines", key="label_guidelines", icon=":material/menu_book:", on_click=turn, args=("label_guide",)
+        st.html(
+            f'<h1 class="gw gw-strong" style="margin:0;padding:0">{cards.escape(title)} '
+            f'<span class="gw-small">{ROUNDS[frozen.round]} · {cards.escape(annotator)}</span></h1>'
         )
+        st.button("Guidelines", key="label_guidelines", icon=":material/menu_book:", on_click=turn, args=("label_guide",))
         with st.container(key="label_keyboard", width="content"), st.popover("Keys", icon=":material/keyboard:"):
             keys(frozen.study.rubric, annotator)
         st.button("Leave", key="label_leave", icon=":material/logout:", type="tertiary", on_click=leave)
     labelling.draw(state["label_desk"])
     if state.get("label_guide"):  # beside the item where there is room, and it stays while one labels
         with st.container(key="lab_guide", gap="small"):
-            st.button("Close", key="label_guide_close", icon=":material/close:", type="tertiary", on_click=turn,
-                      args=("label_guide",))  # fmt: skip
+            st.button(
+                "Close", key="label_guide_close", icon=":material/close:", type="tertiary", on_click=turn, args=("label_guide",)
+            )
             guidelines(frozen.study.rubric)
 
 
@@ -135,9 +140,7 @@ def guidelines(rubric: Any) -> None:
     titles = {one.name: one.title for one in rubric.labels}
     for one in rubric.examples:
         with st.expander(cards.plain(f"{titles[one.label]}: {one.sentence}")):
-            cards.facts(
-                [("Question", one.question), ("Evidence", one.passage), ("Sentence", one.sentence), ("Why", one.why)]
-            )
+            cards.facts([("Question", one.question), ("Evidence", one.passage), ("Sentence", one.sentence), ("Why", one.why)])
     changed = f": {rubric.changed}" if rubric.changed else ""
     st.caption(cards.plain(f"Rubric, version {rubric.version}{changed}"))
 

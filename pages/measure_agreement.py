@@ -18,15 +18,15 @@ from core.annotation.study import CANNOT
 UPLOAD, QAGS = "Upload files", lab.QAGS.as_posix()
 DESIGN = "../pages/design_study.py"
 ROUNDS = {"pilot": "Pilot", "main": "Main", "": "All"}
-TABS = {"Agreement": tabs.agreement, "By annotator": tabs.people, "By item": tabs.items, "As labels come in": tabs.growing,
-        "Consensus": tabs.consensus, "People against machines": tabs.machines}  # fmt: skip
-STATES = {
-    "met": "Met",
-    "not met": "Not met",
-    "split": "Met in part",
-    "open": "Not decidable yet",
-    "own": "To be read by you",
+TABS = {
+    "Agreement": tabs.agreement,
+    "By annotator": tabs.people,
+    "By item": tabs.items,
+    "As labels come in": tabs.growing,
+    "Consensus": tabs.consensus,
+    "People against machines": tabs.machines,
 }
+STATES = {"met": "Met", "not met": "Not met", "split": "Met in part", "open": "Not decidable yet", "own": "To be read by you"}
 STYLE = """<style>
 .gw-plan { display: grid; grid-template-columns: minmax(0, 1fr) minmax(14rem, max-content); gap: .4rem 2rem; align-items: start; }
 .gw-plan.rows { grid-template-columns: 1fr; }
@@ -57,8 +57,12 @@ def page() -> None:
         with row:
             st.page_link(DESIGN, label="Study design", icon=":material/assignment:", query_params={"study": name})
     if source.study is not None and not source.rounds:
-        if cards.empty("Agreement among annotators", "Nobody has labelled anything in this study yet.", "Open the study",
-                       icon=":material/assignment:"):  # fmt: skip
+        if cards.empty(
+            "Agreement among annotators",
+            "Nobody has labelled anything in this study yet.",
+            "Open the study",
+            icon=":material/assignment:",
+        ):
             st.switch_page(DESIGN, query_params={"study": name} if name else None)
         return
     if source.study is not None and source.study.question == WITHOUT:
@@ -93,8 +97,10 @@ def choose(row: Any) -> lab.Source | None:
         st.query_params["source"] = st.query_params.pop("study")
     asked = st.query_params.get("source", "")
     if asked and asked.casefold() not in {one.casefold() for one in options}:
-        st.warning(cards.plain(f"The address asks for the labels of “{asked}”, which are not here. Shown are others."),
-                   icon=":material/link_off:")  # fmt: skip
+        st.warning(
+            cards.plain(f"The address asks for the labels of “{asked}”, which are not here. Shown are others."),
+            icon=":material/link_off:",
+        )
 
     def titled(name: str) -> str:
         if name in studies:
@@ -103,10 +109,7 @@ def choose(row: Any) -> lab.Source | None:
         return "Example: QAGS CNN/DailyMail" if name == QAGS else name.replace("annotations/", "Export: ")
 
     name = addressed(
-        "source",
-        options,
-        usual,
-        lambda key: row.selectbox("Labels of", options, key=key, width=320, format_func=titled),
+        "source", options, usual, lambda key: row.selectbox("Labels of", options, key=key, width=320, format_func=titled)
     )
     state.agreement_stored = name if name in studies else ""
     if name == UPLOAD:
@@ -144,19 +147,23 @@ def chosen_round(row: Any, source: lab.Source) -> str:
         return ""
     if len(rounds) == 1 and not st.session_state.agreement_stored:  # a file: it has no other
         return rounds[0]
-    return addressed("of_round", rounds, rounds[0], lambda key: row.segmented_control(
-        "Round", rounds, key=key, required=True, format_func=ROUNDS.get))  # fmt: skip
+    return addressed(
+        "of_round",
+        rounds,
+        rounds[0],
+        lambda key: row.segmented_control("Round", rounds, key=key, required=True, format_func=ROUNDS.get),
+    )
 
 
 def example(source: lab.Source, alone: bool) -> None:
     """Says that these are nobody's own labels."""
     found = source.plain or lab.table_of(source, source.parts[0], source.rounds[0])
-    what = (f"an example, QAGS (Wang, Cho and Lewis 2020): {len(found.items):,} sentences of machine-written summaries, judged by "
-            f"{len(found.annotators):,} crowd workers.")  # fmt: skip
+    what = (
+        f"an example, QAGS (Wang, Cho and Lewis 2020): {len(found.items):,} sentences of machine-written summaries, judged by "
+        f"{len(found.annotators):,} crowd workers."
+    )
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"No study of yours has labels yet. Shown is {what}" if alone else f"This is {what}", width="stretch"
-        )
+        st.caption(f"No study of yours has labels yet. Shown is {what}" if alone else f"This is {what}", width="stretch")
         if alone and st.button("Design a study", icon=":material/assignment:", key="to_design"):
             st.switch_page(DESIGN)
 
@@ -166,9 +173,14 @@ def upload() -> lab.Source | None:
     files = st.file_uploader("Files", types, True, key="labels_files", label_visibility="collapsed")
     if files:
         return lab.open_upload([(file.name, file.getvalue()) for file in files])
-    if cards.empty("Agreement among annotators", "It is read from a study whose answers were labelled here, or from files: a CSV with the "
-                   "columns item, annotator and value, a file of QAGS, or an export of Groundwork or Label Studio together with its "
-                   "study.json. Uploaded labels are not stored.", "Design a study", icon=":material/assignment:"):  # fmt: skip
+    if cards.empty(
+        "Agreement among annotators",
+        "It is read from a study whose answers were labelled here, or from files: a CSV with the "
+        "columns item, annotator and value, a file of QAGS, or an export of Groundwork or Label Studio together with its "
+        "study.json. Uploaded labels are not stored.",
+        "Design a study",
+        icon=":material/assignment:",
+    ):
         st.switch_page(DESIGN)
     return None
 
@@ -188,10 +200,13 @@ def planned(source: lab.Source, round: str) -> None:
     with st.container(border=True, key="plan"):
         state = {"met": "met", "not met": "not"}.get(found.state, "")
         said, word = escape(study.hypothesis or study.question), STATES[found.state]
-        texts = [f'<p class="said">{said}<span class="state {state}">{word}</span></p>',
-                 small(f"Plan: {study.measure}. {study.test}".strip()),
-                 small(f"{tied(found, part, source)} {found.why}".strip()), small(decided(source, found)),
-                 frozen]  # fmt: skip
+        texts = [
+            f'<p class="said">{said}<span class="state {state}">{word}</span></p>',
+            small(f"Plan: {study.measure}. {study.test}".strip()),
+            small(f"{tied(found, part, source)} {found.why}".strip()),
+            small(decided(source, found)),
+            frozen,
+        ]
         rows = " rows" if len(found.rows) > 1 else ""
         st.html(f'{STYLE}<div class="gw gw-plan{rows}"><div>{"".join(texts)}</div>{numbers(found, part, source)}</div>')
 
@@ -206,24 +221,31 @@ def numbers(found: plan.Verdict, part: str, source: lab.Source) -> str:
     if len(found.rows) == 1:
         [row] = found.rows
         planned = " by bootstrap, as planned" if plan.by_bootstrap(source.study) and found.part != "preference" else ""
-        interval = (
-            "no interval" if row.low is None else f"{level} interval {signed(row.low)} to {signed(row.high)}{planned}"
-        )
+        interval = "no interval" if row.low is None else f"{level} interval {signed(row.low)} to {signed(row.high)}{planned}"
         of = f"{row.units:,} {'decided pairs' if part == 'pairs' else part}" + (
             f" of {lab.drawn(source.study, row.items)}" if found.part == "sentences" else ""
         )
         value = "–" if row.value is None else signed(row.value)
         whose = small(named([row])[row.name]) if row.of_two or found.part == "preference" else ""
-        return (f'<div style="max-width: 22rem"><div class="gw-small">{what}</div>{whose}<div class="gw-value">{value}</div>'
-                f'<div class="gw-small">{interval}</div><div class="gw-small">{escape(of)}</div>{small(carried(found, part, source))}'
-                f"{small(row.note)}</div>")  # fmt: skip
+        return (
+            f'<div style="max-width: 22rem"><div class="gw-small">{what}</div>{whose}<div class="gw-value">{value}</div>'
+            f'<div class="gw-small">{interval}</div><div class="gw-small">{escape(of)}</div>{small(carried(found, part, source))}'
+            f"{small(row.note)}</div>"
+        )
     if not found.rows:
         return ""
     ties, names = any(row.least is not None for row in found.rows), named(found.rows)
     heads = [what, "", f"{level} interval", *(["as ties fall"] if ties else []), ""]
-    lines = [[names[row.name], "–" if row.value is None else signed(row.value), between(row.low, row.high),
-              *([between(row.least, row.most)] if ties else []), "" if row.met is None else "met" if row.met else "not met"]
-             for row in found.rows]  # fmt: skip
+    lines = [
+        [
+            names[row.name],
+            "–" if row.value is None else signed(row.value),
+            between(row.low, row.high),
+            *([between(row.least, row.most)] if ties else []),
+            "" if row.met is None else "met" if row.met else "not met",
+        ]
+        for row in found.rows
+    ]
     cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
     return f"<div><table><tr>{''.join(f'<td>{head}</td>' for head in heads)}</tr>{cells}</table></div>"
 
@@ -252,9 +274,7 @@ def carried(found: plan.Verdict, part: str, source: lab.Source) -> str:
     how = {"majority": majority, "mean": "by several"}.get(found.agreed.method, f"decided or {majority}")
     told = f"{several:,} {how}" + (f", {found.alone:,} by one person only" if found.alone else "")
     return told + (
-        f"; {found.agreed.ties:,} tied {'is' if found.agreed.ties == 1 else 'are'} left out"
-        if found.agreed.ties
-        else ""
+        f"; {found.agreed.ties:,} tied {'is' if found.agreed.ties == 1 else 'are'} left out" if found.agreed.ties else ""
     )
 
 
@@ -277,8 +297,11 @@ def tied(found: plan.Verdict, part: str, source: lab.Source) -> str:
 
 def decided(source: lab.Source, found: plan.Verdict) -> str:
     people = source.study.adjudicators or tuple({one.annotator for one in source.labels if one.round == "adjudication"})
-    by = {"majority": "the annotators' majority says", "mean": "the annotators' mean is",
-          "adjudicated": f"{' or '.join(people)} decided, else the annotators' majority"}[found.agreed.method]  # fmt: skip
+    by = {
+        "majority": "the annotators' majority says",
+        "mean": "the annotators' mean is",
+        "adjudicated": f"{' or '.join(people)} decided, else the annotators' majority",
+    }[found.agreed.method]
     each = " Each sentence counts the same" if found.part == "sentences" else " Each counts the same"
     nobody = f"; {found.judged_by_nobody:,} more that nobody could judge are left out" if found.judged_by_nobody else ""
     return f"A label is what {by}.{each}{nobody}. No setting below moves this."
@@ -290,27 +313,32 @@ def as_frozen(source: lab.Source) -> str:
         return ""
     found = tabs.kept_of(source, ("check",), lambda: annotation_lab.check(session.workbench(), name))
     if not found.ok:
-        st.error(
-            cards.plain(f"Plan or labels are not what was frozen. {' '.join(found.findings)}"),
-            icon=":material/gpp_maybe:",
-        )
+        st.error(cards.plain(f"Plan or labels are not what was frozen. {' '.join(found.findings)}"), icon=":material/gpp_maybe:")
     if not (found.ok and found.hash):
         return ""
-    anew = (
-        " Each round is frozen under a hash of its own, adjudication too." if source.ruled or source.rounds[1:] else ""
+    anew = " Each round is frozen under a hash of its own, adjudication too." if source.ruled or source.rounds[1:] else ""
+    return (
+        f'<p class="gw-small" title="{escape(" ".join(found.notes))}">'
+        f"Plan and labels are as frozen, hash {escape(found.hash[:12])}.{anew}</p>"
     )
-    return (f'<p class="gw-small" title="{escape(" ".join(found.notes))}">'
-            f"Plan and labels are as frozen, hash {escape(found.hash[:12])}.{anew}</p>")  # fmt: skip
 
 
 def careless(view: lab.View) -> None:
     """Whose labels to look at before anything is concluded."""
     if not (found := plan.careless(view.source, view.round)):
         return
-    said = [f"{one.name} {one.attention.right} of {one.attention.asked}"
-            + ("" if one.seconds is None or one.seconds >= 1 else f" (median {one.seconds:.1f} s an item)") for one in found]  # fmt: skip
-    st.warning(cards.plain(f"Known sentences of the attention items labelled right: {', '.join(said)}. Look at these labels before "
-                           "you rely on them."), icon=":material/priority_high:")  # fmt: skip
+    said = [
+        f"{one.name} {one.attention.right} of {one.attention.asked}"
+        + ("" if one.seconds is None or one.seconds >= 1 else f" (median {one.seconds:.1f} s an item)")
+        for one in found
+    ]
+    st.warning(
+        cards.plain(
+            f"Known sentences of the attention items labelled right: {', '.join(said)}. Look at these labels before "
+            "you rely on them."
+        ),
+        icon=":material/priority_high:",
+    )
 
 
 # How it is read ------------------------------------------------------------------------------------------------------
@@ -321,15 +349,37 @@ def read(source: lab.Source, round: str) -> lab.View | None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         part = source.parts[0]
         if len(source.parts) > 1:
-            part = st.segmented_control("What was judged", list(source.parts), default=part, key="part", required=True, bind="query-params",
-                                        format_func=lab.PARTS.get) or part  # fmt: skip
+            part = (
+                st.segmented_control(
+                    "What was judged",
+                    list(source.parts),
+                    default=part,
+                    key="part",
+                    required=True,
+                    bind="query-params",
+                    format_func=lab.PARTS.get,
+                )
+                or part
+            )
         found = lab.table_of(source, part, round)
         levels = list(lab.levels(found))
-        level = one_of("Scale", levels, "level", 130, format_func=str.capitalize,
-                       help="Nominal: labels are alike or not. Ordinal: by rank. Interval, ratio: by distance.")  # fmt: skip
+        level = one_of(
+            "Scale",
+            levels,
+            "level",
+            130,
+            format_func=str.capitalize,
+            help="Nominal: labels are alike or not. Ordinal: by rank. Interval, ratio: by distance.",
+        )
         found = lab.table_of(source, part, round, level)
-        method = one_of("Consensus", lab.methods(source, found), "consensus", 190, format_func=lab.METHODS.get,
-                        help="How several labels become one, for the tabs Consensus and People against machines.")  # fmt: skip
+        method = one_of(
+            "Consensus",
+            lab.methods(source, found),
+            "consensus",
+            190,
+            format_func=lab.METHODS.get,
+            help="How several labels become one, for the tabs Consensus and People against machines.",
+        )
         positive = () if part == "preference" else yes(source, found)
     if not found.items:
         cards.empty("Agreement among annotators", f"There are no labels of this part in the {round} round yet.")
@@ -354,8 +404,15 @@ def yes(source: lab.Source, found: lab.Table) -> tuple[str, ...]:
             "Counts as yes from", None, None, float(usual[0]), 0.5, key="yes_from", bind="query-params", width=160
         )
         return (f"{least:g}",)
-    chosen = st.multiselect("Labels that count as yes", list(found.categories), list(usual), key="yes", bind="query-params", width=320,
-                            help="A system's share is the share of these. Agreement keeps all labels apart.")  # fmt: skip
+    chosen = st.multiselect(
+        "Labels that count as yes",
+        list(found.categories),
+        list(usual),
+        key="yes",
+        bind="query-params",
+        width=320,
+        help="A system's share is the share of these. Agreement keeps all labels apart.",
+    )
     return tuple(chosen) or usual
 
 
@@ -370,12 +427,10 @@ def strip(view: lab.View) -> None:
             cards.count(there, "item") if there == drawn else f"{there:,} of {drawn:,} items",
         ]
     nobody = lab.judged_by_nobody(found, tabs.cannot_of(view))
-    units = (
-        [] if source.study is not None and view.part != "sentences" else [f"{len(found.items) + nobody:,} {view.units}"]
-    )
+    units = [] if source.study is not None and view.part != "sentences" else [f"{len(found.items) + nobody:,} {view.units}"]
     units += [f"{nobody:,} {view.units if not units else 'of them'} cannot be judged"] if nobody else []
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        cards.status_strip([*facts, *units, cards.count(len(found.annotators), "annotator"), cards.count(labels, "label")])  # fmt: skip
+        cards.status_strip([*facts, *units, cards.count(len(found.annotators), "annotator"), cards.count(labels, "label")])
         with st.popover("Reproduce", icon=":material/terminal:"):
             st.caption("The command that computes the coefficients. The address of this page restores the view.")
             st.code(view.command(), language="bash", wrap_lines=True)
@@ -390,11 +445,12 @@ def counted(view: lab.View, nobody: int) -> str:
     if not (cannot or one):
         return ""
     both = "both" if len(view.found.annotators) == 2 else "two or more"
-    given = (
-        f"{labels + cannot:,} labels were given, {cannot:,} of them “{tabs.title(view, CANNOT)}”. " if cannot else ""
-    )
-    parts = [f"{int((by > 1).sum()):,} judged by {both}", *([f"{one:,} by one person"] if one else []),
-             *([f"{nobody:,} by nobody"] if nobody else [])]  # fmt: skip
+    given = f"{labels + cannot:,} labels were given, {cannot:,} of them “{tabs.title(view, CANNOT)}”. " if cannot else ""
+    parts = [
+        f"{int((by > 1).sum()):,} judged by {both}",
+        *([f"{one:,} by one person"] if one else []),
+        *([f"{nobody:,} by nobody"] if nobody else []),
+    ]
     return f"{given}Of {cards.count(len(by) + nobody, view.units.removesuffix('s'))}, {', '.join(parts[:-1])} and {parts[-1]}."
 
 

@@ -22,15 +22,12 @@ STARTS = (
     ),
     ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
     ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
-    (
-        "design_study",
-        "Have people judge answers",
-        "A blind study, planned and frozen, with agreement measured.",
-        "edit_note",
-    ),
+    ("design_study", "Have people judge answers", "A blind study, planned and frozen, with agreement measured.", "edit_note"),
 )
-WHAT = ("A research workbench for retrieval-augmented generation: change any step between a document and an answer, and see at once, "
-        "with its uncertainty, what that does to what is found and what is answered.")  # fmt: skip
+WHAT = (
+    "A research workbench for retrieval-augmented generation: change any step between a document and an answer, and see at once, "
+    "with its uncertainty, what that does to what is found and what is answered."
+)
 FROM = {"built-in": "built in", "downloadable": "downloaded", "local": "own data folder", "own": "own documents"}
 
 
@@ -38,10 +35,7 @@ FROM = {"built-in": "built in", "downloadable": "downloaded", "local": "own data
 def doctor() -> subprocess.Popen:
     """The doctor, in a process of its own: it loads engines that the first page can do without."""
     return subprocess.Popen(
-        [sys.executable, "-m", "core", "doctor", "--kept", "--json"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        [sys.executable, "-m", "core", "doctor", "--kept", "--json"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
 
 
@@ -70,8 +64,7 @@ def prepare() -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         time = cards.about(plan.seconds)
         st.markdown(
-            f"**Not prepared yet.** Still to do: {plan.what}{time}. After that every slider answers at once.",
-            width="stretch",
+            f"**Not prepared yet.** Still to do: {plan.what}{time}. After that every slider answers at once.", width="stretch"
         )
         jobs.start_button("Prepare", arguments, title)
 
@@ -93,44 +86,63 @@ def corpora() -> None:
     number = st.column_config.NumberColumn(format="localized", width=84)
     columns = {"Documents": number, "Questions": number, "Corpus": st.column_config.TextColumn(width=236)}
     rows = [
-        {"Corpus": cut(s.title or s.name, 30), "Documents": s.documents, "Questions": s.questions,
-         "From": ("in use, " if s.name == current else "") + FROM[s.kind] if s.present else s.note}
+        {
+            "Corpus": cut(s.title or s.name, 30),
+            "Documents": s.documents,
+            "Questions": s.questions,
+            "From": ("in use, " if s.name == current else "") + FROM[s.kind] if s.present else s.note,
+        }
         for s in here
-    ]  # fmt: skip
-    cells.show(rows, hide_index=True, key="corpora", placeholder="–", height="content" if len(rows) <= 12 else 460,
-                 column_config=columns)  # fmt: skip
+    ]
+    cells.show(
+        rows, hide_index=True, key="corpora", placeholder="–", height="content" if len(rows) <= 12 else 460, column_config=columns
+    )
     if absent:
         with st.expander(f"{len(absent)} public data sets to download", icon=":material/download:"):
-            cells.show([{"Corpus": cut(s.title or s.name, 30), "Documents": s.documents, "Questions": s.questions} for s in absent],
-                         hide_index=True, key="absent_corpora", placeholder="–", height="content", column_config=columns)  # fmt: skip
+            cells.show(
+                [{"Corpus": cut(s.title or s.name, 30), "Documents": s.documents, "Questions": s.questions} for s in absent],
+                hide_index=True,
+                key="absent_corpora",
+                placeholder="–",
+                height="content",
+                column_config=columns,
+            )
             st.page_link("../pages/browse_corpus.py", label="Download on the page Corpus", icon=":material/menu_book:")
 
 
 def trials() -> None:
     found = comparison.trials(session.workbench(), 8)
     if not found:
-        cards.empty(
-            "No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live."
-        )
+        cards.empty("No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live.")
         return
     depths, several = {t.k for t in found if t.metrics}, len({t.dataset for t in found}) > 1
     head = comparison.label("ndcg_linear", depths.pop() if len(depths) == 1 else "k")
     table = [
-        {"Trial": cut(t.title, 36), head: t.metrics.get("ndcg_linear"), "n": t.n or None, "When": t.created,
-         **({"Corpus": cut(t.dataset, 20)} if several else {}),
-         **({"Status": t.status} if any(one.status != "ok" for one in found) else {})}
+        {
+            "Trial": cut(t.title, 36),
+            head: t.metrics.get("ndcg_linear"),
+            "n": t.n or None,
+            "When": t.created,
+            **({"Corpus": cut(t.dataset, 20)} if several else {}),
+            **({"Status": t.status} if any(one.status != "ok" for one in found) else {}),
+        }
         for t in found
-    ]  # fmt: skip
+    ]
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     cells.show(
-        table, hide_index=True, key="last_trials", placeholder="–",
+        table,
+        hide_index=True,
+        key="last_trials",
+        placeholder="–",
         column_config={
             "Trial": text(width=236, help="Its name, or what differs from the default recipe."),
-            head: number(format="%.3f", width=84), "n": number(format="localized", width=52, help="Questions measured."),
+            head: number(format="%.3f", width=84),
+            "n": number(format="localized", width=52, help="Questions measured."),
             "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=104, timezone=st.context.timezone),
-            "Corpus": text(width=140), "Status": text(width=80),
+            "Corpus": text(width=140),
+            "Status": text(width=80),
         },
-    )  # fmt: skip
+    )
     st.page_link("../pages/compare_trials.py", label="All trials, compared", icon=":material/compare_arrows:")
 
 
@@ -149,8 +161,13 @@ def studies() -> None:
             whole = sum(label["complete"] for (round, _, _), label in given if round == one.round)
             done = f"{one.round} round, {cards.count(whole, 'labelled screen')}"
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link("../pages/design_study.py", label=cards.plain(one.study.title or one.study.id), icon=":material/edit_note:",
-                         query_params={"study": one.study.id}, width="content")  # fmt: skip
+            st.page_link(
+                "../pages/design_study.py",
+                label=cards.plain(one.study.title or one.study.id),
+                icon=":material/edit_note:",
+                query_params={"study": one.study.id},
+                width="content",
+            )
             st.html(f'<div class="gw gw-small">{done}</div>')
 
 
@@ -172,10 +189,7 @@ def show_health() -> None:
         bad = sum(f["ok"] is False for f in findings())
         absent = sum(f["ok"] is None for f in findings())
         cards.status_strip(
-            [
-                "all that is needed is here" if not bad else f"{bad} to repair",
-                f"{absent} optional absent" if absent else "",
-            ]
+            ["all that is needed is here" if not bad else f"{bad} to repair", f"{absent} optional absent" if absent else ""]
         )
         with st.expander("What this machine offers", icon=":material/monitor_heart:", expanded=bool(bad)):
             st.html(f'<table class="gw gw-table">{lines}</table>')

@@ -35,8 +35,10 @@ def described() -> str:
     """The tables in words; they do not change while the app runs."""
     parts = []
     for table in tables.describe():
-        columns = "".join(f"<dt><code>{escape(name)}</code><small>{escape(kind.lower())}</small></dt><dd>{escape(meaning)}</dd>"
-                          for name, kind, meaning in table.columns)  # fmt: skip
+        columns = "".join(
+            f"<dt><code>{escape(name)}</code><small>{escape(kind.lower())}</small></dt><dd>{escape(meaning)}</dd>"
+            for name, kind, meaning in table.columns
+        )
         parts.append(f"<h4>{escape(table.name)}</h4><p>{escape(table.comment)}</p><dl>{columns}</dl>")
     return f'<div class="gw gw-tables">{"".join(parts)}</div>'
 
@@ -77,10 +79,12 @@ def show(answered: Answered) -> None:
     names = [n if result.columns.index(n) == i else f"{n} ({i + 1})" for i, n in enumerate(result.columns)]
     if answered.stale:
         st.warning(cards.plain(answered.stale), icon=":material/history:")
-    notes = [("The first " if result.truncated else "") + cards.count(len(result.rows), "row"),
-             cards.duration(answered.seconds),
-             "the query gave more: aggregate or add LIMIT" if result.truncated else "",
-             f"{cards.count(result.cut_cells, 'cell')} cut at {CELL:,} characters" if result.cut_cells else ""]  # fmt: skip
+    notes = [
+        ("The first " if result.truncated else "") + cards.count(len(result.rows), "row"),
+        cards.duration(answered.seconds),
+        "the query gave more: aggregate or add LIMIT" if result.truncated else "",
+        f"{cards.count(result.cut_cells, 'cell')} cut at {CELL:,} characters" if result.cut_cells else "",
+    ]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         cards.status_strip(notes)
         st.download_button(
@@ -112,19 +116,13 @@ def show(answered: Answered) -> None:
 
 
 cards.page_title(
-    "Query the store",
-    "What do all trials, rankings and answers stored so far say? Ask in SQL; nothing can be changed here.",
+    "Query the store", "What do all trials, rankings and answers stored so far say? Ask in SQL; nothing can be changed here."
 )
 
 left, right = st.columns([2, 1], gap="large")
 with right:
     st.selectbox(
-        "Start from an example",
-        list(EXAMPLES),
-        index=None,
-        key="example",
-        on_change=use_example,
-        placeholder="Choose a question",
+        "Start from an example", list(EXAMPLES), index=None, key="example", on_change=use_example, placeholder="Choose a question"
     )
     with st.expander("Tables and columns", icon=":material/table:"), st.container(height=420, border=False):
         st.html(described())

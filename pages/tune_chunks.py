@@ -17,7 +17,7 @@ from core.chunking.chunk import (
     size_bins,
     spans_of,
     summarize,
-)  # fmt: skip
+)
 from core.config import TrialConfig
 from core.pipeline import Trace
 from core.records import Chunks, Corpus, Gold
@@ -85,11 +85,14 @@ def chunked(recipe: TrialConfig, color: str, corpus: Corpus, gold: GoldSpans, tr
 
 def status(config: TrialConfig, corpus: Corpus, trace: Trace) -> None:
     time = cards.duration(sum(trace.ms.values()) / 1000)
-    cards.status_strip([
-        f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
-        f"{cards.count(len(corpus.queries), 'question')} ({config.corpus.questions})", f"tokens of {config.embedding.part}",
-        f"{time}, from the cache" if all(trace.cached.values()) else time,
-    ])  # fmt: skip
+    cards.status_strip(
+        [
+            f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
+            f"{cards.count(len(corpus.queries), 'question')} ({config.corpus.questions})",
+            f"tokens of {config.embedding.part}",
+            f"{time}, from the cache" if all(trace.cached.values()) else time,
+        ]
+    )
 
 
 def metric_cards(results: list[Result], gold: GoldSpans, limit: int | None) -> None:
@@ -102,33 +105,56 @@ def metric_cards(results: list[Result], gold: GoldSpans, limit: int | None) -> N
         other = compare_cuts(result.chunks, results[0].chunks, gold)
         p = "p < 0.001" if other.p < 0.001 else f"p {other.p:.3f}"
         versus = f"{other.only_one:,} cut only here, {other.only_other:,} only by the first, {p}"
-        lines.append([
-            cards.Card("Chunks", one.chunks, digits=0, direction=0, note=f"mean {one.mean_tokens:,.1f} tokens"),
-            cards.Card("Evidence cut", one.cut.mean, (one.cut.low, one.cut.high), n=one.cut.n, direction=-1,
-                       note=none if not one.cut.n else versus if result is not results[0] else "",
-                       help="Share of gold spans that no single chunk holds whole, with Wilson's interval."),
-            cards.Card("Embedded twice", one.repeated, unit="tokens", digits=0, direction=-1,
-                       note=f"{one.repeated / max(1, one.tokens):.1%} of {one.tokens:,}",
-                       help="Tokens that an earlier chunk holds too: the price of overlap."),
-            cards.Card("Longer than read", one.too_long, unit="chunks", digits=0, direction=-1,
-                       note=f"the encoder reads {limit:,} tokens" if limit else "the encoder's limit is unknown",
-                       help="Chunks whose end the encoder never sees. Dense retrieval cannot find what stands there."),
-        ])  # fmt: skip
+        lines.append(
+            [
+                cards.Card("Chunks", one.chunks, digits=0, direction=0, note=f"mean {one.mean_tokens:,.1f} tokens"),
+                cards.Card(
+                    "Evidence cut",
+                    one.cut.mean,
+                    (one.cut.low, one.cut.high),
+                    n=one.cut.n,
+                    direction=-1,
+                    note=none if not one.cut.n else versus if result is not results[0] else "",
+                    help="Share of gold spans that no single chunk holds whole, with Wilson's interval.",
+                ),
+                cards.Card(
+                    "Embedded twice",
+                    one.repeated,
+                    unit="tokens",
+                    digits=0,
+                    direction=-1,
+                    note=f"{one.repeated / max(1, one.tokens):.1%} of {one.tokens:,}",
+                    help="Tokens that an earlier chunk holds too: the price of overlap.",
+                ),
+                cards.Card(
+                    "Longer than read",
+                    one.too_long,
+                    unit="chunks",
+                    digits=0,
+                    direction=-1,
+                    note=f"the encoder reads {limit:,} tokens" if limit else "the encoder's limit is unknown",
+                    help="Chunks whose end the encoder never sees. Dense retrieval cannot find what stands there.",
+                ),
+            ]
+        )
         cards.row(lines[-1])
     cards.in_sight(*lines)
 
 
 def size_chart(results: list[Result], config: TrialConfig) -> None:
     edges, limit = size_bins([result.chunks for result in results]), readable_tokens(config.embedding)
-    traces = [charts.histogram(r.chunks.tokens, name=r.name if len(results) > 1 else "", bins=edges, color=r.color)[0]
-              for r in results]  # fmt: skip
+    traces = [
+        charts.histogram(r.chunks.tokens, name=r.name if len(results) > 1 else "", bins=edges, color=r.color)[0] for r in results
+    ]
     mark = charts.mark_line(limit, f"the encoder reads {limit}", vertical=True) if limit and limit < edges[-1] else {}
     shape = charts.figure(traces, "Size of a chunk (tokens)", "Chunks", height=240, barmode="overlay", **mark)
     for note in mark.get("annotations", ()):
         note["xanchor"] = "right" if limit > edges[-1] / 2 else "left"  # inside the chart
-    rows = [{"chunker": result.name, "from_tokens": low + 0.5, "to_tokens": high - 0.5, "chunks": count}
-            for result, trace in zip(results, traces, strict=True)
-            for (low, high), count in zip(trace["customdata"], trace["y"], strict=True)]  # fmt: skip
+    rows = [
+        {"chunker": result.name, "from_tokens": low + 0.5, "to_tokens": high - 0.5, "chunks": count}
+        for result, trace in zip(results, traces, strict=True)
+        for (low, high), count in zip(trace["customdata"], trace["y"], strict=True)
+    ]
     counts = " and ".join(f"{len(result.chunks):,}" for result in results)
     charts.show(shape, "chunk-sizes", data=rows, config=config, title="Sizes", caption=f"n {counts}")
 
@@ -136,14 +162,17 @@ def size_chart(results: list[Result], config: TrialConfig) -> None:
 def document_view(results: list[Result], corpus: Corpus, gold: GoldSpans) -> None:
     cut = set(gold.document[cut_spans(results[0].chunks, gold)].tolist())
     left, right = st.columns([2, 1], vertical_alignment="bottom")
-    only_cut = cut and right.toggle(
-        "Cut only", key="only_cut", help="Documents in which the first chunker cuts evidence."
-    )
+    only_cut = cut and right.toggle("Cut only", key="only_cut", help="Documents in which the first chunker cuts evidence.")
     asked = next((i for i, d in enumerate(corpus.documents) if d.id == st.query_params.get("document")), None)
     offered = [i for i in range(len(corpus.documents)) if not only_cut or i in cut][:MOST]
     offered += [asked] if asked is not None and asked not in offered and not only_cut else []
-    number = left.selectbox("Document", offered, offered.index(asked) if asked in offered else 0, key="shown",
-                            format_func=lambda i: corpus.documents[i].title or corpus.documents[i].id)  # fmt: skip
+    number = left.selectbox(
+        "Document",
+        offered,
+        offered.index(asked) if asked in offered else 0,
+        key="shown",
+        format_func=lambda i: corpus.documents[i].title or corpus.documents[i].id,
+    )
     if number is None:
         return
     text = corpus.documents[number].text
@@ -152,14 +181,21 @@ def document_view(results: list[Result], corpus: Corpus, gold: GoldSpans) -> Non
     parts = -(-len(text) // PART)
     begin = PART * (st.pagination(parts, key=f"part/{number}") - 1) if parts > 1 else 0
     inside = gold.document == number
-    marks = [Gold("", start - begin, end - begin)
-             for start, end in zip(gold.start[inside].tolist(), gold.end[inside].tolist(), strict=True)]  # fmt: skip
+    marks = [
+        Gold("", start - begin, end - begin)
+        for start, end in zip(gold.start[inside].tolist(), gold.end[inside].tolist(), strict=True)
+    ]
     for column, place, result in zip(st.columns(len(results)), ("First", "Second"), results, strict=False):
         lost = int(cut_spans(result.chunks, gold)[inside].sum())
         spans = [(start - begin, end - begin) for start, end in spans_of(result.chunks, number)]
         with column:
-            cards.status_strip([place if len(results) > 1 else "", cards.count(len(spans), "chunk"),
-                                f"{lost:,} of {len(marks):,} gold spans cut" if marks else ""])  # fmt: skip
+            cards.status_strip(
+                [
+                    place if len(results) > 1 else "",
+                    cards.count(len(spans), "chunk"),
+                    f"{lost:,} of {len(marks):,} gold spans cut" if marks else "",
+                ]
+            )
             evidence.show(evidence.document_html(text[begin : begin + PART], marks, spans))
     st.caption("Blue and orange: chunks in turn. Purple: text in two chunks. Underlined green: gold evidence.")
 

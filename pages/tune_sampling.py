@@ -38,9 +38,7 @@ TABS = ("Next token", "The answer", "Searches", "Side by side", "Study")
 
 
 def page() -> None:
-    cards.page_title(
-        "Sampling", "What does each sampling step do to the next token, to the answer, and to its quality?"
-    )
+    cards.page_title("Sampling", "What does each sampling step do to the next token, to the answer, and to its quality?")
     workbench, config = session.workbench(), session.config()
     steps = current_chain()
     left, right = st.columns([1, 2], gap="medium")
@@ -56,10 +54,16 @@ def page() -> None:
 
 def waiting(config: TrialConfig, plan: Any) -> None:
     about = cards.about(plan.seconds)
-    cards.empty("The next token over retrieved passages", f"Still to do: {plan.what}{about}. After that, questions are searched in "
-                "milliseconds.")  # fmt: skip
-    jobs.start_button("Prepare", ["prepare", *session.workbench().arguments(config)], f"Preparing {config.corpus.dataset}",
-                      icon=":material/bolt:")  # fmt: skip
+    cards.empty(
+        "The next token over retrieved passages",
+        f"Still to do: {plan.what}{about}. After that, questions are searched in milliseconds.",
+    )
+    jobs.start_button(
+        "Prepare",
+        ["prepare", *session.workbench().arguments(config)],
+        f"Preparing {config.corpus.dataset}",
+        icon=":material/bolt:",
+    )
 
 
 # The chain -----------------------------------------------------------------------------------------------------------
@@ -105,11 +109,26 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
             st.caption("No step: tokens are drawn from the model's own distribution.")
     if problem := st.session_state.get("chain_problem"):
         st.warning(cards.plain(problem), icon=":material/error:")
-    st.selectbox("Add a step", list(STEPS), index=None, key="add", on_change=add, args=(steps,), format_func=word,
-                 placeholder="Add a step", label_visibility="collapsed")  # fmt: skip
+    st.selectbox(
+        "Add a step",
+        list(STEPS),
+        index=None,
+        key="add",
+        on_change=add,
+        args=(steps,),
+        format_func=word,
+        placeholder="Add a step",
+        label_visibility="collapsed",
+    )
     forms.show_value("seed", config.seed)
-    st.number_input("Seed", 0, 2**31 - 1, key="seed", on_change=lambda: session.change({"seed": st.session_state.seed}),
-                    help="Noise belongs to seed, place and token: a setting changes only the tokens it reaches.")  # fmt: skip
+    st.number_input(
+        "Seed",
+        0,
+        2**31 - 1,
+        key="seed",
+        on_change=lambda: session.change({"seed": st.session_state.seed}),
+        help="Noise belongs to seed, place and token: a setting changes only the tokens it reaches.",
+    )
     forms.recipe_form(STAGES, show_presets=False)
     forms.stage_form("generation", baseline=session.baseline(), only=GENERATION)
     st.caption("The chain replaces the engine's own temperature, top-p and top-k.")
@@ -118,11 +137,23 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
 def presets() -> None:
     known, here, key = lab.presets(session.workbench()), st.session_state.chain, "chain/-preset"
     forms.show_value(key, next((name for name, text in known.items() if text == here), None))
-    st.pills("Preset", list(known), key=key, label_visibility="collapsed", wrap=True, format_func=cards.plain,
-             on_change=lambda: st.session_state[key] and take(known[st.session_state[key]]))  # fmt: skip
+    st.pills(
+        "Preset",
+        list(known),
+        key=key,
+        label_visibility="collapsed",
+        wrap=True,
+        format_func=cards.plain,
+        on_change=lambda: st.session_state[key] and take(known[st.session_state[key]]),
+    )
     with st.container(horizontal=True, gap="small"):
-        st.button("Random", key="random", icon=":material/shuffle:", help="Two to four steps with random settings.",
-                  on_click=lambda: take(lab.write_chain(lab.random_chain(time.time_ns() % 2**32))))  # fmt: skip
+        st.button(
+            "Random",
+            key="random",
+            icon=":material/shuffle:",
+            help="Two to four steps with random settings.",
+            on_click=lambda: take(lab.write_chain(lab.random_chain(time.time_ns() % 2**32))),
+        )
         with st.popover("Save", icon=":material/save:"):
             name = st.text_input("Name of the preset", key="preset_name")
             if st.button("Save this chain", key="save", disabled=not name.strip()):
@@ -148,15 +179,35 @@ def step_form(i: int, step: Step, steps: tuple[Step, ...]) -> None:
             for name, icon, to, off in (("up", "arrow_upward", i - 1, i == 0), ("down", "arrow_downward", i + 1, last)):
                 moved = [*steps[:i], *steps[i + 1 :]]
                 moved.insert(max(to, 0), step)
-                st.button("", key=f"{name}/{i}", icon=f":material/{icon}:", type="tertiary", disabled=off, on_click=put,
-                          args=(moved,), help=f"Move {name}")  # fmt: skip
-            st.button("", key=f"remove/{i}", icon=":material/close:", type="tertiary", on_click=put,
-                      args=([*steps[:i], *steps[i + 1 :]],), help="Remove")  # fmt: skip
+                st.button(
+                    "",
+                    key=f"{name}/{i}",
+                    icon=f":material/{icon}:",
+                    type="tertiary",
+                    disabled=off,
+                    on_click=put,
+                    args=(moved,),
+                    help=f"Move {name}",
+                )
+            st.button(
+                "",
+                key=f"remove/{i}",
+                icon=":material/close:",
+                type="tertiary",
+                on_click=put,
+                args=([*steps[:i], *steps[i + 1 :]],),
+                help="Remove",
+            )
         for knob in knobs:
             key = f"chain/{i}.{step.part}.{knob.name}"
             forms.show_value(key, getattr(step, knob.name))
-            forms.widget(knob._replace(help="") if alone else knob, key, on_change=change, args=(i, knob.name, key),
-                         label_visibility="collapsed" if alone else "visible")  # fmt: skip
+            forms.widget(
+                knob._replace(help="") if alone else knob,
+                key,
+                on_change=change,
+                args=(i, knob.name, key),
+                label_visibility="collapsed" if alone else "visible",
+            )
 
 
 def change(i: int, name: str, key: str) -> None:
@@ -186,9 +237,16 @@ def results(config: TrialConfig, corpus: Corpus, steps: tuple[Step, ...]) -> Non
         return facts(strip, config, corpus, [])
     reading, seconds = opened.reading, time.perf_counter() - started
     written, came = answer_of(config, reading, steps), "prompt read now" if opened.ran else "the model did not run"
-    facts(strip, config, corpus, [f"prompt {len(reading.prompt.tokens):,} tokens",
-                                  cards.count(len(reading.hits), "passage") if reading.hits else "",
-                                  f"{cards.duration(seconds)}, {came}"])  # fmt: skip
+    facts(
+        strip,
+        config,
+        corpus,
+        [
+            f"prompt {len(reading.prompt.tokens):,} tokens",
+            cards.count(len(reading.hits), "passage") if reading.hits else "",
+            f"{cards.duration(seconds)}, {came}",
+        ],
+    )
     place = answer_row(config, written, steps) if written else 0
     for tab, title in zip(st.tabs(TABS, key="view", on_change="rerun", bind="query-params"), TABS, strict=True):
         if tab.open:
@@ -201,14 +259,26 @@ def waited(work: Generator, what: Any) -> Any:
     state, place = st.session_state, st.empty()
     if state.get("cancelled") == what:
         with place.container():
-            cards.empty("The model has not read this prompt", "It was cancelled.", "Read it now", key="read_now",
-                        on_click=state.pop, args=("cancelled",))  # fmt: skip
+            cards.empty(
+                "The model has not read this prompt",
+                "It was cancelled.",
+                "Read it now",
+                key="read_now",
+                on_click=state.pop,
+                args=("cancelled",),
+            )
         return None
     try:
         with place.container(), closing(work):
             next(work)
-            st.button("Cancel", key="cancel", icon=":material/close:", shortcut="Escape", on_click=state.__setitem__,
-                      args=("cancelled", what))  # fmt: skip
+            st.button(
+                "Cancel",
+                key="cancel",
+                icon=":material/close:",
+                shortcut="Escape",
+                on_click=state.__setitem__,
+                args=("cancelled", what),
+            )
             return jobs.drain(work)
     except StopIteration as end:  # it was at hand
         return end.value
@@ -218,26 +288,52 @@ def waited(work: Generator, what: Any) -> Any:
 
 def prompt(corpus: Corpus) -> tuple[str, str]:
     """(the text, how the model is to take it); both are in the address."""
-    manner = st.segmented_control("Prompt", list(MANNERS), default="question", key="manner", bind="query-params", required=True,
-                                  format_func=MANNERS.get, label_visibility="collapsed") or "question"  # fmt: skip
+    manner = (
+        st.segmented_control(
+            "Prompt",
+            list(MANNERS),
+            default="question",
+            key="manner",
+            bind="query-params",
+            required=True,
+            format_func=MANNERS.get,
+            label_visibility="collapsed",
+        )
+        or "question"
+    )
     if manner == "question":
         known = [query.text for query in corpus.queries if query.answerable]
-        text = st.selectbox("Question", known, index=None, key="question", accept_new_options=True, bind="query-params",
-                            placeholder=f"One of the {len(known):,} questions of the corpus, or your own")  # fmt: skip
+        text = st.selectbox(
+            "Question",
+            known,
+            index=None,
+            key="question",
+            accept_new_options=True,
+            bind="query-params",
+            placeholder=f"One of the {len(known):,} questions of the corpus, or your own",
+        )
         return text or "", manner
     return st.text_area("Prompt", key="prompt", height=80, placeholder=PLACEHOLDER[manner], bind="query-params"), manner
 
 
 def examples(corpus: Corpus, manner: str) -> None:
-    cards.empty("The next token, step by step", "Choose a question of the corpus, or type a prompt. The model then reads it once; every "
-                "slider works on what it said.")  # fmt: skip
+    cards.empty(
+        "The next token, step by step",
+        "Choose a question of the corpus, or type a prompt. The model then reads it once; every slider works on what it said.",
+    )
     known = [query.text for query in corpus.queries if query.answerable]
     offered = known[:: max(1, len(known) // 3)][:3] if manner == "question" else [PLACEHOLDER[manner]]
     key = "question" if manner == "question" else "prompt"
     with st.container(gap="xsmall"):
         for text in offered:
-            st.button(cards.plain(text), key=f"example/{text}", type="tertiary", on_click=st.session_state.__setitem__,
-                      args=(key, text), icon=":material/arrow_forward:")  # fmt: skip
+            st.button(
+                cards.plain(text),
+                key=f"example/{text}",
+                type="tertiary",
+                on_click=st.session_state.__setitem__,
+                args=(key, text),
+                icon=":material/arrow_forward:",
+            )
 
 
 def facts(strip: Any, config: TrialConfig, corpus: Corpus, more: list[str]) -> None:
@@ -256,9 +352,7 @@ def facts(strip: Any, config: TrialConfig, corpus: Corpus, more: list[str]) -> N
             st.json(json.dumps(config.model_dump(mode="json")), expanded=1)
 
 
-def draw(
-    title: str, config: TrialConfig, reading: lab.Reading, steps: Any, written: Written | None, place: int
-) -> None:
+def draw(title: str, config: TrialConfig, reading: lab.Reading, steps: Any, written: Written | None, place: int) -> None:
     most = min(getattr(config.generation, "max_tokens", LIVE_TOKENS), LIVE_TOKENS)
     if title == TABS[0]:
         sampling_tabs.next_token(config, reading, steps, written, place, lambda token: order(place, token))
@@ -299,15 +393,31 @@ def answer_of(config: TrialConfig, reading: lab.Reading, steps: tuple[Step, ...]
     return kept
 
 
-def stream(config: TrialConfig, reading: lab.Reading, steps: Any, after: Written | None = None, at: int = 0, token: int = 0,
-           limit: int = 0) -> Written:  # fmt: skip
+def stream(
+    config: TrialConfig,
+    reading: lab.Reading,
+    steps: Any,
+    after: Written | None = None,
+    at: int = 0,
+    token: int = 0,
+    limit: int = 0,
+) -> Written:
     """Writes and draws. Any click ends it; what the model said by then is at hand for the next time."""
     body, text, drawn = st.empty(), "", 0.0
     if not limit:
         st.button("Stop", key="stop", icon=":material/stop_circle:", shortcut="Escape")
     most = limit or min(getattr(config.generation, "max_tokens", LIVE_TOKENS), LIVE_TOKENS)
-    pieces = write(config.generation, reading.prompt, lab.remembered(session.workbench(), reading), steps, seed=config.seed,
-                   max_tokens=most, after=after, at=at, token=token)  # fmt: skip
+    pieces = write(
+        config.generation,
+        reading.prompt,
+        lab.remembered(session.workbench(), reading),
+        steps,
+        seed=config.seed,
+        max_tokens=most,
+        after=after,
+        at=at,
+        token=token,
+    )
     with closing(pieces):
         while True:
             try:
@@ -324,21 +434,27 @@ def answer_row(config: TrialConfig, written: Written, steps: tuple[Step, ...]) -
     with st.container(border=True):
         place = sampling_tabs.tokens_row(config, written)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            by = st.segmented_control("Colour", list(sampling_tabs.HEATS), default="probability", key="heat", required=True,
-                                      width="content", format_func=lambda name: sampling_tabs.HEATS[name][0],
-                                      label_visibility="collapsed")  # fmt: skip
+            by = st.segmented_control(
+                "Colour",
+                list(sampling_tabs.HEATS),
+                default="probability",
+                key="heat",
+                required=True,
+                width="content",
+                format_func=lambda name: sampling_tabs.HEATS[name][0],
+                label_visibility="collapsed",
+            )
             stale = written.steps != steps or written.seed != config.seed
             st.button(
-                "Write again",
-                icon=":material/refresh:",
-                key="write",
-                on_click=order,
-                type="primary" if stale else "secondary",
+                "Write again", icon=":material/refresh:", key="write", on_click=order, type="primary" if stale else "secondary"
             )
             forced = sum(pick.forced for pick in written.picks)
-            told = [f"{len(written.picks):,} tokens, {'ended by itself' if written.reason == 'stop' else 'cut here'}",
-                    f"{cards.count(forced, 'token')} forced" if forced else "", sampling_tabs.HEATS[by or "probability"][1],
-                    f"written with {lab.describe_chain(written.steps)}, seed {written.seed}" if stale else ""]  # fmt: skip
+            told = [
+                f"{len(written.picks):,} tokens, {'ended by itself' if written.reason == 'stop' else 'cut here'}",
+                f"{cards.count(forced, 'token')} forced" if forced else "",
+                sampling_tabs.HEATS[by or "probability"][1],
+                f"written with {lab.describe_chain(written.steps)}, seed {written.seed}" if stale else "",
+            ]
             st.caption(cards.plain("; ".join(filter(None, told))), width="stretch")
     return place
 

@@ -10,23 +10,47 @@ PEOPLE = ("Ann", "Ben", "Cy")
 
 def candidates(questions=20, systems=2) -> list[Candidate]:
     return [
-        Candidate(f"record-{s}-{q:03}", f"system {s}", "toy", f"What is {q}?",
-                  f"Answer {q} of <b>{s}</b> & more [1]. It has 😀 two sentences!",
-                  (Passage(document_id=f"d{q}", title="T", start=0, end=9, text=f"Evidence {q}."),), (f"gold {q}",))
-        for q in range(questions) for s in range(systems)
-    ]  # fmt: skip
+        Candidate(
+            f"record-{s}-{q:03}",
+            f"system {s}",
+            "toy",
+            f"What is {q}?",
+            f"Answer {q} of <b>{s}</b> & more [1]. It has 😀 two sentences!",
+            (Passage(document_id=f"d{q}", title="T", start=0, end=9, text=f"Evidence {q}."),),
+            (f"gold {q}",),
+        )
+        for q in range(questions)
+        for s in range(systems)
+    ]
 
 
 def rating(count=12, pilot=4, duplicates=0, attention=False, **changes) -> Study:
     items = with_duplicates(draw(candidates(), count, pilot=pilot), duplicates)
-    return Study(**{"id": "toy", "question": "Which is faithful?", "rubrics": (default_rubric(),), "annotators": PEOPLE,
-                    "items": (*items, *(attention_items() if attention else ())), **changes})  # fmt: skip
+    return Study(
+        **{
+            "id": "toy",
+            "question": "Which is faithful?",
+            "rubrics": (default_rubric(),),
+            "annotators": PEOPLE,
+            "items": (*items, *(attention_items() if attention else ())),
+            **changes,
+        }
+    )
 
 
 def pairs(count=8, **changes) -> Study:
-    return Study(**{"id": "ab", "question": "Which is better?", "kind": "pairs", "ask": ("preference",), "annotators": PEOPLE,
-                    "rubrics": (default_rubric(),), "items": draw_pairs(candidates(), "system 0", "system 1", count),
-                    **changes})  # fmt: skip
+    return Study(
+        **{
+            "id": "ab",
+            "question": "Which is better?",
+            "kind": "pairs",
+            "ask": ("preference",),
+            "annotators": PEOPLE,
+            "rubrics": (default_rubric(),),
+            "items": draw_pairs(candidates(), "system 0", "system 1", count),
+            **changes,
+        }
+    )
 
 
 def frozen_study(workbench, **changes):
@@ -35,13 +59,8 @@ def frozen_study(workbench, **changes):
 
 def judge(workbench, frozen, who, item, name="supported", **changes):
     item = frozen.study.item(item)
-    given = {
-        "sentences": tuple((name,) * len(one.sentences) for one in item.responses),
-        "helpful": (4,) * len(item.responses),
-    }
-    return lab.label(
-        workbench, frozen, blank(frozen.study, frozen.round, item, who).model_copy(update={**given, **changes})
-    )
+    given = {"sentences": tuple((name,) * len(one.sentences) for one in item.responses), "helpful": (4,) * len(item.responses)}
+    return lab.label(workbench, frozen, blank(frozen.study, frozen.round, item, who).model_copy(update={**given, **changes}))
 
 
 def judge_all(workbench, frozen, **changes):

@@ -11,19 +11,34 @@ def events(api: str, *pieces: str, reason: str = "stop", usage: bool = True) -> 
     if api == "openai":
         chunks = [{"model": "m-1", "choices": [{"delta": {"content": piece}}]} for piece in pieces]
         chunks.append({"choices": [{"delta": {}, "finish_reason": reason}]})
-        chunks += [{"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": len(pieces),
-                                             "prompt_tokens_details": {"cached_tokens": 4}}}] * usage  # fmt: skip
+        chunks += [
+            {
+                "choices": [],
+                "usage": {"prompt_tokens": 10, "completion_tokens": len(pieces), "prompt_tokens_details": {"cached_tokens": 4}},
+            }
+        ] * usage
         return [*(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks), b"data: [DONE]\n\n"]
     reason = {"stop": "end_turn", "length": "max_tokens"}.get(reason, reason)
-    start = {"id": "x", "type": "message", "role": "assistant", "content": [], "model": "m-1", "stop_reason": None, "stop_sequence": None,
-             "usage": {"input_tokens": 6, "cache_read_input_tokens": 4, "output_tokens": 1}}  # fmt: skip
+    start = {
+        "id": "x",
+        "type": "message",
+        "role": "assistant",
+        "content": [],
+        "model": "m-1",
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 6, "cache_read_input_tokens": 4, "output_tokens": 1},
+    }
     chunks = [{"type": "message_start", "message": start}, {"type": "ping"}]
-    chunks += [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}] * bool(
-        pieces
-    )
+    chunks += [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}] * bool(pieces)
     chunks += [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": p}} for p in pieces]
-    chunks.append({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None},
-                   "usage": {"output_tokens": len(pieces)}})  # fmt: skip
+    chunks.append(
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": reason, "stop_sequence": None},
+            "usage": {"output_tokens": len(pieces)},
+        }
+    )
     return [f"event: {c['type']}\ndata: {json.dumps(c)}\n\n".encode() for c in [*chunks, {"type": "message_stop"}]]
 
 
@@ -67,9 +82,7 @@ def serving(*replies):
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.server.requests.append(
-                (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-            )
+            self.server.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
             try:
                 replies[min(len(self.server.requests), len(replies)) - 1](self)
             except OSError:

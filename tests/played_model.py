@@ -5,9 +5,19 @@ import numpy as np
 from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Read
 
-WORDS = ["<end>", "\n", "<b>", *(f" {word}" for word in (
-    "the market of Lund Gent Pisa opens at five six seven eight and closes late nearby stands an old mill in town it is not known "
-    "when where who ever never soon [1]").split()), "."]  # fmt: skip
+WORDS = [
+    "<end>",
+    "\n",
+    "<b>",
+    *(
+        f" {word}"
+        for word in (
+            "the market of Lund Gent Pisa opens at five six seven eight and closes late nearby stands an old mill in town it is not known "
+            "when where who ever never soon [1]"
+        ).split()
+    ),
+    ".",
+]
 END = 0
 
 

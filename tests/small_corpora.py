@@ -8,14 +8,8 @@ from core.embedding import minilm
 from core.pipeline import drain
 from core.workbench import Workbench
 
-THINGS = ("tea", "bread", "cheese", "violins", "glaciers", "bridges", "beetles", "clocks", "harbours", "kites", "maps",
-          "salt")  # fmt: skip
-WAYS = (
-    "is made from old recipes",
-    "was first seen in the north",
-    "breaks when it gets too warm",
-    "costs more every year",
-)
+THINGS = ("tea", "bread", "cheese", "violins", "glaciers", "bridges", "beetles", "clocks", "harbours", "kites", "maps", "salt")
+WAYS = ("is made from old recipes", "was first seen in the north", "breaks when it gets too warm", "costs more every year")
 
 
 def with_towns(home: Path, texts: dict[str, str], questions: list[dict[str, str]]) -> Workbench:
@@ -38,9 +32,7 @@ def small_bert(folder: Path) -> None:
     torch.manual_seed(0)
     model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64))
     model.config.save_pretrained(folder)
-    save_file(
-        {k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"}
-    )
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "modules.json", "sentence_bert_config.json"):
         shutil.copy(minilm.bundled_folder() / name, folder / name)
     (folder / "1_Pooling").mkdir()

@@ -7,9 +7,17 @@ from core.config import TrialConfig, fingerprint, with_settings
 
 def add_questions(store, n=40, name="tiny", dataset="tiny", first=0, unanswerable=1) -> dict:
     """A question set of questions first, first + 1, …, each with its own document as gold; the last have no gold."""
-    queries = [{"id": f"q{i}", "text": f"What is {i} in {dataset}?", "answerable": i < first + n - unanswerable, "group": "",
-                "answers": [], "gold": [[f"d{i}", 0, 10, 1, 0]] if i < first + n - unanswerable else []}
-               for i in range(first, first + n)]  # fmt: skip
+    queries = [
+        {
+            "id": f"q{i}",
+            "text": f"What is {i} in {dataset}?",
+            "answerable": i < first + n - unanswerable,
+            "group": "",
+            "answers": [],
+            "gold": [[f"d{i}", 0, 10, 1, 0]] if i < first + n - unanswerable else [],
+        }
+        for i in range(first, first + n)
+    ]
     payload = {"fingerprint": name, "dataset": dataset, "documents": n, "queries": queries}
     store.add("questions", payload)
     return payload
@@ -26,16 +34,36 @@ def add_trial(store, questions: dict, settings: dict | None = None, quality=0.8,
         order = [*others[:rank], own, *others[rank:]][:depth]
         rankings[id] = [order, np.linspace(1, 0.1, len(order)).tolist()]
     payload = {
-        "config": config.model_dump(mode="json"), "config_fingerprint": fingerprint(config), "seed": config.seed, "sweep": sweep,
-        "status": "ok", "reason": "", "questions_fingerprint": questions["fingerprint"], "rankings": rankings,
-        "chunks": [["d" + id[1:], 0, 10] for id in ids], "timings_ms": {"sparse": 20.0, "metrics": 5.0 + seed},
-        "cached": {"sparse": False}, "code_version": "x", "device": "cpu", "threads": 1, "packages": {},
+        "config": config.model_dump(mode="json"),
+        "config_fingerprint": fingerprint(config),
+        "seed": config.seed,
+        "sweep": sweep,
+        "status": "ok",
+        "reason": "",
+        "questions_fingerprint": questions["fingerprint"],
+        "rankings": rankings,
+        "chunks": [["d" + id[1:], 0, 10] for id in ids],
+        "timings_ms": {"sparse": 20.0, "metrics": 5.0 + seed},
+        "cached": {"sparse": False},
+        "code_version": "x",
+        "device": "cpu",
+        "threads": 1,
+        "packages": {},
         "costs": {"latency_ms": 2.0 + seed, "chunks": 100 + seed, "tokens_indexed": 2500, "context_tokens": 350.0 - seed},
-    }  # fmt: skip
+    }
     return store.add("trial", payload | changed)
 
 
 def add_failed(store, status="failed", reason="The encoder could not be loaded.", dataset="tiny") -> str:
     config = with_settings(TrialConfig(), {"corpus.dataset": dataset})
-    return store.add("trial", {"config": config.model_dump(mode="json"), "config_fingerprint": fingerprint(config), "seed": 0,
-                               "sweep": "", "status": status, "reason": reason})  # fmt: skip
+    return store.add(
+        "trial",
+        {
+            "config": config.model_dump(mode="json"),
+            "config_fingerprint": fingerprint(config),
+            "seed": 0,
+            "sweep": "",
+            "status": status,
+            "reason": reason,
+        },
+    )

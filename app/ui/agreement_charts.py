@@ -14,21 +14,43 @@ from core.statistics.agreement.coefficient import Agreement
 
 def coefficients(rows: Sequence[Agreement]) -> charts.Figure:
     low = min([0.0, *(row.low for row in rows if row.low is not None)])
-    return marks([Mark(row.name, row.value, row.low, row.high, charts.COLORS[0] if i == 0 else charts.BASELINE)
-                  for i, row in enumerate(rows)], "Agreement", span=(min(low * 1.05, -0.02), 1.02))  # fmt: skip
+    return marks(
+        [
+            Mark(row.name, row.value, row.low, row.high, charts.COLORS[0] if i == 0 else charts.BASELINE)
+            for i, row in enumerate(rows)
+        ],
+        "Agreement",
+        span=(min(low * 1.05, -0.02), 1.02),
+    )
 
 
 def growth(found: Growing) -> charts.Figure:
     """Alpha against labels so far, its band, and the stop rule."""
     known = [(n, one) for n, one in found.points if one.low is not None]
     x, y = [n for n, _ in known], [one.value for _, one in known]
-    traces = charts.line(x, y, low=[one.low for _, one in known], high=[one.high for _, one in known],
-                         hover="%{x:,} labels<br>alpha %{y:.3f}")  # fmt: skip
+    traces = charts.line(
+        x, y, low=[one.low for _, one in known], high=[one.high for _, one in known], hover="%{x:,} labels<br>alpha %{y:.3f}"
+    )
     for side in (-1, 1) if found.rule == "half_width" else ():
-        traces += [{"type": "scatter", "mode": "lines", "x": x, "y": [value + side * found.target for value in y], "hoverinfo": "skip",
-                    "showlegend": False, "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dot"}}]  # fmt: skip
-    shape = charts.figure(traces, "Labels so far", "Krippendorff's alpha", legend=False, height=340,
-                          xaxis={"range": [max(0, x[0] - 0.02 * x[-1]), x[-1] * 1.02]})  # fmt: skip
+        traces += [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": x,
+                "y": [value + side * found.target for value in y],
+                "hoverinfo": "skip",
+                "showlegend": False,
+                "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dot"},
+            }
+        ]
+    shape = charts.figure(
+        traces,
+        "Labels so far",
+        "Krippendorff's alpha",
+        legend=False,
+        height=340,
+        xaxis={"range": [max(0, x[0] - 0.02 * x[-1]), x[-1] * 1.02]},
+    )
     lines = [(found.stop_at, f"stop rule met at {found.stop_at:,} labels")] if found.stop_at else []
     with_lines(shape, lines)
     for note in shape["layout"]["annotations"]:  # near the right edge the words would leave the chart
@@ -46,48 +68,65 @@ def pairs(found: People) -> charts.Figure:
     blank = np.isnan(found.matrix)
     z = [[None if blank[i, j] else float(found.matrix[i, j]) for j in range(len(names))] for i in range(len(names))]
     trace = {
-        "type": "heatmap", "x": names, "y": names, "z": z, "colorscale": "Cividis", "zmax": 1.0,
-        "zmin": float(np.nan_to_num(found.matrix).min(initial=0.0)), "xgap": 1, "ygap": 1,
-        "customdata": found.shared.tolist(), "hoverongaps": False,
+        "type": "heatmap",
+        "x": names,
+        "y": names,
+        "z": z,
+        "colorscale": "Cividis",
+        "zmax": 1.0,
+        "zmin": float(np.nan_to_num(found.matrix).min(initial=0.0)),
+        "xgap": 1,
+        "ygap": 1,
+        "customdata": found.shared.tolist(),
+        "hoverongaps": False,
         "colorbar": {"title": {"text": found.coefficient, "side": "right", "font": {"size": 12}}, "thickness": 12, "len": 1.0},
         "showscale": not small,  # small ones have their numbers in the cells
         "hovertemplate": "%{y} and %{x}<br>%{z:.3f}, %{customdata:,} units in common<extra></extra>",
         **({"texttemplate": "%{z:.2f}"} if small else {}),
-    }  # fmt: skip
+    }
     height = 160 + (44 if small else 15) * max(len(names), 2)
     shown = {"tickfont": {"size": 12 if small else 9}, "showgrid": False, "type": "category"}
-    return charts.figure([trace], height=height, legend=False, xaxis={**shown, "tickangle": 0 if small else -60, "automargin": True},
-                         yaxis={**shown, "autorange": "reversed"})  # fmt: skip
+    return charts.figure(
+        [trace],
+        height=height,
+        legend=False,
+        xaxis={**shown, "tickangle": 0 if small else -60, "automargin": True},
+        yaxis={**shown, "autorange": "reversed"},
+    )
 
 
 def left_out(found: People) -> charts.Figure:
     """Alpha of the others without each annotator, beside that of all."""
     shown = [row for row in found.rows if row.name in set(found.names)]
     rows = [Mark(row.name, row.left_out.value, None, None) for row in shown]
-    return marks(
-        rows, "Alpha of the others", lines=[(found.alpha, f"all: {found.alpha:.3f}")] if found.alpha is not None else ()
-    )
+    return marks(rows, "Alpha of the others", lines=[(found.alpha, f"all: {found.alpha:.3f}")] if found.alpha is not None else ())
 
 
 def drifts(found: People) -> charts.Figure:
     """Agreement with the others in the first, middle and last third of each annotator's labels."""
-    shown = [row for row in found.rows if row.drift and row.drift.trend is not None and row.name in set(found.names)][
-        :12
-    ]
+    shown = [row for row in found.rows if row.drift and row.drift.trend is not None and row.name in set(found.names)][:12]
     traces = []
     for place, row in enumerate(shown):
         parts, shift = row.drift.parts, 0.05 * (place - (len(shown) - 1) / 2)  # whiskers beside each other
         ends = [(one.mean if one.low is None else one.low, one.mean if one.high is None else one.high) for one in parts]
-        traces += charts.line([at + shift for at in range(3)], [one.mean for one in parts], name=cuts(found.names)[row.name],
-                              color=charts.COLORS[place % len(charts.COLORS)], dash=("solid", "dot")[place // len(charts.COLORS)],
-                              hover="%{y:.3f}")  # fmt: skip
-        traces[-1]["error_y"] = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
-                                 "array": [high - one.mean for one, (_, high) in zip(parts, ends, strict=True)],
-                                 "arrayminus": [one.mean - low for one, (low, _) in zip(parts, ends, strict=True)]}  # fmt: skip
+        traces += charts.line(
+            [at + shift for at in range(3)],
+            [one.mean for one in parts],
+            name=cuts(found.names)[row.name],
+            color=charts.COLORS[place % len(charts.COLORS)],
+            dash=("solid", "dot")[place // len(charts.COLORS)],
+            hover="%{y:.3f}",
+        )
+        traces[-1]["error_y"] = {
+            "type": "data",
+            "symmetric": False,
+            "thickness": 1.2,
+            "width": 3,
+            "array": [high - one.mean for one, (_, high) in zip(parts, ends, strict=True)],
+            "arrayminus": [one.mean - low for one, (low, _) in zip(parts, ends, strict=True)],
+        }
     thirds = {"tickvals": [0, 1, 2], "ticktext": ["first", "middle", "last"], "range": [-0.4, 2.4]}
-    return charts.figure(
-        traces, "Third of the own labels, in time", "Share agreed with the others", legend=True, xaxis=thirds
-    )
+    return charts.figure(traces, "Third of the own labels, in time", "Share agreed with the others", legend=True, xaxis=thirds)
 
 
 def named(systems: Iterable[str]) -> dict[str, str]:
@@ -98,65 +137,111 @@ def named(systems: Iterable[str]) -> dict[str, str]:
 
 def system_rates(found: Rates, word: str) -> charts.Figure:
     short = short_names(one.name for one in found.systems)
-    rows = [Mark(short[one.name], one.share.mean, one.share.low, one.share.high, *charts.look(i))
-            for i, one in enumerate(found.systems)]  # fmt: skip
+    rows = [
+        Mark(short[one.name], one.share.mean, one.share.low, one.share.high, *charts.look(i))
+        for i, one in enumerate(found.systems)
+    ]
     return marks(rows, word, span=None if found.by_mean else (-0.02, 1.02))
 
 
 def strengths(found: Preferences) -> charts.Figure:
     short = short_names(found.systems)
-    rows = [Mark(short[name], one.mean, one.low, one.high, *charts.look(i))
-            for i, (name, one) in enumerate(zip(found.systems, found.strengths.strengths, strict=True))]  # fmt: skip
+    rows = [
+        Mark(short[name], one.mean, one.low, one.high, *charts.look(i))
+        for i, (name, one) in enumerate(zip(found.systems, found.strengths.strengths, strict=True))
+    ]
     return marks(rows, "Strength (log odds, mean 0)", lines=[(0.0, "")], digits=2)
 
 
 def roc(one: Against) -> charts.Figure:
-    curve = {"type": "scatter", "mode": "lines", "x": one.roc.false_positive.tolist(), "y": one.roc.true_positive.tolist(),
-             "line": {"color": charts.COLORS[0], "width": 2}, "fill": "tonexty", "fillcolor": "rgba(118,118,118,0.08)",
-             "customdata": [None if np.isinf(t) else float(t) for t in one.roc.thresholds],
-             "hovertemplate": "accepted from %{customdata:.3f} on<br>%{x:.1%} of no, %{y:.1%} of yes<extra></extra>"}  # fmt: skip
+    curve = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": one.roc.false_positive.tolist(),
+        "y": one.roc.true_positive.tolist(),
+        "line": {"color": charts.COLORS[0], "width": 2},
+        "fill": "tonexty",
+        "fillcolor": "rgba(118,118,118,0.08)",
+        "customdata": [None if np.isinf(t) else float(t) for t in one.roc.thresholds],
+        "hovertemplate": "accepted from %{customdata:.3f} on<br>%{x:.1%} of no, %{y:.1%} of yes<extra></extra>",
+    }
     return on_diagonal(curve, "People say no: share accepted", "People say yes: share accepted", (0.14, 0.1, "chance"))
 
 
 def calibrated(one: Against) -> charts.Figure:
     bins = [bin for bin in one.calibration.bins if bin.score is not None]
     x, y = [bin.score for bin in bins], [bin.share.mean for bin in bins]
-    trace = {"type": "scatter", "mode": "lines+markers+text", "x": x, "y": y, "line": {"color": charts.COLORS[0], "width": 1.5},
-             "marker": {"size": 8}, "text": [f"{bin.share.n:,}" for bin in bins], "textfont": {"size": 11},
-             "textposition": ["middle left" if at > 0.9 else "middle right" for at in x],
-             "error_y": {"type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": charts.BASELINE,
-                         "array": [bin.share.high - bin.share.mean for bin in bins],
-                         "arrayminus": [bin.share.mean - bin.share.low for bin in bins]},
-             "hovertemplate": "score %{x:.2f}: %{y:.1%} yes, n %{text}<extra></extra>"}  # fmt: skip
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers+text",
+        "x": x,
+        "y": y,
+        "line": {"color": charts.COLORS[0], "width": 1.5},
+        "marker": {"size": 8},
+        "text": [f"{bin.share.n:,}" for bin in bins],
+        "textfont": {"size": 11},
+        "textposition": ["middle left" if at > 0.9 else "middle right" for at in x],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "thickness": 1.2,
+            "width": 3,
+            "color": charts.BASELINE,
+            "array": [bin.share.high - bin.share.mean for bin in bins],
+            "arrayminus": [bin.share.mean - bin.share.low for bin in bins],
+        },
+        "hovertemplate": "score %{x:.2f}: %{y:.1%} yes, n %{text}<extra></extra>",
+    }
     return on_diagonal(trace, "Score", "People say yes: share", (0.14, 0.1, "calibrated"))
 
 
 def on_diagonal(trace: dict, x: str, y: str, note: tuple[float, float, str]) -> charts.Figure:
     """A curve on the unit square against the diagonal, which has its name beside it."""
-    diagonal = {"type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines", "hoverinfo": "skip", "showlegend": False,
-                "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dash"}}  # fmt: skip
-    name = {"x": note[0], "y": note[1], "text": note[2], "showarrow": False, "xanchor": "left",
-            "yanchor": "top", "font": {"size": 11, "color": charts.BASELINE}}  # fmt: skip
-    return charts.figure([diagonal, trace], x, y, legend=False, height=340, annotations=[name],
-                         xaxis={"range": [-0.01, 1.03]}, yaxis={"range": [-0.02, 1.03]})  # fmt: skip
+    diagonal = {
+        "type": "scatter",
+        "x": [0, 1],
+        "y": [0, 1],
+        "mode": "lines",
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dash"},
+    }
+    name = {
+        "x": note[0],
+        "y": note[1],
+        "text": note[2],
+        "showarrow": False,
+        "xanchor": "left",
+        "yanchor": "top",
+        "font": {"size": 11, "color": charts.BASELINE},
+    }
+    return charts.figure(
+        [diagonal, trace],
+        x,
+        y,
+        legend=False,
+        height=340,
+        annotations=[name],
+        xaxis={"range": [-0.01, 1.03]},
+        yaxis={"range": [-0.02, 1.03]},
+    )
 
 
 def groups(one: Against) -> charts.Figure:
     rows = [
-        Mark(f"{group.name} ({group.n:,})", group.pearson.value, group.pearson.low, group.pearson.high)
-        for group in one.groups
+        Mark(f"{group.name} ({group.n:,})", group.pearson.value, group.pearson.low, group.pearson.high) for group in one.groups
     ]
-    return marks(
-        rows, "Pearson's r with people", lines=[(one.pearson.value, "all")] if one.pearson.value is not None else ()
-    )
+    return marks(rows, "Pearson's r with people", lines=[(one.pearson.value, "all")] if one.pearson.value is not None else ())
 
 
 def corrected(found: Headline) -> charts.Figure:
     """The share by people alone, by the machine alone, and corrected by either method."""
     first, grey = found.methods[0], charts.BASELINE
-    rows = [Mark(f"People alone ({first.n_human:,})", *first.human_only[:3], color=grey),
-            *(Mark(one.method, one.value, one.low, one.high) for one in found.methods),
-            Mark("Machine alone, its scores", *first.machine_only[:3], color=grey)]  # fmt: skip
+    rows = [
+        Mark(f"People alone ({first.n_human:,})", *first.human_only[:3], color=grey),
+        *(Mark(one.method, one.value, one.low, one.high) for one in found.methods),
+        Mark("Machine alone, its scores", *first.machine_only[:3], color=grey),
+    ]
     if len(found.methods) > 1:
         rows.append(Mark("Machine alone, its verdicts", *found.methods[1].machine_only[:3], color=grey))
     truth = [(found.truth, f"people on all: {found.truth:.3f}")] if found.truth is not None else []

@@ -37,11 +37,7 @@ def pieces(answer: Answer, rests: list[Support]) -> list[dict[str, Any]]:
 
     def chip(number: int, kind: str) -> None:
         known = 1 <= number <= len(answer.hits)
-        title = (
-            f"{'Cites' if kind == 'cited' else 'Repeats'} {named(answer.hits[number - 1])}"
-            if known
-            else "No such passage"
-        )
+        title = f"{'Cites' if kind == 'cited' else 'Repeats'} {named(answer.hits[number - 1])}" if known else "No such passage"
         found.append({"number": number, "kind": kind if known else "bad", "title": title})
 
     ends = {one.end: one.passage for one in rests if one.containment >= THRESHOLD}
@@ -67,21 +63,21 @@ SHEET = """export default function ({ data, parentElement }) {
 
 @st.cache_resource(show_spinner=False)
 def _sheet() -> Any:
-    return st.components.v2.component("groundwork.sheet", isolate_styles=False, js=SHEET,
-                                      html='<div class="gw-sheet" tabindex="0"><img></div>')  # fmt: skip
+    return st.components.v2.component(
+        "groundwork.sheet", isolate_styles=False, js=SHEET, html='<div class="gw-sheet" tabindex="0"><img></div>'
+    )
 
 
 @st.cache_resource(show_spinner=False)
 def _component() -> Any:
-    return st.components.v2.component("groundwork.cited", isolate_styles=False, js=SCRIPT,
-                                      html='<div class="gw gw-text gw-cited"></div>')  # fmt: skip
+    return st.components.v2.component(
+        "groundwork.cited", isolate_styles=False, js=SCRIPT, html='<div class="gw gw-text gw-cited"></div>'
+    )
 
 
 def draw(answer: Answer, rests: list[Support], corpus: Corpus, query: Query | None, key: str) -> None:
     """The answer; a press on a chip opens its source."""
-    pressed = _component()(
-        key=key, height="content", data={"pieces": pieces(answer, rests)}, on_source_change=lambda: None
-    )
+    pressed = _component()(key=key, height="content", data={"pieces": pieces(answer, rests)}, on_source_change=lambda: None)
     if (number := getattr(pressed, "source", None)) and 1 <= int(number) <= len(answer.hits):
         open_source(answer, int(number), corpus, query)
 
@@ -122,11 +118,27 @@ def _source(corpus: Corpus, hit: Hit, said: tuple[int, int] | None, query: Query
     cards.status_strip([document.source, pages, f"characters {hit.start:,} to {hit.end:,} of {len(document.text):,}"])
     if page and session.workbench().library.has_pages(corpus.name, document.id):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            view = st.segmented_control("View", ["Page", "Text"], default="Page", key="source_view", required=True,
-                                        label_visibility="collapsed", width="content")  # fmt: skip
+            view = st.segmented_control(
+                "View",
+                ["Page", "Text"],
+                default="Page",
+                key="source_view",
+                required=True,
+                label_visibility="collapsed",
+                width="content",
+            )
             if view == "Page" and len(document.pages) > 1:
-                page = int(st.number_input("Page", 1, len(document.pages), page, width=140, label_visibility="collapsed",
-                                           key=f"source_page/{document.id}/{hit.start}"))  # fmt: skip
+                page = int(
+                    st.number_input(
+                        "Page",
+                        1,
+                        len(document.pages),
+                        page,
+                        width=140,
+                        label_visibility="collapsed",
+                        key=f"source_page/{document.id}/{hit.start}",
+                    )
+                )
         if view == "Page":
             return _page(corpus, document.id, page, hit, said)
     marks = [evidence.Mark(hit.start, hit.end, "a")]
@@ -145,9 +157,7 @@ def _page(corpus: Corpus, document: str, page: int, hit: Hit, said: tuple[int, i
     st.caption(_found(view.marked))
     picture = f"data:image/png;base64,{base64.b64encode(view.png).decode()}"
     _sheet()(
-        key="source_sheet",
-        height="content",
-        data={"picture": picture, "top": view.top, "title": f"Page {page} of {document}"},
+        key="source_sheet", height="content", data={"picture": picture, "top": view.top, "title": f"Page {page} of {document}"}
     )
 
 

@@ -67,12 +67,8 @@ def _line_html(card: Card) -> str:
         change = f' <i class="gw-delta {_style(card)}"><b>{_number(card, card.delta.value, "+")}</b></i>'
     spread = ""
     if card.interval:
-        spread = (
-            f' <small class="gw-spread">[{_number(card, card.interval[0])}, {_number(card, card.interval[1])}]</small>'
-        )
-    return (
-        f"<span><small>{escape(card.label)}</small> <b>{_number(card, card.value)}</b>{unit}{change or spread}</span>"
-    )
+        spread = f' <small class="gw-spread">[{_number(card, card.interval[0])}, {_number(card, card.interval[1])}]</small>'
+    return f"<span><small>{escape(card.label)}</small> <b>{_number(card, card.value)}</b>{unit}{change or spread}</span>"
 
 
 def _number(card: Card, value: float, sign: str = "") -> str:
@@ -156,8 +152,12 @@ def problem(error: Exception) -> None:
     fence = "`" * (
         3 + max(map(len, re.findall("`+", rest)), default=0)
     )  # what has lines, such as a caret under a word, keeps them
-    lines = [f"**{plain(head)}**", f"{fence}text\n{rest.strip(chr(10))}\n{fence}" if rest.strip() else "",
-             f"Where: {plain(where)}" if where else "", plain(todo)]  # fmt: skip
+    lines = [
+        f"**{plain(head)}**",
+        f"{fence}text\n{rest.strip(chr(10))}\n{fence}" if rest.strip() else "",
+        f"Where: {plain(where)}" if where else "",
+        plain(todo),
+    ]
     st.error("\n\n".join(filter(None, lines)), icon=":material/error:")
 
 
@@ -176,8 +176,11 @@ def calm() -> Iterator[None]:
             raise  # a fragment's failure, already shown
         import traceback
 
-        st.error(f"**This page met an unexpected error ({plain(type(error).__name__)}).** The rest of the app works "
-                 "on, and nothing stored is affected.", icon=":material/error:")  # fmt: skip
+        st.error(
+            f"**This page met an unexpected error ({plain(type(error).__name__)}).** The rest of the app works "
+            "on, and nothing stored is affected.",
+            icon=":material/error:",
+        )
         with st.expander("Details, for a report"):
             st.code("".join(traceback.format_exception(error)), language="text", wrap_lines=True)
 

@@ -73,17 +73,14 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
             shown = ["" if value is None or value != value else shortened(value, width) for value in values]
             if 2 * len(set(shown)) <= len(set(known)):  # they differ at the end
                 shown = [
-                    text and shortened(text, width, tail=True)
-                    for text in ("" if v is None or v != v else v for v in values)
+                    text and shortened(text, width, tail=True) for text in ("" if v is None or v != v else v for v in values)
                 ]
             if any(short != whole for short, whole in zip(shown, values, strict=True) if isinstance(whole, str)):
                 displayed[place] = shown
         elif kind == "number" and any(isinstance(value, int | float) and value < 0 for value in known):
             config = dict(look["type_config"])
             if format := config.pop("format", None):
-                displayed[place] = [
-                    "" if value is None or value != value else number(value, format) for value in values
-                ]
+                displayed[place] = ["" if value is None or value != value else number(value, format) for value in values]
                 look["type_config"] = config
         if look:
             looks[name] = look
@@ -96,8 +93,10 @@ def _display(data: Any, displayed: dict[int, list[str]]) -> Any:
     Its own formatting visits every cell, which takes a fifth of a second for a thousand questions; Streamlit asks it for the
     displayed texts in `_translate`, so these are handed over there.
     """
-    cells = [[{"id": f"row{row}_col{column}", "display_value": text} for row, text in enumerate(texts)]
-             for column, texts in displayed.items()]  # fmt: skip
+    cells = [
+        [{"id": f"row{row}_col{column}", "display_value": text} for row, text in enumerate(texts)]
+        for column, texts in displayed.items()
+    ]
     styler = data if hasattr(data, "data") else data.style
     own = styler._translate if styler is data else None
 

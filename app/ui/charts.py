@@ -29,32 +29,53 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 Figure = dict[str, Any]
 
 
-def figure(traces: list[dict], x: str = "", y: str = "", *, height: int = HEIGHT, legend: bool | None = None,
-           **layout: Any) -> Figure:  # fmt: skip
+def figure(
+    traces: list[dict], x: str = "", y: str = "", *, height: int = HEIGHT, legend: bool | None = None, **layout: Any
+) -> Figure:
     """A figure in the app's look. x, y: titles of the axes with their units."""
     traces = [*traces, *_samples(traces)]
     if legend is None:  # one name needs no legend, a band or a ring does
         legend = sum(t.get("showlegend", True) for t in traces) > 1 or any(t.get("meta") == "sample" for t in traces)
     # at the right the toolbar has a margin of its own, so that it covers nothing
     base = {
-        "height": height, "margin": {"l": 56, "r": 36, "t": 30 if legend else 12, "b": 54}, "showlegend": legend,
+        "height": height,
+        "margin": {"l": 56, "r": 36, "t": 30 if legend else 12, "b": 54},
+        "showlegend": legend,
         "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
-        "font": {"family": FONT, "size": 12}, "hovermode": "closest", "dragmode": "zoom", "colorway": list(COLORS),
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
-                   "font": {"size": 12}, "title": {"text": ""}},
+        "font": {"family": FONT, "size": 12},
+        "hovermode": "closest",
+        "dragmode": "zoom",
+        "colorway": list(COLORS),
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "font": {"size": 12},
+            "title": {"text": ""},
+        },
         "xaxis": _axis(x) | {"showgrid": False, "showline": True, "ticks": "outside", "ticklen": 4, "automargin": True},
         "yaxis": _axis(y, 18) | {"showgrid": True, "showline": False, "automargin": True},
-    }  # fmt: skip
+    }
     for key, value in layout.items():
         base[key] = {**base[key], **value} if isinstance(value, dict) and isinstance(base.get(key), dict) else value
     return {"data": traces, "layout": base}
 
 
 def line(
-    x: Sequence[float], y: Sequence[float | None], *, name: str = "", low: Sequence[float | None] | None = None,
-    high: Sequence[float | None] | None = None, current: float | None = None, color: str = COLORS[0], dash: str = "solid",
-    hover: str = "", interval: str = INTERVAL,
-) -> list[dict]:  # fmt: skip
+    x: Sequence[float],
+    y: Sequence[float | None],
+    *,
+    name: str = "",
+    low: Sequence[float | None] | None = None,
+    high: Sequence[float | None] | None = None,
+    current: float | None = None,
+    color: str = COLORS[0],
+    dash: str = "solid",
+    hover: str = "",
+    interval: str = INTERVAL,
+) -> list[dict]:
     """Traces of one curve: its interval as a band and the point at x == `current` ringed. Join lists for more curves.
 
     y None: nothing was measured there; neither line nor band crosses the gap, and a point alone has whiskers.
@@ -69,96 +90,173 @@ def line(
                 "x": [x[i] for i in run] + [x[i] for i in run[::-1]],
                 "y": [high[i] for i in run] + [low[i] for i in run[::-1]],
             }
-            traces.append({"type": "scatter", **around, "mode": "lines", "fill": "toself", "line": {"width": 0},
-                           "fillcolor": faint(color, 0.16), "hoverinfo": "skip", "showlegend": False,
-                           "legendgroup": name, "meta": "band", "name": interval})  # fmt: skip
+            traces.append(
+                {
+                    "type": "scatter",
+                    **around,
+                    "mode": "lines",
+                    "fill": "toself",
+                    "line": {"width": 0},
+                    "fillcolor": faint(color, 0.16),
+                    "hoverinfo": "skip",
+                    "showlegend": False,
+                    "legendgroup": name,
+                    "meta": "band",
+                    "name": interval,
+                }
+            )
     traces.append(
-        {"type": "scatter", "x": x, "y": y, "name": name, "mode": "markers" if not joined else "lines+markers" if len(x) <= 60 else "lines",
-         "line": {"color": color, "width": 2, "dash": dash}, "marker": {"size": 5, "color": color},
-         "legendgroup": name, "showlegend": bool(name),
-         "hovertemplate": (hover or "%{x}: %{y:.3f}") + f"<extra>{name}</extra>"}
-    )  # fmt: skip
+        {
+            "type": "scatter",
+            "x": x,
+            "y": y,
+            "name": name,
+            "mode": "markers" if not joined else "lines+markers" if len(x) <= 60 else "lines",
+            "line": {"color": color, "width": 2, "dash": dash},
+            "marker": {"size": 5, "color": color},
+            "legendgroup": name,
+            "showlegend": bool(name),
+            "hovertemplate": (hover or "%{x}: %{y:.3f}") + f"<extra>{name}</extra>",
+        }
+    )
     alone = [i for run in _runs(y) if len(run) == 1 or not joined for i in run if low[i] is not None] if spread else []
     if alone:
         traces[-1]["meta"] = "whiskers" if interval == INTERVAL else f"whiskers: {interval}"
         traces[-1]["error_y"] = {
-            "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": color,
+            "type": "data",
+            "symmetric": False,
+            "thickness": 1.2,
+            "width": 3,
+            "color": color,
             "array": [high[i] - y[i] if i in alone else None for i in range(len(y))],
             "arrayminus": [y[i] - low[i] if i in alone else None for i in range(len(y))],
-        }  # fmt: skip
+        }
     if current is not None and current in x and y[x.index(current)] is not None:
         traces.append(_ring(current, y[x.index(current)], color, name) | {"meta": "ring", "name": CURRENT})
     return traces
 
 
 def bars(
-    labels: Sequence[str], groups: Mapping[str, Sequence[float | None]], *, errors: Mapping[str, Sequence] | None = None,
-    colors: Mapping[str, str] | None = None, horizontal: bool = False, hover: str = "",
-) -> list[dict]:  # fmt: skip
+    labels: Sequence[str],
+    groups: Mapping[str, Sequence[float | None]],
+    *,
+    errors: Mapping[str, Sequence] | None = None,
+    colors: Mapping[str, str] | None = None,
+    horizontal: bool = False,
+    hover: str = "",
+) -> list[dict]:
     """Grouped bars: one group a system, one bar a label. errors: (low, high) for each bar of a group, drawn as whiskers."""
     traces = []
     for i, (name, values) in enumerate(groups.items()):
         color, shown = (colors or {}).get(name) or COLORS[i % len(COLORS)], safe(name)
         along, across = ("x", "y") if horizontal else ("y", "x")
-        trace = {"type": "bar", along: list(values), across: [str(label) for label in labels], "name": shown,
-                 "orientation": "h" if horizontal else "v", "marker": {"color": color},
-                 "hovertemplate": (hover or f"%{{{across}}}: %{{{along}:.3f}}") + f"<extra>{shown}</extra>"}  # fmt: skip
+        trace = {
+            "type": "bar",
+            along: list(values),
+            across: [str(label) for label in labels],
+            "name": shown,
+            "orientation": "h" if horizontal else "v",
+            "marker": {"color": color},
+            "hovertemplate": (hover or f"%{{{across}}}: %{{{along}:.3f}}") + f"<extra>{shown}</extra>",
+        }
         if errors and name in errors:
             pairs = list(zip(values, errors[name], strict=True))
             trace["meta"] = "whiskers"
             trace[f"error_{along}"] = {
-                "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": BASELINE,
+                "type": "data",
+                "symmetric": False,
+                "thickness": 1.2,
+                "width": 3,
+                "color": BASELINE,
                 "array": [None if v is None or e is None else e[1] - v for v, e in pairs],
                 "arrayminus": [None if v is None or e is None else v - e[0] for v, e in pairs],
-            }  # fmt: skip
+            }
         traces.append(trace)
     return traces
 
 
-def histogram(values: Sequence[float], *, name: str = "", bins: int = 40, color: str = COLORS[0],
-              span: tuple[float, float] | None = None) -> list[dict]:  # fmt: skip
+def histogram(
+    values: Sequence[float], *, name: str = "", bins: int = 40, color: str = COLORS[0], span: tuple[float, float] | None = None
+) -> list[dict]:
     """Counts in equal bins, computed here: the page sends forty bars, not every value. Share `span` to compare two."""
     import numpy as np
 
     name = safe(name)
     counts, edges = np.histogram(np.asarray(values, float), bins=bins, range=span)
     return [
-        {"type": "bar", "x": ((edges[:-1] + edges[1:]) / 2).tolist(), "y": counts.tolist(), "name": name,
-         "width": np.diff(edges).tolist(), "marker": {"color": color, "line": {"width": 0}}, "showlegend": bool(name),
-         "opacity": 0.75 if name else 1.0,
-         "customdata": np.stack([edges[:-1], edges[1:]], 1).tolist(),
-         "hovertemplate": "%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,}" + f"<extra>{name}</extra>"}
-    ]  # fmt: skip
+        {
+            "type": "bar",
+            "x": ((edges[:-1] + edges[1:]) / 2).tolist(),
+            "y": counts.tolist(),
+            "name": name,
+            "width": np.diff(edges).tolist(),
+            "marker": {"color": color, "line": {"width": 0}},
+            "showlegend": bool(name),
+            "opacity": 0.75 if name else 1.0,
+            "customdata": np.stack([edges[:-1], edges[1:]], 1).tolist(),
+            "hovertemplate": "%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,}" + f"<extra>{name}</extra>",
+        }
+    ]
 
 
 def scatter(
-    x: Sequence[float], y: Sequence[float], *, ids: Sequence[str] | None = None, name: str = "",
-    color: str = COLORS[0], faint: bool = False, current: int | None = None, hover: str = "", symbol: str = "circle",
-) -> list[dict]:  # fmt: skip
+    x: Sequence[float],
+    y: Sequence[float],
+    *,
+    ids: Sequence[str] | None = None,
+    name: str = "",
+    color: str = COLORS[0],
+    faint: bool = False,
+    current: int | None = None,
+    hover: str = "",
+    symbol: str = "circle",
+) -> list[dict]:
     """Points with their ids on hover; the point at position `current` is ringed."""
     name = safe(name)
     ids = [str(i) for i in ids] if ids is not None else [str(i) for i in range(len(x))]
     traces = [
-        {"type": "scatter", "x": list(x), "y": list(y), "name": name, "mode": "markers", "customdata": ids,
-         "hovertext": [safe(i) for i in ids],  # plotly reads markup there
-         "marker": {"size": 7, "color": color, "opacity": 0.3 if faint else 0.85, "symbol": symbol}, "showlegend": bool(name),
-         "hovertemplate": (hover or "%{hovertext}<br>%{x:.4g}, %{y:.3f}") + f"<extra>{name}</extra>"}
-    ]  # fmt: skip
+        {
+            "type": "scatter",
+            "x": list(x),
+            "y": list(y),
+            "name": name,
+            "mode": "markers",
+            "customdata": ids,
+            "hovertext": [safe(i) for i in ids],  # plotly reads markup there
+            "marker": {"size": 7, "color": color, "opacity": 0.3 if faint else 0.85, "symbol": symbol},
+            "showlegend": bool(name),
+            "hovertemplate": (hover or "%{hovertext}<br>%{x:.4g}, %{y:.3f}") + f"<extra>{name}</extra>",
+        }
+    ]
     if current is not None:
         traces.append(_ring(x[current], y[current], color, name))
     return traces
 
 
 def pareto(
-    x: Sequence[float], y: Sequence[float], *, ids: Sequence[str] | None = None, x_direction: int = -1,
-    y_direction: int = 1, current: int | None = None, name: str = "Frontier", color: str = COLORS[0],
-) -> list[dict]:  # fmt: skip
+    x: Sequence[float],
+    y: Sequence[float],
+    *,
+    ids: Sequence[str] | None = None,
+    x_direction: int = -1,
+    y_direction: int = 1,
+    current: int | None = None,
+    name: str = "Frontier",
+    color: str = COLORS[0],
+) -> list[dict]:
     """All points faint, the ones that no other beats in both directions joined by a solid step line."""
     name, best = safe(name), frontier(x, y, x_direction, y_direction)
     shape = "hv" if (x_direction < 0) == (y_direction > 0) else "vh"
-    solid = {"type": "scatter", "x": [x[i] for i in best], "y": [y[i] for i in best], "name": name,
-             "mode": "lines+markers", "line": {"color": color, "width": 2, "shape": shape},
-             "marker": {"size": 8, "color": color}, "hoverinfo": "skip"}  # fmt: skip
+    solid = {
+        "type": "scatter",
+        "x": [x[i] for i in best],
+        "y": [y[i] for i in best],
+        "name": name,
+        "mode": "lines+markers",
+        "line": {"color": color, "width": 2, "shape": shape},
+        "marker": {"size": 8, "color": color},
+        "hoverinfo": "skip",
+    }
     return [solid, *scatter(x, y, ids=ids, name="", color=color, faint=True, current=current)]
 
 
@@ -193,18 +291,42 @@ def log_axis(values: Sequence[float | None]) -> dict[str, Any]:
 def mark_line(at: float, text: str, *, vertical: bool = False, color: str = BASELINE) -> dict:
     """Layout additions that draw a dashed reference line: figure(..., **mark_line(0.9, "baseline"))."""
     along, across = ("y", "x") if vertical else ("x", "y")
-    shape = {"type": "line", f"{across}0": at, f"{across}1": at, f"{along}0": 0, f"{along}1": 1,
-             f"{along}ref": "paper", "line": {"color": color, "width": 1.2, "dash": "dash"}}  # fmt: skip
-    note = {"text": safe(text), across: at, along: 1, f"{along}ref": "paper", "showarrow": False,
-            "xanchor": "left" if vertical else "right", "yanchor": "top" if vertical else "bottom",
-            "font": {"size": 11, "color": color}}  # fmt: skip
+    shape = {
+        "type": "line",
+        f"{across}0": at,
+        f"{across}1": at,
+        f"{along}0": 0,
+        f"{along}1": 1,
+        f"{along}ref": "paper",
+        "line": {"color": color, "width": 1.2, "dash": "dash"},
+    }
+    note = {
+        "text": safe(text),
+        across: at,
+        along: 1,
+        f"{along}ref": "paper",
+        "showarrow": False,
+        "xanchor": "left" if vertical else "right",
+        "yanchor": "top" if vertical else "bottom",
+        "font": {"size": 11, "color": color},
+    }
     return {"shapes": [shape], "annotations": [note]}
 
 
 def show(
-    chart: Figure, name: str, *, data: Sequence[Mapping] | Any = None, config: Any = None, command: str = "",
-    title: str = "", caption: str = "", method: str = "", key: str = "", on_select: Any = "ignore", judged: str = "",
-) -> Any:  # fmt: skip
+    chart: Figure,
+    name: str,
+    *,
+    data: Sequence[Mapping] | Any = None,
+    config: Any = None,
+    command: str = "",
+    title: str = "",
+    caption: str = "",
+    method: str = "",
+    key: str = "",
+    on_select: Any = "ignore",
+    judged: str = "",
+) -> Any:
     """Draws a chart under its title, with the export menu in the upper right corner.
 
     name: file name of what is exported.  data: rows (mappings or a DataFrame) behind the chart, for CSV.  config,
@@ -230,11 +352,18 @@ def show(
             judged=judged,
         )
     return st.plotly_chart(
-        shaded(chart) if st.context.theme.type == "dark" else chart, key=f"chart/{key}", on_select=on_select,
-        theme="streamlit", alt=title or name,
-        config={"displaylogo": False, "displayModeBar": "hover", "toImageButtonOptions": {"format": "svg", "filename": name},
-                "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]},
-    )  # fmt: skip
+        shaded(chart) if st.context.theme.type == "dark" else chart,
+        key=f"chart/{key}",
+        on_select=on_select,
+        theme="streamlit",
+        alt=title or name,
+        config={
+            "displaylogo": False,
+            "displayModeBar": "hover",
+            "toImageButtonOptions": {"format": "svg", "filename": name},
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+        },
+    )
 
 
 def shade(color: str) -> str:
@@ -275,8 +404,15 @@ def _cell(value: Any) -> Any:
 def second_row(title: str) -> Figure:
     """Layout additions for a low second row under the chart, on the same x axis and over orders of magnitude: its traces
     say `yaxis="y2"`."""
-    row = _axis(title, 18) | {"showgrid": True, "showline": False, "automargin": True, "domain": [0, 0.22], "type": "log",
-                              "tickvals": TENS, "ticktext": [f"{ten:,}" for ten in TENS]}  # fmt: skip
+    row = _axis(title, 18) | {
+        "showgrid": True,
+        "showline": False,
+        "automargin": True,
+        "domain": [0, 0.22],
+        "type": "log",
+        "tickvals": TENS,
+        "ticktext": [f"{ten:,}" for ten in TENS],
+    }
     return {"yaxis": {"domain": [0.34, 1]}, "yaxis2": row, "xaxis": {"anchor": "y2"}}
 
 
@@ -291,8 +427,11 @@ def _runs(y: Sequence[float | None]) -> list[list[int]]:
 
 
 def _axis(title: str, standoff: int = 14) -> dict:
-    return {"title": {"text": safe(title), "standoff": standoff, "font": {"size": 12, "color": MUTED}}, "zeroline": False,
-            "tickfont": {"size": 12, "color": MUTED}}  # fmt: skip
+    return {
+        "title": {"text": safe(title), "standoff": standoff, "font": {"size": 12, "color": MUTED}},
+        "zeroline": False,
+        "tickfont": {"size": 12, "color": MUTED},
+    }
 
 
 def _samples(traces: list[dict]) -> list[dict]:
@@ -309,20 +448,42 @@ def _samples(traces: list[dict]) -> list[dict]:
         color = own[0] if isinstance(own[0], str) and len(set(map(str, own))) == 1 else BASELINE
         across = "ew" if "error_x" in some[0] else "ns"
         marker = {
-            "band": {"symbol": "square", "size": 13, "color": color if kind == "band" and color != BASELINE else faint(BASELINE, 0.3)},
+            "band": {
+                "symbol": "square",
+                "size": 13,
+                "color": color if kind == "band" and color != BASELINE else faint(BASELINE, 0.3),
+            },
             "whiskers": {"symbol": f"line-{across}", "size": 12, "line": {"width": 1.4, "color": BASELINE}},
             "ring": {"symbol": "circle-open", "size": 11, "color": color, "line": {"width": 2, "color": color}},
-        }[kind]  # fmt: skip
+        }[kind]
         name = (some[0]["meta"].partition(": ")[2] or INTERVAL) if kind == "whiskers" else some[0]["name"]
-        found.append({"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip", "showlegend": True,
-                      "name": name, "marker": marker, "meta": "sample"})  # fmt: skip
+        found.append(
+            {
+                "type": "scatter",
+                "x": [None],
+                "y": [None],
+                "mode": "markers",
+                "hoverinfo": "skip",
+                "showlegend": True,
+                "name": name,
+                "marker": marker,
+                "meta": "sample",
+            }
+        )
     return found
 
 
 def _ring(x: float, y: float, color: str, group: str) -> dict:
-    return {"type": "scatter", "x": [x], "y": [y], "mode": "markers", "showlegend": False, "hoverinfo": "skip",
-            "legendgroup": group, "marker": {"symbol": "circle-open", "size": 15, "color": color,
-                                             "line": {"width": 2.5, "color": color}}}  # fmt: skip
+    return {
+        "type": "scatter",
+        "x": [x],
+        "y": [y],
+        "mode": "markers",
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "legendgroup": group,
+        "marker": {"symbol": "circle-open", "size": 15, "color": color, "line": {"width": 2.5, "color": color}},
+    }
 
 
 def faint(color: str, alpha: float) -> str:

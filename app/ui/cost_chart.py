@@ -13,8 +13,13 @@ from core.workbench import METRICS
 BEATEN, UNBEATEN = "Beaten by another", "Beaten by no other"
 
 
-def draw(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names: dict[str, str],
-         look: Callable[[Trial], dict[str, str]]) -> None:  # fmt: skip
+def draw(
+    shown: list[Trial],
+    everything: list[Trial],
+    chosen: list[Trial],
+    names: dict[str, str],
+    look: Callable[[Trial], dict[str, str]],
+) -> None:
     """Trials that can be compared with the ticked ones; with none ticked, with the choice of the questions.
 
     look: colour (and marker) of a chosen trial, as in the other charts.
@@ -26,28 +31,20 @@ def draw(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names
         return
     st.subheader("Quality against cost", anchor=False)
     left, middle, right = st.columns([1, 1.4, 1.6])
-    metric = left.selectbox(
-        "Metric", METRICS, 3, format_func=comparison.label, key="pareto_metric", bind="query-params"
-    )
-    cost = middle.selectbox(
-        "Cost", list(COSTS), format_func=lambda name: COSTS[name][0], key="cost", bind="query-params"
-    )
+    metric = left.selectbox("Metric", METRICS, 3, format_func=comparison.label, key="pareto_metric", bind="query-params")
+    cost = middle.selectbox("Cost", list(COSTS), format_func=lambda name: COSTS[name][0], key="cost", bind="query-params")
     name = (
         right.selectbox("Questions", list(offered), key="same_questions", bind="query-params")
         if len(offered) > 1
         else next(iter(offered))
     )
-    group = {
-        trial.id: trial for trial in [*trials.last_repeats(offered[name]), *(t for t in chosen if t in offered[name])]
-    }
+    group = {trial.id: trial for trial in [*trials.last_repeats(offered[name]), *(t for t in chosen if t in offered[name])]}
     points = [trial for trial in group.values() if metric in trial.metrics and cost in trial.costs]
     if len(points) < 2:
         return st.caption(cards.plain(f"{name}: it takes two trials with this metric and cost to show a trade-off."))
     if len(points) > trial_costs.MOST:
         return st.caption(
-            cards.plain(
-                f"{name}: {len(points):,} trials; filter the table to at most {trial_costs.MOST:,} to compare them."
-            )
+            cards.plain(f"{name}: {len(points):,} trials; filter the table to at most {trial_costs.MOST:,} to compare them.")
         )
     costs = trial_costs.spreads(points, [trial for trial in everything if trial.group == points[0].group], cost)
     kept = trial_costs.unbeaten(session.workbench(), points, costs, metric)
@@ -55,8 +52,10 @@ def draw(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names
     head = comparison.label(metric, points[0].k)
     marked = {trial.id for trial in chosen}
     traces = []
-    for title, of, faint in ((BEATEN, [t for t in points if t.id not in kept | marked], True),
-                             (UNBEATEN, [t for t in points if t.id in kept - marked], False)):  # fmt: skip
+    for title, of, faint in (
+        (BEATEN, [t for t in points if t.id not in kept | marked], True),
+        (UNBEATEN, [t for t in points if t.id in kept - marked], False),
+    ):
         traces += _points(of, metric, costs, title, faint, {"color": charts.COLORS[0]})
     for trial in points:
         if trial.id in marked:
@@ -67,20 +66,47 @@ def draw(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names
         if "error_x" in trace:
             trace["meta"] = "whiskers: quartiles" if cost in trial_costs.TIMED else "whiskers"
     shape = charts.figure(
-        traces, f"{what} ({unit}), less is better", head, height=360 + 20 * len(marked),
+        traces,
+        f"{what} ({unit}), less is better",
+        head,
+        height=360 + 20 * len(marked),
         xaxis=charts.log_axis(ends) if min(ends) > 0 and max(ends) > 50 * min(ends) else {},
-    )  # fmt: skip
-    rows = [{"trial": t.id, "name": t.title, "recipe": t.recipe, cost: costs[t.id].value, "low": costs[t.id].low,
-             "high": costs[t.id].high, "runs": costs[t.id].runs, metric: t.metrics[metric], "beaten": t.id not in kept}
-            for t in points]  # fmt: skip
-    charts.show(shape, "quality-against-cost", title=f"{head} against {what[0].lower() + what[1:]}",
-                caption=f"{name}; {len(points):,} recipes, n {points[0].n:,}", data=rows, method=_whiskers(cost, costs),
-                command=f"python -m core frontier --metric {metric} --cost {cost}")  # fmt: skip
+    )
+    rows = [
+        {
+            "trial": t.id,
+            "name": t.title,
+            "recipe": t.recipe,
+            cost: costs[t.id].value,
+            "low": costs[t.id].low,
+            "high": costs[t.id].high,
+            "runs": costs[t.id].runs,
+            metric: t.metrics[metric],
+            "beaten": t.id not in kept,
+        }
+        for t in points
+    ]
+    charts.show(
+        shape,
+        "quality-against-cost",
+        title=f"{head} against {what[0].lower() + what[1:]}",
+        caption=f"{name}; {len(points):,} recipes, n {points[0].n:,}",
+        data=rows,
+        method=_whiskers(cost, costs),
+        command=f"python -m core frontier --metric {metric} --cost {cost}",
+    )
     st.caption(_explained(cost, costs, len(points), len(kept)))
 
 
-def _points(found: list[Trial], metric: str, costs: dict[str, Spread], name: str, faint: bool, look: dict[str, str],
-            current: int | None = None) -> list[dict]:  # fmt: skip
+def _points(
+    found: list[Trial],
+    metric: str,
+    costs: dict[str, Spread],
+    name: str,
+    faint: bool,
+    look: dict[str, str],
+    current: int | None = None,
+) -> list[dict]:
     if not found:
         return []
     x = [costs[trial.id].value for trial in found]
@@ -93,10 +119,14 @@ def _points(found: list[Trial], metric: str, costs: dict[str, Spread], name: str
     spreads = [costs[trial.id] for trial in found]
     if any(spread.low is not None for spread in spreads):
         traces[0]["error_x"] = {
-            "type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": charts.faint(look["color"], 0.6 if faint else 0.85),
+            "type": "data",
+            "symmetric": False,
+            "thickness": 1,
+            "width": 3,
+            "color": charts.faint(look["color"], 0.6 if faint else 0.85),
             "array": [0 if spread.high is None else spread.high - spread.value for spread in spreads],
             "arrayminus": [0 if spread.low is None else spread.value - spread.low for spread in spreads],
-        }  # fmt: skip
+        }
     return traces
 
 
@@ -110,8 +140,13 @@ def _whiskers(cost: str, costs: dict[str, Spread]) -> str:
 
 
 def _explained(cost: str, costs: dict[str, Spread], all: int, kept: int) -> str:
-    result = ("Nothing tells these recipes apart: none is ranked." if kept == all
-              else f"{UNBEATEN}: {kept:,} of {all:,} recipes{'; among them none is ranked' * (kept > 1)}.")  # fmt: skip
-    rule = ("Beaten: another is better at no higher cost (paired t tests, Holm over all pairs, 5%), or cheaper "
-            "(spreads that do not overlap) and not worse.")  # fmt: skip
+    result = (
+        "Nothing tells these recipes apart: none is ranked."
+        if kept == all
+        else f"{UNBEATEN}: {kept:,} of {all:,} recipes{'; among them none is ranked' * (kept > 1)}."
+    )
+    rule = (
+        "Beaten: another is better at no higher cost (paired t tests, Holm over all pairs, 5%), or cheaper "
+        "(spreads that do not overlap) and not worse."
+    )
     return " ".join(filter(None, (result, _whiskers(cost, costs), rule)))

@@ -67,12 +67,19 @@ def stepper(desk: Desk) -> None:
     study, now = desk.study, design.STEPS.index(desk.standing.step)
     pilot, main = (len(design.plain(study.items, name)) for name in ("pilot", "main"))
     skipped = now > 1 and not any(one.round == "pilot" for one in lab.history(session.workbench(), study.id))
-    notes = {"Draft": f"{len(study.annotators)} annotators", "Pilot": "skipped" if skipped else f"{pilot:,} items",
-             "Revise": "skipped" if skipped else f"rubric {desk.frozen.study.rubric.version}{', the next in work' * desk.revision}",
-             "Main": f"{main:,} items" if main else "items to draw",
-             "Adjudicate": _disputed(desk) if now >= 3 else "", "Analyse": ""}  # fmt: skip
-    marks = "".join(f'<li class="{"done" if n < now else "now" if n == now else ""}"{" aria-current=step" if n == now else ""}>'
-                    f"{'✓ ' if n < now else ''}{step}<small>{notes[step]}</small></li>" for n, step in enumerate(design.STEPS))  # fmt: skip
+    notes = {
+        "Draft": f"{len(study.annotators)} annotators",
+        "Pilot": "skipped" if skipped else f"{pilot:,} items",
+        "Revise": "skipped" if skipped else f"rubric {desk.frozen.study.rubric.version}{', the next in work' * desk.revision}",
+        "Main": f"{main:,} items" if main else "items to draw",
+        "Adjudicate": _disputed(desk) if now >= 3 else "",
+        "Analyse": "",
+    }
+    marks = "".join(
+        f'<li class="{"done" if n < now else "now" if n == now else ""}"{" aria-current=step" if n == now else ""}>'
+        f"{'✓ ' if n < now else ''}{step}<small>{notes[step]}</small></li>"
+        for n, step in enumerate(design.STEPS)
+    )
     st.html(f'{STYLE}<ol class="gw gw-steps" aria-label="Steps of the study">{marks}</ol>')
 
 
@@ -84,14 +91,18 @@ def _disputed(desk: Desk) -> str:
 def next_step(desk: Desk) -> None:
     """What to do now, with the one button that does it."""
     with st.container(border=True, key="next_step"):
-        {"Draft": _draft, "Pilot": _labelling, "Revise": _revise, "Main": _labelling, "Adjudicate": _adjudicate,
-         "Analyse": _analyse}[desk.standing.step](desk)  # fmt: skip
+        {
+            "Draft": _draft,
+            "Pilot": _labelling,
+            "Revise": _revise,
+            "Main": _labelling,
+            "Adjudicate": _adjudicate,
+            "Analyse": _analyse,
+        }[desk.standing.step](desk)
         if desk.frozen.hash and desk.standing.people:
             _people(desk)
     if name := st.session_state.pop("design_leaver", ""):
-        with (
-            cards.calm()
-        ):  # asked here: after the click the dialog itself runs once more, and then there is nothing to hand over
+        with cards.calm():  # asked here: after the click the dialog itself runs once more, and then there is nothing to hand over
             _hand_over(desk, lab.handing_over(session.workbench(), desk.study.id, name))
 
 
@@ -110,14 +121,21 @@ def _next(title: str, text: str) -> Iterator[None]:
 def missing(desk: Desk, round: str) -> list[str]:
     """What a study needs before this round can be frozen."""
     study = desk.study
-    return [text for text, wanted in [
-        ("items: draw them on the tab Items", not design.plain(study.items, round)),
-        ("a question: say it on the tab Plan", not study.question.strip()),
-        ("a primary measure: say it on the tab Plan", not study.measure.strip()),
-        ("names of annotators that differ: on the tab People", f"{study.id}/annotators?" in st.session_state),
-        (f"{study.per_item} annotators: name them on the tab People", len(study.annotators) < study.per_item),
-        ("a decision on the changed rubric: put it in force or discard it, on the tab Rubric", desk.piloted and desk.revision),
-    ] if wanted]  # fmt: skip
+    return [
+        text
+        for text, wanted in [
+            ("items: draw them on the tab Items", not design.plain(study.items, round)),
+            ("a question: say it on the tab Plan", not study.question.strip()),
+            ("a primary measure: say it on the tab Plan", not study.measure.strip()),
+            ("names of annotators that differ: on the tab People", f"{study.id}/annotators?" in st.session_state),
+            (f"{study.per_item} annotators: name them on the tab People", len(study.annotators) < study.per_item),
+            (
+                "a decision on the changed rubric: put it in force or discard it, on the tab Rubric",
+                desk.piloted and desk.revision,
+            ),
+        ]
+        if wanted
+    ]
 
 
 def _draft(desk: Desk) -> None:
@@ -130,14 +148,20 @@ def _draft(desk: Desk) -> None:
         most = loads[sizes.index(max(sizes))]
         upto = "" if len({one[1:] for one in loads}) == 1 else "up to "
         told = f"Everything is filled in: {who}, {upto}{max(sizes):,} screens each: {_parts(*most[1:])}."
-    with _next(f"look through the tabs, then freeze the {round}",
-         f"Still missing: {'; '.join(lacks)}." if lacks else
-         f"{told} Change what you like below first. Once frozen, the round can be labelled."):  # fmt: skip
+    with _next(
+        f"look through the tabs, then freeze the {round}",
+        f"Still missing: {'; '.join(lacks)}."
+        if lacks
+        else f"{told} Change what you like below first. Once frozen, the round can be labelled.",
+    ):
         if st.button(f"Freeze the {round}", type="primary", icon=":material/lock:", key="freeze", disabled=bool(lacks)):
             _freeze(desk, round)
         hint = "Freezes the main round at once: nobody has tried the rubric then."
-        if round == "pilot" and main and st.button("Skip the pilot", type="tertiary", key="skip_pilot", help=hint,
-                                                     disabled=bool(missing(desk, "main"))):  # fmt: skip
+        if (
+            round == "pilot"
+            and main
+            and st.button("Skip the pilot", type="tertiary", key="skip_pilot", help=hint, disabled=bool(missing(desk, "main")))
+        ):
             _freeze(desk, "main")
         _keep(desk)
 
@@ -154,9 +178,7 @@ def _keep(desk: Desk) -> None:
         return
     if desk.frozen.round == "draft":
         st.button("Save draft", icon=":material/save:", key="save_draft", on_click=_save, args=(desk,))
-    st.button(
-        "Discard", type="tertiary", key="discard", on_click=_discard, args=(desk,), help="Back to what is recorded."
-    )
+    st.button("Discard", type="tertiary", key="discard", on_click=_discard, args=(desk,), help="Back to what is recorded.")
 
 
 def _save(desk: Desk) -> None:
@@ -175,16 +197,29 @@ def _discard(desk: Desk) -> None:
 def _freeze(desk: Desk, round: str) -> None:
     """The exact list and the hash, shown before they hold."""
     study = desk.study
-    st.write("Freezing fixes question, hypothesis, measure, test, stop rule, rubric and this list under a hash, by which anybody can check "
-             "later that nothing was changed. Then the round can be labelled."
-             + (" After the pilot, rubric and plan can still be changed." if round == "pilot" else ""))  # fmt: skip
+    st.write(
+        "Freezing fixes question, hypothesis, measure, test, stop rule, rubric and this list under a hash, by which anybody can check "
+        "later that nothing was changed. Then the round can be labelled."
+        + (" After the pilot, rubric and plan can still be changed." if round == "pilot" else "")
+    )
     names = ", ".join(study.annotators[:6]) + (" …" if len(study.annotators) > 6 else "")
-    cards.facts([("Question", study.question), ("Hypothesis", study.hypothesis or "none"), ("Measure", study.measure),
-                 ("Test", study.test or "none"), ("Annotators", f"{names}; {study.per_item} an item"),
-                 ("Rubric", f"version {study.rubric.version}"), ("Hash", study_hash(study, round))])  # fmt: skip
+    cards.facts(
+        [
+            ("Question", study.question),
+            ("Hypothesis", study.hypothesis or "none"),
+            ("Measure", study.measure),
+            ("Test", study.test or "none"),
+            ("Annotators", f"{names}; {study.per_item} an item"),
+            ("Rubric", f"version {study.rubric.version}"),
+            ("Hash", study_hash(study, round)),
+        ]
+    )
     if any(re.fullmatch(r"Annotator \d+", name) for name in study.annotators):
-        st.warning("Names such as Annotator 1 are placeholders. The real ones are written on the tab People, and cannot be changed "
-                   "for a round that is frozen.", icon=":material/info:")  # fmt: skip
+        st.warning(
+            "Names such as Annotator 1 are placeholders. The real ones are written on the tab People, and cannot be changed "
+            "for a round that is frozen.",
+            icon=":material/info:",
+        )
     if not (desk.piloted and desk.revision):
         outdated(desk, "freeze")
     repeating(desk, round, "freeze")
@@ -219,14 +254,21 @@ def _labelling(desk: Desk) -> None:
     standing, round, who = desk.standing, desk.frozen.round, _turn(desk)
     begun = sum(one.done for one in standing.people)
     where = {"pilot": "the pilot", "main": "the main round", "adjudication": "what is disputed"}[round]
-    with _next(f"label {where}", f"{begun:,} of {cards.count(begun + standing.open, 'screen')} are labelled. Choose whose turn it is "
-         f"below, or send everybody the link of their own.{_alone(desk)}"):  # fmt: skip
+    with _next(
+        f"label {where}",
+        f"{begun:,} of {cards.count(begun + standing.open, 'screen')} are labelled. Choose whose turn it is "
+        f"below, or send everybody the link of their own.{_alone(desk)}",
+    ):
         if st.button(f"Label as {cards.plain(who.annotator)}", type="primary", icon=":material/edit:", key="label"):
             _go(LABEL, study=desk.study.id, annotator=who.annotator)
         _look(desk)
         _keep(desk)
-        if st.button("End the round", type="tertiary", key="close",
-                     help="For a round that will not be finished: what is labelled so far is what there is."):  # fmt: skip
+        if st.button(
+            "End the round",
+            type="tertiary",
+            key="close",
+            help="For a round that will not be finished: what is labelled so far is what there is.",
+        ):
             _close(desk)
 
 
@@ -244,8 +286,10 @@ def _turn(desk: Desk) -> Any:
 def unlabelled(desk: Desk) -> str:
     """What has fewer labels than the design wants, in a sentence; "" where nothing has."""
     wanted, standing = desk.frozen.study.per_item, desk.standing
-    told = [f"{cards.count(items, 'item')} {'has' if items == 1 else 'have'} {cards.count(labels, 'label') if labels else 'no label'}"
-            for labels, items in standing.short.items()]  # fmt: skip
+    told = [
+        f"{cards.count(items, 'item')} {'has' if items == 1 else 'have'} {cards.count(labels, 'label') if labels else 'no label'}"
+        for labels, items in standing.short.items()
+    ]
     said = f"{' and '.join(told)} instead of {wanted:,}. " if told else ""
     if standing.undecided:
         said += f"{cards.count(standing.undecided, 'disputed item')} {'is' if standing.undecided == 1 else 'are'} undecided. "
@@ -255,12 +299,16 @@ def unlabelled(desk: Desk) -> str:
 @st.dialog("End the round")
 def _close(desk: Desk) -> None:
     """What stays without labels, before it does."""
-    after = {"pilot": "The pilot can be analysed, and the main round frozen, with the labels there are.",
-             "main": "Adjudication and analysis follow, with the labels there are.",
-             "adjudication": "What nobody decided counts as the majority of the annotators says."}  # fmt: skip
+    after = {
+        "pilot": "The pilot can be analysed, and the main round frozen, with the labels there are.",
+        "main": "Adjudication and analysis follow, with the labels there are.",
+        "adjudication": "What nobody decided counts as the majority of the annotators says.",
+    }
     st.write(f"{cards.count(desk.standing.open, 'screen')} of this round would stay open: {unlabelled(desk)}")
-    st.write(f"Nobody can label in it any more. {after[desk.frozen.round]} The record says that the round was ended before it was "
-             "done.")  # fmt: skip
+    st.write(
+        f"Nobody can label in it any more. {after[desk.frozen.round]} The record says that the round was ended before it was "
+        "done."
+    )
     _confirm("End the round", "block", "close_now", _change, lab.close, desk)
 
 
@@ -272,18 +320,22 @@ def _hand_over(desk: Desk, found: HandOver) -> None:
         f"**{name}** leaves the {ROUNDS[round].lower()} round. {cards.count(found.kept, 'item')} labelled so far stay as they are."
     )
     if found.given:
-        cells.show([{"Goes to": who, "Open items": number} for who, number in found.given.items()], hide_index=True,
-                     height="content", key="given")  # fmt: skip
+        cells.show(
+            [{"Goes to": who, "Open items": number} for who, number in found.given.items()],
+            hide_index=True,
+            height="content",
+            key="given",
+        )
     if found.short:
         rest = (
-            "left undecided"
-            if round == "adjudication"
-            else "left with a label fewer than planned: all others have them already"
+            "left undecided" if round == "adjudication" else "left with a label fewer than planned: all others have them already"
         )
         st.warning(f"{cards.count(found.short, 'open item')} can go to nobody, {rest}.", icon=":material/info:")
     more = " and is not in the plan of the main round any more" if round == "pilot" else ""
-    st.write(f"{name} can label no more in this round{more}. The study gets a new version that says so; labels given "
-             "before stay valid.")  # fmt: skip
+    st.write(
+        f"{name} can label no more in this round{more}. The study gets a new version that says so; labels given "
+        "before stay valid."
+    )
     _confirm("Hand over", "move_item", "hand_over_now", _change, lab.hand_over, desk, found.annotator)
 
 
@@ -329,11 +381,7 @@ def _revise(desk: Desk) -> None:
     lacks, value = missing(desk, "main"), desk.standing.agreement and desk.standing.agreement.value
     unclear = value is not None and value < design.TENTATIVE and len(desk.frozen.study.rubrics) == 1
     drawn, new = len(design.plain(desk.study.items, "main")), desk.study.rubric
-    items = (
-        f"Still missing: {'; '.join(lacks)}."
-        if lacks
-        else f"{cards.count(drawn, 'main item')} drawn{needed_words(desk)}."
-    )
+    items = f"Still missing: {'; '.join(lacks)}." if lacks else f"{cards.count(drawn, 'main item')} drawn{needed_words(desk)}."
     if desk.revision:
         said = f"You have begun version {new.version} of the rubric. The main round waits until it is put in force, or discarded."
         title = f"{'' if new.changed else 'say what it changes, and '}put version {new.version} of the rubric in force"
@@ -341,9 +389,7 @@ def _revise(desk: Desk) -> None:
         said = f"{_ended(desk)}{alpha_words(desk)} Differences show where the rubric is unclear."
         title = "see how far the annotators agree"
     elif unclear:
-        said = (
-            f"{alpha_words(desk)} Say in it what the annotators read differently, so that the main round fares better."
-        )
+        said = f"{alpha_words(desk)} Say in it what the annotators read differently, so that the main round fares better."
         title = "make the rubric clearer"
     else:
         said = f"{alpha_words(desk)} {items} Or stop here: the pilot's labels can be exported."
@@ -351,16 +397,29 @@ def _revise(desk: Desk) -> None:
     with _next(title, said):
         if desk.revision or (seen and unclear):
             if desk.revision and new.changed:
-                st.button(f"Put version {new.version} in force", type="primary", icon=":material/gavel:", key="put_in_force",
-                          on_click=put_in_force, args=(desk,))  # fmt: skip
+                st.button(
+                    f"Put version {new.version} in force",
+                    type="primary",
+                    icon=":material/gavel:",
+                    key="put_in_force",
+                    on_click=put_in_force,
+                    args=(desk,),
+                )
             else:
-                st.button("Say it on the tab Rubric" if desk.revision else "Revise the rubric", type="primary",
-                          icon=":material/edit_note:", key="to_rubric", on_click=_open, args=("Rubric",))  # fmt: skip
+                st.button(
+                    "Say it on the tab Rubric" if desk.revision else "Revise the rubric",
+                    type="primary",
+                    icon=":material/edit_note:",
+                    key="to_rubric",
+                    on_click=_open,
+                    args=("Rubric",),
+                )
         elif not seen:
             _look(desk, "Analyse the pilot", type="primary")
         look = "primary" if seen and not unclear else "secondary"
-        if not desk.revision and st.button("Freeze the main round", type=look, icon=":material/lock:", key="freeze",
-                                           disabled=bool(lacks)):  # fmt: skip
+        if not desk.revision and st.button(
+            "Freeze the main round", type=look, icon=":material/lock:", key="freeze", disabled=bool(lacks)
+        ):
             _freeze(desk, "main")
         if seen:
             _look(desk, "Agreement of the pilot", type="tertiary")
@@ -371,9 +430,7 @@ def _revise(desk: Desk) -> None:
 def needed_words(desk: Desk) -> str:
     """How many main items the pilot's values ask for."""
     goal = usual_goal(desk.study)
-    pilot = design.from_pilot(desk.frozen.study, lab.labels(session.workbench(), desk.study.id, "pilot")).values.get(
-        goal
-    )
+    pilot = design.from_pilot(desk.frozen.study, lab.labels(session.workbench(), desk.study.id, "pilot")).values.get(goal)
     if pilot is None:
         return "; the tab Power says how many it needs"
     values = design.ASSUMED[goal] | fitted(goal, pilot, design.ASSUMED[goal].get("difference", 0.0))
@@ -391,16 +448,19 @@ def _adjudicate(desk: Desk) -> None:
     if desk.frozen.round == "adjudication":
         return _labelling(desk)
     count = desk.standing.disputed
-    parts = " and ".join(cards.count(number, what) + " that not all could judge" * (what == "item")
-                         for what, number in desk.standing.differ.items())  # fmt: skip
-    with _next(f"decide {cards.count(count, 'disputed item')}", f"{_ended(desk)}{alpha_words(desk)} They differ in {parts}. Somebody who "
-         "knows the rubric decides these; the labels so far stay as they are. Name who does, with commas between several."):  # fmt: skip
+    parts = " and ".join(
+        cards.count(number, what) + " that not all could judge" * (what == "item")
+        for what, number in desk.standing.differ.items()
+    )
+    with _next(
+        f"decide {cards.count(count, 'disputed item')}",
+        f"{_ended(desk)}{alpha_words(desk)} They differ in {parts}. Somebody who "
+        "knows the rubric decides these; the labels so far stay as they are. Name who does, with commas between several.",
+    ):
         place = st.container(width="content")
-        names = st.text_input("Adjudicators", "Adjudicator", key="adjudicators", width=200, label_visibility="collapsed")  # fmt: skip
+        names = st.text_input("Adjudicators", "Adjudicator", key="adjudicators", width=200, label_visibility="collapsed")
         people = [name.strip() for name in names.split(",") if name.strip()]
-        if place.button(
-            "Open adjudication", type="primary", icon=":material/gavel:", key="adjudicate", disabled=not people
-        ):
+        if place.button("Open adjudication", type="primary", icon=":material/gavel:", key="adjudicate", disabled=not people):
             lab.open_adjudication(session.workbench(), desk.study.id, people)
             st.rerun()
         _look(desk, "Analyse without it")
@@ -447,12 +507,19 @@ def _progress(desk: Desk) -> None:
             if gone:
                 continue
             if turn is None or one.annotator != turn.annotator:  # the blue button is for that one
-                link.page_link(LABEL, label="Label" if one.done < one.assigned else "Look", icon=":material/edit:",
-                               query_params={"study": frozen.study.id, "annotator": one.annotator})  # fmt: skip
+                link.page_link(
+                    LABEL,
+                    label="Label" if one.done < one.assigned else "Look",
+                    icon=":material/edit:",
+                    query_params={"study": frozen.study.id, "annotator": one.annotator},
+                )
             if one.done < one.assigned and more.button(
-                "Hand over", key=f"{frozen.study.id}/leave.{one.annotator}", type="tertiary", icon=":material/move_item:",
+                "Hand over",
+                key=f"{frozen.study.id}/leave.{one.annotator}",
+                type="tertiary",
+                icon=":material/move_item:",
                 help="This person left: what they have not labelled goes to the others. Shows first what would go to whom.",
-            ):  # fmt: skip
+            ):
                 st.session_state.design_leaver = one.annotator
                 st.rerun()
 
@@ -462,14 +529,16 @@ def _line(one: lab.AnnotatorProgress, seen: Any, first: str) -> Any:
     name, bar, *room = st.columns([2, 4, 1.3, 1.7], vertical_alignment="center")
     name.html(f'<div class="gw gw-who">{escape(one.annotator)}</div>')
     share = one.done / one.assigned if one.assigned else 1.0
-    words = [first, f"{one.done:,} of {one.assigned:,}", f"{one.partial:,} begun" if one.partial else "",
-             "" if one.seconds_median is None else f"median {_clock(one.seconds_median)} an item"]  # fmt: skip
+    words = [
+        first,
+        f"{one.done:,} of {one.assigned:,}",
+        f"{one.partial:,} begun" if one.partial else "",
+        "" if one.seconds_median is None else f"median {_clock(one.seconds_median)} an item",
+    ]
     text = escape(" · ".join(filter(None, words)))
     if seen and seen.asked:
         known = f"{seen.right} of {cards.count(seen.asked, 'known sentence')} right"
-        text += (
-            f' · <span class="gw-warn">{known}: look at these labels first</span>' if seen.careless else f" · {known}"
-        )
+        text += f' · <span class="gw-warn">{known}: look at these labels first</span>' if seen.careless else f" · {known}"
     bar.html(
         f'<div class="gw gw-job"><div class="gw-bar"><i style="width:{share:.1%}"></i></div>'
         f'<div class="gw-small">{text}</div></div>'
@@ -487,25 +556,24 @@ def _links(desk: Desk, names: list[str]) -> None:
     tokens = desk.frozen.study.tokens
     label = "Links and tokens to send" if tokens else "Links to send"
     issued = st.session_state.setdefault("issued", {})  # (study, name) -> token, until the list of links is closed
-    with (
-        st.popover(label, icon=":material/link:", key="links_to_send", on_change=issued.clear),
-        st.container(key="links"),
-    ):
+    with st.popover(label, icon=":material/link:", key="links_to_send", on_change=issued.clear), st.container(key="links"):
         place = urlsplit(st.context.url or "")
         if place.hostname in ("127.0.0.1", "localhost", "::1"):
             st.caption("These open on this machine only. For others start the app on an address that they can reach.")
         root = f"{place.scheme}://{place.netloc}{place.path.rpartition('/')[0]}" if place.netloc else ""
         for name in names:
             st.caption(cards.plain(name))
-            st.code(
-                f"{root}/label_answers?study={quote(desk.study.id)}&annotator={quote(name)}",
-                language=None,
-                wrap_lines=True,
-            )
+            st.code(f"{root}/label_answers?study={quote(desk.study.id)}&annotator={quote(name)}", language=None, wrap_lines=True)
             if tokens:
                 key = f"{desk.study.id}/token.{name}"
-                st.button("New token", key=key, icon=":material/key:", on_click=_issue, args=(desk, name),
-                          help="An earlier token of this person no longer holds.")  # fmt: skip
+                st.button(
+                    "New token",
+                    key=key,
+                    icon=":material/key:",
+                    on_click=_issue,
+                    args=(desk, name),
+                    help="An earlier token of this person no longer holds.",
+                )
                 if token := issued.get((desk.study.id, name)):
                     st.code(token, language=None)
                     st.caption("Shown until this list is closed: copy it now. Only its hash is kept.")
@@ -537,9 +605,7 @@ def _preregistration(desk: Desk) -> None:
     frozen = desk.frozen
     st.markdown("**Preregistration**")
     if not frozen.hash:
-        return st.caption(
-            "Nothing is frozen yet. Freezing stamps the plan, the rubric and the list of items with a hash."
-        )
+        return st.caption("Nothing is frozen yet. Freezing stamps the plan, the rubric and the list of items with a hash.")
     cards.facts([("Round", ROUNDS[frozen.round]), ("Frozen", _when(frozen.created)), ("Hash", frozen.hash)])
     if st.button("Check it", icon=":material/verified:", key="check", help="Are records and labels what was frozen?"):
         with st.spinner("Reading every version and label", show_time=True):
@@ -551,23 +617,46 @@ def _preregistration(desk: Desk) -> None:
             icon=":material/verified:",
         )
     elif id == frozen.id:
-        st.error("The study is not what was frozen:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in found.findings),
-                 icon=":material/error:")  # fmt: skip
+        st.error(
+            "The study is not what was frozen:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in found.findings),
+            icon=":material/error:",
+        )
     if id == frozen.id and found.notes:
         st.caption("Recorded on the way:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in found.notes))
 
 
 def _versions(desk: Desk) -> None:
     st.markdown("**Versions**")
-    table = [{"No.": one.version, "Recorded": _when(one.created), "Round": one.round.capitalize(),
-              "Items": len(design.plain(one.study.items)), "Rubric": one.study.rubric.version, "Hash": one.hash[:12]}
-             for one in reversed(lab.history(session.workbench(), desk.study.id))]  # fmt: skip
+    table = [
+        {
+            "No.": one.version,
+            "Recorded": _when(one.created),
+            "Round": one.round.capitalize(),
+            "Items": len(design.plain(one.study.items)),
+            "Rubric": one.study.rubric.version,
+            "Hash": one.hash[:12],
+        }
+        for one in reversed(lab.history(session.workbench(), desk.study.id))
+    ]
     cells.show(table, hide_index=True, height="content" if len(table) < 8 else 280, key="versions")
     with st.popover("On the command line", icon=":material/terminal:"):
         id = desk.study.id
-        st.code("\n".join(f"python -m core annotate {words}" for words in (
-            f"show {id}", f"freeze {id} pilot", f"progress {id}", f"hand-over {id} ANNOTATOR", f"close {id}", f"check {id}",
-            f"export {id}", f"import {id} FILE")), language="bash")  # fmt: skip
+        st.code(
+            "\n".join(
+                f"python -m core annotate {words}"
+                for words in (
+                    f"show {id}",
+                    f"freeze {id} pilot",
+                    f"progress {id}",
+                    f"hand-over {id} ANNOTATOR",
+                    f"close {id}",
+                    f"check {id}",
+                    f"export {id}",
+                    f"import {id} FILE",
+                )
+            ),
+            language="bash",
+        )
 
 
 def _when(created: str) -> str:
@@ -577,19 +666,31 @@ def _when(created: str) -> str:
 def _export(desk: Desk) -> None:
     st.markdown("**Export**")
     id = desk.study.id
-    offered = [
-        name for name in FORMATS if name != "dpo" or len(design.systems(desk.study)) > 1
-    ]  # pairs need two answers
+    offered = [name for name in FORMATS if name != "dpo" or len(design.systems(desk.study)) > 1]  # pairs need two answers
     one, two = st.columns([1, 2])
     round = one.selectbox("Round", list(ROUNDS), key="export_round", format_func=ROUNDS.get)
     usual = [name for name in offered if name in files.usual(desk.study)]
     stars = "dpo" in offered and "dpo" not in usual
     formats = two.pills(
-        "Formats", offered, default=usual, key=f"{id}/export_formats", format_func=FORMATS.get, selection_mode="multi",
+        "Formats",
+        offered,
+        default=usual,
+        key=f"{id}/export_formats",
+        format_func=FORMATS.get,
+        selection_mode="multi",
         help="The DPO pairs of this study would rest on the stars alone: nobody chose between two answers." if stars else None,
-    )  # fmt: skip
-    st.download_button("Download ZIP", _zipped(id, formats, round), f"{id}.zip", "application/zip", key="export_zip", type="primary",
-                       icon=":material/download:", disabled=not formats, on_click="ignore")  # fmt: skip
+    )
+    st.download_button(
+        "Download ZIP",
+        _zipped(id, formats, round),
+        f"{id}.zip",
+        "application/zip",
+        key="export_zip",
+        type="primary",
+        icon=":material/download:",
+        disabled=not formats,
+        on_click="ignore",
+    )
     with st.expander("Or write the files into a folder", key=f"{id}/export_folder"):
         folder = st.text_input(
             "Folder on the machine that runs Groundwork",
@@ -597,9 +698,7 @@ def _export(desk: Desk) -> None:
             key=f"{id}/folder",
             help="It is made where it is not there.",
         )
-        if st.button(
-            "Write", icon=":material/folder:", key="export_labels", disabled=not formats or not folder.strip()
-        ):
+        if st.button("Write", icon=":material/folder:", key="export_labels", disabled=not formats or not folder.strip()):
             place = FOLDER.parent / folder.strip()  # an absolute path stands for itself
             with st.spinner("Writing the files", show_time=True):
                 st.session_state.design_export = (id, files.export(session.workbench(), id, formats, place, round))
@@ -607,8 +706,12 @@ def _export(desk: Desk) -> None:
     if kept == id:
         told = ", ".join(f"{number:,} {what}" for what, number in made.counts.items())
         st.caption(f"{cards.plain(made.folder)}: {told}, and manifest.json with the checksums")
-        cells.show([{"File": one["name"], "Size": cards.size(one["bytes"])} for one in made.files], hide_index=True,
-                     height="content", key="exported")  # fmt: skip
+        cells.show(
+            [{"File": one["name"], "Size": cards.size(one["bytes"])} for one in made.files],
+            hide_index=True,
+            height="content",
+            key="exported",
+        )
 
 
 def _zipped(id: str, formats: list[str], round: str) -> Callable[[], bytes]:
@@ -638,15 +741,20 @@ def _names(text: str) -> dict[str, str]:
 def _import(desk: Desk) -> None:
     st.markdown("**Import**")
     id = desk.study.id
-    given = st.file_uploader(
-        "Labels as JSONL, CSV or Label Studio's JSON", ["jsonl", "csv", "json"], key=f"{id}/import"
+    given = st.file_uploader("Labels as JSONL, CSV or Label Studio's JSON", ["jsonl", "csv", "json"], key=f"{id}/import")
+    names = st.text_area(
+        "Names in the file, one a line: name = annotator",
+        key=f"{id}/import.names",
+        height=68,
+        placeholder="label-studio-user = Annotator 1",
     )
-    names = st.text_area("Names in the file, one a line: name = annotator", key=f"{id}/import.names", height=68,
-                         placeholder="label-studio-user = Annotator 1")  # fmt: skip
     if given is None:
         return
-    replace = st.checkbox("Replace labels that say otherwise", key=f"{id}/import.replace",
-                          help="Without it they are told, and stay as they are. What a file does not speak of always stays.")  # fmt: skip
+    replace = st.checkbox(
+        "Replace labels that say otherwise",
+        key=f"{id}/import.replace",
+        help="Without it they are told, and stay as they are. What a file does not speak of always stays.",
+    )
     with st.container(horizontal=True, gap="small"):
         asked = st.button("Import", icon=":material/upload:", key="import_labels")
         known, problems = st.session_state.get("design_import", ("", ()))
@@ -661,10 +769,16 @@ def _import(desk: Desk) -> None:
             st.session_state.design_import = ((id, given.file_id), error.problems)
             st.rerun()
     elif known and problems:
-        st.error(f"{cards.count(len(problems), 'problem')}, so nothing was imported. Mend the file, or import the good labels only.",
-                 icon=":material/error:")  # fmt: skip
-        cells.show([{"Line": one.line, "Problem": one.what, "What to do": one.todo} for one in problems], hide_index=True,
-                     height="content" if len(problems) < 8 else 280, key="import_problems")  # fmt: skip
+        st.error(
+            f"{cards.count(len(problems), 'problem')}, so nothing was imported. Mend the file, or import the good labels only.",
+            icon=":material/error:",
+        )
+        cells.show(
+            [{"Line": one.line, "Problem": one.what, "What to do": one.todo} for one in problems],
+            hide_index=True,
+            height="content" if len(problems) < 8 else 280,
+            key="import_problems",
+        )
 
 
 def _taken(found: files.Imported) -> str:
@@ -686,7 +800,7 @@ def _imported(study: str, given: Any, keep_good: bool, names: dict[str, str], re
 
 def _label_studio(desk: Desk) -> None:
     with st.expander("Label Studio server"):
-        st.caption("Another place to label in. Groundwork reads the key from LABEL_STUDIO_API_KEY and never stores it.")  # fmt: skip
+        st.caption("Another place to label in. Groundwork reads the key from LABEL_STUDIO_API_KEY and never stores it.")
         id = desk.study.id
         url = st.text_input(
             "Address", key="label_studio_url", placeholder="http://127.0.0.1:8080, or leave empty for LABEL_STUDIO_URL"
@@ -696,14 +810,10 @@ def _label_studio(desk: Desk) -> None:
             return
         where = ["--url", url.strip()] if url.strip() else []
         sent = ["annotate", "push", id, *where]
-        jobs.start_button(
-            "Push as a new project", sent, f"Pushing {id} to Label Studio", icon=":material/cloud_upload:"
-        )
+        jobs.start_button("Push as a new project", sent, f"Pushing {id} to Label Studio", icon=":material/cloud_upload:")
         if (job := jobs.latest(sent)) and job.status == "done" and isinstance(job.result, dict):
             st.caption(
-                cards.plain(
-                    f"Project {job.result.get('project')}, {job.result.get('tasks'):,} tasks, pushed {_ago(job)}."
-                )
+                cards.plain(f"Project {job.result.get('project')}, {job.result.get('tasks'):,} tasks, pushed {_ago(job)}.")
             )
         project = st.number_input(
             "Project to pull from", 0, 10_000_000, key="label_studio_project", help="The number in its address."
@@ -712,8 +822,16 @@ def _label_studio(desk: Desk) -> None:
         good = st.toggle("Good labels only, if some have problems", key="label_studio_good")
         replace = st.toggle("Replace labels that say otherwise", key="label_studio_replace")
         mapped = [word for name, who in _names(names).items() for word in ("--as", f"{name}={who}")]
-        taken = ["annotate", "pull", id, str(project), *where, *mapped, *(["--keep-good"] if good else []),
-                 *(["--replace"] if replace else [])]  # fmt: skip
+        taken = [
+            "annotate",
+            "pull",
+            id,
+            str(project),
+            *where,
+            *mapped,
+            *(["--keep-good"] if good else []),
+            *(["--replace"] if replace else []),
+        ]
         if project:
             jobs.start_button("Pull its labels", taken, f"Pulling labels of {id}", icon=":material/cloud_download:")
         if project and (job := jobs.latest(taken)) and job.status == "done" and isinstance(job.result, dict):

@@ -37,10 +37,17 @@ from core.errors import WorkbenchError
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 KINDS = {"rating": "One answer a screen", "pairs": "Two answers side by side (A/B)"}
 ASKS = {"sentences": "Is each sentence supported?", "helpful": "How helpful is it, 1 to 5?"}
-STOPS = {"all_labelled": "All items are labelled", "alpha": "Alpha reaches a value",
-         "half_width": "The interval of alpha is narrow enough"}  # fmt: skip
-SPREADS = {"question": "Same questions for every system (paired)", "system": "Systems", "dataset": "Corpora",
-           "none": "Nothing: by chance alone"}  # fmt: skip
+STOPS = {
+    "all_labelled": "All items are labelled",
+    "alpha": "Alpha reaches a value",
+    "half_width": "The interval of alpha is narrow enough",
+}
+SPREADS = {
+    "question": "Same questions for every system (paired)",
+    "system": "Systems",
+    "dataset": "Corpora",
+    "none": "Nothing: by chance alone",
+}
 AB = "Side by side needs answers of two systems, and there is one."
 FIRST = "have questions answered by another recipe, on the tab Items under More answers"
 SIZES = {"equal": "As many of each", "proportional": "Each by its share"}
@@ -168,31 +175,38 @@ def plan(desk: Desk) -> None:
     study = desk.study
     if desk.fixed:
         stop = STOPS[study.stop.kind] + ("" if study.stop.kind == "all_labelled" else f": {study.stop.value:g}")
-        asked = (
-            "Which answer is better?"
-            if study.kind == "pairs"
-            else " ".join(ASKS[name] for name in ASKS if name in study.ask)
+        asked = "Which answer is better?" if study.kind == "pairs" else " ".join(ASKS[name] for name in ASKS if name in study.ask)
+        return cards.facts(
+            [
+                ("Question", study.question),
+                ("Hypothesis", study.hypothesis or "none"),
+                ("Primary measure", study.measure),
+                ("Test and its level", study.test or "none"),
+                ("On a screen", KINDS[study.kind]),
+                ("Asked", asked),
+                ("Labelling ends when", stop[0].lower() + stop[1:]),
+            ]
         )
-        return cards.facts([("Question", study.question), ("Hypothesis", study.hypothesis or "none"), ("Primary measure", study.measure),
-                            ("Test and its level", study.test or "none"), ("On a screen", KINDS[study.kind]), ("Asked", asked),
-                            ("Labelling ends when", stop[0].lower() + stop[1:])])  # fmt: skip
     left, right = st.columns([3, 2], gap="large")
     with left:
         _field(desk, "question", "Question", height=80, help="What the study is to find out.")
-        _field(
-            desk, "hypothesis", "Hypothesis", height=80, help="What you expect, written down before any label is seen."
-        )
-        _field(
-            desk, "measure", "Primary measure", height=None, help="The one number that decides. Others are exploration."
-        )
+        _field(desk, "hypothesis", "Hypothesis", height=80, help="What you expect, written down before any label is seen.")
+        _field(desk, "measure", "Primary measure", height=None, help="The one number that decides. Others are exploration.")
         _field(desk, "test", "Test and its level", height=80, help="How the number is judged once it is there.")
     with right:
         _field(desk, "title", "Title", height=None)
         key = f"{study.id}/kind"
         forms.show_value(key, study.kind)
         alone = study.kind == "rating" and len(lab.systems(design.candidates(session.workbench(), study))) < 2
-        st.radio("On a screen", list(KINDS), key=key, format_func=KINDS.get, disabled=desk.piloted or alone,
-                 on_change=_kind, args=(desk, key))  # fmt: skip
+        st.radio(
+            "On a screen",
+            list(KINDS),
+            key=key,
+            format_func=KINDS.get,
+            disabled=desk.piloted or alone,
+            on_change=_kind,
+            args=(desk, key),
+        )
         if alone and not desk.piloted:
             st.caption(f"{AB} For that {FIRST}.")
         if study.kind == "rating":
@@ -224,14 +238,29 @@ def _ask(desk: Desk) -> None:
 def _stop_rule(desk: Desk) -> None:
     stop, key = desk.study.stop, f"{desk.study.id}/stop"
     forms.show_value(key, stop.kind)
-    st.selectbox("Labelling ends when", list(STOPS), key=key, format_func=STOPS.get, disabled=desk.fixed,
-                 on_change=_stop, args=(desk, key, ""),
-                 help="Chosen before the labels are seen: stopping when a result looks good flatters it.")  # fmt: skip
+    st.selectbox(
+        "Labelling ends when",
+        list(STOPS),
+        key=key,
+        format_func=STOPS.get,
+        disabled=desk.fixed,
+        on_change=_stop,
+        args=(desk, key, ""),
+        help="Chosen before the labels are seen: stopping when a result looks good flatters it.",
+    )
     if stop.kind != "all_labelled":
         number = f"{key}/value"
         forms.show_value(number, stop.value)
-        st.number_input("Alpha to reach" if stop.kind == "alpha" else "Half-width to reach", 0.01, 1.0, step=0.01, key=number,
-                        on_change=_stop, args=(desk, key, number), disabled=desk.fixed)  # fmt: skip
+        st.number_input(
+            "Alpha to reach" if stop.kind == "alpha" else "Half-width to reach",
+            0.01,
+            1.0,
+            step=0.01,
+            key=number,
+            on_change=_stop,
+            args=(desk, key, number),
+            disabled=desk.fixed,
+        )
 
 
 def _stop(desk: Desk, key: str, number: str) -> None:
@@ -251,18 +280,14 @@ def answering(desk: Desk | None = None) -> None:
     config, key = session.config(), "answer_count"
     most, recipe = {"all": 2000}.get(config.corpus.questions, 1000), lab.recipe_words(config)
     if key not in st.session_state:  # not drawn for a while, as beside a job: the number of the last run
-        last = next(
-            (job.arguments for job in session.workbench().jobs.list() if job.arguments[0] == "answer-questions"), ()
-        )
+        last = next((job.arguments for job in session.workbench().jobs.list() if job.arguments[0] == "answer-questions"), ())
         st.session_state[key] = st.session_state.get(f"{key}?", int(last[2]) if last else 40)
     st.session_state[key] = min(st.session_state[key], most)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.session_state[f"{key}?"] = st.number_input("Questions", 1, most, key=key, width=130)
         arguments = ["answer-questions", "--count", str(count), *session.workbench().arguments(config)]
         jobs.start_button(
-            "Have them answered",
-            arguments,
-            f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}",
+            "Have them answered", arguments, f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
         )
     bundled = getattr(config.generation, "model", "") == "bundled"
     each = design.seconds_an_answer(session.workbench(), config) or (USUAL_S if bundled else 0)
@@ -275,8 +300,10 @@ def answering(desk: Desk | None = None) -> None:
         ]
     )
     if bundled:
-        st.caption("This model is for trying things out: many of its answers are wrong, and some say one sentence again and again. For a "
-                   "study that counts choose a larger one first.")  # fmt: skip
+        st.caption(
+            "This model is for trying things out: many of its answers are wrong, and some say one sentence again and again. For a "
+            "study that counts choose a larger one first."
+        )
     st.caption(
         "They are the first of the corpus, so another recipe gets the same questions: its answers are another system to compare."
     )
@@ -325,8 +352,7 @@ def _one_round(desk: Desk, items: int) -> None:
 def _drawn(desk: Desk, **settings: Any) -> Study:
     found = design.candidates(session.workbench(), desk.study)
     drawing = replace(
-        _drawing(desk, found).wish,
-        **{name: tuple(one) if isinstance(one, list) else one for name, one in settings.items()},
+        _drawing(desk, found).wish, **{name: tuple(one) if isinstance(one, list) else one for name, one in settings.items()}
     )
     drawn = design.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
     drawings()[desk.study.id] = drawn.drawing
@@ -370,9 +396,16 @@ def _draw_form(desk: Desk) -> None:
         st.caption(f"All answers are of one system, {cards.plain(named(next(iter(known))))}.")
     else:
         two = {"max_selections": 2} if study.kind == "pairs" else {"placeholder": "All"}
-        knob(st.multiselect, "Systems", "systems", list(known), value=[one for one in drawing.systems if one in known],
-             format_func=named, help="A system is a model with its recipe. Annotators never see which one wrote an answer.",
-             **two)  # fmt: skip
+        knob(
+            st.multiselect,
+            "Systems",
+            "systems",
+            list(known),
+            value=[one for one in drawing.systems if one in known],
+            format_func=named,
+            help="A system is a model with its recipe. Annotators never see which one wrote an answer.",
+            **two,
+        )
     few = design.left_over([one for one in found if drawing.dataset in ("", one.dataset)])
     out = [name for name in few if study.kind == "rating" and drawing.systems and name not in drawing.systems]
     if out:
@@ -386,22 +419,45 @@ def _draw_form(desk: Desk) -> None:
     with two:
         knob(st.number_input, "Main items", "main", 0, 20_000, step=step)
     if whole:
-        st.caption(_whole(study, number) or f"No question has an answer of all {number} systems. Choose fewer systems, or spread the "
-                   "items over something else.")  # fmt: skip
+        st.caption(
+            _whole(study, number)
+            or f"No question has an answer of all {number} systems. Choose fewer systems, or spread the "
+            "items over something else."
+        )
     if not desk.piloted and drawing.pilot:
         st.caption(
             "The pilot tries the rubric, which can still be changed after it; the main round decides. Both are labelled in turn."
         )
-        st.button(f"Skip the pilot: one round of {drawing.main or drawing.pilot:,}", key="one_round", type="tertiary",
-                  icon=":material/skip_next:", on_click=_one_round, args=(desk, drawing.main or drawing.pilot))  # fmt: skip
+        st.button(
+            f"Skip the pilot: one round of {drawing.main or drawing.pilot:,}",
+            key="one_round",
+            type="tertiary",
+            icon=":material/skip_next:",
+            on_click=_one_round,
+            args=(desk, drawing.main or drawing.pilot),
+        )
     if study.kind == "rating" and (number > 1 or (len(datasets) > 1 and not drawing.dataset)):
         strata = {"system": number, "dataset": len(datasets)}.get(drawing.by, 0 if drawing.dataset else len(datasets))
-        knob(st.selectbox, "Spread over", "by", list(SPREADS), format_func=SPREADS.get,
-             help="The test of a difference and the power for it assume pairs: the same questions for every system.")  # fmt: skip
+        knob(
+            st.selectbox,
+            "Spread over",
+            "by",
+            list(SPREADS),
+            format_func=SPREADS.get,
+            help="The test of a difference and the power for it assume pairs: the same questions for every system.",
+        )
         if drawing.by != "none" and strata > 1:
             knob(st.radio, "Spread", "allocation", list(SIZES), format_func=SIZES.get, label_visibility="collapsed")
-    knob(st.slider, "Hidden repeats", "repeats", 0.0, 0.3, step=0.05, format="percent",
-         help="Shown to the same annotator twice, far apart: does a person agree with themselves?")  # fmt: skip
+    knob(
+        st.slider,
+        "Hidden repeats",
+        "repeats",
+        0.0,
+        0.3,
+        step=0.05,
+        format="percent",
+        help="Shown to the same annotator twice, far apart: does a person agree with themselves?",
+    )
     if "sentences" in study.ask:
         knob(
             st.toggle,
@@ -410,9 +466,7 @@ def _draw_form(desk: Desk) -> None:
             disabled=desk.piloted,
             help="A tenth more, with known answers, mixed in: who reads, who clicks?",
         )
-    knob(
-        st.number_input, "Seed", "seed", 0, 2**31 - 1, disabled=desk.piloted, help="The same seed draws the same list."
-    )
+    knob(st.number_input, "Seed", "seed", 0, 2**31 - 1, disabled=desk.piloted, help="The same seed draws the same list.")
     with st.popover("More answers", icon=":material/forum:"):
         answering(desk)
 
@@ -428,20 +482,32 @@ def rows(study: Study, round: str) -> list[dict[str, Any]]:
     """The exact list of a round, one row an item; numbered without repeats and attention items, as on the page Agreement."""
     place = {item.id: number for number, item in enumerate(design.plain(study.items, round), 1)}
     named = lab.short_names(design.systems(study))
-    return [{"No.": "known" if item.attention else f"{place[item.duplicate_of]} again" if item.duplicate_of else f"{place[item.id]}",
-             "Question": item.question, "Answer": " ⟷ ".join(one.text for one in item.responses),
-             "Sentences": sum(len(one.sentences) for one in item.responses),
-             "System": " ⟷ ".join(named.get(one.system, "") for one in item.responses)}
-            for item in study.round_items(round)]  # fmt: skip
+    return [
+        {
+            "No.": "known"
+            if item.attention
+            else f"{place[item.duplicate_of]} again"
+            if item.duplicate_of
+            else f"{place[item.id]}",
+            "Question": item.question,
+            "Answer": " ⟷ ".join(one.text for one in item.responses),
+            "Sentences": sum(len(one.sentences) for one in item.responses),
+            "System": " ⟷ ".join(named.get(one.system, "") for one in item.responses),
+        }
+        for item in study.round_items(round)
+    ]
 
 
 def looks_of(study: Study, room: float = 1.0) -> dict[str, Any]:
     """How the list is drawn; the system only where there is more than one. room: of the texts, beside that on the page."""
     several = len(design.systems(study)) > 1
-    config = {"No.": TEXT(width=72, help="Again: a hidden repeat of that item. Known: an attention item, with a known answer."),
-              "Question": TEXT(width=round(200 * room)), "Answer": TEXT(width=round((200 if several else 300) * room)),
-              "System": TEXT(width=150, help="Hidden from annotators."),
-              "Sentences": NUMBER(width=76, help="Of the answer; each is labelled.")}  # fmt: skip
+    config = {
+        "No.": TEXT(width=72, help="Again: a hidden repeat of that item. Known: an attention item, with a known answer."),
+        "Question": TEXT(width=round(200 * room)),
+        "Answer": TEXT(width=round((200 if several else 300) * room)),
+        "System": TEXT(width=150, help="Hidden from annotators."),
+        "Sentences": NUMBER(width=76, help="Of the answer; each is labelled."),
+    }
     shown = ["No.", *["System"] * several, "Question", "Answer", "Sentences"]
     return {"column_order": shown, "column_config": config, "hide_index": True}
 
@@ -449,8 +515,11 @@ def looks_of(study: Study, room: float = 1.0) -> dict[str, Any]:
 def parts(study: Study, round: str) -> str:
     """ "30 items, 3 repeats, 5 attention items": what everybody of a round goes through, or shares in."""
     those = study.round_items(round)
-    found = [(len(design.plain(those)), "item"), (sum(bool(one.duplicate_of) for one in those), "repeat"),
-             (sum(one.attention for one in those), "attention item")]  # fmt: skip
+    found = [
+        (len(design.plain(those)), "item"),
+        (sum(bool(one.duplicate_of) for one in those), "repeat"),
+        (sum(one.attention for one in those), "attention item"),
+    ]
     return ", ".join(cards.count(number, what) for number, what in found if number)
 
 
@@ -477,19 +546,20 @@ def repeating(desk: Desk, round: str = "", where: str = "items") -> None:
     if not odd:
         return
     text, times = _said_most(odd[0])
-    what = (
-        "One answer says"
-        if len(odd) == 1
-        else f"{len(odd):,} answers say one sentence {OFTEN} times or more, the worst"
-    )
+    what = "One answer says" if len(odd) == 1 else f"{len(odd):,} answers say one sentence {OFTEN} times or more, the worst"
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.caption(
             cards.plain(f"{what} “{cells.shortened(text, 420)}” {times:,} times, and each of them has to be labelled."),
             width="stretch",
         )
-        if st.button("Leave it out" if len(odd) == 1 else f"Leave the {len(odd):,} out", key=f"leave_out.{where}", icon=":material/repeat:",
-                     help="From the list below, with its question where several systems answered it." , on_click=_leave_out,
-                     args=(desk, [item.id for item in odd])):  # fmt: skip
+        if st.button(
+            "Leave it out" if len(odd) == 1 else f"Leave the {len(odd):,} out",
+            key=f"leave_out.{where}",
+            icon=":material/repeat:",
+            help="From the list below, with its question where several systems answered it.",
+            on_click=_leave_out,
+            args=(desk, [item.id for item in odd]),
+        ):
             st.rerun()  # a dialog around it closes: its list was changed
 
 
@@ -504,25 +574,35 @@ def _list(desk: Desk) -> None:
         return cards.empty("The list of items", "Nothing is drawn: choose how many, or have more questions answered.")
     drawn, odd = design.plain(study.items), circling(study)
     if len(odd) > MANY * len(drawn):
-        st.warning(f"{len(odd):,} of {len(drawn):,} answers say one sentence three times or more, and each repetition has to be labelled. "
-                   "Raise the repeat penalty on the page Ask (1.1 to 1.3) or choose a larger model, then have the questions answered anew.",
-                   icon=":material/repeat:")  # fmt: skip
+        st.warning(
+            f"{len(odd):,} of {len(drawn):,} answers say one sentence three times or more, and each repetition has to be labelled. "
+            "Raise the repeat penalty on the page Ask (1.1 to 1.3) or choose a larger model, then have the questions answered anew.",
+            icon=":material/repeat:",
+        )
     if not desk.fixed:
         repeating(desk)
     there = [name for name in ("pilot", "main") if design.plain(study.items, name)]
     round = there[-1] if desk.fixed or desk.piloted else there[0]
     if len(there) > 1:
-        names = {
-            name: f"{name.capitalize()}, {cards.count(len(design.plain(study.items, name)), 'item')}" for name in there
-        }
-        round = st.segmented_control("Round", there, default=round, key=f"{study.id}/list.round", format_func=names.get,
-                                     label_visibility="collapsed") or round  # fmt: skip
+        names = {name: f"{name.capitalize()}, {cards.count(len(design.plain(study.items, name)), 'item')}" for name in there}
+        round = (
+            st.segmented_control(
+                "Round", there, default=round, key=f"{study.id}/list.round", format_func=names.get, label_visibility="collapsed"
+            )
+            or round
+        )
     frozen = "is frozen" if desk.fixed or (desk.piloted and round == "pilot") else "is what will be frozen"
-    st.caption(f"{round.capitalize()} round: {parts(study, round)}. This list {frozen}. "
-               "Click a row to see what annotators see.")  # fmt: skip
+    st.caption(f"{round.capitalize()} round: {parts(study, round)}. This list {frozen}. Click a row to see what annotators see.")
     table = rows(study, round)
-    chosen = cells.show(table, height=330, key=f"{study.id}/list.{round}", on_select="rerun", selection_mode="single-cell",
-                          placeholder="", **looks_of(study))  # fmt: skip
+    chosen = cells.show(
+        table,
+        height=330,
+        key=f"{study.id}/list.{round}",
+        on_select="rerun",
+        selection_mode="single-cell",
+        placeholder="",
+        **looks_of(study),
+    )
     number = next((row for row, _ in chosen.selection.cells if row < len(table)), 0)
     _as_seen(study, study.round_items(round)[number])
 
@@ -541,8 +621,10 @@ def _as_seen(study: Study, item: Any) -> None:
         for number, passage in enumerate(seen.responses[0].passages, 1):
             with st.expander(f"Passage {number}" + (f" · {cards.plain(passage.title)}" if passage.title else "")):
                 st.text(passage.text)
-        st.caption("No system, no source, no known answers"
-                   + ("; which answer stands on the left is drawn for each annotator." if len(seen.responses) > 1 else "."))  # fmt: skip
+        st.caption(
+            "No system, no source, no known answers"
+            + ("; which answer stands on the left is drawn for each annotator." if len(seen.responses) > 1 else ".")
+        )
 
 
 # --- rubric ----------------------------------------------------------------------------------------------------------
@@ -556,7 +638,7 @@ def rubric(desk: Desk) -> None:
     elif desk.piloted:
         _in_force(desk)
     else:
-        st.caption("Make the words so clear that two people choose alike. They can be revised after the pilot.")  # fmt: skip
+        st.caption("Make the words so clear that two people choose alike. They can be revised after the pilot.")
     left, right = st.columns([3, 2], gap="large")
     with left:
         _labels(desk)
@@ -582,8 +664,13 @@ def outdated(desk: Desk, where: str = "rubric") -> None:
     told = "; ".join(f"“{title}”, and the label is now called “{new}”" for title, new in old.items())
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.caption(f":material/warning: The guidelines still say {cards.plain(told)}.", width="stretch")
-        if st.button("Replace it there" if len(old) == 1 else "Replace them there", key=f"replace_titles.{where}", on_click=_write_rubric,
-                     args=(desk,), kwargs={"guidelines": with_titles(rubric, old)}):  # fmt: skip
+        if st.button(
+            "Replace it there" if len(old) == 1 else "Replace them there",
+            key=f"replace_titles.{where}",
+            on_click=_write_rubric,
+            args=(desk,),
+            kwargs={"guidelines": with_titles(rubric, old)},
+        ):
             st.rerun()  # a dialog around it closes: what it shows was changed
 
 
@@ -592,12 +679,30 @@ def _in_force(desk: Desk) -> None:
     if not desk.revision:
         return st.caption(f"Version {number} is in force. A change below begins version {number + 1}.")
     with st.container(border=True), st.container(horizontal=True, vertical_alignment="bottom"):
-        _rubric_text(desk, "changed", f"What version {number + 1} changes, and why", desk.study.rubric.changed, height=None,
-                     hint="One sentence for the history, then put it in force")  # fmt: skip
-        st.button(f"Put version {number + 1} in force", icon=":material/gavel:", key="revise", on_click=put_in_force, args=(desk,),
-                  disabled=not desk.study.rubric.changed)  # fmt: skip
-        st.button("Discard", key="discard_revision", type="tertiary", on_click=change, args=(desk,),
-                  kwargs={"rubrics": desk.frozen.study.rubrics})  # fmt: skip
+        _rubric_text(
+            desk,
+            "changed",
+            f"What version {number + 1} changes, and why",
+            desk.study.rubric.changed,
+            height=None,
+            hint="One sentence for the history, then put it in force",
+        )
+        st.button(
+            f"Put version {number + 1} in force",
+            icon=":material/gavel:",
+            key="revise",
+            on_click=put_in_force,
+            args=(desk,),
+            disabled=not desk.study.rubric.changed,
+        )
+        st.button(
+            "Discard",
+            key="discard_revision",
+            type="tertiary",
+            on_click=change,
+            args=(desk,),
+            kwargs={"rubrics": desk.frozen.study.rubrics},
+        )
 
 
 def put_in_force(desk: Desk) -> None:
@@ -652,21 +757,45 @@ def _labels(desk: Desk) -> None:
         _write_rubric(desk, labels=tuple(some))
 
     for number, label in enumerate(known):
-        for column, (name, title) in zip(st.columns([4, 1.2, 9, 0.8]),
-                                         [("title", "Label"), ("key", "Key"), ("meaning", "Meaning"), ("", "")], strict=True):  # fmt: skip
+        for column, (name, title) in zip(
+            st.columns([4, 1.2, 9, 0.8]), [("title", "Label"), ("key", "Key"), ("meaning", "Meaning"), ("", "")], strict=True
+        ):
             key, look = f"{desk.study.id}/label.{label.name}.{name}", "visible" if not number else "collapsed"
             if name:
                 forms.show_value(key, getattr(label, name))
                 make, size = (column.text_area, {"height": "content"}) if name == "meaning" else (column.text_input, {})
-                make(title, key=key, label_visibility=look, disabled=desk.fixed, on_change=write, args=(number, name, key),
-                     max_chars=1 if name == "key" else None, **size)  # fmt: skip
+                make(
+                    title,
+                    key=key,
+                    label_visibility=look,
+                    disabled=desk.fixed,
+                    on_change=write,
+                    args=(number, name, key),
+                    max_chars=1 if name == "key" else None,
+                    **size,
+                )
             elif not desk.fixed:
-                column.button("", icon=":material/close:", key=key, type="tertiary", help=cards.plain(f"Remove {label.title}"),
-                              on_click=_write_rubric, args=(desk,), kwargs={"labels": (*known[:number], *known[number + 1 :])})  # fmt: skip
+                column.button(
+                    "",
+                    icon=":material/close:",
+                    key=key,
+                    type="tertiary",
+                    help=cards.plain(f"Remove {label.title}"),
+                    on_click=_write_rubric,
+                    args=(desk,),
+                    kwargs={"labels": (*known[:number], *known[number + 1 :])},
+                )
     if not desk.fixed:
         free = next(n for n in range(1, 99) if f"label_{n}" not in desk.study.names)
-        st.button("Add a label", icon=":material/add:", type="tertiary", key="add_label", on_click=_write_rubric, args=(desk,),
-                  kwargs={"labels": (*known, Category(name=f"label_{free}", title=f"Label {free}"))})  # fmt: skip
+        st.button(
+            "Add a label",
+            icon=":material/add:",
+            type="tertiary",
+            key="add_label",
+            on_click=_write_rubric,
+            args=(desk,),
+            kwargs={"labels": (*known, Category(name=f"label_{free}", title=f"Label {free}"))},
+        )
 
 
 def _examples(desk: Desk) -> None:
@@ -681,31 +810,47 @@ def _examples(desk: Desk) -> None:
         _write_rubric(desk, examples=tuple(new))
 
     for number, example in enumerate(some):
-        with st.expander(f"{cards.plain(titles.get(example.label, ''))} · {cards.plain(example.sentence[:70])}",
-                         key=f"{desk.study.id}/example.{number}"):  # fmt: skip
-            for name, title in (
-                ("question", "Question"),
-                ("passage", "Passage"),
-                ("sentence", "Sentence"),
-                ("why", "Why"),
-            ):
+        with st.expander(
+            f"{cards.plain(titles.get(example.label, ''))} · {cards.plain(example.sentence[:70])}",
+            key=f"{desk.study.id}/example.{number}",
+        ):
+            for name, title in (("question", "Question"), ("passage", "Passage"), ("sentence", "Sentence"), ("why", "Why")):
                 key = f"{desk.study.id}/example.{number}.{name}"
                 forms.show_value(key, getattr(example, name))
-                st.text_area(
-                    title, key=key, height="content", disabled=desk.fixed, on_change=write, args=(number, name, key)
-                )
+                st.text_area(title, key=key, height="content", disabled=desk.fixed, on_change=write, args=(number, name, key))
             # a browser keeps a choice by its words: under one key, a renamed label would come back as its old title
             key = f"{desk.study.id}/example.{number}.label.{'/'.join(titles.values())}"
             forms.show_value(key, example.label)
-            st.selectbox("Label", list(titles), key=key, format_func=titles.get, disabled=desk.fixed, on_change=write,
-                         args=(number, "label", key))  # fmt: skip
-            st.button("Remove", key=f"{desk.study.id}/example.{number}.remove", type="tertiary", icon=":material/close:",
-                      disabled=desk.fixed, on_click=_write_rubric, args=(desk,),
-                      kwargs={"examples": (*some[:number], *some[number + 1 :])})  # fmt: skip
+            st.selectbox(
+                "Label",
+                list(titles),
+                key=key,
+                format_func=titles.get,
+                disabled=desk.fixed,
+                on_change=write,
+                args=(number, "label", key),
+            )
+            st.button(
+                "Remove",
+                key=f"{desk.study.id}/example.{number}.remove",
+                type="tertiary",
+                icon=":material/close:",
+                disabled=desk.fixed,
+                on_click=_write_rubric,
+                args=(desk,),
+                kwargs={"examples": (*some[:number], *some[number + 1 :])},
+            )
     if not desk.fixed:
         empty = Example(question="", passage="", sentence="New example", label=next(iter(titles)), why="")
-        st.button("Add an example", icon=":material/add:", type="tertiary", key="add_example", on_click=_write_rubric, args=(desk,),
-                  kwargs={"examples": (*some, empty)})  # fmt: skip
+        st.button(
+            "Add an example",
+            icon=":material/add:",
+            type="tertiary",
+            key="add_example",
+            on_click=_write_rubric,
+            args=(desk,),
+            kwargs={"examples": (*some, empty)},
+        )
 
 
 def _history(desk: Desk) -> None:
@@ -738,19 +883,42 @@ def people(desk: Desk) -> None:
         key = f"{study.id}/annotators"
         typed, wrong = ("", "") if desk.fixed else st.session_state.get(f"{key}?", ("", ""))
         forms.show_value(key, typed or "\n".join(study.annotators))
-        st.text_area("Annotators, one a line", key=key, height=140, disabled=desk.fixed, on_change=_names, args=(desk, key),
-                     help="Names under which they label. Use initials or numbers if the export is to be published.")  # fmt: skip
+        st.text_area(
+            "Annotators, one a line",
+            key=key,
+            height=140,
+            disabled=desk.fixed,
+            on_change=_names,
+            args=(desk, key),
+            help="Names under which they label. Use initials or numbers if the export is to be published.",
+        )
         if wrong:
-            st.warning(f"{cards.plain(wrong)} Until then the study has {cards.count(len(study.annotators), 'annotator')} as before.",
-                       icon=":material/error:")  # fmt: skip
+            st.warning(
+                f"{cards.plain(wrong)} Until then the study has {cards.count(len(study.annotators), 'annotator')} as before.",
+                icon=":material/error:",
+            )
         key = f"{study.id}/per_item"
         forms.show_value(key, study.per_item)
-        st.number_input("Annotators of each item", 1, 50, key=key, disabled=desk.fixed, on_change=_take, args=(desk, "per_item", key),
-                        help="Agreement needs two or more. With more people than that, each labels a share of the items.")  # fmt: skip
+        st.number_input(
+            "Annotators of each item",
+            1,
+            50,
+            key=key,
+            disabled=desk.fixed,
+            on_change=_take,
+            args=(desk, "per_item", key),
+            help="Agreement needs two or more. With more people than that, each labels a share of the items.",
+        )
         key = f"{study.id}/tokens"
         forms.show_value(key, study.tokens)
-        st.toggle("Tokens", key=key, disabled=desk.fixed, on_change=_take, args=(desk, "tokens", key),
-                  help="One for each person: nobody labels under another's name. Handed out once the round is frozen.")  # fmt: skip
+        st.toggle(
+            "Tokens",
+            key=key,
+            disabled=desk.fixed,
+            on_change=_take,
+            args=(desk, "tokens", key),
+            help="One for each person: nobody labels under another's name. Handed out once the round is frozen.",
+        )
     with right:
         for name in ("pilot", "main"):
             if study.round_items(name) and design.plain(study.items, name):
@@ -776,11 +944,17 @@ def _balance(study: Study, round: str) -> None:
         return cards.problem(error)
     total = len(design.plain(study.items, round))
     few, many = design.shared(study, round)
-    st.markdown(
-        f"**{round.capitalize()} round: {cards.count(total, 'item')}, {cards.count(study.per_item, 'annotator')} each**"
-    )
-    table = [{"Annotator": one.annotator, "Items": one.items, "Repeats": one.repeats, "Attention": one.attention,
-              "Screens": one.items + one.repeats + one.attention} for one in found]  # fmt: skip
+    st.markdown(f"**{round.capitalize()} round: {cards.count(total, 'item')}, {cards.count(study.per_item, 'annotator')} each**")
+    table = [
+        {
+            "Annotator": one.annotator,
+            "Items": one.items,
+            "Repeats": one.repeats,
+            "Attention": one.attention,
+            "Screens": one.items + one.repeats + one.attention,
+        }
+        for one in found
+    ]
     cells.show(table, hide_index=True, height="content", key=f"{study.id}/balance.{round}")
     common = (
         f"Any two share {few:,} to {cards.count(many, 'item')}. "
@@ -790,8 +964,10 @@ def _balance(study: Study, round: str) -> None:
         else ""
     )
     late = design.apart(study, round)
-    st.caption(f"{common}Loads differ by at most one item and its repeat; everybody has an order of their own"
-               + (f", a repeat comes {late:,} screens or more after its item." if late else "."))  # fmt: skip
+    st.caption(
+        f"{common}Loads differ by at most one item and its repeat; everybody has an order of their own"
+        + (f", a repeat comes {late:,} screens or more after its item." if late else ".")
+    )
 
 
 # --- power -----------------------------------------------------------------------------------------------------------
@@ -836,8 +1012,9 @@ def power(desk: Desk) -> None:
     left, right = st.columns([1, 2], gap="large")
     with left:
         usual = list(design.GOALS).index(usual_goal(study))
-        goal = st.selectbox("What has to be shown", list(design.GOALS), usual, key="goal", format_func=design.GOALS.get,
-                            bind="query-params")  # fmt: skip
+        goal = st.selectbox(
+            "What has to be shown", list(design.GOALS), usual, key="goal", format_func=design.GOALS.get, bind="query-params"
+        )
         head.caption(cards.plain(planned_test(study, goal, pilot)))
         values = _values(goal, pilot)
         one, two = st.columns(2)
@@ -846,18 +1023,27 @@ def power(desk: Desk) -> None:
         usual = max(drawn // each, 5) if drawn else 100
         items = one.number_input(noun(goal).capitalize(), 5, 20_000, usual, key=f"{desk.study.id}/power.{goal}.items")
         fewest = 2 if goal == "alpha" else 1
-        annotators = two.number_input("Annotators an item", fewest, 15, max(desk.study.per_item, fewest),
-                                      key=f"{desk.study.id}/power.{goal}.k")  # fmt: skip
+        annotators = two.number_input(
+            "Annotators an item", fewest, 15, max(desk.study.per_item, fewest), key=f"{desk.study.id}/power.{goal}.k"
+        )
         if not desk.fixed:
-            st.button("Use for the main round", icon=":material/check:", key="use_design", on_click=_use,
-                      args=(desk, items * each, annotators),
-                      help=f"Draws {items * each:,} main items, as far as there are answers.")  # fmt: skip
+            st.button(
+                "Use for the main round",
+                icon=":material/check:",
+                key="use_design",
+                on_click=_use,
+                args=(desk, items * each, annotators),
+                help=f"Draws {items * each:,} main items, as far as there are answers.",
+            )
     with right:
         design.check_values(goal, values)
         _curves(goal, values, items, annotators, each)
         if goal in ("difference", "means") and study.kind == "rating" and study.items and not design.paired(study):
-            st.warning("The items are not drawn in pairs: few questions have an answer of every system, and the test will show less than "
-                       "this. Spread them over the same questions on the tab Items.", icon=":material/info:")  # fmt: skip
+            st.warning(
+                "The items are not drawn in pairs: few questions have an answer of every system, and the test will show less than "
+                "this. Spread them over the same questions on the tab Items.",
+                icon=":material/info:",
+            )
 
 
 def planned_test(study: Study, goal: str, pilot: design.Pilot | None) -> str:
@@ -914,9 +1100,7 @@ def _values(goal: str, pilot: design.Pilot | None) -> dict[str, float]:
             args=(goal, pilot.values[goal]),
         )
         if st.session_state.get(f"power.{goal}.source"):
-            st.caption(
-                f"From {cards.plain(pilot.why[goal])}. A small pilot gives rough values: look at neighbouring ones too."
-            )
+            st.caption(f"From {cards.plain(pilot.why[goal])}. A small pilot gives rough values: look at neighbouring ones too.")
     else:
         st.caption("Assumed values. After a pilot they can be taken from its labels.")
     values, pair = {}, st.columns(2)
@@ -956,48 +1140,73 @@ def _curves(goal: str, values: dict[str, float], items: int, annotators: int, ea
     what, unit = "Power" if rising else "Half-width of the 95% interval", noun(goal)
     needed = found.needed.get(annotators)
     enough = found.at is not None and (found.at >= target if rising else found.at <= target)
-    cards.row([
-        cards.Card(f"{'Power' if rising else 'Half-width'} of this design", found.at, direction=0,
-                   note=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {'enough' if enough else f'{target:g} is wanted'}"),
-        cards.Card(f"{unit.capitalize()} for {target:g}", needed, direction=0, digits=0, unit=unit,
-                   note=f"{annotators} annotators each" if needed else "more than 100,000"),
-        cards.Card("Answers to label", items * annotators * each, direction=0, digits=0,
-                   note=f"{items:,} {unit} × {f'{each} answers × ' if each > 1 else ''}{annotators}"),
-    ])  # fmt: skip
+    cards.row(
+        [
+            cards.Card(
+                f"{'Power' if rising else 'Half-width'} of this design",
+                found.at,
+                direction=0,
+                note=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {'enough' if enough else f'{target:g} is wanted'}",
+            ),
+            cards.Card(
+                f"{unit.capitalize()} for {target:g}",
+                needed,
+                direction=0,
+                digits=0,
+                unit=unit,
+                note=f"{annotators} annotators each" if needed else "more than 100,000",
+            ),
+            cards.Card(
+                "Answers to label",
+                items * annotators * each,
+                direction=0,
+                digits=0,
+                note=f"{items:,} {unit} × {f'{each} answers × ' if each > 1 else ''}{annotators}",
+            ),
+        ]
+    )
     traces, table = [], []
     alike: dict[tuple, list[int]] = {}  # two annotators decide no better than one: one line
     for k, line in found.by_annotators.items():
         alike.setdefault(tuple(value and round(value, 9) for value in line), []).append(k)
-        table += [
-            {"annotators": k, unit: n, what: value, "by": "formula"} for n, value in zip(found.items, line, strict=True)
-        ]
+        table += [{"annotators": k, unit: n, what: value, "by": "formula"} for n, value in zip(found.items, line, strict=True)]
     ends = []
     for number, (line, those) in enumerate(sorted(alike.items(), key=lambda one: annotators not in one[1])):
         own, color = annotators in those, charts.COLORS[number % len(charts.COLORS)]
-        name = (
-            f"{' or '.join(map(str, those))} annotator{'s' * (those != [1])}"
-            if len(alike) > 1
-            else "any number of annotators"
-        )
-        trace = charts.line(found.items, line, name=name, color=color, dash="solid" if own else "dot",
-                            hover=f"%{{x}} {unit}: %{{y:.3f}}")[0]  # fmt: skip
+        name = f"{' or '.join(map(str, those))} annotator{'s' * (those != [1])}" if len(alike) > 1 else "any number of annotators"
+        trace = charts.line(
+            found.items, line, name=name, color=color, dash="solid" if own else "dot", hover=f"%{{x}} {unit}: %{{y:.3f}}"
+        )[0]
         traces.append(trace | {"mode": "lines"})
         ends.append((line[-1], name, color))
     x, y = [n for n, _ in found.simulated], [value for _, value in found.simulated]
-    traces += charts.scatter(
-        x, y, name="Simulated", color=charts.COLORS[0], hover=f"%{{x}} {unit}, simulated: %{{y:.3f}}"
-    )
+    traces += charts.scatter(x, y, name="Simulated", color=charts.COLORS[0], hover=f"%{{x}} {unit}, simulated: %{{y:.3f}}")
     table += [{"annotators": annotators, unit: n, what: value, "by": "simulation"} for n, value in found.simulated]
     if found.at is not None:
-        ring = charts.scatter([items], [found.at], name="This design", color=charts.COLORS[5], current=0,
-                              hover=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {found.at:.3f}")  # fmt: skip
+        ring = charts.scatter(
+            [items],
+            [found.at],
+            name="This design",
+            color=charts.COLORS[5],
+            current=0,
+            hover=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {found.at:.3f}",
+        )
         traces += [trace | {"cliponaxis": False} for trace in ring]
     top = 1.02 if rising else min(0.5, max(3 * target + 0.02, 1.1 * (found.at or 0)))
     marks = charts.mark_line(target, f"wanted: {target:g}")
     marks["annotations"][0] |= {"x": 0, "xanchor": "left"}  # where no line is
     room = 30 + 6 * max(len(name) for _, name, _ in ends)
-    shape = charts.figure(traces, unit.capitalize(), what, height=310, legend=False, yaxis={"range": [0, top]}, margin={"r": room},
-                          shapes=marks["shapes"], annotations=[*marks["annotations"], *_names_at_ends(ends, top)])  # fmt: skip
+    shape = charts.figure(
+        traces,
+        unit.capitalize(),
+        what,
+        height=310,
+        legend=False,
+        yaxis={"range": [0, top]},
+        margin={"r": room},
+        shapes=marks["shapes"],
+        annotations=[*marks["annotations"], *_names_at_ends(ends, top)],
+    )
     charts.show(
         shape,
         f"power-{goal}",
@@ -1014,8 +1223,18 @@ def _names_at_ends(ends: list[tuple[float | None, str, str]], top: float) -> lis
     for y, name, color in sorted((one for one in ends if one[0] is not None), key=lambda one: one[0]):
         place = max(min(y, top), least)
         least = place + 0.065 * top
-        notes.append({"text": name, "x": 1.01, "xref": "paper", "xanchor": "left", "y": place, "yanchor": "middle", "showarrow": False,
-                      "font": {"size": 12, "color": color}})  # fmt: skip
+        notes.append(
+            {
+                "text": name,
+                "x": 1.01,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": place,
+                "yanchor": "middle",
+                "showarrow": False,
+                "font": {"size": 12, "color": color},
+            }
+        )
     over = max(0.0, least - 0.065 * top - top)
     return [note | {"y": note["y"] - over} for note in notes]
 

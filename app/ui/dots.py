@@ -19,33 +19,53 @@ class Mark(NamedTuple):
     symbol: str = "circle"
 
 
-def marks(rows: Sequence[Mark], title: str, *, lines: Sequence[tuple[float, str]] = (), span: tuple[float, float] | None = None,
-          digits: int = 3) -> charts.Figure:  # fmt: skip
+def marks(
+    rows: Sequence[Mark],
+    title: str,
+    *,
+    lines: Sequence[tuple[float, str]] = (),
+    span: tuple[float, float] | None = None,
+    digits: int = 3,
+) -> charts.Figure:
     """One line each, names at the left: points with whiskers, and dashed lines for what they are held against."""
     known = [row for row in rows if row.value is not None]
     names = cuts([row.name for row in rows])
-    whisker = [
-        (row.value if row.low is None else row.low, row.value if row.high is None else row.high) for row in known
-    ]
+    whisker = [(row.value if row.low is None else row.low, row.value if row.high is None else row.high) for row in known]
     trace = {
-        "type": "scatter", "mode": "markers", "showlegend": False, "x": [row.value for row in known],
+        "type": "scatter",
+        "mode": "markers",
+        "showlegend": False,
+        "x": [row.value for row in known],
         "y": [names[row.name] for row in known],
         "marker": {"size": 9, "color": [row.color for row in known], "symbol": [row.symbol for row in known]},
         "customdata": [[between(row, digits)] for row in known],
-        "error_x": {"type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": charts.BASELINE,
-                    "array": [high - row.value for row, (_, high) in zip(known, whisker, strict=True)],
-                    "arrayminus": [row.value - low for row, (low, _) in zip(known, whisker, strict=True)]},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "thickness": 1.4,
+            "width": 4,
+            "color": charts.BASELINE,
+            "array": [high - row.value for row, (_, high) in zip(known, whisker, strict=True)],
+            "arrayminus": [row.value - low for row, (low, _) in zip(known, whisker, strict=True)],
+        },
         "hovertemplate": f"%{{y}}<br>%{{x:.{digits}f}} (%{{customdata[0]}})<extra></extra>",
-    }  # fmt: skip
+    }
     if any(row.low is not None or row.high is not None for row in known):
         trace["meta"] = "whiskers"
     shape = charts.figure(
-        [trace], title, height=104 + (30 if len(rows) <= 12 else 18) * max(len(rows), 1),
+        [trace],
+        title,
+        height=104 + (30 if len(rows) <= 12 else 18) * max(len(rows), 1),
         xaxis={"showgrid": True, **({"range": list(span)} if span else {})},
-        yaxis={"showgrid": False, "type": "category", "categoryorder": "array", "categoryarray": [names[row.name] for row in rows][::-1],
-               "range": [-0.6, len(rows) - 0.4]},
+        yaxis={
+            "showgrid": False,
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": [names[row.name] for row in rows][::-1],
+            "range": [-0.6, len(rows) - 0.4],
+        },
         meta={"whole": {names[row.name]: row.name for row in rows}},  # a figure of a paper has room for them
-    )  # fmt: skip
+    )
     return with_lines(shape, lines)
 
 
@@ -53,9 +73,7 @@ def between(row: Mark, digits: int) -> str:
     """The interval in words; it may be open."""
     if row.low is None or row.high is None:
         sides = [
-            f"{word} {bound:.{digits}f}"
-            for word, bound in (("at least", row.low), ("at most", row.high))
-            if bound is not None
+            f"{word} {bound:.{digits}f}" for word, bound in (("at least", row.low), ("at most", row.high)) if bound is not None
         ]
         return sides[0] if sides else "no interval"
     return f"{row.low:.{digits}f} to {row.high:.{digits}f}"
@@ -69,9 +87,7 @@ def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertica
     if vertical and lines:
         layout = shape["layout"]
         layout["margin"] = {**layout["margin"], "t": 30}
-        if layout["showlegend"] and any(
-            text for _, text in lines
-        ):  # their names stand between the legend and the chart
+        if layout["showlegend"] and any(text for _, text in lines):  # their names stand between the legend and the chart
             layout["legend"] = {**layout["legend"], "y": 1 + 22 / max(layout["height"] - 100, 40)}
         for note in shape["layout"]["annotations"]:
             note["yanchor"] = "bottom"

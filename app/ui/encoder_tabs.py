@@ -68,8 +68,10 @@ def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     first, *rest = (escape(head) for head in heads)
     top = f"<th>{first}</th>" + "".join(f'<th class="num">{head}</th>' for head in rest)
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
-    st.html(f'<div class="gw" style="overflow-x:auto"><table class="gw-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody>'
-            "</table></div>")  # fmt: skip
+    st.html(
+        f'<div class="gw" style="overflow-x:auto"><table class="gw-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody>'
+        "</table></div>"
+    )
 
 
 def number(text: str, under: str = "", strong: bool = False) -> str:
@@ -82,8 +84,10 @@ def difference(paired: Any, p: float | None, verdict: str) -> str:
         return number("–" if paired is None else signed(paired.difference), "" if paired is None else paired.note)
     style, arrow = {"better": ("up", "▲ "), "worse": ("down", "▼ ")}.get(verdict, ("", ""))
     said = "" if p is None else ", p &lt; 0.001" if p < 0.001 else f", p {p:.3f}"
-    return (f'<td class="num"><div class="gw-delta {style}" style="margin:0"><b>{arrow}{signed(paired.difference)}</b>'
-            f'<div class="gw-small">{signed(paired.low)} to {signed(paired.high)}{said}</div></div></td>')  # fmt: skip
+    return (
+        f'<td class="num"><div class="gw-delta {style}" style="margin:0"><b>{arrow}{signed(paired.difference)}</b>'
+        f'<div class="gw-small">{signed(paired.low)} to {signed(paired.high)}{said}</div></div></td>'
+    )
 
 
 def signed(value: float) -> str:
@@ -93,8 +97,10 @@ def signed(value: float) -> str:
 
 def named(row: Row, rows: Sequence[Row], under: str = "") -> str:
     wrap = "white-space:nowrap" if len(row.offer.name) < 24 else "overflow-wrap:anywhere"
-    return (f'<td><span style="{wrap}"><span style="color:{color(row, rows)}">●</span> {escape(row.offer.name)}</span>'
-            f'<div class="gw-small">{escape(under)}</div></td>')  # fmt: skip
+    return (
+        f'<td><span style="{wrap}"><span style="color:{color(row, rows)}">●</span> {escape(row.offer.name)}</span>'
+        f'<div class="gw-small">{escape(under)}</div></td>'
+    )
 
 
 def color(row: Row, rows: Sequence[Row]) -> str:
@@ -114,7 +120,7 @@ def curve(row: Row, ready: Sequence[Row], metric: str) -> None:
     todo = jobs.drain(lab.points_left(workbench, config, formats))
     if not pressed and todo * len(row.transform.chunks) > SLOW_POINTS:
         st.caption("Retrieval at each dimension and number format.")
-        st.button(f"Measure {todo} points", icon=":material/play_arrow:", key="do_curve", on_click=keep, args=("curve", about))  # fmt: skip
+        st.button(f"Measure {todo} points", icon=":material/play_arrow:", key="do_curve", on_click=keep, args=("curve", about))
         return
     work = lab.trade_off(workbench, config, formats)
     now, points = cancellable(work, pressed[-1]) if pressed and todo else jobs.drain(work)
@@ -122,25 +128,67 @@ def curve(row: Row, ready: Sequence[Row], metric: str) -> None:
     for name in formats:
         some = sorted((p for p in points if p.format == name), key=lambda p: p.bytes_per_vector)
         bounds = [p.intervals[metric] for p in some]
-        traces += charts.line([p.bytes_per_vector for p in some], [b.mean for b in bounds], low=[b.low for b in bounds],
-                              high=[b.high for b in bounds], name=lab.format_name(name), color=FORMAT_COLORS[name],
-                              hover="%{customdata} dimensions, %{x:,.0f} bytes: %{y:.3f}") if some else []  # fmt: skip
+        traces += (
+            charts.line(
+                [p.bytes_per_vector for p in some],
+                [b.mean for b in bounds],
+                low=[b.low for b in bounds],
+                high=[b.high for b in bounds],
+                name=lab.format_name(name),
+                color=FORMAT_COLORS[name],
+                hover="%{customdata} dimensions, %{x:,.0f} bytes: %{y:.3f}",
+            )
+            if some
+            else []
+        )
         traces[-1]["customdata"] = [f"{p.dimensions:,}" for p in some]
-        data += [{"dimensions": p.dimensions, "format": lab.format_name(name), "bytes_per_vector": p.bytes_per_vector,
-                  metric: b.mean, "low": b.low, "high": b.high} for p, b in zip(some, bounds, strict=True)]  # fmt: skip
+        data += [
+            {
+                "dimensions": p.dimensions,
+                "format": lab.format_name(name),
+                "bytes_per_vector": p.bytes_per_vector,
+                metric: b.mean,
+                "low": b.low,
+                "high": b.high,
+            }
+            for p, b in zip(some, bounds, strict=True)
+        ]
     here = now.intervals[metric]
-    traces += charts.line([now.bytes_per_vector], [here.mean], current=now.bytes_per_vector, color=FORMAT_COLORS[now.format],
-                          hover="This setting, %{x:,.0f} bytes: %{y:.3f}")  # fmt: skip
+    traces += charts.line(
+        [now.bytes_per_vector],
+        [here.mean],
+        current=now.bytes_per_vector,
+        color=FORMAT_COLORS[now.format],
+        hover="This setting, %{x:,.0f} bytes: %{y:.3f}",
+    )
     ticks = [2**e for e in range(0, 14, 2)]
-    drawn = charts.figure(traces, "Bytes a vector", label(metric, config.evaluation.k), legend=True, height=340,
-                          xaxis={"type": "log", "tickvals": ticks, "ticktext": [f"{t:,}" for t in ticks]})  # fmt: skip
+    drawn = charts.figure(
+        traces,
+        "Bytes a vector",
+        label(metric, config.evaluation.k),
+        legend=True,
+        height=340,
+        xaxis={"type": "log", "tickvals": ticks, "ticktext": [f"{t:,}" for t in ticks]},
+    )
     kind = "Whitening" if shape.projection == "whitening" else "PCA"
-    charts.show(drawn, "dimension-and-bytes", data=data, config=config, command=workbench.command(config),
-                title=f"{row.offer.name}: {kind} dimensions in each number format",
-                caption=f"n {here.n:,}, {config.evaluation.confidence:.0%} intervals; ringed: the setting on the left")  # fmt: skip
+    charts.show(
+        drawn,
+        "dimension-and-bytes",
+        data=data,
+        config=config,
+        command=workbench.command(config),
+        title=f"{row.offer.name}: {kind} dimensions in each number format",
+        caption=f"n {here.n:,}, {config.evaluation.confidence:.0%} intervals; ringed: the setting on the left",
+    )
     if "more_formats" not in pressed:
-        st.button("Add float16, PQ and OPQ", icon=":material/add:", key="more", on_click=keep, args=("more_formats", about),
-                  help="Codes of 4 to 128 bytes have codebooks to train: seconds each.")  # fmt: skip
+        st.button(
+            "Add float16, PQ and OPQ",
+            icon=":material/add:",
+            key="more",
+            on_click=keep,
+            args=("more_formats", about),
+            help="Codes of 4 to 128 bytes have codebooks to train: seconds each.",
+        )
 
 
 # Geometry, gold pairs ------------------------------------------------------------------------------------------------
@@ -153,15 +201,20 @@ def geometry(row: Row, ready: Sequence[Row], metric: str) -> None:
         under = f'<div class="gw-small" style="white-space:normal">{how}</div>'
         cells = [f'<td style="min-width:13rem">{title}{under}</td>']
         for one in ready:
-            values = (getattr(found.hubness if name in ("skewness", "antihubs") else found, name)
-                      for found in shapes[one.offer.id] if found)  # fmt: skip
+            values = (
+                getattr(found.hubness if name in ("skewness", "antihubs") else found, name)
+                for found in shapes[one.offer.id]
+                if found
+            )
             before, *after = ("–" if value != value else format(value, form).replace("-", "−") for value in values)
             cells.append(number(after[0], f"was {before}") if after else number(before))
         rows.append(cells)
     html_table(["Measure", *(one.offer.name for one in ready)], rows)
     some = shapes[row.offer.id].before
-    st.caption(f"Of all {some.n:,} chunks as directions; hubs and intrinsic dimension from {some.n_neighbours:,}. With a transform set, "
-               "the small figure is what it was before.")  # fmt: skip
+    st.caption(
+        f"Of all {some.n:,} chunks as directions; hubs and intrinsic dimension from {some.n_neighbours:,}. With a transform set, "
+        "the small figure is what it was before."
+    )
     spectrum(ready, shapes)
 
 
@@ -172,14 +225,27 @@ def spectrum(ready: Sequence[Row], shapes: dict[str, lab.Shape]) -> None:
             if found:
                 held = list(accumulate(found.spectrum.tolist()))
                 at = sorted({*range(1, min(33, len(held) + 1)), *range(1, len(held) + 1, 4), len(held)})
-                traces += charts.line(at, [held[d - 1] for d in at], color=color(one, ready), name=one.offer.name + state, dash=dash,
-                                      hover="%{x} directions: %{y:.1%}")  # fmt: skip
+                traces += charts.line(
+                    at,
+                    [held[d - 1] for d in at],
+                    color=color(one, ready),
+                    name=one.offer.name + state,
+                    dash=dash,
+                    hover="%{x} directions: %{y:.1%}",
+                )
                 traces[-1]["mode"] = "lines"
-                data += [{"encoder": one.offer.name + state, "directions": d, "share": y} for d, y in enumerate(held, 1)]  # fmt: skip
-    shape = charts.figure(traces, "Principal directions", "Share of variance", legend=True,
-                          yaxis={"range": [0, 1.02], "tickformat": ".0%"})  # fmt: skip
-    charts.show(shape, "spectrum", data=data, config=ready[0].config, title="Variance held by the first directions",
-                caption="steep: few directions say most; straight: all say the same")  # fmt: skip
+                data += [{"encoder": one.offer.name + state, "directions": d, "share": y} for d, y in enumerate(held, 1)]
+    shape = charts.figure(
+        traces, "Principal directions", "Share of variance", legend=True, yaxis={"range": [0, 1.02], "tickformat": ".0%"}
+    )
+    charts.show(
+        shape,
+        "spectrum",
+        data=data,
+        config=ready[0].config,
+        title="Variance held by the first directions",
+        caption="steep: few directions say most; straight: all say the same",
+    )
 
 
 def separation(row: Row, ready: Sequence[Row], metric: str) -> None:
@@ -192,19 +258,42 @@ def separation(row: Row, ready: Sequence[Row], metric: str) -> None:
     both = ("Random pairs", mine.random_counts, charts.BASELINE), ("Gold pairs", mine.gold_counts, charts.COLORS[2])
     for name, counts, shade in both:
         shares = (counts / counts.sum()).tolist()
-        traces.append({"type": "bar", "x": middles, "y": shares, "name": name, "marker": {"color": shade, "line": {"width": 0}},
-                       "opacity": 0.7, "hovertemplate": "cosine %{x:.2f}: %{y:.1%}<extra>" + name + "</extra>"})  # fmt: skip
+        traces.append(
+            {
+                "type": "bar",
+                "x": middles,
+                "y": shares,
+                "name": name,
+                "marker": {"color": shade, "line": {"width": 0}},
+                "opacity": 0.7,
+                "hovertemplate": "cosine %{x:.2f}: %{y:.1%}<extra>" + name + "</extra>",
+            }
+        )
         data += [{"pairs": name, "cosine": x, "share": y} for x, y in zip(middles, shares, strict=True)]
-    shape = charts.figure(traces, "Cosine of question and chunk", "Share of pairs", barmode="overlay", bargap=0,
-                          yaxis={"tickformat": ".0%"})  # fmt: skip
-    charts.show(shape, "gold-against-random", data=data, config=row.config, command=session.workbench().command(row.config),
-                title=f"{row.offer.name}: similarity of a question with its evidence, and with random chunks",
-                caption=f"{len(mine.gold):,} gold, {len(mine.random):,} random pairs")  # fmt: skip
-    html_table(["Encoder", "AUC", "d′"], [[named(one, ready), number(f"{found[one.offer.id].auc:.3f}"),
-                                           number(f"{found[one.offer.id].d_prime:.2f}")] for one in ready])  # fmt: skip
-    st.caption("AUC: the chance that a question is nearer to its evidence than to a random chunk; 0.5 is guessing. d′: the distance of "
-               "the two means in standard deviations. Both look at all chunks; ranking decides among the nearest few, so a high AUC is "
-               "needed and not enough.")  # fmt: skip
+    shape = charts.figure(
+        traces, "Cosine of question and chunk", "Share of pairs", barmode="overlay", bargap=0, yaxis={"tickformat": ".0%"}
+    )
+    charts.show(
+        shape,
+        "gold-against-random",
+        data=data,
+        config=row.config,
+        command=session.workbench().command(row.config),
+        title=f"{row.offer.name}: similarity of a question with its evidence, and with random chunks",
+        caption=f"{len(mine.gold):,} gold, {len(mine.random):,} random pairs",
+    )
+    html_table(
+        ["Encoder", "AUC", "d′"],
+        [
+            [named(one, ready), number(f"{found[one.offer.id].auc:.3f}"), number(f"{found[one.offer.id].d_prime:.2f}")]
+            for one in ready
+        ],
+    )
+    st.caption(
+        "AUC: the chance that a question is nearer to its evidence than to a random chunk; 0.5 is guessing. d′: the distance of "
+        "the two means in standard deviations. Both look at all chunks; ranking decides among the nearest few, so a high AUC is "
+        "needed and not enough."
+    )
 
 
 # The map -------------------------------------------------------------------------------------------------------------
@@ -213,19 +302,33 @@ def separation(row: Row, ready: Sequence[Row], metric: str) -> None:
 def corpus_map(row: Row, ready: Sequence[Row], metric: str) -> None:
     workbench, queries = session.workbench(), row.evaluation.corpus.queries
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = st.segmented_control("Map", ["pca", "tsne"], default="pca", key="map_method", required=True,
-                                      format_func={"pca": "PCA", "tsne": "t-SNE"}.get, width="content",
-                                      help="PCA is true to large distances, t-SNE to who is near whom: there, the size of a cluster "
-                                      "and the distance between two mean nothing.")  # fmt: skip
-        by = st.segmented_control("Colour", ["success", "source"], default="success", key="map_colour", required=True,
-                                  format_func={"success": "Retrieval success", "source": "Source"}.get, width="content")  # fmt: skip
+        method = st.segmented_control(
+            "Map",
+            ["pca", "tsne"],
+            default="pca",
+            key="map_method",
+            required=True,
+            format_func={"pca": "PCA", "tsne": "t-SNE"}.get,
+            width="content",
+            help="PCA is true to large distances, t-SNE to who is near whom: there, the size of a cluster "
+            "and the distance between two mean nothing.",
+        )
+        by = st.segmented_control(
+            "Colour",
+            ["success", "source"],
+            default="success",
+            key="map_colour",
+            required=True,
+            format_func={"success": "Retrieval success", "source": "Source"}.get,
+            width="content",
+        )
         words = st.text_input("Find", key="map_find", placeholder="words of a chunk or question", width=240)
         words = words.strip().lower()
     about = row.offer.id, row.config
     slow = method == "tsne" and len(row.transform.chunks) > SLOW_MAP and not lab.map_ready(workbench, row, method)
     if slow and st.session_state.get("drawn_map") != about:
         st.caption("t-SNE takes some 10 seconds, once for each encoder and transform.")
-        st.button("Draw the map", icon=":material/play_arrow:", key="draw_map", on_click=keep, args=("drawn_map", about))  # fmt: skip
+        st.button("Draw the map", icon=":material/play_arrow:", key="draw_map", on_click=keep, args=("drawn_map", about))
         return
     work = lab.corpus_map(workbench, row, method)
     found = cancellable(work, "drawn_map") if slow else jobs.drain(work)
@@ -247,21 +350,34 @@ def corpus_map(row: Row, ready: Sequence[Row], metric: str) -> None:
 
 def draw_map(row: Row, found: lab.Map, texts: Sequence[str], by: str, picked: set[str]) -> Any:
     flat, corpus, k = found.flat, row.evaluation.corpus, row.config.evaluation.k
-    chunks = [(f"chunk {i}", *xy, f"{title_of(row, found, i)}: {texts[i]}")
-              for i, xy in zip(flat.chunk_rows, flat.chunk_xy.tolist(), strict=True)]  # fmt: skip
-    asked = [(f"question {i}", *xy, corpus.queries[i].text)
-             for i, xy in zip(flat.query_rows, flat.query_xy.tolist(), strict=True)]  # fmt: skip
+    chunks = [
+        (f"chunk {i}", *xy, f"{title_of(row, found, i)}: {texts[i]}")
+        for i, xy in zip(flat.chunk_rows, flat.chunk_xy.tolist(), strict=True)
+    ]
+    asked = [
+        (f"question {i}", *xy, corpus.queries[i].text) for i, xy in zip(flat.query_rows, flat.query_xy.tolist(), strict=True)
+    ]
     state, hit = found.evidence[flat.chunk_rows], found.found[flat.query_rows]
-    groups = sources(row, found) if by == "source" else [
-        ("No question's evidence", state == 0, REST), (f"Evidence, in the first {k}", state == 2, charts.COLORS[0]),
-        ("Evidence, missed", state == 1, charts.COLORS[1]),
-    ]  # fmt: skip
+    groups = (
+        sources(row, found)
+        if by == "source"
+        else [
+            ("No question's evidence", state == 0, REST),
+            (f"Evidence, in the first {k}", state == 2, charts.COLORS[0]),
+            ("Evidence, missed", state == 1, charts.COLORS[1]),
+        ]
+    )
     traces = [trace for name, mask, shade in groups for trace in dots(chunks, mask, name, shade, 5, "circle")]
-    for name, mask, shade, symbol in (("Question, found", hit, charts.COLORS[2], "diamond"),
-                                      ("Question, missed", ~hit, charts.COLORS[5], "diamond-open")):  # fmt: skip
+    for name, mask, shade, symbol in (
+        ("Question, found", hit, charts.COLORS[2], "diamond"),
+        ("Question, missed", ~hit, charts.COLORS[5], "diamond-open"),
+    ):
         traces += dots(asked, mask & found.measured[flat.query_rows], name, shade, 7, symbol)
-    data = [{"point": id, "group": t["name"], "x": x, "y": y}
-            for t in traces for id, x, y in zip(t["customdata"], t["x"], t["y"], strict=True)]  # fmt: skip
+    data = [
+        {"point": id, "group": t["name"], "x": x, "y": y}
+        for t in traces
+        for id, x, y in zip(t["customdata"], t["x"], t["y"], strict=True)
+    ]
     both = [*chunks, *asked]
     traces += [one | {"marker": RING} for one in dots(both, [id in picked for id, *_ in both], "", "", 14, "")]
     axes = [f"Principal direction {i}, {share:.1%} of the variance" for i, share in enumerate(flat.variance or (), 1)]
@@ -269,8 +385,15 @@ def draw_map(row: Row, found: lab.Map, texts: Sequence[str], by: str, picked: se
     bare = {} if flat.variance else {"showticklabels": False, "ticks": ""}
     shape = charts.figure(traces, x, y, height=520, legend=True, xaxis=bare, yaxis=bare, clickmode="event+select")
     most = "" if len(chunks) == len(found.chunks) else f"of {len(found.chunks):,} "
-    return charts.show(shape, "map", data=data, config=row.config, title=f"{row.offer.name}: chunks and questions", on_select="rerun",
-                       caption=f"{len(chunks):,} {most}chunks, {len(asked):,} questions, seed {flat.seed}")  # fmt: skip
+    return charts.show(
+        shape,
+        "map",
+        data=data,
+        config=row.config,
+        title=f"{row.offer.name}: chunks and questions",
+        on_select="rerun",
+        caption=f"{len(chunks):,} {most}chunks, {len(asked):,} questions, seed {flat.seed}",
+    )
 
 
 def dots(points: Sequence[tuple], mask: Sequence[bool], name: str, shade: str, size: int, symbol: str) -> list[dict]:
@@ -280,8 +403,13 @@ def dots(points: Sequence[tuple], mask: Sequence[bool], name: str, shade: str, s
         return []
     ids, x, y, texts = zip(*some, strict=True)
     [trace] = charts.scatter(x, y, ids=ids, name=name, color=shade, hover="%{hovertext}")
-    return [trace | {"hovertext": [charts.safe(" ".join(text.split())[:90]) for text in texts],
-                     "marker": trace["marker"] | {"size": size, "symbol": symbol}}]  # fmt: skip
+    return [
+        trace
+        | {
+            "hovertext": [charts.safe(" ".join(text.split())[:90]) for text in texts],
+            "marker": trace["marker"] | {"size": size, "symbol": symbol},
+        }
+    ]
 
 
 def sources(row: Row, found: lab.Map) -> list[tuple[str, list[bool], str]]:
@@ -290,8 +418,10 @@ def sources(row: Row, found: lab.Map) -> list[tuple[str, list[bool], str]]:
     if len(set(of)) == 1:
         of = [title_of(row, found, i) for i in found.flat.chunk_rows]
     largest = sorted(set(of), key=lambda name: (-of.count(name), name))[:5]
-    groups = [(name if len(name) <= 28 else name[:27].rstrip() + "…", [one == name for one in of], shade)
-              for name, shade in zip(largest, charts.COLORS, strict=False)]  # fmt: skip
+    groups = [
+        (name if len(name) <= 28 else name[:27].rstrip() + "…", [one == name for one in of], shade)
+        for name, shade in zip(largest, charts.COLORS, strict=False)
+    ]
     return [("Others", [one not in largest for one in of], REST), *groups]
 
 
@@ -305,7 +435,7 @@ def open_chunk(row: Row, found: lab.Map, chunk: int) -> None:
     document, start, end = corpus.documents[chunks.document[chunk]], int(chunks.start[chunk]), int(chunks.end[chunk])
     asking = [corpus.queries[q] for q in pairs.pair_row[pairs.pair_chunk == chunk]]
     gold = evidence.gold_marks(start, end, [g for query in asking for g in query.gold], document.id)
-    facts = [f"{chunks.tokens[chunk]:,} tokens", *([f"evidence of {cards.count(len(asking), 'question')}"] if asking else [])]  # fmt: skip
+    facts = [f"{chunks.tokens[chunk]:,} tokens", *([f"evidence of {cards.count(len(asking), 'question')}"] if asking else [])]
     name = title_of(row, found, chunk)
     evidence.show(evidence.passage_html(document.text[start:end], title=name, facts=facts, gold=gold))
     for query in asking[:3]:
@@ -340,15 +470,23 @@ def train(config: TrialConfig) -> None:
 
 def training_form(config: TrialConfig, made: Sequence[lab.Trained]) -> None:
     workbench = session.workbench()
-    st.caption("Trains a copy of an encoder on this corpus' questions and their evidence, against other chunks (DPR). Documents are split "
-               "into train, validation and test, so no evidence leaks; the test questions are asked once, before and after.")  # fmt: skip
+    st.caption(
+        "Trains a copy of an encoder on this corpus' questions and their evidence, against other chunks (DPR). Documents are split "
+        "into train, validation and test, so no evidence leaks; the test questions are asked once, before and after."
+    )
     knobs = {knob.name: knob for knob in forms.knobs(TrainConfig)}
     left, right = st.columns(2)
     fresh = lab.free_name(workbench, config.corpus.dataset)
     name = left.text_input("Name", fresh, key=f"train/name/{fresh}", help="Letters, digits, points, hyphens.")
-    settings: dict[str, Any] = {"base": right.selectbox(
-        "Start from", ["minilm", *(one.name for one in made)], key="train/base", help=knobs.pop("base").help,
-        format_func=lambda name: "MiniLM" if name == "minilm" else name)}  # fmt: skip
+    settings: dict[str, Any] = {
+        "base": right.selectbox(
+            "Start from",
+            ["minilm", *(one.name for one in made)],
+            key="train/base",
+            help=knobs.pop("base").help,
+            format_func=lambda name: "MiniLM" if name == "minilm" else name,
+        )
+    }
     for place, knob in enumerate(KNOBS_FIRST):
         with (left, right)[place % 2]:
             settings[knob] = training_knob(knobs.pop(knob))
@@ -366,8 +504,14 @@ def training_form(config: TrialConfig, made: Sequence[lab.Trained]) -> None:
     if not name.strip() or (workbench.home / "encoders" / name).exists():
         wrong = "There is an encoder of this name: take another." if name.strip() else "Give it a name."
         return st.warning(wrong, icon=":material/error:")
-    st.button("Train", type="primary", icon=":material/model_training:", key="train/start",
-              on_click=workbench.jobs.start, args=(arguments, f"Training {name}"))  # fmt: skip
+    st.button(
+        "Train",
+        type="primary",
+        icon=":material/model_training:",
+        key="train/start",
+        on_click=workbench.jobs.start,
+        args=(arguments, f"Training {name}"),
+    )
 
 
 def training_knob(knob: forms.Knob) -> Any:
@@ -384,24 +528,41 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
     steps = [line for line in log if line["kind"] == "step" and line["loss"] is not None]
     checks = [line for line in log if line["kind"] == "evaluation"]
     if not steps and not checks:
-        return st.caption("Loss and validation are drawn here from the first step on. Before it the corpus is embedded and negatives "
-                          "are mined.")  # fmt: skip
+        return st.caption(
+            "Loss and validation are drawn here from the first step on. Before it the corpus is embedded and negatives are mined."
+        )
     left, right = st.columns(2)
     with left:
         at, loss = [line["step"] for line in steps], [line["loss"] for line in steps]
         smooth = [sum(some) / len(some) for some in (loss[max(0, i - 9) : i + 1] for i in range(len(loss)))]
-        traces = [*charts.scatter(at, loss, color=charts.COLORS[0], faint=True, ids=[f"step {s}" for s in at]),
-                  *charts.line(at, smooth, name="Mean of 10")]  # fmt: skip
+        traces = [
+            *charts.scatter(at, loss, color=charts.COLORS[0], faint=True, ids=[f"step {s}" for s in at]),
+            *charts.line(at, smooth, name="Mean of 10"),
+        ]
         traces[-1]["mode"] = "lines"
-        charts.show(charts.figure(traces, "Step", "Loss", legend=False, height=240), f"loss-{name}", data=steps, title="Training loss",
-                    caption="line: mean of 10")  # fmt: skip
+        charts.show(
+            charts.figure(traces, "Step", "Loss", legend=False, height=240),
+            f"loss-{name}",
+            data=steps,
+            title="Training loss",
+            caption="line: mean of 10",
+        )
     with right:
         k = session.config().evaluation.k
-        traces = [trace for shade, (metric, part) in zip(charts.COLORS, TRAINED_METRICS.items(), strict=False)
-                  for trace in charts.line([c["step"] for c in checks], [c[metric] for c in checks], name=part.label.format(k=k),
-                                           color=shade)]  # fmt: skip
-        charts.show(charts.figure(traces, "Step", legend=True, height=240), f"validation-{name}", data=checks,
-                    title="Validation", caption="step 0: the start")  # fmt: skip
+        traces = [
+            trace
+            for shade, (metric, part) in zip(charts.COLORS, TRAINED_METRICS.items(), strict=False)
+            for trace in charts.line(
+                [c["step"] for c in checks], [c[metric] for c in checks], name=part.label.format(k=k), color=shade
+            )
+        ]
+        charts.show(
+            charts.figure(traces, "Step", legend=True, height=240),
+            f"validation-{name}",
+            data=checks,
+            title="Validation",
+            caption="step 0: the start",
+        )
 
 
 def trained_card(one: lab.Trained) -> None:
@@ -414,21 +575,36 @@ def trained_card(one: lab.Trained) -> None:
         sizes, rows = record["sizes"], []
         for metric, part in TRAINED_METRICS.items():
             change, test = record["comparison"][metric], one.paired(metric)
-            rows.append([f"<td>{escape(part.label.format(k=record['evaluation']['k']))}</td>", number(f"{change['before']:.3f}"),
-                         number(f"{change['after']:.3f}"), difference(test, test.p, one.change(metric))])  # fmt: skip
+            rows.append(
+                [
+                    f"<td>{escape(part.label.format(k=record['evaluation']['k']))}</td>",
+                    number(f"{change['before']:.3f}"),
+                    number(f"{change['after']:.3f}"),
+                    difference(test, test.p, one.change(metric)),
+                ]
+            )
         html_table(["On the test questions", "Before", "After", "Difference"], rows)
         early = "stopped early, as validation did not improve"
         stopped = "all steps done" if record["stopped"] == "all steps" else early
-        cards.facts([
-            ("Corpus", record["corpus"]["name"]), ("Start", record["config"]["base"]),
-            ("Questions", f"{sizes['train']:,} to train, {sizes['validation']:,} to validate, {sizes['test']:,} to test"),
-            ("Steps", f"{record['steps']:,}, {stopped}; kept: step {record['best_step']:,}"),
-            ("Time", cards.duration(sum(record["seconds"].values()))),
-        ])  # fmt: skip
+        cards.facts(
+            [
+                ("Corpus", record["corpus"]["name"]),
+                ("Start", record["config"]["base"]),
+                ("Questions", f"{sizes['train']:,} to train, {sizes['validation']:,} to validate, {sizes['test']:,} to test"),
+                ("Steps", f"{record['steps']:,}, {stopped}; kept: step {record['best_step']:,}"),
+                ("Time", cards.duration(sum(record["seconds"].values()))),
+            ]
+        )
         using = encoder.part == "trained" and encoder.name == one.name
         with st.container(horizontal=True):
-            st.button("In use" if using else "Use this encoder", key=f"use/{one.name}", disabled=using, icon=":material/check:",
-                      on_click=session.change, args=({"embedding.part": "trained", "embedding.name": one.name},),
-                      help="Makes it the recipe's encoder, on every page.")  # fmt: skip
+            st.button(
+                "In use" if using else "Use this encoder",
+                key=f"use/{one.name}",
+                disabled=using,
+                icon=":material/check:",
+                on_click=session.change,
+                args=({"embedding.part": "trained", "embedding.name": one.name},),
+                help="Makes it the recipe's encoder, on every page.",
+            )
             with st.popover("Curves", icon=":material/show_chart:"):
                 draw_curves(one.name, lab.training_log(workbench, one.name))

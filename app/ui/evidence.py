@@ -82,10 +82,7 @@ def laid(text: str, marks: Sequence[Mark], begin: int = 0, end: int | None = Non
     for start, stop in preformatted(text):
         start, stop = max(start, last), min(stop, end)
         if start < stop:
-            pieces += [
-                marked(text, marks, last, start),
-                f'<div class="gw-pre">{marked(text, marks, start, stop)}</div>',
-            ]
+            pieces += [marked(text, marks, last, start), f'<div class="gw-pre">{marked(text, marks, start, stop)}</div>']
             last = stop
     return "".join([*pieces, marked(text, marks, last, end)])
 
@@ -95,9 +92,8 @@ def gold_marks(text_start: int, text_end: int, gold: Iterable, document_id: str 
     return [
         Mark(max(g.start, text_start) - text_start, min(g.end, text_end) - text_start, "gold")
         for g in gold
-        if (document_id is None or g.document_id == document_id) and g.start < text_end and g.end > text_start
-        and g.grade > 0
-    ]  # fmt: skip
+        if (document_id is None or g.document_id == document_id) and g.start < text_end and g.end > text_start and g.grade > 0
+    ]
 
 
 def term_marks(text: str, query: str) -> list[Mark]:
@@ -124,9 +120,16 @@ def text_html(text: str, marks: Sequence[Mark] = (), cut: int = CUT) -> str:
 
 
 def passage_html(
-    text: str, *, title: str = "", facts: Iterable[str] = (), gold: Sequence[Mark] = (), query: str = "",
-    number: int | None = None, relevant: bool | None = None, cut: int = CUT,
-) -> str:  # fmt: skip
+    text: str,
+    *,
+    title: str = "",
+    facts: Iterable[str] = (),
+    gold: Sequence[Mark] = (),
+    query: str = "",
+    number: int | None = None,
+    relevant: bool | None = None,
+    cut: int = CUT,
+) -> str:
     """A retrieved passage in its box. gold: marks relative to `text`; number: its citation; relevant: green edge."""
     relevant = bool(gold) if relevant is None else relevant
     head = [f'<span class="gw-chip plain">{number}</span>'] if number is not None else []
@@ -144,8 +147,9 @@ def hit_html(hit, *, gold: Iterable = (), query: str = "", number: int | None = 
     facts = [f"rank {hit.rank}", f"score {hit.score:.3f}"]
     facts += [f"{name} {score:.3f}" for name, score in hit.scores.items()]
     facts += [f"page {hit.page}"] if hit.page else []
-    return passage_html(hit.text, title=hit.title or hit.document_id, facts=facts, gold=marks, query=query,
-                        number=number, cut=cut)  # fmt: skip
+    return passage_html(
+        hit.text, title=hit.title or hit.document_id, facts=facts, gold=marks, query=query, number=number, cut=cut
+    )
 
 
 def answer_html(text: str, num_passages: int) -> str:
@@ -159,8 +163,9 @@ def answer_html(text: str, num_passages: int) -> str:
     return f'<div class="gw gw-text">{body}</div>'
 
 
-def document_html(text: str, gold: Iterable = (), chunks: Iterable[tuple[int, int]] = (), query: str = "",
-                  height: bool = True) -> str:  # fmt: skip
+def document_html(
+    text: str, gold: Iterable = (), chunks: Iterable[tuple[int, int]] = (), query: str = "", height: bool = True
+) -> str:
     """A whole document: chunks in two alternating colours, what two chunks share in a third, gold underlined."""
     marks, last = [], 0
     for i, (start, end) in enumerate(chunks):

@@ -10,30 +10,57 @@ from core.report import figures
 from core.report.print_style import FONT_POINTS, WIDTHS_MM
 
 
-def menu(chart: charts.Figure, name: str, *, data: Any = None, config: Any = None, command: str = "", title: str = "",
-         shown: str = "", method: str = "", key: str = "", judged: str = "") -> None:  # fmt: skip
+def menu(
+    chart: charts.Figure,
+    name: str,
+    *,
+    data: Any = None,
+    config: Any = None,
+    command: str = "",
+    title: str = "",
+    shown: str = "",
+    method: str = "",
+    key: str = "",
+    judged: str = "",
+) -> None:
     """Nothing is drawn before its button is pressed."""
     key = f"export/{key}"
     with st.popover("", icon=":material/download:", type="tertiary", help="Export", key=key, width="content"):
         text = captions.caption(title, shown, method, config, command, chart, judged)
         able = figures.find_browser() is not None
         if able:
-            wide = st.segmented_control(f"Width, type of {FONT_POINTS} points", list(WIDTHS_MM), default="One column", key=f"{key}/width",
-                                        required=True, format_func=lambda name: f"{name}, {WIDTHS_MM[name]} mm")  # fmt: skip
+            wide = st.segmented_control(
+                f"Width, type of {FONT_POINTS} points",
+                list(WIDTHS_MM),
+                default="One column",
+                key=f"{key}/width",
+                required=True,
+                format_func=lambda name: f"{name}, {WIDTHS_MM[name]} mm",
+            )
         with st.container(horizontal=True, gap="xsmall"):
             for format in ("pdf", "svg", "png") if able else ():
                 st.download_button(
-                    format.upper(), lambda format=format: figures.export(chart, format, WIDTHS_MM[wide], title, text),
-                    f"{name}.{format}", figures.MIME[format], key=f"{key}/{format}", on_click="ignore",
-                )  # fmt: skip
+                    format.upper(),
+                    lambda format=format: figures.export(chart, format, WIDTHS_MM[wide], title, text),
+                    f"{name}.{format}",
+                    figures.MIME[format],
+                    key=f"{key}/{format}",
+                    on_click="ignore",
+                )
             if able:
                 st.download_button(
-                    "LaTeX", lambda: whole(chart, name, WIDTHS_MM[wide], title, text, data, config), f"{name}.zip", "application/zip",
-                    key=f"{key}/zip", on_click="ignore", help="The PDF, a figure environment with the caption, the data and the recipe.",
-                )  # fmt: skip
+                    "LaTeX",
+                    lambda: whole(chart, name, WIDTHS_MM[wide], title, text, data, config),
+                    f"{name}.zip",
+                    "application/zip",
+                    key=f"{key}/zip",
+                    on_click="ignore",
+                    help="The PDF, a figure environment with the caption, the data and the recipe.",
+                )
             if data is not None:
-                st.download_button("CSV", lambda: charts.to_csv(data), f"{name}.csv", "text/csv", key=f"{key}/csv",
-                                   on_click="ignore")  # fmt: skip
+                st.download_button(
+                    "CSV", lambda: charts.to_csv(data), f"{name}.csv", "text/csv", key=f"{key}/csv", on_click="ignore"
+                )
             if config is not None:
                 st.download_button(
                     "Config", lambda: recipe(config), f"{name}.yaml", "text/yaml", key=f"{key}/yaml", on_click="ignore"
@@ -51,8 +78,9 @@ def whole(chart: charts.Figure, name: str, width_mm: float, title: str, text: st
     """All that a paper needs of one figure, as a zip."""
     files: dict[str, bytes | str] = {
         f"{name}.pdf": figures.export(chart, "pdf", width_mm, title, text),
-        f"{name}.tex": captions.latex(name, width_mm, text), f"{name}.txt": f"{text}\n",
-    }  # fmt: skip
+        f"{name}.tex": captions.latex(name, width_mm, text),
+        f"{name}.txt": f"{text}\n",
+    }
     if data is not None:
         files[f"{name}.csv"] = charts.to_csv(data)
     if config is not None:

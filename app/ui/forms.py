@@ -20,24 +20,45 @@ from core.config import PartConfig, TransformConfig, TrialConfig, valid
 from core.errors import WorkbenchError
 
 # stage of the recipe -> kind of its parts
-KINDS = {"chunking": "chunker", "embedding": "encoder", "sparse": "sparse", "index": "index", "fusion": "fusion",
-         "generation": "generator"}  # fmt: skip
-TITLES = {"corpus": "Corpus", "chunking": "Chunking", "embedding": "Embedding", "transform": "Vector transform",
-          "sparse": "Sparse retrieval", "index": "Dense index", "retrieval": "Retrieval", "fusion": "Fusion", "context": "Context",
-          "generation": "Generation", "evaluation": "Evaluation"}  # fmt: skip
-ACRONYMS = {"faiss": "FAISS", "hnsw": "HNSW", "ivf": "IVF", "pq": "PQ", "opq": "OPQ", "sq": "SQ", "pca": "PCA", "lsa": "LSA",
-            "llm": "LLM", "lancedb": "LanceDB"}  # fmt: skip
+KINDS = {
+    "chunking": "chunker",
+    "embedding": "encoder",
+    "sparse": "sparse",
+    "index": "index",
+    "fusion": "fusion",
+    "generation": "generator",
+}
+TITLES = {
+    "corpus": "Corpus",
+    "chunking": "Chunking",
+    "embedding": "Embedding",
+    "transform": "Vector transform",
+    "sparse": "Sparse retrieval",
+    "index": "Dense index",
+    "retrieval": "Retrieval",
+    "fusion": "Fusion",
+    "context": "Context",
+    "generation": "Generation",
+    "evaluation": "Evaluation",
+}
+ACRONYMS = {
+    "faiss": "FAISS",
+    "hnsw": "HNSW",
+    "ivf": "IVF",
+    "pq": "PQ",
+    "opq": "OPQ",
+    "sq": "SQ",
+    "pca": "PCA",
+    "lsa": "LSA",
+    "llm": "LLM",
+    "lancedb": "LanceDB",
+}
 LONG_VALUE = 32  # characters of a setting told in a line
 # names of settings and methods in a description; paths stay
 CODED = re.compile(r"`([a-z][a-z0-9_]*)`|(?<![\w/.`])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?![\w/.`]*[/`])")
 REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
 RETRIEVAL_STAGES = ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion", "evaluation")
-PRESETS = {
-    "BM25": "sparse_only",
-    "Dense": "dense_only",
-    "Hybrid RRF": "rrf",
-    "Hybrid convex": "convex",
-}  # by their fusion
+PRESETS = {"BM25": "sparse_only", "Dense": "dense_only", "Hybrid RRF": "rrf", "Hybrid convex": "convex"}  # by their fusion
 
 
 class Knob(NamedTuple):
@@ -64,9 +85,15 @@ def knobs(model: type) -> tuple[Knob, ...]:
 
 
 def stage_form(
-    stage: str, *, name: str = session.CURRENT, apply: bool | None = None, baseline: TrialConfig | None = None,
-    cost: str = "", expanded: bool = False, only: tuple[str, ...] = (),
-) -> TrialConfig:  # fmt: skip
+    stage: str,
+    *,
+    name: str = session.CURRENT,
+    apply: bool | None = None,
+    baseline: TrialConfig | None = None,
+    cost: str = "",
+    expanded: bool = False,
+    only: tuple[str, ...] = (),
+) -> TrialConfig:
     """One stage of the recipe `name` as an expander; returns the recipe.
 
     apply: settings take effect on a button (default: for stages that re-embed).  cost: what a change costs, in a few
@@ -77,7 +104,9 @@ def stage_form(
     value = getattr(recipe, stage)
     draft = _drafted(stage, value, name, only) if apply else None
     waits = draft is not None and draft.value != value
-    label = f"**{TITLES.get(stage, stage.capitalize())}** {cards.plain(describe(draft.value if waits and draft.value else value))}"
+    label = (
+        f"**{TITLES.get(stage, stage.capitalize())}** {cards.plain(describe(draft.value if waits and draft.value else value))}"
+    )
     if baseline is not None and getattr(baseline, stage) != value:
         label = f":primary[●] {label}"
     if unused(stage, recipe):
@@ -107,18 +136,20 @@ def unused(stage: str, recipe: TrialConfig) -> bool:
 
 
 def recipe_form(
-    stages: tuple[str, ...] = RETRIEVAL_STAGES, *, name: str = session.CURRENT, costs: dict[str, str] | None = None,
-    open_stage: str = "", show_presets: bool = True,
-) -> TrialConfig:  # fmt: skip
+    stages: tuple[str, ...] = RETRIEVAL_STAGES,
+    *,
+    name: str = session.CURRENT,
+    costs: dict[str, str] | None = None,
+    open_stage: str = "",
+    show_presets: bool = True,
+) -> TrialConfig:
     """Presets and one expander a stage, in the order given; returns the recipe."""
     if show_presets:
         presets(name)
     pinned = session.baseline()
     with st.container(gap="xsmall"):
         for stage in stages:
-            stage_form(
-                stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage
-            )
+            stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage)
     return session.config(name)
 
 
@@ -128,9 +159,15 @@ def presets(name: str = session.CURRENT) -> None:
     key, current = f"{name}/preset", session.config(name).fusion.part
     show_value(key, current if current in offered else None)
     st.segmented_control(
-        "Preset", list(offered), default=st.session_state[key], key=key, format_func=offered.get, label_visibility="collapsed",
-        on_change=_preset, args=(name, key),
-    )  # fmt: skip
+        "Preset",
+        list(offered),
+        default=st.session_state[key],
+        key=key,
+        format_func=offered.get,
+        label_visibility="collapsed",
+        on_change=_preset,
+        args=(name, key),
+    )
 
 
 def describe(value: Any) -> str:
@@ -243,9 +280,7 @@ def _drafted(stage: str, value: Any, name: str, only: tuple[str, ...]) -> Draft:
             keys[knob.name] = f"{name}/{stage}.{getattr(base, 'part', '')}.{knob.name}?"
             show_value(keys[knob.name], held(getattr(base, knob.name)), fresh or switched)
     try:
-        drafted = valid(
-            model, {**base.model_dump(mode="json"), **{knob: _taken(state[key]) for knob, key in keys.items()}}
-        )
+        drafted = valid(model, {**base.model_dump(mode="json"), **{knob: _taken(state[key]) for knob, key in keys.items()}})
     except WorkbenchError as error:
         return Draft(model, keys, None, error.what)
     state[f"{shown}draft"] = drafted
@@ -281,8 +316,15 @@ def _applied(stage: str, name: str, draft: Draft, waits: bool) -> None:
             st.caption(f"Applying starts {plan.what}{cards.about(plan.seconds)}.")
         elif plan and not plan.what:
             st.caption("Nothing is left to embed for it: it applies at once.")
-    st.button("Apply", type="primary", icon=":material/bolt:", key=f"{name}/{stage}/apply", disabled=not (waits and draft.value),
-              on_click=_apply, args=(name, stage, draft.value, plan is not None and not plan.live))  # fmt: skip
+    st.button(
+        "Apply",
+        type="primary",
+        icon=":material/bolt:",
+        key=f"{name}/{stage}/apply",
+        disabled=not (waits and draft.value),
+        on_click=_apply,
+        args=(name, stage, draft.value, plan is not None and not plan.live),
+    )
 
 
 def show_value(key: str, value: Any, always: bool = True) -> None:
@@ -307,17 +349,11 @@ def _taken(value: Any) -> Any:
 
 def _changed(name: str, stage: str, knob: str, key: str) -> None:
     value, kept = _taken(st.session_state[key]), {}
-    if (
-        stage in KINDS
-        and knob != "part"
-        and key != f"{name}/{stage}.{getattr(session.config(name), stage).part}.{knob}"
-    ):
+    if stage in KINDS and knob != "part" and key != f"{name}/{stage}.{getattr(session.config(name), stage).part}.{knob}":
         return  # the browser still had the slider of the method before
     if knob == "part":
         before = getattr(session.config(name), stage)
-        kept = {
-            f"{stage}.{same}": of for same, of in _carried(stage, before, registry.find(KINDS[stage], value)).items()
-        }
+        kept = {f"{stage}.{same}": of for same, of in _carried(stage, before, registry.find(KINDS[stage], value)).items()}
     _try_change(name, stage, {f"{stage}.{knob}": value, **kept})
 
 
@@ -365,9 +401,7 @@ def widget(knob: Knob, key: str, **events: Any) -> Any:
     if knob.kind == "text":  # a schema has several lines
         return (st.text_area if knob.name.endswith("schema") else st.text_input)(label, value, **shared)
     if knob.kind == "texts":
-        return st.multiselect(
-            label, value, value, accept_new_options=True, placeholder="Type a text, then Enter", **shared
-        )
+        return st.multiselect(label, value, value, accept_new_options=True, placeholder="Type a text, then Enter", **shared)
     if knob.kind == "grid":
         return st.select_slider(label, sorted({*knob.options, value}), value, format_func=number, **shared)
     if knob.kind == "slider":
@@ -377,8 +411,12 @@ def widget(knob: Knob, key: str, **events: Any) -> Any:
 
 def _knob(name: str, field: Any) -> Knob | None:
     extra = field.json_schema_extra or {}
-    bounds = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "gt", "le", "lt", "multiple_of")
-              if getattr(rule, key, None) is not None}  # fmt: skip
+    bounds = {
+        key: getattr(rule, key)
+        for rule in field.metadata
+        for key in ("ge", "gt", "le", "lt", "multiple_of")
+        if getattr(rule, key, None) is not None
+    }
     kind, optional = field.annotation, False
     if get_origin(kind) in (Union, UnionType):
         inner = [a for a in get_args(kind) if a is not type(None)]
@@ -386,9 +424,14 @@ def _knob(name: str, field: Any) -> Knob | None:
             return None
         kind, optional = inner[0], True
     unit = extra.get("unit", "")
-    given = {"name": name, "unit": unit, "help": plain_words(field.description or ""), "optional": optional,
-             "automatic": extra.get("automatic", False),
-             "label": extra.get("label") or _title(name, unit)}  # fmt: skip
+    given = {
+        "name": name,
+        "unit": unit,
+        "help": plain_words(field.description or ""),
+        "optional": optional,
+        "automatic": extra.get("automatic", False),
+        "label": extra.get("label") or _title(name, unit),
+    }
     if get_origin(kind) is Literal:
         return Knob(kind="choice", options=(*([None] if optional else []), *get_args(kind)), **given)
     if kind is bool:

@@ -24,9 +24,16 @@ class Held(NamedTuple):
 
 
 def kept(
-    name: str, about: Any, action: str, on_button: bool, work: Callable[[], Generator], why: str = "", key: str = "",
-    show_old: bool = False, over: str = "",
-) -> Any:  # fmt: skip
+    name: str,
+    about: Any,
+    action: str,
+    on_button: bool,
+    work: Callable[[], Generator],
+    why: str = "",
+    key: str = "",
+    show_old: bool = False,
+    over: str = "",
+) -> Any:
     """What `work` returns for these settings; on a button where it takes long. None: not yet.
 
     key: tells apart results that stand in the same place, such as the curves of different settings.  show_old: where

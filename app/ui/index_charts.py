@@ -14,17 +14,7 @@ from core.index.scratch.inside import Graph, Walk, degrees, layers
 from core.index_lab import AXES, Cost, Point, frontier
 from core.statistics.bootstrap import Interval
 
-PARTS = (
-    "faiss_hnsw",
-    "faiss_ivf",
-    "faiss_ivf_pq",
-    "faiss_sq",
-    "hnswlib",
-    "faiss_disk",
-    "lancedb",
-    "chroma",
-    "faiss_flat",
-)
+PARTS = ("faiss_hnsw", "faiss_ivf", "faiss_ivf_pq", "faiss_sq", "hnswlib", "faiss_disk", "lancedb", "chroma", "faiss_flat")
 NAMES = {  # of parts, as a legend says them
     "exact": "Exact", "faiss_flat": "FAISS Flat", "faiss_ivf": "FAISS IVF", "faiss_ivf_pq": "FAISS IVF-PQ", "faiss_hnsw": "FAISS HNSW",
     "faiss_sq": "FAISS SQ", "faiss_disk": "FAISS IVF on disk", "hnswlib": "hnswlib HNSW", "lancedb": "LanceDB", "chroma": "Chroma",
@@ -47,31 +37,67 @@ def points(found: Sequence[Point], axis: str, now: Point | None) -> charts.Figur
     words, unit, _ = AXES[axis]
     drawn = [p for p in found if p.recall is not None and getattr(p, axis) is not None]
     best = frontier([p for p in drawn if p.here], y=axis)
-    traces = [{"type": "scatter", "x": [_at(p) for p in best], "y": [getattr(p, axis) for p in best], "name": "Frontier",
-               "mode": "lines", "line": {"color": charts.BASELINE, "width": 2}, "hoverinfo": "skip"}] if best else []  # fmt: skip
+    traces = (
+        [
+            {
+                "type": "scatter",
+                "x": [_at(p) for p in best],
+                "y": [getattr(p, axis) for p in best],
+                "name": "Frontier",
+                "mode": "lines",
+                "line": {"color": charts.BASELINE, "width": 2},
+                "hoverinfo": "skip",
+            }
+        ]
+        if best
+        else []
+    )
     solid = {p.id for p in best}
-    for part in sorted(
-        {p.part for p in drawn}, key=lambda name: (name not in PARTS, PARTS.index(name) if name in PARTS else 0)
-    ):
+    for part in sorted({p.part for p in drawn}, key=lambda name: (name not in PARTS, PARTS.index(name) if name in PARTS else 0)):
         traces.append(_cloud([p for p in drawn if p.part == part], axis, solid, part))
     if now and now.recall is not None and getattr(now, axis) is not None:
-        traces.append({"type": "scatter", "x": [_at(now)], "y": [getattr(now, axis)], "mode": "markers", "name": "This setting",
-                       "hovertext": [_hover(now, axis)], "hovertemplate": "%{hovertext}<extra>this setting</extra>",
-                       "marker": {"symbol": "circle-open", "size": 16, "color": look(now.part)[0], "line": {"width": 2.5}}})  # fmt: skip
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [_at(now)],
+                "y": [getattr(now, axis)],
+                "mode": "markers",
+                "name": "This setting",
+                "hovertext": [_hover(now, axis)],
+                "hovertemplate": "%{hovertext}<extra>this setting</extra>",
+                "marker": {"symbol": "circle-open", "size": 16, "color": look(now.part)[0], "line": {"width": 2.5}},
+            }
+        )
     axes = {"xaxis": _recall_axis([*drawn, *([now] if now else [])])}
-    return charts.figure(traces, "Recall against exact search (logit scale)", f"{words}, {unit}" if unit else words, legend=True,
-                         height=360, **axes,
-                         yaxis=charts.log_axis([*(getattr(p, axis) for p in drawn), *([getattr(now, axis)] if now else [])]))  # fmt: skip
+    return charts.figure(
+        traces,
+        "Recall against exact search (logit scale)",
+        f"{words}, {unit}" if unit else words,
+        legend=True,
+        height=360,
+        **axes,
+        yaxis=charts.log_axis([*(getattr(p, axis) for p in drawn), *([getattr(now, axis)] if now else [])]),
+    )
 
 
 def _cloud(some: list[Point], axis: str, solid: set[str], part: str) -> dict:
     color, shape = look(part)
-    return {"type": "scatter", "mode": "markers", "name": NAMES.get(part, part), "x": [_at(p) for p in some],
-            "y": [getattr(p, axis) for p in some], "customdata": [p.id for p in some], "hovertext": [_hover(p, axis) for p in some],
-            "hovertemplate": "%{hovertext}<extra></extra>",
-            "marker": {"color": color, "size": [9 if p.id in solid else 7 for p in some],
-                       "symbol": [shape if p.here else "diamond-open" for p in some],
-                       "opacity": [1.0 if p.id in solid else 0.45 for p in some]}}  # fmt: skip
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": NAMES.get(part, part),
+        "x": [_at(p) for p in some],
+        "y": [getattr(p, axis) for p in some],
+        "customdata": [p.id for p in some],
+        "hovertext": [_hover(p, axis) for p in some],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "marker": {
+            "color": color,
+            "size": [9 if p.id in solid else 7 for p in some],
+            "symbol": [shape if p.here else "diamond-open" for p in some],
+            "opacity": [1.0 if p.id in solid else 0.45 for p in some],
+        },
+    }
 
 
 def _at(point: Point) -> float:
@@ -93,36 +119,72 @@ def _recall_axis(drawn: list[Point]) -> dict[str, Any]:
     low, high = min(at) - 0.8, max(at) + 0.8
     ticks: list[float] = []
     for tick in reversed(TICKS):  # those that leave room for their labels; on few neighbours many lie at one place
-        if low <= logit(tick, most) <= high and (
-            not ticks or logit(ticks[-1], most) - logit(tick, most) > (high - low) / 14
-        ):
+        if low <= logit(tick, most) <= high and (not ticks or logit(ticks[-1], most) - logit(tick, most) > (high - low) / 14):
             ticks.append(tick)
     return {"tickvals": [logit(t, most) for t in ticks], "ticktext": [f"{t:g}" for t in ticks], "range": [low, high]}
 
 
-def costs(
-    found: Sequence[Cost], values: Sequence[float], metric: str, setting: str, now: Any, fusion: str
-) -> charts.Figure:
+def costs(found: Sequence[Cost], values: Sequence[float], metric: str, setting: str, now: Any, fusion: str) -> charts.Figure:
     """Difference of a metric to exact search along the query setting, in points, with its interval and the margin."""
     traces = []
-    for name, color, ranked in (("Dense only", charts.COLORS[4], [c.dense for c in found]),
-                                (f"Through {fusion}", charts.COLORS[0], [c.fused for c in found])):  # fmt: skip
+    for name, color, ranked in (
+        ("Dense only", charts.COLORS[4], [c.dense for c in found]),
+        (f"Through {fusion}", charts.COLORS[0], [c.fused for c in found]),
+    ):
         if fusion == "dense only" and ranked and name != "Dense only":
             continue
         tests = [r.effects[metric].equivalence for r in ranked]
         known = [(v, t) for v, t in zip(values, tests, strict=True) if t.low is not None]
-        traces += charts.line([v for v, _ in known], [t.difference * 100 for _, t in known], name=name, color=color, current=now,
-                              low=[t.low * 100 for _, t in known], high=[t.high * 100 for _, t in known],
-                              hover="%{x}: %{y:+.2f} points", interval="90% interval")  # fmt: skip
+        traces += charts.line(
+            [v for v, _ in known],
+            [t.difference * 100 for _, t in known],
+            name=name,
+            color=color,
+            current=now,
+            low=[t.low * 100 for _, t in known],
+            high=[t.high * 100 for _, t in known],
+            hover="%{x}: %{y:+.2f} points",
+            interval="90% interval",
+        )
     margin, label = found[0].margin_points, found[0].dense.effects[metric].label
-    band = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": -margin, "y1": margin, "layer": "below",
-            "fillcolor": charts.BASELINE, "opacity": 0.12, "line": {"width": 0}}  # fmt: skip
-    traces.append({"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip", "showlegend": True,
-                   "name": "margin", "marker": {"symbol": "square", "size": 13, "color": charts.faint(charts.BASELINE, 0.12),
-                              "line": {"width": 1, "color": charts.faint(charts.BASELINE, 0.4)}}})  # fmt: skip
-    return charts.figure(traces, setting, f"{label} minus exact, points", legend=True,
-                         shapes=[band], xaxis={"type": "log", "tickvals": list(values), "ticktext": [f"{v:,}" for v in values]},
-                         yaxis={"zeroline": True, "zerolinewidth": 1})  # fmt: skip
+    band = {
+        "type": "rect",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": -margin,
+        "y1": margin,
+        "layer": "below",
+        "fillcolor": charts.BASELINE,
+        "opacity": 0.12,
+        "line": {"width": 0},
+    }
+    traces.append(
+        {
+            "type": "scatter",
+            "x": [None],
+            "y": [None],
+            "mode": "markers",
+            "hoverinfo": "skip",
+            "showlegend": True,
+            "name": "margin",
+            "marker": {
+                "symbol": "square",
+                "size": 13,
+                "color": charts.faint(charts.BASELINE, 0.12),
+                "line": {"width": 1, "color": charts.faint(charts.BASELINE, 0.4)},
+            },
+        }
+    )
+    return charts.figure(
+        traces,
+        setting,
+        f"{label} minus exact, points",
+        legend=True,
+        shapes=[band],
+        xaxis={"type": "log", "tickvals": list(values), "ticktext": [f"{v:,}" for v in values]},
+        yaxis={"zeroline": True, "zerolinewidth": 1},
+    )
 
 
 def list_sizes(sizes: np.ndarray) -> charts.Figure:
@@ -133,29 +195,45 @@ def list_sizes(sizes: np.ndarray) -> charts.Figure:
 
 def graph_layers(graph: Graph) -> charts.Figure:
     sizes = layers(graph)
-    return charts.figure(charts.bars([str(s.layer) for s in sizes], {"": [s.nodes for s in sizes]},
-                                     hover="layer %{x}: %{y:,} vectors"), "layer", "vectors", height=220, legend=False,
-                         xaxis={"type": "category"},
-                         yaxis={"type": "log", "dtick": 1, "range": [-0.3, float(np.log10(max(sizes[0].nodes, 2))) + 0.3]})  # fmt: skip
+    return charts.figure(
+        charts.bars([str(s.layer) for s in sizes], {"": [s.nodes for s in sizes]}, hover="layer %{x}: %{y:,} vectors"),
+        "layer",
+        "vectors",
+        height=220,
+        legend=False,
+        xaxis={"type": "category"},
+        yaxis={"type": "log", "dtick": 1, "range": [-0.3, float(np.log10(max(sizes[0].nodes, 2))) + 0.3]},
+    )
 
 
 def graph_degrees(graph: Graph) -> charts.Figure:
     """How many links leave a vector, and how many lead to it, on the lowest layer."""
     found, traces = degrees(graph, 0), []
-    for name, color, counts in (
-        ("leave a vector", charts.COLORS[0], found.out),
-        ("lead to it", charts.COLORS[1], found.into),
-    ):
-        traces.append({"type": "scatter", "mode": "lines", "line": {"color": color, "width": 2, "shape": "hvh"}, "name": name,
-                       "x": list(range(len(counts))), "y": counts.tolist(),
-                       "hovertemplate": "%{x} links: %{y:,} vectors<extra></extra>"})  # fmt: skip
+    for name, color, counts in (("leave a vector", charts.COLORS[0], found.out), ("lead to it", charts.COLORS[1], found.into)):
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "line": {"color": color, "width": 2, "shape": "hvh"},
+                "name": name,
+                "x": list(range(len(counts))),
+                "y": counts.tolist(),
+                "hovertemplate": "%{x} links: %{y:,} vectors<extra></extra>",
+            }
+        )
     return charts.figure(traces, "links on the lowest layer", "vectors", height=220, legend=True)
 
 
 def degree_rows(graph: Graph) -> list[dict[str, int]]:
     found = degrees(graph, 0)
-    return [{"links": i, "leave": int(found.out[i]) if i < len(found.out) else 0, "lead": int(found.into[i]) if i < len(found.into) else 0}
-            for i in range(max(len(found.out), len(found.into)))]  # fmt: skip
+    return [
+        {
+            "links": i,
+            "leave": int(found.out[i]) if i < len(found.out) else 0,
+            "lead": int(found.into[i]) if i < len(found.into) else 0,
+        }
+        for i in range(max(len(found.out), len(found.into)))
+    ]
 
 
 def walked(walk: Walk) -> charts.Figure:
@@ -164,12 +242,29 @@ def walked(walk: Walk) -> charts.Figure:
     for name, color, upper in (("upper layers", charts.COLORS[1], True), ("lowest layer", charts.COLORS[0], False)):
         some = [(i, hop) for i, hop in enumerate(hops, 1) if (hop.layer > 0) == upper]
         if some:
-            traces.append({"type": "scatter", "mode": "markers", "name": name, "x": [i for i, _ in some], "y": [h.score for _, h in some],
-                           "hovertext": [f"hop {i}, layer {h.layer}: score {h.score:.3f}, {len(h.compared)} compared" for i, h in some],
-                           "hovertemplate": "%{hovertext}<extra></extra>", "marker": {"size": 6, "color": color}})  # fmt: skip
-    traces.append({"type": "scatter", "mode": "lines", "name": "best so far", "x": list(range(1, len(hops) + 1)),
-                   "y": [hop.best_score for hop in hops], "line": {"color": charts.COLORS[2], "width": 2, "shape": "hv"},
-                   "hovertemplate": "best after %{x} hops: %{y:.3f}<extra></extra>"})  # fmt: skip
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": name,
+                    "x": [i for i, _ in some],
+                    "y": [h.score for _, h in some],
+                    "hovertext": [f"hop {i}, layer {h.layer}: score {h.score:.3f}, {len(h.compared)} compared" for i, h in some],
+                    "hovertemplate": "%{hovertext}<extra></extra>",
+                    "marker": {"size": 6, "color": color},
+                }
+            )
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "best so far",
+            "x": list(range(1, len(hops) + 1)),
+            "y": [hop.best_score for hop in hops],
+            "line": {"color": charts.COLORS[2], "width": 2, "shape": "hv"},
+            "hovertemplate": "best after %{x} hops: %{y:.3f}<extra></extra>",
+        }
+    )
     return charts.figure(traces, "hop", "score", height=260, legend=True)
 
 
@@ -179,44 +274,78 @@ def filtered(found: Sequence[Filtered], recalls: Sequence[Interval], k: int) -> 
     traces = []
     for number, (way, name) in enumerate(WAYS.items()):
         some = sorted(
-            ((f, r) for f, r in zip(found, recalls, strict=True) if f.strategy == way),
-            key=lambda one: one[0].selectivity,
+            ((f, r) for f, r in zip(found, recalls, strict=True) if f.strategy == way), key=lambda one: one[0].selectivity
         )
         color = charts.BASELINE if way == "exact" else charts.COLORS[number]
         known = [(r.low is not None, r) for _, r in some]
-        traces.append({"type": "scatter", "mode": "markers", "name": name,
-                       "x": [f.selectivity * 100 * 1.05 ** (number - 1) for f, _ in some],
-                       "y": [r.mean for _, r in some], "meta": "whiskers",
-                       "marker": {"size": 8, "color": color, "symbol": charts.SYMBOLS[number]},
-                       "error_y": {"type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": color,
-                                   "array": [r.high - r.mean if has else None for has, r in known],
-                                   "arrayminus": [r.mean - r.low if has else None for has, r in known]},
-                       "hovertext": [f"{charts.safe(f.label)}<br>{f.selectivity:.1%}, {f.allowed:,} chunks, {f.p50_ms:.2f} ms"
-                                     for f, _ in some],
-                       "hovertemplate": "%{hovertext}<br>recall %{y:.3f}<extra></extra>"})  # fmt: skip
-    return charts.figure(traces, "chunks that the filter allows, %", f"Recall@{k}", legend=True,
-                         xaxis=charts.log_axis([f.selectivity * 100 for f in found]))  # fmt: skip
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": [f.selectivity * 100 * 1.05 ** (number - 1) for f, _ in some],
+                "y": [r.mean for _, r in some],
+                "meta": "whiskers",
+                "marker": {"size": 8, "color": color, "symbol": charts.SYMBOLS[number]},
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "thickness": 1.2,
+                    "width": 3,
+                    "color": color,
+                    "array": [r.high - r.mean if has else None for has, r in known],
+                    "arrayminus": [r.mean - r.low if has else None for has, r in known],
+                },
+                "hovertext": [
+                    f"{charts.safe(f.label)}<br>{f.selectivity:.1%}, {f.allowed:,} chunks, {f.p50_ms:.2f} ms" for f, _ in some
+                ],
+                "hovertemplate": "%{hovertext}<br>recall %{y:.3f}<extra></extra>",
+            }
+        )
+    return charts.figure(
+        traces,
+        "chunks that the filter allows, %",
+        f"Recall@{k}",
+        legend=True,
+        xaxis=charts.log_axis([f.selectivity * 100 for f in found]),
+    )
 
 
 def fell_back(curve: Sequence[Fallback], now: Fallback, k: int) -> charts.Figure:
     """Recall after the fallback by the share sent, beside what a random choice of as many gives."""
     share = [f.sent * 100 for f in curve]
-    traces = charts.line(share, [f.recall_random for f in curve], name="As many at random", color=charts.BASELINE, dash="dash",
-                         low=[f.random_low for f in curve], high=[f.random_high for f in curve])  # fmt: skip
-    traces += charts.line(share, [f.recall_after for f in curve], name="Sent by the rule", current=now.sent * 100,
-                          hover="%{x:.0f}% sent: recall %{y:.4f}")  # fmt: skip
+    traces = charts.line(
+        share,
+        [f.recall_random for f in curve],
+        name="As many at random",
+        color=charts.BASELINE,
+        dash="dash",
+        low=[f.random_low for f in curve],
+        high=[f.random_high for f in curve],
+    )
+    traces += charts.line(
+        share,
+        [f.recall_after for f in curve],
+        name="Sent by the rule",
+        current=now.sent * 100,
+        hover="%{x:.0f}% sent: recall %{y:.4f}",
+    )
     return charts.figure(traces, "questions sent to exact search, %", f"Recall@{k}", legend=True)
 
 
 def churned(life: Churn, rebuild_at: float | None) -> charts.Figure:
     """Recall of the changed index and of one built anew, by how much was changed."""
     some, x = life.rounds, [r.churned * 100 for r in life.rounds]
-    traces = charts.line(
-        x, [float(np.nanmean(r.recall)) for r in some], name="Changed index", hover="%{x:.0f}%: recall %{y:.4f}"
-    )
+    traces = charts.line(x, [float(np.nanmean(r.recall)) for r in some], name="Changed index", hover="%{x:.0f}%: recall %{y:.4f}")
     fresh = [r for r in some if r.fresh_recall is not None]
-    traces += charts.line([r.churned * 100 for r in fresh], [float(np.nanmean(r.fresh_recall)) for r in fresh], name="Built anew",
-                          color=charts.BASELINE, dash="dash", hover="%{x:.0f}%: recall %{y:.4f}")  # fmt: skip
+    traces += charts.line(
+        [r.churned * 100 for r in fresh],
+        [float(np.nanmean(r.fresh_recall)) for r in fresh],
+        name="Built anew",
+        color=charts.BASELINE,
+        dash="dash",
+        hover="%{x:.0f}%: recall %{y:.4f}",
+    )
     mark = charts.mark_line(rebuild_at * 100, "rebuild", vertical=True) if rebuild_at is not None else {}
     return charts.figure(traces, "churn, % of the vectors", f"Recall@{life.k}", legend=True, height=260, **mark)
 
@@ -224,10 +353,14 @@ def churned(life: Churn, rebuild_at: float | None) -> charts.Figure:
 def churn_latency(life: Churn) -> charts.Figure:
     some, x = life.rounds, [r.churned * 100 for r in life.rounds]
     traces = charts.line(x, [r.p50_ms for r in some], name="Median", hover="%{x:.0f}%: %{y:.3f} ms")
-    traces += charts.line(
-        x, [r.p95_ms for r in some], name="95th percentile", dash="dot", hover="%{x:.0f}%: %{y:.3f} ms"
-    )
+    traces += charts.line(x, [r.p95_ms for r in some], name="95th percentile", dash="dot", hover="%{x:.0f}%: %{y:.3f} ms")
     fresh = [r for r in some if r.fresh_p50_ms is not None]
-    traces += charts.line([r.churned * 100 for r in fresh], [r.fresh_p50_ms for r in fresh], name="Built anew",
-                          color=charts.BASELINE, dash="dash", hover="%{x:.0f}%: %{y:.3f} ms")  # fmt: skip
+    traces += charts.line(
+        [r.churned * 100 for r in fresh],
+        [r.fresh_p50_ms for r in fresh],
+        name="Built anew",
+        color=charts.BASELINE,
+        dash="dash",
+        hover="%{x:.0f}%: %{y:.3f} ms",
+    )
     return charts.figure(traces, "churn, % of the vectors", "milliseconds", legend=True, height=260)

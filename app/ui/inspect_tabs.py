@@ -39,8 +39,11 @@ def model_architecture(config: TrialConfig) -> None:
             cards.facts(_facts(found))
     with right:
         if found is None:
-            return cards.empty("The parts of a model", "Upload a config.json or a GGUF file, or name one of this machine. Only the "
-                               "description is read, never the weights.")  # fmt: skip
+            return cards.empty(
+                "The parts of a model",
+                "Upload a config.json or a GGUF file, or name one of this machine. Only the "
+                "description is read, never the weights.",
+            )
         described(found)
     st.divider()
     calculator(found)
@@ -49,15 +52,25 @@ def model_architecture(config: TrialConfig) -> None:
 def chosen_model() -> Architecture | None:
     """The model picked, read; what cannot be read is told in its place."""
     sources = [inspect_lab.BUNDLED, *inspect_lab.CONFIGS, FILE, UPLOAD]
-    source = st.selectbox("Model", sources, key="model", bind="query-params", help="Names other than the bundled one are published "
-                          "configs: nothing is fetched.")  # fmt: skip
+    source = st.selectbox(
+        "Model",
+        sources,
+        key="model",
+        bind="query-params",
+        help="Names other than the bundled one are published configs: nothing is fetched.",
+    )
     try:
         if source == UPLOAD:
             given = st.file_uploader("config.json or GGUF file", key="model_upload")
             return inspect_lab.read_upload(given.name, given.getvalue()) if given else None
         if source == FILE:
-            source = st.text_input("Path", key="model_path", persist_state="session", placeholder="/models/some.gguf",
-                                   help="A GGUF file, a config.json, or a folder that holds one.")  # fmt: skip
+            source = st.text_input(
+                "Path",
+                key="model_path",
+                persist_state="session",
+                placeholder="/models/some.gguf",
+                help="A GGUF file, a config.json, or a folder that holds one.",
+            )
             return inspect_lab.read(source) if source.strip() else None
         return inspect_lab.read(source)
     except WorkbenchError as error:
@@ -68,30 +81,44 @@ def chosen_model() -> Architecture | None:
 def described(a: Architecture) -> None:
     shown = [
         _count("Parameters", a.parameters, f"{a.parameters:,}"),
-        _count("Active for a token", a.active_parameters, f"{a.experts_active} of {a.experts} experts a layer" if a.experts
-               else "a dense model: all of them"),
+        _count(
+            "Active for a token",
+            a.active_parameters,
+            f"{a.experts_active} of {a.experts} experts a layer" if a.experts else "a dense model: all of them",
+        ),
         _gigabytes("Weights", architecture.weight_bytes(a), "as in the file" if a.weight_bytes else "as float16"),
-        cards.Card("Work for a token", architecture.flops_per_token(a, 1024) / 1e9, unit="GFLOP", digits=2, direction=0,
-                   note="with 1,024 tokens before it", help="Forward pass: two for each weight of a matrix, and attention."),
-    ]  # fmt: skip
+        cards.Card(
+            "Work for a token",
+            architecture.flops_per_token(a, 1024) / 1e9,
+            unit="GFLOP",
+            digits=2,
+            direction=0,
+            note="with 1,024 tokens before it",
+            help="Forward pass: two for each weight of a matrix, and attention.",
+        ),
+    ]
     cards.row(shown)
     for note in a.notes:
         st.caption(cards.plain(note))
     rows = [{"part": name, "parameters": count, "share": count / a.parameters} for name, count in a.parts.items()]
-    charts.show(
-        inspect_charts.parts(a), "parameters-by-part", data=rows, config=_settings(a), title="Parameters by part"
-    )
+    charts.show(inspect_charts.parts(a), "parameters-by-part", data=rows, config=_settings(a), title="Parameters by part")
 
 
 def _facts(a: Architecture) -> list[tuple[str, str]]:
     return [
-        ("Name", a.name), ("Kind", a.kind), ("Layers", f"{a.layers:,}"), ("Width", f"{a.width:,}"),
-        ("Heads", f"{a.heads:,}, each {a.head_size} wide"), ("KV heads", f"{a.kv_heads:,} ({a.attention})"),
-        ("Feed-forward", f"{a.hidden:,}"), ("Experts", f"{a.experts:,}, {a.experts_active} for a token" if a.experts else ""),
-        ("Vocabulary", f"{a.vocabulary:,}"), ("Made for", f"{a.context:,} tokens" if a.context else "not told"),
+        ("Name", a.name),
+        ("Kind", a.kind),
+        ("Layers", f"{a.layers:,}"),
+        ("Width", f"{a.width:,}"),
+        ("Heads", f"{a.heads:,}, each {a.head_size} wide"),
+        ("KV heads", f"{a.kv_heads:,} ({a.attention})"),
+        ("Feed-forward", f"{a.hidden:,}"),
+        ("Experts", f"{a.experts:,}, {a.experts_active} for a token" if a.experts else ""),
+        ("Vocabulary", f"{a.vocabulary:,}"),
+        ("Made for", f"{a.context:,} tokens" if a.context else "not told"),
         ("Window", f"{a.window:,} tokens in {a.windowed_layers} layers" if a.window else ""),
         ("Output head", "the embedding table" if a.tied else "of its own"),
-    ]  # fmt: skip
+    ]
 
 
 def _count(label: str, number: int, note: str) -> cards.Card:
@@ -118,39 +145,75 @@ def calculator(a: Architecture) -> None:
         a, place.free, batch=asked.batch, weights=weights, cache=asked.cache, attention=asked.attention
     )
     with right:
-        cards.row([
-            _gigabytes("Key-value cache", found.cache, f"{cards.size(found.cache / asked.context_tokens / asked.batch)} a token"),
-            _gigabytes("Weights", found.weights, weights or ("as in the file" if a.weight_bytes else "float16")),
-            _gigabytes("All together", found.total, f"activations {cards.size(found.activations)}, an estimate"),
-            cards.Card("Longest context here", fits, unit="tokens", digits=0, direction=0,
-                       note=f"in {cards.size(place.free)} free of {place.name}" if fits else f"does not fit {cards.size(place.free)} free"),
-        ])  # fmt: skip
+        cards.row(
+            [
+                _gigabytes(
+                    "Key-value cache", found.cache, f"{cards.size(found.cache / asked.context_tokens / asked.batch)} a token"
+                ),
+                _gigabytes("Weights", found.weights, weights or ("as in the file" if a.weight_bytes else "float16")),
+                _gigabytes("All together", found.total, f"activations {cards.size(found.activations)}, an estimate"),
+                cards.Card(
+                    "Longest context here",
+                    fits,
+                    unit="tokens",
+                    digits=0,
+                    direction=0,
+                    note=f"in {cards.size(place.free)} free of {place.name}"
+                    if fits
+                    else f"does not fit {cards.size(place.free)} free",
+                ),
+            ]
+        )
         if asked.context_tokens > a.context > 0:
             st.caption(f"The model was made for {a.context:,} tokens of context; beyond them its text gets worse.")
         about = {"model": a.name, "weights": weights or "as given", **asked._asdict()}
-        charts.show(inspect_charts.memory_bar(found, place.free), "memory", data=[found._asdict() | about], config=about,
-                    title="Memory", caption=f"{asked.context_tokens:,} tokens, batch {asked.batch}")  # fmt: skip
+        charts.show(
+            inspect_charts.memory_bar(found, place.free),
+            "memory",
+            data=[found._asdict() | about],
+            config=about,
+            title="Memory",
+            caption=f"{asked.context_tokens:,} tokens, batch {asked.batch}",
+        )
         lengths = [n for n in CONTEXTS if n <= max(asked.context_tokens, a.context)]
-        rows = [{"context": n, "attention": name,
-                 "gigabytes": architecture.cache_bytes(a, n, asked.batch, asked.cache, kind) / 1e9}
-                for kind, name in inspect_charts.attentions(a).items() for n in lengths]  # fmt: skip
-        charts.show(inspect_charts.cache_by_context(a, asked.context_tokens, asked.batch, asked.cache, asked.attention, place.free),
-                    "cache-by-context", data=rows, config=about, title="Key-value cache by attention",
-                    caption=f"batch {asked.batch}, {asked.cache}")  # fmt: skip
+        rows = [
+            {"context": n, "attention": name, "gigabytes": architecture.cache_bytes(a, n, asked.batch, asked.cache, kind) / 1e9}
+            for kind, name in inspect_charts.attentions(a).items()
+            for n in lengths
+        ]
+        charts.show(
+            inspect_charts.cache_by_context(a, asked.context_tokens, asked.batch, asked.cache, asked.attention, place.free),
+            "cache-by-context",
+            data=rows,
+            config=about,
+            title="Key-value cache by attention",
+            caption=f"batch {asked.batch}, {asked.cache}",
+        )
 
 
 def calculator_form(a: Architecture) -> tuple[inspect_lab.Setting, str]:
     """Sliders, and the known answers that they can be set to."""
-    context = st.select_slider("Context (tokens)", CONTEXTS, 2048, key="context", bind="query-params", format_func=lambda n: f"{n:,}",
-                               help="Tokens held for each text: prompt and answer.")  # fmt: skip
+    context = st.select_slider(
+        "Context (tokens)",
+        CONTEXTS,
+        2048,
+        key="context",
+        bind="query-params",
+        format_func=lambda n: f"{n:,}",
+        help="Tokens held for each text: prompt and answer.",
+    )
     batch = st.select_slider("Texts at once", BATCHES, 1, key="batch", bind="query-params")
     kinds = inspect_charts.attentions(a)
-    attention = st.selectbox("Attention", list(kinds), key="attention", format_func=kinds.get, persist_state="session",
-                             help="As it is, or as if the same heads shared their keys and values otherwise.")  # fmt: skip
-    names = [name for name in architecture.BITS if name != "int4"]
-    cache = st.selectbox(
-        "Precision of the cache", names, names.index("float16"), key="cache_precision", bind="query-params"
+    attention = st.selectbox(
+        "Attention",
+        list(kinds),
+        key="attention",
+        format_func=kinds.get,
+        persist_state="session",
+        help="As it is, or as if the same heads shared their keys and values otherwise.",
     )
+    names = [name for name in architecture.BITS if name != "int4"]
+    cache = st.selectbox("Precision of the cache", names, names.index("float16"), key="cache_precision", bind="query-params")
     given = "as in the file" if a.weight_bytes else "float16"
     formats = {given: "", **{name: name for name in architecture.BITS if name != given}}
     weights = st.selectbox("Precision of the weights", list(formats), key=f"weights/{given}", persist_state="session")
@@ -158,8 +221,14 @@ def calculator_form(a: Architecture) -> tuple[inspect_lab.Setting, str]:
         st.caption("32 layers, heads of 128 numbers, float16, 131,072 tokens. A click sets the sliders.")
         for name, known in inspect_lab.KNOWN.items():
             size = architecture.cache_bytes(inspect_lab.read("Llama 3.1 8B"), *known)
-            st.button(f"{name}: {size / 1e9:,.1f} GB", key=f"known/{name}", type="tertiary", on_click=load_known, args=(name,),
-                      icon=":material/arrow_forward:")  # fmt: skip
+            st.button(
+                f"{name}: {size / 1e9:,.1f} GB",
+                key=f"known/{name}",
+                type="tertiary",
+                on_click=load_known,
+                args=(name,),
+                icon=":material/arrow_forward:",
+            )
     return inspect_lab.Setting(context, batch, cache, attention), formats[weights]
 
 
@@ -176,18 +245,35 @@ def load_known(name: str) -> None:
 def cache(config: TrialConfig) -> None:
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        new = st.select_slider("New tokens", (32, 64, 128, 256, 512, 1024), 128, key="new_tokens", bind="query-params",
-                               help="Each is timed with the cache. More of them show the square, and take its time.")  # fmt: skip
-        every = st.select_slider("Without the cache, every", (1, 4, 8, 16, 32), 8, key="every", bind="query-params",
-                                 format_func=lambda n: "token" if n == 1 else f"{n} tokens")  # fmt: skip
-        st.caption("Measured is the transformer written here, with the bundled weights in float32 on this "
-                   "processor, not the engine that answers on the page Ask. Times of a busy machine scatter.")  # fmt: skip
+        new = st.select_slider(
+            "New tokens",
+            (32, 64, 128, 256, 512, 1024),
+            128,
+            key="new_tokens",
+            bind="query-params",
+            help="Each is timed with the cache. More of them show the square, and take its time.",
+        )
+        every = st.select_slider(
+            "Without the cache, every",
+            (1, 4, 8, 16, 32),
+            8,
+            key="every",
+            bind="query-params",
+            format_func=lambda n: "token" if n == 1 else f"{n} tokens",
+        )
+        st.caption(
+            "Measured is the transformer written here, with the bundled weights in float32 on this "
+            "processor, not the engine that answers on the page Ask. Times of a busy machine scatter."
+        )
     with right:
         about = (config.corpus.dataset, new, every)
         run = measured(config, about, new, every)
         if run is None:
-            return cards.empty("Time and memory of a token", "With the cache a token reads the weights once and the keys before it. "
-                               "Without, the whole text is read again for each. Press Measure to see both.")  # fmt: skip
+            return cards.empty(
+                "Time and memory of a token",
+                "With the cache a token reads the weights once and the keys before it. "
+                "Without, the whole text is read again for each. Press Measure to see both.",
+            )
         measured_cards(run)
     measured_charts(run, about)
     st.divider()
@@ -242,16 +328,37 @@ def growing(work: Generator[Progress, None, Any], seen: list[Step]) -> Any:
 
 def measured_cards(run: Measured) -> None:
     last, same = run.steps[-1], [s.same for s in run.steps if s.same is not None]
-    cards.row([
-        cards.Card("With cache", run.cached_tokens_per_s, unit="tokens/s", digits=1, n=len(run.steps),
-                   note=f"first token {cards.duration(run.prompt_s)}"),
-        cards.Card("Without", run.uncached_tokens_per_s, unit="tokens/s", digits=1, n=len(same), of=len(run.steps),
-                   note="the others interpolated"),
-        cards.Card("Speed-up", run.speedup, unit="times", digits=1, note="both gave the same tokens" if all(same)
-                   else f"{same.count(False)} of {len(same)} tokens differ"),
-        cards.Card("Cache", last.cache_bytes / 1e6, unit="MB", digits=1, direction=-1,
-                   note=f"{run.bytes_per_token:,} bytes a token"),
-    ])  # fmt: skip
+    cards.row(
+        [
+            cards.Card(
+                "With cache",
+                run.cached_tokens_per_s,
+                unit="tokens/s",
+                digits=1,
+                n=len(run.steps),
+                note=f"first token {cards.duration(run.prompt_s)}",
+            ),
+            cards.Card(
+                "Without",
+                run.uncached_tokens_per_s,
+                unit="tokens/s",
+                digits=1,
+                n=len(same),
+                of=len(run.steps),
+                note="the others interpolated",
+            ),
+            cards.Card(
+                "Speed-up",
+                run.speedup,
+                unit="times",
+                digits=1,
+                note="both gave the same tokens" if all(same) else f"{same.count(False)} of {len(same)} tokens differ",
+            ),
+            cards.Card(
+                "Cache", last.cache_bytes / 1e6, unit="MB", digits=1, direction=-1, note=f"{run.bytes_per_token:,} bytes a token"
+            ),
+        ]
+    )
 
 
 def measured_charts(run: Measured, about: tuple) -> None:
@@ -260,11 +367,22 @@ def measured_charts(run: Measured, about: tuple) -> None:
     for column, cached, title in ((one, False, "Without the cache"), (two, True, "With the cache")):
         fits = run.cached if cached else run.uncached
         with column:
-            charts.show(inspect_charts.timed(run.steps, fits, cached), f"time-{'cached' if cached else 'uncached'}", data=rows,
-                        config=settings, title=title)  # fmt: skip
+            charts.show(
+                inspect_charts.timed(run.steps, fits, cached),
+                f"time-{'cached' if cached else 'uncached'}",
+                data=rows,
+                config=settings,
+                title=title,
+            )
             st.caption(fitted(fits, max(s.context_tokens for s in run.steps)))
-    charts.show(inspect_charts.cache_memory(run.steps), "cache-memory", data=rows, config=settings, title="Memory of the cache",
-                caption=f"float32, {run.bytes_per_token:,} bytes a token")  # fmt: skip
+    charts.show(
+        inspect_charts.cache_memory(run.steps),
+        "cache-memory",
+        data=rows,
+        config=settings,
+        title="Memory of the cache",
+        caption=f"float32, {run.bytes_per_token:,} bytes a token",
+    )
 
 
 def fitted(fits: tuple, longest: int) -> str:
@@ -287,15 +405,22 @@ def fitted(fits: tuple, longest: int) -> str:
 def beside(config: TrialConfig, new: int) -> None:
     st.markdown("**Beside the library**")
     few = min(new, 128)
-    found: Beside | None = kept("library", (config.corpus.dataset, few), "Compare with transformers", True,
-                                lambda: inspect_lab.beside_library(_some_text(config, PROMPT), few),
-                                why=f"{few} tokens by our cached generation and by transformers', three times each in turns; loads the "
-                                    "model a second time (540 MB).")  # fmt: skip
+    found: Beside | None = kept(
+        "library",
+        (config.corpus.dataset, few),
+        "Compare with transformers",
+        True,
+        lambda: inspect_lab.beside_library(_some_text(config, PROMPT), few),
+        why=f"{few} tokens by our cached generation and by transformers', three times each in turns; loads the "
+        "model a second time (540 MB).",
+    )
     if found:
         share = found.here_per_s / found.library_per_s
         same = "The text is the same." if found.same_text else "The texts differ."
-        st.markdown(f"Written here **{found.here_per_s:.1f}** tokens/s, transformers **{found.library_per_s:.1f}** tokens/s: "
-                    f"**{share:.2f}** times its speed over {found.tokens} tokens. {same}")  # fmt: skip
+        st.markdown(
+            f"Written here **{found.here_per_s:.1f}** tokens/s, transformers **{found.library_per_s:.1f}** tokens/s: "
+            f"**{share:.2f}** times its speed over {found.tokens} tokens. {same}"
+        )
 
 
 # Attention -----------------------------------------------------------------------------------------------------------
@@ -304,33 +429,57 @@ def beside(config: TrialConfig, new: int) -> None:
 def attention(config: TrialConfig) -> None:
     corpus = jobs.drain(session.workbench().pipeline.corpus(config), "Reading the corpus")
     if not corpus.queries:
-        return st.info("This corpus has no questions to make a prompt from. Add a questions file on the page Corpus.",
-                       icon=":material/info:")  # fmt: skip
+        return st.info(
+            "This corpus has no questions to make a prompt from. Add a questions file on the page Corpus.", icon=":material/info:"
+        )
     left, right = st.columns([1, 2], gap="medium")
     with left:
         question, passages, tokens = prompt_form(corpus.queries)
     with right:
-        looked = kept("attention", (config, question.id, passages, tokens), "Read the prompt", True,
-                      lambda: inspect_lab.look(session.workbench(), config, question, passages, tokens),
-                      why="The bundled model reads the prompt of Ask, its passages shortened; every head is kept.")  # fmt: skip
+        looked = kept(
+            "attention",
+            (config, question.id, passages, tokens),
+            "Read the prompt",
+            True,
+            lambda: inspect_lab.look(session.workbench(), config, question, passages, tokens),
+            why="The bundled model reads the prompt of Ask, its passages shortened; every head is kept.",
+        )
         if looked is None:
-            return cards.empty("Where the model looks", "Maps by layer and head, how focused each head is, and how much falls on the "
-                               "question, on each passage and on the first token.")  # fmt: skip
+            return cards.empty(
+                "Where the model looks",
+                "Maps by layer and head, how focused each head is, and how much falls on the "
+                "question, on each passage and on the first token.",
+            )
         query = asking(looked)
         with left:
-            layer, head = (st.slider(name, 0, most - 1, key=name.lower(), bind="query-params")
-                           for name, most in zip(("Layer", "Head"), looked.maps.shape, strict=False))  # fmt: skip
+            layer, head = (
+                st.slider(name, 0, most - 1, key=name.lower(), bind="query-params")
+                for name, most in zip(("Layer", "Head"), looked.maps.shape, strict=False)
+            )
         prompt_text(looked, query, layer, head)
     heads(looked, query, layer, head)
 
 
 def prompt_form(queries: tuple[Query, ...]) -> tuple[Query, int, int]:
     some = {query.id: query for query in queries[:OFFERED]}
-    chosen = st.selectbox("Question", list(some), key="asked_about", persist_state="session", format_func=lambda id: some[id].text
-                          if id in some else str(id))  # fmt: skip
+    chosen = st.selectbox(
+        "Question",
+        list(some),
+        key="asked_about",
+        persist_state="session",
+        format_func=lambda id: some[id].text if id in some else str(id),
+    )
     passages = st.slider("Passages", 1, 5, 3, key="look_passages", bind="query-params")
-    tokens = st.slider("Tokens of each passage", 16, 96, 48, 8, key="look_tokens", bind="query-params",
-                       help="Cut around the gold evidence where a passage has some, else from its start.")  # fmt: skip
+    tokens = st.slider(
+        "Tokens of each passage",
+        16,
+        96,
+        48,
+        8,
+        key="look_tokens",
+        bind="query-params",
+        help="Cut around the gold evidence where a passage has some, else from its start.",
+    )
     st.caption(f"At most {inspect_lab.MOST_TOKENS} tokens of prompt: the maps of all heads grow with their square.")
     return some[chosen], passages, tokens
 
@@ -339,9 +488,7 @@ def asking(looked: Looked) -> int:
     """The token that looks; the last by default, from which the answer starts."""
     last = len(looked.tokens) - 1
     key = f"asking/{last}"
-    return st.slider(
-        "Looking token", 0, last, last, key=key, help="The last one, by default: the answer starts from it."
-    )
+    return st.slider("Looking token", 0, last, last, key=key, help="The last one, by default: the answer starts from it.")
 
 
 def prompt_text(looked: Looked, query: int, layer: int, head: int) -> None:
@@ -355,39 +502,66 @@ def prompt_text(looked: Looked, query: int, layer: int, head: int) -> None:
         edge = "outline:1.5px solid #D55E00;" if number == query else ""
         style = f"{edge}background:rgba(0,158,115,{min(0.85, float(value) ** 0.5):.2f});border-radius:2px"
         pieces.append(f'<span style="{style}" title="{number}: {value:.4f}">{escape(looked.text[start:end])}</span>')
-    evidence.show(
-        f'<div class="gw gw-scroll" style="max-height:17rem"><div class="gw-text">{"".join(pieces)}</div></div>'
-    )
+    evidence.show(f'<div class="gw gw-scroll" style="max-height:17rem"><div class="gw-text">{"".join(pieces)}</div></div>')
 
 
 def heads(looked: Looked, query: int, layer: int, head: int) -> None:
     found, (layers, many) = inspect_lab.share(looked, query), looked.maps.shape[:2]
     about = {"question": looked.question, "layer": layer, "head": head, "looking_token": query}
-    what = st.segmented_control("Colour of a head", ["Entropy", *found.parts], default="Entropy", key="head_colour", required=True,
-                                help="Entropy: 0 bits when all is on one token. Else the share that falls on that part.")  # fmt: skip
+    what = st.segmented_control(
+        "Colour of a head",
+        ["Entropy", *found.parts],
+        default="Entropy",
+        key="head_colour",
+        required=True,
+        help="Entropy: 0 bits when all is on one token. Else the share that falls on that part.",
+    )
     part = found.parts.index(what) if what in found.parts else None
     values = found.entropy_bits if part is None else found.mass[:, :, part]
-    rows = [{"layer": i, "head": j, "entropy_bits": float(found.entropy_bits[i, j])} |
-            {name: float(found.mass[i, j, n]) for n, name in enumerate(found.parts)}
-            for i in range(layers) for j in range(many)]  # fmt: skip
+    rows = [
+        {"layer": i, "head": j, "entropy_bits": float(found.entropy_bits[i, j])}
+        | {name: float(found.mass[i, j, n]) for n, name in enumerate(found.parts)}
+        for i in range(layers)
+        for j in range(many)
+    ]
     title = "Entropy of the heads" if part is None else f"Share on {what}"
-    charts.show(inspect_charts.heads(values, "bits" if part is None else "", layer, head, None if part is None else 1.0), "heads",
-                data=rows, config=about, title=title, caption="click a head to open it", on_select=open_head)  # fmt: skip
+    charts.show(
+        inspect_charts.heads(values, "bits" if part is None else "", layer, head, None if part is None else 1.0),
+        "heads",
+        data=rows,
+        config=about,
+        title=title,
+        caption="click a head to open it",
+        on_select=open_head,
+    )
     mean = found.mass.mean((0, 1))
-    data = [{"part": name, "tokens": size, "this head": float(found.mass[layer, head, n]), "all heads": float(mean[n])}
-            for n, (name, size) in enumerate(zip(found.parts, _sizes(looked), strict=True))]  # fmt: skip
+    data = [
+        {"part": name, "tokens": size, "this head": float(found.mass[layer, head, n]), "all heads": float(mean[n])}
+        for n, (name, size) in enumerate(zip(found.parts, _sizes(looked), strict=True))
+    ]
     one, two = st.columns([1.2, 1], gap="medium")
     with one:
-        charts.show(inspect_charts.shares(found.parts, found.mass[layer, head], mean), "attention-by-part", data=data, config=about,
-                    title="On the parts of the prompt", caption=f"layer {layer}, head {head}")  # fmt: skip
+        charts.show(
+            inspect_charts.shares(found.parts, found.mass[layer, head], mean),
+            "attention-by-part",
+            data=data,
+            config=about,
+            title="On the parts of the prompt",
+            caption=f"layer {layer}, head {head}",
+        )
     with two:
         table([{name.capitalize(): value for name, value in row.items()} for row in data])
         st.caption(
             "Attention shows where information could flow, not that it was used. A longer part gets more by its length alone."
         )
-    charts.show(inspect_charts.attention_map(looked.maps[layer, head], looked.tokens, looked.spans, query), "attention-map", config=about,
-                data=map_rows(looked, layer, head), title="Attention map",
-                caption=f"layer {layer}, head {head}, {len(looked.tokens)} tokens")  # fmt: skip
+    charts.show(
+        inspect_charts.attention_map(looked.maps[layer, head], looked.tokens, looked.spans, query),
+        "attention-map",
+        config=about,
+        data=map_rows(looked, layer, head),
+        title="Attention map",
+        caption=f"layer {layer}, head {head}, {len(looked.tokens)} tokens",
+    )
 
 
 def map_rows(looked: Looked, layer: int, head: int) -> Any:

@@ -112,11 +112,7 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
                 )
                 if job.active:
                     st.button(
-                        "Cancel",
-                        key=f"cancel/{job_id}",
-                        icon=":material/close:",
-                        on_click=workbench.jobs.cancel,
-                        args=(job_id,),
+                        "Cancel", key=f"cancel/{job_id}", icon=":material/close:", on_click=workbench.jobs.cancel, args=(job_id,)
                     )
                 elif job.status != "done":
                     st.button(

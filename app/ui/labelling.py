@@ -55,8 +55,10 @@ ICONS = {"undo": "undo", "back": "arrow_back", "skip": "arrow_forward", "next": 
 BUTTON_KEY = r"[abd-qs-z0-9]|f[1-9]|up|down|left|right|home|end"  # c and r belong to the browser
 SPARE = (*"1234567890abdefghijklmnopqstuvwxyz", *(f"f{n}" for n in range(1, 10)))
 
-GONE = ("No connection to Groundwork. What this page called saved is safe; keys pressed now answer nothing. The page goes on by itself "
-        "once Groundwork is back; if you were writing a comment, look at it again then.")  # fmt: skip
+GONE = (
+    "No connection to Groundwork. What this page called saved is safe; keys pressed now answer nothing. The page goes on by itself "
+    "once Groundwork is back; if you were writing a comment, look at it again then."
+)
 
 
 class Step(NamedTuple):
@@ -101,8 +103,10 @@ def answered(label: Label, step: Step, given: Any) -> Label:
 
 def next_open(asked: tuple[Step, ...], label: Label, after: int = -1) -> int | None:
     """The next step without an answer, going on from `after` and round to the start."""
-    return next((at for at in (*range(after + 1, len(asked)), *range(after + 1))
-                 if at < len(asked) and value(label, asked[at]) is None), None)  # fmt: skip
+    return next(
+        (at for at in (*range(after + 1, len(asked)), *range(after + 1)) if at < len(asked) and value(label, asked[at]) is None),
+        None,
+    )
 
 
 def equal_open(item: Item, asked: tuple[Step, ...], label: Label, at: int) -> list[Step]:
@@ -113,9 +117,15 @@ def equal_open(item: Item, asked: tuple[Step, ...], label: Label, at: int) -> li
         return " ".join(response.text[slice(*response.sentences[step.sentence])].split())
 
     here = asked[at]
-    return [step for place, step in enumerate(asked)
-            if place != at and here.kind == step.kind == "sentence" and step.response == here.response
-            and value(label, step) is None and said(step) == said(here)]  # fmt: skip
+    return [
+        step
+        for place, step in enumerate(asked)
+        if place != at
+        and here.kind == step.kind == "sentence"
+        and step.response == here.response
+        and value(label, step) is None
+        and said(step) == said(here)
+    ]
 
 
 def reading_seconds(item: Item) -> float:
@@ -285,9 +295,7 @@ class Desk:
     def given(self) -> dict[str, dict[str, Any]]:
         """Item -> the latest record of this annotator, also a withdrawn one."""
         found = session.workbench().store.labels.current(self.study.id)
-        places = (
-            (self.frozen.round, item, self.annotator) for item in self.mine
-        )  # what others labelled is not looked at
+        places = ((self.frozen.round, item, self.annotator) for item in self.mine)  # what others labelled is not looked at
         return {place[1]: found[place] for place in places if place in found}
 
     def to_do(self, item: str) -> bool:
@@ -356,8 +364,10 @@ class Desk:
         if saved.replaces != self.seen.get(saved.item, ""):
             changed.add(saved.item)
         if changed:
-            self.note = (f"You label in another window too: {cards.count(len(changed), 'item')} changed there meanwhile. Everything is "
-                         "kept, this window shows the latest.")  # fmt: skip
+            self.note = (
+                f"You label in another window too: {cards.count(len(changed), 'item')} changed there meanwhile. Everything is "
+                "kept, this window shows the latest."
+            )
         self.seen, self.saved, self.act = now, time.strftime("%H:%M:%S"), "Saved."
 
 
@@ -500,9 +510,12 @@ def jump(desk: Desk) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _answer_component() -> Any:
-    return st.components.v2.component("groundwork.answer", isolate_styles=False,
-                                      html='<div class="lab"></div><div class="lab-heard" role="status"></div>',
-                                      js=(HERE / "labelling.js").read_text("utf-8"))  # fmt: skip
+    return st.components.v2.component(
+        "groundwork.answer",
+        isolate_styles=False,
+        html='<div class="lab"></div><div class="lab-heard" role="status"></div>',
+        js=(HERE / "labelling.js").read_text("utf-8"),
+    )
 
 
 def draw(desk: Desk) -> None:
@@ -534,13 +547,19 @@ def _progress(desk: Desk) -> None:
         statistics.median(times) if len(times) >= PACED else 0.0,
         "decided" if desk.frozen.round == "adjudication" else "labelled",
     )
-    facts = [f"Screen {desk.mine.index(desk.item) + 1:,} of {total:,}" if desk.item else "", f"{len(given):,} {done}",
-             f"median {pace:.1f} s a screen" if pace else "", _left((total - len(given)) * pace),
-             f"saved {desk.saved}" if desk.saved else "saved at every key"]  # fmt: skip
+    facts = [
+        f"Screen {desk.mine.index(desk.item) + 1:,} of {total:,}" if desk.item else "",
+        f"{len(given):,} {done}",
+        f"median {pace:.1f} s a screen" if pace else "",
+        _left((total - len(given)) * pace),
+        f"saved {desk.saved}" if desk.saved else "saved at every key",
+    ]
     spans = "".join(f"<span>{escape(fact)}</span>" for fact in facts if fact)
     bar = f'role="progressbar" aria-label="Screens labelled" aria-valuemax="{total}" aria-valuenow="{len(given)}"'
-    st.html(f'<div class="gw lab-progress" data-item="{escape(desk.item)}"><div class="gw-bar" {bar}>'
-            f'<i style="width:{len(given) / total:.2%}"></i></div><div class="gw-strip">{spans}</div></div>')  # fmt: skip
+    st.html(
+        f'<div class="gw lab-progress" data-item="{escape(desk.item)}"><div class="gw-bar" {bar}>'
+        f'<i style="width:{len(given) / total:.2%}"></i></div><div class="gw-strip">{spans}</div></div>'
+    )
 
 
 def _told(desk: Desk) -> None:
@@ -555,8 +574,9 @@ def _told(desk: Desk) -> None:
     elif not desk.seen:
         st.info(_welcome(desk), icon=":material/info:")
     elif desk.worked_s > BREAK_S:
-        st.info("You have worked for 40 minutes. A short break keeps judgements even; your place is kept.",
-                icon=":material/coffee:")  # fmt: skip
+        st.info(
+            "You have worked for 40 minutes. A short break keeps judgements even; your place is kept.", icon=":material/coffee:"
+        )
     else:
         st.empty()
 
@@ -565,11 +585,15 @@ def _welcome(desk: Desk) -> str:
     """The first screen of somebody who has labelled nothing."""
     how = "Answer with the buttons or the keys on them; each answer is saved at once, and you can stop at any time."
     if desk.frozen.round == "adjudication":
-        return (f"You decide {cards.count(len(desk.mine), 'item')} on which the annotators differ. What they differ in is marked and comes "
-                "first, with what each of them said; what all of them said stands already and needs no answer. Names are not "
-                f"shown, and a letter may stand for somebody else in the next item. {how}")  # fmt: skip
-    return (f"You have {cards.count(len(desk.mine), 'screen')}, one answer each. Read the guidelines first, then judge by the evidence "
-            f"beside the answer alone. {how}")  # fmt: skip
+        return (
+            f"You decide {cards.count(len(desk.mine), 'item')} on which the annotators differ. What they differ in is marked and comes "
+            "first, with what each of them said; what all of them said stands already and needs no answer. Names are not "
+            f"shown, and a letter may stand for somebody else in the next item. {how}"
+        )
+    return (
+        f"You have {cards.count(len(desk.mine), 'screen')}, one answer each. Read the guidelines first, then judge by the evidence "
+        f"beside the answer alone. {how}"
+    )
 
 
 def _left(seconds: float) -> str:
@@ -593,8 +617,14 @@ def _item(desk: Desk) -> None:
             key = f"label_comment/{desk.item}"
             if key not in st.session_state or desk.comments[desk.item] != label.comment:  # undone, or written elsewhere
                 st.session_state[key] = desk.comments[desk.item] = label.comment
-            st.text_input("Comment", key=key, live="400ms", placeholder="Why, where the guidelines do not decide",
-                          on_change=_do, args=(desk, comment, desk.item, key))  # fmt: skip
+            st.text_input(
+                "Comment",
+                key=key,
+                live="400ms",
+                placeholder="Why, where the guidelines do not decide",
+                on_change=_do,
+                args=(desk, comment, desk.item, key),
+            )
 
 
 def _letter(number: int, pair: bool) -> str:
@@ -635,9 +665,7 @@ def _remarks(desk: Desk) -> None:
     if not rows:
         st.empty()  # so that the box under it stays the same widget
     else:
-        st.html(
-            f'<div class="gw lab-remarks" role="region" aria-label="Comments of the annotators">{"".join(rows)}</div>'
-        )
+        st.html(f'<div class="gw lab-remarks" role="region" aria-label="Comments of the annotators">{"".join(rows)}</div>')
 
 
 def _answer(desk: Desk, view: Shown, label: Label, asked: tuple[Step, ...]) -> None:
@@ -656,38 +684,66 @@ def _answer(desk: Desk, view: Shown, label: Label, asked: tuple[Step, ...]) -> N
             inside = range(bisect_left(starts, begin), bisect_left(starts, until))
             step = Step("sentence", response, sentence)
             same = at >= 0 and agreed(judged, step) is not None
-            votes = [] if not judged or same or at < 0 else [[who, text, tones.get(given, 4)]
-                                                              for who, given, text in _said_of(desk, step)]  # fmt: skip
-            rows.append({"at": at, "first": inside.start, "words": [seen.text[slice(*bounds[n])] for n in inside],
-                         "wrong": [n for n in inside if n in wrong], "label": title, "tone": tone,
-                         "agreed": same, "votes": votes})  # fmt: skip
+            votes = (
+                []
+                if not judged or same or at < 0
+                else [[who, text, tones.get(given, 4)] for who, given, text in _said_of(desk, step)]
+            )
+            rows.append(
+                {
+                    "at": at,
+                    "first": inside.start,
+                    "words": [seen.text[slice(*bounds[n])] for n in inside],
+                    "wrong": [n for n in inside if n in wrong],
+                    "label": title,
+                    "tone": tone,
+                    "agreed": same,
+                    "votes": votes,
+                }
+            )
         at, stars = places.get(Step("helpful", response), -1), label.helpful[response]
-        rated = (
-            ", ".join(f"{who} {text}" for who, _, text in _said_of(desk, Step("helpful", response))) if at >= 0 else ""
+        rated = ", ".join(f"{who} {text}" for who, _, text in _said_of(desk, Step("helpful", response))) if at >= 0 else ""
+        answers.append(
+            {
+                "title": f"Answer {'AB'[number]}" if len(view.order) == 2 else "Answer",
+                "rows": rows,
+                "helpful": at,
+                "stars": f"helpful: {stars} of 5" if stars else f"helpful: {rated or 'not rated'}",
+            }
         )
-        answers.append({"title": f"Answer {'AB'[number]}" if len(view.order) == 2 else "Answer", "rows": rows, "helpful": at,
-                        "stars": f"helpful: {stars} of 5" if stars else f"helpful: {rated or 'not rated'}"})  # fmt: skip
     prefers = "" if not label.preference or len(view.order) == 1 else label.preference
     if prefers in ("a", "b"):
         prefers = f"{'AB'[view.order.index('ab'.index(prefers))]} is better"
     state, row = st.session_state, "answer" if asked[desk.at].kind == "sentence" else "rank"
     bar = [keys[f"{row}{n}"] for n in range(1, len(_question(desk).choices) + 1)]
     _answer_component()(
-        key="lab_words", height="content",
-        data={"desk": desk.name, "screen": desk.screens, "said": _said(desk), "item": desk.item, "at": desk.at,
-              "answers": answers, "steps": len(asked), "kind": asked[desk.at].kind,
-              "find": state.get("label_find", ""), "bar": bar + [keys[name] for name in ICONS],
-              "open": "not decided" if judged else "not labelled",
-              "idle_s": IDLE_S, "seconds": desk.seconds.get(desk.item, 0.0), "comment": label.comment,
-              "verdict": "Cannot judge" if label.cannot_judge else prefers.capitalize(),
-              "keys": {name: keys[name] for name in SCRIPTED}},
+        key="lab_words",
+        height="content",
+        data={
+            "desk": desk.name,
+            "screen": desk.screens,
+            "said": _said(desk),
+            "item": desk.item,
+            "at": desk.at,
+            "answers": answers,
+            "steps": len(asked),
+            "kind": asked[desk.at].kind,
+            "find": state.get("label_find", ""),
+            "bar": bar + [keys[name] for name in ICONS],
+            "open": "not decided" if judged else "not labelled",
+            "idle_s": IDLE_S,
+            "seconds": desk.seconds.get(desk.item, 0.0),
+            "comment": label.comment,
+            "verdict": "Cannot judge" if label.cannot_judge else prefers.capitalize(),
+            "keys": {name: keys[name] for name in SCRIPTED},
+        },
         on_word_change=lambda: _do(desk, _clicked, state["lab_words"].word),
         on_step_change=lambda: _do(desk, _stepped, state["lab_words"].step),
         on_here_change=lambda: _do(desk, _here, state["lab_words"].here),
         on_typed_change=lambda: _do(desk, _typed, state["lab_words"].typed),
         on_spent_change=lambda: _do(desk, _spent, state["lab_words"].spent),
         on_tab_change=lambda: _tab(desk, state["lab_words"].tab),
-    )  # fmt: skip
+    )
 
 
 def _said(desk: Desk) -> str:
@@ -756,8 +812,15 @@ def _tab(desk: Desk, state: str | None) -> None:
 
 def _evidence(view: Shown, place: int | None, step: Step) -> None:
     """The passages of the answer in question, of both where they are compared, with what the sentence shares with them."""
-    find = st.text_input("Find in the evidence", key="label_find", type="search", live="200ms", label_visibility="collapsed",
-                         placeholder="Find in the evidence", icon=":material/search:")  # fmt: skip
+    find = st.text_input(
+        "Find in the evidence",
+        key="label_find",
+        type="search",
+        live="200ms",
+        label_visibility="collapsed",
+        placeholder="Find in the evidence",
+        icon=":material/search:",
+    )
     same = len({one.passages for one in view.responses}) == 1
     body, found, count, shares = [], 0, 0, False
     for number, one in enumerate(view.responses):
@@ -771,33 +834,41 @@ def _evidence(view: Shown, place: int | None, step: Step) -> None:
             text = untitled(passage.text, passage.title)
             searched, same_words = hits(text, find), shared(text, said)
             found, shares = found + len(searched), shares or bool(same_words)
-            body.append(evidence.passage_html(flowing(text), title=passage.title, number=n, relevant=False,
-                                              gold=[*same_words, *searched], cut=100_000))  # fmt: skip
+            body.append(
+                evidence.passage_html(
+                    flowing(text), title=passage.title, number=n, relevant=False, gold=[*same_words, *searched], cut=100_000
+                )
+            )
     told = f"{cards.count(found, 'place')} with “{find.strip()}”" if find.strip() else cards.count(count, "passage")
     part = "sentence" if step.kind == "sentence" else "answer"
     legend = "" if find.strip() or not shares else f'; <span class="gw-shared">phrases shared with the {part}</span>'
-    st.html(f'<div class="gw gw-small">{escape(told)}{legend}</div><div class="lab-passages" role="region" aria-label="Evidence" '
-            f'tabindex="0">{"".join(body) or "No evidence was given to this answer."}</div>')  # fmt: skip
+    st.html(
+        f'<div class="gw gw-small">{escape(told)}{legend}</div><div class="lab-passages" role="region" aria-label="Evidence" '
+        f'tabindex="0">{"".join(body) or "No evidence was given to this answer."}</div>'
+    )
 
 
 def _end(desk: Desk) -> None:
     """Nothing is left to do here: what comes next in the study, and where."""
-    waits = {one.annotator: one.assigned - one.done for one in lab.progress(session.workbench(), desk.frozen)
-             if one.done < one.assigned}  # fmt: skip
+    waits = {
+        one.annotator: one.assigned - one.done
+        for one in lab.progress(session.workbench(), desk.frozen)
+        if one.done < one.assigned
+    }
     st.html('<div class="lab-heard" role="alert">That was your last screen.</div>')
-    cards.empty("All screens are labelled", f"Every one of your {len(desk.mine):,} screens has a label, and all are saved. "
-                f"Thank you for your care. {_afterwards(desk, waits)}")  # fmt: skip
+    cards.empty(
+        "All screens are labelled",
+        f"Every one of your {len(desk.mine):,} screens has a label, and all are saved. "
+        f"Thank you for your care. {_afterwards(desk, waits)}",
+    )
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="lab_next"):
-        st.button(
-            "Look through your labels", icon=":material/visibility:", key="label_look", on_click=_do, args=(desk, look)
-        )
+        st.button("Look through your labels", icon=":material/visibility:", key="label_look", on_click=_do, args=(desk, look))
         if desk.study.tokens:  # sent to people who do not run the study: its pages say which system wrote what
             return
         study, round = desk.study.id, {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
         st.page_link(DESIGN, label="Study design", icon=":material/design_services:", query_params={"study": study})
         if not waits:  # who can still change their labels does not look at the others'
-            st.page_link(AGREE, label="Agreement", icon=":material/handshake:",
-                         query_params={"source": study, "of_round": round})  # fmt: skip
+            st.page_link(AGREE, label="Agreement", icon=":material/handshake:", query_params={"source": study, "of_round": round})
 
 
 def _afterwards(desk: Desk, waits: dict[str, int]) -> str:
@@ -808,8 +879,10 @@ def _afterwards(desk: Desk, waits: dict[str, int]) -> str:
         others = f", as {'has one other' if len(more) == 1 else f'have {len(more):,} others'}" if more else ""
         return f"{first}{others}; then the study goes on on the page Study design."
     if round == "pilot":
-        return ("The pilot is labelled. Next: read how far you agree, then revise the rubric where you differ and freeze the main round "
-                "on the page Study design.")  # fmt: skip
+        return (
+            "The pilot is labelled. Next: read how far you agree, then revise the rubric where you differ and freeze the main round "
+            "on the page Study design."
+        )
     differ = disputed(study, lab.labels(session.workbench(), study.id, "main")) if round == "main" else ()
     if differ:
         return f"The main round is labelled. Next: have {cards.count(len(differ), 'disputed item')} decided on the page Study design."
@@ -823,19 +896,19 @@ def _buttons(desk: Desk) -> None:
         if desk.item:
             _choices(desk, keys)
         with st.container(key="lab_ways", horizontal=True, gap="xsmall"):
-            ways = {
-                "undo": (undo,),
-                "back": (walk, -1),
-                "skip": (walk, 1),
-                "next": (jump,),
-                "cannot": (cannot, desk.item),
-            }
+            ways = {"undo": (undo,), "back": (walk, -1), "skip": (walk, 1), "next": (jump,), "cannot": (cannot, desk.item)}
             for name, given in ways.items():
                 if desk.item or name in ("undo", "back"):
                     chosen = name == "cannot" and desk.label().cannot_judge
-                    st.button(ACTIONS[name][1], key=f"way/{name}/{desk.name}", shortcut=keys[name],
-                              icon=f":material/{ICONS[name]}:", type="primary" if chosen else "tertiary", on_click=_do,
-                              args=(desk, *given))  # fmt: skip
+                    st.button(
+                        ACTIONS[name][1],
+                        key=f"way/{name}/{desk.name}",
+                        shortcut=keys[name],
+                        icon=f":material/{ICONS[name]}:",
+                        type="primary" if chosen else "tertiary",
+                        on_click=_do,
+                        args=(desk, *given),
+                    )
 
 
 class Question(NamedTuple):
@@ -854,24 +927,20 @@ def _question(desk: Desk) -> Question:
     which = f" {'AB'[view.order.index(step.response)]}" if pair else ""
     now, votes = value(desk.label(), step), desk.votes()
     differ = ", ".join(f"{who}: {text}" for who, _, text in _said_of(desk, step)) if votes else ""
-    said = (
-        f"Annotators {differ}"
-        if differ and agreed(votes, step) is None
-        else "All annotators said this."
-        if votes
-        else ""
-    )
+    said = f"Annotators {differ}" if differ and agreed(votes, step) is None else "All annotators said this." if votes else ""
     if step.kind == "sentence":
         among = [one.sentence for one in asked if one.response == step.response and one.kind == "sentence"]
         begin, until = desk.study.item(desk.item).responses[step.response].sentences[step.sentence]
-        return Question(f"Sentence {step.sentence + 1} of {len(among)}{f' of answer{which}' if pair else ''}",
-                        said or "Is it supported by the evidence?", desk.study.item(desk.item).responses[step.response].text[begin:until],
-                        [(one.name, one.title) for one in desk.study.rubric.labels], now)  # fmt: skip
+        return Question(
+            f"Sentence {step.sentence + 1} of {len(among)}{f' of answer{which}' if pair else ''}",
+            said or "Is it supported by the evidence?",
+            desk.study.item(desk.item).responses[step.response].text[begin:until],
+            [(one.name, one.title) for one in desk.study.rubric.labels],
+            now,
+        )
     if step.kind == "helpful":
         why = "How helpful is it to the person who asked, from 1 (useless) to 5 (all that was asked, well said)?"
-        return Question(
-            f"Answer{which}: helpful?" if said else f"Answer{which}", said or why, "", list(enumerate(STARS, 1)), now
-        )
+        return Question(f"Answer{which}: helpful?" if said else f"Answer{which}", said or why, "", list(enumerate(STARS, 1)), now)
     places = {"a": view.order.index(0), "b": view.order.index(1)}
     now = ("left", "right")[places[now]] if now in places else now
     return Question("Both answers", said or "Which would you rather have been given?", "", list(PREFERENCES), now)
@@ -879,12 +948,20 @@ def _question(desk: Desk) -> Question:
 
 def _choices(desk: Desk, keys: dict[str, str]) -> None:
     question, step = _question(desk), desk.asked()[desk.at]
-    st.html(f'<div class="gw lab-ask" data-place="{escape(desk.item)}/{desk.at}"><b>{question.what}</b> {question.why} '
-            '<i class="lab-wait">Another question: the keys wait a moment.</i>'
-            f'<div class="lab-said">{escape(question.said)}</div><div class="lab-gone" role="alert">{GONE}</div></div>')  # fmt: skip
+    st.html(
+        f'<div class="gw lab-ask" data-place="{escape(desk.item)}/{desk.at}"><b>{question.what}</b> {question.why} '
+        '<i class="lab-wait">Another question: the keys wait a moment.</i>'
+        f'<div class="lab-said">{escape(question.said)}</div><div class="lab-gone" role="alert">{GONE}</div></div>'
+    )
     with st.container(key=f"lab_choices_{step.kind}"):
         for number, (name, title) in enumerate(question.choices, 1):
             shortcut = keys[f"{'answer' if step.kind == 'sentence' else 'rank'}{number}"]
-            st.button(cards.plain(title), key=f"give/{desk.name}/{number}", shortcut=shortcut or None,
-                      width="stretch", type="primary" if question.now == name else "secondary", on_click=_do,
-                      args=(desk, give, desk.item, desk.at, name))  # fmt: skip
+            st.button(
+                cards.plain(title),
+                key=f"give/{desk.name}/{number}",
+                shortcut=shortcut or None,
+                width="stretch",
+                type="primary" if question.now == name else "secondary",
+                on_click=_do,
+                args=(desk, give, desk.item, desk.at, name),
+            )

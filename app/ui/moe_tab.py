@@ -31,9 +31,12 @@ def mixture(config: TrialConfig) -> None:
     with right:
         runs = trained(config, corpus, settings)
         if not runs:
-            return cards.empty("A mixture of experts, trained here", "Two small models on this corpus, one with the balancing "
-                               "loss and one without. Then: the load of each expert, where tokens go by part of speech and by layer, "
-                               "what is dropped, and the loss.")  # fmt: skip
+            return cards.empty(
+                "A mixture of experts, trained here",
+                "Two small models on this corpus, one with the balancing "
+                "loss and one without. Then: the load of each expert, where tokens go by part of speech and by layer, "
+                "what is dropped, and the loss.",
+            )
         run_cards(runs)
         curves(runs)
     routed(corpus, runs)
@@ -43,15 +46,33 @@ def settings_form() -> MoeConfig:
     help = {name: field.description for name, field in MoeConfig.model_fields.items()}
     link = {"bind": "query-params"}
     experts = st.select_slider("Experts of a layer", (2, 4, 8, 16), 4, key="moe_experts", help=help["experts"], **link)
-    top = st.segmented_control("Experts for a token", (1, 2), default=1, key="moe_top", required=True, help=help["top_k"],
-                               format_func=lambda k: f"top-{k}", **link) or 1  # fmt: skip
-    room = st.slider("Capacity factor (× an expert's even share)", 0.0, 4.0, 1.25, 0.25, key="moe_room",
-                     help=help["capacity_factor"], **link)  # fmt: skip
+    top = (
+        st.segmented_control(
+            "Experts for a token",
+            (1, 2),
+            default=1,
+            key="moe_top",
+            required=True,
+            help=help["top_k"],
+            format_func=lambda k: f"top-{k}",
+            **link,
+        )
+        or 1
+    )
+    room = st.slider(
+        "Capacity factor (× an expert's even share)", 0.0, 4.0, 1.25, 0.25, key="moe_room", help=help["capacity_factor"], **link
+    )
     balance = st.selectbox(
         "Balancing loss", list(LOSSES), key="moe_balance", format_func=LOSSES.get, help=help["balance"], **link
     )
-    weight = st.select_slider("Weight of the balancing loss", (0.001, 0.003, 0.01, 0.03, 0.1), 0.01, key="moe_weight",
-                              help=help["balance_weight"], **link)  # fmt: skip
+    weight = st.select_slider(
+        "Weight of the balancing loss",
+        (0.001, 0.003, 0.01, 0.03, 0.1),
+        0.01,
+        key="moe_weight",
+        help=help["balance_weight"],
+        **link,
+    )
     z = st.select_slider(
         "Weight of the router z-loss", (0.0, 0.0001, 0.001, 0.01), 0.001, key="moe_z", help=help["z_weight"], **link
     )
@@ -61,12 +82,19 @@ def settings_form() -> MoeConfig:
             "Training steps", (20, 50, 100, 300, 600, 1000), 300, key="moe_steps", help=help["steps"], **link
         )
         # a number with a point: of 1e400 in the address Streamlit fails to make a whole one
-        seed = int(
-            st.number_input("Seed", 0.0, 2.0**31 - 1, 0.0, 1.0, "%.0f", key="moe_seed", help=help["seed"], **link)
-        )
+        seed = int(st.number_input("Seed", 0.0, 2.0**31 - 1, 0.0, 1.0, "%.0f", key="moe_seed", help=help["seed"], **link))
     st.caption("A token sees one expert's feed-forward part instead of one wide one: more parameters at the same work.")
-    return MoeConfig(experts=experts, top_k=top, capacity_factor=room, balance=balance, balance_weight=weight, z_weight=z, layers=layers,
-                     steps=steps, seed=seed)  # fmt: skip
+    return MoeConfig(
+        experts=experts,
+        top_k=top,
+        capacity_factor=room,
+        balance=balance,
+        balance_weight=weight,
+        z_weight=z,
+        layers=layers,
+        steps=steps,
+        seed=seed,
+    )
 
 
 def trained(config: TrialConfig, corpus: Corpus, settings: MoeConfig) -> dict[str, Run]:
@@ -78,9 +106,7 @@ def trained(config: TrialConfig, corpus: Corpus, settings: MoeConfig) -> dict[st
         for job in jobs.active():
             if job.arguments[:1] == ("train-moe",) and list(job.arguments) != arguments:
                 jobs.watch(job.id)
-        st.caption(
-            "Two trainings with these settings, about a minute each at 300 steps. They go on when this page is closed."
-        )
+        st.caption("Two trainings with these settings, about a minute each at 300 steps. They go on when this page is closed.")
         jobs.start_button("Train both", arguments, f"Experts on {corpus.name}")
         if pair := inspect_lab.last_pair(corpus):
             st.caption(f"Shown are the two trained last: {described(pair[0].config)}.")
@@ -88,8 +114,10 @@ def trained(config: TrialConfig, corpus: Corpus, settings: MoeConfig) -> dict[st
 
 
 def described(config: MoeConfig) -> str:
-    return (f"{config.experts} experts, top-{config.top_k}, capacity factor {config.capacity_factor:g}, "
-            f"{cards.count(config.layers, 'layer')}, {config.steps:,} steps, seed {config.seed}")  # fmt: skip
+    return (
+        f"{config.experts} experts, top-{config.top_k}, capacity factor {config.capacity_factor:g}, "
+        f"{cards.count(config.layers, 'layer')}, {config.steps:,} steps, seed {config.seed}"
+    )
 
 
 # What the trainings measured -----------------------------------------------------------------------------------------
@@ -99,24 +127,49 @@ def run_cards(runs: dict[str, Run]) -> None:
     for name, run in runs.items():
         st.html(f'<span style="color:{charts.shade(COLORS[name])}">●</span> <b>{escape(name)}</b>')
         row, experts = inspect_lab.moe_row(run), run.config.experts
-        cards.row([
-            cards.Card("Held-out loss", row["held_out_loss"], unit="nats", direction=-1, n=len(run.held_out),
-                       note="held-out documents", help="Nats of the next token, with nothing dropped."),
-            cards.Card("Variation of the load", row["cv"], direction=-1, note=f"0 even, {np.sqrt(experts - 1):.2f} all to one",
-                       help="Standard deviation over mean of the experts' shares, over the last tenth of the steps."),
-            cards.Card("Router's entropy", row["entropy_bits"], unit="bits", digits=2, direction=0,
-                       note=f"at most {np.log2(experts):.2f}"),
-            cards.Card("Dropped", 100 * row["dropped"], unit="%", digits=1, direction=-1, note="of the assignments, last tenth"),
-        ])  # fmt: skip
+        cards.row(
+            [
+                cards.Card(
+                    "Held-out loss",
+                    row["held_out_loss"],
+                    unit="nats",
+                    direction=-1,
+                    n=len(run.held_out),
+                    note="held-out documents",
+                    help="Nats of the next token, with nothing dropped.",
+                ),
+                cards.Card(
+                    "Variation of the load",
+                    row["cv"],
+                    direction=-1,
+                    note=f"0 even, {np.sqrt(experts - 1):.2f} all to one",
+                    help="Standard deviation over mean of the experts' shares, over the last tenth of the steps.",
+                ),
+                cards.Card(
+                    "Router's entropy",
+                    row["entropy_bits"],
+                    unit="bits",
+                    digits=2,
+                    direction=0,
+                    note=f"at most {np.log2(experts):.2f}",
+                ),
+                cards.Card(
+                    "Dropped", 100 * row["dropped"], unit="%", digits=1, direction=-1, note="of the assignments, last tenth"
+                ),
+            ]
+        )
 
 
 def curves(runs: dict[str, Run]) -> None:
-    names = {"loss": "Loss (nats a token)", "cv": "Variation of the load", "dropped": "Dropped (share)",
-             "entropy_bits": "Router's entropy (bits)",
-             "balance": "Balancing loss before its weight", "z": "Router z-loss"}  # fmt: skip
-    what = st.selectbox(
-        "Over the training", list(names), key="moe_curve", format_func=names.get, persist_state="session"
-    )
+    names = {
+        "loss": "Loss (nats a token)",
+        "cv": "Variation of the load",
+        "dropped": "Dropped (share)",
+        "entropy_bits": "Router's entropy (bits)",
+        "balance": "Balancing loss before its weight",
+        "z": "Router z-loss",
+    }
+    what = st.selectbox("Over the training", list(names), key="moe_curve", format_func=names.get, persist_state="session")
     traces, rows = [], []
     for name, run in runs.items():
         steps = [s for s in run.steps if not np.isnan(s.loss)]
@@ -126,8 +179,14 @@ def curves(runs: dict[str, Run]) -> None:
         rows += [{"run": name, "step": s.done, what: float(v)} for s, v in zip(steps, values, strict=True)]
     for trace in traces:
         trace["mode"] = "lines"
-    charts.show(charts.figure(traces, "training step", names[what], legend=True), "moe-training", data=rows, config=_config(runs),
-                title="Training", caption=f"mean of {SMOOTH} steps")  # fmt: skip
+    charts.show(
+        charts.figure(traces, "training step", names[what], legend=True),
+        "moe-training",
+        data=rows,
+        config=_config(runs),
+        title="Training",
+        caption=f"mean of {SMOOTH} steps",
+    )
 
 
 def _config(runs: dict[str, Run]) -> dict:
@@ -164,34 +223,55 @@ def load_chart(runs: dict[str, Run], routings: dict[str, Routing], layer: int) -
     experts = [str(i) for i in range(max(map(len, loads.values())))]
     traces = charts.bars(experts, {name: load.tolist() for name, load in loads.items()}, colors=COLORS)
     rows = [
-        {"run": name, "layer": layer, "expert": i, "share": float(v)}
-        for name, load in loads.items()
-        for i, v in enumerate(load)
+        {"run": name, "layer": layer, "expert": i, "share": float(v)} for name, load in loads.items() for i, v in enumerate(load)
     ]
     even = 1 / len(experts)
-    charts.show(charts.figure(traces, "expert", "share of the tokens", legend=True, height=280, xaxis={"type": "category"},
-                              **charts.mark_line(even, "even")), "moe-load", data=rows, config=_config(runs), title="Load of the experts",
-                caption=f"layer {layer}, held-out documents")  # fmt: skip
+    charts.show(
+        charts.figure(
+            traces,
+            "expert",
+            "share of the tokens",
+            legend=True,
+            height=280,
+            xaxis={"type": "category"},
+            **charts.mark_line(even, "even"),
+        ),
+        "moe-load",
+        data=rows,
+        config=_config(runs),
+        title="Load of the experts",
+        caption=f"layer {layer}, held-out documents",
+    )
 
 
 def layer_chart(run: Run, routing: Routing) -> None:
     loads = lab.loads(routing)  # [layers, experts]
     layers, experts = ([str(i) for i in range(size)] for size in loads.shape)
     rows = [{"layer": i, "expert": e, "share": float(v)} for i, row in enumerate(loads) for e, v in enumerate(row)]
-    charts.show(inspect_charts.grid(loads, [f"layer {i}" for i in layers], experts, "expert"), "moe-layers", data=rows,
-                config=run.config, title="Load by layer", caption="share of the tokens")  # fmt: skip
+    charts.show(
+        inspect_charts.grid(loads, [f"layer {i}" for i in layers], experts, "expert"),
+        "moe-layers",
+        data=rows,
+        config=run.config,
+        title="Load by layer",
+        caption="share of the tokens",
+    )
 
 
 def kind_chart(run: Run, routing: Routing, layer: int) -> None:
     kinds = lab.by_kind(routing)[layer]  # [kinds, experts]
     there = [i for i in range(len(lab.KINDS)) if not np.isnan(kinds[i]).any()]
-    rows = [
-        {"kind": lab.KINDS[i], "expert": e, "share": float(kinds[i, e])} for i in there for e in range(kinds.shape[1])
-    ]
+    rows = [{"kind": lab.KINDS[i], "expert": e, "share": float(kinds[i, e])} for i in there for e in range(kinds.shape[1])]
     told = lab.kind_told(routing)[layer]
     caption = "" if np.isnan(told) else f"it explains {told:.0%} of the choice"
-    charts.show(inspect_charts.grid(kinds[there], [lab.KINDS[i] for i in there], [str(e) for e in range(kinds.shape[1])], "expert"),
-                "moe-kinds", data=rows, config=run.config, title="Experts by part of speech", caption=caption)  # fmt: skip
+    charts.show(
+        inspect_charts.grid(kinds[there], [lab.KINDS[i] for i in there], [str(e) for e in range(kinds.shape[1])], "expert"),
+        "moe-kinds",
+        data=rows,
+        config=run.config,
+        title="Experts by part of speech",
+        caption=caption,
+    )
 
 
 def summary(routings: dict[str, Routing]) -> None:
@@ -199,36 +279,52 @@ def summary(routings: dict[str, Routing]) -> None:
     for name, routing in routings.items():
         spread, lost, told = lab.variation(lab.loads(routing)), lab.dropped(routing), lab.kind_told(routing)
         unsure = lab.entropy_bits(routing.probabilities).mean(0)
-        rows += [{"Run": name, "Layer": str(i), "Load variation": float(spread[i]), "Entropy (bits)": float(unsure[i]),
-                  "Dropped (%)": float(100 * lost[i]), "By part of speech": "–" if np.isnan(told[i]) else f"{told[i]:.0%}"}
-                 for i in range(len(spread))]  # fmt: skip
+        rows += [
+            {
+                "Run": name,
+                "Layer": str(i),
+                "Load variation": float(spread[i]),
+                "Entropy (bits)": float(unsure[i]),
+                "Dropped (%)": float(100 * lost[i]),
+                "By part of speech": "–" if np.isnan(told[i]) else f"{told[i]:.0%}",
+            }
+            for i in range(len(spread))
+        ]
     table(rows)
     tokens = len(next(iter(routings.values())).ids)
-    st.caption(f"{tokens:,} tokens of held-out documents. By part of speech: the share of the choice that it explains; it is told by lists "
-               "of function words and by endings, not by a tagger, so some words are in the wrong class.")  # fmt: skip
+    st.caption(
+        f"{tokens:,} tokens of held-out documents. By part of speech: the share of the choice that it explains; it is told by lists "
+        "of function words and by endings, not by a tagger, so some words are in the wrong class."
+    )
 
 
 def token_view(corpus: Corpus, run: Run, routing: Routing) -> None:
     """A text's first tokens: which expert each layer chose, crossed out where there was no room."""
     texts = [corpus.documents[i].text for i in run.held_out][: int(routing.text.max()) + 1]
-    number = st.selectbox(
-        "Text", range(len(texts)), key="moe_text", format_func=lambda i: " ".join(texts[i].split())[:80]
-    )
+    number = st.selectbox("Text", range(len(texts)), key="moe_text", format_func=lambda i: " ".join(texts[i].split())[:80])
     place = np.flatnonzero(routing.text == number)[:SHOWN_TOKENS]
     if not len(place):
         return
     experts, kept = routing.experts[place, :, 0], routing.kept[place, :, 0]
     tokens = [texts[number][a:b] for a, b in routing.offsets[place]]
     rows = [
-        {"token": token, **{f"layer {i}": int(experts[n, i]) for i in range(experts.shape[1])}}
-        for n, token in enumerate(tokens)
+        {"token": token, **{f"layer {i}": int(experts[n, i]) for i in range(experts.shape[1])}} for n, token in enumerate(tokens)
     ]
-    charts.show(inspect_charts.routes(experts, kept, routing.gates[place, :, 0], tokens, run.config.experts), "moe-routes",
-                data=rows, config=run.config,
-                title="Expert of each token by layer", caption=f"first {len(place)} tokens; pale: dropped")  # fmt: skip
+    charts.show(
+        inspect_charts.routes(experts, kept, routing.gates[place, :, 0], tokens, run.config.experts),
+        "moe-routes",
+        data=rows,
+        config=run.config,
+        title="Expert of each token by layer",
+        caption=f"first {len(place)} tokens; pale: dropped",
+    )
     for layer in range(experts.shape[1]):
-        pieces = [f'<span style="background:{inspect_charts.color(e)}{"59" if k else "14"};border-radius:2px" '
-                  f'title="expert {e}{"" if k else ", dropped"}">{escape(token)}</span>'
-                  for token, e, k in zip(tokens, experts[:, layer].tolist(), kept[:, layer].tolist(), strict=True)]  # fmt: skip
-        evidence.show(f'<div class="gw gw-passage"><div class="gw-head"><span class="name">Layer {layer}</span></div>'
-                      f'<div class="gw-text">{"".join(pieces)}</div></div>')  # fmt: skip
+        pieces = [
+            f'<span style="background:{inspect_charts.color(e)}{"59" if k else "14"};border-radius:2px" '
+            f'title="expert {e}{"" if k else ", dropped"}">{escape(token)}</span>'
+            for token, e, k in zip(tokens, experts[:, layer].tolist(), kept[:, layer].tolist(), strict=True)
+        ]
+        evidence.show(
+            f'<div class="gw gw-passage"><div class="gw-head"><span class="name">Layer {layer}</span></div>'
+            f'<div class="gw-text">{"".join(pieces)}</div></div>'
+        )

@@ -23,17 +23,41 @@ def draw() -> None:
         for path in changed:
             words = forms.setting_words(path, recipe)
             idle = forms.unused(path.partition(".")[0], recipe)
-            st.button(cards.plain(words) + (" (not used)" if idle else ""), key=f"recipe_strip/{path}", icon=":material/close:",
-                      icon_position="right", on_click=_reset, args=(path, words),
-                      help=f"Back to the default: {cards.plain(_usual(path, recipe))}.")  # fmt: skip
+            st.button(
+                cards.plain(words) + (" (not used)" if idle else ""),
+                key=f"recipe_strip/{path}",
+                icon=":material/close:",
+                icon_position="right",
+                on_click=_reset,
+                args=(path, words),
+                help=f"Back to the default: {cards.plain(_usual(path, recipe))}.",
+            )
         if len(changed) > 1:
-            st.button("Reset all", key="recipe_strip/all", type="tertiary", icon=":material/restart_alt:", on_click=_tell,
-                      args=("", session.reset_all), help="The default recipe; the corpus stays.")  # fmt: skip
+            st.button(
+                "Reset all",
+                key="recipe_strip/all",
+                type="tertiary",
+                icon=":material/restart_alt:",
+                on_click=_tell,
+                args=("", session.reset_all),
+                help="The default recipe; the corpus stays.",
+            )
         if past is not None or future is not None:
-            for title, icon, keys, step, act in (("Undo", "undo", "Alt+Z", past, session.undo),
-                                                 ("Redo", "redo", "Alt+Shift+Z", future, session.redo)):  # fmt: skip
-                st.button(title, key=f"recipe_strip/{icon}", type="tertiary", icon=f":material/{icon}:", shortcut=keys,
-                          disabled=step is None, on_click=_tell, args=("", act), help=_told(step, recipe))  # fmt: skip
+            for title, icon, keys, step, act in (
+                ("Undo", "undo", "Alt+Z", past, session.undo),
+                ("Redo", "redo", "Alt+Shift+Z", future, session.redo),
+            ):
+                st.button(
+                    title,
+                    key=f"recipe_strip/{icon}",
+                    type="tertiary",
+                    icon=f":material/{icon}:",
+                    shortcut=keys,
+                    disabled=step is None,
+                    on_click=_tell,
+                    args=("", act),
+                    help=_told(step, recipe),
+                )
     if problem := st.session_state.pop(PROBLEM, ""):
         st.warning(cards.plain(problem), icon=":material/error:")
 

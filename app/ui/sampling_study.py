@@ -23,27 +23,46 @@ def study(config: TrialConfig) -> None:
     known = lab.presets(workbench)
     names = {text: name for name, text in reversed(known.items())}  # of equal chains the first name
     usual = list(dict.fromkeys([here, known["Deterministic"], known["Creative"]]))
-    chains = st.pills("Chains", list(dict.fromkeys([here, *known.values()])), selection_mode="multi", wrap=True, key="study/chains",
-                      default=usual, format_func=lambda text: cards.plain(names.get(text, "This chain")))  # fmt: skip
+    chains = st.pills(
+        "Chains",
+        list(dict.fromkeys([here, *known.values()])),
+        selection_mode="multi",
+        wrap=True,
+        key="study/chains",
+        default=usual,
+        format_func=lambda text: cards.plain(names.get(text, "This chain")),
+    )
     one, two = st.columns(2)
-    samples = one.slider("Samples a question", 2, 20, 5, key="study/samples", persist_state="session",
-                         help="More tell diversity better, and take longer.")  # fmt: skip
-    questions = two.slider("Questions", 1, there, min(12, there), key="study/questions", persist_state="session",
-                           help="Spread evenly over the corpus.")  # fmt: skip
+    samples = one.slider(
+        "Samples a question",
+        2,
+        20,
+        5,
+        key="study/samples",
+        persist_state="session",
+        help="More tell diversity better, and take longer.",
+    )
+    questions = two.slider(
+        "Questions",
+        1,
+        there,
+        min(12, there),
+        key="study/questions",
+        persist_state="session",
+        help="Spread evenly over the corpus.",
+    )
     if not chains:
         return st.caption("Choose a chain.")
     rest = ["--samples", str(samples), "--questions", str(questions)]
     words = [word for text in chains for word in ("--chain", text)]
     line = command(config, chains, rest)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"{samples * questions * len(chains):,} answers; what is stored already is not drawn again.",
-            width="stretch",
-        )
+        st.caption(f"{samples * questions * len(chains):,} answers; what is stored already is not drawn again.", width="stretch")
         with st.popover("Command", icon=":material/terminal:"):
             st.code(line, language="bash", wrap_lines=True)
-    jobs.start_button("Start the study", ["sample-study", *workbench.arguments(config), *words, *rest],
-                      f"Sampling {config.corpus.dataset}")  # fmt: skip
+    jobs.start_button(
+        "Start the study", ["sample-study", *workbench.arguments(config), *words, *rest], f"Sampling {config.corpus.dataset}"
+    )
     reference = st.session_state.get("study/reference") or chains[0]
     found = jobs.drain(lab.results(workbench, config, samples, questions, reference=reference))
     if not found:
@@ -59,15 +78,26 @@ def compared(config: TrialConfig, found: Sequence[lab.Setting], names: dict[str,
     one, two, three = st.columns(3)
     x, y = measure(one, "Diversity", lab.DIVERSITY, "study/x"), measure(two, "Quality", lab.QUALITY, "study/y")
     chains = sorted(names)
-    three.selectbox("Compared with", chains, chains.index(found[0].chain), key="study/reference",
-                    format_func=lambda text: cards.plain(names[text]),
-                    help="Every chain against this one, question by question.")  # fmt: skip
+    three.selectbox(
+        "Compared with",
+        chains,
+        chains.index(found[0].chain),
+        key="study/reference",
+        format_func=lambda text: cards.plain(names[text]),
+        help="Every chain against this one, question by question.",
+    )
     n, level = min(one.questions for one in found), config.evaluation.confidence
     for said in filter(None, (verdicts(found, names, measure, level) for measure in (y, x))):
         st.markdown(said)
-    charts.show(study_figure(found, names, x, y), "sampling-study", data=lab.rows(found), config=config, command=line,
-                title="Diversity and quality of sampled answers",
-                caption=f"n {n:,} questions, {level:.0%} intervals over questions")  # fmt: skip
+    charts.show(
+        study_figure(found, names, x, y),
+        "sampling-study",
+        data=lab.rows(found),
+        config=config,
+        command=line,
+        title="Diversity and quality of sampled answers",
+        caption=f"n {n:,} questions, {level:.0%} intervals over questions",
+    )
     study_table(found, names, (y, x))
     with st.expander("All measures"):
         cells.show(lab.rows(found), hide_index=True, key="study_table", placeholder="–")
@@ -79,9 +109,11 @@ def compared(config: TrialConfig, found: Sequence[lab.Setting], names: dict[str,
     )
     if (least := tested * 2 ** (1 - n)) > 1 - level:
         told += f"With {n} questions no corrected p can fall below {min(1.0, least):.2g}: ask more. "
-    st.caption(f"{told}The line joins the chains that no other beats in both. Gold answers are short, the model's are sentences: exact "
-               "match is rare, and F1 is low for right answers too. Semantic entropy is not shown: it needs an entailment model; clusters "
-               "of near embeddings are another measure, and may hold answers that contradict each other.")  # fmt: skip
+    st.caption(
+        f"{told}The line joins the chains that no other beats in both. Gold answers are short, the model's are sentences: exact "
+        "match is rare, and F1 is low for right answers too. Semantic entropy is not shown: it needs an entailment model; clusters "
+        "of near embeddings are another measure, and may hold answers that contradict each other."
+    )
 
 
 def verdicts(found: Sequence[lab.Setting], names: dict[str, str], measure: str, level: float) -> str:
@@ -105,36 +137,64 @@ def p_words(p: float) -> str:
 
 
 def study_figure(found: Sequence[lab.Setting], names: dict[str, str], x: str, y: str) -> charts.Figure:
-    drawn = [(charts.look(i), charts.safe(names[one.chain]), one.measures[x], one.measures[y])
-             for i, one in enumerate(sorted(found, key=lambda one: one.chain))
-             if one.measures[x].mean is not None and one.measures[y].mean is not None]  # fmt: skip
+    drawn = [
+        (charts.look(i), charts.safe(names[one.chain]), one.measures[x], one.measures[y])
+        for i, one in enumerate(sorted(found, key=lambda one: one.chain))
+        if one.measures[x].mean is not None and one.measures[y].mean is not None
+    ]
     across, up, toward = [a.mean for *_, a, _ in drawn], [b.mean for *_, b in drawn], lab.MEASURES[x][2]
     best = charts.frontier(across, up, x_direction=toward)
-    traces = [{"type": "scatter", "mode": "lines", "x": [across[i] for i in best], "y": [up[i] for i in best], "name": "Frontier",
-               "line": {"color": charts.BASELINE, "width": 2}, "hoverinfo": "skip"}]  # fmt: skip
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [across[i] for i in best],
+            "y": [up[i] for i in best],
+            "name": "Frontier",
+            "line": {"color": charts.BASELINE, "width": 2},
+            "hoverinfo": "skip",
+        }
+    ]
     for (color, symbol), title, a, b in drawn:
-        traces.append({"type": "scatter", "mode": "markers", "name": title, "x": [a.mean], "y": [b.mean],
-                       "marker": {"size": 10, "color": color, "symbol": symbol}, "meta": "whiskers",
-                       "error_x": _whiskers(a, color), "error_y": _whiskers(b, color),
-                       "hovertemplate": f"{title}<br>%{{x:.3f}}, %{{y:.3f}}<extra></extra>"})  # fmt: skip
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": title,
+                "x": [a.mean],
+                "y": [b.mean],
+                "marker": {"size": 10, "color": color, "symbol": symbol},
+                "meta": "whiskers",
+                "error_x": _whiskers(a, color),
+                "error_y": _whiskers(b, color),
+                "hovertemplate": f"{title}<br>%{{x:.3f}}, %{{y:.3f}}<extra></extra>",
+            }
+        )
     name, unit, *_ = lab.MEASURES[x]
     title = f"{name}, {unit}" if unit else name
-    return charts.figure(traces, f"{title} ({'more' if toward > 0 else 'less'} is more diverse)", lab.MEASURES[y][0], height=380,
-                         legend=True)  # fmt: skip
+    return charts.figure(
+        traces, f"{title} ({'more' if toward > 0 else 'less'} is more diverse)", lab.MEASURES[y][0], height=380, legend=True
+    )
 
 
 def _whiskers(one: Any, color: str) -> dict:
     if one.low is None:
         return {"visible": False}
-    return {"type": "data", "symmetric": False, "array": [one.high - one.mean], "arrayminus": [one.mean - one.low], "thickness": 1.2,
-            "width": 3, "color": color}  # fmt: skip
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [one.high - one.mean],
+        "arrayminus": [one.mean - one.low],
+        "thickness": 1.2,
+        "width": 3,
+        "color": color,
+    }
 
 
 def study_table(found: Sequence[lab.Setting], names: dict[str, str], shown: Sequence[str]) -> None:
     """The two measures of the chart with intervals and paired differences, and how many answers they rest on."""
     num = '<td class="num">'
-    head = "".join(f'<th class="num">{lab.MEASURES[name][0]}</th><th class="num">Difference, p</th>'
-                   for name in shown)  # fmt: skip
+    head = "".join(f'<th class="num">{lab.MEASURES[name][0]}</th><th class="num">Difference, p</th>' for name in shown)
     body = ""
     for one in found:
         body += f'<tr><td style="min-width:7.5rem">{cards.escape(names[one.chain])}</td>'
@@ -147,12 +207,12 @@ def study_table(found: Sequence[lab.Setting], names: dict[str, str], shown: Sequ
         speed = f"{one.tokens_per_s:,.0f}" if one.tokens_per_s else "–"
         body += f"{num}{one.measures['tokens'].mean:.1f}</td>{num}{one.samples - one.failed:,} of {one.samples:,}</td>"
         body += f"{num}{speed}</td></tr>"
-    st.html(f'<div style="overflow-x:auto"><table class="gw gw-table"><tr><th>Chain</th>{head}<th class="num">Tokens</th>'
-            f'<th class="num">Answers</th><th class="num">Tokens/s</th></tr>{body}</table></div>')  # fmt: skip
+    st.html(
+        f'<div style="overflow-x:auto"><table class="gw gw-table"><tr><th>Chain</th>{head}<th class="num">Tokens</th>'
+        f'<th class="num">Answers</th><th class="num">Tokens/s</th></tr>{body}</table></div>'
+    )
     if failed := sum(one.failed for one in found):
-        st.caption(
-            f"{cards.count(failed, 'sample')} came without an answer: left out of the measures, not counted as 0."
-        )
+        st.caption(f"{cards.count(failed, 'sample')} came without an answer: left out of the measures, not counted as 0.")
 
 
 def number(value: float | None, low: float | None, high: float | None, sign: str = "") -> str:

@@ -25,8 +25,10 @@ from core.workbench import METRICS, as_options
 
 AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
 AT_K, EQUAL = "First k chunks", "Equal context"
-JUDGED = ("First k chunks: as the recipe is judged; larger chunks are then more text. Equal context: every value gets the same "
-          "number of tokens a question, and the last chunk is cut there.")  # fmt: skip
+JUDGED = (
+    "First k chunks: as the recipe is judged; larger chunks are then more text. Equal context: every value gets the same "
+    "number of tokens a question, and the last chunk is cut there."
+)
 
 
 def draw(config: TrialConfig) -> None:
@@ -42,8 +44,16 @@ def draw(config: TrialConfig) -> None:
     slow = setting_curve.slow_ms(workbench, config, setting, ready, budget) > AT_ONCE_MS
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
     place = f"{setting}/{budget}"
-    curve = kept("curve", about, f"Compute {len(ready)} points", slow, key=place, show_old=True, over=setting,
-                 work=lambda: setting_curve.curve(workbench, config, setting, ready, budget))  # fmt: skip
+    curve = kept(
+        "curve",
+        about,
+        f"Compute {len(ready)} points",
+        slow,
+        key=place,
+        show_old=True,
+        over=setting,
+        work=lambda: setting_curve.curve(workbench, config, setting, ready, budget),
+    )
     if curve:
         held = st.session_state["held"]["curve", place]
         if held.about != about:  # of the recipe before: the value in use now is no point of its curve
@@ -62,9 +72,12 @@ def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
     # what a recipe of one retriever does not use changes nothing
     unused = {("sparse",): "index", ("dense",): "sparse"}.get(tuple(config.fusion.needs()))
     stages = [stage for stage in ("fusion", "sparse", "index", "retrieval", "chunking") if stage != unused]
-    found = [(f"{forms.TITLES[stage]}: {knob.label}", (f"{stage}.{knob.name}", knob))
-             for stage in stages for knob in forms.knobs(type(getattr(config, stage)))
-             if knob.low is not None and knob.high is not None or knob.options]  # fmt: skip
+    found = [
+        (f"{forms.TITLES[stage]}: {knob.label}", (f"{stage}.{knob.name}", knob))
+        for stage in stages
+        for knob in forms.knobs(type(getattr(config, stage)))
+        if knob.low is not None and knob.high is not None or knob.options
+    ]
     choices = dict(sorted(found, key=lambda one: one[1][1].kind == "choice"))  # first those that make a curve
     state, (path, moves) = st.session_state, session.moves()
     remembered("knob")
@@ -95,20 +108,45 @@ def measure(config: TrialConfig, setting: str, place: Any) -> tuple[str, int]:
     if setting.startswith("chunking."):
         remembered("knob_judged")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            way = st.segmented_control("Judged on", [AT_K, EQUAL], default=AT_K, key="knob_judged", required=True, help=JUDGED,
-                                       bind="query-params", width="content") or AT_K  # fmt: skip
+            way = (
+                st.segmented_control(
+                    "Judged on",
+                    [AT_K, EQUAL],
+                    default=AT_K,
+                    key="knob_judged",
+                    required=True,
+                    help=JUDGED,
+                    bind="query-params",
+                    width="content",
+                )
+                or AT_K
+            )
             if way == EQUAL:
                 remembered("knob_budget")
-                budget = st.number_input("Context (tokens)", 64, 32768, config.context.max_tokens, 100, key="knob_budget",
-                                         bind="query-params", width=150)  # fmt: skip
+                budget = st.number_input(
+                    "Context (tokens)",
+                    64,
+                    32768,
+                    config.context.max_tokens,
+                    100,
+                    key="knob_budget",
+                    bind="query-params",
+                    width=150,
+                )
                 kept["knob_budget"] = budget
             kept["knob_judged"] = way
     offered = AT_BUDGET if budget else METRICS
     remembered("knob_metric")
     if "knob_metric" in state and state.knob_metric not in offered:
         state.knob_metric = "ndcg_linear"
-    metric = place.selectbox("Metric", offered, offered.index("ndcg_linear"), key="knob_metric", bind="query-params",
-                             format_func=lambda name: named(name, k, budget))  # fmt: skip
+    metric = place.selectbox(
+        "Metric",
+        offered,
+        offered.index("ndcg_linear"),
+        key="knob_metric",
+        bind="query-params",
+        format_func=lambda name: named(name, k, budget),
+    )
     kept["knob_metric"] = metric
     return metric, budget
 
@@ -136,19 +174,41 @@ def named(metric: str, k: int, budget: int) -> str:
 
 
 def chart(
-    config: TrialConfig, title: str, setting: str, knob: Any, metric: str, budget: int, wanted: Sequence[Any],
-    curve: Sequence[Point], now: Any, other: Reference | None,
-) -> None:  # fmt: skip
+    config: TrialConfig,
+    title: str,
+    setting: str,
+    knob: Any,
+    metric: str,
+    budget: int,
+    wanted: Sequence[Any],
+    curve: Sequence[Point],
+    now: Any,
+    other: Reference | None,
+) -> None:
     at = {point.value: point for point in curve}
     values = [value for value in wanted if value in at or not isinstance(value, str)]
     ones = [at[value].intervals[metric] if value in at else None for value in values]
-    traces = charts.line(values, [one and one.mean for one in ones], low=[one and one.low for one in ones],
-                         high=[one and one.high for one in ones], current=now)  # fmt: skip
+    traces = charts.line(
+        values,
+        [one and one.mean for one in ones],
+        low=[one and one.low for one in ones],
+        high=[one and one.high for one in ones],
+        current=now,
+    )
     compared = setting_curve.differences(config, curve, other.point, metric) if other else [None] * len(curve)
     told = {point.value: hover_words(point, one, other) for point, one in zip(curve, compared, strict=True)}
-    traces = [trace | ({"customdata": [told.get(value, "") for value in values],
-                        "hovertemplate": "%{x}: %{y:.3f}%{customdata}<extra></extra>"} if "hovertemplate" in trace else {})
-              for trace in traces]  # fmt: skip
+    traces = [
+        trace
+        | (
+            {
+                "customdata": [told.get(value, "") for value in values],
+                "hovertemplate": "%{x}: %{y:.3f}%{customdata}<extra></extra>",
+            }
+            if "hovertemplate" in trace
+            else {}
+        )
+        for trace in traces
+    ]
     layout, costs = {}, setting.startswith("chunking.") and not (budget and all(point.full == 1 for point in curve))
     if costs:
         tokens = [at[value].context_tokens if value in at else None for value in values]
@@ -157,25 +217,29 @@ def chart(
         layout |= charts.second_row("Context (tokens)") | {"height": 400}
     if knob.kind == "grid":
         layout["xaxis"] = {**layout.get("xaxis", {}), **powers(values)}
-    if (
-        setting.endswith("size_tokens")
-        and "dense" in config.fusion.needs()
-        and (limit := readable_tokens(config.embedding))
-    ):
+    if setting.endswith("size_tokens") and "dense" in config.fusion.needs() and (limit := readable_tokens(config.embedding)):
         layout |= charts.mark_line(limit, f"the encoder reads {limit:,}", vertical=True)
         layout["annotations"][0] |= {"x": log10(limit), "xanchor": "right"}
     judged = f"{budget:,} tokens of context" if budget else f"the first {config.evaluation.k} chunks"
-    shape = charts.figure(traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, named(metric, config.evaluation.k, budget),
-                          **layout)  # fmt: skip
+    shape = charts.figure(
+        traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, named(metric, config.evaluation.k, budget), **layout
+    )
     measured = [value for value in wanted if value in at]
     command = f"{session.workbench().command(config, 'curve')} --grid {setting}={','.join(map(str, measured))}"
     if other and other.against:
         command += f" {shlex.join(as_options('--against', other.against))}"
     data = setting_curve.rows(setting, curve, {metric: compared} if other else None)
-    charts.show(shape, "trade-off", data=sorted(data, key=lambda row: measured.index(row[setting])), config=config,
-                title=f"{title} over its range", caption=f"n {ones[values.index(measured[0])].n:,}, {judged}",
-                command=command + (f" --budget {budget}" if budget else ""), method=interval_method(config),
-                judged=judged_words(config, setting, metric, budget))  # fmt: skip
+    charts.show(
+        shape,
+        "trade-off",
+        data=sorted(data, key=lambda row: measured.index(row[setting])),
+        config=config,
+        title=f"{title} over its range",
+        caption=f"n {ones[values.index(measured[0])].n:,}, {judged}",
+        command=command + (f" --budget {budget}" if budget else ""),
+        method=interval_method(config),
+        judged=judged_words(config, setting, metric, budget),
+    )
 
 
 def judged_words(config: TrialConfig, setting: str, metric: str, budget: int) -> str:
@@ -184,8 +248,11 @@ def judged_words(config: TrialConfig, setting: str, metric: str, budget: int) ->
     name, words = named(metric, k, budget), [f"judged at depth k = {k}"]
     if budget:
         words = [f"judged on {budget:,} tokens of context for each question, the last chunk cut there"]
-    chunker = [forms.setting_words(path, config).partition(": ")[2] for path in
-               ("chunking.part", *(f"chunking.{knob.name}" for knob in forms.knobs(type(config.chunking)))) if path != setting]  # fmt: skip
+    chunker = [
+        forms.setting_words(path, config).partition(": ")[2]
+        for path in ("chunking.part", *(f"chunking.{knob.name}" for knob in forms.knobs(type(config.chunking))))
+        if path != setting
+    ]
     words.append(f"chunks: {', '.join(chunker)}")
     if limit:
         words.append(f"the encoder reads the first {limit:,} tokens of a chunk")
@@ -210,16 +277,10 @@ def powers(values: Sequence[float]) -> dict[str, Any]:
     ticks = [2**e if isinstance(shown[0], int) else 10.0**e for e in range(-6, 21)]
     ticks = [tick for tick in ticks if shown[0] <= tick <= shown[-1]]
     ticks = ticks[:: len(ticks) // 7 + 1]  # level, also where the chart is narrow
-    return {
-        "type": "log",
-        "tickvals": ticks,
-        "ticktext": [f"{tick:,g}" if tick < 1 else f"{tick:,.0f}" for tick in ticks],
-    }
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" if tick < 1 else f"{tick:,.0f}" for tick in ticks]}
 
 
-def notes(
-    config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[Point], other: Reference | None
-) -> None:
+def notes(config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[Point], other: Reference | None) -> None:
     """What the curve does not say by itself: what it costs, and what choosing its highest point costs."""
     if setting.startswith("chunking."):
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
@@ -227,11 +288,19 @@ def notes(
     if config.corpus.questions == "dev":
         st.caption(told)
         return
-    told += f" Drawn on {'all questions, the test ones among them' if whole else 'the test questions'}: choosing here uses them up."
+    told += (
+        f" Drawn on {'all questions, the test ones among them' if whole else 'the test questions'}: choosing here uses them up."
+    )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(told.strip(), width="stretch")
-        st.button("Choose on dev", key="to_dev", type="tertiary", icon=":material/swap_horiz:", on_click=session.change,
-                  args=({"corpus.questions": "dev"},))  # fmt: skip
+        st.button(
+            "Choose on dev",
+            key="to_dev",
+            type="tertiary",
+            icon=":material/swap_horiz:",
+            on_click=session.change,
+            args=({"corpus.questions": "dev"},),
+        )
 
 
 def context_notes(config: TrialConfig, budget: int, curve: Sequence[Point]) -> list[str]:
@@ -242,14 +311,19 @@ def context_notes(config: TrialConfig, budget: int, curve: Sequence[Point]) -> l
         short = min(curve, key=lambda point: point.full)
         told = f"Every value gets {budget:,} tokens a question; the last chunk is cut where they end."
         if short.full < 1:
-            told += (f" At {forms.number(short.value)} the {config.retrieval.candidates:,} candidates end first for "
-                     f"{1 - short.full:.0%} of the questions: raise Candidates in Retrieval.")  # fmt: skip
+            told += (
+                f" At {forms.number(short.value)} the {config.retrieval.candidates:,} candidates end first for "
+                f"{1 - short.full:.0%} of the questions: raise Candidates in Retrieval."
+            )
         return [told, reads]
     if most.context_tokens < 1.2 * least.context_tokens:
         return [reads]
-    return [f"The first {config.evaluation.k} chunks are {least.context_tokens:,.0f} tokens at {forms.number(least.value)} and "
-            f"{most.context_tokens:,.0f} at {forms.number(most.value)}. A chunk that holds the evidence counts, however much else "
-            "it holds, so large chunks win here: compare at equal context.", reads]  # fmt: skip
+    return [
+        f"The first {config.evaluation.k} chunks are {least.context_tokens:,.0f} tokens at {forms.number(least.value)} and "
+        f"{most.context_tokens:,.0f} at {forms.number(most.value)}. A chunk that holds the evidence counts, however much else "
+        "it holds, so large chunks win here: compare at equal context.",
+        reads,
+    ]
 
 
 def best_of_many(config: TrialConfig, metric: str, curve: Sequence[Point]) -> str:
@@ -259,8 +333,10 @@ def best_of_many(config: TrialConfig, metric: str, curve: Sequence[Point]) -> st
         return ""
     known = sum(point.intervals[metric].low is not None for point in curve)
     equal = f"{found[1] or 'none'} of the others {'is' if found[1] == 1 else 'are'} not distinguishable from it"
-    return (f"The highest of {known} values, {forms.number(found[0].value)}, is partly chance; {equal} "
-            f"(paired, {config.evaluation.confidence:.0%}, Holm).")  # fmt: skip
+    return (
+        f"The highest of {known} values, {forms.number(found[0].value)}, is partly chance; {equal} "
+        f"(paired, {config.evaluation.confidence:.0%}, Holm)."
+    )
 
 
 def not_drawn(config: TrialConfig, setting: str, knob: Any, found: Values) -> None:
@@ -272,9 +348,7 @@ def not_drawn(config: TrialConfig, setting: str, knob: Any, found: Values) -> No
         return
     workbench, swept = session.workbench(), config
     usual = type(getattr(config, setting.split(".")[0])).model_fields[knob.name].default
-    with suppress(
-        WorkbenchError
-    ):  # what is swept is no part of the recipe: the job is found again while the slider moves
+    with suppress(WorkbenchError):  # what is swept is no part of the recipe: the job is found again while the slider moves
         swept = with_settings(config, {setting: usual})
     valid = ",".join(map(str, sorted((set(found.ready) | set(found.missing)) & set(forms.points(knob)))))
     arguments = ["prepare", *workbench.arguments(swept), "--grid", f"{setting}={valid}"]

@@ -35,9 +35,7 @@ def notices() -> None:
             st.caption(f"and {len(found) - MOST_NOTICES:,} more")
         st.caption("Every record and the database are checked by")
         st.code("python -m core verify", language="bash")
-        st.button(
-            "Seen", key="seen_notices", on_click=seen.update, args=(found,), type="tertiary", icon=":material/done:"
-        )
+        st.button("Seen", key="seen_notices", on_click=seen.update, args=(found,), type="tertiary", icon=":material/done:")
 
 
 def _corpus() -> None:
@@ -101,13 +99,6 @@ def _baseline() -> None:
         with st.container(horizontal=True, gap="small"):
             if not same:
                 st.button(
-                    "Pin this instead",
-                    icon=":material/keep:",
-                    key="pin",
-                    type="tertiary",
-                    on_click=session.pin,
-                    args=(current,),
+                    "Pin this instead", icon=":material/keep:", key="pin", type="tertiary", on_click=session.pin, args=(current,)
                 )
-            st.button(
-                "Unpin", icon=":material/keep_off:", key="unpin", type="tertiary", on_click=session.pin, args=(None,)
-            )
+            st.button("Unpin", icon=":material/keep_off:", key="unpin", type="tertiary", on_click=session.pin, args=(None,))

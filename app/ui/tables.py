@@ -14,8 +14,15 @@ INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scroll
 matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"}})</script>"""
 
 
-def choose(columns: Mapping[str, Sequence], ids: Sequence[str], key: str, looks: Mapping[str, Any], *, param: str = "chosen",
-           height: int = 280) -> int | None:  # fmt: skip
+def choose(
+    columns: Mapping[str, Sequence],
+    ids: Sequence[str],
+    key: str,
+    looks: Mapping[str, Any],
+    *,
+    param: str = "chosen",
+    height: int = 280,
+) -> int | None:
     """A table with a row an id; returns the place of the chosen one, or None. The address holds its id under `param`, so
     a link opens it, and it stays chosen while the table is filtered or its numbers change."""
     place = {id: row for row, id in enumerate(ids)}
@@ -23,9 +30,17 @@ def choose(columns: Mapping[str, Sequence], ids: Sequence[str], key: str, looks:
     # another key where other rows are shown: what was clicked is a place, and another row stands there now
     key = f"{key}/{crc32(' '.join(ids).encode()):x}"
     default = None if row is None else {"selection": {"cells": [(row, next(iter(columns)))]}}
-    cells.show(columns, hide_index=True, height=height if len(ids) > TALL else "content", key=key, placeholder="–",
-                 column_config=looks, selection_mode="single-cell", selection_default=default,
-                 on_select=lambda: _clicked(key, list(ids), param))  # fmt: skip
+    cells.show(
+        columns,
+        hide_index=True,
+        height=height if len(ids) > TALL else "content",
+        key=key,
+        placeholder="–",
+        column_config=looks,
+        selection_mode="single-cell",
+        selection_default=default,
+        on_select=lambda: _clicked(key, list(ids), param),
+    )
     export([dict(zip(columns, one, strict=True)) for one in zip(*columns.values(), strict=True)], key)
     return row
 
@@ -33,9 +48,18 @@ def choose(columns: Mapping[str, Sequence], ids: Sequence[str], key: str, looks:
 def export(rows: Sequence[Mapping[str, Any]], key: str) -> None:
     """The rows as CSV, formulas quoted, in the place of Streamlit's own button."""
     with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button("CSV", lambda: charts.to_csv(rows), f"{key.partition('/')[0]}.csv", "text/csv", key=f"{key}/csv",
-                           icon=":material/download:", type="tertiary", on_click="ignore", help="The rows as shown, as CSV",
-                           disabled=not rows)  # fmt: skip
+        st.download_button(
+            "CSV",
+            lambda: charts.to_csv(rows),
+            f"{key.partition('/')[0]}.csv",
+            "text/csv",
+            key=f"{key}/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="The rows as shown, as CSV",
+            disabled=not rows,
+        )
 
 
 def _clicked(key: str, ids: list[str], param: str) -> None:

@@ -42,10 +42,22 @@ def chosen() -> list[Reader]:
     files, found = lab.known(), []
     if new := st.session_state.pop("trained_tokenizer", ""):  # a widget's value is set before the widget is drawn
         st.session_state.tokenizers = [*st.session_state.get("tokenizers", list(files)[:2])[: MOST - 1], new]
-    names = st.multiselect("Tokenizers", list(files), list(files)[:2], key="tokenizers", max_selections=MOST, persist_state="session",
-                           help="Those of the bundled models, and those trained here.")  # fmt: skip
-    other = st.text_input("And a file", key="tokenizer_path", persist_state="session", placeholder="/models/some/tokenizer.json",
-                          help="A tokenizer.json, a folder with one, or a GGUF file, of which only the vocabulary is read.")  # fmt: skip
+    names = st.multiselect(
+        "Tokenizers",
+        list(files),
+        list(files)[:2],
+        key="tokenizers",
+        max_selections=MOST,
+        persist_state="session",
+        help="Those of the bundled models, and those trained here.",
+    )
+    other = st.text_input(
+        "And a file",
+        key="tokenizer_path",
+        persist_state="session",
+        placeholder="/models/some/tokenizer.json",
+        help="A tokenizer.json, a folder with one, or a GGUF file, of which only the vocabulary is read.",
+    )
     for name, path in [(name, files[name]) for name in names] + [("", other.strip())] * bool(other.strip()):
         try:
             found.append(_opened(str(path), name))
@@ -69,8 +81,9 @@ def side_by_side(corpus: Corpus, readers: Sequence[Reader]) -> None:
     """One text under each tokenizer, neighbouring tokens in two colours, unknown ones struck through."""
     texts = offered(corpus)
     name = st.selectbox("Text", [*texts, OWN], key="token_text", persist_state="session")
-    text = texts.get(name) or st.text_area("Text to split", "Type here: 3.14 naïve tokens_per_s", key="own_text", max_chars=4000,
-                                           persist_state="session")  # fmt: skip
+    text = texts.get(name) or st.text_area(
+        "Text to split", "Type here: 3.14 naïve tokens_per_s", key="own_text", max_chars=4000, persist_state="session"
+    )
     for row in range(0, len(readers), 2):
         for column, reader in zip(st.columns(2), readers[row : row + 2], strict=False):
             with column:
@@ -78,8 +91,9 @@ def side_by_side(corpus: Corpus, readers: Sequence[Reader]) -> None:
 
 
 def offered(corpus: Corpus) -> dict[str, str]:
-    found = session.workbench().pipeline.remember("token samples", corpus.fingerprint,
-                                                  lambda: lab.samples([d.text for d in corpus.documents[:400]]))  # fmt: skip
+    found = session.workbench().pipeline.remember(
+        "token samples", corpus.fingerprint, lambda: lab.samples([d.text for d in corpus.documents[:400]])
+    )
     return {**found, **lab.SAMPLES}
 
 
@@ -105,22 +119,27 @@ def one_text(reader: Reader, text: str) -> None:
 
 def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -> None:
     texts = some_texts(corpus)
-    cut = (
-        f" the first {len(texts):,} of {len(corpus.documents):,} documents"
-        if len(texts) < len(corpus.documents)
-        else ""
-    )
+    cut = f" the first {len(texts):,} of {len(corpus.documents):,} documents" if len(texts) < len(corpus.documents) else ""
     names = tuple((reader.name, reader.vocabulary) for reader in readers)
-    found: Comparison | None = kept("tokenizers", (corpus.fingerprint, names), "Compare on the corpus", True,
-                                    lambda: lab.compare(texts, readers, CHUNKS),
-                                    why=f"Splits{cut or ' every document of the corpus'} with each tokenizer.")  # fmt: skip
+    found: Comparison | None = kept(
+        "tokenizers",
+        (corpus.fingerprint, names),
+        "Compare on the corpus",
+        True,
+        lambda: lab.compare(texts, readers, CHUNKS),
+        why=f"Splits{cut or ' every document of the corpus'} with each tokenizer.",
+    )
     if found is None:
-        return cards.empty("The tokenizers on this corpus", "Tokens a word, bytes a token, unknown tokens, numbers, code and letters "
-                           "beyond ASCII, and what a chunk holds: means over documents with their intervals.")  # fmt: skip
+        return cards.empty(
+            "The tokenizers on this corpus",
+            "Tokens a word, bytes a token, unknown tokens, numbers, code and letters "
+            "beyond ASCII, and what a chunk holds: means over documents with their intervals.",
+        )
     rules = config.evaluation
     key = f"{corpus.fingerprint}/{names}/{rules.resamples}/{rules.confidence}/{config.seed}"
-    rows = session.workbench().pipeline.remember("token summary", key, lambda: lab.summary(
-        found, rules.resamples, rules.confidence, config.seed))  # fmt: skip
+    rows = session.workbench().pipeline.remember(
+        "token summary", key, lambda: lab.summary(found, rules.resamples, rules.confidence, config.seed)
+    )
     measure_chart(found, rows, rules.confidence)
     measure_table(rows, [name for name, _ in names])
     export(found, readers, offered(corpus), key, config)
@@ -147,9 +166,14 @@ def measure_chart(found: Comparison, rows: list[dict[str, Any]], confidence: flo
         {"": [row["mean"] for row in some]},
         errors=None if any(row["low"] is None for row in some) else {"": [(row["low"], row["high"]) for row in some]},
     )
-    charts.show(charts.figure(traces, "", labels[name], legend=False, height=260, bargap=0.6), "tokenizers", data=some,
-                config={"measure": name, "tokenizers": [row["tokenizer"] for row in some]}, title=lab.measures(found)[name].label,
-                caption=f"mean of {some[0]['documents']:,} documents, {confidence:.0%} intervals")  # fmt: skip
+    charts.show(
+        charts.figure(traces, "", labels[name], legend=False, height=260, bargap=0.6),
+        "tokenizers",
+        data=some,
+        config={"measure": name, "tokenizers": [row["tokenizer"] for row in some]},
+        title=lab.measures(found)[name].label,
+        caption=f"mean of {some[0]['documents']:,} documents, {confidence:.0%} intervals",
+    )
 
 
 def measure_table(rows: list[dict[str, Any]], names: Sequence[str]) -> None:
@@ -179,16 +203,40 @@ def export(found: Comparison, readers: Sequence[Reader], texts: dict[str, str], 
     rules = config.evaluation
 
     def report() -> lab.Report:
-        return session.workbench().pipeline.remember("token report", key, lambda: lab.report(
-            found, readers, texts, resamples=rules.resamples, confidence=rules.confidence, seed=config.seed))  # fmt: skip
+        return session.workbench().pipeline.remember(
+            "token report",
+            key,
+            lambda: lab.report(found, readers, texts, resamples=rules.resamples, confidence=rules.confidence, seed=config.seed),
+        )
 
     with st.container(horizontal=True, gap="small"):
-        st.download_button("Report", lambda: report().markdown, "tokenizers.md", "text/markdown", key="tokens/report",
-                           icon=":material/download:", on_click="ignore")  # fmt: skip
-        st.download_button("Measures", lambda: charts.to_csv(report().rows), "tokenizers.csv", "text/csv", key="tokens/rows",
-                           icon=":material/table:", on_click="ignore")  # fmt: skip
-        st.download_button("Documents", lambda: charts.to_csv(report().document_rows), "tokenizers-by-document.csv", "text/csv",
-                           key="tokens/documents", icon=":material/table_rows:", on_click="ignore")  # fmt: skip
+        st.download_button(
+            "Report",
+            lambda: report().markdown,
+            "tokenizers.md",
+            "text/markdown",
+            key="tokens/report",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Measures",
+            lambda: charts.to_csv(report().rows),
+            "tokenizers.csv",
+            "text/csv",
+            key="tokens/rows",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Documents",
+            lambda: charts.to_csv(report().document_rows),
+            "tokenizers-by-document.csv",
+            "text/csv",
+            key="tokens/documents",
+            icon=":material/table_rows:",
+            on_click="ignore",
+        )
 
 
 # Training ------------------------------------------------------------------------------------------------------------
@@ -199,9 +247,7 @@ def training(corpus: Corpus) -> None:
     fields = lab.TokenizerConfig.model_fields
     with st.form("train_tokenizer", border=False):
         name = st.text_input("Name", key="tokenizer_name", placeholder=f"{corpus.name} 4k", persist_state="session")
-        kind = st.selectbox(
-            "Kind", list(KINDS), key="tokenizer_kind", format_func=KINDS.get, help=fields["kind"].description
-        )
+        kind = st.selectbox("Kind", list(KINDS), key="tokenizer_kind", format_func=KINDS.get, help=fields["kind"].description)
         size = st.number_input(
             "Vocabulary (tokens)", 300, 200_000, 4096, 256, key="tokenizer_size", help=fields["size"].description
         )

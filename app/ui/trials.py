@@ -45,8 +45,11 @@ def table(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) -
         st.info("No trial matches. Clear the search, or choose All.", icon=":material/filter_alt_off:")
         return
     marks = comparison.best(session.workbench(), shown, SHOWN) if len(shown) <= BOLD_UP_TO else {}
-    bold = ("Bold: the best on its questions, and what a paired t test does not tell from it (Holm, 5%)." if marks
-            else f"The best stand out in bold where at most {BOLD_UP_TO:,} trials are shown.")  # fmt: skip
+    bold = (
+        "Bold: the best on its questions, and what a paired t test does not tell from it (Holm, 5%)."
+        if marks
+        else f"The best stand out in bold where at most {BOLD_UP_TO:,} trials are shown."
+    )
     st.caption(f"{len(shown):,} of {len(everything):,} trials, newest first. Tick rows to compare them. {bold}")
     state = st.session_state
     state.shown_trials = [trial.id for trial in shown]
@@ -54,8 +57,16 @@ def table(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) -
     ticked = [row for row, trial in enumerate(shown) if trial.id in chosen]
     state[TABLE] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
     frame, columns = _frame(shown, sweeps, marks, comparison.repeats(everything))
-    cells.show(frame, hide_index=True, height="content" if len(shown) < 10 else 360, key=TABLE, on_select=_ticked,
-                 selection_mode="multi-row", column_config=columns, placeholder="")  # fmt: skip
+    cells.show(
+        frame,
+        hide_index=True,
+        height="content" if len(shown) < 10 else 360,
+        key=TABLE,
+        on_select=_ticked,
+        selection_mode="multi-row",
+        column_config=columns,
+        placeholder="",
+    )
     tables.export(getattr(frame, "data", frame).to_dict("records"), TABLE)
 
 
@@ -76,12 +87,36 @@ def describe(trial: Trial, everything: list[Trial]) -> None:
     # what is stored is the widgets' default too: what the session alone holds is lost where a run ends before it was sent,
     # and the browser would then send the empty default as if a person had cleared the field
     left, right = st.columns([1, 1])
-    left.text_input("Name", trial.name, key=keys["name"], placeholder=trial.made_name, max_chars=MOST_NAME, on_change=_describe,
-                    args=(trial.id, "name", keys["name"]), help="Empty: it is called by what differs from the default recipe.")  # fmt: skip
-    right.multiselect("Tags", sorted({*known, *state[keys["tags"]]}), list(trial.tags), key=keys["tags"], accept_new_options=True,
-                      on_change=_describe, args=(trial.id, "tags", keys["tags"]), placeholder="Choose or type")  # fmt: skip
-    st.text_area("Note", trial.note, key=keys["note"], height=68, max_chars=MOST_NOTE, on_change=_describe,
-                 args=(trial.id, "note", keys["note"]), placeholder="Why it was run, what it showed")  # fmt: skip
+    left.text_input(
+        "Name",
+        trial.name,
+        key=keys["name"],
+        placeholder=trial.made_name,
+        max_chars=MOST_NAME,
+        on_change=_describe,
+        args=(trial.id, "name", keys["name"]),
+        help="Empty: it is called by what differs from the default recipe.",
+    )
+    right.multiselect(
+        "Tags",
+        sorted({*known, *state[keys["tags"]]}),
+        list(trial.tags),
+        key=keys["tags"],
+        accept_new_options=True,
+        on_change=_describe,
+        args=(trial.id, "tags", keys["tags"]),
+        placeholder="Choose or type",
+    )
+    st.text_area(
+        "Note",
+        trial.note,
+        key=keys["note"],
+        height=68,
+        max_chars=MOST_NOTE,
+        on_change=_describe,
+        args=(trial.id, "note", keys["note"]),
+        placeholder="Why it was run, what it showed",
+    )
     if problem := state.pop(PROBLEM, ""):
         st.warning(cards.plain(problem), icon=":material/error:")
 
@@ -121,38 +156,39 @@ def _frame(
     depths = {trial.k for trial in shown if trial.metrics}
     depth = depths.copy().pop() if len(depths) == 1 else "k"
     # where each question has one piece of evidence, hit and recall are the same number
-    told = [
-        metric
-        for metric in SHOWN
-        if metric != "hit" or any(t.metrics.get("hit") != t.metrics.get("recall") for t in shown)
-    ]
+    told = [metric for metric in SHOWN if metric != "hit" or any(t.metrics.get("hit") != t.metrics.get("recall") for t in shown)]
     heads = {metric: comparison.label(metric, depth) for metric in told}
-    cost = {
-        name: [trial.costs[name].value if name in trial.costs else None for trial in shown] for name in comparison.COSTS
-    }
+    cost = {name: [trial.costs[name].value if name in trial.costs else None for trial in shown] for name in comparison.COSTS}
     columns = {  # head: values, how they look; what tells a trial first, so that it stands in a narrow window too
-        "Trial": ([t.title for t in shown], text(
-            width=210, help="Its name, or what differs from the default recipe.")),
+        "Trial": ([t.title for t in shown], text(width=210, help="Its name, or what differs from the default recipe.")),
         **{head: ([t.metrics.get(metric) for t in shown], number(format="%.3f", width=86)) for metric, head in heads.items()},
         "n": ([t.n if t.metrics else None for t in shown], number(format="localized", width=52, help="Questions measured.")),
-        "Status": ([cut(t.status + (f": {t.reason}" if t.reason else ""), 24) for t in shown],
-                   text(width=160, help="Tick the row to read why there is no result.")),
-        "Repeat": ([f"{repeats[t.id][0]} of {repeats[t.id][1]}" if t.id in repeats else "" for t in shown], text(
-            width=66, help="Trials of the same recipe on the same questions and documents.")),
+        "Status": (
+            [cut(t.status + (f": {t.reason}" if t.reason else ""), 24) for t in shown],
+            text(width=160, help="Tick the row to read why there is no result."),
+        ),
+        "Repeat": (
+            [f"{repeats[t.id][0]} of {repeats[t.id][1]}" if t.id in repeats else "" for t in shown],
+            text(width=66, help="Trials of the same recipe on the same questions and documents."),
+        ),
         "Recipe": ([t.made_name for t in shown], text(width=210, help="What differs from the default recipe.")),
         "Tags": ([", ".join(t.tags) for t in shown], text(width=130)),
-        "Context": ([None if tokens is None else round(tokens) for tokens in cost["context_at_k"]], number(
-            format="localized", width=70, help="Tokens of the first k chunks, mean of a question.")),
+        "Context": (
+            [None if tokens is None else round(tokens) for tokens in cost["context_at_k"]],
+            number(format="localized", width=70, help="Tokens of the first k chunks, mean of a question."),
+        ),
         "Latency": (cost["latency_ms"], number(format="%.1f ms", width=76, help="Median of a single question.")),
         "Chunks": (cost["chunks"], number(format="localized", width=66, help="Chunks in the index.")),
         "Corpus": ([t.stages.get("corpus", t.dataset) for t in shown], text(width=150)),
         "When": ([t.created for t in shown], when(format="D MMM, HH:mm", timezone=st.context.timezone, width=104)),
         "k": ([t.k for t in shown], number(width=38, help="Depth at which the rankings were judged.")),
-        "of": ([t.total if t.metrics else None for t in shown], number(
-            format="localized", width=52, help="Questions asked. Those without gold evidence cannot be measured.")),
+        "of": (
+            [t.total if t.metrics else None for t in shown],
+            number(format="localized", width=52, help="Questions asked. Those without gold evidence cannot be measured."),
+        ),
         "Sweep": ([sweeps.get(t.sweep, "") for t in shown], text(width=220)),
         "Id": ([t.short for t in shown], text(width=84, help="The end of its id, as `show` takes it.")),
-    }  # fmt: skip
+    }
     needed = {
         "k": len(depths) > 1,
         "of": any(t.n != t.total for t in shown if t.metrics),
@@ -166,7 +202,8 @@ def _frame(
     columns = {head: column for head, column in columns.items() if needed.get(head, True)}
     frame = pd.DataFrame({head: values for head, (values, _) in columns.items()})
     if marks:
-        css = pd.DataFrame({head: ["font-weight: 700" if t.id in marks[metric] else "" for t in shown]
-                            for metric, head in heads.items()})  # fmt: skip
+        css = pd.DataFrame(
+            {head: ["font-weight: 700" if t.id in marks[metric] else "" for t in shown] for metric, head in heads.items()}
+        )
         frame = frame.style.apply(lambda _: css, axis=None, subset=list(css))
     return frame, {head: look for head, (_, look) in columns.items()}

@@ -41,27 +41,42 @@ def of_study(text: str, file: str) -> tuple[Study, Parsed] | None:
 
 def _read(items: list[Item], read: Callable, text: str, file: str) -> tuple[Study, Parsed]:
     kind = "pairs" if any(len(item.responses) > 1 for item in items) else "rating"
-    draft = {"id": "labels", "title": f"{file}, without its study.json", "question": WITHOUT, "kind": kind,
-             "items": [item for item in items if len(item.responses) == (2 if kind == "pairs" else 1)]}  # fmt: skip
+    draft = {
+        "id": "labels",
+        "title": f"{file}, without its study.json",
+        "question": WITHOUT,
+        "kind": kind,
+        "items": [item for item in items if len(item.responses) == (2 if kind == "pairs" else 1)],
+    }
     ask = ("preference",) if kind == "pairs" else ("sentences",)
     study = valid(Study, {**draft, "ask": ask, "rubrics": [default_rubric()]})
     parsed = read(text, file, study, "main")
     given = [label for _, label in parsed.labels]
-    told = {"sentences": any(name for one in given for names in one.sentences for name in names),
-            "helpful": any(stars for one in given for stars in one.helpful), "preference": kind == "pairs"}  # fmt: skip
+    told = {
+        "sentences": any(name for one in given for names in one.sentences for name in names),
+        "helpful": any(stars for one in given for stars in one.helpful),
+        "preference": kind == "pairs",
+    }
     names = dict.fromkeys(name for one in given for names in one.sentences for name in names if name)
     rubric = default_rubric()
     if not names.keys() <= {one.name for one in rubric.labels}:
         rubric = valid(Rubric, {"labels": [Category(name=name, title=name) for name in sorted(names)]})
-    people = {adjudicates: dict.fromkeys(one.annotator for one in given if (one.round == "adjudication") == adjudicates)
-              for adjudicates in (False, True)}  # fmt: skip
-    wrong = [
-        *parsed.problems,
-        *_two_spellings(((line, one.annotator) for line, one in parsed.labels), "annotator", file),
-    ]
+    people = {
+        adjudicates: dict.fromkeys(one.annotator for one in given if (one.round == "adjudication") == adjudicates)
+        for adjudicates in (False, True)
+    }
+    wrong = [*parsed.problems, *_two_spellings(((line, one.annotator) for line, one in parsed.labels), "annotator", file)]
     if not wrong:
-        study = valid(Study, {**draft, "ask": [part for part, asked in told.items() if asked] or ask, "rubrics": [rubric],
-                              "annotators": tuple(people[False]), "adjudicators": tuple(people[True])})  # fmt: skip
+        study = valid(
+            Study,
+            {
+                **draft,
+                "ask": [part for part, asked in told.items() if asked] or ask,
+                "rubrics": [rubric],
+                "annotators": tuple(people[False]),
+                "adjudicators": tuple(people[True]),
+            },
+        )
     return study, Parsed(parsed.labels, wrong)
 
 
@@ -95,8 +110,11 @@ def _items(given: Iterable[tuple[Any, list[int]]]) -> list[Item]:
             width = range(min(2, max(len(before), len(counts))))
             most[item] = [max(one[place] if place < len(one) else 0 for one in (before, counts)) for place in width]
     width = max(map(len, most.values()), default=1)  # a study of pairs has two answers everywhere
-    return [Item(id=item, question=f"Item {item}", responses=tuple(map(_unknown, (*counts, *[0] * (width - len(counts))))))
-            for item, counts in most.items() if item]  # fmt: skip
+    return [
+        Item(id=item, question=f"Item {item}", responses=tuple(map(_unknown, (*counts, *[0] * (width - len(counts))))))
+        for item, counts in most.items()
+        if item
+    ]
 
 
 def _unknown(count: int) -> Response:
@@ -117,8 +135,11 @@ def _items_of_tasks(text: str, file: str) -> list[Item]:
             count = 2 if isinstance(data.get("answer_2"), str) else 1
             order = data.get("order") if sorted(data.get("order") or []) == list(range(count)) else range(count)
             places = {place: n for n, place in enumerate(order, 1)}
-            found[data["item"]] = Item(id=data["item"], question=str(data.get("question") or data["item"]),
-                                       responses=tuple(_answer(data, places[place]) for place in range(count)))  # fmt: skip
+            found[data["item"]] = Item(
+                id=data["item"],
+                question=str(data.get("question") or data["item"]),
+                responses=tuple(_answer(data, places[place]) for place in range(count)),
+            )
     return list(found.values())
 
 
@@ -155,8 +176,11 @@ def plain_table(text: str, file: str) -> tuple[Table, list[Problem]]:
             item_of[item] = cells["item"]
     numeric = bool(found) and all(NUMBER.fullmatch(value) or NO_NUMBER.fullmatch(value) for _, value in found.values())
     numeric = numeric and any(NUMBER.fullmatch(value) for _, value in found.values())
-    wrong += [Problem(file, line, f"'{value}' is no number to reckon with.", "Leave the value empty where it is missing.")
-              for line, value in found.values() if numeric and not np.isfinite(float(value))]  # fmt: skip
+    wrong += [
+        Problem(file, line, f"'{value}' is no number to reckon with.", "Leave the value empty where it is missing.")
+        for line, value in found.values()
+        if numeric and not np.isfinite(float(value))
+    ]
     wrong += _two_spellings(((line, who) for (_, who), (line, _) in found.items()), "annotator", file)
     if not numeric:
         wrong += _two_spellings(found.values(), "label", file)
@@ -178,18 +202,13 @@ def _tabled(found: dict[tuple[str, str], str], numeric: bool, item_of: dict[str,
     for (item, who), value in found.items():
         values[row[item], column[who]] = code[float(value) if numeric else value]
     categories = () if scale else tuple(f"{one:g}" if numeric else one for one in distinct)
-    return Table(values, items, people, categories, "interval" if scale else "nominal",
-                 tuple(item_of[item] for item in items))  # fmt: skip
+    return Table(values, items, people, categories, "interval" if scale else "nominal", tuple(item_of[item] for item in items))
 
 
 def _rows_of_jsonl(text: str, file: str, wrong: list[Problem]) -> Iterable[tuple[int, dict[str, str]]]:
     for line, one in enumerate(text.split("\n"), 1):
         given = _loaded(one)
-        if (
-            isinstance(given, dict)
-            and {"item", "annotator"} <= given.keys()
-            and given.keys() & {"value", "label", "rating"}
-        ):
+        if isinstance(given, dict) and {"item", "annotator"} <= given.keys() and given.keys() & {"value", "label", "rating"}:
             yield line, {name: "" if value is None else str(value) for name, value in given.items()}
         elif one.strip():
             wrong.append(Problem(file, line, "This line is no JSON object with item, annotator and value."))
@@ -202,7 +221,5 @@ def _two_spellings(given: Iterable[tuple[int, str]], what: str, file: str) -> li
     for line, name in given:
         before, spelt = first.setdefault(" ".join(name.split()).casefold(), (line, name))
         if spelt != name and name not in wrong:
-            wrong[name] = Problem(
-                file, line, f"The {what} '{name}' stands as '{spelt}' in line {before}.", "Spell it one way."
-            )
+            wrong[name] = Problem(file, line, f"The {what} '{name}' stands as '{spelt}' in line {before}.", "Spell it one way.")
     return list(wrong.values())

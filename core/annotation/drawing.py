@@ -46,12 +46,7 @@ class Candidate(NamedTuple):
 
 
 def draw(
-    candidates: Sequence[Candidate],
-    count: int,
-    by: str = "system",
-    allocation: str = "equal",
-    seed: int = 0,
-    pilot: int = 0,
+    candidates: Sequence[Candidate], count: int, by: str = "system", allocation: str = "equal", seed: int = 0, pilot: int = 0
 ) -> tuple[Item, ...]:
     """`count` answers, spread over the strata; the first `pilot` of them, spread likewise, are the pilot round.
 
@@ -67,8 +62,10 @@ def draw(
         for (dataset, _), answers in sorted(shared(candidates).items()):
             strata[dataset].append(tuple(answers[system] for system in sorted(answers)))
         if count < each:
-            raise WorkbenchError(f"{count} items are asked for, and a question has {each}: an answer of each system.",
-                                 todo="Ask for more, or for fewer systems.")  # fmt: skip
+            raise WorkbenchError(
+                f"{count} items are asked for, and a question has {each}: an answer of each system.",
+                todo="Ask for more, or for fewer systems.",
+            )
     else:
         for one in sorted(candidates, key=lambda one: one.source):
             strata["" if by == "none" else getattr(one, by)].append((one,))
@@ -78,8 +75,11 @@ def draw(
         some = [strata[name][place] for place in rng.permutation(len(strata[name]))[: wanted[name]]]
         columns += [((place + rng.random()) / len(some), name, one) for place, one in enumerate(some)]
     columns.sort(key=lambda column: column[:2])  # strata take turns, so that any first part is spread over them
-    items = [_item(one.question, (one,), stratum or (one.system if by == "question" else ""))
-             for _, stratum, together in columns for one in together]  # fmt: skip
+    items = [
+        _item(one.question, (one,), stratum or (one.system if by == "question" else ""))
+        for _, stratum, together in columns
+        for one in together
+    ]
     return _in_rounds(items, pilot // each * each)
 
 
@@ -93,15 +93,15 @@ def shared(candidates: Sequence[Candidate], systems: Sequence[str] = ()) -> dict
     return {key: by for key, by in answers.items() if len(by) == len(wanted)}
 
 
-def draw_pairs(
-    candidates: Sequence[Candidate], a: str, b: str, count: int, seed: int = 0, pilot: int = 0
-) -> tuple[Item, ...]:
+def draw_pairs(candidates: Sequence[Candidate], a: str, b: str, count: int, seed: int = 0, pilot: int = 0) -> tuple[Item, ...]:
     """`count` questions of one corpus that both systems answered, with one answer of each."""
     answers = shared(candidates, (a, b))
     both = sorted(answers)
     if a == b or len(both) < count:
-        raise WorkbenchError(f"{len(both) if a != b else 0} questions have an answer of both systems, {count} are asked for.",
-                             todo="Have more questions answered by both, or ask for fewer.")  # fmt: skip
+        raise WorkbenchError(
+            f"{len(both) if a != b else 0} questions have an answer of both systems, {count} are asked for.",
+            todo="Have more questions answered by both, or ask for fewer.",
+        )
     chosen = [both[place] for place in np.random.default_rng(seed).permutation(len(both))[:count]]
     return _in_rounds([_item(key[1], (answers[key][a], answers[key][b]), key[0]) for key in chosen], pilot)
 
@@ -113,8 +113,10 @@ def with_duplicates(items: Sequence[Item], count: int, seed: int = 0) -> tuple[I
         raise WorkbenchError(f"{count} duplicates are asked for, of {len(plain)} items.", todo="Ask for fewer.")
     order = np.random.default_rng([seed, 1]).permutation(len(plain))
     chosen = [plain[place] for place in order[:count]]
-    return (*items, *(item.model_copy(update={"id": fingerprint(item.id, "again")[:12], "duplicate_of": item.id})
-                      for item in chosen))  # fmt: skip
+    return (
+        *items,
+        *(item.model_copy(update={"id": fingerprint(item.id, "again")[:12], "duplicate_of": item.id}) for item in chosen),
+    )
 
 
 def with_attention(
@@ -130,8 +132,7 @@ def with_attention(
     They are made of the passages of the candidates, see `own_attention`; the built-in ones stand in where these give too few,
     or where a rubric has other labels.
     """
-    numbers = [min(math.ceil(sum(item.round == round and item.plain for item in items) / 10), MOST_ATTENTION)
-               for round in rounds]  # fmt: skip
+    numbers = [min(math.ceil(sum(item.round == round and item.plain for item in items) / 10), MOST_ATTENTION) for round in rounds]
     known = {item.id for item in items}
     own = own_attention(candidates, items, sum(numbers), seed) if set(KNOWN) <= set(labels) else ()
     order = np.random.default_rng([seed, 2]).permutation(len(attention_items()))
@@ -148,9 +149,7 @@ def _late(item: Item) -> Item:
     return item.model_copy(update={"responses": (item.responses[0].model_copy(update={"source": LATE}),)})
 
 
-def own_attention(
-    candidates: Sequence[Candidate], items: Sequence[Item], count: int, seed: int = 0
-) -> tuple[Item, ...]:
+def own_attention(candidates: Sequence[Candidate], items: Sequence[Item], count: int, seed: int = 0) -> tuple[Item, ...]:
     """Items with known answers, made of the study's own corpus: a sentence of an answer's own passages, word for word, as the
     answer to its question. With these passages it is supported; with those of another question, of other documents that
     share no phrase and hardly a word with it, it is not in the context. By turns; questions that the items ask come last."""
@@ -225,12 +224,25 @@ def attention_items() -> tuple[Item, ...]:
     """The items with known answers that come with the project, see annotations/attention.yaml."""
     given = yaml.safe_load((FOLDER / "attention.yaml").read_text("utf-8"))
     return tuple(
-        _item(one["question"], (Candidate("attention", "attention", "", one["question"], one["answer"],
-                                          tuple(Passage(document_id=fingerprint(text)[:12], title=title, text=text, end=len(text))
-                                                for title, text in (passage.values() for passage in one["passages"]))),), "")
-        .model_copy(update={"expected": tuple(one["expected"])})
+        _item(
+            one["question"],
+            (
+                Candidate(
+                    "attention",
+                    "attention",
+                    "",
+                    one["question"],
+                    one["answer"],
+                    tuple(
+                        Passage(document_id=fingerprint(text)[:12], title=title, text=text, end=len(text))
+                        for title, text in (passage.values() for passage in one["passages"])
+                    ),
+                ),
+            ),
+            "",
+        ).model_copy(update={"expected": tuple(one["expected"])})
         for one in given
-    )  # fmt: skip
+    )
 
 
 def clean(text: str) -> str:
@@ -240,9 +252,7 @@ def clean(text: str) -> str:
 
 def _item(question: str, answers: tuple[Candidate, ...], stratum: str) -> Item:
     responses = tuple(
-        Response(
-            source=one.source, system=one.system, text=one.text, sentences=sentences(one.text), passages=one.passages
-        )
+        Response(source=one.source, system=one.system, text=one.text, sentences=sentences(one.text), passages=one.passages)
         for one in answers
     )
     name = fingerprint(question, [(one.source, one.text) for one in answers])[:12]
@@ -250,9 +260,7 @@ def _item(question: str, answers: tuple[Candidate, ...], stratum: str) -> Item:
 
 
 def _in_rounds(items: Sequence[Item], pilot: int) -> tuple[Item, ...]:
-    return tuple(
-        item.model_copy(update={"round": "pilot" if place < pilot else "main"}) for place, item in enumerate(items)
-    )
+    return tuple(item.model_copy(update={"round": "pilot" if place < pilot else "main"}) for place, item in enumerate(items))
 
 
 def _allocated(sizes: dict[str, int], count: int, allocation: str, each: int) -> dict[str, int]:
@@ -261,8 +269,7 @@ def _allocated(sizes: dict[str, int], count: int, allocation: str, each: int) ->
         asked, there = f"{count * each} items are asked for", f"{sum(sizes.values())} stored answers"
         if each > 1:
             there = f"{sum(sizes.values())} questions that all {each} systems answered"
-        raise WorkbenchError(f"{asked}, and there are {there}.",
-                             todo="Have more questions answered, or ask for fewer items.")  # fmt: skip
+        raise WorkbenchError(f"{asked}, and there are {there}.", todo="Have more questions answered, or ask for fewer items.")
     if allocation == "proportional":
         shares = {name: count * size / sum(sizes.values()) for name, size in sizes.items()}
         wanted = {name: int(share) for name, share in shares.items()}

@@ -19,19 +19,7 @@ from core.annotation.labels import Label, Span, blank, complete
 from core.annotation.study import Item, Response, Study
 from core.store.journal import is_id
 
-META = (
-    "round",
-    "seconds",
-    "created",
-    "rubric",
-    "hash",
-    "shown",
-    "order",
-    "replaces",
-    "restores",
-    "withdrawn",
-    "origin",
-)
+META = ("round", "seconds", "created", "rubric", "hash", "shown", "order", "replaces", "restores", "withdrawn", "origin")
 COLUMNS = ("id", "study", "item", "annotator", "part", "response", "number", "value", *META)
 TIDY = (
     "round",
@@ -96,8 +84,14 @@ def from_jsonl(text: str, file: str, study: Study, round: str) -> Parsed:
             wrong.append(Problem(file, number, f"This line is no JSON: {error}.", "Give one JSON object a line."))
             continue
         if not isinstance(given, dict) or not {"item", "annotator"} <= given.keys():
-            wrong.append(Problem(file, number, "This is no label: it has no item and annotator.",
-                                 "Give files that `annotate export` wrote, or the columns item, annotator and value."))  # fmt: skip
+            wrong.append(
+                Problem(
+                    file,
+                    number,
+                    "This is no label: it has no item and annotator.",
+                    "Give files that `annotate export` wrote, or the columns item, annotator and value.",
+                )
+            )
         elif "value" in given or "label" in given:
             short = {"part": "sentence", "value": given.get("label"), **given}
             _add_row(found, places, wrong, {k: _text(v) for k, v in short.items()}, number, file, study, round)
@@ -120,17 +114,12 @@ def to_csv(labels: Iterable[Label]) -> str:
     writer = csv.DictWriter(out, COLUMNS, restval="")
     writer.writeheader()
     for label in labels:
-        head = {
-            "id": label.id,
-            "study": label.study,
-            "round": label.round,
-            "item": label.item,
-            "annotator": label.annotator,
-        }
+        head = {"id": label.id, "study": label.study, "round": label.round, "item": label.item, "annotator": label.annotator}
         meta = {name: getattr(label, name) for name in META} | {
             "seconds": "" if label.seconds is None else repr(label.seconds),
-            "order": " ".join(map(str, label.order)), "withdrawn": "yes" if label.withdrawn else "",
-        }  # fmt: skip
+            "order": " ".join(map(str, label.order)),
+            "withdrawn": "yes" if label.withdrawn else "",
+        }
         for row in ({"part": "label", **meta}, *_judgements(label)):
             writer.writerow({name: _safe(value) for name, value in {**head, **row}.items()})
     return out.getvalue()
@@ -149,10 +138,15 @@ def to_tidy_csv(study: Study, labels: Iterable[Label]) -> str:
     for label in sorted(labels, key=lambda one: (places.get(one.item, 0), one.item, one.annotator)):
         item = study.item(label.item)
         head = {
-            "round": label.round, "no": places.get(item.duplicate_of or item.id, ""), "item": item.id, "question": item.question,
-            "kind": "repeat" if item.duplicate_of else "attention" if item.attention else "item", "annotator": label.annotator,
-            "seconds": "" if label.seconds is None else repr(label.seconds), "comment": label.comment,
-        }  # fmt: skip
+            "round": label.round,
+            "no": places.get(item.duplicate_of or item.id, ""),
+            "item": item.id,
+            "question": item.question,
+            "kind": "repeat" if item.duplicate_of else "attention" if item.attention else "item",
+            "annotator": label.annotator,
+            "seconds": "" if label.seconds is None else repr(label.seconds),
+            "comment": label.comment,
+        }
         for row in _judgements(label):
             if row["part"] in ("sentence", "helpful", "preference", "cannot_judge") and row["value"] != "":
                 told = {"label": row.pop("value"), **_judged_of(item, row)}
@@ -213,21 +207,23 @@ def rows(text: str, file: str, wrong: list[Problem]) -> Iterator[tuple[int, dict
         names = Counter(reader.fieldnames or ())
         if not {"item", "annotator"} <= names.keys() or not names.keys() & {"value", "label", "rating"}:
             listed = ", ".join(sorted(map(str, names)))
-            wrong.append(Problem(file, 1, f"The columns are {listed[:300] or 'missing'}.",
-                                 "It needs item, annotator and value, with commas between them."))  # fmt: skip
+            wrong.append(
+                Problem(
+                    file,
+                    1,
+                    f"The columns are {listed[:300] or 'missing'}.",
+                    "It needs item, annotator and value, with commas between them.",
+                )
+            )
             return
         if twice := [name for name, number in names.items() if number > 1]:
-            wrong.append(
-                Problem(file, 1, f"There are {names[twice[0]]} columns '{twice[0]}'.", "Give each a name of its own.")
-            )
+            wrong.append(Problem(file, 1, f"There are {names[twice[0]]} columns '{twice[0]}'.", "Give each a name of its own."))
             return
         last = 1
         for row in reader:
             line, last = last + 1, reader.line_num
             if None in row or None in row.values():
-                wrong.append(
-                    Problem(file, line, "This row has another number of cells than the header.", "Mend the row.")
-                )
+                wrong.append(Problem(file, line, "This row has another number of cells than the header.", "Mend the row."))
             else:
                 yield line, {name: cell(value) for name, value in row.items()}
     except csv.Error as error:
@@ -254,8 +250,13 @@ def _add_row(
         wrong.append(Problem(file, line, f"There is no item '{item}' in the study '{study.id}'.", todo))
         return
     try:
-        label = found[places[key]][1] if key in places else Label.model_validate(
-            {**blank(study, "main", study.item(item), "-").model_dump(), "id": key[0], "round": round, "annotator": who})  # fmt: skip
+        label = (
+            found[places[key]][1]
+            if key in places
+            else Label.model_validate(
+                {**blank(study, "main", study.item(item), "-").model_dump(), "id": key[0], "round": round, "annotator": who}
+            )
+        )
         label = _judged(label, study.item(item), row)
     except (ValueError, IndexError) as error:
         what = said(error) if isinstance(error, ValidationError) else f"{error}."
@@ -276,9 +277,7 @@ def _judged(label: Label, item: Item, row: dict[str, str]) -> Label:
     if part in ("sentence", "helpful", "error") and not 0 <= response < len(item.responses):
         raise ValueError(f"The item has no answer {response + 1}")
     if part == "label":
-        given |= {
-            name: row[name] for name in ("created", "hash", "shown", "replaces", "restores", "origin") if row.get(name)
-        }
+        given |= {name: row[name] for name in ("created", "hash", "shown", "replaces", "restores", "origin") if row.get(name)}
         given |= {"seconds": float(row["seconds"])} if row.get("seconds") else {}
         given |= {"rubric": int(row["rubric"])} if row.get("rubric") else {}
         given |= {"order": [int(n) for n in row["order"].split()]} if row.get("order") else {}
@@ -322,11 +321,7 @@ def dpo_pairs(study: Study, labels: Iterable[Label]) -> list[dict[str, Any]]:
     items = {item.id for item in study.items if item.plain}
     labels = [label for label in labels if label.item in items]
     decided = {label.item for label in labels if label.round == "adjudication" and complete(study, label)}
-    labels = [
-        label
-        for label in labels
-        if not label.cannot_judge and (label.round == "adjudication") == (label.item in decided)
-    ]
+    labels = [label for label in labels if not label.cannot_judge and (label.round == "adjudication") == (label.item in decided)]
     return _preferred(study, labels) if study.kind == "pairs" else _rated(study, labels)
 
 
@@ -340,8 +335,15 @@ def _preferred(study: Study, labels: list[Label]) -> list[dict[str, Any]]:
         count = votes.get(item.id, Counter())
         if count["a"] != count["b"]:
             better, worse = item.responses if count["a"] > count["b"] else item.responses[::-1]
-            pairs.append({**_pair(item.question, better, worse), "item": item.id,
-                          "votes": max(count["a"], count["b"]), "against": min(count["a"], count["b"]), "ties": count["tie"]})  # fmt: skip
+            pairs.append(
+                {
+                    **_pair(item.question, better, worse),
+                    "item": item.id,
+                    "votes": max(count["a"], count["b"]),
+                    "against": min(count["a"], count["b"]),
+                    "ties": count["tie"],
+                }
+            )
     return pairs
 
 
@@ -357,15 +359,24 @@ def _rated(study: Study, labels: list[Label]) -> list[dict[str, Any]]:
     for question, rated in by_question.items():
         (worst, low), (best, high) = min(rated, key=lambda one: one[0]), max(rated, key=lambda one: one[0])
         if best - worst >= 1:
-            pairs.append({**_pair(question, high.responses[0], low.responses[0]), "item": high.id,
-                          "helpful_chosen": best, "helpful_rejected": worst})  # fmt: skip
+            pairs.append(
+                {
+                    **_pair(question, high.responses[0], low.responses[0]),
+                    "item": high.id,
+                    "helpful_chosen": best,
+                    "helpful_rejected": worst,
+                }
+            )
     return pairs
 
 
 def _pair(question: str, better: Response, worse: Response) -> dict[str, str]:
     evidence = "\n\n".join(f"[{n}] {passage.text}" for n, passage in enumerate(better.passages, 1))
-    return {"prompt": f"{evidence}\n\nQuestion: {question}" if evidence else question, "chosen": better.text,
-            "rejected": worse.text}  # fmt: skip
+    return {
+        "prompt": f"{evidence}\n\nQuestion: {question}" if evidence else question,
+        "chosen": better.text,
+        "rejected": worse.text,
+    }
 
 
 def said(error: ValidationError) -> str:

@@ -23,31 +23,50 @@ from core.store.journal import is_id
 READER = "label studio"  # its annotators share one order of the answers
 CONTROL = re.compile(r"(sentence|error|helpful)_[12]|preference|whole|comment|record")
 CHOICES = ("first", "second", "tie")
-META = ("id", "study", "hash", "round", "annotator", "seconds", "rubric", "shown", "order", "replaces", "restores", "withdrawn",
-        "origin", "created")  # fmt: skip
+META = (
+    "id",
+    "study",
+    "hash",
+    "round",
+    "annotator",
+    "seconds",
+    "rubric",
+    "shown",
+    "order",
+    "replaces",
+    "restores",
+    "withdrawn",
+    "origin",
+    "created",
+)
 
 
 def config_xml(study: Study) -> str:
     """The label config. Hot keys are those of the rubric."""
     answers = range(1, 3 if study.kind == "pairs" else 2)
-    labels = "".join(f"<Label value={quoteattr(one.name)}{f' hotkey={quoteattr(one.key)}' if one.key else ''}/>"
-                     for one in study.rubric.labels)  # fmt: skip
+    labels = "".join(
+        f"<Label value={quoteattr(one.name)}{f' hotkey={quoteattr(one.key)}' if one.key else ''}/>" for one in study.rubric.labels
+    )
     blocks = ['<Header value="Question"/><Text name="question" value="$question"/>']
     for n in answers:
-        blocks.append(f'<Header value="Evidence"/><Text name="evidence_{n}" value="$evidence_{n}"/>'
-                      f'<Header value="Answer {n if len(answers) > 1 else ""}"/>'
-                      f'<Labels name="sentence_{n}" toName="answer_{n}">{labels if n == 1 else _without_keys(study)}</Labels>'
-                      f'<Labels name="error_{n}" toName="answer_{n}"><Label value="error" background="#d55e00"/></Labels>'
-                      f'<Text name="answer_{n}" value="$answer_{n}" granularity="word"/>'
-                      f'<Rating name="helpful_{n}" toName="answer_{n}" maxRating="5"/>')  # fmt: skip
+        blocks.append(
+            f'<Header value="Evidence"/><Text name="evidence_{n}" value="$evidence_{n}"/>'
+            f'<Header value="Answer {n if len(answers) > 1 else ""}"/>'
+            f'<Labels name="sentence_{n}" toName="answer_{n}">{labels if n == 1 else _without_keys(study)}</Labels>'
+            f'<Labels name="error_{n}" toName="answer_{n}"><Label value="error" background="#d55e00"/></Labels>'
+            f'<Text name="answer_{n}" value="$answer_{n}" granularity="word"/>'
+            f'<Rating name="helpful_{n}" toName="answer_{n}" maxRating="5"/>'
+        )
     if len(answers) > 1:
         choices = "".join(f'<Choice value="{name}"/>' for name in CHOICES)
         blocks.append(
             f'<Header value="Which answer is better?"/><Choices name="preference" toName="question">{choices}</Choices>'
         )
-    blocks.append('<Choices name="whole" toName="question"><Choice value="cannot judge"/></Choices>'
-                  '<TextArea name="comment" toName="question" placeholder="Comment" maxSubmissions="1"/>'
-                  '<View style="display:none"><TextArea name="record" toName="question" maxSubmissions="1"/></View>')  # fmt: skip
+    blocks.append(
+        '<Choices name="whole" toName="question"><Choice value="cannot judge"/></Choices>'
+        '<TextArea name="comment" toName="question" placeholder="Comment" maxSubmissions="1"/>'
+        '<View style="display:none"><TextArea name="record" toName="question" maxSubmissions="1"/></View>'
+    )
     return "<View>\n  " + "\n  ".join(blocks) + "\n</View>\n"
 
 
@@ -61,10 +80,12 @@ def tasks(study: Study, labels: Iterable[Label], round: str = "") -> list[dict[s
     for label in labels:
         by_item.setdefault(label.item, []).append(label)
     return [
-        {"data": _data(study, item), "annotations": [_annotation(item, label, _order(study, item))
-                                                     for label in by_item.get(item.id, [])]}
+        {
+            "data": _data(study, item),
+            "annotations": [_annotation(item, label, _order(study, item)) for label in by_item.get(item.id, [])],
+        }
         for item in study.round_items(round)
-    ]  # fmt: skip
+    ]
 
 
 def _order(study: Study, item: Item) -> tuple[int, ...]:
@@ -82,8 +103,15 @@ def _data(study: Study, item: Item) -> dict[str, Any]:
 
 
 def _annotation(item: Item, label: Label, order: tuple[int, ...]) -> dict[str, Any]:
-    result = [_region("record", "question", "textarea", {"text": [json.dumps(
-        {**{name: getattr(label, name) for name in META}, "content": _digest(label)})]}, label)]  # fmt: skip
+    result = [
+        _region(
+            "record",
+            "question",
+            "textarea",
+            {"text": [json.dumps({**{name: getattr(label, name) for name in META}, "content": _digest(label)})]},
+            label,
+        )
+    ]
     for n, place in enumerate(order, 1):
         one = item.responses[place]
         text, to = one.text, f"answer_{n}"
@@ -95,9 +123,7 @@ def _annotation(item: Item, label: Label, order: tuple[int, ...]) -> dict[str, A
         bounds = words(text)
         for span in (span for span in label.spans if span.response == place):
             start, end = bounds[span.first][0], bounds[span.last - 1][1]
-            result.append(
-                _region(f"error_{n}", to, "labels", {**_chars(text, start, end), "labels": ["error"]}, label, start)
-            )
+            result.append(_region(f"error_{n}", to, "labels", {**_chars(text, start, end), "labels": ["error"]}, label, start))
         if label.helpful and label.helpful[place] is not None:
             result.append(_region(f"helpful_{n}", to, "rating", {"rating": label.helpful[place]}, label))
     if label.preference:
@@ -122,12 +148,24 @@ def from_tasks(text: str, file: str, study: Study, round: str) -> Parsed:
     for line, task in elements(text, file, wrong):
         data = task.get("data") if isinstance(task, dict) else None
         if not isinstance(data, dict) or "item" not in data:
-            wrong.append(Problem(file, line, "This is no task of a study: it has no data.item.",
-                                 "Export the project as JSON, from a project that `annotate push` or `annotate export` made."))  # fmt: skip
+            wrong.append(
+                Problem(
+                    file,
+                    line,
+                    "This is no task of a study: it has no data.item.",
+                    "Export the project as JSON, from a project that `annotate push` or `annotate export` made.",
+                )
+            )
             continue
         if not isinstance(data["item"], str) or not study.has(data["item"]):
-            wrong.append(Problem(file, line, f"There is no item '{data['item']}' in the study '{study.id}'.",
-                                 "Import into the study that the project was made of."))  # fmt: skip
+            wrong.append(
+                Problem(
+                    file,
+                    line,
+                    f"There is no item '{data['item']}' in the study '{study.id}'.",
+                    "Import into the study that the project was made of.",
+                )
+            )
             continue
         for number, annotation in enumerate(task.get("annotations") or [], 1):
             try:
@@ -137,8 +175,11 @@ def from_tasks(text: str, file: str, study: Study, round: str) -> Parsed:
                 what = f"it is not as Label Studio writes it ({type(error).__name__}: {error})."
                 if isinstance(error, ValueError):
                     what = said(error) if isinstance(error, ValidationError) else f"{error}."
-                wrong.append(Problem(file, line, f"Item {data['item']}, annotation {number}: {what}",
-                                     "Mend it in Label Studio, export again."))  # fmt: skip
+                wrong.append(
+                    Problem(
+                        file, line, f"Item {data['item']}, annotation {number}: {what}", "Mend it in Label Studio, export again."
+                    )
+                )
     return Parsed(found, wrong)
 
 
@@ -172,9 +213,7 @@ def _label(study: Study, item: Item, annotation: dict, data: dict, round: str) -
         if region.get("type") == "relation":  # between two regions: nothing that a study asks for
             continue
         if not CONTROL.fullmatch(region["from_name"]):
-            raise ValueError(
-                f"it was labelled with '{region['from_name']}', which the label config of a study does not have"
-            )
+            raise ValueError(f"it was labelled with '{region['from_name']}', which the label config of a study does not have")
         by_name.setdefault(region["from_name"], []).append(region["value"])
     order = tuple(data.get("order") or _order(study, item))
     if sorted(order) != list(range(len(item.responses))):
@@ -199,16 +238,20 @@ def _label(study: Study, item: Item, annotation: dict, data: dict, round: str) -
         choice = CHOICES.index(value["choices"][0])
         given["preference"] = "tie" if choice == 2 else "ab"[order[choice]]
     texts = [text for value in by_name.get("comment", []) for text in _texts(value)]
-    given |= {"sentences": names, "helpful": stars, "spans": spans, "comment": "\n".join(texts),
-              "cannot_judge": "whole" in by_name}  # fmt: skip
+    given |= {
+        "sentences": names,
+        "helpful": stars,
+        "spans": spans,
+        "comment": "\n".join(texts),
+        "cannot_judge": "whole" in by_name,
+    }
     label = Label.model_validate(given)
     if not is_id(label.id):
         label = label.model_copy(update={"id": ""})
-    if meta and meta.get("content") != _digest(
-        label
-    ):  # edited there: a label of its own, which takes the place of ours
-        label = label.model_copy(update={"id": "", "replaces": str(meta["id"]), "withdrawn": False,
-                                         "created": annotation.get("updated_at") or ""})  # fmt: skip
+    if meta and meta.get("content") != _digest(label):  # edited there: a label of its own, which takes the place of ours
+        label = label.model_copy(
+            update={"id": "", "replaces": str(meta["id"]), "withdrawn": False, "created": annotation.get("updated_at") or ""}
+        )
     return label
 
 

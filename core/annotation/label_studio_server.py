@@ -26,27 +26,33 @@ def call(do: str, url: str, **request: Any) -> dict[str, Any]:
     key = os.environ.get("LABEL_STUDIO_API_KEY", "").strip()
     shown = LOGIN.sub("//", url)
     if shown != url:
-        raise WorkbenchError("The address of the Label Studio server holds a password.", where=shown,
-                             todo="Give the address alone; the key in LABEL_STUDIO_API_KEY says who you are.")  # fmt: skip
+        raise WorkbenchError(
+            "The address of the Label Studio server holds a password.",
+            where=shown,
+            todo="Give the address alone; the key in LABEL_STUDIO_API_KEY says who you are.",
+        )
     if not url or not key:
-        raise WorkbenchError("No Label Studio server is named." if not url else "There is no key for the Label Studio server.",
-                             where="LABEL_STUDIO_URL" if not url else "LABEL_STUDIO_API_KEY",
-                             todo="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (its Account & Settings page has one).")  # fmt: skip
+        raise WorkbenchError(
+            "No Label Studio server is named." if not url else "There is no key for the Label Studio server.",
+            where="LABEL_STUDIO_URL" if not url else "LABEL_STUDIO_API_KEY",
+            todo="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (its Account & Settings page has one).",
+        )
     python = os.environ.get("LABEL_STUDIO_PYTHON") or sys.executable
     try:
-        child = subprocess.run([python, str(Path(__file__).with_name("label_studio_client.py"))], capture_output=True,
-                               text=True, timeout=DEADLINE_S, input=json.dumps({"do": do, "url": url, **request}),
-                               env={**os.environ, "LABEL_STUDIO_API_KEY": key})  # fmt: skip
+        child = subprocess.run(
+            [python, str(Path(__file__).with_name("label_studio_client.py"))],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            input=json.dumps({"do": do, "url": url, **request}),
+            env={**os.environ, "LABEL_STUDIO_API_KEY": key},
+        )
     except FileNotFoundError:
         raise WorkbenchError("There is no such interpreter.", where=f"LABEL_STUDIO_PYTHON={python}") from None
     except OSError as error:
-        raise WorkbenchError(
-            f"The interpreter cannot be run: {error.strerror}.", where=f"LABEL_STUDIO_PYTHON={python}"
-        ) from None
+        raise WorkbenchError(f"The interpreter cannot be run: {error.strerror}.", where=f"LABEL_STUDIO_PYTHON={python}") from None
     except subprocess.TimeoutExpired:
-        raise WorkbenchError(
-            f"Label Studio did not answer in {DEADLINE_S:g} s.", where=url, todo="Try again."
-        ) from None
+        raise WorkbenchError(f"Label Studio did not answer in {DEADLINE_S:g} s.", where=url, todo="Try again.") from None
     try:
         answer = json.loads(child.stdout.strip().splitlines()[-1])
         told = answer.get("error", "")
@@ -55,12 +61,12 @@ def call(do: str, url: str, **request: Any) -> dict[str, Any]:
     if child.returncode or answer is None or told:
         told = told.replace(key, "…")[:MOST_TOLD].rstrip(".")
         if "No module named 'label_studio_sdk'" in child.stderr:
-            raise WorkbenchError("label-studio-sdk is not installed for this interpreter.", where=python,
-                                 todo="Install it with `pip install -r requirements.txt`, or name a python that has it in "
-                                      "LABEL_STUDIO_PYTHON.")  # fmt: skip
-        if "refused" in told.lower() or "ConnectError" in told or "timed out" in told.lower():
             raise WorkbenchError(
-                f"Label Studio does not answer: {told}.", where=url, todo="Is it running, at this address?"
+                "label-studio-sdk is not installed for this interpreter.",
+                where=python,
+                todo="Install it with `pip install -r requirements.txt`, or name a python that has it in LABEL_STUDIO_PYTHON.",
             )
+        if "refused" in told.lower() or "ConnectError" in told or "timed out" in told.lower():
+            raise WorkbenchError(f"Label Studio does not answer: {told}.", where=url, todo="Is it running, at this address?")
         raise WorkbenchError(f"Label Studio refused: {told}.", where=url, todo="Check the address and the key.")
     return answer

@@ -64,9 +64,15 @@ CONTENT = ("sentences", "spans", "helpful", "preference", "cannot_judge", "comme
 
 def blank(study: Study, round: str, item: Item, annotator: str) -> Label:
     """Nothing is answered yet."""
-    return Label(study=study.id, round=round, item=item.id, annotator=annotator, rubric=study.rubric.version,
-                 sentences=tuple((None,) * len(one.sentences) for one in item.responses),
-                 helpful=(None,) * len(item.responses))  # fmt: skip
+    return Label(
+        study=study.id,
+        round=round,
+        item=item.id,
+        annotator=annotator,
+        rubric=study.rubric.version,
+        sentences=tuple((None,) * len(one.sentences) for one in item.responses),
+        helpful=(None,) * len(item.responses),
+    )
 
 
 def content(label: Label) -> dict:
@@ -100,9 +106,7 @@ def problems(study: Study, label: Label) -> list[str]:
     known = {name for rubric in study.rubrics for name in (one.name for one in rubric.labels)}
     if strange := sorted({name for one in label.sentences for name in one if name is not None} - known):
         found.append(f"'{strange[0]}' is no label of the rubric ({', '.join(sorted(known))})")
-    if len(label.helpful) not in (0, len(item.responses)) or any(
-        n is not None and not 1 <= n <= 5 for n in label.helpful
-    ):
+    if len(label.helpful) not in (0, len(item.responses)) or any(n is not None and not 1 <= n <= 5 for n in label.helpful):
         found.append("helpful is 1 to 5 for each answer")
     for span in label.spans:
         length = len(words(item.responses[span.response].text)) if span.response < len(item.responses) else 0
@@ -238,12 +242,24 @@ def table(
             seconds[place] = np.nan if label.seconds is None else label.seconds
             when[place] = _seconds_since_1970(label.created)
     place = {unit: row for row, unit in enumerate(units)}
-    twins = tuple((place[original], row) for unit, row in place.items()
-                  if (original := (study.item(unit[0]).duplicate_of, *unit[1:])) in place)  # fmt: skip
-    return Table(values, tuple(_named(study, unit, part) for unit in units), people,
-                 () if part == "helpful" else categories, {"helpful": "interval", "preference": "ordinal"}.get(part, "nominal"),
-                 tuple(unit[0] for unit in units), tuple(_system(study.item(unit[0]), unit[1], part) for unit in units),
-                 tuple(_text(study.item(unit[0]), unit, part) for unit in units), seconds, when, twins)  # fmt: skip
+    twins = tuple(
+        (place[original], row)
+        for unit, row in place.items()
+        if (original := (study.item(unit[0]).duplicate_of, *unit[1:])) in place
+    )
+    return Table(
+        values,
+        tuple(_named(study, unit, part) for unit in units),
+        people,
+        () if part == "helpful" else categories,
+        {"helpful": "interval", "preference": "ordinal"}.get(part, "nominal"),
+        tuple(unit[0] for unit in units),
+        tuple(_system(study.item(unit[0]), unit[1], part) for unit in units),
+        tuple(_text(study.item(unit[0]), unit, part) for unit in units),
+        seconds,
+        when,
+        twins,
+    )
 
 
 def _categories(study: Study, labels: Sequence[Label]) -> tuple[str, ...]:

@@ -15,10 +15,12 @@ from core.annotation.study import Category, Item, Passage, Response, Rubric, Stu
 from core.config import fingerprint, valid
 
 RUBRIC = Rubric(
-    labels=(Category(name="yes", title="Supported", key="1", meaning="The article supports the sentence."),
-            Category(name="no", title="Not supported", key="2", meaning="The article does not support the sentence.")),
+    labels=(
+        Category(name="yes", title="Supported", key="1", meaning="The article supports the sentence."),
+        Category(name="no", title="Not supported", key="2", meaning="The article does not support the sentence."),
+    ),
     guidelines="The instructions of QAGS: decide whether each sentence of the summary is supported by the article.",
-)  # fmt: skip
+)
 
 
 def read(path: Path, id: str = "qags") -> tuple[Study, list[Label], list[Problem]]:
@@ -31,15 +33,32 @@ def read(path: Path, id: str = "qags") -> tuple[Study, list[Label], list[Problem
             try:
                 item, given = _summary(json.loads(line), number, id)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                wrong.append(Problem(str(path), number, f"This is no summary of QAGS: {type(error).__name__} {error}.",
-                                     "A line holds article and summary_sentences with their responses."))  # fmt: skip
+                wrong.append(
+                    Problem(
+                        str(path),
+                        number,
+                        f"This is no summary of QAGS: {type(error).__name__} {error}.",
+                        "A line holds article and summary_sentences with their responses.",
+                    )
+                )
                 continue
             items.append(item)
             labels += given
             people |= dict.fromkeys(label.annotator for label in given)
     question = "Are the sentences of machine-written summaries supported by their articles?"
-    study = valid(Study, {"id": id, "title": "QAGS", "question": question, "rubrics": (RUBRIC,), "ask": ("sentences",),
-                          "annotators": tuple(people), "per_item": min(3, len(people)) or 1, "items": tuple(items)})  # fmt: skip
+    study = valid(
+        Study,
+        {
+            "id": id,
+            "title": "QAGS",
+            "question": question,
+            "rubrics": (RUBRIC,),
+            "ask": ("sentences",),
+            "annotators": tuple(people),
+            "per_item": min(3, len(people)) or 1,
+            "items": tuple(items),
+        },
+    )
     return study, labels, wrong
 
 
@@ -62,11 +81,9 @@ def _summary(given: dict, number: int, study: str) -> tuple[Item, list[Label]]:
         raise ValueError("it has no sentences")
     article = clean(given["article"])
     passage = Passage(document_id=f"article-{number}", end=len(article), text=article)
-    response = Response(
-        source=f"line {number}", system="summariser", text=text, sentences=tuple(bounds), passages=(passage,)
-    )
-    item = Item(
-        id=fingerprint(number, text)[:12], question="Summary of the article", responses=(response,), round="main"
-    )
-    return item, [Label(study=study, round="main", item=item.id, annotator=who, sentences=(tuple(names),), helpful=(None,),
-                        order=(0,)) for who, names in answers.items()]  # fmt: skip
+    response = Response(source=f"line {number}", system="summariser", text=text, sentences=tuple(bounds), passages=(passage,))
+    item = Item(id=fingerprint(number, text)[:12], question="Summary of the article", responses=(response,), round="main")
+    return item, [
+        Label(study=study, round="main", item=item.id, annotator=who, sentences=(tuple(names),), helpful=(None,), order=(0,))
+        for who, names in answers.items()
+    ]

@@ -148,8 +148,7 @@ class StopRule(StageConfig):
     """When labelling ends."""
 
     kind: Literal["all_labelled", "alpha", "half_width"] = knob(
-        "all_labelled",
-        "All assigned items labelled; or earlier, when alpha or its interval's half-width reaches the value.",
+        "all_labelled", "All assigned items labelled; or earlier, when alpha or its interval's half-width reaches the value."
     )
     value: float = knob(0.0, "The alpha, or the half-width, to reach.", ge=0.0, le=1.0, step=0.01)
 
@@ -209,8 +208,10 @@ class Study(StageConfig):
         ids = {item.id for item in self.items}
         if len(ids) < len(self.items):
             raise ValueError("two items have the same id")
-        if wrong := next((item.id for item in self.items if len(item.responses) != (2 if self.kind == "pairs" else 1)
-                          and not item.attention), None):  # fmt: skip
+        if wrong := next(
+            (item.id for item in self.items if len(item.responses) != (2 if self.kind == "pairs" else 1) and not item.attention),
+            None,
+        ):
             raise ValueError(f"item {wrong} has another number of answers than a study of {self.kind} shows")
         for item in self.items:
             if item.attention and (
@@ -219,8 +220,7 @@ class Study(StageConfig):
                 or not set(item.expected) <= set(self.names)
             ):
                 raise ValueError(
-                    f"attention item {item.id} needs a label of the rubric for each sentence, and that sentences "
-                    "are asked for"
+                    f"attention item {item.id} needs a label of the rubric for each sentence, and that sentences are asked for"
                 )
         kept = {id for one in self.left for id in one.kept}
         if stray := ({item.duplicate_of for item in self.items} - {""} | set(self.disputed) | kept) - ids:
@@ -287,9 +287,7 @@ class Shown(NamedTuple):
 
 def looks(name: str) -> str:
     """Names that look the same are the same: composed or not, in capitals or not, with or without what is not seen."""
-    seen = "".join(
-        letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) not in ("Cf", "Cc")
-    )
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) not in ("Cf", "Cc"))
     return seen.strip().casefold()
 
 
@@ -366,8 +364,11 @@ def _assignment(study: Study, round: str) -> dict[str, tuple[str, ...]]:
     people, items = study.people(round), study.round_items(round)
     each = 1 if round == "adjudication" else study.per_item
     if not people or each > len(people):
-        raise WorkbenchError(f"{each} annotators an item are asked for, and there are {len(people)}.",
-                             where=f"study '{study.id}'", todo="Add annotators, or ask for fewer an item.")  # fmt: skip
+        raise WorkbenchError(
+            f"{each} annotators an item are asked for, and there are {len(people)}.",
+            where=f"study '{study.id}'",
+            todo="Add annotators, or ask for fewer an item.",
+        )
     twins = {item.duplicate_of: item.id for item in items if item.duplicate_of and round != "adjudication"}
     single = [item for item in items if item.id not in twins.values() and not item.attention]
     rng = np.random.default_rng([study.seed, len(round), *round.encode()])
@@ -389,10 +390,7 @@ def _assignment(study: Study, round: str) -> dict[str, tuple[str, ...]]:
             given[name] += [item.id, twins[item.id]] if item.id in twins else [item.id]
     attention = [item.id for item in items if item.attention]
     late = {item.id for item in items if item.attention and item.responses[0].source == LATE}
-    found = {
-        name: _begun(_ordered(study.seed, round, name, [*mine, *attention], twins), late)
-        for name, mine in given.items()
-    }
+    found = {name: _begun(_ordered(study.seed, round, name, [*mine, *attention], twins), late) for name, mine in given.items()}
     gone: set[str] = set()
     for one in study.left:
         if one.round == round and one.annotator in found:
@@ -407,9 +405,7 @@ def _begun(mine: tuple[str, ...], late: set[str]) -> tuple[str, ...]:
     return (mine[place], *mine[1:place], mine[0], *mine[place + 1 :]) if place else mine
 
 
-def _hand_over(
-    study: Study, one: Left, given: dict[str, tuple[str, ...]], gone: set[str], twins: dict[str, str]
-) -> None:
+def _hand_over(study: Study, one: Left, given: dict[str, tuple[str, ...]], gone: set[str], twins: dict[str, str]) -> None:
     """Each open item goes, with its duplicate, to whoever has least to do among those who do not have it; to nobody where
     all have it. Duplicates of labelled items and attention items end with the one who left."""
     mine, kept, late = given[one.annotator], set(one.kept), set(twins.values())
@@ -439,10 +435,7 @@ class HandOver(NamedTuple):
 def handed_over(study: Study, one: Left) -> HandOver:
     """What changes when this person leaves as well."""
     after = study.model_copy(update={"left": (*study.left, one)})
-    before, now = (
-        _assignment(study, one.round),
-        _assignment(after, one.round),
-    )  # copies share what `assignment` remembers
+    before, now = (_assignment(study, one.round), _assignment(after, one.round))  # copies share what `assignment` remembers
 
     def plain(ids: set[str]) -> int:
         return sum(study.item(id).plain for id in ids)
@@ -459,9 +452,7 @@ def _ordered(seed: int, round: str, name: str, items: list[str], twins: dict[str
     mixed = [items[place] for place in rng.permutation(number)]
     twice = [id for id in mixed if id in twins and twins[id] in items]
     both = {*twice, *(twins[id] for id in twice)}
-    first = max(
-        min(number // 3 + len(twice) // 2, number // 2), len(twice)
-    )  # slots for originals; as many for duplicates
+    first = max(min(number // 3 + len(twice) // 2, number // 2), len(twice))  # slots for originals; as many for duplicates
     slots = sorted(rng.permutation(first)[: len(twice)]), sorted(rng.permutation(first)[: len(twice)])
     at = {int(slot): id for slot, id in zip(slots[0], twice, strict=True)}
     at |= {number - first + int(slot): twins[id] for slot, id in zip(slots[1], twice, strict=True)}
@@ -471,9 +462,7 @@ def _ordered(seed: int, round: str, name: str, items: list[str], twins: dict[str
 
 def shown(study: Study, item: Item, annotator: str) -> Shown:
     """The item as this annotator sees it: answers in random order, no word of where they come from."""
-    order = (
-        (1, 0) if len(item.responses) == 2 and _turned(study, item, annotator) else tuple(range(len(item.responses)))
-    )
+    order = (1, 0) if len(item.responses) == 2 and _turned(study, item, annotator) else tuple(range(len(item.responses)))
     seen = tuple(ShownResponse(*(getattr(item.responses[i], name) for name in ShownResponse._fields)) for i in order)
     plain = [[one.text, one.sentences, [passage.text for passage in one.passages]] for one in seen]
     return Shown(item.id, item.question, seen, order, _sha256([item.question, plain, study.rubric.version]))

@@ -17,8 +17,7 @@ _GROUP = 512  # documents tokenised in one call
 _GROUP_EMBEDDED = 32  # the same where sentences are embedded: some seconds, between which it can be cancelled
 
 
-def chunk_documents(documents: Sequence[Document], chunker: PartConfig,
-                    tools: Tools) -> Generator[Progress, None, Chunks]:  # fmt: skip
+def chunk_documents(documents: Sequence[Document], chunker: PartConfig, tools: Tools) -> Generator[Progress, None, Chunks]:
     """Chunks of all documents in order. Hand in a `Remembered` to tokenise a corpus once for many chunkers."""
     known = tools if isinstance(tools, Remembered) else Remembered(tools)
     texts_to_embed = getattr(chunker, "texts_to_embed", None)
@@ -30,8 +29,11 @@ def chunk_documents(documents: Sequence[Document], chunker: PartConfig,
         known.tokenize_ahead([document.text for document in group])
         if texts_to_embed:
             known.embed_ahead([text for document in group for text in texts_to_embed(document.text, known)])
-        rows = [(number, start, end) for number, document in enumerate(group, begin)
-                for start, end in chunker.split(document.text, known)]  # fmt: skip
+        rows = [
+            (number, start, end)
+            for number, document in enumerate(group, begin)
+            for start, end in chunker.split(document.text, known)
+        ]
         document, start, end = np.array(rows, np.int32).reshape(-1, 3).T
         columns.append(np.stack([document, start, end, _count_tokens(document, start, end, documents, known)]))
     yield Progress(len(documents), len(documents), "Chunking documents")
@@ -59,8 +61,12 @@ class GoldSpans(NamedTuple):
 def gold_spans(documents: Sequence[Document], queries: Sequence[Query]) -> GoldSpans:
     """A span counts once, however many questions share it."""
     number = {document.id: i for i, document in enumerate(documents)}
-    gold = {(number[g.document_id], g.start, g.end) for query in queries for g in query.gold
-            if g.grade > 0 and g.document_id in number}  # fmt: skip
+    gold = {
+        (number[g.document_id], g.start, g.end)
+        for query in queries
+        for g in query.gold
+        if g.grade > 0 and g.document_id in number
+    }
     # a chunk never has white space at its ends, so gold is compared without it
     tight = {(d, *trim(documents[d].text, start, end)) for d, start, end in gold}
     parts = [(d, s, e) for d, s, e in tight if s < e and (s, e) != trim(documents[d].text, 0, len(documents[d].text))]
@@ -133,18 +139,23 @@ class Summary(NamedTuple):
     too_long: int | None
 
 
-def summarize(chunks: Chunks, gold: GoldSpans, documents: Sequence[Document], tools: Tools, max_tokens: int | None,
-              confidence: float = 0.95) -> Summary:  # fmt: skip
+def summarize(
+    chunks: Chunks, gold: GoldSpans, documents: Sequence[Document], tools: Tools, max_tokens: int | None, confidence: float = 0.95
+) -> Summary:
     tokens = int(chunks.tokens.sum())
     return Summary(
-        len(chunks), tokens, tokens / max(1, len(chunks)),
+        len(chunks),
+        tokens,
+        tokens / max(1, len(chunks)),
         wilson(int(cut_spans(chunks, gold).sum()), len(gold.document), confidence),
-        tokens_repeated(chunks, documents, tools), None if max_tokens is None else longer_than(chunks, max_tokens),
-    )  # fmt: skip
+        tokens_repeated(chunks, documents, tools),
+        None if max_tokens is None else longer_than(chunks, max_tokens),
+    )
 
 
-def _count_tokens(document: np.ndarray, start: np.ndarray, end: np.ndarray, documents: Sequence[Document],
-                  tools: Tools) -> np.ndarray:  # fmt: skip
+def _count_tokens(
+    document: np.ndarray, start: np.ndarray, end: np.ndarray, documents: Sequence[Document], tools: Tools
+) -> np.ndarray:
     """Tokens that start in each span; spans stand in the order of their documents: [num_spans] int32."""
     counts = np.empty(len(document), np.int32)
     borders = np.flatnonzero(np.diff(document)) + 1

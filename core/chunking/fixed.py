@@ -17,8 +17,9 @@ class Fixed(PartConfig):
     """
 
     part: Literal["fixed"] = "fixed"
-    size_tokens: int = knob(254, "Tokens in a chunk. Small chunks are precise, large ones keep their context.",
-                            unit="tokens", ge=8, le=8192)  # fmt: skip
+    size_tokens: int = knob(
+        254, "Tokens in a chunk. Small chunks are precise, large ones keep their context.", unit="tokens", ge=8, le=8192
+    )
 
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:
         return pack(text, token_starts(text, tools), self.size_tokens, whole_words=False)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 Level = Callable[[str], list[int]]  # text -> sorted positions at which a new paragraph, sentence, ... starts
 
 
-def pack(text: str, starts: Sequence[int], size: int, *, overlap: int = 0, levels: Sequence[Level] = (),
-         whole_words: bool = True) -> list[tuple[int, int]]:  # fmt: skip
+def pack(
+    text: str, starts: Sequence[int], size: int, *, overlap: int = 0, levels: Sequence[Level] = (), whole_words: bool = True
+) -> list[tuple[int, int]]:
     """Chunks of at most `size` tokens, each ending at the last boundary of the coarsest level that its window holds.
 
     starts:  first character of each token, ascending.

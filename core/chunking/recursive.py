@@ -25,10 +25,16 @@ class Recursive(PartConfig):
 
     part: Literal["recursive"] = "recursive"
     # 254: what the bundled encoder reads of a text beside its two special tokens
-    size_tokens: int = knob(254, "Most tokens in a chunk. Small chunks are precise, large ones keep their context.",
-                            unit="tokens", ge=8, le=8192)  # fmt: skip
-    overlap_tokens: int = knob(32, "Tokens that a chunk repeats of the one before, at most. More cuts fewer answers, "
-                               "and embeds more text twice.", unit="tokens", ge=0, le=8191)  # fmt: skip
+    size_tokens: int = knob(
+        254, "Most tokens in a chunk. Small chunks are precise, large ones keep their context.", unit="tokens", ge=8, le=8192
+    )
+    overlap_tokens: int = knob(
+        32,
+        "Tokens that a chunk repeats of the one before, at most. More cuts fewer answers, and embeds more text twice.",
+        unit="tokens",
+        ge=0,
+        le=8191,
+    )
 
     @model_validator(mode="after")
     def _moves_on(self):

@@ -23,14 +23,25 @@ class Semantic(PartConfig):
     """
 
     part: Literal["semantic"] = "semantic"
-    size_tokens: int = knob(254, "Most tokens in a chunk. Longer stretches are cut at their weakest gap.",
-                            unit="tokens", ge=8, le=8192)  # fmt: skip
-    break_percentile: float = knob(10.0, "Share of the gaps between sentences, least alike first, at which to cut. "
-                                   "More gives smaller chunks.", unit="%", ge=0.0, le=100.0, step=1.0)  # fmt: skip
-    window_sentences: int = knob(2, "Sentences on each side of a gap that are compared. More sees the subject rather "
-                                 "than the wording.", unit="sentences", ge=1, le=10)  # fmt: skip
-    min_tokens: int = knob(32, "No cut that leaves fewer tokens, unless the limit forces it.", unit="tokens",
-                           ge=1, le=4096)  # fmt: skip
+    size_tokens: int = knob(
+        254, "Most tokens in a chunk. Longer stretches are cut at their weakest gap.", unit="tokens", ge=8, le=8192
+    )
+    break_percentile: float = knob(
+        10.0,
+        "Share of the gaps between sentences, least alike first, at which to cut. More gives smaller chunks.",
+        unit="%",
+        ge=0.0,
+        le=100.0,
+        step=1.0,
+    )
+    window_sentences: int = knob(
+        2,
+        "Sentences on each side of a gap that are compared. More sees the subject rather than the wording.",
+        unit="sentences",
+        ge=1,
+        le=10,
+    )
+    min_tokens: int = knob(32, "No cut that leaves fewer tokens, unless the limit forces it.", unit="tokens", ge=1, le=4096)
 
     @model_validator(mode="after")
     def _has_room(self):

@@ -17,8 +17,7 @@ class Sentence(PartConfig):
     """
 
     part: Literal["sentence"] = "sentence"
-    size_tokens: int = knob(128, "Most tokens in a chunk. Small values give one sentence a chunk.",
-                            unit="tokens", ge=8, le=8192)  # fmt: skip
+    size_tokens: int = knob(128, "Most tokens in a chunk. Small values give one sentence a chunk.", unit="tokens", ge=8, le=8192)
 
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:
         return pack(text, token_starts(text, tools), self.size_tokens, levels=(sentence_starts,))

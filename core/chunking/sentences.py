@@ -34,9 +34,7 @@ _LETTERED = frozenset(
 step section answer point case phase level zone column row question influenza immunoglobulin war chapter volume
 node set event variable gene protein drug company country patient team room block item list model method""".split()
 )
-_MAY_END = frozenset(
-    """u.s u.k u.n inc ltd co corp jr sr ph.d al jan feb mar apr jun jul aug sep sept oct nov dec""".split()
-)
+_MAY_END = frozenset("""u.s u.k u.n inc ltd co corp jr sr ph.d al jan feb mar apr jun jul aug sep sept oct nov dec""".split())
 _OPENERS = frozenset(
     """the a an it its this that these those there here he she they we you i his her their our your my in on at as if
 when while for from by but and or so however what which who how why where is are was to of with after before because although also then

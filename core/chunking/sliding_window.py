@@ -18,10 +18,16 @@ class SlidingWindow(PartConfig):
     """
 
     part: Literal["sliding_window"] = "sliding_window"
-    size_tokens: int = knob(254, "Tokens in a window. Small windows are precise, large ones keep their context.",
-                            unit="tokens", ge=8, le=8192)  # fmt: skip
-    overlap_tokens: int = knob(128, "Tokens shared by neighbouring windows. More cuts fewer answers, and embeds more "
-                               "text twice.", unit="tokens", ge=0, le=8191)  # fmt: skip
+    size_tokens: int = knob(
+        254, "Tokens in a window. Small windows are precise, large ones keep their context.", unit="tokens", ge=8, le=8192
+    )
+    overlap_tokens: int = knob(
+        128,
+        "Tokens shared by neighbouring windows. More cuts fewer answers, and embeds more text twice.",
+        unit="tokens",
+        ge=0,
+        le=8191,
+    )
 
     @model_validator(mode="after")
     def _moves_on(self):

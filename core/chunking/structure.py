@@ -64,8 +64,7 @@ class Structure(PartConfig):
     """
 
     part: Literal["structure"] = "structure"
-    size_tokens: int = knob(254, "Most tokens in a chunk. A section that fits is kept whole.",
-                            unit="tokens", ge=8, le=8192)  # fmt: skip
+    size_tokens: int = knob(254, "Most tokens in a chunk. A section that fits is kept whole.", unit="tokens", ge=8, le=8192)
 
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:
         starts = token_starts(text, tools)

@@ -39,8 +39,9 @@ def assemble(name: str, documents: Iterable[Document], queries: Iterable[Query],
         else:
             by_id[document.id] = document
     if not by_id:
-        raise WorkbenchError(" ".join([f"'{name}' has no documents.", *notes.lines()]), where=name,
-                             todo="Check the source files.")  # fmt: skip
+        raise WorkbenchError(
+            " ".join([f"'{name}' has no documents.", *notes.lines()]), where=name, todo="Check the source files."
+        )
     kept: dict[str, Query] = {}
     for query in queries:
         if not query.text.strip():

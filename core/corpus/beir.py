@@ -40,8 +40,11 @@ def one(source: Source, pattern: str) -> list[str]:
     """The single member of that name (also .gz)."""
     found = source.find(pattern) or source.find(pattern + ".gz")
     if not found:
-        raise WorkbenchError(f"There is no {pattern}.", where=str(source.path),
-                             todo="The folder needs corpus.jsonl, queries.jsonl and qrels/*.tsv.")  # fmt: skip
+        raise WorkbenchError(
+            f"There is no {pattern}.",
+            where=str(source.path),
+            todo="The folder needs corpus.jsonl, queries.jsonl and qrels/*.tsv.",
+        )
     return found[:1]
 
 
@@ -50,9 +53,11 @@ def queries(source: Source, split: str, known_as: Callable[[str], str] = str) ->
     files = source.find(f"qrels/{split}.tsv") if split else source.find("qrels/*.tsv")
     if len(files) != 1:
         have = ", ".join(PurePosixPath(file).stem for file in source.find("qrels/*.tsv"))
-        raise WorkbenchError(f"There is no file of judgements '{split or 'qrels'}'." if not files else
-                             "There are several files of judgements.",
-                             where=str(source.path), todo=f"Choose qrels: {have or 'none here'}.")  # fmt: skip
+        raise WorkbenchError(
+            f"There is no file of judgements '{split or 'qrels'}'." if not files else "There are several files of judgements.",
+            where=str(source.path),
+            todo=f"Choose qrels: {have or 'none here'}.",
+        )
     judged = judgements(source, files[0], known_as)
     found = []
     for row in source.json_lines(one(source, "queries.jsonl")[0]):

@@ -57,8 +57,9 @@ def fetch(file: DataFile, target: Path) -> Generator[Progress, None, Path]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise WorkbenchError(f"{target.name} is being downloaded already.", where=str(part),
-                                 todo="Wait for it, or cancel it first.") from None  # fmt: skip
+            raise WorkbenchError(
+                f"{target.name} is being downloaded already.", where=str(part), todo="Wait for it, or cancel it first."
+            ) from None
         yield from _transfer(file, part, stream, target)
         yield Progress(0, 0, f"Checking {target.name}")
         _check(file, part, target)
@@ -148,9 +149,12 @@ def _check(file: DataFile, part: Path, target: Path) -> None:
     if (wanted and wanted != sha256) or file.md5 != md5:
         part.unlink(missing_ok=True)
         _etag(part).unlink(missing_ok=True)
-        raise WorkbenchError(f"{target.name} has another checksum than expected: damaged, or changed.", where=file.url,
-                             todo="Download it again. If it comes out the same, the publisher has a new version: "
-                             f"compare it by hand and put it into {target.parent}.")  # fmt: skip
+        raise WorkbenchError(
+            f"{target.name} has another checksum than expected: damaged, or changed.",
+            where=file.url,
+            todo="Download it again. If it comes out the same, the publisher has a new version: "
+            f"compare it by hand and put it into {target.parent}.",
+        )
     work = remembered.with_name(f".checksums.{os.getpid()}")
     work.write_text(json.dumps({**known, target.name: sha256}), "utf-8")
     os.replace(work, remembered)
@@ -177,8 +181,9 @@ def _explained(error: BaseException, file: DataFile, target: Path) -> BaseExcept
     by_hand = f"Fetch {file.url} elsewhere and put it at {target}."
     if isinstance(error, urllib.error.HTTPError):
         what = "The file is not there any more" if error.code in (404, 410) else "The server refuses the file"
-        return WorkbenchError(f"{what} ({error.code} {error.reason}).", where=file.url,
-                              todo="Look at the data set's page for its new place.")  # fmt: skip
+        return WorkbenchError(
+            f"{what} ({error.code} {error.reason}).", where=file.url, todo="Look at the data set's page for its new place."
+        )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return WorkbenchError("The disk is full.", where=str(target.parent), todo="Free some space and start again.")
     if isinstance(error, TimeoutError):
@@ -186,6 +191,9 @@ def _explained(error: BaseException, file: DataFile, target: Path) -> BaseExcept
     if isinstance(error, urllib.error.URLError):
         return WorkbenchError(f"The server cannot be reached: {error.reason}.", where=file.url, todo=by_hand)
     if isinstance(error, (http.client.HTTPException, OSError)):
-        return WorkbenchError(f"The connection broke: {error or type(error).__name__}.", where=file.url,
-                              todo="Start the download again: it goes on from where it is.")  # fmt: skip
+        return WorkbenchError(
+            f"The connection broke: {error or type(error).__name__}.",
+            where=file.url,
+            todo="Start the download again: it goes on from where it is.",
+        )
     return error

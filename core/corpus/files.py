@@ -44,8 +44,11 @@ class Files(PartConfig):
                 pages = tuple(entry.get("pages", ()))
                 documents.append(Document(entry["id"], entry["text"], entry.get("title", ""), record["name"], pages))
         if damaged := damage_in(path / self.questions):
-            raise WorkbenchError(f"The questions of this collection are damaged: {damaged} is not as it was written.",
-                                 where=str(path / self.questions), todo="Add the file of questions again (`ingest`).")  # fmt: skip
+            raise WorkbenchError(
+                f"The questions of this collection are damaged: {damaged} is not as it was written.",
+                where=str(path / self.questions),
+                todo="Add the file of questions again (`ingest`).",
+            )
         asked = Source(path / self.questions, notes) if (path / self.questions).is_dir() else None
         return assemble(name, documents, read_questions(asked, documents) if asked else (), notes)
 
@@ -81,5 +84,8 @@ def read_parsed(file: Path, record: dict) -> Any:
 
 
 def _damaged(what: str, file: Path, error: Exception) -> WorkbenchError:
-    return WorkbenchError(f"{what} is damaged: {error}.", where=str(file),
-                          todo="Add the files of this collection again (`ingest`); those that are whole are not read anew.")  # fmt: skip
+    return WorkbenchError(
+        f"{what} is damaged: {error}.",
+        where=str(file),
+        todo="Add the files of this collection again (`ingest`); those that are whole are not read anew.",
+    )

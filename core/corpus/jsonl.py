@@ -41,8 +41,9 @@ def load_table(part: PartConfig, path: Path, name: str, patterns: tuple[str, ...
             if number % 2000 == 0:
                 yield Progress(row.position, row.size, f"Reading {PurePosixPath(file).name}")
             identity = text_of(row.fields, part.id.lower(), "_id") or row.where
-            documents.append(Document(identity, text_of(row.fields, part.text.lower()),
-                                      text_of(row.fields, part.title.lower()), file))  # fmt: skip
+            documents.append(
+                Document(identity, text_of(row.fields, part.text.lower()), text_of(row.fields, part.title.lower()), file)
+            )
     source.sizes = {file: source.sizes[file] for file in asked}
     queries = read_questions(source, documents) if asked else []
     return assemble(name, documents, queries, source.notes)

@@ -63,10 +63,14 @@ class Library:
         """Every corpus: built in first, then those present, then those to download."""
         known, problems = self.cards()
         found = [self._status(card) for card in known.values()]
-        found += [Status(c.name, c.title, "own", True, str(c.folder), c.documents, c.questions, c.note)
-                  for c in own.collections(self.home)]  # fmt: skip
-        found += [Status(name, "", "own", False, error.where, None, None, f"{error.what} {error.todo}")
-                  for name, error in problems.items()]  # fmt: skip
+        found += [
+            Status(c.name, c.title, "own", True, str(c.folder), c.documents, c.questions, c.note)
+            for c in own.collections(self.home)
+        ]
+        found += [
+            Status(name, "", "own", False, error.where, None, None, f"{error.what} {error.todo}")
+            for name, error in problems.items()
+        ]
         return sorted(found, key=lambda status: (status.kind != "built-in", not status.present, status.name))
 
     def _status(self, card: Card) -> Status:
@@ -75,8 +79,7 @@ class Library:
         if card.files and (kind == "built-in" or not place):
             kind = "downloadable"
         note = "" if place else "Not here yet: download it, or put it into the folder that " + LOCAL + " names."
-        return Status(card.name, card.title, kind, place is not None, str(place or ""), card.documents, card.questions,
-                      note)  # fmt: skip
+        return Status(card.name, card.title, kind, place is not None, str(place or ""), card.documents, card.questions, note)
 
     def _roots(self) -> list[Path]:
         local = os.environ.get(LOCAL, "")
@@ -99,9 +102,11 @@ class Library:
         if name in known:
             if place := self._place(known[name]):
                 return known[name].loader, place
-            raise WorkbenchError(f"The data set '{name}' is not on this machine.", where=known[name].homepage,
-                                 todo=f"Download it, or put {' and '.join(f.name for f in known[name].files)} into the "
-                                 f"folder that {LOCAL} names.")  # fmt: skip
+            raise WorkbenchError(
+                f"The data set '{name}' is not on this machine.",
+                where=known[name].homepage,
+                todo=f"Download it, or put {' and '.join(f.name for f in known[name].files)} into the folder that {LOCAL} names.",
+            )
         if name in problems:
             raise problems[name]
         folder = own.folder(self.home, name)
@@ -139,8 +144,9 @@ class Library:
             yield from fetch_card(known[name], self.home / "datasets" / name)
         return self._place(known[name])
 
-    def ingest(self, name: str, files: list[Upload],
-               questions: Upload | None = None) -> Generator[Progress, None, list[FileStatus]]:  # fmt: skip
+    def ingest(
+        self, name: str, files: list[Upload], questions: Upload | None = None
+    ) -> Generator[Progress, None, list[FileStatus]]:
         """Adds own documents to the collection of that name, which it creates; a file of the same name is replaced."""
         if own.safe_name(name) in self.cards()[0]:
             raise WorkbenchError(f"'{name}' is the name of a data set.", todo="Choose another name.")

@@ -39,17 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EMPTY = "is empty"
 OUTSIDE = "is a link that leads out of the folder, not read"
 # all that a parser of other people's files gets of our environment: no keys, no proxies
-ENVIRONMENT = (
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TZ",
-    "TMPDIR",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "PYTHONHOME",
-)
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 Upload = Path | tuple[str, bytes]
 
 
@@ -100,25 +90,28 @@ def collections(home: Path) -> Iterator[Collection]:
         about = _read(place) or {}
         records = _records(place.parent)
         bad = sum(record["status"] != "ok" for record in records)
-        yield Collection(place.parent.name, about.get("title", place.parent.name), place.parent,
-                         sum(record["documents"] for record in records), about.get("questions"),
-                         f"{bad} of {len(records)} files not readable" if bad else "")  # fmt: skip
+        yield Collection(
+            place.parent.name,
+            about.get("title", place.parent.name),
+            place.parent,
+            sum(record["documents"] for record in records),
+            about.get("questions"),
+            f"{bad} of {len(records)} files not readable" if bad else "",
+        )
 
 
 def statuses(place: Path) -> list[FileStatus]:
     return [_status(record) for record in _records(place)]
 
 
-def ingest(home: Path, name: str, files: list[Upload],
-           questions: Upload | None) -> Generator[Progress, None, list[FileStatus]]:  # fmt: skip
+def ingest(home: Path, name: str, files: list[Upload], questions: Upload | None) -> Generator[Progress, None, list[FileStatus]]:
     """Adds or replaces files, each parsed in a limited child process; then the questions, if any."""
     place = folder(home, name)
     with disk.disk_reported(f"The collection '{place.name}'", place):
         return (yield from _ingest(place, name, files, questions))
 
 
-def _ingest(place: Path, name: str, files: list[Upload],
-            questions: Upload | None) -> Generator[Progress, None, list[FileStatus]]:  # fmt: skip
+def _ingest(place: Path, name: str, files: list[Upload], questions: Upload | None) -> Generator[Progress, None, list[FileStatus]]:
     (place / "files").mkdir(parents=True, exist_ok=True)
     about = place / "collection.json"
     if not about.exists():
@@ -152,8 +145,9 @@ def page_view(home: Path, name: str, document_id: str, page: int, texts: dict[st
         environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
         asked = json.dumps({"page": page, "texts": texts})
         try:
-            child = subprocess.run(command, input=asked.encode(), capture_output=True, env=environment, cwd=ROOT,
-                                   timeout=2 * VIEW_S)  # fmt: skip
+            child = subprocess.run(
+                command, input=asked.encode(), capture_output=True, env=environment, cwd=ROOT, timeout=2 * VIEW_S
+            )
             if child.returncode == 0:
                 told = json.loads(child.stdout)
                 return PageView(picture.read_bytes(), page, told["pages"], told["top"], told["marked"])
@@ -198,8 +192,11 @@ def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload | None]]:
             pairs: list[tuple[str, Upload | None]] = [(upload[0], upload)]
         elif Path(upload).is_dir():
             inside = sorted(path for path in Path(upload).rglob("*") if path.is_file())
-            pairs = [(path.relative_to(upload).as_posix(), path if _within(path, upload) else None)
-                     for path in inside if path.name[0] != "."]  # fmt: skip
+            pairs = [
+                (path.relative_to(upload).as_posix(), path if _within(path, upload) else None)
+                for path in inside
+                if path.name[0] != "."
+            ]
         else:
             pairs = [(Path(upload).name, Path(upload))]
         for name, one in pairs:
@@ -213,9 +210,7 @@ def _within(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(Path(folder).resolve())
 
 
-def _ingest_one(
-    place: Path, name: str, upload: Upload | None, done: int, total: int
-) -> Generator[Progress, None, FileStatus]:
+def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total: int) -> Generator[Progress, None, FileStatus]:
     key, kind = _key(name), PurePosixPath(name).suffix.lower()
     files = place / "files"
     work = files / f"{uuid.uuid4().hex}.work"
@@ -248,8 +243,16 @@ def _parse(work: Path, kind: str, name: str, files: Path, progress: Progress) ->
     # one thread: numeric libraries would reserve address space for each
     given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     environment = {**given, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "core.corpus.parse", str(work.resolve()), kind, str(output.resolve()),
-               str(MEMORY_MB), str(CPU_S)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "core.corpus.parse",
+        str(work.resolve()),
+        kind,
+        str(output.resolve()),
+        str(MEMORY_MB),
+        str(CPU_S),
+    ]
     with errors.open("wb") as log:
         child = subprocess.Popen(command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
@@ -287,12 +290,21 @@ def _keep(place: Path, key: str, kind: str, name: str, work: Path, result: dict)
         parsed = json.dumps(documents)
         disk.write_whole(files / f"{key}.parsed.json", parsed)
         os.replace(work, files / f"{key}.source{kind}")
-    disk.write_whole(files / f"{key}.status.json", disk.sealed({
-        "name": name, "status": result["status"], "message": result["message"], "documents": len(documents),
-        "pages": sum(len(document.get("pages", ())) for document in documents),
-        "characters": sum(len(document["text"]) for document in documents), "content": result.get("content", ""),
-        "parsed_crc32": zlib.crc32(parsed.encode()) if documents else 0,
-    }))  # fmt: skip
+    disk.write_whole(
+        files / f"{key}.status.json",
+        disk.sealed(
+            {
+                "name": name,
+                "status": result["status"],
+                "message": result["message"],
+                "documents": len(documents),
+                "pages": sum(len(document.get("pages", ())) for document in documents),
+                "characters": sum(len(document["text"]) for document in documents),
+                "content": result.get("content", ""),
+                "parsed_crc32": zlib.crc32(parsed.encode()) if documents else 0,
+            }
+        ),
+    )
 
 
 def _drop(place: Path, key: str) -> None:
@@ -375,8 +387,15 @@ def _record(file: Path) -> dict | None:
     try:
         return read_status(file)
     except WorkbenchError as error:
-        return {"name": file.name, "status": "failed", "message": str(error), "documents": 0, "pages": 0, "characters": 0,
-                "content": ""}  # fmt: skip
+        return {
+            "name": file.name,
+            "status": "failed",
+            "message": str(error),
+            "documents": 0,
+            "pages": 0,
+            "characters": 0,
+            "content": "",
+        }
 
 
 def _status(record: dict) -> FileStatus:

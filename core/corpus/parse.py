@@ -53,9 +53,7 @@ def parse_pdf(data: bytes, warn: Callable[[str], None]) -> list[dict]:
         texts = []
         for number, page in enumerate(reader.pages, 1):
             try:
-                texts.append(
-                    LIGATURE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), page.extract_text()).strip()
-                )
+                texts.append(LIGATURE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), page.extract_text()).strip())
             except (ValueError, KeyError, TypeError, IndexError, AttributeError, PdfReadError) as error:
                 warn(f"page {number} cannot be read: {error}")
                 texts.append("")
@@ -95,10 +93,54 @@ class TextOfHTML(HTMLParser):
     """
 
     SKIPPED = {"script", "style", "template", "noscript", "svg", "title"}
-    BLOCKS = {"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "section", "article", "table", "ul",
-              "ol", "blockquote", "dt", "dd"}  # fmt: skip
-    EMPTY = {"area", "base", "br", "col", "embed", "hr", "img", "input", "keygen", "link", "menuitem", "meta", "param",
-             "source", "track", "wbr", "basefont", "bgsound", "command", "frame", "image", "isindex", "nextid", "spacer"}  # fmt: skip
+    BLOCKS = {
+        "p",
+        "div",
+        "br",
+        "li",
+        "tr",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "pre",
+        "section",
+        "article",
+        "table",
+        "ul",
+        "ol",
+        "blockquote",
+        "dt",
+        "dd",
+    }
+    EMPTY = {
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "keygen",
+        "link",
+        "menuitem",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+        "basefont",
+        "bgsound",
+        "command",
+        "frame",
+        "image",
+        "isindex",
+        "nextid",
+        "spacer",
+    }
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -234,8 +276,9 @@ def parse_jsonl(data: bytes, warn: Callable[[str], None]) -> list[dict]:
         except (ValueError, KeyError, TypeError, RecursionError):
             warn(f"line {number} is not an object with a text, skipped")
             continue
-        documents.append({"id": str(fields.get("id", fields.get("_id", number))), "text": text,
-                          "title": str(fields.get("title") or "")})  # fmt: skip
+        documents.append(
+            {"id": str(fields.get("id", fields.get("_id", number))), "text": text, "title": str(fields.get("title") or "")}
+        )
     if not documents:
         raise Unreadable("failed", "no line is a JSON object with a field 'text'")
     return documents

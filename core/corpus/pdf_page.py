@@ -22,8 +22,7 @@ COLORS = {"passage": (86, 180, 233, 46), "sentence": (230, 159, 0, 96)}  # RGBA
 
 def letters(text: str) -> tuple[str, list[int]]:
     """Letters and digits in one case, each with the place it came from."""
-    found = [(c, place) for place, one in enumerate(text) for c in unicodedata.normalize("NFKC", one).casefold()
-             if c.isalnum()]  # fmt: skip
+    found = [(c, place) for place, one in enumerate(text) for c in unicodedata.normalize("NFKC", one).casefold() if c.isalnum()]
     return "".join(c for c, _ in found), [place for _, place in found]
 
 
@@ -34,11 +33,15 @@ def located(page: str, wanted: str, around: str = "") -> list[tuple[int, int]]:
     if not sought:
         return []
     at = here.find(sought, max(here.find(context), 0))
-    runs = [(at, len(sought))] if at >= 0 else [
-        (block.a, block.size)
-        for block in difflib.SequenceMatcher(None, here, sought, autojunk=False).get_matching_blocks()
-        if block.size >= min(SHORTEST, len(sought))
-    ]  # fmt: skip
+    runs = (
+        [(at, len(sought))]
+        if at >= 0
+        else [
+            (block.a, block.size)
+            for block in difflib.SequenceMatcher(None, here, sought, autojunk=False).get_matching_blocks()
+            if block.size >= min(SHORTEST, len(sought))
+        ]
+    )
     return [(places[start], places[start + size - 1] + 1) for start, size in runs]
 
 
@@ -64,11 +67,10 @@ def draw(source: str, page: int, texts: dict[str, str], result: Path) -> dict:
         if spans:
             top_mark = 1 - max(layer.get_charbox(n, loose=True)[3] for n in range(*spans[0])) / height
         marked[kind] = sum(len(letters(text[a:b])[0]) for a, b in spans) / max(len(letters(wanted)[0]), 1)
-        for left, bottom, right, top in (layer.get_charbox(n, loose=True) for a, b in spans for n in range(a, b)
-                                         if text[n].strip()):  # fmt: skip
-            pen.rectangle(
-                (left * scale, (height - top) * scale, right * scale, (height - bottom) * scale), COLORS[kind]
-            )
+        for left, bottom, right, top in (
+            layer.get_charbox(n, loose=True) for a, b in spans for n in range(a, b) if text[n].strip()
+        ):
+            pen.rectangle((left * scale, (height - top) * scale, right * scale, (height - bottom) * scale), COLORS[kind])
     Image.alpha_composite(image, shade).convert("RGB").save(result, "PNG")
     return {"pages": len(document), "top": top_mark, "marked": marked}
 

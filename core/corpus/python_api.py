@@ -31,12 +31,15 @@ class PythonApi(PartConfig):
     """
 
     part: Literal["python_api"] = "python_api"
-    per_package: int = knob(400, "Documents of one package at most, its outermost modules first. Fewer is faster.",
-                            unit="documents", ge=1, le=100000)  # fmt: skip
-    max_source_mb: float = knob(2.0, "Source read of one package at most. It bounds the time: about 0.1 s a MB.",
-                                unit="MB", gt=0.0, le=1000.0)  # fmt: skip
-    min_characters: int = knob(120, "Shortest docstring, without its summary, that is a document.",
-                               unit="characters", ge=1, le=10000)  # fmt: skip
+    per_package: int = knob(
+        400, "Documents of one package at most, its outermost modules first. Fewer is faster.", unit="documents", ge=1, le=100000
+    )
+    max_source_mb: float = knob(
+        2.0, "Source read of one package at most. It bounds the time: about 0.1 s a MB.", unit="MB", gt=0.0, le=1000.0
+    )
+    min_characters: int = knob(
+        120, "Shortest docstring, without its summary, that is a document.", unit="characters", ge=1, le=10000
+    )
     questions: int = knob(2000, "Summaries taken as questions.", unit="questions", ge=1, le=100000)
 
     def environment(self) -> list[str]:

@@ -44,8 +44,11 @@ class PythonReference(PartConfig):
                 missing.append(identity)
                 continue
             gold = tuple(Gold(*place) for place in found) if answerable else ()
-            queries.append(Query(identity, text_of(row, "question"), gold, (answer,) if answerable else (), answerable,
-                                 text_of(row, "level")))  # fmt: skip
+            queries.append(
+                Query(
+                    identity, text_of(row, "question"), gold, (answer,) if answerable else (), answerable, text_of(row, "level")
+                )
+            )
         if missing:
             lacking = f"{len(missing)} of {len(rows)} questions: answer not in this Python's text"
             notes.add(f"{lacking}: {', '.join(missing)}")

@@ -42,8 +42,9 @@ def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]
 
 def _asks(source: Source, name: str) -> Iterator[Ask]:
     if not name.lower().endswith(FORMATS):
-        raise WorkbenchError("Questions of this format cannot be read.", where=name,
-                             todo="Give CSV, JSONL, SQuAD JSON, or a BEIR folder.")  # fmt: skip
+        raise WorkbenchError(
+            "Questions of this format cannot be read.", where=name, todo="Give CSV, JSONL, SQuAD JSON, or a BEIR folder."
+        )
     if not name.lower().endswith(".json"):
         for number, row in enumerate(rows(source, name), 1):
             yield _ask(row, number, source)
@@ -53,8 +54,15 @@ def _asks(source: Source, name: str) -> Iterator[Ask]:
             for entry in paragraph.get("qas", ()):
                 answers = tuple(dict.fromkeys(text_of(answer, "text") for answer in entry.get("answers", ())))
                 question = text_of(entry, "question")
-                yield Ask(text_of(entry, "id") or question, question, text_of(article, "title"), answers,
-                          text_of(paragraph, "context"), not entry.get("is_impossible", False), "")  # fmt: skip
+                yield Ask(
+                    text_of(entry, "id") or question,
+                    question,
+                    text_of(article, "title"),
+                    answers,
+                    text_of(paragraph, "context"),
+                    not entry.get("is_impossible", False),
+                    "",
+                )
 
 
 def _ask(row: Row, number: int, source: Source) -> Ask:
@@ -66,10 +74,15 @@ def _ask(row: Row, number: int, source: Source) -> Ask:
     answers = [answers] if not isinstance(answers, list) else answers
     texts = tuple(text for text in (text_of({"answer": answer}, "answer").strip() for answer in answers) if text)
     answerable = str(fields.get("answerable", "true")).strip().lower() not in ("false", "0", "no")
-    return Ask(text_of(fields, "id", "_id", "qid") or f"q{number}", question.strip(),
-               text_of(fields, "document", "document_id", "doc", "file", "source").strip(), texts,
-               text_of(fields, "context"), answerable,
-               text_of(fields, "group", "level", "type", "category"))  # fmt: skip
+    return Ask(
+        text_of(fields, "id", "_id", "qid") or f"q{number}",
+        question.strip(),
+        text_of(fields, "document", "document_id", "doc", "file", "source").strip(),
+        texts,
+        text_of(fields, "context"),
+        answerable,
+        text_of(fields, "group", "level", "type", "category"),
+    )
 
 
 def _names(documents: Sequence[Document]) -> dict[str, list[Document]]:

@@ -83,11 +83,15 @@ def damage_reported(where: str) -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, OSError) as error:
-        raise WorkbenchError(f"The file cannot be read: {error or type(error).__name__}.", where=where,
-                             todo="It may be cut short or damaged: download or copy it again.") from error  # fmt: skip
+        raise WorkbenchError(
+            f"The file cannot be read: {error or type(error).__name__}.",
+            where=where,
+            todo="It may be cut short or damaged: download or copy it again.",
+        ) from error
     except (RuntimeError, NotImplementedError) as error:  # zipfile's words for encrypted, or an unknown compression
-        raise WorkbenchError(f"The archive cannot be read: {error}.", where=where,
-                             todo="Pack it again as a plain zip without password.") from error  # fmt: skip
+        raise WorkbenchError(
+            f"The archive cannot be read: {error}.", where=where, todo="Pack it again as a plain zip without password."
+        ) from error
 
 
 @contextmanager
@@ -96,8 +100,11 @@ def shape_reported(where: str, form: str) -> Iterator[None]:
     try:
         yield
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
-        raise WorkbenchError(f"The file is not in the form that '{form}' reads: {error}.", where=where,
-                             todo="Compare it with the format's description.") from error  # fmt: skip
+        raise WorkbenchError(
+            f"The file is not in the form that '{form}' reads: {error}.",
+            where=where,
+            todo="Compare it with the format's description.",
+        ) from error
 
 
 class Source:
@@ -142,8 +149,11 @@ class Source:
                 self.sizes[member.name] = member.size
 
     def _refuse(self, why: str) -> None:
-        raise WorkbenchError(f"The archive is refused: {why}.", where=str(self.path),
-                             todo="If you trust it, unpack it yourself and give the folder.")  # fmt: skip
+        raise WorkbenchError(
+            f"The archive is refused: {why}.",
+            where=str(self.path),
+            todo="If you trust it, unpack it yourself and give the folder.",
+        )
 
     def _safe(self, name: str) -> bool:
         inside = not name.startswith(("/", "\\")) and ":" not in name[:2] and ".." not in re.split(r"[/\\]", name)
@@ -175,8 +185,7 @@ class Source:
         with self.open(name) as stream:
             data = stream.read(MAX_WHOLE + 1)
         if len(data) > MAX_WHOLE:
-            raise WorkbenchError(f"The file is larger than {MAX_WHOLE / 1e9:.1f} GB.", where=self.place(name),
-                                 todo="Split it.")  # fmt: skip
+            raise WorkbenchError(f"The file is larger than {MAX_WHOLE / 1e9:.1f} GB.", where=self.place(name), todo="Split it.")
         return data
 
     def text(self, name: str) -> str:
@@ -219,16 +228,19 @@ class Source:
                 broken.append(number)
                 self.notes.add("Line is not a JSON object, skipped", where)
         if len(broken) > good:
-            raise WorkbenchError(f"{len(broken):,} of {len(broken) + good:,} lines are not JSON objects.",
-                                 where=f"{self.place(name)}:{broken[0]}",
-                                 todo="Write one JSON object a line.")  # fmt: skip
+            raise WorkbenchError(
+                f"{len(broken):,} of {len(broken) + good:,} lines are not JSON objects.",
+                where=f"{self.place(name)}:{broken[0]}",
+                todo="Write one JSON object a line.",
+            )
 
     def json(self, name: str) -> dict:
         try:
             value = json.loads(self.text(name), parse_constant=lambda _: None)
         except json.JSONDecodeError as error:
-            raise WorkbenchError(f"The file is not valid JSON: {error.msg}.",
-                                 where=f"{self.place(name)}:{error.lineno}") from None  # fmt: skip
+            raise WorkbenchError(
+                f"The file is not valid JSON: {error.msg}.", where=f"{self.place(name)}:{error.lineno}"
+            ) from None
         except RecursionError:
             raise WorkbenchError("The JSON is nested too deeply.", where=self.place(name)) from None
         if not isinstance(value, dict):

@@ -30,15 +30,17 @@ class Squad(PartConfig):
             articles = source.json(member).get("data")
             if not isinstance(articles, list):
                 expected = '{"data": [{"title": …, "paragraphs": […]}]}'
-                raise WorkbenchError("The file has no list 'data'.", where=source.place(member),
-                                     todo=f"SQuAD's JSON looks like {expected}.")  # fmt: skip
+                raise WorkbenchError(
+                    "The file has no list 'data'.", where=source.place(member), todo=f"SQuAD's JSON looks like {expected}."
+                )
             for done, article in enumerate(articles):
                 yield Progress(done, len(articles), f"Reading {member}")
                 title = text_of(article, "title") or "untitled"
                 for paragraph in article.get("paragraphs", ()):
                     numbers[title] += 1
-                    document = Document(f"{title}/{numbers[title]}", text_of(paragraph, "context"),
-                                        title.replace("_", " "), member)  # fmt: skip
+                    document = Document(
+                        f"{title}/{numbers[title]}", text_of(paragraph, "context"), title.replace("_", " "), member
+                    )
                     documents.append(document)
                     queries += (question(entry, document, notes) for entry in paragraph.get("qas", ()))
         return assemble(name, documents, queries, notes)

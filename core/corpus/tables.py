@@ -33,5 +33,8 @@ def _csv_rows(source: Source, name: str) -> Iterator[Row]:
             fields = {key: value for key, value in row.items() if key and value is not None}
             yield Row(where, fields, reader.line_num, 0)
     except csv.Error as error:
-        raise WorkbenchError(f"The table cannot be read: {error}.", where=f"{source.place(name)}:{reader.line_num}",
-                             todo="Check the quotes around this line.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The table cannot be read: {error}.",
+            where=f"{source.place(name)}:{reader.line_num}",
+            todo="Check the quotes around this line.",
+        ) from None

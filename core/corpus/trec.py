@@ -63,8 +63,11 @@ class Trec(PartConfig):
 def _members(source: Source, pattern: str) -> list[str]:
     found = source.find(pattern)
     if not found:
-        raise WorkbenchError(f"There is no file '{pattern}'.", where=str(source.path),
-                             todo="Set documents, topics and qrels to the names of your files.")  # fmt: skip
+        raise WorkbenchError(
+            f"There is no file '{pattern}'.",
+            where=str(source.path),
+            todo="Set documents, topics and qrels to the names of your files.",
+        )
     return found
 
 

@@ -31,8 +31,9 @@ class TriviaQA(PartConfig):
         found = source.find(f"qa/{self.questions}.json")
         if not found:
             have = ", ".join(PurePosixPath(file).stem for file in source.find("qa/*.json"))
-            raise WorkbenchError(f"There is no qa/{self.questions}.json.", where=str(path),
-                                 todo=f"Choose questions: {have or 'none here'}.")  # fmt: skip
+            raise WorkbenchError(
+                f"There is no qa/{self.questions}.json.", where=str(path), todo=f"Choose questions: {have or 'none here'}."
+            )
         entries = source.json(found[0]).get("Data") or []
         wanted = {place for entry in entries for place in _evidence(entry)}
         # in the archive's order: a compressed tar cannot be read backwards

@@ -47,12 +47,16 @@ class Bert:
         for i in range(config["num_hidden_layers"]):
             at = f"encoder.layer.{i}."
             q, k, v = (both(f"{at}attention.self.{name}") for name in ("query", "key", "value"))
-            self.layers.append((
-                put(torch.cat((q[0] * scale, k[0], v[0])), torch.cat((q[1] * scale, k[1], v[1]))),
-                put(*both(at + "attention.output.dense")), put(*both(at + "attention.output.LayerNorm")),
-                put(*both(at + "intermediate.dense")), put(*both(at + "output.dense")),
-                put(*both(at + "output.LayerNorm")),
-            ))  # fmt: skip
+            self.layers.append(
+                (
+                    put(torch.cat((q[0] * scale, k[0], v[0])), torch.cat((q[1] * scale, k[1], v[1]))),
+                    put(*both(at + "attention.output.dense")),
+                    put(*both(at + "attention.output.LayerNorm")),
+                    put(*both(at + "intermediate.dense")),
+                    put(*both(at + "output.dense")),
+                    put(*both(at + "output.LayerNorm")),
+                )
+            )
 
     def vectors(self, texts: list[np.ndarray], pooling: str) -> np.ndarray:
         """Pooled, L2-normalised vectors [len(texts), width] float32 of token ids, texts of one length adjacent.
@@ -69,9 +73,7 @@ class Bert:
             places = torch.from_numpy(np.concatenate([np.arange(len(t)) for t in texts])).to(self.device)
             x = self._forward(ids, places, groups)
             pieces = x.split([n * length for n, length in groups])
-            pooled = [
-                pool[pooling](piece.view(n, length, -1)) for piece, (n, length) in zip(pieces, groups, strict=True)
-            ]
+            pooled = [pool[pooling](piece.view(n, length, -1)) for piece, (n, length) in zip(pieces, groups, strict=True)]
             return torch.nn.functional.normalize(torch.cat(pooled).float(), dim=1).cpu().numpy()
 
     def _forward(self, ids, places, groups):

@@ -40,11 +40,19 @@ def diagnose(vectors: np.ndarray, seed: int = 0, sample: int = SAMPLE, k: int = 
     variance = principal(directions).variance
     near = neighbours(directions, max(k, MLE_NEIGHBOURS[1]), seed, sample)
     return Diagnosis(
-        n=len(vectors), n_neighbours=len(near.ids), dim=vectors.shape[1], average_cosine=average_cosine(directions),
-        isotropy=partition_isotropy(directions), isoscore=isoscore(variance), effective_rank=effective_rank(variance),
-        participation_ratio=participation_ratio(variance), spectrum=_shares(variance),
-        hubness=hubness(near.ids[:, :k], len(near.ids)), two_nn=two_nn(near.distances), mle=mle(near.distances),
-    )  # fmt: skip
+        n=len(vectors),
+        n_neighbours=len(near.ids),
+        dim=vectors.shape[1],
+        average_cosine=average_cosine(directions),
+        isotropy=partition_isotropy(directions),
+        isoscore=isoscore(variance),
+        effective_rank=effective_rank(variance),
+        participation_ratio=participation_ratio(variance),
+        spectrum=_shares(variance),
+        hubness=hubness(near.ids[:, :k], len(near.ids)),
+        two_nn=two_nn(near.distances),
+        mle=mle(near.distances),
+    )
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -159,9 +167,7 @@ def neighbours(vectors: np.ndarray, k: int, seed: int = 0, sample: int = SAMPLE)
         far = squared - 2 * (x[block] @ x.T)
         far[np.arange(len(far)), np.arange(start, start + len(far))] = np.inf
         near = np.argpartition(far, k - 1, axis=1)[:, :k]
-        apart = (
-            x[near] - x[block, None]
-        )  # again from the differences: the products above lose the digits of close pairs
+        apart = x[near] - x[block, None]  # again from the differences: the products above lose the digits of close pairs
         exact = np.sqrt(np.einsum("nkd,nkd->nk", apart, apart, dtype=np.float64))
         order = np.argsort(exact, axis=1, kind="stable")
         ids[block] = np.take_along_axis(near, order, axis=1)
@@ -245,12 +251,7 @@ class Separation(NamedTuple):
 
 
 def separation(
-    queries: np.ndarray,
-    chunks: np.ndarray,
-    pairs: np.ndarray,
-    seed: int = 0,
-    random_pairs: int = 20_000,
-    bins: int = 60,
+    queries: np.ndarray, chunks: np.ndarray, pairs: np.ndarray, seed: int = 0, random_pairs: int = 20_000, bins: int = 60
 ) -> Separation:
     """Cosines of questions with their gold chunks against those with random others.
 
@@ -262,9 +263,7 @@ def separation(
     rng = np.random.default_rng(seed)
     drawn = np.empty((0, 2), np.int64)
     if len(pairs) and len(chunks):
-        drawn = np.stack(
-            [rng.choice(np.unique(pairs[:, 0]), random_pairs), rng.integers(len(chunks), size=random_pairs)], axis=1
-        )
+        drawn = np.stack([rng.choice(np.unique(pairs[:, 0]), random_pairs), rng.integers(len(chunks), size=random_pairs)], axis=1)
         drawn = drawn[~np.isin(drawn @ [len(chunks), 1], pairs @ [len(chunks), 1])]
     gold, random = _cosines(queries, chunks, pairs), _cosines(queries, chunks, drawn)
     every = np.concatenate([gold, random])
@@ -273,9 +272,7 @@ def separation(
     auc = d_prime = np.nan
     if len(gold) and len(random):
         below = np.sort(random)
-        auc = float(
-            (np.searchsorted(below, gold, "left") + np.searchsorted(below, gold, "right")).mean() / 2 / len(random)
-        )
+        auc = float((np.searchsorted(below, gold, "left") + np.searchsorted(below, gold, "right")).mean() / 2 / len(random))
         spread = np.sqrt((gold.var(dtype=np.float64) + random.var(dtype=np.float64)) / 2)
         d_prime = float((gold.mean(dtype=np.float64) - random.mean(dtype=np.float64)) / spread) if spread else np.nan
     return Separation(edges, np.histogram(gold, edges)[0], np.histogram(random, edges)[0], gold, random, auc, d_prime)

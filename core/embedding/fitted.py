@@ -69,8 +69,10 @@ class WordEncoder:
     def encode(self, texts: list[str], query: bool = False) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         """Yields (indices [b], vectors [b, dim] float32, L2-normalised) in the order of the texts."""
         if self._vectors is None:
-            raise WorkbenchError(f"The encoder {self.name} has not been fitted to a corpus.",
-                                 todo="Prepare the recipe: it is fitted to the corpus' chunks then.")  # fmt: skip
+            raise WorkbenchError(
+                f"The encoder {self.name} has not been fitted to a corpus.",
+                todo="Prepare the recipe: it is fitted to the corpus' chunks then.",
+            )
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             vectors = self._vectors(texts[start : start + TEXTS_AT_ONCE])
             unknown = ~vectors.any(axis=1)

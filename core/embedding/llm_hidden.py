@@ -33,15 +33,17 @@ class LLMHidden(PartConfig):
     """
 
     part: Literal["llm_hidden"] = "llm_hidden"
-    model: str = knob(
-        "bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name."
-    )
+    model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name.")
     download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
     pooling: Literal["mean", "last"] = knob(
         "mean", "How a text's token vectors become one: their mean, or the last token's, which alone has read all."
     )
-    layer: int = knob(-1, "Layer whose states are taken: 1 is the first, -1 the last. A middle one often retrieves better, and sooner.",
-                      ge=-200, le=200)  # fmt: skip
+    layer: int = knob(
+        -1,
+        "Layer whose states are taken: 1 is the first, -1 the last. A middle one often retrieves better, and sooner.",
+        ge=-200,
+        le=200,
+    )
     query_prefix: str = knob("", "Put before each question, such as an instruction.")
     passage_prefix: str = knob("", "Put before each chunk, such as an instruction.")
     max_tokens: int = knob(
@@ -52,8 +54,7 @@ class LLMHidden(PartConfig):
         le=8192,
     )
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
-        "auto",
-        "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking.",
+        "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking."
     )
 
     def identity(self) -> str:
@@ -85,8 +86,9 @@ class LLMHidden(PartConfig):
         folder = source if source.is_dir() else converted(source)
         weights = f"hidden states {models.files_identity(source)} {self._dtype()} {self.layer}"
         make = partial(models.load_once, weights, partial(Hidden, folder, self._dtype(), models.device(), self.layer))
-        return Encoder(source.stem, folder, self._dtype(), self.max_tokens, self.pooling, make,
-                       (self.passage_prefix, self.query_prefix))  # fmt: skip
+        return Encoder(
+            source.stem, folder, self._dtype(), self.max_tokens, self.pooling, make, (self.passage_prefix, self.query_prefix)
+        )
 
     def _dtype(self) -> str:
         return models.fast_dtype() if self.dtype == "auto" else self.dtype
@@ -104,8 +106,11 @@ class LLMHidden(PartConfig):
         if file is None:
             return models.present_model(self.model)
         if not file.is_file():
-            raise WorkbenchError("The model file is not there.", where=str(file),
-                                 todo="Set embedding.model to a GGUF file, a model's folder, or 'bundled'.")  # fmt: skip
+            raise WorkbenchError(
+                "The model file is not there.",
+                where=str(file),
+                todo="Set embedding.model to a GGUF file, a model's folder, or 'bundled'.",
+            )
         return file
 
 
@@ -121,17 +126,26 @@ class Hidden:
             model = AutoModel.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
         except Exception as error:  # damaged files have many kinds
             words = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise WorkbenchError(f"The model cannot be read: {words}", where=str(folder),
-                                 todo="Set embedding.model to a causal model, or copy its folder again.") from None  # fmt: skip
+            raise WorkbenchError(
+                f"The model cannot be read: {words}",
+                where=str(folder),
+                todo="Set embedding.model to a causal model, or copy its folder again.",
+            ) from None
         models.check_weights(model, str(folder))
         name = next((name for name in ("layers", "h") if hasattr(model, name)), None)
         if name is None:
-            raise WorkbenchError(f"A {type(model).__name__} is no causal model with a stack of layers.", where="embedding.model",
-                                 todo="Choose a decoder such as Llama, Qwen, Mistral, Gemma or GPT-2.")  # fmt: skip
+            raise WorkbenchError(
+                f"A {type(model).__name__} is no causal model with a stack of layers.",
+                where="embedding.model",
+                todo="Choose a decoder such as Llama, Qwen, Mistral, Gemma or GPT-2.",
+            )
         stack = getattr(model, name)
         if not 1 <= abs(layer) <= len(stack):
-            raise WorkbenchError(f"The model has {len(stack)} layers, there is none numbered {layer}.", where="embedding.layer",
-                                 todo=f"Allowed: 1 to {len(stack)}, or -{len(stack)} to -1.")  # fmt: skip
+            raise WorkbenchError(
+                f"The model has {len(stack)} layers, there is none numbered {layer}.",
+                where="embedding.layer",
+                todo=f"Allowed: 1 to {len(stack)}, or -{len(stack)} to -1.",
+            )
         keep = layer if layer > 0 else len(stack) + 1 + layer
         setattr(model, name, stack[:keep])
         model.config.num_hidden_layers = keep
@@ -189,9 +203,13 @@ def _split_digits(file: Path, tokenizer: Path) -> None:
     if kind is None or kind.contents() != "smollm":
         return
     settings = json.loads(tokenizer.read_text("utf-8"))
-    settings["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [
-        {"type": "Digits", "individual_digits": True},
-        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}]}  # fmt: skip
+    settings["pre_tokenizer"] = {
+        "type": "Sequence",
+        "pretokenizers": [
+            {"type": "Digits", "individual_digits": True},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        ],
+    }
     tokenizer.write_text(json.dumps(settings, ensure_ascii=False), "utf-8")
 
 
@@ -210,9 +228,8 @@ def _convert(file: Path, folder: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         given = {"gguf_file": file.name, "local_files_only": True}
         model, loaded = AutoModel.from_pretrained(
-            file.parent, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True), output_loading_info=True,
-            **given,
-        )  # fmt: skip
+            file.parent, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True), output_loading_info=True, **given
+        )
         if missing := sorted(loaded["missing_keys"]):  # transformers has filled them with random numbers
             raise ValueError(f"it lacks {len(missing)} weights, such as {missing[0]}")
         model.save_pretrained(work)

@@ -28,10 +28,20 @@ class LSA(PartConfig):
     """
 
     part: Literal["lsa"] = "lsa"
-    dimensions: int = knob(300, "Singular vectors kept; fewer where the corpus has fewer chunks or words. Few generalise, "
-                           "many keep the words apart.", ge=2, le=2000)  # fmt: skip
-    min_df: int = knob(1, "Words in fewer chunks are left out. More forgets rare words, and takes less memory.",
-                       unit="chunks", ge=1, le=1000, label="Rarest word")  # fmt: skip
+    dimensions: int = knob(
+        300,
+        "Singular vectors kept; fewer where the corpus has fewer chunks or words. Few generalise, many keep the words apart.",
+        ge=2,
+        le=2000,
+    )
+    min_df: int = knob(
+        1,
+        "Words in fewer chunks are left out. More forgets rare words, and takes less memory.",
+        unit="chunks",
+        ge=1,
+        le=1000,
+        label="Rarest word",
+    )
     seed: int = knob(0, "Seeds the randomised decomposition; the same seed gives the same vectors.", ge=0, le=2**31 - 1)
 
     def identity(self) -> str:
@@ -72,9 +82,7 @@ class LSA(PartConfig):
             return vectorizer, vectorizer.fit_transform(texts)
         except ValueError:  # "empty vocabulary" or "no terms remain"
             what = f"No word of two characters or more occurs in {self.min_df:,} of the {len(texts):,} chunks."
-            raise WorkbenchError(
-                what, where="embedding.min_df", todo="Lower embedding.min_df; 1 is the lowest."
-            ) from None
+            raise WorkbenchError(what, where="embedding.min_df", todo="Lower embedding.min_df; 1 is the lowest.") from None
 
     def _decompose(self, vectorizer, weights) -> Learnt:
         from sklearn.decomposition import TruncatedSVD

@@ -76,14 +76,8 @@ def _tsne(wide: np.ndarray, xy: np.ndarray, perplexity: float, seed: int) -> np.
     from threadpoolctl import threadpool_limits
 
     start = xy / max(float(xy[:, 0].std()), 1e-12) * 1e-4
-    with threadpool_limits(
-        1, user_api="openmp"
-    ):  # several threads add in any order, and the map would change from run to run
-        return (
-            TSNE(perplexity=perplexity, init=start, random_state=seed, max_iter=500)
-            .fit_transform(wide)
-            .astype(np.float32)
-        )
+    with threadpool_limits(1, user_api="openmp"):  # several threads add in any order, and the map would change from run to run
+        return TSNE(perplexity=perplexity, init=start, random_state=seed, max_iter=500).fit_transform(wide).astype(np.float32)
 
 
 def _usable(vectors: np.ndarray) -> np.ndarray:

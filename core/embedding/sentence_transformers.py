@@ -30,18 +30,14 @@ class SentenceTransformers(PartConfig):
     part: Literal["sentence_transformers"] = "sentence_transformers"
     model: str = knob("sentence-transformers/all-mpnet-base-v2", "Name on the Hugging Face hub, or a local folder.")
     download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
-    query_prefix: str = knob(
-        "", 'Put before each question, such as "query: ". Empty: what the model declares, if anything.'
+    query_prefix: str = knob("", 'Put before each question, such as "query: ". Empty: what the model declares, if anything.')
+    passage_prefix: str = knob("", 'Put before each chunk, such as "passage: ". Empty: what the model declares, if anything.')
+    max_tokens: int = knob(
+        0, "Tokens of a text that are read, the rest is cut off. 0: as the model says.", unit="tokens", ge=0, le=32768
     )
-    passage_prefix: str = knob(
-        "", 'Put before each chunk, such as "passage: ". Empty: what the model declares, if anything.'
-    )
-    max_tokens: int = knob(0, "Tokens of a text that are read, the rest is cut off. 0: as the model says.",
-                           unit="tokens", ge=0, le=32768)  # fmt: skip
     normalize: bool = knob(True, "Scale vectors to length 1. Off for models trained for the dot product.")
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
-        "auto",
-        "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking.",
+        "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking."
     )
 
     def identity(self) -> str:
@@ -128,8 +124,12 @@ class Encoder:
 
                 logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
                 with models.readable(where=str(self._folder)):
-                    made = SentenceTransformer(str(self._folder), device=models.device(), local_files_only=True,
-                                               model_kwargs={"dtype": getattr(torch, self.dtype)})  # fmt: skip
+                    made = SentenceTransformer(
+                        str(self._folder),
+                        device=models.device(),
+                        local_files_only=True,
+                        model_kwargs={"dtype": getattr(torch, self.dtype)},
+                    )
                 for module in made:
                     if hasattr(module, "auto_model"):
                         models.check_weights(module.auto_model, str(self._folder))
@@ -146,9 +146,7 @@ class Encoder:
 
                 file = self._folder / "tokenizer.json"
                 with models.readable(where=str(file)):
-                    source = (
-                        file.read_text("utf-8") if file.exists() else self._model().tokenizer.backend_tokenizer.to_str()
-                    )
+                    source = file.read_text("utf-8") if file.exists() else self._model().tokenizer.backend_tokenizer.to_str()
                     made = Tokenizer.from_str(source)
                 made.no_padding()
                 made.no_truncation()

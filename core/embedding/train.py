@@ -58,45 +58,67 @@ TOKEN_CHARACTERS = 40  # of a text that is cut, so many a token are looked at
 class TrainConfig(StageConfig):
     """How an encoder is trained."""
 
-    base: str = knob(
-        "minilm", "Encoder to start from: minilm, the name of a trained one, or a folder with a BERT model."
-    )
+    base: str = knob("minilm", "Encoder to start from: minilm, the name of a trained one, or a folder with a BERT model.")
     method: Literal["lora", "full"] = knob(
         "lora", "LoRA trains small matrices beside the frozen weights; full trains all, slower and quicker to overfit."
     )
     lora_rank: int = knob(16, "Rank of LoRA's matrices. Larger can learn more, and overfit more.", ge=1, le=256)
-    learning_rate: float = knob(0.0, "Step size at its peak; 0: 5e-4 for LoRA, 3e-5 for full. Too large diverges.",
-                                ge=0.0, le=0.1, step=0.00001)  # fmt: skip
-    warmup: float = knob(0.1, "Share of the steps over which the learning rate rises; then it falls to 0.",
-                         ge=0.0, le=0.9, step=0.05)  # fmt: skip
-    temperature: float = knob(0.05, "Divides similarities before the softmax. Lower looks at the hardest negatives only.",
-                              gt=0.0, le=1.0, step=0.01)  # fmt: skip
-    batch_size: int = knob(16, "Questions of a step; each is a negative source for the others. More is better and slower.",
-                           unit="questions", ge=2, le=1024)  # fmt: skip
-    hard_negatives: int = knob(1, "Mined negatives added for each question of a batch; 0: only those of the batch.",
-                               unit="chunks", ge=0, le=8)  # fmt: skip
-    negatives_depth: int = knob(30, "BM25 candidates looked at for negatives. Fewer are harder, and more often evidence.",
-                                unit="chunks", ge=1, le=1000)  # fmt: skip
-    negatives_limit: float = knob(1.2, "Candidates nearer to the question than this many times the evidence are dropped as "
-                                  "likely evidence. Below 1 is safest, and also drops what the start encoder gets wrong.",
-                                  gt=0.0, le=2.0, step=0.05)  # fmt: skip
+    learning_rate: float = knob(
+        0.0, "Step size at its peak; 0: 5e-4 for LoRA, 3e-5 for full. Too large diverges.", ge=0.0, le=0.1, step=0.00001
+    )
+    warmup: float = knob(
+        0.1, "Share of the steps over which the learning rate rises; then it falls to 0.", ge=0.0, le=0.9, step=0.05
+    )
+    temperature: float = knob(
+        0.05, "Divides similarities before the softmax. Lower looks at the hardest negatives only.", gt=0.0, le=1.0, step=0.01
+    )
+    batch_size: int = knob(
+        16,
+        "Questions of a step; each is a negative source for the others. More is better and slower.",
+        unit="questions",
+        ge=2,
+        le=1024,
+    )
+    hard_negatives: int = knob(
+        1, "Mined negatives added for each question of a batch; 0: only those of the batch.", unit="chunks", ge=0, le=8
+    )
+    negatives_depth: int = knob(
+        30, "BM25 candidates looked at for negatives. Fewer are harder, and more often evidence.", unit="chunks", ge=1, le=1000
+    )
+    negatives_limit: float = knob(
+        1.2,
+        "Candidates nearer to the question than this many times the evidence are dropped as "
+        "likely evidence. Below 1 is safest, and also drops what the start encoder gets wrong.",
+        gt=0.0,
+        le=2.0,
+        step=0.05,
+    )
     epochs: int = knob(3, "Passes over the training questions, at most.", ge=1, le=1000)
-    max_steps: int = knob(200, "Steps at most, whatever the epochs say. A step takes some seconds on two cores.",
-                          unit="steps", label="At most", ge=1, le=1_000_000)  # fmt: skip
-    question_tokens: int = knob(32, "Tokens of a question that training reads. Fewer are faster.",
-                                unit="tokens", ge=8, le=512)  # fmt: skip
-    passage_tokens: int = knob(80, "Tokens of a chunk that training reads; the encoder made reads as many as its base.",
-                               unit="tokens", ge=8, le=512)  # fmt: skip
-    validation_share: float = knob(0.2, "Share of the dev half's questions kept for validation, with all their documents.",
-                                   gt=0.0, lt=0.9, step=0.05)  # fmt: skip
-    validation_questions: int = knob(120, "Questions an evaluation asks at most. More are a steadier curve, and slower.",
-                                     unit="questions", ge=20, le=10_000)  # fmt: skip
-    validation_chunks: int = knob(500, "Chunks an evaluation searches: the evidence, what BM25 finds, and random ones.",
-                                  unit="chunks", ge=100, le=100_000)  # fmt: skip
-    evaluate_every: int = knob(40, "Steps between evaluations; each also writes a checkpoint.",
-                               unit="steps", ge=1, le=100_000)  # fmt: skip
-    patience: int = knob(3, "Evaluations without a better one after which training stops. The best one is kept.",
-                         unit="evaluations", ge=1, le=1000)  # fmt: skip
+    max_steps: int = knob(
+        200,
+        "Steps at most, whatever the epochs say. A step takes some seconds on two cores.",
+        unit="steps",
+        label="At most",
+        ge=1,
+        le=1_000_000,
+    )
+    question_tokens: int = knob(32, "Tokens of a question that training reads. Fewer are faster.", unit="tokens", ge=8, le=512)
+    passage_tokens: int = knob(
+        80, "Tokens of a chunk that training reads; the encoder made reads as many as its base.", unit="tokens", ge=8, le=512
+    )
+    validation_share: float = knob(
+        0.2, "Share of the dev half's questions kept for validation, with all their documents.", gt=0.0, lt=0.9, step=0.05
+    )
+    validation_questions: int = knob(
+        120, "Questions an evaluation asks at most. More are a steadier curve, and slower.", unit="questions", ge=20, le=10_000
+    )
+    validation_chunks: int = knob(
+        500, "Chunks an evaluation searches: the evidence, what BM25 finds, and random ones.", unit="chunks", ge=100, le=100_000
+    )
+    evaluate_every: int = knob(40, "Steps between evaluations; each also writes a checkpoint.", unit="steps", ge=1, le=100_000)
+    patience: int = knob(
+        3, "Evaluations without a better one after which training stops. The best one is kept.", unit="evaluations", ge=1, le=1000
+    )
     watch: Literal["ndcg", "recall", "mrr"] = knob("mrr", "Validation metric that decides which step is best.")
     seed: int = knob(0, "Seeds splits, order, dropout, LoRA and the test.", ge=0, le=2**31 - 1)
 
@@ -142,33 +164,49 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 
 def train(
-    config: TrainConfig, corpus: Corpus, chunks: Chunks, texts: list[str], folder: Path,
-    *, evaluation: EvaluationConfig | None = None, vectors: Path | None = None,
-) -> Generator[Progress, None, TrainingResult]:  # fmt: skip
+    config: TrainConfig,
+    corpus: Corpus,
+    chunks: Chunks,
+    texts: list[str],
+    folder: Path,
+    *,
+    evaluation: EvaluationConfig | None = None,
+    vectors: Path | None = None,
+) -> Generator[Progress, None, TrainingResult]:
     """Trains on the corpus' questions and writes the encoder to `folder`, whose name is the encoder's.
 
     texts: those of the chunks. evaluation: depth, overlap and intervals of the test. vectors: the vector store that
     holds, or takes, the start encoder's vectors.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", folder.name):
-        raise WorkbenchError(f"'{folder.name}' cannot name an encoder.", where="name",
-                             todo="Use up to 64 letters, digits, points, hyphens and underscores.")  # fmt: skip
+        raise WorkbenchError(
+            f"'{folder.name}' cannot name an encoder.",
+            where="name",
+            todo="Use up to 64 letters, digits, points, hyphens and underscores.",
+        )
     if folder.exists():
-        raise WorkbenchError(f"There is an encoder '{folder.name}' already.", where=str(folder),
-                             todo="Take another name, or delete that folder.")  # fmt: skip
+        raise WorkbenchError(
+            f"There is an encoder '{folder.name}' already.", where=str(folder), todo="Take another name, or delete that folder."
+        )
     work = work_folder(folder)
     with _written(work):
         work.mkdir(parents=True, exist_ok=True)
         try:
             with hold(work / "lock", purpose="training an encoder", seconds=0.5):
-                return (yield from _train(config, corpus, chunks, texts, folder, work, evaluation or EvaluationConfig(),
-                                          vectors or work / "vectors"))  # fmt: skip
+                return (
+                    yield from _train(
+                        config, corpus, chunks, texts, folder, work, evaluation or EvaluationConfig(), vectors or work / "vectors"
+                    )
+                )
         except GeneratorExit:
             _log(work, "interrupted")
             raise
         except Busy:
-            raise WorkbenchError(f"An encoder '{folder.name}' is being trained already.", where=str(work),
-                                 todo="Wait for it, cancel it, or take another name.") from None  # fmt: skip
+            raise WorkbenchError(
+                f"An encoder '{folder.name}' is being trained already.",
+                where=str(work),
+                todo="Wait for it, cancel it, or take another name.",
+            ) from None
 
 
 def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
@@ -203,12 +241,26 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
         values.append([measure(q, v[searched], found, ties, evaluation.k) for q, v in (start, end)])
     comparison, unseen = (compared(*pair, evaluation, config.seed) for pair in values)
     seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
-    sizes = {"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test),
-             "validation_asked": len(validation.rows), "validation_chunks": len(validation.texts),
-             "unseen_chunks": int(batches.held_out.sum()),
-             "chunks": len(chunks), "documents": len(corpus.documents)}  # fmt: skip
-    result = TrainingResult(folder, loop.best_step, loop.step, loop.stopped, sizes, comparison, unseen,
-                            {name: round(value, 2) for name, value in seconds.items()})  # fmt: skip
+    sizes = {
+        "train": len(splits.train),
+        "validation": len(splits.validation),
+        "test": len(splits.test),
+        "validation_asked": len(validation.rows),
+        "validation_chunks": len(validation.texts),
+        "unseen_chunks": int(batches.held_out.sum()),
+        "chunks": len(chunks),
+        "documents": len(corpus.documents),
+    }
+    result = TrainingResult(
+        folder,
+        loop.best_step,
+        loop.step,
+        loop.stopped,
+        sizes,
+        comparison,
+        unseen,
+        {name: round(value, 2) for name, value in seconds.items()},
+    )
     _log(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
     _record(made, work, result, config, corpus, evaluation, part, batches)
     rows = zip(asked.queries, *(side.tolist() for side in values[0]), strict=True)
@@ -239,8 +291,9 @@ class BertFolder:
     def load(self) -> minilm.Encoder:
         with models.readable(where=str(self._folder)):
             model = bert.Bert(self._folder, models.fast_dtype(), models.device())
-            return minilm.Encoder(self._folder.name, self._folder, models.fast_dtype(), most_tokens(self._folder), "mean",
-                                  lambda: model)  # fmt: skip
+            return minilm.Encoder(
+                self._folder.name, self._folder, models.fast_dtype(), most_tokens(self._folder), "mean", lambda: model
+            )
 
 
 class Start(NamedTuple):
@@ -262,12 +315,17 @@ def start_encoder(base: str, encoders: Path) -> Start:
             kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
         if kind == "bert":
             return Start(BertFolder(folder), folder)
-        raise WorkbenchError(f"The model in '{base}' is not a BERT model.", where="base",
-                             todo="Start from minilm, a trained encoder or another BERT folder.")  # fmt: skip
+        raise WorkbenchError(
+            f"The model in '{base}' is not a BERT model.",
+            where="base",
+            todo="Start from minilm, a trained encoder or another BERT folder.",
+        )
     have = sorted(path.parent.name for path in encoders.glob("[!.]*/training.json"))
-    raise WorkbenchError(f"There is no encoder '{base}' to start from.", where="base",
-                         todo=f"Choose one of: {', '.join(['minilm', *have])}; or give a folder with "
-                         f"{', '.join(models.ENCODER_FILES)}.")  # fmt: skip
+    raise WorkbenchError(
+        f"There is no encoder '{base}' to start from.",
+        where="base",
+        todo=f"Choose one of: {', '.join(['minilm', *have])}; or give a folder with {', '.join(models.ENCODER_FILES)}.",
+    )
 
 
 def most_tokens(folder: Path) -> int:
@@ -286,8 +344,9 @@ def split_rows(corpus: Corpus, found: Relevance, validation_share: float, seed: 
     has_chunk = np.zeros(len(corpus.queries), bool)
     has_chunk[found.pair_row] = True
     row_of = {query.id: row for row, query in enumerate(corpus.queries)}
-    halves = {half: [row_of[q.id] for q in library.split(corpus, half).queries if has_chunk[row_of[q.id]]]
-              for half in ("dev", "test")}  # fmt: skip
+    halves = {
+        half: [row_of[q.id] for q in library.split(corpus, half).queries if has_chunk[row_of[q.id]]] for half in ("dev", "test")
+    }
     anchors = library.linked(tuple(corpus.queries[row] for row in halves["dev"]))
     by_anchor: dict[str, list[int]] = {}
     for row in halves["dev"]:
@@ -299,13 +358,19 @@ def split_rows(corpus: Corpus, found: Relevance, validation_share: float, seed: 
     splits = Splits(*(np.array(sorted(rows), np.int64) for rows in (train, validation, halves["test"])))
     a, b, c = (evidence_documents(corpus, rows) for rows in splits)
     if a & b or a & c or b & c:
-        raise WorkbenchError("The questions share so much evidence that no division keeps documents apart: what the "
-                             "encoder learnt could not be told from what it remembers.", where=corpus.name,
-                             todo="Take a corpus whose questions have evidence of their own.")  # fmt: skip
+        raise WorkbenchError(
+            "The questions share so much evidence that no division keeps documents apart: what the "
+            "encoder learnt could not be told from what it remembers.",
+            where=corpus.name,
+            todo="Take a corpus whose questions have evidence of their own.",
+        )
     for name, rows in splits._asdict().items():
         if len(rows) < FEWEST:
-            raise WorkbenchError(f"Only {len(rows)} questions with evidence for {name}, at least {FEWEST} are needed.",
-                                 where=corpus.name, todo="Take a corpus with more questions, or write some.")  # fmt: skip
+            raise WorkbenchError(
+                f"Only {len(rows)} questions with evidence for {name}, at least {FEWEST} are needed.",
+                where=corpus.name,
+                todo="Take a corpus with more questions, or write some.",
+            )
     return splits
 
 
@@ -335,9 +400,17 @@ class _Batches:
         self._config, self._corpus, self._texts, self._rows = config, corpus, texts, splits.train
         self._positive = nearest(found, splits.train, question_vectors, chunk_vectors)
         mined = negatives.mine(
-            corpus.queries, splits.train, texts, ~self.held_out, self._known, question_vectors[splits.train],
-            chunk_vectors, self._positive, config.negatives_depth, config.negatives_limit,
-        )  # fmt: skip
+            corpus.queries,
+            splits.train,
+            texts,
+            ~self.held_out,
+            self._known,
+            question_vectors[splits.train],
+            chunk_vectors,
+            self._positive,
+            config.negatives_depth,
+            config.negatives_limit,
+        )
         self._negatives, self.dropped = mined
         self.mined = int((self._negatives >= 0).sum())
         self.size = min(config.batch_size, len(self._rows))
@@ -429,8 +502,10 @@ def compared(before: np.ndarray, after: np.ndarray, evaluation: EvaluationConfig
     """Metric -> means and the paired difference after - before [num_questions, 3] with interval and p."""
     paired = paired_difference(after, before, evaluation.resamples, evaluation.confidence, seed=seed)
     means = np.nanmean(before, axis=0), np.nanmean(after, axis=0)
-    return {name: {"before": float(b), "after": float(a), **one._asdict()}
-            for name, b, a, one in zip(METRICS, *means, paired, strict=True)}  # fmt: skip
+    return {
+        name: {"before": float(b), "after": float(a), **one._asdict()}
+        for name, b, a, one in zip(METRICS, *means, paired, strict=True)
+    }
 
 
 # Training --------------------------------------------------------------------------------------------------------------
@@ -453,14 +528,14 @@ class _Loop:
         self._device = models.device()
         # eager: backward through torch's fused attention takes twice as long on a CPU in bfloat16
         with models.readable(where=str(base)):
-            self._model = BertModel.from_pretrained(base, add_pooling_layer=False, dtype=torch.float32,
-                                                    attn_implementation="eager")  # fmt: skip
+            self._model = BertModel.from_pretrained(
+                base, add_pooling_layer=False, dtype=torch.float32, attn_implementation="eager"
+            )
             models.check_weights(self._model, str(base))
         if config.method == "lora":
             from peft import LoraConfig, get_peft_model
 
-            lora = LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, lora_dropout=0.0,
-                              target_modules=LORA_LAYERS)  # fmt: skip
+            lora = LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, lora_dropout=0.0, target_modules=LORA_LAYERS)
             self._model = get_peft_model(self._model, lora)
         self._model.to(self._device)
         self._tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
@@ -477,8 +552,14 @@ class _Loop:
         resumed = self._resume()
         if not resumed:
             (self._work / "log.jsonl").unlink(missing_ok=True)
-        _log(self._work, "resume" if resumed else "start", step=self.step, steps=self.steps,
-                 batch_size=self._batches.size, config=self.config.model_dump())  # fmt: skip
+        _log(
+            self._work,
+            "resume" if resumed else "start",
+            step=self.step,
+            steps=self.steps,
+            batch_size=self._batches.size,
+            config=self.config.model_dump(),
+        )
         finished = False
         try:
             if not resumed:
@@ -490,8 +571,12 @@ class _Loop:
                 if not math.isfinite(loss):
                     raise self._diverged(loss)
                 left = (time.monotonic() - began) / (self.step - first) * (self.steps - self.step)
-                yield Progress(self.step, self.steps, f"Step {self.step} of {self.steps}: loss {loss:.3f}, validation "
-                               f"{self.config.watch} {self.best_value:.3f} at step {self.best_step}, {left:,.0f} s left")  # fmt: skip
+                yield Progress(
+                    self.step,
+                    self.steps,
+                    f"Step {self.step} of {self.steps}: loss {loss:.3f}, validation "
+                    f"{self.config.watch} {self.best_value:.3f} at step {self.best_step}, {left:,.0f} s left",
+                )
                 if self.step % self.config.evaluate_every == 0 or self.step == self.steps:
                     self._evaluate()
                     self._save()
@@ -525,22 +610,14 @@ class _Loop:
             self._optimizer.step()
         self.step += 1
         shown = round(value, 6) if math.isfinite(value) else None
-        _log(
-            self._work,
-            "step",
-            step=self.step,
-            loss=shown,
-            learning_rate=rate,
-            seconds=round(time.monotonic() - began, 3),
-        )
+        _log(self._work, "step", step=self.step, loss=shown, learning_rate=rate, seconds=round(time.monotonic() - began, 3))
         return value
 
     def _evaluate(self) -> None:
         began = time.monotonic()
         check = self._validation
         values = check.measure(
-            self._encode(check.questions, self.config.question_tokens),
-            self._encode(check.texts, self.config.passage_tokens),
+            self._encode(check.questions, self.config.question_tokens), self._encode(check.texts, self.config.passage_tokens)
         )
         better = values[self.config.watch] > self.best_value
         if better:
@@ -558,8 +635,9 @@ class _Loop:
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         found = []
         with torch.inference_mode(), self._autocast():
-            found = [self._vectors([ids[i] for i in order[first : first + 64]]).cpu().numpy()
-                     for first in range(0, len(order), 64)]  # fmt: skip
+            found = [
+                self._vectors([ids[i] for i in order[first : first + 64]]).cpu().numpy() for first in range(0, len(order), 64)
+            ]
         vectors = np.concatenate(found)
         vectors[order] = vectors.copy()
         return vectors
@@ -591,18 +669,26 @@ class _Loop:
         _log(self._work, "failed", step=self.step, reason=f"loss {loss}")
         return WorkbenchError(
             f"Training diverged: the loss is {loss} at step {self.step}, learning rate {rate:g}. The best weights so "
-            f"far, of step {self.best_step}, are kept in the checkpoint.", where=str(self._work / "checkpoint.pt"),
+            f"far, of step {self.best_step}, are kept in the checkpoint.",
+            where=str(self._work / "checkpoint.pt"),
             todo="Lower learning_rate, raise temperature or warmup; evaluate_every sets how often weights are kept.",
-        )  # fmt: skip
+        )
 
     # State on disk -----------------------------------------------------------------------------------------------
 
     def _save(self) -> None:
         import torch
 
-        state = {"mark": self._mark, "step": self.step, "best_step": self.best_step, "best_value": self.best_value,
-                 "without_gain": self._without_gain, "best": self._best, "optimizer": self._optimizer.state_dict(),
-                 "weights": {name: weight.detach() for name, weight in self._weights.items()}}  # fmt: skip
+        state = {
+            "mark": self._mark,
+            "step": self.step,
+            "best_step": self.best_step,
+            "best_value": self.best_value,
+            "without_gain": self._without_gain,
+            "best": self._best,
+            "optimizer": self._optimizer.state_dict(),
+            "weights": {name: weight.detach() for name, weight in self._weights.items()},
+        }
         temporary = self._work / "checkpoint.tmp"
         try:
             torch.save(state, temporary)
@@ -627,9 +713,7 @@ class _Loop:
         self._optimizer.load_state_dict(state["optimizer"])
         self.step, self.best_step, self.best_value = state["step"], state["best_step"], state["best_value"]
         self._best, self._without_gain = state["best"], state["without_gain"]
-        lines = [
-            line for line in read_log(self._work.parent.parent / self._work.name) if line.get("step", 0) <= self.step
-        ]
+        lines = [line for line in read_log(self._work.parent.parent / self._work.name) if line.get("step", 0) <= self.step]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (self._work / "log.jsonl").write_text(text, "utf-8")  # what came after the checkpoint happens again
         return True
@@ -695,19 +779,32 @@ def _record(made: Path, work: Path, result: TrainingResult, config, corpus, eval
     """training.json: everything about how the encoder was made and what it is worth. The log goes with it."""
     shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
     log = read_log(result.folder)
-    curve = {kind: [{k: v for k, v in line.items() if k not in ("kind", "time")} for line in log if line["kind"] == kind]
-             for kind in ("step", "evaluation")}  # fmt: skip
+    curve = {
+        kind: [{k: v for k, v in line.items() if k not in ("kind", "time")} for line in log if line["kind"] == kind]
+        for kind in ("step", "evaluation")
+    }
     record = {
-        "name": result.folder.name, "config": config.model_dump(),
-        "settings": {"max_tokens": most_tokens(made), "pooling": "mean"}, "evaluation": evaluation.model_dump(),
-        "corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint}, "start": part.identity(),
-        "sizes": result.sizes, "negatives": {"mined": batches.mined, "dropped": batches.dropped},
-        "best_step": result.best_step, "steps": result.steps, "stopped": result.stopped,
-        "comparison": result.comparison, "unseen": result.unseen, "loss_curve": curve["step"], "validation_curve": curve["evaluation"],
-        "seconds": result.seconds, "device": models.device(), "dtype": models.fast_dtype(),
+        "name": result.folder.name,
+        "config": config.model_dump(),
+        "settings": {"max_tokens": most_tokens(made), "pooling": "mean"},
+        "evaluation": evaluation.model_dump(),
+        "corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint},
+        "start": part.identity(),
+        "sizes": result.sizes,
+        "negatives": {"mined": batches.mined, "dropped": batches.dropped},
+        "best_step": result.best_step,
+        "steps": result.steps,
+        "stopped": result.stopped,
+        "comparison": result.comparison,
+        "unseen": result.unseen,
+        "loss_curve": curve["step"],
+        "validation_curve": curve["evaluation"],
+        "seconds": result.seconds,
+        "device": models.device(),
+        "dtype": models.fast_dtype(),
         "created": datetime.now().isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("torch", "transformers", "peft", "tokenizers", "bm25s")},
-    }  # fmt: skip
+    }
     (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
 
 

@@ -25,8 +25,7 @@ class Trained(PartConfig):
     part: Literal["trained"] = "trained"
     name: str = knob("", "Name of the trained encoder: its folder below `encoders` in the data folder.")
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
-        "auto",
-        "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking.",
+        "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking."
     )
 
     def identity(self) -> str:
@@ -60,9 +59,7 @@ class Trained(PartConfig):
         known = models.trained_encoders()
         if self.name not in known:
             what = f"There is no trained encoder '{self.name}'." if self.name else "No trained encoder is chosen."
-            todo = (
-                f"Choose one of: {', '.join(known)}." if known else "None exists yet: train one in the embedding lab."
-            )
+            todo = f"Choose one of: {', '.join(known)}." if known else "None exists yet: train one in the embedding lab."
             raise WorkbenchError(what, where="embedding.name", todo=todo)
         return models.encoders_home() / self.name
 
@@ -70,5 +67,8 @@ class Trained(PartConfig):
 def check(folder: Path) -> None:
     """Refuses a trained encoder that is not as it was written. Those of earlier versions carry no checksums."""
     if damaged := files.damage_in(folder):
-        raise WorkbenchError(f"The trained encoder '{folder.name}' is damaged: {damaged} is not as it was written.",
-                             where=str(folder), todo="Copy the folder back from a backup, or train it again.")  # fmt: skip
+        raise WorkbenchError(
+            f"The trained encoder '{folder.name}' is damaged: {damaged} is not as it was written.",
+            where=str(folder),
+            todo="Copy the folder back from a backup, or train it again.",
+        )

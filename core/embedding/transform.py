@@ -133,8 +133,14 @@ class Steps:
 
 def identity_transform(config: TransformConfig) -> bool:
     """Whether the vectors stay as the encoder made them. Settings that only serve a step not taken count for nothing."""
-    return not (config.centre or config.remove_top or config.cut or config.normalise
-                or config.projection != "none" or config.quantise != "none")  # fmt: skip
+    return not (
+        config.centre
+        or config.remove_top
+        or config.cut
+        or config.normalise
+        or config.projection != "none"
+        or config.quantise != "none"
+    )
 
 
 def fit(config: TransformConfig, vectors: np.ndarray, basis: Basis | None = None) -> Transform:
@@ -148,15 +154,14 @@ def fit(config: TransformConfig, vectors: np.ndarray, basis: Basis | None = None
     full, lost = steps.apply(vectors)
     if lost.all():
         setting = _first(config)
-        raise _refused(setting, getattr(config, setting), "it leaves nothing of any chunk's vector",
-                       getattr(TransformConfig(), setting))  # fmt: skip
+        raise _refused(
+            setting, getattr(config, setting), "it leaves nothing of any chunk's vector", getattr(TransformConfig(), setting)
+        )
     if lost.any():
         full[lost, -1] = 1 if config.normalise else _NOTHING * _lengths(full).mean()
     stored, bytes_per_vector, bytes_fixed = _QUANTISERS[config.quantise](config, full)
     chunks = full if config.quantise == "none" else _in_blocks(stored, full)
-    return Transform(
-        chunks, full, full.shape[1], bytes_per_vector, steps.bytes + bytes_fixed, int(lost.sum()), steps, stored
-    )
+    return Transform(chunks, full, full.shape[1], bytes_per_vector, steps.bytes + bytes_fixed, int(lost.sum()), steps, stored)
 
 
 def _steps(config: TransformConfig, vectors: np.ndarray, basis: Basis | None) -> Steps:
@@ -169,9 +174,7 @@ def _steps(config: TransformConfig, vectors: np.ndarray, basis: Basis | None) ->
         span = f"{len(vectors):,} chunks of {dim} dimensions vary in {basis.rank}"
         if not basis.rank:
             setting = "remove_top" if top else "projection"
-            raise _refused(
-                setting, getattr(config, setting), "the chunks' vectors are all the same", "0" if top else "none"
-            )
+            raise _refused(setting, getattr(config, setting), "the chunks' vectors are all the same", "0" if top else "none")
         if top >= basis.rank:
             raise _refused("remove_top", top, span, f"0 to {basis.rank - 1}")
         if config.projection == "none":
@@ -206,8 +209,12 @@ def _float16(config: TransformConfig, full: np.ndarray):
     largest = float(np.finfo(np.float16).max)
     reach = max(full.max(), -full.min())
     if reach > largest:
-        raise _refused("quantise", "float16", f"numbers reach {reach:,.0f}, float16 ends at {largest:,.0f}",
-                       "none, int8, binary, pq, opq, or any of them with transform.normalise")  # fmt: skip
+        raise _refused(
+            "quantise",
+            "float16",
+            f"numbers reach {reach:,.0f}, float16 ends at {largest:,.0f}",
+            "none, int8, binary, pq, opq, or any of them with transform.normalise",
+        )
 
     def stored(rows: np.ndarray) -> np.ndarray:
         return np.clip(rows, -largest, largest).astype(np.float16).astype(np.float32)
@@ -248,15 +255,18 @@ def _product(config: TransformConfig, full: np.ndarray):
     parts = config.code_bytes
     divisors = [str(m) for m in range(1, min(dim, 512) + 1) if dim % m == 0]
     if dim % parts:
-        raise _refused(
-            "code_bytes", parts, f"the {dim} dimensions have to fall into that many equal parts", ", ".join(divisors)
-        )
+        raise _refused("code_bytes", parts, f"the {dim} dimensions have to fall into that many equal parts", ", ".join(divisors))
     if n < PQ_CENTROIDS:
-        raise _refused("quantise", config.quantise, f"{n} chunks cannot train {PQ_CENTROIDS} centroids",
-                       "none, float16, int8, binary")  # fmt: skip
+        raise _refused(
+            "quantise", config.quantise, f"{n} chunks cannot train {PQ_CENTROIDS} centroids", "none, float16, int8, binary"
+        )
     if config.quantise == "opq" and n < dim:  # FAISS would abort the process
-        raise _refused("quantise", "opq", f"its rotation is learnt from at least {dim} chunks, one for each dimension; there are {n}",
-                       "none, float16, int8, binary, pq")  # fmt: skip
+        raise _refused(
+            "quantise",
+            "opq",
+            f"its rotation is learnt from at least {dim} chunks, one for each dimension; there are {n}",
+            "none, float16, int8, binary, pq",
+        )
     import faiss
 
     rotation = None
@@ -314,12 +324,17 @@ def _in_blocks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -
 def _table(vectors: np.ndarray, whose: str, dim: int | None = None) -> np.ndarray:
     vectors = np.ascontiguousarray(vectors, np.float32)
     if vectors.ndim != 2 or not vectors.shape[1] or dim not in (None, vectors.shape[1]):
-        raise WorkbenchError(f"The {whose}' vectors have shape {vectors.shape}, not [number, {dim or 'dimensions'}].",
-                             todo="Embed questions and chunks with the same encoder.")  # fmt: skip
+        raise WorkbenchError(
+            f"The {whose}' vectors have shape {vectors.shape}, not [number, {dim or 'dimensions'}].",
+            todo="Embed questions and chunks with the same encoder.",
+        )
     finite = np.isfinite(_lengths(vectors))
     if not finite.all():
-        raise WorkbenchError(f"{(~finite).sum():,} of the {whose}' {len(vectors):,} vectors hold NaN or infinity.",
-                             where=f"vector {np.flatnonzero(~finite)[0]}", todo="Embed these texts again.")  # fmt: skip
+        raise WorkbenchError(
+            f"{(~finite).sum():,} of the {whose}' {len(vectors):,} vectors hold NaN or infinity.",
+            where=f"vector {np.flatnonzero(~finite)[0]}",
+            todo="Embed these texts again.",
+        )
     return vectors
 
 
@@ -329,11 +344,10 @@ def _lengths(rows: np.ndarray) -> np.ndarray:
 
 def _first(config: TransformConfig) -> str:
     """The first setting that takes something away."""
-    return next(
-        name for name in ("centre", "remove_top", "projection", "cut") if getattr(config, name) not in (0, "none")
-    )
+    return next(name for name in ("centre", "remove_top", "projection", "cut") if getattr(config, name) not in (0, "none"))
 
 
 def _refused(setting: str, value: object, why: str, allowed: object) -> WorkbenchError:
-    return WorkbenchError(f"transform.{setting} = {value} is not possible here: {why}.", where=f"transform.{setting}",
-                          todo=f"Allowed: {allowed}.")  # fmt: skip
+    return WorkbenchError(
+        f"transform.{setting} = {value} is not possible here: {why}.", where=f"transform.{setting}", todo=f"Allowed: {allowed}."
+    )

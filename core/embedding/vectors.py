@@ -63,13 +63,7 @@ def _keys(prefix: str, texts: list[str]) -> list[bytes]:
 
 
 def _encode(
-    encoder,
-    absent: dict[bytes, str],
-    query: bool,
-    store: "_Store",
-    found: dict,
-    timed: Callable | None,
-    asked: float,
+    encoder, absent: dict[bytes, str], query: bool, store: "_Store", found: dict, timed: Callable | None, asked: float
 ) -> Generator[Progress, None, None]:
     keys, texts = list(absent), list(absent.values())
     costs = weights(texts, encoder.max_tokens)
@@ -91,9 +85,7 @@ def _encode(
             seconds = max(now - began, 1e-6)
             left = seconds * (costs.sum() / done_weight - 1)
             yield Progress(
-                done,
-                len(keys),
-                f"{done:,} of {len(keys):,} texts, {done / seconds:,.0f} texts/s, {_duration(left)} left",
+                done, len(keys), f"{done:,} of {len(keys):,} texts, {done / seconds:,.0f} texts/s, {_duration(left)} left"
             )
         if timed and done_weight > first[1]:
             rate = (done_weight - first[1]) / max(now - first[0], 1e-6)
@@ -106,13 +98,7 @@ def _encode(
 
 
 def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 100
-        else f"{seconds / 60:.0f} min"
-        if seconds < 6000
-        else f"{seconds / 3600:.1f} h"
-    )
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class _Store:

@@ -36,21 +36,35 @@ class Word2Vec(PartConfig):
     """
 
     part: Literal["word2vec"] = "word2vec"
-    dimensions: int = knob(
-        200, "Length of a vector. More can tell more words apart, and needs more text.", ge=2, le=1000
+    dimensions: int = knob(200, "Length of a vector. More can tell more words apart, and needs more text.", ge=2, le=1000)
+    window: int = knob(
+        10,
+        "Words to each side that a word is to predict. Narrow learns what replaces it, wide its topic.",
+        unit="words",
+        ge=1,
+        le=50,
     )
-    window: int = knob(10, "Words to each side that a word is to predict. Narrow learns what replaces it, wide its topic.",
-                       unit="words", ge=1, le=50)  # fmt: skip
-    negative: int = knob(5, "Random words that each true neighbour is told apart from. More suits a small corpus, slower.",
-                         unit="words", ge=1, le=50)  # fmt: skip
+    negative: int = knob(
+        5,
+        "Random words that each true neighbour is told apart from. More suits a small corpus, slower.",
+        unit="words",
+        ge=1,
+        le=50,
+    )
     epochs: int = knob(
         20,
         "Times through the corpus; 0 leaves the random start. On a few hundred chunks 10 can be worse than none.",
         ge=0,
         le=500,
     )
-    min_count: int = knob(2, "Words that occur less often are left out. A rare word's vector is hardly trained.",
-                          unit="times", ge=1, le=1000, label="Rarest word")  # fmt: skip
+    min_count: int = knob(
+        2,
+        "Words that occur less often are left out. A rare word's vector is hardly trained.",
+        unit="times",
+        ge=1,
+        le=1000,
+        label="Rarest word",
+    )
     weighting: Literal["idf", "mean"] = knob(
         "idf", "Weight of a word in its text: its inverse document frequency in the corpus, or the same for all."
     )
@@ -89,12 +103,23 @@ class Word2Vec(PartConfig):
 
         logging.getLogger("gensim").setLevel(logging.ERROR)  # it warns of every short step
         # one worker, or the order of updates differs from run to run
-        model = Gensim(sg=1, hs=0, vector_size=self.dimensions, window=self.window, negative=self.negative,
-                       min_count=self.min_count, seed=self.seed, workers=1)  # fmt: skip
+        model = Gensim(
+            sg=1,
+            hs=0,
+            vector_size=self.dimensions,
+            window=self.window,
+            negative=self.negative,
+            min_count=self.min_count,
+            seed=self.seed,
+            workers=1,
+        )
         model.build_vocab(lines)
         if not model.wv.index_to_key:
-            raise WorkbenchError(f"No word occurs {self.min_count:,} times in the corpus.", where="embedding.min_count",
-                                 todo="Lower embedding.min_count; 1 is the lowest.")  # fmt: skip
+            raise WorkbenchError(
+                f"No word occurs {self.min_count:,} times in the corpus.",
+                where="embedding.min_count",
+                todo="Lower embedding.min_count; 1 is the lowest.",
+            )
         steps = _steps(lines)
         total, (high, low) = self.epochs * len(steps), ALPHA
         for done in range(total):

@@ -149,9 +149,7 @@ def judge(pool: Pool, scores: np.ndarray, relevance: Relevance, top_k: int) -> J
     return _judged(relevance, rank)
 
 
-def judge_rankings(
-    corpus: Corpus, rankings: Sequence[Sequence[tuple[str, int, int]]], overlap: float, top_k: int
-) -> Judged:
+def judge_rankings(corpus: Corpus, rankings: Sequence[Sequence[tuple[str, int, int]]], overlap: float, top_k: int) -> Judged:
     """Judges stored rankings: for each query of the corpus the spans (document id, start, end), best first.
 
     Gives the same Judged, and so the same metrics, as judging the pool that the rankings were made from.

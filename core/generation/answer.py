@@ -33,13 +33,24 @@ def answer(
     prompt = build(question, hits, context, generator.count_tokens)
     generated = yield from generator.generate(prompt.messages, seed, deadline_s)
     return Answer(
-        text=generated.text, hits=prompt.used, cited=cited(generated.text, len(prompt.used)),
-        finish_reason=generated.finish_reason, prompt=generated.prompt, prompt_tokens=generated.prompt_tokens,
-        reused_tokens=generated.reused_tokens, answer_tokens=generated.answer_tokens, retrieval_ms=retrieval_ms,
-        first_token_ms=generated.first_token_ms, generation_ms=generated.generation_ms, model=generated.model,
-        model_sha256=generated.model_sha256, retries=generated.retries, cost_usd=generated.cost_usd,
-        tokens=generated.tokens, receipt=receipt(generator, generated, seed),
-    )  # fmt: skip
+        text=generated.text,
+        hits=prompt.used,
+        cited=cited(generated.text, len(prompt.used)),
+        finish_reason=generated.finish_reason,
+        prompt=generated.prompt,
+        prompt_tokens=generated.prompt_tokens,
+        reused_tokens=generated.reused_tokens,
+        answer_tokens=generated.answer_tokens,
+        retrieval_ms=retrieval_ms,
+        first_token_ms=generated.first_token_ms,
+        generation_ms=generated.generation_ms,
+        model=generated.model,
+        model_sha256=generated.model_sha256,
+        retries=generated.retries,
+        cost_usd=generated.cost_usd,
+        tokens=generated.tokens,
+        receipt=receipt(generator, generated, seed),
+    )
 
 
 def answer_again(

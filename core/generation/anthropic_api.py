@@ -14,8 +14,13 @@ from core.generation import remote
 from core.generation.protocol import Generated, Stops, stop_knob
 from core.registry import part
 
-REASONS = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "model_context_window_exceeded": "length",
-           "refusal": "failed: refusal"}  # fmt: skip
+REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "failed: refusal",
+}
 KEY = "ANTHROPIC_API_KEY"
 
 
@@ -38,12 +43,16 @@ class Anthropic(PartConfig):
     effort: Literal["default", "low", "medium", "high"] = knob(
         "default", "How much the model thinks before it writes. Thinking counts as answer tokens, in price and limit."
     )
-    max_tokens: int = knob(2048, "Thinking and answer are cut here, and the answer is marked as cut.", unit="tokens", ge=1,
-                           le=32768, label="Answer at most")  # fmt: skip
-    stop: Stops = stop_knob()
-    retries: int = knob(
-        3, "Further tries after too many requests, errors of the service, or a broken connection.", ge=0, le=10
+    max_tokens: int = knob(
+        2048,
+        "Thinking and answer are cut here, and the answer is marked as cut.",
+        unit="tokens",
+        ge=1,
+        le=32768,
+        label="Answer at most",
     )
+    stop: Stops = stop_knob()
+    retries: int = knob(3, "Further tries after too many requests, errors of the service, or a broken connection.", ge=0, le=10)
     base_url: str = knob("https://api.anthropic.com", "Address of the service, or of a gateway to it.", label="Address")
 
     @field_validator("base_url")
@@ -69,8 +78,11 @@ class Anthropic(PartConfig):
         home = os.environ.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
         secret = remote.key(os.environ.get(KEY, ""), KEY, self.base_url, home)
         if not secret and os.environ.get(KEY):
-            raise WorkbenchError(f"Anthropic's key is not for {self.base_url}.", where="generation.base_url",
-                                 todo="Make it the address in ANTHROPIC_BASE_URL, or the reverse if you trust it.")  # fmt: skip
+            raise WorkbenchError(
+                f"Anthropic's key is not for {self.base_url}.",
+                where="generation.base_url",
+                todo="Make it the address in ANTHROPIC_BASE_URL, or the reverse if you trust it.",
+            )
         if not secret:
             raise WorkbenchError("There is no key for Anthropic.", todo=f"Set the environment variable {KEY}.")
         import anthropic
@@ -83,12 +95,7 @@ class Anthropic(PartConfig):
             held = remote.bounded(self.max_tokens)
             http = anthropic.DefaultAsyncHttpxClient(follow_redirects=False, timeout=deadline_s + 5, **held)
             async with anthropic.AsyncAnthropic(
-                api_key=secret,
-                base_url=self.base_url,
-                max_retries=0,
-                timeout=deadline_s,
-                open_telemetry=False,
-                http_client=http,
+                api_key=secret, base_url=self.base_url, max_retries=0, timeout=deadline_s, open_telemetry=False, http_client=http
             ) as client:
                 try:
                     async for event in await client.messages.create(**body, stream=True):
@@ -97,25 +104,22 @@ class Anthropic(PartConfig):
                     if error.status_code == 200:
                         raise remote.Fault("the service reported an error within its stream", again=True) from None
                     raise remote.refused(
-                        error.status_code,
-                        error.response.content,
-                        error.response.headers.get("retry-after"),
-                        KEY,
-                        secret,
+                        error.status_code, error.response.content, error.response.headers.get("retry-after"), KEY, secret
                     ) from None
                 except anthropic.APIConnectionError as error:
                     raise (error.__cause__ or remote.Fault("the connection broke off", again=True)) from None
                 except anthropic.APIError:
                     raise remote.Fault("the service sent something that is no message") from None
 
-        return (
-            yield from remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s)
-        )
+        return (yield from remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s))
 
     def _body(self, messages: list[dict[str, str]]) -> dict[str, Any]:
         system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
-        body = {"model": self.model, "max_tokens": self.max_tokens,
-                "messages": [message for message in messages if message["role"] != "system"]}  # fmt: skip
+        body = {
+            "model": self.model,
+            "max_tokens": self.max_tokens,
+            "messages": [message for message in messages if message["role"] != "system"],
+        }
         if system:
             body["system"] = system
         if self.stop:
@@ -133,9 +137,11 @@ def _take(event: Any, reply: remote.Reply) -> None:
         reply.begun = remote.usage(
             remote.count(used.input_tokens),
             0,
-            *(0 if told is None else remote.count(told)
-              for told in (used.cache_read_input_tokens, used.cache_creation_input_tokens)),
-        )  # fmt: skip
+            *(
+                0 if told is None else remote.count(told)
+                for told in (used.cache_read_input_tokens, used.cache_creation_input_tokens)
+            ),
+        )
     elif event.type == "content_block_delta" and event.delta.type == "text_delta":
         reply.add(event.delta.text)
     elif event.type == "message_delta" and event.delta.stop_reason:

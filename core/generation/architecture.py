@@ -81,8 +81,9 @@ def read(source: Path | str | dict) -> Architecture:
     if path.is_dir():
         path = path / "config.json"
     if not path.is_file():
-        raise WorkbenchError("There is no such file.", where=str(path),
-                             todo="Give a GGUF file, a config.json, or a folder that holds one.")  # fmt: skip
+        raise WorkbenchError(
+            "There is no such file.", where=str(path), todo="Give a GGUF file, a config.json, or a folder that holds one."
+        )
     with path.open("rb") as file:
         if file.read(4) == b"GGUF" or path.suffix == ".gguf":
             return of_gguf(path)
@@ -164,8 +165,7 @@ class _Settings:
         value = self.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**9:
             told = "leaves out" if value is None else f"has {value!r} as"
-            raise WorkbenchError(f"The config {told} '{name}'.", where=name,
-                                 todo="Take the whole config.json of the model.")  # fmt: skip
+            raise WorkbenchError(f"The config {told} '{name}'.", where=name, todo="Take the whole config.json of the model.")
         return value
 
     def flag(self, name: str | bool) -> bool:
@@ -182,8 +182,11 @@ def of_config(config: dict, name: str = "") -> Architecture:
     kind = {"gemma3": "gemma3_text"}.get(kind, kind)
     family = FAMILIES.get(kind)
     if family is None:
-        raise WorkbenchError(f"The layout of a '{kind}' model is not known here.", where="model_type",
-                             todo=f"Known: {', '.join(sorted(FAMILIES))}; of others read a GGUF file.")  # fmt: skip
+        raise WorkbenchError(
+            f"The layout of a '{kind}' model is not known here.",
+            where="model_type",
+            todo=f"Known: {', '.join(sorted(FAMILIES))}; of others read a GGUF file.",
+        )
     s = _Settings(config, family)
     layers, width, heads = s.size("num_hidden_layers"), s.size("hidden_size"), s.size("num_attention_heads")
     if not heads or not width:
@@ -195,14 +198,27 @@ def of_config(config: dict, name: str = "") -> Architecture:
         latent = s.size("kv_lora_rank") + s.size("qk_rope_head_dim")
         head_size = s.size("qk_nope_head_dim") + s.size("qk_rope_head_dim")
     shape = Architecture(
-        name=name or str(config.get("_name_or_path") or kind), kind=kind, layers=layers, width=width, heads=heads,
-        kv_heads=s.size("num_key_value_heads", heads), head_size=head_size,
-        value_size=s.size("v_head_dim") if latent else head_size, hidden=hidden, vocabulary=s.size("vocab_size"),
-        context=s.size("max_position_embeddings", 0), parts={}, tied=s.flag("tie_word_embeddings"), decoder=kind != "bert",
+        name=name or str(config.get("_name_or_path") or kind),
+        kind=kind,
+        layers=layers,
+        width=width,
+        heads=heads,
+        kv_heads=s.size("num_key_value_heads", heads),
+        head_size=head_size,
+        value_size=s.size("v_head_dim") if latent else head_size,
+        hidden=hidden,
+        vocabulary=s.size("vocab_size"),
+        context=s.size("max_position_embeddings", 0),
+        parts={},
+        tied=s.flag("tie_word_embeddings"),
+        decoder=kind != "bert",
         experts=s.size("num_local_experts", s.size("n_routed_experts", 0)),
-        experts_active=s.size("num_experts_per_tok", 0), expert_hidden=s.size("moe_intermediate_size", hidden), latent=latent,
-        notes=notes, **_windows(s, layers),
-    )  # fmt: skip
+        experts_active=s.size("num_experts_per_tok", 0),
+        expert_hidden=s.size("moe_intermediate_size", hidden),
+        latent=latent,
+        notes=notes,
+        **_windows(s, layers),
+    )
     return _with_parts(shape, s, family)
 
 
@@ -279,8 +295,7 @@ def _sparse_layers(a: Architecture, s: _Settings) -> int:
     dense, first = s.get("mlp_only_layers", []), s.size("first_k_dense_replace", 0)
     step, frequency = max(1, s.size("decoder_sparse_step", 1)), max(1, s.size("moe_layer_freq", 1))
     return sum(
-        layer not in dense and layer >= first and (layer + 1) % step == 0 and layer % frequency == 0
-        for layer in range(a.layers)
+        layer not in dense and layer >= first and (layer + 1) % step == 0 and layer % frequency == 0 for layer in range(a.layers)
     )
 
 
@@ -299,8 +314,11 @@ def of_gguf(path: Path) -> Architecture:
     try:
         return _of_header(path, header)
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise WorkbenchError(f"The GGUF file does not describe a language model: {error}.", where=str(path),
-                             todo="It may hold something else, such as an adapter or a picture encoder.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The GGUF file does not describe a language model: {error}.",
+            where=str(path),
+            todo="It may hold something else, such as an adapter or a picture encoder.",
+        ) from None
 
 
 def _of_header(path: Path, header: Header) -> Architecture:
@@ -334,19 +352,29 @@ def _of_header(path: Path, header: Header) -> Architecture:
     if not full:
         window = 0
     return Architecture(
-        name=str(told.get("general.name") or path.stem), kind=kind, layers=layers, width=width, heads=heads,
-        kv_heads=size("attention.head_count_kv", heads), head_size=head_size,
+        name=str(told.get("general.name") or path.stem),
+        kind=kind,
+        layers=layers,
+        width=width,
+        heads=heads,
+        kv_heads=size("attention.head_count_kv", heads),
+        head_size=head_size,
         value_size=size("attention.value_length_mla", size("attention.value_length", head_size)),
         vocabulary=size("vocab_size", header.lengths.get("tokenizer.ggml.tokens", 0)),
         hidden=size("feed_forward_length", size("expert_feed_forward_length", 0)),
-        context=size("context_length", 0), parts=parts, tied="head" not in parts,
-        decoder=bool(told.get(f"{kind}.attention.causal", True)), experts=size("expert_count", 0) if mixed else 0,
+        context=size("context_length", 0),
+        parts=parts,
+        tied="head" not in parts,
+        decoder=bool(told.get(f"{kind}.attention.causal", True)),
+        experts=size("expert_count", 0) if mixed else 0,
         experts_active=size("expert_used_count", 0) if mixed else 0,
         expert_hidden=size("expert_feed_forward_length", size("feed_forward_length", 0)) if mixed else 0,
-        latent=rank + size("rope.dimension_count", 0) if rank else 0, window=window,
+        latent=rank + size("rope.dimension_count", 0) if rank else 0,
+        window=window,
         windowed_layers=layers - layers // full if window else 0,
-        weight_bytes=sum(tensor.bytes for tensor in header.tensors), notes=tuple(notes),
-    )  # fmt: skip
+        weight_bytes=sum(tensor.bytes for tensor in header.tensors),
+        notes=tuple(notes),
+    )
 
 
 # -- calculator -----------------------------------------------------------------------------------------------------
@@ -368,12 +396,7 @@ def kv_cache_bytes(
 
 
 def cache_bytes(
-    a: Architecture,
-    context_tokens: int,
-    batch: int = 1,
-    precision: str = "float16",
-    attention: str = "",
-    groups: int = 8,
+    a: Architecture, context_tokens: int, batch: int = 1, precision: str = "float16", attention: str = "", groups: int = 8
 ) -> float:
     """The cache of this model, its windows and latent vectors regarded, or as if it had another kind of attention."""
     if not a.decoder:
@@ -394,12 +417,7 @@ def weight_bytes(a: Architecture, precision: str = "") -> float:
 
 
 def activation_bytes(
-    a: Architecture,
-    tokens_at_once: int,
-    context_tokens: int,
-    batch: int = 1,
-    precision: str = "float16",
-    fused: bool = True,
+    a: Architecture, tokens_at_once: int, context_tokens: int, batch: int = 1, precision: str = "float16", fused: bool = True
 ) -> float:
     """An estimate of what one pass holds at its widest point besides weights and cache: the stream and its normed copy,
     with either queries, keys, values and their mix or the feed-forward part's inner rows, and one row of float32 logits
@@ -434,14 +452,21 @@ class Memory(NamedTuple):
 
 
 def memory(
-    a: Architecture, context_tokens: int, batch: int = 1, weights: str = "", cache: str = "float16", attention: str = "",
-    groups: int = 8, tokens_at_once: int = 512,
-) -> Memory:  # fmt: skip
+    a: Architecture,
+    context_tokens: int,
+    batch: int = 1,
+    weights: str = "",
+    cache: str = "float16",
+    attention: str = "",
+    groups: int = 8,
+    tokens_at_once: int = 512,
+) -> Memory:
     """What the model takes with full context. A prompt is read in pieces of `tokens_at_once`, llama.cpp's default."""
     return Memory(
-        weight_bytes(a, weights), cache_bytes(a, context_tokens, batch, cache, attention, groups),
+        weight_bytes(a, weights),
+        cache_bytes(a, context_tokens, batch, cache, attention, groups),
         activation_bytes(a, min(tokens_at_once, context_tokens), context_tokens, batch),
-    )  # fmt: skip
+    )
 
 
 def longest_context(a: Architecture, free_bytes: float, **settings: Any) -> int:

@@ -153,9 +153,7 @@ def answer_f1(answer: str, golds: Sequence[str]) -> float:
 
     Source: as `answer_em`. Two texts without words agree (1), as in the script of SQuAD 2.0; that of 1.1 gives 0 there.
     """
-    return max(
-        (_f1(normalise_answer(answer).split(), normalise_answer(gold).split()) for gold in golds), default=math.nan
-    )
+    return max((_f1(normalise_answer(answer).split(), normalise_answer(gold).split()) for gold in golds), default=math.nan)
 
 
 def summary(

@@ -52,8 +52,11 @@ class Choice(NamedTuple):
 
 
 def weights_knob():
-    return knob("auto", "Number format of the weights: as the file has them, or a copy converted once. Auto measures which "
-                "is fastest here and says nearly the same; small files only.")  # fmt: skip
+    return knob(
+        "auto",
+        "Number format of the weights: as the file has them, or a copy converted once. Auto measures which "
+        "is fastest here and says nearly the same; small files only.",
+    )
 
 
 def choice(path: Path, weights: str) -> Choice:
@@ -117,8 +120,11 @@ def _convert(path: Path, copy: Path, file_type: int) -> None:
     how.ftype, how.allow_requantize = file_type, True
     try:
         if llama_cpp.llama_model_quantize(str(path).encode(), str(work).encode(), ctypes.byref(how)):
-            raise WorkbenchError("llama.cpp cannot convert the model.", where=str(path),
-                                 todo="Set generation.weights to as_bundled, or free some disk space.")  # fmt: skip
+            raise WorkbenchError(
+                "llama.cpp cannot convert the model.",
+                where=str(path),
+                todo="Set generation.weights to as_bundled, or free some disk space.",
+            )
         work.rename(copy)
     finally:
         work.unlink(missing_ok=True)
@@ -182,8 +188,11 @@ def measure(files: dict[str, Path]) -> list[Measured]:
         other, read_s, write_s = _log_softmax(seen[weights]), reading[weights], writing[weights]
         divergence = (np.exp(given) * (given - other)).sum(axis=1).mean()
         same = (given.argmax(axis=1) == other.argmax(axis=1)).mean()
-        table.append(Measured(weights, 1 / read_s, 1 / write_s, PROMPT_TOKENS * read_s + ANSWER_TOKENS * write_s,
-                              float(same), float(divergence)))  # fmt: skip
+        table.append(
+            Measured(
+                weights, 1 / read_s, 1 / write_s, PROMPT_TOKENS * read_s + ANSWER_TOKENS * write_s, float(same), float(divergence)
+            )
+        )
     return table
 
 

@@ -40,15 +40,16 @@ def read_header(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
-                raise WorkbenchError(
-                    "The file is not a GGUF file.", where=str(path), todo="It may be a failed download."
-                )
+                raise WorkbenchError("The file is not a GGUF file.", where=str(path), todo="It may be a failed download.")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _Reader(data).header()
     except (struct.error, ValueError, OverflowError, OSError) as error:
         said = "it ends within the header" if isinstance(error, struct.error) else str(error)
-        raise WorkbenchError(f"The GGUF file cannot be read: {said}.", where=str(path),
-                             todo="It may be cut short: compare its size with the publisher's.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The GGUF file cannot be read: {said}.",
+            where=str(path),
+            todo="It may be cut short: compare its size with the publisher's.",
+        ) from None
 
 
 class _Reader:
@@ -88,9 +89,7 @@ class _Reader:
             raise ValueError(f"it names a type of value that is not known ({kind})")
         start = self.at
         self.skip(length * struct.calcsize("<" + NUMBERS[kind]))
-        return length, list(
-            struct.unpack_from(f"<{length}{NUMBERS[kind]}", self.data, start)
-        ) if length <= KEPT else None
+        return length, list(struct.unpack_from(f"<{length}{NUMBERS[kind]}", self.data, start)) if length <= KEPT else None
 
     def header(self) -> Header:
         from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType

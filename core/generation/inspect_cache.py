@@ -81,9 +81,7 @@ def measure(model, ids: list[int], new_tokens: int, every: int = 16) -> Generato
         with torch.inference_mode():  # not around the yield: it would hold for the caller too
             before, (token, cached_s) = cache.length, timed(text[-1:], cache)
             plain = timed(text, None) if number % every == 0 or number == new_tokens - 2 else (None, None)
-        steps.append(
-            Step(before, token, cached_s, plain[1], cache.bytes_used(), None if plain[0] is None else plain[0] == token)
-        )
+        steps.append(Step(before, token, cached_s, plain[1], cache.bytes_used(), None if plain[0] is None else plain[0] == token))
         yield steps[-1]
     return _measured(tuple(steps), prompt_s, len(text), cache.bytes_used())
 
@@ -96,9 +94,15 @@ def _measured(steps: tuple[Step, ...], prompt_s: float, tokens: int, cache_bytes
     fast = (len(steps) + 1) / (prompt_s + cached.sum())
     slow = (len(steps) + 1) / (prompt_s + np.interp(lengths, at, plain).sum())
     return Measured(
-        steps, prompt_s, (fit(lengths, cached, 1), fit(lengths, cached, 2)), (fit(at, plain, 1), fit(at, plain, 2)),
-        float(fast), float(slow), float(fast / slow), cache_bytes // tokens,
-    )  # fmt: skip
+        steps,
+        prompt_s,
+        (fit(lengths, cached, 1), fit(lengths, cached, 2)),
+        (fit(at, plain, 1), fit(at, plain, 2)),
+        float(fast),
+        float(slow),
+        float(fast / slow),
+        cache_bytes // tokens,
+    )
 
 
 def fit(x, y, degree: int) -> Fit:

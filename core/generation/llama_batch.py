@@ -50,9 +50,7 @@ def answers(
     return [found[n] for n in range(len(prompts))]
 
 
-def _together(
-    engine: Any, knobs: Any, asked: dict[int, Any], deadline: float
-) -> Generator[int, None, dict[int, Generated]]:
+def _together(engine: Any, knobs: Any, asked: dict[int, Any], deadline: float) -> Generator[int, None, dict[int, Generated]]:
     """Yields the number of tokens written so far."""
     import llama_cpp
     from llama_cpp import _internals
@@ -63,9 +61,13 @@ def _together(
         room, grammar = engine.room(knobs, len(prompt.tokens))
         engine.llama.set_seed(seed)
         sampler = engine.llama._init_sampler(
-            temp=knobs.temperature, top_k=knobs.top_k, top_p=knobs.top_p, min_p=knobs.min_p,
-            repeat_penalty=knobs.repeat_penalty, grammar=grammar,
-        )  # fmt: skip
+            temp=knobs.temperature,
+            top_k=knobs.top_k,
+            top_p=knobs.top_p,
+            min_p=knobs.min_p,
+            repeat_penalty=knobs.repeat_penalty,
+            grammar=grammar,
+        )
         rows.append(Row(number, prompt, room, Shown(knobs.stop), sampler))
     shared = _common([row.prompt.tokens for row in rows])
     how = llama_cpp.llama_context_default_params()
@@ -86,9 +88,7 @@ def _together(
                 own.token[i], own.pos[i], own.logits[i] = token, place, wanted
                 own.n_seq_id[i], own.seq_id[i][0] = 1, sequence
             if code := llama_cpp.llama_decode(context, own):
-                raise WorkbenchError(
-                    f"llama.cpp could not compute the batch (code {code}).", todo="Ask for fewer at a time."
-                )
+                raise WorkbenchError(f"llama.cpp could not compute the batch (code {code}).", todo="Ask for fewer at a time.")
 
         def write(row: Row, place: int) -> None:
             token = llama_cpp.llama_sampler_sample(row.sampler.sampler, context, place)
@@ -106,8 +106,11 @@ def _together(
                 row.reason = "length"
 
         start = rows[0].prompt.tokens[:shared]
-        rest = [(token, shared + i, sequence, i + 1 == len(row.prompt.tokens) - shared) for sequence, row in enumerate(rows)
-                for i, token in enumerate(row.prompt.tokens[shared:])]  # fmt: skip
+        rest = [
+            (token, shared + i, sequence, i + 1 == len(row.prompt.tokens) - shared)
+            for sequence, row in enumerate(rows)
+            for i, token in enumerate(row.prompt.tokens[shared:])
+        ]
         for at in range(0, shared, ROOM):
             decode([(token, at + i, 0, False) for i, token in enumerate(start[at : at + ROOM])])
             yield 0
@@ -126,19 +129,18 @@ def _together(
                 for _, row in live:
                     row.reason = "deadline"
                 break
-            decode(
-                [
-                    (row.written[-1], len(row.prompt.tokens) + len(row.written) - 1, sequence, True)
-                    for sequence, row in live
-                ]
-            )
+            decode([(row.written[-1], len(row.prompt.tokens) + len(row.written) - 1, sequence, True) for sequence, row in live])
             for place, (_, row) in enumerate(live):
                 write(row, place)
             yield sum(len(row.written) for row in rows)
         for row in rows:
             row.shown.add(row.decoder.decode(b"", final=True), last=True)
-        return {row.number: engine.generated(knobs, row.prompt, row.shown.text, row.reason, len(row.written), tuple(row.tokens),
-                                             shared, started, row.first_s) for row in rows}  # fmt: skip
+        return {
+            row.number: engine.generated(
+                knobs, row.prompt, row.shown.text, row.reason, len(row.written), tuple(row.tokens), shared, started, row.first_s
+            )
+            for row in rows
+        }
     finally:
         llama_cpp.llama_free(context)
 

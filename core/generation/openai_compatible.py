@@ -36,27 +36,40 @@ class OpenAICompatible(PartConfig):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     part: Literal["openai_compatible"] = "openai_compatible"
-    base_url: str = knob("http://127.0.0.1:8000/v1", "Address of the endpoint, up to and with its version.",
-                         label="Address")  # fmt: skip
+    base_url: str = knob("http://127.0.0.1:8000/v1", "Address of the endpoint, up to and with its version.", label="Address")
     model: str = knob("default", "The model's name, as the endpoint lists it.")
     temperature: float = knob(0.0, "0 takes the likeliest token. Higher is more varied.", ge=0.0, le=2.0, step=0.05)
-    top_p: float = knob(1.0, "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
-                        gt=0.0, le=1.0, step=0.01, label="Top-p")  # fmt: skip
-    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000,
-                      label="Top-k")  # fmt: skip
-    min_p: float = knob(0.0, "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
-                        ge=0.0, le=1.0, step=0.01, label="Min-p")  # fmt: skip
-    repeat_penalty: float = knob(1.0, "Above 1 makes a token that was there less likely to come again.", ge=1.0, le=2.0,
-                                 step=0.05)  # fmt: skip
-    extended: bool = knob(True, "Sends top-k, min-p and repeat penalty as vLLM and llama.cpp know them. Off for services that "
-                          "refuse unknown settings, such as OpenAI's own.")  # fmt: skip
-    max_tokens: int = knob(200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=32768,
-                           label="Answer at most")  # fmt: skip
+    top_p: float = knob(
+        1.0,
+        "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
+        gt=0.0,
+        le=1.0,
+        step=0.01,
+        label="Top-p",
+    )
+    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000, label="Top-k")
+    min_p: float = knob(
+        0.0,
+        "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
+        ge=0.0,
+        le=1.0,
+        step=0.01,
+        label="Min-p",
+    )
+    repeat_penalty: float = knob(
+        1.0, "Above 1 makes a token that was there less likely to come again.", ge=1.0, le=2.0, step=0.05
+    )
+    extended: bool = knob(
+        True,
+        "Sends top-k, min-p and repeat penalty as vLLM and llama.cpp know them. Off for services that "
+        "refuse unknown settings, such as OpenAI's own.",
+    )
+    max_tokens: int = knob(
+        200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=32768, label="Answer at most"
+    )
     stop: Stops = stop_knob()
     logprobs: int = logprobs_knob()
-    retries: int = knob(
-        3, "Further tries after too many requests, errors of the server, or a broken connection.", ge=0, le=10
-    )
+    retries: int = knob(3, "Further tries after too many requests, errors of the server, or a broken connection.", ge=0, le=10)
 
     @field_validator("base_url")
     @classmethod
@@ -116,20 +129,29 @@ class OpenAICompatible(PartConfig):
                 again = response.headers.get("retry-after")
                 raise remote.refused(response.status_code, await response.aread(), again, KEY, secret)
 
-        return (
-            yield from remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s)
-        )
+        return (yield from remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s))
 
     def _body(self, messages: list[dict[str, str]], seed: int) -> dict[str, Any]:
-        body = {"model": self.model, "messages": messages, "temperature": self.temperature, "top_p": self.top_p, "seed": seed,
-                "stream": True, "stream_options": {"include_usage": True}}  # fmt: skip
+        body = {
+            "model": self.model,
+            "messages": messages,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "seed": seed,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
         if self.stop:
             body["stop"] = list(self.stop)
         if self.logprobs:
             body |= {"logprobs": True, "top_logprobs": self.logprobs}
         if self.extended:  # both spellings of the penalty: llama.cpp's and vLLM's
-            body |= {"top_k": self.top_k, "min_p": self.min_p, "repeat_penalty": self.repeat_penalty,
-                     "repetition_penalty": self.repeat_penalty}  # fmt: skip
+            body |= {
+                "top_k": self.top_k,
+                "min_p": self.min_p,
+                "repeat_penalty": self.repeat_penalty,
+                "repetition_penalty": self.repeat_penalty,
+            }
         return {**body, self._limit(): self.max_tokens}
 
     def _limit(self) -> str:

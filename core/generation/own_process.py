@@ -16,16 +16,24 @@ from core.errors import WorkbenchError
 GRACE_S = 30.0  # a child that is silent for so long after the deadline hangs where Python cannot stop it
 IDLE_S = 0.1  # after so long without a word the caller may look whether to go on
 # YAML reads a bare yes or no as true or false
-Own = Annotated[Literal["auto", "yes", "no"], BeforeValidator(lambda given: {True: "yes", False: "no"}.get(given, given)
-                                                              if isinstance(given, bool) else given)]  # fmt: skip
-TODO = ("The app goes on, and the next answer starts the process anew. If it ends again, `python -m core doctor` tries the "
-        "engine on this machine; of a model of your own, compare the file's size and checksum with the publisher's, and try a "
-        "smaller context.")  # fmt: skip
+Own = Annotated[
+    Literal["auto", "yes", "no"],
+    BeforeValidator(lambda given: {True: "yes", False: "no"}.get(given, given) if isinstance(given, bool) else given),
+]
+TODO = (
+    "The app goes on, and the next answer starts the process anew. If it ends again, `python -m core doctor` tries the "
+    "engine on this machine; of a model of your own, compare the file's size and checksum with the publisher's, and try a "
+    "smaller context."
+)
 
 
 def own_process_knob():
-    return knob("auto", "Runs the model in a process of its own, so that a crash leaves the app alive. Auto and yes do so; no "
-                "runs it within the app, which a crash of the engine then ends.", label="Own process")  # fmt: skip
+    return knob(
+        "auto",
+        "Runs the model in a process of its own, so that a crash leaves the app alive. Auto and yes do so; no "
+        "runs it within the app, which a crash of the engine then ends.",
+        label="Own process",
+    )
 
 
 def at_model(method: Callable) -> Callable:
@@ -77,7 +85,10 @@ def _stream(part: PartConfig, name: str, args: tuple, kwargs: dict, deadline_s: 
             elif time.monotonic() - heard > deadline_s + GRACE_S:
                 answers.child.process.kill()
                 answers.child.process.wait()
-                raise WorkbenchError("The model's process did not answer long after the deadline, and was ended.",
-                                     where=part.model, todo="Ask again: it starts anew.")  # fmt: skip
+                raise WorkbenchError(
+                    "The model's process did not answer long after the deadline, and was ended.",
+                    where=part.model,
+                    todo="Ask again: it starts anew.",
+                )
             elif last is not None:
                 yield last

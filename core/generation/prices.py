@@ -62,8 +62,12 @@ def cost_usd(price: Price | None, usage: Usage | None) -> float | None:
     """None where it cannot be known: no price, no count of tokens, or a prompt that the price does not hold for."""
     if price is None or usage is None:
         return None
-    kinds = [(usage.prompt, price.input), (usage.answer, price.output), (usage.cache_read, price.cache_read),
-             (usage.cache_write, price.cache_write)]  # fmt: skip
+    kinds = [
+        (usage.prompt, price.input),
+        (usage.answer, price.output),
+        (usage.cache_read, price.cache_read),
+        (usage.cache_write, price.cache_write),
+    ]
     longest = price.prompt_tokens_at_most
     if any(count and each is None for count, each in kinds) or longest and sum(usage) - usage.answer > longest:
         return None
@@ -90,5 +94,8 @@ def _read(path: Path) -> dict[str, Price]:
         RecursionError,
     ) as error:
         said = str(error).partition("\n  For further")[0].replace("\n", " ")
-        raise WorkbenchError(f"The price table cannot be read: {said}", where=str(path),
-                             todo="Correct it, or remove it to go back to the table that is shipped.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The price table cannot be read: {said}",
+            where=str(path),
+            todo="Correct it, or remove it to go back to the table that is shipped.",
+        ) from None

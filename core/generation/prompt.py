@@ -14,9 +14,7 @@ from core.records import Hit
 UNKNOWN = "I don't know."
 # Of nine wordings tried with the bundled model this one is the best behaved: all in the user's turn (with a system
 # message of ours the model repeats itself until it is cut), and the task said once more behind the question.
-INSTRUCTIONS = (
-    f"Answer from the numbered passages only and cite them, like [1]. If they do not hold the answer, say: {UNKNOWN}"
-)
+INSTRUCTIONS = f"Answer from the numbered passages only and cite them, like [1]. If they do not hold the answer, say: {UNKNOWN}"
 REMINDER = "Answer the question in one sentence from the passages above."
 CITATION = re.compile(r"\[(\d+(?:, ?\d+)*)\]")
 
@@ -41,8 +39,9 @@ def build(question: str, hits: list[Hit], context: ContextConfig, count_tokens: 
     if chosen and not passages:
         raise WorkbenchError(
             f"The best passage alone has {size:,} tokens, and the prompt has room for {context.max_tokens:,}.",
-            where=chosen[0].document_id, todo="Raise context.max_tokens, or cut the documents into smaller chunks.",
-        )  # fmt: skip
+            where=chosen[0].document_id,
+            todo="Raise context.max_tokens, or cut the documents into smaller chunks.",
+        )
     content = f"{INSTRUCTIONS}\n\n{''.join(passages)}Question: {plain(question)}\n{REMINDER}"
     messages = [{"role": "user", "content": content}]
     return Prompt(messages, tuple(chosen[: len(passages)]), tuple(chosen[len(passages) :]), total)

@@ -90,13 +90,17 @@ def _whole(engine: Any, tokens: list[int], size_bytes: int) -> int:
 
 
 def stop_knob():
-    return knob((), "Texts that end the answer, four at most; they are not part of it.", label="Stop texts",
-                max_length=4)  # fmt: skip
+    return knob((), "Texts that end the answer, four at most; they are not part of it.", label="Stop texts", max_length=4)
 
 
 def logprobs_knob():
-    return knob(0, "So many of the likeliest tokens are kept at each place, with log-probabilities. 0 keeps none.",
-                unit="tokens", ge=0, le=20)  # fmt: skip
+    return knob(
+        0,
+        "So many of the likeliest tokens are kept at each place, with log-probabilities. 0 keeps none.",
+        unit="tokens",
+        ge=0,
+        le=20,
+    )
 
 
 def finished(text: str, reason: str) -> tuple[str, str]:

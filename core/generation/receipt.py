@@ -67,9 +67,21 @@ def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
     batch_tokens = None
     if generator.part == "llama_cpp":
         from core.generation.llama_engine import PIECE as batch_tokens
-    return Receipt(generator.part, _build(generator), f"{platform.system()} {platform.machine()}", generator.identity(),
-                   generated.model, generated.model_sha256, threads, batch_tokens, seed, generator.model_dump(mode="json"),
-                   _sha256(generated.prompt), _sha256(generated.text), generated.finish_reason)  # fmt: skip
+    return Receipt(
+        generator.part,
+        _build(generator),
+        f"{platform.system()} {platform.machine()}",
+        generator.identity(),
+        generated.model,
+        generated.model_sha256,
+        threads,
+        batch_tokens,
+        seed,
+        generator.model_dump(mode="json"),
+        _sha256(generated.prompt),
+        _sha256(generated.text),
+        generated.finish_reason,
+    )
 
 
 def again(
@@ -85,22 +97,25 @@ def again(
     return second, compare(generator, first, second, passages, kept, receipt(generator, second, kept.seed))
 
 
-def compare(
-    generator: PartConfig, first: Generated, second: Generated, passages: int, *receipts: Receipt
-) -> Comparison:
+def compare(generator: PartConfig, first: Generated, second: Generated, passages: int, *receipts: Receipt) -> Comparison:
     """`passages`: how many the prompt gave, so that citations can be read."""
     split = getattr(generator, "pieces", None)
     a, b = ((split or _words)(one.text) for one in (first, second))
     same = [x == y for x, y in zip(a, b, strict=False)]
     difference = None if a == b else next((i for i, equal in enumerate(same) if not equal), len(same))
     changed = tuple(
-        name
-        for name in Receipt._fields
-        if len({json.dumps(getattr(one, name), sort_keys=True) for one in receipts}) > 1
+        name for name in Receipt._fields if len({json.dumps(getattr(one, name), sort_keys=True) for one in receipts}) > 1
     )
-    return Comparison("token" if split else "word", len(a), len(b), sum(same), difference,
-                      conclusion(first.text, passages) == conclusion(second.text, passages),
-                      first.finish_reason == second.finish_reason, changed)  # fmt: skip
+    return Comparison(
+        "token" if split else "word",
+        len(a),
+        len(b),
+        sum(same),
+        difference,
+        conclusion(first.text, passages) == conclusion(second.text, passages),
+        first.finish_reason == second.finish_reason,
+        changed,
+    )
 
 
 def conclusion(text: str, passages: int) -> tuple[str, tuple[int, ...]]:

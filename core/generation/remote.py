@@ -73,9 +73,14 @@ class Reply:
 
 
 def converse(
-    talk: Callable[[Reply], Awaitable[None]], messages: list[dict[str, str]], model: str, max_tokens: int, retries: int,
-    started: float, deadline_s: float,
-) -> Generator[str, None, Generated]:  # fmt: skip
+    talk: Callable[[Reply], Awaitable[None]],
+    messages: list[dict[str, str]],
+    model: str,
+    max_tokens: int,
+    retries: int,
+    started: float,
+    deadline_s: float,
+) -> Generator[str, None, Generated]:
     """Yields the text of what `talk` adds to its Reply and returns the whole, trying again where that may help."""
     table, deadline, tried = prices.table(), started + deadline_s, 0
     loop = asyncio.new_event_loop()
@@ -107,12 +112,20 @@ def converse(
     usage, ended = reply.usage, time.perf_counter()
     counted = len(reply.tokens) or None
     return Generated(
-        text, reason, "\n\n".join(f"{message['role']}:\n{message['content']}" for message in messages),
-        usage and usage.prompt + usage.cache_read + usage.cache_write, usage and usage.cache_read,
-        usage.answer if usage else counted, 1000 * max(0.0, reply.first_at - started), 1000 * (ended - started),
-        reply.model or model, "", tuple(reply.tokens) if text else (), tried,
+        text,
+        reason,
+        "\n\n".join(f"{message['role']}:\n{message['content']}" for message in messages),
+        usage and usage.prompt + usage.cache_read + usage.cache_write,
+        usage and usage.cache_read,
+        usage.answer if usage else counted,
+        1000 * max(0.0, reply.first_at - started),
+        1000 * (ended - started),
+        reply.model or model,
+        "",
+        tuple(reply.tokens) if text else (),
+        tried,
         prices.cost_usd(prices.price(model, table) or prices.price(reply.model, table), usage),
-    )  # fmt: skip
+    )
 
 
 def _try(
@@ -145,12 +158,11 @@ def _fault(error: BaseException) -> Fault:
         return error
     if isinstance(error, httpx2.ConnectError):
         return Fault(
-            "The endpoint cannot be reached.",
-            True,
-            todo="Start the server, check the network, or correct generation.base_url.",
+            "The endpoint cannot be reached.", True, todo="Start the server, check the network, or correct generation.base_url."
         )
-    if isinstance(error, httpx2.SSEError | ValueError | TypeError | KeyError | IndexError | AttributeError | OverflowError
-                  | RecursionError):  # fmt: skip
+    if isinstance(
+        error, httpx2.SSEError | ValueError | TypeError | KeyError | IndexError | AttributeError | OverflowError | RecursionError
+    ):
         return Fault("the endpoint sent something that is no chat completion")
     if isinstance(error, httpx2.TransportError):
         return Fault("the connection broke off", again=True)
@@ -166,18 +178,26 @@ def refused(status: int, body: bytes | str, retry_after: str | None, variable: s
         sent = "does not accept the key" if secret else "wants a key, and none was sent"
         trusted = variable.replace("API_KEY", "BASE_URL")  # names the one address that the key goes to
         todo = f"Put a valid key into the environment variable {variable}"
-        return WorkbenchError(f"The endpoint {sent} (HTTP {status}).",
-                              todo=f"{todo}." if secret else f"{todo}, and the endpoint's address into {trusted}.")  # fmt: skip
+        return WorkbenchError(
+            f"The endpoint {sent} (HTTP {status}).",
+            todo=f"{todo}." if secret else f"{todo}, and the endpoint's address into {trusted}.",
+        )
     if status in (408, 409, 429) or status >= 500:
         return Fault(f"HTTP {status}: {said}", True, _seconds(retry_after))
     if status in (400, 413, 422) and any(word in said.lower() for word in CONTEXT_WORDS):
-        return WorkbenchError(f"The prompt does not fit into the model's context: {said}",
-                              todo="Lower context.passages, context.max_tokens or generation.max_tokens.")  # fmt: skip
+        return WorkbenchError(
+            f"The prompt does not fit into the model's context: {said}",
+            todo="Lower context.passages, context.max_tokens or generation.max_tokens.",
+        )
     if 300 <= status < 400:
-        return WorkbenchError(f"The endpoint answers from another address (HTTP {status}), which is not followed.",
-                              todo="Set generation.base_url to the final address.")  # fmt: skip
-    return WorkbenchError(f"The endpoint refuses the request (HTTP {status}): {said}",
-                          todo="Check generation.model, generation.base_url and the other settings of generation.")  # fmt: skip
+        return WorkbenchError(
+            f"The endpoint answers from another address (HTTP {status}), which is not followed.",
+            todo="Set generation.base_url to the final address.",
+        )
+    return WorkbenchError(
+        f"The endpoint refuses the request (HTTP {status}): {said}",
+        todo="Check generation.model, generation.base_url and the other settings of generation.",
+    )
 
 
 def bounded(max_tokens: int, logprobs: int = 0) -> dict[str, object]:
@@ -186,9 +206,7 @@ def bounded(max_tokens: int, logprobs: int = 0) -> dict[str, object]:
 
     async def hold(response) -> None:
         if response.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
-            raise Fault(
-                "the endpoint compresses its answer though it was asked not to"
-            )  # a few bytes could become gigabytes
+            raise Fault("the endpoint compresses its answer though it was asked not to")  # a few bytes could become gigabytes
         failed = response.status_code != 200
         response.stream = _held(response.stream, ERROR_BYTES if failed else most, failed)
 
@@ -221,9 +239,7 @@ def count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
 
 
-def usage(
-    prompt: int | None, answer: int | None, cache_read: int | None, cache_write: int | None = 0
-) -> prices.Usage | None:
+def usage(prompt: int | None, answer: int | None, cache_read: int | None, cache_write: int | None = 0) -> prices.Usage | None:
     """None unless all of it was measured."""
     counts = (prompt, answer, cache_read, cache_write)
     return None if None in counts or min(counts) < 0 else prices.Usage(*counts)

@@ -33,16 +33,20 @@ class Grammar(NamedTuple):
 
 
 def schema_knob():
-    return knob("", "A JSON schema, as text: the answer is valid JSON of it, and is never cut. Empty: free text.",
-                label="JSON schema")  # fmt: skip
+    return knob(
+        "", "A JSON schema, as text: the answer is valid JSON of it, and is never cut. Empty: free text.", label="JSON schema"
+    )
 
 
 def read(schema: str) -> dict[str, Any]:
     try:
         found = json.loads(schema)
     except ValueError as error:
-        raise WorkbenchError(f"The JSON schema is not JSON: {error}.", where="generation.json_schema",
-                             todo='Give a schema such as {"type": "object", "properties": …}.') from None  # fmt: skip
+        raise WorkbenchError(
+            f"The JSON schema is not JSON: {error}.",
+            where="generation.json_schema",
+            todo='Give a schema such as {"type": "object", "properties": …}.',
+        ) from None
     if not isinstance(found, dict):
         raise WorkbenchError("The JSON schema is not an object.", where="generation.json_schema")
     return found
@@ -59,9 +63,12 @@ def fitting(schema: str, room_tokens: int) -> Grammar:
     """The grammar, where its longest JSON has room: a token holds at least one character of plain text."""
     found = grammar(schema)
     if found.longest > room_tokens:
-        raise WorkbenchError(f"The longest JSON of the schema has {found.longest:,} characters, and the context leaves room "
-                             f"for {room_tokens:,} tokens.", where="generation.json_schema",
-                             todo="Give its strings and lists a smaller maxLength and maxItems.")  # fmt: skip
+        raise WorkbenchError(
+            f"The longest JSON of the schema has {found.longest:,} characters, and the context leaves room "
+            f"for {room_tokens:,} tokens.",
+            where="generation.json_schema",
+            todo="Give its strings and lists a smaller maxLength and maxItems.",
+        )
     return found
 
 
@@ -100,8 +107,9 @@ class Follower:
         rules = LLMatcher.grammar_from_lark(gbnf_to_lark(grammar(schema).gbnf))
         self._matcher = LLMatcher(_prepared(tokenizer, vocabulary), rules)
         if self._matcher.is_error():
-            raise WorkbenchError(f"The JSON schema cannot be followed: {self._matcher.get_error():.200}",
-                                 where="generation.json_schema")  # fmt: skip
+            raise WorkbenchError(
+                f"The JSON schema cannot be followed: {self._matcher.get_error():.200}", where="generation.json_schema"
+            )
         self._seen: int | None = None
 
     def __call__(self, ids: Any, logits: Any) -> Any:
@@ -158,10 +166,7 @@ def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[s
         more = f"({rule} ({_COMMA}{rule}){{{max(0, least - 1)},{most - 1}}})" if most > 1 else f"({rule})"
         return f'"[" {more}{"" if least else "?"} "]"', 2 + most * size + 2 * (most - 1)
     if kind == "string":
-        least, most = (
-            schema.get("minLength", 0),
-            schema.get("maxLength", max(STRING_CHARACTERS, schema.get("minLength", 0))),
-        )
+        least, most = (schema.get("minLength", 0), schema.get("maxLength", max(STRING_CHARACTERS, schema.get("minLength", 0))))
         return f'"\\"" char{{{least},{most}}} "\\""', 2 + 2 * most
     if kind in ("integer", "number"):
         return _number(kind, schema.get("minimum"), schema.get("maximum"), at)
@@ -179,11 +184,11 @@ def _number(kind: str, least: float | None, most: float | None, at: str) -> tupl
         return f'(("0" | [1-9] [0-9]{{0,8}}){fraction})', 9 + len(fraction and ".000000")
     whole = None not in (least, most) and least == int(least) and most == int(most) and 0 <= most - least <= SPAN
     if not whole or (fraction and least < 0):
-        raise _refused(
-            f"these limits of a number at {at} (held are 0 as the least, or two whole ones, {SPAN} apart at most)"
-        )
-    rules = [(_literal(str(n)) + (fraction if n < most else ""), len(str(n)) + len(fraction and ".000000"))
-             for n in range(int(least), int(most) + 1)]  # fmt: skip
+        raise _refused(f"these limits of a number at {at} (held are 0 as the least, or two whole ones, {SPAN} apart at most)")
+    rules = [
+        (_literal(str(n)) + (fraction if n < most else ""), len(str(n)) + len(fraction and ".000000"))
+        for n in range(int(least), int(most) + 1)
+    ]
     return _either(rules)
 
 
@@ -215,5 +220,8 @@ def _literal(text: str) -> str:
 
 
 def _refused(what: str) -> WorkbenchError:
-    return WorkbenchError(f"The grammar cannot hold {what}.", where="generation.json_schema",
-                          todo="Leave it out of the schema, and check it after the answer.")  # fmt: skip
+    return WorkbenchError(
+        f"The grammar cannot hold {what}.",
+        where="generation.json_schema",
+        todo="Leave it out of the schema, and check it after the answer.",
+    )

@@ -60,14 +60,18 @@ class TokenizerConfig(StageConfig):
 
     kind: Literal["bpe", "wordpiece", "unigram"] = knob(
         "bpe", "BPE and WordPiece join frequent pairs, unigram prunes a large list. Only this BPE, on bytes, knows every text."
-    )  # fmt: skip
-    size: int = knob(4096, "Tokens of the vocabulary. More make fewer tokens of a text, each seen less often in training.",
-                     unit="tokens", ge=300, le=200_000)  # fmt: skip
-    min_frequency: int = knob(2, "A pair that occurs less often is not joined; not used by unigram.",
-                              unit="times", ge=1, le=10_000)  # fmt: skip
-    lowercase: bool = knob(
-        False, "Texts are lower-cased first. The vocabulary holds more words and cannot write capitals."
     )
+    size: int = knob(
+        4096,
+        "Tokens of the vocabulary. More make fewer tokens of a text, each seen less often in training.",
+        unit="tokens",
+        ge=300,
+        le=200_000,
+    )
+    min_frequency: int = knob(
+        2, "A pair that occurs less often is not joined; not used by unigram.", unit="times", ge=1, le=10_000
+    )
+    lowercase: bool = knob(False, "Texts are lower-cased first. The vocabulary holds more words and cannot write capitals.")
 
 
 class Split(NamedTuple):
@@ -147,8 +151,9 @@ def tokenizers_home() -> Path:
 def folder_of(name: str, home: Path | None = None) -> Path:
     """Folder of that name below `home` (default: where tokenizers lie); raises where it can be no name."""
     if not _NAME.fullmatch(name):
-        raise WorkbenchError(f"'{name}' cannot be a name.",
-                             todo="Use letters, digits, spaces, dots, hyphens and underscores, at most 64.")  # fmt: skip
+        raise WorkbenchError(
+            f"'{name}' cannot be a name.", todo="Use letters, digits, spaces, dots, hyphens and underscores, at most 64."
+        )
     return (home or tokenizers_home()) / name
 
 
@@ -170,15 +175,19 @@ def train(texts: Sequence[str], config: TokenizerConfig, folder: Path) -> Genera
     if not any(map(str.strip, texts)):
         raise WorkbenchError("There is no text to train a tokenizer on.", todo="Choose a corpus with documents.")
     if folder.exists():
-        raise WorkbenchError(f"There is a tokenizer '{folder.name}' already.", where=str(folder),
-                             todo="Choose another name, or delete that folder.")  # fmt: skip
+        raise WorkbenchError(
+            f"There is a tokenizer '{folder.name}' already.",
+            where=str(folder),
+            todo="Choose another name, or delete that folder.",
+        )
     try:
         tokenizer = yield from _learnt(texts, config)
     except Exception as error:  # the library raises nothing more special
         if isinstance(error, WorkbenchError):
             raise
-        raise WorkbenchError(f"The tokenizer could not be trained: {error}.",
-                             todo="Ask for a smaller vocabulary, or give more text.") from error  # fmt: skip
+        raise WorkbenchError(
+            f"The tokenizer could not be trained: {error}.", todo="Ask for a smaller vocabulary, or give more text."
+        ) from error
     work = folder.with_name(f".{uuid.uuid4().hex}")
     try:
         work.mkdir(parents=True)
@@ -211,8 +220,9 @@ def _learnt(texts: list[str], config: TokenizerConfig) -> Generator[Progress, No
         tokenizer.decoder = decoders.WordPiece()
         # named first, the letters within words have the same ids in every run; else ties are settled by chance
         within = sorted({"##" + letter for word in _words_of(tokenizer, texts) for letter in word[1:]})
-        trainer = trainers.WordPieceTrainer(min_frequency=config.min_frequency,
-                                            special_tokens=[UNKNOWN["wordpiece"], *within], **common)  # fmt: skip
+        trainer = trainers.WordPieceTrainer(
+            min_frequency=config.min_frequency, special_tokens=[UNKNOWN["wordpiece"], *within], **common
+        )
     else:
         tokenizer = Tokenizer(kinds.Unigram())
         tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), *small])
@@ -251,9 +261,7 @@ def _run(tokenizer: Any, trainer: Any, texts: list[str]) -> Generator[Progress, 
     try:
         while not work.done():
             counting = read < len(texts)  # what comes then has no count
-            yield (
-                Progress(read, len(texts), "Counting words") if counting else Progress(0, 0, "Learning the vocabulary")
-            )
+            yield (Progress(read, len(texts), "Counting words") if counting else Progress(0, 0, "Learning the vocabulary"))
             left.wait(0.1)
     finally:
         left.set()
@@ -265,8 +273,9 @@ def opened(path: Path, name: str = "") -> Reader:
     """The tokenizer of a tokenizer.json, of a folder that holds one, or of a GGUF file, whose weights are not read."""
     path = path / FILE if path.is_dir() else path
     if not path.is_file():
-        raise WorkbenchError("There is no tokenizer here.", where=str(path),
-                             todo="Give a tokenizer.json, a folder with one, or a GGUF file.")  # fmt: skip
+        raise WorkbenchError(
+            "There is no tokenizer here.", where=str(path), todo="Give a tokenizer.json, a folder with one, or a GGUF file."
+        )
     name = name or (path.stem if path.suffix == ".gguf" else path.parent.name)
     return _gguf(path, name) if path.suffix == ".gguf" else _library(path, name)
 
@@ -277,8 +286,11 @@ def _library(path: Path, name: str) -> Reader:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing more special
-        raise WorkbenchError(f"The tokenizer cannot be read: {error}.", where=str(path),
-                             todo="It has to be a tokenizer.json of the tokenizers library.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The tokenizer cannot be read: {error}.",
+            where=str(path),
+            todo="It has to be a tokenizer.json of the tokenizers library.",
+        ) from None
     tokenizer.no_padding()
     tokenizer.no_truncation()
     model = json.loads(tokenizer.to_str())["model"]
@@ -288,8 +300,9 @@ def _library(path: Path, name: str) -> Reader:
         encodings = tokenizer.encode_batch([models.encodable(text) for text in texts], add_special_tokens=False)
         ids = [np.array(encoding.ids, np.int32) for encoding in encodings]
         offsets = [np.array(encoding.offsets, np.int32).reshape(-1, 2) for encoding in encodings]
-        return [Split(i, o, np.zeros(len(i), bool) if unknown is None else i == unknown)
-                for i, o in zip(ids, offsets, strict=True)]  # fmt: skip
+        return [
+            Split(i, o, np.zeros(len(i), bool) if unknown is None else i == unknown) for i, o in zip(ids, offsets, strict=True)
+        ]
 
     return Reader(name, tokenizer.get_vocab_size(), lambda i: tokenizer.id_to_token(int(i)) or "", split_many)
 
@@ -308,8 +321,11 @@ def _gguf(path: Path, name: str) -> Reader:
         ends = np.cumsum(lengths[ids])
         before = int(ends[-1]) - len(raw) if len(ids) else 0  # a space that some put before the text
         if b"".join(written[i] for i in ids)[before:] != raw:
-            raise WorkbenchError(f"'{name}' changes the text before it splits it, so where its tokens stand is not known.",
-                                 where=str(path), todo="Give the model's tokenizer.json instead.")  # fmt: skip
+            raise WorkbenchError(
+                f"'{name}' changes the text before it splits it, so where its tokens stand is not known.",
+                where=str(path),
+                todo="Give the model's tokenizer.json instead.",
+            )
         letters = np.frombuffer(raw, np.uint8) & 0xC0 != 0x80  # first bytes of characters
         at = np.concatenate(([0], np.cumsum(letters)))  # [bytes + 1] characters begun before each byte
         starts, ends = np.maximum(ends - lengths[ids] - before, 0), np.maximum(ends - before, 0)
@@ -324,8 +340,9 @@ def _gguf(path: Path, name: str) -> Reader:
 
 
 def _in_child(path: Path, method: str, *args: Any) -> Any:
-    words = child.Words("The process that reads vocabularies", str(path),
-                        "The app goes on. Give the model's tokenizer.json instead.")  # fmt: skip
+    words = child.Words(
+        "The process that reads vocabularies", str(path), "The app goes on. Give the model's tokenizer.json instead."
+    )
     with child.asked(("vocabularies", ""), words, Vocabulary(str(path)), method, args) as answers:
         return answers.recv()[1]
 
@@ -344,9 +361,7 @@ class Vocabulary(NamedTuple):
         engine, _ = _vocabulary(self.path, version)
         vocabulary = llama_cpp.llama_model_get_vocab(engine.model)
         buffer = ctypes.create_string_buffer(4096)
-        lengths = (
-            llama_cpp.llama_token_to_piece(vocabulary, i, buffer, len(buffer), 0, True) for i in range(engine.n_vocab())
-        )
+        lengths = (llama_cpp.llama_token_to_piece(vocabulary, i, buffer, len(buffer), 0, True) for i in range(engine.n_vocab()))
         return [buffer.raw[: max(length, 0)] for length in lengths]
 
     def split(self, version: tuple[int, int], texts: list[bytes]) -> list[np.ndarray]:
@@ -365,8 +380,11 @@ def _vocabulary(path: str, version: tuple[int, int]) -> tuple[Any, threading.Loc
     try:
         return llama_cpp.Llama(path, vocab_only=True, n_ctx=8, verbose=False), threading.Lock()
     except (ValueError, RuntimeError) as error:
-        raise WorkbenchError(f"The vocabulary of the GGUF file cannot be read: {error}.", where=path,
-                             todo="Give the model's tokenizer.json instead.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The vocabulary of the GGUF file cannot be read: {error}.",
+            where=path,
+            todo="Give the model's tokenizer.json instead.",
+        ) from None
 
 
 # Looking at a text
@@ -390,8 +408,11 @@ def coloured(text: str, split: Split) -> list[Piece]:
 def samples(texts: Sequence[str]) -> dict[str, str]:
     """The corpus' own lines with most digits, signs of code and letters beyond ASCII, as far as there are any."""
     lines = list(dict.fromkeys(line for text in texts for line in text.splitlines() if 10 <= len(line) <= 200))
-    wanted = {"Numbers of the corpus": r"\d", "Code of the corpus": r"[_()=\[\]{}<>]",
-              "Other letters of the corpus": r"[^\W\d_a-zA-Z]"}  # fmt: skip
+    wanted = {
+        "Numbers of the corpus": r"\d",
+        "Code of the corpus": r"[_()=\[\]{}<>]",
+        "Other letters of the corpus": r"[^\W\d_a-zA-Z]",
+    }
     best = {name: max(lines, key=lambda line: len(re.findall(sign, line)), default="") for name, sign in wanted.items()}
     return {name: line for name, line in best.items() if re.search(wanted[name], line)}
 
@@ -436,9 +457,7 @@ def compare(
         for at in range(0, len(texts), TEXTS_AT_ONCE):
             yield Progress(number * len(texts) + at, len(readers) * len(texts), f"Splitting with {reader.name}")
             some = slice(at, at + TEXTS_AT_ONCE)
-            for text, (spans, kinds), split in zip(
-                texts[some], words[some], reader.split_many(texts[some]), strict=True
-            ):
+            for text, (spans, kinds), split in zip(texts[some], words[some], reader.split_many(texts[some]), strict=True):
                 rows.append(_counted(text, spans, kinds, split, chunk_tokens))
                 used += np.bincount(split.ids, minlength=reader.vocabulary)
         sums = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
@@ -446,9 +465,7 @@ def compare(
     return Comparison(chunk_tokens, tuple(found))
 
 
-def _counted(
-    text: str, spans: np.ndarray, kinds: np.ndarray, split: Split, chunk_tokens: tuple[int, ...]
-) -> dict[str, float]:
+def _counted(text: str, spans: np.ndarray, kinds: np.ndarray, split: Split, chunk_tokens: tuple[int, ...]) -> dict[str, float]:
     starts, ends = split.offsets[:, 0], split.offsets[:, 1]
     # tokens that hold a character of the word; starts and ends never fall
     touching = np.searchsorted(starts, spans[:, 1], "left") - np.searchsorted(ends, spans[:, 0], "right")
@@ -457,20 +474,21 @@ def _counted(
     np.add.at(held, ends[~split.unknown], -1)
     solid = ~np.fromiter(map(str.isspace, text), bool, len(text))
     row = {
-        "tokens": len(split.ids), "unknown": split.unknown.sum(), "bytes": len(text.encode("utf-8")), "words": len(spans),
-        "continued": (touching > 1).sum(), "characters": solid.sum(), "lost": (solid & (np.cumsum(held)[:-1] == 0)).sum(),
-    }  # fmt: skip
+        "tokens": len(split.ids),
+        "unknown": split.unknown.sum(),
+        "bytes": len(text.encode("utf-8")),
+        "words": len(spans),
+        "continued": (touching > 1).sum(),
+        "characters": solid.sum(),
+        "lost": (solid & (np.cumsum(held)[:-1] == 0)).sum(),
+    }
     for number, kind in enumerate(KINDS):
         row[f"words: {kind}"], row[f"tokens: {kind}"] = (kinds == number).sum(), touching[kinds == number].sum()
     for size in chunk_tokens:
         full = len(split.ids) // size
         first, last = starts[: full * size : size], ends[size - 1 : full * size : size]
         inside = np.searchsorted(spans[:, 0], last, "left") - np.searchsorted(spans[:, 0], first, "left")
-        row |= {
-            f"chunks: {size}": full,
-            f"chunk characters: {size}": (last - first).sum(),
-            f"chunk words: {size}": inside.sum(),
-        }
+        row |= {f"chunks: {size}": full, f"chunk characters: {size}": (last - first).sum(), f"chunk words: {size}": inside.sum()}
     return row
 
 
@@ -485,12 +503,14 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
     }
     for kind in KINDS:
         named = "word beyond ASCII" if kind == "beyond ASCII" else kind
-        found[f"tokens: {kind}"] = Measure(f"Tokens of a {named}", "tokens that touch it", "lower", f"tokens: {kind}",
-                                           f"words: {kind}")  # fmt: skip
+        found[f"tokens: {kind}"] = Measure(
+            f"Tokens of a {named}", "tokens that touch it", "lower", f"tokens: {kind}", f"words: {kind}"
+        )
     for size in comparison.chunk_tokens:
         for what in ("characters", "words"):
-            found[f"chunk {what}: {size}"] = Measure(f"{what.capitalize()} of a chunk of {size:,} tokens", what, "",
-                                                     f"chunk {what}: {size}", f"chunks: {size}")  # fmt: skip
+            found[f"chunk {what}: {size}"] = Measure(
+                f"{what.capitalize()} of a chunk of {size:,} tokens", what, "", f"chunk {what}: {size}", f"chunks: {size}"
+            )
     return found
 
 
@@ -506,9 +526,7 @@ def vocabulary_use(counts: Counts) -> float:
     return float((counts.used > 0).mean())
 
 
-def summary(
-    comparison: Comparison, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
-) -> list[dict[str, Any]]:
+def summary(comparison: Comparison, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> list[dict[str, Any]]:
     """A row a measure and tokenizer.
 
     `whole`: ratio over the whole corpus; `mean`, `low`, `high`: of the documents' ratios, with their bootstrap interval;
@@ -521,15 +539,35 @@ def summary(
         apart = intervals(table - table[:, :1], resamples, confidence, seed)
         for i, (counts, mean, difference) in enumerate(zip(comparison.tokenizers, means, apart, strict=True)):
             below = counts.sums[one.below].sum()
-            rows.append({
-                "measure": name, "label": one.label, "unit": one.unit, "better": one.better, "tokenizer": counts.name,
-                "whole": float(counts.sums[one.above].sum() / below) if below else None, "mean": mean.mean, "low": mean.low,
-                "high": mean.high, "documents": mean.n, "of": mean.total, "difference": difference.mean if i else None,
-                "difference_low": difference.low if i else None, "difference_high": difference.high if i else None,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "measure": name,
+                    "label": one.label,
+                    "unit": one.unit,
+                    "better": one.better,
+                    "tokenizer": counts.name,
+                    "whole": float(counts.sums[one.above].sum() / below) if below else None,
+                    "mean": mean.mean,
+                    "low": mean.low,
+                    "high": mean.high,
+                    "documents": mean.n,
+                    "of": mean.total,
+                    "difference": difference.mean if i else None,
+                    "difference_low": difference.low if i else None,
+                    "difference_high": difference.high if i else None,
+                }
+            )
     for counts in comparison.tokenizers:
-        rows.append({"measure": "vocabulary_use", "label": "Vocabulary use", "unit": f"share of {counts.vocabulary:,} tokens",
-                     "better": "higher", "tokenizer": counts.name, "whole": vocabulary_use(counts)})  # fmt: skip
+        rows.append(
+            {
+                "measure": "vocabulary_use",
+                "label": "Vocabulary use",
+                "unit": f"share of {counts.vocabulary:,} tokens",
+                "better": "higher",
+                "tokenizer": counts.name,
+                "whole": vocabulary_use(counts),
+            }
+        )
     return rows
 
 
@@ -540,8 +578,14 @@ def report(
     rows = summary(comparison, **of_summary)
     names = [counts.name for counts in comparison.tokenizers]
     documents = len(comparison.tokenizers[0].sums["tokens"])
-    lines = ["# Tokenizers compared", "", f"{documents:,} documents; means over documents with their intervals.", "",
-             f"| | {' | '.join(map(_cell, names))} |", f"|---|{'---:|' * len(names)}"]  # fmt: skip
+    lines = [
+        "# Tokenizers compared",
+        "",
+        f"{documents:,} documents; means over documents with their intervals.",
+        "",
+        f"| | {' | '.join(map(_cell, names))} |",
+        f"|---|{'---:|' * len(names)}",
+    ]
     for at in range(0, len(rows), len(names)):
         some = rows[at : at + len(names)]
         unit = "share of the vocabulary" if some[0]["measure"] == "vocabulary_use" else some[0]["unit"]
@@ -555,8 +599,10 @@ def report(
     tables = {name: values(comparison, name) for name in measures(comparison)}
     each = [
         {"document": d, "tokenizer": names[t], "measure": name, "value": None if np.isnan(table[d, t]) else float(table[d, t])}
-        for name, table in tables.items() for d in range(documents) for t in range(len(names))
-    ]  # fmt: skip
+        for name, table in tables.items()
+        for d in range(documents)
+        for t in range(len(names))
+    ]
     return Report("\n".join(lines) + "\n", rows, each)
 
 

@@ -37,43 +37,59 @@ class Transformers(Local, PartConfig):
     """
 
     part: Literal["transformers"] = "transformers"
-    model: str = knob(
-        "bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name."
-    )
+    model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name.")
     download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
-    temperature: float = knob(0.0, "0 always takes the likeliest token and repeats exactly. Higher is more varied.",
-                              ge=0.0, le=2.0, step=0.05)  # fmt: skip
-    top_p: float = knob(1.0, "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
-                        gt=0.0, le=1.0, step=0.01, label="Top-p")  # fmt: skip
-    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000,
-                      label="Top-k")  # fmt: skip
-    min_p: float = knob(0.0, "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
-                        ge=0.0, le=1.0, step=0.01, label="Min-p")  # fmt: skip
-    repeat_penalty: float = knob(1.0, "Above 1 makes a token of the answer's last 64 less likely to come again.", ge=1.0,
-                                 le=2.0, step=0.05)  # fmt: skip
-    max_tokens: int = knob(200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096,
-                           label="Answer at most")  # fmt: skip
-    context_tokens: int = knob(2048, "Room for prompt and answer together. More room takes more memory.",
-                               unit="tokens", ge=128, le=131072, label="Context window")  # fmt: skip
+    temperature: float = knob(
+        0.0, "0 always takes the likeliest token and repeats exactly. Higher is more varied.", ge=0.0, le=2.0, step=0.05
+    )
+    top_p: float = knob(
+        1.0,
+        "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
+        gt=0.0,
+        le=1.0,
+        step=0.01,
+        label="Top-p",
+    )
+    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000, label="Top-k")
+    min_p: float = knob(
+        0.0,
+        "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
+        ge=0.0,
+        le=1.0,
+        step=0.01,
+        label="Min-p",
+    )
+    repeat_penalty: float = knob(
+        1.0, "Above 1 makes a token of the answer's last 64 less likely to come again.", ge=1.0, le=2.0, step=0.05
+    )
+    max_tokens: int = knob(
+        200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096, label="Answer at most"
+    )
+    context_tokens: int = knob(
+        2048,
+        "Room for prompt and answer together. More room takes more memory.",
+        unit="tokens",
+        ge=128,
+        le=131072,
+        label="Context window",
+    )
     stop: Stops = stop_knob()
     json_schema: str = structured.schema_knob()
     logprobs: int = logprobs_knob()
-    device: Literal["auto", "cuda", "mps", "cpu"] = knob(
-        "auto", "Where it computes. Auto takes the GPU where there is one."
-    )
+    device: Literal["auto", "cuda", "mps", "cpu"] = knob("auto", "Where it computes. Auto takes the GPU where there is one.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob(
         "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it; answers may differ by a word."
     )
-    reuse_prefix: bool = knob(True, "Keeps the shared start of successive prompts in memory, so the first token comes "
-                              "sooner. Off times every prompt cold.")  # fmt: skip
+    reuse_prefix: bool = knob(
+        True,
+        "Keeps the shared start of successive prompts in memory, so the first token comes sooner. Off times every prompt cold.",
+    )
     own_process: Own = own_process_knob()
 
     def identity(self) -> str:
         """What besides the knobs decides the text: the files' content, the engine, and where and in what it computes."""
         where = f"{self._device()} {self._dtype()}"
-        return (
-            f"{_identity(self._source())[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
-        )
+        return f"{_identity(self._source())[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
 
     def absent(self) -> bool:
         """Whether the model is still to be fetched, and may be."""
@@ -127,11 +143,7 @@ class Transformers(Local, PartConfig):
 
     @at_model
     def generate_many(
-        self,
-        prompts: list[list[dict[str, str]]],
-        seeds: list[int] | None = None,
-        deadline_s: float = 120.0,
-        batch: int = 8,
+        self, prompts: list[list[dict[str, str]]], seeds: list[int] | None = None, deadline_s: float = 120.0, batch: int = 8
     ) -> Generator[Progress, None, list[Generated]]:
         """One answer to each prompt, `batch` of them computed together; seeds default to 0, 1, 2 …
 
@@ -149,9 +161,7 @@ class Transformers(Local, PartConfig):
                 try:
                     while True:
                         next(steps)
-                        yield Progress(
-                            at, len(prompts), f"{len(prompts[some])} answers at once, token {engine.written:,}"
-                        )
+                        yield Progress(at, len(prompts), f"{len(prompts[some])} answers at once, token {engine.written:,}")
                 except StopIteration as end:
                     results += end.value
             return results
@@ -194,9 +204,11 @@ class Transformers(Local, PartConfig):
             return file
         if folder := models.local_model(self.model):
             return folder
-        raise WorkbenchError(f"The model '{self.model}' is not on this machine.", where="generation.model",
-                             todo="Turn on generation.download and prepare the recipe to fetch it, or give a local folder."
-                             )  # fmt: skip
+        raise WorkbenchError(
+            f"The model '{self.model}' is not on this machine.",
+            where="generation.model",
+            todo="Turn on generation.download and prepare the recipe to fetch it, or give a local folder.",
+        )
 
 
 @dataclass
@@ -220,8 +232,9 @@ class Engine:
     the same cores from each other, and twice the memory."""
 
     def __init__(self, source: Path, device: str, dtype: str) -> None:
-        with models.readable("transformers cannot load the model", str(source),
-                             "Give the folder of a whole causal model, or a GGUF file."):  # fmt: skip
+        with models.readable(
+            "transformers cannot load the model", str(source), "Give the folder of a whole causal model, or a GGUF file."
+        ):
             self._open(source, device, dtype)
         self.lock, self.written = threading.Lock(), 0
         self._cache: Any = None  # of attention, one row, and what it holds: tokens and the ends of their pieces
@@ -233,9 +246,7 @@ class Engine:
 
         llm_hidden.quiet()
         if device != "cpu" and not getattr(torch, "cuda" if device == "cuda" else "mps").is_available():
-            raise WorkbenchError(
-                f"There is no {device} here.", where="generation.device", todo="Set it to auto or cpu."
-            )
+            raise WorkbenchError(f"There is no {device} here.", where="generation.device", todo="Set it to auto or cpu.")
         folder = source if source.is_dir() else llm_hidden.converted(source)
         self.model, loaded = AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
@@ -243,45 +254,45 @@ class Engine:
         self.model = self.model.eval().to(device)
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if (settings := folder / "generation_config.json").exists():
-            json.loads(
-                settings.read_text("utf-8")
-            )  # transformers does without a damaged one, and does not know the end
+            json.loads(settings.read_text("utf-8"))  # transformers does without a damaged one, and does not know the end
         self._core = self.tokenizer.backend_tokenizer
         if missing := sorted(loaded["missing_keys"]):  # transformers would fill them with random numbers
-            raise WorkbenchError(f"The model lacks {len(missing)} weights, such as {missing[0]}.", where=str(source),
-                                 todo="Choose a model made for generation, such as Llama, Qwen, Gemma or SmolLM.")  # fmt: skip
+            raise WorkbenchError(
+                f"The model lacks {len(missing)} weights, such as {missing[0]}.",
+                where=str(source),
+                todo="Choose a model made for generation, such as Llama, Qwen, Gemma or SmolLM.",
+            )
         models.check_weights(self.model, str(source))
         if not all(hasattr(layer, "batch_select_indices") for layer in DynamicCache(config=self.model.config).layers):
-            raise WorkbenchError("The model keeps a recurrent state instead of an attention cache.", where=str(source),
-                                 todo="Choose a model that has attention in every layer; llama_cpp reads some others.")  # fmt: skip
-        self.name, self.sha256, self.device = (
-            source.stem if source.is_file() else source.name,
-            _identity(source),
-            device,
-        )
+            raise WorkbenchError(
+                "The model keeps a recurrent state instead of an attention cache.",
+                where=str(source),
+                todo="Choose a model that has attention in every layer; llama_cpp reads some others.",
+            )
+        self.name, self.sha256, self.device = (source.stem if source.is_file() else source.name, _identity(source), device)
         self.trained = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         ends = (self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
-        self.ends = frozenset(
-            i for given in ends for i in (given if isinstance(given, list) else [given]) if i is not None
-        )
+        self.ends = frozenset(i for given in ends for i in (given if isinstance(given, list) else [given]) if i is not None)
         self._special = {i for i, token in self._core.get_added_tokens_decoder().items() if token.special}
         self._letters = _letters() if "ByteLevel" in repr(self._core.decoder) else {}
         self.vocabulary = self.model.get_output_embeddings().weight.shape[0]
         if self._core.get_vocab_size() > self.vocabulary:
-            raise WorkbenchError(f"The tokenizer has {self._core.get_vocab_size():,} tokens, the model {self.vocabulary:,}.",
-                                 where=str(source), todo="The files are of two models: copy the model again.")  # fmt: skip
+            raise WorkbenchError(
+                f"The tokenizer has {self._core.get_vocab_size():,} tokens, the model {self.vocabulary:,}.",
+                where=str(source),
+                todo="The files are of two models: copy the model again.",
+            )
 
     def acquire(self, deadline: float) -> Generator[str, None, None]:
         while not self.lock.acquire(timeout=0.05):
             if time.perf_counter() > deadline:
-                raise WorkbenchError("The model was busy with another answer until the deadline.",
-                                     todo="Try again, or stop the other answer.")  # fmt: skip
+                raise WorkbenchError(
+                    "The model was busy with another answer until the deadline.", todo="Try again, or stop the other answer."
+                )
             yield ""
 
     def tokenize(self, text: str, special: bool = False) -> list[int]:
-        return self.tokenizer(models.encodable(text), add_special_tokens=False, split_special_tokens=not special)[
-            "input_ids"
-        ]
+        return self.tokenizer(models.encodable(text), add_special_tokens=False, split_special_tokens=not special)["input_ids"]
 
     def bytes_of(self, token: int) -> bytes:
         name = self._core.id_to_token(token) or ""
@@ -305,8 +316,11 @@ class Engine:
             try:
                 frame = self.tokenizer.apply_chat_template(marks, tokenize=False, add_generation_prompt=True)
             except Exception as error:  # a template is a program of the model's maker
-                raise WorkbenchError(f"The model's chat template does not take this prompt: {error!s:.200}", where=self.name,
-                                     todo="Choose another model.") from None  # fmt: skip
+                raise WorkbenchError(
+                    f"The model's chat template does not take this prompt: {error!s:.200}",
+                    where=self.name,
+                    todo="Choose another model.",
+                ) from None
         else:  # a base model continues plain text
             frame = (self.tokenizer.bos_token or "") + "\n\n".join(mark["content"] for mark in marks) + "\n"
         return filled(frame, messages, self, PIECE)
@@ -366,12 +380,7 @@ class Engine:
         return Read(prompt.text, [*prompt.tokens, *written], ends)
 
     def answers(
-        self,
-        knobs: Transformers,
-        prompts: list[list[dict[str, str]]],
-        seeds: list[int],
-        started: float,
-        deadline: float,
+        self, knobs: Transformers, prompts: list[list[dict[str, str]]], seeds: list[int], started: float, deadline: float
     ) -> Generator[str, None, list[Generated]]:
         """One answer a prompt, all in one batch. Yields after each step what is new of the first row's text."""
         import torch
@@ -384,8 +393,15 @@ class Engine:
             if knobs.json_schema:
                 structured.fitting(knobs.json_schema, room)
                 follow = structured.Follower(self.tokenizer, knobs.json_schema, self.vocabulary)
-            rows.append(Row(Shown(knobs.stop), torch.Generator().manual_seed(seed), DecodeStream(skip_special_tokens=True),
-                            room if follow else min(knobs.max_tokens, room), follow))  # fmt: skip
+            rows.append(
+                Row(
+                    Shown(knobs.stop),
+                    torch.Generator().manual_seed(seed),
+                    DecodeStream(skip_special_tokens=True),
+                    room if follow else min(knobs.max_tokens, room),
+                    follow,
+                )
+            )
         choose, live, self.written, reused = _choice(knobs), rows, 0, 0
         if len(read) == 1:
             reading = self.read(read[0], None if knobs.reuse_prefix else 0)
@@ -400,9 +416,7 @@ class Engine:
         mask, cache, logits = _mask(read, width), self._cache, self._logits
         while live:
             late = time.perf_counter() > deadline
-            pieces = {
-                id(row): self._write(knobs, row, one, choose, late) for row, one in zip(live, logits, strict=True)
-            }
+            pieces = {id(row): self._write(knobs, row, one, choose, late) for row, one in zip(live, logits, strict=True)}
             self.written += 1
             yield pieces.get(id(rows[0]), "")
             kept = [i for i, row in enumerate(live) if not row.reason]
@@ -433,8 +447,9 @@ class Engine:
         if self.trained and knobs.context_tokens > self.trained:
             raise WorkbenchError(
                 f"The model was trained for {self.trained:,} tokens of context, not {knobs.context_tokens:,}.",
-                where=self.name, todo=f"Set generation.context_tokens to {self.trained} at most.",
-            )  # fmt: skip
+                where=self.name,
+                todo=f"Set generation.context_tokens to {self.trained} at most.",
+            )
         if prompt_tokens >= knobs.context_tokens:
             raise WorkbenchError(
                 f"The prompt has {prompt_tokens:,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
@@ -448,12 +463,21 @@ class Engine:
 
         places = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         with torch.inference_mode():  # here and not around the loop, whose caller computes in between
-            out = self.model(input_ids=ids.to(self.device), attention_mask=mask.to(self.device), position_ids=places.to(self.device),
-                             past_key_values=cache, use_cache=True, logits_to_keep=1)  # fmt: skip
+            out = self.model(
+                input_ids=ids.to(self.device),
+                attention_mask=mask.to(self.device),
+                position_ids=places.to(self.device),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
             logits = out.logits[:, -1].float().cpu()
         if logits.isnan().any():
-            raise WorkbenchError("The model computes what is no number.", where=self.name,
-                                 todo="Its weights may be damaged: copy the model again, or set generation.dtype to float32.")  # fmt: skip
+            raise WorkbenchError(
+                "The model computes what is no number.",
+                where=self.name,
+                todo="Its weights may be damaged: copy the model again, or set generation.dtype to float32.",
+            )
         return logits
 
     def _write(self, knobs: Transformers, row: Row, logits: Any, choose: Any, late: bool) -> str:
@@ -492,9 +516,18 @@ class Engine:
     def _whole(self, knobs: Transformers, row: Row, prompt: Read, reused: int, started: float) -> Generated:
         text, reason = structured.finished(row.shown.text, row.reason, knobs.json_schema)
         return Generated(
-            text, reason, prompt.text, len(prompt.tokens), reused, len(row.ids), 1000 * max(0.0, row.first_at - started),
-            1000 * (row.ended_at - started), self.name, self.sha256, tuple(row.tokens) if text else (),
-        )  # fmt: skip
+            text,
+            reason,
+            prompt.text,
+            len(prompt.tokens),
+            reused,
+            len(row.ids),
+            1000 * max(0.0, row.first_at - started),
+            1000 * (row.ended_at - started),
+            self.name,
+            self.sha256,
+            tuple(row.tokens) if text else (),
+        )
 
 
 def _mask(prompts: list[Read], width: int) -> Any:

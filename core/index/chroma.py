@@ -37,8 +37,7 @@ class Chroma(PartConfig):
     ef_construction: int = knob(
         100, "Neighbours considered when a vector is added. More builds a better graph, slower.", ge=10, le=1000
     )
-    ef_search: int = knob(100, "Neighbours considered when searching. More finds more of the true ones, slower.",
-                          ge=1, le=2000)  # fmt: skip
+    ef_search: int = knob(100, "Neighbours considered when searching. More finds more of the true ones, slower.", ge=1, le=2000)
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "ChromaSearcher":
         """Searcher of vectors [num_chunks, dim] float32; a finished collection in `folder` is taken as it is.
@@ -61,9 +60,7 @@ class Chroma(PartConfig):
     def _fill(self, vectors: np.ndarray, path: Path) -> None:
         space = {"cosine": "cosine", "dot": "ip", "l2": "l2"}[self.metric]
         settings = {"space": space, "ef_construction": self.ef_construction, "ef_search": self.ef_search}
-        collection = _client(path).create_collection(
-            "chunks", configuration={"hnsw": settings}, embedding_function=None
-        )
+        collection = _client(path).create_collection("chunks", configuration={"hnsw": settings}, embedding_function=None)
         _add(collection, np.arange(len(vectors)), vectors)
 
 
@@ -97,8 +94,15 @@ class ChromaSearcher:
     def disk_bytes(self) -> int:
         return bytes_below(self._path)
 
-    def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None, *,
-               settings: PartConfig | None = None, among: np.ndarray | None = None) -> Candidates:  # fmt: skip
+    def search(
+        self,
+        queries: np.ndarray,
+        depth: int,
+        tie_order: np.ndarray | None = None,
+        *,
+        settings: PartConfig | None = None,
+        among: np.ndarray | None = None,
+    ) -> Candidates:
         """The `depth` nearest chunks that the graph search finds; equal scores are put in order among those found."""
         queries = asked(queries, self._metric, self.dim)
         collection = self._collection  # before the question whether it is private: it becomes so first
@@ -116,10 +120,7 @@ class ChromaSearcher:
         ids = None if among is None else list(map(str, np.flatnonzero(may)))
         found = collection.query(query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"])
         for row, (ids, distances) in enumerate(zip(found["ids"], found["distances"], strict=True)):
-            chunk[row, : len(ids)], score[row, : len(ids)] = (
-                ids,
-                score_of(np.array(distances, np.float32), self._metric),
-            )
+            chunk[row, : len(ids)], score[row, : len(ids)] = (ids, score_of(np.array(distances, np.float32), self._metric))
         return ordered(chunk, score, tie_order)
 
     def add(self, vectors: np.ndarray) -> np.ndarray:

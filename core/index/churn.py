@@ -26,8 +26,12 @@ from core.records import Candidates, Progress
 Mode = Literal["replace", "update", "mixed", "grow", "shrink"]
 # what a round does with its share: removed, inserted, embedded again
 MODES: dict[str, tuple[float, float, float]] = {
-    "replace": (1, 1, 0), "update": (0, 0, 1), "mixed": (0.5, 0.5, 0.5), "grow": (0, 1, 0), "shrink": (1, 0, 0),
-}  # fmt: skip
+    "replace": (1, 1, 0),
+    "update": (0, 0, 1),
+    "mixed": (0.5, 0.5, 0.5),
+    "grow": (0, 1, 0),
+    "shrink": (1, 0, 0),
+}
 HELD_BACK = 0.2  # share of the vectors that waits to be inserted, when the caller does not say which do
 PERTURBED = 0.1  # length of the random change of a re-embedded vector, as a share of its own
 LATENCIES = 200  # questions asked one at a time in each round
@@ -80,9 +84,22 @@ class Rebuild(NamedTuple):
     fresh_spread: float  # by how much fresh builds differ among themselves: a loss below it may be luck
 
 
-def churn(part: PartConfig, vectors: np.ndarray, queries: np.ndarray, k: int = 10, rounds: int = 10, share: float = 0.1,
-          mode: Mode = "mixed", seed: int = 0, *, first: int | None = None, updated: np.ndarray | None = None,
-          fresh_every: int = 1, asking: bool = False, folder: Path | None = None) -> Generator[Progress, None, Churn]:  # fmt: skip
+def churn(
+    part: PartConfig,
+    vectors: np.ndarray,
+    queries: np.ndarray,
+    k: int = 10,
+    rounds: int = 10,
+    share: float = 0.1,
+    mode: Mode = "mixed",
+    seed: int = 0,
+    *,
+    first: int | None = None,
+    updated: np.ndarray | None = None,
+    fresh_every: int = 1,
+    asking: bool = False,
+    folder: Path | None = None,
+) -> Generator[Progress, None, Churn]:
     """Builds `part`, then changes `share` of what is live in each round, and measures.
 
     vectors [num_vectors, dim]: those the index begins with and those inserted later. `first`: the first so many begin
@@ -104,9 +121,7 @@ def churn(part: PartConfig, vectors: np.ndarray, queries: np.ndarray, k: int = 1
             fresh = number % fresh_every == 0 or number == rounds
             changes = _Changes()
             if number:
-                yield Progress(
-                    number, total, f"round {number} of {rounds}: changing {share:.0%} of {state.size:,} vectors"
-                )
+                yield Progress(number, total, f"round {number} of {rounds}: changing {share:.0%} of {state.size:,} vectors")
                 changes = state.change(share, mode, queries if asking else None, k)
             yield Progress(number, total, f"round {number} of {rounds}: searching{', building anew' if fresh else ''}")
             measured.append(_measure(number, state, changes, queries, k, fresh))
@@ -148,8 +163,15 @@ class _Changes(NamedTuple):
 class _State:
     """The index under change and, beside it, the truth: which id holds which vector now."""
 
-    def __init__(self, part: PartConfig, vectors: np.ndarray, first: int | None, updated: np.ndarray | None,
-                 rng: np.random.Generator, scratch: Path | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        part: PartConfig,
+        vectors: np.ndarray,
+        first: int | None,
+        updated: np.ndarray | None,
+        rng: np.random.Generator,
+        scratch: Path | None,
+    ) -> None:
         order = np.arange(len(vectors)) if first else rng.permutation(len(vectors))
         first = first or len(vectors) - int(HELD_BACK * len(vectors))
         self.part, self.rng, self.scratch = part, rng, scratch
@@ -238,15 +260,26 @@ def _measure(number: int, state: _State, changes: _Changes, queries: np.ndarray,
             shutil.rmtree(folder, ignore_errors=True)
     inserted = len(state.alive) - state.began
     return Round(
-        number, (state.touched or inserted) / state.began, len(live),
-        changed[0], anew[0], changed[1], anew[1], getattr(state.searcher, "dead", None),
-        *np.percentile(changed[2], [50, 95]), None if anew[2] is None else float(np.median(anew[2])),
-        changed[3], anew[3], rebuild_s, *changes,
-    )  # fmt: skip
+        number,
+        (state.touched or inserted) / state.began,
+        len(live),
+        changed[0],
+        anew[0],
+        changed[1],
+        anew[1],
+        getattr(state.searcher, "dead", None),
+        *np.percentile(changed[2], [50, 95]),
+        None if anew[2] is None else float(np.median(anew[2])),
+        changed[3],
+        anew[3],
+        rebuild_s,
+        *changes,
+    )
 
 
-def _judged(searcher, ids: np.ndarray, now: np.ndarray, queries: np.ndarray, k: int, truth: Candidates,
-            probes: np.ndarray, metric: str) -> tuple[np.ndarray, float, np.ndarray, int]:  # fmt: skip
+def _judged(
+    searcher, ids: np.ndarray, now: np.ndarray, queries: np.ndarray, k: int, truth: Candidates, probes: np.ndarray, metric: str
+) -> tuple[np.ndarray, float, np.ndarray, int]:
     """recall [num_queries], share of probes not found, latencies in ms, memory in bytes. ids: of the rows of `now`."""
     place = np.full(int(ids.max()) + 2, -3)  # id -> row of `now`; -3: not live, as wrong as can be
     place[ids], place[-1] = np.arange(len(ids)), -1
@@ -275,8 +308,9 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _check(vectors: np.ndarray, queries: np.ndarray, k: int, share: float, mode: str, first: int | None,
-           updated: np.ndarray | None) -> None:  # fmt: skip
+def _check(
+    vectors: np.ndarray, queries: np.ndarray, k: int, share: float, mode: str, first: int | None, updated: np.ndarray | None
+) -> None:
     def wrong(what: str, where: str, todo: str) -> WorkbenchError:
         return WorkbenchError(what, where=where, todo=todo)
 
@@ -285,13 +319,18 @@ def _check(vectors: np.ndarray, queries: np.ndarray, k: int, share: float, mode:
     if not 0 < share <= 1:
         raise wrong(f"A round cannot change {share:g} of the vectors.", "share", "Allowed: above 0, up to 1.")
     if len(vectors) < 10 or not len(queries):
-        raise wrong(f"{len(vectors)} vectors and {len(queries)} questions are too few to follow an index.", "vectors",
-                    "Give 10 vectors and one question or more.")  # fmt: skip
+        raise wrong(
+            f"{len(vectors)} vectors and {len(queries)} questions are too few to follow an index.",
+            "vectors",
+            "Give 10 vectors and one question or more.",
+        )
     if not 1 <= k <= len(vectors) // 2:
         raise wrong(f"k = {k} is not possible with {len(vectors)} vectors.", "k", f"Allowed: 1 to {len(vectors) // 2}.")
     if first is not None and not 1 < first <= len(vectors):
-        raise wrong(f"The index cannot begin with {first} of {len(vectors)} vectors.", "first",
-                    f"Allowed: 2 to {len(vectors)}.")  # fmt: skip
+        raise wrong(f"The index cannot begin with {first} of {len(vectors)} vectors.", "first", f"Allowed: 2 to {len(vectors)}.")
     if updated is not None and updated.shape != vectors.shape:
-        raise wrong(f"The re-embedded vectors have shape {updated.shape}, the vectors {vectors.shape}.", "updated",
-                    "Embed the same texts, to the same number of dimensions.")  # fmt: skip
+        raise wrong(
+            f"The re-embedded vectors have shape {updated.shape}, the vectors {vectors.shape}.",
+            "updated",
+            "Embed the same texts, to the same number of dimensions.",
+        )

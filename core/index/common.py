@@ -50,23 +50,32 @@ def checked(vectors: np.ndarray, metric: str, dim: int | None = None, num: int |
     """
     vectors = np.ascontiguousarray(vectors, np.float32)
     if vectors.ndim != 2 or not vectors.shape[1]:
-        raise WorkbenchError(f"Vectors have to be a table [number, dimension], not of shape {vectors.shape}.",
-                             todo="Check what the encoder returns.")  # fmt: skip
+        raise WorkbenchError(
+            f"Vectors have to be a table [number, dimension], not of shape {vectors.shape}.",
+            todo="Check what the encoder returns.",
+        )
     if dim not in (None, vectors.shape[1]) or num not in (None, len(vectors)):
-        raise WorkbenchError(f"The new vectors have shape {vectors.shape}, wanted is [{len(vectors) if num is None else num}, {dim}].",
-                             todo="Embed them with the encoder and transform of the index, one for each id.")  # fmt: skip
+        raise WorkbenchError(
+            f"The new vectors have shape {vectors.shape}, wanted is [{len(vectors) if num is None else num}, {dim}].",
+            todo="Embed them with the encoder and transform of the index, one for each id.",
+        )
     squared = np.einsum("ij,ij->i", vectors, vectors)
     if not np.isfinite(squared).all():
         rows = np.flatnonzero(~np.isfinite(squared))
-        raise WorkbenchError(f"{len(rows):,} of {len(vectors):,} vectors hold NaN or infinity.", where=f"vector {rows[0]}",
-                             todo="Check the encoder and the transform; embed these texts again.")  # fmt: skip
+        raise WorkbenchError(
+            f"{len(rows):,} of {len(vectors):,} vectors hold NaN or infinity.",
+            where=f"vector {rows[0]}",
+            todo="Check the encoder and the transform; embed these texts again.",
+        )
     if metric != "cosine":
         return vectors
     if not squared.all():
         rows = np.flatnonzero(squared == 0)
-        raise WorkbenchError(f"{len(rows):,} of {len(vectors):,} vectors are zero, and cosine has no angle to them.",
-                             where=f"vector {rows[0]}",
-                             todo="Leave these texts out, or set index.metric to dot or l2.")  # fmt: skip
+        raise WorkbenchError(
+            f"{len(rows):,} of {len(vectors):,} vectors are zero, and cosine has no angle to them.",
+            where=f"vector {rows[0]}",
+            todo="Leave these texts out, or set index.metric to dot or l2.",
+        )
     lengths = _lengths(squared)
     return vectors if (lengths == 1).all() else vectors / lengths[:, None]
 
@@ -84,13 +93,17 @@ def asked(queries: np.ndarray, metric: str, dim: int) -> np.ndarray:
         if -_UNIT < length - 1 < _UNIT or metric != "cosine" and length < np.inf:
             return queries
     if queries.ndim != 2 or queries.shape[1] != dim:
-        raise WorkbenchError(f"The questions' vectors have shape {queries.shape}, the index holds {dim} dimensions.",
-                             todo="Embed questions and chunks with the same encoder and transform.")  # fmt: skip
+        raise WorkbenchError(
+            f"The questions' vectors have shape {queries.shape}, the index holds {dim} dimensions.",
+            todo="Embed questions and chunks with the same encoder and transform.",
+        )
     squared = np.einsum("ij,ij->i", queries, queries)
     if not np.isfinite(squared).all():
-        raise WorkbenchError("A question's vector holds NaN or infinity.",
-                             where=f"question {np.flatnonzero(~np.isfinite(squared))[0]}",
-                             todo="Check the encoder and the transform; embed the questions again.")  # fmt: skip
+        raise WorkbenchError(
+            "A question's vector holds NaN or infinity.",
+            where=f"question {np.flatnonzero(~np.isfinite(squared))[0]}",
+            todo="Check the encoder and the transform; embed the questions again.",
+        )
     return queries if metric != "cosine" else queries / _lengths(squared)[:, None]
 
 
@@ -98,8 +111,10 @@ def permitted(among: np.ndarray, num_ids: int) -> np.ndarray:
     """The mask of rows that may be found, checked: [num_ids] bool, one for every id ever given out."""
     among = np.asarray(among)
     if among.shape != (num_ids,) or among.dtype != bool:
-        raise WorkbenchError(f"The filter is {among.dtype} of shape {among.shape}; it has to say True or False for each "
-                             f"of {num_ids:,} ids.", todo="Give one truth value for each chunk.")  # fmt: skip
+        raise WorkbenchError(
+            f"The filter is {among.dtype} of shape {among.shape}; it has to say True or False for each of {num_ids:,} ids.",
+            todo="Give one truth value for each chunk.",
+        )
     return among
 
 
@@ -161,17 +176,13 @@ def rounded(scores: np.ndarray) -> np.ndarray:
 def vectors_identity(vectors: np.ndarray) -> str:
     """Fingerprint of the numbers themselves: what a saved index was built from."""
     vectors = np.ascontiguousarray(vectors)
-    return hashlib.blake2b(
-        vectors.view(np.uint8).data, digest_size=10, person=str(vectors.shape)[:16].encode()
-    ).hexdigest()
+    return hashlib.blake2b(vectors.view(np.uint8).data, digest_size=10, person=str(vectors.shape)[:16].encode()).hexdigest()
 
 
 def allowed(setting: str, value: object, values: Iterable[object] | str, why: str) -> WorkbenchError:
     """The error of a setting that these vectors rule out: names it and what may stand there."""
     choices = values if isinstance(values, str) else ", ".join(map(str, values))
-    return WorkbenchError(
-        f"{setting} = {value} is not possible here: {why}.", where=setting, todo=f"Allowed: {choices}."
-    )
+    return WorkbenchError(f"{setting} = {value} is not possible here: {why}.", where=setting, todo=f"Allowed: {choices}.")
 
 
 class SavedIndex:

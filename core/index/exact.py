@@ -56,8 +56,15 @@ class ExactSearcher:
     def memory_bytes(self) -> int:
         return sum(array.nbytes for array in self._rows if array is not None)
 
-    def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None, *,
-               settings: PartConfig | None = None, among: np.ndarray | None = None) -> Candidates:  # fmt: skip
+    def search(
+        self,
+        queries: np.ndarray,
+        depth: int,
+        tie_order: np.ndarray | None = None,
+        *,
+        settings: PartConfig | None = None,
+        among: np.ndarray | None = None,
+    ) -> Candidates:
         """The `depth` nearest chunks of each query vector [num_queries, dim] float32; there are no query settings."""
         rows = self._rows
         vectors, _, live = rows
@@ -80,8 +87,11 @@ class ExactSearcher:
         new = checked(vectors, self._metric, self.dim)
         vectors, squared, live = self._rows
         ids = np.arange(len(vectors), len(vectors) + len(new), dtype=np.int32)
-        self._rows = (np.concatenate([vectors, new]), None if squared is None else np.append(squared, self._squared(new)),
-                      np.append(live, np.ones(len(new), bool)))  # fmt: skip
+        self._rows = (
+            np.concatenate([vectors, new]),
+            None if squared is None else np.append(squared, self._squared(new)),
+            np.append(live, np.ones(len(new), bool)),
+        )
         return ids
 
     def remove(self, ids: np.ndarray) -> None:

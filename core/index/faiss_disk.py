@@ -43,14 +43,26 @@ class FaissDisk(PartConfig):
         "cosine",
         "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
-    nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-                      "nprobe and train longer.", unit="lists", automatic=True, ge=0, le=262_144)  # fmt: skip
+    nlist: int = knob(
+        0,
+        "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
+        "nprobe and train longer.",
+        unit="lists",
+        automatic=True,
+        ge=0,
+        le=262_144,
+    )
     storage: Literal["float32", "float16", "int8"] = knob(
         "float32",
         "Number format in the file. float16 is half of float32 and ranks nearly as it does; int8 is a quarter, and loses some.",
     )
-    nprobe: int = knob(16, "Lists a question looks into. More finds more of the true neighbours, and reads more of the file.",
-                       unit="lists", ge=1, le=4096)  # fmt: skip
+    nprobe: int = knob(
+        16,
+        "Lists a question looks into. More finds more of the true neighbours, and reads more of the file.",
+        unit="lists",
+        ge=1,
+        le=4096,
+    )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "FaissDiskSearcher":
         """Searcher of vectors [num_chunks, dim] float32; without a folder the file is a temporary one, removed at exit."""
@@ -187,8 +199,15 @@ class FaissDiskSearcher:
     def disk_bytes(self) -> int:
         return sum(path.stat().st_size for path in self._path.parent.iterdir())
 
-    def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None, *,
-               settings: FaissDisk | None = None, among: np.ndarray | None = None) -> Candidates:  # fmt: skip
+    def search(
+        self,
+        queries: np.ndarray,
+        depth: int,
+        tie_order: np.ndarray | None = None,
+        *,
+        settings: FaissDisk | None = None,
+        among: np.ndarray | None = None,
+    ) -> Candidates:
         """The `depth` nearest chunks of the lists looked into; scores are those of the stored numbers."""
         queries = asked(queries, self._settings.metric, self.dim)
         in_file, live, later, later_ids = self._rows
@@ -210,9 +229,7 @@ class FaissDiskSearcher:
         found = ordered(ids, rounded(scores) if self._settings.metric == "cosine" else scores, tie_order)
         return Candidates(found.chunk[:, :depth], found.score[:, :depth])
 
-    def _in_file(
-        self, queries: np.ndarray, depth: int, nprobe: int, may: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _in_file(self, queries: np.ndarray, depth: int, nprobe: int, may: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Ids int64 and scores [n, depth] of the rows of the file that may [rows] bool be found (None: all)."""
         import faiss
 

@@ -28,16 +28,31 @@ class FaissHNSW(PartConfig):
         "cosine",
         "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
-    m: int = knob(32, "Links of a vector in the upper layers, twice as many in the lowest. More find more, take memory and "
-                  "build longer.", unit="links", ge=2, le=128)  # fmt: skip
+    m: int = knob(
+        32,
+        "Links of a vector in the upper layers, twice as many in the lowest. More find more, take memory and build longer.",
+        unit="links",
+        ge=2,
+        le=128,
+    )
     ef_construction: int = knob(
         100, "Neighbours considered when a vector is added. More builds a better graph, slower.", ge=4, le=2000
     )
-    build_threads: int = knob(1, "Threads that build the graph; 0: all. One builds the same graph every time, several are "
-                              "faster and each build differs a little.", unit="threads", automatic=True, ge=0, le=256)  # fmt: skip
-    ef_search: int = knob(128, "Neighbours considered when searching. More finds more, slower; below the depth asked "
-                               "for, results come back short.",
-                          ge=1, le=4096)  # fmt: skip
+    build_threads: int = knob(
+        1,
+        "Threads that build the graph; 0: all. One builds the same graph every time, several are "
+        "faster and each build differs a little.",
+        unit="threads",
+        automatic=True,
+        ge=0,
+        le=256,
+    )
+    ef_search: int = knob(
+        128,
+        "Neighbours considered when searching. More finds more, slower; below the depth asked for, results come back short.",
+        ge=1,
+        le=4096,
+    )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

@@ -28,10 +28,18 @@ class FaissIVF(PartConfig):
         "cosine",
         "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
-    nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-                      "nprobe and train longer.", unit="lists", automatic=True, ge=0, le=262_144)  # fmt: skip
-    nprobe: int = knob(16, "Lists a question looks into. More finds more of the true neighbours, slower.",
-                       unit="lists", ge=1, le=4096)  # fmt: skip
+    nlist: int = knob(
+        0,
+        "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
+        "nprobe and train longer.",
+        unit="lists",
+        automatic=True,
+        ge=0,
+        le=262_144,
+    )
+    nprobe: int = knob(
+        16, "Lists a question looks into. More finds more of the true neighbours, slower.", unit="lists", ge=1, le=4096
+    )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

@@ -33,19 +33,44 @@ class FaissIVFPQ(PartConfig):
         "cosine",
         "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
-    nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-                      "nprobe and train longer.", unit="lists", automatic=True, ge=0, le=262_144)  # fmt: skip
-    m: int = knob(0, "Pieces of a vector, a byte each at 8 bits; has to divide the dimension, 0: the most up to 32. More keep "
-                  "more of the vector and take more memory.", unit="pieces", automatic=True, ge=0, le=1024)  # fmt: skip
-    nbits: int = knob(0, "Bits of a piece's code, so 2 to this power of codewords; 0: 8, fewer under 256 vectors. More are "
-                      "closer to the vector and train longer.", unit="bits", automatic=True, ge=0, le=12)  # fmt: skip
-    opq: bool = knob(
-        False, "Rotates the vectors before they are cut into pieces. Estimates get better, training takes longer."
+    nlist: int = knob(
+        0,
+        "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
+        "nprobe and train longer.",
+        unit="lists",
+        automatic=True,
+        ge=0,
+        le=262_144,
     )
-    nprobe: int = knob(16, "Lists a question looks into. More finds more of the true neighbours, slower.",
-                       unit="lists", ge=1, le=4096)  # fmt: skip
-    rescore: int = knob(4, "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
-                        "more of the true neighbours, slower.", ge=1, le=100)  # fmt: skip
+    m: int = knob(
+        0,
+        "Pieces of a vector, a byte each at 8 bits; has to divide the dimension, 0: the most up to 32. More keep "
+        "more of the vector and take more memory.",
+        unit="pieces",
+        automatic=True,
+        ge=0,
+        le=1024,
+    )
+    nbits: int = knob(
+        0,
+        "Bits of a piece's code, so 2 to this power of codewords; 0: 8, fewer under 256 vectors. More are "
+        "closer to the vector and train longer.",
+        unit="bits",
+        automatic=True,
+        ge=0,
+        le=12,
+    )
+    opq: bool = knob(False, "Rotates the vectors before they are cut into pieces. Estimates get better, training takes longer.")
+    nprobe: int = knob(
+        16, "Lists a question looks into. More finds more of the true neighbours, slower.", unit="lists", ge=1, le=4096
+    )
+    rescore: int = knob(
+        4,
+        "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
+        "more of the true neighbours, slower.",
+        ge=1,
+        le=100,
+    )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""
@@ -58,10 +83,7 @@ class FaissIVFPQ(PartConfig):
         m, nbits = self._pieces(dim), self._bits(num)
         if self.opq and num < dim:  # FAISS would abort the process
             raise allowed(
-                "index.opq",
-                True,
-                "False",
-                f"OPQ learns from at least {dim} vectors, one for each dimension; there are {num}",
+                "index.opq", True, "False", f"OPQ learns from at least {dim} vectors, one for each dimension; there are {num}"
             )
         centres = faiss.IndexFlat(dim, kind(self.metric))
         inner = faiss.IndexIVFPQ(centres, dim, lists(self.nlist, num), m, nbits, kind(self.metric))
@@ -97,6 +119,10 @@ class FaissIVFPQ(PartConfig):
     def _bits(self, num_vectors: int) -> int:
         most = min(12, num_vectors.bit_length() - 1)
         if self.nbits > most:
-            raise allowed("index.nbits", self.nbits, f"0 (automatic) or 1 to {most}",
-                          f"{num_vectors} vectors cannot train 2^{self.nbits} codewords")  # fmt: skip
+            raise allowed(
+                "index.nbits",
+                self.nbits,
+                f"0 (automatic) or 1 to {most}",
+                f"{num_vectors} vectors cannot train 2^{self.nbits} codewords",
+            )
         return self.nbits or min(8, most)

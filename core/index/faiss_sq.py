@@ -33,8 +33,13 @@ class FaissSQ(PartConfig):
         "Storage of one number: 4 or 8 bits between its smallest and largest value, or a half float. Fewer take less "
         "memory and rank less exactly.",
     )
-    rescore: int = knob(1, "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
-                        "more of the true neighbours, slower.", ge=1, le=100)  # fmt: skip
+    rescore: int = knob(
+        1,
+        "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
+        "more of the true neighbours, slower.",
+        ge=1,
+        le=100,
+    )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

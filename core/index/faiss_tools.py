@@ -55,8 +55,15 @@ class FaissSearcher:
         self._search = partial(type(self._index).search_c, self._index.this)
         self._swig_ptr = faiss.swig_ptr
 
-    def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None, *,
-               settings: PartConfig | None = None, among: np.ndarray | None = None) -> Candidates:  # fmt: skip
+    def search(
+        self,
+        queries: np.ndarray,
+        depth: int,
+        tie_order: np.ndarray | None = None,
+        *,
+        settings: PartConfig | None = None,
+        among: np.ndarray | None = None,
+    ) -> Candidates:
         """The `depth` nearest chunks that the index finds of each query vector [num_queries, dim] float32."""
         part = self._part if settings is None else settings
         queries = asked(queries, self._metric, self.dim)
@@ -98,8 +105,10 @@ class FaissSearcher:
         held = self._parameters.get(id(part))  # faster than its hash; the part is held beside, so its id stays its own
         if held is None:
             if type(part) is not type(self._part):
-                raise WorkbenchError(f"The index was built as {self._part.part}, it cannot search with settings of {part.part}.",
-                                     todo="Build an index of that part.")  # fmt: skip
+                raise WorkbenchError(
+                    f"The index was built as {self._part.part}, it cannot search with settings of {part.part}.",
+                    todo="Build an index of that part.",
+                )
             if len(self._parameters) >= _PARAMETERS_KEPT:
                 self._parameters = {}
             held = self._parameters[id(part)] = (part, part.search_parameters(self._selector))
@@ -232,8 +241,12 @@ def kind(metric: str) -> int:
 def lists(nlist: int, num_vectors: int) -> int:
     """Lists of an inverted file; 0 stands for 4 times the root of the number of vectors, as FAISS's guidelines say."""
     if nlist > num_vectors:
-        raise allowed("index.nlist", nlist, f"0 (automatic) or 1 to {num_vectors}",
-                      f"there are only {num_vectors} vectors to be centres of lists")  # fmt: skip
+        raise allowed(
+            "index.nlist",
+            nlist,
+            f"0 (automatic) or 1 to {num_vectors}",
+            f"there are only {num_vectors} vectors to be centres of lists",
+        )
     return nlist or min(num_vectors, round(4 * num_vectors**0.5))
 
 

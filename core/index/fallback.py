@@ -94,20 +94,29 @@ class Guarded(NamedTuple):
     safety: np.ndarray  # [num_queries] float64, what the rule saw
 
 
-def guarded(searcher: Any, exact: Any, queries: np.ndarray, depth: int, rule: str, threshold: float,
-            tie_order: np.ndarray | None = None, *, settings: Any = None, among: np.ndarray | None = None) -> Guarded:  # fmt: skip
+def guarded(
+    searcher: Any,
+    exact: Any,
+    queries: np.ndarray,
+    depth: int,
+    rule: str,
+    threshold: float,
+    tie_order: np.ndarray | None = None,
+    *,
+    settings: Any = None,
+    among: np.ndarray | None = None,
+) -> Guarded:
     """The searcher's results, with exact ones for the questions that `rule` puts below `threshold`."""
     look = _rule(rule)
-    nothing = Candidates(
-        np.full((len(queries), depth), -1, np.int32), np.full((len(queries), depth), np.nan, np.float32)
-    )
+    nothing = Candidates(np.full((len(queries), depth), -1, np.int32), np.full((len(queries), depth), np.nan, np.float32))
     if rule == "selectivity":
         safety = look.safety(nothing, depth, among)
         if len(queries) and safety[0] < threshold:
             found = exact.search(queries, depth, tie_order, among=among)
             return Guarded(found, np.ones(len(queries), bool), safety)
-        return Guarded(searcher.search(queries, depth, tie_order, settings=settings, among=among),
-                       np.zeros(len(queries), bool), safety)  # fmt: skip
+        return Guarded(
+            searcher.search(queries, depth, tie_order, settings=settings, among=among), np.zeros(len(queries), bool), safety
+        )
     found = searcher.search(queries, look.fetch(depth), tie_order, settings=settings, among=among)
     safety = look.safety(found, depth, among)
     unsafe = safety < threshold
@@ -137,9 +146,17 @@ class Fallback(NamedTuple):
     saved_ms: float  # against exact search of all; negative: exact search of all is faster
 
 
-def fallback_curve(found: Candidates, truth: Candidates, k: int, rule: str, thresholds: np.ndarray | None = None, *,
-                   among: np.ndarray | None = None, approximate_ms: np.ndarray | float = 0.0,
-                   exact_ms: np.ndarray | float = 0.0) -> tuple[Fallback, ...]:  # fmt: skip
+def fallback_curve(
+    found: Candidates,
+    truth: Candidates,
+    k: int,
+    rule: str,
+    thresholds: np.ndarray | None = None,
+    *,
+    among: np.ndarray | None = None,
+    approximate_ms: np.ndarray | float = 0.0,
+    exact_ms: np.ndarray | float = 0.0,
+) -> tuple[Fallback, ...]:
     """What each threshold sends, gains and costs, from results at hand: nothing is searched.
 
     found: at the rule's fetch(k), which alone may find more (a graph walks further for more). truth: exact search at k
@@ -164,12 +181,20 @@ def fallback_curve(found: Candidates, truth: Candidates, k: int, rule: str, thre
         # m of n drawn without replacement: the sum of their losses has variance m (1 - m/n) S^2 (Cochran 1977, theorem 2.2)
         deviation = float(np.sqrt(share * (1 - share) * lost.var(ddof=1) / number)) if number > 1 else 0.0
         by_chance = before + share * (1 - before)
-        curve.append(Fallback(
-            float(threshold), share, before, before + float((lost * sent).sum()) / number,
-            float(values[sent].mean()) if sent.any() else float("nan"), by_chance,
-            max(before, by_chance - 1.96 * deviation), min(1.0, by_chance + 1.96 * deviation),
-            float((fast + slow * sent).mean()), float((slow - fast - slow * sent).mean()),
-        ))  # fmt: skip
+        curve.append(
+            Fallback(
+                float(threshold),
+                share,
+                before,
+                before + float((lost * sent).sum()) / number,
+                float(values[sent].mean()) if sent.any() else float("nan"),
+                by_chance,
+                max(before, by_chance - 1.96 * deviation),
+                min(1.0, by_chance + 1.96 * deviation),
+                float((fast + slow * sent).mean()),
+                float((slow - fast - slow * sent).mean()),
+            )
+        )
     return tuple(curve)
 
 

@@ -36,10 +36,21 @@ class Filtered(NamedTuple):
     p95_ms: float
 
 
-def by_selectivity(searcher: Any, exact: Any, queries: np.ndarray, k: int, *, groups: Sequence[Any] | np.ndarray | None = None,
-                   num_chunks: int | None = None, selectivities: Sequence[float] = SELECTIVITIES, settings: Any = None,
-                   strategies: Sequence[str] = STRATEGIES, overfetch: float = OVERFETCH, most_groups: int = 12,
-                   seed: int = 0) -> Generator[Progress, None, tuple[Filtered, ...]]:  # fmt: skip
+def by_selectivity(
+    searcher: Any,
+    exact: Any,
+    queries: np.ndarray,
+    k: int,
+    *,
+    groups: Sequence[Any] | np.ndarray | None = None,
+    num_chunks: int | None = None,
+    selectivities: Sequence[float] = SELECTIVITIES,
+    settings: Any = None,
+    strategies: Sequence[str] = STRATEGIES,
+    overfetch: float = OVERFETCH,
+    most_groups: int = 12,
+    seed: int = 0,
+) -> Generator[Progress, None, tuple[Filtered, ...]]:
     """Every filter in every way, widest filter first.
 
     groups [num_chunks]: label of each chunk; each of the `most_groups` largest labels is a filter. None: random chunks at
@@ -48,13 +59,10 @@ def by_selectivity(searcher: Any, exact: Any, queries: np.ndarray, k: int, *, gr
     """
     wrong = [s for s in strategies if s not in STRATEGIES]
     if wrong:
-        raise WorkbenchError(f"There is no way to filter '{wrong[0]}'.", where="strategies",
-                             todo=f"Allowed: {', '.join(STRATEGIES)}.")  # fmt: skip
-    masks = (
-        _grouped(groups, most_groups)
-        if groups is not None
-        else _random(num_chunks or searcher.size, selectivities, seed)
-    )
+        raise WorkbenchError(
+            f"There is no way to filter '{wrong[0]}'.", where="strategies", todo=f"Allowed: {', '.join(STRATEGIES)}."
+        )
+    masks = _grouped(groups, most_groups) if groups is not None else _random(num_chunks or searcher.size, selectivities, seed)
     asked, found = min(LATENCIES, len(queries)), []
     for number, (label, mask) in enumerate(masks):
         yield Progress(number, len(masks), f"{label}: {mask.mean():.2%} of the chunks")
@@ -72,10 +80,18 @@ def by_selectivity(searcher: Any, exact: Any, queries: np.ndarray, k: int, *, gr
             candidates = search(queries)
             wanted = min(k, int(mask.sum()))
             ms = latencies_ms(lambda i, search=search: search(queries[i : i + 1]), asked)
-            found.append(Filtered(
-                label, float(mask.mean()), int(mask.sum()), strategy, depth, recall(candidates, truth, k),
-                int(((candidates.chunk >= 0).sum(axis=1) < wanted).sum()), *np.percentile(ms, [50, 95]).tolist(),
-            ))  # fmt: skip
+            found.append(
+                Filtered(
+                    label,
+                    float(mask.mean()),
+                    int(mask.sum()),
+                    strategy,
+                    depth,
+                    recall(candidates, truth, k),
+                    int(((candidates.chunk >= 0).sum(axis=1) < wanted).sum()),
+                    *np.percentile(ms, [50, 95]).tolist(),
+                )
+            )
     yield Progress(len(masks), len(masks), f"{len(masks)} filters searched")
     return tuple(found)
 
@@ -85,8 +101,10 @@ def only(found: Candidates, mask: np.ndarray, k: int) -> Candidates:
     keep = (found.chunk >= 0) & mask[found.chunk]
     first = np.argsort(~keep, axis=1, kind="stable")[:, :k]
     kept = np.take_along_axis(keep, first, axis=1)
-    return Candidates(np.where(kept, np.take_along_axis(found.chunk, first, axis=1), -1).astype(np.int32),
-                      np.where(kept, np.take_along_axis(found.score, first, axis=1), np.nan).astype(np.float32))  # fmt: skip
+    return Candidates(
+        np.where(kept, np.take_along_axis(found.chunk, first, axis=1), -1).astype(np.int32),
+        np.where(kept, np.take_along_axis(found.score, first, axis=1), np.nan).astype(np.float32),
+    )
 
 
 def deep(k: int, selectivity: float, num_chunks: int, overfetch: float = OVERFETCH) -> int:
@@ -103,8 +121,9 @@ def _random(num_chunks: int, selectivities: Sequence[float], seed: int) -> list[
     masks = []
     for share in sorted(selectivities, reverse=True):
         if not 0 < share <= 1:
-            raise WorkbenchError(f"A filter cannot allow {share:g} of the chunks.", where="selectivities",
-                                 todo="Allowed: above 0, up to 1.")  # fmt: skip
+            raise WorkbenchError(
+                f"A filter cannot allow {share:g} of the chunks.", where="selectivities", todo="Allowed: above 0, up to 1."
+            )
         mask = np.zeros(num_chunks, bool)
         allowed = max(1, round(share * num_chunks))
         mask[np.random.default_rng([seed, allowed]).choice(num_chunks, allowed, replace=False)] = True

@@ -39,17 +39,26 @@ class Hnswlib(PartConfig):
         "cosine",
         "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
     )
-    m: int = knob(16, "Links of a vector in each layer, twice as many in the lowest. More find more, and take memory.",
-                  unit="links", ge=2, le=128)  # fmt: skip
-    ef_construction: int = knob(100, "Neighbours considered when a vector is added. More builds a better graph, slower.",
-                                ge=10, le=1000)  # fmt: skip
-    ef_search: int = knob(100, "Neighbours considered when searching. More finds more of the true ones, slower.",
-                          ge=1, le=2000)  # fmt: skip
-    build_threads: int = knob(1, "Threads that build; 0: all. Several are faster, and no two graphs are quite the same.",
-                              unit="threads", automatic=True, ge=0, le=256)  # fmt: skip
-    seed: int = knob(
-        100, "Draws the layers of the vectors. Another seed shows how much the graph is luck.", ge=0, le=2**31 - 1
+    m: int = knob(
+        16,
+        "Links of a vector in each layer, twice as many in the lowest. More find more, and take memory.",
+        unit="links",
+        ge=2,
+        le=128,
     )
+    ef_construction: int = knob(
+        100, "Neighbours considered when a vector is added. More builds a better graph, slower.", ge=10, le=1000
+    )
+    ef_search: int = knob(100, "Neighbours considered when searching. More finds more of the true ones, slower.", ge=1, le=2000)
+    build_threads: int = knob(
+        1,
+        "Threads that build; 0: all. Several are faster, and no two graphs are quite the same.",
+        unit="threads",
+        automatic=True,
+        ge=0,
+        le=256,
+    )
+    seed: int = knob(100, "Draws the layers of the vectors. Another seed shows how much the graph is luck.", ge=0, le=2**31 - 1)
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "HnswlibSearcher":
         """Searcher of vectors [num_chunks, dim] float32, saved in the folder or opened from it."""
@@ -92,9 +101,14 @@ class HnswlibSearcher:
         return self._graph.index_file_size() * self._room // len(self._live) if len(self._live) else 0
 
     def search(
-        self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None, *,
-        settings: Hnswlib | None = None, among: np.ndarray | None = None,
-    ) -> Candidates:  # fmt: skip
+        self,
+        queries: np.ndarray,
+        depth: int,
+        tie_order: np.ndarray | None = None,
+        *,
+        settings: Hnswlib | None = None,
+        among: np.ndarray | None = None,
+    ) -> Candidates:
         """The `depth` nearest chunks that the graph search finds; equal scores are put in order among those found."""
         queries = asked(queries, self._settings.metric, self.dim)
         with self._lock:
@@ -139,10 +153,7 @@ class HnswlibSearcher:
             ids, distance = self._graph.knn_query(queries, depth, num_threads=search_threads())
             return ids.astype(np.int64), distance
         except RuntimeError:  # a graph torn by deletions: one query at a time, looking further, then fewer
-            ids, distance = (
-                np.full((len(queries), depth), -1, np.int64),
-                np.full((len(queries), depth), np.inf, np.float32),
-            )
+            ids, distance = (np.full((len(queries), depth), -1, np.int64), np.full((len(queries), depth), np.inf, np.float32))
             self._graph.set_ef(len(self._live))
             for row, query in enumerate(queries):
                 few = depth

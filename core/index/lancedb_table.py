@@ -47,13 +47,25 @@ class LanceDB(PartConfig):
         "ivf_flat",
         "What a list holds: vectors, product codes, codes of one bit a dimension, or a graph. Codes read less and lose some.",
     )
-    nlist: int = knob(0, "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-                      "nprobe and train longer.", unit="lists", automatic=True, ge=0, le=65_536)  # fmt: skip
-    nprobe: int = knob(16, "Lists a question looks into. More finds more of the true neighbours, slower.",
-                       unit="lists", ge=1, le=4096)  # fmt: skip
-    refine: int = knob(4, "So many times the results are fetched by their codes and ranked again by the vectors; no "
-                          "use to ivf_flat. More finds more, slower.",
-                       ge=1, le=100)  # fmt: skip
+    nlist: int = knob(
+        0,
+        "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
+        "nprobe and train longer.",
+        unit="lists",
+        automatic=True,
+        ge=0,
+        le=65_536,
+    )
+    nprobe: int = knob(
+        16, "Lists a question looks into. More finds more of the true neighbours, slower.", unit="lists", ge=1, le=4096
+    )
+    refine: int = knob(
+        4,
+        "So many times the results are fetched by their codes and ranked again by the vectors; no "
+        "use to ivf_flat. More finds more, slower.",
+        ge=1,
+        le=100,
+    )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "LanceDBSearcher":
         """Searcher of vectors [num_chunks, dim] float32; without a folder the table is a temporary one, removed at exit."""
@@ -99,8 +111,15 @@ class LanceDBSearcher:
     def disk_bytes(self) -> int:
         return bytes_below(self._path)
 
-    def search(self, queries: np.ndarray, depth: int, tie_order: np.ndarray | None = None, *,
-               settings: LanceDB | None = None, among: np.ndarray | None = None) -> Candidates:  # fmt: skip
+    def search(
+        self,
+        queries: np.ndarray,
+        depth: int,
+        tie_order: np.ndarray | None = None,
+        *,
+        settings: LanceDB | None = None,
+        among: np.ndarray | None = None,
+    ) -> Candidates:
         """The `depth` nearest chunks of the lists looked into; equal scores are put in order among those found."""
         chosen, live = settings or self._settings, self._live
         queries = asked(queries, chosen.metric, self.dim)
@@ -184,10 +203,7 @@ def _batches(ids: np.ndarray, vectors: np.ndarray):
         for first in range(0, len(ids), _BLOCK):
             block = slice(first, first + _BLOCK)
             flat = pyarrow.array(vectors[block].ravel())
-            columns = [
-                pyarrow.array(ids[block].astype(np.int32)),
-                pyarrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
-            ]
+            columns = [pyarrow.array(ids[block].astype(np.int32)), pyarrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1])]
             yield pyarrow.record_batch(columns, schema=schema)
 
     return pyarrow.RecordBatchReader.from_batches(schema, blocks())

@@ -66,31 +66,47 @@ class Raw:
         known = self.recall[~np.isnan(self.recall)]
         found = {
             "recall": float(known.mean()) if len(known) else float("nan"),
-            "single_qps": self.single_qps, "batch_qps": self.batch_qps,
-            "p50_us": self.latency_us(0.5), "p95_us": self.latency_us(0.95), "p99_us": self.latency_us(0.99),
-        }  # fmt: skip
+            "single_qps": self.single_qps,
+            "batch_qps": self.batch_qps,
+            "p50_us": self.latency_us(0.5),
+            "p95_us": self.latency_us(0.95),
+            "p99_us": self.latency_us(0.99),
+        }
         return {name: None if np.isnan(value) else value for name, value in found.items()}
 
     def stored(self) -> dict[str, Any]:
         """As plain JSON values; the ids as compressed int32 in base 64."""
         packed = zlib.compress(np.ascontiguousarray(self.chunk, "<i4").tobytes())
-        return {"ids": {"shape": list(self.chunk.shape), "int32": base64.b64encode(packed).decode()},
-                "recalls": [None if np.isnan(r) else r for r in self.recall.tolist()],
-                "single_us": self.single_us.tolist(), "batch_s": list(self.batch_s)}  # fmt: skip
+        return {
+            "ids": {"shape": list(self.chunk.shape), "int32": base64.b64encode(packed).decode()},
+            "recalls": [None if np.isnan(r) else r for r in self.recall.tolist()],
+            "single_us": self.single_us.tolist(),
+            "batch_s": list(self.batch_s),
+        }
 
 
 def stored_raw(payload: dict[str, Any]) -> Raw:
     """The Raw that `Raw.stored` made these values from."""
     chunk = np.frombuffer(zlib.decompress(base64.b64decode(payload["ids"]["int32"])), "<i4")
     recalls = np.array([np.nan if r is None else r for r in payload["recalls"]], np.float64)
-    return Raw(chunk.astype(np.int32).reshape(payload["ids"]["shape"]), recalls,
-               np.array(payload["single_us"], np.float64), tuple(payload["batch_s"]))  # fmt: skip
+    return Raw(
+        chunk.astype(np.int32).reshape(payload["ids"]["shape"]),
+        recalls,
+        np.array(payload["single_us"], np.float64),
+        tuple(payload["batch_s"]),
+    )
 
 
 def measure(
-    searcher: Any, settings: Sequence[PartConfig], queries: np.ndarray, k: int, truth: Candidates, *,
-    quick: bool = False, seed: int = 0,
-) -> Generator[Progress, None, list[Raw | Exception]]:  # fmt: skip
+    searcher: Any,
+    settings: Sequence[PartConfig],
+    queries: np.ndarray,
+    k: int,
+    truth: Candidates,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+) -> Generator[Progress, None, list[Raw | Exception]]:
     """Each of the settings (parts of one build), or what it failed with. queries [num_queries, dim] float32.
 
     truth: what exact search finds, deeper than k by `measure.TIES`. quick: one batch and some 200 single questions, for a
@@ -142,9 +158,7 @@ def _singles(
                 done += 1
                 if sum(us[i]) > seconds * 1e6 and len(us[i]) >= LEAST_SINGLES:
                     continue
-                searcher.search(
-                    asked[first], k, settings=settings[i]
-                )  # the setting before left the caches full of its own
+                searcher.search(asked[first], k, settings=settings[i])  # the setting before left the caches full of its own
                 for one in asked[first : first + BLOCK]:
                     started = time.perf_counter_ns()
                     searcher.search(one, k, settings=settings[i])

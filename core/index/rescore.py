@@ -25,12 +25,7 @@ class Rescored:
     """
 
     def __init__(
-        self,
-        searcher,
-        full: np.ndarray,
-        times: int,
-        metric: str,
-        stored: Callable[[np.ndarray], np.ndarray] = lambda rows: rows,
+        self, searcher, full: np.ndarray, times: int, metric: str, stored: Callable[[np.ndarray], np.ndarray] = lambda rows: rows
     ) -> None:
         self._inside, self._full, self._times, self._metric, self._stored = searcher, full, times, metric, stored
         self._owned = False  # `full` is the caller's until the first change
@@ -76,9 +71,7 @@ class Rescored:
 
     def _write(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         needed = max(int(np.max(ids, initial=-1)) + 1, len(self._full))
-        if (
-            needed > len(self._full) or not self._owned
-        ):  # room for half as many again, so that adding one by one is cheap
+        if needed > len(self._full) or not self._owned:  # room for half as many again, so that adding one by one is cheap
             grown = np.zeros((needed + needed // 2 if self._owned else needed, self._full.shape[1]), np.float32)
             grown[: len(self._full)] = self._full
             self._full, self._owned = grown, True
@@ -110,6 +103,4 @@ def _scores(queries: np.ndarray, rows: np.ndarray, metric: str) -> np.ndarray:
     if metric == "dot":
         return scores
     lengths = np.sqrt(np.einsum("qmd,qmd->qm", rows, rows))
-    return np.rint(scores / np.where(lengths > 0, lengths, 1) * np.float32(2**20)) * np.float32(
-        2**-20
-    )  # as `exact` rounds
+    return np.rint(scores / np.where(lengths > 0, lengths, 1) * np.float32(2**20)) * np.float32(2**-20)  # as `exact` rounds

@@ -90,9 +90,7 @@ class Serving:
         self._embed = embed
         self._texts = dict(enumerate(texts))
         self._next = len(texts)
-        self._changing = (
-            threading.RLock()
-        )  # held by writers; a search only meets it when it saw a row before its writer was done
+        self._changing = threading.RLock()  # held by writers; a search only meets it when it saw a row before its writer was done
         self._journal: set[int] | None = None  # documents inserted or deleted since a switch began
         self._log: list[_Search] | None = None
 
@@ -155,8 +153,15 @@ class Serving:
         return _drained(self._embed(pair.encoder, texts, query))
 
 
-def switch(serving: Serving, encoder: Any, build: Callable[[np.ndarray], Any], *, questions: list[str] | None = None,
-           k: int = 10, least_overlap: float = 0.0) -> Generator[Progress, None, SwitchReport]:  # fmt: skip
+def switch(
+    serving: Serving,
+    encoder: Any,
+    build: Callable[[np.ndarray], Any],
+    *,
+    questions: list[str] | None = None,
+    k: int = 10,
+    least_overlap: float = 0.0,
+) -> Generator[Progress, None, SwitchReport]:
     """Replaces what `serving` answers with by `encoder` and the index that build(vectors [n, dim]) makes of its vectors.
 
     questions: asked of old and new before the switch; below a mean overlap@k of `least_overlap` the old one stays.
@@ -199,11 +204,24 @@ def switch(serving: Serving, encoder: Any, build: Callable[[np.ndarray], Any], *
         reason = "" if switched else f"overlap@{k} {overlap.mean():.2f} is below {least_overlap:g}"
         ms = [s.ms for s in log]
         return SwitchReport(
-            switched, reason, old.name, shadow.name, len(serving.documents), *counts.tolist(), overlap, len(log),
-            sum(s.by is old for s in log), sum(s.by is shadow for s in log), sum(s.empty for s in log),
-            sum(s.failed for s in log), float(np.median(ms)) if ms else None, max(ms, default=None),
-            embed_s, build_s, waited_ms if switched else 0.0,
-        )  # fmt: skip
+            switched,
+            reason,
+            old.name,
+            shadow.name,
+            len(serving.documents),
+            *counts.tolist(),
+            overlap,
+            len(log),
+            sum(s.by is old for s in log),
+            sum(s.by is shadow for s in log),
+            sum(s.empty for s in log),
+            sum(s.failed for s in log),
+            float(np.median(ms)) if ms else None,
+            max(ms, default=None),
+            embed_s,
+            build_s,
+            waited_ms if switched else 0.0,
+        )
     finally:
         with serving._changing:
             serving._journal, serving._log = None, None

@@ -34,9 +34,7 @@ def bytes_below(store: Path, pattern: str = "*") -> int:
     return sum(path.stat().st_size for path in store.rglob(pattern) if path.is_file())
 
 
-def stored(
-    folder: Path, part: PartConfig, vectors: np.ndarray, engine: str, steady: str, fill: Callable[[Path], None]
-) -> Path:
+def stored(folder: Path, part: PartConfig, vectors: np.ndarray, engine: str, steady: str, fill: Callable[[Path], None]) -> Path:
     """The store's folder, filled when it is absent, damaged, or made of other vectors, settings or by another engine.
 
     steady: pattern of the files that searching never touches; their checksum is kept.

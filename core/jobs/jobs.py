@@ -119,8 +119,14 @@ class Jobs:
             beat = state.get("heartbeat") or time.time()  # none yet: it is still importing
             if state["status"] in ("queued", "running") and (not alive or time.time() - beat > STALE_S):
                 state |= {"status": "died", "finished": beat, "error": self._last_words(id, alive)}
-        return Job(id, about["label"], tuple(about["arguments"]), created=about["created"], attempt=about["attempt"],
-                   **{name: state[name] for name in TOLD if name in state})  # fmt: skip
+        return Job(
+            id,
+            about["label"],
+            tuple(about["arguments"]),
+            created=about["created"],
+            attempt=about["attempt"],
+            **{name: state[name] for name in TOLD if name in state},
+        )
 
     def _about(self, id: str) -> dict:
         """What was asked; WorkbenchError where the file is gone or damaged."""
@@ -166,9 +172,14 @@ class Jobs:
         environment = {**os.environ, "GROUNDWORK_HOME": str(self.home), "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
         with open(self.folder / id / "log.txt", "ab") as log:
             child = subprocess.Popen(
-                [*self.prefix, *about["arguments"], "--job", id], cwd=ROOT, env=environment,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+                [*self.prefix, *about["arguments"], "--job", id],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         _children[id] = child
         about |= {"pid": child.pid, "process_started": _process_started(child.pid)}
         _write(self.folder / id / "job.json", about)
@@ -185,9 +196,7 @@ class Jobs:
                 continue
             with suppress(psutil.Error):
                 process = psutil.Process(known["pid"])
-                ours = (
-                    abs(process.create_time() - known.get("process_started", 0.0)) < 2
-                )  # else the pid was given out again
+                ours = abs(process.create_time() - known.get("process_started", 0.0)) < 2  # else the pid was given out again
                 if ours and process.status() != psutil.STATUS_ZOMBIE:
                     return process
         return None
@@ -226,8 +235,9 @@ class Jobs:
             shutil.rmtree(self.folder / job.id, ignore_errors=True)
 
 
-def drive(generator: Generator[Progress, None, Any], job_id: str, home: Path | str,
-          result_id: Callable[[Any], Any] | None = None) -> Any:  # fmt: skip
+def drive(
+    generator: Generator[Progress, None, Any], job_id: str, home: Path | str, result_id: Callable[[Any], Any] | None = None
+) -> Any:
     """Runs a verb as a job, in the job's own process: writes its state, beats its heart, obeys SIGTERM.
 
     Returns the verb's result; errors are noted and raised again. `result_id` says what of the result the state keeps
@@ -281,8 +291,12 @@ class _Reporter:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock, self._written = path, threading.Lock(), 0.0
-        self._state = {"status": "running", "started": time.time(), "pid": os.getpid(),
-                       "process_started": _process_started(os.getpid())}  # fmt: skip
+        self._state = {
+            "status": "running",
+            "started": time.time(),
+            "pid": os.getpid(),
+            "process_started": _process_started(os.getpid()),
+        }
         with suppress(OSError):  # said again, and let pass, at each writing
             self._path.parent.mkdir(parents=True, exist_ok=True)
 

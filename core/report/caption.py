@@ -15,9 +15,14 @@ _LATEX = {
 
 
 def caption(
-    title: str, shown: str = "", method: str = "", config: Any = None, command: str = "", figure: Mapping | None = None,
+    title: str,
+    shown: str = "",
+    method: str = "",
+    config: Any = None,
+    command: str = "",
+    figure: Mapping | None = None,
     judged: str = "",
-) -> str:  # fmt: skip
+) -> str:
     """One paragraph. shown: what the chart says of itself on the page (n, level of the intervals); method: how its intervals
     were made; config: the recipe, for corpus and depth; judged: how, where it is not at the
     recipe's depth alone; figure: says whether there is a ring to explain."""
@@ -29,23 +34,23 @@ def caption(
 def interval_method(config: Any) -> str:
     """How the intervals of a metric's mean were made, in a sentence."""
     rules = config.evaluation
-    return (f"Intervals of {rules.confidence:.0%}: percentile bootstrap over questions ({rules.resamples:,} resamples, "
-            f"seed {config.seed}); Wilson's score interval where the values are only 0 and 1, or nearly all of them at one end "
-            "of the range")  # fmt: skip
+    return (
+        f"Intervals of {rules.confidence:.0%}: percentile bootstrap over questions ({rules.resamples:,} resamples, "
+        f"seed {config.seed}); Wilson's score interval where the values are only 0 and 1, or nearly all of them at one end "
+        "of the range"
+    )
 
 
 def latex(name: str, width_mm: float, text: str) -> str:
     """A figure environment for the file name.pdf."""
     command = text.rpartition(" Computed by: ")
-    told = (
-        escape(command[0]) + rf" Computed by: \texttt{{{_breakable(escape(command[2]))}}}"
-        if command[1]
-        else escape(text)
-    )
+    told = escape(command[0]) + rf" Computed by: \texttt{{{_breakable(escape(command[2]))}}}" if command[1] else escape(text)
     place = "figure" if width_mm < 100 else "figure*"  # over both columns
-    return (f"% \\usepackage[T1]{{fontenc}} and \\usepackage{{graphicx}} in the preamble\n"
-            f"\\begin{{{place}}}\n  \\centering\n  \\includegraphics[width={width_mm:g}mm]{{{name}.pdf}}\n"
-            f"  \\caption{{{told}}}\n  \\label{{fig:{name}}}\n\\end{{{place}}}\n")  # fmt: skip
+    return (
+        f"% \\usepackage[T1]{{fontenc}} and \\usepackage{{graphicx}} in the preamble\n"
+        f"\\begin{{{place}}}\n  \\centering\n  \\includegraphics[width={width_mm:g}mm]{{{name}.pdf}}\n"
+        f"  \\caption{{{told}}}\n  \\label{{fig:{name}}}\n\\end{{{place}}}\n"
+    )
 
 
 def escape(text: str) -> str:

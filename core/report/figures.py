@@ -63,13 +63,21 @@ def export(figure: dict[str, Any], format: str, width_mm: float = 84, title: str
         raise WorkbenchError("There is no browser to draw the figure with.", todo=WITHOUT_BROWSER)
     width, height = size_px(figure, width_mm)
     with tempfile.TemporaryDirectory(prefix="figure-") as folder:
-        task = {"figure": print_style(figure, width_mm), "format": format, "width": width, "height": height,
-                "path": str(Path(folder, f"figure.{format}"))}  # fmt: skip
+        task = {
+            "figure": print_style(figure, width_mm),
+            "format": format,
+            "width": width,
+            "height": height,
+            "path": str(Path(folder, f"figure.{format}")),
+        }
         _draw(task, browser)
         picture = Path(task["path"]).read_bytes() if os.path.exists(task["path"]) else b""
     if not is_picture(picture, format, width, height):
-        raise WorkbenchError(f"The browser did not draw the {format.upper()}.", where=browser,
-                             todo="Try again; `python -m core doctor` tests the browser.")  # fmt: skip
+        raise WorkbenchError(
+            f"The browser did not draw the {format.upper()}.",
+            where=browser,
+            todo="Try again; `python -m core doctor` tests the browser.",
+        )
     return {"pdf": _signed_pdf, "svg": _sized_svg, "png": _sized_png}[format](picture, width_mm, title, caption)
 
 
@@ -119,21 +127,28 @@ def _sized_png(picture: bytes, width_mm: float, title: str, caption: str) -> byt
     per_metre = round(int.from_bytes(picture[16:20], "big") / width_mm * 1000)
     chunk = b"pHYs" + per_metre.to_bytes(4, "big") * 2 + b"\x01"
     after = 33  # signature and header
-    return (picture[:after] + (9).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + picture[after:])  # fmt: skip
+    return picture[:after] + (9).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + picture[after:]
 
 
 def _draw(task: dict[str, Any], browser: str) -> None:
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "BROWSER_PATH": browser, "PYTHONPATH": root}
     process = subprocess.Popen(
-        [sys.executable, "-m", "core.report.figures"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, cwd=root, env=environment,
-    )  # fmt: skip
+        [sys.executable, "-m", "core.report.figures"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=root,
+        env=environment,
+    )
     try:
         _, complaint = process.communicate(json.dumps(task).encode(), timeout=DEADLINE_S)
     except subprocess.TimeoutExpired:
-        raise WorkbenchError(f"The browser did not draw the figure within {DEADLINE_S} s.", where=browser,
-                             todo="Try again when the machine is less busy.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The browser did not draw the figure within {DEADLINE_S} s.",
+            where=browser,
+            todo="Try again when the machine is less busy.",
+        ) from None
     finally:
         _end(process)
     if process.returncode:
@@ -166,8 +181,12 @@ def main() -> None:
 
     task = json.load(sys.stdin)
     vector = task["format"] in ("pdf", "svg")
-    options = {"format": "svg" if vector else task["format"], "width": task["width"], "height": task["height"],
-               "scale": 1 if vector else PNG_SCALE}  # fmt: skip
+    options = {
+        "format": "svg" if vector else task["format"],
+        "width": task["width"],
+        "height": task["height"],
+        "scale": 1 if vector else PNG_SCALE,
+    }
     # without mathjax, which would be fetched
     picture = asyncio.run(kaleido.calc_fig(task["figure"], opts=options, kopts={"mathjax": False}))
     path = Path(task["path"])
@@ -179,8 +198,10 @@ def main() -> None:
 def _print(path: Path, width: int, height: int) -> None:
     """The SVG in the file as a PDF in its place, on a page of just its size: kaleido's own has margins that cut the figure."""
     page = path.with_suffix(".html")
-    page.write_bytes(b"<!doctype html><meta charset='utf-8'><style>@page { size: %dpx %dpx; margin: 0 } html, body { margin: 0 } "
-                     b"svg { display: block }</style>" % (width, height) + path.read_bytes())  # fmt: skip
+    page.write_bytes(
+        b"<!doctype html><meta charset='utf-8'><style>@page { size: %dpx %dpx; margin: 0 } html, body { margin: 0 } "
+        b"svg { display: block }</style>" % (width, height) + path.read_bytes()
+    )
     path.unlink()
     command = [
         os.environ["BROWSER_PATH"],

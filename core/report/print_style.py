@@ -78,10 +78,12 @@ def print_style(figure: dict[str, Any], width_mm: float) -> dict[str, Any]:
     if legend.get("y", 1.02) > 1.03:  # above the names of lines
         legend = {**legend, "y": 1 + 1.5 * LINE_PX / (height - _around_px(figure, width))}
     layout |= {
-        "paper_bgcolor": "white", "plot_bgcolor": "white", "font": _font(),
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "font": _font(),
         "legend": {**legend, "font": _font(), "itemwidth": 30},
         "margin": {"l": 4, "r": 10, "t": 6 + 1.4 * LINE_PX * bool(layout.get("annotations")), "b": 4},
-    }  # fmt: skip
+    }
     return {"data": data, "layout": layout}
 
 

@@ -27,16 +27,23 @@ class BM25S(Lexical):
     """
 
     part: Literal["bm25s"] = "bm25s"
-    k1: float = knob(1.5, "How much repeats of a term add: 0 counts each term once, larger values count repeats more.",
-                     ge=0.0, le=5.0, step=0.05)  # fmt: skip
-    b: float = knob(0.75, "How strongly long chunks are held back: 0 not at all, 1 in proportion to their length.",
-                    ge=0.0, le=1.0, step=0.05)  # fmt: skip
+    k1: float = knob(
+        1.5,
+        "How much repeats of a term add: 0 counts each term once, larger values count repeats more.",
+        ge=0.0,
+        le=5.0,
+        step=0.05,
+    )
+    b: float = knob(
+        0.75, "How strongly long chunks are held back: 0 not at all, 1 in proportion to their length.", ge=0.0, le=1.0, step=0.05
+    )
     variant: Variant = knob("lucene", "Which published form of the term-frequency part is used.")
     idf: Literal["variant", "lucene", "robertson", "atire", "bm25l", "bm25+", "rank_bm25"] = knob(
         "variant", "Weight of rare terms: the variant's own, another variant's, or rank-bm25's with its floor."
     )
-    delta: float = knob(0.5, "What an occurring term adds at least. Used by the variants bm25l and bm25+ only.",
-                        ge=0.0, le=2.0, step=0.05)  # fmt: skip
+    delta: float = knob(
+        0.5, "What an occurring term adds at least. Used by the variants bm25l and bm25+ only.", ge=0.0, le=2.0, step=0.05
+    )
 
     def build(self, tokens: Tokens) -> "BM25Searcher":
         from bm25s import scoring

@@ -22,12 +22,19 @@ class RankBM25(Lexical):
     """
 
     part: Literal["rank_bm25"] = "rank_bm25"
-    k1: float = knob(1.5, "How much repeats of a term add: 0 counts each term once, larger values count repeats more.",
-                     ge=0.0, le=5.0, step=0.05)  # fmt: skip
-    b: float = knob(0.75, "How strongly long chunks are held back: 0 not at all, 1 in proportion to their length.",
-                    ge=0.0, le=1.0, step=0.05)  # fmt: skip
-    epsilon: float = knob(0.25, "Weight of terms that occur in most chunks, as a share of the mean idf.",
-                          ge=0.0, le=1.0, step=0.05)  # fmt: skip
+    k1: float = knob(
+        1.5,
+        "How much repeats of a term add: 0 counts each term once, larger values count repeats more.",
+        ge=0.0,
+        le=5.0,
+        step=0.05,
+    )
+    b: float = knob(
+        0.75, "How strongly long chunks are held back: 0 not at all, 1 in proportion to their length.", ge=0.0, le=1.0, step=0.05
+    )
+    epsilon: float = knob(
+        0.25, "Weight of terms that occur in most chunks, as a share of the mean idf.", ge=0.0, le=1.0, step=0.05
+    )
 
     def build(self, tokens: Tokens) -> "OkapiSearcher":
         from rank_bm25 import BM25Okapi

@@ -22,15 +22,11 @@ class ReciprocalRank(PartConfig):
 
     part: Literal["rrf"] = "rrf"
     weight: float = knob(
-        0.5,
-        "Share of the dense ranking: 0 lexical only, 1 dense only.",
-        label="Dense weight",
-        ge=0.0,
-        le=1.0,
-        step=0.01,
+        0.5, "Share of the dense ranking: 0 lexical only, 1 dense only.", label="Dense weight", ge=0.0, le=1.0, step=0.01
     )
-    constant: float = knob(60.0, "Dampens the first ranks: the larger, the more the lower ranks count.",
-                           ge=0.0, le=1000.0, step=1.0)  # fmt: skip
+    constant: float = knob(
+        60.0, "Dampens the first ranks: the larger, the more the lower ranks count.", ge=0.0, le=1000.0, step=1.0
+    )
 
     def needs(self) -> tuple[str, ...]:
         return ("sparse", "dense")

@@ -114,9 +114,7 @@ def resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray
         return np.concatenate([weights @ sparse for weights in resampling_weights(n, resamples, seed)]) / n
     step = max(1, _PRODUCT // (n * columns))
     sums = [
-        weights[i : i + step] @ values
-        for weights in resampling_weights(n, resamples, seed)
-        for i in range(0, len(weights), step)
+        weights[i : i + step] @ values for weights in resampling_weights(n, resamples, seed) for i in range(0, len(weights), step)
     ]
     return np.concatenate(sums) / n
 

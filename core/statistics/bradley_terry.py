@@ -10,9 +10,7 @@ from scipy.special import expit, log_expit
 
 from core.statistics.bootstrap import Interval, resampled_means
 
-APART = (
-    "undefined: the systems fall into two groups without a defeat of one by the other, so that no strength is finite"
-)
+APART = "undefined: the systems fall into two groups without a defeat of one by the other, so that no strength is finite"
 
 
 OPEN = "no bound on one side or both: in too many resamples the system wins or loses everything"
@@ -68,13 +66,7 @@ def bradley_terry(
     low, high = np.quantile(least, tail, axis=0, method="lower"), np.quantile(most, 1 - tail, axis=0, method="higher")
     n = len(distinct)
     found = [
-        Interval(
-            float(s),
-            *(float(x) if np.isfinite(x) else None for x in pair),
-            n,
-            n,
-            "" if np.isfinite(pair).all() else OPEN,
-        )
+        Interval(float(s), *(float(x) if np.isfinite(x) else None for x in pair), n, n, "" if np.isfinite(pair).all() else OPEN)
         for s, *pair in zip(strength, low, high, strict=True)
     ]
     chances = 1 / (1 + np.exp(np.subtract.outer(strength, strength).T))

@@ -56,6 +56,11 @@ def calibration(
     if len(scores) < 2:
         return Calibration(Interval(None, None, None, len(scores), total, "not measured"), brier, found)
     parts = np.column_stack([np.ones(len(scores)), member * (positive - scores)[:, None]])
-    error = estimate(Coefficient("error", parts, lambda s: np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0], len(parts), len(parts)),
-                     resamples, confidence, seed, groups)  # fmt: skip
+    error = estimate(
+        Coefficient("error", parts, lambda s: np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0], len(parts), len(parts)),
+        resamples,
+        confidence,
+        seed,
+        groups,
+    )
     return Calibration(Interval(*error[1:4], len(scores), total, error.note), brier, found)

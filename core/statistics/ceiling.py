@@ -30,18 +30,20 @@ def ceiling(
     judged, equal = ~np.isnan(majority), majority == values
     each = np.column_stack([equal.sum(axis=1), judged.sum(axis=1)]).astype(np.float64)
     rows = np.flatnonzero(judged.any(axis=1))
-    pooled = Coefficient("A person against the others' majority", each[rows], lambda s: divided(s[..., 0], s[..., 1]), len(rows),
-                         int(judged.sum()), rows)  # fmt: skip
+    pooled = Coefficient(
+        "A person against the others' majority",
+        each[rows],
+        lambda s: divided(s[..., 0], s[..., 1]),
+        len(rows),
+        int(judged.sum()),
+        rows,
+    )
     people = [one.agreed for one in dissent(values, categories, groups)]
     return Ceiling(estimate(pooled, resamples, confidence, seed, groups), people)
 
 
 def ceiling_pearson(
-    values: np.ndarray,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    values: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
 ) -> Agreement:
     """Numbers: correlation of each label with the mean of the others' on its item, all annotators pooled."""
     groups = or_rows(groups, len(values))  # the labels of an item belong together at least
@@ -76,15 +78,19 @@ def beside(
     majority = others_majority(verdicts, categories)
     judged = ~np.isnan(majority) & ~np.isnan(machine)[:, None]
     rows = np.flatnonzero(judged.any(axis=1))
-    sums = np.column_stack([((majority == machine[:, None]) & judged).sum(axis=1), ((majority == verdicts) & judged).sum(axis=1),
-                            judged.sum(axis=1)]).astype(np.float64)[rows]  # fmt: skip
+    sums = np.column_stack(
+        [((majority == machine[:, None]) & judged).sum(axis=1), ((majority == verdicts) & judged).sum(axis=1), judged.sum(axis=1)]
+    ).astype(np.float64)[rows]
 
     def of(name: str, value: Callable[[np.ndarray], np.ndarray]) -> Agreement:
         whole = Coefficient(name, sums, lambda s: divided(value(s), s[..., 2]), len(rows), int(judged.sum()), rows)
         return estimate(whole, resamples, confidence, seed, groups)
 
-    return Beside(of("machine", lambda s: s[..., 0]), of("person", lambda s: s[..., 1]),
-                  of("machine - person", lambda s: s[..., 0] - s[..., 1]))  # fmt: skip
+    return Beside(
+        of("machine", lambda s: s[..., 0]),
+        of("person", lambda s: s[..., 1]),
+        of("machine - person", lambda s: s[..., 0] - s[..., 1]),
+    )
 
 
 def beside_pearson(
@@ -107,8 +113,11 @@ def beside_pearson(
         whole = first._replace(name=name, contributions=both, value=value)
         return estimate(whole, resamples, confidence, seed, groups)
 
-    return Beside(of("machine", lambda s: first.value(s[..., :6])), of("person", lambda s: second.value(s[..., 6:])),
-                  of("machine - person", lambda s: first.value(s[..., :6]) - second.value(s[..., 6:])))  # fmt: skip
+    return Beside(
+        of("machine", lambda s: first.value(s[..., :6])),
+        of("person", lambda s: second.value(s[..., 6:])),
+        of("machine - person", lambda s: first.value(s[..., :6]) - second.value(s[..., 6:])),
+    )
 
 
 def _others_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

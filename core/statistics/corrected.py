@@ -35,12 +35,23 @@ def combined(parts: Sequence[tuple[str, float, Corrected]]) -> Corrected:
     weights, found = np.array([share for _, share, _ in parts]), [one for *_, one in parts]
     refused = "; ".join(f"{name}: {one.note}" for name, _, one in parts if one.value is None)
     value, low, high = _together(weights, [(one.value, one.low, one.high) for one in found])
-    rates = [Interval(*_together(weights, [one[:3] for one in rate]), sum(one.n for one in rate), sum(one.total for one in rate))
-             for rate in ([one.human_only for one in found], [one.machine_only for one in found])]  # fmt: skip
+    rates = [
+        Interval(*_together(weights, [one[:3] for one in rate]), sum(one.n for one in rate), sum(one.total for one in rate))
+        for rate in ([one.human_only for one in found], [one.machine_only for one in found])
+    ]
     skill = min((one.skill for one in found), key=lambda one: -np.inf if one.low is None else one.low)  # the weakest
     note = refused or "; ".join(dict.fromkeys(one.note for one in found if one.note))
-    return Corrected(first.method, value, low, high, *rates, skill, sum(one.n_human for one in found),
-                     sum(one.n_machine for one in found), note)  # fmt: skip
+    return Corrected(
+        first.method,
+        value,
+        low,
+        high,
+        *rates,
+        skill,
+        sum(one.n_human for one in found),
+        sum(one.n_machine for one in found),
+        note,
+    )
 
 
 def _together(weights: np.ndarray, spans: Sequence[tuple]) -> tuple[float | None, float | None, float | None]:

@@ -12,12 +12,7 @@ _BLOCK = 1_000_000  # weights ranked at a time: 8 MB
 
 
 def pearson(
-    x: np.ndarray,
-    y: np.ndarray,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    x: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
 ) -> Agreement:
     """Linear correlation of x [n] and y [n], rows with a NaN left out; interval by bootstrap over rows, or over groups [n]
     of them, as judgements are far from normal. Source: Pearson 1896; Efron and Tibshirani 1993."""
@@ -40,12 +35,7 @@ def _correlation(sums: np.ndarray) -> np.ndarray:
 
 
 def spearman(
-    x: np.ndarray,
-    y: np.ndarray,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    x: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
 ) -> Agreement:
     """Correlation of ranks, equal values sharing theirs: of any monotone relation, not only a straight one.
 
@@ -88,12 +78,7 @@ def _ranker(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def mean_absolute_error(
-    x: np.ndarray,
-    y: np.ndarray,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    x: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
 ) -> Interval:
     """Mean distance of two numbers, bootstrap over rows or groups of them."""
     return mean_interval(np.abs(np.subtract(x, y)), groups, resamples, confidence, seed)

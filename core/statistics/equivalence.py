@@ -43,9 +43,7 @@ class Equivalence(NamedTuple):
         return "unclear"
 
 
-def tost(
-    differences: np.ndarray, margin: float, alpha: float = 0.05, resamples: int = 1000, seed: int = 0
-) -> Equivalence:
+def tost(differences: np.ndarray, margin: float, alpha: float = 0.05, resamples: int = 1000, seed: int = 0) -> Equivalence:
     """Two one-sided t tests of paired differences [n] float64 against -margin and +margin; NaN = unmeasured, left out.
 
     Both have to reject for equivalence, so that the chance to call a difference of the margin's size equivalent is at
@@ -62,29 +60,53 @@ def tost(
     n, total = len(known), len(differences)
     if n < 2:
         mean = float(known[0]) if n else None
-        return Equivalence(mean, None, None, None, None, None, None, None, margin, alpha, n, total,
-                           "only one question is measured" if n else "not measured")  # fmt: skip
+        return Equivalence(
+            mean,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            margin,
+            alpha,
+            n,
+            total,
+            "only one question is measured" if n else "not measured",
+        )
     known = np.where(np.abs(known) < _TIE, 0.0, known)
     if np.ptp(known) <= _TIE and n < FEWEST and abs(known[0]) < margin:
-        return Equivalence(float(known[0]), None, None, None, None, None, None, None, margin, alpha, n, total,
-                           f"all differences are equal, and {n} questions are too few to conclude from that")  # fmt: skip
+        return Equivalence(
+            float(known[0]),
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            margin,
+            alpha,
+            n,
+            total,
+            f"all differences are equal, and {n} questions are too few to conclude from that",
+        )
     if np.ptp(known) <= _TIE:
         mean = float(known[0])
         p = 0.0 if abs(mean) < margin else 1.0
-        return Equivalence(mean, mean, mean, mean, mean, p, 0.0 if mean else 1.0, p < alpha, margin, alpha, n, total,
-                           "all differences are equal")  # fmt: skip
+        return Equivalence(
+            mean, mean, mean, mean, mean, p, 0.0 if mean else 1.0, p < alpha, margin, alpha, n, total, "all differences are equal"
+        )
     mean, error = float(known.mean()), float(known.std(ddof=1) / np.sqrt(n))
     half = float(stdtrit(n - 1, 1 - alpha)) * error
     p = max(float(stdtr(n - 1, -(mean + margin) / error)), float(stdtr(n - 1, (mean - margin) / error)))
     p_different = float(2 * stdtr(n - 1, -abs(mean) / error))
     [drawn] = intervals(known, resamples, 1 - 2 * alpha, seed)
-    return Equivalence(mean, mean - half, mean + half, drawn.low, drawn.high, p, p_different, p < alpha, margin, alpha,
-                       n, total)  # fmt: skip
+    return Equivalence(mean, mean - half, mean + half, drawn.low, drawn.high, p, p_different, p < alpha, margin, alpha, n, total)
 
 
-def sentence(
-    found: Equivalence, subject: str, reference: str, quantity: str, direction: int = 1, points: float = 100
-) -> str:
+def sentence(found: Equivalence, subject: str, reference: str, quantity: str, direction: int = 1, points: float = 100) -> str:
     """The result in words, in points (hundredths of the quantity): "ef_search 24 equals exact within 1 point of nDCG@10
     (90% interval -0.4 to +0.2)". direction: +1 where more of the quantity is better, else -1.
     """

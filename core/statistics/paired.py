@@ -32,12 +32,7 @@ class Paired(NamedTuple):
 
 
 def paired_difference(
-    a: np.ndarray,
-    b: np.ndarray,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    permutations: int = 10_000,
-    seed: int = 0,
+    a: np.ndarray, b: np.ndarray, resamples: int = 1000, confidence: float = 0.95, permutations: int = 10_000, seed: int = 0
 ) -> list[Paired]:
     """Compares each column of a [n] or [n, m] with that of b, higher being better; NaN = unmeasured, left out.
 

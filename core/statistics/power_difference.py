@@ -39,16 +39,15 @@ def proportions_power(design: Proportions, items: int, alpha: float = 0.05) -> f
         return 0.0
     spread = 10 * np.sqrt(items * discordant * (1 - discordant)) + 10
     m = np.arange(max(0, int(items * discordant - spread)), min(items, int(items * discordant + spread)) + 1)
-    chance = np.exp(gammaln(items + 1) - gammaln(m + 1) - gammaln(items - m + 1) + xlogy(m, discordant)
-                    + xlogy(items - m, 1 - discordant))  # fmt: skip
+    chance = np.exp(
+        gammaln(items + 1) - gammaln(m + 1) - gammaln(items - m + 1) + xlogy(m, discordant) + xlogy(items - m, 1 - discordant)
+    )
     bound = _critical(m, alpha)
     reject = _lower_tail(bound, m, only_a / discordant) + _lower_tail(bound, m, only_b / discordant)
     return float(min(chance @ reject, 1))
 
 
-def proportions_simulated(
-    design: Proportions, items: int, alpha: float = 0.05, studies: int = 4000, seed: int = 0
-) -> float:
+def proportions_simulated(design: Proportions, items: int, alpha: float = 0.05, studies: int = 4000, seed: int = 0) -> float:
     """The same from simulated studies: truths, every annotator's labels, majorities, the test."""
     cells = _cells(design)
     rng, k = np.random.default_rng(seed), design.annotators
@@ -98,9 +97,7 @@ def means_from_pilot(differences: np.ndarray, annotators: int) -> Means:
     grand = differences[known].mean()
     between = (k * (mean - grand) ** 2).sum() / (n - 1)
     usual = (k.sum() - (k**2).sum() / k.sum()) / (n - 1)
-    return Means(
-        float(mean.mean()), float(np.sqrt(max((between - within) / usual, 0))), float(np.sqrt(within)), annotators
-    )
+    return Means(float(mean.mean()), float(np.sqrt(max((between - within) / usual, 0))), float(np.sqrt(within)), annotators)
 
 
 def items_needed(power: Callable[[int], float], target: float = 0.8, most: int = 100_000) -> int | None:
@@ -136,9 +133,7 @@ def _cells(design: Proportions) -> np.ndarray:
     cells = np.array([rate_a - only_a, only_a, discordant - only_a, 1 - rate_a - (discordant - only_a)])
     if cells.min() < -1e-9:
         low, high = abs(rate_a - rate_b), min(rate_a + rate_b, 2 - rate_a - rate_b)
-        raise ValueError(
-            f"with these rates the discordant share lies between {low:g} and {high:g}, not at {discordant:g}"
-        )
+        raise ValueError(f"with these rates the discordant share lies between {low:g} and {high:g}, not at {discordant:g}")
     cells = np.maximum(cells, 0)
     return cells / cells.sum()
 

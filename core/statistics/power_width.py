@@ -26,9 +26,7 @@ class Profile(NamedTuple):
     shares: np.ndarray  # [patterns], sum 1
 
 
-def rate_half_width(
-    rate: float, items: int, annotators: int = 1, agreement: float = 1.0, confidence: float = 0.95
-) -> float:
+def rate_half_width(rate: float, items: int, annotators: int = 1, agreement: float = 1.0, confidence: float = 0.95) -> float:
     """Of Wilson's interval for a share of yes among the labels, `annotators` an item.
 
     agreement: alpha (the correlation of two labels of an item). At 1, more annotators add nothing; the effective number of
@@ -76,10 +74,7 @@ def pilot_profile(coefficient: Coefficient, groups: np.ndarray | None = None) ->
 
 
 def assumed_profile(
-    agreement: float,
-    prevalence: np.ndarray,
-    annotators: int,
-    make: Callable[[np.ndarray], Coefficient] = alpha,
+    agreement: float, prevalence: np.ndarray, annotators: int, make: Callable[[np.ndarray], Coefficient] = alpha
 ) -> Profile:
     """Without a pilot: items have a true category; all annotators hit it with the same chance, else any other alike. The
     chance and the true shares are those that give this nominal alpha and the shares `prevalence` [q] of the labels."""
@@ -109,9 +104,7 @@ def alpha_half_width(profile: Profile, items: int, confidence: float = 0.95) -> 
     return float(ndtri((1 + confidence) / 2) * np.sqrt(items * variance))
 
 
-def alpha_simulated(
-    profile: Profile, items: int, confidence: float = 0.95, studies: int = 4000, seed: int = 0
-) -> float | None:
+def alpha_simulated(profile: Profile, items: int, confidence: float = 0.95, studies: int = 4000, seed: int = 0) -> float | None:
     """The same from simulated studies: half of the range that holds the middle 95% of their coefficients. None where more
     studies than that range leaves out on one side have no coefficient, for want of variation."""
     values = profile.coefficient.value(_drawn(profile, items, studies, np.random.default_rng(seed)))

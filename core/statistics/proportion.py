@@ -24,9 +24,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     return Interval(share, float(low), float(high), n, n)
 
 
-def unit_intervals(
-    values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
-) -> list[Interval]:
+def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> list[Interval]:
     """Interval of each column's mean, of a measure that lies between 0 and 1; NaN = unmeasured, left out.
 
     values [n] or [n, m] float64, as for `intervals`, whose percentile interval it is, but for two kinds of columns that have

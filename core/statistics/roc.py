@@ -58,9 +58,7 @@ def _delong(scores: np.ndarray, positive: np.ndarray, confidence: float, groups:
         return Interval(auc, None, None, n, n, "no interval: all scores are equal")
     error = np.sqrt(max(yes / (yes - 1) * (a @ a) + no / (no - 1) * (b @ b) + 2 * many / (many - 1) * (a @ b), 0))
     if error < 1e-12:
-        return Interval(
-            auc, auc, auc, n, n, "all scores are separated: the interval says nothing of items not labelled"
-        )
+        return Interval(auc, auc, auc, n, n, "all scores are separated: the interval says nothing of items not labelled")
     half = ndtri((1 + confidence) / 2) * error / (auc * (1 - auc))
     return Interval(auc, float(expit(logit(auc) - half)), float(expit(logit(auc) + half)), n, n)
 

@@ -47,23 +47,11 @@ def share_difference(
     wins, losses = int((gain > _TIE).sum()), int((gain < -_TIE).sum())
     p, exact = _exchanged(both, permutations, seed) if len(both) else (None, True)
     same = np.ptp(np.concatenate([a, b])) <= _TIE
-    note = (
-        APART
-        if not len(both)
-        else NO_VARIATION
-        if same
-        else ""
-        if low is not None
-        else "no interval: too few questions"
-    )
-    return Paired(
-        value, low, high, p, exact, None, wins, losses, len(both) - wins - losses, len(both), len(names), note
-    )
+    note = APART if not len(both) else NO_VARIATION if same else "" if low is not None else "no interval: too few questions"
+    return Paired(value, low, high, p, exact, None, wins, losses, len(both) - wins - losses, len(both), len(names), note)
 
 
-def _bounds(
-    sums: np.ndarray, paired: bool, resamples: int, confidence: float, seed: int
-) -> tuple[float | None, float | None]:
+def _bounds(sums: np.ndarray, paired: bool, resamples: int, confidence: float, seed: int) -> tuple[float | None, float | None]:
     parts = [sums[sums[:, column] > 0][:, column - 1 : column + 1] for column in (1, 3)]
     if min(map(len, parts)) < 2:
         return None, None

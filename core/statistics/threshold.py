@@ -26,11 +26,7 @@ class Threshold(NamedTuple):
 
 
 def fit_threshold(
-    scores: np.ndarray,
-    positive: np.ndarray,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
 ) -> Threshold:
     """scores [n], positive [n] 1 or 0; rows with a NaN are left out. Halves are drawn within each label, seeded; rows of one
     group [n], as the sentences of one answer, go to the same half.
@@ -54,12 +50,14 @@ def fit_threshold(
     said, truth, of = scores[~first] >= cut, positive[~first] > 0.5, groups[~first]
     both = cohen(np.column_stack([said, truth]).astype(np.float64), 2)
     return Threshold(
-        cut, int(first.sum()), len(said),
+        cut,
+        int(first.sum()),
+        len(said),
         wilson_grouped(said == truth, of, confidence),
         wilson_grouped(said[truth], of[truth], confidence),
         wilson_grouped(~said[~truth], of[~truth], confidence),
         estimate(both, confidence=confidence, seed=seed, groups=of),
-    )  # fmt: skip
+    )
 
 
 def half(positive: np.ndarray, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
@@ -69,9 +67,7 @@ def half(positive: np.ndarray, seed: int, groups: np.ndarray | None = None) -> n
     known = ~np.isnan(np.asarray(positive, np.float64))
     share = summed(np.column_stack([np.where(known, positive, 0), known]), place)
     first = np.zeros(len(share), bool)
-    kind = np.where(
-        share[:, 1] == 0, 3, (share[:, 0] > 0).astype(int) + (share[:, 0] == share[:, 1])
-    )  # no, both, yes, NaN
+    kind = np.where(share[:, 1] == 0, 3, (share[:, 0] > 0).astype(int) + (share[:, 0] == share[:, 1]))  # no, both, yes, NaN
     for one in np.unique(kind):
         rows = rng.permutation(np.flatnonzero(kind == one))
         first[rows[: (len(rows) + 1) // 2]] = True

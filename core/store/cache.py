@@ -91,11 +91,7 @@ class Cache:
         """
         metas = self.folder.glob("*/*/meta.json")
         stamps = [(meta.parent, meta) for meta in metas if meta.parent.parent.name != "tmp"]  # others are at work there
-        stamps += [
-            (path, path)
-            for pattern in ("vectors/*/*.npz", "index/*", "encoders/*")
-            for path in self.folder.glob(pattern)
-        ]
+        stamps += [(path, path) for pattern in ("vectors/*/*.npz", "index/*", "encoders/*") for path in self.folder.glob(pattern)]
         found = []
         for path, stamp in stamps:
             try:

@@ -142,9 +142,7 @@ class Store:
 
     def told(self) -> list[str]:
         """All that people should hear of now: an answer that is not of the latest, records left out, repairs."""
-        unread = [
-            f"A label was left out: {reason} [{place}]. Run verify." for place, reason in self.labels.damaged.items()
-        ]
+        unread = [f"A label was left out: {reason} [{place}]. Run verify." for place, reason in self.labels.damaged.items()]
         lost = [f"Labels are missing: {what} [{place}]. Run verify." for place, what in self.labels.gaps.items()]
         return list(filter(None, [self.stale, *self.notices, *unread, *lost]))
 
@@ -264,8 +262,9 @@ class Store:
             with self._reader() as connection:
                 digests = tables.digests(connection, bool(self._derive))
                 inside = dict(connection.execute("SELECT id, kind FROM folded").fetchall())
-            strays = [name for name, found in digests.items()
-                      if name not in (*tables.ONCE, "labels") and found.keys() - inside.keys()]  # fmt: skip
+            strays = [
+                name for name, found in digests.items() if name not in (*tables.ONCE, "labels") and found.keys() - inside.keys()
+            ]
             inside |= dict.fromkeys(digests["labels"], "label")
         except (Damaged, Busy, Stuck, InUse) as error:
             problems.append(f"The database cannot be read: {error.what} Run rebuild.")
@@ -277,9 +276,7 @@ class Store:
             def compare() -> None:
                 """Folds the batch once more, beside, and looks for rows that the database has otherwise."""
                 made, bad = tables.gathered(batch, lambda one: tables.rows(one, self._scores(one)))
-                damaged.extend(
-                    Damage(str(self.journal.listing()[one.id].path), f"left out: {reason}") for one, reason in bad
-                )
+                damaged.extend(Damage(str(self.journal.listing()[one.id].path), f"left out: {reason}") for one, reason in bad)
                 scratch.execute("BEGIN")
                 _insert(scratch, made)
                 for name, found in tables.digests(scratch, bool(self._derive)).items():
@@ -305,8 +302,11 @@ class Store:
                 found = tables.digests(scratch, bool(self._derive))["labels"]
                 differing += [id for id in found if digests and digests["labels"].get(id, found[id]) != found[id]]
                 scratch.execute("ROLLBACK")
-        report = report._replace(damaged=(*report.damaged, *damaged), leftovers=(*report.leftovers, *self.labels.torn()),
-                                 counts={**report.counts, **({"label": len(labels)} if labels else {})})  # fmt: skip
+        report = report._replace(
+            damaged=(*report.damaged, *damaged),
+            leftovers=(*report.leftovers, *self.labels.torn()),
+            counts={**report.counts, **({"label": len(labels)} if labels else {})},
+        )
         bad = {Path(damage.path).name.split(".")[0] for damage in report.damaged}
         problems = [f"{damage.path}: {damage.reason}" for damage in report.damaged] + problems
         now = self.journal.listing().keys() | labels | self.labels.known(inside)
@@ -318,22 +318,31 @@ class Store:
         if extra:
             problems.append(f"{len(extra)} records are only in the database. Copy their files back from a backup.")
         if differing:
-            problems.append(f"{len(differing)} records read otherwise in the database than in the journal, the first of them "
-                            f"{differing[0]}. Run rebuild.")  # fmt: skip
+            problems.append(
+                f"{len(differing)} records read otherwise in the database than in the journal, the first of them "
+                f"{differing[0]}. Run rebuild."
+            )
         if strays:
             problems.append(f"The database has rows of no record, in {' and '.join(strays)}. Run rebuild.")
         counts = dict(Counter(inside.values()))
-        return StoreReport(not problems, report.counts, counts, missing, extra, report.damaged, report.leftovers,
-                           tuple(problems), tuple(differing))  # fmt: skip
+        return StoreReport(
+            not problems,
+            report.counts,
+            counts,
+            missing,
+            extra,
+            report.damaged,
+            report.leftovers,
+            tuple(problems),
+            tuple(differing),
+        )
 
     def backup(self, path: Path | str) -> Generator[Progress, None, Path]:
         """Journal and database in one zip, read back before it gets its name."""
         path = Path(path)
         if path.exists():
             raise WorkbenchError("There is already a file of this name.", where=str(path), todo="Choose another name.")
-        with suppress(
-            Busy, Stuck, InUse
-        ):  # a full disk is a reason to make one; the database is made again where it is read
+        with suppress(Busy, Stuck, InUse):  # a full disk is a reason to make one; the database is made again where it is read
             self.fold()
         temporary = path.with_name(f".{path.name}.{new_id()}.tmp")
         needed = free = 0
@@ -344,12 +353,13 @@ class Store:
             needed = sum(part.lstat().st_size for part in (*parts, *entries, *labels))
             free = shutil.disk_usage(path.parent).free
             if free < needed:
-                raise WorkbenchError(f"The backup needs up to {_size(needed)}, and {_size(free)} are free there.",
-                                     where=str(path), todo="Name a file on another disk.")  # fmt: skip
+                raise WorkbenchError(
+                    f"The backup needs up to {_size(needed)}, and {_size(free)} are free there.",
+                    where=str(path),
+                    todo="Name a file on another disk.",
+                )
             yield Progress(0, len(entries), f"Copying the database; {_size(needed)} in all, {_size(free)} free there")
-            with zipfile.ZipFile(
-                temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
-            ) as file:
+            with zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False) as file:
                 with suppress(Busy), self._locked("copying the database", READ_WAIT_S, shared=True):
                     for part in parts:
                         file.write(part, part.name)
@@ -376,14 +386,14 @@ class Store:
             synced(path.parent)
         except OSError as error:
             forbidden = error.errno in FORBIDDEN
-            sizes = (
-                f" It needs up to {_size(needed)}, and {_size(free)} were free there."
-                if needed and not forbidden
-                else ""
-            )
-            raise WorkbenchError(f"The backup could not be written: {error.strerror}.{sizes}", where=str(path),
-                                 todo="Name a file in a folder that may be written." if forbidden else
-                                      "Name a file on a disk with more space, in a folder that is there.") from error  # fmt: skip
+            sizes = f" It needs up to {_size(needed)}, and {_size(free)} were free there." if needed and not forbidden else ""
+            raise WorkbenchError(
+                f"The backup could not be written: {error.strerror}.{sizes}",
+                where=str(path),
+                todo="Name a file in a folder that may be written."
+                if forbidden
+                else "Name a file on a disk with more space, in a folder that is there.",
+            ) from error
         finally:
             with suppress(OSError):
                 temporary.unlink()
@@ -491,8 +501,15 @@ class Store:
         connection = self._connect(read_only, path or self.path) if connect else None
         try:
             yield connection
-        except (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError,
-                duckdb.PermissionException, duckdb.InterruptException, duckdb.OutOfMemoryException):  # fmt: skip
+        except (
+            duckdb.ProgrammingError,
+            duckdb.DataError,
+            duckdb.IntegrityError,
+            duckdb.NotSupportedError,
+            duckdb.PermissionException,
+            duckdb.InterruptException,
+            duckdb.OutOfMemoryException,
+        ):
             raise  # what was asked is at fault, not the file
         except duckdb.Error as error:
             if UNWRITABLE.search(str(error)):
@@ -515,15 +532,12 @@ class Store:
                     return duckdb.connect(str(path))
                 # attached, not opened: DuckDB gives all who open one path in one process the file that the first of them
                 # opened, also when another has taken its place
-                connection = duckdb.connect(":memory:", config=READER | {"enable_external_access": "true",
-                                                                         "lock_configuration": "false"})  # fmt: skip
+                connection = duckdb.connect(
+                    ":memory:", config=READER | {"enable_external_access": "true", "lock_configuration": "false"}
+                )
                 try:
                     connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS groundwork (READ_ONLY)")
-                    for statement in (
-                        "USE groundwork",
-                        "SET enable_external_access = false",
-                        "SET lock_configuration = true",
-                    ):
+                    for statement in ("USE groundwork", "SET enable_external_access = false", "SET lock_configuration = true"):
                         connection.execute(statement)
                 except BaseException:
                     connection.close()
@@ -536,8 +550,7 @@ class Store:
             if foreign and time.monotonic() < deadline:
                 time.sleep(0.05)
             elif foreign:
-                raise InUse(f"Another program has the database open: {message}", where=str(self.path),
-                            todo="Close it there.")  # fmt: skip
+                raise InUse(f"Another program has the database open: {message}", where=str(self.path), todo="Close it there.")
             elif UNWRITABLE.search(message) or (path.exists() and not os.access(path, os.R_OK | os.W_OK)):
                 raise _stuck(message, self.path)
             else:
@@ -595,8 +608,11 @@ class Store:
                 return f"it was damaged ({_first_line(error)})"
         schema, derived = int(self._seen.meta["schema"]), self._seen.meta["derive_version"]
         if schema > tables.SCHEMA:
-            raise WorkbenchError("The database was made by a newer version of Groundwork.", where=str(self.path),
-                                 todo="Update; or delete the file, it is made again from the journal.")  # fmt: skip
+            raise WorkbenchError(
+                "The database was made by a newer version of Groundwork.",
+                where=str(self.path),
+                todo="Update; or delete the file, it is made again from the journal.",
+            )
         if schema < tables.SCHEMA:
             return "it was made by an older version"
         return "its scores were derived by other code" if self._derive and derived != self._derive_version else ""
@@ -644,8 +660,11 @@ class Store:
             synced(self.home)
             self._seen = Seen(self._stamp(), frozenset(folded), meta, segments)
         except (OSError, duckdb.Error) as error:
-            raise Stuck(f"The database could not be made: {_first_line(error)}.", where=str(self.home),
-                        todo="Nothing is lost: free some space and run rebuild.") from error  # fmt: skip
+            raise Stuck(
+                f"The database could not be made: {_first_line(error)}.",
+                where=str(self.home),
+                todo="Nothing is lost: free some space and run rebuild.",
+            ) from error
         finally:
             for part in self.home.glob(f"{temporary.name}*"):
                 part.unlink()
@@ -658,8 +677,11 @@ class Store:
     def _news(self) -> list[str]:
         """Ids of the journal that are not in the database, oldest first; a damaged file again once it has changed."""
         folded, bad = self._seen.folded, self._unfoldable
-        return [id for id, entry in self.journal.listing().items()
-                if id not in folded and not (id in bad and bad[id] == _changed_ns(entry.path))]  # fmt: skip
+        return [
+            id
+            for id, entry in self.journal.listing().items()
+            if id not in folded and not (id in bad and bad[id] == _changed_ns(entry.path))
+        ]
 
     def _batches(self, ids: Sequence[str]) -> Iterator[tuple[Batch, int]]:
         """These records, as many at once as make one transaction, each with how many of the ids are dealt with."""
@@ -713,18 +735,18 @@ class Store:
                 return set()
         half = len(batch.records) // 2
         return set().union(
-            *(
-                self._insert_all(connection, self._prepared(some))
-                for some in (batch.records[:half], batch.records[half:])
-            )
+            *(self._insert_all(connection, self._prepared(some)) for some in (batch.records[:half], batch.records[half:]))
         )
 
     def _insert(self, connection, batch: Batch) -> None:
         """One transaction. Trials that came before their questions are scored now."""
         connection.execute("BEGIN")
         _insert(connection, batch.tables)
-        trials = [record.payload["trial"] if record.kind == "trial_note" else record.id
-                  for record in batch.records if record.kind in ("trial", "trial_note")]  # fmt: skip
+        trials = [
+            record.payload["trial"] if record.kind == "trial_note" else record.id
+            for record in batch.records
+            if record.kind in ("trial", "trial_note")
+        ]
         connection.execute(tables.NAMED, [tables.encodable(trials)])
         arrived = [record.payload["fingerprint"] for record in batch.records if record.kind == "questions"]
         waiting = connection.execute(
@@ -750,9 +772,7 @@ class Store:
 
     def _label_batches(self, folded: dict[str, int]) -> Iterator[dict[str, list[Line]]]:
         """File -> its new lines, as many at once as make one transaction."""
-        lines = (
-            (path.name, line) for path in self.labels.paths() for line in read_lines(path, folded.get(path.name, 0))
-        )
+        lines = ((path.name, line) for path in self.labels.paths() for line in read_lines(path, folded.get(path.name, 0)))
         while batch := list(islice(lines, BATCH_LABELS)):
             files: dict[str, list[Line]] = {}
             for name, line in batch:
@@ -785,9 +805,7 @@ class Store:
                     self.labels.damaged[f"{self.labels.folder / name}:{line.start}"] = line.reason
                 else:
                     lines[line.id] = line
-        made, bad = tables.gathered(
-            list(lines.values()), lambda one: {"labels": [tables.label_row(one.id, one.payload)]}
-        )
+        made, bad = tables.gathered(list(lines.values()), lambda one: {"labels": [tables.label_row(one.id, one.payload)]})
         return made, left + [f"Label {line.id} was left out: {reason}. Run verify." for line, reason in bad]
 
     def _insert_labels(self, connection, files: dict[str, list[Line]]) -> int:
@@ -848,8 +866,11 @@ class Store:
 def _insert(connection, made: dict[str, Any]) -> None:
     for name, rows in made.items():
         connection.register("news", rows)
-        connection.execute(f"INSERT INTO {name} SELECT DISTINCT * FROM news {tables.UNLESS}"
-                           if name in tables.ONCE else f"INSERT INTO {name} SELECT * FROM news")  # fmt: skip
+        connection.execute(
+            f"INSERT INTO {name} SELECT DISTINCT * FROM news {tables.UNLESS}"
+            if name in tables.ONCE
+            else f"INSERT INTO {name} SELECT * FROM news"
+        )
         connection.unregister("news")
 
 
@@ -874,8 +895,11 @@ def _drained(progress: Generator[Progress, None, int]) -> int:
 
 
 def _stuck(error: Exception | str, path: Path) -> Stuck:
-    return Stuck(f"The database cannot be written: {_first_line(error)}", where=str(path),
-                 todo="Free some space, or set GROUNDWORK_HOME to a folder that may be written.")  # fmt: skip
+    return Stuck(
+        f"The database cannot be written: {_first_line(error)}",
+        where=str(path),
+        todo="Free some space, or set GROUNDWORK_HOME to a folder that may be written.",
+    )
 
 
 def _first_line(error: Exception | str) -> str:

@@ -119,8 +119,9 @@ def plain_json(kind: str, payload: dict) -> bytes:
     try:
         return json.dumps(payload, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
-        raise WorkbenchError(f"This {kind} cannot be recorded: {error}.",
-                             todo="A value that could not be measured is null.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"This {kind} cannot be recorded: {error}.", todo="A value that could not be measured is null."
+        ) from None
 
 
 def encode(id: str, kind: str, payload: dict, check: Callable[[Record], None] | None = None) -> bytes:
@@ -225,8 +226,11 @@ class Journal:
             os.rename(temporary, day / f"{id}.{kind}{SUFFIX}")
             synced(day)
         except OSError as error:
-            raise WorkbenchError(f"This {kind} could not be recorded: {error.strerror}.", where=str(day),
-                                 todo=f"{remedy(error)}, then run it again.") from error  # fmt: skip
+            raise WorkbenchError(
+                f"This {kind} could not be recorded: {error.strerror}.",
+                where=str(day),
+                todo=f"{remedy(error)}, then run it again.",
+            ) from error
         finally:
             with suppress(OSError):  # gone after the rename
                 temporary.unlink()
@@ -252,8 +256,11 @@ class Journal:
             raise WorkbenchError(f"There is no record '{id}'.", where=str(self.folder))
         record = self.load(path)
         if record is None:
-            raise WorkbenchError(f"Record {id} cannot be read: {self.damaged[str(path)]}.", where=str(path),
-                                 todo="Copy the file back from a backup.")  # fmt: skip
+            raise WorkbenchError(
+                f"Record {id} cannot be read: {self.damaged[str(path)]}.",
+                where=str(path),
+                todo="Copy the file back from a backup.",
+            )
         return record
 
     def opening(self, path: Path, field: str) -> dict[str, Any] | None:
@@ -311,9 +318,12 @@ class Journal:
 
     def _others(self) -> list[Path]:
         readable = (day for day in _days(self.folder) if str(day) not in self.damaged)
-        return sorted(Path(item.path) for day in readable for item in _scan(day)
-                      if not item.name.endswith((SEGMENT, SEGMENT_END))
-                      and (not item.name.endswith(SUFFIX) or item.name.count(".") != 3))  # fmt: skip
+        return sorted(
+            Path(item.path)
+            for day in readable
+            for item in _scan(day)
+            if not item.name.endswith((SEGMENT, SEGMENT_END)) and (not item.name.endswith(SUFFIX) or item.name.count(".") != 3)
+        )
 
     def _list_day(self, day: Path) -> bool:
         """Lists a day's folder again if it may have changed. The change time, unlike the modification time, cannot be
@@ -352,8 +362,9 @@ def _days(folder: Path) -> list[Path]:
     try:
         return [Path(item.path) for item in _scan(folder) if _is_folder(item)]
     except OSError as error:
-        raise WorkbenchError(f"The journal cannot be read: {error.strerror}.", where=str(folder),
-                             todo=f"{remedy(error)}.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The journal cannot be read: {error.strerror}.", where=str(folder), todo=f"{remedy(error)}."
+        ) from None
 
 
 def _is_folder(item: os.DirEntry) -> bool:

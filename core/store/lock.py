@@ -37,11 +37,18 @@ def hold(path: Path, *, purpose: str, seconds: float, shared: bool = False) -> I
         if gate is not None:
             os.close(gate)
     if handle is None:
-        raise Busy(f"The store was busy for {seconds:g} s: {holder(path)}.", where=str(path),
-                   todo="Try again; if that process hangs, end it.")  # fmt: skip
+        raise Busy(
+            f"The store was busy for {seconds:g} s: {holder(path)}.",
+            where=str(path),
+            todo="Try again; if that process hangs, end it.",
+        )
     try:
-        note = {"pid": os.getpid(), "program": Path(sys.argv[0] or "python").name, "purpose": purpose,
-                "since": datetime.now().strftime("%H:%M:%S")}  # fmt: skip
+        note = {
+            "pid": os.getpid(),
+            "program": Path(sys.argv[0] or "python").name,
+            "purpose": purpose,
+            "since": datetime.now().strftime("%H:%M:%S"),
+        }
         with suppress(OSError):  # a full disk must not stop a reader
             os.pwrite(handle, json.dumps(note).ljust(200).encode(), 0)
         yield
@@ -64,9 +71,7 @@ def _acquire(path: Path, mode: int, deadline: float) -> int | None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Busy(
-                f"The lock cannot be made: {error.strerror}.", where=str(path), todo="Free some space."
-            ) from error
+            raise Busy(f"The lock cannot be made: {error.strerror}.", where=str(path), todo="Free some space.") from error
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise WorkbenchError(f"The lock cannot be made: {error.strerror}.", where=str(path)) from error
         try:

@@ -22,18 +22,7 @@ from typing import Any, NamedTuple
 from core.errors import WorkbenchError
 from core.files import synced
 from core.store import tables
-from core.store.journal import (
-    SCHEMA,
-    SEGMENT,
-    SEGMENT_END,
-    Damage,
-    checksum,
-    contents,
-    new_id,
-    plain_json,
-    remedy,
-    upgraded,
-)
+from core.store.journal import SCHEMA, SEGMENT, SEGMENT_END, Damage, checksum, contents, new_id, plain_json, remedy, upgraded
 
 KIND = "label"
 END_BYTES = 64
@@ -103,11 +92,7 @@ def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
 
 def gap(before: Line | None, line: Line) -> str:
     """Whether lines are missing before this one, in words; "" if none are, or nobody can know."""
-    if (
-        line.prev is None
-        or (before is not None and not before.sha256)
-        or line.prev == (before.sha256 if before else "")
-    ):
+    if line.prev is None or (before is not None and not before.sha256) or line.prev == (before.sha256 if before else ""):
         return ""
     return "lines that stood before it are missing"
 
@@ -146,8 +131,11 @@ class Segments:
             try:
                 tables.check_labels(list(zip(made, payloads, strict=True)))
             except ValueError as error:
-                raise WorkbenchError(f"This label cannot be recorded: {error}.", where=str(self.folder),
-                                     todo="Correct it; none of the labels that came with it was kept.") from None  # fmt: skip
+                raise WorkbenchError(
+                    f"This label cannot be recorded: {error}.",
+                    where=str(self.folder),
+                    todo="Correct it; none of the labels that came with it was kept.",
+                ) from None
             ours = self._file is not None and self._pid == os.getpid()
             end = os.fstat(self._file).st_size if ours else 0
             if not ours:
@@ -160,8 +148,11 @@ class Segments:
                 self._append(b"".join(lines))
             except OSError as error:
                 self._close(end)  # half a line may stand there: the next one goes to another file
-                raise WorkbenchError(f"The label could not be recorded: {error.strerror}.", where=str(self.folder),
-                                     todo=f"{remedy(error)}, then choose it again.") from error  # fmt: skip
+                raise WorkbenchError(
+                    f"The label could not be recorded: {error.strerror}.",
+                    where=str(self.folder),
+                    todo=f"{remedy(error)}, then choose it again.",
+                ) from error
             self._last, self._count = last, self._count + len(lines)
             self._mark_end()
             return made
@@ -195,8 +186,11 @@ class Segments:
         except OSError as error:
             line = Line(id, None, *place[1:], error.strerror)
         if line.payload is None:
-            raise WorkbenchError(f"Label {id} cannot be read: {line.reason}.", where=f"{place.path}:{place.start}",
-                                 todo="Copy the file back from a backup.")  # fmt: skip
+            raise WorkbenchError(
+                f"Label {id} cannot be read: {line.reason}.",
+                where=f"{place.path}:{place.start}",
+                todo="Copy the file back from a backup.",
+            )
         return {**line.payload, "id": id}
 
     def known(self, ids: Iterable[str]) -> set[str]:
@@ -226,9 +220,7 @@ class Segments:
             if name not in sizes:
                 found[str(self.folder / name)] = f"the file is gone, with {lines:,} labels"
             elif sizes[name] < size and (left := sum(1 for _ in read_lines(self.folder / name))) < lines:
-                found[str(self.folder / name)] = (
-                    f"its end was cut off: {lines - left:,} of {lines:,} labels are missing"
-                )
+                found[str(self.folder / name)] = f"its end was cut off: {lines - left:,} of {lines:,} labels are missing"
         return found
 
     def _mark_end(self) -> None:
@@ -304,8 +296,9 @@ class Segments:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise WorkbenchError(f"The labels cannot be read: {error.strerror}.", where=str(self.folder),
-                                 todo=f"{remedy(error)}.") from None  # fmt: skip
+            raise WorkbenchError(
+                f"The labels cannot be read: {error.strerror}.", where=str(self.folder), todo=f"{remedy(error)}."
+            ) from None
         return found
 
     def _note(self, path: Path, line: Line) -> None:

@@ -50,9 +50,7 @@ class Answer:
         if isinstance(value, datetime | date):
             return {"time": value.isoformat()} if isinstance(value, datetime) else str(value)
         if isinstance(value, bytes | bytearray | memoryview):
-            value = "".join(
-                chr(b) if 32 <= b < 127 and b != 92 else f"\\x{b:02X}" for b in bytes(value[: self.cell + 1])
-            )
+            value = "".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\x{b:02X}" for b in bytes(value[: self.cell + 1]))
         elif not isinstance(value, str):
             value = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
         if len(value) > self.cell:
@@ -74,10 +72,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         found = Answer(asked["rows"], asked["cell"], asked["size"])
         while (rows := result.fetchmany(STEP)) and all(map(found.add, rows)):
             pass
-        return {
-            "columns": [column[0] for column in result.description],
-            "rows": found.rows, "more": found.more, "cut": found.cut,
-        }  # fmt: skip
+        return {"columns": [column[0] for column in result.description], "rows": found.rows, "more": found.more, "cut": found.cut}
 
 
 def peak() -> int:

@@ -50,13 +50,17 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 def ask(path: Path, text: str, config: dict[str, str], row_cap: int, seconds: float) -> SqlResult:
     """One SELECT over the database. The caller holds the lock under which it may be read."""
     if len(text) > TEXT:
-        raise WorkbenchError(f"The statement has {len(text):,} characters; {TEXT:,} are read at most.",
-                             todo="Shorten it.")  # fmt: skip
+        raise WorkbenchError(f"The statement has {len(text):,} characters; {TEXT:,} are read at most.", todo="Shorten it.")
     child = _child()
     asked = {
-        "path": str(path), "text": text, "rows": row_cap, "seconds": seconds, "cell": CELL, "size": SIZE,
+        "path": str(path),
+        "text": text,
+        "rows": row_cap,
+        "seconds": seconds,
+        "cell": CELL,
+        "size": SIZE,
         "config": {**config, "threads": str(min(4, os.cpu_count() or 1))},
-    }  # fmt: skip
+    }
     told = child.ask(asked, seconds)
     if told["spent"]:
         child.end()
@@ -105,9 +109,13 @@ class _Child:
     def __init__(self) -> None:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         self.process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(__file__).with_name("sql_child.py"))], env=kept, cwd=os.sep,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [sys.executable, "-I", str(Path(__file__).with_name("sql_child.py"))],
+            env=kept,
+            cwd=os.sep,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
 
     def ask(self, asked: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Its answer; the process is gone where there is none."""
@@ -145,8 +153,10 @@ class _Child:
         if code in (137, -signal.SIGKILL, -signal.SIGABRT):  # its own watch, the system's, a failed allocation
             return WorkbenchError("The query needs more memory than it may have, and was ended.", todo=FEWER)
         how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
-        return WorkbenchError(f"The query ended the process that ran it ({how}). The app goes on.",
-                              todo="Write it simpler: a query nested many thousand times does this.")  # fmt: skip
+        return WorkbenchError(
+            f"The query ended the process that ran it ({how}). The app goes on.",
+            todo="Write it simpler: a query nested many thousand times does this.",
+        )
 
     def end(self) -> None:
         self.process.kill()

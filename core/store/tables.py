@@ -523,10 +523,17 @@ def arrow(table: str, rows: list[tuple]):
     import pyarrow as pa
 
     types = {
-        "VARCHAR": pa.string(), "JSON": pa.string(), "BOOLEAN": pa.bool_(), "INTEGER": pa.int32(), "BIGINT": pa.int64(),
-        "DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us"), "VARCHAR[]": pa.list_(pa.string()),
-        "INTEGER[]": pa.list_(pa.int32()), "DOUBLE[]": pa.list_(pa.float64()),
-    }  # fmt: skip
+        "VARCHAR": pa.string(),
+        "JSON": pa.string(),
+        "BOOLEAN": pa.bool_(),
+        "INTEGER": pa.int32(),
+        "BIGINT": pa.int64(),
+        "DOUBLE": pa.float64(),
+        "TIMESTAMP": pa.timestamp("us"),
+        "VARCHAR[]": pa.list_(pa.string()),
+        "INTEGER[]": pa.list_(pa.int32()),
+        "DOUBLE[]": pa.list_(pa.float64()),
+    }
 
     def column(name: str, values: tuple, kind: str):
         try:
@@ -561,8 +568,11 @@ def digests(connection: Any, scored: bool) -> dict[str, dict[str, tuple[int, int
         key = next(iter(columns))
         # what a trial is called stands in other records
         left = ("name", "note", "tags") * (name == "trials") + ("scored",) * (not scored)
-        read = [f'round("{column}", 6)' if about[0] == "DOUBLE" else f'"{column}"' for column, about in columns.items()
-                if column not in left]  # fmt: skip
+        read = [
+            f'round("{column}", 6)' if about[0] == "DOUBLE" else f'"{column}"'
+            for column, about in columns.items()
+            if column not in left
+        ]
         found[name] = {
             one: (count, total)
             for one, count, total in connection.execute(
@@ -584,25 +594,29 @@ def score_rows(trial_id: str, trial: dict, questions: dict, derive: Derive) -> l
 def _trial(id: str, payload: dict, scored: bool) -> Rows:
     config, timings, cached = payload.get("config") or {}, payload.get("timings_ms") or {}, payload.get("cached") or {}
     given = {
-        **payload, "id": id, "created": _created(id, payload), "dataset": _get(config, "corpus", "dataset"),
-        **{stage: _get(config, stage, "part")
-           for stage in ("chunking", "embedding", "sparse", "index", "fusion", "generation")},
-        "num_queries": len(payload.get("rankings") or {}), "total_ms": float(sum(timings.values())), "scored": scored,
-    }  # fmt: skip
+        **payload,
+        "id": id,
+        "created": _created(id, payload),
+        "dataset": _get(config, "corpus", "dataset"),
+        **{stage: _get(config, stage, "part") for stage in ("chunking", "embedding", "sparse", "index", "fusion", "generation")},
+        "num_queries": len(payload.get("rankings") or {}),
+        "total_ms": float(sum(timings.values())),
+        "scored": scored,
+    }
     return {
         "trials": [_row("trials", given)],
-        "settings": [(id, name, value if isinstance(value, str) else json.dumps(value))
-                     for name, value in _flat(config)],
+        "settings": [(id, name, value if isinstance(value, str) else json.dumps(value)) for name, value in _flat(config)],
         "stages": [(id, stage, float(ms), cached.get(stage)) for stage, ms in timings.items()],
         "rankings": list(_rankings(id, payload)),
         "trial_costs": [(id, *row) for row in cost_rows(payload)],
-    }  # fmt: skip
+    }
 
 
 def cost_rows(payload: dict) -> list[tuple]:
     """(cost, value, low, high, n) of a trial, the spread over questions where there is one."""
-    found = {name: (name, float(value), None, None, None) for name, value in (payload.get("costs") or {}).items()
-             if value is not None}  # fmt: skip
+    found = {
+        name: (name, float(value), None, None, None) for name, value in (payload.get("costs") or {}).items() if value is not None
+    }
     if timed := (payload.get("latency_ms") or {}).get("total"):
         low, median, high = np.quantile(timed, (0.25, 0.5, 0.75)).tolist()
         found["latency_ms"] = ("latency_ms", median, low, high, len(timed))
@@ -647,20 +661,33 @@ def _questions(_: str, payload: dict) -> Rows:
     fingerprint, queries = payload["fingerprint"], payload["queries"]
     return {
         "question_sets": [(fingerprint, payload.get("dataset"), payload.get("documents"), len(queries))],
-        "questions": [(fingerprint, query["id"], position, query["text"], query.get("answerable", True),
-                       query.get("group", ""), list(query.get("answers") or []))
-                      for position, query in enumerate(queries)],
+        "questions": [
+            (
+                fingerprint,
+                query["id"],
+                position,
+                query["text"],
+                query.get("answerable", True),
+                query.get("group", ""),
+                list(query.get("answers") or []),
+            )
+            for position, query in enumerate(queries)
+        ],
         "gold": [(fingerprint, query["id"], *gold) for query in queries for gold in query.get("gold") or ()],
-    }  # fmt: skip
+    }
 
 
 def _answer(id: str, payload: dict) -> Rows:
     failed = str(payload.get("finish_reason")).startswith("failed")
     given = {
-        **payload, "id": id, "created": _created(id, payload), "engine": _get(payload, "receipt", "engine"),
-        "dataset": _get(payload.get("config") or {}, "corpus", "dataset"), "text": None if failed else payload.get("text"),
+        **payload,
+        "id": id,
+        "created": _created(id, payload),
+        "engine": _get(payload, "receipt", "engine"),
+        "dataset": _get(payload.get("config") or {}, "corpus", "dataset"),
+        "text": None if failed else payload.get("text"),
         "model_sha256": payload.get("model_sha256") or None,
-    }  # fmt: skip
+    }
     return {"answers": [_row("answers", {k: v for k, v in given.items() if k not in ("tokens", "receipt") or v})]}
 
 
@@ -671,28 +698,34 @@ def _index(id: str, payload: dict) -> Rows:
 
 def _samples(id: str, payload: dict) -> Rows:
     shared = {**payload, "id": id, "created": _created(id, payload)}
-    return {"samples": [
-        _row("samples", {**shared, **one, "number": number, "answer_tokens": len(one["tokens"])})
-        for number, one in enumerate(payload["samples"])
-    ]}  # fmt: skip
+    return {
+        "samples": [
+            _row("samples", {**shared, **one, "number": number, "answer_tokens": len(one["tokens"])})
+            for number, one in enumerate(payload["samples"])
+        ]
+    }
 
 
 def _study(id: str, payload: dict) -> Rows:
     design = payload["design"]
-    given = {
-        **payload,
-        "id": id,
-        "created": _created(id, payload),
-        "kind": design["kind"],
-        "num_items": len(design["items"]),
-    }
+    given = {**payload, "id": id, "created": _created(id, payload), "kind": design["kind"], "num_items": len(design["items"])}
     items = [
-        _row("study_items", {
-            **item, **response, "study_id": id, "study": payload["study"], "item": item["id"], "response": number,
-            "answer": response["text"], "attention": bool(item.get("expected")),
-        })
-        for item in design["items"] for number, response in enumerate(item["responses"])
-    ]  # fmt: skip
+        _row(
+            "study_items",
+            {
+                **item,
+                **response,
+                "study_id": id,
+                "study": payload["study"],
+                "item": item["id"],
+                "response": number,
+                "answer": response["text"],
+                "attention": bool(item.get("expected")),
+            },
+        )
+        for item in design["items"]
+        for number, response in enumerate(item["responses"])
+    ]
     return {"studies": [_row("studies", given)], "study_items": items}
 
 
@@ -705,9 +738,7 @@ def label_row(id: str, payload: dict) -> tuple:
 def _row(table: str, given: dict[str, Any]) -> tuple:
     """The values of a table's columns; what is JSON there becomes text."""
     return tuple(
-        json.dumps(given[name], ensure_ascii=False, allow_nan=False)
-        if kind == "JSON" and name in given
-        else given.get(name)
+        json.dumps(given[name], ensure_ascii=False, allow_nan=False) if kind == "JSON" and name in given else given.get(name)
         for name, (kind, _) in TABLES[table][1].items()
     )
 

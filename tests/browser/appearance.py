@@ -97,9 +97,7 @@ MEASURE = r"""
   return {contrast: unique(found).sort((a, b) => a.ratio - b.ratio), room: unique(cut)};
 }
 """
-VIEWS = (
-    ("light", 1440), ("dark", 1440), ("light", 900),
-)  # fmt: skip
+VIEWS = (("light", 1440), ("dark", 1440), ("light", 900))
 PAGES = (
     "", "browse_corpus", "tune_chunks", "compare_encoders", "tune_index", "search_live?fusion.weight=0.5&baseline.fusion.part=sparse_only",
     "ask_model", "tune_sampling", "inspect_model", "design_study", "label_answers", "measure_agreement", "compare_trials", "query_store",

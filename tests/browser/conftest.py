@@ -55,9 +55,12 @@ def browser(tmp_path_factory):
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as engine:
         context = engine.chromium.launch_persistent_context(
-            str(tmp_path_factory.mktemp("profile")), executable_path=binary, args=FLAGS, accept_downloads=True,
+            str(tmp_path_factory.mktemp("profile")),
+            executable_path=binary,
+            args=FLAGS,
+            accept_downloads=True,
             viewport={"width": 1440, "height": 900},
-        )  # fmt: skip
+        )
         context.set_default_timeout(60_000)
         yield context
         context.close()

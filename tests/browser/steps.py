@@ -8,9 +8,7 @@ def open_page(tab, address: str) -> None:
 
 def settled(tab) -> None:
     """Until the page's script is done."""
-    tab.wait_for_function(
-        "document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') !== 'running'"
-    )
+    tab.wait_for_function("document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') !== 'running'")
     tab.wait_for_timeout(200)
 
 

@@ -39,6 +39,8 @@ def test_the_measure_finds_what_is_wrong(page):
     assert {row["text"] for row in found["contrast"]} == {"pale", "faded", "axis"}
     assert found["contrast"][0]["ratio"] < 4.5
     assert {(row["what"], row["text"]) for row in found["room"] if row["what"] != "scrolls sideways"} == {
-        ("cut", "cut without a sign of it"), ("column beyond its row", "wide"), ("beyond the page", "beyond"),
-    }  # fmt: skip
+        ("cut", "cut without a sign of it"),
+        ("column beyond its row", "wide"),
+        ("beyond the page", "beyond"),
+    }
     assert any(row["what"] == "scrolls sideways" for row in found["room"])

@@ -47,8 +47,15 @@ def rivers(home, tmp_path_factory):
 
 
 def ask(tab, app: str, corpus: str, url: str, **more: str) -> None:
-    given = {"corpus.dataset": corpus, "fusion.part": "sparse_only", "generation.part": "openai_compatible",
-             "generation.base_url": url, "generation.retries": "0", "question": QUESTION, **more}  # fmt: skip
+    given = {
+        "corpus.dataset": corpus,
+        "fusion.part": "sparse_only",
+        "generation.part": "openai_compatible",
+        "generation.base_url": url,
+        "generation.retries": "0",
+        "question": QUESTION,
+        **more,
+    }
     tab.goto(f"{app}/ask_model?{urlencode(given)}")
     tab.get_by_role("button", name="Ask", exact=True).wait_for(timeout=180_000)
     settled(tab)
@@ -73,8 +80,16 @@ def test_an_answer_of_a_server_is_shown_and_comes_again(app, rivers, tab):
 def test_a_citation_opens_the_page_of_the_pdf_with_the_sentence_marked(app, home, tab, datasets_root, tmp_path):
     question = {"id": "q1", "question": "What does a blind text show?", "document": "pdflatex-4-pages.pdf"}
     (tmp_path / "q.jsonl").write_text(json.dumps(question))
-    command = [sys.executable, "-m", "core", "ingest", "sheets", datasets_root / "pdf" / "pdflatex-4-pages.pdf",
-               "--questions", tmp_path / "q.jsonl"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "core",
+        "ingest",
+        "sheets",
+        datasets_root / "pdf" / "pdflatex-4-pages.pdf",
+        "--questions",
+        tmp_path / "q.jsonl",
+    ]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "GROUNDWORK_HOME": str(home)})
     said = events("openai", "It gives information ", "about the selected font [1].")
     with serving(stream(said)) as server:
@@ -120,8 +135,14 @@ def test_two_engines_stand_side_by_side_and_a_failure_of_one_is_told(app, rivers
 
 
 def sql(home, statement: str) -> list[dict]:
-    done = subprocess.run([sys.executable, "-m", "core", "sql", statement, "--json"], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "GROUNDWORK_HOME": str(home)}, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "core", "sql", statement, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GROUNDWORK_HOME": str(home)},
+        check=True,
+    )
     return json.loads(done.stdout)
 
 
@@ -141,7 +162,7 @@ def test_each_fault_is_told_and_stored_as_one(app, home, rivers, tab, tmp_path):
         ([hang], {**local, "generation.model": str(tmp_path / "text.gguf")}, "not a GGUF file"),
         ([hang], {**local, "generation.model": str(tmp_path / "cut.gguf")}, "cannot load the model"),
         ([hang], {"generation.part": "anthropic", "generation.base_url": "https://api.anthropic.com"}, "There is no key"),
-    ]  # fmt: skip
+    ]
     before = sql(home, "SELECT count(*) AS n FROM answers")[0]["n"]
     for replies, settings, words in faults:
         with serving(*replies) as server:
@@ -164,9 +185,7 @@ def test_too_many_requests_are_tried_again_counted_and_priced_by_the_own_table(a
         tab.get_by_text("1 retry").first.wait_for()
         assert tab.get_by_text("cost unknown").count()
         tab.get_by_text("Prices", exact=True).click()
-        tab.get_by_role("textbox", name="Own prices").fill(
-            "models:\n  m: {input: 1000, output: 1000, cache_read: 1000}"
-        )
+        tab.get_by_role("textbox", name="Own prices").fill("models:\n  m: {input: 1000, output: 1000, cache_read: 1000}")
         tab.get_by_role("button", name="Save prices").click()
         tab.get_by_text("Saved. The next answers").wait_for()
         tab.get_by_role("button", name="Ask", exact=True).click()
@@ -179,14 +198,15 @@ def test_too_many_requests_are_tried_again_counted_and_priced_by_the_own_table(a
 def engines_of(app: str) -> list[psutil.Process]:
     """The models' processes of the app at this address."""
     port = app.rpartition(":")[2]
-    [server] = [one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] and one.info["cmdline"][-1] == port
-                and "streamlit" in one.info["cmdline"]]  # fmt: skip
+    [server] = [
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if one.info["cmdline"] and one.info["cmdline"][-1] == port and "streamlit" in one.info["cmdline"]
+    ]
     return [child for child in server.children() if any("core.child" in word for word in child.cmdline())]
 
 
-def test_an_engine_that_is_killed_in_the_middle_of_an_answer_is_told_and_the_app_answers_the_next_question(
-    app, rivers, tab
-):
+def test_an_engine_that_is_killed_in_the_middle_of_an_answer_is_told_and_the_app_answers_the_next_question(app, rivers, tab):
     long = {
         "type": "object",
         "properties": {"story": {"type": "string", "minLength": 400, "maxLength": 500}},

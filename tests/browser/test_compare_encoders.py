@@ -12,13 +12,11 @@ import pytest
 from tests.browser.steps import settled
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACES = [
-    f"{first}{last}"
-    for first in ("Lun", "Gen", "Pis", "Bar", "Met", "Cor")
-    for last in ("d", "ova", "ary", "wick", "ton")
+PLACES = [f"{first}{last}" for first in ("Lun", "Gen", "Pis", "Bar", "Met", "Cor") for last in ("d", "ova", "ary", "wick", "ton")]
+TEXTS = [
+    f"The market of {place} opens at {hour} and closes late. Nearby stands the old mill of {place}, built in {1500 + hour}."
+    for hour, place in enumerate(PLACES)
 ]
-TEXTS = [f"The market of {place} opens at {hour} and closes late. Nearby stands the old mill of {place}, built in {1500 + hour}."
-         for hour, place in enumerate(PLACES)]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +26,24 @@ def places(home, tmp_path_factory):
     files = [folder / f"{place}.txt" for place in PLACES]
     for file, text in zip(files, TEXTS, strict=True):
         file.write_text(text)
-    asked = [{"id": f"q{hour}", "question": f"When does the market of {place} open?", "document": f"{place}.txt",
-              "answer": f"opens at {hour}"} for hour, place in enumerate(PLACES)]  # fmt: skip
+    asked = [
+        {
+            "id": f"q{hour}",
+            "question": f"When does the market of {place} open?",
+            "document": f"{place}.txt",
+            "answer": f"opens at {hour}",
+        }
+        for hour, place in enumerate(PLACES)
+    ]
     questions = folder / "questions.jsonl"
     questions.write_text("\n".join(map(json.dumps, asked)))
-    subprocess.run([sys.executable, "-m", "core", "ingest", "places", *files, "--questions", questions, "--json"], cwd=ROOT, check=True,
-                   capture_output=True, env={**os.environ, "GROUNDWORK_HOME": str(home)})  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-m", "core", "ingest", "places", *files, "--questions", questions, "--json"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "GROUNDWORK_HOME": str(home)},
+    )
     return "places"
 
 
@@ -85,7 +95,4 @@ def test_encoders_are_compared_slid_mapped_and_a_training_is_previewed(app, plac
     tab.get_by_text("max_steps=7").first.wait_for()
     settled(tab)
     assert tab.get_by_role("button", name="Train", exact=True).is_enabled()
-    assert (
-        not tab.get_by_text("This page met an unexpected error").count()
-        and not tab.get_by_test_id("stException").count()
-    )
+    assert not tab.get_by_text("This page met an unexpected error").count() and not tab.get_by_test_id("stException").count()

@@ -19,10 +19,17 @@ def answered(app, home):
     for temperature in (0.0, 0.7):
         config = with_settings(TrialConfig(), {"generation.temperature": temperature}).model_dump(mode="json")
         for n in range(20):
-            store.add("answer", {
-                "question": f"What is {n}?", "text": f"It is <b>{n}</b>. So it was at {temperature}.", "finish_reason": "stop",
-                "model": "small.gguf", "config": config,
-                "hits": [{"document_id": "d", "title": "T", "start": 0, "end": 5, "text": f"It is {n}.", "rank": 1}]})  # fmt: skip
+            store.add(
+                "answer",
+                {
+                    "question": f"What is {n}?",
+                    "text": f"It is <b>{n}</b>. So it was at {temperature}.",
+                    "finish_reason": "stop",
+                    "model": "small.gguf",
+                    "config": config,
+                    "hits": [{"document_id": "d", "title": "T", "start": 0, "end": 5, "text": f"It is {n}.", "rank": 1}],
+                },
+            )
     return app
 
 

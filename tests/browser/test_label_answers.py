@@ -29,17 +29,14 @@ BUTTON = "document.querySelector('[class*=st-key-give]')?.className"  # another 
 
 @pytest.fixture(scope="module")
 def frozen(home):
-    return lab.freeze(
-        Workbench(home), rating(6, 0, annotators=("Ann", "Ben"), per_item=2, title="Two by keyboard"), "main"
-    )
+    return lab.freeze(Workbench(home), rating(6, 0, annotators=("Ann", "Ben"), per_item=2, title="Two by keyboard"), "main")
 
 
 def long(name: str, items: int, **changes):
     """A study of answers of fourteen sentences over three long passages."""
     text = " ".join(f"Sentence {n} says that part {n} of it holds." for n in range(14))
     passages = tuple(
-        Passage(document_id=f"d{n}", start=0, end=1, text=f"Passage {n}. {'It goes on and on. ' * 40}")
-        for n in range(3)
+        Passage(document_id=f"d{n}", start=0, end=1, text=f"Passage {n}. {'It goes on and on. ' * 40}") for n in range(3)
     )
     found = [Candidate(f"answer {n}", "system", "toy", f"What is {n}?", text, passages, ()) for n in range(items)]
     return rating(1, 0, id=name, annotators=("Ann", "Ben"), per_item=2).model_copy(
@@ -77,7 +74,9 @@ def at(tab, place: str) -> None:
     tab.wait_for_function(
         f"""place => {PLACE} && {PLACE} === document.querySelector('.lab-ask')?.dataset.place && {PLACE}.startsWith(place)
         && document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'
-        && !document.querySelector('.lab.turned')""", arg=place)  # fmt: skip
+        && !document.querySelector('.lab.turned')""",
+        arg=place,
+    )
 
 
 def press(tab, key: str, place: str) -> None:
@@ -303,21 +302,10 @@ def test_everything_has_a_name_and_a_role_and_what_happens_is_told(app, home, ta
     row = main.get_by_role("region", name="Answer").get_by_role("listitem").first
     assert row.get_attribute("aria-current") == "step"
     assert row.get_by_role("button").all_inner_texts() == ["1"], "the words of a sentence are read as one text"
-    named = [
-        "Supported",
-        "Partly supported",
-        "Contradicted",
-        "Not in the context",
-        "Cannot judge",
-        "Undo",
-        "Back",
-        "Skip",
-    ]
+    named = ["Supported", "Partly supported", "Contradicted", "Not in the context", "Cannot judge", "Undo", "Back", "Skip"]
     for name in named:
         assert main.get_by_role("button", name=re.compile(f"^{name} Shortcut")).count() == 1, name
-    assert (
-        main.get_by_role("textbox", name="Comment").count() == main.get_by_role("region", name="Evidence").count() == 1
-    )
+    assert main.get_by_role("textbox", name="Comment").count() == main.get_by_role("region", name="Evidence").count() == 1
     assert main.get_by_role("searchbox", name="Find in the evidence").count() == 1
 
     tab.keyboard.press("e")
@@ -439,26 +427,18 @@ def test_a_comment_that_is_being_typed_and_the_time_on_its_item_outlive_a_reload
     frozen = lab.freeze(Workbench(home), rating(2, 0, id="typed", annotators=("Ann", "Ben"), per_item=2), "main")
     item = enter(app, tab, "Ann", "typed")
     came = time.monotonic()
-    box, text = (
-        tab.get_by_role("textbox", name="Comment"),
-        "The second sentence goes beyond what the first passage says of it",
-    )
+    box, text = (tab.get_by_role("textbox", name="Comment"), "The second sentence goes beyond what the first passage says of it")
     tab.keyboard.press("m")
     for letter in text[:45]:  # without the pause for which the box itself waits
         tab.keyboard.type(letter)
         tab.wait_for_timeout(80)
-    assert (
-        len((label(home, frozen, "Ann", item) or blank(frozen.study, "main", frozen.study.item(item), "Ann")).comment)
-        > 10
-    )
+    assert len((label(home, frozen, "Ann", item) or blank(frozen.study, "main", frozen.study.item(item), "Ann")).comment) > 10
     assert box.input_value() == text[:45], "what is saved meanwhile takes no letter away"
     tab.keyboard.type(text[45:])
     seen_s = time.monotonic() - came
     tab.reload()
     tab.locator(".lab-row.now").wait_for()
-    tab.wait_for_function(
-        "text => document.querySelector('[class*=st-key-label_comment] input')?.value === text", arg=text
-    )
+    tab.wait_for_function("text => document.querySelector('[class*=st-key-label_comment] input')?.value === text", arg=text)
     at(tab, f"{item}/0")
     press(tab, "1", f"{item}/1")
     said = label(home, frozen, "Ann", item)

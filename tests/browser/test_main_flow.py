@@ -22,8 +22,14 @@ CARDS = ".gw-cards"
 def cli(home, *arguments):
     import os
 
-    done = subprocess.run([sys.executable, "-m", "core", *arguments, "--json"], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "GROUNDWORK_HOME": str(home)}, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "core", *arguments, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GROUNDWORK_HOME": str(home)},
+        check=True,
+    )
     return json.loads(done.stdout)
 
 
@@ -125,10 +131,12 @@ def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, d
     open_page(tab, f"{prepared}/browse_corpus")
     tab.get_by_role("tab", name="Own documents").click()
     tab.get_by_label("Name of the corpus").fill("papers")
-    tab.locator("input[type=file]").first.set_input_files([
-        {"name": "four-pages.pdf", "mimeType": "application/pdf", "buffer": good.read_bytes()},
-        {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\nthis is no pdf"},
-    ])  # fmt: skip
+    tab.locator("input[type=file]").first.set_input_files(
+        [
+            {"name": "four-pages.pdf", "mimeType": "application/pdf", "buffer": good.read_bytes()},
+            {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\nthis is no pdf"},
+        ]
+    )
     tab.get_by_text("broken.pdf").first.wait_for()
     tab.get_by_role("button", name="Add", exact=True).click()
     tab.get_by_text("four-pages.pdf: ok").wait_for(timeout=120_000)
@@ -219,8 +227,10 @@ def test_metrics_stay_in_sight_while_a_knob_further_down_is_dragged(prepared, ta
     no_error(tab)
 
 
-ODD = ("Why does f(x: int) -> bool need x >= 3, -- and :material/home: :red[cost] $a$ or $b$ <b>i</b> ~~s~~ &amp; :smile: "
-       "![p](http://127.0.0.1:9/p.png) !!![q](http://127.0.0.1:9/q.png) https://example.org/a?b=1 me@example.org 1. __init__?")  # fmt: skip
+ODD = (
+    "Why does f(x: int) -> bool need x >= 3, -- and :material/home: :red[cost] $a$ or $b$ <b>i</b> ~~s~~ &amp; :smile: "
+    "![p](http://127.0.0.1:9/p.png) !!![q](http://127.0.0.1:9/q.png) https://example.org/a?b=1 me@example.org 1. __init__?"
+)
 
 
 def test_a_question_is_shown_as_it_is_and_its_table_is_exported_without_formulas(prepared, home, tab):

@@ -55,9 +55,7 @@ def test_a_labelled_study_is_read_tab_by_tab_and_survives_a_reload(app, home, ta
 def test_an_uploaded_file_has_agreement_and_exports(app, tab):
     open_page(tab, f"{app}/measure_agreement?source=Upload+files")
     tab.get_by_text("item, annotator and value").wait_for()
-    tab.locator("input[type=file]").first.set_input_files(
-        {"name": "../x.csv", "mimeType": "text/csv", "buffer": CSV.encode()}
-    )
+    tab.locator("input[type=file]").first.set_input_files({"name": "../x.csv", "mimeType": "text/csv", "buffer": CSV.encode()})
     tab.get_by_text("Cohen's kappa").first.wait_for()
     tab.get_by_text("40 items", exact=True).wait_for()
     tab.get_by_test_id("stPopover").nth(1).locator("button").first.click()

@@ -19,8 +19,13 @@ THIN = "index.m=4&index.ef_construction=10&index.ef_search=4&index.part=faiss_hn
 @pytest.fixture(scope="module")
 def prepared(app, home):
     """The built-in corpus, embedded; at once where another test did it."""
-    subprocess.run([sys.executable, "-m", "core", "prepare", "--json"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True,
-                   env={**os.environ, "GROUNDWORK_HOME": str(home)})  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-m", "core", "prepare", "--json"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        check=True,
+        env={**os.environ, "GROUNDWORK_HOME": str(home)},
+    )
     return app
 
 
@@ -42,9 +47,7 @@ def test_an_index_is_tuned(prepared, tab):
     slider.focus()
     for _ in range(4):
         tab.keyboard.press("ArrowRight")
-    tab.wait_for_function(
-        "b => document.querySelector('.gw-cards').innerText.split('\\n')[1] !== b.split('\\n')[1]", arg=before
-    )
+    tab.wait_for_function("b => document.querySelector('.gw-cards').innerText.split('\\n')[1] !== b.split('\\n')[1]", arg=before)
     settled(tab)
     assert recall(tab.locator(CARDS).first.inner_text()) > recall(before) and "index.ef_search" in tab.url
     no_error(tab)
@@ -82,9 +85,7 @@ def test_a_setting_that_cannot_be_built_leaves_the_page_alive(prepared, tab):
     tab.get_by_text("index.m = 7 is not possible here").wait_for()
     settled(tab)
     no_error(tab)
-    tab.get_by_role("radio", name="IVF", exact=True).or_(
-        tab.get_by_role("button", name="IVF", exact=True)
-    ).first.click()
+    tab.get_by_role("radio", name="IVF", exact=True).or_(tab.get_by_role("button", name="IVF", exact=True)).first.click()
     tab.get_by_text("got another ranking").first.wait_for()
     no_error(tab)
 

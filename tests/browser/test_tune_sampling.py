@@ -8,8 +8,10 @@ from tests.browser.steps import no_error, open_page, settled
 
 CARDS = ".gw-cards"
 QUESTION = "What does a bare raise do if there isn't currently an active exception?"
-ADDRESS = ("tune_sampling?fusion.part=sparse_only&generation.weights=as_bundled&generation.max_tokens=10&chain=top_k%3D40+temperature%3D0.8"
-           "&context.passages=1")  # fmt: skip
+ADDRESS = (
+    "tune_sampling?fusion.part=sparse_only&generation.weights=as_bundled&generation.max_tokens=10&chain=top_k%3D40+temperature%3D0.8"
+    "&context.passages=1"
+)
 
 
 def entropy(tab) -> float:

@@ -36,10 +36,7 @@ def labelled(workbench, study, say):
                 label = blank(study, "main", item, who)
                 given = say(who, number)
                 if isinstance(given, str):
-                    given = {
-                        "sentences": tuple((given,) * len(one) for one in label.sentences),
-                        "helpful": (3 + number % 3,),
-                    }
+                    given = {"sentences": tuple((given,) * len(one) for one in label.sentences), "helpful": (3 + number % 3,)}
                 annotation_lab.label(workbench, frozen, label.model_copy(update={"seconds": 9.0, **given}))
     return frozen
 
@@ -61,14 +58,10 @@ def test_qags_has_its_known_answers(qags):
     overview = drain(lab.overview(found, resamples=500))
     alpha = overview.measures[0]
     assert alpha.value == pytest.approx(0.5135, abs=5e-5) and alpha.low < alpha.value < alpha.high
-    assert (alpha.low, alpha.high) == pytest.approx(
-        (0.454, 0.572), abs=0.01
-    )  # 0.459 to 0.566 if sentences were independent
+    assert (alpha.low, alpha.high) == pytest.approx((0.454, 0.572), abs=0.01)  # 0.459 to 0.566 if sentences were independent
     assert (overview.units, overview.items, alpha.drawn) == (714, 235, 235)
     assert lab.drawn(source.study, 235) == "235 answers"
-    assert (
-        overview.words[alpha.name] == "not reliable enough to draw conclusions" and dict(overview.shares)["yes"] == 1543
-    )
+    assert overview.words[alpha.name] == "not reliable enough to draw conclusions" and dict(overview.shares)["yes"] == 1543
     agreed = lab.consensus(source, "sentences", found)
     scores = drain(against.containment(source, "sentences", found))
     faced = against.facing(source, "sentences", found, agreed, ("yes",), scores, whole=True)
@@ -78,10 +71,7 @@ def test_qags_has_its_known_answers(qags):
     assert three.roc.auc.mean > 0.75 and judged.baseline.mean < judged.ceiling.value
     assert three.threshold.fitted_on + three.threshold.tested_on == 235
     beside = three.beside
-    assert (
-        beside.person.value > beside.machine.value
-        and beside.difference.low < beside.difference.value < beside.difference.high
-    )
+    assert beside.person.value > beside.machine.value and beside.difference.low < beside.difference.value < beside.difference.high
     assert beside.difference.value == pytest.approx(beside.machine.value - beside.person.value)
     assert three.beside_pearson.person.value == pytest.approx(judged.ceiling_pearson.value)
 
@@ -118,11 +108,7 @@ def test_a_machine_no_better_than_chance_is_refused():
 
 def test_containment_is_of_the_passage_that_has_most():
     passages = ["The tide gauge is read every six minutes.", "Clean the well in spring."]
-    assert containments(["The tide gauge is read [1].", "Clean it.", "Clean the gauge every day."], passages) == [
-        1.0,
-        0.0,
-        0.0,
-    ]
+    assert containments(["The tide gauge is read [1].", "Clean it.", "Clean the gauge every day."], passages) == [1.0, 0.0, 0.0]
     assert containments(["Clean the gauge."], passages, 1) == [2 / 3] and containments(["x"], []) == [0.0]
 
 
@@ -131,9 +117,7 @@ def test_a_stored_study_and_its_export_say_the_same(workbench, tmp_path):
     stored = lab.open_study(workbench, "toy")
     annotation_files.export(workbench, "toy", folder=tmp_path / "out")
     files = [lab.open_file(tmp_path / "out" / name) for name in ("labels.jsonl", "labels.csv", "label_studio.json")]
-    uploaded = lab.open_upload(
-        [(name, (tmp_path / "out" / name).read_bytes()) for name in ("study.json", "labels.csv")]
-    )
+    uploaded = lab.open_upload([(name, (tmp_path / "out" / name).read_bytes()) for name in ("study.json", "labels.csv")])
     values = lab.table_of(stored, "sentences", "main").values
     for source in (*files, uploaded):
         np.testing.assert_array_equal(lab.table_of(source, "sentences", "main").values, values)
@@ -173,9 +157,7 @@ def test_each_annotator_beside_the_others(workbench):
     source = lab.open_study(workbench, "toy")
     found = drain(lab.people(source, "sentences", "main", lab.table_of(source, "sentences", "main")))
     rows = {row.name: row for row in found.rows}
-    assert (
-        max(rows, key=lambda name: rows[name].left_out.change) == "Cy" == min(rows, key=lambda name: rows[name].ability)
-    )
+    assert max(rows, key=lambda name: rows[name].left_out.change) == "Cy" == min(rows, key=lambda name: rows[name].ability)
     assert rows["Ann"].self_agreement.n == 8 and rows["Ann"].attention.asked > 0 and rows["Ann"].speed.median == 9.0
     assert rows["Ann"].drift is not None and found.timed and found.twice.n == 24
     assert found.matrix[0, 1] == pytest.approx(1.0) and found.matrix[0, 2] < 0.5
@@ -218,11 +200,7 @@ def test_adjudication_decides_over_the_majority(workbench):
 def test_systems_are_paired_by_question(workbench):
     study = rating(40, pilot=0, per_item=2)
     systems = [item.responses[0].system for item in study.items]
-    labelled(
-        workbench,
-        study,
-        lambda who, number: "supported" if systems[number] == "system 1" or number % 4 == 0 else "partly",
-    )
+    labelled(workbench, study, lambda who, number: "supported" if systems[number] == "system 1" or number % 4 == 0 else "partly")
     source = lab.open_study(workbench, "toy")
     found = lab.table_of(source, "sentences", "main")
     rates = lab.rates(source, "sentences", found, lab.consensus(source, "sentences", found), ("supported",))
@@ -240,9 +218,7 @@ def test_preferences_are_of_systems_and_bias_of_places(workbench):
     found = lab.table_of(source, "preference", "main")
     result = lab.preferences(source, "main", found, lab.consensus(source, "preference", found))
     [duel] = result.duels
-    assert (duel.sign.wins, duel.sign.losses, duel.sign.ties) == (6, 3, 3) and duel.a == study.items[0].responses[
-        0
-    ].system
+    assert (duel.sign.wins, duel.sign.losses, duel.sign.ties) == (6, 3, 3) and duel.a == study.items[0].responses[0].system
     assert result.strengths.strengths[0].mean > result.strengths.strengths[1].mean
     first = [one.preference == "ab"[one.order[0]] for one in source.labels if one.preference != "tie"]
     assert result.position.share.mean == pytest.approx(np.mean(first)) and result.position.share.n == len(first)
@@ -276,11 +252,14 @@ def test_an_answer_with_a_tied_or_unjudged_sentence_is_neither_faithful_nor_not(
     frozen = annotation_lab.load(workbench, "toy")
     items = list(study.round_items("main"))
     for who in ("Ann", "Ben"):
-        for number, item in enumerate(
-            items[:5]
-        ):  # the second sentence: tied twice, judged by nobody twice, once by both as no
-            second = {0: "partly" if who == "Ann" else "supported", 1: "partly" if who == "Ben" else "supported", 2: "cannot_judge",
-                      3: "cannot_judge", 4: "partly"}[number]  # fmt: skip
+        for number, item in enumerate(items[:5]):  # the second sentence: tied twice, judged by nobody twice, once by both as no
+            second = {
+                0: "partly" if who == "Ann" else "supported",
+                1: "partly" if who == "Ben" else "supported",
+                2: "cannot_judge",
+                3: "cannot_judge",
+                4: "partly",
+            }[number]
             given = annotation_lab.current(workbench, frozen, who, item.id)
             annotation_lab.label(workbench, frozen, given.model_copy(update={"sentences": (("supported", second),)}))
     source = lab.open_study(workbench, "toy")
@@ -337,30 +316,27 @@ def test_a_person_and_a_machine_are_held_against_the_same():
         labels, machine = said[:, :people], said[:, people]
         majority = np.where(labels.mean(axis=1) == 0.5, np.nan, (labels.mean(axis=1) > 0.5).astype(float))
         found = drain(
-            against.judge(
-                faced(majority, [against.Machine("like a person", machine)], people=labels), False, resamples=200
-            )
+            against.judge(faced(majority, [against.Machine("like a person", machine)], people=labels), False, resamples=200)
         )
         one = found.machines[0]
         for both in (one.beside, one.beside_pearson):
             assert both.difference.low < 0 < both.difference.high and abs(both.difference.value) < 0.03
-        assert (
-            abs(one.threshold.accuracy.mean - found.ceiling.value) > 0.03
-        )  # against the consensus they are not comparable
+        assert abs(one.threshold.accuracy.mean - found.ceiling.value) > 0.03  # against the consensus they are not comparable
 
 
 def test_stars_of_a_person_stand_beside_stars(workbench):
     rng = np.random.default_rng(0)
     own = {who: rng.integers(1, 6, 40) for who in ("Ann", "Ben", "Cy")}
     good = rng.integers(1, 6, 40)
-    labelled(workbench, rating(40, pilot=0, per_item=3), lambda who, number: {
-        "sentences": (), "helpful": (int(own[who][number] if number % 4 == 0 else good[number]),)})  # fmt: skip
+    labelled(
+        workbench,
+        rating(40, pilot=0, per_item=3),
+        lambda who, number: {"sentences": (), "helpful": (int(own[who][number] if number % 4 == 0 else good[number]),)},
+    )
     source = lab.open_study(workbench, "toy")
     found = lab.table_of(source, "helpful", "main")
     copy = against.Machine("copies Ann", (found.values[:, 0] - 1) / 4)
-    given = against.facing(
-        source, "helpful", found, lab.consensus(source, "helpful", found, "mean"), ("4",), [copy], False
-    )
+    given = against.facing(source, "helpful", found, lab.consensus(source, "helpful", found, "mean"), ("4",), [copy], False)
     both = drain(against.judge(given, False, resamples=100)).machines[0].beside_pearson
     others = np.concatenate([np.delete(found.values, a, 1).mean(axis=1) for a in range(3)])
     assert both.person.value == pytest.approx(np.corrcoef(found.values.T.ravel(), others)[0, 1])
@@ -377,17 +353,16 @@ def test_unequal_strata_are_weighted_in_the_headline():
         score = {name: np.clip(rng.normal(0.3 + 0.4 * one, 0.2), 0, 1) for name, one in yes.items()}
         judged = np.concatenate([one[:100] for one in yes.values()]).astype(float)
         given = faced(
-            judged,
-            [against.Machine("judge", np.concatenate([one[:100] for one in score.values()]))],
-            ["a"] * 100 + ["b"] * 100,
+            judged, [against.Machine("judge", np.concatenate([one[:100] for one in score.values()]))], ["a"] * 100 + ["b"] * 100
         )
-        rest = against.Unjudged(tuple("x" * 1800), ("",) * 1800, ("a",) * 1700 + ("b",) * 100,
-                            (against.Machine("judge", np.concatenate([one[100:] for one in score.values()])),))  # fmt: skip
+        rest = against.Unjudged(
+            tuple("x" * 1800),
+            ("",) * 1800,
+            ("a",) * 1700 + ("b",) * 100,
+            (against.Machine("judge", np.concatenate([one[100:] for one in score.values()])),),
+        )
         found = against.headline(given, "judge", 0, rest)
-        assert [(one.name, round(one.share, 6)) for one in found.strata] == [
-            ("a", 0.9),
-            ("b", 0.1),
-        ] and found.truth is None
+        assert [(one.name, round(one.share, 6)) for one in found.strata] == [("a", 0.9), ("b", 0.1)] and found.truth is None
         held.append([one.value is None or one.low <= truth <= one.high for one in found.methods])
     assert all(one.methods[0].value is not None for one in found.strata) and (np.mean(held, axis=0) > 0.88).all()
     together = against.headline(given._replace(strata=[""] * 200), "judge", 0, rest._replace(strata=("",) * 1800))
@@ -400,9 +375,7 @@ def test_unequal_strata_are_weighted_in_the_headline():
 def test_a_stratum_judged_whole_is_what_people_said():
     rng = np.random.default_rng(1)
     yes = (rng.random(120) < 0.7).astype(float)
-    given = faced(
-        yes, [against.Machine("judge", np.clip(yes * 0.5 + rng.random(120) * 0.5, 0, 1))], ["a"] * 60 + ["b"] * 60
-    )
+    given = faced(yes, [against.Machine("judge", np.clip(yes * 0.5 + rng.random(120) * 0.5, 0, 1))], ["a"] * 60 + ["b"] * 60)
     other = (rng.random(200) < 0.7).astype(float)
     rest = against.Unjudged(
         tuple("x" * 200),
@@ -426,8 +399,12 @@ def two_systems(rng, n, other, rates=(0.9, 0.6)):
 
     given = faced(np.concatenate(yes), [against.Machine("judge", score(np.concatenate(yes)))], ["a"] * n + ["b"] * n)
     many = sum(other)
-    return given, against.Unjudged(tuple("x" * many), ("",) * many, ("a",) * other[0] + ("b",) * other[1],
-                                   (against.Machine("judge", score(np.concatenate(rest))),))  # fmt: skip
+    return given, against.Unjudged(
+        tuple("x" * many),
+        ("",) * many,
+        ("a",) * other[0] + ("b",) * other[1],
+        (against.Machine("judge", score(np.concatenate(rest))),),
+    )
 
 
 def test_systems_that_were_drawn_alike_are_one_sample():
@@ -454,17 +431,27 @@ def test_one_weak_stratum_does_not_refuse_all():
         assert one.value is not None and weak.value == 1.0 and weak.low < 0.95 and weak.note.startswith("people alone")
         assert "b: people alone" in one.note and one.low < one.value < one.high
     known = np.array(given.strata) == "a"
-    alone = given._replace(**{name: getattr(given, name)[known] for name in ("human", "positive", "people", "verdicts", "groups")},
-                           scores=[against.Machine("judge", given.scores[0].scores[known])], strata=["a"] * 40,
-                           systems=["all"] * 40, datasets=[""] * 40)  # fmt: skip
+    alone = given._replace(
+        **{name: getattr(given, name)[known] for name in ("human", "positive", "people", "verdicts", "groups")},
+        scores=[against.Machine("judge", given.scores[0].scores[known])],
+        strata=["a"] * 40,
+        systems=["all"] * 40,
+        datasets=[""] * 40,
+    )
     found = against.headline(alone, "judge", 0, rest)  # nobody judged b
     assert found.methods[0].value is not None and "nobody judged b" in found.methods[0].note
 
 
 def test_what_nobody_could_judge_is_counted_and_a_label_against_it_is_a_dispute(workbench):
     study = rating(12, pilot=0, per_item=2, annotators=("Ann", "Ben"), duplicates=2)
-    labelled(workbench, study, lambda who, number: {"helpful": (4,), "sentences": ((
-        CANNOT if number < 3 else "supported", CANNOT if number == 5 and who == "Ben" else "partly"),)})  # fmt: skip
+    labelled(
+        workbench,
+        study,
+        lambda who, number: {
+            "helpful": (4,),
+            "sentences": ((CANNOT if number < 3 else "supported", CANNOT if number == 5 and who == "Ben" else "partly"),),
+        },
+    )
     source = lab.open_study(workbench, "toy")
     found, cannot = lab.table_of(source, "sentences", "main"), lab.cannot_judge(source, "sentences", "main")
     plain = [item for item in study.round_items("main") if item.plain]
@@ -480,16 +467,25 @@ def test_what_nobody_could_judge_is_counted_and_a_label_against_it_is_a_dispute(
 
 def test_decided_are_only_units_that_needed_it(workbench):
     study = rating(6, pilot=0, per_item=2, annotators=("Ann", "Ben"))
-    labelled(workbench, study, lambda who, number: {"helpful": (4,), "sentences": ((
-        "supported", "partly" if who == "Ben" and number < 3 else CANNOT if who == "Ben" and number == 3 else "supported"),)})  # fmt: skip
+    labelled(
+        workbench,
+        study,
+        lambda who, number: {
+            "helpful": (4,),
+            "sentences": (
+                (
+                    "supported",
+                    "partly" if who == "Ben" and number < 3 else CANNOT if who == "Ben" and number == 3 else "supported",
+                ),
+            ),
+        },
+    )
     frozen = annotation_lab.open_adjudication(workbench, "toy", ["Ed"])
     assert len(frozen.study.disputed) == 4
     for place, id in enumerate(frozen.study.disputed):
         label = blank(frozen.study, "adjudication", frozen.study.item(id), "Ed")
         first = "contradicted" if place == 0 else "supported"  # departs from what both said
-        annotation_lab.label(
-            workbench, frozen, label.model_copy(update={"sentences": ((first, "supported"),), "helpful": (4,)})
-        )
+        annotation_lab.label(workbench, frozen, label.model_copy(update={"sentences": ((first, "supported"),), "helpful": (4,)}))
     source = lab.open_study(workbench, "toy")
     ruled = lab.consensus(source, "sentences", lab.table_of(source, "sentences", "main"), "adjudicated")
     assert ruled.adjudicated == 4 + 1 and ruled.ties == 0
@@ -510,9 +506,12 @@ def test_a_difference_of_systems_is_that_of_their_shares(workbench):
     from core.annotation.drawing import Candidate, draw
 
     pool = [
-        Candidate(f"r{s}-{q}", f"system {s}", "toy", f"What is {q}?", " ".join(f"Claim {n} of {q}." for n in range(1 + (q + s) % 4)))
-        for q in range(30) for s in range(2)
-    ]  # fmt: skip
+        Candidate(
+            f"r{s}-{q}", f"system {s}", "toy", f"What is {q}?", " ".join(f"Claim {n} of {q}." for n in range(1 + (q + s) % 4))
+        )
+        for q in range(30)
+        for s in range(2)
+    ]
     study = rating(pilot=0, annotators=("Ann", "Ben")).model_copy(update={"items": draw(pool, 60, "question")})
     rng = np.random.default_rng(0)
     labelled(workbench, study, lambda who, number: "supported" if rng.random() < 0.7 else "partly")
@@ -542,9 +541,7 @@ def test_stored_answers_of_the_studys_corpora_are_unjudged(workbench, monkeypatc
     pool = [
         one._replace(dataset="other", source=f"o{one.source}", question=f"{one.question}?") for one in candidates()
     ] + candidates()
-    study = rating(pilot=0).model_copy(
-        update={"items": draw([one for one in pool if one.dataset == "toy"], 12, pilot=0)}
-    )
+    study = rating(pilot=0).model_copy(update={"items": draw([one for one in pool if one.dataset == "toy"], 12, pilot=0)})
     labelled(workbench, study, by_place)
     monkeypatch.setattr(annotation_lab, "candidates", lambda *_: pool)
     source = lab.open_study(workbench, "toy")._replace(datasets={item.id: "toy" for item in study.items})
@@ -560,16 +557,8 @@ def test_labels_are_read_as_asked(workbench):
     assert (usual.part, usual.round, usual.method, usual.positive) == ("sentences", "main", "majority", ("supported",))
     assert usual.command("--machines") == "python -m core agreement toy --machines"
     view = lab.read(source, "helpful", level="ordinal", method="dawid_skene", positive=("5",))
-    assert (
-        view.command() == "python -m core agreement toy --part helpful --level ordinal --consensus dawid_skene --yes 5"
-    )
-    for wrong in (
-        {"part": "preference"},
-        {"round": "pilot"},
-        {"level": "ratio"},
-        {"method": "mean"},
-        {"positive": ("good",)},
-    ):
+    assert view.command() == "python -m core agreement toy --part helpful --level ordinal --consensus dawid_skene --yes 5"
+    for wrong in ({"part": "preference"}, {"round": "pilot"}, {"level": "ratio"}, {"method": "mean"}, {"positive": ("good",)}):
         with pytest.raises(WorkbenchError):
             lab.read(source, **wrong)
     with pytest.raises(WorkbenchError, match="no number"):
@@ -614,10 +603,7 @@ def test_the_planner_says_on_the_command_line_what_its_page_says(goal, tmp_path,
 
 def test_sentences_of_a_file_belong_to_its_items():
     rows = "".join(
-        f"{n},{s},{who},{'yes' if (n + s * (who == 'b')) % 3 else 'no'}\n"
-        for n in range(30)
-        for s in (1, 2, 3)
-        for who in "ab"
+        f"{n},{s},{who},{'yes' if (n + s * (who == 'b')) % 3 else 'no'}\n" for n in range(30) for s in (1, 2, 3) for who in "ab"
     )
     found = lab.open_upload([("x.csv", f"item,sentence,annotator,value\n{rows}".encode())])
     alpha = drain(lab.overview(lab.table_of(found, "sentences", ""))).measures[0]

@@ -26,11 +26,7 @@ def labelled(workbench, study, name, round="main", people=None, left=0):
         for id in ids[: len(ids) - left]:
             item = study.item(id)
             given = {"helpful": (4,) * len(item.responses), "seconds": 9.0}
-            given |= {
-                "sentences": tuple(
-                    tuple(name(who, item, n) for n in range(len(one.sentences))) for one in item.responses
-                )
-            }
+            given |= {"sentences": tuple(tuple(name(who, item, n) for n in range(len(one.sentences))) for one in item.responses)}
             if item.attention:
                 given["sentences"] = (item.expected,)
             if study.kind == "pairs":
@@ -54,12 +50,7 @@ def test_a_threshold_is_met_or_not_met_by_the_planned_interval(workbench):
     labelled(workbench, of_one_system(), lambda who, item, n: "supported" if number(item) % 5 else "partly")
     found = plan.verdict(lab.open_study(workbench, "toy"), "main")
     [row] = found.rows
-    assert (
-        found.state == "met"
-        and row.value == pytest.approx(0.8)
-        and row.low > 0.5
-        and (row.units, row.items) == (40, 20)
-    )
+    assert found.state == "met" and row.value == pytest.approx(0.8) and row.low > 0.5 and (row.units, row.items) == (40, 20)
     assert found.agreed.ties == 0 and row.least is None and found.confidence == 0.95
 
 
@@ -72,9 +63,7 @@ def test_ties_that_could_turn_the_verdict_leave_it_open_and_adjudication_closes_
     study = of_one_system()
     split = {"Ann": "supported", "Ben": "partly"}
     labelled(
-        workbench,
-        study,
-        lambda who, item, n: "supported" if number(item) < 8 else "partly" if number(item) < 10 else split[who],
+        workbench, study, lambda who, item, n: "supported" if number(item) < 8 else "partly" if number(item) < 10 else split[who]
     )
     source = lab.open_study(workbench, "toy")
     found = plan.verdict(source, "main")
@@ -89,8 +78,11 @@ def test_ties_that_could_turn_the_verdict_leave_it_open_and_adjudication_closes_
     for id in frozen.study.disputed:
         item = frozen.study.item(id)
         label = blank(frozen.study, "adjudication", item, "Edith")
-        annotation_lab.label(workbench, frozen, label.model_copy(
-            update={"sentences": tuple(("partly",) * len(one) for one in label.sentences), "helpful": (4,)}))  # fmt: skip
+        annotation_lab.label(
+            workbench,
+            frozen,
+            label.model_copy(update={"sentences": tuple(("partly",) * len(one) for one in label.sentences), "helpful": (4,)}),
+        )
     source = lab.open_study(workbench, "toy")
     assert lab.methods(source, lab.table_of(source, "sentences", "main"))[0] == "adjudicated"
     found = plan.verdict(source, "main")
@@ -98,8 +90,7 @@ def test_ties_that_could_turn_the_verdict_leave_it_open_and_adjudication_closes_
 
 
 def test_ties_that_change_nothing_leave_the_verdict(workbench):
-    labelled(workbench, of_one_system(),
-             lambda who, item, n: "partly" if number(item) == 3 and who == "Ben" else "supported")  # fmt: skip
+    labelled(workbench, of_one_system(), lambda who, item, n: "partly" if number(item) == 3 and who == "Ben" else "supported")
     found = plan.verdict(lab.open_study(workbench, "toy"), "main")
     assert found.agreed.ties == 2 and found.state == "met"
 
@@ -121,8 +112,11 @@ def test_a_pilot_and_a_half_labelled_round_decide_nothing(workbench):
 @pytest.mark.parametrize("plan_of", [design.SEVERAL, design.PAIRED], ids=["apart", "paired"])
 def test_a_difference_leaves_out_zero_or_does_not(workbench, plan_of):
     study = rating(40, pilot=0, per_item=3, **{**ABOVE, **plan_of})
-    labelled(workbench, study, lambda who, item, n: "partly" if item.responses[0].system == "system 1" and number(item) % 2
-             else "supported")  # fmt: skip
+    labelled(
+        workbench,
+        study,
+        lambda who, item, n: "partly" if item.responses[0].system == "system 1" and number(item) % 2 else "supported",
+    )
     source = lab.open_study(workbench, "toy")
     found = plan.verdict(source, "main")
     [row] = found.rows
@@ -135,11 +129,7 @@ def test_a_difference_leaves_out_zero_or_does_not(workbench, plan_of):
 
 
 def test_pairs_are_decided_by_the_sign_test(workbench):
-    labelled(
-        workbench,
-        pairs(12, **{k: v for k, v in design.DEFAULTS["pairs"].items() if k != "ask"}),
-        lambda who, item, n: "a",
-    )
+    labelled(workbench, pairs(12, **{k: v for k, v in design.DEFAULTS["pairs"].items() if k != "ask"}), lambda who, item, n: "a")
     found = plan.verdict(lab.open_study(workbench, "ab"), "main")
     assert found.state == "met" and found.rows[0].value == 1.0 and "p < 0.001" in found.rows[0].note
 
@@ -160,9 +150,7 @@ def test_who_misses_known_sentences_is_named(workbench):
     for item in study.items:
         if item.attention:
             wrong = tuple("supported" if one != "supported" else "contradicted" for one in item.expected)
-            label = blank(study, "main", item, "Ben").model_copy(
-                update={"sentences": (wrong,), "helpful": (3,), "seconds": 0.4}
-            )
+            label = blank(study, "main", item, "Ben").model_copy(update={"sentences": (wrong,), "helpful": (3,), "seconds": 0.4})
             annotation_lab.label(workbench, frozen, label)
     [one] = plan.careless(lab.open_study(workbench, "toy"), "main")
     assert one.name == "Ben" and one.attention.right == 0 and one.attention.asked > 0
@@ -183,12 +171,16 @@ def test_items_are_numbered_in_their_round_without_repeats_and_attention(workben
         plain = [item.id for item in study.round_items(round) if item.plain]
         names = [plan.unit_name(lab.Source("", "", study), f"{id}/1", id) for id in plain]
         assert sorted(names, key=lambda name: int(name.split(",")[0][5:])) == [
-            f"Item {number}, sentence 1" for number in range(1, len(plain) + 1)]  # fmt: skip
+            f"Item {number}, sentence 1" for number in range(1, len(plain) + 1)
+        ]
 
 
 def test_what_is_left_to_decide_is_counted(workbench):
-    labelled(workbench, rating(6, pilot=0, annotators=TWO),
-             lambda who, item, n: "partly" if who == "Ben" and number(item) % 2 else "supported")  # fmt: skip
+    labelled(
+        workbench,
+        rating(6, pilot=0, annotators=TWO),
+        lambda who, item, n: "partly" if who == "Ben" and number(item) % 2 else "supported",
+    )
     before = plan.undecided(lab.open_study(workbench, "toy"))
     frozen = annotation_lab.open_adjudication(workbench, "toy", ["Edith"])
     assert before == len(frozen.study.disputed) > 1

@@ -28,19 +28,14 @@ def read_table(path, part="sentences", round=""):
     found = files.read_file(path)
     if isinstance(found, Table):
         return found
-    return table(
-        found[0], (one for one in found[1] if (one.round == round if round else one.round != "adjudication")), part
-    )
+    return table(found[0], (one for one in found[1] if (one.round == round if round else one.round != "adjudication")), part)
 
 
 @pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv", "label_studio.json"])
 def test_an_export_goes_into_an_empty_store_and_back(workbench, tmp_path, name):
     frozen = frozen_study(workbench, duplicates=1, attention=True)
     judge_all(
-        workbench,
-        frozen,
-        comment="<script>alert('x')</script>, \"quoted\"\nΩ😀",
-        spans=(Span(response=0, first=1, last=3),),
+        workbench, frozen, comment="<script>alert('x')</script>, \"quoted\"\nΩ😀", spans=(Span(response=0, first=1, last=3),)
     )
     manifest = files.export(workbench, "toy", folder=tmp_path / "out")
     told = json.loads((tmp_path / "out/manifest.json").read_text())
@@ -73,9 +68,7 @@ def test_the_tidy_table_says_what_was_judged_and_is_read_for_agreement(workbench
     for row in rows:
         item = study.item(row["item"])
         assert (row["question"], row["system"], row["comment"]) == (item.question, item.responses[0].system, "'=1+1")
-        assert (
-            (row["text"] in item.responses[0].text) and row["seconds"] == "2.5" and row["annotator"] in study.annotators
-        )
+        assert (row["text"] in item.responses[0].text) and row["seconds"] == "2.5" and row["annotator"] in study.annotators
         assert row["label"] == ("supported" if row["part"] == "sentence" else "4")
     again = next(row for row in rows if row["kind"] == "repeat")
     assert again["no"] in {row["no"] for row in plain if row["question"] == again["question"]}
@@ -97,9 +90,7 @@ def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path)
     region = next(one for one in task["annotations"][0]["result"] if one["from_name"] == "sentence_1")
     region["value"]["labels"] = ["contradicted"]
     fresh = {"completed_by": {"id": 7, "email": "ben@example.org"}, "lead_time": 9.5, "result": [region]}
-    wanted = next(
-        task for task in tasks if task["data"]["item"] in lab._assigned(frozen, "Ben") and task["data"]["item"] != item
-    )
+    wanted = next(task for task in tasks if task["data"]["item"] in lab._assigned(frozen, "Ben") and task["data"]["item"] != item)
     wanted["annotations"].append({**fresh, "result": [{**region, "value": {**region["value"], "start": 2, "end": 9}}]})
     (tmp_path / "edited.json").write_text(json.dumps(tasks))
     with pytest.raises(files.ImportProblems, match=r"ben@example\.org"):
@@ -116,8 +107,13 @@ def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path)
 
 
 def test_pairs_for_preference_training(workbench, tmp_path):
-    frozen = lab.freeze(workbench, pairs(per_item=3).model_copy(
-        update={"items": tuple(item.model_copy(update={"round": "main"}) for item in pairs().items)}), "main")  # fmt: skip
+    frozen = lab.freeze(
+        workbench,
+        pairs(per_item=3).model_copy(
+            update={"items": tuple(item.model_copy(update={"round": "main"}) for item in pairs().items)}
+        ),
+        "main",
+    )
     first, second, third = (item.id for item in frozen.study.items[:3])
     for who, choice in zip(frozen.study.annotators, ("b", "b", "a"), strict=True):
         judge(workbench, frozen, who, first, preference=choice)
@@ -127,9 +123,7 @@ def test_pairs_for_preference_training(workbench, tmp_path):
     [pair] = [json.loads(line) for line in (tmp_path / "dpo.jsonl").read_text().splitlines()]
     item = frozen.study.item(first)
     assert (pair["chosen"], pair["rejected"]) == (item.responses[1].text, item.responses[0].text)
-    assert (pair["votes"], pair["against"], pair["ties"]) == (2, 1, 0) and pair["prompt"].endswith(
-        f"Question: {item.question}"
-    )
+    assert (pair["votes"], pair["against"], pair["ties"]) == (2, 1, 0) and pair["prompt"].endswith(f"Question: {item.question}")
 
 
 def test_a_cell_runs_no_formula_and_comes_back(workbench, tmp_path):
@@ -140,9 +134,7 @@ def test_a_cell_runs_no_formula_and_comes_back(workbench, tmp_path):
         judge(workbench, frozen, "Ann", item, comment=comment)
     before = lab.labels(workbench, "toy")
     text = exchange.to_csv(before)
-    assert not any(
-        cell[:1] in ("=", "+", "-", "@", "\t", "\r") for row in csv.reader(io.StringIO(text)) for cell in row
-    )
+    assert not any(cell[:1] in ("=", "+", "-", "@", "\t", "\r") for row in csv.reader(io.StringIO(text)) for cell in row)
     parsed = exchange.from_csv(text, "f", frozen.study, "main")
     assert [one for _, one in parsed.labels] == before and parsed.problems == []
     lines = text.splitlines(keepends=True)
@@ -158,9 +150,7 @@ def given(frozen, who, item, name="supported", **changes):
     """A label as a file has it."""
     item = frozen.study.item(item)
     names = tuple((name,) * len(one.sentences) for one in item.responses)
-    return blank(frozen.study, frozen.round, item, who).model_copy(
-        update={"sentences": names, "helpful": (4,), **changes}
-    )
+    return blank(frozen.study, frozen.round, item, who).model_copy(update={"sentences": names, "helpful": (4,), **changes})
 
 
 def imported(workbench, tmp_path, content, name="labels.jsonl", **options):
@@ -181,9 +171,7 @@ def test_ids_of_other_programs_decide_nothing(workbench, tmp_path):
     assert imported(workbench, tmp_path, [late], replace=True).replaced == 1
     assert lab.current(workbench, frozen, "Ann", two).id < "z" * 26
     table = f"id,item,annotator,number,value\n7,{two},Ann,1,supported\n8,{two},Ann,2,supported\n"
-    assert imported(workbench, tmp_path, table, "t.csv", replace=True).replaced == 1, (
-        "an id for each row is none of a label"
-    )
+    assert imported(workbench, tmp_path, table, "t.csv", replace=True).replaced == 1, "an id for each row is none of a label"
 
 
 def test_what_an_import_would_replace_needs_a_word(workbench, tmp_path):
@@ -206,10 +194,7 @@ def test_what_an_import_would_replace_needs_a_word(workbench, tmp_path):
     judge(workbench, frozen, "Ann", mine[0], "partly")
     assert imported(workbench, tmp_path, edited, name) == (0, 2, (), 0, 0, 1), "also once it was changed here"
     assert lab.current(workbench, frozen, "Ann", mine[0]).sentences[0][0] == "partly"
-    assert (
-        lab.check(workbench, "toy").ok
-        and "1 of 4 label records came from files" in lab.check(workbench, "toy").notes[0]
-    )
+    assert lab.check(workbench, "toy").ok and "1 of 4 label records came from files" in lab.check(workbench, "toy").notes[0]
 
 
 def test_a_source_that_is_read_again_overwrites_nothing(workbench, tmp_path):
@@ -265,16 +250,7 @@ def exported(workbench, tmp_path):
     names = ("supported", "partly", "contradicted", "cannot_judge")
     for n, who in enumerate(frozen.study.annotators):
         for m, item in enumerate(lab._assigned(frozen, who)):
-            judge(
-                workbench,
-                frozen,
-                who,
-                item,
-                names[(m * n + m) % 4],
-                helpful=(1 + m % 5,),
-                comment="fine",
-                cannot_judge=m == 3,
-            )
+            judge(workbench, frozen, who, item, names[(m * n + m) % 4], helpful=(1 + m % 5,), comment="fine", cannot_judge=m == 3)
     last = lab.open_adjudication(workbench, "toy", ["Dora"])
     for item in last.study.disputed:
         judge(workbench, last, "Dora", item)
@@ -307,9 +283,7 @@ def test_a_folder_is_read_as_its_manifest_says(workbench, tmp_path):
     judge(workbench, frozen, "Ann", two)
     files.export(workbench, "toy", ["csv"], tmp_path / "out")
     there = {path.name for path in (tmp_path / "out").iterdir()}
-    assert there == {"study.json", "labels.csv", files.TIDY, "manifest.json", "dpo.jsonl"}, (
-        "what nobody touched is taken away"
-    )
+    assert there == {"study.json", "labels.csv", files.TIDY, "manifest.json", "dpo.jsonl"}, "what nobody touched is taken away"
     assert len(files.read_file(tmp_path / "out")[1]) == 2
     changed = (tmp_path / "out/labels.csv").read_text().replace("supported", "partly")
     (tmp_path / "out/labels.csv").write_text(changed)

@@ -34,10 +34,17 @@ def add_answers(workbench, questions=6, models=("one.gguf", "two.gguf")):
         config["generation"] |= {"model": model}
         for n in range(questions):
             for seed in (0, 1):  # the second run is the latest
-                workbench.store.add("answer", {
-                    "question": f"What is {n}?", "text": f"{model} says {n}, run {seed}.", "finish_reason": "stop", "model": model,
-                    "config": {**config, "seed": seed},
-                    "hits": [{"document_id": "d", "title": "T", "start": 3, "end": 8, "text": "words", "rank": 1}]})  # fmt: skip
+                workbench.store.add(
+                    "answer",
+                    {
+                        "question": f"What is {n}?",
+                        "text": f"{model} says {n}, run {seed}.",
+                        "finish_reason": "stop",
+                        "model": model,
+                        "config": {**config, "seed": seed},
+                        "hits": [{"document_id": "d", "title": "T", "start": 3, "end": 8, "text": "words", "rank": 1}],
+                    },
+                )
     workbench.store.add(
         "answer", {"question": "Lost?", "text": "x", "finish_reason": "failed: no model", "config": {}, "hits": []}
     )
@@ -49,18 +56,27 @@ def test_items_come_from_stored_answers(workbench):
     assert len(found) == 12 and set(lab.systems(found).values()) == {6}
     assert all(one.text.endswith("run 1.") and one.passages[0].start == 3 for one in found)
     assert lab.candidates(workbench, "no corpus") == []
-    study = lab.design(workbench, {"id": "s", "annotators": ["Ann", "Ben"], "question": "Q?",
-                                   "draw": {"count": 8, "pilot": 2, "duplicates": 2, "attention": True}})  # fmt: skip
+    study = lab.design(
+        workbench,
+        {
+            "id": "s",
+            "annotators": ["Ann", "Ben"],
+            "question": "Q?",
+            "draw": {"count": 8, "pilot": 2, "duplicates": 2, "attention": True},
+        },
+    )
     assert len(study.items) == 8 + 2 + 1 + 1 and study.rubric == default_rubric()
-    ab = lab.design(workbench, {"id": "p", "kind": "pairs", "ask": ["preference"],
-                                "draw": {"count": 6, "systems": sorted({one.system for one in found})}})  # fmt: skip
+    ab = lab.design(
+        workbench,
+        {
+            "id": "p",
+            "kind": "pairs",
+            "ask": ["preference"],
+            "draw": {"count": 6, "systems": sorted({one.system for one in found})},
+        },
+    )
     assert len(ab.items) == 6 and all(len(item.responses) == 2 for item in ab.items)
-    for wrong in (
-        {"draw": {"count": 99}},
-        {"draw": {"colour": 1}},
-        {"draw": {}},
-        {"draw": {"count": 1}, "kind": "pairs"},
-    ):
+    for wrong in ({"draw": {"count": 99}}, {"draw": {"colour": 1}}, {"draw": {}}, {"draw": {"count": 1}, "kind": "pairs"}):
         with pytest.raises(WorkbenchError):
             lab.design(workbench, {"id": "s", **wrong})
 
@@ -78,19 +94,13 @@ def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
     names = answer(fusion="rrf", transform__centre=True, generation__threads=2, evaluation__k=3)
     assert names[2] == f"{small}, transform centre on, Hybrid RRF"
     *before, long = answer(generation__temperature=0.7, context__passages=1, retrieval__top_k=4, fusion="rrf")
-    assert (
-        re.fullmatch(f"{small}, temperature 0.7, 1 passage, retrieval top k 4, [0-9a-f]{{6}}", long) and before == names
-    )
+    assert re.fullmatch(f"{small}, temperature 0.7, 1 passage, retrieval top k 4, [0-9a-f]{{6}}", long) and before == names
     answer("/a/Qwen2-Q8_0.gguf", generation__model="/a/Qwen2-Q8_0.gguf")
     answer(other, generation__model=other)
     names = answer("/c/Qwen2-Q4_K_M.gguf", generation__model="/c/Qwen2-Q4_K_M.gguf")
     assert names[4:6] == ["Qwen2", "Qwen2-Q4_K_M.gguf"] and re.fullmatch(r"Qwen2-Q4_K_M\.gguf, [0-9a-f]{6}", names[6])
-    workbench.store.add(
-        "answer", {"question": "Why?", "text": "So.", "model": other, "config": {"gone": {"a": 1}}, "hits": []}
-    )
-    assert re.fullmatch("Qwen2, [0-9a-f]{6}", list(lab.systems(lab.candidates(workbench)))[7]), (
-        "a recipe of an older version"
-    )
+    workbench.store.add("answer", {"question": "Why?", "text": "So.", "model": other, "config": {"gone": {"a": 1}}, "hits": []})
+    assert re.fullmatch("Qwen2, [0-9a-f]{6}", list(lab.systems(lab.candidates(workbench)))[7]), "a recipe of an older version"
 
 
 def test_systems_of_one_model_are_told_by_what_differs():
@@ -111,9 +121,7 @@ def test_draft_pilot_revision_main_and_adjudication(workbench):
     judge_all(workbench, pilot)
     with pytest.raises(WorkbenchError, match="what was changed"):
         lab.revise(workbench, "toy", study.rubric)
-    revised = lab.revise(
-        workbench, "toy", study.rubric.model_copy(update={"changed": "Clearer words.", "guidelines": "New."})
-    )
+    revised = lab.revise(workbench, "toy", study.rubric.model_copy(update={"changed": "Clearer words.", "guidelines": "New."}))
     assert revised.hash != pilot.hash and [one.version for one in revised.study.rubrics] == [1, 2]
     other = revised.study.model_copy(update={"items": revised.study.items[1:]})
     with pytest.raises(WorkbenchError, match="pilot round was labelled"):
@@ -150,10 +158,7 @@ def test_a_plan_is_kept_until_the_main_round_is_frozen(workbench):
     lab.plan(workbench, ahead)
     assert len(workbench.store.query("SELECT * FROM studies WHERE round = 'plan'")) == 1, "only what is new is recorded"
     assert lab.planned(Workbench(workbench.home), "toy") == ahead
-    assert lab.load(workbench, "toy").id == pilot.id and [one.version for one in lab.history(workbench, "toy")] == [
-        1,
-        2,
-    ]
+    assert lab.load(workbench, "toy").id == pilot.id and [one.version for one in lab.history(workbench, "toy")] == [1, 2]
     assert lab.studies(workbench)[0].id == pilot.id and lab.check(workbench, "toy").ok
     with pytest.raises(WorkbenchError, match="pilot round was labelled"):
         lab.plan(workbench, study.model_copy(update={"items": study.items[1:]}))
@@ -184,9 +189,7 @@ def test_an_annotator_leaves_and_the_others_take_over(workbench):
     told = lab.handing_over(workbench, "toy", "Ben")
     after = lab.hand_over(workbench, "toy", "Ben")
     assert after.round == "main" and after.version == 2 and after.hash != frozen.hash
-    assert after.study.left[0].kept == tuple(
-        id for id in lab._assigned(frozen, "Ben") if id in after.study.left[0].kept
-    )
+    assert after.study.left[0].kept == tuple(id for id in lab._assigned(frozen, "Ben") if id in after.study.left[0].kept)
     moved = {who: len(set(lab._assigned(after, who)) - set(lab._assigned(frozen, who))) for who in ("Ann", "Cy")}
     assert all(moved[who] >= told.given.get(who, 0) for who in moved) and sum(told.given.values()) and not told.short
     for version in (frozen, after):  # a window that was open before is no way in either
@@ -252,10 +255,7 @@ def test_an_adjudicator_leaves(workbench):
     opened = lab.open_adjudication(workbench, "toy", ["Dora", "Ed"])
     some(workbench, opened, "Dora", 2)
     after = lab.hand_over(workbench, "toy", "Dora")
-    assert len(lab._assigned(after, "Ed")) == len(after.study.disputed) - 2 and after.study.at_work("main") == (
-        "Ann",
-        "Ben",
-    )
+    assert len(lab._assigned(after, "Ed")) == len(after.study.disputed) - 2 and after.study.at_work("main") == ("Ann", "Ben")
     some(workbench, after, "Ed", 3)
     last = lab.hand_over(workbench, "toy", "Ed")
     assert not last.study.at_work("adjudication") and "to nobody" in lab.check(workbench, "toy").notes[1]
@@ -266,9 +266,7 @@ def test_a_round_ends_although_items_are_open(workbench):
     some(workbench, frozen, "Ann", 12)
     some(workbench, frozen, "Ben", 4, name="partly")
     ended = lab.close(workbench, "toy")
-    assert [one[1:3] for one in lab.progress(workbench, ended)] == [(12, 12), (4, 4)] and not ended.study.at_work(
-        "main"
-    )
+    assert [one[1:3] for one in lab.progress(workbench, ended)] == [(12, 12), (4, 4)] and not ended.study.at_work("main")
     found = lab.check(workbench, "toy")
     assert found.ok and len(found.notes) == 1 and found.notes[0].endswith("labels missing: 8.")
     with pytest.raises(WorkbenchError, match="No item is open"):
@@ -316,8 +314,10 @@ def test_a_paired_study_is_tested_on_all_its_questions(workbench):
     from core import agreement_lab
 
     add_answers(workbench, 8)
-    study = lab.design(workbench, {"id": "s", "annotators": ["Ann", "Ben"], "question": "Q?",
-                                   "draw": {"count": 15, "pilot": 5, "by": "question"}})  # fmt: skip
+    study = lab.design(
+        workbench,
+        {"id": "s", "annotators": ["Ann", "Ben"], "question": "Q?", "draw": {"count": 15, "pilot": 5, "by": "question"}},
+    )
     assert len(study.round_items("pilot")) == 4 and len(study.round_items("main")) == 10
     frozen = lab.freeze(workbench, study, "main")
     for who in ("Ann", "Ben"):
@@ -412,13 +412,7 @@ def test_ratings_make_pairs_where_they_differ_by_a_star(workbench):
     frozen = frozen_study(workbench, count=40, annotators=("Ann", "Ben"))
     for who in ("Ann", "Ben"):
         for item in frozen.study.items:
-            judge(
-                workbench,
-                frozen,
-                who,
-                item.id,
-                helpful=(5 if "system 1" in item.responses[0].system else 4 - (who == "Ben"),),
-            )
+            judge(workbench, frozen, who, item.id, helpful=(5 if "system 1" in item.responses[0].system else 4 - (who == "Ben"),))
     found = exchange.dpo_pairs(frozen.study, lab.labels(workbench, "toy"))
     assert len(found) == 20 and all("<b>1</b>" in pair["chosen"] and "<b>0</b>" in pair["rejected"] for pair in found)
 
@@ -476,9 +470,7 @@ def test_one_of_several_decisions_at_once_is_taken(workbench):
     def freeze(number):
         start.wait()
         try:
-            main_round = lab.freeze(
-                benches[number], pilot.study.model_copy(update={"hypothesis": f"h{number}"}), "main"
-            )
+            main_round = lab.freeze(benches[number], pilot.study.model_copy(update={"hypothesis": f"h{number}"}), "main")
             outcomes.append(main_round.study.hypothesis)
         except WorkbenchError as error:
             outcomes.append(error)
@@ -516,8 +508,13 @@ def test_tabs_at_once_replace_each_other_in_a_chain(workbench):
 
 
 def test_the_adjudicators_word_decides_a_pair(workbench, tmp_path):
-    frozen = lab.freeze(workbench, pairs(per_item=3).model_copy(
-        update={"items": tuple(item.model_copy(update={"round": "main"}) for item in pairs().items)}), "main")  # fmt: skip
+    frozen = lab.freeze(
+        workbench,
+        pairs(per_item=3).model_copy(
+            update={"items": tuple(item.model_copy(update={"round": "main"}) for item in pairs().items)}
+        ),
+        "main",
+    )
     first, second, third = (item.id for item in frozen.study.items[:3])
     for who, choice in zip(frozen.study.annotators, "aab", strict=True):
         for item in (first, second):
@@ -575,9 +572,7 @@ def test_a_study_by_the_command_line(workbench, tmp_path, monkeypatch, capsys):
     assert run(capsys, "annotate", "check", "mine")[1]["ok"]
     assert run(capsys, "annotate", "export", "mine", "--folder", tmp_path / "out", "--format", "csv")[0] == 0
     code, found = run(capsys, "agreement", tmp_path / "out" / "labels.csv", "--resamples", 100)
-    assert (
-        found["labels"] == 20 and found["measures"][0]["value"] is None and found["measures"][0]["note"]
-    )  # one label only
+    assert found["labels"] == 20 and found["measures"][0]["value"] is None and found["measures"][0]["note"]  # one label only
     assert run(capsys, "annotate", "list")[1][0]["study"] == "mine" and run(capsys, "annotate", "show", "mine")[0] == 0
     assert isinstance(run(capsys, "annotate", "token", "mine", "Ann")[1], str)
     assert run(capsys, "annotate", "adjudicate", "mine", "Dora")[0] == 1

@@ -38,8 +38,9 @@ class Played(PartConfig):
             raise WorkbenchError("The endpoint does not accept the key (HTTP 401).", todo="Put a valid key there.")
         yield self.says
         text, reason = ("", "failed: refusal") if self.fails else (self.says, "stop")
-        return Generated(text, reason, "prompt", None, None, None, 1.0, 2.0, "m-1", "", (Token("Paris", -0.5, (("Rome", -1.5),)),),
-                         2, 0.25)  # fmt: skip
+        return Generated(
+            text, reason, "prompt", None, None, None, 1.0, 2.0, "m-1", "", (Token("Paris", -0.5, (("Rome", -1.5),)),), 2, 0.25
+        )
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,7 @@ def test_an_answer_is_stored_with_what_made_it_and_what_is_not_known_is_null(ben
     assert row["text"] == result.text == "Paris [1]." and row["engine"] == "played" and row["model"] == "m-1"
     assert [row[name] for name in ("prompt_tokens", "reused_tokens", "answer_tokens", "model_sha256")] == [None] * 4
     assert row["cost_usd"] == 0.25 and row["retries"] == 2 and row["seed"] == 0
-    assert (
-        json.loads(row["tokens"]) == [["Paris", -0.5, [["Rome", -1.5]]]]
-        or json.loads(row["tokens"])[0]["text"] == "Paris"
-    )
+    assert json.loads(row["tokens"]) == [["Paris", -0.5, [["Rome", -1.5]]]] or json.loads(row["tokens"])[0]["text"] == "Paris"
     kept = json.loads(row["receipt"])
     assert kept["settings"]["weights"] == "as_bundled" and kept["text_sha256"] == result.receipt.text_sha256
 
@@ -99,9 +97,7 @@ def test_a_stopped_answer_is_not_stored(bench):
 
 def test_the_same_prompt_again_is_compared_by_the_receipt_s_settings(bench):
     _, first = ask(bench)
-    _, (text, found) = ask(
-        bench, "ask_again", first, says="Rome [1]."
-    )  # the recipe has changed since, the receipt has not
+    _, (text, found) = ask(bench, "ask_again", first, says="Rome [1].")  # the recipe has changed since, the receipt has not
     assert text == first.text and found.share == 1 and found.changed == () and found.same_conclusion
 
 
@@ -134,14 +130,7 @@ def test_the_first_answer_waits_for_no_copy_of_the_model():
 
 
 def test_answers_recorded_before_there_were_receipts_have_rows():
-    payload = {
-        "text": "x",
-        "finish_reason": "stop",
-        "question": "q",
-        "config": {},
-        "model": "m (sha256 00)",
-        "prompt_tokens": 1,
-    }
+    payload = {"text": "x", "finish_reason": "stop", "question": "q", "config": {}, "model": "m (sha256 00)", "prompt_tokens": 1}
     [row] = tables.rows(Record("01m7w3rnna1xv64c8v0g3aar0z", "answer", payload), None)["answers"]
     named = dict(zip(tables.TABLES["answers"][1], row, strict=True))
     assert named["text"] == "x" and named["cost_usd"] is None and named["receipt"] is None

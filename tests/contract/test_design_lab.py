@@ -47,8 +47,10 @@ def test_two_labels_an_item_give_no_abilities():
     found = agreement_lab.table_of(source, "sentences", "main")
     assert "dawid_skene" not in agreement_lab.methods(source, found)
     assert all(row.ability is None for row in drain(agreement_lab.people(source, "sentences", "main", found)).rows)
-    for ask in (lambda: agreement_lab.read(source, method="dawid_skene"),
-                lambda: agreement_lab.consensus(source, "sentences", found, "dawid_skene")):  # fmt: skip
+    for ask in (
+        lambda: agreement_lab.read(source, method="dawid_skene"),
+        lambda: agreement_lab.consensus(source, "sentences", found, "dawid_skene"),
+    ):
         with pytest.raises(WorkbenchError, match="no item has three labels"):
             ask()
 

@@ -15,26 +15,20 @@ from core.statistics.corrections import holm
 from core.workbench import Plan
 from tests.small_corpora import with_towns
 
-TOWNS = (
-    "Lund",
-    "Gent",
-    "Pisa",
-    "Bari",
-    "Metz",
-    "Cork",
-    "Brno",
-    "Linz",
-    "Nice",
-    "Graz",
-    "Oslo",
-    "Ghent",
-    "Bern",
-    "Turin",
-)
-TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
-         for hour, town in enumerate(TOWNS, 5)}  # fmt: skip
-QUESTIONS = [{"id": f"q{hour}", "question": f"When does the market of {town} open?", "document": f"{town}.txt",
-              "answer": f"opens at {hour}"} for hour, town in enumerate(TOWNS, 5)]  # fmt: skip
+TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent", "Bern", "Turin")
+TEXTS = {
+    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
+    for hour, town in enumerate(TOWNS, 5)
+}
+QUESTIONS = [
+    {
+        "id": f"q{hour}",
+        "question": f"When does the market of {town} open?",
+        "document": f"{town}.txt",
+        "answer": f"opens at {hour}",
+    }
+    for hour, town in enumerate(TOWNS, 5)
+]
 QUESTIONS += [{"id": "hard", "question": "Which mill is old?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
 CHOSEN = ("minilm-mean", "minilm-cls", "lsa")
 
@@ -93,9 +87,7 @@ def test_differences_are_the_workbenchs_with_holm_over_the_encoders(bench):
 
 
 def test_the_transform_shows_in_dimension_and_bytes(bench):
-    [row] = board(
-        bench, recipe(transform__projection="pca", transform__dimensions=8, transform__quantise="int8"), CHOSEN[:1]
-    )
+    [row] = board(bench, recipe(transform__projection="pca", transform__dimensions=8, transform__quantise="int8"), CHOSEN[:1])
     assert (row.transform.dim, row.transform.bytes_per_vector) == (8, 8.0)
     line = lab.table([row], ["mrr"], row.offer)[0]
     assert (line["dimensions"], line["bytes_per_vector"], line["mrr"]) == (8, 8.0, row.intervals["mrr"].mean)
@@ -110,9 +102,7 @@ def test_an_impossible_setting_is_told_for_its_encoder_and_the_others_go_on(benc
 
 
 def test_what_is_not_embedded_is_not_embedded_by_looking(bench, monkeypatch):
-    monkeypatch.setattr(
-        type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
-    )
+    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
     rows = board(bench, recipe())
     assert all(row.plan.what == "embedding 9,000 texts" and row.evaluation is None for row in rows)
 
@@ -151,9 +141,7 @@ def test_a_large_corpus_is_asked_some_questions_and_all_of_them_on_demand(bench,
     every = drain(lab.leaderboard(bench, config, offers, offers[0], everything=True))
     assert [row.intervals["recall"].n for row in (*some, *every)] == [6] * 3 + [len(QUESTIONS)] * 3
     asked = [query.id for query in some[0].evaluation.corpus.queries]
-    assert all([query.id for query in row.evaluation.corpus.queries] == asked for row in some), (
-        "the same of every encoder"
-    )
+    assert all([query.id for query in row.evaluation.corpus.queries] == asked for row in some), "the same of every encoder"
     whole = every[0].evaluation
     places = [[query.id for query in whole.corpus.queries].index(id) for id in asked]
     assert np.allclose(some[0].evaluation.values["mrr"], whole.values["mrr"][places])
@@ -185,9 +173,7 @@ def test_codes_are_drawn_with_the_bytes_that_divide_the_dimension():
 def test_settings_of_steps_not_taken_compute_nothing():
     moved = recipe(transform__dimensions=8, transform__code_bytes=8, transform__rescore=4).transform
     assert lab.acting(moved) == TrialConfig().transform
-    used = recipe(
-        transform__projection="pca", transform__dimensions=8, transform__quantise="pq", transform__rescore=4
-    ).transform
+    used = recipe(transform__projection="pca", transform__dimensions=8, transform__quantise="pq", transform__rescore=4).transform
     assert lab.acting(used) == used
 
 
@@ -223,8 +209,12 @@ def test_the_map_says_what_was_found(bench):
 
 
 def test_the_training_command_says_what_differs(bench):
-    arguments = lab.training_arguments(bench, recipe(fusion__part="sparse_only", corpus__questions="dev"), "mine",
-                                       {"max_steps": 7, "temperature": TrainConfig().temperature})  # fmt: skip
+    arguments = lab.training_arguments(
+        bench,
+        recipe(fusion__part="sparse_only", corpus__questions="dev"),
+        "mine",
+        {"max_steps": 7, "temperature": TrainConfig().temperature},
+    )
     assert arguments[:4] == ["train-encoder", "mine", "--train", "max_steps=7"]
     assert arguments.count("--train") == 1 and "fusion.part=sparse_only" not in arguments
     assert "corpus.questions=dev" not in arguments, "training makes its own splits"
@@ -232,10 +222,29 @@ def test_the_training_command_says_what_differs(bench):
 
 
 def record(difference: float, p: float, best_step: int, base: str = "minilm") -> dict:
-    one = {"before": 0.5, "after": 0.5 + difference, "difference": difference, "low": 0.0, "high": 0.0, "p": p, "exact": False,
-           "effect_size": 0.1, "wins": 1, "losses": 1, "ties": 1, "n": 3, "total": 3, "note": ""}  # fmt: skip
-    return {"best_step": best_step, "config": {"watch": "mrr", "base": base}, "evaluation": {"confidence": 0.95},
-            "comparison": {"mrr": one}, "corpus": {"name": "towns"}}  # fmt: skip
+    one = {
+        "before": 0.5,
+        "after": 0.5 + difference,
+        "difference": difference,
+        "low": 0.0,
+        "high": 0.0,
+        "p": p,
+        "exact": False,
+        "effect_size": 0.1,
+        "wins": 1,
+        "losses": 1,
+        "ties": 1,
+        "n": 3,
+        "total": 3,
+        "note": "",
+    }
+    return {
+        "best_step": best_step,
+        "config": {"watch": "mrr", "base": base},
+        "evaluation": {"confidence": 0.95},
+        "comparison": {"mrr": one},
+        "corpus": {"name": "towns"},
+    }
 
 
 @pytest.mark.parametrize(("difference", "p", "best_step", "expected"), [
@@ -257,7 +266,5 @@ def test_questions_that_an_encoder_learnt_from_are_known():
     assert not lab.learnt_from(row(corpus__questions="test"), known)
     child = lab.Trained("child", record(0.1, 0.01, 5, base="x") | {"corpus": {"name": "other"}})
     started = replace(row(), offer=lab.Offer("trained-child", "child", Trained(name="child")))
-    assert lab.learnt_from(started, [*known, child]) and not lab.learnt_from(started, [child]), (
-        "what its start learnt counts"
-    )
+    assert lab.learnt_from(started, [*known, child]) and not lab.learnt_from(started, [child]), "what its start learnt counts"
     assert not lab.learnt_from(row(corpus__dataset="python-reference"), known)

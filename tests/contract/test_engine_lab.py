@@ -68,8 +68,11 @@ def config(tmp_path, monkeypatch):
     speeds = iter((900.0, 1000.0, 5000.0))
     monkeypatch.setattr(gguf_files, "ready", lambda path, weights: weights != "q4_0")
     monkeypatch.setattr(gguf_files, "converted", converted)
-    monkeypatch.setattr(gguf_files, "measure", lambda files: [
-        Measured(name, next(speeds) if name == "bf16" else 400.0, 60.0, 1.0, 1.0, 0.0) for name in files])  # fmt: skip
+    monkeypatch.setattr(
+        gguf_files,
+        "measure",
+        lambda files: [Measured(name, next(speeds) if name == "bf16" else 400.0, 60.0, 1.0, 1.0, 0.0) for name in files],
+    )
     return TrialConfig().model_copy(update={"generation": Played(model=str(tmp_path / "m.gguf"))})
 
 

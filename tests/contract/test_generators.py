@@ -37,8 +37,16 @@ def llama_server():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = {"model": LlamaCpp().path(), "host": "127.0.0.1", "port": port, "n_ctx": 512, "n_threads": 1, "n_threads_batch": 1,
-               "logits_all": "true", "model_alias": "smollm2"}  # fmt: skip
+    options = {
+        "model": LlamaCpp().path(),
+        "host": "127.0.0.1",
+        "port": port,
+        "n_ctx": 512,
+        "n_threads": 1,
+        "n_threads_batch": 1,
+        "logits_all": "true",
+        "model_alias": "smollm2",
+    }
     command = [
         sys.executable,
         "-m",
@@ -191,9 +199,7 @@ def test_logprobs_where_the_part_has_them(make):
     _, result = finish(make(max_tokens=4, logprobs=3).generate(HELLO))
     assert 0 < len(result.tokens) <= 4
     for token in result.tokens:
-        assert token.logprob <= 0 and [value for _, value in token.top] == sorted(
-            (v for _, v in token.top), reverse=True
-        )
+        assert token.logprob <= 0 and [value for _, value in token.top] == sorted((v for _, v in token.top), reverse=True)
         assert token.top[0][1] == pytest.approx(token.logprob, abs=1e-3), "greedy takes the likeliest"
 
 

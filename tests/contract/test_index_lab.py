@@ -61,10 +61,14 @@ def sieve():
 def bench(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     questions = home / "questions.csv"
-    lines = [(f"{thing}.txt", f"{thing.capitalize()} {way}.", asked.format(thing))
-             for thing in THINGS for way, asked in zip(WAYS, ASKED, strict=True)]  # fmt: skip
-    questions.write_text("id,question,document,answer\n" + "".join(
-        f"q{i},{asked},{name},{text}\n" for i, (name, text, asked) in enumerate(lines)))  # fmt: skip
+    lines = [
+        (f"{thing}.txt", f"{thing.capitalize()} {way}.", asked.format(thing))
+        for thing in THINGS
+        for way, asked in zip(WAYS, ASKED, strict=True)
+    ]
+    questions.write_text(
+        "id,question,document,answer\n" + "".join(f"q{i},{asked},{name},{text}\n" for i, (name, text, asked) in enumerate(lines))
+    )
     files = [(f"{thing}.txt", "\n\n".join(f"{thing.capitalize()} {way}." for way in WAYS).encode()) for thing in THINGS]
     workbench = Workbench(home)
     assert all(status.status == "ok" for status in drain(workbench.library.ingest("things", files, questions)))
@@ -73,9 +77,18 @@ def bench(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recipe():
-    return with_settings(TrialConfig(), {"corpus.dataset": "things", "chunking.part": "sentence", "chunking.size_tokens": 16,
-                                         "index.part": "sieve", "evaluation.k": 5, "retrieval.top_k": 10,
-                                         "retrieval.candidates": 30})  # fmt: skip
+    return with_settings(
+        TrialConfig(),
+        {
+            "corpus.dataset": "things",
+            "chunking.part": "sentence",
+            "chunking.size_tokens": 16,
+            "index.part": "sieve",
+            "evaluation.k": 5,
+            "retrieval.top_k": 10,
+            "retrieval.candidates": 30,
+        },
+    )
 
 
 def at(recipe, keep):
@@ -84,13 +97,7 @@ def at(recipe, keep):
 
 def test_a_measured_point_is_stored_with_its_raw_values(bench, recipe):
     point = drain(index_lab.measure_point(bench, at(recipe, 60)))
-    assert (point.part, point.build, point.query, point.k, point.num_queries) == (
-        "sieve",
-        {"stride": 1},
-        {"keep": 60},
-        5,
-        48,
-    )
+    assert (point.part, point.build, point.query, point.k, point.num_queries) == ("sieve", {"stride": 1}, {"keep": 60}, 5, 48)
     assert point.label == "sieve, keep 60" and point.here and point.status == "ok"
     assert 0 < point.recall < 1.0 and point.p99_us is None  # of 48 questions there is no 99th percentile
     assert point.build_s > 0 and point.memory_per_vector == 4 * point.dim and point.disk_per_vector == 0
@@ -154,7 +161,10 @@ def test_points_of_other_code_machines_and_questions_are_told_apart(bench, recip
     bench.store.add("index", {**payload, "queries": "others"})
     same = [p for p in drain(index_lab.points(bench, recipe)) if p.query == {"keep": 80}]
     assert [(p.machine == "another", p.code_version == "older", p.here) for p in same] == [
-        (False, False, True), (True, False, False), (False, True, False)]  # fmt: skip
+        (False, False, True),
+        (True, False, False),
+        (False, True, False),
+    ]
     assert len({p.identity for p in same}) == 3 and point.code_version == code_version("index")
     assert drain(index_lab.points(bench, with_settings(recipe, {"evaluation.k": 4}))) == []
     assert drain(index_lab.points(bench, with_settings(recipe, {"index.metric": "l2"}))) == []
@@ -189,13 +199,8 @@ def test_a_setting_that_loses_nothing_costs_nothing_and_ranks_nothing_again(benc
     for ranked in (found.dense, found.fused):
         assert ranked.moved == 0
         for effect in ranked.effects.values():
-            assert (
-                (effect.differences == 0).all() and effect.equivalence.verdict == "equal" and effect.equivalence.n == 48
-            )
-    assert (
-        found.dense.effects["ndcg_linear"].sentence
-        == "sieve, keep 100 equals exact in nDCG@5: no question's value changed"
-    )
+            assert (effect.differences == 0).all() and effect.equivalence.verdict == "equal" and effect.equivalence.n == 48
+    assert found.dense.effects["ndcg_linear"].sentence == "sieve, keep 100 equals exact in nDCG@5: no question's value changed"
 
 
 @pytest.mark.parametrize("keep", [20, 60, 90])

@@ -68,9 +68,7 @@ def test_one_question_finds_what_it_finds_in_a_batch(name, tmp_path):
     together = searcher.search(QUERIES, 5)
     for row in range(5):
         alone = searcher.search(QUERIES[row : row + 1], 5)
-        assert (alone.chunk[0] == together.chunk[row]).all() and np.allclose(
-            alone.score[0], together.score[row], **TIGHT
-        )
+        assert (alone.chunk[0] == together.chunk[row]).all() and np.allclose(alone.score[0], together.score[row], **TIGHT)
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -18,13 +18,15 @@ from core.workbench import Workbench
 from tests.played_model import END, WORDS, play
 
 TOWNS = ("Lund", "Gent", "Pisa")
-TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
-         for town, hour in zip(TOWNS, ("five", "six", "seven"), strict=True)}  # fmt: skip
-QUESTIONS = [{"id": town, "question": f"When does the market of {town} open?", "document": f"{town}.txt", "answer": "opens at"}
-             for town in TOWNS]  # fmt: skip
-RECIPE = with_settings(
-    TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only", "generation.max_tokens": 12}
-)
+TEXTS = {
+    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
+    for town, hour in zip(TOWNS, ("five", "six", "seven"), strict=True)
+}
+QUESTIONS = [
+    {"id": town, "question": f"When does the market of {town} open?", "document": f"{town}.txt", "answer": "opens at"}
+    for town in TOWNS
+]
+RECIPE = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only", "generation.max_tokens": 12})
 HOT = chain([{"part": "temperature", "temperature": 2.0}])
 
 
@@ -53,25 +55,29 @@ def written(bench, reading, steps=HOT, **given):
     return drain(write(RECIPE.generation, reading.prompt, memory, steps, **{"seed": 3, "max_tokens": 12, **given}))
 
 
-@pytest.mark.parametrize("text", ["greedy", "none", "top_k=40 top_p=0.95 temperature=0.8", "repetition=1.3,last_tokens=64",
-                                  "mirostat=3.0,eta=0.2,surprise=after min_p=0.1 top_k=5 top_k=3"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "greedy",
+        "none",
+        "top_k=40 top_p=0.95 temperature=0.8",
+        "repetition=1.3,last_tokens=64",
+        "mirostat=3.0,eta=0.2,surprise=after min_p=0.1 top_k=5 top_k=3",
+    ],
+)
 def test_a_chain_comes_back_from_its_text(text):
     steps = lab.read_chain(text)
     assert lab.read_chain(lab.write_chain(steps)) == steps and lab.write_chain(steps) == text
 
 
 def test_presets_and_random_chains_are_chains():
-    assert all(
-        lab.read_chain(text) == lab.read_chain(lab.write_chain(lab.read_chain(text))) for text in lab.PRESETS.values()
-    )
+    assert all(lab.read_chain(text) == lab.read_chain(lab.write_chain(lab.read_chain(text))) for text in lab.PRESETS.values())
     found = [lab.random_chain(seed) for seed in range(50)]
     assert found == [lab.random_chain(seed) for seed in range(50)] and len(set(found)) > 40
     assert all(2 <= len(steps) <= 4 and len({step.part for step in steps}) == len(steps) for steps in found)
 
 
-@pytest.mark.parametrize(
-    "text", ["top_q=3", "top_k=many", "top_p=1.5", "mirostat=3 mirostat=4", "greedy=1", "top_k=3,j=2"]
-)
+@pytest.mark.parametrize("text", ["top_q=3", "top_k=many", "top_p=1.5", "mirostat=3 mirostat=4", "greedy=1", "top_k=3,j=2"])
 def test_what_is_no_chain_is_refused(text):
     with pytest.raises(WorkbenchError):
         lab.read_chain(text)
@@ -114,9 +120,7 @@ def test_a_forced_token_keeps_what_stands_before_it(bench):
     other = next(token for token in range(3, len(WORDS)) if token != first.picks[2].token)
     forced = written(bench, reading, after=first, at=2, token=other)
     assert [p.token for p in forced.picks[:3]] == [*(p.token for p in first.picks[:2]), other]
-    assert [p.forced for p in forced.picks[:4]] == [False, False, True, False] and len(forced.pieces) == len(
-        forced.picks
-    )
+    assert [p.forced for p in forced.picks[:4]] == [False, False, True, False] and len(forced.pieces) == len(forced.picks)
     assert written(bench, reading, after=first, at=2, token=first.picks[2].token).text == first.text
 
 
@@ -124,8 +128,9 @@ def test_sentences_point_to_the_passage_they_repeat_and_to_their_weakest_token(b
     reading = lab.reading(bench, RECIPE, QUESTIONS[1]["question"])
     answer = written(bench, reading, lab.read_chain("none"))
     tokens = [WORDS.index(word) for word in (" Gent", " opens", " at", " six", " and", " closes", ".")]
-    said = Written((), 0, tuple(answer.picks[0]._replace(token=t) for t in tokens),
-                       tuple(WORDS[t] for t in tokens), "stop", 1.0, 0.1, 0)  # fmt: skip
+    said = Written(
+        (), 0, tuple(answer.picks[0]._replace(token=t) for t in tokens), tuple(WORDS[t] for t in tokens), "stop", 1.0, 0.1, 0
+    )
     [one] = lab.sentences(said, reading.hits)
     best = reading.hits[one.passage - 1]
     assert best.document_id == "Gent.txt" and one.containment == 1.0
@@ -166,19 +171,13 @@ def test_a_study_is_stored_resumed_and_measured_from_what_is_stored(bench, model
     assert greedy["cluster_entropy"].mean == 0 and greedy["self_bleu"].mean == pytest.approx(1) and greedy["f1"].n == 3
     assert hot["distinct_2"].mean > greedy["distinct_2"].mean and hot["self_bleu"].mean < 1
     asked = len(model.runs)
-    assert (
-        lab.rows(drain(lab.study(bench, RECIPE, chains, 3, 3))) == lab.rows(found.values()) and len(model.runs) == asked
-    )
+    assert lab.rows(drain(lab.study(bench, RECIPE, chains, 3, 3))) == lab.rows(found.values()) and len(model.runs) == asked
     assert found["greedy"].differences == {} and (found["greedy"].samples, found["greedy"].failed) == (9, 0)
     paired, p = found["temperature=2.0"].differences["distinct_2"], found["temperature=2.0"].p_holm["distinct_2"]
     assert paired.difference == pytest.approx(hot["distinct_2"].mean - greedy["distinct_2"].mean) and paired.n == 3
-    assert paired.low <= paired.difference <= paired.high and p == paired.p == 0.25, (
-        "2 of 8 sign patterns; one comparison"
-    )
+    assert paired.low <= paired.difference <= paired.high and p == paired.p == 0.25, "2 of 8 sign patterns; one comparison"
     back = drain(lab.results(bench, RECIPE, samples=3, questions=3, reference="temperature=2.0"))
-    assert back[1].chain == "greedy" and back[1].differences["distinct_2"].difference == pytest.approx(
-        -paired.difference
-    )
+    assert back[1].chain == "greedy" and back[1].differences["distinct_2"].difference == pytest.approx(-paired.difference)
     assert drain(lab.results(bench, RECIPE, samples=4, questions=3)) == []
     assert drain(bench.store.verify()).journal["samples"] == 6 and drain(bench.store.rebuild()) == 6
 
@@ -197,8 +196,12 @@ def test_unmeasured_questions_are_counted_and_the_p_values_corrected_together():
     def one(f1):
         return dict.fromkeys(lab.MEASURES, f1)
 
-    tables = {"a": {str(i): one(0.0) for i in range(6)}, "b": {str(i): one(1.0) for i in range(6)},
-              "c": {"0": one(math.nan), **{str(i): one(1.0) for i in range(1, 6)}}, "d": {str(i): one(0.0) for i in range(6)}}  # fmt: skip
+    tables = {
+        "a": {str(i): one(0.0) for i in range(6)},
+        "b": {str(i): one(1.0) for i in range(6)},
+        "c": {"0": one(math.nan), **{str(i): one(1.0) for i in range(1, 6)}},
+        "d": {str(i): one(0.0) for i in range(6)},
+    }
     found = lab._differences(tables, list(tables), RECIPE)
     assert list(found) == ["b", "c", "d"] and (found["c"][0]["f1"].n, found["c"][0]["f1"].total) == (5, 6)
     raw = {text: tests["f1"].p for text, (tests, _) in found.items()}
@@ -231,14 +234,9 @@ def test_searches_write_texts_that_come_back_from_their_line(bench, model, monke
         assert best.text == greedy.text and best.logprob == pytest.approx(greedy_logprob), "alpha 0 is greedy"
         assert len(found.chosen) == len(best.tokens)
     else:
-        assert (
-            len(found.lines) <= how.width
-            and best.score >= greedy_logprob / len(greedy.picks) ** how.length_penalty - 1e-9
-        )
+        assert len(found.lines) <= how.width and best.score >= greedy_logprob / len(greedy.picks) ** how.length_penalty - 1e-9
     [side] = drain(lab.side_by_side(bench, RECIPE, reading, [("s", how)], 12))
-    assert side.text == best.text.strip() and side.perplexity == pytest.approx(
-        math.exp(-best.logprob / len(best.tokens))
-    )
+    assert side.text == best.text.strip() and side.perplexity == pytest.approx(math.exp(-best.logprob / len(best.tokens)))
 
 
 def test_a_corpus_without_answers_cannot_be_studied(bench):

@@ -16,17 +16,21 @@ from tests.small_corpora import with_towns
 
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz")
 FILL = "Rain fell on the hills and the river rose slowly behind the old bridge. " * 4
-TEXTS = {f"{town}.txt": f"{FILL}The market of {town} opens at {hour} and closes late. {FILL}Near it stands the mill of {town}."
-         for hour, town in enumerate(TOWNS, 5)}  # fmt: skip
-QUESTIONS = [{"id": f"q{hour}", "question": f"When does the market of {town} open?", "document": f"{town}.txt",
-              "answer": f"opens at {hour} and closes late"} for hour, town in enumerate(TOWNS, 5)]  # fmt: skip
-QUESTIONS += [
+TEXTS = {
+    f"{town}.txt": f"{FILL}The market of {town} opens at {hour} and closes late. {FILL}Near it stands the mill of {town}."
+    for hour, town in enumerate(TOWNS, 5)
+}
+QUESTIONS = [
     {
-        "id": "rain",
-        "question": "What fell on the hills?",
-        "document": "Pisa.txt",
-        "answer": "near it stands the mill of Pisa",
+        "id": f"q{hour}",
+        "question": f"When does the market of {town} open?",
+        "document": f"{town}.txt",
+        "answer": f"opens at {hour} and closes late",
     }
+    for hour, town in enumerate(TOWNS, 5)
+]
+QUESTIONS += [
+    {"id": "rain", "question": "What fell on the hills?", "document": "Pisa.txt", "answer": "near it stands the mill of Pisa"}
 ]
 SIZE = "chunking.size_tokens"
 
@@ -37,8 +41,13 @@ def bench(tmp_path_factory):
 
 
 def recipe(**settings) -> TrialConfig:
-    given = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "chunking.size_tokens": 24, "chunking.overlap_tokens": 8,
-             "evaluation.k": 3}  # fmt: skip
+    given = {
+        "corpus.dataset": "towns",
+        "fusion.part": "sparse_only",
+        "chunking.size_tokens": 24,
+        "chunking.overlap_tokens": 8,
+        "evaluation.k": 3,
+    }
     return with_settings(TrialConfig(), given | settings)
 
 
@@ -50,8 +59,13 @@ def test_values_that_are_not_valid_are_named_with_the_reason(bench):
 
 def test_values_that_are_not_embedded_are_missing_and_never_embedded(bench, monkeypatch):
     whole = type(bench).plan
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: whole(self, config) if config.chunking.size_tokens != 16
-                        else Plan(False, "embedding 900 texts", None))  # fmt: skip
+    monkeypatch.setattr(
+        type(bench),
+        "plan",
+        lambda self, config: (
+            whole(self, config) if config.chunking.size_tokens != 16 else Plan(False, "embedding 900 texts", None)
+        ),
+    )
     found = setting_curve.values(bench, recipe(), SIZE, [16, 24, 32])
     assert found.missing == [16] and found.ready == [24, 32] and found.estimate is None
 
@@ -62,8 +76,11 @@ def test_the_first_k_chunks_cost_what_their_tokens_are(bench):
     found, chunks = bench.evaluate(config), drain(bench.pipeline.chunks(config, bench.corpus(config)))
     ids = {(d, s, e): t for d, s, e, t in zip(*(column.tolist() for column in vars(chunks).values()), strict=True)}
     place = {document.id: i for i, document in enumerate(found.corpus.documents)}
-    spent = [sum(ids[place[hit.document_id], hit.start, hit.end] for hit in bench.hits(found, row)[:3])
-             for row, measured in enumerate(found.judged.measured) if measured]  # fmt: skip
+    spent = [
+        sum(ids[place[hit.document_id], hit.start, hit.end] for hit in bench.hits(found, row)[:3])
+        for row, measured in enumerate(found.judged.measured)
+        if measured
+    ]
     assert point.context_tokens == pytest.approx(np.mean(spent)) and point.intervals == found.intervals
 
 
@@ -84,8 +101,10 @@ def test_equal_context_is_the_ranking_read_token_by_token(bench, budget):
             if inside:
                 read.append((hit.document_id, inside[0][0], inside[-1][1]))
         # with overlap 1 a chunk counts where it lies within the evidence or holds it whole
-        hits = [any(d == g.document_id and (s <= g.start and g.end <= e or g.start <= s and e <= g.end) for d, s, e in read)
-                for g in query.gold]  # fmt: skip
+        hits = [
+            any(d == g.document_id and (s <= g.start and g.end <= e or g.start <= s and e <= g.end) for d, s, e in read)
+            for g in query.gold
+        ]
         assert filled[row] == budget - left, query.id
         np.testing.assert_equal(values["hit"][row], float(max(hits)) if hits else np.nan, query.id)
 
@@ -122,15 +141,24 @@ def test_a_context_that_the_candidates_cannot_fill_is_told(bench):
 
 def test_the_command_line_prints_context_beside_the_metric(bench, monkeypatch, capsys):
     monkeypatch.setattr("core.workbench.Workbench", lambda: bench)
-    words = ["curve", "--dataset", "towns", "--set", "fusion.part=sparse_only", "--set", "chunking.overlap_tokens=8", "--grid",
-             f"{SIZE}=16,64", "--metric", "recall"]  # fmt: skip
+    words = [
+        "curve",
+        "--dataset",
+        "towns",
+        "--set",
+        "fusion.part=sparse_only",
+        "--set",
+        "chunking.overlap_tokens=8",
+        "--grid",
+        f"{SIZE}=16,64",
+        "--metric",
+        "recall",
+    ]
     assert command_line.main(words) == 0
     assert "context tokens" in capsys.readouterr().out
     assert command_line.main([*words, "--budget", "40", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["context_tokens"] for row in rows] == [40, 40] and {"recall", "recall low", "recall high"} < set(
-        rows[0]
-    )
+    assert [row["context_tokens"] for row in rows] == [40, 40] and {"recall", "recall low", "recall high"} < set(rows[0])
     assert "recall difference" not in rows[0]  # the recipe's own size is none of the values
     assert command_line.main([*words, "--budget", "40", "--against", f"{SIZE}=16", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)

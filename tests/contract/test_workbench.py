@@ -35,17 +35,23 @@ def bench(tmp_path_factory):
     questions = home / "questions.csv"
     questions.write_text(QUESTIONS)
     workbench = Workbench(home)
-    statuses = drain(
-        workbench.library.ingest("kitchen", [(name, text.encode()) for name, text in TEXTS.items()], questions)
-    )
+    statuses = drain(workbench.library.ingest("kitchen", [(name, text.encode()) for name, text in TEXTS.items()], questions))
     assert [status.status for status in statuses] == ["ok"] * len(statuses), statuses
     return workbench
 
 
 @pytest.fixture(scope="module")
 def recipe():
-    return with_settings(TrialConfig(), {"corpus.dataset": "kitchen", "chunking.part": "sentence", "chunking.size_tokens": 24,
-                                         "retrieval.top_k": 10, "evaluation.k": 3})  # fmt: skip
+    return with_settings(
+        TrialConfig(),
+        {
+            "corpus.dataset": "kitchen",
+            "chunking.part": "sentence",
+            "chunking.size_tokens": 24,
+            "retrieval.top_k": 10,
+            "evaluation.k": 3,
+        },
+    )
 
 
 def test_evaluation_measures_every_question_with_an_interval(bench, recipe):
@@ -181,9 +187,7 @@ def test_a_sweep_measures_each_point_once(bench, recipe):
 
 
 @pytest.mark.parametrize("snapshot", ["old", "none"])
-def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_written(
-    bench, recipe, monkeypatch, snapshot
-):
+def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_written(bench, recipe, monkeypatch, snapshot):
     """As on a full disk, or where another program holds it: the journal knows what is stored."""
     from core.store import database
 
@@ -203,9 +207,7 @@ def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_writ
     other = Workbench(bench.home)
     assert [other.show(id)["id"] for id in ids] == ids and other.measured(ids[0])["metrics"]
     if snapshot == "old":
-        assert (
-            ids[0] not in [one["id"] for one in other.trials()] and "not in every answer yet" in other.store.told()[0]
-        )
+        assert ids[0] not in [one["id"] for one in other.trials()] and "not in every answer yet" in other.store.told()[0]
     monkeypatch.undo()
     again = Workbench(bench.home)
     assert set(ids) <= {one["id"] for one in again.trials()} and not again.store.told()
@@ -240,8 +242,13 @@ def test_failed_runs_are_kept_as_failed(bench, recipe):
 
 
 def cli(home, *arguments):
-    return subprocess.run([sys.executable, "-m", "core", *arguments], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "GROUNDWORK_HOME": str(home), "OMP_NUM_THREADS": "1"})  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "core", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GROUNDWORK_HOME": str(home), "OMP_NUM_THREADS": "1"},
+    )
 
 
 @pytest.mark.parametrize("arguments", [

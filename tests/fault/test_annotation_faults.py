@@ -85,9 +85,7 @@ def test_ten_annotators_label_two_thousand_items(tmp_path):
 def test_kill_loses_nothing_that_was_acknowledged(tmp_path):
     acknowledged, dice = [], random.Random(0)
     for life in range(3):
-        child = subprocess.Popen(
-            [sys.executable, "-c", WRITER, tmp_path, str(life)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
+        child = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, str(life)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for _ in range(dice.randrange(5, 30)):
             acknowledged.append(child.stdout.readline().strip())
         child.send_signal(signal.SIGKILL)
@@ -150,8 +148,13 @@ def test_a_flipped_bit_costs_one_label_and_is_seen(tmp_path, at):
 def harm_lines(path, how):
     """Lines are whole, and some are missing."""
     lines = path.read_bytes().splitlines(keepends=True)
-    kept = {"half": lines[:3], "first": lines[1:], "middle": lines[:2] + lines[3:], "swapped": [lines[1], lines[0], *lines[2:]],
-            "all": []}[how]  # fmt: skip
+    kept = {
+        "half": lines[:3],
+        "first": lines[1:],
+        "middle": lines[:2] + lines[3:],
+        "swapped": [lines[1], lines[0], *lines[2:]],
+        "all": [],
+    }[how]
     path.write_bytes(b"".join(kept))
     return len(lines) - len(kept)
 
@@ -217,9 +220,7 @@ def test_labels_that_come_together_are_kept_together(tmp_path, monkeypatch):
         store.labels.add([{**PAYLOAD, "item": f"i{n}"} for n in range(9)])
     fresh = Store(tmp_path)
     for _ in range(3):
-        monkeypatch.setattr(
-            "core.store.segments.os.write", lambda *_: (_ for _ in ()).throw(OSError(errno.EACCES, "Denied"))
-        )
+        monkeypatch.setattr("core.store.segments.os.write", lambda *_: (_ for _ in ()).throw(OSError(errno.EACCES, "Denied")))
         with pytest.raises(WorkbenchError, match="Ask for permission"):
             fresh.add_label({**PAYLOAD, "item": "b"})
     monkeypatch.undo()
@@ -334,9 +335,17 @@ def bad_files(item: str) -> dict[str, tuple[str, int, str]]:
         "unknown.json": (json.dumps([{"data": {"item": "x"}}], indent=1), 2, "no item 'x'"),
         "nobody.json": (json.dumps([{**task, "annotations": [{"result": []}]}]), 1, "nobody is named"),
         "two.json": (json.dumps([{**task, "annotations": [{"completed_by": "Ann", "result": twice}]}]), 1, "two labels"),
-        "outside.json": (json.dumps([{**task, "annotations": [{"completed_by": "Ann", "result": outside}]}]), 1, "not in the answer"),
+        "outside.json": (
+            json.dumps([{**task, "annotations": [{"completed_by": "Ann", "result": outside}]}]),
+            1,
+            "not in the answer",
+        ),
         "again.json": ("[\n" + json.dumps(labelled) + ",\n" + json.dumps(labelled) + "]", 3, "a second time, first in line 2"),
-        "shape.json": (json.dumps([{**task, "annotations": [{"result": [{"from_name": "whole"}]}]}]), 1, "not as Label Studio writes it"),
+        "shape.json": (
+            json.dumps([{**task, "annotations": [{"result": [{"from_name": "whole"}]}]}]),
+            1,
+            "not as Label Studio writes it",
+        ),
         "strange.json": (json.dumps([{**task, "annotations": [{"result": [{"from_name": "mood"}]}]}]), 1, "labelled with 'mood'"),
         "says_nothing.json": ("[\n" + json.dumps(task) + "]", 2, "says nothing"),
         "says_nothing.jsonl": (f'{{"item": "{item}", "annotator": "Ann"}}', 1, "says nothing"),
@@ -346,7 +355,7 @@ def bad_files(item: str) -> dict[str, tuple[str, int, str]]:
         "time.jsonl": (ours.replace("}", ', "created": "yesterday"}'), 1, "'yesterday' is no time"),
         "round.jsonl": (ours.replace("}", ', "round": "pilot"}'), 1, "is not assigned to 'Ann' in the pilot round"),
         "columns_twice.csv": ("item,item,annotator,value\n", 1, "2 columns 'item'"),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("name", bad_files("x"))
@@ -389,10 +398,13 @@ def test_qags_files_that_are_not(study, tmp_path):
     workbench, _ = study
     sentence = {"sentence": "One.", "responses": [{"worker_id": 1, "response": "yes"}]}
     good = json.dumps({"article": "A.", "summary_sentences": [sentence]}) + "\n"
-    for bad, said in [("{", "JSON"), ("[]", "TypeError"), ('{"article": "A.", "summary_sentences": []}', "no sentences"),
-                      (good.replace("yes", "maybe"), "maybe"),
-                      (json.dumps({"article": "A.", "summary_sentences": [{**sentence, "responses": sentence["responses"] * 2}]}),
-                       "twice")]:  # fmt: skip
+    for bad, said in [
+        ("{", "JSON"),
+        ("[]", "TypeError"),
+        ('{"article": "A.", "summary_sentences": []}', "no sentences"),
+        (good.replace("yes", "maybe"), "maybe"),
+        (json.dumps({"article": "A.", "summary_sentences": [{**sentence, "responses": sentence["responses"] * 2}]}), "twice"),
+    ]:
         (tmp_path / "q.jsonl").write_text(good + bad)
         with pytest.raises(files.ImportProblems, match=said) as caught:
             files.import_qags(workbench, tmp_path / "q.jsonl")
@@ -410,8 +422,10 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
     with pytest.raises(WorkbenchError, match="no key"):
         files.push(workbench, "toy", "http://127.0.0.1:9")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-key")
-    for program, said in (("raise ModuleNotFoundError(\"No module named 'label_studio_sdk'\")", "not installed"),
-                          ("raise OSError('connection refused')", "connection refused")):  # fmt: skip
+    for program, said in (
+        ("raise ModuleNotFoundError(\"No module named 'label_studio_sdk'\")", "not installed"),
+        ("raise OSError('connection refused')", "connection refused"),
+    ):
         python = tmp_path / "python"
         python.write_text(f"#!{sys.executable}\n{program}\n")
         python.chmod(0o755)
@@ -423,9 +437,11 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
     with pytest.raises(WorkbenchError, match="no such interpreter"):
         files.push(workbench, "toy", "http://127.0.0.1:9")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-key\r\n")
-    for program, said in (("import os; raise ValueError(repr(os.environ['LABEL_STUDIO_API_KEY']))", "ValueError: '…'"),
-                          ('print(\'{"error": "status 401 Invalid token."}\')', "refused: status 401 Invalid token$"),
-                          ("pass", "no reason given")):  # fmt: skip
+    for program, said in (
+        ("import os; raise ValueError(repr(os.environ['LABEL_STUDIO_API_KEY']))", "ValueError: '…'"),
+        ('print(\'{"error": "status 401 Invalid token."}\')', "refused: status 401 Invalid token$"),
+        ("pass", "no reason given"),
+    ):
         python.write_text(f"#!{sys.executable}\n{program}\n")
         monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(python))
         with pytest.raises(WorkbenchError) as caught:

@@ -56,13 +56,25 @@ def test_wrong_encoding_is_read_and_reported(tmp_path):
 
 
 def test_nan_nulls_numbers_and_lone_surrogates_are_survived(tmp_path):
-    rows = ['{"id": 1, "text": "a", "title": NaN}', '{"id": 2, "text": NaN}', '{"id": 3, "text": null}', '{"id": 4, "text": 12.5}',
-            '{"id": 5, "text": "x\\ud800y"}', '{"id": 6, "text": ["list"]}', '{"id": 1, "text": "again"}', "[1]", "5"]  # fmt: skip
+    rows = [
+        '{"id": 1, "text": "a", "title": NaN}',
+        '{"id": 2, "text": NaN}',
+        '{"id": 3, "text": null}',
+        '{"id": 4, "text": 12.5}',
+        '{"id": 5, "text": "x\\ud800y"}',
+        '{"id": 6, "text": ["list"]}',
+        '{"id": 1, "text": "again"}',
+        "[1]",
+        "5",
+    ]
     corpus = load("jsonl", file(tmp_path, "d.jsonl", "\n".join(rows)))
     assert [document.text for document in corpus.documents] == ["a", "12.5", "x\ufffdy"]
     assert corpus.documents[2].text.encode()
     assert {note.split(":")[0] for note in corpus.notes} == {
-        "Line is not a JSON object, skipped", "Document without text left out", "Document with a repeated id left out"}  # fmt: skip
+        "Line is not a JSON object, skipped",
+        "Document without text left out",
+        "Document with a repeated id left out",
+    }
 
 
 def test_a_line_of_ten_megabytes_is_a_document_and_one_over_the_limit_is_skipped(tmp_path, monkeypatch):
@@ -103,9 +115,18 @@ def archive(path: Path, members: dict[str, bytes]) -> Path:
 
 def test_zip_members_that_lead_outside_are_skipped_and_named(tmp_path):
     good = b'{"_id": "a", "text": "b"}'
-    path = archive(tmp_path / "z.zip", {"../../evil.jsonl": b"x", "/abs.jsonl": b"x", "..\\up.jsonl": b"x", "C:/c.jsonl": b"x",
-                                        "corpus.jsonl": good, "queries.jsonl": b'{"_id": "q", "text": "?"}',
-                                        "qrels/test.tsv": b"h\th\th\nq\ta\t1\n"})  # fmt: skip
+    path = archive(
+        tmp_path / "z.zip",
+        {
+            "../../evil.jsonl": b"x",
+            "/abs.jsonl": b"x",
+            "..\\up.jsonl": b"x",
+            "C:/c.jsonl": b"x",
+            "corpus.jsonl": good,
+            "queries.jsonl": b'{"_id": "q", "text": "?"}',
+            "qrels/test.tsv": b"h\th\th\nq\ta\t1\n",
+        },
+    )
     corpus = load("beir", path)
     assert len(corpus.queries[0].gold) == 1
     assert "leads outside" in corpus.notes[0] and ": 4 (" in corpus.notes[0]

@@ -21,16 +21,30 @@ from core.pipeline import drain
 from core.workbench import Workbench
 from tests.small_corpora import THINGS, WAYS, small_bert, with_towns
 
-TEXTS = {f"{thing}.txt": f"{thing.capitalize()} {way}. Of {thing} number {n} little else is known. " * 3
-         for n, (thing, way) in enumerate(zip(THINGS, WAYS * 3, strict=True))}  # fmt: skip
-ASKED = [{"id": thing, "question": f"What {WAYS[n % 4].split()[0]} {thing}?", "document": f"{thing}.txt",
-          "answers": [f"{thing.capitalize()} {WAYS[n % 4]}"]} for n, thing in enumerate(THINGS)]  # fmt: skip
+TEXTS = {
+    f"{thing}.txt": f"{thing.capitalize()} {way}. Of {thing} number {n} little else is known. " * 3
+    for n, (thing, way) in enumerate(zip(THINGS, WAYS * 3, strict=True))
+}
+ASKED = [
+    {
+        "id": thing,
+        "question": f"What {WAYS[n % 4].split()[0]} {thing}?",
+        "document": f"{thing}.txt",
+        "answers": [f"{thing.capitalize()} {WAYS[n % 4]}"],
+    }
+    for n, thing in enumerate(THINGS)
+]
 RECIPES = {
     "hybrid": {"embedding": {"part": "lsa", "dimensions": 8}, "index": {"part": "faiss_hnsw"}, "fusion": "rrf"},
     "trained": {"embedding": {"part": "trained", "name": "small"}, "index": {"part": "exact"}, "fusion": "dense_only"},
 }
-SHARED = {"corpus.dataset": "towns", "chunking.size_tokens": 16, "chunking.overlap_tokens": 0, "evaluation.resamples": 200,
-          "retrieval.candidates": 5}  # fmt: skip
+SHARED = {
+    "corpus.dataset": "towns",
+    "chunking.size_tokens": 16,
+    "chunking.overlap_tokens": 0,
+    "evaluation.resamples": 200,
+    "retrieval.candidates": 5,
+}
 
 
 def config(name: str) -> TrialConfig:
@@ -230,11 +244,7 @@ def test_a_disk_that_refuses_while_documents_are_added_says_so(home, monkeypatch
 
 def test_words_for_what_the_disk_refuses(tmp_path):
     full = files.disk_error(OSError(errno.ENOSPC, "x"), "The index", tmp_path / "a" / "b", 3_200_000)
-    assert (
-        "No space left on device" in full.what
-        and " free, 3.2 MB needed)" in full.what
-        and "Free some space" in full.todo
-    )
+    assert "No space left on device" in full.what and " free, 3.2 MB needed)" in full.what and "Free some space" in full.todo
     denied = files.disk_error(OSError(errno.EACCES, "x"), "The index", tmp_path)
     assert denied.forbidden and "permission" in denied.todo and "free" not in denied.what + denied.todo
     wrapped = RuntimeError("lance error: No space left on device (os error 28)")

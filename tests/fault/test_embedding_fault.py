@@ -50,9 +50,7 @@ def work(folder: str, texts: list[str]) -> None:
 
 def test_processes_share_a_store_and_a_killed_one_leaves_it_whole(tmp_path):
     spawn = multiprocessing.get_context("spawn")
-    processes = [
-        spawn.Process(target=work, args=(str(tmp_path), texts)) for texts in (TEXTS, TEXTS[::-1], TEXTS[1000:])
-    ]
+    processes = [spawn.Process(target=work, args=(str(tmp_path), texts)) for texts in (TEXTS, TEXTS[::-1], TEXTS[1000:])]
     [process.start() for process in processes]
     deadline = time.monotonic() + 60
     while len(missing(Slow(), TEXTS, tmp_path)) > 1500 and time.monotonic() < deadline:
@@ -101,9 +99,7 @@ def test_a_language_model_is_never_fetched_unless_asked(tmp_path, monkeypatch):
 def test_a_layer_that_the_model_does_not_have(layer, tmp_path):
     from transformers import LlamaConfig, LlamaModel
 
-    config = LlamaConfig(
-        vocab_size=31_000, hidden_size=8, intermediate_size=8, num_hidden_layers=4, num_attention_heads=2
-    )
+    config = LlamaConfig(vocab_size=31_000, hidden_size=8, intermediate_size=8, num_hidden_layers=4, num_attention_heads=2)
     LlamaModel(config).save_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").symlink_to(bundled_folder() / "tokenizer.json")
     with pytest.raises(WorkbenchError) as error:

@@ -129,8 +129,16 @@ def tiny(path):
     import gguf
 
     writer, random = gguf.GGUFWriter(path, "llama"), np.random.default_rng(0)
-    for name, value in {"context_length": 128, "embedding_length": 32, "block_count": 1, "feed_forward_length": 64,
-                        "head_count": 2, "head_count_kv": 2, "layer_norm_rms_eps": 1e-5, "rope_dimension_count": 16}.items():  # fmt: skip
+    for name, value in {
+        "context_length": 128,
+        "embedding_length": 32,
+        "block_count": 1,
+        "feed_forward_length": 64,
+        "head_count": 2,
+        "head_count_kv": 2,
+        "layer_norm_rms_eps": 1e-5,
+        "rope_dimension_count": 16,
+    }.items():
         getattr(writer, f"add_{name}")(value)
     tokens = [
         b"<unk>",
@@ -145,9 +153,17 @@ def tiny(path):
     writer.add_token_types([2, 3, 3, *[6] * 256, *[1] * 41])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
-    shapes = {"token_embd": (300, 32), "output_norm": (32,), "output": (300, 32), "blk.0.attn_norm": (32,), "blk.0.ffn_norm": (32,),
-              **{f"blk.0.attn_{x}": (32, 32) for x in ("q", "k", "v", "output")},
-              "blk.0.ffn_gate": (64, 32), "blk.0.ffn_up": (64, 32), "blk.0.ffn_down": (32, 64)}  # fmt: skip
+    shapes = {
+        "token_embd": (300, 32),
+        "output_norm": (32,),
+        "output": (300, 32),
+        "blk.0.attn_norm": (32,),
+        "blk.0.ffn_norm": (32,),
+        **{f"blk.0.attn_{x}": (32, 32) for x in ("q", "k", "v", "output")},
+        "blk.0.ffn_gate": (64, 32),
+        "blk.0.ffn_up": (64, 32),
+        "blk.0.ffn_down": (32, 64),
+    }
     for name, shape in shapes.items():
         writer.add_tensor(f"{name}.weight", random.normal(size=shape).astype(np.float32))
     writer.write_header_to_file()
@@ -184,9 +200,7 @@ def test_a_tensor_of_another_name_is_never_filled_with_random_numbers(tmp_path, 
     data = (tmp_path / "m.gguf").read_bytes()
     (tmp_path / "m.gguf").write_bytes(data.replace(b"blk.0.attn_q.weight", b"blk.0.attn_z.weight"))
     more = {"weights": "as_bundled"} if part == "llama_cpp" else {}
-    made = registry.find("generator", part)(
-        model=str(tmp_path / "m.gguf"), context_tokens=128, own_process="no", **more
-    )
+    made = registry.find("generator", part)(model=str(tmp_path / "m.gguf"), context_tokens=128, own_process="no", **more)
     with pytest.raises(WorkbenchError, match=r"lacks 1 weights|attn_q.weight' not found") as error:
         finish(made.generate(HELLO))
     assert "m.gguf" in error.value.where

@@ -99,11 +99,7 @@ def test_what_is_not_counted_stays_unmeasured(monkeypatch):
 
 
 def test_logprobs_are_read(monkeypatch):
-    entry = {
-        "token": "a",
-        "logprob": -0.5,
-        "top_logprobs": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.0}],
-    }
+    entry = {"token": "a", "logprob": -0.5, "top_logprobs": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.0}]}
     chunk = {"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [entry]}}]}
     first = f"data: {json.dumps(chunk)}\n\n".encode()
     _, result, [(_, _, body)] = ask("openai", monkeypatch, stream([first, *events("openai")]), logprobs=2)
@@ -193,8 +189,7 @@ def test_no_key_at_all(monkeypatch):
 
 @both
 @pytest.mark.parametrize(
-    "address",
-    ["ftp://x/v1", "127.0.0.1:8000", f"http://u:{SECRET}@x/v1", f"http://x/v1?key={SECRET}", "http://x:port/v1"],
+    "address", ["ftp://x/v1", "127.0.0.1:8000", f"http://u:{SECRET}@x/v1", f"http://x/v1?key={SECRET}", "http://x:port/v1"]
 )
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(api, address):
     with pytest.raises(ValueError) as error:
@@ -239,8 +234,12 @@ def test_the_wait_that_is_asked_for_is_kept_within_the_deadline(api, monkeypatch
 @pytest.mark.parametrize("reply", ["hanging", "headers only", "trickling bytes", "kept alive"])
 def test_the_deadline_holds_where_nothing_useful_comes(api, reply, monkeypatch):
     trickle = [bytes([byte]) for byte in events(api, "Hello there")[0]]
-    replies = {"hanging": hang, "headers only": stream([], leave_open=True), "trickling bytes": stream(trickle, pause_s=1),
-               "kept alive": stream([b": ping\n\n"] * 100, pause_s=0.1)}  # fmt: skip
+    replies = {
+        "hanging": hang,
+        "headers only": stream([], leave_open=True),
+        "trickling bytes": stream(trickle, pause_s=1),
+        "kept alive": stream([b": ping\n\n"] * 100, pause_s=0.1),
+    }
     started = time.perf_counter()
     pieces, result, _ = ask(api, monkeypatch, replies[reply], deadline_s=1.0)
     assert abs(time.perf_counter() - started - 1.0) < 1.0
@@ -251,9 +250,7 @@ def test_the_deadline_holds_where_nothing_useful_comes(api, reply, monkeypatch):
 def test_a_text_cut_by_the_deadline_says_so(api, monkeypatch):
     parts = events(api, *["word "] * 50)
     pieces, result, _ = ask(api, monkeypatch, stream(parts, pause_s=0.1), deadline_s=1.5)
-    assert (
-        result.finish_reason == "deadline" and "".join(pieces).strip() == result.text and result.text.startswith("word")
-    )
+    assert result.finish_reason == "deadline" and "".join(pieces).strip() == result.text and result.text.startswith("word")
     assert result.cost_usd is None and abs(result.generation_ms - 1500) < 1000
 
 
@@ -388,11 +385,7 @@ ODD = [10**30, 2**63, -1, 1e400, float("nan"), 1.5, True, "7", [7], {"a": 7}, No
 @pytest.mark.parametrize("count", ODD, ids=repr)
 @pytest.mark.parametrize("which", ["prompt_tokens", "completion_tokens", "cached_tokens"])
 def test_a_count_that_is_none_is_not_measured(api, count, which, monkeypatch):
-    names = {
-        "prompt_tokens": "input_tokens",
-        "completion_tokens": "output_tokens",
-        "cached_tokens": "cache_read_input_tokens",
-    }
+    names = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens", "cached_tokens": "cache_read_input_tokens"}
     if api == "anthropic" and count in (True, "7"):
         pytest.skip("its own library reads these as numbers")
     name = which if api == "openai" else names[which]
@@ -413,18 +406,14 @@ def test_more_from_the_cache_than_was_read_is_not_measured(monkeypatch):
 
 @both
 def test_halves_of_characters_are_joined_and_lone_ones_replaced(api, monkeypatch):
-    pieces, result, _ = ask(
-        api, monkeypatch, stream(events(api, "a \ud83d", "\ude42 b \udc00", "c\ud800"), pause_s=0.03)
-    )
+    pieces, result, _ = ask(api, monkeypatch, stream(events(api, "a \ud83d", "\ude42 b \udc00", "c\ud800"), pause_s=0.03))
     assert result.text == "".join(pieces) == "a \U0001f642 b \ufffdc"
     result.text.encode()
 
 
 @both
 def test_names_and_reasons_can_be_stored(api, monkeypatch):
-    told = b"".join(events(api, "ok", reason="\ud800" * 3)).replace(
-        b'"m-1"', json.dumps("\ud800" + "m" * 5000).encode()
-    )
+    told = b"".join(events(api, "ok", reason="\ud800" * 3)).replace(b'"m-1"', json.dumps("\ud800" + "m" * 5000).encode())
     _, result, _ = ask(api, monkeypatch, stream([told]), retries=0)
     assert len(result.model) == remote.NAME and (result.model + result.finish_reason).encode()
 

@@ -49,8 +49,12 @@ def test_other_dimensions(name, tmp_path):
         searcher.search(QUERIES[:, :11], 5)
     with pytest.raises(WorkbenchError):
         searcher.search(QUERIES[0], 5)
-    for change in (lambda: searcher.add(QUERIES[:, :11]), lambda: searcher.update([1], QUERIES[:1, :11]),
-                   lambda: searcher.update([1, 2], QUERIES[:1]), lambda: searcher.add(with_rows(np.nan, 3))):  # fmt: skip
+    for change in (
+        lambda: searcher.add(QUERIES[:, :11]),
+        lambda: searcher.update([1], QUERIES[:1, :11]),
+        lambda: searcher.update([1, 2], QUERIES[:1]),
+        lambda: searcher.add(with_rows(np.nan, 3)),
+    ):
         with pytest.raises(WorkbenchError):
             change()
     with pytest.raises(WorkbenchError, match="table"):
@@ -72,8 +76,13 @@ def test_questions_with_nan(name, tmp_path):
 def test_ids_that_are_not_there_and_filters_of_another_length(name, tmp_path):
     searcher = part(name).build(VECTORS, tmp_path)
     searcher.remove([5])
-    for change in (lambda: searcher.remove([5]), lambda: searcher.remove([300]), lambda: searcher.remove([-1]),
-                   lambda: searcher.update([5], QUERIES[:1]), lambda: searcher.update([3, 3], QUERIES[:2])):  # fmt: skip
+    for change in (
+        lambda: searcher.remove([5]),
+        lambda: searcher.remove([300]),
+        lambda: searcher.remove([-1]),
+        lambda: searcher.update([5], QUERIES[:1]),
+        lambda: searcher.update([3, 3], QUERIES[:2]),
+    ):
         with pytest.raises(WorkbenchError):
             change()
     for among in (np.ones(299, bool), np.ones(300)):

@@ -89,8 +89,11 @@ def drained(work):
 
 def whole(found, number, encoder=None):
     """The question was the text of document `number`: a consistent pair puts it first, with score 1."""
-    return (found.candidates.chunk[0, 0] == number and abs(found.candidates.score[0, 0] - 1) < 1e-5
-            and (encoder is None or found.encoder == encoder))  # fmt: skip
+    return (
+        found.candidates.chunk[0, 0] == number
+        and abs(found.candidates.score[0, 0] - 1) < 1e-5
+        and (encoder is None or found.encoder == encoder)
+    )
 
 
 def test_the_check_sees_a_mixed_pair():

@@ -107,11 +107,7 @@ def test_a_missing_library_is_no_reason_to_refuse_and_is_tried_again(tried, monk
     (tmp_path / "hnswlib.py").write_text("raise ModuleNotFoundError('No module named hnswlib', name='hnswlib')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     probes.refuse("hnswlib")  # whoever uses it meets the reason
-    assert (
-        probes._known["hnswlib"].failed
-        and "hnswlib" in probes._known["hnswlib"].said
-        and probes._kept("hnswlib") is None
-    )
+    assert probes._known["hnswlib"].failed and "hnswlib" in probes._known["hnswlib"].said and probes._kept("hnswlib") is None
 
 
 def test_what_killed_a_trial_from_outside_says_nothing_about_the_library():
@@ -151,16 +147,13 @@ def test_the_installed_library_holds_no_amx_kernel():
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
 def test_the_settings_of_the_build_leave_the_kernels_out_on_a_processor_that_has_amx():
-    [line] = [
-        line for line in (ROOT / "requirements-llama.txt").read_text("utf-8").splitlines() if line.startswith("llama")
-    ]
-    settings = dict(
-        option.removeprefix("--config-settings=cmake.define.").split("=", 1) for option in shlex.split(line)[1:]
-    )
+    [line] = [line for line in (ROOT / "requirements-llama.txt").read_text("utf-8").splitlines() if line.startswith("llama")]
+    settings = dict(option.removeprefix("--config-settings=cmake.define.").split("=", 1) for option in shlex.split(line)[1:])
     assert set(settings) == {"CMAKE_C_FLAGS", "CMAKE_CXX_FLAGS"}
     for given, wanted in ("", True), *((flags, False) for flags in settings.values()):
-        done = subprocess.run(["gcc", "-march=sapphirerapids", *given.split(), "-dM", "-E", "-x", "c", os.devnull],
-                              capture_output=True, text=True)  # fmt: skip
+        done = subprocess.run(
+            ["gcc", "-march=sapphirerapids", *given.split(), "-dM", "-E", "-x", "c", os.devnull], capture_output=True, text=True
+        )
         if done.returncode:
             pytest.skip("this gcc knows no Sapphire Rapids")
         assert bool(re.search(r"__AMX_(INT8|TILE|BF16)__", done.stdout)) is wanted
@@ -199,9 +192,7 @@ def test_yes_and_no_are_taken_as_yaml_gives_them():
 def test_nothing_known_of_the_torch_of_this_machine_stops_the_encoder(tried, monkeypatch):
     asked = []
     monkeypatch.setattr(models, "probes", type("P", (), {"refuse": staticmethod(asked.append)}))
-    assert (
-        models.load_once("a model of this test", lambda: 5) == models.load_once("a model of this test", lambda: 6) == 5
-    )
+    assert models.load_once("a model of this test", lambda: 5) == models.load_once("a model of this test", lambda: 6) == 5
     assert asked == ["torch"]
 
 
@@ -214,12 +205,7 @@ def test_the_doctor_names_the_engine_that_failed_its_trial_and_what_to_do(monkey
     found = {finding.name: finding for finding in doctor.doctor(tmp_path, kept=True)}
     llama = found["Trial of llama.cpp: generate a token"]
     assert llama.ok is False and "SIGILL" in llama.found and amx.REBUILD in llama.todo
-    assert found["Trial of faiss: build a small graph"] == (
-        "Trial of faiss: build a small graph",
-        True,
-        "4 tokens (1.2 s)",
-        "",
-    )
+    assert found["Trial of faiss: build a small graph"] == ("Trial of faiss: build a small graph", True, "4 tokens (1.2 s)", "")
     assert found["Device"].ok is False, "torch is not imported where it ends its process"
     assert found["Packages"].found.endswith("as pinned") or "llama-cpp-python" not in found["Packages"].found
 

@@ -17,8 +17,14 @@ from tests.fault.test_store_faults import drain
 
 TRIAL = {"chunks": [["a", 0, 5]], "rankings": {"q": [[0], [0.5]]}, "status": "ok", "seed": 1}
 ANSWER = {"question": "why?", "text": "so", "finish_reason": "stop", "prompt_tokens": 3}
-STUDY = {"study": "s", "round": "main", "version": 1, "hash": "", "created": "2026-01-01T00:00:00+00:00",
-         "design": {"kind": "rating", "items": [{"id": "i", "responses": [{"text": "a"}]}]}}  # fmt: skip
+STUDY = {
+    "study": "s",
+    "round": "main",
+    "version": 1,
+    "hash": "",
+    "created": "2026-01-01T00:00:00+00:00",
+    "design": {"kind": "rating", "items": [{"id": "i", "responses": [{"text": "a"}]}]},
+}
 LABEL = {"study": "s", "round": "main", "item": "i", "annotator": "Ann", "created": "2026-01-01T00:00:00+00:00"}
 DEEP = "[" * 900 + "]" * 900
 
@@ -124,34 +130,45 @@ def test_odd_labels_of_others_are_left_out_and_named(home):
 
 
 def test_bodies_that_are_no_payload_are_left_out_and_named(home):
-    bodies = ["[1, 2]", "null", '"text"', "5", DEEP, '{"seed": NaN}', '{"costs": {"a": -Infinity}}', '{"costs": 1e999}',
-              '{"seed": ' + "9" * 5000 + "}", "{", ""]  # fmt: skip
-    lives_on(home, *(foreign(home, "trial", body) for body in bodies),
-             *(foreign_label(home, body) for body in ["[1, 2]", "null", DEEP, '{"study": NaN}', "{"]))  # fmt: skip
+    bodies = [
+        "[1, 2]",
+        "null",
+        '"text"',
+        "5",
+        DEEP,
+        '{"seed": NaN}',
+        '{"costs": {"a": -Infinity}}',
+        '{"costs": 1e999}',
+        '{"seed": ' + "9" * 5000 + "}",
+        "{",
+        "",
+    ]
+    lives_on(
+        home,
+        *(foreign(home, "trial", body) for body in bodies),
+        *(foreign_label(home, body) for body in ["[1, 2]", "null", DEEP, '{"study": NaN}', "{"]),
+    )
 
 
 def test_headers_that_say_nothing_known_are_left_out_and_named(home):
     """Schemas, ids and kinds."""
     body, schemas = json.dumps(TRIAL), ["one", None, 2, 0, -1, 1.5, True, [1], {"a": 1}, 10**30]
-    lives_on(home, *(foreign(home, "trial", body, schema=schema) for schema in schemas),
-             *(foreign_label(home, json.dumps(LABEL), schema=schema) for schema in schemas),
-             *(foreign(home, "trial", body, id=id) for id in ["z" * 26, "nothing", "ZZ", "01"]),
-             *(foreign(home, kind, body) for kind in ["novel", "label"]))  # fmt: skip
+    lives_on(
+        home,
+        *(foreign(home, "trial", body, schema=schema) for schema in schemas),
+        *(foreign_label(home, json.dumps(LABEL), schema=schema) for schema in schemas),
+        *(foreign(home, "trial", body, id=id) for id in ["z" * 26, "nothing", "ZZ", "01"]),
+        *(foreign(home, kind, body) for kind in ["novel", "label"]),
+    )
 
 
 @pytest.mark.parametrize("what", ["folder", "loop", "pipe"])
 def test_what_is_no_file_is_left_out_and_named(home, what):
-    paths = [
-        home / "journal" / "2026-01-01" / f"{new_id()}.{kind}.jsonl.gz" for kind in ("trial", "study", "questions")
-    ]
+    paths = [home / "journal" / "2026-01-01" / f"{new_id()}.{kind}.jsonl.gz" for kind in ("trial", "study", "questions")]
     paths.append(home / "journal" / "labels" / f"{new_id()}.label.jsonl")
     for path in paths:
         path.parent.mkdir(exist_ok=True)
-        {
-            "folder": path.mkdir,
-            "pipe": lambda path=path: os.mkfifo(path),
-            "loop": lambda path=path: path.symlink_to(path),
-        }[what]()
+        {"folder": path.mkdir, "pipe": lambda path=path: os.mkfifo(path), "loop": lambda path=path: path.symlink_to(path)}[what]()
     started = time.monotonic()
     lives_on(home, *paths)
     drain(Store(home).backup(home / "all.zip"))

@@ -99,17 +99,13 @@ def played(tmp_path):
 
 def test_calls_run_in_one_child_and_bring_back_what_they_yield_and_return(played, tmp_path):
     assert played.pid() == played.pid() != os.getpid() == Played(model=str(tmp_path), own_process="no").pid()
-    assert (
-        Played(model="bundled").pid() != os.getpid() == Played(model="bundled", own_process=False).pid()
-    )  # as YAML reads no
+    assert Played(model="bundled").pid() != os.getpid() == Played(model="bundled", own_process=False).pid()  # as YAML reads no
     with pytest.raises(ValueError):
         Played(model="bundled", own_process=1)
     pieces, result = finish(played.generate(4))
     assert "".join(pieces) == "0 1 2 3 " and result == 4
     steps, many = finish(played.generate_many())
-    assert len(steps) > 1 and set(steps) == {Progress(0, 2, "reading")} and many == ["a", "b"], (
-        "it can be left while it waits"
-    )
+    assert len(steps) > 1 and set(steps) == {Progress(0, 2, "reading")} and many == ["a", "b"], "it can be left while it waits"
 
 
 def test_errors_come_back_as_what_they_are(played):
@@ -169,8 +165,10 @@ def test_another_model_ends_an_idle_child_at_once_and_a_busy_one_after_its_answe
 
 
 def test_an_app_that_is_killed_takes_its_child_along(tmp_path):
-    code = ("import sys, time; from tests.fault.test_own_process import Played\n"
-            "print(Played(model=sys.argv[1]).pid(), flush=True); time.sleep(100)")  # fmt: skip
+    code = (
+        "import sys, time; from tests.fault.test_own_process import Played\n"
+        "print(Played(model=sys.argv[1]).pid(), flush=True); time.sleep(100)"
+    )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as app:
         child = int(app.stdout.readline())
         assert psutil.pid_exists(child)
@@ -198,22 +196,10 @@ def test_texts_and_logits_are_those_of_a_model_within_the_app(pair):
     inside, own = pair
     assert inside.load() is not None and own.load() is None and children._children
     (pieces, a), (others, b) = (finish(part.generate(HELLO)) for part in pair)
-    assert "".join(others) == "".join(pieces) and (b.text, b.tokens, b.answer_tokens) == (
-        a.text,
-        a.tokens,
-        a.answer_tokens,
-    )
-    assert b.model == "own" and (own.ends(), own.threads_in_use(), own.identity()) == (
-        inside.ends(),
-        1,
-        inside.identity(),
-    )
+    assert "".join(others) == "".join(pieces) and (b.text, b.tokens, b.answer_tokens) == (a.text, a.tokens, a.answer_tokens)
+    assert b.model == "own" and (own.ends(), own.threads_in_use(), own.identity()) == (inside.ends(), 1, inside.identity())
     read, texts = own.read(HELLO), own.pieces(a.text)
-    assert (
-        read == inside.read(HELLO)
-        and texts == inside.pieces(a.text)
-        and own.read_text("a b") == inside.read_text("a b")
-    )
+    assert read == inside.read(HELLO) and texts == inside.pieces(a.text) and own.read_text("a b") == inside.read_text("a b")
     assert own.bytes_of(500) == inside.bytes_of(500) and own.text_of(2) == inside.text_of(2)
     assert np.array_equal(own.next_logits(read, [5]), inside.next_logits(read, [5]))
     assert np.array_equal(own.logits_of(read, [5, 6]), inside.logits_of(read, [5, 6]))
@@ -238,10 +224,7 @@ def test_two_users_at_once_the_second_waits_and_is_answered(pair):
 @needs_model
 def test_a_killed_model_leaves_the_app_alive_and_answers_again(pair):
     inside, own = pair
-    expected, writing = (
-        finish(inside.generate(HELLO))[1].text,
-        own.model_copy(update={"max_tokens": 150}).generate(HELLO),
-    )
+    expected, writing = (finish(inside.generate(HELLO))[1].text, own.model_copy(update={"max_tokens": 150}).generate(HELLO))
     while not next(writing):
         pass
     next(iter(children._children.values())).process.kill()

@@ -77,7 +77,7 @@ def test_values_arrive_as_they_are(store):
         "SELECT 9007199254740993 AS a, 1.5 AS b, 'NaN'::DOUBLE AS c, NULL AS d, TIMESTAMP '2026-01-02 03:04:05.5' AS e,"
         " DATE '2026-01-02' AS f, [1, 2] AS g, {'time': 'x'} AS h, true AS i, sum(9223372036854775807 + 0::HUGEINT) AS j,"
         " 'a\u2028b\nc' AS k, '\\x00'::BLOB AS l, 0.1234567890123456789::DECIMAL(19, 19) AS m, 2::DECIMAL(38, 0) ** 100 AS n"
-    ).rows  # fmt: skip
+    ).rows
     a, b, c, d, e, *rest = row
     assert (a, b, d, e.isoformat()) == (9007199254740993, 1.5, None, "2026-01-02T03:04:05.500000") and c != c
     assert rest[:6] == ["2026-01-02", "[1, 2]", '{"time": "x"}', True, 9223372036854775807, "a\u2028b\nc"]

@@ -33,8 +33,9 @@ for number in range(count):
 
 
 def start(code, *arguments, **options):
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE,
-                            text=True, **options)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True, **options
+    )
 
 
 def drain(generator):
@@ -279,13 +280,16 @@ def test_whoever_holds_the_lock_is_named(tmp_path, monkeypatch):
     fill(tmp_path)
     monkeypatch.setattr(database, "READ_WAIT_S", 0.3)
     monkeypatch.setattr(database, "FOLD_WAIT_S", 0.3)
-    holder = start("""
+    holder = start(
+        """
 import sys, time
 from pathlib import Path
 from core.store.lock import hold
 with hold(Path(sys.argv[1]), purpose="measuring the moon", seconds=1):
     print(flush=True); time.sleep(60)
-""", tmp_path / "locks" / "database")  # fmt: skip
+""",
+        tmp_path / "locks" / "database",
+    )
     holder.stdout.readline()
     started = time.monotonic()
     with pytest.raises(WorkbenchError, match=f"process {holder.pid} .*measuring the moon since"):
@@ -301,7 +305,9 @@ with hold(Path(sys.argv[1]), purpose="measuring the moon", seconds=1):
 @pytest.mark.parametrize("how", ["write", "read"])
 def test_another_program_in_the_database_stops_nobody(tmp_path, how):
     ids = fill(tmp_path)
-    code = f"import sys, time, duckdb; c = duckdb.connect(sys.argv[1], read_only={how == 'read'}); print(flush=True); time.sleep(60)"
+    code = (
+        f"import sys, time, duckdb; c = duckdb.connect(sys.argv[1], read_only={how == 'read'}); print(flush=True); time.sleep(60)"
+    )
     shell = start(code, tmp_path / "groundwork.duckdb")
     shell.stdout.readline()
     store = Store(tmp_path)

@@ -23,21 +23,38 @@ from tests.faults.inject import built
 
 ROOT = Path(__file__).parents[2]
 # family -> its share of the time. The longest first, so that the two processes end together.
-FAMILIES = {"kills": 5, "disks": 4, "damage": 5, "records": 2, "uploads": 2, "addresses": 4, "sql": 2, "endpoints": 2,
-            "processes": 2, "environment": 1, "text": 1}  # fmt: skip
+FAMILIES = {
+    "kills": 5,
+    "disks": 4,
+    "damage": 5,
+    "records": 2,
+    "uploads": 2,
+    "addresses": 4,
+    "sql": 2,
+    "endpoints": 2,
+    "processes": 2,
+    "environment": 1,
+    "text": 1,
+}
 PROCESSES = 2
 BEGIN, END = "<!-- faults:begin -->", "<!-- faults:end -->"  # of the table in a page
 # forked with, rather than loaded in each case
-HEAVY = ("core.__main__", "core.workbench", "duckdb", "pandas", "pyarrow.compute", "bm25s", "faiss", "scipy.sparse", "tokenizers",
-         "sklearn.decomposition", "sklearn.feature_extraction.text", "sklearn.preprocessing")  # fmt: skip
-SECONDS = 420  # of the ten minutes; the rest is for what cases overrun and for making the homes
-SCREENS = (
-    "streamlit.testing.v1",
-    "plotly.graph_objects",
-    "app.ui.forms",
-    "app.ui.charts",
-    "core.generation.llama_engine",
+HEAVY = (
+    "core.__main__",
+    "core.workbench",
+    "duckdb",
+    "pandas",
+    "pyarrow.compute",
+    "bm25s",
+    "faiss",
+    "scipy.sparse",
+    "tokenizers",
+    "sklearn.decomposition",
+    "sklearn.feature_extraction.text",
+    "sklearn.preprocessing",
 )
+SECONDS = 420  # of the ten minutes; the rest is for what cases overrun and for making the homes
+SCREENS = ("streamlit.testing.v1", "plotly.graph_objects", "app.ui.forms", "app.ui.charts", "core.generation.llama_engine")
 
 
 def main() -> int:
@@ -85,12 +102,23 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _started(
-    name: str, seconds: float, options: argparse.Namespace, folder: Path, library: Path | None
-) -> list[Outcome]:
+def _started(name: str, seconds: float, options: argparse.Namespace, folder: Path, library: Path | None) -> list[Outcome]:
     """Runs a family in a process of its own; one that dies has failed."""
-    command = [sys.executable, "-m", "tests.faults", "--alone", name, "--seed", str(options.seed), "--seconds", str(seconds),
-               "--folder", str(folder), "--case", options.case]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults",
+        "--alone",
+        name,
+        "--seed",
+        str(options.seed),
+        "--seconds",
+        str(seconds),
+        "--folder",
+        str(folder),
+        "--case",
+        options.case,
+    ]
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
@@ -133,8 +161,17 @@ def _report(found: list[Outcome], seconds: float, options: argparse.Namespace) -
             import_module(f"tests.faults.{path.stem}")
     for one in found:
         by_attack[one.attack].append(one)
-    rows = [(*name.split("/"), ATTACKS[name].what if name in ATTACKS else "", len(tries), sum(not one.failure for one in tries),
-             sum(bool(one.failure) for one in tries), sum(one.seconds for one in tries)) for name, tries in by_attack.items()]  # fmt: skip
+    rows = [
+        (
+            *name.split("/"),
+            ATTACKS[name].what if name in ATTACKS else "",
+            len(tries),
+            sum(not one.failure for one in tries),
+            sum(bool(one.failure) for one in tries),
+            sum(one.seconds for one in tries),
+        )
+        for name, tries in by_attack.items()
+    ]
     total = ("all", "", "", *(sum(row[place] for row in rows) for place in (3, 4, 5)), seconds)
     width = max(len(row[2]) for row in [*rows, total])
     print(f"{'family':<12} {'attack':<20} {'what':<{width}} {'tried':>6} {'held':>6} {'failed':>6} {'s':>5}")

@@ -103,9 +103,7 @@ def visited(lab: Lab, name: str, address: Any, pages: list[str] | None = None) -
 
         ran = forked(work, home, limit_s=60)
         shown = "&".join(f"{key}={value[:40]}" for key, value in given.items())
-        assert not ran.code, (
-            f"{page}?{shown}: {ran.err.strip().splitlines()[-1][:250] if ran.err.strip() else ran.code}"
-        )
+        assert not ran.code, f"{page}?{shown}: {ran.err.strip().splitlines()[-1][:250] if ran.err.strip() else ran.code}"
 
     for number in range(1, 100_000):
         rng = lab.rng(name, number)

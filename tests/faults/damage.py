@@ -41,8 +41,15 @@ def foreign(data: bytearray, rng: Random) -> bytes:
 HARMS = (flip, flip, flip, cut, zeros, zeros, sector, nothing, foreign)  # flips are what goes unseen most often
 
 
-def damaged(lab: Lab, name: str, template: Callable[[Path], None], pattern: str, check: Callable[[Path, Path, Any], None],
-            undisturbed: Callable[[Path], Any] = homes.trials, limit_s: float = 60.0) -> Iterator[Case]:  # fmt: skip
+def damaged(
+    lab: Lab,
+    name: str,
+    template: Callable[[Path], None],
+    pattern: str,
+    check: Callable[[Path, Path, Any], None],
+    undisturbed: Callable[[Path], Any] = homes.trials,
+    limit_s: float = 60.0,
+) -> Iterator[Case]:
     """Cases without end, each one harm to one file of the pattern. check: of the home, the file, and the undisturbed."""
     home = homes.copy(lab, template, lab.folder / name)
     files = sorted(path.relative_to(home) for path in home.glob(pattern) if path.is_file() and path.stat().st_size)
@@ -98,9 +105,7 @@ def journal(lab: Lab) -> Iterator[Case]:
                 f"trial {trial} is another or gone; verify: {report['problems']}"
             )
         assert found.keys() <= expected.keys(), "trials that were never run"
-        assert named or report["journal"] == told_of(lab.folder / "journal")["journal"], (
-            "a record is gone and not named"
-        )
+        assert named or report["journal"] == told_of(lab.folder / "journal")["journal"], "a record is gone and not named"
 
     return damaged(lab, "journal", homes.measured, "journal/20*/*", check)
 

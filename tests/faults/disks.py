@@ -18,9 +18,14 @@ FAULTS = {"full": FULL, "half": HALF, "broken": BROKEN, "refused": REFUSED}
 
 
 def failing(
-    lab: Lab, name: str, template: Callable[[Path], None], work: Callable[[Path, Fault | None], Ran],
-    check: Callable[[Path, Ran, Any], None], undisturbed: Callable[[Path], Any], limit_s: float = 90.0,
-) -> Iterator[Case]:  # fmt: skip
+    lab: Lab,
+    name: str,
+    template: Callable[[Path], None],
+    work: Callable[[Path, Fault | None], Ran],
+    check: Callable[[Path, Ran, Any], None],
+    undisturbed: Callable[[Path], Any],
+    limit_s: float = 90.0,
+) -> Iterator[Case]:
     """A case for each operation that can fail and each way to fail. check: of the home, once the disk is well again."""
     if not can_inject():
         return
@@ -51,13 +56,9 @@ def of_verb(lab: Lab, name: str, template: Callable[[Path], None], *arguments: s
     def check(home: Path, failed: Ran, expected: Any) -> None:
         found = homes.trials(home)
         if not failed.code:  # it said that all went well
-            assert homes.distinct(found) == homes.distinct(expected), (
-                f"{failed.struck}: well, it said, with other trials"
-            )
+            assert homes.distinct(found) == homes.distinct(expected), f"{failed.struck}: well, it said, with other trials"
         verb(home, *arguments).well()
-        assert homes.distinct(homes.trials(home)) == homes.distinct(expected), (
-            f"{failed.struck}: other trials afterwards"
-        )
+        assert homes.distinct(homes.trials(home)) == homes.distinct(expected), f"{failed.struck}: other trials afterwards"
         homes.verified(home)
 
     return failing(lab, name, template, lambda home, fault: verb(home, *arguments, fault=fault), check, homes.trials)
@@ -149,8 +150,15 @@ def train_encoder(lab: Lab) -> Iterator[Case]:
         encoders = [folder.name for folder in (home / "encoders").glob("[!.]*")]
         assert not failed.code or encoders == [], f"{failed.struck}: a failed training left the encoder {encoders}"
 
-    return failing(lab, "train_encoder", homes.towns, lambda home, fault: verb(home, *arguments, fault=fault, limit_s=120), check,
-                   lambda home: None, 150.0)  # fmt: skip
+    return failing(
+        lab,
+        "train_encoder",
+        homes.towns,
+        lambda home, fault: verb(home, *arguments, fault=fault, limit_s=120),
+        check,
+        lambda home: None,
+        150.0,
+    )
 
 
 @attack("disks", "`backup` to another disk, where the home's own fails")

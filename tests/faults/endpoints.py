@@ -152,9 +152,7 @@ def unbounded(lab: Lab) -> Iterator[Case]:
             print(time.monotonic() - started)
             return 0
 
-        seconds = float(
-            forked(ask, home, limit_s=DEADLINE_S + 20, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=address).well().out
-        )
+        seconds = float(forked(ask, home, limit_s=DEADLINE_S + 20, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=address).well().out)
         assert seconds < DEADLINE_S + 6, f"ended after {seconds:.1f} s; {DEADLINE_S:g} were allowed"
 
     for name in lab.sample([f"{api}-{name}" for api in ("openai", "anthropic") for name in ENDLESS], "unbounded"):
@@ -196,15 +194,15 @@ def odd_replies() -> dict[str, bytes]:
     found = {}
     for number, odd in enumerate(ODD):
         for place, usage in PLACES.items():
-            found[f"{place}-{number}"] = (
-                first + end + f'data: {{"choices": [], "usage": {usage % odd}}}\n\ndata: [DONE]\n\n'
-            )
+            found[f"{place}-{number}"] = first + end + f'data: {{"choices": [], "usage": {usage % odd}}}\n\ndata: [DONE]\n\n'
         found[f"content-{number}"] = (
             f'data: {{"choices": [{{"delta": {{"content": {odd}}}}}]}}\n\n' + first + end + "data: [DONE]\n\n"
         )
         found[f"model-{number}"] = first + end.replace("{", f'{{"model": {odd}, ', 1) + "data: [DONE]\n\n"
         found[f"reason-{number}"] = first + end.replace('"stop"', odd) + "data: [DONE]\n\n"
-        logprob = f'{{"choices": [{{"delta": {{"content": "a"}}, "logprobs": {{"content": [{{"token": "a", "logprob": {odd}}}]}}}}]}}'
+        logprob = (
+            f'{{"choices": [{{"delta": {{"content": "a"}}, "logprobs": {{"content": [{{"token": "a", "logprob": {odd}}}]}}}}]}}'
+        )
         found[f"logprob-{number}"] = f"data: {logprob}\n\n" + first + end + "data: [DONE]\n\n"
     return {name: text.encode() for name, text in found.items()}
 
@@ -217,13 +215,7 @@ def odd(lab: Lab) -> Iterator[Case]:
         home = homes.copy(lab, homes.measured, Path.cwd() / "home")
         before = homes.trials(home)
         address, _ = served(raw(known[name]))
-        recipe = (
-            *homes.SPARSE,
-            "--set",
-            "generation.part=openai_compatible",
-            "--set",
-            f"generation.base_url={address}/v1",
-        )
+        recipe = (*homes.SPARSE, "--set", "generation.part=openai_compatible", "--set", f"generation.base_url={address}/v1")
         verb(home, "ask", "Which tea?", *recipe, limit_s=30).calm()
         assert homes.trials(home) == before, "other trials than before"
         verb(home, "rebuild").well()
@@ -242,17 +234,26 @@ def keys(lab: Lab) -> Iterator[Case]:
         home = homes.copy(lab, homes.measured, Path.cwd() / "home")
         other, other_log = served(raw(b"".join(events("openai", "elsewhere"))))
         replies = {
-            "redirect": raw(b"", 307, Location=f"{other}/v1/chat/completions"), "redirect-301": raw(b"", 301, Location=f"{other}/v1/x"),
-            "refused": status(401, f"Incorrect API key provided: {KEY}"), "echo-error": status(400, f"your key {KEY} is nice"),
-            "echo-header": raw(b"", 500, X_Echo=KEY), "echo-answer": stream(events("openai", "fine")), "foreign": None,
-        }  # fmt: skip
+            "redirect": raw(b"", 307, Location=f"{other}/v1/chat/completions"),
+            "redirect-301": raw(b"", 301, Location=f"{other}/v1/x"),
+            "refused": status(401, f"Incorrect API key provided: {KEY}"),
+            "echo-error": status(400, f"your key {KEY} is nice"),
+            "echo-header": raw(b"", 500, X_Echo=KEY),
+            "echo-answer": stream(events("openai", "fine")),
+            "foreign": None,
+        }
         trusted, log = served(replies[name] or stream(events("openai", "fine")))
         asked = other if name == "foreign" else trusted
-        recipe = (*homes.SPARSE, "--set", "generation.part=openai_compatible", "--set", f"generation.base_url={asked}/v1",
-                  "--set", "generation.retries=0")  # fmt: skip
-        ran = verb(
-            home, "ask", "Which tea?", *recipe, limit_s=30, OPENAI_API_KEY=KEY, OPENAI_BASE_URL=f"{trusted}/v1"
-        ).calm()
+        recipe = (
+            *homes.SPARSE,
+            "--set",
+            "generation.part=openai_compatible",
+            "--set",
+            f"generation.base_url={asked}/v1",
+            "--set",
+            "generation.retries=0",
+        )
+        ran = verb(home, "ask", "Which tea?", *recipe, limit_s=30, OPENAI_API_KEY=KEY, OPENAI_BASE_URL=f"{trusted}/v1").calm()
         time.sleep(0.1)
         assert KEY not in ran.out + ran.err, "the key is shown"
         kept = [path.name for path in home.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
@@ -275,16 +276,28 @@ def strange(lab: Lab) -> Iterator[Case]:
         if name == "closed":
             listener.close()
         elif not os.fork():
-            said = {"ssh": b"SSH-2.0-OpenSSH_9\r\n", "binary": bytes(range(256)) * 100, "half-status": b"HTTP/1.1 2",
-                    "status-line": b"HTTP/1.1 999 Odd\r\n\r\n", "negative-length": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
-                    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\nx"}  # fmt: skip
+            said = {
+                "ssh": b"SSH-2.0-OpenSSH_9\r\n",
+                "binary": bytes(range(256)) * 100,
+                "half-status": b"HTTP/1.1 2",
+                "status-line": b"HTTP/1.1 999 Odd\r\n\r\n",
+                "negative-length": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+                "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\nx",
+            }
             while True:
                 connection, _ = listener.accept()
                 connection.recv(65_536)
                 connection.sendall(said[name])
                 connection.close()
-        recipe = (*homes.SPARSE, "--set", "generation.part=openai_compatible", "--set", f"generation.base_url={address}/v1",
-                  "--set", "generation.retries=0")  # fmt: skip
+        recipe = (
+            *homes.SPARSE,
+            "--set",
+            "generation.part=openai_compatible",
+            "--set",
+            f"generation.base_url={address}/v1",
+            "--set",
+            "generation.retries=0",
+        )
         verb(home, "ask", "Which tea?", *recipe, limit_s=30).calm()
         homes.verified(home)
 

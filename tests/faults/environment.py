@@ -15,21 +15,45 @@ KEY = "sk-very-secret-0123456789"
 LIMIT_S = 60.0
 
 
-def command(home: str | Path, *arguments: str | Path, without: tuple[str, ...] = (), stdout: object = subprocess.PIPE,
-            stdin: object = subprocess.DEVNULL, shell: str = "", cwd: Path | None = None, **environment: str) -> Ran:  # fmt: skip
+def command(
+    home: str | Path,
+    *arguments: str | Path,
+    without: tuple[str, ...] = (),
+    stdout: object = subprocess.PIPE,
+    stdin: object = subprocess.DEVNULL,
+    shell: str = "",
+    cwd: Path | None = None,
+    **environment: str,
+) -> Ran:
     """The command line in a process started anew, as a person starts it. shell: redirections of a POSIX shell."""
     surroundings = {name: value for name, value in os.environ.items() if name not in without}
     surroundings |= {"GROUNDWORK_HOME": str(home), "PYTHONPATH": str(ROOT), **environment}
     words = [sys.executable, "-m", "core", *map(str, arguments)]
     if shell:
         words = ["/bin/sh", "-c", f'exec "$@" {shell}', "sh", *words]
-    done = subprocess.run(words, cwd=cwd or Path.cwd(), env=surroundings, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True,
-                          errors="replace", timeout=LIMIT_S)  # fmt: skip
+    done = subprocess.run(
+        words,
+        cwd=cwd or Path.cwd(),
+        env=surroundings,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        timeout=LIMIT_S,
+    )
     return Ran(done.returncode, done.stdout or "", done.stderr)
 
 
-OUTPUTS = {"full": ">/dev/full", "closed": ">&-", "both-closed": ">&- 2>&-", "full-both": ">/dev/full 2>/dev/full", "no-input": "<&-",
-           "all-closed": "<&- >&- 2>&-", "head": "| head -c 5"}  # fmt: skip
+OUTPUTS = {
+    "full": ">/dev/full",
+    "closed": ">&-",
+    "both-closed": ">&- 2>&-",
+    "full-both": ">/dev/full 2>/dev/full",
+    "no-input": "<&-",
+    "all-closed": "<&- >&- 2>&-",
+    "head": "| head -c 5",
+}
 
 
 @attack("environment", "standard output that is full, closed, or goes away")
@@ -81,9 +105,7 @@ def variables(lab: Lab) -> Iterator[Case]:
             ran = command(home, *arguments, without=without, **SETTINGS[name]).calm()
             assert ran.code == 0 or ("where:" in ran.err), f"no word on what is wrong: {ran.said()}"
         found = homes.trials(home)
-        assert {id: found.get(id) for id in before} == before and homes.distinct(found) == homes.distinct(before), (
-            "other trials"
-        )
+        assert {id: found.get(id) for id in before} == before and homes.distinct(found) == homes.distinct(before), "other trials"
 
     for name in lab.sample(list(SETTINGS), "variables"):
         yield Case(name, lambda name=name: check(name), 2 * LIMIT_S)
@@ -209,9 +231,7 @@ def parsers(lab: Lab) -> Iterator[Case]:
             popen = subprocess.Popen.__init__
 
             def watched(self: subprocess.Popen, *arguments: object, env: dict | None = None, **options: object) -> None:
-                seen.extend(
-                    name for name in (os.environ if env is None else env) if name.endswith(("API_KEY", "TOKEN"))
-                )
+                seen.extend(name for name in (os.environ if env is None else env) if name.endswith(("API_KEY", "TOKEN")))
                 popen(self, *arguments, env=env, **options)
 
             subprocess.Popen.__init__ = watched
@@ -245,10 +265,5 @@ def clocks(lab: Lab) -> Iterator[Case]:
         assert homes.distinct(homes.trials(home)) == homes.distinct(before), "other numbers"
         homes.verified(home)
 
-    for name, offset in {
-        "a day back": -86_400,
-        "ten years back": -3.2e8,
-        "a minute ahead": 60,
-        "at 1970": -1e12,
-    }.items():
+    for name, offset in {"a day back": -86_400, "ten years back": -3.2e8, "a minute ahead": 60, "at 1970": -1e12}.items():
         yield Case(name, lambda offset=offset: check(offset))

@@ -232,8 +232,7 @@ def _injector() -> ctypes.CDLL:
     return library
 
 
-def forked(work: Callable[[], int], home: Path, fault: Fault | None = None, limit_s: float = 60.0,
-           **environment: str) -> Ran:  # fmt: skip
+def forked(work: Callable[[], int], home: Path, fault: Fault | None = None, limit_s: float = 60.0, **environment: str) -> Ran:
     """Runs `work` in a child on that home, with what it prints kept; its file operations below the home are counted."""
     place = Path(tempfile.mkdtemp(dir=home.parent))
     started = time.monotonic()
@@ -275,9 +274,7 @@ def forked(work: Callable[[], int], home: Path, fault: Fault | None = None, limi
     return Ran(os.waitstatus_to_exitcode(found[1]), *texts, **told, seconds=time.monotonic() - started)
 
 
-def verb(
-    home: Path, *arguments: str | Path, fault: Fault | None = None, limit_s: float = 60.0, **environment: str
-) -> Ran:
+def verb(home: Path, *arguments: str | Path, fault: Fault | None = None, limit_s: float = 60.0, **environment: str) -> Ran:
     """One command of `python -m core` on that home."""
 
     def work() -> int:

@@ -11,24 +11,21 @@ from tests.annotated import judge_all, rating
 from tests.faults.harness import Lab, asked, forked, told, verb
 from tests.small_corpora import THINGS, WAYS
 
-MORE = ("was praised by travellers", "is kept in a cool cellar", "came over the sea", "is counted each autumn",
-        "was forbidden for a century", "is given away at weddings")  # fmt: skip
+MORE = (
+    "was praised by travellers",
+    "is kept in a cool cellar",
+    "came over the sea",
+    "is counted each autumn",
+    "was forbidden for a century",
+    "is given away at weddings",
+)
 DATASET = ("--dataset", "towns")
 CHUNKS = ("--set", "chunking.part=fixed", "--set", "chunking.size_tokens=32")
 LSA = ("--set", "embedding.part=lsa", "--set", "embedding.dimensions=8")
 SPARSE = (*DATASET, *CHUNKS, *LSA, "--set", "fusion.part=sparse_only")
 DENSE = (*DATASET, *CHUNKS, *LSA, "--set", "fusion.part=dense_only")
 HYBRID = (*DATASET, *CHUNKS, "--set", "fusion.part=rrf")  # with the bundled encoder, whose vectors are stored
-TRAINED = (
-    *DATASET,
-    *CHUNKS,
-    "--set",
-    "embedding.part=trained",
-    "--set",
-    "embedding.name=own",
-    "--set",
-    "fusion.part=dense_only",
-)
+TRAINED = (*DATASET, *CHUNKS, "--set", "embedding.part=trained", "--set", "embedding.name=own", "--set", "fusion.part=dense_only")
 GRID = ("--grid", "sparse.k1=0.5:2:0.5")
 INDEX_GRID = ("--grid", "index.ef_search=10,20")
 HNSW = (*DENSE, "--set", "index.part=faiss_hnsw")
@@ -43,8 +40,10 @@ def texts() -> dict[str, str]:
 
 def questions() -> str:
     asked = [(f"{way} {thing}", thing, f"{thing.capitalize()} {way}") for thing in THINGS for way in (*WAYS, *MORE)]
-    return "\n".join(json.dumps({"id": f"q{n}", "question": f"Which {words}?", "document": f"{thing}.md", "answer": answer})
-                     for n, (words, thing, answer) in enumerate(asked))  # fmt: skip
+    return "\n".join(
+        json.dumps({"id": f"q{n}", "question": f"Which {words}?", "document": f"{thing}.md", "answer": answer})
+        for n, (words, thing, answer) in enumerate(asked)
+    )
 
 
 def empty(place: Path) -> None:
@@ -98,9 +97,7 @@ def _job(place: Path) -> int:
 def trained(place: Path) -> None:
     """With an encoder of one's own and a trial of it."""
     towns(place)
-    verb(
-        place, "train-encoder", "own", *DATASET, *CHUNKS, "--train", "epochs=1", "--train", "patience=1", limit_s=300
-    ).well()
+    verb(place, "train-encoder", "own", *DATASET, *CHUNKS, "--train", "epochs=1", "--train", "patience=1", limit_s=300).well()
     verb(place, "run", *TRAINED, limit_s=120).well()
 
 

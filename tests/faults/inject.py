@@ -14,6 +14,7 @@ def built(folder: Path) -> Path | None:
     if not sys.platform.startswith("linux") or not compiler:
         return None
     library = folder / "inject.so"
-    subprocess.run([compiler, "-std=gnu11", "-shared", "-fPIC", "-O1", "-D_LARGEFILE64_SOURCE", "-o", library, SOURCE, "-ldl"],
-                   check=True)  # fmt: skip
+    subprocess.run(
+        [compiler, "-std=gnu11", "-shared", "-fPIC", "-O1", "-D_LARGEFILE64_SOURCE", "-o", library, SOURCE, "-ldl"], check=True
+    )
     return library

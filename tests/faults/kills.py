@@ -9,8 +9,14 @@ from tests.faults import homes
 from tests.faults.harness import ALL, WRITE, Case, Fault, Lab, Ran, attack, can_inject, forked, told, verb
 
 
-def struck(lab: Lab, name: str, template: Callable[[Path], None], work: Callable[[Path, Fault | None], Ran],
-           check: Callable[[Path, Ran, Any], None], undisturbed: Callable[[Path], Any]) -> Iterator[Case]:  # fmt: skip
+def struck(
+    lab: Lab,
+    name: str,
+    template: Callable[[Path], None],
+    work: Callable[[Path, Fault | None], Ran],
+    check: Callable[[Path, Ran, Any], None],
+    undisturbed: Callable[[Path], Any],
+) -> Iterator[Case]:
     """A case for each file operation of `work`, in an order of the seed. check: of the home afterwards, what the killed
     verb had said, and what an undisturbed home says."""
     if not can_inject():
@@ -49,15 +55,27 @@ def acknowledged(killed: Ran) -> list[str]:
 @attack("kills", "`run` before each file operation and within each write, then again")
 def run(lab: Lab) -> Iterator[Case]:
     arguments = ("run", *homes.HNSW)
-    return struck(lab, "run", homes.towns, lambda home, fault: verb(home, *arguments, fault=fault),
-                  lambda home, killed, expected: same_trials(home, killed, expected, *arguments), homes.trials)  # fmt: skip
+    return struck(
+        lab,
+        "run",
+        homes.towns,
+        lambda home, fault: verb(home, *arguments, fault=fault),
+        lambda home, killed, expected: same_trials(home, killed, expected, *arguments),
+        homes.trials,
+    )
 
 
 @attack("kills", "`sweep`, then again: the same trials")
 def sweep(lab: Lab) -> Iterator[Case]:
     arguments = ("sweep", *homes.SPARSE, *homes.GRID)
-    return struck(lab, "sweep", homes.towns, lambda home, fault: verb(home, *arguments, fault=fault),
-                  lambda home, killed, expected: same_trials(home, killed, expected, *arguments), homes.trials)  # fmt: skip
+    return struck(
+        lab,
+        "sweep",
+        homes.towns,
+        lambda home, fault: verb(home, *arguments, fault=fault),
+        lambda home, killed, expected: same_trials(home, killed, expected, *arguments),
+        homes.trials,
+    )
 
 
 @attack("kills", "`ingest`, then again: the same documents and questions")
@@ -75,8 +93,13 @@ def ingest(lab: Lab) -> Iterator[Case]:
 
     def read(home: Path) -> Any:
         about = next(one for one in told(home, "datasets") if one["name"] == "few")
-        return about["documents"], about["questions"], told(home, "search", "Which salt?", "--dataset", "few", *homes.CHUNKS,
-                                                            *homes.LSA, "--set", "fusion.part=sparse_only")  # fmt: skip
+        return (
+            about["documents"],
+            about["questions"],
+            told(
+                home, "search", "Which salt?", "--dataset", "few", *homes.CHUNKS, *homes.LSA, "--set", "fusion.part=sparse_only"
+            ),
+        )
 
     def check(home: Path, killed: Ran, expected: Any) -> None:
         verb(home, "datasets").well()  # a half-made collection stops nothing
@@ -165,5 +188,6 @@ def backup(lab: Lab) -> Iterator[Case]:
         verb(home, "backup", file).well()
         assert homes.trials(home) == expected, "other trials than undisturbed"
 
-    return struck(lab, "backup", with_news, lambda home, fault: verb(home, "backup", home / "all.zip", fault=fault),
-                  check, homes.trials)  # fmt: skip
+    return struck(
+        lab, "backup", with_news, lambda home, fault: verb(home, "backup", home / "all.zip", fault=fault), check, homes.trials
+    )

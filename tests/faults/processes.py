@@ -135,8 +135,12 @@ def twice(lab: Lab) -> Iterator[Case]:
         source.mkdir()
         for thing, text in homes.texts().items():
             (source / thing).write_text(text)
-        arguments = {"sweep": ("sweep", *homes.SPARSE, *homes.GRID), "ingest": ("ingest", "mine", source),
-                     "index": ("run", *homes.HNSW), "rebuild": ("rebuild",)}[name]  # fmt: skip
+        arguments = {
+            "sweep": ("sweep", *homes.SPARSE, *homes.GRID),
+            "ingest": ("ingest", "mine", source),
+            "index": ("run", *homes.HNSW),
+            "rebuild": ("rebuild",),
+        }[name]
         errors: list[str] = []
 
         def one() -> None:

@@ -22,13 +22,7 @@ DEEP = "[" * 900 + "]" * 900  # as deep as the journal could read when it was wr
 
 def places(value: Any, most: int = 3) -> list[tuple]:
     """Paths to what a payload holds, a few of each list."""
-    inside = (
-        list(value.items())
-        if isinstance(value, dict)
-        else list(enumerate(value[:2]))
-        if isinstance(value, list)
-        else []
-    )
+    inside = list(value.items()) if isinstance(value, dict) else list(enumerate(value[:2])) if isinstance(value, list) else []
     return [(key, *rest) for key, one in inside for rest in ([()] + (places(one, most - 1) if most > 1 else []))]
 
 
@@ -66,12 +60,41 @@ def payloads(home: Path) -> dict[str, dict]:
     from tests.fault.test_annotation_faults import PAYLOAD
 
     found = {record.kind: record.payload for record in Journal(home / "journal").records()}
-    answer = {"question": "why?", "text": "because [1]", "cited": [1], "finish_reason": "stop", "hits": [{"rank": 1}], "seed": 1,
-              "prompt": "why?", "prompt_tokens": 3, "answer_tokens": 2, "retrieval_ms": 1.0, "created": "2026-01-01T00:00:00+00:00",
-              "config": {"corpus": {"dataset": "towns"}}}  # fmt: skip
-    samples = {"ground": "g", "dataset": "towns", "query_id": "q1", "question": "?", "answers": ["a"], "chain": "greedy", "config": {},
-               "samples": [{"number": 0, "seed": 1, "text": "a", "finish_reason": "stop", "answer_tokens": 1, "logprob": -1.0,
-                            "generation_ms": 1.0, "model_runs": 1}]}  # fmt: skip
+    answer = {
+        "question": "why?",
+        "text": "because [1]",
+        "cited": [1],
+        "finish_reason": "stop",
+        "hits": [{"rank": 1}],
+        "seed": 1,
+        "prompt": "why?",
+        "prompt_tokens": 3,
+        "answer_tokens": 2,
+        "retrieval_ms": 1.0,
+        "created": "2026-01-01T00:00:00+00:00",
+        "config": {"corpus": {"dataset": "towns"}},
+    }
+    samples = {
+        "ground": "g",
+        "dataset": "towns",
+        "query_id": "q1",
+        "question": "?",
+        "answers": ["a"],
+        "chain": "greedy",
+        "config": {},
+        "samples": [
+            {
+                "number": 0,
+                "seed": 1,
+                "text": "a",
+                "finish_reason": "stop",
+                "answer_tokens": 1,
+                "logprob": -1.0,
+                "generation_ms": 1.0,
+                "model_runs": 1,
+            }
+        ],
+    }
     return {"answer": answer, "samples": samples, "label": {**PAYLOAD, "item": "i"}, **found}
 
 
@@ -84,11 +107,7 @@ def lives(home: Path, expected: dict[str, Any], odd: Path | None, id: str = "") 
         found = homes.trials(home)
         assert {id: found.get(id) for id in expected} == expected, "other trials than before"
         report = told_of(home)
-        named = (
-            any(odd.name.split(".")[0] in problem or odd.name in problem for problem in report["problems"])
-            if odd
-            else False
-        )
+        named = any(odd.name.split(".")[0] in problem or odd.name in problem for problem in report["problems"]) if odd else False
         assert not report["missing"] or named or not report["ok"], "not in the database, and verify is content"
         if odd and not named:
             kinds = set(asked(home, lambda home: known(home)))
@@ -198,35 +217,31 @@ def strange_files(home: Path) -> dict[str, Callable[[], Path]]:
         return made(lambda path: path.symlink_to(target))
 
     found = {
-        "directory": made(lambda path: path.mkdir()), "loop": made(lambda path: path.symlink_to(path.name)),
-        "broken-link": linked("/nowhere/at/all"), "endless-link": linked("/dev/zero"), "pipe": made(os.mkfifo),
-        "link-outside": linked("/etc/passwd"), "empty": made(lambda path: path.touch()),
+        "directory": made(lambda path: path.mkdir()),
+        "loop": made(lambda path: path.symlink_to(path.name)),
+        "broken-link": linked("/nowhere/at/all"),
+        "endless-link": linked("/dev/zero"),
+        "pipe": made(os.mkfifo),
+        "link-outside": linked("/etc/passwd"),
+        "empty": made(lambda path: path.touch()),
         "not-gzip": made(lambda path: path.write_text("x")),
         "bomb": made(lambda path: path.write_bytes(gzip.compress(b"{}\n" + bytes(1 << 30), 1))),
         "deep-header": made(lambda path: path.write_bytes(gzip.compress(b"[" * 100_000 + b"\n{}\n"))),
-        "bare-name": made(lambda path: path.write_text("x"), ""), "two-dots": made(lambda path: path.write_text("x"), "..jsonl.gz"),
-        "unknown-kind": lambda: file_of(home, "poem", body), "path-as-kind": lambda: file_of(home, "trial", body, kind="../x"),
+        "bare-name": made(lambda path: path.write_text("x"), ""),
+        "two-dots": made(lambda path: path.write_text("x"), "..jsonl.gz"),
+        "unknown-kind": lambda: file_of(home, "poem", body),
+        "path-as-kind": lambda: file_of(home, "trial", body, kind="../x"),
         "payload-deep": lambda: file_of(home, "trial", b"[" * 100_000 + b"]" * 100_000),
         "payload-deep-object": lambda: file_of(home, "trial", b'{"config":' * 50_000 + b"1" + b"}" * 50_000),
-    }  # fmt: skip
-    for name, value in {
-        "text": "1",
-        "null": None,
-        "list": [1],
-        "newer": 99,
-        "negative": -1,
-        "float": 1.0,
-        "true": True,
-    }.items():
+    }
+    for name, value in {"text": "1", "null": None, "list": [1], "newer": 99, "negative": -1, "float": 1.0, "true": True}.items():
         found[f"schema-{name}"] = lambda value=value: file_of(home, "trial", body, schema=value)
     for name, value in {"number": 5, "null": None, "list": ["trial"]}.items():
         found[f"kind-{name}"] = lambda value=value: file_of(home, "trial", body, kind=value)
         found[f"id-{name}"] = lambda value=value: file_of(home, "trial", body, id=value)
     for name in ("trial", "questions", "answer", "index", "samples", "study"):
         for value in ([], [1], "text", 5, None, {}):
-            found[f"{name}-payload-{json.dumps(value)}"] = lambda name=name, value=value: file_of(
-                home, name, as_json(value)
-            )
+            found[f"{name}-payload-{json.dumps(value)}"] = lambda name=name, value=value: file_of(home, name, as_json(value))
     return found
 
 

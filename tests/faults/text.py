@@ -35,9 +35,7 @@ def hostile(place: Path) -> None:
     source = place.parent / "hostile"
     source.mkdir(exist_ok=True)
     for number in range(4):
-        (source / f"text {number}.txt").write_text(
-            f"Tea number {number}. {MARKUP}\n\n{LITERAL}\n\nIt is kept in a cool cellar."
-        )
+        (source / f"text {number}.txt").write_text(f"Tea number {number}. {MARKUP}\n\n{LITERAL}\n\nIt is kept in a cool cellar.")
     questions = place.parent / "hostile.jsonl"
     asked = [
         {
@@ -60,24 +58,23 @@ def _study(place: Path) -> int:
     from core.annotation.study import Passage, default_rubric
     from core.workbench import Workbench
 
-    found = [Candidate(f"record-{n}", f"system {MARKUP}", "hostile", f"Tea {n}? {LITERAL} {MARKUP}", f"Tea. {LITERAL} {MARKUP}",
-                       (Passage(document_id=f"d{n}", title=MARKUP, start=0, end=9, text=f"{LITERAL} {MARKUP}"),), (MARKUP,))
-             for n in range(4)]  # fmt: skip
+    found = [
+        Candidate(
+            f"record-{n}",
+            f"system {MARKUP}",
+            "hostile",
+            f"Tea {n}? {LITERAL} {MARKUP}",
+            f"Tea. {LITERAL} {MARKUP}",
+            (Passage(document_id=f"d{n}", title=MARKUP, start=0, end=9, text=f"{LITERAL} {MARKUP}"),),
+            (MARKUP,),
+        )
+        for n in range(4)
+    ]
     rubric = default_rubric()
-    labels = tuple(
-        label.model_copy(update={"title": f"{label.title} ![x]({MARK}/t.png) {MARKUP}"}) for label in rubric.labels
-    )
+    labels = tuple(label.model_copy(update={"title": f"{label.title} ![x]({MARK}/t.png) {MARKUP}"}) for label in rubric.labels)
     rubric = rubric.model_copy(update={"guidelines": f"{LITERAL}\n\n{MARKUP}", "labels": labels})
     study = rating(
-        4,
-        0,
-        rubrics=(rubric,),
-        annotators=PEOPLE,
-        per_item=2,
-        id="hostile",
-        title=MARKUP,
-        question=MARKUP,
-        items=draw(found, 4),
+        4, 0, rubrics=(rubric,), annotators=PEOPLE, per_item=2, id="hostile", title=MARKUP, question=MARKUP, items=draw(found, 4)
     )
     workbench = Workbench(place)
     frozen = lab.freeze(workbench, study, "main")
@@ -133,9 +130,7 @@ def app(home: Path) -> Iterator[str]:
         process.wait(20)
 
 
-@attack(
-    "text", "markup in a corpus, questions, answers, guidelines, labels, comments, addresses: shown, never followed"
-)
+@attack("text", "markup in a corpus, questions, answers, guidelines, labels, comments, addresses: shown, never followed")
 def browser(lab: Lab) -> Iterator[Case]:
     home = homes.copy(lab, hostile, lab.folder / "home")
     binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -152,12 +147,20 @@ def seen(binary: str, address: str, name: str) -> None:
     from tests.browser.conftest import FLAGS
 
     page, parameters = VIEWS[name]
-    given = {"corpus.dataset": "hostile", "embedding.part": "lsa", "embedding.dimensions": "8", "chunking.part": "fixed",
-             "chunking.size_tokens": "64", "fusion.part": "sparse_only", **parameters}  # fmt: skip
+    given = {
+        "corpus.dataset": "hostile",
+        "embedding.part": "lsa",
+        "embedding.dimensions": "8",
+        "chunking.part": "fixed",
+        "chunking.size_tokens": "64",
+        "fusion.part": "sparse_only",
+        **parameters,
+    }
     asked: list[str] = []
     with sync_playwright() as engine:
-        tab = engine.chromium.launch_persistent_context(str(Path.cwd() / "profile"), executable_path=binary, args=FLAGS,
-                                                        viewport={"width": 1440, "height": 900}).new_page()  # fmt: skip
+        tab = engine.chromium.launch_persistent_context(
+            str(Path.cwd() / "profile"), executable_path=binary, args=FLAGS, viewport={"width": 1440, "height": 900}
+        ).new_page()
         tab.on("request", lambda request: asked.append(request.url))
         tab.on("dialog", lambda dialog: asked.append(f"{MARK}/dialog"))
         tab.goto(f"{address}/{page}?{urllib.parse.urlencode(given)}", timeout=60_000)

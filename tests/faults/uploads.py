@@ -21,11 +21,13 @@ def pdf(
 ) -> bytes:
     """A PDF of one page. objects: replaced or added."""
     parts = {
-        1: b"<< /Type /Catalog /Pages 2 0 R >>", 2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
         4: b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
-        5: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>", **(objects or {}),
-    }  # fmt: skip
+        5: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        **(objects or {}),
+    }
     out, places = b"%PDF-1.7\n", []
     for number, body in parts.items():
         places.append((number, len(out)))
@@ -48,27 +50,24 @@ def zeros(megabytes: int) -> bytes:
 
 
 def docx(document: bytes, **members: bytes) -> bytes:
-    start = (b'<?xml version="1.0" encoding="UTF-8"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
-             b"<w:body>")  # fmt: skip
-    body = (
-        document
-        if document.startswith(b"<?xml") or document[:1] != b"<"
-        else start + document + b"</w:body></w:document>"
+    start = (
+        b'<?xml version="1.0" encoding="UTF-8"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        b"<w:body>"
     )
-    kinds = (b'<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" '
-             b'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/word/document.xml" '
-             b'ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>')  # fmt: skip
-    links = (b'<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship '
-             b'Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
-             b'Target="word/document.xml"/></Relationships>')  # fmt: skip
+    body = document if document.startswith(b"<?xml") or document[:1] != b"<" else start + document + b"</w:body></w:document>"
+    kinds = (
+        b'<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" '
+        b'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/word/document.xml" '
+        b'ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>'
+    )
+    links = (
+        b'<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship '
+        b'Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
+        b'Target="word/document.xml"/></Relationships>'
+    )
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
-        for name, data in {
-            "[Content_Types].xml": kinds,
-            "_rels/.rels": links,
-            "word/document.xml": body,
-            **members,
-        }.items():
+        for name, data in {"[Content_Types].xml": kinds, "_rels/.rels": links, "word/document.xml": body, **members}.items():
             target.writestr(name, data)
     return file.getvalue()
 
@@ -90,20 +89,14 @@ def documents() -> dict[str, tuple[str, object]]:
         "pdf-negative-length": ("a.pdf", pdf(objects={4: b"<< /Length -5 >>\nstream\nBT (x) Tj ET\nendstream"})),
         "pdf-huge-length": ("a.pdf", pdf(objects={4: b"<< /Length 99999999999 >>\nstream\nBT (x) Tj ET\nendstream"})),
         "pdf-huge-count": ("a.pdf", pdf(objects={2: b"<< /Type /Pages /Kids [3 0 R] /Count 2000000000 >>"})),
-        "pdf-many-kids": (
-            "a.pdf",
-            pdf(objects={2: b"<< /Type /Pages /Kids [" + b"3 0 R " * 20_000 + b"] /Count 20000 >>"}),
-        ),
+        "pdf-many-kids": ("a.pdf", pdf(objects={2: b"<< /Type /Pages /Kids [" + b"3 0 R " * 20_000 + b"] /Count 20000 >>"})),
         "pdf-flate-bomb": ("a.pdf", lambda: pdf(objects={4: zeros(3000)})),
         "pdf-flate-twice": ("a.pdf", lambda: pdf(objects={4: flate(zlib.compress(bytes(300 << 20), 9), b"")})),
         "pdf-deep-arrays": ("a.pdf", pdf(b"[" * 100_000)),
         "pdf-deep-object": ("a.pdf", pdf(objects={6: b"[" * 50_000 + b"]" * 50_000})),
         "pdf-prev-loop": ("a.pdf", pdf(trailer=b"/Prev 9")),
         "pdf-root-missing": ("a.pdf", pdf().replace(b"/Root 1 0 R", b"")),
-        "pdf-script": (
-            "a.pdf",
-            pdf(objects={1: b"<< /Type /Catalog /Pages 2 0 R /OpenAction << /S /Launch /F (/bin/sh) >> >>"}),
-        ),
+        "pdf-script": ("a.pdf", pdf(objects={1: b"<< /Type /Catalog /Pages 2 0 R /OpenAction << /S /Launch /F (/bin/sh) >> >>"})),
         "pdf-huge-text": ("a.pdf", pdf(b"BT " + b"(salt) Tj " * 300_000 + b"ET")),
         "pdf-unknown-font": (
             "a.pdf",
@@ -149,10 +142,7 @@ def documents() -> dict[str, tuple[str, object]]:
         "txt-blank": ("a.txt", b" \n\t "),
         "txt-overlong": ("a.txt", b"tea \xc0\xaf\xe0\x80\xaf\xf8\x88\x80\x80\x80 salt"),
         "txt-controls": ("a.txt", bytes(range(32)) * 1000 + b"tea"),
-        "jsonl-deep": (
-            "a.jsonl",
-            b'{"text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + b'{"id": "a", "text": "tea"}',
-        ),
+        "jsonl-deep": ("a.jsonl", b'{"text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + b'{"id": "a", "text": "tea"}'),
         "jsonl-digits": ("a.jsonl", b'{"id": ' + b"9" * 5000 + b', "text": "tea"}\n{"id": "b", "text": "salt"}'),
         "jsonl-odd": ("a.jsonl", b'{"id": {"a": 1}, "text": NaN}\n[]\n5\n{"text": "\\ud800 tea", "title": [1]}'),
         "jsonl-line": ("a.jsonl", b'{"id": "a", "text": "' + b"tea " * 3_000_000 + b'"}'),
@@ -172,9 +162,7 @@ def files(lab: Lab) -> Iterator[Case]:
         (source / name).write_bytes(data() if callable(data) else data)
         (source / "good.txt").write_text("Tea of quince is made from old recipes.")
         verb(home, "ingest", "mine", source, limit_s=LIMIT_S).calm()
-        hits = told(
-            home, "search", "quince", "--dataset", "mine", *homes.CHUNKS, *homes.LSA, "--set", "fusion.part=sparse_only"
-        )
+        hits = told(home, "search", "quince", "--dataset", "mine", *homes.CHUNKS, *homes.LSA, "--set", "fusion.part=sparse_only")
         assert any(hit["document_id"] == "good.txt" for hit in hits), "a good document beside it is not found"
         assert not any("root:x:0" in hit["text"] for hit in hits), "a file of this machine was read"
 
@@ -328,9 +316,7 @@ licence: none
 citation: C
 homepage: http://example.org
 """
-ALIASES = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
-)
+ALIASES = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
 CARDS = {
     "alias-bomb": ALIASES + CARD,
     "alias-in-title": ALIASES + CARD.replace("title: T", "title: *a11"),
@@ -374,8 +360,18 @@ def cards(lab: Lab) -> Iterator[Case]:
         )
         rows = told(home, "datasets", limit_s=20)
         assert any(row["name"] == "python-reference" for row in rows), "the other corpora are gone"
-        searched = verb(home, "search", "secret", "--dataset", "hostile", *homes.CHUNKS, *homes.LSA, "--set", "fusion.part=sparse_only",
-                        limit_s=20).calm()  # fmt: skip
+        searched = verb(
+            home,
+            "search",
+            "secret",
+            "--dataset",
+            "hostile",
+            *homes.CHUNKS,
+            *homes.LSA,
+            "--set",
+            "fusion.part=sparse_only",
+            limit_s=20,
+        ).calm()
         assert SECRET not in searched.out, "a file outside the data folder was read"
         assert not (Path.cwd() / "touched").exists() and not (Path("touched")).exists(), "a command was run"
 

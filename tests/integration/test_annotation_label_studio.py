@@ -34,8 +34,10 @@ def python() -> Path:
         return Path(given)
     path = CACHE / "bin" / "python"
     if not (CACHE / "bin" / "label-studio").exists():
-        for command in ([sys.executable, "-m", "venv", CACHE],
-                        [path, "-m", "pip", "install", "--quiet", "label-studio", "label-studio-sdk==2.1.2"]):  # fmt: skip
+        for command in (
+            [sys.executable, "-m", "venv", CACHE],
+            [path, "-m", "pip", "install", "--quiet", "label-studio", "label-studio-sdk==2.1.2"],
+        ):
             made = subprocess.run(command, capture_output=True, text=True)
             if made.returncode:
                 pytest.skip(f"label-studio cannot be installed here: {made.stderr.strip().splitlines()[-1:]}")
@@ -50,19 +52,18 @@ def server(python, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    environment = {**os.environ, "LABEL_STUDIO_BASE_DATA_DIR": str(home), "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "",
-                   "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true", "LATEST_VERSION_CHECK": "false",
-                   "LABEL_STUDIO_USERNAME": "owner@example.org", "LABEL_STUDIO_PASSWORD": secrets.token_hex(8),
-                   "LABEL_STUDIO_USER_TOKEN": key}  # fmt: skip
-    command = [
-        python.with_name("label-studio"),
-        "start",
-        "--no-browser",
-        "--internal-host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
+    environment = {
+        **os.environ,
+        "LABEL_STUDIO_BASE_DATA_DIR": str(home),
+        "COLLECT_ANALYTICS": "false",
+        "SENTRY_DSN": "",
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "LATEST_VERSION_CHECK": "false",
+        "LABEL_STUDIO_USERNAME": "owner@example.org",
+        "LABEL_STUDIO_PASSWORD": secrets.token_hex(8),
+        "LABEL_STUDIO_USER_TOKEN": key,
+    }
+    command = [python.with_name("label-studio"), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
     with open(home / "log.txt", "w") as log:
         child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
@@ -85,9 +86,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize(
-    "made", [rating(6, 0), pairs(4, ask=("sentences", "helpful", "preference"))], ids=["rating", "pairs"]
-)
+@pytest.mark.parametrize("made", [rating(6, 0), pairs(4, ask=("sentences", "helpful", "preference"))], ids=["rating", "pairs"])
 def test_a_study_goes_to_the_server_and_comes_back(made, server, python, tmp_path, monkeypatch):
     url, key = server
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", key)
@@ -99,11 +98,22 @@ def test_a_study_goes_to_the_server_and_comes_back(made, server, python, tmp_pat
     for number, (who, items) in enumerate(lab.assignment(study, "main").items()):
         for item in items:
             empty = blank(study, "main", study.item(item), who)
-            lab.label(first, frozen, empty.model_copy(update={
-                "sentences": tuple(tuple(study.names[(number + n) % 5] for n in range(len(one))) for one in empty.sentences),
-                "helpful": (number + 1,) * len(empty.helpful), "spans": (Span(response=0, first=1, last=3),), "seconds": 3.25,
-                "preference": ("a", "b", "tie")[number] if study.kind == "pairs" else None, "comment": "<i>Ω</i> 😀\nline",
-            }))  # fmt: skip
+            lab.label(
+                first,
+                frozen,
+                empty.model_copy(
+                    update={
+                        "sentences": tuple(
+                            tuple(study.names[(number + n) % 5] for n in range(len(one))) for one in empty.sentences
+                        ),
+                        "helpful": (number + 1,) * len(empty.helpful),
+                        "spans": (Span(response=0, first=1, last=3),),
+                        "seconds": 3.25,
+                        "preference": ("a", "b", "tie")[number] if study.kind == "pairs" else None,
+                        "comment": "<i>Ω</i> 😀\nline",
+                    }
+                ),
+            )
     project = files.push(first, study.id, url)
     assert project["tasks"] == len(study.items)
     found = files.pull(second, study.id, project["project"], url)
@@ -124,14 +134,16 @@ def _relabel(url: str, key: str, project: int) -> None:
     """Changes one sentence's label on the server, as a person would there."""
 
     def ask(path: str, method: str = "GET", body: dict | None = None):
-        request = urllib.request.Request(f"{url}/api/{path}", json.dumps(body).encode() if body else None, method=method,
-                                         headers={"Authorization": f"Token {key}", "Content-Type": "application/json"})  # fmt: skip
+        request = urllib.request.Request(
+            f"{url}/api/{path}",
+            json.dumps(body).encode() if body else None,
+            method=method,
+            headers={"Authorization": f"Token {key}", "Content-Type": "application/json"},
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 
     annotation = ask(f"projects/{project}/export?exportType=JSON")[0]["annotations"][0]
     region = next(one for one in annotation["result"] if one["from_name"] == "sentence_1")
-    region["value"]["labels"] = [
-        "cannot_judge" if region["value"]["labels"] == ["not_in_context"] else "not_in_context"
-    ]
+    region["value"]["labels"] = ["cannot_judge" if region["value"]["labels"] == ["not_in_context"] else "not_in_context"]
     ask(f"annotations/{annotation['id']}/", "PATCH", {"result": annotation["result"]})

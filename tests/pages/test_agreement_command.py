@@ -68,24 +68,23 @@ def test_machines_and_headline_on_qags(bench, capsys, whole):
     unit = {"unit": "Whole answers"} if whole else {}
     app = opened("People against machines", source="qags/mturk_cnndm.jsonl", **unit)
     found = told(capsys, QAGS, "--machines", "--headline", 100, *(["--whole"] if whole else []))
-    assert (found["units"], found["drawn"]) == (714, "235 answers") and found["machines"]["n"] == (
-        235 if whole else 714
-    )
+    assert (found["units"], found["drawn"]) == (714, "235 answers") and found["machines"]["n"] == (235 if whole else 714)
     scores, verdicts = frame(app, "Pearson").set_index("Measure"), frame(app, "Threshold").set_index("Measure")
     for one in found["machines"]["machines"]:
         name, shown = one["name"], scores.loc[one["name"]]
-        for column, value in (("Pearson", one["pearson"]), ("Spearman", one["spearman"]), ("AUC", one["roc"]), ("MAE", one["error"]),
-                              ("Calibration", one["calibration"]["error"])):  # fmt: skip
+        for column, value in (
+            ("Pearson", one["pearson"]),
+            ("Spearman", one["spearman"]),
+            ("AUC", one["roc"]),
+            ("MAE", one["error"]),
+            ("Calibration", one["calibration"]["error"]),
+        ):
             assert shown[column] == pytest.approx(value.get("value", value.get("mean")))
             assert shown[f"{column}, 95%"] == between(value)
         cut, beside = one["threshold"], one["beside"]
         assert verdicts.loc[name, "Machine"] == pytest.approx(beside["machine"]["value"])
         assert verdicts.loc[name, "Person"] == pytest.approx(beside["person"]["value"])
-        for column, value in (
-            ("Accuracy", cut["accuracy"]),
-            ("Cohen", cut["kappa"]),
-            ("Difference", beside["difference"]),
-        ):
+        for column, value in (("Accuracy", cut["accuracy"]), ("Cohen", cut["kappa"]), ("Difference", beside["difference"])):
             assert verdicts.loc[name, column] == pytest.approx(value.get("value", value.get("mean")))
             assert verdicts.loc[name, f"{column}, 95%"] == between(value)
         assert verdicts.loc[name, "Threshold"] == pytest.approx(cut["threshold"])
@@ -108,13 +107,8 @@ def test_coefficients_and_everything_else_on_qags(bench, capsys):
     assert found["measures"][0]["value"] == pytest.approx(0.5135, abs=5e-5)
     assert (found["measures"][0]["low"], found["measures"][0]["high"]) == pytest.approx((0.454, 0.572), abs=2e-3)
     assert "2,000 resamples of 235 answers" in html(app)
-    assert len(found["people"]["annotators"]) == 162 and (
-        found["disputed"]["disputed"],
-        found["disputed"]["units"],
-    ) == (210, 714)
-    assert (
-        found["growth"]["points"][-1]["alpha"] == pytest.approx(0.5135, abs=5e-5) and found["growth"]["stop_at"] > 500
-    )
+    assert len(found["people"]["annotators"]) == 162 and (found["disputed"]["disputed"], found["disputed"]["units"]) == (210, 714)
+    assert found["growth"]["points"][-1]["alpha"] == pytest.approx(0.5135, abs=5e-5) and found["growth"]["stop_at"] > 500
     assert found["systems"]["systems"][0]["whole"]["mean"] == pytest.approx(113 / 235)
     rates = opened("Consensus", source="qags/mturk_cnndm.jsonl")
     assert frame(rates, "System")["Answers"].iloc[0] == found["systems"]["systems"][0]["answers"] == 235
@@ -127,30 +121,30 @@ def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
         for who in study.annotators:
             name = "partly" if number % 3 == 0 or (who == "Cy" and number % 2) else "supported"
             given = {"sentences": (tuple((name,) * 2)), "helpful": (3 + (number + len(who)) % 3,)}
-            lab.label(
-                bench, frozen, blank(study, "main", item, who).model_copy(update=given | {"sentences": ((name, name),)})
-            )
+            lab.label(bench, frozen, blank(study, "main", item, who).model_copy(update=given | {"sentences": ((name, name),)}))
     app = opened("Agreement", source="toy", part="Helpful", level="Ordinal")
     assert f"as frozen, hash {frozen.hash[:12]}" in html(app)
     words = said(app)
     assert words == ["toy", "--part", "helpful", "--level", "ordinal"]
     found = told(capsys, *words)
-    assert list(frame(app, "Coefficient")["Value"]) == pytest.approx(
-        [one["value"] for one in found["measures"]], nan_ok=True
-    )
+    assert list(frame(app, "Coefficient")["Value"]) == pytest.approx([one["value"] for one in found["measures"]], nan_ok=True)
     judge = tmp_path / "judge.csv"
     first = told(capsys, "toy", "--disputed")["disputed"]["most"][0]["name"]
     judge.write_text(f"unit,score\n{first},0.5\n")
-    found = told(
-        capsys, "toy", "--scores", judge, "--yes", "supported", "--yes", "partly", "--consensus", "dawid_skene"
-    )
+    found = told(capsys, "toy", "--scores", judge, "--yes", "supported", "--yes", "partly", "--consensus", "dawid_skene")
     assert found["machines"]["machines"][-1]["name"] == "judge" and found["machines"]["machines"][-1]["n"] == 1
     assert (found["machines"]["yes"], found["machines"]["consensus"]) == (["supported", "partly"], "dawid_skene")
     assert main(["agreement", "toy", "--annotators", "--disputed", "--growth", "0.2", "--systems", "--machines"]) == 0
     out = capsys.readouterr().out
     assert "40 sentences of 20 answers" in out and "2,000 resamples of 20 answers" in out and "half_width 0.2" in out
-    for wrong in (["toy", "--part", "preference"], ["toy", "--round", "pilot"], ["toy", "--yes", "good"], ["toy", "--scores", "gone.csv"],
-                  ["toy", "--headline", "2"], ["nothing-here"]):  # fmt: skip
+    for wrong in (
+        ["toy", "--part", "preference"],
+        ["toy", "--round", "pilot"],
+        ["toy", "--yes", "good"],
+        ["toy", "--scores", "gone.csv"],
+        ["toy", "--headline", "2"],
+        ["nothing-here"],
+    ):
         assert main(["agreement", *wrong]) == 1 and "Failed:" in capsys.readouterr().err
 
 
@@ -162,9 +156,7 @@ def test_a_plan_that_was_changed_is_told(bench, capsys):
             lab.label(
                 bench,
                 frozen,
-                blank(study, "main", item, who).model_copy(
-                    update={"sentences": (("supported",) * 2,), "helpful": (3,)}
-                ),
+                blank(study, "main", item, who).model_copy(update={"sentences": (("supported",) * 2,), "helpful": (3,)}),
             )
     bench.store.add("study", {**bench.store.journal.read(frozen.id).payload, "hash": "0" * 64, "version": 2})
     app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")

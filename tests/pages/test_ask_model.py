@@ -53,11 +53,33 @@ def play(monkeypatch, bench, text="It rises in the Black Forest [1].", **fields)
         yield Progress(0, 0, "Loading the model")
         for word in text.split(" "):
             yield word + " "
-        known = {"cited": (1,), "finish_reason": "stop", "prompt": "PROMPT <b>", "prompt_tokens": 120, "answer_tokens": 11,
-                 "retrieval_ms": 12.0, "first_token_ms": 400.0, "generation_ms": 900.0, "model": "tiny (sha256 00)"}  # fmt: skip
+        known = {
+            "cited": (1,),
+            "finish_reason": "stop",
+            "prompt": "PROMPT <b>",
+            "prompt_tokens": 120,
+            "answer_tokens": 11,
+            "retrieval_ms": 12.0,
+            "first_token_ms": 400.0,
+            "generation_ms": 900.0,
+            "model": "tiny (sha256 00)",
+        }
         settings = config.generation.model_dump(mode="json")
-        made = Receipt(config.generation.part, "engine 1.0", "machine", "identity", "tiny", "ab" * 32, 2, 128, 0, settings,
-                       "cd" * 32, "ef" * 32, "stop")  # fmt: skip
+        made = Receipt(
+            config.generation.part,
+            "engine 1.0",
+            "machine",
+            "identity",
+            "tiny",
+            "ab" * 32,
+            2,
+            128,
+            0,
+            settings,
+            "cd" * 32,
+            "ef" * 32,
+            "stop",
+        )
         return Answer(**{"text": text, "hits": hits, "receipt": made, **known, **fields})
 
     monkeypatch.setattr(bench, "ask", ask)
@@ -78,8 +100,12 @@ def ask(app: AppTest, question: str) -> AppTest:
 def seen(app: AppTest) -> str:
     """All text on the page; HTML as it is sent."""
     assert not app.exception, app.exception
-    return "\n".join(str(element.value) for kind in ("html", "caption", "subheader", "info", "error", "code", "markdown")
-                     for element in app.get(kind) if hasattr(element, "value"))  # fmt: skip
+    return "\n".join(
+        str(element.value)
+        for kind in ("html", "caption", "subheader", "info", "error", "code", "markdown")
+        for element in app.get(kind)
+        if hasattr(element, "value")
+    )
 
 
 def answered(app: AppTest) -> list[dict]:
@@ -138,9 +164,7 @@ def test_words_of_model_and_corpus_are_never_markup(monkeypatch, bench):
     text, one, _, nine, *_ = answered(app)  # set as text by the component; the browser test looks at what comes of it
     assert text["text"].startswith("<img src=x") and (one["number"], one["kind"]) == (1, "cited")
     assert (nine["number"], nine["kind"]) == (9, "bad")
-    assert not any(
-        "![x](" in element.value for kind in ("markdown", "subheader", "caption") for element in app.get(kind)
-    )
+    assert not any("![x](" in element.value for kind in ("markdown", "subheader", "caption") for element in app.get(kind))
 
 
 @pytest.mark.parametrize(
@@ -185,13 +209,7 @@ def test_a_problem_is_told_and_the_page_goes_on(monkeypatch, bench):
 
 def test_what_was_stopped_is_kept_and_said_to_be_partial(monkeypatch, bench):
     app = open_page()
-    run = {
-        "recipe": app.session_state["recipes"]["current"],
-        "text": "It rises",
-        "answer": None,
-        "error": None,
-        "again": None,
-    }
+    run = {"recipe": app.session_state["recipes"]["current"], "text": "It rises", "answer": None, "error": None, "again": None}
     app.session_state["asked"] = {"question": QUESTION, "runs": [run]}
     app.run()
     assert "It rises" in html(app) and "not stored" in seen(app)
@@ -242,9 +260,7 @@ REMOTE = {"generation.part": "openai_compatible", "generation.base_url": "http:/
 def test_a_place_that_the_passages_are_sent_to_is_named_before_they_are():
     assert "nothing leaves it" in html(open_page())
     app = open_page(**REMOTE)
-    assert (
-        "sent to 127" in seen(app) and "a server on this machine" in seen(app) and "nothing leaves it" not in html(app)
-    )
+    assert "sent to 127" in seen(app) and "a server on this machine" in seen(app) and "nothing leaves it" not in html(app)
     assert "api.anthropic.com" in seen(open_page(**{"generation.part": "anthropic"})).replace("\\", "")
 
 
@@ -255,9 +271,7 @@ def test_a_missing_key_and_a_silent_endpoint_are_told_and_stored_as_failed(bench
     app = ask(open_page(**REMOTE, **{"generation.retries": "0"}), QUESTION)
     assert "cannot be reached" in app.error[0].value
     stored = bench.store.query("SELECT text, finish_reason, engine FROM answers ORDER BY id DESC LIMIT 2")
-    assert [row["text"] for row in stored] == [None, None] and all(
-        "failed: The" in row["finish_reason"] for row in stored
-    )
+    assert [row["text"] for row in stored] == [None, None] and all("failed: The" in row["finish_reason"] for row in stored)
 
 
 def test_engines_side_by_side_are_asked_in_turn_and_compared(monkeypatch, bench):
@@ -309,10 +323,7 @@ def test_a_faster_copy_is_offered_where_the_file_was_used_as_it_came(monkeypatch
 
 
 def test_tokens_are_coloured_by_how_unsure_the_model_was(monkeypatch, bench):
-    tokens = (
-        Token("It", math.log(0.75), (("It", math.log(0.75)), ("<i>", math.log(0.25)))),
-        Token(" <b>", math.log(0.25)),
-    )
+    tokens = (Token("It", math.log(0.75), (("It", math.log(0.75)), ("<i>", math.log(0.25)))), Token(" <b>", math.log(0.25)))
     play(monkeypatch, bench, tokens=tokens)
     drawn = html(ask(open_page(), QUESTION))
     assert 'rgba(230,159,0,0.20)" title="&#x27;It&#x27; 75.0%">It</span>' in drawn
@@ -358,14 +369,7 @@ def test_the_speed_of_the_engine_is_shown_where_it_was_measured(monkeypatch, ben
     monkeypatch.setattr(engine_lab, "stored", lambda workbench, config: found)
     app = open_page()
     drawn = html(app)
-    for words in (
-        "1.25 answers/s",
-        "2.5 times",
-        "first token 400 ms",
-        "5.0 times",
-        "3 of 4",
-        "2.0 times, 0.290 nats away",
-    ):
+    for words in ("1.25 answers/s", "2.5 times", "first token 400 ms", "5.0 times", "3 of 4", "2.0 times, 0.290 nats away"):
         assert words in drawn, words
     assert "Measure again" in [b.label for b in app.button] and "2026" in seen(app)
     assert "Measure again" not in [b.label for b in open_page(**REMOTE).button]

@@ -15,18 +15,8 @@ TEXTS = {
     "mountains.txt": "Mont Blanc is the highest mountain of the Alps. " + "Filling words. " * 4000,
 }
 QUESTIONS = [
-    {
-        "id": "q1",
-        "question": "Where does the <b>Danube</b> rise?",
-        "document": "rivers.txt",
-        "answer": "in the Black Forest",
-    },
-    {
-        "id": "q2",
-        "question": "Which is the highest mountain of the Alps?",
-        "document": "mountains.txt",
-        "answer": "Mont Blanc",
-    },
+    {"id": "q1", "question": "Where does the <b>Danube</b> rise?", "document": "rivers.txt", "answer": "in the Black Forest"},
+    {"id": "q2", "question": "Which is the highest mountain of the Alps?", "document": "mountains.txt", "answer": "Mont Blanc"},
 ]
 
 

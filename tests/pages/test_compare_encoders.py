@@ -17,10 +17,19 @@ from tests.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
-TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
-         for hour, town in enumerate(TOWNS, 5)}  # fmt: skip
-QUESTIONS = [{"id": f"q{hour}", "question": f"When does the market of {town} open?", "document": f"{town}.txt",
-              "answer": f"opens at {hour}"} for hour, town in enumerate(TOWNS, 5)]  # fmt: skip
+TEXTS = {
+    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
+    for hour, town in enumerate(TOWNS, 5)
+}
+QUESTIONS = [
+    {
+        "id": f"q{hour}",
+        "question": f"When does the market of {town} open?",
+        "document": f"{town}.txt",
+        "answer": f"opens at {hour}",
+    }
+    for hour, town in enumerate(TOWNS, 5)
+]
 QUESTIONS += [{"id": "vague", "question": "Which mill is old?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
 ADDRESS = {"corpus.dataset": "towns", "retrieval.top_k": "5", "evaluation.k": "3", "embedding.part": "lsa"}
 SETTINGS = {"corpus.dataset": "towns", "retrieval.top_k": 5, "evaluation.k": 3, "embedding.part": "lsa"}
@@ -120,9 +129,7 @@ def test_a_setting_that_the_vectors_rule_out_is_told_and_the_page_lives(page):
 
 def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(
-        type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
-    )
+    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
     assert "still needs embedding 9,000 texts, 1" in " ".join(m.value for m in app.markdown)
@@ -164,12 +171,35 @@ def test_the_training_command_follows_the_form(page, bench, monkeypatch):
 
 
 def test_a_trained_encoder_that_is_not_better_says_so_and_can_be_used(page, bench, home):
-    one = {"before": 0.5, "after": 0.49, "difference": -0.01, "low": -0.03, "high": 0.01, "p": 0.3, "exact": False,
-           "effect_size": -0.1, "wins": 1, "losses": 2, "ties": 9, "n": 12, "total": 13, "note": ""}  # fmt: skip
-    record = {"name": "mine", "config": {"watch": "mrr", "base": "minilm"}, "evaluation": {"confidence": 0.95, "k": 10},
-              "corpus": {"name": "towns"}, "best_step": 4, "steps": 9, "stopped": "early", "seconds": {"training": 3.0},
-              "sizes": {"train": 5, "validation": 2, "test": 13}, "comparison": {"ndcg": one, "recall": one, "mrr": one},
-              "created": "2026-01-01"}  # fmt: skip
+    one = {
+        "before": 0.5,
+        "after": 0.49,
+        "difference": -0.01,
+        "low": -0.03,
+        "high": 0.01,
+        "p": 0.3,
+        "exact": False,
+        "effect_size": -0.1,
+        "wins": 1,
+        "losses": 2,
+        "ties": 9,
+        "n": 12,
+        "total": 13,
+        "note": "",
+    }
+    record = {
+        "name": "mine",
+        "config": {"watch": "mrr", "base": "minilm"},
+        "evaluation": {"confidence": 0.95, "k": 10},
+        "corpus": {"name": "towns"},
+        "best_step": 4,
+        "steps": 9,
+        "stopped": "early",
+        "seconds": {"training": 3.0},
+        "sizes": {"train": 5, "validation": 2, "test": 13},
+        "comparison": {"ndcg": one, "recall": one, "mrr": one},
+        "created": "2026-01-01",
+    }
     folder = home / "encoders" / "mine"
     folder.mkdir(parents=True)
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
@@ -191,8 +221,7 @@ def test_a_question_opens_both_rankings_side_by_side(page, bench):
     app = page()
     assert any("against LSA: 13 of 13 questions" in caption.value for caption in app.caption)
     lost = sum(
-        o == "lost"
-        for o in bench.by_question(rows(bench)[1].evaluation, rows(bench)[0].evaluation, "ndcg_linear")["outcome"]
+        o == "lost" for o in bench.by_question(rows(bench)[1].evaluation, rows(bench)[0].evaluation, "ndcg_linear")["outcome"]
     )
     app = app.segmented_control(key="show").set_value("lost").run()
     assert any(f"against LSA: {lost} of 13 questions" in caption.value for caption in app.caption)

@@ -95,8 +95,18 @@ def test_the_address_restores_the_comparison_with_the_numbers_of_the_command_lin
     app = open_page(trials=f"{ids['base']},{ids['worse']}")
     [row] = shown(app, "Verdict").to_dict("records")
     wanted = bench.compare(ids["base"], ids["worse"], "ndcg_linear")
-    for name, key in {"Difference": "difference", "Low": "low", "High": "high", "p": "p", "Effect": "effect_size",
-                      "Won": "wins", "Lost": "losses", "n": "n", "nDCG@10": "mean_b", "Reference": "mean_a"}.items():  # fmt: skip
+    for name, key in {
+        "Difference": "difference",
+        "Low": "low",
+        "High": "high",
+        "p": "p",
+        "Effect": "effect_size",
+        "Won": "wins",
+        "Lost": "losses",
+        "n": "n",
+        "nDCG@10": "mean_b",
+        "Reference": "mean_a",
+    }.items():
         assert row[name] == pytest.approx(wanted[key]), name
     assert row["Verdict"] == "worse"
     assert "2 different recipes are stored as trials" in texts(app)
@@ -196,21 +206,13 @@ def choose(app: AppTest, key: str, value) -> AppTest:
 def test_a_trial_is_named_noted_and_tagged_and_found_by_it(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)
-    one, two = (
-        add_trial(bench.store, questions, seed=1),
-        add_trial(bench.store, questions, {"fusion.part": "rrf"}, seed=2),
-    )
+    one, two = (add_trial(bench.store, questions, seed=1), add_trial(bench.store, questions, {"fusion.part": "rrf"}, seed=2))
     monkeypatch.setattr(session, "workbench", lambda: bench)
     app = open_page(trials=one)
     app.text_input(key=f"name/{one}").set_value("The <b>first</b>").run()
     app.text_area(key=f"note/{one}").set_value("why it was run").run()
     app.multiselect(key=f"tags/{one}").set_value(["paper"]).run()
-    assert bench.describe(one) == {
-        "trial": one,
-        "name": "The <b>first</b>",
-        "note": "why it was run",
-        "tags": ["paper"],
-    }
+    assert bench.describe(one) == {"trial": one, "name": "The <b>first</b>", "note": "why it was run", "tags": ["paper"]}
     assert shown(app)["Trial"].tolist() == ["Hybrid RRF, defaults", "The <b>first</b>"]
     assert shown(app)["Tags"].tolist() == ["", "paper"]
     assert shown(app)["Recipe"].tolist() == ["Hybrid RRF, defaults", "Hybrid convex, defaults"]
@@ -247,8 +249,14 @@ def test_the_pinned_baseline_is_the_reference_wherever_it_was_ticked(bench, ids)
 
 
 def test_the_address_holds_reference_tab_metric_and_cost(bench, ids):
-    app = open_page(trials=f"{ids['base']},{ids['worse']}", reference=ids["worse"], compare_view="By question", metric="MRR@10",
-                    cost="Chunks in the index", pareto_metric="MAP@k")  # fmt: skip
+    app = open_page(
+        trials=f"{ids['base']},{ids['worse']}",
+        reference=ids["worse"],
+        compare_view="By question",
+        metric="MRR@10",
+        cost="Chunks in the index",
+        pareto_metric="MAP@k",
+    )
     assert box(app, "reference").value == ids["worse"] and app.selectbox(key="metric").value == "mrr"
     assert app.selectbox(key="cost").value == "chunks" and app.selectbox(key="pareto_metric").value == "map"
     assert len(shown(app, "Question")) == 39

@@ -25,10 +25,17 @@ def add_answers(bench, questions=20, temperatures=(0.0, 0.7)):
     for temperature in temperatures:
         config = with_settings(TrialConfig(), {"generation.temperature": temperature}).model_dump(mode="json")
         for n in range(questions):
-            bench.store.add("answer", {
-                "question": f"What is {n}?", "text": f"It is <b>{n}</b>. So say I at {temperature}.", "finish_reason": "stop",
-                "model": "small.gguf", "config": config,
-                "hits": [{"document_id": "d", "title": "T", "start": 0, "end": 5, "text": f"It is {n}.", "rank": 1}]})  # fmt: skip
+            bench.store.add(
+                "answer",
+                {
+                    "question": f"What is {n}?",
+                    "text": f"It is <b>{n}</b>. So say I at {temperature}.",
+                    "finish_reason": "stop",
+                    "model": "small.gguf",
+                    "config": config,
+                    "hits": [{"document_id": "d", "title": "T", "start": 0, "end": 5, "text": f"It is {n}.", "rank": 1}],
+                },
+            )
 
 
 @pytest.fixture
@@ -43,9 +50,17 @@ def judge(bench, frozen, name=lambda who, item: "supported"):
     for who in frozen.study.people(frozen.round):
         while id := lab.next_unlabelled(bench, frozen, who):
             item = frozen.study.item(id)
-            lab.label(bench, frozen, blank(frozen.study, frozen.round, item, who).model_copy(update={
-                "sentences": tuple((name(who, item),) * len(one.sentences) for one in item.responses),
-                "helpful": (4,) * len(item.responses), "seconds": 9.0}))  # fmt: skip
+            lab.label(
+                bench,
+                frozen,
+                blank(frozen.study, frozen.round, item, who).model_copy(
+                    update={
+                        "sentences": tuple((name(who, item),) * len(one.sentences) for one in item.responses),
+                        "helpful": (4,) * len(item.responses),
+                        "seconds": 9.0,
+                    }
+                ),
+            )
 
 
 def open_page(view: str = "", **address: str) -> AppTest:
@@ -84,9 +99,7 @@ def words(app: AppTest) -> str:
 def facts(app: AppTest) -> str:
     """The strip beside the study's name."""
     return re.sub(
-        r"\s+",
-        " ",
-        re.sub(r"<[^>]+>", " ", next(e.proto.body for e in app.get("html") if "rubric version" in e.proto.body)),
+        r"\s+", " ", re.sub(r"<[^>]+>", " ", next(e.proto.body for e in app.get("html") if "rubric version" in e.proto.body))
     )
 
 
@@ -135,11 +148,7 @@ def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(ben
     add_answers(bench)
     app = press(open_page(), "start_study")
     draft = the_study(bench)
-    assert (
-        draft.round == "draft"
-        and len(design.plain(draft.study.items, "pilot")) == 30
-        and len(draft.study.annotators) == 2
-    )
+    assert draft.round == "draft" and len(design.plain(draft.study.items, "pilot")) == 30 and len(draft.study.annotators) == 2
     assert "Everything is filled in" in html(app) and "aria-current=step>Draft" in html(app)
     app = press(press(app, "freeze"), "freeze_now")
     pilot = the_study(bench)
@@ -189,8 +198,17 @@ def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
 def test_an_answer_that_repeats_itself_is_left_out_by_one_press_and_one_round_is_enough(bench):
     add_answers(bench, 12, (0.0,))
     config = TrialConfig().model_dump(mode="json")
-    bench.store.add("answer", {"question": "Why?", "text": "The answer is: this. " * 5, "finish_reason": "stop", "model": "small.gguf",
-                               "config": config, "hits": []})  # fmt: skip
+    bench.store.add(
+        "answer",
+        {
+            "question": "Why?",
+            "text": "The answer is: this. " * 5,
+            "finish_reason": "stop",
+            "model": "small.gguf",
+            "config": config,
+            "hits": [],
+        },
+    )
     lab.save(bench, design.start(bench).study)
     app = open_page("Items")
     assert "5 times" in words(app) and len(design.plain(the_study(bench).study.items)) == 13
@@ -200,9 +218,7 @@ def test_an_answer_that_repeats_itself_is_left_out_by_one_press_and_one_round_is
     assert "main round decides" in words(app)
     app = press(app, "one_round")
     assert app.number_input(key="faithfulness/draw.pilot").value == 0
-    assert app.number_input(key="faithfulness/draw.main").value == 12 and "Freeze the main" in {
-        b.label for b in app.button
-    }
+    assert app.number_input(key="faithfulness/draw.main").value == 12 and "Freeze the main" in {b.label for b in app.button}
 
 
 def test_a_paired_draft_loses_the_whole_question(bench):
@@ -269,15 +285,11 @@ def test_the_rubric_is_revised_after_the_pilot_and_keeps_its_history(bench):
     lab.freeze(bench, the_study(bench).study, "pilot")
     app = sound(app.run())
     app = sound(app.text_area(key="faithfulness/rubric.guidelines").set_value("Shorter.").run())
-    assert (
-        next(b for b in app.button if b.key == "revise").disabled and the_study(bench).study.rubric == default_rubric()
-    )
+    assert next(b for b in app.button if b.key == "revise").disabled and the_study(bench).study.rubric == default_rubric()
     judge(bench, the_study(bench))
     app = sound(app.run())
     assert "Next: say what it changes, and put version 2 of the rubric in force" in html(app)
-    assert "rubric 1, the next in work" in html(app) and "freeze" not in keys(app), (
-        "no button that is dead without a word"
-    )
+    assert "rubric 1, the next in work" in html(app) and "freeze" not in keys(app), "no button that is dead without a word"
     app.session_state["section"] = "Power"
     app = press(sound(app.run()), "to_rubric")
     assert app.session_state["section"] == "Rubric"
@@ -287,9 +299,7 @@ def test_the_rubric_is_revised_after_the_pilot_and_keeps_its_history(bench):
     revised = the_study(bench).study
     assert "put version" not in html(app) and "freeze" in keys(app)
     assert [one.version for one in revised.rubrics] == [1, 2] and revised.rubric.guidelines == "Shorter."
-    assert "They were too long" in " ".join(e.label for e in app.expander) and any(
-        "+Shorter." in c.value for c in app.code
-    )
+    assert "They were too long" in " ".join(e.label for e in app.expander) and any("+Shorter." in c.value for c in app.code)
 
 
 def test_a_renamed_label_stays_renamed_and_the_guidelines_follow_by_one_press(bench):
@@ -338,14 +348,14 @@ def test_the_main_round_is_drawn_from_what_the_pilot_has_not_shown_then_adjudica
     pilot = lab.freeze(bench, few, "pilot")
     judge(bench, pilot)
     app = open_page("Items", study="faithfulness")
-    assert "Still missing" not in html(app) and next(b for b in app.button if b.key == "freeze").disabled, (
-        "nothing is drawn"
-    )
+    assert "Still missing" not in html(app) and next(b for b in app.button if b.key == "freeze").disabled, "nothing is drawn"
     app = sound(app.number_input(key="faithfulness/draw.main").set_value(8).run())
     app = press(press(app, "freeze"), "freeze_now")
     main = the_study(bench)
-    asked = [{(one.system, item.question) for item in design.plain(main.study.items, name) for one in item.responses}
-             for name in ("pilot", "main")]  # fmt: skip
+    asked = [
+        {(one.system, item.question) for item in design.plain(main.study.items, name) for one in item.responses}
+        for name in ("pilot", "main")
+    ]
     assert main.round == "main" and not asked[0] & asked[1] and len(asked[1]) == 8
     judge(bench, main, lambda who, item: "supported" if who.endswith("1") else "contradicted")
     app = sound(app.run())
@@ -368,8 +378,13 @@ def test_the_stop_rule_ends_the_main_round(bench):
     for who in frozen.study.annotators:
         for item in design.plain(frozen.study.items)[:34]:
             label = "supported" if item.id < "8" else "partly"
-            lab.label(bench, frozen, blank(frozen.study, "main", item, who).model_copy(update={
-                "sentences": tuple((label,) * len(one.sentences) for one in item.responses), "helpful": (3,)}))  # fmt: skip
+            lab.label(
+                bench,
+                frozen,
+                blank(frozen.study, "main", item, who).model_copy(
+                    update={"sentences": tuple((label,) * len(one.sentences) for one in item.responses), "helpful": (3,)}
+                ),
+            )
     standing = design.standing(bench, frozen)
     assert (
         standing.short == {0: 26}
@@ -423,15 +438,18 @@ def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
     frozen = lab.freeze(bench, altered(draft, {"annotators": ("Ann", "Ben", "Cy")}), "pilot")
     for id in lab.assignment(frozen.study, "pilot")["Ben"][:6]:
         item = frozen.study.item(id)
-        lab.label(bench, frozen, blank(frozen.study, "pilot", item, "Ben").model_copy(update={
-            "sentences": tuple(("supported",) * len(one.sentences) for one in item.responses), "helpful": (3,)}))  # fmt: skip
+        lab.label(
+            bench,
+            frozen,
+            blank(frozen.study, "pilot", item, "Ben").model_copy(
+                update={"sentences": tuple(("supported",) * len(one.sentences) for one in item.responses), "helpful": (3,)}
+            ),
+        )
     app = press(open_page(study="faithfulness"), "faithfulness/leave.Ben")
     told = lab.handing_over(bench, "faithfulness", "Ben")
     table = next(d.value for d in app.dataframe if "Goes to" in d.value.columns)
     assert dict(zip(table["Goes to"], table["Open items"], strict=True)) == told.given and len(told.given) == 2
-    assert (
-        "Ben" in words(app) and "not in the plan of the main round" in words(app) and the_study(bench).id == frozen.id
-    )
+    assert "Ben" in words(app) and "not in the plan of the main round" in words(app) and the_study(bench).id == frozen.id
     app = press(app, "hand_over_now")
     assert the_study(bench).study.left[0].annotator == "Ben" and "stopped · 6 of 6" in html(app)
     assert lab.planned(bench, "faithfulness").annotators == ("Ann", "Cy") and "faithfulness/leave.Ben" not in keys(app)
@@ -448,8 +466,13 @@ def test_a_round_that_will_not_be_finished_is_ended_and_what_is_missing_said(ben
     for who, some in (("Annotator 1", items), ("Annotator 2", items[:3])):
         for item in some:
             name = "supported" if who.endswith("1") or item.id != items[0].id else "contradicted"
-            lab.label(bench, frozen, blank(frozen.study, "main", item, who).model_copy(update={
-                "sentences": tuple((name,) * len(one.sentences) for one in item.responses), "helpful": (3,)}))  # fmt: skip
+            lab.label(
+                bench,
+                frozen,
+                blank(frozen.study, "main", item, who).model_copy(
+                    update={"sentences": tuple((name,) * len(one.sentences) for one in item.responses), "helpful": (3,)}
+                ),
+            )
     app = open_page(study="faithfulness")
     assert "Next: label the main round" in html(app)
     app = press(press(app, "faithfulness/leave.Annotator 2"), "close")
@@ -458,20 +481,14 @@ def test_a_round_that_will_not_be_finished_is_ended_and_what_is_missing_said(ben
     assert "Next: decide 1 disputed item" in html(app) and "7 items have 1 label instead of 2" in html(app)
     app = press(app, "adjudicate")
     app = press(press(app, "close"), "close_now")
-    assert (
-        "Next: analyse the study" in html(app)
-        and "1 disputed item is undecided" in html(app)
-        and "agreement" in keys(app)
-    )
+    assert "Next: analyse the study" in html(app) and "1 disputed item is undecided" in html(app) and "agreement" in keys(app)
 
 
 def test_systems_are_compared_on_the_same_questions_unless_they_share_too_few(bench):
     app = started(bench, "Items")
     study = the_study(bench).study
     assert design.paired(study) and "questions that all systems answered" in study.test
-    assert app.selectbox(key="faithfulness/draw.by").value == "question" and "Pilot 15 questions × 2 systems" in words(
-        app
-    )
+    assert app.selectbox(key="faithfulness/draw.by").value == "question" and "Pilot 15 questions × 2 systems" in words(app)
     app = sound(app.number_input(key="faithfulness/draw.pilot").set_value(13).run())
     assert app.number_input(key="faithfulness/draw.pilot").value == 12 and "6 questions × 2" in words(app)
     power = open_page("Power", study="faithfulness")
@@ -532,8 +549,11 @@ def test_a_study_keeps_the_names_that_an_older_version_gave_its_systems(bench):
     drawn = design.start(bench, "Faithfulness")
     systems = list(design.systems(drawn.study))
     old = {name: f"small.Q4_1, old {place}" for place, name in enumerate(systems)}
-    items = tuple(item.model_copy(update={"responses": tuple(one.model_copy(update={"system": old[one.system]})
-                  for one in item.responses)}) for item in drawn.study.items if not item.attention)  # fmt: skip
+    items = tuple(
+        item.model_copy(update={"responses": tuple(one.model_copy(update={"system": old[one.system]}) for one in item.responses)})
+        for item in drawn.study.items
+        if not item.attention
+    )
     study = altered(drawn.study, {"items": items})
     found = design.candidates(bench, study)
     assert set(lab.systems(found)) == set(old.values()) and set(lab.systems(design.candidates(bench))) == set(systems)
@@ -545,12 +565,19 @@ def test_two_systems_without_common_questions_are_drawn_apart(bench):
     add_answers(bench, 20, (0.0,))
     for n in range(100, 120):
         config = with_settings(TrialConfig(), {"generation.temperature": 0.9}).model_dump(mode="json")
-        bench.store.add("answer", {"question": f"What is {n}?", "text": f"It is {n}.", "finish_reason": "stop", "model": "small.gguf",
-                                   "config": config, "hits": []})  # fmt: skip
+        bench.store.add(
+            "answer",
+            {
+                "question": f"What is {n}?",
+                "text": f"It is {n}.",
+                "finish_reason": "stop",
+                "model": "small.gguf",
+                "config": config,
+                "hits": [],
+            },
+        )
     drawn = design.start(bench)
-    assert (
-        drawn.drawing.by == "system" and not design.paired(drawn.study) and len(design.plain(drawn.study.items)) == 40
-    )
+    assert drawn.drawing.by == "system" and not design.paired(drawn.study) and len(design.plain(drawn.study.items)) == 40
     none = design.redraw(design.candidates(bench), drawn.study, design.replace(drawn.drawing, by="question"))
     assert not none.study.items and none.available == 0
 
@@ -560,8 +587,10 @@ def test_carelessness_is_pointed_out(bench):
     frozen = lab.freeze(bench, the_study(bench).study, "pilot")
     judge(bench, frozen, lambda who, item: "not_in_context" if who.endswith("1") and item.attention else "supported")
     asked = sum(len(item.expected) for item in frozen.study.round_items("pilot"))
-    right = [sum(name == label for item in frozen.study.round_items("pilot") for name in item.expected)
-             for label in ("not_in_context", "supported")]  # fmt: skip
+    right = [
+        sum(name == label for item in frozen.study.round_items("pilot") for name in item.expected)
+        for label in ("not_in_context", "supported")
+    ]
     page = html(open_page(study="faithfulness"))
     assert all(f"{number} of {asked} known sentences right: look at these labels first" in page for number in right)
 
@@ -584,9 +613,7 @@ def test_labels_leave_and_return_and_bad_rows_are_told_by_line(bench, tmp_path):
     app = sound(app.text_input(key="faithfulness/folder").set_value(str(tmp_path / "out")).run())
     app = press(app, "export_labels")
     files = next(d.value for d in app.dataframe if "File" in d.value.columns)
-    assert {"study.json", "labels.jsonl", "labels.csv"} <= set(files["File"]) and (
-        tmp_path / "out" / "manifest.json"
-    ).exists()
+    assert {"study.json", "labels.jsonl", "labels.csv"} <= set(files["File"]) and (tmp_path / "out" / "manifest.json").exists()
     lines = (tmp_path / "out" / "labels.jsonl").read_text().splitlines()
     bad = "\n".join([lines[0], lines[1].replace('"supported"', '"nonsense"'), "{"]).encode()
     app = sound(app.file_uploader(key="faithfulness/import").set_value(("labels.jsonl", bad, "application/json")).run())
@@ -609,8 +636,10 @@ def test_label_studio_is_a_job(bench, monkeypatch):
     app = sound(app.number_input(key="label_studio_project").set_value(3).run())
     app = sound(app.text_area(key="label_studio_names").set_value("me@here = Annotator 1").run())
     sound(next(b for b in app.button if b.label == "Pull its labels").click().run())
-    assert begun == [["annotate", "push", "faithfulness", "--url", "http://127.0.0.1:1"],
-                     ["annotate", "pull", "faithfulness", "3", "--url", "http://127.0.0.1:1", "--as", "me@here=Annotator 1"]]  # fmt: skip
+    assert begun == [
+        ["annotate", "push", "faithfulness", "--url", "http://127.0.0.1:1"],
+        ["annotate", "pull", "faithfulness", "3", "--url", "http://127.0.0.1:1", "--as", "me@here=Annotator 1"],
+    ]
     app = sound(app.text_input(key="label_studio_url").set_value("http://me:secret@127.0.0.1:1").run())
     assert "Leave it out" in app.error[0].value and not any(b.label == "Push as a new project" for b in app.button)
 
@@ -653,11 +682,7 @@ def test_power_values_that_contradict_each_other_are_told(bench):
 def test_values_of_a_plan_come_from_the_pilot(bench):
     started(bench)
     frozen = lab.freeze(bench, the_study(bench).study, "pilot")
-    judge(
-        bench,
-        frozen,
-        lambda who, item: "partly" if item.id < "4" or (who.endswith("2") and item.id < "5") else "supported",
-    )
+    judge(bench, frozen, lambda who, item: "partly" if item.id < "4" or (who.endswith("2") and item.id < "5") else "supported")
     pilot = design.from_pilot(frozen.study, lab.labels(bench, "faithfulness"))
     assert set(pilot.values) == set(design.GOALS) and 0.5 < pilot.values["rate"]["rate"] < 0.95
     app = press(open_page("Power", study="faithfulness"), "from_pilot")
@@ -682,25 +707,27 @@ def test_settings_that_write_no_answer_make_no_system(bench):
     )
     for number, settings in enumerate((*same, {"generation.temperature": 0.9}, {"context.passages": 5})):
         config = with_settings(TrialConfig(), settings).model_dump(mode="json")
-        bench.store.add(
-            "answer", {"question": f"Why {number}?", "text": "So.", "model": "m.gguf", "config": config, "hits": []}
-        )
+        bench.store.add("answer", {"question": f"Why {number}?", "text": "So.", "model": "m.gguf", "config": config, "hits": []})
     assert sorted(lab.systems(lab.candidates(bench)).values()) == [1, 1, 6]
 
 
 def test_it_says_how_many_questions_gave_an_answer_and_why_not_the_rest(bench):
     add_answers(bench, 3, (0.0,))
     config = TrialConfig().model_dump(mode="json")
-    for question, text, reason in (("What is 0?", "", "failed: no model"), ("Lost?", "", "failed: no model"), ("Far?", "No.", "abstained"),
-                                   ("Empty?", " ... ", "stop"), ("Empty too?", "", "stop")):  # fmt: skip
+    for question, text, reason in (
+        ("What is 0?", "", "failed: no model"),
+        ("Lost?", "", "failed: no model"),
+        ("Far?", "No.", "abstained"),
+        ("Empty?", " ... ", "stop"),
+        ("Empty too?", "", "stop"),
+    ):
         given = {"question": question, "text": text, "finish_reason": reason, "config": config, "hits": []}
         bench.store.add("answer", given)
     found = lab.asked(bench, lab.candidates(bench))
     assert found == (7, 3, {"empty": 2, "failed": 1, "abstained": 1}), "What is 0? was answered before"
     said = html(open_page())
     assert (
-        "3 answers of 1 system can be judged" in said
-        and "Of 7 questions asked, 2 came back without a word and 1 failed" in said
+        "3 answers of 1 system can be judged" in said and "Of 7 questions asked, 2 came back without a word and 1 failed" in said
     )
 
 
@@ -734,8 +761,17 @@ def test_a_window_left_open_changes_nothing_once_the_main_round_is_frozen(bench)
 def test_answers_that_go_round_in_circles_are_pointed_out(bench):
     for n in range(10):
         text = "So it is. " * 4 if n < 3 else f"It is {n}. It was."
-        bench.store.add("answer", {"question": f"What is {n}?", "text": text, "finish_reason": "stop", "model": "small.gguf", "hits": [],
-                                   "config": TrialConfig().model_dump(mode="json")})  # fmt: skip
+        bench.store.add(
+            "answer",
+            {
+                "question": f"What is {n}?",
+                "text": text,
+                "finish_reason": "stop",
+                "model": "small.gguf",
+                "hits": [],
+                "config": TrialConfig().model_dump(mode="json"),
+            },
+        )
     lab.save(bench, design.start(bench).study)
     assert "3 of 10 answers say one sentence three times" in words(open_page("Items"))
 
@@ -757,9 +793,7 @@ def test_power_opens_on_what_the_study_can_ask(bench):
     add_answers(bench, 20, (0.0,))
     lab.save(bench, design.start(bench).study)
     app = open_page("Power")
-    assert (
-        app.selectbox(key="goal").value == "rate" and app.number_input(key="faithfulness/power.rate.items").value == 20
-    )
+    assert app.selectbox(key="goal").value == "rate" and app.number_input(key="faithfulness/power.rate.items").value == 20
 
 
 def test_labels_can_be_downloaded(bench):
@@ -786,9 +820,7 @@ def test_an_address_of_a_study_that_is_not_here_says_so_until_one_is_chosen(benc
     assert "“nothere”, which is not here" in app.warning[0].value
     app = sound(app.run())
     assert len(app.warning) == 1, "a rerun does not take it away"
-    app = sound(
-        app.selectbox(key="study").select(next(id for id in studies if id != app.selectbox(key="study").value)).run()
-    )
+    app = sound(app.selectbox(key="study").select(next(id for id in studies if id != app.selectbox(key="study").value)).run())
     assert not app.warning
 
 

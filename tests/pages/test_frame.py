@@ -23,12 +23,7 @@ TEXTS = {
 }
 QUESTIONS = [
     {"id": "q1", "question": "Where does the Danube rise?", "document": "rivers.txt", "answer": "in the Black Forest"},
-    {
-        "id": "q2",
-        "question": "Which is the highest mountain of the Alps?",
-        "document": "mountains.txt",
-        "answer": "Mont Blanc",
-    },
+    {"id": "q2", "question": "Which is the highest mountain of the Alps?", "document": "mountains.txt", "answer": "Mont Blanc"},
 ]
 
 
@@ -211,19 +206,18 @@ def test_the_way_back_to_the_default_size_is_on_the_slider():
 
 
 def test_one_press_applies_a_chunking_and_starts_what_it_takes(workbench, monkeypatch):
-    monkeypatch.setattr(type(workbench), "plan", lambda self, config: Plan(config.chunking.size_tokens == 254, "embedding 900 texts",
-                                                                          Estimate(8.0, 12.0)))  # fmt: skip
+    monkeypatch.setattr(
+        type(workbench),
+        "plan",
+        lambda self, config: Plan(config.chunking.size_tokens == 254, "embedding 900 texts", Estimate(8.0, 12.0)),
+    )
     app = recipe_page()
     assert next(b for b in app.button if b.key == "current/chunking/apply").disabled  # nothing waits
     app = next(s for s in app.select_slider if s.key.endswith("size_tokens?")).set_value(128).run()
     assert "Applying starts embedding 900 texts, 8 to 12 s." in [one.value for one in app.caption]
     app = next(b for b in app.button if b.key == "current/chunking/apply").click().run()
     [(arguments, label)] = workbench.started
-    assert (
-        recipe(app).chunking.size_tokens == 128
-        and arguments[0] == "prepare"
-        and "chunking.size_tokens=128" in arguments
-    )
+    assert recipe(app).chunking.size_tokens == 128 and arguments[0] == "prepare" and "chunking.size_tokens=128" in arguments
     assert label == "Preparing python-reference"
 
 
@@ -290,9 +284,7 @@ def test_the_baseline_answers_the_questions_of_the_current_recipe():
 # Failures ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "error", [WorkbenchError("It is *broken*.", where="file.csv:3", todo="Mend it."), ValueError("secret")]
-)
+@pytest.mark.parametrize("error", [WorkbenchError("It is *broken*.", where="file.csv:3", todo="Mend it."), ValueError("secret")])
 def test_a_failing_page_is_told_calmly_and_the_app_lives(workbench, monkeypatch, error):
     app = open_page()
 
@@ -340,9 +332,7 @@ def press(app: AppTest, key: str) -> AppTest:
 
 
 def test_every_page_says_what_is_not_default_and_resets_it():
-    app = open_page(
-        "query_store", **{"chunking.size_tokens": "512", "index.part": "faiss_hnsw", "index.ef_search": "1"}
-    )
+    app = open_page("query_store", **{"chunking.size_tokens": "512", "index.part": "faiss_hnsw", "index.ef_search": "1"})
     assert strip(app)[:3] == ["Chunking: size 512 tokens", "Dense index: FAISS HNSW", "Dense index: ef search 1"]
     app = press(app, "recipe_strip/index.ef_search")
     assert recipe(app).index == registry.find("index", "faiss_hnsw")() and recipe(app).chunking.size_tokens == 512
@@ -411,10 +401,7 @@ def test_a_recipe_without_vectors_embeds_nothing(workbench, monkeypatch):
     sparse = with_settings(TrialConfig(), {**address, "fusion.part": "sparse_only"})
     monkeypatch.setattr(type(sparse.embedding), "absent", lambda self: False, raising=False)
     assert workbench.plan(sparse).what == "chunking 2 documents"
-    assert (
-        workbench.plan(sparse.model_copy(update={"fusion": TrialConfig().fusion})).what
-        == "chunking and embedding 2 documents"
-    )
+    assert workbench.plan(sparse.model_copy(update={"fusion": TrialConfig().fusion})).what == "chunking and embedding 2 documents"
     app = open_page("search_live", **{**address, "fusion.part": "sparse_only"})
     labels = " ".join(one.label for one in app.expander)
     assert "chunks anew" in labels and "re-embeds" not in labels
@@ -435,11 +422,7 @@ def test_a_default_recipe_is_quiet():
 def test_no_word_of_the_code_stands_in_a_form():
     for kind in forms.KINDS.values():
         for part in registry.parts(kind).values():
-            told = [
-                forms._about(part),
-                *(knob.help for knob in forms.knobs(part)),
-                *(knob.label for knob in forms.knobs(part)),
-            ]
+            told = [forms._about(part), *(knob.help for knob in forms.knobs(part)), *(knob.label for knob in forms.knobs(part))]
             assert not [text for text in told if forms.CODED.search(text)], part
     assert forms.plain_words("`min_max` beside top_k, in `core/x_y.py`") == "min max beside top k, in `core/x_y.py`"
 

@@ -22,10 +22,19 @@ from core.workbench import Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
-TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}. " * 12
-         for hour, town in enumerate(TOWNS, 5)}  # fmt: skip
-QUESTIONS = [{"id": f"q{hour}", "question": f"When does the market of {town} open?", "document": f"{town}.txt",
-              "answer": f"opens at {hour}"} for hour, town in enumerate(TOWNS, 5)]  # fmt: skip
+TEXTS = {
+    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}. " * 12
+    for hour, town in enumerate(TOWNS, 5)
+}
+QUESTIONS = [
+    {
+        "id": f"q{hour}",
+        "question": f"When does the market of {town} open?",
+        "document": f"{town}.txt",
+        "answer": f"opens at {hour}",
+    }
+    for hour, town in enumerate(TOWNS, 5)
+]
 TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>\n{{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}<answer>\n{% endif %}"
 ADDRESS = {"corpus.dataset": "towns", "fusion.part": "sparse_only"}
 
@@ -138,9 +147,7 @@ def test_what_cannot_be_read_is_told_and_the_page_lives(page, tmp_path, content,
     file.write_bytes(content)
     app = page().selectbox(key="model").set_value("A file of this machine").run()
     app = app.text_input(key="model_path").set_value(str(file)).run()
-    assert (
-        not app.exception and message in app.error[0].value.replace("\\", "") and "unexpected" not in app.error[0].value
-    )
+    assert not app.exception and message in app.error[0].value.replace("\\", "") and "unexpected" not in app.error[0].value
     app = app.text_input(key="model_path").set_value(str(tmp_path / "none.gguf")).run()
     assert "no such file" in app.error[0].value
     app = app.selectbox(key="model").set_value("Qwen3 30B-A3B").run()
@@ -194,9 +201,7 @@ def test_the_parts_of_the_prompt_have_all_the_attention(bench, tools):
     hits = bench.search(recipe(), query.text)[:2]
     short = [inspect_lab._cut(hit, query, tools.tokenizer, 24) for hit in hits]
     looked = inspect_lab.look_at(tools, query.text, short)
-    parts = {
-        name: looked.text[looked.offsets[a][0] : looked.offsets[b - 1][1]] for name, (a, b) in looked.spans.items()
-    }
+    parts = {name: looked.text[looked.offsets[a][0] : looked.offsets[b - 1][1]] for name, (a, b) in looked.spans.items()}
     assert list(parts) == ["instructions", "[1]", "[2]", "question"]
     assert parts["question"].strip() == f"Question: {query.text}" and parts["[2]"].strip().startswith("[2] ")
     assert short[0].text in hits[0].text and hits[0].text[short[0].start - hits[0].start :].startswith(short[0].text)
@@ -214,9 +219,7 @@ def test_a_prompt_beyond_the_kept_maps_is_refused(bench, tools):
 
 def test_a_prompt_is_read_once_and_sliders_only_redraw(page, monkeypatch):
     app = press(page("Attention"), "do/attention")
-    assert (
-        "Entropy of the heads" in html(app) and "<td>first token</td>" in html(app) and "layer 0, head 0" in html(app)
-    )
+    assert "Entropy of the heads" in html(app) and "<td>first token</td>" in html(app) and "layer 0, head 0" in html(app)
     monkeypatch.setattr(inspect_lab, "look_at", None)  # would fail if it were read again
     app = app.slider(key="layer").set_value(2).run()
     app = app.slider(key="head").set_value(3).run()
@@ -235,8 +238,11 @@ def test_without_questions_there_is_no_prompt(page):
 def test_tokenizers_are_trained_compared_and_reported(page, tmp_path, tools, monkeypatch):
     tools.tokenizer.save(str(tmp_path / "tokenizer.json"))
     theirs = tokenizers_lab.known
-    monkeypatch.setattr(tokenizers_lab, "known", lambda: {"Towns": tmp_path / "tokenizer.json"} |
-                        {name: file for name, file in theirs().items() if name == "small one"})  # fmt: skip
+    monkeypatch.setattr(
+        tokenizers_lab,
+        "known",
+        lambda: {"Towns": tmp_path / "tokenizer.json"} | {name: file for name, file in theirs().items() if name == "small one"},
+    )
     app, own = page("Tokenizers"), f"vocabulary {tools.tokenizer.get_vocab_size()}"
     assert own in html(app) and "bytes a token" in html(app)
     app.text_input(key="tokenizer_name").set_value("small one")

@@ -79,9 +79,7 @@ def test_a_screen_answered_faster_than_it_can_be_read_is_told():
     study = rating(1, 0, annotators=("Ann",), per_item=1)
     [item] = study.items
     open_label = blank(study, "main", item, "Ann")
-    done = open_label.model_copy(
-        update={"sentences": (("supported",) * len(open_label.sentences[0]),), "helpful": (4,)}
-    )
+    done = open_label.model_copy(update={"sentences": (("supported",) * len(open_label.sentences[0]),), "helpful": (4,)})
     reading_s = labelling.reading_seconds(item)
     fast, slow = (SimpleNamespace(study=study, seconds={item.id: share * reading_s}) for share in (0.2, 0.3))
     assert labelling.too_fast(fast, item.id, False, done).startswith("The last screen took you")
@@ -92,13 +90,7 @@ def test_a_screen_answered_faster_than_it_can_be_read_is_told():
 def test_equal_sentences_of_one_answer_are_labelled_at_once(tmp_path):
     text = "It loops. It ends here. It  loops. It loops."
     one = Candidate(
-        "a",
-        "system",
-        "toy",
-        "What does it do?",
-        text,
-        (Passage(document_id="d", start=0, end=1, text="It loops."),),
-        (),
+        "a", "system", "toy", "What does it do?", text, (Passage(document_id="d", start=0, end=1, text="It loops."),), ()
     )
     study = rating(1, 0, annotators=("Ann",), per_item=1).model_copy(update={"items": draw([one], 1)})
     [item] = study.items
@@ -211,9 +203,7 @@ def test_keys_label_an_item_and_go_on_and_all_of_it_is_stored(bench):
     mine = assignment(frozen.study, "main")["Ann"]
     assert desk(app).item == mine[0]
     give(app, 1)
-    assert lab.current(bench, frozen, "Ann", mine[0]).sentences[0][0] == "supported", (
-        "autosaved before the item is whole"
-    )
+    assert lab.current(bench, frozen, "Ann", mine[0]).sentences[0][0] == "supported", "autosaved before the item is whole"
     give(app, 3)
     assert desk(app).item == mine[0], "the whole answer is still to be judged"
     give(app, 5)
@@ -353,9 +343,21 @@ def test_text_of_models_and_documents_is_never_markup(bench):
 
 def test_a_passage_without_a_title_does_not_show_its_document(bench):
     study = rating(1, 0, attention=True)
-    bare = [item.model_copy(update={"responses": tuple(
-        one.model_copy(update={"passages": tuple(p.model_copy(update={"title": "", "document_id": "secret-1"}) for p in one.passages)})
-        for one in item.responses)}) for item in study.items]  # fmt: skip
+    bare = [
+        item.model_copy(
+            update={
+                "responses": tuple(
+                    one.model_copy(
+                        update={
+                            "passages": tuple(p.model_copy(update={"title": "", "document_id": "secret-1"}) for p in one.passages)
+                        }
+                    )
+                    for one in item.responses
+                )
+            }
+        )
+        for item in study.items
+    ]
     lab.freeze(bench, rating(items=tuple(bare)), "main")
     assert "Evidence" in html(app := open_page(study="toy", annotator="Ann")) and "secret-1" not in html(app)
 
@@ -519,9 +521,7 @@ def test_the_adjudicator_sees_who_differs_in_what_without_names_and_decides_that
     assert label.sentences == (("supported", "partly"),) and label.helpful == (4,), "what all said stands"
     assert one.item == "" and not label.comment and not label.spans, "one key decided the item"
     before = [record for record in bench.store.labels.all("toy") if record["round"] == "main"]
-    assert len(before) == 2 and [record["sentences"] for record in before] == [
-        list(map(list, s["sentences"])) for s in SAID
-    ]
+    assert len(before) == 2 and [record["sentences"] for record in before] == [list(map(list, s["sentences"])) for s in SAID]
     press(app, "way/undo")
     assert (one.item, one.at) == (item, 0) and lab.current(bench, frozen, "Judge", item) is None
     assert one.label().sentences == (("supported", None),)
@@ -652,8 +652,17 @@ def test_the_legend_stands_only_where_a_phrase_is_marked(bench):
     lab.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     assert "shared with" not in html(app), "the answer and its evidence have no phrase in common"
-    found = [Candidate("a", "s", "toy", "Why?", "The upper bridge was opened in May.", (
-        Passage(document_id="d", text="They say the upper bridge was opened late."),), ())]  # fmt: skip
+    found = [
+        Candidate(
+            "a",
+            "s",
+            "toy",
+            "Why?",
+            "The upper bridge was opened in May.",
+            (Passage(document_id="d", text="They say the upper bridge was opened late."),),
+            (),
+        )
+    ]
     lab.freeze(bench, rating(id="one").model_copy(update={"items": draw(found, 1)}), "main")
     assert "phrases shared with the sentence" in html(open_page(study="one", annotator="Ann"))
 

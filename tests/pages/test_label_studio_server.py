@@ -143,8 +143,13 @@ def test_labels_go_to_the_server_and_what_is_changed_there_comes_back(bench, ser
     task = server.tasks[0]
     regions = task["annotations"][0]["result"]
     next(one for one in regions if one["from_name"] == "sentence_1")["value"]["labels"] = ["contradicted"]
-    task["annotations"].append({**task["annotations"][0], "completed_by": {"email": "ben@example.org"},
-                                "result": [one for one in regions if one["from_name"] != "record"]})  # fmt: skip
+    task["annotations"].append(
+        {
+            **task["annotations"][0],
+            "completed_by": {"email": "ben@example.org"},
+            "result": [one for one in regions if one["from_name"] != "record"],
+        }
+    )
     app = ended(app, bench, "Pull its labels")
     assert "'ben@example.org' is no annotator of the main round" in words(app) and "'Ann' said otherwise" in words(app)
     assert said(bench) == before

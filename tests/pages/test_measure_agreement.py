@@ -107,8 +107,13 @@ def test_an_empty_store_says_what_to_give(bench):
 def test_each_tab_of_a_stored_study_shows_its_tables(bench, view):
     labelled(bench, rating(12, pilot=0, duplicates=3, attention=True), mixed)
     app = open_page(view, source="toy")
-    column = {"Agreement": "Coefficient", "By annotator": "Alpha without", "By item": "Labels", "Consensus": "System",
-              "People against machines": "Measure"}.get(view)  # fmt: skip
+    column = {
+        "Agreement": "Coefficient",
+        "By annotator": "Alpha without",
+        "By item": "Labels",
+        "Consensus": "System",
+        "People against machines": "Measure",
+    }.get(view)
     assert column is None or len(frame(app, column))
     if view == "By annotator":
         shown = frame(app, "Alpha without").set_index("Annotator")
@@ -152,9 +157,7 @@ def test_without_variation_nothing_is_a_number(bench):
 
 def test_a_kappa_paradox_is_pointed_out(bench):
     rare = {("Ann", 0), ("Ben", 3), ("Cy", 5)}
-    labelled(
-        bench, rating(30, pilot=0, per_item=3), lambda who, number: "partly" if (who, number) in rare else "supported"
-    )
+    labelled(bench, rating(30, pilot=0, per_item=3), lambda who, number: "partly" if (who, number) in rare else "supported")
     app = open_page()
     assert any("Kappa paradox" in one.value and "AC1" in one.value for one in app.warning)
 
@@ -190,8 +193,11 @@ def test_the_frozen_question_is_answered_first_and_no_setting_moves_it(bench):
 
 
 def test_ties_of_two_are_bounds_and_not_silence(bench):
-    labelled(bench, rating(20, pilot=0, annotators=("Ann", "Ben"), **PLAN),
-             lambda who, number: "partly" if who == "Ben" and number % 2 else "supported")  # fmt: skip
+    labelled(
+        bench,
+        rating(20, pilot=0, annotators=("Ann", "Ben"), **PLAN),
+        lambda who, number: "partly" if who == "Ben" and number % 2 else "supported",
+    )
     app = open_page("Consensus")
     assert "Not decidable yet" in planned(app) and "0.500 to 1.000" in planned(app)
     assert "With ties" in frame(app, "System") and "20 of 40 sentences are tied" in words(app)

@@ -34,9 +34,7 @@ def bench(tmp_path, monkeypatch):
     bench.started = []
 
     def start(arguments, label):
-        bench.started.append(
-            Job(f"job{len(bench.started)}", label, tuple(arguments), "running", time.time(), done=3, total=9)
-        )
+        bench.started.append(Job(f"job{len(bench.started)}", label, tuple(arguments), "running", time.time(), done=3, total=9))
         return bench.started[-1].id
 
     monkeypatch.setattr(bench.jobs, "start", start)
@@ -72,12 +70,7 @@ def test_the_very_first_start_prepares_the_built_in_corpus_with_progress_and_can
 def test_a_job_that_died_is_told_and_can_be_resumed(bench, monkeypatch):
     ready(bench, monkeypatch, False)
     job = Job(
-        "a",
-        "Preparing python-reference",
-        ("prepare", "--dataset", "python-reference"),
-        "died",
-        time.time(),
-        error="Killed: 9",
+        "a", "Preparing python-reference", ("prepare", "--dataset", "python-reference"), "died", time.time(), error="Killed: 9"
     )
     bench.started.append(job)
     resumed = []
@@ -133,10 +126,7 @@ def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_download
     here, absent = [frame.value for frame in app.dataframe if "Corpus" in frame.value]
     origins = dict(zip(here["Corpus"], here["From"], strict=True))
     assert origins["Python language reference"] == "in use, built in" and origins["My own set"] == "own data folder"
-    assert (
-        len(absent) == sum(s.kind == "downloadable" and not s.present for s in bench.datasets())
-        and "From" not in absent
-    )
+    assert len(absent) == sum(s.kind == "downloadable" and not s.present for s in bench.datasets()) and "From" not in absent
 
 
 def test_last_studies_lead_to_where_they_stand(bench, monkeypatch):
@@ -162,7 +152,5 @@ assert not app.exception and not app.error
 print(sorted({set(ENGINES)!r} & set(sys.modules)))
 """
     environment = {**os.environ, "GROUNDWORK_HOME": str(tmp_path), "PYTHONPATH": str(MAIN.parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=MAIN.parents[1]
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=MAIN.parents[1])
     assert done.stdout.strip() == "[]", done.stdout + done.stderr[-2000:]

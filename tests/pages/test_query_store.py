@@ -69,8 +69,18 @@ def test_long_cells_are_told():
 def test_the_best_trial_on_each_corpus_is_an_example_and_a_trial_is_a_link(bench, monkeypatch):
     title, text = tables.EXAMPLES[0]
     assert "best trial" in title and bench.store.sql(text).rows == []
-    id = bench.store.add("trial", {"config": {"corpus": {"dataset": "toy"}}, "questions_fingerprint": "set", "rankings": {},
-                                   "config_fingerprint": "c", "seed": 1, "status": "ok", "chunks": []})  # fmt: skip
+    id = bench.store.add(
+        "trial",
+        {
+            "config": {"corpus": {"dataset": "toy"}},
+            "questions_fingerprint": "set",
+            "rankings": {},
+            "config_fingerprint": "c",
+            "seed": 1,
+            "status": "ok",
+            "chunks": [],
+        },
+    )
     app = ask("SELECT id AS trial, 'x' AS other FROM trials")
     assert app.dataframe[0].value.to_dict("records") == [{"trial": f"/compare_trials?trials={id}", "other": "x"}]
 
@@ -119,8 +129,16 @@ def test_columns_of_one_name_are_told_apart():
     assert list(ask("SELECT 1 AS a, 2 AS a").dataframe[0].value.columns) == ["a", "a (2)"]
 
 
-@pytest.mark.parametrize("sql", ["DROP TABLE trials", "SELECT 1; SELECT 2", "SELEC 1", "COPY (SELECT 1) TO '/tmp/out.csv'",
-                                 "SELECT * FROM read_text('/etc/passwd')"])  # fmt: skip
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE trials",
+        "SELECT 1; SELECT 2",
+        "SELEC 1",
+        "COPY (SELECT 1) TO '/tmp/out.csv'",
+        "SELECT * FROM read_text('/etc/passwd')",
+    ],
+)
 def test_what_is_not_one_select_is_refused_in_words(sql):
     app = ask(sql)
     assert len(app.error) == 1 and not app.exception and not app.dataframe

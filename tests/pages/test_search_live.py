@@ -17,13 +17,20 @@ from tests.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
-TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
-         for hour, town in enumerate(TOWNS, 5)}  # fmt: skip
-QUESTIONS = [{"id": f"q{hour}", "question": f"When does the market of {town} open?", "document": f"{town}.txt",
-              "answer": f"opens at {hour}"} for hour, town in enumerate(TOWNS, 5)]  # fmt: skip
-QUESTIONS += [
-    {"id": "vague", "question": "Which town never sleeps?", "document": "Pisa.txt", "answer": "old mill of Pisa"}
+TEXTS = {
+    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
+    for hour, town in enumerate(TOWNS, 5)
+}
+QUESTIONS = [
+    {
+        "id": f"q{hour}",
+        "question": f"When does the market of {town} open?",
+        "document": f"{town}.txt",
+        "answer": f"opens at {hour}",
+    }
+    for hour, town in enumerate(TOWNS, 5)
 ]
+QUESTIONS += [{"id": "vague", "question": "Which town never sleeps?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
 BM25 = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "retrieval.top_k": "5", "evaluation.k": "3"}
 
 
@@ -74,13 +81,18 @@ def test_a_pinned_baseline_brings_paired_differences(page, bench):
 
 
 def test_a_difference_at_more_context_is_grey_and_says_so(page):
-    app = page(**{"chunking.size_tokens": "64", "chunking.overlap_tokens": "2", "baseline.chunking.size_tokens": "8",
-                  "baseline.chunking.overlap_tokens": "2", "baseline.fusion.part": "sparse_only"})  # fmt: skip
+    app = page(
+        **{
+            "chunking.size_tokens": "64",
+            "chunking.overlap_tokens": "2",
+            "baseline.chunking.size_tokens": "8",
+            "baseline.chunking.overlap_tokens": "2",
+            "baseline.fusion.part": "sparse_only",
+        }
+    )
     shown = html(app)
     for part in (shown, shown.split('class="gw gw-sight"')[-1]):
-        assert (
-            "gw-delta up" not in part and "gw-delta down" not in part and "times the context: compare at equal" in part
-        )
+        assert "gw-delta up" not in part and "gw-delta down" not in part and "times the context: compare at equal" in part
         assert "First 3 chunks" in part
     assert "baseline 2" in shown
 
@@ -118,8 +130,13 @@ def test_the_setting_follows_what_was_moved_and_nothing_else(page):
 
 
 def test_the_address_holds_the_view_of_the_trade_off_and_bad_values_are_harmless(page):
-    address = {"chunking.overlap_tokens": "2", "knob": "Chunking: Size", "knob_judged": "Equal context", "knob_budget": "300",
-               "knob_metric": "MRR"}  # fmt: skip
+    address = {
+        "chunking.overlap_tokens": "2",
+        "knob": "Chunking: Size",
+        "knob_judged": "Equal context",
+        "knob_budget": "300",
+        "knob_metric": "MRR",
+    }
     app = page(**address)
     assert app.selectbox(key="knob").value == "Chunking: Size" and app.number_input(key="knob_budget").value == 300
     assert app.selectbox(key="knob_metric").value == "mrr" and "300 tokens of context" in html(app)
@@ -136,9 +153,7 @@ def test_the_address_holds_the_view_of_the_trade_off_and_bad_values_are_harmless
 
 def test_the_table_filters_to_what_was_missed(page, bench):
     app = page(**{"retrieval.top_k": "1"})
-    missed = sum(
-        bench.by_question(bench.evaluate(with_settings(recipe(), {"retrieval.top_k": 1})), None, "recall")["missed"]
-    )
+    missed = sum(bench.by_question(bench.evaluate(with_settings(recipe(), {"retrieval.top_k": 1})), None, "recall")["missed"])
     app = app.segmented_control(key="show").set_value("missed").run()
     assert missed and f"{missed} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
 
@@ -176,9 +191,7 @@ def test_documents_without_questions_can_still_be_searched(page):
 
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(
-        type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
-    )
+    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
     assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app)
@@ -204,21 +217,30 @@ def test_values_that_are_not_valid_are_left_out_and_the_page_goes_on(page):
 
 def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, monkeypatch):
     started, whole = [], type(bench).plan
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: whole(self, config) if config.chunking.size_tokens in (24, 64)
-                        else Plan(False, "embedding 900 texts", None))  # fmt: skip
+    monkeypatch.setattr(
+        type(bench),
+        "plan",
+        lambda self, config: (
+            whole(self, config) if config.chunking.size_tokens in (24, 64) else Plan(False, "embedding 900 texts", None)
+        ),
+    )
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append(arguments) or "job")
     app = page(**SIZES)
     app = app.selectbox(key="knob").set_value("Chunking: Size").run()
     assert "Not measured yet, and a gap in the curve: 16, 32, 48, …, 8,192 tokens (18 values)." in words(app)
     next(b for b in app.button if b.label == "Measure 18 more").click().run()
     [arguments] = started
-    assert (
-        arguments[0] == "prepare"
-        and arguments[-2] == "--grid"
-        and arguments[-1].startswith("chunking.size_tokens=16,24,32,")
+    assert arguments[0] == "prepare" and arguments[-2] == "--grid" and arguments[-1].startswith("chunking.size_tokens=16,24,32,")
+    job = Job(
+        "sweep",
+        "Chunking: Size, 18 values",
+        tuple(arguments),
+        "running",
+        time.time(),
+        done=3,
+        total=18,
+        message="Chunking: size 64 (4 of 18): 838 of 2,485 texts, 61 texts/s, 27 s left",
     )
-    job = Job("sweep", "Chunking: Size, 18 values", tuple(arguments), "running", time.time(), done=3, total=18,
-              message="Chunking: size 64 (4 of 18): 838 of 2,485 texts, 61 texts/s, 27 s left")  # fmt: skip
     monkeypatch.setattr(bench.jobs, "list", lambda: [job])
     monkeypatch.setattr(bench.jobs, "get", lambda id: job)
     shown = html(app.run())

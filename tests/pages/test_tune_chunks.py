@@ -12,8 +12,15 @@ from core.workbench import Workbench
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 RIVERS = " ".join(f"The river number {i} rises in the hills of county {i} and ends in the sea." for i in range(40))
 TEXTS = {"rivers.txt": RIVERS + " <script>alert('x')</script> <b>bold</b>", "short.txt": "Mont Blanc is high."}
-QUESTIONS = [{"id": f"q{i}", "question": f"Where does river {i} rise?", "document": "rivers.txt",
-              "answer": f"in the hills of county {i} and ends"} for i in range(0, 40, 2)]  # fmt: skip
+QUESTIONS = [
+    {
+        "id": f"q{i}",
+        "question": f"Where does river {i} rise?",
+        "document": "rivers.txt",
+        "answer": f"in the hills of county {i} and ends",
+    }
+    for i in range(0, 40, 2)
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +40,7 @@ def page(home, monkeypatch):
 
     def start(**address: str) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=60)
-        for key, value in {
-            "corpus.dataset": "tiny",
-            "chunking.part": "fixed",
-            "chunking.size_tokens": "16",
-            **address,
-        }.items():
+        for key, value in {"corpus.dataset": "tiny", "chunking.part": "fixed", "chunking.size_tokens": "16", **address}.items():
             app.query_params[key] = value
         app = app.run().switch_page("../pages/tune_chunks.py").run()
         assert not app.exception and not app.error

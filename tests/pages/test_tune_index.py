@@ -15,16 +15,33 @@ from tests.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
-TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
-         for hour, town in enumerate(TOWNS, 5)}  # fmt: skip
-QUESTIONS = [{"id": f"q{hour}", "question": f"When does the market of {town} open?", "document": f"{town}.txt",
-              "answer": f"opens at {hour}"} for hour, town in enumerate(TOWNS, 5)]  # fmt: skip
+TEXTS = {
+    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
+    for hour, town in enumerate(TOWNS, 5)
+}
+QUESTIONS = [
+    {
+        "id": f"q{hour}",
+        "question": f"When does the market of {town} open?",
+        "document": f"{town}.txt",
+        "answer": f"opens at {hour}",
+    }
+    for hour, town in enumerate(TOWNS, 5)
+]
 # each of these is answered by one of twelve like texts, of which exact search finds three
-QUESTIONS += [{"id": f"m{town}", "question": "Where does the old mill stand?", "document": f"{town}.txt", "answer": f"mill of {town}"}
-              for town in TOWNS]  # fmt: skip
+QUESTIONS += [
+    {"id": f"m{town}", "question": "Where does the old mill stand?", "document": f"{town}.txt", "answer": f"mill of {town}"}
+    for town in TOWNS
+]
 # so few lists looked into that neighbours are lost
-IVF = {"corpus.dataset": "towns", "index.part": "faiss_ivf", "index.nlist": "4", "index.nprobe": "1", "evaluation.k": "3",
-       "fusion.part": "dense_only"}  # fmt: skip
+IVF = {
+    "corpus.dataset": "towns",
+    "index.part": "faiss_ivf",
+    "index.nlist": "4",
+    "index.nprobe": "1",
+    "evaluation.k": "3",
+    "fusion.part": "dense_only",
+}
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +171,7 @@ def test_an_index_without_an_inside_says_for_which_there_is_one(page):
 
 def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(
-        type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
-    )
+    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
     app = page()
     assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app)

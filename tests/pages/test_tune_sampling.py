@@ -20,8 +20,10 @@ from tests.played_model import WORDS, play
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = {"Lund": "five", "Gent": "six", "Pisa": "seven"}
 TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late." for town, hour in TOWNS.items()}
-QUESTIONS = [{"id": town, "question": f"When does the market of {town} open?", "document": f"{town}.txt", "answer": f"opens at {hour}"}
-             for town, hour in TOWNS.items()]  # fmt: skip
+QUESTIONS = [
+    {"id": town, "question": f"When does the market of {town} open?", "document": f"{town}.txt", "answer": f"opens at {hour}"}
+    for town, hour in TOWNS.items()
+]
 ADDRESS = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "generation.max_tokens": "12"}
 QUESTION = QUESTIONS[1]["question"]
 
@@ -58,9 +60,7 @@ def open_page(question: str = QUESTION, view: str = "", continued: str = "", **a
     if continued:
         app.session_state["manner"], app.session_state["prompt"] = "text", continued
     app = app.run()
-    assert not app.exception and "unexpected" not in " ".join(e.value for e in app.error), [c.value for c in app.code][
-        -1
-    ]
+    assert not app.exception and "unexpected" not in " ".join(e.value for e in app.error), [c.value for c in app.code][-1]
     return app
 
 
@@ -70,9 +70,7 @@ def html(app: AppTest) -> str:
 
 def press(app: AppTest, key: str) -> AppTest:
     app = next(button for button in app.button if button.key == key).click().run()
-    assert not app.exception and "unexpected" not in " ".join(e.value for e in app.error), [c.value for c in app.code][
-        -1
-    ]
+    assert not app.exception and "unexpected" not in " ".join(e.value for e in app.error), [c.value for c in app.code][-1]
     return app
 
 
@@ -172,12 +170,7 @@ def test_samples_without_an_answer_are_counted_beside_the_measures(monkeypatch):
     half = Interval(0.5, None, None, 2, 3)
     one = lab.Setting("greedy", dict.fromkeys(lab.MEASURES, half), 3, 15, 4, None)
     sampling_study.study_table([one], {"greedy": "a<b"}, ("f1", "distinct_2"))
-    assert (
-        "11 of 15" in shown[0]
-        and "2 of 3 questions" in shown[0]
-        and "a&lt;b" in shown[0]
-        and "not counted as 0" in shown[1]
-    )
+    assert "11 of 15" in shown[0] and "2 of 3 questions" in shown[0] and "a&lt;b" in shown[0] and "not counted as 0" in shown[1]
 
 
 def test_a_search_is_drawn_and_can_be_stepped_through(bench, model, monkeypatch):
@@ -220,9 +213,7 @@ def test_a_cancelled_reading_is_not_begun_again_by_itself(bench, model, monkeypa
 
 def test_a_bad_chain_in_the_address_and_an_engine_without_logits_are_told(bench, model):
     app = open_page(chain="top_q=3")
-    assert (
-        "top\\_q" in " ".join(w.value for w in app.warning) and app.session_state["chain"] == lab.PRESETS["llama.cpp"]
-    )
+    assert "top\\_q" in " ".join(w.value for w in app.warning) and app.session_state["chain"] == lab.PRESETS["llama.cpp"]
     app = open_page(**{"generation.part": "openai_compatible", "generation.max_tokens": "12"})
     assert "hand out" in " ".join(e.value for e in app.error)
 
@@ -234,9 +225,7 @@ def test_a_prompt_beyond_the_context_is_told(bench, model):
 
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(bench, model, monkeypatch):
     monkeypatch.setattr(
-        type(bench),
-        "plan",
-        lambda self, config, answering=False: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)),
+        type(bench), "plan", lambda self, config, answering=False: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
     )
     app = open_page()
     assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app) and "Prepare" in [b.label for b in app.button]

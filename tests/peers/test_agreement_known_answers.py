@@ -64,8 +64,20 @@ def test_fleiss_1971_and_wikipedia():
         02040 10203 00006 01050 02013 20040 10041 05010 40002 02040 10500 00006"""
     diagnoses = from_counts([[int(n) for n in row] for row in diagnoses.split()])
     assert diagnoses.shape == (30, 6) and value(fleiss(diagnoses, 5)) == pytest.approx(0.4302, abs=5e-5)
-    wikipedia = from_counts([[0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
-                             [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7]])  # fmt: skip
+    wikipedia = from_counts(
+        [
+            [0, 0, 0, 0, 14],
+            [0, 2, 6, 4, 2],
+            [0, 0, 3, 5, 6],
+            [0, 3, 9, 2, 0],
+            [2, 2, 8, 1, 1],
+            [7, 7, 0, 0, 0],
+            [3, 2, 6, 3, 0],
+            [2, 5, 3, 2, 2],
+            [6, 5, 2, 1, 0],
+            [0, 2, 2, 3, 7],
+        ]
+    )
     assert value(fleiss(wikipedia, 5)) == pytest.approx(0.20993, abs=5e-6)
 
 
@@ -88,9 +100,7 @@ def test_the_prevalence_paradox_is_pointed_out():
 
 
 def test_shrout_and_fleiss_1979_table_4():
-    ratings = np.array(
-        [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], np.float64
-    )
+    ratings = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], np.float64)
     for form, expected in (("1,1", 0.17), ("2,1", 0.29), ("3,1", 0.71), ("1,k", 0.44), ("2,k", 0.62), ("3,k", 0.91)):
         assert value(icc(ratings, form)) == pytest.approx(expected, abs=0.005), form
 

@@ -71,9 +71,7 @@ def test_fleiss_is_that_of_statsmodels_on_200_tables():
 
 
 @pytest.mark.filterwarnings("ignore:(invalid value|divide by zero):RuntimeWarning")  # of statsmodels
-@pytest.mark.parametrize(
-    ("weighting", "theirs"), [("identity", None), ("linear", "linear"), ("quadratic", "quadratic")]
-)
+@pytest.mark.parametrize(("weighting", "theirs"), [("identity", None), ("linear", "linear"), ("quadratic", "quadratic")])
 def test_cohen_is_that_of_statsmodels_and_sklearn_on_200_tables(weighting, theirs):
     compared = 0
     for seed in range(200):
@@ -157,9 +155,7 @@ def test_calibration_is_that_of_sklearn():
     from sklearn.calibration import calibration_curve
 
     share, mean = calibration_curve(positive, scores, n_bins=10)
-    assert [b.share.mean for b in found.bins] == pytest.approx(share) and [
-        b.score for b in found.bins
-    ] == pytest.approx(mean)
+    assert [b.share.mean for b in found.bins] == pytest.approx(share) and [b.score for b in found.bins] == pytest.approx(mean)
     weights = np.array([b.share.n for b in found.bins]) / 500
     assert found.error.mean == pytest.approx(weights @ np.abs(share - mean))
     assert found.brier.mean == pytest.approx(sklearn.metrics.brier_score_loss(positive, scores))

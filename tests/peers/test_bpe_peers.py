@@ -31,8 +31,9 @@ def library(texts, size, min_frequency=2):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=size, min_frequency=min_frequency, initial_alphabet=alphabet, show_progress=False))  # fmt: skip
+    tokenizer.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=size, min_frequency=min_frequency, initial_alphabet=alphabet, show_progress=False)
+    )
     return tokenizer, [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 

@@ -11,13 +11,7 @@ from core.embedding.minilm import MiniLM, bundled_folder
 from core.embedding.sentence_transformers import SentenceTransformers
 from core.generation.llama_engine import LlamaCpp
 
-TEXTS = [
-    "",
-    "What is recall?",
-    "naïve café 東京 😀",
-    "long " * 700,
-    *("A sentence of a few words, " * n for n in range(1, 30)),
-]
+TEXTS = ["", "What is recall?", "naïve café 東京 😀", "long " * 700, *("A sentence of a few words, " * n for n in range(1, 30))]
 
 FEW = [*TEXTS[:3], *TEXTS[-2:]]
 
@@ -116,8 +110,16 @@ def llama(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("models") / "llama"
     torch.manual_seed(0)
-    config = LlamaConfig(vocab_size=31_000, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
-                         num_key_value_heads=2, bos_token_id=1, initializer_range=0.3)  # fmt: skip
+    config = LlamaConfig(
+        vocab_size=31_000,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        bos_token_id=1,
+        initializer_range=0.3,
+    )
     model = LlamaForCausalLM(config).eval()
     model.save_pretrained(folder)
     tokenizer = Tokenizer.from_file(str(bundled_folder() / "tokenizer.json"))

@@ -46,10 +46,7 @@ def retrieved(tmp_path_factory):
     searcher, tokens = lexical.build(lexical.tokenize(texts)), lexical.tokenize(questions)
 
     def judged(fusion):
-        found = {
-            "sparse": searcher.search(tokens, 240, order),
-            "dense": index.search(asked, 240, order),
-        }
+        found = {"sparse": searcher.search(tokens, 240, order), "dense": index.search(asked, 240, order)}
         pool = make_pool(found, order)
         return judge(pool, fusion.fuse(pool), relevance(corpus, chunks, 0.5), 100)
 

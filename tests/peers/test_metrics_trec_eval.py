@@ -73,10 +73,13 @@ def test_random_rankings_with_ties(seed, k):
         queries.append(Query(f"q{i}", "?", golds))
     corpus, chunks = Corpus("random", documents, tuple(queries)), whole_documents(documents)
     order = tie_order(documents, chunks)
-    pool = make_pool({
-        "sparse": best(rng.integers(0, 6, (50, 40)).astype(np.float32), 15, order),
-        "dense": best(rng.random((50, 40)).astype(np.float32).round(1), 15, order),
-    }, order)  # fmt: skip
+    pool = make_pool(
+        {
+            "sparse": best(rng.integers(0, 6, (50, 40)).astype(np.float32), 15, order),
+            "dense": best(rng.random((50, 40)).astype(np.float32).round(1), 15, order),
+        },
+        order,
+    )
     for fusion in (SparseOnly(), ReciprocalRank(weight=0.5), ReciprocalRank(weight=0.3)):
         assert compare(corpus, pool, fusion.fuse(pool), k) < 1e-9
 

@@ -149,8 +149,11 @@ def test_reweighting_is_that_of_llama_cpp():
         np.testing.assert_allclose(
             filters.Temperature(temperature=t).apply(logits, History()), llama("temp", t, logits=logits), rtol=1e-6
         )
-        steps = [filters.RepetitionPenalty(penalty=repeat), filters.FrequencyPenalty(penalty=frequency),
-                 filters.PresencePenalty(penalty=presence)]  # fmt: skip
+        steps = [
+            filters.RepetitionPenalty(penalty=repeat),
+            filters.FrequencyPenalty(penalty=frequency),
+            filters.PresencePenalty(penalty=presence),
+        ]
         ours, history = logits, History(tokens[-last:], 0)  # its window reaches into the prompt: no prompt here
         for step in steps:
             ours = step.apply(ours, history)
@@ -164,9 +167,7 @@ def test_reweighting_is_that_of_llama_cpp():
 @installed("llama_cpp")
 def test_temperature_zero_is_llama_cpps_maximum():
     for _, logits in random_logits(4):
-        assert kept(filters.Temperature(temperature=0).apply(logits, History())) == kept(
-            llama("temp", 0.0, logits=logits)
-        )
+        assert kept(filters.Temperature(temperature=0).apply(logits, History())) == kept(llama("temp", 0.0, logits=logits))
 
 
 @installed("llama_cpp")
@@ -197,11 +198,18 @@ def test_a_whole_chain_is_that_of_llama_cpp():
     """In the order of its command line: penalties, top-k, typical, top-p, min-p, temperature."""
     import llama_cpp
 
-    steps = filters.chain([
-        {"part": "repetition", "penalty": 1.25}, {"part": "frequency", "penalty": 0.25}, {"part": "presence", "penalty": 0.5},
-        {"part": "top_k", "k": 60}, {"part": "typical", "mass": 0.96875}, {"part": "top_p", "p": 0.9375},
-        {"part": "min_p", "p": 0.03125}, {"part": "temperature", "temperature": 0.75},
-    ])  # fmt: skip
+    steps = filters.chain(
+        [
+            {"part": "repetition", "penalty": 1.25},
+            {"part": "frequency", "penalty": 0.25},
+            {"part": "presence", "penalty": 0.5},
+            {"part": "top_k", "k": 60},
+            {"part": "typical", "mass": 0.96875},
+            {"part": "top_p", "p": 0.9375},
+            {"part": "min_p", "p": 0.03125},
+            {"part": "temperature", "temperature": 0.75},
+        ]
+    )
     init = [("top_k", 60), ("typical", 0.96875, 1), ("top_p", 0.9375, 1), ("min_p", 0.03125, 1), ("temp", 0.75)]
     rng, different = np.random.default_rng(10), 0
     for _ in range(CASES):
@@ -249,9 +257,18 @@ def model():
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
-        vocab_size=40, hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-        max_position_embeddings=64, initializer_range=0.4, bos_token_id=0, eos_token_id=1, pad_token_id=2,
-    )  # fmt: skip
+        vocab_size=40,
+        hidden_size=24,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        initializer_range=0.4,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=2,
+    )
     return transformers.LlamaForCausalLM(config).eval()
 
 
@@ -280,12 +297,29 @@ def test_beams_are_those_of_generate(model, width, stop, length_penalty):
     for seed in range(4):
         prompt = torch.randint(3, 40, (1, 5), generator=torch.Generator().manual_seed(seed))
         out = model.generate(
-            prompt, attention_mask=torch.ones_like(prompt), num_beams=width, num_return_sequences=width, max_new_tokens=9,
-            length_penalty=length_penalty, do_sample=False, early_stopping=False, eos_token_id=list(stop) or None,
-            pad_token_id=2, return_dict_in_generate=True, output_scores=True,
-        )  # fmt: skip
-        ours = drain(beam_search(lambda texts: forward(model, texts)[0], prompt[0].tolist(), width=width, max_tokens=9,
-                                 length_penalty=length_penalty, stop=stop))  # fmt: skip
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            num_beams=width,
+            num_return_sequences=width,
+            max_new_tokens=9,
+            length_penalty=length_penalty,
+            do_sample=False,
+            early_stopping=False,
+            eos_token_id=list(stop) or None,
+            pad_token_id=2,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+        ours = drain(
+            beam_search(
+                lambda texts: forward(model, texts)[0],
+                prompt[0].tolist(),
+                width=width,
+                max_tokens=9,
+                length_penalty=length_penalty,
+                stop=stop,
+            )
+        )
         assert len(ours) == width
         for beam, row in zip(ours, out.sequences[:, 5:].tolist(), strict=True):
             assert list(beam.tokens) == row[: len(beam.tokens)] and set(row[len(beam.tokens) :]) <= {2}
@@ -299,11 +333,10 @@ def test_greedy_sampling_is_generate(model):
     import torch
 
     prompt = (5, 6, 7)
-    picks = list(
-        sample(lambda tokens: forward(model, [tokens])[0][0], History(prompt, 3), (filters.Greedy(),), max_tokens=15)
+    picks = list(sample(lambda tokens: forward(model, [tokens])[0][0], History(prompt, 3), (filters.Greedy(),), max_tokens=15))
+    out = model.generate(
+        torch.tensor([prompt]), do_sample=False, num_beams=1, max_new_tokens=15, eos_token_id=None, pad_token_id=2
     )
-    out = model.generate(torch.tensor([prompt]), do_sample=False, num_beams=1, max_new_tokens=15, eos_token_id=None,
-                         pad_token_id=2)  # fmt: skip
     assert [pick.token for pick in picks] == out[0, 3:].tolist()
 
 
@@ -328,7 +361,5 @@ def test_contrastive_search_is_the_papers_formula(model, k, alpha):
             expected.append(best)
         assert list(ours) == expected[5:]
         if alpha == 0:
-            greedy = drain(
-                beam_search(one_by_one(lambda text: forward(model, [text])[0][0]), tokens, width=1, max_tokens=10)
-            )
+            greedy = drain(beam_search(one_by_one(lambda text: forward(model, [text])[0][0]), tokens, width=1, max_tokens=10))
             assert greedy[0].tokens == ours

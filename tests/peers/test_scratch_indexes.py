@@ -186,9 +186,7 @@ def test_pq_is_faiss_on_the_same_codebooks(faiss, metric):
         assert np.allclose(-ours if metric == "dot" else ours, expected, rtol=1e-4, atol=1e-3)
     found = pq.search(same, codes, queries, 20, metric)
     # two vectors with the same code tie, and each library orders those its own way
-    assert np.allclose(
-        found.score, distance if metric == "dot" else -np.sqrt(np.maximum(distance, 0)), rtol=1e-4, atol=1e-3
-    )
+    assert np.allclose(found.score, distance if metric == "dot" else -np.sqrt(np.maximum(distance, 0)), rtol=1e-4, atol=1e-3)
 
 
 def test_own_codebooks_are_as_good_as_faiss(faiss):

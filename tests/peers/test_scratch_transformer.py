@@ -16,10 +16,19 @@ def a_llama(folder, kv_heads, tied):
 
     torch.manual_seed(kv_heads)
     config = LlamaConfig(
-        vocab_size=300, hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=6, head_dim=16,
-        num_key_value_heads=kv_heads, max_position_embeddings=256, tie_word_embeddings=tied, initializer_range=0.3,
-        rope_parameters={"rope_type": "default", "rope_theta": 5000.0}, attn_implementation="eager",
-    )  # fmt: skip
+        vocab_size=300,
+        hidden_size=48,
+        intermediate_size=80,
+        num_hidden_layers=3,
+        num_attention_heads=6,
+        head_dim=16,
+        num_key_value_heads=kv_heads,
+        max_position_embeddings=256,
+        tie_word_embeddings=tied,
+        initializer_range=0.3,
+        rope_parameters={"rope_type": "default", "rope_theta": 5000.0},
+        attn_implementation="eager",
+    )
     model = LlamaForCausalLM(config).eval()
     for name, weight in model.named_parameters():
         if "norm" in name:  # ones would hide a norm in the wrong place
@@ -32,8 +41,14 @@ def library_texts(model, prompts, new_tokens):
     import torch
 
     with torch.inference_mode():
-        out = model.generate(prompts, attention_mask=torch.ones_like(prompts), max_new_tokens=new_tokens, do_sample=False,
-                             eos_token_id=None, pad_token_id=0)  # fmt: skip
+        out = model.generate(
+            prompts,
+            attention_mask=torch.ones_like(prompts),
+            max_new_tokens=new_tokens,
+            do_sample=False,
+            eos_token_id=None,
+            pad_token_id=0,
+        )
     return out[:, prompts.shape[1] :]
 
 
@@ -163,14 +178,32 @@ def test_smollm2_gives_the_librarys_logits_and_text(bundled):
     assert len({tuple(row) for row in expected.tolist()}) == 20
 
 
-SMALL = {"vocab_size": 1000, "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 2,
-         "intermediate_size": 160, "max_position_embeddings": 128, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}  # fmt: skip
+SMALL = {
+    "vocab_size": 1000,
+    "hidden_size": 64,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "intermediate_size": 160,
+    "max_position_embeddings": 128,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 NO_GROUPS = {"num_key_value_heads": 8}
 EXPERTS = {"moe_intermediate_size": 32, "num_experts": 6}
 LATENT = NO_GROUPS | {
-    "q_lora_rank": 24, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 16, "v_head_dim": 12, "n_routed_experts": 8,
-    "n_shared_experts": 2, "moe_intermediate_size": 32, "first_k_dense_replace": 1, "num_experts_per_tok": 2,
-}  # fmt: skip
+    "q_lora_rank": 24,
+    "kv_lora_rank": 16,
+    "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 16,
+    "v_head_dim": 12,
+    "n_routed_experts": 8,
+    "n_shared_experts": 2,
+    "moe_intermediate_size": 32,
+    "first_k_dense_replace": 1,
+    "num_experts_per_tok": 2,
+}
 
 
 @pytest.mark.parametrize(("kind", "changes"), [

@@ -31,8 +31,7 @@ def queries():
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("idf", ["variant", *VARIANTS])
 def test_scores_are_those_of_bm25s(texts, queries, variant, idf):
-    peer = bm25s.BM25(k1=1.3, b=0.6, delta=0.7, method=variant, idf_method=None if idf == "variant" else idf,
-                      dtype="float64")  # fmt: skip
+    peer = bm25s.BM25(k1=1.3, b=0.6, delta=0.7, method=variant, idf_method=None if idf == "variant" else idf, dtype="float64")
     peer.index(bm25s.tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
     part = BM25S(k1=1.3, b=0.6, delta=0.7, variant=variant, idf=idf)
     ours = part.build(part.tokenize(texts)).scores(part.tokenize(queries))

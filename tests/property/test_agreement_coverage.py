@@ -140,9 +140,11 @@ def test_corrected_rates_of_sentences_hold_the_truth():
         (unlabelled, _, others), (score, human, groups) = draw(rng, 300), draw(rng, 100)
         together = {"groups": groups, "other_groups": others}
         verdicts = (unlabelled > 0.6) * 1.0, (score > 0.6) * 1.0, human
-        found = {"prediction-powered": prediction_powered(unlabelled, score, human, 20, **together),
-                 "rogan-gladen": rogan_gladen(*verdicts, **together),
-                 "as if independent": prediction_powered(unlabelled, score, human, 20)}  # fmt: skip
+        found = {
+            "prediction-powered": prediction_powered(unlabelled, score, human, 20, **together),
+            "rogan-gladen": rogan_gladen(*verdicts, **together),
+            "as if independent": prediction_powered(unlabelled, score, human, 20),
+        }
         for name, one in found.items():
             held[name].append(one.low <= truth <= one.high)
     shares = {name: np.mean(values) for name, values in held.items()}
@@ -163,9 +165,7 @@ def test_corrected_rates_of_sentences_hold_the_truth():
     ],
 )
 def test_power_for_two_rates(design, items):
-    assert proportions_power(design, items) == pytest.approx(
-        proportions_simulated(design, items, studies=8000), abs=POINTS
-    )
+    assert proportions_power(design, items) == pytest.approx(proportions_simulated(design, items, studies=8000), abs=POINTS)
 
 
 @pytest.mark.parametrize(
@@ -185,10 +185,7 @@ def test_more_items_and_annotators_give_more_power():
 
 
 def test_items_needed_reach_the_power_and_no_more():
-    for power in (
-        lambda n: proportions_power(Proportions(0.7, 0.6, 0.3), n),
-        lambda n: means_power(Means(0.2, 1.0), n),
-    ):
+    for power in (lambda n: proportions_power(Proportions(0.7, 0.6, 0.3), n), lambda n: means_power(Means(0.2, 1.0), n)):
         items = items_needed(power)
         assert power(items) >= 0.8 > power(items - 1)
     assert items == 199  # Cohen 1988, dz = 0.2
@@ -204,9 +201,7 @@ def test_spreads_are_found_in_a_pilot():
     assert means_from_pilot(differences[:, :1], 1).sd_label == 0
 
 
-@pytest.mark.parametrize(
-    "design", [(0.8, 100), (0.1, 50, 3, 0.5), (0.9, 30, 5, 0.0), (0.05, 200, 2, 0.3), (0.5, 20, 4, 1.0)]
-)
+@pytest.mark.parametrize("design", [(0.8, 100), (0.1, 50, 3, 0.5), (0.9, 30, 5, 0.0), (0.05, 200, 2, 0.3), (0.5, 20, 4, 1.0)])
 def test_half_width_of_a_rate(design):
     width, held = rate_simulated(*design)
     assert rate_half_width(*design) == pytest.approx(width, abs=POINTS)

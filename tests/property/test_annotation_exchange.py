@@ -14,10 +14,7 @@ from tests.annotated import pairs, rating
 
 STUDIES = (rating(4, 2, duplicates=1, attention=True), pairs(2, ask=("sentences", "helpful", "preference")))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-FORMATS = {
-    "jsonl": (to_jsonl, from_jsonl),
-    "csv": (to_csv, from_csv),
-}
+FORMATS = {"jsonl": (to_jsonl, from_jsonl), "csv": (to_csv, from_csv)}
 
 
 @st.composite
@@ -30,21 +27,36 @@ def labelled(draw):
 
 @st.composite
 def label(draw, study, item, number):
-    spans = [(r, a, b) for r, one in enumerate(item.responses) for a in range(len(words(one.text)))
-             for b in range(a + 1, len(words(one.text)) + 1)]  # fmt: skip
+    spans = [
+        (r, a, b)
+        for r, one in enumerate(item.responses)
+        for a in range(len(words(one.text)))
+        for b in range(a + 1, len(words(one.text)) + 1)
+    ]
     name = st.none() | st.sampled_from(study.names)
     made = Label(
-        id=f"{number:026}", study=study.id, round=draw(st.sampled_from(["pilot", "main"])), item=item.id,
-        annotator=draw(TEXT.filter(bool)), hash=draw(st.sampled_from(["", "abc"])), shown=draw(st.sampled_from(["", "def"])),
+        id=f"{number:026}",
+        study=study.id,
+        round=draw(st.sampled_from(["pilot", "main"])),
+        item=item.id,
+        annotator=draw(TEXT.filter(bool)),
+        hash=draw(st.sampled_from(["", "abc"])),
+        shown=draw(st.sampled_from(["", "def"])),
         sentences=[[draw(name) for _ in one.sentences] for one in item.responses],
         spans=[{"response": r, "first": a, "last": b} for r, a, b in draw(st.lists(st.sampled_from(spans), max_size=3))],
         helpful=[draw(st.none() | st.integers(1, 5)) for _ in item.responses],
         preference=draw(st.none() | st.sampled_from(["a", "b", "tie"])) if len(item.responses) == 2 else None,
-        cannot_judge=draw(st.booleans()), comment=draw(TEXT), seconds=draw(st.none() | st.floats(0, 1e6)),
-        rubric=draw(st.integers(1, 9)), order=draw(st.permutations(range(len(item.responses)))), withdrawn=draw(st.booleans()),
-        replaces=draw(st.sampled_from(["", "x"])), restores=draw(st.sampled_from(["", "y"])), origin=draw(st.sampled_from(["", "f.csv"])),
+        cannot_judge=draw(st.booleans()),
+        comment=draw(TEXT),
+        seconds=draw(st.none() | st.floats(0, 1e6)),
+        rubric=draw(st.integers(1, 9)),
+        order=draw(st.permutations(range(len(item.responses)))),
+        withdrawn=draw(st.booleans()),
+        replaces=draw(st.sampled_from(["", "x"])),
+        restores=draw(st.sampled_from(["", "y"])),
+        origin=draw(st.sampled_from(["", "f.csv"])),
         created="2026-01-02T03:04:05.000006+00:00",
-    )  # fmt: skip
+    )
     assert not problems(study, made)
     return made
 
@@ -82,10 +94,7 @@ def test_a_line_of_a_segment_comes_back(payload):
 @given(labelled(), st.data())
 def test_a_spoilt_file_is_told_by_line_and_never_raises(made, data):
     study, labels = made
-    for write, read in (
-        *FORMATS.values(),
-        (lambda some: json.dumps(label_studio.tasks(study, some)), label_studio.from_tasks),
-    ):
+    for write, read in (*FORMATS.values(), (lambda some: json.dumps(label_studio.tasks(study, some)), label_studio.from_tasks)):
         text = write(labels)
         at = data.draw(st.integers(0, len(text)))
         spoilt = text[:at] + data.draw(st.sampled_from(['"', "{", ",", "\n", "\x00", "]", "9", ""])) + text[at + 1 :]

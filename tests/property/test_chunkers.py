@@ -18,12 +18,44 @@ from tests.unit.test_chunk_tools import WhitespaceTools
 CHUNKERS = parts("chunker")
 TOOLS = WhitespaceTools()
 
-pieces = st.sampled_from([
-    "word", "Longerword", " ", " ", " ", "  ", ". ", "! ", "\n", "\n\n", "\r\n", "\r\n\r\n", "\t", ".", '"', "Dr.",
-    "# Title\n", "## Sub\n", "Title\n=====\n", "\n- item", "\n1. item", "```\n", "\x00", "\x1c", "\u3000", "\xa0",
-    "e\u0301", "\u200d", "\ufeff", "\U0001f469\u200d\U0001f680", "\U0001f1e9\U0001f1ea",  # accent, emoji, flag
-    "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627\u061f ", "\u4eca\u65e5\u3002",  # Hebrew, Arabic
-])  # fmt: skip
+pieces = st.sampled_from(
+    [
+        "word",
+        "Longerword",
+        " ",
+        " ",
+        " ",
+        "  ",
+        ". ",
+        "! ",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "\r\n\r\n",
+        "\t",
+        ".",
+        '"',
+        "Dr.",
+        "# Title\n",
+        "## Sub\n",
+        "Title\n=====\n",
+        "\n- item",
+        "\n1. item",
+        "```\n",
+        "\x00",
+        "\x1c",
+        "\u3000",
+        "\xa0",
+        "e\u0301",
+        "\u200d",
+        "\ufeff",
+        "\U0001f469\u200d\U0001f680",
+        "\U0001f1e9\U0001f1ea",  # accent, emoji, flag
+        "\u05e9\u05dc\u05d5\u05dd",
+        "\u0645\u0631\u062d\u0628\u0627\u061f ",
+        "\u4eca\u65e5\u3002",  # Hebrew, Arabic
+    ]
+)
 texts = st.one_of(st.lists(pieces, max_size=120).map("".join), st.text(st.characters(exclude_categories=["Cs"])))
 
 
@@ -89,8 +121,11 @@ def test_promises(name, data, text):
         assert not shared
 
 
-@given(text=st.lists(st.sampled_from(["word", "longer ", "a", ". ", "\n\n", "\x00"]), max_size=150).map("".join),
-       size=st.integers(8, 30), data=st.data())  # fmt: skip
+@given(
+    text=st.lists(st.sampled_from(["word", "longer ", "a", ". ", "\n\n", "\x00"]), max_size=150).map("".join),
+    size=st.integers(8, 30),
+    data=st.data(),
+)
 @settings(max_examples=150, deadline=None)
 def test_windows_have_exactly_the_size_and_overlap_asked_for(text, size, data):
     overlap = data.draw(st.integers(0, size - 1))

@@ -89,15 +89,29 @@ def test_tables_with_questions_hold_the_invariant(words, data):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.dictionaries(st.text("abcXYZ019", min_size=1, max_size=4), TEXT.filter(str.strip), min_size=1, max_size=5),
-       st.lists(st.tuples(st.text("abcXYZ019", min_size=1, max_size=4), st.integers(-2, 4)), min_size=1, max_size=6))  # fmt: skip
+@given(
+    st.dictionaries(st.text("abcXYZ019", min_size=1, max_size=4), TEXT.filter(str.strip), min_size=1, max_size=5),
+    st.lists(st.tuples(st.text("abcXYZ019", min_size=1, max_size=4), st.integers(-2, 4)), min_size=1, max_size=6),
+)
 def test_document_judgements_cover_their_documents(texts, judgements):
     documents = "\n".join(json.dumps({"_id": key, "text": text}) for key, text in texts.items())
     columns = "".join(f"q\t{document}\t{grade}\n" for document, grade in judgements)
-    beir = load("beir", {"corpus.jsonl": documents, "queries.jsonl": '{"_id": "q", "text": "?"}',
-                         "qrels/test.tsv": "query-id\tcorpus-id\tscore\n" + columns})  # fmt: skip
-    trec = load("trec", {"docs.jsonl": documents, "topics.tsv": "q\twhat?\n",
-                         "qrels.txt": "".join(f"q 0 {document} {grade}\n" for document, grade in judgements)})  # fmt: skip
+    beir = load(
+        "beir",
+        {
+            "corpus.jsonl": documents,
+            "queries.jsonl": '{"_id": "q", "text": "?"}',
+            "qrels/test.tsv": "query-id\tcorpus-id\tscore\n" + columns,
+        },
+    )
+    trec = load(
+        "trec",
+        {
+            "docs.jsonl": documents,
+            "topics.tsv": "q\twhat?\n",
+            "qrels.txt": "".join(f"q 0 {document} {grade}\n" for document, grade in judgements),
+        },
+    )
     grades = {document: max(grade, 0) for document, grade in judgements if document in texts}
     for corpus in (beir, trec):
         assert {gold.document_id: gold.grade for gold in corpus.queries[0].gold} == grades
@@ -109,8 +123,12 @@ def test_document_judgements_cover_their_documents(texts, judgements):
 @given(passages())
 def test_triviaqa_spans_are_names_of_the_answer(passage):
     text, answer, _ = passage
-    entry = {"Question": "?", "QuestionId": "1", "Answer": {"Value": answer, "Aliases": []},
-             "EntityPages": [{"Filename": "a.txt"}]}  # fmt: skip
+    entry = {
+        "Question": "?",
+        "QuestionId": "1",
+        "Answer": {"Value": answer, "Aliases": []},
+        "EntityPages": [{"Filename": "a.txt"}],
+    }
     with tempfile.TemporaryDirectory() as folder:
         for name, content in (("qa/x.json", json.dumps({"Data": [entry]})), ("evidence/wikipedia/a.txt", "x " + text)):
             (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)

@@ -13,10 +13,17 @@ PIECES = ["->", "<-", "<->", "--", ">=", "<=", "~=", " ", "    ", "\n", "\r\n", 
           "&amp;", "&#33;", "<b>", "<img src=x>", "\\", "{", "}", "[^1]: ", "!", "a", "Z9", "\u00e9", "\u65e5\u672c", "\x00"]  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map("".join)
 # Streamlit 1.67, StreamlitMarkdown: replaced in the finished text of each element
-REPLACED = [re.compile(pattern) for pattern in (
-    r"(^|\s)(<->|->|<-|--|>=|<=|~=)(\s|$)", r":material_\w+:", r":streamlit:", r":[\w+-]+:", r"(?i)https?://|www\.",
-    r"[-.\w+]@[-\w]+\.[-\w]",
-)]  # fmt: skip
+REPLACED = [
+    re.compile(pattern)
+    for pattern in (
+        r"(^|\s)(<->|->|<-|--|>=|<=|~=)(\s|$)",
+        r":material_\w+:",
+        r":streamlit:",
+        r":[\w+-]+:",
+        r"(?i)https?://|www\.",
+        r"[-.\w+]@[-\w]+\.[-\w]",
+    )
+]
 SPECIAL = re.compile(r"(?<!\\)(?:\\\\)*[`*_{}\[\]()#+!|<>$~&]")
 
 
@@ -43,9 +50,7 @@ def test_text_is_shown_as_it_is(text):
         assert not any(pattern.search(piece) for pattern in REPLACED)
     bare = markdown.replace(cards.NOTHING, "")
     assert not SPECIAL.search(bare), "nothing is left that begins a construct"
-    assert not re.search(r"(?m)^(?: {2,}|\t)(?=\S)|^ ?(?:[-=]|\d+\.(?!\\)(?= |$))", bare), (
-        "no code, list, rule or heading"
-    )
+    assert not re.search(r"(?m)^(?: {2,}|\t)(?=\S)|^ ?(?:[-=]|\d+\.(?!\\)(?= |$))", bare), "no code, list, rule or heading"
     assert ":material/" not in markdown
 
 
@@ -57,7 +62,5 @@ def test_text_is_shown_as_it_is(text):
 def test_markdown_of_somebody_else_holds_no_picture_and_no_diagram(text):
     shown = cards.without_pictures(text)
     assert "![" not in shown
-    assert not re.search(r"(?m)^[ \t>\d.)*+-]*(?:`{3,}[^`\n]*[^`\s][^`\n]*$|~{3,}[^\n]*[^~\s])", shown), (
-        "no language of code"
-    )
+    assert not re.search(r"(?m)^[ \t>\d.)*+-]*(?:`{3,}[^`\n]*[^`\s][^`\n]*$|~{3,}[^\n]*[^~\s])", shown), "no language of code"
     assert shown.replace("!\u2060[", "![") == text or "```" in text or "~~~" in text

@@ -53,8 +53,15 @@ def test_counted_ranks_are_the_places_in_the_sorted_ranking(case, top_k):
     pairs = pool.chunk[row, column]
     number = np.arange(len(row), dtype=np.int32)
     order_ = np.lexsort((pairs, row))
-    all_relevant = Relevance(len(pool), row[order_].astype(np.int32), np.ones(len(row), np.int32),
-                             row[order_].astype(np.int32), pairs[order_], number, number)  # fmt: skip
+    all_relevant = Relevance(
+        len(pool),
+        row[order_].astype(np.int32),
+        np.ones(len(row), np.int32),
+        row[order_].astype(np.int32),
+        pairs[order_],
+        number,
+        number,
+    )
     judged = judge(pool, fused, all_relevant, top_k)
     assert (judged.hit_rank <= top_k).all()
     for r in range(len(pool)):

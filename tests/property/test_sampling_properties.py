@@ -15,8 +15,10 @@ numbers = st.one_of(st.floats(-30, 30), st.integers(-3, 3).map(float), st.just(-
 logits = st.lists(numbers, min_size=1, max_size=40).filter(lambda z: max(z) > -math.inf).map(np.array)
 histories = st.builds(
     lambda tokens, prompt, mu: History(tuple(tokens), min(prompt, len(tokens)), mu),
-    st.lists(st.integers(0, 45), max_size=20), st.integers(0, 20), st.none() | st.floats(-5, 20),
-)  # fmt: skip
+    st.lists(st.integers(0, 45), max_size=20),
+    st.integers(0, 20),
+    st.none() | st.floats(-5, 20),
+)
 SETTINGS = {
     "temperature": {"temperature": st.floats(0.05, 5)}, "top_k": {"k": st.integers(1, 50)}, "top_p": {"p": st.floats(0, 1)},
     "min_p": {"p": st.floats(0, 1)}, "typical": {"mass": st.floats(0.001, 1)}, "epsilon": {"epsilon": st.floats(1e-6, 0.999)},
@@ -56,12 +58,7 @@ def test_a_trace_accounts_for_every_token(z, steps, history):
         assert sorted([*stage.kept, *stage.cut]) == before.kept.tolist()
         assert 0 <= stage.cut_mass <= 1 + 1e-12 and math.isclose(stage.probabilities.sum(), 1)
         assert 0 <= stage.entropy_bits <= math.log2(len(stage.kept)) + 1e-9
-        if stage.step.part in (
-            "top_k",
-            "top_p",
-            "min_p",
-            "greedy",
-        ):  # a cut tail leaves a distribution that majorises the old
+        if stage.step.part in ("top_k", "top_p", "min_p", "greedy"):  # a cut tail leaves a distribution that majorises the old
             assert stage.entropy_bits <= before.entropy_bits + 1e-9
     assert pick(stages[-1].logits, 0, 0) in stages[-1].kept
 
@@ -84,9 +81,7 @@ def test_what_the_other_cuts_promise(z, k, share, mass):
     kept = {step: step.apply(z, History()) > -np.inf for step in (TopK(k=k), MinP(p=share), Typical(mass=mass))}
     alive, p = z > -np.inf, softmax(z)
     top_k, min_p, typical = kept.values()
-    assert top_k.sum() >= min(k, alive.sum()) and (
-        not (alive & ~top_k).any() or z[top_k].min() > z[alive & ~top_k].max()
-    )
+    assert top_k.sum() >= min(k, alive.sum()) and (not (alive & ~top_k).any() or z[top_k].min() > z[alive & ~top_k].max())
     assert (p[min_p] >= share * p.max()).all() and (p[~min_p & alive] < share * p.max()).all()
     assert p[typical].sum() >= mass - 1e-9
 

@@ -8,8 +8,9 @@ from core.statistics.mcnemar import exact_p
 from core.statistics.paired import paired_difference
 from core.statistics.proportion import unit_intervals, wilson
 
-VALUES = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 1 / 3, 0.63, 1.0]), st.sampled_from([0.0, 0.25, 0.5, 1.0])),
-                  min_size=1, max_size=40)  # fmt: skip
+VALUES = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.25, 1 / 3, 0.63, 1.0]), st.sampled_from([0.0, 0.25, 0.5, 1.0])), min_size=1, max_size=40
+)
 
 
 @settings(max_examples=100, deadline=None)

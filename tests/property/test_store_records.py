@@ -13,13 +13,27 @@ from tests.fault.test_odd_records import ANSWER, LABEL, STUDY, TRIAL
 from tests.fault.test_store_faults import drain
 from tests.unit.test_store import POINT, QUESTIONS
 
-BASE = {"trial": TRIAL, "answer": ANSWER, "study": STUDY, "questions": QUESTIONS, "index": POINT, "label": LABEL,
-        "trial_note": {"trial": "t", "name": "n", "note": "", "tags": ["x"]}}  # fmt: skip
+BASE = {
+    "trial": TRIAL,
+    "answer": ANSWER,
+    "study": STUDY,
+    "questions": QUESTIONS,
+    "index": POINT,
+    "label": LABEL,
+    "trial_note": {"trial": "t", "name": "n", "note": "", "tags": ["x"]},
+}
 ODD = st.one_of(
-    st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.floats(), st.text(max_size=5), st.just("\ud800"),
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**30), 10**30),
+    st.floats(),
+    st.text(max_size=5),
+    st.just("\ud800"),
     st.sampled_from(["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01", [], {}, [[]], ["a", 1], {"a": {}}]),
-    st.recursive(st.integers(), lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2)),
-)  # fmt: skip
+    st.recursive(
+        st.integers(), lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+    ),
+)
 
 
 @st.composite

@@ -17,11 +17,14 @@ def cases(draw):
     if draw(st.booleans()):
         vectors = vectors[rng.integers(n, size=n)]  # duplicates
     config = TransformConfig(
-        centre=draw(st.booleans()), remove_top=draw(st.integers(0, 3)),
-        projection=draw(st.sampled_from(["none", "pca", "whitening"])), dimensions=draw(st.integers(0, 6)),
-        cut=draw(st.integers(0, 6)), normalise=draw(st.booleans()),
+        centre=draw(st.booleans()),
+        remove_top=draw(st.integers(0, 3)),
+        projection=draw(st.sampled_from(["none", "pca", "whitening"])),
+        dimensions=draw(st.integers(0, 6)),
+        cut=draw(st.integers(0, 6)),
+        normalise=draw(st.booleans()),
         quantise=draw(st.sampled_from(["none", "float16", "int8", "binary", "pq"])),
-    )  # fmt: skip
+    )
     return config, vectors.astype(np.float32)
 
 

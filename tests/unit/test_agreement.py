@@ -4,14 +4,7 @@ import numpy as np
 import pytest
 
 from core.statistics.agreement.alpha import LEVELS, alpha
-from core.statistics.agreement.annotators import (
-    dissent,
-    leave_one_out,
-    others_majority,
-    pairwise,
-    self_agreement,
-    speed,
-)
+from core.statistics.agreement.annotators import dissent, leave_one_out, others_majority, pairwise, self_agreement, speed
 from core.statistics.agreement.chance import brennan_prediger, fleiss, gwet, percent
 from core.statistics.agreement.coefficient import ALIKE, FEW_DEFINED, NO_PAIRS, Coefficient, estimate
 from core.statistics.agreement.disputed import disputed
@@ -173,8 +166,16 @@ def test_all_measures_of_a_level():
 
 
 def test_words_follow_their_sources():
-    for value, word in ((-0.1, "poor"), (0.0, "slight"), (0.2, "slight"), (0.21, "fair"), (0.6, "moderate"),
-                        (0.61, "substantial"), (0.81, "almost perfect"), (1.0, "almost perfect")):  # fmt: skip
+    for value, word in (
+        (-0.1, "poor"),
+        (0.0, "slight"),
+        (0.2, "slight"),
+        (0.21, "fair"),
+        (0.6, "moderate"),
+        (0.61, "substantial"),
+        (0.81, "almost perfect"),
+        (1.0, "almost perfect"),
+    ):
         assert landis_koch(value) == word
     assert [krippendorff_words(v)[:3] for v in (0.66, 0.667, 0.79, 0.8)] == ["not", "ten", "ten", "rel"]
 
@@ -243,9 +244,7 @@ def test_alpha_as_labels_come_in_and_the_stop_rule():
     found = list(growth(values, order, alpha, resamples=300))
     assert [labels for labels, _ in found] == list(range(45, 901, 45))
     assert found[-1][1] == estimate(alpha(values), resamples=300)
-    narrow = [
-        labels for labels, one in found if one.low is not None and (one.high - one.low) / 2 <= 0.1 and labels >= 90
-    ]
+    narrow = [labels for labels, one in found if one.low is not None and (one.high - one.low) / 2 <= 0.1 and labels >= 90]
     assert [labels for labels, one in found if met("half_width", 0.1, one)] == narrow
     assert not any(met("half_width", 0.001, one) or met("all_labelled", 0.1, one) for _, one in found)
     last = found[-1][1]

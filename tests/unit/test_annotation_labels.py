@@ -62,19 +62,13 @@ def test_an_item_that_somebody_could_not_judge_holds_nothing_of_theirs():
     for part, units in (("sentences", 2), ("helpful", 1)):
         found = table(study, labels, part)
         assert found.annotators == ("Ben",) and found.values.shape == (units, 1)
-    both = [
-        given(study, who, names, cannot_judge=True)
-        for who, names in (("Ann", ("partly",) * 2), ("Ben", ("supported",) * 2))
-    ]
+    both = [given(study, who, names, cannot_judge=True) for who, names in (("Ann", ("partly",) * 2), ("Ben", ("supported",) * 2))]
     assert table(study, both).values.size == 0 and disputed(study, both) == []
 
 
 def test_it_is_disputed_whether_an_item_can_be_judged():
     study = rating(2, 0)
-    labels = [
-        given(study, "Ann"),
-        blank(study, "main", study.items[0], "Ben").model_copy(update={"cannot_judge": True}),
-    ]
+    labels = [given(study, "Ann"), blank(study, "main", study.items[0], "Ben").model_copy(update={"cannot_judge": True})]
     assert disputed(study, labels) == [study.items[0].id]
     assert disputed(study, [given(study, "Ann"), given(study, "Ben")]) == []
 
@@ -93,9 +87,7 @@ def test_labels_of_an_earlier_rubric_stay_in_the_table():
     assert "partly" not in table(after, labels[1:]).categories, "only what was used"
 
 
-@pytest.mark.parametrize(
-    "more", [{"sentences": ()}, {"sentences": (("supported",),)}, {"helpful": ()}, {"helpful": (None,)}]
-)
+@pytest.mark.parametrize("more", [{"sentences": ()}, {"sentences": (("supported",),)}, {"helpful": ()}, {"helpful": (None,)}])
 def test_what_is_not_there_is_not_answered(more):
     study = rating(2, 0)
     assert complete(study, given(study, "Ann")) and not complete(study, given(study, "Ann", **more))
@@ -106,9 +98,7 @@ def test_labels_of_items_that_are_no_more_are_in_nobodys_way():
     gone = given(study, "Ann", item=len(study.items) - 1)
     after = rating(2, 0)
     assert not after.has(gone.item) and not complete(after, gone)
-    assert (
-        disputed(after, [gone]) == [] and attention_score(after, [gone]) == {} and table(after, [gone]).values.size == 0
-    )
+    assert disputed(after, [gone]) == [] and attention_score(after, [gone]) == {} and table(after, [gone]).values.size == 0
 
 
 def test_half_a_character_is_replaced_so_that_every_label_can_be_written():

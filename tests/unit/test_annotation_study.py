@@ -27,10 +27,7 @@ from tests.annotated import candidates, pairs, rating
 
 def filled(study, item, who, name="supported", **changes):
     item = study.item(item) if isinstance(item, str) else item
-    given = {
-        "sentences": tuple((name,) * len(one.sentences) for one in item.responses),
-        "helpful": (4,) * len(item.responses),
-    }
+    given = {"sentences": tuple((name,) * len(one.sentences) for one in item.responses), "helpful": (4,) * len(item.responses)}
     return blank(study, "main", item, who).model_copy(update={**given, **changes})
 
 
@@ -106,16 +103,13 @@ def test_loads_differ_by_at_most_one_and_duplicates_follow_their_originals():
 def test_every_two_annotators_meet():
     study = rating(count=40, pilot=0, annotators=("a", "b", "c", "d"))
     met = Counter(
-        tuple(sorted(who for who, items in assignment(study, "main").items() if item.id in items))
-        for item in study.items
+        tuple(sorted(who for who, items in assignment(study, "main").items() if item.id in items)) for item in study.items
     )
     assert len(met) == 6 and max(met.values()) - min(met.values()) <= 2
 
 
 def leave(study, who, kept, round="main"):
-    return study.model_validate(
-        {**study.model_dump(), "left": [*study.left, Left(annotator=who, round=round, kept=kept)]}
-    )
+    return study.model_validate({**study.model_dump(), "left": [*study.left, Left(annotator=who, round=round, kept=kept)]})
 
 
 @pytest.mark.parametrize(("count", "duplicates"), [(8, 1), (10, 3), (4, 1), (2, 1), (6, 6), (30, 3)])
@@ -123,14 +117,8 @@ def test_a_repeat_comes_a_third_of_the_list_after_its_item(count, duplicates):
     for seed in range(40):
         study = rating(count=count, pilot=0, duplicates=duplicates, seed=seed, attention=count == 8)
         for mine in assignment(study, "main").values():
-            far = [
-                mine.index(id) - mine.index(study.item(id).duplicate_of) for id in mine if study.item(id).duplicate_of
-            ]
-            assert sorted(mine) == sorted(set(mine)) and all(gap >= len(mine) // 3 for gap in far), (
-                seed,
-                far,
-                len(mine),
-            )
+            far = [mine.index(id) - mine.index(study.item(id).duplicate_of) for id in mine if study.item(id).duplicate_of]
+            assert sorted(mine) == sorted(set(mine)) and all(gap >= len(mine) // 3 for gap in far), (seed, far, len(mine))
 
 
 @pytest.mark.parametrize("round", ["pilot", "main"])
@@ -154,11 +142,7 @@ def test_what_somebody_left_open_goes_to_those_with_least_to_do(round):
     assert max(loads) - min(loads) <= 2 and after.at_work(round) == ("Ann", "Cy", "Dee")
     assert after.people(round) == study.annotators, "labels of the one who left can still be read in"
     found = handed_over(study, after.left[0])
-    open_ = [
-        id
-        for id in before["Ben"]
-        if id not in kept and not study.item(id).attention and not study.item(id).duplicate_of
-    ]
+    open_ = [id for id in before["Ben"] if id not in kept and not study.item(id).attention and not study.item(id).duplicate_of]
     assert sum(found.given.values()) == len(open_) and found.short == 0
     assert assignment(study, round) == before
 
@@ -182,12 +166,7 @@ def test_people_leave_one_after_the_other():
     everybody = second
     for who in ("Cy", "Dee"):
         everybody = leave(everybody, who, assignment(everybody, "main")[who][:2])
-    assert {who: len(mine) for who, mine in assignment(everybody, "main").items()} == {
-        "Ann": 6,
-        "Ben": 4,
-        "Cy": 2,
-        "Dee": 2,
-    }
+    assert {who: len(mine) for who, mine in assignment(everybody, "main").items()} == {"Ann": 6, "Ben": 4, "Cy": 2, "Dee": 2}
 
 
 def test_a_study_that_nobody_left_keeps_the_hash_it_had_before_one_could():
@@ -212,8 +191,11 @@ def test_annotators_see_no_system_no_source_and_their_own_order():
         turned = [shown(study, study.item(id), who).order == (1, 0) for id in mine]
         assert abs(2 * sum(turned) - len(turned)) <= 1, "half of the screens have the second answer first"
     after = leave(study, "Ben", assignment(study, "main")["Ben"][:3])
-    assert all(shown(after, item, "Ann").order == shown(study, item, "Ann").order for item in study.items
-               if item.id in assignment(study, "main")["Ann"])  # fmt: skip
+    assert all(
+        shown(after, item, "Ann").order == shown(study, item, "Ann").order
+        for item in study.items
+        if item.id in assignment(study, "main")["Ann"]
+    )
     revised = study.model_copy(update={"rubrics": (*study.rubrics, study.rubric.model_copy(update={"version": 2}))})
     assert shown(revised, study.items[0], "Ann").hash != shown(study, study.items[0], "Ann").hash
 
@@ -280,13 +262,19 @@ def test_what_is_complete_and_what_does_not_fit():
     assert not complete(study, full.model_copy(update={"helpful": (None,)}))
     assert complete(study, empty.model_copy(update={"cannot_judge": True}))
     assert not complete(study, full.model_copy(update={"withdrawn": True}))
-    assert not complete(ab, filled(ab, ab.items[0], "Ann")) and complete(
-        ab, filled(ab, ab.items[0], "Ann", preference="tie")
-    )
+    assert not complete(ab, filled(ab, ab.items[0], "Ann")) and complete(ab, filled(ab, ab.items[0], "Ann", preference="tie"))
     length = len(words(item.responses[0].text))
-    for change in ({"sentences": (("supported",),)}, {"sentences": (("purple", None),)}, {"helpful": (6,)}, {"helpful": (1, 2)},
-                   {"spans": (Span(response=0, first=0, last=length + 1),)}, {"spans": (Span(response=1, first=0, last=1),)},
-                   {"preference": "a"}, {"order": (1,)}, {"item": "nowhere"}):  # fmt: skip
+    for change in (
+        {"sentences": (("supported",),)},
+        {"sentences": (("purple", None),)},
+        {"helpful": (6,)},
+        {"helpful": (1, 2)},
+        {"spans": (Span(response=0, first=0, last=length + 1),)},
+        {"spans": (Span(response=1, first=0, last=1),)},
+        {"preference": "a"},
+        {"order": (1,)},
+        {"item": "nowhere"},
+    ):
         assert problems(study, full.model_copy(update=change)), change
     assert not problems(study, full.model_copy(update={"spans": (Span(response=0, first=0, last=length),)}))
 
@@ -294,8 +282,14 @@ def test_what_is_complete_and_what_does_not_fit():
 def test_disputes_and_attention():
     study = rating(duplicates=1, attention=True)
     a, b, c = study.items[:3]
-    given = [filled(study, a, "Ann"), filled(study, a, "Ben"), filled(study, b, "Ann"), filled(study, b, "Ben", "partly"),
-             filled(study, c, "Ann"), filled(study, c, "Ben", helpful=(2,))]  # fmt: skip
+    given = [
+        filled(study, a, "Ann"),
+        filled(study, a, "Ben"),
+        filled(study, b, "Ann"),
+        filled(study, b, "Ben", "partly"),
+        filled(study, c, "Ann"),
+        filled(study, c, "Ben", helpful=(2,)),
+    ]
     assert disputed(study, given) == [b.id, c.id]
     trap = next(item for item in study.items if item.attention and len(item.expected) == 2)
     half = filled(study, trap, "Ann", sentences=((trap.expected[0], "partly"),))
@@ -307,19 +301,12 @@ def test_labels_as_a_table():
     twin = next(item for item in study.items if item.duplicate_of)
     original, trap = study.item(twin.duplicate_of), study.items[-1]
     mixed = filled(
-        study,
-        original,
-        "Ben",
-        sentences=(("partly", "cannot_judge"),),
-        seconds=7.0,
-        created="2026-01-01T00:00:10+00:00",
+        study, original, "Ben", sentences=(("partly", "cannot_judge"),), seconds=7.0, created="2026-01-01T00:00:10+00:00"
     )
     given = [mixed, filled(study, original, "Ann"), filled(study, twin, "Ann"), filled(study, trap, "Ann")]
     found = table(study, given)
     assert found.annotators == ("Ann", "Ben") and found.items == (f"{original.id}/1", f"{original.id}/2")
-    assert (
-        found.values[:, 0].tolist() == [0, 0] and found.values[0, 1] == 1 and found.values[1, 1] != found.values[1, 1]
-    )
+    assert found.values[:, 0].tolist() == [0, 0] and found.values[0, 1] == 1 and found.values[1, 1] != found.values[1, 1]
     assert found.seconds[0, 1] == 7 and found.when[0, 1] % 100 == 10 and "cannot_judge" not in found.categories
     assert found.systems[0] == original.responses[0].system and found.texts[1].startswith("It has")
     assert table(study, given, duplicates=True).twins == ((0, 2), (1, 3))
@@ -328,11 +315,7 @@ def test_labels_as_a_table():
     assert stars.values.tolist() == [[4, 4]] and stars.categories == () and stars.level == "interval"
     ab = pairs()
     liked = table(ab, [filled(ab, ab.items[0], "Ann", preference="b")], "preference")
-    assert (
-        liked.values.tolist() == [[2]]
-        and liked.categories == ("a", "tie", "b")
-        and liked.systems == ("system 0 | system 1",)
-    )
+    assert liked.values.tolist() == [[2]] and liked.categories == ("a", "tie", "b") and liked.systems == ("system 0 | system 1",)
 
 
 def test_the_latest_label_stands_unless_withdrawn():
@@ -341,9 +324,7 @@ def test_the_latest_label_stands_unless_withdrawn():
     assert standing([two, one]) == [two] and standing([one, two.model_copy(update={"withdrawn": True})]) == []
 
 
-@pytest.mark.parametrize(
-    ("pilot", "main", "expected"), [(30, 100, (3, 5)), (8, 0, (1, 0)), (0, 9, (0, 1)), (60, 60, (5, 5))]
-)
+@pytest.mark.parametrize(("pilot", "main", "expected"), [(30, 100, (3, 5)), (8, 0, (1, 0)), (0, 9, (0, 1)), (60, 60, (5, 5))])
 def test_no_attention_item_comes_in_both_rounds(pilot, main, expected):
     plain = draw(candidates(100), pilot + main, pilot=pilot)
     items = with_attention(plain, seed=1)
@@ -365,17 +346,39 @@ def test_attention_items_have_a_label_for_each_sentence_and_do_not_give_themselv
 
 
 RIVERS = ("Elbe", "Oder", "Rhine", "Loire", "Tiber", "Danube", "Volga", "Thames")
-MORE = ("granite bridges carried pilgrims southward", "wooden barges brought barley downstream", "copper smelters used charcoal furnaces",
-        "herons nested among flooded willows", "Roman engineers built seven aqueducts", "steamers towed timber past customs posts",
-        "sturgeon were counted every spring", "printers dried parchment along wharves")  # fmt: skip
+MORE = (
+    "granite bridges carried pilgrims southward",
+    "wooden barges brought barley downstream",
+    "copper smelters used charcoal furnaces",
+    "herons nested among flooded willows",
+    "Roman engineers built seven aqueducts",
+    "steamers towed timber past customs posts",
+    "sturgeon were counted every spring",
+    "printers dried parchment along wharves",
+)
 
 
 def with_passages(number: int = 8) -> list[Candidate]:
     """Of each river a passage of its own, with one whole sentence in its middle that stands by itself."""
-    return [Candidate(f"a{n}", "system", "rivers", f"What is told of the {RIVERS[n]}?", "It is a river.",
-                      (Passage(document_id=f"d{n}", title=RIVERS[n], start=0, end=9,
-                               text=f"half of a line. Along the {RIVERS[n]} {MORE[n]}. This is why."),))
-            for n in range(number)]  # fmt: skip
+    return [
+        Candidate(
+            f"a{n}",
+            "system",
+            "rivers",
+            f"What is told of the {RIVERS[n]}?",
+            "It is a river.",
+            (
+                Passage(
+                    document_id=f"d{n}",
+                    title=RIVERS[n],
+                    start=0,
+                    end=9,
+                    text=f"half of a line. Along the {RIVERS[n]} {MORE[n]}. This is why.",
+                ),
+            ),
+        )
+        for n in range(number)
+    ]
 
 
 def test_attention_items_are_made_of_the_corpus():
@@ -399,8 +402,12 @@ def test_attention_items_are_made_of_the_corpus():
 def test_built_in_attention_items_stand_in_for_what_the_corpus_does_not_give():
     built_in, found = {item.question for item in attention_items()}, with_passages()
     items = draw(found, 8)
-    for given in ({}, {"candidates": [one._replace(passages=()) for one in found]}, {"candidates": found, "labels": ("yes", "no")},
-                  {"candidates": found[:1]}):  # fmt: skip
+    for given in (
+        {},
+        {"candidates": [one._replace(passages=()) for one in found]},
+        {"candidates": found, "labels": ("yes", "no")},
+        {"candidates": found[:1]},
+    ):
         taken = [item for item in with_attention(items, 1, ("main", "main"), **given) if item.attention]
         assert len(taken) == 2 and taken[-1].question in built_in
 
@@ -413,8 +420,9 @@ def test_no_list_begins_with_an_attention_item_and_older_studies_keep_their_orde
         for round in ("pilot", "main"):
             for mine in assignment(study, round).values():
                 assert study.item(mine[0]).plain
-                assert all(mine.index(item.duplicate_of) < mine.index(item.id) for item in items
-                           if item.duplicate_of and item.id in mine)  # fmt: skip
+                assert all(
+                    mine.index(item.duplicate_of) < mine.index(item.id) for item in items if item.duplicate_of and item.id in mine
+                )
     old = rating(items=(*plain, *(one.model_copy(update={"round": "main"}) for one in attention_items())))
     firsts = [old.model_copy(update={"seed": seed}) for seed in range(12)]
     assert any(study.item(assignment(study, "main")["Ann"][0]).attention for study in firsts)

@@ -14,10 +14,23 @@ from core.generation.gguf_header import read_header
 from core.generation.llama_engine import LlamaCpp
 
 GB = 1e9
-LLAMA = {"model_type": "llama", "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
-         "num_attention_heads": 32, "num_key_value_heads": 32, "max_position_embeddings": 4096}  # fmt: skip
-MISTRAL = LLAMA | {"model_type": "mistral", "intermediate_size": 14336, "num_key_value_heads": 8, "sliding_window": 4096,
-                   "max_position_embeddings": 32768}  # fmt: skip
+LLAMA = {
+    "model_type": "llama",
+    "vocab_size": 32000,
+    "hidden_size": 4096,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 32,
+    "max_position_embeddings": 4096,
+}
+MISTRAL = LLAMA | {
+    "model_type": "mistral",
+    "intermediate_size": 14336,
+    "num_key_value_heads": 8,
+    "sliding_window": 4096,
+    "max_position_embeddings": 32768,
+}
 MIXTRAL = MISTRAL | {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2, "sliding_window": None}
 DEEPSEEK_V3 = {
     "model_type": "deepseek_v3", "vocab_size": 129280, "hidden_size": 7168, "intermediate_size": 18432, "num_hidden_layers": 61,
@@ -84,13 +97,7 @@ def test_the_bundled_generator_is_counted_exactly_from_its_header():
     found = arch.read(LlamaCpp().path())
     assert found.parameters == found.active_parameters == 134_515_008
     assert (found.layers, found.heads, found.kv_heads, found.head_size, found.width) == (30, 9, 3, 64, 576)
-    assert (found.hidden, found.vocabulary, found.context, found.tied, found.attention) == (
-        1536,
-        49152,
-        8192,
-        True,
-        "GQA",
-    )
+    assert (found.hidden, found.vocabulary, found.context, found.tied, found.attention) == (1536, 49152, 8192, True, "GQA")
     size = LlamaCpp().path().stat().st_size
     assert 0.97 * size < found.weight_bytes < size
 
@@ -100,9 +107,7 @@ def test_the_bundled_encoder_is_counted_exactly():
 
     with (bundled_folder() / "model.safetensors").open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    sizes = [
-        tensor["shape"] for name, tensor in header.items() if name != "__metadata__" and "position_ids" not in name
-    ]
+    sizes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__" and "position_ids" not in name]
     found = arch.read(bundled_folder())
     assert found.parameters == sum(size[0] * (size[1] if len(size) > 1 else 1) for size in sizes)
     assert not found.decoder and arch.cache_bytes(found, 512) == 0
@@ -145,12 +150,18 @@ def test_flops_are_the_matrix_products_that_torch_counts():
 
     from core.generation.scratch.transformer import Cache, Shape, Transformer
 
-    shape = Shape(
-        layers=3, heads=8, kv_heads=2, head_size=16, width=96, hidden=256, vocabulary=500, context=64, tied=False
-    )
+    shape = Shape(layers=3, heads=8, kv_heads=2, head_size=16, width=96, hidden=256, vocabulary=500, context=64, tied=False)
     model, cache = Transformer(shape), Cache(shape, 64)
-    config = {"model_type": "llama", "vocab_size": 500, "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 3,
-              "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 16}  # fmt: skip
+    config = {
+        "model_type": "llama",
+        "vocab_size": 500,
+        "hidden_size": 96,
+        "intermediate_size": 256,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+    }
     found = arch.read(config)
     assert found.parameters == sum(weight.numel() for weight in model.parameters())
     with torch.inference_mode():
@@ -192,11 +203,14 @@ def test_the_machine_at_hand_and_a_containers_limit(tmp_path):
 
 
 def test_the_language_part_of_a_model_that_sees(tmp_path):
-    inner = {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34, "sliding_window": 1024,
-             "model_type": "gemma3_text"}  # fmt: skip
-    (tmp_path / "config.json").write_text(
-        json.dumps({"model_type": "gemma3", "text_config": inner, "vision_config": {}})
-    )
+    inner = {
+        "hidden_size": 2560,
+        "intermediate_size": 10240,
+        "num_hidden_layers": 34,
+        "sliding_window": 1024,
+        "model_type": "gemma3_text",
+    }
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma3", "text_config": inner, "vision_config": {}}))
     found = arch.read(tmp_path)
     assert round(found.parameters / GB, 2) == 3.88 and found.notes and found.windowed_layers == 29
 
@@ -214,9 +228,13 @@ def test_a_config_that_cannot_be_read_says_why(source, said):
 
 
 def test_files_that_are_neither(tmp_path):
-    for name, content, said in [("a.gguf", b"<html>", "not a GGUF"), ("config.json", b"\xff\xfe\x00", "neither"),
-                                ("config.json", b"[1]", "no mapping"), ("b.gguf", b"", "not a GGUF"),
-                                ("c.gguf", b"GGUF", "cannot be read")]:  # fmt: skip
+    for name, content, said in [
+        ("a.gguf", b"<html>", "not a GGUF"),
+        ("config.json", b"\xff\xfe\x00", "neither"),
+        ("config.json", b"[1]", "no mapping"),
+        ("b.gguf", b"", "not a GGUF"),
+        ("c.gguf", b"GGUF", "cannot be read"),
+    ]:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(WorkbenchError, match=said):
             arch.read(tmp_path / name)
@@ -228,15 +246,30 @@ def small_gguf(path: Path, **more) -> Path:
     import numpy as np
 
     writer = gguf.GGUFWriter(path, "qwen3moe")
-    for add, value in [("block_count", 1), ("embedding_length", 8), ("feed_forward_length", 16), ("head_count", 2),
-                       ("head_count_kv", 1), ("expert_count", 4), ("expert_used_count", 2), ("context_length", 32)]:  # fmt: skip
+    for add, value in [
+        ("block_count", 1),
+        ("embedding_length", 8),
+        ("feed_forward_length", 16),
+        ("head_count", 2),
+        ("head_count_kv", 1),
+        ("expert_count", 4),
+        ("expert_used_count", 2),
+        ("context_length", 32),
+    ]:
         getattr(writer, f"add_{add}")(value)
     for key, value in more.items():
         writer.add_uint32(key.replace("__", "."), value)
     writer.add_token_list(["a", "b", "c"])
-    for name, size in [("token_embd", (3, 8)), ("blk.0.attn_q", (8, 8)), ("blk.0.ffn_gate_exps", (4, 4, 8)),
-                       ("blk.0.ffn_gate_inp", (4, 8)), ("blk.0.attn_norm", (8,)), ("output_norm", (8,)), ("output", (3, 8)),
-                       ("rope_freqs", (4,))]:  # fmt: skip
+    for name, size in [
+        ("token_embd", (3, 8)),
+        ("blk.0.attn_q", (8, 8)),
+        ("blk.0.ffn_gate_exps", (4, 4, 8)),
+        ("blk.0.ffn_gate_inp", (4, 8)),
+        ("blk.0.attn_norm", (8,)),
+        ("output_norm", (8,)),
+        ("output", (3, 8)),
+        ("rope_freqs", (4,)),
+    ]:
         writer.add_tensor(f"{name}.weight", np.zeros(size, np.float32))
     for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
         step()
@@ -282,9 +315,9 @@ def test_a_gguf_cut_or_damaged_anywhere_is_an_error_for_people_or_still_read(tmp
 
 
 def test_reading_loads_no_engine():
-    code = ("import sys; from core.generation import architecture, inspect_cache; import core.generation.scratch.attention;"
-            "architecture.read(sys.argv[1]); print({'torch', 'transformers', 'llama_cpp'} & set(sys.modules))")  # fmt: skip
-    out = subprocess.run(
-        [sys.executable, "-c", code, str(LlamaCpp().path())], capture_output=True, text=True, check=True
+    code = (
+        "import sys; from core.generation import architecture, inspect_cache; import core.generation.scratch.attention;"
+        "architecture.read(sys.argv[1]); print({'torch', 'transformers', 'llama_cpp'} & set(sys.modules))"
     )
+    out = subprocess.run([sys.executable, "-c", code, str(LlamaCpp().path())], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"

@@ -52,9 +52,7 @@ def test_a_limit_is_met_on_its_right_side():
 
 @pytest.mark.slow
 def test_a_small_run_yields_every_required_figure():
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.index", "--quick"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "benchmarks.index", "--quick"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0
     result = json.loads(done.stdout)
     for figure in result["required"].values():

@@ -94,9 +94,7 @@ def test_no_byte_of_an_entry_can_change_unseen(tmp_path):
                 entry.mkdir()
                 [file.write_bytes(content) for file, content in whole.items()]
                 continue
-            assert found[1] == {"seconds": 1.5} and found[0]["chunk"].tobytes() == chunk.tobytes(), (
-                f"{path.name} at {place}"
-            )
+            assert found[1] == {"seconds": 1.5} and found[0]["chunk"].tobytes() == chunk.tobytes(), f"{path.name} at {place}"
             assert found[0]["score"].tobytes() == score.tobytes() and found[0]["chunk"].shape == (2, 3)
             path.write_bytes(data)
     assert gone > 300 and any("dense" in notice for notice in files.notices)

@@ -40,9 +40,7 @@ def test_a_negative_number_has_a_minus_sign_and_sorts_as_a_number():
     shown, data, looks = displayed({"Change": [0.0304, -0.0271, -0.0001, None]}, {"Change": signed})
     assert list(shown["Change"]) == ["+0.030", "\u22120.027", "0.000", ""]
     assert data["Change"].dtype == float and data["Change"][1] == -0.0271
-    assert (
-        "format" not in looks["Change"]["type_config"] and signed["type_config"]["format"] == "%+.3f"
-    )  # the display says it
+    assert "format" not in looks["Change"]["type_config"] and signed["type_config"]["format"] == "%+.3f"  # the display says it
     assert [cells.number(-1234, how) for how in ("localized", "%d", "%.1f ms")] == [
         "\u22121,234",
         "\u22121234",

@@ -33,19 +33,13 @@ def test_what_was_not_measured_is_a_gap():
     band, line, ring = charts.line([1, 2, 3, 4], y, low=low, high=high, current=4)
     assert band["x"] == [1, 2, 2, 1]  # it ends at the gap
     assert line["y"] == y and "connectgaps" not in line and ring["x"] == [4]
-    assert line["error_y"]["array"] == [
-        None,
-        None,
-        None,
-        pytest.approx(0.1),
-    ]  # a point alone shows its interval by itself
+    assert line["error_y"]["array"] == [None, None, None, pytest.approx(0.1)]  # a point alone shows its interval by itself
     assert len(charts.line([1, 2, 3], [0.1, None, 0.3], current=2)) == 1  # nothing to ring
 
 
 def test_the_legend_says_what_band_and_ring_are_each_once():
     curves = [
-        charts.line([1, 2], [1, 2], low=[0, 1], high=[2, 3], current=2, color=color, name=color)
-        for color in charts.COLORS[:2]
+        charts.line([1, 2], [1, 2], low=[0, 1], high=[2, 3], current=2, color=color, name=color) for color in charts.COLORS[:2]
     ]
     for traces, shown in ((curves[0], 1), (curves[0] + curves[1], 2)):
         legend = [t["name"] for t in charts.figure(traces)["data"] if t.get("showlegend", True)]
@@ -102,14 +96,10 @@ def test_csv_holds_every_column_and_no_formula():
 def test_on_dark_ground_nothing_sinks_and_no_two_series_share_a_colour():
     values = ["#0072B2", "rgba(0,114,178,0.5)", "a, b"]  # data stay as they are, whatever they look like
     drawn = charts.line([1, 2, 3], [1, 2, 3], low=[0, 1, 2], high=[2, 3, 4], name="#767676")
-    chart = charts.figure(
-        [*drawn, {"type": "bar", "x": values, "y": [1, 2, 3], "text": values}], **charts.mark_line(1, "wanted")
-    )
+    chart = charts.figure([*drawn, {"type": "bar", "x": values, "y": [1, 2, 3], "text": values}], **charts.mark_line(1, "wanted"))
     dark = charts.shaded(chart)
     band, line, bar, sample = dark["data"]
-    assert (
-        line["line"]["color"] == line["marker"]["color"] == "#56B4E9" and band["fillcolor"] == "rgba(86,180,233,0.16)"
-    )
+    assert line["line"]["color"] == line["marker"]["color"] == "#56B4E9" and band["fillcolor"] == "rgba(86,180,233,0.16)"
     assert (
         dark["layout"]["shapes"][0]["line"]["color"] == "#A4A9B0"
         and bar["x"] == bar["text"] == values

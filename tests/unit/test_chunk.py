@@ -20,8 +20,11 @@ from core.chunking.whole_document import WholeDocument
 from core.records import Chunks, Document, Gold, Query
 from tests.unit.test_chunk_tools import WhitespaceTools
 
-DOCUMENTS = (Document("a", "one two three four five six seven eight nine ten"), Document("b", " \n"),
-             Document("c", "aa bb cc dd ee ff gg hh ii jj kk ll mm nn "))  # fmt: skip
+DOCUMENTS = (
+    Document("a", "one two three four five six seven eight nine ten"),
+    Document("b", " \n"),
+    Document("c", "aa bb cc dd ee ff gg hh ii jj kk ll mm nn "),
+)
 
 
 def run(chunker, documents=DOCUMENTS, tools=None) -> Chunks:
@@ -44,8 +47,12 @@ def gold(*spans: tuple[str, int, int], grade: int = 1) -> Query:
 def test_columns_texts_and_token_counts():
     chunks = run(Fixed(size_tokens=8))
     assert chunks.document.tolist() == [0, 0, 2, 2] and chunks.document.dtype == np.int32
-    assert chunks.texts(DOCUMENTS) == ["one two three four five six seve", "n eight nine ten",
-                                       "aa bb cc dd ee ff gg hh", "ii jj kk ll mm nn"]  # fmt: skip
+    assert chunks.texts(DOCUMENTS) == [
+        "one two three four five six seve",
+        "n eight nine ten",
+        "aa bb cc dd ee ff gg hh",
+        "ii jj kk ll mm nn",
+    ]
     assert chunks.tokens.tolist() == [8, 5, 8, 6]
     assert spans_of(chunks, 0) == [(0, 32), (32, 48)] and spans_of(chunks, 1) == []
 
@@ -75,10 +82,7 @@ def test_a_second_chunker_costs_no_tokens():
 def test_tokens_repeated_are_the_tokens_beyond_the_first_reading():
     for overlap in range(8):
         chunks = run(SlidingWindow(size_tokens=8, overlap_tokens=overlap))
-        assert (
-            tokens_repeated(chunks, DOCUMENTS, WhitespaceTools())
-            == chunks.tokens.sum() - run(WholeDocument()).tokens.sum()
-        )
+        assert tokens_repeated(chunks, DOCUMENTS, WhitespaceTools()) == chunks.tokens.sum() - run(WholeDocument()).tokens.sum()
 
 
 def test_contained_asks_for_one_chunk_that_holds_the_whole_span():
@@ -89,8 +93,13 @@ def test_contained_asks_for_one_chunk_that_holds_the_whole_span():
 
 
 def test_gold_spans_are_distinct_relevant_parts_of_documents():
-    queries = [gold(("a", 0, 7), ("a", 8, 23)), gold(("a", 8, 23), ("a", 4, 19)),  # the last ends in white space
-               gold(("c", 0, 42), ("c", 0, 41)), gold(("unknown", 0, 3)), gold(("a", 10, 30), grade=0)]  # fmt: skip
+    queries = [
+        gold(("a", 0, 7), ("a", 8, 23)),
+        gold(("a", 8, 23), ("a", 4, 19)),  # the last ends in white space
+        gold(("c", 0, 42), ("c", 0, 41)),
+        gold(("unknown", 0, 3)),
+        gold(("a", 10, 30), grade=0),
+    ]
     found = gold_spans(DOCUMENTS, queries)
     assert list(zip(*found[:3], strict=True)) == [(0, 0, 7), (0, 4, 18), (0, 8, 23)] and found.whole_documents == 1
     chunks = make((0, 0, 18, 4), (0, 19, 48, 8), (2, 0, 41, 14))

@@ -41,16 +41,10 @@ def test_overlap_must_leave_room_to_move_on(cls):
 
 
 def test_recursive_prefers_paragraphs_then_sentences_then_lines_then_words():
-    assert chunks(Recursive(size_tokens=8, overlap_tokens=0), "a b c\n\nd e f\n\ng h i j") == [
-        "a b c\n\nd e f",
-        "g h i j",
-    ]
+    assert chunks(Recursive(size_tokens=8, overlap_tokens=0), "a b c\n\nd e f\n\ng h i j") == ["a b c\n\nd e f", "g h i j"]
     assert chunks(Recursive(size_tokens=8, overlap_tokens=0), "A b c. D e. F g h.") == ["A b c. D e.", "F g h."]
     assert chunks(Recursive(size_tokens=8, overlap_tokens=0), "a = b\nc = d\ne = f") == ["a = b\nc = d", "e = f"]
-    assert chunks(Recursive(size_tokens=8, overlap_tokens=0), "aaaa bb " * 5) == [
-        "aaaa bb aaaa bb aaaa bb aaaa bb",
-        "aaaa bb",
-    ]
+    assert chunks(Recursive(size_tokens=8, overlap_tokens=0), "aaaa bb " * 5) == ["aaaa bb aaaa bb aaaa bb aaaa bb", "aaaa bb"]
 
 
 def test_recursive_overlap_starts_at_a_word_and_yields_to_a_paragraph_that_fits_only_without_it():
@@ -96,11 +90,7 @@ def test_headings_of_restructured_text_and_markdown():
     found = [(MANUAL[p:].split("\n")[0], depth) for p, depth in headings(MANUAL)]
     assert found == [("*****", 1), ("Part one", 2), ("Detail", 3), ("Part two", 2)]
     markdown = "# A\n\ntext\n\n```\n# a comment\n```\n\n## B\n\nSet\n---\n"
-    assert [(markdown[p:].split("\n")[0], depth) for p, depth in headings(markdown)] == [
-        ("# A", 1),
-        ("## B", 2),
-        ("Set", 1),
-    ]
+    assert [(markdown[p:].split("\n")[0], depth) for p, depth in headings(markdown)] == [("# A", 1), ("## B", 2), ("Set", 1)]
     assert headings(MANUAL.replace("\n", "\r\n"))[1][1] == 2
     assert headings("some text\nof two lines\n-----------\n") == []  # no title
     assert headings("a | b\n--- | ---\n") == []  # a table
@@ -116,16 +106,19 @@ def test_structure_keeps_sections_that_fit_and_cuts_the_others_at_sub_headings()
     assert chunks(Structure(size_tokens=12), items) == ["Take:\n- salt and oil\n- bread and wine", "- a b c d"]
 
 
-@pytest.mark.parametrize("text", ["=" * 200_000, "x\n===\n" * 30_000, "# x\n" * 50_000, "x" * 100_000 + "\n---\n",
-                                  "\n---" * 50_000, "word " * 50_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["=" * 200_000, "x\n===\n" * 30_000, "# x\n" * 50_000, "x" * 100_000 + "\n---\n", "\n---" * 50_000, "word " * 50_000]
+)
 def test_structure_is_linear_on_hostile_text(text):
     started = time.perf_counter()
     Structure().split(text, TOOLS)
     assert time.perf_counter() - started < 3
 
 
-SUBJECTS = "Cats eat fish and mice. Cats eat fish and birds. Cats eat fish and meat. " \
-           "Stars burn gas in space. Stars burn gas in clouds. Stars burn gas in heaps."  # fmt: skip
+SUBJECTS = (
+    "Cats eat fish and mice. Cats eat fish and birds. Cats eat fish and meat. "
+    "Stars burn gas in space. Stars burn gas in clouds. Stars burn gas in heaps."
+)
 
 
 def test_semantic_cuts_where_the_subject_changes():

@@ -69,9 +69,7 @@ def test_comparisons_give_the_numbers_of_the_command_line(bench, trials, other, 
     wanted = bench.compare(trials["base"].id, trials[other].id, metric)
     assert (row.reference_mean, row.mean) == pytest.approx((wanted["mean_a"], wanted["mean_b"]))
     for name in ("difference", "low", "high", "p", "effect_size", "wins", "losses", "ties", "n", "total"):
-        assert getattr(row.paired, name) == (
-            pytest.approx(wanted[name], abs=1e-9) if wanted[name] is not None else None
-        )
+        assert getattr(row.paired, name) == (pytest.approx(wanted[name], abs=1e-9) if wanted[name] is not None else None)
 
 
 def test_p_is_corrected_over_what_is_compared_and_recipes_tried_are_counted(bench, trials):
@@ -88,10 +86,16 @@ def test_a_verdict_names_the_context_that_it_costs(bench, trials):
         return replace(trials[name], costs={"context_at_k": comparison.Spread(tokens)})
 
     found = comparison.compare(bench, trials["base"], [trials["better"]])
-    said = {tokens: replace(found, reference=context("base", 1000)).verdict(found.rows[0]._replace(trial=context("better", tokens)))
-            for tokens in (300, 1100, 3400, 20_000)}  # fmt: skip
-    assert said == {300: "better, at 0.3 times the context", 1100: "better", 3400: "better, at 3.4 times the context",
-                    20_000: "better, at 20 times the context"}  # fmt: skip
+    said = {
+        tokens: replace(found, reference=context("base", 1000)).verdict(found.rows[0]._replace(trial=context("better", tokens)))
+        for tokens in (300, 1100, 3400, 20_000)
+    }
+    assert said == {
+        300: "better, at 0.3 times the context",
+        1100: "better",
+        3400: "better, at 3.4 times the context",
+        20_000: "better, at 20 times the context",
+    }
 
 
 def test_only_questions_of_the_same_words_are_paired(bench, trials):
@@ -131,17 +135,18 @@ def test_questions_are_listed_by_the_size_of_the_change(bench, trials):
 
 def test_marks_are_for_the_best_of_comparable_trials_and_its_equals(bench, trials):
     marks = comparison.best(bench, list(trials.values()))["mrr"]
-    assert marks == {
-        trials["base"].id,
-        trials["same"].id,
-    }  # alone in their groups: other, more, and better with its depth
+    assert marks == {trials["base"].id, trials["same"].id}  # alone in their groups: other, more, and better with its depth
 
 
 def test_groups_have_names_of_their_own(trials):
     """The set of later questions has the corpus, size and depth of the first."""
     named = comparison.named_groups(trials.values())
-    assert set(named) == {"tiny, 40 questions, k 10", "tiny, 40 questions, k 10, other", "tiny, 40 questions, k 5",
-                          "other, 40 questions, k 10"}  # fmt: skip
+    assert set(named) == {
+        "tiny, 40 questions, k 10",
+        "tiny, 40 questions, k 10, other",
+        "tiny, 40 questions, k 5",
+        "other, 40 questions, k 10",
+    }
     assert trials["base"] in named["tiny, 40 questions, k 10"] and sum(map(len, named.values())) == 6
 
 
@@ -226,8 +231,16 @@ def test_a_trial_is_called_by_what_differs_from_the_default_unless_people_named_
     assert trials["worse"].title == "Hybrid convex, k1 0.9, weight 0.5"
     assert trials["better"].title == "Hybrid RRF, k 5" and trials["more"].title == "Hybrid convex, chunk 128"
     assert comparison.made_name({"fusion": {"part": "of old"}, "evaluation": {"k": 10}}) == "of old, defaults"
-    many = {"fusion.part": "sparse_only", "chunking.part": "sentence", "chunking.size_tokens": 64, "sparse.k1": 1.0, "sparse.b": 0.5,
-            "retrieval.top_k": 50, "retrieval.candidates": 50, "embedding.pooling": "cls"}  # fmt: skip
+    many = {
+        "fusion.part": "sparse_only",
+        "chunking.part": "sentence",
+        "chunking.size_tokens": 64,
+        "sparse.k1": 1.0,
+        "sparse.b": 0.5,
+        "retrieval.top_k": 50,
+        "retrieval.candidates": 50,
+        "embedding.pooling": "cls",
+    }
     name = comparison.made_name(with_settings(TrialConfig(), many).model_dump(mode="json"))
     assert name == "BM25, sentence chunk 64, k1 1, b 0.5, candidates 50, 1 more"  # the encoder is not asked
     bench.describe(trials["base"].id, name="Start", note="where it began", tags=["paper"])

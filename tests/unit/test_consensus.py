@@ -82,9 +82,7 @@ def test_sign_test_and_position():
 
 def test_strengths_of_two_systems_are_the_log_odds():
     found = bradley_terry(np.arange(40), [0] * 40, [1] * 40, [1] * 30 + [0] * 10, 2)
-    assert found.strengths[0].mean == pytest.approx(np.log(3) / 2) and found.strengths[1].mean == pytest.approx(
-        -np.log(3) / 2
-    )
+    assert found.strengths[0].mean == pytest.approx(np.log(3) / 2) and found.strengths[1].mean == pytest.approx(-np.log(3) / 2)
     assert found.chances[0, 1] == pytest.approx(0.75) and found.wins.tolist() == [[0, 30], [10, 0]]
     half_each = bradley_terry(np.arange(4), [0] * 4, [1] * 4, [1, 0.5, 0.5, 0], 2)
     assert half_each.strengths[0].mean == pytest.approx(0) and half_each.wins.tolist() == [[0, 2], [2, 0]]
@@ -187,9 +185,7 @@ def test_human_ceiling_and_baseline():
     r = ceiling_pearson(numbers)
     assert r.low < r.value < r.high and r.items == 600
     complete = numbers[~np.isnan(numbers).any(axis=1)]
-    by_hand = np.corrcoef(complete.T.ravel(), np.concatenate([np.delete(complete, a, 1).mean(1) for a in range(3)]))[
-        0, 1
-    ]
+    by_hand = np.corrcoef(complete.T.ravel(), np.concatenate([np.delete(complete, a, 1).mean(1) for a in range(3)]))[0, 1]
     assert ceiling_pearson(complete).value == pytest.approx(by_hand)
     assert majority_baseline([1, 1, 0, NAN]).mean == pytest.approx(2 / 3) and majority_baseline([NAN]).mean is None
 
@@ -277,14 +273,25 @@ def test_sentences_of_one_answer_widen_every_interval_and_move_no_value():
     def spread(one):
         return one.high - one.low
 
-    for method, value in ((lambda g: pearson(score, human, groups=g), "value"), (lambda g: spearman(score, human, groups=g), "value"),
-                          (lambda g: mean_absolute_error(score, human, groups=g), "mean"),
-                          (lambda g: roc(score, human, groups=g).auc, "mean"),
-                          (lambda g: ceiling(people, 2, groups=g).share, "value"),
-                          (lambda g: majority_baseline(human, groups=g), "mean"),
-                          (lambda g: calibration(score, human, groups=g).brier, "mean"),
-                          (lambda g: prediction_powered(score[:90], score[90:], human[90:], groups=None if g is None else g[90:],
-                                                        other_groups=None if g is None else g[:90]), "value")):  # fmt: skip
+    for method, value in (
+        (lambda g: pearson(score, human, groups=g), "value"),
+        (lambda g: spearman(score, human, groups=g), "value"),
+        (lambda g: mean_absolute_error(score, human, groups=g), "mean"),
+        (lambda g: roc(score, human, groups=g).auc, "mean"),
+        (lambda g: ceiling(people, 2, groups=g).share, "value"),
+        (lambda g: majority_baseline(human, groups=g), "mean"),
+        (lambda g: calibration(score, human, groups=g).brier, "mean"),
+        (
+            lambda g: prediction_powered(
+                score[:90],
+                score[90:],
+                human[90:],
+                groups=None if g is None else g[90:],
+                other_groups=None if g is None else g[:90],
+            ),
+            "value",
+        ),
+    ):
         alone, grouped, own = method(None), method(answers), method(np.arange(300))
         assert getattr(alone, value) == pytest.approx(getattr(grouped, value)) and spread(grouped) > 1.1 * spread(alone)
         assert spread(own) == pytest.approx(spread(alone), rel=1e-9)
@@ -347,10 +354,7 @@ def test_strata_are_added_by_their_shares():
     one = rogan_gladen(np.repeat([1, 0], [620, 380]), machine, human)
     two = rogan_gladen(np.repeat([1, 0], [300, 700]), machine, human)
     found = combined([("a", 0.8, one), ("b", 0.2, two)])
-    assert found.value == pytest.approx(0.8 * one.value + 0.2 * two.value) and (found.n_human, found.n_machine) == (
-        200,
-        2000,
-    )
+    assert found.value == pytest.approx(0.8 * one.value + 0.2 * two.value) and (found.n_human, found.n_machine) == (200, 2000)
     assert found.value - found.low == pytest.approx(np.hypot(0.8 * (one.value - one.low), 0.2 * (two.value - two.low)))
     assert found.human_only.mean == 0.5 and found.machine_only.mean == pytest.approx(0.8 * 0.62 + 0.2 * 0.3)
     assert combined([("a", 1.0, one)]) is one

@@ -107,9 +107,7 @@ def test_a_large_corpus_comes_from_the_cache_and_not_from_its_files(tmp_path, mo
     (folder / "qrels").mkdir(parents=True)
     rows = [json.dumps({"_id": str(i), "text": f"{i} " + "word " * 260}) for i in range(16_000)]  # 21 MB, as MedQuAD
     (folder / "corpus.jsonl").write_text("\n".join(rows))
-    (folder / "queries.jsonl").write_text(
-        "\n".join(json.dumps({"_id": str(i), "text": "what?"}) for i in range(16_000))
-    )
+    (folder / "queries.jsonl").write_text("\n".join(json.dumps({"_id": str(i), "text": "what?"}) for i in range(16_000)))
     (folder / "qrels" / "test.tsv").write_text("".join(f"{i}\t{i}\t1\n" for i in range(16_000)))
     library = Library(tmp_path / "home")
     first = drain(library.open("scifact"))

@@ -44,8 +44,18 @@ def gold_texts(corpus: Corpus, query: int = 0) -> list[str]:
 
 def test_every_loader_has_a_docstring_that_says_when_to_choose_it():
     loaders = parts("loader")
-    assert set(loaders) == {"squad", "beir", "trec", "triviaqa", "medquad", "jsonl", "csv", "python_reference", "python_api",
-                            "files"}  # fmt: skip
+    assert set(loaders) == {
+        "squad",
+        "beir",
+        "trec",
+        "triviaqa",
+        "medquad",
+        "jsonl",
+        "csv",
+        "python_reference",
+        "python_api",
+        "files",
+    }
     assert [name for name, cls in loaders.items() if "Choose it" not in cls.__doc__] == []
 
 
@@ -108,11 +118,20 @@ def squad(*qas: dict, context: str = "Ann met Bob. Bob left.") -> str:
 
 def test_squad_alternatives_share_a_unit_and_impossible_questions_have_no_gold(tmp_path):
     file = tmp_path / "s.json"
-    file.write_text(squad(
-        {"id": "1", "question": "Who?", "answers": [{"text": "Bob", "answer_start": 8}, {"text": "Ann", "answer_start": 0},
-                                                    {"text": "Bob", "answer_start": 8}]},
-        {"id": "2", "question": "Why?", "is_impossible": True, "answers": [], "plausible_answers": [{"text": "Bob"}]},
-    ))  # fmt: skip
+    file.write_text(
+        squad(
+            {
+                "id": "1",
+                "question": "Who?",
+                "answers": [
+                    {"text": "Bob", "answer_start": 8},
+                    {"text": "Ann", "answer_start": 0},
+                    {"text": "Bob", "answer_start": 8},
+                ],
+            },
+            {"id": "2", "question": "Why?", "is_impossible": True, "answers": [], "plausible_answers": [{"text": "Bob"}]},
+        )
+    )
     corpus = load("squad", file)
     assert corpus.queries[0].gold == (Gold("A_B/1", 8, 11), Gold("A_B/1", 0, 3))
     assert not corpus.queries[1].answerable and corpus.queries[1].gold == ()
@@ -120,9 +139,13 @@ def test_squad_alternatives_share_a_unit_and_impossible_questions_have_no_gold(t
 
 def test_squad_repairs_an_offset_only_where_there_is_no_doubt(tmp_path):
     file = tmp_path / "s.json"
-    file.write_text(squad({"id": "1", "question": "?", "answers": [{"text": "Ann", "answer_start": 5}]},
-                          {"id": "2", "question": "?", "answers": [{"text": "Bob", "answer_start": 0}]},
-                          {"id": "3", "question": "?", "answers": [{"text": "Bob", "answer_start": -3}]}))  # fmt: skip
+    file.write_text(
+        squad(
+            {"id": "1", "question": "?", "answers": [{"text": "Ann", "answer_start": 5}]},
+            {"id": "2", "question": "?", "answers": [{"text": "Bob", "answer_start": 0}]},
+            {"id": "3", "question": "?", "answers": [{"text": "Bob", "answer_start": -3}]},
+        )
+    )
     corpus = load("squad", file)
     assert [query.gold for query in corpus.queries] == [(Gold("A_B/1", 0, 3),), (), ()]
     assert any("2 (2, 3)" in note for note in corpus.notes)
@@ -130,12 +153,15 @@ def test_squad_repairs_an_offset_only_where_there_is_no_doubt(tmp_path):
 
 @pytest.fixture
 def beir(tmp_path) -> Path:
-    return write(tmp_path / "set", {
-        "corpus.jsonl": lines({"_id": "d1", "title": "T", "text": "one"}, {"_id": "d2", "title": "", "text": "two"}),
-        "queries.jsonl": lines({"_id": "q1", "text": "first?"}, {"_id": "q2", "text": "not judged here?"}),
-        "qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\nq1\tgone\t1\nq9\td1\t1\nq1\td2\n",
-        "qrels/dev.tsv": "query-id\tcorpus-id\tscore\nq2\td2\t1\n",
-    })  # fmt: skip
+    return write(
+        tmp_path / "set",
+        {
+            "corpus.jsonl": lines({"_id": "d1", "title": "T", "text": "one"}, {"_id": "d2", "title": "", "text": "two"}),
+            "queries.jsonl": lines({"_id": "q1", "text": "first?"}, {"_id": "q2", "text": "not judged here?"}),
+            "qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\nq1\tgone\t1\nq9\td1\t1\nq1\td2\n",
+            "qrels/dev.tsv": "query-id\tcorpus-id\tscore\nq2\td2\t1\n",
+        },
+    )
 
 
 def test_beir_reads_grades_and_reports_what_does_not_fit(beir):
@@ -163,13 +189,16 @@ def test_beir_without_those_judgements_names_the_ones_there(beir):
 
 
 def test_trec_reads_sgml_topics_and_four_columns(tmp_path):
-    folder = write(tmp_path, {
-        "docs.sgml": "<DOC>\n<DOCNO> A-1 </DOCNO>\n<HEADLINE>Head &amp; tail</HEADLINE>\n<TEXT>\n<P>Some text</P>\n<P>a < b"
-        "</P>\n</TEXT>\n</DOC>\n<DOC><TEXT>no number</TEXT></DOC><DOC><DOCNO>A-2</DOCNO><TEXT>Other</TEXT></DOC>",
-        "topics.301": "<top>\n<num> Number: 051\n<title> Topic: wings\n<desc> Description:\nlong\n</top>\n"
-        "<top><num> Number: 52\n<title> tails\n</top>",
-        "qrels.txt": "51 0 A-1 2\n51 0 A-2 -2\n99 0 A-1 1\n51 0 A-1 x\n",
-    })  # fmt: skip
+    folder = write(
+        tmp_path,
+        {
+            "docs.sgml": "<DOC>\n<DOCNO> A-1 </DOCNO>\n<HEADLINE>Head &amp; tail</HEADLINE>\n<TEXT>\n<P>Some text</P>\n<P>a < b"
+            "</P>\n</TEXT>\n</DOC>\n<DOC><TEXT>no number</TEXT></DOC><DOC><DOCNO>A-2</DOCNO><TEXT>Other</TEXT></DOC>",
+            "topics.301": "<top>\n<num> Number: 051\n<title> Topic: wings\n<desc> Description:\nlong\n</top>\n"
+            "<top><num> Number: 52\n<title> tails\n</top>",
+            "qrels.txt": "51 0 A-1 2\n51 0 A-2 -2\n99 0 A-1 1\n51 0 A-1 x\n",
+        },
+    )
     corpus = load("trec", folder)
     assert [document.id for document in corpus.documents] == ["A-1", "A-2"]
     assert "Head & tail" in corpus.documents[0].text and "a < b" in corpus.documents[0].text
@@ -179,11 +208,14 @@ def test_trec_reads_sgml_topics_and_four_columns(tmp_path):
 
 
 def test_trec_topics_may_be_counted_and_documents_jsonl(tmp_path):
-    folder = write(tmp_path, {
-        "docs.jsonl": lines({"docno": "7", "title": "t", "contents": "body"}),
-        "topics.xml": '<topics><topic number="9"><query>what is it</query></topic></topics>',
-        "qrels.txt": "1 0 7 1\n",
-    })  # fmt: skip
+    folder = write(
+        tmp_path,
+        {
+            "docs.jsonl": lines({"docno": "7", "title": "t", "contents": "body"}),
+            "topics.xml": '<topics><topic number="9"><query>what is it</query></topic></topics>',
+            "qrels.txt": "1 0 7 1\n",
+        },
+    )
     corpus = load("trec", folder, topic_numbers="counted")
     assert corpus.queries[0].id == "9" and gold_texts(corpus) == ["t\n\nbody"]
     with pytest.raises(WorkbenchError, match="no file"):
@@ -191,14 +223,21 @@ def test_trec_topics_may_be_counted_and_documents_jsonl(tmp_path):
 
 
 def test_triviaqa_takes_aliases_as_whole_words_in_the_questions_own_documents(tmp_path):
-    entry = {"Question": "Which planet?", "QuestionId": "tc_1", "QuestionSource": "quiz",
-             "Answer": {"Value": "Mars", "Aliases": ["Red Planet", "Mars"]},
-             "EntityPages": [{"Filename": "Mars.txt", "Title": "Mars"}, {"Filename": "Gone.txt"}]}  # fmt: skip
-    folder = write(tmp_path, {
-        "qa/small.json": json.dumps({"Data": [entry]}),
-        "evidence/wikipedia/Mars.txt": "Marsh land. MARS is the red planet.",
-        "evidence/wikipedia/Venus.txt": "Mars again.",
-    })  # fmt: skip
+    entry = {
+        "Question": "Which planet?",
+        "QuestionId": "tc_1",
+        "QuestionSource": "quiz",
+        "Answer": {"Value": "Mars", "Aliases": ["Red Planet", "Mars"]},
+        "EntityPages": [{"Filename": "Mars.txt", "Title": "Mars"}, {"Filename": "Gone.txt"}],
+    }
+    folder = write(
+        tmp_path,
+        {
+            "qa/small.json": json.dumps({"Data": [entry]}),
+            "evidence/wikipedia/Mars.txt": "Marsh land. MARS is the red planet.",
+            "evidence/wikipedia/Venus.txt": "Mars again.",
+        },
+    )
     corpus = load("triviaqa", folder, questions="small")
     assert [document.id for document in corpus.documents] == ["wikipedia/Mars.txt"]
     assert gold_texts(corpus) == ["MARS", "red planet"] and {gold.unit for gold in corpus.queries[0].gold} == {0}
@@ -217,8 +256,10 @@ def test_triviaqa_takes_aliases_as_whole_words_in_the_questions_own_documents(tm
     ("csv", 'id;title;text\na;Cats;"The cat\n sat."\n2;;The dog ran.\n'),
 ])  # fmt: skip
 def test_tables_with_questions_beside_them(tmp_path, loader, documents):
-    questions = ("id,question,document,answer,level\nq1,Who sat?,Cats,the cat,easy\nq1,,a,cat sat.,\n"
-                 "q2,Who ran?,,dog ran,\nq3,All?,2,,\nq4,No?,,,\n")  # fmt: skip
+    questions = (
+        "id,question,document,answer,level\nq1,Who sat?,Cats,the cat,easy\nq1,,a,cat sat.,\n"
+        "q2,Who ran?,,dog ran,\nq3,All?,2,,\nq4,No?,,,\n"
+    )
     write(tmp_path, {f"documents.{loader}": documents, "questions.csv": questions})
     corpus = load(loader, tmp_path)
     assert [document.id for document in corpus.documents] == ["a", "2"]
@@ -233,11 +274,14 @@ def test_python_api_takes_the_summary_out_and_keeps_one_of_equal_texts(tmp_path,
     code = f'"""A module about useful things.\n\n{long}"""\n' + "".join(
         f'def {name}():\n    """{summary}\n\n    {text}"""\n'
         for name, summary, text in [
-            ("one", "Do the first useful thing.", long + "1"), ("two", "Same words here always.", long + "2"),
-            ("three", "Same words here always.", long + "3"), ("four", "Do it all again now.", long + "1"),
-            ("_hidden", "Not for anybody to see.", long + "4"), ("short", "Too short to be there.", "x"),
+            ("one", "Do the first useful thing.", long + "1"),
+            ("two", "Same words here always.", long + "2"),
+            ("three", "Same words here always.", long + "3"),
+            ("four", "Do it all again now.", long + "1"),
+            ("_hidden", "Not for anybody to see.", long + "4"),
+            ("short", "Too short to be there.", "x"),
         ]
-    )  # fmt: skip
+    )
     write(tmp_path, {"useful/__init__.py": code, "broken.py": '"""x"""\ndef (', "tests/t.py": code})
     monkeypatch.setattr(python_api, "roots", lambda: [tmp_path])
     corpus = load("python_api", tmp_path)
@@ -249,8 +293,19 @@ def test_python_api_takes_the_summary_out_and_keeps_one_of_equal_texts(tmp_path,
 
 def test_cards_are_complete():
     known = cards()
-    assert {"python-reference", "python-api", "xquad-en", "squad-v1.1-dev", "squad-v2-dev", "medquad", "scifact", "nfcorpus",
-            "fiqa", "cranfield", "triviaqa"} <= set(known)  # fmt: skip
+    assert {
+        "python-reference",
+        "python-api",
+        "xquad-en",
+        "squad-v1.1-dev",
+        "squad-v2-dev",
+        "medquad",
+        "scifact",
+        "nfcorpus",
+        "fiqa",
+        "cranfield",
+        "triviaqa",
+    } <= set(known)
     for card in known.values():
         assert card.title and card.licence and card.citation and card.homepage.startswith("http")
         assert all(file.url.startswith("https://") for file in card.files)

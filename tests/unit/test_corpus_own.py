@@ -49,8 +49,13 @@ def docx(body: str = "") -> bytes:
 def test_each_kind_of_file_becomes_text(library):
     markdown = "# Head\r\n\r\nBody é\r\n"
     html = b"<head><title>T</title><style>x{}</style><script>bad()</script><h1>H</h1><p>one</p><p>two <b>three</b></p>"
-    files = [("a.md", markdown.encode()), ("b.html", html), ("c.docx", docx()), ("d.txt", b"caf\xe9 au lait"),
-             ("e.jsonl", b'{"id": "x", "text": "alpha", "title": "A"}\nbroken\n{"text": "beta"}')]  # fmt: skip
+    files = [
+        ("a.md", markdown.encode()),
+        ("b.html", html),
+        ("c.docx", docx()),
+        ("d.txt", b"caf\xe9 au lait"),
+        ("e.jsonl", b'{"id": "x", "text": "alpha", "title": "A"}\nbroken\n{"text": "beta"}'),
+    ]
     found = {status.name: status for status in drain(library.ingest("Mine", files))}
     assert {status.status for status in found.values()} == {"ok"}
     assert "Windows-1252" in found["d.txt"].message and "line 2" in found["e.jsonl"].message
@@ -135,13 +140,20 @@ def test_a_folder_brings_its_files_and_equal_names_get_numbers(library, tmp_path
         (folder / name).write_text(name)
     found = drain(library.ingest("f", [folder, ("x.txt", b"1"), ("x.txt", b"2"), tmp_path / "gone.txt"]))
     assert [(status.name, status.status) for status in found] == [
-        ("one/a.txt", "ok"), ("two/a.txt", "ok"), ("two/skip.exe", "skipped"), ("x.txt", "ok"), ("x (2).txt", "ok"),
-        ("gone.txt", "failed")]  # fmt: skip
+        ("one/a.txt", "ok"),
+        ("two/a.txt", "ok"),
+        ("two/skip.exe", "skipped"),
+        ("x.txt", "ok"),
+        ("x (2).txt", "ok"),
+        ("gone.txt", "failed"),
+    ]
 
 
 def test_questions_are_matched_and_what_is_not_found_is_said(library):
-    table = (b"id,question,document,answer,answerable\n1,Who came?,a,Ann  came,\n2,What?,B.TXT,,\n"
-             b"3,Where?,nowhere.pdf,x,\n4,When?,a.txt,yesterday,\n5,Why?,,,false\n6,Who left?,,Bob left,\n")  # fmt: skip
+    table = (
+        b"id,question,document,answer,answerable\n1,Who came?,a,Ann  came,\n2,What?,B.TXT,,\n"
+        b"3,Where?,nowhere.pdf,x,\n4,When?,a.txt,yesterday,\n5,Why?,,,false\n6,Who left?,,Bob left,\n"
+    )
     files = [("a.txt", b"Ann\ncame. Bob left."), ("b.txt", b"Bob left.")]
     found = drain(library.ingest("q", files, ("my questions.csv", table)))
     assert found[-1].status == "ok" and "evidence found for 3" in found[-1].message
@@ -162,8 +174,19 @@ def test_questions_are_matched_and_what_is_not_found_is_said(library):
 
 def test_questions_as_squad_jsonl_and_beir(library, tmp_path):
     files = [("a.txt", b"Bob stayed. Then Bob left.")]
-    squad = {"data": [{"title": "no such", "paragraphs": [{"context": "Then Bob left.", "qas": [
-        {"id": "s", "question": "Who left?", "answers": [{"text": "Bob", "answer_start": 5}]}]}]}]}  # fmt: skip
+    squad = {
+        "data": [
+            {
+                "title": "no such",
+                "paragraphs": [
+                    {
+                        "context": "Then Bob left.",
+                        "qas": [{"id": "s", "question": "Who left?", "answers": [{"text": "Bob", "answer_start": 5}]}],
+                    }
+                ],
+            }
+        ]
+    }
     drain(library.ingest("q", files, ("q.json", json.dumps(squad).encode())))
     (gold,) = drain(library.open("q")).queries[0].gold
     assert (gold.start, gold.end) == (17, 20), "the occurrence inside the question's own passage"
@@ -196,9 +219,14 @@ def test_bombs_depth_and_binaries_hurt_nobody(library):
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", b"<a/>" * (3 << 20))
-    files = [("bomb.docx", bomb.getvalue()), ("not.docx", b"PK\x03\x04 no"), ("deep.html", b"<div>" * 1_500 + b"x"),
-             ("data.txt", b"\x00\x01\x02" * 100), ("nothing.html", b"<script>x</script>"),
-             ("lone.jsonl", b'{"text": "a\\ud800b"}')]  # fmt: skip
+    files = [
+        ("bomb.docx", bomb.getvalue()),
+        ("not.docx", b"PK\x03\x04 no"),
+        ("deep.html", b"<div>" * 1_500 + b"x"),
+        ("data.txt", b"\x00\x01\x02" * 100),
+        ("nothing.html", b"<script>x</script>"),
+        ("lone.jsonl", b'{"text": "a\\ud800b"}'),
+    ]
     found = {status.name: status for status in drain(library.ingest("b", files))}
     assert found["bomb.docx"].status == "failed" and "refused" in found["bomb.docx"].message
     assert found["not.docx"].status == "failed" and found["data.txt"].status == "skipped"
@@ -245,9 +273,7 @@ def test_files_that_come_and_go_during_an_ingestion_disturb_no_reader(library):
     next(place.glob("*.parsed.json")).unlink()
     drain(library.ingest("notes", [("d.txt", b"More text.")]))
     corpus = drain(library.open("notes"))
-    assert [document.id for document in corpus.documents] == ["d.txt"] and "changed while it was read" in corpus.notes[
-        0
-    ]
+    assert [document.id for document in corpus.documents] == ["d.txt"] and "changed while it was read" in corpus.notes[0]
 
 
 def test_a_collection_that_is_being_removed_is_not_listed(library):
@@ -263,9 +289,7 @@ def test_a_page_of_a_pdf_is_drawn_with_the_sentence_marked(library, datasets_roo
     document = next(one for one in corpus.documents if one.pages)
     assert library.has_pages("seen", document.id) and not library.has_pages("seen", "a.txt")
     passage = document.text[document.pages[1] + 40 : document.pages[1] + 700]
-    view = library.page_view(
-        "seen", document.id, 2, {"passage": passage, "sentence": "Really? Is there no infor-\nmation?"}
-    )
+    view = library.page_view("seen", document.id, 2, {"passage": passage, "sentence": "Really? Is there no infor-\nmation?"})
     plain = library.page_view("seen", document.id, 2, {"passage": "", "sentence": ""})
     assert view.png.startswith(b"\x89PNG") and view.pages == 4 and view.marked == {"passage": 1.0, "sentence": 1.0}
     assert 0 < view.top < 0.5
@@ -294,7 +318,11 @@ def test_links_that_lead_out_of_a_folder_are_named_and_not_read(library, tmp_pat
     (folder / "all").symlink_to(tmp_path)
     found = {status.name: status for status in drain(library.ingest("f", [folder]))}
     assert {name: status.status for name, status in found.items()} == {
-        "a.txt": "ok", "inside.txt": "ok", "out.txt": "skipped", "deep/up.txt": "skipped"}  # fmt: skip
+        "a.txt": "ok",
+        "inside.txt": "ok",
+        "out.txt": "skipped",
+        "deep/up.txt": "skipped",
+    }
     assert "link that leads out" in found["out.txt"].message
     assert all("1234" not in document.text for document in drain(library.open("f")).documents)
     beir = tmp_path / "beir"
@@ -312,14 +340,7 @@ def test_parsers_get_none_of_our_keys(library, monkeypatch):
         return real(command, env=env, **options)
 
     monkeypatch.setattr(own.subprocess, "Popen", watched)
-    for name in (
-        "ANTHROPIC_API_KEY",
-        "OPENAI_API_KEY",
-        "HF_TOKEN",
-        "AWS_SECRET_ACCESS_KEY",
-        "HTTPS_PROXY",
-        "LD_PRELOAD",
-    ):
+    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY", "LD_PRELOAD"):
         monkeypatch.setenv(name, "secret")
     assert drain(library.ingest("k", [("a.txt", b"alpha")]))[0].status == "ok"
     assert started and all("secret" not in env.values() for env in started)
@@ -347,31 +368,31 @@ def test_a_page_is_read_as_beautiful_soup_reads_it():
     from bs4 import BeautifulSoup
 
     hidden = ["script", "style", "template", "noscript", "svg", "title"]
-    tags = [
-        "p",
-        "div",
-        "br",
-        "b",
-        "i",
-        "span",
-        "ul",
-        "li",
-        "pre",
-        "svg",
-        "style",
-        "h1",
-        "table",
-        "td",
-        "textarea",
-        "hr",
-        "img",
+    tags = ["p", "div", "br", "b", "i", "span", "ul", "li", "pre", "svg", "style", "h1", "table", "td", "textarea", "hr", "img"]
+    words = [
+        "word",
+        "two words",
+        " ",
+        "\n",
+        "  \n ",
+        "&amp;",
+        "&copy;",
+        "&#8364;",
+        "&#150;",
+        "é",
+        "<!-- c -->",
+        "<!DOCTYPE html>",
+        "<![CDATA[x]]>",
+        "<?pi?>",
+        "a < b",
+        "\t",
     ]
-    words = ["word", "two words", " ", "\n", "  \n ", "&amp;", "&copy;", "&#8364;", "&#150;", "é", "<!-- c -->", "<!DOCTYPE html>",
-             "<![CDATA[x]]>", "<?pi?>", "a < b", "\t"]  # fmt: skip
     draw = random.Random(0)
     for _ in range(300):
-        pieces = [draw.choice([f"<{tag}>", f"</{tag}>", f"<{tag}/>", f'<{tag} class="x">', word, word])
-                  for tag, word in zip(draw.choices(tags, k=20), draw.choices(words, k=20), strict=True)]  # fmt: skip
+        pieces = [
+            draw.choice([f"<{tag}>", f"</{tag}>", f"<{tag}/>", f'<{tag} class="x">', word, word])
+            for tag, word in zip(draw.choices(tags, k=20), draw.choices(words, k=20), strict=True)
+        ]
         markup = "<title>A  &amp; B</title>" + "".join(pieces)
         soup = BeautifulSoup(markup.encode(), "html.parser")
         title = soup.title.get_text(" ", strip=True)

@@ -51,9 +51,7 @@ def test_partition_isotropy_of_two_opposite_points():
 @pytest.mark.parametrize("used", [1, 4, 10])
 def test_dimensions_in_effect_of_equal_variances(used):
     variance = np.where(np.arange(10) < used, 2.5, 0)
-    assert isoscore(variance) == pytest.approx(
-        (used - 1) / 9
-    )  # Rudman et al. 2022, section 4: linear in the dimensions used
+    assert isoscore(variance) == pytest.approx((used - 1) / 9)  # Rudman et al. 2022, section 4: linear in the dimensions used
     assert effective_rank(variance) == pytest.approx(used)
     assert participation_ratio(variance) == pytest.approx(used)
 
@@ -128,9 +126,7 @@ def test_gold_pairs_stand_apart_from_random_ones():
 def test_random_pairs_leave_the_gold_out():
     pairs = np.stack(np.meshgrid([0, 1], [0, 1, 2]), axis=-1).reshape(-1, 2)
     found = separation(SPHERE[:2], SPHERE[:4], pairs, random_pairs=500)
-    assert set(np.round(found.random, 5)) == set(
-        np.round(SPHERE[:2] @ SPHERE[3], 5)
-    )  # only the fourth chunk is no one's gold
+    assert set(np.round(found.random, 5)) == set(np.round(SPHERE[:2] @ SPHERE[3], 5))  # only the fourth chunk is no one's gold
     none = separation(SPHERE[:2], SPHERE[:3], pairs)
     assert np.isnan(none.auc) and len(none.random) == 0 and none.gold_counts.sum() == 6
     assert np.isnan(separation(SPHERE[:2], SPHERE[:3], np.empty((0, 2), int)).d_prime)

@@ -36,9 +36,7 @@ def variables() -> set[str]:
         constants = {
             node.targets[0].id: node.value.value
             for node in ast.parse(source).body
-            if isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and isinstance(node.value, ast.Constant)
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
         }
         for match in VARIABLE.findall(source):
             found.add(match.strip("\"'") if match[0] in "\"'" else constants[match])

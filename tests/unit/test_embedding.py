@@ -14,17 +14,7 @@ from core.embedding.minilm import MiniLM, _head, _pieces, bundled_folder
 from core.embedding.trained import Trained
 from core.errors import WorkbenchError
 
-TEXTS = [
-    "",
-    " ",
-    "a",
-    "What is nDCG?",
-    "\ud800 lone",
-    "naïve café 東京 😀",
-    "word " * 400,
-    "x" * 300,
-    "\x00\ufffd\u200b",
-]
+TEXTS = ["", " ", "a", "What is nDCG?", "\ud800 lone", "naïve café 東京 😀", "word " * 400, "x" * 300, "\x00\ufffd\u200b"]
 
 
 @pytest.fixture(scope="module", params=["float32", "bfloat16"])

@@ -68,9 +68,7 @@ def test_nothing_to_embed_has_the_right_width(tmp_path):
 def test_queries_and_encoders_keep_apart(tmp_path):
     part = Counting()
     drain(embed(part, ["a"], tmp_path))
-    assert (
-        len(missing(part, ["a"], tmp_path, query=True)) == 1 and len(missing(Counting("other"), ["a"], tmp_path)) == 1
-    )
+    assert len(missing(part, ["a"], tmp_path, query=True)) == 1 and len(missing(Counting("other"), ["a"], tmp_path)) == 1
     assert drain(embed(part, ["a"], tmp_path, query=True))[0].tolist() == [[1, 1]]
 
 
@@ -107,8 +105,14 @@ def test_a_damaged_shard_is_ignored_and_its_texts_encoded_again(tmp_path, damage
     first, second = sorted((tmp_path / "counting").glob("*.npz"))
     whole = first.read_bytes()
     half = len(whole) - 400  # inside the vectors
-    first.write_bytes({"flip": whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :], "cut": whole[:half],
-                       "empty": b"", "text": b"hello"}[damage])  # fmt: skip
+    first.write_bytes(
+        {
+            "flip": whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :],
+            "cut": whole[:half],
+            "empty": b"",
+            "text": b"hello",
+        }[damage]
+    )
     for fresh in (True, False):  # found out at once, and in a process that had it in its index
         if fresh:
             fresh_process()
@@ -150,9 +154,7 @@ def test_after_an_edit_of_one_percent_only_the_chunks_it_touched_are_encoded(tmp
             return np.array([m.span() for m in re.finditer(r"\S+", text)], np.int32)
 
     def chunks():
-        return [
-            f"{n} {d[s:e]}" for n, d in enumerate(documents) for s, e in Recursive(size_tokens=64).split(d, Tools())
-        ]
+        return [f"{n} {d[s:e]}" for n, d in enumerate(documents) for s, e in Recursive(size_tokens=64).split(d, Tools())]
 
     part = Counting()
     drain(embed(part, before := chunks(), tmp_path))
@@ -198,5 +200,6 @@ def test_no_byte_of_a_shard_can_change_a_vector(tmp_path):
         shard.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
         fresh_process()
         found = vectors._store(tmp_path / "counting").read(vectors._keys("", texts))
-        assert all(found[key].tolist() == row.tolist() for key, row in zip(vectors._keys("", texts), wanted, strict=True)
-                   if key in found), f"byte {place}"  # fmt: skip
+        assert all(
+            found[key].tolist() == row.tolist() for key, row in zip(vectors._keys("", texts), wanted, strict=True) if key in found
+        ), f"byte {place}"

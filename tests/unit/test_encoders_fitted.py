@@ -16,8 +16,16 @@ from core.errors import WorkbenchError
 from core.records import Progress
 from core.statistics.paired import paired_difference
 
-TEXTS = ["the cat sat on the mat", "a dog sat on a log", "cats and dogs are pets", "stocks fell on monday",
-         "stocks fell as markets fell", "pets like a warm mat", "naïve café 東京", "..."] * 3  # fmt: skip
+TEXTS = [
+    "the cat sat on the mat",
+    "a dog sat on a log",
+    "cats and dogs are pets",
+    "stocks fell on monday",
+    "stocks fell as markets fell",
+    "pets like a warm mat",
+    "naïve café 東京",
+    "...",
+] * 3
 PARTS = [LSA(dimensions=5), Word2Vec(dimensions=64, epochs=2, min_count=1)]
 
 
@@ -88,8 +96,11 @@ def test_a_damaged_fit_is_made_anew(part, damage, tmp_path):
 
 
 def test_identity_names_corpus_and_settings(part, tmp_path):
-    names = [fitted.identity(one, texts) for one in (part, part.model_copy(update={"seed": 1}), MiniLM())
-             for texts in (TEXTS, TEXTS[:-1], [*TEXTS[:-1], ""], ["".join(TEXTS)])]  # fmt: skip
+    names = [
+        fitted.identity(one, texts)
+        for one in (part, part.model_copy(update={"seed": 1}), MiniLM())
+        for texts in (TEXTS, TEXTS[:-1], [*TEXTS[:-1], ""], ["".join(TEXTS)])
+    ]
     assert len(set(names)) == len(names)
     assert drain(part.fit(TEXTS, tmp_path / "a")).identity() == fitted.identity(part, TEXTS) != part.identity()
     other = drain(part.fit(TEXTS[:9], tmp_path / "a"))  # in the same folder: another's fit is not taken
@@ -97,9 +108,7 @@ def test_identity_names_corpus_and_settings(part, tmp_path):
 
 
 def test_the_seed_decides(part, tmp_path):
-    made = [
-        drain(part.model_copy(update={"seed": seed}).fit(TEXTS, tmp_path / str(i))) for i, seed in enumerate((3, 3, 4))
-    ]
+    made = [drain(part.model_copy(update={"seed": seed}).fit(TEXTS, tmp_path / str(i))) for i, seed in enumerate((3, 3, 4))]
     a, b, c = (vectors_of(one, TEXTS) for one in made)
     assert np.array_equal(a, b)
     assert part.part == "lsa" or not np.allclose(a, c)
@@ -116,8 +125,16 @@ try:
 except StopIteration as end:
     print(hashlib.sha256(end.value.load()._vectors(sys.argv[1:]).tobytes()).hexdigest())
 """
-    runs = [subprocess.run([sys.executable, "-c", code, *TEXTS], env={"PYTHONHASHSEED": seed, "PATH": ""}, text=True,
-                           capture_output=True, check=True) for seed in ("1", "2")]  # fmt: skip
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code, *TEXTS],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        for seed in ("1", "2")
+    ]
     assert runs[0].stdout == runs[1].stdout != ""
 
 
@@ -149,9 +166,7 @@ def test_a_cancelled_training_leaves_nothing(tmp_path):
     running = Word2Vec(dimensions=8, epochs=50, min_count=1).fit(TEXTS, tmp_path / "fit")
     told = [next(running) for _ in range(5)]
     running.close()
-    assert (
-        [one.done for one in told] == [0, 0, 1, 2, 3] and told[-1].total == 50 and "epoch 4 of 50" in told[-1].message
-    )
+    assert [one.done for one in told] == [0, 0, 1, 2, 3] and told[-1].total == 50 and "epoch 4 of 50" in told[-1].message
     assert list(tmp_path.iterdir()) == []
 
 

@@ -39,9 +39,7 @@ def test_only_the_last_runs_count():
 
 def test_nothing_is_told_before_the_first_run_and_of_records_without_runs():
     assert (
-        estimate(None, 100) is None
-        and estimate({"texts_per_s": 30.0}, 100) is None
-        and estimate({"runs": [[1, 1]]}, 0) is None
+        estimate(None, 100) is None and estimate({"texts_per_s": 30.0}, 100) is None and estimate({"runs": [[1, 1]]}, 0) is None
     )
 
 

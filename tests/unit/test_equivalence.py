@@ -75,18 +75,22 @@ def test_every_verdict_in_words():
         return found.verdict, sentence(found, "ef_search 24", "exact", "nDCG@10", direction)
 
     assert said(-0.001, 0.05, 1000) == (
-        "equal", "ef_search 24 equals exact within 1 point of nDCG@10 (90% interval -0.4 to +0.2)")  # fmt: skip
+        "equal",
+        "ef_search 24 equals exact within 1 point of nDCG@10 (90% interval -0.4 to +0.2)",
+    )
     assert said(-0.004, 0.05, 1000)[1].startswith(
         "ef_search 24 equals exact within 1 point of nDCG@10, and is measurably worse by 0.4"
     )
     assert said(-0.004, 0.05, 1000, -1)[1].count("measurably better") == 1
     assert said(-0.03, 0.05, 1000) == (
-        "lower", "ef_search 24 is worse than exact by 3 points of nDCG@10 (90% interval -3.3 to -2.7)")  # fmt: skip
+        "lower",
+        "ef_search 24 is worse than exact by 3 points of nDCG@10 (90% interval -3.3 to -2.7)",
+    )
     assert said(0.03, 0.05, 1000)[1].startswith("ef_search 24 is better than exact by 3 points")
     assert said(0.0, 0.3, 100) == (
-        "unclear", "ef_search 24 is not shown equal to exact within 1 point of nDCG@10 (90% interval -5.0 to +5.0)")  # fmt: skip
-    assert (
-        sentence(tost(np.zeros(90), 0.01), "a", "b", "nDCG@10") == "a equals b in nDCG@10: no question's value changed"
+        "unclear",
+        "ef_search 24 is not shown equal to exact within 1 point of nDCG@10 (90% interval -5.0 to +5.0)",
     )
+    assert sentence(tost(np.zeros(90), 0.01), "a", "b", "nDCG@10") == "a equals b in nDCG@10: no question's value changed"
     assert "not measured" in sentence(tost(np.full(3, np.nan), 0.01), "a", "b", "nDCG@10")
     assert "1.5 points" in sentence(tost(sample(0, 0.1, 20), 0.015), "a", "b", "nDCG@10")

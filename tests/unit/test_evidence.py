@@ -10,9 +10,7 @@ from app.ui import cards, evidence
 from core.records import Gold, Hit
 
 marks = st.lists(
-    st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from(["gold", "term", "a"])).filter(
-        lambda m: m[0] < m[1]
-    )
+    st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from(["gold", "term", "a"])).filter(lambda m: m[0] < m[1])
 )
 
 
@@ -70,9 +68,7 @@ def test_overlap_of_chunks_is_shown_apart():
 
 
 def test_card_colours_only_a_distinct_difference_and_says_its_coverage():
-    sure = cards.card_html(
-        cards.Card("nDCG@10", 0.944, (0.931, 0.958), cards.Delta(0.016, 0.004, 0.027, 0.008), 1150, 1190)
-    )
+    sure = cards.card_html(cards.Card("nDCG@10", 0.944, (0.931, 0.958), cards.Delta(0.016, 0.004, 0.027, 0.008), 1150, 1190))
     assert (
         "0.944" in sure
         and "0.931 to 0.958" in sure
@@ -101,8 +97,10 @@ def test_code_and_tables_keep_their_columns_and_prose_does_not():
     found = [text[start:end] for start, end in evidence.preformatted(text)]
     assert found == [
         '   with_stmt ::= "with" item\n   item      ::= expression\n',
-        "+---+----+\n| a | bb |\n+---+----+\n", "```\nx = 1\n", "y = 2\n```\n",
-    ]  # fmt: skip
+        "+---+----+\n| a | bb |\n+---+----+\n",
+        "```\nx = 1\n",
+        "y = 2\n```\n",
+    ]
     drawn = evidence.laid(text, [evidence.Mark(0, 20, "gold")])
     assert drawn.count('<div class="gw-pre">') == 4 and "<b>" not in evidence.laid("   <b>x</b> = 1\n", [])
     plain = re.sub(r"<[^>]+>", "", drawn)

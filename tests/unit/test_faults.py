@@ -65,8 +65,14 @@ def library(tmp_path_factory):
 @pytest.mark.parametrize("how", ["careless", "careful"])
 def test_a_write_that_is_acknowledged_too_soon_is_caught_at_each_operation(library, tmp_path, how):
     environment = {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", CARELESS, tmp_path / "home", how], cwd=ROOT, env=environment, text=True,
-                          capture_output=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", CARELESS, tmp_path / "home", how],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
     found = json.loads(done.stdout)
     assert found["operations"] == (3 if how == "careless" else 4)  # open, write, (sync,) rename
     assert found["lost"] == (3 if how == "careless" else 0)
@@ -165,13 +171,9 @@ def test_every_family_is_in_the_table_and_named_in_the_docs():
 
 
 def test_a_failure_is_told_with_the_name_of_its_case_and_ends_with_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["faults", "--family", "sql", "--seconds", "1", "--table", str(tmp_path / "table.md")])
     monkeypatch.setattr(
-        sys, "argv", ["faults", "--family", "sql", "--seconds", "1", "--table", str(tmp_path / "table.md")]
-    )
-    monkeypatch.setattr(
-        faults,
-        "_started",
-        lambda *_: [faults.Outcome("sql/out", "3", 0.1), faults.Outcome("sql/out", "4", 0.1, "not refused")],
+        faults, "_started", lambda *_: [faults.Outcome("sql/out", "3", 0.1), faults.Outcome("sql/out", "4", 0.1, "not refused")]
     )
     assert faults.main() == 1
     said = capsys.readouterr().out

@@ -67,18 +67,19 @@ def test_cited_numbers_are_those_of_given_passages(text, expected):
     assert cited(text, 3) == expected
 
 
-PASSAGES = [
-    hit(1, "The with statement wraps a block in a context manager."),
-    hit(2, "A set has no duplicates inside."),
-]
+PASSAGES = [hit(1, "The with statement wraps a block in a context manager."), hit(2, "A set has no duplicates inside.")]
 
 
 def test_each_sentence_is_supported_by_the_passage_that_contains_most_of_it():
     text = "A set has no duplicates inside [1]. Yes! The with statement wraps\na block. Bananas are quite yellow."
     found = support(text, PASSAGES)
     sentences = [text[s.start : s.end] for s in found]
-    assert sentences == ["A set has no duplicates inside [1].", "Yes!", "The with statement wraps\na block.",
-                         "Bananas are quite yellow."]  # fmt: skip
+    assert sentences == [
+        "A set has no duplicates inside [1].",
+        "Yes!",
+        "The with statement wraps\na block.",
+        "Bananas are quite yellow.",
+    ]
     assert [(s.passage, round(s.containment, 2)) for s in found] == [(2, 1.0), (1, 0.0), (1, 1.0), (1, 0.0)]
 
 

@@ -8,17 +8,41 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = {"torch", "transformers", "sentence_transformers", "chromadb", "llama_cpp", "bm25s", "rank_bm25", "plotly", "pypdf",
-         "docx", "bs4", "scipy.stats", "kaleido", "faiss", "hnswlib", "lancedb", "sklearn", "gensim", "peft",
-         "pypdfium2", "PIL", "anthropic", "httpx2", "openai", "label_studio_sdk", "cv2", "nltk"}  # fmt: skip
+HEAVY = {
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "chromadb",
+    "llama_cpp",
+    "bm25s",
+    "rank_bm25",
+    "plotly",
+    "pypdf",
+    "docx",
+    "bs4",
+    "scipy.stats",
+    "kaleido",
+    "faiss",
+    "hnswlib",
+    "lancedb",
+    "sklearn",
+    "gensim",
+    "peft",
+    "pypdfium2",
+    "PIL",
+    "anthropic",
+    "httpx2",
+    "openai",
+    "label_studio_sdk",
+    "cv2",
+    "nltk",
+}
 
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
     """Modules imported anywhere in a file, or only those outside functions."""
     tree, found = ast.parse(path.read_text("utf-8")), set()
-    inside = {
-        id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)
-    }
+    inside = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
     for node in ast.walk(tree):
         if top_level and id(node) in inside:
             continue
@@ -49,9 +73,7 @@ def test_core_knows_no_screen_and_keeps_to_its_engines(path):
     if place.startswith("statistics/"):
         assert not under(found, "core") - under(found, "core.statistics", "core.errors"), "statistics stand alone"
     if "/" in place and not place.startswith("jobs/"):
-        assert not under(found, "core.workbench", "core.pipeline", "core.__main__"), (
-            "a stage never imports the verbs above it"
-        )
+        assert not under(found, "core.workbench", "core.pipeline", "core.__main__"), "a stage never imports the verbs above it"
 
 
 @pytest.mark.parametrize("path", CORE + SCREENS, ids=lambda p: str(p.relative_to(ROOT)))
@@ -82,8 +104,10 @@ def test_no_file_hides_a_module_and_datasets_is_no_package():
 
 
 def test_importing_core_and_its_parts_loads_no_engine():
-    code = ("import sys, core.workbench, core.registry as r; [r.parts(k) for k in r.FOLDERS];"
-            f"print(sorted({HEAVY | {'streamlit'}} & set(sys.modules)))")  # fmt: skip
+    code = (
+        "import sys, core.workbench, core.registry as r; [r.parts(k) for k in r.FOLDERS];"
+        f"print(sorted({HEAVY | {'streamlit'}} & set(sys.modules)))"
+    )
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
@@ -92,9 +116,7 @@ def test_importing_core_and_its_parts_loads_no_engine():
 def test_a_choice_in_the_address_has_a_value_where_the_address_gives_none(path):
     """`?name=` clears a segmented control, also one that is required: Streamlit then gives None."""
     tree = ast.parse(path.read_text("utf-8"))
-    kept = {
-        id(node.values[0]) for node in ast.walk(tree) if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)
-    }
+    kept = {id(node.values[0]) for node in ast.walk(tree) if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)}
     kept |= {id(node.left) for node in ast.walk(tree) if isinstance(node, ast.Compare)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "segmented_control":

@@ -70,11 +70,7 @@ def test_normalised_vectors_are_not_copied_and_others_become_so():
 def naive_order(ids, scores, tie_order):
     rows = []
     for row, values in zip(ids, scores, strict=True):
-        there = [
-            (-value, -(i if tie_order is None else tie_order[i]), i)
-            for i, value in zip(row, values, strict=True)
-            if i >= 0
-        ]
+        there = [(-value, -(i if tie_order is None else tie_order[i]), i) for i, value in zip(row, values, strict=True) if i >= 0]
         rows.append([(i, -value) for value, _, i in sorted(there)] + [(-1, np.nan)] * (len(row) - len(there)))
     return np.array(rows).reshape(*ids.shape, 2)
 

@@ -136,9 +136,7 @@ def test_lancedb_asks_no_network(tmp_path, monkeypatch):
     assert LanceDB().build(VECTORS[:300], tmp_path).search(QUERIES, 5).chunk.shape == (50, 5)
 
 
-@pytest.mark.parametrize(
-    "part, pattern", [(FaissDisk, "*/*.index"), (LanceDB, "*/*/**/*.lance"), (LanceDB, "*/*/**/*.manifest")]
-)
+@pytest.mark.parametrize("part, pattern", [(FaissDisk, "*/*.index"), (LanceDB, "*/*/**/*.lance"), (LanceDB, "*/*/**/*.manifest")])
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_a_damaged_file_is_built_again(part, pattern, damage, tmp_path):
     wide = part(nlist=10, nprobe=10)

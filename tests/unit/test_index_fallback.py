@@ -107,16 +107,12 @@ def test_guarded_with_few_rows_and_few_results_pads():
 
 def test_the_curve_tells_a_rule_that_knows_from_a_blind_one():
     k, number = 4, 200
-    truth = Candidates(
-        np.tile(np.arange(k, dtype=np.int32), (number, 1)), np.tile(np.float32([0.9, 0.8, 0.7, 0.6]), (number, 1))
-    )
+    truth = Candidates(np.tile(np.arange(k, dtype=np.int32), (number, 1)), np.tile(np.float32([0.9, 0.8, 0.7, 0.6]), (number, 1)))
     bad = np.arange(number) < 50  # half of theirs is wrong, and only they score low
     chunk = np.where(bad[:, None], np.int32([0, 1, 8, 9]), np.int32([0, 1, 2, 3]))
     score = np.where(bad[:, None], 0.1, 0.9) - np.linspace(0, 0.01, k) + np.linspace(0, 1e-3, number)[:, None]
     found = Candidates(chunk, score.astype(np.float32))
-    curve = {
-        round(p.sent, 2): p for p in fallback_curve(found, truth, k, "likeness", approximate_ms=1.0, exact_ms=10.0)
-    }
+    curve = {round(p.sent, 2): p for p in fallback_curve(found, truth, k, "likeness", approximate_ms=1.0, exact_ms=10.0)}
     assert curve[0.0].recall_after == curve[0.0].recall_before == pytest.approx(0.875) and curve[0.0].saved_ms == 9
     assert np.isnan(curve[0.0].recall_sent)
     assert curve[0.25].recall_after == 1 and curve[0.25].recall_sent == 0.5
@@ -125,16 +121,15 @@ def test_the_curve_tells_a_rule_that_knows_from_a_blind_one():
     assert curve[0.25].ms == pytest.approx(1 + 2.5) and curve[0.25].saved_ms == pytest.approx(6.5)
     assert curve[1.0].recall_after == 1 == pytest.approx(curve[1.0].recall_random) and curve[1.0].saved_ms == -1
     blind = Candidates(chunk, rng.permutation(score).astype(np.float32))
-    inside = [p.random_low - 0.004 <= p.recall_after <= p.random_high + 0.004
-              for p in fallback_curve(blind, truth, k, "likeness")]  # fmt: skip
+    inside = [
+        p.random_low - 0.004 <= p.recall_after <= p.random_high + 0.004 for p in fallback_curve(blind, truth, k, "likeness")
+    ]
     assert np.mean(inside) > 0.9
 
 
 def test_the_random_band_holds_what_random_choices_reach():
     values = rng.choice([1.0, 0.75, 0.5, 0.0], 120)
-    truth = Candidates(
-        np.tile(np.arange(4, dtype=np.int32), (120, 1)), np.tile(np.float32([0.9, 0.8, 0.7, 0.6]), (120, 1))
-    )
+    truth = Candidates(np.tile(np.arange(4, dtype=np.int32), (120, 1)), np.tile(np.float32([0.9, 0.8, 0.7, 0.6]), (120, 1)))
     chunk = np.where(np.arange(4) < (values * 4)[:, None], np.arange(4), 9).astype(np.int32)
     found = Candidates(chunk, np.linspace(1, 2, 120, dtype=np.float32)[:, None] + np.zeros((1, 4), np.float32))
     point = fallback_curve(found, truth, 4, "likeness", thresholds=np.array([1.25]))[0]
@@ -165,16 +160,12 @@ def test_filters_by_group_in_every_way_equal_exact_search_on_an_index_without_fa
     assert [(r.label, r.allowed) for r in rows[::3]] == [("a", 300), ("b", 150), ("c", 45)]
     assert [r.strategy for r in rows[:3]] == ["before", "after", "exact"]
     assert all((r.recall == 1).all() and r.short == 0 for r in rows)
-    assert (
-        rows[3].selectivity == 0.3 and rows[0].depth == 10 and rows[1].depth == 500 and rows[1].p95_ms >= rows[1].p50_ms
-    )
+    assert rows[3].selectivity == 0.3 and rows[0].depth == 10 and rows[1].depth == 500 and rows[1].p95_ms >= rows[1].p50_ms
 
 
 def test_what_a_filter_loses_is_seen(monkeypatch):
     monkeypatch.setattr(filtered, "LATENCIES", 1)
-    rows = drained(
-        by_selectivity(Masked(short=4), Masked(), QUERIES, 10, selectivities=(0.02, 0.5, 0.004), overfetch=1.0)
-    )
+    rows = drained(by_selectivity(Masked(short=4), Masked(), QUERIES, 10, selectivities=(0.02, 0.5, 0.004), overfetch=1.0))
     of = {(r.allowed, r.strategy): r for r in rows}
     assert list(dict.fromkeys(r.allowed for r in rows)) == [250, 10, 2]
     assert of[250, "before"].short == 80 and (of[250, "before"].recall == 0.4).all()
@@ -194,9 +185,7 @@ def test_only_keeps_order_and_pads_and_deep_has_bounds():
     assert recall(kept, found, 1).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize(
-    "settings", [{"selectivities": (0.0,)}, {"selectivities": (1.2,)}, {"strategies": ("beside",)}]
-)
+@pytest.mark.parametrize("settings", [{"selectivities": (0.0,)}, {"selectivities": (1.2,)}, {"strategies": ("beside",)}])
 def test_bad_filters_name_themselves(settings):
     with pytest.raises(WorkbenchError) as error:
         drained(by_selectivity(Masked(), Masked(), QUERIES, 10, **settings))

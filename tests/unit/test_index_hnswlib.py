@@ -28,9 +28,7 @@ def test_more_of_each_knob_finds_more_and_ef_holds_for_its_call_only():
 
 
 def test_the_same_seed_builds_the_same_graph_and_another_one_another():
-    one, two, other = (
-        Hnswlib(ef_search=10, m=4, seed=seed).build(VECTORS, None).search(QUERIES, 10) for seed in (1, 1, 2)
-    )
+    one, two, other = (Hnswlib(ef_search=10, m=4, seed=seed).build(VECTORS, None).search(QUERIES, 10) for seed in (1, 1, 2))
     assert (one.chunk == two.chunk).all() and (one.chunk != other.chunk).any()
 
 

@@ -134,9 +134,7 @@ def test_new_subjects_come_in_their_order_and_updates_are_the_given_ones():
             searcher.update = lambda ids, v: (shown.append(("update", ids, v)), update(ids, v))[1]
             return searcher
 
-    drained(
-        churn(Watching(), VECTORS, QUERIES, rounds=1, share=0.1, mode="mixed", first=300, updated=VECTORS[::-1] * 2)
-    )
+    drained(churn(Watching(), VECTORS, QUERIES, rounds=1, share=0.1, mode="mixed", first=300, updated=VECTORS[::-1] * 2))
     added, updated = (next(s for s in shown if s[0] == kind) for kind in ("add", "update"))
     assert (added[1] == VECTORS[300:315]).all()
     assert (updated[2] == VECTORS[::-1][updated[1]] * 2).all()  # ids are rows here: those added are 300 and on
@@ -201,8 +199,10 @@ def test_bad_settings_name_themselves(settings, where):
 
 
 def test_recall_counts_equals_of_the_last_and_only_once():
-    truth = Candidates(np.array([[7, 3, 9, 4], [1, -1, -1, -1], [-1] * 4], np.int32),
-                       np.array([[0.9, 0.5, 0.5, 0.1], [0.3] + [np.nan] * 3, [np.nan] * 4], np.float32))  # fmt: skip
+    truth = Candidates(
+        np.array([[7, 3, 9, 4], [1, -1, -1, -1], [-1] * 4], np.int32),
+        np.array([[0.9, 0.5, 0.5, 0.1], [0.3] + [np.nan] * 3, [np.nan] * 4], np.float32),
+    )
     found = Candidates(np.array([[7, 9], [1, 2], [5, -1]], np.int32), np.zeros((3, 2), np.float32))
     assert recall(found, truth, 2).tolist()[:2] == [1, 1] and np.isnan(recall(found, truth, 2)[2])
     assert recall(Candidates(np.array([[4, 3]] * 3, np.int32), found.score), truth, 2).tolist()[:2] == [0.5, 0]

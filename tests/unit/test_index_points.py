@@ -82,15 +82,11 @@ def test_a_neighbour_of_equal_score_is_no_miss():
 
 
 def test_numbers_of_raw_values_by_hand():
-    raw = Raw(
-        np.zeros((10, 3), np.int32), np.array([1, 0.5, np.nan]), np.arange(1, 101, dtype=float), (2.0, 4.0, 100.0)
-    )
+    raw = Raw(np.zeros((10, 3), np.int32), np.array([1, 0.5, np.nan]), np.arange(1, 101, dtype=float), (2.0, 4.0, 100.0))
     found = raw.numbers()
     assert found["recall"] == 0.75 and found["batch_qps"] == 10 / 4 and found["single_qps"] == pytest.approx(1e6 / 50.5)
     assert (found["p50_us"], found["p95_us"], found["p99_us"]) == pytest.approx((50.5, 95.05, 99.01))
-    paused = np.append(
-        np.tile(raw.single_us, 2)[:199], 1e7
-    )  # blocks of 50 with means 25.5, 75.5, 25.5 and a pause of 10 s
+    paused = np.append(np.tile(raw.single_us, 2)[:199], 1e7)  # blocks of 50 with means 25.5, 75.5, 25.5 and a pause of 10 s
     assert Raw(raw.chunk, raw.recall, paused, ()).single_qps == pytest.approx(1e6 / 50.5)
     few = Raw(raw.chunk, raw.recall, raw.single_us[:99], ())
     assert few.numbers()["p99_us"] is None and few.numbers()["p95_us"] and few.numbers()["batch_qps"] is None
@@ -99,10 +95,7 @@ def test_numbers_of_raw_values_by_hand():
 def test_raw_values_survive_being_stored():
     rng = np.random.default_rng(2)
     raw = Raw(
-        rng.integers(-1, 10**6, (50, 10), dtype=np.int32),
-        np.array([0.1, np.nan] * 25),
-        rng.random(40).round(2),
-        (0.5, 0.25),
+        rng.integers(-1, 10**6, (50, 10), dtype=np.int32), np.array([0.1, np.nan] * 25), rng.random(40).round(2), (0.5, 0.25)
     )
     back = stored_raw(json.loads(json.dumps(raw.stored(), allow_nan=False)))
     assert back.chunk.dtype == np.int32 and np.array_equal(back.chunk, raw.chunk) and back.batch_s == raw.batch_s

@@ -25,18 +25,29 @@ from tests.small_corpora import THINGS, WAYS
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     workbench = Workbench(tmp_path_factory.mktemp("home"))
-    files = [(f"{thing}-{number}.txt", f"The best {thing} {way}.".encode())
-             for thing in THINGS for number, way in enumerate(WAYS)]  # fmt: skip
-    asked = [{"id": f"q{i}", "question": f"What is known of {thing}?", "document": f"{thing}-0.txt", "answer": "old recipes"}
-             for i, thing in enumerate(THINGS)]  # fmt: skip
+    files = [
+        (f"{thing}-{number}.txt", f"The best {thing} {way}.".encode()) for thing in THINGS for number, way in enumerate(WAYS)
+    ]
+    asked = [
+        {"id": f"q{i}", "question": f"What is known of {thing}?", "document": f"{thing}-0.txt", "answer": "old recipes"}
+        for i, thing in enumerate(THINGS)
+    ]
     for _ in workbench.library.ingest("things", files, ("questions.jsonl", "\n".join(map(json.dumps, asked)).encode())):
         pass
     return workbench
 
 
 def recipe(part: str, **settings) -> TrialConfig:
-    return with_settings(TrialConfig(), {"corpus.dataset": "things", "index.part": part, "evaluation.k": 4, "fusion": "dense_only",
-                                         **{f"index.{name}": value for name, value in settings.items()}})  # fmt: skip
+    return with_settings(
+        TrialConfig(),
+        {
+            "corpus.dataset": "things",
+            "index.part": part,
+            "evaluation.k": 4,
+            "fusion": "dense_only",
+            **{f"index.{name}": value for name, value in settings.items()},
+        },
+    )
 
 
 def test_a_glance_is_the_labs_point_and_is_measured_once(bench):
@@ -76,9 +87,7 @@ def test_the_table_by_question_agrees_with_the_cost(bench):
 )
 def test_lists_hold_every_vector_and_probing_all_of_them_compares_all(bench, part, settings):
     # few dimensions: OPQ learns a rotation from as many vectors at least
-    config = with_settings(
-        recipe(part, nlist=6, **settings), {"transform.projection": "pca", "transform.dimensions": 32}
-    )
+    config = with_settings(recipe(part, nlist=6, **settings), {"transform.projection": "pca", "transform.dimensions": 32})
     read = drain(index_views.inside(bench, config))
     assert isinstance(read.structure, Lists) and sorted(np.unique(read.structure.cell)) == list(range(6))
     truth = np.argsort(-(read.vectors @ read.queries[0]), kind="stable")[:4]
@@ -126,14 +135,9 @@ def test_chunks_are_grouped_by_what_tells_documents_apart():
 
 
 def test_a_switch_is_told_in_sentences():
-    report = SwitchReport(
-        True, "", "old", "new", 300, 0, 0, np.array([0.5, 0.7]), 90, 60, 30, 2, 0, 1.2, 9.0, 0.5, 0.1, 0.0
-    )
+    report = SwitchReport(True, "", "old", "new", 300, 0, 0, np.array([0.5, 0.7]), 90, 60, 30, 2, 0, 1.2, 9.0, 0.5, 0.1, 0.0)
     text = " ".join(index_views.switch_words(report))
-    assert (
-        "60 by the old encoder and 30 by the new one: 2 without results, none failed" in text
-        and "finds 60% too" in text
-    )
+    assert "60 by the old encoder and 30 by the new one: 2 without results, none failed" in text and "finds 60% too" in text
     stayed = index_views.switch_words(report._replace(switched=False, reason="overlap@10 0.10 is below 0.5"))
     assert stayed[0] == "The old encoder stayed: overlap@10 0.10 is below 0.5."
 
@@ -209,8 +213,7 @@ def test_recall_of_one_is_labelled_so_also_where_one_neighbour_was_asked_for():
 def test_a_setting_is_named_as_people_write_it():
     assert index_tabs.named("faiss_sq, bits 4bit, rescore 2", "faiss_sq") == "FAISS SQ, 4 bits, rescore 2"
     assert (
-        index_tabs.named("faiss_hnsw, quantise binary, ef_search 8", "faiss_hnsw")
-        == "FAISS HNSW, stored as binary, ef search 8"
+        index_tabs.named("faiss_hnsw, quantise binary, ef_search 8", "faiss_hnsw") == "FAISS HNSW, stored as binary, ef search 8"
     )
     assert index_tabs.named("exact, quantise opq, code_bytes 16", "exact") == "Exact, OPQ codes, code bytes 16"
 
@@ -219,9 +222,7 @@ def test_the_command_line_shows_the_sentences_of_a_cost_whole(bench, capsys):
     found = drain(index_lab.cost(bench, recipe("faiss_ivf", nlist=8, nprobe=1)))
     show_cost(index_lab.cost_rows([found]))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("faiss_ivf, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(
-        index_lab.ANSWER_METRICS
-    )
+    assert lines[0].startswith("faiss_ivf, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(index_lab.ANSWER_METRICS)
     sentence = found.dense.effects["ndcg_linear"].sentence.removeprefix(found.subject).strip()
     assert f"  dense_only: {sentence}" in lines
 
@@ -233,6 +234,7 @@ def test_the_walk_and_the_measured_search_find_the_same_for_every_question(bench
     read, found = drain(index_views.inside(bench, config)), drain(index_views.glance(bench, config, 1.0))
     rows = index_views.measured_rows(len(read.queries))
     for place, row in enumerate(rows):
-        missed = [one for one in why_missed(read.structure, read.vectors, read.queries[row], ef, 10)
-                  if one.reason is not Reason.TIED]  # fmt: skip
+        missed = [
+            one for one in why_missed(read.structure, read.vectors, read.queries[row], ef, 10) if one.reason is not Reason.TIED
+        ]
         assert found.point.raw.recall[place] == pytest.approx(1 - len(missed) / 10), row

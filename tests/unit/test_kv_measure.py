@@ -107,12 +107,7 @@ def test_the_summary_is_the_maps_summed(model, queries):
     found = attention.summary(model, IDS, {"question": (0, 4), "[1]": (4, 9)}, queries)
     rows = attention.maps(model, IDS, np.float32)[:, :, queries]
     assert found.spans == ("question", "[1]", "first token", "rest")
-    expected = [
-        rows[..., 1:4],
-        rows[..., 4:9],
-        rows[..., :1],
-        rows[..., 9:],
-    ]  # the first token is counted once, as itself
+    expected = [rows[..., 1:4], rows[..., 4:9], rows[..., :1], rows[..., 9:]]  # the first token is counted once, as itself
     for number, some in enumerate(expected):
         assert found.mass[..., number] == pytest.approx(some.sum(-1).mean(-1), abs=1e-5)
     assert found.mass.sum(-1) == pytest.approx(np.ones((2, 4)), abs=1e-5)

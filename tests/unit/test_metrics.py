@@ -108,8 +108,7 @@ def random_case():
     for i in range(60):
         starts = rng.integers(0, 180, rng.integers(0, 5))
         golds = tuple(
-            Gold(f"d{rng.integers(0, 20)}", int(s), int(s) + 20, int(rng.integers(0, 4)), int(rng.integers(0, 3)))
-            for s in starts
+            Gold(f"d{rng.integers(0, 20)}", int(s), int(s) + 20, int(rng.integers(0, 4)), int(rng.integers(0, 3))) for s in starts
         )
         queries.append(Query(f"q{i}", "?", golds))
     corpus = Corpus("random", documents, tuple(queries))

@@ -144,9 +144,7 @@ def test_routing_counts_every_token_once_and_its_statistics_agree(runs):
     assert len(routing.ids) == tokens and routing.kept.all() and (moe_lab.dropped(routing) == 0).all()
     load = moe_lab.loads(routing)
     np.testing.assert_allclose(load.sum(1), 1)
-    np.testing.assert_array_equal(
-        load, [np.bincount(routing.experts[:, one, 0], minlength=4) / tokens for one in (0, 1)]
-    )
+    np.testing.assert_array_equal(load, [np.bincount(routing.experts[:, one, 0], minlength=4) / tokens for one in (0, 1)])
     np.testing.assert_array_equal(routing.experts[..., 0], routing.probabilities.argmax(-1))
     np.testing.assert_allclose(routing.gates[..., 0], routing.probabilities.max(-1))
     table = moe_lab.by_kind(routing)
@@ -161,8 +159,16 @@ def test_kind_told_is_1_where_the_kind_decides_and_0_where_it_does_not():
     def routing(experts):
         n = len(experts)
         zeros, ones = np.zeros(n, np.int32), np.ones((n, 1, 1))
-        return moe_lab.Routing(zeros, zeros, np.zeros((n, 2)), np.array([1, 1, 2, 2], np.int8), np.array(experts)[:, None, None],
-                               ones, ones > 0, np.full((n, 1, 2), 0.5))  # fmt: skip
+        return moe_lab.Routing(
+            zeros,
+            zeros,
+            np.zeros((n, 2)),
+            np.array([1, 1, 2, 2], np.int8),
+            np.array(experts)[:, None, None],
+            ones,
+            ones > 0,
+            np.full((n, 1, 2), 0.5),
+        )
 
     assert moe_lab.kind_told(routing([0, 0, 1, 1]))[0] == pytest.approx(1)
     assert moe_lab.kind_told(routing([0, 1, 0, 1]))[0] == pytest.approx(0)
@@ -173,23 +179,24 @@ def test_kinds_of_tokens_follow_the_word_they_stand_in():
     text = "The loop  x_1 = 42"
     offsets = np.array([[0, 3], [3, 6], [6, 8], [8, 9], [9, 11], [11, 13], [13, 15], [15, 18]])
     names = [moe_lab.KINDS[kind] for kind in moe_lab.token_kinds(text, offsets)]
-    assert names == [
-        "determiner",
-        "noun or other",
-        "noun or other",
-        "space",
-        "name in code",
-        "name in code",
-        "sign",
-        "number",
-    ]
+    assert names == ["determiner", "noun or other", "noun or other", "space", "name in code", "name in code", "sign", "number"]
 
 
 def test_parts_of_speech_by_list_and_by_ending():
     text = "the king was quickly looping over red unusable objects and them"
     assert [moe_lab.part_of_speech(word) for word in text.split()] == [
-        "determiner", "noun or other", "auxiliary", "adverb", "verb in -ed, -ing", "preposition", "noun or other", "adjective",
-        "noun or other", "conjunction", "pronoun"]  # fmt: skip
+        "determiner",
+        "noun or other",
+        "auxiliary",
+        "adverb",
+        "verb in -ed, -ing",
+        "preposition",
+        "noun or other",
+        "adjective",
+        "noun or other",
+        "conjunction",
+        "pronoun",
+    ]
     words = [word for words in moe_lab.CLOSED.values() for word in words.split()]
     assert len(words) == len(set(words)), "a word has one class"
 

@@ -58,9 +58,7 @@ def test_answers_are_short_passages_and_never_shared(answerable: list[dict]) -> 
 
 
 def test_no_question_quotes_its_answer(answerable: list[dict]) -> None:
-    quoting = [
-        row["id"] for row in answerable if one_line(row["answer"]).casefold() in one_line(row["question"]).casefold()
-    ]
+    quoting = [row["id"] for row in answerable if one_line(row["answer"]).casefold() in one_line(row["question"]).casefold()]
     assert quoting == []
 
 

@@ -26,9 +26,7 @@ def a_chart(name: str) -> dict:
     x, y = [1, 2, 3], [0.5, 0.7, 0.8]
     band = {"low": [v - 0.1 for v in y], "high": [v + 0.1 for v in y]}
     one = charts.line(x, y, name=name, **band, current=2)
-    return charts.figure(
-        one + charts.line(x, [0.4, 0.5, 0.6], name="other", **band, color=charts.BASELINE), LONG, "Recall@k"
-    )
+    return charts.figure(one + charts.line(x, [0.4, 0.5, 0.6], name="other", **band, color=charts.BASELINE), LONG, "Recall@k")
 
 
 def differences(names: list[str]) -> dict:
@@ -38,8 +36,11 @@ def differences(names: list[str]) -> dict:
 
 def type_sizes(page) -> set[float]:
     found = set()
-    page.extract_text(visitor_text=lambda text, cm, tm, font, size: found.add(round(size * abs(tm[3] or tm[1]) * abs(cm[3] or cm[1]), 1))
-                      if text.strip() else None)  # fmt: skip
+    page.extract_text(
+        visitor_text=lambda text, cm, tm, font, size: (
+            found.add(round(size * abs(tm[3] or tm[1]) * abs(cm[3] or cm[1]), 1)) if text.strip() else None
+        )
+    )
     return found
 
 
@@ -92,12 +93,7 @@ def test_png_says_the_resolution_at_which_it_is_as_wide_as_asked_for():
 def test_the_zip_for_latex_holds_figure_caption_data_and_recipe():
     config = TrialConfig()
     text = caption(
-        "Recall by depth",
-        "n 260, 95% intervals",
-        interval_method(config),
-        config,
-        "python -m core run --set a=1",
-        a_chart("x"),
+        "Recall by depth", "n 260, 95% intervals", interval_method(config), config, "python -m core run --set a=1", a_chart("x")
     )
     made = export.whole(a_chart("x"), "recall", 84, "Recall by depth", text, [{"k": 1, "recall": 0.5}], config)
     with zipfile.ZipFile(BytesIO(made)) as archive:
@@ -122,12 +118,8 @@ def test_what_latex_reads_as_its_own_is_escaped():
     assert escape("50% of a_b & {c} #1 ~ ^ \\ − · – …") == (
         r"50\% of a\_b \& \{c\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{} $-$ $\cdot$ -- \dots{}"
     )
-    assert "Computed by" not in latex("x", 84, "No command.") and r"\begin{figure*}" in latex(
-        "x", 174, "Over both columns."
-    )
-    assert r"\texttt{core --a=1,\allowbreak{}2}".replace("--", "-{}-") in latex(
-        "x", 84, "Shown. Computed by: core --a=1,2"
-    )
+    assert "Computed by" not in latex("x", 84, "No command.") and r"\begin{figure*}" in latex("x", 174, "Over both columns.")
+    assert r"\texttt{core --a=1,\allowbreak{}2}".replace("--", "-{}-") in latex("x", 84, "Shown. Computed by: core --a=1,2")
 
 
 def test_on_paper_all_type_is_of_8_points_and_the_title_goes_to_the_caption():
@@ -135,9 +127,7 @@ def test_on_paper_all_type_is_of_8_points_and_the_title_goes_to_the_caption():
     shape["layout"]["title"] = {"text": "Title"}
     shape["layout"] |= charts.mark_line(0.1, "all: 0.100", vertical=True)
     made = print_style(shape, 84)["layout"]
-    sizes = re.findall(
-        r"'size': ([\d.]+)", str({key: made[key] for key in ("xaxis", "yaxis", "legend", "font", "annotations")})
-    )
+    sizes = re.findall(r"'size': ([\d.]+)", str({key: made[key] for key in ("xaxis", "yaxis", "legend", "font", "annotations")}))
     assert set(map(float, sizes)) == {FONT_PX} and "title" not in made
     assert shape["layout"]["annotations"][0]["font"]["size"] == 11  # the screen's figure stays as it was
     few, many = (size_px(differences([f"s{i}" for i in range(n)]), 84)[1] for n in (2, 12))
@@ -171,9 +161,7 @@ def test_a_browser_that_never_answers_is_ended_at_the_deadline(monkeypatch, tmp_
     with pytest.raises(WorkbenchError):
         figures.export(a_chart("x"), "svg")
     pid = int((tmp_path / "pid").read_text())
-    assert (
-        not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    )  # ended, perhaps not yet reaped
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # ended, perhaps not yet reaped
 
 
 def test_half_a_file_is_no_picture():

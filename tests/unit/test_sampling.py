@@ -28,7 +28,7 @@ from core.generation.sampling.filters import (
     chain,
     log_softmax,
     softmax,
-)  # fmt: skip
+)
 from core.generation.sampling.search import beam_search, contrastive_search, one_by_one
 from core.generation.sampling.trace import force, most_likely, pick, sample, trace, trace_answer
 
@@ -70,10 +70,7 @@ def test_equals():
 
 
 def test_penalties():
-    logits, history = (
-        np.array([2.0, -2.0, 1.0, 0.0]),
-        History((0, 1, 1, 2, 2, 9), prompt_tokens=3),
-    )  # 9: not in the vocabulary
+    logits, history = (np.array([2.0, -2.0, 1.0, 0.0]), History((0, 1, 1, 2, 2, 9), prompt_tokens=3))  # 9: not in the vocabulary
     np.testing.assert_allclose(RepetitionPenalty(penalty=2).apply(logits, history), [1, -4, 0.5, 0])
     np.testing.assert_allclose(RepetitionPenalty(penalty=2, last_tokens=3).apply(logits, history), [2, -2, 0.5, 0])
     np.testing.assert_allclose(FrequencyPenalty(penalty=0.5).apply(logits, history), [2, -2, 0, 0])
@@ -87,11 +84,7 @@ def test_mirostat_by_hand():
     p, before = np.array([0.5, 0.25, 0.125, 0.125]), np.log([0.5, 0.25, 0.125, 0.125])
     step = Mirostat(tau=1.05, eta=0.1)  # mu starts at 2.1 bits: surprises 1 and 2 pass, 3 does not
     after = step.apply(before, History())
-    assert (
-        kept(step, p) == {0, 1}
-        and kept(step, p, History(mu=3.5)) == {0, 1, 2, 3}
-        and kept(step, p, History(mu=-1.0)) == {0}
-    )
+    assert kept(step, p) == {0, 1} and kept(step, p, History(mu=3.5)) == {0, 1, 2, 3} and kept(step, p, History(mu=-1.0)) == {0}
     assert step.next_mu(before, after, History(), 1) == pytest.approx(2.1 - 0.1 * (2 - 1.05))
     llama = step.model_copy(update={"surprise": "after"})
     assert llama.next_mu(before, after, History(), 1) == pytest.approx(2.1 - 0.1 * (math.log2(3) - 1.05))
@@ -184,11 +177,7 @@ def finish(generator):
             return found, stop.value
 
 
-STEPS_OF_TESTS = [
-    (),
-    (Temperature(temperature=1.5), TopP(p=0.9)),
-    (Mirostat(tau=1.5, eta=0.5), FrequencyPenalty(penalty=1.0)),
-]
+STEPS_OF_TESTS = [(), (Temperature(temperature=1.5), TopP(p=0.9)), (Mirostat(tau=1.5, eta=0.5), FrequencyPenalty(penalty=1.0))]
 
 
 @pytest.mark.parametrize("steps", STEPS_OF_TESTS, ids=["plain", "top-p", "mirostat"])
@@ -196,9 +185,7 @@ def test_forcing_a_token_and_continuing(steps):
     start = History((3, 1), 2)
     picks, end = finish(sample(after_last, start, steps, max_tokens=12, seed=5))
     tokens = [p.token for p in picks]
-    assert (
-        end == "length" and len(tokens) == 12 and all(p.before.answer == tuple(tokens[:i]) for i, p in enumerate(picks))
-    )
+    assert end == "length" and len(tokens) == 12 and all(p.before.answer == tuple(tokens[:i]) for i, p in enumerate(picks))
     same, _ = finish(force(after_last, picks, 4, tokens[4], steps, max_tokens=12, seed=5))
     assert [p.token for p in same] == tokens and same[4].forced and same[-1].before == picks[-1].before
     other = (tokens[4] + 1) % 7
@@ -215,10 +202,7 @@ def test_forcing_a_token_and_continuing(steps):
 def test_sampling_ends_at_a_stop_token_and_refuses_what_is_not_there():
     picks, end = finish(sample(after_last, History((0,), 1), (), max_tokens=50, stop={2, 3}))
     assert end == "stop" and picks[-1].token in (2, 3) and not {p.token for p in picks[:-1]} & {2, 3}
-    assert picks[0].before == History((0,), 1) and finish(sample(after_last, History((0,)), (), max_tokens=0)) == (
-        [],
-        "length",
-    )
+    assert picks[0].before == History((0,), 1) and finish(sample(after_last, History((0,)), (), max_tokens=0)) == ([], "length")
     with pytest.raises(WorkbenchError, match="no token 7"):
         finish(sample(after_last, History((0,), 1), (), max_tokens=5, forced={0: 7}))
     with pytest.raises(WorkbenchError):
@@ -240,9 +224,7 @@ def test_an_answer_read_from_its_logits():
     np.testing.assert_allclose(read.logprob, np.log([0.4, 0.15, 0.2]), rtol=1e-6)
     assert read.rank.tolist() == [1, 3, 3] and read.alternatives[:2].tolist() == [[1, 3], [3, 1]]
     np.testing.assert_allclose(read.alternative_probability[0], [0.4, 0.3], rtol=1e-6)
-    assert read.entropy_bits[0] == pytest.approx(read.entropy_bits[1]) and read.entropy_bits[2] == pytest.approx(
-        math.log2(5)
-    )
+    assert read.entropy_bits[0] == pytest.approx(read.entropy_bits[1]) and read.entropy_bits[2] == pytest.approx(math.log2(5))
     assert read.perplexity == pytest.approx((0.4 * 0.15 * 0.2) ** (-1 / 3))
     assert math.isnan(trace_answer(np.zeros((0, 5)), []).perplexity)
     for tokens in ([1, 2], [1, 2, 5], [1, 2, -1]):
@@ -263,9 +245,7 @@ def every_text(length: int, stop: int):
 def test_a_beam_as_wide_as_the_tree_finds_the_best_text():
     texts = dict(every_text(3, stop=2))
     for penalty in (0.0, 1.0):
-        beams = finish(
-            beam_search(one_by_one(after_last), (0,), width=343, max_tokens=3, length_penalty=penalty, stop={2})
-        )[1]
+        beams = finish(beam_search(one_by_one(after_last), (0,), width=343, max_tokens=3, length_penalty=penalty, stop={2}))[1]
         best = sorted(texts, key=lambda t: -texts[t] / len(t) ** penalty)
         assert [beam.tokens for beam in beams[:20]] == best[:20]
         assert beams[0].logprob == pytest.approx(texts[best[0]]) and beams[0].stopped == (best[0][-1] == 2)
@@ -301,11 +281,7 @@ def test_searches_never_take_a_token_of_probability_zero():
     assert len(beams) == 8 and {token for beam in beams for token in beam.tokens} == {0, 1}
     steps, _ = finish(
         contrastive_search(
-            lambda texts: (np.tile(logits, (len(texts), 1)), np.eye(4)[np.array(texts)]),
-            (0, 1),
-            k=4,
-            alpha=1.0,
-            max_tokens=3,
+            lambda texts: (np.tile(logits, (len(texts), 1)), np.eye(4)[np.array(texts)]), (0, 1), k=4, alpha=1.0, max_tokens=3
         )
     )
     assert {step.token for step in steps} <= {0, 1}
@@ -313,12 +289,7 @@ def test_searches_never_take_a_token_of_probability_zero():
 
 # --- diversity and quality of answers ---
 
-CATS = [
-    "The cat sat on the mat.",
-    "The cat sat on a mat.",
-    "A dog barked at the mail man.",
-    "The cat is on the mat, asleep.",
-]
+CATS = ["The cat sat on the mat.", "The cat sat on a mat.", "A dog barked at the mail man.", "The cat is on the mat, asleep."]
 
 
 def test_distinct_n():
@@ -362,9 +333,7 @@ def test_semantic_entropy():
     expected = -sum(p * math.log(p) for p in (0.5, 0.125, 0.375))
     assert diversity.semantic_entropy_nats(paris, same, logprobs) == pytest.approx(expected)
     assert diversity.semantic_entropy_nats(paris, same, logprobs - 900) == pytest.approx(expected), "no underflow"
-    assert diversity.semantic_entropy_nats(["x"] * 5, same) == 0 and math.isnan(
-        diversity.semantic_entropy_nats([], same)
-    )
+    assert diversity.semantic_entropy_nats(["x"] * 5, same) == 0 and math.isnan(diversity.semantic_entropy_nats([], same))
     assert math.isnan(diversity.cluster_entropy_nats([0, 1], [0.0, -math.inf]))
     with pytest.raises(WorkbenchError):
         diversity.cluster_entropy_nats([0, 1], [0.0])

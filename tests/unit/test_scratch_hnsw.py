@@ -44,10 +44,7 @@ def test_a_walk_by_hand():
 
 
 def reasons(graph, vectors, ef=1, depth=1, **more):
-    return [
-        (m.id, m.reason, m.in_degree, m.found_at_ef)
-        for m in inside.why_missed(graph, vectors, ORIGIN, ef, depth, **more)
-    ]
+    return [(m.id, m.reason, m.in_degree, m.found_at_ef) for m in inside.why_missed(graph, vectors, ORIGIN, ef, depth, **more)]
 
 
 def test_each_reason_for_a_miss():
@@ -120,8 +117,10 @@ def test_where_a_neighbour_was_missed_by_ivf():
     assert inside.imbalance(lists) == pytest.approx(3 * (4 + 9 + 1) / 36)
     placed = inside.where(lists, vectors, np.array([5.6], np.float32), nprobe=1, depth=3)
     assert [(p.id, p.list_rank, p.probed) for p in placed] == [(2, 2, False), (1, 1, True), (3, 2, False)]
-    assert [p.says for p in placed[:2]] == ["missed: its list is the 2nd nearest, nprobe is 1",
-                                            "compared: its list is the 1st nearest, nprobe is 1"]  # fmt: skip
+    assert [p.says for p in placed[:2]] == [
+        "missed: its list is the 2nd nearest, nprobe is 1",
+        "compared: its list is the 1st nearest, nprobe is 1",
+    ]
     assert [inside._ordinal(n) for n in (1, 2, 3, 4, 11, 12, 23, 111)] == "1st 2nd 3rd 4th 11th 12th 23rd 111th".split()
 
 

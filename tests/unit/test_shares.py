@@ -10,8 +10,11 @@ def units(rng, questions=25, rates=(0.6, 0.6), spread=0.0):
     """(values, questions) of each system: one to six units an answer, a question easy or hard for both."""
     of = [np.repeat(np.arange(questions), rng.integers(1, 7, questions)) for _ in rates]
     ease = rng.normal(0, spread, questions)
-    return [part for places, rate in zip(of, rates, strict=True)
-            for part in ((rng.random(len(places)) < np.clip(rate + ease[places], 0, 1)).astype(float), places)]  # fmt: skip
+    return [
+        part
+        for places, rate in zip(of, rates, strict=True)
+        for part in ((rng.random(len(places)) < np.clip(rate + ease[places], 0, 1)).astype(float), places)
+    ]
 
 
 def test_the_difference_is_that_of_the_two_means():

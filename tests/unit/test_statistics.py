@@ -43,9 +43,7 @@ def test_at_the_edge_of_its_range_a_measure_has_wilsons_interval():
     ones, hits, nearly, spread = np.ones(548), np.arange(548) < 300.0, np.ones(548), rng.random(548)
     nearly[:3] = 0.63, 0.5, np.nan
     found = unit_intervals(np.column_stack([ones, hits, nearly, spread, 1 - ones]))
-    assert (
-        found[0][:3] == wilson(548, 548)[:3] and found[0].low == pytest.approx(0.99304, abs=1e-5) and found[0].high == 1
-    )
+    assert found[0][:3] == wilson(548, 548)[:3] and found[0].low == pytest.approx(0.99304, abs=1e-5) and found[0].high == 1
     assert found[1][:3] == wilson(300, 548)[:3]
     # two values fall short: below the interval of 548 of 548, above that of two misses
     assert wilson(545, 547).low < found[2].low < found[0].low and found[2].high < 1

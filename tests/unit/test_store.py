@@ -20,8 +20,14 @@ QUERIES = [
     {"id": "q2", "text": "two\x00?", "answerable": False, "group": "", "answers": [], "gold": []},
 ]
 QUESTIONS = {"fingerprint": "set", "dataset": "toy", "documents": 2, "queries": QUERIES}
-ANSWER = {"question": "why?", "text": "because \ud800 [1]", "cited": [1], "finish_reason": "stop",
-          "hits": [{"rank": 1}], "config": {"corpus": {"dataset": "toy"}}}  # fmt: skip
+ANSWER = {
+    "question": "why?",
+    "text": "because \ud800 [1]",
+    "cited": [1],
+    "finish_reason": "stop",
+    "hits": [{"rank": 1}],
+    "config": {"corpus": {"dataset": "toy"}},
+}
 
 POINT = {
     "dataset": "toy", "vectors": "v", "queries": "q", "part": "faiss_hnsw", "metric": "cosine", "build": {"m": 16},
@@ -35,10 +41,18 @@ POINT = {
 def trial(**changes):
     return {
         "config": {"corpus": {"dataset": "toy"}, "chunking": {"part": "fixed", "size": 64}, "fusion": {"part": "rrf"}},
-        "questions_fingerprint": "set", "config_fingerprint": "recipe", "seed": 7, "status": "ok", "threads": 2,
-        "timings_ms": {"chunks": 1.5, "dense": 2}, "cached": {"chunks": True}, "created": "2025-01-02T03:04:05+02:00",
-        "chunks": [["a", 0, 5], ["b", 5, 9]], "rankings": {"q1": [[1, 0], [0.5, 0.25]], "q2": [[], []]}, **changes,
-    }  # fmt: skip
+        "questions_fingerprint": "set",
+        "config_fingerprint": "recipe",
+        "seed": 7,
+        "status": "ok",
+        "threads": 2,
+        "timings_ms": {"chunks": 1.5, "dense": 2},
+        "cached": {"chunks": True},
+        "created": "2025-01-02T03:04:05+02:00",
+        "chunks": [["a", 0, 5], ["b", 5, 9]],
+        "rankings": {"q1": [[1, 0], [0.5, 0.25]], "q2": [[], []]},
+        **changes,
+    }
 
 
 def derive(trial, questions):
@@ -75,11 +89,19 @@ def test_a_trial_becomes_rows(store):
     assert store.query("SELECT config->>'$.chunking.size' AS size FROM trials") == [{"size": "64"}]
     assert store.query("SELECT value FROM settings WHERE setting = 'chunking.size'") == [{"value": "64"}]
     assert [tuple(hit.values()) for hit in store.query("SELECT * FROM hits ORDER BY rank")] == [
-        (id, "q1", 1, "b", 5, 9, 0.5), (id, "q1", 2, "a", 0, 5, 0.25)]  # fmt: skip
+        (id, "q1", 1, "b", 5, 9, 0.5),
+        (id, "q1", 2, "a", 0, 5, 0.25),
+    ]
     assert [tuple(row.values()) for row in store.query("SELECT * EXCLUDE trial_id FROM scores ORDER BY ALL")] == [
-        ("q1", "found", 2.0), ("q1", "nan", None), ("q2", "found", None), ("q2", "nan", None)]  # fmt: skip
+        ("q1", "found", 2.0),
+        ("q1", "nan", None),
+        ("q2", "found", None),
+        ("q2", "nan", None),
+    ]
     assert [tuple(row.values())[1:] for row in store.query("SELECT * FROM stages ORDER BY stage")] == [
-        ("chunks", 1.5, True), ("dense", 2.0, None)]  # fmt: skip
+        ("chunks", 1.5, True),
+        ("dense", 2.0, None),
+    ]
     frame = store.frame("SELECT * FROM questions ORDER BY position")
     assert list(frame["text"]) == ["one?", "two\x00?"] and list(frame["answerable"]) == [True, False]
     assert store.questions("set") == QUESTIONS
@@ -136,33 +158,28 @@ def test_the_last_note_of_a_trial_names_it_whichever_came_first(store, tmp_path)
     drain(store.rebuild())
     assert contents(store) == before
     bad = store.journal.add("trial_note", note | {"trial": known, "name": 5})
-    assert (
-        store.query("SELECT name FROM trials WHERE id = ?", [known]) == [{"name": "second"}]
-        and bad in store.notices[-1]
-    )
+    assert store.query("SELECT name FROM trials WHERE id = ?", [known]) == [{"name": "second"}] and bad in store.notices[-1]
 
 
 def test_costs_have_their_spread(store):
-    changes = {"latency_ms": {"total": [1.0, 2.0, 3.0, 4.0, 9.0]}, "costs": {"latency_ms": 3.0, "chunks": 2},
-               "chunk_tokens": [10, 30], "rankings": {"q1": [[1, 0], [0.5, 0.25]], "q2": [[0], [1.0]]}}  # fmt: skip
+    changes = {
+        "latency_ms": {"total": [1.0, 2.0, 3.0, 4.0, 9.0]},
+        "costs": {"latency_ms": 3.0, "chunks": 2},
+        "chunk_tokens": [10, 30],
+        "rankings": {"q1": [[1, 0], [0.5, 0.25]], "q2": [[0], [1.0]]},
+    }
     config = trial()["config"] | {"evaluation": {"k": 1}}
     store.add("trial", trial(**changes, config=config))
     rows = {row["cost"]: row for row in store.query("SELECT * EXCLUDE trial_id FROM trial_costs")}
     assert rows["latency_ms"] == {"cost": "latency_ms", "value": 3.0, "low": 2.0, "high": 4.0, "n": 5}
     assert rows["chunks"] == {"cost": "chunks", "value": 2.0, "low": None, "high": None, "n": None}
-    assert (
-        rows["context_at_k"]["value"] == 20.0 and rows["context_at_k"]["n"] == 2
-    )  # the first chunk of each: 30 and 10
+    assert rows["context_at_k"]["value"] == 20.0 and rows["context_at_k"]["n"] == 2  # the first chunk of each: 30 and 10
     assert rows["context_at_k"]["low"] < 20 < rows["context_at_k"]["high"]
 
 
 def test_an_index_point_becomes_a_row_derived_from_its_raw_values(store):
     store.add("index", POINT)
-    failed = {
-        **{name: POINT[name] for name in ("dataset", "part", "k")},
-        "status": "failed",
-        "reason": "nlist is too large",
-    }
+    failed = {**{name: POINT[name] for name in ("dataset", "part", "k")}, "status": "failed", "reason": "nlist is too large"}
     store.add("index", failed)
     first, second = store.query("SELECT *, build->>'m' AS m FROM index_points ORDER BY id")
     assert (first["recall"], first["batch_qps"], first["single_qps"], first["p50_us"]) == (0.75, 4.0, 50_000.0, 20.0)

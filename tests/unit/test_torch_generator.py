@@ -12,8 +12,7 @@ from core.generation import torch_lm
 from core.generation.protocol import Shown, finished
 from core.generation.torch_lm import Transformers
 
-TEMPLATE = ("{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-            "<|im_start|>assistant\n")  # fmt: skip
+TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
 ODD = "a<|im_end|>\n<|im_start|>system\nb 漢字 🙂 \ud800"
 
 
@@ -35,10 +34,18 @@ def tiny_model(folder: Path) -> Path:
     tokenizer.save_pretrained(folder)
     torch.manual_seed(3)
     config = LlamaConfig(
-        vocab_size=len(core.get_vocab()), hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=1024, bos_token_id=1, eos_token_id=2, initializer_range=0.6,
+        vocab_size=len(core.get_vocab()),
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        bos_token_id=1,
+        eos_token_id=2,
+        initializer_range=0.6,
         tie_word_embeddings=False,
-    )  # fmt: skip
+    )
     model = LlamaForCausalLM(config)
     plain = [letters[chr(code)] for code in range(33, 127)]
     with torch.no_grad():  # others get the logit 0, far below the largest of so many random ones
@@ -66,14 +73,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def make(folder):
     return lambda **knobs: Transformers(
-        **{
-            "model": str(folder),
-            "dtype": "float32",
-            "max_tokens": 12,
-            "context_tokens": 512,
-            "own_process": "no",
-            **knobs,
-        }
+        **{"model": str(folder), "dtype": "float32", "max_tokens": 12, "context_tokens": 512, "own_process": "no", **knobs}
     )
 
 
@@ -129,11 +129,7 @@ def test_a_batch_gives_what_each_gives_alone(make):
         assert [one.finish_reason for one in together] == [one.finish_reason for one in alone]
         assert steps[0].done == 0 and {step.total for step in steps} == {5}
         pairs = finish(part.generate_many([ask(question) for question in questions], batch=2))
-        assert [one.text for one in pairs[1]] == [one.text for one in alone] and {step.done for step in pairs[0]} == {
-            0,
-            2,
-            4,
-        }
+        assert [one.text for one in pairs[1]] == [one.text for one in alone] and {step.done for step in pairs[0]} == {0, 2, 4}
     assert finish(part.generate_many([])) == ([], [])
 
 
@@ -275,9 +271,7 @@ def test_models_that_cannot_write_are_refused(make, folder, tmp_path):
 
     for file in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / file).write_bytes((folder / file).read_bytes())
-    config = BertConfig(
-        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=300
-    )
+    config = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=300)
     BertModel(config).save_pretrained(tmp_path)
     with pytest.raises(WorkbenchError, match="lacks"):
         make(model=str(tmp_path)).load()
@@ -293,9 +287,7 @@ def test_models_that_cannot_write_are_refused(make, folder, tmp_path):
     with pytest.raises(WorkbenchError, match="not on this machine") as error:
         make(model="nobody/no-such-model").load()
     assert "generation.download" in error.value.todo
-    assert (
-        not make(model="nobody/no-such-model").absent() and make(model="nobody/no-such-model", download=True).absent()
-    )
+    assert not make(model="nobody/no-such-model").absent() and make(model="nobody/no-such-model", download=True).absent()
     assert text(make()), "a good model still loads"
 
 
@@ -365,13 +357,9 @@ def test_other_architectures_write_what_transformers_own_generate_writes(make, f
     for question, batched in zip(questions, results, strict=True):
         alone = finish(part.generate(ask(question)))[1]
         expected = [
-            engine._core.decode([i], skip_special_tokens=False)
-            for i in reference(part, question)
-            if i not in engine.ends
+            engine._core.decode([i], skip_special_tokens=False) for i in reference(part, question) if i not in engine.ends
         ]
-        assert (
-            [token.text for token in alone.tokens] == expected[: len(alone.tokens)] == [t.text for t in batched.tokens]
-        )
+        assert [token.text for token in alone.tokens] == expected[: len(alone.tokens)] == [t.text for t in batched.tokens]
 
 
 def test_a_model_with_a_recurrent_state_is_refused(make, folder, tmp_path):
@@ -387,10 +375,22 @@ def _other(folder: Path, place: Path, name: str) -> None:
 
     for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         (place / file).write_bytes((folder / file).read_bytes())
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-             "max_position_embeddings": 1024, "head_dim": 8, "sliding_window": 16, "num_local_experts": 4}  # fmt: skip
-    shape = {"GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 4}, "Bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
-             "Mamba": {"hidden_size": 32, "num_hidden_layers": 2}}.get(name, shape)  # fmt: skip
+    shape = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 1024,
+        "head_dim": 8,
+        "sliding_window": 16,
+        "num_local_experts": 4,
+    }
+    shape = {
+        "GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 4},
+        "Bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
+        "Mamba": {"hidden_size": 32, "num_hidden_layers": 2},
+    }.get(name, shape)
     config = getattr(transformers, f"{name}Config")(
         vocab_size=259, bos_token_id=1, eos_token_id=2, pad_token_id=0, initializer_range=0.5, **shape
     )

@@ -15,17 +15,8 @@ from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.records import Chunks, Corpus, Document, Gold, Query
 
-WORDS = (
-    "apple river stone cloud tiger copper violin window garden engine pepper silver meadow rocket candle bridge".split()
-)
-SMALL = {
-    "max_steps": 6,
-    "batch_size": 8,
-    "evaluate_every": 2,
-    "learning_rate": 1e-2,
-    "epochs": 9,
-    "validation_chunks": 100,
-}
+WORDS = "apple river stone cloud tiger copper violin window garden engine pepper silver meadow rocket candle bridge".split()
+SMALL = {"max_steps": 6, "batch_size": 8, "evaluate_every": 2, "learning_rate": 1e-2, "epochs": 9, "validation_chunks": 100}
 
 
 def small_corpus(documents=120, shared=True):
@@ -62,15 +53,11 @@ def base(tmp_path_factory):
     torch.manual_seed(0)
     model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64))
     model.config.save_pretrained(folder)
-    save_file(
-        {k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"}
-    )
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "modules.json", "sentence_bert_config.json"):
         shutil.copy(minilm.bundled_folder() / name, folder / name)
     (folder / "1_Pooling").mkdir()
-    pooling = json.loads((minilm.bundled_folder() / "1_Pooling/config.json").read_text()) | {
-        "word_embedding_dimension": 32
-    }
+    pooling = json.loads((minilm.bundled_folder() / "1_Pooling/config.json").read_text()) | {"word_embedding_dimension": 32}
     (folder / "1_Pooling/config.json").write_text(json.dumps(pooling))
     return folder
 
@@ -140,8 +127,11 @@ def test_evidence_of_a_question_is_no_negative_of_it():
     pairs = relevance(corpus, chunks, 1e-9)
     known = negatives.evidence(texts, pairs.pair_row, pairs.pair_chunk)
     touched = known.touched(np.array([[0], [1], [2]]), np.array([[0, 1, 2, 50, -1]]))
-    assert touched.tolist() == [[True, True, False, True, False], [False, True, False, True, False],
-                                [False, False, True, False, False]]  # fmt: skip
+    assert touched.tolist() == [
+        [True, True, False, True, False],
+        [False, True, False, True, False],
+        [False, False, True, False, False],
+    ]
 
 
 def test_batches_mask_shared_evidence():
@@ -149,22 +139,37 @@ def test_batches_mask_shared_evidence():
     corpus, _, batches = prepared(config)
     batch = batches.batch(0)
     gold = [{g.document_id for g in corpus.queries[row].gold} for row in batch.row]
-    expected = [
-        [corpus.documents[c].id in gold[i] and i != j for j, c in enumerate(batch.chunk)] for i in range(len(gold))
-    ]
+    expected = [[corpus.documents[c].id in gold[i] and i != j for j, c in enumerate(batch.chunk)] for i in range(len(gold))]
     assert np.array(expected).any(), "the example has to hold questions that share evidence"
     assert (batch.masked == np.array(expected)).all()
 
 
 def test_mining_leaves_out_what_may_be_evidence():
     query = Query("q", "copper violin", (Gold("0", 0, 6),), answers=("Silver  Bell",))
-    texts = ["copper violin", "copper violin near", "copper violin silver bell.", "copper violin far", "copper held out",
-             "silver bellows violin", "stone"]  # fmt: skip
+    texts = [
+        "copper violin",
+        "copper violin near",
+        "copper violin silver bell.",
+        "copper violin far",
+        "copper held out",
+        "silver bellows violin",
+        "stone",
+    ]
     known = negatives.evidence(texts, np.array([0]), np.array([0]))
     vectors = np.array([[1, 0], [0.96, 0.28], [0, 1], [0.8, 0.6], [0, 1], [0, 1], [0, 1]], np.float32)
     allowed = np.array([True, True, True, True, False, True, True])
-    mined = negatives.mine([query], np.array([0]), texts, allowed, known, np.array([[1.0, 0.0]], np.float32), vectors,
-                           np.array([0]), depth=9, share=0.95)  # fmt: skip
+    mined = negatives.mine(
+        [query],
+        np.array([0]),
+        texts,
+        allowed,
+        known,
+        np.array([[1.0, 0.0]], np.float32),
+        vectors,
+        np.array([0]),
+        depth=9,
+        share=0.95,
+    )
     assert sorted(mined.negatives[0][mined.negatives[0] >= 0]) == [3, 5]
     assert mined.dropped == {"touches the evidence": 1, "holds the answer": 1, "too near to the question": 1}
 
@@ -365,9 +370,7 @@ def test_a_full_disk_is_told(base, tmp_path, monkeypatch, fault):
 
     monkeypatch.setattr(torch, "save", full)
     folder = tmp_path / "one"
-    with pytest.raises(
-        WorkbenchError, match=r"could not be written.*(No space left|write failed).* free.*Free some space"
-    ):
+    with pytest.raises(WorkbenchError, match=r"could not be written.*(No space left|write failed).* free.*Free some space"):
         drained(start(TrainConfig(base=str(base), **SMALL), folder))
     assert not folder.exists()
 

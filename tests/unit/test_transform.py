@@ -74,19 +74,12 @@ def test_cut_takes_the_first_numbers_then_normalises():
 
 def test_one_basis_serves_every_setting():
     basis = principal(CHUNKS)
-    for settings in (
-        {"projection": "pca", "dimensions": 6},
-        {"projection": "whitening"},
-        {"remove_top": 2},
-        {"centre": True},
-    ):
+    for settings in ({"projection": "pca", "dimensions": 6}, {"projection": "whitening"}, {"remove_top": 2}, {"centre": True}):
         config = TransformConfig(**settings, quantise="int8")
         assert (fit(config, CHUNKS, basis).chunks == fit(config, CHUNKS).chunks).all()
 
 
-@pytest.mark.parametrize(
-    "quantise, bytes_per_vector", [("float16", 48), ("int8", 24), ("binary", 3), ("pq", 6), ("opq", 6)]
-)
+@pytest.mark.parametrize("quantise, bytes_per_vector", [("float16", 48), ("int8", 24), ("binary", 3), ("pq", 6), ("opq", 6)])
 def test_quantised_vectors_are_near_and_the_questions_stay_exact(quantise, bytes_per_vector):
     found = made(quantise=quantise, code_bytes=6)
     error = ((found.chunks - found.full) ** 2).sum(1).mean() / ((found.full - found.full.mean(0)) ** 2).sum(1).mean()

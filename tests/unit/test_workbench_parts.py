@@ -24,12 +24,23 @@ def recipe(**given):
 
 def test_grid_ranges_include_both_ends_and_keep_whole_numbers_whole():
     assert read_grid(["fusion.weight=0:1:0.25", "evaluation.k=1:10:3", "chunking.part=fixed,sentence"]) == {
-        "fusion.weight": [0.0, 0.25, 0.5, 0.75, 1.0], "evaluation.k": [1, 4, 7, 10], "chunking.part": ["fixed", "sentence"],
-    }  # fmt: skip
+        "fusion.weight": [0.0, 0.25, 0.5, 0.75, 1.0],
+        "evaluation.k": [1, 4, 7, 10],
+        "chunking.part": ["fixed", "sentence"],
+    }
 
 
-@pytest.mark.parametrize("text", ["fusion.weight", "fusion.weight=", "fusion.weight=0:1:0", "fusion.weight=a:b:c", "fusion.weight=0:inf:1",
-                                  "fusion.weight=0:1:1e-12"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fusion.weight",
+        "fusion.weight=",
+        "fusion.weight=0:1:0",
+        "fusion.weight=a:b:c",
+        "fusion.weight=0:inf:1",
+        "fusion.weight=0:1:1e-12",
+    ],
+)
 def test_a_grid_that_is_none_is_refused(text):
     with pytest.raises(WorkbenchError, match="grid"):
         read_grid([text])
@@ -39,12 +50,7 @@ def test_a_recipe_comes_from_yaml_and_settings_over_it(tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_text("chunking: {part: recursive, size_tokens: 100}\nseed: 3\n")
     config = recipe(config=file, set=["chunking.size_tokens=50", "fusion.part=rrf"], dataset="xquad-en")
-    assert (config.chunking.size_tokens, config.seed, config.fusion.part, config.corpus.dataset) == (
-        50,
-        3,
-        "rrf",
-        "xquad-en",
-    )
+    assert (config.chunking.size_tokens, config.seed, config.fusion.part, config.corpus.dataset) == (50, 3, "rrf", "xquad-en")
 
 
 @pytest.mark.parametrize("content", ["- a\n- b\n", "chunking: [", b"\xff\xfe\x00"])
@@ -56,16 +62,23 @@ def test_a_recipe_file_that_is_none_names_the_file(tmp_path, content):
 
 
 def test_the_command_of_a_recipe_gives_the_recipe_back(tmp_path):
-    config = with_settings(TrialConfig(), {"corpus.dataset": "xquad-en", "chunking.part": "whole_document", "sparse.k1": 0.9,
-                                           "fusion.part": "rrf", "generation.model": "/models/my model.gguf", "seed": 5})  # fmt: skip
+    config = with_settings(
+        TrialConfig(),
+        {
+            "corpus.dataset": "xquad-en",
+            "chunking.part": "whole_document",
+            "sparse.k1": 0.9,
+            "fusion.part": "rrf",
+            "generation.model": "/models/my model.gguf",
+            "seed": 5,
+        },
+    )
     arguments = Workbench(tmp_path).arguments(config)
     options = build_parser().parse_args(["run", *arguments])
     assert read_recipe(options) == config
 
 
-@pytest.mark.parametrize(
-    "prefix", ["Instruct: find it\nQuery: ", "[", "@query", "query: ", "no", "\U0001f50e", "- a", "'"]
-)
+@pytest.mark.parametrize("prefix", ["Instruct: find it\nQuery: ", "[", "@query", "query: ", "no", "\U0001f50e", "- a", "'"])
 def test_any_text_in_a_recipe_survives_its_command(tmp_path, prefix):
     given = {"embedding.part": "sentence_transformers", "embedding.query_prefix": prefix}
     config = with_settings(TrialConfig(), given)
@@ -115,8 +128,9 @@ def test_difference_names_only_what_differs():
 
 
 def test_plain_records_are_json_without_nan():
-    assert json.loads(json.dumps(plain({"a": float("nan"), "b": (1, 2.5), "c": TrialConfig().corpus.dataset}), allow_nan=False)) == {
-        "a": None, "b": [1, 2.5], "c": "python-reference"}  # fmt: skip
+    assert json.loads(
+        json.dumps(plain({"a": float("nan"), "b": (1, 2.5), "c": TrialConfig().corpus.dataset}), allow_nan=False)
+    ) == {"a": None, "b": [1, 2.5], "c": "python-reference"}
 
 
 @pytest.mark.parametrize("given", ["nan", "inf", "-1", "1e400", "five", "0x5", "1e12"])
@@ -151,6 +165,4 @@ def test_an_output_that_takes_nothing_is_no_traceback(redirection, code, said):
     command = f"{sys.executable} -m core list settings {redirection}"
     ended = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == code and said in ended.stderr
-    assert (
-        "Traceback" not in ended.stderr and "Exception ignored" not in ended.stderr and bool(said) == bool(ended.stderr)
-    )
+    assert "Traceback" not in ended.stderr and "Exception ignored" not in ended.stderr and bool(said) == bool(ended.stderr)

@@ -39,8 +39,9 @@ class Temperature(PartConfig):
     """
 
     part: Literal["temperature"] = "temperature"
-    temperature: float = knob(1.0, "Below 1 the likely tokens gain, above 1 the unlikely ones; 0 is the greedy choice.",
-                              ge=0.0, le=5.0, step=0.05)  # fmt: skip
+    temperature: float = knob(
+        1.0, "Below 1 the likely tokens gain, above 1 the unlikely ones; 0 is the greedy choice.", ge=0.0, le=5.0, step=0.05
+    )
 
     def apply(self, logits: np.ndarray, history: History) -> np.ndarray:
         return logits / self.temperature if self.temperature > 0 else Greedy().apply(logits, history)
@@ -71,9 +72,7 @@ class TopP(PartConfig):
     """
 
     part: Literal["top_p"] = "top_p"
-    p: float = knob(
-        0.95, "The most likely tokens that together reach this probability may be chosen.", ge=0.0, le=1.0, step=0.01
-    )
+    p: float = knob(0.95, "The most likely tokens that together reach this probability may be chosen.", ge=0.0, le=1.0, step=0.01)
 
     def apply(self, logits: np.ndarray, history: History) -> np.ndarray:
         upwards = len(logits) - 1 - np.argsort(logits[::-1], kind="stable")  # rising; among equals the highest id first
@@ -106,8 +105,9 @@ class Typical(PartConfig):
     """
 
     part: Literal["typical"] = "typical"
-    mass: float = knob(0.95, "Probability of the kept tokens, those of average surprise first; 1 keeps all.", gt=0.0, le=1.0,
-                       step=0.01)  # fmt: skip
+    mass: float = knob(
+        0.95, "Probability of the kept tokens, those of average surprise first; 1 keeps all.", gt=0.0, le=1.0, step=0.01
+    )
 
     def apply(self, logits: np.ndarray, history: History) -> np.ndarray:
         if self.mass == 1:
@@ -141,8 +141,9 @@ class Eta(PartConfig):
     """
 
     part: Literal["eta"] = "eta"
-    epsilon: float = knob(0.0003, "Probability that a token needs where the model is sure; less where it is not.",
-                          gt=0.0, lt=1.0, step=0.0001)  # fmt: skip
+    epsilon: float = knob(
+        0.0003, "Probability that a token needs where the model is sure; less where it is not.", gt=0.0, lt=1.0, step=0.0001
+    )
 
     def apply(self, logits: np.ndarray, history: History) -> np.ndarray:
         p = softmax(logits)
@@ -159,12 +160,8 @@ class RepetitionPenalty(PartConfig):
     """
 
     part: Literal["repetition"] = "repetition"
-    penalty: float = knob(
-        1.2, "Above 1 makes tokens that occurred less likely; 1 changes nothing.", gt=0.0, le=5.0, step=0.05
-    )
-    last_tokens: int = knob(
-        0, "Looks back so far only; 0: at prompt and answer whole.", unit="tokens", ge=0, le=1_000_000
-    )
+    penalty: float = knob(1.2, "Above 1 makes tokens that occurred less likely; 1 changes nothing.", gt=0.0, le=5.0, step=0.05)
+    last_tokens: int = knob(0, "Looks back so far only; 0: at prompt and answer whole.", unit="tokens", ge=0, le=1_000_000)
 
     def apply(self, logits: np.ndarray, history: History) -> np.ndarray:
         seen = _counts(history.tokens[-self.last_tokens :], len(logits)) > 0
@@ -180,8 +177,9 @@ class FrequencyPenalty(PartConfig):
     """
 
     part: Literal["frequency"] = "frequency"
-    penalty: float = knob(0.5, "Taken off a token's logit for each time the answer has it; below 0 it is added.",
-                          ge=-2.0, le=2.0, step=0.05)  # fmt: skip
+    penalty: float = knob(
+        0.5, "Taken off a token's logit for each time the answer has it; below 0 it is added.", ge=-2.0, le=2.0, step=0.05
+    )
 
     def apply(self, logits: np.ndarray, history: History) -> np.ndarray:
         return logits - self.penalty * _counts(history.answer, len(logits))
@@ -191,8 +189,9 @@ class PresencePenalty(PartConfig):
     """z_i - alpha 1[c_i > 0]: once for every token that the answer has, however often. Source: as frequency."""
 
     part: Literal["presence"] = "presence"
-    penalty: float = knob(0.5, "Taken off the logit of every token the answer has; below 0 it is added.",
-                          ge=-2.0, le=2.0, step=0.05)  # fmt: skip
+    penalty: float = knob(
+        0.5, "Taken off the logit of every token the answer has; below 0 it is added.", ge=-2.0, le=2.0, step=0.05
+    )
 
     def apply(self, logits: np.ndarray, history: History) -> np.ndarray:
         return logits - self.penalty * (_counts(history.answer, len(logits)) > 0)
@@ -208,12 +207,11 @@ class Mirostat(PartConfig):
     """
 
     part: Literal["mirostat"] = "mirostat"
-    tau: float = knob(5.0, "Surprise to hold on to; 2 to the power of it is the perplexity aimed at.", unit="bits",
-                      gt=0.0, le=20.0, step=0.1)  # fmt: skip
-    eta: float = knob(0.1, "How fast the bound follows; 0 holds it at twice the target.", ge=0.0, le=1.0, step=0.01)
-    surprise: Literal["before", "after"] = knob(
-        "before", "Surprise measured before the cut (the paper) or after it (llama.cpp)."
+    tau: float = knob(
+        5.0, "Surprise to hold on to; 2 to the power of it is the perplexity aimed at.", unit="bits", gt=0.0, le=20.0, step=0.1
     )
+    eta: float = knob(0.1, "How fast the bound follows; 0 holds it at twice the target.", ge=0.0, le=1.0, step=0.01)
+    surprise: Literal["before", "after"] = knob("before", "Surprise measured before the cut (the paper) or after it (llama.cpp).")
 
     def apply(self, logits: np.ndarray, history: History) -> np.ndarray:
         surprise = -log_softmax(logits) / np.log(2)
@@ -246,9 +244,19 @@ class Greedy(PartConfig):
 
 
 Step = (
-    Temperature | TopK | TopP | MinP | Typical | Epsilon | Eta | RepetitionPenalty | FrequencyPenalty | PresencePenalty
-    | Mirostat | Greedy
-)  # fmt: skip
+    Temperature
+    | TopK
+    | TopP
+    | MinP
+    | Typical
+    | Epsilon
+    | Eta
+    | RepetitionPenalty
+    | FrequencyPenalty
+    | PresencePenalty
+    | Mirostat
+    | Greedy
+)
 STEPS: dict[str, type[PartConfig]] = {cls.model_fields["part"].default: cls for cls in Step.__args__}
 
 
@@ -270,8 +278,10 @@ def as_logits(logits: np.ndarray) -> np.ndarray:
     """The same as float64 [vocab]; raises WorkbenchError where no distribution can be made of them."""
     logits = np.asarray(logits, np.float64)
     if logits.ndim != 1 or np.isnan(logits).any() or not -np.inf < logits.max(initial=-np.inf) < np.inf:
-        raise WorkbenchError("These logits are no distribution: they need one row of numbers, one of them finite.",
-                             todo="Look at the model: NaN and infinity come from broken weights or overflow.")  # fmt: skip
+        raise WorkbenchError(
+            "These logits are no distribution: they need one row of numbers, one of them finite.",
+            todo="Look at the model: NaN and infinity come from broken weights or overflow.",
+        )
     return logits
 
 

@@ -25,11 +25,10 @@ class BeamSearch(PartConfig):
     """The likeliest text, as far as a few open beginnings find it. For short answers with one right wording."""
 
     part: Literal["beam"] = "beam"
-    width: int = knob(
-        4, "So many beginnings stay open. More find likelier texts and take longer.", unit="beams", ge=1, le=8
+    width: int = knob(4, "So many beginnings stay open. More find likelier texts and take longer.", unit="beams", ge=1, le=8)
+    length_penalty: float = knob(
+        1.0, "0 prefers short answers, 1 compares the mean per token, above 1 prefers long ones.", ge=0.0, le=3.0, step=0.1
     )
-    length_penalty: float = knob(1.0, "0 prefers short answers, 1 compares the mean per token, above 1 prefers long ones.", ge=0.0,
-                                 le=3.0, step=0.1)  # fmt: skip
 
 
 class ContrastiveSearch(PartConfig):
@@ -37,9 +36,7 @@ class ContrastiveSearch(PartConfig):
 
     part: Literal["contrastive"] = "contrastive"
     k: int = knob(4, "Chosen from so many likeliest tokens.", unit="tokens", ge=2, le=12)
-    alpha: float = knob(
-        0.6, "Weight of being unlike the text so far; 0 is the greedy choice.", ge=0.0, le=1.0, step=0.05
-    )
+    alpha: float = knob(0.6, "Weight of being unlike the text so far; 0 is the greedy choice.", ge=0.0, le=1.0, step=0.05)
 
 
 SEARCHES: dict[str, type[PartConfig]] = {"beam": BeamSearch, "contrastive": ContrastiveSearch}
@@ -63,8 +60,13 @@ def torch_states(engine: Any) -> HiddenStates:
         else:
             cache, new = DynamicCache(config=engine.model.config), texts
         with engine.lock, torch.inference_mode():
-            out = engine.model(input_ids=torch.tensor(new, device=engine.device), past_key_values=cache, use_cache=True,
-                               output_hidden_states=True, logits_to_keep=1)  # fmt: skip
+            out = engine.model(
+                input_ids=torch.tensor(new, device=engine.device),
+                past_key_values=cache,
+                use_cache=True,
+                output_hidden_states=True,
+                logits_to_keep=1,
+            )
         rows = list(texts)
         return out.logits[:, -1].float().cpu().numpy(), out.hidden_states[-1].float().cpu().numpy()
 
@@ -116,8 +118,9 @@ def beam_search(
             token, logprob = int(index % vocab), float(scores[index])
             if logprob == -np.inf:  # forbidden by the model, for instance by a grammar
                 break
-            candidates.append(Beam((*open_beams[index // vocab].tokens, token), logprob, logprob / length**length_penalty,
-                                   token in stop))  # fmt: skip
+            candidates.append(
+                Beam((*open_beams[index // vocab].tokens, token), logprob, logprob / length**length_penalty, token in stop)
+            )
         last = length == max_tokens
         ended = [beam for beam in candidates[:width] if beam.stopped or last]
         done = sorted(done + ended, key=lambda beam: -beam.score)[:width]
@@ -141,13 +144,7 @@ class ContrastiveStep(NamedTuple):
 
 
 def contrastive_search(
-    hidden_states: HiddenStates,
-    prompt: Sequence[int],
-    *,
-    k: int,
-    alpha: float,
-    max_tokens: int,
-    stop: Collection[int] = (),
+    hidden_states: HiddenStates, prompt: Sequence[int], *, k: int, alpha: float, max_tokens: int, stop: Collection[int] = ()
 ) -> Generator[ContrastiveStep, None, Tokens]:
     """Yields step after step; returns the answer's tokens, the stop token included.
 

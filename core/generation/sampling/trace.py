@@ -44,9 +44,7 @@ def _stage(step: Step | None, logits: np.ndarray, before: Stage | None) -> Stage
     kept = np.flatnonzero(logits > -np.inf)
     cut = before.kept[logits[before.kept] == -np.inf] if before else kept[:0]
     entropy = entropy_bits(p)
-    return Stage(
-        step, logits, p, kept, cut, float(before.probabilities[cut].sum()) if before else 0.0, entropy, 2**entropy
-    )
+    return Stage(step, logits, p, kept, cut, float(before.probabilities[cut].sum()) if before else 0.0, entropy, 2**entropy)
 
 
 def entropy_bits(probabilities: np.ndarray) -> float:
@@ -104,15 +102,12 @@ def sample(
         token = forced[position] if position in forced else pick(stages[-1], seed, position)
         if not 0 <= token < len(stages[0]):
             raise WorkbenchError(f"There is no token {token}.", todo=f"Tokens go from 0 to {len(stages[0]) - 1:,}.")
-        yield Pick(token, history, raw, float(log_softmax(stages[0])[token]), float(softmax(stages[-1])[token]),
-                   position in forced)  # fmt: skip
+        yield Pick(
+            token, history, raw, float(log_softmax(stages[0])[token]), float(softmax(stages[-1])[token]), position in forced
+        )
         if token in stop:
             return "stop"
-        mu = (
-            history.mu
-            if mirostat is None
-            else steps[mirostat].next_mu(*stages[mirostat : mirostat + 2], history, token)
-        )
+        mu = history.mu if mirostat is None else steps[mirostat].next_mu(*stages[mirostat : mirostat + 2], history, token)
         history = History((*history.tokens, token), history.prompt_tokens, mu)
     return "length"
 
@@ -137,9 +132,10 @@ def force(
     yield from answer[:position]
     start = answer[position].before
     return (
-        yield from sample(next_logits, start, steps, max_tokens=max_tokens - position, seed=seed, stop=stop,
-                          forced={len(start.answer): token})
-    )  # fmt: skip
+        yield from sample(
+            next_logits, start, steps, max_tokens=max_tokens - position, seed=seed, stop=stop, forced={len(start.answer): token}
+        )
+    )
 
 
 class AnswerTrace(NamedTuple):

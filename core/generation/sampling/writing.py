@@ -76,15 +76,25 @@ def room(part: PartConfig, prompt: Read, max_tokens: int) -> int:
     """So many tokens the answer may have."""
     left = part.context_tokens - len(prompt.tokens)
     if left < 1:
-        raise WorkbenchError(f"The prompt has {len(prompt.tokens):,} tokens, and prompt and answer have room for "
-                             f"{part.context_tokens:,}.", todo="Raise generation.context_tokens, or shorten the prompt.")  # fmt: skip
+        raise WorkbenchError(
+            f"The prompt has {len(prompt.tokens):,} tokens, and prompt and answer have room for {part.context_tokens:,}.",
+            todo="Raise generation.context_tokens, or shorten the prompt.",
+        )
     return min(left, max_tokens)
 
 
 def write(
-    part: PartConfig, prompt: Read, memory: Memory, steps: Sequence[Step], *, seed: int, max_tokens: int,
-    after: Written | None = None, at: int = 0, token: int = 0,
-) -> Generator[str, None, Written]:  # fmt: skip
+    part: PartConfig,
+    prompt: Read,
+    memory: Memory,
+    steps: Sequence[Step],
+    *,
+    seed: int,
+    max_tokens: int,
+    after: Written | None = None,
+    at: int = 0,
+    token: int = 0,
+) -> Generator[str, None, Written]:
     """Yields pieces of text. With `after`, its tokens before place `at` stand, `token` comes next, the rest is written anew."""
     most, before, stop = room(part, prompt, max_tokens), len(memory), part.ends()
     asked = next_logits(part, prompt, memory)
@@ -100,9 +110,7 @@ def write(
             pick = next(picking)
         except StopIteration as end:
             seconds = time.perf_counter() - started
-            return Written(
-                tuple(steps), seed, tuple(picks), tuple(pieces), end.value, seconds, first_s, len(memory) - before
-            )
+            return Written(tuple(steps), seed, tuple(picks), tuple(pieces), end.value, seconds, first_s, len(memory) - before)
         first_s = first_s or time.perf_counter() - started
         picks.append(pick)
         pieces.append("" if pick.token in stop else decoder.decode(part.bytes_of(pick.token)))

@@ -115,17 +115,24 @@ def z_loss(routed: Routed) -> Tensor:
 def build(config: MoeConfig, vocabulary: int) -> Transformer:
     """The transformer with experts in every layer, its weights drawn from the seed."""
     heads = config.width // 16
-    shape = Shape(layers=config.layers, heads=heads, kv_heads=heads, head_size=16, width=config.width, hidden=config.hidden,
-                  vocabulary=vocabulary, context=config.context, rope_base=10_000.0)  # fmt: skip
+    shape = Shape(
+        layers=config.layers,
+        heads=heads,
+        kv_heads=heads,
+        head_size=16,
+        width=config.width,
+        hidden=config.hidden,
+        vocabulary=vocabulary,
+        context=config.context,
+        rope_base=10_000.0,
+    )
     model = Transformer(shape)
     for block in model.layers:
         block.mlp = MixtureOfExperts(shape, config.experts, config.top_k, config.capacity_factor)
     draw = torch.Generator().manual_seed(config.seed)
     for weight in model.parameters():
         if weight.dim() > 1:
-            nn.init.normal_(
-                weight, std=0.02, generator=draw
-            )  # GPT-2's; larger, the tied head starts out sure and wrong
+            nn.init.normal_(weight, std=0.02, generator=draw)  # GPT-2's; larger, the tied head starts out sure and wrong
     return model
 
 
@@ -161,8 +168,9 @@ def train(texts: Sequence[str], config: MoeConfig, folder: Path) -> Generator[Pr
     Closing the generator keeps nothing. The same settings and texts give the same model on one machine.
     """
     if folder.exists():
-        raise WorkbenchError(f"There is a model '{folder.name}' already.", where=str(folder),
-                             todo="Choose another name, or delete that folder.")  # fmt: skip
+        raise WorkbenchError(
+            f"There is a model '{folder.name}' already.", where=str(folder), todo="Choose another name, or delete that folder."
+        )
     rng = np.random.default_rng(config.seed)
     order = rng.permutation(len(texts))
     held_out = tuple(sorted(order[: max(1, round(HELD_OUT * len(texts)))].tolist()))
@@ -189,8 +197,11 @@ def _stream(reader: lab.Reader, texts: Sequence[str], config: MoeConfig) -> np.n
     """All texts' ids, one after the other [n] int64."""
     ids = np.concatenate([np.zeros(0, np.int64), *(split.ids for split in reader.split_many(texts))]).astype(np.int64)
     if len(ids) <= config.context:
-        raise WorkbenchError(f"The texts have {len(ids):,} tokens, and a row of a batch has {config.context + 1:,}.",
-                             where="context", todo="Choose a larger corpus, or a shorter context.")  # fmt: skip
+        raise WorkbenchError(
+            f"The texts have {len(ids):,} tokens, and a row of a batch has {config.context + 1:,}.",
+            where="context",
+            todo="Choose a larger corpus, or a shorter context.",
+        )
     return ids
 
 
@@ -216,8 +227,9 @@ def _steps(
         optimizer.step()
         rate.step()
         if not math.isfinite(loss.item()):
-            raise WorkbenchError(f"The training diverged at step {done + 1:,}.", where="learning_rate",
-                                 todo="Lower the learning rate.")  # fmt: skip
+            raise WorkbenchError(
+                f"The training diverged at step {done + 1:,}.", where="learning_rate", todo="Lower the learning rate."
+            )
         steps.append(_told(done + 1, config, loss, balance, z, [layer.routed for layer in routers(model)]))
         yield steps[-1]
     return steps
@@ -246,9 +258,7 @@ def _told(done: int, config: MoeConfig, loss: Tensor, balance: Tensor, z: Tensor
 def _held_out_loss(model: Transformer, stream: np.ndarray, config: MoeConfig) -> float:
     """Nats a token, on windows side by side; no expert is full, so windows do not depend on each other."""
     rows = len(stream) // (config.context + 1)
-    windows = torch.from_numpy(stream[: rows * (config.context + 1)].reshape(rows, -1)).to(
-        model.embed_tokens.weight.device
-    )
+    windows = torch.from_numpy(stream[: rows * (config.context + 1)].reshape(rows, -1)).to(model.embed_tokens.weight.device)
     with room_for(model, 0.0):
         losses = [
             cross_entropy(model(some[:, :-1]).flatten(0, 1), some[:, 1:].flatten(), reduction="sum").item()
@@ -257,14 +267,10 @@ def _held_out_loss(model: Transformer, stream: np.ndarray, config: MoeConfig) ->
     return sum(losses) / (rows * config.context)
 
 
-def _save(
-    work: Path, model: Transformer, config: MoeConfig, steps: list[Step], held_out: tuple[int, ...], loss: float
-) -> None:
+def _save(work: Path, model: Transformer, config: MoeConfig, steps: list[Step], held_out: tuple[int, ...], loss: float) -> None:
     from safetensors.torch import save_file
 
-    save_file(
-        {name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}, work / "model.safetensors"
-    )
+    save_file({name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}, work / "model.safetensors")
     run = {"config": config.model_dump(mode="json"), "steps": steps, "held_out": held_out, "held_out_loss": loss}
     (work / moe_lab.RUN).write_text(json.dumps(run), "utf-8")
 

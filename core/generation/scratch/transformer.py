@@ -119,9 +119,7 @@ class Attention(nn.Module):
     def watched(self, q: Tensor, k: Tensor, v: Tensor, watch: Watch) -> Tensor:
         """Attention by the book, the probabilities shown to `watch`. Takes memory for all H * T * K of them."""
         batch, heads, new, size = q.shape
-        q = q.reshape(
-            batch, k.shape[1], -1, new, size
-        )  # [B, G, H / G, T, D]: a group of queries for each key-value head
+        q = q.reshape(batch, k.shape[1], -1, new, size)  # [B, G, H / G, T, D]: a group of queries for each key-value head
         scores = q @ k[:, :, None].transpose(-1, -2) * size**-0.5  # [B, G, H / G, T, K]
         scores = scores.masked_fill(~seen(new, k.shape[2], q.device), float("-inf"))
         weights = scores.float().softmax(-1).to(v.dtype)
@@ -132,9 +130,7 @@ class Attention(nn.Module):
 def fused(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The same by torch's kernel, which never holds all probabilities at once (Dao et al. 2022, arXiv:2205.14135)."""
     new, total, grouped = q.shape[2], k.shape[2], q.shape[1] != k.shape[1]
-    if (
-        new == 1 and grouped
-    ):  # one token: a group's queries become rows, and the shared keys are read once for all of them
+    if new == 1 and grouped:  # one token: a group's queries become rows, and the shared keys are read once for all of them
         return scaled_dot_product_attention(q.view(len(k), k.shape[1], -1, q.shape[3]), k, v).reshape(q.shape)
     mask = seen(new, total, q.device) if 1 < new < total else None
     return scaled_dot_product_attention(q, k, v, mask, is_causal=new == total, enable_gqa=grouped)
@@ -176,16 +172,16 @@ class Transformer(nn.Module):
         self.lm_head = None if shape.tied else nn.Linear(shape.width, shape.vocabulary, bias=False)
         self.rotary = rotary_tables(shape)  # no buffer: it stays float32 whatever the weights become
 
-    def forward(
-        self, ids: Tensor, cache: Cache | None = None, *, last: bool = False, watch: Watch | None = None
-    ) -> Tensor:
+    def forward(self, ids: Tensor, cache: Cache | None = None, *, last: bool = False, watch: Watch | None = None) -> Tensor:
         """Logits [B, T, vocabulary] after each of ids [B, T], or [B, 1, vocabulary] after the last alone."""
         start = 0 if cache is None else cache.length
         end = start + ids.shape[1]
         room = self.shape.context if cache is None else min(cache.capacity, self.shape.context)
         if end > room:
-            raise WorkbenchError(f"The text has {end:,} tokens, and there is room for {room:,}.",
-                                 todo="Shorten the prompt, or ask for fewer new tokens.")  # fmt: skip
+            raise WorkbenchError(
+                f"The text has {end:,} tokens, and there is room for {room:,}.",
+                todo="Shorten the prompt, or ask for fewer new tokens.",
+            )
         x = self.embed_tokens(ids)  # [B, T, width]
         cos, sin = (table[start:end].to(x.device, x.dtype) for table in self.rotary)  # [T, D / 2]
         for block in self.layers:
@@ -215,19 +211,30 @@ def shape_of(folder: Path) -> Shape:
     config = json.loads((folder / "config.json").read_text("utf-8"))
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     kind, bent = config.get("model_type"), rope.get("rope_type", rope.get("type", "default")) != "default"
-    if kind not in ("llama", "mistral") or bent or any(
-        config.get(name) for name in ("attention_bias", "mlp_bias", "sliding_window")
-    ):  # fmt: skip
-        raise WorkbenchError(f"The transformer written here does not read this kind of model ({kind}).", where=str(folder),
-                             todo="Choose one of Llama's plain kind: no biases, no scaled positions, no window.")  # fmt: skip
+    if (
+        kind not in ("llama", "mistral")
+        or bent
+        or any(config.get(name) for name in ("attention_bias", "mlp_bias", "sliding_window"))
+    ):
+        raise WorkbenchError(
+            f"The transformer written here does not read this kind of model ({kind}).",
+            where=str(folder),
+            todo="Choose one of Llama's plain kind: no biases, no scaled positions, no window.",
+        )
     heads = config["num_attention_heads"]
     return Shape(
-        layers=config["num_hidden_layers"], heads=heads, kv_heads=config.get("num_key_value_heads") or heads,
-        head_size=config.get("head_dim") or config["hidden_size"] // heads, width=config["hidden_size"],
-        hidden=config["intermediate_size"], vocabulary=config["vocab_size"], context=config["max_position_embeddings"],
-        rope_base=rope.get("rope_theta") or config.get("rope_theta") or 10_000.0, eps=config["rms_norm_eps"],
+        layers=config["num_hidden_layers"],
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_size=config.get("head_dim") or config["hidden_size"] // heads,
+        width=config["hidden_size"],
+        hidden=config["intermediate_size"],
+        vocabulary=config["vocab_size"],
+        context=config["max_position_embeddings"],
+        rope_base=rope.get("rope_theta") or config.get("rope_theta") or 10_000.0,
+        eps=config["rms_norm_eps"],
         tied=config.get("tie_word_embeddings", False),
-    )  # fmt: skip
+    )
 
 
 def load(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Transformer:
@@ -246,8 +253,11 @@ def load(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") 
     try:
         model.load_state_dict(weights, assign=True)
     except RuntimeError as error:
-        raise WorkbenchError(f"The weights do not fit the model: {str(error).splitlines()[-1].strip()}", where=str(folder),
-                             todo="The folder may be incomplete: fetch it again.") from None  # fmt: skip
+        raise WorkbenchError(
+            f"The weights do not fit the model: {str(error).splitlines()[-1].strip()}",
+            where=str(folder),
+            todo="The folder may be incomplete: fetch it again.",
+        ) from None
     return model.requires_grad_(False).eval().to(device)
 
 

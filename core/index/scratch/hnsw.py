@@ -25,9 +25,7 @@ class HNSW:
     """m: links a new node makes on each layer; 5 to 48, more for a higher intrinsic dimension (section 4.1).
     ef_construction: how many candidates it chooses them from; more is a better graph, built more slowly."""
 
-    def __init__(
-        self, dim: int, m: int = 16, ef_construction: int = 200, metric: Metric = "cosine", seed: int = 0
-    ) -> None:
+    def __init__(self, dim: int, m: int = 16, ef_construction: int = 200, metric: Metric = "cosine", seed: int = 0) -> None:
         if m < 2:
             raise allowed("m", m, "2 and more", "a node needs two links to be passed through")
         self.m, self.ef_construction, self.metric = m, ef_construction, metric
@@ -87,9 +85,11 @@ class HNSW:
         """The nearest nodes of each query [q, dim]; ef below depth is taken as depth, as hnswlib does; FAISS stops after about ef nodes."""
         queries = asked(queries, self.metric, self._vectors.shape[1])
         rows = [
-            knn(self.neighbours, len(self.links) - 1, self._distance_to(query), self.entry_point, max(ef, depth), len(self.levels))
+            knn(
+                self.neighbours, len(self.links) - 1, self._distance_to(query), self.entry_point, max(ef, depth), len(self.levels)
+            )
             for query in queries
-        ]  # fmt: skip
+        ]
         return nearest([_columns(found) for found in rows], depth, self.metric)
 
     def neighbours(self, layer: int, node: int) -> np.ndarray:
@@ -99,8 +99,9 @@ class HNSW:
         return lambda nodes: distances(self._vectors[nodes], query, self.metric)
 
 
-def knn(neighbours: Neighbours, top: int, distance: Callable, entry_point: int, ef: int, size: int,
-        on_hop: Callable | None = None) -> Found:  # fmt: skip
+def knn(
+    neighbours: Neighbours, top: int, distance: Callable, entry_point: int, ef: int, size: int, on_hop: Callable | None = None
+) -> Found:
     """Algorithm 5: the ef nearest that the walk met. distance: nodes -> distances to the query; on_hop is told of each hop."""
     if entry_point < 0:
         return []
@@ -110,8 +111,9 @@ def knn(neighbours: Neighbours, top: int, distance: Callable, entry_point: int, 
     return search_layer(neighbours, 0, distance, found, ef, size, on_hop)
 
 
-def search_layer(neighbours: Neighbours, layer: int, distance: Callable, entry: Found, ef: int, size: int,
-                 on_hop: Callable | None = None) -> Found:  # fmt: skip
+def search_layer(
+    neighbours: Neighbours, layer: int, distance: Callable, entry: Found, ef: int, size: int, on_hop: Callable | None = None
+) -> Found:
     """Algorithm 2: from the entry nodes, always expand the nearest node not yet expanded, until it is farther than the
     worst of the ef best: no node it leads to is expected to be better."""
     visited = np.zeros(size, bool)

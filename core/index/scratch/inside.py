@@ -163,9 +163,7 @@ def walk(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, depth: i
     return Walk(tuple(hops), nodes, score(away, graph.metric), entered, compared)
 
 
-def why_missed(
-    graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, depth: int, cap: int = 4096
-) -> tuple[Miss, ...]:
+def why_missed(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, depth: int, cap: int = 4096) -> tuple[Miss, ...]:
     """Each of the `depth` exact neighbours of a query [dim] that the walk at this ef does not find, nearest first.
 
     What is compared and near enough is found, so a miss was never compared: no node that links to it was expanded. ef is

@@ -54,8 +54,9 @@ class IVF:
         return coarse + pq.adc(self.quantiser.tables(query, self.metric), self.codes[self.lists[cell]])
 
 
-def build(vectors: np.ndarray, nlist: int, metric: Metric = "cosine", *, centroids: np.ndarray | None = None,
-          seed: int = 0) -> IVF:  # fmt: skip
+def build(
+    vectors: np.ndarray, nlist: int, metric: Metric = "cosine", *, centroids: np.ndarray | None = None, seed: int = 0
+) -> IVF:
     """IVF-Flat of vectors [n, dim]; `centroids` [nlist, dim]: those of another index, instead of our k-means."""
     vectors = checked(vectors, metric)
     if not 1 <= nlist <= len(vectors):

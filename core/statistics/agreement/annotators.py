@@ -107,8 +107,10 @@ def self_agreement(
     equal, annotators = np.asarray(first) == np.asarray(second), np.array(annotators, dtype=object)
     groups = or_rows(groups, len(equal))
     each = [(name, annotators == name) for name in dict.fromkeys(annotators)]
-    return [SelfAgreement(name, wilson_grouped(equal[mine], groups[mine]))
-            for name, mine in (*each, (None, np.ones(len(equal), bool)))]  # fmt: skip
+    return [
+        SelfAgreement(name, wilson_grouped(equal[mine], groups[mine]))
+        for name, mine in (*each, (None, np.ones(len(equal), bool)))
+    ]
 
 
 def speed(annotators: list, seconds: np.ndarray) -> list[Speed]:

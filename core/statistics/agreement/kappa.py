@@ -35,9 +35,7 @@ def conger(values: np.ndarray, categories: int, weighting: str = "identity") -> 
     credit = (table * (table @ w - 1)).sum(axis=1) / np.where(paired, labels * (labels - 1), 1)
     given = (values[:, :, None] == np.arange(categories)).astype(np.float64)  # [items, annotators, q]
     shape = given.shape[1:]
-    contributions = np.column_stack(
-        [np.where(paired, credit, 0), paired, given.reshape(len(values), shape[0] * shape[1])]
-    )
+    contributions = np.column_stack([np.where(paired, credit, 0), paired, given.reshape(len(values), shape[0] * shape[1])])
 
     def value(sums: np.ndarray) -> np.ndarray:
         each = sums[..., 2:].reshape(*sums.shape[:-1], *shape)  # [..., annotators, q]
