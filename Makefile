@@ -18,7 +18,7 @@ $(VENV)/.app: requirements.txt requirements-llama.txt
 	@echo "Installing; the first time takes about five minutes, most of it building llama.cpp."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'  # older ones do not read requirements-llama.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(BIN)/python -m core.generation.amx || $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-cache-dir -r requirements-llama.txt
+	@$(BIN)/python -m core.models.amx || $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-cache-dir -r requirements-llama.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.app requirements-dev.txt

@@ -21,9 +21,9 @@ from urllib.parse import quote_plus
 
 from benchmarks import startup
 from benchmarks._limits import against
+from core.context.prompt import build
 from core.generation.llama_engine import LlamaCpp
-from core.generation.prompt import build
-from core.pipeline import drain
+from core.progress import drain
 from core.records import Hit, Progress
 from core.workbench import Workbench
 

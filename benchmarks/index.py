@@ -27,8 +27,8 @@ from benchmarks import _clusters
 from benchmarks._limits import against
 from core.config import PartConfig, TrialConfig, with_settings
 from core.index.common import query_settings
-from core.index.measure import TIES, recall
-from core.pipeline import drain
+from core.labs.index.measure import TIES, recall
+from core.progress import drain
 from core.records import Candidates, Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -162,8 +162,8 @@ def hardness(folder: Folder) -> Rows:
 def shape(vectors: np.ndarray, questions: np.ndarray) -> Rows:
     import faiss
 
-    from core.embedding.diagnostics import diagnose
     from core.index.faiss_hnsw import FaissHNSW
+    from core.labs.encoders.diagnostics import diagnose
 
     found, exact = diagnose(vectors), truth(vectors, questions)
     part = FaissHNSW(m=16, build_threads=0)
@@ -187,7 +187,7 @@ def shape(vectors: np.ndarray, questions: np.ndarray) -> Rows:
 def near(exact: Candidates) -> Rows:
     """The surroundings of a question: mean similarity of its nearest and its tenth vector, and Levina and Bickel's dimension
     from its distances to them."""
-    from core.embedding.diagnostics import mle
+    from core.labs.encoders.diagnostics import mle
 
     distances = np.sqrt(np.maximum(2 - 2 * exact.score.astype(np.float64), 1e-12))
     return {
@@ -239,7 +239,7 @@ def overhead(searcher: Any, part: PartConfig, questions: np.ndarray, budget_s: f
 
     Singles on one thread, batches of all the questions on all. Rescoring is off: FAISS's call has none.
     """
-    from core.index.threads import one_thread
+    from core.models.threads import one_thread
 
     if "rescore" in query_settings(part):
         part = part.model_copy(update={"rescore": 1})
@@ -286,8 +286,8 @@ def lab_sweep(folder: Folder) -> Rows:
     Bare does the first half of its builds before ours and the rest after. Ours also keeps what it built, judges every
     question's recall and stores every answer and latency; both search exactly once for the truth.
     """
-    from core import index_lab
-    from core.index.points import REPEATS, SINGLES
+    from core.labs.index import points as index_lab
+    from core.labs.index.point import REPEATS, SINGLES
 
     workbench, config = folder.recipe({"index": {"part": "faiss_hnsw"}})
     pipeline = workbench.pipeline
@@ -348,7 +348,7 @@ def searches(index: Any, settings: list, questions: np.ndarray, batches: int, si
 def moves(folder: Folder) -> Rows:
     """What the page computes when a query slider is let go: the setting measured, and its cost to the answer with intervals,
     for values not seen before. Drawing is not in it."""
-    from core import index_views
+    from core.labs.index import views as index_views
 
     found = {}
     for part, name, values in (("faiss_hnsw", "ef_search", range(12, 400, 17)), ("faiss_ivf", "nprobe", range(1, 90, 4))):
@@ -371,8 +371,8 @@ def scratch(folder: Folder) -> Rows:
     """The graph written here to be read, against hnswlib with the same settings, on one thread."""
     import hnswlib
 
-    from core.index.scratch.hnsw import HNSW
-    from core.index.threads import one_thread
+    from core.models.threads import one_thread
+    from core.scratch.indexes.hnsw import HNSW
 
     vectors, questions = folder.vectors("medquad"), folder.questions("medquad")
     vectors = vectors[np.sort(np.random.default_rng(0).permutation(len(vectors))[: folder.sizes.scratch])]
@@ -414,7 +414,7 @@ def exact(folder: Folder) -> Rows:
     """Exact search's best throughput on one thread, batches or one by one, FAISS or ours; and the truth of all that follows."""
     from core.index.exact import Exact
     from core.index.faiss_flat import FaissFlat
-    from core.index.threads import one_thread
+    from core.models.threads import one_thread
 
     vectors, questions, part = folder.vectors("clusters"), folder.questions("clusters"), FaissFlat()
     searcher = part.build(vectors, None)
@@ -438,7 +438,7 @@ def exact(folder: Folder) -> Rows:
 def hnsw(folder: Folder) -> Rows:
     """Recall against questions a second on one thread, along ef."""
     from core.index.faiss_hnsw import FaissHNSW
-    from core.index.threads import one_thread
+    from core.models.threads import one_thread
 
     vectors, questions, exact = folder.set("clusters")
     part, started = FaissHNSW(build_threads=0), time.perf_counter()
@@ -465,7 +465,7 @@ def ivf(folder: Folder) -> Rows:
     """A sweep of 40 query settings over 4 builds by what `index_lab.sweep` measures with, against FAISS doing the same."""
     from core.index.faiss_ivf import FaissIVF
     from core.index.faiss_tools import lists
-    from core.index.points import REPEATS, measure
+    from core.labs.index.point import REPEATS, measure
 
     vectors, questions, exact = folder.set("clusters")
     num = folder.sizes.swept
@@ -511,7 +511,7 @@ def bare_ivf(vectors: np.ndarray, nlist: int, questions: np.ndarray, batches: in
 def ivf_pq(folder: Folder) -> Rows:
     """32 bytes a vector, rescored by the float vectors."""
     from core.index.faiss_ivf_pq import FaissIVFPQ
-    from core.index.points import measure
+    from core.labs.index.point import measure
 
     vectors, questions, exact = folder.set("clusters")
     part, started = FaissIVFPQ(m=32), time.perf_counter()

@@ -25,10 +25,10 @@ import numpy as np
 
 from benchmarks import startup
 from benchmarks._limits import against
-from core import annotation_files as files
-from core import annotation_lab as lab
+from core.annotation import exports as files
+from core.annotation import studies as lab
 from core.annotation.drawing import Candidate, draw
-from core.annotation.exchange import to_jsonl
+from core.annotation.formats.exchange import to_jsonl
 from core.annotation.labels import Label, blank
 from core.annotation.study import Passage, Study, assignment, default_rubric
 from core.workbench import Workbench

@@ -22,7 +22,7 @@ from core.embedding.minilm import MiniLM
 from core.embedding.vectors import embed
 from core.evaluation.judged import Relevance, judge, relevance
 from core.index.exact import Exact
-from core.pipeline import drain
+from core.progress import drain
 from core.records import Candidates, Chunks, Corpus
 from core.registry import parts
 from core.retrieval.bm25_fast import BM25S

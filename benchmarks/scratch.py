@@ -19,8 +19,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks._limits import against
-from core import inspect_lab
-from core.pipeline import drain
+from core.labs.inside import model as inspect_lab
+from core.progress import drain
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = {"cache_times": 8.0, "share_of_transformers": 0.8, "sampler_checks_passed": 1.0}
@@ -31,7 +31,7 @@ def generation(new_tokens: int) -> dict:
     """Tokens a second. `beside_library` takes ours with the cache and the library's in turns."""
     from pydoc_data.topics import topics
 
-    from core.generation.scratch.transformer import generate
+    from core.scratch.models.transformer import generate
 
     tools = drain(inspect_lab.load())
     ids = inspect_lab.prompt_ids(tools, topics["with"], 16)

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from core.config import build, fingerprint
-from core.embedding.train import TrainConfig, train
-from core.pipeline import drain
+from core.progress import drain
 from core.records import Corpus
+from core.training.encoders import TrainConfig, train
 from core.workbench import Workbench
 
 MOST_CHARACTERS = {"python-api": 1200, "medquad": 1500}

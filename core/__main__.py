@@ -487,7 +487,7 @@ def listing(kind: str) -> list[dict[str, Any]]:
 
 
 def prepare(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import setting_curve
+    from core.labs.trials import curve as setting_curve
 
     if options.grid:
         return setting_curve.prepare(workbench, read_recipe(options), read_grid(options.grid))
@@ -495,7 +495,7 @@ def prepare(workbench: Any, options: argparse.Namespace) -> Any:
 
 
 def curve(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import setting_curve
+    from core.labs.trials import curve as setting_curve
     from core.workbench import METRICS
 
     [(setting, wanted)] = read_grid([options.grid]).items()
@@ -521,27 +521,27 @@ def curve(workbench: Any, options: argparse.Namespace) -> Any:
 
 
 def index_sweep(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import index_lab
+    from core.labs.index import points as index_lab
 
     grid = read_grid(options.grid)
     return index_lab.rows((yield from index_lab.sweep(workbench, read_recipe(options), grid, again=options.again)))
 
 
 def index_points(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import index_lab
+    from core.labs.index import points as index_lab
 
     return index_lab.rows((yield from index_lab.points(workbench, read_recipe(options))))
 
 
 def index_cost(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import index_lab
+    from core.labs.index import points as index_lab
 
     found = yield from index_lab.cost_curve(workbench, read_recipe(options), read_grid(options.grid), options.margin)
     return index_lab.cost_rows(found)
 
 
 def sample_study(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import sampling_lab
+    from core.labs import sampling as sampling_lab
 
     study = sampling_lab.study(workbench, read_recipe(options), options.chain, options.samples, options.questions)
     return sampling_lab.rows((yield from study))
@@ -549,10 +549,10 @@ def sample_study(workbench: Any, options: argparse.Namespace) -> Any:
 
 def agreement(workbench: Any, options: argparse.Namespace) -> Any:
     """The coefficients, and what else is asked for."""
-    from core import agreement_lab as lab
-    from core import agreement_machines as against
-    from core import agreement_report as report
-    from core import annotation_lab
+    from core.agreement import machines as against
+    from core.agreement import people as lab
+    from core.agreement import report
+    from core.annotation import studies as annotation_lab
 
     source, stored = report.open_labels(workbench, options.file)
     view = lab.read(source, options.part, options.round, options.level, options.consensus, options.yes)
@@ -580,7 +580,7 @@ def agreement(workbench: Any, options: argparse.Namespace) -> Any:
 
 def power(workbench: Any, options: argparse.Namespace) -> Any:
     """For each number of annotators the items that the target needs, and what these, or the items asked for, reach."""
-    from core import design_lab as lab
+    from core.annotation import design as lab
 
     given, values = read_settings(options.set), dict(lab.ASSUMED[options.goal])
     for name, value in given.items():
@@ -611,7 +611,7 @@ def power(workbench: Any, options: argparse.Namespace) -> Any:
 
 
 def answer_questions(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import annotation_lab
+    from core.annotation import studies as annotation_lab
 
     found = yield from annotation_lab.answer_questions(workbench, read_recipe(options), options.count)
     return found._asdict()
@@ -619,8 +619,8 @@ def answer_questions(workbench: Any, options: argparse.Namespace) -> Any:
 
 def annotate(workbench: Any, options: argparse.Namespace) -> Any:
     """Carries out one action on studies."""
-    from core import annotation_files as files
-    from core import annotation_lab as lab
+    from core.annotation import exports as files
+    from core.annotation import studies as lab
 
     def names() -> dict[str, str]:
         pairs = [text.rpartition("=") for text in options.names]  # no YAML: somebody may be called No, or 007
@@ -677,7 +677,7 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
 
 
 def train_moe(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import inspect_lab
+    from core.labs.inside import model as inspect_lab
 
     training = recipes.valid(inspect_lab.MoeConfig, read_settings(options.train))
     runs = yield from inspect_lab.train_moe(workbench, read_recipe(options), training, options.both)
@@ -685,7 +685,7 @@ def train_moe(workbench: Any, options: argparse.Namespace) -> Any:
 
 
 def measure_engine(workbench: Any, options: argparse.Namespace) -> Any:
-    from core import engine_lab
+    from core.labs import engines as engine_lab
 
     return engine_lab.measure(workbench, read_recipe(options))
 
@@ -696,7 +696,7 @@ def run_and_show(workbench: Any, config: recipes.TrialConfig) -> Any:
 
 
 def frontier(workbench: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
-    from core import trial_costs
+    from core.labs.trials import costs as trial_costs
 
     return trial_costs.frontier(workbench, options.metric, options.cost, options.dataset)
 
@@ -821,7 +821,7 @@ def show_trials(rows: list[dict[str, Any]]) -> None:
 
 def show_trial(record: dict[str, Any]) -> None:
     """What a run found: each metric with its interval, its costs, and by what it is found again."""
-    from core.comparison import COSTS
+    from core.labs.trials.comparison import COSTS
 
     if record["metrics"]:
         level = f"{record['metrics'][0]['confidence']:.0%} interval"

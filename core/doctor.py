@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from core import probes
-from core.generation import amx, gguf_files
+from core.models import amx, gguf_files, probes
 from core.report.figures import find_browser
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,7 +79,7 @@ def _device() -> Finding:
         return Finding("Device", True, f"CUDA: {torch.cuda.get_device_name(0)}")
     if torch.backends.mps.is_available():
         return Finding("Device", True, "Metal (mps)")
-    from core.embedding.models import fast_dtype
+    from core.models.hub import fast_dtype
 
     return Finding("Device", True, f"CPU, encoder in {fast_dtype()}; torch {torch.__version__}")
 

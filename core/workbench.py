@@ -24,7 +24,8 @@ from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND, Judged, Relevance, judge, judge_rankings
 from core.jobs.jobs import Jobs
-from core.pipeline import Pipeline, Trace, drain
+from core.pipeline.stages import Pipeline, Trace
+from core.progress import drain, within
 from core.records import Answer, Chunks, Corpus, Document, Gold, Hit, Progress, Query
 from core.retrieval.pool import Pool, changed, ranking, rankings
 from core.statistics.bootstrap import Interval
@@ -446,7 +447,7 @@ class Workbench:
                 identity = fingerprint(one), _code_version(), self.pipeline.queries_key(corpus), corpus.fingerprint
                 known = done.get(identity, "")
             try:
-                ids.append(known or (yield from _within(self.run(one, name), step)))
+                ids.append(known or (yield from within(self.run(one, name), step)))
             except WorkbenchError as error:  # stored as a failed trial; the other points are still measured
                 failed.append(f"{step.message}: {error.what}")
                 where = where or error.where
@@ -587,7 +588,7 @@ class Workbench:
 
     def train_encoder(self, config: TrialConfig, name: str, settings: dict[str, Any]) -> Generator[Progress, None, Any]:
         """Trains an encoder on the questions of the recipe's corpus; from then on it is `trained` with that name."""
-        from core.embedding.train import TrainConfig, train
+        from core.training.encoders import TrainConfig, train
 
         training = valid(TrainConfig, settings)
         whole = with_settings(config, {"corpus.questions": "all"})
@@ -775,15 +776,3 @@ def _fetched(part: PartConfig) -> Generator[Progress, None, None]:
     if getattr(part, "absent", bool)():
         yield Progress(0, 0, f"Fetching the model {part.model}")
         part.fetch()
-
-
-def _within(work: Generator[Progress, None, Any], step: Progress) -> Generator[Progress, None, Any]:
-    """The result of a verb within a verb: each of its steps shows as the outer one, and can be cancelled there."""
-    try:
-        while True:
-            next(work)
-            yield step
-    except StopIteration as end:
-        return end.value
-    finally:
-        work.close()

@@ -133,7 +133,7 @@ def datasets() -> str:
 
 def training() -> str:
     """What `train-encoder --train` takes."""
-    from core.embedding.train import TrainConfig
+    from core.training.encoders import TrainConfig
 
     of, rows = TrainConfig.model_json_schema()["properties"], []
     for name, info in TrainConfig.model_fields.items():

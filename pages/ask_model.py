@@ -12,8 +12,8 @@ from app import session
 from app.ui import answer_sources, answer_tabs, cards, cells, evidence, forms, jobs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.generation import own_process
-from core.generation.support import THRESHOLD, Support, support
+from core.judging.containment import THRESHOLD, Support, support
+from core.models import own_process
 from core.records import Answer, Corpus, Progress, Query
 
 STAGES = ("chunking", "embedding", "sparse", "index", "retrieval", "fusion", "context")

@@ -8,10 +8,10 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs, tables
 from app.ui import encoder_tabs as tabs
-from core import encoder_lab as lab
-from core.comparison import label
 from core.config import TransformConfig, TrialConfig
-from core.encoder_lab import Offer, Row
+from core.labs.encoders import comparison as lab
+from core.labs.encoders.comparison import Offer, Row
+from core.labs.trials.comparison import label
 from core.workbench import METRICS
 
 SHOWN = ("ndcg_linear", "recall", "mrr")

@@ -7,9 +7,9 @@ import streamlit as st
 from app import session
 from app.ui import cards, cells, charts, cost_chart, dots, tables, trials
 from app.ui.trials import cut
-from core import comparison
-from core.comparison import COSTS, Comparison, Spread, Trial
 from core.errors import WorkbenchError
+from core.labs.trials import comparison
+from core.labs.trials.comparison import COSTS, Comparison, Spread, Trial
 from core.workbench import METRICS
 
 SEARCH = "../pages/search_live.py"  # switched to with query_params={}: without, a filter in the address makes it fail

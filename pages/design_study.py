@@ -4,8 +4,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, design_record, design_tabs, jobs
-from core import annotation_lab as lab
-from core import design_lab as design
+from core.annotation import design
+from core.annotation import studies as lab
 
 TABS = {
     "Plan": design_tabs.plan,

@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, inspect_tabs, moe_tab, tokenizer_tab
 from core.config import TrialConfig
-from core.generation import architecture
+from core.models import architecture
 
 TABS = {
     "Architecture": inspect_tabs.model_architecture,

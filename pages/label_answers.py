@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, labelling
-from core import annotation_lab as lab
+from core.annotation import studies as lab
 
 ROUNDS = {"pilot": "pilot round", "main": "main round", "adjudication": "adjudication"}
 DESIGN = "../pages/design_study.py"

@@ -9,10 +9,10 @@ import streamlit as st
 from app import session
 from app.ui import agreement_tabs as tabs
 from app.ui import cards
-from core import agreement_lab as lab
-from core import agreement_plan as plan
-from core import annotation_lab
-from core.annotation.alone import WITHOUT
+from core.agreement import people as lab
+from core.agreement import plan
+from core.annotation import studies as annotation_lab
+from core.annotation.formats.alone import WITHOUT
 from core.annotation.study import CANNOT
 
 UPLOAD, QAGS = "Upload files", lab.QAGS.as_posix()

@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, cells, forms, jobs
 from app.ui.trials import cut
-from core import comparison
+from core.labs.trials import comparison
 
 ROOT = Path(__file__).resolve().parents[1]
 STARTS = (
@@ -151,7 +151,7 @@ def studies() -> None:
     workbench = session.workbench()
     if not workbench.store.studies():
         return
-    from core import annotation_lab
+    from core.annotation import studies as annotation_lab
 
     st.subheader("Last studies", anchor=False)
     for one in annotation_lab.studies(workbench)[:3]:

@@ -6,9 +6,10 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs, setting_chart, tables
 from app.ui.held import kept
-from core import comparison, setting_curve
-from core.comparison import label
 from core.config import TrialConfig
+from core.labs.trials import comparison
+from core.labs.trials import curve as setting_curve
+from core.labs.trials.comparison import label
 from core.report.caption import interval_method
 from core.workbench import METRICS, Evaluation
 

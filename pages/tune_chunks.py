@@ -19,7 +19,7 @@ from core.chunking.chunk import (
     summarize,
 )
 from core.config import TrialConfig
-from core.pipeline import Trace
+from core.pipeline.stages import Trace
 from core.records import Chunks, Corpus, Gold
 from core.workbench import LIVE_CHARACTERS
 

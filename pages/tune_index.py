@@ -9,15 +9,15 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, charts, evidence, forms, index_charts, index_tabs, jobs, tables
-from core import index_lab
-from core import index_views as views
-from core.comparison import label
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.index.common import query_settings
-from core.index.points import machine
-from core.index_lab import ANSWER_METRICS, AXES, Point
-from core.index_views import Glance
+from core.labs.index import points as index_lab
+from core.labs.index import views
+from core.labs.index.point import machine
+from core.labs.index.points import ANSWER_METRICS, AXES, Point
+from core.labs.index.views import Glance
+from core.labs.trials.comparison import label
 from core.records import Corpus
 from core.workbench import LIVE_INDEXED
 

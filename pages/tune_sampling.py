@@ -10,13 +10,13 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, forms, jobs, sampling_study, sampling_tabs
-from core import sampling_lab as lab
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation.answer import usable
-from core.generation.sampling.filters import STEPS, Step, chain
-from core.generation.sampling.writing import Written, write
+from core.labs import sampling as lab
 from core.records import Corpus
+from core.sampling.filters import STEPS, Step, chain
+from core.sampling.writing import Written, write
 
 MANNERS = {"question": "Question", "message": "Message", "text": "Text to continue"}
 STAGES = ("retrieval", "fusion", "context")

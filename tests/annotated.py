@@ -1,6 +1,6 @@
 """A small study with stored answers behind it, frozen and labelled, for the tests of annotation."""
 
-from core import annotation_lab as lab
+from core.annotation import studies as lab
 from core.annotation.drawing import Candidate, attention_items, draw, draw_pairs, with_duplicates
 from core.annotation.labels import blank
 from core.annotation.study import Passage, Study, default_rubric

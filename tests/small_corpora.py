@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from core.embedding import minilm
-from core.pipeline import drain
+from core.progress import drain
 from core.workbench import Workbench
 
 THINGS = ("tea", "bread", "cheese", "violins", "glaciers", "bridges", "beetles", "clocks", "harbours", "kites", "maps", "salt")

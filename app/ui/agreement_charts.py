@@ -6,9 +6,9 @@ import numpy as np
 
 from app.ui import charts
 from app.ui.dots import Mark, cuts, marks, with_lines
-from core.agreement_lab import Growing, People, Preferences, Rates
-from core.agreement_machines import Against, Headline
-from core.annotation_lab import short_names
+from core.agreement.machines import Against, Headline
+from core.agreement.people import Growing, People, Preferences, Rates
+from core.annotation.studies import short_names
 from core.statistics.agreement.coefficient import Agreement
 
 

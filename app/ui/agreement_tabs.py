@@ -9,10 +9,10 @@ import streamlit as st
 from app import session
 from app.ui import agreement_charts as drawn
 from app.ui import cards, cells, charts, jobs
-from core import agreement_lab as lab
-from core import agreement_machines as against
-from core import agreement_plan as plan
-from core.agreement_lab import METHODS, PARTS, Consensus, View
+from core.agreement import machines as against
+from core.agreement import people as lab
+from core.agreement import plan
+from core.agreement.people import METHODS, PARTS, Consensus, View
 from core.annotation.study import CANNOT, StopRule
 from core.statistics.agreement.coefficient import Agreement
 from core.statistics.bootstrap import Interval
@@ -1151,8 +1151,8 @@ def headline(view: View, scores: Sequence[against.Machine], rest: against.Unjudg
         else "Both correct the machine by people's labels, which have to be a random sample of all answers.",
         ""
         if found.threshold is None
-        else f"The threshold {found.threshold:.3f} of Rogan and Gladen's verdicts is fitted on half of the human labels, and its errors are "
-        "those of the other half.",
+        else f"The threshold {found.threshold:.3f} of Rogan and Gladen's verdicts is fitted on half of the human labels, and its errors "
+        "are those of the other half.",
         "Refused where the machine is not shown to be better than chance.",
     ]
     if view.source.study is not None and view.source.study.kind == "pairs":

@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, evidence
 from core.errors import WorkbenchError
-from core.generation.support import THRESHOLD, Support, source_sentence
+from core.judging.containment import THRESHOLD, Support, source_sentence
 from core.records import Answer, Corpus, Hit, Query
 
 AROUND = 700  # characters of the document shown before and after an opened passage

@@ -12,8 +12,9 @@ from app import session
 from app.ui import cards, cells, charts, evidence, forms, jobs
 from core.config import PartConfig, TrialConfig
 from core.errors import WorkbenchError
-from core.generation import gguf_files, prices
+from core.generation import prices
 from core.generation.receipt import Comparison, conclusion
+from core.models import gguf_files
 from core.records import Answer
 
 REASONS = {"stop": "ended by itself", "abstained": "the model was not asked", "deadline": "cut at the time limit"}
@@ -200,7 +201,7 @@ def speed_here(config: TrialConfig) -> None:
     """How fast the engine is on this machine: batches, passages kept, formats of the weights."""
     if config.generation.part != "llama_cpp":
         return
-    from core import engine_lab
+    from core.labs import engines as engine_lab
 
     with st.expander("Speed on this machine: batches, passages kept, formats of the weights", icon=":material/speed:"):
         part = config.generation

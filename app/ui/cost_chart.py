@@ -6,8 +6,9 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, trials
-from core import comparison, trial_costs
-from core.comparison import COSTS, Spread, Trial
+from core.labs.trials import comparison
+from core.labs.trials import costs as trial_costs
+from core.labs.trials.comparison import COSTS, Spread, Trial
 from core.workbench import METRICS
 
 BEATEN, UNBEATEN = "Beaten by another", "Beaten by no other"

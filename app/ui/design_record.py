@@ -31,9 +31,9 @@ from app.ui.design_tabs import (
     rows,
     usual_goal,
 )
-from core import annotation_files as files
-from core import annotation_lab as lab
-from core import design_lab as design
+from core.annotation import design
+from core.annotation import exports as files
+from core.annotation import studies as lab
 from core.annotation.study import FOLDER, HandOver, study_hash
 from core.errors import WorkbenchError
 
@@ -359,7 +359,7 @@ def _look(desk: Desk, label: str = "Agreement so far", **more: Any) -> None:
 
 def alpha_words(desk: Desk) -> str:
     """What the labels of the round say of the rubric, in a sentence."""
-    from core import agreement_lab
+    from core.agreement import people as agreement_lab
 
     found = desk.standing.agreement
     if found is None:

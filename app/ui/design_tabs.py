@@ -16,8 +16,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, charts, forms, jobs
-from core import annotation_lab as lab
-from core import design_lab as design
+from core.annotation import design
+from core.annotation import studies as lab
 from core.annotation.study import (
     Category,
     Example,

@@ -9,13 +9,13 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs
-from core import encoder_lab as lab
-from core.comparison import label
 from core.config import TrialConfig
-from core.embedding.train import METRICS as TRAINED_METRICS
-from core.embedding.train import TrainConfig
-from core.encoder_lab import Row
 from core.errors import WorkbenchError
+from core.labs.encoders import comparison as lab
+from core.labs.encoders.comparison import Row
+from core.labs.trials.comparison import label
+from core.training.encoders import METRICS as TRAINED_METRICS
+from core.training.encoders import TrainConfig
 
 FORMAT_COLORS = dict(zip(("none", "int8", "binary", "opq", "float16", "pq"), charts.COLORS, strict=True))
 SLOW_POINTS = 150_000  # chunks times points of a curve: of more it is computed on a button

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from app.ui import charts
-from core.index.churn import Churn
-from core.index.fallback import Fallback
-from core.index.filtered import Filtered
-from core.index.points import logit
-from core.index.scratch.inside import Graph, Walk, degrees, layers
-from core.index_lab import AXES, Cost, Point, frontier
+from core.labs.index.churn import Churn
+from core.labs.index.fallback import Fallback
+from core.labs.index.filtered import Filtered
+from core.labs.index.point import logit
+from core.labs.index.points import AXES, Cost, Point, frontier
+from core.scratch.indexes.inside import Graph, Walk, degrees, layers
 from core.statistics.bootstrap import Interval
 
 PARTS = ("faiss_hnsw", "faiss_ivf", "faiss_ivf_pq", "faiss_sq", "hnswlib", "faiss_disk", "lancedb", "chroma", "faiss_flat")

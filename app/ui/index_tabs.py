@@ -10,16 +10,16 @@ import streamlit as st
 from app import session
 from app.ui import cards, cells, charts, index_charts, jobs
 from app.ui.held import kept
-from core import index_lab
-from core import index_views as views
-from core.comparison import label
 from core.config import TrialConfig
-from core.index.churn import MODES, Churn, when_to_rebuild
-from core.index.fallback import RULES
-from core.index.scratch.inside import Graph, imbalance, layers, list_sizes, walk, where, why_missed
-from core.index_lab import ANSWER_METRICS, Effect
-from core.index_views import Glance
+from core.labs.index import points as index_lab
+from core.labs.index import views
+from core.labs.index.churn import MODES, Churn, when_to_rebuild
+from core.labs.index.fallback import RULES
+from core.labs.index.points import ANSWER_METRICS, Effect
+from core.labs.index.views import Glance
+from core.labs.trials.comparison import label
 from core.records import Corpus
+from core.scratch.indexes.inside import Graph, imbalance, layers, list_sizes, walk, where, why_missed
 from core.statistics.proportion import unit_intervals
 
 CURVE_AT_ONCE = 3_000  # questions: the cost of more is computed on a button

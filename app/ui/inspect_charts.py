@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from app.ui import charts
-from core.generation import architecture
-from core.generation.architecture import Architecture, Memory
-from core.generation.inspect_cache import Fit, Step
+from core.labs.inside.cache import Fit, Step
+from core.models import architecture
+from core.models.architecture import Architecture, Memory
 
 SCALE = "Viridis"
 CELLS = 40  # tokens: with more, only the parts of the prompt are named at the axes

@@ -12,13 +12,13 @@ from app import session
 from app.ui import cards, charts, evidence, inspect_charts, jobs
 from app.ui.held import kept
 from app.ui.index_tabs import minus, table
-from core import inspect_lab
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.generation import architecture
-from core.generation.architecture import Architecture
-from core.generation.inspect_cache import Measured, Step
-from core.inspect_lab import Beside, Looked
+from core.labs.inside import model as inspect_lab
+from core.labs.inside.cache import Measured, Step
+from core.labs.inside.model import Beside, Looked
+from core.models import architecture
+from core.models.architecture import Architecture
 from core.records import Progress, Query
 
 FILE, UPLOAD = "A file of this machine", "An upload"

@@ -26,7 +26,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence
-from core import annotation_lab as lab
+from core.annotation import studies as lab
 from core.annotation.labels import Label, Span, blank, complete, disputed
 from core.annotation.study import Item, Rubric, Shown, Study, assignment, shown, words
 from core.errors import WorkbenchError

@@ -9,12 +9,12 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, evidence, inspect_charts, jobs
 from app.ui.index_tabs import table
-from core import inspect_lab
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.generation import moe_lab as lab
-from core.generation.moe_lab import MoeConfig, Routing, Run
+from core.labs.inside import model as inspect_lab
 from core.records import Corpus
+from core.training import experts as lab
+from core.training.experts import MoeConfig, Routing, Run
 
 WITH, WITHOUT = "With balancing loss", "Without"
 COLORS = {WITH: charts.COLORS[0], WITHOUT: charts.COLORS[1]}

@@ -8,8 +8,8 @@ import streamlit as st
 from app import session
 from app.ui import cards, cells, charts, jobs
 from app.ui.sampling_tabs import command
-from core import sampling_lab as lab
 from core.config import TrialConfig
+from core.labs import sampling as lab
 
 WHAT = "Diversity against quality"
 MOST_QUESTIONS = 200

@@ -10,14 +10,14 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, charts, evidence, forms, jobs
-from core import sampling_lab as lab
 from core.config import TrialConfig
-from core.generation.sampling.filters import History
-from core.generation.sampling.search import SEARCHES
-from core.generation.sampling.trace import Stage, most_likely, trace
-from core.generation.sampling.writing import Written
-from core.generation.support import THRESHOLD
+from core.judging.containment import THRESHOLD
+from core.labs import sampling as lab
 from core.records import Hit, Progress
+from core.sampling.filters import History
+from core.sampling.search import SEARCHES
+from core.sampling.trace import Stage, most_likely, trace
+from core.sampling.writing import Written
 
 KEPT, CUT = charts.COLORS[0], charts.COLORS[5]
 ROWS, PANELS = 14, 6  # tokens in a chart, distributions in a row of it

@@ -14,13 +14,13 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, forms, jobs
 from app.ui.held import kept
-from core import setting_curve
 from core.chunking.chunk import readable_tokens
-from core.comparison import label, times_context
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
+from core.labs.trials import curve as setting_curve
+from core.labs.trials.comparison import label, times_context
+from core.labs.trials.curve import AT_BUDGET, Difference, Point, Values
 from core.report.caption import interval_method
-from core.setting_curve import AT_BUDGET, Difference, Point, Values
 from core.workbench import METRICS, as_options
 
 AT_ONCE_MS = 1500  # a curve that costs more is computed on a button

@@ -11,9 +11,9 @@ from app.ui.held import kept
 from app.ui.index_tabs import table
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.generation import tokenizers_lab as lab
-from core.generation.tokenizers_lab import Comparison, Reader
 from core.records import Corpus
+from core.training import tokenizers as lab
+from core.training.tokenizers import Comparison, Reader
 
 OWN = "My own text"
 CHUNKS = (64, 128, 256, 512)  # tokens of a chunk of which is told what it holds

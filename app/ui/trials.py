@@ -9,9 +9,9 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, tables
-from core import comparison
-from core.comparison import MOST, Trial
 from core.errors import WorkbenchError
+from core.labs.trials import comparison
+from core.labs.trials.comparison import MOST, Trial
 from core.store.tables import MOST_NAME, MOST_NOTE
 from core.workbench import METRICS
 

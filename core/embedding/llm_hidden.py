@@ -12,9 +12,10 @@ import numpy as np
 
 from core import files
 from core.config import PartConfig, fingerprint, knob
-from core.embedding import minilm, models
+from core.embedding import minilm
 from core.embedding.minilm import Encoder
 from core.errors import WorkbenchError
+from core.models import hub as models
 from core.registry import part
 
 

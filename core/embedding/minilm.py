@@ -14,8 +14,9 @@ from typing import Literal
 import numpy as np
 
 from core.config import PartConfig, fingerprint, knob
-from core.embedding import bert, models
+from core.embedding import bert
 from core.errors import WorkbenchError
+from core.models import hub as models
 from core.registry import part
 
 # Tokens of one batch. On a CPU a batch is one thread's work and should stay in its cache; a GPU wants to be filled.

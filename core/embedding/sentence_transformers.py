@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from core.config import PartConfig, fingerprint, knob
-from core.embedding import models
+from core.models import hub as models
 from core.registry import part
 
 TEXTS_AT_ONCE = 256  # progress is told this often

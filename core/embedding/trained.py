@@ -6,9 +6,9 @@ from typing import Literal
 
 from core import files
 from core.config import PartConfig, fingerprint, knob
-from core.embedding import models
 from core.embedding.minilm import Encoder, bert_code, bert_encoder
 from core.errors import WorkbenchError
+from core.models import hub as models
 from core.registry import part
 
 

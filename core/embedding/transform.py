@@ -35,7 +35,7 @@ import numpy as np
 
 from core.config import TransformConfig
 from core.errors import WorkbenchError
-from core.index.threads import one_thread
+from core.models.threads import one_thread
 
 PQ_CENTROIDS = 256  # of 8 bits
 OPQ_ROUNDS = 6

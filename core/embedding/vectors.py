@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from core import files
-from core.embedding.models import readable
 from core.embedding.speed import Run, weights
 from core.files import DiskError
+from core.models.hub import readable
 from core.records import Progress
 
 SHARD_VECTORS = 1024

@@ -6,7 +6,7 @@ from threading import Thread
 from typing import Any
 
 from core.config import ContextConfig, PartConfig
-from core.generation.prompt import UNKNOWN, build, cited
+from core.context.prompt import UNKNOWN, build, cited
 from core.generation.receipt import Comparison, again, receipt
 from core.records import Answer, Hit, Progress
 

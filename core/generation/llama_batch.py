@@ -8,8 +8,8 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.context.prompt import reading_order
 from core.errors import WorkbenchError
-from core.generation.prompt import reading_order
 from core.generation.protocol import Generated, Shown, Token
 from core.records import Progress
 

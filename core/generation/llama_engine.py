@@ -13,14 +13,15 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from core.child import end_others
 from core.config import PartConfig, knob
-from core.embedding import models
 from core.errors import WorkbenchError
-from core.generation import amx, gguf_files, structured
+from core.generation import structured
 from core.generation.local import Local
-from core.generation.own_process import Own, at_model, own_process_knob
 from core.generation.protocol import Generated, Read, Shown, Stops, Token, filled, logprobs_knob, marked, stop_knob
+from core.jobs.child import end_others
+from core.models import amx, gguf_files
+from core.models import hub as models
+from core.models.own_process import Own, at_model, own_process_knob
 from core.records import Progress
 from core.registry import part
 

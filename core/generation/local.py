@@ -1,7 +1,7 @@
 """What the engines of this machine do alike: tokens and texts of the loaded model, wherever it is loaded."""
 
-from core.generation.own_process import at_model
 from core.generation.protocol import Read
+from core.models.own_process import at_model
 
 
 class Local:

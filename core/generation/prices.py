@@ -9,8 +9,8 @@ import yaml
 from pydantic import Field, ValidationError
 
 from core.config import StageConfig
-from core.embedding.models import home
 from core.errors import WorkbenchError
+from core.models.hub import home
 
 
 class Price(StageConfig):

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 from core.config import PartConfig
-from core.generation.prompt import CITATION, cited
+from core.context.prompt import CITATION, cited
 from core.generation.protocol import Generated
 
 PACKAGES = {

@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from core.embedding.models import encodable
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.protocol import Generated, Token, finished
+from core.models.hub import encodable
 
 TICK_S = 0.02  # the caller can cancel, and sees new text, this often
 FIRST_WAIT_S = 0.5  # before the first retry, twice as long before each further one

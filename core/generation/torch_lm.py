@@ -9,14 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from core.child import end_others
 from core.config import PartConfig, knob
-from core.embedding import llm_hidden, models
+from core.embedding import llm_hidden
 from core.errors import WorkbenchError
 from core.generation import structured
 from core.generation.local import Local
-from core.generation.own_process import Own, at_model, own_process_knob
 from core.generation.protocol import Generated, Read, Shown, Stops, Token, filled, logprobs_knob, marked, stop_knob
+from core.jobs.child import end_others
+from core.models import hub as models
+from core.models.own_process import Own, at_model, own_process_knob
 from core.records import Progress
 from core.registry import part
 

@@ -16,7 +16,7 @@ import numpy as np
 from core.config import PartConfig
 from core.errors import WorkbenchError
 from core.index.common import SavedIndex, allowed, asked, checked, known, ordered, permitted, rounded
-from core.index.threads import Gate
+from core.models.threads import Gate
 from core.records import Candidates
 
 _PARAMETERS_KEPT = 64  # settings whose FAISS parameters are kept between calls

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.config import PartConfig, knob
 from core.index.common import SavedIndex, asked, checked, known, ordered, permitted, score_of
-from core.index.threads import search_threads
+from core.models.threads import search_threads
 from core.records import Candidates
 from core.registry import part
 from core.retrieval.top import best

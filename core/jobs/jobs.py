@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from core import files
-from core.child import ending
 from core.errors import WorkbenchError, missing_package
+from core.jobs.child import ending
 from core.records import Progress
 from core.store.journal import new_id
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from core.errors import WorkbenchError
-from core.index.points import stored_raw
+from core.labs.index.point import stored_raw
 from core.store.journal import Record, id_time
 
 SCHEMA = 6  # a database of another number is rebuilt

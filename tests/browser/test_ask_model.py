@@ -203,7 +203,7 @@ def engines_of(app: str) -> list[psutil.Process]:
         for one in psutil.process_iter(["cmdline"])
         if one.info["cmdline"] and one.info["cmdline"][-1] == port and "streamlit" in one.info["cmdline"]
     ]
-    return [child for child in server.children() if any("core.child" in word for word in child.cmdline())]
+    return [child for child in server.children() if any("core.jobs.child" in word for word in child.cmdline())]
 
 
 def test_an_engine_that_is_killed_in_the_middle_of_an_answer_is_told_and_the_app_answers_the_next_question(app, rivers, tab):

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from core import annotation_lab as lab
-from core import design_lab as design
+from core.annotation import design
+from core.annotation import studies as lab
 from core.config import TrialConfig, with_settings
 from core.workbench import Workbench
 from tests.annotated import judge, judge_all

@@ -14,7 +14,7 @@ from itertools import pairwise
 import pytest
 
 from app.ui import labelling
-from core import annotation_lab as lab
+from core.annotation import studies as lab
 from core.annotation.drawing import Candidate, draw
 from core.annotation.labels import blank
 from core.annotation.study import Passage, assignment

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.pipeline import drain
+from core.progress import drain
 from core.workbench import Workbench
 from tests.browser.steps import no_error, open_page, settled
 

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from core import annotation_lab as lab
+from core.annotation import studies as lab
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.annotated import rating

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from core import annotation_lab as lab
+from core.annotation import studies as lab
 from core.annotation.study import assignment
 from core.workbench import Workbench
 from tests.annotated import rating

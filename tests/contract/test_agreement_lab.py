@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import agreement_lab as lab
-from core import agreement_machines as against
-from core import annotation_files, annotation_lab
+from core.agreement import machines as against
+from core.agreement import people as lab
+from core.annotation import exports as annotation_files
+from core.annotation import studies as annotation_lab
 from core.annotation.labels import blank
 from core.annotation.study import CANNOT, StopRule
 from core.errors import WorkbenchError
-from core.generation.support import containments
-from core.pipeline import drain
+from core.judging.containment import containments
+from core.progress import drain
 from core.workbench import Workbench
 from tests.annotated import pairs, rating
 
@@ -234,7 +235,7 @@ def test_a_judges_scores_are_read_by_unit():
 
 
 def test_alpha_has_one_interval_on_every_page(workbench):
-    from core import design_lab
+    from core.annotation import design as design_lab
 
     study = rating(20, pilot=0, per_item=3, seed=5)
     labelled(workbench, study, by_place)
@@ -567,8 +568,8 @@ def test_labels_are_read_as_asked(workbench):
 
 @pytest.mark.parametrize("goal", ["difference", "means", "rate", "alpha"])
 def test_the_planner_says_on_the_command_line_what_its_page_says(goal, tmp_path, monkeypatch, capsys):
-    from core import design_lab
     from core.__main__ import main
+    from core.annotation import design as design_lab
 
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
     values = design_lab.ASSUMED[goal] | {"target": 0.7 if goal in ("difference", "means") else 0.12}

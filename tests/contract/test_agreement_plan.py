@@ -2,10 +2,10 @@
 
 import pytest
 
-from core import agreement_lab as lab
-from core import agreement_plan as plan
-from core import annotation_lab
-from core import design_lab as design
+from core.agreement import people as lab
+from core.agreement import plan
+from core.annotation import design
+from core.annotation import studies as annotation_lab
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.annotated import pairs, rating

@@ -9,9 +9,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core import annotation_files as files
-from core import annotation_lab as lab
-from core.annotation import exchange
+from core.annotation import exports as files
+from core.annotation import studies as lab
+from core.annotation.formats import exchange
 from core.annotation.labels import Span, Table, blank, complete, table
 from core.errors import WorkbenchError
 from core.workbench import Workbench

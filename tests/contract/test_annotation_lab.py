@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from core import annotation_files as files
-from core import annotation_lab as lab
 from core.__main__ import main
-from core.annotation import exchange, label_studio
+from core.annotation import exports as files
+from core.annotation import studies as lab
+from core.annotation.formats import exchange, label_studio
 from core.annotation.labels import Span, complete, table
 from core.annotation.study import FOLDER, default_rubric, shown
 from core.config import TrialConfig, with_settings
@@ -311,7 +311,7 @@ def test_a_study_of_sentences_wants_answers_that_have_some(workbench):
 
 
 def test_a_paired_study_is_tested_on_all_its_questions(workbench):
-    from core import agreement_lab
+    from core.agreement import people as agreement_lab
 
     add_answers(workbench, 8)
     study = lab.design(

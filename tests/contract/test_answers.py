@@ -9,7 +9,7 @@ from core.config import PartConfig, TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.generation import answer as module
 from core.generation.protocol import Generated, Token
-from core.pipeline import drain
+from core.progress import drain
 from core.records import Progress
 from core.store import tables
 from core.store.journal import Record

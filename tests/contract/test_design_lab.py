@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from core import agreement_lab
-from core import design_lab as design
+from core.agreement import people as agreement_lab
+from core.annotation import design
 from core.annotation.labels import blank
 from core.annotation.study import StopRule, assignment
 from core.errors import WorkbenchError
-from core.pipeline import drain
+from core.progress import drain
 from core.statistics.agreement.growth import FEWEST
 from tests.annotated import rating
 

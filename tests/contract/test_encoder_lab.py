@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core import encoder_lab as lab
 from core.config import TrialConfig, with_settings
-from core.embedding import diagnostics
 from core.embedding.speed import Estimate
-from core.embedding.train import TrainConfig
-from core.pipeline import drain
+from core.labs.encoders import comparison as lab
+from core.labs.encoders import diagnostics
+from core.progress import drain
 from core.statistics.corrections import holm
+from core.training.encoders import TrainConfig
 from core.workbench import Plan
 from tests.small_corpora import with_towns
 

@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from core import engine_lab
 from core.config import PartConfig, TrialConfig
 from core.errors import WorkbenchError
-from core.generation import gguf_files
-from core.generation.gguf_files import Measured
 from core.generation.protocol import Generated
-from core.pipeline import drain
+from core.labs import engines as engine_lab
+from core.models import gguf_files
+from core.models.gguf_files import Measured
+from core.progress import drain
 from core.records import Progress
 from core.workbench import Workbench
 

@@ -5,11 +5,12 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytest
 
-from core import index_lab, registry
+from core import registry
 from core.config import PartConfig, TrialConfig, code_version, with_settings
 from core.errors import WorkbenchError
 from core.index.exact import Exact
-from core.pipeline import drain
+from core.labs.index import points as index_lab
+from core.progress import drain
 from core.statistics.equivalence import tost
 from core.workbench import Workbench
 from tests.small_corpora import THINGS, WAYS

@@ -6,14 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from core import sampling_lab as lab
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.generation.sampling.filters import chain
-from core.generation.sampling.search import SEARCHES
-from core.generation.sampling.trace import trace
-from core.generation.sampling.writing import Written, write
-from core.pipeline import drain
+from core.labs import sampling as lab
+from core.progress import drain
+from core.sampling.filters import chain
+from core.sampling.search import SEARCHES
+from core.sampling.trace import trace
+from core.sampling.writing import Written, write
 from core.workbench import Workbench
 from tests.played_model import END, WORDS, play
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from core import __main__ as command_line
-from core import setting_curve
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.pipeline import drain
+from core.labs.trials import curve as setting_curve
+from core.progress import drain
 from core.statistics.corrections import holm
 from core.workbench import Plan
 from tests.small_corpora import with_towns

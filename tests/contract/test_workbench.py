@@ -11,7 +11,7 @@ import pytest
 
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.pipeline import drain
+from core.progress import drain
 from core.workbench import METRICS, Workbench
 from tests.synthetic_trials import add_failed, add_questions, add_trial
 

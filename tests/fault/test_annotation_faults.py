@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from core import annotation_files as files
-from core import annotation_lab as lab
 from core.__main__ import main
+from core.annotation import exports as files
+from core.annotation import studies as lab
 from core.errors import WorkbenchError
 from core.store.database import Store
 from core.store.journal import new_id

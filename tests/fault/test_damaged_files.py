@@ -14,10 +14,11 @@ import pytest
 
 from core import files
 from core.config import TrialConfig, with_settings
-from core.embedding import models, vectors
+from core.embedding import vectors
 from core.errors import WorkbenchError
 from core.files import DiskError
-from core.pipeline import drain
+from core.models import hub as models
+from core.progress import drain
 from core.workbench import Workbench
 from tests.small_corpora import THINGS, WAYS, small_bert, with_towns
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.embedding import models
 from core.embedding.llm_hidden import LLMHidden
 from core.embedding.minilm import bundled_folder
 from core.embedding.sentence_transformers import SentenceTransformers
-from core.embedding.train import start_encoder
 from core.embedding.trained import Trained
 from core.embedding.vectors import embed, missing
 from core.errors import WorkbenchError
 from core.files import seal_folder
 from core.generation.llama_engine import LlamaCpp
+from core.models import hub as models
+from core.training.encoders import start_encoder
 from tests.small_corpora import small_bert
 
 TEXTS = [f"text {i}" for i in range(3000)]

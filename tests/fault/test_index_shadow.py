@@ -12,8 +12,8 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.index.exact import Exact
-from core.index.measure import Asking
-from core.index.shadow import Pair, Serving, switch
+from core.labs.index.measure import Asking
+from core.labs.index.shadow import Pair, Serving, switch
 from core.records import Candidates, Progress
 
 DIM = 16

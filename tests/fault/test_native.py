@@ -16,15 +16,15 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytest
 
-from core import child as children
-from core import index_build, probes
 from core.config import PartConfig, TrialConfig, with_settings
-from core.embedding import models
 from core.errors import WorkbenchError, missing_package
-from core.generation import amx
 from core.index.faiss_hnsw import FaissHNSW
 from core.index.hnswlib_graph import Hnswlib
-from core.pipeline import drain
+from core.jobs import child as children
+from core.models import amx, probes
+from core.models import hub as models
+from core.pipeline.stages import index_build
+from core.progress import drain
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = np.random.default_rng(0).standard_normal((300, 16), np.float32)

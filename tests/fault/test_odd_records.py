@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core import annotation_lab as lab
+from core.annotation import studies as lab
 from core.errors import WorkbenchError
 from core.store.database import Store
 from core.store.journal import checksum, new_id

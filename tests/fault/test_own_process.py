@@ -14,12 +14,12 @@ import numpy as np
 import psutil
 import pytest
 
-from core import child as children
 from core.config import PartConfig
 from core.errors import WorkbenchError
-from core.generation import own_process
 from core.generation.llama_engine import LlamaCpp
-from core.generation.own_process import Own, at_model
+from core.jobs import child as children
+from core.models import own_process
+from core.models.own_process import Own, at_model
 from core.records import Progress
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -245,9 +245,9 @@ def jobs(lab: Lab) -> Iterator[Case]:
 @attack("damage", "prices and saved chains")
 def settings(lab: Lab) -> Iterator[Case]:
     def read(home: Path) -> Any:
-        from core import sampling_lab
         from core.errors import WorkbenchError
         from core.generation import prices
+        from core.labs import sampling as sampling_lab
         from core.workbench import Workbench
 
         for look in (prices.table, lambda: sampling_lab.presets(Workbench(home))):

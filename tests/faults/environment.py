@@ -236,7 +236,7 @@ def parsers(lab: Lab) -> Iterator[Case]:
 
             subprocess.Popen.__init__ = watched
             os.environ.update({"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY, "HF_TOKEN": KEY})
-            from core.pipeline import drain
+            from core.progress import drain
             from core.workbench import Workbench
 
             drain(Workbench(home).library.ingest("mine", [("a.txt", b"Tea.")], None))

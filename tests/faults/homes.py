@@ -74,7 +74,7 @@ def measured(place: Path) -> None:
 
 
 def _labelled(place: Path) -> int:
-    from core import annotation_lab
+    from core.annotation import studies as annotation_lab
     from core.workbench import Workbench
 
     workbench = Workbench(place)

@@ -165,7 +165,7 @@ def twice(lab: Lab) -> Iterator[Case]:
 def engines(lab: Lab) -> Iterator[Case]:
     def check(how: str) -> None:
         from core.errors import WorkbenchError
-        from core.generation import own_process
+        from core.models import own_process
         from tests.fault.test_own_process import Played
 
         folder = Path.cwd() / "model"

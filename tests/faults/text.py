@@ -53,7 +53,7 @@ def hostile(place: Path) -> None:
 
 
 def _study(place: Path) -> int:
-    from core import annotation_lab as lab
+    from core.annotation import studies as lab
     from core.annotation.drawing import Candidate, draw
     from core.annotation.study import Passage, default_rubric
     from core.workbench import Workbench

@@ -260,7 +260,7 @@ NAMES = [
 @attack("uploads", "names as a client may send them")
 def names(lab: Lab) -> Iterator[Case]:
     def check(name: str) -> None:
-        from core.pipeline import drain
+        from core.progress import drain
         from core.workbench import Workbench
 
         home = Path.cwd() / "home"

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from core import annotation_files as files
-from core import annotation_lab as lab
+from core.annotation import exports as files
+from core.annotation import studies as lab
 from core.annotation.labels import Span, blank
 from core.workbench import Workbench
 from tests.annotated import pairs, rating

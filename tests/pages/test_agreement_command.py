@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core import annotation_lab as lab
 from core.__main__ import main
+from core.annotation import studies as lab
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.annotated import rating
@@ -24,7 +24,7 @@ QAGS = FOLDER / "qags" / "mturk_cnndm.jsonl"
 def bench(tmp_path, monkeypatch):
     workbench = Workbench(tmp_path / "home")
     monkeypatch.setattr(session, "workbench", lambda: workbench)
-    monkeypatch.setattr("core.agreement_lab.FOLDER", tmp_path / "annotations")
+    monkeypatch.setattr("core.agreement.people.FOLDER", tmp_path / "annotations")
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GROUNDWORK_DATASETS", str(FOLDER))
     return workbench

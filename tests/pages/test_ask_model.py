@@ -9,12 +9,12 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import answer_tabs, forms
-from core import engine_lab
 from core.errors import WorkbenchError
 from core.generation import prices
-from core.generation.gguf_files import Choice, Measured
 from core.generation.protocol import Token
 from core.generation.receipt import Comparison, Receipt
+from core.labs import engines as engine_lab
+from core.models.gguf_files import Choice, Measured
 from core.records import Answer, Progress
 from core.workbench import Workbench
 

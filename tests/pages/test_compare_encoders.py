@@ -8,10 +8,10 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import encoder_tabs
-from core import encoder_lab as lab
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
-from core.pipeline import drain
+from core.labs.encoders import comparison as lab
+from core.progress import drain
 from core.workbench import Plan
 from tests.small_corpora import with_towns
 

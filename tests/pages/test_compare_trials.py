@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import trials as table
-from core import comparison
+from core.labs.trials import comparison
 from core.workbench import Workbench
 from tests.synthetic_trials import add_failed, add_questions, add_trial
 

@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import design_record
-from core import annotation_lab as lab
-from core import design_lab as design
+from core.annotation import design
+from core.annotation import studies as lab
 from core.annotation.labels import blank
 from core.annotation.study import altered, default_rubric, old_titles, with_titles
 from core.config import TrialConfig, with_settings

@@ -9,11 +9,12 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import forms
-from core import comparison, registry
 from core import config as recipes
+from core import registry
 from core.config import TrialConfig, difference, with_settings
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
+from core.labs.trials import comparison
 from core.workbench import Plan, Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"

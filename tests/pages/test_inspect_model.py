@@ -10,14 +10,14 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui.inspect_tabs import fitted
-from core import inspect_lab
 from core.__main__ import build_parser
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.generation import tokenizers_lab
-from core.generation.inspect_cache import fit
-from core.pipeline import drain
+from core.labs.inside import model as inspect_lab
+from core.labs.inside.cache import fit
+from core.progress import drain
 from core.records import Progress
+from core.training import tokenizers as tokenizers_lab
 from core.workbench import Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -55,7 +55,7 @@ def tools():
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    from core.generation.scratch.transformer import Shape, Transformer
+    from core.scratch.models.transformer import Shape, Transformer
 
     torch.manual_seed(0)
     torch.set_num_threads(1)

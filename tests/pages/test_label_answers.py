@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import evidence, labelling
-from core import annotation_lab as lab
+from core.annotation import studies as lab
 from core.annotation.drawing import Candidate, draw
 from core.annotation.labels import Span, blank
 from core.annotation.study import Passage, assignment, default_rubric, shown

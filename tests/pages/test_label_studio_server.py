@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core import annotation_lab as lab
+from core.annotation import studies as lab
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.annotated import rating

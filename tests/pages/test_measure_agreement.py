@@ -7,9 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core import annotation_files as files
-from core import annotation_lab as lab
-from core import design_lab as design
+from core.annotation import design
+from core.annotation import exports as files
+from core.annotation import studies as lab
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.annotated import pairs, rating
@@ -25,7 +25,7 @@ def bench(tmp_path, monkeypatch):
     workbench = Workbench(tmp_path / "home")
     monkeypatch.setattr(session, "workbench", lambda: workbench)
     monkeypatch.delenv("GROUNDWORK_DATASETS", raising=False)
-    monkeypatch.setattr("core.agreement_lab.FOLDER", tmp_path / "annotations")
+    monkeypatch.setattr("core.agreement.people.FOLDER", tmp_path / "annotations")
     return workbench
 
 

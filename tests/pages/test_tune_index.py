@@ -6,10 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core import index_lab
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
-from core.pipeline import drain
+from core.labs.index import points as index_lab
+from core.progress import drain
 from core.workbench import Plan
 from tests.small_corpora import with_towns
 

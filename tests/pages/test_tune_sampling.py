@@ -8,11 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import sampling_study
-from core import sampling_lab as lab
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
-from core.generation.sampling.trace import History, trace
-from core.pipeline import drain
+from core.labs import sampling as lab
+from core.progress import drain
+from core.sampling.trace import History, trace
 from core.statistics.bootstrap import Interval
 from core.workbench import Plan, Workbench
 from tests.played_model import WORDS, play

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from core.errors import WorkbenchError
-from core.generation.scratch import bpe
+from core.scratch.models import bpe
 
 TEXTS = [
     "The for statement is used to iterate over the elements of a sequence (such as a string, tuple or list).",

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from core.embedding import models
 from core.embedding.llm_hidden import Hidden, LLMHidden
 from core.embedding.minilm import MiniLM, bundled_folder
 from core.embedding.sentence_transformers import SentenceTransformers
 from core.generation.llama_engine import LlamaCpp
+from core.models import hub as models
 
 TEXTS = ["", "What is recall?", "naïve café 東京 😀", "long " * 700, *("A sentence of a few words, " * n for n in range(1, 30))]
 

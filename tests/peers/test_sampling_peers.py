@@ -10,10 +10,10 @@ import importlib.util
 import numpy as np
 import pytest
 
-from core.generation.sampling import filters
-from core.generation.sampling.filters import History, softmax
-from core.generation.sampling.search import beam_search, contrastive_search, one_by_one
-from core.generation.sampling.trace import sample, trace
+from core.sampling import filters
+from core.sampling.filters import History, softmax
+from core.sampling.search import beam_search, contrastive_search, one_by_one
+from core.sampling.trace import sample, trace
 
 CASES = 1000
 ROUNDING = 3  # of 1,000 cases may meet a bound within float32 (none does where this was written)

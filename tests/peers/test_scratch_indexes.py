@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from core.index.scratch import inside, ivf, pq
-from core.index.scratch.distance import pairwise
-from core.index.scratch.hnsw import HNSW
-from core.index.scratch.kmeans import kmeans
+from core.scratch.indexes import inside, ivf, pq
+from core.scratch.indexes.distance import pairwise
+from core.scratch.indexes.hnsw import HNSW
+from core.scratch.indexes.kmeans import kmeans
 
 DIM = 32
 

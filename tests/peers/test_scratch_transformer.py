@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.generation import architecture
-from core.generation.scratch import attention
+from core.models import architecture
+from core.scratch.models import attention
 
 
 def a_llama(folder, kv_heads, tied):
@@ -56,7 +56,7 @@ def library_texts(model, prompts, new_tokens):
 def pair(request, tmp_path_factory):
     import torch
 
-    from core.generation.scratch import transformer
+    from core.scratch.models import transformer
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("llama")
@@ -85,7 +85,7 @@ def test_logits_and_attention_are_the_librarys(pair):
 def test_greedy_text_is_the_librarys_with_and_without_the_cache(pair):
     import torch
 
-    from core.generation.scratch.transformer import generate
+    from core.scratch.models.transformer import generate
 
     library, ours = pair
     expected = library_texts(library, torch.tensor([IDS]), 200)[0].tolist()
@@ -98,7 +98,7 @@ def test_greedy_text_is_the_librarys_with_and_without_the_cache(pair):
 def test_a_text_read_in_pieces_is_the_text_read_at_once(pair, pieces):
     import torch
 
-    from core.generation.scratch.transformer import Cache
+    from core.scratch.models.transformer import Cache
 
     _, ours = pair
     text, cache, found = torch.tensor([IDS, IDS[::-1]]), Cache(ours.shape, 40, batch=2), []
@@ -114,7 +114,7 @@ def test_a_text_read_in_pieces_is_the_text_read_at_once(pair, pieces):
 def test_a_kind_of_model_that_is_not_read_and_weights_that_are_missing(tmp_path):
     import json
 
-    from core.generation.scratch.transformer import load, shape_of
+    from core.scratch.models.transformer import load, shape_of
 
     a_llama(tmp_path, 2, False)
     path = tmp_path / "config.json"
@@ -134,7 +134,7 @@ def bundled(tmp_path_factory):
     from tokenizers import Tokenizer
     from transformers import AutoModelForCausalLM
 
-    from core.generation.scratch import transformer
+    from core.scratch.models import transformer
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROUNDWORK_HOME", str(tmp_path_factory.mktemp("home")))
@@ -146,7 +146,7 @@ def bundled(tmp_path_factory):
 @pytest.mark.slow
 def test_the_bundled_tokens_are_llama_cpps(bundled):
     """Digits one by one above all: transformers' reading of the GGUF file loses that."""
-    from core.generation import tokenizers_lab as lab
+    from core.training import tokenizers as lab
 
     llama = lab.opened(lab.known()["SmolLM2"])
     texts = [*lab.SAMPLES.values(), "1999 to 2024: 3.14159, x12345y", *list(topics.values())[:40]]
@@ -160,7 +160,7 @@ def test_smollm2_gives_the_librarys_logits_and_text(bundled):
     after the other they would take ten times as long, as each step reads all weights."""
     import torch
 
-    from core.generation.scratch.transformer import Cache, generate
+    from core.scratch.models.transformer import Cache, generate
 
     library, ours, tokenizer = bundled
     texts = [" ".join(text.split()) for _, text in sorted(topics.items()) if len(text) > 1000][:20]

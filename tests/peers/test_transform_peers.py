@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from core.config import TransformConfig
-from core.embedding.diagnostics import separation
-from core.embedding.maps import flat_map
 from core.embedding.transform import fit, principal
-from core.pipeline import drain
+from core.labs.encoders.diagnostics import separation
+from core.labs.encoders.maps import flat_map
+from core.progress import drain
 
 rng = np.random.default_rng(5)
 SPREAD = rng.normal(size=(32, 32)) * np.geomspace(1, 0.05, 32)

@@ -3,8 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.embedding import minilm, models
+from core.embedding import minilm
 from core.embedding.minilm import MiniLM
+from core.models import hub as models
 
 texts = st.text(st.characters(exclude_categories=[]), max_size=200) | st.text(" \n\tab́İß東[SEP]CL.,1", max_size=200)
 

@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.generation import diversity
-from core.generation.sampling.filters import STEPS, History, MinP, TopK, TopP, Typical, softmax
-from core.generation.sampling.trace import most_likely, pick, trace, trace_answer
+from core.judging import diversity
+from core.sampling.filters import STEPS, History, MinP, TopK, TopP, Typical, softmax
+from core.sampling.trace import most_likely, pick, trace, trace_answer
 
 numbers = st.one_of(st.floats(-30, 30), st.integers(-3, 3).map(float), st.just(-math.inf))
 logits = st.lists(numbers, min_size=1, max_size=40).filter(lambda z: max(z) > -math.inf).map(np.array)

@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.index.scratch import inside, ivf, pq
-from core.index.scratch.distance import distances, pairwise
-from core.index.scratch.hnsw import HNSW
-from core.index.scratch.inside import Reason
-from core.index.scratch.kmeans import kmeans
+from core.scratch.indexes import inside, ivf, pq
+from core.scratch.indexes.distance import distances, pairwise
+from core.scratch.indexes.hnsw import HNSW
+from core.scratch.indexes.inside import Reason
+from core.scratch.indexes.kmeans import kmeans
 
 METRICS = st.sampled_from(["cosine", "dot", "l2"])
 

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.embedding import train
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.records import Chunks, Corpus, Document, Gold, Query
+from core.training import encoders as train
 
 DOCUMENTS = tuple(Document(f"d{i:02}", f"text {i} of ten words or so") for i in range(80))
 CHUNKS = Chunks(*(np.array(column, np.int32) for column in (range(80), [0] * 80, [10] * 80, [3] * 80)))

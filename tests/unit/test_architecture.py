@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import WorkbenchError
-from core.generation import architecture as arch
-from core.generation.gguf_header import read_header
 from core.generation.llama_engine import LlamaCpp
+from core.models import architecture as arch
+from core.models.gguf_header import read_header
 
 GB = 1e9
 LLAMA = {
@@ -148,7 +148,7 @@ def test_flops_are_the_matrix_products_that_torch_counts():
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from core.generation.scratch.transformer import Cache, Shape, Transformer
+    from core.scratch.models.transformer import Cache, Shape, Transformer
 
     shape = Shape(layers=3, heads=8, kv_heads=2, head_size=16, width=96, hidden=256, vocabulary=500, context=64, tied=False)
     model, cache = Transformer(shape), Cache(shape, 64)
@@ -316,7 +316,7 @@ def test_a_gguf_cut_or_damaged_anywhere_is_an_error_for_people_or_still_read(tmp
 
 def test_reading_loads_no_engine():
     code = (
-        "import sys; from core.generation import architecture, inspect_cache; import core.generation.scratch.attention;"
+        "import sys; from core.models import architecture; from core.labs.inside import cache; import core.scratch.models.attention;"
         "architecture.read(sys.argv[1]); print({'torch', 'transformers', 'llama_cpp'} & set(sys.modules))"
     )
     out = subprocess.run([sys.executable, "-c", code, str(LlamaCpp().path())], capture_output=True, text=True, check=True)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from core import comparison
-from core.comparison import ABSENT
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
+from core.labs.trials import comparison
+from core.labs.trials.comparison import ABSENT
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 from tests.synthetic_trials import add_failed, add_questions, add_trial

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from core.embedding.diagnostics import (
+from core.errors import WorkbenchError
+from core.labs.encoders.diagnostics import (
     average_cosine,
     diagnose,
     effective_rank,
@@ -17,9 +18,8 @@ from core.embedding.diagnostics import (
     two_nn,
     unit,
 )
-from core.embedding.maps import flat_map
-from core.errors import WorkbenchError
-from core.pipeline import drain
+from core.labs.encoders.maps import flat_map
+from core.progress import drain
 
 rng = np.random.default_rng(11)
 SPHERE = unit(rng.normal(size=(2000, 30)))

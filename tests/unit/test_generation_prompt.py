@@ -5,11 +5,11 @@ from typing import ClassVar
 import pytest
 
 from core.config import ContextConfig, PartConfig
+from core.context.prompt import UNKNOWN, build, cited, plain
 from core.errors import WorkbenchError
 from core.generation.answer import answer
 from core.generation.llama_engine import Generated
-from core.generation.prompt import UNKNOWN, build, cited, plain
-from core.generation.support import THRESHOLD, source_sentence, support
+from core.judging.containment import THRESHOLD, source_sentence, support
 from core.records import Hit
 
 

@@ -10,7 +10,7 @@ from core.index.exact import Exact
 from core.index.faiss_hnsw import FaissHNSW
 from core.index.faiss_ivf_pq import FaissIVFPQ
 from core.index.faiss_tools import lists
-from core.index.threads import Gate, one_thread, search_threads
+from core.models.threads import Gate, one_thread, search_threads
 
 rng = np.random.default_rng(5)
 VECTORS = rng.normal(size=(300, 16)).astype(np.float32)

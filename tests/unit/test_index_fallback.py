@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.index import filtered
 from core.index.exact import Exact
-from core.index.fallback import RULES, fallback_curve, guarded, steps
-from core.index.filtered import by_selectivity, deep, only
-from core.index.measure import recall
+from core.labs.index import filtered
+from core.labs.index.fallback import RULES, fallback_curve, guarded, steps
+from core.labs.index.filtered import by_selectivity, deep, only
+from core.labs.index.measure import recall
 from core.records import Candidates
 from core.registry import find
 

@@ -5,7 +5,7 @@ from core.errors import WorkbenchError
 from core.index import hnswlib_graph
 from core.index.exact import Exact
 from core.index.hnswlib_graph import Hnswlib
-from core.index.threads import one_thread
+from core.models.threads import one_thread
 
 rng = np.random.default_rng(3)
 VECTORS = rng.normal(size=(3000, 24)).astype(np.float32)

@@ -7,9 +7,9 @@ import pytest
 
 from core.config import PartConfig
 from core.errors import WorkbenchError
-from core.index.churn import MODES, Churn, churn, when_to_rebuild
 from core.index.exact import Exact
-from core.index.measure import Asking, recall
+from core.labs.index.churn import MODES, Churn, churn, when_to_rebuild
+from core.labs.index.measure import Asking, recall
 from core.records import Candidates
 from core.registry import find
 

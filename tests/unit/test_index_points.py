@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.index import points
 from core.index.exact import Exact
-from core.index.measure import TIES
-from core.index.points import Raw, logit, measure, stored_raw
-from core.pipeline import drain
+from core.labs.index import point as points
+from core.labs.index.measure import TIES
+from core.labs.index.point import Raw, logit, measure, stored_raw
+from core.progress import drain
 
 
 class Among:

@@ -9,14 +9,16 @@ import plotly.graph_objects as go
 import pytest
 
 from app.ui import charts, index_charts, index_tabs
-from core import index_lab, index_views, registry
+from core import registry
 from core.__main__ import show_cost
 from core.config import TrialConfig, with_settings
-from core.index.points import logit
-from core.index.scratch.inside import Graph, Lists, Reason, walk, where, why_missed
-from core.index.shadow import SwitchReport
-from core.pipeline import drain
+from core.labs.index import points as index_lab
+from core.labs.index import views as index_views
+from core.labs.index.point import logit
+from core.labs.index.shadow import SwitchReport
+from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
+from core.scratch.indexes.inside import Graph, Lists, Reason, walk, where, why_missed
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 from tests.small_corpora import THINGS, WAYS

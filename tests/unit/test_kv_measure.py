@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.generation import architecture, inspect_cache
-from core.generation.scratch import attention
+from core.labs.inside import cache as inspect_cache
+from core.models import architecture
+from core.scratch.models import attention
 
 IDS = list(range(20))
 
@@ -16,7 +17,7 @@ IDS = list(range(20))
 def model():
     import torch
 
-    from core.generation.scratch.transformer import Shape, Transformer
+    from core.scratch.models.transformer import Shape, Transformer
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -34,7 +35,7 @@ def drained(steps):
 
 
 def test_every_step_is_told_and_both_ways_give_the_same_text(model):
-    from core.generation.scratch.transformer import generate
+    from core.scratch.models.transformer import generate
 
     steps, whole = drained(inspect_cache.measure(model, IDS, 24, every=5))
     assert whole.steps == tuple(steps) and len(steps) == 23

@@ -8,10 +8,10 @@ import torch
 
 from core.config import valid
 from core.errors import WorkbenchError
-from core.generation import moe_lab
-from core.generation.moe_lab import MoeConfig, Step
-from core.generation.scratch import moe
-from core.generation.scratch.transformer import Shape, SwiGLU
+from core.scratch.models import moe
+from core.scratch.models.transformer import Shape, SwiGLU
+from core.training import experts as moe_lab
+from core.training.experts import MoeConfig, Step
 
 SHAPE = Shape(layers=1, heads=1, kv_heads=1, head_size=16, width=16, hidden=24, vocabulary=10, context=32)
 SMALL = {"width": 32, "hidden": 32, "vocabulary": 320, "context": 32, "batch": 8, "experts": 4}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.generation import diversity
-from core.generation.sampling.filters import (
+from core.judging import diversity
+from core.sampling.filters import (
     STEPS,
     Chain,
     Epsilon,
@@ -29,8 +29,8 @@ from core.generation.sampling.filters import (
     log_softmax,
     softmax,
 )
-from core.generation.sampling.search import beam_search, contrastive_search, one_by_one
-from core.generation.sampling.trace import force, most_likely, pick, sample, trace, trace_answer
+from core.sampling.search import beam_search, contrastive_search, one_by_one
+from core.sampling.trace import force, most_likely, pick, sample, trace, trace_answer
 
 P = np.array([0.1, 0.4, 0.05, 0.3, 0.15])
 

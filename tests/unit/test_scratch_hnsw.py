@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.index.scratch import inside, ivf, pq
-from core.index.scratch.hnsw import HNSW, select
-from core.index.scratch.inside import Graph, Layer, Reason
-from core.index.scratch.kmeans import kmeans
+from core.scratch.indexes import inside, ivf, pq
+from core.scratch.indexes.hnsw import HNSW, select
+from core.scratch.indexes.inside import Graph, Layer, Reason
+from core.scratch.indexes.kmeans import kmeans
 
 
 def line(places, links, width=3, entry=0):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.generation import tokenizers_lab as lab
+from core.training import tokenizers as lab
 
 TEXTS = [
     "The for statement is used to iterate over the elements of a sequence; the else clause runs when it is exhausted.",

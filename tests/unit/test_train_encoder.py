@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from core.config import EvaluationConfig
-from core.embedding import minilm, negatives, train
-from core.embedding.train import TrainConfig
+from core.embedding import minilm
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.records import Chunks, Corpus, Document, Gold, Query
+from core.training import encoders as train
+from core.training import negatives
+from core.training.encoders import TrainConfig
 
 WORDS = "apple river stone cloud tiger copper violin window garden engine pepper silver meadow rocket candle bridge".split()
 SMALL = {"max_steps": 6, "batch_size": 8, "evaluate_every": 2, "learning_rate": 1e-2, "epochs": 9, "validation_chunks": 100}

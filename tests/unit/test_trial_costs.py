@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from core import comparison, trial_costs
-from core.comparison import Spread
+from core.labs.trials import comparison
+from core.labs.trials import costs as trial_costs
+from core.labs.trials.comparison import Spread
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 from tests.synthetic_trials import add_questions, add_trial

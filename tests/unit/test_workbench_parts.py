@@ -10,9 +10,9 @@ import pytest
 from core.__main__ import build_parser, read_grid, read_recipe
 from core.config import TrialConfig, difference, with_settings
 from core.doctor import doctor
-from core.embedding import models
 from core.errors import WorkbenchError
-from core.pipeline import _bytes
+from core.models import hub as models
+from core.pipeline.stages import _bytes
 from core.records import Corpus, Document
 from core.retrieval.bm25_fast import BM25S
 from core.workbench import ROOT, Workbench, plain

@@ -1,0 +1,295 @@
+"""A study's own question, answered from its labels: the plan that was frozen, and whether its test is met.
+
+A plan is words. What is understood of them is the primary measure "share of ... sentences" or mean helpfulness, a threshold or a
+difference that leaves out 0, and the sign test of pairs; any other plan is shown beside its numbers and left to the reader. The
+verdict belongs to the plan, so it follows none of the page's settings but the round.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from core.agreement import people as lab
+from core.agreement.people import Consensus, Source
+from core.annotation import design as design_lab
+from core.annotation.labels import Attention, Table, attention_score, complete, disputed
+from core.annotation.study import Study, assignment
+from core.errors import WorkbenchError
+from core.statistics.bootstrap import mean_interval
+from core.statistics.proportion import wilson_grouped
+
+DRAWS = 2000
+ABOVE, BELOW = r"above|over|greater than|more than|exceeds", r"below|under|less than"
+NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b"
+
+
+class Row(NamedTuple):
+    """One number that the plan's test is about. least, most: as the ties fall; None where there are none."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    units: int  # with a consensus
+    items: int  # that have these
+    met: bool | None  # None: the page cannot tell
+    least: float | None = None
+    most: float | None = None
+    of_two: bool = False  # a difference
+    note: str = ""
+
+
+class Verdict(NamedTuple):
+    """state: met, not met, split (of some of the rows), open (not decidable yet), or own (a test in words of its own)."""
+
+    rows: tuple[Row, ...]
+    part: str
+    measure: str  # of the rows, in words
+    state: str
+    why: str
+    confidence: float
+    agreed: Consensus
+    units: int  # with and without a consensus
+    judged_by_nobody: int = 0  # more units, of which all said that they cannot be judged
+    alone: int = 0  # units whose label is one person's, as nobody else judged them
+
+
+def verdict(source: Source, round: str) -> Verdict | None:
+    """What the labels of a round say to the plan; None without a study or labels of its measure."""
+    study = source.study
+    if study is None:
+        return None
+    part, yes = _measure(study)
+    found = lab.table_of(source, part, round)
+    if not found.items:
+        return None
+    agreed = lab.consensus(source, part, found, lab.methods(source, found)[0])
+    confidence = _percent(r"(\d+(?:\.\d+)?)\s*% (?:confidence )?interval", study.test, 95) / 100
+    if part == "preference":
+        rows, words = _duels(source, round, found, agreed, study), "share of the first among decided questions"
+    elif yes or part == "helpful":
+        rows, words = _shares(source, found, agreed, yes, confidence), study.measure
+        words = f"difference in {words}" if rows and rows[0].of_two else words
+    else:
+        rows, words = [], study.measure
+    state, why = _state(source, round, study, rows, agreed)
+    nobody = lab.judged_by_nobody(found, lab.cannot_judge(source, part, round))
+    ruled = {one.item for one in source.labels if one.round == "adjudication"}
+    one_label = (~np.isnan(found.values)).sum(axis=1) == 1
+    alone = sum(bool(one) and item not in ruled for one, item in zip(one_label, found.item_ids, strict=True))
+    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(found.items), nobody, alone)
+
+
+def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
+    """The part that the primary measure is of, and the labels that it counts; () where its words are not understood."""
+    said = study.measure.casefold()
+    if study.kind == "pairs":
+        return "preference", ()
+    if "helpful" in study.ask and "helpful" in said and "sentence" not in said:
+        return "helpful", ()
+    match = re.search(r"share of (.+?) sentences", said)
+    known = {text.casefold(): one.name for one in study.rubric.labels for text in (one.title, one.name)}
+    yes = known.get(match[1].strip()) if match else None
+    return study.ask[0], (yes,) if yes and study.ask[0] == "sentences" else ()
+
+
+def _percent(pattern: str, text: str, usual: float) -> float:
+    match = re.search(pattern, text, re.IGNORECASE)
+    return float(match[1]) if match else usual
+
+
+def _threshold(test: str) -> tuple[bool, float] | None:
+    """(above, the value) of a test that names one."""
+    match = re.search(rf"\b({ABOVE}|{BELOW}) (\d*\.?\d+)\s*(%?)", test, re.IGNORECASE)
+    if match is None:
+        return None
+    return bool(re.match(ABOVE, match[1], re.IGNORECASE)), float(match[2]) / (100 if match[3] else 1)
+
+
+class _Value(NamedTuple):
+    """A share or a difference with its interval; ties left out, all to the one side, all to the other."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def _shares(source: Source, found: Table, agreed: Consensus, yes: Sequence[str], confidence: float) -> list[Row]:
+    """A row a system, or, where the plan is about a difference, a row for each two."""
+    study, asked = source.study, lab.questions_of(source, found)
+    columns = tie_bounds(found, agreed, yes) if yes else (agreed.values,) * 3  # ties left out, none is yes, all that may be
+    systems, of = np.array(found.systems, dtype=object), lab.groups(found)
+    names = list(dict.fromkeys(systems))
+    of_difference, limit = re.search(NO_ZERO, study.test, re.IGNORECASE), _threshold(study.test)
+    ties, rows = bool(np.isnan(columns[0]).any()), []
+
+    def counted(mine: np.ndarray) -> tuple[int, int]:
+        known = mine & ~np.isnan(columns[0])
+        return int(known.sum()), len(set(of[known]))
+
+    if of_difference and len(names) > 1:
+        for a, b in combinations(names, 2):
+            mine, other = systems == a, systems == b
+            three = []
+            for first, second in ((columns[0],) * 2, columns[1:], columns[:0:-1]):
+                found_so = lab.difference(np.where(mine, first, second), mine, other, asked, confidence)
+                three.append(_Value(*found_so[:3]))
+            row = _row(f"{a} − {b}", three if ties else three[:1], counted(mine | other), _leaves_out_0)
+            shares = [float(np.nanmean(columns[0][one])) for one in (mine, other) if not np.isnan(columns[0][one]).all()]
+            note = " − ".join(f"{share:.3f}" for share in shares) if len(shares) == 2 else ""
+            rows.append(row._replace(of_two=True, note=note))
+        return rows
+    for name in names:
+        mine = systems == name
+        three = [_share(column[mine], of[mine], study, confidence) for column in columns]
+        test = None if limit is None else lambda v: v.low > limit[1] if limit[0] else v.high < limit[1]
+        rows.append(_row(str(name), three if ties else three[:1], counted(mine), test))
+    return rows
+
+
+def _share(values: np.ndarray, of: np.ndarray, study: Study, confidence: float) -> _Value:
+    """By the interval that the plan names; Wilson's where it names none, as on the tab Consensus."""
+    known = ~np.isnan(values)
+    if by_bootstrap(study) or not np.isin(values[known], (0, 1)).all():
+        return _Value(*mean_interval(values, of, DRAWS, confidence)[:3])
+    return _Value(*wilson_grouped(values[known], of[known], confidence)[:3])
+
+
+def by_bootstrap(study: Study) -> bool:
+    return "bootstrap" in study.test.casefold()
+
+
+def _leaves_out_0(one: _Value) -> bool:
+    return one.low > 0 or one.high < 0
+
+
+def _row(name: str, three: Sequence[_Value], counted: tuple[int, int], test) -> Row:
+    """met holds only if it does however the ties fall."""
+    said = {None if test is None or one.low is None else bool(test(one)) for one in three}
+    bounds = [one.value for one in three[1:] if one.value is not None]
+    return Row(
+        name, *three[0], *counted, said.pop() if len(said) == 1 else None, min(bounds, default=None), max(bounds, default=None)
+    )
+
+
+def _duels(source: Source, round: str, found: Table, agreed: Consensus, study: Study) -> list[Row]:
+    level = _percent(r"level\D{0,4}(\d+(?:\.\d+)?)\s*%", study.test, 5) / 100
+    told = "sign test" in study.test.casefold()
+    return [
+        Row(
+            f"{one.a} over {one.b}",
+            *one.sign.share[:3],
+            one.sign.share.n,
+            one.sign.share.n,
+            one.sign.p <= level if told else None,
+            note=f"sign test, {p_words(one.sign.p)}",
+        )
+        for one in lab.preferences(source, round, found, agreed).duels
+    ]
+
+
+def _state(source: Source, round: str, study: Study, rows: Sequence[Row], agreed: Consensus) -> tuple[str, str]:
+    if not rows or not study.test.strip():
+        return (
+            "own",
+            "The plan names no test." if not study.test.strip() else "This measure is in the study's own words: see the tabs.",
+        )
+    states = [row.met for row in rows]
+    known = {one for one in states if one is not None}
+    if round == "pilot":
+        return "open", "This is the pilot, which tries the rubric. The main round decides." + _so_far(known, states)
+    at = screens(source, round)
+    if at and at[0] < at[1] and not _stopped(source, study, round):
+        return "open", f"{at[1] - at[0]:,} of {at[1]:,} screens are not labelled yet." + _so_far(known, states)
+    if None in states:
+        if agreed.ties:
+            return "open", f"The verdict hangs on {'it' if agreed.ties == 1 else 'them'}."
+        if any(row.low is None for row in rows):
+            return "open", "There are too few labels for an interval."
+        return "own", "The test is in the study's own words: hold the numbers against it."
+    if len(known) > 1:
+        return "split", f"Met for {sum(states)} of {len(states)}."
+    return "met" if states[0] else "not met", ""
+
+
+def _so_far(known: set, states: Sequence[bool | None]) -> str:
+    return f" By the labels so far: {'met' if known == {True} else 'not met'}." if len(known) == 1 and None not in states else ""
+
+
+def _stopped(source: Source, study: Study, round: str) -> bool:
+    given = [one for one in source.labels if one.round == round]
+    return study.stop.kind != "all_labelled" and bool(design_lab.stop_reached(study, design_lab.agreed(study, given)))
+
+
+def tie_bounds(found: Table, agreed: Consensus, yes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """1 where a unit counts as yes, 0 where not, three times: ties NaN, all ties no, all ties yes."""
+    known = lab.is_positive(found, agreed.values, yes)
+    return known, np.nan_to_num(known, nan=0.0), np.nan_to_num(known, nan=1.0)
+
+
+def screens(source: Source, round: str) -> tuple[int, int] | None:
+    """Screens labelled and assigned in a round; None where it cannot be known, as of an import from elsewhere."""
+    try:
+        mine = assignment(source.study, round)
+    except WorkbenchError:
+        return None
+    done = {(one.annotator, one.item) for one in source.labels if one.round == round and complete(source.study, one)}
+    asked = {(name, id) for name, ids in mine.items() for id in ids}
+    return (len(done & asked), len(asked)) if done <= asked else None
+
+
+def items_of(source: Source, round: str) -> int:
+    """Items drawn for a round, without repeats and attention items."""
+    return sum(one.plain for one in source.study.round_items(round))
+
+
+def p_words(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+
+
+class Careless(NamedTuple):
+    name: str
+    attention: Attention
+    seconds: float | None  # median on an item
+
+
+def careless(source: Source, round: str) -> list[Careless]:
+    """Annotators who labelled too few sentences of the attention items as they are known to be."""
+    if source.study is None:
+        return []
+    given = [one for one in source.labels if one.round == round]
+    pace = lab.speeds(given)
+    return [
+        Careless(name, one, pace[name].median if name in pace else None)
+        for name, one in attention_score(source.study, given).items()
+        if one.careless
+    ]
+
+
+def decides_by_interval(study: Study | None) -> bool:
+    """Is the plan's test that an interval leaves out 0?"""
+    return study is not None and bool(re.search(NO_ZERO, study.test, re.IGNORECASE))
+
+
+def undecided(source: Source) -> int:
+    """Items of the main round on which annotators differ and which no adjudicator has decided."""
+    given = {round: [one for one in source.labels if one.round == round] for round in ("main", "adjudication")}
+    ruled = {one.item for one in given["adjudication"] if complete(source.study, one)}
+    return len(set(disputed(source.study, given["main"])) - ruled)
+
+
+def unit_name(source: Source, name: str, item: str) -> str:
+    """A unit by its place in its round, without repeats and attention items: "Item 4, sentence 1"."""
+    if source.study is None:
+        return name
+    here = source.study.item(item)
+    number = 1
+    for one in source.study.items:
+        if one.id == item:
+            break
+        number += one.plain and one.round == here.round
+    parts = name[len(item) :].strip("/").split("/") if len(name) > len(item) else []
+    return ", ".join([f"Item {number}", *(f"answer {one}" if one in ("A", "B") else f"sentence {one}" for one in parts)])

@@ -1,0 +1,225 @@
+"""Files of labels without the study they belong to: our exports whose study.json is missing, and tables of other programs.
+
+Of our own files the study is made up again as far as they tell: which sentences and stars there are, rounds and rubric.
+What only study.json knows is lost: which items were repeated or had a known answer, the systems, and in CSV and JSONL the
+texts. Other files hold one judgement a row: item, annotator and value.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from core.annotation.formats.exchange import Parsed, Problem, empty, from_csv, from_jsonl, rows, twice
+from core.annotation.formats.label_studio import elements, from_tasks
+from core.annotation.labels import Table
+from core.annotation.study import Category, Item, Passage, Response, Rubric, Study, default_rubric, sentences
+from core.config import valid
+
+WITHOUT = "Read without its study.json: repeated and attention items cannot be told from the others, so they count like these."
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+NO_NUMBER = re.compile(r"[-+]?(nan|inf|infinity)", re.I)
+MOST_SENTENCES = 1000  # of an answer; a larger number is a slip
+
+
+def of_study(text: str, file: str) -> tuple[Study, Parsed] | None:
+    """A study with the labels of a file of ours or of Label Studio; None: it is another file."""
+    first = text.lstrip()[:1]
+    if first == "[":
+        items, read = _items_of_tasks(text, file), from_tasks
+    elif first == "{":
+        given = [one for one in map(_loaded, text.split("\n")) if isinstance(one, dict)]
+        if any("value" in one or "label" in one for one in given):
+            return None
+        items, read = _items([(one.get("item"), _counts(one)) for one in given]), from_jsonl
+    elif "part" in text.split("\n", 1)[0]:
+        items, read = _items((row["item"], _counts_of_row(row)) for _, row in rows(text, file, [])), from_csv
+    else:
+        return None
+    return _read(items, read, text, file)
+
+
+def _read(items: list[Item], read: Callable, text: str, file: str) -> tuple[Study, Parsed]:
+    kind = "pairs" if any(len(item.responses) > 1 for item in items) else "rating"
+    draft = {
+        "id": "labels",
+        "title": f"{file}, without its study.json",
+        "question": WITHOUT,
+        "kind": kind,
+        "items": [item for item in items if len(item.responses) == (2 if kind == "pairs" else 1)],
+    }
+    ask = ("preference",) if kind == "pairs" else ("sentences",)
+    study = valid(Study, {**draft, "ask": ask, "rubrics": [default_rubric()]})
+    parsed = read(text, file, study, "main")
+    given = [label for _, label in parsed.labels]
+    told = {
+        "sentences": any(name for one in given for names in one.sentences for name in names),
+        "helpful": any(stars for one in given for stars in one.helpful),
+        "preference": kind == "pairs",
+    }
+    names = dict.fromkeys(name for one in given for names in one.sentences for name in names if name)
+    rubric = default_rubric()
+    if not names.keys() <= {one.name for one in rubric.labels}:
+        rubric = valid(Rubric, {"labels": [Category(name=name, title=name) for name in sorted(names)]})
+    people = {
+        adjudicates: dict.fromkeys(one.annotator for one in given if (one.round == "adjudication") == adjudicates)
+        for adjudicates in (False, True)
+    }
+    wrong = [*parsed.problems, *_two_spellings(((line, one.annotator) for line, one in parsed.labels), "annotator", file)]
+    if not wrong:
+        study = valid(
+            Study,
+            {
+                **draft,
+                "ask": [part for part, asked in told.items() if asked] or ask,
+                "rubrics": [rubric],
+                "annotators": tuple(people[False]),
+                "adjudicators": tuple(people[True]),
+            },
+        )
+    return study, Parsed(parsed.labels, wrong)
+
+
+def _loaded(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None  # told by line when the labels are read
+
+
+def _counts(label: dict) -> list[int]:
+    """How many sentences each answer has."""
+    given = label.get("sentences")
+    lists = [len(one) for one in given if isinstance(one, list)] if isinstance(given, list) else []
+    return lists or [0] * len(label.get("helpful") or [0])
+
+
+def _counts_of_row(row: dict[str, str]) -> list[int]:
+    response, number = row.get("response") or "1", row.get("number") or row.get("sentence") or "1"
+    if not (response in ("1", "2") and number.isdecimal() and int(number) <= MOST_SENTENCES):
+        return []
+    return [0] * (int(response) - 1) + [int(number) if row.get("part") == "sentence" else 0]
+
+
+def _items(given: Iterable[tuple[Any, list[int]]]) -> list[Item]:
+    """Items with as many answers and sentences as any label has."""
+    most: dict[str, list[int]] = {}
+    for item, counts in given:
+        if isinstance(item, str) and item:
+            before = most.setdefault(item, [])
+            width = range(min(2, max(len(before), len(counts))))
+            most[item] = [max(one[place] if place < len(one) else 0 for one in (before, counts)) for place in width]
+    width = max(map(len, most.values()), default=1)  # a study of pairs has two answers everywhere
+    return [
+        Item(id=item, question=f"Item {item}", responses=tuple(map(_unknown, (*counts, *[0] * (width - len(counts))))))
+        for item, counts in most.items()
+        if item
+    ]
+
+
+def _unknown(count: int) -> Response:
+    text, bounds = "", []
+    for number in range(1, count + 1):
+        start = len(text)
+        text += f"Sentence {number}."
+        bounds.append((start, len(text)))
+        text += " "
+    return Response(source="", system="", text=text, sentences=tuple(bounds))
+
+
+def _items_of_tasks(text: str, file: str) -> list[Item]:
+    found = {}
+    for _, task in elements(text, file, []):
+        data = task.get("data") if isinstance(task, dict) else None
+        if isinstance(data, dict) and isinstance(data.get("item"), str) and data["item"]:
+            count = 2 if isinstance(data.get("answer_2"), str) else 1
+            order = data.get("order") if sorted(data.get("order") or []) == list(range(count)) else range(count)
+            places = {place: n for n, place in enumerate(order, 1)}
+            found[data["item"]] = Item(
+                id=data["item"],
+                question=str(data.get("question") or data["item"]),
+                responses=tuple(_answer(data, places[place]) for place in range(count)),
+            )
+    return list(found.values())
+
+
+def _answer(data: dict[str, Any], n: int) -> Response:
+    text, evidence = (str(data.get(f"{name}_{n}") or "") for name in ("answer", "evidence"))
+    passages = (Passage(document_id="", text=evidence),) if evidence else ()
+    return Response(source="", system="", text=text, sentences=sentences(text), passages=passages)
+
+
+# Tables of other programs --------------------------------------------------------------------------------------------
+
+
+def plain_table(text: str, file: str) -> tuple[Table, list[Problem]]:
+    """A judgement a row: numbers are an interval scale (two different ones, such as 0 and 1, are categories), words are
+    nominal, an empty value is missing. Empty where something is wrong."""
+    import numpy as np
+
+    wrong: list[Problem] = []
+    found: dict[tuple[str, str], tuple[int, str]] = {}
+    item_of: dict[str, str] = {}  # unit -> its item: sentences of one answer belong together
+    given = rows(text, file, wrong) if text.lstrip()[:1] != "{" else _rows_of_jsonl(text, file, wrong)
+    for line, row in given:
+        cells = {name: value.strip() for name, value in row.items()}
+        item = "/".join(cells[name] for name in ("item", "response", "number", "sentence") if cells.get(name))
+        value = next(cells[name] for name in ("value", "label", "rating") if name in cells)
+        if not cells["item"] or not cells["annotator"]:
+            name = "annotator" if cells["item"] else "item"
+            wrong.append(Problem(file, line, f"This row has no {name}.", "Give one, or remove the row."))
+        elif value and (item, cells["annotator"]) in found:
+            first = found[item, cells["annotator"]][0]
+            wrong.append(twice(file, line, cells["annotator"], item, first))
+        elif value:
+            found[item, cells["annotator"]] = line, value
+            item_of[item] = cells["item"]
+    numeric = bool(found) and all(NUMBER.fullmatch(value) or NO_NUMBER.fullmatch(value) for _, value in found.values())
+    numeric = numeric and any(NUMBER.fullmatch(value) for _, value in found.values())
+    wrong += [
+        Problem(file, line, f"'{value}' is no number to reckon with.", "Leave the value empty where it is missing.")
+        for line, value in found.values()
+        if numeric and not np.isfinite(float(value))
+    ]
+    wrong += _two_spellings(((line, who) for (_, who), (line, _) in found.items()), "annotator", file)
+    if not numeric:
+        wrong += _two_spellings(found.values(), "label", file)
+    if not found and not wrong:
+        wrong.append(empty(file))
+    good = {} if wrong else {key: value for key, (_, value) in found.items()}
+    return _tabled(good, numeric, item_of), sorted(wrong, key=lambda one: one.line)
+
+
+def _tabled(found: dict[tuple[str, str], str], numeric: bool, item_of: dict[str, str]) -> Table:
+    import numpy as np
+
+    items, people = (tuple(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
+    distinct = sorted({float(value) for value in found.values()}) if numeric else sorted(set(found.values()))
+    scale = numeric and len(distinct) > 2
+    code = {one: one if scale else float(place) for place, one in enumerate(distinct)}
+    values = np.full((len(items), len(people)), np.nan)
+    row, column = ({name: n for n, name in enumerate(names)} for names in (items, people))
+    for (item, who), value in found.items():
+        values[row[item], column[who]] = code[float(value) if numeric else value]
+    categories = () if scale else tuple(f"{one:g}" if numeric else one for one in distinct)
+    return Table(values, items, people, categories, "interval" if scale else "nominal", tuple(item_of[item] for item in items))
+
+
+def _rows_of_jsonl(text: str, file: str, wrong: list[Problem]) -> Iterable[tuple[int, dict[str, str]]]:
+    for line, one in enumerate(text.split("\n"), 1):
+        given = _loaded(one)
+        if isinstance(given, dict) and {"item", "annotator"} <= given.keys() and given.keys() & {"value", "label", "rating"}:
+            yield line, {name: "" if value is None else str(value) for name, value in given.items()}
+        elif one.strip():
+            wrong.append(Problem(file, line, "This line is no JSON object with item, annotator and value."))
+
+
+def _two_spellings(given: Iterable[tuple[int, str]], what: str, file: str) -> list[Problem]:
+    """Names that differ only in capitals or blanks are one name, spelt twice."""
+    first: dict[str, tuple[int, str]] = {}
+    wrong: dict[str, Problem] = {}
+    for line, name in given:
+        before, spelt = first.setdefault(" ".join(name.split()).casefold(), (line, name))
+        if spelt != name and name not in wrong:
+            wrong[name] = Problem(file, line, f"The {what} '{name}' stands as '{spelt}' in line {before}.", "Spell it one way.")
+    return list(wrong.values())

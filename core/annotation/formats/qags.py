@@ -1,0 +1,89 @@
+"""QAGS: is each sentence of a summary supported by its article? Three people a sentence said yes or no.
+
+Wang, Cho and Lewis 2020, "Asking and answering questions to evaluate the factual consistency of summaries", section 4.1
+(arXiv:2004.04228). The file is `mturk_cnndm.jsonl`: article, and for each summary sentence the workers' responses.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from core.annotation.drawing import clean
+from core.annotation.formats.exchange import Problem
+from core.annotation.labels import Label
+from core.annotation.study import Category, Item, Passage, Response, Rubric, Study
+from core.config import fingerprint, valid
+
+RUBRIC = Rubric(
+    labels=(
+        Category(name="yes", title="Supported", key="1", meaning="The article supports the sentence."),
+        Category(name="no", title="Not supported", key="2", meaning="The article does not support the sentence."),
+    ),
+    guidelines="The instructions of QAGS: decide whether each sentence of the summary is supported by the article.",
+)
+
+
+def read(path: Path, id: str = "qags") -> tuple[Study, list[Label], list[Problem]]:
+    """The file as a finished study with its labels."""
+    items, labels, wrong, people = [], [], [], {}
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                item, given = _summary(json.loads(line), number, id)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                wrong.append(
+                    Problem(
+                        str(path),
+                        number,
+                        f"This is no summary of QAGS: {type(error).__name__} {error}.",
+                        "A line holds article and summary_sentences with their responses.",
+                    )
+                )
+                continue
+            items.append(item)
+            labels += given
+            people |= dict.fromkeys(label.annotator for label in given)
+    question = "Are the sentences of machine-written summaries supported by their articles?"
+    study = valid(
+        Study,
+        {
+            "id": id,
+            "title": "QAGS",
+            "question": question,
+            "rubrics": (RUBRIC,),
+            "ask": ("sentences",),
+            "annotators": tuple(people),
+            "per_item": min(3, len(people)) or 1,
+            "items": tuple(items),
+        },
+    )
+    return study, labels, wrong
+
+
+def _summary(given: dict, number: int, study: str) -> tuple[Item, list[Label]]:
+    text, bounds = "", []
+    answers: dict[str, list[str | None]] = defaultdict(lambda: [None] * len(given["summary_sentences"]))
+    for place, one in enumerate(given["summary_sentences"]):
+        text += " " if text else ""
+        start = len(text)
+        text += clean(one["sentence"]).strip() or "-"
+        bounds.append((start, len(text)))
+        for response in one["responses"]:
+            who = f"worker {response['worker_id']}"
+            if response["response"] not in ("yes", "no"):
+                raise ValueError(f"'{response['response']}' is neither yes nor no")
+            if answers[who][place] is not None:
+                raise ValueError(f"{who} answers twice for one sentence")
+            answers[who][place] = response["response"]
+    if not bounds:
+        raise ValueError("it has no sentences")
+    article = clean(given["article"])
+    passage = Passage(document_id=f"article-{number}", end=len(article), text=article)
+    response = Response(source=f"line {number}", system="summariser", text=text, sentences=tuple(bounds), passages=(passage,))
+    item = Item(id=fingerprint(number, text)[:12], question="Summary of the article", responses=(response,), round="main")
+    return item, [
+        Label(study=study, round="main", item=item.id, annotator=who, sentences=(tuple(names),), helpful=(None,), order=(0,))
+        for who, names in answers.items()
+    ]

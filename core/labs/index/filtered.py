@@ -1,0 +1,131 @@
+"""Filtered search: what a filter by source, type or anything else does to recall and latency.
+
+`before`: the index searches among the allowed chunks only; `after`: it searches as if there were no filter, deeper, and
+what is not allowed is thrown away; `exact`: every allowed chunk is compared.
+Source: the pre- and post-filtering of Gollapudi et al. 2023, "Filtered-DiskANN", section 1.
+"""
+
+import math
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.errors import WorkbenchError
+from core.labs.index.measure import TIES, latencies_ms, recall
+from core.records import Candidates, Progress
+
+SELECTIVITIES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
+STRATEGIES = ("before", "after", "exact")
+OVERFETCH = 2.0  # so many times the depth at which k allowed chunks are expected; a subject's chunks lie together
+DEEPEST = 2000  # candidates fetched at most by `after`
+LATENCIES = 200
+
+
+class Filtered(NamedTuple):
+    """One filter searched in one way."""
+
+    label: str
+    selectivity: float  # share of the chunks that is allowed
+    allowed: int
+    strategy: str
+    depth: int  # candidates fetched
+    recall: np.ndarray  # [num_queries] float64, recall@k against exact search among the allowed
+    short: int  # questions with fewer than k results, though there are k allowed (or all allowed, where they are fewer)
+    p50_ms: float
+    p95_ms: float
+
+
+def by_selectivity(
+    searcher: Any,
+    exact: Any,
+    queries: np.ndarray,
+    k: int,
+    *,
+    groups: Sequence[Any] | np.ndarray | None = None,
+    num_chunks: int | None = None,
+    selectivities: Sequence[float] = SELECTIVITIES,
+    settings: Any = None,
+    strategies: Sequence[str] = STRATEGIES,
+    overfetch: float = OVERFETCH,
+    most_groups: int = 12,
+    seed: int = 0,
+) -> Generator[Progress, None, tuple[Filtered, ...]]:
+    """Every filter in every way, widest filter first.
+
+    groups [num_chunks]: label of each chunk; each of the `most_groups` largest labels is a filter. None: random chunks at
+    `selectivities` of `num_chunks` (default: what the searcher holds). Random filters flatter `after`: real ones pick chunks
+    that lie together.
+    """
+    wrong = [s for s in strategies if s not in STRATEGIES]
+    if wrong:
+        raise WorkbenchError(
+            f"There is no way to filter '{wrong[0]}'.", where="strategies", todo=f"Allowed: {', '.join(STRATEGIES)}."
+        )
+    masks = _grouped(groups, most_groups) if groups is not None else _random(num_chunks or searcher.size, selectivities, seed)
+    asked, found = min(LATENCIES, len(queries)), []
+    for number, (label, mask) in enumerate(masks):
+        yield Progress(number, len(masks), f"{label}: {mask.mean():.2%} of the chunks")
+        truth = exact.search(queries, k + TIES, among=mask)
+        for strategy in strategies:
+            depth = k if strategy != "after" else deep(k, float(mask.mean()), len(mask), overfetch)
+
+            def search(vectors: np.ndarray, strategy=strategy, mask=mask, depth=depth) -> Candidates:
+                if strategy == "exact":
+                    return exact.search(vectors, k, among=mask)
+                if strategy == "before":
+                    return searcher.search(vectors, k, settings=settings, among=mask)
+                return only(searcher.search(vectors, depth, settings=settings), mask, k)
+
+            candidates = search(queries)
+            wanted = min(k, int(mask.sum()))
+            ms = latencies_ms(lambda i, search=search: search(queries[i : i + 1]), asked)
+            found.append(
+                Filtered(
+                    label,
+                    float(mask.mean()),
+                    int(mask.sum()),
+                    strategy,
+                    depth,
+                    recall(candidates, truth, k),
+                    int(((candidates.chunk >= 0).sum(axis=1) < wanted).sum()),
+                    *np.percentile(ms, [50, 95]).tolist(),
+                )
+            )
+    yield Progress(len(masks), len(masks), f"{len(masks)} filters searched")
+    return tuple(found)
+
+
+def only(found: Candidates, mask: np.ndarray, k: int) -> Candidates:
+    """The first k allowed candidates of each row, in their order, padded."""
+    keep = (found.chunk >= 0) & mask[found.chunk]
+    first = np.argsort(~keep, axis=1, kind="stable")[:, :k]
+    kept = np.take_along_axis(keep, first, axis=1)
+    return Candidates(
+        np.where(kept, np.take_along_axis(found.chunk, first, axis=1), -1).astype(np.int32),
+        np.where(kept, np.take_along_axis(found.score, first, axis=1), np.nan).astype(np.float32),
+    )
+
+
+def deep(k: int, selectivity: float, num_chunks: int, overfetch: float = OVERFETCH) -> int:
+    """Candidates that `after` fetches for k allowed ones."""
+    return int(min(num_chunks, DEEPEST, max(k, math.ceil(overfetch * k / max(selectivity, 1e-9)))))
+
+
+def _grouped(groups: Sequence[Any] | np.ndarray, most: int) -> list[tuple[str, np.ndarray]]:
+    labels, of, counts = np.unique(np.asarray([str(g) for g in groups]), return_inverse=True, return_counts=True)
+    return [(str(labels[i]), of == i) for i in np.argsort(-counts, kind="stable")[:most]]
+
+
+def _random(num_chunks: int, selectivities: Sequence[float], seed: int) -> list[tuple[str, np.ndarray]]:
+    masks = []
+    for share in sorted(selectivities, reverse=True):
+        if not 0 < share <= 1:
+            raise WorkbenchError(
+                f"A filter cannot allow {share:g} of the chunks.", where="selectivities", todo="Allowed: above 0, up to 1."
+            )
+        mask = np.zeros(num_chunks, bool)
+        allowed = max(1, round(share * num_chunks))
+        mask[np.random.default_rng([seed, allowed]).choice(num_chunks, allowed, replace=False)] = True
+        masks.append((f"random {share:.1%}", mask))
+    return masks

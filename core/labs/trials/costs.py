@@ -1,0 +1,134 @@
+"""Quality against cost over stored trials: what a cost spreads over, and which trials no other beats.
+
+A latency is a measurement on a machine with other work. Trials that did the same work for a question, such as those of a
+sweep over the weight of the fusion, differ in it by chance alone: their spreads are joined. Nothing is ranked on a
+difference that is not told apart.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtr
+
+from core.config import fingerprint
+from core.errors import WorkbenchError
+from core.labs.trials.comparison import ALPHA, COSTS, Spread, Trial, direction, named_groups, trials
+from core.statistics.corrections import holm
+from core.workbench import METRICS, Workbench
+
+TIMED = ("latency_ms", "total_ms")
+WORK = ("chunking", "embedding", "transform", "sparse", "index", "retrieval", "fusion")  # stages a question runs through
+MOST = 500  # trials compared with each other
+
+
+def spreads(points: Sequence[Trial], everything: Sequence[Trial], cost: str) -> dict[str, Spread]:
+    """trial -> its cost; of a time the median of all trials that did the same work, from the lowest quartile to the highest."""
+    if cost not in TIMED:
+        return {trial.id: trial.costs[cost] for trial in points}
+    runs = defaultdict(list)
+    for trial in everything:
+        if cost in trial.costs:
+            runs[_work(trial)].append(trial.costs[cost])
+    return {trial.id: _joined(runs[_work(trial)]) for trial in points}
+
+
+def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:
+    """Ids of the trials that no other beats: none is better at no higher cost, none is cheaper and not worse.
+
+    Better: a paired t test over the questions, Holm's correction over all pairs, level 5%. Cheaper: the spreads do not
+    overlap. The trials are of one group (the same questions, documents and rules), at most MOST of them.
+    """
+    key = fingerprint([t.id for t in points], metric, [tuple(costs[t.id]) for t in points])
+    return workbench.pipeline.remember("unbeaten", key, lambda: _unbeaten(workbench, points, costs, metric))
+
+
+def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "") -> list[dict[str, Any]]:
+    """One row a measured recipe, by group of comparable trials: its metric, its cost with spread, and whether one beats it."""
+    for name, known in ((metric, METRICS), (cost, COSTS)):
+        if name not in known:
+            raise WorkbenchError(f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join(known)}.")
+    found, rows = trials(workbench), []
+    for name, of in named_groups(trial for trial in found if dataset in ("", trial.dataset)).items():
+        last = {trial.equal: trial for trial in reversed(of)}.values()  # of equal recipes the newest
+        points = [trial for trial in last if metric in trial.metrics and cost in trial.costs][:MOST]
+        costs = spreads(points, of, cost)
+        kept = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}
+        rows += [
+            {
+                "trial": trial.id,
+                "name": trial.title,
+                "questions": name,
+                metric: trial.metrics[metric],
+                cost: costs[trial.id].value,
+                "low": costs[trial.id].low,
+                "high": costs[trial.id].high,
+                "runs": costs[trial.id].runs,
+                "beaten": "" if trial.id in kept else "yes",
+            }
+            for trial in sorted(points, key=lambda trial: costs[trial.id].value)
+        ]
+    return rows
+
+
+def _unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:
+    better = _better(_values(workbench, points, metric) * direction(metric))
+    low = np.array([costs[t.id].value if costs[t.id].low is None else costs[t.id].low for t in points])
+    high = np.array([costs[t.id].value if costs[t.id].high is None else costs[t.id].high for t in points])
+    cheaper = high[:, None] < low[None, :]  # row cheaper than column
+    beats = (better & ~cheaper.T) | (cheaper & ~better.T)
+    return {trial.id for trial, beaten in zip(points, beats.any(axis=0), strict=True) if not beaten}
+
+
+def _better(values: np.ndarray) -> np.ndarray:
+    """[n, n] bool: whether the row's mean is told to be above the column's. values [n, questions] float64."""
+    n, questions = values.shape
+    means = values.mean(axis=1)
+    gap = means[:, None] - means[None, :]
+    if n < 2 or questions < 2:
+        return np.zeros((n, n), bool)
+    covariance = np.atleast_2d(np.cov(values))
+    own = np.diag(covariance)
+    variance = np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0)
+    error = np.sqrt(variance / questions)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * stdtr(questions - 1, -np.abs(gap) / error)
+    same = error < 1e-12  # a constant difference, or none
+    p = np.where(same, np.where(np.abs(gap) < 1e-12, 1.0, 0.0), p)
+    above = np.triu_indices(n, 1)
+    corrected = np.ones((n, n))
+    corrected[above] = holm(p[above])
+    return (np.minimum(corrected, corrected.T) < ALPHA) & (gap > 0)
+
+
+def _values(workbench: Workbench, points: Sequence[Trial], metric: str) -> np.ndarray:
+    """[trials, questions] float64 on the questions that all measured."""
+    table = workbench.store.frame(
+        "SELECT trial_id, query_id, value FROM scores WHERE metric = ? AND trial_id IN (SELECT unnest(?::VARCHAR[]))",
+        [f"{metric}@{points[0].k}", [t.id for t in points]],
+    )
+    wide = table.pivot(index="trial_id", columns="query_id", values="value").reindex([t.id for t in points])
+    return wide.dropna(axis=1).to_numpy(np.float64)
+
+
+def _work(trial: Trial) -> str:
+    """What a question of this trial runs through. Numbers that only weigh (k1, the fusion's weight) add no work."""
+    config = {stage: trial.config.get(stage) for stage in WORK}
+    for stage in ("sparse", "fusion"):
+        config[stage] = {k: v for k, v in (config[stage] or {}).items() if not isinstance(v, float)}
+    return fingerprint(config, trial.corpus, trial.dataset)
+
+
+def _joined(runs: Sequence[Spread]) -> Spread:
+    if len(runs) == 1:
+        return runs[0]
+    ends = [(run.value if run.low is None else run.low, run.value if run.high is None else run.high) for run in runs]
+    counts = [run.n for run in runs if run.n]
+    return Spread(
+        float(np.median([run.value for run in runs])),
+        min(low for low, _ in ends),
+        max(high for _, high in ends),
+        sum(counts) or None,
+        len(runs),
+    )

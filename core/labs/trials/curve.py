@@ -1,0 +1,286 @@
+"""One setting over its range: what each value does to the metrics and what it costs in context, at k chunks or at equal
+context. Verbs of the page Search, live, and of `python -m core curve`.
+
+Sizes of chunks cannot be compared at k chunks alone: ten large chunks are more text than ten small ones. At equal
+context every value gets the same number of tokens for each question: the ranking of all candidates is read from its top
+until they are full, and the last chunk is cut there. docs/methods.md says what is judged.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import TrialConfig, code_version, fingerprint, with_settings
+from core.embedding.speed import Estimate
+from core.errors import WorkbenchError
+from core.evaluation.judged import judge, relevance
+from core.progress import drain
+from core.records import Candidates, Chunks, Corpus, Progress
+from core.retrieval.pool import make_pool, rankings
+from core.statistics.bootstrap import Interval
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired, paired_difference
+from core.statistics.proportion import unit_intervals
+from core.workbench import METRICS, Evaluation, Workbench, metric_values
+
+AT_BUDGET = tuple(name for name in METRICS if name != "precision")  # a share of k chunks: there is no k at equal context
+FULL = 0.98  # a context is called full from this share on; the last token rarely fits to the letter
+
+
+class Point(NamedTuple):
+    """One value of the setting. context_tokens: mean over the measured questions, of the first k chunks or as filled."""
+
+    value: Any
+    intervals: dict[str, Interval]
+    context_tokens: float
+    full: float  # share of the questions whose context was filled; 1 at k chunks
+    values: dict[str, np.ndarray]  # metric -> [num_queries]
+
+
+class Difference(NamedTuple):
+    """A value of the setting minus a reference, paired by question."""
+
+    paired: Paired
+    p_holm: float | None  # corrected over the values of the curve; None: not tested
+
+
+class Values(NamedTuple):
+    """The values of a setting by what stands between them and a point."""
+
+    ready: list[Any]
+    missing: list[Any]  # their texts are not embedded yet
+    invalid: dict[str, list[Any]]  # why not -> the values
+    estimate: Estimate | None  # of embedding what is missing
+
+
+def values(workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequence[Any]) -> Values:
+    """Which of these values can be measured at once; loads no model."""
+    ready, missing, invalid, texts = [], [], {}, {}
+    embeds = setting.split(".")[0] in ("chunking", "embedding")
+    for value in wanted:
+        try:
+            one = with_settings(config, {setting: value})
+        except WorkbenchError as error:
+            invalid.setdefault(error.what.partition(": ")[2].rstrip("."), []).append(value)
+            continue
+        plan = workbench.plan(one) if embeds else None
+        if plan is None or (plan.live and not plan.what):  # a curve never embeds by itself
+            ready.append(value)
+        else:
+            missing.append(value)
+            if plan.seconds is not None and texts is not None:  # neighbouring sizes share texts
+                texts |= dict.fromkeys(workbench.pipeline.to_encode(one, workbench.corpus(one)))
+            else:
+                texts = None
+    return Values(ready, missing, invalid, workbench.pipeline.encoding_time(config, list(texts)) if texts else None)
+
+
+def slow_ms(workbench: Workbench, config: TrialConfig, setting: str, ready: Sequence[Any], budget: int = 0) -> float:
+    """What computing these points takes, from the last time their stages were computed; what is at hand costs nothing."""
+    pipeline, corpus, total = workbench.pipeline, workbench.corpus(config), 0.0
+    for value in ready:
+        one = with_settings(config, {setting: value})
+        if not pipeline.remembers("point", _key(workbench, one, budget)):
+            stages = ((stage, pipeline.key(stage, one, corpus)) for stage in ("chunks", *one.fusion.needs()))
+            total += sum(
+                pipeline.last_ms.get(stage, 0.0)
+                for stage, key in stages
+                if not pipeline.remembers(stage, key) and not pipeline.cache.has(stage, key)
+            )
+    return total
+
+
+def curve(
+    workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequence[Any], budget: int = 0
+) -> Generator[Progress, None, list[Point]]:
+    """A point for each value; budget: tokens of context that every value gets, 0: the first k chunks."""
+    found = []
+    for done, value in enumerate(wanted):
+        yield Progress(done, len(wanted), _spoken(setting, value))
+        one = with_settings(config, {setting: value})
+        found.append(point_of(workbench, one, budget)._replace(value=value))
+    return found
+
+
+def point_of(workbench: Workbench, config: TrialConfig, budget: int = 0) -> Point:
+    """A recipe measured as a point of a curve is."""
+    key = _key(workbench, config, budget)
+    return workbench.pipeline.remember("point", key, lambda: _point(workbench, config, budget))
+
+
+def differences(config: TrialConfig, found: Sequence[Point], reference: Point, metric: str) -> list[Difference | None]:
+    """Each point minus the reference, which answered the same questions; None for the reference itself."""
+    rules, others = config.evaluation, [i for i, point in enumerate(found) if point is not reference]
+    made: list[Difference | None] = [None] * len(found)
+    if others:
+        table = np.column_stack([found[i].values[metric] for i in others])
+        base = np.broadcast_to(reference.values[metric][:, None], table.shape)
+        tests = paired_difference(table, base, rules.resamples, rules.confidence, seed=config.seed)
+        known = [i for i, one in zip(others, tests, strict=True) if one.p is not None]
+        corrected = dict(zip(known, holm(np.array([one.p for one in tests if one.p is not None])).tolist(), strict=True))
+        for i, one in zip(others, tests, strict=True):
+            made[i] = Difference(one, corrected.get(i))
+    return made
+
+
+def best_and_equals(config: TrialConfig, found: Sequence[Point], metric: str) -> tuple[Point, int] | None:
+    """The highest point, and how many of the others a paired test does not tell from it; None below three points."""
+    known = [point for point in found if point.intervals[metric].low is not None]
+    if len(known) < 3:
+        return None
+    best = max(known, key=lambda point: point.intervals[metric].mean)
+    tests = filter(None, differences(config, known, best, metric))
+    return best, sum(one.p_holm is None or one.p_holm >= 1 - config.evaluation.confidence for one in tests)
+
+
+def context_at_k(workbench: Workbench, found: Evaluation) -> float:
+    """Tokens of the first k chunks, mean over the measured questions: what the metrics of a recipe cost in context."""
+    config = found.config
+    depth = min(config.evaluation.k, config.retrieval.top_k)
+    first = rankings(found.pool, found.scores, depth).chunk[found.judged.measured]
+    return _mean(_tokens(drain(workbench.pipeline.chunks(config, found.corpus)), first).sum(axis=1))
+
+
+def recipe_without(config: TrialConfig, setting: str) -> str:
+    """Identity of the recipe but for this setting: what its curve depends on."""
+    mapping = config.model_dump(mode="json", exclude={"context", "generation"})
+    stage, _, name = setting.partition(".")
+    del mapping[stage][name]
+    return fingerprint(mapping)
+
+
+def rows(
+    setting: str, found: Sequence[Point], compared: Mapping[str, Sequence[Difference | None]] | None = None
+) -> list[dict[str, Any]]:
+    """The curve as a table: a row a value, mean and interval of each metric, and the context. compared: metric ->
+    difference of each value to a reference, at the same context."""
+    table = [
+        {
+            setting: point.value,
+            "context_tokens": point.context_tokens,
+            "full": point.full,
+            "n": next(iter(point.intervals.values())).n,
+        }
+        | {
+            key: value
+            for name, one in point.intervals.items()
+            for key, value in ((name, one.mean), (f"{name} low", one.low), (f"{name} high", one.high))
+        }
+        for point in found
+    ]
+    for name, column in (compared or {}).items():
+        for row, one in zip(table, column, strict=True):
+            paired = one.paired if one else None
+            row |= {
+                f"{name} difference": paired and paired.difference,
+                f"{name} difference low": paired and paired.low,
+                f"{name} difference high": paired and paired.high,
+                f"{name} p (Holm)": one and one.p_holm,
+            }
+    return table
+
+
+def prepare(workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]]) -> Generator[Progress, None, list[dict]]:
+    """`Workbench.prepare` at each value of the settings in turn; values that are not valid are left out."""
+    made = []
+    points = [(setting, value) for setting, listed in grid.items() for value in listed]
+    for done, (setting, value) in enumerate(points):
+        try:
+            one = with_settings(config, {setting: value})
+        except WorkbenchError:
+            continue
+        work = workbench.prepare(one)
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as end:
+                made.append({setting: value} | end.value)
+                break
+            place = f" ({done + 1} of {len(points)})" if len(points) > 1 else ""
+            yield Progress(done, len(points), f"{_spoken(setting, value)}{place}: {step.message}")
+    return made
+
+
+def _spoken(setting: str, value: Any) -> str:
+    """As the form calls it: "Chunking: size 1,024"."""
+    stage, _, name = setting.partition(".")
+    shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+    return f"{stage.capitalize()}: {name.removesuffix('_tokens').replace('_', ' ')} {shown}"
+
+
+def _key(workbench: Workbench, config: TrialConfig, budget: int) -> str:
+    used = config.model_copy(update={"context": TrialConfig.model_fields["context"].default_factory()})  # of the answer alone
+    return fingerprint(
+        used, str(workbench.library.stamp(config.corpus.dataset)), budget, code_version("evaluation", "statistics")
+    )
+
+
+def _point(workbench: Workbench, config: TrialConfig, budget: int) -> Point:
+    found = workbench.evaluate(config)
+    if not budget:
+        return Point(None, found.intervals, context_at_k(workbench, found), 1.0, found.values)
+    chunks = drain(workbench.pipeline.chunks(config, found.corpus))
+    table, filled = at_budget(workbench, found, chunks, budget)
+    rules = config.evaluation
+    counted = unit_intervals(np.column_stack(list(table.values())), rules.resamples, rules.confidence, config.seed)
+    filled = filled[found.judged.measured]
+    full = _mean(filled >= FULL * budget)
+    return Point(None, dict(zip(table, counted, strict=True)), _mean(filled), full, table)
+
+
+def at_budget(workbench: Workbench, found: Evaluation, chunks: Chunks, budget: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """(metric -> [num_queries], tokens filled [num_queries]) when each question's ranking is read up to `budget` tokens."""
+    ranked = rankings(found.pool, found.scores, max(found.pool.chunk.shape[1], 1))
+    tokens = _tokens(chunks, ranked.chunk)  # [num_queries, depth]
+    before = np.cumsum(tokens, axis=1) - tokens
+    kept = (ranked.chunk >= 0) & (before < budget)
+    table = np.where(kept, ranked.chunk, np.int32(-1))
+    rows, columns = np.nonzero(kept & (before + tokens > budget))  # the one chunk of a question that is cut
+    cut = table[rows, columns]
+    ends = _ends(workbench, found.config, found.corpus, chunks, cut, budget - before[rows, columns])
+    # a cut chunk is a chunk of its own, behind all others
+    table[rows, columns] = len(chunks) + np.arange(len(cut), dtype=np.int32)
+    longer = Chunks(
+        *(
+            np.concatenate([column, added]).astype(np.int32)
+            for column, added in (
+                (chunks.document, chunks.document[cut]),
+                (chunks.start, chunks.start[cut]),
+                (chunks.end, ends),
+                (chunks.tokens, budget - before[rows, columns]),
+            )
+        )
+    )
+    scores = np.where(table >= 0, -np.arange(table.shape[1], dtype=np.float32), np.float32(np.nan))
+    pool = make_pool({"read": Candidates(table, scores)}, np.arange(len(longer), dtype=np.int32))
+    judged = judge(
+        pool,
+        np.nan_to_num(pool.score["read"], nan=-np.inf),
+        relevance(found.corpus, longer, found.config.evaluation.overlap),
+        table.shape[1],
+    )
+    filled = np.minimum((tokens * kept).sum(axis=1), budget)
+    return metric_values(judged, max(table.shape[1], 1), AT_BUDGET), filled
+
+
+def _ends(
+    workbench: Workbench, config: TrialConfig, corpus: Corpus, chunks: Chunks, cut: np.ndarray, room: np.ndarray
+) -> np.ndarray:
+    """Where in the document the first `room` tokens of each chunk end [num_cut]."""
+    tools, found = workbench.pipeline.tools(config, corpus), np.empty(len(cut), np.int64)
+    for i, (chunk, left) in enumerate(zip(cut.tolist(), room.tolist(), strict=True)):
+        offsets = tools.token_offsets(corpus.documents[chunks.document[chunk]].text)
+        first = np.searchsorted(offsets[:, 0], chunks.start[chunk])
+        found[i] = min(offsets[first + left - 1, 1], chunks.end[chunk])
+    return found
+
+
+def _tokens(chunks: Chunks, table: np.ndarray) -> np.ndarray:
+    if not len(chunks):
+        return np.zeros(table.shape, np.int64)
+    return np.where(table >= 0, chunks.tokens[table], 0).astype(np.int64)
+
+
+def _mean(column: np.ndarray) -> float:
+    return float(column.mean()) if len(column) else 0.0
