@@ -1,27 +1,34 @@
-"""Long verbs are generators of Progress that return their result: how one is run whole, and one within another."""
+"""Long verbs are generators of steps that return their result: how one is run whole, watched, or run within another."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 from core.records import Progress
 
 
-def drain(work: Generator[Progress, None, Any]) -> Any:
+class Running:
+    """A long verb that is looped over step by step, and its `result` once they are over; there is none before."""
+
+    result: Any
+
+    def __init__(self, work: Generator[Any, None, Any]):
+        self._work = work
+
+    def __iter__(self) -> Iterator[Any]:
+        with closing(self._work):  # leaving the loop cancels the verb
+            self.result = yield from self._work
+
+
+def drain(work: Generator[Any, None, Any]) -> Any:
     """The result of a long verb whose progress nobody watches."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
+    for _ in (running := Running(work)):
+        pass
+    return running.result
 
 
-def within(work: Generator[Progress, None, Any], step: Progress) -> Generator[Progress, None, Any]:
+def within(work: Generator[Any, None, Any], step: Progress) -> Generator[Progress, None, Any]:
     """The result of a verb within a verb: each of its steps shows as the outer one, and can be cancelled there."""
-    try:
-        while True:
-            next(work)
-            yield step
-    except StopIteration as end:
-        return end.value
-    finally:
-        work.close()
+    for _ in (running := Running(work)):
+        yield step
+    return running.result

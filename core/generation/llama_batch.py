@@ -11,6 +11,7 @@ from typing import Any
 from core.context.prompt import reading_order
 from core.errors import WorkbenchError
 from core.generation.protocol import Generated, Shown, Token
+from core.progress import Running
 from core.records import Progress
 
 ROOM = 512  # tokens of one call to llama.cpp
@@ -40,13 +41,9 @@ def answers(
     for at in range(0, len(order), batch):
         group = order[at : at + batch]
         steps = _together(engine, knobs, {n: (prompts[n], seeds[n]) for n in group}, deadline)
-        while True:
-            try:
-                tokens = next(steps)
-            except StopIteration as end:
-                found.update(end.value)
-                break
+        for tokens in (running := Running(steps)):
             yield Progress(at, len(prompts), f"{len(group)} answers at once, {tokens} tokens")
+        found.update(running.result)
     return [found[n] for n in range(len(prompts))]
 
 

@@ -18,6 +18,7 @@ from core.generation.protocol import Generated, Read, Shown, Stops, Token, fille
 from core.jobs.child import end_others
 from core.models import hub as models
 from core.models.own_process import Own, at_model, own_process_knob
+from core.progress import Running
 from core.records import Progress
 from core.registry import part
 
@@ -159,12 +160,9 @@ class Transformers(Local, PartConfig):
             for at in range(0, len(prompts), batch):
                 some = slice(at, at + batch)
                 steps = engine.answers(self, prompts[some], seeds[some], time.perf_counter(), started + deadline_s)
-                try:
-                    while True:
-                        next(steps)
-                        yield Progress(at, len(prompts), f"{len(prompts[some])} answers at once, token {engine.written:,}")
-                except StopIteration as end:
-                    results += end.value
+                for _ in (running := Running(steps)):
+                    yield Progress(at, len(prompts), f"{len(prompts[some])} answers at once, token {engine.written:,}")
+                results += running.result
             return results
         finally:
             engine.lock.release()

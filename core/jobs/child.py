@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError, missing_package
+from core.progress import Running
 
 ROOT = Path(__file__).parents[2]
 Key = tuple[str, str]  # what kind of work, and on what: children of one kind and different work take turns
@@ -173,8 +174,7 @@ def _work(connection: Connection) -> None:
             target, name, args, kwargs = connection.recv()
             found = getattr(target, name)(*args, **kwargs)
             if inspect.isgenerator(found):
-                with closing(found):
-                    found = _streamed(connection, found)
+                found = _streamed(connection, found)
             answer = "returned", None if name == "load" else found  # a loaded model stays here
         except WorkbenchError as error:
             answer = "problem", error
@@ -186,11 +186,8 @@ def _work(connection: Connection) -> None:
 
 
 def _streamed(connection: Connection, pieces: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            piece = next(pieces)
-        except StopIteration as end:
-            return end.value
+    for piece in (running := Running(pieces)):
         if connection.poll():  # the caller says nothing more, so this is its leaving
             raise EOFError
         connection.send(("piece", piece))
+    return running.result

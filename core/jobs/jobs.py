@@ -24,6 +24,7 @@ from typing import Any
 from core import files
 from core.errors import WorkbenchError, missing_package
 from core.jobs.child import ending
+from core.progress import Running
 from core.records import Progress
 from core.store.journal import new_id
 
@@ -275,15 +276,11 @@ class _Cancelled(Exception):
 
 
 def _drained(generator: Generator[Progress, None, Any], reporter: "_Reporter", cancelled: threading.Event) -> Any:
-    try:
-        while not cancelled.is_set():
-            try:
-                reporter.progress(next(generator))
-            except StopIteration as end:
-                return end.value
-    finally:
-        generator.close()
-    raise _Cancelled
+    for step in (running := Running(generator)):
+        reporter.progress(step)
+        if cancelled.is_set():
+            raise _Cancelled
+    return running.result
 
 
 class _Reporter:

@@ -15,6 +15,7 @@ import numpy as np
 from core.config import PartConfig
 from core.errors import WorkbenchError
 from core.generation.protocol import Read
+from core.progress import Running
 from core.sampling.filters import History, Step
 from core.sampling.trace import AnswerTrace, Pick, force, sample, trace_answer
 
@@ -105,13 +106,10 @@ def write(
         picking = force(asked, after.picks, at, token, steps, max_tokens=max(most, at + 1), seed=seed, stop=stop)
     picks, pieces, started, first_s = [], [], time.perf_counter(), 0.0
     decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may be spread over several tokens
-    while True:
-        try:
-            pick = next(picking)
-        except StopIteration as end:
-            seconds = time.perf_counter() - started
-            return Written(tuple(steps), seed, tuple(picks), tuple(pieces), end.value, seconds, first_s, len(memory) - before)
+    for pick in (running := Running(picking)):
         first_s = first_s or time.perf_counter() - started
         picks.append(pick)
         pieces.append("" if pick.token in stop else decoder.decode(part.bytes_of(pick.token)))
         yield pieces[-1]
+    seconds = time.perf_counter() - started
+    return Written(tuple(steps), seed, tuple(picks), tuple(pieces), running.result, seconds, first_s, len(memory) - before)

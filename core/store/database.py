@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.files import FORBIDDEN, synced
+from core.progress import drain
 from core.records import Progress
 from core.store import sql_process, tables
 from core.store.journal import SEGMENT_END, Damage, Journal, Record, contents, new_id
@@ -628,7 +629,7 @@ class Store:
                 self._remake(f"it was damaged ({reason})")
 
     def _remake(self, reason: str) -> int:
-        count = _drained(self._made_anew())
+        count = drain(self._made_anew())
         if reason != "it was missing":
             self.note(f"The database was made again from the journal: {reason}.")
         return count
@@ -884,14 +885,6 @@ def _halves(files: dict[str, list[Line]]) -> list[dict[str, list[Line]]]:
 
 def _size(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
-
-
-def _drained(progress: Generator[Progress, None, int]) -> int:
-    while True:
-        try:
-            next(progress)
-        except StopIteration as end:
-            return end.value
 
 
 def _stuck(error: Exception | str, path: Path) -> Stuck:
