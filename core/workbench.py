@@ -87,6 +87,18 @@ class Workbench:
     def corpus(self, config: TrialConfig) -> Corpus:
         return drain(self.pipeline.corpus(config))
 
+    def read_corpus(self, config: TrialConfig) -> Generator[Progress, None, Corpus]:
+        """`corpus` with its progress."""
+        return self.pipeline.corpus(config)
+
+    def cut_chunks(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Chunks]:
+        """The corpus in the recipe's chunks."""
+        return self.pipeline.chunks(config, corpus, trace)
+
+    def corpus_key(self, corpus: Corpus) -> str:
+        """Another one as soon as documents, questions or evidence are other ones."""
+        return f"{corpus.fingerprint}/{self.pipeline.queries_key(corpus)}"
+
     def plan(self, config: TrialConfig, answering: bool = False) -> Plan:
         """What is still to be computed, for answers too if `answering`; loads no model and takes milliseconds."""
         dense = "dense" in config.fusion.needs()
@@ -611,6 +623,14 @@ class Workbench:
 
     def sql(self, text: str) -> Any:
         return self.store.sql(text)
+
+    def notices(self) -> list[str]:
+        """What was repaired or left out of what is stored."""
+        return list(dict.fromkeys([*self.store.told(), *files.notices]))
+
+    def behind(self) -> str:
+        """Why the latest records are not in what the store answers; "" where they are."""
+        return self.store.stale
 
     def doctor(self, kept: bool = False) -> list[Any]:
         from core.doctor import Finding, doctor

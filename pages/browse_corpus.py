@@ -352,7 +352,7 @@ def key(corpus: Corpus) -> str:
 cards.page_title("Corpus", "What is in the corpus, what is asked of it, and where does the evidence stand?")
 corpus, tabs = None, TABS
 try:
-    corpus = jobs.drain(session.workbench().pipeline.corpus(session.config()), "Reading the corpus")
+    corpus = jobs.drain(session.workbench().read_corpus(session.config()), "Reading the corpus")
     unanswerable = sum(not query.answerable for query in corpus.queries)
     cards.status_strip(
         [

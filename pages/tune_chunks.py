@@ -49,7 +49,7 @@ def page() -> None:
         if st.toggle("Compare two", key="compare", bind="query-params", on_change=second_differs):
             recipes.append(forms.stage_form("chunking", name=SECOND, apply=False, expanded=True))
     with right:
-        corpus = jobs.drain(session.workbench().pipeline.corpus(config), "Reading the corpus")
+        corpus = jobs.drain(session.workbench().read_corpus(config), "Reading the corpus")
         gold = gold_of(corpus, f"{corpus.fingerprint}/{session.workbench().pipeline.queries_key(corpus)}")
         results = [chunked(*pair, corpus, gold, trace) for pair in zip(recipes, charts.COLORS, strict=False)]
         with strip.container():

@@ -99,7 +99,7 @@ def recipe(config: TrialConfig, live: bool) -> Any:
     if live:
         corpus = workbench.corpus(config)
         seconds = workbench.pipeline.build_seconds(config, corpus)
-        chunks = len(jobs.drain(workbench.pipeline.chunks(config, corpus)))
+        chunks = len(jobs.drain(workbench.cut_chunks(config, corpus)))
     build = tuple(knob.name for knob in forms.knobs(type(part)) if knob.name not in query_settings(part))
     took = "" if part.part == "exact" else f"rebuilds, {cards.duration(seconds)}" if seconds else "rebuilds"
     forms.stage_form(

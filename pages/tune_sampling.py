@@ -48,7 +48,7 @@ def page() -> None:
         plan = workbench.plan(config, answering=True)
         if not plan.live:
             return waiting(config, plan)
-        corpus = jobs.drain(workbench.pipeline.corpus(config), "Reading the corpus")
+        corpus = jobs.drain(workbench.read_corpus(config), "Reading the corpus")
         results(config.model_copy(update={"generation": usable(config.generation)}), corpus, steps)
 
 

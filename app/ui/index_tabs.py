@@ -240,14 +240,14 @@ def chosen_question(here: Glance, corpus: Corpus) -> int:
 
 
 def chunk_title(corpus: Corpus, chunk: int) -> str:
-    chunks = jobs.drain(session.workbench().pipeline.chunks(session.config(), corpus))
+    chunks = jobs.drain(session.workbench().cut_chunks(session.config(), corpus))
     document = corpus.documents[chunks.document[chunk]]
     return " ".join(document.text[chunks.start[chunk] : chunks.end[chunk]].split())[:CUT]
 
 
 def filters(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
-    groups = views.groupings(corpus, jobs.drain(workbench.pipeline.chunks(config, corpus)))
+    groups = views.groupings(corpus, jobs.drain(workbench.cut_chunks(config, corpus)))
     by = st.selectbox(
         "Filter by",
         [*groups, "random share"],

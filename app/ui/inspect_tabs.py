@@ -427,7 +427,7 @@ def beside(config: TrialConfig, new: int) -> None:
 
 
 def attention(config: TrialConfig) -> None:
-    corpus = jobs.drain(session.workbench().pipeline.corpus(config), "Reading the corpus")
+    corpus = jobs.drain(session.workbench().read_corpus(config), "Reading the corpus")
     if not corpus.queries:
         return st.info(
             "This corpus has no questions to make a prompt from. Add a questions file on the page Corpus.", icon=":material/info:"

@@ -24,7 +24,7 @@ SHOWN_TOKENS = 160  # of a text that is shown token by token
 
 
 def mixture(config: TrialConfig) -> None:
-    corpus = jobs.drain(session.workbench().pipeline.corpus(config), "Reading the corpus")
+    corpus = jobs.drain(session.workbench().read_corpus(config), "Reading the corpus")
     left, right = st.columns([1, 2], gap="medium")
     with left:
         settings = settings_form()

@@ -6,7 +6,6 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs
-from core import files
 from core.errors import WorkbenchError
 
 MOST_NOTICES = 10
@@ -23,19 +22,20 @@ def draw() -> Any:
 
 def notices() -> None:
     """What was repaired or left out, until this session has seen it; an answer that is not of the latest, as long as it is."""
-    store, seen = session.workbench().store, st.session_state.setdefault("notices_seen", set())
-    found = [one for one in dict.fromkeys([*store.told(), *files.notices]) if one not in seen or one == store.stale]
-    if not found:
+    workbench, seen = session.workbench(), st.session_state.setdefault("notices_seen", set())
+    notes, behind = workbench.notices(), workbench.behind()
+    unseen = [note for note in notes if note not in seen or note == behind]
+    if not unseen:
         return
-    stale = ", behind" if store.stale else ""
-    with st.popover(f"{cards.count(len(found), 'store note')}{stale}", icon=":material/healing:", width="stretch"):
-        for one in found[:MOST_NOTICES]:
-            st.markdown(cards.plain(one))
-        if len(found) > MOST_NOTICES:
-            st.caption(f"and {len(found) - MOST_NOTICES:,} more")
+    title = cards.count(len(unseen), "store note") + (", behind" if behind else "")
+    with st.popover(title, icon=":material/healing:", width="stretch"):
+        for note in unseen[:MOST_NOTICES]:
+            st.markdown(cards.plain(note))
+        if len(unseen) > MOST_NOTICES:
+            st.caption(f"and {len(unseen) - MOST_NOTICES:,} more")
         st.caption("Every record and the database are checked by")
         st.code("python -m core verify", language="bash")
-        st.button("Seen", key="seen_notices", on_click=seen.update, args=(found,), type="tertiary", icon=":material/done:")
+        st.button("Seen", key="seen_notices", on_click=seen.update, args=(unseen,), type="tertiary", icon=":material/done:")
 
 
 def _corpus() -> None:

@@ -23,7 +23,7 @@ KINDS = {"bpe": "BPE on bytes", "wordpiece": "WordPiece", "unigram": "Unigram"}
 
 
 def tokenizers(config: TrialConfig) -> None:
-    corpus = jobs.drain(session.workbench().pipeline.corpus(config), "Reading the corpus")
+    corpus = jobs.drain(session.workbench().read_corpus(config), "Reading the corpus")
     left, right = st.columns([1, 2], gap="medium")
     with left:
         readers = chosen()
