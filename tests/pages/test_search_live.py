@@ -273,7 +273,7 @@ def test_choosing_on_test_questions_is_told_with_a_way_out(page):
 
 
 def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
-    monkeypatch.setattr("app.ui.setting_chart.AT_ONCE_MS", -1.0)  # as on a large corpus
+    monkeypatch.setattr("app.ui.search.setting_chart.AT_ONCE_MS", -1.0)  # as on a large corpus
     rings, line = [], charts.line
     monkeypatch.setattr(charts, "line", lambda *a, **more: rings.append(more.get("current")) or line(*a, **more))
     app = page()

@@ -1,0 +1,161 @@
+"""What the recipe gives: the strip of the run with its buttons, the metric cards, and what stands there before there are any."""
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.ui import cards, evidence, jobs
+from core.config import TrialConfig
+from core.labs.trials import comparison
+from core.labs.trials import curve as setting_curve
+from core.labs.trials.comparison import label
+from core.statistics.paired import Paired
+from core.workbench import METRICS, Evaluation, Plan
+
+SHOWN = METRICS[:4]
+FEW = 20  # questions: below, an interval says little
+TRIALS = "../pages/compare_trials.py"  # relative to app/main.py
+
+
+def costs(config: TrialConfig, plan: Plan) -> dict[str, str]:
+    """Stage -> what a change of it costs, in a few words; "" where it re-embeds nothing."""
+    dense = plan.live and "dense" in config.fusion.needs()
+    mark = f"re-embeds{cards.about(session.workbench().embedding_time(config))}" if dense else ""
+    return {"chunking": mark, "embedding": mark}
+
+
+def measured_baseline(config: TrialConfig) -> Evaluation | None:
+    """The pinned recipe on the same questions; None where there is none, or nothing to compare."""
+    workbench, pinned = session.workbench(), session.baseline()
+    if pinned is None or pinned == config:
+        return None
+    plan = workbench.plan(pinned)
+    if not plan.live:
+        st.caption(f"No differences are shown: the baseline still needs {plan.what} on this corpus.")
+        return None
+    return jobs.drain(workbench.evaluating(pinned))
+
+
+def waiting(config: TrialConfig, plan: Plan) -> None:
+    """The recipe needs more than a moment: a job does it, which outlives this page."""
+    cards.empty(
+        "Metrics of this recipe", f"Still to do: {plan.what}{cards.about(plan.seconds)}. Everything after that answers at once."
+    )
+    jobs.start_button(
+        "Prepare",
+        ["prepare", *session.workbench().arguments(config)],
+        f"Preparing {config.corpus.dataset}",
+        icon=":material/bolt:",
+    )
+
+
+def without_questions(config: TrialConfig) -> None:
+    """Own documents without a questions file: searching still works."""
+    st.info(
+        "This corpus has no questions with gold evidence, so there is nothing to measure. Add a questions file on the page Corpus, "
+        "or try a question here.",
+        icon=":material/info:",
+    )
+    if question := st.text_input("Question", key="typed", bind="query-params"):
+        evidence.show([evidence.hit_html(hit, query=question) for hit in session.workbench().search(config, question)])
+
+
+def strip(current: Evaluation) -> None:
+    """What was computed and how long it took, and what can be done with it."""
+    facts(current)
+    with st.container(horizontal=True, gap="small"):
+        save(current.config)
+        reproduce(current.config)
+
+
+def facts(current: Evaluation) -> None:
+    config, trace = current.config, current.trace
+    measured, asked = sum(bool(query.gold) for query in current.corpus.queries), len(current.corpus.queries)
+    without = f"; {asked - measured:,} without evidence are not measured" if measured < asked else ""
+    cards.status_strip(
+        [
+            f"{config.corpus.dataset}, {cards.count(len(current.corpus.documents), 'document')}",
+            f"{measured:,} questions ({config.corpus.questions}){without}",
+            config.embedding.device(),
+            f"{cards.duration(current.elapsed_ms / 1000)}, {sum(trace.cached.values())} of {len(trace.cached)} stages cached",
+        ]
+    )
+
+
+def save(config: TrialConfig) -> None:
+    """The button that keeps a trial, and the way to it once it is kept."""
+    workbench = session.workbench()
+    if st.button(
+        "Save as trial", icon=":material/save:", key="save", help="Keeps the rankings of every question, with 30 questions timed."
+    ):
+        saved = jobs.drain(workbench.run(config), "Timing single questions")
+        equal = workbench.repeats(saved)
+        again = f" The same recipe as trial {equal[0][-6:]}: kept as repeat {len(equal) + 1}." if equal else ""
+        st.toast(f"Trial {saved[-6:]} saved. It is on the page Trials.{again}", icon=":material/check:")
+        st.session_state.saved_trial = (config, saved)
+    recipe, saved = st.session_state.get("saved_trial", (None, ""))
+    if recipe == config:  # there it is named, noted and tagged
+        label = f"Saved as {saved[-6:]}: name it on Trials"
+        st.page_link(TRIALS, label=label, icon=":material/check:", query_params={"trials": saved})
+
+
+def reproduce(config: TrialConfig) -> None:
+    with st.popover("Reproduce", icon=":material/terminal:"):
+        st.caption("The command that computes and stores this")
+        st.code(session.workbench().command(config), language="bash", wrap_lines=True)
+        st.caption("The recipe. The address of this page restores the view: copy it to share.")
+        st.json(config.model_dump(mode="json"), expanded=1)
+
+
+def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
+    """Each metric with its interval and its difference to the baseline, and what the contexts of both cost."""
+    k, same = current.config.evaluation.k, hit_is_recall(current, baseline)
+    names = [name for name in SHOWN if not (same and name == "hit")]
+    differences = session.workbench().differences(current, baseline, names) if baseline else {}
+    tokens, before = (setting_curve.context_at_k(session.workbench(), each) if baseline else 0 for each in (current, baseline))
+    times = comparison.times_context(tokens, before)
+    caution = f"{times}: compare at equal context" if times else ""
+    row = [metric_card(current, name, differences.get(name), caution, same) for name in names]
+    if baseline and (caution or baseline.config.chunking != current.config.chunking):
+        row.append(context_card(k, tokens, before))
+    cards.row(row)
+    cards.in_sight(row)
+    if k > current.config.retrieval.top_k:
+        st.caption(f"Judged at depth {k}, but the ranking is cut at {current.config.retrieval.top_k}: raise top k in Retrieval.")
+
+
+def hit_is_recall(current: Evaluation, baseline: Evaluation | None) -> bool:
+    """With one piece of evidence a question, hit and recall are the same number."""
+    both = [current, baseline] if baseline else [current]
+    return all(np.array_equal(each.values["hit"], each.values["recall"], equal_nan=True) for each in both)
+
+
+def metric_card(current: Evaluation, name: str, difference: Paired | None, caution: str, same: bool) -> cards.Card:
+    k, measured, delta = current.config.evaluation.k, current.intervals[name], None
+    if difference and difference.low is not None:
+        delta = cards.Delta(difference.difference, difference.low, difference.high, difference.p, caution)
+    interval = None if measured.low is None else (measured.low, measured.high)
+    note = measured.note or ("few questions: an uncertain interval" if measured.n < FEW else "")
+    shared = f"{label('hit', k)} is the same: no question has more than one piece of evidence."
+    return cards.Card(
+        label(name, k),
+        measured.mean,
+        interval,
+        delta,
+        measured.n,
+        measured.total,
+        note=note,
+        help=shared if same and name == "recall" else "",
+    )
+
+
+def context_card(k: int, tokens: float, before: float) -> cards.Card:
+    return cards.Card(
+        f"First {k} chunks",
+        tokens,
+        unit="tokens",
+        digits=0,
+        direction=0,
+        note=f"baseline {before:,.0f}",
+        help=f"Context of the first {k} chunks: their tokens, mean of a question.",
+    )
