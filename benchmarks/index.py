@@ -98,7 +98,7 @@ class Folder:
 
 def embed(folder: Folder) -> Rows:
     """MedQuAD's answers and a draw of its questions, through the pipeline; the encoder's vectors stay in the user's store."""
-    from core.corpus.library import _pack
+    from core.corpus.packed import pack
     from core.records import Corpus
 
     workbench, config = folder.recipe({})
@@ -112,7 +112,7 @@ def embed(folder: Folder) -> Rows:
         whole = Corpus(name, tuple(d._replace(text=d.text[:100], pages=()) for d in whole.documents), whole.queries)
     rows = np.sort(np.random.default_rng(0).permutation(len(whole.queries))[: folder.sizes.questions])
     corpus = Corpus(name, whole.documents, tuple(whole.queries[row] for row in rows), (), f"{whole.fingerprint} benchmark")
-    library._cache.save("corpus", library.stamp(name), {"json": _pack(corpus)}, {"name": name})  # what later steps open
+    library._cache.save("corpus", library.stamp(name), {"json": pack(corpus)}, {"name": name})  # what later steps open
     corpus = drain(workbench.pipeline.corpus(config))
     vectors, questions = (told(make(config, corpus)) for make in (workbench.pipeline.vectors, workbench.pipeline.query_vectors))
     save(folder, "medquad", [vectors], len(vectors), questions)

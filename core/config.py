@@ -3,11 +3,15 @@
 Form, command line, YAML, validation, docs table and cache key all come from these classes.
 """
 
+import ast
 import hashlib
 import json
 import re
+import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -265,20 +269,82 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
-# folder -> the packages whose results its stages keep
-ENGINES = {
-    "chunking": ("tokenizers",), "retrieval": ("bm25s", "rank-bm25", "PyStemmer"),
-    "index": ("chromadb", "faiss-cpu", "hnswlib", "lancedb"),
+CORE = Path(__file__).parent
+FRAME = ("config", "errors", "files", "jobs", "models", "progress", "records", "registry", "store")
+EVERYWHERE = {"numpy", "pydantic", "yaml"}  # packages that all of core stands on
+DISTRIBUTIONS = {
+    "Stemmer": "PyStemmer", "bs4": "beautifulsoup4", "docx": "python-docx", "faiss": "faiss-cpu",
+    "llama_cpp": "llama-cpp-python", "sklearn": "scikit-learn",
 }  # fmt: skip
 
 
+def code_version(*workers: Any) -> str:
+    """Identity of the code behind a result: the modules in which these parts, classes or functions stand, all that those
+    import inside `core`, also within functions, and the versions of the packages that they import.
+
+    What is not imported is not in it: a change elsewhere in the folder computes nothing anew. Left out is the FRAME: it
+    says what is wanted, fetches, keeps and hands on, and computes nothing of a result. What a model file holds is in
+    the identity of the part that reads it.
+    """
+    return _code_version(frozenset(worker.__module__ for worker in workers))
+
+
 @cache
-def code_version(*folders: str) -> str:
-    """Fingerprint of the source of whole `core` folders and of their engines' versions: a changed part can never meet a
-    stale cached result."""
-    files = sorted(path for folder in folders for path in (Path(__file__).parent / folder).glob("*.py"))
-    engines = [installed(package) for folder in folders for package in ENGINES.get(folder, ())]
-    return fingerprint([path.name + path.read_text("utf-8") for path in files], engines)
+def _code_version(modules: frozenset[str]) -> str:
+    behind = _behind(modules)
+    return fingerprint({module: source(module) for module in behind}, _versions(behind))
+
+
+def package_versions(*workers: Any) -> dict[str, str]:
+    """The packages that these workers stand on, and their versions."""
+    return {"numpy": installed("numpy"), **_versions(_behind(frozenset(worker.__module__ for worker in workers)))}
+
+
+def _versions(modules: Iterable[str]) -> dict[str, str]:
+    names = {name.partition(".")[0] for module in modules for name in _imported(module)}
+    outside = sorted(names - sys.stdlib_module_names - EVERYWHERE - {"core"})
+    return {(package := DISTRIBUTIONS.get(name, name)): installed(package) for name in outside}
+
+
+def _behind(modules: frozenset[str]) -> list[str]:
+    """The modules with all of core that they import, but the frame; sorted."""
+    found, ahead = set(), list(modules)
+    while ahead:
+        if (module := ahead.pop()) not in found:
+            found.add(module)
+            ahead += [other for other in _imported(module) if other.startswith("core.") and other.split(".")[1] not in FRAME]
+    return sorted(found)
+
+
+@cache
+def _imported(module: str) -> frozenset[str]:
+    """Names of the modules that a module imports, at its top and within its functions."""
+    found, ahead = set(), list(ast.parse(source(module)).body)
+    while ahead:
+        statement = ahead.pop()
+        ahead += [inner for block in _BLOCKS for inner in getattr(statement, block, ())]
+        if isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom):
+            origin = resolve_name("." * statement.level + (statement.module or ""), module.rpartition(".")[0])
+            whole = {f"{origin}.{alias.name}" for alias in statement.names}
+            inside = {name for name in whole if name.startswith("core.") and _file(name)}
+            found |= inside | ({origin} if inside < whole else set())
+    return frozenset(found)
+
+
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+def source(module: str) -> str:
+    """The text of a module of core, or of the loaded one that holds a part from elsewhere."""
+    file = _file(module) or getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).read_text("utf-8") if file else ""
+
+
+def _file(module: str) -> Path | None:
+    path = CORE.parent.joinpath(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
 @cache

@@ -9,8 +9,6 @@ import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +16,13 @@ import numpy as np
 import yaml
 
 from core import files, registry
-from core.config import ENGINES, PartConfig, TrialConfig, code_version, difference, fingerprint, installed, valid, with_settings
+from core.config import PartConfig, TrialConfig, code_version, difference, fingerprint, package_versions, valid, with_settings
 from core.corpus.library import Status
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND, Judged, Relevance, judge, judge_rankings
 from core.jobs.jobs import Jobs
-from core.pipeline.stages import Pipeline, Trace
+from core.pipeline.stages import Pipeline, Trace, workers
 from core.progress import drain, within
 from core.records import Answer, Chunks, Corpus, Document, Gold, Hit, Progress, Query
 from core.retrieval.pool import Pool, changed, ranking, rankings
@@ -76,7 +74,7 @@ class Workbench:
         self.home = Path(home).resolve() if home else files.home()
         self.pipeline = Pipeline(self.home, _cache_bytes())
         self.library = self.pipeline.library
-        self.store = Store(self.home, derive=derive, derive_version=code_version("evaluation"))
+        self.store = Store(self.home, derive=derive, derive_version=code_version(*registry.parts("metric").values()))
         self.jobs = Jobs(self.home)
 
     # Corpora and stages ------------------------------------------------------------------------------------------
@@ -304,6 +302,8 @@ class Workbench:
         return result
 
     def _save_answer(self, config: TrialConfig, question: str, result: Answer) -> None:
+        from core.generation.answer import answer
+
         corpus = self.corpus(config)
         fingerprints = {
             "corpus": corpus.fingerprint,
@@ -318,7 +318,7 @@ class Workbench:
                 **plain(result),
                 "question": question,
                 "config": config.model_dump(mode="json"),
-                **receipt(config),
+                **receipt(config, config.generation, answer),
                 "fingerprints": fingerprints,
             },
         )
@@ -456,7 +456,7 @@ class Workbench:
             known = ""
             if done:  # of another corpus, or by other code, it would be another result
                 corpus = self.corpus(one)
-                identity = fingerprint(one), _code_version(), self.pipeline.queries_key(corpus), corpus.fingerprint
+                identity = fingerprint(one), code_version(*workers(one)), self.pipeline.queries_key(corpus), corpus.fingerprint
                 known = done.get(identity, "")
             try:
                 ids.append(known or (yield from within(self.run(one, name), step)))
@@ -702,29 +702,19 @@ def shared(a: dict[Any, float], b: dict[Any, float]) -> tuple[np.ndarray, np.nda
     return np.array([a[key] for key in keys]), np.array([b[key] for key in keys])
 
 
-def receipt(config: TrialConfig) -> dict[str, Any]:
-    """What a result needs beside its config to be traced: code, machine and package versions, seed and time."""
+def receipt(config: TrialConfig, *answering: Any) -> dict[str, Any]:
+    """What a result needs beside its config to be traced: code, machine and package versions, seed and time. answering:
+    what works on an answer, beside what retrieves."""
+    behind = *workers(config), *answering
     return {
         "config_fingerprint": fingerprint(config),
         "seed": config.seed,
         "created": datetime.now(UTC).isoformat(),
-        "code_version": _code_version(),
+        "code_version": code_version(*behind),
         "device": config.embedding.device(),
         "threads": _threads(),
-        "packages": packages(),
+        "packages": package_versions(*behind),
     }
-
-
-@cache
-def packages() -> dict[str, str]:
-    """Versions of the engines that a result may depend on."""
-    shared = ("numpy", "torch", "transformers", "sentence-transformers", "llama-cpp-python")
-    return {name: installed(name) for name in (*shared, *chain.from_iterable(ENGINES.values()))}
-
-
-def _code_version() -> str:
-    """Of all code that a result may depend on."""
-    return code_version(".", *sorted(set(registry.FOLDERS.values())))
 
 
 def _ranks(ranks: np.ndarray) -> list[int | None]:

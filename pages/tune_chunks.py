@@ -7,7 +7,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, forms, jobs
-from core.chunking.chunk import (
+from core.config import TrialConfig
+from core.labs.chunks import (
     GoldSpans,
     Summary,
     compare_cuts,
@@ -18,7 +19,6 @@ from core.chunking.chunk import (
     spans_of,
     summarize,
 )
-from core.config import TrialConfig
 from core.pipeline.stages import Trace
 from core.records import Chunks, Corpus, Gold
 from core.workbench import LIVE_CHARACTERS

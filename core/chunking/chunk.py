@@ -1,17 +1,12 @@
-"""A corpus into chunks, and what a set of chunks does to the gold evidence and to the encoder."""
+"""A corpus into chunks."""
 
 from collections.abc import Generator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from core.chunking.packing import trim
 from core.chunking.tools import Remembered, Tools
 from core.config import PartConfig
-from core.records import Chunks, Document, Progress, Query
-from core.statistics.bootstrap import Interval
-from core.statistics.mcnemar import exact_p
-from core.statistics.proportion import wilson
+from core.records import Chunks, Document, Progress
 
 _GROUP = 512  # documents tokenised in one call
 _GROUP_EMBEDDED = 32  # the same where sentences are embedded: some seconds, between which it can be cancelled
@@ -35,125 +30,12 @@ def chunk_documents(documents: Sequence[Document], chunker: PartConfig, tools: T
             for start, end in chunker.split(document.text, known)
         ]
         document, start, end = np.array(rows, np.int32).reshape(-1, 3).T
-        columns.append(np.stack([document, start, end, _count_tokens(document, start, end, documents, known)]))
+        columns.append(np.stack([document, start, end, count_tokens(document, start, end, documents, known)]))
     yield Progress(len(documents), len(documents), "Chunking documents")
     return Chunks(*np.concatenate(columns, axis=1))
 
 
-def spans_of(chunks: Chunks, document: int) -> list[tuple[int, int]]:
-    """The chunks of one document."""
-    first, last = np.searchsorted(chunks.document, [document, document + 1])
-    return list(zip(chunks.start[first:last].tolist(), chunks.end[first:last].tolist(), strict=True))
-
-
-class GoldSpans(NamedTuple):
-    """Distinct relevant parts of documents, without white space at their ends: document, start, end [num_spans] int64.
-
-    whole_documents: gold that is a whole document (as BEIR and TREC judge) and is not among them.
-    """
-
-    document: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    whole_documents: int
-
-
-def gold_spans(documents: Sequence[Document], queries: Sequence[Query]) -> GoldSpans:
-    """A span counts once, however many questions share it."""
-    number = {document.id: i for i, document in enumerate(documents)}
-    gold = {
-        (number[g.document_id], g.start, g.end)
-        for query in queries
-        for g in query.gold
-        if g.grade > 0 and g.document_id in number
-    }
-    # a chunk never has white space at its ends, so gold is compared without it
-    tight = {(d, *trim(documents[d].text, start, end)) for d, start, end in gold}
-    parts = [(d, s, e) for d, s, e in tight if s < e and (s, e) != trim(documents[d].text, 0, len(documents[d].text))]
-    columns = np.array(sorted(parts), np.int64).reshape(-1, 3).T
-    return GoldSpans(*columns, len(tight) - len(parts))
-
-
-def cut_spans(chunks: Chunks, gold: GoldSpans) -> np.ndarray:
-    """Which gold spans a boundary cuts: no single chunk holds them whole. [num_spans] bool"""
-    return ~contained(chunks, gold.document, gold.start, gold.end)
-
-
-class CutDifference(NamedTuple):
-    """Gold spans that only one of two chunkers cuts, and McNemar's exact p."""
-
-    only_one: int
-    only_other: int
-    p: float
-
-
-def compare_cuts(one: Chunks, other: Chunks, gold: GoldSpans) -> CutDifference:
-    a, b = cut_spans(one, gold), cut_spans(other, gold)
-    only_one, only_other = int((a & ~b).sum()), int((b & ~a).sum())
-    return CutDifference(only_one, only_other, exact_p(only_one, only_other))
-
-
-def contained(chunks: Chunks, document: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Whether one chunk holds characters [start, end) of the document whole: [num_spans] bool."""
-    if not len(chunks):
-        return np.zeros(len(document), bool)
-    room = np.int64(2**31)  # a document's number and a position in it as one ascending number
-    reach = np.maximum.accumulate(chunks.document * room + chunks.end)  # the furthest end of the chunks so far
-    before = np.searchsorted(chunks.document * room + chunks.start, document * room + start, side="right")
-    return (before > 0) & (reach[np.maximum(before, 1) - 1] >= document * room + end)
-
-
-def tokens_repeated(chunks: Chunks, documents: Sequence[Document], tools: Tools) -> int:
-    """Tokens embedded once more because an earlier chunk holds them too."""
-    again = np.flatnonzero((chunks.document[1:] == chunks.document[:-1]) & (chunks.start[1:] < chunks.end[:-1]))
-    end = np.minimum(chunks.end[again], chunks.end[again + 1])
-    return int(_count_tokens(chunks.document[again + 1], chunks.start[again + 1], end, documents, tools).sum())
-
-
-def readable_tokens(encoder: PartConfig) -> int | None:
-    """Tokens of a text that the encoder reads: its limit less the two specials around every text. None: unknown."""
-    limit = getattr(encoder, "max_tokens", None)
-    return None if limit is None else limit - 2
-
-
-def longer_than(chunks: Chunks, max_tokens: int) -> int:
-    """Chunks of which an encoder that reads `max_tokens` tokens (specials left out) never sees the end."""
-    return int((chunks.tokens > max_tokens).sum())
-
-
-def size_bins(chunks: Sequence[Chunks], bins: int = 40) -> np.ndarray:
-    """Edges of a histogram of tokens that all of them share: one whole width, so that no bar holds more sizes."""
-    largest = max((int(one.tokens.max(initial=0)) for one in chunks), default=0)
-    width = -(-(largest + 1) // bins)
-    return np.arange(0, largest + width + 1, width) - 0.5
-
-
-class Summary(NamedTuple):
-    """What a chunker made of a corpus. cut: share of gold spans cut; too_long None: the encoder's limit is unknown."""
-
-    chunks: int
-    tokens: int
-    mean_tokens: float
-    cut: Interval
-    repeated: int
-    too_long: int | None
-
-
-def summarize(
-    chunks: Chunks, gold: GoldSpans, documents: Sequence[Document], tools: Tools, max_tokens: int | None, confidence: float = 0.95
-) -> Summary:
-    tokens = int(chunks.tokens.sum())
-    return Summary(
-        len(chunks),
-        tokens,
-        tokens / max(1, len(chunks)),
-        wilson(int(cut_spans(chunks, gold).sum()), len(gold.document), confidence),
-        tokens_repeated(chunks, documents, tools),
-        None if max_tokens is None else longer_than(chunks, max_tokens),
-    )
-
-
-def _count_tokens(
+def count_tokens(
     document: np.ndarray, start: np.ndarray, end: np.ndarray, documents: Sequence[Document], tools: Tools
 ) -> np.ndarray:
     """Tokens that start in each span; spans stand in the order of their documents: [num_spans] int32."""

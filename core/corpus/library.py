@@ -1,6 +1,5 @@
 """Every corpus by its name: built in, downloaded, in a local folder, or made of own documents."""
 
-import json
 import os
 from collections.abc import Generator
 from contextlib import suppress
@@ -15,9 +14,10 @@ from core.corpus.cards import Card, cards, read_card
 from core.corpus.download import fetch_card
 from core.corpus.files import Files
 from core.corpus.own import FileStatus, Upload
+from core.corpus.packed import pack, unpack
 from core.corpus.reading import shape_reported
 from core.errors import WorkbenchError
-from core.records import Corpus, Document, Gold, Progress, Query
+from core.records import Corpus, Progress, Query
 from core.store.cache import Cache
 
 LOCAL = "GROUNDWORK_DATASETS"  # environment variable: a folder with data sets in their publishers' formats
@@ -126,11 +126,11 @@ class Library:
         loader, place = self._find(name)
         key = _stamp(name, loader, place)
         if (entry := self._cache.load("corpus", key)) is not None:
-            return _unpack(entry[0]["json"])
+            return unpack(entry[0]["json"])
         yield Progress(0, 0, f"Reading {name}")
         with shape_reported(str(place), loader.part):
             corpus = yield from loader.load(place, name)
-        self._cache.save("corpus", key, {"json": _pack(corpus)}, {"name": name})
+        self._cache.save("corpus", key, {"json": pack(corpus)}, {"name": name})
         return corpus
 
     # Changing ------------------------------------------------------------------------------------------------------
@@ -215,27 +215,4 @@ def _stamp(name: str, loader: PartConfig, place: Path) -> str:
             state = path.stat()
             files.append((str(path), state.st_size, state.st_mtime_ns))
     environment: Any = loader.environment() if hasattr(loader, "environment") else ()
-    return fingerprint(name, loader, files, environment, code_version("corpus"))
-
-
-def _pack(corpus: Corpus) -> np.ndarray:
-    """As JSON bytes; equal gold lists once, for hundreds of questions may share one of hundreds of documents."""
-    golds: dict[tuple[Gold, ...], int] = {}
-    queries = [query._replace(gold=golds.setdefault(query.gold, len(golds))) for query in corpus.queries]
-    fields = [corpus.name, corpus.documents, list(golds), queries, corpus.notes, corpus.fingerprint]
-    return np.frombuffer(json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass"), np.uint8)
-
-
-def _unpack(data: np.ndarray) -> Corpus:
-    name, documents, lists, queries, notes, mark = json.loads(data.tobytes().decode("utf-8", "surrogatepass"))
-    golds = [tuple(Gold(*one) for one in gold) for gold in lists]
-    return Corpus(
-        name,
-        tuple(Document(*fields, tuple(pages)) for *fields, pages in documents),
-        tuple(
-            Query(identity, text, golds[gold], tuple(answers), answerable, group)
-            for identity, text, gold, answers, answerable, group in queries
-        ),
-        tuple(notes),
-        mark,
-    )
+    return fingerprint(name, loader, files, environment, code_version(loader, pack))

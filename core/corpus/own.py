@@ -25,7 +25,7 @@ from typing import NamedTuple
 from core import files as disk
 from core.config import code_version
 from core.corpus.files import Files, read_parsed, read_status
-from core.corpus.parse import NO_ROOM, PARSERS
+from core.corpus.parse import NO_ROOM, PARSERS, parse
 from core.corpus.questions import FORMATS
 from core.corpus.reading import shape_reported
 from core.errors import WorkbenchError
@@ -225,12 +225,12 @@ def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total:
         else:
             digest = _digest(work)
             old = _record(files / f"{key}.status.json")
-            if old and old["status"] == "ok" and old["content"] == digest + code_version("corpus"):
+            if old and old["status"] == "ok" and old["content"] == digest + code_version(parse):
                 with suppress(WorkbenchError):  # damaged: read anew
                     read_parsed(files / f"{key}.parsed.json", old)
                     return _status(old)
             result = yield from _parse(work, kind, name, files, Progress(done, total, f"Reading {name}"))
-            result["content"] = digest + code_version("corpus")
+            result["content"] = digest + code_version(parse)
         _keep(place, key, kind, name, work, result)
     finally:
         with suppress(OSError):

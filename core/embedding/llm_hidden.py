@@ -4,15 +4,13 @@ import json
 import shutil
 import uuid
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from core import files
-from core.config import PartConfig, fingerprint, knob
-from core.embedding import minilm
+from core.config import PartConfig, code_version, fingerprint, knob
 from core.embedding.minilm import Encoder
 from core.errors import WorkbenchError
 from core.models import hub as models
@@ -60,9 +58,8 @@ class LLMHidden(PartConfig):
 
     def identity(self) -> str:
         """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
-        code = [Path(file).read_text("utf-8") for file in (__file__, minilm.__file__)]
-        settings = [self.pooling, self.layer, self.max_tokens, self._dtype(), version("transformers")]
-        return "llm_hidden-" + fingerprint(models.files_identity(self._source()), settings, code)
+        settings = [self.pooling, self.layer, self.max_tokens, self._dtype(), code_version(self)]
+        return "llm_hidden-" + fingerprint(models.files_identity(self._source()), settings)
 
     def prefix(self, query: bool) -> str:
         return self.query_prefix if query else self.passage_prefix

@@ -2,13 +2,12 @@
 
 from collections.abc import Generator
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from core.config import PartConfig, fingerprint, knob
+from core.config import PartConfig, code_version, fingerprint, knob
 from core.embedding import fitted
 from core.embedding.fitted import Fitted, Learnt, WordEncoder
 from core.errors import WorkbenchError
@@ -46,8 +45,7 @@ class LSA(PartConfig):
 
     def identity(self) -> str:
         """Of the settings and the code; fitted, also of the texts it was fitted to."""
-        code = [Path(file).read_text("utf-8") for file in (__file__, fitted.__file__)]
-        return "lsa-" + fingerprint(self, code, version("scikit-learn"))
+        return "lsa-" + fingerprint(self, code_version(self))
 
     def prefix(self, query: bool) -> str:
         return ""

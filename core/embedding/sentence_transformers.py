@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.config import PartConfig, fingerprint, knob
+from core.config import PartConfig, code_version, fingerprint, knob
 from core.models import hub as models
 from core.registry import part
 
@@ -42,7 +42,7 @@ class SentenceTransformers(PartConfig):
 
     def identity(self) -> str:
         """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
-        settings = [self.max_tokens, self.normalize, self._dtype(), Path(__file__).read_text("utf-8")]
+        settings = [self.max_tokens, self.normalize, self._dtype(), code_version(self)]
         return "sentence_transformers-" + fingerprint(models.files_identity(self._folder()), settings)
 
     def prefix(self, query: bool) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from core import files
-from core.config import PartConfig, fingerprint, knob
-from core.embedding.minilm import Encoder, bert_code, bert_encoder
+from core.config import PartConfig, code_version, fingerprint, knob
+from core.embedding.minilm import Encoder, bert_encoder
 from core.errors import WorkbenchError
 from core.models import hub as models
 from core.registry import part
@@ -30,7 +30,7 @@ class Trained(PartConfig):
 
     def identity(self) -> str:
         """Name of this encoder's vectors, from the contents of its files: the same name trained anew is another."""
-        return "trained-" + fingerprint(models.files_identity(self._folder()), self._dtype(), bert_code())
+        return "trained-" + fingerprint(models.files_identity(self._folder()), self._dtype(), code_version(self))
 
     def prefix(self, query: bool) -> str:
         """What is put before each text; these are trained without."""

@@ -464,7 +464,7 @@ def ground(workbench: Workbench, config: TrialConfig, corpus: Corpus, samples: i
         found,
         samples,
         ids,
-        code_version("generation", "generation/sampling", "retrieval"),
+        code_version(config.generation, config.fusion, build, chain, write, beam_search),
     )
 
 
@@ -554,7 +554,7 @@ def _draw(
             "samples": drawn,
             "prompt": prompt.prompt.text,
             "config": config.model_dump(mode="json"),
-            **receipt(config),
+            **receipt(config, config.generation, write),
             "fingerprints": {"corpus": corpus.fingerprint, "generator": config.generation.identity()},
         },
     )

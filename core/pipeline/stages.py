@@ -84,7 +84,7 @@ class Pipeline:
             return text
         queries = self.queries_key(corpus)
         if stage == "sparse":
-            return fingerprint(text, queries, config.sparse, config.retrieval.candidates, code_version("retrieval"))
+            return fingerprint(text, queries, config.sparse, config.retrieval.candidates, code_version(config.sparse, tie_order))
         if stage == "dense":
             return fingerprint(
                 text,
@@ -93,12 +93,12 @@ class Pipeline:
                 config.transform,
                 config.index,
                 config.retrieval.candidates,
-                code_version("embedding", "index", "retrieval"),
+                code_version(config.embedding, embed, fit_transform, config.index, Rescored, tie_order),
             )
         if stage == "index":
-            return fingerprint(text, _stored(config), build_settings(config.index), code_version("embedding", "index"))
+            return fingerprint(text, _stored(config), build_settings(config.index), code_version(fit_transform, config.index))
         if stage == "relevance":
-            return fingerprint(text, queries, config.evaluation.overlap, code_version("evaluation"))
+            return fingerprint(text, queries, config.evaluation.overlap)
         raise KeyError(stage)
 
     def _text_key(self, config: TrialConfig, corpus: Corpus) -> tuple[str, str]:
@@ -109,7 +109,7 @@ class Pipeline:
         asked = (corpus.fingerprint, config.chunking, config.embedding)
         when, key, query_prefix = self._text_keys.get(asked, (-2.0, "", ""))
         if time.monotonic() - when > 1.0:
-            key = fingerprint(*asked[:2], _encoder(config.embedding), code_version("chunking"))
+            key = fingerprint(*asked[:2], _encoder(config.embedding), code_version(config.chunking, chunk_documents))
             query_prefix = config.embedding.prefix(True)
             self._text_keys[asked] = time.monotonic(), key, query_prefix
         return key, query_prefix
@@ -158,7 +158,7 @@ class Pipeline:
 
     def vectors(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, np.ndarray]:
         """[num_chunks, dim] float32. Kept by text in the vector store, so only texts never seen are encoded."""
-        key = fingerprint(self.key("chunks", config, corpus), code_version("embedding"))
+        key = self.key("chunks", config, corpus)
         started = time.perf_counter()
         found = self._recall("vectors", key)
         if found is None:
@@ -182,7 +182,7 @@ class Pipeline:
         return found
 
     def _fit_key(self, config: TrialConfig, corpus: Corpus) -> str:
-        return fingerprint(self.key("chunks", config, corpus), config.embedding, code_version("embedding"))
+        return fingerprint(self.key("chunks", config, corpus), config.embedding, code_version(config.embedding))
 
     def _fitted(self, key: str) -> Path:
         return self.cache.folder / "encoders" / key
@@ -190,7 +190,7 @@ class Pipeline:
     def transformed(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Transform]:
         """The chunks' vectors as they are indexed, with what does the same to a question's."""
         vectors = yield from self.vectors(config, corpus)
-        key = fingerprint(self.key("chunks", config, corpus), _stored(config), code_version("embedding"))
+        key = fingerprint(self.key("chunks", config, corpus), _stored(config))
         found = self._recall("transformed", key)
         if found is None:
             if not identity_transform(config.transform):
@@ -388,6 +388,12 @@ class Pipeline:
             self.cache.save(stage, key, vars(value))
         _note(trace, stage, started, cached)
         return value
+
+
+def workers(config: TrialConfig) -> tuple[Any, ...]:
+    """What works on the rankings of a recipe, for `code_version`."""
+    chunked, dense = (config.chunking, chunk_documents), (config.embedding, embed, fit_transform, config.index, Rescored)
+    return *chunked, *dense, config.sparse, config.fusion, make_pool
 
 
 def _encoder(part: PartConfig) -> list[str]:

@@ -31,7 +31,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from core import files
-from core.config import EvaluationConfig, StageConfig, fingerprint, knob
+from core.config import EvaluationConfig, StageConfig, code_version, fingerprint, knob
 from core.corpus import library
 from core.embedding import bert, minilm
 from core.embedding.trained import check
@@ -285,7 +285,7 @@ class BertFolder:
         self._folder = folder
 
     def identity(self) -> str:
-        return "bert-" + fingerprint(models.files_identity(self._folder), models.fast_dtype(), minilm.bert_code())
+        return "bert-" + fingerprint(models.files_identity(self._folder), models.fast_dtype(), code_version(minilm.MiniLM))
 
     def prefix(self, query: bool) -> str:
         return ""
@@ -773,8 +773,7 @@ def _log(work: Path, kind: str, **values: Any) -> None:
 
 def _mark(config: TrainConfig, corpus: Corpus, chunks: Chunks, part: Any) -> str:
     columns = [column.tobytes().hex() for column in (chunks.document, chunks.start, chunks.end)]
-    code = [Path(file).read_text("utf-8") for file in (__file__, negatives.__file__)]
-    return fingerprint(config, corpus.fingerprint, columns, part.identity(), code)
+    return fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
 
 
 def _record(made: Path, work: Path, result: TrainingResult, config, corpus, evaluation, part, batches) -> None:

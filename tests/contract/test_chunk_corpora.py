@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.chunking.chunk import chunk_documents, cut_spans, gold_spans
+from core.chunking.chunk import chunk_documents
 from core.chunking.tools import Remembered
+from core.labs.chunks import cut_spans, gold_spans
 from core.records import Document, Gold, Query
 from core.registry import parts
 from tests.unit.test_chunk_tools import WhitespaceTools

@@ -166,7 +166,7 @@ def test_points_of_other_code_machines_and_questions_are_told_apart(bench, recip
         (True, False, False),
         (False, True, False),
     ]
-    assert len({p.identity for p in same}) == 3 and point.code_version == code_version("index")
+    assert len({p.identity for p in same}) == 3 and point.code_version == code_version(recipe.index)
     assert drain(index_lab.points(bench, with_settings(recipe, {"evaluation.k": 4}))) == []
     assert drain(index_lab.points(bench, with_settings(recipe, {"index.metric": "l2"}))) == []
 

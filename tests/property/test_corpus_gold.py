@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.corpus.assemble import spans
-from core.corpus.library import _pack, _unpack, split
+from core.corpus.library import split
+from core.corpus.packed import pack, unpack
 from core.records import Corpus, Document, Gold, Query
 from core.registry import find
 
@@ -168,4 +169,4 @@ def test_halves_partition_the_questions_and_share_no_evidence(corpus):
 @settings(max_examples=50, deadline=None)
 @given(corpora())
 def test_a_cached_corpus_comes_back_as_it_was(corpus):
-    assert _unpack(_pack(corpus)) == corpus
+    assert unpack(pack(corpus)) == corpus

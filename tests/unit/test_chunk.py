@@ -1,7 +1,12 @@
 import numpy as np
 
-from core.chunking.chunk import (
-    chunk_documents,
+from core.chunking.chunk import chunk_documents
+from core.chunking.fixed import Fixed
+from core.chunking.semantic import Semantic
+from core.chunking.sliding_window import SlidingWindow
+from core.chunking.tools import Remembered
+from core.chunking.whole_document import WholeDocument
+from core.labs.chunks import (
     compare_cuts,
     contained,
     cut_spans,
@@ -12,11 +17,6 @@ from core.chunking.chunk import (
     summarize,
     tokens_repeated,
 )
-from core.chunking.fixed import Fixed
-from core.chunking.semantic import Semantic
-from core.chunking.sliding_window import SlidingWindow
-from core.chunking.tools import Remembered
-from core.chunking.whole_document import WholeDocument
 from core.records import Chunks, Document, Gold, Query
 from tests.unit.test_chunk_tools import WhitespaceTools
 

@@ -14,9 +14,9 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, forms, jobs
 from app.ui.held import kept
-from core.chunking.chunk import readable_tokens
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
+from core.labs.chunks import readable_tokens
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label, times_context
 from core.labs.trials.curve import AT_BUDGET, Difference, Point, Values

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
-from core.config import PartConfig, TrialConfig, code_version, fingerprint, with_settings
+from core.config import PartConfig, TrialConfig, code_version, fingerprint, package_versions, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
 from core.index.common import build_settings, query_settings, vectors_identity
@@ -33,7 +33,7 @@ from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.store import tables
 from core.store.journal import Record
-from core.workbench import Workbench, metric_values, packages
+from core.workbench import Workbench, metric_values
 
 QUESTIONS = 1000  # a corpus with more is measured on so many of them, drawn once
 ANSWER_METRICS = ("recall", "mrr", "ndcg_linear")
@@ -92,7 +92,8 @@ class Point:
     @property
     def here(self) -> bool:
         """Measured by this code on this machine: only then are latencies of two points comparable."""
-        return (self.code_version, self.machine) == (code_version("index"), machine())
+        part = registry.parts("index").get(self.part)
+        return part is not None and (self.code_version, self.machine) == (code_version(part), machine())
 
     @property
     def neighbours(self) -> int:
@@ -248,7 +249,7 @@ def _measured(workbench: Workbench, configs: list[TrialConfig], quick: bool = Fa
                     "seed": one.seed,
                     "encoder": one.embedding.identity(),
                     "created": now.isoformat(),
-                    "packages": packages(),
+                    "packages": package_versions(one.index),
                 },
             )
         )
@@ -270,7 +271,7 @@ def ground_of(workbench: Workbench, config: TrialConfig) -> Generator[Progress, 
     asked = asked[rows] if len(rows) < len(asked) else asked
     metric, depth = _metric(config), config.evaluation.k + TIES
     vectors, queries = _identity(stored.full), vectors_identity(asked)
-    key = fingerprint(vectors, queries, metric, depth, code_version("index", "retrieval"))
+    key = fingerprint(vectors, queries, metric, depth, code_version(Exact))
     yield Progress(0, 0, "Exact search")
 
     def exact() -> Candidates:
@@ -331,7 +332,7 @@ def _about(config: TrialConfig, ground: Ground | None) -> dict[str, Any]:
         "status": "ok",
         "reason": "",
         "machine": machine(),
-        "code_version": code_version("index"),
+        "code_version": code_version(index),
         "threads": os.cpu_count() or 1,
         "config": config.model_dump(mode="json"),
     }

@@ -98,16 +98,7 @@ def cost(
     corpus = yield from workbench.pipeline.corpus(config)
     needs = {"sparse", *config.fusion.needs()} - {"dense"}
     keys = [workbench.pipeline.key(name, config, corpus) for name in ("dense", "relevance", *sorted(needs))]
-    key = fingerprint(
-        keys,
-        config.fusion,
-        config.retrieval.top_k,
-        config.evaluation,
-        config.seed,
-        margin_points,
-        list(metrics),
-        code_version("statistics", "evaluation", "retrieval"),
-    )
+    key = fingerprint(keys, config.fusion, config.retrieval.top_k, config.evaluation, config.seed, margin_points, list(metrics))
     yield Progress(0, 0, "Comparing with exact search")
     return workbench.pipeline.remember("cost", key, lambda: drain(index_lab.cost(workbench, config, margin_points, metrics)))
 
@@ -346,7 +337,7 @@ def switch_encoder(workbench: Workbench, config: TrialConfig, to: str) -> Genera
     old = yield from pipeline.encoder(config, corpus)
     new = registry.find("encoder", to)()
     if hasattr(new, "fit"):
-        key = fingerprint("switch", texts, new, code_version("embedding"))
+        key = fingerprint("switch", texts, new, code_version(new))
         new = yield from new.fit(texts, pipeline.cache.folder / "encoders" / key)
 
     def vectors(encoder: Any, some: list[str], query: bool) -> Generator[Progress, None, np.ndarray]:

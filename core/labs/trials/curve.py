@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.config import TrialConfig, code_version, fingerprint, with_settings
+from core.config import TrialConfig, fingerprint, with_settings
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
@@ -211,9 +211,7 @@ def _spoken(setting: str, value: Any) -> str:
 
 def _key(workbench: Workbench, config: TrialConfig, budget: int) -> str:
     used = config.model_copy(update={"context": TrialConfig.model_fields["context"].default_factory()})  # of the answer alone
-    return fingerprint(
-        used, str(workbench.library.stamp(config.corpus.dataset)), budget, code_version("evaluation", "statistics")
-    )
+    return fingerprint(used, workbench.library.stamp(config.corpus.dataset), budget)
 
 
 def _point(workbench: Workbench, config: TrialConfig, budget: int) -> Point:
