@@ -3,7 +3,7 @@
     python -m benchmarks.scratch [--quick]
 
 512 new tokens of the bundled model behind a prompt of 16, greedy, in float32: all of them without the cache, all with it, and
-by transformers with its cache, the last two in turns. The samplers' cases are those of tests/peers/test_sampling_peers.py,
+by transformers with its cache, the last two in turns. The samplers' cases are those of tests/sampling/test_sampling_peers.py,
 which is run here; --quick: 24 tokens.
 """
 
@@ -56,14 +56,14 @@ def generation(new_tokens: int) -> dict:
 
 def samplers() -> dict:
     """1,000 random cases a filter and library."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/peers/test_sampling_peers.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/sampling/test_sampling_peers.py"]
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         subprocess.run([*command, f"--junitxml={report.name}"], cwd=ROOT, stdout=subprocess.DEVNULL)
         from xml.etree import ElementTree
 
         suite = next(ElementTree.parse(report.name).getroot().iter("testsuite"))
     checks, bad = int(suite.get("tests", 0)), sum(int(suite.get(name, 0)) for name in ("failures", "errors", "skipped"))
-    from tests.peers.test_sampling_peers import CASES
+    from tests.sampling.test_sampling_peers import CASES
 
     return {"checks": checks, "passed": checks - bad, "cases_each": CASES}
 

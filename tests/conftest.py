@@ -1,4 +1,7 @@
-"""Shared by all tests: no network for models, a data folder of its own, and the public data sets where they are."""
+"""Shared by all tests: no network for models, a data folder of its own, the public data sets, and the marker of a test's kind.
+
+Tests mirror core, app and pages; what a file is beside a unit test, its name's last word says: `pytest -m peers`.
+"""
 
 import os
 from pathlib import Path
@@ -7,7 +10,15 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 ROOT = Path(__file__).resolve().parents[1]
+KINDS = ("property", "peers", "fault", "browser")
 DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS") or ROOT.parent / "shared" / "datasets")
+pytest_plugins = ["tests.support.browser"]
+
+
+def pytest_itemcollected(item):
+    kind = item.path.stem.rpartition("_")[2]
+    if kind in KINDS:
+        item.add_marker(kind)
 
 
 @pytest.fixture(autouse=True)

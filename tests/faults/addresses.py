@@ -69,7 +69,7 @@ def opened(page: str, address: dict[str, str]) -> Any:
     """The page at this address, as a session of the app draws it; what is wrong with it raises."""
     from streamlit.testing.v1 import AppTest
 
-    from tests.played_model import play
+    from tests.support.played_model import play
 
     class Patch:  # what play() asks of a monkeypatch; this process ends after the page
         setattr = staticmethod(lambda target, name, value, raising=True: setattr(target, name, value))

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.fake_endpoint import events, serving, status, stream
 from tests.faults import homes
 from tests.faults.harness import Case, Lab, attack, forked, told, verb
+from tests.support.fake_endpoint import events, serving, status, stream
 
 KEY = "sk-very-secret-0123456789"
 HELLO = [{"role": "user", "content": "Say hello."}]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.annotated import judge_all, rating
 from tests.faults.harness import Lab, asked, forked, told, verb
-from tests.small_corpora import THINGS, WAYS
+from tests.support.annotated import judge_all, rating
+from tests.support.small_corpora import THINGS, WAYS
 
 MORE = (
     "was praised by travellers",

@@ -142,7 +142,7 @@ def labels(lab: Lab) -> Iterator[Case]:
 def give_labels(home: Path, count: int = 4) -> int:
     """Labels through the store, each printed once it is acknowledged."""
     from core.store.database import Store
-    from tests.fault.test_annotation_faults import PAYLOAD
+    from tests.annotation.test_annotation_fault import PAYLOAD
 
     store = Store(home)
     for number in range(count):

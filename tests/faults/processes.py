@@ -42,7 +42,7 @@ def crowd(lab: Lab) -> Iterator[Case]:
 
         def write() -> None:
             from core.store.database import Store
-            from tests.fault.test_annotation_faults import PAYLOAD
+            from tests.annotation.test_annotation_fault import PAYLOAD
 
             store = Store(home)
             for number in range(each):
@@ -166,7 +166,7 @@ def engines(lab: Lab) -> Iterator[Case]:
     def check(how: str) -> None:
         from core.errors import WorkbenchError
         from core.models import own_process
-        from tests.fault.test_own_process import Played
+        from tests.models.test_own_process_fault import Played
 
         folder = Path.cwd() / "model"
         folder.mkdir()

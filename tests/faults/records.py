@@ -57,7 +57,7 @@ def file_of(folder: Path, name: str, body: bytes, **header: Any) -> Path:
 def payloads(home: Path) -> dict[str, dict]:
     """kind -> the payload of a record of that home, and one of each kind that it has none of."""
     from core.store.journal import Journal
-    from tests.fault.test_annotation_faults import PAYLOAD
+    from tests.annotation.test_annotation_fault import PAYLOAD
 
     found = {record.kind: record.payload for record in Journal(home / "journal").records()}
     answer = {

@@ -70,7 +70,7 @@ MAY_ANSWER = ("SELECT getvariable",)  # with NULL
 
 @attack("sql", "statements that reach out of the database, or change it")
 def out(lab: Lab) -> Iterator[Case]:
-    from tests.unit.test_store import ESCAPES
+    from tests.store.test_store import ESCAPES
 
     def check(text: str) -> None:
         home = homes.copy(lab, homes.measured, Path.cwd() / "home")

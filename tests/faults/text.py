@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.annotated import judge, rating
 from tests.faults import homes
 from tests.faults.__main__ import ROOT
 from tests.faults.harness import Case, Lab, attack, forked, verb
+from tests.support.annotated import judge, rating
 
 MARK = "http://evil.invalid"  # nothing may ask for it
 MARKUP = (
@@ -144,7 +144,7 @@ def browser(lab: Lab) -> Iterator[Case]:
 def seen(binary: str, address: str, name: str) -> None:
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.conftest import FLAGS
+    from tests.support.browser import FLAGS
 
     page, parameters = VIEWS[name]
     given = {

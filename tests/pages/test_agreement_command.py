@@ -13,7 +13,7 @@ from core.__main__ import main
 from core.annotation import studies as lab
 from core.annotation.labels import blank
 from core.workbench import Workbench
-from tests.annotated import rating
+from tests.support.annotated import rating
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))

@@ -13,7 +13,7 @@ from core.embedding.speed import Estimate
 from core.labs.encoders import comparison as lab
 from core.progress import drain
 from core.workbench import Plan
-from tests.small_corpora import with_towns
+from tests.support.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")

@@ -12,7 +12,7 @@ from app import session
 from app.ui import trials as table
 from core.labs.trials import comparison
 from core.workbench import Workbench
-from tests.synthetic_trials import add_failed, add_questions, add_trial
+from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 

@@ -15,7 +15,7 @@ from core.annotation.study import altered, default_rubric, old_titles, with_titl
 from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
 from core.workbench import Workbench
-from tests.annotated import rating
+from tests.support.annotated import rating
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 

@@ -14,7 +14,7 @@ from core.annotation.drawing import Candidate, draw
 from core.annotation.labels import Span, blank
 from core.annotation.study import Passage, assignment, default_rubric, shown
 from core.workbench import Workbench
-from tests.annotated import judge, pairs, rating
+from tests.support.annotated import judge, pairs, rating
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 

@@ -15,7 +15,7 @@ from app import session
 from core.annotation import studies as lab
 from core.annotation.labels import blank
 from core.workbench import Workbench
-from tests.annotated import rating
+from tests.support.annotated import rating
 
 pytestmark = pytest.mark.slow  # each job is a process of its own, and starts the SDK in another
 MAIN = Path(__file__).parents[2] / "app" / "main.py"

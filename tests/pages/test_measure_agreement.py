@@ -12,7 +12,7 @@ from core.annotation import exports as files
 from core.annotation import studies as lab
 from core.annotation.labels import blank
 from core.workbench import Workbench
-from tests.annotated import pairs, rating
+from tests.support.annotated import pairs, rating
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))

@@ -13,8 +13,8 @@ from app import session
 from core.embedding.speed import Estimate
 from core.jobs.jobs import Job
 from core.workbench import Plan, Workbench
-from tests.annotated import frozen_study, judge_all
-from tests.synthetic_trials import add_failed, add_questions, add_trial
+from tests.support.annotated import frozen_study, judge_all
+from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 MINE = """title: My own set

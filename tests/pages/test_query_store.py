@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core.store import tables
 from core.workbench import Workbench
-from tests.synthetic_trials import add_questions, add_trial
+from tests.support.synthetic_trials import add_questions, add_trial
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 

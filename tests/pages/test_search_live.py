@@ -13,7 +13,7 @@ from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
 from core.jobs.jobs import Job
 from core.workbench import Plan
-from tests.small_corpora import with_towns
+from tests.support.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")

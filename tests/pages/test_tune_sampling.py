@@ -15,7 +15,7 @@ from core.progress import drain
 from core.sampling.trace import History, trace
 from core.statistics.bootstrap import Interval
 from core.workbench import Plan, Workbench
-from tests.played_model import WORDS, play
+from tests.support.played_model import WORDS, play
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = {"Lund": "five", "Gent": "six", "Pisa": "seven"}

@@ -3,5 +3,5 @@
 Read in this order: `distance` (what near means), `kmeans`, `ivf` (search some lists only), `pq` (vectors as a few bytes),
 `hnsw` (walk a graph), `inside` (the same structures as data: layers, degrees, the path of a query, why a neighbour was
 missed, also of an index that FAISS built). numpy alone; each is checked against FAISS or hnswlib in
-`tests/peers/test_scratch_indexes.py`.
+`tests/scratch/test_indexes_peers.py`.
 """

@@ -1,0 +1,90 @@
+"""The stop rule that ends a round, and what a pilot says of the size of the main round."""
+
+import numpy as np
+import pytest
+
+from core.agreement import people as agreement_lab
+from core.annotation import design
+from core.annotation.labels import blank
+from core.annotation.study import StopRule, assignment
+from core.errors import WorkbenchError
+from core.progress import drain
+from core.statistics.agreement.growth import FEWEST
+from tests.support.annotated import rating
+
+
+def labels_of(study, round, say, most=None):
+    """say(annotator, item number) -> names of the labels of an item's two sentences; of the first `most` items."""
+    given = []
+    for number, item in enumerate(study.round_items(round)[:most]):
+        for who, mine in assignment(study, round).items():
+            if item.id in mine:
+                name = say(who, number)
+                given.append(blank(study, round, item, who).model_copy(update={"sentences": (name,), "helpful": (3,)}))
+    return given
+
+
+def test_the_rule_that_ends_a_round_is_the_one_that_is_drawn():
+    study = rating(40, pilot=0, per_item=2, stop=StopRule(kind="half_width", value=0.1))
+    alike = [("supported", "partly")[n % 2] for n in range(40)]
+    for most, ends in ((3, False), (FEWEST - 1, False), (FEWEST, True), (40, True)):
+        given = labels_of(study, "main", lambda who, n: (alike[n],) * 2, most)
+        assert bool(design.stop_reached(study, design.agreed(study, given))) == ends, most
+    value = study.model_copy(update={"stop": StopRule(kind="alpha", value=0.9)})
+    few = labels_of(value, "main", lambda who, n: (alike[n],) * 2, 10)
+    assert design.stop_reached(value, design.agreed(value, few)) == ""
+    rng = np.random.default_rng(0)
+    noisy = labels_of(study, "main", lambda who, n: ("supported" if rng.random() < 0.7 else "partly",) * 2)
+    source = agreement_lab.Source("toy", "", study, tuple(noisy))
+    last = drain(agreement_lab.growing(agreement_lab.table_of(source, "sentences", "main"), study.stop)).points[-1][1]
+    assert design.agreed(study, noisy) == last and last.drawn == 40  # resamples, seed and answers are the same
+
+
+def test_two_labels_an_item_give_no_abilities():
+    study = rating(12, pilot=0, per_item=2)
+    given = labels_of(study, "main", lambda who, n: ("partly" if who == "Cy" or n % 3 else "supported",) * 2)
+    source = agreement_lab.Source("toy", "", study, tuple(given))
+    found = agreement_lab.table_of(source, "sentences", "main")
+    assert "dawid_skene" not in agreement_lab.methods(source, found)
+    assert all(row.ability is None for row in drain(agreement_lab.people(source, "sentences", "main", found)).rows)
+    for ask in (
+        lambda: agreement_lab.read(source, method="dawid_skene"),
+        lambda: agreement_lab.consensus(source, "sentences", found, "dawid_skene"),
+    ):
+        with pytest.raises(WorkbenchError, match="no item has three labels"):
+            ask()
+
+
+def test_errors_of_annotators_are_taken_out_of_the_pilots_rate():
+    rng, rate, accuracy = np.random.default_rng(1), 0.75, 0.8
+    study = rating(40, pilot=40, per_item=3)
+    truth = rng.random(40) < rate
+
+    def say(who, number):
+        yes = truth[number] == (rng.random() < accuracy)
+        return ("supported" if yes else "contradicted",) * 2
+
+    found = []
+    for _ in range(60):
+        truth = rng.random(40) < rate
+        values = design.from_pilot(study, labels_of(study, "pilot", say)).values["difference"]
+        found.append([values["rate"], values["accuracy"], values["discordant"]])
+        assert values["discordant"] == pytest.approx(2 * values["rate"] * (1 - values["rate"]), abs=2e-3)
+    assert np.mean(found, axis=0)[:2] == pytest.approx([rate, accuracy], abs=0.03)
+
+
+def test_a_pilot_of_mere_chance_tells_no_rate():
+    study = rating(8, pilot=8, per_item=2)
+    given = labels_of(study, "pilot", lambda who, n: ("supported" if n % 2 == (who < "Bo") else "partly",) * 2)
+    for at, label in enumerate(given):  # the two of an item always differ
+        given[at] = label.model_copy(update={"sentences": (("supported", "partly")[at % 2 : at % 2 + 1] * 2,)})
+    assert "difference" not in design.from_pilot(study, given).values
+
+
+@pytest.mark.parametrize("frequent", [0.6, 0.95])
+def test_items_for_an_interval_of_alpha_are_enough_when_simulated(frequent):
+    values = design.ASSUMED["alpha"] | {"alpha": 0.9, "frequent": frequent}
+    found = drain(design.curves("alpha", values, 100, 2, studies=500))
+    formula, simulation = design.predictors("alpha", values, 2)
+    assert formula(found.needed[2]) <= 0.1 and simulation(found.needed[2], 4000, 1) < 0.12
+    assert simulation(round(0.8 * found.needed[2]), 4000, 1) > 0.1

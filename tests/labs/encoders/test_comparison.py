@@ -1,0 +1,270 @@
+"""The embedding lab: its numbers are the workbench's, every encoder is treated alike, and what is impossible is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.config import TrialConfig, with_settings
+from core.embedding.speed import Estimate
+from core.labs.encoders import comparison as lab
+from core.labs.encoders import diagnostics
+from core.progress import drain
+from core.statistics.corrections import holm
+from core.training.encoders import TrainConfig
+from core.workbench import Plan
+from tests.support.small_corpora import with_towns
+
+TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent", "Bern", "Turin")
+TEXTS = {
+    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
+    for hour, town in enumerate(TOWNS, 5)
+}
+QUESTIONS = [
+    {
+        "id": f"q{hour}",
+        "question": f"When does the market of {town} open?",
+        "document": f"{town}.txt",
+        "answer": f"opens at {hour}",
+    }
+    for hour, town in enumerate(TOWNS, 5)
+]
+QUESTIONS += [{"id": "hard", "question": "Which mill is old?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
+CHOSEN = ("minilm-mean", "minilm-cls", "lsa")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def bench(home):
+    workbench = with_towns(home, TEXTS, QUESTIONS)
+    for offer in chosen(recipe()):
+        drain(workbench.prepare(lab.prepared(lab.variant(recipe(), offer.part))))
+    return workbench
+
+
+@pytest.fixture(autouse=True)
+def _same_home(home, monkeypatch):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(home))  # where trained encoders are looked for
+
+
+def recipe(**settings) -> TrialConfig:
+    usual = {"corpus.dataset": "towns", "evaluation.k": 3, "retrieval.top_k": 5}
+    return with_settings(TrialConfig(), usual | {name.replace("__", "."): value for name, value in settings.items()})
+
+
+def chosen(config: TrialConfig, ids=CHOSEN) -> list[lab.Offer]:
+    known = {offer.id: offer for offer in lab.offers(config)}
+    return [known[id] for id in ids]
+
+
+def board(bench, config, ids=CHOSEN, reference=0) -> list[lab.Row]:
+    offers = chosen(config, ids)
+    return drain(lab.leaderboard(bench, config, offers, offers[reference]))
+
+
+def test_every_encoder_is_measured_as_dense_retrieval_by_exact_search(bench):
+    rows = board(bench, recipe())
+    for row in rows:
+        same = bench.evaluate(row.config)
+        assert row.config.fusion.part == "dense_only" and row.config.index.part == "exact"
+        assert row.intervals == same.intervals and row.config.chunking == recipe().chunking
+    assert len({row.intervals["mrr"].mean for row in rows}) > 1, "different encoders rank differently"
+
+
+def test_differences_are_the_workbenchs_with_holm_over_the_encoders(bench):
+    base, *others = board(bench, recipe())
+    raw = [bench.differences(row.evaluation, base.evaluation)["recall"] for row in others]
+    assert [row.paired["recall"] for row in others] == raw
+    assert [row.p_holm["recall"] for row in others] == pytest.approx(holm(np.array([one.p for one in raw])).tolist())
+    assert base.paired == {} and lab.verdict(base, "recall") == ""
+    for row in others:
+        worse = row.paired["recall"].difference < 0 and row.p_holm["recall"] < 0.05
+        assert lab.verdict(row, "recall") == ("worse" if worse else "not distinguishable")
+
+
+def test_the_transform_shows_in_dimension_and_bytes(bench):
+    [row] = board(bench, recipe(transform__projection="pca", transform__dimensions=8, transform__quantise="int8"), CHOSEN[:1])
+    assert (row.transform.dim, row.transform.bytes_per_vector) == (8, 8.0)
+    line = lab.table([row], ["mrr"], row.offer)[0]
+    assert (line["dimensions"], line["bytes_per_vector"], line["mrr"]) == (8, 8.0, row.intervals["mrr"].mean)
+
+
+def test_an_impossible_setting_is_told_for_its_encoder_and_the_others_go_on(bench):
+    rows = board(bench, recipe(transform__cut=300))
+    told = next(row for row in rows if row.offer.id == "lsa")  # it has fewer dimensions than chunks
+    assert "cut" in str(told.error) and told.evaluation is None
+    assert all(row.evaluation for row in rows if row is not told)
+    assert lab.table(rows, ["mrr"], rows[0].offer)[-1]["to do"] == told.error.what
+
+
+def test_what_is_not_embedded_is_not_embedded_by_looking(bench, monkeypatch):
+    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
+    rows = board(bench, recipe())
+    assert all(row.plan.what == "embedding 9,000 texts" and row.evaluation is None for row in rows)
+
+
+def test_what_is_prepared_does_not_depend_on_the_sliders():
+    offer = chosen(recipe())[1]
+    moved = recipe(transform__projection="pca", transform__dimensions=8, retrieval__candidates=50, index__metric="dot")
+    assert lab.prepared(lab.variant(recipe(), offer.part)) == lab.prepared(lab.variant(moved, offer.part))
+
+
+def test_the_recipes_own_encoder_is_offered_once():
+    assert lab.own(lab.offers(recipe()), recipe()).id == "minilm-mean"
+    other = recipe(embedding__max_tokens=64)
+    assert lab.own(lab.offers(other), other).id == "recipe" and len(lab.offers(other)) == len(lab.offers(recipe())) + 1
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"transform__projection": "pca", "transform__dimensions": 6}, {"transform__quantise": "binary", "transform__rescore": 3},
+    {"transform__projection": "whitening", "index__metric": "l2"}, {"transform__remove_top": 1, "index__metric": "dot"},
+])  # fmt: skip
+def test_the_ringed_point_of_the_curve_is_what_the_workbench_measures(bench, settings):
+    config = lab.variant(recipe(**settings), chosen(recipe())[0].part)
+    now, points = drain(lab.trade_off(bench, config))
+    whole = bench.evaluate(config)
+    for metric in ("recall", "mrr", "ndcg_linear"):
+        assert now.intervals[metric].mean == pytest.approx(whole.intervals[metric].mean, abs=1e-12), metric
+    assert {point.format for point in points} == set(lab.FORMATS)
+    sizes = [point.dimensions for point in points if point.format == "none"]
+    assert sizes == sorted(sizes) and sizes[-1] == len(TEXTS) - 1 - config.transform.remove_top, "ends at the rank"
+
+
+def test_a_large_corpus_is_asked_some_questions_and_all_of_them_on_demand(bench, monkeypatch):
+    monkeypatch.setattr(lab, "QUESTIONS", 6)
+    offers, config = chosen(recipe()), recipe(seed=1)
+    some = drain(lab.leaderboard(bench, config, offers, offers[0]))
+    every = drain(lab.leaderboard(bench, config, offers, offers[0], everything=True))
+    assert [row.intervals["recall"].n for row in (*some, *every)] == [6] * 3 + [len(QUESTIONS)] * 3
+    asked = [query.id for query in some[0].evaluation.corpus.queries]
+    assert all([query.id for query in row.evaluation.corpus.queries] == asked for row in some), "the same of every encoder"
+    whole = every[0].evaluation
+    places = [[query.id for query in whole.corpus.queries].index(id) for id in asked]
+    assert np.allclose(some[0].evaluation.values["mrr"], whole.values["mrr"][places])
+    assert every[1].paired["recall"].n == len(QUESTIONS) and some[1].paired["recall"].n == 6
+    now, _ = drain(lab.trade_off(bench, some[0].config))
+    assert now.intervals["mrr"].mean == pytest.approx(some[0].intervals["mrr"].mean), "the curve asks the same ones"
+
+
+def test_points_of_a_curve_are_measured_once(bench):
+    config = lab.variant(recipe(seed=2), chosen(recipe())[0].part)
+    count = drain(lab.points_left(bench, config, lab.FORMATS))
+    _, points = drain(lab.trade_off(bench, config))
+    assert count == len(points) + 1 and drain(lab.points_left(bench, config, lab.FORMATS)) == 0
+    moved = lab.variant(recipe(seed=2, transform__projection="pca", transform__dimensions=6), config.embedding)
+    assert drain(lab.points_left(bench, moved, lab.FORMATS)) == len(lab.FORMATS), "only the new dimension"
+    assert drain(lab.points_left(bench, config, (*lab.FORMATS, "float16"))) == len(points) // len(lab.FORMATS)
+
+
+def test_codes_are_drawn_with_the_bytes_that_divide_the_dimension():
+    basis = lab.principal(np.random.default_rng(0).normal(size=(300, 70)).astype(np.float32))
+
+    def codes(**settings):
+        return [(one.dimensions, one.code_bytes) for one in lab.grid(basis, ("pq",), recipe(**settings).transform)]
+
+    assert codes() == [(64, 4), (64, 8), (64, 16), (64, 32), (64, 64)]
+    assert codes(transform__projection="whitening", transform__dimensions=24) == [(24, 4), (24, 8)]
+
+
+def test_settings_of_steps_not_taken_compute_nothing():
+    moved = recipe(transform__dimensions=8, transform__code_bytes=8, transform__rescore=4).transform
+    assert lab.acting(moved) == TrialConfig().transform
+    used = recipe(transform__projection="pca", transform__dimensions=8, transform__quantise="pq", transform__rescore=4).transform
+    assert lab.acting(used) == used
+
+
+def test_geometry_before_and_after_is_that_of_the_vectors(bench):
+    [row] = board(bench, recipe(transform__centre=True), CHOSEN[:1])
+    shape = drain(lab.geometry(bench, row))
+    vectors = drain(bench.pipeline.vectors(row.config, row.evaluation.corpus))
+    assert shape.before.average_cosine == diagnostics.diagnose(vectors).average_cosine
+    assert shape.after.average_cosine < shape.before.average_cosine / 2, "centring takes out the common direction"
+    [plain] = board(bench, recipe(), CHOSEN[:1])
+    assert drain(lab.geometry(bench, plain)).after is None
+
+
+def test_gold_pairs_are_nearer_than_random_ones(bench):
+    [row] = board(bench, recipe(), CHOSEN[:1])
+    found = drain(lab.separation(bench, row))
+    assert len(found.gold) == len(row.evaluation.judged.relevance.pair_row) and 0.7 < found.auc <= 1
+
+
+def test_the_map_says_what_was_found(bench):
+    [row] = board(bench, recipe(), CHOSEN[:1])
+    assert not lab.map_ready(bench, row, "pca")
+    found = drain(lab.corpus_map(bench, row, "pca"))
+    assert lab.map_ready(bench, row, "pca")
+    judged = row.evaluation.judged
+    assert found.found.tolist() == (judged.first_rank <= 3).tolist()
+    hit = {(r, c) for r in range(len(QUESTIONS)) for c in [h.document_id for h in bench.hits(row.evaluation, r)[:3]]}
+    documents = row.evaluation.corpus.documents
+    for chunk, state in enumerate(found.evidence.tolist()):
+        asking = judged.relevance.pair_row[judged.relevance.pair_chunk == chunk].tolist()
+        assert bool(state) == bool(asking)
+        assert (state == 2) == any((q, documents[found.chunks.document[chunk]].id) in hit for q in asking)
+
+
+def test_the_training_command_says_what_differs(bench):
+    arguments = lab.training_arguments(
+        bench,
+        recipe(fusion__part="sparse_only", corpus__questions="dev"),
+        "mine",
+        {"max_steps": 7, "temperature": TrainConfig().temperature},
+    )
+    assert arguments[:4] == ["train-encoder", "mine", "--train", "max_steps=7"]
+    assert arguments.count("--train") == 1 and "fusion.part=sparse_only" not in arguments
+    assert "corpus.questions=dev" not in arguments, "training makes its own splits"
+    assert lab.command(arguments).startswith("python -m core train-encoder mine --train max_steps=7 --dataset towns")
+
+
+def record(difference: float, p: float, best_step: int, base: str = "minilm") -> dict:
+    one = {
+        "before": 0.5,
+        "after": 0.5 + difference,
+        "difference": difference,
+        "low": 0.0,
+        "high": 0.0,
+        "p": p,
+        "exact": False,
+        "effect_size": 0.1,
+        "wins": 1,
+        "losses": 1,
+        "ties": 1,
+        "n": 3,
+        "total": 3,
+        "note": "",
+    }
+    return {
+        "best_step": best_step,
+        "config": {"watch": "mrr", "base": base},
+        "evaluation": {"confidence": 0.95},
+        "comparison": {"mrr": one},
+        "corpus": {"name": "towns"},
+    }
+
+
+@pytest.mark.parametrize(("difference", "p", "best_step", "expected"), [
+    (0.1, 0.01, 5, "better"), (-0.1, 0.01, 5, "worse"), (0.1, 0.2, 5, "not distinguishable"), (0.0, None, 0, "equal"),
+])  # fmt: skip
+def test_a_trained_encoder_is_better_only_where_the_test_says_so(difference, p, best_step, expected):
+    assert lab.Trained("x", record(difference, p, best_step)).verdict == expected
+    assert lab.Trained("x", {}).verdict == "unknown"
+
+
+def test_questions_that_an_encoder_learnt_from_are_known():
+    known = [lab.Trained("x", record(0.1, 0.01, 5))]
+    from core.embedding.trained import Trained
+
+    def row(**settings):
+        return lab.Row(lab.Offer("trained-x", "x", Trained(name="x")), recipe(**settings))
+
+    assert lab.learnt_from(row(), known) and lab.learnt_from(row(corpus__questions="dev"), known)
+    assert not lab.learnt_from(row(corpus__questions="test"), known)
+    child = lab.Trained("child", record(0.1, 0.01, 5, base="x") | {"corpus": {"name": "other"}})
+    started = replace(row(), offer=lab.Offer("trained-child", "child", Trained(name="child")))
+    assert lab.learnt_from(started, [*known, child]) and not lab.learnt_from(started, [child]), "what its start learnt counts"
+    assert not lab.learnt_from(row(corpus__dataset="python-reference"), known)

@@ -1,0 +1,69 @@
+"""Costs with their spread, and which trials no other beats."""
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from core.labs.trials import comparison
+from core.labs.trials import costs as trial_costs
+from core.labs.trials.comparison import Spread
+from core.statistics.corrections import holm
+from core.workbench import Workbench
+from tests.support.synthetic_trials import add_questions, add_trial
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    bench = Workbench(tmp_path_factory.mktemp("home"))
+    questions = add_questions(bench.store, n=60)
+
+    def add(ms, weight, quality=0.7, seed=1, **changed):
+        timed = {"total": [ms * factor for factor in (0.9, 1.0, 1.1, 1.2, 3.0)]}
+        costs = {"latency_ms": ms * 1.1, "chunks": 100}
+        return add_trial(
+            bench.store, questions, {"fusion.weight": weight, **changed}, quality, seed, latency_ms=timed, costs=costs
+        )
+
+    add(8.0, 0.5), add(40.0, 0.6), add(10.0, 0.7, seed=1)  # the same work: chance alone
+    add(9.0, 0.7, 0.05, 2, **{"chunking.size_tokens": 64})  # worse at the same time
+    add(100.0, 0.7, 0.7, 1, **{"chunking.size_tokens": 512})  # slower and not better
+    add(100.0, 0.7, 1.0, 4, **{"chunking.size_tokens": 1024})  # slower and better
+    return bench
+
+
+@pytest.fixture
+def found(bench):
+    return comparison.trials(bench)[::-1]
+
+
+def test_trials_that_did_the_same_work_share_their_spread(found):
+    costs = trial_costs.spreads(found, found, "latency_ms")
+    assert costs[found[0].id] == costs[found[1].id] == Spread(11.0, 8.0, 48.0, 15, 3)
+    assert costs[found[3].id] == Spread(pytest.approx(9.9), pytest.approx(9.0), pytest.approx(10.8), 5, 1)
+    assert trial_costs.spreads(found, found, "chunks")[found[0].id] == Spread(100.0)
+
+
+def test_only_what_another_is_told_to_beat_falls_out(bench, found):
+    costs = trial_costs.spreads(found, found, "latency_ms")
+    kept = trial_costs.unbeaten(bench, found, costs, "ndcg_linear")
+    assert kept == {found[i].id for i in (0, 1, 2, 5)}
+
+
+def test_a_difference_of_one_chunk_is_cheaper_where_quality_is_not_told_apart(bench, found):
+    costs = {trial.id: Spread(100.0 + i) for i, trial in enumerate(found[:3])}
+    assert trial_costs.unbeaten(bench, found[:3], costs, "ndcg_linear") == {found[0].id}
+
+
+def test_all_pairs_are_the_paired_t_tests_with_holms_correction():
+    values = np.random.default_rng(0).normal(size=(5, 40)) + np.array([0, 0, 0.2, 0.5, 1.0])[:, None]
+    pairs = [(i, j) for i in range(5) for j in range(i + 1, 5)]
+    p = holm(np.array([ttest_rel(values[i], values[j]).pvalue for i, j in pairs]))
+    better = trial_costs._better(values)
+    for (i, j), one in zip(pairs, p, strict=True):
+        assert (better[i, j] or better[j, i]) == (one < 0.05)
+        assert not (better[i, j] and better[j, i])
+
+
+def test_equal_and_constant_values_are_not_told_apart_or_are():
+    values = np.array([[0.5, 0.5, 1.0], [0.5, 0.5, 1.0], [0.6, 0.6, 1.1]])
+    assert trial_costs._better(values).tolist() == [[False] * 3, [False] * 3, [True, True, False]]

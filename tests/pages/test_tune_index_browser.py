@@ -1,0 +1,94 @@
+"""The page Index in a real browser: a graph is chosen, its query setting moved, a sweep run, its inside and a question opened."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.steps import no_error, open_page, settled
+
+ROOT = Path(__file__).resolve().parents[2]
+CARDS = ".gw-cards"
+# a graph so thin that neighbours are lost on a few hundred chunks
+THIN = "index.m=4&index.ef_construction=10&index.ef_search=4&index.part=faiss_hnsw&retrieval.candidates=10"
+
+
+@pytest.fixture(scope="module")
+def prepared(app, home):
+    """The built-in corpus, embedded; at once where another test did it."""
+    subprocess.run(
+        [sys.executable, "-m", "core", "prepare", "--json"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        check=True,
+        env={**os.environ, "GROUNDWORK_HOME": str(home)},
+    )
+    return app
+
+
+def test_an_index_is_tuned(prepared, tab):
+    open_page(tab, f"{prepared}/tune_index")
+    tab.get_by_text("nothing is lost").wait_for()
+    tab.get_by_role("button", name="Try HNSW").click()
+    tab.get_by_text("Ef search", exact=True).first.wait_for()
+    settled(tab)
+    assert "index.part=faiss_hnsw" in tab.url
+    no_error(tab)
+
+    open_page(tab, f"{prepared}/tune_index?{THIN}")
+    tab.get_by_text("got another ranking").first.wait_for()
+    settled(tab)
+    before = tab.locator(CARDS).first.inner_text()
+    assert re.search(r"Recall@10.*\n0\.\d{3}\n0\.\d{3} to 0\.\d{3}", before), before
+    slider = tab.get_by_role("slider", name="Ef search").first
+    slider.focus()
+    for _ in range(4):
+        tab.keyboard.press("ArrowRight")
+    tab.wait_for_function("b => document.querySelector('.gw-cards').innerText.split('\\n')[1] !== b.split('\\n')[1]", arg=before)
+    settled(tab)
+    assert recall(tab.locator(CARDS).first.inner_text()) > recall(before) and "index.ef_search" in tab.url
+    no_error(tab)
+
+    tab.get_by_text("Sweep of settings").click()
+    for name, values in (("m", "4,16"), ("Ef search", "10,40")):
+        box = tab.get_by_role("textbox", name=name, exact=True)
+        box.fill(values)
+        box.press("Enter")
+        settled(tab)
+    tab.get_by_role("button", name="Start the sweep").click()
+    tab.get_by_text(re.compile(r"^4 kept points")).wait_for()
+    settled(tab)
+    no_error(tab)
+
+    tab.get_by_role("tab", name="Inside").click()
+    tab.get_by_text("The walk of this question").wait_for()
+    tab.get_by_text(re.compile(r"hops, \d+ of 7\d\d vectors compared")).wait_for()
+    no_error(tab)
+
+    tab.get_by_role("radio", name="Lost").or_(tab.get_by_role("button", name="Lost", exact=True)).first.click()
+    tab.get_by_text(re.compile(r"^(?!288)\d+ of 288 questions\. Click")).wait_for()
+    settled(tab)
+    grid = tab.get_by_test_id("stDataFrame").last
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    tab.mouse.click(box["x"] + 60, box["y"] + 52)  # the text of the first row; the grid is a canvas
+    tab.get_by_text("missed by the index").first.wait_for()
+    assert tab.locator(".gw-passage").count() >= 10
+    no_error(tab)
+
+
+def test_a_setting_that_cannot_be_built_leaves_the_page_alive(prepared, tab):
+    open_page(tab, f"{prepared}/tune_index?index.part=faiss_ivf_pq&index.m=7")
+    tab.get_by_text("index.m = 7 is not possible here").wait_for()
+    settled(tab)
+    no_error(tab)
+    tab.get_by_role("radio", name="IVF", exact=True).or_(tab.get_by_role("button", name="IVF", exact=True)).first.click()
+    tab.get_by_text("got another ranking").first.wait_for()
+    no_error(tab)
+
+
+def recall(cards: str) -> float:
+    return float(cards.split("\n")[1])

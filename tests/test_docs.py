@@ -1,0 +1,144 @@
+"""The documentation says what the code does: names occur, links lead somewhere, generated tables are up to date."""
+
+import argparse
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from core import registry
+from core.__main__ import build_parser
+from core.config import settings
+from core.corpus.cards import cards
+from core.store import tables
+from docs import numbers
+from docs import tables as generated
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXT = {path: path.read_text("utf-8") for path in PAGES}
+ALL = "\n".join(TEXT.values())
+SOURCES = [path for folder in ("core", "app", "pages", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+VARIABLE = re.compile(r"environ(?:\.get|\.setdefault|\.pop)?[\[(]\s*(\"\w+\"|'\w+'|[A-Z_]+\b)")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def variables() -> set[str]:
+    """Names of the environment variables that the code reads, also through a module's constant."""
+    found = set()
+    for path in SOURCES:
+        source = path.read_text("utf-8")
+        constants = {
+            node.targets[0].id: node.value.value
+            for node in ast.parse(source).body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+        }
+        for match in VARIABLE.findall(source):
+            found.add(match.strip("\"'") if match[0] in "\"'" else constants[match])
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    return found | set(re.findall(r"^(?:export )?(\w+) \?=", makefile, re.MULTILINE))
+
+
+def anchors(text: str) -> set[str]:
+    """Of the headings, as the usual renderers make them."""
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("kind", registry.FOLDERS)
+def test_every_part_is_documented(kind):
+    assert {part for part in registry.parts(kind) if f"### `{part}`" not in ALL} == set()
+    if kind != "metric":
+        return
+    methods = TEXT[ROOT / "docs/methods.md"]
+    assert {part for part in registry.parts(kind) if f"| `{part}` |" not in methods} == set()
+
+
+def test_methods_name_every_chunker_and_fusion_and_bm25_variant():
+    methods = TEXT[ROOT / "docs/methods.md"]
+    names = {*registry.parts("chunker"), *registry.parts("fusion"), *registry.parts("index"), *registry.parts("sparse")}
+    variants = registry.find("sparse", "bm25s").model_json_schema()["properties"]["variant"]["enum"]
+    assert {one for one in names - {"bm25s"} | set(variants) if f"`{one}`" not in methods} == set()
+
+
+def test_every_setting_is_documented():
+    assert {row["setting"] for row in settings() if f"`{row['setting']}`" not in ALL} == set()
+
+
+def test_every_verb_and_option_is_documented():
+    page = TEXT[ROOT / "docs/command_line.md"]
+    verbs = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
+    assert {verb for verb in verbs if f"`{verb}`" not in page} == set()
+    options = {o for v in verbs.values() for a in v._actions if a.help != argparse.SUPPRESS for o in a.option_strings}
+    assert {option for option in options - {"-h", "--help"} if option not in page} == set()
+
+
+def test_every_page_has_its_guide_and_every_guide_its_page():
+    pages, guides = (
+        {p.stem for p in (ROOT / folder).glob(f"*.{end}")} for folder, end in (("pages", "py"), ("docs/guide", "md"))
+    )
+    assert guides == pages
+    for page in pages:
+        assert f"`pages/{page}.py`" in TEXT[ROOT / f"docs/guide/{page}.md"]
+        assert f"docs/guide/{page}.md" in TEXT[ROOT / "README.md"]
+
+
+def test_every_environment_variable_is_documented():
+    found = variables()
+    assert {"GROUNDWORK_HOME", "GROUNDWORK_DATASETS", "BROWSER_PATH", "PORT"} <= found, "the search itself works"
+    assert {
+        variable for variable in found if f"`{variable}" not in TEXT[ROOT / "README.md"] and f"{variable}=" not in ALL
+    } == set()
+
+
+def test_every_make_target_that_is_named_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", ALL, re.MULTILINE)) <= targets
+
+
+def test_data_sets_and_tables_of_the_store_are_documented():
+    assert {card for card in cards() if f"`{card}`" not in ALL} == set()
+    assert {one.name for one in tables.describe() if f"### `{one.name}`" not in ALL} == set()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_links_and_images_lead_somewhere(path):
+    for target in LINK.findall(TEXT[path]):
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        place, _, anchor = target.partition("#")
+        file = (path.parent / place).resolve() if place else path
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text("utf-8")), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_files_of_the_code_that_are_named_exist(path):
+    named = re.findall(r"`((?:core|app|pages|tests|benchmarks|docs)/[\w/]+(?:\.\w+)?)`", TEXT[path])
+    assert [file for file in named if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_no_path_of_one_machine_and_no_shouting(path):
+    prose = re.sub(r"```.*?```|`[^`]*`", "", TEXT[path], flags=re.DOTALL)
+    assert re.findall(r"/work/|/root/|/home/\w+|/Users/\w+|/tmp/", TEXT[path]) == []
+    assert re.findall(r"\w!(?!\[)", prose) == []
+
+
+@pytest.mark.parametrize("module", [generated, numbers], ids=["tables", "numbers"])
+def test_what_is_generated_is_up_to_date(module):
+    for path, wanted in module.pages().items():
+        assert path.read_text("utf-8") == wanted, f"run: python -m {module.__name__}"
+
+
+def test_pictures_are_used_and_small():
+    pictures = sorted((ROOT / "docs/images").glob("*.png"))
+    assert pictures
+    assert [picture.name for picture in pictures if f"images/{picture.name}" not in ALL] == []
+    assert [picture.name for picture in pictures if picture.stat().st_size >= 300_000] == []
+    assert sum(picture.stat().st_size for picture in pictures) < 2_000_000

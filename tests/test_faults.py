@@ -1,0 +1,185 @@
+"""The attacks of `make faults` can fail: a broken write, a crash, a hang, a hog and a false number are each told as such."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.faults import __main__ as faults
+from tests.faults.damage import HARMS
+from tests.faults.harness import ATTACKS, Attack, Case, Lab, Ran, isolated, tried
+from tests.faults.inject import built
+
+ROOT = Path(__file__).resolve().parents[1]
+# A store with a fault of its own: it acknowledges before the file is synced and named. In a process with the injector.
+CARELESS = """
+import json, os, sys
+from pathlib import Path
+from tests.faults.harness import Fault, forked, can_inject
+assert can_inject()
+home, how = Path(sys.argv[1]), sys.argv[2]
+home.mkdir()
+
+def careless():
+    print("kept", flush=True)
+    (home / ".note.tmp").write_text("whole")
+    os.rename(home / ".note.tmp", home / "note")
+    return 0
+
+def careful():
+    with open(home / ".note.tmp", "w") as file:
+        file.write("whole")
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(home / ".note.tmp", home / "note")
+    print("kept", flush=True)
+    return 0
+
+work = careless if how == "careless" else careful
+count = forked(work, home, Fault()).operations
+lost = []
+for at in range(1, count + 1):
+    (home / "note").unlink(missing_ok=True)
+    ran = forked(work, home, Fault(at))
+    lost.append(ran.code == -9 and "kept" in ran.out and not (home / "note").exists())
+full = forked(work, home, Fault(1, 1, 28, for_good=True))
+half = forked(work, home, Fault(1, 1, half=True))
+print(json.dumps({"operations": count, "lost": sum(lost), "full": "No space left" in full.err and full.struck,
+                  "half": [half.code, (home / ".note.tmp").read_text()]}))
+"""
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    found = built(tmp_path_factory.mktemp("injector"))
+    if found is None:
+        pytest.skip("kills and full disks need Linux and a C compiler")
+    return found
+
+
+@pytest.mark.parametrize("how", ["careless", "careful"])
+def test_a_write_that_is_acknowledged_too_soon_is_caught_at_each_operation(library, tmp_path, how):
+    environment = {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", CARELESS, tmp_path / "home", how],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert found["operations"] == (3 if how == "careless" else 4)  # open, write, (sync,) rename
+    assert found["lost"] == (3 if how == "careless" else 0)
+    assert found["full"] == "write /.note.tmp"
+    assert found["half"] == [-9, "wh"]
+
+
+@pytest.mark.parametrize("check, said", [
+    (lambda: None, ""), (lambda: pytest.fail("no"), "no"), (lambda: [][1], "IndexError"),
+    (lambda: os.kill(os.getpid(), 9), "SIGKILL"), (lambda: time.sleep(60), "did not end within 1 s"),
+])  # fmt: skip
+def test_what_a_case_says_and_how_it_ends(tmp_path, check, said):
+    found = isolated(check, 1.0, tmp_path)
+    assert (said in found) if said else found == ""
+    assert not list(tmp_path.iterdir()), "a case leaves nothing"
+
+
+def test_a_case_that_eats_memory_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.faults.harness.MEMORY_BYTES", 300 << 20)
+
+    def hog():
+        held = [b"x" * (400 << 20)]
+        time.sleep(30)
+        return held
+
+    assert "GB of memory" in isolated(hog, 20.0, tmp_path)
+
+
+def test_what_a_case_started_ends_with_it(tmp_path):
+    import psutil
+
+    def leaves():
+        child = os.fork()
+        if not child:
+            time.sleep(60)
+        (tmp_path / "pid").write_text(str(child))
+
+    assert isolated(leaves, 10.0, tmp_path) == ""
+    left, end = int((tmp_path / "pid").read_text()), time.monotonic() + 5
+    while psutil.pid_exists(left) and psutil.Process(left).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end, "it runs on"
+        time.sleep(0.01)
+
+
+def test_a_traceback_and_a_strange_end_are_no_calm_ends():
+    Ran(1, "", "Failed: The disk is full.").calm()
+    for ran in (Ran(1, "", "Traceback (most recent call last):\n  x\nOSError: 28"), Ran(-11, "", ""), Ran(9, "", "")):
+        with pytest.raises(AssertionError):
+            ran.calm()
+    with pytest.raises(AssertionError):
+        Ran(1, "", "Failed").well()
+
+
+def test_time_is_shared_each_attack_is_tried_and_a_broken_preparation_is_a_failure(tmp_path):
+    def good(lab):
+        yield from (Case(str(n), lambda: None) for n in range(3))
+
+    def endless(lab):
+        n = 0
+        while True:
+            yield Case(str(n := n + 1), lambda: None)
+
+    def broken(lab):
+        raise AssertionError("nothing to attack")
+        yield
+
+    attacks = [Attack("f", one.__name__, "", one) for one in (endless, good, broken)]
+    found = list(tried(Lab(tmp_path), attacks, 3.0))
+    counts = {name: sum(one.attack == f"f/{name}" for one in found) for name in ("good", "endless", "broken")}
+    assert counts["good"] == 3 and counts["endless"] >= 1 and counts["broken"] == 1
+    assert [one.failure for one in found if one.failure] == ["nothing to attack"]
+
+
+def test_a_seed_and_a_name_decide_what_is_drawn(tmp_path):
+    lab, other = Lab(tmp_path), Lab(tmp_path, seed=1)
+    assert lab.sample(range(50), "a") == lab.sample(range(50), "a") != other.sample(range(50), "a")
+    for harm in HARMS:
+        data = bytes(range(256)) * 20
+        assert bytes(harm(bytearray(data), lab.rng("x"))) == bytes(harm(bytearray(data), lab.rng("x"))) != data
+
+
+def test_every_family_is_in_the_table_and_named_in_the_docs():
+    there = {path.stem for path in (ROOT / "tests" / "faults").glob("*.py")} - {
+        "__init__",
+        "__main__",
+        "harness",
+        "inject",
+        "homes",
+    }
+    assert there == set(faults.FAMILIES)
+    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    for name in there:
+        assert f"`{name}`" in page
+        import_module(f"tests.faults.{name}")
+    assert {one.family for one in ATTACKS.values()} == there
+
+
+def test_a_failure_is_told_with_the_name_of_its_case_and_ends_with_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["faults", "--family", "sql", "--seconds", "1", "--table", str(tmp_path / "table.md")])
+    monkeypatch.setattr(
+        faults, "_started", lambda *_: [faults.Outcome("sql/out", "3", 0.1), faults.Outcome("sql/out", "4", 0.1, "not refused")]
+    )
+    assert faults.main() == 1
+    said = capsys.readouterr().out
+    assert "FAILED sql/out/4: not refused" in said
+    assert "| all |  | 2 | 1 | 1 |" in (tmp_path / "table.md").read_text()
+    monkeypatch.setattr(faults, "_started", lambda *_: [faults.Outcome("sql/out", "3", 0.1)])
+    assert faults.main() == 0
+    monkeypatch.setattr(faults, "_started", lambda *_: [])
+    assert faults.main() == 1, "a run that tried nothing shows nothing"

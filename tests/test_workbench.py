@@ -1,0 +1,293 @@
+"""The verbs on a small corpus of own documents: cached stages, trials, comparison, search; and the same on the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.progress import drain
+from core.workbench import METRICS, Workbench
+from tests.support.synthetic_trials import add_failed, add_questions, add_trial
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXTS = {
+    "tea.txt": "Green tea is steeped at eighty degrees. Black tea takes boiling water.\n\nOolong lies between the two in oxidation.",
+    "bread.md": "# Bread\n\nA sourdough starter is fed with flour and water every day.\n\nRye flour makes the crumb dense and moist.",
+    "cheese.txt": "Rennet curdles the milk. Blue cheese is pierced with needles so that mould can breathe inside the wheel.",
+}
+QUESTIONS = """id,question,document,answer
+q1,How hot should the water for green tea be?,tea.txt,steeped at eighty degrees
+q2,What does a starter live on?,bread.md,fed with flour and water
+q3,Why are holes made in blue cheese?,cheese.txt,so that mould can breathe
+q4,What coagulates milk?,cheese.txt,Rennet curdles the milk
+"""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    questions = home / "questions.csv"
+    questions.write_text(QUESTIONS)
+    workbench = Workbench(home)
+    statuses = drain(workbench.library.ingest("kitchen", [(name, text.encode()) for name, text in TEXTS.items()], questions))
+    assert [status.status for status in statuses] == ["ok"] * len(statuses), statuses
+    return workbench
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return with_settings(
+        TrialConfig(),
+        {
+            "corpus.dataset": "kitchen",
+            "chunking.part": "sentence",
+            "chunking.size_tokens": 24,
+            "retrieval.top_k": 10,
+            "evaluation.k": 3,
+        },
+    )
+
+
+def test_evaluation_measures_every_question_with_an_interval(bench, recipe):
+    result = bench.evaluate(recipe)
+    assert set(result.values) == set(METRICS)
+    for name, values in result.values.items():
+        assert values.shape == (4,) and not np.isnan(values).any(), name
+        assert result.intervals[name].low <= result.intervals[name].mean <= result.intervals[name].high
+    assert result.intervals["hit"].mean >= 0.75  # the questions are easy; a broken pipeline finds far less
+
+
+def test_a_second_evaluation_comes_from_cached_stages_and_is_the_same(bench, recipe):
+    bench.evaluate(recipe)
+    again = bench.evaluate(recipe)
+    assert all(again.trace.cached[stage] for stage in ("corpus", "chunks", "sparse", "dense"))
+    fresh = Workbench(bench.home).evaluate(recipe)  # another process would read the same from disk
+    assert all(fresh.trace.cached[stage] for stage in ("chunks", "sparse", "dense"))
+    for name in METRICS:
+        np.testing.assert_array_equal(again.values[name], fresh.values[name])
+
+
+def test_a_knob_recomputes_its_stage_and_nothing_above(bench, recipe):
+    bench.evaluate(recipe)
+    moved = bench.evaluate(with_settings(recipe, {"sparse.k1": 0.7}))
+    assert moved.trace.cached["dense"] and moved.trace.cached["chunks"] and not moved.trace.cached["sparse"]
+    cut = bench.evaluate(with_settings(recipe, {"chunking.size_tokens": 16}))
+    assert cut.trace.cached["corpus"] and not cut.trace.cached["chunks"] and not cut.trace.cached["dense"]
+
+
+def test_a_trial_keeps_rankings_from_which_the_same_metrics_follow(bench, recipe):
+    live = bench.evaluate(recipe)
+    trial = drain(bench.run(recipe))
+    for name in METRICS:
+        kept = bench.trial_values(trial, name)
+        np.testing.assert_allclose([kept[q.id] for q in live.corpus.queries], live.values[name], atol=1e-12)
+    row = next(row for row in bench.trials() if row["id"] == trial)
+    assert row["metrics"]["ndcg_linear@3"] == pytest.approx(live.intervals["ndcg_linear"].mean) and row["measured"] == 4
+    record = bench.show(trial[-8:])
+    assert record["config"] == recipe.model_dump(mode="json") and record["status"] == "ok"
+    assert len(record["latency_ms"]["total"]) == 4 and record["costs"]["chunks"] == len(
+        drain(bench.pipeline.chunks(recipe, live.corpus))
+    )
+
+
+def test_the_same_recipe_again_is_a_new_repeat(bench, recipe):
+    first, second = drain(bench.run(recipe)), drain(bench.run(recipe))
+    assert first != second
+    assert bench.compare(first, second)["difference"] == 0
+    assert bench.repeats(second)[-1] == first and second not in bench.repeats(first)
+
+
+def test_a_trial_is_named_described_and_tagged_and_the_rest_stays(bench, recipe):
+    trial = drain(bench.run(recipe))
+    bench.describe(trial[-8:], name="  The  first ", tags=["paper", "paper", " "])
+    bench.describe(trial, note="kept\nfor later")
+    wanted = {"trial": trial, "name": "The first", "note": "kept\nfor later", "tags": ["paper"]}
+    assert bench.describe(trial) == wanted
+    [row] = bench.store.query("SELECT name, note, tags FROM trials WHERE id = ?", [trial])
+    assert row == {key: wanted[key] for key in row}
+    assert len(bench.store.query("SELECT * FROM trial_notes WHERE trial_id = ?", [trial])) == 2
+    for bad in ({"name": "x" * 121}, {"tags": ["a,b"]}, {"tags": [str(n) for n in range(21)]}):
+        with pytest.raises(WorkbenchError):
+            bench.describe(trial, **bad)
+    bench.describe(trial, tags=[])
+    assert bench.describe(trial)["tags"] == []
+
+
+def test_a_trial_without_its_questions_is_still_shown(tmp_path):
+    bench = Workbench(tmp_path)
+    trial = add_trial(bench.store, add_questions(Workbench(tmp_path / "elsewhere").store))
+    found = bench.measured(trial)
+    assert found["metrics"] == [] and found["id"] == trial and found["rankings"]
+    failed = add_failed(bench.store)
+    assert bench.measured(failed)["metrics"] == [] and bench.measured(failed)["status"] == "failed"
+
+
+def test_a_run_prints_its_metrics_with_intervals_and_json_holds_them(bench, recipe):
+    given = ("--dataset", "kitchen", "--set", "fusion.part=sparse_only", "--set", "evaluation.k=3")
+    done = cli(bench.home, "run", *given)
+    assert done.returncode == 0, done.stderr
+    live = bench.evaluate(
+        with_settings(TrialConfig(), {"corpus.dataset": "kitchen", "fusion.part": "sparse_only", "evaluation.k": 3})
+    )
+    one = live.intervals["mrr"]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("MRR@3"))
+    assert line.split() == ["MRR@3", f"{one.mean:.3f}", f"{one.low:.3f}", "to", f"{one.high:.3f}", "4", "4"]
+    trial = bench.store.query("SELECT max(id) AS id FROM trials")[0]["id"]
+    assert f"Trial {trial}" in done.stdout and "Again: python -m core run --dataset kitchen" in done.stdout
+    again = json.loads(cli(bench.home, "run", *given, "--json").stdout)
+    found = next(metric for metric in again["metrics"] if metric["metric"] == "mrr")
+    assert (found["mean"], found["low"], found["high"], found["n"]) == (one.mean, one.low, one.high, 4)
+    assert again["repeat_of"] == [trial] and again["rankings"]
+    spread = next(cost for cost in again["spread"] if cost["cost"] == "latency_ms")
+    assert spread["low"] <= spread["value"] <= spread["high"] and spread["n"] == 4
+
+
+def test_compare_is_paired_and_says_b_minus_a(bench, recipe):
+    good, bad = (
+        drain(bench.run(recipe)),
+        drain(bench.run(with_settings(recipe, {"fusion.part": "sparse_only", "retrieval.top_k": 1}))),
+    )
+    result = bench.compare(good, bad, "recall")
+    values = [bench.trial_values(t, "recall", 3) for t in (good, bad)]
+    assert result["difference"] == pytest.approx(np.mean(list(values[1].values())) - np.mean(list(values[0].values())))
+    assert result["n"] == 4 and 0 < result["p"] <= 1
+
+
+def test_search_gives_spans_of_the_source(bench, recipe):
+    hits = bench.search(recipe, "needles in blue cheese")
+    assert hits[0].document_id.startswith("cheese")
+    documents = {d.id: d for d in bench.corpus(recipe).documents}
+    for hit in hits:
+        assert hit.text == documents[hit.document_id].text[hit.start : hit.end]
+        assert set(hit.scores) <= {"sparse", "dense"}
+    with pytest.raises(WorkbenchError, match="empty"):
+        bench.search(recipe, "  ")
+
+
+def test_the_table_by_question_names_winners_against_the_baseline(bench, recipe):
+    current, baseline = bench.evaluate(recipe), bench.evaluate(with_settings(recipe, {"retrieval.top_k": 1}))
+    table = bench.by_question(current, baseline, "recall")
+    for row in range(4):
+        change = table["value"][row] - table["baseline"][row]
+        assert table["outcome"][row] == ("won" if change > 0 else "lost" if change < 0 else "equal")
+        assert table["missed"][row] == (table["rank"][row] is None)
+    assert all(table["changed"])  # one chunk against ten
+
+
+def test_a_sweep_measures_each_point_once(bench, recipe):
+    grid = {"fusion.weight": [0.0, 0.5, 1.0]}
+    first = drain(bench.sweep(recipe, grid))
+    assert len(set(first)) == 3 and drain(bench.sweep(recipe, grid)) == first
+
+
+@pytest.mark.parametrize("snapshot", ["old", "none"])
+def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_written(bench, recipe, monkeypatch, snapshot):
+    """As on a full disk, or where another program holds it: the journal knows what is stored."""
+    from core.store import database
+
+    stored = database.Store(bench.home)
+    stored.fold()
+    connect = database.Store._connect
+
+    def stuck(self, read_only, path):
+        if not read_only or snapshot == "none":
+            raise database.Stuck("The database cannot be written: No space left on device")
+        return connect(self, read_only, path)
+
+    monkeypatch.setattr(database.Store, "_connect", stuck)
+    grid = {"retrieval.top_k": [5, 6] if snapshot == "old" else [7, 8]}
+    ids = drain(bench.sweep(recipe, grid))
+    assert drain(Workbench(bench.home).sweep(recipe, grid)) == ids and len(set(ids)) == 2
+    other = Workbench(bench.home)
+    assert [other.show(id)["id"] for id in ids] == ids and other.measured(ids[0])["metrics"]
+    if snapshot == "old":
+        assert ids[0] not in [one["id"] for one in other.trials()] and "not in every answer yet" in other.store.told()[0]
+    monkeypatch.undo()
+    again = Workbench(bench.home)
+    assert set(ids) <= {one["id"] for one in again.trials()} and not again.store.told()
+
+
+def test_a_sweep_on_a_full_disk_says_where(bench, recipe, monkeypatch):
+    def full(*_):
+        raise WorkbenchError("This trial could not be recorded: No space left on device.", where="/the/journal")
+
+    monkeypatch.setattr(bench.store.journal, "add", full)
+    with pytest.raises(WorkbenchError, match="2 of 2 points failed") as error:
+        drain(bench.sweep(recipe, {"retrieval.top_k": [11, 12]}))
+    assert error.value.where == "/the/journal"
+
+
+def test_a_sweep_on_other_documents_is_another_sweep(tmp_path):
+    bench, questions = Workbench(tmp_path), tmp_path / "questions.csv"
+    questions.write_text(QUESTIONS)
+    files = [(name, text.encode()) for name, text in TEXTS.items()]
+    drain(bench.library.ingest("kitchen", files, questions))
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "kitchen", "fusion.part": "sparse_only"})
+    grid = {"sparse.k1": [0.5, 1.0]}
+    first = drain(bench.sweep(recipe, grid))
+    drain(bench.library.ingest("kitchen", [("coffee.txt", b"Coffee is brewed at ninety degrees.")]))
+    assert not set(first) & set(drain(bench.sweep(recipe, grid)))
+
+
+def test_failed_runs_are_kept_as_failed(bench, recipe):
+    with pytest.raises(WorkbenchError):
+        drain(bench.run(with_settings(recipe, {"corpus.dataset": "no-such"})))
+    assert bench.trials(1)[0]["status"] == "failed" and "no-such" in bench.trials(1)[0]["reason"]
+
+
+def cli(home, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "core", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GROUNDWORK_HOME": str(home), "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.parametrize("arguments", [
+    ["datasets"], ["list", "chunker"], ["list", "settings"], ["trials"], ["verify"],
+    ["run", "--dataset", "kitchen", "--set", "fusion.part=sparse_only"],
+    ["search", "sourdough", "--dataset", "kitchen", "--set", "fusion.part=sparse_only"], ["sql", "SELECT count(*) AS n FROM trials"],
+])  # fmt: skip
+def test_json_is_one_document_and_nothing_else(bench, arguments):
+    done = cli(bench.home, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("arguments, code", [
+    (["run", "--dataset", "no-such"], 1), (["run", "--set", "chunking.size_tokens=-5"], 1), (["show", "nothing"], 1),
+    (["sql", "SELECT nonsense"], 1), (["nonsense"], 2), (["compare", "a"], 2), ([], 2),
+    (["trials", "--limit", "-1"], 2), (["ingest", "absent", "/no/such/file.txt"], 1), (["run", "--set", "fusion.weight=["], 1),
+    (["run", "--dataset", "unasked", "--set", "fusion.part=sparse_only"], 1),
+])  # fmt: skip
+def test_exit_codes(bench, arguments, code):
+    if "unasked" in arguments:
+        drain(bench.library.ingest("unasked", [("a.txt", b"Nobody asks about this.")]))
+    done = cli(bench.home, *arguments)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr and (done.stderr + done.stdout).strip()
+
+
+def test_paths_are_shown_and_no_column_or_row_is_lost_in_silence(bench, tmp_path):
+    done = cli(bench.home, "backup", str(tmp_path / "all.zip"))
+    assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "all.zip"))
+    done = cli(bench.home, "sql", "SELECT 1 AS a, 2 AS a, 'inf'::DOUBLE AS b FROM range(10001)", "--json")
+    rows = json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert rows[0] == {"a": 1, "a (2)": 2, "b": None} and "first 10,000 rows" in done.stderr
+
+
+def test_the_command_line_and_the_page_compute_the_same(bench, recipe):
+    done = cli(bench.home, "run", *bench.arguments(recipe), "--json")
+    trial = json.loads(done.stdout)["id"]
+    live = bench.evaluate(recipe)
+    for name in METRICS:
+        kept = bench.trial_values(trial, name)
+        np.testing.assert_allclose([kept[q.id] for q in live.corpus.queries], live.values[name], atol=1e-12)
