@@ -1,0 +1,72 @@
+"""The rows that a query gave, with a link where a cell is the id of a trial."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.ui import cards, cells, charts
+from core.labs.store import LIMITS, Answered
+
+
+def draw(answered: Answered) -> None:
+    frame, looks = linked(answered)
+    cells.show(frame, hide_index=True, column_config=looks, key="result")
+
+
+def none() -> None:
+    cards.empty(
+        "No rows",
+        "The query ran and found nothing. Trials are stored by the button Save as trial on the page "
+        "Search, live, and by python -m core run.",
+    )
+
+
+def behind(answered: Answered) -> None:
+    if answered.behind:
+        st.warning(cards.plain(answered.behind), icon=":material/history:")
+
+
+def columns(answered: Answered) -> list[str]:
+    """Two of one name (SELECT a.id, b.id) are numbered, for a table needs names apart."""
+    names = answered.result.columns
+    return [name if names.index(name) == place else f"{name} ({place + 1})" for place, name in enumerate(names)]
+
+
+def facts(answered: Answered) -> None:
+    result = answered.result
+    cards.status_strip(
+        [
+            ("The first " if result.truncated else "") + cards.count(len(result.rows), "row"),
+            cards.duration(answered.seconds),
+            "the query gave more: aggregate or add LIMIT" if result.truncated else "",
+            f"{cards.count(result.cut_cells, 'cell')} cut at {LIMITS.cell_characters:,} characters" if result.cut_cells else "",
+        ]
+    )
+
+
+def download(answered: Answered) -> None:
+    names, rows = columns(answered), answered.result.rows
+    st.download_button(
+        "CSV",
+        lambda: charts.to_csv([dict(zip(names, row, strict=True)) for row in rows]),
+        "query.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        disabled=not rows,
+        type="tertiary",
+    )
+
+
+def linked(answered: Answered) -> tuple[Any, dict[str, Any]]:
+    """(table, looks of its columns): a column of trials opens them."""
+    import pandas as pd
+
+    names = columns(answered)
+    frame = pd.DataFrame(answered.result.rows, columns=names)
+    looks = {name: st.column_config.NumberColumn(format="%.4g") for name in frame.select_dtypes("float")}
+    for name in names:
+        if answered.trials.issuperset(frame[name].dropna().tolist()) and frame[name].notna().any():
+            frame[name] = frame[name].map(lambda trial: f"/compare_trials?trials={trial}", na_action="ignore")
+            looks[name] = st.column_config.LinkColumn(display_text=r"trials=(.+)$", help="Opens the trial, ticked.")
+    return frame, looks
