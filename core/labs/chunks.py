@@ -1,6 +1,6 @@
 """What a set of chunks does to the gold evidence and to the encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,11 +8,13 @@ import numpy as np
 from core.chunking.chunk import count_tokens
 from core.chunking.packing import trim
 from core.chunking.tools import Tools
-from core.config import PartConfig
-from core.records import Chunks, Document, Query
+from core.config import PartConfig, TrialConfig
+from core.pipeline.stages import Trace
+from core.records import Chunks, Corpus, Document, Progress, Query
 from core.statistics.bootstrap import Interval
 from core.statistics.mcnemar import exact_p
 from core.statistics.proportion import wilson
+from core.workbench import LIVE_CHARACTERS, Workbench
 
 
 def spans_of(chunks: Chunks, document: int) -> list[tuple[int, int]]:
@@ -126,3 +128,40 @@ def summarize(
         tokens_repeated(chunks, documents, tools),
         None if max_tokens is None else longer_than(chunks, max_tokens),
     )
+
+
+class Cut(NamedTuple):
+    """The corpus in chunks, what can be said of them, and what cutting cost."""
+
+    chunks: Chunks
+    summary: Summary
+    ms: float
+    cached: bool
+
+
+def gold(workbench: Workbench, corpus: Corpus) -> GoldSpans:
+    """The evidence of all questions, in the order of the documents."""
+    key = workbench.corpus_key(corpus)
+    return workbench.pipeline.remember("gold", key, lambda: gold_spans(corpus.documents, corpus.queries))
+
+
+def embeds_first(workbench: Workbench, recipe: TrialConfig, corpus: Corpus) -> bool:
+    """Whether every sentence of a large corpus has to be embedded before the chunker can cut it."""
+    if not hasattr(recipe.chunking, "texts_to_embed"):
+        return False
+    large = sum(len(document.text) for document in corpus.documents) > LIVE_CHARACTERS
+    return large and not workbench.pipeline.cache.has("chunks", workbench.pipeline.key("chunks", recipe, corpus))
+
+
+def cut(workbench: Workbench, recipe: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Cut]:
+    trace = Trace()
+    chunks = yield from workbench.cut_chunks(recipe, corpus, trace)
+    summary = summarize(
+        chunks,
+        gold(workbench, corpus),
+        corpus.documents,
+        workbench.pipeline.tools(recipe, corpus),
+        readable_tokens(recipe.embedding),
+        recipe.evaluation.confidence,
+    )
+    return Cut(chunks, summary, trace.ms["chunks"], trace.cached["chunks"])
