@@ -495,11 +495,11 @@ def prepare(workbench: Any, options: argparse.Namespace) -> Any:
 
 
 def curve(workbench: Any, options: argparse.Namespace) -> Any:
+    from core.evaluation.metric import metric_names
     from core.labs.trials import curve as setting_curve
-    from core.workbench import METRICS
 
     [(setting, wanted)] = read_grid([options.grid]).items()
-    offered = setting_curve.AT_BUDGET if options.budget else METRICS
+    offered = setting_curve.metrics_at_budget() if options.budget else metric_names()
     metrics = options.metric or list(offered)
     if unknown := [name for name in metrics if name not in offered]:
         raise WorkbenchError(

@@ -28,7 +28,8 @@ def part(kind: str):
 
 
 def parts(kind: str) -> dict[str, type]:
-    """Name -> class of every part of a kind, sorted by name. Importing a part's module loads no engine."""
+    """Name -> class of every part of a kind, in the order that they say, then by name. Importing a part's module loads no
+    engine."""
     if kind not in FOLDERS:
         raise WorkbenchError(f"There is no kind '{kind}'.", todo=f"Kinds: {', '.join(FOLDERS)}.")
     folder = FOLDERS[kind]
@@ -36,7 +37,7 @@ def parts(kind: str) -> dict[str, type]:
         for module in pkgutil.iter_modules([str(Path(__file__).parent / folder)]):
             importlib.import_module(f"core.{folder}.{module.name}")
         _searched.add(folder)
-    return dict(sorted(_parts[kind].items()))
+    return dict(sorted(_parts[kind].items(), key=lambda item: (getattr(item[1], "order", 0), item[0])))
 
 
 def find(kind: str, name: str) -> type:

@@ -20,11 +20,13 @@ from core.config import PartConfig, TrialConfig, code_version, difference, finge
 from core.corpus.library import Status
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
-from core.evaluation.judged import NOT_FOUND, Judged, Relevance, judge, judge_rankings
+from core.evaluation.judged import NOT_FOUND, Judged, Relevance, judge
+from core.evaluation.metric import MAIN, metric_names, metric_values
+from core.evaluation.stored import derive, stored_judgement
 from core.jobs.jobs import Jobs
 from core.pipeline.stages import Pipeline, Trace, workers
 from core.progress import drain, within
-from core.records import Answer, Chunks, Corpus, Document, Gold, Hit, Progress, Query
+from core.records import Answer, Chunks, Corpus, Hit, Progress
 from core.retrieval.pool import Pool, changed, ranking, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
@@ -34,7 +36,6 @@ from core.store.journal import Record
 from core.store.tables import cost_rows, note_problem
 
 ROOT = Path(__file__).resolve().parent.parent
-METRICS = ("hit", "recall", "mrr", "ndcg_linear", "precision", "map", "ndcg_exponential")  # in order of display
 
 
 LIVE_TEXTS = 64  # so many unseen texts are embedded at once; more become a job
@@ -74,7 +75,7 @@ class Workbench:
         self.home = Path(home).resolve() if home else files.home()
         self.pipeline = Pipeline(self.home, _cache_bytes())
         self.library = self.pipeline.library
-        self.store = Store(self.home, derive=derive, derive_version=code_version(*registry.parts("metric").values()))
+        self.store = Store(self.home, derive=derive, derive_version=code_version(derive, *registry.parts("metric").values()))
         self.jobs = Jobs(self.home)
 
     # Corpora and stages ------------------------------------------------------------------------------------------
@@ -235,9 +236,9 @@ class Workbench:
             "changed": moved.tolist(),
         }
 
-    def differences(self, current: Evaluation, baseline: Evaluation, metrics: Iterable[str] = METRICS) -> dict[str, Paired]:
-        """metric -> current minus baseline, paired over the questions that both measured."""
-        metrics, rules = list(metrics), current.config.evaluation
+    def differences(self, current: Evaluation, baseline: Evaluation, metrics: Iterable[str] = ()) -> dict[str, Paired]:
+        """metric (default: every one) -> current minus baseline, paired over the questions that both measured."""
+        metrics, rules = list(metrics) or metric_names(), current.config.evaluation
         place = {query.id: row for row, query in enumerate(baseline.corpus.queries)}
         rows = [(row, place[query.id]) for row, query in enumerate(current.corpus.queries) if query.id in place]
         a, b = (np.array(column, int) for column in zip(*rows, strict=True)) if rows else (np.empty(0, int),) * 2
@@ -570,7 +571,7 @@ class Workbench:
         values = metric_values(stored_judgement(record, questions), k or record["config"]["evaluation"]["k"], [metric])[metric]
         return {q["id"]: float(v) for q, v in zip(questions["queries"], values, strict=True)}
 
-    def compare(self, a: str, b: str, metric: str = "ndcg_linear", k: int | None = None) -> dict[str, Any]:
+    def compare(self, a: str, b: str, metric: str = MAIN, k: int | None = None) -> dict[str, Any]:
         """b minus a on the questions both measured: means, paired difference with interval, permutation p, effect size."""
         recipe = self.show(a)["config"]["evaluation"]
         k = k or recipe["k"]
@@ -672,28 +673,6 @@ def evaluated(config: TrialConfig, corpus: Corpus, pool: Pool, relevance: Releva
     trace.ms["metrics"] = (time.perf_counter() - started) * 1000
     trace.cached["metrics"] = False
     return Evaluation(config, corpus, pool, scores, judged, values, dict(zip(values, table, strict=True)), trace)
-
-
-def metric_values(judged: Judged, k: int, names: Iterable[str] = METRICS) -> dict[str, np.ndarray]:
-    """metric -> [num_queries] float64 at depth k; NaN where the question has no gold evidence."""
-    return {name: registry.find("metric", name)().values(judged, k) for name in names}
-
-
-def stored_judgement(trial: dict[str, Any], questions: dict[str, Any]) -> Judged:
-    """A stored trial's rankings against the stored gold spans; the documents' texts are not needed for that."""
-    spans, recipe = trial["chunks"], trial["config"]
-    listed = [[spans[i] for i in trial["rankings"].get(q["id"], [[]])[0]] for q in questions["queries"]]
-    queries = tuple(Query(q["id"], q["text"], tuple(Gold(*g) for g in q["gold"])) for q in questions["queries"])
-    names = {span[0] for span in spans} | {gold.document_id for query in queries for gold in query.gold}
-    corpus = Corpus(questions["dataset"], tuple(Document(name, "") for name in sorted(names)), queries)
-    return judge_rankings(corpus, listed, recipe["evaluation"]["overlap"], recipe["retrieval"]["top_k"])
-
-
-def derive(trial: dict[str, Any], questions: dict[str, Any]) -> dict[str, list[float | None]]:
-    """The metrics of a stored trial by query, for the database's table of scores; None where unmeasured."""
-    k = trial["config"]["evaluation"]["k"]
-    values = metric_values(stored_judgement(trial, questions), k)
-    return {f"{name}@{k}": [None if np.isnan(v) else float(v) for v in column] for name, column in values.items()}
 
 
 def shared(a: dict[Any, float], b: dict[Any, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,12 @@ from app import session
 from app.ui import cards, charts, evidence, forms, jobs, tables
 from app.ui import encoder_tabs as tabs
 from core.config import TransformConfig, TrialConfig
+from core.evaluation.metric import MAIN, metric_names
 from core.labs.encoders import comparison as lab
 from core.labs.encoders.comparison import Offer, Row
 from core.labs.trials.comparison import label
-from core.workbench import METRICS
 
-SHOWN = ("ndcg_linear", "recall", "mrr")
+SHOWN = (MAIN, "recall", "mrr")
 MOST = len(charts.COLORS)  # encoders at once: each has a colour of its own
 SIMILARITIES = {"cosine": "Cosine", "dot": "Dot", "l2": "L2"}
 PROJECTIONS = {"none": "None", "pca": "PCA", "whitening": "Whitening"}
@@ -80,8 +80,8 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
         st.caption(f"At most {MOST} at once: the first are shown.")
     st.selectbox(
         "Judged by",
-        METRICS,
-        METRICS.index(SHOWN[0]),
+        metric_names(),
+        metric_names().index(MAIN),
         key="metric",
         bind="query-params",
         format_func=lambda name: label(name, config.evaluation.k),

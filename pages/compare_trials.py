@@ -8,9 +8,9 @@ from app import session
 from app.ui import cards, cells, charts, cost_chart, dots, tables, trials
 from app.ui.trials import cut
 from core.errors import WorkbenchError
+from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials import comparison
 from core.labs.trials.comparison import COSTS, Comparison, Spread, Trial
-from core.workbench import METRICS
 
 SEARCH = "../pages/search_live.py"  # switched to with query_params={}: without, a filter in the address makes it fail
 OUTCOMES = {
@@ -157,8 +157,14 @@ def differences(chosen: list[Trial], names: dict[str, str]) -> None:
             reference = choice_of(pinned, "Reference, the pinned baseline", "reference_pinned", left)
         else:
             reference = choice_of(measured, "Reference", "reference", left)
+        metrics = metric_names()
         metric = right.selectbox(
-            "Metric", METRICS, 3, format_func=lambda name: comparison.label(name, reference.k), key="metric", bind="query-params"
+            "Metric",
+            metrics,
+            metrics.index(MAIN),
+            format_func=lambda name: comparison.label(name, reference.k),
+            key="metric",
+            bind="query-params",
         )
         others = [trial for trial in measured if trial is not reference]
         result = comparison.compare(session.workbench(), reference, others, metric)

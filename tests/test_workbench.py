@@ -11,8 +11,9 @@ import pytest
 
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
+from core.evaluation.metric import metric_names
 from core.progress import drain
-from core.workbench import METRICS, Workbench
+from core.workbench import Workbench
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +57,7 @@ def recipe():
 
 def test_evaluation_measures_every_question_with_an_interval(bench, recipe):
     result = bench.evaluate(recipe)
-    assert set(result.values) == set(METRICS)
+    assert set(result.values) == set(metric_names())
     for name, values in result.values.items():
         assert values.shape == (4,) and not np.isnan(values).any(), name
         assert result.intervals[name].low <= result.intervals[name].mean <= result.intervals[name].high
@@ -69,7 +70,7 @@ def test_a_second_evaluation_comes_from_cached_stages_and_is_the_same(bench, rec
     assert all(again.trace.cached[stage] for stage in ("corpus", "chunks", "sparse", "dense"))
     fresh = Workbench(bench.home).evaluate(recipe)  # another process would read the same from disk
     assert all(fresh.trace.cached[stage] for stage in ("chunks", "sparse", "dense"))
-    for name in METRICS:
+    for name in metric_names():
         np.testing.assert_array_equal(again.values[name], fresh.values[name])
 
 
@@ -84,7 +85,7 @@ def test_a_knob_recomputes_its_stage_and_nothing_above(bench, recipe):
 def test_a_trial_keeps_rankings_from_which_the_same_metrics_follow(bench, recipe):
     live = bench.evaluate(recipe)
     trial = drain(bench.run(recipe))
-    for name in METRICS:
+    for name in metric_names():
         kept = bench.trial_values(trial, name)
         np.testing.assert_allclose([kept[q.id] for q in live.corpus.queries], live.values[name], atol=1e-12)
     row = next(row for row in bench.trials() if row["id"] == trial)
@@ -288,6 +289,6 @@ def test_the_command_line_and_the_page_compute_the_same(bench, recipe):
     done = cli(bench.home, "run", *bench.arguments(recipe), "--json")
     trial = json.loads(done.stdout)["id"]
     live = bench.evaluate(recipe)
-    for name in METRICS:
+    for name in metric_names():
         kept = bench.trial_values(trial, name)
         np.testing.assert_allclose([kept[q.id] for q in live.corpus.queries], live.values[name], atol=1e-12)

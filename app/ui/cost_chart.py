@@ -6,10 +6,10 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, trials
+from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials import comparison
 from core.labs.trials import costs as trial_costs
 from core.labs.trials.comparison import COSTS, Spread, Trial
-from core.workbench import METRICS
 
 BEATEN, UNBEATEN = "Beaten by another", "Beaten by no other"
 
@@ -32,7 +32,10 @@ def draw(
         return
     st.subheader("Quality against cost", anchor=False)
     left, middle, right = st.columns([1, 1.4, 1.6])
-    metric = left.selectbox("Metric", METRICS, 3, format_func=comparison.label, key="pareto_metric", bind="query-params")
+    metrics = metric_names()
+    metric = left.selectbox(
+        "Metric", metrics, metrics.index(MAIN), format_func=comparison.label, key="pareto_metric", bind="query-params"
+    )
     cost = middle.selectbox("Cost", list(COSTS), format_func=lambda name: COSTS[name][0], key="cost", bind="query-params")
     name = (
         right.selectbox("Questions", list(offered), key="same_questions", bind="query-params")

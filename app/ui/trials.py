@@ -10,12 +10,11 @@ import streamlit as st
 from app import session
 from app.ui import cards, cells, tables
 from core.errors import WorkbenchError
+from core.evaluation.metric import headlines
 from core.labs.trials import comparison
 from core.labs.trials.comparison import MOST, Trial
 from core.store.tables import MOST_NAME, MOST_NOTE
-from core.workbench import METRICS
 
-SHOWN = METRICS[3::-1]  # nDCG first: it is what stays in sight in a narrow window
 BOLD_UP_TO = 1000  # rows: styled cells take a second to send where there are tens of thousands
 TABLE, PROBLEM = "trials_table", "trial_problem"
 
@@ -44,7 +43,7 @@ def table(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) -
     if not shown:
         st.info("No trial matches. Clear the search, or choose All.", icon=":material/filter_alt_off:")
         return
-    marks = comparison.best(session.workbench(), shown, SHOWN) if len(shown) <= BOLD_UP_TO else {}
+    marks = comparison.best(session.workbench(), shown, headlines()) if len(shown) <= BOLD_UP_TO else {}
     bold = (
         "Bold: the best on its questions, and what a paired t test does not tell from it (Holm, 5%)."
         if marks
@@ -156,7 +155,9 @@ def _frame(
     depths = {trial.k for trial in shown if trial.metrics}
     depth = depths.copy().pop() if len(depths) == 1 else "k"
     # where each question has one piece of evidence, hit and recall are the same number
-    told = [metric for metric in SHOWN if metric != "hit" or any(t.metrics.get("hit") != t.metrics.get("recall") for t in shown)]
+    same = all(trial.metrics.get("hit") == trial.metrics.get("recall") for trial in shown)
+    # the last first: it is what stays in sight in a narrow window
+    told = [metric for metric in reversed(headlines()) if metric != "hit" or not same]
     heads = {metric: comparison.label(metric, depth) for metric in told}
     cost = {name: [trial.costs[name].value if name in trial.costs else None for trial in shown] for name in comparison.COSTS}
     columns = {  # head: values, how they look; what tells a trial first, so that it stands in a narrow window too

@@ -4,13 +4,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig
 from core.evaluation.judged import Judged
+from core.evaluation.metric import Metric
 from core.registry import part
 
 
 @part("metric")
-class MAP(PartConfig):
+class MAP(Metric):
     """Mean over a question's units of the precision at the rank where the unit is found, 0 where it is not by k.
 
     Choose it when the order of several pieces of evidence matters and grades do not. A chunk that covers several new
@@ -19,13 +19,10 @@ class MAP(PartConfig):
 
     part: Literal["map"] = "map"
     label: ClassVar[str] = "MAP@{k}"
-    unit: ClassVar[str] = ""
-    direction: ClassVar[int] = +1
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     source: ClassVar[str] = "trec_eval 9, map_cut_k"
+    order: ClassVar[int] = 60
 
     def values(self, judged: Judged, k: int) -> np.ndarray:
-        """[num_queries] float64, NaN for questions without gold evidence."""
         found = judged.unit_rank <= k
         share = np.minimum(judged.found_so_far[found] / judged.unit_rank[found], 1.0)
         with np.errstate(invalid="ignore"):

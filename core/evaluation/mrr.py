@@ -4,13 +4,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig
 from core.evaluation.judged import Judged
+from core.evaluation.metric import Metric
 from core.registry import part
 
 
 @part("metric")
-class MRR(PartConfig):
+class MRR(Metric):
     """1 / rank of the first relevant chunk, 0 where there is none among the first k; the mean is the MRR.
 
     Choose it when the first good passage is what the reader sees. Source: trec_eval's recip_rank, cut at k.
@@ -18,11 +18,9 @@ class MRR(PartConfig):
 
     part: Literal["mrr"] = "mrr"
     label: ClassVar[str] = "MRR@{k}"
-    unit: ClassVar[str] = ""
-    direction: ClassVar[int] = +1
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     source: ClassVar[str] = "trec_eval 9, recip_rank"
+    order: ClassVar[int] = 30
+    headline: ClassVar[bool] = True
 
     def values(self, judged: Judged, k: int) -> np.ndarray:
-        """[num_queries] float64, NaN for questions without gold evidence."""
         return np.where(judged.measured, np.where(judged.first_rank <= k, 1.0 / judged.first_rank, 0.0), np.nan)

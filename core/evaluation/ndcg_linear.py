@@ -4,13 +4,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig
 from core.evaluation.judged import Judged
+from core.evaluation.metric import Metric
 from core.registry import part
 
 
 @part("metric")
-class NDCGLinear(PartConfig):
+class NDCGLinear(Metric):
     """Discounted gain of the units found by k, the grade as gain and 1 / log2(rank + 1) as discount, over the ideal's.
 
     Choose it as the one number for a ranking, and over `ndcg_exponential` to compare with results of trec_eval. The
@@ -20,13 +20,11 @@ class NDCGLinear(PartConfig):
 
     part: Literal["ndcg_linear"] = "ndcg_linear"
     label: ClassVar[str] = "nDCG@{k}"
-    unit: ClassVar[str] = ""
-    direction: ClassVar[int] = +1
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     source: ClassVar[str] = "Järvelin and Kekäläinen 2002; trec_eval 9, ndcg_cut_k"
+    order: ClassVar[int] = 40
+    headline: ClassVar[bool] = True
 
     def values(self, judged: Judged, k: int) -> np.ndarray:
-        """[num_queries] float64, NaN for questions without gold evidence."""
         return ndcg(judged, k, judged.relevance.unit_grade.astype(np.float64))
 
 

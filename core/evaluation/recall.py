@@ -4,13 +4,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig
 from core.evaluation.judged import Judged
+from core.evaluation.metric import Metric
 from core.registry import part
 
 
 @part("metric")
-class Recall(PartConfig):
+class Recall(Metric):
     """Share of a question's units of gold evidence that the first k chunks cover.
 
     Choose it when the generator needs all the evidence, and for comparing chunkers: it counts evidence, not chunks.
@@ -19,13 +19,11 @@ class Recall(PartConfig):
 
     part: Literal["recall"] = "recall"
     label: ClassVar[str] = "Recall@{k}"
-    unit: ClassVar[str] = ""
-    direction: ClassVar[int] = +1
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     source: ClassVar[str] = "trec_eval 9, recall_k"
+    order: ClassVar[int] = 20
+    headline: ClassVar[bool] = True
 
     def values(self, judged: Judged, k: int) -> np.ndarray:
-        """[num_queries] float64, NaN for questions without gold evidence."""
         with np.errstate(invalid="ignore"):
             return judged.per_query(judged.relevance.unit_row[judged.unit_rank <= k]) / judged.relevance.units
 

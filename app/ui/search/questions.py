@@ -7,8 +7,9 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, tables
+from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials.comparison import label
-from core.workbench import METRICS, Evaluation
+from core.workbench import Evaluation
 
 COLUMNS = {
     "question": "Question",
@@ -61,8 +62,15 @@ def filters(k: int, compared: bool) -> tuple[str, str, str]:
             )
             or "all"
         )
+        names = metric_names()
         metric = st.selectbox(
-            "Metric", METRICS, 3, key="metric", bind="query-params", width=150, format_func=lambda name: label(name, k)
+            "Metric",
+            names,
+            names.index(MAIN),
+            key="metric",
+            bind="query-params",
+            width=150,
+            format_func=lambda name: label(name, k),
         )
         text = st.text_input("Search the questions", key="find", placeholder="words of a question", width=180)
     return wanted, metric, text

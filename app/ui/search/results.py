@@ -6,13 +6,13 @@ import streamlit as st
 from app import session
 from app.ui import cards, evidence, jobs
 from core.config import TrialConfig
+from core.evaluation.metric import headlines
 from core.labs.trials import comparison
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label
 from core.statistics.paired import Paired
-from core.workbench import METRICS, Evaluation, Plan
+from core.workbench import Evaluation, Plan
 
-SHOWN = METRICS[:4]
 FEW = 20  # questions: below, an interval says little
 TRIALS = "../pages/compare_trials.py"  # relative to app/main.py
 
@@ -110,7 +110,7 @@ def reproduce(config: TrialConfig) -> None:
 def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
     """Each metric with its interval and its difference to the baseline, and what the contexts of both cost."""
     k, same = current.config.evaluation.k, hit_is_recall(current, baseline)
-    names = [name for name in SHOWN if not (same and name == "hit")]
+    names = [name for name in headlines() if not (same and name == "hit")]
     differences = session.workbench().differences(current, baseline, names) if baseline else {}
     tokens, before = (setting_curve.context_at_k(session.workbench(), each) if baseline else 0 for each in (current, baseline))
     times = comparison.times_context(tokens, before)

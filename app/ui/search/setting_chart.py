@@ -16,12 +16,13 @@ from app.ui import cards, charts, forms, jobs
 from app.ui.held import kept
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
+from core.evaluation.metric import MAIN, metric_names
 from core.labs.chunks import readable_tokens
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label, times_context
-from core.labs.trials.curve import AT_BUDGET, Difference, Point, Values
+from core.labs.trials.curve import Difference, Point, Values, metrics_at_budget
 from core.report.caption import interval_method
-from core.workbench import METRICS, as_options
+from core.workbench import as_options
 
 AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
 AT_K, EQUAL = "First k chunks", "Equal context"
@@ -135,14 +136,14 @@ def measure(config: TrialConfig, setting: str, place: Any) -> tuple[str, int]:
                 )
                 kept["knob_budget"] = budget
             kept["knob_judged"] = way
-    offered = AT_BUDGET if budget else METRICS
+    offered = metrics_at_budget() if budget else metric_names()
     remembered("knob_metric")
     if "knob_metric" in state and state.knob_metric not in offered:
-        state.knob_metric = "ndcg_linear"
+        state.knob_metric = MAIN
     metric = place.selectbox(
         "Metric",
         offered,
-        offered.index("ndcg_linear"),
+        offered.index(MAIN),
         key="knob_metric",
         bind="query-params",
         format_func=lambda name: named(name, k, budget),

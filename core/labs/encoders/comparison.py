@@ -20,6 +20,7 @@ from core.embedding.transform import Basis, Transform, fit, identity_transform, 
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.evaluation.judged import Relevance
+from core.evaluation.metric import metric_names
 from core.index.exact import Exact
 from core.index.rescore import Rescored
 from core.labs.encoders import diagnostics
@@ -31,7 +32,7 @@ from core.retrieval.pool import make_pool, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired
-from core.workbench import METRICS, Evaluation, Plan, Workbench, evaluated
+from core.workbench import Evaluation, Plan, Workbench, evaluated
 
 QUESTIONS = 500  # asked of a larger corpus, drawn once, so that a slider answers at once
 DIMENSIONS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # a curve takes every second one
@@ -207,7 +208,7 @@ def _differences(
     """offer -> (metric -> difference to the base, metric -> p after Holm's correction over the encoders)."""
     found = {row.offer.id: workbench.differences(row.evaluation, base) for row in others}
     corrected: dict[str, dict[str, float]] = {id: {} for id in found}
-    for metric in METRICS:
+    for metric in metric_names():
         tested = [id for id, differences in found.items() if differences[metric].p is not None]
         values = holm(np.array([found[id][metric].p for id in tested])) if tested else []
         for id, p in zip(tested, values, strict=True):

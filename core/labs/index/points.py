@@ -20,6 +20,7 @@ from core import registry
 from core.config import PartConfig, TrialConfig, code_version, fingerprint, package_versions, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
+from core.evaluation.metric import metric_values
 from core.index.common import build_settings, query_settings, vectors_identity
 from core.index.exact import Exact
 from core.labs.index import point as measuring
@@ -33,7 +34,7 @@ from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.store import tables
 from core.store.journal import Record
-from core.workbench import Workbench, metric_values
+from core.workbench import Workbench
 
 QUESTIONS = 1000  # a corpus with more is measured on so many of them, drawn once
 ANSWER_METRICS = ("recall", "mrr", "ndcg_linear")

@@ -21,7 +21,7 @@ from core.config import PART_STAGES, TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
-from core.workbench import METRICS, Workbench, shared
+from core.workbench import Workbench, shared
 
 COSTS = {  # cost -> (what it is, unit); less is better
     "context_at_k": ("Context of the first k chunks", "tokens"),
@@ -312,7 +312,7 @@ def recipe(trial: Trial) -> TrialConfig:
     return build(trial.config)
 
 
-def best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str] = METRICS) -> dict[str, set[str]]:
+def best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
     """metric -> ids of the trials with the highest mean of their group and those not distinguishable from it.
 
     Paired t test of each against the highest, Holm's correction within the group, level 5%; groups of one are left out.

@@ -14,9 +14,10 @@ from scipy.special import stdtr
 
 from core.config import fingerprint
 from core.errors import WorkbenchError
+from core.evaluation.metric import metric_names
 from core.labs.trials.comparison import ALPHA, COSTS, Spread, Trial, direction, named_groups, trials
 from core.statistics.corrections import holm
-from core.workbench import METRICS, Workbench
+from core.workbench import Workbench
 
 TIMED = ("latency_ms", "total_ms")
 WORK = ("chunking", "embedding", "transform", "sparse", "index", "retrieval", "fusion")  # stages a question runs through
@@ -46,7 +47,7 @@ def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spr
 
 def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "") -> list[dict[str, Any]]:
     """One row a measured recipe, by group of comparable trials: its metric, its cost with spread, and whether one beats it."""
-    for name, known in ((metric, METRICS), (cost, COSTS)):
+    for name, known in ((metric, metric_names()), (cost, COSTS)):
         if name not in known:
             raise WorkbenchError(f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join(known)}.")
     found, rows = trials(workbench), []

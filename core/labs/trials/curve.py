@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core import registry
 from core.config import TrialConfig, fingerprint, with_settings
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
+from core.evaluation.metric import metric_names, metric_values
 from core.progress import drain
 from core.records import Candidates, Chunks, Corpus, Progress
 from core.retrieval.pool import make_pool, rankings
@@ -22,10 +24,14 @@ from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
-from core.workbench import METRICS, Evaluation, Workbench, metric_values
+from core.workbench import Evaluation, Workbench
 
-AT_BUDGET = tuple(name for name in METRICS if name != "precision")  # a share of k chunks: there is no k at equal context
 FULL = 0.98  # a context is called full from this share on; the last token rarely fits to the letter
+
+
+def metrics_at_budget() -> list[str]:
+    """The metrics that there are at equal context."""
+    return [name for name in metric_names() if not registry.find("metric", name).divides_by_k]
 
 
 class Point(NamedTuple):
@@ -259,7 +265,7 @@ def at_budget(workbench: Workbench, found: Evaluation, chunks: Chunks, budget: i
         table.shape[1],
     )
     filled = np.minimum((tokens * kept).sum(axis=1), budget)
-    return metric_values(judged, max(table.shape[1], 1), AT_BUDGET), filled
+    return metric_values(judged, max(table.shape[1], 1), metrics_at_budget()), filled
 
 
 def _ends(

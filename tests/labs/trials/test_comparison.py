@@ -134,7 +134,7 @@ def test_questions_are_listed_by_the_size_of_the_change(bench, trials):
 
 
 def test_marks_are_for_the_best_of_comparable_trials_and_its_equals(bench, trials):
-    marks = comparison.best(bench, list(trials.values()))["mrr"]
+    marks = comparison.best(bench, list(trials.values()), ["mrr"])["mrr"]
     assert marks == {trials["base"].id, trials["same"].id}  # alone in their groups: other, more, and better with its depth
 
 

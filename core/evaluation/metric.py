@@ -1,0 +1,44 @@
+"""What every metric says of itself, and all of them at once."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+
+from core import registry
+from core.config import PartConfig
+from core.evaluation.judged import Judged
+
+MAIN = "ndcg_linear"  # the metric that is shown where none was chosen
+
+
+class Metric(PartConfig):
+    """Base of the metrics. What is usual need not be said again."""
+
+    label: ClassVar[str]  # for people, with {k} where the depth stands
+    unit: ClassVar[str] = ""
+    direction: ClassVar[int] = +1  # -1: less is better
+    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    source: ClassVar[str] = ""  # whose definition it is
+    order: ClassVar[int] = 100  # of display, smallest first
+    headline: ClassVar[bool] = False  # whether it stands on the cards and in the tables of trials
+    divides_by_k: ClassVar[bool] = False  # then there is none of a context that is full of tokens, not of k chunks
+
+    def values(self, judged: Judged, k: int) -> np.ndarray:
+        """[num_queries] float64 at depth k, NaN for questions without gold evidence."""
+        raise NotImplementedError
+
+
+def metric_names() -> list[str]:
+    """Every metric, in the order of display."""
+    return list(registry.parts("metric"))
+
+
+def headlines() -> list[str]:
+    """The metrics that are shown where there is room for few."""
+    return [name for name, metric in registry.parts("metric").items() if metric.headline]
+
+
+def metric_values(judged: Judged, k: int, names: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """metric (default: every one) -> [num_queries] float64 at depth k; NaN where the question has no gold evidence."""
+    return {name: registry.find("metric", name)().values(judged, k) for name in names or metric_names()}
