@@ -26,7 +26,6 @@ import numpy as np
 from benchmarks import _clusters
 from benchmarks._limits import against
 from core.config import PartConfig, TrialConfig, with_settings
-from core.index.common import query_settings
 from core.labs.index.measure import TIES, recall
 from core.progress import drain
 from core.records import Candidates, Progress
@@ -241,7 +240,7 @@ def overhead(searcher: Any, part: PartConfig, questions: np.ndarray, budget_s: f
     """
     from core.models.threads import one_thread
 
-    if "rescore" in query_settings(part):
+    if "rescore" in part.query_settings:
         part = part.model_copy(update={"rescore": 1})
     index, how, found = searcher._index, part.search_parameters(None), {}
     for name, asked in (("single", [questions[i : i + 1] for i in range(min(100, len(questions)))]), ("batch", [questions])):

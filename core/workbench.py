@@ -101,9 +101,9 @@ class Workbench:
     def plan(self, config: TrialConfig, answering: bool = False) -> Plan:
         """What is still to be computed, for answers too if `answering`; loads no model and takes milliseconds."""
         dense = "dense" in config.fusion.needs()
-        if answering and getattr(config.generation, "absent", bool)():
+        if answering and config.generation.absent():
             return Plan(False, f"fetching the model {config.generation.model}", None)
-        if getattr(config.embedding, "absent", bool)():
+        if config.embedding.absent():
             after = ", embedding the corpus" if dense else ""  # without, its tokenizer still measures the chunks
             return Plan(False, f"fetching the model {config.embedding.model}{after}", None)
         if not self.pipeline.corpus_at_hand(config) and self._large(config.corpus.dataset):
@@ -286,13 +286,13 @@ class Workbench:
 
         What fails once the passages are found is stored as a failed answer; a stopped answer is not stored.
         """
-        from core.generation.answer import answer, usable
+        from core.generation.answer import answer
 
         started = time.perf_counter()
         hits = self.search(config, question)[: config.context.passages]
         retrieval_ms = (time.perf_counter() - started) * 1000
         try:
-            config = config.model_copy(update={"generation": usable(config.generation)})
+            config = config.model_copy(update={"generation": config.generation.usable()})
             result = yield from answer(question, hits, config.generation, config.context, config.seed, retrieval_ms)
         except Exception as error:
             why = error.what.rstrip(".") if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
@@ -334,7 +334,7 @@ class Workbench:
         """A faster copy of the recipe's model file, where one says nearly the same: from then on `auto` takes it."""
         from core.generation.answer import loaded
 
-        if not hasattr(config.generation, "choice"):
+        if not config.generation.copies:
             raise WorkbenchError(
                 f"The engine {config.generation.part} takes its model as it is.",
                 where="generation.part",
@@ -762,6 +762,6 @@ def _as_yaml(value: Any) -> str:
 
 def _fetched(part: PartConfig) -> Generator[Progress, None, None]:
     """Downloads the model of an encoder or generator where the recipe allows it and it is not on this machine."""
-    if getattr(part, "absent", bool)():
+    if part.absent():
         yield Progress(0, 0, f"Fetching the model {part.model}")
         part.fetch()

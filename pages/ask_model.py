@@ -36,7 +36,7 @@ def page() -> None:
                 return to_prepare(config, plan)
         config = recipes[0]
         corpus = jobs.drain(workbench.read_corpus(config), "Reading the corpus")
-        model = str(getattr(config.generation, "model", config.generation.part)).rpartition("/")[2]
+        model = config.generation.model.rpartition("/")[2]
         sent = answer_tabs.destination(recipes)
         cards.status_strip(
             [

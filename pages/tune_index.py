@@ -11,7 +11,6 @@ from app import session
 from app.ui import cards, cells, charts, evidence, forms, index_charts, index_tabs, jobs, tables
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.index.common import query_settings
 from core.labs.index import points as index_lab
 from core.labs.index import views
 from core.labs.index.point import machine
@@ -92,7 +91,7 @@ def recipe(config: TrialConfig, live: bool) -> Any:
         label_visibility="collapsed",
         on_change=choose,
     )
-    for name in query_settings(part):
+    for name in part.query_settings:
         query_slider(part, name)
     said = st.container()
     seconds = chunks = None
@@ -100,7 +99,7 @@ def recipe(config: TrialConfig, live: bool) -> Any:
         corpus = workbench.corpus(config)
         seconds = workbench.pipeline.build_seconds(config, corpus)
         chunks = len(jobs.drain(workbench.cut_chunks(config, corpus)))
-    build = tuple(knob.name for knob in forms.knobs(type(part)) if knob.name not in query_settings(part))
+    build = tuple(knob.name for knob in forms.knobs(type(part)) if knob.name not in part.query_settings)
     took = "" if part.part == "exact" else f"rebuilds, {cards.duration(seconds)}" if seconds else "rebuilds"
     forms.stage_form(
         "index", apply=(chunks or 0) > LIVE_INDEXED, baseline=session.baseline(), cost=took, expanded=True, only=build

@@ -12,7 +12,6 @@ from app import session
 from app.ui import cards, evidence, forms, jobs, sampling_study, sampling_tabs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.generation.answer import usable
 from core.labs import sampling as lab
 from core.records import Corpus
 from core.sampling.filters import STEPS, Step, chain
@@ -49,7 +48,7 @@ def page() -> None:
         if not plan.live:
             return waiting(config, plan)
         corpus = jobs.drain(workbench.read_corpus(config), "Reading the corpus")
-        results(config.model_copy(update={"generation": usable(config.generation)}), corpus, steps)
+        results(config.model_copy(update={"generation": config.generation.usable()}), corpus, steps)
 
 
 def waiting(config: TrialConfig, plan: Any) -> None:
@@ -337,7 +336,7 @@ def examples(corpus: Corpus, manner: str) -> None:
 
 
 def facts(strip: Any, config: TrialConfig, corpus: Corpus, more: list[str]) -> None:
-    model = str(getattr(config.generation, "model", config.generation.part)).rpartition("/")[2]
+    model = config.generation.model.rpartition("/")[2]
     named = "SmolLM2-135M-Instruct" if model == "bundled" else model
     with strip.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
@@ -353,7 +352,7 @@ def facts(strip: Any, config: TrialConfig, corpus: Corpus, more: list[str]) -> N
 
 
 def draw(title: str, config: TrialConfig, reading: lab.Reading, steps: Any, written: Written | None, place: int) -> None:
-    most = min(getattr(config.generation, "max_tokens", LIVE_TOKENS), LIVE_TOKENS)
+    most = min(config.generation.max_tokens, LIVE_TOKENS)
     if title == TABS[0]:
         sampling_tabs.next_token(config, reading, steps, written, place, lambda token: order(place, token))
     elif title == TABS[1] and written is None:
@@ -406,7 +405,7 @@ def stream(
     body, text, drawn = st.empty(), "", 0.0
     if not limit:
         st.button("Stop", key="stop", icon=":material/stop_circle:", shortcut="Escape")
-    most = limit or min(getattr(config.generation, "max_tokens", LIVE_TOKENS), LIVE_TOKENS)
+    most = limit or min(config.generation.max_tokens, LIVE_TOKENS)
     pieces = write(
         config.generation,
         reading.prompt,

@@ -24,7 +24,7 @@ MARK = '<span style="color:{}">\u25cf</span> '
 
 def destination(recipes: list[TrialConfig]) -> str:
     """Where question and passages go, in words; "" where they stay in this process."""
-    hosts = {getattr(recipe.generation, "destination", str)() for recipe in recipes} - {""}
+    hosts = {recipe.generation.destination() for recipe in recipes} - {""}
     here = [host for host in hosts if host.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")]
     words = [f"{host}, a server on this machine" if host in here else host for host in sorted(hosts)]
     return f"Question and passages are sent to {' and to '.join(words)}." if words else ""
@@ -96,7 +96,7 @@ def costs(answer: Answer) -> list[str]:
 
 def faster_copy(answer: Answer, generator: PartConfig) -> None:
     """What a converted copy of the weights gains, or the offer to make one where `auto` waits for it."""
-    if not answer.receipt or getattr(generator, "weights", "") != "auto":
+    if not answer.receipt or not generator.copies or generator.weights != "auto":
         return
     made = answer.receipt.settings["weights"]
     try:
@@ -168,14 +168,14 @@ def notes(recipes: list[TrialConfig]) -> None:
     parts = [recipe.generation for recipe in recipes]
     if any(part.part == "llama_cpp" for part in parts) and without_gpu():
         st.caption("This build of llama.cpp has no GPU: the model runs on the processor, whatever GPU (layers) says.")
-    if not any(hasattr(part, "base_url") for part in parts):
+    if all(part.local for part in parts):
         return
     with st.expander("Prices", icon=":material/payments:"):
         st.caption(
             "USD per million tokens, by model. What stands here goes before the table that is shipped; a model in "
             "neither has an unknown cost. cache_read and cache_write are of prompt tokens."
         )
-        lines = [f"  {json.dumps(part.model)}: {{input: 0, output: 0}}" for part in parts if hasattr(part, "base_url")]
+        lines = [f"  {json.dumps(part.model)}: {{input: 0, output: 0}}" for part in parts if not part.local]
         st.text_area(
             "Own prices",
             prices.own_text(),

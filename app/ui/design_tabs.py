@@ -289,7 +289,7 @@ def answering(desk: Desk | None = None) -> None:
         jobs.start_button(
             "Have them answered", arguments, f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
         )
-    bundled = getattr(config.generation, "model", "") == "bundled"
+    bundled = config.generation.model == "bundled"
     each = design.seconds_an_answer(session.workbench(), config) or (USUAL_S if bundled else 0)
     cards.facts(
         [
@@ -312,7 +312,7 @@ def answering(desk: Desk | None = None) -> None:
 
 def _model(made: Any) -> str:
     """A generator's model in words."""
-    name = getattr(made, "model", "") or forms.describe(made)
+    name = made.model or forms.describe(made)
     if name != "bundled":
         return Path(name).name
     try:

@@ -623,7 +623,7 @@ def side_by_side(config: TrialConfig, reading: lab.Reading, most: int) -> None:
     if len(chosen) > MOST_SIDES:
         st.caption(f"The first {MOST_SIDES} are taken.")
     chosen = chosen[:MOST_SIDES]
-    if hosts := {host for name in chosen if (host := getattr(offered[name][1], "destination", str)())}:
+    if hosts := {offered[name][1].destination() for name in chosen if name.startswith("engine/")} - {""}:
         st.warning(f"The prompt with its passages is sent to {cards.plain(', '.join(sorted(hosts)))}.", icon=":material/public:")
     about = (reading.key, most, config.seed, tuple(offered[name] for name in chosen))
     kept = st.session_state.get("sides_found")

@@ -141,7 +141,7 @@ def seconds_an_answer(workbench: Workbench, config: TrialConfig) -> float | None
     [row] = workbench.store.query(
         """SELECT median(retrieval_ms + generation_ms) / 1000 AS seconds FROM answers
            WHERE generation_ms > 0 AND (config ->> '$.generation.part') = ? AND (config ->> '$.generation.model') = ?""",
-        [made.part, getattr(made, "model", "")],
+        [made.part, made.model],
     )
     return row["seconds"]
 

@@ -15,15 +15,13 @@ _GROUP_EMBEDDED = 32  # the same where sentences are embedded: some seconds, bet
 def chunk_documents(documents: Sequence[Document], chunker: PartConfig, tools: Tools) -> Generator[Progress, None, Chunks]:
     """Chunks of all documents in order. Hand in a `Remembered` to tokenise a corpus once for many chunkers."""
     known = tools if isinstance(tools, Remembered) else Remembered(tools)
-    texts_to_embed = getattr(chunker, "texts_to_embed", None)
-    size = _GROUP_EMBEDDED if texts_to_embed else _GROUP
+    size = _GROUP_EMBEDDED if chunker.embeds else _GROUP
     columns = [np.empty((4, 0), np.int32)]
     for begin in range(0, len(documents), size):
         group = documents[begin : begin + size]
         yield Progress(begin, len(documents), "Chunking documents")
         known.tokenize_ahead([document.text for document in group])
-        if texts_to_embed:
-            known.embed_ahead([text for document in group for text in texts_to_embed(document.text, known)])
+        known.embed_ahead([text for document in group for text in chunker.texts_to_embed(document.text, known)])
         rows = [
             (number, start, end)
             for number, document in enumerate(group, begin)

@@ -1,13 +1,14 @@
 from typing import Literal
 
 from core.chunking.packing import pack
+from core.chunking.protocol import Chunker
 from core.chunking.tools import Tools, token_starts
-from core.config import PartConfig, knob
+from core.config import knob
 from core.registry import part
 
 
 @part("chunker")
-class Fixed(PartConfig):
+class Fixed(Chunker):
     """Chunks of the same number of tokens, one after the other, whatever stands there.
 
     The baseline that the others must beat: it cuts sentences and even words. Choose it to fill the encoder exactly, or

@@ -3,9 +3,10 @@ from typing import Literal
 from pydantic import model_validator
 
 from core.chunking.packing import pack
+from core.chunking.protocol import Chunker
 from core.chunking.sentences import line_starts, paragraph_starts, sentence_starts
 from core.chunking.tools import Tools, token_starts
-from core.config import PartConfig, knob
+from core.config import knob
 from core.registry import part
 
 
@@ -14,7 +15,7 @@ def sentence_and_line_starts(text: str) -> list[int]:
 
 
 @part("chunker")
-class Recursive(PartConfig):
+class Recursive(Chunker):
     """Whole paragraphs while they fit, else whole sentences, else lines (code, tables), else words, else tokens.
 
     The default: few cuts inside a thought and an even size, on any text. `structure` also knows headings and lists;

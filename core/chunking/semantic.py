@@ -1,18 +1,19 @@
 from bisect import bisect_left
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import model_validator
 
 from core.chunking.packing import pack
+from core.chunking.protocol import Chunker
 from core.chunking.sentences import sentence_starts
 from core.chunking.tools import Tools, token_starts
-from core.config import PartConfig, knob
+from core.config import knob
 from core.registry import part
 
 
 @part("chunker")
-class Semantic(PartConfig):
+class Semantic(Chunker):
     """Cuts where the text changes its subject: where the sentences before and after a gap are least alike.
 
     Choose it for long running text without headings; it has to embed every sentence first, so see on your corpus
@@ -22,6 +23,7 @@ class Semantic(PartConfig):
     of the similarities).
     """
 
+    embeds: ClassVar[bool] = True
     part: Literal["semantic"] = "semantic"
     size_tokens: int = knob(
         254, "Most tokens in a chunk. Longer stretches are cut at their weakest gap.", unit="tokens", ge=8, le=8192
@@ -59,7 +61,6 @@ class Semantic(PartConfig):
         return [(units[a][0], units[b - 1][1]) for a, b in zip([0, *cuts], cuts, strict=False)]
 
     def texts_to_embed(self, text: str, tools: Tools) -> list[str]:
-        """What `split` will ask to embed, so that many documents can be embedded in one call."""
         starts = token_starts(text, tools)
         units = self._units(text, starts)
         return [] if self._nothing_to_decide(units, starts) else [text[a:b] for a, b in units]

@@ -1,14 +1,15 @@
 from typing import Literal
 
 from core.chunking.packing import pack
+from core.chunking.protocol import Chunker
 from core.chunking.sentences import sentence_starts
 from core.chunking.tools import Tools, token_starts
-from core.config import PartConfig, knob
+from core.config import knob
 from core.registry import part
 
 
 @part("chunker")
-class Sentence(PartConfig):
+class Sentence(Chunker):
     """Whole sentences, as many as fit. A sentence longer than the limit is cut between words.
 
     Choose it with a small size for pinpoint evidence: at 32 tokens it is about one sentence a chunk. Over

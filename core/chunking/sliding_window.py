@@ -3,13 +3,14 @@ from typing import Literal
 from pydantic import model_validator
 
 from core.chunking.packing import pack
+from core.chunking.protocol import Chunker
 from core.chunking.tools import Tools, token_starts
-from core.config import PartConfig, knob
+from core.config import knob
 from core.registry import part
 
 
 @part("chunker")
-class SlidingWindow(PartConfig):
+class SlidingWindow(Chunker):
     """Windows of the same number of tokens, each repeating the last tokens of the one before.
 
     Choose it over `fixed` when evidence must not fall between two chunks: whatever is no longer than the overlap is

@@ -2,9 +2,10 @@ import re
 from typing import Literal
 
 from core.chunking.packing import pack
+from core.chunking.protocol import Chunker
 from core.chunking.sentences import item_starts, paragraph_starts, sentence_starts
 from core.chunking.tools import Tools, token_starts
-from core.config import PartConfig, knob
+from core.config import knob
 from core.registry import part
 
 _LINE_OF_INTEREST = re.compile(
@@ -55,7 +56,7 @@ def _line_before(text: str, line: int) -> int:
 
 
 @part("chunker")
-class Structure(PartConfig):
+class Structure(Chunker):
     """Follows the document's own outline: sections by heading, then paragraphs, list items, sentences.
 
     A section that fits is never cut; small neighbours are put together up to the limit; a section too long is cut at

@@ -1,13 +1,13 @@
 from typing import Literal
 
 from core.chunking.packing import trim
+from core.chunking.protocol import Chunker
 from core.chunking.tools import Tools
-from core.config import PartConfig
 from core.registry import part
 
 
 @part("chunker")
-class WholeDocument(PartConfig):
+class WholeDocument(Chunker):
     """Each document is one chunk.
 
     Choose it when the documents are passages already (XQuAD, most of BEIR). An encoder reads only as far as its limit:

@@ -3,8 +3,9 @@ from collections.abc import Callable, Generator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.corpus.assemble import WHOLE, assemble
+from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source, text_of
 from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Progress, Query
@@ -12,7 +13,7 @@ from core.registry import part
 
 
 @part("loader")
-class Beir(PartConfig):
+class Beir(Loader):
     """Document-level judgements in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/*.tsv; a folder or its zip.
 
     The text of a document is its title, an empty line and its text, as the benchmark's own baselines read it. Only

@@ -4,8 +4,9 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Literal
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.corpus.assemble import assemble
+from core.corpus.protocol import Loader
 from core.corpus.questions import read_questions
 from core.corpus.reading import Notes, Source
 from core.errors import WorkbenchError
@@ -15,7 +16,7 @@ from core.registry import part
 
 
 @part("loader")
-class Files(PartConfig):
+class Files(Loader):
     """Own documents (PDF, Markdown, HTML, DOCX, text, JSONL) as `ingest` left them, with their pages.
 
     A document is a file, or a line of a JSONL file. Questions that were given are matched with the documents anew at

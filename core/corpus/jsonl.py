@@ -4,6 +4,7 @@ from typing import Literal
 
 from core.config import PartConfig, knob
 from core.corpus.assemble import assemble
+from core.corpus.protocol import Loader
 from core.corpus.questions import read_questions
 from core.corpus.reading import Notes, Source, text_of
 from core.corpus.tables import rows
@@ -13,7 +14,7 @@ from core.registry import part
 
 
 @part("loader")
-class Jsonl(PartConfig):
+class Jsonl(Loader):
     """Documents as JSON lines with a text, an id and a title; questions in a file questions.* beside them.
 
     Choose it for exports of your own; for judged collections BEIR's layout says more.

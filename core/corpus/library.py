@@ -4,7 +4,7 @@ import os
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -214,5 +214,4 @@ def _stamp(name: str, loader: PartConfig, place: Path) -> str:
         with suppress(FileNotFoundError):  # of an ingestion that goes on meanwhile
             state = path.stat()
             files.append((str(path), state.st_size, state.st_mtime_ns))
-    environment: Any = loader.environment() if hasattr(loader, "environment") else ()
-    return fingerprint(name, loader, files, environment, code_version(loader, pack))
+    return fingerprint(name, loader, files, loader.environment(), code_version(loader, pack))

@@ -5,15 +5,15 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from xml.etree import ElementTree
 
-from core.config import PartConfig
 from core.corpus.assemble import WHOLE, assemble
+from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source
 from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
 
 @part("loader")
-class Medquad(PartConfig):
+class Medquad(Loader):
     """Consumer-health questions with long answers from nine NIH collections, one XML file a topic.
 
     A document is an answer, its question is the query, the question's type its group. Identical answers are

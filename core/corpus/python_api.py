@@ -9,8 +9,9 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Literal
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.corpus.assemble import WHOLE, assemble
+from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, clean
 from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
@@ -21,7 +22,7 @@ WORDS = (4, 40)  # of a summary that makes a question
 
 
 @part("loader")
-class PythonApi(PartConfig):
+class PythonApi(Loader):
     """The docstrings of the standard library and of every installed package, read from source, nothing imported.
 
     A document is the docstring of a module, class or function without its summary (its first paragraph, mostly one

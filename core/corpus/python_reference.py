@@ -3,15 +3,15 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Literal
 
-from core.config import PartConfig
 from core.corpus.assemble import assemble, spans
+from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source, text_of
 from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
 
 @part("loader")
-class PythonReference(PartConfig):
+class PythonReference(Loader):
     """The language reference that every CPython carries, with questions written for this project.
 
     A document is a topic of `pydoc_data.topics`. Topics repeat each other ("for" stands in "compound" too), so every
@@ -23,7 +23,6 @@ class PythonReference(PartConfig):
     part: Literal["python_reference"] = "python_reference"
 
     def environment(self) -> str:
-        """What the corpus depends on beside its questions."""
         return sys.version
 
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:

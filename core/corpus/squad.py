@@ -3,8 +3,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Literal
 
-from core.config import PartConfig
 from core.corpus.assemble import assemble, spans
+from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source, text_of
 from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Progress, Query
@@ -12,7 +12,7 @@ from core.registry import part
 
 
 @part("loader")
-class Squad(PartConfig):
+class Squad(Loader):
     """Questions on paragraphs with exact answer spans, in SQuAD's JSON.
 
     A document is a paragraph ("Super_Bowl_50/3"); the answers that several annotators marked are alternatives of one

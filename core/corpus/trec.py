@@ -4,9 +4,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.corpus.assemble import assemble
 from core.corpus.beir import judgements
+from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
@@ -19,7 +20,7 @@ LEFT_OUT = ("docno", "docid", "title", "author", "bib")  # of a document's text;
 
 
 @part("loader")
-class Trec(PartConfig):
+class Trec(Loader):
     """A TREC collection: documents as TREC SGML (<DOC><DOCNO>…) or JSONL, topics, and qrels of four columns.
 
     Topics may be classic (<top><num>…<title>…), XML (<topic number="1"><query>…) or two columns. The three are found

@@ -3,8 +3,9 @@ from collections.abc import Generator, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.corpus.assemble import assemble
+from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source, decode, text_of
 from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Progress, Query
@@ -14,7 +15,7 @@ PER_DOCUMENT = 20  # occurrences of an answer kept in one document; a long artic
 
 
 @part("loader")
-class TriviaQA(PartConfig):
+class TriviaQA(Loader):
     """Trivia questions with evidence documents that were gathered afterwards.
 
     Evidence is distant: every occurrence of the answer or one of its aliases in the question's own documents counts,

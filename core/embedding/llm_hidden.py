@@ -10,15 +10,16 @@ from typing import Literal
 import numpy as np
 
 from core import files
-from core.config import PartConfig, code_version, fingerprint, knob
-from core.embedding.minilm import Encoder
+from core.config import code_version, fingerprint, knob
+from core.embedding.minilm import TokenEncoder
+from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
 from core.models import hub as models
 from core.registry import part
 
 
 @part("encoder")
-class LLMHidden(PartConfig):
+class LLMHidden(Encoder):
     """What a language model thinks while it reads, pooled over the tokens: the bundled generator, or any causal model.
 
     Choose it to study what a generator knows of its passages without having been trained to retrieve; `minilm`, which
@@ -57,7 +58,6 @@ class LLMHidden(PartConfig):
     )
 
     def identity(self) -> str:
-        """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
         settings = [self.pooling, self.layer, self.max_tokens, self._dtype(), code_version(self)]
         return "llm_hidden-" + fingerprint(models.files_identity(self._source()), settings)
 
@@ -67,24 +67,26 @@ class LLMHidden(PartConfig):
     def device(self) -> str:
         return models.device()
 
-    def load(self) -> Encoder:
+    def reads(self) -> int:
+        return self.max_tokens
+
+    def load(self) -> TokenEncoder:
         """The encoder, one per process. The weights, and torch, are loaded when first needed."""
         prefixes = self.query_prefix, self.passage_prefix
         return models.load_once(f"{self.identity()} {prefixes}", self._load)
 
     def absent(self) -> bool:
-        """Whether the model is still to be fetched, and may be."""
         return self.download and self._file() is None and models.local_model(self.model) is None
 
     def fetch(self) -> None:
         models.fetch_model(self.model)
 
-    def _load(self) -> Encoder:
+    def _load(self) -> TokenEncoder:
         source = self._source()
         folder = source if source.is_dir() else converted(source)
         weights = f"hidden states {models.files_identity(source)} {self._dtype()} {self.layer}"
         make = partial(models.load_once, weights, partial(Hidden, folder, self._dtype(), models.device(), self.layer))
-        return Encoder(
+        return TokenEncoder(
             source.stem, folder, self._dtype(), self.max_tokens, self.pooling, make, (self.passage_prefix, self.query_prefix)
         )
 

@@ -3,20 +3,21 @@
 from collections.abc import Generator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, code_version, fingerprint, knob
+from core.config import code_version, fingerprint, knob
 from core.embedding import fitted
 from core.embedding.fitted import Fitted, Learnt, WordEncoder
+from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.registry import part
 
 
 @part("encoder")
-class LSA(PartConfig):
+class LSA(Encoder):
     """TF-IDF with truncated singular value decomposition, fitted to the corpus' chunks: words that keep like company meet.
 
     Choose it as the baseline that knows no language but this corpus, in any language that puts spaces between words. It
@@ -26,6 +27,7 @@ class LSA(PartConfig):
     words times the term matrix. Term weights: (1 + ln tf) (ln((1 + n) / (1 + df)) + 1), scaled to length 1.
     """
 
+    learns: ClassVar[bool] = True
     part: Literal["lsa"] = "lsa"
     dimensions: int = knob(
         300,
@@ -46,12 +48,6 @@ class LSA(PartConfig):
     def identity(self) -> str:
         """Of the settings and the code; fitted, also of the texts it was fitted to."""
         return "lsa-" + fingerprint(self, code_version(self))
-
-    def prefix(self, query: bool) -> str:
-        return ""
-
-    def device(self) -> str:
-        return "cpu"
 
     def load(self) -> WordEncoder:
         """Counts tokens; encodes only what `fit` returns."""

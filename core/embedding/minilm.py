@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from core.config import PartConfig, code_version, fingerprint, knob
+from core.config import code_version, fingerprint, knob
 from core.embedding import bert
+from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
 from core.models import hub as models
 from core.registry import part
@@ -27,7 +28,7 @@ PIECE_CHARACTERS = 20_000  # longer texts are tokenised in pieces, on all cores
 
 
 @part("encoder")
-class MiniLM(PartConfig):
+class MiniLM(Encoder):
     """all-MiniLM-L6-v2: 384 dimensions, 22 million weights, bundled, so it needs no network and no choice of model.
 
     English, and the first 256 tokens of a text. Choose `sentence_transformers` for other languages, longer texts or
@@ -55,19 +56,17 @@ class MiniLM(PartConfig):
     )
 
     def identity(self) -> str:
-        """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
         return "minilm-" + fingerprint(
             models.files_identity(bundled_folder()), self.pooling, self.max_tokens, self._dtype(), code_version(self)
         )
 
-    def prefix(self, query: bool) -> str:
-        """What is put before each text; this model was trained without."""
-        return ""
-
     def device(self) -> str:
         return models.device()
 
-    def load(self) -> "Encoder":
+    def reads(self) -> int:
+        return self.max_tokens
+
+    def load(self) -> "TokenEncoder":
         """The encoder, one per process. The weights, and torch, are loaded by its first `encode`."""
         made = partial(bert_encoder, "all-MiniLM-L6-v2", bundled_folder(), self._dtype(), self.max_tokens, self.pooling)
         return models.load_once(self.identity(), made)
@@ -85,13 +84,13 @@ def bundled_folder() -> Path:
     return folder
 
 
-def bert_encoder(name: str, folder: Path, dtype: str, max_tokens: int, pooling: str) -> "Encoder":
+def bert_encoder(name: str, folder: Path, dtype: str, max_tokens: int, pooling: str) -> "TokenEncoder":
     weights = f"bert {models.files_identity(folder)} {dtype}"  # encoders that only pool differently share them
     make = partial(models.load_once, weights, lambda: bert.Bert(folder, dtype, models.device()))
-    return Encoder(name, folder, dtype, max_tokens, pooling, make)
+    return TokenEncoder(name, folder, dtype, max_tokens, pooling, make)
 
 
-class Encoder:
+class TokenEncoder:
     """A folder with config.json and tokenizer.json, and a model of its tokens. Safe to use from several threads.
 
     make: gives the model, which has a `device` and `vectors(token ids of texts, pooling)`.

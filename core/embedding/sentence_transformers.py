@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from core.config import PartConfig, code_version, fingerprint, knob
+from core.config import code_version, fingerprint, knob
+from core.embedding.protocol import Encoder
 from core.models import hub as models
 from core.registry import part
 
@@ -18,7 +19,7 @@ TEXTS_AT_ONCE = 256  # progress is told this often
 
 
 @part("encoder")
-class SentenceTransformers(PartConfig):
+class SentenceTransformers(Encoder):
     """Any sentence-transformers model, by its name on the Hugging Face hub or as a folder.
 
     Choose it for other languages, longer texts or higher accuracy than the bundled `minilm`, which is smaller and
@@ -41,7 +42,6 @@ class SentenceTransformers(PartConfig):
     )
 
     def identity(self) -> str:
-        """Name of this encoder's vectors: changes with everything that changes them. Imports no torch."""
         settings = [self.max_tokens, self.normalize, self._dtype(), code_version(self)]
         return "sentence_transformers-" + fingerprint(models.files_identity(self._folder()), settings)
 
@@ -59,16 +59,18 @@ class SentenceTransformers(PartConfig):
     def device(self) -> str:
         return models.device()
 
-    def load(self) -> "Encoder":
+    def reads(self) -> int | None:
+        return self.max_tokens or None
+
+    def load(self) -> "LibraryEncoder":
         """The encoder, one per process. The weights, and torch, are loaded when first needed."""
         prefixes = self.prefix(True), self.prefix(False)
-        return models.load_once(f"{self.identity()} {prefixes}", partial(Encoder, self, self._folder(), *prefixes))
+        return models.load_once(f"{self.identity()} {prefixes}", partial(LibraryEncoder, self, self._folder(), *prefixes))
 
     def _dtype(self) -> str:
         return models.fast_dtype() if self.dtype == "auto" else self.dtype
 
     def absent(self) -> bool:
-        """Whether the model is still to be fetched, and may be."""
         return self.download and models.local_model(self.model) is None
 
     def fetch(self) -> None:
@@ -78,7 +80,7 @@ class SentenceTransformers(PartConfig):
         return models.present_model(self.model)
 
 
-class Encoder:
+class LibraryEncoder:
     """A model of the library. Safe to use from several threads: one encodes at a time."""
 
     def __init__(self, config: SentenceTransformers, folder: Path, query_prefix: str, passage_prefix: str) -> None:

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Literal
 
 from core import files
-from core.config import PartConfig, code_version, fingerprint, knob
-from core.embedding.minilm import Encoder, bert_encoder
+from core.config import code_version, fingerprint, knob
+from core.embedding.minilm import TokenEncoder, bert_encoder
+from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
 from core.models import hub as models
 from core.registry import part
 
 
 @part("encoder")
-class Trained(PartConfig):
+class Trained(Encoder):
     """An encoder trained here on a corpus' own questions, by its name: a BERT folder below `encoders` in the data folder.
 
     Choose it over `minilm`, from which it started, for corpora like the one it was trained on; elsewhere it may be
@@ -32,18 +33,14 @@ class Trained(PartConfig):
         """Name of this encoder's vectors, from the contents of its files: the same name trained anew is another."""
         return "trained-" + fingerprint(models.files_identity(self._folder()), self._dtype(), code_version(self))
 
-    def prefix(self, query: bool) -> str:
-        """What is put before each text; these are trained without."""
-        return ""
-
     def device(self) -> str:
         return models.device()
 
-    def load(self) -> Encoder:
+    def load(self) -> TokenEncoder:
         """The encoder, one per process. The weights, and torch, are loaded by its first `encode`."""
         folder = self._folder()
 
-        def make() -> Encoder:
+        def make() -> TokenEncoder:
             check(folder)
             file = folder / "training.json"
             settings = json.loads(file.read_text("utf-8")).get("settings", {}) if file.exists() else {}

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Generator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, code_version, fingerprint, knob
+from core.config import code_version, fingerprint, knob
 from core.embedding import fitted
 from core.embedding.fitted import Fitted, Learnt, WordEncoder
+from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.registry import part
@@ -23,7 +24,7 @@ ALPHA = 0.05, 0.0001  # learning rate, falling evenly; twice the paper's, for co
 
 
 @part("encoder")
-class Word2Vec(PartConfig):
+class Word2Vec(Encoder):
     """Skip-gram with negative sampling, trained here on the corpus' chunks; a text is the mean of its words' vectors.
 
     Choose it to see what words alone teach without a pretrained model, against `lsa`, which counts instead of
@@ -34,6 +35,7 @@ class Word2Vec(PartConfig):
     (negative sampling) and 2.3 (frequent words are skipped, at 1e-3).
     """
 
+    learns: ClassVar[bool] = True
     part: Literal["word2vec"] = "word2vec"
     dimensions: int = knob(200, "Length of a vector. More can tell more words apart, and needs more text.", ge=2, le=1000)
     window: int = knob(
@@ -72,12 +74,6 @@ class Word2Vec(PartConfig):
     def identity(self) -> str:
         """Of the settings and the code; fitted, also of the texts it was fitted to."""
         return "word2vec-" + fingerprint(self, code_version(self))
-
-    def prefix(self, query: bool) -> str:
-        return ""
-
-    def device(self) -> str:
-        return "cpu"
 
     def load(self) -> WordEncoder:
         """Counts tokens; encodes only what `fit` returns."""

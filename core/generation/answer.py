@@ -64,18 +64,11 @@ def answer_again(
     return second.text or second.finish_reason, comparison
 
 
-def usable(generator: PartConfig) -> PartConfig:
-    """The generator as it can be used now: with the file as given, until a faster copy of it has been made."""
-    if getattr(generator, "weights", "") == "auto" and generator.converts():
-        return generator.model_copy(update={"weights": "as_bundled"})
-    return generator
-
-
 def loaded(generator: PartConfig) -> Generator[Progress, None, None]:
     """Loads a model of this machine beside the caller, who can stop at any time: the load goes on and serves the next call."""
-    if not hasattr(generator, "load"):
+    if not generator.local:
         return
-    what = "Converting the model, once" if getattr(generator, "converts", bool)() else "Loading the model"
+    what = "Converting the model, once" if generator.converts() else "Loading the model"
     yield from beside(generator.load, what)
 
 

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, field_validator
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.errors import WorkbenchError
 from core.generation import remote
-from core.generation.protocol import Generated, Stops, stop_knob
+from core.generation.protocol import Generated, Stops, TextGenerator, stop_knob
 from core.registry import part
 
 REASONS = {
@@ -25,7 +25,7 @@ KEY = "ANTHROPIC_API_KEY"
 
 
 @part("generator")
-class Anthropic(PartConfig):
+class Anthropic(TextGenerator):
     """A Claude model of Anthropic's service.
 
     Choose it as a strong reference beside the small local models, or as a reader of long contexts. The passages leave

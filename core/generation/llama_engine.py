@@ -11,9 +11,9 @@ import weakref
 from collections.abc import Generator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.errors import WorkbenchError
 from core.generation import structured
 from core.generation.local import Local
@@ -36,7 +36,7 @@ PIECE = 128
 
 
 @part("generator")
-class LlamaCpp(Local, PartConfig):
+class LlamaCpp(Local):
     """Any GGUF model through llama.cpp (llama-cpp-python), with SmolLM2-135M-Instruct bundled as the default.
 
     Choose it for answers on a laptop, on a Mac's GPU, or wherever no network is wanted. The bundled model is small: it
@@ -44,6 +44,7 @@ class LlamaCpp(Local, PartConfig):
     top-k, top-p (Holtzman et al. 2020, section 3.1), min-p (Nguyen et al. 2024), then temperature.
     """
 
+    copies: ClassVar[bool] = True
     part: Literal["llama_cpp"] = "llama_cpp"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, or the path of a GGUF file.")
     temperature: float = knob(
@@ -129,6 +130,11 @@ class LlamaCpp(Local, PartConfig):
     @at_model
     def _made_choice(self) -> gguf_files.Choice:
         return gguf_files.choice(self.path(), self.weights)
+
+    def usable(self) -> "LlamaCpp":
+        """With the file as given, until a faster copy of it has been made."""
+        waits = self.weights == "auto" and self.converts()
+        return self.model_copy(update={"weights": "as_bundled"}) if waits else self
 
     def converts(self) -> bool:
         """Whether the next `load` converts the file first, and for `auto` measures the copies: seconds to a minute."""

@@ -1,12 +1,16 @@
 """What the engines of this machine do alike: tokens and texts of the loaded model, wherever it is loaded."""
 
-from core.generation.protocol import Read
+from typing import ClassVar
+
+from core.generation.protocol import Read, TextGenerator
 from core.models.own_process import at_model
 
 
-class Local:
-    """Methods of a generator part whose `load()` gives an engine with `tokenize`, `prompt`, `plain`, `text_of`, `bytes_of`
-    and `ends`."""
+class Local(TextGenerator):
+    """Base of generator parts whose `load()` gives an engine with `tokenize`, `prompt`, `plain`, `text_of`, `bytes_of`
+    and `ends`, and which have a knob `own_process`."""
+
+    local: ClassVar[bool] = True
 
     @at_model
     def count_tokens(self, text: str) -> int:
@@ -23,7 +27,6 @@ class Local:
 
     @at_model
     def pieces(self, text: str) -> list[str]:
-        """The text's tokens, as texts."""
         engine = self.load()
         return [engine.text_of(token) for token in engine.tokenize(text)]
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, field_validator, model_validator
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.generation import remote
 from core.generation.prices import Usage
-from core.generation.protocol import Generated, Stops, Token, logprobs_knob, stop_knob
+from core.generation.protocol import Generated, Stops, TextGenerator, Token, logprobs_knob, stop_knob
 from core.registry import part
 
 REASONS = {"stop": "stop", "length": "length", "content_filter": "failed: refusal"}
@@ -22,7 +22,7 @@ KEY = "OPENAI_API_KEY"
 
 
 @part("generator")
-class OpenAICompatible(PartConfig):
+class OpenAICompatible(TextGenerator):
     """A model behind an address: vLLM or llama.cpp's own server on this or another machine, or a hosted service.
 
     Choose it for models that need a bigger machine than this one, for a server that several people share, or to keep a

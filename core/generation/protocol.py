@@ -1,16 +1,14 @@
-"""What every generator part gives back, and what all of them do alike.
-
-A generator part is a config with `generate(messages, seed, deadline_s)`, a generator of pieces of text that returns a
-Generated, and with `identity()` and `count_tokens(text)`. Pieces may be "" so that the caller can stop at any time by
-closing it; together they are the text. Closing frees the model, or ends the request.
-"""
+"""What every generator part is, what it gives back, and what all of them do alike. `docs/adding_a_part.md` shows the
+smallest one, `tests/contract/test_generators.py` holds all."""
 
 import re
-from typing import Annotated, Any, NamedTuple
+from abc import abstractmethod
+from collections.abc import Generator
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from core.config import knob
+from core.config import PartConfig, knob
 
 Stops = tuple[Annotated[str, Field(min_length=1)], ...]
 
@@ -42,6 +40,67 @@ class Generated(NamedTuple):
     tokens: tuple[Token, ...] = ()  # where `logprobs` asks for them and the engine has them
     retries: int = 0
     cost_usd: float | None = None
+
+
+class TextGenerator(PartConfig):
+    """Base of generator parts, all of which have the knobs `model` and `max_tokens`. `Local` (local.py) is the base of those
+    whose model runs on this machine; the rest is theirs to write where it differs from what stands here."""
+
+    local: ClassVar[bool] = False  # its model runs on this machine: it hands out tokens, logits and what `Local` says
+    copies: ClassVar[bool] = False  # of its model file, in faster number formats: it has `weights`, `converts` and `choice`
+
+    @abstractmethod
+    def identity(self) -> str:
+        """What besides the knobs decides the text."""
+
+    @abstractmethod
+    def count_tokens(self, text: str) -> int:
+        """Tokens of the text as the model counts them, or about."""
+
+    @abstractmethod
+    def generate(
+        self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
+    ) -> Generator[str, None, Generated]:
+        """Yields pieces of text as they come and returns the whole. Pieces may be "" so that the caller can stop at any time
+        by closing it, which frees the model, or ends the request; together they are the text.
+
+        What the user can mend (a key, an address, a prompt beyond the context) is a WorkbenchError, what a service does is
+        the finish reason "failed: <why>".
+        """
+
+    def usable(self) -> "TextGenerator":
+        """The part as it can be used now, without work that it would do once."""
+        return self
+
+    def absent(self) -> bool:
+        """Whether the model is still to be fetched, and may be."""
+        return False
+
+    def fetch(self) -> None:
+        """Brings the model to this machine."""
+
+    def load(self) -> Any:
+        """The model of this machine, loaded once; a remote one has nothing to load."""
+
+    def converts(self) -> bool:
+        """Whether the next `load` converts the model's file first: seconds to a minute."""
+        return False
+
+    def destination(self) -> str:
+        """The host that question and passages are sent to; "": they stay on this machine."""
+        return ""
+
+    def threads_in_use(self) -> int | None:
+        """Processor threads of this machine; None: it does not compute here."""
+        return None
+
+    def processor(self) -> str:
+        """What the engine uses of the processor, where it tells."""
+        return ""
+
+    def pieces(self, text: str) -> list[str] | None:
+        """The text's tokens, as texts; None: it does not tell them."""
+        return None
 
 
 class Read(NamedTuple):

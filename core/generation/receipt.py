@@ -63,7 +63,7 @@ class Comparison(NamedTuple):
 
 
 def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
-    threads = generator.threads_in_use() if hasattr(generator, "threads_in_use") else None
+    threads = generator.threads_in_use()
     batch_tokens = None
     if generator.part == "llama_cpp":
         from core.generation.llama_engine import PIECE as batch_tokens
@@ -99,15 +99,15 @@ def again(
 
 def compare(generator: PartConfig, first: Generated, second: Generated, passages: int, *receipts: Receipt) -> Comparison:
     """`passages`: how many the prompt gave, so that citations can be read."""
-    split = getattr(generator, "pieces", None)
-    a, b = ((split or _words)(one.text) for one in (first, second))
+    tokens = [generator.pieces(one.text) for one in (first, second)]
+    a, b = tokens if None not in tokens else (_words(one.text) for one in (first, second))
     same = [x == y for x, y in zip(a, b, strict=False)]
     difference = None if a == b else next((i for i, equal in enumerate(same) if not equal), len(same))
     changed = tuple(
         name for name in Receipt._fields if len({json.dumps(getattr(one, name), sort_keys=True) for one in receipts}) > 1
     )
     return Comparison(
-        "token" if split else "word",
+        "word" if None in tokens else "token",
         len(a),
         len(b),
         sum(same),
@@ -129,7 +129,7 @@ def _build(part: PartConfig) -> str:
         package = f"{PACKAGES[part.part]} {version(PACKAGES[part.part])}"
     except (KeyError, PackageNotFoundError):
         return ""
-    return f"{package}, {part.processor()}" if hasattr(part, "processor") else package
+    return ", ".join(filter(None, (package, part.processor())))
 
 
 def _words(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.embedding import llm_hidden
 from core.errors import WorkbenchError
 from core.generation import structured
@@ -27,7 +27,7 @@ LAST = 64  # tokens of the answer that the repeat penalty looks back on, as llam
 
 
 @part("generator")
-class Transformers(Local, PartConfig):
+class Transformers(Local):
     """Any causal model of the transformers library: a folder, a name on the Hugging Face hub, a GGUF file, or the
     bundled SmolLM2-135M-Instruct.
 
@@ -94,7 +94,6 @@ class Transformers(Local, PartConfig):
         return f"{_identity(self._source())[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
 
     def absent(self) -> bool:
-        """Whether the model is still to be fetched, and may be."""
         return self.download and self._file() is None and models.local_model(self.model) is None
 
     def fetch(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.config import PartConfig, knob
 from core.index.common import asked, checked, known, ordered, permitted, score_of
+from core.index.protocol import Index, Searcher
 from core.index.stores import bytes_below, private_copy, stored, temporary_folder
 from core.records import Candidates
 from core.registry import part
@@ -17,7 +18,7 @@ _BATCH = 2000  # vectors handed over at a time; Chroma refuses more than some 5,
 
 
 @part("index")
-class Chroma(PartConfig):
+class Chroma(Index):
     """An HNSW graph in a Chroma collection on disk: the vector store that many applications run on.
 
     Choose it to study what approximation costs, or to match an application that uses it; `exact` is faster and loses
@@ -28,12 +29,8 @@ class Chroma(PartConfig):
     algorithms 1 and 5.
     """
 
-    engine: ClassVar[str] = "chromadb"  # imported before a build is timed
+    engine: ClassVar[str] = "chromadb"
     part: Literal["chroma"] = "chroma"
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
     ef_construction: int = knob(
         100, "Neighbours considered when a vector is added. More builds a better graph, slower.", ge=10, le=1000
     )
@@ -64,7 +61,7 @@ class Chroma(PartConfig):
         _add(collection, np.arange(len(vectors)), vectors)
 
 
-class ChromaSearcher:
+class ChromaSearcher(Searcher):
     """A changed collection is a private copy: the saved one stays that of its vectors.
 
     Chroma's search ends in "Error finding id" where a deletion comes between its two steps, so that searches and changes

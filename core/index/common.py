@@ -1,17 +1,4 @@
-"""What every index does alike: checking vectors, putting results in order, keeping files that are whole or absent.
-
-An index part has build settings and query settings (`query_settings` names the latter): one build serves every value of
-a query setting. Contract, tested for every part in `tests/contract/test_indexes.py`:
-
-- `part.build(vectors, folder)` gives a searcher of vectors [num_chunks, dim] float32; chunk i is row i. With a folder it
-  is saved there, and a saved one of the same vectors, build settings and engine is opened instead; a damaged or stale
-  file is built anew. With folder None nothing is written.
-- `searcher.search(queries, depth, tie_order=None, *, settings=None, among=None)` gives Candidates. `settings` is a part
-  whose query settings hold for this call (default: those it was built with); `among` [num_chunks] bool says which rows
-  may be found.
-- `searcher.add(vectors)` returns the new rows' ids, `remove(ids)`, `update(ids, vectors)` keeps the ids; `size` counts
-  what can be found, `memory_bytes` and `disk_bytes` say what it takes.
-"""
+"""What every index does alike: checking vectors, putting results in order, keeping files that are whole or absent."""
 
 import hashlib
 import json
@@ -26,6 +13,7 @@ import numpy as np
 from core import files
 from core.config import PartConfig, fingerprint
 from core.errors import WorkbenchError
+from core.index.protocol import Index
 from core.records import Candidates
 from core.retrieval.top import pack
 
@@ -33,14 +21,10 @@ _UNIT = 1e-6  # a squared length this close to 1 is that of a normalised float32
 _TWELVE = np.float32(12)  # between 8 and 16 the last bit of a float32 is worth 2^-20
 
 
-def build_settings(part: PartConfig) -> PartConfig:
+def build_settings(part: Index) -> Index:
     """The part with its query settings at their defaults: what a build depends on."""
     fields = type(part).model_fields
-    return part.model_copy(update={name: fields[name].default for name in query_settings(part)})
-
-
-def query_settings(part: PartConfig | type[PartConfig]) -> tuple[str, ...]:
-    return getattr(part, "query_settings", ())
+    return part.model_copy(update={name: fields[name].default for name in part.query_settings})
 
 
 def checked(vectors: np.ndarray, metric: str, dim: int | None = None, num: int | None = None) -> np.ndarray:

@@ -5,8 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import PartConfig
 from core.index.common import asked, checked, known, permitted, rounded
+from core.index.protocol import Index, Searcher
 from core.records import Candidates
 from core.registry import part
 from core.retrieval.top import best
@@ -15,7 +16,7 @@ _BLOCK = 4_000_000  # similarities computed at a time: some 80 MB with their sor
 
 
 @part("index")
-class Exact(PartConfig):
+class Exact(Index):
     """Compares every question with every chunk by one matrix product. Nothing is approximated, nothing is built.
 
     Choose it over its siblings up to some 100,000 chunks: at 16,000 it answers thousands of questions a second, so an
@@ -24,20 +25,14 @@ class Exact(PartConfig):
     """
 
     part: Literal["exact"] = "exact"
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "ExactSearcher":
         """Searcher of vectors [num_chunks, dim] float32; the folder is not used."""
         return ExactSearcher(vectors, self.metric)
 
 
-class ExactSearcher:
+class ExactSearcher(Searcher):
     """Changes put new arrays in the place of the old: a search under way goes on in those it began with."""
-
-    disk_bytes = 0
 
     def __init__(self, vectors: np.ndarray, metric: str) -> None:
         self._metric = metric

@@ -9,10 +9,11 @@ from typing import BinaryIO, ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.errors import WorkbenchError
 from core.index.common import SavedIndex, asked, checked, known, ordered, permitted, rounded, vectors_identity
 from core.index.faiss_tools import kind, lists, sampled
+from core.index.protocol import Index, Searcher
 from core.index.stores import temporary_folder
 from core.records import Candidates
 from core.registry import part
@@ -24,7 +25,7 @@ _MAPPED_BYTES = 192 * 2**20  # of the file, touched before its pages are given b
 
 
 @part("index")
-class FaissDisk(PartConfig):
+class FaissDisk(Index):
     """The lists of `faiss_ivf` in a file that is mapped, not read: a search touches the pages of the lists it looks into.
 
     Choose it where the vectors do not fit in memory, or several processes share one index: beside the centres of the lists
@@ -36,13 +37,9 @@ class FaissDisk(PartConfig):
     2024, "The Faiss library", section 5 (IVF, scalar quantiser, lists on disk).
     """
 
-    engine: ClassVar[str] = "faiss"  # imported before a build is timed
+    engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe",)
     part: Literal["faiss_disk"] = "faiss_disk"
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
     nlist: int = knob(
         0,
         "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
@@ -166,7 +163,7 @@ def _blocks(vectors: np.ndarray) -> Generator[tuple[int, np.ndarray], None, None
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
-class FaissDiskSearcher:
+class FaissDiskSearcher(Searcher):
     """Changes put new arrays in the place of the old: a search under way goes on in those it began with."""
 
     def __init__(self, settings: FaissDisk, path: Path, shape: tuple[int, int]) -> None:

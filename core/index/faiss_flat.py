@@ -5,13 +5,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
 from core.index.faiss_tools import FaissSearcher, flat
+from core.index.protocol import Index
 from core.registry import part
 
 
 @part("index")
-class FaissFlat(PartConfig):
+class FaissFlat(Index):
     """Compares every question with every vector, as `exact` does, in FAISS.
 
     Choose it over `exact` as the yardstick of the other FAISS indexes: same library, same threads, nothing approximated,
@@ -19,14 +19,9 @@ class FaissFlat(PartConfig):
     Source: Douze et al. 2024, "The Faiss library", section 4 (IndexFlat).
     """
 
-    engine: ClassVar[str] = "faiss"  # imported before a build is timed
-    quick: ClassVar[bool] = True  # to build: a page need not start a job for it
-    query_settings: ClassVar[tuple[str, ...]] = ()
+    engine: ClassVar[str] = "faiss"
+    quick: ClassVar[bool] = True
     part: Literal["faiss_flat"] = "faiss_flat"
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

@@ -5,13 +5,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.index.faiss_tools import FaissSearcher, kind, threads
+from core.index.protocol import Index
 from core.registry import part
 
 
 @part("index")
-class FaissHNSW(PartConfig):
+class FaissHNSW(Index):
     """A graph of near neighbours in layers; a question walks from the top layer down towards its neighbours.
 
     Choose it over `faiss_ivf` for the highest recall at a given speed, where the float vectors and some 8 m bytes of
@@ -21,13 +22,9 @@ class FaissHNSW(PartConfig):
     algorithms 1 to 5.
     """
 
-    engine: ClassVar[str] = "faiss"  # imported before a build is timed
+    engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("ef_search",)
     part: Literal["faiss_hnsw"] = "faiss_hnsw"
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
     m: int = knob(
         32,
         "Links of a vector in the upper layers, twice as many in the lowest. More find more, take memory and build longer.",

@@ -5,13 +5,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.index.faiss_tools import FaissSearcher, kind, lists, sampled
+from core.index.protocol import Index
 from core.registry import part
 
 
 @part("index")
-class FaissIVF(PartConfig):
+class FaissIVF(Index):
     """K-means cuts the vectors into lists; a question is compared with the vectors of the lists nearest to it.
 
     Choose it over `faiss_hnsw` where building has to be fast, vectors come and go, or filters are narrow; over
@@ -21,13 +22,9 @@ class FaissIVF(PartConfig):
     search", section 4; Douze et al. 2024, "The Faiss library", section 5 (IndexIVFFlat).
     """
 
-    engine: ClassVar[str] = "faiss"  # imported before a build is timed
+    engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe",)
     part: Literal["faiss_ivf"] = "faiss_ivf"
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
     nlist: int = knob(
         0,
         "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "

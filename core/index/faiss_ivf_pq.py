@@ -5,9 +5,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.index.common import allowed
 from core.index.faiss_tools import FaissSearcher, kind, lists, sampled, threads
+from core.index.protocol import Index
 from core.registry import part
 
 _BYTES = 32  # of an automatic code, where the dimension allows it
@@ -16,7 +17,7 @@ _OPQ_ROUNDS = 10  # of turning the vectors and learning their codewords (FAISS: 
 
 
 @part("index")
-class FaissIVFPQ(PartConfig):
+class FaissIVFPQ(Index):
     """Lists as in `faiss_ivf`; within them each vector is a short code, one number for each of its m pieces.
 
     Choose it where the float vectors do not fit in memory: 32 bytes instead of 1,536 for 384 dimensions. Distances to
@@ -26,13 +27,9 @@ class FaissIVFPQ(PartConfig):
     "Optimized product quantization", section 3.2 (non-parametric).
     """
 
-    engine: ClassVar[str] = "faiss"  # imported before a build is timed
+    engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe", "rescore")
     part: Literal["faiss_ivf_pq"] = "faiss_ivf_pq"
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
     nlist: int = knob(
         0,
         "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
@@ -71,6 +68,9 @@ class FaissIVFPQ(PartConfig):
         ge=1,
         le=100,
     )
+
+    def reads_vectors(self) -> bool:
+        return self.rescore > 1
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

@@ -5,13 +5,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.index.faiss_tools import FaissSearcher, kind
+from core.index.protocol import Index
 from core.registry import part
 
 
 @part("index")
-class FaissSQ(PartConfig):
+class FaissSQ(Index):
     """Every vector is looked at, each of its numbers stored in 16, 8 or 4 bits.
 
     Choose it over `faiss_flat` where memory is short and almost nothing may be lost: a half, a quarter or an eighth of
@@ -20,14 +21,10 @@ class FaissSQ(PartConfig):
     Source: Douze et al. 2024, "The Faiss library", section 4.1 (scalar quantizers).
     """
 
-    engine: ClassVar[str] = "faiss"  # imported before a build is timed
-    quick: ClassVar[bool] = True  # to build: a page need not start a job for it
+    engine: ClassVar[str] = "faiss"
+    quick: ClassVar[bool] = True
     query_settings: ClassVar[tuple[str, ...]] = ("rescore",)
     part: Literal["faiss_sq"] = "faiss_sq"
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
     bits: Literal["8bit", "4bit", "fp16"] = knob(
         "8bit",
         "Storage of one number: 4 or 8 bits between its smallest and largest value, or a half float. Fewer take less "
@@ -40,6 +37,9 @@ class FaissSQ(PartConfig):
         ge=1,
         le=100,
     )
+
+    def reads_vectors(self) -> bool:
+        return self.rescore > 1
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

@@ -16,6 +16,7 @@ import numpy as np
 from core.config import PartConfig
 from core.errors import WorkbenchError
 from core.index.common import SavedIndex, allowed, asked, checked, known, ordered, permitted, rounded
+from core.index.protocol import Searcher
 from core.models.threads import Gate
 from core.records import Candidates
 
@@ -23,7 +24,7 @@ _PARAMETERS_KEPT = 64  # settings whose FAISS parameters are kept between calls
 _CLEAR = 2**-19  # scores of one vector differ by less, whatever the order of summing
 
 
-class FaissSearcher:
+class FaissSearcher(Searcher):
     """Searcher over the index that `part.index(vectors)` makes; `part.search_parameters(selector)` says how to search it.
 
     Parts with a query setting `rescore` have their candidates ranked again by the vectors as they were given, which are

@@ -9,8 +9,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.index.common import SavedIndex, asked, checked, known, ordered, permitted, score_of
+from core.index.protocol import Index, Searcher
 from core.models.threads import search_threads
 from core.records import Candidates
 from core.registry import part
@@ -21,7 +22,7 @@ _OVERFETCH = 1.5  # a filtered search fetches so many times what a random filter
 
 
 @part("index")
-class Hnswlib(PartConfig):
+class Hnswlib(Index):
     """An HNSW graph by its authors' own library: vectors and graph in one block of memory, no store around it.
 
     Choose it over `faiss_hnsw` when rows come, change and go: it updates a vector in place and repairs the links around
@@ -32,13 +33,9 @@ class Hnswlib(PartConfig):
     algorithms 1 (insert), 4 (heuristic selection) and 5 (search).
     """
 
-    engine: ClassVar[str] = "hnswlib"  # imported before a build is timed
+    engine: ClassVar[str] = "hnswlib"
     part: Literal["hnswlib"] = "hnswlib"
     query_settings: ClassVar[tuple[str, ...]] = ("ef_search",)
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
     m: int = knob(
         16,
         "Links of a vector in each layer, twice as many in the lowest. More find more, and take memory.",
@@ -75,7 +72,7 @@ class Hnswlib(PartConfig):
         return searcher
 
 
-class HnswlibSearcher:
+class HnswlibSearcher(Searcher):
     def __init__(self, settings: Hnswlib, dim: int) -> None:
         import hnswlib
 

@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.index.common import asked, checked, known, ordered, permitted, score_of
 from core.index.faiss_tools import lists
+from core.index.protocol import Index, Searcher
 from core.index.stores import bytes_below, private_copy, stored, temporary_folder
 from core.records import Candidates
 from core.registry import part
@@ -21,7 +22,7 @@ _CACHE_BYTES = 256 * 2**20  # LanceDB's default is 6 GB
 
 
 @part("index")
-class LanceDB(PartConfig):
+class LanceDB(Index):
     """A table on disk with an inverted file: the embedded vector store that keeps texts, columns and vectors together.
 
     Choose it to match an application that runs on it, or where a store on disk has to take changes and filters;
@@ -36,13 +37,9 @@ class LanceDB(PartConfig):
     (ivf_flat, ivf_pq); Gao and Long 2024, "RaBitQ" (ivf_rq); Malkov and Yashunin 2018 (ivf_hnsw_sq).
     """
 
-    engine: ClassVar[str] = "lancedb"  # imported before a build is timed
+    engine: ClassVar[str] = "lancedb"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe", "refine")
     part: Literal["lancedb"] = "lancedb"
-    metric: Literal["cosine", "dot", "l2"] = knob(
-        "cosine",
-        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
-    )
     kind: Literal["ivf_flat", "ivf_pq", "ivf_rq", "ivf_hnsw_sq"] = knob(
         "ivf_flat",
         "What a list holds: vectors, product codes, codes of one bit a dimension, or a graph. Codes read less and lose some.",
@@ -84,7 +81,7 @@ class LanceDB(PartConfig):
         return LanceDBSearcher(self, path, *vectors.shape, private=folder is None)
 
 
-class LanceDBSearcher:
+class LanceDBSearcher(Searcher):
     """A changed table is a private copy: the saved one stays that of its vectors."""
 
     def __init__(self, settings: LanceDB, path: Path, num_chunks: int, dim: int, private: bool) -> None:

@@ -12,12 +12,13 @@ import numpy as np
 
 from core.config import PartConfig
 from core.index.common import asked, ordered
+from core.index.protocol import Searcher
 from core.records import Candidates
 
 _BLOCK = 16_000_000  # numbers gathered at a time: 64 MB
 
 
-class Rescored:
+class Rescored(Searcher):
     """A searcher around a searcher: `times` as many candidates, the best by the exact scores of `full`.
 
     full: [num_chunks, dim] float32, row i unquantised chunk i. metric: the index's. stored: makes of unquantised rows what
@@ -88,6 +89,10 @@ class Rescored:
     @property
     def memory_bytes(self) -> int:
         return self._inside.memory_bytes + self._full.nbytes
+
+    @property
+    def dead(self) -> int | None:
+        return self._inside.dead
 
     @property
     def disk_bytes(self) -> int:

@@ -89,7 +89,7 @@ def tokens_repeated(chunks: Chunks, documents: Sequence[Document], tools: Tools)
 
 def readable_tokens(encoder: PartConfig) -> int | None:
     """Tokens of a text that the encoder reads: its limit less the two specials around every text. None: unknown."""
-    limit = getattr(encoder, "max_tokens", None)
+    limit = encoder.reads()
     return None if limit is None else limit - 2
 
 
@@ -147,7 +147,7 @@ def gold(workbench: Workbench, corpus: Corpus) -> GoldSpans:
 
 def embeds_first(workbench: Workbench, recipe: TrialConfig, corpus: Corpus) -> bool:
     """Whether every sentence of a large corpus has to be embedded before the chunker can cut it."""
-    if not hasattr(recipe.chunking, "texts_to_embed"):
+    if not recipe.chunking.embeds:
         return False
     large = sum(len(document.text) for document in corpus.documents) > LIVE_CHARACTERS
     return large and not workbench.pipeline.cache.has("chunks", workbench.pipeline.key("chunks", recipe, corpus))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from core.config import ContextConfig, PartConfig, TrialConfig, fingerprint
 from core.context.prompt import build
 from core.errors import WorkbenchError
-from core.generation.answer import loaded, usable
+from core.generation.answer import loaded
 from core.labs.index.point import machine
 from core.models import gguf_files
 from core.models.gguf_files import Measured
@@ -78,7 +78,7 @@ def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, No
             todo="Choose llama_cpp; the page Ask shows the speed of every answer of the others.",
         )
     place = _place(workbench, config.generation)
-    part = usable(config.generation).model_copy(update=FIXED)
+    part = config.generation.usable().model_copy(update=FIXED)
     yield from loaded(part)
     path, many, cold, kept, same = part.path(), {size: [] for size in BATCHES}, [], [], set()
     asked = [[{"role": "user", "content": f"Name {n} things that are {what}."}] for n in (2, 3) for what in THINGS]

@@ -19,7 +19,7 @@ from core.config import PartConfig, TrialConfig, code_version, fingerprint, vali
 from core.context.prompt import CITATION, build
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
-from core.generation.answer import beside, loaded, usable
+from core.generation.answer import beside, loaded
 from core.generation.protocol import Read, finished
 from core.judging import diversity
 from core.judging.containment import support
@@ -162,7 +162,7 @@ class Reading(NamedTuple):
 def reading(workbench: Workbench, config: TrialConfig, text: str, manner: str = "question") -> Reading:
     """manner: "question" over the passages that the recipe finds, "message" to the model alone, "text" to be continued."""
     part = config.generation
-    if not hasattr(part, "next_logits"):
+    if not part.local:
         raise WorkbenchError(
             f"The engine {part.part} does not hand out the probabilities of all tokens.",
             where="generation.part",
@@ -354,7 +354,8 @@ def side_by_side(
         elif what.part in SEARCHES:
             working, about = _search_side(config, reading, what, max_tokens), write_chain([what]).replace(",", ", ")
         else:
-            about = what.part.replace("_", " ") + (f", temperature {what.temperature:g}" if hasattr(what, "temperature") else "")
+            warmth = f", temperature {what.temperature:g}" if "temperature" in type(what).model_fields else ""
+            about = what.part.replace("_", " ") + warmth
             working = _engine_side(what, reading, config.seed)
         yield Progress(done, len(wanted), name)
         try:
@@ -403,7 +404,7 @@ def _search_side(config: TrialConfig, reading: Reading, how: PartConfig, max_tok
 
 
 def _engine_side(part: PartConfig, reading: Reading, seed: int):
-    part = usable(part)
+    part = part.usable()
     yield from loaded(part)
     made = yield from part.generate(reading.messages, seed)
     speed = rate(made.answer_tokens, (made.generation_ms - made.first_token_ms) / 1000)
@@ -453,7 +454,8 @@ def asked(corpus: Corpus, questions: int) -> list[Query]:
 def ground(workbench: Workbench, config: TrialConfig, corpus: Corpus, samples: int, questions: int) -> str:
     """Settings that share it answered the same questions over the same passages with the same model and code."""
     recipe = config.model_dump(mode="json", exclude={"evaluation": True, "generation": True})
-    limits = [getattr(config.generation, name, None) for name in ("max_tokens", "context_tokens")]
+    settings = config.generation.model_dump()
+    limits = [settings.get(name) for name in ("max_tokens", "context_tokens")]
     found = [workbench.pipeline.key(stage, config, corpus) for stage in config.fusion.needs()]
     ids = [query.id for query in asked(corpus, questions)]
     return fingerprint(
@@ -528,12 +530,7 @@ def _draw(
     prompt, steps, drawn = reading(workbench, config, query.text), read_chain(text), []
     for number in range(samples):
         working = write(
-            config.generation,
-            prompt.prompt,
-            memory,
-            steps,
-            seed=config.seed + number,
-            max_tokens=getattr(config.generation, "max_tokens", 200),
+            config.generation, prompt.prompt, memory, steps, seed=config.seed + number, max_tokens=config.generation.max_tokens
         )
         try:
             while True:

@@ -55,7 +55,7 @@ def at_model(method: Callable) -> Callable:
 
 def start(part: PartConfig) -> None:
     """Starts the model's process and lets it import its engine, so that the first answer need not wait for it."""
-    if getattr(part, "own_process", "no") != "no" and (part.part, part.model) not in child._children:
+    if part.local and part.own_process != "no" and (part.part, part.model) not in child._children:
         Thread(target=_quietly, args=(part,), name="start", daemon=True).start()
 
 

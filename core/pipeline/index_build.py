@@ -30,13 +30,12 @@ class Built(NamedTuple):
 
 def built(part: PartConfig, vectors: np.ndarray, folder: Path, there: bool) -> Generator[Progress, None, Built]:
     """The searcher of the vectors [num_chunks, dim] float32 saved in the folder; built first unless `there`."""
-    engine = getattr(part, "engine", "")
-    if not engine:  # numpy alone
+    if not part.engine:  # numpy alone
         started = time.perf_counter()
         return Built(part.build(vectors, folder), None if there else time.perf_counter() - started)
-    probes.refuse(engine)
+    probes.refuse(part.engine)
     seconds = None if there else (yield from _in_child(part, vectors, folder))
-    import_module(engine)
+    import_module(part.engine)
     return Built(part.build(vectors, folder), seconds)
 
 

@@ -172,7 +172,7 @@ class Pipeline:
 
     def encoder(self, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
         """The encoder of the recipe; one that learns from the corpus, fitted to its chunks."""
-        if not hasattr(config.embedding, "fit"):
+        if not config.embedding.learns:
             return config.embedding
         key = self._fit_key(config, corpus)
         found = self._recall("encoder", key)
@@ -213,7 +213,7 @@ class Pipeline:
 
     def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate | None:
         """What encoding these texts takes in a job, from this encoder's last runs on this machine; None before the first."""
-        return estimate(self._speed(config.embedding), float(weights(texts, _reads(config.embedding)).sum()))
+        return estimate(self._speed(config.embedding), float(weights(texts, config.embedding.reads()).sum()))
 
     def _speed(self, part: PartConfig) -> dict[str, Any] | None:
         found = self.cache.load("speed", part.identity())
@@ -325,7 +325,7 @@ class Pipeline:
         if self.dense_at_hand(config, corpus):
             return []
         texts, encoder, asked = drain(self.texts(config, corpus)), config.embedding, [q.text for q in corpus.queries]
-        if hasattr(encoder, "fit"):
+        if encoder.learns:
             if not self._fitted(self._fit_key(config, corpus)).exists():
                 return texts + asked
             encoder = drain(self.encoder(config, corpus))
@@ -334,8 +334,7 @@ class Pipeline:
     def to_index(self, config: TrialConfig, corpus: Corpus) -> int:
         """How many vectors an index that takes its time has still to be built from."""
         part = config.index
-        instant = not hasattr(part, "engine") or getattr(part, "quick", False)
-        if instant or _filled(self._index_folder(self.key("index", config, corpus))):
+        if not part.engine or part.quick or _filled(self._index_folder(self.key("index", config, corpus))):
             return 0
         return len(drain(self.chunks(config, corpus)))
 
@@ -399,11 +398,6 @@ def workers(config: TrialConfig) -> tuple[Any, ...]:
 def _encoder(part: PartConfig) -> list[str]:
     """All that decides the vector of a chunk: a prefix is no part of the encoder's identity, it is part of the text."""
     return [part.identity(), part.prefix(False)]
-
-
-def _reads(part: PartConfig) -> int | None:
-    """Tokens of a text that the encoder reads; None: unknown."""
-    return getattr(part, "max_tokens", None) or None
 
 
 def _filled(folder: Path) -> bool:

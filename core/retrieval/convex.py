@@ -4,13 +4,14 @@ from typing import Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.registry import part
+from core.retrieval.fusion import Fusion
 from core.retrieval.pool import Pool
 
 
 @part("fusion")
-class Convex(PartConfig):
+class Convex(Fusion):
     """weight * normalised dense score + (1 - weight) * normalised lexical score, normalised for each question.
 
     Keeps how far apart the scores are, which ranks lose; its one weight is tuned with few questions. Choose it over

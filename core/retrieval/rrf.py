@@ -4,13 +4,14 @@ from typing import Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
 from core.registry import part
+from core.retrieval.fusion import Fusion
 from core.retrieval.pool import Pool
 
 
 @part("fusion")
-class ReciprocalRank(PartConfig):
+class ReciprocalRank(Fusion):
     """Sums the reciprocals of the ranks: weight / (constant + dense rank) + (1 - weight) / (constant + sparse rank).
 
     Looks at ranks only, so scores need no normalisation. Choose it over `convex` when there are no questions with gold

@@ -4,13 +4,13 @@ from typing import Literal
 
 import numpy as np
 
-from core.config import PartConfig
 from core.registry import part
+from core.retrieval.fusion import Fusion
 from core.retrieval.pool import Pool
 
 
 @part("fusion")
-class SparseOnly(PartConfig):
+class SparseOnly(Fusion):
     """The lexical retriever's ranking as it is. Choose it as the baseline that a fusion has to beat."""
 
     part: Literal["sparse_only"] = "sparse_only"

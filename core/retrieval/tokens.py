@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import knob
+from core.retrieval.sparse import SparseRetriever
 
 
 class Postings(NamedTuple):
@@ -56,7 +57,7 @@ class Tokens:
         return [self.vocabulary[t] for t in np.repeat(self.term[part], self.count[part])]
 
 
-class Lexical(PartConfig):
+class Lexical(SparseRetriever):
     """The knobs that decide what a term is, shared by the lexical retrievers so that they can share tokens."""
 
     stopwords: Literal["english", "none"] = knob(
@@ -67,7 +68,6 @@ class Lexical(PartConfig):
     )
 
     def text_key(self) -> tuple:
-        """What the tokens depend on; parts with equal keys share them."""
         return ("bm25s", self.stopwords, self.stemming)
 
     def tokenize(self, texts: list[str]) -> Tokens:

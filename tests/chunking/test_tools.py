@@ -5,10 +5,10 @@ import zlib
 
 import numpy as np
 
-from core.chunking.tools import Remembered
+from core.chunking.tools import Remembered, Tools
 
 
-class WhitespaceTools:
+class WhitespaceTools(Tools):
     """Tokens are runs of up to four letters, or one sign; control characters have none, an emoji has three, a rocket twelve.
 
     Like real tokenizers it divides words, drops characters, and (byte-level ones) gives one character many tokens.

@@ -4,11 +4,12 @@ from typing import ClassVar
 
 import pytest
 
-from core.config import ContextConfig, PartConfig
+from core.config import ContextConfig
 from core.context.prompt import UNKNOWN, build, cited, plain
 from core.errors import WorkbenchError
 from core.generation.answer import answer
 from core.generation.llama_engine import Generated
+from core.generation.protocol import TextGenerator
 from core.judging.containment import THRESHOLD, source_sentence, support
 from core.records import Hit
 
@@ -90,7 +91,7 @@ def test_containment_is_the_share_of_trigrams():
     assert support("", PASSAGES) == [] and support("Something.", []) == []
 
 
-class Stub(PartConfig):
+class Stub(TextGenerator):
     """Stands in for a generator: counts words and answers with a fixed text."""
 
     part: str = "stub"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from core import registry
-from core.index.common import query_settings
 from core.index.exact import Exact
 
 NAMES = list(registry.parts("index"))
@@ -108,7 +107,7 @@ def test_empty_one_vector_and_fewer_than_asked(name, metric, tmp_path):
 
 
 def test_query_settings_hold_for_their_call(name, tmp_path):
-    settings = query_settings(registry.find("index", name))
+    settings = registry.find("index", name).query_settings
     searcher = built(name, tmp_path)
     narrow = part(name, WIDE | {setting: NARROW[setting] for setting in settings})
     wanted = exact().search(QUERIES, 10)

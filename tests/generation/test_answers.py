@@ -2,13 +2,15 @@
 
 import json
 import threading
+from typing import ClassVar
 
 import pytest
 
-from core.config import PartConfig, TrialConfig, with_settings
+from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.generation import answer as module
-from core.generation.protocol import Generated, Token
+from core.generation.llama_engine import LlamaCpp
+from core.generation.protocol import Generated, TextGenerator, Token
 from core.progress import drain
 from core.records import Progress
 from core.store import tables
@@ -16,7 +18,7 @@ from core.store.journal import Record
 from core.workbench import Workbench
 
 
-class Played(PartConfig):
+class Played(TextGenerator):
     """An engine that answers with a fixed text, or fails."""
 
     part: str = "played"
@@ -32,6 +34,9 @@ class Played(PartConfig):
 
     def converts(self):
         return self.weights == "auto"
+
+    def usable(self):
+        return self.model_copy(update={"weights": "as_bundled"})
 
     def generate(self, messages, seed=0, deadline_s=120.0):
         if self.fails == "raises":
@@ -105,6 +110,8 @@ def test_a_model_loads_beside_its_caller_who_may_leave():
     begin, done = threading.Event(), threading.Event()
 
     class Slow(Played):
+        local: ClassVar[bool] = True
+
         def load(self):
             begin.wait(10)
             done.set()
@@ -116,6 +123,7 @@ def test_a_model_loads_beside_its_caller_who_may_leave():
     assert done.wait(10)
 
     class Broken(Played):
+        local: ClassVar[bool] = True
         weights: str = "as_bundled"
 
         def load(self):
@@ -125,8 +133,11 @@ def test_a_model_loads_beside_its_caller_who_may_leave():
         list(module.loaded(Broken()))
 
 
-def test_the_first_answer_waits_for_no_copy_of_the_model():
-    assert module.usable(Played()).weights == "as_bundled" and module.usable(Played(weights="bf16")).weights == "bf16"
+def test_the_first_answer_waits_for_no_copy_of_the_model(monkeypatch):
+    monkeypatch.setattr(LlamaCpp, "converts", lambda part: True)
+    assert LlamaCpp().usable().weights == "as_bundled" and LlamaCpp(weights="bf16").usable().weights == "bf16"
+    monkeypatch.setattr(LlamaCpp, "converts", lambda part: False)
+    assert LlamaCpp().usable() == LlamaCpp()
 
 
 def test_answers_recorded_before_there_were_receipts_have_rows():

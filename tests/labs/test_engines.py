@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.config import PartConfig, TrialConfig
+from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.generation.local import Local
 from core.generation.protocol import Generated
 from core.labs import engines as engine_lab
 from core.models import gguf_files
@@ -15,7 +16,7 @@ from core.records import Progress
 from core.workbench import Workbench
 
 
-class Played(PartConfig):
+class Played(Local):
     """Answers at once; a prompt read anew takes 100 ms, one whose passages are kept 20."""
 
     part: str = "llama_cpp"
@@ -28,6 +29,9 @@ class Played(PartConfig):
     json_schema: str = "{"
     logprobs: int = 3
     reuse_prefix: bool = False
+
+    def identity(self):
+        return "played"
 
     def path(self):
         from pathlib import Path

@@ -16,10 +16,11 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytest
 
-from core.config import PartConfig, TrialConfig, with_settings
+from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError, missing_package
 from core.index.faiss_hnsw import FaissHNSW
 from core.index.hnswlib_graph import Hnswlib
+from core.index.protocol import Index
 from core.jobs import child as children
 from core.models import amx, probes
 from core.models import hub as models
@@ -31,7 +32,7 @@ VECTORS = np.random.default_rng(0).standard_normal((300, 16), np.float32)
 needs_llama = pytest.mark.skipif(not importlib.util.find_spec("llama_cpp"), reason="needs llama-cpp-python")
 
 
-class Crashing(PartConfig):
+class Crashing(Index):
     """An index whose library ends its process, or works until it is ended."""
 
     part: Literal["crashing"] = "crashing"

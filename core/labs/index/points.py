@@ -21,7 +21,7 @@ from core.config import PartConfig, TrialConfig, code_version, fingerprint, pack
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
 from core.evaluation.metric import metric_values
-from core.index.common import build_settings, query_settings, vectors_identity
+from core.index.common import build_settings, vectors_identity
 from core.index.exact import Exact
 from core.labs.index import point as measuring
 from core.labs.index.measure import TIES, recall
@@ -229,7 +229,7 @@ def _measured(workbench: Workbench, configs: list[TrialConfig], quick: bool = Fa
     made, now = [], datetime.now(UTC)
     for one, of in zip(configs, found, strict=True):
         about, numbers, kept = {**_about(one, ground), **facts}, {}, None
-        if facts.get("memory_bytes") is not None and getattr(one.index, "rescore", 1) > 1:
+        if facts.get("memory_bytes") is not None and one.index.reads_vectors():
             about["memory_bytes"] += ground.n * ground.dim * 4  # the float vectors have to be at hand
         if not isinstance(of, Exception):
             numbers, kept = of.numbers(), of
@@ -270,7 +270,7 @@ def ground_of(workbench: Workbench, config: TrialConfig) -> Generator[Progress, 
     asked = yield from pipeline.query_vectors(config, corpus)
     rows = np.sort(np.random.default_rng(0).permutation(len(asked))[:QUESTIONS])
     asked = asked[rows] if len(rows) < len(asked) else asked
-    metric, depth = _metric(config), config.evaluation.k + TIES
+    metric, depth = config.index.metric, config.evaluation.k + TIES
     vectors, queries = _identity(stored.full), vectors_identity(asked)
     key = fingerprint(vectors, queries, metric, depth, code_version(Exact))
     yield Progress(0, 0, "Exact search")
@@ -300,7 +300,7 @@ def _identity(vectors: np.ndarray) -> str:
 def _facts(pipeline: Any, config: TrialConfig, corpus: Corpus, searcher: Any) -> Generator[Progress, None, dict]:
     """What building took and the index takes."""
     transform, part = config.transform, config.index.part
-    memory, disk = getattr(searcher, "memory_bytes", None), getattr(searcher, "disk_bytes", None)
+    memory, disk = searcher.memory_bytes, searcher.disk_bytes
     if transform.quantise != "none" and part == "exact":  # searched as read back; what is stored is the code
         stored = yield from pipeline.transformed(config, corpus)
         memory = round(stored.bytes_per_vector * len(stored.chunks)) + stored.bytes_fixed
@@ -311,7 +311,7 @@ def _facts(pipeline: Any, config: TrialConfig, corpus: Corpus, searcher: Any) ->
 def _about(config: TrialConfig, ground: Ground | None) -> dict[str, Any]:
     """What names a point, as it is stored."""
     index, transform = config.index, config.transform
-    names = query_settings(index)
+    names = index.query_settings
     query = {name: getattr(index, name) for name in names}
     build = {name: value for name, value in index.model_dump(mode="json").items() if name not in {*names, "part", "metric"}}
     if transform.quantise != "none":  # the same vectors, stored in fewer bytes
@@ -326,7 +326,7 @@ def _about(config: TrialConfig, ground: Ground | None) -> dict[str, Any]:
         **sizes,
         "num_queries": None if asked is None else len(asked),
         "part": index.part,
-        "metric": _metric(config),
+        "metric": config.index.metric,
         "build": build,
         "query": query,
         "k": config.evaluation.k,
@@ -339,16 +339,12 @@ def _about(config: TrialConfig, ground: Ground | None) -> dict[str, Any]:
     }
 
 
-def _metric(config: TrialConfig) -> str:
-    return getattr(config.index, "metric", "cosine")
-
-
 # Reading -------------------------------------------------------------------------------------------------------------
 
 
 def points(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, list[Point]]:
     """Stored points of the recipe's vectors, questions, metric and depth, oldest first; of any index, code and machine."""
-    return _stored(workbench, (yield from ground_of(workbench, config)), _metric(config), config.evaluation.k)
+    return _stored(workbench, (yield from ground_of(workbench, config)), config.index.metric, config.evaluation.k)
 
 
 def _stored(workbench: Workbench, ground: Ground, metric: str = "", k: int = 0) -> list[Point]:
@@ -521,7 +517,7 @@ def effects_of(
 def exact_config(config: TrialConfig) -> TrialConfig:
     """The recipe with exact search by the same metric over the unquantised vectors."""
     return with_settings(
-        config, {"index": {"part": "exact", "metric": _metric(config)}, "transform.quantise": "none", "transform.rescore": 1}
+        config, {"index": {"part": "exact", "metric": config.index.metric}, "transform.quantise": "none", "transform.rescore": 1}
     )
 
 

@@ -13,7 +13,7 @@ from core import registry
 from core.config import PartConfig, TrialConfig, code_version, fingerprint, with_settings
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
-from core.index.common import checked, query_settings
+from core.index.common import checked
 from core.index.exact import Exact
 from core.labs.index import points as index_lab
 from core.labs.index.churn import Churn, churn
@@ -116,7 +116,7 @@ def cost_points(
 
 def main_setting(part: PartConfig) -> str:
     """The query setting that decides recall; "" where there is none."""
-    return next((name for name in MAIN if name in query_settings(part)), "")
+    return next((name for name in MAIN if name in part.query_settings), "")
 
 
 def default_grid(part: PartConfig, num_vectors: int, dim: int) -> dict[str, list[Any]]:
@@ -315,7 +315,7 @@ def life(workbench: Workbench, config: TrialConfig, mode: str, share: float, rou
         rows[np.sort(rng.permutation(len(rows))[:most])] for rows, most in ((stored.chunks, LIFE_VECTORS), (asked, LIFE_QUERIES))
     )
     folder = pipeline.cache.folder / "life" if _on_disk(config.index) else None
-    probes.refuse(getattr(config.index, "engine", ""))  # it is built within the app, again and again
+    probes.refuse(config.index.engine)  # it is built within the app, again and again
     return (
         yield from churn(
             config.index, vectors, queries, config.evaluation.k, rounds, share, mode, config.seed, asking=True, folder=folder
@@ -336,7 +336,7 @@ def switch_encoder(workbench: Workbench, config: TrialConfig, to: str) -> Genera
     texts = (yield from pipeline.texts(config, corpus))[:SWITCH_TEXTS]
     old = yield from pipeline.encoder(config, corpus)
     new = registry.find("encoder", to)()
-    if hasattr(new, "fit"):
+    if new.learns:
         key = fingerprint("switch", texts, new, code_version(new))
         new = yield from new.fit(texts, pipeline.cache.folder / "encoders" / key)
 
@@ -344,7 +344,7 @@ def switch_encoder(workbench: Workbench, config: TrialConfig, to: str) -> Genera
         return embed(encoder, some, pipeline.vectors_folder, query=query)
 
     yield Progress(0, 4, "Building the index that serves")
-    probes.refuse(getattr(config.index, "engine", ""))  # it is built within the app, again and again
+    probes.refuse(config.index.engine)  # it is built within the app, again and again
     part = Exact(metric=config.index.metric) if _on_disk(config.index) else config.index  # it is built in memory
     serving = Serving(old, part.build((yield from vectors(old, texts, False)), None), texts, vectors)
     questions, k = [q.text for q in corpus.queries[:LIFE_QUERIES]], min(config.evaluation.k, len(texts))

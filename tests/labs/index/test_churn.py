@@ -1,13 +1,13 @@
 """Churn and its reading, on indexes whose faults are known."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from core.config import PartConfig
 from core.errors import WorkbenchError
 from core.index.exact import Exact
+from core.index.protocol import Index
 from core.labs.index.churn import MODES, Churn, churn, when_to_rebuild
 from core.labs.index.measure import Asking, recall
 from core.records import Candidates
@@ -18,13 +18,11 @@ VECTORS = rng.normal(size=(400, 8)).astype(np.float32)
 QUERIES = rng.normal(size=(30, 8)).astype(np.float32)
 
 
-class Plain(PartConfig):
+class Plain(Index):
     """Exact over what is live. `forgets`: that share of added vectors can never be found."""
 
     part: Literal["plain"] = "plain"
-    metric: str = "cosine"
     forgets: float = 0.0
-    query_settings: ClassVar[tuple[str, ...]] = ()
 
     def build(self, vectors, folder):
         if folder:

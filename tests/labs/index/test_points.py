@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from core import registry
-from core.config import PartConfig, TrialConfig, code_version, with_settings
+from core.config import TrialConfig, code_version, with_settings
 from core.errors import WorkbenchError
 from core.index.exact import Exact
+from core.index.protocol import Index
 from core.labs.index import points as index_lab
 from core.progress import drain
 from core.statistics.equivalence import tost
@@ -19,12 +20,11 @@ ASKED = ["From what is {} made?", "Where was {} first seen?", "When does {} brea
 BUILDS: list[int] = []  # the values of `stride` that were built
 
 
-class Sieve(PartConfig):
+class Sieve(Index):
     """Finds `keep` percent of the rows, which ones depends on `stride`; 13 is a setting that fails."""
 
     query_settings: ClassVar[tuple[str, ...]] = ("keep",)
     part: Literal["sieve"] = "sieve"
-    metric: Literal["cosine", "dot", "l2"] = "cosine"
     stride: int = 1
     keep: int = 100
 

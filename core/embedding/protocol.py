@@ -1,0 +1,69 @@
+"""What every encoder part is. `docs/adding_a_part.md` shows the smallest one, `tests/contract/test_encoders.py` holds all."""
+
+from abc import abstractmethod
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from core.config import PartConfig
+from core.records import Progress
+
+
+class LoadedEncoder(Protocol):
+    """What an encoder part loads. Safe to use from several threads."""
+
+    name: str
+    dtype: str  # number format of the computation
+    dim: int  # length of a vector
+    max_tokens: int  # of a text; what lies beyond is not read
+
+    def token_offsets(self, texts: list[str]) -> list[np.ndarray]:
+        """Characters [start, end) of every token of each whole text, specials left out: [num_tokens, 2] int32 each."""
+
+    def encode(self, texts: list[str], query: bool = False) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        """Yields (indices [b], vectors [b, dim] float32) until each text has its vector once, in any order.
+
+        A text's vector does not depend on the texts beside it. Closing the generator stops the work.
+        """
+
+
+class Encoder(PartConfig):
+    """Base of encoder parts: identity and `load` are theirs to write, the rest where it differs from what stands here.
+
+    A part with a knob `download` may fetch its model: it has a knob `model` too, `absent` and `fetch`.
+    """
+
+    learns: ClassVar[bool] = False  # from the corpus' chunks: `fit` is called before anything is encoded
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Name of its vectors, a folder's name too: changes with everything that changes them. Imports no engine."""
+
+    @abstractmethod
+    def load(self) -> LoadedEncoder:
+        """The encoder, one per process; the engine is imported here or later. One that learns only counts tokens so far."""
+
+    def prefix(self, query: bool) -> str:
+        """What is put before a question, or before a chunk."""
+        return ""
+
+    def device(self) -> str:
+        return "cpu"
+
+    def reads(self) -> int | None:
+        """Tokens of a text that are read, specials counted; None: unknown, or all."""
+        return None
+
+    def absent(self) -> bool:
+        """Whether the model is still to be fetched, and may be."""
+        return False
+
+    def fetch(self) -> None:
+        """Brings the model to this machine."""
+
+    def fit(self, texts: list[str], folder: Path) -> Generator[Progress, None, Any]:
+        """An encoder like this one, fitted to the chunks' texts and saved in the folder, or opened from it."""
+        raise NotImplementedError(f"{self.part} learns nothing")
+        yield

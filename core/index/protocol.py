@@ -1,0 +1,77 @@
+"""What every index part is. `docs/adding_a_part.md` shows the smallest one, `tests/contract/test_indexes.py` holds all."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from core.config import PartConfig, knob
+from core.records import Candidates
+
+
+class Searcher(ABC):
+    """What an index part builds. Searched by several threads at once, also while one of them changes it."""
+
+    dim: int
+    size: int  # vectors that can be found
+    memory_bytes: int
+    disk_bytes: int = 0
+    dead: int | None = None  # vectors removed or replaced that still take their place; None: it does not tell
+
+    @abstractmethod
+    def search(
+        self,
+        queries: np.ndarray,
+        depth: int,
+        tie_order: np.ndarray | None = None,
+        *,
+        settings: PartConfig | None = None,
+        among: np.ndarray | None = None,
+    ) -> Candidates:
+        """The `depth` nearest rows of each query vector [num_queries, dim] float32, fewer where there are fewer.
+
+        Scores are those of `exact`: higher is better. Among equal scores the larger tie_order [num_ids] ranks first
+        (None: the larger id). settings: a part whose query settings hold for this call (default: those it was built
+        with). among [num_ids] bool: which rows may be found.
+        """
+
+    @abstractmethod
+    def add(self, vectors: np.ndarray) -> np.ndarray:
+        """Ids [n] int32 of the new vectors [n, dim]; ids are rows, counted on, and never used twice."""
+
+    @abstractmethod
+    def remove(self, ids: np.ndarray) -> None:
+        """Ids that are not in the index, or are named twice, are a WorkbenchError."""
+
+    @abstractmethod
+    def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        """Puts vectors [n, dim] in the place of those with these ids [n]."""
+
+
+class Index(PartConfig):
+    """Base of index parts: `build` is theirs to write, the rest where it differs from what stands here.
+
+    A knob that `query_settings` names changes a search, any other the build: one build serves every value of a query
+    setting. Vectors and questions are checked by `checked` and `asked`, results put in order by `ordered` (common.py).
+    """
+
+    engine: ClassVar[str] = ""  # the package that builds and searches, imported before a build is timed; "": numpy alone
+    quick: ClassVar[bool] = False  # to build, for all that it has an engine: a page need not start a job for it
+    query_settings: ClassVar[tuple[str, ...]] = ()
+    metric: Literal["cosine", "dot", "l2"] = knob(
+        "cosine",
+        "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
+    )
+
+    @abstractmethod
+    def build(self, vectors: np.ndarray, folder: Path | None) -> Searcher:
+        """Searcher of vectors [num_chunks, dim] float32; chunk i is row i. The vectors stay as they are.
+
+        With a folder it is saved there, and a saved one of the same vectors, build settings and engine is opened
+        instead; a damaged or stale file is built anew. With folder None nothing is left on the disk.
+        """
+
+    def reads_vectors(self) -> bool:
+        """Whether a search reads the vectors that the index was built from, which have to be at hand then."""
+        return False
