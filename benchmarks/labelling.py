@@ -25,12 +25,13 @@ import numpy as np
 
 from benchmarks import startup
 from benchmarks._limits import against
-from core.annotation import exports as files
-from core.annotation import studies as lab
+from core.annotation import imports, rounds, saving, versions, worklist
+from core.annotation.assignment import assignment
 from core.annotation.drawing import Candidate, draw
 from core.annotation.formats.exchange import to_jsonl
 from core.annotation.labels import Label, blank
-from core.annotation.study import Passage, Study, assignment, default_rubric
+from core.annotation.rubric import default_rubric
+from core.annotation.study import Passage, Study
 from core.workbench import Workbench
 
 LIMITS = {"key_to_next_item_p95_ms": 300.0, "labels_lost": 0, "labels_twice": 0, "alpha_s": 2.0}
@@ -91,22 +92,22 @@ def study(name: str, items: int, people: int, each: int) -> Study:
     )
 
 
-def whole(frozen: lab.Frozen, annotator: str, item: str) -> Label:
+def whole(frozen: versions.Frozen, annotator: str, item: str) -> Label:
     empty = blank(frozen.study, frozen.round, frozen.study.item(item), annotator)
     labelled = tuple(tuple("supported" for _ in row) for row in empty.sentences)
     return empty.model_copy(update={"sentences": labelled, "seconds": 12.0})
 
 
-def prepared(home: Path, items: int) -> lab.Frozen:
+def prepared(home: Path, items: int) -> versions.Frozen:
     """The study with four fifths of its labels."""
     workbench = Workbench(home)
-    frozen = lab.freeze(workbench, study("speed", items, PEOPLE, PEOPLE), "main")
+    frozen = rounds.freeze(workbench, study("speed", items, PEOPLE, PEOPLE), "main")
     given = [
         whole(frozen, name, item) for name, mine in assignment(frozen.study, "main").items() for item in mine[: items * 4 // 5]
     ]
     path = home / "labels.jsonl"
     path.write_text(to_jsonl(given), "utf-8")
-    files.import_labels(workbench, "speed", path)
+    imports.import_labels(workbench, "speed", path)
     return frozen
 
 
@@ -157,20 +158,20 @@ def quantiles(values: list[float]) -> dict[str, float]:
 def write(home: str, name: str, path: str, ready: Any) -> None:
     """One annotator's process: labels everything, and notes what was acknowledged."""
     workbench = Workbench(Path(home))
-    frozen = lab.load(workbench, "many")
+    frozen = versions.load(workbench, "many")
     ready.wait(300)  # all ten at once
     with open(path, "w", encoding="utf-8") as notes:
         for item in assignment(frozen.study, "main")[name]:
             label, began = whole(frozen, name, item), time.perf_counter()
-            id = lab.label(workbench, frozen, label).id
+            id = saving.label(workbench, frozen, label).id
             notes.write(json.dumps([id, item, (time.perf_counter() - began) * 1000]) + "\n")
 
 
 def together(home: Path, items: int) -> dict[str, Any]:
     """Ten processes at once, and a look for each acknowledged label."""
     workbench = Workbench(home)
-    lab.freeze(workbench, study("many", items, WRITERS, 1), "main")
-    frozen, spawn = lab.load(workbench, "many"), multiprocessing.get_context("spawn")
+    rounds.freeze(workbench, study("many", items, WRITERS, 1), "main")
+    frozen, spawn = versions.load(workbench, "many"), multiprocessing.get_context("spawn")
     ready = spawn.Barrier(WRITERS + 1)
     notes = {name: home / f"{number}.jsonl" for number, name in enumerate(frozen.study.annotators)}
     running = [spawn.Process(target=write, args=(str(home), name, str(path), ready)) for name, path in notes.items()]
@@ -189,7 +190,7 @@ def together(home: Path, items: int) -> dict[str, Any]:
     fresh = Workbench(home)
     kept = [(one["id"], one["annotator"], one["item"]) for one in fresh.store.labels.all("many")]
     there = {id: (name, item) for id, name, item in kept}
-    standing = {one.id for one in lab.labels(fresh, "many")}
+    standing = {one.id for one in worklist.labels(fresh, "many")}
     lost = [id for id, (name, item, _) in said.items() if there.get(id) != (name, item) or id not in standing]
     return {
         "writers": WRITERS,

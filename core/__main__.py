@@ -549,17 +549,15 @@ def sample_study(workbench: Any, options: argparse.Namespace) -> Any:
 
 def agreement(workbench: Any, options: argparse.Namespace) -> Any:
     """The coefficients, and what else is asked for."""
-    from core.agreement import machines as against
-    from core.agreement import people as lab
-    from core.agreement import report
-    from core.annotation import studies as annotation_lab
+    from core.agreement import headline, report, views
+    from core.annotation import checking
 
     source, stored = report.open_labels(workbench, options.file)
-    view = lab.read(source, options.part, options.round, options.level, options.consensus, options.yes)
+    view = views.read(source, options.part, options.round, options.level, options.consensus, options.yes)
     found = yield from report.coefficients(view, options.resamples)
     found = {"file": str(options.file), **found}
     if stored:
-        found["plan"] = annotation_lab.check(workbench, str(options.file))
+        found["plan"] = checking.check(workbench, str(options.file))
     if options.annotators:
         found["people"] = yield from report.annotators(view)
     if options.disputed:
@@ -569,7 +567,7 @@ def agreement(workbench: Any, options: argparse.Namespace) -> Any:
     if options.systems:
         found["systems"] = report.systems(view)
     if options.machines or options.scores or options.headline is not None:
-        rest = (yield from against.unjudged(workbench, source)) if stored else against.Unjudged()
+        rest = (yield from headline.unjudged(workbench, source)) if stored else headline.Unjudged()
         scores = yield from report.scored(view, options.scores, rest)
     if options.machines or options.scores:
         found["machines"] = yield from report.machines(view, scores, options.whole, options.resamples)
@@ -580,9 +578,9 @@ def agreement(workbench: Any, options: argparse.Namespace) -> Any:
 
 def power(workbench: Any, options: argparse.Namespace) -> Any:
     """For each number of annotators the items that the target needs, and what these, or the items asked for, reach."""
-    from core.annotation import design as lab
+    from core.annotation.power import ASSUMED, GOALS, check_values, items_for, predictors
 
-    given, values = read_settings(options.set), dict(lab.ASSUMED[options.goal])
+    given, values = read_settings(options.set), dict(ASSUMED[options.goal])
     for name, value in given.items():
         if name not in values or isinstance(value, bool) or not isinstance(value, (int, float)):
             raise WorkbenchError(
@@ -590,7 +588,7 @@ def power(workbench: Any, options: argparse.Namespace) -> Any:
                 todo=f"Assumed are {', '.join(f'{key}={usual:g}' for key, usual in values.items())}.",
             )
     values |= given
-    lab.check_values(options.goal, values)
+    check_values(options.goal, values)
     several = [number for number in options.annotators if number > 1 or options.goal != "alpha"]  # alpha takes two
     if not several:
         raise WorkbenchError("Alpha takes two annotators an item.", todo="Give --annotators 2 or more.")
@@ -598,8 +596,8 @@ def power(workbench: Any, options: argparse.Namespace) -> Any:
     for place, annotators in enumerate(several):
         yield Progress(place, len(several), f"{annotators} annotators an item")
         try:
-            needed = lab.items_for(options.goal, values, annotators)
-            formula, simulation = lab.predictors(options.goal, values, annotators)
+            needed = items_for(options.goal, values, annotators)
+            formula, simulation = predictors(options.goal, values, annotators)
             items = options.items or needed
             reached = formula(items) if items else None
             simulated = simulation(items, 2000, 0) if items and options.simulate else None
@@ -607,20 +605,20 @@ def power(workbench: Any, options: argparse.Namespace) -> Any:
             raise WorkbenchError(f"These values go with no study: {error}.", todo="Change one with --set.") from None
         rows.append({"annotators": annotators, "needed": needed, "items": items, "formula": reached, "simulated": simulated})
     measure = "power" if options.goal in ("difference", "means") else "half-width"
-    return {"goal": options.goal, "what": lab.GOALS[options.goal], "values": values, "measure": measure, "designs": rows}
+    return {"goal": options.goal, "what": GOALS[options.goal], "values": values, "measure": measure, "designs": rows}
 
 
 def answer_questions(workbench: Any, options: argparse.Namespace) -> Any:
-    from core.annotation import studies as annotation_lab
+    from core.annotation import answers
 
-    found = yield from annotation_lab.answer_questions(workbench, read_recipe(options), options.count)
+    found = yield from answers.answer_questions(workbench, read_recipe(options), options.count)
     return found._asdict()
 
 
 def annotate(workbench: Any, options: argparse.Namespace) -> Any:
     """Carries out one action on studies."""
-    from core.annotation import exports as files
-    from core.annotation import studies as lab
+    from core.annotation import checking, exports, imports, rounds, standing, tokens, versions
+    from core.annotation.draft import from_settings
 
     def names() -> dict[str, str]:
         pairs = [text.rpartition("=") for text in options.names]  # no YAML: somebody may be called No, or 007
@@ -641,35 +639,35 @@ def annotate(workbench: Any, options: argparse.Namespace) -> Any:
         }
 
     def draft() -> Any:
-        return told(lab.save(workbench, lab.design(workbench, read_yaml(options.file))))
+        return told(rounds.save(workbench, from_settings(workbench, read_yaml(options.file))))
 
     def freeze() -> Any:
-        study = lab.planned(workbench, options.study) or lab.load(workbench, options.study).study
-        return told(lab.freeze(workbench, study, options.round))
+        study = versions.planned(workbench, options.study) or versions.load(workbench, options.study).study
+        return told(rounds.freeze(workbench, study, options.round))
 
     def hand_over() -> Any:
-        found = lab.handing_over(workbench, options.study, options.annotator)
-        frozen = lab.hand_over(workbench, options.study, options.annotator)
+        found = rounds.handing_over(workbench, options.study, options.annotator)
+        frozen = rounds.hand_over(workbench, options.study, options.annotator)
         return {"study": options.study, "version": frozen.version, "round": frozen.round, "hash": frozen.hash, **found._asdict()}
 
     actions = {
-        "list": lambda: [told(one) for one in lab.studies(workbench)],
-        "show": lambda: told(lab.load(workbench, options.study)),
+        "list": lambda: [told(one) for one in versions.studies(workbench)],
+        "show": lambda: told(versions.load(workbench, options.study)),
         "draft": draft,
         "freeze": freeze,
-        "adjudicate": lambda: told(lab.open_adjudication(workbench, options.study, options.people)),
+        "adjudicate": lambda: told(rounds.open_adjudication(workbench, options.study, options.people)),
         "hand-over": hand_over,
-        "close": lambda: told(lab.close(workbench, options.study)),
-        "check": lambda: lab.check(workbench, options.study),
-        "progress": lambda: lab.progress(workbench, lab.load(workbench, options.study)),
-        "token": lambda: lab.issue_token(workbench, options.study, options.annotator),
-        "export": lambda: files.export(workbench, options.study, options.format, options.folder, options.round),
-        "import": lambda: files.import_labels(
+        "close": lambda: told(rounds.close(workbench, options.study)),
+        "check": lambda: checking.check(workbench, options.study),
+        "progress": lambda: standing.progress(workbench, versions.load(workbench, options.study)),
+        "token": lambda: tokens.issue_token(workbench, options.study, options.annotator),
+        "export": lambda: exports.export(workbench, options.study, options.format, options.folder, options.round),
+        "import": lambda: imports.import_labels(
             workbench, options.study, options.file, options.keep_good, names(), options.replace
         ),
-        "qags": lambda: told(files.import_qags(workbench, options.file, options.study)),
-        "push": lambda: files.push(workbench, options.study, options.url),
-        "pull": lambda: files.pull(
+        "qags": lambda: told(imports.import_qags(workbench, options.file, options.study)),
+        "push": lambda: exports.push(workbench, options.study, options.url),
+        "pull": lambda: imports.pull(
             workbench, options.study, options.project, options.url, options.keep_good, names(), options.replace
         ),
     }

@@ -4,8 +4,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, design_record, design_tabs, jobs
-from core.annotation import design
-from core.annotation import studies as lab
+from core.annotation import answers, draft, rounds, system_names, versions
+from core.annotation.study import plain, systems_of
 
 TABS = {
     "Plan": design_tabs.plan,
@@ -21,7 +21,7 @@ def page() -> None:
     cards.page_title(
         "Study design", "What should people judge, how many of them, and how is that fixed before the first label is seen?"
     )
-    studies = {one.study.id: one for one in lab.studies(session.workbench())}
+    studies = {one.study.id: one for one in versions.studies(session.workbench())}
     if not studies:
         return beginning()
     desk = choice(studies)
@@ -43,31 +43,31 @@ def page() -> None:
 
 def beginning() -> None:
     """No study yet: the way from stored answers to a first draft."""
-    what, found = "A study in which people judge stored answers", design.candidates(session.workbench())
+    what, found = "A study in which people judge stored answers", answers.candidates(session.workbench())
     job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
-    few = len(found) < design.PILOT
+    few = len(found) < draft.PILOT
     if job and few:
         cards.empty(
             what,
             f"Answers are being made. Once they are stored, a press on “Start a study” here makes a draft: a pilot of "
-            f"{design.PILOT}, two annotators, a rubric for faithfulness. You can leave this page meanwhile.",
+            f"{draft.PILOT}, two annotators, a rubric for faithfulness. You can leave this page meanwhile.",
         )
         return jobs.watch(job.id)
     if not found:
         cards.empty(
             what,
             f"There are no stored answers to judge yet. {lost(found)}Have some questions of the corpus answered first; "
-            f"40 give a pilot of {design.PILOT} and some to spare. You can leave this page meanwhile.",
+            f"40 give a pilot of {draft.PILOT} and some to spare. You can leave this page meanwhile.",
         )
         return design_tabs.answering()
-    stored = f"{cards.count(len(found), 'answer')} of {cards.count(len(lab.systems(found)), 'system')} can be judged."
+    stored = f"{cards.count(len(found), 'answer')} of {cards.count(len(system_names.systems(found)), 'system')} can be judged."
     cards.empty(
         what,
         f"{stored} {lost(found)}"
         + (
-            f"A pilot wants {design.PILOT}: have more questions answered, or start with these."
+            f"A pilot wants {draft.PILOT}: have more questions answered, or start with these."
             if few
-            else f"“Start a study” makes a draft with everything filled in: a pilot of {design.PILOT}, two annotators, a rubric for "
+            else f"“Start a study” makes a draft with everything filled in: a pilot of {draft.PILOT}, two annotators, a rubric for "
             "faithfulness. You can change all of it before it is frozen."
         ),
     )
@@ -83,7 +83,7 @@ WHY = {"abstained": "found no passage that is similar enough", "empty": "came ba
 
 def lost(found: list) -> str:
     """How many questions gave nothing to judge, and why."""
-    seen = lab.asked(session.workbench(), found)
+    seen = answers.asked(session.workbench(), found)
     told = [f"{number:,} {WHY[why]}" for why, number in seen.why.items()]
     return f"Of {cards.count(seen.asked, 'question')} asked, {' and '.join(told)}. " if told else ""
 
@@ -98,13 +98,13 @@ def new_study(primary: bool = False) -> None:
 def begin() -> None:
     """Callback: a draft with everything filled in is recorded and opened."""
     workbench = session.workbench()
-    drawn = design.start(workbench, st.session_state.get("new_title", ""), session.config().corpus.dataset)
+    drawn = draft.start(workbench, st.session_state.get("new_title", ""), session.config().corpus.dataset)
     design_tabs.drawings()[drawn.study.id] = drawn.drawing
-    st.session_state.study = lab.save(workbench, drawn.study).study.id
+    st.session_state.study = rounds.save(workbench, drawn.study).study.id
     st.session_state.new_title = ""
 
 
-def choice(studies: dict[str, lab.Frozen]) -> design_tabs.Desk:
+def choice(studies: dict[str, versions.Frozen]) -> design_tabs.Desk:
     """The study on the desk. It stands in the address, yet not bound to it: a link to another page could not name a study then."""
     state, asked = st.session_state, st.query_params.get("study")
     last = state.get("study_written")
@@ -146,8 +146,8 @@ def strip(desk: design_tabs.Desk) -> None:
     one, study = desk.frozen, desk.study
     cards.status_strip(
         [
-            cards.count(len(design.plain(study.items)), "item"),
-            cards.count(len(design.systems(study)), "system"),
+            cards.count(len(plain(study.items)), "item"),
+            cards.count(len(systems_of(study)), "system"),
             f"rubric version {one.study.rubric.version}",
             f"frozen as {one.hash[:12]}" if one.hash else "a draft, not frozen",
             f"recorded {one.created[:16].replace('T', ' ')} UTC",

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, labelling
-from core.annotation import studies as lab
+from core.annotation import tokens, versions
 
 ROUNDS = {"pilot": "pilot round", "main": "main round", "adjudication": "adjudication"}
 DESIGN = "../pages/design_study.py"
@@ -34,14 +34,14 @@ def page() -> None:
 def chosen() -> tuple[Any, str]:
     """The study and the annotator of the address, where they exist and the token fits."""
     workbench, address = session.workbench(), st.query_params
-    found = next((one for one in lab.studies(workbench) if one.hash and one.study.id == address.get("study")), None)
+    found = next((one for one in versions.studies(workbench) if one.hash and one.study.id == address.get("study")), None)
     name = address.get("annotator", "")
-    return found, name if found and lab.may_label(workbench, found, name, address.get("token", "")) else ""
+    return found, name if found and tokens.may_label(workbench, found, name, address.get("token", "")) else ""
 
 
 def door(frozen: Any) -> None:
     """Who labels what."""
-    open_ = [one for one in lab.studies(session.workbench()) if one.hash]
+    open_ = [one for one in versions.studies(session.workbench()) if one.hash]
     if not open_:
         if cards.empty(
             "Answers to judge",
@@ -69,7 +69,7 @@ def door(frozen: Any) -> None:
             started = st.form_submit_button(
                 "Start labelling", key="label_start", type="primary", icon=":material/edit_note:", disabled=not name
             )
-        if started and lab.may_label(session.workbench(), frozen, name, token):
+        if started and tokens.may_label(session.workbench(), frozen, name, token):
             st.query_params.update({"study": study, "annotator": name} | ({"token": token} if token else {}))
             st.rerun()
         if started:
@@ -92,7 +92,7 @@ def refused(frozen: Any, asked: str) -> str:
 
 def finished(frozen: Any, name: str) -> bool:
     """Whether this is an annotator of an earlier round, who has no part in the present one."""
-    there = any(name in one.study.people(one.round) for one in lab.history(session.workbench(), frozen.study.id) if one.hash)
+    there = any(name in one.study.people(one.round) for one in versions.history(session.workbench(), frozen.study.id) if one.hash)
     return there and name not in frozen.study.people(frozen.round)
 
 

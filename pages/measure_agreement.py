@@ -9,13 +9,12 @@ import streamlit as st
 from app import session
 from app.ui import agreement_tabs as tabs
 from app.ui import cards
-from core.agreement import people as lab
-from core.agreement import plan
-from core.annotation import studies as annotation_lab
+from core.agreement import cannot_judge, plan, sources, views
+from core.annotation import checking, label_table, versions
 from core.annotation.formats.alone import WITHOUT
 from core.annotation.study import CANNOT
 
-UPLOAD, QAGS = "Upload files", lab.QAGS.as_posix()
+UPLOAD, QAGS = "Upload files", sources.QAGS.as_posix()
 DESIGN = "../pages/design_study.py"
 ROUNDS = {"pilot": "Pilot", "main": "Main", "": "All"}
 TABS = {
@@ -23,7 +22,7 @@ TABS = {
     "By annotator": tabs.people,
     "By item": tabs.items,
     "As labels come in": tabs.growing,
-    "Consensus": tabs.consensus,
+    "Consensus": tabs.consensus_tab,
     "People against machines": tabs.machines,
 }
 STATES = {"met": "Met", "not met": "Not met", "split": "Met in part", "open": "Not decidable yet", "own": "To be read by you"}
@@ -84,11 +83,11 @@ def page() -> None:
 # What is looked at ---------------------------------------------------------------------------------------------------
 
 
-def choose(row: Any) -> lab.Source | None:
+def choose(row: Any) -> sources.LabelSource | None:
     """The labels to look at: of a stored study, a known file, or files from this browser. Own labels come first."""
     workbench, state = session.workbench(), st.session_state
-    studies = {one.study.id: one.study.title or one.study.id for one in annotation_lab.studies(workbench)}
-    files = lab.known_files()
+    studies = {one.study.id: one.study.title or one.study.id for one in versions.studies(workbench)}
+    files = sources.known_files()
     labelled = [id for id in studies if workbench.store.labels.current(id)]
     own = [*labelled, *(id for id in studies if id not in labelled)]
     options = [*own, *sorted(files, key=lambda name: name == QAGS), UPLOAD]
@@ -114,11 +113,11 @@ def choose(row: Any) -> lab.Source | None:
     state.agreement_stored = name if name in studies else ""
     if name == UPLOAD:
         return upload()
-    digest = lab.digest_of(workbench, name) if name in studies else str(files[name].stat().st_mtime_ns)
+    digest = sources.digest_of(workbench, name) if name in studies else str(files[name].stat().st_mtime_ns)
     kept = state.get("agreement_source")
     if kept is None or kept[:2] != (name, digest):
         with st.spinner("Reading the labels", show_time=True):
-            found = lab.open_study(workbench, name) if name in studies else lab.open_file(files[name], name)
+            found = sources.open_study(workbench, name) if name in studies else sources.open_file(files[name], name)
         kept = state.agreement_source = (name, digest, found)
     if name == QAGS:
         example(kept[2], not labelled)
@@ -140,7 +139,7 @@ def addressed(key: str, options: Sequence[str], usual: str, draw: Callable[[str]
     return value
 
 
-def chosen_round(row: Any, source: lab.Source) -> str:
+def chosen_round(row: Any, source: sources.LabelSource) -> str:
     """The round, also where there is one: whoever reads the page has to know which it is."""
     rounds = list(source.rounds)
     if source.study is None or not rounds:
@@ -155,9 +154,9 @@ def chosen_round(row: Any, source: lab.Source) -> str:
     )
 
 
-def example(source: lab.Source, alone: bool) -> None:
+def example(source: sources.LabelSource, alone: bool) -> None:
     """Says that these are nobody's own labels."""
-    found = source.plain or lab.table_of(source, source.parts[0], source.rounds[0])
+    found = source.plain or sources.table_of(source, source.parts[0], source.rounds[0])
     what = (
         f"an example, QAGS (Wang, Cho and Lewis 2020): {len(found.items):,} sentences of machine-written summaries, judged by "
         f"{len(found.annotators):,} crowd workers."
@@ -168,11 +167,11 @@ def example(source: lab.Source, alone: bool) -> None:
             st.switch_page(DESIGN)
 
 
-def upload() -> lab.Source | None:
+def upload() -> sources.LabelSource | None:
     types = ["jsonl", "json", "csv"]
     files = st.file_uploader("Files", types, True, key="labels_files", label_visibility="collapsed")
     if files:
-        return lab.open_upload([(file.name, file.getvalue()) for file in files])
+        return sources.open_upload([(file.name, file.getvalue()) for file in files])
     if cards.empty(
         "Agreement among annotators",
         "It is read from a study whose answers were labelled here, or from files: a CSV with the "
@@ -188,7 +187,7 @@ def upload() -> lab.Source | None:
 # The study's own question --------------------------------------------------------------------------------------------
 
 
-def planned(source: lab.Source, round: str) -> None:
+def planned(source: sources.LabelSource, round: str) -> None:
     """The frozen question and what the labels say to it, before anything that is exploration."""
     if source.study is None or not (source.study.hypothesis or source.study.test or st.session_state.agreement_stored):
         return  # a file without a plan
@@ -215,7 +214,7 @@ def small(text: str) -> str:
     return f'<p class="gw-small">{escape(text)}</p>' if text else ""
 
 
-def numbers(found: plan.Verdict, part: str, source: lab.Source) -> str:
+def numbers(found: plan.Verdict, part: str, source: sources.LabelSource) -> str:
     """One number large; of several systems or pairs a line each."""
     level, what = f"{found.confidence:.0%}", escape(found.measure[:1].upper() + found.measure[1:])
     if len(found.rows) == 1:
@@ -223,7 +222,7 @@ def numbers(found: plan.Verdict, part: str, source: lab.Source) -> str:
         planned = " by bootstrap, as planned" if plan.by_bootstrap(source.study) and found.part != "preference" else ""
         interval = "no interval" if row.low is None else f"{level} interval {signed(row.low)} to {signed(row.high)}{planned}"
         of = f"{row.units:,} {'decided pairs' if part == 'pairs' else part}" + (
-            f" of {lab.drawn(source.study, row.items)}" if found.part == "sentences" else ""
+            f" of {sources.drawn(source.study, row.items)}" if found.part == "sentences" else ""
         )
         value = "–" if row.value is None else signed(row.value)
         whose = small(named([row])[row.name]) if row.of_two or found.part == "preference" else ""
@@ -265,7 +264,7 @@ def signed(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
 
 
-def carried(found: plan.Verdict, part: str, source: lab.Source) -> str:
+def carried(found: plan.Verdict, part: str, source: sources.LabelSource) -> str:
     """How the units got their label: "2 agreed, 2 by one person only; 6 tied are left out"."""
     several = found.units - found.agreed.ties - found.alone
     if part == "pairs" or not (found.agreed.ties or found.alone):
@@ -278,7 +277,7 @@ def carried(found: plan.Verdict, part: str, source: lab.Source) -> str:
     )
 
 
-def tied(found: plan.Verdict, part: str, source: lab.Source) -> str:
+def tied(found: plan.Verdict, part: str, source: sources.LabelSource) -> str:
     """What is not decided, and how far it could move the result."""
     if len(found.rows) != 1 and part != "pairs":
         told = carried(found, part, source)
@@ -295,7 +294,7 @@ def tied(found: plan.Verdict, part: str, source: lab.Source) -> str:
     return f"{ties}."
 
 
-def decided(source: lab.Source, found: plan.Verdict) -> str:
+def decided(source: sources.LabelSource, found: plan.Verdict) -> str:
     people = source.study.adjudicators or tuple({one.annotator for one in source.labels if one.round == "adjudication"})
     by = {
         "majority": "the annotators' majority says",
@@ -307,11 +306,11 @@ def decided(source: lab.Source, found: plan.Verdict) -> str:
     return f"A label is what {by}.{each}{nobody}. No setting below moves this."
 
 
-def as_frozen(source: lab.Source) -> str:
+def as_frozen(source: sources.LabelSource) -> str:
     """Whether plan and labels of a stored study are still what their hash says."""
     if not (name := st.session_state.agreement_stored):
         return ""
-    found = tabs.kept_of(source, ("check",), lambda: annotation_lab.check(session.workbench(), name))
+    found = tabs.kept_of(source, ("check",), lambda: checking.check(session.workbench(), name))
     if not found.ok:
         st.error(cards.plain(f"Plan or labels are not what was frozen. {' '.join(found.findings)}"), icon=":material/gpp_maybe:")
     if not (found.ok and found.hash):
@@ -323,7 +322,7 @@ def as_frozen(source: lab.Source) -> str:
     )
 
 
-def careless(view: lab.View) -> None:
+def careless(view: views.View) -> None:
     """Whose labels to look at before anything is concluded."""
     if not (found := plan.careless(view.source, view.round)):
         return
@@ -344,7 +343,7 @@ def careless(view: lab.View) -> None:
 # How it is read ------------------------------------------------------------------------------------------------------
 
 
-def read(source: lab.Source, round: str) -> lab.View | None:
+def read(source: sources.LabelSource, round: str) -> views.View | None:
     """How the labels are read: part, level, consensus, and what counts as yes."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         part = source.parts[0]
@@ -357,12 +356,12 @@ def read(source: lab.Source, round: str) -> lab.View | None:
                     key="part",
                     required=True,
                     bind="query-params",
-                    format_func=lab.PARTS.get,
+                    format_func=sources.PARTS.get,
                 )
                 or part
             )
-        found = lab.table_of(source, part, round)
-        levels = list(lab.levels(found))
+        found = sources.table_of(source, part, round)
+        levels = list(sources.levels(found))
         level = one_of(
             "Scale",
             levels,
@@ -371,20 +370,20 @@ def read(source: lab.Source, round: str) -> lab.View | None:
             format_func=str.capitalize,
             help="Nominal: labels are alike or not. Ordinal: by rank. Interval, ratio: by distance.",
         )
-        found = lab.table_of(source, part, round, level)
+        found = sources.table_of(source, part, round, level)
         method = one_of(
             "Consensus",
-            lab.methods(source, found),
+            views.methods(source, found),
             "consensus",
             190,
-            format_func=lab.METHODS.get,
+            format_func=views.METHODS.get,
             help="How several labels become one, for the tabs Consensus and People against machines.",
         )
         positive = () if part == "preference" else yes(source, found)
     if not found.items:
         cards.empty("Agreement among annotators", f"There are no labels of this part in the {round} round yet.")
         return None
-    view = lab.View(source, part, round, found, method, positive, "" if level == levels[0] else level)
+    view = views.View(source, part, round, found, method, positive, "" if level == levels[0] else level)
     strip(view)
     return view
 
@@ -396,9 +395,9 @@ def one_of(title: str, options: list[str], key: str, width: int, **more) -> str:
     return st.selectbox(title, options, key=key, width=width, bind="query-params", **more)
 
 
-def yes(source: lab.Source, found: lab.Table) -> tuple[str, ...]:
+def yes(source: sources.LabelSource, found: label_table.LabelTable) -> tuple[str, ...]:
     """The labels that count as yes; of numbers the least."""
-    usual = lab.usual_positive(found)
+    usual = views.usual_positive(found)
     if not found.categories:
         least = st.number_input(
             "Counts as yes from", None, None, float(usual[0]), 0.5, key="yes_from", bind="query-params", width=160
@@ -416,7 +415,7 @@ def yes(source: lab.Source, found: lab.Table) -> tuple[str, ...]:
     return tuple(chosen) or usual
 
 
-def strip(view: lab.View) -> None:
+def strip(view: views.View) -> None:
     found, labels, source = view.found, int((view.found.values == view.found.values).sum()), view.source
     there, facts = len(set(found.item_ids)), []
     if source.study is not None:
@@ -426,7 +425,7 @@ def strip(view: lab.View) -> None:
             *([f"{ROUNDS[view.round]} round"] if several else []),
             cards.count(there, "item") if there == drawn else f"{there:,} of {drawn:,} items",
         ]
-    nobody = lab.judged_by_nobody(found, tabs.cannot_of(view))
+    nobody = cannot_judge.judged_by_nobody(found, tabs.cannot_of(view))
     units = [] if source.study is not None and view.part != "sentences" else [f"{len(found.items) + nobody:,} {view.units}"]
     units += [f"{nobody:,} {view.units if not units else 'of them'} cannot be judged"] if nobody else []
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -438,7 +437,7 @@ def strip(view: lab.View) -> None:
         st.caption(cards.plain(told))
 
 
-def counted(view: lab.View, nobody: int) -> str:
+def counted(view: views.View, nobody: int) -> str:
     """How the numbers of the page follow from one another; "" where everybody judged everything."""
     by = (view.found.values == view.found.values).sum(axis=1)
     cannot, labels, one = sum(map(len, tabs.cannot_of(view).values())), int(by.sum()), int((by == 1).sum())

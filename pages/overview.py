@@ -151,10 +151,10 @@ def studies() -> None:
     workbench = session.workbench()
     if not workbench.store.studies():
         return
-    from core.annotation import studies as annotation_lab
+    from core.annotation import versions
 
     st.subheader("Last studies", anchor=False)
-    for one in annotation_lab.studies(workbench)[:3]:
+    for one in versions.studies(workbench)[:3]:
         done = "a draft, not frozen yet"
         if one.round != "draft":
             given = workbench.store.labels.current(one.study.id).items()

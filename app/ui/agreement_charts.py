@@ -6,9 +6,13 @@ import numpy as np
 
 from app.ui import charts
 from app.ui.dots import Mark, cuts, marks, with_lines
-from core.agreement.machines import Against, Headline
-from core.agreement.people import Growing, People, Preferences, Rates
-from core.annotation.studies import short_names
+from core.agreement.annotators import People
+from core.agreement.coefficients import Growing
+from core.agreement.headline import Headline
+from core.agreement.machines import Against
+from core.agreement.preferences import Preferences
+from core.agreement.systems import Rates
+from core.annotation.system_names import short_names
 from core.statistics.agreement.coefficient import Agreement
 
 

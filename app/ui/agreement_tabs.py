@@ -9,10 +9,24 @@ import streamlit as st
 from app import session
 from app.ui import agreement_charts as drawn
 from app.ui import cards, cells, charts, jobs
-from core.agreement import machines as against
-from core.agreement import people as lab
-from core.agreement import plan
-from core.agreement.people import METHODS, PARTS, Consensus, View
+from core.agreement import (
+    annotators,
+    cannot_judge,
+    coefficients,
+    consensus,
+    disputed_units,
+    headline,
+    plan,
+    preferences,
+    sources,
+    systems,
+    views,
+)
+from core.agreement.consensus import AgreedLabels
+from core.agreement.headline import FEWEST_HUMAN, Unjudged, judged_and_scored, usual_human, with_scores
+from core.agreement.machines import Against, Machine, MachinesJudged, containment, facing, judge, read_scores
+from core.agreement.sources import PARTS
+from core.agreement.views import METHODS, View
 from core.annotation.study import CANNOT, StopRule
 from core.statistics.agreement.coefficient import Agreement
 from core.statistics.bootstrap import Interval
@@ -31,7 +45,7 @@ def kept(view: View, name: str, work: Callable[[], Any], *of: Any) -> Any:
     return kept_of(view.source, (view.part, view.round, view.found.level, name, *of), work)
 
 
-def kept_of(source: lab.Source, name: tuple, work: Callable[[], Any]) -> Any:
+def kept_of(source: sources.LabelSource, name: tuple, work: Callable[[], Any]) -> Any:
     """The result of this work on these labels: from the session, or computed now under a bar."""
     results = st.session_state.setdefault("agreement_results", {})
     key = (source.digest, *name)
@@ -69,8 +83,8 @@ def figure(view: View, shape: charts.Figure, name: str, **more: Any) -> None:
     charts.show(shape, f"{study.id}-{name}" if study else name, key=name, **more)
 
 
-def agreed(view: View) -> Consensus:
-    return kept(view, "consensus", lambda: lab.consensus(view.source, view.part, view.found, view.method), view.method)
+def agreed(view: View) -> AgreedLabels:
+    return kept(view, "consensus", lambda: consensus.consensus(view.source, view.part, view.found, view.method), view.method)
 
 
 def span(one: Interval | None) -> dict[str, float | None]:
@@ -83,8 +97,8 @@ SHOWN = ("Krippendorff", "Percent", "Gwet's AC1", "ICC(2,1)", "ICC(2,k)")  # beg
 STYLE = "<style>.gw-first .gw-card:first-child { border-color: var(--gw-accent); box-shadow: inset 0 0 0 1px var(--gw-accent); }</style>"
 
 
-def overview(view: View) -> lab.Overview:
-    return kept(view, "overview", lambda: lab.overview(view.found))
+def overview(view: View) -> coefficients.Overview:
+    return kept(view, "overview", lambda: coefficients.overview(view.found))
 
 
 def headline_cards(view: View) -> None:
@@ -93,7 +107,7 @@ def headline_cards(view: View) -> None:
     for start in (*SHOWN, "Cohen's kappa" if found.annotators == 2 else "Fleiss"):
         row = next((row for row in found.measures if row.name.startswith(start)), None)
         if row is not None:
-            interval, of = None if row.low is None else (row.low, row.high), lab.drawn(view.source.study, row.drawn)
+            interval, of = None if row.low is None else (row.low, row.high), sources.drawn(view.source.study, row.drawn)
             shown.append(
                 cards.Card(
                     row.name.split(", ")[0],
@@ -136,7 +150,7 @@ def judged_by(view: View, row: Agreement) -> str:
 
 def cannot_of(view: View) -> dict[str, tuple[str, ...]]:
     """Unit -> who said that it cannot be judged."""
-    return kept(view, "cannot", lambda: lab.cannot_judge(view.source, view.part, view.round))
+    return kept(view, "cannot", lambda: cannot_judge.cannot_judge(view.source, view.part, view.round))
 
 
 def agreement(view: View) -> None:
@@ -147,8 +161,8 @@ def agreement(view: View) -> None:
             "Value": row.value,
             "Low": row.low,
             "High": row.high,
-            "Word": lab.word_of(row),
-            "Interval reaches": lab.reaches(row),
+            "Word": coefficients.word_of(row),
+            "Interval reaches": coefficients.reaches(row),
             view.units.capitalize(): row.items,
             "Resampled": row.drawn or None,
             "Labels": row.labels,
@@ -165,11 +179,10 @@ def agreement(view: View) -> None:
             data=rows,
             command=view.command(),
             title="Coefficients of agreement",
-            caption=f"95% intervals, 2,000 resamples of {lab.drawn(view.source.study, found.items)}",
+            caption=f"95% intervals, 2,000 resamples of {sources.drawn(view.source.study, found.items)}",
         )
-    drawn_help = (
-        f"Each of the 2,000 resamples draws so many {lab.drawn(view.source.study, 2).split()[-1]}, with all that belongs to them."
-    )
+    what = sources.drawn(view.source.study, 2).split()[-1]
+    drawn_help = f"Each of the 2,000 resamples draws so many {what}, with all that belongs to them."
     looks = {
         "Coefficient": TEXT(width=230),
         "Value": THREE,
@@ -244,7 +257,7 @@ def growing(view: View) -> None:
             help="Half of the 95% interval of alpha. Drawn to try it; it is no rule of the study.",
         )
         rule = StopRule(kind="half_width", value=half)
-    found = kept(view, "growing", lambda: lab.growing(view.found, rule), rule.kind, rule.value)
+    found = kept(view, "growing", lambda: coefficients.growing(view.found, rule), rule.kind, rule.value)
     if not any(one.low is not None for _, one in found.points):
         return cards.empty(
             "Alpha as labels come in", "Alpha is undefined so far: no two annotators labelled the same, or all said one thing."
@@ -282,8 +295,8 @@ def growing(view: View) -> None:
             else ""
         )
         + ("Dotted: as narrow as the rule wants the interval to be. " if found.rule == "half_width" else "")
-        + f"The rule is looked at from {lab.drawn(view.source.study, 30)} with two labels on. A rule on the half-width does not favour a "
-        "result however often it is looked at; a rule on alpha itself stops at lucky values."
+        + f"The rule is looked at from {sources.drawn(view.source.study, 30)} with two labels on. A rule on the half-width does not "
+        "favour a result however often it is looked at; a rule on alpha itself stops at lucky values."
     )
 
 
@@ -308,7 +321,7 @@ OF_SEVERAL = ("Alpha without", "With majority", "95% interval")  # say nothing o
 
 
 def people(view: View) -> None:
-    found = kept(view, "people", lambda: lab.people(view.source, view.part, view.round, view.found))
+    found = kept(view, "people", lambda: annotators.people(view.source, view.part, view.round, view.found))
     if len(found.rows) < 2:
         return cards.empty("Annotators beside each other", "One person has labelled so far. Agreement takes two.")
     rows, two = [person_row(row) for row in found.rows], len(found.rows) == 2
@@ -342,7 +355,7 @@ def people(view: View) -> None:
         else "",
         "" if found.timed else "The labels have no times: no speed and no trend.",
         "" if len(found.names) == len(found.rows) else f"Charts show the {len(found.names)} with the most labels.",
-        cards.plain(lab.NO_DAWID_SKENE) if view.found.categories and "Ability" in empty else "",
+        cards.plain(views.NO_DAWID_SKENE) if view.found.categories and "Ability" in empty else "",
     ]
     if two:
         told.insert(
@@ -403,7 +416,7 @@ def people(view: View) -> None:
         )
 
 
-def person_row(row: lab.Person) -> dict[str, Any]:
+def person_row(row: annotators.Person) -> dict[str, Any]:
     share, speed, drift = row.dissent and row.dissent.agreed, row.speed, row.drift
     return {
         "Annotator": row.name,
@@ -430,7 +443,7 @@ def change(one: Any) -> str:
 
 def items(view: View) -> None:
     found, names, units = (
-        kept(view, "disputed", lambda: lab.most_disputed(view.found, cannot=cannot_of(view))),
+        kept(view, "disputed", lambda: disputed_units.most_disputed(view.found, cannot=cannot_of(view))),
         view.found.categories,
         view.units,
     )
@@ -457,7 +470,7 @@ def items(view: View) -> None:
         "Text": TEXT(width=520),
         "Spread": NUMBER(format="%.2f", width=66, help=spread),
     }
-    most = f"The {len(found)} most disputed" if len(found) == lab.DISPUTED else f"{len(found):,}"
+    most = f"The {len(found)} most disputed" if len(found) == disputed_units.DISPUTED else f"{len(found):,}"
     st.caption(f"{most} of {len(view.found.items):,} {units} have different labels, most disputed first. Click one to read it.")
     event = table(rows, "disputed", looks, on_select="rerun", selection_mode="single-cell")
     chosen = next((row for row, _ in event.selection.cells if row < len(found)), 0)
@@ -481,14 +494,14 @@ def have_decided(view: View) -> None:
         st.page_link(DESIGN, label="Have them decided", icon=":material/gavel:", query_params={"study": name})
 
 
-def said(view: View, one: lab.Unit) -> str:
+def said(view: View, one: disputed_units.Unit) -> str:
     """How many gave each label; of numbers the labels themselves."""
     given = [label for _, label in one.labels]
     known = [f"{given.count(name)} {title(view, name)}" for name in (*view.found.categories, CANNOT) if name in given]
     return ", ".join(known if view.found.categories else [title(view, name) for name in given])
 
 
-def unit(view: View, one: lab.Unit) -> None:
+def unit(view: View, one: disputed_units.Unit) -> None:
     """One disputed unit: its text, what it was judged by, and every label."""
     item = view.source.study.item(one.item) if view.source.study else None
     name = plan.unit_name(view.source, one.name, one.item)
@@ -512,27 +525,31 @@ def unit(view: View, one: lab.Unit) -> None:
 # Consensus -----------------------------------------------------------------------------------------------------------
 
 
-def consensus(view: View) -> None:
+def consensus_tab(view: View) -> None:
     one = agreed(view)
     by = ", ".join(sorted({label.annotator for label in view.source.labels if label.round == "adjudication"}))
-    nobody = lab.judged_by_nobody(view.found, cannot_of(view))
+    nobody = cannot_judge.judged_by_nobody(view.found, cannot_of(view))
     told = [
         f"{METHODS[one.method]}: {len(one.values):,} {view.units}",
         f"{one.adjudicated:,} decided by {by}, as annotators differed" if one.method == "adjudicated" else "",
         f"{nobody:,} more that nobody could judge are in no share" if nobody else "",
     ]
-    why = f" {lab.NO_DAWID_SKENE}" if view.found.categories and "dawid_skene" not in lab.methods(view.source, view.found) else ""
+    why = (
+        f" {views.NO_DAWID_SKENE}"
+        if view.found.categories and "dawid_skene" not in views.methods(view.source, view.found)
+        else ""
+    )
     st.caption(cards.plain("; ".join(filter(None, told)) + f".{why}"))
     ties(view, one)
     if view.part == "preference":
-        preferences(view, one)
+        preferences_part(view, one)
     else:
         rates(view, one)
     labels = [
         {
             "unit": name,
             "item": view.found.item_ids[i],
-            "label": lab.named(view.found, one.values[i]),
+            "label": sources.named(view.found, one.values[i]),
             "text": view.found.texts[i] if view.found.texts else "",
         }
         for i, name in enumerate(view.found.items)
@@ -548,7 +565,7 @@ def consensus(view: View) -> None:
     )
 
 
-def ties(view: View, one: Consensus) -> None:
+def ties(view: View, one: AgreedLabels) -> None:
     """Ties are no agreement: what is left out, and the way to have it decided."""
     if not one.ties:
         return
@@ -567,9 +584,9 @@ def ties(view: View, one: Consensus) -> None:
         have_decided(view)
 
 
-def rates(view: View, one: Consensus) -> None:
+def rates(view: View, one: AgreedLabels) -> None:
     found = kept(
-        view, "rates", lambda: lab.rates(view.source, view.part, view.found, one, view.positive), view.method, view.positive
+        view, "rates", lambda: systems.rates(view.source, view.part, view.found, one, view.positive), view.method, view.positive
     )
     yes = " or ".join(title(view, name).lower() for name in view.positive)
     word = f"Mean of {PARTS[view.part].lower()}" if found.by_mean else f"Share of {view.units}: {yes}"
@@ -686,7 +703,7 @@ def weighed(view: View) -> str:
     return f"Each of the {view.units} counts the same, so an answer of many counts more. Differences are of these very shares."
 
 
-def two_tests(view: View, found: lab.Rates) -> str:
+def two_tests(view: View, found: systems.Rates) -> str:
     """Interval and p are two tests of one difference: which of them decides, and where they do not say the same."""
     text = "The interval draws questions with all their answers, p exchanges the two answers of a question: two tests of one difference. "
     decides = plan.decides_by_interval(view.source.study)
@@ -702,8 +719,8 @@ def two_tests(view: View, found: lab.Rates) -> str:
     return cards.plain(text)
 
 
-def preferences(view: View, one: Consensus) -> None:
-    found = kept(view, "preferences", lambda: lab.preferences(view.source, view.round, view.found, one), view.method)
+def preferences_part(view: View, one: AgreedLabels) -> None:
+    found = kept(view, "preferences", lambda: preferences.preferences(view.source, view.round, view.found, one), view.method)
     place = found.position.share
     names = drawn.named(name for duel in found.duels for name in (duel.a, duel.b))
     shown = [
@@ -802,7 +819,7 @@ def machines(view: View) -> None:
             )
         rest, newest = unjudged(view)
         mine = uploaded(view, rest)
-    scores = [*kept(view, "machines", lambda: against.containment(view.source, view.part, view.found)), *mine]
+    scores = [*kept(view, "machines", lambda: containment(view.source, view.part, view.found)), *mine]
     if not scores:
         return cards.empty(
             "People against machines",
@@ -810,8 +827,8 @@ def machines(view: View) -> None:
             "them. Give a machine's scores as a file above.",
         )
     key = (view.method, view.positive, tuple((one.name, one.scores.tobytes()) for one in scores))
-    faced = against.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, whole)
-    found = kept(view, "judged", lambda: against.judge(faced, whole), whole, *key)
+    faced = facing(view.source, view.part, view.found, agreed(view), view.positive, scores, whole)
+    found = kept(view, "judged", lambda: judge(faced, whole), whole, *key)
     files = [f"--scores {shlex.quote(one.name + '.csv')}" for one in mine]
     command = view.command("--machines", *files, *(["--whole"] if whole else []))
     measures(view, found)
@@ -820,10 +837,10 @@ def machines(view: View) -> None:
     curves(view, found, one, command)
     by_group(one, command)
     st.divider()
-    headline(view, scores, against.with_scores(rest, mine), files, (newest, *key))
+    headline_part(view, scores, with_scores(rest, mine), files, (newest, *key))
 
 
-def uploaded(view: View, rest: against.Unjudged) -> list[against.Machine]:
+def uploaded(view: View, rest: Unjudged) -> list[Machine]:
     """A judge's scores from a file: of the labelled units, and of answers that nobody judged."""
     found, texts = [], view.found.texts or ("",) * len(view.found.items)
     with st.popover("Scores of a judge", icon=":material/upload_file:"):
@@ -842,11 +859,11 @@ def uploaded(view: View, rest: against.Unjudged) -> list[against.Machine]:
         )
         for file in st.file_uploader("Scores", "csv", True, key="judge_scores", label_visibility="collapsed"):
             with cards.calm():
-                found.append(against.read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name, rest.names))
+                found.append(read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name, rest.names))
     return found
 
 
-def measures(view: View, found: against.Judged) -> None:
+def measures(view: View, found: MachinesJudged) -> None:
     """Every machine in a row: its scores, its verdicts, and how it stands beside a person."""
     wide = TEXT(width=128)
 
@@ -937,7 +954,7 @@ def measures(view: View, found: against.Judged) -> None:
             if best.machine.value is not None
             else ""
         )
-        + f"Intervals are over {lab.drawn(view.source.study, found.items)}{several}."
+        + f"Intervals are over {sources.drawn(view.source.study, found.items)}{several}."
     )
 
 
@@ -951,7 +968,7 @@ def inside(one: Any) -> str:
     return f" ({between(one)})" if between(one) else ""
 
 
-def curves(view: View, found: against.Judged, one: against.Against, command: str) -> None:
+def curves(view: View, found: MachinesJudged, one: Against, command: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         data = [
@@ -995,7 +1012,7 @@ def curves(view: View, found: against.Judged, one: against.Against, command: str
         )
 
 
-def by_group(one: against.Against, command: str) -> None:
+def by_group(one: Against, command: str) -> None:
     """One machine by system and by dataset, where there are several."""
     if not one.groups:
         return
@@ -1035,21 +1052,21 @@ def between(one: Any, sign: bool = False) -> str:
     return f"{one.low:.3f} to {one.high:.3f}"
 
 
-def headline(view: View, scores: Sequence[against.Machine], rest: against.Unjudged, files: Sequence[str], key: tuple) -> None:
+def headline_part(view: View, scores: Sequence[Machine], rest: Unjudged, files: Sequence[str], key: tuple) -> None:
     """The share of yes among all answers, from few human and many machine labels."""
     st.subheader("Corrected headline", anchor=False)
-    whole = against.facing(view.source, view.part, view.found, agreed(view), view.positive, scores, True)
+    whole = facing(view.source, view.part, view.found, agreed(view), view.positive, scores, True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         machine = st.selectbox("Measure", [one.name for one in scores], key="headline_measure", bind="query-params", width=280)
-        known, number, others = len(against.judged_and_scored(whole, machine)), 0, rest.scores(machine)
-        verdicts = against.verdicts(whole, machine, view.part == "sentences", others is not None)
+        known, number, others = len(judged_and_scored(whole, machine)), 0, rest.scores(machine)
+        verdicts = headline.verdicts(whole, machine, view.part == "sentences", others is not None)
         if others is not None:
             st.caption(
                 f"{verdicts} {(others == others).sum():,} stored answers of the same systems and corpora are scored by the machine "
                 "alone.",
                 width="stretch",
             )
-        elif known < against.FEWEST_HUMAN + 3:
+        elif known < FEWEST_HUMAN + 3:
             return st.caption(
                 f"{verdicts} The others have a sentence that is tied or that nobody judged."
                 if view.part == "sentences"
@@ -1061,15 +1078,15 @@ def headline(view: View, scores: Sequence[against.Machine], rest: against.Unjudg
             )
             number = st.slider(
                 "Answers with human labels",
-                against.FEWEST_HUMAN,
+                FEWEST_HUMAN,
                 known - 2,
-                against.usual_human(known),
+                usual_human(known),
                 key="few",
                 bind="query-params",
                 help=help,
                 width=420,
             )
-    found = kept(view, "headline", lambda: against.headline(whole, machine, number, rest), machine, number, *key)
+    found = kept(view, "headline", lambda: headline.headline(whole, machine, number, rest), machine, number, *key)
     first = found.methods[0]
     shown = [
         cards.Card(
@@ -1160,10 +1177,10 @@ def headline(view: View, scores: Sequence[against.Machine], rest: against.Unjudg
     st.caption(" ".join(filter(None, told)))
 
 
-def unjudged(view: View) -> tuple[against.Unjudged, str]:
+def unjudged(view: View) -> tuple[Unjudged, str]:
     """Stored answers that nobody judged, and the newest answer. Files have none."""
     if not st.session_state.get("agreement_stored"):
-        return against.Unjudged(), ""
+        return Unjudged(), ""
     workbench = session.workbench()
     newest = workbench.store.query("SELECT max(id) AS id FROM answers")[0]["id"]
-    return kept(view, "unjudged", lambda: against.unjudged(workbench, view.source), newest), newest
+    return kept(view, "unjudged", lambda: headline.unjudged(workbench, view.source), newest), newest

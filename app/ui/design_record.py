@@ -31,10 +31,11 @@ from app.ui.design_tabs import (
     rows,
     usual_goal,
 )
-from core.annotation import design
-from core.annotation import exports as files
-from core.annotation import studies as lab
-from core.annotation.study import FOLDER, HandOver, study_hash
+from core.annotation import checking, exports, imports, label_files, power, rounds, standing, tokens, versions, worklist
+from core.annotation.assignment import HandOver, loads
+from core.annotation.pilot import from_pilot
+from core.annotation.rubric import FOLDER
+from core.annotation.study import plain, study_hash, systems_of
 from core.errors import WorkbenchError
 
 LABEL, AGREE = "../pages/label_answers.py", "../pages/measure_agreement.py"
@@ -64,9 +65,9 @@ ol.gw-steps { display: flex; gap: .5rem; list-style: none; margin: 0 !important;
 
 def stepper(desk: Desk) -> None:
     """Where the study stands."""
-    study, now = desk.study, design.STEPS.index(desk.standing.step)
-    pilot, main = (len(design.plain(study.items, name)) for name in ("pilot", "main"))
-    skipped = now > 1 and not any(one.round == "pilot" for one in lab.history(session.workbench(), study.id))
+    study, now = desk.study, standing.STEPS.index(desk.standing.step)
+    pilot, main = (len(plain(study.items, name)) for name in ("pilot", "main"))
+    skipped = now > 1 and not any(one.round == "pilot" for one in versions.history(session.workbench(), study.id))
     notes = {
         "Draft": f"{len(study.annotators)} annotators",
         "Pilot": "skipped" if skipped else f"{pilot:,} items",
@@ -78,7 +79,7 @@ def stepper(desk: Desk) -> None:
     marks = "".join(
         f'<li class="{"done" if n < now else "now" if n == now else ""}"{" aria-current=step" if n == now else ""}>'
         f"{'✓ ' if n < now else ''}{step}<small>{notes[step]}</small></li>"
-        for n, step in enumerate(design.STEPS)
+        for n, step in enumerate(standing.STEPS)
     )
     st.html(f'{STYLE}<ol class="gw gw-steps" aria-label="Steps of the study">{marks}</ol>')
 
@@ -103,7 +104,7 @@ def next_step(desk: Desk) -> None:
             _people(desk)
     if name := st.session_state.pop("design_leaver", ""):
         with cards.calm():  # asked here: after the click the dialog itself runs once more, and then there is nothing to hand over
-            _hand_over(desk, lab.handing_over(session.workbench(), desk.study.id, name))
+            _hand_over(desk, rounds.handing_over(session.workbench(), desk.study.id, name))
 
 
 @contextmanager
@@ -124,7 +125,7 @@ def missing(desk: Desk, round: str) -> list[str]:
     return [
         text
         for text, wanted in [
-            ("items: draw them on the tab Items", not design.plain(study.items, round)),
+            ("items: draw them on the tab Items", not plain(study.items, round)),
             ("a question: say it on the tab Plan", not study.question.strip()),
             ("a primary measure: say it on the tab Plan", not study.measure.strip()),
             ("names of annotators that differ: on the tab People", f"{study.id}/annotators?" in st.session_state),
@@ -139,14 +140,14 @@ def missing(desk: Desk, round: str) -> list[str]:
 
 
 def _draft(desk: Desk) -> None:
-    pilot, main = (design.plain(desk.study.items, name) for name in ("pilot", "main"))
+    pilot, main = (plain(desk.study.items, name) for name in ("pilot", "main"))
     round = "pilot" if pilot or not main else "main"
     lacks, told = missing(desk, round), ""
     if not lacks:
-        loads, who = design.loads(desk.study, round), cards.count(len(desk.study.annotators), "annotator")
-        sizes = [one.items + one.repeats + one.attention for one in loads]
-        most = loads[sizes.index(max(sizes))]
-        upto = "" if len({one[1:] for one in loads}) == 1 else "up to "
+        screens, who = loads(desk.study, round), cards.count(len(desk.study.annotators), "annotator")
+        sizes = [one.items + one.repeats + one.attention for one in screens]
+        most = screens[sizes.index(max(sizes))]
+        upto = "" if len({one[1:] for one in screens}) == 1 else "up to "
         told = f"Everything is filled in: {who}, {upto}{max(sizes):,} screens each: {_parts(*most[1:])}."
     with _next(
         f"look through the tabs, then freeze the {round}",
@@ -183,7 +184,7 @@ def _keep(desk: Desk) -> None:
 
 def _save(desk: Desk) -> None:
     try:
-        lab.save(session.workbench(), now(desk).study)
+        rounds.save(session.workbench(), now(desk).study)
     except WorkbenchError as error:
         st.session_state.design_problem = error.what
 
@@ -223,7 +224,7 @@ def _freeze(desk: Desk, round: str) -> None:
     if not (desk.piloted and desk.revision):
         outdated(desk, "freeze")
     repeating(desk, round, "freeze")
-    items = len(design.plain(study.items, round))
+    items = len(plain(study.items, round))
     st.caption(f"{round.capitalize()} round: {parts(study, round)}")
     cells.show(rows(study, round), height=240, key="freeze_list", **looks_of(study, room=1.9))
     _confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round)
@@ -239,7 +240,7 @@ def _confirm(label: str, icon: str, key: str, what: Any, *given: Any) -> None:
 
 def _freeze_now(desk: Desk, round: str) -> None:
     try:
-        lab.freeze(session.workbench(), desk.study, round)
+        rounds.freeze(session.workbench(), desk.study, round)
     except WorkbenchError as error:
         st.session_state.design_problem = f"{error.what} {error.todo}"
         return
@@ -309,7 +310,7 @@ def _close(desk: Desk) -> None:
         f"Nobody can label in it any more. {after[desk.frozen.round]} The record says that the round was ended before it was "
         "done."
     )
-    _confirm("End the round", "block", "close_now", _change, lab.close, desk)
+    _confirm("End the round", "block", "close_now", _change, rounds.close, desk)
 
 
 @st.dialog("Hand over what is open")
@@ -336,7 +337,7 @@ def _hand_over(desk: Desk, found: HandOver) -> None:
         f"{name} can label no more in this round{more}. The study gets a new version that says so; labels given "
         "before stay valid."
     )
-    _confirm("Hand over", "move_item", "hand_over_now", _change, lab.hand_over, desk, found.annotator)
+    _confirm("Hand over", "move_item", "hand_over_now", _change, rounds.hand_over, desk, found.annotator)
 
 
 def _change(what: Any, desk: Desk, *given: str) -> None:
@@ -359,7 +360,7 @@ def _look(desk: Desk, label: str = "Agreement so far", **more: Any) -> None:
 
 def alpha_words(desk: Desk) -> str:
     """What the labels of the round say of the rubric, in a sentence."""
-    from core.agreement import people as agreement_lab
+    from core.agreement import coefficients, sources
 
     found = desk.standing.agreement
     if found is None:
@@ -368,19 +369,17 @@ def alpha_words(desk: Desk) -> str:
         return f"Alpha is {found.note}."
     interval = "" if found.low is None else f", 95% interval {found.low:.3f} to {found.high:.3f}"
     unit = {"sentences": "sentence", "helpful": "answer", "preference": "pair"}[desk.study.ask[0]]
-    of = f" of {agreement_lab.drawn(desk.study, found.drawn)}" if unit == "sentence" else ""
+    of = f" of {sources.drawn(desk.study, found.drawn)}" if unit == "sentence" else ""
     by = "both" if len(desk.frozen.study.annotators) == 2 else "two or more"
     judged = f"{cards.count(found.items, unit)}{of} judged by {by}"
-    return f"Alpha {found.value:.3f}{interval}, {judged}: {agreement_lab.word(found)}.".replace("-0.", "−0.").replace(
-        "-1.", "−1."
-    )
+    return f"Alpha {found.value:.3f}{interval}, {judged}: {coefficients.word(found)}.".replace("-0.", "−0.").replace("-1.", "−1.")
 
 
 def _revise(desk: Desk) -> None:
     seen = (desk.study.id, "pilot") in st.session_state.get("analysed", ())
     lacks, value = missing(desk, "main"), desk.standing.agreement and desk.standing.agreement.value
-    unclear = value is not None and value < design.TENTATIVE and len(desk.frozen.study.rubrics) == 1
-    drawn, new = len(design.plain(desk.study.items, "main")), desk.study.rubric
+    unclear = value is not None and value < standing.TENTATIVE and len(desk.frozen.study.rubrics) == 1
+    drawn, new = len(plain(desk.study.items, "main")), desk.study.rubric
     items = f"Still missing: {'; '.join(lacks)}." if lacks else f"{cards.count(drawn, 'main item')} drawn{needed_words(desk)}."
     if desk.revision:
         said = f"You have begun version {new.version} of the rubric. The main round waits until it is put in force, or discarded."
@@ -430,11 +429,11 @@ def _revise(desk: Desk) -> None:
 def needed_words(desk: Desk) -> str:
     """How many main items the pilot's values ask for."""
     goal = usual_goal(desk.study)
-    pilot = design.from_pilot(desk.frozen.study, lab.labels(session.workbench(), desk.study.id, "pilot")).values.get(goal)
+    pilot = from_pilot(desk.frozen.study, worklist.labels(session.workbench(), desk.study.id, "pilot")).values.get(goal)
     if pilot is None:
         return "; the tab Power says how many it needs"
-    values = design.ASSUMED[goal] | fitted(goal, pilot, design.ASSUMED[goal].get("difference", 0.0))
-    number = design.items_for(goal, values, desk.study.per_item)
+    values = power.ASSUMED[goal] | fitted(goal, pilot, power.ASSUMED[goal].get("difference", 0.0))
+    number = power.items_for(goal, values, desk.study.per_item)
     aim = f"a half-width of {values['target']:g}" if goal == "rate" else f"a power of {values['target']:g}"
     many = f"{number:,} {noun(goal)}" if number else f"more than 100,000 {noun(goal)}"
     return f"; for {aim} the pilot's values ask for {many}: see the tab Power"
@@ -461,7 +460,7 @@ def _adjudicate(desk: Desk) -> None:
         names = st.text_input("Adjudicators", "Adjudicator", key="adjudicators", width=200, label_visibility="collapsed")
         people = [name.strip() for name in names.split(",") if name.strip()]
         if place.button("Open adjudication", type="primary", icon=":material/gavel:", key="adjudicate", disabled=not people):
-            lab.open_adjudication(session.workbench(), desk.study.id, people)
+            rounds.open_adjudication(session.workbench(), desk.study.id, people)
             st.rerun()
         _look(desk, "Analyse without it")
 
@@ -492,14 +491,14 @@ def _progress(desk: Desk) -> None:
     """Each annotator with what is done; looks again by itself."""
     with cards.calm():
         workbench, frozen = session.workbench(), desk.frozen
-        found, attention = lab.progress(workbench, frozen), design.attention(workbench, frozen)
+        found, attention = standing.progress(workbench, frozen), standing.attention(workbench, frozen)
         if desk.standing.open and not any(one.assigned - one.done for one in found):
             st.rerun()
         here, turn = frozen.study.at_work(frozen.round), _turn(desk)
         if frozen.round == "adjudication":  # whose labels are decided on: what is known of them is not forgotten
             main = frozen._replace(round="main")
-            known = design.attention(workbench, main)
-            for one in lab.progress(workbench, main):
+            known = standing.attention(workbench, main)
+            for one in standing.progress(workbench, main):
                 _line(one, known.get(one.annotator), "main round")
         for one in found:
             gone = one.annotator not in here
@@ -524,7 +523,7 @@ def _progress(desk: Desk) -> None:
                 st.rerun()
 
 
-def _line(one: lab.AnnotatorProgress, seen: Any, first: str) -> Any:
+def _line(one: standing.AnnotatorProgress, seen: Any, first: str) -> Any:
     """How far an annotator is, with room for what can be done at the right."""
     name, bar, *room = st.columns([2, 4, 1.3, 1.7], vertical_alignment="center")
     name.html(f'<div class="gw gw-who">{escape(one.annotator)}</div>')
@@ -580,7 +579,7 @@ def _links(desk: Desk, names: list[str]) -> None:
 
 
 def _issue(desk: Desk, name: str) -> None:
-    st.session_state.issued[desk.study.id, name] = lab.issue_token(session.workbench(), desk.study.id, name)
+    st.session_state.issued[desk.study.id, name] = tokens.issue_token(session.workbench(), desk.study.id, name)
 
 
 # --- record and files ------------------------------------------------------------------------------------------------
@@ -609,7 +608,7 @@ def _preregistration(desk: Desk) -> None:
     cards.facts([("Round", ROUNDS[frozen.round]), ("Frozen", _when(frozen.created)), ("Hash", frozen.hash)])
     if st.button("Check it", icon=":material/verified:", key="check", help="Are records and labels what was frozen?"):
         with st.spinner("Reading every version and label", show_time=True):
-            st.session_state.design_check = (frozen.id, lab.check(session.workbench(), frozen.study.id))
+            st.session_state.design_check = (frozen.id, checking.check(session.workbench(), frozen.study.id))
     id, found = st.session_state.get("design_check", ("", None))
     if id == frozen.id and found.ok:
         st.success(
@@ -632,11 +631,11 @@ def _versions(desk: Desk) -> None:
             "No.": one.version,
             "Recorded": _when(one.created),
             "Round": one.round.capitalize(),
-            "Items": len(design.plain(one.study.items)),
+            "Items": len(plain(one.study.items)),
             "Rubric": one.study.rubric.version,
             "Hash": one.hash[:12],
         }
-        for one in reversed(lab.history(session.workbench(), desk.study.id))
+        for one in reversed(versions.history(session.workbench(), desk.study.id))
     ]
     cells.show(table, hide_index=True, height="content" if len(table) < 8 else 280, key="versions")
     with st.popover("On the command line", icon=":material/terminal:"):
@@ -666,10 +665,10 @@ def _when(created: str) -> str:
 def _export(desk: Desk) -> None:
     st.markdown("**Export**")
     id = desk.study.id
-    offered = [name for name in FORMATS if name != "dpo" or len(design.systems(desk.study)) > 1]  # pairs need two answers
+    offered = [name for name in FORMATS if name != "dpo" or len(systems_of(desk.study)) > 1]  # pairs need two answers
     one, two = st.columns([1, 2])
     round = one.selectbox("Round", list(ROUNDS), key="export_round", format_func=ROUNDS.get)
-    usual = [name for name in offered if name in files.usual(desk.study)]
+    usual = [name for name in offered if name in exports.usual(desk.study)]
     stars = "dpo" in offered and "dpo" not in usual
     formats = two.pills(
         "Formats",
@@ -701,7 +700,7 @@ def _export(desk: Desk) -> None:
         if st.button("Write", icon=":material/folder:", key="export_labels", disabled=not formats or not folder.strip()):
             place = FOLDER.parent / folder.strip()  # an absolute path stands for itself
             with st.spinner("Writing the files", show_time=True):
-                st.session_state.design_export = (id, files.export(session.workbench(), id, formats, place, round))
+                st.session_state.design_export = (id, exports.export(session.workbench(), id, formats, place, round))
     kept, made = st.session_state.get("design_export", ("", None))
     if kept == id:
         told = ", ".join(f"{number:,} {what}" for what, number in made.counts.items())
@@ -723,7 +722,7 @@ def _zipped(id: str, formats: list[str], round: str) -> Callable[[], bytes]:
         import zipfile
 
         with tempfile.TemporaryDirectory() as folder, io.BytesIO() as file:
-            files.export(workbench, id, formats, Path(folder) / id, round)
+            exports.export(workbench, id, formats, Path(folder) / id, round)
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zip:
                 for path in sorted((Path(folder) / id).iterdir()):
                     zip.write(path, f"{id}/{path.name}")
@@ -765,7 +764,7 @@ def _import(desk: Desk) -> None:
             found = _imported(id, given, bool(good), _names(names), replace)
             st.session_state.design_import = ("", ())
             st.success(f"{_taken(found)}.", icon=":material/check:")
-        except files.ImportProblems as error:
+        except label_files.ImportProblems as error:
             st.session_state.design_import = ((id, given.file_id), error.problems)
             st.rerun()
     elif known and problems:
@@ -781,7 +780,7 @@ def _import(desk: Desk) -> None:
         )
 
 
-def _taken(found: files.Imported) -> str:
+def _taken(found: imports.Imported) -> str:
     """What an import took and left, in words."""
     told = {"of them in place of others": found.replaced, "of them with what others had left open": found.completed}
     more = "".join(f", {number:,} {what}" for what, number in told.items() if number)
@@ -790,12 +789,12 @@ def _taken(found: files.Imported) -> str:
     return f"{cards.count(found.added, 'label')} added{more}, {found.known:,} were here already{since}{left}"
 
 
-def _imported(study: str, given: Any, keep_good: bool, names: dict[str, str], replace: bool) -> files.Imported:
+def _imported(study: str, given: Any, keep_good: bool, names: dict[str, str], replace: bool) -> imports.Imported:
     """The name of the file is the sender's text: only its ending is used."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"labels{Path(given.name).suffix.lower()[:6]}"
         path.write_bytes(given.getvalue())
-        return files.import_labels(session.workbench(), study, path, keep_good, names, replace)
+        return imports.import_labels(session.workbench(), study, path, keep_good, names, replace)
 
 
 def _label_studio(desk: Desk) -> None:
@@ -835,7 +834,7 @@ def _label_studio(desk: Desk) -> None:
         if project:
             jobs.start_button("Pull its labels", taken, f"Pulling labels of {id}", icon=":material/cloud_download:")
         if project and (job := jobs.latest(taken)) and job.status == "done" and isinstance(job.result, dict):
-            st.caption(f"{_taken(files.Imported(**job.result))}; pulled {_ago(job)}.")
+            st.caption(f"{_taken(imports.Imported(**job.result))}; pulled {_ago(job)}.")
 
 
 def _ago(job: Any) -> str:

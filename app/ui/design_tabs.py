@@ -16,21 +16,13 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, charts, forms, jobs
-from core.annotation import design
-from core.annotation import studies as lab
-from core.annotation.study import (
-    Category,
-    Example,
-    Rubric,
-    StopRule,
-    Study,
-    altered,
-    default_rubric,
-    looks,
-    old_titles,
-    shown,
-    with_titles,
-)
+from core.annotation import answers, draft, rounds, standing, system_names, versions, worklist
+from core.annotation.assignment import apart, loads, shared
+from core.annotation.pilot import Pilot, from_pilot
+from core.annotation.power import ASSUMED, GOALS, check_values, curves, discordant_bounds
+from core.annotation.rubric import Category, Example, Rubric, default_rubric, old_titles, with_titles
+from core.annotation.screen import shown
+from core.annotation.study import StopRule, Study, altered, looks, plain, systems_of
 from core.config import valid
 from core.errors import WorkbenchError
 
@@ -56,9 +48,9 @@ SIZES = {"equal": "As many of each", "proportional": "Each by its share"}
 class Desk(NamedTuple):
     """A study on the desk: as it is recorded, and as it is being changed."""
 
-    frozen: lab.Frozen
+    frozen: versions.Frozen
     study: Study
-    standing: design.Standing
+    standing: standing.Standing
 
     @property
     def fixed(self) -> bool:
@@ -79,36 +71,36 @@ class Desk(NamedTuple):
         return len(self.study.rubrics) > len(self.frozen.study.rubrics)
 
 
-def desk(frozen: lab.Frozen) -> Desk:
+def desk(frozen: versions.Frozen) -> Desk:
     workbench = session.workbench()
-    state, known = design.state(workbench, frozen), st.session_state.get("design_standing", (None, None))
+    state, known = standing.state(workbench, frozen), st.session_state.get("design_standing", (None, None))
     if known[0] != state:
-        known = st.session_state.design_standing = (state, design.standing(workbench, frozen))
+        known = st.session_state.design_standing = (state, standing.standing(workbench, frozen))
     return Desk(frozen, _current(frozen), known[1])
 
 
 @st.cache_resource(show_spinner=False)
-def _copies(home: str) -> dict[str, tuple[lab.Frozen, Study]]:
+def _copies(home: str) -> dict[str, tuple[versions.Frozen, Study]]:
     """Study -> the version that its copy began with, and the copy. Of the server rather than of a window, so that no window
     undoes what another changed, and a reload loses nothing."""
     return {}
 
 
 @st.cache_resource(show_spinner=False)
-def _drawings(home: str) -> dict[str, design.Drawing]:
+def _drawings(home: str) -> dict[str, draft.Drawing]:
     return {}
 
 
-def drawings() -> dict[str, design.Drawing]:
+def drawings() -> dict[str, draft.Drawing]:
     """Study -> how its items were drawn last, with what was asked for; of the server, as the copies are."""
     return _drawings(str(session.workbench().home))
 
 
-def _current(frozen: lab.Frozen) -> Study:
+def _current(frozen: versions.Frozen) -> Study:
     """A study as it is being changed."""
     workbench, id = session.workbench(), frozen.study.id
     if frozen.round != "draft":
-        return (lab.planned(workbench, id) if frozen.round == "pilot" else None) or frozen.study
+        return (versions.planned(workbench, id) if frozen.round == "pilot" else None) or frozen.study
     copies = _copies(str(workbench.home))
     base, copy = copies.get(id, (frozen, frozen.study))
     if base.id != frozen.id:  # recorded elsewhere meanwhile, as by a command: what was changed here stays on top
@@ -123,7 +115,7 @@ def _current(frozen: lab.Frozen) -> Study:
 
 def now(desk: Desk) -> Desk:
     """In a callback: the study as it stands by now. Another window may have changed it since this one was drawn."""
-    frozen = lab.load(session.workbench(), desk.study.id)
+    frozen = versions.load(session.workbench(), desk.study.id)
     return desk._replace(frozen=frozen, study=_current(frozen))
 
 
@@ -136,7 +128,7 @@ def put(desk: Desk, study: Study) -> None:
         _copies(str(session.workbench().home))[desk.study.id] = (desk.frozen, study)
         return
     try:
-        lab.plan(session.workbench(), study)
+        rounds.plan(session.workbench(), study)
     except WorkbenchError as error:
         st.session_state.design_problem = f"{error.what} {error.todo}"
 
@@ -197,7 +189,7 @@ def plan(desk: Desk) -> None:
         _field(desk, "title", "Title", height=None)
         key = f"{study.id}/kind"
         forms.show_value(key, study.kind)
-        alone = study.kind == "rating" and len(lab.systems(design.candidates(session.workbench(), study))) < 2
+        alone = study.kind == "rating" and len(system_names.systems(answers.candidates(session.workbench(), study))) < 2
         st.radio(
             "On a screen",
             list(KINDS),
@@ -220,10 +212,10 @@ def plan(desk: Desk) -> None:
 
 def _kind(desk: Desk, key: str) -> None:
     desk, kind = now(desk), st.session_state[key]
-    found = design.candidates(session.workbench(), desk.study)
+    found = answers.candidates(session.workbench(), desk.study)
     before = st.session_state.setdefault(f"{desk.study.id}/drawings", {})  # kind -> as it was drawn last
     before[desk.study.kind] = _drawing(desk, found)
-    drawn = design.of_kind(found, desk.study, before.get(kind, before[desk.study.kind]), kind)
+    drawn = draft.of_kind(found, desk.study, before.get(kind, before[desk.study.kind]), kind)
     drawings()[desk.study.id] = drawn.drawing
     put(desk, drawn.study)
 
@@ -278,7 +270,7 @@ USUAL_S = 7.0  # an answer of the bundled model on two cores
 def answering(desk: Desk | None = None) -> None:
     """Questions of the corpus are answered and stored, as a job. Says before the click by which model, how good and how long."""
     config, key = session.config(), "answer_count"
-    most, recipe = {"all": 2000}.get(config.corpus.questions, 1000), lab.recipe_words(config)
+    most, recipe = {"all": 2000}.get(config.corpus.questions, 1000), system_names.recipe_words(config)
     if key not in st.session_state:  # not drawn for a while, as beside a job: the number of the last run
         last = next((job.arguments for job in session.workbench().jobs.list() if job.arguments[0] == "answer-questions"), ())
         st.session_state[key] = st.session_state.get(f"{key}?", int(last[2]) if last else 40)
@@ -290,7 +282,7 @@ def answering(desk: Desk | None = None) -> None:
             "Have them answered", arguments, f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
         )
     bundled = config.generation.model == "bundled"
-    each = design.seconds_an_answer(session.workbench(), config) or (USUAL_S if bundled else 0)
+    each = answers.seconds_an_answer(session.workbench(), config) or (USUAL_S if bundled else 0)
     cards.facts(
         [
             ("Questions of", config.corpus.dataset),
@@ -329,13 +321,13 @@ def _about(seconds: float) -> str:
     return f"about {f'{seconds:.0f} s' if minutes < 1.5 else f'{minutes:.0f} min' if minutes < 90 else f'{minutes / 60:.0f} h'}"
 
 
-def _drawing(desk: Desk, found: list) -> design.Drawing:
+def _drawing(desk: Desk, found: list) -> draft.Drawing:
     study, kept = desk.study, drawings()
-    drawn = tuple(len(design.plain(study.items, name)) for name in ("pilot", "main"))
+    drawn = tuple(len(plain(study.items, name)) for name in ("pilot", "main"))
     known = kept.get(study.id)
     # drawn elsewhere, as by a command
     if known is None or (known.pilot, known.main, known.seed) != (*drawn, study.seed):
-        kept[study.id] = design.drawing_of(study, found)
+        kept[study.id] = draft.drawing_of(study, found)
     return kept[study.id]
 
 
@@ -350,11 +342,11 @@ def _one_round(desk: Desk, items: int) -> None:
 
 
 def _drawn(desk: Desk, **settings: Any) -> Study:
-    found = design.candidates(session.workbench(), desk.study)
+    found = answers.candidates(session.workbench(), desk.study)
     drawing = replace(
         _drawing(desk, found).wish, **{name: tuple(one) if isinstance(one, list) else one for name, one in settings.items()}
     )
-    drawn = design.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
+    drawn = draft.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
     drawings()[desk.study.id] = drawn.drawing
     put(desk, drawn.study)
     return drawn.study
@@ -373,7 +365,7 @@ def items(desk: Desk) -> None:
 
 
 def _draw_form(desk: Desk) -> None:
-    study, found = desk.study, design.candidates(session.workbench(), desk.study)
+    study, found = desk.study, answers.candidates(session.workbench(), desk.study)
     drawing = _drawing(desk, found)
     if not found:
         st.caption("No answers are stored yet.")
@@ -387,8 +379,8 @@ def _draw_form(desk: Desk) -> None:
     datasets = sorted({one.dataset for one in found})
     if len(datasets) > 1:
         knob(st.selectbox, "Corpus", "dataset", ["", *datasets], format_func=lambda name: name or "All")
-    known = lab.systems([one for one in found if drawing.dataset in ("", one.dataset)])
-    short = lab.short_names(known)
+    known = system_names.systems([one for one in found if drawing.dataset in ("", one.dataset)])
+    short = system_names.short_names(known)
     named = lambda name: f"{short.get(name, name)} ({known.get(name, 0):,} answers)"  # noqa: E731
     if study.kind == "pairs" and len(known) < 2:
         st.warning(f"{AB} First {FIRST}.", icon=":material/info:")
@@ -406,7 +398,7 @@ def _draw_form(desk: Desk) -> None:
             help="A system is a model with its recipe. Annotators never see which one wrote an answer.",
             **two,
         )
-    few = design.left_over([one for one in found if drawing.dataset in ("", one.dataset)])
+    few = draft.left_over([one for one in found if drawing.dataset in ("", one.dataset)])
     out = [name for name in few if study.kind == "rating" and drawing.systems and name not in drawing.systems]
     if out:
         told = "; ".join(f"{short[name]} with {cards.count(few[name], 'answer')}" for name in out)
@@ -473,15 +465,15 @@ def _draw_form(desk: Desk) -> None:
 
 def _whole(study: Study, systems: int) -> str:
     """The size of a paired study in questions."""
-    counts = [(name, len(design.plain(study.items, name)) // systems) for name in ("pilot", "main")]
+    counts = [(name, len(plain(study.items, name)) // systems) for name in ("pilot", "main")]
     told = [f"{name} {cards.count(number, 'question')} × {systems} systems" for name, number in counts if number]
     return f"{', '.join(told).capitalize()}: an answer of each to every question, in the same round." if told else ""
 
 
 def rows(study: Study, round: str) -> list[dict[str, Any]]:
     """The exact list of a round, one row an item; numbered without repeats and attention items, as on the page Agreement."""
-    place = {item.id: number for number, item in enumerate(design.plain(study.items, round), 1)}
-    named = lab.short_names(design.systems(study))
+    place = {item.id: number for number, item in enumerate(plain(study.items, round), 1)}
+    named = system_names.short_names(systems_of(study))
     return [
         {
             "No.": "known"
@@ -500,7 +492,7 @@ def rows(study: Study, round: str) -> list[dict[str, Any]]:
 
 def looks_of(study: Study, room: float = 1.0) -> dict[str, Any]:
     """How the list is drawn; the system only where there is more than one. room: of the texts, beside that on the page."""
-    several = len(design.systems(study)) > 1
+    several = len(systems_of(study)) > 1
     config = {
         "No.": TEXT(width=72, help="Again: a hidden repeat of that item. Known: an attention item, with a known answer."),
         "Question": TEXT(width=round(200 * room)),
@@ -516,7 +508,7 @@ def parts(study: Study, round: str) -> str:
     """ "30 items, 3 repeats, 5 attention items": what everybody of a round goes through, or shares in."""
     those = study.round_items(round)
     found = [
-        (len(design.plain(those)), "item"),
+        (len(plain(those)), "item"),
         (sum(bool(one.duplicate_of) for one in those), "repeat"),
         (sum(one.attention for one in those), "attention item"),
     ]
@@ -529,7 +521,7 @@ OFTEN, MANY = 3, 0.2
 
 def circling(study: Study) -> list[Any]:
     """Items with an answer that says one sentence three times or more, the worst first."""
-    found = {item.id: (_said_most(item), item) for item in design.plain(study.items)}
+    found = {item.id: (_said_most(item), item) for item in plain(study.items)}
     return [item for (_, times), item in sorted(found.values(), key=lambda one: -one[0][1]) if times >= OFTEN]
 
 
@@ -565,14 +557,14 @@ def repeating(desk: Desk, round: str = "", where: str = "items") -> None:
 
 def _leave_out(desk: Desk, ids: list[str]) -> None:
     desk = now(desk)
-    put(desk, design.without(desk.study, [id for id in ids if desk.study.has(id)]))
+    put(desk, draft.without(desk.study, [id for id in ids if desk.study.has(id)]))
 
 
 def _list(desk: Desk) -> None:
     study = desk.study
     if not study.items:
         return cards.empty("The list of items", "Nothing is drawn: choose how many, or have more questions answered.")
-    drawn, odd = design.plain(study.items), circling(study)
+    drawn, odd = plain(study.items), circling(study)
     if len(odd) > MANY * len(drawn):
         st.warning(
             f"{len(odd):,} of {len(drawn):,} answers say one sentence three times or more, and each repetition has to be labelled. "
@@ -581,10 +573,10 @@ def _list(desk: Desk) -> None:
         )
     if not desk.fixed:
         repeating(desk)
-    there = [name for name in ("pilot", "main") if design.plain(study.items, name)]
+    there = [name for name in ("pilot", "main") if plain(study.items, name)]
     round = there[-1] if desk.fixed or desk.piloted else there[0]
     if len(there) > 1:
-        names = {name: f"{name.capitalize()}, {cards.count(len(design.plain(study.items, name)), 'item')}" for name in there}
+        names = {name: f"{name.capitalize()}, {cards.count(len(plain(study.items, name)), 'item')}" for name in there}
         round = (
             st.segmented_control(
                 "Round", there, default=round, key=f"{study.id}/list.round", format_func=names.get, label_visibility="collapsed"
@@ -709,7 +701,7 @@ def put_in_force(desk: Desk) -> None:
     """Callback: the changed rubric is the study's from now on."""
     desk = now(desk)
     try:
-        lab.revise(session.workbench(), desk.study.id, desk.study.rubric)
+        rounds.revise(session.workbench(), desk.study.id, desk.study.rubric)
     except WorkbenchError as error:
         st.session_state.design_problem = f"{error.what} {error.todo}"
 
@@ -921,7 +913,7 @@ def people(desk: Desk) -> None:
         )
     with right:
         for name in ("pilot", "main"):
-            if study.round_items(name) and design.plain(study.items, name):
+            if study.round_items(name) and plain(study.items, name):
                 _balance(study, name)
 
 
@@ -939,11 +931,11 @@ def _names(desk: Desk, key: str) -> None:
 
 def _balance(study: Study, round: str) -> None:
     try:
-        found = design.loads(study, round)
+        found = loads(study, round)
     except WorkbenchError as error:
         return cards.problem(error)
-    total = len(design.plain(study.items, round))
-    few, many = design.shared(study, round)
+    total = len(plain(study.items, round))
+    few, many = shared(study, round)
     st.markdown(f"**{round.capitalize()} round: {cards.count(total, 'item')}, {cards.count(study.per_item, 'annotator')} each**")
     table = [
         {
@@ -963,7 +955,7 @@ def _balance(study: Study, round: str) -> None:
         if len(found) > 1
         else ""
     )
-    late = design.apart(study, round)
+    late = apart(study, round)
     st.caption(
         f"{common}Loads differ by at most one item and its repeat; everybody has an order of their own"
         + (f", a repeat comes {late:,} screens or more after its item." if late else ".")
@@ -1006,20 +998,18 @@ VALUES = {  # goal -> value -> (label, help, bounds)
 
 def power(desk: Desk) -> None:
     """From assumed values or the pilot's to items and annotators."""
-    study, given = desk.study, lab.labels(session.workbench(), desk.study.id, "pilot")
-    pilot = design.from_pilot(desk.frozen.study, given) if given else None
+    study, given = desk.study, worklist.labels(session.workbench(), desk.study.id, "pilot")
+    pilot = from_pilot(desk.frozen.study, given) if given else None
     head = st.container()
     left, right = st.columns([1, 2], gap="large")
     with left:
-        usual = list(design.GOALS).index(usual_goal(study))
-        goal = st.selectbox(
-            "What has to be shown", list(design.GOALS), usual, key="goal", format_func=design.GOALS.get, bind="query-params"
-        )
+        usual = list(GOALS).index(usual_goal(study))
+        goal = st.selectbox("What has to be shown", list(GOALS), usual, key="goal", format_func=GOALS.get, bind="query-params")
         head.caption(cards.plain(planned_test(study, goal, pilot)))
         values = _values(goal, pilot)
         one, two = st.columns(2)
         each = _each(study, goal)
-        drawn = len(design.plain(study.items, "main") or design.plain(study.items))
+        drawn = len(plain(study.items, "main") or plain(study.items))
         usual = max(drawn // each, 5) if drawn else 100
         items = one.number_input(noun(goal).capitalize(), 5, 20_000, usual, key=f"{desk.study.id}/power.{goal}.items")
         fewest = 2 if goal == "alpha" else 1
@@ -1036,9 +1026,9 @@ def power(desk: Desk) -> None:
                 help=f"Draws {items * each:,} main items, as far as there are answers.",
             )
     with right:
-        design.check_values(goal, values)
+        check_values(goal, values)
         _curves(goal, values, items, annotators, each)
-        if goal in ("difference", "means") and study.kind == "rating" and study.items and not design.paired(study):
+        if goal in ("difference", "means") and study.kind == "rating" and study.items and not draft.paired(study):
             st.warning(
                 "The items are not drawn in pairs: few questions have an answer of every system, and the test will show less than "
                 "this. Spread them over the same questions on the tab Items.",
@@ -1046,7 +1036,7 @@ def power(desk: Desk) -> None:
             )
 
 
-def planned_test(study: Study, goal: str, pilot: design.Pilot | None) -> str:
+def planned_test(study: Study, goal: str, pilot: Pilot | None) -> str:
     """The plan's own test beside the one that is planned for; what was judged in parts, and counts as a whole here, in both."""
     told = f"The plan's test: {study.test.rstrip('.') or 'none'}. This tab plans {TESTS[goal]}."
     if goal != "difference" or "sentences" not in study.ask:
@@ -1060,12 +1050,12 @@ def planned_test(study: Study, goal: str, pilot: design.Pilot | None) -> str:
 
 def usual_goal(study: Study) -> str:
     """What a study has to show, by what it can ask."""
-    return "rate" if study.kind == "rating" and len(design.systems(study)) < 2 else "difference"
+    return "rate" if study.kind == "rating" and len(systems_of(study)) < 2 else "difference"
 
 
 def _each(study: Study, goal: str) -> int:
     """Answers that a unit of the plan takes."""
-    return max(len(design.systems(study)), 2) if goal in ("difference", "means") and study.kind == "rating" else 1
+    return max(len(systems_of(study)), 2) if goal in ("difference", "means") and study.kind == "rating" else 1
 
 
 def noun(goal: str) -> str:
@@ -1079,7 +1069,7 @@ def _use(desk: Desk, items: int, annotators: int) -> None:
         more = [name for n in range(1, 99) if (name := f"Annotator {n}") not in study.annotators]
         study = altered(study, {"annotators": (*study.annotators, *more[: annotators - len(study.annotators)])})
     wider = desk._replace(study=altered(study, {"per_item": annotators}))
-    got = len(design.plain(_drawn(wider, main=items).items, "main"))
+    got = len(plain(_drawn(wider, main=items).items, "main"))
     short = (
         f" There are answers for no more than these; {items:,} are wanted: see More answers on the tab Items."
         if got < items
@@ -1088,7 +1078,7 @@ def _use(desk: Desk, items: int, annotators: int) -> None:
     st.session_state.design_note = f"The main round has {got:,} items with {annotators} annotators each.{short}"
 
 
-def _values(goal: str, pilot: design.Pilot | None) -> dict[str, float]:
+def _values(goal: str, pilot: Pilot | None) -> dict[str, float]:
     if pilot and goal in pilot.values:
         if not any(f"power.{goal}.{name}?" in st.session_state for name in VALUES[goal]):
             _from_pilot(goal, pilot.values[goal])
@@ -1107,7 +1097,7 @@ def _values(goal: str, pilot: design.Pilot | None) -> dict[str, float]:
     for place, (name, (label, help, bounds)) in enumerate(VALUES[goal].items()):
         key = f"power.{goal}.{name}"
         if key not in st.session_state:  # kept in a key of its own: a widget that is not drawn forgets
-            st.session_state[key] = st.session_state.get(f"{key}?", design.ASSUMED[goal][name])
+            st.session_state[key] = st.session_state.get(f"{key}?", ASSUMED[goal][name])
         bounds = {bound: float(value) if bound != "format" else value for bound, value in bounds.items()}
         st.session_state[key] = min(max(float(st.session_state[key]), bounds["min_value"]), bounds["max_value"])
         values[name] = pair[place % 2].number_input(label, key=key, help=help or None, **bounds)
@@ -1116,7 +1106,7 @@ def _values(goal: str, pilot: design.Pilot | None) -> dict[str, float]:
 
 
 def _from_pilot(goal: str, values: dict[str, float]) -> None:
-    wanted = st.session_state.get("power.difference.difference", design.ASSUMED["difference"]["difference"])
+    wanted = st.session_state.get("power.difference.difference", ASSUMED["difference"]["difference"])
     for name, value in fitted(goal, values, wanted).items():
         st.session_state[f"power.{goal}.{name}"] = st.session_state[f"power.{goal}.{name}?"] = value
     st.session_state[f"power.{goal}.source"] = True
@@ -1127,14 +1117,14 @@ def fitted(goal: str, values: dict[str, float], wanted: float) -> dict[str, floa
     if goal != "difference":
         return values
     rate = min(values["rate"], 1 - wanted)
-    low, high = design.discordant_bounds(rate, wanted)
+    low, high = discordant_bounds(rate, wanted)
     return values | {"rate": rate, "discordant": min(max(values["discordant"], low), high)}
 
 
 def _curves(goal: str, values: dict[str, float], items: int, annotators: int, each: int) -> None:
     asked = (goal, tuple(values.items()), items, annotators)
     if st.session_state.get("power_asked") != asked:
-        work = design.curves(goal, values, items, annotators)
+        work = curves(goal, values, items, annotators)
         st.session_state.power_found, st.session_state.power_asked = jobs.drain(work, "Planning"), asked
     found, rising, target = st.session_state.power_found, goal in ("difference", "means"), values["target"]
     what, unit = "Power" if rising else "Half-width of the 95% interval", noun(goal)
@@ -1211,7 +1201,7 @@ def _curves(goal: str, values: dict[str, float], items: int, annotators: int, ea
         shape,
         f"power-{goal}",
         data=table,
-        title=design.GOALS[goal],
+        title=GOALS[goal],
         caption="lines by formula, points of 2,000 simulated studies, the ring is this design",
     )
     st.caption(METHODS[goal])

@@ -26,9 +26,14 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence
-from core.annotation import studies as lab
-from core.annotation.labels import Label, Span, blank, complete, disputed
-from core.annotation.study import Item, Rubric, Shown, Study, assignment, shown, words
+from core.annotation import saving, standing, versions, worklist
+from core.annotation.assignment import assignment
+from core.annotation.disputes import disputed
+from core.annotation.labels import Label, Span, blank, complete
+from core.annotation.rubric import Rubric
+from core.annotation.screen import Screen, shown
+from core.annotation.sentences import words
+from core.annotation.study import Item, Study
 from core.errors import WorkbenchError
 
 IDLE_S = 120.0  # a longer pause between two keys counts as this much
@@ -272,7 +277,7 @@ def _settings_file(annotator: str) -> Path:
 class Desk:
     """An annotator at work in one window. What is on the screen and since when; the labels themselves stand in the store."""
 
-    def __init__(self, frozen: lab.Frozen, annotator: str) -> None:
+    def __init__(self, frozen: versions.Frozen, annotator: str) -> None:
         self.frozen, self.annotator = frozen, annotator
         self.name = secrets.token_hex(4)  # in its buttons' keys: a click on those of before a restart answers nothing
         self.mine = assignment(frozen.study, frozen.round)[annotator]
@@ -286,7 +291,7 @@ class Desk:
         self.screens = 0  # drawn so far
         self.seen = self.records()
         here = st.query_params.get("item", "")  # what the window showed before a reload
-        self.open(here if self.to_do(here) else lab.resume(session.workbench(), frozen, annotator) or "")
+        self.open(here if self.to_do(here) else worklist.resume(session.workbench(), frozen, annotator) or "")
 
     @property
     def study(self) -> Study:
@@ -313,7 +318,7 @@ class Desk:
             self.at = next_open(self.asked(), label) or 0
         st.session_state["label_find"] = ""
 
-    def view(self) -> Shown:
+    def view(self) -> Screen:
         return shown(self.study, self.study.item(self.item), self.annotator)
 
     def asked(self) -> tuple[Step, ...]:
@@ -332,7 +337,7 @@ class Desk:
 
     def label(self, item: str = "") -> Label:
         item = item or self.item
-        return lab.current(session.workbench(), self.frozen, self.annotator, item) or self.fresh(item)
+        return worklist.current(session.workbench(), self.frozen, self.annotator, item) or self.fresh(item)
 
     def fresh(self, item: str) -> Label:
         """Nothing is answered yet, but for what all annotators said."""
@@ -355,7 +360,7 @@ class Desk:
 
     def save(self, label: Label) -> None:
         seconds = round(self.seconds[label.item], 1) if label.item in self.seconds else label.seconds
-        self.known(lab.label(session.workbench(), self.frozen, label.model_copy(update={"seconds": seconds})))
+        self.known(saving.label(session.workbench(), self.frozen, label.model_copy(update={"seconds": seconds})))
 
     def known(self, saved: Label) -> None:
         """Another window of the same person may have saved meanwhile: all is kept, and this window says so."""
@@ -421,7 +426,7 @@ def cannot(desk: Desk, item: str) -> None:
 def _go_on(desk: Desk, at: int, whole: bool) -> None:
     desk.at = at
     if whole and st.session_state["label_settings"]["go_on"]:
-        desk.open(lab.next_unlabelled(session.workbench(), desk.frozen, desk.annotator, desk.item) or "")
+        desk.open(worklist.next_unlabelled(session.workbench(), desk.frozen, desk.annotator, desk.item) or "")
 
 
 def mark(desk: Desk, item: str, response: int, word: int) -> None:
@@ -452,7 +457,7 @@ def undo(desk: Desk) -> None:
         raise WorkbenchError("There is nothing to undo.")
     before = after = desk.label(item)
     while after is before or not (after.withdrawn or _done_with(desk, before, after)):
-        after = lab.undo(session.workbench(), desk.frozen, item, desk.annotator)
+        after = saving.undo(session.workbench(), desk.frozen, item, desk.annotator)
         desk.known(after)
     if item != desk.item:
         desk.open(item)
@@ -498,7 +503,7 @@ def look(desk: Desk) -> None:
 
 def jump(desk: Desk) -> None:
     """To the next item that is not labelled."""
-    follow = lab.next_unlabelled(session.workbench(), desk.frozen, desk.annotator, desk.item)
+    follow = worklist.next_unlabelled(session.workbench(), desk.frozen, desk.annotator, desk.item)
     if follow == desk.item:
         desk.note = "All others are labelled: this is the last open screen."
     else:
@@ -529,7 +534,7 @@ def _draw(desk: Desk) -> None:
         desk.screens += 1
         if time.monotonic() - desk.looked > LOOK_S:  # a rubric may be revised while the pilot runs
             desk.looked = time.monotonic()
-            if lab.load(session.workbench(), desk.study.id).id != desk.frozen.id:
+            if versions.load(session.workbench(), desk.study.id).id != desk.frozen.id:
                 st.rerun()
         _progress(desk)
         _told(desk)
@@ -668,7 +673,7 @@ def _remarks(desk: Desk) -> None:
         st.html(f'<div class="gw lab-remarks" role="region" aria-label="Comments of the annotators">{"".join(rows)}</div>')
 
 
-def _answer(desk: Desk, view: Shown, label: Label, asked: tuple[Step, ...]) -> None:
+def _answer(desk: Desk, view: Screen, label: Label, asked: tuple[Step, ...]) -> None:
     """The answer, or both side by side: a row a sentence, its label beside it; words can be clicked."""
     titles = {one.name: (one.title, place) for place, one in enumerate(desk.study.rubric.labels)}
     places = {step: at for at, step in enumerate(asked)}
@@ -810,7 +815,7 @@ def _tab(desk: Desk, state: str | None) -> None:
         desk.since = time.monotonic()
 
 
-def _evidence(view: Shown, place: int | None, step: Step) -> None:
+def _evidence(view: Screen, place: int | None, step: Step) -> None:
     """The passages of the answer in question, of both where they are compared, with what the sentence shares with them."""
     find = st.text_input(
         "Find in the evidence",
@@ -852,7 +857,7 @@ def _end(desk: Desk) -> None:
     """Nothing is left to do here: what comes next in the study, and where."""
     waits = {
         one.annotator: one.assigned - one.done
-        for one in lab.progress(session.workbench(), desk.frozen)
+        for one in standing.progress(session.workbench(), desk.frozen)
         if one.done < one.assigned
     }
     st.html('<div class="lab-heard" role="alert">That was your last screen.</div>')
@@ -883,7 +888,7 @@ def _afterwards(desk: Desk, waits: dict[str, int]) -> str:
             "The pilot is labelled. Next: read how far you agree, then revise the rubric where you differ and freeze the main round "
             "on the page Study design."
         )
-    differ = disputed(study, lab.labels(session.workbench(), study.id, "main")) if round == "main" else ()
+    differ = disputed(study, worklist.labels(session.workbench(), study.id, "main")) if round == "main" else ()
     if differ:
         return f"The main round is labelled. Next: have {cards.count(len(differ), 'disputed item')} decided on the page Study design."
     return "The study is labelled. Next: read the agreement, then export the labels on the page Study design."

@@ -12,11 +12,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.agreement import people as lab
-from core.agreement.people import Consensus, Source
-from core.annotation import design as design_lab
-from core.annotation.labels import Attention, Table, attention_score, complete, disputed
-from core.annotation.study import Study, assignment
+from core.agreement.annotators import speeds
+from core.agreement.cannot_judge import cannot_judge, judged_by_nobody
+from core.agreement.consensus import AgreedLabels, consensus, is_positive
+from core.agreement.preferences import preferences
+from core.agreement.sources import LabelSource, groups, table_of
+from core.agreement.systems import difference, questions_of
+from core.agreement.views import methods
+from core.annotation.assignment import assignment
+from core.annotation.attention import AttentionScore, attention_score
+from core.annotation.disputes import disputed
+from core.annotation.label_table import LabelTable
+from core.annotation.labels import complete
+from core.annotation.standing import agreed, stop_reached
+from core.annotation.study import Study
 from core.errors import WorkbenchError
 from core.statistics.bootstrap import mean_interval
 from core.statistics.proportion import wilson_grouped
@@ -26,7 +35,7 @@ ABOVE, BELOW = r"above|over|greater than|more than|exceeds", r"below|under|less 
 NO_ZERO = r"(leaves out|leave out|excludes?|does not (?:include|contain)) 0\b"
 
 
-class Row(NamedTuple):
+class PlanRow(NamedTuple):
     """One number that the plan's test is about. least, most: as the ties fall; None where there are none."""
 
     name: str
@@ -45,28 +54,28 @@ class Row(NamedTuple):
 class Verdict(NamedTuple):
     """state: met, not met, split (of some of the rows), open (not decidable yet), or own (a test in words of its own)."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PlanRow, ...]
     part: str
     measure: str  # of the rows, in words
     state: str
     why: str
     confidence: float
-    agreed: Consensus
+    agreed: AgreedLabels
     units: int  # with and without a consensus
     judged_by_nobody: int = 0  # more units, of which all said that they cannot be judged
     alone: int = 0  # units whose label is one person's, as nobody else judged them
 
 
-def verdict(source: Source, round: str) -> Verdict | None:
+def verdict(source: LabelSource, round: str) -> Verdict | None:
     """What the labels of a round say to the plan; None without a study or labels of its measure."""
     study = source.study
     if study is None:
         return None
     part, yes = _measure(study)
-    found = lab.table_of(source, part, round)
+    found = table_of(source, part, round)
     if not found.items:
         return None
-    agreed = lab.consensus(source, part, found, lab.methods(source, found)[0])
+    agreed = consensus(source, part, found, methods(source, found)[0])
     confidence = _percent(r"(\d+(?:\.\d+)?)\s*% (?:confidence )?interval", study.test, 95) / 100
     if part == "preference":
         rows, words = _duels(source, round, found, agreed, study), "share of the first among decided questions"
@@ -76,7 +85,7 @@ def verdict(source: Source, round: str) -> Verdict | None:
     else:
         rows, words = [], study.measure
     state, why = _state(source, round, study, rows, agreed)
-    nobody = lab.judged_by_nobody(found, lab.cannot_judge(source, part, round))
+    nobody = judged_by_nobody(found, cannot_judge(source, part, round))
     ruled = {one.item for one in source.labels if one.round == "adjudication"}
     one_label = (~np.isnan(found.values)).sum(axis=1) == 1
     alone = sum(bool(one) and item not in ruled for one, item in zip(one_label, found.item_ids, strict=True))
@@ -117,11 +126,11 @@ class _Value(NamedTuple):
     high: float | None
 
 
-def _shares(source: Source, found: Table, agreed: Consensus, yes: Sequence[str], confidence: float) -> list[Row]:
+def _shares(source: LabelSource, found: LabelTable, agreed: AgreedLabels, yes: Sequence[str], confidence: float) -> list[PlanRow]:
     """A row a system, or, where the plan is about a difference, a row for each two."""
-    study, asked = source.study, lab.questions_of(source, found)
+    study, asked = source.study, questions_of(source, found)
     columns = tie_bounds(found, agreed, yes) if yes else (agreed.values,) * 3  # ties left out, none is yes, all that may be
-    systems, of = np.array(found.systems, dtype=object), lab.groups(found)
+    systems, of = np.array(found.systems, dtype=object), groups(found)
     names = list(dict.fromkeys(systems))
     of_difference, limit = re.search(NO_ZERO, study.test, re.IGNORECASE), _threshold(study.test)
     ties, rows = bool(np.isnan(columns[0]).any()), []
@@ -135,7 +144,7 @@ def _shares(source: Source, found: Table, agreed: Consensus, yes: Sequence[str],
             mine, other = systems == a, systems == b
             three = []
             for first, second in ((columns[0],) * 2, columns[1:], columns[:0:-1]):
-                found_so = lab.difference(np.where(mine, first, second), mine, other, asked, confidence)
+                found_so = difference(np.where(mine, first, second), mine, other, asked, confidence)
                 three.append(_Value(*found_so[:3]))
             row = _row(f"{a} − {b}", three if ties else three[:1], counted(mine | other), _leaves_out_0)
             shares = [float(np.nanmean(columns[0][one])) for one in (mine, other) if not np.isnan(columns[0][one]).all()]
@@ -166,20 +175,20 @@ def _leaves_out_0(one: _Value) -> bool:
     return one.low > 0 or one.high < 0
 
 
-def _row(name: str, three: Sequence[_Value], counted: tuple[int, int], test) -> Row:
+def _row(name: str, three: Sequence[_Value], counted: tuple[int, int], test) -> PlanRow:
     """met holds only if it does however the ties fall."""
     said = {None if test is None or one.low is None else bool(test(one)) for one in three}
     bounds = [one.value for one in three[1:] if one.value is not None]
-    return Row(
+    return PlanRow(
         name, *three[0], *counted, said.pop() if len(said) == 1 else None, min(bounds, default=None), max(bounds, default=None)
     )
 
 
-def _duels(source: Source, round: str, found: Table, agreed: Consensus, study: Study) -> list[Row]:
+def _duels(source: LabelSource, round: str, found: LabelTable, agreed: AgreedLabels, study: Study) -> list[PlanRow]:
     level = _percent(r"level\D{0,4}(\d+(?:\.\d+)?)\s*%", study.test, 5) / 100
     told = "sign test" in study.test.casefold()
     return [
-        Row(
+        PlanRow(
             f"{one.a} over {one.b}",
             *one.sign.share[:3],
             one.sign.share.n,
@@ -187,11 +196,11 @@ def _duels(source: Source, round: str, found: Table, agreed: Consensus, study: S
             one.sign.p <= level if told else None,
             note=f"sign test, {p_words(one.sign.p)}",
         )
-        for one in lab.preferences(source, round, found, agreed).duels
+        for one in preferences(source, round, found, agreed).duels
     ]
 
 
-def _state(source: Source, round: str, study: Study, rows: Sequence[Row], agreed: Consensus) -> tuple[str, str]:
+def _state(source: LabelSource, round: str, study: Study, rows: Sequence[PlanRow], agreed: AgreedLabels) -> tuple[str, str]:
     if not rows or not study.test.strip():
         return (
             "own",
@@ -219,18 +228,18 @@ def _so_far(known: set, states: Sequence[bool | None]) -> str:
     return f" By the labels so far: {'met' if known == {True} else 'not met'}." if len(known) == 1 and None not in states else ""
 
 
-def _stopped(source: Source, study: Study, round: str) -> bool:
+def _stopped(source: LabelSource, study: Study, round: str) -> bool:
     given = [one for one in source.labels if one.round == round]
-    return study.stop.kind != "all_labelled" and bool(design_lab.stop_reached(study, design_lab.agreed(study, given)))
+    return study.stop.kind != "all_labelled" and bool(stop_reached(study, agreed(study, given)))
 
 
-def tie_bounds(found: Table, agreed: Consensus, yes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def tie_bounds(found: LabelTable, agreed: AgreedLabels, yes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """1 where a unit counts as yes, 0 where not, three times: ties NaN, all ties no, all ties yes."""
-    known = lab.is_positive(found, agreed.values, yes)
+    known = is_positive(found, agreed.values, yes)
     return known, np.nan_to_num(known, nan=0.0), np.nan_to_num(known, nan=1.0)
 
 
-def screens(source: Source, round: str) -> tuple[int, int] | None:
+def screens(source: LabelSource, round: str) -> tuple[int, int] | None:
     """Screens labelled and assigned in a round; None where it cannot be known, as of an import from elsewhere."""
     try:
         mine = assignment(source.study, round)
@@ -241,7 +250,7 @@ def screens(source: Source, round: str) -> tuple[int, int] | None:
     return (len(done & asked), len(asked)) if done <= asked else None
 
 
-def items_of(source: Source, round: str) -> int:
+def items_of(source: LabelSource, round: str) -> int:
     """Items drawn for a round, without repeats and attention items."""
     return sum(one.plain for one in source.study.round_items(round))
 
@@ -252,16 +261,16 @@ def p_words(p: float) -> str:
 
 class Careless(NamedTuple):
     name: str
-    attention: Attention
+    attention: AttentionScore
     seconds: float | None  # median on an item
 
 
-def careless(source: Source, round: str) -> list[Careless]:
+def careless(source: LabelSource, round: str) -> list[Careless]:
     """Annotators who labelled too few sentences of the attention items as they are known to be."""
     if source.study is None:
         return []
     given = [one for one in source.labels if one.round == round]
-    pace = lab.speeds(given)
+    pace = speeds(given)
     return [
         Careless(name, one, pace[name].median if name in pace else None)
         for name, one in attention_score(source.study, given).items()
@@ -274,14 +283,14 @@ def decides_by_interval(study: Study | None) -> bool:
     return study is not None and bool(re.search(NO_ZERO, study.test, re.IGNORECASE))
 
 
-def undecided(source: Source) -> int:
+def undecided(source: LabelSource) -> int:
     """Items of the main round on which annotators differ and which no adjudicator has decided."""
     given = {round: [one for one in source.labels if one.round == round] for round in ("main", "adjudication")}
     ruled = {one.item for one in given["adjudication"] if complete(source.study, one)}
     return len(set(disputed(source.study, given["main"])) - ruled)
 
 
-def unit_name(source: Source, name: str, item: str) -> str:
+def unit_name(source: LabelSource, name: str, item: str) -> str:
     """A unit by its place in its round, without repeats and attention items: "Item 4, sentence 1"."""
     if source.study is None:
         return name

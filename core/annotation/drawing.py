@@ -15,7 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import yaml
 
-from core.annotation.study import FOLDER, LATE, Item, Passage, Response, Study, sentences
+from core.annotation.rubric import FOLDER
+from core.annotation.sentences import sentences
+from core.annotation.study import LATE, Item, Passage, Response, Study
 from core.config import fingerprint
 from core.errors import WorkbenchError
 

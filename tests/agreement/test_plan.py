@@ -2,15 +2,14 @@
 
 import pytest
 
-from core.agreement import people as lab
-from core.agreement import plan
-from core.annotation import design
-from core.annotation import studies as annotation_lab
+from core.agreement import plan, sources, systems, views
+from core.annotation import draft, rounds, saving
+from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
 
-ABOVE = design.DEFAULTS["rating"] | design.ONE_SYSTEM
+ABOVE = draft.DEFAULTS["rating"] | draft.ONE_SYSTEM
 TWO = ("Ann", "Ben")
 
 
@@ -21,8 +20,8 @@ def workbench(tmp_path):
 
 def labelled(workbench, study, name, round="main", people=None, left=0):
     """Frozen and labelled: name(annotator, item, sentence). left: screens of each that stay open."""
-    frozen = annotation_lab.freeze(workbench, study, round)
-    for who, ids in annotation_lab.assignment(study, round).items():
+    frozen = rounds.freeze(workbench, study, round)
+    for who, ids in assignment(study, round).items():
         for id in ids[: len(ids) - left]:
             item = study.item(id)
             given = {"helpful": (4,) * len(item.responses), "seconds": 9.0}
@@ -31,7 +30,7 @@ def labelled(workbench, study, name, round="main", people=None, left=0):
                 given["sentences"] = (item.expected,)
             if study.kind == "pairs":
                 given = {"preference": name(who, item, 0), "seconds": 9.0}
-            annotation_lab.label(workbench, frozen, blank(study, round, item, who).model_copy(update=given))
+            saving.label(workbench, frozen, blank(study, round, item, who).model_copy(update=given))
     return frozen
 
 
@@ -48,7 +47,7 @@ def number(item) -> int:
 
 def test_a_threshold_is_met_or_not_met_by_the_planned_interval(workbench):
     labelled(workbench, of_one_system(), lambda who, item, n: "supported" if number(item) % 5 else "partly")
-    found = plan.verdict(lab.open_study(workbench, "toy"), "main")
+    found = plan.verdict(sources.open_study(workbench, "toy"), "main")
     [row] = found.rows
     assert found.state == "met" and row.value == pytest.approx(0.8) and row.low > 0.5 and (row.units, row.items) == (40, 20)
     assert found.agreed.ties == 0 and row.least is None and found.confidence == 0.95
@@ -56,7 +55,7 @@ def test_a_threshold_is_met_or_not_met_by_the_planned_interval(workbench):
 
 def test_a_share_of_half_is_not_above_half(workbench):
     labelled(workbench, of_one_system(), lambda who, item, n: "supported" if number(item) % 2 else "partly")
-    assert plan.verdict(lab.open_study(workbench, "toy"), "main").state == "not met"
+    assert plan.verdict(sources.open_study(workbench, "toy"), "main").state == "not met"
 
 
 def test_ties_that_could_turn_the_verdict_leave_it_open_and_adjudication_closes_it(workbench):
@@ -65,43 +64,43 @@ def test_ties_that_could_turn_the_verdict_leave_it_open_and_adjudication_closes_
     labelled(
         workbench, study, lambda who, item, n: "supported" if number(item) < 8 else "partly" if number(item) < 10 else split[who]
     )
-    source = lab.open_study(workbench, "toy")
+    source = sources.open_study(workbench, "toy")
     found = plan.verdict(source, "main")
     [row] = found.rows
     assert found.state == "open" and found.agreed.ties == 20 and row.value == pytest.approx(0.8)
     assert (row.least, row.most) == pytest.approx((0.4, 0.9)) and "hangs on them" in found.why
-    table = lab.table_of(source, "sentences", "main")
-    [system] = lab.rates(source, "sentences", table, found.agreed, ("supported",)).systems
+    table = sources.table_of(source, "sentences", "main")
+    [system] = systems.rates(source, "sentences", table, found.agreed, ("supported",)).systems
     assert system.bounds == pytest.approx((row.least, row.most))  # the tab Consensus says the same
 
-    frozen = annotation_lab.open_adjudication(workbench, "toy", ["Edith"])
+    frozen = rounds.open_adjudication(workbench, "toy", ["Edith"])
     for id in frozen.study.disputed:
         item = frozen.study.item(id)
         label = blank(frozen.study, "adjudication", item, "Edith")
-        annotation_lab.label(
+        saving.label(
             workbench,
             frozen,
             label.model_copy(update={"sentences": tuple(("partly",) * len(one) for one in label.sentences), "helpful": (4,)}),
         )
-    source = lab.open_study(workbench, "toy")
-    assert lab.methods(source, lab.table_of(source, "sentences", "main"))[0] == "adjudicated"
+    source = sources.open_study(workbench, "toy")
+    assert views.methods(source, sources.table_of(source, "sentences", "main"))[0] == "adjudicated"
     found = plan.verdict(source, "main")
     assert found.state == "not met" and found.agreed.adjudicated == 20 and found.rows[0].value == pytest.approx(0.4)
 
 
 def test_ties_that_change_nothing_leave_the_verdict(workbench):
     labelled(workbench, of_one_system(), lambda who, item, n: "partly" if number(item) == 3 and who == "Ben" else "supported")
-    found = plan.verdict(lab.open_study(workbench, "toy"), "main")
+    found = plan.verdict(sources.open_study(workbench, "toy"), "main")
     assert found.agreed.ties == 2 and found.state == "met"
 
 
 def test_a_pilot_and_a_half_labelled_round_decide_nothing(workbench):
     study = rating(24, pilot=8, annotators=TWO, **ABOVE)
     labelled(workbench, study, lambda who, item, n: "supported", "pilot")
-    found = plan.verdict(lab.open_study(workbench, "toy"), "pilot")
+    found = plan.verdict(sources.open_study(workbench, "toy"), "pilot")
     assert found.state == "open" and "pilot" in found.why
     labelled(workbench, study, lambda who, item, n: "supported", left=3)
-    source = lab.open_study(workbench, "toy")
+    source = sources.open_study(workbench, "toy")
     assert plan.screens(source, "main") == (26, 32)
     elsewhere = source.labels[-1].model_copy(update={"annotator": "somebody else"})
     assert plan.screens(source._replace(labels=(*source.labels, elsewhere)), "main") is None, "assigned elsewhere"
@@ -109,7 +108,7 @@ def test_a_pilot_and_a_half_labelled_round_decide_nothing(workbench):
     assert found.state == "open" and "6 of 32 screens" in found.why and "so far: met" in found.why
 
 
-@pytest.mark.parametrize("plan_of", [design.SEVERAL, design.PAIRED], ids=["apart", "paired"])
+@pytest.mark.parametrize("plan_of", [draft.SEVERAL, draft.PAIRED], ids=["apart", "paired"])
 def test_a_difference_leaves_out_zero_or_does_not(workbench, plan_of):
     study = rating(40, pilot=0, per_item=3, **{**ABOVE, **plan_of})
     labelled(
@@ -117,20 +116,20 @@ def test_a_difference_leaves_out_zero_or_does_not(workbench, plan_of):
         study,
         lambda who, item, n: "partly" if item.responses[0].system == "system 1" and number(item) % 2 else "supported",
     )
-    source = lab.open_study(workbench, "toy")
+    source = sources.open_study(workbench, "toy")
     found = plan.verdict(source, "main")
     [row] = found.rows
     assert found.state == "met" and row.of_two and row.value == pytest.approx(0.5) and row.low > 0
-    table = lab.table_of(source, "sentences", "main")  # the numbers of the tab Consensus
-    rates = lab.rates(source, "sentences", table, found.agreed, ("supported",))
+    table = sources.table_of(source, "sentences", "main")  # the numbers of the tab Consensus
+    rates = systems.rates(source, "sentences", table, found.agreed, ("supported",))
     shares = [one.share.mean for one in rates.systems]
     assert (row.value, row.low, row.high) == rates.differences[0].paired[:3]
     assert row.value == pytest.approx(shares[0] - shares[1]) and row.note == " − ".join(f"{one:.3f}" for one in shares)
 
 
 def test_pairs_are_decided_by_the_sign_test(workbench):
-    labelled(workbench, pairs(12, **{k: v for k, v in design.DEFAULTS["pairs"].items() if k != "ask"}), lambda who, item, n: "a")
-    found = plan.verdict(lab.open_study(workbench, "ab"), "main")
+    labelled(workbench, pairs(12, **{k: v for k, v in draft.DEFAULTS["pairs"].items() if k != "ask"}), lambda who, item, n: "a")
+    found = plan.verdict(sources.open_study(workbench, "ab"), "main")
     assert found.state == "met" and found.rows[0].value == 1.0 and "p < 0.001" in found.rows[0].note
 
 
@@ -139,7 +138,7 @@ def test_pairs_are_decided_by_the_sign_test(workbench):
                                              ({"test": "90% interval: it lies below 0.95."}, "not met")])  # fmt: skip
 def test_what_is_not_understood_is_left_to_the_reader(workbench, said, state):
     labelled(workbench, of_one_system(**said), lambda who, item, n: "supported")
-    found = plan.verdict(lab.open_study(workbench, "toy"), "main")
+    found = plan.verdict(sources.open_study(workbench, "toy"), "main")
     assert found.state == state
     assert "measure" not in said or not found.rows
 
@@ -151,16 +150,16 @@ def test_who_misses_known_sentences_is_named(workbench):
         if item.attention:
             wrong = tuple("supported" if one != "supported" else "contradicted" for one in item.expected)
             label = blank(study, "main", item, "Ben").model_copy(update={"sentences": (wrong,), "helpful": (3,), "seconds": 0.4})
-            annotation_lab.label(workbench, frozen, label)
-    [one] = plan.careless(lab.open_study(workbench, "toy"), "main")
+            saving.label(workbench, frozen, label)
+    [one] = plan.careless(sources.open_study(workbench, "toy"), "main")
     assert one.name == "Ben" and one.attention.right == 0 and one.attention.asked > 0
 
 
 def test_a_unit_has_the_number_of_the_studys_list(workbench):
     study = rating(6, pilot=0)
     labelled(workbench, study, lambda who, item, n: "supported")
-    source = lab.open_study(workbench, "toy")
-    table = lab.table_of(source, "sentences", "main")
+    source = sources.open_study(workbench, "toy")
+    table = sources.table_of(source, "sentences", "main")
     names = [plan.unit_name(source, name, item) for name, item in zip(table.items, table.item_ids, strict=True)]
     assert names[:3] == ["Item 1, sentence 1", "Item 1, sentence 2", "Item 2, sentence 1"]
 
@@ -169,7 +168,7 @@ def test_items_are_numbered_in_their_round_without_repeats_and_attention(workben
     study = rating(24, pilot=8, duplicates=4, attention=True)
     for round in ("pilot", "main"):
         plain = [item.id for item in study.round_items(round) if item.plain]
-        names = [plan.unit_name(lab.Source("", "", study), f"{id}/1", id) for id in plain]
+        names = [plan.unit_name(sources.LabelSource("", "", study), f"{id}/1", id) for id in plain]
         assert sorted(names, key=lambda name: int(name.split(",")[0][5:])) == [
             f"Item {number}, sentence 1" for number in range(1, len(plain) + 1)
         ]
@@ -181,11 +180,11 @@ def test_what_is_left_to_decide_is_counted(workbench):
         rating(6, pilot=0, annotators=TWO),
         lambda who, item, n: "partly" if who == "Ben" and number(item) % 2 else "supported",
     )
-    before = plan.undecided(lab.open_study(workbench, "toy"))
-    frozen = annotation_lab.open_adjudication(workbench, "toy", ["Edith"])
+    before = plan.undecided(sources.open_study(workbench, "toy"))
+    frozen = rounds.open_adjudication(workbench, "toy", ["Edith"])
     assert before == len(frozen.study.disputed) > 1
     for left, id in enumerate(reversed(frozen.study.disputed), 1):
         label = blank(frozen.study, "adjudication", frozen.study.item(id), "Edith")
         given = {"sentences": tuple(("partly",) * len(one) for one in label.sentences), "helpful": (4,)}
-        annotation_lab.label(workbench, frozen, label.model_copy(update=given))
-        assert plan.undecided(lab.open_study(workbench, "toy")) == before - left
+        saving.label(workbench, frozen, label.model_copy(update=given))
+        assert plan.undecided(sources.open_study(workbench, "toy")) == before - left

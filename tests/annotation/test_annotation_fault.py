@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
-from core.annotation import exports as files
-from core.annotation import studies as lab
+from core.annotation import checking, exports, imports, label_files, rounds, saving, worklist
+from core.annotation.labels import blank
 from core.errors import WorkbenchError
 from core.store.database import Store
 from core.store.journal import new_id
@@ -164,15 +164,15 @@ def test_labels_that_were_taken_out_are_missed(study, how):
     """Also where no database says that they were there."""
     workbench, frozen = study
     for _ in range(6):
-        item = frozen.study.item(lab.next_unlabelled(workbench, frozen, "Ann"))
-        lab.label(workbench, frozen, lab.blank(frozen.study, "main", item, "Ann").model_copy(update={"helpful": (4,)}))
+        item = frozen.study.item(worklist.next_unlabelled(workbench, frozen, "Ann"))
+        saving.label(workbench, frozen, blank(frozen.study, "main", item, "Ann").model_copy(update={"helpful": (4,)}))
     [path] = workbench.store.labels.paths()
-    assert lab.check(workbench, frozen.study.id).ok
+    assert checking.check(workbench, frozen.study.id).ok
     if how == "gone":
         path.unlink()
     else:
         missing = harm_lines(path, how)
-    found = lab.check(Workbench(workbench.home), frozen.study.id)
+    found = checking.check(Workbench(workbench.home), frozen.study.id)
     assert not found.ok and str(path) in found.findings[-1] and "missing" in found.findings[-1] or how == "gone"
     if how == "half":
         assert f"{missing} of 6 labels are missing" in found.findings[-1]
@@ -301,7 +301,7 @@ def test_an_unknown_label_and_one_that_is_not_plain(tmp_path):
 @pytest.fixture
 def study(tmp_path):
     workbench = Workbench(tmp_path / "data")
-    return workbench, lab.freeze(workbench, rating(pilot=0, annotators=("Ann", "Ben")), "main")
+    return workbench, rounds.freeze(workbench, rating(pilot=0, annotators=("Ann", "Ben")), "main")
 
 
 def bad_files(item: str) -> dict[str, tuple[str, int, str]]:
@@ -363,11 +363,11 @@ def test_a_bad_file_is_told_by_line_and_nothing_of_it_is_taken(study, tmp_path, 
     workbench, frozen = study
     content, line, said = bad_files(frozen.study.items[0].id)[name]
     (tmp_path / name).write_text(content)
-    with pytest.raises(files.ImportProblems) as caught:
-        files.import_labels(workbench, "toy", tmp_path / name)
+    with pytest.raises(label_files.ImportProblems) as caught:
+        imports.import_labels(workbench, "toy", tmp_path / name)
     first = caught.value.problems[0]
     assert (first.file, first.line) == (name, line) and said in first.what and first.what.endswith(".")
-    assert lab.labels(workbench, "toy") == []
+    assert worklist.labels(workbench, "toy") == []
 
 
 def test_good_rows_are_kept_only_when_asked_for(study, tmp_path):
@@ -375,23 +375,23 @@ def test_good_rows_are_kept_only_when_asked_for(study, tmp_path):
     ids = [item.id for item in frozen.study.items]
     rows = [f"{ids[0]},Ann,supported", "nowhere,Ann,supported", f"{ids[1]},Ann,purple", f"{ids[1]},Ben,partly"]
     (tmp_path / "mixed.csv").write_text("\ufeffitem,annotator,value\n" + "\n".join(rows), "utf-8")
-    with pytest.raises(files.ImportProblems, match="2 good labels"):
-        files.import_labels(workbench, "toy", tmp_path / "mixed.csv")
-    assert lab.labels(workbench, "toy") == []
-    found = files.import_labels(workbench, "toy", tmp_path / "mixed.csv", keep_good=True)
+    with pytest.raises(label_files.ImportProblems, match="2 good labels"):
+        imports.import_labels(workbench, "toy", tmp_path / "mixed.csv")
+    assert worklist.labels(workbench, "toy") == []
+    found = imports.import_labels(workbench, "toy", tmp_path / "mixed.csv", keep_good=True)
     assert found.added == 2 and [one.line for one in found.problems] == [3, 4]
-    assert {(one.item, one.annotator) for one in lab.labels(workbench, "toy")} == {(ids[0], "Ann"), (ids[1], "Ben")}
+    assert {(one.item, one.annotator) for one in worklist.labels(workbench, "toy")} == {(ids[0], "Ann"), (ids[1], "Ben")}
 
 
 def test_files_that_are_no_text_or_not_there(study, tmp_path):
     workbench, _ = study
     (tmp_path / "latin.csv").write_bytes("item,annotator,value\nx,Jos\xe9,y".encode("latin-1"))
     with pytest.raises(WorkbenchError, match="not UTF-8") as caught:
-        files.import_labels(workbench, "toy", tmp_path / "latin.csv")
+        imports.import_labels(workbench, "toy", tmp_path / "latin.csv")
     assert caught.value.where.endswith(":2")
     for path in (tmp_path / "absent.csv", tmp_path):
         with pytest.raises(WorkbenchError, match="no such file"):
-            files.import_labels(workbench, "toy", path)
+            imports.import_labels(workbench, "toy", path)
 
 
 def test_qags_files_that_are_not(study, tmp_path):
@@ -406,11 +406,11 @@ def test_qags_files_that_are_not(study, tmp_path):
         (json.dumps({"article": "A.", "summary_sentences": [{**sentence, "responses": sentence["responses"] * 2}]}), "twice"),
     ]:
         (tmp_path / "q.jsonl").write_text(good + bad)
-        with pytest.raises(files.ImportProblems, match=said) as caught:
-            files.import_qags(workbench, tmp_path / "q.jsonl")
+        with pytest.raises(label_files.ImportProblems, match=said) as caught:
+            imports.import_qags(workbench, tmp_path / "q.jsonl")
         assert caught.value.problems[0].line == 2
     (tmp_path / "q.jsonl").write_text(good)
-    assert len(files.import_qags(workbench, tmp_path / "q.jsonl").study.items) == 1
+    assert len(imports.import_qags(workbench, tmp_path / "q.jsonl").study.items) == 1
 
 
 def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_path):
@@ -418,9 +418,9 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
     for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "LABEL_STUDIO_PYTHON"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(WorkbenchError, match="No Label Studio server"):
-        files.push(workbench, "toy")
+        exports.push(workbench, "toy")
     with pytest.raises(WorkbenchError, match="no key"):
-        files.push(workbench, "toy", "http://127.0.0.1:9")
+        exports.push(workbench, "toy", "http://127.0.0.1:9")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-key")
     for program, said in (
         ("raise ModuleNotFoundError(\"No module named 'label_studio_sdk'\")", "not installed"),
@@ -431,11 +431,11 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
         python.chmod(0o755)
         monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(python))
         with pytest.raises(WorkbenchError, match=said) as caught:
-            files.pull(workbench, "toy", 1, "http://127.0.0.1:9")
+            imports.pull(workbench, "toy", 1, "http://127.0.0.1:9")
         assert "secret-key" not in str(caught.value)
     monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(tmp_path / "nowhere"))
     with pytest.raises(WorkbenchError, match="no such interpreter"):
-        files.push(workbench, "toy", "http://127.0.0.1:9")
+        exports.push(workbench, "toy", "http://127.0.0.1:9")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret-key\r\n")
     for program, said in (
         ("import os; raise ValueError(repr(os.environ['LABEL_STUDIO_API_KEY']))", "ValueError: '…'"),
@@ -445,24 +445,24 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
         python.write_text(f"#!{sys.executable}\n{program}\n")
         monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(python))
         with pytest.raises(WorkbenchError) as caught:
-            files.pull(workbench, "toy", 1, "http://127.0.0.1:9")
+            imports.pull(workbench, "toy", 1, "http://127.0.0.1:9")
         assert re.search(said, caught.value.what.rstrip(".")), caught.value.what
     monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(tmp_path))
     with pytest.raises(WorkbenchError, match="cannot be run"):
-        files.push(workbench, "toy", "http://127.0.0.1:9")
+        exports.push(workbench, "toy", "http://127.0.0.1:9")
     with pytest.raises(WorkbenchError, match="holds a password") as caught:
-        files.push(workbench, "toy", "http://me:hunter2@127.0.0.1:9")
+        exports.push(workbench, "toy", "http://me:hunter2@127.0.0.1:9")
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_name_is_a_name_also_where_it_looks_like_something_else(study, tmp_path, monkeypatch, capsys):
     workbench, _ = study
-    frozen = lab.freeze(workbench, rating(pilot=0, annotators=("No", "007"), id="names"), "main")
-    item = lab.next_unlabelled(workbench, frozen, "No")
+    frozen = rounds.freeze(workbench, rating(pilot=0, annotators=("No", "007"), id="names"), "main")
+    item = worklist.next_unlabelled(workbench, frozen, "No")
     (tmp_path / "f.csv").write_text(f"item,annotator,value\n{item},a=b,supported\n")
     monkeypatch.setenv("GROUNDWORK_HOME", str(workbench.home))
     assert main(["annotate", "import", "names", str(tmp_path / "f.csv"), "--as", "a=b=No", "--json"]) == 0
-    assert [one.annotator for one in lab.labels(workbench, "names")] == ["No"]
+    assert [one.annotator for one in worklist.labels(workbench, "names")] == ["No"]
     assert main(["annotate", "import", "names", str(tmp_path / "f.csv"), "--as", "nobody", "--json"]) == 1
     assert main(["annotate", "token", "names", "Nobody", "--json"]) == 1 and "is nobody" in capsys.readouterr().out
 
@@ -471,26 +471,26 @@ def test_a_store_that_may_only_be_read_is_read():
     """As another user, where this is root, who may write everywhere."""
     with tempfile.TemporaryDirectory() as folder:
         workbench = Workbench(Path(folder) / "data")
-        frozen = lab.freeze(workbench, rating(pilot=0), "main")
-        item = frozen.study.item(lab.next_unlabelled(workbench, frozen, "Ann"))
-        lab.label(workbench, frozen, lab.blank(frozen.study, "main", item, "Ann").model_copy(update={"helpful": (4,)}))
+        frozen = rounds.freeze(workbench, rating(pilot=0), "main")
+        item = frozen.study.item(worklist.next_unlabelled(workbench, frozen, "Ann"))
+        saving.label(workbench, frozen, blank(frozen.study, "main", item, "Ann").model_copy(update={"helpful": (4,)}))
         workbench.store.fold()
         paths = [Path(folder), workbench.home, *workbench.home.rglob("*")]
         for path in paths:
             path.chmod(0o555 if path.is_dir() else 0o444)
         code = f"""
 import os, duckdb, pyarrow
-from core import annotation_lab as lab
+from core.annotation import checking, saving, versions, worklist
 from core.errors import WorkbenchError
 from core.workbench import Workbench
 if os.getuid() == 0:
     os.setuid(65534)
 workbench = Workbench({str(workbench.home)!r})
-frozen = lab.load(workbench, "toy")
-assert len(lab.labels(workbench, "toy")) == 1 and lab.check(workbench, "toy").ok
+frozen = versions.load(workbench, "toy")
+assert len(worklist.labels(workbench, "toy")) == 1 and checking.check(workbench, "toy").ok
 assert workbench.store.query("SELECT count(*) AS n FROM labels") == [{{"n": 1}}]
 try:
-    lab.label(workbench, frozen, lab.labels(workbench, "toy")[0])
+    saving.label(workbench, frozen, worklist.labels(workbench, "toy")[0])
 except WorkbenchError as error:
     print(error.todo)
 """

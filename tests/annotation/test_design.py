@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from core.agreement import people as agreement_lab
-from core.annotation import design
+from core.agreement import annotators, coefficients, consensus, sources, views
+from core.annotation import power, standing
+from core.annotation.assignment import assignment
 from core.annotation.labels import blank
-from core.annotation.study import StopRule, assignment
+from core.annotation.pilot import from_pilot
+from core.annotation.study import StopRule
 from core.errors import WorkbenchError
 from core.progress import drain
 from core.statistics.agreement.growth import FEWEST
@@ -29,27 +31,27 @@ def test_the_rule_that_ends_a_round_is_the_one_that_is_drawn():
     alike = [("supported", "partly")[n % 2] for n in range(40)]
     for most, ends in ((3, False), (FEWEST - 1, False), (FEWEST, True), (40, True)):
         given = labels_of(study, "main", lambda who, n: (alike[n],) * 2, most)
-        assert bool(design.stop_reached(study, design.agreed(study, given))) == ends, most
+        assert bool(standing.stop_reached(study, standing.agreed(study, given))) == ends, most
     value = study.model_copy(update={"stop": StopRule(kind="alpha", value=0.9)})
     few = labels_of(value, "main", lambda who, n: (alike[n],) * 2, 10)
-    assert design.stop_reached(value, design.agreed(value, few)) == ""
+    assert standing.stop_reached(value, standing.agreed(value, few)) == ""
     rng = np.random.default_rng(0)
     noisy = labels_of(study, "main", lambda who, n: ("supported" if rng.random() < 0.7 else "partly",) * 2)
-    source = agreement_lab.Source("toy", "", study, tuple(noisy))
-    last = drain(agreement_lab.growing(agreement_lab.table_of(source, "sentences", "main"), study.stop)).points[-1][1]
-    assert design.agreed(study, noisy) == last and last.drawn == 40  # resamples, seed and answers are the same
+    source = sources.LabelSource("toy", "", study, tuple(noisy))
+    last = drain(coefficients.growing(sources.table_of(source, "sentences", "main"), study.stop)).points[-1][1]
+    assert standing.agreed(study, noisy) == last and last.drawn == 40  # resamples, seed and answers are the same
 
 
 def test_two_labels_an_item_give_no_abilities():
     study = rating(12, pilot=0, per_item=2)
     given = labels_of(study, "main", lambda who, n: ("partly" if who == "Cy" or n % 3 else "supported",) * 2)
-    source = agreement_lab.Source("toy", "", study, tuple(given))
-    found = agreement_lab.table_of(source, "sentences", "main")
-    assert "dawid_skene" not in agreement_lab.methods(source, found)
-    assert all(row.ability is None for row in drain(agreement_lab.people(source, "sentences", "main", found)).rows)
+    source = sources.LabelSource("toy", "", study, tuple(given))
+    found = sources.table_of(source, "sentences", "main")
+    assert "dawid_skene" not in views.methods(source, found)
+    assert all(row.ability is None for row in drain(annotators.people(source, "sentences", "main", found)).rows)
     for ask in (
-        lambda: agreement_lab.read(source, method="dawid_skene"),
-        lambda: agreement_lab.consensus(source, "sentences", found, "dawid_skene"),
+        lambda: views.read(source, method="dawid_skene"),
+        lambda: consensus.consensus(source, "sentences", found, "dawid_skene"),
     ):
         with pytest.raises(WorkbenchError, match="no item has three labels"):
             ask()
@@ -67,7 +69,7 @@ def test_errors_of_annotators_are_taken_out_of_the_pilots_rate():
     found = []
     for _ in range(60):
         truth = rng.random(40) < rate
-        values = design.from_pilot(study, labels_of(study, "pilot", say)).values["difference"]
+        values = from_pilot(study, labels_of(study, "pilot", say)).values["difference"]
         found.append([values["rate"], values["accuracy"], values["discordant"]])
         assert values["discordant"] == pytest.approx(2 * values["rate"] * (1 - values["rate"]), abs=2e-3)
     assert np.mean(found, axis=0)[:2] == pytest.approx([rate, accuracy], abs=0.03)
@@ -78,13 +80,13 @@ def test_a_pilot_of_mere_chance_tells_no_rate():
     given = labels_of(study, "pilot", lambda who, n: ("supported" if n % 2 == (who < "Bo") else "partly",) * 2)
     for at, label in enumerate(given):  # the two of an item always differ
         given[at] = label.model_copy(update={"sentences": (("supported", "partly")[at % 2 : at % 2 + 1] * 2,)})
-    assert "difference" not in design.from_pilot(study, given).values
+    assert "difference" not in from_pilot(study, given).values
 
 
 @pytest.mark.parametrize("frequent", [0.6, 0.95])
 def test_items_for_an_interval_of_alpha_are_enough_when_simulated(frequent):
-    values = design.ASSUMED["alpha"] | {"alpha": 0.9, "frequent": frequent}
-    found = drain(design.curves("alpha", values, 100, 2, studies=500))
-    formula, simulation = design.predictors("alpha", values, 2)
+    values = power.ASSUMED["alpha"] | {"alpha": 0.9, "frequent": frequent}
+    found = drain(power.curves("alpha", values, 100, 2, studies=500))
+    formula, simulation = power.predictors("alpha", values, 2)
     assert formula(found.needed[2]) <= 0.1 and simulation(found.needed[2], 4000, 1) < 0.12
     assert simulation(round(0.8 * found.needed[2]), 4000, 1) > 0.1

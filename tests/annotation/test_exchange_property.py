@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from core.annotation.formats import label_studio
 from core.annotation.formats.exchange import from_csv, from_jsonl, to_csv, to_jsonl
 from core.annotation.labels import Label, problems
-from core.annotation.study import words
+from core.annotation.sentences import words
 from core.store.segments import decode_line, encode_line
 from tests.support.annotated import pairs, rating
 

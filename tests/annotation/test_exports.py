@@ -9,10 +9,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.annotation import exports as files
-from core.annotation import studies as lab
+from core.annotation import checking, exports, imports, label_files, rounds, saving, worklist
 from core.annotation.formats import exchange
-from core.annotation.labels import Span, Table, blank, complete, table
+from core.annotation.label_table import LabelTable, table
+from core.annotation.labels import Span, blank, complete
 from core.errors import WorkbenchError
 from core.workbench import Workbench
 from tests.support.annotated import frozen_study, judge, judge_all, pairs
@@ -25,8 +25,8 @@ def workbench(tmp_path):
 
 def read_table(path, part="sentences", round=""):
     """The labels of a file as statistics take them; adjudicators' only if asked for."""
-    found = files.read_file(path)
-    if isinstance(found, Table):
+    found = label_files.read_file(path)
+    if isinstance(found, LabelTable):
         return found
     return table(found[0], (one for one in found[1] if (one.round == round if round else one.round != "adjudication")), part)
 
@@ -37,18 +37,18 @@ def test_an_export_goes_into_an_empty_store_and_back(workbench, tmp_path, name):
     judge_all(
         workbench, frozen, comment="<script>alert('x')</script>, \"quoted\"\nΩ😀", spans=(Span(response=0, first=1, last=3),)
     )
-    manifest = files.export(workbench, "toy", folder=tmp_path / "out")
+    manifest = exports.export(workbench, "toy", folder=tmp_path / "out")
     told = json.loads((tmp_path / "out/manifest.json").read_text())
     assert told["hash"] == frozen.hash and told["counts"]["labels"] == manifest.counts["complete"] > 20
     assert {file["name"] for file in told["files"]} >= {"study.json", name}
     other = Workbench(tmp_path / "other")
     design = json.loads((tmp_path / "out/study.json").read_text())["design"]
-    lab.freeze(other, type(frozen.study).model_validate(design), "main")
-    assert files.import_labels(other, "toy", tmp_path / "out" / name)[:2] == (manifest.counts["labels"], 0)
-    plain = {one.id: one.model_copy(update={"origin": ""}) for one in lab.labels(other, "toy")}
-    assert plain == {one.id: one for one in lab.labels(workbench, "toy")}
-    assert files.import_labels(other, "toy", tmp_path / "out" / name)[:2] == (0, manifest.counts["labels"])
-    values = table(frozen.study, lab.labels(workbench, "toy")).values
+    rounds.freeze(other, type(frozen.study).model_validate(design), "main")
+    assert imports.import_labels(other, "toy", tmp_path / "out" / name)[:2] == (manifest.counts["labels"], 0)
+    plain = {one.id: one.model_copy(update={"origin": ""}) for one in worklist.labels(other, "toy")}
+    assert plain == {one.id: one for one in worklist.labels(workbench, "toy")}
+    assert imports.import_labels(other, "toy", tmp_path / "out" / name)[:2] == (0, manifest.counts["labels"])
+    values = table(frozen.study, worklist.labels(workbench, "toy")).values
     for file in ("", name):
         np.testing.assert_array_equal(read_table(tmp_path / "out" / file).values, values)
 
@@ -56,9 +56,9 @@ def test_an_export_goes_into_an_empty_store_and_back(workbench, tmp_path, name):
 def test_the_tidy_table_says_what_was_judged_and_is_read_for_agreement(workbench, tmp_path):
     frozen = frozen_study(workbench, duplicates=1, attention=True)
     judge_all(workbench, frozen, comment="=1+1", seconds=2.5)
-    manifest = files.export(workbench, "toy", folder=tmp_path)
-    rows = list(csv.DictReader((tmp_path / files.TIDY).open(newline="")))
-    study, labels = frozen.study, lab.labels(workbench, "toy")
+    manifest = exports.export(workbench, "toy", folder=tmp_path)
+    rows = list(csv.DictReader((tmp_path / label_files.TIDY).open(newline="")))
+    study, labels = frozen.study, worklist.labels(workbench, "toy")
     assert len(rows) == sum(len(one.sentences[0]) + 1 for one in labels)
     assert Counter(row["kind"] for row in rows).keys() == {"item", "repeat", "attention"}
     plain = [row for row in rows if row["kind"] == "item"]
@@ -73,41 +73,43 @@ def test_the_tidy_table_says_what_was_judged_and_is_read_for_agreement(workbench
     again = next(row for row in rows if row["kind"] == "repeat")
     assert again["no"] in {row["no"] for row in plain if row["question"] == again["question"]}
     wanted = table(study, labels).values
-    np.testing.assert_array_equal(read_table(tmp_path / files.TIDY).values, wanted)
+    np.testing.assert_array_equal(read_table(tmp_path / label_files.TIDY).values, wanted)
     counts = manifest.counts
     assert (counts["items"], counts["repeats"], counts["attention items"]) == (12, 1, 10)
     assert counts["sentence labels"] == sum(row["part"] == "sentence" for row in plain) == 48
-    assert not (tmp_path / "dpo.jsonl").exists() and files.usual(pairs()) == files.FORMATS
+    assert not (tmp_path / "dpo.jsonl").exists() and exports.usual(pairs()) == exports.FORMATS
 
 
 def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.next_unlabelled(workbench, frozen, "Ann")
     first = judge(workbench, frozen, "Ann", item)
-    files.export(workbench, "toy", folder=tmp_path)
+    exports.export(workbench, "toy", folder=tmp_path)
     tasks = json.loads((tmp_path / "label_studio.json").read_text())
     task = next(task for task in tasks if task["annotations"])
     region = next(one for one in task["annotations"][0]["result"] if one["from_name"] == "sentence_1")
     region["value"]["labels"] = ["contradicted"]
     fresh = {"completed_by": {"id": 7, "email": "ben@example.org"}, "lead_time": 9.5, "result": [region]}
-    wanted = next(task for task in tasks if task["data"]["item"] in lab._assigned(frozen, "Ben") and task["data"]["item"] != item)
+    wanted = next(
+        task for task in tasks if task["data"]["item"] in worklist.items_of(frozen, "Ben") and task["data"]["item"] != item
+    )
     wanted["annotations"].append({**fresh, "result": [{**region, "value": {**region["value"], "start": 2, "end": 9}}]})
     (tmp_path / "edited.json").write_text(json.dumps(tasks))
-    with pytest.raises(files.ImportProblems, match=r"ben@example\.org"):
-        files.import_labels(workbench, "toy", tmp_path / "edited.json")
+    with pytest.raises(label_files.ImportProblems, match=r"ben@example\.org"):
+        imports.import_labels(workbench, "toy", tmp_path / "edited.json")
     names = {"ben@example.org": "Ben"}
-    with pytest.raises(files.ImportProblems, match=r"said otherwise of item .* here"):
-        files.import_labels(workbench, "toy", tmp_path / "edited.json", names=names)
-    found = files.import_labels(workbench, "toy", tmp_path / "edited.json", names=names, replace=True)
+    with pytest.raises(label_files.ImportProblems, match=r"said otherwise of item .* here"):
+        imports.import_labels(workbench, "toy", tmp_path / "edited.json", names=names)
+    found = imports.import_labels(workbench, "toy", tmp_path / "edited.json", names=names, replace=True)
     assert found == (2, 0, (), 1, 0, 0)
-    now = lab.current(workbench, frozen, "Ann", item)
+    now = worklist.current(workbench, frozen, "Ann", item)
     assert now.sentences[0][0] == "contradicted" and now.replaces == first.id
-    theirs = lab.current(workbench, frozen, "Ben", wanted["data"]["item"])
+    theirs = worklist.current(workbench, frozen, "Ben", wanted["data"]["item"])
     assert theirs.sentences[0][0] == "contradicted" and theirs.seconds == 9.5 and not complete(frozen.study, theirs)
 
 
 def test_pairs_for_preference_training(workbench, tmp_path):
-    frozen = lab.freeze(
+    frozen = rounds.freeze(
         workbench,
         pairs(per_item=3).model_copy(
             update={"items": tuple(item.model_copy(update={"round": "main"}) for item in pairs().items)}
@@ -119,7 +121,7 @@ def test_pairs_for_preference_training(workbench, tmp_path):
         judge(workbench, frozen, who, first, preference=choice)
         judge(workbench, frozen, who, second, preference="tie")
     judge(workbench, frozen, "Ann", third, cannot_judge=True)
-    files.export(workbench, "ab", ["dpo"], tmp_path)
+    exports.export(workbench, "ab", ["dpo"], tmp_path)
     [pair] = [json.loads(line) for line in (tmp_path / "dpo.jsonl").read_text().splitlines()]
     item = frozen.study.item(first)
     assert (pair["chosen"], pair["rejected"]) == (item.responses[1].text, item.responses[0].text)
@@ -129,10 +131,10 @@ def test_pairs_for_preference_training(workbench, tmp_path):
 def test_a_cell_runs_no_formula_and_comes_back(workbench, tmp_path):
     frozen = frozen_study(workbench)
     for item, comment in zip(
-        lab._assigned(frozen, "Ann"), ("=1+1", "'=1", "@x", "-a", "'tis", "\t+", "+" * 200_000), strict=False
+        worklist.items_of(frozen, "Ann"), ("=1+1", "'=1", "@x", "-a", "'tis", "\t+", "+" * 200_000), strict=False
     ):
         judge(workbench, frozen, "Ann", item, comment=comment)
-    before = lab.labels(workbench, "toy")
+    before = worklist.labels(workbench, "toy")
     text = exchange.to_csv(before)
     assert not any(cell[:1] in ("=", "+", "-", "@", "\t", "\r") for row in csv.reader(io.StringIO(text)) for cell in row)
     parsed = exchange.from_csv(text, "f", frozen.study, "main")
@@ -156,50 +158,53 @@ def given(frozen, who, item, name="supported", **changes):
 def imported(workbench, tmp_path, content, name="labels.jsonl", **options):
     text = content if isinstance(content, str) else exchange.to_jsonl(content)
     (tmp_path / name).write_text(text)
-    return files.import_labels(workbench, "toy", tmp_path / name, **options)
+    return imports.import_labels(workbench, "toy", tmp_path / name, **options)
 
 
 def test_ids_of_other_programs_decide_nothing(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    one, two, three = lab._assigned(frozen, "Ann")[:3]
+    one, two, three = worklist.items_of(frozen, "Ann")[:3]
     rows = [given(frozen, "Ann", one, id="1"), given(frozen, "Ann", two, id="1"), given(frozen, "Ann", three, id="zzz")]
-    assert imported(workbench, tmp_path, rows).added == 3 == len(lab.labels(workbench, "toy"))
+    assert imported(workbench, tmp_path, rows).added == 3 == len(worklist.labels(workbench, "toy"))
     for item in (one, three):
         label = judge(workbench, frozen, "Ann", item, "contradicted")
-        assert lab.current(workbench, frozen, "Ann", item) == label
+        assert worklist.current(workbench, frozen, "Ann", item) == label
     late = given(frozen, "Ann", two, "partly", id="z" * 26)  # of our form, of a time to come
     assert imported(workbench, tmp_path, [late], replace=True).replaced == 1
-    assert lab.current(workbench, frozen, "Ann", two).id < "z" * 26
+    assert worklist.current(workbench, frozen, "Ann", two).id < "z" * 26
     table = f"id,item,annotator,number,value\n7,{two},Ann,1,supported\n8,{two},Ann,2,supported\n"
     assert imported(workbench, tmp_path, table, "t.csv", replace=True).replaced == 1, "an id for each row is none of a label"
 
 
 def test_what_an_import_would_replace_needs_a_word(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    mine = lab._assigned(frozen, "Ann")
+    mine = worklist.items_of(frozen, "Ann")
     labels = [judge(workbench, frozen, "Ann", item) for item in mine[:2]]
     for name, content in (("e.jsonl", exchange.to_jsonl(labels)), ("e.csv", exchange.to_csv(labels))):
         edited = content.replace("supported", "contradicted", 1)
-        with pytest.raises(files.ImportProblems, match="said otherwise") as caught:
+        with pytest.raises(label_files.ImportProblems, match="said otherwise") as caught:
             imported(workbench, tmp_path, edited, name)
         assert [one.line for one in caught.value.problems] == [1 + name.endswith("csv")]
-        assert lab.labels(workbench, "toy") == labels
+        assert worklist.labels(workbench, "toy") == labels
         found = imported(workbench, tmp_path, edited, name, keep_good=True)
-        assert found[:2] == (0, 1) and len(found.problems) == 1 and lab.labels(workbench, "toy") == labels
+        assert found[:2] == (0, 1) and len(found.problems) == 1 and worklist.labels(workbench, "toy") == labels
     found = imported(workbench, tmp_path, edited, name, replace=True)
     assert found == (1, 1, (), 1, 0, 0)
-    now = lab.current(workbench, frozen, "Ann", mine[0])
+    now = worklist.current(workbench, frozen, "Ann", mine[0])
     assert now.sentences[0][0] == "contradicted" and now.replaces == labels[0].id and now.origin == "e.csv"
     assert imported(workbench, tmp_path, edited, name)[:2] == (0, 2), "known from now on"
     judge(workbench, frozen, "Ann", mine[0], "partly")
     assert imported(workbench, tmp_path, edited, name) == (0, 2, (), 0, 0, 1), "also once it was changed here"
-    assert lab.current(workbench, frozen, "Ann", mine[0]).sentences[0][0] == "partly"
-    assert lab.check(workbench, "toy").ok and "1 of 4 label records came from files" in lab.check(workbench, "toy").notes[0]
+    assert worklist.current(workbench, frozen, "Ann", mine[0]).sentences[0][0] == "partly"
+    assert (
+        checking.check(workbench, "toy").ok
+        and "1 of 4 label records came from files" in checking.check(workbench, "toy").notes[0]
+    )
 
 
 def test_a_source_that_is_read_again_overwrites_nothing(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.next_unlabelled(workbench, frozen, "Ann")
     first = exchange.to_jsonl([given(frozen, "Ann", item)])
     assert imported(workbench, tmp_path, first).added == 1
     mine = judge(workbench, frozen, "Ann", item, "contradicted")
@@ -208,38 +213,38 @@ def test_a_source_that_is_read_again_overwrites_nothing(workbench, tmp_path):
     assert imported(workbench, tmp_path, news, replace=True).replaced == 1
     assert imported(workbench, tmp_path, first, replace=True).replaced == 1, "changed back at the source"
     for _ in range(4):
-        lab.undo(workbench, frozen, item, "Ann")
-    assert lab.current(workbench, frozen, "Ann", item) is None
-    assert imported(workbench, tmp_path, first).changed == 1 and lab.current(workbench, frozen, "Ann", item) is None
+        saving.undo(workbench, frozen, item, "Ann")
+    assert worklist.current(workbench, frozen, "Ann", item) is None
+    assert imported(workbench, tmp_path, first).changed == 1 and worklist.current(workbench, frozen, "Ann", item) is None
     assert imported(workbench, tmp_path, first, replace=True).added == 1
-    assert lab.current(workbench, frozen, "Ann", item).sentences[0][0] == "supported"
+    assert worklist.current(workbench, frozen, "Ann", item).sentences[0][0] == "supported"
 
 
 def test_what_a_file_does_not_speak_of_stays(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.next_unlabelled(workbench, frozen, "Ann")
     sentences = f"item,annotator,number,value\n{item},Ann,2,partly\n{item},Ann,1,supported\n"
     stars = f"item,annotator,part,value\n{item},Ann,helpful,4\n"
     assert imported(workbench, tmp_path, sentences, "s.csv") == (1, 0, (), 0, 0, 0)
     assert imported(workbench, tmp_path, stars, "s.csv") == (1, 0, (), 0, 1, 0)
     for content in (sentences, stars):
         assert imported(workbench, tmp_path, content, "s.csv")[:2] == (0, 1)
-    both = lab.current(workbench, frozen, "Ann", item)
+    both = worklist.current(workbench, frozen, "Ann", item)
     assert (both.sentences, both.helpful) == ((("supported", "partly"),), (4,)) and complete(frozen.study, both)
     one = f"item,annotator,number,value\n{item},Ann,1,contradicted\n"
-    with pytest.raises(files.ImportProblems, match="said otherwise"):
+    with pytest.raises(label_files.ImportProblems, match="said otherwise"):
         imported(workbench, tmp_path, one, "s.csv")
     imported(workbench, tmp_path, one, "s.csv", replace=True)
-    now = lab.current(workbench, frozen, "Ann", item)
+    now = worklist.current(workbench, frozen, "Ann", item)
     assert (now.sentences, now.helpful) == ((("contradicted", "partly"),), (4,))
 
 
 def test_labels_from_outside_the_design_are_refused(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    other = next(one.id for one in frozen.study.items if one.id not in lab._assigned(frozen, "Ann"))
-    with pytest.raises(files.ImportProblems, match="not assigned to 'Ann'"):
+    other = next(one.id for one in frozen.study.items if one.id not in worklist.items_of(frozen, "Ann"))
+    with pytest.raises(label_files.ImportProblems, match="not assigned to 'Ann'"):
         imported(workbench, tmp_path, [given(frozen, "Ann", other)])
-    assert lab.labels(workbench, "toy") == []
+    assert worklist.labels(workbench, "toy") == []
 
 
 # Files without their study --------------------------------------------------------------------------------------------
@@ -249,12 +254,12 @@ def exported(workbench, tmp_path):
     frozen = frozen_study(workbench)
     names = ("supported", "partly", "contradicted", "cannot_judge")
     for n, who in enumerate(frozen.study.annotators):
-        for m, item in enumerate(lab._assigned(frozen, who)):
+        for m, item in enumerate(worklist.items_of(frozen, who)):
             judge(workbench, frozen, who, item, names[(m * n + m) % 4], helpful=(1 + m % 5,), comment="fine", cannot_judge=m == 3)
-    last = lab.open_adjudication(workbench, "toy", ["Dora"])
+    last = rounds.open_adjudication(workbench, "toy", ["Dora"])
     for item in last.study.disputed:
         judge(workbench, last, "Dora", item)
-    files.export(workbench, "toy", folder=tmp_path / "out")
+    exports.export(workbench, "toy", folder=tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -270,36 +275,38 @@ def test_an_export_is_read_the_same_without_its_study(workbench, tmp_path, name)
             assert dict(zip(ours.items, map(str, ours.values), strict=True)) == dict(
                 zip(alone.items, map(str, alone.values), strict=True)
             )
-    study, _ = files.read_file(tmp_path / "alone" / name)
+    study, _ = label_files.read_file(tmp_path / "alone" / name)
     assert "cannot be told" in study.question
 
 
 def test_a_folder_is_read_as_its_manifest_says(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    one, two = lab._assigned(frozen, "Ann")[:2]
+    one, two = worklist.items_of(frozen, "Ann")[:2]
     judge(workbench, frozen, "Ann", one)
-    files.export(workbench, "toy", files.FORMATS, tmp_path / "out")
+    exports.export(workbench, "toy", exports.FORMATS, tmp_path / "out")
     (tmp_path / "out/dpo.jsonl").write_text("edited by somebody")
     judge(workbench, frozen, "Ann", two)
-    files.export(workbench, "toy", ["csv"], tmp_path / "out")
+    exports.export(workbench, "toy", ["csv"], tmp_path / "out")
     there = {path.name for path in (tmp_path / "out").iterdir()}
-    assert there == {"study.json", "labels.csv", files.TIDY, "manifest.json", "dpo.jsonl"}, "what nobody touched is taken away"
-    assert len(files.read_file(tmp_path / "out")[1]) == 2
+    assert there == {"study.json", "labels.csv", label_files.TIDY, "manifest.json", "dpo.jsonl"}, (
+        "what nobody touched is taken away"
+    )
+    assert len(label_files.read_file(tmp_path / "out")[1]) == 2
     changed = (tmp_path / "out/labels.csv").read_text().replace("supported", "partly")
     (tmp_path / "out/labels.csv").write_text(changed)
     with pytest.raises(WorkbenchError, match="checksum"):
-        files.read_file(tmp_path / "out")
+        label_files.read_file(tmp_path / "out")
     (tmp_path / "out/manifest.json").unlink()
-    assert len(files.read_file(tmp_path / "out")[1]) == 2, "without a manifest it is read as it is"
+    assert len(label_files.read_file(tmp_path / "out")[1]) == 2, "without a manifest it is read as it is"
     plan = json.loads((tmp_path / "out/study.json").read_text())
     plan["design"]["hypothesis"] = "known afterwards"
     (tmp_path / "out/study.json").write_text(json.dumps(plan))
     with pytest.raises(WorkbenchError, match="not what was frozen"):
-        files.read_file(tmp_path / "out")
+        label_files.read_file(tmp_path / "out")
     for broken in ('{"design":', "[]", '{"name": "another tool"}', '{"design": 3, "round": "main"}'):
         (tmp_path / "out/study.json").write_text(broken)
         with pytest.raises(WorkbenchError):
-            files.read_file(tmp_path / "out")
+            label_files.read_file(tmp_path / "out")
 
 
 HEAD = "item,annotator,value\n"
@@ -325,8 +332,8 @@ HEAD = "item,annotator,value\n"
 )
 def test_a_table_that_does_not_hold_together_is_told_by_line(tmp_path, content, line, said):
     (tmp_path / "f.csv").write_text(content)
-    with pytest.raises(files.ImportProblems, match="in this file") as caught:
-        files.read_file(tmp_path / "f.csv")
+    with pytest.raises(label_files.ImportProblems, match="in this file") as caught:
+        label_files.read_file(tmp_path / "f.csv")
     assert caught.value.problems[0].line == line and said in caught.value.problems[0].what
     assert "keep-good" not in str(caught.value)
 
@@ -334,25 +341,25 @@ def test_a_table_that_does_not_hold_together_is_told_by_line(tmp_path, content, 
 def test_numbers_are_a_scale_and_two_of_them_are_categories(tmp_path):
     path = tmp_path / "f.csv"
     path.write_text(HEAD + "i,a,0\ni,b, 1 \nj,a,1.0\nj,b,\n")
-    found = files.read_file(path)
+    found = label_files.read_file(path)
     assert (found.categories, found.level) == (("0", "1"), "nominal")
     np.testing.assert_array_equal(found.values, [[0, 1], [1, np.nan]])
     path.write_text(HEAD + "i,a,2\ni,b,1\nj,a,4.5\n")
-    found = files.read_file(path)
+    found = label_files.read_file(path)
     assert (found.categories, found.level) == ((), "interval") and found.values[1, 0] == 4.5
     path.write_text('{"item": "i", "annotator": "a", "value": "x"}\n{"item": "i", "annotator": "b", "value": null}')
-    assert files.read_file(path).categories == ("x",)
+    assert label_files.read_file(path).categories == ("x",)
 
 
-@pytest.mark.parametrize("name", files.BESIDE)
+@pytest.mark.parametrize("name", label_files.BESIDE)
 def test_files_of_an_export_that_hold_no_labels_say_so(workbench, tmp_path, name):
     frozen = frozen_study(workbench)
-    judge(workbench, frozen, "Ann", lab._assigned(frozen, "Ann")[0])
-    files.export(workbench, "toy", files.FORMATS, tmp_path / "out")
+    judge(workbench, frozen, "Ann", worklist.items_of(frozen, "Ann")[0])
+    exports.export(workbench, "toy", exports.FORMATS, tmp_path / "out")
     with pytest.raises(WorkbenchError, match=f"{name} holds no labels") as caught:
-        files.read_file(tmp_path / "out" / name)
+        label_files.read_file(tmp_path / "out" / name)
     assert "Take the folder" in caught.value.todo
     with pytest.raises(WorkbenchError, match=r"no study\.json"):
-        files.read_file(tmp_path)
+        label_files.read_file(tmp_path)
     with pytest.raises(WorkbenchError, match="no such file"):
-        files.read_file(tmp_path / "manifest.json")
+        label_files.read_file(tmp_path / "manifest.json")

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from core.annotation import exports as files
-from core.annotation import studies as lab
+from core.annotation import exports, imports, label_files, rounds, saving, worklist
+from core.annotation.assignment import assignment
 from core.annotation.labels import Span, blank
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
@@ -93,12 +93,12 @@ def test_a_study_goes_to_the_server_and_comes_back(made, server, python, tmp_pat
     monkeypatch.setenv("LABEL_STUDIO_PYTHON", str(python))
     study = made.model_copy(update={"items": tuple(item.model_copy(update={"round": "main"}) for item in made.items)})
     first, second = Workbench(tmp_path / "first"), Workbench(tmp_path / "second")
-    frozen = lab.freeze(first, study, "main")
-    lab.freeze(second, study, "main")
-    for number, (who, items) in enumerate(lab.assignment(study, "main").items()):
+    frozen = rounds.freeze(first, study, "main")
+    rounds.freeze(second, study, "main")
+    for number, (who, items) in enumerate(assignment(study, "main").items()):
         for item in items:
             empty = blank(study, "main", study.item(item), who)
-            lab.label(
+            saving.label(
                 first,
                 frozen,
                 empty.model_copy(
@@ -114,19 +114,19 @@ def test_a_study_goes_to_the_server_and_comes_back(made, server, python, tmp_pat
                     }
                 ),
             )
-    project = files.push(first, study.id, url)
+    project = exports.push(first, study.id, url)
     assert project["tasks"] == len(study.items)
-    found = files.pull(second, study.id, project["project"], url)
-    sent = {one.id: one for one in lab.labels(first, study.id)}
+    found = imports.pull(second, study.id, project["project"], url)
+    sent = {one.id: one for one in worklist.labels(first, study.id)}
     assert (found.added, found.problems) == (len(sent), ())
-    assert {one.id: one.model_copy(update={"origin": ""}) for one in lab.labels(second, study.id)} == sent
-    assert files.pull(second, study.id, project["project"], url)[:2] == (0, len(sent))
+    assert {one.id: one.model_copy(update={"origin": ""}) for one in worklist.labels(second, study.id)} == sent
+    assert imports.pull(second, study.id, project["project"], url)[:2] == (0, len(sent))
     _relabel(url, key, project["project"])
-    with pytest.raises(files.ImportProblems, match="said otherwise"):
-        files.pull(first, study.id, project["project"], url)
-    again = files.pull(first, study.id, project["project"], url, replace=True)
+    with pytest.raises(label_files.ImportProblems, match="said otherwise"):
+        imports.pull(first, study.id, project["project"], url)
+    again = imports.pull(first, study.id, project["project"], url, replace=True)
     assert again.added == again.replaced == 1 and "not_in_context" in str(
-        [one.sentences for one in lab.labels(first, study.id) if one.replaces]
+        [one.sentences for one in worklist.labels(first, study.id) if one.replaces]
     )
 
 

@@ -6,8 +6,12 @@ import time
 import numpy as np
 import pytest
 
-from core.annotation.labels import Label, attention_score, blank, complete, disputed, table
-from core.annotation.study import default_rubric, sentences
+from core.annotation.attention import attention_score
+from core.annotation.disputes import disputed
+from core.annotation.label_table import table
+from core.annotation.labels import Label, blank, complete
+from core.annotation.rubric import default_rubric
+from core.annotation.sentences import sentences
 from tests.support.annotated import rating
 
 

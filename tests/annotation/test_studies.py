@@ -11,11 +11,27 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
-from core.annotation import exports as files
-from core.annotation import studies as lab
+from core.annotation import (
+    answers,
+    checking,
+    draft,
+    exports,
+    imports,
+    rounds,
+    saving,
+    standing,
+    system_names,
+    tokens,
+    versions,
+    worklist,
+)
+from core.annotation.assignment import assignment
 from core.annotation.formats import exchange, label_studio
-from core.annotation.labels import Span, complete, table
-from core.annotation.study import FOLDER, default_rubric, shown
+from core.annotation.label_table import table
+from core.annotation.labels import Span, complete
+from core.annotation.rubric import FOLDER, default_rubric
+from core.annotation.screen import shown
+from core.annotation.study import study_hash
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.store import journal
@@ -52,11 +68,11 @@ def add_answers(workbench, questions=6, models=("one.gguf", "two.gguf")):
 
 def test_items_come_from_stored_answers(workbench):
     add_answers(workbench)
-    found = lab.candidates(workbench)
-    assert len(found) == 12 and set(lab.systems(found).values()) == {6}
+    found = answers.read_candidates(workbench)
+    assert len(found) == 12 and set(system_names.systems(found).values()) == {6}
     assert all(one.text.endswith("run 1.") and one.passages[0].start == 3 for one in found)
-    assert lab.candidates(workbench, "no corpus") == []
-    study = lab.design(
+    assert answers.read_candidates(workbench, "no corpus") == []
+    study = draft.from_settings(
         workbench,
         {
             "id": "s",
@@ -66,7 +82,7 @@ def test_items_come_from_stored_answers(workbench):
         },
     )
     assert len(study.items) == 8 + 2 + 1 + 1 and study.rubric == default_rubric()
-    ab = lab.design(
+    ab = draft.from_settings(
         workbench,
         {
             "id": "p",
@@ -78,7 +94,7 @@ def test_items_come_from_stored_answers(workbench):
     assert len(ab.items) == 6 and all(len(item.responses) == 2 for item in ab.items)
     for wrong in ({"draw": {"count": 99}}, {"draw": {"colour": 1}}, {"draw": {}}, {"draw": {"count": 1}, "kind": "pairs"}):
         with pytest.raises(WorkbenchError):
-            lab.design(workbench, {"id": "s", **wrong})
+            draft.from_settings(workbench, {"id": "s", **wrong})
 
 
 def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
@@ -86,7 +102,7 @@ def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
         settings = {name.replace("__", "."): value for name, value in changed.items()}
         config = with_settings(TrialConfig(), settings).model_dump(mode="json")
         workbench.store.add("answer", {"question": "Why?", "text": "So.", "model": file, "config": config, "hits": []})
-        return list(lab.systems(lab.candidates(workbench)))
+        return list(system_names.systems(answers.read_candidates(workbench)))
 
     small, other = "SmolLM2-135M-Instruct", "/b/Qwen2-Q4_K_M.gguf"
     names = answer() and answer(generation__temperature=0.7, context__passages=2)
@@ -100,149 +116,154 @@ def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
     names = answer("/c/Qwen2-Q4_K_M.gguf", generation__model="/c/Qwen2-Q4_K_M.gguf")
     assert names[4:6] == ["Qwen2", "Qwen2-Q4_K_M.gguf"] and re.fullmatch(r"Qwen2-Q4_K_M\.gguf, [0-9a-f]{6}", names[6])
     workbench.store.add("answer", {"question": "Why?", "text": "So.", "model": other, "config": {"gone": {"a": 1}}, "hits": []})
-    assert re.fullmatch("Qwen2, [0-9a-f]{6}", list(lab.systems(lab.candidates(workbench)))[7]), "a recipe of an older version"
+    assert re.fullmatch("Qwen2, [0-9a-f]{6}", list(system_names.systems(answers.read_candidates(workbench)))[7]), (
+        "a recipe of an older version"
+    )
 
 
 def test_systems_of_one_model_are_told_by_what_differs():
     small = "SmolLM2-135M-Instruct"
-    assert lab.short_names([small, f"{small}, BM25"]) == {small: "default settings", f"{small}, BM25": "BM25"}
-    assert lab.short_names([small]) == {small: small}
-    assert list(lab.short_names([small, "Qwen2, BM25"]).values()) == [small, "Qwen2, BM25"]
-    assert lab.KEPT_AS.sub("", f"{small}.Q4_1") == lab.KEPT_AS.sub("", f"{small}.Q4_1.gguf") == small
+    assert system_names.short_names([small, f"{small}, BM25"]) == {small: "default settings", f"{small}, BM25": "BM25"}
+    assert system_names.short_names([small]) == {small: small}
+    assert list(system_names.short_names([small, "Qwen2, BM25"]).values()) == [small, "Qwen2, BM25"]
+    assert system_names.KEPT_AS.sub("", f"{small}.Q4_1") == system_names.KEPT_AS.sub("", f"{small}.Q4_1.gguf") == small
 
 
 def test_draft_pilot_revision_main_and_adjudication(workbench):
     study = rating()
-    assert lab.save(workbench, study).hash == "" == lab.save(workbench, study).hash
-    assert len(lab.history(workbench, "toy")) == 1
-    pilot = lab.freeze(workbench, study, "pilot")
+    assert rounds.save(workbench, study).hash == "" == rounds.save(workbench, study).hash
+    assert len(versions.history(workbench, "toy")) == 1
+    pilot = rounds.freeze(workbench, study, "pilot")
     with pytest.raises(WorkbenchError, match="frozen"):
-        lab.save(workbench, study)
+        rounds.save(workbench, study)
     judge_all(workbench, pilot)
     with pytest.raises(WorkbenchError, match="what was changed"):
-        lab.revise(workbench, "toy", study.rubric)
-    revised = lab.revise(workbench, "toy", study.rubric.model_copy(update={"changed": "Clearer words.", "guidelines": "New."}))
+        rounds.revise(workbench, "toy", study.rubric)
+    revised = rounds.revise(workbench, "toy", study.rubric.model_copy(update={"changed": "Clearer words.", "guidelines": "New."}))
     assert revised.hash != pilot.hash and [one.version for one in revised.study.rubrics] == [1, 2]
     other = revised.study.model_copy(update={"items": revised.study.items[1:]})
     with pytest.raises(WorkbenchError, match="pilot round was labelled"):
-        lab.freeze(workbench, other, "main")
-    main_round = lab.freeze(workbench, revised.study, "main")
+        rounds.freeze(workbench, other, "main")
+    main_round = rounds.freeze(workbench, revised.study, "main")
     with pytest.raises(WorkbenchError):
-        lab.freeze(workbench, revised.study, "main")
+        rounds.freeze(workbench, revised.study, "main")
     with pytest.raises(WorkbenchError):
-        lab.revise(workbench, "toy", study.rubric.model_copy(update={"changed": "late"}))
+        rounds.revise(workbench, "toy", study.rubric.model_copy(update={"changed": "late"}))
     with pytest.raises(WorkbenchError, match="agree on every item"):
-        lab.open_adjudication(workbench, "toy", ["Dora"])
+        rounds.open_adjudication(workbench, "toy", ["Dora"])
     judge_all(workbench, main_round)
-    item = lab.labels(workbench, "toy", "main")[0]
+    item = worklist.labels(workbench, "toy", "main")[0]
     judge(workbench, main_round, item.annotator, item.item, "partly")
-    last = lab.open_adjudication(workbench, "toy", ["Dora"])
-    assert last.study.disputed == (item.item,) and lab.resume(workbench, last, "Dora") == item.item
+    last = rounds.open_adjudication(workbench, "toy", ["Dora"])
+    assert last.study.disputed == (item.item,) and worklist.resume(workbench, last, "Dora") == item.item
     judge(workbench, last, "Dora", item.item)
-    assert lab.progress(workbench, last)[0][:3] == ("Dora", 1, 1)
-    assert lab.check(workbench, "toy") == (True, last.hash, len(workbench.store.labels.all("toy")), (), ())
-    assert {one.rubric for one in lab.labels(workbench, "toy", "pilot")} == {1}
-    assert {one.rubric for one in lab.labels(workbench, "toy", "main")} == {2}
-    assert [one.study.id for one in lab.studies(workbench)] == ["toy"]
+    assert standing.progress(workbench, last)[0][:3] == ("Dora", 1, 1)
+    assert checking.check(workbench, "toy") == (True, last.hash, len(workbench.store.labels.all("toy")), (), ())
+    assert {one.rubric for one in worklist.labels(workbench, "toy", "pilot")} == {1}
+    assert {one.rubric for one in worklist.labels(workbench, "toy", "main")} == {2}
+    assert [one.study.id for one in versions.studies(workbench)] == ["toy"]
 
 
 def test_a_plan_is_kept_until_the_main_round_is_frozen(workbench):
     study = rating()
     with pytest.raises(WorkbenchError, match="between pilot and main"):
-        lab.save(workbench, study)
-        lab.plan(workbench, study)
-    pilot = lab.freeze(workbench, study, "pilot")
-    assert lab.planned(workbench, "toy") is None
+        rounds.save(workbench, study)
+        rounds.plan(workbench, study)
+    pilot = rounds.freeze(workbench, study, "pilot")
+    assert versions.planned(workbench, "toy") is None
     ahead = study.model_copy(update={"hypothesis": "A is better.", "annotators": ("Ann", "Ben")})
-    lab.plan(workbench, ahead)
-    lab.plan(workbench, ahead)
+    rounds.plan(workbench, ahead)
+    rounds.plan(workbench, ahead)
     assert len(workbench.store.query("SELECT * FROM studies WHERE round = 'plan'")) == 1, "only what is new is recorded"
-    assert lab.planned(Workbench(workbench.home), "toy") == ahead
-    assert lab.load(workbench, "toy").id == pilot.id and [one.version for one in lab.history(workbench, "toy")] == [1, 2]
-    assert lab.studies(workbench)[0].id == pilot.id and lab.check(workbench, "toy").ok
+    assert versions.planned(Workbench(workbench.home), "toy") == ahead
+    assert versions.load(workbench, "toy").id == pilot.id and [one.version for one in versions.history(workbench, "toy")] == [
+        1,
+        2,
+    ]
+    assert versions.studies(workbench)[0].id == pilot.id and checking.check(workbench, "toy").ok
     with pytest.raises(WorkbenchError, match="pilot round was labelled"):
-        lab.plan(workbench, study.model_copy(update={"items": study.items[1:]}))
-    lab.plan(workbench, study)
-    assert lab.planned(workbench, "toy") is None, "taken back"
-    lab.plan(workbench, ahead)
+        rounds.plan(workbench, study.model_copy(update={"items": study.items[1:]}))
+    rounds.plan(workbench, study)
+    assert versions.planned(workbench, "toy") is None, "taken back"
+    rounds.plan(workbench, ahead)
     clearer = study.rubric.model_copy(update={"changed": "Clearer words.", "guidelines": "New."})
-    revised = lab.revise(workbench, "toy", clearer)
-    planned = lab.planned(workbench, "toy")
+    revised = rounds.revise(workbench, "toy", clearer)
+    planned = versions.planned(workbench, "toy")
     assert planned.hypothesis == "A is better." and planned.rubrics == revised.study.rubrics
-    main_round = lab.freeze(workbench, planned, "main")
-    assert main_round.study.hypothesis == "A is better." and lab.planned(workbench, "toy") is None
+    main_round = rounds.freeze(workbench, planned, "main")
+    assert main_round.study.hypothesis == "A is better." and versions.planned(workbench, "toy") is None
     with pytest.raises(WorkbenchError, match="between pilot and main"):
-        lab.plan(workbench, ahead)
+        rounds.plan(workbench, ahead)
 
 
 def some(workbench, frozen, who, count, **changes):
     for _ in range(count):
-        judge(workbench, frozen, who, lab.next_unlabelled(workbench, frozen, who), **changes)
+        judge(workbench, frozen, who, worklist.next_unlabelled(workbench, frozen, who), **changes)
 
 
 def test_an_annotator_leaves_and_the_others_take_over(workbench):
-    frozen = lab.freeze(workbench, rating(count=24, duplicates=2, attention=True), "main")
+    frozen = rounds.freeze(workbench, rating(count=24, duplicates=2, attention=True), "main")
     some(workbench, frozen, "Ben", 5)
     some(workbench, frozen, "Ann", 2)
-    begun = lab.next_unlabelled(workbench, frozen, "Ben")
+    begun = worklist.next_unlabelled(workbench, frozen, "Ben")
     judge(workbench, frozen, "Ben", begun, helpful=(None,))
-    told = lab.handing_over(workbench, "toy", "Ben")
-    after = lab.hand_over(workbench, "toy", "Ben")
+    told = rounds.handing_over(workbench, "toy", "Ben")
+    after = rounds.hand_over(workbench, "toy", "Ben")
     assert after.round == "main" and after.version == 2 and after.hash != frozen.hash
-    assert after.study.left[0].kept == tuple(id for id in lab._assigned(frozen, "Ben") if id in after.study.left[0].kept)
-    moved = {who: len(set(lab._assigned(after, who)) - set(lab._assigned(frozen, who))) for who in ("Ann", "Cy")}
+    assert after.study.left[0].kept == tuple(id for id in worklist.items_of(frozen, "Ben") if id in after.study.left[0].kept)
+    moved = {who: len(set(worklist.items_of(after, who)) - set(worklist.items_of(frozen, who))) for who in ("Ann", "Cy")}
     assert all(moved[who] >= told.given.get(who, 0) for who in moved) and sum(told.given.values()) and not told.short
     for version in (frozen, after):  # a window that was open before is no way in either
         with pytest.raises(WorkbenchError, match="has left"):
             judge(workbench, version, "Ben", begun)
         with pytest.raises(WorkbenchError, match="has left"):
-            lab.undo(workbench, version, begun, "Ben")
-    assert not lab.may_label(workbench, after, "Ben") and lab.may_label(workbench, after, "Ann")
-    judge(workbench, frozen, "Ann", lab.next_unlabelled(workbench, frozen, "Ann"))  # another's open window goes on
+            saving.undo(workbench, version, begun, "Ben")
+    assert not tokens.may_label(workbench, after, "Ben") and tokens.may_label(workbench, after, "Ann")
+    judge(workbench, frozen, "Ann", worklist.next_unlabelled(workbench, frozen, "Ann"))  # another's open window goes on
     judge_all(workbench, after)
-    rows = {one.annotator: one[1:4] for one in lab.progress(workbench, after)}
+    rows = {one.annotator: one[1:4] for one in standing.progress(workbench, after)}
     assert rows["Ben"] == (5, 5, 0) and all(done == assigned for done, assigned, _ in rows.values())
-    assert len(lab.labels(workbench, "toy")) == sum(done for done, _, _ in rows.values()) + 1, "also what was begun"
-    found = lab.check(workbench, "toy")
+    assert len(worklist.labels(workbench, "toy")) == sum(done for done, _, _ in rows.values()) + 1, "also what was begun"
+    found = checking.check(workbench, "toy")
     assert found.ok and found.hash == after.hash and len(found.notes) == 1
     assert "Ben left the main round" in found.notes[0] and f"{told.kept:,} items labelled" in found.notes[0]
     with pytest.raises(WorkbenchError, match="labels nothing"):
-        lab.hand_over(workbench, "toy", "Ben")
+        rounds.hand_over(workbench, "toy", "Ben")
     with pytest.raises(WorkbenchError, match="has labelled everything"):
-        lab.hand_over(workbench, "toy", "Ann")
+        rounds.hand_over(workbench, "toy", "Ann")
 
 
 def test_a_label_after_leaving_is_found(workbench):
     frozen = frozen_study(workbench)
     some(workbench, frozen, "Ben", 1)
-    lab.hand_over(workbench, "toy", "Ben")
+    rounds.hand_over(workbench, "toy", "Ben")
     payload = next(one for one in workbench.store.labels.all("toy"))
     workbench.store.add_label({**payload, "created": "2999-01-01T00:00:00+00:00"})
-    assert "had left the round" in " ".join(lab.check(workbench, "toy").findings)
+    assert "had left the round" in " ".join(checking.check(workbench, "toy").findings)
 
 
 def test_one_who_leaves_the_pilot_is_not_in_the_plan_of_the_main_round(workbench):
-    pilot = lab.freeze(workbench, rating(per_item=1), "pilot")
-    lab.plan(workbench, pilot.study.model_copy(update={"hypothesis": "A is better."}))
-    after = lab.hand_over(workbench, "toy", "Cy")
-    ahead = lab.planned(workbench, "toy")
+    pilot = rounds.freeze(workbench, rating(per_item=1), "pilot")
+    rounds.plan(workbench, pilot.study.model_copy(update={"hypothesis": "A is better."}))
+    after = rounds.hand_over(workbench, "toy", "Cy")
+    ahead = versions.planned(workbench, "toy")
     assert ahead.annotators == ("Ann", "Ben") and ahead.hypothesis == "A is better." and ahead.left == after.study.left
     judge_all(workbench, after)
-    main_round = lab.freeze(workbench, ahead, "main")
-    assert set(lab.assignment(main_round.study, "main")) == {"Ann", "Ben"} and lab.check(workbench, "toy").ok
+    main_round = rounds.freeze(workbench, ahead, "main")
+    assert set(assignment(main_round.study, "main")) == {"Ann", "Ben"} and checking.check(workbench, "toy").ok
     with pytest.raises(WorkbenchError, match="other items, kind or seed"):
         other = Workbench(workbench.home / "other")
-        lab.freeze(other, pilot.study, "pilot")
-        lab.freeze(other, pilot.study.model_copy(update={"left": after.study.left}), "main")
+        rounds.freeze(other, pilot.study, "pilot")
+        rounds.freeze(other, pilot.study.model_copy(update={"left": after.study.left}), "main")
 
 
 def test_a_round_that_is_over_takes_no_labels_from_a_window_left_open(workbench):
     frozen = frozen_study(workbench, annotators=("Ann", "Ben"))
     some(workbench, frozen, "Ann", 12)
     some(workbench, frozen, "Ben", 2, name="partly")
-    later = lab.next_unlabelled(workbench, frozen, "Ben")
-    lab.open_adjudication(workbench, "toy", ["Dora"])
-    for verb in (lambda: judge(workbench, frozen, "Ben", later), lambda: lab.undo(workbench, frozen, later, "Ben")):
+    later = worklist.next_unlabelled(workbench, frozen, "Ben")
+    rounds.open_adjudication(workbench, "toy", ["Dora"])
+    for verb in (lambda: judge(workbench, frozen, "Ben", later), lambda: saving.undo(workbench, frozen, later, "Ben")):
         with pytest.raises(WorkbenchError, match="main round is over"):
             verb()
 
@@ -250,55 +271,55 @@ def test_a_round_that_is_over_takes_no_labels_from_a_window_left_open(workbench)
 def test_an_adjudicator_leaves(workbench):
     frozen = frozen_study(workbench, annotators=("Ann", "Ben"))
     judge_all(workbench, frozen, comment="")
-    for item in list(lab._assigned(frozen, "Ann")):
+    for item in list(worklist.items_of(frozen, "Ann")):
         judge(workbench, frozen, "Ann", item, "partly")
-    opened = lab.open_adjudication(workbench, "toy", ["Dora", "Ed"])
+    opened = rounds.open_adjudication(workbench, "toy", ["Dora", "Ed"])
     some(workbench, opened, "Dora", 2)
-    after = lab.hand_over(workbench, "toy", "Dora")
-    assert len(lab._assigned(after, "Ed")) == len(after.study.disputed) - 2 and after.study.at_work("main") == ("Ann", "Ben")
+    after = rounds.hand_over(workbench, "toy", "Dora")
+    assert len(worklist.items_of(after, "Ed")) == len(after.study.disputed) - 2 and after.study.at_work("main") == ("Ann", "Ben")
     some(workbench, after, "Ed", 3)
-    last = lab.hand_over(workbench, "toy", "Ed")
-    assert not last.study.at_work("adjudication") and "to nobody" in lab.check(workbench, "toy").notes[1]
+    last = rounds.hand_over(workbench, "toy", "Ed")
+    assert not last.study.at_work("adjudication") and "to nobody" in checking.check(workbench, "toy").notes[1]
 
 
 def test_a_round_ends_although_items_are_open(workbench):
     frozen = frozen_study(workbench, annotators=("Ann", "Ben"))
     some(workbench, frozen, "Ann", 12)
     some(workbench, frozen, "Ben", 4, name="partly")
-    ended = lab.close(workbench, "toy")
-    assert [one[1:3] for one in lab.progress(workbench, ended)] == [(12, 12), (4, 4)] and not ended.study.at_work("main")
-    found = lab.check(workbench, "toy")
+    ended = rounds.close(workbench, "toy")
+    assert [one[1:3] for one in standing.progress(workbench, ended)] == [(12, 12), (4, 4)] and not ended.study.at_work("main")
+    found = checking.check(workbench, "toy")
     assert found.ok and len(found.notes) == 1 and found.notes[0].endswith("labels missing: 8.")
     with pytest.raises(WorkbenchError, match="No item is open"):
-        lab.close(workbench, "toy")
-    opened = lab.open_adjudication(workbench, "toy", ["Ann"])
+        rounds.close(workbench, "toy")
+    opened = rounds.open_adjudication(workbench, "toy", ["Ann"])
     assert len(opened.study.disputed) == 4 and opened.study.at_work("adjudication") == ("Ann",)
     judge_all(workbench, opened)
-    assert lab.check(workbench, "toy").ok
+    assert checking.check(workbench, "toy").ok
 
 
 def test_a_study_that_somebody_left_goes_out_and_back_whole(workbench, tmp_path):
     frozen = frozen_study(workbench)
     some(workbench, frozen, "Ben", 3)
-    after = lab.hand_over(workbench, "toy", "Ben")
+    after = rounds.hand_over(workbench, "toy", "Ben")
     judge_all(workbench, after)
-    files.export(workbench, "toy", folder=tmp_path / "out")
+    exports.export(workbench, "toy", folder=tmp_path / "out")
     other = Workbench(tmp_path / "other")
     given = json.loads((tmp_path / "out/study.json").read_text())
-    again = lab.freeze(other, type(frozen.study).model_validate(given["design"]), "main")
+    again = rounds.freeze(other, type(frozen.study).model_validate(given["design"]), "main")
     assert again.hash == given["hash"] == after.hash
-    assert files.import_labels(other, "toy", tmp_path / "out/labels.jsonl").added == len(lab.labels(workbench, "toy"))
+    assert imports.import_labels(other, "toy", tmp_path / "out/labels.jsonl").added == len(worklist.labels(workbench, "toy"))
 
 
 def test_items_that_the_pilot_showed_stay_in_the_study(workbench):
-    pilot = lab.freeze(workbench, rating(attention=True), "pilot")
+    pilot = rounds.freeze(workbench, rating(attention=True), "pilot")
     judge_all(workbench, pilot)
     bare = pilot.study.model_copy(update={"items": tuple(item for item in pilot.study.items if not item.attention)})
-    for verb in (lambda: lab.plan(workbench, bare), lambda: lab.freeze(workbench, bare, "main")):
+    for verb in (lambda: rounds.plan(workbench, bare), lambda: rounds.freeze(workbench, bare, "main")):
         with pytest.raises(WorkbenchError, match="other items"):
             verb()
-    lab.freeze(workbench, pilot.study, "main")
-    assert files.export(workbench, "toy", ["jsonl"], workbench.home / "out").counts["labels"] > 4
+    rounds.freeze(workbench, pilot.study, "main")
+    assert exports.export(workbench, "toy", ["jsonl"], workbench.home / "out").counts["labels"] > 4
 
 
 def test_a_study_of_sentences_wants_answers_that_have_some(workbench):
@@ -306,35 +327,35 @@ def test_a_study_of_sentences_wants_answers_that_have_some(workbench):
     first = study.items[0]
     empty = first.model_copy(update={"responses": (first.responses[0].model_copy(update={"sentences": ()}),)})
     with pytest.raises(WorkbenchError, match="no sentence to label"):
-        lab.freeze(workbench, study.model_copy(update={"items": (empty, *study.items[1:])}), "main")
-    lab.freeze(workbench, rating(pilot=0, items=(empty.model_copy(update={"round": "main"}),)), "main")
+        rounds.freeze(workbench, study.model_copy(update={"items": (empty, *study.items[1:])}), "main")
+    rounds.freeze(workbench, rating(pilot=0, items=(empty.model_copy(update={"round": "main"}),)), "main")
 
 
 def test_a_paired_study_is_tested_on_all_its_questions(workbench):
-    from core.agreement import people as agreement_lab
+    from core.agreement import consensus, sources, systems
 
     add_answers(workbench, 8)
-    study = lab.design(
+    study = draft.from_settings(
         workbench,
         {"id": "s", "annotators": ["Ann", "Ben"], "question": "Q?", "draw": {"count": 15, "pilot": 5, "by": "question"}},
     )
     assert len(study.round_items("pilot")) == 4 and len(study.round_items("main")) == 10
-    frozen = lab.freeze(workbench, study, "main")
+    frozen = rounds.freeze(workbench, study, "main")
     for who in ("Ann", "Ben"):
-        for id in lab._assigned(frozen, who):
+        for id in worklist.items_of(frozen, who):
             hit = frozen.study.item(id).responses[0].system == "one"
             judge(workbench, frozen, who, id, "supported" if hit else "partly")
-    source = agreement_lab.open_study(workbench, "s")
-    found = agreement_lab.table_of(source, "sentences", "main")
-    agreed = agreement_lab.consensus(source, "sentences", found)
-    [tested] = agreement_lab.rates(source, "sentences", found, agreed, ("supported",)).differences
+    source = sources.open_study(workbench, "s")
+    found = sources.table_of(source, "sentences", "main")
+    agreed = consensus.consensus(source, "sentences", found)
+    [tested] = systems.rates(source, "sentences", found, agreed, ("supported",)).differences
     assert tested.paired.n == 5 and abs(tested.paired.difference) == 1
 
 
 def test_a_changed_study_or_label_is_noticed(workbench):
     frozen = frozen_study(workbench)
-    judge(workbench, frozen, "Ann", lab.next_unlabelled(workbench, frozen, "Ann"))
-    assert lab.check(workbench, "toy").ok
+    judge(workbench, frozen, "Ann", worklist.next_unlabelled(workbench, frozen, "Ann"))
+    assert checking.check(workbench, "toy").ok
     record = workbench.store.journal.read(frozen.id).payload
     changed = {**record, "design": {**record["design"], "hypothesis": "known afterwards"}}
     workbench.store.add("study", {**changed, "version": 2})
@@ -342,70 +363,70 @@ def test_a_changed_study_or_label_is_noticed(workbench):
     workbench.store.add_label({**payload, "hash": "another", "id": ""})
     workbench.store.add_label({**payload, "created": "2001-01-01T00:00:00+00:00"})
     workbench.store.add_label({**payload, "sentences": [["purple"]]})
-    found = " ".join(lab.check(workbench, "toy").findings)
+    found = " ".join(checking.check(workbench, "toy").findings)
     for said in ("not what its hash says", "changed after", "never frozen", "older than", "do not fit"):
         assert said in found
 
 
 def test_a_label_is_blind_dated_and_replaces_the_one_before(workbench):
     frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.next_unlabelled(workbench, frozen, "Ann")
     first = judge(workbench, frozen, "Ann", item, spans=(Span(response=0, first=0, last=2),), seconds=2.5)
     seen = shown(frozen.study, frozen.study.item(item), "Ann")
     assert (first.shown, first.hash, first.round, first.replaces) == (seen.hash, frozen.hash, "main", "")
     second = judge(workbench, frozen, "Ann", item, "partly")
-    assert second.replaces == first.id and lab.current(workbench, frozen, "Ann", item) == second
+    assert second.replaces == first.id and worklist.current(workbench, frozen, "Ann", item) == second
     assert [one["id"] for one in workbench.store.labels.all("toy")] == [first.id, second.id]
-    other = next(one.id for one in frozen.study.items if one.id not in lab._assigned(frozen, "Ann"))
+    other = next(one.id for one in frozen.study.items if one.id not in worklist.items_of(frozen, "Ann"))
     for wrong in ({"annotator": "Zoe"}, {"item": other}, {"helpful": (9,)}, {"sentences": (("purple", None),)}):
         with pytest.raises(WorkbenchError):
-            lab.label(workbench, frozen, first.model_copy(update=wrong))
+            saving.label(workbench, frozen, first.model_copy(update=wrong))
     with pytest.raises(WorkbenchError, match="draft"):
-        lab.label(workbench, frozen._replace(hash=""), first)
+        saving.label(workbench, frozen._replace(hash=""), first)
 
 
 def test_undo_goes_back_step_by_step(workbench):
     frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.next_unlabelled(workbench, frozen, "Ann")
     names = ["supported", "partly", "contradicted"]
     for name in names[:2]:
         judge(workbench, frozen, "Ann", item, name)
-    assert lab.undo(workbench, frozen, item, "Ann").sentences[0][0] == "supported"
+    assert saving.undo(workbench, frozen, item, "Ann").sentences[0][0] == "supported"
     judge(workbench, frozen, "Ann", item, "contradicted")
-    assert lab.undo(workbench, frozen, item, "Ann").sentences[0][0] == "supported"
-    assert lab.undo(workbench, frozen, item, "Ann").withdrawn
-    assert lab.current(workbench, frozen, "Ann", item) is None and lab.next_unlabelled(workbench, frozen, "Ann") == item
+    assert saving.undo(workbench, frozen, item, "Ann").sentences[0][0] == "supported"
+    assert saving.undo(workbench, frozen, item, "Ann").withdrawn
+    assert worklist.current(workbench, frozen, "Ann", item) is None and worklist.next_unlabelled(workbench, frozen, "Ann") == item
     with pytest.raises(WorkbenchError, match="nothing to undo"):
-        lab.undo(workbench, frozen, item, "Ann")
+        saving.undo(workbench, frozen, item, "Ann")
     judge(workbench, frozen, "Ann", item)
-    assert lab.undo(workbench, frozen, item, "Ann").withdrawn
-    assert len(workbench.store.labels.all("toy")) == 8 and lab.check(workbench, "toy").ok
+    assert saving.undo(workbench, frozen, item, "Ann").withdrawn
+    assert len(workbench.store.labels.all("toy")) == 8 and checking.check(workbench, "toy").ok
 
 
 def test_resume_where_left_also_in_another_process(workbench):
     frozen = frozen_study(workbench)
-    mine = lab._assigned(frozen, "Ann")
+    mine = worklist.items_of(frozen, "Ann")
     judge(workbench, frozen, "Ann", mine[3])
-    assert lab.resume(workbench, frozen, "Ann") == mine[4] and lab.next_unlabelled(workbench, frozen, "Ann") == mine[0]
+    assert worklist.resume(workbench, frozen, "Ann") == mine[4] and worklist.next_unlabelled(workbench, frozen, "Ann") == mine[0]
     judge(workbench, frozen, "Ann", mine[5], helpful=(None,))
     again = Workbench(workbench.home)
-    assert lab.resume(again, lab.load(again, "toy"), "Ann") == mine[5]
-    assert lab.next_unlabelled(workbench, frozen, "Ann", mine[-1]) == mine[0]
-    assert {one.annotator: one[1:4] for one in lab.progress(again, frozen)}["Ann"] == (1, len(mine), 1)
+    assert worklist.resume(again, versions.load(again, "toy"), "Ann") == mine[5]
+    assert worklist.next_unlabelled(workbench, frozen, "Ann", mine[-1]) == mine[0]
+    assert {one.annotator: one[1:4] for one in standing.progress(again, frozen)}["Ann"] == (1, len(mine), 1)
     judge_all(workbench, frozen)
-    assert lab.resume(workbench, frozen, "Ann") is None
+    assert worklist.resume(workbench, frozen, "Ann") is None
 
 
 def test_tokens_are_kept_as_hashes(workbench):
     frozen = frozen_study(workbench, tokens=True)
-    token = lab.issue_token(workbench, "toy", "Ann")
-    assert lab.may_label(workbench, frozen, "Ann", f" {token}\n") and token not in lab._tokens(workbench).read_text()
-    assert not lab.may_label(workbench, frozen, "Ann", "") and not lab.may_label(workbench, frozen, "Ben", token)
-    assert not lab.may_label(workbench, frozen, "Zoe", token)
-    again = lab.issue_token(workbench, "toy", "Ann")
-    assert not lab.may_label(workbench, frozen, "Ann", token) and lab.may_label(workbench, frozen, "Ann", again)
+    token = tokens.issue_token(workbench, "toy", "Ann")
+    assert tokens.may_label(workbench, frozen, "Ann", f" {token}\n") and token not in tokens._tokens(workbench).read_text()
+    assert not tokens.may_label(workbench, frozen, "Ann", "") and not tokens.may_label(workbench, frozen, "Ben", token)
+    assert not tokens.may_label(workbench, frozen, "Zoe", token)
+    again = tokens.issue_token(workbench, "toy", "Ann")
+    assert not tokens.may_label(workbench, frozen, "Ann", token) and tokens.may_label(workbench, frozen, "Ann", again)
     open_study = frozen._replace(study=frozen.study.model_copy(update={"tokens": False}))
-    assert lab.may_label(workbench, open_study, "Ben") and not lab.may_label(workbench, open_study, "Zoe")
+    assert tokens.may_label(workbench, open_study, "Ben") and not tokens.may_label(workbench, open_study, "Zoe")
 
 
 def test_ratings_make_pairs_where_they_differ_by_a_star(workbench):
@@ -413,13 +434,13 @@ def test_ratings_make_pairs_where_they_differ_by_a_star(workbench):
     for who in ("Ann", "Ben"):
         for item in frozen.study.items:
             judge(workbench, frozen, who, item.id, helpful=(5 if "system 1" in item.responses[0].system else 4 - (who == "Ben"),))
-    found = exchange.dpo_pairs(frozen.study, lab.labels(workbench, "toy"))
+    found = exchange.dpo_pairs(frozen.study, worklist.labels(workbench, "toy"))
     assert len(found) == 20 and all("<b>1</b>" in pair["chosen"] and "<b>0</b>" in pair["rejected"] for pair in found)
 
 
 def test_what_annotators_do_is_in_the_tables(workbench):
     frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.next_unlabelled(workbench, frozen, "Ann")
     judge(workbench, frozen, "Ann", item, "partly")
     judge(workbench, frozen, "Ann", item)
     found = workbench.store.query("SELECT * FROM sentence_labels")
@@ -435,10 +456,10 @@ def test_studies_and_labels_of_every_version_load_and_keep_their_hash(workbench)
         (workbench.store.journal.folder / folder).mkdir(parents=True)
         for path in (Path(__file__).parents[1] / "records").rglob(pattern):
             shutil.copy(path, workbench.store.journal.folder / folder)
-    checked = [lab.check(workbench, one.study.id) for one in lab.studies(workbench)]
+    checked = [checking.check(workbench, one.study.id) for one in versions.studies(workbench)]
     assert checked and all(one.ok and one.labels >= 2 for one in checked) and not workbench.store.notices
-    for one in lab.studies(workbench):
-        assert lab.study_hash(one.study, one.round) == one.hash, "an export of it can be checked too"
+    for one in versions.studies(workbench):
+        assert study_hash(one.study, one.round) == one.hash, "an export of it can be checked too"
     assert workbench.store.query("SELECT count(*) AS n FROM sentence_labels WHERE label = 'partly'")[0]["n"] >= 2
 
 
@@ -447,7 +468,7 @@ def test_studies_and_labels_of_every_version_load_and_keep_their_hash(workbench)
 
 def test_the_label_given_last_stands_whatever_the_clock_says(workbench, monkeypatch):
     frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.next_unlabelled(workbench, frozen, "Ann")
     now = journal.time.time_ns()
     monkeypatch.setattr(journal, "_last", journal._last)
     with monkeypatch.context() as ahead:
@@ -457,20 +478,20 @@ def test_the_label_given_last_stands_whatever_the_clock_says(workbench, monkeypa
     again = Workbench(workbench.home)
     for name in ("partly", "contradicted"):
         label = judge(again, frozen, "Ann", item, name)
-        assert lab.current(workbench, frozen, "Ann", item) == label == lab.current(again, frozen, "Ann", item)
+        assert worklist.current(workbench, frozen, "Ann", item) == label == worklist.current(again, frozen, "Ann", item)
     assert again.store.query("SELECT id FROM current_labels") == [{"id": label.id}]
-    assert lab.undo(again, frozen, item, "Ann").sentences[0][0] == "partly"
+    assert saving.undo(again, frozen, item, "Ann").sentences[0][0] == "partly"
 
 
 def test_one_of_several_decisions_at_once_is_taken(workbench):
-    pilot = lab.freeze(workbench, rating(), "pilot")
+    pilot = rounds.freeze(workbench, rating(), "pilot")
     benches = [Workbench(workbench.home) for _ in range(4)]
     outcomes, start = [], threading.Barrier(4)
 
     def freeze(number):
         start.wait()
         try:
-            main_round = lab.freeze(benches[number], pilot.study.model_copy(update={"hypothesis": f"h{number}"}), "main")
+            main_round = rounds.freeze(benches[number], pilot.study.model_copy(update={"hypothesis": f"h{number}"}), "main")
             outcomes.append(main_round.study.hypothesis)
         except WorkbenchError as error:
             outcomes.append(error)
@@ -481,23 +502,23 @@ def test_one_of_several_decisions_at_once_is_taken(workbench):
     for thread in threads:
         thread.join()
     [taken] = [one for one in outcomes if isinstance(one, str)]
-    assert lab.load(workbench, "toy").study.hypothesis == taken and len(lab.history(workbench, "toy")) == 2
+    assert versions.load(workbench, "toy").study.hypothesis == taken and len(versions.history(workbench, "toy")) == 2
 
 
 def test_a_study_is_found_while_others_fold(workbench, monkeypatch):
     """What is frozen is looked up in the journal: the database may be behind."""
     monkeypatch.setattr(workbench.store, "_read", None)
     frozen = frozen_study(workbench)
-    assert lab.load(workbench, "toy").id == frozen.id == lab.studies(workbench)[0].id
+    assert versions.load(workbench, "toy").id == frozen.id == versions.studies(workbench)[0].id
     with pytest.raises(WorkbenchError, match="cannot be frozen"):
-        lab.freeze(workbench, frozen.study.model_copy(update={"hypothesis": "other"}), "main")
-    judge(workbench, frozen, "Ann", lab.next_unlabelled(workbench, frozen, "Ann"))
-    assert lab.check(workbench, "toy").ok
+        rounds.freeze(workbench, frozen.study.model_copy(update={"hypothesis": "other"}), "main")
+    judge(workbench, frozen, "Ann", worklist.next_unlabelled(workbench, frozen, "Ann"))
+    assert checking.check(workbench, "toy").ok
 
 
 def test_tabs_at_once_replace_each_other_in_a_chain(workbench):
     frozen = frozen_study(workbench)
-    item = lab.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.next_unlabelled(workbench, frozen, "Ann")
     threads = [threading.Thread(target=judge, args=(workbench, frozen, "Ann", item)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -508,7 +529,7 @@ def test_tabs_at_once_replace_each_other_in_a_chain(workbench):
 
 
 def test_the_adjudicators_word_decides_a_pair(workbench, tmp_path):
-    frozen = lab.freeze(
+    frozen = rounds.freeze(
         workbench,
         pairs(per_item=3).model_copy(
             update={"items": tuple(item.model_copy(update={"round": "main"}) for item in pairs().items)}
@@ -520,26 +541,26 @@ def test_the_adjudicators_word_decides_a_pair(workbench, tmp_path):
         for item in (first, second):
             judge(workbench, frozen, who, item, preference=choice)
         judge(workbench, frozen, who, third, preference="a", cannot_judge=True)
-    last = lab.open_adjudication(workbench, "ab", ["Dora"])
+    last = rounds.open_adjudication(workbench, "ab", ["Dora"])
     judge(workbench, last, "Dora", first, preference="b")
     judge(workbench, last, "Dora", second, cannot_judge=True)
-    [pair] = exchange.dpo_pairs(last.study, lab.labels(workbench, "ab"))
+    [pair] = exchange.dpo_pairs(last.study, worklist.labels(workbench, "ab"))
     assert pair["item"] == first and pair["chosen"] == last.study.item(first).responses[1].text
     assert (pair["votes"], pair["against"]) == (1, 0)
 
 
 def test_damaged_labels_are_told_by_check_and_export(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    for item in lab._assigned(frozen, "Ann")[:3]:
+    for item in worklist.items_of(frozen, "Ann")[:3]:
         judge(workbench, frozen, "Ann", item)
     [path] = workbench.store.labels.paths()
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     again = Workbench(workbench.home)
-    found = lab.check(again, "toy")
+    found = checking.check(again, "toy")
     assert not found.ok and "1 label records cannot be read" in found.findings[0]
-    counts = files.export(again, "toy", folder=tmp_path / "out").counts
+    counts = exports.export(again, "toy", folder=tmp_path / "out").counts
     assert counts["labels"] == 2 and counts["unreadable label records, of this study or others"] == 1
 
 
@@ -560,7 +581,7 @@ def test_a_study_by_the_command_line(workbench, tmp_path, monkeypatch, capsys):
     code, draft = run(capsys, "annotate", "draft", tmp_path / "study.yaml")
     assert code == 0 and (draft["round"], draft["items"], draft["hash"]) == ("draft", 10, "")
     assert len(run(capsys, "annotate", "freeze", "mine", "main")[1]["hash"]) == 64
-    frozen = lab.load(workbench, "mine")
+    frozen = versions.load(workbench, "mine")
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(["item", "annotator", "sentence", "value"])
@@ -582,9 +603,9 @@ def test_a_study_by_the_command_line(workbench, tmp_path, monkeypatch, capsys):
 
 def test_somebody_leaves_and_a_plan_is_frozen_by_the_command_line(workbench, monkeypatch, capsys):
     monkeypatch.setenv("GROUNDWORK_HOME", str(workbench.home))
-    pilot = lab.freeze(workbench, rating(), "pilot")
+    pilot = rounds.freeze(workbench, rating(), "pilot")
     some(workbench, pilot, "Ben", 1)
-    lab.plan(workbench, pilot.study.model_copy(update={"hypothesis": "A is better."}))
+    rounds.plan(workbench, pilot.study.model_copy(update={"hypothesis": "A is better."}))
     code, told = run(capsys, "annotate", "hand-over", "toy", "Ben")
     assert (
         code == 0
@@ -605,10 +626,10 @@ def test_qags_gives_its_published_agreement(datasets_root, workbench, monkeypatc
     assert code == 0 and (found["units"], found["annotators"], found["labels"]) == (714, 162, 2142)
     assert round(alpha["value"], 4) == 0.5135 and alpha["low"] < 0.5135 < alpha["high"]
     for _ in range(2):
-        frozen = files.import_qags(workbench, path)
-    found = lab.labels(workbench, "qags")
+        frozen = imports.import_qags(workbench, path)
+    found = worklist.labels(workbench, "qags")
     assert len(found) == 705 and all(complete(frozen.study, one) for one in found)
-    assert lab.check(workbench, "qags").ok and table(frozen.study, found).values.shape == (714, 162)
+    assert checking.check(workbench, "qags").ok and table(frozen.study, found).values.shape == (714, 162)
 
 
 def test_the_label_config_in_use_is_that_of_the_rubric():

@@ -5,21 +5,16 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
+from core.annotation.assignment import assignment, handed_over
+from core.annotation.attention import attention_score
+from core.annotation.disputes import disputed
 from core.annotation.drawing import Candidate, attention_items, draw, draw_pairs, with_attention, with_duplicates
-from core.annotation.labels import Span, attention_score, blank, complete, disputed, problems, standing, table
-from core.annotation.study import (
-    Left,
-    Passage,
-    Rubric,
-    Study,
-    assignment,
-    default_rubric,
-    handed_over,
-    sentences,
-    shown,
-    study_hash,
-    words,
-)
+from core.annotation.label_table import table
+from core.annotation.labels import Span, blank, complete, problems, standing
+from core.annotation.rubric import Rubric, default_rubric
+from core.annotation.screen import shown
+from core.annotation.sentences import sentences, words
+from core.annotation.study import Left, Passage, Study, study_hash
 from core.config import valid
 from core.errors import WorkbenchError
 from tests.support.annotated import candidates, pairs, rating

@@ -74,11 +74,11 @@ def measured(place: Path) -> None:
 
 
 def _labelled(place: Path) -> int:
-    from core.annotation import studies as annotation_lab
+    from core.annotation import rounds
     from core.workbench import Workbench
 
     workbench = Workbench(place)
-    judge_all(workbench, annotation_lab.freeze(workbench, rating(pilot=0), "main"))
+    judge_all(workbench, rounds.freeze(workbench, rating(pilot=0), "main"))
     return 0
 
 

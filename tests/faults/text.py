@@ -53,9 +53,10 @@ def hostile(place: Path) -> None:
 
 
 def _study(place: Path) -> int:
-    from core.annotation import studies as lab
+    from core.annotation import rounds
     from core.annotation.drawing import Candidate, draw
-    from core.annotation.study import Passage, default_rubric
+    from core.annotation.rubric import default_rubric
+    from core.annotation.study import Passage
     from core.workbench import Workbench
 
     found = [
@@ -77,7 +78,7 @@ def _study(place: Path) -> int:
         4, 0, rubrics=(rubric,), annotators=PEOPLE, per_item=2, id="hostile", title=MARKUP, question=MARKUP, items=draw(found, 4)
     )
     workbench = Workbench(place)
-    frozen = lab.freeze(workbench, study, "main")
+    frozen = rounds.freeze(workbench, study, "main")
     for who in PEOPLE:
         for item in frozen.study.items[:3]:
             judge(workbench, frozen, who, item.id, rubric.labels[0 if who == "Ann" else 1].name, comment=MARKUP)

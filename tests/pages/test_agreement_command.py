@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.__main__ import main
-from core.annotation import studies as lab
+from core.annotation import rounds, saving
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import rating
@@ -24,7 +24,7 @@ QAGS = FOLDER / "qags" / "mturk_cnndm.jsonl"
 def bench(tmp_path, monkeypatch):
     workbench = Workbench(tmp_path / "home")
     monkeypatch.setattr(session, "workbench", lambda: workbench)
-    monkeypatch.setattr("core.agreement.people.FOLDER", tmp_path / "annotations")
+    monkeypatch.setattr("core.agreement.sources.FOLDER", tmp_path / "annotations")
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GROUNDWORK_DATASETS", str(FOLDER))
     return workbench
@@ -116,12 +116,12 @@ def test_coefficients_and_everything_else_on_qags(bench, capsys):
 
 def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
     study = rating(20, pilot=0, per_item=3)
-    frozen = lab.freeze(bench, study, "main")
+    frozen = rounds.freeze(bench, study, "main")
     for number, item in enumerate(study.items):
         for who in study.annotators:
             name = "partly" if number % 3 == 0 or (who == "Cy" and number % 2) else "supported"
             given = {"sentences": (tuple((name,) * 2)), "helpful": (3 + (number + len(who)) % 3,)}
-            lab.label(bench, frozen, blank(study, "main", item, who).model_copy(update=given | {"sentences": ((name, name),)}))
+            saving.label(bench, frozen, blank(study, "main", item, who).model_copy(update=given | {"sentences": ((name, name),)}))
     app = opened("Agreement", source="toy", part="Helpful", level="Ordinal")
     assert f"as frozen, hash {frozen.hash[:12]}" in html(app)
     words = said(app)
@@ -150,10 +150,10 @@ def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
 
 def test_a_plan_that_was_changed_is_told(bench, capsys):
     study = rating(8, pilot=0, per_item=3)
-    frozen = lab.freeze(bench, study, "main")
+    frozen = rounds.freeze(bench, study, "main")
     for item in study.items:
         for who in study.annotators:
-            lab.label(
+            saving.label(
                 bench,
                 frozen,
                 blank(study, "main", item, who).model_copy(update={"sentences": (("supported",) * 2,), "helpful": (3,)}),

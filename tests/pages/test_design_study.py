@@ -1,6 +1,7 @@
 """The page Study design: a whole draft to start from, lists drawn anew, rounds frozen in order, and every state in words."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,14 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import design_record
-from core.annotation import design
-from core.annotation import studies as lab
+from core.annotation import answers, checking, draft, power, rounds, saving, standing, system_names, versions, worklist
+from core.annotation.assignment import assignment
+from core.annotation.draft import start
 from core.annotation.labels import blank
-from core.annotation.study import altered, default_rubric, old_titles, with_titles
+from core.annotation.pilot import from_pilot
+from core.annotation.rubric import default_rubric, old_titles, with_titles
+from core.annotation.study import altered, plain, systems_of
+from core.annotation.tokens import may_label
 from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
 from core.workbench import Workbench
@@ -48,9 +53,9 @@ def bench(tmp_path, monkeypatch):
 def judge(bench, frozen, name=lambda who, item: "supported"):
     """Everybody labels everything."""
     for who in frozen.study.people(frozen.round):
-        while id := lab.next_unlabelled(bench, frozen, who):
+        while id := worklist.next_unlabelled(bench, frozen, who):
             item = frozen.study.item(id)
-            lab.label(
+            saving.label(
                 bench,
                 frozen,
                 blank(frozen.study, frozen.round, item, who).model_copy(
@@ -103,13 +108,13 @@ def facts(app: AppTest) -> str:
     )
 
 
-def the_study(bench, name="faithfulness") -> lab.Frozen:
-    return lab.load(bench, name)
+def the_study(bench, name="faithfulness") -> versions.Frozen:
+    return versions.load(bench, name)
 
 
 def started(bench, view: str = "") -> AppTest:
     add_answers(bench)
-    lab.save(bench, design.start(bench).study)
+    rounds.save(bench, draft.start(bench).study)
     return open_page(view)
 
 
@@ -148,7 +153,7 @@ def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(ben
     add_answers(bench)
     app = press(open_page(), "start_study")
     draft = the_study(bench)
-    assert draft.round == "draft" and len(design.plain(draft.study.items, "pilot")) == 30 and len(draft.study.annotators) == 2
+    assert draft.round == "draft" and len(plain(draft.study.items, "pilot")) == 30 and len(draft.study.annotators) == 2
     assert "Everything is filled in" in html(app) and "aria-current=step>Draft" in html(app)
     app = press(press(app, "freeze"), "freeze_now")
     pilot = the_study(bench)
@@ -192,7 +197,7 @@ def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
     assert "known" not in set(table(app)["No."])
     assert the_study(bench).study == before, "a draft is recorded when asked for"
     app = press(app, "save_draft")
-    assert len(design.plain(the_study(bench).study.items)) == 40 and "save_draft" not in keys(app)
+    assert len(plain(the_study(bench).study.items)) == 40 and "save_draft" not in keys(app)
 
 
 def test_an_answer_that_repeats_itself_is_left_out_by_one_press_and_one_round_is_enough(bench):
@@ -209,9 +214,9 @@ def test_an_answer_that_repeats_itself_is_left_out_by_one_press_and_one_round_is
             "hits": [],
         },
     )
-    lab.save(bench, design.start(bench).study)
+    rounds.save(bench, draft.start(bench).study)
     app = open_page("Items")
-    assert "5 times" in words(app) and len(design.plain(the_study(bench).study.items)) == 13
+    assert "5 times" in words(app) and len(plain(the_study(bench).study.items)) == 13
     assert "5 times" in words(press(app, "freeze"))
     app = press(app, "leave_out.items")
     assert "5 times" not in words(app) and app.number_input(key="faithfulness/draw.pilot").value == 12
@@ -223,11 +228,11 @@ def test_an_answer_that_repeats_itself_is_left_out_by_one_press_and_one_round_is
 
 def test_a_paired_draft_loses_the_whole_question(bench):
     add_answers(bench)
-    study = design.start(bench).study
-    first = design.plain(study.items)[0]
-    left = design.without(study, [first.id])
-    assert design.paired(study) and design.paired(left)
-    assert len(design.plain(study.items)) - len(design.plain(left.items)) == 2
+    study = draft.start(bench).study
+    first = plain(study.items)[0]
+    left = draft.without(study, [first.id])
+    assert draft.paired(study) and draft.paired(left)
+    assert len(plain(study.items)) - len(plain(left.items)) == 2
     assert first.question not in {item.question for item in left.items if not item.attention}
 
 
@@ -246,7 +251,7 @@ def test_pairs_draw_questions_that_two_systems_answered(bench):
     app = press(app, "save_draft")
     study = the_study(bench).study
     assert study.ask == ("preference",) and {len(item.responses) for item in study.items} == {2}
-    assert len(design.plain(study.items)) == 20
+    assert len(plain(study.items)) == 20
 
 
 @pytest.mark.slow
@@ -282,7 +287,7 @@ def test_people_are_balanced_and_two_of_one_name_are_refused(bench):
 
 def test_the_rubric_is_revised_after_the_pilot_and_keeps_its_history(bench):
     app = started(bench, "Rubric")
-    lab.freeze(bench, the_study(bench).study, "pilot")
+    rounds.freeze(bench, the_study(bench).study, "pilot")
     app = sound(app.run())
     app = sound(app.text_area(key="faithfulness/rubric.guidelines").set_value("Shorter.").run())
     assert next(b for b in app.button if b.key == "revise").disabled and the_study(bench).study.rubric == default_rubric()
@@ -344,8 +349,8 @@ def test_a_label_used_by_an_example_cannot_be_removed(bench):
 def test_the_main_round_is_drawn_from_what_the_pilot_has_not_shown_then_adjudicated(bench):
     app = started(bench)
     study = the_study(bench).study
-    few = design.redraw(lab.candidates(bench), study, design.Drawing(pilot=6, main=0, repeats=0, attention=False)).study
-    pilot = lab.freeze(bench, few, "pilot")
+    few = draft.redraw(answers.read_candidates(bench), study, draft.Drawing(pilot=6, main=0, repeats=0, attention=False)).study
+    pilot = rounds.freeze(bench, few, "pilot")
     judge(bench, pilot)
     app = open_page("Items", study="faithfulness")
     assert "Still missing" not in html(app) and next(b for b in app.button if b.key == "freeze").disabled, "nothing is drawn"
@@ -353,7 +358,7 @@ def test_the_main_round_is_drawn_from_what_the_pilot_has_not_shown_then_adjudica
     app = press(press(app, "freeze"), "freeze_now")
     main = the_study(bench)
     asked = [
-        {(one.system, item.question) for item in design.plain(main.study.items, name) for one in item.responses}
+        {(one.system, item.question) for item in plain(main.study.items, name) for one in item.responses}
         for name in ("pilot", "main")
     ]
     assert main.round == "main" and not asked[0] & asked[1] and len(asked[1]) == 8
@@ -369,30 +374,24 @@ def test_the_main_round_is_drawn_from_what_the_pilot_has_not_shown_then_adjudica
 
 def test_the_stop_rule_ends_the_main_round(bench):
     add_answers(bench, 30)
-    draft = design.start(bench).study
+    draft = start(bench).study
     rule = {
         "stop": {"kind": "alpha", "value": 0.5},
         "items": tuple(one.model_copy(update={"round": "main"}) for one in draft.items),
     }
-    frozen = lab.freeze(bench, altered(draft, rule), "main")
+    frozen = rounds.freeze(bench, altered(draft, rule), "main")
     for who in frozen.study.annotators:
-        for item in design.plain(frozen.study.items)[:34]:
+        for item in plain(frozen.study.items)[:34]:
             label = "supported" if item.id < "8" else "partly"
-            lab.label(
+            saving.label(
                 bench,
                 frozen,
                 blank(frozen.study, "main", item, who).model_copy(
                     update={"sentences": tuple((label,) * len(one.sentences) for one in item.responses), "helpful": (3,)}
                 ),
             )
-    standing = design.standing(bench, frozen)
-    assert (
-        standing.short == {0: 26}
-        and standing.open
-        and standing.agreement.value == 1
-        and standing.step == "Analyse"
-        and "0.5" in standing.stopped
-    )
+    here = standing.standing(bench, frozen)
+    assert here.short == {0: 26} and here.open and here.agreement.value == 1 and here.step == "Analyse" and "0.5" in here.stopped
     app = open_page(study="faithfulness")
     assert "stop rule ends" in html(app) and "26 items have no label instead of 2" in html(app)
 
@@ -400,7 +399,7 @@ def test_the_stop_rule_ends_the_main_round(bench):
 @pytest.mark.slow
 def test_a_plan_for_the_main_round_is_there_again_in_another_browser(bench):
     app = started(bench)
-    pilot = lab.freeze(bench, the_study(bench).study, "pilot")
+    pilot = rounds.freeze(bench, the_study(bench).study, "pilot")
     app = sound(app.run())
     assert "saved at once" in words(app)
     app = sound(app.text_area(key="faithfulness/hypothesis").set_value("The second is better.").run())
@@ -414,8 +413,8 @@ def test_a_plan_for_the_main_round_is_there_again_in_another_browser(bench):
     again = open_page("Plan", study="faithfulness")
     assert again.text_area(key="faithfulness/hypothesis").value == "The second is better."
     assert again.selectbox(key="faithfulness/stop").value == "alpha" and "discard" in keys(again)
-    planned = lab.planned(bench, "faithfulness")
-    assert planned.annotators == ("Ann", "Ben", "Cy") and len(design.plain(planned.items, "main")) == 4
+    planned = versions.planned(bench, "faithfulness")
+    assert planned.annotators == ("Ann", "Ben", "Cy") and len(plain(planned.items, "main")) == 4
     assert the_study(bench).id == pilot.id, "the pilot is labelled as it was frozen"
     judge(bench, pilot)
     main = press(press(sound(again.run()), "freeze"), "freeze_now")
@@ -425,20 +424,20 @@ def test_a_plan_for_the_main_round_is_there_again_in_another_browser(bench):
 
 def test_a_plan_can_be_taken_back(bench):
     app = started(bench)
-    lab.freeze(bench, the_study(bench).study, "pilot")
+    rounds.freeze(bench, the_study(bench).study, "pilot")
     app = sound(app.run())
     app = sound(app.text_area(key="faithfulness/hypothesis").set_value("Later.").run())
     app = press(app, "discard")
-    assert lab.planned(bench, "faithfulness") is None and app.text_area(key="faithfulness/hypothesis").value != "Later."
+    assert versions.planned(bench, "faithfulness") is None and app.text_area(key="faithfulness/hypothesis").value != "Later."
 
 
 def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
     started(bench)
     draft = the_study(bench).study
-    frozen = lab.freeze(bench, altered(draft, {"annotators": ("Ann", "Ben", "Cy")}), "pilot")
-    for id in lab.assignment(frozen.study, "pilot")["Ben"][:6]:
+    frozen = rounds.freeze(bench, altered(draft, {"annotators": ("Ann", "Ben", "Cy")}), "pilot")
+    for id in assignment(frozen.study, "pilot")["Ben"][:6]:
         item = frozen.study.item(id)
-        lab.label(
+        saving.label(
             bench,
             frozen,
             blank(frozen.study, "pilot", item, "Ben").model_copy(
@@ -446,13 +445,13 @@ def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
             ),
         )
     app = press(open_page(study="faithfulness"), "faithfulness/leave.Ben")
-    told = lab.handing_over(bench, "faithfulness", "Ben")
+    told = rounds.handing_over(bench, "faithfulness", "Ben")
     table = next(d.value for d in app.dataframe if "Goes to" in d.value.columns)
     assert dict(zip(table["Goes to"], table["Open items"], strict=True)) == told.given and len(told.given) == 2
     assert "Ben" in words(app) and "not in the plan of the main round" in words(app) and the_study(bench).id == frozen.id
     app = press(app, "hand_over_now")
     assert the_study(bench).study.left[0].annotator == "Ben" and "stopped · 6 of 6" in html(app)
-    assert lab.planned(bench, "faithfulness").annotators == ("Ann", "Cy") and "faithfulness/leave.Ben" not in keys(app)
+    assert versions.planned(bench, "faithfulness").annotators == ("Ann", "Cy") and "faithfulness/leave.Ben" not in keys(app)
     app.session_state["section"] = "Record"
     app = press(sound(app.run()), "check")
     assert "are what their hashes say" in words(app) and "Ben left the pilot round" in words(app)
@@ -461,12 +460,12 @@ def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
 @pytest.mark.slow
 def test_a_round_that_will_not_be_finished_is_ended_and_what_is_missing_said(bench):
     started(bench)
-    frozen = lab.freeze(bench, the_study(bench).study, "main")
-    items = design.plain(frozen.study.round_items("main"))
+    frozen = rounds.freeze(bench, the_study(bench).study, "main")
+    items = plain(frozen.study.round_items("main"))
     for who, some in (("Annotator 1", items), ("Annotator 2", items[:3])):
         for item in some:
             name = "supported" if who.endswith("1") or item.id != items[0].id else "contradicted"
-            lab.label(
+            saving.label(
                 bench,
                 frozen,
                 blank(frozen.study, "main", item, who).model_copy(
@@ -487,7 +486,7 @@ def test_a_round_that_will_not_be_finished_is_ended_and_what_is_missing_said(ben
 def test_systems_are_compared_on_the_same_questions_unless_they_share_too_few(bench):
     app = started(bench, "Items")
     study = the_study(bench).study
-    assert design.paired(study) and "questions that all systems answered" in study.test
+    assert draft.paired(study) and "questions that all systems answered" in study.test
     assert app.selectbox(key="faithfulness/draw.by").value == "question" and "Pilot 15 questions × 2 systems" in words(app)
     app = sound(app.number_input(key="faithfulness/draw.pilot").set_value(13).run())
     assert app.number_input(key="faithfulness/draw.pilot").value == 12 and "6 questions × 2" in words(app)
@@ -498,29 +497,29 @@ def test_systems_are_compared_on_the_same_questions_unless_they_share_too_few(be
     app = press(app, "save_draft")
     assert "not drawn in pairs" in words(open_page("Power", study="faithfulness"))
     later = the_study(bench).study
-    assert "questions that all" not in later.test and design.drawing_of(later, design.candidates(bench)).by == "system"
-    assert design.drawing_of(study, design.candidates(bench)).by == "question"
+    assert "questions that all" not in later.test and draft.drawing_of(later, answers.candidates(bench)).by == "system"
+    assert draft.drawing_of(study, answers.candidates(bench)).by == "question"
 
 
 def test_what_a_cancelled_job_left_is_no_system_of_the_draft(bench):
     add_answers(bench, 2, (0.3,))
     add_answers(bench, 20)
-    names = list(lab.systems(design.candidates(bench)))
+    names = list(system_names.systems(answers.candidates(bench)))
     assert names == ["small", "small, temperature 0.7", "small, temperature 0.3"]
     app = press(open_page("Items"), "start_study")
     study = the_study(bench).study
-    assert set(design.systems(study)) == set(names[:2]) and design.paired(study)
+    assert set(systems_of(study)) == set(names[:2]) and draft.paired(study)
     assert "Left out" in words(app) and " temperature 0.3 with 2 answers" in words(app)
     assert set(app.dataframe[0].value["System"]) == {"default settings", "temperature 0.7", ""}
     app = sound(app.multiselect(key="faithfulness/draw.systems").set_value(names).run())
     assert "Left out" not in words(app), "it can be taken all the same"
     app = press(app, "save_draft")
-    assert set(design.systems(the_study(bench).study)) == set(names)
+    assert set(systems_of(the_study(bench).study)) == set(names)
 
 
 def test_the_number_that_is_wished_comes_back_with_the_answers_for_it(bench):
     add_answers(bench, 40)
-    one, two = lab.systems(design.candidates(bench))
+    one, two = system_names.systems(answers.candidates(bench))
     app = press(open_page("Items"), "start_study")
     assert app.number_input(key="faithfulness/draw.main").value == 50 and "80 items 2 systems" in facts(app)
     app = sound(app.multiselect(key="faithfulness/draw.systems").set_value([one]).run())
@@ -546,8 +545,8 @@ def test_names_are_cut_so_that_no_two_look_alike():
 
 def test_a_study_keeps_the_names_that_an_older_version_gave_its_systems(bench):
     add_answers(bench, 12)
-    drawn = design.start(bench, "Faithfulness")
-    systems = list(design.systems(drawn.study))
+    drawn = draft.start(bench, "Faithfulness")
+    systems = list(systems_of(drawn.study))
     old = {name: f"small.Q4_1, old {place}" for place, name in enumerate(systems)}
     items = tuple(
         item.model_copy(update={"responses": tuple(one.model_copy(update={"system": old[one.system]}) for one in item.responses)})
@@ -555,10 +554,12 @@ def test_a_study_keeps_the_names_that_an_older_version_gave_its_systems(bench):
         if not item.attention
     )
     study = altered(drawn.study, {"items": items})
-    found = design.candidates(bench, study)
-    assert set(lab.systems(found)) == set(old.values()) and set(lab.systems(design.candidates(bench))) == set(systems)
-    again = design.redraw(found, study, design.replace(design.drawing_of(study, found), pilot=4))
-    assert set(design.systems(again.study)) == set(old.values())
+    found = answers.candidates(bench, study)
+    assert set(system_names.systems(found)) == set(old.values()) and set(system_names.systems(answers.candidates(bench))) == set(
+        systems
+    )
+    again = draft.redraw(found, study, replace(draft.drawing_of(study, found), pilot=4))
+    assert set(systems_of(again.study)) == set(old.values())
 
 
 def test_two_systems_without_common_questions_are_drawn_apart(bench):
@@ -576,15 +577,15 @@ def test_two_systems_without_common_questions_are_drawn_apart(bench):
                 "hits": [],
             },
         )
-    drawn = design.start(bench)
-    assert drawn.drawing.by == "system" and not design.paired(drawn.study) and len(design.plain(drawn.study.items)) == 40
-    none = design.redraw(design.candidates(bench), drawn.study, design.replace(drawn.drawing, by="question"))
+    drawn = draft.start(bench)
+    assert drawn.drawing.by == "system" and not draft.paired(drawn.study) and len(plain(drawn.study.items)) == 40
+    none = draft.redraw(answers.candidates(bench), drawn.study, replace(drawn.drawing, by="question"))
     assert not none.study.items and none.available == 0
 
 
 def test_carelessness_is_pointed_out(bench):
     started(bench)
-    frozen = lab.freeze(bench, the_study(bench).study, "pilot")
+    frozen = rounds.freeze(bench, the_study(bench).study, "pilot")
     judge(bench, frozen, lambda who, item: "not_in_context" if who.endswith("1") and item.attention else "supported")
     asked = sum(len(item.expected) for item in frozen.study.round_items("pilot"))
     right = [
@@ -597,17 +598,17 @@ def test_carelessness_is_pointed_out(bench):
 
 def test_a_changed_record_is_found(bench, monkeypatch):
     started(bench)
-    lab.freeze(bench, the_study(bench).study, "pilot")
+    rounds.freeze(bench, the_study(bench).study, "pilot")
     app = press(open_page("Record", study="faithfulness"), "check")
     assert "are what their hashes say" in words(app)
-    broken = lab.Check(False, "x", 3, ("Version 2 is not what its hash says.",))
-    monkeypatch.setattr(design_record.lab, "check", lambda workbench, study: broken)
+    broken = checking.Check(False, "x", 3, ("Version 2 is not what its hash says.",))
+    monkeypatch.setattr("core.annotation.checking.check", lambda workbench, study: broken)
     assert "Version 2 is not what its hash says" in words(press(app, "check"))
 
 
 def test_labels_leave_and_return_and_bad_rows_are_told_by_line(bench, tmp_path):
     started(bench)
-    frozen = lab.freeze(bench, the_study(bench).study, "pilot")
+    frozen = rounds.freeze(bench, the_study(bench).study, "pilot")
     judge(bench, frozen)
     app = open_page("Record", study="faithfulness")
     app = sound(app.text_input(key="faithfulness/folder").set_value(str(tmp_path / "out")).run())
@@ -627,7 +628,7 @@ def test_labels_leave_and_return_and_bad_rows_are_told_by_line(bench, tmp_path):
 @pytest.mark.slow
 def test_label_studio_is_a_job(bench, monkeypatch):
     started(bench)
-    lab.freeze(bench, the_study(bench).study, "pilot")
+    rounds.freeze(bench, the_study(bench).study, "pilot")
     begun = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: begun.append(arguments) or "job")
     app = open_page("Record", study="faithfulness")
@@ -648,10 +649,10 @@ def test_label_studio_is_a_job(bench, monkeypatch):
 def test_tokens_are_shown_until_the_list_is_closed(bench):
     started(bench)
     draft = the_study(bench).study
-    frozen = lab.freeze(bench, altered(draft, {"tokens": True}), "pilot")
+    frozen = rounds.freeze(bench, altered(draft, {"tokens": True}), "pilot")
     app = press(open_page(study="faithfulness"), "faithfulness/token.Annotator 1")
     token = next(code.value for code in app.code if len(code.value) == 22)
-    assert lab.may_label(bench, frozen, "Annotator 1", token) and "copy it now" in words(app)
+    assert may_label(bench, frozen, "Annotator 1", token) and "copy it now" in words(app)
     app = press(app, "faithfulness/token.Annotator 2")
     tokens = [code.value for code in app.code if len(code.value) == 22]
     assert len(tokens) == 2 and token in tokens, "reading one takes its time, and the page looks again by itself"
@@ -663,7 +664,7 @@ def test_tokens_are_shown_until_the_list_is_closed(bench):
 @pytest.mark.slow
 def test_power_is_drawn_for_each_goal_and_used_for_the_main_round(bench):
     app = started(bench, "Power")
-    for goal in design.GOALS:
+    for goal in power.GOALS:
         app = sound(app.selectbox(key="goal").set_value(goal).run())
         found = app.session_state["power_found"]
         assert len(found.simulated) == 6 and found.at is not None and found.needed[2]
@@ -681,10 +682,10 @@ def test_power_values_that_contradict_each_other_are_told(bench):
 @pytest.mark.slow
 def test_values_of_a_plan_come_from_the_pilot(bench):
     started(bench)
-    frozen = lab.freeze(bench, the_study(bench).study, "pilot")
+    frozen = rounds.freeze(bench, the_study(bench).study, "pilot")
     judge(bench, frozen, lambda who, item: "partly" if item.id < "4" or (who.endswith("2") and item.id < "5") else "supported")
-    pilot = design.from_pilot(frozen.study, lab.labels(bench, "faithfulness"))
-    assert set(pilot.values) == set(design.GOALS) and 0.5 < pilot.values["rate"]["rate"] < 0.95
+    pilot = from_pilot(frozen.study, worklist.labels(bench, "faithfulness"))
+    assert set(pilot.values) == set(power.GOALS) and 0.5 < pilot.values["rate"]["rate"] < 0.95
     app = press(open_page("Power", study="faithfulness"), "from_pilot")
     assert app.number_input(key="power.difference.rate").value == pytest.approx(
         min(pilot.values["difference"]["rate"], 0.85), abs=0.001
@@ -708,7 +709,7 @@ def test_settings_that_write_no_answer_make_no_system(bench):
     for number, settings in enumerate((*same, {"generation.temperature": 0.9}, {"context.passages": 5})):
         config = with_settings(TrialConfig(), settings).model_dump(mode="json")
         bench.store.add("answer", {"question": f"Why {number}?", "text": "So.", "model": "m.gguf", "config": config, "hits": []})
-    assert sorted(lab.systems(lab.candidates(bench)).values()) == [1, 1, 6]
+    assert sorted(system_names.systems(answers.read_candidates(bench)).values()) == [1, 1, 6]
 
 
 def test_it_says_how_many_questions_gave_an_answer_and_why_not_the_rest(bench):
@@ -723,7 +724,7 @@ def test_it_says_how_many_questions_gave_an_answer_and_why_not_the_rest(bench):
     ):
         given = {"question": question, "text": text, "finish_reason": reason, "config": config, "hits": []}
         bench.store.add("answer", given)
-    found = lab.asked(bench, lab.candidates(bench))
+    found = answers.asked(bench, answers.read_candidates(bench))
     assert found == (7, 3, {"empty": 2, "failed": 1, "abstained": 1}), "What is 0? was answered before"
     said = html(open_page())
     assert (
@@ -744,7 +745,7 @@ def test_two_windows_change_one_draft_and_both_changes_stay(bench):
     assert open_page("Plan", study="faithfulness").text_input(key="faithfulness/measure").value == "share", (
         "nor does a reload lose it"
     )
-    lab.save(bench, altered(the_study(bench).study, {"test": "By a command."}))
+    rounds.save(bench, altered(the_study(bench).study, {"test": "By a command."}))
     two = press(sound(two.run()), "save_draft")
     study = the_study(bench).study
     assert (study.title, study.hypothesis, study.measure, study.test) == ("Theirs", "Mine.", "share", "By a command.")
@@ -752,7 +753,7 @@ def test_two_windows_change_one_draft_and_both_changes_stay(bench):
 
 def test_a_window_left_open_changes_nothing_once_the_main_round_is_frozen(bench):
     app = started(bench)
-    frozen = lab.freeze(bench, the_study(bench).study, "main")
+    frozen = rounds.freeze(bench, the_study(bench).study, "main")
     app = sound(app.text_input(key="faithfulness/title").set_value("Late").run())
     assert "frozen in another window" in words(app) and the_study(bench).id == frozen.id
     assert "Late" not in html(app)
@@ -772,13 +773,13 @@ def test_answers_that_go_round_in_circles_are_pointed_out(bench):
                 "config": TrialConfig().model_dump(mode="json"),
             },
         )
-    lab.save(bench, design.start(bench).study)
+    rounds.save(bench, draft.start(bench).study)
     assert "3 of 10 answers say one sentence three times" in words(open_page("Items"))
 
 
 def test_side_by_side_waits_for_a_second_system_and_the_way_back_restores_the_items(bench):
     add_answers(bench, 20, (0.0,))
-    lab.save(bench, design.start(bench).study)
+    rounds.save(bench, draft.start(bench).study)
     app = open_page()
     assert app.radio(key="faithfulness/kind").disabled and "needs answers of two systems" in words(app)
     add_answers(bench, 12, (0.7,))
@@ -791,7 +792,7 @@ def test_side_by_side_waits_for_a_second_system_and_the_way_back_restores_the_it
 
 def test_power_opens_on_what_the_study_can_ask(bench):
     add_answers(bench, 20, (0.0,))
-    lab.save(bench, design.start(bench).study)
+    rounds.save(bench, draft.start(bench).study)
     app = open_page("Power")
     assert app.selectbox(key="goal").value == "rate" and app.number_input(key="faithfulness/power.rate.items").value == 20
 
@@ -801,7 +802,7 @@ def test_labels_can_be_downloaded(bench):
     import zipfile
 
     started(bench)
-    judge(bench, lab.freeze(bench, the_study(bench).study, "pilot"))
+    judge(bench, rounds.freeze(bench, the_study(bench).study, "pilot"))
     with zipfile.ZipFile(io.BytesIO(design_record._zipped("faithfulness", ["csv"], "")())) as file:
         assert sorted(file.namelist()) == [
             f"faithfulness/{name}" for name in ("judgements.csv", "labels.csv", "manifest.json", "study.json")
@@ -815,7 +816,7 @@ def test_an_unknown_study_in_the_address_opens_the_newest(bench):
 
 
 def test_an_address_of_a_study_that_is_not_here_says_so_until_one_is_chosen(bench):
-    studies = [lab.save(bench, rating(2, 0, id=id, title=id)).study.id for id in ("first", "second")]
+    studies = [rounds.save(bench, rating(2, 0, id=id, title=id)).study.id for id in ("first", "second")]
     app = open_page(study="nothere")
     assert "“nothere”, which is not here" in app.warning[0].value
     app = sound(app.run())

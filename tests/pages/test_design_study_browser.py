@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from core.annotation import design
-from core.annotation import studies as lab
+from core.annotation import rounds
+from core.annotation.draft import start
 from core.config import TrialConfig, with_settings
 from core.workbench import Workbench
 from tests.support.annotated import judge, judge_all
@@ -35,8 +35,8 @@ def answered(app, home):
 
 def test_the_way_from_a_disputed_sentence_leads_to_the_rubric(answered, home, tab):
     bench = Workbench(home)
-    draft = design.start(bench, "Unclear").study
-    frozen = lab.freeze(bench, draft.model_copy(update={"annotators": ("Ann", "Ben")}), "pilot")
+    draft = start(bench, "Unclear").study
+    frozen = rounds.freeze(bench, draft.model_copy(update={"annotators": ("Ann", "Ben")}), "pilot")
     judge_all(bench, frozen)
     item = next(one.id for one in frozen.study.round_items("pilot") if one.plain)
     judge(bench, frozen, "Ann", item, "contradicted")

@@ -9,10 +9,13 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import evidence, labelling
-from core.annotation import studies as lab
+from core.annotation import rounds, saving, tokens, versions, worklist
+from core.annotation.assignment import assignment
 from core.annotation.drawing import Candidate, draw
 from core.annotation.labels import Span, blank
-from core.annotation.study import Passage, assignment, default_rubric, shown
+from core.annotation.rubric import default_rubric
+from core.annotation.screen import shown
+from core.annotation.study import Passage
 from core.workbench import Workbench
 from tests.support.annotated import judge, pairs, rating
 
@@ -193,21 +196,21 @@ def test_without_a_study_the_page_says_what_is_missing(bench):
 
 
 def test_a_draft_is_not_offered(bench):
-    lab.save(bench, rating())
+    rounds.save(bench, rating())
     assert "No study is open" in html(open_page(study="toy", annotator="Ann"))
 
 
 def test_keys_label_an_item_and_go_on_and_all_of_it_is_stored(bench):
-    frozen = lab.freeze(bench, rating(), "main")
+    frozen = rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     mine = assignment(frozen.study, "main")["Ann"]
     assert desk(app).item == mine[0]
     give(app, 1)
-    assert lab.current(bench, frozen, "Ann", mine[0]).sentences[0][0] == "supported", "autosaved before the item is whole"
+    assert worklist.current(bench, frozen, "Ann", mine[0]).sentences[0][0] == "supported", "autosaved before the item is whole"
     give(app, 3)
     assert desk(app).item == mine[0], "the whole answer is still to be judged"
     give(app, 5)
-    label = lab.current(bench, frozen, "Ann", mine[0])
+    label = worklist.current(bench, frozen, "Ann", mine[0])
     assert label.sentences == (("supported", "contradicted"),) and label.helpful == (5,) and label.seconds is not None
     assert desk(app).item == mine[1]
     press(app, "way/back")
@@ -219,82 +222,82 @@ def test_keys_label_an_item_and_go_on_and_all_of_it_is_stored(bench):
 
 
 def test_undo_takes_back_across_items_step_by_step(bench):
-    frozen = lab.freeze(bench, rating(ask=("sentences",)), "main")
+    frozen = rounds.freeze(bench, rating(ask=("sentences",)), "main")
     app = open_page(study="toy", annotator="Ann")
     first, second = assignment(frozen.study, "main")["Ann"][:2]
     give(give(app, 1), 2)
     assert desk(app).item == second
     press(app, "way/undo")
     assert desk(app).item == first and desk(app).at == 1
-    assert lab.current(bench, frozen, "Ann", first).sentences == (("supported", None),)
+    assert worklist.current(bench, frozen, "Ann", first).sentences == (("supported", None),)
     press(app, "way/undo")
-    assert lab.current(bench, frozen, "Ann", first) is None
+    assert worklist.current(bench, frozen, "Ann", first) is None
     press(app, "way/undo")
     assert "nothing to undo" in said(app)
     assert len(bench.store.labels.all("toy")) == 4, "every step stays in the record"
 
 
 def test_a_comment_is_taken_back_as_a_whole_and_its_box_follows(bench):
-    frozen = lab.freeze(bench, rating(ask=("sentences",)), "main")
+    frozen = rounds.freeze(bench, rating(ask=("sentences",)), "main")
     app = open_page(study="toy", annotator="Ann")
     item = desk(app).item
     give(app, 1)
     for text in ("first", "first words", "first words, then more"):  # saved at each pause
         write(app, text)
     press(app, "way/undo")
-    label = lab.current(bench, frozen, "Ann", item)
+    label = worklist.current(bench, frozen, "Ann", item)
     assert label.comment == box(app).value == "" and label.sentences == (("supported", None),)
     write(app, "again")
     give(app, 2)
-    assert lab.current(bench, frozen, "Ann", item).comment == "again"
+    assert worklist.current(bench, frozen, "Ann", item).comment == "again"
     press(app, "way/undo")
     assert box(app).value == "again" and desk(app).at == 1
     press(app, "way/undo")
     press(app, "way/undo")
-    assert lab.current(bench, frozen, "Ann", item) is None and box(app).value == ""
+    assert worklist.current(bench, frozen, "Ann", item) is None and box(app).value == ""
     write(app, "of nothing")
     write(app, "of nothing yet")
     press(app, "way/undo")
-    assert lab.current(bench, frozen, "Ann", item) is None and box(app).value == ""
+    assert worklist.current(bench, frozen, "Ann", item) is None and box(app).value == ""
 
 
 def test_a_comment_of_another_window_is_shown_and_kept(bench):
-    frozen = lab.freeze(bench, rating(), "main")
+    frozen = rounds.freeze(bench, rating(), "main")
     one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
     item = desk(one).item
     write(one, "from the first")
     write(other, "from the second")
     assert "another window" in said(other)
-    assert lab.current(bench, frozen, "Ann", item).comment == box(other).value == "from the first / from the second"
+    assert worklist.current(bench, frozen, "Ann", item).comment == box(other).value == "from the first / from the second"
     give(one, 1)
     assert "another window" in said(one) and box(one).value == "from the first / from the second"
-    assert lab.current(bench, frozen, "Ann", item).comment == "from the first / from the second"
+    assert worklist.current(bench, frozen, "Ann", item).comment == "from the first / from the second"
 
 
 def test_a_new_window_goes_on_where_the_old_one_was(bench):
-    frozen = lab.freeze(bench, rating(), "main")
+    frozen = rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     give(press(app, "way/skip"), 2)
     here = desk(app).item
     again = open_page(study="toy", annotator="Ann")
     assert desk(again).item == here and desk(again).at == 1
-    assert lab.current(bench, frozen, "Ann", here).sentences == (("partly", None),)
+    assert worklist.current(bench, frozen, "Ann", here).sentences == (("partly", None),)
 
 
 def test_a_second_window_is_told_and_nothing_is_lost(bench):
-    frozen = lab.freeze(bench, rating(), "main")
+    frozen = rounds.freeze(bench, rating(), "main")
     one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
     item = desk(one).item
     give(other, 1)
     give(press(one, "way/skip"), 4)
     assert "another window" in said(one)
-    assert lab.current(bench, frozen, "Ann", item).sentences == (("supported", None),)
+    assert worklist.current(bench, frozen, "Ann", item).sentences == (("supported", None),)
     give(one, 4)
     assert "another window" not in said(one)
 
 
 def test_a_key_of_an_earlier_screen_counts_for_nothing(bench):
-    lab.freeze(bench, rating(), "main")
+    rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     one = desk(app)
     before = one.item
@@ -306,21 +309,21 @@ def test_a_key_of_an_earlier_screen_counts_for_nothing(bench):
 
 
 def test_words_comment_and_cannot_judge_are_saved(bench):
-    frozen = lab.freeze(bench, rating(), "main")
+    frozen = rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     one, item = desk(app), desk(app).item
     labelling.mark(one, item, 0, 1)
     labelling.mark(one, item, 0, 2)
     write(app, "  unclear: <i>which</i>?  ")
-    label = lab.current(bench, frozen, "Ann", item)
+    label = worklist.current(bench, frozen, "Ann", item)
     assert label.comment == "unclear: <i>which</i>?" and [(s.first, s.last) for s in label.spans] == [(1, 3)]
     press(app, "way/cannot")
-    assert lab.current(bench, frozen, "Ann", item).cannot_judge
+    assert worklist.current(bench, frozen, "Ann", item).cannot_judge
     assert desk(app).item != item, "it counts as labelled"
 
 
 def test_the_preference_is_of_the_answer_not_of_its_side(bench):
-    frozen = lab.freeze(bench, pairs(), "main")
+    frozen = rounds.freeze(bench, pairs(), "main")
     app = open_page(study="ab", annotator="Ann")
     seen = {}
     for _ in range(5):
@@ -329,11 +332,11 @@ def test_the_preference_is_of_the_answer_not_of_its_side(bench):
         seen[item] = shown(frozen.study, frozen.study.item(item), "Ann").order[0]
     assert {0, 1} == set(seen.values()), "both orders occur"
     for item, left in seen.items():
-        assert lab.current(bench, frozen, "Ann", item).preference == "ab"[left]
+        assert worklist.current(bench, frozen, "Ann", item).preference == "ab"[left]
 
 
 def test_text_of_models_and_documents_is_never_markup(bench):
-    lab.freeze(bench, rating(), "main")
+    rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     assert "<b>" in desk(app).view().responses[0].text
     data = html(app)
@@ -358,24 +361,24 @@ def test_a_passage_without_a_title_does_not_show_its_document(bench):
         )
         for item in study.items
     ]
-    lab.freeze(bench, rating(items=tuple(bare)), "main")
+    rounds.freeze(bench, rating(items=tuple(bare)), "main")
     assert "Evidence" in html(app := open_page(study="toy", annotator="Ann")) and "secret-1" not in html(app)
 
 
 def test_a_clicked_word_belongs_to_the_answer_at_its_place(bench):
-    frozen = lab.freeze(bench, pairs(ask=("sentences", "preference")), "main")
+    frozen = rounds.freeze(bench, pairs(ask=("sentences", "preference")), "main")
     app = open_page(study="ab", annotator="Ann")
     one = desk(app)
     for item in one.mine[:6]:
         one.open(item)
         labelling._do(one, labelling._clicked, {"item": item, "place": 1, "word": 2})
         order = shown(frozen.study, frozen.study.item(item), "Ann").order
-        assert [span.response for span in lab.current(bench, frozen, "Ann", item).spans] == [order[1]]
+        assert [span.response for span in worklist.current(bench, frozen, "Ann", item).spans] == [order[1]]
 
 
 def test_names_and_tokens(bench):
-    frozen = lab.freeze(bench, rating(tokens=True), "main")
-    token = lab.issue_token(bench, "toy", "Ann")
+    frozen = rounds.freeze(bench, rating(tokens=True), "main")
+    token = tokens.issue_token(bench, "toy", "Ann")
     assert "label_desk" not in open_page(study="toy", annotator="Eve").session_state
     assert "label_desk" not in open_page(study="toy", annotator="Ann", token="wrong").session_state
     assert desk(open_page(study="toy", annotator="Ann", token=token)).annotator == "Ann"
@@ -397,19 +400,19 @@ def test_names_and_tokens(bench):
     ],
 )
 def test_a_link_that_leads_nowhere_says_why(bench, address, why):
-    lab.freeze(bench, rating(tokens=True), "main")
+    rounds.freeze(bench, rating(tokens=True), "main")
     assert why in said(open_page(**address))
 
 
 def test_whoever_left_is_told_and_offered_no_more(bench):
-    lab.freeze(bench, rating(), "main")
-    lab.hand_over(bench, "toy", "Ann")
+    rounds.freeze(bench, rating(), "main")
+    rounds.hand_over(bench, "toy", "Ann")
     app = open_page(study="toy", annotator="Ann")
     assert "has left" in said(app) and app.selectbox[1].options == ["Ben", "Cy"]
 
 
 def test_each_annotator_keeps_keys_of_their_own(bench):
-    lab.freeze(bench, rating(), "main")
+    rounds.freeze(bench, rating(), "main")
     keys = {**labelling.default_keys(default_rubric()), "undo": "z", "answer1": "a"}
     labelling.keep_settings("Ann", {"keys": keys, "go_on": False})
     app = open_page(study="toy", annotator="Ann")
@@ -425,7 +428,7 @@ def test_each_annotator_keeps_keys_of_their_own(bench):
 
 
 def test_the_clock_leaves_pauses_out(bench, monkeypatch):
-    lab.freeze(bench, rating(), "main")
+    rounds.freeze(bench, rating(), "main")
     now = [1000.0]
     monkeypatch.setattr(labelling.time, "monotonic", lambda: now[0])
     one = desk(open_page(study="toy", annotator="Ann"))
@@ -453,7 +456,7 @@ def links(app: AppTest) -> dict[str, str]:
 
 
 def test_the_end_is_reached_and_can_be_looked_through(bench):
-    frozen = lab.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), ask=("helpful",)), "main")
+    frozen = rounds.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), ask=("helpful",)), "main")
     app = open_page(study="toy", annotator="Ann")
     give(give(app, 3), 4)
     assert "All screens are labelled" in html(app) and desk(app).item == ""
@@ -464,7 +467,7 @@ def test_the_end_is_reached_and_can_be_looked_through(bench):
 @pytest.mark.parametrize("round, next_", [("pilot", "freeze the main round"), ("main", "1 disputed item decided")])
 def test_the_end_says_what_comes_next_and_leads_there(bench, round, next_):
     design = rating(2, 2 if round == "pilot" else 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",))
-    lab.freeze(bench, design, round)
+    rounds.freeze(bench, design, round)
     app = open_page(study="toy", annotator="Ann")
     give(give(app, 3), 3)
     assert "Ben still has 2 screens to label" in html(app)
@@ -476,21 +479,21 @@ def test_the_end_says_what_comes_next_and_leads_there(bench, round, next_):
 
 
 def test_the_end_of_the_adjudication_leads_to_the_analysis(bench):
-    lab.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",)), "main")
+    rounds.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",)), "main")
     for who, stars in (("Ann", 1), ("Ben", 5)):
         give(open_page(study="toy", annotator=who), stars)
-    lab.open_adjudication(bench, "toy", ["Judge"])
+    rounds.open_adjudication(bench, "toy", ["Judge"])
     app = give(open_page(study="toy", annotator="Judge"), 2)
     assert "export the labels" in html(app) and links(app)["Agreement"].endswith("?source=toy&of_round=main")
 
 
-def differing(bench, study, *said: dict) -> lab.Frozen:
+def differing(bench, study, *said: dict) -> versions.Frozen:
     """A study of one item in adjudication by Judge, after its annotators said this of it."""
-    frozen = lab.freeze(bench, study, "main")
+    frozen = rounds.freeze(bench, study, "main")
     for who, given in zip(frozen.study.annotators, said, strict=True):
         item = frozen.study.items[0]
-        lab.label(bench, frozen, blank(frozen.study, "main", item, who).model_copy(update=given))
-    return lab.open_adjudication(bench, study.id, ["Judge"])
+        saving.label(bench, frozen, blank(frozen.study, "main", item, who).model_copy(update=given))
+    return rounds.open_adjudication(bench, study.id, ["Judge"])
 
 
 def words_on_screen(app: AppTest) -> str:
@@ -515,15 +518,15 @@ def test_the_adjudicator_sees_who_differs_in_what_without_names_and_decides_that
     assert "Ann " not in seen and "Ben" not in seen and "A Supported" in seen
     assert "the &lt;b&gt;second&lt;/b&gt; is wrong" in seen and "wrong words: “Answer " in seen
     assert "1 item on which the annotators differ" in said(app)
-    assert lab.current(bench, frozen, "Judge", item) is None, "to look is no decision"
+    assert worklist.current(bench, frozen, "Judge", item) is None, "to look is no decision"
     give(app, 2)
-    label = lab.current(bench, frozen, "Judge", item)
+    label = worklist.current(bench, frozen, "Judge", item)
     assert label.sentences == (("supported", "partly"),) and label.helpful == (4,), "what all said stands"
     assert one.item == "" and not label.comment and not label.spans, "one key decided the item"
     before = [record for record in bench.store.labels.all("toy") if record["round"] == "main"]
     assert len(before) == 2 and [record["sentences"] for record in before] == [list(map(list, s["sentences"])) for s in SAID]
     press(app, "way/undo")
-    assert (one.item, one.at) == (item, 0) and lab.current(bench, frozen, "Judge", item) is None
+    assert (one.item, one.at) == (item, 0) and worklist.current(bench, frozen, "Judge", item) is None
     assert one.label().sentences == (("supported", None),)
     assert len(bench.store.labels.all("toy")) == 4, "every step stays in the record"
 
@@ -534,7 +537,7 @@ def test_what_all_annotators_said_can_be_decided_otherwise(bench):
     labelling._do(one, labelling._stepped, {"item": one.item, "at": 1})
     assert "All annotators said this" in labelling._question(one).why
     labelling._do(one, labelling.give, one.item, 1, "not_in_context")
-    label = lab.current(bench, frozen, "Judge", one.item)
+    label = worklist.current(bench, frozen, "Judge", one.item)
     assert label.sentences == (("not_in_context", None),) and one.at == 0, "and what they differ in is still open"
 
 
@@ -546,16 +549,16 @@ def test_in_pairs_the_annotators_are_no_answers_and_a_preference_is_told_by_its_
 
 
 def test_an_annotator_never_sees_what_others_said(bench):
-    frozen = lab.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2), "main")
+    frozen = rounds.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2), "main")
     item = frozen.study.items[0]
-    lab.label(bench, frozen, blank(frozen.study, "main", item, "Ann").model_copy(update=SAID[1]))
+    saving.label(bench, frozen, blank(frozen.study, "main", item, "Ann").model_copy(update=SAID[1]))
     app = open_page(study="toy", annotator="Ben")
     assert desk(app).votes() == [] and desk(app).label().sentences == ((None, None),)
     assert "second" not in html(app) and "Annotators" not in words_on_screen(app)
 
 
 def test_the_address_leads_back_to_the_item_and_the_end_to_the_first(bench):
-    frozen = lab.freeze(bench, rating(ask=("helpful",)), "main")
+    frozen = rounds.freeze(bench, rating(ask=("helpful",)), "main")
     mine = assignment(frozen.study, "main")["Ann"]
     assert desk(open_page(study="toy", annotator="Ann", item=mine[2])).item == mine[2]
     app = open_page(study="toy", annotator="Ann", item="gone")
@@ -571,13 +574,13 @@ def test_the_address_leads_back_to_the_item_and_the_end_to_the_first(bench):
 
 
 def test_whoever_came_with_a_token_is_led_to_no_page_that_names_systems(bench):
-    lab.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",), tokens=True), "main")
-    app = give(open_page(study="toy", annotator="Ann", token=lab.issue_token(bench, "toy", "Ann")), 3)
+    rounds.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",), tokens=True), "main")
+    app = give(open_page(study="toy", annotator="Ann", token=tokens.issue_token(bench, "toy", "Ann")), 3)
     assert "All screens are labelled" in html(app) and "Study design" not in links(app)
 
 
 def test_the_guidelines_stand_beside_the_item_until_they_are_closed(bench):
-    lab.freeze(bench, rating(), "main")
+    rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     guide = default_rubric().guidelines.split("\n\n")[1][:40]
     assert not any(guide in one.value for one in app.markdown)
@@ -592,14 +595,14 @@ def test_the_guidelines_stand_beside_the_item_until_they_are_closed(bench):
 def test_guidelines_of_somebody_elses_study_load_no_picture(bench):
     hostile = "# How\n\n!!![x](http://127.0.0.1:9/a.png) and [a link](http://127.0.0.1:9)"
     rubric = default_rubric().model_copy(update={"guidelines": hostile})
-    lab.freeze(bench, rating(rubrics=(rubric,)), "main")
+    rounds.freeze(bench, rating(rubrics=(rubric,)), "main")
     app = press(open_page(study="toy", annotator="Ann"), "label_guidelines")
     shown = " ".join(one.value for one in app.markdown)
     assert "#### How" in shown and "[a link]" in shown and "![" not in shown
 
 
 def test_what_a_screen_reader_is_told(bench):
-    lab.freeze(bench, rating(ask=("sentences",)), "main")
+    rounds.freeze(bench, rating(ask=("sentences",)), "main")
     one = desk(open_page(study="toy", annotator="Ann"))
     one.heard = ("", -1)
     first = labelling._said(one)
@@ -612,7 +615,7 @@ def test_what_a_screen_reader_is_told(bench):
 
 
 def test_a_disk_that_is_full_is_told_and_the_screen_stays(bench, monkeypatch):
-    lab.freeze(bench, rating(), "main")
+    rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     here = desk(app).item
 
@@ -626,7 +629,7 @@ def test_a_disk_that_is_full_is_told_and_the_screen_stays(bench, monkeypatch):
 
 
 def test_a_key_reads_no_database(bench, monkeypatch):
-    lab.freeze(bench, rating(), "main")
+    rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     one = desk(app)
     monkeypatch.setattr(bench.store, "query", lambda *_: pytest.fail("the database was asked"))
@@ -637,11 +640,11 @@ def test_a_key_reads_no_database(bench, monkeypatch):
 
 
 def test_an_annotator_of_an_earlier_round_is_thanked_and_asked_for_nothing(bench):
-    frozen = lab.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), per_item=2), "main")
+    frozen = rounds.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), per_item=2), "main")
     for who, name in (("Ann", "supported"), ("Ben", "partly")):
         for item in assignment(frozen.study, "main")[who]:
             judge(bench, frozen, who, item, name)
-    lab.open_adjudication(bench, "toy", ["Judge"])
+    rounds.open_adjudication(bench, "toy", ["Judge"])
     app = open_page(study="toy", annotator="Ann")
     assert "Your labels are complete, thank you" in html(app) and not app.main.selectbox and not app.warning
     stranger = open_page(study="toy", annotator="Eve")
@@ -649,7 +652,7 @@ def test_an_annotator_of_an_earlier_round_is_thanked_and_asked_for_nothing(bench
 
 
 def test_the_legend_stands_only_where_a_phrase_is_marked(bench):
-    lab.freeze(bench, rating(), "main")
+    rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     assert "shared with" not in html(app), "the answer and its evidence have no phrase in common"
     found = [
@@ -663,12 +666,12 @@ def test_the_legend_stands_only_where_a_phrase_is_marked(bench):
             (),
         )
     ]
-    lab.freeze(bench, rating(id="one").model_copy(update={"items": draw(found, 1)}), "main")
+    rounds.freeze(bench, rating(id="one").model_copy(update={"items": draw(found, 1)}), "main")
     assert "phrases shared with the sentence" in html(open_page(study="one", annotator="Ann"))
 
 
 def test_a_draft_of_a_comment_that_is_there_already_is_not_written_twice(bench):
-    lab.freeze(bench, rating(), "main")
+    rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     one = desk(app)
     write(app, "the first part")

@@ -14,10 +14,11 @@ from itertools import pairwise
 import pytest
 
 from app.ui import labelling
-from core.annotation import studies as lab
+from core.annotation import rounds, saving, standing, versions, worklist
+from core.annotation.assignment import assignment
 from core.annotation.drawing import Candidate, draw
 from core.annotation.labels import blank
-from core.annotation.study import Passage, assignment
+from core.annotation.study import Passage
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
 from tests.support.browser import ROOT
@@ -29,7 +30,7 @@ BUTTON = "document.querySelector('[class*=st-key-give]')?.className"  # another 
 
 @pytest.fixture(scope="module")
 def frozen(home):
-    return lab.freeze(Workbench(home), rating(6, 0, annotators=("Ann", "Ben"), per_item=2, title="Two by keyboard"), "main")
+    return rounds.freeze(Workbench(home), rating(6, 0, annotators=("Ann", "Ben"), per_item=2, title="Two by keyboard"), "main")
 
 
 def long(name: str, items: int, **changes):
@@ -48,17 +49,17 @@ def long(name: str, items: int, **changes):
 def disputed(home):
     """Two annotators who differ in the tenth sentence of each answer and in nothing else."""
     workbench = Workbench(home)
-    main = lab.freeze(workbench, long("differ", 2), "main")
+    main = rounds.freeze(workbench, long("differ", 2), "main")
     for who, tenth in (("Ann", "supported"), ("Ben", "contradicted")):
         for item in main.study.items:
             given = [*["supported"] * 9, tenth, *["supported"] * 4]
             said = {"sentences": (tuple(given),), "helpful": (4,), "comment": f"because {tenth}"}
-            lab.label(workbench, main, blank(main.study, "main", item, who).model_copy(update=said))
-    return lab.open_adjudication(workbench, "differ", ["Judge"])
+            saving.label(workbench, main, blank(main.study, "main", item, who).model_copy(update=said))
+    return rounds.open_adjudication(workbench, "differ", ["Judge"])
 
 
 def label(home, frozen, who, item):
-    return lab.current(Workbench(home), frozen, who, item)
+    return worklist.current(Workbench(home), frozen, who, item)
 
 
 def enter(app, tab, who, study="toy") -> str:
@@ -119,7 +120,7 @@ def test_two_annotators_label_by_keyboard_alone(app, home, frozen, tab):
         at(tab, f"{ben[-1]}/")
     tab.keyboard.press("3")
     tab.get_by_text("All screens are labelled").wait_for()
-    progress = {one.annotator: one.done for one in lab.progress(Workbench(home), frozen)}
+    progress = {one.annotator: one.done for one in standing.progress(Workbench(home), frozen)}
     assert progress == {"Ann": 2, "Ben": 6}
     no_error(tab)
 
@@ -160,7 +161,7 @@ def test_a_key_held_down_or_struck_twice_answers_one_screen(app, home, frozen, t
 
 
 def test_a_key_meant_for_the_last_sentence_gives_no_star(app, home, tab):
-    frozen = lab.freeze(Workbench(home), rating(3, 0, id="stars", annotators=("Ann",), per_item=1), "main")
+    frozen = rounds.freeze(Workbench(home), rating(3, 0, id="stars", annotators=("Ann",), per_item=1), "main")
     mine = assignment(frozen.study, "main")["Ann"]
     item = enter(app, tab, "Ann", "stars")
     press(tab, "1", f"{item}/1")
@@ -176,7 +177,7 @@ def test_a_key_meant_for_the_last_sentence_gives_no_star(app, home, tab):
 
 
 def test_a_key_that_stands_on_no_button_keeps_none_from_answering(app, home, tab):
-    frozen = lab.freeze(Workbench(home), pairs(4, id="keys", annotators=("Ann",), per_item=1), "main")
+    frozen = rounds.freeze(Workbench(home), pairs(4, id="keys", annotators=("Ann",), per_item=1), "main")
     mine = assignment(frozen.study, "main")["Ann"]
     tab.goto(f"{app}/label_answers?study=keys&annotator=Ann")
     at(tab, f"{mine[0]}/0")
@@ -238,7 +239,7 @@ def kill(process) -> None:
 @pytest.mark.slow
 def test_an_app_killed_at_work_loses_nothing_that_was_saved(tab, tmp_path):
     study = rating(8, 0, annotators=("Ann", "Ben"), per_item=2)
-    frozen, dice = lab.freeze(Workbench(tmp_path), study, "main"), random.Random(3)
+    frozen, dice = rounds.freeze(Workbench(tmp_path), study, "main"), random.Random(3)
     mine, asked = assignment(study, "main")["Ann"], ("supported", "partly", "contradicted", "not_in_context")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -280,7 +281,7 @@ def place(mine, keys: int) -> str:
 
 def said(home, frozen) -> list:
     """All that Ann's labels hold, in her order."""
-    found = (lab.current(Workbench(home), frozen, "Ann", item) for item in assignment(frozen.study, "main")["Ann"])
+    found = (worklist.current(Workbench(home), frozen, "Ann", item) for item in assignment(frozen.study, "main")["Ann"])
     return [one for label in found if label for one in (*label.sentences[0], *label.helpful) if one is not None]
 
 
@@ -288,7 +289,7 @@ def said(home, frozen) -> list:
 
 
 def test_everything_has_a_name_and_a_role_and_what_happens_is_told(app, home, tab):
-    frozen = lab.freeze(Workbench(home), rating(1, 0, id="heard", annotators=("Ann",), per_item=1), "main")
+    frozen = rounds.freeze(Workbench(home), rating(1, 0, id="heard", annotators=("Ann",), per_item=1), "main")
     item = assignment(frozen.study, "main")["Ann"][0]
     tab.goto(f"{app}/label_answers?study=heard&annotator=Ann")
     tab.locator(".lab .now").wait_for()
@@ -354,12 +355,12 @@ def test_an_adjudicator_decides_what_is_disputed_with_a_key_an_item(app, home, d
     press(tab, "1", f"{second}/0")
     tab.keyboard.press("3")
     tab.get_by_text("All screens are labelled").wait_for()
-    assert [one.done for one in lab.progress(Workbench(home), disputed)] == [2]
+    assert [one.done for one in standing.progress(Workbench(home), disputed)] == [2]
     no_error(tab)
 
 
 def test_on_a_phone_the_sentence_stays_in_sight_while_its_evidence_scrolls(app, home, tab):
-    frozen = lab.freeze(Workbench(home), long("phone", 2), "main")
+    frozen = rounds.freeze(Workbench(home), long("phone", 2), "main")
     tab.set_viewport_size({"width": 390, "height": 844})
     item = enter(app, tab, "Ann", "phone")
     rows = tab.locator(".lab-row:visible")
@@ -386,7 +387,7 @@ def test_on_a_phone_the_sentence_stays_in_sight_while_its_evidence_scrolls(app, 
 
 
 def test_the_bar_is_at_the_foot_whatever_is_on_the_screen_and_a_panel_takes_no_keys(app, home, frozen, tab):
-    lab.freeze(Workbench(home), long("bar", 2), "main")
+    rounds.freeze(Workbench(home), long("bar", 2), "main")
 
     def foot() -> float:
         bar = tab.locator(".st-key-lab_bar").bounding_box()
@@ -402,7 +403,7 @@ def test_the_bar_is_at_the_foot_whatever_is_on_the_screen_and_a_panel_takes_no_k
     guide.get_by_role("heading", name="Guidelines for annotators").wait_for()
     tab.keyboard.press("1")
     tab.wait_for_timeout(800)
-    assert label(home, lab.load(Workbench(home), "bar"), "Ben", item) is None, "the item is under the panel"
+    assert label(home, versions.load(Workbench(home), "bar"), "Ben", item) is None, "the item is under the panel"
     tab.keyboard.press("Escape")
     guide.wait_for(state="detached")
     tab.set_viewport_size({"width": 1440, "height": 844})
@@ -424,7 +425,7 @@ def test_a_reload_comes_back_to_the_item_that_was_looked_at(app, frozen, tab):
 
 
 def test_a_comment_that_is_being_typed_and_the_time_on_its_item_outlive_a_reload(app, home, tab):
-    frozen = lab.freeze(Workbench(home), rating(2, 0, id="typed", annotators=("Ann", "Ben"), per_item=2), "main")
+    frozen = rounds.freeze(Workbench(home), rating(2, 0, id="typed", annotators=("Ann", "Ben"), per_item=2), "main")
     item = enter(app, tab, "Ann", "typed")
     came = time.monotonic()
     box, text = (tab.get_by_role("textbox", name="Comment"), "The second sentence goes beyond what the first passage says of it")

@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core.annotation import studies as lab
+from core.annotation import rounds, saving, worklist
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import rating
@@ -89,10 +89,10 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: bench)
     for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "LABEL_STUDIO_PYTHON"):
         monkeypatch.delenv(name, raising=False)
-    frozen = lab.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), per_item=2), "main")
+    frozen = rounds.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), per_item=2), "main")
     for item in frozen.study.items:
         empty = blank(frozen.study, "main", item, "Ann")
-        lab.label(bench, frozen, empty.model_copy(update={"sentences": (("supported", "partly"),), "helpful": (4,)}))
+        saving.label(bench, frozen, empty.model_copy(update={"sentences": (("supported", "partly"),), "helpful": (4,)}))
     return bench
 
 
@@ -127,7 +127,7 @@ def ended(app: AppTest, bench: Workbench, button: str) -> AppTest:
 
 
 def said(bench: Workbench) -> dict:
-    return {(one.annotator, one.item): (one.sentences, one.helpful) for one in lab.labels(bench, "toy")}
+    return {(one.annotator, one.item): (one.sentences, one.helpful) for one in worklist.labels(bench, "toy")}
 
 
 def test_labels_go_to_the_server_and_what_is_changed_there_comes_back(bench, server, monkeypatch):

@@ -7,16 +7,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core.annotation import design
-from core.annotation import exports as files
-from core.annotation import studies as lab
+from core.annotation import draft, exports, rounds, saving
+from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))
-PLAN = {**design.DEFAULTS["rating"], **design.ONE_SYSTEM}
+PLAN = {**draft.DEFAULTS["rating"], **draft.ONE_SYSTEM}
 TABS = ("Agreement", "By annotator", "By item", "As labels come in", "Consensus", "People against machines")
 
 
@@ -25,22 +24,22 @@ def bench(tmp_path, monkeypatch):
     workbench = Workbench(tmp_path / "home")
     monkeypatch.setattr(session, "workbench", lambda: workbench)
     monkeypatch.delenv("GROUNDWORK_DATASETS", raising=False)
-    monkeypatch.setattr("core.agreement.people.FOLDER", tmp_path / "annotations")
+    monkeypatch.setattr("core.agreement.sources.FOLDER", tmp_path / "annotations")
     return workbench
 
 
 def labelled(bench, study, name=lambda who, number: "supported", round="main"):
     """The study, frozen and labelled by everyone: the label of an item's sentences by annotator and place."""
-    frozen = lab.freeze(bench, study, round)
+    frozen = rounds.freeze(bench, study, round)
     for number, item in enumerate(study.round_items(round)):
         for who in study.annotators:
-            if item.id not in lab.assignment(study, round)[who]:
+            if item.id not in assignment(study, round)[who]:
                 continue
             given = {"sentences": tuple((name(who, number),) * len(one.sentences) for one in item.responses)}
             given |= {"helpful": (3 + number % 2,) * len(item.responses), "seconds": 10.0 + number}
             if study.kind == "pairs":
                 given["preference"] = ("a", "b", "tie", "a")[number % 4]
-            lab.label(bench, frozen, blank(study, round, item, who).model_copy(update=given))
+            saving.label(bench, frozen, blank(study, round, item, who).model_copy(update=given))
     return frozen
 
 
@@ -128,7 +127,7 @@ def test_each_tab_of_a_stored_study_shows_its_tables(bench, view):
 
 
 def test_the_numbers_of_a_page_follow_from_one_another(bench):
-    study = rating(8, pilot=0, annotators=("Ann", "Ben"), **design.DEFAULTS["rating"] | design.SEVERAL)
+    study = rating(8, pilot=0, annotators=("Ann", "Ben"), **draft.DEFAULTS["rating"] | draft.SEVERAL)
 
     def name(who: str, number: int) -> str:
         if number < 4 and who == "Ben" or number == 0:
@@ -209,11 +208,11 @@ def test_ties_of_two_are_bounds_and_not_silence(bench):
 def test_decisions_are_the_consensus_as_soon_as_they_are_there(bench):
     study = rating(8, pilot=0, annotators=("Ann", "Ben"), **PLAN)
     labelled(bench, study, lambda who, number: "partly" if who == "Ben" else "supported")
-    frozen = lab.open_adjudication(bench, "toy", ["Edith"])
+    frozen = rounds.open_adjudication(bench, "toy", ["Edith"])
     for id in frozen.study.disputed:
         label = blank(frozen.study, "adjudication", frozen.study.item(id), "Edith")
         given = {"sentences": tuple(("supported",) * len(one) for one in label.sentences), "helpful": (4,)}
-        lab.label(bench, frozen, label.model_copy(update=given))
+        saving.label(bench, frozen, label.model_copy(update=given))
     app = open_page("Consensus")
     assert "16 decided by Edith" in words(app) and "Edith decided" in planned(app) and ">Met<" in planned(app)
     assert frame(app, "System")["Share"].eq(1.0).all()
@@ -243,13 +242,13 @@ def test_an_address_of_a_study_that_is_gone_is_told(bench):
 
 
 def test_a_study_without_labels_says_so(bench):
-    lab.freeze(bench, rating(8, pilot=0), "main")
+    rounds.freeze(bench, rating(8, pilot=0), "main")
     assert "Nobody has labelled anything" in html(open_page())
 
 
 def test_an_export_is_read_from_its_folder(bench, tmp_path):
     labelled(bench, rating(8, pilot=0), mixed)
-    files.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
+    exports.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
     stored, file = open_page(source="toy"), open_page(source="annotations/toy")
     assert frame(stored, "Coefficient").equals(frame(file, "Coefficient"))
     assert "core agreement" in " ".join(one.value for one in file.code)

@@ -4,7 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
-from core.annotation import studies as lab
+from core.annotation import rounds, saving
+from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import rating
@@ -18,13 +19,13 @@ CSV = "item,annotator,value\n" + "".join(
 def label_everything(home, id="read-me", title="Read me") -> None:
     workbench = Workbench(home)
     study = rating(24, pilot=0, id=id, title=title)  # 16 each: change over time needs 12
-    frozen = lab.freeze(workbench, study, "main")
-    for who, items in lab.assignment(study, "main").items():
+    frozen = rounds.freeze(workbench, study, "main")
+    for who, items in assignment(study, "main").items():
         for number, id in enumerate(items):
             label = blank(study, "main", study.item(id), who)
             name = "partly" if number % 3 == 0 else "supported"
             given = {"sentences": tuple((name,) * len(one) for one in label.sentences), "helpful": (4,), "seconds": 8.0}
-            lab.label(workbench, frozen, label.model_copy(update=given))
+            saving.label(workbench, frozen, label.model_copy(update=given))
 
 
 def has_charts(tab, number: int) -> None:

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from core.annotation import studies as lab
-from core.annotation.study import assignment
+from core.annotation import rounds, versions
+from core.annotation.assignment import assignment
 from core.workbench import Workbench
 from tests.pages.test_label_answers_browser import at, press
 from tests.support.annotated import rating
@@ -17,7 +17,7 @@ from tests.support.steps import no_error, open_page, settled
 @pytest.fixture(scope="module")
 def frozen(home):
     people = {"annotators": ("Ann", "Ben"), "per_item": 2}
-    return lab.freeze(Workbench(home), rating(2, 0, id="whole", title="A whole study", **people), "main")
+    return rounds.freeze(Workbench(home), rating(2, 0, id="whole", title="A whole study", **people), "main")
 
 
 def decide(app, tab, who: str, items, keys: str) -> None:
@@ -43,7 +43,7 @@ def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab):
     tab.get_by_role("button", name="Open adjudication").click()
     tab.get_by_text("Adjudicator", exact=True).first.wait_for()
     settled(tab)
-    study = lab.load(Workbench(home), "whole").study
+    study = versions.load(Workbench(home), "whole").study
     assert study.adjudicators == ("Adjudicator",) and len(study.disputed) == 2
     decide(app, tab, "Adjudicator", assignment(study, "adjudication")["Adjudicator"], "2")
 

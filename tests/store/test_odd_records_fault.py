@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.annotation import studies as lab
+from core.annotation import versions
 from core.errors import WorkbenchError
 from core.store.database import Store
 from core.store.journal import checksum, new_id
@@ -92,7 +92,7 @@ def lives_on(home: Path, *bad: Path) -> None:
     assert not report.ok and {Path(damage.path).name for damage in report.damaged} == {path.name for path in bad}
     assert not report.missing and not report.extra and not report.differing
     assert drain(store.rebuild()) == 7
-    assert lab.studies(Workbench(home)) == []
+    assert versions.studies(Workbench(home)) == []
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """A small study with stored answers behind it, frozen and labelled, for the tests of annotation."""
 
-from core.annotation import studies as lab
+from core.annotation import rounds, saving, worklist
 from core.annotation.drawing import Candidate, attention_items, draw, draw_pairs, with_duplicates
 from core.annotation.labels import blank
-from core.annotation.study import Passage, Study, default_rubric
+from core.annotation.rubric import default_rubric
+from core.annotation.study import Passage, Study
 
 PEOPLE = ("Ann", "Ben", "Cy")
 
@@ -54,16 +55,16 @@ def pairs(count=8, **changes) -> Study:
 
 
 def frozen_study(workbench, **changes):
-    return lab.freeze(workbench, rating(pilot=0, **changes), "main")
+    return rounds.freeze(workbench, rating(pilot=0, **changes), "main")
 
 
 def judge(workbench, frozen, who, item, name="supported", **changes):
     item = frozen.study.item(item)
     given = {"sentences": tuple((name,) * len(one.sentences) for one in item.responses), "helpful": (4,) * len(item.responses)}
-    return lab.label(workbench, frozen, blank(frozen.study, frozen.round, item, who).model_copy(update={**given, **changes}))
+    return saving.label(workbench, frozen, blank(frozen.study, frozen.round, item, who).model_copy(update={**given, **changes}))
 
 
 def judge_all(workbench, frozen, **changes):
     for who in frozen.study.people(frozen.round):
-        while item := lab.next_unlabelled(workbench, frozen, who):
+        while item := worklist.next_unlabelled(workbench, frozen, who):
             judge(workbench, frozen, who, item, **changes)

@@ -12,8 +12,10 @@ from typing import Any
 
 from core.annotation.formats.exchange import Parsed, Problem, empty, from_csv, from_jsonl, rows, twice
 from core.annotation.formats.label_studio import elements, from_tasks
-from core.annotation.labels import Table
-from core.annotation.study import Category, Item, Passage, Response, Rubric, Study, default_rubric, sentences
+from core.annotation.label_table import LabelTable
+from core.annotation.rubric import Category, Rubric, default_rubric
+from core.annotation.sentences import sentences
+from core.annotation.study import Item, Passage, Response, Study
 from core.config import valid
 
 WITHOUT = "Read without its study.json: repeated and attention items cannot be told from the others, so they count like these."
@@ -152,7 +154,7 @@ def _answer(data: dict[str, Any], n: int) -> Response:
 # Tables of other programs --------------------------------------------------------------------------------------------
 
 
-def plain_table(text: str, file: str) -> tuple[Table, list[Problem]]:
+def plain_table(text: str, file: str) -> tuple[LabelTable, list[Problem]]:
     """A judgement a row: numbers are an interval scale (two different ones, such as 0 and 1, are categories), words are
     nominal, an empty value is missing. Empty where something is wrong."""
     import numpy as np
@@ -190,7 +192,7 @@ def plain_table(text: str, file: str) -> tuple[Table, list[Problem]]:
     return _tabled(good, numeric, item_of), sorted(wrong, key=lambda one: one.line)
 
 
-def _tabled(found: dict[tuple[str, str], str], numeric: bool, item_of: dict[str, str]) -> Table:
+def _tabled(found: dict[tuple[str, str], str], numeric: bool, item_of: dict[str, str]) -> LabelTable:
     import numpy as np
 
     items, people = (tuple(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
@@ -202,7 +204,9 @@ def _tabled(found: dict[tuple[str, str], str], numeric: bool, item_of: dict[str,
     for (item, who), value in found.items():
         values[row[item], column[who]] = code[float(value) if numeric else value]
     categories = () if scale else tuple(f"{one:g}" if numeric else one for one in distinct)
-    return Table(values, items, people, categories, "interval" if scale else "nominal", tuple(item_of[item] for item in items))
+    return LabelTable(
+        values, items, people, categories, "interval" if scale else "nominal", tuple(item_of[item] for item in items)
+    )
 
 
 def _rows_of_jsonl(text: str, file: str, wrong: list[Problem]) -> Iterable[tuple[int, dict[str, str]]]:

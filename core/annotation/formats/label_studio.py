@@ -17,7 +17,9 @@ from pydantic import ValidationError
 
 from core.annotation.formats.exchange import Parsed, Problem, said
 from core.annotation.labels import Label, Span, blank, content
-from core.annotation.study import Item, Study, shown, words
+from core.annotation.screen import shown
+from core.annotation.sentences import words
+from core.annotation.study import Item, Study
 from core.store.journal import is_id
 
 READER = "label studio"  # its annotators share one order of the answers

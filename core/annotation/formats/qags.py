@@ -11,7 +11,8 @@ from pathlib import Path
 from core.annotation.drawing import clean
 from core.annotation.formats.exchange import Problem
 from core.annotation.labels import Label
-from core.annotation.study import Category, Item, Passage, Response, Rubric, Study
+from core.annotation.rubric import Category, Rubric
+from core.annotation.study import Item, Passage, Response, Study
 from core.config import fingerprint, valid
 
 RUBRIC = Rubric(

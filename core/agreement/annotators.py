@@ -1,0 +1,111 @@
+"""Each annotator beside the others."""
+
+from collections.abc import Generator, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from core.agreement.coefficients import is_timed
+from core.agreement.sources import LabelSource, groups, table_of
+from core.annotation.attention import AttentionScore, attention_score
+from core.annotation.label_table import LabelTable
+from core.annotation.labels import Label
+from core.records import Progress
+from core.statistics.agreement import annotators as of_annotators
+from core.statistics.agreement.alpha import alpha
+from core.statistics.agreement.annotators import Dissent, LeftOut, Speed
+from core.statistics.agreement.coefficient import estimate
+from core.statistics.agreement.drift import Drift, drift
+from core.statistics.agreement.kappa import cohen
+from core.statistics.bootstrap import Interval
+from core.statistics.dawid_skene import dawid_skene, identified
+
+HEAT = 30  # annotators in the heatmap
+
+
+class Person(NamedTuple):
+    name: str
+    labels: int
+    left_out: LeftOut  # alpha of the others
+    dissent: Dissent | None  # categories only
+    ability: float | None  # Dawid and Skene
+    self_agreement: Interval | None  # on hidden duplicates
+    attention: AttentionScore | None
+    speed: Speed | None  # seconds an item
+    drift: Drift | None  # where labels have times
+
+
+class People(NamedTuple):
+    rows: list[Person]
+    alpha: float | None
+    names: list[str]  # of the heatmap: those with the most labels
+    matrix: np.ndarray  # [names, names], NaN where undefined
+    shared: np.ndarray  # [names, names]: units in common
+    coefficient: str  # in the heatmap
+    twice: Interval | None  # self-agreement of all together
+    timed: bool
+
+
+def people(source: LabelSource, part: str, round: str, found: LabelTable) -> Generator[Progress, None, People]:
+    """Each annotator beside the others."""
+    number, level, names = len(found.categories), found.level, list(found.annotators)
+    many = (~np.isnan(found.values)).sum(axis=0)
+    yield Progress(0, 4, "Each annotator left out")
+    alone = of_annotators.leave_one_out(found.values, lambda v: alpha(v, level))
+    yield Progress(1, 4, "Pairs of annotators")
+    top = sorted(np.argsort(-many, kind="stable")[:HEAT].tolist())
+    matrix, shared, _ = of_annotators.pairwise(
+        found.values[:, top], (lambda v: cohen(v, number)) if number else lambda v: alpha(v, level)
+    )
+    yield Progress(2, 4, "Abilities")
+    against = of_annotators.dissent(found.values, number, groups(found)) if number else None
+    ability = dawid_skene(found.values, number).ability if number and identified(found.values) else None
+    yield Progress(3, 4, "Changes over time")
+    timed = is_timed(found)
+    drifts = drift(found.values, found.when, permutations=1999, groups=groups(found)) if timed and number else None
+    given = [one for one in source.labels if one.round == round]
+    attended = attention_score(source.study, given) if source.study and part == "sentences" else {}
+    pace = speeds(given)
+    again = _twice(source, part, round, found.level)
+    rows = [
+        Person(
+            name,
+            int(many[i]),
+            alone[i],
+            against and against[i],
+            None if ability is None or np.isnan(ability[i]) else float(ability[i]),
+            again.get(name),
+            attended.get(name),
+            pace.get(name),
+            drifts and drifts[i],
+        )
+        for i, name in enumerate(names)
+    ]
+    whole = estimate(alpha(found.values, level), resamples=0).value
+    return People(
+        rows, whole, [names[i] for i in top], matrix, shared, "Cohen's kappa" if number else "alpha", again.get(None), timed
+    )
+
+
+def speeds(given: Iterable[Label]) -> dict[str, Speed]:
+    """Annotator -> seconds an item, of labels that were given under a clock."""
+    clocked = [(one.annotator, one.seconds) for one in given if one.seconds is not None]
+    return {one.annotator: one for one in of_annotators.speed(*map(list, zip(*clocked, strict=True)))} if clocked else {}
+
+
+def _twice(source: LabelSource, part: str, round: str, level: str) -> dict[str | None, Interval]:
+    """Annotator -> share of hidden duplicates labelled alike; None: all together."""
+    if source.study is None:
+        return {}
+    both = table_of(source, part, round, level, duplicates=True)
+    who, first, second, of, items = [], [], [], [], groups(both)
+    for a, b in both.twins:
+        for i in np.flatnonzero(~np.isnan(both.values[a]) & ~np.isnan(both.values[b])):
+            who.append(both.annotators[i])
+            first.append(both.values[a, i])
+            second.append(both.values[b, i])
+            of.append(items[a])
+    if not who:
+        return {}
+    found = of_annotators.self_agreement(who, np.array(first), np.array(second), np.array(of))
+    return {one.annotator: one.share for one in found}

@@ -1,0 +1,59 @@
+"""Which system's answers people prefer, of pairs."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+
+from core.agreement.consensus import AgreedLabels
+from core.agreement.sources import LabelSource
+from core.annotation.label_table import LabelTable
+from core.annotation.labels import PREFERENCES
+from core.statistics.bradley_terry import BradleyTerry, bradley_terry
+from core.statistics.sign import PositionBias, Sign, position_bias, sign_test
+
+
+class Duel(NamedTuple):
+    a: str
+    b: str
+    sign: Sign  # wins are those of a
+
+
+class Preferences(NamedTuple):
+    duels: list[Duel]
+    systems: list[str]
+    strengths: BradleyTerry
+    position: PositionBias  # over single labels: the first shown
+    undecided: int
+
+
+def preferences(source: LabelSource, round: str, found: LabelTable, agreed: AgreedLabels) -> Preferences:
+    """A/B: which system's answers people prefer, by the consensus of each pair; and whether place on the screen matters."""
+    pairs = [tuple(name.split(" | ")) for name in found.systems]
+    names = sorted({name for pair in pairs for name in pair})
+    better = 1 - agreed.values  # codes a, tie, b -> +1, 0, -1
+    by_duel: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for (a, b), value in zip(pairs, better, strict=True):
+        by_duel[min(a, b), max(a, b)].append(value if a < b else -value)
+    known = ~np.isnan(better)
+    place = {name: i for i, name in enumerate(names)}
+    chosen = np.flatnonzero(known)
+    model = bradley_terry(
+        np.array([found.item_ids[i] for i in chosen]),
+        np.array([place[pairs[i][0]] for i in chosen], int),
+        np.array([place[pairs[i][1]] for i in chosen], int),
+        (better[chosen] + 1) / 2,
+        len(names),
+    )
+    first = [
+        np.nan if one.preference == "tie" else float(PREFERENCES.index(one.preference) // 2 == one.order[0])
+        for one in source.labels
+        if one.round == round and one.preference and one.order
+    ]
+    return Preferences(
+        [Duel(a, b, sign_test(np.array(values))) for (a, b), values in by_duel.items()],
+        names,
+        model,
+        position_bias(np.array(first)),
+        int((~known).sum()),
+    )

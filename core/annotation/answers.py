@@ -1,0 +1,139 @@
+"""Stored answers that people can judge, and having more questions answered."""
+
+import json
+from collections import Counter
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from core.annotation.drawing import Candidate, clean
+from core.annotation.study import Passage, Study, plain
+from core.annotation.system_names import names_for, recipe_of
+from core.config import TrialConfig
+from core.records import Progress
+from core.workbench import Workbench
+
+LACKS = """CASE WHEN text IS NULL THEN 'failed' WHEN finish_reason = 'abstained' THEN 'abstained'
+                WHEN NOT regexp_matches(text, '\\w') THEN 'empty' ELSE '' END"""  # why an answer cannot be judged
+
+
+def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
+    """Stored answers that have words, the latest of each system and question. A system is a model with its recipe, without
+    what decides no word of an answer: the seed, which questions are asked, how trials are evaluated, how fast it runs. Of
+    systems that would be called alike the later ones have longer names, so none changes its name as others come."""
+    rows = workbench.store.query(
+        f"""SELECT id, dataset, question, text, model, hits, config FROM answers
+            WHERE {LACKS} = '' ORDER BY id"""
+    )
+    gold = {
+        (row["dataset"], row["text"]): row["answers"]
+        for row in workbench.store.query(
+            """SELECT s.dataset, q.text, q.answers FROM questions q JOIN question_sets s USING (fingerprint)
+           WHERE len(q.answers) > 0"""
+        )
+    }
+    found: dict[tuple, Candidate] = {}
+    names: dict[tuple[str, str], str] = {}  # file of the model and recipe -> system
+    for row in rows:
+        config, file = json.loads(row["config"] or "{}"), Path(row["model"] or "no model").name
+        recipe = recipe_of(config)
+        if (file, recipe) not in names:
+            ways = names_for(file, recipe, config)
+            names[file, recipe] = next(name for name in ways if name not in names.values())
+        if dataset not in ("", row["dataset"]):
+            continue
+        passages = tuple(
+            Passage(
+                document_id=hit["document_id"],
+                title=clean(hit.get("title") or ""),
+                start=hit["start"],
+                end=hit["end"],
+                text=clean(hit["text"]),
+            )
+            for hit in json.loads(row["hits"] or "[]")
+        )
+        one = Candidate(
+            row["id"],
+            names[file, recipe],
+            row["dataset"] or "",
+            clean(row["question"]),
+            clean(row["text"]),
+            passages,
+            tuple(clean(text) for text in gold.get((row["dataset"], row["question"]), ())),
+            recipe,
+        )
+        found[one.system, one.dataset, one.question] = one
+    return list(found.values())
+
+
+def candidates(workbench: Workbench, study: Study | None = None) -> list[Candidate]:
+    """Stored answers that can be judged; read again once there are more. Systems that the study has already are called
+    as it calls them: names that were made by an older version stay."""
+    found = _candidates(workbench)
+    known = {one.source: one.system for item in plain(study.items) for one in item.responses} if study else {}
+    named = {one.system: known[one.source] for one in found if one.source in known}
+    if all(now == name for now, name in named.items()):
+        return found
+    return [one._replace(system=named.get(one.system, one.system)) for one in found]
+
+
+def _candidates(workbench: Workbench) -> list[Candidate]:
+    [row] = workbench.store.query(
+        "SELECT count(*) AS answers, max(id) AS last, (SELECT count(*) FROM questions) AS questions FROM answers"
+    )
+    known = "/".join(map(str, row.values()))
+    return workbench.pipeline.remember("candidates", known, lambda: read_candidates(workbench))
+
+
+def seconds_an_answer(workbench: Workbench, config: TrialConfig) -> float | None:
+    """What an answer of this model took, where some are stored."""
+    made = config.generation
+    [row] = workbench.store.query(
+        """SELECT median(retrieval_ms + generation_ms) / 1000 AS seconds FROM answers
+           WHERE generation_ms > 0 AND (config ->> '$.generation.part') = ? AND (config ->> '$.generation.model') = ?""",
+        [made.part, made.model],
+    )
+    return row["seconds"]
+
+
+class Asked(NamedTuple):
+    """What came of questions that were asked. asked: of each recipe and question one."""
+
+    asked: int
+    judged: int  # gave an answer that can be judged
+    why: dict[str, int]  # failed, abstained (no passage was similar enough) or empty -> how many of the others
+
+
+def asked(workbench: Workbench, found: Iterable[Candidate], recipe: str = "", questions: Iterable[str] = ()) -> Asked:
+    """How many questions gave one of the answers `found`, and why the others did not; of a recipe and questions, or all."""
+    wanted = {clean(text) for text in questions}
+    rows = workbench.store.query(f"""SELECT dataset, question, config, {LACKS} AS lack FROM answers
+                                     WHERE {LACKS} <> '' ORDER BY id""")
+    good = {(one.recipe, one.dataset, one.question) for one in found}
+    bad = {
+        (recipe_of(json.loads(row["config"] or "{}")), row["dataset"] or "", clean(row["question"])): row["lack"] for row in rows
+    }
+
+    def counts(key: tuple[str, str, str]) -> bool:
+        return recipe in ("", key[0]) and (not wanted or key[2] in wanted)
+
+    judged = sum(map(counts, good))
+    why = Counter(lack for key, lack in bad.items() if key not in good and counts(key))
+    return Asked(judged + sum(why.values()), judged, dict(why.most_common()))
+
+
+def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> Generator[Progress, None, Asked]:
+    """Has the first `count` questions of the corpus answered by the recipe and stores the answers; those stored already
+    are not asked again. Returns what came of these questions."""
+    corpus = yield from workbench.pipeline.corpus(config)
+    recipe = recipe_of(config.model_dump(mode="json"))
+    rows = workbench.store.query("SELECT question, config FROM answers WHERE text IS NOT NULL AND dataset = ?", [corpus.name])
+    given = [(row["question"], json.loads(row["config"])) for row in rows]
+    done = {question for question, one in given if recipe_of(one) == recipe and one.get("seed", 0) == config.seed}
+    queries = corpus.queries[:count]
+    for number, query in enumerate(queries):
+        yield Progress(number, len(queries), query.text)
+        if query.text not in done:
+            for step in workbench.ask(config, query.text):
+                yield step if isinstance(step, Progress) else Progress(number, len(queries), query.text)
+    return asked(workbench, read_candidates(workbench, corpus.name), recipe, [query.text for query in queries])

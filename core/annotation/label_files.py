@@ -1,0 +1,150 @@
+"""A file or folder of labels, read with its study: ours, Label Studio's, QAGS, or any table of item, annotator and value."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.annotation.formats import alone, exchange, label_studio, qags
+from core.annotation.formats.exchange import Problem
+from core.annotation.label_table import LabelTable
+from core.annotation.labels import Label, standing
+from core.annotation.study import ROUNDS, Study, design_hash
+from core.config import valid
+from core.errors import WorkbenchError
+
+TIDY = "judgements.csv"  # what was judged beside who said what
+LABEL_FILES = ("labels.jsonl", "labels.csv", "label_studio.json")  # of an export, the fullest first
+BESIDE = ("manifest.json", "dpo.jsonl", "label_studio.xml")  # of an export, no labels
+TOLD = 5  # problems of an import that its error names
+
+
+class ImportProblems(WorkbenchError):
+    """Nothing was taken of a file. `problems` has all that is wrong, by line. good: labels that could be imported; None where
+    the file was only to be read."""
+
+    def __init__(self, found: Sequence[Problem], good: int | None = None) -> None:
+        self.problems = tuple(found)
+        listed = "\n".join(f"{one.file}:{one.line}: {one.what} {one.todo}".rstrip() for one in found[:TOLD])
+        more = f"\n… and {len(found) - TOLD} more." if len(found) > TOLD else ""
+        number = f"{len(found):,} problem{'s' if len(found) > 1 else ''}"
+        what = f"{number} in this file" if good is None else f"{number}, so nothing was imported"
+        some = "one good label" if good == 1 else f"{good or 0:,} good labels"
+        todo = f"Mend them, or keep the {some} alone (--keep-good)." if good else "Mend the file."
+        super().__init__(f"{what}:\n{listed}{more}", where=f"{found[0].file}:{found[0].line}", todo=todo)
+
+
+def read_file(path: Path | str) -> tuple[Study, list[Label]] | LabelTable:
+    """The study and its labels: of our exports and Label Studio's (a folder, or a file; best beside its study.json), or of
+    QAGS. Of another file of item, annotator and value the table that it is."""
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    whole = (folder / "study.json").is_file()
+    if path.is_dir() and not whole:
+        raise WorkbenchError(
+            "This folder is no export of a study: it has no study.json.",
+            where=str(path),
+            todo="Name a file of labels, or the folder that `annotate export` wrote.",
+        )
+    if path.name in BESIDE and (whole or path.name == "manifest.json") and path.is_file():
+        raise WorkbenchError(
+            f"{path.name} holds no labels.",
+            where=str(path),
+            todo=f"Take the folder, or one of {', '.join((*LABEL_FILES, TIDY))}.",
+        )
+    if whole:
+        return _exported(folder, path if path.is_file() and path.name != "study.json" else None)
+    text = read_text(path)
+    if '"summary_sentences"' in text[:1_000_000]:
+        study, found, wrong = qags.read(path)
+        if wrong:
+            raise ImportProblems(wrong)
+        return study, found
+    if ours := alone.of_study(text, path.name):
+        return ours[0], _standing(ours[1], path.name)
+    made, wrong = alone.plain_table(text, path.name)
+    if wrong:
+        raise ImportProblems(wrong)
+    return made
+
+
+def _exported(folder: Path, file: Path | None) -> tuple[Study, list[Label]]:
+    """file None: what the folder's manifest lists."""
+    try:
+        given = json.loads(read_text(folder / "study.json"))
+        design, round, hash = given["design"], given["round"], given.get("hash")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise WorkbenchError(
+            "This is no study.json of ours.",
+            where=str(folder / "study.json"),
+            todo="Put back the one of the export, or move the labels to another folder.",
+        ) from None
+    study, written = valid(Study, design), manifest_files(folder)
+    if hash and design_hash(design, round) != hash:
+        raise WorkbenchError(
+            "The plan in study.json is not what was frozen: its hash does not fit.",
+            where=str(folder / "study.json"),
+            todo="Export the study again.",
+        )
+    if file is None:
+        there = [name for name in LABEL_FILES if (folder / name).is_file() and (not written or name in written)]
+        if not there:
+            raise WorkbenchError("There are no labels in this folder.", where=str(folder), todo="Export them again.")
+        file = folder / there[0]
+    text = read_text(file)
+    if written.get(file.name, sha256 := checksum(text.encode())) != sha256:
+        raise WorkbenchError(
+            f"{file.name} is not what was exported: its checksum differs from the one in manifest.json.",
+            where=str(file),
+            todo="Export it again; or take manifest.json away to read it as it is.",
+        )
+    return study, _standing(parsed_labels(study, text, file.name, round if round in ROUNDS else "main"), file.name)
+
+
+def _standing(parsed: exchange.Parsed, file: str) -> list[Label]:
+    """The labels of a file as they stand; a second one of the same annotator and item has to have an id, as our own have."""
+    wrong, first = list(parsed.problems), {}
+    for line, one in parsed.labels:
+        before = first.setdefault((one.round, one.item, one.annotator), (line, one.id))
+        if before[0] != line and not (one.id and before[1]):
+            wrong.append(exchange.twice(file, line, one.annotator, one.item, before[0]))
+    if not parsed.labels and not wrong:
+        wrong.append(exchange.empty(file))
+    if wrong:
+        raise ImportProblems(sorted(wrong, key=lambda one: one.line))
+    return standing(one for _, one in parsed.labels)
+
+
+def parsed_labels(study: Study, text: str, file: str, round: str) -> exchange.Parsed:
+    """Read as what it looks like: a JSON list, JSON lines, or CSV."""
+    first = text.lstrip()[:1]
+    read = label_studio.from_tasks if first == "[" else exchange.from_jsonl if first == "{" else exchange.from_csv
+    return read(text, file, study, round)
+
+
+def manifest_files(folder: Path) -> dict[str, str]:
+    """File -> SHA-256, by the folder's manifest; nothing where there is none."""
+    try:
+        return {one["name"]: one["sha256"] for one in json.loads(read_text(folder / "manifest.json"))["files"]}
+    except (WorkbenchError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def existing(path: Path) -> Path:
+    if not path.is_file():
+        raise WorkbenchError("There is no such file.", where=str(path))
+    return path
+
+
+def read_text(path: Path) -> str:
+    try:
+        return existing(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise WorkbenchError("The file is not UTF-8.", where=f"{path}:{line}", todo="Save it as UTF-8.") from None
+    except OSError as error:
+        raise WorkbenchError(f"The file cannot be read: {error.strerror}.", where=str(path)) from None
+
+
+def checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

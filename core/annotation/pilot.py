@@ -1,0 +1,98 @@
+"""What a pilot's labels say of the values that the plan of the main round needs."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from core.annotation.label_table import LabelTable, table
+from core.annotation.labels import Label
+from core.annotation.study import Study
+
+
+class Pilot(NamedTuple):
+    """What a pilot says of the values that a plan needs. goal -> values; `why`: goal -> where they come from."""
+
+    values: dict[str, dict[str, float]]
+    why: dict[str, str]
+
+
+def from_pilot(study: Study, given: Sequence[Label]) -> Pilot:
+    """Values of a plan, from the pilot's labels; a goal for which these do not suffice is left out."""
+    given = [one for one in given if one.round == "pilot"]
+    values: dict[str, dict[str, float]] = {}
+    why: dict[str, str] = {}
+    if "sentences" in study.ask and (found := table(study, given, "sentences")).values.size:
+        _of_sentences(found, values, why)
+    if "helpful" in study.ask and (found := table(study, given, "helpful")).values.size:
+        _of_stars(found, values, why)
+    if "preference" in study.ask and (found := table(study, given, "preference")).values.size:
+        _of_labels(found, 0, values, why, "preferences")
+    return Pilot(values, why)
+
+
+def _of_labels(found: LabelTable, yes: int, values: dict, why: dict, noun: str) -> None:
+    """Share of one category, alpha, and the share of the most frequent one."""
+    import numpy as np
+
+    from core.statistics.agreement.alpha import alpha
+    from core.statistics.agreement.coefficient import estimate
+
+    known = found.values[~np.isnan(found.values)]
+    shares = np.bincount(known.astype(int), minlength=len(found.categories)) / len(known)
+    agreement = estimate(alpha(found.values, "nominal"), resamples=0).value
+    binary = estimate(alpha(np.where(np.isnan(found.values), np.nan, found.values == yes), "nominal"), resamples=0).value
+    told = f"{len(known):,} labels of {len(found.items):,} {noun} in the pilot"
+    if binary is not None:
+        values["rate"], why["rate"] = {"rate": float(shares[yes]), "alpha": max(binary, 0.0)}, told
+    if agreement is not None and shares.max() < 1:
+        values["alpha"] = {
+            "alpha": float(np.clip(agreement, 0, 0.99)),
+            "frequent": float(np.clip(shares.max(), 0.3, 0.95)),
+            "categories": max(2, int((shares > 0).sum())),
+        }
+        why["alpha"] = told
+
+
+def _of_sentences(found: LabelTable, values: dict, why: dict) -> None:
+    """An answer counts as right for an annotator where all its sentences are supported."""
+    import numpy as np
+
+    _of_labels(found, 0, values, why, "sentences")
+    answers = list(dict.fromkeys(found.item_ids))
+    whole = np.full((len(answers), len(found.annotators)), np.nan)
+    for row, answer in enumerate(answers):
+        mine = found.values[[place for place, id in enumerate(found.item_ids) if id == answer]]
+        known = ~np.isnan(mine).any(axis=0)
+        whole[row, known] = (mine[:, known] == 0).all(axis=0)
+    pairs = [(whole[:, a], whole[:, b]) for a, b in combinations(range(whole.shape[1]), 2)]
+    same = np.concatenate([a[ok] == b[ok] for a, b in pairs if (ok := ~np.isnan(a + b)).any()] or [np.zeros(0)])
+    if not len(same) or np.isnan(whole).all():
+        return
+    # two annotators who are right with chance a agree with chance a^2 + (1 - a)^2
+    accuracy = (1 + np.sqrt(max(2 * same.mean() - 1, 0))) / 2
+    if accuracy == 0.5:  # labels of chance tell no rate
+        return
+    # labels say yes in rate * accuracy + (1 - rate) * (1 - accuracy): errors are taken out, as the power puts them in again
+    rate = float(np.clip((np.nanmean(whole) + accuracy - 1) / (2 * accuracy - 1), 0, 1))
+    values["difference"] = {
+        "rate": round(rate, 3),
+        "accuracy": round(float(accuracy), 3),
+        "discordant": round(2 * rate * (1 - rate), 3),
+    }
+    why["difference"] = (
+        f"{len(answers):,} answers of the pilot, right where all sentences are supported, less the errors of "
+        f"labels; answers to a question as if independent, {len(same):,} pairs of labels"
+    )
+
+
+def _of_stars(found: LabelTable, values: dict, why: dict) -> None:
+    import numpy as np
+
+    from core.statistics.power_difference import means_from_pilot
+
+    if (~np.isnan(found.values).all(axis=1)).sum() < 3:
+        return
+    one = means_from_pilot(found.values, found.values.shape[1])
+    twice = 2**0.5  # of the difference between two answers with independent scores
+    values["means"] = {"sd_items": round(max(one.sd_items * twice, 0.1), 2), "sd_label": round(one.sd_label * twice, 2)}
+    why["means"] = f"scores of {len(found.items):,} answers of the pilot; two answers to a question as if independent"

@@ -1,0 +1,137 @@
+"""Where a study stands: who is how far, what the labels say by now, and which step is under way."""
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from core.annotation.assignment import assignment
+from core.annotation.attention import attention_score
+from core.annotation.disputes import differences
+from core.annotation.label_table import table
+from core.annotation.labels import Label, complete
+from core.annotation.study import Study, plain
+from core.annotation.versions import Frozen
+from core.annotation.worklist import labels
+from core.workbench import Workbench
+
+STEPS = ("Draft", "Pilot", "Revise", "Main", "Adjudicate", "Analyse")
+# alpha below which even tentative conclusions are unsafe: Krippendorff 2004, "Content analysis", p. 241
+TENTATIVE = 0.667
+
+
+class AnnotatorProgress(NamedTuple):
+    annotator: str
+    done: int
+    assigned: int
+    partial: int  # begun, not complete
+    seconds_median: float | None  # an item
+    last: str  # when the latest label was saved
+
+
+def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
+    """How far each annotator is in the round."""
+    found = [
+        one
+        for (round, _, _), one in workbench.store.labels.current(frozen.study.id).items()
+        if round == frozen.round and not one.get("withdrawn")
+    ]
+    rows = []
+    for name, mine in assignment(frozen.study, frozen.round).items():
+        its = set(mine)
+        own = [one for one in found if one["annotator"] == name and one["item"] in its]
+        seconds = [one["seconds"] for one in own if one["complete"] and one.get("seconds") is not None]
+        whole = sum(one["complete"] for one in own)
+        rows.append(
+            AnnotatorProgress(
+                name,
+                whole,
+                len(mine),
+                len(own) - whole,
+                statistics.median(seconds) if seconds else None,
+                max((one["created"] for one in own), default=""),
+            )
+        )
+    return rows
+
+
+class Standing(NamedTuple):
+    step: str  # one of STEPS
+    people: tuple[AnnotatorProgress, ...]
+    disputed: int  # items on which the annotators of the main round differ
+    agreement: Any  # core.statistics Agreement of what was labelled in this round; None before there is some
+    stopped: str  # why labelling may end early; "" where it may not
+    # of the round that is analysed: labels of an item -> how many have so few, though more were planned
+    short: dict[int, int]
+    undecided: int  # disputed items that no adjudicator decided
+    differ: dict[str, int] = {}  # what the annotators of the main round differ in -> how many of them
+
+    @property
+    def open(self) -> int:
+        return sum(one.assigned - one.done for one in self.people)
+
+
+def state(workbench: Workbench, frozen: Frozen) -> tuple[str, int, str]:
+    """Under the same state a study stands where it stood."""
+    given = workbench.store.labels.current(frozen.study.id)
+    return frozen.id, len(given), max((one["id"] for one in given.values()), default="")
+
+
+def standing(workbench: Workbench, frozen: Frozen) -> Standing:
+    """How far a study is: the step that is under way, and what the labels say by now."""
+    if frozen.round == "draft":
+        return Standing("Draft", (), 0, None, "", {}, 0)
+    study, people = frozen.study, tuple(progress(workbench, frozen))
+    judged = "main" if frozen.round == "adjudication" else frozen.round
+    given = labels(workbench, study.id, judged)
+    agreement = agreed(study, given)
+    done = all(one.done >= one.assigned for one in people)
+    differ = differences(study, given) if judged == "main" else {}
+    stopped = stop_reached(study, agreement) if frozen.round == "main" and not done else ""
+    if frozen.round == "pilot":
+        step = "Revise" if done else "Pilot"
+    elif frozen.round == "main":
+        step = "Main" if not (done or stopped) else "Adjudicate" if differ and study.annotators[1:] else "Analyse"
+    else:
+        step = "Analyse" if done else "Adjudicate"
+    last = labels(workbench, study.id, "adjudication") if frozen.round == "adjudication" else []
+    undecided = sum(few_labels(study, "adjudication", last).values())
+    parts = dict(sum(differ.values(), Counter()).most_common())
+    return Standing(step, people, len(differ), agreement, stopped, few_labels(study, judged, given), undecided, parts)
+
+
+def few_labels(study: Study, round: str, given: Sequence[Label]) -> dict[int, int]:
+    """Whole labels that an item has -> how many items have so few, of those with fewer than the design wants."""
+    wanted = 1 if round == "adjudication" else study.per_item
+    many = Counter(one.item for one in given if complete(study, one))
+    found = Counter(many[item.id] for item in plain(study.round_items(round)))
+    return {number: found[number] for number in sorted(found) if number < wanted}
+
+
+def agreed(study: Study, given: Sequence[Label]) -> Any:
+    """Krippendorff's alpha of the first thing that is asked, as the last point of it as labels come in; None where nothing
+    is labelled."""
+    from core.statistics.agreement.alpha import alpha
+    from core.statistics.agreement.coefficient import estimate
+    from core.statistics.agreement.growth import RESAMPLES
+
+    found = table(study, given, study.ask[0])
+    return estimate(alpha(found.values, found.level), RESAMPLES, groups=found.item_ids) if found.values.size else None
+
+
+def stop_reached(study: Study, agreement: Any) -> str:
+    """Why the study's stop rule ends the labelling; "" while it does not. The rule is that of alpha as labels come in."""
+    from core.statistics.agreement.growth import met
+
+    rule = study.stop
+    if agreement is None or not met(rule.kind, rule.value, agreement):
+        return ""
+    if rule.kind == "alpha":
+        return f"alpha {agreement.value:.3f} has reached {rule.value:g}"
+    half = (agreement.high - agreement.low) / 2
+    return f"the half-width of alpha's interval, {half:.3f}, is at most {rule.value:g}"
+
+
+def attention(workbench: Workbench, frozen: Frozen) -> dict[str, Any]:
+    """Annotator -> how many sentences of attention items are labelled as they are known to be."""
+    return attention_score(frozen.study, labels(workbench, frozen.study.id, frozen.round))
