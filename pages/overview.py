@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, forms, jobs
-from app.ui.trials import cut
+from app.ui.cells import cut
 from core.labs.trials import comparison
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -22,6 +22,11 @@ def show(data: Any, column_config: dict[str, Any] | None = None, **options: Any)
     return st.dataframe(frame, column_config=looks, **options)
 
 
+def cut(text: str, length: int = 52) -> str:
+    """The text in so many characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 @lru_cache(maxsize=20_000)
 def shortened(text: str, width_px: float, tail: bool = False) -> str:
     """The text as far as it has room, with an ellipsis where something is missing: at the end, or before its tail."""

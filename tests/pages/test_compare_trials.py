@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui import trials as table
+from app.ui.trials import table
 from core.labs.trials import comparison
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial

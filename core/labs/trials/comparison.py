@@ -21,6 +21,7 @@ from core.config import PART_STAGES, TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
+from core.store.tables import MOST_NAME, MOST_NOTE
 from core.workbench import Workbench, shared
 
 COSTS = {  # cost -> (what it is, unit); less is better
@@ -34,6 +35,7 @@ MORE_CONTEXT = 1.2  # from so many times the context on, two recipes are not the
 ALPHA = 0.05  # level of the marks in the table
 CODED = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")  # how methods and choices are written in a recipe
 MOST = 20  # trials compared at once
+MOST_CHARACTERS = {"name": MOST_NAME, "note": MOST_NOTE}  # of what people say of a trial
 
 FUSIONS = {"sparse_only": "BM25", "dense_only": "Dense", "rrf": "Hybrid RRF", "convex": "Hybrid convex"}
 LONG_NAME = 4  # settings told in a name made from them

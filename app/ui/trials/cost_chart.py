@@ -5,7 +5,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, trials
+from app.ui import cards, charts
+from app.ui.cells import cut
+from app.ui.trials.table import last_repeats
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials import comparison
 from core.labs.trials import costs as trial_costs
@@ -42,7 +44,7 @@ def draw(
         if len(offered) > 1
         else next(iter(offered))
     )
-    group = {trial.id: trial for trial in [*trials.last_repeats(offered[name]), *(t for t in chosen if t in offered[name])]}
+    group = {trial.id: trial for trial in [*last_repeats(offered[name]), *(t for t in chosen if t in offered[name])]}
     points = [trial for trial in group.values() if metric in trial.metrics and cost in trial.costs]
     if len(points) < 2:
         return st.caption(cards.plain(f"{name}: it takes two trials with this metric and cost to show a trade-off."))
@@ -63,7 +65,7 @@ def draw(
         traces += _points(of, metric, costs, title, faint, {"color": charts.COLORS[0]})
     for trial in points:
         if trial.id in marked:
-            title = f"{trials.cut(names[trial.id])}, {BEATEN.lower() if trial.id not in kept else UNBEATEN.lower()}"
+            title = f"{cut(names[trial.id])}, {BEATEN.lower() if trial.id not in kept else UNBEATEN.lower()}"
             traces += _points([trial], metric, costs, title, False, look(trial), current=0)
     ends = [end for spread in costs.values() for end in (spread.low, spread.value, spread.high) if end is not None]
     for trace in traces:
@@ -114,7 +116,7 @@ def _points(
     if not found:
         return []
     x = [costs[trial.id].value for trial in found]
-    hover = [f"{trials.cut(trial.title, 80)} ({trial.short})" for trial in found]
+    hover = [f"{cut(trial.title, 80)} ({trial.short})" for trial in found]
     traces = charts.scatter(
         x, [trial.metrics[metric] for trial in found], ids=hover, name=name, faint=faint, current=current, **look
     )

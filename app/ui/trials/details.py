@@ -1,0 +1,71 @@
+"""What can be done with one of the chosen trials, what it is called, and what it was."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards
+from app.ui.trials import description, table
+from app.ui.trials.choice import choice_of
+from core.config import TrialConfig
+from core.errors import WorkbenchError
+from core.labs.trials import comparison
+from core.labs.trials.comparison import COSTS, Spread, Trial
+
+
+def draw(chosen: list[Trial], everything: list[Trial]) -> None:
+    config = problem = None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        trial = choice_of(chosen, "Trial", "one_trial", width=420) if len(chosen) > 1 else chosen[0]
+        try:
+            config = comparison.recipe(trial)
+        except WorkbenchError as error:  # stored by another version
+            problem = error
+        buttons(trial, config, everything)
+    if problem:
+        cards.problem(problem)
+    if len(chosen) == 1:
+        facts(trial, everything)
+        st.caption("Tick another row to compare the two.")
+
+
+def buttons(trial: Trial, config: TrialConfig | None, everything: list[Trial]) -> None:
+    """config: its recipe, None where another version stored it."""
+    if st.button("Open in Search, live", icon=":material/tune:", key="open_trial", disabled=config is None):
+        session.set_config(config)
+        st.switch_page(table.SEARCH, query_params={})
+    st.button(
+        "Pin as baseline", icon=":material/keep:", key="pin_trial", disabled=config is None, on_click=session.pin, args=(config,)
+    )
+    with st.popover("Name, tags, note", icon=":material/label:", key="described", width="content"):
+        description.draw(trial, everything)
+    with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
+        st.code(session.workbench().command(config) if config else "", language="bash", wrap_lines=True)
+        st.json(trial.config, expanded=1)
+    st.button("Untick all", key="untick", type="tertiary", on_click=table.untick)
+
+
+def facts(trial: Trial, everything: list[Trial]) -> None:
+    measured = f"{trial.n:,} of {trial.total:,} questions" if trial.metrics else f"nothing, {trial.status}"
+    repeat = comparison.repeats(everything).get(trial.id)
+    costs = [name for name in ("context_at_k", "latency_ms") if name in trial.costs]
+    cards.facts(
+        [
+            ("Name", trial.title),
+            ("Tags", ", ".join(trial.tags)),
+            ("Note", trial.note),
+            ("Trial", trial.id),
+            ("Corpus", trial.stages.get("corpus", "")),
+            ("Recipe", trial.recipe),
+            ("Measured", measured),
+            *((COSTS[name][0], spread_words(trial.costs[name], COSTS[name][1])) for name in costs),
+            ("Repeat", f"{repeat[0]} of {repeat[1]} with this recipe on these questions" if repeat else ""),
+            ("Reason", trial.reason),
+        ]
+    )
+
+
+def spread_words(cost: Spread, unit: str) -> str:
+    """A cost with its spread: "8.2 ms (6.2 to 14.6 over 30 questions)"."""
+    digits = 1 if cost.value < 100 else 0
+    spread = "" if cost.low is None else f" ({cost.low:,.{digits}f} to {cost.high:,.{digits}f} over {cost.n:,} questions)"
+    return f"{cost.value:,.{digits}f} {unit}{spread}"

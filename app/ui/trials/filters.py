@@ -1,0 +1,37 @@
+"""Which trials the table lists."""
+
+import streamlit as st
+
+from app.ui.trials.table import last_repeats
+from core.labs.trials import comparison
+from core.labs.trials.comparison import Trial
+
+
+def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
+    """The trials that the filters leave; a filter with one choice is not offered."""
+    tags = sorted({tag for trial in everything for tag in trial.tags})
+    offered = {
+        "dataset": ("Corpus", "of_corpus", {name: name for name in sorted({t.dataset for t in everything})}, 2),
+        "status": ("Status", "status", {name: name for name in sorted({t.status for t in everything})}, 1.5),
+        "tag": ("Tag", "tag", {"": ""} | {tag: tag for tag in tags} if tags else {}, 1.5),
+        "sweep": ("Sweep", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
+    }
+    offered = {name: one for name, one in offered.items() if len(one[2]) > 1 or one[1] in st.query_params}
+    search, *columns = st.columns([3, *(width for *_, width in offered.values())])
+    text = search.text_input("Search", key="words", bind="query-params", placeholder="name, recipe, note, corpus, id")
+    wanted = {
+        name: column.selectbox(
+            title,
+            ["", *(key for key in options if key)],
+            key=key,
+            bind="query-params",
+            format_func=({"": "All"} | {key: word for key, word in options.items() if key}).get,
+        )
+        for column, (name, (title, key, options, _)) in zip(columns, offered.items(), strict=True)
+    }
+    found = comparison.matching(everything, text=text, **wanted)
+    last = last_repeats(found)
+    if len(last) == len(found):
+        return found
+    title = f"Show every repeat ({len(found) - len(last):,} more of equal recipes)"
+    return found if st.toggle(title, key="repeats", bind="query-params") else last
