@@ -33,7 +33,7 @@ from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.store.database import Store
 from core.store.journal import Record
-from core.store.tables import cost_rows, note_problem
+from core.store.rows import cost_rows, note_problem
 
 ROOT = Path(__file__).resolve().parent.parent
 

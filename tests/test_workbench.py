@@ -190,18 +190,18 @@ def test_a_sweep_measures_each_point_once(bench, recipe):
 @pytest.mark.parametrize("snapshot", ["old", "none"])
 def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_written(bench, recipe, monkeypatch, snapshot):
     """As on a full disk, or where another program holds it: the journal knows what is stored."""
-    from core.store import database
+    from core.store import database, database_file
 
     stored = database.Store(bench.home)
     stored.fold()
-    connect = database.Store._connect
+    connect = database_file.DatabaseFile._connect
 
     def stuck(self, read_only, path):
         if not read_only or snapshot == "none":
-            raise database.Stuck("The database cannot be written: No space left on device")
+            raise database_file.Stuck("The database cannot be written: No space left on device")
         return connect(self, read_only, path)
 
-    monkeypatch.setattr(database.Store, "_connect", stuck)
+    monkeypatch.setattr(database_file.DatabaseFile, "_connect", stuck)
     grid = {"retrieval.top_k": [5, 6] if snapshot == "old" else [7, 8]}
     ids = drain(bench.sweep(recipe, grid))
     assert drain(Workbench(bench.home).sweep(recipe, grid)) == ids and len(set(ids)) == 2

@@ -15,7 +15,7 @@ from core.annotation.study import ROUNDS, Study
 from core.annotation.versions import Frozen, history, load
 from core.annotation.worklist import labels
 from core.errors import WorkbenchError
-from core.store.tables import YEARS
+from core.store.rows import YEARS
 from core.workbench import Workbench
 
 

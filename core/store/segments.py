@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.files import synced
-from core.store import tables
+from core.store import rows
 from core.store.journal import SCHEMA, SEGMENT, SEGMENT_END, Damage, checksum, contents, new_id, plain_json, remedy, upgraded
 
 KIND = "label"
@@ -84,7 +84,7 @@ def read_lines(path: Path, start: int = 0) -> Iterator[Line]:
             line = decode_line(data, start)
             if not data.endswith(b"\n") and (line.payload is None or _age_s(file.fileno()) < TORN_S):
                 return
-            if line.payload is not None and (fault := tables.label_fault(line.id, line.payload)):
+            if line.payload is not None and (fault := rows.label_fault(line.id, line.payload)):
                 line = line._replace(payload=None, reason=f"it is no label: {fault}")
             yield line
             start += len(data)
@@ -129,7 +129,7 @@ class Segments:
             fresh = (new_id(payload.get("replaces") or "") for payload in payloads)
             made = [id or new for id, new in zip(ids or [""] * len(payloads), fresh, strict=True)]
             try:
-                tables.check_labels(list(zip(made, payloads, strict=True)))
+                rows.check_labels(list(zip(made, payloads, strict=True)))
             except ValueError as error:
                 raise WorkbenchError(
                     f"This label cannot be recorded: {error}.",

@@ -252,9 +252,9 @@ def test_many_writers_are_folded_in_at_once(tmp_path):
     for n in range(3):
         Store(tmp_path).add_label({**PAYLOAD, "item": f"i{n}"})
     store, taken = Store(tmp_path), []
-    insert = store._insert_labels
+    insert = store.folding.insert_labels
     store.fold()
-    store._insert_labels = lambda connection, files: taken.append(len(files)) or insert(connection, files)
+    store.folding.insert_labels = lambda connection, files: taken.append(len(files)) or insert(connection, files)
     for n in range(3):
         Store(tmp_path).add_label({**PAYLOAD, "item": f"j{n}"})
     assert store.query("SELECT count(*) AS n FROM labels") == [{"n": 6}] and taken == [3]

@@ -13,7 +13,7 @@ from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Generated, TextGenerator, Token
 from core.progress import drain
 from core.records import Progress
-from core.store import tables
+from core.store import rows, tables
 from core.store.journal import Record
 from core.workbench import Workbench
 
@@ -142,6 +142,6 @@ def test_the_first_answer_waits_for_no_copy_of_the_model(monkeypatch):
 
 def test_answers_recorded_before_there_were_receipts_have_rows():
     payload = {"text": "x", "finish_reason": "stop", "question": "q", "config": {}, "model": "m (sha256 00)", "prompt_tokens": 1}
-    [row] = tables.rows(Record("01m7w3rnna1xv64c8v0g3aar0z", "answer", payload), None)["answers"]
+    [row] = rows.rows(Record("01m7w3rnna1xv64c8v0g3aar0z", "answer", payload), None)["answers"]
     named = dict(zip(tables.TABLES["answers"][1], row, strict=True))
     assert named["text"] == "x" and named["cost_usd"] is None and named["receipt"] is None

@@ -70,7 +70,7 @@ def drain(generator):
 
 def contents(store):
     store.fold()
-    with store._reader() as connection:
+    with store.file.reader() as connection:
         return {name: sorted(map(repr, connection.execute(f"FROM {name}").fetchall())) for name in tables.TABLES}
 
 
@@ -337,10 +337,10 @@ ESCAPES = [
 
 @pytest.mark.parametrize("text", ESCAPES)
 def test_sql_cannot_reach_outside_or_write(filled, tmp_path, text):
-    before = filled._stamp()
+    before = filled.file.stamp()
     with pytest.raises(WorkbenchError):
         filled.sql(text.format(out=tmp_path / "out"))
-    assert not list(tmp_path.iterdir()) and filled._stamp() == before
+    assert not list(tmp_path.iterdir()) and filled.file.stamp() == before
 
 
 @pytest.mark.parametrize("text", [

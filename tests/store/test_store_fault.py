@@ -15,7 +15,7 @@ from unittest import mock
 import pytest
 
 from core.errors import WorkbenchError
-from core.store import database
+from core.store import backup, database_file
 from core.store.database import Store
 from core.store.journal import Journal
 from core.store.lock import Busy, hold
@@ -233,14 +233,14 @@ def test_verify_compares_what_the_tables_hold_not_only_ids(tmp_path, change):
 def unwritable(tmp_path, monkeypatch):
     """A store with six trials, one of which could not be folded in: the disk was full by then."""
     fill(tmp_path)
-    connect = database.Store._connect
+    connect = database_file.DatabaseFile._connect
 
     def full(self, read_only, path):
         if not read_only:
-            raise database._stuck("No space left on device", path)
+            raise database_file.stuck("No space left on device", path)
         return connect(self, read_only, path)
 
-    monkeypatch.setattr(database.Store, "_connect", full)
+    monkeypatch.setattr(database_file.DatabaseFile, "_connect", full)
     store = Store(tmp_path)
     store.add("trial", {"seed": 99, "sweep": "s", "status": "ok"})
     return store
@@ -270,7 +270,7 @@ def test_a_backup_says_what_it_needs_and_what_is_free(tmp_path, monkeypatch):
     fill(tmp_path)
     store = Store(tmp_path)
     assert "free there" in next(store.backup(tmp_path / "a.zip")).message
-    monkeypatch.setattr(database.shutil, "disk_usage", lambda _: mock.Mock(free=1000))
+    monkeypatch.setattr(backup.shutil, "disk_usage", lambda _: mock.Mock(free=1000))
     with pytest.raises(WorkbenchError, match=r"needs up to [\d.]+ MB, and 0.0 MB are free"):
         drain(store.backup(tmp_path / "a.zip"))
     assert not list(tmp_path.glob("*.zip")) and not list(tmp_path.glob(".*"))
@@ -278,8 +278,8 @@ def test_a_backup_says_what_it_needs_and_what_is_free(tmp_path, monkeypatch):
 
 def test_whoever_holds_the_lock_is_named(tmp_path, monkeypatch):
     fill(tmp_path)
-    monkeypatch.setattr(database, "READ_WAIT_S", 0.3)
-    monkeypatch.setattr(database, "FOLD_WAIT_S", 0.3)
+    monkeypatch.setattr(database_file, "READ_WAIT_S", 0.3)
+    monkeypatch.setattr(database_file, "FOLD_WAIT_S", 0.3)
     holder = start(
         """
 import sys, time
@@ -326,7 +326,7 @@ def test_a_long_reader_makes_nobody_stale(tmp_path):
     """Of the same process, which DuckDB would go on giving the old file, and of another one."""
     fill(tmp_path)
     store, other = Store(tmp_path), Store(tmp_path)
-    with store._reader() as reading:
+    with store.file.reader() as reading:
         for n in range(2):
             other.add("trial", {"seed": 10 + n})
             assert other.query("SELECT count(*) AS n FROM trials") == [{"n": 6 + n}] and not other.stale

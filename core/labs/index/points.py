@@ -34,6 +34,7 @@ from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.store import tables
 from core.store.journal import Record
+from core.store.rows import rows as stored_rows
 from core.workbench import Workbench
 
 QUESTIONS = 1000  # a corpus with more is measured on so many of them, drawn once
@@ -351,7 +352,7 @@ def _stored(workbench: Workbench, ground: Ground, metric: str = "", k: int = 0) 
     asked = ground.vectors, ground.queries
 
     def row(record: Record) -> dict[str, Any] | None:
-        one = dict(zip(tables.TABLES["index_points"][1], tables.rows(record, None)["index_points"][0], strict=True))
+        one = dict(zip(tables.TABLES["index_points"][1], stored_rows(record, None)["index_points"][0], strict=True))
         same = (one["vectors"], one["queries"]) == asked and metric in ("", one["metric"]) and k in (0, one["k"])
         return one if same else None
 

@@ -21,7 +21,7 @@ from core.config import PART_STAGES, TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
-from core.store.tables import MOST_NAME, MOST_NOTE
+from core.store.rows import MOST_NAME, MOST_NOTE
 from core.workbench import Workbench, shared
 
 COSTS = {  # cost -> (what it is, unit); less is better

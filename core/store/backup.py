@@ -1,0 +1,86 @@
+"""A backup: journal and database in one zip. To restore it, unzip it into an empty data folder."""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import WorkbenchError
+from core.files import FORBIDDEN, synced
+from core.records import Progress
+from core.store.database_file import READ_WAIT_S, InUse, Stuck
+from core.store.journal import SEGMENT_END, contents, new_id
+from core.store.lock import Busy
+
+if TYPE_CHECKING:
+    from core.store.database import Store
+
+
+def backup(store: "Store", path: Path | str) -> Generator[Progress, None, Path]:
+    """Journal and database in one zip, read back before it gets its name."""
+    path = Path(path)
+    if path.exists():
+        raise WorkbenchError("There is already a file of this name.", where=str(path), todo="Choose another name.")
+    with suppress(Busy, Stuck, InUse):  # a full disk is a reason to make one; the database is made again where it is read
+        store.fold()
+    temporary = path.with_name(f".{path.name}.{new_id()}.tmp")
+    needed = free = 0
+    try:
+        parts = store.file.files()[:1]
+        entries = [entry.path for entry in store.journal.listing().values()]
+        labels = [*store.labels.paths(), *store.labels.folder.glob(f"*{SEGMENT_END}")]
+        needed = sum(part.lstat().st_size for part in (*parts, *entries, *labels))
+        free = shutil.disk_usage(path.parent).free
+        if free < needed:
+            raise WorkbenchError(
+                f"The backup needs up to {_size(needed)}, and {_size(free)} are free there.",
+                where=str(path),
+                todo="Name a file on another disk.",
+            )
+        yield Progress(0, len(entries), f"Copying the database; {_size(needed)} in all, {_size(free)} free there")
+        with zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False) as file:
+            with suppress(Busy), store.file.locked("copying the database", READ_WAIT_S, shared=True):
+                for part in parts:
+                    file.write(part, part.name)
+            listed = store.journal.listing().values()  # after the database, which then holds nothing more
+            entries = [entry.path for entry in listed]
+            for done, entry in enumerate(entries):
+                if done % 100 == 0:
+                    yield Progress(done, len(entries), "Copying records")
+                try:
+                    data = contents(entry)
+                except (OSError, ValueError) as error:  # one record that cannot be read must not cost the others
+                    store.note(f"The backup is without {entry}: {getattr(error, 'strerror', None) or error}.")
+                    continue
+                about = zipfile.ZipInfo.from_file(entry, entry.relative_to(store.home), strict_timestamps=False)
+                file.writestr(about, data, zipfile.ZIP_STORED)
+            for segment in labels:
+                file.write(segment, segment.relative_to(store.home))
+        yield Progress(len(entries), len(entries), "Reading it back")
+        with zipfile.ZipFile(temporary) as file:
+            if damaged := file.testzip():
+                raise WorkbenchError("The backup does not read back whole.", where=damaged, todo="Run it again.")
+        synced(temporary)
+        os.rename(temporary, path)
+        synced(path.parent)
+    except OSError as error:
+        forbidden = error.errno in FORBIDDEN
+        sizes = f" It needs up to {_size(needed)}, and {_size(free)} were free there." if needed and not forbidden else ""
+        raise WorkbenchError(
+            f"The backup could not be written: {error.strerror}.{sizes}",
+            where=str(path),
+            todo="Name a file in a folder that may be written."
+            if forbidden
+            else "Name a file on a disk with more space, in a folder that is there.",
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    return path
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

@@ -1,0 +1,345 @@
+"""How a record of the journal becomes rows of the tables, and what they cannot hold, in words."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+
+from core.errors import WorkbenchError
+from core.labs.index.point import stored_raw
+from core.store.journal import Record, id_time
+from core.store.label import from_record
+from core.store.tables import TABLES
+
+DEEPEST = 64  # levels of a payload; Python's reader of JSON ends at some hundreds, wherever the stack stands just then
+YEARS = range(1900, 9000)  # of what was recorded; in another time zone the first and the last year have no date
+MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters of what people say of a trial; its tags
+
+Derive = Callable[[dict, dict], dict[str, list[float | None]]]  # (trial, questions) -> metric -> a value a question
+Rows = dict[str, list[tuple]]
+One = TypeVar("One")
+
+
+def check(record: Record) -> None:
+    """ValueError where the tables could not hold the record; asked before it is acknowledged."""
+    for _, reason in gathered([record], lambda one: rows(one, None))[1]:
+        raise ValueError(reason)
+
+
+def check_labels(labels: Sequence[tuple[str, Any]]) -> None:
+    """The same for (id, payload) of labels."""
+    for id, payload in labels:
+        if fault := label_fault(id, payload):
+            raise ValueError(_which(payload) + fault)
+    for (_, payload), reason in gathered(labels, lambda one: {"labels": [label_row(*one)]})[1]:
+        raise ValueError(_which(payload) + reason)
+
+
+def label_fault(id: str, payload: Any) -> str:
+    """What is wrong with the payload of a label, "" for a label."""
+    try:
+        from_record(payload)
+        _created(id, payload)
+    except Exception as error:  # it may come from anywhere and be of any shape
+        return _said(error)
+    return ""
+
+
+def _which(payload: Any) -> str:
+    return f"item {payload.get('item')}, annotator {payload.get('annotator')}: " if isinstance(payload, dict) else ""
+
+
+def gathered(items: Sequence[One], make: Callable[[One], Rows]) -> tuple[dict[str, Any], list[tuple[One, str]]]:
+    """(name -> pyarrow.Table with the rows of all items that the tables can hold, [(item, why not) of the others]).
+
+    All at once, and only where that fails half by half, so that one odd item among thousands costs little.
+    """
+    bad: list[tuple[One, str]] = []
+
+    def together(some: Sequence[One]) -> dict[str, Any]:
+        columns: Rows = {name: [] for name in TABLES}
+        for one in some:
+            for name, made in make(one).items():
+                columns[name] += made
+        return {name: arrow(name, made) for name, made in columns.items() if made}
+
+    def held(some: Sequence[One]) -> list[One]:
+        try:
+            together(some)
+            return list(some)
+        except Exception as error:  # a record may come from anywhere and be of any shape: none may stop the others
+            if len(some) == 1:
+                bad.append((some[0], _said(error)))
+                return []
+        return held(some[: len(some) // 2]) + held(some[len(some) // 2 :])
+
+    try:
+        return together(items), bad
+    except Exception:
+        return together(held(items)), bad
+
+
+def rows(record: Record, scores: list[tuple] | None) -> Rows:
+    """The rows of one record. Raises on a payload that does not hold together."""
+    id, payload = record.id, record.payload
+    if not isinstance(payload.get("config") or {}, dict):
+        raise ValueError("its config is no recipe")
+    if not _shallow(payload.get("config") or {} if record.kind == "trial" else payload, DEEPEST):
+        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
+    if record.kind == "trial":
+        made = _trial(id, payload, scored=scores is not None) | {"scores": scores or []}
+    else:
+        kinds = {
+            "trial_note": _trial_note,
+            "questions": _questions,
+            "answer": _answer,
+            "index": _index,
+            "samples": _samples,
+            "study": _study,
+        }
+        made = kinds[record.kind](id, payload)
+    return {"folded": [(id, record.kind)], **made}
+
+
+def arrow(table: str, rows: list[tuple]):
+    """The rows as a pyarrow.Table with the table's columns. ValueError names the column that cannot hold a value."""
+    import pyarrow as pa
+
+    types = {
+        "VARCHAR": pa.string(),
+        "JSON": pa.string(),
+        "BOOLEAN": pa.bool_(),
+        "INTEGER": pa.int32(),
+        "BIGINT": pa.int64(),
+        "DOUBLE": pa.float64(),
+        "TIMESTAMP": pa.timestamp("us"),
+        "VARCHAR[]": pa.list_(pa.string()),
+        "INTEGER[]": pa.list_(pa.int32()),
+        "DOUBLE[]": pa.list_(pa.float64()),
+    }
+
+    def column(name: str, values: tuple, kind: str):
+        try:
+            try:
+                made = pa.array(values, types[kind])
+            except UnicodeEncodeError:  # half a surrogate pair, as broken files contain, has no UTF-8
+                made = pa.array(encodable(values), types[kind])
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(f"{table}.{name} cannot hold it: {error}") from None
+        if kind.startswith("DOUBLE"):
+            numbers = made.flatten() if kind.endswith("[]") else made
+            if np.isinf(numbers.to_numpy(zero_copy_only=False)).any():
+                raise ValueError(f"{table}.{name} cannot hold it: no finite number")
+        return made
+
+    kinds = {name: about[0] for name, about in TABLES[table][1].items()}
+    columns = zip(*rows, strict=True)
+    made = [column(name, values, kind) for values, (name, kind) in zip(columns, kinds.items(), strict=True)]
+    return pa.table(made, list(kinds))
+
+
+def score_rows(trial_id: str, trial: dict, questions: dict, derive: Derive) -> list[tuple]:
+    ids = [query["id"] for query in questions["queries"]]
+    return [
+        (trial_id, query_id, metric, None if value is None or value != value else float(value))
+        for metric, values in derive(trial, questions).items()
+        for query_id, value in zip(ids, values, strict=True)
+    ]
+
+
+def _trial(id: str, payload: dict, scored: bool) -> Rows:
+    config, timings, cached = payload.get("config") or {}, payload.get("timings_ms") or {}, payload.get("cached") or {}
+    given = {
+        **payload,
+        "id": id,
+        "created": _created(id, payload),
+        "dataset": _get(config, "corpus", "dataset"),
+        **{stage: _get(config, stage, "part") for stage in ("chunking", "embedding", "sparse", "index", "fusion", "generation")},
+        "num_queries": len(payload.get("rankings") or {}),
+        "total_ms": float(sum(timings.values())),
+        "scored": scored,
+    }
+    return {
+        "trials": [_row("trials", given)],
+        "settings": [(id, name, value if isinstance(value, str) else json.dumps(value)) for name, value in _flat(config)],
+        "stages": [(id, stage, float(ms), cached.get(stage)) for stage, ms in timings.items()],
+        "rankings": list(_rankings(id, payload)),
+        "trial_costs": [(id, *row) for row in cost_rows(payload)],
+    }
+
+
+def cost_rows(payload: dict) -> list[tuple]:
+    """(cost, value, low, high, n) of a trial, the spread over questions where there is one."""
+    found = {
+        name: (name, float(value), None, None, None) for name, value in (payload.get("costs") or {}).items() if value is not None
+    }
+    if timed := (payload.get("latency_ms") or {}).get("total"):
+        low, median, high = np.quantile(timed, (0.25, 0.5, 0.75)).tolist()
+        found["latency_ms"] = ("latency_ms", median, low, high, len(timed))
+    tokens, k = payload.get("chunk_tokens"), _get(payload.get("config") or {}, "evaluation", "k")
+    if tokens and k and payload.get("rankings"):
+        each = [sum(tokens[chunk] for chunk in chunks[:k]) for chunks, _ in payload["rankings"].values()]
+        mean, half = float(np.mean(each)), 1.96 * float(np.std(each)) / len(each) ** 0.5
+        found["context_at_k"] = ("context_at_k", mean, mean - half, mean + half, len(each))
+    return list(found.values())
+
+
+def note_problem(name: Any, note: Any, tags: Any) -> str:
+    """What is wrong with what people say of a trial; "" where nothing is."""
+    for what, text, most in (("name", name, MOST_NAME), ("note", note, MOST_NOTE)):
+        if not isinstance(text, str) or len(text) > most:
+            return f"The {what} is no text of at most {most:,} characters."
+    if not isinstance(tags, list) or len(tags) > MOST_TAGS:
+        return f"A trial has at most {MOST_TAGS} tags."
+    if any(not isinstance(tag, str) or len(tag) > MOST_TAG or "," in tag for tag in tags):
+        return f"A tag has at most {MOST_TAG} characters, and no comma."
+    return ""
+
+
+def _trial_note(id: str, payload: dict) -> Rows:
+    if problem := note_problem(payload["name"], payload["note"], payload["tags"]):
+        raise ValueError(problem)
+    given = {**payload, "id": id, "created": _created(id, payload), "trial_id": payload["trial"]}
+    return {"trial_notes": [_row("trial_notes", given)]}
+
+
+def _rankings(id: str, payload: dict):
+    documents, starts, ends = zip(*payload["chunks"], strict=True) if payload.get("chunks") else ((), (), ())
+    for query, (chunks, scores) in (payload.get("rankings") or {}).items():
+        if len(chunks) != len(scores):
+            raise ValueError(f"query {query} has {len(chunks)} chunks and {len(scores)} scores")
+        if chunks and min(chunks) < 0:
+            raise IndexError(f"query {query} names chunk {min(chunks)}")
+        yield id, query, [documents[i] for i in chunks], [starts[i] for i in chunks], [ends[i] for i in chunks], scores
+
+
+def _questions(_: str, payload: dict) -> Rows:
+    fingerprint, queries = payload["fingerprint"], payload["queries"]
+    return {
+        "question_sets": [(fingerprint, payload.get("dataset"), payload.get("documents"), len(queries))],
+        "questions": [
+            (
+                fingerprint,
+                query["id"],
+                position,
+                query["text"],
+                query.get("answerable", True),
+                query.get("group", ""),
+                list(query.get("answers") or []),
+            )
+            for position, query in enumerate(queries)
+        ],
+        "gold": [(fingerprint, query["id"], *gold) for query in queries for gold in query.get("gold") or ()],
+    }
+
+
+def _answer(id: str, payload: dict) -> Rows:
+    failed = str(payload.get("finish_reason")).startswith("failed")
+    given = {
+        **payload,
+        "id": id,
+        "created": _created(id, payload),
+        "engine": _get(payload, "receipt", "engine"),
+        "dataset": _get(payload.get("config") or {}, "corpus", "dataset"),
+        "text": None if failed else payload.get("text"),
+        "model_sha256": payload.get("model_sha256") or None,
+    }
+    return {"answers": [_row("answers", {k: v for k, v in given.items() if k not in ("tokens", "receipt") or v})]}
+
+
+def _index(id: str, payload: dict) -> Rows:
+    derived = stored_raw(payload).numbers() if payload["status"] == "ok" else {}
+    return {"index_points": [_row("index_points", {**payload, **derived, "id": id, "created": _created(id, payload)})]}
+
+
+def _samples(id: str, payload: dict) -> Rows:
+    shared = {**payload, "id": id, "created": _created(id, payload)}
+    return {
+        "samples": [
+            _row("samples", {**shared, **one, "number": number, "answer_tokens": len(one["tokens"])})
+            for number, one in enumerate(payload["samples"])
+        ]
+    }
+
+
+def _study(id: str, payload: dict) -> Rows:
+    design = payload["design"]
+    given = {**payload, "id": id, "created": _created(id, payload), "kind": design["kind"], "num_items": len(design["items"])}
+    items = [
+        _row(
+            "study_items",
+            {
+                **item,
+                **response,
+                "study_id": id,
+                "study": payload["study"],
+                "item": item["id"],
+                "response": number,
+                "answer": response["text"],
+                "attention": bool(item.get("expected")),
+            },
+        )
+        for item in design["items"]
+        for number, response in enumerate(item["responses"])
+    ]
+    return {"studies": [_row("studies", given)], "study_items": items}
+
+
+def label_row(id: str, payload: dict) -> tuple:
+    """The row of one label. Raises on a payload that does not hold together."""
+    shared = {"id": id, "created": _created(id, payload), "answer_order": payload.get("order")}
+    return _row("labels", {"withdrawn": False, **payload, **shared})
+
+
+def _row(table: str, given: dict[str, Any]) -> tuple:
+    """The values of a table's columns; what is JSON there becomes text."""
+    return tuple(
+        json.dumps(given[name], ensure_ascii=False, allow_nan=False) if kind == "JSON" and name in given else given.get(name)
+        for name, (kind, _) in TABLES[table][1].items()
+    )
+
+
+def _created(id: str, payload: dict) -> datetime:
+    try:
+        when = datetime.fromisoformat(payload["created"])
+    except (KeyError, TypeError, ValueError):
+        when = id_time(id)
+    if when.year not in YEARS:
+        raise ValueError(f"created: {when.year:04} is no year in which it can have been recorded")
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+
+
+def _shallow(value: Any, levels: int) -> bool:
+    """Is it nested no deeper than that?"""
+    inner: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    deeper = [one for one in inner if isinstance(one, (dict, list, tuple))]
+    return not deeper or (levels > 1 and all(_shallow(one, levels - 1) for one in deeper))
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, (ValueError, WorkbenchError)) else f"{type(error).__name__}: {text}"
+
+
+def _get(mapping: dict, *path: str) -> Any:
+    for name in path:
+        mapping = mapping.get(name) if isinstance(mapping, dict) else None
+    return mapping
+
+
+def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        return [(path, value)]
+    return [pair for name, inner in value.items() for pair in _flat(inner, f"{path}.{name}" if path else name)]
+
+
+def encodable(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [encodable(item) for item in value]
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

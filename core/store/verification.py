@@ -1,0 +1,135 @@
+"""Whether the store is whole: every record's checksum, and that the database says of each what the journal says."""
+
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from core.records import Progress
+from core.store import rows, tables
+from core.store.database_file import Damaged, InUse, Stuck
+from core.store.folding import BATCH_RECORDS, insert
+from core.store.journal import Damage, Record
+from core.store.lock import Busy
+from core.store.segments import verify_segments
+
+if TYPE_CHECKING:
+    from core.store.database import Store
+
+
+class StoreReport(NamedTuple):
+    ok: bool
+    journal: dict[str, int]  # whole records per kind
+    database: dict[str, int]  # folded records per kind
+    missing: tuple[str, ...]  # whole records that are not in the database
+    extra: tuple[str, ...]  # in the database, but their record is gone
+    damaged: tuple[Damage, ...]
+    leftovers: tuple[str, ...]  # temporary files of killed writers; harmless
+    problems: tuple[str, ...]  # all of it in words, leftovers left out
+    differing: tuple[str, ...] = ()  # records whose rows are not what the journal says
+
+
+def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
+    """Checks every record's checksum, that the database reads whole, and that both hold the same: not only the same
+    records, but of each the rows that the journal gives."""
+    import duckdb
+
+    here = set(store.journal.listing())  # what comes meanwhile is neither missing nor too much
+    labels, damaged = verify_segments(store.labels)
+    problems, inside, stored, strays, differing = [], {}, {}, [], []
+    try:
+        store.fold()
+        with store.file.reader() as connection:
+            stored = digests(connection, bool(store.folding.derive))
+            inside = dict(connection.execute("SELECT id, kind FROM folded").fetchall())
+        strays = [name for name, found in stored.items() if name not in (*tables.ONCE, "labels") and found.keys() - inside.keys()]
+        inside |= dict.fromkeys(stored["labels"], "label")
+    except (Damaged, Busy, Stuck, InUse) as error:
+        problems.append(f"The database cannot be read: {error.what} Run rebuild.")
+    with duckdb.connect(":memory:") as scratch:
+        for statement in tables.creation({}):
+            scratch.execute(statement)
+        batch: list[Record] = []
+
+        def compare() -> None:
+            """Folds the batch once more, beside, and looks for rows that the database has otherwise."""
+            made, bad = rows.gathered(batch, lambda one: rows.rows(one, store.folding.scores(one)))
+            damaged.extend(Damage(str(store.journal.listing()[one.id].path), f"left out: {reason}") for one, reason in bad)
+            scratch.execute("BEGIN")
+            insert(scratch, made)
+            for name, found in digests(scratch, bool(store.folding.derive)).items():
+                theirs = stored.get(name, {})
+                # what was folded since the database was looked into is in neither; sets of questions go by another key
+                there = stored.get("question_sets", {}) if name in tables.ONCE else inside
+                differing.extend(key for key in found if key in there and theirs.get(key) != found[key])
+                differing.extend(theirs.keys() & {one.id for one in batch} - found.keys())
+            scratch.execute("ROLLBACK")
+            batch.clear()
+
+        def each(record: Record) -> None:
+            batch.append(record)
+            if len(batch) == BATCH_RECORDS:
+                compare()
+
+        report = yield from store.journal.verify(each)
+        compare()
+        for files in store.folding.label_batches({}):
+            made, _ = store.folding.label_rows(files)
+            scratch.execute("BEGIN")
+            insert(scratch, made)
+            found = digests(scratch, bool(store.folding.derive))["labels"]
+            differing += [id for id in found if stored and stored["labels"].get(id, found[id]) != found[id]]
+            scratch.execute("ROLLBACK")
+    report = report._replace(
+        damaged=(*report.damaged, *damaged),
+        leftovers=(*report.leftovers, *store.labels.torn()),
+        counts={**report.counts, **({"label": len(labels)} if labels else {})},
+    )
+    bad = {Path(damage.path).name.split(".")[0] for damage in report.damaged}
+    problems = [f"{damage.path}: {damage.reason}" for damage in report.damaged] + problems
+    now = store.journal.listing().keys() | labels | store.labels.known(inside)
+    missing = tuple(sorted(((here | labels) & now) - bad - inside.keys()))
+    extra = tuple(sorted(inside.keys() - now - bad))
+    differing = sorted(set(differing))
+    if missing:
+        problems.append(f"{len(missing)} records are not in the database. Run rebuild.")
+    if extra:
+        problems.append(f"{len(extra)} records are only in the database. Copy their files back from a backup.")
+    if differing:
+        problems.append(
+            f"{len(differing)} records read otherwise in the database than in the journal, the first of them "
+            f"{differing[0]}. Run rebuild."
+        )
+    if strays:
+        problems.append(f"The database has rows of no record, in {' and '.join(strays)}. Run rebuild.")
+    counts = dict(Counter(inside.values()))
+    return StoreReport(
+        not problems, report.counts, counts, missing, extra, report.damaged, report.leftovers, tuple(problems), tuple(differing)
+    )
+
+
+def digests(connection: Any, scored: bool) -> dict[str, dict[str, tuple[int, int]]]:
+    """table -> key of a record, as it stands in the first column -> (how many rows it has, their checksum).
+
+    Reads every block. Numbers count to six places: other builds of numpy differ in the last one. scored: with what is
+    derived from the rankings.
+    """
+    found = {}
+    for name, (_, columns) in tables.TABLES.items():
+        if name in ("meta", "segments") or (name == "scores" and not scored):
+            continue
+        key = next(iter(columns))
+        # what a trial is called stands in other records
+        left = ("name", "note", "tags") * (name == "trials") + ("scored",) * (not scored)
+        read = [
+            f'round("{column}", 6)' if about[0] == "DOUBLE" else f'"{column}"'
+            for column, about in columns.items()
+            if column not in left
+        ]
+        found[name] = {
+            one: (count, total)
+            for one, count, total in connection.execute(
+                f"SELECT {key}, count(*), bit_xor(hash({', '.join(read)})) FROM {name} GROUP BY 1"
+            ).fetchall()
+        }
+    return found
