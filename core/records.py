@@ -4,8 +4,10 @@ Gold evidence is a character span of the source document, never a chunk id, so t
 while the chunker changes. Invariant: `chunk text == document.text[start:end]`.
 """
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -137,3 +139,20 @@ class Answer:
     cost_usd: float | None = None
     tokens: "tuple[Token, ...]" = ()  # with log-probabilities, where they were asked for
     receipt: "Receipt | None" = None  # None where no model ran
+
+
+def plain(value: Any) -> Any:
+    """Records as plain JSON values; NaN and infinity become None, for JSON knows none."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    elif hasattr(value, "__dataclass_fields__"):
+        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

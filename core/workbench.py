@@ -26,7 +26,7 @@ from core.evaluation.stored import derive, stored_judgement
 from core.jobs.jobs import Jobs
 from core.pipeline.stages import Pipeline, Trace, workers
 from core.progress import drain, within
-from core.records import Answer, Chunks, Corpus, Hit, Progress
+from core.records import Answer, Chunks, Corpus, Hit, Progress, plain
 from core.retrieval.pool import Pool, changed, ranking, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
@@ -720,23 +720,6 @@ def _threads() -> int:
     """Threads of the engine that computed; before torch is loaded, the processors at hand."""
     torch = sys.modules.get("torch")
     return torch.get_num_threads() if torch else os.cpu_count() or 1
-
-
-def plain(value: Any) -> Any:
-    """Records as plain JSON values; NaN and infinity become None, for JSON knows none."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    elif hasattr(value, "__dataclass_fields__"):
-        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, Path):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _context_tokens(chunks: Chunks, table: np.ndarray, passages: int) -> float:

@@ -53,6 +53,10 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("annotation", "studies and labels, and the formats they come and go in"),
         Room("agreement", "what labels say"),
     ),
-    (Room("__main__", "the command line"), Room("app", "the frame of the screens, and what several pages draw")),
+    (
+        Room("__main__", "starts the command line"),
+        Room("cli", "the command line, a file a subject"),
+        Room("app", "the frame of the screens, and what several pages draw"),
+    ),
     (Room("pages", "a file a question"),),
 )

@@ -4,14 +4,19 @@ docs/parts.md as a whole, and in other pages what stands between `<!-- NAME:star
 comes from the code and the cards, so a new part, verb, column or data set is documented by running this.
 """
 
-import argparse
 import inspect
 import re
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
+from cyclopts import Argument
+
 from core import registry
-from core.__main__ import build_parser
+from core.__main__ import SUBJECTS
+from core.cli.frame import USUAL, VERBS, Verb, app
+from core.cli.options import Recipe
 from core.config import _BOUNDS, PART_STAGES, settings
 from core.corpus.cards import cards
 from core.store import tables
@@ -93,25 +98,38 @@ def knobs(cls: type) -> list[str]:
 
 
 def verbs() -> str:
-    parser = build_parser()
-    choices = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    about = {choice.dest: choice.help for choice in choices._choices_actions}
-    rows = []
-    for name, verb in choices.choices.items():
-        options = [a for a in verb._actions if a.help != argparse.SUPPRESS and a.dest not in ("help", "json")]
-        words = " ".join(filter(None, map(usage, options)))
-        rows.append((f"`{name}`", code(words) if words else "", about[name]))
-    return "\n".join(table(("Verb", "Takes", "What it does"), rows))
+    """Every verb under its subject: what it takes, what it does, and what its options mean."""
+    lines = []
+    for subject in SUBJECTS:
+        title, _, about = inspect.getdoc(subject).rstrip(".").partition(": ")
+        lines += [f"### {title}", "", *([f"{about[0].upper()}{about[1:]}.", ""] if about else [])]
+        for verb in VERBS.values():
+            if verb.function.__module__ == subject.__name__:
+                lines += verb_lines(verb)
+    return "\n".join(lines)
 
 
-def usage(action: argparse.Action) -> str:
-    if not action.option_strings:
-        many = " …" if action.nargs == "+" else ""
-        return (action.metavar or ("KIND" if action.choices else action.dest.upper())) + many
-    value = action.metavar or action.dest.upper()
-    takes = {0: "", "?": f" [{value}]", "+": f" {value} …"}.get(action.nargs, f" {value}")
-    text = f"{action.option_strings[0]}{takes}"
-    return text if action.required else f"[{text}]"
+def verb_lines(verb: Verb) -> list[str]:
+    """A verb with the options that are its own; those of a recipe and of every verb are said once."""
+    arguments = taken_by(verb)
+    shared = {"--json", *(["--dataset", "--config", "--set"] if takes_recipe(verb) else [])}
+    positional = [argument.name + " …" * (argument.token_count()[1]) for argument in arguments if argument.is_positional_only()]
+    options = [argument for argument in arguments if not argument.is_positional_only() and argument.name not in shared]
+    rows = [(f"`{option.name}`" + " (required)" * bool(option.required), option.parameter.help or "") for option in options]
+    recipe = " Takes a [recipe](#recipes)." if takes_recipe(verb) else ""
+    usage = " ".join([verb.name, *positional])
+    about = inspect.getdoc(verb.function).replace("\n", " ")
+    return [f"`{usage}`: {about}{recipe}", "", *([*table(("Option", "What it does"), rows), ""] if rows else [])]
+
+
+def taken_by(verb: Verb) -> list[Argument]:
+    """What a person can give to a verb."""
+    command = reduce(getitem, verb.name.split(), app)
+    return [argument for argument in command.assemble_argument_collection(default_parameter=USUAL) if argument.show]
+
+
+def takes_recipe(verb: Verb) -> bool:
+    return any(parameter.annotation is Recipe for parameter in inspect.signature(verb.function).parameters.values())
 
 
 def database() -> str:

@@ -1,6 +1,5 @@
 """The documentation says what the code does: names occur, links lead somewhere, generated tables are up to date."""
 
-import argparse
 import ast
 import re
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core import registry
-from core.__main__ import build_parser
+from core.__main__ import SUBJECTS
+from core.cli.frame import VERBS
 from core.config import settings
 from core.corpus.cards import cards
 from core.store import tables
@@ -72,10 +72,12 @@ def test_every_setting_is_documented():
 
 def test_every_verb_and_option_is_documented():
     page = TEXT[ROOT / "docs/command_line.md"]
-    verbs = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
-    assert {verb for verb in verbs if f"`{verb}`" not in page} == set()
-    options = {o for v in verbs.values() for a in v._actions if a.help != argparse.SUPPRESS for o in a.option_strings}
-    assert {option for option in options - {"-h", "--help"} if option not in page} == set()
+    assert {verb.name for verb in VERBS.values() if f"\n`{verb.name}" not in page} == set()
+    names = {name for verb in VERBS.values() for argument in generated.taken_by(verb) for name in argument.names}
+    assert {name for name in names if name not in page} == set()
+    assert {
+        subject for subject in SUBJECTS if subject.__name__ not in {verb.function.__module__ for verb in VERBS.values()}
+    } == set()
 
 
 def test_every_page_has_its_guide_and_every_guide_its_page():

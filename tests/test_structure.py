@@ -13,7 +13,6 @@ STILL_CATCH_THE_END = {
     "app/ui/inspect_tabs.py",
     "app/ui/jobs.py",
     "app/ui/sampling_tabs.py",
-    "core/__main__.py",
     "core/labs/index/points.py",
     "core/labs/index/shadow.py",
     "core/labs/inside/model.py",

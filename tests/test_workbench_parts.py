@@ -1,25 +1,29 @@
 """What the verbs are made of: grids, recipes from the command line, commands that reproduce."""
 
-import argparse
 import json
 import subprocess
 import sys
 
 import pytest
 
-from core.__main__ import build_parser, read_grid, read_recipe
+from core.__main__ import parse
+from core.cli.options import Recipe, read_grid
 from core.config import TrialConfig, difference, with_settings
 from core.doctor import doctor
 from core.errors import WorkbenchError
 from core.models import hub as models
 from core.pipeline.stages import _bytes
-from core.records import Corpus, Document
+from core.records import Corpus, Document, plain
 from core.retrieval.bm25_fast import BM25S
-from core.workbench import ROOT, Workbench, plain
+from core.workbench import ROOT, Workbench
 
 
-def recipe(**given):
-    return read_recipe(argparse.Namespace(**{"dataset": None, "config": None, "set": [], **given}))
+def recipe(config=None, settings=(), dataset=None):
+    return Recipe(dataset, config, tuple(settings)).read()
+
+
+def recipe_of(arguments):
+    return parse(["run", *arguments]).options["recipe"].read()
 
 
 def test_grid_ranges_include_both_ends_and_keep_whole_numbers_whole():
@@ -49,7 +53,7 @@ def test_a_grid_that_is_none_is_refused(text):
 def test_a_recipe_comes_from_yaml_and_settings_over_it(tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_text("chunking: {part: recursive, size_tokens: 100}\nseed: 3\n")
-    config = recipe(config=file, set=["chunking.size_tokens=50", "fusion.part=rrf"], dataset="xquad-en")
+    config = recipe(config=file, settings=["chunking.size_tokens=50", "fusion.part=rrf"], dataset="xquad-en")
     assert (config.chunking.size_tokens, config.seed, config.fusion.part, config.corpus.dataset) == (50, 3, "rrf", "xquad-en")
 
 
@@ -74,15 +78,14 @@ def test_the_command_of_a_recipe_gives_the_recipe_back(tmp_path):
         },
     )
     arguments = Workbench(tmp_path).arguments(config)
-    options = build_parser().parse_args(["run", *arguments])
-    assert read_recipe(options) == config
+    assert recipe_of(arguments) == config
 
 
 @pytest.mark.parametrize("prefix", ["Instruct: find it\nQuery: ", "[", "@query", "query: ", "no", "\U0001f50e", "- a", "'"])
 def test_any_text_in_a_recipe_survives_its_command(tmp_path, prefix):
     given = {"embedding.part": "sentence_transformers", "embedding.query_prefix": prefix}
     config = with_settings(TrialConfig(), given)
-    assert read_recipe(build_parser().parse_args(["run", *Workbench(tmp_path).arguments(config)])) == config
+    assert recipe_of(Workbench(tmp_path).arguments(config)) == config
 
 
 def test_a_prefix_is_part_of_the_key_of_what_it_changes(tmp_path):

@@ -21,8 +21,8 @@ from core.labs.index.point import machine
 from core.models import gguf_files
 from core.models.gguf_files import Measured
 from core.progress import drain
-from core.records import Hit, Progress
-from core.workbench import Workbench, plain
+from core.records import Hit, Progress, plain
+from core.workbench import Workbench
 
 ROUNDS = 3
 BATCHES = (1, 4, 8, 16)

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui.inspect_tabs import fitted
-from core.__main__ import build_parser
+from core.__main__ import parse
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.inside import model as inspect_lab
@@ -271,10 +271,10 @@ def test_experts_are_trained_in_a_job_with_and_without_the_balancing_loss_and_fo
     wanted = ["train-moe", "--both", "--train", "layers=1", "--train", "steps=20", "--dataset", "towns"]
     assert arguments == wanted and label == "Experts on towns"
 
-    options = build_parser().parse_args(arguments)
-    rows = drain(options.verb_function(bench, options))
+    call = parse(arguments)
+    rows = drain(call.work(bench))
     assert [row["balance"] for row in rows] == ["switch", "none"] and all(row["held_out_loss"] > 0 for row in rows)
-    steps = list(options.verb_function(bench, options))
+    steps = list(call.work(bench))
     assert not any("loss" in step.message for step in steps), "what is trained is not trained again"
     shown = html(page("Mixture of experts", moe_steps="20", moe_layers="1"))
     assert shown.count("Held-out loss") == 2 and "Load of the experts" in shown and "Experts by part of speech" in shown

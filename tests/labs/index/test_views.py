@@ -10,7 +10,7 @@ import pytest
 
 from app.ui import charts, index_charts, index_tabs
 from core import registry
-from core.__main__ import show_cost
+from core.cli.index import show_cost
 from core.config import TrialConfig, with_settings
 from core.labs.index import points as index_lab
 from core.labs.index import views as index_views

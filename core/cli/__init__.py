@@ -1,0 +1,1 @@
+"""The command line, a file a subject: each says the verbs of its subject, and `python -m core` collects them."""

@@ -1,0 +1,20 @@
+"""Engines: model files made faster, and the speed of an engine here."""
+
+from typing import Any
+
+from core.cli.frame import verb
+from core.cli.options import USUAL, Recipe
+
+
+@verb("convert-model")
+def convert_model(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
+    """A faster copy of the recipe's model file, measured and kept."""
+    return workbench.convert_model(recipe.read())
+
+
+@verb("measure-engine")
+def measure_engine(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
+    """Speed of the recipe's engine here: batches, passages kept in memory, formats of the weights."""
+    from core.labs import engines
+
+    return engines.measure(workbench, recipe.read())

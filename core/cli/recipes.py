@@ -1,0 +1,181 @@
+"""A recipe: its parts and settings, and what it finds, answers and measures."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from core import config, registry
+from core.cli.frame import verb
+from core.cli.options import USUAL, Grids, Positive, Recipe, Text, read_grid, read_settings
+from core.cli.tables import between, show_table
+from core.cli.trials import show_trial
+from core.errors import WorkbenchError
+
+Kind = Literal[(*registry.FOLDERS, "settings")]
+
+
+@verb("list", show_table)
+def listing(kind: Kind, /) -> list[dict[str, Any]]:
+    """The parts of a kind, or all settings."""
+    if kind != "settings":
+        return [{"name": name, "what": (cls.__doc__ or "").strip().split("\n")[0]} for name, cls in registry.parts(kind).items()]
+    return list(config.settings())
+
+
+@verb("prepare")
+def prepare(workbench: Any, *, recipe: Recipe = USUAL, grids: Grids = ()) -> Any:
+    """Chunk, embed and index, so that sliders answer at once."""
+    from core.labs.trials import curve
+
+    if grids:
+        return curve.prepare(workbench, recipe.read(), read_grid(grids))
+    return workbench.prepare(recipe.read())
+
+
+@verb("run", show_trial)
+def run(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
+    """Measure a recipe and store it as a trial."""
+    read = recipe.read()
+    trial = yield from workbench.run(read)
+    return {**workbench.measured(trial), "command": workbench.command(read)}
+
+
+@verb("sweep")
+def sweep(workbench: Any, *, recipe: Recipe = USUAL, grids: Annotated[Grids, Parameter(required=True)]) -> Any:
+    """A stored trial for each point of a grid."""
+    return workbench.sweep(recipe.read(), read_grid(grids))
+
+
+def show_curve(rows: list[dict[str, Any]]) -> None:
+    """Each metric with its interval in one column."""
+    names = [key for key in rows[0] if f"{key} low" in rows[0]]
+    setting = next(iter(rows[0]))
+    filled = any(row["full"] < 1 for row in rows)
+    show_table(
+        [
+            {
+                setting: row[setting],
+                "n": row["n"],
+                "context tokens": round(row["context_tokens"]),
+                **({"filled": f"{row['full']:.0%}"} if filled else {}),
+                **{head: cell for name in names for head, cell in _curve_cells(row, name).items()},
+            }
+            for row in rows
+        ]
+    )
+
+
+def _curve_cells(row: dict[str, Any], name: str) -> dict[str, str]:
+    """A metric with its interval, and where values were compared its paired difference with that of it and p."""
+    cells = {name: between({"value": row[name], "low": row[f"{name} low"], "high": row[f"{name} high"]})}
+    if (difference := f"{name} difference") in row:
+        p = row[f"{name} p (Holm)"]
+        told = between({"value": row[difference], "low": row[f"{difference} low"], "high": row[f"{difference} high"]})
+        cells[difference] = told + ("" if p is None else f", p {p:.3f} (Holm)")
+    return cells
+
+
+@verb("curve", show_curve)
+def curve(
+    workbench: Any,
+    *,
+    recipe: Recipe = USUAL,
+    grid: Annotated[str, Parameter(help="STAGE.FIELD=A,B,C | START:STOP:STEP: the values.")],
+    metric: Annotated[tuple[str, ...], Parameter(help="As `list metric` names them; repeatable.")] = (),
+    budget: Annotated[
+        Positive | None, Parameter(help="Tokens of context that every value gets for a question (default: the first k chunks).")
+    ] = None,
+    against: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="STAGE.FIELD=VALUE: paired differences to the recipe with this setting; repeatable (default: the recipe, "
+            "where it is one of the values)."
+        ),
+    ] = (),
+) -> Any:
+    """One setting over its range: metrics, and the context they cost; nothing is stored."""
+    from core.labs.trials import curve as lab
+
+    [(setting, values)] = read_grid([grid]).items()
+    metrics, read, tokens = _measured_metrics(metric, budget), recipe.read(), budget or 0
+    points = yield from lab.curve(workbench, read, setting, values, tokens)
+    stage, _, field = setting.partition(".")
+    own = getattr(getattr(read, stage), field)
+    reference = next((point for point in points if point.value == own), None)
+    if against:
+        reference = lab.point_of(workbench, config.with_settings(read, read_settings(against)), tokens)
+    compared = {name: lab.differences(read, points, reference, name) for name in metrics if reference}
+    shown = [point._replace(intervals={name: point.intervals[name] for name in metrics}) for point in points]
+    return lab.rows(setting, shown, compared)
+
+
+def _measured_metrics(wanted: Sequence[str], budget: int | None) -> list[str]:
+    """The metrics of a curve: those asked for, or all there are."""
+    from core.evaluation.metric import metric_names
+    from core.labs.trials.curve import metrics_at_budget
+
+    offered = metrics_at_budget() if budget else metric_names()
+    if unknown := [name for name in wanted if name not in offered]:
+        raise WorkbenchError(
+            f"'{unknown[0]}' is not measured {'at equal context' if budget else 'here'}.",
+            where="--metric",
+            todo=f"Choose among {', '.join(offered)}.",
+        )
+    return list(wanted or offered)
+
+
+def show_hits(hits: list[dict[str, Any]]) -> None:
+    """Each hit with its score and place, and the beginning of its text."""
+    for hit in hits:
+        page = f", page {hit['page']}" if hit["page"] else ""
+        print(f"{hit['rank']:>2}. {hit['score']:.4f}  {hit['document_id']}{page} [{hit['start']}:{hit['end']}]")
+        print("    " + " ".join(hit["text"].split())[:160])
+
+
+@verb("search", show_hits)
+def search(workbench: Any, question: Text, /, *, recipe: Recipe = USUAL) -> Any:
+    """The ranking for a question."""
+    return workbench.search(recipe.read(), question)
+
+
+def show_answer(answer: dict[str, Any]) -> None:
+    """What the answer, which has been streamed, cost, and the passages it had."""
+    counts = ["an uncounted number of" if n is None else n for n in (answer["prompt_tokens"], answer["answer_tokens"])]
+    cost = "" if answer["cost_usd"] is None else f"; {answer['cost_usd']:.6f} USD"
+    tries = f"; {answer['retries']} retries" if answer["retries"] else ""
+    print(
+        f"\n\n{answer['finish_reason']}; {counts[0]} prompt and {counts[1]} answer tokens; "
+        f"retrieval {answer['retrieval_ms']:.0f} ms, first token {answer['first_token_ms']:.0f} ms, "
+        f"generation {answer['generation_ms']:.0f} ms{cost}{tries}"
+    )
+    if again := answer.get("again"):
+        first = again["first_difference"]
+        place = "" if first is None else f", different from {again['unit']} {first + 1} on"
+        same = "the same" if again["same_conclusion"] else "another"
+        print(
+            f"again: {again['same']} of {max(again['first'], again['second'])} {again['unit']}s equal{place}; {same} conclusion"
+        )
+    for number, hit in enumerate(answer["hits"], 1):
+        print(f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]")
+
+
+@verb("ask", show_answer, healthy=lambda answer: not answer["finish_reason"].startswith("failed"))
+def ask(
+    workbench: Any,
+    question: Text,
+    /,
+    *,
+    again: Annotated[bool, Parameter(help="Run the same prompt twice and compare the two answers.")] = False,
+    recipe: Recipe = USUAL,
+) -> Any:
+    """An answer with citations."""
+    from core.records import plain
+
+    read = recipe.read()
+    answer = yield from workbench.ask(read, question)
+    if not again or answer.receipt is None:
+        return answer
+    yield "\n\nAgain: "
+    text, comparison = yield from workbench.ask_again(read, question, answer)
+    return {**plain(answer), "again": {"text": text, **plain(comparison), "share": comparison.share}}

@@ -1,0 +1,65 @@
+"""What a person sees: tables drawn by rich, and values as YAML. A table in a pipe is as wide as its widest cells."""
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+IN_A_PIPE = 1_000_000  # columns: nothing is cut or wrapped
+
+
+def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows under the names of the first one's fields."""
+    if not rows:
+        print("Nothing there yet.")
+        return
+    from io import StringIO
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    screen = sys.stdout.isatty()
+    table = Table(box=box.SIMPLE_HEAD if screen else None, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in rows[0]:
+        table.add_column(name, overflow="fold", no_wrap=not screen)
+    for row in rows:
+        table.add_row(*(cell(row.get(name)) for name in rows[0]))
+    # drawn as text: a stream that fails is told by `core.cli.frame`, not by rich
+    drawn = Console(
+        file=StringIO(),
+        width=shutil.get_terminal_size().columns if screen else IN_A_PIPE,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+    drawn.print(table)
+    print("\n".join(line.rstrip() for line in drawn.file.getvalue().rstrip().split("\n")))
+
+
+def cell(value: Any) -> str:
+    """A value on one line."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value).replace("\n", " ")
+
+
+def show_value(value: Any) -> None:
+    """A string as it is, anything else as YAML."""
+    if not isinstance(value, str):
+        import yaml
+
+        value = yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip()
+    print(value)
+
+
+def span(row: Mapping[str, Any] | None, value: str = "value") -> dict[str, Any]:
+    """Value and interval, whichever record they stand in."""
+    row = row or {}
+    return {value: row.get("value", row.get("mean")), "low": row.get("low"), "high": row.get("high")}
+
+
+def between(row: Mapping[str, Any] | None) -> str:
+    """The same in one cell."""
+    value, low, high = span(row).values()
+    return "" if value is None else f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")

@@ -1,0 +1,126 @@
+"""Stored trials: listed, shown, named, compared."""
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from core.cli.frame import verb
+from core.cli.options import Positive, Text
+from core.cli.tables import show_table, show_value
+
+Metric = Annotated[str, Parameter(help="As `list metric` names them.")]
+
+
+def show_trials(rows: list[dict[str, Any]]) -> None:
+    """A line a trial."""
+    named = any(row["name"] for row in rows)
+    show_table(
+        [
+            {
+                "id": row["id"],
+                "created": row["created"],
+                **({"name": row["name"]} if named else {}),
+                "dataset": row["dataset"],
+                "status": row["status"],
+                "n": row["measured"],
+                **(row["metrics"] or {}),
+            }
+            for row in rows
+        ]
+    )
+
+
+def show_trial(record: dict[str, Any]) -> None:
+    """What a run found: each metric with its interval, its costs, and by what it is found again."""
+    from core.labs.trials.comparison import COSTS
+
+    if record["metrics"]:
+        level = f"{record['metrics'][0]['confidence']:.0%} interval"
+        noted = any(row["note"] for row in record["metrics"])
+        show_table(
+            [
+                {
+                    "metric": row["label"],
+                    "mean": f"{row['mean']:.3f}" if row["n"] else "not measured",
+                    level: "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}",
+                    "n": f"{row['n']:,}",
+                    "of": f"{row['total']:,}",
+                    **({"note": row["note"]} if noted else {}),
+                }
+                for row in record["metrics"]
+            ]
+        )
+        print()
+    for row in record["spread"]:
+        what, unit = COSTS[row["cost"]]
+        spread = "" if row["low"] is None else f" ({row['low']:,.1f} to {row['high']:,.1f}; n {row['n']:,})"
+        print(f"{what}: {row['value']:,.{1 if spread else 0}f} {unit}{spread}")
+    if before := record["repeat_of"]:
+        print(f"The same recipe as trial {before[0]}: kept as repeat {len(before) + 1}.")
+    print(f"Trial {record['id']}")
+    if "command" in record:
+        print(f"Again: {record['command']}")
+
+
+def show_record(record: dict[str, Any]) -> None:
+    """A trial, then what is stored of it."""
+    shown = ("rankings", "chunks", "chunk_tokens", "latency_ms", "metrics", "spread", "repeat_of")
+    show_trial(record)
+    rest = {key: value for key, value in record.items() if key not in shown}
+    show_value({**rest, "rankings": f"{len(record.get('rankings', {}))} questions; --json prints them"})
+
+
+@verb("trials", show_trials)
+def trials(workbench: Any, *, limit: Positive = 50) -> Any:
+    """Stored trials, newest first."""
+    return workbench.trials(limit)
+
+
+@verb("show", show_record)
+def show(workbench: Any, trial: str, /) -> Any:
+    """One trial: metrics with intervals, config and raw rankings."""
+    return workbench.measured(trial)
+
+
+@verb("describe")
+def describe(
+    workbench: Any,
+    trial: str,
+    /,
+    *,
+    name: Text | None = None,
+    note: Text | None = None,
+    tags: Annotated[str | None, Parameter(help="A,B: all its tags, in place of those it had.")] = None,
+) -> Any:
+    """Name a trial, add a note, tag it; says what it is called where nothing is given."""
+    return workbench.describe(trial, name, note, None if tags is None else tags.split(","))
+
+
+@verb("compare")
+def compare(
+    workbench: Any,
+    a: str,
+    b: str,
+    /,
+    *,
+    metric: Metric = "ndcg_linear",
+    k: Annotated[Positive | None, Parameter(help="Depth (default: that of trial A).")] = None,
+) -> Any:
+    """Trial B minus trial A, paired by question."""
+    return workbench.compare(a, b, metric, k)
+
+
+@verb("frontier", show_table)
+def frontier(
+    workbench: Any,
+    *,
+    metric: Metric = "ndcg_linear",
+    cost: Annotated[
+        str, Parameter(help="context_at_k, latency_ms, chunks, tokens_indexed, context_tokens or total_ms.")
+    ] = "context_at_k",
+    dataset: Annotated[str, Parameter(help="Only this corpus.")] = "",
+) -> Any:
+    """Quality against cost of stored trials: which no other beats."""
+    from core.labs.trials import costs
+
+    return costs.frontier(workbench, metric, cost, dataset)

@@ -1,0 +1,88 @@
+"""How commands are read and told: old ones say what they said, and no verb is loaded before it is asked for."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.__main__ import SUBJECTS, main, parse
+from core.cli.frame import VERBS, Call
+from core.cli.tables import show_table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(("words", "arguments", "options"), [
+    ("agreement f --growth --annotators", (Path("f"),), {"growth": 0.0, "annotators": True}),
+    ("agreement f --growth 0.2 --headline 40", (Path("f"),), {"growth": 0.2, "headline": 40}),
+    ("agreement --growth=0.2 f --yes 4 --yes 5", (Path("f"),), {"growth": 0.2, "yes": ("4", "5")}),
+    ("agreement --headline 40 f --growth", (Path("f"),), {"growth": 0.0, "headline": 40}),
+    ("power rate --annotators 1 2 --set a=1 --set b=2", ("rate",), {"annotators": (1, 2), "settings": ("a=1", "b=2")}),
+    ("annotate import s f.csv --as a=b --keep-good", ("s", Path("f.csv")), {"names": ("a=b",), "keep_good": True}),
+    ("annotate adjudicate s Ann Bo", ("s", ("Ann", "Bo")), {}),
+    ("annotate export s --format csv --round main", ("s",), {"formats": ("csv",), "of_round": "main"}),
+    ("ingest mine a.txt b.txt --questions q.csv", ("mine", (Path("a.txt"), Path("b.txt"))), {"questions": Path("q.csv")}),
+    ("trials --limit 3 --limit 4", (), {"limit": 4}),
+    ("describe id --note=-x --tags a,b", ("id",), {"note": "-x", "tags": "a,b"}),
+    ("index-sweep --grid index.m=1,2 --again", (), {"grids": ("index.m=1,2",), "again": True}),
+    ("sample-study --chain greedy --chain none", (), {"chains": ("greedy", "none")}),
+])  # fmt: skip
+def test_commands_say_what_they_always_said(words, arguments, options):
+    call = parse([*words.split(), "--json", "--job", "j1"])
+    assert (call.arguments, call.options, call.json, call.job) == (arguments, options, True, "j1")
+
+
+def test_a_question_or_note_may_begin_with_a_hyphen():
+    assert parse(["search", "--dataset", "a", "- what is this"]).arguments == ("- what is this",)
+    assert parse(["describe", "id", "--note", "- first"]).options == {"note": "- first"}
+
+
+@pytest.mark.parametrize("words", [
+    "", "annotate", "nonsense", "run --no-json", "run --nothing", "compare a", "compare a b c", "trials --limit 0",
+    "agreement f --part nouns", "agreement f --growth 0.1 0.2", "sweep", "power size", "list nouns", "annotate freeze s now",
+    "search --jsn what",
+])  # fmt: skip
+def test_wrong_usage_says_so_on_standard_error(words, capsys):
+    assert main(words.split()) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.strip()
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=lambda verb: verb.name)
+def test_every_verb_has_help_without_running(verb, capsys):
+    assert main([*verb.name.split(), "--help"]) == 0
+    told = capsys.readouterr()
+    assert "--json" in told.out and "--job" not in told.out and not told.err
+
+
+def test_a_file_of_the_command_line_is_collected():
+    files = {path.stem for path in (ROOT / "core/cli").glob("*.py")} - {"__init__", "frame", "options", "tables"}
+    assert {subject.__name__.rpartition(".")[2] for subject in SUBJECTS} == files
+    assert len((ROOT / "core/__main__.py").read_text("utf-8").splitlines()) < 40
+
+
+def test_starting_loads_no_workbench_and_no_table():
+    code = "import sys, core.__main__; print([m for m in ('core.workbench', 'rich', 'scipy', 'duckdb') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "core/cli").glob("*.py")), ids=lambda path: path.name)
+def test_the_labs_are_imported_by_the_verb_that_needs_them(path):
+    names = [node.module for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ImportFrom)]
+    assert not [name for name in names if name.startswith(("core.labs", "core.workbench", "core.annotation", "core.agreement"))]
+
+
+def test_a_table_in_a_pipe_is_cut_nowhere(capsys):
+    rows = [{"a": 0.123456, "b [red]": "x" * 500}, {"a": None, "b [red]": ":smile: [bold]\nnext"}]
+    show_table(rows)
+    assert capsys.readouterr().out.splitlines() == ["a       b [red]", f"0.1235  {'x' * 500}", "        :smile: [bold] next"]
+
+
+def test_a_call_gives_the_workbench_only_where_it_is_taken():
+    assert isinstance(call := parse(["list", "settings"]), Call) and len(call.work(None)) > 50
+    assert not call.verb.takes_workbench and parse(["trials"]).verb.takes_workbench
+    assert json.dumps(call.work(None), default=str)
