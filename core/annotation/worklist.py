@@ -1,7 +1,7 @@
 """Labels as they stand, and what of an annotator's list comes next."""
 
 from core.annotation.assignment import assignment
-from core.annotation.labels import Label, from_record
+from core.annotation.labels import Label, complete, from_record
 from core.annotation.versions import Frozen
 from core.errors import WorkbenchError
 from core.workbench import Workbench
@@ -13,6 +13,11 @@ def labels(workbench: Workbench, study_id: str, round: str = "") -> list[Label]:
     return [
         from_record(payload) for (place, _, _), payload in found.items() if round in ("", place) and not payload.get("withdrawn")
     ]
+
+
+def completed(workbench: Workbench, frozen: Frozen) -> int:
+    """How many labels of its round are complete."""
+    return sum(complete(frozen.study, label) for label in labels(workbench, frozen.study.id, frozen.round))
 
 
 def current(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:

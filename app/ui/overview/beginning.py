@@ -1,0 +1,52 @@
+"""What to do first: prepare the corpus, and pages to begin with."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+
+PAGES = Path(__file__).resolve().parents[3] / "pages"
+STARTS = (
+    (
+        "search_live",
+        "Move a slider, watch the metrics",
+        "Recall, MRR and nDCG with their intervals, at once, on every question.",
+        "tune",
+    ),
+    ("tune_chunks", "See where chunks cut", "Chunk boundaries and gold evidence in the text itself.", "content_cut"),
+    ("ask_model", "Ask a question", "An answer from a local model, with citations that open the text.", "forum"),
+    ("design_study", "Have people judge answers", "A blind study, planned and frozen, with agreement measured.", "edit_note"),
+)
+
+
+def prepare() -> None:
+    """At the very first start the built-in corpus is prepared without being asked for."""
+    workbench, recipe = session.workbench(), session.config()
+    arguments, title = ["prepare", *workbench.arguments(recipe)], f"Preparing {recipe.corpus.dataset}"
+    job = jobs.latest(arguments)
+    if job and job.status != "done":
+        jobs.watch(job.id)
+        return
+    plan = workbench.plan(recipe)
+    if plan.live:
+        return
+    if not job and recipe == session.defaults():
+        workbench.jobs.start(arguments, title)
+        st.rerun()  # the sidebar, drawn before, shows it too
+    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        time = cards.about(plan.seconds)
+        st.markdown(
+            f"**Not prepared yet.** Still to do: {plan.what}{time}. After that every slider answers at once.", width="stretch"
+        )
+        jobs.start_button("Prepare", arguments, title)
+
+
+def starts() -> None:
+    there = [start for start in STARTS if (PAGES / f"{start[0]}.py").exists()]
+    with st.container(key="starts"):
+        for column, (page, title, why, icon) in zip(st.columns(max(len(there), 1)), there, strict=False):
+            with column.container(border=True, height="stretch"):
+                st.page_link(f"../pages/{page}.py", label=f"**{title}**", icon=f":material/{icon}:")
+                st.html(f'<div class="gw gw-small">{why}</div>')

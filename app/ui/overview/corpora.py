@@ -1,0 +1,37 @@
+"""The corpora on this machine, and those that could be downloaded."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cells
+from app.ui.cells import cut
+from core.corpus.library import Status
+
+FROM = {"built-in": "built in", "downloadable": "downloaded", "local": "own data folder", "own": "own documents"}
+
+
+def draw() -> None:
+    """Those on this machine; what could be downloaded opens on a click."""
+    current, every = session.config().corpus.dataset, session.workbench().datasets()
+    here = [status for status in every if status.present or status.kind != "downloadable"]
+    absent = [status for status in every if status not in here]
+    rows = [{**sizes(status), "From": origin(status, current)} for status in here]
+    table(rows, "corpora", "content" if len(rows) <= 12 else 460)
+    if absent:
+        with st.expander(f"{len(absent)} public data sets to download", icon=":material/download:"):
+            table([sizes(status) for status in absent], "absent_corpora", "content")
+            st.page_link("../pages/browse_corpus.py", label="Download on the page Corpus", icon=":material/menu_book:")
+
+
+def sizes(status: Status) -> dict:
+    return {"Corpus": cut(status.title or status.name, 30), "Documents": status.documents, "Questions": status.questions}
+
+
+def origin(status: Status, current: str) -> str:
+    return ("in use, " if status.name == current else "") + FROM[status.kind] if status.present else status.note
+
+
+def table(rows: list[dict], key: str, height: int | str) -> None:
+    number = st.column_config.NumberColumn(format="localized", width=84)
+    columns = {"Documents": number, "Questions": number, "Corpus": st.column_config.TextColumn(width=236)}
+    cells.show(rows, hide_index=True, key=key, placeholder="–", height=height, column_config=columns)

@@ -1,0 +1,63 @@
+"""What this machine offers, as the doctor found it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+from app.ui import cards, jobs
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def draw() -> None:
+    """The findings once they are there; asks again every second until then."""
+    if jobs.active():  # the doctor loads engines: it would take the processor from what people wait for
+        st.html('<div class="gw gw-small">Looked at once the running work is done.</div>')
+    else:
+        st.fragment(_show, run_every=1.0 if doctor().poll() is None else None)()
+
+
+@st.cache_resource(show_spinner=False)
+def doctor() -> subprocess.Popen:
+    """The doctor, in a process of its own: it loads engines that the first page can do without."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "core", "doctor", "--kept", "--json"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def findings() -> list[dict]:
+    """Its report, once it is done: a few kB, which the pipe holds until they are read."""
+    report = json.loads(doctor().stdout.read() or "[]")
+    failed = {"name": "Doctor", "ok": False, "found": "gave no report", "todo": "Run make doctor to see why."}
+    return report if isinstance(report, list) and report else [failed]
+
+
+def _show() -> None:
+    with cards.calm():
+        if doctor().poll() is None:
+            st.html('<div class="gw gw-small">Looking at this machine …</div>')
+        elif "health_seen" not in st.session_state:
+            st.session_state["health_seen"] = True
+            st.rerun()
+        else:
+            _findings(findings())
+
+
+def _findings(found: list[dict]) -> None:
+    bad, absent = (sum(finding["ok"] is state for finding in found) for state in (False, None))
+    cards.status_strip(
+        ["all that is needed is here" if not bad else f"{bad} to repair", f"{absent} optional absent" if absent else ""]
+    )
+    with st.expander("What this machine offers", icon=":material/monitor_heart:", expanded=bool(bad)):
+        st.html(f'<table class="gw gw-table">{"".join(map(_row, found))}</table>')
+
+
+def _row(finding: dict) -> str:
+    mark, name, found = {True: "✓", False: "!", None: "–"}[finding["ok"]], cards.escape(finding["name"]), finding["found"]
+    todo = cards.escape(finding["todo"]) if finding["todo"] and finding["ok"] is not True else ""
+    todo = f'<div class="gw-small">{todo}</div>' if todo else ""
+    return f"<tr><td>{mark}</td><td>{name}</td><td>{cards.escape(found)}{todo}</td></tr>"

@@ -1,0 +1,71 @@
+"""What was done last: trials, and studies with how far they are."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells
+from app.ui.cells import cut
+from core.annotation import versions
+from core.annotation.versions import Frozen
+from core.labs.trials import comparison
+
+
+def trials() -> None:
+    found = comparison.trials(session.workbench(), 8)
+    if not found:
+        cards.empty("No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live.")
+        return
+    depths, several = {t.k for t in found if t.metrics}, len({t.dataset for t in found}) > 1
+    head = comparison.label("ndcg_linear", depths.pop() if len(depths) == 1 else "k")
+    table = [
+        {
+            "Trial": cut(t.title, 36),
+            head: t.metrics.get("ndcg_linear"),
+            "n": t.n or None,
+            "When": t.created,
+            **({"Corpus": cut(t.dataset, 20)} if several else {}),
+            **({"Status": t.status} if any(one.status != "ok" for one in found) else {}),
+        }
+        for t in found
+    ]
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    cells.show(
+        table,
+        hide_index=True,
+        key="last_trials",
+        placeholder="–",
+        column_config={
+            "Trial": text(width=236, help="Its name, or what differs from the default recipe."),
+            head: number(format="%.3f", width=84),
+            "n": number(format="localized", width=52, help="Questions measured."),
+            "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=104, timezone=st.context.timezone),
+            "Corpus": text(width=140),
+            "Status": text(width=80),
+        },
+    )
+    st.page_link("../pages/compare_trials.py", label="All trials, compared", icon=":material/compare_arrows:")
+
+
+def studies() -> None:
+    """Where the last studies stand; nothing while there is none."""
+    last = versions.studies(session.workbench())[:3]
+    if last:
+        st.subheader("Last studies", anchor=False)
+    for version in last:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(
+                "../pages/design_study.py",
+                label=cards.plain(version.study.title or version.study.id),
+                icon=":material/edit_note:",
+                query_params={"study": version.study.id},
+                width="content",
+            )
+            st.html(f'<div class="gw gw-small">{how_far(version)}</div>')
+
+
+def how_far(version: Frozen) -> str:
+    if version.round == "draft":
+        return "a draft, not frozen yet"
+    from core.annotation.worklist import completed  # the first page waits for what it shows only
+
+    return f"{version.round} round, {cards.count(completed(session.workbench(), version), 'labelled screen')}"
