@@ -285,8 +285,8 @@ def lab_sweep(folder: Folder) -> Rows:
     Bare does the first half of its builds before ours and the rest after. Ours also keeps what it built, judges every
     question's recall and stores every answer and latency; both search exactly once for the truth.
     """
-    from core.labs.index import points as index_lab
-    from core.labs.index.point import REPEATS, SINGLES
+    from core.labs.index import measuring
+    from core.labs.index.timing import REPEATS, SINGLES
 
     workbench, config = folder.recipe({"index": {"part": "faiss_hnsw"}})
     pipeline = workbench.pipeline
@@ -313,7 +313,7 @@ def lab_sweep(folder: Folder) -> Rows:
 
     first = seconds(bare, links[:2], True)
     started = time.perf_counter()
-    points = drain(index_lab.sweep(workbench, config, {"index.m": links, "index.ef_search": SWEPT}, again=True))
+    points = drain(measuring.sweep(workbench, config, {"index.m": links, "index.ef_search": SWEPT}, again=True))
     ours = time.perf_counter() - started
     theirs = first + seconds(bare, links[2:], False)
     other = [f"{p.label}: {p.reason or len(p.raw.single_us)}" for p in points if p.reason or len(p.raw.single_us) != singles]
@@ -347,16 +347,16 @@ def searches(index: Any, settings: list, questions: np.ndarray, batches: int, si
 def moves(folder: Folder) -> Rows:
     """What the page computes when a query slider is let go: the setting measured, and its cost to the answer with intervals,
     for values not seen before. Drawing is not in it."""
-    from core.labs.index import views as index_views
+    from core.labs.index import glance
 
     found = {}
     for part, name, values in (("faiss_hnsw", "ef_search", range(12, 400, 17)), ("faiss_ivf", "nprobe", range(1, 90, 4))):
         workbench, config = folder.recipe({"index": {"part": part}})
-        drain(index_views.glance(workbench, config, 1.0))  # builds, and searches exactly
+        drain(glance.glance(workbench, config, 1.0))  # builds, and searches exactly
         took = []
         for value in list(values)[: folder.sizes.moves]:
             moved = with_settings(config, {f"index.{name}": value})
-            took.append(seconds(lambda moved=moved: drain(index_views.glance(workbench, moved, 1.0))))
+            took.append(seconds(lambda moved=moved: drain(glance.glance(workbench, moved, 1.0))))
         found[f"{part}.{name}"] = {
             "moves": len(took),
             "p50_s": median(took),
@@ -464,7 +464,7 @@ def ivf(folder: Folder) -> Rows:
     """A sweep of 40 query settings over 4 builds by what `index_lab.sweep` measures with, against FAISS doing the same."""
     from core.index.faiss_ivf import FaissIVF
     from core.index.faiss_tools import lists
-    from core.labs.index.point import REPEATS, measure
+    from core.labs.index.timing import REPEATS, measure
 
     vectors, questions, exact = folder.set("clusters")
     num = folder.sizes.swept
@@ -510,7 +510,7 @@ def bare_ivf(vectors: np.ndarray, nlist: int, questions: np.ndarray, batches: in
 def ivf_pq(folder: Folder) -> Rows:
     """32 bytes a vector, rescored by the float vectors."""
     from core.index.faiss_ivf_pq import FaissIVFPQ
-    from core.labs.index.point import measure
+    from core.labs.index.timing import measure
 
     vectors, questions, exact = folder.set("clusters")
     part, started = FaissIVFPQ(m=32), time.perf_counter()

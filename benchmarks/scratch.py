@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks._limits import against
-from core.labs.inside import model as inspect_lab
+from core.labs.inside import cache, model
 from core.progress import drain
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,8 +33,8 @@ def generation(new_tokens: int) -> dict:
 
     from core.scratch.models.transformer import generate
 
-    tools = drain(inspect_lab.load())
-    ids = inspect_lab.prompt_ids(tools, topics["with"], 16)
+    tools = drain(model.load())
+    ids = cache.prompt_ids(tools, topics["with"], 16)
     with_cache = []
     for _ in range(REPEATS):
         started = time.perf_counter()
@@ -43,7 +43,7 @@ def generation(new_tokens: int) -> dict:
     started = time.perf_counter()
     without = list(generate(tools.model, ids, new_tokens, use_cache=False))
     plain = new_tokens / (time.perf_counter() - started)
-    beside = drain(inspect_lab.beside_library(ids, new_tokens))
+    beside = drain(cache.beside_library(ids, new_tokens))
     return {
         "new_tokens": new_tokens,
         "tokens_per_s": {"with_cache": median(with_cache), "without": plain},

@@ -32,3 +32,10 @@ def within(work: Generator[Any, None, Any], step: Progress) -> Generator[Progres
     for _ in (running := Running(work)):
         yield step
     return running.result
+
+
+def told_within(work: Generator[Progress, None, Any], step: Progress) -> Generator[Progress, None, Any]:
+    """As `within`, with the words of the inner step behind those of the outer one."""
+    for inner in (running := Running(work)):
+        yield step._replace(message=f"{step.message}: {inner.message}")
+    return running.result

@@ -10,8 +10,8 @@ from app.ui import cards, charts, evidence, forms, jobs, tables
 from app.ui import encoder_tabs as tabs
 from core.config import TransformConfig, TrialConfig
 from core.evaluation.metric import MAIN, metric_names
-from core.labs.encoders import comparison as lab
-from core.labs.encoders.comparison import Offer, Row
+from core.labs.encoders import comparison, trade_off, training
+from core.labs.encoders.comparison import EncoderResult, Offer
 from core.labs.trials.comparison import label
 
 SHOWN = (MAIN, "recall", "mrr")
@@ -38,7 +38,7 @@ def page() -> None:
         "Encoders", "Which encoder, and which treatment of its vectors, finds the evidence, and what do its vectors look like?"
     )
     config, picked = session.config(), None
-    offers = lab.offers(config)
+    offers = comparison.offers(config)
     left, right = st.columns([1, 2], gap="medium")
     with left:
         chosen = controls(config, offers)
@@ -46,7 +46,7 @@ def page() -> None:
         if not chosen:
             cards.empty("A table of encoders", "Choose at least one encoder on the left.")
             return
-        own = lab.own(offers, config)
+        own = comparison.own(offers, config)
         reference, metric = own if own in chosen else chosen[0], st.session_state["metric"]
         rows = results(config, chosen, reference, metric)
         row = closer_look(config, rows, reference, metric)
@@ -63,7 +63,7 @@ def page() -> None:
 
 def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
     known = {offer.id: offer for offer in offers}
-    usual = dict.fromkeys([lab.own(offers, config).id, "minilm-mean", "minilm-cls", "lsa"])
+    usual = dict.fromkeys([comparison.own(offers, config).id, "minilm-mean", "minilm-cls", "lsa"])
     chosen = st.pills(
         "Encoders side by side",
         list(known),
@@ -101,7 +101,7 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
         "PCA keeps the directions of most variance; whitening also gives them equal weight. Both centre.",
     )
     dimension_slider(config)
-    above = {"projection", "dimensions", *lab.idle(config.transform)}
+    above = {"projection", "dimensions", *trade_off.idle(config.transform)}
     with st.container(gap="xsmall"):
         forms.stage_form(
             "transform",
@@ -137,8 +137,8 @@ def choice(title: str, setting: str, options: dict[str, str], now: str, help: st
 
 def dimension_slider(config: TrialConfig) -> None:
     """The dimension that the projection keeps; all, 0 in the recipe, stands at the right."""
-    whole, now = lab.dimension(session.workbench(), config), config.transform.dimensions
-    stops = [*sorted({*(d for d in lab.DIMENSIONS if not whole or d < whole), *([now] if now else [])}), 0]
+    whole, now = trade_off.dimension(session.workbench(), config), config.transform.dimensions
+    stops = [*sorted({*(d for d in trade_off.DIMENSIONS if not whole or d < whole), *([now] if now else [])}), 0]
     forms.show_value("lab/transform.dimensions", now)
     st.select_slider(
         "Dimensions kept",
@@ -160,10 +160,10 @@ def change(setting: str) -> None:
 # Right: the answer ---------------------------------------------------------------------------------------------------
 
 
-def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metric: str) -> list[Row]:
+def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metric: str) -> list[EncoderResult]:
     workbench, everything = session.workbench(), st.session_state.get("all_questions") == config
     started = time.perf_counter()
-    work = lab.leaderboard(workbench, config, chosen, reference, everything)
+    work = comparison.leaderboard(workbench, config, chosen, reference, everything)
     rows = tabs.cancellable(work, "all_questions") if everything else jobs.drain(work)
     ready = [row for row in rows if row.evaluation]
     strip(config, rows, ready, time.perf_counter() - started)
@@ -175,13 +175,13 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
         )
     elif ready:
         leaderboard(config, rows, reference, metric)
-    trained = lab.trained(workbench) if any(row.offer.part.part == "trained" for row in ready) else []
+    trained = training.trained(workbench) if any(row.offer.part.part == "trained" for row in ready) else []
     for row in rows:
         name = cards.plain(row.offer.name)
         if row.error:
             told = f"{row.error.what} {row.error.todo}"
             st.warning(f"**{name}:** {cards.plain(told)}", icon=":material/error:")
-        elif row.evaluation and lab.learnt_from(row, trained):
+        elif row.evaluation and training.learnt_from(row, trained):
             st.warning(
                 f"**{name}** learnt from questions of this corpus, and is asked them again here. Choose the questions *Test* "
                 "in the sidebar: those it never saw.",
@@ -192,7 +192,7 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
     return rows
 
 
-def strip(config: TrialConfig, rows: Sequence[Row], ready: Sequence[Row], seconds: float) -> None:
+def strip(config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[EncoderResult], seconds: float) -> None:
     workbench, facts = session.workbench(), [config.corpus.dataset]
     if ready:
         corpus, whole = ready[0].evaluation.corpus, workbench.corpus(config)
@@ -216,7 +216,7 @@ def strip(config: TrialConfig, rows: Sequence[Row], ready: Sequence[Row], second
         st.json(config.model_dump(mode="json"), expanded=1)
 
 
-def leaderboard(config: TrialConfig, rows: Sequence[Row], reference: Offer, metric: str) -> None:
+def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: Offer, metric: str) -> None:
     """Best first. The difference is coloured only where it is distinguishable after the correction."""
     shown = list(dict.fromkeys([metric, *SHOWN]))
     ready = sorted((row for row in rows if row.evaluation), key=lambda row: -row.intervals[metric].mean)
@@ -234,7 +234,7 @@ def leaderboard(config: TrialConfig, rows: Sequence[Row], reference: Offer, metr
     )
     right.download_button(
         "CSV",
-        lambda: charts.to_csv(lab.table(rows, shown, reference)),
+        lambda: charts.to_csv(comparison.table(rows, shown, reference)),
         "encoders.csv",
         "text/csv",
         icon=":material/download:",
@@ -250,18 +250,20 @@ def leaderboard(config: TrialConfig, rows: Sequence[Row], reference: Offer, metr
             key="ask_all",
             on_click=tabs.keep,
             args=("all_questions", config),
-            help=f"So that a slider answers at once, {lab.QUESTIONS} are asked, drawn by the seed.",
+            help=f"So that a slider answers at once, {comparison.QUESTIONS} are asked, drawn by the seed.",
         )
 
 
-def leader_cells(row: Row, rows: Sequence[Row], shown: Sequence[str], metric: str, reference: Offer) -> list[str]:
+def leader_cells(
+    row: EncoderResult, rows: Sequence[EncoderResult], shown: Sequence[str], metric: str, reference: Offer
+) -> list[str]:
     lost = f"{cards.count(row.transform.lost, 'chunk')} left without a direction" if row.transform.lost else ""
     cells = [tabs.named(row, rows, ", ".join(filter(None, ["reference" if row.offer == reference else "", lost])))]
     for name in shown:
         one = row.intervals[name]
         span = "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
         cells.append(tabs.number(f"{one.mean:.3f}", span, strong=name == metric))
-    cells.insert(2, tabs.difference(row.paired.get(metric), row.p_holm.get(metric), lab.verdict(row, metric)))
+    cells.insert(2, tabs.difference(row.paired.get(metric), row.p_holm.get(metric), comparison.verdict(row, metric)))
     return [
         *cells,
         tabs.number(f"{row.transform.dim:,}", f"{row.transform.bytes_per_vector:,.0f} bytes"),
@@ -269,7 +271,7 @@ def leader_cells(row: Row, rows: Sequence[Row], shown: Sequence[str], metric: st
     ]
 
 
-def still_to_do(config: TrialConfig, waiting: Sequence[Row], some: bool) -> None:
+def still_to_do(config: TrialConfig, waiting: Sequence[EncoderResult], some: bool) -> None:
     """Encoders that need more than a moment: jobs do it, which outlive this page."""
     if not some:
         cards.empty(
@@ -282,13 +284,13 @@ def still_to_do(config: TrialConfig, waiting: Sequence[Row], some: bool) -> None
             st.markdown(f"**{cards.plain(row.offer.name)}** still needs {cards.plain(row.plan.what + about)}.")
             jobs.start_button(
                 f"Prepare {row.offer.name}",
-                ["prepare", *session.workbench().arguments(lab.prepared(row.config))],
+                ["prepare", *session.workbench().arguments(comparison.prepared(row.config))],
                 f"Preparing {row.offer.name} on {config.corpus.dataset}",
                 icon=":material/bolt:",
             )
 
 
-def closer_look(config: TrialConfig, rows: Sequence[Row], reference: Offer, metric: str) -> Row | None:
+def closer_look(config: TrialConfig, rows: Sequence[EncoderResult], reference: Offer, metric: str) -> EncoderResult | None:
     """The tabs, of the encoder chosen here; returns it where its questions are measured and belong under the tab."""
     known, row = {row.offer.id: row for row in rows if row.evaluation}, None
     if known:
@@ -325,7 +327,7 @@ def closer_look(config: TrialConfig, rows: Sequence[Row], reference: Offer, metr
 # By question ---------------------------------------------------------------------------------------------------------
 
 
-def by_question(row: Row, base: Row | None, metric: str) -> int | None:
+def by_question(row: EncoderResult, base: EncoderResult | None, metric: str) -> int | None:
     """The questions of an encoder against the reference; returns the place of the one chosen."""
     st.subheader("By question", anchor=False)
     offered = ["all", "changed", "won", "lost", "missed"] if base else ["all", "missed"]
@@ -351,7 +353,7 @@ def by_question(row: Row, base: Row | None, metric: str) -> int | None:
     return None if picked is None else kept[picked]
 
 
-def side_by_side(row: Row, base: Row | None, place: int) -> None:
+def side_by_side(row: EncoderResult, base: EncoderResult | None, place: int) -> None:
     query, shown = row.evaluation.corpus.queries[place], [one for one in (base, row) if one]
     cards.question_title(query.text)
     for column, one in zip(st.columns(len(shown)), shown, strict=True):

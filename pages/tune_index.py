@@ -11,12 +11,12 @@ from app import session
 from app.ui import cards, cells, charts, evidence, forms, index_charts, index_tabs, jobs, tables
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs.index import points as index_lab
-from core.labs.index import views
-from core.labs.index.point import machine
-from core.labs.index.points import ANSWER_METRICS, AXES, Point
-from core.labs.index.views import Glance
+from core.labs.index import glance, grids, measuring, points, questions
+from core.labs.index.cost import ANSWER_METRICS
+from core.labs.index.glance import Glance
+from core.labs.index.points import AXES, IndexPoint
 from core.labs.trials.comparison import label
+from core.models.hardware import machine
 from core.records import Corpus
 from core.workbench import LIVE_INDEXED
 
@@ -43,7 +43,7 @@ def page() -> None:
     cards.page_title("Index", "How much recall, speed and memory does each index setting trade, and does the ranking notice?")
     workbench, config = session.workbench(), session.config()
     left, right = st.columns([1, 2], gap="medium")
-    plan = workbench.plan(views.to_prepare(config))
+    plan = workbench.plan(glance.to_prepare(config))
     with left:
         said = recipe(config, plan.live)
     with right:
@@ -69,7 +69,7 @@ def waiting(config: TrialConfig, what: str, seconds: Any) -> None:
     cards.empty("Recall, speed and memory of this index", f"Still to do: {what}{about}. Everything after that answers at once.")
     jobs.start_button(
         "Prepare",
-        ["prepare", *workbench.arguments(views.to_prepare(config))],
+        ["prepare", *workbench.arguments(glance.to_prepare(config))],
         f"Preparing {config.corpus.dataset}",
         icon=":material/bolt:",
     )
@@ -142,7 +142,7 @@ def results(config: TrialConfig, corpus: Corpus, said: Any) -> int | None:
     margin, started = float(st.session_state.get("margin", 1.0)), time.perf_counter()
     try:
         seen = {"ndcg_linear", st.session_state.get("index_metric", "ndcg_linear")}
-        here = jobs.drain(views.glance(session.workbench(), config, margin, sorted(seen)))
+        here = jobs.drain(glance.glance(session.workbench(), config, margin, sorted(seen)))
     except (WorkbenchError, RuntimeError, ValueError) as error:  # engines raise the latter two
         return impossible(error, said)
     strip(here, corpus, time.perf_counter() - started)
@@ -194,7 +194,7 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
             key="keep",
             help="Times 1,000 single questions and three batches, and stores the point.",
         ):
-            jobs.drain(index_lab.measure_point(workbench, config), "Measuring")
+            jobs.drain(measuring.measure_point(workbench, config), "Measuring")
             st.toast("The point is kept: see Frontier.", icon=":material/check:")
         with st.popover("Reproduce", icon=":material/terminal:"):
             st.caption("The command that compares this setting with exact search")
@@ -280,7 +280,7 @@ def _took(us: float) -> str:
     return f"{us / 1000:,.1f} ms" if us >= 1000 else f"{us:,.0f} µs"
 
 
-def _batch(point: Point) -> str:
+def _batch(point: IndexPoint) -> str:
     return f"{point.batch_qps:,.0f} in batches" if point.batch_qps else ""
 
 
@@ -315,7 +315,7 @@ def verdict(here: Glance) -> None:
 
 def frontier(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
-    found = index_lab.latest(jobs.drain(index_lab.points(workbench, config)))
+    found = points.latest(jobs.drain(points.stored(workbench, config)))
     good = [point for point in found if point.status == "ok"]
     st.session_state.shown_points = {point.id: point for point in good}
     axis = st.selectbox("Recall against", AXES_SHOWN, key="axis", format_func=lambda name: AXES[name][0], width=320)
@@ -325,7 +325,7 @@ def frontier(here: Glance, corpus: Corpus) -> None:
     charts.show(
         index_charts.points(good, axis, here.point),
         "frontier",
-        data=index_lab.rows(found),
+        data=points.rows(found),
         config=config,
         command=workbench.command(config, "index-points"),
         title=f"Recall and {AXES[axis][0].lower()}",
@@ -356,7 +356,7 @@ def load(id: str) -> None:
             st.session_state["notes"] = [error.what]
 
 
-def point_table(good: Sequence[Point]) -> None:
+def point_table(good: Sequence[IndexPoint]) -> None:
     ordered = sorted(good, key=lambda point: (point.built, point.recall or 0))
     st.session_state.listed_points = [point.id for point in ordered]
     rows = [
@@ -409,7 +409,7 @@ def sweep_form(here: Glance) -> None:
     if config.index.part == "exact":
         return st.caption("Exact search has nothing to sweep. Choose another index on the left.")
     with st.expander("Sweep of settings", icon=":material/grid_on:", key="sweep"):
-        grid = views.default_grid(config.index, here.point.n, here.point.dim)
+        grid = grids.default_grid(config.index, here.point.n, here.point.dim)
         columns, texts = st.columns(len(grid)), {}
         for column, (name, values) in zip(columns, grid.items(), strict=True):
             title = next((knob.label for knob in forms.knobs(type(config.index)) if knob.name == name), name)
@@ -421,7 +421,7 @@ def sweep_form(here: Glance) -> None:
         if not texts:
             return st.caption("Give values for one setting or more.")
         try:
-            configs = index_lab.grid_configs(config, views.grid_of(texts))
+            configs = grids.grid_configs(config, grids.grid_of(texts))
         except WorkbenchError as error:
             return st.warning(cards.plain(error.what), icon=":material/error:")
         # what is swept is no part of the recipe: the job is found again while a slider moves
@@ -454,7 +454,7 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
             "Metric", ANSWER_METRICS, 2, key="index_metric", width=150, format_func=lambda name: label(name, here.point.k)
         )
         text = st.text_input("Search the questions", key="index_find", placeholder="words of a question", width=180)
-    table = views.by_question(here.cost, corpus, metric, fused=True)
+    table = questions.by_question(here.cost, corpus, metric, fused=True)
     fits = {"all": lambda row: True, "lost": lambda row: table["lost"][row]}.get(wanted) or (
         lambda row: table["outcome"][row] == wanted
     )
@@ -477,7 +477,7 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
 
 def side_by_side(config: TrialConfig, corpus: Corpus, row: int) -> None:
     """Both rankings by the vectors alone; what the index missed is marked in the exact one."""
-    query, both = corpus.queries[row], jobs.drain(views.side_by_side(session.workbench(), config, row))
+    query, both = corpus.queries[row], jobs.drain(questions.side_by_side(session.workbench(), config, row))
     cards.question_title(query.text)
     names = "Exact search", index_charts.NAMES.get(config.index.part, config.index.part)
     for column, name, ranked, absent in zip(
@@ -489,7 +489,7 @@ def side_by_side(config: TrialConfig, corpus: Corpus, row: int) -> None:
             evidence.show([passage(one, query, absent) for one in ranked])
 
 
-def passage(one: views.Ranked, query: Any, absent: str) -> str:
+def passage(one: questions.RankedHit, query: Any, absent: str) -> str:
     hit = one.hit
     place = absent if one.elsewhere is None else "" if one.elsewhere == hit.rank else f"rank {one.elsewhere} there"
     gold = evidence.gold_marks(hit.start, hit.end, query.gold, hit.document_id)

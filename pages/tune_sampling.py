@@ -12,7 +12,7 @@ from app import session
 from app.ui import cards, evidence, forms, jobs, sampling_study, sampling_tabs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs import sampling as lab
+from core.labs.sampling import chains, prompts
 from core.records import Corpus
 from core.sampling.filters import STEPS, Step, chain
 from core.sampling.writing import Written, write
@@ -76,18 +76,18 @@ def current_chain() -> tuple[Step, ...]:
     state, asked = st.session_state, st.query_params.get("chain", "")
     if asked and "add" not in state:  # the key of a widget below: the page was not drawn yet
         try:
-            state.chain = lab.write_chain(lab.read_chain(asked))
+            state.chain = chains.write_chain(chains.read_chain(asked))
         except WorkbenchError as error:
             st.warning(f"The chain in the address was left out: {cards.plain(error.what)}", icon=":material/link_off:")
-    state.setdefault("chain", lab.PRESETS["llama.cpp"])
+    state.setdefault("chain", chains.PRESETS["llama.cpp"])
     st.query_params["chain"] = state.chain
-    return lab.read_chain(state.chain)
+    return chains.read_chain(state.chain)
 
 
 def put(steps: Any) -> None:
     """Callback: another chain; one that cannot be is told and changes nothing."""
     try:
-        take(lab.write_chain(chain([s if isinstance(s, dict) else s.model_dump() for s in steps])))
+        take(chains.write_chain(chain([s if isinstance(s, dict) else s.model_dump() for s in steps])))
         st.session_state.pop("chain_problem", None)
     except WorkbenchError as error:
         st.session_state.chain_problem = error.what
@@ -134,7 +134,7 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
 
 
 def presets() -> None:
-    known, here, key = lab.presets(session.workbench()), st.session_state.chain, "chain/-preset"
+    known, here, key = chains.presets(session.workbench()), st.session_state.chain, "chain/-preset"
     forms.show_value(key, next((name for name, text in known.items() if text == here), None))
     st.pills(
         "Preset",
@@ -151,13 +151,13 @@ def presets() -> None:
             key="random",
             icon=":material/shuffle:",
             help="Two to four steps with random settings.",
-            on_click=lambda: take(lab.write_chain(lab.random_chain(time.time_ns() % 2**32))),
+            on_click=lambda: take(chains.write_chain(chains.random_chain(time.time_ns() % 2**32))),
         )
         with st.popover("Save", icon=":material/save:"):
             name = st.text_input("Name of the preset", key="preset_name")
             if st.button("Save this chain", key="save", disabled=not name.strip()):
                 try:
-                    lab.save_preset(session.workbench(), name, lab.read_chain(here))
+                    chains.save_preset(session.workbench(), name, chains.read_chain(here))
                     st.rerun()
                 except WorkbenchError as error:
                     st.warning(cards.plain(error.what))
@@ -210,7 +210,7 @@ def step_form(i: int, step: Step, steps: tuple[Step, ...]) -> None:
 
 
 def change(i: int, name: str, key: str) -> None:
-    steps = [step.model_dump() for step in lab.read_chain(st.session_state.chain)]
+    steps = [step.model_dump() for step in chains.read_chain(st.session_state.chain)]
     steps[i][name] = st.session_state[key]
     put(steps)
 
@@ -231,7 +231,7 @@ def results(config: TrialConfig, corpus: Corpus, steps: tuple[Step, ...]) -> Non
         facts(strip, config, corpus, [])
         return examples(corpus, manner)
     started, workbench = time.perf_counter(), session.workbench()
-    opened = waited(lab.read(workbench, config, text, manner), (config, text, manner))
+    opened = waited(prompts.read(workbench, config, text, manner), (config, text, manner))
     if opened is None:
         return facts(strip, config, corpus, [])
     reading, seconds = opened.reading, time.perf_counter() - started
@@ -351,7 +351,7 @@ def facts(strip: Any, config: TrialConfig, corpus: Corpus, more: list[str]) -> N
             st.json(json.dumps(config.model_dump(mode="json")), expanded=1)
 
 
-def draw(title: str, config: TrialConfig, reading: lab.Reading, steps: Any, written: Written | None, place: int) -> None:
+def draw(title: str, config: TrialConfig, reading: prompts.Reading, steps: Any, written: Written | None, place: int) -> None:
     most = min(config.generation.max_tokens, LIVE_TOKENS)
     if title == TABS[0]:
         sampling_tabs.next_token(config, reading, steps, written, place, lambda token: order(place, token))
@@ -372,7 +372,7 @@ def order(place: int | None = None, token: int = 0) -> None:
     st.session_state.write_now = (place, token)
 
 
-def answer_of(config: TrialConfig, reading: lab.Reading, steps: tuple[Step, ...]) -> Written | None:
+def answer_of(config: TrialConfig, reading: prompts.Reading, steps: tuple[Step, ...]) -> Written | None:
     """The answer to this prompt, written now if that was asked for; None before."""
     state = st.session_state
     key, kept = state.get("sampled_answer", ("", None))
@@ -394,7 +394,7 @@ def answer_of(config: TrialConfig, reading: lab.Reading, steps: tuple[Step, ...]
 
 def stream(
     config: TrialConfig,
-    reading: lab.Reading,
+    reading: prompts.Reading,
     steps: Any,
     after: Written | None = None,
     at: int = 0,
@@ -409,7 +409,7 @@ def stream(
     pieces = write(
         config.generation,
         reading.prompt,
-        lab.remembered(session.workbench(), reading),
+        prompts.remembered(session.workbench(), reading),
         steps,
         seed=config.seed,
         max_tokens=most,
@@ -452,7 +452,7 @@ def answer_row(config: TrialConfig, written: Written, steps: tuple[Step, ...]) -
                 f"{len(written.picks):,} tokens, {'ended by itself' if written.reason == 'stop' else 'cut here'}",
                 f"{cards.count(forced, 'token')} forced" if forced else "",
                 sampling_tabs.HEATS[by or "probability"][1],
-                f"written with {lab.describe_chain(written.steps)}, seed {written.seed}" if stale else "",
+                f"written with {chains.describe_chain(written.steps)}, seed {written.seed}" if stale else "",
             ]
             st.caption(cards.plain("; ".join(filter(None, told))), width="stretch")
     return place

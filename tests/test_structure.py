@@ -13,11 +13,6 @@ STILL_CATCH_THE_END = {
     "app/ui/inspect_tabs.py",
     "app/ui/jobs.py",
     "app/ui/sampling_tabs.py",
-    "core/labs/index/points.py",
-    "core/labs/index/shadow.py",
-    "core/labs/inside/model.py",
-    "core/labs/sampling.py",
-    "core/labs/trials/curve.py",
     "pages/ask_model.py",
     "pages/tune_sampling.py",
 }

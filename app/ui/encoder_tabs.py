@@ -11,8 +11,9 @@ from app import session
 from app.ui import cards, charts, evidence, forms, jobs
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs.encoders import comparison as lab
-from core.labs.encoders.comparison import Row
+from core.labs.encoders import trade_off, training
+from core.labs.encoders.comparison import EncoderResult
+from core.labs.encoders.geometry import Geometry, VectorMap, geometry_of, map_ready, separation_of, vector_map
 from core.labs.trials.comparison import label
 from core.training.encoders import METRICS as TRAINED_METRICS
 from core.training.encoders import TrainConfig
@@ -95,7 +96,7 @@ def signed(value: float) -> str:
     return (text if text.strip("+-0.") else text.lstrip("+-")).replace("-", "−")
 
 
-def named(row: Row, rows: Sequence[Row], under: str = "") -> str:
+def named(row: EncoderResult, rows: Sequence[EncoderResult], under: str = "") -> str:
     wrap = "white-space:nowrap" if len(row.offer.name) < 24 else "overflow-wrap:anywhere"
     return (
         f'<td><span style="{wrap}"><span style="color:{color(row, rows)}">●</span> {escape(row.offer.name)}</span>'
@@ -103,26 +104,26 @@ def named(row: Row, rows: Sequence[Row], under: str = "") -> str:
     )
 
 
-def color(row: Row, rows: Sequence[Row]) -> str:
+def color(row: EncoderResult, rows: Sequence[EncoderResult]) -> str:
     return charts.COLORS[[one.offer.id for one in rows].index(row.offer.id) % len(charts.COLORS)]
 
 
 # Dimension and bytes -------------------------------------------------------------------------------------------------
 
 
-def curve(row: Row, ready: Sequence[Row], metric: str) -> None:
+def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
     workbench, config = session.workbench(), row.config
     shape = config.transform
     # what was asked for stays while the dimension moves
     about = row.offer.id, shape.model_copy(update={"quantise": "none", "dimensions": 0, "code_bytes": 32, "rescore": 1})
     pressed = [name for name in ("curve", "more_formats") if st.session_state.get(name) == about]
-    formats = (*lab.FORMATS, *(lab.MORE_FORMATS if "more_formats" in pressed else ()))
-    todo = jobs.drain(lab.points_left(workbench, config, formats))
+    formats = (*trade_off.FORMATS, *(trade_off.MORE_FORMATS if "more_formats" in pressed else ()))
+    todo = jobs.drain(trade_off.points_left(workbench, config, formats))
     if not pressed and todo * len(row.transform.chunks) > SLOW_POINTS:
         st.caption("Retrieval at each dimension and number format.")
         st.button(f"Measure {todo} points", icon=":material/play_arrow:", key="do_curve", on_click=keep, args=("curve", about))
         return
-    work = lab.trade_off(workbench, config, formats)
+    work = trade_off.trade_off(workbench, config, formats)
     now, points = cancellable(work, pressed[-1]) if pressed and todo else jobs.drain(work)
     traces, data = [], []
     for name in formats:
@@ -134,7 +135,7 @@ def curve(row: Row, ready: Sequence[Row], metric: str) -> None:
                 [b.mean for b in bounds],
                 low=[b.low for b in bounds],
                 high=[b.high for b in bounds],
-                name=lab.format_name(name),
+                name=trade_off.format_name(name),
                 color=FORMAT_COLORS[name],
                 hover="%{customdata} dimensions, %{x:,.0f} bytes: %{y:.3f}",
             )
@@ -145,7 +146,7 @@ def curve(row: Row, ready: Sequence[Row], metric: str) -> None:
         data += [
             {
                 "dimensions": p.dimensions,
-                "format": lab.format_name(name),
+                "format": trade_off.format_name(name),
                 "bytes_per_vector": p.bytes_per_vector,
                 metric: b.mean,
                 "low": b.low,
@@ -194,8 +195,8 @@ def curve(row: Row, ready: Sequence[Row], metric: str) -> None:
 # Geometry, gold pairs ------------------------------------------------------------------------------------------------
 
 
-def geometry(row: Row, ready: Sequence[Row], metric: str) -> None:
-    shapes = {one.offer.id: jobs.drain(lab.geometry(session.workbench(), one)) for one in ready}
+def geometry(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
+    shapes = {one.offer.id: jobs.drain(geometry_of(session.workbench(), one)) for one in ready}
     rows = []
     for name, (title, how, form) in MEASURES.items():
         under = f'<div class="gw-small" style="white-space:normal">{how}</div>'
@@ -218,7 +219,7 @@ def geometry(row: Row, ready: Sequence[Row], metric: str) -> None:
     spectrum(ready, shapes)
 
 
-def spectrum(ready: Sequence[Row], shapes: dict[str, lab.Shape]) -> None:
+def spectrum(ready: Sequence[EncoderResult], shapes: dict[str, Geometry]) -> None:
     traces, data = [], []
     for one in ready:
         for state, dash, found in zip(("", " after"), ("solid", "dot"), shapes[one.offer.id], strict=True):
@@ -248,8 +249,8 @@ def spectrum(ready: Sequence[Row], shapes: dict[str, lab.Shape]) -> None:
     )
 
 
-def separation(row: Row, ready: Sequence[Row], metric: str) -> None:
-    found = {one.offer.id: jobs.drain(lab.separation(session.workbench(), one)) for one in ready}
+def separation(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
+    found = {one.offer.id: jobs.drain(separation_of(session.workbench(), one)) for one in ready}
     mine = found[row.offer.id]
     if not len(mine.gold) or not len(mine.random):
         return st.caption("There are no questions with evidence to compare.")
@@ -299,7 +300,7 @@ def separation(row: Row, ready: Sequence[Row], metric: str) -> None:
 # The map -------------------------------------------------------------------------------------------------------------
 
 
-def corpus_map(row: Row, ready: Sequence[Row], metric: str) -> None:
+def corpus_map(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
     workbench, queries = session.workbench(), row.evaluation.corpus.queries
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = st.segmented_control(
@@ -325,12 +326,12 @@ def corpus_map(row: Row, ready: Sequence[Row], metric: str) -> None:
         words = st.text_input("Find", key="map_find", placeholder="words of a chunk or question", width=240)
         words = words.strip().lower()
     about = row.offer.id, row.config
-    slow = method == "tsne" and len(row.transform.chunks) > SLOW_MAP and not lab.map_ready(workbench, row, method)
+    slow = method == "tsne" and len(row.transform.chunks) > SLOW_MAP and not map_ready(workbench, row, method)
     if slow and st.session_state.get("drawn_map") != about:
         st.caption("t-SNE takes some 10 seconds, once for each encoder and transform.")
         st.button("Draw the map", icon=":material/play_arrow:", key="draw_map", on_click=keep, args=("drawn_map", about))
         return
-    work = lab.corpus_map(workbench, row, method)
+    work = vector_map(workbench, row, method)
     found = cancellable(work, "drawn_map") if slow else jobs.drain(work)
     texts = jobs.drain(workbench.pipeline.texts(row.config, row.evaluation.corpus))
     picked = [f"chunk {i}" for i in found.flat.chunk_rows if words and words in texts[i].lower()]
@@ -348,7 +349,7 @@ def corpus_map(row: Row, ready: Sequence[Row], metric: str) -> None:
         (open_chunk if kind == "chunk" else open_question)(row, found, int(place))
 
 
-def draw_map(row: Row, found: lab.Map, texts: Sequence[str], by: str, picked: set[str]) -> Any:
+def draw_map(row: EncoderResult, found: VectorMap, texts: Sequence[str], by: str, picked: set[str]) -> Any:
     flat, corpus, k = found.flat, row.evaluation.corpus, row.config.evaluation.k
     chunks = [
         (f"chunk {i}", *xy, f"{title_of(row, found, i)}: {texts[i]}")
@@ -412,7 +413,7 @@ def dots(points: Sequence[tuple], mask: Sequence[bool], name: str, shade: str, s
     ]
 
 
-def sources(row: Row, found: lab.Map) -> list[tuple[str, list[bool], str]]:
+def sources(row: EncoderResult, found: VectorMap) -> list[tuple[str, list[bool], str]]:
     """The five sources with most chunks on the map, and the rest; documents, where all are of one source."""
     of = [row.evaluation.corpus.documents[found.chunks.document[i]].source for i in found.flat.chunk_rows]
     if len(set(of)) == 1:
@@ -425,12 +426,12 @@ def sources(row: Row, found: lab.Map) -> list[tuple[str, list[bool], str]]:
     return [("Others", [one not in largest for one in of], REST), *groups]
 
 
-def title_of(row: Row, found: lab.Map, chunk: int) -> str:
+def title_of(row: EncoderResult, found: VectorMap, chunk: int) -> str:
     document = row.evaluation.corpus.documents[found.chunks.document[chunk]]
     return document.title or document.id
 
 
-def open_chunk(row: Row, found: lab.Map, chunk: int) -> None:
+def open_chunk(row: EncoderResult, found: VectorMap, chunk: int) -> None:
     corpus, chunks, pairs = row.evaluation.corpus, found.chunks, row.evaluation.judged.relevance
     document, start, end = corpus.documents[chunks.document[chunk]], int(chunks.start[chunk]), int(chunks.end[chunk])
     asking = [corpus.queries[q] for q in pairs.pair_row[pairs.pair_chunk == chunk]]
@@ -442,7 +443,7 @@ def open_chunk(row: Row, found: lab.Map, chunk: int) -> None:
         st.text(query.text)
 
 
-def open_question(row: Row, found: lab.Map, place: int) -> None:
+def open_question(row: EncoderResult, found: VectorMap, place: int) -> None:
     query = row.evaluation.corpus.queries[place]
     cards.question_title(query.text)
     hits = session.workbench().hits(row.evaluation, place)[:3]
@@ -455,7 +456,7 @@ def open_question(row: Row, found: lab.Map, place: int) -> None:
 def train(config: TrialConfig) -> None:
     workbench = session.workbench()
     last = next((job for job in workbench.jobs.list() if job.arguments[:1] == ("train-encoder",)), None)
-    made = lab.trained(workbench)
+    made = training.trained(workbench)
     if last and last.status != "done" and last.arguments[1] not in [one.name for one in made]:
         jobs.watch(last.id)
         st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
@@ -468,7 +469,7 @@ def train(config: TrialConfig) -> None:
         trained_card(one)
 
 
-def training_form(config: TrialConfig, made: Sequence[lab.Trained]) -> None:
+def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) -> None:
     workbench = session.workbench()
     st.caption(
         "Trains a copy of an encoder on this corpus' questions and their evidence, against other chunks (DPR). Documents are split "
@@ -476,7 +477,7 @@ def training_form(config: TrialConfig, made: Sequence[lab.Trained]) -> None:
     )
     knobs = {knob.name: knob for knob in forms.knobs(TrainConfig)}
     left, right = st.columns(2)
-    fresh = lab.free_name(workbench, config.corpus.dataset)
+    fresh = training.free_name(workbench, config.corpus.dataset)
     name = left.text_input("Name", fresh, key=f"train/name/{fresh}", help="Letters, digits, points, hyphens.")
     settings: dict[str, Any] = {
         "base": right.selectbox(
@@ -496,11 +497,11 @@ def training_form(config: TrialConfig, made: Sequence[lab.Trained]) -> None:
             with columns[place % 2]:
                 settings[knob] = training_knob(knobs[knob])
     try:
-        arguments = lab.training_arguments(workbench, config, name, settings)
+        arguments = training.training_arguments(workbench, config, name, settings)
     except WorkbenchError as error:
         return cards.problem(error)
     st.caption("The command")
-    st.code(lab.command(arguments), language="bash", wrap_lines=True)
+    st.code(training.command(arguments), language="bash", wrap_lines=True)
     if not name.strip() or (workbench.home / "encoders" / name).exists():
         wrong = "There is an encoder of this name: take another." if name.strip() else "Give it a name."
         return st.warning(wrong, icon=":material/error:")
@@ -521,7 +522,7 @@ def training_knob(knob: forms.Knob) -> Any:
 
 def curves(name: str) -> None:
     with cards.calm():
-        draw_curves(name, lab.training_log(session.workbench(), name))
+        draw_curves(name, training.training_log(session.workbench(), name))
 
 
 def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
@@ -565,7 +566,7 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def trained_card(one: lab.Trained) -> None:
+def trained_card(one: training.TrainedEncoder) -> None:
     record, workbench, encoder = one.record, session.workbench(), session.config().embedding
     with st.container(border=True):
         st.markdown(f"**{cards.plain(one.name)}**")
@@ -607,4 +608,4 @@ def trained_card(one: lab.Trained) -> None:
                 help="Makes it the recipe's encoder, on every page.",
             )
             with st.popover("Curves", icon=":material/show_chart:"):
-                draw_curves(one.name, lab.training_log(workbench, one.name))
+                draw_curves(one.name, training.training_log(workbench, one.name))

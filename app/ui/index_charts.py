@@ -7,10 +7,10 @@ import numpy as np
 
 from app.ui import charts
 from core.labs.index.churn import Churn
+from core.labs.index.cost import Cost
 from core.labs.index.fallback import Fallback
 from core.labs.index.filtered import Filtered
-from core.labs.index.point import logit
-from core.labs.index.points import AXES, Cost, Point, frontier
+from core.labs.index.points import AXES, IndexPoint, frontier, logit
 from core.scratch.indexes.inside import Graph, Walk, degrees, layers
 from core.statistics.bootstrap import Interval
 
@@ -32,7 +32,7 @@ def look(part: str) -> tuple[str, str]:
     return charts.COLORS[place % len(charts.COLORS)], SHAPES[place // len(charts.COLORS)]
 
 
-def points(found: Sequence[Point], axis: str, now: Point | None) -> charts.Figure:
+def points(found: Sequence[IndexPoint], axis: str, now: IndexPoint | None) -> charts.Figure:
     """Recall on a logit axis against another measure: all points faint, the frontier of this machine's solid."""
     words, unit, _ = AXES[axis]
     drawn = [p for p in found if p.recall is not None and getattr(p, axis) is not None]
@@ -80,7 +80,7 @@ def points(found: Sequence[Point], axis: str, now: Point | None) -> charts.Figur
     )
 
 
-def _cloud(some: list[Point], axis: str, solid: set[str], part: str) -> dict:
+def _cloud(some: list[IndexPoint], axis: str, solid: set[str], part: str) -> dict:
     color, shape = look(part)
     return {
         "type": "scatter",
@@ -100,18 +100,18 @@ def _cloud(some: list[Point], axis: str, solid: set[str], part: str) -> dict:
     }
 
 
-def _at(point: Point) -> float:
+def _at(point: IndexPoint) -> float:
     return logit(point.recall, point.neighbours)
 
 
-def _hover(point: Point, axis: str) -> str:
+def _hover(point: IndexPoint, axis: str) -> str:
     value = getattr(point, axis)
     number = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
     away = "" if point.here else "<br>another machine or code"
     return f"{point.label}<br>recall {point.recall:.4f}, {number} {AXES[axis][1]}{away}"
 
 
-def _recall_axis(drawn: list[Point]) -> dict[str, Any]:
+def _recall_axis(drawn: list[IndexPoint]) -> dict[str, Any]:
     if not drawn:
         return {}
     most = max(p.neighbours for p in drawn)

@@ -11,12 +11,12 @@ from app import session
 from app.ui import cards, cells, charts, index_charts, jobs
 from app.ui.held import kept
 from core.config import TrialConfig
-from core.labs.index import points as index_lab
-from core.labs.index import views
+from core.labs.index import churn, cost, filtered, grids, questions, shadow
 from core.labs.index.churn import MODES, Churn, when_to_rebuild
-from core.labs.index.fallback import RULES
-from core.labs.index.points import ANSWER_METRICS, Effect
-from core.labs.index.views import Glance
+from core.labs.index.cost import ANSWER_METRICS, Effect
+from core.labs.index.fallback import RULES, exact_fallback
+from core.labs.index.glance import Glance
+from core.labs.index.inside import IndexInside, index_inside
 from core.labs.trials.comparison import label
 from core.records import Corpus
 from core.scratch.indexes.inside import Graph, imbalance, layers, list_sizes, walk, where, why_missed
@@ -78,21 +78,21 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
 def ranking_cost(here: Glance, corpus: Corpus) -> None:
     """The change of a metric along the query setting, and each point's verdict in words."""
     workbench, config = session.workbench(), here.cost.config
-    setting = views.main_setting(config.index)
+    setting = grids.main_setting(config.index)
     if not setting:
         return st.caption("This index has no query setting to move along. Its cost stands above.")
     metric = st.selectbox(
         "Metric", ANSWER_METRICS, 2, key="cost_metric", width=180, format_func=lambda name: label(name, here.point.k)
     )
     now = getattr(config.index, setting)
-    values = sorted({*views.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
+    values = sorted({*grids.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
     slow = len(corpus.queries) > CURVE_AT_ONCE
     found = kept(
         "cost",
         (config, here.cost.margin_points),
         f"Compute {len(values)} settings",
         slow,
-        lambda: views.cost_points(workbench, config, values, here.cost.margin_points),
+        lambda: cost.costs_along(workbench, config, values, here.cost.margin_points),
         key=f"{config.index.part}.{setting}",
         show_old=True,
     )
@@ -104,7 +104,7 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
     charts.show(
         index_charts.costs(found, values, metric, words, now, fusion),
         "cost-to-the-ranking",
-        data=index_lab.cost_rows(found),
+        data=cost.cost_rows(found),
         config=config,
         command=f"{command} --margin {here.cost.margin_points:g}",
         title="Difference to exact search",
@@ -126,7 +126,7 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
 
 def inside(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
-    read = jobs.drain(views.inside(workbench, config))
+    read = jobs.drain(index_inside(workbench, config))
     if read is None:
         return st.info(
             "The inside of this index is not drawn. It is for FAISS HNSW (its graph and the walk of a question) and for "
@@ -136,7 +136,7 @@ def inside(here: Glance, corpus: Corpus) -> None:
     (graph_inside if isinstance(read.structure, Graph) else lists_inside)(here, corpus, read)
 
 
-def graph_inside(here: Glance, corpus: Corpus, read: views.Inside) -> None:
+def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
     graph, part, config = read.structure, here.cost.config.index, here.cost.config
     command, sizes = session.workbench().command(config, "index-points"), layers(graph)
     one, two = st.columns(2)
@@ -195,7 +195,7 @@ def graph_inside(here: Glance, corpus: Corpus, read: views.Inside) -> None:
     )
 
 
-def lists_inside(here: Glance, corpus: Corpus, read: views.Inside) -> None:
+def lists_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
     lists, part, config = read.structure, here.cost.config.index, here.cost.config
     sizes, command = list_sizes(lists), session.workbench().command(config, "index-points")
     charts.show(
@@ -227,7 +227,7 @@ def lists_inside(here: Glance, corpus: Corpus, read: views.Inside) -> None:
 
 def chosen_question(here: Glance, corpus: Corpus) -> int:
     """A select box of questions, those with the most lost neighbours first; returns the question's row."""
-    rows, recalls = views.measured_rows(len(corpus.queries)), here.point.raw.recall
+    rows, recalls = questions.measured_rows(len(corpus.queries)), here.point.raw.recall
     order = np.argsort(np.nan_to_num(recalls, nan=2.0), kind="stable")[:OFFERED]
     told = {int(rows[i]): f"{recalls[i]:.0%} found · {corpus.queries[rows[i]].text}" for i in order}
     return st.selectbox(
@@ -247,7 +247,7 @@ def chunk_title(corpus: Corpus, chunk: int) -> str:
 
 def filters(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
-    groups = views.groupings(corpus, jobs.drain(workbench.cut_chunks(config, corpus)))
+    groups = filtered.groupings(corpus, jobs.drain(workbench.cut_chunks(config, corpus)))
     by = st.selectbox(
         "Filter by",
         [*groups, "random share"],
@@ -261,7 +261,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
         (config, by),
         "Measure filters",
         True,
-        lambda: views.filters(workbench, config, groups.get(by)),
+        lambda: filtered.filters(workbench, config, groups.get(by)),
         why="Recall and latency when only some chunks may be found, in three ways to filter.",
         key=by,
         show_old=True,
@@ -326,7 +326,7 @@ def fallback(here: Glance, corpus: Corpus) -> None:
         help=about,
         format_func=lambda name: f"{name.capitalize()}: {RULES[name].what}",
     )
-    curve = jobs.drain(views.fallback(workbench, config, rule, 1e6 / (here.point.single_qps or np.inf)))
+    curve = jobs.drain(exact_fallback(workbench, config, rule, 1e6 / (here.point.single_qps or np.inf)))
     if len(curve) < 2:
         return st.caption("This rule tells no question from another here: all or none would be sent.")
     key = f"threshold/{rule}"
@@ -390,8 +390,8 @@ def life(here: Glance, corpus: Corpus) -> None:
         (config, mode, share, rounds),
         "Follow the index",
         True,
-        lambda: views.life(workbench, config, mode, share / 100, rounds),
-        why=f"Up to {views.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; beside it an index is "
+        lambda: churn.life(workbench, config, mode, share / 100, rounds),
+        why=f"Up to {churn.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; beside it an index is "
         "built anew.",
         show_old=True,
     )
@@ -406,10 +406,10 @@ def life(here: Glance, corpus: Corpus) -> None:
         (config, to),
         "Switch the encoder",
         True,
-        lambda: views.switch_encoder(workbench, config, to),
-        why=f"A shadow index of {views.SWITCH_TEXTS} chunks is built beside the one that answers, then replaces it.",
+        lambda: shadow.switch_encoder(workbench, config, to),
+        why=f"A shadow index of {shadow.SWITCH_TEXTS} chunks is built beside the one that answers, then replaces it.",
     )
-    for words in views.switch_words(report) if report else ():
+    for words in shadow.switch_words(report) if report else ():
         st.markdown(f"- {cards.plain(words)}")
 
 

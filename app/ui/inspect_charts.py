@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from app.ui import charts
-from core.labs.inside.cache import Fit, Step
+from core.labs.inside.cache import Fit, TimedToken
 from core.models import architecture
 from core.models.architecture import Architecture, Memory
 
@@ -86,7 +86,7 @@ def memory_bar(found: Memory, free: float) -> charts.Figure:
 # Key-value cache -----------------------------------------------------------------------------------------------------
 
 
-def live(steps: Sequence[Step]) -> charts.Figure:
+def live(steps: Sequence[TimedToken]) -> charts.Figure:
     """Both ways while they are being measured."""
     plain = [s for s in steps if s.uncached_s is not None]
     traces = charts.line(
@@ -97,7 +97,7 @@ def live(steps: Sequence[Step]) -> charts.Figure:
     return charts.figure(traces, "context, tokens", "ms a token", legend=True, yaxis=charts.log_axis(drawn))
 
 
-def timed(steps: Sequence[Step], fits: tuple[Fit, Fit], cached: bool) -> charts.Figure:
+def timed(steps: Sequence[TimedToken], fits: tuple[Fit, Fit], cached: bool) -> charts.Figure:
     """Milliseconds a token over context length, with the linear and the quadratic fit."""
     some = steps if cached else [s for s in steps if s.uncached_s is not None]
     x = [s.context_tokens for s in some]
@@ -130,7 +130,7 @@ def timed(steps: Sequence[Step], fits: tuple[Fit, Fit], cached: bool) -> charts.
     return charts.figure(traces, "context, tokens", "ms a token", legend=True, height=280, yaxis={"range": [0, 1.15 * middle]})
 
 
-def cache_memory(steps: Sequence[Step]) -> charts.Figure:
+def cache_memory(steps: Sequence[TimedToken]) -> charts.Figure:
     traces = charts.line(
         [s.context_tokens + 1 for s in steps], [s.cache_bytes / 1e6 for s in steps], hover="%{x:,} tokens: %{y:.2f} MB"
     )

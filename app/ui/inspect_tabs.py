@@ -14,9 +14,10 @@ from app.ui.held import kept
 from app.ui.index_tabs import minus, table
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs.inside import model as inspect_lab
-from core.labs.inside.cache import Measured, Step
-from core.labs.inside.model import Beside, Looked
+from core.labs.inside import model
+from core.labs.inside.architecture import BUNDLED, CONFIGS, KNOWN, CacheSetting, read, read_upload
+from core.labs.inside.attention import MOST_TOKENS, PromptAttention, attention_share, look
+from core.labs.inside.cache import CacheMeasurement, LibrarySpeed, TimedToken, beside_library, measure_bundled, prompt_ids
 from core.models import architecture
 from core.models.architecture import Architecture
 from core.records import Progress, Query
@@ -51,7 +52,7 @@ def model_architecture(config: TrialConfig) -> None:
 
 def chosen_model() -> Architecture | None:
     """The model picked, read; what cannot be read is told in its place."""
-    sources = [inspect_lab.BUNDLED, *inspect_lab.CONFIGS, FILE, UPLOAD]
+    sources = [BUNDLED, *CONFIGS, FILE, UPLOAD]
     source = st.selectbox(
         "Model",
         sources,
@@ -62,7 +63,7 @@ def chosen_model() -> Architecture | None:
     try:
         if source == UPLOAD:
             given = st.file_uploader("config.json or GGUF file", key="model_upload")
-            return inspect_lab.read_upload(given.name, given.getvalue()) if given else None
+            return read_upload(given.name, given.getvalue()) if given else None
         if source == FILE:
             source = st.text_input(
                 "Path",
@@ -71,8 +72,8 @@ def chosen_model() -> Architecture | None:
                 placeholder="/models/some.gguf",
                 help="A GGUF file, a config.json, or a folder that holds one.",
             )
-            return inspect_lab.read(source) if source.strip() else None
-        return inspect_lab.read(source)
+            return read(source) if source.strip() else None
+        return read(source)
     except WorkbenchError as error:
         cards.problem(error)
     return None
@@ -191,7 +192,7 @@ def calculator(a: Architecture) -> None:
         )
 
 
-def calculator_form(a: Architecture) -> tuple[inspect_lab.Setting, str]:
+def calculator_form(a: Architecture) -> tuple[CacheSetting, str]:
     """Sliders, and the known answers that they can be set to."""
     context = st.select_slider(
         "Context (tokens)",
@@ -219,8 +220,8 @@ def calculator_form(a: Architecture) -> tuple[inspect_lab.Setting, str]:
     weights = st.selectbox("Precision of the weights", list(formats), key=f"weights/{given}", persist_state="session")
     with st.expander("Known answers", expanded=True):
         st.caption("32 layers, heads of 128 numbers, float16, 131,072 tokens. A click sets the sliders.")
-        for name, known in inspect_lab.KNOWN.items():
-            size = architecture.cache_bytes(inspect_lab.read("Llama 3.1 8B"), *known)
+        for name, known in KNOWN.items():
+            size = architecture.cache_bytes(read("Llama 3.1 8B"), *known)
             st.button(
                 f"{name}: {size / 1e9:,.1f} GB",
                 key=f"known/{name}",
@@ -229,11 +230,11 @@ def calculator_form(a: Architecture) -> tuple[inspect_lab.Setting, str]:
                 args=(name,),
                 icon=":material/arrow_forward:",
             )
-    return inspect_lab.Setting(context, batch, cache, attention), formats[weights]
+    return CacheSetting(context, batch, cache, attention), formats[weights]
 
 
 def load_known(name: str) -> None:
-    known = inspect_lab.KNOWN[name]
+    known = KNOWN[name]
     st.session_state.model = "Llama 3.1 8B"
     st.session_state.context, st.session_state.batch = known.context_tokens, known.batch
     st.session_state.attention, st.session_state.cache_precision = known.attention, known.cache
@@ -280,16 +281,16 @@ def cache(config: TrialConfig) -> None:
     beside(config, new)
 
 
-def measured(config: TrialConfig, about: tuple, new: int, every: int) -> Measured | None:
+def measured(config: TrialConfig, about: tuple, new: int, every: int) -> CacheMeasurement | None:
     """The last measurement; pressing the button makes one, drawn while it grows."""
     known = st.session_state.setdefault("inspect_cache", {})
     pressed, place = st.button("Measure", key="measure", type="primary", icon=":material/play_arrow:"), st.empty()
     if pressed:
-        seen: list[Step] = []
+        seen: list[TimedToken] = []
         with place.container():
             st.button("Cancel", key="stop/measure", icon=":material/close:")
             ids = _some_text(config, PROMPT)
-            found = growing(inspect_lab.measure(ids, new, every, seen), seen)
+            found = growing(measure_bundled(ids, new, every, seen), seen)
         known.clear()
         known[about] = found
         place.empty()
@@ -300,10 +301,10 @@ def measured(config: TrialConfig, about: tuple, new: int, every: int) -> Measure
 
 def _some_text(config: TrialConfig, tokens: int) -> list[int]:
     corpus = session.workbench().corpus(config)
-    return inspect_lab.prompt_ids(jobs.drain(inspect_lab.load()), corpus.documents[0].text[:20_000], tokens)
+    return prompt_ids(jobs.drain(model.load()), corpus.documents[0].text[:20_000], tokens)
 
 
-def growing(work: Generator[Progress, None, Any], seen: list[Step]) -> Any:
+def growing(work: Generator[Progress, None, Any], seen: list[TimedToken]) -> Any:
     """`jobs.drain` with the curve that grows under the bar."""
     place = st.empty()
 
@@ -326,7 +327,7 @@ def growing(work: Generator[Progress, None, Any], seen: list[Step]) -> Any:
     return found
 
 
-def measured_cards(run: Measured) -> None:
+def measured_cards(run: CacheMeasurement) -> None:
     last, same = run.steps[-1], [s.same for s in run.steps if s.same is not None]
     cards.row(
         [
@@ -361,7 +362,7 @@ def measured_cards(run: Measured) -> None:
     )
 
 
-def measured_charts(run: Measured, about: tuple) -> None:
+def measured_charts(run: CacheMeasurement, about: tuple) -> None:
     rows, settings = [s._asdict() for s in run.steps], dict(zip(("corpus", "new_tokens", "every"), about, strict=True))
     one, two = st.columns(2)
     for column, cached, title in ((one, False, "Without the cache"), (two, True, "With the cache")):
@@ -405,12 +406,12 @@ def fitted(fits: tuple, longest: int) -> str:
 def beside(config: TrialConfig, new: int) -> None:
     st.markdown("**Beside the library**")
     few = min(new, 128)
-    found: Beside | None = kept(
+    found: LibrarySpeed | None = kept(
         "library",
         (config.corpus.dataset, few),
         "Compare with transformers",
         True,
-        lambda: inspect_lab.beside_library(_some_text(config, PROMPT), few),
+        lambda: beside_library(_some_text(config, PROMPT), few),
         why=f"{few} tokens by our cached generation and by transformers', three times each in turns; loads the "
         "model a second time (540 MB).",
     )
@@ -441,7 +442,7 @@ def attention(config: TrialConfig) -> None:
             (config, question.id, passages, tokens),
             "Read the prompt",
             True,
-            lambda: inspect_lab.look(session.workbench(), config, question, passages, tokens),
+            lambda: look(session.workbench(), config, question, passages, tokens),
             why="The bundled model reads the prompt of Ask, its passages shortened; every head is kept.",
         )
         if looked is None:
@@ -480,18 +481,18 @@ def prompt_form(queries: tuple[Query, ...]) -> tuple[Query, int, int]:
         bind="query-params",
         help="Cut around the gold evidence where a passage has some, else from its start.",
     )
-    st.caption(f"At most {inspect_lab.MOST_TOKENS} tokens of prompt: the maps of all heads grow with their square.")
+    st.caption(f"At most {MOST_TOKENS} tokens of prompt: the maps of all heads grow with their square.")
     return some[chosen], passages, tokens
 
 
-def asking(looked: Looked) -> int:
+def asking(looked: PromptAttention) -> int:
     """The token that looks; the last by default, from which the answer starts."""
     last = len(looked.tokens) - 1
     key = f"asking/{last}"
     return st.slider("Looking token", 0, last, last, key=key, help="The last one, by default: the answer starts from it.")
 
 
-def prompt_text(looked: Looked, query: int, layer: int, head: int) -> None:
+def prompt_text(looked: PromptAttention, query: int, layer: int, head: int) -> None:
     """The prompt, shaded by what the token attends to in the chosen head, or in the mean of all."""
     one, two = st.columns([1, 1])
     one.caption(f"Outlined: token {query}, {cards.plain(repr(looked.tokens[query]))}")
@@ -505,8 +506,8 @@ def prompt_text(looked: Looked, query: int, layer: int, head: int) -> None:
     evidence.show(f'<div class="gw gw-scroll" style="max-height:17rem"><div class="gw-text">{"".join(pieces)}</div></div>')
 
 
-def heads(looked: Looked, query: int, layer: int, head: int) -> None:
-    found, (layers, many) = inspect_lab.share(looked, query), looked.maps.shape[:2]
+def heads(looked: PromptAttention, query: int, layer: int, head: int) -> None:
+    found, (layers, many) = attention_share(looked, query), looked.maps.shape[:2]
     about = {"question": looked.question, "layer": layer, "head": head, "looking_token": query}
     what = st.segmented_control(
         "Colour of a head",
@@ -564,7 +565,7 @@ def heads(looked: Looked, query: int, layer: int, head: int) -> None:
     )
 
 
-def map_rows(looked: Looked, layer: int, head: int) -> Any:
+def map_rows(looked: PromptAttention, layer: int, head: int) -> Any:
     """The map as a table for export, a row a looking token; made into text only when it is asked for."""
     import pandas as pd
 
@@ -574,7 +575,7 @@ def map_rows(looked: Looked, layer: int, head: int) -> Any:
     return frame
 
 
-def _sizes(looked: Looked) -> list[int]:
+def _sizes(looked: PromptAttention) -> list[int]:
     """Tokens of each part, the first token and the rest."""
     parts = [end - start for start, end in looked.spans.values()]
     return [*parts, 1, len(looked.tokens) - sum(parts) - 1]

@@ -11,10 +11,22 @@ from app.ui import cards, charts, evidence, inspect_charts, jobs
 from app.ui.index_tabs import table
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs.inside import model as inspect_lab
+from core.labs.inside.experts import (
+    KINDS,
+    HeldOutRouting,
+    by_kind,
+    dropped,
+    entropy_bits,
+    expert_loads,
+    held_out_routing,
+    kind_told,
+    last_pair,
+    moe_arguments,
+    moe_row,
+    trained_pair,
+)
 from core.records import Corpus
-from core.training import experts as lab
-from core.training.experts import MoeConfig, Routing, Run
+from core.training.experts import ExpertRun, MoeConfig, Routing, variation
 
 WITH, WITHOUT = "With balancing loss", "Without"
 COLORS = {WITH: charts.COLORS[0], WITHOUT: charts.COLORS[1]}
@@ -97,18 +109,18 @@ def settings_form() -> MoeConfig:
     )
 
 
-def trained(config: TrialConfig, corpus: Corpus, settings: MoeConfig) -> dict[str, Run]:
+def trained(config: TrialConfig, corpus: Corpus, settings: MoeConfig) -> dict[str, ExpertRun]:
     """The two runs of these settings; where they are not trained yet, the button that does it and the runs trained last."""
     workbench = session.workbench()
-    pair = inspect_lab.trained_pair(corpus, settings)
+    pair = trained_pair(corpus, settings)
     if pair is None:
-        arguments = inspect_lab.moe_arguments(workbench, config, settings)
+        arguments = moe_arguments(workbench, config, settings)
         for job in jobs.active():
             if job.arguments[:1] == ("train-moe",) and list(job.arguments) != arguments:
                 jobs.watch(job.id)
         st.caption("Two trainings with these settings, about a minute each at 300 steps. They go on when this page is closed.")
         jobs.start_button("Train both", arguments, f"Experts on {corpus.name}")
-        if pair := inspect_lab.last_pair(corpus):
+        if pair := last_pair(corpus):
             st.caption(f"Shown are the two trained last: {described(pair[0].config)}.")
     return dict(zip((WITH, WITHOUT), pair, strict=True)) if pair else {}
 
@@ -123,10 +135,10 @@ def described(config: MoeConfig) -> str:
 # What the trainings measured -----------------------------------------------------------------------------------------
 
 
-def run_cards(runs: dict[str, Run]) -> None:
+def run_cards(runs: dict[str, ExpertRun]) -> None:
     for name, run in runs.items():
         st.html(f'<span style="color:{charts.shade(COLORS[name])}">●</span> <b>{escape(name)}</b>')
-        row, experts = inspect_lab.moe_row(run), run.config.experts
+        row, experts = moe_row(run), run.config.experts
         cards.row(
             [
                 cards.Card(
@@ -160,7 +172,7 @@ def run_cards(runs: dict[str, Run]) -> None:
         )
 
 
-def curves(runs: dict[str, Run]) -> None:
+def curves(runs: dict[str, ExpertRun]) -> None:
     names = {
         "loss": "Loss (nats a token)",
         "cv": "Variation of the load",
@@ -189,14 +201,14 @@ def curves(runs: dict[str, Run]) -> None:
     )
 
 
-def _config(runs: dict[str, Run]) -> dict:
+def _config(runs: dict[str, ExpertRun]) -> dict:
     return {name: run.config.model_dump(mode="json") for name, run in runs.items()}
 
 
 # Routing -------------------------------------------------------------------------------------------------------------
 
 
-def routed(corpus: Corpus, runs: dict[str, Run]) -> None:
+def routed(corpus: Corpus, runs: dict[str, ExpertRun]) -> None:
     st.divider()
     st.subheader("Where the routers send tokens", anchor=False)
     name = st.segmented_control(
@@ -205,21 +217,22 @@ def routed(corpus: Corpus, runs: dict[str, Run]) -> None:
     layers = runs[name].config.layers
     layer = min(st.slider("Layer", 0, layers - 1, 0, key="moe_layer"), layers - 1) if layers > 1 else 0
     try:
-        routings = {one: jobs.drain(inspect_lab.routing(session.workbench(), corpus, run)) for one, run in runs.items()}
+        held_out = {one: jobs.drain(held_out_routing(session.workbench(), corpus, run)) for one, run in runs.items()}
     except WorkbenchError as error:
         return cards.problem(error)
+    routings = {one: of.routing for one, of in held_out.items()}
     one, two = st.columns(2, gap="medium")
     with one:
         load_chart(runs, routings, layer)
         layer_chart(runs[name], routings[name])
     with two:
-        kind_chart(runs[name], routings[name], layer)
-    summary(routings)
+        kind_chart(runs[name], held_out[name], layer)
+    summary(held_out)
     token_view(corpus, runs[name], routings[name])
 
 
-def load_chart(runs: dict[str, Run], routings: dict[str, Routing], layer: int) -> None:
-    loads = {name: lab.loads(routing)[layer] for name, routing in routings.items()}
+def load_chart(runs: dict[str, ExpertRun], routings: dict[str, Routing], layer: int) -> None:
+    loads = {name: expert_loads(routing)[layer] for name, routing in routings.items()}
     experts = [str(i) for i in range(max(map(len, loads.values())))]
     traces = charts.bars(experts, {name: load.tolist() for name, load in loads.items()}, colors=COLORS)
     rows = [
@@ -244,8 +257,8 @@ def load_chart(runs: dict[str, Run], routings: dict[str, Routing], layer: int) -
     )
 
 
-def layer_chart(run: Run, routing: Routing) -> None:
-    loads = lab.loads(routing)  # [layers, experts]
+def layer_chart(run: ExpertRun, routing: Routing) -> None:
+    loads = expert_loads(routing)  # [layers, experts]
     layers, experts = ([str(i) for i in range(size)] for size in loads.shape)
     rows = [{"layer": i, "expert": e, "share": float(v)} for i, row in enumerate(loads) for e, v in enumerate(row)]
     charts.show(
@@ -258,14 +271,14 @@ def layer_chart(run: Run, routing: Routing) -> None:
     )
 
 
-def kind_chart(run: Run, routing: Routing, layer: int) -> None:
-    kinds = lab.by_kind(routing)[layer]  # [kinds, experts]
-    there = [i for i in range(len(lab.KINDS)) if not np.isnan(kinds[i]).any()]
-    rows = [{"kind": lab.KINDS[i], "expert": e, "share": float(kinds[i, e])} for i in there for e in range(kinds.shape[1])]
-    told = lab.kind_told(routing)[layer]
+def kind_chart(run: ExpertRun, held_out: HeldOutRouting, layer: int) -> None:
+    kinds = by_kind(*held_out)[layer]  # [kinds, experts]
+    there = [i for i in range(len(KINDS)) if not np.isnan(kinds[i]).any()]
+    rows = [{"kind": KINDS[i], "expert": e, "share": float(kinds[i, e])} for i in there for e in range(kinds.shape[1])]
+    told = kind_told(*held_out)[layer]
     caption = "" if np.isnan(told) else f"it explains {told:.0%} of the choice"
     charts.show(
-        inspect_charts.grid(kinds[there], [lab.KINDS[i] for i in there], [str(e) for e in range(kinds.shape[1])], "expert"),
+        inspect_charts.grid(kinds[there], [KINDS[i] for i in there], [str(e) for e in range(kinds.shape[1])], "expert"),
         "moe-kinds",
         data=rows,
         config=run.config,
@@ -274,11 +287,11 @@ def kind_chart(run: Run, routing: Routing, layer: int) -> None:
     )
 
 
-def summary(routings: dict[str, Routing]) -> None:
+def summary(held_out: dict[str, HeldOutRouting]) -> None:
     rows = []
-    for name, routing in routings.items():
-        spread, lost, told = lab.variation(lab.loads(routing)), lab.dropped(routing), lab.kind_told(routing)
-        unsure = lab.entropy_bits(routing.probabilities).mean(0)
+    for name, (routing, kind) in held_out.items():
+        spread, lost, told = variation(expert_loads(routing)), dropped(routing), kind_told(routing, kind)
+        unsure = entropy_bits(routing.probabilities).mean(0)
         rows += [
             {
                 "Run": name,
@@ -291,14 +304,14 @@ def summary(routings: dict[str, Routing]) -> None:
             for i in range(len(spread))
         ]
     table(rows)
-    tokens = len(next(iter(routings.values())).ids)
+    tokens = len(next(iter(held_out.values())).routing.ids)
     st.caption(
         f"{tokens:,} tokens of held-out documents. By part of speech: the share of the choice that it explains; it is told by lists "
         "of function words and by endings, not by a tagger, so some words are in the wrong class."
     )
 
 
-def token_view(corpus: Corpus, run: Run, routing: Routing) -> None:
+def token_view(corpus: Corpus, run: ExpertRun, routing: Routing) -> None:
     """A text's first tokens: which expert each layer chose, crossed out where there was no room."""
     texts = [corpus.documents[i].text for i in run.held_out][: int(routing.text.max()) + 1]
     number = st.selectbox("Text", range(len(texts)), key="moe_text", format_func=lambda i: " ".join(texts[i].split())[:80])

@@ -9,7 +9,8 @@ from app import session
 from app.ui import cards, cells, charts, jobs
 from app.ui.sampling_tabs import command
 from core.config import TrialConfig
-from core.labs import sampling as lab
+from core.labs.sampling.chains import presets
+from core.labs.sampling.study import DIVERSITY, MEASURES, QUALITY, ChainResult, asked, results, rows, verdict
 
 WHAT = "Diversity against quality"
 MOST_QUESTIONS = 200
@@ -17,10 +18,10 @@ MOST_QUESTIONS = 200
 
 def study(config: TrialConfig) -> None:
     workbench, here = session.workbench(), st.session_state.chain
-    there = len(lab.asked(workbench.corpus(config), MOST_QUESTIONS))
+    there = len(asked(workbench.corpus(config), MOST_QUESTIONS))
     if there < 2:
         return cards.empty(WHAT, "This corpus has no questions with gold answers, so quality cannot be measured.")
-    known = lab.presets(workbench)
+    known = presets(workbench)
     names = {text: name for name, text in reversed(known.items())}  # of equal chains the first name
     usual = list(dict.fromkeys([here, known["Deterministic"], known["Creative"]]))
     chains = st.pills(
@@ -64,19 +65,19 @@ def study(config: TrialConfig) -> None:
         "Start the study", ["sample-study", *workbench.arguments(config), *words, *rest], f"Sampling {config.corpus.dataset}"
     )
     reference = st.session_state.get("study/reference") or chains[0]
-    found = jobs.drain(lab.results(workbench, config, samples, questions, reference=reference))
+    found = jobs.drain(results(workbench, config, samples, questions, reference=reference))
     if not found:
         return cards.empty(WHAT, "Nothing is stored for this recipe, number of samples and questions yet.")
     compared(config, found, {one.chain: names.get(one.chain, one.chain) for one in found}, line)
 
 
-def compared(config: TrialConfig, found: Sequence[lab.Setting], names: dict[str, str], line: str) -> None:
+def compared(config: TrialConfig, found: Sequence[ChainResult], names: dict[str, str], line: str) -> None:
     def measure(box: Any, label: str, options: Sequence[str], key: str) -> str:
-        about = lab.MEASURES[st.session_state.get(key) or options[0]][3]
-        return box.selectbox(label, options, key=key, format_func=lambda name: lab.MEASURES[name][0], help=about)
+        about = MEASURES[st.session_state.get(key) or options[0]][3]
+        return box.selectbox(label, options, key=key, format_func=lambda name: MEASURES[name][0], help=about)
 
     one, two, three = st.columns(3)
-    x, y = measure(one, "Diversity", lab.DIVERSITY, "study/x"), measure(two, "Quality", lab.QUALITY, "study/y")
+    x, y = measure(one, "Diversity", DIVERSITY, "study/x"), measure(two, "Quality", QUALITY, "study/y")
     chains = sorted(names)
     three.selectbox(
         "Compared with",
@@ -92,7 +93,7 @@ def compared(config: TrialConfig, found: Sequence[lab.Setting], names: dict[str,
     charts.show(
         study_figure(found, names, x, y),
         "sampling-study",
-        data=lab.rows(found),
+        data=rows(found),
         config=config,
         command=line,
         title="Diversity and quality of sampled answers",
@@ -100,7 +101,7 @@ def compared(config: TrialConfig, found: Sequence[lab.Setting], names: dict[str,
     )
     study_table(found, names, (y, x))
     with st.expander("All measures"):
-        cells.show(lab.rows(found), hide_index=True, key="study_table", placeholder="–")
+        cells.show(rows(found), hide_index=True, key="study_table", placeholder="–")
     tested = sum(one.p_holm.get(y) is not None for one in found)
     told = (
         f"Tests: sign-flip by question, p corrected by Holm over {cards.count(tested, 'comparison')} a measure. "
@@ -116,9 +117,9 @@ def compared(config: TrialConfig, found: Sequence[lab.Setting], names: dict[str,
     )
 
 
-def verdicts(found: Sequence[lab.Setting], names: dict[str, str], measure: str, level: float) -> str:
+def verdicts(found: Sequence[ChainResult], names: dict[str, str], measure: str, level: float) -> str:
     """The paired tests of one measure in a sentence; "" where there was nothing to compare with."""
-    said, words, same = {one.chain: lab.verdict(one, measure, level) for one in found[1:]}, [], []
+    said, words, same = {one.chain: verdict(one, measure, level) for one in found[1:]}, [], []
     for one in found[1:]:
         name = f"**{cards.plain(names[one.chain])}**"
         if said[one.chain] in ("higher", "lower"):
@@ -128,7 +129,7 @@ def verdicts(found: Sequence[lab.Setting], names: dict[str, str], measure: str, 
             same.append(name)
     if same:
         words.append(f"{', '.join(same)} cannot be told from it")
-    against = f"{lab.MEASURES[measure][0]} against **{cards.plain(names[found[0].chain])}**"
+    against = f"{MEASURES[measure][0]} against **{cards.plain(names[found[0].chain])}**"
     return f"{against}: {'; '.join(words)}." if words else ""
 
 
@@ -136,13 +137,13 @@ def p_words(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def study_figure(found: Sequence[lab.Setting], names: dict[str, str], x: str, y: str) -> charts.Figure:
+def study_figure(found: Sequence[ChainResult], names: dict[str, str], x: str, y: str) -> charts.Figure:
     drawn = [
         (charts.look(i), charts.safe(names[one.chain]), one.measures[x], one.measures[y])
         for i, one in enumerate(sorted(found, key=lambda one: one.chain))
         if one.measures[x].mean is not None and one.measures[y].mean is not None
     ]
-    across, up, toward = [a.mean for *_, a, _ in drawn], [b.mean for *_, b in drawn], lab.MEASURES[x][2]
+    across, up, toward = [a.mean for *_, a, _ in drawn], [b.mean for *_, b in drawn], MEASURES[x][2]
     best = charts.frontier(across, up, x_direction=toward)
     traces = [
         {
@@ -170,10 +171,10 @@ def study_figure(found: Sequence[lab.Setting], names: dict[str, str], x: str, y:
                 "hovertemplate": f"{title}<br>%{{x:.3f}}, %{{y:.3f}}<extra></extra>",
             }
         )
-    name, unit, *_ = lab.MEASURES[x]
+    name, unit, *_ = MEASURES[x]
     title = f"{name}, {unit}" if unit else name
     return charts.figure(
-        traces, f"{title} ({'more' if toward > 0 else 'less'} is more diverse)", lab.MEASURES[y][0], height=380, legend=True
+        traces, f"{title} ({'more' if toward > 0 else 'less'} is more diverse)", MEASURES[y][0], height=380, legend=True
     )
 
 
@@ -191,10 +192,10 @@ def _whiskers(one: Any, color: str) -> dict:
     }
 
 
-def study_table(found: Sequence[lab.Setting], names: dict[str, str], shown: Sequence[str]) -> None:
+def study_table(found: Sequence[ChainResult], names: dict[str, str], shown: Sequence[str]) -> None:
     """The two measures of the chart with intervals and paired differences, and how many answers they rest on."""
     num = '<td class="num">'
-    head = "".join(f'<th class="num">{lab.MEASURES[name][0]}</th><th class="num">Difference, p</th>' for name in shown)
+    head = "".join(f'<th class="num">{MEASURES[name][0]}</th><th class="num">Difference, p</th>' for name in shown)
     body = ""
     for one in found:
         body += f'<tr><td style="min-width:7.5rem">{cards.escape(names[one.chain])}</td>'

@@ -12,7 +12,10 @@ from app import session
 from app.ui import cards, cells, charts, evidence, forms, jobs
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD
-from core.labs import sampling as lab
+from core.labs.sampling import prompts
+from core.labs.sampling.chains import describe_chain, presets, read_chain
+from core.labs.sampling.searches import Continuation, Searched, search
+from core.labs.sampling.sides import Side, engines, written_sides
 from core.records import Hit, Progress
 from core.sampling.filters import History
 from core.sampling.search import SEARCHES
@@ -77,7 +80,7 @@ def heat(written: Written, by: str) -> np.ndarray:
 def tokens_row(config: TrialConfig, written: Written) -> int:
     """The answer as tokens that can be clicked, coloured; returns the place of the chosen one."""
     by = st.session_state.get("heat") or "probability"
-    names, rules = lab.token_texts(config, [p.token for p in written.picks]), []
+    names, rules = prompts.token_texts(config, [p.token for p in written.picks]), []
     for place, (name, value, pick) in enumerate(zip(names, heat(written, by), written.picks, strict=True), 1):
         ring = "outline:2px solid var(--gw-accent);outline-offset:-2px;" if pick.forced else ""
         rules.append(
@@ -106,14 +109,14 @@ def tokens_row(config: TrialConfig, written: Written) -> int:
 
 
 def next_token(
-    config: TrialConfig, reading: lab.Reading, steps: Sequence, written: Written | None, place: int, force: Force
+    config: TrialConfig, reading: prompts.Reading, steps: Sequence, written: Written | None, place: int, force: Force
 ) -> None:
     """One place of the answer, before and after each step. force(token) is called when another token is clicked."""
     pick = written.picks[place] if written else None
     start = pick.before if pick else History(tuple(reading.prompt.tokens), len(reading.prompt.tokens))
-    stages = trace(pick.logits if pick else lab.first_logits(session.workbench(), config, reading), steps, start)
+    stages = trace(pick.logits if pick else prompts.first_logits(session.workbench(), config, reading), steps, start)
     chosen, tokens = pick.token if pick else None, shown_tokens(stages)
-    named = dict(zip(tokens, lab.token_texts(config, tokens), strict=True))
+    named = dict(zip(tokens, prompts.token_texts(config, tokens), strict=True))
     stage_cards(stages)
     data = [
         {
@@ -180,7 +183,7 @@ def stage_cards(stages: Sequence[Stage]) -> None:
 
 
 def step_name(stage: Stage) -> str:
-    return lab.describe_chain([stage.step]) if stage.step else "model itself"
+    return describe_chain([stage.step]) if stage.step else "model itself"
 
 
 def shown_tokens(stages: Sequence[Stage]) -> list[int]:
@@ -294,7 +297,7 @@ def _bars(stage: Stage, before: Stage | None, tokens: Sequence[int]) -> tuple[li
 
 def force_pills(config: TrialConfig, stages: Sequence[Stage], chosen: int | None, key: str, force: Force) -> None:
     offered = [int(token) for token in most_likely(stages[0].probabilities, OFFERED)]
-    names = dict(zip(offered, lab.token_texts(config, offered), strict=True))
+    names = dict(zip(offered, prompts.token_texts(config, offered), strict=True))
 
     def said(token: int) -> str:
         odds, here = share(stages[0].probabilities[token]), " ●" if token == chosen else ""
@@ -363,7 +366,7 @@ def answer(config: TrialConfig, written: Written, hits: Sequence[Hit]) -> None:
             ),
         ]
     )
-    names = [visible(name) for name in lab.token_texts(config, traced.token)]
+    names = [visible(name) for name in prompts.token_texts(config, traced.token)]
     unsure_chart(config, written, names)
     unsure_table(config, written, names)
     carried(written, hits)
@@ -418,7 +421,7 @@ def unsure_table(config: TrialConfig, written: Written, names: list[str]) -> Non
     for place in np.argsort(traced.probability, kind="stable")[:UNSURE].tolist():
         told = dict(zip(*(table[place].tolist() for table in (traced.alternatives, traced.alternative_probability)), strict=True))
         others = [token for token in told if token != traced.token[place]][:3]
-        texts = lab.token_texts(config, others)
+        texts = prompts.token_texts(config, others)
         rows.append(
             {
                 "Place": place + 1,
@@ -445,7 +448,7 @@ def unsure_table(config: TrialConfig, written: Written, names: list[str]) -> Non
 
 def carried(written: Written, hits: Sequence[Hit]) -> None:
     """Sentence by sentence: how sure the model was, and the passage whose words it repeats."""
-    found = lab.sentences(written, hits)
+    found = prompts.sentences(written, hits)
     if not found:
         return
     st.markdown("**The passage that carries each sentence**")
@@ -478,7 +481,7 @@ def chosen_search(name: str) -> Any:
     return kept.get(name) or SEARCHES[name]()
 
 
-def searches(config: TrialConfig, reading: lab.Reading, most: int) -> None:
+def searches(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
     """A search run on a button, drawn as it grows; afterwards its growth can be stepped through."""
     state = st.session_state
     name = (
@@ -524,10 +527,10 @@ def searches(config: TrialConfig, reading: lab.Reading, most: int) -> None:
         chosen_table(config, found, after)
 
 
-def grown(config: TrialConfig, reading: lab.Reading, how: Any, most: int) -> tuple[list, lab.Searched]:
+def grown(config: TrialConfig, reading: prompts.Reading, how: Any, most: int) -> tuple[list, Searched]:
     """(open lines after each token, what was found), drawn meanwhile; any click ends it."""
     place, history = st.empty(), []
-    work = lab.search(config, reading, how, most)
+    work = search(config, reading, how, most)
     with place.container():
         st.button("Cancel", key="stop/search", icon=":material/close:", shortcut="Escape")
         told, table = st.empty(), st.empty()
@@ -548,7 +551,7 @@ def grown(config: TrialConfig, reading: lab.Reading, how: Any, most: int) -> tup
             work.close()
 
 
-def lines_table(lines: Sequence[lab.Line], open_ones: bool) -> None:
+def lines_table(lines: Sequence[Continuation], open_ones: bool) -> None:
     """Texts under each other; what all of them share is muted, so that one sees where they part."""
     same = zip(*(line.text for line in lines), strict=False)
     shared = next((i for i, letters in enumerate(same) if len(set(letters)) > 1), 0)
@@ -573,12 +576,12 @@ def lines_table(lines: Sequence[lab.Line], open_ones: bool) -> None:
         )
 
 
-def chosen_table(config: TrialConfig, found: lab.Searched, after: int) -> None:
+def chosen_table(config: TrialConfig, found: Searched, after: int) -> None:
     """Contrastive search, token by token: what it took, and what greedy choice would have."""
     number, rows = st.column_config.NumberColumn, []
     for place, one in enumerate(found.chosen[:after], 1):
         i = one.candidates.tolist().index(one.token)
-        taken, likeliest = lab.token_texts(config, [one.token, one.candidates[0]])
+        taken, likeliest = prompts.token_texts(config, [one.token, one.candidates[0]])
         rows.append(
             {
                 "Place": place,
@@ -605,12 +608,12 @@ def chosen_table(config: TrialConfig, found: lab.Searched, after: int) -> None:
 # Side by side --------------------------------------------------------------------------------------------------------
 
 
-def side_by_side(config: TrialConfig, reading: lab.Reading, most: int) -> None:
-    workbench, known = session.workbench(), lab.presets(session.workbench())
+def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
+    workbench, known = session.workbench(), presets(session.workbench())
     offered: dict[str, tuple[str, Any]] = {"now": ("This chain", st.session_state.chain)}  # -> (label, a chain's line or a part)
     offered |= {f"chain/{name}": (name, text) for name, text in known.items()}
     offered |= {f"search/{name}": (label, chosen_search(name)) for name, label in METHODS.items()}
-    offered |= {f"engine/{name}": (f"Engine: {name.replace('_', ' ')}", part) for name, part in lab.engines(config).items()}
+    offered |= {f"engine/{name}": (f"Engine: {name.replace('_', ' ')}", part) for name, part in engines(config).items()}
     chosen = st.pills(
         f"Up to {MOST_SIDES} chains, searches or engines on this prompt",
         list(offered),
@@ -638,8 +641,8 @@ def side_by_side(config: TrialConfig, reading: lab.Reading, most: int) -> None:
     if run:
         stop = st.empty()
         stop.button("Cancel", key="stop/sides", icon=":material/close:", shortcut="Escape")  # any click ends this run
-        wanted = [(label, lab.read_chain(what) if isinstance(what, str) else what) for label, what in about[3]]
-        found = jobs.drain(lab.side_by_side(workbench, config, reading, wanted, most))
+        wanted = [(label, read_chain(what) if isinstance(what, str) else what) for label, what in about[3]]
+        found = jobs.drain(written_sides(workbench, config, reading, wanted, most))
         stop.empty()
         kept = st.session_state.sides_found = about, found
         st.rerun()
@@ -647,7 +650,7 @@ def side_by_side(config: TrialConfig, reading: lab.Reading, most: int) -> None:
         sides(kept[1], len(reading.hits))
 
 
-def sides(found: Sequence[lab.Side], passages: int) -> None:
+def sides(found: Sequence[Side], passages: int) -> None:
     for pair in (found[:2], found[2:]):
         for column, one in zip(st.columns(2), pair, strict=False):
             with column.container(border=True, gap="xsmall"):

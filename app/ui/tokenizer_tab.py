@@ -11,9 +11,19 @@ from app.ui.held import kept
 from app.ui.index_tabs import table
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.labs.inside.tokenizers import (
+    SAMPLES,
+    TokenizerComparison,
+    TokenizerReport,
+    coloured,
+    compare,
+    comparison_report,
+    measures,
+    samples,
+    summary,
+)
 from core.records import Corpus
-from core.training import tokenizers as lab
-from core.training.tokenizers import Comparison, Reader
+from core.training.tokenizers import Reader, TokenizerConfig, folder_of, opened, tokenizer_files, train_tokenizer
 
 OWN = "My own text"
 CHUNKS = (64, 128, 256, 512)  # tokens of a chunk of which is told what it holds
@@ -39,7 +49,7 @@ def tokenizers(config: TrialConfig) -> None:
 
 def chosen() -> list[Reader]:
     """The tokenizers picked, opened; one that cannot be read is told and left out."""
-    files, found = lab.known(), []
+    files, found = tokenizer_files(), []
     if new := st.session_state.pop("trained_tokenizer", ""):  # a widget's value is set before the widget is drawn
         st.session_state.tokenizers = [*st.session_state.get("tokenizers", list(files)[:2])[: MOST - 1], new]
     names = st.multiselect(
@@ -71,7 +81,7 @@ def _opened(path: str, name: str) -> Reader:
 
     file = Path(path).expanduser()
     stamp = file.stat().st_mtime_ns if file.exists() else 0
-    return session.workbench().pipeline.remember("tokenizer", f"{file}:{stamp}:{name}", lambda: lab.opened(file, name))
+    return session.workbench().pipeline.remember("tokenizer", f"{file}:{stamp}:{name}", lambda: opened(file, name))
 
 
 # Side by side --------------------------------------------------------------------------------------------------------
@@ -92,15 +102,15 @@ def side_by_side(corpus: Corpus, readers: Sequence[Reader]) -> None:
 
 def offered(corpus: Corpus) -> dict[str, str]:
     found = session.workbench().pipeline.remember(
-        "token samples", corpus.fingerprint, lambda: lab.samples([d.text for d in corpus.documents[:400]])
+        "token samples", corpus.fingerprint, lambda: samples([d.text for d in corpus.documents[:400]])
     )
-    return {**found, **lab.SAMPLES}
+    return {**found, **SAMPLES}
 
 
 def one_text(reader: Reader, text: str) -> None:
     split = reader.split(text)
     marks, number = [], 0
-    for piece in lab.coloured(text, split):
+    for piece in coloured(text, split):
         if piece.tokens:
             unknown = split.unknown[list(piece.tokens)].any()
             marks.append(evidence.Mark(piece.start, piece.end, "chip bad" if unknown else "ab"[number % 2]))
@@ -121,12 +131,12 @@ def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -
     texts = some_texts(corpus)
     cut = f" the first {len(texts):,} of {len(corpus.documents):,} documents" if len(texts) < len(corpus.documents) else ""
     names = tuple((reader.name, reader.vocabulary) for reader in readers)
-    found: Comparison | None = kept(
+    found: TokenizerComparison | None = kept(
         "tokenizers",
         (corpus.fingerprint, names),
         "Compare on the corpus",
         True,
-        lambda: lab.compare(texts, readers, CHUNKS),
+        lambda: compare(texts, readers, CHUNKS),
         why=f"Splits{cut or ' every document of the corpus'} with each tokenizer.",
     )
     if found is None:
@@ -138,7 +148,7 @@ def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -
     rules = config.evaluation
     key = f"{corpus.fingerprint}/{names}/{rules.resamples}/{rules.confidence}/{config.seed}"
     rows = session.workbench().pipeline.remember(
-        "token summary", key, lambda: lab.summary(found, rules.resamples, rules.confidence, config.seed)
+        "token summary", key, lambda: summary(found, rules.resamples, rules.confidence, config.seed)
     )
     measure_chart(found, rows, rules.confidence)
     measure_table(rows, [name for name, _ in names])
@@ -155,8 +165,8 @@ def some_texts(corpus: Corpus) -> list[str]:
     return texts
 
 
-def measure_chart(found: Comparison, rows: list[dict[str, Any]], confidence: float) -> None:
-    labels = {name: f"{one.label} ({one.unit})" for name, one in lab.measures(found).items()}
+def measure_chart(found: TokenizerComparison, rows: list[dict[str, Any]], confidence: float) -> None:
+    labels = {name: f"{one.label} ({one.unit})" for name, one in measures(found).items()}
     name = st.selectbox("Measure", list(labels), key="token_measure", format_func=labels.get, persist_state="session")
     some = [row for row in rows if row["measure"] == name and row["mean"] is not None]
     if not some:
@@ -171,7 +181,7 @@ def measure_chart(found: Comparison, rows: list[dict[str, Any]], confidence: flo
         "tokenizers",
         data=some,
         config={"measure": name, "tokenizers": [row["tokenizer"] for row in some]},
-        title=lab.measures(found)[name].label,
+        title=measures(found)[name].label,
         caption=f"mean of {some[0]['documents']:,} documents, {confidence:.0%} intervals",
     )
 
@@ -199,14 +209,16 @@ def _cell(row: dict[str, Any]) -> str:
     return f"{value:,.{digits}f}{interval}"
 
 
-def export(found: Comparison, readers: Sequence[Reader], texts: dict[str, str], key: str, config: TrialConfig) -> None:
+def export(found: TokenizerComparison, readers: Sequence[Reader], texts: dict[str, str], key: str, config: TrialConfig) -> None:
     rules = config.evaluation
 
-    def report() -> lab.Report:
+    def report() -> TokenizerReport:
         return session.workbench().pipeline.remember(
             "token report",
             key,
-            lambda: lab.report(found, readers, texts, resamples=rules.resamples, confidence=rules.confidence, seed=config.seed),
+            lambda: comparison_report(
+                found, readers, texts, resamples=rules.resamples, confidence=rules.confidence, seed=config.seed
+            ),
         )
 
     with st.container(horizontal=True, gap="small"):
@@ -244,7 +256,7 @@ def export(found: Comparison, readers: Sequence[Reader], texts: dict[str, str], 
 
 def training(corpus: Corpus) -> None:
     """A form, and the training under its own progress: seconds for the built-in corpus."""
-    fields = lab.TokenizerConfig.model_fields
+    fields = TokenizerConfig.model_fields
     with st.form("train_tokenizer", border=False):
         name = st.text_input("Name", key="tokenizer_name", placeholder=f"{corpus.name} 4k", persist_state="session")
         kind = st.selectbox("Kind", list(KINDS), key="tokenizer_kind", format_func=KINDS.get, help=fields["kind"].description)
@@ -257,15 +269,15 @@ def training(corpus: Corpus) -> None:
         lower = st.checkbox("Lower case", key="tokenizer_lower", help=fields["lowercase"].description)
         pressed = st.form_submit_button("Train", icon=":material/play_arrow:")
     if pressed:
-        given = lab.TokenizerConfig(kind=kind, size=size, min_frequency=least, lowercase=lower)
+        given = TokenizerConfig(kind=kind, size=size, min_frequency=least, lowercase=lower)
         train(corpus, name.strip() or f"{corpus.name} {kind} {size}", given)
 
 
-def train(corpus: Corpus, name: str, config: lab.TokenizerConfig) -> None:
+def train(corpus: Corpus, name: str, config: TokenizerConfig) -> None:
     stop = st.empty()
     stop.button("Cancel", key="stop/train_tokenizer", icon=":material/close:")
     try:
-        jobs.drain(lab.train(some_texts(corpus), config, lab.folder_of(name)))
+        jobs.drain(train_tokenizer(some_texts(corpus), config, folder_of(name)))
     except WorkbenchError as error:
         stop.empty()
         return cards.problem(error)

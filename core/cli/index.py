@@ -18,9 +18,9 @@ def index_sweep(
     again: Annotated[bool, Parameter(help="Measure also what is stored already.")] = False,
 ) -> Any:
     """Recall, speed and size of index settings, stored."""
-    from core.labs.index import points
+    from core.labs.index import measuring, points
 
-    return points.rows((yield from points.sweep(workbench, recipe.read(), read_grid(grids), again=again)))
+    return points.rows((yield from measuring.sweep(workbench, recipe.read(), read_grid(grids), again=again)))
 
 
 @verb("index-points", show_table)
@@ -28,7 +28,7 @@ def index_points(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
     """What was measured of the indexes of these vectors."""
     from core.labs.index import points
 
-    return points.rows((yield from points.points(workbench, recipe.read())))
+    return points.rows((yield from points.stored(workbench, recipe.read())))
 
 
 def show_cost(rows: list[dict[str, Any]]) -> None:
@@ -49,6 +49,6 @@ def index_cost(
     margin: Annotated[float, Parameter(help="Points (hundredths) within which two means are equal.")] = 1.0,
 ) -> Any:
     """What an index setting costs ranking quality, with a test of equivalence."""
-    from core.labs.index import points
+    from core.labs.index import cost
 
-    return points.cost_rows((yield from points.cost_curve(workbench, recipe.read(), read_grid(grids), margin)))
+    return cost.cost_rows((yield from cost.cost_curve(workbench, recipe.read(), read_grid(grids), margin)))

@@ -19,7 +19,8 @@ def train_moe(
     recipe: Recipe = USUAL,
 ) -> Any:
     """A small mixture of experts, trained on the texts of a corpus."""
-    from core.labs.inside import model
+    from core.labs.inside import experts
+    from core.training.experts import MoeConfig
 
-    training = config.valid(model.MoeConfig, read_settings(train))
-    return [model.moe_row(run) for run in (yield from model.train_moe(workbench, recipe.read(), training, both))]
+    training = config.valid(MoeConfig, read_settings(train))
+    return [experts.moe_row(run) for run in (yield from experts.train_moe(workbench, recipe.read(), training, both))]

@@ -27,6 +27,6 @@ def sample_study(
     questions: Annotated[Positive, Parameter(help="Questions, spread evenly over the corpus.")] = 20,
 ) -> Any:
     """Diversity against quality of sampled answers, by sampling chain, stored."""
-    from core.labs import sampling
+    from core.labs.sampling import study
 
-    return sampling.rows((yield from sampling.study(workbench, recipe.read(), list(chains), samples, questions)))
+    return study.rows((yield from study.sample_study(workbench, recipe.read(), list(chains), samples, questions)))

@@ -17,9 +17,9 @@ from core.config import ContextConfig, PartConfig, TrialConfig, fingerprint
 from core.context.prompt import build
 from core.errors import WorkbenchError
 from core.generation.answer import loaded
-from core.labs.index.point import machine
 from core.models import gguf_files
 from core.models.gguf_files import Measured
+from core.models.hardware import machine
 from core.progress import drain
 from core.records import Hit, Progress, plain
 from core.workbench import Workbench
@@ -46,7 +46,7 @@ QUESTIONS = (
 THINGS = ("round", "cold", "made of wood", "older than Rome", "loud", "blue", "edible", "written in C")
 
 
-class Speed(NamedTuple):
+class EngineSpeed(NamedTuple):
     """As measured; each number is the median of its rounds."""
 
     machine: str
@@ -62,15 +62,15 @@ class Speed(NamedTuple):
     formats: tuple[Measured, ...]  # empty for a large file, and on a machine too busy for it
 
 
-def stored(workbench: Workbench, config: TrialConfig) -> Speed | None:
+def stored(workbench: Workbench, config: TrialConfig) -> EngineSpeed | None:
     """What was last measured of this model with these threads and GPU layers on this machine."""
     with suppress(OSError, ValueError, TypeError, KeyError, WorkbenchError):
         found = json.loads(_place(workbench, config.generation).read_text("utf-8"))
-        return Speed(**{**found, "formats": tuple(Measured(**row) for row in found["formats"])})
+        return EngineSpeed(**{**found, "formats": tuple(Measured(**row) for row in found["formats"])})
     return None
 
 
-def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, Speed]:
+def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, EngineSpeed]:
     if config.generation.part != "llama_cpp":
         raise WorkbenchError(
             f"The speed of the engine {config.generation.part} is not measured here.",
@@ -113,7 +113,7 @@ def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, No
         for name in files.keys() - had:
             files[name].unlink(missing_ok=True)
     differing = len(same) - len(QUESTIONS)
-    found = Speed(
+    found = EngineSpeed(
         machine(),
         datetime.now(UTC).isoformat(timespec="seconds"),
         after.model,

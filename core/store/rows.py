@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from core.errors import WorkbenchError
-from core.labs.index.point import stored_raw
+from core.store.index_points import stored_measurement
 from core.store.journal import Record, id_time
 from core.store.label import from_record
 from core.store.tables import TABLES
@@ -250,7 +250,7 @@ def _answer(id: str, payload: dict) -> Rows:
 
 
 def _index(id: str, payload: dict) -> Rows:
-    derived = stored_raw(payload).numbers() if payload["status"] == "ok" else {}
+    derived = stored_measurement(payload).numbers() if payload["status"] == "ok" else {}
     return {"index_points": [_row("index_points", {**payload, **derived, "id": id, "created": _created(id, payload)})]}
 
 

@@ -1,13 +1,10 @@
-"""A small mixture of experts and what its routers do: settings, results, and the statistics of routing. Loads no torch.
+"""A small mixture of experts: settings and results of its training, and what its routers chose. Loads no torch.
 
-The model is `scratch/moe.py`. Statistics are functions over `Routing`, what every layer's router chose for every token; the
-"kind" of a token is the part of speech of the word it stands in, told by lists of the closed classes and by endings, which is
-where a tagger starts before it looks at context (Brill 1992, "A Simple Rule-Based Part of Speech Tagger", section 2).
+The model is `scratch/models/moe.py`.
 """
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -16,28 +13,9 @@ from pydantic import model_validator
 
 from core.config import StageConfig, knob
 from core.models import hub as models
-from core.training import tokenizers as lab
+from core.training.tokenizers import folder_of
 
 RUN = "run.json"
-# The closed classes of English, each word in the one it is most often of; open ones are told by their endings.
-CLOSED = {
-    "determiner": "a an the this that these those all any each both some such other every no another either neither",
-    "pronoun": "i me my you your he him his she her it its we us our they them their who whom whose which what there one itself "
-               "themselves himself herself myself yourself something anything nothing everything",
-    "preposition": "of in on at by for from to with without into onto over under between through during before after about "
-                   "against as than like per via until within upon among across behind below above toward towards",
-    "conjunction": "and or but nor so yet if unless while because although though whether since when where then",
-    "auxiliary": "is are was were be been being am do does did has have had can could may might must shall should will would",
-    "adverb": "not only also too very just more most never always often again still already now here however",
-}  # fmt: skip
-ENDINGS = {
-    "adverb": ("ly",),
-    "verb in -ed, -ing": ("ed", "ing"),
-    "adjective": ("able", "ible", "ous", "ive", "al", "ic", "ful", "less"),
-}
-STEM = 3  # letters before an ending: "red" and "king" are no forms of verbs
-CLASS_OF = {word: name for name, words in CLOSED.items() for word in words.split()}
-KINDS = (*CLOSED, *[name for name in ENDINGS if name not in CLOSED], "noun or other", *lab.KINDS[1:], "space")
 
 
 class MoeConfig(StageConfig):
@@ -79,7 +57,7 @@ class MoeConfig(StageConfig):
         return self
 
 
-class Step(NamedTuple):
+class ExpertStep(NamedTuple):
     """Progress, with what one training step measured; lists have a number a layer. NaN and empty: nothing was measured yet."""
 
     done: int
@@ -94,12 +72,12 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Run:
+class ExpertRun:
     """A finished training. held_out: documents that were not trained on; held_out_loss: nats a token, nothing dropped."""
 
     folder: Path
     config: MoeConfig
-    steps: tuple[Step, ...]
+    steps: tuple[ExpertStep, ...]
     held_out: tuple[int, ...]
     held_out_loss: float
 
@@ -108,14 +86,13 @@ class Run:
 class Routing:
     """What the routers chose. T tokens, L layers, K choices, E experts.
 
-    ids [T] int32; text [T] int32: which text; offsets [T, 2] int32: characters of it; kind [T] int8: place in KINDS.
+    ids [T] int32; text [T] int32: which text; offsets [T, 2] int32: characters of it.
     experts [T, L, K] int16; gates [T, L, K] float32; kept [T, L, K] bool: not dropped; probabilities [T, L, E] float32.
     """
 
     ids: np.ndarray
     text: np.ndarray
     offsets: np.ndarray
-    kind: np.ndarray
     experts: np.ndarray
     gates: np.ndarray
     kept: np.ndarray
@@ -127,90 +104,23 @@ def moe_home() -> Path:
     return models.home() / "moe"
 
 
-def folder_of(name: str) -> Path:
-    return lab.folder_of(name, moe_home())
+def experts_folder(name: str) -> Path:
+    return folder_of(name, moe_home())
 
 
-def trained() -> list[str]:
+def trained_experts() -> list[str]:
     """Newest first."""
     files = sorted(moe_home().glob(f"[!.]*/{RUN}"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
     return [file.parent.name for file in files]
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> ExpertRun:
     """A training's settings and measurements, without its weights."""
     saved = json.loads((folder / RUN).read_text("utf-8"))
-    steps = tuple(Step(*(tuple(v) if isinstance(v, list) else v for v in step)) for step in saved["steps"])
-    return Run(folder, MoeConfig(**saved["config"]), steps, tuple(saved["held_out"]), saved["held_out_loss"])
-
-
-# Statistics of routing, a number a layer
-
-
-def loads(routing: Routing) -> np.ndarray:
-    """[L, E] share of the assignments that each expert was chosen for, dropped ones too."""
-    experts = np.arange(routing.probabilities.shape[2])
-    return (routing.experts[..., None] == experts).mean(axis=(0, 2))
+    steps = tuple(ExpertStep(*(tuple(v) if isinstance(v, list) else v for v in step)) for step in saved["steps"])
+    return ExpertRun(folder, MoeConfig(**saved["config"]), steps, tuple(saved["held_out"]), saved["held_out_loss"])
 
 
 def variation(load: np.ndarray) -> np.ndarray:
     """Coefficient of variation over the last axis: standard deviation over mean. 0: even; sqrt(E - 1): all to one."""
     return load.std(axis=-1) / load.mean(axis=-1)
-
-
-def entropy_bits(probabilities: np.ndarray) -> np.ndarray:
-    """Entropy over the last axis in bits; 0: sure, log2(E): any expert."""
-    return -(probabilities * np.log2(np.where(probabilities > 0, probabilities, 1))).sum(axis=-1)
-
-
-def dropped(routing: Routing) -> np.ndarray:
-    """[L] share of the assignments that found no room."""
-    return 1 - routing.kept.mean(axis=(0, 2))
-
-
-def by_kind(routing: Routing) -> np.ndarray:
-    """[L, kinds, E] share of each kind's assignments that went to each expert; NaN where a kind does not occur."""
-    table = _kind_counts(routing)
-    whole = table.sum(axis=-1, keepdims=True)
-    return np.divide(table, whole, out=np.full(table.shape, np.nan), where=whole > 0)
-
-
-def kind_told(routing: Routing) -> np.ndarray:
-    """[L] share of the entropy of the expert chosen that the kind of token explains: I(kind; expert) / H(expert).
-
-    0: routed whatever the kind; 1: the kind decides. NaN where all go to one expert. Biased upwards on few tokens.
-    """
-    joint = _kind_counts(routing)
-    joint = joint / joint.sum(axis=(1, 2), keepdims=True)
-    of_expert = entropy_bits(joint.sum(axis=1))
-    shared = entropy_bits(joint.sum(axis=2)) + of_expert - entropy_bits(joint.reshape(len(joint), -1))
-    return np.divide(shared, of_expert, out=np.full(len(joint), np.nan), where=of_expert > 1e-12)
-
-
-def _kind_counts(routing: Routing) -> np.ndarray:
-    """[L, kinds, E] float64 assignments."""
-    _, layers, choices = routing.experts.shape
-    table = np.zeros((layers, len(KINDS), routing.probabilities.shape[2]))
-    for layer in range(layers):
-        np.add.at(table[layer], (np.repeat(routing.kind, choices), routing.experts[:, layer].reshape(-1)), 1)
-    return table
-
-
-def token_kinds(text: str, offsets: np.ndarray) -> np.ndarray:
-    """[T] int8: the kind of the word in which each token's last character that is no space stands."""
-    of_character = np.full(len(text) + 1, KINDS.index("space"), np.int8)
-    spans, kinds = lab.word_spans(text)
-    for (start, end), kind in zip(spans.tolist(), kinds.tolist(), strict=True):
-        word = part_of_speech(text[start:end]) if kind == 0 else lab.KINDS[kind]
-        of_character[start:end] = KINDS.index(word)
-    solid = [max((i for i in range(start, end) if not text[i].isspace()), default=end - 1) for start, end in offsets.tolist()]
-    return of_character[np.array(solid, np.int64)]
-
-
-@lru_cache(maxsize=1 << 16)
-def part_of_speech(word: str) -> str:
-    small = word.lower()
-    if known := CLASS_OF.get(small):
-        return known
-    endings = ((name, end) for name, ends in ENDINGS.items() for end in ends)
-    return next((name for name, end in endings if small.endswith(end) and len(small) >= STEM + len(end)), "noun or other")

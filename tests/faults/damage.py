@@ -247,10 +247,10 @@ def settings(lab: Lab) -> Iterator[Case]:
     def read(home: Path) -> Any:
         from core.errors import WorkbenchError
         from core.generation import prices
-        from core.labs import sampling as sampling_lab
+        from core.labs.sampling import chains
         from core.workbench import Workbench
 
-        for look in (prices.table, lambda: sampling_lab.presets(Workbench(home))):
+        for look in (prices.table, lambda: chains.presets(Workbench(home))):
             try:
                 look()
             except WorkbenchError as error:

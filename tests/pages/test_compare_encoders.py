@@ -10,7 +10,7 @@ from app import session
 from app.ui import encoder_tabs
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
-from core.labs.encoders import comparison as lab
+from core.labs.encoders import comparison, geometry
 from core.progress import drain
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns
@@ -50,10 +50,10 @@ def bench(home):
     workbench = with_towns(home, TEXTS, QUESTIONS)
     [first, *_] = [(name, text.encode()) for name, text in TEXTS.items()]
     drain(workbench.library.ingest("single", [first], ("questions.jsonl", json.dumps(QUESTIONS[0]).encode())))
-    for offer in lab.offers(recipe()):
+    for offer in comparison.offers(recipe()):
         if offer.id in CHOSEN:
             for name in ("towns", "silent"):
-                config = lab.prepared(lab.variant(recipe(**{"corpus.dataset": name}), offer.part))
+                config = comparison.prepared(comparison.variant(recipe(**{"corpus.dataset": name}), offer.part))
                 drain(workbench.prepare(config))
     return workbench
 
@@ -86,10 +86,10 @@ def tab(app: AppTest, name: str) -> AppTest:
     return app
 
 
-def rows(bench, **settings) -> list[lab.Row]:
+def rows(bench, **settings) -> list[comparison.EncoderResult]:
     config = recipe(**settings)
-    offers = [offer for offer in lab.offers(config) if offer.id in CHOSEN]
-    return drain(lab.leaderboard(bench, config, offers, offers[0]))
+    offers = [offer for offer in comparison.offers(config) if offer.id in CHOSEN]
+    return drain(comparison.leaderboard(bench, config, offers, offers[0]))
 
 
 def test_the_table_shows_what_the_library_measures(page, bench):
@@ -141,7 +141,7 @@ def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypa
 
 def test_the_geometry_is_explained_and_shown_before_and_after(page, bench):
     app = tab(page(**{"transform.centre": "true"}), "Geometry")
-    shape = drain(lab.geometry(bench, rows(bench, **{"transform.centre": True})[0]))
+    shape = drain(geometry.geometry_of(bench, rows(bench, **{"transform.centre": True})[0]))
     shown = html(app)
     assert f"was {shape.before.average_cosine:.3f}" in shown and "0: no common direction" in shown
     assert shape.after.average_cosine != pytest.approx(shape.before.average_cosine)
@@ -150,7 +150,7 @@ def test_the_geometry_is_explained_and_shown_before_and_after(page, bench):
 def test_gold_and_random_pairs_are_compared_for_every_encoder(page, bench):
     app = tab(page(), "Gold against random")
     for row in rows(bench):
-        assert f"{drain(lab.separation(bench, row)).auc:.3f}" in html(app)
+        assert f"{drain(geometry.separation_of(bench, row)).auc:.3f}" in html(app)
 
 
 def test_a_point_of_the_map_is_found_by_its_words(page):
@@ -248,7 +248,7 @@ def test_a_model_that_is_not_here_is_told_for_its_encoder_alone(page, bench):
 
 
 def test_a_large_corpus_is_asked_all_its_questions_on_a_button(page, monkeypatch):
-    monkeypatch.setattr(lab, "QUESTIONS", 6)
+    monkeypatch.setattr(comparison, "QUESTIONS", 6)
     app = page()
     assert any("n 6 of 6 questions" in caption.value for caption in app.caption)
     app = app.button(key="ask_all").click().run()

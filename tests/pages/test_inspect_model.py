@@ -13,11 +13,11 @@ from app.ui.inspect_tabs import fitted
 from core.__main__ import parse
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.labs.inside import model as inspect_lab
+from core.labs.inside import architecture, attention, cache, model
 from core.labs.inside.cache import fit
 from core.progress import drain
 from core.records import Progress
-from core.training import tokenizers as tokenizers_lab
+from core.training.tokenizers import tokenizer_files
 from core.workbench import Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -66,7 +66,7 @@ def tools():
         TEXTS.values(), trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
     )
     shape = Shape(layers=3, heads=4, kv_heads=2, head_size=8, width=32, hidden=64, vocabulary=400, context=1024)
-    return inspect_lab.Loaded(Transformer(shape).eval(), tokenizer, TEMPLATE)
+    return model.LoadedTransformer(Transformer(shape).eval(), tokenizer, TEMPLATE)
 
 
 @pytest.fixture
@@ -78,7 +78,8 @@ def page(bench, tools, monkeypatch):
         yield Progress(0, 0, "Loading")
         return tools
 
-    monkeypatch.setattr(inspect_lab, "load", load)
+    for module in (model, attention, cache):
+        monkeypatch.setattr(module, "load", load)
 
     def start(view: str = "Architecture", **address: str) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=120)
@@ -129,7 +130,7 @@ def test_the_bundled_model_is_read_and_the_known_answers_are_reached(page):
 def test_experts_and_active_parameters_of_a_mixture_are_shown(page):
     app = page().selectbox(key="model").set_value("Mixtral 8x7B").run()
     assert "46,702,792,704" in html(app) and "2 of 8 experts" in html(app)
-    found = inspect_lab.read("Mixtral 8x7B")
+    found = architecture.read("Mixtral 8x7B")
     assert f">{found.active_parameters / 1e9:,.2f}<" in html(app) and found.active_parameters < 13e9
 
 
@@ -153,13 +154,13 @@ def test_what_cannot_be_read_is_told_and_the_page_lives(page, tmp_path, content,
     app = app.selectbox(key="model").set_value("Qwen3 30B-A3B").run()
     assert not app.error and "30,532,122,624" in html(app)
     with pytest.raises(WorkbenchError) as error:
-        inspect_lab.read_upload("../given.gguf" if content[:4] == b"GGUF" else "given.json", content)
+        architecture.read_upload("../given.gguf" if content[:4] == b"GGUF" else "given.json", content)
     assert "/tmp" not in error.value.where
 
 
 def test_an_uploaded_config_is_read_under_its_own_name():
-    config = {name: value for name, value in inspect_lab.CONFIGS["Llama 3.1 8B"].items()}
-    assert inspect_lab.read_upload("my-llama.json", json.dumps(config).encode()).name == "my-llama"
+    config = {name: value for name, value in architecture.CONFIGS["Llama 3.1 8B"].items()}
+    assert architecture.read_upload("my-llama.json", json.dumps(config).encode()).name == "my-llama"
 
 
 # Key-value cache -----------------------------------------------------------------------------------------------------
@@ -199,28 +200,28 @@ def test_a_fit_is_told_in_words(coefficients, told):
 def test_the_parts_of_the_prompt_have_all_the_attention(bench, tools):
     query = bench.corpus(recipe()).queries[0]
     hits = bench.search(recipe(), query.text)[:2]
-    short = [inspect_lab._cut(hit, query, tools.tokenizer, 24) for hit in hits]
-    looked = inspect_lab.look_at(tools, query.text, short)
+    short = [attention._cut(hit, query, tools.tokenizer, 24) for hit in hits]
+    looked = attention.look_at(tools, query.text, short)
     parts = {name: looked.text[looked.offsets[a][0] : looked.offsets[b - 1][1]] for name, (a, b) in looked.spans.items()}
     assert list(parts) == ["instructions", "[1]", "[2]", "question"]
     assert parts["question"].strip() == f"Question: {query.text}" and parts["[2]"].strip().startswith("[2] ")
     assert short[0].text in hits[0].text and hits[0].text[short[0].start - hits[0].start :].startswith(short[0].text)
-    last = inspect_lab.share(looked, len(looked.tokens) - 1)
+    last = attention.attention_share(looked, len(looked.tokens) - 1)
     assert last.mass.shape == (3, 4, 6) and np.allclose(last.mass.sum(-1), 1, atol=2e-3)
-    first = inspect_lab.share(looked, 0)  # the first token sees itself alone
+    first = attention.attention_share(looked, 0)  # the first token sees itself alone
     assert np.allclose(first.mass[..., last.parts.index("first token")], 1) and np.allclose(first.entropy_bits, 0)
 
 
 def test_a_prompt_beyond_the_kept_maps_is_refused(bench, tools):
     query = bench.corpus(recipe()).queries[0]
     with pytest.raises(WorkbenchError, match="384"):
-        inspect_lab.look_at(tools, query.text, bench.search(recipe(), query.text)[:5])
+        attention.look_at(tools, query.text, bench.search(recipe(), query.text)[:5])
 
 
 def test_a_prompt_is_read_once_and_sliders_only_redraw(page, monkeypatch):
     app = press(page("Attention"), "do/attention")
     assert "Entropy of the heads" in html(app) and "<td>first token</td>" in html(app) and "layer 0, head 0" in html(app)
-    monkeypatch.setattr(inspect_lab, "look_at", None)  # would fail if it were read again
+    monkeypatch.setattr(attention, "look_at", None)  # would fail if it were read again
     app = app.slider(key="layer").set_value(2).run()
     app = app.slider(key="head").set_value(3).run()
     assert not app.exception and not app.error and "layer 2, head 3" in html(app)
@@ -237,10 +238,9 @@ def test_without_questions_there_is_no_prompt(page):
 
 def test_tokenizers_are_trained_compared_and_reported(page, tmp_path, tools, monkeypatch):
     tools.tokenizer.save(str(tmp_path / "tokenizer.json"))
-    theirs = tokenizers_lab.known
+    theirs = tokenizer_files
     monkeypatch.setattr(
-        tokenizers_lab,
-        "known",
+        "app.ui.tokenizer_tab.tokenizer_files",
         lambda: {"Towns": tmp_path / "tokenizer.json"} | {name: file for name, file in theirs().items() if name == "small one"},
     )
     app, own = page("Tokenizers"), f"vocabulary {tools.tokenizer.get_vocab_size()}"

@@ -8,7 +8,8 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
-from core.labs.index import points as index_lab
+from core.labs.index import measuring
+from core.labs.index.cost import answer_cost
 from core.progress import drain
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns
@@ -82,8 +83,8 @@ def recipe(**settings) -> TrialConfig:
 
 def test_the_cards_and_the_verdict_are_what_the_lab_measures(page, bench):
     app = page()
-    point = drain(index_lab.measure_point(bench, recipe(), quick=True))
-    cost = drain(index_lab.cost(bench, recipe()))
+    point = drain(measuring.measure_point(bench, recipe(), quick=True))
+    cost = drain(answer_cost(bench, recipe()))
     effect = cost.fused.effects["ndcg_linear"]
     assert 0 < point.recall < 1 and effect.equivalence.difference < 0 and f">{point.recall:.3f}<" in html(app)
     assert f">{effect.equivalence.difference * 100:.2f}<".replace("-", "−") in html(app)
@@ -93,7 +94,7 @@ def test_the_cards_and_the_verdict_are_what_the_lab_measures(page, bench):
 
 def test_a_query_setting_acts_at_once_and_builds_nothing(page, bench):
     app = page()
-    before = drain(index_lab.measure_point(bench, recipe(), quick=True)).recall
+    before = drain(measuring.measure_point(bench, recipe(), quick=True)).recall
     slider = next(s for s in app.select_slider if s.key == "query/faiss_ivf.nprobe")
     app = slider.set_value(4).run()
     assert not app.exception and app.query_params["index.nprobe"] == "4"
@@ -139,7 +140,7 @@ def test_a_sweep_shows_its_command_before_it_starts(page, bench, monkeypatch):
 
 
 def test_kept_points_are_listed_and_failures_have_their_reason(page, bench):
-    drain(index_lab.sweep(bench, recipe(), {"index.nlist": [4, 900], "index.nprobe": [1, 2]}))
+    drain(measuring.sweep(bench, recipe(), {"index.nlist": [4, 900], "index.nprobe": [1, 2]}))
     app = page()
     assert "2 kept points" in html(app) and "2 settings failed" in [e.label for e in app.expander]
     assert "index.nlist = 900" in html(app)

@@ -10,7 +10,8 @@ from app import session
 from app.ui import sampling_study
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
-from core.labs import sampling as lab
+from core.labs.sampling import prompts, searches, study
+from core.labs.sampling.chains import PRESETS, read_chain
 from core.progress import drain
 from core.sampling.trace import History, trace
 from core.statistics.bootstrap import Interval
@@ -87,14 +88,14 @@ def test_nothing_is_asked_of_the_model_before_a_prompt(bench, model):
 
 def test_the_cards_are_the_trace_and_a_slider_runs_no_model(bench, model):
     app = open_page(chain="top_k=8 temperature=0.5")
-    reading = lab.reading(bench, recipe(), QUESTION)
+    reading = prompts.reading(bench, recipe(), QUESTION)
     history = History(tuple(reading.prompt.tokens), len(reading.prompt.tokens))
-    before = trace(model.logits(reading.prompt, ()), lab.read_chain("top_k=8 temperature=0.5"), history)[-1]
+    before = trace(model.logits(reading.prompt, ()), read_chain("top_k=8 temperature=0.5"), history)[-1]
     assert f">{before.entropy_bits:.2f}<" in html(app) and ">8<" in html(app)
     asked = len(model.runs)
     slider = next(s for s in app.slider if s.key == "chain/1.temperature.temperature")
     app = slider.set_value(2.0).run()
-    after = trace(model.logits(reading.prompt, ()), lab.read_chain("top_k=8 temperature=2.0"), history)[-1]
+    after = trace(model.logits(reading.prompt, ()), read_chain("top_k=8 temperature=2.0"), history)[-1]
     assert f">{after.entropy_bits:.2f}<" in html(app) and after.entropy_bits > before.entropy_bits
     assert len(model.runs) == asked + 1, "only this test's own"
     assert app.query_params["chain"] in ("top_k=8 temperature=2.0", ["top_k=8 temperature=2.0"])
@@ -110,7 +111,7 @@ def test_steps_are_added_moved_and_removed(bench, model):
     app = press(app, "remove/1")
     assert app.session_state["chain"] == "temperature=0.5 mirostat=5.0"
     app = press(app, "random")
-    assert len(lab.read_chain(app.session_state["chain"])) >= 2
+    assert len(read_chain(app.session_state["chain"])) >= 2
 
 
 def test_the_answer_is_written_forced_and_written_again(bench, model):
@@ -151,7 +152,7 @@ def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, mode
     [(arguments, label)] = started
     assert arguments[0] == "sample-study" and arguments.count("--chain") == 3 and label == "Sampling towns"
     chains = ["temperature=2.0", "greedy", "top_k=2"]
-    found = drain(lab.study(bench, recipe(), chains, 5, 3))
+    found = drain(study.sample_study(bench, recipe(), chains, 5, 3))
     app = app.run()
     assert found[0].chain == chains[0] and all(f">{one.measures['f1'].mean:.3f}<" in html(app) for one in found)
     said = " ".join(m.value for m in app.markdown)
@@ -168,20 +169,20 @@ def test_samples_without_an_answer_are_counted_beside_the_measures(monkeypatch):
     monkeypatch.setattr(sampling_study.st, "html", shown.append)
     monkeypatch.setattr(sampling_study.st, "caption", shown.append)
     half = Interval(0.5, None, None, 2, 3)
-    one = lab.Setting("greedy", dict.fromkeys(lab.MEASURES, half), 3, 15, 4, None)
+    one = study.ChainResult("greedy", dict.fromkeys(study.MEASURES, half), 3, 15, 4, None)
     sampling_study.study_table([one], {"greedy": "a<b"}, ("f1", "distinct_2"))
     assert "11 of 15" in shown[0] and "2 of 3 questions" in shown[0] and "a&lt;b" in shown[0] and "not counted as 0" in shown[1]
 
 
 def test_a_search_is_drawn_and_can_be_stepped_through(bench, model, monkeypatch):
-    lines = [lab.Line(" six <b>", (10, 2), -1.5, -0.75), lab.Line(" six late", (10, 14), -2.5, -1.25)]
+    lines = [searches.Continuation(" six <b>", (10, 2), -1.5, -0.75), searches.Continuation(" six late", (10, 14), -2.5, -1.25)]
 
     def search(config, reading, how, most):
         yield lines[:1]
         yield lines
-        return lab.Searched([line._replace(ended=True) for line in lines], [], 0.1, 0.5)
+        return searches.Searched([line._replace(ended=True) for line in lines], [], 0.1, 0.5)
 
-    monkeypatch.setattr(lab, "search", search)
+    monkeypatch.setattr("app.ui.sampling_tabs.search", search)
     app = press(open_page(view="Searches"), "do/search")
     assert "six </span>&lt;b&gt; ■" in html(app) and ">\u22120.750<" in html(app)
     app = next(s for s in app.slider if s.key.startswith("after/")).set_value(1).run()
@@ -196,13 +197,13 @@ def test_a_text_is_continued_as_it_is(bench, model):
 def test_a_cancelled_reading_is_not_begun_again_by_itself(bench, model, monkeypatch):
     app = open_page(question="")
     told = {"what": None}
-    read = lab.read
+    read = prompts.read
 
     def slow(workbench, config, text, manner):
         told["what"] = (config, text, manner)
         return (yield from read(workbench, config, text, manner))
 
-    monkeypatch.setattr(lab, "read", slow)
+    monkeypatch.setattr(prompts, "read", slow)
     app.session_state["question"] = QUESTION
     app = app.run()
     app.session_state["cancelled"] = told["what"]
@@ -213,7 +214,7 @@ def test_a_cancelled_reading_is_not_begun_again_by_itself(bench, model, monkeypa
 
 def test_a_bad_chain_in_the_address_and_an_engine_without_logits_are_told(bench, model):
     app = open_page(chain="top_q=3")
-    assert "top\\_q" in " ".join(w.value for w in app.warning) and app.session_state["chain"] == lab.PRESETS["llama.cpp"]
+    assert "top\\_q" in " ".join(w.value for w in app.warning) and app.session_state["chain"] == PRESETS["llama.cpp"]
     app = open_page(**{"generation.part": "openai_compatible", "generation.max_tokens": "12"})
     assert "hand out" in " ".join(e.value for e in app.error)
 

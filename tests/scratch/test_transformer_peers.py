@@ -146,10 +146,11 @@ def bundled(tmp_path_factory):
 @pytest.mark.slow
 def test_the_bundled_tokens_are_llama_cpps(bundled):
     """Digits one by one above all: transformers' reading of the GGUF file loses that."""
-    from core.training import tokenizers as lab
+    from core.labs.inside import tokenizers
+    from core.training.tokenizers import opened, tokenizer_files
 
-    llama = lab.opened(lab.known()["SmolLM2"])
-    texts = [*lab.SAMPLES.values(), "1999 to 2024: 3.14159, x12345y", *list(topics.values())[:40]]
+    llama = opened(tokenizer_files()["SmolLM2"])
+    texts = [*tokenizers.SAMPLES.values(), "1999 to 2024: 3.14159, x12345y", *list(topics.values())[:40]]
     for text in texts:
         assert bundled[2].encode(text, add_special_tokens=False).ids == llama.split(text).ids.tolist()
 

@@ -8,10 +8,22 @@ import torch
 
 from core.config import valid
 from core.errors import WorkbenchError
+from core.labs.inside.experts import (
+    CLOSED,
+    KINDS,
+    by_kind,
+    dropped,
+    entropy_bits,
+    expert_loads,
+    kind_told,
+    part_of_speech,
+    routed_kinds,
+    token_kinds,
+)
 from core.scratch.models import moe
 from core.scratch.models.transformer import Shape, SwiGLU
-from core.training import experts as moe_lab
-from core.training.experts import MoeConfig, Step
+from core.training import experts
+from core.training.experts import ExpertStep, MoeConfig, Routing, experts_folder, read_run, trained_experts, variation
 
 SHAPE = Shape(layers=1, heads=1, kv_heads=1, head_size=16, width=16, hidden=24, vocabulary=10, context=32)
 SMALL = {"width": 32, "hidden": 32, "vocabulary": 320, "context": 32, "batch": 8, "experts": 4}
@@ -95,8 +107,8 @@ def test_the_switch_loss_is_1_where_even_and_e_where_all_go_to_one():
     even = routed([[0.25] * 4] * 4, [0, 1, 2, 3])
     assert moe.switch_loss(even).item() == pytest.approx(1)
     assert moe.switch_loss(routed([[1.0, 0, 0, 0]] * 4, [0] * 4)).item() == pytest.approx(4)
-    assert moe_lab.variation(np.array([1.0, 0, 0, 0])) == pytest.approx(math.sqrt(3))
-    assert moe_lab.entropy_bits(np.full(4, 0.25)) == pytest.approx(2) and moe_lab.entropy_bits(np.eye(4)[0]) == 0
+    assert variation(np.array([1.0, 0, 0, 0])) == pytest.approx(math.sqrt(3))
+    assert entropy_bits(np.full(4, 0.25)) == pytest.approx(2) and entropy_bits(np.eye(4)[0]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -141,17 +153,19 @@ def test_routing_counts_every_token_once_and_its_statistics_agree(runs):
     texts = ["The for statement loops over 10 read_lines(x).", "Und die Größe?"]
     routing = moe.read(runs["with"], texts, capacity_factor=0.0)
     tokens = sum(len(runs["with"].reader.split(text).ids) for text in texts)
-    assert len(routing.ids) == tokens and routing.kept.all() and (moe_lab.dropped(routing) == 0).all()
-    load = moe_lab.loads(routing)
+    assert len(routing.ids) == tokens and routing.kept.all() and (dropped(routing) == 0).all()
+    load = expert_loads(routing)
     np.testing.assert_allclose(load.sum(1), 1)
     np.testing.assert_array_equal(load, [np.bincount(routing.experts[:, one, 0], minlength=4) / tokens for one in (0, 1)])
     np.testing.assert_array_equal(routing.experts[..., 0], routing.probabilities.argmax(-1))
     np.testing.assert_allclose(routing.gates[..., 0], routing.probabilities.max(-1))
-    table = moe_lab.by_kind(routing)
-    present = np.unique(routing.kind)
+    kind = routed_kinds(routing, texts)
+    assert len(kind) == tokens
+    table = by_kind(routing, kind)
+    present = np.unique(kind)
     np.testing.assert_allclose(table[:, present].sum(-1), 1)
-    assert np.isnan(table[:, np.setdiff1d(range(len(moe_lab.KINDS)), present)]).all()
-    told = moe_lab.kind_told(routing)
+    assert np.isnan(table[:, np.setdiff1d(range(len(KINDS)), present)]).all()
+    told = kind_told(routing, kind)
     assert ((told >= 0) & (told <= 1) | np.isnan(told)).all()
 
 
@@ -159,32 +173,24 @@ def test_kind_told_is_1_where_the_kind_decides_and_0_where_it_does_not():
     def routing(experts):
         n = len(experts)
         zeros, ones = np.zeros(n, np.int32), np.ones((n, 1, 1))
-        return moe_lab.Routing(
-            zeros,
-            zeros,
-            np.zeros((n, 2)),
-            np.array([1, 1, 2, 2], np.int8),
-            np.array(experts)[:, None, None],
-            ones,
-            ones > 0,
-            np.full((n, 1, 2), 0.5),
-        )
+        return Routing(zeros, zeros, np.zeros((n, 2)), np.array(experts)[:, None, None], ones, ones > 0, np.full((n, 1, 2), 0.5))
 
-    assert moe_lab.kind_told(routing([0, 0, 1, 1]))[0] == pytest.approx(1)
-    assert moe_lab.kind_told(routing([0, 1, 0, 1]))[0] == pytest.approx(0)
-    assert np.isnan(moe_lab.kind_told(routing([0, 0, 0, 0]))[0])
+    kind = np.array([1, 1, 2, 2], np.int8)
+    assert kind_told(routing([0, 0, 1, 1]), kind)[0] == pytest.approx(1)
+    assert kind_told(routing([0, 1, 0, 1]), kind)[0] == pytest.approx(0)
+    assert np.isnan(kind_told(routing([0, 0, 0, 0]), kind)[0])
 
 
 def test_kinds_of_tokens_follow_the_word_they_stand_in():
     text = "The loop  x_1 = 42"
     offsets = np.array([[0, 3], [3, 6], [6, 8], [8, 9], [9, 11], [11, 13], [13, 15], [15, 18]])
-    names = [moe_lab.KINDS[kind] for kind in moe_lab.token_kinds(text, offsets)]
+    names = [KINDS[kind] for kind in token_kinds(text, offsets)]
     assert names == ["determiner", "noun or other", "noun or other", "space", "name in code", "name in code", "sign", "number"]
 
 
 def test_parts_of_speech_by_list_and_by_ending():
     text = "the king was quickly looping over red unusable objects and them"
-    assert [moe_lab.part_of_speech(word) for word in text.split()] == [
+    assert [part_of_speech(word) for word in text.split()] == [
         "determiner",
         "noun or other",
         "auxiliary",
@@ -197,7 +203,7 @@ def test_parts_of_speech_by_list_and_by_ending():
         "conjunction",
         "pronoun",
     ]
-    words = [word for words in moe_lab.CLOSED.values() for word in words.split()]
+    words = [word for words in CLOSED.values() for word in words.split()]
     assert len(words) == len(set(words)), "a word has one class"
 
 
@@ -206,7 +212,7 @@ def test_the_same_seed_gives_the_same_model_and_closing_keeps_nothing(tmp_path):
     runs = [drained(moe.train(corpus(15), config, tmp_path / name)).run for name in ("one", "two")]
     assert runs[0].steps == runs[1].steps and runs[0].held_out_loss == runs[1].held_out_loss
     left = moe.train(corpus(15), config, tmp_path / "left")
-    while not isinstance(next(left), Step):
+    while not isinstance(next(left), ExpertStep):
         pass
     left.close()
     assert sorted(path.name for path in tmp_path.glob("*")) == ["one", "two"]
@@ -225,6 +231,6 @@ def test_what_cannot_be_is_said(tmp_path):
 
 
 def test_trained_models_are_found_by_name(runs, monkeypatch):
-    monkeypatch.setattr(moe_lab, "moe_home", lambda: runs["with"].run.folder.parent)
-    assert set(moe_lab.trained()) == {"with", "without"} and moe_lab.folder_of("with") == runs["with"].run.folder
-    assert moe_lab.read_run(moe_lab.folder_of("without")).config.balance == "none"
+    monkeypatch.setattr(experts, "moe_home", lambda: runs["with"].run.folder.parent)
+    assert set(trained_experts()) == {"with", "without"} and experts_folder("with") == runs["with"].run.folder
+    assert read_run(experts_folder("without")).config.balance == "none"

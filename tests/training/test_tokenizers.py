@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.training import tokenizers as lab
+from core.labs.inside import tokenizers
+from core.training.tokenizers import (
+    FILE,
+    Reader,
+    TokenizerConfig,
+    folder_of,
+    opened,
+    tokenizer_files,
+    tokenizers_home,
+    train_tokenizer,
+)
 
 TEXTS = [
     "The for statement is used to iterate over the elements of a sequence; the else clause runs when it is exhausted.",
@@ -26,18 +36,18 @@ def drained(steps):
 
 
 def train(kind, name, **settings):
-    return drained(lab.train(TEXTS, lab.TokenizerConfig(kind=kind, size=300, **settings), lab.folder_of(name)))
+    return drained(train_tokenizer(TEXTS, TokenizerConfig(kind=kind, size=300, **settings), folder_of(name)))
 
 
 @pytest.fixture
-def whole_words(tmp_path) -> lab.Reader:
+def whole_words(tmp_path) -> Reader:
     """A tokenizer of known splits: ab and c are tokens, the rest is unknown."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "ab": 1, "##c": 2, ".": 3, "7": 4}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    return lab.opened(tmp_path, "by hand")
+    return opened(tmp_path, "by hand")
 
 
 @pytest.mark.parametrize("kind", ["bpe", "wordpiece"])
@@ -54,14 +64,14 @@ def test_unigram_trains_the_same_tokens_and_nearly_the_same_scores():
 
 
 def test_wordpieces_letters_are_ordinary_tokens_that_text_cannot_call():
-    reader = lab.opened(train("wordpiece", "letters"))
-    assert "added_tokens" in (settings := json.loads((lab.folder_of("letters") / lab.FILE).read_text()))
+    reader = opened(train("wordpiece", "letters"))
+    assert "added_tokens" in (settings := json.loads((folder_of("letters") / FILE).read_text()))
     assert settings["added_tokens"] == []
     assert [reader.token(i) for i in reader.split("##a").ids][:2] != ["##a"]
 
 
 def test_trained_ones_are_known_beside_the_bundled_and_tell_of_every_stage():
-    steps = lab.train(TEXTS, lab.TokenizerConfig(size=300), lab.folder_of("mine"))
+    steps = train_tokenizer(TEXTS, TokenizerConfig(size=300), folder_of("mine"))
     told = []
     while True:
         try:
@@ -70,51 +80,51 @@ def test_trained_ones_are_known_beside_the_bundled_and_tell_of_every_stage():
             path = end.value
             break
     assert told[-1].message == "A vocabulary of 300 tokens" and told[-1].done == told[-1].total == len(TEXTS)
-    assert lab.known()["mine"] == path and {"MiniLM", "SmolLM2"} <= lab.known().keys()
-    assert lab.opened(path).name == "mine"
+    assert tokenizer_files()["mine"] == path and {"MiniLM", "SmolLM2"} <= tokenizer_files().keys()
+    assert opened(path).name == "mine"
 
 
 def test_a_closed_training_keeps_nothing():
-    steps = lab.train(TEXTS, lab.TokenizerConfig(kind="unigram", size=300), lab.folder_of("left"))
+    steps = train_tokenizer(TEXTS, TokenizerConfig(kind="unigram", size=300), folder_of("left"))
     next(steps)
     steps.close()
-    assert not list(lab.tokenizers_home().glob("*")) and "left" not in lab.known()
+    assert not list(tokenizers_home().glob("*")) and "left" not in tokenizer_files()
 
 
 def test_what_cannot_be_trained_or_opened_is_said(tmp_path):
     with pytest.raises(WorkbenchError, match="no text"):
-        next(lab.train(["  ", ""], lab.TokenizerConfig(), lab.folder_of("empty")))
+        next(train_tokenizer(["  ", ""], TokenizerConfig(), folder_of("empty")))
     train("bpe", "twice")
     with pytest.raises(WorkbenchError, match="already"):
         train("bpe", "twice")
     for name in ("../up", "", ".hidden", "a/b"):
         with pytest.raises(WorkbenchError, match="cannot be a name"):
-            lab.folder_of(name)
+            folder_of(name)
     with pytest.raises(WorkbenchError, match="no tokenizer here"):
-        lab.opened(tmp_path / "nothing")
+        opened(tmp_path / "nothing")
     (tmp_path / "tokenizer.json").write_text('{"model": 3}')
     with pytest.raises(WorkbenchError, match="cannot be read"):
-        lab.opened(tmp_path)
+        opened(tmp_path)
     (tmp_path / "bad.gguf").write_bytes(b"GGUFxx")
     with pytest.raises(WorkbenchError, match="GGUF"):
-        lab.opened(tmp_path / "bad.gguf")
+        opened(tmp_path / "bad.gguf")
 
 
 def test_counts_are_those_made_by_hand(whole_words):
     # abc.ab 7 xy → ab ##c . ab 7 [UNK]: five words, of which abc is continued and xy unknown
-    found = drained(lab.compare(["abc.ab 7 xy", "", "é xy"], [whole_words], chunk_tokens=(2,)))
-    assert lab.values(found, "fertility")[:, 0].tolist()[::2] == [6 / 5, 1.0]
-    assert np.isnan(lab.values(found, "fertility")[1, 0]), "no word: unmeasured, not 0"
-    assert lab.values(found, "continued")[0, 0] == 1 / 5
-    assert lab.values(found, "unknown")[[0, 2], 0].tolist() == [1 / 6, 1.0]
-    assert lab.values(found, "lost")[[0, 2], 0].tolist() == [2 / 9, 1.0]
-    assert lab.values(found, "bytes_per_token")[2, 0] == 5 / 2
-    assert lab.values(found, "tokens: word")[0, 0] == 4 / 3 and lab.values(found, "tokens: number")[0, 0] == 1
+    found = drained(tokenizers.compare(["abc.ab 7 xy", "", "é xy"], [whole_words], chunk_tokens=(2,)))
+    assert tokenizers.values(found, "fertility")[:, 0].tolist()[::2] == [6 / 5, 1.0]
+    assert np.isnan(tokenizers.values(found, "fertility")[1, 0]), "no word: unmeasured, not 0"
+    assert tokenizers.values(found, "continued")[0, 0] == 1 / 5
+    assert tokenizers.values(found, "unknown")[[0, 2], 0].tolist() == [1 / 6, 1.0]
+    assert tokenizers.values(found, "lost")[[0, 2], 0].tolist() == [2 / 9, 1.0]
+    assert tokenizers.values(found, "bytes_per_token")[2, 0] == 5 / 2
+    assert tokenizers.values(found, "tokens: word")[0, 0] == 4 / 3 and tokenizers.values(found, "tokens: number")[0, 0] == 1
     # chunks of two tokens: "abc", ".ab", "7 xy"
-    assert lab.values(found, "chunk characters: 2")[0, 0] == (3 + 3 + 4) / 3
-    assert lab.values(found, "chunk words: 2")[0, 0] == (1 + 2 + 2) / 3
-    assert lab.vocabulary_use(found.tokenizers[0]) == 5 / 5
-    rows = {row["measure"]: row for row in lab.summary(found)}
+    assert tokenizers.values(found, "chunk characters: 2")[0, 0] == (3 + 3 + 4) / 3
+    assert tokenizers.values(found, "chunk words: 2")[0, 0] == (1 + 2 + 2) / 3
+    assert tokenizers.vocabulary_use(found.tokenizers[0]) == 5 / 5
+    rows = {row["measure"]: row for row in tokenizers.summary(found)}
     assert rows["fertility"]["whole"] == 8 / 7 and (rows["fertility"]["documents"], rows["fertility"]["of"]) == (2, 3)
 
 
@@ -131,15 +141,15 @@ def test_kinds_of_words():
         "_": "name in code",
         "HTTP": "word",
     }
-    assert {word: lab.KINDS[lab.kind_of_word(word)] for word in kinds} == kinds
+    assert {word: tokenizers.KINDS[tokenizers.kind_of_word(word)] for word in kinds} == kinds
 
 
-@pytest.mark.parametrize("text", [*lab.SAMPLES.values(), "", " a  b\n", "<|im_start|>x"])
+@pytest.mark.parametrize("text", [*tokenizers.SAMPLES.values(), "", " a  b\n", "<|im_start|>x"])
 def test_pieces_tile_the_text_and_name_every_token(text):
-    bpe = lab.opened(train("bpe", "tiling"))
-    for reader in (bpe, lab.opened(lab.known()["MiniLM"]), smollm2()):
+    bpe = opened(train("bpe", "tiling"))
+    for reader in (bpe, opened(tokenizer_files()["MiniLM"]), smollm2()):
         split = reader.split(text)
-        pieces = lab.coloured(text, split)
+        pieces = tokenizers.coloured(text, split)
         assert "".join(text[piece.start : piece.end] for piece in pieces) == text
         assert [i for piece in pieces for i in piece.tokens] == list(range(len(split.ids)))
     # a byte-level vocabulary covers every character, and the bytes of an emoji share it
@@ -150,16 +160,16 @@ def test_pieces_tile_the_text_and_name_every_token(text):
 _smollm2 = []
 
 
-def smollm2() -> lab.Reader:
+def smollm2() -> Reader:
     if not _smollm2:
-        _smollm2.append(lab.opened(lab.known()["SmolLM2"]))
+        _smollm2.append(opened(tokenizer_files()["SmolLM2"]))
     return _smollm2[0]
 
 
 def test_smollm2_splits_numbers_into_digits_and_minilm_does_not():
     assert smollm2().vocabulary == 49152
     assert [smollm2().token(i) for i in smollm2().split("12345").ids] == list("12345")
-    minilm = lab.opened(lab.known()["MiniLM"])
+    minilm = opened(tokenizer_files()["MiniLM"])
     assert len(minilm.split("12345").ids) < 5 and minilm.split("语言\u0e01\u0e33").unknown.any()
 
 
@@ -167,7 +177,7 @@ def test_offsets_within_a_character_point_at_it():
     split = smollm2().split("a🤗b")
     assert split.offsets[0].tolist() == [0, 1] and split.offsets[-1].tolist() == [2, 3]
     assert len(split.ids) > 3 and set(map(tuple, split.offsets[1:-1].tolist())) == {(1, 2)}
-    assert lab.coloured("a🤗b", split)[1][:2] == (1, 2)
+    assert tokenizers.coloured("a🤗b", split)[1][:2] == (1, 2)
 
 
 def test_a_token_of_many_bytes_is_whole():
@@ -177,19 +187,19 @@ def test_a_token_of_many_bytes_is_whole():
 
 
 def test_samples_come_from_the_corpus_and_the_report_holds_all():
-    found = lab.samples([*TEXTS, "日本語のテキストです"])
+    found = tokenizers.samples([*TEXTS, "日本語のテキストです"])
     assert found["Other letters of the corpus"] == "日本語のテキストです" and "2024" in found["Numbers of the corpus"]
-    assert lab.samples(["only plain words here"]) == {}
-    readers = [lab.opened(lab.known()["MiniLM"]), lab.opened(train("bpe", "re-port"))]
-    comparison = drained(lab.compare(TEXTS, readers, (16,)))
-    report = lab.report(comparison, readers, found, resamples=200)
+    assert tokenizers.samples(["only plain words here"]) == {}
+    readers = [opened(tokenizer_files()["MiniLM"]), opened(train("bpe", "re-port"))]
+    comparison = drained(tokenizers.compare(TEXTS, readers, (16,)))
+    report = tokenizers.comparison_report(comparison, readers, found, resamples=200)
     assert "| Fertility, tokens a word |" in report.markdown and "re-port, " in report.markdown and "日│本" in report.markdown
-    assert len(report.document_rows) == len(TEXTS) * 2 * len(lab.measures(comparison))
+    assert len(report.document_rows) == len(TEXTS) * 2 * len(tokenizers.measures(comparison))
     row = next(r for r in report.rows if r["measure"] == "fertility" and r["tokenizer"] == "re-port")
     assert row["low"] <= row["mean"] <= row["high"] and row["difference_low"] > 0, "300 tokens split more than 30,522"
 
 
 def test_an_unread_corpus_is_refused():
     with pytest.raises(WorkbenchError, match="Nothing to compare"):
-        next(lab.compare([], []))
-    assert isinstance(lab.known()["SmolLM2"], Path)
+        next(tokenizers.compare([], []))
+    assert isinstance(tokenizer_files()["SmolLM2"], Path)

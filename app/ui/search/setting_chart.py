@@ -20,7 +20,7 @@ from core.evaluation.metric import MAIN, metric_names
 from core.labs.chunks import readable_tokens
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label, times_context
-from core.labs.trials.curve import Difference, Point, Values, metrics_at_budget
+from core.labs.trials.curve import CurveDifference, CurvePoint, Values, metrics_at_budget
 from core.report.caption import interval_method
 from core.workbench import as_options
 
@@ -156,11 +156,11 @@ class Reference(NamedTuple):
     """What the values of a curve are compared with, question by question."""
 
     name: str
-    point: Point
+    point: CurvePoint
     against: dict[str, Any]  # in which settings it is another recipe than the current one
 
 
-def reference(config: TrialConfig, curve: Sequence[Point], now: Any, budget: int) -> Reference | None:
+def reference(config: TrialConfig, curve: Sequence[CurvePoint], now: Any, budget: int) -> Reference | None:
     """The pinned baseline at the same context, where it is at hand; else the value in use."""
     workbench, pinned = session.workbench(), session.baseline()
     if pinned is not None and pinned != config and workbench.plan(pinned).live:
@@ -182,7 +182,7 @@ def chart(
     metric: str,
     budget: int,
     wanted: Sequence[Any],
-    curve: Sequence[Point],
+    curve: Sequence[CurvePoint],
     now: Any,
     other: Reference | None,
 ) -> None:
@@ -260,7 +260,7 @@ def judged_words(config: TrialConfig, setting: str, metric: str, budget: int) ->
     return f"{name}, {'; '.join(words)}"
 
 
-def hover_words(point: Point, one: Difference | None, other: Reference | None) -> str:
+def hover_words(point: CurvePoint, one: CurveDifference | None, other: Reference | None) -> str:
     """The paired difference of a value, as the lines that its hover adds."""
     if one is None or one.paired.low is None:
         return ""
@@ -281,7 +281,9 @@ def powers(values: Sequence[float]) -> dict[str, Any]:
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" if tick < 1 else f"{tick:,.0f}" for tick in ticks]}
 
 
-def notes(config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[Point], other: Reference | None) -> None:
+def notes(
+    config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[CurvePoint], other: Reference | None
+) -> None:
     """What the curve does not say by itself: what it costs, and what choosing its highest point costs."""
     if setting.startswith("chunking."):
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
@@ -304,7 +306,7 @@ def notes(config: TrialConfig, setting: str, metric: str, budget: int, curve: Se
         )
 
 
-def context_notes(config: TrialConfig, budget: int, curve: Sequence[Point]) -> list[str]:
+def context_notes(config: TrialConfig, budget: int, curve: Sequence[CurvePoint]) -> list[str]:
     limit = readable_tokens(config.embedding) if "dense" in config.fusion.needs() else None
     reads = f"The encoder reads only the first {limit:,} tokens of a chunk." if limit else ""
     least, most = (pick(curve, key=lambda point: point.context_tokens) for pick in (min, max))
@@ -327,7 +329,7 @@ def context_notes(config: TrialConfig, budget: int, curve: Sequence[Point]) -> l
     ]
 
 
-def best_of_many(config: TrialConfig, metric: str, curve: Sequence[Point]) -> str:
+def best_of_many(config: TrialConfig, metric: str, curve: Sequence[CurvePoint]) -> str:
     """What the highest point is worth, by paired tests against it."""
     found = setting_curve.best_and_equals(config, curve, metric)
     if not found:

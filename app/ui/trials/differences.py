@@ -8,7 +8,7 @@ from app.ui.cells import cut
 from app.ui.trials.choice import choice_of, is_baseline, look
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials import comparison
-from core.labs.trials.comparison import Comparison, Trial
+from core.labs.trials.comparison import Trial, TrialComparison
 
 OUTCOMES = {
     "All": lambda change: True,
@@ -19,7 +19,7 @@ OUTCOMES = {
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
-def compared(chosen: list[Trial], names: dict[str, str]) -> Comparison | None:
+def compared(chosen: list[Trial], names: dict[str, str]) -> TrialComparison | None:
     """The trials that have results against the reference that is chosen; None where fewer than two have any."""
     measured = [trial for trial in chosen if trial.metrics]
     for trial in chosen:
@@ -53,7 +53,7 @@ def view_remembered() -> None:
         state.compare_view = state.compared_view
 
 
-def tests(result: Comparison, names: dict[str, str]) -> None:
+def tests(result: TrialComparison, names: dict[str, str]) -> None:
     """Each trial's difference to the reference with its interval and test, drawn and as a table."""
     for row in result.rows:
         if row.note:
@@ -70,7 +70,7 @@ def tests(result: Comparison, names: dict[str, str]) -> None:
     )
 
 
-def chart(result: Comparison, names: dict[str, str], rows: list[dict]) -> None:
+def chart(result: TrialComparison, names: dict[str, str], rows: list[dict]) -> None:
     head, of = comparison.label(result.metric, result.k), result.reference
     drawn = [row for row in result.rows if row.paired and row.paired.low is not None]
     marks = [
@@ -88,7 +88,7 @@ def chart(result: Comparison, names: dict[str, str], rows: list[dict]) -> None:
     )
 
 
-def test_table(result: Comparison, rows: list[dict]) -> None:
+def test_table(result: TrialComparison, rows: list[dict]) -> None:
     wide = 120 if all(len(row["Verdict"]) < 18 for row in rows) else 228  # with its cost in context
     mean, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=68)
     p_value = NUMBER(format="%.4f", width=66, help="Two-sided sign-flip permutation test, paired by question.")
@@ -120,7 +120,7 @@ def settings(chosen: list[Trial], names: dict[str, str]) -> None:
     st.caption("All other settings are the same. A dash: the method in use does not have the setting.")
 
 
-def by_question(result: Comparison) -> None:
+def by_question(result: TrialComparison) -> None:
     others = [row.trial for row in result.rows if row.paired]
     if not others:
         return st.caption("No question was measured by both.")

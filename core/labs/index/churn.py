@@ -17,11 +17,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from core.config import PartConfig
+from core.config import PartConfig, TrialConfig
 from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.labs.index.measure import TIES, Asking, latencies_ms, recall
+from core.models import probes
 from core.records import Candidates, Progress
+from core.workbench import Workbench
+
+LIFE_VECTORS, LIFE_QUERIES = 4_000, 200  # an index is followed through its life on so many, drawn at random
 
 Mode = Literal["replace", "update", "mixed", "grow", "shrink"]
 # what a round does with its share: removed, inserted, embedded again
@@ -334,3 +338,26 @@ def _check(
             "updated",
             "Embed the same texts, to the same number of dimensions.",
         )
+
+
+def life(workbench: Workbench, config: TrialConfig, mode: str, share: float, rounds: int) -> Generator[Progress, None, Churn]:
+    """An index of the recipe's part through rounds of changes, on a sample of large corpora."""
+    pipeline = workbench.pipeline
+    corpus = yield from pipeline.corpus(config)
+    stored = yield from pipeline.transformed(config, corpus)
+    asked = yield from pipeline.query_vectors(config, corpus)
+    rng = np.random.default_rng(config.seed)
+    vectors, queries = (
+        rows[np.sort(rng.permutation(len(rows))[:most])] for rows, most in ((stored.chunks, LIFE_VECTORS), (asked, LIFE_QUERIES))
+    )
+    folder = pipeline.cache.folder / "life" if on_disk(config.index) else None
+    probes.refuse(config.index.engine)  # it is built within the app, again and again
+    return (
+        yield from churn(
+            config.index, vectors, queries, config.evaluation.k, rounds, share, mode, config.seed, asking=True, folder=folder
+        )
+    )
+
+
+def on_disk(part: PartConfig) -> bool:
+    return part.part in ("chroma", "lancedb", "faiss_disk")

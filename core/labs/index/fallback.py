@@ -4,14 +4,20 @@ A rule gives each question a number, the smaller the less safe; below the thresh
 rule knows anything is a question of its own: `fallback_curve` puts it beside sending as many questions at random.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.config import TrialConfig, fingerprint
 from core.errors import WorkbenchError
-from core.labs.index.measure import recall
-from core.records import Candidates
+from core.labs.index import reference
+from core.labs.index.measure import latencies_ms, recall
+from core.labs.index.reference import exact_searcher
+from core.records import Candidates, Progress
+from core.workbench import Workbench
+
+TIMED = 50  # questions that exact search is timed on
 
 
 class Rule(NamedTuple):
@@ -211,3 +217,23 @@ def _rule(name: str) -> Rule:
     if name not in RULES:
         raise WorkbenchError(f"There is no fallback rule '{name}'.", where="rule", todo=f"Allowed: {', '.join(RULES)}.")
     return RULES[name]
+
+
+def exact_fallback(
+    workbench: Workbench, config: TrialConfig, rule: str, approximate_us: float
+) -> Generator[Progress, None, tuple[Fallback, ...]]:
+    """What sending the questions that `rule` calls unsafe to exact search gains and costs, by threshold."""
+    pipeline, k = workbench.pipeline, config.evaluation.k
+    ground = yield from reference.exact_reference(workbench, config)
+    corpus = yield from pipeline.corpus(config)
+    searcher = yield from pipeline.searcher("dense", config, corpus)
+    exact = yield from exact_searcher(workbench, config, corpus)
+    yield Progress(0, 0, "Timing exact search")
+    exact_ms = pipeline.remember(
+        "exact ms",
+        fingerprint(ground.vectors, k),
+        lambda: latencies_ms(lambda i: exact.search(ground.asked[i : i + 1], k), min(TIMED, len(ground.asked))),
+    )
+    key = fingerprint(pipeline.key("dense", config, corpus), k, rule)
+    found = pipeline.remember("fallback", key, lambda: searcher.search(ground.asked, RULES[rule].fetch(k), settings=config.index))
+    return fallback_curve(found, ground.truth, k, rule, approximate_ms=approximate_us / 1000, exact_ms=float(np.mean(exact_ms)))

@@ -11,9 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.labs.index import reference
+from core.labs.index.churn import LIFE_QUERIES
 from core.labs.index.measure import TIES, latencies_ms, recall
-from core.records import Candidates, Progress
+from core.labs.index.reference import exact_searcher
+from core.records import Candidates, Chunks, Corpus, Progress
+from core.workbench import Workbench
 
 SELECTIVITIES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
 STRATEGIES = ("before", "after", "exact")
@@ -129,3 +134,42 @@ def _random(num_chunks: int, selectivities: Sequence[float], seed: int) -> list[
         mask[np.random.default_rng([seed, allowed]).choice(num_chunks, allowed, replace=False)] = True
         masks.append((f"random {share:.1%}", mask))
     return masks
+
+
+def groupings(corpus: Corpus, chunks: Chunks) -> dict[str, list[str]]:
+    """What chunks can be filtered by -> the label of each chunk; only what tells documents apart."""
+    type_of: dict[str, set[str]] = {}
+    for query in corpus.queries:
+        for gold in query.gold:
+            type_of.setdefault(gold.document_id, set()).add(query.group)
+    labels = {
+        "source": [d.id.partition("/")[0] if "/" in d.id else d.source for d in corpus.documents],
+        "type of question": [min(type_of.get(d.id, {""})) for d in corpus.documents],
+        "document": [d.title or d.id for d in corpus.documents],
+    }
+    if any(len(types) > 1 for types in type_of.values()):
+        del labels["type of question"]  # a document answers questions of several types
+    kept = {name: of for name, of in labels.items() if len(set(of)) > 1}
+    return {name: [of[d] for d in chunks.document] for name, of in kept.items()}
+
+
+def filters(
+    workbench: Workbench, config: TrialConfig, groups: Sequence[str] | None
+) -> Generator[Progress, None, tuple[Filtered, ...]]:
+    """Recall and latency under filters by `groups` (None: random shares), in the three ways to filter."""
+    ground = yield from reference.exact_reference(workbench, config)
+    corpus = yield from workbench.pipeline.corpus(config)
+    searcher = yield from workbench.pipeline.searcher("dense", config, corpus)
+    exact = yield from exact_searcher(workbench, config, corpus)
+    return (
+        yield from by_selectivity(
+            searcher,
+            exact,
+            ground.asked[:LIFE_QUERIES],
+            config.evaluation.k,
+            groups=groups,
+            num_chunks=ground.n,
+            settings=config.index,
+            seed=config.seed,
+        )
+    )

@@ -13,8 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core import registry
+from core.config import TrialConfig, code_version, fingerprint
+from core.embedding.vectors import embed
 from core.errors import WorkbenchError
+from core.index.exact import Exact
+from core.labs.index.churn import LIFE_QUERIES, on_disk
+from core.models import probes
+from core.progress import drain, told_within
 from core.records import Candidates, Progress
+from core.workbench import Workbench
+
+SWITCH_TEXTS = 300  # documents of the encoder switch
 
 # embed(encoder part, texts, query) -> generator of Progress returning vectors [n, dim] float32
 Embed = Callable[[Any, list[str], bool], Generator[Progress, None, np.ndarray]]
@@ -42,7 +52,7 @@ class Pair:
         self.searcher.remove(np.array([self.row.pop(d) for d in documents], np.int64))
 
 
-class Found(NamedTuple):
+class ServedCandidates(NamedTuple):
     """candidates.chunk are document ids; `encoder` embedded the question and belongs to the index that was searched."""
 
     candidates: Candidates
@@ -103,7 +113,7 @@ class Serving:
         with self._changing:
             return dict(self._texts)
 
-    def search(self, questions: list[str], depth: int) -> Found:
+    def search(self, questions: list[str], depth: int) -> ServedCandidates:
         """The `depth` nearest documents of each question, by one encoder and its own index."""
         began = time.perf_counter()
         pair = self._pair  # the one read: everything below is of this pair
@@ -140,17 +150,17 @@ class Serving:
             if self._journal is not None:
                 self._journal.update(documents)
 
-    def _ask(self, pair: Pair, questions: list[str], depth: int) -> Found:
+    def _ask(self, pair: Pair, questions: list[str], depth: int) -> ServedCandidates:
         found = pair.searcher.search(self._vectors(pair, questions, query=True), depth)
         documents = pair.documents
         if found.chunk.size and found.chunk.max() >= len(documents):
             with self._changing:
                 documents = pair.documents
         chunk = np.where(found.chunk >= 0, documents[found.chunk], -1) if len(documents) else found.chunk
-        return Found(Candidates(chunk.astype(np.int32), found.score), pair.name)
+        return ServedCandidates(Candidates(chunk.astype(np.int32), found.score), pair.name)
 
     def _vectors(self, pair: Pair, texts: list[str], query: bool = False) -> np.ndarray:
-        return _drained(self._embed(pair.encoder, texts, query))
+        return drain(self._embed(pair.encoder, texts, query))
 
 
 def switch(
@@ -175,7 +185,7 @@ def switch(
     try:
         began = time.perf_counter()
         yield Progress(0, 4, f"embedding {len(texts):,} documents with {encoder.identity()}")
-        vectors = yield from _told(serving._embed(encoder, list(texts.values()), False), "embedding")
+        vectors = yield from told_within(serving._embed(encoder, list(texts.values()), False), Progress(0, 4, "embedding"))
         embed_s, began = time.perf_counter() - began, time.perf_counter()
         yield Progress(1, 4, f"building the index of {len(vectors):,} new vectors, the old one serves")
         shadow = Pair(encoder, build(vectors), np.fromiter(texts, np.int64, len(texts)))
@@ -245,20 +255,55 @@ def _overlap(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     return both.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
 
 
-def _drained(work: Generator[Progress, None, np.ndarray]) -> np.ndarray:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
+def switch_encoder(workbench: Workbench, config: TrialConfig, to: str) -> Generator[Progress, None, SwitchReport]:
+    """Moves an index of some of the corpus's chunks to another encoder while questions keep coming."""
+    from core.labs.index.measure import Asking
+
+    pipeline = workbench.pipeline
+    corpus = yield from pipeline.corpus(config)
+    texts = (yield from pipeline.texts(config, corpus))[:SWITCH_TEXTS]
+    old = yield from pipeline.encoder(config, corpus)
+    new = registry.find("encoder", to)()
+    if new.learns:
+        key = fingerprint("switch", texts, new, code_version(new))
+        new = yield from new.fit(texts, pipeline.cache.folder / "encoders" / key)
+
+    def vectors(encoder: Any, some: list[str], query: bool) -> Generator[Progress, None, np.ndarray]:
+        return embed(encoder, some, pipeline.vectors_folder, query=query)
+
+    yield Progress(0, 4, "Building the index that serves")
+    probes.refuse(config.index.engine)  # it is built within the app, again and again
+    part = Exact(metric=config.index.metric) if on_disk(config.index) else config.index  # it is built in memory
+    serving = Serving(old, part.build((yield from vectors(old, texts, False)), None), texts, vectors)
+    questions, k = [q.text for q in corpus.queries[:LIFE_QUERIES]], min(config.evaluation.k, len(texts))
+    if not questions:
+        return (yield from switch(serving, new, lambda rows: part.build(rows, None)))
+    yield from vectors(old, questions, True)  # so that the questions meanwhile cost no encoding
+    yield from vectors(new, questions, True)
+    with Asking(lambda i: serving.search([questions[i % len(questions)]], k).candidates, pause_s=0.002):
+        return (yield from switch(serving, new, lambda rows: part.build(rows, None), questions=questions, k=k))
 
 
-def _told(work: Generator[Progress, None, np.ndarray], what: str) -> Generator[Progress, None, np.ndarray]:
-    """The same work, its progress within the first of the switch's four steps."""
-    try:
-        while True:
-            yield Progress(0, 4, f"{what}: {next(work).message}")
-    except StopIteration as end:
-        return end.value
-    finally:
-        work.close()
+def switch_words(report: SwitchReport) -> list[str]:
+    """A switch in sentences."""
+    lost = "none without results" if not report.without_results else f"{report.without_results:,} without results"
+    failed = "none failed" if not report.failed else f"{report.failed:,} failed"
+    words = [
+        f"{report.documents:,} chunks moved from one encoder to the other."
+        if report.switched
+        else f"The old encoder stayed: {report.reason}.",
+        f"{report.searches:,} searches were answered meanwhile, {report.by_old:,} by the old encoder and "
+        f"{report.by_new:,} by the new one: {lost}, {failed}.",
+    ]
+    if report.p50_ms is not None:
+        words.append(f"Half of them took less than {report.p50_ms:.1f} ms, the longest {report.longest_ms:.0f} ms.")
+    words.append(
+        f"Embedding took {report.embed_s:.1f} s and building {report.build_s:.1f} s beside the old index; "
+        f"inserts and deletes waited {report.writers_waited_ms:.1f} ms."
+    )
+    if report.overlap is not None:
+        words.append(
+            f"Of the old encoder's first results the new one finds {report.overlap.mean():.0%} too: it ranks "
+            "by another likeness, so this is a change of answers, not a loss."
+        )
+    return words

@@ -8,15 +8,21 @@ Pope et al. 2022, "Efficiently Scaling Transformer Inference", arXiv:2211.05102,
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from core.errors import WorkbenchError
+from core.generation import answer
+from core.labs.inside.model import LoadedTransformer, load
+from core.progress import Running
+from core.records import Progress
 
 
-class Step(NamedTuple):
+class TimedToken(NamedTuple):
     """One new token. Seconds without the cache are None at lengths where that was not measured."""
 
     context_tokens: int  # read before the new one
@@ -40,11 +46,11 @@ class Fit(NamedTuple):
         return np.polyval(self.coefficients, x)
 
 
-class Measured(NamedTuple):
+class CacheMeasurement(NamedTuple):
     """The fits are of seconds a token over context length: (linear, quadratic). Tokens a second without the cache are
     of the lengths between too, whose times are interpolated; `speedup` is the ratio of both."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[TimedToken, ...]
     prompt_s: float  # to read the prompt into the cache, one token
     cached: tuple[Fit, Fit]
     uncached: tuple[Fit, Fit]
@@ -54,7 +60,7 @@ class Measured(NamedTuple):
     bytes_per_token: int
 
 
-def measure(model, ids: list[int], new_tokens: int, every: int = 16) -> Generator[Step, None, Measured]:
+def measure(model, ids: list[int], new_tokens: int, every: int = 16) -> Generator[TimedToken, None, CacheMeasurement]:
     """Generates greedily with the cache, yielding each step as it is timed; after every so many, and at both ends, the
     same step is timed without it. `every=1` measures all. Side by side, so that a busy machine slows both alike."""
     import torch
@@ -70,7 +76,7 @@ def measure(model, ids: list[int], new_tokens: int, every: int = 16) -> Generato
         token = int(model(torch.tensor([given], device=weight.device), held, last=True)[0, -1].argmax())
         return token, time.perf_counter() - started
 
-    steps: list[Step] = []
+    steps: list[TimedToken] = []
     with torch.inference_mode():
         cache = Cache(model.shape, len(ids) + new_tokens, dtype=weight.dtype, device=weight.device)
         timed(ids, None)  # the first pass of a process also finds memory and kernels
@@ -81,19 +87,21 @@ def measure(model, ids: list[int], new_tokens: int, every: int = 16) -> Generato
         with torch.inference_mode():  # not around the yield: it would hold for the caller too
             before, (token, cached_s) = cache.length, timed(text[-1:], cache)
             plain = timed(text, None) if number % every == 0 or number == new_tokens - 2 else (None, None)
-        steps.append(Step(before, token, cached_s, plain[1], cache.bytes_used(), None if plain[0] is None else plain[0] == token))
+        steps.append(
+            TimedToken(before, token, cached_s, plain[1], cache.bytes_used(), None if plain[0] is None else plain[0] == token)
+        )
         yield steps[-1]
     return _measured(tuple(steps), prompt_s, len(text), cache.bytes_used())
 
 
-def _measured(steps: tuple[Step, ...], prompt_s: float, tokens: int, cache_bytes: int) -> Measured:
+def _measured(steps: tuple[TimedToken, ...], prompt_s: float, tokens: int, cache_bytes: int) -> CacheMeasurement:
     lengths = np.array([step.context_tokens for step in steps], float)
     cached = np.array([step.cached_s for step in steps])
     both = [step for step in steps if step.uncached_s is not None]
     at, plain = np.array([s.context_tokens for s in both], float), np.array([s.uncached_s for s in both])
     fast = (len(steps) + 1) / (prompt_s + cached.sum())
     slow = (len(steps) + 1) / (prompt_s + np.interp(lengths, at, plain).sum())
-    return Measured(
+    return CacheMeasurement(
         steps,
         prompt_s,
         (fit(lengths, cached, 1), fit(lengths, cached, 2)),
@@ -116,3 +124,78 @@ def fit(x, y, degree: int) -> Fit:
     freedom = len(x) - degree - 1
     adjusted = 1 - (1 - r2) * (len(x) - 1) / freedom if freedom > 0 else float("nan")
     return Fit(degree, tuple(coefficients.tolist()), r2, adjusted)
+
+
+@dataclass(frozen=True)
+class LibrarySpeed:
+    """The same greedy text by transformers, whose cache is on."""
+
+    tokens: int
+    here_per_s: float
+    library_per_s: float
+    same_text: bool
+
+
+def prompt_ids(tools: LoadedTransformer, text: str, tokens: int) -> list[int]:
+    """So many tokens of a text, repeated where it is too short."""
+    ids = tools.tokenizer.encode(text, add_special_tokens=False).ids
+    if not ids:
+        raise WorkbenchError("The text has no tokens.", todo="Give a corpus with text.")
+    return (ids * (tokens // len(ids) + 1))[:tokens]
+
+
+def measure_bundled(
+    ids: list[int], new_tokens: int, every: int, seen: list[TimedToken]
+) -> Generator[Progress, None, CacheMeasurement]:
+    """Times each new token with the cache, and every so many without; `seen` grows as they are timed."""
+    tools = yield from load()
+    for step in (running := Running(measure(tools.model, ids, new_tokens, every))):
+        seen.append(step)
+        yield Progress(len(seen), new_tokens - 1, f"{step.context_tokens:,} tokens of context")
+    return running.result
+
+
+def beside_library(ids: list[int], new_tokens: int) -> Generator[Progress, None, LibrarySpeed]:
+    """Our cached generation and transformers', three times each in turns; the faster run of each counts."""
+    tools = yield from load()
+    from core.scratch.models.transformer import bundled, generate
+
+    library = yield from answer.beside(lambda: _library(bundled()), "Loading the model in transformers")
+    times: dict[str, list[float]] = {"here": [], "library": []}
+    texts: Mapping[str, list[int]] = {}
+    for turn in range(3):
+        for number, (name, run) in enumerate(
+            (("here", lambda: list(generate(tools.model, ids, new_tokens))), ("library", lambda: library(ids, new_tokens)))
+        ):
+            yield Progress(2 * turn + number, 6, f"Generating {new_tokens} tokens {'in transformers' if number else 'here'}")
+            started = time.perf_counter()
+            texts = {**texts, name: run()}
+            times[name].append(time.perf_counter() - started)
+    return LibrarySpeed(
+        new_tokens, new_tokens / min(times["here"]), new_tokens / min(times["library"]), texts["here"] == texts["library"]
+    )
+
+
+def _library(folder: Path):
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+
+    def generate(ids: list[int], new_tokens: int) -> list[int]:
+        with torch.inference_mode():
+            given = torch.tensor([ids])
+            out = model.generate(
+                given,
+                attention_mask=torch.ones_like(given),
+                do_sample=False,
+                max_new_tokens=new_tokens,
+                min_new_tokens=new_tokens,
+                pad_token_id=0,
+            )
+        return out[0, len(ids) :].tolist()
+
+    return generate

@@ -132,7 +132,7 @@ class Versus(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TrialComparison:
     metric: str
     k: int
     reference: Trial
@@ -331,7 +331,7 @@ def tried(found: Iterable[Trial], question_set: str) -> int:
 # Comparison ----------------------------------------------------------------------------------------------------------
 
 
-def compare(workbench: Workbench, reference: Trial, others: Sequence[Trial], metric: str = "ndcg_linear") -> Comparison:
+def compare(workbench: Workbench, reference: Trial, others: Sequence[Trial], metric: str = "ndcg_linear") -> TrialComparison:
     """Each of the others minus the reference: the numbers of `Workbench.compare`, with Holm's correction over them all."""
     key = fingerprint(reference.id, [t.id for t in others], metric)
     result = workbench.pipeline.remember("comparison", key, lambda: _compare(workbench, reference, list(others), metric))
@@ -350,7 +350,7 @@ def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: st
     return {name: [row[i] for row in rows] for i, name in enumerate(("question", "reference", "value", "change"))}
 
 
-def rows(result: Comparison, names: dict[str, str]) -> list[dict[str, Any]]:
+def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]:
     """The comparison as a table of one row a trial. names: trial id -> what to call it."""
     table = []
     for row in result.rows:
@@ -397,7 +397,7 @@ def show_value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric: str) -> Comparison:
+def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric: str) -> TrialComparison:
     for trial in (reference, *others):
         if trial.status != "ok":
             raise WorkbenchError(f"Trial {trial.short} has no results: {trial.status}.", todo="Choose another trial.")
@@ -430,7 +430,7 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
         )
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
     ]
-    return Comparison(metric, reference.k, reference, rows, len(tested), 0, rules["confidence"])
+    return TrialComparison(metric, reference.k, reference, rows, len(tested), 0, rules["confidence"])
 
 
 def times_context(tokens: float, reference: float) -> str:

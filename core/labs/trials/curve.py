@@ -17,7 +17,7 @@ from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
 from core.evaluation.metric import metric_names, metric_values
-from core.progress import drain
+from core.progress import drain, told_within
 from core.records import Candidates, Chunks, Corpus, Progress
 from core.retrieval.pool import make_pool, rankings
 from core.statistics.bootstrap import Interval
@@ -34,7 +34,7 @@ def metrics_at_budget() -> list[str]:
     return [name for name in metric_names() if not registry.find("metric", name).divides_by_k]
 
 
-class Point(NamedTuple):
+class CurvePoint(NamedTuple):
     """One value of the setting. context_tokens: mean over the measured questions, of the first k chunks or as filled."""
 
     value: Any
@@ -44,7 +44,7 @@ class Point(NamedTuple):
     values: dict[str, np.ndarray]  # metric -> [num_queries]
 
 
-class Difference(NamedTuple):
+class CurveDifference(NamedTuple):
     """A value of the setting minus a reference, paired by question."""
 
     paired: Paired
@@ -99,7 +99,7 @@ def slow_ms(workbench: Workbench, config: TrialConfig, setting: str, ready: Sequ
 
 def curve(
     workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequence[Any], budget: int = 0
-) -> Generator[Progress, None, list[Point]]:
+) -> Generator[Progress, None, list[CurvePoint]]:
     """A point for each value; budget: tokens of context that every value gets, 0: the first k chunks."""
     found = []
     for done, value in enumerate(wanted):
@@ -109,16 +109,18 @@ def curve(
     return found
 
 
-def point_of(workbench: Workbench, config: TrialConfig, budget: int = 0) -> Point:
+def point_of(workbench: Workbench, config: TrialConfig, budget: int = 0) -> CurvePoint:
     """A recipe measured as a point of a curve is."""
     key = _key(workbench, config, budget)
     return workbench.pipeline.remember("point", key, lambda: _point(workbench, config, budget))
 
 
-def differences(config: TrialConfig, found: Sequence[Point], reference: Point, metric: str) -> list[Difference | None]:
+def differences(
+    config: TrialConfig, found: Sequence[CurvePoint], reference: CurvePoint, metric: str
+) -> list[CurveDifference | None]:
     """Each point minus the reference, which answered the same questions; None for the reference itself."""
     rules, others = config.evaluation, [i for i, point in enumerate(found) if point is not reference]
-    made: list[Difference | None] = [None] * len(found)
+    made: list[CurveDifference | None] = [None] * len(found)
     if others:
         table = np.column_stack([found[i].values[metric] for i in others])
         base = np.broadcast_to(reference.values[metric][:, None], table.shape)
@@ -126,11 +128,11 @@ def differences(config: TrialConfig, found: Sequence[Point], reference: Point, m
         known = [i for i, one in zip(others, tests, strict=True) if one.p is not None]
         corrected = dict(zip(known, holm(np.array([one.p for one in tests if one.p is not None])).tolist(), strict=True))
         for i, one in zip(others, tests, strict=True):
-            made[i] = Difference(one, corrected.get(i))
+            made[i] = CurveDifference(one, corrected.get(i))
     return made
 
 
-def best_and_equals(config: TrialConfig, found: Sequence[Point], metric: str) -> tuple[Point, int] | None:
+def best_and_equals(config: TrialConfig, found: Sequence[CurvePoint], metric: str) -> tuple[CurvePoint, int] | None:
     """The highest point, and how many of the others a paired test does not tell from it; None below three points."""
     known = [point for point in found if point.intervals[metric].low is not None]
     if len(known) < 3:
@@ -157,7 +159,7 @@ def recipe_without(config: TrialConfig, setting: str) -> str:
 
 
 def rows(
-    setting: str, found: Sequence[Point], compared: Mapping[str, Sequence[Difference | None]] | None = None
+    setting: str, found: Sequence[CurvePoint], compared: Mapping[str, Sequence[CurveDifference | None]] | None = None
 ) -> list[dict[str, Any]]:
     """The curve as a table: a row a value, mean and interval of each metric, and the context. compared: metric ->
     difference of each value to a reference, at the same context."""
@@ -196,15 +198,9 @@ def prepare(workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]
             one = with_settings(config, {setting: value})
         except WorkbenchError:
             continue
-        work = workbench.prepare(one)
-        while True:
-            try:
-                step = next(work)
-            except StopIteration as end:
-                made.append({setting: value} | end.value)
-                break
-            place = f" ({done + 1} of {len(points)})" if len(points) > 1 else ""
-            yield Progress(done, len(points), f"{_spoken(setting, value)}{place}: {step.message}")
+        place = f" ({done + 1} of {len(points)})" if len(points) > 1 else ""
+        step = Progress(done, len(points), f"{_spoken(setting, value)}{place}")
+        made.append({setting: value} | (yield from told_within(workbench.prepare(one), step)))
     return made
 
 
@@ -220,17 +216,17 @@ def _key(workbench: Workbench, config: TrialConfig, budget: int) -> str:
     return fingerprint(used, workbench.library.stamp(config.corpus.dataset), budget)
 
 
-def _point(workbench: Workbench, config: TrialConfig, budget: int) -> Point:
+def _point(workbench: Workbench, config: TrialConfig, budget: int) -> CurvePoint:
     found = workbench.evaluate(config)
     if not budget:
-        return Point(None, found.intervals, context_at_k(workbench, found), 1.0, found.values)
+        return CurvePoint(None, found.intervals, context_at_k(workbench, found), 1.0, found.values)
     chunks = drain(workbench.pipeline.chunks(config, found.corpus))
     table, filled = at_budget(workbench, found, chunks, budget)
     rules = config.evaluation
     counted = unit_intervals(np.column_stack(list(table.values())), rules.resamples, rules.confidence, config.seed)
     filled = filled[found.judged.measured]
     full = _mean(filled >= FULL * budget)
-    return Point(None, dict(zip(table, counted, strict=True)), _mean(filled), full, table)
+    return CurvePoint(None, dict(zip(table, counted, strict=True)), _mean(filled), full, table)
 
 
 def at_budget(workbench: Workbench, found: Evaluation, chunks: Chunks, budget: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

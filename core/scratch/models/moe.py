@@ -30,9 +30,8 @@ from core.errors import WorkbenchError
 from core.models import hub as models
 from core.records import Progress
 from core.scratch.models.transformer import Shape, SwiGLU, Transformer
-from core.training import experts as moe_lab
-from core.training import tokenizers as lab
-from core.training.experts import MoeConfig, Routing, Run, Step
+from core.training.experts import RUN, ExpertRun, ExpertStep, MoeConfig, Routing, read_run, variation
+from core.training.tokenizers import Reader, TokenizerConfig, opened, train_tokenizer
 
 HELD_OUT = 0.1  # of the documents
 WARMUP = 0.1  # of the steps
@@ -154,16 +153,16 @@ def room_for(model: Transformer, capacity_factor: float | None) -> Iterator[None
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedExperts:
     """A trained model with its tokenizer."""
 
-    run: Run
+    run: ExpertRun
     model: Transformer
-    reader: lab.Reader
+    reader: Reader
 
 
-def train(texts: Sequence[str], config: MoeConfig, folder: Path) -> Generator[Progress | Step, None, Trained]:
-    """Trains on nine tenths of the documents and keeps the model; yields a Step each. The folder appears whole, by renaming.
+def train(texts: Sequence[str], config: MoeConfig, folder: Path) -> Generator[Progress | ExpertStep, None, TrainedExperts]:
+    """Trains on nine tenths of the documents and keeps the model; yields an ExpertStep each. The folder appears whole, by renaming.
 
     Closing the generator keeps nothing. The same settings and texts give the same model on one machine.
     """
@@ -177,9 +176,9 @@ def train(texts: Sequence[str], config: MoeConfig, folder: Path) -> Generator[Pr
     learnt_from = [text for i, text in enumerate(texts) if i not in set(held_out)]
     work = folder.with_name(f".{uuid.uuid4().hex}")
     try:
-        size = lab.TokenizerConfig(size=config.vocabulary)
-        tokenizer = yield from lab.train(learnt_from, size, work / "tokenizer")
-        reader = lab.opened(tokenizer)
+        size = TokenizerConfig(size=config.vocabulary)
+        tokenizer = yield from train_tokenizer(learnt_from, size, work / "tokenizer")
+        reader = opened(tokenizer)
         stream = _stream(reader, learnt_from, config)
         unseen = _stream(reader, [texts[i] for i in held_out], config)
         model = build(config, reader.vocabulary).to(models.device())
@@ -190,10 +189,10 @@ def train(texts: Sequence[str], config: MoeConfig, folder: Path) -> Generator[Pr
         work.rename(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return Trained(moe_lab.read_run(folder), model, lab.opened(folder / "tokenizer"))
+    return TrainedExperts(read_run(folder), model, opened(folder / "tokenizer"))
 
 
-def _stream(reader: lab.Reader, texts: Sequence[str], config: MoeConfig) -> np.ndarray:
+def _stream(reader: Reader, texts: Sequence[str], config: MoeConfig) -> np.ndarray:
     """All texts' ids, one after the other [n] int64."""
     ids = np.concatenate([np.zeros(0, np.int64), *(split.ids for split in reader.split_many(texts))]).astype(np.int64)
     if len(ids) <= config.context:
@@ -207,12 +206,12 @@ def _stream(reader: lab.Reader, texts: Sequence[str], config: MoeConfig) -> np.n
 
 def _steps(
     model: Transformer, stream: np.ndarray, config: MoeConfig, rng: np.random.Generator
-) -> Generator[Step, None, list[Step]]:
+) -> Generator[ExpertStep, None, list[ExpertStep]]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done, config.steps))
     balancing = {"switch": switch_loss, "importance": importance_loss}.get(config.balance, switch_loss)
     weight = 0.0 if config.balance == "none" else config.balance_weight
-    steps: list[Step] = []
+    steps: list[ExpertStep] = []
     for done in range(config.steps):
         starts = rng.integers(0, len(stream) - config.context, config.batch)
         rows = torch.from_numpy(stream[starts[:, None] + np.arange(config.context + 1)])  # [B, context + 1]
@@ -244,14 +243,14 @@ def _rate(done: int, steps: int) -> float:
 
 
 @torch.no_grad()
-def _told(done: int, config: MoeConfig, loss: Tensor, balance: Tensor, z: Tensor, layers: list[Routed]) -> Step:
+def _told(done: int, config: MoeConfig, loss: Tensor, balance: Tensor, z: Tensor, layers: list[Routed]) -> ExpertStep:
     counts = torch.stack([torch.bincount(r.experts.flatten(), minlength=config.experts) for r in layers])  # [L, E]
-    cv = moe_lab.variation(counts.cpu().numpy())
+    cv = variation(counts.cpu().numpy())
     entropy = torch.stack([-(r.probabilities * r.logits.log_softmax(-1)).sum(-1).mean() for r in layers]) / math.log(2)
     lost = torch.stack([1 - r.kept.float().mean() for r in layers])
     message = f"Step {done:,}: loss {loss:.3f}, variation of the load {cv.mean():.2f}"
     lists = (tuple(map(float, row)) for row in (balance, z, cv, entropy, lost))
-    return Step(done, config.steps, message, float(loss), *lists)
+    return ExpertStep(done, config.steps, message, float(loss), *lists)
 
 
 @torch.no_grad()
@@ -267,39 +266,40 @@ def _held_out_loss(model: Transformer, stream: np.ndarray, config: MoeConfig) ->
     return sum(losses) / (rows * config.context)
 
 
-def _save(work: Path, model: Transformer, config: MoeConfig, steps: list[Step], held_out: tuple[int, ...], loss: float) -> None:
+def _save(
+    work: Path, model: Transformer, config: MoeConfig, steps: list[ExpertStep], held_out: tuple[int, ...], loss: float
+) -> None:
     from safetensors.torch import save_file
 
     save_file({name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}, work / "model.safetensors")
     run = {"config": config.model_dump(mode="json"), "steps": steps, "held_out": held_out, "held_out_loss": loss}
-    (work / moe_lab.RUN).write_text(json.dumps(run), "utf-8")
+    (work / RUN).write_text(json.dumps(run), "utf-8")
 
 
-def load(folder: Path) -> Trained:
+def load(folder: Path) -> TrainedExperts:
     """A model that was trained here."""
     from safetensors.torch import load_file
 
-    if not (folder / moe_lab.RUN).is_file():
+    if not (folder / RUN).is_file():
         raise WorkbenchError(f"There is no model '{folder.name}'.", where=str(folder), todo="Train it first.")
-    run, reader = moe_lab.read_run(folder), lab.opened(folder / "tokenizer")
+    run, reader = read_run(folder), opened(folder / "tokenizer")
     model = build(run.config, reader.vocabulary)
     model.load_state_dict(load_file(folder / "model.safetensors"))
-    return Trained(run, model.requires_grad_(False).eval().to(models.device()), reader)
+    return TrainedExperts(run, model.requires_grad_(False).eval().to(models.device()), reader)
 
 
 @torch.no_grad()
-def read(trained: Trained, texts: Sequence[str], capacity_factor: float | None = None) -> Routing:
+def read(trained: TrainedExperts, texts: Sequence[str], capacity_factor: float | None = None) -> Routing:
     """How every token of the texts is routed; long texts in windows of the model's context, READ_AT_ONCE sharing room.
 
     capacity_factor: another than the one trained with (0: nothing is dropped).
     """
     model, context = trained.model, trained.run.config.context
     found: dict[str, list[np.ndarray]] = {name: [] for name in Routing.__dataclass_fields__}
-    for number, (text, split) in enumerate(zip(texts, trained.reader.split_many(texts), strict=True)):
+    for number, split in enumerate(trained.reader.split_many(texts)):
         found["ids"].append(split.ids)
         found["text"].append(np.full(len(split.ids), number, np.int32))
         found["offsets"].append(split.offsets)
-        found["kind"].append(moe_lab.token_kinds(text, split.offsets))
         full = len(split.ids) // context * context
         ids = torch.from_numpy(split.ids.astype(np.int64)).to(model.embed_tokens.weight.device)
         windows = list(ids[:full].view(-1, context).split(READ_AT_ONCE)) if full else []

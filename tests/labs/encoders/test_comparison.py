@@ -7,8 +7,8 @@ import pytest
 
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
-from core.labs.encoders import comparison as lab
-from core.labs.encoders import diagnostics
+from core.embedding.transform import principal
+from core.labs.encoders import comparison, diagnostics, geometry, trade_off, training
 from core.progress import drain
 from core.statistics.corrections import holm
 from core.training.encoders import TrainConfig
@@ -42,7 +42,7 @@ def home(tmp_path_factory):
 def bench(home):
     workbench = with_towns(home, TEXTS, QUESTIONS)
     for offer in chosen(recipe()):
-        drain(workbench.prepare(lab.prepared(lab.variant(recipe(), offer.part))))
+        drain(workbench.prepare(comparison.prepared(comparison.variant(recipe(), offer.part))))
     return workbench
 
 
@@ -56,14 +56,14 @@ def recipe(**settings) -> TrialConfig:
     return with_settings(TrialConfig(), usual | {name.replace("__", "."): value for name, value in settings.items()})
 
 
-def chosen(config: TrialConfig, ids=CHOSEN) -> list[lab.Offer]:
-    known = {offer.id: offer for offer in lab.offers(config)}
+def chosen(config: TrialConfig, ids=CHOSEN) -> list[comparison.Offer]:
+    known = {offer.id: offer for offer in comparison.offers(config)}
     return [known[id] for id in ids]
 
 
-def board(bench, config, ids=CHOSEN, reference=0) -> list[lab.Row]:
+def board(bench, config, ids=CHOSEN, reference=0) -> list[comparison.EncoderResult]:
     offers = chosen(config, ids)
-    return drain(lab.leaderboard(bench, config, offers, offers[reference]))
+    return drain(comparison.leaderboard(bench, config, offers, offers[reference]))
 
 
 def test_every_encoder_is_measured_as_dense_retrieval_by_exact_search(bench):
@@ -80,16 +80,16 @@ def test_differences_are_the_workbenchs_with_holm_over_the_encoders(bench):
     raw = [bench.differences(row.evaluation, base.evaluation)["recall"] for row in others]
     assert [row.paired["recall"] for row in others] == raw
     assert [row.p_holm["recall"] for row in others] == pytest.approx(holm(np.array([one.p for one in raw])).tolist())
-    assert base.paired == {} and lab.verdict(base, "recall") == ""
+    assert base.paired == {} and comparison.verdict(base, "recall") == ""
     for row in others:
         worse = row.paired["recall"].difference < 0 and row.p_holm["recall"] < 0.05
-        assert lab.verdict(row, "recall") == ("worse" if worse else "not distinguishable")
+        assert comparison.verdict(row, "recall") == ("worse" if worse else "not distinguishable")
 
 
 def test_the_transform_shows_in_dimension_and_bytes(bench):
     [row] = board(bench, recipe(transform__projection="pca", transform__dimensions=8, transform__quantise="int8"), CHOSEN[:1])
     assert (row.transform.dim, row.transform.bytes_per_vector) == (8, 8.0)
-    line = lab.table([row], ["mrr"], row.offer)[0]
+    line = comparison.table([row], ["mrr"], row.offer)[0]
     assert (line["dimensions"], line["bytes_per_vector"], line["mrr"]) == (8, 8.0, row.intervals["mrr"].mean)
 
 
@@ -98,7 +98,7 @@ def test_an_impossible_setting_is_told_for_its_encoder_and_the_others_go_on(benc
     told = next(row for row in rows if row.offer.id == "lsa")  # it has fewer dimensions than chunks
     assert "cut" in str(told.error) and told.evaluation is None
     assert all(row.evaluation for row in rows if row is not told)
-    assert lab.table(rows, ["mrr"], rows[0].offer)[-1]["to do"] == told.error.what
+    assert comparison.table(rows, ["mrr"], rows[0].offer)[-1]["to do"] == told.error.what
 
 
 def test_what_is_not_embedded_is_not_embedded_by_looking(bench, monkeypatch):
@@ -110,13 +110,18 @@ def test_what_is_not_embedded_is_not_embedded_by_looking(bench, monkeypatch):
 def test_what_is_prepared_does_not_depend_on_the_sliders():
     offer = chosen(recipe())[1]
     moved = recipe(transform__projection="pca", transform__dimensions=8, retrieval__candidates=50, index__metric="dot")
-    assert lab.prepared(lab.variant(recipe(), offer.part)) == lab.prepared(lab.variant(moved, offer.part))
+    assert comparison.prepared(comparison.variant(recipe(), offer.part)) == comparison.prepared(
+        comparison.variant(moved, offer.part)
+    )
 
 
 def test_the_recipes_own_encoder_is_offered_once():
-    assert lab.own(lab.offers(recipe()), recipe()).id == "minilm-mean"
+    assert comparison.own(comparison.offers(recipe()), recipe()).id == "minilm-mean"
     other = recipe(embedding__max_tokens=64)
-    assert lab.own(lab.offers(other), other).id == "recipe" and len(lab.offers(other)) == len(lab.offers(recipe())) + 1
+    assert (
+        comparison.own(comparison.offers(other), other).id == "recipe"
+        and len(comparison.offers(other)) == len(comparison.offers(recipe())) + 1
+    )
 
 
 @pytest.mark.parametrize("settings", [
@@ -124,21 +129,21 @@ def test_the_recipes_own_encoder_is_offered_once():
     {"transform__projection": "whitening", "index__metric": "l2"}, {"transform__remove_top": 1, "index__metric": "dot"},
 ])  # fmt: skip
 def test_the_ringed_point_of_the_curve_is_what_the_workbench_measures(bench, settings):
-    config = lab.variant(recipe(**settings), chosen(recipe())[0].part)
-    now, points = drain(lab.trade_off(bench, config))
+    config = comparison.variant(recipe(**settings), chosen(recipe())[0].part)
+    now, points = drain(trade_off.trade_off(bench, config))
     whole = bench.evaluate(config)
     for metric in ("recall", "mrr", "ndcg_linear"):
         assert now.intervals[metric].mean == pytest.approx(whole.intervals[metric].mean, abs=1e-12), metric
-    assert {point.format for point in points} == set(lab.FORMATS)
+    assert {point.format for point in points} == set(trade_off.FORMATS)
     sizes = [point.dimensions for point in points if point.format == "none"]
     assert sizes == sorted(sizes) and sizes[-1] == len(TEXTS) - 1 - config.transform.remove_top, "ends at the rank"
 
 
 def test_a_large_corpus_is_asked_some_questions_and_all_of_them_on_demand(bench, monkeypatch):
-    monkeypatch.setattr(lab, "QUESTIONS", 6)
+    monkeypatch.setattr(comparison, "QUESTIONS", 6)
     offers, config = chosen(recipe()), recipe(seed=1)
-    some = drain(lab.leaderboard(bench, config, offers, offers[0]))
-    every = drain(lab.leaderboard(bench, config, offers, offers[0], everything=True))
+    some = drain(comparison.leaderboard(bench, config, offers, offers[0]))
+    every = drain(comparison.leaderboard(bench, config, offers, offers[0], everything=True))
     assert [row.intervals["recall"].n for row in (*some, *every)] == [6] * 3 + [len(QUESTIONS)] * 3
     asked = [query.id for query in some[0].evaluation.corpus.queries]
     assert all([query.id for query in row.evaluation.corpus.queries] == asked for row in some), "the same of every encoder"
@@ -146,25 +151,25 @@ def test_a_large_corpus_is_asked_some_questions_and_all_of_them_on_demand(bench,
     places = [[query.id for query in whole.corpus.queries].index(id) for id in asked]
     assert np.allclose(some[0].evaluation.values["mrr"], whole.values["mrr"][places])
     assert every[1].paired["recall"].n == len(QUESTIONS) and some[1].paired["recall"].n == 6
-    now, _ = drain(lab.trade_off(bench, some[0].config))
+    now, _ = drain(trade_off.trade_off(bench, some[0].config))
     assert now.intervals["mrr"].mean == pytest.approx(some[0].intervals["mrr"].mean), "the curve asks the same ones"
 
 
 def test_points_of_a_curve_are_measured_once(bench):
-    config = lab.variant(recipe(seed=2), chosen(recipe())[0].part)
-    count = drain(lab.points_left(bench, config, lab.FORMATS))
-    _, points = drain(lab.trade_off(bench, config))
-    assert count == len(points) + 1 and drain(lab.points_left(bench, config, lab.FORMATS)) == 0
-    moved = lab.variant(recipe(seed=2, transform__projection="pca", transform__dimensions=6), config.embedding)
-    assert drain(lab.points_left(bench, moved, lab.FORMATS)) == len(lab.FORMATS), "only the new dimension"
-    assert drain(lab.points_left(bench, config, (*lab.FORMATS, "float16"))) == len(points) // len(lab.FORMATS)
+    config = comparison.variant(recipe(seed=2), chosen(recipe())[0].part)
+    count = drain(trade_off.points_left(bench, config, trade_off.FORMATS))
+    _, points = drain(trade_off.trade_off(bench, config))
+    assert count == len(points) + 1 and drain(trade_off.points_left(bench, config, trade_off.FORMATS)) == 0
+    moved = comparison.variant(recipe(seed=2, transform__projection="pca", transform__dimensions=6), config.embedding)
+    assert drain(trade_off.points_left(bench, moved, trade_off.FORMATS)) == len(trade_off.FORMATS), "only the new dimension"
+    assert drain(trade_off.points_left(bench, config, (*trade_off.FORMATS, "float16"))) == len(points) // len(trade_off.FORMATS)
 
 
 def test_codes_are_drawn_with_the_bytes_that_divide_the_dimension():
-    basis = lab.principal(np.random.default_rng(0).normal(size=(300, 70)).astype(np.float32))
+    basis = principal(np.random.default_rng(0).normal(size=(300, 70)).astype(np.float32))
 
     def codes(**settings):
-        return [(one.dimensions, one.code_bytes) for one in lab.grid(basis, ("pq",), recipe(**settings).transform)]
+        return [(one.dimensions, one.code_bytes) for one in trade_off.grid(basis, ("pq",), recipe(**settings).transform)]
 
     assert codes() == [(64, 4), (64, 8), (64, 16), (64, 32), (64, 64)]
     assert codes(transform__projection="whitening", transform__dimensions=24) == [(24, 4), (24, 8)]
@@ -172,32 +177,32 @@ def test_codes_are_drawn_with_the_bytes_that_divide_the_dimension():
 
 def test_settings_of_steps_not_taken_compute_nothing():
     moved = recipe(transform__dimensions=8, transform__code_bytes=8, transform__rescore=4).transform
-    assert lab.acting(moved) == TrialConfig().transform
+    assert trade_off.acting(moved) == TrialConfig().transform
     used = recipe(transform__projection="pca", transform__dimensions=8, transform__quantise="pq", transform__rescore=4).transform
-    assert lab.acting(used) == used
+    assert trade_off.acting(used) == used
 
 
 def test_geometry_before_and_after_is_that_of_the_vectors(bench):
     [row] = board(bench, recipe(transform__centre=True), CHOSEN[:1])
-    shape = drain(lab.geometry(bench, row))
+    shape = drain(geometry.geometry_of(bench, row))
     vectors = drain(bench.pipeline.vectors(row.config, row.evaluation.corpus))
     assert shape.before.average_cosine == diagnostics.diagnose(vectors).average_cosine
     assert shape.after.average_cosine < shape.before.average_cosine / 2, "centring takes out the common direction"
     [plain] = board(bench, recipe(), CHOSEN[:1])
-    assert drain(lab.geometry(bench, plain)).after is None
+    assert drain(geometry.geometry_of(bench, plain)).after is None
 
 
 def test_gold_pairs_are_nearer_than_random_ones(bench):
     [row] = board(bench, recipe(), CHOSEN[:1])
-    found = drain(lab.separation(bench, row))
+    found = drain(geometry.separation_of(bench, row))
     assert len(found.gold) == len(row.evaluation.judged.relevance.pair_row) and 0.7 < found.auc <= 1
 
 
 def test_the_map_says_what_was_found(bench):
     [row] = board(bench, recipe(), CHOSEN[:1])
-    assert not lab.map_ready(bench, row, "pca")
-    found = drain(lab.corpus_map(bench, row, "pca"))
-    assert lab.map_ready(bench, row, "pca")
+    assert not geometry.map_ready(bench, row, "pca")
+    found = drain(geometry.vector_map(bench, row, "pca"))
+    assert geometry.map_ready(bench, row, "pca")
     judged = row.evaluation.judged
     assert found.found.tolist() == (judged.first_rank <= 3).tolist()
     hit = {(r, c) for r in range(len(QUESTIONS)) for c in [h.document_id for h in bench.hits(row.evaluation, r)[:3]]}
@@ -209,7 +214,7 @@ def test_the_map_says_what_was_found(bench):
 
 
 def test_the_training_command_says_what_differs(bench):
-    arguments = lab.training_arguments(
+    arguments = training.training_arguments(
         bench,
         recipe(fusion__part="sparse_only", corpus__questions="dev"),
         "mine",
@@ -218,7 +223,7 @@ def test_the_training_command_says_what_differs(bench):
     assert arguments[:4] == ["train-encoder", "mine", "--train", "max_steps=7"]
     assert arguments.count("--train") == 1 and "fusion.part=sparse_only" not in arguments
     assert "corpus.questions=dev" not in arguments, "training makes its own splits"
-    assert lab.command(arguments).startswith("python -m core train-encoder mine --train max_steps=7 --dataset towns")
+    assert training.command(arguments).startswith("python -m core train-encoder mine --train max_steps=7 --dataset towns")
 
 
 def record(difference: float, p: float, best_step: int, base: str = "minilm") -> dict:
@@ -251,20 +256,22 @@ def record(difference: float, p: float, best_step: int, base: str = "minilm") ->
     (0.1, 0.01, 5, "better"), (-0.1, 0.01, 5, "worse"), (0.1, 0.2, 5, "not distinguishable"), (0.0, None, 0, "equal"),
 ])  # fmt: skip
 def test_a_trained_encoder_is_better_only_where_the_test_says_so(difference, p, best_step, expected):
-    assert lab.Trained("x", record(difference, p, best_step)).verdict == expected
-    assert lab.Trained("x", {}).verdict == "unknown"
+    assert training.TrainedEncoder("x", record(difference, p, best_step)).verdict == expected
+    assert training.TrainedEncoder("x", {}).verdict == "unknown"
 
 
 def test_questions_that_an_encoder_learnt_from_are_known():
-    known = [lab.Trained("x", record(0.1, 0.01, 5))]
+    known = [training.TrainedEncoder("x", record(0.1, 0.01, 5))]
     from core.embedding.trained import Trained
 
     def row(**settings):
-        return lab.Row(lab.Offer("trained-x", "x", Trained(name="x")), recipe(**settings))
+        return comparison.EncoderResult(comparison.Offer("trained-x", "x", Trained(name="x")), recipe(**settings))
 
-    assert lab.learnt_from(row(), known) and lab.learnt_from(row(corpus__questions="dev"), known)
-    assert not lab.learnt_from(row(corpus__questions="test"), known)
-    child = lab.Trained("child", record(0.1, 0.01, 5, base="x") | {"corpus": {"name": "other"}})
-    started = replace(row(), offer=lab.Offer("trained-child", "child", Trained(name="child")))
-    assert lab.learnt_from(started, [*known, child]) and not lab.learnt_from(started, [child]), "what its start learnt counts"
-    assert not lab.learnt_from(row(corpus__dataset="python-reference"), known)
+    assert training.learnt_from(row(), known) and training.learnt_from(row(corpus__questions="dev"), known)
+    assert not training.learnt_from(row(corpus__questions="test"), known)
+    child = training.TrainedEncoder("child", record(0.1, 0.01, 5, base="x") | {"corpus": {"name": "other"}})
+    started = replace(row(), offer=comparison.Offer("trained-child", "child", Trained(name="child")))
+    assert training.learnt_from(started, [*known, child]) and not training.learnt_from(started, [child]), (
+        "what its start learnt counts"
+    )
+    assert not training.learnt_from(row(corpus__dataset="python-reference"), known)

@@ -10,7 +10,7 @@ from core.config import TrialConfig, code_version, with_settings
 from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.index.protocol import Index
-from core.labs.index import points as index_lab
+from core.labs.index import cost, measuring, points, reference
 from core.progress import drain
 from core.statistics.equivalence import tost
 from core.workbench import Workbench
@@ -97,84 +97,84 @@ def at(recipe, keep):
 
 
 def test_a_measured_point_is_stored_with_its_raw_values(bench, recipe):
-    point = drain(index_lab.measure_point(bench, at(recipe, 60)))
+    point = drain(measuring.measure_point(bench, at(recipe, 60)))
     assert (point.part, point.build, point.query, point.k, point.num_queries) == ("sieve", {"stride": 1}, {"keep": 60}, 5, 48)
     assert point.label == "sieve, keep 60" and point.here and point.status == "ok"
     assert 0 < point.recall < 1.0 and point.p99_us is None  # of 48 questions there is no 99th percentile
     assert point.build_s > 0 and point.memory_per_vector == 4 * point.dim and point.disk_per_vector == 0
-    [stored] = [p for p in drain(index_lab.points(bench, recipe)) if p.id == point.id]
-    for axis in index_lab.AXES:
+    [stored] = [p for p in drain(points.stored(bench, recipe)) if p.id == point.id]
+    for axis in points.AXES:
         assert getattr(stored, axis) == getattr(point, axis), axis
     assert stored.identity == point.identity and stored.raw is None
-    raw = index_lab.raw(bench, stored)
+    raw = points.measurement_of(bench, stored)
     assert np.array_equal(raw.chunk, point.raw.chunk) and raw.chunk.shape == (48, 5) and len(raw.single_us) == 48
-    assert drain(bench.store.verify()).ok and "ids" not in index_lab.rows([stored])[0]
+    assert drain(bench.store.verify()).ok and "ids" not in points.rows([stored])[0]
 
 
 def test_a_quick_point_is_not_stored_and_finds_the_same(bench, recipe):
-    full = drain(index_lab.measure_point(bench, at(recipe, 50)))
-    before = len(drain(index_lab.points(bench, recipe)))
-    quick = drain(index_lab.measure_point(bench, at(recipe, 50), quick=True))
-    assert quick.id == "" and quick.recall == full.recall and len(drain(index_lab.points(bench, recipe))) == before
+    full = drain(measuring.measure_point(bench, at(recipe, 50)))
+    before = len(drain(points.stored(bench, recipe)))
+    quick = drain(measuring.measure_point(bench, at(recipe, 50), quick=True))
+    assert quick.id == "" and quick.recall == full.recall and len(drain(points.stored(bench, recipe))) == before
 
 
 def test_one_build_serves_all_its_query_settings_and_nothing_is_measured_twice(bench, recipe):
     BUILDS.clear()
     grid = {"index.stride": [3, 5], "index.keep": [20, 40, 100]}
-    first = drain(index_lab.sweep(bench, recipe, grid))
+    first = drain(measuring.sweep(bench, recipe, grid))
     assert [(p.build["stride"], p.query["keep"]) for p in first] == [(s, k) for s in (3, 5) for k in (20, 40, 100)]
     assert sorted(BUILDS) == [3, 5] and all(p.status == "ok" for p in first)
     assert first[2].recall == first[5].recall == 1.0 and first[0].recall < 1.0
-    wider = drain(index_lab.sweep(bench, recipe, {**grid, "index.keep": [20, 30, 40, 100]}))
+    wider = drain(measuring.sweep(bench, recipe, {**grid, "index.keep": [20, 30, 40, 100]}))
     assert [p.id for p in wider if p.query["keep"] != 30] == [p.id for p in first] and sorted(BUILDS) == [3, 5]
-    again = drain(index_lab.sweep(bench, recipe, {"index.stride": [3], "index.keep": [20]}, again=True))
+    again = drain(measuring.sweep(bench, recipe, {"index.stride": [3], "index.keep": [20]}, again=True))
     assert again[0].id != first[0].id and again[0].identity == first[0].identity
-    assert len(index_lab.latest([*first, *again])) == len(first)
+    assert len(points.latest([*first, *again])) == len(first)
 
 
 def test_a_failing_setting_is_stored_with_its_reason_and_the_others_go_on(bench, recipe):
-    found = drain(index_lab.sweep(bench, recipe, {"index.stride": [7, 9], "index.keep": [13, 70]}))
+    found = drain(measuring.sweep(bench, recipe, {"index.stride": [7, 9], "index.keep": [13, 70]}))
     assert [p.status for p in found] == ["failed", "failed", "failed", "ok"]
     assert "stride = 7" in found[0].reason and found[2].reason == "ValueError: thirteen" and found[0].recall is None
-    assert {p.id for p in found} <= {p.id for p in drain(index_lab.points(bench, recipe))}
-    assert [p.id for p in index_lab.frontier(found)] == [found[3].id]
-    retried = drain(index_lab.sweep(bench, recipe, {"index.stride": [9], "index.keep": [13, 70]}))
+    assert {p.id for p in found} <= {p.id for p in drain(points.stored(bench, recipe))}
+    assert [p.id for p in points.frontier(found)] == [found[3].id]
+    retried = drain(measuring.sweep(bench, recipe, {"index.stride": [9], "index.keep": [13, 70]}))
     assert retried[0].id != found[2].id and retried[1].id == found[3].id
     with pytest.raises(WorkbenchError, match="stride = 7"):
-        drain(index_lab.measure_point(bench, with_settings(recipe, {"index.stride": 7}), quick=True))
+        drain(measuring.measure_point(bench, with_settings(recipe, {"index.stride": 7}), quick=True))
 
 
 def test_a_cancelled_sweep_keeps_what_was_finished(bench, recipe):
-    work = index_lab.sweep(bench, recipe, {"index.stride": [31, 37], "index.keep": [10, 90]})
+    work = measuring.sweep(bench, recipe, {"index.stride": [31, 37], "index.keep": [10, 90]})
     for step in work:
         if step.done == 1:
             break
     work.close()
-    kept = [p for p in drain(index_lab.points(bench, recipe)) if p.build["stride"] in (31, 37)]
+    kept = [p for p in drain(points.stored(bench, recipe)) if p.build["stride"] in (31, 37)]
     assert len(kept) == 2 and kept[0].build == kept[1].build
 
 
 def test_points_of_other_code_machines_and_questions_are_told_apart(bench, recipe, monkeypatch):
-    point = drain(index_lab.measure_point(bench, at(recipe, 80)))
+    point = drain(measuring.measure_point(bench, at(recipe, 80)))
     payload = bench.store.journal.read(point.id).payload
     bench.store.add("index", {**payload, "machine": "another"})
     bench.store.add("index", {**payload, "code_version": "older"})
     bench.store.add("index", {**payload, "queries": "others"})
-    same = [p for p in drain(index_lab.points(bench, recipe)) if p.query == {"keep": 80}]
+    same = [p for p in drain(points.stored(bench, recipe)) if p.query == {"keep": 80}]
     assert [(p.machine == "another", p.code_version == "older", p.here) for p in same] == [
         (False, False, True),
         (True, False, False),
         (False, True, False),
     ]
     assert len({p.identity for p in same}) == 3 and point.code_version == code_version(recipe.index)
-    assert drain(index_lab.points(bench, with_settings(recipe, {"evaluation.k": 4}))) == []
-    assert drain(index_lab.points(bench, with_settings(recipe, {"index.metric": "l2"}))) == []
+    assert drain(points.stored(bench, with_settings(recipe, {"evaluation.k": 4}))) == []
+    assert drain(points.stored(bench, with_settings(recipe, {"index.metric": "l2"}))) == []
 
 
 def test_the_frontier_keeps_what_nothing_beats():
     def point(recall, qps, memory=None):
-        nothing = dict.fromkeys(index_lab.Point.__dataclass_fields__)
-        return index_lab.Point(**{**nothing, "recall": recall, "single_qps": qps, "memory_bytes": memory, "n": 1})
+        nothing = dict.fromkeys(points.IndexPoint.__dataclass_fields__)
+        return points.IndexPoint(**{**nothing, "recall": recall, "single_qps": qps, "memory_bytes": memory, "n": 1})
 
     found = [
         point(0.9, 100),
@@ -185,17 +185,17 @@ def test_the_frontier_keeps_what_nothing_beats():
         point(None, None),
         point(0.5, 150),
     ]
-    assert [(p.recall, p.single_qps) for p in index_lab.frontier(found)] == [(0.5, 200), (0.9, 100), (0.99, 10)]
+    assert [(p.recall, p.single_qps) for p in points.frontier(found)] == [(0.5, 200), (0.9, 100), (0.99, 10)]
     sized = [point(0.9, 1, 50), point(0.8, 1, 60), point(0.7, 1, 20)]
-    assert [p.recall for p in index_lab.frontier(sized, "recall", "memory_per_vector")] == [0.7, 0.9]
-    assert index_lab.frontier([]) == []
+    assert [p.recall for p in points.frontier(sized, "recall", "memory_per_vector")] == [0.7, 0.9]
+    assert points.frontier([]) == []
 
 
 # what a setting costs the answer
 
 
 def test_a_setting_that_loses_nothing_costs_nothing_and_ranks_nothing_again(bench, recipe):
-    found = drain(index_lab.cost(bench, at(recipe, 100)))
+    found = drain(cost.answer_cost(bench, at(recipe, 100)))
     assert found.changed == 0 and found.recall.mean == 1.0 and found.questions == 48
     for ranked in (found.dense, found.fused):
         assert ranked.moved == 0
@@ -208,11 +208,11 @@ def test_a_setting_that_loses_nothing_costs_nothing_and_ranks_nothing_again(benc
 def test_costs_are_those_of_evaluating_both_recipes_whole(bench, recipe, keep):
     """Only changed questions are ranked again, and still every value is what the whole evaluation gives."""
     config = at(recipe, keep)
-    found = drain(index_lab.cost(bench, config, margin_points=2.0))
+    found = drain(cost.answer_cost(bench, config, margin_points=2.0))
     assert 0 < found.changed <= 48
     for fusion, ranked in (("dense_only", found.dense), (config.fusion.part, found.fused)):
         one = with_settings(config, {"fusion.part": fusion})
-        here, exact = bench.evaluate(one), bench.evaluate(index_lab.exact_config(one))
+        here, exact = bench.evaluate(one), bench.evaluate(reference.exact_config(one))
         assert ranked.fusion == fusion
         for name, effect in ranked.effects.items():
             np.testing.assert_allclose(effect.differences, here.values[name] - exact.values[name], atol=1e-12)
@@ -225,7 +225,7 @@ def test_costs_are_those_of_evaluating_both_recipes_whole(bench, recipe, keep):
 
 def test_a_large_loss_is_called_worse_and_the_curve_falls_with_it(bench, recipe):
     steps = []
-    work = index_lab.cost_curve(bench, recipe, {"index.keep": [10, 100]})
+    work = cost.cost_curve(bench, recipe, {"index.keep": [10, 100]})
     while True:
         try:
             steps.append(next(work))
@@ -236,15 +236,15 @@ def test_a_large_loss_is_called_worse_and_the_curve_falls_with_it(bench, recipe)
     effect = low.dense.effects["recall"]
     assert effect.equivalence.verdict == "lower" and "is worse than exact by" in effect.sentence
     assert whole.dense.effects["recall"].equivalence.verdict == "equal"
-    rows = index_lab.cost_rows(curve)
+    rows = cost.cost_rows(curve)
     assert len(rows) == 12 and {row["verdict"] for row in rows[6:]} == {"equal"} and steps[-1].total == 2
 
 
 def test_answers_of_any_registered_metric_can_be_held_against_a_margin(bench, recipe):
     values = np.linspace(0, 1, 48)
     exact, here = {"precision": values}, {"precision": values - 0.001}
-    effect = index_lab.effects_of(exact, here, recipe, 1.0, "ef_search 24")["precision"]
+    effect = cost.effects_of(exact, here, recipe, 1.0, "ef_search 24")["precision"]
     assert effect.equivalence.verdict == "equal" and effect.exact - effect.here == pytest.approx(0.001)
     for margin in (0, -1, float("nan")):
         with pytest.raises(WorkbenchError, match="margin"):
-            drain(index_lab.cost(bench, recipe, margin_points=margin))
+            drain(cost.answer_cost(bench, recipe, margin_points=margin))

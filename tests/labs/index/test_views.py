@@ -12,9 +12,10 @@ from app.ui import charts, index_charts, index_tabs
 from core import registry
 from core.cli.index import show_cost
 from core.config import TrialConfig, with_settings
-from core.labs.index import points as index_lab
-from core.labs.index import views as index_views
-from core.labs.index.point import logit
+from core.labs.index import churn, fallback, glance, grids, inside, measuring, points, questions, shadow
+from core.labs.index.cost import ANSWER_METRICS, answer_cost, cost_rows, costs_along
+from core.labs.index.filtered import filters, groupings
+from core.labs.index.points import logit
 from core.labs.index.shadow import SwitchReport
 from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
@@ -54,19 +55,19 @@ def recipe(part: str, **settings) -> TrialConfig:
 
 def test_a_glance_is_the_labs_point_and_is_measured_once(bench):
     config = recipe("faiss_ivf", nlist=8, nprobe=1)
-    here = drain(index_views.glance(bench, config, 1.0))
-    point = drain(index_lab.measure_point(bench, config, quick=True))
+    here = drain(glance.glance(bench, config, 1.0))
+    point = drain(measuring.measure_point(bench, config, quick=True))
     assert not here.cached and here.point.recall == point.recall == here.recall.mean < 1
-    assert drain(index_views.glance(bench, config, 1.0)).cached
-    wider = drain(index_views.glance(bench, config, 2.0))
+    assert drain(glance.glance(bench, config, 1.0)).cached
+    wider = drain(glance.glance(bench, config, 2.0))
     assert wider.cached and wider.cost.margin_points == 2.0
 
 
 def test_rankings_side_by_side_say_what_the_index_missed(bench):
     config = recipe("faiss_ivf", nlist=8, nprobe=1)
-    recalls = drain(index_lab.cost(bench, config)).recalls
+    recalls = drain(answer_cost(bench, config)).recalls
     for row, recall in enumerate(recalls):
-        exact, here = drain(index_views.side_by_side(bench, config, row))
+        exact, here = drain(questions.side_by_side(bench, config, row))
         assert len(exact) == 4 and sum(one.elsewhere is not None for one in exact) / 4 == pytest.approx(recall)
         for one in exact:
             if one.elsewhere:
@@ -76,8 +77,8 @@ def test_rankings_side_by_side_say_what_the_index_missed(bench):
 
 def test_the_table_by_question_agrees_with_the_cost(bench):
     config = recipe("faiss_ivf", nlist=8, nprobe=1)
-    cost, corpus = drain(index_lab.cost(bench, config)), bench.corpus(config)
-    table = index_views.by_question(cost, corpus, "ndcg_linear", fused=True)
+    cost, corpus = drain(answer_cost(bench, config)), bench.corpus(config)
+    table = questions.by_question(cost, corpus, "ndcg_linear", fused=True)
     assert table["lost"] == [bool(r < 1) for r in cost.recalls] and len(table["question"]) == len(corpus.queries)
     worse = sum(outcome == "worse" for outcome in table["outcome"])
     assert worse == int((cost.fused.effects["ndcg_linear"].differences < -1e-12).sum())
@@ -90,7 +91,7 @@ def test_the_table_by_question_agrees_with_the_cost(bench):
 def test_lists_hold_every_vector_and_probing_all_of_them_compares_all(bench, part, settings):
     # few dimensions: OPQ learns a rotation from as many vectors at least
     config = with_settings(recipe(part, nlist=6, **settings), {"transform.projection": "pca", "transform.dimensions": 32})
-    read = drain(index_views.inside(bench, config))
+    read = drain(inside.index_inside(bench, config))
     assert isinstance(read.structure, Lists) and sorted(np.unique(read.structure.cell)) == list(range(6))
     truth = np.argsort(-(read.vectors @ read.queries[0]), kind="stable")[:4]
     placed = where(read.structure, read.vectors, read.queries[0], 6, 4)
@@ -101,27 +102,27 @@ def test_lists_hold_every_vector_and_probing_all_of_them_compares_all(bench, par
 
 def test_the_graphs_walk_finds_what_the_index_finds(bench):
     config = recipe("faiss_hnsw", m=4, ef_search=64)
-    read = drain(index_views.inside(bench, config))
+    read = drain(inside.index_inside(bench, config))
     assert isinstance(read.structure, Graph) and len(read.structure.levels) == 48
     found = drain(bench.pipeline.dense(config, bench.corpus(config)))
     assert set(walk(read.structure, read.vectors, read.queries[3], 64, 4).found) == set(found.chunk[3, :4])
-    assert drain(index_views.inside(bench, recipe("hnswlib"))) is None
+    assert drain(inside.index_inside(bench, recipe("hnswlib"))) is None
 
 
 def test_fallback_starts_at_the_index_and_ends_at_exact_search(bench):
     config = recipe("faiss_ivf", nlist=8, nprobe=1)
-    curve = drain(index_views.fallback(bench, config, "likeness", 100.0))
-    assert curve[0].recall_after == pytest.approx(drain(index_views.glance(bench, config, 1.0)).recall.mean)
+    curve = drain(fallback.exact_fallback(bench, config, "likeness", 100.0))
+    assert curve[0].recall_after == pytest.approx(drain(glance.glance(bench, config, 1.0)).recall.mean)
     assert curve[-1].sent == 1 and curve[-1].recall_after == pytest.approx(1)
 
 
 def test_default_grids_are_settings_that_can_be_built():
     for name, part in registry.parts("index").items():
         for dim, num in ((384, 16_000), (100, 60)):
-            for setting, values in index_views.default_grid(part(), num, dim).items():
+            for setting, values in grids.default_grid(part(), num, dim).items():
                 for value in values:
                     with_settings(TrialConfig(), {"index.part": name, f"index.{setting}": value})
-    pieces = index_views.default_grid(registry.find("index", "faiss_ivf_pq")(), 60, 100)
+    pieces = grids.default_grid(registry.find("index", "faiss_ivf_pq")(), 60, 100)
     assert all(100 % m == 0 for m in pieces["m"] if m) and max(pieces["nprobe"]) <= 31
 
 
@@ -129,35 +130,35 @@ def test_chunks_are_grouped_by_what_tells_documents_apart():
     documents = tuple(Document(f"{place}/{i}", "text", title=f"T{i}") for place in ("north", "south") for i in range(2))
     asked = tuple(Query(str(i), "?", (Gold(d.id, 0, 4),), group="ab"[i % 2]) for i, d in enumerate(documents))
     chunks = Chunks(np.array([0, 0, 1, 2, 3], np.int32), *(np.zeros(5, np.int32),) * 3)
-    found = index_views.groupings(Corpus("c", documents, asked), chunks)
+    found = groupings(Corpus("c", documents, asked), chunks)
     assert found["source"] == ["north"] * 3 + ["south"] * 2
     assert found["type of question"] == ["a", "a", "b", "a", "b"]
     both = (*asked, Query("more", "?", (Gold(documents[0].id, 0, 4),), group="b"))
-    assert "type of question" not in index_views.groupings(Corpus("c", documents, both), chunks)
+    assert "type of question" not in groupings(Corpus("c", documents, both), chunks)
 
 
 def test_a_switch_is_told_in_sentences():
     report = SwitchReport(True, "", "old", "new", 300, 0, 0, np.array([0.5, 0.7]), 90, 60, 30, 2, 0, 1.2, 9.0, 0.5, 0.1, 0.0)
-    text = " ".join(index_views.switch_words(report))
+    text = " ".join(shadow.switch_words(report))
     assert "60 by the old encoder and 30 by the new one: 2 without results, none failed" in text and "finds 60% too" in text
-    stayed = index_views.switch_words(report._replace(switched=False, reason="overlap@10 0.10 is below 0.5"))
+    stayed = shadow.switch_words(report._replace(switched=False, reason="overlap@10 0.10 is below 0.5"))
     assert stayed[0] == "The old encoder stayed: overlap@10 0.10 is below 0.5."
 
 
 def test_the_charts_of_the_page_are_valid_plotly(bench):
     config = recipe("faiss_ivf", nlist=8, nprobe=1)
-    drain(index_lab.sweep(bench, config, {"index.nprobe": [1, 2, 8]}))
-    kept, here = drain(index_lab.points(bench, config)), drain(index_views.glance(bench, config, 1.0))
-    for axis in index_lab.AXES:
+    drain(measuring.sweep(bench, config, {"index.nprobe": [1, 2, 8]}))
+    kept, here = drain(points.stored(bench, config)), drain(glance.glance(bench, config, 1.0))
+    for axis in points.AXES:
         figure = index_charts.points(kept, axis, here.point)
         go.Figure(figure)  # raises on a bad property
     assert {id for trace in figure["data"] for id in trace.get("customdata", ())} == {p.id for p in kept}
-    costs = drain(index_views.cost_points(bench, config, [1, 2, 8], 1.0))
+    costs = drain(costs_along(bench, config, [1, 2, 8], 1.0))
     drawn = index_charts.costs(costs, [1, 2, 8], "recall", "nprobe", 1, "dense only")
     go.Figure(drawn)
     names = {trace["name"] for trace in drawn["data"]}
     assert {"90% interval", "margin"} <= names and "95% interval" not in names
-    read = drain(index_views.inside(bench, recipe("faiss_hnsw")))
+    read = drain(inside.index_inside(bench, recipe("faiss_hnsw")))
     path = walk(read.structure, read.vectors, read.queries[0], 8, 4)
     for figure in (
         index_charts.graph_layers(read.structure),
@@ -166,12 +167,12 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
     ):
         go.Figure(figure)
     assert sum(row["leave"] for row in index_charts.degree_rows(read.structure)) == 48
-    curve = drain(index_views.fallback(bench, config, "margin", 100.0))
+    curve = drain(fallback.exact_fallback(bench, config, "margin", 100.0))
     go.Figure(index_charts.fell_back(curve, curve[1], 4))
-    life = drain(index_views.life(bench, config, "mixed", 0.2, 2))
+    life = drain(churn.life(bench, config, "mixed", 0.2, 2))
     go.Figure(index_charts.churned(life, 0.2))
     go.Figure(index_charts.churn_latency(life))
-    filtered = drain(index_views.filters(bench, config, None))
+    filtered = drain(filters(bench, config, None))
     assert charts.safe("<b>") == "&lt;b&gt;"
     go.Figure(index_charts.filtered(filtered, unit_intervals(np.column_stack([f.recall for f in filtered])), 4))
 
@@ -202,8 +203,8 @@ def test_preparing_builds_an_index_that_its_candidates_outlived(bench):
 
 def test_what_has_to_be_prepared_asks_the_index():
     silent = with_settings(TrialConfig(), {"fusion": "sparse_only"})
-    assert index_views.to_prepare(silent).fusion.needs() and "dense" in index_views.to_prepare(silent).fusion.needs()
-    assert index_views.main_setting(SimpleNamespace(query_settings=("rescore", "nprobe"))) == "nprobe"
+    assert glance.to_prepare(silent).fusion.needs() and "dense" in glance.to_prepare(silent).fusion.needs()
+    assert grids.main_setting(SimpleNamespace(query_settings=("rescore", "nprobe"))) == "nprobe"
 
 
 def test_recall_of_one_is_labelled_so_also_where_one_neighbour_was_asked_for():
@@ -221,10 +222,10 @@ def test_a_setting_is_named_as_people_write_it():
 
 
 def test_the_command_line_shows_the_sentences_of_a_cost_whole(bench, capsys):
-    found = drain(index_lab.cost(bench, recipe("faiss_ivf", nlist=8, nprobe=1)))
-    show_cost(index_lab.cost_rows([found]))
+    found = drain(answer_cost(bench, recipe("faiss_ivf", nlist=8, nprobe=1)))
+    show_cost(cost_rows([found]))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("faiss_ivf, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(index_lab.ANSWER_METRICS)
+    assert lines[0].startswith("faiss_ivf, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(ANSWER_METRICS)
     sentence = found.dense.effects["ndcg_linear"].sentence.removeprefix(found.subject).strip()
     assert f"  dense_only: {sentence}" in lines
 
@@ -233,8 +234,8 @@ def test_the_command_line_shows_the_sentences_of_a_cost_whole(bench, capsys):
 def test_the_walk_and_the_measured_search_find_the_same_for_every_question(bench, ef):
     """Also with a queue shorter than the results asked for: what is said under Inside is what was measured."""
     config = with_settings(recipe("faiss_hnsw", m=2, ef_search=ef), {"evaluation.k": 10})
-    read, found = drain(index_views.inside(bench, config)), drain(index_views.glance(bench, config, 1.0))
-    rows = index_views.measured_rows(len(read.queries))
+    read, found = drain(inside.index_inside(bench, config)), drain(glance.glance(bench, config, 1.0))
+    rows = questions.measured_rows(len(read.queries))
     for place, row in enumerate(rows):
         missed = [
             one for one in why_missed(read.structure, read.vectors, read.queries[row], ef, 10) if one.reason is not Reason.TIED

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.labs.inside import cache as inspect_cache
+from core.labs.inside import cache
 from core.models import architecture
 from core.scratch.models import attention
 
@@ -37,7 +37,7 @@ def drained(steps):
 def test_every_step_is_told_and_both_ways_give_the_same_text(model):
     from core.scratch.models.transformer import generate
 
-    steps, whole = drained(inspect_cache.measure(model, IDS, 24, every=5))
+    steps, whole = drained(cache.measure(model, IDS, 24, every=5))
     assert whole.steps == tuple(steps) and len(steps) == 23
     assert [step.context_tokens for step in steps] == list(range(20, 43))
     assert [step.token for step in steps] == list(generate(model, IDS, 24))[1:]
@@ -50,30 +50,30 @@ def test_every_step_is_told_and_both_ways_give_the_same_text(model):
 
 
 def test_speed_counts_the_prompt_and_the_lengths_between():
-    steps = tuple(inspect_cache.Step(n, 0, 0.5, float(n) if n in (10, 14) else None, 0, None) for n in range(10, 15))
-    found = inspect_cache._measured(steps, 1.0, 15, 1500)
+    steps = tuple(cache.TimedToken(n, 0, 0.5, float(n) if n in (10, 14) else None, 0, None) for n in range(10, 15))
+    found = cache._measured(steps, 1.0, 15, 1500)
     assert found.cached_tokens_per_s == pytest.approx(6 / (1 + 2.5))
     assert found.uncached_tokens_per_s == pytest.approx(6 / (1 + 10 + 11 + 12 + 13 + 14))
     assert found.speedup == pytest.approx(61 / 3.5) and found.bytes_per_token == 100
 
 
 def test_it_may_be_stopped_and_refuses_what_makes_no_curve(model):
-    steps = inspect_cache.measure(model, IDS, 50)
+    steps = cache.measure(model, IDS, 50)
     next(steps)
     steps.close()
     for ids, new in [(IDS, 3), ([], 20)]:
         with pytest.raises(WorkbenchError, match="at least 4"):
-            next(inspect_cache.measure(model, ids, new))
+            next(cache.measure(model, ids, new))
     with pytest.raises(WorkbenchError, match="room for 128"):
-        drained(inspect_cache.measure(model, IDS * 7, 5))
+        drained(cache.measure(model, IDS * 7, 5))
 
 
 def test_fits_find_the_curve_they_are_given():
     x = np.arange(10, 200, 7)
-    square = inspect_cache.fit(x, 2e-6 * x**2 + 3e-4 * x + 0.01, 2)
+    square = cache.fit(x, 2e-6 * x**2 + 3e-4 * x + 0.01, 2)
     assert square.coefficients == pytest.approx((2e-6, 3e-4, 0.01)) and square.r2 == pytest.approx(1)
     assert square.at(100) == pytest.approx(0.06)
-    line = inspect_cache.fit([0, 1, 2], [0, 1, 1], 1)  # by hand: y = x / 2 + 1 / 6, residuals 1/6, 1/3, 1/6
+    line = cache.fit([0, 1, 2], [0, 1, 1], 1)  # by hand: y = x / 2 + 1 / 6, residuals 1/6, 1/3, 1/6
     assert line.coefficients == pytest.approx((0.5, 1 / 6)) and line.r2 == pytest.approx(0.75)
     assert line.adjusted_r2 == pytest.approx(0.5)
 
@@ -81,14 +81,14 @@ def test_fits_find_the_curve_they_are_given():
 def test_noise_lifts_the_r2_of_a_needless_term_but_not_the_adjusted_one():
     random = np.random.default_rng(3)
     x = np.arange(12.0)
-    pairs = [[inspect_cache.fit(x, x + noise, d) for d in (1, 2)] for noise in random.normal(size=(300, 12))]
+    pairs = [[cache.fit(x, x + noise, d) for d in (1, 2)] for noise in random.normal(size=(300, 12))]
     assert all(two.r2 >= one.r2 - 1e-12 for one, two in pairs)
     assert abs(np.mean([two.adjusted_r2 - one.adjusted_r2 for one, two in pairs])) < 0.003
 
 
 def test_nothing_to_fit_is_unmeasured():
-    assert np.isnan(inspect_cache.fit([1, 2], [3, 3], 1).r2)
-    assert np.isnan(inspect_cache.fit([1], [3], 1).coefficients).all()
+    assert np.isnan(cache.fit([1, 2], [3, 3], 1).r2)
+    assert np.isnan(cache.fit([1], [3], 1).coefficients).all()
 
 
 def test_entropy_and_mass_of_known_rows():

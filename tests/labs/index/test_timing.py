@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from core.index.exact import Exact
-from core.labs.index import point as points
+from core.labs.index import timing
 from core.labs.index.measure import TIES
-from core.labs.index.point import Raw, logit, measure, stored_raw
+from core.labs.index.points import logit
+from core.labs.index.timing import measure
 from core.progress import drain
+from core.store.index_points import BLOCK, IndexMeasurement, stored_measurement
 
 
 class Among:
@@ -50,7 +52,7 @@ def test_settings_are_measured_side_by_side_and_a_failing_one_does_not_stop_the_
     expected = (truth.chunk[:, :10] < 150).mean(axis=1)  # of the ten nearest those that are among the first 150
     np.testing.assert_allclose(half.recall, expected)
     assert isinstance(failed, RuntimeError)
-    assert (len(whole.single_us), len(whole.batch_s)) == (120, points.REPEATS) and (whole.single_us > 0).all()
+    assert (len(whole.single_us), len(whole.batch_s)) == (120, timing.REPEATS) and (whole.single_us > 0).all()
     # neither setting has all its single questions in one piece
     order = [first for first, asked in searcher.calls if asked == 1]
     assert sum(a != b for a, b in pairwise(order)) >= 3
@@ -59,16 +61,16 @@ def test_settings_are_measured_side_by_side_and_a_failing_one_does_not_stop_the_
 def test_quick_asks_all_questions_once_and_some_one_at_a_time(vectors, queries):
     searcher = Among(vectors)
     [raw] = drain(measure(searcher, settings(300), queries, 10, searcher.inside.search(queries, 26), quick=True))
-    assert len(raw.chunk) == 120 and len(raw.batch_s) == 1 and len(raw.single_us) <= points.QUICK_SINGLES
-    assert [asked for _, asked in searcher.calls if asked > 1] == [points.WARM, 120]
+    assert len(raw.chunk) == 120 and len(raw.batch_s) == 1 and len(raw.single_us) <= timing.QUICK_SINGLES
+    assert [asked for _, asked in searcher.calls if asked > 1] == [timing.WARM, 120]
 
 
 def test_a_slow_setting_is_sampled_less_but_never_below_the_least(vectors, queries, monkeypatch):
-    monkeypatch.setattr(points, "SINGLES_S", 0.0)
+    monkeypatch.setattr(timing, "SINGLES_S", 0.0)
     searcher = Among(vectors)
-    monkeypatch.setattr(points, "BATCH_S", 1e-9)
+    monkeypatch.setattr(timing, "BATCH_S", 1e-9)
     [raw] = drain(measure(searcher, settings(300), queries, 10, searcher.inside.search(queries, 26)))
-    assert points.LEAST_SINGLES <= len(raw.single_us) <= points.BLOCK and len(raw.batch_s) == 1
+    assert timing.LEAST_SINGLES <= len(raw.single_us) <= BLOCK and len(raw.batch_s) == 1
 
 
 def test_a_neighbour_of_equal_score_is_no_miss():
@@ -82,22 +84,24 @@ def test_a_neighbour_of_equal_score_is_no_miss():
 
 
 def test_numbers_of_raw_values_by_hand():
-    raw = Raw(np.zeros((10, 3), np.int32), np.array([1, 0.5, np.nan]), np.arange(1, 101, dtype=float), (2.0, 4.0, 100.0))
+    raw = IndexMeasurement(
+        np.zeros((10, 3), np.int32), np.array([1, 0.5, np.nan]), np.arange(1, 101, dtype=float), (2.0, 4.0, 100.0)
+    )
     found = raw.numbers()
     assert found["recall"] == 0.75 and found["batch_qps"] == 10 / 4 and found["single_qps"] == pytest.approx(1e6 / 50.5)
     assert (found["p50_us"], found["p95_us"], found["p99_us"]) == pytest.approx((50.5, 95.05, 99.01))
     paused = np.append(np.tile(raw.single_us, 2)[:199], 1e7)  # blocks of 50 with means 25.5, 75.5, 25.5 and a pause of 10 s
-    assert Raw(raw.chunk, raw.recall, paused, ()).single_qps == pytest.approx(1e6 / 50.5)
-    few = Raw(raw.chunk, raw.recall, raw.single_us[:99], ())
+    assert IndexMeasurement(raw.chunk, raw.recall, paused, ()).single_qps == pytest.approx(1e6 / 50.5)
+    few = IndexMeasurement(raw.chunk, raw.recall, raw.single_us[:99], ())
     assert few.numbers()["p99_us"] is None and few.numbers()["p95_us"] and few.numbers()["batch_qps"] is None
 
 
 def test_raw_values_survive_being_stored():
     rng = np.random.default_rng(2)
-    raw = Raw(
+    raw = IndexMeasurement(
         rng.integers(-1, 10**6, (50, 10), dtype=np.int32), np.array([0.1, np.nan] * 25), rng.random(40).round(2), (0.5, 0.25)
     )
-    back = stored_raw(json.loads(json.dumps(raw.stored(), allow_nan=False)))
+    back = stored_measurement(json.loads(json.dumps(raw.stored(), allow_nan=False)))
     assert back.chunk.dtype == np.int32 and np.array_equal(back.chunk, raw.chunk) and back.batch_s == raw.batch_s
     np.testing.assert_array_equal(back.recall, raw.recall)
     np.testing.assert_array_equal(back.single_us, raw.single_us)

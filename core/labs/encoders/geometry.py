@@ -1,0 +1,103 @@
+"""What an encoder's vectors look like: their geometry, gold pairs against random ones, and the map."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from core.config import fingerprint
+from core.embedding.transform import identity_transform
+from core.labs.encoders import diagnostics
+from core.labs.encoders.comparison import EncoderResult, remembered
+from core.labs.encoders.maps import FlatMap, flat_map
+from core.records import Chunks, Progress
+from core.retrieval.pool import rankings
+from core.workbench import Workbench
+
+
+class Geometry(NamedTuple):
+    """The geometry of one encoder's vectors as they come, and transformed; `after` None: nothing is done to them."""
+
+    before: diagnostics.Diagnosis
+    after: diagnostics.Diagnosis | None
+
+
+def geometry_of(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, Geometry]:
+    config, pipeline = row.config, workbench.pipeline
+    corpus = yield from pipeline.corpus(config)
+    key = pipeline.key("chunks", config, corpus)
+    vectors = yield from pipeline.vectors(config, corpus)
+    yield Progress(0, 2, f"Geometry of {row.offer.name}")
+    before = pipeline.remember("diagnosis", fingerprint(key, config.seed), lambda: diagnostics.diagnose(vectors, config.seed))
+    if identity_transform(config.transform):
+        return Geometry(before, None)
+    yield Progress(1, 2, f"Geometry of {row.offer.name} after the transform")
+    stored = fingerprint(key, config.transform.model_copy(update={"rescore": 1}), config.seed)
+    after = pipeline.remember("diagnosis", stored, lambda: diagnostics.diagnose(row.transform.chunks, config.seed))
+    return Geometry(before, after)
+
+
+def separation_of(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, diagnostics.Separation]:
+    """Similarity of questions with their evidence against random chunks, after the transform."""
+    config, pipeline = row.config, workbench.pipeline
+    corpus = row.evaluation.corpus
+    found = yield from pipeline.relevance(config, corpus)
+    questions = yield from _questions(workbench, row)
+    key = fingerprint(pipeline.key("dense", config, corpus), pipeline.key("relevance", config, corpus), config.seed)
+    pairs = np.stack([found.pair_row, found.pair_chunk], axis=1)
+    return pipeline.remember(
+        "separation", key, lambda: diagnostics.separation(questions, row.transform.chunks, pairs, config.seed)
+    )
+
+
+def _questions(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, np.ndarray]:
+    """The questions' transformed vectors [num_queries, d] float32, remembered."""
+    key = workbench.pipeline.key("dense", row.config, row.evaluation.corpus)
+    return (
+        yield from remembered(
+            workbench, "transformed questions", key, lambda: workbench.pipeline.query_vectors(row.config, row.evaluation.corpus)
+        )
+    )
+
+
+@dataclass(frozen=True)
+class VectorMap:
+    """Chunks and questions in the plane, with what colours them."""
+
+    flat: FlatMap
+    chunks: Chunks
+    found: np.ndarray  # [num_queries] bool: a relevant chunk among the first k
+    measured: np.ndarray  # [num_queries] bool: has evidence
+    evidence: np.ndarray  # [num_chunks] int8: 0 of no question, 1 of some that miss it, 2 among the first k of one
+
+
+def vector_map(workbench: Workbench, row: EncoderResult, method: str) -> Generator[Progress, None, VectorMap]:
+    config, pipeline, evaluation = row.config, workbench.pipeline, row.evaluation
+    corpus = evaluation.corpus
+    chunks = yield from pipeline.chunks(config, corpus)
+    judged, k = evaluation.judged, config.evaluation.k
+    pairs = judged.relevance
+    evidence = np.zeros(len(chunks), np.int8)
+    evidence[pairs.pair_chunk] = 1
+    ranked = rankings(evaluation.pool, evaluation.scores, k).chunk  # [num_queries, k]
+    hit = (ranked[pairs.pair_row] == pairs.pair_chunk[:, None]).any(axis=1)
+    evidence[pairs.pair_chunk[hit]] = 2
+    questions = yield from _questions(workbench, row)
+    flat = yield from remembered(
+        workbench,
+        "map",
+        _map_key(workbench, row, method),
+        lambda: flat_map(row.transform.chunks, questions, method, np.flatnonzero(evidence), config.seed),
+    )
+    return VectorMap(flat, chunks, judged.first_rank <= k, judged.measured, evidence)
+
+
+def _map_key(workbench: Workbench, row: EncoderResult, method: str) -> str:
+    dense = workbench.pipeline.key("dense", row.config, row.evaluation.corpus)
+    return fingerprint(dense, row.config.evaluation, method, row.config.seed)
+
+
+def map_ready(workbench: Workbench, row: EncoderResult, method: str) -> bool:
+    """Whether this map has been drawn before, so that it takes no time."""
+    return bool(workbench.pipeline.remember("map", _map_key(workbench, row, method), list))

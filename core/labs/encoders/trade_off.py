@@ -1,0 +1,155 @@
+"""What fewer dimensions and fewer bytes of a vector cost: one encoder's metrics over the size of its vectors."""
+
+from collections.abc import Generator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from core.config import TransformConfig, TrialConfig, fingerprint
+from core.embedding.transform import Basis, fit, principal
+from core.embedding.vectors import embed
+from core.errors import WorkbenchError
+from core.evaluation.judged import Relevance
+from core.index.exact import Exact
+from core.index.rescore import Rescored
+from core.labs.encoders.comparison import asked, prepared, remembered, variant
+from core.progress import drain
+from core.records import Corpus, Progress
+from core.retrieval.pool import make_pool
+from core.statistics.bootstrap import Interval
+from core.workbench import Workbench, evaluated
+
+DIMENSIONS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # a curve takes every second one
+FORMATS = ("none", "int8", "binary")  # of a curve that is drawn at once
+CODES = ("pq", "opq")
+MORE_FORMATS = ("float16", *CODES)  # it loses next to nothing; they take long
+CODE_BYTES = (4, 8, 16, 32, 64, 128)
+
+
+class TransformPoint(NamedTuple):
+    """One setting of a trade-off curve."""
+
+    dimensions: int
+    format: str
+    bytes_per_vector: float
+    intervals: dict[str, Interval]
+
+
+class EncoderVectors(NamedTuple):
+    """What every transform of one encoder's vectors is measured with."""
+
+    key: str
+    corpus: Corpus  # with the questions that are asked
+    vectors: np.ndarray  # [num_chunks, dim] float32, as the encoder made them
+    questions: np.ndarray  # [num_questions, dim] float32
+    basis: Basis
+    relevance: Relevance
+    ties: np.ndarray
+
+
+def encoder_vectors(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, EncoderVectors]:
+    """Vectors, questions and judgements of an encoder that is prepared."""
+    pipeline = workbench.pipeline
+    corpus = asked(workbench, (yield from pipeline.corpus(config)), config.seed)
+    key = fingerprint(pipeline.key("relevance", config, corpus), config.embedding.prefix(True))
+
+    def make() -> Generator[Progress, None, EncoderVectors]:
+        encoder = yield from pipeline.encoder(config, corpus)
+        vectors = yield from pipeline.vectors(config, corpus)
+        questions = yield from embed(encoder, [q.text for q in corpus.queries], pipeline.vectors_folder, query=True)
+        found = yield from pipeline.relevance(config, corpus)
+        ties = yield from pipeline.tie_order(config, corpus)
+        yield Progress(0, 0, "Principal directions of the vectors")
+        return EncoderVectors(key, corpus, vectors, questions, principal(vectors), found, ties)
+
+    return (yield from remembered(workbench, "ground", key, make))
+
+
+def grid(basis: Basis, formats: Sequence[str], transform: TransformConfig) -> list[TransformConfig]:
+    """The settings of a trade-off curve: the recipe's other steps with each dimension in each number format; codes with
+    each number of bytes that divides the recipe's dimension, or the largest of DIMENSIONS that the vectors have."""
+    most = basis.rank - transform.remove_top
+    kept = transform.dimensions if transform.projection != "none" and transform.dimensions <= most else 0
+    sizes = sorted({*(d for d in DIMENSIONS[::2] if d < most), most, *([kept] if kept else [])})
+    step = {"projection": transform.projection if transform.projection != "none" else "pca", "cut": 0}
+    whole = kept or max((d for d in DIMENSIONS if d <= most), default=most)
+    found = []
+    for name in formats:
+        if name in CODES:
+            points = [{"dimensions": whole, "code_bytes": b} for b in CODE_BYTES if whole % b == 0]
+        else:
+            points = [{"dimensions": size} for size in sizes]
+        found += [transform.model_copy(update={**step, **one, "quantise": name}) for one in points]
+    return found
+
+
+def trade_off(
+    workbench: Workbench, config: TrialConfig, formats: Sequence[str] = FORMATS
+) -> Generator[Progress, None, tuple[TransformPoint, list[TransformPoint]]]:
+    """(the recipe's own transform, every point of the grid): one encoder's metrics over the bytes of a vector."""
+    base = yield from encoder_vectors(workbench, config)
+    found, settings = [], [config.transform, *grid(base.basis, formats, config.transform)]
+    for done, one in enumerate(settings):
+        yield Progress(done, len(settings), f"{one.dimensions} dimensions, {format_name(one.quantise)}")
+        kept = _remembered_point(workbench, config, base, one)
+        kept += [] if kept else [_point(config, base, one)]
+        found += kept
+    return found[0], found[1:]
+
+
+def points_left(workbench: Workbench, config: TrialConfig, formats: Sequence[str]) -> Generator[Progress, None, int]:
+    """How many points of the trade-off have not been measured yet."""
+    base = yield from encoder_vectors(workbench, config)
+    settings = [config.transform, *grid(base.basis, formats, config.transform)]
+    return len({acting(one) for one in settings if not _remembered_point(workbench, config, base, one)})
+
+
+def _remembered_point(
+    workbench: Workbench, config: TrialConfig, base: EncoderVectors, transform: TransformConfig
+) -> list[TransformPoint]:
+    """The point of this transform, in a list that is empty until it is measured."""
+    rules = config.index.metric, config.evaluation, config.retrieval.top_k, config.seed
+    return workbench.pipeline.remember("point", fingerprint(base.key, acting(transform), *rules), list)
+
+
+def _point(config: TrialConfig, base: EncoderVectors, transform: TransformConfig) -> TransformPoint:
+    """One transform's metrics by exact search: the numbers of `Workbench.evaluate` on the same questions."""
+    depth, metric = min(config.evaluation.k, config.retrieval.top_k), config.index.metric
+    fitted = fit(transform, base.vectors, base.basis)
+    searcher = Exact(metric=metric).build(fitted.chunks, None)
+    if transform.quantise != "none" and transform.rescore > 1:
+        searcher = Rescored(searcher, fitted.full, transform.rescore, metric)
+    found = searcher.search(fitted.queries(base.questions), depth, base.ties)
+    judged = evaluated(config, base.corpus, make_pool({"dense": found}, base.ties), base.relevance)
+    return TransformPoint(fitted.dim, transform.quantise, fitted.bytes_per_vector, judged.intervals)
+
+
+def acting(transform: TransformConfig) -> TransformConfig:
+    """The same transform with the settings that do nothing at their defaults, so that moving them computes nothing."""
+    return transform.model_copy(update={name: getattr(TransformConfig(), name) for name in idle(transform)})
+
+
+def idle(transform: TransformConfig) -> set[str]:
+    """Settings that only serve a step that is not taken."""
+    unused = {
+        "code_bytes": transform.quantise not in CODES,
+        "rescore": transform.quantise == "none",
+        "dimensions": transform.projection == "none",
+    }
+    return {name for name, yes in unused.items() if yes}
+
+
+def format_name(quantise: str) -> str:
+    return {"none": "float32", "pq": "PQ", "opq": "OPQ"}.get(quantise, quantise)
+
+
+def dimension(workbench: Workbench, config: TrialConfig) -> int:
+    """Dimensions that a projection of the recipe's encoder can keep, at most; 0 where its vectors are not at hand."""
+    one = variant(config, config.embedding)
+    try:
+        if not workbench.plan(prepared(one)).live:
+            return 0
+        vectors = drain(workbench.pipeline.vectors(one, workbench.corpus(one)))
+    except WorkbenchError:  # told in the encoder's row
+        return 0
+    return max(1, min(vectors.shape[1], len(vectors) - 1) - config.transform.remove_top)

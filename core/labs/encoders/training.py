@@ -1,0 +1,91 @@
+"""Encoders trained here: the training started as a job, its log, and what it was worth."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from core.config import TrialConfig, valid, with_settings
+from core.labs.encoders.comparison import EncoderResult
+from core.models.hub import trained_encoders
+from core.statistics.paired import Paired
+from core.workbench import Workbench
+
+
+class TrainedEncoder(NamedTuple):
+    """An encoder trained here, with what is known of its training."""
+
+    name: str
+    record: dict[str, Any]  # training.json; {} where it has none
+
+    @property
+    def verdict(self) -> str:
+        """better, worse, equal (it is its start), or not distinguishable, by the metric that training watched."""
+        if not self.record:
+            return "unknown"
+        return self.change(self.record["config"]["watch"]) if self.record["best_step"] else "equal"
+
+    def change(self, metric: str) -> str:
+        one = self.paired(metric)
+        if one.p is None or one.p >= 1 - self.record["evaluation"]["confidence"]:
+            return "not distinguishable"
+        return "better" if one.difference > 0 else "worse"
+
+    def paired(self, metric: str) -> Paired:
+        """After minus before on the test questions."""
+        one = self.record["comparison"][metric]
+        return Paired(**{name: one[name] for name in Paired._fields})
+
+
+def trained(workbench: Workbench) -> list[TrainedEncoder]:
+    """The trained encoders, newest first."""
+    found = []
+    for name in trained_encoders():
+        file = workbench.home / "encoders" / name / "training.json"
+        try:
+            record = json.loads(file.read_text("utf-8"))
+        except (OSError, ValueError):
+            record = {}
+        found.append(TrainedEncoder(name, record))
+    return sorted(found, key=lambda one: one.record.get("created", ""), reverse=True)
+
+
+def training_arguments(workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any]) -> list[str]:
+    """The verb train-encoder as a job takes it: what differs from the defaults. Raises where a setting is not valid."""
+    from core.training.encoders import TrainConfig
+
+    usual, asked = TrainConfig().model_dump(), valid(TrainConfig, settings).model_dump()
+    changed = [f"{field}={value}" for field, value in asked.items() if value != usual[field]]
+    recipe = TrialConfig(
+        corpus=config.corpus, chunking=config.chunking, embedding=config.embedding, evaluation=config.evaluation, seed=config.seed
+    )
+    recipe = with_settings(recipe, {"corpus.questions": "all"})  # it makes its own splits
+    options = [word for one in changed for word in ("--train", one)]
+    return ["train-encoder", name, *options, *workbench.arguments(recipe)]
+
+
+def command(arguments: Sequence[str]) -> str:
+    return f"python -m core {shlex.join(arguments)}"
+
+
+def training_log(workbench: Workbench, name: str) -> list[dict[str, Any]]:
+    from core.training.encoders import read_log
+
+    return read_log(workbench.home / "encoders" / name)
+
+
+def free_name(workbench: Workbench, dataset: str) -> str:
+    """A name for the next encoder trained on this corpus."""
+    folder = workbench.home / "encoders"
+    number = next(n for n in range(1, 10_000) if not (folder / f"{dataset}-{n}").exists())
+    return f"{dataset}-{number}"
+
+
+def learnt_from(row: EncoderResult, found: Sequence[TrainedEncoder]) -> bool:
+    """Whether this encoder, or a trained one that it started from, learnt from questions that it is now asked."""
+    records, corpora = {one.name: one.record for one in found}, set()
+    record = records.pop(getattr(row.offer.part, "name", ""), None)
+    while record:
+        corpora.add(record["corpus"]["name"])
+        record = records.pop(record["config"]["base"], None)
+    return row.config.corpus.dataset in corpora and row.config.corpus.questions != "test"

@@ -1,0 +1,130 @@
+"""Settings of an index measured and stored: one point, or a sweep over a grid."""
+
+from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from core.config import TrialConfig, fingerprint, package_versions
+from core.errors import WorkbenchError
+from core.index.common import build_settings
+from core.labs.index import timing
+from core.labs.index.grids import grid_configs
+from core.labs.index.points import IndexPoint, about_setting, point_of, stored_of
+from core.labs.index.reference import exact_reference
+from core.progress import told_within
+from core.records import Corpus, Progress
+from core.workbench import Workbench
+
+
+def measure_point(workbench: Workbench, config: TrialConfig, *, quick: bool = False) -> Generator[Progress, None, IndexPoint]:
+    """The recipe's index at its query settings. quick: in about a second and not stored, for a page with a slider."""
+    [point] = yield from _measured(workbench, [config], quick)
+    if point.status != "ok":
+        raise WorkbenchError(point.reason, where=point.label)
+    return point
+
+
+def sweep(
+    workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]], *, again: bool = False
+) -> Generator[Progress, None, list[IndexPoint]]:
+    """A stored point for each point of the grid ({"index.m": [16, 32], "index.ef_search": [16, 32, 64]}), in its order.
+
+    One build serves all its query settings, which are measured side by side; builds are done in random order. What is
+    stored for the same vectors, code and machine is not measured again unless `again`. A failing setting is stored
+    with its reason, and the others go on.
+    """
+    configs = grid_configs(config, grid)
+    groups: dict[str, list[int]] = {}
+    for i, one in enumerate(configs):
+        groups.setdefault(fingerprint(one.model_copy(update={"index": build_settings(one.index)})), []).append(i)
+    result: dict[int, IndexPoint] = {}
+    order = np.random.default_rng(config.seed).permutation(len(groups))
+    for done, members in enumerate([list(groups.values())[g] for g in order]):
+        if not again:
+            result.update((yield from _stored_already(workbench, configs, members)))
+        left = [i for i in members if i not in result]
+        step = f"{configs[members[0]].index.part}, {len(left)} settings"
+        yield Progress(done, len(groups), step)
+        work = _measured(workbench, [configs[i] for i in left]) if left else iter(())
+        measured = yield from told_within(work, Progress(done, len(groups), step))
+        result.update(zip(left, measured or (), strict=True))
+    return [result[i] for i in range(len(configs))]
+
+
+def _stored_already(workbench: Workbench, configs: list[TrialConfig], members: list[int]) -> Generator[Progress, None, dict]:
+    """Those of the configs that are stored already, by this code on this machine."""
+    try:
+        ground = yield from exact_reference(workbench, configs[members[0]])
+    except WorkbenchError:
+        return {}  # measuring stores it as the reason
+    stored = {point.identity: point for point in reversed(stored_of(workbench, ground)) if point.status == "ok"}
+    asked = {i: point_of(about_setting(configs[i], ground)).identity for i in members}
+    return {i: stored[identity] for i, identity in asked.items() if identity in stored}
+
+
+def _measured(
+    workbench: Workbench, configs: list[TrialConfig], quick: bool = False
+) -> Generator[Progress, None, list[IndexPoint]]:
+    """Points of configs that differ in their query settings only; stored unless quick."""
+    pipeline, config, ground, facts = workbench.pipeline, configs[0], None, {}
+    try:
+        ground = yield from exact_reference(workbench, config)
+        corpus = yield from pipeline.corpus(config)
+        searcher = yield from pipeline.searcher("dense", config, corpus)
+        facts = yield from _facts(pipeline, config, corpus, searcher)
+        found = yield from timing.measure(
+            searcher,
+            [one.index for one in configs],
+            ground.asked,
+            config.evaluation.k,
+            ground.truth,
+            quick=quick,
+            seed=config.seed,
+        )
+    except Exception as error:  # whatever an engine raises is the result of these settings
+        if quick:
+            raise
+        found = [error] * len(configs)
+    made, now = [], datetime.now(UTC)
+    for one, of in zip(configs, found, strict=True):
+        about, numbers, kept = {**about_setting(one, ground), **facts}, {}, None
+        if facts.get("memory_bytes") is not None and one.index.reads_vectors():
+            about["memory_bytes"] += ground.n * ground.dim * 4  # the float vectors have to be at hand
+        if not isinstance(of, Exception):
+            numbers, kept = of.numbers(), of
+        elif quick:
+            raise of
+        else:
+            reason = str(of) if isinstance(of, WorkbenchError) else f"{type(of).__name__}: {of}"
+            about |= {"status": "failed", "reason": reason}
+        id = (
+            ""
+            if quick
+            else workbench.store.add(
+                "index",
+                {
+                    **about,
+                    **(kept.stored() if kept else {}),
+                    "config_fingerprint": fingerprint(one),
+                    "seed": one.seed,
+                    "encoder": one.embedding.identity(),
+                    "created": now.isoformat(),
+                    "packages": package_versions(one.index),
+                },
+            )
+        )
+        made.append(point_of({**about, **numbers, "id": id, "created": now.replace(tzinfo=None), "raw": kept}))
+    return made
+
+
+def _facts(pipeline: Any, config: TrialConfig, corpus: Corpus, searcher: Any) -> Generator[Progress, None, dict]:
+    """What building took and the index takes."""
+    transform, part = config.transform, config.index.part
+    memory, disk = searcher.memory_bytes, searcher.disk_bytes
+    if transform.quantise != "none" and part == "exact":  # searched as read back; what is stored is the code
+        stored = yield from pipeline.transformed(config, corpus)
+        memory = round(stored.bytes_per_vector * len(stored.chunks)) + stored.bytes_fixed
+        disk = stored.full.nbytes if transform.rescore > 1 else 0
+    return {"build_s": pipeline.build_seconds(config, corpus), "memory_bytes": memory, "disk_bytes": disk}

@@ -1,0 +1,79 @@
+"""Exact search over the unquantised vectors by the same metric: what every setting of an index is held against, so that an index
+of quantised vectors stands beside an IVF-PQ of whole ones."""
+
+import weakref
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import TrialConfig, code_version, fingerprint, with_settings
+from core.errors import WorkbenchError
+from core.index.common import vectors_identity
+from core.index.exact import Exact
+from core.labs.index.measure import TIES
+from core.records import Candidates, Corpus, Progress
+from core.workbench import Workbench
+
+QUESTIONS = 1000  # a corpus with more is measured on so many of them, drawn once
+_identities: dict[int, tuple[weakref.ref, str]] = {}
+
+
+class ExactReference(NamedTuple):
+    """What all settings of a recipe's vectors are measured with."""
+
+    dataset: str
+    vectors: str  # identities
+    queries: str
+    asked: np.ndarray  # [num_queries, dim] float32
+    truth: Candidates
+    n: int
+    dim: int
+
+
+def exact_reference(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, ExactReference]:
+    pipeline = workbench.pipeline
+    corpus = yield from pipeline.corpus(config)
+    stored = yield from pipeline.transformed(config, corpus)
+    if not corpus.queries or not len(stored.full):
+        raise WorkbenchError(
+            f"'{corpus.name}' has no {'questions' if len(stored.full) else 'chunks'} to measure with.",
+            todo="Choose a corpus with questions, or add a questions file.",
+        )
+    asked = yield from pipeline.query_vectors(config, corpus)
+    rows = np.sort(np.random.default_rng(0).permutation(len(asked))[:QUESTIONS])
+    asked = asked[rows] if len(rows) < len(asked) else asked
+    metric, depth = config.index.metric, config.evaluation.k + TIES
+    vectors, queries = _identity(stored.full), vectors_identity(asked)
+    key = fingerprint(vectors, queries, metric, depth, code_version(Exact))
+    yield Progress(0, 0, "Exact search")
+
+    def exact() -> Candidates:
+        if found := pipeline.cache.load("truth", key):
+            return Candidates(**found[0])
+        made = Exact(metric=metric).build(stored.full, None).search(asked, depth)
+        pipeline.cache.save("truth", key, vars(made))
+        return made
+
+    truth = pipeline.remember("truth", key, exact)
+    return ExactReference(corpus.name, vectors, queries, asked, truth, *stored.full.shape)
+
+
+def _identity(vectors: np.ndarray) -> str:
+    """`vectors_identity`, once for each array: of a million vectors it takes seconds."""
+    known = _identities.get(id(vectors))
+    if known is None or known[0]() is not vectors:
+        known = _identities[id(vectors)] = weakref.ref(vectors), vectors_identity(vectors)
+    return known[1]
+
+
+def exact_config(config: TrialConfig) -> TrialConfig:
+    """The recipe with exact search by the same metric over the unquantised vectors."""
+    return with_settings(
+        config, {"index": {"part": "exact", "metric": config.index.metric}, "transform.quantise": "none", "transform.rescore": 1}
+    )
+
+
+def exact_searcher(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
+    """Exact search over the unquantised vectors: what every index is held against."""
+    return (yield from workbench.pipeline.searcher("dense", exact_config(config), corpus))

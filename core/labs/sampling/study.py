@@ -1,0 +1,301 @@
+"""Diversity against quality of sampled answers: chains on the questions of a corpus, paired by question."""
+
+import math
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import TrialConfig, code_version, fingerprint
+from core.context.prompt import CITATION, build
+from core.embedding.vectors import embed
+from core.errors import WorkbenchError
+from core.generation.answer import loaded
+from core.generation.protocol import finished
+from core.judging import diversity
+from core.labs.sampling.chains import read_chain, write_chain
+from core.labs.sampling.prompts import reading
+from core.progress import within
+from core.records import Corpus, Progress, Query
+from core.sampling.filters import chain
+from core.sampling.search import beam_search
+from core.sampling.writing import Memory, Written, write
+from core.statistics.bootstrap import Interval
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired, paired_difference
+from core.workbench import Workbench, receipt
+
+THRESHOLD = 0.9  # cosine from which two answers count as one cluster
+MEASURES = {  # -> (in words, unit, +1: more is better or more diverse, what it is)
+    "distinct_1": ("Distinct words", "", +1, "Distinct words over words, all samples of a question together (distinct-1)."),
+    "distinct_2": ("Distinct word pairs", "", +1, "Distinct pairs of words over pairs (distinct-2)."),
+    "self_bleu": ("Self-BLEU", "", -1, "BLEU of each sample with the others as references: high where all say the same."),
+    "cluster_entropy": ("Embedding-cluster entropy", "nats", +1, "Entropy over clusters of near embeddings. Not semantic entropy, "
+                        "which asks an entailment model whether two answers mean the same."),
+    "f1": ("F1", "", +1, "SQuAD's F1 with the nearest gold answer, mean over the samples."),
+    "em": ("Exact match", "", +1, "Share of samples equal to a gold answer, as SQuAD normalises them."),
+    "tokens": ("Length", "tokens", 0, "Tokens of an answer, mean over the samples."),
+}  # fmt: skip
+DIVERSITY, QUALITY = ("distinct_2", "distinct_1", "self_bleu", "cluster_entropy"), ("f1", "em")
+
+
+class ChainResult(NamedTuple):
+    """What n samples a question gave under one chain; intervals over questions.
+
+    differences: measure -> this chain minus the reference, paired by question; p_holm: measure -> p of that test, corrected
+    over all chains stored for the same questions. Both are empty for the reference itself.
+    """
+
+    chain: str
+    measures: dict[str, Interval]
+    questions: int
+    samples: int  # drawn
+    failed: int  # of these, without an answer: left out of the measures
+    tokens_per_s: float | None
+    differences: dict[str, Paired] = {}
+    p_holm: dict[str, float | None] = {}
+
+
+def asked(corpus: Corpus, questions: int) -> list[Query]:
+    """So many questions that have a gold answer, spread evenly over the corpus."""
+    there = [query for query in corpus.queries if query.answerable and query.answers]
+    places = np.linspace(0, len(there) - 1, min(questions, len(there))).round().astype(int) if there else ()
+    return [there[i] for i in places]
+
+
+def study_key(workbench: Workbench, config: TrialConfig, corpus: Corpus, samples: int, questions: int) -> str:
+    """Settings that share it answered the same questions over the same passages with the same model and code."""
+    recipe = config.model_dump(mode="json", exclude={"evaluation": True, "generation": True})
+    settings = config.generation.model_dump()
+    limits = [settings.get(name) for name in ("max_tokens", "context_tokens")]
+    found = [workbench.pipeline.key(stage, config, corpus) for stage in config.fusion.needs()]
+    ids = [query.id for query in asked(corpus, questions)]
+    return fingerprint(
+        recipe,
+        limits,
+        config.generation.identity(),
+        corpus.fingerprint,
+        found,
+        samples,
+        ids,
+        code_version(config.generation, config.fusion, build, chain, write, beam_search),
+    )
+
+
+def sample_study(
+    workbench: Workbench,
+    config: TrialConfig,
+    chains: Sequence[str],
+    samples: int = 5,
+    questions: int = 20,
+    threshold: float = THRESHOLD,
+) -> Generator[Progress, None, list[ChainResult]]:
+    """Draws and stores `samples` answers a question and chain, then measures them, each chain against the first. What is
+    stored already is not drawn again.
+
+    Sample i of every chain has the same seed, so that chains differ only where they choose differently.
+    """
+    chains = list(dict.fromkeys(write_chain(read_chain(text)) for text in chains))
+    if not chains or samples < 1 or questions < 1:
+        raise WorkbenchError("A study needs a chain, a sample and a question at least.")
+    corpus = yield from workbench.pipeline.corpus(config)
+    queries = asked(corpus, questions)
+    if not queries:
+        raise WorkbenchError(
+            f"'{corpus.name}' has no questions with gold answers, so quality cannot be measured.",
+            todo="Add a questions file with answers, or compare chains side by side.",
+        )
+    yield from loaded(config.generation)
+    here = study_key(workbench, config, corpus, samples, questions)
+    known = {
+        (row["chain"], row["query_id"])
+        for row in workbench.store.stored(
+            "samples",
+            "SELECT DISTINCT chain, query_id FROM samples WHERE ground = ?",
+            [here],
+            lambda record: record.payload if record.payload.get("ground") == here else None,
+        )
+    }
+    total, done = len(queries) * len(chains), 0
+    for query in queries:  # all chains on one question: its prompt is read once, and they share the logits of common starts
+        memory: Memory = {}
+        for text in chains:
+            if (text, query.id) not in known:
+                step = Progress(done, total, query.text)
+                yield from _draw(workbench, config, corpus, query, text, samples, here, memory, step)
+            done += 1
+    return (yield from results(workbench, config, samples, questions, threshold, chains[0]))
+
+
+def _draw(
+    workbench: Workbench,
+    config: TrialConfig,
+    corpus: Corpus,
+    query: Query,
+    text: str,
+    samples: int,
+    here: str,
+    memory: Memory,
+    step: Progress,
+) -> Generator[Progress, None, None]:
+    yield step
+    prompt, steps, drawn = reading(workbench, config, query.text), read_chain(text), []
+    for number in range(samples):
+        working = write(
+            config.generation, prompt.prompt, memory, steps, seed=config.seed + number, max_tokens=config.generation.max_tokens
+        )
+        drawn.append(_sample((yield from within(working, step))))
+    workbench.store.add(
+        "samples",
+        {
+            "ground": here,
+            "dataset": corpus.name,
+            "query_id": query.id,
+            "question": query.text,
+            "answers": list(query.answers),
+            "chain": text,
+            "steps": [one.model_dump(mode="json") for one in steps],
+            "samples": drawn,
+            "prompt": prompt.prompt.text,
+            "config": config.model_dump(mode="json"),
+            **receipt(config, config.generation, write),
+            "fingerprints": {"corpus": corpus.fingerprint, "generator": config.generation.identity()},
+        },
+    )
+
+
+def _sample(written: Written) -> dict[str, Any]:
+    text, reason = finished(written.text, written.reason)
+    return {
+        "seed": written.seed,
+        "text": text,
+        "finish_reason": reason,
+        "tokens": [pick.token for pick in written.picks],
+        "logprob": sum(pick.logprob for pick in written.picks),
+        "generation_ms": 1000 * written.seconds,
+        "model_runs": written.ran,
+    }
+
+
+def results(
+    workbench: Workbench,
+    config: TrialConfig,
+    samples: int = 5,
+    questions: int = 20,
+    threshold: float = THRESHOLD,
+    reference: str = "",
+) -> Generator[Progress, None, list[ChainResult]]:
+    """What is stored of such a study, chain by chain, each against the reference (first; by default the first by name)."""
+    corpus = yield from workbench.pipeline.corpus(config)
+    rows = workbench.store.query(
+        """SELECT chain, query_id, any_value(answers) AS answers, list(text ORDER BY number) AS texts,
+           avg(answer_tokens) AS tokens, sum(model_runs) AS runs, sum(generation_ms) AS ms
+           FROM (SELECT DISTINCT ON (chain, query_id, number) * FROM samples WHERE ground = ?) GROUP BY ALL
+           ORDER BY chain, query_id""",
+        [study_key(workbench, config, corpus, samples, questions)],
+    )
+    chains = sorted({row["chain"] for row in rows}, key=lambda text: (text != reference, text))
+    key = fingerprint([(row["chain"], row["query_id"], row["texts"]) for row in rows], chains, threshold, config)
+    if (known := workbench.pipeline.remember("study", key, list)) or not rows:
+        return list(known)
+    texts = sorted({text for row in rows for text in row["texts"] if text})
+    vectors = dict(zip(texts, (yield from _embedded(workbench, config, corpus, texts)), strict=True))
+    tables = {
+        text: {
+            row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold)
+            for row in rows
+            if row["chain"] == text
+        }
+        for text in chains
+    }
+    differences, found = _differences(tables, chains, config), []
+    for text in chains:
+        mine = [row for row in rows if row["chain"] == text]
+        rules, drawn = config.evaluation, [one for row in mine for one in row["texts"]]
+        whole = diversity.summary(list(tables[text].values()), rules.resamples, rules.confidence, config.seed)
+        runs, ms = sum(row["runs"] for row in mine), sum(row["ms"] for row in mine)
+        found.append(
+            ChainResult(
+                text,
+                whole,
+                len(mine),
+                len(drawn),
+                drawn.count(""),
+                1000 * runs / ms if runs and ms else None,
+                *differences.get(text, ({}, {})),
+            )
+        )
+    known[:] = found
+    return found
+
+
+def _differences(tables: dict[str, dict[str, dict[str, float]]], chains: Sequence[str], config: TrialConfig):
+    """chain -> (measure -> Paired, measure -> p corrected over the chains), each against the first by question."""
+    rules, found, names = config.evaluation, {}, [name for name in MEASURES if name != "tokens"]
+    for text in chains[1:]:
+        shared = sorted(tables[chains[0]].keys() & tables[text].keys())
+        mine, first = ([[tables[one][id][name] for name in names] for id in shared] for one in (text, chains[0]))
+        if shared:
+            tests = paired_difference(np.array(mine), np.array(first), rules.resamples, rules.confidence, seed=config.seed)
+            found[text] = dict(zip(names, tests, strict=True)), dict.fromkeys(names)
+    for name in names:
+        tested = [text for text, (tests, _) in found.items() if tests[name].p is not None]
+        for text, p in zip(tested, holm(np.array([found[text][0][name].p for text in tested])).tolist(), strict=True):
+            found[text][1][name] = p
+    return found
+
+
+def _embedded(workbench: Workbench, config: TrialConfig, corpus: Corpus, texts: list[str]):
+    if not texts:
+        return []
+    encoder = yield from workbench.pipeline.encoder(config, corpus)
+    return (yield from embed(encoder, texts, workbench.pipeline.vectors_folder))
+
+
+def measures(
+    texts: Sequence[str], answers: Sequence[str], tokens: float, vectors: dict[str, np.ndarray], threshold: float
+) -> dict[str, float]:
+    """Of the samples of one question. "" is a sample without an answer, which is left out: NaN where too few are left.
+
+    Citations are no part of an answer's words.
+    """
+    there = [text for text in texts if text]
+    said = [CITATION.sub(" ", text) for text in there]
+    several = len(there) > 1
+    return {
+        "distinct_1": diversity.distinct_n(said, 1) if several else math.nan,
+        "distinct_2": diversity.distinct_n(said, 2) if several else math.nan,
+        "self_bleu": diversity.self_bleu(said) if several else math.nan,
+        "cluster_entropy": diversity.embedding_entropy_nats(np.array([vectors[text] for text in there]), threshold)
+        if several
+        else math.nan,
+        "f1": float(np.mean([diversity.answer_f1(text, answers) for text in said])) if said else math.nan,
+        "em": float(np.mean([diversity.answer_em(text, answers) for text in said])) if said else math.nan,
+        "tokens": float(tokens),
+    }
+
+
+def verdict(setting: ChainResult, measure: str, confidence: float) -> str:
+    """Against the reference, by the corrected p: "higher", "lower", "not distinguishable"; "" where it was not tested."""
+    p = setting.p_holm.get(measure)
+    if p is None:
+        return ""
+    return "not distinguishable" if p >= 1 - confidence else "higher" if setting.differences[measure].difference > 0 else "lower"
+
+
+def rows(settings: Iterable[ChainResult]) -> list[dict[str, Any]]:
+    """Settings as plain rows, for tables and files."""
+    found = []
+    for one in settings:
+        line: dict[str, Any] = {"chain": one.chain, "questions": one.questions, "samples": one.samples, "failed": one.failed}
+        for name, i in one.measures.items():
+            line |= {name: i.mean, f"{name}_low": i.low, f"{name}_high": i.high, f"{name}_n": i.n}
+            if d := one.differences.get(name):
+                line |= {
+                    f"{name}_difference": d.difference,
+                    f"{name}_difference_low": d.low,
+                    f"{name}_difference_high": d.high,
+                    f"{name}_p_holm": one.p_holm[name],
+                }
+        found.append(line | {"tokens_per_s": one.tokens_per_s})
+    return found
