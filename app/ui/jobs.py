@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
+from core.progress import Running
 from core.records import Progress
 
 # states of a job as core.jobs names them -> as a person reads them
@@ -19,20 +20,17 @@ QUIET_S = 0.3  # shorter work shows no bar
 
 def drain(work: Generator[Progress, None, Any], label: str = "") -> Any:
     """Runs a long verb to its end and returns its result; leaving the page or any click cancels it."""
-    started, bar = time.monotonic(), None
+    started, bar, running = time.monotonic(), None, Running(work)
     try:
-        while True:
-            step = next(work)
+        for step in running:
             elapsed = time.monotonic() - started
             if elapsed > QUIET_S:
                 text = _told(label or step.message, pace(step.done, step.total, elapsed))
                 share = step.done / step.total if step.total else 0.0
                 bar = bar or st.progress(0.0)
                 bar.progress(min(share, 1.0), cards.plain(text))
-    except StopIteration as end:
-        return end.value
+        return running.result
     finally:
-        work.close()
         if bar is not None:
             bar.empty()
 

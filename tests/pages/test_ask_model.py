@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui import answer_tabs, forms
+from app.ui import forms
+from app.ui.answers import engines, faster_copy
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.protocol import Token
@@ -339,10 +340,10 @@ def test_stop_texts_have_signs_for_what_cannot_be_seen():
 
 
 def test_a_build_without_a_gpu_is_said_to_have_none(monkeypatch):
-    monkeypatch.setattr(answer_tabs, "without_gpu", lambda: True)
+    monkeypatch.setattr(engines, "without_gpu", lambda: True)
     assert "no GPU" in seen(open_page())
     assert "no GPU" not in seen(open_page(**REMOTE))
-    monkeypatch.setattr(answer_tabs, "without_gpu", lambda: False)
+    monkeypatch.setattr(engines, "without_gpu", lambda: False)
     assert "no GPU" not in seen(open_page())
 
 
@@ -378,10 +379,10 @@ def test_the_speed_of_the_engine_is_shown_where_it_was_measured(monkeypatch, ben
 
 def test_what_a_copy_of_the_weights_gains_is_said(monkeypatch, bench):
     rows = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("bf16", 1000, 66, 1.0, 0.96, 0.003))
-    said = answer_tabs.copy_gains(Choice("bf16", Path("x"), rows))
+    said = faster_copy.copy_gains(Choice("bf16", Path("x"), rows))
     assert "BF16: prompts 2.5 and answers 1.1 times" in said and "96%" in said and "0.003 nats" in said
-    assert "used as it came" in answer_tabs.copy_gains(Choice("as_bundled", Path("x"), rows))
-    assert answer_tabs.copy_gains(Choice("as_bundled", Path("x"))) == ""
+    assert "used as it came" in faster_copy.copy_gains(Choice("as_bundled", Path("x"), rows))
+    assert faster_copy.copy_gains(Choice("as_bundled", Path("x"))) == ""
 
 
 def test_a_schema_in_the_address_is_a_text_and_comes_back():

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import psutil
 import pytest
 
-from app.ui.answer_tabs import without_gpu
+from app.ui.answers.engines import without_gpu
 from tests.support.fake_endpoint import events, hang, serving, status, stream
 from tests.support.steps import settled
 

@@ -1,0 +1,54 @@
+"""The question: the box it is typed in, the corpus' own ones, and asking once more."""
+
+import streamlit as st
+
+from app.ui import cards
+from core.records import Corpus
+
+
+def ask(question: str | None = None) -> None:
+    """Callback: the run that follows streams the answer to this question, or to the one in the box."""
+    if question:
+        st.session_state.question = question
+    st.session_state.ask_now = st.session_state.question or ""
+
+
+def box(corpus: Corpus) -> None:
+    with st.form("ask", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input("Question", key="question", bind="query-params", placeholder=f"A question about {corpus.name}")
+        st.form_submit_button("Ask", type="primary", icon=":material/send:", on_click=ask)
+    if corpus.queries:
+        st.selectbox(
+            "Questions of the corpus",
+            [q.text for q in corpus.queries],
+            index=None,
+            key="known",
+            label_visibility="collapsed",
+            on_change=lambda: st.session_state.known and ask(st.session_state.known),
+            placeholder=f"Or choose one of the {len(corpus.queries):,} questions of the corpus",
+        )
+
+
+def examples(corpus: Corpus) -> None:
+    cards.empty(
+        "The answer, with its sources",
+        "The model reads the passages that the recipe finds and answers from "
+        "them. The bundled one is very small: it shows how the parts work together, and is often wrong.",
+    )
+    known = [query for query in corpus.queries if query.answerable]
+    with st.container(gap="xsmall"):
+        for query in known[:: max(1, len(known) // 3)][:3]:
+            st.button(
+                cards.plain(query.text),
+                key=f"example/{query.id}",
+                type="tertiary",
+                on_click=ask,
+                args=(query.text,),
+                icon=":material/arrow_forward:",
+            )
+
+
+def retry(why: str, question: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(why, width="stretch")
+        st.button("Ask again", icon=":material/refresh:", on_click=ask, args=(question,))

@@ -1,0 +1,149 @@
+"""Which engines answer: the recipe with one generation or several, where their questions go, and what remote ones cost."""
+
+import importlib.util
+import json
+from contextlib import suppress
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, forms
+from core.config import TrialConfig
+from core.errors import WorkbenchError
+from core.generation import prices
+from core.models import gguf_files
+
+STAGES = ("chunking", "embedding", "sparse", "index", "retrieval", "fusion", "context")
+OTHERS = ("engine_2", "engine_3", "engine_4")  # names of the recipes whose generation is set beside the current one's
+WARMER = (0.7, 1.0, 1.3)  # temperatures they start with
+SAVED = "Saved. The next answers are counted by it."
+MARK = '<span style="color:{}">\u25cf</span> '
+
+
+def chosen(config: TrialConfig) -> list[TrialConfig]:
+    """The forms; returns the recipe, and with engines side by side the same recipe with each of their generations."""
+    forms.recipe_form(STAGES)
+    seed(config)
+    count = st.radio(
+        "Engines side by side",
+        range(1, len(OTHERS) + 2),
+        horizontal=True,
+        key="engines",
+        bind="query-params",
+        on_change=_others_differ,
+        help="The same question and passages, answered by each in turn.",
+    )
+    for number, name in enumerate((session.CURRENT, *OTHERS[: count - 1])):
+        if count > 1:
+            heading(number)
+        pinned = session.baseline() if number == 0 else None
+        forms.stage_form("generation", name=name, baseline=pinned, expanded=count == 1 or number == count - 1)
+    others = [session.config(name).generation for name in OTHERS[: count - 1]]
+    return [config, *(config.model_copy(update={"generation": generation}) for generation in others)]
+
+
+def seed(config: TrialConfig) -> None:
+    forms.show_value("seed", config.seed)
+    st.number_input(
+        "Seed",
+        0,
+        2**31 - 1,
+        key="seed",
+        on_change=lambda: session.change({"seed": st.session_state.seed}),
+        help="With the same seed a sampled answer repeats. At temperature 0 it changes nothing.",
+    )
+
+
+def _others_differ() -> None:
+    """A comparison starts with different settings."""
+    first = session.config().generation
+    for name, temperature in zip(OTHERS[: st.session_state.engines - 1], WARMER, strict=False):
+        if session.config(name).generation == first:
+            with suppress(WorkbenchError):  # an engine without a temperature
+                session.change({"generation.temperature": temperature}, name)
+
+
+def destination(recipes: list[TrialConfig]) -> str:
+    """Where question and passages go, in words; "" where they stay in this process."""
+    hosts = {recipe.generation.destination() for recipe in recipes} - {""}
+    here = [host for host in hosts if host.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")]
+    words = [f"{host}, a server on this machine" if host in here else host for host in sorted(hosts)]
+    return f"Question and passages are sent to {' and to '.join(words)}." if words else ""
+
+
+def sent_to(recipes: list[TrialConfig]) -> None:
+    if sent := destination(recipes):
+        st.caption(f":material/cloud_upload: {cards.plain(sent)}")
+
+
+def titles(recipes: list[TrialConfig]) -> list[str]:
+    """Each engine in a few words: what it changes of the defaults, or of the first one where that is the same engine."""
+    first, found = recipes[0].generation, []
+    for number, one in enumerate(recipe.generation for recipe in recipes):
+        other = first if number and one.part == first.part else type(one)()
+        changed = [
+            f"{knob.label.lower()} {value}"
+            for knob in forms.knobs(type(one))
+            if (value := getattr(one, knob.name)) != getattr(other, knob.name)
+        ]
+        found.append(", ".join([one.part.replace("_", " "), *changed] if changed or other is not first else ["as the first"]))
+    return found
+
+
+def grid(count: int) -> list[Any]:
+    """Boxes for answers, two a row."""
+    if count == 1:
+        return [st.container(border=True)]
+    rows = [st.columns(2, gap="small") for _ in range(-(-count // 2))]
+    boxes = [column for row in rows for column in row][:count]
+    return [box.container(border=True, height="stretch") for box in boxes]
+
+
+def heading(number: int, title: str = "") -> None:
+    words = escape(f"Engine {number + 1}") + (f"</b> {escape(title)}" if title else "</b>")
+    st.html(f'<div class="gw gw-small">{MARK.format(charts.shade(charts.COLORS[number]))}<b>{words}</div>')
+
+
+def without_gpu() -> bool:
+    """Whether llama.cpp is here and was built for the processor alone."""
+    return bool(importlib.util.find_spec("llama_cpp")) and not gguf_files.offloads()
+
+
+def notes(recipes: list[TrialConfig]) -> None:
+    """What a setting does not say of itself: no GPU in this build, and prices."""
+    parts = [recipe.generation for recipe in recipes]
+    if any(part.part == "llama_cpp" for part in parts) and without_gpu():
+        st.caption("This build of llama.cpp has no GPU: the model runs on the processor, whatever GPU (layers) says.")
+    if remote := [part for part in parts if not part.local]:
+        with st.expander("Prices", icon=":material/payments:"):
+            own_prices([part.model for part in remote])
+
+
+def own_prices(models: list[str]) -> None:
+    """The table of a person's own prices, to be written and saved."""
+    st.caption(
+        "USD per million tokens, by model. What stands here goes before the table that is shipped; a model in "
+        "neither has an unknown cost. cache_read and cache_write are of prompt tokens."
+    )
+    lines = [f"  {json.dumps(model)}: {{input: 0, output: 0}}" for model in models]
+    st.text_area(
+        "Own prices",
+        prices.own_text(),
+        key="prices",
+        height=140,
+        label_visibility="collapsed",
+        placeholder="\n".join(["models:", *dict.fromkeys(lines)]),
+    )
+    st.button("Save prices", on_click=_save_prices, icon=":material/save:")
+    if said := st.session_state.pop("prices!", None):
+        (st.success if said == SAVED else st.error)(cards.plain(said))
+
+
+def _save_prices() -> None:
+    try:
+        prices.save(st.session_state.prices)
+        st.session_state["prices!"] = SAVED
+    except WorkbenchError as error:
+        st.session_state["prices!"] = error.what

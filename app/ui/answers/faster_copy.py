@@ -1,0 +1,49 @@
+"""What a converted copy of the weights gains, or the offer to make one."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import jobs
+from core.config import PartConfig, TrialConfig
+from core.errors import WorkbenchError
+from core.records import Answer
+
+
+def draw(answer: Answer, generator: PartConfig) -> None:
+    """What a converted copy of the weights gains, or the offer to make one where `auto` waits for it."""
+    if not answer.receipt or not generator.copies or generator.weights != "auto":
+        return
+    made = answer.receipt.settings["weights"]
+    try:
+        gains = "" if (waits := generator.converts()) else copy_gains(generator.choice(), made != "as_bundled")
+    except WorkbenchError:  # the file has gone since
+        return
+    if gains:
+        st.caption(f":material/bolt: {gains}")
+    elif waits and made == "as_bundled":
+        with st.container(border=True):
+            st.caption(
+                "The model's file was used as it came. A copy in another number format may read prompts about twice as "
+                "fast. Made and measured once, in about a minute; taken only where it says nearly the same."
+            )
+            recipe = TrialConfig(generation=type(generator)(model=generator.model))
+            arguments = ["convert-model", *session.workbench().arguments(recipe)]
+            jobs.start_button("Make the copy", arguments, "A faster copy of the model", icon=":material/bolt:")
+
+
+def copy_gains(choice: Any, used_already: bool = False) -> str:
+    rows = {row.weights: row for row in choice.measured}
+    if not rows:
+        return ""
+    given, used = rows["as_bundled"], rows[choice.weights]
+    if used is given:
+        return "No other number format is faster here and says nearly the same: the file is used as it came."
+    who = "This answer was made with" if used_already else "The next answers are made with"
+    return (
+        f"{who} a copy of the weights in {choice.weights.upper()}: prompts "
+        f"{used.prompt_tokens_per_cpu_s / given.prompt_tokens_per_cpu_s:.1f} and answers "
+        f"{used.answer_tokens_per_cpu_s / given.answer_tokens_per_cpu_s:.1f} times the speed of the file as it came; "
+        f"{used.same_token:.0%} of the likeliest tokens are the same, {used.divergence:.3f} nats apart."
+    )

@@ -1,0 +1,37 @@
+"""What stands above the question: what it is asked of, or what has to be done before it can be asked."""
+
+from app import session
+from app.ui import cards, jobs
+from app.ui.answers import engines
+from core.config import TrialConfig
+from core.models import own_process
+from core.records import Corpus
+from core.workbench import Plan
+
+
+def draw(config: TrialConfig, plan: Plan) -> None:
+    """The corpus is not ready: the button that prepares it."""
+    estimate = cards.about(plan.seconds)
+    cards.empty(
+        "Answers from this corpus", f"Still to do: {plan.what}{estimate}. After that, questions are searched in milliseconds."
+    )
+    arguments = ["prepare", *session.workbench().arguments(config)]
+    jobs.start_button("Prepare", arguments, f"Preparing {config.corpus.dataset}", icon=":material/bolt:")
+
+
+def status(recipes: list[TrialConfig], corpus: Corpus) -> None:
+    model = str(getattr(recipes[0].generation, "model", recipes[0].generation.part)).rpartition("/")[2]
+    cards.status_strip(
+        [
+            f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
+            cards.count(len(corpus.queries), "question"),
+            f"model: {model}" if len(recipes) == 1 else f"{len(recipes)} engines",
+            "" if engines.destination(recipes) else "on this machine, nothing leaves it",
+        ]
+    )
+
+
+def models(recipes: list[TrialConfig]) -> None:
+    """Their processes start now: they are ready when the question is typed."""
+    for recipe in recipes:
+        own_process.start(recipe.generation)

@@ -1,0 +1,77 @@
+"""What came of each engine: an answer with what it cost, a part of one, or why there is none."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.ui import cards, evidence
+from app.ui.answers import asking, cost, engines, sources
+from core.config import TrialConfig
+from core.judging.containment import Support, support
+from core.records import Answer, Corpus
+
+
+def draw(corpus: Corpus, question: str, runs: list[dict[str, Any]]) -> None:
+    cards.question_title(question)
+    names = engines.titles([run["recipe"] for run in runs])
+    for place, (box, run) in enumerate(zip(engines.grid(len(runs)), runs, strict=True)):
+        with box:
+            if len(runs) > 1:
+                engines.heading(place, names[place])
+            one_answer(corpus, question, run, place, len(runs) > 1)
+    if len(runs) > 1:
+        cost.table([run["answer"] for run in runs])
+
+
+def ask_again(question: str, runs: list[dict[str, Any]], recipes: list[TrialConfig]) -> None:
+    """The button, and why one would press it; nothing where all is as it was asked."""
+    if any(run["error"] for run in runs):
+        asking.retry("No answer was made; the failure is stored with its reason.", question)
+    elif any(run["answer"] is None for run in runs):
+        asking.retry("Stopped before its end, by Stop or by another control. What had come is not stored.", question)
+    elif any(cost.failure(run["answer"]) for run in runs):
+        asking.retry("What failed is stored with its reason and without a text.", question)
+    elif [run["recipe"] for run in runs] != recipes:
+        asking.retry("The recipe, the engines or the corpus have changed since.", question)
+
+
+def looked_into(runs: list[dict[str, Any]]) -> int:
+    """Place of the answer of which all is shown below."""
+    if len(runs) == 1:
+        return 0
+    return st.segmented_control(
+        "Look into",
+        range(len(runs)),
+        default=0,
+        key="looked_into",
+        required=True,
+        format_func=lambda number: f"Engine {number + 1}",
+    )
+
+
+def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, several: bool) -> None:
+    """What came of one engine: an answer with what it cost, a part of one, or why there is none."""
+    answer, context = run["answer"], run["recipe"].context
+    if run["error"] is not None:
+        return cards.problem(run["error"])
+    if answer is None:
+        evidence.show(evidence.answer_html(run["text"] or "…", context.passages))
+        return st.caption("Not asked, or stopped before its end.") if several else None
+    if why := cost.failure(answer):
+        st.error(cards.plain(why), icon=":material/error:")
+    else:
+        query = next((q for q in corpus.queries if q.text == question), None)
+        sources.draw(answer, rests_of(answer), corpus, query, key=f"cited/{place}")
+    if answer.finish_reason == "abstained":
+        best = max((hit.scores["dense"] for hit in answer.hits if "dense" in hit.scores), default=None)
+        st.caption(
+            "No passage was found."
+            if best is None
+            else f"The best passage reaches a similarity of {best:.2f}; the threshold is {context.threshold:.2f}."
+        )
+    facts = cost.costs(answer)
+    cards.status_strip([cost.ending(answer), *(facts[3:] if several else [*facts, answer.model])])
+
+
+def rests_of(answer: Answer) -> list[Support]:
+    return [] if answer.finish_reason == "abstained" else support(answer.text, answer.hits)

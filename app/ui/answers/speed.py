@@ -1,0 +1,77 @@
+"""How fast the engine is on this machine: batches, passages kept, formats of the weights."""
+
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+from core.config import TrialConfig
+
+
+def draw(config: TrialConfig) -> None:
+    """What was measured of it, and the button that measures it."""
+    if config.generation.part != "llama_cpp":
+        return
+    from core.labs import engines as engine_lab  # it brings the engine
+
+    part = config.generation
+    asked = TrialConfig(generation=type(part)(model=part.model, threads=part.threads, gpu_layers=part.gpu_layers))
+    measured = engine_lab.stored(session.workbench(), asked)
+    with st.expander("Speed on this machine: batches, passages kept, formats of the weights", icon=":material/speed:"):
+        if measured:
+            table(measured)
+            st.caption(cards.plain(how_measured(measured, engine_lab.ROUNDS, engine_lab.FIXED["max_tokens"])))
+        else:
+            st.caption(
+                "What batches of 4, 8 and 16, passages kept in memory and other number formats gain with this model. "
+                "It takes some two minutes; answers asked meanwhile are slower, and so is what is measured."
+            )
+        arguments = ["measure-engine", *session.workbench().arguments(asked)]
+        jobs.start_button("Measure again" if measured else "Measure", arguments, "Speed of the engine", icon=":material/speed:")
+
+
+def how_measured(measured: Any, rounds: int, max_tokens: int) -> str:
+    return (
+        f"{measured.model}, {cards.count(measured.threads, 'thread')}; {measured.machine}; {measured.created[:10]}. "
+        f"Medians of {rounds} rounds in which all take turns; answers of {max_tokens} tokens at most. "
+        "Nats: how far the predictions lie from those of the file as it came."
+    )
+
+
+def table(measured: Any) -> None:
+    body = "".join(
+        f'<tr><td>{escape(a)}</td><td class="num">{escape(b)}</td><td class="num">{escape(c)}</td></tr>'
+        if b
+        else f'<tr><th colspan="3">{escape(a)}</th></tr>'
+        for a, b, c in rows(measured)
+    )
+    st.html(f'<div class="gw"><table class="gw-table wrap">{body}</table></div>')
+
+
+def rows(found: Any) -> list[tuple[str, str, str]]:
+    """(what, value, gain); a heading has neither."""
+    one, cold, kept = found.answers_per_s["1"], found.first_cold_ms, found.first_kept_ms
+    rows = [("Several answers at once", "", "")]
+    rows += [
+        ("one at a time" if size == "1" else f"{size} at once", f"{speed:,.2f} answers/s", f"{speed / one:.1f} times")
+        for size, speed in found.answers_per_s.items()
+    ]
+    rows += [
+        (f"Questions over the same passages, {found.prompt_tokens:,} tokens", "", ""),
+        ("passages read anew", f"first token {cards.duration(cold / 1000)}", "1.0 times"),
+        ("passages kept in memory", f"first token {cards.duration(kept / 1000)}", f"{cold / kept:.1f} times"),
+        ("same text either way", f"{found.same_text} of {found.questions}", ""),
+    ]
+    if found.formats:
+        rows.append(("Formats of the weights, tokens in a second of one processor", "", ""))
+    rows += [
+        (
+            "as the file came" if row.weights == "as_bundled" else row.weights.upper(),
+            f"reads {row.prompt_tokens_per_cpu_s:,.0f}, writes {row.answer_tokens_per_cpu_s:,.0f}",
+            f"{found.formats[0].question_cpu_s / row.question_cpu_s:.1f} times, {row.divergence:.3f} nats away",
+        )
+        for row in found.formats
+    ]
+    return rows
