@@ -11,6 +11,9 @@ from core.retrieval.tokens import Lexical, Tokens
 from core.retrieval.top import best
 
 
+LEAST_K1 = 1e-9  # at 0 the package divides 0 by 0 for every chunk that lacks a term of the question
+
+
 @part("sparse")
 class RankBM25(Lexical):
     """BM25Okapi of the package rank-bm25, one question after the other.
@@ -42,7 +45,8 @@ class RankBM25(Lexical):
         if not tokens.lengths.sum():  # the package divides by the number of terms
             return OkapiSearcher(None, len(tokens))
         words = [tokens.words(i) for i in range(len(tokens))]
-        return OkapiSearcher(BM25Okapi(words, k1=self.k1, b=self.b, epsilon=self.epsilon), len(tokens))
+        k1 = max(self.k1, LEAST_K1)
+        return OkapiSearcher(BM25Okapi(words, k1=k1, b=self.b, epsilon=self.epsilon), len(tokens))
 
 
 class OkapiSearcher:
@@ -53,7 +57,7 @@ class OkapiSearcher:
         """Every chunk's score for every query [num_queries, num_chunks] float64."""
         if self._okapi is None:
             return np.zeros((len(queries), self._num_chunks))
-        rows = [self._okapi.get_scores(queries.words(i)) for i in range(len(queries))]
+        rows = [self._row(queries, i) for i in range(len(queries))]
         return np.array(rows).reshape(len(queries), self._num_chunks)
 
     def search(self, queries: Tokens, depth: int, tie_order: np.ndarray | None = None) -> Candidates:
@@ -62,7 +66,10 @@ class OkapiSearcher:
         chunk = np.full((len(queries), depth), -1, np.int32)
         score = np.full((len(queries), depth), np.nan, np.float32)
         for row in range(len(queries) if self._okapi else 0):
-            values = self._okapi.get_scores(queries.words(row)).astype(np.float32)
-            found = best(values[None], depth, tie_order, above=0)
+            found = best(self._row(queries, row).astype(np.float32)[None], depth, tie_order, above=0)
             chunk[row], score[row] = found.chunk[0], found.score[0]
         return Candidates(chunk, score)
+
+    def _row(self, queries: Tokens, row: int) -> np.ndarray:
+        with np.errstate(invalid="ignore"):  # at b = 1 it divides 0 by 0 for chunks without a word
+            return np.nan_to_num(self._okapi.get_scores(queries.words(row)))
