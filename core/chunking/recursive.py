@@ -18,7 +18,7 @@ def sentence_and_line_starts(text: str) -> list[int]:
 class Recursive(Chunker):
     """Whole paragraphs while they fit, else whole sentences, else lines (code, tables), else words, else tokens.
 
-    The default: few cuts inside a thought and an even size, on any text. `structure` also knows headings and lists;
+    Choose it first: few cuts inside a thought and an even size, on any text. `structure` also knows headings and lists;
     `sentence` never looks at paragraphs; `fixed` is its baseline.
     Source: the rule of LangChain's RecursiveCharacterTextSplitter, on tokens and as one greedy pass: a chunk ends at
     the last boundary of the coarsest kind within its reach. What fits is kept whole, with less overlap if need be.

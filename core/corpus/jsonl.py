@@ -35,7 +35,11 @@ def load_table(part: PartConfig, path: Path, name: str, patterns: tuple[str, ...
     asked = source.find("questions.*")
     files = [file for pattern in patterns for file in source.find(pattern) if file not in asked]
     if not files:
-        raise WorkbenchError(f"There is no {' or '.join(patterns)}.", where=str(path))
+        raise WorkbenchError(
+            f"There is no {' or '.join(patterns)}.",
+            where=str(path),
+            todo="Put the table into this folder, or choose another loader.",
+        )
     documents: list[Document] = []
     for file in files:
         for number, row in enumerate(rows(source, file)):

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 from core.config import PartConfig
 from core.records import Corpus, Progress
@@ -11,9 +12,9 @@ from core.records import Corpus, Progress
 class Loader(PartConfig):
     """Base of loader parts."""
 
-    def environment(self) -> str:
-        """What the corpus depends on beside its files and the loader's knobs."""
-        return ""
+    def environment(self) -> Any:
+        """What the corpus depends on beside its files and the loader's knobs, as a value of JSON."""
+        return ()
 
     @abstractmethod
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:

@@ -10,7 +10,6 @@ from core.registry import part
 from core.retrieval.tokens import Lexical, Tokens
 from core.retrieval.top import best
 
-
 LEAST_K1 = 1e-9  # at 0 the package divides 0 by 0 for every chunk that lacks a term of the question
 
 

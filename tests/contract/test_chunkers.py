@@ -1,6 +1,6 @@
 """What every registered chunker promises, on any text. A new chunker is tested here without an edit.
 
-By convention `size_tokens` is the most tokens of a chunk and `overlap_tokens` the most that two neighbours share.
+`core/chunking/protocol.py` says the contract in words.
 """
 
 import typing
@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from core.registry import parts
+from core.chunking.protocol import Chunker
+from core.registry import find, parts
 from tests.chunking.test_tools import WhitespaceTools
+from tests.support.parts import is_described
 
-CHUNKERS = parts("chunker")
 TOOLS = WhitespaceTools()
 
 pieces = st.sampled_from(
@@ -89,85 +90,55 @@ def counts(text: str, spans: list[tuple[int, int]]) -> list[int]:
     return [int(((starts >= a) & (starts < b)).sum()) for a, b in spans]
 
 
-@pytest.mark.parametrize("name", CHUNKERS)
+@pytest.mark.parametrize("name", list(parts("chunker")))
+def test_it_is_described(name):
+    is_described("chunker", name, Chunker)
+    cls = find("chunker", name)
+    assert cls.embeds == (cls.texts_to_embed is not Chunker.texts_to_embed), (
+        "`embeds` and `texts_to_embed` do not agree: a chunker that asks for vectors writes the one and says `embeds = True`"
+    )
+
+
+@pytest.mark.parametrize("name", list(parts("chunker")))
 @given(data=st.data(), text=texts)
 @example(data=None, text="")
 @example(data=None, text=" \r\n\t\u3000")
 @example(data=None, text="\x00\x00 \x00")
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_promises(name, data, text):
-    chunker = data.draw(configs(CHUNKERS[name])) if data else CHUNKERS[name]()
+    chunker = data.draw(configs(find("chunker", name))) if data else find("chunker", name)()
     spans = chunker.split(text, TOOLS)
 
-    assert all(isinstance(position, int) and not isinstance(position, np.integer) for s in spans for position in s)
-    assert all(0 <= a < b <= len(text) for a, b in spans)
-    assert all(not text[a].isspace() and not text[b - 1].isspace() for a, b in spans)
-    assert all(a < c and b < d for (a, b), (c, d) in pairwise(spans))  # none inside another
+    assert all(type(position) is int for span in spans for position in span), (
+        "a position is no plain int: numpy's are slow to compare and no JSON, so convert them (`tolist`)"
+    )
+    assert all(0 <= a < b <= len(text) for a, b in spans), (
+        f"{spans} are not all characters [start, end) of a text of {len(text)}: leave out empty chunks, stay within the text"
+    )
+    assert all(not text[a].isspace() and not text[b - 1].isspace() for a, b in spans), (
+        "a chunk begins or ends with white space: pass it through `trim` (packing.py)"
+    )
+    assert all(a < c and b < d for (a, b), (c, d) in pairwise(spans)), (
+        f"{spans} are out of order, or lie within each other: give them in the order of the text, none inside another"
+    )
     covered = np.zeros(len(text), bool)
     for a, b in spans:
         covered[a:b] = True
-    assert all(covered[i] or char.isspace() for i, char in enumerate(text))
-    assert spans == chunker.split(text, TOOLS)
+    lost = [i for i, char in enumerate(text) if not covered[i] and not char.isspace()]
+    assert not lost, (
+        f"characters {lost[:5]} of {text[:40]!r} are in no chunk, so nothing can find them: leave out white space only"
+    )
+    assert spans == chunker.split(text, TOOLS), "two calls give two results: keep nothing between calls, draw nothing at random"
 
     tokens = counts(text, spans)
-    if hasattr(chunker, "size_tokens"):
+    if "size_tokens" in type(chunker).model_fields:
         for (a, b), count in zip(spans, tokens, strict=True):
             starts = TOOLS.token_offsets(text)[:, 0]
             characters = len(set(starts[(starts >= a) & (starts < b)].tolist()))
-            assert count <= chunker.size_tokens or characters == 1
-    shared = [(c, b) for (_, b), (c, _) in pairwise(spans) if c < b]
-    assert all(count <= getattr(chunker, "overlap_tokens", 0) for count in counts(text, shared))
-    if not hasattr(chunker, "overlap_tokens"):
-        assert not shared
-
-
-@given(
-    text=st.lists(st.sampled_from(["word", "longer ", "a", ". ", "\n\n", "\x00"]), max_size=150).map("".join),
-    size=st.integers(8, 30),
-    data=st.data(),
-)
-@settings(max_examples=150, deadline=None)
-def test_windows_have_exactly_the_size_and_overlap_asked_for(text, size, data):
-    overlap = data.draw(st.integers(0, size - 1))
-    spans = CHUNKERS["sliding_window"](size_tokens=size, overlap_tokens=overlap).split(text, TOOLS)
-    assert all(count == size for count in counts(text, spans[:-1]))
-    shared = [(c, min(b, d)) for (_, b), (c, d) in pairwise(spans)]
-    assert all(count == overlap for count in counts(text, shared))
-    if overlap == 0:
-        assert spans == CHUNKERS["fixed"](size_tokens=size).split(text, TOOLS)
-
-
-words = st.integers(1, 25).map(lambda n: " ".join(["word"] * n) + ". ")
-
-
-@given(text=st.lists(words, max_size=8).map("\n\n".join), size=st.integers(8, 40), overlap=st.integers(0, 7))
-@settings(max_examples=150, deadline=None)
-def test_a_paragraph_that_fits_is_never_cut(text, size, overlap):
-    spans = CHUNKERS["recursive"](size_tokens=size, overlap_tokens=overlap).split(text, TOOLS)
-    check_whole(text, spans, size, [p for p in text.split("\n\n") if p.strip()])
-
-
-sections = st.lists(st.tuples(st.integers(1, 4), words), min_size=1, max_size=10)
-
-
-@given(sections=sections, size=st.integers(8, 60))
-@settings(max_examples=150, deadline=None)
-def test_a_section_that_fits_is_never_cut(sections, size):
-    blocks = [f"{'#' * depth} T{i}\n\n{body}\n\n" for i, (depth, body) in enumerate(sections)]
-    text = "".join(blocks)
-    spans = CHUNKERS["structure"](size_tokens=size).split(text, TOOLS)
-    whole = []
-    for i, (depth, _) in enumerate(sections):  # a section goes on over its sub-sections
-        end = next((j for j in range(i + 1, len(sections)) if sections[j][0] <= depth), len(sections))
-        whole.append("".join(blocks[i:end]))
-    check_whole(text, spans, size, whole, nested=True)
-
-
-def check_whole(text: str, spans: list[tuple[int, int]], size: int, units: list[str], nested: bool = False) -> None:
-    position = 0
-    for unit in units:
-        tight = unit.strip()
-        start = text.index(tight, position)
-        position = start + 1 if nested else start + len(tight)
-        if counts(text, [(start, start + len(tight))])[0] <= size:
-            assert any(a <= start and start + len(tight) <= b for a, b in spans)
+            assert count <= chunker.size_tokens or characters == 1, (
+                f"a chunk has {count} tokens, `size_tokens` is {chunker.size_tokens}: count by `tools.token_offsets` "
+                "(`pack` in packing.py keeps to it)"
+            )
+    shared = max(counts(text, [(c, b) for (_, b), (c, _) in pairwise(spans) if c < b]), default=0)
+    allowed = chunker.overlap_tokens if "overlap_tokens" in type(chunker).model_fields else 0
+    assert shared <= allowed, f"two neighbours share {shared} tokens, allowed are {allowed}: that is what `overlap_tokens` says"

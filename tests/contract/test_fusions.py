@@ -44,7 +44,7 @@ def test_it_is_described(name):
 
 def test_it_names_the_retrievers_that_it_reads(name):
     needs = part(name).needs()
-    assert needs and set(needs) <= {"sparse", "dense"}, f"needs() is {needs}: name \"sparse\", \"dense\" or both"
+    assert needs and set(needs) <= {"sparse", "dense"}, f'needs() is {needs}: name "sparse", "dense" or both'
     try:
         part(name).fuse(pool_of(needs))
     except KeyError as error:

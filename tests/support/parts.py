@@ -25,7 +25,7 @@ def is_described(kind: str, name: str, base: type[PartConfig]) -> None:
     cls = registry.find(kind, name)
     assert issubclass(cls, base), f"{cls.__name__} is no {base.__name__}: derive it from {base.__module__}.{base.__name__}"
     assert typing.get_args(cls.model_fields["part"].annotation) == (name,), (
-        f"the recipe cannot tell {cls.__name__} from others: write `part: Literal[\"{name}\"] = \"{name}\"`"
+        f'the recipe cannot tell {cls.__name__} from others: write `part: Literal["{name}"] = "{name}"`'
     )
     assert "hoose" in (cls.__doc__ or ""), (
         f"{cls.__name__} does not say when to take it: end its docstring's first paragraphs with `Choose it over … when …`"
@@ -34,7 +34,7 @@ def is_described(kind: str, name: str, base: type[PartConfig]) -> None:
         if knob == "part":
             continue
         words = field.description or ""
-        assert words, f"the knob `{knob}` has no description: write `{knob}: … = knob(default, \"What more of it does.\")`"
+        assert words, f'the knob `{knob}` has no description: write `{knob}: … = knob(default, "What more of it does.")`'
         assert words.count(". ") < SENTENCES, f"`{knob}` is described in more than {SENTENCES} sentences: shorten it"
         numeric = field.annotation in (int, float)
         bounded = any(hasattr(bound, name) for bound in field.metadata for name in ("ge", "gt", "le", "lt"))
@@ -76,7 +76,9 @@ def verdicts(suite: ModuleType, name: str, folder: Path) -> list[str]:
     for number, (test, knobs) in enumerate(_cases(suite)):
         given = {**knobs, "name": name, "tmp_path": folder / str(number)}
         given["tmp_path"].mkdir(parents=True)
-        wanted = inspect.signature(getattr(test, "hypothesis", test).inner_test if hasattr(test, "hypothesis") else test).parameters
+        wanted = inspect.signature(
+            getattr(test, "hypothesis", test).inner_test if hasattr(test, "hypothesis") else test
+        ).parameters
         try:
             test(**{word: value for word, value in given.items() if word in wanted})
         except pytest.skip.Exception:
