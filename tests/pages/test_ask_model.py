@@ -14,7 +14,6 @@ from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.protocol import Token
 from core.generation.receipt import Comparison, Receipt
-from core.labs import engines
 from core.labs import engines as engine_lab
 from core.models.gguf_files import Choice, Measured
 from core.records import Answer, Progress
@@ -365,7 +364,7 @@ def test_prices_are_edited_and_a_wrong_table_is_not_taken(bench, monkeypatch):
 def test_the_speed_of_the_engine_is_shown_where_it_was_measured(monkeypatch, bench):
     assert "Measure" in [b.label for b in open_page().button]
     formats = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("q4_0", 900, 80, 1.0, 0.8, 0.29))
-    found = engines.EngineSpeed(
+    found = engine_lab.EngineSpeed(
         "machine", "2026-01-02T03:04:05", "tiny", 2, 630, {"1": 0.5, "4": 1.25}, 2000.0, 400.0, 3, 4, formats
     )
     monkeypatch.setattr(engine_lab, "stored", lambda workbench, config: found)
