@@ -17,7 +17,8 @@ import numpy as np
 from core.config import build, fingerprint
 from core.progress import drain
 from core.records import Corpus
-from core.training.encoders import TrainConfig, train
+from core.training.encoders.settings import TrainConfig
+from core.training.encoders.training import train
 from core.workbench import Workbench
 
 MOST_CHARACTERS = {"python-api": 1200, "medquad": 1500}

@@ -601,7 +601,8 @@ class Workbench:
 
     def train_encoder(self, config: TrialConfig, name: str, settings: dict[str, Any]) -> Generator[Progress, None, Any]:
         """Trains an encoder on the questions of the recipe's corpus; from then on it is `trained` with that name."""
-        from core.training.encoders import TrainConfig, train
+        from core.training.encoders.settings import TrainConfig
+        from core.training.encoders.training import train
 
         training = valid(TrainConfig, settings)
         whole = with_settings(config, {"corpus.questions": "all"})

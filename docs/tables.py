@@ -151,7 +151,7 @@ def datasets() -> str:
 
 def training() -> str:
     """What `train-encoder --train` takes."""
-    from core.training.encoders import TrainConfig
+    from core.training.encoders.settings import TrainConfig
 
     of, rows = TrainConfig.model_json_schema()["properties"], []
     for name, info in TrainConfig.model_fields.items():

@@ -15,8 +15,8 @@ from core.labs.encoders import trade_off, training
 from core.labs.encoders.comparison import EncoderResult
 from core.labs.encoders.geometry import Geometry, VectorMap, geometry_of, map_ready, separation_of, vector_map
 from core.labs.trials.comparison import label
-from core.training.encoders import METRICS as TRAINED_METRICS
-from core.training.encoders import TrainConfig
+from core.training.encoders.settings import TrainConfig
+from core.training.encoders.validation import METRICS as TRAINED_METRICS
 
 FORMAT_COLORS = dict(zip(("none", "int8", "binary", "opq", "float16", "pq"), charts.COLORS, strict=True))
 SLOW_POINTS = 150_000  # chunks times points of a curve: of more it is computed on a button

@@ -19,7 +19,7 @@ from core.errors import WorkbenchError
 from core.files import seal_folder
 from core.generation.llama_engine import LlamaCpp
 from core.models import hub as models
-from core.training.encoders import start_encoder
+from core.training.encoders.start import start_encoder
 from tests.support.small_corpora import small_bert
 
 TEXTS = [f"text {i}" for i in range(3000)]

@@ -13,9 +13,15 @@ from core.embedding import minilm
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.records import Chunks, Corpus, Document, Gold, Query
-from core.training import encoders as train
-from core.training import negatives
-from core.training.encoders import TrainConfig
+from core.training.encoders import loop, negatives
+from core.training.encoders.batches import Batches, nearest
+from core.training.encoders.log import read_log, work_folder
+from core.training.encoders.loop import LEARNING_RATE, info_nce, learning_rate
+from core.training.encoders.settings import TrainConfig
+from core.training.encoders.splits import evidence_documents, split_rows
+from core.training.encoders.start import BertFolder
+from core.training.encoders.training import train
+from core.training.encoders.validation import METRICS, Validation, measure
 
 WORDS = "apple river stone cloud tiger copper violin window garden engine pepper silver meadow rocket candle bridge".split()
 SMALL = {"max_steps": 6, "batch_size": 8, "evaluate_every": 2, "learning_rate": 1e-2, "epochs": 9, "validation_chunks": 100}
@@ -66,7 +72,7 @@ def base(tmp_path_factory):
 
 def start(config, folder, corpus=None):
     corpus = corpus or small_corpus()
-    return train.train(config, corpus, *whole(corpus), folder)
+    return train(config, corpus, *whole(corpus), folder)
 
 
 def drained(generator):
@@ -91,17 +97,17 @@ def prepared(config=None, corpus=None):
     config, corpus = config or TrainConfig(batch_size=8), corpus or small_corpus()
     chunks, texts = whole(corpus)
     found = relevance(corpus, chunks, 0.5)
-    splits = train.split_rows(corpus, found, config.validation_share, config.seed)
+    splits = split_rows(corpus, found, config.validation_share, config.seed)
     rng = np.random.default_rng(1)
     vectors = [rng.normal(size=(n, 8)).astype(np.float32) for n in (len(corpus.queries), len(chunks))]
     vectors = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in vectors]
-    return corpus, splits, train._Batches(config, corpus, chunks, texts, splits, found, *vectors)
+    return corpus, splits, Batches(config, corpus, chunks, texts, splits, found, *vectors)
 
 
 def test_no_document_of_another_split_is_ever_shown():
     config = TrainConfig(batch_size=8, hard_negatives=3, max_steps=200, epochs=20)
     corpus, splits, batches = prepared(config)
-    held_out = train.evidence_documents(corpus, splits.validation) | train.evidence_documents(corpus, splits.test)
+    held_out = evidence_documents(corpus, splits.validation) | evidence_documents(corpus, splits.test)
     shown = {corpus.documents[c].id for step in range(batches.steps) for c in batches.batch(step).chunk}
     assert len(held_out) > 40 and len(shown) > 20
     assert not shown & held_out
@@ -181,7 +187,7 @@ def test_the_positive_is_the_covering_chunk_nearest_to_the_question():
     found = relevance(corpus, whole(corpus)[0], 0.5)
     vectors = np.eye(120, dtype=np.float32)
     questions = np.roll(vectors, -1, axis=0)  # question i is nearest to document i + 1
-    positive = train.nearest(found, np.array([0, 1, 10, 15]), questions, vectors)
+    positive = nearest(found, np.array([0, 1, 10, 15]), questions, vectors)
     assert positive.tolist() == [1, 1, 11, 15]
 
 
@@ -196,18 +202,18 @@ def test_info_nce_by_hand():
     none = torch.zeros(2, 3, dtype=torch.bool)
     e = math.exp
     expected = -(math.log(e(2) / (e(2) + 1 + e(1.2))) + math.log(e(2) / (1 + e(2) + e(1.6)))) / 2
-    assert float(train.info_nce(questions, passages, none, 0.5)) == pytest.approx(expected, abs=1e-6)
+    assert float(info_nce(questions, passages, none, 0.5)) == pytest.approx(expected, abs=1e-6)
     masked = torch.tensor([[False, False, True], [True, False, True]])
     expected = -(math.log(e(2) / (e(2) + 1)) + 0) / 2
-    assert float(train.info_nce(questions, passages, masked, 0.5)) == pytest.approx(expected, abs=1e-6)
+    assert float(info_nce(questions, passages, masked, 0.5)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_learning_rate_rises_then_falls_to_nothing():
     config = TrainConfig(learning_rate=1e-3, warmup=0.1)
-    rates = [train.learning_rate(config, step, 100) for step in range(100)]
+    rates = [learning_rate(config, step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(1e-4) and max(rates) == pytest.approx(1e-3) and rates.index(max(rates)) in (9, 10)
     assert all(a > b > 0 for a, b in pairwise(rates[10:])) and rates[-1] < 2e-5
-    assert train.learning_rate(TrainConfig(method="full", warmup=0), 0, 10) == train.LEARNING_RATE["full"]
+    assert learning_rate(TrainConfig(method="full", warmup=0), 0, 10) == LEARNING_RATE["full"]
 
 
 # What is written
@@ -220,7 +226,7 @@ def test_the_result_is_an_encoder_that_others_open(trained, monkeypatch):
 
     texts = ["which apple has 3", "river stone", "a longer text about copper " * 9]
     found = SentenceTransformer(str(trained.folder), device="cpu").encode(texts)
-    part = train.BertFolder(trained.folder)
+    part = BertFolder(folder=trained.folder)
     ours = np.zeros_like(found)
     for indices, vectors in part.load().encode(texts):
         ours[indices] = vectors
@@ -264,7 +270,7 @@ def test_training_json_holds_all_that_made_it(trained, base):
     assert {"torch", "transformers", "peft"} <= set(record["versions"])
     rows = [json.loads(line) for line in (trained.folder / "test.jsonl").read_text("utf-8").splitlines()]
     assert len(rows) == record["sizes"]["test"]
-    for column, metric in enumerate(train.METRICS):
+    for column, metric in enumerate(METRICS):
         shown = record["comparison"][metric]
         for side in ("before", "after"):
             assert shown[side] == pytest.approx(np.mean([row[side][column] for row in rows]))
@@ -272,12 +278,12 @@ def test_training_json_holds_all_that_made_it(trained, base):
     assert record["unseen"]["mrr"]["n"] == record["sizes"]["test"]
     assert record["sizes"]["test"] < record["sizes"]["unseen_chunks"] < record["sizes"]["chunks"]
     assert record["unseen"]["mrr"]["before"] >= record["comparison"]["mrr"]["before"], "fewer distractors"
-    assert not train.work_folder(trained.folder).exists()
-    assert [line["kind"] for line in train.read_log(trained.folder)][-1] == "end"
+    assert not work_folder(trained.folder).exists()
+    assert [line["kind"] for line in read_log(trained.folder)][-1] == "end"
 
 
 def test_training_lowers_the_loss(trained):
-    losses = [line["loss"] for line in train.read_log(trained.folder) if line["kind"] == "step"]
+    losses = [line["loss"] for line in read_log(trained.folder) if line["kind"] == "step"]
     assert np.mean(losses[-2:]) < np.mean(losses[:2])
 
 
@@ -287,7 +293,7 @@ def test_measure_agrees_with_a_ranking_made_by_hand():
     vectors = np.eye(120, dtype=np.float32)
     questions = vectors + 0.5 * np.roll(vectors, 1, axis=0)  # the evidence first
     questions[7] = vectors[7] + 2 * vectors[8]  # the evidence second
-    values = train.measure(questions, vectors, relevance(corpus, chunks, 0.5), np.arange(120, dtype=np.int32), 10)
+    values = measure(questions, vectors, relevance(corpus, chunks, 0.5), np.arange(120, dtype=np.int32), 10)
     assert values[6].tolist() == [1, 1, 1]
     assert values[7] == pytest.approx([1 / math.log2(3), 1, 0.5])
 
@@ -305,9 +311,9 @@ def test_a_cancelled_training_continues_as_if_it_had_not_been(base, tmp_path):
     while not next(running).message.startswith("Step 5 of 6"):
         pass
     running.close()
-    assert not folder.exists() and train.read_log(folder)[-1]["kind"] == "interrupted"
+    assert not folder.exists() and read_log(folder)[-1]["kind"] == "interrupted"
     result = drained(start(config, folder))
-    kinds = [line["kind"] for line in train.read_log(folder)]
+    kinds = [line["kind"] for line in read_log(folder)]
     assert "resume" in kinds and kinds.count("step") == 6
     one, other = (load_file(f / "model.safetensors") for f in (straight.folder, folder))
     assert all((one[name] - other[name]).abs().max() < 1e-6 for name in one)
@@ -321,12 +327,12 @@ def test_other_settings_start_anew(base, tmp_path):
         pass
     running.close()
     drained(start(TrainConfig(base=str(base), **SMALL, temperature=0.1), folder))
-    assert "resume" not in {line["kind"] for line in train.read_log(folder)}
+    assert "resume" not in {line["kind"] for line in read_log(folder)}
 
 
 def test_early_stopping_keeps_the_best(base, tmp_path, monkeypatch):
     values = iter([0.5, 0.7, 0.6, 0.6])
-    monkeypatch.setattr(train._Validation, "measure", lambda *_: dict.fromkeys(("ndcg", "recall", "mrr"), next(values)))
+    monkeypatch.setattr(Validation, "measure", lambda *_: dict.fromkeys(("ndcg", "recall", "mrr"), next(values)))
     config = TrainConfig(base=str(base), **SMALL | {"max_steps": 100}, patience=2)
     result = drained(start(config, tmp_path / "one"))
     assert (result.best_step, result.steps, result.stopped) == (2, 6, "early")
@@ -335,7 +341,7 @@ def test_early_stopping_keeps_the_best(base, tmp_path, monkeypatch):
 def test_where_nothing_is_gained_the_start_comes_back(base, tmp_path, monkeypatch):
     from safetensors.torch import load_file
 
-    monkeypatch.setattr(train._Validation, "measure", lambda *_: dict.fromkeys(("ndcg", "recall", "mrr"), 0.5))
+    monkeypatch.setattr(Validation, "measure", lambda *_: dict.fromkeys(("ndcg", "recall", "mrr"), 0.5))
     result = drained(start(TrainConfig(base=str(base), **SMALL), tmp_path / "one"))
     assert result.best_step == 0 and result.comparison["mrr"]["difference"] == 0
     one, other = load_file(base / "model.safetensors"), load_file(result.folder / "model.safetensors")
@@ -345,19 +351,19 @@ def test_where_nothing_is_gained_the_start_comes_back(base, tmp_path, monkeypatc
 def test_a_loss_that_is_no_number_stops_and_keeps_the_best(base, tmp_path, monkeypatch):
     import torch
 
-    real, calls = train.info_nce, []
+    real, calls = info_nce, []
 
     def broken(*given):
         calls.append(1)
         return real(*given) * (torch.nan if len(calls) == 4 else 1)
 
-    monkeypatch.setattr(train, "info_nce", broken)
+    monkeypatch.setattr(loop, "info_nce", broken)
     folder = tmp_path / "one"
     with pytest.raises(WorkbenchError, match=r"diverged: the loss is nan at step 4.*learning_rate"):
         drained(start(TrainConfig(base=str(base), **SMALL), folder))
     assert not folder.exists()
-    assert train.read_log(folder)[-1] | {"time": 0} == {"kind": "failed", "step": 4, "reason": "loss nan", "time": 0}
-    kept = torch.load(train.work_folder(folder) / "checkpoint.pt", weights_only=True)
+    assert read_log(folder)[-1] | {"time": 0} == {"kind": "failed", "step": 4, "reason": "loss nan", "time": 0}
+    kept = torch.load(work_folder(folder) / "checkpoint.pt", weights_only=True)
     assert kept["step"] == 2 and all(torch.isfinite(w).all() for w in kept["best"].values())
 
 
@@ -379,8 +385,8 @@ def test_a_full_disk_is_told(base, tmp_path, monkeypatch, fault):
 
 def test_a_damaged_checkpoint_is_not_resumed(base, tmp_path):
     folder = tmp_path / "one"
-    train.work_folder(folder).mkdir(parents=True)
-    (train.work_folder(folder) / "checkpoint.pt").write_bytes(b"half a checkpoint")
+    work_folder(folder).mkdir(parents=True)
+    (work_folder(folder) / "checkpoint.pt").write_bytes(b"half a checkpoint")
     assert drained(start(TrainConfig(base=str(base), **SMALL), folder)).steps == 6
 
 
@@ -417,9 +423,9 @@ def test_validation_holds_the_evidence_of_what_it_asks():
     corpus = small_corpus()
     chunks, texts = whole(corpus)
     found = relevance(corpus, chunks, 0.5)
-    rows = train.split_rows(corpus, found, 0.4, 0).validation
+    rows = split_rows(corpus, found, 0.4, 0).validation
     config = TrainConfig(validation_chunks=100, validation_questions=20)
-    check = train._Validation(config, corpus, chunks, texts, rows, found, EvaluationConfig())
+    check = Validation(config, corpus, chunks, texts, rows, found, EvaluationConfig())
     assert set(check.rows) <= set(rows) and len(check.rows) == 20
     assert len(check.texts) == 100
     gold = {corpus.documents[int(g.document_id[1:])].text for row in check.rows for g in corpus.queries[row].gold}

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.records import Chunks, Corpus, Document, Gold, Query
-from core.training import encoders as train
+from core.training.encoders.batches import Batches
+from core.training.encoders.settings import TrainConfig
+from core.training.encoders.splits import evidence_documents, split_rows
 
 DOCUMENTS = tuple(Document(f"d{i:02}", f"text {i} of ten words or so") for i in range(80))
 CHUNKS = Chunks(*(np.array(column, np.int32) for column in (range(80), [0] * 80, [10] * 80, [3] * 80)))
@@ -24,15 +26,15 @@ def test_splits_share_no_document(links, share, seed):
     corpus = Corpus("made", DOCUMENTS, queries)
     found = relevance(corpus, CHUNKS, 0.5)
     try:
-        splits = train.split_rows(corpus, found, share, seed)
+        splits = split_rows(corpus, found, share, seed)
     except WorkbenchError:
         assume(False)
-    documents = [train.evidence_documents(corpus, rows) for rows in splits]
+    documents = [evidence_documents(corpus, rows) for rows in splits]
     assert sum(map(len, documents)) == len(set.union(*documents))
     assert sorted(np.concatenate(splits)) == list(range(80))
-    config = train.TrainConfig(batch_size=8, hard_negatives=2, seed=seed, validation_share=share)
+    config = TrainConfig(batch_size=8, hard_negatives=2, seed=seed, validation_share=share)
     vectors = np.ones((80, 4), np.float32) / 2
-    batches = train._Batches(config, corpus, CHUNKS, CHUNKS.texts(DOCUMENTS), splits, found, vectors, vectors)
+    batches = Batches(config, corpus, CHUNKS, CHUNKS.texts(DOCUMENTS), splits, found, vectors, vectors)
     for step in range(3):
         batch = batches.batch(step)
         shown = {DOCUMENTS[chunk].id for chunk in batch.chunk}

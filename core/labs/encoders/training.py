@@ -52,7 +52,7 @@ def trained(workbench: Workbench) -> list[TrainedEncoder]:
 
 def training_arguments(workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any]) -> list[str]:
     """The verb train-encoder as a job takes it: what differs from the defaults. Raises where a setting is not valid."""
-    from core.training.encoders import TrainConfig
+    from core.training.encoders.settings import TrainConfig
 
     usual, asked = TrainConfig().model_dump(), valid(TrainConfig, settings).model_dump()
     changed = [f"{field}={value}" for field, value in asked.items() if value != usual[field]]
@@ -69,7 +69,7 @@ def command(arguments: Sequence[str]) -> str:
 
 
 def training_log(workbench: Workbench, name: str) -> list[dict[str, Any]]:
-    from core.training.encoders import read_log
+    from core.training.encoders.log import read_log
 
     return read_log(workbench.home / "encoders" / name)
 

@@ -11,7 +11,7 @@ from core.embedding.transform import principal
 from core.labs.encoders import comparison, diagnostics, geometry, trade_off, training
 from core.progress import drain
 from core.statistics.corrections import holm
-from core.training.encoders import TrainConfig
+from core.training.encoders.settings import TrainConfig
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns
 

@@ -1,0 +1,69 @@
+"""The encoder that a training starts from, and a folder of a BERT model as an encoder."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from core.config import code_version, fingerprint
+from core.embedding import bert, minilm
+from core.embedding.protocol import Encoder
+from core.embedding.trained import check
+from core.errors import WorkbenchError
+from core.models import hub as models
+
+
+class BertFolder(Encoder):
+    """A BERT folder with mean pooling as an encoder part: what is trained, and what training makes."""
+
+    part: Literal["bert_folder"] = "bert_folder"  # of no registry: training alone makes it
+    folder: Path
+
+    def identity(self) -> str:
+        return "bert-" + fingerprint(models.files_identity(self.folder), models.fast_dtype(), code_version(minilm.MiniLM))
+
+    def load(self) -> minilm.TokenEncoder:
+        with models.readable(where=str(self.folder)):
+            model = bert.Bert(self.folder, models.fast_dtype(), models.device())
+            return minilm.TokenEncoder(
+                self.folder.name, self.folder, models.fast_dtype(), most_tokens(self.folder), "mean", lambda: model
+            )
+
+
+class Start(NamedTuple):
+    """The encoder that training starts from: as a part, and the folder of its files."""
+
+    part: Any
+    folder: Path
+
+
+def start_encoder(base: str, encoders: Path) -> Start:
+    """The encoder that `base` names: minilm, an encoder trained before, or a folder."""
+    if base == "minilm":
+        return Start(minilm.MiniLM(), minilm.bundled_folder())
+    for folder in (encoders / base, Path(base).expanduser()):
+        if not all((folder / name).is_file() for name in models.ENCODER_FILES):
+            continue
+        check(folder)
+        with models.readable(where=str(folder)):
+            kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
+        if kind == "bert":
+            return Start(BertFolder(folder=folder), folder)
+        raise WorkbenchError(
+            f"The model in '{base}' is not a BERT model.",
+            where="base",
+            todo="Start from minilm, a trained encoder or another BERT folder.",
+        )
+    have = sorted(path.parent.name for path in encoders.glob("[!.]*/training.json"))
+    raise WorkbenchError(
+        f"There is no encoder '{base}' to start from.",
+        where="base",
+        todo=f"Choose one of: {', '.join(['minilm', *have])}; or give a folder with {', '.join(models.ENCODER_FILES)}.",
+    )
+
+
+def most_tokens(folder: Path) -> int:
+    """Tokens of a text that the encoder reads, specials included."""
+    file = folder / "sentence_bert_config.json"
+    settings = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    positions = json.loads((folder / "config.json").read_text("utf-8"))["max_position_embeddings"]
+    return min(settings.get("max_seq_length") or 256, positions)

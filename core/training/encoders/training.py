@@ -1,0 +1,224 @@
+"""Trains a dual encoder on a corpus with questions, in the manner of DPR.
+
+Each question is pulled towards a chunk that holds its evidence and pushed away from the other chunks of its batch: the
+evidence of the other questions and hard negatives found by BM25 (InfoNCE). Questions and chunks share one encoder.
+Source: Karpukhin et al. 2020, "Dense Passage Retrieval for Open-Domain Question Answering", section 3; the loss of van
+den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding", equation 4; LoRA: Hu et al. 2022.
+
+Splits are by document. The test half is `core.corpus.library.split`'s and is measured once, at the end; the dev half is
+divided into train and validation. No chunk of a document that is evidence in validation or test is seen in training,
+not even as a negative.
+
+Files: the work stands in `<encoders>/.training/<name>/` (log.jsonl with a line for each step and evaluation,
+checkpoint.pt), the finished encoder in `<encoders>/<name>/`, where it appears whole by renaming. Closing the generator
+keeps the checkpoint of the last evaluation: the same settings continue there, other settings start anew.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import files
+from core.config import EvaluationConfig, code_version, fingerprint
+from core.embedding.vectors import embed
+from core.errors import WorkbenchError
+from core.evaluation.judged import relevance
+from core.models import hub as models
+from core.records import Chunks, Corpus, Progress
+from core.retrieval.pool import tie_order
+from core.store.lock import Busy, hold
+from core.training.encoders.batches import Batches
+from core.training.encoders.log import read_log, work_folder, write_line
+from core.training.encoders.loop import Loop
+from core.training.encoders.settings import TrainConfig
+from core.training.encoders.splits import chunks_of, corpus_of, split_rows
+from core.training.encoders.start import BertFolder, most_tokens, start_encoder
+from core.training.encoders.validation import Validation, compared, measure
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training.json holds. comparison: metric -> before, after and the paired difference on the test questions.
+
+    unseen: the same searching only documents that training never saw, neither as evidence nor as a negative: there the
+    encoder cannot have gained by remembering which documents answer other questions.
+    """
+
+    folder: Path
+    best_step: int  # 0: no step was better on validation than the start, so the encoder equals its start
+    steps: int
+    stopped: str  # "all steps" or "early"
+    sizes: dict[str, int]
+    comparison: dict[str, dict[str, Any]]
+    unseen: dict[str, dict[str, Any]]
+    seconds: dict[str, float]
+
+
+def train(
+    config: TrainConfig,
+    corpus: Corpus,
+    chunks: Chunks,
+    texts: list[str],
+    folder: Path,
+    *,
+    evaluation: EvaluationConfig | None = None,
+    vectors: Path | None = None,
+) -> Generator[Progress, None, TrainingResult]:
+    """Trains on the corpus' questions and writes the encoder to `folder`, whose name is the encoder's.
+
+    texts: those of the chunks. evaluation: depth, overlap and intervals of the test. vectors: the vector store that
+    holds, or takes, the start encoder's vectors.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", folder.name):
+        raise WorkbenchError(
+            f"'{folder.name}' cannot name an encoder.",
+            where="name",
+            todo="Use up to 64 letters, digits, points, hyphens and underscores.",
+        )
+    if folder.exists():
+        raise WorkbenchError(
+            f"There is an encoder '{folder.name}' already.", where=str(folder), todo="Take another name, or delete that folder."
+        )
+    work = work_folder(folder)
+    with _written(work):
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            with hold(work / "lock", purpose="training an encoder", seconds=0.5):
+                return (
+                    yield from _train(
+                        config, corpus, chunks, texts, folder, work, evaluation or EvaluationConfig(), vectors or work / "vectors"
+                    )
+                )
+        except GeneratorExit:
+            write_line(work, "interrupted")
+            raise
+        except Busy:
+            raise WorkbenchError(
+                f"An encoder '{folder.name}' is being trained already.",
+                where=str(work),
+                todo="Wait for it, cancel it, or take another name.",
+            ) from None
+
+
+def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
+    started = time.monotonic()
+    part, base = start_encoder(config.base, folder.parent)
+    found = relevance(corpus, chunks, evaluation.overlap)
+    splits = split_rows(corpus, found, config.validation_share, config.seed)
+    yield Progress(0, 0, f"Vectors of the start encoder, {config.base}")
+    chunk_vectors = yield from embed(part, texts, store)
+    question_vectors = yield from embed(part, [query.text for query in corpus.queries], store, query=True)
+    yield Progress(0, 0, "Mining negatives")
+    batches = Batches(config, corpus, chunks, texts, splits, found, question_vectors, chunk_vectors)
+    validation = Validation(config, corpus, chunks, texts, splits.validation, found, evaluation)
+    loop = Loop(config, base, batches, validation, work, _mark(config, corpus, chunks, part))
+    prepared = time.monotonic()
+    yield from loop.run()
+    trained = time.monotonic()
+
+    made = work / "encoder"
+    loop.write(made)
+    yield Progress(loop.steps, loop.steps, "Test: encoding the whole corpus with the trained encoder")
+    after_part = BertFolder(folder=made)
+    asked = corpus_of(corpus, splits.test)
+    start = end = question_vectors[splits.test], chunk_vectors
+    if loop.best_step:
+        questions = yield from embed(after_part, [query.text for query in asked.queries], work / "test", query=True)
+        end = questions, (yield from embed(after_part, texts, work / "test"))
+    values = []
+    for searched in (np.arange(len(chunks)), np.flatnonzero(batches.held_out)):
+        some = chunks_of(chunks, searched)
+        found, ties = relevance(asked, some, evaluation.overlap), tie_order(corpus.documents, some)
+        values.append([measure(q, v[searched], found, ties, evaluation.k) for q, v in (start, end)])
+    comparison, unseen = (compared(*pair, evaluation, config.seed) for pair in values)
+    seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
+    sizes = {
+        "train": len(splits.train),
+        "validation": len(splits.validation),
+        "test": len(splits.test),
+        "validation_asked": len(validation.rows),
+        "validation_chunks": len(validation.texts),
+        "unseen_chunks": int(batches.held_out.sum()),
+        "chunks": len(chunks),
+        "documents": len(corpus.documents),
+    }
+    result = TrainingResult(
+        folder,
+        loop.best_step,
+        loop.step,
+        loop.stopped,
+        sizes,
+        comparison,
+        unseen,
+        {name: round(value, 2) for name, value in seconds.items()},
+    )
+    write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
+    _record(made, work, result, config, corpus, evaluation, part, batches)
+    rows = zip(asked.queries, *(side.tolist() for side in values[0]), strict=True)
+    lines = [json.dumps({"question": q.id, "before": b, "after": a}, ensure_ascii=False) for q, b, a in rows]
+    (made / "test.jsonl").write_text("\n".join(lines) + "\n", "utf-8", errors="surrogatepass")
+    files.seal_folder(made)
+    os.rename(made, folder)
+    files.synced(folder.parent)
+    shutil.rmtree(work, ignore_errors=True)
+    return result
+
+
+def _mark(config: TrainConfig, corpus: Corpus, chunks: Chunks, part: Any) -> str:
+    columns = [column.tobytes().hex() for column in (chunks.document, chunks.start, chunks.end)]
+    return fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
+
+
+def _record(made: Path, work: Path, result: TrainingResult, config, corpus, evaluation, part, batches) -> None:
+    """training.json: everything about how the encoder was made and what it is worth. The log goes with it."""
+    shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
+    log = read_log(result.folder)
+    curve = {
+        kind: [{k: v for k, v in line.items() if k not in ("kind", "time")} for line in log if line["kind"] == kind]
+        for kind in ("step", "evaluation")
+    }
+    record = {
+        "name": result.folder.name,
+        "config": config.model_dump(),
+        "settings": {"max_tokens": most_tokens(made), "pooling": "mean"},
+        "evaluation": evaluation.model_dump(),
+        "corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint},
+        "start": part.identity(),
+        "sizes": result.sizes,
+        "negatives": {"mined": batches.mined, "dropped": batches.dropped},
+        "best_step": result.best_step,
+        "steps": result.steps,
+        "stopped": result.stopped,
+        "comparison": result.comparison,
+        "unseen": result.unseen,
+        "loss_curve": curve["step"],
+        "validation_curve": curve["evaluation"],
+        "seconds": result.seconds,
+        "device": models.device(),
+        "dtype": models.fast_dtype(),
+        "created": datetime.now().isoformat(timespec="seconds"),
+        "versions": {package: version(package) for package in ("torch", "transformers", "peft", "tokenizers", "bm25s")},
+    }
+    (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
+
+
+@contextmanager
+def _written(work: Path) -> Iterator[None]:
+    """A full or read-only disk in words."""
+    try:
+        with files.disk_reported("The training's files", work):
+            yield
+    except files.DiskError as error:
+        todo = f"{error.todo} Started again, the same training goes on from its last checkpoint."
+        raise WorkbenchError(error.what, where=error.where, todo=todo) from error
