@@ -18,7 +18,7 @@ from core.corpus.packed import pack, unpack
 from core.corpus.reading import shape_reported
 from core.errors import WorkbenchError
 from core.records import Corpus, Progress, Query
-from core.store.cache import Cache
+from core.store.cache import StageCache
 
 LOCAL = "GROUNDWORK_DATASETS"  # environment variable: a folder with data sets in their publishers' formats
 
@@ -42,7 +42,7 @@ class Library:
 
     def __init__(self, home: Path, cap_bytes: int = 20 << 30) -> None:
         self.home = Path(home)
-        self._cache = Cache(self.home / "cache", cap_bytes)
+        self._cache = StageCache(self.home / "cache", cap_bytes)
 
     # Finding -------------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from core.pipeline import index_build
 from core.progress import drain
 from core.records import Candidates, Chunks, Corpus, Progress
 from core.retrieval.pool import Pool, make_pool, tie_order
-from core.store.cache import Cache
+from core.store.cache import StageCache
 
 LITTLE = 1 << 16  # a result so small is no reason to look for room
 SAMPLED = 20  # items of a collection whose size is looked at
@@ -67,7 +67,7 @@ class Pipeline:
     """Computes stages below `home`; one a process, shared by its threads."""
 
     def __init__(self, home: Path, cache_bytes: int) -> None:
-        self.cache = Cache(home / "cache", cache_bytes)
+        self.cache = StageCache(home / "cache", cache_bytes)
         self.vectors_folder = home / "cache" / "vectors"
         self.library = Library(home, cache_bytes)
         self._text_keys: dict[tuple, tuple[float, str, str]] = {}

@@ -20,7 +20,7 @@ from core import files
 from core.files import DiskError
 
 
-class Cache:
+class StageCache:
     def __init__(self, folder: Path, cap_bytes: int) -> None:
         self.folder, self.cap_bytes = Path(folder), cap_bytes
 

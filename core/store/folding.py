@@ -16,7 +16,7 @@ BATCH_LABELS = 20_000  # labels a transaction
 BATCH_RECORDS, BATCH_BYTES = 512, 16_000_000  # records and their gzipped bytes a transaction: bounds memory, lock time
 
 
-class Batch(NamedTuple):
+class FoldBatch(NamedTuple):
     """Records turned into rows, ready to insert."""
 
     records: list[Record]
@@ -42,7 +42,7 @@ class Folding:
             if id not in folded and not (id in bad and bad[id] == _changed_ns(entry.path))
         ]
 
-    def batches(self, ids: Sequence[str]) -> Iterator[tuple[Batch, int]]:
+    def batches(self, ids: Sequence[str]) -> Iterator[tuple[FoldBatch, int]]:
         """These records, as many at once as make one transaction, each with how many of the ids are dealt with."""
         records, size, listing = [], 0, self.journal.listing()
         for done, path in enumerate((listing[id].path for id in ids), 1):
@@ -60,15 +60,15 @@ class Folding:
         self.unfoldable[id] = _changed_ns(path)
         self.note(f"Record {id} was left out: {reason} [{path}]. Run verify.")
 
-    def prepared(self, records: list[Record]) -> Batch:
+    def prepared(self, records: list[Record]) -> FoldBatch:
         """Rows of these records; what the tables cannot hold is left out."""
         made, bad = rows.gathered(records, lambda one: rows.rows(one, self.scores(one)))
         for record, reason in bad:
             self._skip(self.journal.listing()[record.id].path, reason)
         out = {record.id for record, _ in bad}
-        return Batch([record for record in records if record.id not in out], made)
+        return FoldBatch([record for record in records if record.id not in out], made)
 
-    def insert_all(self, connection, batch: Batch) -> set[str]:
+    def insert_all(self, connection, batch: FoldBatch) -> set[str]:
         """Inserts a batch, and where DuckDB refuses one of its records the others; returns the ids that are in."""
         import duckdb
 
@@ -87,7 +87,7 @@ class Folding:
             *(self.insert_all(connection, self.prepared(some)) for some in (batch.records[:half], batch.records[half:]))
         )
 
-    def _insert_batch(self, connection, batch: Batch) -> None:
+    def _insert_batch(self, connection, batch: FoldBatch) -> None:
         """One transaction. Trials that came before their questions are scored now."""
         connection.execute("BEGIN")
         insert(connection, batch.tables)

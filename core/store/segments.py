@@ -41,7 +41,7 @@ class Line(NamedTuple):
     prev: str | None = None  # checksum of the line before, "" for the first; None: written before lines were chained
 
 
-class Place(NamedTuple):
+class LinePlace(NamedTuple):
     path: Path
     start: int
     end: int
@@ -109,7 +109,7 @@ class Segments:
         self.damaged: dict[str, str] = {}  # "path:byte" -> reason
         self.gaps: dict[str, str] = {}  # "path:byte" -> what is missing there
         self._read: dict[str, Line] = {}  # the line of each segment that was read last
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, LinePlace] = {}
         self._current: dict[str, dict[tuple[str, str, str], dict]] = {}  # study -> (round, item, annotator) -> label
         self._ids: dict[str, list[str]] = {}  # study -> ids of all its labels
         self.lock = threading.RLock()  # for whoever reads a label and replaces it
@@ -304,7 +304,7 @@ class Segments:
     def _note(self, path: Path, line: Line) -> None:
         if line.id in self._places:  # two journals that were merged
             return
-        self._places[line.id] = Place(path, line.start, line.end)
+        self._places[line.id] = LinePlace(path, line.start, line.end)
         study = line.payload.get("study", "")
         self._ids.setdefault(study, []).append(line.id)
         key = tuple(line.payload.get(name, "") for name in ("round", "item", "annotator"))

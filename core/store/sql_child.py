@@ -22,7 +22,7 @@ MEMORY = 4 << 30
 LARGE = 512 << 20  # a process that ever took so much is not used again
 
 
-class Answer:
+class BoundedAnswer:
     """Rows of plain JSON, cut by number, by the length of a cell and by their size in all."""
 
     def __init__(self, rows: int, cell: int, size: int) -> None:
@@ -69,7 +69,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         if statements[0].type != duckdb.StatementType.SELECT:
             return {"error": "kind", "said": statements[0].type.name}
         result = connection.execute(statements[0])
-        found = Answer(asked["rows"], asked["cell"], asked["size"])
+        found = BoundedAnswer(asked["rows"], asked["cell"], asked["size"])
         while (rows := result.fetchmany(STEP)) and all(map(found.add, rows)):
             pass
         return {"columns": [column[0] for column in result.description], "rows": found.rows, "more": found.more, "cut": found.cut}

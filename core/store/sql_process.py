@@ -43,7 +43,7 @@ class Failed(Exception):
         super().__init__(said)
 
 
-_idle: list["_Child"] = []
+_idle: list["_SqlChild"] = []
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -72,14 +72,14 @@ def ask(path: Path, text: str, config: dict[str, str], row_cap: int, seconds: fl
     return SqlResult(told["columns"], rows, told["more"], told["cut"])
 
 
-def _child() -> "_Child":
+def _child() -> "_SqlChild":
     with suppress(IndexError):
         while True:
             child = _idle.pop()
             if child.process.poll() is None:
                 return child
             child.end()
-    return _Child()
+    return _SqlChild()
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def _refusal(kind: str, said: str, config: dict[str, str]) -> Exception:
     return Failed(kind, said)
 
 
-class _Child:
+class _SqlChild:
     def __init__(self) -> None:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         self.process = subprocess.Popen(

@@ -9,11 +9,11 @@ import pytest
 
 from core import files
 from core.errors import WorkbenchError
-from core.store.cache import Cache
+from core.store.cache import StageCache
 
 
 def test_round_trip_keeps_values_types_and_meta(tmp_path):
-    cache = Cache(tmp_path, 10**9)
+    cache = StageCache(tmp_path, 10**9)
     cache.save("stage", "key", {"a": np.arange(5, dtype=np.int32), "b": np.full((2, 3), np.nan, np.float32)}, {"n": 5})
     arrays, meta = cache.load("stage", "key")
     assert meta == {"n": 5} and arrays["a"].dtype == np.int32
@@ -23,7 +23,7 @@ def test_round_trip_keeps_values_types_and_meta(tmp_path):
 
 @pytest.mark.parametrize("damage", ["truncate", "meta", "missing"])
 def test_a_damaged_entry_is_dropped_not_returned(tmp_path, damage):
-    cache = Cache(tmp_path, 10**9)
+    cache = StageCache(tmp_path, 10**9)
     cache.save("stage", "key", {"a": np.arange(1000)})
     file = tmp_path / "stage" / "key" / "a.npy"
     if damage == "truncate":
@@ -38,7 +38,7 @@ def test_a_damaged_entry_is_dropped_not_returned(tmp_path, damage):
 
 
 def test_the_entry_used_longest_ago_goes_first(tmp_path):
-    cache = Cache(tmp_path, 10**9)
+    cache = StageCache(tmp_path, 10**9)
     for number, name in enumerate(["old", "used", "new"]):
         cache.save("s", name, {"a": np.zeros(1000)})
         os.utime(tmp_path / "s" / name / "meta.json", (number, number))
@@ -49,7 +49,7 @@ def test_the_entry_used_longest_ago_goes_first(tmp_path):
 
 
 def test_a_killed_writer_leaves_no_entry_and_its_rest_is_swept(tmp_path):
-    cache = Cache(tmp_path, 10**9)
+    cache = StageCache(tmp_path, 10**9)
     stray = tmp_path / "tmp" / "dead"
     stray.mkdir(parents=True)
     (stray / "meta.json").write_text(json.dumps({"sizes": {}, "meta": {}}))
@@ -65,12 +65,12 @@ def test_a_full_disk_says_what_to_do(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(WorkbenchError, match=r"No space left.*GROUNDWORK_HOME"):
-        Cache(tmp_path, 10**9).save("s", "k", {"a": np.zeros(1)})
+        StageCache(tmp_path, 10**9).save("s", "k", {"a": np.zeros(1)})
     assert not list((tmp_path / "tmp").iterdir())
 
 
 def test_what_another_process_has_in_work_is_left_alone_and_may_vanish(tmp_path):
-    cache = Cache(tmp_path, 1)
+    cache = StageCache(tmp_path, 1)
     work = tmp_path / "tmp" / "at-work"
     work.mkdir(parents=True)
     (work / "meta.json").write_text("{}")
@@ -81,7 +81,7 @@ def test_what_another_process_has_in_work_is_left_alone_and_may_vanish(tmp_path)
 
 def test_no_byte_of_an_entry_can_change_unseen(tmp_path):
     """Each byte of each file flipped: the entry is as it was, or gone and told."""
-    cache = Cache(tmp_path, 10**9)
+    cache = StageCache(tmp_path, 10**9)
     chunk, score = np.arange(6, dtype=np.int32).reshape(2, 3), np.array([[0.5, np.nan]], np.float32)
     cache.save("dense", "key", {"chunk": chunk, "score": score}, {"seconds": 1.5})
     entry, gone = tmp_path / "dense" / "key", 0

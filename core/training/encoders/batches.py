@@ -9,7 +9,7 @@ from core.training.encoders import negatives
 from core.training.encoders.splits import evidence_documents
 
 
-class Batch(NamedTuple):
+class TrainingBatch(NamedTuple):
     """questions [B]; passages [P]: the evidence of each question in their order, then hard negatives.
 
     masked [B, P] bool: passages that are evidence of a question but not its own positive: no negatives of it.
@@ -52,7 +52,7 @@ class Batches:
         self.size = min(config.batch_size, len(self._rows))
         self.steps = min(config.max_steps, config.epochs * (len(self._rows) // self.size))
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> TrainingBatch:
         """Of step 0, 1, …"""
         epoch, place = divmod(step, len(self._rows) // self.size)
         order = np.random.default_rng([self._config.seed, epoch]).permutation(len(self._rows))
@@ -62,7 +62,7 @@ class Batches:
         masked = self._known.touched(self._rows[some][:, None], chunk[None, :])
         np.fill_diagonal(masked, False)
         questions = [self._corpus.queries[row].text for row in self._rows[some]]
-        return Batch(questions, [self._texts[i] for i in chunk], masked, self._rows[some], chunk)
+        return TrainingBatch(questions, [self._texts[i] for i in chunk], masked, self._rows[some], chunk)
 
     def _hard(self, i: int, rng: np.random.Generator) -> np.ndarray:
         """Mined negatives of one question; random chunks where none was found."""
