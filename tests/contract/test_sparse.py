@@ -17,9 +17,18 @@ TEXTS = [
     "zygote Zygote, ZYGOTE!",
     "Häuser 𝔘nicode 今日 \U0001f469\u200d\U0001f680 zygote",
     "\x00 .,;",
+    "The cat was running, and the dog runs to the house",
 ]
 TEXTS += TEXTS[:3]  # the same words in other chunks
-QUESTIONS = ["zygote", "bandam delot", TEXTS[5], "", "nowheretobefound", "zygote nowheretobefound bandam bandam"]
+QUESTIONS = [
+    "zygote",
+    "bandam delot",
+    TEXTS[5],
+    "",
+    "nowheretobefound",
+    "zygote nowheretobefound bandam bandam",
+    "the running of the houses",
+]
 DEPTH = 10
 
 

@@ -74,13 +74,12 @@ def verdicts(suite: ModuleType, name: str, folder: Path) -> list[str]:
     """What the tests of a suite say of a part: a message each that fails."""
     said = []
     for number, (test, knobs) in enumerate(_cases(suite)):
-        given = {**knobs, "name": name, "tmp_path": folder / str(number)}
-        given["tmp_path"].mkdir(parents=True)
-        wanted = inspect.signature(
-            getattr(test, "hypothesis", test).inner_test if hasattr(test, "hypothesis") else test
-        ).parameters
+        (folder / str(number)).mkdir(parents=True)
+        wanted = inspect.signature(test.hypothesis.inner_test if hasattr(test, "hypothesis") else test).parameters
         try:
-            test(**{word: value for word, value in given.items() if word in wanted})
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                values = {**knobs, "name": name, "tmp_path": folder / str(number), "monkeypatch": monkeypatch}
+                test(**{word: value for word, value in values.items() if word in wanted})
         except pytest.skip.Exception:
             continue
         except Exception as error:
