@@ -17,7 +17,7 @@ import yaml
 
 from core import files, registry
 from core.config import PartConfig, TrialConfig, code_version, difference, fingerprint, package_versions, valid, with_settings
-from core.corpus.library import Status
+from core.corpus.cards import Status
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND, Judged, Relevance, judge

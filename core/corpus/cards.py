@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -59,6 +59,20 @@ class Card(BaseModel):
     unpacked: Below = ""  # a member by which an unpacked copy of the single archive is recognised
     documents: Count | None = None
     questions: Count | None = None
+
+
+class Status(NamedTuple):
+    """One line of the list of corpora. kind: "built-in", "downloadable", "local" (a data set with its card in a folder of the
+    user's) or "own" (own documents); counts None where unknown."""
+
+    name: str
+    title: str
+    kind: str
+    present: bool
+    where: str
+    documents: int | None
+    questions: int | None
+    note: str
 
 
 @lru_cache(maxsize=1)

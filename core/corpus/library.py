@@ -4,13 +4,12 @@ import os
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from core.config import PartConfig, code_version, fingerprint
 from core.corpus import own
-from core.corpus.cards import Card, cards, read_card
+from core.corpus.cards import Card, Status, cards, read_card
 from core.corpus.download import fetch_card
 from core.corpus.files import Files
 from core.corpus.own import FileStatus, Upload
@@ -21,20 +20,6 @@ from core.records import Corpus, Progress, Query
 from core.store.cache import StageCache
 
 LOCAL = "GROUNDWORK_DATASETS"  # environment variable: a folder with data sets in their publishers' formats
-
-
-class Status(NamedTuple):
-    """One line of the list of corpora. kind: "built-in", "downloadable", "local" (a data set with its card in a folder of the
-    user's) or "own" (own documents); counts None where unknown."""
-
-    name: str
-    title: str
-    kind: str
-    present: bool
-    where: str
-    documents: int | None
-    questions: int | None
-    note: str
 
 
 class Library:

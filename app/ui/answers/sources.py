@@ -11,6 +11,7 @@ from app import session
 from app.ui import cards, evidence
 from core.errors import WorkbenchError
 from core.judging.containment import THRESHOLD, Support, source_sentence
+from core.labs.corpus import has_pages, page_view
 from core.records import Answer, Corpus, Hit, Query
 
 AROUND = 700  # characters of the document shown before and after an opened passage
@@ -116,7 +117,7 @@ def _source(corpus: Corpus, hit: Hit, said: tuple[int, int] | None, query: Query
     page = sum(begin <= start for begin in document.pages) or None
     pages = f"page {page} of {len(document.pages)}" if page else ""
     cards.status_strip([document.source, pages, f"characters {hit.start:,} to {hit.end:,} of {len(document.text):,}"])
-    if page and session.workbench().library.has_pages(corpus.name, document.id):
+    if page and has_pages(session.workbench(), corpus.name, document.id):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             view = st.segmented_control(
                 "View",
@@ -151,7 +152,7 @@ def _page(corpus: Corpus, document: str, page: int, hit: Hit, said: tuple[int, i
     """The page as it is printed, scrolled to what is marked."""
     texts = {"passage": hit.text} | ({"sentence": hit.text[slice(*said)]} if said else {})
     try:
-        view = session.workbench().library.page_view(corpus.name, document, page, texts)
+        view = page_view(session.workbench(), corpus.name, document, page, texts)
     except WorkbenchError as error:
         return cards.problem(error)
     st.caption(_found(view.marked))

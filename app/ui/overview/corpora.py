@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.ui import cells
 from app.ui.cells import cut
-from core.corpus.library import Status
+from core.corpus.cards import Status
 
 FROM = {"built-in": "built in", "downloadable": "downloaded", "local": "own data folder", "own": "own documents"}
 

@@ -1,0 +1,100 @@
+"""The documents, and the one that was chosen with the evidence of its questions marked."""
+
+import streamlit as st
+
+from app.ui import cards, cells, evidence
+from app.ui.corpus.contents import contents
+from core.records import Corpus, Document, Gold
+
+PART = 40_000  # characters of a long document shown at once
+
+
+def draw(corpus: Corpus) -> None:
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        shown = found(corpus)
+    place = contents(corpus).place.get(st.query_params.get("document", ""))
+    with right:
+        if place is None and not shown:
+            cards.empty("No document matches", "Other words, or all sources, will find more.")
+        else:
+            panel(corpus, corpus.documents[shown[0] if place is None else place])
+
+
+def found(corpus: Corpus) -> list[int]:
+    """The search and its table; returns the documents it leaves. A click writes the document into the address."""
+    words = st.text_input(
+        "Search in titles and texts",
+        key="find",
+        bind="query-params",
+        icon=":material/search:",
+        placeholder="Words of a title or a text",
+    )
+    sources = sorted({d.source for d in corpus.documents if d.source})
+    source = None
+    if 1 < len(sources) <= 500:
+        source = st.selectbox("Source", sources, index=None, key="source", placeholder="All sources")
+    shown = [i for i, d in enumerate(corpus.documents) if matches(d, words) and source in (None, d.source)]
+    cards.status_strip([f"{len(shown):,} of {len(corpus.documents):,} documents"])
+    picked = cells.show(
+        contents(corpus).documents.iloc[shown],
+        hide_index=True,
+        height=560 if len(shown) > 14 else "content",
+        on_select="rerun",
+        selection_mode="single-cell",
+        key=f"documents/{corpus.name}/{words}/{source}",
+        column_order=["Document", "Characters", "Questions"] + ["Source"] * (len(sources) > 1),
+        column_config={
+            "Document": st.column_config.TextColumn(width=205),
+            "Characters": st.column_config.NumberColumn(format="localized", width=86),
+            "Questions": st.column_config.NumberColumn(help="Questions whose evidence is in this document.", width=82),
+        },
+    ).selection.cells
+    if picked and picked[0][0] < len(shown):
+        st.query_params["document"] = corpus.documents[shown[picked[0][0]]].id
+    return shown
+
+
+def matches(document: Document, words: str) -> bool:
+    return not words or words.lower() in document.title.lower() or words.lower() in document.text.lower()
+
+
+def panel(corpus: Corpus, document: Document) -> None:
+    asked = contents(corpus).asked.get(document.id, [])
+    st.subheader(cards.plain(document.title or document.id), anchor=False)
+    pages = cards.count(len(document.pages), "page") if document.pages else ""
+    cards.status_strip(
+        [
+            document.id,
+            document.source if document.source != document.id else "",
+            f"{len(document.text):,} characters",
+            pages,
+            f"evidence of {cards.count(len(asked), 'question')}" if asked else "no question has evidence here",
+        ]
+    )
+    chosen = None
+    if asked:
+        chosen = st.selectbox(
+            "Evidence of",
+            asked,
+            index=None,
+            placeholder=f"All of {cards.count(len(asked), 'question')}",
+            format_func=lambda i: corpus.queries[i].text,
+            key=f"evidence/{document.id}",
+        )
+    queries = [corpus.queries[i] for i in (asked if chosen is None else [chosen])]
+    gold = [gold for query in queries for gold in query.gold if gold.document_id == document.id]
+    marked_text(document, gold, f"part/{document.id}/{chosen}")
+
+
+def marked_text(document: Document, gold: list[Gold], key: str) -> None:
+    """The text with its evidence; a long one in parts, at first the one where the evidence begins."""
+    parts, part = -(-len(document.text) // PART), 0
+    if parts > 1:
+        first = min((g.start for g in gold), default=0) // PART
+        part = st.pagination(parts, default=first + 1, key=key) - 1
+    begin = part * PART
+    text = document.text[begin : begin + PART]
+    marks = evidence.gold_marks(begin, begin + len(text), gold)
+    marks += evidence.term_marks(text, st.session_state.get("find") or "")
+    evidence.show(f'<div class="gw gw-scroll"><div class="gw-text">{evidence.marked(text, marks)}</div></div>')

@@ -1,0 +1,40 @@
+"""The public data sets that are not here yet, each with the button that fetches it."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+from core.corpus.cards import Card, Status
+from core.labs import corpus as lab
+
+
+def draw() -> None:
+    workbench = session.workbench()
+    absent = [status for status in workbench.datasets() if status.kind == "downloadable" and not status.present]
+    if not absent:
+        cards.empty("Everything is here", "All data sets that Groundwork knows are on this machine.")
+    st.text(
+        "Nothing is fetched before its button is pressed. A folder that holds the files already is used when "
+        "the environment variable GROUNDWORK_DATASETS names it."
+    )
+    known = lab.cards(workbench)
+    for status in absent:
+        with (
+            st.container(border=True),
+            st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"),
+        ):
+            with st.container(width="stretch"):
+                about(status, known[status.name])
+            jobs.start_button("Download", ["download", status.name], f"Download {status.name}", icon=":material/download:")
+
+
+def about(status: Status, card: Card) -> None:
+    st.markdown(f"**{cards.plain(card.title)}**  \n:gray[{cards.plain(card.description)}]")
+    cards.status_strip(
+        [
+            f"{status.documents:,} documents" if status.documents else "",
+            f"{status.questions:,} questions" if status.questions else "",
+            f"licence: {card.licence}",
+            card.homepage,
+        ]
+    )

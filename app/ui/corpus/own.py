@@ -1,0 +1,104 @@
+"""Own documents: what is added, and what became of the files of each collection."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, jobs
+from core.corpus.cards import Status
+from core.corpus.own import FileStatus
+from core.labs import corpus as lab
+
+
+def draw() -> None:
+    own = [status for status in session.workbench().datasets() if status.kind == "own"]
+    st.text(
+        "PDF, Markdown, HTML, DOCX, text or JSONL. They stay on this machine. Metrics need a questions file (CSV, JSONL, SQuAD)."
+    )
+    add(own[0].name if len(own) == 1 else "")
+    if not own:
+        cards.empty("No own documents yet", "Each collection becomes a corpus of its own, beside the built-in ones.")
+    for status in own:
+        with st.container(border=True):
+            collection(status)
+
+
+def add(name: str) -> None:
+    """The form; name: the collection it is filled in with."""
+    turn = st.session_state.setdefault("own_turn", 0)  # a new key empties the form once its files are in
+    with st.form(f"own/{turn}"):
+        name = st.text_input("Name of the corpus", placeholder="my-papers", value=name)
+        files = st.file_uploader("Documents", accept_multiple_files=True)
+        asked = st.file_uploader("Questions, optional")
+        sent = st.form_submit_button("Add", type="primary", icon=":material/add:")
+    if sent and not (name.strip() and (files or asked)):
+        st.warning("Give the corpus a name and at least one file.")
+    elif sent:
+        questions = (asked.name, asked.getvalue()) if asked else None
+        done = jobs.drain(
+            session.workbench().library.ingest(name, [(file.name, file.getvalue()) for file in files], questions), "Reading"
+        )
+        st.session_state["own_turn"], st.session_state["own_done"] = turn + 1, done
+        st.rerun()
+    for file in st.session_state.pop("own_done", ()):
+        line = f"{file.name}: {file.status}{', ' + file.message if file.message else ''}"
+        (st.success if file.status == "ok" and "not found" not in line else st.warning)(cards.plain(line))
+
+
+def collection(status: Status) -> None:
+    files = lab.files(session.workbench(), status.name) if status.present else []
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader(cards.plain(status.name), anchor=False)
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            if status.present:
+                use(status)
+            removal(status.name, files)
+    if status.note:
+        st.text(status.note)
+    if status.present:
+        table(status.name, files)
+
+
+def use(status: Status) -> None:
+    st.button(
+        "Use this corpus",
+        key=f"use/{status.name}",
+        on_click=session.change,
+        args=({"corpus.dataset": status.name},),
+        disabled=session.config().corpus.dataset == status.name or not status.documents,
+    )
+
+
+def removal(name: str, files: list[FileStatus]) -> None:
+    with st.popover("Remove", icon=":material/delete:", key=f"remove/{name}"):
+        file = st.selectbox(
+            "What", [file.name for file in files], index=None, placeholder="The whole collection", key=f"which/{name}"
+        )
+        st.button("Remove it", key=f"sure/{name}", type="primary", on_click=_remove, args=(name, file))
+
+
+def _remove(name: str, file: str | None) -> None:
+    lab.remove(session.workbench(), name, file or "")
+    if not file and session.config().corpus.dataset == name:
+        session.change({"corpus.dataset": session.defaults().corpus.dataset})
+
+
+def table(name: str, files: list[FileStatus]) -> None:
+    cells.show(
+        [
+            {
+                "File": file.name,
+                "Status": file.status,
+                "Pages": file.pages or None,
+                "Characters": file.characters,
+                "Message": file.message,
+            }
+            for file in files
+        ],
+        hide_index=True,
+        key=f"files/{name}",
+        placeholder="–",
+        column_config={
+            "Characters": st.column_config.NumberColumn(format="localized"),
+            "Message": st.column_config.TextColumn(width="large"),
+        },
+    )

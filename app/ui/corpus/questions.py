@@ -1,0 +1,111 @@
+"""The questions, and the evidence of the one that was chosen in the text around it."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.ui import cards, cells, evidence
+from app.ui.corpus.contents import contents
+from core.records import Corpus, Gold, Query
+
+AROUND = 300  # characters shown before and after the evidence
+MOST = 20  # pieces of evidence shown of a question
+
+
+def draw(corpus: Corpus) -> None:
+    if not corpus.queries:
+        cards.empty(
+            "No questions",
+            "This corpus has no questions in the chosen half, or none at all. Metrics need questions with evidence; "
+            "searching and asking work without. Own documents take a questions file under Own documents.",
+        )
+        return
+    query = choice(corpus, contents(corpus).questions)
+    if query is None:
+        cards.empty("Evidence", "Click a question to see its gold evidence in the text around it.")
+    else:
+        panel(corpus, query)
+
+
+def choice(corpus: Corpus, table: Any) -> Query | None:
+    """The filters and what they leave; returns the question that was clicked."""
+    shown, kinds, filters = fitting(table)
+    cards.status_strip([f"{len(shown):,} of {len(corpus.queries):,} questions"])
+    picked = cells.show(
+        table.loc[shown],
+        hide_index=True,
+        height=330 if len(shown) > 8 else "content",
+        on_select="rerun",
+        selection_mode="single-cell",
+        column_order=["Question", "Answers", "Group", "Evidence"] + ["Answerable"] * kinds,
+        key=f"questions/{corpus.name}/{filters}",
+        column_config={
+            "Evidence": st.column_config.NumberColumn(help="Pieces of gold evidence; alternatives count once.", width="small"),
+            "Question": st.column_config.TextColumn(width=400),
+            "Answers": st.column_config.TextColumn(width=340),
+        },
+    ).selection.cells
+    return corpus.queries[shown[picked[0][0]]] if picked and picked[0][0] < len(shown) else None
+
+
+def fitting(table: Any) -> tuple[list[int], bool, str]:
+    """(rows that the filters leave, whether there are unanswerable questions, the filters in words)."""
+    kinds = table["Answerable"].nunique() > 1
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input(
+            "Search in questions and answers",
+            key="find_question",
+            icon=":material/search:",
+            width=360,
+            placeholder="Words of a question or an answer",
+        )
+        groups = sorted(set(table["Group"]) - {""})
+        group = st.selectbox("Group", groups, index=None, placeholder="All groups", width=220) if len(groups) > 1 else None
+        kind = st.selectbox("Kind", ["Answerable", "Unanswerable"], index=None, placeholder="All", width=180) if kinds else None
+    keep = table["Question"].str.contains(words, case=False, regex=False)
+    keep |= table["Answers"].str.contains(words, case=False, regex=False)
+    keep &= table["Group"].eq(group) if group else True
+    keep &= table["Answerable"].eq(kind == "Answerable") if kind else True
+    return table.index[keep].tolist(), kinds, f"{words}/{group}/{kind}"
+
+
+def panel(corpus: Corpus, query: Query) -> None:
+    cards.question_title(query.text)
+    if not query.gold:
+        cards.empty(
+            "No evidence",
+            "The corpus does not hold the answer to this question; it is not counted in retrieval metrics."
+            if not query.answerable
+            else "No evidence is known for this question, so it cannot be measured.",
+        )
+    for number, gold in enumerate(query.gold[:MOST]):
+        piece(corpus, query, gold, number)
+
+
+def piece(corpus: Corpus, query: Query, gold: Gold, number: int) -> None:
+    """One piece of evidence, and the way to its document."""
+    document = corpus.documents[contents(corpus).place[gold.document_id]]
+    begin, end = max(0, gold.start - AROUND), min(len(document.text), gold.end + AROUND)
+    evidence.show(
+        evidence.passage_html(
+            document.text[begin:end],
+            title=document.title or document.id,
+            facts=[f"characters {gold.start:,} to {gold.end:,}", f"grade {gold.grade}"],
+            gold=evidence.gold_marks(begin, end, [gold]),
+            query=query.text,
+            cut=1000,
+        )
+    )
+    st.button(
+        "Open the document",
+        key=f"open/{number}",
+        type="tertiary",
+        icon=":material/open_in_full:",
+        on_click=open_document,
+        args=(document.id,),
+    )
+
+
+def open_document(document_id: str) -> None:
+    st.query_params["document"] = document_id
+    st.session_state["tab"] = "Documents"
