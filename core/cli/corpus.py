@@ -1,4 +1,4 @@
-"""Corpora: what there is, what can be fetched, own documents."""
+"""Corpora: what there is, what can be fetched, own documents, and the chunks they are cut into."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.tables import show_table
+from core.cli.options import USUAL, Recipe
+from core.cli.tables import show_parts, show_table
 
 
 @verb("datasets", show_table)
@@ -32,3 +33,33 @@ def ingest(
 ) -> Any:
     """Make a corpus of own documents."""
     return workbench.library.ingest(name, list(files), questions)
+
+
+@verb("chunks", show_parts)
+def chunks(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
+    """The corpus in the recipe's chunks: how many, how large, how much of the evidence they cut."""
+    import numpy as np
+
+    from core.labs.chunks import cut, size_bins
+
+    read = recipe.read()
+    corpus = yield from workbench.read_corpus(read)
+    result = yield from cut(workbench, read, corpus)
+    summary = result.summary
+    edges = size_bins([result.chunks])
+    counts, _ = np.histogram(result.chunks.tokens, edges)
+    return {
+        "chunks": summary.chunks,
+        "tokens": summary.tokens,
+        "mean tokens": summary.mean_tokens,
+        "evidence cut": summary.cut.mean,
+        "evidence cut low": summary.cut.low,
+        "evidence cut high": summary.cut.high,
+        "evidence spans": summary.cut.n,
+        "tokens embedded twice": summary.repeated,
+        "longer than read": summary.too_long,
+        "sizes": [
+            {"from_tokens": low + 0.5, "to_tokens": high - 0.5, "chunks": int(count)}
+            for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+        ],
+    }

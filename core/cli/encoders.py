@@ -1,12 +1,160 @@
-"""Encoders: trained."""
+"""Encoders: trained, compared, and the shape of their vectors."""
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from core.cli.frame import verb
 from core.cli.options import USUAL, Recipe, Training, read_settings
+from core.cli.tables import show_parts, show_table
+from core.errors import WorkbenchError
+from core.records import plain
+
+Encoders = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--encoder", help="minilm-mean, minilm-cls, lsa, word2vec-idf, trained-NAME …; repeatable (default: the recipe's)."
+    ),
+]
+Encoder = Annotated[str, Parameter(help="As `encoders-compare` takes it (default: the recipe's).")]
+Everything = Annotated[bool, Parameter(help="Ask all questions of a large corpus, not a draw.")]
 
 
 @verb("train-encoder")
 def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe: Recipe = USUAL) -> Any:
     """A dual encoder, trained on the questions of a corpus."""
     return workbench.train_encoder(recipe.read(), name, read_settings(train))
+
+
+@verb("encoders-training", show_parts)
+def encoders_training(workbench: Any, name: str, /) -> dict[str, Any]:
+    """How a trained encoder was trained: its loss by step, and its checks on validation questions."""
+    from core.labs.encoders import training
+
+    log = training.training_log(workbench, name)
+    if not log:
+        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core train-encoder NAME` trains one.")
+    kinds = {"loss": "step", "validation": "evaluation"}
+    return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}
+
+
+def _measured(workbench: Any, recipe: Recipe, encoders: Sequence[str], everything: bool = False) -> Any:
+    """The encoders' rows against the first, their corpus embedded where it is not yet."""
+    from core.labs.encoders import comparison
+
+    config = recipe.read()
+    offers = {offer.id: offer for offer in comparison.offers(config)}
+    if unknown := [name for name in encoders if name and name not in offers]:
+        raise WorkbenchError(
+            f"There is no encoder '{unknown[0]}' here.", where="--encoder", todo=f"Choose among {', '.join(offers)}."
+        )
+    chosen = [offers[name] for name in encoders if name] or [comparison.own(list(offers.values()), config)]
+    for offer in chosen:
+        yield from workbench.prepare(comparison.prepared(comparison.variant(config, offer.part)))
+    return (yield from comparison.leaderboard(workbench, config, chosen, chosen[0], everything))
+
+
+@verb("encoders-compare", show_table)
+def encoders_compare(workbench: Any, *, encoders: Encoders = (), everything: Everything = False, recipe: Recipe = USUAL) -> Any:
+    """Encoders side by side by dense retrieval alone: metrics, size, speed, and differences to the first one."""
+    from core.evaluation.metric import metric_names
+    from core.labs.encoders import comparison
+
+    rows = yield from _measured(workbench, recipe, encoders, everything)
+    return comparison.table(rows, metric_names(), rows[0].offer)
+
+
+def _one(workbench: Any, recipe: Recipe, encoder: str) -> Any:
+    """The row of one encoder, measured."""
+    [row] = yield from _measured(workbench, recipe, [encoder])
+    if row.evaluation is None:
+        raise row.error or WorkbenchError(row.plan.what)
+    return row
+
+
+@verb("encoders-trade-off", show_table)
+def encoders_trade_off(
+    workbench: Any,
+    *,
+    encoder: Encoder = "",
+    more: Annotated[bool, Parameter(help="Also float16, PQ and OPQ.")] = False,
+    recipe: Recipe = USUAL,
+) -> Any:
+    """Metrics over the bytes of a vector: each number of dimensions in each number format."""
+    from core.labs.encoders import trade_off
+
+    row = yield from _one(workbench, recipe, encoder)
+    formats = (*trade_off.FORMATS, *(trade_off.MORE_FORMATS if more else ()))
+    _, points = yield from trade_off.trade_off(workbench, row.config, formats)
+    return [
+        {
+            "dimensions": point.dimensions,
+            "format": trade_off.format_name(point.format),
+            "bytes_per_vector": point.bytes_per_vector,
+            **{f"{metric}{end}": value for metric, at in point.intervals.items() for end, value in _ends(at)},
+        }
+        for point in points
+    ]
+
+
+def _ends(interval: Any) -> list[tuple[str, float | None]]:
+    return [("", interval.mean), ("_low", interval.low), ("_high", interval.high)]
+
+
+@verb("encoders-geometry", show_parts)
+def encoders_geometry(workbench: Any, *, encoders: Encoders = (), recipe: Recipe = USUAL) -> Any:
+    """The shape of encoders' vectors: isotropy, dimensions in use, hubs, and the variance that the first directions hold."""
+    from core.labs.encoders import geometry
+
+    measures, spectrum = [], []
+    for row in (yield from _measured(workbench, recipe, encoders)):
+        shape = yield from geometry.geometry_of(workbench, row)
+        for state, diagnosis in zip(("", " after"), shape, strict=True):
+            if diagnosis is None:
+                continue
+            values = {**vars(diagnosis), **diagnosis.hubness._asdict()}
+            name = row.offer.name + state
+            measures.append({"encoder": name, **{key: value for key, value in values.items() if isinstance(value, int | float)}})
+            held = enumerate(accumulate(diagnosis.spectrum.tolist()), 1)
+            spectrum += [{"encoder": name, "directions": directions, "share": share} for directions, share in held]
+    return {"measures": measures, "spectrum": spectrum}
+
+
+@verb("encoders-separation", show_parts)
+def encoders_separation(workbench: Any, *, encoder: Encoder = "", recipe: Recipe = USUAL) -> Any:
+    """Cosines of questions with their evidence, and with random chunks."""
+    from core.labs.encoders import geometry
+
+    row = yield from _one(workbench, recipe, encoder)
+    result = yield from geometry.separation_of(workbench, row)
+    middles = ((result.edges[:-1] + result.edges[1:]) / 2).tolist()
+    pairs = {"Random pairs": result.random_counts, "Gold pairs": result.gold_counts}
+    return {
+        "encoder": row.offer.name,
+        "auc": result.auc,
+        "d_prime": result.d_prime,
+        "cosines": [
+            {"pairs": name, "cosine": cosine, "share": share}
+            for name, counts in pairs.items()
+            for cosine, share in zip(middles, (counts / max(counts.sum(), 1)).tolist(), strict=True)
+        ],
+    }
+
+
+@verb("encoders-map", show_table)
+def encoders_map(workbench: Any, *, encoder: Encoder = "", method: Literal["pca", "tsne"] = "pca", recipe: Recipe = USUAL) -> Any:
+    """Chunks and questions in the plane."""
+    from core.labs.encoders import geometry
+
+    row = yield from _one(workbench, recipe, encoder)
+    flat = (yield from geometry.vector_map(workbench, row, method)).flat
+    places = (("chunk", flat.chunk_rows, flat.chunk_xy), ("question", flat.query_rows, flat.query_xy))
+    return plain(
+        [
+            {"point": f"{kind} {number}", "x": x, "y": y}
+            for kind, rows, points in places
+            for number, (x, y) in zip(rows.tolist(), points.tolist(), strict=True)
+        ]
+    )

@@ -1,12 +1,14 @@
-"""Indexes: their settings measured, and what these cost the answer."""
+"""Indexes: their settings measured, what these cost the answer, what is inside, under a filter, over a life of changes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Grids, Recipe, read_grid
-from core.cli.tables import cell, show_table
+from core.cli.options import USUAL, Grids, Positive, Recipe, read_grid
+from core.cli.tables import cell, show_parts, show_table, show_value
+from core.errors import WorkbenchError
+from core.records import plain
 
 
 @verb("index-sweep", show_table)
@@ -52,3 +54,148 @@ def index_cost(
     from core.labs.index import cost
 
     return cost.cost_rows((yield from cost.cost_curve(workbench, recipe.read(), read_grid(grids), margin)))
+
+
+@verb("index-inside", show_parts)
+def index_inside(
+    workbench: Any,
+    *,
+    question: Annotated[int, Parameter(help="Row of the question that is followed, from 0.")] = 0,
+    recipe: Recipe = USUAL,
+) -> Any:
+    """The graph or the lists of an index, and the way of one question through them."""
+    from core.labs.index import inside
+    from core.scratch.indexes.inside import Graph
+
+    config = recipe.read()
+    read = yield from inside.index_inside(workbench, config)
+    if read is None:
+        raise WorkbenchError(
+            f"The inside of {config.index.part} cannot be read out.", todo="Choose FAISS HNSW or one of FAISS IVF for the index."
+        )
+    if not 0 <= question < len(read.queries):
+        raise WorkbenchError(
+            f"There is no question {question}.", where="--question", todo=f"Rows go from 0 to {len(read.queries) - 1}."
+        )
+    depth = min(config.evaluation.k, len(read.vectors))
+    parts = _graph if isinstance(read.structure, Graph) else _lists
+    return plain(parts(read.structure, read.vectors, read.queries[question], config.index, depth))
+
+
+def _graph(graph: Any, vectors: Any, query: Any, part: Any, depth: int) -> dict[str, Any]:
+    from core.scratch.indexes.inside import degrees, layers, walk, why_missed
+
+    links, path = degrees(graph, 0), walk(graph, vectors, query, part.ef_search, depth)
+    most = max(len(links.out), len(links.into))
+    out, into = ([*counts.tolist(), *[0] * (most - len(counts))] for counts in (links.out, links.into))
+    return {
+        "layers": [size._asdict() for size in layers(graph)],
+        "links": [{"links": i, "leave": out[i], "lead": into[i]} for i in range(most)],
+        "walk": [hop._asdict() | {"compared": len(hop.compared), "scores": None} for hop in path.hops],
+        "missed": [
+            miss._asdict() | {"reason": miss.reason.value} for miss in why_missed(graph, vectors, query, part.ef_search, depth)
+        ],
+    }
+
+
+def _lists(lists: Any, vectors: Any, query: Any, part: Any, depth: int) -> dict[str, Any]:
+    from core.scratch.indexes.inside import imbalance, list_sizes, where
+
+    return {
+        "imbalance": imbalance(lists),
+        "lists": [{"list": number, "vectors": size} for number, size in enumerate(list_sizes(lists).tolist())],
+        "nearest": [placed._asdict() | {"says": placed.says} for placed in where(lists, vectors, query, part.nprobe, depth)],
+    }
+
+
+@verb("index-filters", show_table)
+def index_filters(
+    workbench: Any,
+    *,
+    by: Annotated[str, Parameter(help="source, type of question or document (default: random shares).")] = "random share",
+    recipe: Recipe = USUAL,
+) -> Any:
+    """Recall and latency where only some chunks may be found, in three ways to filter."""
+    import numpy as np
+
+    from core.labs.index import filtered
+    from core.statistics.proportion import unit_intervals
+
+    config = recipe.read()
+    corpus = yield from workbench.read_corpus(config)
+    groups = filtered.groupings(corpus, (yield from workbench.cut_chunks(config, corpus)))
+    ways = (*groups, "random share")
+    if by not in ways:
+        raise WorkbenchError(f"Chunks cannot be filtered by '{by}'.", where="--by", todo=f"Choose among {', '.join(ways)}.")
+    rules, results = config.evaluation, (yield from filtered.filters(workbench, config, groups.get(by)))
+    recalls = unit_intervals(np.column_stack([each.recall for each in results]), rules.resamples, rules.confidence, config.seed)
+    return [
+        {
+            "filter": each.label,
+            "share": each.selectivity,
+            "allowed": each.allowed,
+            "way": each.strategy,
+            "recall": recall.mean,
+            "recall low": recall.low,
+            "recall high": recall.high,
+            "too few results": each.short,
+            "questions": len(each.recall),
+            "p50_ms": each.p50_ms,
+            "p95_ms": each.p95_ms,
+        }
+        for each, recall in zip(results, recalls, strict=True)
+    ]
+
+
+@verb("index-fallback", show_table)
+def index_fallback(
+    workbench: Any, *, rule: Literal["margin", "crowding", "likeness", "complete"] = "margin", recipe: Recipe = USUAL
+) -> Any:
+    """Unsafe questions sent to exact search: what that gains and costs, by threshold."""
+    from core.labs.index import fallback, measuring
+
+    config = recipe.read()
+    point = yield from measuring.measure_point(workbench, config, quick=True)
+    approximate_us = 1e6 / (point.single_qps or float("inf"))
+    return [step._asdict() for step in (yield from fallback.exact_fallback(workbench, config, rule, approximate_us))]
+
+
+@verb("index-life", show_parts)
+def index_life(
+    workbench: Any,
+    *,
+    changes: Annotated[
+        Literal["replace", "update", "mixed", "grow", "shrink"], Parameter(help="What a round does to the vectors.")
+    ] = "mixed",
+    share: Annotated[float, Parameter(help="Percent of the vectors that a round changes.")] = 20,
+    rounds: Positive = 5,
+    lost: Annotated[float, Parameter(help="Points of recall that may be lost before a rebuild.")] = 1.0,
+    recipe: Recipe = USUAL,
+) -> Any:
+    """An index through rounds of changes: recall and latency beside a fresh build, and when to rebuild."""
+    import numpy as np
+
+    from core.labs.index import churn
+
+    life = yield from churn.life(workbench, recipe.read(), changes, share / 100, rounds)
+    rebuild = churn.when_to_rebuild(life, lost / 100)
+    told = [
+        {name: value for name, value in each._asdict().items() if not isinstance(value, np.ndarray)}
+        | {"recall": float(np.nanmean(each.recall))}
+        for each in life.rounds
+    ]
+    return {**{f"rebuild: {name}": value for name, value in rebuild._asdict().items()}, "rounds": told}
+
+
+@verb("index-switch", show_value)
+def index_switch(
+    workbench: Any,
+    to: Annotated[str, Parameter(help="The new encoder, as `list encoder` names it.")],
+    /,
+    *,
+    recipe: Recipe = USUAL,
+) -> Any:
+    """Another encoder behind a shadow index, while questions keep coming."""
+    from core.labs.index import shadow
+
+    return shadow.switch_words((yield from shadow.switch_encoder(workbench, recipe.read(), to)))

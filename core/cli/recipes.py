@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from core import config, registry
 from core.cli.frame import verb
 from core.cli.options import USUAL, Grids, Positive, Recipe, Text, read_grid, read_settings
-from core.cli.tables import between, show_table
+from core.cli.tables import between, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
 
@@ -179,3 +179,26 @@ def ask(
     yield "\n\nAgain: "
     text, comparison = yield from workbench.ask_again(read, question, answer)
     return {**plain(answer), "again": {"text": text, **plain(comparison), "share": comparison.share}}
+
+
+@verb("evaluate", show_parts)
+def evaluate(
+    workbench: Any,
+    *,
+    recipe: Recipe = USUAL,
+    depths: Annotated[bool, Parameter(help="Also recall at each depth of the ranking.")] = False,
+    latency: Annotated[
+        bool, Parameter(help="Also milliseconds of a single question by step, of 30 questions timed now.")
+    ] = False,
+) -> Any:
+    """Measure a recipe and store nothing: each metric with its interval."""
+    read = recipe.read()
+    current = yield from workbench.evaluating(read)
+    record = {"metrics": [{"metric": name, **interval._asdict()} for name, interval in current.intervals.items()]}
+    if depths:
+        curve = enumerate(workbench.recall_curve(current), 1)
+        record["recall by depth"] = [{"k": k, "recall": at.mean, "low": at.low, "high": at.high, "n": at.n} for k, at in curve]
+    if latency:
+        quantiles = workbench.latency_quantiles((yield from workbench.latency(read)))
+        record["latency, ms"] = [{"step": step, **shares} for step, shares in quantiles.items()]
+    return record

@@ -63,3 +63,14 @@ def between(row: Mapping[str, Any] | None) -> str:
     """The same in one cell."""
     value, low, high = span(row).values()
     return "" if value is None else f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+
+
+def show_parts(record: Mapping[str, Any]) -> None:
+    """What stands alone on a line each, then each list as a table under its name."""
+    tables = {name: value for name, value in record.items() if isinstance(value, list)}
+    for name, value in record.items():
+        if name not in tables:
+            print(f"{name}: {cell(value)}")
+    for name, rows in tables.items():
+        print(f"\n{name.capitalize()}")
+        show_table(rows)

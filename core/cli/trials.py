@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from core.cli.frame import verb
 from core.cli.options import Positive, Text
-from core.cli.tables import show_table, show_value
+from core.cli.tables import show_parts, show_table, show_value
 
 Metric = Annotated[str, Parameter(help="As `list metric` names them.")]
 
@@ -124,3 +124,33 @@ def frontier(
     from core.labs.trials import costs
 
     return costs.frontier(workbench, metric, cost, dataset)
+
+
+@verb("trials-compare", show_parts)
+def trials_compare(
+    workbench: Any,
+    reference: str,
+    others: Annotated[tuple[str, ...], Parameter(consume_multiple=(1, 1_000))],
+    /,
+    *,
+    metric: Metric = "ndcg_linear",
+    questions: Annotated[bool, Parameter(help="Also the metric of each question.")] = False,
+) -> Any:
+    """Several trials minus a reference, with p corrected over them all, and the settings in which they differ."""
+    from core.labs.trials import comparison
+
+    stored = {trial.id: trial for trial in comparison.trials(workbench)}
+    chosen = [stored[workbench.show(words)["id"]] for words in (reference, *others)]
+    names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
+    result = comparison.compare(workbench, chosen[0], chosen[1:], metric)
+    settings = comparison.differing(chosen).items()
+    record = {
+        "metric": comparison.label(metric, result.k),
+        "reference": names[chosen[0].id],
+        "tests": comparison.rows(result, names),
+        "settings": [{"setting": name, **dict(zip(names.values(), values, strict=True))} for name, values in settings],
+    }
+    for trial in chosen[1:] if questions else ():
+        columns = comparison.by_question(workbench, chosen[0], trial, metric)
+        record[names[trial.id]] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return record

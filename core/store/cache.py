@@ -70,7 +70,7 @@ class StageCache:
                 (work / "meta.json").write_text(files.sealed(about), "utf-8")
                 entry.parent.mkdir(parents=True, exist_ok=True)
                 self._drop(entry)
-                files.take_place(work, entry, sync=False)
+                os.rename(work, entry)
         except DiskError as error:
             shutil.rmtree(work, ignore_errors=True)
             if self.has(stage, key):
@@ -116,12 +116,19 @@ class StageCache:
                     shutil.rmtree(stray, ignore_errors=True)
 
     def _drop(self, entry: Path) -> None:
+        trash = self.folder / "tmp" / uuid.uuid4().hex
         try:
-            files.remove_whole(entry, aside=self.folder / "tmp")
+            trash.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(entry, trash)  # out of sight at once, so that no reader sees half an entry
         except FileNotFoundError:
-            pass
+            return
         except OSError:  # no room for the folder of what is to go, or nothing may be written
-            files.discard(entry)
+            trash = entry
+        if trash.is_dir():
+            shutil.rmtree(trash, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                trash.unlink()
 
 
 def _seal(array: np.ndarray) -> list:

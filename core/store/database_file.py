@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WorkbenchError
-from core.files import Busy, hold, take_place
+from core.files import synced
 from core.store.journal import new_id
+from core.store.lock import Busy, hold
 
 FOLD_WAIT_S = 3.0  # a reader waits this long to fold in what is new, then reads what is there
 READ_WAIT_S = 10.0
@@ -125,7 +126,8 @@ class DatabaseFile:
             self.drop_logs()
             with open(copy, "rb") as file:
                 os.fsync(file.fileno())
-            take_place(copy, self.path)
+            os.replace(copy, self.path)
+            synced(self.home)
         except OSError as error:
             copy.unlink(missing_ok=True)
             raise stuck(error.strerror, self.path) from error

@@ -16,7 +16,9 @@ changes from run to run: its scores differ by some thousandths, and rarely a tok
 
 import json
 import re
+import shutil
 import threading
+import uuid
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +28,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from core import files
 from core.config import StageConfig, fingerprint, knob
 from core.errors import WorkbenchError
 from core.jobs import child
@@ -125,11 +126,15 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig, folder: Path)
         raise WorkbenchError(
             f"The tokenizer could not be trained: {error}.", todo="Ask for a smaller vocabulary, or give more text."
         ) from error
-    with files.made_whole(folder) as work:
+    work = folder.with_name(f".{uuid.uuid4().hex}")
+    try:
         work.mkdir(parents=True)
         tokenizer.save(str(work / FILE))
         about = {"config": config.model_dump(mode="json"), "texts": fingerprint(texts)}
         (work / "training.json").write_text(json.dumps(about), "utf-8")
+        work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return folder / FILE
 
 

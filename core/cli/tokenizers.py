@@ -1,0 +1,58 @@
+"""Tokenizers: trained on a corpus, and compared on it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from core import config
+from core.cli.frame import verb
+from core.cli.options import USUAL, Positive, Recipe, Training, read_settings
+from core.cli.tables import show_table
+from core.errors import WorkbenchError
+
+
+@verb("train-tokenizer")
+def train_tokenizer(workbench: Any, name: str, /, *, train: Training = (), recipe: Recipe = USUAL) -> Any:
+    """A tokenizer, trained on the texts of a corpus; says where it lies."""
+    from core.training import tokenizers
+
+    corpus = yield from workbench.read_corpus(recipe.read())
+    training = config.valid(tokenizers.TokenizerConfig, read_settings(train))
+    return str(
+        (
+            yield from tokenizers.train_tokenizer(
+                [document.text for document in corpus.documents], training, tokenizers.folder_of(name)
+            )
+        )
+    )
+
+
+@verb("tokenizers-compare", show_table)
+def tokenizers_compare(
+    workbench: Any,
+    *,
+    names: Annotated[tuple[str, ...], Parameter(name="--tokenizer", help="Of those at hand; repeatable (default: all).")] = (),
+    files: Annotated[
+        tuple[Path, ...], Parameter(name="--file", help="A tokenizer.json, a folder with one, or a GGUF file; repeatable.")
+    ] = (),
+    chunks: Annotated[
+        tuple[Positive, ...], Parameter(consume_multiple=(1, 100), help="Sizes of chunks of which is told what they hold.")
+    ] = (64, 128, 256, 512),
+    documents: Annotated[Positive | None, Parameter(help="Only the first so many.")] = None,
+    recipe: Recipe = USUAL,
+) -> Any:
+    """Tokens a word, bytes a token, what a chunk holds: each tokenizer on each document, as means with intervals."""
+    from core.labs.inside import tokenizers as lab
+    from core.training import tokenizers
+
+    there = tokenizers.tokenizer_files()
+    if unknown := [name for name in names if name not in there]:
+        raise WorkbenchError(f"There is no tokenizer '{unknown[0]}'.", where="--tokenizer", todo=f"There are {', '.join(there)}.")
+    read = recipe.read()
+    corpus, rules = (yield from workbench.read_corpus(read)), read.evaluation
+    readers = [tokenizers.opened(there[name], name) for name in names or (() if files else there)]
+    readers += [tokenizers.opened(path) for path in files]
+    texts = [document.text for document in corpus.documents[:documents]]
+    compared = yield from lab.compare(texts, readers, chunks)
+    return lab.summary(compared, rules.resamples, rules.confidence, read.seed)

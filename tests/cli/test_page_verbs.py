@@ -1,0 +1,175 @@
+"""What a page computes a command prints: each verb on a small corpus, against the numbers that the page shows."""
+
+import json
+
+import numpy as np
+import pytest
+
+from core.__main__ import main, parse
+from core.cli.frame import VERBS
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.progress import drain
+from core.records import plain
+from tests.support.small_corpora import with_towns
+
+TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
+TEXTS = {
+    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. " + f"Near it stands the old mill of {town}. " * 12
+    for hour, town in enumerate(TOWNS, 5)
+}
+QUESTIONS = [
+    {
+        "id": town,
+        "question": f"When does the market of {town} open?",
+        "document": f"{town}.txt",
+        "answer": f"opens at {hour}",
+        "group": "market",
+    }
+    for hour, town in enumerate(TOWNS, 5)
+]
+WORDS = ["--dataset", "towns", "--set", "fusion.part=sparse_only"]
+DENSE = ["--dataset", "towns", "--set", "embedding.part=lsa", "--set", "fusion.part=dense_only", "--set", "evaluation.k=3"]
+HNSW = [*DENSE, "--set", "index.part=faiss_hnsw"]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return with_towns(tmp_path_factory.mktemp("home"), TEXTS, QUESTIONS)
+
+
+def told(bench, *words):
+    """What the command prints as JSON; for people it is printed too."""
+    call = parse(words)
+    work = call.work(bench)
+    result = plain(drain(work) if hasattr(work, "send") else work)
+    call.verb.show(result)
+    return json.loads(json.dumps(result, allow_nan=False))
+
+
+def test_evaluate_measures_what_the_page_shows_and_stores_nothing(bench):
+    record = told(bench, "evaluate", *WORDS, "--depths", "--latency")
+    config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})
+    current = bench.evaluate(config)
+    assert record["metrics"] == [{"metric": name, **plain(interval)} for name, interval in current.intervals.items()]
+    assert [row["recall"] for row in record["recall by depth"]] == [at.mean for at in bench.recall_curve(current)]
+    assert record["latency, ms"][-1]["step"] == "total" and not bench.trials()
+
+
+def test_chunks_are_counted_and_measured(bench):
+    record = told(bench, "chunks", *WORDS, "--set", "chunking.size_tokens=40")
+    config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "chunking.size_tokens": 40})
+    chunks = drain(bench.cut_chunks(config, bench.corpus(config)))
+    assert record["chunks"] == len(chunks) == sum(row["chunks"] for row in record["sizes"])
+    assert record["tokens"] == int(chunks.tokens.sum()) and record["evidence spans"] == len(TOWNS)
+
+
+def test_several_trials_against_a_reference(bench):
+    ids = [drain(parse(["run", *WORDS, "--set", f"sparse.k1={k1}"]).work(bench))["id"] for k1 in (0.5, 1.2, 2.0)]
+    record = told(bench, "trials-compare", *[id[-8:] for id in ids], "--metric", "mrr", "--questions")
+    assert [row["n"] for row in record["tests"]] == [len(TOWNS)] * 2
+    assert record["tests"][0]["Difference"] == pytest.approx(bench.compare(ids[0], ids[1], "mrr")["difference"])
+    assert (
+        record["settings"][0]["setting"] == "sparse.k1"
+        and [len(record[row["Trial"]]) for row in record["tests"]] == [len(TOWNS)] * 2
+    )
+
+
+def test_encoders_side_by_side_and_the_shape_of_their_vectors(bench):
+    both = ["--encoder", "lsa", "--encoder", "word2vec-mean"]
+    rows = told(bench, "encoders-compare", *both, *DENSE)
+    assert [row["encoder"] for row in rows] == ["LSA", "Word2Vec mean"] and "mrr_p_holm" in rows[1] and rows[0]["n"] == len(TOWNS)
+    points = told(bench, "encoders-trade-off", *DENSE)
+    assert {"int8", "binary"} < {row["format"] for row in points} | {"int8", "binary", ""} and all(
+        "mrr_low" in row for row in points
+    )
+    record = told(bench, "encoders-geometry", *both, *DENSE)
+    assert len(record["measures"]) == 2 and record["spectrum"][-1]["share"] == pytest.approx(1)
+    assert 0.5 < told(bench, "encoders-separation", *DENSE)["auc"] <= 1
+    assert {row["point"].split()[0] for row in told(bench, "encoders-map", *DENSE)} == {"chunk", "question"}
+    with pytest.raises(WorkbenchError, match="no encoder"):
+        told(bench, "encoders-compare", "--encoder", "nothing", *DENSE)
+    with pytest.raises(WorkbenchError, match="no training log"):
+        told(bench, "encoders-training", "nothing")
+
+
+def test_the_inside_of_an_index_and_the_way_of_a_question(bench):
+    record = told(bench, "index-inside", *HNSW, "--question", "2")
+    assert record["layers"][0]["layer"] == 0 and record["walk"] and sum(row["leave"] for row in record["links"]) > 0
+    record = told(bench, "index-inside", *DENSE, "--set", "index.part=faiss_ivf", "--set", "index.nlist=2")
+    assert len(record["lists"]) == 2 and len(record["nearest"]) == 3 and record["imbalance"] >= 1
+    with pytest.raises(WorkbenchError, match="cannot be read out"):
+        told(bench, "index-inside", *DENSE)
+    with pytest.raises(WorkbenchError, match="no question 99"):
+        told(bench, "index-inside", *HNSW, "--question", "99")
+
+
+def test_an_index_under_filters_with_fallback_and_over_a_life(bench):
+    rows = told(bench, "index-filters", *HNSW, "--by", "document")
+    assert {row["questions"] for row in rows} == {len(TOWNS)} and all(0 <= row["recall"] <= 1 for row in rows)
+    rows = told(bench, "index-fallback", *HNSW, "--rule", "likeness")
+    assert rows[-1]["sent"] == 1 and rows[-1]["recall_after"] == pytest.approx(1)
+    record = told(bench, "index-life", *HNSW, "--rounds", "2", "--changes", "update")
+    assert [row["round"] for row in record["rounds"]] == [0, 1, 2] and "rebuild: lost_recall" in record
+    words = told(bench, "index-switch", "word2vec", *HNSW)
+    assert any("moved from one encoder to the other" in line for line in words)
+
+
+def test_tokenizers_are_trained_and_compared(bench, monkeypatch):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
+    path = told(bench, "train-tokenizer", "small", "--train", "size=300", *WORDS)
+    assert path.startswith(str(bench.home)) and path.endswith("tokenizer.json")
+    rows = told(bench, "tokenizers-compare", "--tokenizer", "small", "--tokenizer", "MiniLM", "--documents", "4", *WORDS)
+    assert {row["tokenizer"] for row in rows} == {"small", "MiniLM"} and rows[0]["documents"] == 4
+
+
+def test_the_architecture_of_a_model_and_its_memory():
+    record = told(None, "inside-architecture", "Llama 3.1 8B", "--context", "131072")
+    assert record["parameters"] == sum(row["parameters"] for row in record["parts"])
+    longest = [row for row in record["cache by context"] if row["context"] == 131_072]
+    assert {row["attention"]: row["bytes"] for row in longest}["MHA"] == 2 * 32 * 32 * 128 * 131_072 * 2
+    with pytest.raises(WorkbenchError, match="no precision"):
+        told(None, "inside-architecture", "Llama 3.1 8B", "--cache", "int3")
+
+
+@pytest.mark.slow
+def test_where_the_bundled_model_looks_and_what_its_cache_saves(bench):
+    question = QUESTIONS[0]["question"]
+    record = told(bench, "inside-attention", question, *WORDS, "--passages", "1", "--tokens", "16", "--layer", "1", "--head", "2")
+    heads = np.array(
+        [[value for key, value in row.items() if key not in ("layer", "head", "entropy_bits")] for row in record["heads"]]
+    )
+    assert len(record["map"]) == record["tokens"] and np.allclose(heads.sum(1), 1, atol=0.01)
+    with pytest.raises(WorkbenchError, match="no layer 99"):
+        told(bench, "inside-attention", question, *WORDS, "--passages", "1", "--tokens", "16", "--layer", "99")
+    record = told(bench, "inside-cache", *WORDS, "--tokens", "4", "--every", "2")
+    assert len(record["steps"]) == 3 and all(row["same"] in (True, None) for row in record["steps"])
+
+
+def test_a_mixture_of_experts_with_its_loads(bench, monkeypatch):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
+    record = told(bench, "inside-experts", "--train", "steps=20", "--train", "layers=1", *WORDS)
+    assert sum(row["share"] for row in record["loads"]) == pytest.approx(1) and len(record["steps"]) == 20
+    assert record["routes"] and {row["expert"] for row in record["loads"]} >= {row["layer 0"] for row in record["routes"]}
+
+
+@pytest.mark.slow
+def test_an_answer_token_by_token_and_chains_side_by_side(bench):
+    question = QUESTIONS[0]["question"]
+    record = told(bench, "sample-trace", question, *WORDS, "--tokens", "4", "--chain", "top_k=3 temperature=0.5", "--place", "2")
+    assert len(record["tokens"]) <= 4 and {row["step"] for row in record["steps"]} > {"model itself"}
+    kept = {row["token"] for row in record["steps"] if row["kept"] and row["step"] != "model itself"}
+    assert len(kept) == 3 and record["answer"]
+    rows = told(bench, "sample-compare", question, *WORDS, "--chain", "greedy", "--search", "beam=2", "--tokens", "3")
+    assert [row["name"] for row in rows] == ["greedy", "beam=2"] and not any(row["problem"] for row in rows)
+
+
+def test_a_verb_that_fails_says_so_and_ends_with_one(capsys, monkeypatch, bench):
+    monkeypatch.setattr("core.workbench.Workbench", lambda: bench)
+    assert main(["index-inside", *DENSE]) == 1 and "to do:" in capsys.readouterr().err
+
+
+def test_every_verb_says_what_it_does_in_one_sentence():
+    for verb in VERBS.values():
+        about = verb.function.__doc__ or ""
+        assert about[:1].isupper() and about.strip().endswith("."), verb.name
