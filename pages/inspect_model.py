@@ -3,16 +3,21 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, inspect_tabs, moe_tab, tokenizer_tab
+from app.ui import cards
+from app.ui.inside.architecture import model_architecture
+from app.ui.inside.attention import attention
+from app.ui.inside.cache import cache
+from app.ui.inside.experts import mixture
+from app.ui.inside.tokenizers import tokenizers
 from core.config import TrialConfig
 from core.models import architecture
 
 TABS = {
-    "Architecture": inspect_tabs.model_architecture,
-    "KV cache": inspect_tabs.cache,
-    "Attention": inspect_tabs.attention,
-    "Tokenizers": tokenizer_tab.tokenizers,
-    "Mixture of experts": moe_tab.mixture,
+    "Architecture": model_architecture,
+    "KV cache": cache,
+    "Attention": attention,
+    "Tokenizers": tokenizers,
+    "Mixture of experts": mixture,
 }
 
 

@@ -10,7 +10,6 @@ differ in, without their names; what all of them said stands already.
 
 import hashlib
 import json
-import os
 import re
 import secrets
 import statistics
@@ -35,6 +34,7 @@ from core.annotation.screen import Screen, shown
 from core.annotation.sentences import words
 from core.annotation.study import Item, Study
 from core.errors import WorkbenchError
+from core.files import write_whole
 
 IDLE_S = 120.0  # a longer pause between two keys counts as this much
 MOST_S = 24 * 3600.0  # a window says that it showed an item
@@ -261,9 +261,7 @@ def settings(rubric: Rubric, annotator: str) -> dict[str, Any]:
 def keep_settings(annotator: str, chosen: dict[str, Any]) -> None:
     path = _settings_file(annotator)
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    fresh.write_text(json.dumps(chosen), "utf-8")
-    fresh.replace(path)
+    write_whole(path, json.dumps(chosen), "The keys")
 
 
 def _settings_file(annotator: str) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from html import escape
 from typing import Any
 from zlib import crc32
 
@@ -80,3 +81,21 @@ def opened() -> Iterator[None]:
     if st.session_state.pop("opening", False):
         # the number makes it another script each time; the same one would not run again
         st.html(INTO_VIEW.format(st.session_state.opened), unsafe_allow_javascript=True)
+
+
+def minus(text: str) -> str:
+    return text.replace(" -", " \u2212")
+
+
+def wrapped_table(rows: Sequence[dict[str, Any]]) -> None:
+    """A small table whose texts wrap; everything in it is escaped."""
+
+    def cell(value: Any) -> str:
+        number = isinstance(value, int | float)
+        text = f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if number else str(value)
+        return f'<td class="num">{text}</td>' if number else f"<td>{escape(text)}</td>"
+
+    kinds = [' style="text-align:right"' if isinstance(value, int | float) else "" for value in rows[0].values()]
+    head = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(rows[0], kinds, strict=True))
+    body = "".join(f"<tr>{''.join(map(cell, row.values()))}</tr>" for row in rows)
+    st.html(f'<table class="gw gw-table"><tr>{head}</tr>{body}</table>')

@@ -1,7 +1,6 @@
 """A study and its labels written as files, with a manifest, or sent to a Label Studio server."""
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from core.annotation.study import Study
 from core.annotation.versions import Frozen, load
 from core.annotation.worklist import labels
 from core.errors import WorkbenchError
+from core.files import DiskError, disk_reported, write_whole
 from core.workbench import Workbench
 
 FORMATS = ("jsonl", "csv", "label_studio", "dpo")
@@ -110,19 +110,14 @@ def _written(folder: Path, files: dict[str, str], frozen: Frozen, counts: dict[s
     manifest = Manifest(str(folder), frozen.study.id, frozen.hash, datetime.now(UTC).isoformat(), counts, listed)
     told = {key: value for key, value in manifest._asdict().items() if key != "folder"}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, sha256 in manifest_files(folder).items():  # what an earlier export wrote here and nobody has touched since
-            stale, ours = folder / name, name in (*LABEL_FILES, TIDY, "label_studio.xml", "dpo.jsonl")
-            if ours and name not in files and stale.is_file() and checksum(stale.read_bytes()) == sha256:
-                stale.unlink()
-        for name, text in {**files, "manifest.json": json.dumps(told, indent=1)}.items():
-            fresh = folder / f".{name}.{os.getpid()}.tmp"
-            fresh.write_bytes(text.encode())
-            fresh.replace(folder / name)
-    except OSError as error:
-        for stray in folder.glob(f".*.{os.getpid()}.tmp"):
-            stray.unlink(missing_ok=True)
-        raise WorkbenchError(
-            f"The labels could not be written: {error.strerror}.", where=str(folder), todo="Choose another folder."
-        ) from error
+        with disk_reported("The labels", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, sha256 in manifest_files(folder).items():  # what an earlier export wrote here and nobody has touched since
+                stale, ours = folder / name, name in (*LABEL_FILES, TIDY, "label_studio.xml", "dpo.jsonl")
+                if ours and name not in files and stale.is_file() and checksum(stale.read_bytes()) == sha256:
+                    stale.unlink()
+            for name, text in {**files, "manifest.json": json.dumps(told, indent=1)}.items():
+                write_whole(folder / name, text)
+    except DiskError as error:
+        raise WorkbenchError(error.what, where=str(folder), todo="Choose another folder.") from error
     return manifest

@@ -3,14 +3,12 @@
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from pathlib import Path
 
 from core.annotation.versions import Frozen, load
 from core.errors import WorkbenchError
-from core.store.journal import remedy
-from core.store.lock import hold
+from core.files import changing, disk_reported, write_whole
 from core.workbench import Workbench
 
 
@@ -22,19 +20,12 @@ def issue_token(workbench: Workbench, study_id: str, annotator: str) -> str:
             f"'{annotator}' is nobody in the study '{study_id}'.", todo=f"Who is: {', '.join(people) or 'nobody'}."
         )
     path, token = _tokens(workbench), secrets.token_urlsafe(16)
-    try:
+    with disk_reported("The token", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with hold(workbench.home / "locks" / "tokens", purpose="issuing a token", seconds=10):
-            kept = _kept_tokens(path)
-            kept.setdefault(study_id, {})[annotator] = _token_hash(token)
-            fresh = path.with_name(f".tokens.{os.getpid()}.tmp")
-            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(kept, file)
-            fresh.replace(path)
-    except OSError as error:
-        raise WorkbenchError(
-            f"The token could not be kept: {error.strerror}.", where=str(path), todo=f"{remedy(error)}."
-        ) from None
+        with changing(path):
+            tokens = _kept_tokens(path)
+            tokens.setdefault(study_id, {})[annotator] = _token_hash(token)
+            write_whole(path, json.dumps(tokens), private=True)
     return token
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from core.annotation.study import Study
 from core.config import valid
 from core.errors import WorkbenchError
-from core.store.lock import hold
+from core.files import hold
 from core.workbench import Workbench
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from core import files
 from core.corpus.cards import Card, DataFile
 from core.errors import WorkbenchError
 from core.records import Progress
@@ -63,7 +64,7 @@ def fetch(file: DataFile, target: Path) -> Generator[Progress, None, Path]:
         yield from _transfer(file, part, stream, target)
         yield Progress(0, 0, f"Checking {target.name}")
         _check(file, part, target)
-        os.replace(part, target)
+        files.take_place(part, target)
         _etag(part).unlink(missing_ok=True)
     return target
 
@@ -144,8 +145,7 @@ def _check(file: DataFile, part: Path, target: Path) -> None:
         stream.seek(0)
         md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() if file.md5 else None
     remembered = target.with_name("checksums.json")
-    known = json.loads(remembered.read_text("utf-8")) if remembered.exists() else {}
-    wanted = file.sha256 or known.get(target.name)
+    wanted = file.sha256 or _remembered(remembered).get(target.name)
     if (wanted and wanted != sha256) or file.md5 != md5:
         part.unlink(missing_ok=True)
         _etag(part).unlink(missing_ok=True)
@@ -155,9 +155,12 @@ def _check(file: DataFile, part: Path, target: Path) -> None:
             todo="Download it again. If it comes out the same, the publisher has a new version: "
             f"compare it by hand and put it into {target.parent}.",
         )
-    work = remembered.with_name(f".checksums.{os.getpid()}")
-    work.write_text(json.dumps({**known, target.name: sha256}), "utf-8")
-    os.replace(work, remembered)
+    with files.changing(remembered):
+        files.write_whole(remembered, json.dumps(_remembered(remembered) | {target.name: sha256}))
+
+
+def _remembered(checksums: Path) -> dict[str, str]:
+    return json.loads(checksums.read_text("utf-8")) if checksums.exists() else {}
 
 
 def _room(needed: int, folder: Path) -> None:

@@ -167,10 +167,7 @@ def remove(home: Path, name: str, file: str = "") -> None:
     if not place.is_dir():
         raise WorkbenchError(f"There is no collection '{name}'.")
     if not file:
-        trash = place.with_name(f".removed-{os.getpid()}-{time.time_ns()}")
-        os.rename(place, trash)  # gone at once, even for a reader that comes in between
-        shutil.rmtree(trash, ignore_errors=True)
-        return
+        return disk.remove_whole(place)
     if not any(record["name"] == file for record in _records(place)):
         raise WorkbenchError(f"There is no file '{file}' in '{name}'.")
     _drop(place, _key(file))
@@ -289,7 +286,7 @@ def _keep(place: Path, key: str, kind: str, name: str, work: Path, result: dict)
             document["id"] = f"{name}/{document['id']}" if "id" in document else name
         parsed = json.dumps(documents)
         disk.write_whole(files / f"{key}.parsed.json", parsed)
-        os.replace(work, files / f"{key}.source{kind}")
+        disk.take_place(work, files / f"{key}.source{kind}")
     disk.write_whole(
         files / f"{key}.status.json",
         disk.sealed(
@@ -317,8 +314,7 @@ def _drop(place: Path, key: str) -> None:
 def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, FileStatus]:
     """Kept as they came, and matched with the documents at every opening: documents may join later."""
     name = display_name(upload[0] if isinstance(upload, tuple) else Path(upload).name)
-    unique = uuid.uuid4().hex
-    new, kept, old = place / f"questions.{unique}.new", place / "questions", place / f"questions.{unique}.old"
+    new, kept = place / f"questions.{uuid.uuid4().hex}.new", place / "questions"
     new.mkdir()
     try:
         if isinstance(upload, Path) and upload.is_dir():
@@ -344,8 +340,8 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
             return FileStatus(name, "failed", 0, 0, " ".join(corpus.notes) or "holds no question")
         disk.seal_folder(new)
         if kept.exists():
-            os.rename(kept, old)
-        os.rename(new, kept)
+            disk.remove_whole(kept)
+        disk.take_place(new, kept)
         about = _read(place / "collection.json") or {}
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
         found = sum(bool(query.gold) for query in corpus.queries)
@@ -354,7 +350,6 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())
     finally:
         shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _copy(upload: Upload, target: Path) -> str:

@@ -6,7 +6,6 @@ is whole or absent; a damaged one, or one of another corpus or code, is fitted a
 
 import json
 import shutil
-import uuid
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -122,10 +121,9 @@ def opened(folder: Path, name: str) -> Learnt | None:
 def save(folder: Path, name: str, learnt: Learnt) -> None:
     """Writes beside, then renames. Of two processes that finish at once the first one's stays: both made the same.
     Where nothing may be written the fit serves only this process, and that is told."""
-    work = folder.with_name(f".{uuid.uuid4().hex}")
     try:
         needed = sum(array.nbytes for array in learnt.arrays.values())
-        with files.disk_reported("The fitted encoder", folder, needed):
+        with files.disk_reported("The fitted encoder", folder, needed), files.made_whole(folder, sync=False) as work:
             work.mkdir(parents=True)
             (work / "words.json").write_text(json.dumps(learnt.words), "utf-8")
             for key, array in learnt.arrays.items():
@@ -133,14 +131,11 @@ def save(folder: Path, name: str, learnt: Learnt) -> None:
             hashes = {file.name: _hash(file) for file in work.iterdir()}
             (work / "fit.json").write_text(json.dumps({"identity": name, "files": hashes}), "utf-8")
             shutil.rmtree(folder, ignore_errors=True)  # damaged, or another's
-            work.rename(folder)
     except files.DiskError as error:
         if error.forbidden:
             files.tell(f"The fitted encoder may not be written, so it is not kept: {folder}.")
         elif opened(folder, name) is None:
             raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _hash(file: Path) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import uuid
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -223,27 +222,29 @@ def _convert(file: Path, folder: Path) -> Path:
         files.tell(f"The copy of a model was damaged ({damaged}) and is made again: {folder}.")
         shutil.rmtree(folder, ignore_errors=True)
     quiet()
-    work = folder.with_name(f".{uuid.uuid4().hex}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         given = {"gguf_file": file.name, "local_files_only": True}
-        model, loaded = AutoModel.from_pretrained(
-            file.parent, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True), output_loading_info=True, **given
-        )
-        if missing := sorted(loaded["missing_keys"]):  # transformers has filled them with random numbers
-            raise ValueError(f"it lacks {len(missing)} weights, such as {missing[0]}")
-        model.save_pretrained(work)
-        AutoTokenizer.from_pretrained(file.parent, **given).save_pretrained(work)
-        _split_digits(file, work / "tokenizer.json")
-        files.seal_folder(work)
-        if not folder.is_dir():  # another process may have been faster
-            work.rename(folder)
+        with files.made_whole(folder) as work:
+            model, loaded = AutoModel.from_pretrained(
+                file.parent,
+                dtype=torch.bfloat16,
+                quantization_config=GgufConfig(dequantize=True),
+                output_loading_info=True,
+                **given,
+            )
+            if missing := sorted(loaded["missing_keys"]):  # transformers has filled them with random numbers
+                raise ValueError(f"it lacks {len(missing)} weights, such as {missing[0]}")
+            model.save_pretrained(work)
+            AutoTokenizer.from_pretrained(file.parent, **given).save_pretrained(work)
+            _split_digits(file, work / "tokenizer.json")
+            files.seal_folder(work)
     except Exception as error:  # damaged files have many kinds
+        if folder.is_dir():  # another process was faster
+            return folder
         if files.errno_of(error) in files.REFUSALS:
             raise files.disk_error(error, "The copy of the model", folder, 2 * file.stat().st_size) from error
         what = f"The GGUF file cannot be converted: {(str(error).splitlines() or [type(error).__name__])[0]}"
         todo = "The file may be cut short, or of a kind that transformers does not read; give the model's folder."
         raise WorkbenchError(what, where=str(file), todo=todo) from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return folder

@@ -1,6 +1,5 @@
 """What a remote answer costs, by a dated table that the user can edit: prices.yaml here, then <data folder>/prices.yaml."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,9 +7,9 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import Field, ValidationError
 
+from core import files
 from core.config import StageConfig
 from core.errors import WorkbenchError
-from core.models.hub import home
 
 
 class Price(StageConfig):
@@ -34,28 +33,24 @@ class Usage(NamedTuple):
 
 def table() -> dict[str, Price]:
     """Price by model; the user's own table goes before the one that is shipped."""
-    own = home() / "prices.yaml"
+    own = files.home() / "prices.yaml"
     return _read(Path(__file__).with_name("prices.yaml")) | (_read(own) if own.is_file() else {})
 
 
 def own_text() -> str:
     """The user's own table as it was written, "" where there is none."""
-    own = home() / "prices.yaml"
+    own = files.home() / "prices.yaml"
     return own.read_text("utf-8", "replace") if own.is_file() else ""
 
 
 def save(text: str) -> None:
     """Makes it the user's own table, if it is one; blank text removes the table."""
-    own = home() / "prices.yaml"
+    own = files.home() / "prices.yaml"
     if not text.strip():
         return own.unlink(missing_ok=True)
-    fresh = own.with_name(f".prices.{os.getpid()}.tmp")
-    try:
-        fresh.write_text(text, "utf-8")
-        _read(fresh)
-        fresh.replace(own)
-    finally:
-        fresh.unlink(missing_ok=True)
+    _read(own, text)
+    own.parent.mkdir(parents=True, exist_ok=True)
+    files.write_whole(own, text, "The price table")
 
 
 def cost_usd(price: Price | None, usage: Usage | None) -> float | None:
@@ -79,9 +74,10 @@ def price(model: str, prices: dict[str, Price]) -> Price | None:
     return prices.get(model) or prices.get(re.sub(r"-\d{8}$", "", model))
 
 
-def _read(path: Path) -> dict[str, Price]:
+def _read(path: Path, text: str | None = None) -> dict[str, Price]:
+    """The prices in a text that is to stand in the file; None: in what stands there."""
     try:
-        given: Any = yaml.safe_load(path.read_text("utf-8"))
+        given: Any = yaml.safe_load(path.read_text("utf-8") if text is None else text)
         return {str(name): Price.model_validate(entry) for name, entry in given["models"].items()}
     except (
         OSError,

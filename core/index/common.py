@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from operator import gt
 from pathlib import Path
 from uuid import uuid4
@@ -200,17 +199,14 @@ class SavedIndex:
 
     def write(self, write: Callable[[Path], None]) -> None:
         path = self._home / f"{uuid4().hex}.index"
-        note = path.with_suffix(".json")
         try:
             with files.disk_reported("The index", self._home, self._needed):
                 self._home.mkdir(parents=True, exist_ok=True)
                 write(path)
-                note.write_text(json.dumps({**self._of, "file": path.name, "digest": _digest(path)}), "utf-8")
-                note.replace(self._home / "ready.json")
+                note = json.dumps({**self._of, "file": path.name, "digest": _digest(path)})
+                files.write_whole(self._home / "ready.json", note, sync=False)
         except BaseException:
-            for half in (path, note):
-                with suppress(OSError):
-                    half.unlink()
+            files.discard(path)
             raise
         for other in self._home.glob("*.index"):
             if other != path:

@@ -9,7 +9,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -54,17 +53,14 @@ def stored(folder: Path, part: PartConfig, vectors: np.ndarray, engine: str, ste
         _damaged(home)
     # a fresh name each time: Chroma keeps state about paths in the process, and a killed build stays unusable
     store = home / uuid4().hex
-    note = home / f"{store.name}.json"
     try:
         with files.disk_reported("The index", home, vectors.nbytes):
             store.mkdir(parents=True)
             fill(store)
-            note.write_text(json.dumps({**of, "store": store.name, "digest": _digest(store, steady)}), "utf-8")
-            note.replace(home / "ready.json")
+            note = json.dumps({**of, "store": store.name, "digest": _digest(store, steady)})
+            files.write_whole(home / "ready.json", note, sync=False)
     except BaseException:
-        shutil.rmtree(store, ignore_errors=True)
-        with suppress(OSError):
-            note.unlink()
+        files.discard(store)
         raise
     for other in home.iterdir():
         if other.is_dir() and other != store:

@@ -5,7 +5,6 @@ What is compared takes turns, and the median over the rounds counts: what else t
 
 import json
 import time
-import uuid
 from collections.abc import Generator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from core.config import ContextConfig, PartConfig, TrialConfig, fingerprint
 from core.context.prompt import build
 from core.errors import WorkbenchError
+from core.files import write_whole
 from core.generation.answer import loaded
 from core.models import gguf_files
 from core.models.gguf_files import Measured
@@ -127,9 +127,7 @@ def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, No
         tuple(_middle(rows) for rows in zip(*tables, strict=True)),
     )
     place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_suffix(f".{uuid.uuid4().hex}")
-    fresh.write_text(json.dumps(plain(found)), "utf-8")
-    fresh.replace(place)
+    write_whole(place, json.dumps(plain(found)), "The speeds")
     return found
 
 

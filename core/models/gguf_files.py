@@ -10,7 +10,6 @@ import ctypes
 import json
 import threading
 import time
-import uuid
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from typing import Literal, NamedTuple
 
 from core.config import fingerprint, knob
 from core.errors import WorkbenchError
+from core.files import made_whole, write_whole
 from core.models import hub as models
 
 Weights = Literal["auto", "as_bundled", "bf16", "q4_0", "q8_0"]
@@ -115,19 +115,15 @@ def _convert(path: Path, copy: Path, file_type: int) -> None:
 
     quiet()
     copy.parent.mkdir(parents=True, exist_ok=True)
-    work = copy.with_name(f".{uuid.uuid4().hex}")
     how = llama_cpp.llama_model_quantize_default_params()
     how.ftype, how.allow_requantize = file_type, True
-    try:
+    with made_whole(copy) as work:
         if llama_cpp.llama_model_quantize(str(path).encode(), str(work).encode(), ctypes.byref(how)):
             raise WorkbenchError(
                 "llama.cpp cannot convert the model.",
                 where=str(path),
                 todo="Set generation.weights to as_bundled, or free some disk space.",
             )
-        work.rename(copy)
-    finally:
-        work.unlink(missing_ok=True)
 
 
 def _recorded(path: Path, record: Path) -> Choice | None:
@@ -151,9 +147,7 @@ def _kept(path: Path, record: Path) -> Choice:
     for weights, file in files.items():
         if weights not in (best.weights, "as_bundled") and not had[weights]:
             file.unlink(missing_ok=True)
-    work = record.with_suffix(f".{uuid.uuid4().hex}")
-    work.write_text(json.dumps({"weights": best.weights, "measured": table}), "utf-8")
-    work.replace(record)
+    write_whole(record, json.dumps({"weights": best.weights, "measured": table}), "The choice of weights")
     return Choice(best.weights, files[best.weights], tuple(table))
 
 

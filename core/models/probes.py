@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core import files
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.jobs.child import ending, environment
@@ -217,12 +218,10 @@ def _versions(name: str) -> str:
 
 
 def _keep(name: str, result: Result) -> None:
-    with suppress(OSError):
+    with suppress(OSError, files.DiskError):
         place = _place(name)
         place.parent.mkdir(parents=True, exist_ok=True)
-        work = place.with_suffix(f".{os.getpid()}")
-        work.write_text(json.dumps(result._asdict()), "utf-8")
-        work.replace(place)
+        files.write_whole(place, json.dumps(result._asdict()), sync=False)
 
 
 def _kept(name: str) -> Result | None:
@@ -235,12 +234,10 @@ def _kept(name: str) -> Result | None:
 
 
 def _place(name: str) -> Path:
-    from core.files import home
-
     # of an environment of its own, which all homes on this machine share; else of the home
     own = sys.prefix != sys.base_prefix and os.access(sys.prefix, os.W_OK)
     key = fingerprint(_versions(name), _build(name), _processor())
-    return (Path(sys.prefix) / "share" if own else home() / "cache") / "groundwork-probes" / f"{name}-{key}.json"
+    return (Path(sys.prefix) / "share" if own else files.home() / "cache") / "groundwork-probes" / f"{name}-{key}.json"
 
 
 def _build(name: str) -> list[int]:

@@ -1,6 +1,5 @@
 """A backup: journal and database in one zip. To restore it, unzip it into an empty data folder."""
 
-import os
 import shutil
 import zipfile
 from collections.abc import Generator
@@ -9,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import WorkbenchError
-from core.files import FORBIDDEN, synced
+from core.files import FORBIDDEN, Busy, synced, take_place
 from core.records import Progress
 from core.store.database_file import READ_WAIT_S, InUse, Stuck
 from core.store.journal import SEGMENT_END, contents, new_id
-from core.store.lock import Busy
 
 if TYPE_CHECKING:
     from core.store.database import Store
@@ -64,8 +62,7 @@ def backup(store: "Store", path: Path | str) -> Generator[Progress, None, Path]:
             if damaged := file.testzip():
                 raise WorkbenchError("The backup does not read back whole.", where=damaged, todo="Run it again.")
         synced(temporary)
-        os.rename(temporary, path)
-        synced(path.parent)
+        take_place(temporary, path)
     except OSError as error:
         forbidden = error.errno in FORBIDDEN
         sizes = f" It needs up to {_size(needed)}, and {_size(free)} were free there." if needed and not forbidden else ""

@@ -70,7 +70,7 @@ class StageCache:
                 (work / "meta.json").write_text(files.sealed(about), "utf-8")
                 entry.parent.mkdir(parents=True, exist_ok=True)
                 self._drop(entry)
-                os.rename(work, entry)
+                files.take_place(work, entry, sync=False)
         except DiskError as error:
             shutil.rmtree(work, ignore_errors=True)
             if self.has(stage, key):
@@ -116,19 +116,12 @@ class StageCache:
                     shutil.rmtree(stray, ignore_errors=True)
 
     def _drop(self, entry: Path) -> None:
-        trash = self.folder / "tmp" / uuid.uuid4().hex
         try:
-            trash.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(entry, trash)  # out of sight at once, so that no reader sees half an entry
+            files.remove_whole(entry, aside=self.folder / "tmp")
         except FileNotFoundError:
-            return
+            pass
         except OSError:  # no room for the folder of what is to go, or nothing may be written
-            trash = entry
-        if trash.is_dir():
-            shutil.rmtree(trash, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                trash.unlink()
+            files.discard(entry)
 
 
 def _seal(array: np.ndarray) -> list:

@@ -11,21 +11,19 @@ named, and the rest is folded.
 Merging two stores: copy the one journal folder into the other.
 """
 
-import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
-from core.files import synced
+from core.files import Busy, take_place
 from core.progress import drain
 from core.records import Progress
 from core.store import backup, rows, sql_process, tables, verification
 from core.store.database_file import FOLD_WAIT_S, READER, WRITE_WAIT_S, Damaged, DatabaseFile, InUse, Stuck, first_line
 from core.store.folding import Folding
 from core.store.journal import Journal, Record, new_id
-from core.store.lock import Busy
 from core.store.segments import Segments
 from core.store.sql_process import SqlResult
 from core.store.verification import StoreReport
@@ -290,8 +288,7 @@ class Store:
                     yield Progress(len(ids), len(ids), f"Rebuilding the database: {labels:,} labels")
                 connection.execute("CHECKPOINT")  # closing writes it too, and tells nobody where that fails
             self.file.drop_logs()  # they do not belong to the new file
-            os.replace(temporary, self.file.path)  # who reads the old one keeps it
-            synced(self.home)
+            take_place(temporary, self.file.path)  # who reads the old one keeps it
             self._seen = Seen(self.file.stamp(), frozenset(folded), meta, segments)
         except (OSError, duckdb.Error) as error:
             raise Stuck(

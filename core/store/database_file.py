@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WorkbenchError
-from core.files import synced
+from core.files import Busy, hold, take_place
 from core.store.journal import new_id
-from core.store.lock import Busy, hold
 
 FOLD_WAIT_S = 3.0  # a reader waits this long to fold in what is new, then reads what is there
 READ_WAIT_S = 10.0
@@ -126,8 +125,7 @@ class DatabaseFile:
             self.drop_logs()
             with open(copy, "rb") as file:
                 os.fsync(file.fileno())
-            os.replace(copy, self.path)
-            synced(self.home)
+            take_place(copy, self.path)
         except OSError as error:
             copy.unlink(missing_ok=True)
             raise stuck(error.strerror, self.path) from error

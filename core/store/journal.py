@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
-from core.files import FORBIDDEN, synced
+from core.files import FORBIDDEN, synced, take_place
 from core.records import Progress
 
 SCHEMA = 1
@@ -223,8 +223,7 @@ class Journal:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.rename(temporary, day / f"{id}.{kind}{SUFFIX}")
-            synced(day)
+            take_place(temporary, day / f"{id}.{kind}{SUFFIX}")
         except OSError as error:
             raise WorkbenchError(
                 f"This {kind} could not be recorded: {error.strerror}.",

@@ -5,12 +5,12 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from core.files import Busy
 from core.records import Progress
 from core.store import rows, tables
 from core.store.database_file import Damaged, InUse, Stuck
 from core.store.folding import BATCH_RECORDS, insert
 from core.store.journal import Damage, Record
-from core.store.lock import Busy
 from core.store.segments import verify_segments
 
 if TYPE_CHECKING:

@@ -16,9 +16,7 @@ changes from run to run: its scores differ by some thousandths, and rarely a tok
 
 import json
 import re
-import shutil
 import threading
-import uuid
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from core import files
 from core.config import StageConfig, fingerprint, knob
 from core.errors import WorkbenchError
 from core.jobs import child
@@ -126,15 +125,11 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig, folder: Path)
         raise WorkbenchError(
             f"The tokenizer could not be trained: {error}.", todo="Ask for a smaller vocabulary, or give more text."
         ) from error
-    work = folder.with_name(f".{uuid.uuid4().hex}")
-    try:
+    with files.made_whole(folder) as work:
         work.mkdir(parents=True)
         tokenizer.save(str(work / FILE))
         about = {"config": config.model_dump(mode="json"), "texts": fingerprint(texts)}
         (work / "training.json").write_text(json.dumps(about), "utf-8")
-        work.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return folder / FILE
 
 

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui import encoder_tabs
+from app.ui.encoders import trade_off
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
 from core.labs.encoders import comparison, geometry
@@ -258,7 +258,7 @@ def test_a_large_corpus_is_asked_all_its_questions_on_a_button(page, monkeypatch
 
 
 def test_a_long_curve_waits_for_its_button(page, monkeypatch):
-    monkeypatch.setattr(encoder_tabs, "SLOW_POINTS", 0)
+    monkeypatch.setattr(trade_off, "SLOW_POINTS", 0)
     app = page(**{"evaluation.k": "2"})
     assert not app.get("plotly_chart")
     app = app.button(key="do_curve").click().run()

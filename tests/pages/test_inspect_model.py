@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui.inspect_tabs import fitted
+from app.ui.inside.cache import fitted
 from core.__main__ import parse
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
@@ -240,7 +240,7 @@ def test_tokenizers_are_trained_compared_and_reported(page, tmp_path, tools, mon
     tools.tokenizer.save(str(tmp_path / "tokenizer.json"))
     theirs = tokenizer_files
     monkeypatch.setattr(
-        "app.ui.tokenizer_tab.tokenizer_files",
+        "app.ui.inside.tokenizers.tokenizer_files",
         lambda: {"Towns": tmp_path / "tokenizer.json"} | {name: file for name, file in theirs().items() if name == "small one"},
     )
     app, own = page("Tokenizers"), f"vocabulary {tools.tokenizer.get_vocab_size()}"

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui import sampling_study
+from app.ui.sampling.study import study_table
 from core.config import TrialConfig, with_settings
 from core.embedding.speed import Estimate
 from core.labs.sampling import prompts, searches, study
@@ -166,11 +166,11 @@ def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, mode
 
 def test_samples_without_an_answer_are_counted_beside_the_measures(monkeypatch):
     shown = []
-    monkeypatch.setattr(sampling_study.st, "html", shown.append)
-    monkeypatch.setattr(sampling_study.st, "caption", shown.append)
+    monkeypatch.setattr("app.ui.sampling.study.st.html", shown.append)
+    monkeypatch.setattr("app.ui.sampling.study.st.caption", shown.append)
     half = Interval(0.5, None, None, 2, 3)
     one = study.ChainResult("greedy", dict.fromkeys(study.MEASURES, half), 3, 15, 4, None)
-    sampling_study.study_table([one], {"greedy": "a<b"}, ("f1", "distinct_2"))
+    study_table([one], {"greedy": "a<b"}, ("f1", "distinct_2"))
     assert "11 of 15" in shown[0] and "2 of 3 questions" in shown[0] and "a&lt;b" in shown[0] and "not counted as 0" in shown[1]
 
 
@@ -182,7 +182,7 @@ def test_a_search_is_drawn_and_can_be_stepped_through(bench, model, monkeypatch)
         yield lines
         return searches.Searched([line._replace(ended=True) for line in lines], [], 0.1, 0.5)
 
-    monkeypatch.setattr("app.ui.sampling_tabs.search", search)
+    monkeypatch.setattr("app.ui.sampling.searches.search", search)
     app = press(open_page(view="Searches"), "do/search")
     assert "six </span>&lt;b&gt; ■" in html(app) and ">\u22120.750<" in html(app)
     app = next(s for s in app.slider if s.key.startswith("after/")).set_value(1).run()

@@ -117,7 +117,7 @@ def test_unknown_ids_and_kinds(journal):
         journal.add("thought", {})
 
 
-@pytest.mark.parametrize("call", ["fsync", "rename"])
+@pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_disk_leaves_nothing_half_written(journal, monkeypatch, call):
     kept = journal.add("trial", {"n": 1})
 

@@ -15,10 +15,10 @@ from unittest import mock
 import pytest
 
 from core.errors import WorkbenchError
+from core.files import Busy, hold
 from core.store import backup, database_file
 from core.store.database import Store
 from core.store.journal import Journal
-from core.store.lock import Busy, hold
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -284,7 +284,7 @@ def test_whoever_holds_the_lock_is_named(tmp_path, monkeypatch):
         """
 import sys, time
 from pathlib import Path
-from core.store.lock import hold
+from core.files import hold
 with hold(Path(sys.argv[1]), purpose="measuring the moon", seconds=1):
     print(flush=True); time.sleep(60)
 """,

@@ -101,3 +101,8 @@ def _map_key(workbench: Workbench, row: EncoderResult, method: str) -> str:
 def map_ready(workbench: Workbench, row: EncoderResult, method: str) -> bool:
     """Whether this map has been drawn before, so that it takes no time."""
     return bool(workbench.pipeline.remember("map", _map_key(workbench, row, method), list))
+
+
+def chunk_texts(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, list[str]]:
+    """The texts of the encoder's chunks, in the order of `VectorMap.chunks`."""
+    return (yield from workbench.pipeline.texts(row.config, row.evaluation.corpus))

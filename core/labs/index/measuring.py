@@ -128,3 +128,8 @@ def _facts(pipeline: Any, config: TrialConfig, corpus: Corpus, searcher: Any) ->
         memory = round(stored.bytes_per_vector * len(stored.chunks)) + stored.bytes_fixed
         disk = stored.full.nbytes if transform.rescore > 1 else 0
     return {"build_s": pipeline.build_seconds(config, corpus), "memory_bytes": memory, "disk_bytes": disk}
+
+
+def build_seconds(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> float | None:
+    """What building the recipe's index took on this machine; None: not built here."""
+    return workbench.pipeline.build_seconds(config, corpus)

@@ -8,15 +8,18 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from core.config import TrialConfig, fingerprint
 from core.errors import WorkbenchError
 from core.models import hub as models
-from core.records import Progress
+from core.records import Corpus, Progress
 from core.statistics.bootstrap import intervals
-from core.training.tokenizers import Reader, Split
+from core.training.tokenizers import Reader, Split, opened
+from core.workbench import Workbench
 
 TEXTS_AT_ONCE = 64  # between two tellings of progress
 KINDS = ("word", "number", "name in code", "beyond ASCII", "sign")  # of words, as `kind_of_word` tells them
@@ -299,3 +302,47 @@ def _number(row: dict[str, Any]) -> str:
     if row["low"] is None:
         return f"{row['mean']:.4g}"
     return f"{row['mean']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
+
+
+def reader_of(workbench: Workbench, path: str, name: str) -> Reader:
+    """The tokenizer of a file, opened once for as long as the file stays as it is."""
+    file = Path(path).expanduser()
+    changed = file.stat().st_mtime_ns if file.exists() else 0
+    return workbench.pipeline.remember("tokenizer", f"{file}:{changed}:{name}", lambda: opened(file, name))
+
+
+def sample_texts(workbench: Workbench, corpus: Corpus) -> dict[str, str]:
+    """Texts to split side by side: lines of the corpus, then those that are the same for every corpus."""
+    texts = [document.text for document in corpus.documents[:400]]
+    return {**workbench.pipeline.remember("token samples", corpus.fingerprint, lambda: samples(texts)), **SAMPLES}
+
+
+def summary_on(
+    workbench: Workbench, config: TrialConfig, corpus: Corpus, comparison: TokenizerComparison
+) -> list[dict[str, Any]]:
+    """`summary` by the recipe's rules, remembered."""
+    rules = config.evaluation
+    return workbench.pipeline.remember(
+        "token summary",
+        _comparison_key(config, corpus, comparison),
+        lambda: summary(comparison, rules.resamples, rules.confidence, config.seed),
+    )
+
+
+def report_on(
+    workbench: Workbench, config: TrialConfig, corpus: Corpus, comparison: TokenizerComparison, readers: Sequence[Reader]
+) -> TokenizerReport:
+    """`comparison_report` by the recipe's rules, remembered."""
+    rules, texts = config.evaluation, sample_texts(workbench, corpus)
+    return workbench.pipeline.remember(
+        "token report",
+        _comparison_key(config, corpus, comparison),
+        lambda: comparison_report(
+            comparison, readers, texts, resamples=rules.resamples, confidence=rules.confidence, seed=config.seed
+        ),
+    )
+
+
+def _comparison_key(config: TrialConfig, corpus: Corpus, comparison: TokenizerComparison) -> str:
+    names = [(counts.name, counts.vocabulary) for counts in comparison.tokenizers]
+    return fingerprint(corpus.fingerprint, names, config.evaluation, config.seed)

@@ -6,12 +6,12 @@ temperature=0.8", where a value without a name is the step's first setting.
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from core import files
 from core.config import PartConfig, valid
 from core.errors import WorkbenchError
 from core.sampling.filters import STEPS, Step, chain
@@ -111,8 +111,7 @@ def save_preset(workbench: Workbench, name: str, steps: Sequence[Step]) -> None:
             f"'{name}' is the name of a preset." if name else "The chain needs a name.", todo="Choose another name."
         )
     path = workbench.home / "chains.json"
-    saved = {key: text for key, text in presets(workbench).items() if key not in PRESETS}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".chains.{os.getpid()}.tmp")
-    fresh.write_text(json.dumps(saved | {name: write_chain(steps)}, ensure_ascii=False, indent=1), "utf-8")
-    fresh.replace(path)
+    with files.changing(path):
+        saved = {key: text for key, text in presets(workbench).items() if key not in PRESETS}
+        chains = json.dumps(saved | {name: write_chain(steps)}, ensure_ascii=False, indent=1)
+        files.write_whole(path, chains, "The chain")

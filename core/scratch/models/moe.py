@@ -13,8 +13,6 @@ Shapes: N tokens (all texts of a batch), W width, E experts, K choices of a toke
 
 import json
 import math
-import shutil
-import uuid
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from core import files
 from core.errors import WorkbenchError
 from core.models import hub as models
 from core.records import Progress
@@ -174,8 +173,7 @@ def train(texts: Sequence[str], config: MoeConfig, folder: Path) -> Generator[Pr
     order = rng.permutation(len(texts))
     held_out = tuple(sorted(order[: max(1, round(HELD_OUT * len(texts)))].tolist()))
     learnt_from = [text for i, text in enumerate(texts) if i not in set(held_out)]
-    work = folder.with_name(f".{uuid.uuid4().hex}")
-    try:
+    with files.made_whole(folder) as work:
         size = TokenizerConfig(size=config.vocabulary)
         tokenizer = yield from train_tokenizer(learnt_from, size, work / "tokenizer")
         reader = opened(tokenizer)
@@ -186,9 +184,6 @@ def train(texts: Sequence[str], config: MoeConfig, folder: Path) -> Generator[Pr
         model.requires_grad_(False).eval()
         loss = _held_out_loss(model, unseen, config)
         _save(work, model, config, steps, held_out, loss)
-        work.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return TrainedExperts(read_run(folder), model, opened(folder / "tokenizer"))
 
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Generator
@@ -202,13 +201,12 @@ class Loop:
             "optimizer": self._optimizer.state_dict(),
             "weights": {name: weight.detach() for name, weight in self._weights.items()},
         }
-        temporary = self._work / "checkpoint.tmp"
         try:
-            torch.save(state, temporary)
+            with files.made_whole(self._work / "checkpoint.pt", sync=False) as temporary:
+                torch.save(state, temporary)
         except RuntimeError as error:  # torch's own words for a full disk
             needed = sum(weight.nbytes for weight in self._weights.values())
             raise files.disk_error(error, "The training's checkpoint", self._work, needed) from error
-        os.replace(temporary, self._work / "checkpoint.pt")
 
     def _resume(self) -> bool:
         """Whether a checkpoint of the same settings was there to continue from."""

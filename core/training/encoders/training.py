@@ -15,7 +15,6 @@ keeps the checkpoint of the last evaluation: the same settings continue there, o
 """
 
 import json
-import os
 import re
 import shutil
 import time
@@ -34,10 +33,10 @@ from core.config import EvaluationConfig, code_version, fingerprint
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
+from core.files import Busy, hold
 from core.models import hub as models
 from core.records import Chunks, Corpus, Progress
 from core.retrieval.pool import tie_order
-from core.store.lock import Busy, hold
 from core.training.encoders.batches import Batches
 from core.training.encoders.log import read_log, work_folder, write_line
 from core.training.encoders.loop import Loop
@@ -169,8 +168,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     lines = [json.dumps({"question": q.id, "before": b, "after": a}, ensure_ascii=False) for q, b, a in rows]
     (made / "test.jsonl").write_text("\n".join(lines) + "\n", "utf-8", errors="surrogatepass")
     files.seal_folder(made)
-    os.rename(made, folder)
-    files.synced(folder.parent)
+    files.take_place(made, folder)
     shutil.rmtree(work, ignore_errors=True)
     return result
 

@@ -8,7 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app.ui import charts, index_charts, index_tabs
+from app.ui import charts
+from app.ui.index import figures
+from app.ui.index.words import named
 from core import registry
 from core.cli.index import show_cost
 from core.config import TrialConfig, with_settings
@@ -150,31 +152,27 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
     drain(measuring.sweep(bench, config, {"index.nprobe": [1, 2, 8]}))
     kept, here = drain(points.stored(bench, config)), drain(glance.glance(bench, config, 1.0))
     for axis in points.AXES:
-        figure = index_charts.points(kept, axis, here.point)
+        figure = figures.points(kept, axis, here.point)
         go.Figure(figure)  # raises on a bad property
     assert {id for trace in figure["data"] for id in trace.get("customdata", ())} == {p.id for p in kept}
     costs = drain(costs_along(bench, config, [1, 2, 8], 1.0))
-    drawn = index_charts.costs(costs, [1, 2, 8], "recall", "nprobe", 1, "dense only")
+    drawn = figures.costs(costs, [1, 2, 8], "recall", "nprobe", 1, "dense only")
     go.Figure(drawn)
     names = {trace["name"] for trace in drawn["data"]}
     assert {"90% interval", "margin"} <= names and "95% interval" not in names
     read = drain(inside.index_inside(bench, recipe("faiss_hnsw")))
     path = walk(read.structure, read.vectors, read.queries[0], 8, 4)
-    for figure in (
-        index_charts.graph_layers(read.structure),
-        index_charts.graph_degrees(read.structure),
-        index_charts.walked(path),
-    ):
+    for figure in (figures.graph_layers(read.structure), figures.graph_degrees(read.structure), figures.walked(path)):
         go.Figure(figure)
-    assert sum(row["leave"] for row in index_charts.degree_rows(read.structure)) == 48
+    assert sum(row["leave"] for row in figures.degree_rows(read.structure)) == 48
     curve = drain(fallback.exact_fallback(bench, config, "margin", 100.0))
-    go.Figure(index_charts.fell_back(curve, curve[1], 4))
+    go.Figure(figures.fell_back(curve, curve[1], 4))
     life = drain(churn.life(bench, config, "mixed", 0.2, 2))
-    go.Figure(index_charts.churned(life, 0.2))
-    go.Figure(index_charts.churn_latency(life))
+    go.Figure(figures.churned(life, 0.2))
+    go.Figure(figures.churn_latency(life))
     filtered = drain(filters(bench, config, None))
     assert charts.safe("<b>") == "&lt;b&gt;"
-    go.Figure(index_charts.filtered(filtered, unit_intervals(np.column_stack([f.recall for f in filtered])), 4))
+    go.Figure(figures.filtered(filtered, unit_intervals(np.column_stack([f.recall for f in filtered])), 4))
 
 
 def test_large_indexes_are_left_to_a_job(bench, monkeypatch):
@@ -209,16 +207,14 @@ def test_what_has_to_be_prepared_asks_the_index():
 
 def test_recall_of_one_is_labelled_so_also_where_one_neighbour_was_asked_for():
     for neighbours in (1, 48, 10_000):
-        axis = index_charts._recall_axis([SimpleNamespace(recall=1.0, neighbours=neighbours)])
+        axis = figures._recall_axis([SimpleNamespace(recall=1.0, neighbours=neighbours)])
         assert axis["ticktext"][0] == "1" and axis["tickvals"][0] == pytest.approx(logit(1.0, neighbours))
 
 
 def test_a_setting_is_named_as_people_write_it():
-    assert index_tabs.named("faiss_sq, bits 4bit, rescore 2", "faiss_sq") == "FAISS SQ, 4 bits, rescore 2"
-    assert (
-        index_tabs.named("faiss_hnsw, quantise binary, ef_search 8", "faiss_hnsw") == "FAISS HNSW, stored as binary, ef search 8"
-    )
-    assert index_tabs.named("exact, quantise opq, code_bytes 16", "exact") == "Exact, OPQ codes, code bytes 16"
+    assert named("faiss_sq, bits 4bit, rescore 2", "faiss_sq") == "FAISS SQ, 4 bits, rescore 2"
+    assert named("faiss_hnsw, quantise binary, ef_search 8", "faiss_hnsw") == "FAISS HNSW, stored as binary, ef search 8"
+    assert named("exact, quantise opq, code_bytes 16", "exact") == "Exact, OPQ codes, code bytes 16"
 
 
 def test_the_command_line_shows_the_sentences_of_a_cost_whole(bench, capsys):

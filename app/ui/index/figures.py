@@ -1,4 +1,4 @@
-"""What only the page Index draws: plain plotly figures of points, costs, graphs, lists, filters, fallback and churn."""
+"""What only the page Index draws: recall against speed, costs, the inside of an index, filters, fallback, churn."""
 
 from collections.abc import Sequence
 from typing import Any

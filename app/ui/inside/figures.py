@@ -1,4 +1,4 @@
-"""What only the page Inside the model draws: parts, memory, time against context, attention."""
+"""What only the page Inside the model draws: parts, memory, time against context, attention, routes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -83,9 +83,6 @@ def memory_bar(found: Memory, free: float) -> charts.Figure:
     return charts.figure(traces, "GB", **look, **mark)
 
 
-# Key-value cache -----------------------------------------------------------------------------------------------------
-
-
 def live(steps: Sequence[TimedToken]) -> charts.Figure:
     """Both ways while they are being measured."""
     plain = [s for s in steps if s.uncached_s is not None]
@@ -135,9 +132,6 @@ def cache_memory(steps: Sequence[TimedToken]) -> charts.Figure:
         [s.context_tokens + 1 for s in steps], [s.cache_bytes / 1e6 for s in steps], hover="%{x:,} tokens: %{y:.2f} MB"
     )
     return charts.figure(traces, "tokens held", "MB", height=240, legend=False, yaxis={"rangemode": "tozero"})
-
-
-# Attention -----------------------------------------------------------------------------------------------------------
 
 
 def attention_map(weights: np.ndarray, tokens: Sequence[str], spans: Mapping[str, tuple[int, int]], query: int) -> charts.Figure:
@@ -261,9 +255,6 @@ def shares(parts: Sequence[str], one: Sequence[float], mean: Sequence[float]) ->
 def shown(token: str) -> str:
     """A token as an axis or a hover names it: blanks and line ends to be seen, markup disarmed."""
     return charts.safe(token.replace("\n", "↵").replace(" ", "·") or "∅")
-
-
-# Mixture of experts --------------------------------------------------------------------------------------------------
 
 
 def grid(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str) -> charts.Figure:

@@ -1,4 +1,4 @@
-"""The tab Tokenizers of the page Inside the model: a text side by side, a comparison with intervals, training one."""
+"""The tab Tokenizers: texts split side by side, tokenizers compared on the corpus, and trained on it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,22 +8,22 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, evidence, jobs
 from app.ui.held import kept
-from app.ui.index_tabs import table
+from app.ui.tables import wrapped_table
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.inside.tokenizers import (
-    SAMPLES,
     TokenizerComparison,
     TokenizerReport,
     coloured,
     compare,
-    comparison_report,
     measures,
-    samples,
-    summary,
+    reader_of,
+    report_on,
+    sample_texts,
+    summary_on,
 )
 from core.records import Corpus
-from core.training.tokenizers import Reader, TokenizerConfig, folder_of, opened, tokenizer_files, train_tokenizer
+from core.training.tokenizers import Reader, TokenizerConfig, folder_of, tokenizer_files, train_tokenizer
 
 OWN = "My own text"
 CHUNKS = (64, 128, 256, 512)  # tokens of a chunk of which is told what it holds
@@ -70,26 +70,15 @@ def chosen() -> list[Reader]:
     )
     for name, path in [(name, files[name]) for name in names] + [("", other.strip())] * bool(other.strip()):
         try:
-            found.append(_opened(str(path), name))
+            found.append(reader_of(session.workbench(), str(path), name))
         except WorkbenchError as error:
             cards.problem(error)
     return found
 
 
-def _opened(path: str, name: str) -> Reader:
-    from pathlib import Path
-
-    file = Path(path).expanduser()
-    stamp = file.stat().st_mtime_ns if file.exists() else 0
-    return session.workbench().pipeline.remember("tokenizer", f"{file}:{stamp}:{name}", lambda: opened(file, name))
-
-
-# Side by side --------------------------------------------------------------------------------------------------------
-
-
 def side_by_side(corpus: Corpus, readers: Sequence[Reader]) -> None:
     """One text under each tokenizer, neighbouring tokens in two colours, unknown ones struck through."""
-    texts = offered(corpus)
+    texts = sample_texts(session.workbench(), corpus)
     name = st.selectbox("Text", [*texts, OWN], key="token_text", persist_state="session")
     text = texts.get(name) or st.text_area(
         "Text to split", "Type here: 3.14 naïve tokens_per_s", key="own_text", max_chars=4000, persist_state="session"
@@ -98,13 +87,6 @@ def side_by_side(corpus: Corpus, readers: Sequence[Reader]) -> None:
         for column, reader in zip(st.columns(2), readers[row : row + 2], strict=False):
             with column:
                 one_text(reader, text)
-
-
-def offered(corpus: Corpus) -> dict[str, str]:
-    found = session.workbench().pipeline.remember(
-        "token samples", corpus.fingerprint, lambda: samples([d.text for d in corpus.documents[:400]])
-    )
-    return {**found, **SAMPLES}
 
 
 def one_text(reader: Reader, text: str) -> None:
@@ -122,9 +104,6 @@ def one_text(reader: Reader, text: str) -> None:
         f"<span>{cards.count(len(split.ids), 'token')}</span><span>{size:.2f} bytes a token{lost}</span>"
         f'<span>vocabulary {reader.vocabulary:,}</span></div><div class="gw-text">{evidence.marked(text, marks)}</div></div>'
     )
-
-
-# Comparison ----------------------------------------------------------------------------------------------------------
 
 
 def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -> None:
@@ -145,14 +124,10 @@ def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -
             "Tokens a word, bytes a token, unknown tokens, numbers, code and letters "
             "beyond ASCII, and what a chunk holds: means over documents with their intervals.",
         )
-    rules = config.evaluation
-    key = f"{corpus.fingerprint}/{names}/{rules.resamples}/{rules.confidence}/{config.seed}"
-    rows = session.workbench().pipeline.remember(
-        "token summary", key, lambda: summary(found, rules.resamples, rules.confidence, config.seed)
-    )
-    measure_chart(found, rows, rules.confidence)
+    rows = summary_on(session.workbench(), config, corpus, found)
+    measure_chart(found, rows, config.evaluation.confidence)
     measure_table(rows, [name for name, _ in names])
-    export(found, readers, offered(corpus), key, config)
+    export(config, corpus, found, readers)
 
 
 def some_texts(corpus: Corpus) -> list[str]:
@@ -194,9 +169,9 @@ def measure_table(rows: list[dict[str, Any]], names: Sequence[str]) -> None:
         of_chunk = measure.startswith("chunk")
         unit = {} if of_chunk else {"Unit": "share of the vocabulary" if measure == "vocabulary_use" else first["unit"]}
         tables[of_chunk].append({"Measure": first["label"], **unit, **values})
-    table(tables[False])
+    wrapped_table(tables[False])
     st.markdown("**What a chunk holds**")
-    table(tables[True])
+    wrapped_table(tables[True])
     st.caption("Mean over documents with its interval; vocabulary use is of the whole corpus and grows with it.")
 
 
@@ -209,17 +184,9 @@ def _cell(row: dict[str, Any]) -> str:
     return f"{value:,.{digits}f}{interval}"
 
 
-def export(found: TokenizerComparison, readers: Sequence[Reader], texts: dict[str, str], key: str, config: TrialConfig) -> None:
-    rules = config.evaluation
-
+def export(config: TrialConfig, corpus: Corpus, found: TokenizerComparison, readers: Sequence[Reader]) -> None:
     def report() -> TokenizerReport:
-        return session.workbench().pipeline.remember(
-            "token report",
-            key,
-            lambda: comparison_report(
-                found, readers, texts, resamples=rules.resamples, confidence=rules.confidence, seed=config.seed
-            ),
-        )
+        return report_on(session.workbench(), config, corpus, found, readers)
 
     with st.container(horizontal=True, gap="small"):
         st.download_button(
@@ -249,9 +216,6 @@ def export(found: TokenizerComparison, readers: Sequence[Reader], texts: dict[st
             icon=":material/table_rows:",
             on_click="ignore",
         )
-
-
-# Training ------------------------------------------------------------------------------------------------------------
 
 
 def training(corpus: Corpus) -> None:

@@ -1,4 +1,4 @@
-"""The study of the page Sampling: diversity against quality of sampled answers, every chain against one by question."""
+"""The tab Study: diversity against quality of sampled answers, every chain against one by question."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, charts, jobs
-from app.ui.sampling_tabs import command
+from app.ui.sampling.chain import command
 from core.config import TrialConfig
 from core.labs.sampling.chains import presets
 from core.labs.sampling.study import DIVERSITY, MEASURES, QUALITY, ChainResult, asked, results, rows, verdict

@@ -1,5 +1,4 @@
-"""The tab Mixture of experts of the page Inside the model: a small one trained with and without its balancing loss, and what
-its routers do."""
+"""The tab Mixture of experts: a small one trained with and without its balancing loss, and what its routers do."""
 
 from html import escape
 
@@ -7,8 +6,9 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, inspect_charts, jobs
-from app.ui.index_tabs import table
+from app.ui import cards, charts, evidence, jobs
+from app.ui.inside import figures
+from app.ui.tables import wrapped_table
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.inside.experts import (
@@ -132,9 +132,6 @@ def described(config: MoeConfig) -> str:
     )
 
 
-# What the trainings measured -----------------------------------------------------------------------------------------
-
-
 def run_cards(runs: dict[str, ExpertRun]) -> None:
     for name, run in runs.items():
         st.html(f'<span style="color:{charts.shade(COLORS[name])}">●</span> <b>{escape(name)}</b>')
@@ -205,9 +202,6 @@ def _config(runs: dict[str, ExpertRun]) -> dict:
     return {name: run.config.model_dump(mode="json") for name, run in runs.items()}
 
 
-# Routing -------------------------------------------------------------------------------------------------------------
-
-
 def routed(corpus: Corpus, runs: dict[str, ExpertRun]) -> None:
     st.divider()
     st.subheader("Where the routers send tokens", anchor=False)
@@ -262,7 +256,7 @@ def layer_chart(run: ExpertRun, routing: Routing) -> None:
     layers, experts = ([str(i) for i in range(size)] for size in loads.shape)
     rows = [{"layer": i, "expert": e, "share": float(v)} for i, row in enumerate(loads) for e, v in enumerate(row)]
     charts.show(
-        inspect_charts.grid(loads, [f"layer {i}" for i in layers], experts, "expert"),
+        figures.grid(loads, [f"layer {i}" for i in layers], experts, "expert"),
         "moe-layers",
         data=rows,
         config=run.config,
@@ -278,7 +272,7 @@ def kind_chart(run: ExpertRun, held_out: HeldOutRouting, layer: int) -> None:
     told = kind_told(*held_out)[layer]
     caption = "" if np.isnan(told) else f"it explains {told:.0%} of the choice"
     charts.show(
-        inspect_charts.grid(kinds[there], [KINDS[i] for i in there], [str(e) for e in range(kinds.shape[1])], "expert"),
+        figures.grid(kinds[there], [KINDS[i] for i in there], [str(e) for e in range(kinds.shape[1])], "expert"),
         "moe-kinds",
         data=rows,
         config=run.config,
@@ -303,7 +297,7 @@ def summary(held_out: dict[str, HeldOutRouting]) -> None:
             }
             for i in range(len(spread))
         ]
-    table(rows)
+    wrapped_table(rows)
     tokens = len(next(iter(held_out.values())).routing.ids)
     st.caption(
         f"{tokens:,} tokens of held-out documents. By part of speech: the share of the choice that it explains; it is told by lists "
@@ -324,7 +318,7 @@ def token_view(corpus: Corpus, run: ExpertRun, routing: Routing) -> None:
         {"token": token, **{f"layer {i}": int(experts[n, i]) for i in range(experts.shape[1])}} for n, token in enumerate(tokens)
     ]
     charts.show(
-        inspect_charts.routes(experts, kept, routing.gates[place, :, 0], tokens, run.config.experts),
+        figures.routes(experts, kept, routing.gates[place, :, 0], tokens, run.config.experts),
         "moe-routes",
         data=rows,
         config=run.config,
@@ -333,7 +327,7 @@ def token_view(corpus: Corpus, run: ExpertRun, routing: Routing) -> None:
     )
     for layer in range(experts.shape[1]):
         pieces = [
-            f'<span style="background:{inspect_charts.color(e)}{"59" if k else "14"};border-radius:2px" '
+            f'<span style="background:{figures.color(e)}{"59" if k else "14"};border-radius:2px" '
             f'title="expert {e}{"" if k else ", dropped"}">{escape(token)}</span>'
             for token, e, k in zip(tokens, experts[:, layer].tolist(), kept[:, layer].tolist(), strict=True)
         ]

@@ -1,0 +1,131 @@
+"""Left on the page Encoders: which encoders, judged by what, with which transform; and the one looked at closer."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, forms
+from core.config import TransformConfig, TrialConfig
+from core.evaluation.metric import MAIN, metric_names
+from core.labs.encoders import comparison, trade_off
+from core.labs.encoders.comparison import EncoderResult, Offer
+from core.labs.trials.comparison import label
+
+MOST = len(charts.COLORS)  # encoders at once: each has a colour of its own
+SIMILARITIES = {"cosine": "Cosine", "dot": "Dot", "l2": "L2"}
+PROJECTIONS = {"none": "None", "pca": "PCA", "whitening": "Whitening"}
+
+
+def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
+    known = {offer.id: offer for offer in offers}
+    usual = dict.fromkeys([comparison.own(offers, config).id, "minilm-mean", "minilm-cls", "lsa"])
+    chosen = st.pills(
+        "Encoders side by side",
+        list(known),
+        selection_mode="multi",
+        wrap=True,
+        default=list(usual)[:3],
+        key="encoders",
+        bind="query-params",
+        format_func=lambda id: cards.plain(known[id].name if id in known else id),
+        help="The recipe's own encoder is the reference, or the first one. Each is measured alone: dense retrieval by "
+        "exact search.",
+    )
+    if len(chosen) > MOST:
+        st.caption(f"At most {MOST} at once: the first are shown.")
+    st.selectbox(
+        "Judged by",
+        metric_names(),
+        metric_names().index(MAIN),
+        key="metric",
+        bind="query-params",
+        format_func=lambda name: label(name, config.evaluation.k),
+    )
+    choice(
+        "Similarity",
+        "index.metric",
+        SIMILARITIES,
+        config.index.metric,
+        "How question and chunk are compared: cosine, dot product or distance. On vectors of length 1 all rank alike.",
+    )
+    choice(
+        "Projection",
+        "transform.projection",
+        PROJECTIONS,
+        config.transform.projection,
+        "PCA keeps the directions of most variance; whitening also gives them equal weight. Both centre.",
+    )
+    dimension_slider(config)
+    above = {"projection", "dimensions", *trade_off.idle(config.transform)}
+    with st.container(gap="xsmall"):
+        forms.stage_form(
+            "transform",
+            baseline=session.baseline(),
+            expanded=True,
+            only=tuple(name for name in TransformConfig.model_fields if name not in above),
+        )
+        forms.recipe_form(("embedding", "chunking", "evaluation"), show_presets=False)
+    st.caption(
+        "Chunk sizes are counted in each encoder's own tokens, so chunks may differ between encoders. Evidence is judged by "
+        "characters, which keeps the numbers comparable."
+    )
+    return [offer for offer in offers if offer.id in chosen][:MOST]
+
+
+def choice(title: str, setting: str, options: dict[str, str], now: str, help: str) -> None:
+    """A setting of the recipe whose few values stand side by side."""
+    forms.show_value(f"lab/{setting}", now)
+    st.segmented_control(
+        title,
+        list(options),
+        default=now,
+        key=f"lab/{setting}",
+        format_func=options.get,
+        required=True,
+        on_change=change,
+        args=(setting,),
+        width="stretch",
+        wrap=True,
+        help=help,
+    )
+
+
+def dimension_slider(config: TrialConfig) -> None:
+    """The dimension that the projection keeps; all, 0 in the recipe, stands at the right."""
+    whole, now = trade_off.dimension(session.workbench(), config), config.transform.dimensions
+    stops = [*sorted({*(d for d in trade_off.DIMENSIONS if not whole or d < whole), *([now] if now else [])}), 0]
+    forms.show_value("lab/transform.dimensions", now)
+    st.select_slider(
+        "Dimensions kept",
+        stops,
+        now,
+        key="lab/transform.dimensions",
+        on_change=change,
+        args=("transform.dimensions",),
+        format_func=lambda d: f"{d:,}" if d else f"all {whole:,}" if whole else "all",
+        disabled=config.transform.projection == "none",
+        help="By PCA or whitening: choose one first. Fewer are smaller and faster, and lose detail.",
+    )
+
+
+def change(setting: str) -> None:
+    session.change({setting: st.session_state[f"lab/{setting}"]})
+
+
+def looked_at(ready: Sequence[EncoderResult], reference: Offer) -> EncoderResult:
+    """The encoder that the tabs look closer at."""
+    by_id = {row.offer.id: row for row in ready}
+    if st.session_state.get("look") not in by_id:
+        st.session_state["look"] = next((id for id in by_id if id != reference.id), reference.id)
+    return by_id[
+        st.selectbox(
+            "Look closer at",
+            list(by_id),
+            list(by_id).index(st.session_state["look"]),
+            key="look",
+            width=320,
+            bind="query-params",
+            format_func=lambda id: by_id[id].offer.name,
+        )
+    ]

@@ -1,0 +1,148 @@
+"""The table of encoders, best first, with their differences to the reference; and what is still to be prepared."""
+
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, jobs
+from app.ui.encoders.cells import difference, html_table, named, number
+from app.ui.encoders.press import cancellable, keep
+from core.config import TrialConfig
+from core.evaluation.metric import MAIN
+from core.labs.encoders import comparison, training
+from core.labs.encoders.comparison import EncoderResult, Offer
+from core.labs.trials.comparison import label
+
+SHOWN = (MAIN, "recall", "mrr")
+
+
+def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metric: str) -> list[EncoderResult]:
+    workbench, everything = session.workbench(), st.session_state.get("all_questions") == config
+    started = time.perf_counter()
+    work = comparison.leaderboard(workbench, config, chosen, reference, everything)
+    rows = cancellable(work, "all_questions") if everything else jobs.drain(work)
+    ready = [row for row in rows if row.evaluation]
+    strip(config, rows, ready, time.perf_counter() - started)
+    if ready and not ready[0].intervals[metric].n:
+        st.info(
+            "This corpus has no questions with gold evidence, so nothing can be measured. The geometry and the map work "
+            "without. Add a questions file on the page Corpus.",
+            icon=":material/info:",
+        )
+    elif ready:
+        leaderboard(config, rows, reference, metric)
+    trained = training.trained(workbench) if any(row.offer.part.part == "trained" for row in ready) else []
+    for row in rows:
+        name = cards.plain(row.offer.name)
+        if row.error:
+            told = f"{row.error.what} {row.error.todo}"
+            st.warning(f"**{name}:** {cards.plain(told)}", icon=":material/error:")
+        elif row.evaluation and training.learnt_from(row, trained):
+            st.warning(
+                f"**{name}** learnt from questions of this corpus, and is asked them again here. Choose the questions *Test* "
+                "in the sidebar: those it never saw.",
+                icon=":material/info:",
+            )
+    if waiting := [row for row in rows if row.plan]:
+        still_to_do(config, waiting, bool(ready))
+    return rows
+
+
+def strip(config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[EncoderResult], seconds: float) -> None:
+    workbench, facts = session.workbench(), [config.corpus.dataset]
+    if ready:
+        corpus, whole = ready[0].evaluation.corpus, workbench.corpus(config)
+        measured = sum(bool(query.gold) for query in corpus.queries)
+        facts = [
+            f"{config.corpus.dataset}, {cards.count(len(corpus.documents), 'document')}",
+            f"{measured:,} of {len(whole.queries):,} questions ({config.corpus.questions})",
+        ]
+    cards.status_strip(
+        [
+            *facts,
+            f"{len(ready)} of {cards.count(len(rows), 'encoder')} measured",
+            config.embedding.device(),
+            cards.duration(seconds),
+        ]
+    )
+    with st.popover("Reproduce", icon=":material/terminal:"):
+        st.caption("The commands that measure each encoder and store a trial")
+        st.code("\n".join(workbench.command(row.config) for row in rows), language="bash", wrap_lines=True)
+        st.caption("The recipe. The address of this page restores the view: copy it to share.")
+        st.json(config.model_dump(mode="json"), expanded=1)
+
+
+def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: Offer, metric: str) -> None:
+    """Best first. The difference is coloured only where it is distinguishable after the correction."""
+    shown = list(dict.fromkeys([metric, *SHOWN]))
+    ready = sorted((row for row in rows if row.evaluation), key=lambda row: -row.intervals[metric].mean)
+    first, *others = (label(name, config.evaluation.k) for name in shown)
+    html_table(
+        ["Encoder", first, "Against the reference", *others, "Dimensions", "Speed"],
+        [leader_cells(row, rows, shown, metric, reference) for row in ready],
+    )
+    n, tests = ready[0].intervals[metric], sum(metric in row.p_holm for row in rows)
+    left, right = st.columns([1, 0.2], vertical_alignment="center")
+    left.caption(
+        f"n {n.n:,} of {n.total:,} questions, {config.evaluation.confidence:.0%} intervals"
+        + (f"; p corrected for {tests} comparisons (Holm)" if tests > 1 else "")
+        + ". Speed: texts embedded a second when this machine last did it."
+    )
+    right.download_button(
+        "CSV",
+        lambda: charts.to_csv(comparison.table(rows, shown, reference)),
+        "encoders.csv",
+        "text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        key="export/leaderboard",
+    )
+    whole = session.workbench().corpus(config).queries
+    if len(whole) > n.total:
+        st.button(
+            f"Ask all {len(whole):,} questions",
+            icon=":material/play_arrow:",
+            key="ask_all",
+            on_click=keep,
+            args=("all_questions", config),
+            help=f"So that a slider answers at once, {comparison.QUESTIONS} are asked, drawn by the seed.",
+        )
+
+
+def leader_cells(
+    row: EncoderResult, rows: Sequence[EncoderResult], shown: Sequence[str], metric: str, reference: Offer
+) -> list[str]:
+    lost = f"{cards.count(row.transform.lost, 'chunk')} left without a direction" if row.transform.lost else ""
+    cells = [named(row, rows, ", ".join(filter(None, ["reference" if row.offer == reference else "", lost])))]
+    for name in shown:
+        one = row.intervals[name]
+        span = "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
+        cells.append(number(f"{one.mean:.3f}", span, strong=name == metric))
+    cells.insert(2, difference(row.paired.get(metric), row.p_holm.get(metric), comparison.verdict(row, metric)))
+    return [
+        *cells,
+        number(f"{row.transform.dim:,}", f"{row.transform.bytes_per_vector:,.0f} bytes"),
+        number(f"{row.texts_per_s:,.0f}" if row.texts_per_s else "–", "texts/s"),
+    ]
+
+
+def still_to_do(config: TrialConfig, waiting: Sequence[EncoderResult], some: bool) -> None:
+    """Encoders that need more than a moment: jobs do it, which outlive this page."""
+    if not some:
+        cards.empty(
+            "A table of encoders with their differences",
+            "Nothing is embedded yet. Prepare an encoder, and it is measured here; everything after that answers at once.",
+        )
+    for row in waiting:
+        about = cards.about(row.plan.seconds) or ("; how long is known once it has run on this machine" if row.plan.what else "")
+        with st.container(horizontal=True, vertical_alignment="center", key=f"todo/{row.offer.id}"):
+            st.markdown(f"**{cards.plain(row.offer.name)}** still needs {cards.plain(row.plan.what + about)}.")
+            jobs.start_button(
+                f"Prepare {row.offer.name}",
+                ["prepare", *session.workbench().arguments(comparison.prepared(row.config))],
+                f"Preparing {row.offer.name} on {config.corpus.dataset}",
+                icon=":material/bolt:",
+            )

@@ -1,0 +1,21 @@
+"""Long work that a press asked for, until it is taken back."""
+
+from collections.abc import Generator
+from typing import Any
+
+import streamlit as st
+
+from app.ui import jobs
+
+
+def keep(name: str, value: Any) -> None:
+    st.session_state[name] = value
+
+
+def cancellable(work: Generator, pressed: str) -> Any:
+    """Drains work that `pressed` in the session asked for, under a button that takes the press back."""
+    stop = st.empty()
+    stop.button("Cancel", key=f"stop/{pressed}", icon=":material/close:", on_click=keep, args=(pressed, None))
+    found = jobs.drain(work)
+    stop.empty()
+    return found

@@ -1,0 +1,58 @@
+"""Question by question: what an encoder wins and loses against the reference, and both rankings of one side by side."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, evidence, tables
+from core.labs.encoders.comparison import EncoderResult
+from core.labs.trials.comparison import label
+
+FILTERS = (
+    "Against the reference. Changed: another ranking, also where the metric is equal. Won, lost: it rose or fell. "
+    "Missed: no relevant chunk in the ranking."
+)
+COLUMNS = {
+    "question": "Question",
+    "value": "Value",
+    "change": "Change",
+    "rank": "Rank",
+    "baseline_rank": "Reference",
+    "outcome": "Outcome",
+    "group": "Group",
+}
+
+
+def by_question(row: EncoderResult, base: EncoderResult | None, metric: str) -> int | None:
+    """The questions of an encoder against the reference; returns the place of the one chosen."""
+    st.subheader("By question", anchor=False)
+    offered = ["all", "changed", "won", "lost", "missed"] if base else ["all", "missed"]
+    if st.session_state.get("show") not in offered:
+        st.session_state["show"] = "all"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.segmented_control(
+            "Show", offered, key="show", width="content", format_func=str.capitalize, required=True, help=FILTERS
+        )
+        text = st.text_input("Search the questions", key="find", placeholder="words of a question", width=200)
+    table = session.workbench().by_question(row.evaluation, base.evaluation if base else None, metric)
+    fits = {"all": lambda i: True, "changed": lambda i: table["changed"][i], "missed": lambda i: table["missed"][i]}
+    test = fits.get(wanted) or (lambda i: table["outcome"][i] == wanted)
+    kept = [i for i, question in enumerate(table["question"]) if test(i) and text.lower() in question.lower()]
+    against = f"{row.offer.name} against {base.offer.name}" if base else row.offer.name
+    st.caption(f"{cards.plain(against)}: {len(kept):,} of {len(table['id']):,} questions. Click one to read its rankings.")
+    shown = {title: [table[name][i] for i in kept] for name, title in COLUMNS.items() if any(table.get(name, ()))}
+    number = st.column_config.NumberColumn
+    value = number(format="%.3f", width=76, help=label(metric, row.config.evaluation.k))
+    rank = number(format="%d", width=92, help="Rank of the first relevant chunk; empty: not in the ranking.")
+    looks = {"Value": value, "Change": value, "Rank": rank, "Reference": rank, "Question": st.column_config.TextColumn(width=280)}
+    picked = tables.choose(shown, [table["id"][i] for i in kept], "encoder_questions", looks)
+    return None if picked is None else kept[picked]
+
+
+def side_by_side(row: EncoderResult, base: EncoderResult | None, place: int) -> None:
+    query, shown = row.evaluation.corpus.queries[place], [one for one in (base, row) if one]
+    cards.question_title(query.text)
+    for column, one in zip(st.columns(len(shown)), shown, strict=True):
+        with column:
+            st.markdown(f"**{cards.plain(one.offer.name)}**" + (" (reference)" if one is base else ""))
+            hits = session.workbench().hits(one.evaluation, place)[: one.config.evaluation.k]
+            evidence.show([evidence.hit_html(hit, gold=query.gold, query=query.text) for hit in hits])

@@ -1,0 +1,96 @@
+"""The tab Dimension and bytes: a metric over the size of a vector."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import session
+from app.ui import charts, jobs
+from app.ui.encoders.press import cancellable, keep
+from core.labs.encoders import trade_off
+from core.labs.encoders.comparison import EncoderResult
+from core.labs.trials.comparison import label
+
+FORMAT_COLORS = dict(zip(("none", "int8", "binary", "opq", "float16", "pq"), charts.COLORS, strict=True))
+SLOW_POINTS = 150_000  # chunks times points of a curve: of more it is computed on a button
+
+
+def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
+    workbench, config = session.workbench(), row.config
+    shape = config.transform
+    # what was asked for stays while the dimension moves
+    about = row.offer.id, shape.model_copy(update={"quantise": "none", "dimensions": 0, "code_bytes": 32, "rescore": 1})
+    pressed = [name for name in ("curve", "more_formats") if st.session_state.get(name) == about]
+    formats = (*trade_off.FORMATS, *(trade_off.MORE_FORMATS if "more_formats" in pressed else ()))
+    todo = jobs.drain(trade_off.points_left(workbench, config, formats))
+    if not pressed and todo * len(row.transform.chunks) > SLOW_POINTS:
+        st.caption("Retrieval at each dimension and number format.")
+        st.button(f"Measure {todo} points", icon=":material/play_arrow:", key="do_curve", on_click=keep, args=("curve", about))
+        return
+    work = trade_off.trade_off(workbench, config, formats)
+    now, points = cancellable(work, pressed[-1]) if pressed and todo else jobs.drain(work)
+    traces, data = [], []
+    for name in formats:
+        some = sorted((p for p in points if p.format == name), key=lambda p: p.bytes_per_vector)
+        bounds = [p.intervals[metric] for p in some]
+        traces += (
+            charts.line(
+                [p.bytes_per_vector for p in some],
+                [b.mean for b in bounds],
+                low=[b.low for b in bounds],
+                high=[b.high for b in bounds],
+                name=trade_off.format_name(name),
+                color=FORMAT_COLORS[name],
+                hover="%{customdata} dimensions, %{x:,.0f} bytes: %{y:.3f}",
+            )
+            if some
+            else []
+        )
+        traces[-1]["customdata"] = [f"{p.dimensions:,}" for p in some]
+        data += [
+            {
+                "dimensions": p.dimensions,
+                "format": trade_off.format_name(name),
+                "bytes_per_vector": p.bytes_per_vector,
+                metric: b.mean,
+                "low": b.low,
+                "high": b.high,
+            }
+            for p, b in zip(some, bounds, strict=True)
+        ]
+    here = now.intervals[metric]
+    traces += charts.line(
+        [now.bytes_per_vector],
+        [here.mean],
+        current=now.bytes_per_vector,
+        color=FORMAT_COLORS[now.format],
+        hover="This setting, %{x:,.0f} bytes: %{y:.3f}",
+    )
+    ticks = [2**e for e in range(0, 14, 2)]
+    drawn = charts.figure(
+        traces,
+        "Bytes a vector",
+        label(metric, config.evaluation.k),
+        legend=True,
+        height=340,
+        xaxis={"type": "log", "tickvals": ticks, "ticktext": [f"{t:,}" for t in ticks]},
+    )
+    kind = "Whitening" if shape.projection == "whitening" else "PCA"
+    charts.show(
+        drawn,
+        "dimension-and-bytes",
+        data=data,
+        config=config,
+        command=workbench.command(config),
+        title=f"{row.offer.name}: {kind} dimensions in each number format",
+        caption=f"n {here.n:,}, {config.evaluation.confidence:.0%} intervals; ringed: the setting on the left",
+    )
+    if "more_formats" not in pressed:
+        st.button(
+            "Add float16, PQ and OPQ",
+            icon=":material/add:",
+            key="more",
+            on_click=keep,
+            args=("more_formats", about),
+            help="Codes of 4 to 128 bytes have codebooks to train: seconds each.",
+        )

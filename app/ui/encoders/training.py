@@ -1,0 +1,183 @@
+"""The tab Train: an encoder trained on the corpus, its curves, and what was trained before."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, forms, jobs
+from app.ui.encoders.cells import difference, html_table, number
+from core.config import TrialConfig
+from core.errors import WorkbenchError
+from core.labs.encoders import training
+from core.training.encoders.settings import TrainConfig
+from core.training.encoders.validation import METRICS as TRAINED_METRICS
+
+KNOBS_FIRST = ("method", "learning_rate", "temperature", "batch_size", "hard_negatives", "max_steps")
+VERDICTS = {
+    "better": "Better on questions it never saw.",
+    "worse": "Worse than its start on questions it never saw: do not use it here.",
+    "not distinguishable": "Not better: on questions it never saw, the difference to its start cannot be told from zero.",
+    "equal": "Not better: no step beat the start on validation, so the encoder equals its start.",
+    "unknown": "How it was trained is not recorded.",
+}
+
+
+def train(config: TrialConfig) -> None:
+    workbench = session.workbench()
+    last = next((job for job in workbench.jobs.list() if job.arguments[:1] == ("train-encoder",)), None)
+    made = training.trained(workbench)
+    if last and last.status != "done" and last.arguments[1] not in [one.name for one in made]:
+        jobs.watch(last.id)
+        st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
+    if not (last and last.active):
+        training_form(config, made)
+    st.subheader("Trained encoders", anchor=False)
+    if not made:
+        st.caption("None yet. One that is trained here stands in the list of encoders, as any other.")
+    for one in made:
+        trained_card(one)
+
+
+def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) -> None:
+    workbench = session.workbench()
+    st.caption(
+        "Trains a copy of an encoder on this corpus' questions and their evidence, against other chunks (DPR). Documents are split "
+        "into train, validation and test, so no evidence leaks; the test questions are asked once, before and after."
+    )
+    knobs = {knob.name: knob for knob in forms.knobs(TrainConfig)}
+    left, right = st.columns(2)
+    fresh = training.free_name(workbench, config.corpus.dataset)
+    name = left.text_input("Name", fresh, key=f"train/name/{fresh}", help="Letters, digits, points, hyphens.")
+    settings: dict[str, Any] = {
+        "base": right.selectbox(
+            "Start from",
+            ["minilm", *(one.name for one in made)],
+            key="train/base",
+            help=knobs.pop("base").help,
+            format_func=lambda name: "MiniLM" if name == "minilm" else name,
+        )
+    }
+    for place, knob in enumerate(KNOBS_FIRST):
+        with (left, right)[place % 2]:
+            settings[knob] = training_knob(knobs.pop(knob))
+    with st.expander("More", key="train/more"):
+        columns = st.columns(2)
+        for place, knob in enumerate(knobs):
+            with columns[place % 2]:
+                settings[knob] = training_knob(knobs[knob])
+    try:
+        arguments = training.training_arguments(workbench, config, name, settings)
+    except WorkbenchError as error:
+        return cards.problem(error)
+    st.caption("The command")
+    st.code(training.command(arguments), language="bash", wrap_lines=True)
+    if not name.strip() or (workbench.home / "encoders" / name).exists():
+        wrong = "There is an encoder of this name: take another." if name.strip() else "Give it a name."
+        return st.warning(wrong, icon=":material/error:")
+    st.button(
+        "Train",
+        type="primary",
+        icon=":material/model_training:",
+        key="train/start",
+        on_click=workbench.jobs.start,
+        args=(arguments, f"Training {name}"),
+    )
+
+
+def training_knob(knob: forms.Knob) -> Any:
+    st.session_state.setdefault(f"train/{knob.name}", getattr(TrainConfig(), knob.name))
+    return forms.widget(knob, f"train/{knob.name}")
+
+
+def curves(name: str) -> None:
+    with cards.calm():
+        draw_curves(name, training.training_log(session.workbench(), name))
+
+
+def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
+    steps = [line for line in log if line["kind"] == "step" and line["loss"] is not None]
+    checks = [line for line in log if line["kind"] == "evaluation"]
+    if not steps and not checks:
+        return st.caption(
+            "Loss and validation are drawn here from the first step on. Before it the corpus is embedded and negatives are mined."
+        )
+    left, right = st.columns(2)
+    with left:
+        at, loss = [line["step"] for line in steps], [line["loss"] for line in steps]
+        smooth = [sum(some) / len(some) for some in (loss[max(0, i - 9) : i + 1] for i in range(len(loss)))]
+        traces = [
+            *charts.scatter(at, loss, color=charts.COLORS[0], faint=True, ids=[f"step {s}" for s in at]),
+            *charts.line(at, smooth, name="Mean of 10"),
+        ]
+        traces[-1]["mode"] = "lines"
+        charts.show(
+            charts.figure(traces, "Step", "Loss", legend=False, height=240),
+            f"loss-{name}",
+            data=steps,
+            title="Training loss",
+            caption="line: mean of 10",
+        )
+    with right:
+        k = session.config().evaluation.k
+        traces = [
+            trace
+            for shade, (metric, part) in zip(charts.COLORS, TRAINED_METRICS.items(), strict=False)
+            for trace in charts.line(
+                [c["step"] for c in checks], [c[metric] for c in checks], name=part.label.format(k=k), color=shade
+            )
+        ]
+        charts.show(
+            charts.figure(traces, "Step", legend=True, height=240),
+            f"validation-{name}",
+            data=checks,
+            title="Validation",
+            caption="step 0: the start",
+        )
+
+
+def trained_card(one: training.TrainedEncoder) -> None:
+    record, workbench, encoder = one.record, session.workbench(), session.config().embedding
+    with st.container(border=True):
+        st.markdown(f"**{cards.plain(one.name)}**")
+        st.markdown(VERDICTS[one.verdict])
+        if not record:
+            return
+        sizes, rows = record["sizes"], []
+        for metric, part in TRAINED_METRICS.items():
+            change, test = record["comparison"][metric], one.paired(metric)
+            rows.append(
+                [
+                    f"<td>{escape(part.label.format(k=record['evaluation']['k']))}</td>",
+                    number(f"{change['before']:.3f}"),
+                    number(f"{change['after']:.3f}"),
+                    difference(test, test.p, one.change(metric)),
+                ]
+            )
+        html_table(["On the test questions", "Before", "After", "Difference"], rows)
+        early = "stopped early, as validation did not improve"
+        stopped = "all steps done" if record["stopped"] == "all steps" else early
+        cards.facts(
+            [
+                ("Corpus", record["corpus"]["name"]),
+                ("Start", record["config"]["base"]),
+                ("Questions", f"{sizes['train']:,} to train, {sizes['validation']:,} to validate, {sizes['test']:,} to test"),
+                ("Steps", f"{record['steps']:,}, {stopped}; kept: step {record['best_step']:,}"),
+                ("Time", cards.duration(sum(record["seconds"].values()))),
+            ]
+        )
+        using = encoder.part == "trained" and encoder.name == one.name
+        with st.container(horizontal=True):
+            st.button(
+                "In use" if using else "Use this encoder",
+                key=f"use/{one.name}",
+                disabled=using,
+                icon=":material/check:",
+                on_click=session.change,
+                args=({"embedding.part": "trained", "embedding.name": one.name},),
+                help="Makes it the recipe's encoder, on every page.",
+            )
+            with st.popover("Curves", icon=":material/show_chart:"):
+                draw_curves(one.name, training.training_log(workbench, one.name))

@@ -1,0 +1,149 @@
+"""The tab Frontier: kept points, recall against what it costs, and sweeps that add to them."""
+
+import shlex
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, charts, forms, jobs
+from app.ui.index import figures
+from app.ui.index.words import named
+from app.ui.tables import wrapped_table
+from core.errors import WorkbenchError
+from core.labs.index import grids, points
+from core.labs.index.glance import Glance
+from core.labs.index.points import AXES, IndexPoint
+from core.records import Corpus
+
+AXES_SHOWN = ("single_qps", "p95_us", "batch_qps", "memory_per_vector", "disk_per_vector", "build_s")
+POINT_COLUMNS = {
+    "setting": "Setting",
+    "recall": "Recall",
+    "single_qps": "Questions/s",
+    "p95_us": "p95",
+    "build_s": "Build",
+    "memory_per_vector": "Memory",
+    "when": "Measured",
+}
+
+
+def frontier(here: Glance, corpus: Corpus) -> None:
+    workbench, config = session.workbench(), here.cost.config
+    found = points.latest(jobs.drain(points.stored(workbench, config)))
+    good = [point for point in found if point.status == "ok"]
+    st.session_state.shown_points = {point.id: point for point in good}
+    axis = st.selectbox("Recall against", AXES_SHOWN, key="axis", format_func=lambda name: AXES[name][0], width=320)
+    others = sum(not point.here for point in good)
+    caption = f"{cards.count(len(good), 'kept point')}; click one to load it" if good else "nothing kept yet: start a sweep"
+    caption += f"; open diamonds: {others:,} of another machine or code" if others else ""
+    charts.show(
+        figures.points(good, axis, here.point),
+        "frontier",
+        data=points.rows(found),
+        config=config,
+        command=workbench.command(config, "index-points"),
+        title=f"Recall and {AXES[axis][0].lower()}",
+        caption=caption,
+        on_select=load_clicked,
+    )
+    sweep_form(here)
+    if good:
+        point_table(good)
+    if failed := [point for point in found if point.status != "ok"]:
+        with st.expander(f"{cards.count(len(failed), 'setting')} failed"):
+            wrapped_table([{"Setting": named(p.label, p.part), "Why": p.reason} for p in failed])
+
+
+def load_clicked() -> None:
+    chosen = st.session_state["chart/frontier"]["selection"]["points"]
+    ids = [point["customdata"] for point in chosen if point.get("customdata")]
+    if ids:
+        load(ids[0][0] if isinstance(ids[0], list) else ids[0])
+
+
+def load(id: str) -> None:
+    """Makes a kept point's index the recipe's."""
+    if point := st.session_state.shown_points.get(id):
+        try:
+            session.change({"index": point.config["index"], "transform": point.config["transform"]})
+        except WorkbenchError as error:  # of a part that has changed since
+            st.session_state["notes"] = [error.what]
+
+
+def point_table(good: Sequence[IndexPoint]) -> None:
+    ordered = sorted(good, key=lambda point: (point.built, point.recall or 0))
+    st.session_state.listed_points = [point.id for point in ordered]
+    rows = [
+        {
+            "setting": named(p.label, p.part),
+            **{name: getattr(p, name) for name in POINT_COLUMNS if name in AXES},
+            "when": "here" if p.here else "elsewhere",
+        }
+        for p in ordered
+    ]
+    number, away = st.column_config.NumberColumn, not all(p.here for p in ordered)
+    wide = min(300, 30 + 7 * max(len(row["setting"]) for row in rows))
+    looks = {
+        "Recall": number(format="%.4f", width=62),
+        "Questions/s": number(format="localized", width=92),
+        "Setting": st.column_config.TextColumn(width=wide),
+        "p95": number(format="%.0f µs", width=70),
+        "Build": number(format="%.2f s", width=64),
+        "Memory": number(format="%.0f B", width=68, help="Bytes of a vector."),
+        "Measured": st.column_config.TextColumn(width=96, help="elsewhere: on another machine or by other code"),
+    }
+    cells.show(
+        [
+            {
+                title: row[name] if name != "single_qps" or row[name] is None else round(row[name])
+                for name, title in POINT_COLUMNS.items()
+                if name != "when" or away
+            }
+            for row in rows
+        ],
+        hide_index=True,
+        height=250 if len(rows) > 6 else "content",
+        column_config=looks,
+        key="points_table",
+        on_select=load_row,
+        selection_mode="single-cell",
+        placeholder="–",
+    )
+
+
+def load_row() -> None:
+    chosen, listed = st.session_state["points_table"]["selection"]["cells"], st.session_state.listed_points
+    if chosen and chosen[0][0] < len(listed):
+        load(listed[chosen[0][0]])
+
+
+def sweep_form(here: Glance) -> None:
+    """A grid of settings as a job; the command is shown before it starts."""
+    workbench, config = session.workbench(), here.cost.config
+    if config.index.part == "exact":
+        return st.caption("Exact search has nothing to sweep. Choose another index on the left.")
+    with st.expander("Sweep of settings", icon=":material/grid_on:", key="sweep"):
+        grid = grids.default_grid(config.index, here.point.n, here.point.dim)
+        columns, texts = st.columns(len(grid)), {}
+        for column, (name, values) in zip(columns, grid.items(), strict=True):
+            title = next((knob.label for knob in forms.knobs(type(config.index)) if knob.name == name), name)
+            text = column.text_input(
+                title, ",".join(map(str, values)), key=f"grid/{config.index.part}.{name}", help="Values with commas between them."
+            )
+            if text.strip():
+                texts[f"index.{name}"] = text.replace(" ", "")
+        if not texts:
+            return st.caption("Give values for one setting or more.")
+        try:
+            configs = grids.grid_configs(config, grids.grid_of(texts))
+        except WorkbenchError as error:
+            return st.warning(cards.plain(error.what), icon=":material/error:")
+        # what is swept is no part of the recipe: the job is found again while a slider moves
+        usual = type(config.index).model_fields
+        swept = config.index.model_copy(update={name: usual[name].default for name in grid})
+        arguments = ["index-sweep", *workbench.arguments(config.model_copy(update={"index": swept}))]
+        arguments += [word for path, text in texts.items() for word in ("--grid", f"{path}={text}")]
+        st.caption(f"{cards.count(len(configs), 'setting')}. What is kept already is not measured again.")
+        st.code(f"python -m core {shlex.join(arguments)}", language="bash", wrap_lines=True)
+        jobs.start_button("Start the sweep", arguments, f"Sweeping {named(config.index.part, config.index.part)}")

@@ -1,0 +1,95 @@
+"""The tab Life: an index through rounds of changes, and through a switch of its encoder."""
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts
+from app.ui.held import kept
+from app.ui.index import figures
+from core.labs.index import churn, shadow
+from core.labs.index.churn import MODES, Churn, when_to_rebuild
+from core.labs.index.glance import Glance
+from core.records import Corpus
+
+CHANGES = {
+    "replace": "Remove and insert",
+    "update": "Embed again",
+    "mixed": "Half of each",
+    "grow": "Insert only",
+    "shrink": "Remove only",
+}
+ENCODERS = {"lsa": "LSA, fitted to these chunks", "word2vec": "Word2Vec, fitted to these chunks", "minilm": "MiniLM"}
+
+
+def life(here: Glance, corpus: Corpus) -> None:
+    workbench, config = session.workbench(), here.cost.config
+    st.markdown("**Churn**")
+    one, two, three = st.columns(3)
+    mode = one.selectbox("Changes", list(MODES), 2, key="churn_mode", format_func=CHANGES.get)
+    share = two.slider("A round changes (%)", 5, 50, 20, 5, key="churn_share")
+    rounds = three.slider("Rounds", 2, 12, 5, key="churn_rounds")
+    run = kept(
+        "churn",
+        (config, mode, share, rounds),
+        "Follow the index",
+        True,
+        lambda: churn.life(workbench, config, mode, share / 100, rounds),
+        why=f"Up to {churn.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; beside it an index is "
+        "built anew.",
+        show_old=True,
+    )
+    if run is not None:
+        churn_result(here, run)
+    st.divider()
+    st.markdown("**Switch of encoder**")
+    others = [name for name in ENCODERS if name != config.embedding.part]
+    to = st.selectbox("New encoder", others, key="switch_to", format_func=ENCODERS.get, width=320)
+    report = kept(
+        "switch",
+        (config, to),
+        "Switch the encoder",
+        True,
+        lambda: shadow.switch_encoder(workbench, config, to),
+        why=f"A shadow index of {shadow.SWITCH_TEXTS} chunks is built beside the one that answers, then replaces it.",
+    )
+    for words in shadow.switch_words(report) if report else ():
+        st.markdown(f"- {cards.plain(words)}")
+
+
+def churn_result(here: Glance, run: Churn) -> None:
+    config, command = here.cost.config, session.workbench().command(here.cost.config, "index-points")
+    tolerance = st.slider("Recall you would lose before rebuilding (points)", 0.1, 10.0, 1.0, 0.1, key="tolerance")
+    found = when_to_rebuild(run, tolerance / 100)
+    took = cards.duration(found.rebuild_s or 0)
+    lost = f"{max(found.lost_recall, 0) * 100:.1f} points of recall"
+    st.markdown(
+        f"**Rebuild at {found.churned:.0%} churn:** {lost} are lost there; a rebuild takes {took}."
+        if found.churned is not None
+        else f"**No rebuild needed up to {found.tried:.0%} churn:** at most {lost} are lost."
+    )
+    rows = [
+        {name: value for name, value in r._asdict().items() if not isinstance(value, np.ndarray)}
+        | {"recall": float(np.nanmean(r.recall))}
+        for r in run.rounds
+    ]
+    one, two = st.columns(2)
+    with one:
+        charts.show(
+            figures.churned(run, found.churned),
+            "churn-recall",
+            data=rows,
+            config=config,
+            command=command,
+            title="Recall",
+            caption=f"n {len(run.rounds[0].recall):,}",
+        )
+    with two:
+        charts.show(figures.churn_latency(run), "churn-latency", data=rows, config=config, command=command, title="Latency")
+    last, asked = run.rounds[-1], sum(r.during for r in run.rounds)
+    empty = sum(r.during_empty for r in run.rounds)
+    st.caption(
+        f"{asked:,} questions were asked during the changes, {empty:,} without results. Of the live vectors a search for "
+        f"themselves misses {last.lost:.1%}. Memory {cards.size(last.memory_bytes)}"
+        + (f", {cards.size(last.fresh_memory_bytes)} built anew." if last.fresh_memory_bytes else ".")
+    )

@@ -1,0 +1,87 @@
+"""Question by question: what the index lost, and both rankings of one side by side."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, evidence, jobs, tables
+from app.ui.index import figures
+from core.config import TrialConfig
+from core.labs.index import questions
+from core.labs.index.cost import ANSWER_METRICS
+from core.labs.index.glance import Glance
+from core.labs.trials.comparison import label
+from core.records import Corpus
+
+FILTERS = (
+    "Lost: neighbours of exact search are missing. Better, worse: the metric rose or fell. The rest is as with exact search."
+)
+COLUMNS = {"question": "Question", "recall": "Found", "change": "Change", "outcome": "Ranking", "group": "Group"}
+MISSED = "border-left:3px solid #D55E00;padding-left:.55rem;border-radius:.2rem"
+
+
+def question_table(here: Glance, corpus: Corpus) -> int | None:
+    st.subheader("By question", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.segmented_control(
+            "Show",
+            ["all", "lost", "worse", "better"],
+            default="all",
+            key="index_show",
+            width="content",
+            format_func=str.capitalize,
+            required=True,
+            help=FILTERS,
+        )
+        metric = st.selectbox(
+            "Metric", ANSWER_METRICS, 2, key="index_metric", width=150, format_func=lambda name: label(name, here.point.k)
+        )
+        text = st.text_input("Search the questions", key="index_find", placeholder="words of a question", width=180)
+    table = questions.by_question(here.cost, corpus, metric, fused=True)
+    fits = {"all": lambda row: True, "lost": lambda row: table["lost"][row]}.get(wanted) or (
+        lambda row: table["outcome"][row] == wanted
+    )
+    rows = [row for row, question in enumerate(table["question"]) if fits(row) and text.lower() in question.lower()]
+    st.caption(f"{len(rows):,} of {len(corpus.queries):,} questions. Click one to see both rankings.")
+    shown = {title: [table[name][row] for row in rows] for name, title in COLUMNS.items() if any(table[name])}
+    if "Change" in shown:  # in points, as the cards and the chart tell it
+        shown["Change"] = [None if one is None else one * 100 for one in shown["Change"]]
+    number = st.column_config.NumberColumn
+    looks = {
+        "Found": number(format="percent", width=66, help=f"Of exact search's first {here.point.k}."),
+        "Change": number(format="%+.1f", width=70, help="Of the metric, against exact search, in points."),
+        "Ranking": st.column_config.TextColumn(width=86),
+        "Group": st.column_config.TextColumn(width=72),
+        "Question": st.column_config.TextColumn(width=360),
+    }
+    row = tables.choose(shown, [corpus.queries[row].id for row in rows], "index_table", looks)
+    return None if row is None else rows[row]
+
+
+def side_by_side(config: TrialConfig, corpus: Corpus, row: int) -> None:
+    """Both rankings by the vectors alone; what the index missed is marked in the exact one."""
+    query, both = corpus.queries[row], jobs.drain(questions.side_by_side(session.workbench(), config, row))
+    cards.question_title(query.text)
+    names = "Exact search", figures.NAMES.get(config.index.part, config.index.part)
+    for column, name, ranked, absent in zip(
+        st.columns(2), names, both, ("missed by the index", "not among exact's"), strict=True
+    ):
+        with column:
+            lost = sum(one.elsewhere is None for one in ranked)
+            st.markdown(f"**{name}**" + (f" · {lost} {absent}" if lost else ""))
+            evidence.show([passage(one, query, absent) for one in ranked])
+
+
+def passage(one: questions.RankedHit, query: Any, absent: str) -> str:
+    hit = one.hit
+    place = absent if one.elsewhere is None else "" if one.elsewhere == hit.rank else f"rank {one.elsewhere} there"
+    gold = evidence.gold_marks(hit.start, hit.end, query.gold, hit.document_id)
+    html = evidence.passage_html(
+        hit.text,
+        title=hit.title or hit.document_id,
+        facts=[f"rank {hit.rank}", f"score {hit.score:.3f}", place],
+        gold=gold,
+        query=query.text,
+    )
+    return f'<div style="{MISSED}">{html}</div>' if one.elsewhere is None else html

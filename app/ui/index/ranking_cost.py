@@ -1,0 +1,65 @@
+"""The tab Cost to the ranking: the change of a metric along the query setting, and each point's verdict in words."""
+
+import streamlit as st
+
+from app import session
+from app.ui import charts
+from app.ui.held import kept
+from app.ui.index import figures
+from app.ui.tables import minus, wrapped_table
+from core.labs.index import cost, grids
+from core.labs.index.cost import ANSWER_METRICS
+from core.labs.index.glance import Glance
+from core.labs.trials.comparison import label
+from core.records import Corpus
+
+CURVE_AT_ONCE = 3_000  # questions: the cost of more is computed on a button
+
+
+def ranking_cost(here: Glance, corpus: Corpus) -> None:
+    """The change of a metric along the query setting, and each point's verdict in words."""
+    workbench, config = session.workbench(), here.cost.config
+    setting = grids.main_setting(config.index)
+    if not setting:
+        return st.caption("This index has no query setting to move along. Its cost stands above.")
+    metric = st.selectbox(
+        "Metric", ANSWER_METRICS, 2, key="cost_metric", width=180, format_func=lambda name: label(name, here.point.k)
+    )
+    now = getattr(config.index, setting)
+    values = sorted({*grids.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
+    slow = len(corpus.queries) > CURVE_AT_ONCE
+    found = kept(
+        "cost",
+        (config, here.cost.margin_points),
+        f"Compute {len(values)} settings",
+        slow,
+        lambda: cost.costs_along(workbench, config, values, here.cost.margin_points),
+        key=f"{config.index.part}.{setting}",
+        show_old=True,
+    )
+    if found is None:
+        return
+    values = [getattr(one.config.index, setting) for one in found]  # of what is shown, which may be the one before
+    fusion, words = config.fusion.part.replace("_", " "), setting.replace("_", " ")
+    command = f"{workbench.command(config, 'index-cost')} --grid index.{setting}={','.join(map(str, values))}"
+    charts.show(
+        figures.costs(found, values, metric, words, now, fusion),
+        "cost-to-the-ranking",
+        data=cost.cost_rows(found),
+        config=config,
+        command=f"{command} --margin {here.cost.margin_points:g}",
+        title="Difference to exact search",
+        caption=f"n {found[0].fused.effects[metric].equivalence.n:,}, 90% intervals; grey: within the margin",
+    )
+    wrapped_table(
+        [
+            {
+                words: value,
+                "Recall": one.recall.mean,
+                f"Moved of {len(corpus.queries):,}": one.fused.moved,
+                "Verdict": minus(one.fused.effects[metric].sentence.removeprefix(one.subject).strip()),
+            }
+            for value, one in zip(values, found, strict=True)
+        ]
+    )
+    st.caption("Recall: as the recipe searches, at its number of candidates. Moved: questions with another ranking.")

@@ -1,0 +1,82 @@
+"""Left on the page Index: presets, query settings, build settings, the other stages; and what is still to be prepared."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, forms, jobs
+from core.config import TrialConfig
+from core.labs.index import glance
+from core.labs.index.measuring import build_seconds
+from core.workbench import LIVE_INDEXED
+
+PRESETS = {"Exact": "exact", "HNSW": "faiss_hnsw", "IVF": "faiss_ivf", "IVF-PQ": "faiss_ivf_pq"}
+
+
+def waiting(config: TrialConfig, what: str, seconds: Any) -> None:
+    """More than a moment: a job does it, which outlives this page."""
+    workbench, about = session.workbench(), cards.about(seconds)
+    cards.empty("Recall, speed and memory of this index", f"Still to do: {what}{about}. Everything after that answers at once.")
+    jobs.start_button(
+        "Prepare",
+        ["prepare", *workbench.arguments(glance.to_prepare(config))],
+        f"Preparing {config.corpus.dataset}",
+        icon=":material/bolt:",
+    )
+
+
+def recipe(config: TrialConfig, live: bool) -> Any:
+    """Presets, query settings (at once), build settings (with what a rebuild takes), the other stages collapsed. Returns the
+    place under the form for what is wrong with it."""
+    workbench, part = session.workbench(), config.index
+    forms.show_value("index/preset", {name: title for title, name in PRESETS.items()}.get(part.part))
+    st.segmented_control(
+        "Preset",
+        list(PRESETS),
+        default=st.session_state["index/preset"],
+        key="index/preset",
+        label_visibility="collapsed",
+        on_change=choose,
+    )
+    for name in part.query_settings:
+        query_slider(part, name)
+    said = st.container()
+    seconds = chunks = None
+    if live:
+        corpus = workbench.corpus(config)
+        seconds = build_seconds(workbench, config, corpus)
+        chunks = len(jobs.drain(workbench.cut_chunks(config, corpus)))
+    build = tuple(knob.name for knob in forms.knobs(type(part)) if knob.name not in part.query_settings)
+    took = "" if part.part == "exact" else f"rebuilds, {cards.duration(seconds)}" if seconds else "rebuilds"
+    forms.stage_form(
+        "index", apply=(chunks or 0) > LIVE_INDEXED, baseline=session.baseline(), cost=took, expanded=True, only=build
+    )
+    forms.recipe_form(("embedding", "transform", "retrieval", "fusion", "evaluation"), show_presets=False)
+    return said
+
+
+def choose() -> None:
+    if title := st.session_state["index/preset"]:
+        session.change({"index.part": PRESETS[title]})
+
+
+def query_slider(part: Any, name: str) -> None:
+    """A query setting in steps of about a half; moving it searches again and builds nothing."""
+    knob = next(knob for knob in forms.knobs(type(part)) if knob.name == name)
+    key, now = f"query/{part.part}.{name}", getattr(part, name)
+    steps = {m * 2**e for e in range(13) for m in (2, 3)} | {1, knob.low, now}
+    forms.show_value(key, now)
+    st.select_slider(
+        f"{knob.label} ({knob.unit})" if knob.unit else knob.label,
+        sorted(s for s in steps if knob.low <= s <= knob.high),
+        now,
+        key=key,
+        help=f"{knob.help} Acts at once: nothing is built.",
+        on_change=slide,
+        args=(name, key),
+    )
+
+
+def slide(name: str, key: str) -> None:
+    session.change({f"index.{name}": st.session_state[key]})

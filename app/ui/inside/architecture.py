@@ -1,0 +1,224 @@
+"""The tab Architecture: the parts of a model, and what it takes to run."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.ui import cards, charts
+from app.ui.inside import figures
+from core.config import TrialConfig
+from core.errors import WorkbenchError
+from core.labs.inside.architecture import BUNDLED, CONFIGS, KNOWN, CacheSetting, read, read_upload
+from core.models import architecture
+from core.models.architecture import Architecture
+
+FILE, UPLOAD = "A file of this machine", "An upload"
+CONTEXTS = tuple(2**n for n in range(7, 21))
+BATCHES = (1, 2, 4, 5, 8, 10, 16, 32, 64, 128)
+
+
+def model_architecture(config: TrialConfig) -> None:
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        if found := chosen_model():
+            cards.facts(_facts(found))
+    with right:
+        if found is None:
+            return cards.empty(
+                "The parts of a model",
+                "Upload a config.json or a GGUF file, or name one of this machine. Only the "
+                "description is read, never the weights.",
+            )
+        described(found)
+    st.divider()
+    calculator(found)
+
+
+def chosen_model() -> Architecture | None:
+    """The model picked, read; what cannot be read is told in its place."""
+    sources = [BUNDLED, *CONFIGS, FILE, UPLOAD]
+    source = st.selectbox(
+        "Model",
+        sources,
+        key="model",
+        bind="query-params",
+        help="Names other than the bundled one are published configs: nothing is fetched.",
+    )
+    try:
+        if source == UPLOAD:
+            given = st.file_uploader("config.json or GGUF file", key="model_upload")
+            return read_upload(given.name, given.getvalue()) if given else None
+        if source == FILE:
+            source = st.text_input(
+                "Path",
+                key="model_path",
+                persist_state="session",
+                placeholder="/models/some.gguf",
+                help="A GGUF file, a config.json, or a folder that holds one.",
+            )
+            return read(source) if source.strip() else None
+        return read(source)
+    except WorkbenchError as error:
+        cards.problem(error)
+    return None
+
+
+def described(a: Architecture) -> None:
+    shown = [
+        _count("Parameters", a.parameters, f"{a.parameters:,}"),
+        _count(
+            "Active for a token",
+            a.active_parameters,
+            f"{a.experts_active} of {a.experts} experts a layer" if a.experts else "a dense model: all of them",
+        ),
+        _gigabytes("Weights", architecture.weight_bytes(a), "as in the file" if a.weight_bytes else "as float16"),
+        cards.Card(
+            "Work for a token",
+            architecture.flops_per_token(a, 1024) / 1e9,
+            unit="GFLOP",
+            digits=2,
+            direction=0,
+            note="with 1,024 tokens before it",
+            help="Forward pass: two for each weight of a matrix, and attention.",
+        ),
+    ]
+    cards.row(shown)
+    for note in a.notes:
+        st.caption(cards.plain(note))
+    rows = [{"part": name, "parameters": count, "share": count / a.parameters} for name, count in a.parts.items()]
+    charts.show(figures.parts(a), "parameters-by-part", data=rows, config=_settings(a), title="Parameters by part")
+
+
+def _facts(a: Architecture) -> list[tuple[str, str]]:
+    return [
+        ("Name", a.name),
+        ("Kind", a.kind),
+        ("Layers", f"{a.layers:,}"),
+        ("Width", f"{a.width:,}"),
+        ("Heads", f"{a.heads:,}, each {a.head_size} wide"),
+        ("KV heads", f"{a.kv_heads:,} ({a.attention})"),
+        ("Feed-forward", f"{a.hidden:,}"),
+        ("Experts", f"{a.experts:,}, {a.experts_active} for a token" if a.experts else ""),
+        ("Vocabulary", f"{a.vocabulary:,}"),
+        ("Made for", f"{a.context:,} tokens" if a.context else "not told"),
+        ("Window", f"{a.window:,} tokens in {a.windowed_layers} layers" if a.window else ""),
+        ("Output head", "the embedding table" if a.tied else "of its own"),
+    ]
+
+
+def _count(label: str, number: int, note: str) -> cards.Card:
+    unit, size = ("B", 1e9) if number >= 1e9 else ("M", 1e6)
+    return cards.Card(label, number / size, unit=unit, digits=2 if unit == "B" else 1, direction=0, note=note)
+
+
+def _gigabytes(label: str, number: float, note: str) -> cards.Card:
+    return cards.Card(label, number / 1e9, unit="GB", digits=1 if number > 1e9 else 3, direction=0, note=note)
+
+
+def _settings(a: Architecture) -> dict[str, Any]:
+    return {name: value for name, value in vars(a).items() if value not in ((), None)} | {"notes": list(a.notes)}
+
+
+def calculator(a: Architecture) -> None:
+    st.subheader("What it takes to run", anchor=False)
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        asked, weights = calculator_form(a)
+    place = architecture.machine()[-1]
+    found = architecture.memory(a, asked.context_tokens, asked.batch, weights, asked.cache, asked.attention)
+    fits = architecture.longest_context(
+        a, place.free, batch=asked.batch, weights=weights, cache=asked.cache, attention=asked.attention
+    )
+    with right:
+        cards.row(
+            [
+                _gigabytes(
+                    "Key-value cache", found.cache, f"{cards.size(found.cache / asked.context_tokens / asked.batch)} a token"
+                ),
+                _gigabytes("Weights", found.weights, weights or ("as in the file" if a.weight_bytes else "float16")),
+                _gigabytes("All together", found.total, f"activations {cards.size(found.activations)}, an estimate"),
+                cards.Card(
+                    "Longest context here",
+                    fits,
+                    unit="tokens",
+                    digits=0,
+                    direction=0,
+                    note=f"in {cards.size(place.free)} free of {place.name}"
+                    if fits
+                    else f"does not fit {cards.size(place.free)} free",
+                ),
+            ]
+        )
+        if asked.context_tokens > a.context > 0:
+            st.caption(f"The model was made for {a.context:,} tokens of context; beyond them its text gets worse.")
+        about = {"model": a.name, "weights": weights or "as given", **asked._asdict()}
+        charts.show(
+            figures.memory_bar(found, place.free),
+            "memory",
+            data=[found._asdict() | about],
+            config=about,
+            title="Memory",
+            caption=f"{asked.context_tokens:,} tokens, batch {asked.batch}",
+        )
+        lengths = [n for n in CONTEXTS if n <= max(asked.context_tokens, a.context)]
+        rows = [
+            {"context": n, "attention": name, "gigabytes": architecture.cache_bytes(a, n, asked.batch, asked.cache, kind) / 1e9}
+            for kind, name in figures.attentions(a).items()
+            for n in lengths
+        ]
+        charts.show(
+            figures.cache_by_context(a, asked.context_tokens, asked.batch, asked.cache, asked.attention, place.free),
+            "cache-by-context",
+            data=rows,
+            config=about,
+            title="Key-value cache by attention",
+            caption=f"batch {asked.batch}, {asked.cache}",
+        )
+
+
+def calculator_form(a: Architecture) -> tuple[CacheSetting, str]:
+    """Sliders, and the known answers that they can be set to."""
+    context = st.select_slider(
+        "Context (tokens)",
+        CONTEXTS,
+        2048,
+        key="context",
+        bind="query-params",
+        format_func=lambda n: f"{n:,}",
+        help="Tokens held for each text: prompt and answer.",
+    )
+    batch = st.select_slider("Texts at once", BATCHES, 1, key="batch", bind="query-params")
+    kinds = figures.attentions(a)
+    attention = st.selectbox(
+        "Attention",
+        list(kinds),
+        key="attention",
+        format_func=kinds.get,
+        persist_state="session",
+        help="As it is, or as if the same heads shared their keys and values otherwise.",
+    )
+    names = [name for name in architecture.BITS if name != "int4"]
+    cache = st.selectbox("Precision of the cache", names, names.index("float16"), key="cache_precision", bind="query-params")
+    given = "as in the file" if a.weight_bytes else "float16"
+    formats = {given: "", **{name: name for name in architecture.BITS if name != given}}
+    weights = st.selectbox("Precision of the weights", list(formats), key=f"weights/{given}", persist_state="session")
+    with st.expander("Known answers", expanded=True):
+        st.caption("32 layers, heads of 128 numbers, float16, 131,072 tokens. A click sets the sliders.")
+        for name, known in KNOWN.items():
+            size = architecture.cache_bytes(read("Llama 3.1 8B"), *known)
+            st.button(
+                f"{name}: {size / 1e9:,.1f} GB",
+                key=f"known/{name}",
+                type="tertiary",
+                on_click=load_known,
+                args=(name,),
+                icon=":material/arrow_forward:",
+            )
+    return CacheSetting(context, batch, cache, attention), formats[weights]
+
+
+def load_known(name: str) -> None:
+    known = KNOWN[name]
+    st.session_state.model = "Llama 3.1 8B"
+    st.session_state.context, st.session_state.batch = known.context_tokens, known.batch
+    st.session_state.attention, st.session_state.cache_precision = known.attention, known.cache

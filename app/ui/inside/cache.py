@@ -1,0 +1,198 @@
+"""The tab KV cache: time and memory of a token with and without it."""
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, jobs
+from app.ui.held import kept
+from app.ui.inside import figures
+from app.ui.tables import minus
+from core.config import TrialConfig
+from core.labs.inside import model
+from core.labs.inside.cache import CacheMeasurement, LibrarySpeed, TimedToken, beside_library, measure_bundled, prompt_ids
+from core.progress import Running
+from core.records import Progress
+
+DRAW_S = 1.0  # between two drawings of a growing chart
+PROMPT = 32  # tokens read before the measured ones
+
+
+def cache(config: TrialConfig) -> None:
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        new = st.select_slider(
+            "New tokens",
+            (32, 64, 128, 256, 512, 1024),
+            128,
+            key="new_tokens",
+            bind="query-params",
+            help="Each is timed with the cache. More of them show the square, and take its time.",
+        )
+        every = st.select_slider(
+            "Without the cache, every",
+            (1, 4, 8, 16, 32),
+            8,
+            key="every",
+            bind="query-params",
+            format_func=lambda n: "token" if n == 1 else f"{n} tokens",
+        )
+        st.caption(
+            "Measured is the transformer written here, with the bundled weights in float32 on this "
+            "processor, not the engine that answers on the page Ask. Times of a busy machine scatter."
+        )
+    with right:
+        about = (config.corpus.dataset, new, every)
+        run = measured(config, about, new, every)
+        if run is None:
+            return cards.empty(
+                "Time and memory of a token",
+                "With the cache a token reads the weights once and the keys before it. "
+                "Without, the whole text is read again for each. Press Measure to see both.",
+            )
+        measured_cards(run)
+    measured_charts(run, about)
+    st.divider()
+    beside(config, new)
+
+
+def measured(config: TrialConfig, about: tuple, new: int, every: int) -> CacheMeasurement | None:
+    """The last measurement; pressing the button makes one, drawn while it grows."""
+    known = st.session_state.setdefault("inspect_cache", {})
+    pressed, place = st.button("Measure", key="measure", type="primary", icon=":material/play_arrow:"), st.empty()
+    if pressed:
+        seen: list[TimedToken] = []
+        with place.container():
+            st.button("Cancel", key="stop/measure", icon=":material/close:")
+            ids = _some_text(config, PROMPT)
+            found = growing(measure_bundled(ids, new, every, seen), seen)
+        known.clear()
+        known[about] = found
+        place.empty()
+    elif known and about not in known:
+        place.caption("Shown is the last measurement; press Measure for these settings.")
+    return next(iter(known.values()), None)
+
+
+def _some_text(config: TrialConfig, tokens: int) -> list[int]:
+    corpus = session.workbench().corpus(config)
+    return prompt_ids(jobs.drain(model.load()), corpus.documents[0].text[:20_000], tokens)
+
+
+def growing(work: Generator[Progress, None, Any], seen: list[TimedToken]) -> Any:
+    """`jobs.drain` with the curve that grows under the bar."""
+    place = st.empty()
+
+    def drawn() -> Generator[Progress, None, Any]:
+        last = time.monotonic()
+        for step in (running := Running(work)):
+            if seen and time.monotonic() - last > DRAW_S:
+                last = time.monotonic()
+                place.plotly_chart(figures.live(seen), key=f"live/{len(seen)}")
+            yield step
+        return running.result
+
+    found = jobs.drain(drawn())
+    place.empty()
+    return found
+
+
+def measured_cards(run: CacheMeasurement) -> None:
+    last, same = run.steps[-1], [s.same for s in run.steps if s.same is not None]
+    cards.row(
+        [
+            cards.Card(
+                "With cache",
+                run.cached_tokens_per_s,
+                unit="tokens/s",
+                digits=1,
+                n=len(run.steps),
+                note=f"first token {cards.duration(run.prompt_s)}",
+            ),
+            cards.Card(
+                "Without",
+                run.uncached_tokens_per_s,
+                unit="tokens/s",
+                digits=1,
+                n=len(same),
+                of=len(run.steps),
+                note="the others interpolated",
+            ),
+            cards.Card(
+                "Speed-up",
+                run.speedup,
+                unit="times",
+                digits=1,
+                note="both gave the same tokens" if all(same) else f"{same.count(False)} of {len(same)} tokens differ",
+            ),
+            cards.Card(
+                "Cache", last.cache_bytes / 1e6, unit="MB", digits=1, direction=-1, note=f"{run.bytes_per_token:,} bytes a token"
+            ),
+        ]
+    )
+
+
+def measured_charts(run: CacheMeasurement, about: tuple) -> None:
+    rows, settings = [s._asdict() for s in run.steps], dict(zip(("corpus", "new_tokens", "every"), about, strict=True))
+    one, two = st.columns(2)
+    for column, cached, title in ((one, False, "Without the cache"), (two, True, "With the cache")):
+        fits = run.cached if cached else run.uncached
+        with column:
+            charts.show(
+                figures.timed(run.steps, fits, cached),
+                f"time-{'cached' if cached else 'uncached'}",
+                data=rows,
+                config=settings,
+                title=title,
+            )
+            st.caption(fitted(fits, max(s.context_tokens for s in run.steps)))
+    charts.show(
+        figures.cache_memory(run.steps),
+        "cache-memory",
+        data=rows,
+        config=settings,
+        title="Memory of the cache",
+        caption=f"float32, {run.bytes_per_token:,} bytes a token",
+    )
+
+
+def fitted(fits: tuple, longest: int) -> str:
+    """Whether the square adds to the line, in words; adjusted R² counts the extra term."""
+    line, square = fits
+    if np.isnan(square.adjusted_r2) or np.isnan(line.adjusted_r2):
+        return "Too few points for a fit."
+    bend_ms = square.coefficients[0] * longest**2 * 1000
+    better = square.adjusted_r2 > line.adjusted_r2 + 0.005
+    if max(line.adjusted_r2, square.adjusted_r2) < 0.3 or (better and bend_ms < 0):
+        told = "no clear growth at these lengths; what the context adds is less than the scatter of the times"
+    elif better:
+        told = f"the square explains more, {bend_ms:.1f} ms of a token's time at {longest:,} tokens"
+    else:
+        told = "the line explains as much as the square"
+    numbers = f"Adjusted R² {line.adjusted_r2:.3f} linear, {square.adjusted_r2:.3f} quadratic"
+    return f"{minus(numbers)}: {told}."
+
+
+def beside(config: TrialConfig, new: int) -> None:
+    st.markdown("**Beside the library**")
+    few = min(new, 128)
+    found: LibrarySpeed | None = kept(
+        "library",
+        (config.corpus.dataset, few),
+        "Compare with transformers",
+        True,
+        lambda: beside_library(_some_text(config, PROMPT), few),
+        why=f"{few} tokens by our cached generation and by transformers', three times each in turns; loads the "
+        "model a second time (540 MB).",
+    )
+    if found:
+        share = found.here_per_s / found.library_per_s
+        same = "The text is the same." if found.same_text else "The texts differ."
+        st.markdown(
+            f"Written here **{found.here_per_s:.1f}** tokens/s, transformers **{found.library_per_s:.1f}** tokens/s: "
+            f"**{share:.2f}** times its speed over {found.tokens} tokens. {same}"
+        )

@@ -1,0 +1,142 @@
+"""The tab The answer: where the model was unsure, and which passage carries each sentence."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from app.ui import cards, cells, charts, evidence
+from app.ui.sampling.chain import command
+from app.ui.sampling.tokens import visible
+from core.config import TrialConfig
+from core.judging.containment import THRESHOLD
+from core.labs.sampling import prompts
+from core.records import Hit
+from core.sampling.writing import Written
+
+UNSURE = 8  # rows of the table
+
+
+def answer(config: TrialConfig, written: Written, hits: Sequence[Hit]) -> None:
+    traced, n = written.traced, len(written.picks)
+    cards.row(
+        [
+            cards.Card("Perplexity", traced.perplexity, digits=2, direction=0, note=f"{n:,} tokens, under the model itself"),
+            cards.Card("Mean entropy", float(traced.entropy_bits.mean()), unit="bits", digits=2, direction=0),
+            cards.Card(
+                "Not the likeliest", 100 * float((traced.rank > 1).mean()), unit="%", digits=0, direction=0, note="of the tokens"
+            ),
+            cards.Card(
+                "Speed",
+                written.tokens_per_s,
+                unit="tokens/s",
+                digits=0,
+                direction=0,
+                note=f"the model ran for {written.ran:,} of {n:,} tokens",
+            ),
+        ]
+    )
+    names = [visible(name) for name in prompts.token_texts(config, traced.token)]
+    unsure_chart(config, written, names)
+    unsure_table(config, written, names)
+    carried(written, hits)
+
+
+def unsure_chart(config: TrialConfig, written: Written, names: list[str]) -> None:
+    traced, places, said = written.traced, list(range(1, len(names) + 1)), [charts.safe(name) for name in names]
+    traces = [
+        {
+            "type": "bar",
+            "x": places,
+            "y": traced.entropy_bits.tolist(),
+            "name": "Entropy",
+            "marker": {"color": charts.COLORS[4]},
+            "hovertext": said,
+            "hovertemplate": "%{hovertext}<br>%{y:.2f} bits<extra>entropy</extra>",
+        },
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "x": places,
+            "y": (-traced.logprob / np.log(2)).tolist(),
+            "name": "Surprise at the token",
+            "line": {"color": charts.COLORS[5], "width": 1.5},
+            "marker": {"size": 5},
+            "hovertext": said,
+            "hovertemplate": "%{hovertext}<br>%{y:.2f} bits<extra>surprise</extra>",
+        },
+    ]
+    columns = {
+        "place": places,
+        "token": traced.token.tolist(),
+        "text": names,
+        "probability": traced.probability.tolist(),
+        "entropy_bits": traced.entropy_bits.tolist(),
+        "rank": traced.rank.tolist(),
+    }
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    charts.show(
+        charts.figure(traces, "place in the answer (tokens)", "bits", height=260, legend=True),
+        "unsure",
+        data=rows,
+        config=config,
+        command=command(config),
+        title="Where the model was unsure",
+        caption="entropy: of all tokens at that place; surprise: −log₂ of the one written",
+    )
+
+
+def unsure_table(config: TrialConfig, written: Written, names: list[str]) -> None:
+    traced, number, rows = written.traced, st.column_config.NumberColumn, []
+    for place in np.argsort(traced.probability, kind="stable")[:UNSURE].tolist():
+        told = dict(zip(*(table[place].tolist() for table in (traced.alternatives, traced.alternative_probability)), strict=True))
+        others = [token for token in told if token != traced.token[place]][:3]
+        texts = prompts.token_texts(config, others)
+        rows.append(
+            {
+                "Place": place + 1,
+                "Token": names[place],
+                "Probability": 100 * float(traced.probability[place]),
+                "Rank": int(traced.rank[place]),
+                "Entropy": float(traced.entropy_bits[place]),
+                "Instead": ", ".join(f"{visible(text)} {told[t]:.0%}" for t, text in zip(others, texts, strict=True)),
+            }
+        )
+    cells.show(
+        rows,
+        hide_index=True,
+        key="unsure_table",
+        column_config={
+            "Place": number(width=60),
+            "Probability": number(format="%.1f %%", width=90),
+            "Rank": number(width=60, help="1: the likeliest."),
+            "Entropy": number(format="%.2f bits", width=90),
+            "Instead": st.column_config.TextColumn(width="large"),
+        },
+    )
+
+
+def carried(written: Written, hits: Sequence[Hit]) -> None:
+    """Sentence by sentence: how sure the model was, and the passage whose words it repeats."""
+    found = prompts.sentences(written, hits)
+    if not found:
+        return
+    st.markdown("**The passage that carries each sentence**")
+    body = ""
+    for one in found:
+        passage = "no passage" if hits else "none was given"
+        if one.passage:
+            weakly = "" if one.containment >= THRESHOLD else "weakly "
+            passage = f'{weakly}<span class="gw-chip">{one.passage}</span> {one.containment:.0%}'
+        body += (
+            f'<tr><td>{cards.escape(one.text)}</td><td class="num">{one.probability:.0%}</td><td class="num">{passage}</td></tr>'
+        )
+    st.html(
+        '<table class="gw gw-table"><tr><th>Sentence</th><th class="num">A token’s probability</th>'
+        f'<th class="num">Shares its word triples with</th></tr>{body}</table>'
+    )
+    used = sorted({one.passage for one in found if one.passage})
+    evidence.show([evidence.hit_html(hits[n - 1], number=n, query=written.text) for n in used])
+    st.caption(
+        "Shared words show where a sentence comes from, not that it is right. Words of the answer are bold in the passage."
+    )

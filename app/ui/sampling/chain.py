@@ -1,0 +1,190 @@
+"""Left on the page Sampling: the chain of steps, its presets, and the rest of the recipe."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, forms
+from core.config import TrialConfig
+from core.errors import WorkbenchError
+from core.labs.sampling import chains
+from core.sampling.filters import STEPS, Step, chain
+
+STEPS_LOOK = """
+[class*="st-key-step-"] { padding: .45rem .8rem .1rem !important; }
+[class*="st-key-step-"] .stHorizontalBlock, [class*="st-key-step-"] [data-testid="stHorizontalBlock"] { flex-wrap: nowrap !important; }
+"""
+STAGES = ("retrieval", "fusion", "context")
+GENERATION = (
+    "model",
+    "weights",
+    "device",
+    "dtype",
+    "context_tokens",
+    "threads",
+    "gpu_layers",
+    "max_tokens",
+)  # the rest: the chain's
+PARTS = {"top_k": "Top-k", "top_p": "Top-p", "min_p": "Min-p"}
+
+
+def command(config: TrialConfig, chains: Sequence[str] = (), rest: Sequence[str] = ()) -> str:
+    words = [word for text in chains or [st.session_state.chain] for word in ("--chain", text)]
+    return f"{session.workbench().command(config, 'sample-study')} {shlex.join([*words, *rest])}"
+
+
+def current_chain() -> tuple[Step, ...]:
+    """The chain of the session, or of the address where the page is entered by it; what that cannot mean is told.
+
+    Later the address only follows: the browser's lags behind a slider that moves.
+    """
+    state, asked = st.session_state, st.query_params.get("chain", "")
+    if asked and "add" not in state:  # the key of a widget below: the page was not drawn yet
+        try:
+            state.chain = chains.write_chain(chains.read_chain(asked))
+        except WorkbenchError as error:
+            st.warning(f"The chain in the address was left out: {cards.plain(error.what)}", icon=":material/link_off:")
+    state.setdefault("chain", chains.PRESETS["llama.cpp"])
+    st.query_params["chain"] = state.chain
+    return chains.read_chain(state.chain)
+
+
+def put(steps: Any) -> None:
+    """Callback: another chain; one that cannot be is told and changes nothing."""
+    try:
+        take(chains.write_chain(chain([s if isinstance(s, dict) else s.model_dump() for s in steps])))
+        st.session_state.pop("chain_problem", None)
+    except WorkbenchError as error:
+        st.session_state.chain_problem = error.what
+
+
+def take(text: str) -> None:
+    st.session_state.chain = text
+
+
+def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
+    presets()
+    st.html(f"<style>{STEPS_LOOK}</style>")
+    st.markdown("**Chain**, applied from top to bottom")
+    with st.container(gap="xsmall"):
+        for i, step in enumerate(steps):
+            step_form(i, step, steps)
+        if not steps:
+            st.caption("No step: tokens are drawn from the model's own distribution.")
+    if problem := st.session_state.get("chain_problem"):
+        st.warning(cards.plain(problem), icon=":material/error:")
+    st.selectbox(
+        "Add a step",
+        list(STEPS),
+        index=None,
+        key="add",
+        on_change=add,
+        args=(steps,),
+        format_func=word,
+        placeholder="Add a step",
+        label_visibility="collapsed",
+    )
+    forms.show_value("seed", config.seed)
+    st.number_input(
+        "Seed",
+        0,
+        2**31 - 1,
+        key="seed",
+        on_change=lambda: session.change({"seed": st.session_state.seed}),
+        help="Noise belongs to seed, place and token: a setting changes only the tokens it reaches.",
+    )
+    forms.recipe_form(STAGES, show_presets=False)
+    forms.stage_form("generation", baseline=session.baseline(), only=GENERATION)
+    st.caption("The chain replaces the engine's own temperature, top-p and top-k.")
+
+
+def presets() -> None:
+    known, here, key = chains.presets(session.workbench()), st.session_state.chain, "chain/-preset"
+    forms.show_value(key, next((name for name, text in known.items() if text == here), None))
+    st.pills(
+        "Preset",
+        list(known),
+        key=key,
+        label_visibility="collapsed",
+        wrap=True,
+        format_func=cards.plain,
+        on_change=lambda: st.session_state[key] and take(known[st.session_state[key]]),
+    )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Random",
+            key="random",
+            icon=":material/shuffle:",
+            help="Two to four steps with random settings.",
+            on_click=lambda: take(chains.write_chain(chains.random_chain(time.time_ns() % 2**32))),
+        )
+        with st.popover("Save", icon=":material/save:"):
+            name = st.text_input("Name of the preset", key="preset_name")
+            if st.button("Save this chain", key="save", disabled=not name.strip()):
+                try:
+                    chains.save_preset(session.workbench(), name, chains.read_chain(here))
+                    st.rerun()
+                except WorkbenchError as error:
+                    st.warning(cards.plain(error.what))
+
+
+def word(part: str) -> str:
+    return PARTS.get(part, part.capitalize())
+
+
+def step_form(i: int, step: Step, steps: tuple[Step, ...]) -> None:
+    """One step: its place in the chain, its knobs. The name of the step labels a single knob."""
+    knobs, last = forms.knobs(type(step)), i + 1 == len(steps)
+    alone = len(knobs) == 1
+    with st.container(border=True, gap=None if alone else "xsmall", key=f"step-{i}"):
+        with st.container(horizontal=True, vertical_alignment="center", gap=None):
+            about = " ".join([*(type(step).__doc__ or "").split(), *(knob.help for knob in knobs if alone)])
+            st.markdown(f"{i + 1}. **{word(step.part)}**", help=cards.plain(about), width="stretch")
+            for name, icon, to, off in (("up", "arrow_upward", i - 1, i == 0), ("down", "arrow_downward", i + 1, last)):
+                moved = [*steps[:i], *steps[i + 1 :]]
+                moved.insert(max(to, 0), step)
+                st.button(
+                    "",
+                    key=f"{name}/{i}",
+                    icon=f":material/{icon}:",
+                    type="tertiary",
+                    disabled=off,
+                    on_click=put,
+                    args=(moved,),
+                    help=f"Move {name}",
+                )
+            st.button(
+                "",
+                key=f"remove/{i}",
+                icon=":material/close:",
+                type="tertiary",
+                on_click=put,
+                args=([*steps[:i], *steps[i + 1 :]],),
+                help="Remove",
+            )
+        for knob in knobs:
+            key = f"chain/{i}.{step.part}.{knob.name}"
+            forms.show_value(key, getattr(step, knob.name))
+            forms.widget(
+                knob._replace(help="") if alone else knob,
+                key,
+                on_change=change,
+                args=(i, knob.name, key),
+                label_visibility="collapsed" if alone else "visible",
+            )
+
+
+def change(i: int, name: str, key: str) -> None:
+    steps = [step.model_dump() for step in chains.read_chain(st.session_state.chain)]
+    steps[i][name] = st.session_state[key]
+    put(steps)
+
+
+def add(steps: tuple[Step, ...]) -> None:
+    if st.session_state["add"]:
+        put([*steps, {"part": st.session_state["add"]}])
+    st.session_state["add"] = None

@@ -1,0 +1,133 @@
+"""The prompt of the page Sampling: chosen, read by the model, told."""
+
+import json
+from collections.abc import Generator
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+from app.ui.sampling.chain import command
+from core.config import TrialConfig
+from core.progress import Running
+from core.records import Corpus, Progress
+
+MANNERS = {"question": "Question", "message": "Message", "text": "Text to continue"}
+PLACEHOLDER = {"message": "What is a generator in Python?", "text": "The three primary colours are"}
+
+
+def waiting(config: TrialConfig, plan: Any) -> None:
+    about = cards.about(plan.seconds)
+    cards.empty(
+        "The next token over retrieved passages",
+        f"Still to do: {plan.what}{about}. After that, questions are searched in milliseconds.",
+    )
+    jobs.start_button(
+        "Prepare",
+        ["prepare", *session.workbench().arguments(config)],
+        f"Preparing {config.corpus.dataset}",
+        icon=":material/bolt:",
+    )
+
+
+def waited(work: Generator, what: Any) -> Any:
+    """What the work returns; it can be cancelled. None where it was: nothing is begun again by itself."""
+    state, place = st.session_state, st.empty()
+    if state.get("cancelled") == what:
+        with place.container():
+            cards.empty(
+                "The model has not read this prompt",
+                "It was cancelled.",
+                "Read it now",
+                key="read_now",
+                on_click=state.pop,
+                args=("cancelled",),
+            )
+        return None
+
+    def cancellable() -> Generator[Progress, None, Any]:
+        for number, step in enumerate(running := Running(work)):
+            if not number:  # what is at hand has no step, and no button
+                st.button(
+                    "Cancel",
+                    key="cancel",
+                    icon=":material/close:",
+                    shortcut="Escape",
+                    on_click=state.__setitem__,
+                    args=("cancelled", what),
+                )
+            yield step
+        return running.result
+
+    try:
+        with place.container():
+            return jobs.drain(cancellable())
+    finally:
+        place.empty()
+
+
+def prompt(corpus: Corpus) -> tuple[str, str]:
+    """(the text, how the model is to take it); both are in the address."""
+    manner = (
+        st.segmented_control(
+            "Prompt",
+            list(MANNERS),
+            default="question",
+            key="manner",
+            bind="query-params",
+            required=True,
+            format_func=MANNERS.get,
+            label_visibility="collapsed",
+        )
+        or "question"
+    )
+    if manner == "question":
+        known = [query.text for query in corpus.queries if query.answerable]
+        text = st.selectbox(
+            "Question",
+            known,
+            index=None,
+            key="question",
+            accept_new_options=True,
+            bind="query-params",
+            placeholder=f"One of the {len(known):,} questions of the corpus, or your own",
+        )
+        return text or "", manner
+    return st.text_area("Prompt", key="prompt", height=80, placeholder=PLACEHOLDER[manner], bind="query-params"), manner
+
+
+def examples(corpus: Corpus, manner: str) -> None:
+    cards.empty(
+        "The next token, step by step",
+        "Choose a question of the corpus, or type a prompt. The model then reads it once; every slider works on what it said.",
+    )
+    known = [query.text for query in corpus.queries if query.answerable]
+    offered = known[:: max(1, len(known) // 3)][:3] if manner == "question" else [PLACEHOLDER[manner]]
+    key = "question" if manner == "question" else "prompt"
+    with st.container(gap="xsmall"):
+        for text in offered:
+            st.button(
+                cards.plain(text),
+                key=f"example/{text}",
+                type="tertiary",
+                on_click=st.session_state.__setitem__,
+                args=(key, text),
+                icon=":material/arrow_forward:",
+            )
+
+
+def facts(strip: Any, config: TrialConfig, corpus: Corpus, more: list[str]) -> None:
+    model = config.generation.model.rpartition("/")[2]
+    named = "SmolLM2-135M-Instruct" if model == "bundled" else model
+    with strip.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            cards.status_strip([f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}", named, *more])
+        with st.popover("Reproduce", icon=":material/terminal:"):
+            st.caption(
+                "The address of this page restores prompt, chain and recipe. The command studies this chain on the corpus:"
+            )
+            st.code(command(config), language="bash", wrap_lines=True)
+            st.caption("The chain and the recipe")
+            st.code(st.session_state.chain, language=None, wrap_lines=True)
+            st.json(json.dumps(config.model_dump(mode="json")), expanded=1)

@@ -1,0 +1,83 @@
+"""The tab Side by side: chains, searches and engines on one prompt."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, evidence, jobs
+from app.ui.sampling.searches import METHODS, chosen_search
+from core.config import TrialConfig
+from core.labs.sampling import prompts
+from core.labs.sampling.chains import presets, read_chain
+from core.labs.sampling.sides import Side, engines, written_sides
+
+MOST_SIDES = 4
+
+
+def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
+    workbench, known = session.workbench(), presets(session.workbench())
+    offered: dict[str, tuple[str, Any]] = {"now": ("This chain", st.session_state.chain)}  # -> (label, a chain's line or a part)
+    offered |= {f"chain/{name}": (name, text) for name, text in known.items()}
+    offered |= {f"search/{name}": (label, chosen_search(name)) for name, label in METHODS.items()}
+    offered |= {f"engine/{name}": (f"Engine: {name.replace('_', ' ')}", part) for name, part in engines(config).items()}
+    chosen = st.pills(
+        f"Up to {MOST_SIDES} chains, searches or engines on this prompt",
+        list(offered),
+        selection_mode="multi",
+        wrap=True,
+        default=["now", "chain/Deterministic"],
+        key="sides",
+        format_func=lambda option: cards.plain(offered[option][0]) if option in offered else "",
+    )
+    if len(chosen) > MOST_SIDES:
+        st.caption(f"The first {MOST_SIDES} are taken.")
+    chosen = chosen[:MOST_SIDES]
+    if hosts := {offered[name][1].destination() for name in chosen if name.startswith("engine/")} - {""}:
+        st.warning(f"The prompt with its passages is sent to {cards.plain(', '.join(sorted(hosts)))}.", icon=":material/public:")
+    about = (reading.key, most, config.seed, tuple(offered[name] for name in chosen))
+    kept = st.session_state.get("sides_found")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        run = st.button("Write all", icon=":material/play_arrow:", key="do/sides", disabled=not chosen, type="primary")
+        st.caption(
+            "What stands below is of another prompt or setting."
+            if kept and kept[0] != about
+            else "One after another, with nothing remembered: the speeds are the model's.",
+            width="content",
+        )
+    if run:
+        stop = st.empty()
+        stop.button("Cancel", key="stop/sides", icon=":material/close:", shortcut="Escape")  # any click ends this run
+        wanted = [(label, read_chain(what) if isinstance(what, str) else what) for label, what in about[3]]
+        found = jobs.drain(written_sides(workbench, config, reading, wanted, most))
+        stop.empty()
+        kept = st.session_state.sides_found = about, found
+        st.rerun()
+    if kept:
+        sides(kept[1], len(reading.hits))
+
+
+def sides(found: Sequence[Side], passages: int) -> None:
+    for pair in (found[:2], found[2:]):
+        for column, one in zip(st.columns(2), pair, strict=False):
+            with column.container(border=True, gap="xsmall"):
+                st.markdown(f"**{cards.plain(one.name)}**")
+                st.caption(cards.plain(one.about))
+                if one.problem:
+                    st.error(cards.plain(f"No answer: {one.problem}"))
+                    continue
+                evidence.show(evidence.answer_html(one.text, passages))
+                cards.facts(
+                    [
+                        ("Speed", f"{one.tokens_per_s:,.0f} tokens/s" if one.tokens_per_s else "not measured"),
+                        ("First token", f"after {cards.duration(one.first_ms / 1000)}" if one.first_ms else ""),
+                        (
+                            "Length",
+                            f"{one.tokens:,} tokens, {'ended by itself' if one.reason == 'stop' else 'cut'}"
+                            if one.tokens
+                            else "",
+                        ),
+                        ("Perplexity", f"{one.perplexity:.2f}" if one.perplexity else "no probabilities"),
+                    ]
+                )
