@@ -1,8 +1,9 @@
 """The contract suites against parts that break them: each breach fails in words that name the next step."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
@@ -604,13 +605,14 @@ class TooLarge(Lines):
     size_tokens: int = knob(8, "Most tokens in a chunk.", ge=8, le=64)
 
 
-@breach("chunker", "draw nothing at random")
-class DrawnCuts(Lines):
-    part: Literal["drawn_cuts"] = "drawn_cuts"
+@breach("chunker", "keep nothing between calls")
+class OtherEachTime(Lines):
+    part: Literal["other_each_time"] = "other_each_time"
+    calls: ClassVar[Iterator[int]] = count()
 
     def split(self, text, tools):
         spans = super().split(text, tools)
-        return [(spans[0][0], spans[-1][1])] if spans and np.random.default_rng().random() < 0.5 else spans
+        return [(spans[0][0], spans[-1][1])] if spans and next(self.calls) % 2 else spans
 
 
 # Loaders --------------------------------------------------------------------------------------------------------------
