@@ -14,6 +14,12 @@ class WorkbenchError(Exception):
         super().__init__(" ".join(filter(None, (what, where and f"[{where}]", todo))))
 
 
+def broken_part(kind: str, name: str, what: str) -> WorkbenchError:
+    """What a part gives and its kind's contract forbids, found where it would end in a wrong number or a traceback."""
+    todo = f"Choose another {kind}. docs/adding_a_part.md says the contract, its suite in tests/contract what to repair."
+    return WorkbenchError(f"The {kind} {name} {what}.", where=name, todo=todo)
+
+
 # modules whose package has another name
 _PACKAGES = {"faiss": "faiss-cpu", "llama_cpp": "llama-cpp-python", "sklearn": "scikit-learn", "docx": "python-docx",
              "bs4": "beautifulsoup4", "yaml": "PyYAML", "Stemmer": "PyStemmer", "fontTools": "fonttools",

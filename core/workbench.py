@@ -27,6 +27,7 @@ from core.jobs.jobs import Jobs
 from core.pipeline.stages import Pipeline, Trace, workers
 from core.progress import drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, plain
+from core.retrieval.fusion import fused
 from core.retrieval.pool import Pool, changed, ranking, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
@@ -189,7 +190,7 @@ class Workbench:
             steps: dict[str, float] = {}
             pool = yield from self.pipeline.pool_of(config, corpus, text, steps)
             started = time.perf_counter()
-            ranking(pool, config.fusion.fuse(pool), 0, config.retrieval.top_k)
+            ranking(pool, fused(config.fusion, pool), 0, config.retrieval.top_k)
             steps["fuse"] = (time.perf_counter() - started) * 1000
             for name, ms in {**steps, "total": sum(steps.values())}.items():
                 table.setdefault(name, []).append(ms)
@@ -262,7 +263,7 @@ class Workbench:
             raise WorkbenchError("The question is empty.", todo="Type a question.")
         corpus = yield from self.pipeline.corpus(config)
         pool = yield from self.pipeline.pool_of(config, corpus, question)
-        return self._hits(config, corpus, pool, config.fusion.fuse(pool), 0)
+        return self._hits(config, corpus, pool, fused(config.fusion, pool), 0)
 
     def hits(self, evaluation: Evaluation, row: int) -> list[Hit]:
         """The final ranking of one of the corpus's own questions."""
@@ -667,7 +668,7 @@ class Workbench:
 def evaluated(config: TrialConfig, corpus: Corpus, pool: Pool, relevance: Relevance, trace: Trace | None = None) -> Evaluation:
     """The pool fused, judged and measured with intervals, on the questions of this corpus."""
     rules, trace, started = config.evaluation, trace or Trace(), time.perf_counter()
-    scores = config.fusion.fuse(pool)
+    scores = fused(config.fusion, pool)
     judged = judge(pool, scores, relevance, config.retrieval.top_k)
     values = metric_values(judged, rules.k)
     table = unit_intervals(np.column_stack(list(values.values())), rules.resamples, rules.confidence, config.seed)

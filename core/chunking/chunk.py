@@ -6,6 +6,7 @@ import numpy as np
 
 from core.chunking.tools import Remembered, Tools
 from core.config import PartConfig
+from core.errors import broken_part
 from core.records import Chunks, Document, Progress
 
 _GROUP = 512  # documents tokenised in one call
@@ -28,6 +29,9 @@ def chunk_documents(documents: Sequence[Document], chunker: PartConfig, tools: T
             for start, end in chunker.split(document.text, known)
         ]
         document, start, end = np.array(rows, np.int32).reshape(-1, 3).T
+        lengths = np.array([len(one.text) for one in group], np.int32)
+        if ((start < 0) | (end <= start) | (end > lengths[document - begin])).any():
+            raise broken_part("chunker", chunker.part, "gives chunks that are empty or lie outside of their document")
         columns.append(np.stack([document, start, end, count_tokens(document, start, end, documents, known)]))
     yield Progress(len(documents), len(documents), "Chunking documents")
     return Chunks(*np.concatenate(columns, axis=1))

@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from core import files
+from core.embedding.protocol import LoadedEncoder
 from core.embedding.speed import Run, weights
+from core.errors import broken_part
 from core.files import DiskError
 from core.models.hub import readable
 from core.records import Progress
@@ -58,6 +60,29 @@ def missing(encoder_part, texts: list[str], folder: Path, query: bool = False) -
     return [text for key, text in by_key.items() if key not in there]
 
 
+def encode_all(encoder_part, texts: list[str], query: bool = False) -> np.ndarray:
+    """Vectors [len(texts), dim] float32 of the texts, in their order; nothing is looked up or kept."""
+    encoder = encoder_part.load()
+    found = np.empty((len(texts), encoder.dim), np.float32)
+    for indices, vectors in _batches(encoder, texts, query):
+        found[indices] = vectors
+    return found
+
+
+def _batches(encoder: LoadedEncoder, texts: list[str], query: bool) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+    """What the encoder yields; WorkbenchError that names it where texts would be left without their vector."""
+    met = np.zeros(len(texts), bool)
+    with closing(encoder.encode(texts, query=query)) as batches:
+        for indices, vectors in batches:
+            if vectors.shape != (len(indices), encoder.dim) or not np.isfinite(vectors).all():
+                what = f"gives vectors of shape {vectors.shape} for {len(indices)} texts, or with NaN; wanted are {encoder.dim} numbers"
+                raise broken_part("encoder", encoder.name, what)
+            met[indices] = True
+            yield indices, vectors
+    if not met.all():
+        raise broken_part("encoder", encoder.name, f"gives {met.sum():,} of {len(texts):,} texts a vector")
+
+
 def _keys(prefix: str, texts: list[str]) -> list[bytes]:
     return [blake2b((prefix + text).encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
 
@@ -71,7 +96,7 @@ def _encode(
     first = None  # its end and its weight: the model is loaded on the way to it
     began = saved = time.monotonic()
     fresh: dict[bytes, np.ndarray] = {}
-    batches = encoder.encode(texts, query=query)
+    batches = _batches(encoder, texts, query)
     try:
         for indices, vectors in batches:
             fresh.update((keys[i], vector) for i, vector in zip(indices, vectors, strict=True))

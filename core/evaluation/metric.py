@@ -7,6 +7,7 @@ import numpy as np
 
 from core import registry
 from core.config import PartConfig
+from core.errors import broken_part
 from core.evaluation.judged import Judged
 
 MAIN = "ndcg_linear"  # the metric that is shown where none was chosen
@@ -41,4 +42,12 @@ def headlines() -> list[str]:
 
 def metric_values(judged: Judged, k: int, names: Iterable[str] = ()) -> dict[str, np.ndarray]:
     """metric (default: every one) -> [num_queries] float64 at depth k; NaN where the question has no gold evidence."""
-    return {name: registry.find("metric", name)().values(judged, k) for name in names or metric_names()}
+    return {name: _values(registry.find("metric", name)(), judged, k) for name in names or metric_names()}
+
+
+def _values(metric: Metric, judged: Judged, k: int) -> np.ndarray:
+    values = metric.values(judged, k)
+    if getattr(values, "shape", None) != judged.measured.shape or (np.isnan(values) == judged.measured).any():
+        what = "does not give a number for each question with gold evidence, and NaN for each other"
+        raise broken_part("metric", metric.part, what)
+    return values

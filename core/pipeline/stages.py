@@ -23,14 +23,14 @@ from core.corpus.library import Library, split
 from core.embedding.speed import TIMED_TEXTS, Estimate, Run, estimate, noted, weights
 from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
-from core.embedding.vectors import embed, missing
+from core.embedding.vectors import embed, encode_all, missing
 from core.evaluation.judged import Relevance, relevance
 from core.index.common import build_settings
 from core.index.rescore import Rescored
 from core.pipeline import index_build
 from core.progress import drain
 from core.records import Candidates, Chunks, Corpus, Progress
-from core.retrieval.pool import Pool, make_pool, tie_order
+from core.retrieval.pool import Pool, checked, make_pool, tie_order
 from core.store.cache import StageCache
 
 LITTLE = 1 << 16  # a result so small is no reason to look for room
@@ -262,7 +262,9 @@ class Pipeline:
                 fingerprint(self.queries_key(corpus), config.sparse.part, config.sparse.text_key()),
                 lambda: config.sparse.tokenize([q.text for q in corpus.queries]),
             )
-            return searcher.search(questions, config.retrieval.candidates, (yield from self.tie_order(config, corpus)))
+            ties = yield from self.tie_order(config, corpus)
+            found = searcher.search(questions, config.retrieval.candidates, ties)
+            return checked(found, "sparse retriever", config.sparse, len(corpus.queries), len(ties))
 
         return (yield from self._stage("sparse", self.key("sparse", config, corpus), Candidates, make, trace))
 
@@ -273,7 +275,8 @@ class Pipeline:
             searcher = yield from self.searcher("dense", config, corpus)
             yield Progress(0, len(corpus.queries), "Searching the vectors")
             ties = yield from self.tie_order(config, corpus)
-            return searcher.search(questions, config.retrieval.candidates, ties, settings=config.index)
+            found = searcher.search(questions, config.retrieval.candidates, ties, settings=config.index)
+            return checked(found, "index", config.index, len(corpus.queries), len(ties))
 
         return (yield from self._stage("dense", self.key("dense", config, corpus), Candidates, make, trace))
 
@@ -305,12 +308,14 @@ class Pipeline:
                 encoder, stored = ((yield from self.encoder(config, corpus)), (yield from self.transformed(config, corpus)))
             started = time.perf_counter()
             if name == "sparse":
-                found[name] = searcher.search(config.sparse.tokenize([question]), config.retrieval.candidates, ties)
+                sparse = searcher.search(config.sparse.tokenize([question]), config.retrieval.candidates, ties)
+                found[name] = checked(sparse, "sparse retriever", config.sparse, 1, len(ties))
             else:
-                [(_, vectors)] = encoder.load().encode([question], query=True)
+                vectors = encode_all(encoder, [question], query=True)
                 steps["encode"] = (time.perf_counter() - started) * 1000
                 asked = stored.queries(vectors)
-                found[name] = searcher.search(asked, config.retrieval.candidates, ties, settings=config.index)
+                dense = searcher.search(asked, config.retrieval.candidates, ties, settings=config.index)
+                found[name] = checked(dense, "index", config.index, 1, len(ties))
             steps[name] = (time.perf_counter() - started) * 1000 - (steps["encode"] if name == "dense" else 0.0)
         return make_pool(found, ties)
 

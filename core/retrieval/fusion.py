@@ -5,6 +5,7 @@ from abc import abstractmethod
 import numpy as np
 
 from core.config import PartConfig
+from core.errors import broken_part
 from core.retrieval.pool import Pool
 
 
@@ -19,3 +20,17 @@ class Fusion(PartConfig):
     def fuse(self, pool: Pool) -> np.ndarray:
         """[Q, P] float32, higher is better: -inf at the pads and where no retriever that it needs has the chunk, a finite
         number everywhere else (`pool.ranked` sees to the pads). A row depends on nothing but that row."""
+
+
+def fused(fusion: Fusion, pool: Pool) -> np.ndarray:
+    """The fusion's scores of the pool [Q, P] float32; WorkbenchError that names it where they could not be ranked."""
+    scores = fusion.fuse(pool)
+    shape, kind = getattr(scores, "shape", None), getattr(scores, "dtype", None)
+    if shape != pool.chunk.shape or kind != np.float32:
+        raise broken_part("fusion", fusion.part, f"gives {kind} scores of shape {shape} for candidates of {pool.chunk.shape}")
+    pads = pool.once("cells that are pads", lambda: np.flatnonzero(pool.chunk < 0))
+    if not scores.max(initial=-np.inf) < np.inf:  # NaN is passed on by the maximum
+        raise broken_part("fusion", fusion.part, "gives candidates the score NaN or infinity")
+    if len(pads) and scores.take(pads).max() > -np.inf:
+        raise broken_part("fusion", fusion.part, "gives pads a score, which are no candidates and have -inf")
+    return scores

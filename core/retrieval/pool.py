@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from core.config import PartConfig
+from core.errors import broken_part
 from core.records import Candidates, Chunks, Document
 from core.retrieval.top import best, inverse
 
@@ -59,6 +61,19 @@ def tie_order(documents: tuple[Document, ...], chunks: Chunks) -> np.ndarray:
     ids = [f"{documents[d].id}:{s}-{e}" for d, s, e in columns]
     ascending = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int32)
     return inverse(ascending)
+
+
+def checked(found: Candidates, kind: str, part: PartConfig, num_queries: int, num_chunks: int) -> Candidates:
+    """What a retriever found; WorkbenchError that names the part where no pool could be made of it, or a wrong one."""
+    chunk, score = found.chunk, found.score
+    if chunk.shape != score.shape or chunk.shape[:-1] != (num_queries,) or (chunk.dtype, score.dtype) != (np.int32, np.float32):
+        shapes = f"{chunk.dtype} chunks of shape {chunk.shape} and {score.dtype} scores of {score.shape}"
+        raise broken_part(kind, part.part, f"gives {shapes} for {num_queries:,} questions")
+    if chunk.min(initial=-1) < -1 or chunk.max(initial=-1) >= num_chunks:
+        raise broken_part(kind, part.part, f"gives chunks {chunk.min()} to {chunk.max()} of {num_chunks:,}")
+    if ((chunk < 0) != np.isnan(score)).any():
+        raise broken_part(kind, part.part, "gives scores to pads, or no score to chunks: NaN stands where the chunk is -1")
+    return found
 
 
 def make_pool(candidates: dict[str, Candidates], tie_order: np.ndarray) -> Pool:

@@ -174,6 +174,8 @@ def test_progress_tells_rate_and_time_left(tmp_path):
 
 def test_looking_up_a_large_corpus_takes_a_fraction_of_a_second(tmp_path):
     class Wide(Counting):
+        dim = 384
+
         def encode(self, texts, query=False):
             for i in range(0, len(texts), 1024):
                 batch = np.arange(i, min(i + 1024, len(texts)))

@@ -17,6 +17,7 @@ from core.labs.index.points import about_setting, point_of
 from core.labs.index.reference import exact_config
 from core.progress import drain, told_within
 from core.records import Candidates, Corpus, Progress
+from core.retrieval.fusion import fused
 from core.retrieval.pool import changed, make_pool, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.equivalence import Equivalence, sentence, tost
@@ -162,7 +163,7 @@ def _ranked(
             some = replace(corpus, queries=tuple(corpus.queries[row] for row in rows))
             used = {name: Candidates(each.chunk[rows], each.score[rows]) for name, each in used.items()}
         pool = make_pool(used, ties)
-        scores = fusion.fuse(pool)
+        scores = fused(fusion, pool)
         judged = judge(pool, scores, relevance(some, chunks, config.evaluation.overlap), config.retrieval.top_k)
         depth = min(config.evaluation.k, config.retrieval.top_k)
         return _Values(metric_values(judged, config.evaluation.k, metrics), _first(rankings(pool, scores, depth), depth))
