@@ -61,6 +61,6 @@ def examples() -> dict[str, str]:
     return dict(tables.EXAMPLES)
 
 
-def tables_described() -> list[tables.Table]:
+def tables_described() -> list[tables.StoredTable]:
     """The tables with their columns, in words."""
     return tables.describe()
