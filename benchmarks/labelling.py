@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks import startup
 from benchmarks._limits import against
-from core.annotation import imports, rounds, saving, versions, worklist
+from core.annotation import imports, latest, rounds, saving, versions
 from core.annotation.assignment import assignment
 from core.annotation.drawing import Candidate, draw
 from core.annotation.formats.exchange import to_jsonl
@@ -190,7 +190,7 @@ def together(home: Path, items: int) -> dict[str, Any]:
     fresh = Workbench(home)
     kept = [(one["id"], one["annotator"], one["item"]) for one in fresh.store.labels.all("many")]
     there = {id: (name, item) for id, name, item in kept}
-    standing = {one.id for one in worklist.labels(fresh, "many")}
+    standing = {one.id for one in latest.labels(fresh, "many")}
     lost = [id for id, (name, item, _) in said.items() if there.get(id) != (name, item) or id not in standing]
     return {
         "writers": WRITERS,

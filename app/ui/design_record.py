@@ -31,7 +31,7 @@ from app.ui.design_tabs import (
     rows,
     usual_goal,
 )
-from core.annotation import checking, exports, imports, label_files, power, rounds, standing, tokens, versions, worklist
+from core.annotation import checking, exports, imports, label_files, latest, power, rounds, standing, tokens, versions
 from core.annotation.assignment import HandOver, loads
 from core.annotation.pilot import from_pilot
 from core.annotation.rubric import FOLDER
@@ -429,7 +429,7 @@ def _revise(desk: Desk) -> None:
 def needed_words(desk: Desk) -> str:
     """How many main items the pilot's values ask for."""
     goal = usual_goal(desk.study)
-    pilot = from_pilot(desk.frozen.study, worklist.labels(session.workbench(), desk.study.id, "pilot")).values.get(goal)
+    pilot = from_pilot(desk.frozen.study, latest.labels(session.workbench(), desk.study.id, "pilot")).values.get(goal)
     if pilot is None:
         return "; the tab Power says how many it needs"
     values = power.ASSUMED[goal] | fitted(goal, pilot, power.ASSUMED[goal].get("difference", 0.0))

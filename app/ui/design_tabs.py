@@ -16,7 +16,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, charts, forms, jobs
-from core.annotation import answers, draft, rounds, standing, system_names, versions, worklist
+from core.annotation import answers, draft, latest, rounds, standing, system_names, versions
 from core.annotation.assignment import apart, loads, shared
 from core.annotation.pilot import Pilot, from_pilot
 from core.annotation.power import ASSUMED, GOALS, check_values, curves, discordant_bounds
@@ -998,7 +998,7 @@ VALUES = {  # goal -> value -> (label, help, bounds)
 
 def power(desk: Desk) -> None:
     """From assumed values or the pilot's to items and annotators."""
-    study, given = desk.study, worklist.labels(session.workbench(), desk.study.id, "pilot")
+    study, given = desk.study, latest.labels(session.workbench(), desk.study.id, "pilot")
     pilot = from_pilot(desk.frozen.study, given) if given else None
     head = st.container()
     left, right = st.columns([1, 2], gap="large")

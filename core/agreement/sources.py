@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.annotation import worklist
+from core.annotation import latest
 from core.annotation.label_files import read_file
 from core.annotation.label_table import LabelTable, table
 from core.annotation.labels import Label
@@ -78,7 +78,7 @@ def digest_of(workbench: Workbench, study_id: str) -> str:
 
 def open_study(workbench: Workbench, study_id: str) -> LabelSource:
     frozen = load(workbench, study_id)
-    labels = tuple(worklist.labels(workbench, study_id))
+    labels = tuple(latest.labels(workbench, study_id))
     name = shlex.quote(study_id)
     command = f"python -m core agreement {name}"
     of = workbench.store.query(

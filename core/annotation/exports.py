@@ -10,10 +10,10 @@ from core.annotation.drawing import clean
 from core.annotation.formats import exchange, label_studio
 from core.annotation.label_files import LABEL_FILES, TIDY, checksum, manifest_files
 from core.annotation.labels import Label, complete
+from core.annotation.latest import labels
 from core.annotation.rubric import FOLDER
 from core.annotation.study import Study
 from core.annotation.versions import Frozen, load
-from core.annotation.worklist import labels
 from core.errors import WorkbenchError
 from core.files import DiskError, disk_reported, write_whole
 from core.workbench import Workbench

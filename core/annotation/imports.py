@@ -10,10 +10,10 @@ from core.annotation.formats import exchange, qags
 from core.annotation.formats.exchange import Problem
 from core.annotation.label_files import ImportProblems, existing, parsed_labels, read_text
 from core.annotation.labels import CONTENT, Label, blank, from_record, problems, to_record
+from core.annotation.latest import labels
 from core.annotation.rounds import freeze
 from core.annotation.study import ROUNDS, Study
 from core.annotation.versions import Frozen, history, load
-from core.annotation.worklist import labels
 from core.errors import WorkbenchError
 from core.store.rows import YEARS
 from core.workbench import Workbench

@@ -5,11 +5,12 @@ from typing import Any
 
 from core.annotation.assignment import HandOver, assignment, handed_over
 from core.annotation.disputes import disputed
+from core.annotation.latest import labels
 from core.annotation.rubric import Rubric
 from core.annotation.standing import progress
 from core.annotation.study import Left, Study, altered, study_hash
 from core.annotation.versions import Frozen, latest_version, load, planned, record_version
-from core.annotation.worklist import items_of, labels
+from core.annotation.worklist import items_of
 from core.errors import WorkbenchError
 from core.workbench import Workbench
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from core.annotation.assignment import assignment
 from core.annotation.labels import CONTENT, Label, blank, from_record, problems, to_record
+from core.annotation.latest import latest_label
 from core.annotation.screen import shown
 from core.annotation.study import Study
 from core.annotation.versions import Frozen, read_version
-from core.annotation.worklist import latest_label
 from core.errors import WorkbenchError
 from core.workbench import Workbench
 

@@ -10,9 +10,9 @@ from core.annotation.attention import attention_score
 from core.annotation.disputes import differences
 from core.annotation.label_table import table
 from core.annotation.labels import Label, complete
+from core.annotation.latest import labels
 from core.annotation.study import Study, plain
 from core.annotation.versions import Frozen
-from core.annotation.worklist import labels
 from core.workbench import Workbench
 
 STEPS = ("Draft", "Pilot", "Revise", "Main", "Adjudicate", "Analyse")

@@ -14,8 +14,9 @@ import os
 import stat
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +46,13 @@ class LinePlace(NamedTuple):
     path: Path
     start: int
     end: int
+
+
+class OwnLabels(NamedTuple):
+    """Labels of one annotator in one round of a study. arrived: of the same number nothing has changed."""
+
+    by_item: dict[str, dict[str, Any]]  # item -> the latest label
+    arrived: int  # labels read so far, those that were replaced too
 
 
 def encode_line(id: str, payload: dict, prev: str = "") -> bytes:
@@ -111,7 +119,10 @@ class Segments:
         self._read: dict[str, Line] = {}  # the line of each segment that was read last
         self._places: dict[str, LinePlace] = {}
         self._current: dict[str, dict[tuple[str, str, str], dict]] = {}  # study -> (round, item, annotator) -> label
+        self._own: dict[tuple[str, str, str], dict[str, dict]] = {}  # (study, round, annotator) -> item -> label
+        self._arrived: Counter[tuple[str, str, str]] = Counter()  # the same -> labels read, whatever became of them
         self._ids: dict[str, list[str]] = {}  # study -> ids of all its labels
+        self._looks = 0  # of `looking` that are under way
         self.lock = threading.RLock()  # for whoever reads a label and replaces it
         self._file: int | None = None
         self._end_file: int | None = None
@@ -153,6 +164,7 @@ class Segments:
                     where=str(self.folder),
                     todo=f"{remedy(error)}, then choose it again.",
                 ) from error
+            self._take(end, lines)
             self._last, self._count = last, self._count + len(lines)
             self._mark_end()
             return made
@@ -166,6 +178,23 @@ class Segments:
         with self.lock:
             self._refresh()
             return dict(self._current.get(study, {}))
+
+    def own(self, study: str, round: str, annotator: str) -> OwnLabels:
+        with self.lock:
+            self._refresh()
+            place = study, round, annotator
+            return OwnLabels(dict(self._own.get(place, {})), self._arrived[place])
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """One look at the folder for all that is read inside; what is added there is known without another."""
+        with self.lock:
+            self._refresh()
+            self._looks += 1
+            try:
+                yield
+            finally:
+                self._looks -= 1
 
     def one(self, study: str, round: str, item: str, annotator: str) -> dict[str, Any] | None:
         with self.lock:
@@ -247,6 +276,16 @@ class Segments:
             data = data[os.write(self._file, data) :]
         os.fsync(self._file)
 
+    def _take(self, start: int, lines: Sequence[bytes]) -> None:
+        """Lines of ours are known as they are written, where all that stands before them is."""
+        before = self._read.get(self._path.name)
+        if start != (before.end if before else 0):
+            return
+        for data in lines:
+            line = decode_line(data, start)
+            self._read[self._path.name], start = line, line.end
+            self._note(self._path, line)
+
     def _close(self, end: int) -> None:
         """Leaves the segment as it was before what failed: of labels that came together none is kept then."""
         if self._file is not None:
@@ -260,9 +299,11 @@ class Segments:
         self._file = self._end_file = None
 
     def _refresh(self) -> None:
+        if self._looks:
+            return
         sizes = self._sizes()
         if any(sizes.get(name, 0) < last.end for name, last in self._read.items()):  # a segment is gone, or was cut
-            for known in (self._read, self._places, self._current, self._ids, self.damaged, self.gaps):
+            for known in (self._read, self._places, self._current, self._own, self._ids, self.damaged, self.gaps):
                 known.clear()
         for name, size in sizes.items():
             last = self._read.get(name)
@@ -307,10 +348,11 @@ class Segments:
         self._places[line.id] = LinePlace(path, line.start, line.end)
         study = line.payload.get("study", "")
         self._ids.setdefault(study, []).append(line.id)
-        key = tuple(line.payload.get(name, "") for name in ("round", "item", "annotator"))
-        latest = self._current.setdefault(study, {})
+        key = round, item, annotator = tuple(line.payload.get(name, "") for name in ("round", "item", "annotator"))
+        latest, own = self._current.setdefault(study, {}), self._own.setdefault((study, round, annotator), {})
+        self._arrived[study, round, annotator] += 1
         if key not in latest or latest[key]["id"] < line.id:
-            latest[key] = {**line.payload, "id": line.id}
+            latest[key] = own[item] = {**line.payload, "id": line.id}
 
 
 def verify_segments(segments: Segments) -> tuple[set[str], list[Damage]]:

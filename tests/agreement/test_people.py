@@ -21,7 +21,7 @@ from core.agreement import (
     views,
 )
 from core.agreement.machines import Facing
-from core.annotation import exports, rounds, saving, versions, worklist
+from core.annotation import exports, latest, rounds, saving, versions
 from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.annotation.study import CANNOT, StopRule
@@ -273,7 +273,7 @@ def test_an_answer_with_a_tied_or_unjudged_sentence_is_neither_faithful_nor_not(
                 3: "cannot_judge",
                 4: "partly",
             }[number]
-            given = worklist.current(workbench, frozen, who, item.id)
+            given = latest.current(workbench, frozen, who, item.id)
             saving.label(workbench, frozen, given.model_copy(update={"sentences": (("supported", second),)}))
     source = sources.open_study(workbench, "toy")
     found = sources.table_of(source, "sentences", "main")

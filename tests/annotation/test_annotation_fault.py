@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
-from core.annotation import checking, exports, imports, label_files, rounds, saving, worklist
+from core.annotation import checking, exports, imports, label_files, latest, rounds, saving, worklist
 from core.annotation.labels import blank
 from core.errors import WorkbenchError
 from core.store.database import Store
@@ -367,7 +367,7 @@ def test_a_bad_file_is_told_by_line_and_nothing_of_it_is_taken(study, tmp_path, 
         imports.import_labels(workbench, "toy", tmp_path / name)
     first = caught.value.problems[0]
     assert (first.file, first.line) == (name, line) and said in first.what and first.what.endswith(".")
-    assert worklist.labels(workbench, "toy") == []
+    assert latest.labels(workbench, "toy") == []
 
 
 def test_good_rows_are_kept_only_when_asked_for(study, tmp_path):
@@ -377,10 +377,10 @@ def test_good_rows_are_kept_only_when_asked_for(study, tmp_path):
     (tmp_path / "mixed.csv").write_text("\ufeffitem,annotator,value\n" + "\n".join(rows), "utf-8")
     with pytest.raises(label_files.ImportProblems, match="2 good labels"):
         imports.import_labels(workbench, "toy", tmp_path / "mixed.csv")
-    assert worklist.labels(workbench, "toy") == []
+    assert latest.labels(workbench, "toy") == []
     found = imports.import_labels(workbench, "toy", tmp_path / "mixed.csv", keep_good=True)
     assert found.added == 2 and [one.line for one in found.problems] == [3, 4]
-    assert {(one.item, one.annotator) for one in worklist.labels(workbench, "toy")} == {(ids[0], "Ann"), (ids[1], "Ben")}
+    assert {(one.item, one.annotator) for one in latest.labels(workbench, "toy")} == {(ids[0], "Ann"), (ids[1], "Ben")}
 
 
 def test_files_that_are_no_text_or_not_there(study, tmp_path):
@@ -462,7 +462,7 @@ def test_a_name_is_a_name_also_where_it_looks_like_something_else(study, tmp_pat
     (tmp_path / "f.csv").write_text(f"item,annotator,value\n{item},a=b,supported\n")
     monkeypatch.setenv("GROUNDWORK_HOME", str(workbench.home))
     assert main(["annotate", "import", "names", str(tmp_path / "f.csv"), "--as", "a=b=No", "--json"]) == 0
-    assert [one.annotator for one in worklist.labels(workbench, "names")] == ["No"]
+    assert [one.annotator for one in latest.labels(workbench, "names")] == ["No"]
     assert main(["annotate", "import", "names", str(tmp_path / "f.csv"), "--as", "nobody", "--json"]) == 1
     assert main(["annotate", "token", "names", "Nobody", "--json"]) == 1 and "is nobody" in capsys.readouterr().out
 
@@ -480,17 +480,17 @@ def test_a_store_that_may_only_be_read_is_read():
             path.chmod(0o555 if path.is_dir() else 0o444)
         code = f"""
 import os, duckdb, pyarrow
-from core.annotation import checking, saving, versions, worklist
+from core.annotation import checking, latest, saving, versions
 from core.errors import WorkbenchError
 from core.workbench import Workbench
 if os.getuid() == 0:
     os.setuid(65534)
 workbench = Workbench({str(workbench.home)!r})
 frozen = versions.load(workbench, "toy")
-assert len(worklist.labels(workbench, "toy")) == 1 and checking.check(workbench, "toy").ok
+assert len(latest.labels(workbench, "toy")) == 1 and checking.check(workbench, "toy").ok
 assert workbench.store.query("SELECT count(*) AS n FROM labels") == [{{"n": 1}}]
 try:
-    saving.label(workbench, frozen, worklist.labels(workbench, "toy")[0])
+    saving.label(workbench, frozen, latest.labels(workbench, "toy")[0])
 except WorkbenchError as error:
     print(error.todo)
 """

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.annotation import checking, exports, imports, label_files, rounds, saving, worklist
+from core.annotation import checking, exports, imports, label_files, latest, rounds, saving, worklist
 from core.annotation.formats import exchange
 from core.annotation.label_table import LabelTable, table
 from core.annotation.labels import Span, blank, complete
@@ -45,10 +45,10 @@ def test_an_export_goes_into_an_empty_store_and_back(workbench, tmp_path, name):
     design = json.loads((tmp_path / "out/study.json").read_text())["design"]
     rounds.freeze(other, type(frozen.study).model_validate(design), "main")
     assert imports.import_labels(other, "toy", tmp_path / "out" / name)[:2] == (manifest.counts["labels"], 0)
-    plain = {one.id: one.model_copy(update={"origin": ""}) for one in worklist.labels(other, "toy")}
-    assert plain == {one.id: one for one in worklist.labels(workbench, "toy")}
+    plain = {one.id: one.model_copy(update={"origin": ""}) for one in latest.labels(other, "toy")}
+    assert plain == {one.id: one for one in latest.labels(workbench, "toy")}
     assert imports.import_labels(other, "toy", tmp_path / "out" / name)[:2] == (0, manifest.counts["labels"])
-    values = table(frozen.study, worklist.labels(workbench, "toy")).values
+    values = table(frozen.study, latest.labels(workbench, "toy")).values
     for file in ("", name):
         np.testing.assert_array_equal(read_table(tmp_path / "out" / file).values, values)
 
@@ -58,7 +58,7 @@ def test_the_tidy_table_says_what_was_judged_and_is_read_for_agreement(workbench
     judge_all(workbench, frozen, comment="=1+1", seconds=2.5)
     manifest = exports.export(workbench, "toy", folder=tmp_path)
     rows = list(csv.DictReader((tmp_path / label_files.TIDY).open(newline="")))
-    study, labels = frozen.study, worklist.labels(workbench, "toy")
+    study, labels = frozen.study, latest.labels(workbench, "toy")
     assert len(rows) == sum(len(one.sentences[0]) + 1 for one in labels)
     assert Counter(row["kind"] for row in rows).keys() == {"item", "repeat", "attention"}
     plain = [row for row in rows if row["kind"] == "item"]
@@ -102,9 +102,9 @@ def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path)
         imports.import_labels(workbench, "toy", tmp_path / "edited.json", names=names)
     found = imports.import_labels(workbench, "toy", tmp_path / "edited.json", names=names, replace=True)
     assert found == (2, 0, (), 1, 0, 0)
-    now = worklist.current(workbench, frozen, "Ann", item)
+    now = latest.current(workbench, frozen, "Ann", item)
     assert now.sentences[0][0] == "contradicted" and now.replaces == first.id
-    theirs = worklist.current(workbench, frozen, "Ben", wanted["data"]["item"])
+    theirs = latest.current(workbench, frozen, "Ben", wanted["data"]["item"])
     assert theirs.sentences[0][0] == "contradicted" and theirs.seconds == 9.5 and not complete(frozen.study, theirs)
 
 
@@ -134,7 +134,7 @@ def test_a_cell_runs_no_formula_and_comes_back(workbench, tmp_path):
         worklist.items_of(frozen, "Ann"), ("=1+1", "'=1", "@x", "-a", "'tis", "\t+", "+" * 200_000), strict=False
     ):
         judge(workbench, frozen, "Ann", item, comment=comment)
-    before = worklist.labels(workbench, "toy")
+    before = latest.labels(workbench, "toy")
     text = exchange.to_csv(before)
     assert not any(cell[:1] in ("=", "+", "-", "@", "\t", "\r") for row in csv.reader(io.StringIO(text)) for cell in row)
     parsed = exchange.from_csv(text, "f", frozen.study, "main")
@@ -165,13 +165,13 @@ def test_ids_of_other_programs_decide_nothing(workbench, tmp_path):
     frozen = frozen_study(workbench)
     one, two, three = worklist.items_of(frozen, "Ann")[:3]
     rows = [given(frozen, "Ann", one, id="1"), given(frozen, "Ann", two, id="1"), given(frozen, "Ann", three, id="zzz")]
-    assert imported(workbench, tmp_path, rows).added == 3 == len(worklist.labels(workbench, "toy"))
+    assert imported(workbench, tmp_path, rows).added == 3 == len(latest.labels(workbench, "toy"))
     for item in (one, three):
         label = judge(workbench, frozen, "Ann", item, "contradicted")
-        assert worklist.current(workbench, frozen, "Ann", item) == label
+        assert latest.current(workbench, frozen, "Ann", item) == label
     late = given(frozen, "Ann", two, "partly", id="z" * 26)  # of our form, of a time to come
     assert imported(workbench, tmp_path, [late], replace=True).replaced == 1
-    assert worklist.current(workbench, frozen, "Ann", two).id < "z" * 26
+    assert latest.current(workbench, frozen, "Ann", two).id < "z" * 26
     table = f"id,item,annotator,number,value\n7,{two},Ann,1,supported\n8,{two},Ann,2,supported\n"
     assert imported(workbench, tmp_path, table, "t.csv", replace=True).replaced == 1, "an id for each row is none of a label"
 
@@ -185,17 +185,17 @@ def test_what_an_import_would_replace_needs_a_word(workbench, tmp_path):
         with pytest.raises(label_files.ImportProblems, match="said otherwise") as caught:
             imported(workbench, tmp_path, edited, name)
         assert [one.line for one in caught.value.problems] == [1 + name.endswith("csv")]
-        assert worklist.labels(workbench, "toy") == labels
+        assert latest.labels(workbench, "toy") == labels
         found = imported(workbench, tmp_path, edited, name, keep_good=True)
-        assert found[:2] == (0, 1) and len(found.problems) == 1 and worklist.labels(workbench, "toy") == labels
+        assert found[:2] == (0, 1) and len(found.problems) == 1 and latest.labels(workbench, "toy") == labels
     found = imported(workbench, tmp_path, edited, name, replace=True)
     assert found == (1, 1, (), 1, 0, 0)
-    now = worklist.current(workbench, frozen, "Ann", mine[0])
+    now = latest.current(workbench, frozen, "Ann", mine[0])
     assert now.sentences[0][0] == "contradicted" and now.replaces == labels[0].id and now.origin == "e.csv"
     assert imported(workbench, tmp_path, edited, name)[:2] == (0, 2), "known from now on"
     judge(workbench, frozen, "Ann", mine[0], "partly")
     assert imported(workbench, tmp_path, edited, name) == (0, 2, (), 0, 0, 1), "also once it was changed here"
-    assert worklist.current(workbench, frozen, "Ann", mine[0]).sentences[0][0] == "partly"
+    assert latest.current(workbench, frozen, "Ann", mine[0]).sentences[0][0] == "partly"
     assert (
         checking.check(workbench, "toy").ok
         and "1 of 4 label records came from files" in checking.check(workbench, "toy").notes[0]
@@ -214,10 +214,10 @@ def test_a_source_that_is_read_again_overwrites_nothing(workbench, tmp_path):
     assert imported(workbench, tmp_path, first, replace=True).replaced == 1, "changed back at the source"
     for _ in range(4):
         saving.undo(workbench, frozen, item, "Ann")
-    assert worklist.current(workbench, frozen, "Ann", item) is None
-    assert imported(workbench, tmp_path, first).changed == 1 and worklist.current(workbench, frozen, "Ann", item) is None
+    assert latest.current(workbench, frozen, "Ann", item) is None
+    assert imported(workbench, tmp_path, first).changed == 1 and latest.current(workbench, frozen, "Ann", item) is None
     assert imported(workbench, tmp_path, first, replace=True).added == 1
-    assert worklist.current(workbench, frozen, "Ann", item).sentences[0][0] == "supported"
+    assert latest.current(workbench, frozen, "Ann", item).sentences[0][0] == "supported"
 
 
 def test_what_a_file_does_not_speak_of_stays(workbench, tmp_path):
@@ -229,13 +229,13 @@ def test_what_a_file_does_not_speak_of_stays(workbench, tmp_path):
     assert imported(workbench, tmp_path, stars, "s.csv") == (1, 0, (), 0, 1, 0)
     for content in (sentences, stars):
         assert imported(workbench, tmp_path, content, "s.csv")[:2] == (0, 1)
-    both = worklist.current(workbench, frozen, "Ann", item)
+    both = latest.current(workbench, frozen, "Ann", item)
     assert (both.sentences, both.helpful) == ((("supported", "partly"),), (4,)) and complete(frozen.study, both)
     one = f"item,annotator,number,value\n{item},Ann,1,contradicted\n"
     with pytest.raises(label_files.ImportProblems, match="said otherwise"):
         imported(workbench, tmp_path, one, "s.csv")
     imported(workbench, tmp_path, one, "s.csv", replace=True)
-    now = worklist.current(workbench, frozen, "Ann", item)
+    now = latest.current(workbench, frozen, "Ann", item)
     assert (now.sentences, now.helpful) == ((("contradicted", "partly"),), (4,))
 
 
@@ -244,7 +244,7 @@ def test_labels_from_outside_the_design_are_refused(workbench, tmp_path):
     other = next(one.id for one in frozen.study.items if one.id not in worklist.items_of(frozen, "Ann"))
     with pytest.raises(label_files.ImportProblems, match="not assigned to 'Ann'"):
         imported(workbench, tmp_path, [given(frozen, "Ann", other)])
-    assert worklist.labels(workbench, "toy") == []
+    assert latest.labels(workbench, "toy") == []
 
 
 # Files without their study --------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from core.annotation import exports, imports, label_files, rounds, saving, worklist
+from core.annotation import exports, imports, label_files, latest, rounds, saving
 from core.annotation.assignment import assignment
 from core.annotation.labels import Span, blank
 from core.workbench import Workbench
@@ -117,16 +117,16 @@ def test_a_study_goes_to_the_server_and_comes_back(made, server, python, tmp_pat
     project = exports.push(first, study.id, url)
     assert project["tasks"] == len(study.items)
     found = imports.pull(second, study.id, project["project"], url)
-    sent = {one.id: one for one in worklist.labels(first, study.id)}
+    sent = {one.id: one for one in latest.labels(first, study.id)}
     assert (found.added, found.problems) == (len(sent), ())
-    assert {one.id: one.model_copy(update={"origin": ""}) for one in worklist.labels(second, study.id)} == sent
+    assert {one.id: one.model_copy(update={"origin": ""}) for one in latest.labels(second, study.id)} == sent
     assert imports.pull(second, study.id, project["project"], url)[:2] == (0, len(sent))
     _relabel(url, key, project["project"])
     with pytest.raises(label_files.ImportProblems, match="said otherwise"):
         imports.pull(first, study.id, project["project"], url)
     again = imports.pull(first, study.id, project["project"], url, replace=True)
     assert again.added == again.replaced == 1 and "not_in_context" in str(
-        [one.sentences for one in worklist.labels(first, study.id) if one.replaces]
+        [one.sentences for one in latest.labels(first, study.id) if one.replaces]
     )
 
 

@@ -17,6 +17,7 @@ from core.annotation import (
     draft,
     exports,
     imports,
+    latest,
     rounds,
     saving,
     standing,
@@ -152,15 +153,15 @@ def test_draft_pilot_revision_main_and_adjudication(workbench):
     with pytest.raises(WorkbenchError, match="agree on every item"):
         rounds.open_adjudication(workbench, "toy", ["Dora"])
     judge_all(workbench, main_round)
-    item = worklist.labels(workbench, "toy", "main")[0]
+    item = latest.labels(workbench, "toy", "main")[0]
     judge(workbench, main_round, item.annotator, item.item, "partly")
     last = rounds.open_adjudication(workbench, "toy", ["Dora"])
-    assert last.study.disputed == (item.item,) and worklist.resume(workbench, last, "Dora") == item.item
+    assert last.study.disputed == (item.item,) and worklist.Worklist(workbench, last, "Dora").resume() == item.item
     judge(workbench, last, "Dora", item.item)
     assert standing.progress(workbench, last)[0][:3] == ("Dora", 1, 1)
     assert checking.check(workbench, "toy") == (True, last.hash, len(workbench.store.labels.all("toy")), (), ())
-    assert {one.rubric for one in worklist.labels(workbench, "toy", "pilot")} == {1}
-    assert {one.rubric for one in worklist.labels(workbench, "toy", "main")} == {2}
+    assert {one.rubric for one in latest.labels(workbench, "toy", "pilot")} == {1}
+    assert {one.rubric for one in latest.labels(workbench, "toy", "main")} == {2}
     assert [one.study.id for one in versions.studies(workbench)] == ["toy"]
 
 
@@ -223,7 +224,7 @@ def test_an_annotator_leaves_and_the_others_take_over(workbench):
     judge_all(workbench, after)
     rows = {one.annotator: one[1:4] for one in standing.progress(workbench, after)}
     assert rows["Ben"] == (5, 5, 0) and all(done == assigned for done, assigned, _ in rows.values())
-    assert len(worklist.labels(workbench, "toy")) == sum(done for done, _, _ in rows.values()) + 1, "also what was begun"
+    assert len(latest.labels(workbench, "toy")) == sum(done for done, _, _ in rows.values()) + 1, "also what was begun"
     found = checking.check(workbench, "toy")
     assert found.ok and found.hash == after.hash and len(found.notes) == 1
     assert "Ben left the main round" in found.notes[0] and f"{told.kept:,} items labelled" in found.notes[0]
@@ -308,7 +309,7 @@ def test_a_study_that_somebody_left_goes_out_and_back_whole(workbench, tmp_path)
     given = json.loads((tmp_path / "out/study.json").read_text())
     again = rounds.freeze(other, type(frozen.study).model_validate(given["design"]), "main")
     assert again.hash == given["hash"] == after.hash
-    assert imports.import_labels(other, "toy", tmp_path / "out/labels.jsonl").added == len(worklist.labels(workbench, "toy"))
+    assert imports.import_labels(other, "toy", tmp_path / "out/labels.jsonl").added == len(latest.labels(workbench, "toy"))
 
 
 def test_items_that_the_pilot_showed_stay_in_the_study(workbench):
@@ -375,7 +376,7 @@ def test_a_label_is_blind_dated_and_replaces_the_one_before(workbench):
     seen = shown(frozen.study, frozen.study.item(item), "Ann")
     assert (first.shown, first.hash, first.round, first.replaces) == (seen.hash, frozen.hash, "main", "")
     second = judge(workbench, frozen, "Ann", item, "partly")
-    assert second.replaces == first.id and worklist.current(workbench, frozen, "Ann", item) == second
+    assert second.replaces == first.id and latest.current(workbench, frozen, "Ann", item) == second
     assert [one["id"] for one in workbench.store.labels.all("toy")] == [first.id, second.id]
     other = next(one.id for one in frozen.study.items if one.id not in worklist.items_of(frozen, "Ann"))
     for wrong in ({"annotator": "Zoe"}, {"item": other}, {"helpful": (9,)}, {"sentences": (("purple", None),)}):
@@ -395,7 +396,7 @@ def test_undo_goes_back_step_by_step(workbench):
     judge(workbench, frozen, "Ann", item, "contradicted")
     assert saving.undo(workbench, frozen, item, "Ann").sentences[0][0] == "supported"
     assert saving.undo(workbench, frozen, item, "Ann").withdrawn
-    assert worklist.current(workbench, frozen, "Ann", item) is None and worklist.next_unlabelled(workbench, frozen, "Ann") == item
+    assert latest.current(workbench, frozen, "Ann", item) is None and worklist.next_unlabelled(workbench, frozen, "Ann") == item
     with pytest.raises(WorkbenchError, match="nothing to undo"):
         saving.undo(workbench, frozen, item, "Ann")
     judge(workbench, frozen, "Ann", item)
@@ -407,14 +408,17 @@ def test_resume_where_left_also_in_another_process(workbench):
     frozen = frozen_study(workbench)
     mine = worklist.items_of(frozen, "Ann")
     judge(workbench, frozen, "Ann", mine[3])
-    assert worklist.resume(workbench, frozen, "Ann") == mine[4] and worklist.next_unlabelled(workbench, frozen, "Ann") == mine[0]
+    assert (
+        worklist.Worklist(workbench, frozen, "Ann").resume() == mine[4]
+        and worklist.next_unlabelled(workbench, frozen, "Ann") == mine[0]
+    )
     judge(workbench, frozen, "Ann", mine[5], helpful=(None,))
     again = Workbench(workbench.home)
-    assert worklist.resume(again, versions.load(again, "toy"), "Ann") == mine[5]
+    assert worklist.Worklist(again, versions.load(again, "toy"), "Ann").resume() == mine[5]
     assert worklist.next_unlabelled(workbench, frozen, "Ann", mine[-1]) == mine[0]
     assert {one.annotator: one[1:4] for one in standing.progress(again, frozen)}["Ann"] == (1, len(mine), 1)
     judge_all(workbench, frozen)
-    assert worklist.resume(workbench, frozen, "Ann") is None
+    assert worklist.Worklist(workbench, frozen, "Ann").resume() is None
 
 
 def test_tokens_are_kept_as_hashes(workbench):
@@ -434,7 +438,7 @@ def test_ratings_make_pairs_where_they_differ_by_a_star(workbench):
     for who in ("Ann", "Ben"):
         for item in frozen.study.items:
             judge(workbench, frozen, who, item.id, helpful=(5 if "system 1" in item.responses[0].system else 4 - (who == "Ben"),))
-    found = exchange.dpo_pairs(frozen.study, worklist.labels(workbench, "toy"))
+    found = exchange.dpo_pairs(frozen.study, latest.labels(workbench, "toy"))
     assert len(found) == 20 and all("<b>1</b>" in pair["chosen"] and "<b>0</b>" in pair["rejected"] for pair in found)
 
 
@@ -478,7 +482,7 @@ def test_the_label_given_last_stands_whatever_the_clock_says(workbench, monkeypa
     again = Workbench(workbench.home)
     for name in ("partly", "contradicted"):
         label = judge(again, frozen, "Ann", item, name)
-        assert worklist.current(workbench, frozen, "Ann", item) == label == worklist.current(again, frozen, "Ann", item)
+        assert latest.current(workbench, frozen, "Ann", item) == label == latest.current(again, frozen, "Ann", item)
     assert again.store.query("SELECT id FROM current_labels") == [{"id": label.id}]
     assert saving.undo(again, frozen, item, "Ann").sentences[0][0] == "partly"
 
@@ -544,7 +548,7 @@ def test_the_adjudicators_word_decides_a_pair(workbench, tmp_path):
     last = rounds.open_adjudication(workbench, "ab", ["Dora"])
     judge(workbench, last, "Dora", first, preference="b")
     judge(workbench, last, "Dora", second, cannot_judge=True)
-    [pair] = exchange.dpo_pairs(last.study, worklist.labels(workbench, "ab"))
+    [pair] = exchange.dpo_pairs(last.study, latest.labels(workbench, "ab"))
     assert pair["item"] == first and pair["chosen"] == last.study.item(first).responses[1].text
     assert (pair["votes"], pair["against"]) == (1, 0)
 
@@ -627,7 +631,7 @@ def test_qags_gives_its_published_agreement(datasets_root, workbench, monkeypatc
     assert round(alpha["value"], 4) == 0.5135 and alpha["low"] < 0.5135 < alpha["high"]
     for _ in range(2):
         frozen = imports.import_qags(workbench, path)
-    found = worklist.labels(workbench, "qags")
+    found = latest.labels(workbench, "qags")
     assert len(found) == 705 and all(complete(frozen.study, one) for one in found)
     assert checking.check(workbench, "qags").ok and table(frozen.study, found).values.shape == (714, 162)
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import design_record
-from core.annotation import answers, checking, draft, power, rounds, saving, standing, system_names, versions, worklist
+from core.annotation import answers, checking, draft, latest, power, rounds, saving, standing, system_names, versions, worklist
 from core.annotation.assignment import assignment
 from core.annotation.draft import start
 from core.annotation.labels import blank
@@ -684,7 +684,7 @@ def test_values_of_a_plan_come_from_the_pilot(bench):
     started(bench)
     frozen = rounds.freeze(bench, the_study(bench).study, "pilot")
     judge(bench, frozen, lambda who, item: "partly" if item.id < "4" or (who.endswith("2") and item.id < "5") else "supported")
-    pilot = from_pilot(frozen.study, worklist.labels(bench, "faithfulness"))
+    pilot = from_pilot(frozen.study, latest.labels(bench, "faithfulness"))
     assert set(pilot.values) == set(power.GOALS) and 0.5 < pilot.values["rate"]["rate"] < 0.95
     app = press(open_page("Power", study="faithfulness"), "from_pilot")
     assert app.number_input(key="power.difference.rate").value == pytest.approx(

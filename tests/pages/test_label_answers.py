@@ -1,6 +1,7 @@
 """The page Label answers: what a key does, what is kept, who may come in, and that text stays text."""
 
 import time
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,8 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui import evidence, labelling
-from core.annotation import rounds, saving, tokens, versions, worklist
+from app.ui.evidence import marked
+from app.ui.labelling import answer, desk, evidence, questions, votes
+from app.ui.labelling.keys import default_keys, keep_settings, key_problem, settings, settings_file
+from core.annotation import latest, rounds, saving, steps, tokens, versions
 from core.annotation.assignment import assignment
 from core.annotation.drawing import Candidate, draw
 from core.annotation.labels import Span, blank
@@ -54,7 +57,7 @@ def give(app: AppTest, number: int) -> AppTest:
     return app
 
 
-def desk(app: AppTest) -> labelling.Desk:
+def desk_of(app: AppTest) -> desk.Desk:
     return app.session_state["label_desk"]
 
 
@@ -83,11 +86,11 @@ def test_a_screen_answered_faster_than_it_can_be_read_is_told():
     [item] = study.items
     open_label = blank(study, "main", item, "Ann")
     done = open_label.model_copy(update={"sentences": (("supported",) * len(open_label.sentences[0]),), "helpful": (4,)})
-    reading_s = labelling.reading_seconds(item)
+    reading_s = steps.reading_seconds(item)
     fast, slow = (SimpleNamespace(study=study, seconds={item.id: share * reading_s}) for share in (0.2, 0.3))
-    assert labelling.too_fast(fast, item.id, False, done).startswith("The last screen took you")
-    assert labelling.too_fast(slow, item.id, False, done) == ""
-    assert labelling.too_fast(fast, item.id, False, open_label) == labelling.too_fast(fast, item.id, True, done) == ""
+    assert desk.too_fast(fast, item.id, False, done).startswith("The last screen took you")
+    assert desk.too_fast(slow, item.id, False, done) == ""
+    assert desk.too_fast(fast, item.id, False, open_label) == desk.too_fast(fast, item.id, True, done) == ""
 
 
 def test_equal_sentences_of_one_answer_are_labelled_at_once(tmp_path):
@@ -97,18 +100,18 @@ def test_equal_sentences_of_one_answer_are_labelled_at_once(tmp_path):
     )
     study = rating(1, 0, annotators=("Ann",), per_item=1).model_copy(update={"items": draw([one], 1)})
     [item] = study.items
-    asked, label = labelling.steps(study, item, (0,)), blank(study, "main", item, "Ann")
-    first = labelling.answered(label, asked[1], "partly")
-    assert [asked.index(step) for step in labelling.equal_open(item, asked, label, 0)] == [2, 3]
-    assert labelling.equal_open(item, asked, first, 1) == [], "no other sentence says this"
-    third = labelling.answered(label, asked[2], "contradicted")
-    assert [asked.index(step) for step in labelling.equal_open(item, asked, third, 0)] == [3], "what was said stands"
-    assert labelling.reading_seconds(item) == pytest.approx(60 / 238 * len(text.split()))
+    asked, label = steps.steps(study, item, (0,)), blank(study, "main", item, "Ann")
+    first = steps.answered(label, asked[1], "partly")
+    assert [asked.index(step) for step in steps.equal_open(item, asked, label, 0)] == [2, 3]
+    assert steps.equal_open(item, asked, first, 1) == [], "no other sentence says this"
+    third = steps.answered(label, asked[2], "contradicted")
+    assert [asked.index(step) for step in steps.equal_open(item, asked, third, 0)] == [3], "what was said stands"
+    assert steps.reading_seconds(item) == pytest.approx(60 / 238 * len(text.split()))
 
 
 def test_steps_follow_the_screen_and_end_with_the_preference():
     study = pairs(ask=("sentences", "helpful", "preference"))
-    asked = labelling.steps(study, study.items[0], (1, 0))
+    asked = steps.steps(study, study.items[0], (1, 0))
     kinds = [(step.kind, step.response) for step in asked]
     assert kinds[0] == ("sentence", 1) and kinds[-1] == ("preference", 0)
     assert kinds.index(("helpful", 1)) < kinds.index(("sentence", 0)) < kinds.index(("helpful", 0))
@@ -117,73 +120,73 @@ def test_steps_follow_the_screen_and_end_with_the_preference():
 def test_an_answer_changes_its_place_only_and_the_next_open_step_goes_round():
     study = rating()
     item = study.items[0]
-    asked, label = labelling.steps(study, item, (0,)), blank(study, "main", item, "Ann")
-    last = labelling.answered(label, asked[-1], 4)
+    asked, label = steps.steps(study, item, (0,)), blank(study, "main", item, "Ann")
+    last = steps.answered(label, asked[-1], 4)
     assert last.helpful == (4,) and last.sentences == label.sentences
-    assert labelling.next_open(asked, last, len(asked) - 1) == 0
+    assert steps.next_open(asked, last, len(asked) - 1) == 0
     for step in asked[:-1]:
-        last = labelling.answered(last, step, "partly")
-    assert labelling.next_open(asked, last) is None
+        last = steps.answered(last, step, "partly")
+    assert steps.next_open(asked, last) is None
 
 
 def test_words_marked_side_by_side_are_one_error():
     study = rating()
     label = blank(study, "main", study.items[0], "Ann")
     for word in (3, 1, 2, 6, 6, 8):
-        label = labelling.toggled(label, 0, word)
+        label = steps.toggled(label, 0, word)
     assert [(span.first, span.last) for span in label.spans] == [(1, 4), (8, 9)]
-    assert [(s.first, s.last) for s in labelling.toggled(label, 0, 2).spans] == [(1, 2), (3, 4), (8, 9)]
+    assert [(s.first, s.last) for s in steps.toggled(label, 0, 2).spans] == [(1, 2), (3, 4), (8, 9)]
 
 
 def test_shared_phrases_are_found_and_common_words_alone_are_none():
     passage = "The exit method will be called, and it is not of the kind that a caller sees."
-    marks = labelling.shared(passage, "Then the EXIT method will be called: it is the best of the lot.")
+    marks = evidence.shared(passage, "Then the EXIT method will be called: it is the best of the lot.")
     assert [passage[m.start : m.end] for m in marks] == ["The exit method will be called"]
-    assert labelling.shared("", "words") == labelling.shared("words", "") == []
+    assert evidence.shared("", "words") == evidence.shared("words", "") == []
 
 
 def test_search_takes_the_text_literally():
-    assert [m.start for m in labelling.hits("a.b (A.B) axb", " a.b ")] == [0, 5]
-    assert labelling.hits("abc", "  ") == []
-    assert [(m.start, m.end) for m in labelling.hits("Two\n  words and two words", "two words")] == [(0, 11), (16, 25)]
-    assert "<b>" not in evidence.marked("<b>", labelling.hits("<b>", "<b>"))
+    assert [m.start for m in evidence.hits("a.b (A.B) axb", " a.b ")] == [0, 5]
+    assert evidence.hits("abc", "  ") == []
+    assert [(m.start, m.end) for m in evidence.hits("Two\n  words and two words", "two words")] == [(0, 11), (16, 25)]
+    assert "<b>" not in marked("<b>", evidence.hits("<b>", "<b>"))
 
 
 def test_lines_broken_for_their_length_are_joined_and_nothing_moves():
     long = "A line that somebody broke after eighty characters, as one does in a file of text,"
     text = f"{long}\nand here it goes on.\nx = 1\n    y = 2\n\n{long}\n1. one\n- two"
-    assert labelling.flowing(text) == f"{long} and here it goes on.\nx = 1\n    y = 2\n\n{long}\n1. one\n- two"
+    assert evidence.flowing(text) == f"{long} and here it goes on.\nx = 1\n    y = 2\n\n{long}\n1. one\n- two"
     inside = f"a\nword that the passage cut, and then\n\n   {long}\n   it is indented\n   x"
-    flown = labelling.flowing(inside)
+    flown = evidence.flowing(inside)
     assert len(flown) == len(inside) and flown.startswith("a word") and flown.count("\n") == 3
-    assert flown.replace(labelling.UNSEEN, "").endswith(f"   {long} it is indented\n   x")
+    assert flown.replace(evidence.UNSEEN, "").endswith(f"   {long} it is indented\n   x")
 
 
 def test_a_heading_that_says_the_title_again_is_left_out():
-    assert labelling.untitled("Names\n*****\n\nText.", "Names") == "Text."
-    assert labelling.untitled("# Names\n\nText.", "Names") == "Text."
+    assert evidence.untitled("Names\n*****\n\nText.", "Names") == "Text."
+    assert evidence.untitled("# Names\n\nText.", "Names") == "Text."
     for text in ("Names are\n\nText.", "Names\nText.", "Text.\n\nNames\n"):
-        assert labelling.untitled(text, "Names") == text
-    assert labelling.untitled("\n\nText.", "") == "\n\nText."
+        assert evidence.untitled(text, "Names") == text
+    assert evidence.untitled("\n\nText.", "") == "\n\nText."
 
 
 @pytest.mark.parametrize("key", ["c", "r", "", "1", "ab", "ctrl+w", "é", "<"])
 def test_keys_that_cannot_be_are_refused(key):
-    keys = {**labelling.default_keys(default_rubric()), "undo": key}
-    assert labelling.key_problem(keys)
+    keys = {**default_keys(default_rubric()), "undo": key}
+    assert key_problem(keys)
 
 
 def test_usual_keys_are_the_rubrics_and_fit():
-    keys = labelling.default_keys(default_rubric())
-    assert labelling.key_problem(keys) == "" and [keys[f"answer{n}"] for n in range(1, 6)] == list("12345")
+    keys = default_keys(default_rubric())
+    assert key_problem(keys) == "" and [keys[f"answer{n}"] for n in range(1, 6)] == list("12345")
 
 
 @pytest.mark.parametrize("wanted", ["1345", "usnx", "cr11", "11111", "ab" * 7, ["enter"] * 20])
 def test_whatever_keys_a_rubric_has_stars_are_their_number_and_no_key_does_two_things(wanted):
     rubric = default_rubric()
     labels = [rubric.labels[0].model_copy(update={"name": f"n{n}", "key": key}) for n, key in enumerate(wanted)]
-    keys = labelling.default_keys(rubric.model_copy(update={"labels": tuple(labels)}))
-    assert labelling.key_problem(keys) == "" and [keys[f"rank{n}"] for n in range(1, 6)] == list("12345")
+    keys = default_keys(rubric.model_copy(update={"labels": tuple(labels)}))
+    assert key_problem(keys) == "" and [keys[f"rank{n}"] for n in range(1, 6)] == list("12345")
     assert len({keys[f"answer{n}"] for n in range(1, len(wanted) + 1)}) == len(wanted)
 
 
@@ -204,21 +207,21 @@ def test_keys_label_an_item_and_go_on_and_all_of_it_is_stored(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     mine = assignment(frozen.study, "main")["Ann"]
-    assert desk(app).item == mine[0]
+    assert desk_of(app).item == mine[0]
     give(app, 1)
-    assert worklist.current(bench, frozen, "Ann", mine[0]).sentences[0][0] == "supported", "autosaved before the item is whole"
+    assert latest.current(bench, frozen, "Ann", mine[0]).sentences[0][0] == "supported", "autosaved before the item is whole"
     give(app, 3)
-    assert desk(app).item == mine[0], "the whole answer is still to be judged"
+    assert desk_of(app).item == mine[0], "the whole answer is still to be judged"
     give(app, 5)
-    label = worklist.current(bench, frozen, "Ann", mine[0])
+    label = latest.current(bench, frozen, "Ann", mine[0])
     assert label.sentences == (("supported", "contradicted"),) and label.helpful == (5,) and label.seconds is not None
-    assert desk(app).item == mine[1]
+    assert desk_of(app).item == mine[1]
     press(app, "way/back")
-    assert desk(app).item == mine[0]
+    assert desk_of(app).item == mine[0]
     press(app, "way/next")
-    assert desk(app).item == mine[1]
+    assert desk_of(app).item == mine[1]
     press(app, "way/skip")
-    assert desk(app).item == mine[2]
+    assert desk_of(app).item == mine[2]
 
 
 def test_undo_takes_back_across_items_step_by_step(bench):
@@ -226,12 +229,12 @@ def test_undo_takes_back_across_items_step_by_step(bench):
     app = open_page(study="toy", annotator="Ann")
     first, second = assignment(frozen.study, "main")["Ann"][:2]
     give(give(app, 1), 2)
-    assert desk(app).item == second
+    assert desk_of(app).item == second
     press(app, "way/undo")
-    assert desk(app).item == first and desk(app).at == 1
-    assert worklist.current(bench, frozen, "Ann", first).sentences == (("supported", None),)
+    assert desk_of(app).item == first and desk_of(app).at == 1
+    assert latest.current(bench, frozen, "Ann", first).sentences == (("supported", None),)
     press(app, "way/undo")
-    assert worklist.current(bench, frozen, "Ann", first) is None
+    assert latest.current(bench, frozen, "Ann", first) is None
     press(app, "way/undo")
     assert "nothing to undo" in said(app)
     assert len(bench.store.labels.all("toy")) == 4, "every step stays in the record"
@@ -240,86 +243,110 @@ def test_undo_takes_back_across_items_step_by_step(bench):
 def test_a_comment_is_taken_back_as_a_whole_and_its_box_follows(bench):
     frozen = rounds.freeze(bench, rating(ask=("sentences",)), "main")
     app = open_page(study="toy", annotator="Ann")
-    item = desk(app).item
+    item = desk_of(app).item
     give(app, 1)
     for text in ("first", "first words", "first words, then more"):  # saved at each pause
         write(app, text)
     press(app, "way/undo")
-    label = worklist.current(bench, frozen, "Ann", item)
+    label = latest.current(bench, frozen, "Ann", item)
     assert label.comment == box(app).value == "" and label.sentences == (("supported", None),)
     write(app, "again")
     give(app, 2)
-    assert worklist.current(bench, frozen, "Ann", item).comment == "again"
+    assert latest.current(bench, frozen, "Ann", item).comment == "again"
     press(app, "way/undo")
-    assert box(app).value == "again" and desk(app).at == 1
+    assert box(app).value == "again" and desk_of(app).at == 1
     press(app, "way/undo")
     press(app, "way/undo")
-    assert worklist.current(bench, frozen, "Ann", item) is None and box(app).value == ""
+    assert latest.current(bench, frozen, "Ann", item) is None and box(app).value == ""
     write(app, "of nothing")
     write(app, "of nothing yet")
     press(app, "way/undo")
-    assert worklist.current(bench, frozen, "Ann", item) is None and box(app).value == ""
+    assert latest.current(bench, frozen, "Ann", item) is None and box(app).value == ""
 
 
 def test_a_comment_of_another_window_is_shown_and_kept(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
-    item = desk(one).item
+    item = desk_of(one).item
     write(one, "from the first")
     write(other, "from the second")
     assert "another window" in said(other)
-    assert worklist.current(bench, frozen, "Ann", item).comment == box(other).value == "from the first / from the second"
+    assert latest.current(bench, frozen, "Ann", item).comment == box(other).value == "from the first / from the second"
     give(one, 1)
     assert "another window" in said(one) and box(one).value == "from the first / from the second"
-    assert worklist.current(bench, frozen, "Ann", item).comment == "from the first / from the second"
+    assert latest.current(bench, frozen, "Ann", item).comment == "from the first / from the second"
 
 
 def test_a_new_window_goes_on_where_the_old_one_was(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
     give(press(app, "way/skip"), 2)
-    here = desk(app).item
+    here = desk_of(app).item
     again = open_page(study="toy", annotator="Ann")
-    assert desk(again).item == here and desk(again).at == 1
-    assert worklist.current(bench, frozen, "Ann", here).sentences == (("partly", None),)
+    assert desk_of(again).item == here and desk_of(again).at == 1
+    assert latest.current(bench, frozen, "Ann", here).sentences == (("partly", None),)
 
 
 def test_a_second_window_is_told_and_nothing_is_lost(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
-    item = desk(one).item
+    item = desk_of(one).item
     give(other, 1)
     give(press(one, "way/skip"), 4)
     assert "another window" in said(one)
-    assert worklist.current(bench, frozen, "Ann", item).sentences == (("supported", None),)
+    assert latest.current(bench, frozen, "Ann", item).sentences == (("supported", None),)
     give(one, 4)
     assert "another window" not in said(one)
+
+
+@pytest.mark.parametrize("decided", [False, True], ids=["main", "adjudication"])
+def test_a_key_looks_at_the_labels_once_and_makes_up_a_screen_once(bench, monkeypatch, decided):
+    people = {"annotators": ("Ann", "Ben"), "per_item": 2}
+    if decided:
+        differing(bench, rating(3, 0, **people), *SAID)
+    else:
+        rounds.freeze(bench, rating(3, 0, **people), "main")
+    app, counts = open_page(study="toy", annotator="Judge" if decided else "Ann"), Counter()
+
+    def counted(name, work):
+        return lambda *given: counts.update([name]) or work(*given)
+
+    monkeypatch.setattr(bench.store.labels, "_sizes", counted("looks", bench.store.labels._sizes))
+    monkeypatch.setattr(desk, "shown", counted("screens", desk.shown))
+    monkeypatch.setattr(questions, "question_of", counted("questions", questions.question_of))
+    before = desk_of(app).item
+    for _ in range(2 if decided else 3):  # within an item, and on to the next
+        counts.clear()
+        screens = int(desk_of(app).at + 1 == len(desk_of(app).sheet.steps) or decided)
+        give(app, 2)
+        assert counts == Counter(looks=1, screens=screens, questions=int(bool(desk_of(app).item)))
+    assert desk_of(app).item != before
 
 
 def test_a_key_of_an_earlier_screen_counts_for_nothing(bench):
     rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
-    one = desk(app)
+    one = desk_of(app)
     before = one.item
     one.open(one.mine[1])
-    labelling.give(one, before, 0, "contradicted")
-    labelling.mark(one, before, 0, 0)
-    labelling.cannot(one, before)
+    desk.give(one, before, 0, "contradicted")
+    desk.mark(one, before, 0, 0)
+    desk.cannot(one, before)
     assert bench.store.labels.all("toy") == []
 
 
 def test_words_comment_and_cannot_judge_are_saved(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
-    one, item = desk(app), desk(app).item
-    labelling.mark(one, item, 0, 1)
-    labelling.mark(one, item, 0, 2)
+    one, item = desk_of(app), desk_of(app).item
+    desk.mark(one, item, 0, 1)
+    desk.mark(one, item, 0, 2)
     write(app, "  unclear: <i>which</i>?  ")
-    label = worklist.current(bench, frozen, "Ann", item)
+    label = latest.current(bench, frozen, "Ann", item)
     assert label.comment == "unclear: <i>which</i>?" and [(s.first, s.last) for s in label.spans] == [(1, 3)]
     press(app, "way/cannot")
-    assert worklist.current(bench, frozen, "Ann", item).cannot_judge
-    assert desk(app).item != item, "it counts as labelled"
+    assert latest.current(bench, frozen, "Ann", item).cannot_judge
+    assert desk_of(app).item != item, "it counts as labelled"
 
 
 def test_the_preference_is_of_the_answer_not_of_its_side(bench):
@@ -327,18 +354,18 @@ def test_the_preference_is_of_the_answer_not_of_its_side(bench):
     app = open_page(study="ab", annotator="Ann")
     seen = {}
     for _ in range(5):
-        item = desk(app).item
+        item = desk_of(app).item
         give(app, 1)
         seen[item] = shown(frozen.study, frozen.study.item(item), "Ann").order[0]
     assert {0, 1} == set(seen.values()), "both orders occur"
     for item, left in seen.items():
-        assert worklist.current(bench, frozen, "Ann", item).preference == "ab"[left]
+        assert latest.current(bench, frozen, "Ann", item).preference == "ab"[left]
 
 
 def test_text_of_models_and_documents_is_never_markup(bench):
     rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
-    assert "<b>" in desk(app).view().responses[0].text
+    assert "<b>" in desk_of(app).sheet.screen.responses[0].text
     data = html(app)
     assert "<b>0</b>" not in data and "<b>1</b>" not in data
     assert "gold 0" not in data and "system" not in data, "the known answer and the system are hidden"
@@ -368,12 +395,12 @@ def test_a_passage_without_a_title_does_not_show_its_document(bench):
 def test_a_clicked_word_belongs_to_the_answer_at_its_place(bench):
     frozen = rounds.freeze(bench, pairs(ask=("sentences", "preference")), "main")
     app = open_page(study="ab", annotator="Ann")
-    one = desk(app)
+    one = desk_of(app)
     for item in one.mine[:6]:
         one.open(item)
-        labelling._do(one, labelling._clicked, {"item": item, "place": 1, "word": 2})
+        desk.do(one, answer.clicked, {"item": item, "place": 1, "word": 2})
         order = shown(frozen.study, frozen.study.item(item), "Ann").order
-        assert [span.response for span in worklist.current(bench, frozen, "Ann", item).spans] == [order[1]]
+        assert [span.response for span in latest.current(bench, frozen, "Ann", item).spans] == [order[1]]
 
 
 def test_names_and_tokens(bench):
@@ -381,14 +408,14 @@ def test_names_and_tokens(bench):
     token = tokens.issue_token(bench, "toy", "Ann")
     assert "label_desk" not in open_page(study="toy", annotator="Eve").session_state
     assert "label_desk" not in open_page(study="toy", annotator="Ann", token="wrong").session_state
-    assert desk(open_page(study="toy", annotator="Ann", token=token)).annotator == "Ann"
+    assert desk_of(open_page(study="toy", annotator="Ann", token=token)).annotator == "Ann"
     app = open_page(study="toy", annotator="Ann")
     app.text_input[0].set_value("wrong")
     press(app, "label_start")
     assert "does not belong" in said(app)
     app.text_input[0].set_value(token)
     press(app, "label_start")
-    assert desk(app).frozen.id == frozen.id and app.query_params["token"] == token, "a reload asks for nothing"
+    assert desk_of(app).frozen.id == frozen.id and app.query_params["token"] == token, "a reload asks for nothing"
 
 
 @pytest.mark.parametrize(
@@ -413,25 +440,25 @@ def test_whoever_left_is_told_and_offered_no_more(bench):
 
 def test_each_annotator_keeps_keys_of_their_own(bench):
     rounds.freeze(bench, rating(), "main")
-    keys = {**labelling.default_keys(default_rubric()), "undo": "z", "answer1": "a"}
-    labelling.keep_settings("Ann", {"keys": keys, "go_on": False})
+    keys = {**default_keys(default_rubric()), "undo": "z", "answer1": "a"}
+    keep_settings("Ann", {"keys": keys, "go_on": False})
     app = open_page(study="toy", annotator="Ann")
     shortcuts = {b.key.split("/")[0] + b.key[-1]: b.proto.shortcut for b in app.button if b.key and "/" in b.key}
     assert shortcuts["give1"] == "a"
     assert next(b for b in app.button if (b.key or "").startswith("way/undo")).proto.shortcut == "z"
-    first = desk(app).item
+    first = desk_of(app).item
     give(give(give(app, 1), 1), 1)
-    assert desk(app).item == first, "it does not go on by itself"
-    assert labelling.settings(default_rubric(), "Ben")["keys"]["undo"] == "u"
-    labelling._settings_file("Ann").write_text('{"keys": {"undo": "c"}}', "utf-8")
-    assert labelling.settings(default_rubric(), "Ann")["keys"]["undo"] == "u", "what cannot be used is left aside"
+    assert desk_of(app).item == first, "it does not go on by itself"
+    assert settings(default_rubric(), "Ben")["keys"]["undo"] == "u"
+    settings_file("Ann").write_text('{"keys": {"undo": "c"}}', "utf-8")
+    assert settings(default_rubric(), "Ann")["keys"]["undo"] == "u", "what cannot be used is left aside"
 
 
 def test_the_clock_leaves_pauses_out(bench, monkeypatch):
     rounds.freeze(bench, rating(), "main")
     now = [1000.0]
-    monkeypatch.setattr(labelling.time, "monotonic", lambda: now[0])
-    one = desk(open_page(study="toy", annotator="Ann"))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    one = desk_of(open_page(study="toy", annotator="Ann"))
 
     def after(seconds):
         now[0] += seconds
@@ -439,16 +466,16 @@ def test_the_clock_leaves_pauses_out(bench, monkeypatch):
         return one.seconds[one.item]
 
     assert after(10) == 10
-    assert after(3600) == 10 + labelling.IDLE_S and one.worked_s == 0.0
-    labelling._tab(one, "hidden")
+    assert after(3600) == 10 + desk.IDLE_S and one.worked_s == 0.0
+    answer.tab_turned(one, "hidden")
     now[0] += 50
-    labelling._tab(one, "shown")
-    assert after(5) == 15 + labelling.IDLE_S
+    answer.tab_turned(one, "shown")
+    assert after(5) == 15 + desk.IDLE_S
     first = one.item
-    labelling.walk(one, 1)
+    desk.walk(one, 1)
     assert after(7) == 7
-    labelling.walk(one, -1)
-    assert one.item == first and after(1) == 16 + labelling.IDLE_S, "reading before a skip counts too"
+    desk.walk(one, -1)
+    assert one.item == first and after(1) == 16 + desk.IDLE_S, "reading before a skip counts too"
 
 
 def links(app: AppTest) -> dict[str, str]:
@@ -459,9 +486,9 @@ def test_the_end_is_reached_and_can_be_looked_through(bench):
     frozen = rounds.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), ask=("helpful",)), "main")
     app = open_page(study="toy", annotator="Ann")
     give(give(app, 3), 4)
-    assert "All screens are labelled" in html(app) and desk(app).item == ""
+    assert "All screens are labelled" in html(app) and desk_of(app).item == ""
     press(app, "way/back")
-    assert desk(app).item == assignment(frozen.study, "main")["Ann"][-1]
+    assert desk_of(app).item == assignment(frozen.study, "main")["Ann"][-1]
 
 
 @pytest.mark.parametrize("round, next_", [("pilot", "freeze the main round"), ("main", "1 disputed item decided")])
@@ -488,17 +515,18 @@ def test_the_end_of_the_adjudication_leads_to_the_analysis(bench):
 
 
 def differing(bench, study, *said: dict) -> versions.Frozen:
-    """A study of one item in adjudication by Judge, after its annotators said this of it."""
+    """A study in adjudication by Judge, after its annotators said this of each item."""
     frozen = rounds.freeze(bench, study, "main")
     for who, given in zip(frozen.study.annotators, said, strict=True):
-        item = frozen.study.items[0]
-        saving.label(bench, frozen, blank(frozen.study, "main", item, who).model_copy(update=given))
+        for item in frozen.study.items:
+            saving.label(bench, frozen, blank(frozen.study, "main", item, who).model_copy(update=given))
     return rounds.open_adjudication(bench, study.id, ["Judge"])
 
 
 def words_on_screen(app: AppTest) -> str:
-    desk_, seen = desk(app), labelling._question(desk(app))
-    told = [who + " " + text for step in desk_.asked() for who, _, text in labelling._said_of(desk_, step)]
+    desk_ = desk_of(app)
+    seen = questions.question_of(desk_, desk_.label())
+    told = [who + " " + text for step in desk_.sheet.steps for who, _, text in votes.said_of(desk_.study, desk_.sheet, step)]
     return " ".join([html(app), said(app), seen.what, seen.why, *told])
 
 
@@ -511,41 +539,41 @@ SAID = (
 def test_the_adjudicator_sees_who_differs_in_what_without_names_and_decides_that_alone(bench):
     frozen = differing(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2), *SAID)
     app, item = open_page(study="toy", annotator="Judge"), frozen.study.items[0].id
-    one, seen = desk(app), words_on_screen(app)
-    assert one.asked()[one.at] == labelling.Step("sentence", 0, 1), "what they differ in comes first"
-    assert {text for _, _, text in labelling._said_of(one, one.asked()[0])} == {"Supported", "Contradicted"}
-    assert "A: " in labelling._question(one).why and "B: " in labelling._question(one).why
+    one, seen = desk_of(app), words_on_screen(app)
+    assert one.sheet.steps[one.at] == steps.Step("sentence", 0, 1), "what they differ in comes first"
+    assert {text for _, _, text in votes.said_of(one.study, one.sheet, one.sheet.steps[0])} == {"Supported", "Contradicted"}
+    assert "A: " in questions.question_of(one, one.label()).why and "B: " in questions.question_of(one, one.label()).why
     assert "Ann " not in seen and "Ben" not in seen and "A Supported" in seen
     assert "the &lt;b&gt;second&lt;/b&gt; is wrong" in seen and "wrong words: “Answer " in seen
     assert "1 item on which the annotators differ" in said(app)
-    assert worklist.current(bench, frozen, "Judge", item) is None, "to look is no decision"
+    assert latest.current(bench, frozen, "Judge", item) is None, "to look is no decision"
     give(app, 2)
-    label = worklist.current(bench, frozen, "Judge", item)
+    label = latest.current(bench, frozen, "Judge", item)
     assert label.sentences == (("supported", "partly"),) and label.helpful == (4,), "what all said stands"
     assert one.item == "" and not label.comment and not label.spans, "one key decided the item"
     before = [record for record in bench.store.labels.all("toy") if record["round"] == "main"]
     assert len(before) == 2 and [record["sentences"] for record in before] == [list(map(list, s["sentences"])) for s in SAID]
     press(app, "way/undo")
-    assert (one.item, one.at) == (item, 0) and worklist.current(bench, frozen, "Judge", item) is None
+    assert (one.item, one.at) == (item, 0) and latest.current(bench, frozen, "Judge", item) is None
     assert one.label().sentences == (("supported", None),)
     assert len(bench.store.labels.all("toy")) == 4, "every step stays in the record"
 
 
 def test_what_all_annotators_said_can_be_decided_otherwise(bench):
     frozen = differing(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2), *SAID)
-    one = desk(open_page(study="toy", annotator="Judge"))
-    labelling._do(one, labelling._stepped, {"item": one.item, "at": 1})
-    assert "All annotators said this" in labelling._question(one).why
-    labelling._do(one, labelling.give, one.item, 1, "not_in_context")
-    label = worklist.current(bench, frozen, "Judge", one.item)
+    one = desk_of(open_page(study="toy", annotator="Judge"))
+    desk.do(one, answer.stepped, {"item": one.item, "at": 1})
+    assert "All annotators said this" in questions.question_of(one, one.label()).why
+    desk.do(one, desk.give, one.item, 1, "not_in_context")
+    label = latest.current(bench, frozen, "Judge", one.item)
     assert label.sentences == (("not_in_context", None),) and one.at == 0, "and what they differ in is still open"
 
 
 def test_in_pairs_the_annotators_are_no_answers_and_a_preference_is_told_by_its_side(bench):
     differing(bench, pairs(1, annotators=("Ann", "Ben"), per_item=2), {"preference": "a"}, {"preference": "tie"})
-    one = desk(open_page(study="ab", annotator="Judge"))
-    told = {text: who for who, _, text in labelling._said_of(one, one.asked()[0])}
-    assert set(told) == {f"{'AB'[one.view().order.index(0)]} is better", "Tie"} and set(told.values()) == {"P", "Q"}
+    one = desk_of(open_page(study="ab", annotator="Judge"))
+    told = {text: who for who, _, text in votes.said_of(one.study, one.sheet, one.sheet.steps[0])}
+    assert set(told) == {f"{'AB'[one.sheet.screen.order.index(0)]} is better", "Tie"} and set(told.values()) == {"P", "Q"}
 
 
 def test_an_annotator_never_sees_what_others_said(bench):
@@ -553,24 +581,24 @@ def test_an_annotator_never_sees_what_others_said(bench):
     item = frozen.study.items[0]
     saving.label(bench, frozen, blank(frozen.study, "main", item, "Ann").model_copy(update=SAID[1]))
     app = open_page(study="toy", annotator="Ben")
-    assert desk(app).votes() == [] and desk(app).label().sentences == ((None, None),)
+    assert desk_of(app).sheet.votes == [] and desk_of(app).label().sentences == ((None, None),)
     assert "second" not in html(app) and "Annotators" not in words_on_screen(app)
 
 
 def test_the_address_leads_back_to_the_item_and_the_end_to_the_first(bench):
     frozen = rounds.freeze(bench, rating(ask=("helpful",)), "main")
     mine = assignment(frozen.study, "main")["Ann"]
-    assert desk(open_page(study="toy", annotator="Ann", item=mine[2])).item == mine[2]
+    assert desk_of(open_page(study="toy", annotator="Ann", item=mine[2])).item == mine[2]
     app = open_page(study="toy", annotator="Ann", item="gone")
-    assert desk(app).item == mine[0], "where to go on"
+    assert desk_of(app).item == mine[0], "where to go on"
     for said_, item in ((mine[2], mine[2]), ("gone", mine[2]), (mine[0], mine[0])):  # after the server was started anew
-        labelling._do(desk(app), labelling._here, said_)
-        assert desk(app).item == item
+        desk.do(desk_of(app), answer.shown_before, said_)
+        assert desk_of(app).item == item
     for _ in mine:
         give(app, 3)
-    assert desk(open_page(study="toy", annotator="Ann", item=mine[-1])).item == "", "a reload at the end stays there"
+    assert desk_of(open_page(study="toy", annotator="Ann", item=mine[-1])).item == "", "a reload at the end stays there"
     press(app, "label_look")
-    assert desk(app).item == mine[0]
+    assert desk_of(app).item == mine[0]
 
 
 def test_whoever_came_with_a_token_is_led_to_no_page_that_names_systems(bench):
@@ -603,39 +631,39 @@ def test_guidelines_of_somebody_elses_study_load_no_picture(bench):
 
 def test_what_a_screen_reader_is_told(bench):
     rounds.freeze(bench, rating(ask=("sentences",)), "main")
-    one = desk(open_page(study="toy", annotator="Ann"))
+    one = desk_of(open_page(study="toy", annotator="Ann"))
     one.heard = ("", -1)
-    first = labelling._said(one)
+    first = answer.told_aloud(one, questions.question_of(one, one.label()))
     assert first.startswith("Screen 1 of ") and "Sentence 1 of 2: Answer" in first and "by the evidence?" in first
-    assert labelling._said(one) == "", "nothing is told twice"
-    labelling._do(one, labelling.give, one.item, one.at, "supported")
-    assert labelling._said(one).startswith("Saved. Sentence 2 of 2: It has")
-    labelling._do(one, labelling._stepped, {"item": one.item, "at": 0})
-    assert labelling._said(one).endswith("Labelled: Supported.")
+    assert answer.told_aloud(one, questions.question_of(one, one.label())) == "", "nothing is told twice"
+    desk.do(one, desk.give, one.item, one.at, "supported")
+    assert answer.told_aloud(one, questions.question_of(one, one.label())).startswith("Saved. Sentence 2 of 2: It has")
+    desk.do(one, answer.stepped, {"item": one.item, "at": 0})
+    assert answer.told_aloud(one, questions.question_of(one, one.label())).endswith("Labelled: Supported.")
 
 
 def test_a_disk_that_is_full_is_told_and_the_screen_stays(bench, monkeypatch):
     rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
-    here = desk(app).item
+    here = desk_of(app).item
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(bench.store.labels, "_append", full)
     give(app, 1)
-    assert "could not be recorded" in said(app) and (desk(app).item, desk(app).at) == (here, 0)
+    assert "could not be recorded" in said(app) and (desk_of(app).item, desk_of(app).at) == (here, 0)
     monkeypatch.undo()
 
 
 def test_a_key_reads_no_database(bench, monkeypatch):
     rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
-    one = desk(app)
+    one = desk_of(app)
     monkeypatch.setattr(bench.store, "query", lambda *_: pytest.fail("the database was asked"))
     started = time.monotonic()
     one.looked = started
-    labelling._do(one, labelling.give, one.item, one.at, "supported")
+    desk.do(one, desk.give, one.item, one.at, "supported")
     assert one.error is None and one.at == 1
 
 
@@ -673,13 +701,13 @@ def test_the_legend_stands_only_where_a_phrase_is_marked(bench):
 def test_a_draft_of_a_comment_that_is_there_already_is_not_written_twice(bench):
     rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
-    one = desk(app)
+    one = desk_of(app)
     write(app, "the first part")
     records = len(bench.store.labels.all("toy"))
     for text in ("the first part", " the first part "):
-        labelling._typed(one, {"item": one.item, "text": text, "again": False})
+        answer.typed(one, {"item": one.item, "text": text, "again": False})
     assert len(bench.store.labels.all("toy")) == records
-    labelling._typed(one, {"item": one.item, "text": "the first part and more", "again": False})
+    answer.typed(one, {"item": one.item, "text": "the first part and more", "again": False})
     assert one.label().comment == "the first part and more"
-    labelling._typed(one, {"item": "of another study", "text": "x", "again": False})
+    answer.typed(one, {"item": "of another study", "text": "x", "again": False})
     assert len(bench.store.labels.all("toy")) == records + 1

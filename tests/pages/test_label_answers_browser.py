@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import pytest
 
-from app.ui import labelling
-from core.annotation import rounds, saving, standing, versions, worklist
+from app.ui.labelling import questions
+from core.annotation import latest, rounds, saving, standing, versions
 from core.annotation.assignment import assignment
 from core.annotation.drawing import Candidate, draw
 from core.annotation.labels import blank
@@ -59,7 +59,7 @@ def disputed(home):
 
 
 def label(home, frozen, who, item):
-    return worklist.current(Workbench(home), frozen, who, item)
+    return latest.current(Workbench(home), frozen, who, item)
 
 
 def enter(app, tab, who, study="toy") -> str:
@@ -281,7 +281,7 @@ def place(mine, keys: int) -> str:
 
 def said(home, frozen) -> list:
     """All that Ann's labels hold, in her order."""
-    found = (worklist.current(Workbench(home), frozen, "Ann", item) for item in assignment(frozen.study, "main")["Ann"])
+    found = (latest.current(Workbench(home), frozen, "Ann", item) for item in assignment(frozen.study, "main")["Ann"])
     return [one for label in found if label for one in (*label.sentences[0], *label.helpful) if one is not None]
 
 
@@ -329,7 +329,7 @@ def test_everything_has_a_name_and_a_role_and_what_happens_is_told(app, home, ta
     at(tab, f"{item}/1")
     press(tab, "1", f"{item}/2")
     told.filter(has_text="Saved. Answer. How helpful").wait_for()
-    for name in labelling.STARS:
+    for name in questions.STARS:
         assert main.get_by_role("button", name=re.compile(f"^{name} Shortcut")).count() == 1, name
     main.get_by_role("button", name=re.compile("^4 stars")).click()
     tab.get_by_text("All screens are labelled").wait_for()

@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core.annotation import rounds, saving, worklist
+from core.annotation import latest, rounds, saving
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import rating
@@ -127,7 +127,7 @@ def ended(app: AppTest, bench: Workbench, button: str) -> AppTest:
 
 
 def said(bench: Workbench) -> dict:
-    return {(one.annotator, one.item): (one.sentences, one.helpful) for one in worklist.labels(bench, "toy")}
+    return {(one.annotator, one.item): (one.sentences, one.helpful) for one in latest.labels(bench, "toy")}
 
 
 def test_labels_go_to_the_server_and_what_is_changed_there_comes_back(bench, server, monkeypatch):

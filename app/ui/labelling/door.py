@@ -1,0 +1,76 @@
+"""Who labels what: by the link that they were sent, or chosen at the door."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards
+from core.annotation import tokens, versions
+from core.annotation.versions import Frozen
+
+ROUNDS = {"pilot": "pilot round", "main": "main round", "adjudication": "adjudication"}
+DESIGN = "../pages/design_study.py"
+
+
+def chosen() -> tuple[Frozen | None, str]:
+    """The study and the annotator of the address, where they exist and the token fits."""
+    workbench, address = session.workbench(), st.query_params
+    found = next((one for one in versions.studies(workbench) if one.hash and one.study.id == address.get("study")), None)
+    name = address.get("annotator", "")
+    return found, name if found and tokens.may_label(workbench, found, name, address.get("token", "")) else ""
+
+
+def draw(frozen: Frozen | None) -> None:
+    """Who labels what."""
+    open_ = [one for one in versions.studies(session.workbench()) if one.hash]
+    if not open_:
+        if cards.empty(
+            "Answers to judge",
+            "No study is open. Whoever runs it draws the answers, freezes the design, and names "
+            "the annotators on the page Study design.",
+            "Design a study",
+            icon=":material/design_services:",
+        ):
+            st.switch_page(DESIGN)
+        return
+    titles = {one.study.id: f"{one.study.title or one.study.id}, {ROUNDS[one.round]}" for one in open_}
+    asked = st.query_params.get("annotator", "")
+    with st.container(width=560, gap="medium"):
+        if why := refused(frozen, asked):
+            st.warning(cards.plain(why), icon=":material/info:")
+        ids = list(titles)
+        study = st.selectbox("Study", ids, ids.index(frozen.study.id) if frozen else 0, format_func=titles.get)
+        frozen = next(one for one in open_ if one.study.id == study)
+        people = frozen.study.at_work(frozen.round)
+        name = st.selectbox("Your name", people, people.index(asked) if asked in people else None, placeholder="Choose your name")
+        with st.form("label_door", border=False):  # outside a form a password left with Tab is never sent
+            token, whence = "", "Whoever runs the study gave it to you."
+            if frozen.study.tokens:
+                token = st.text_input("Your token", type="password", help=whence).strip()
+            started = st.form_submit_button(
+                "Start labelling", key="label_start", type="primary", icon=":material/edit_note:", disabled=not name
+            )
+        if started and tokens.may_label(session.workbench(), frozen, name, token):
+            st.query_params.update({"study": study, "annotator": name} | ({"token": token} if token else {}))
+            st.rerun()
+        if started:
+            st.error("This token does not belong to this name. Ask whoever runs the study for a new one.")
+
+
+def refused(frozen: Frozen | None, asked: str) -> str:
+    """Why the address leads to no desk; "" where it names none."""
+    study, round = st.query_params.get("study", ""), frozen and ROUNDS[frozen.round]
+    if study and not frozen:
+        return f"There is no open study “{study}”. Ask whoever runs it for a new link."
+    if frozen and asked and asked not in frozen.study.people(frozen.round):
+        return f"“{asked}” is no annotator of the {round} of this study. Ask whoever runs it for a new link."
+    if frozen and asked and asked not in frozen.study.at_work(frozen.round):
+        return f"“{asked}” has left the {round} of this study, so nothing more can be labelled under this name."
+    if frozen and asked and "token" in st.query_params:
+        return f"The token in this link does not belong to “{asked}”. Ask whoever runs the study for a new one."
+    return ""
+
+
+def finished(frozen: Frozen, name: str) -> bool:
+    """Whether this is an annotator of an earlier round, who has no part in the present one."""
+    there = any(name in one.study.people(one.round) for one in versions.history(session.workbench(), frozen.study.id) if one.hash)
+    return there and name not in frozen.study.people(frozen.round)

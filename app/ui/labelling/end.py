@@ -1,0 +1,52 @@
+"""After the last screen: what comes next in the study, and where."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards
+from app.ui.labelling.desk import Desk, do, look
+from core.annotation import latest, standing
+from core.annotation.disputes import disputed
+
+DESIGN, AGREE = "../pages/design_study.py", "../pages/measure_agreement.py"
+
+
+def draw(desk: Desk) -> None:
+    """Nothing is left to do here: what comes next in the study, and where."""
+    waits = {
+        row.annotator: row.assigned - row.done
+        for row in standing.progress(session.workbench(), desk.frozen)
+        if row.done < row.assigned
+    }
+    st.html('<div class="lab-heard" role="alert">That was your last screen.</div>')
+    cards.empty(
+        "All screens are labelled",
+        f"Every one of your {len(desk.mine):,} screens has a label, and all are saved. "
+        f"Thank you for your care. {_afterwards(desk, waits)}",
+    )
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="lab_next"):
+        st.button("Look through your labels", icon=":material/visibility:", key="label_look", on_click=do, args=(desk, look))
+        if desk.study.tokens:  # sent to people who do not run the study: its pages say which system wrote what
+            return
+        study, round = desk.study.id, {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
+        st.page_link(DESIGN, label="Study design", icon=":material/design_services:", query_params={"study": study})
+        if not waits:  # who can still change their labels does not look at the others'
+            st.page_link(AGREE, label="Agreement", icon=":material/handshake:", query_params={"source": study, "of_round": round})
+
+
+def _afterwards(desk: Desk, waits: dict[str, int]) -> str:
+    """What comes next in the study. waits: annotator -> items still open."""
+    study, round = desk.study, desk.frozen.round
+    if waits:
+        first, *more = (f"{name} still has {cards.count(number, 'screen')} to label" for name, number in waits.items())
+        others = f", as {'has one other' if len(more) == 1 else f'have {len(more):,} others'}" if more else ""
+        return f"{first}{others}; then the study goes on on the page Study design."
+    if round == "pilot":
+        return (
+            "The pilot is labelled. Next: read how far you agree, then revise the rubric where you differ and freeze the main round "
+            "on the page Study design."
+        )
+    differ = disputed(study, latest.labels(session.workbench(), study.id, "main")) if round == "main" else ()
+    if differ:
+        return f"The main round is labelled. Next: have {cards.count(len(differ), 'disputed item')} decided on the page Study design."
+    return "The study is labelled. Next: read the agreement, then export the labels on the page Study design."

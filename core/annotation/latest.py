@@ -1,0 +1,29 @@
+"""Labels as they stand: of each round, item and annotator the latest, unless it was taken back."""
+
+from core.annotation.labels import Label, complete, from_record
+from core.annotation.versions import Frozen
+from core.workbench import Workbench
+
+
+def labels(workbench: Workbench, study_id: str, round: str = "") -> list[Label]:
+    """The labels as they stand, whole and begun ones; of one round, or of all."""
+    found = workbench.store.labels.current(study_id)
+    return [
+        from_record(payload) for (place, _, _), payload in found.items() if round in ("", place) and not payload.get("withdrawn")
+    ]
+
+
+def current(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:
+    """The label as it stands."""
+    found = latest_label(workbench, frozen, annotator, item)
+    return None if found is None or found.withdrawn else found
+
+
+def latest_label(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:
+    payload = workbench.store.labels.one(frozen.study.id, frozen.round, item, annotator)
+    return from_record(payload) if payload else None
+
+
+def completed(workbench: Workbench, frozen: Frozen) -> int:
+    """How many labels of its round are complete."""
+    return sum(complete(frozen.study, label) for label in labels(workbench, frozen.study.id, frozen.round))
