@@ -66,6 +66,6 @@ def studies() -> None:
 def how_far(version: Frozen) -> str:
     if version.round == "draft":
         return "a draft, not frozen yet"
-    from core.annotation.worklist import completed  # the first page waits for what it shows only
+    from core.annotation.latest import completed  # the first page waits for what it shows only
 
     return f"{version.round} round, {cards.count(completed(session.workbench(), version), 'labelled screen')}"
