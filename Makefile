@@ -29,10 +29,10 @@ app: $(VENV)/.app  ## install on first use, then start the workbench on 127.0.0.
 	@echo "Groundwork: http://127.0.0.1:$(PORT)  (stop with Ctrl-C)"
 	@$(BIN)/python -m streamlit run app/main.py --server.port $(PORT)
 
-test: $(VENV)/.dev  ## the whole fast suite, in parallel (browser tests wait more than they work: three at once on two cores)
+test: $(VENV)/.dev  ## what decides quickly, in parallel (browser tests wait more than they work: three at once on two cores)
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow"
 
-test-all: test  ## the fast suite, then the tests that take minutes
+test-all: test  ## the same, then what takes minutes or is one more look at a page
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
 faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input: what was tried, held, failed (ten minutes; see docs/faults.md)

@@ -75,6 +75,18 @@ def test_a_slider_moves_the_metrics_and_their_difference_to_the_baseline(prepare
     other.close()
 
 
+@pytest.mark.parametrize(
+    ("place", "drawn"),
+    [("", "stMarkdown"), ("browse_corpus", "stDataFrame"), ("tune_chunks", "stPlotlyChart"), ("query_store", "stTextArea")],
+)
+def test_a_page_that_is_read_more_than_driven_is_drawn(prepared, tab, place, drawn):
+    open_page(tab, f"{prepared}/{place}")
+    tab.get_by_test_id("stMain").get_by_test_id(drawn).first.wait_for()
+    settled(tab)
+    no_error(tab)
+
+
+@pytest.mark.slow
 def test_a_question_shows_its_results_under_both_recipes(prepared, tab):
     open_page(tab, f"{prepared}/search_live?fusion.part=sparse_only&baseline.fusion.part=dense_only")
     tab.get_by_text("vs baseline").first.wait_for()
@@ -112,6 +124,7 @@ def test_trials_are_saved_and_compared(prepared, home, tab):
     assert result["n"] == 260 and result["low"] <= result["difference"] <= result["high"]
 
 
+@pytest.mark.slow
 def test_a_question_is_answered_with_passages_that_open(prepared, tab):
     open_page(tab, f"{prepared}/ask_model")
     box = tab.get_by_role("textbox", name="Question", exact=True)
@@ -148,6 +161,7 @@ def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, d
     assert hits and hits[0]["page"] in range(1, 5)
 
 
+@pytest.mark.slow
 def test_a_job_is_found_again_after_a_reload_and_can_be_cancelled(prepared, home, tab):
     open_page(tab, f"{prepared}/search_live?corpus.dataset=python-api")
     tab.get_by_role("button", name="Prepare").click()
@@ -163,6 +177,7 @@ def test_a_job_is_found_again_after_a_reload_and_can_be_cancelled(prepared, home
     assert "cancelled" in states and "running" not in states
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_none_in_the_address_is_told_and_left_out(prepared, tab):
     open_page(tab, f"{prepared}/search_live?fusion.weight=heavy&chunking.size_tokens=-5")
     tab.get_by_text("was left out").first.wait_for()
@@ -170,6 +185,7 @@ def test_a_setting_that_is_none_in_the_address_is_told_and_left_out(prepared, ta
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_back_goes_back_a_page_and_undo_takes_a_setting_back(prepared, tab):
     open_page(tab, prepared)
     settled(tab)
@@ -199,6 +215,7 @@ def test_back_goes_back_a_page_and_undo_takes_a_setting_back(prepared, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_metrics_stay_in_sight_while_a_knob_further_down_is_dragged(prepared, tab):
     """Also in a small window: the cards are scrolled out, their line is at the top, and follows the knob."""
     tab.set_viewport_size({"width": 900, "height": 900})
@@ -233,6 +250,7 @@ ODD = (
 )
 
 
+@pytest.mark.slow
 def test_a_question_is_shown_as_it_is_and_its_table_is_exported_without_formulas(prepared, home, tab):
     workbench = Workbench(home)
     asked = {"id": "odd", "question": ODD, "answer": "forty-two", "document": "odd.txt"}

@@ -77,6 +77,7 @@ def test_an_answer_of_a_server_is_shown_and_comes_again(app, rivers, tab):
         assert len(server.requests) == 2 and server.requests[0][2] == server.requests[1][2]
 
 
+@pytest.mark.slow
 def test_a_citation_opens_the_page_of_the_pdf_with_the_sentence_marked(app, home, tab, datasets_root, tmp_path):
     question = {"id": "q1", "question": "What does a blind text show?", "document": "pdflatex-4-pages.pdf"}
     (tmp_path / "q.jsonl").write_text(json.dumps(question))
@@ -109,6 +110,7 @@ def test_a_citation_opens_the_page_of_the_pdf_with_the_sentence_marked(app, home
         assert "information about the selected font" in " ".join(marked.inner_text().split())
 
 
+@pytest.mark.slow
 def test_stop_ends_the_request_and_keeps_what_had_come(app, rivers, tab):
     with serving(stream(ANSWER[:2], leave_open=True)) as server:
         ask(tab, app, rivers, server.url)
@@ -123,6 +125,7 @@ def test_stop_ends_the_request_and_keeps_what_had_come(app, rivers, tab):
         assert not tab.get_by_role("button", name=STOP).count()
 
 
+@pytest.mark.slow
 def test_two_engines_stand_side_by_side_and_a_failure_of_one_is_told(app, rivers, tab):
     with serving(stream(ANSWER), status(429, "slow down", Retry_After="0")) as server:
         second = {"part": "openai_compatible", "base_url": server.url, "model": "other", "retries": "0"}
@@ -178,6 +181,7 @@ def test_each_fault_is_told_and_stored_as_one(app, home, rivers, tab, tmp_path):
         assert row["finish_reason"].startswith("failed: ") and words in row["finish_reason"]
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_tried_again_counted_and_priced_by_the_own_table(app, rivers, tab):
     with serving(status(429, "slow down", Retry_After="0"), stream(ANSWER)) as server:
         given = {"generation.retries": "2", "generation.model": "m"}
@@ -206,6 +210,7 @@ def engines_of(app: str) -> list[psutil.Process]:
     return [child for child in server.children() if any("core.jobs.child" in word for word in child.cmdline())]
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_killed_in_the_middle_of_an_answer_is_told_and_the_app_answers_the_next_question(app, rivers, tab):
     long = {
         "type": "object",
@@ -232,6 +237,7 @@ def test_an_engine_that_is_killed_in_the_middle_of_an_answer_is_told_and_the_app
     assert {engine.pid for engine in engines_of(app)} - before, "a new process answered"
 
 
+@pytest.mark.slow
 def test_two_users_at_once_both_get_an_answer_of_the_bundled_model(app, rivers, tab, browser):
     other, given = browser.new_page(), {"generation.part": "llama_cpp", "generation.context_tokens": "1024"}
     schema = '{"type": "object", "properties": {"river": {"type": "string", "maxLength": 8}}}'

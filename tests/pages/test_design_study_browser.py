@@ -33,6 +33,7 @@ def answered(app, home):
     return app
 
 
+@pytest.mark.slow
 def test_the_way_from_a_disputed_sentence_leads_to_the_rubric(answered, home, tab):
     bench = Workbench(home)
     draft = start(bench, "Unclear").study

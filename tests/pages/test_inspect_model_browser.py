@@ -48,6 +48,7 @@ def test_the_cache_is_measured_and_a_head_is_opened(app, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_text_is_split_side_by_side_and_a_tokenizer_trained(app, tab):
     open_page(tab, f"{app}/inspect_model?view=Tokenizers")
     tab.get_by_text("vocabulary 30,522").wait_for()

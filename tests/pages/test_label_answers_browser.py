@@ -125,6 +125,7 @@ def test_two_annotators_label_by_keyboard_alone(app, home, frozen, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_words_search_and_comment_by_keyboard(app, home, frozen, tab):
     item = enter(app, tab, "Ann")
     tab.keyboard.press("e")
@@ -149,6 +150,7 @@ def test_words_search_and_comment_by_keyboard(app, home, frozen, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_a_key_held_down_or_struck_twice_answers_one_screen(app, home, frozen, tab):
     item = enter(app, tab, "Ann")
     tab.evaluate(
@@ -160,6 +162,7 @@ def test_a_key_held_down_or_struck_twice_answers_one_screen(app, home, frozen, t
     assert label(home, frozen, "Ann", item).sentences == (("partly", None),)
 
 
+@pytest.mark.slow
 def test_a_key_meant_for_the_last_sentence_gives_no_star(app, home, tab):
     frozen = rounds.freeze(Workbench(home), rating(3, 0, id="stars", annotators=("Ann",), per_item=1), "main")
     mine = assignment(frozen.study, "main")["Ann"]
@@ -176,6 +179,7 @@ def test_a_key_meant_for_the_last_sentence_gives_no_star(app, home, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_a_key_that_stands_on_no_button_keeps_none_from_answering(app, home, tab):
     frozen = rounds.freeze(Workbench(home), pairs(4, id="keys", annotators=("Ann",), per_item=1), "main")
     mine = assignment(frozen.study, "main")["Ann"]
@@ -188,6 +192,7 @@ def test_a_key_that_stands_on_no_button_keeps_none_from_answering(app, home, tab
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_a_second_window_says_so(app, home, frozen, tab, browser):
     item = enter(app, tab, "Ann")
     other = browser.new_page()
@@ -203,6 +208,7 @@ def test_a_second_window_says_so(app, home, frozen, tab, browser):
         other.close()
 
 
+@pytest.mark.slow
 def test_a_phone_shows_answer_and_keys_without_sideways_scrolling(app, frozen, tab):
     tab.set_viewport_size({"width": 390, "height": 844})
     enter(app, tab, "Ann")
@@ -288,6 +294,7 @@ def said(home, frozen) -> list:
 # Screen readers ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_everything_has_a_name_and_a_role_and_what_happens_is_told(app, home, tab):
     frozen = rounds.freeze(Workbench(home), rating(1, 0, id="heard", annotators=("Ann",), per_item=1), "main")
     item = assignment(frozen.study, "main")["Ann"][0]
@@ -337,6 +344,7 @@ def test_everything_has_a_name_and_a_role_and_what_happens_is_told(app, home, ta
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_an_adjudicator_decides_what_is_disputed_with_a_key_an_item(app, home, disputed, tab):
     first, second = (item for item in assignment(disputed.study, "adjudication")["Judge"])
     assert enter(app, tab, "Judge", "differ") == first
@@ -359,6 +367,7 @@ def test_an_adjudicator_decides_what_is_disputed_with_a_key_an_item(app, home, d
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_sentence_stays_in_sight_while_its_evidence_scrolls(app, home, tab):
     frozen = rounds.freeze(Workbench(home), long("phone", 2), "main")
     tab.set_viewport_size({"width": 390, "height": 844})
@@ -386,6 +395,7 @@ def test_on_a_phone_the_sentence_stays_in_sight_while_its_evidence_scrolls(app, 
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_the_bar_is_at_the_foot_whatever_is_on_the_screen_and_a_panel_takes_no_keys(app, home, frozen, tab):
     rounds.freeze(Workbench(home), long("bar", 2), "main")
 
@@ -414,6 +424,7 @@ def test_the_bar_is_at_the_foot_whatever_is_on_the_screen_and_a_panel_takes_no_k
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_a_reload_comes_back_to_the_item_that_was_looked_at(app, frozen, tab):
     item = enter(app, tab, "Ann")
     mine = assignment(frozen.study, "main")["Ann"]
@@ -424,6 +435,7 @@ def test_a_reload_comes_back_to_the_item_that_was_looked_at(app, frozen, tab):
     at(tab, f"{there}/")
 
 
+@pytest.mark.slow
 def test_a_comment_that_is_being_typed_and_the_time_on_its_item_outlive_a_reload(app, home, tab):
     frozen = rounds.freeze(Workbench(home), rating(2, 0, id="typed", annotators=("Ann", "Ben"), per_item=2), "main")
     asked = time.monotonic()

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from core.annotation import rounds, saving
@@ -53,6 +54,7 @@ def test_a_labelled_study_is_read_tab_by_tab_and_survives_a_reload(app, home, ta
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_an_uploaded_file_has_agreement_and_exports(app, tab):
     open_page(tab, f"{app}/measure_agreement?source=Upload+files")
     tab.get_by_text("item, annotator and value").wait_for()
@@ -66,6 +68,7 @@ def test_an_uploaded_file_has_agreement_and_exports(app, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_a_disputed_sentence_opens_on_a_click(app, home, tab):
     label_everything(home, "click-me", "Click me")
     open_page(tab, f"{app}/measure_agreement?source=click-me&view=By+item")

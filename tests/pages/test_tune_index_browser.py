@@ -80,6 +80,7 @@ def test_an_index_is_tuned(prepared, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_a_setting_that_cannot_be_built_leaves_the_page_alive(prepared, tab):
     open_page(tab, f"{prepared}/tune_index?index.part=faiss_ivf_pq&index.m=7")
     tab.get_by_text("index.m = 7 is not possible here").wait_for()

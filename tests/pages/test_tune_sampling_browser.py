@@ -66,6 +66,7 @@ def test_a_question_is_looked_into_and_a_token_forced(app, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_a_shared_address_brings_the_view_back_and_settings_stand_side_by_side(app, tab):
     open_page(tab, f"{app}/{ADDRESS}&manner=Text+to+continue&prompt=The+three+primary+colours+are&view=Side+by+side")
     tab.get_by_role("button", name="Write all").wait_for()

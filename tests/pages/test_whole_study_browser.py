@@ -33,6 +33,7 @@ def decide(app, tab, who: str, items, keys: str) -> None:
             tab.get_by_text("All screens are labelled").wait_for()
 
 
+@pytest.mark.slow
 def test_a_study_is_labelled_decided_read_and_exported(app, home, frozen, tab):
     for who, keys in (("Ann", "114"), ("Ben", "124")):  # they differ in each second sentence
         decide(app, tab, who, assignment(frozen.study, "main")[who], keys)
