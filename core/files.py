@@ -45,7 +45,7 @@ class DiskError(WorkbenchError):
 
 
 def home() -> Path:
-    """The data folder of this process."""
+    """The data folder of this process: all that is kept is looked for here, and nobody else says where that is."""
     named = os.environ.get("GROUNDWORK_HOME")
     try:
         return (Path(named).expanduser() if named else Path(__file__).parents[1] / "data").resolve()
@@ -53,6 +53,13 @@ def home() -> Path:
         raise WorkbenchError(
             f"The data folder cannot be found: {error}.", where="GROUNDWORK_HOME", todo="Set it to a folder that may be written."
         ) from None
+
+
+def use_home(folder: Path | str) -> Path:
+    """Makes it the data folder of this process and of those that it starts; of several, the one made so last."""
+    os.environ["GROUNDWORK_HOME"] = str(folder)
+    os.environ["GROUNDWORK_HOME"] = str(home())
+    return home()
 
 
 def write_whole(

@@ -24,6 +24,7 @@ from core.evaluation.judged import NOT_FOUND, Judged, Relevance, judge
 from core.evaluation.metric import MAIN, metric_names, metric_values
 from core.evaluation.stored import derive, stored_judgement
 from core.jobs.jobs import Jobs
+from core.models.hub import encoders_home
 from core.pipeline.stages import Pipeline, Trace, workers
 from core.progress import drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, plain
@@ -72,8 +73,15 @@ class Evaluation:
 
 
 class Workbench:
+    """The verbs of a recipe over one data folder.
+
+    home: the folder, made that of the process, so that its parts find there what was trained, converted and priced. Of
+    two workbenches in one process each keeps its own corpora, trials and caches; those shared things are the home's that
+    was opened last.
+    """
+
     def __init__(self, home: Path | str | None = None) -> None:
-        self.home = Path(home).resolve() if home else files.home()
+        self.home = files.use_home(home) if home else files.home()
         self.pipeline = Pipeline(self.home, _cache_bytes())
         self.library = self.pipeline.library
         self.store = Store(self.home, derive=derive, derive_version=code_version(derive, *registry.parts("metric").values()))
@@ -616,7 +624,7 @@ class Workbench:
                 corpus,
                 chunks,
                 texts,
-                self.home / "encoders" / name,
+                encoders_home() / name,
                 evaluation=config.evaluation,
                 vectors=self.pipeline.vectors_folder,
             )

@@ -10,7 +10,15 @@ from types import SimpleNamespace
 import pytest
 
 from core import files
+from core.errors import WorkbenchError
+from core.generation import prices
+from core.jobs import child as children
 from core.labs.sampling import chains as lab
+from core.models import gguf_files
+from core.models.hub import ENCODER_FILES, encoders_home, trained_encoders
+from core.training.experts import moe_home
+from core.training.tokenizers import tokenizers_home
+from core.workbench import Workbench
 
 ROOT = Path(__file__).resolve().parents[1]
 PROCESSES, THREADS, CHANGES = 3, 4, 10
@@ -38,7 +46,15 @@ def test_presets_saved_at_once_are_all_there(tmp_path):
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from core.errors import WorkbenchError
+from core.generation import prices
+from core.jobs import child as children
 from core.labs.sampling import chains as lab
+from core.models import gguf_files
+from core.models.hub import ENCODER_FILES, encoders_home, trained_encoders
+from core.training.experts import moe_home
+from core.training.tokenizers import tokenizers_home
+from core.workbench import Workbench
 from core.sampling.filters import chain
 bench, hot = SimpleNamespace(home=Path(sys.argv[1])), chain([{{"part": "temperature", "temperature": 2.0}}])
 def save(name):
@@ -119,3 +135,66 @@ def test_what_is_removed_whole_is_out_of_sight_before_it_is_gone(tmp_path, monke
         files.remove_whole(folder)
     files.discard(tmp_path / "tmp")
     assert not list(tmp_path.iterdir())
+
+
+def looked_for() -> dict[str, Path]:
+    """Where a process looks for what all its recipes share."""
+    return {
+        "encoders": encoders_home(),
+        "tokenizers": tokenizers_home(),
+        "moe": moe_home(),
+        "converted": gguf_files._folder(Path(__file__)),
+    }
+
+
+def test_all_that_a_workbench_keeps_is_looked_for_in_its_home(tmp_path):
+    home = tmp_path / "mine"
+    bench = Workbench(home)
+    assert bench.home == files.home() == home
+    assert all(place.is_relative_to(home) for place in looked_for().values()), looked_for()
+    prices.save("models: {dear: {input: 100, output: 100}}")
+    assert (home / "prices.yaml").is_file() and "dear" in prices.table()
+    (home / "encoders" / "towns").mkdir(parents=True)
+    for name in ENCODER_FILES:
+        (home / "encoders" / "towns" / name).write_text("{}")
+    assert trained_encoders() == ["towns"]
+    said = subprocess.run(
+        [sys.executable, "-c", "from core import files; print(files.home())"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == str(home), "a child process looks there too"
+
+
+def test_of_two_workbenches_the_one_opened_last_says_where_shared_things_are(tmp_path):
+    first, second = Workbench(tmp_path / "first"), Workbench(tmp_path / "second")
+    assert (first.home, second.home) == (tmp_path / "first", tmp_path / "second")
+    assert first.store.home == first.home and first.jobs.home == first.home, "its own trials and jobs stay its own"
+    assert all(place.is_relative_to(second.home) for place in looked_for().values())
+    Workbench(tmp_path / "first")
+    assert all(place.is_relative_to(first.home) for place in looked_for().values())
+
+
+def test_a_model_in_a_process_of_its_own_looks_into_the_home_of_its_caller(tmp_path):
+    words = children.Words("The process", "here", "")
+    try:
+        for name in ("first", "second"):  # the same process serves both
+            Workbench(tmp_path / name)
+            with children.asked(("home", "any"), words, Asked(), "home") as answers:
+                assert answers.recv() == ("returned", tmp_path / name)
+    finally:
+        children.end_others("home")
+
+
+class Asked:
+    def home(self) -> Path:
+        return files.home()
+
+
+def test_a_home_may_begin_with_a_tilde_and_what_names_none_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Workbench("~/work").home == files.home() == tmp_path / "work"
+    with pytest.raises(WorkbenchError, match="data folder cannot be found"):
+        Workbench("~no-such-user/work")

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
+from core import files
 from core.__main__ import parse
 from core.cli.options import Recipe, read_grid
 from core.config import TrialConfig, difference, with_settings
 from core.doctor import doctor
 from core.errors import WorkbenchError
-from core.models import hub as models
 from core.pipeline.stages import _bytes
 from core.records import Corpus, Document, plain
 from core.retrieval.bm25_fast import BM25S
@@ -153,7 +153,7 @@ def test_the_cap_of_the_cache(monkeypatch, given, cap):
 def test_a_home_may_begin_with_a_tilde(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GROUNDWORK_HOME", "~/work")
-    assert Workbench().home == models.home() == tmp_path / "work"
+    assert Workbench().home == files.home() == tmp_path / "work"
     monkeypatch.setenv("GROUNDWORK_HOME", "~no-such-user/work")
     with pytest.raises(WorkbenchError, match="data folder cannot be found"):
         Workbench()

@@ -33,7 +33,7 @@ def encoders_training(workbench: Any, name: str, /) -> dict[str, Any]:
     """How a trained encoder was trained: its loss by step, and its checks on validation questions."""
     from core.labs.encoders import training
 
-    log = training.training_log(workbench, name)
+    log = training.training_log(name)
     if not log:
         raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core train-encoder NAME` trains one.")
     kinds = {"loss": "step", "validation": "evaluation"}

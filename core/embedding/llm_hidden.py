@@ -190,7 +190,7 @@ def quiet() -> None:
 
 def converted(file: Path) -> Path:
     """Folder of the GGUF file's weights as bfloat16 safetensors with its tokenizer, converted once by its content."""
-    folder = models.home() / "cache" / "models" / f"{models.file_hash(file)[:20]}-digits"
+    folder = files.home() / "cache" / "models" / f"{models.file_hash(file)[:20]}-digits"
     return models.load_once(f"converted {folder}", partial(_convert, file, folder))
 
 

@@ -20,6 +20,7 @@ from multiprocessing.connection import Client, Connection, Listener, arbitrary_a
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core import files
 from core.errors import WorkbenchError, missing_package
 from core.progress import Running
 
@@ -55,7 +56,7 @@ def asked(key: Key, words: Words, target: Any, name: str, args: tuple = (), kwar
     child = _child(key)
     try:
         with closing(Client(child.address, authkey=child.key)) as connection:
-            connection.send((target, name, args, kwargs or {}))
+            connection.send((files.home(), target, name, args, kwargs or {}))
             yield Answers(child, connection)
     except (EOFError, OSError) as error:
         raise child.ended(words) from error
@@ -171,7 +172,8 @@ def _until_alone() -> None:
 def _work(connection: Connection) -> None:
     with closing(connection), suppress(EOFError, OSError):  # nobody listens any more
         try:
-            target, name, args, kwargs = connection.recv()
+            home, target, name, args, kwargs = connection.recv()
+            files.use_home(home)
             found = getattr(target, name)(*args, **kwargs)
             if inspect.isgenerator(found):
                 found = _streamed(connection, found)

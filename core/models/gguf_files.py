@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from core.config import fingerprint, knob
 from core.errors import WorkbenchError
-from core.files import made_whole, write_whole
+from core.files import home, made_whole, write_whole
 from core.models import hub as models
 
 Weights = Literal["auto", "as_bundled", "bf16", "q4_0", "q8_0"]
@@ -101,7 +101,7 @@ def _record(path: Path, key: str) -> Path:
 
 
 def _folder(path: Path) -> Path:
-    return models.home() / "cache" / "models" / f"{models.file_hash(path)[:20]}-gguf"
+    return home() / "cache" / "models" / f"{models.file_hash(path)[:20]}-gguf"
 
 
 def _copy(path: Path, weights: str) -> Path:

@@ -11,9 +11,9 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from core import files
 from core.config import fingerprint
 from core.errors import WorkbenchError, missing_package
-from core.files import home
 from core.models import probes
 
 ENCODER_FILES = ("config.json", "tokenizer.json", "model.safetensors")
@@ -88,7 +88,7 @@ def files_identity(path: Path) -> str:
 
 def encoders_home() -> Path:
     """Where trained encoders lie, each in a folder of its name."""
-    return home() / "encoders"
+    return files.home() / "encoders"
 
 
 def trained_encoders() -> list[str]:

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from pydantic import model_validator
 
+from core import files
 from core.config import StageConfig, knob
-from core.models import hub as models
 from core.training.tokenizers import folder_of
 
 RUN = "run.json"
@@ -101,7 +101,7 @@ class Routing:
 
 def moe_home() -> Path:
     """Where trained models lie, each in a folder of its name."""
-    return models.home() / "moe"
+    return files.home() / "moe"
 
 
 def experts_folder(name: str) -> Path:

@@ -82,7 +82,7 @@ class Reader:
 
 def tokenizers_home() -> Path:
     """Where trained tokenizers lie, each in a folder of its name."""
-    return models.home() / "tokenizers"
+    return files.home() / "tokenizers"
 
 
 def folder_of(name: str, home: Path | None = None) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core import files
 from core.embedding.llm_hidden import LLMHidden
 from core.embedding.minilm import bundled_folder
 from core.embedding.sentence_transformers import SentenceTransformers
@@ -81,7 +82,7 @@ def test_a_language_model_that_cannot_be_read_says_what_to_do(tmp_path):
         with pytest.raises(WorkbenchError) as error:
             list(part.load().encode(["a text"]))
         assert where in error.value.where and todo in error.value.todo
-    left = models.home() / "cache" / "models"
+    left = files.home() / "cache" / "models"
     assert not left.exists() or list(left.iterdir()) == [], "a conversion that failed leaves nothing"
 
 

@@ -33,7 +33,7 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
         )
     elif ready:
         leaderboard(config, rows, reference, metric)
-    trained = training.trained(workbench) if any(row.offer.part.part == "trained" for row in ready) else []
+    trained = training.trained() if any(row.offer.part.part == "trained" for row in ready) else []
     for row in rows:
         name = cards.plain(row.offer.name)
         if row.error:

@@ -28,7 +28,7 @@ VERDICTS = {
 def train(config: TrialConfig) -> None:
     workbench = session.workbench()
     last = next((job for job in workbench.jobs.list() if job.arguments[:1] == ("train-encoder",)), None)
-    made = training.trained(workbench)
+    made = training.trained()
     if last and last.status != "done" and last.arguments[1] not in [one.name for one in made]:
         jobs.watch(last.id)
         st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
@@ -49,7 +49,7 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     )
     knobs = {knob.name: knob for knob in forms.knobs(TrainConfig)}
     left, right = st.columns(2)
-    fresh = training.free_name(workbench, config.corpus.dataset)
+    fresh = training.free_name(config.corpus.dataset)
     name = left.text_input("Name", fresh, key=f"train/name/{fresh}", help="Letters, digits, points, hyphens.")
     settings: dict[str, Any] = {
         "base": right.selectbox(
@@ -74,7 +74,7 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
         return cards.problem(error)
     st.caption("The command")
     st.code(training.command(arguments), language="bash", wrap_lines=True)
-    if not name.strip() or (workbench.home / "encoders" / name).exists():
+    if not name.strip() or training.is_taken(name):
         wrong = "There is an encoder of this name: take another." if name.strip() else "Give it a name."
         return st.warning(wrong, icon=":material/error:")
     st.button(
@@ -94,7 +94,7 @@ def training_knob(knob: forms.Knob) -> Any:
 
 def curves(name: str) -> None:
     with cards.calm():
-        draw_curves(name, training.training_log(session.workbench(), name))
+        draw_curves(name, training.training_log(name))
 
 
 def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
@@ -139,7 +139,7 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
 
 
 def trained_card(one: training.TrainedEncoder) -> None:
-    record, workbench, encoder = one.record, session.workbench(), session.config().embedding
+    record, encoder = one.record, session.config().embedding
     with st.container(border=True):
         st.markdown(f"**{cards.plain(one.name)}**")
         st.markdown(VERDICTS[one.verdict])
@@ -180,4 +180,4 @@ def trained_card(one: training.TrainedEncoder) -> None:
                 help="Makes it the recipe's encoder, on every page.",
             )
             with st.popover("Curves", icon=":material/show_chart:"):
-                draw_curves(one.name, training.training_log(workbench, one.name))
+                draw_curves(one.name, training.training_log(one.name))

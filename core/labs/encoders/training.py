@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from core.config import TrialConfig, valid, with_settings
 from core.labs.encoders.comparison import EncoderResult
-from core.models.hub import trained_encoders
+from core.models.hub import encoders_home, trained_encoders
 from core.statistics.paired import Paired
 from core.workbench import Workbench
 
@@ -37,11 +37,11 @@ class TrainedEncoder(NamedTuple):
         return Paired(**{name: one[name] for name in Paired._fields})
 
 
-def trained(workbench: Workbench) -> list[TrainedEncoder]:
+def trained() -> list[TrainedEncoder]:
     """The trained encoders, newest first."""
     found = []
     for name in trained_encoders():
-        file = workbench.home / "encoders" / name / "training.json"
+        file = encoders_home() / name / "training.json"
         try:
             record = json.loads(file.read_text("utf-8"))
         except (OSError, ValueError):
@@ -68,17 +68,20 @@ def command(arguments: Sequence[str]) -> str:
     return f"python -m core {shlex.join(arguments)}"
 
 
-def training_log(workbench: Workbench, name: str) -> list[dict[str, Any]]:
+def training_log(name: str) -> list[dict[str, Any]]:
     from core.training.encoders.log import read_log
 
-    return read_log(workbench.home / "encoders" / name)
+    return read_log(encoders_home() / name)
 
 
-def free_name(workbench: Workbench, dataset: str) -> str:
+def free_name(dataset: str) -> str:
     """A name for the next encoder trained on this corpus."""
-    folder = workbench.home / "encoders"
-    number = next(n for n in range(1, 10_000) if not (folder / f"{dataset}-{n}").exists())
-    return f"{dataset}-{number}"
+    return next(name for n in range(1, 10_000) if not is_taken(name := f"{dataset}-{n}"))
+
+
+def is_taken(name: str) -> bool:
+    """Whether there is a trained encoder of this name already."""
+    return (encoders_home() / name).exists()
 
 
 def learnt_from(row: EncoderResult, found: Sequence[TrainedEncoder]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, NamedTuple
 
+from core import files
 from core.generation import answer
 from core.models import hub as models
 from core.records import Progress
@@ -17,7 +18,7 @@ class LoadedTransformer(NamedTuple):
 
 def load() -> Generator[Progress, None, LoadedTransformer]:
     """The bundled model in the transformer written here, once a process (540 MB)."""
-    loading = partial(models.load_once, f"transformer written here {models.home()}", _load)
+    loading = partial(models.load_once, f"transformer written here {files.home()}", _load)
     return (yield from answer.beside(loading, "Loading the bundled model; the first time it is converted"))
 
 
