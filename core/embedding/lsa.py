@@ -1,7 +1,7 @@
 """Latent semantic analysis: the corpus' own words, reduced."""
 
 from collections.abc import Generator
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -65,9 +65,16 @@ class LSA(Encoder):
             fitted.save(folder, name, learnt)
         yield Progress(2, 2, f"LSA of {len(learnt.words):,} words")
         arrays = learnt.arrays
-        vectorizer = _vectorizer(vocabulary={word: i for i, word in enumerate(learnt.words)})
-        vectorizer.idf_ = arrays["idf"]
-        vectors = partial(_vectors, vectorizer, arrays["directions"])
+
+        @cache
+        def vectorizer():  # loading the library takes most of a second, and vectors that are at hand need none of it
+            made = _vectorizer(vocabulary={word: i for i, word in enumerate(learnt.words)})
+            made.idf_ = arrays["idf"]
+            return made
+
+        def vectors(texts: list[str]) -> np.ndarray:
+            return vectorizer().transform(texts) @ arrays["directions"]
+
         return Fitted(self, name, WordEncoder("LSA", arrays["directions"].shape[1], vectors, arrays["mean"]))
 
     def _weigh(self, texts: list[str]):
@@ -95,7 +102,3 @@ def _vectorizer(**settings):
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **settings)
-
-
-def _vectors(vectorizer, directions: np.ndarray, texts: list[str]) -> np.ndarray:
-    return vectorizer.transform(texts) @ directions

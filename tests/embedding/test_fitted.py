@@ -188,6 +188,22 @@ def test_lsa_is_the_decomposition_of_the_weighted_counts(tmp_path):
     assert np.abs(vectors @ vectors.T - weights @ weights.T).max() < 1e-5
 
 
+def test_lsa_that_was_fitted_before_loads_no_library_until_it_encodes(tmp_path):
+    """It takes most of a second, and a page whose vectors are at hand opens the encoder in its own thread."""
+    drain(LSA(dimensions=5).fit(TEXTS, tmp_path / "fit"))
+    code = f"""
+import sys
+from pathlib import Path
+from core.embedding.lsa import LSA
+from core.progress import drain
+encoder = drain(LSA(dimensions=5).fit({TEXTS!r}, Path({str(tmp_path / "fit")!r}))).load()
+print(encoder.dim, "sklearn" in sys.modules)
+print(next(encoder.encode({TEXTS!r}))[1].shape, "sklearn" in sys.modules)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines() == ["5 False", "(24, 5) True"]
+
+
 def test_training_word2vec_beats_its_random_start_on_questions_it_never_saw(datasets_root, tmp_path):
     data = json.loads((datasets_root / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
     paragraphs = [p for article in data for p in article["paragraphs"]]
