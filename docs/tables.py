@@ -63,7 +63,7 @@ def parts() -> str:
     lines = [
         "# Parts and settings",
         "",
-        "Written by `python -m docs.tables` from the code. On the command line: "
+        "Written by `python -m docs.tables` from the code; [adding a part](adding_a_part.md) says how. On the command line: "
         "`python -m core list KIND` and `python -m core list settings`.",
         "",
     ]

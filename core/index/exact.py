@@ -66,8 +66,6 @@ class ExactSearcher(Searcher):
         queries = asked(queries, self._metric, vectors.shape[1])
         hidden = ~(live if among is None else live & permitted(among, len(live)))
         depth = min(depth, int(live.sum()))
-        if not depth:
-            return Candidates(np.empty((len(queries), 0), np.int32), np.empty((len(queries), 0), np.float32))
         step = max(1, _BLOCK // max(len(vectors), 1))
         found = []
         for first in range(0, max(len(queries), 1), step):  # one empty block when there are no queries

@@ -40,6 +40,8 @@ def best(scores: np.ndarray, depth: int, tie_order: np.ndarray | None = None, ab
     """
     columns = scores.shape[1]
     depth = min(depth, columns)
+    if not depth:
+        return Candidates(np.empty((len(scores), 0), np.int32), np.empty((len(scores), 0), np.float32))
     position = np.arange(columns, dtype=np.int32) if tie_order is None else tie_order
     if columns // _SPLIT > depth:
         keys = _packed_survivors(scores, depth, position, np.nextafter(np.float32(above), np.float32(np.inf)))

@@ -134,8 +134,8 @@ def make(request, monkeypatch, tmp_path_factory):
         given = {"base_url": request.getfixturevalue("claude")}
         monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", given["base_url"])
-    else:
-        pytest.fail(f"give this test a way to make the part {request.param}")
+    else:  # its defaults have to do
+        given = {}
     return lambda **knobs: registry.find("generator", request.param)(**given, **knobs)
 
 

@@ -13,7 +13,7 @@ from core.corpus import python_api
 from core.corpus.cards import DATASETS, cards
 from core.errors import WorkbenchError
 from core.records import Corpus, Gold
-from core.registry import find, parts
+from core.registry import find
 
 
 def load(loader: str, path: Path, **settings) -> Corpus:
@@ -40,23 +40,6 @@ def lines(*rows: dict) -> str:
 def gold_texts(corpus: Corpus, query: int = 0) -> list[str]:
     texts = {document.id: document.text for document in corpus.documents}
     return [texts[gold.document_id][gold.start : gold.end] for gold in corpus.queries[query].gold]
-
-
-def test_every_loader_has_a_docstring_that_says_when_to_choose_it():
-    loaders = parts("loader")
-    assert set(loaders) == {
-        "squad",
-        "beir",
-        "trec",
-        "triviaqa",
-        "medquad",
-        "jsonl",
-        "csv",
-        "python_reference",
-        "python_api",
-        "files",
-    }
-    assert [name for name, cls in loaders.items() if "Choose it" not in cls.__doc__] == []
 
 
 # Real files -----------------------------------------------------------------------------------------------------------

@@ -28,12 +28,6 @@ def values(j, k):
     return {name: float(metric().values(j, k)[0]) for name, metric in parts("metric").items()}
 
 
-def test_every_metric_says_what_it_is():
-    assert len(parts("metric")) == 7
-    for metric in parts("metric").values():
-        assert "{k}" in metric.label and metric.direction == 1 and metric.range == (0.0, 1.0) and metric.source
-
-
 def test_a_repeat_of_found_evidence_counts_for_precision_only():
     chunks = chunks_of((0, 0, 50), (0, 10, 60), (1, 0, 50), (2, 0, 50))
     golds = [Gold("a", 20, 40, 1, 0), Gold("b", 20, 40, 1, 1)]

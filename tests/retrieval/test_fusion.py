@@ -51,15 +51,6 @@ def test_convex_z_score_by_hand(pool):
     assert by_chunk(pool, Convex(normalisation="z_score").fuse(pool), 1) == {1: 0.0, 3: 0.0}
 
 
-@pytest.mark.parametrize("name", ["rrf", "convex", "sparse_only", "dense_only"])
-def test_pads_and_chunks_not_retrieved_are_never_ranked(pool, name):
-    part = parts("fusion")[name]()
-    fused = part.fuse(pool)
-    assert fused.dtype == np.float32 and not np.isnan(fused).any()
-    retrieved = np.logical_or.reduce([pool.rank[retriever] > 0 for retriever in part.needs()])
-    assert ((fused > -np.inf) == retrieved).all()
-
-
 def test_weights_at_the_ends_give_the_single_retrievers_order(pool):
     for weight, name in ((0.0, "sparse_only"), (1.0, "dense_only")):
         alone = parts("fusion")[name]().fuse(pool)

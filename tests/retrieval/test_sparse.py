@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from core.registry import parts
 from core.retrieval.bm25_fast import BM25S
 from core.retrieval.rank_bm25 import RankBM25
 
@@ -10,10 +9,6 @@ TEXTS = ["The cat sat on the mat", "A dog chased the cat, the cat ran", "Birds f
 
 def search(part, queries, depth=10, tie_order=None, texts=TEXTS):
     return part.build(part.tokenize(texts)).search(part.tokenize(queries), depth, tie_order)
-
-
-def test_both_lexical_retrievers_are_registered():
-    assert {"bm25s", "rank_bm25"} <= set(parts("sparse"))
 
 
 @pytest.mark.parametrize("part", [BM25S(), BM25S(variant="bm25+"), BM25S(variant="bm25l"), RankBM25()])

@@ -1,0 +1,52 @@
+"""Every example of docs/adding_a_part.md, written into a copy of the package, passes the contract suite of its kind."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from core import registry
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "adding_a_part.md").read_text("utf-8")
+FILES = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))  # path -> text
+NAMES = dict(re.findall(r'@part\("(\w+)"\).*?Literal\["(\w+)"\]', PAGE, re.DOTALL))  # kind -> the example's name
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory) -> dict[str, list[tuple[str, str]]]:
+    """Name of an example -> (test, what it says where it fails or is skipped) of each test that ran on it."""
+    copy = tmp_path_factory.mktemp("copy")
+    for folder in ("core", "tests", "datasets"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    for path, text in FILES.items():
+        assert not (copy / path).exists(), f"{path} is there already"
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        (copy / path).write_text(text, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/contract", "--ignore=tests/contract/test_adding_a_part.py"]
+    wanted = ["-k", " or ".join(NAMES.values()), f"--junitxml={copy / 'said.xml'}"]
+    done = subprocess.run([*command, *wanted], cwd=copy, capture_output=True, text=True, timeout=300)
+    assert (copy / "said.xml").is_file(), done.stdout + done.stderr
+    found: dict[str, list[tuple[str, str]]] = {name: [] for name in NAMES.values()}
+    for case in ElementTree.parse(copy / "said.xml").iter("testcase"):
+        for name in found:
+            if name in re.split(r"[\[\]-]", case.get("name", "")):
+                found[name].append((case.get("name", ""), "".join(f"{each.tag}: {each.get('message')}" for each in case)))
+    return found
+
+
+def test_the_page_has_an_example_of_every_kind():
+    assert set(NAMES) == set(registry.FOLDERS)
+    assert all(f"`core/{folder}/`" in PAGE for folder in registry.FOLDERS.values())
+
+
+@pytest.mark.parametrize("kind", registry.FOLDERS)
+def test_the_example_passes_its_contract(kind, outcomes):
+    said = outcomes[NAMES[kind]]
+    assert len(said) >= 2 and [message for _, message in said if message and "skipped" not in message] == []
+    assert sum(not message for _, message in said) >= len(said) // 2, "most of the suite runs on it"
