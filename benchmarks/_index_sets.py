@@ -81,8 +81,8 @@ def embed(folder: Folder) -> Rows:
     rows = np.sort(np.random.default_rng(0).permutation(len(whole.queries))[: folder.sizes.questions])
     corpus = Corpus(name, whole.documents, tuple(whole.queries[row] for row in rows), (), f"{whole.fingerprint} benchmark")
     library._cache.save("corpus", library.stamp(name), {"json": pack(corpus)}, {"name": name})  # what later steps open
-    corpus = drain(workbench.pipeline.corpus(config))
-    vectors, questions = (told(make(config, corpus)) for make in (workbench.pipeline.vectors, workbench.pipeline.query_vectors))
+    run = workbench.resolve(config)
+    vectors, questions = (told(make(run)) for make in (workbench.pipeline.vectors, workbench.pipeline.query_vectors))
     save(folder, "medquad", [vectors], len(vectors), questions)
     return {"vectors": len(vectors), "questions": len(questions), "dim": vectors.shape[1]}
 

@@ -145,8 +145,7 @@ def lab_sweep(folder: Folder) -> Rows:
 
     workbench, config = folder.recipe({"index": {"part": "faiss_hnsw"}})
     pipeline = workbench.pipeline
-    corpus = drain(pipeline.corpus(config))
-    drain(pipeline.query_vectors(config, corpus))
+    drain(pipeline.query_vectors(workbench.resolve(config)))
     vectors, questions = folder.vectors("medquad"), folder.questions("medquad")
     links, singles = [8, 12, 16, 24], min(SINGLES, len(questions))
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from core.config import TrialConfig, with_settings
-from core.pipeline.stages import EncoderTools
+from core.pipeline.pipeline import EncoderTools
 from core.progress import drain
 from core.records import Document
 from core.workbench import Workbench

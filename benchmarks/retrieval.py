@@ -27,8 +27,9 @@ from core.records import Candidates, Chunks, Corpus
 from core.registry import parts
 from core.retrieval.bm25_fast import BM25S
 from core.retrieval.convex import Convex
-from core.retrieval.pool import Pool, make_pool, tie_order
+from core.retrieval.pool import Pool, make_pool
 from core.retrieval.tokens import Tokens
+from core.retrieval.top import tie_order
 from core.statistics.bootstrap import intervals
 
 DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets"))

@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,9 @@ def sample(corpus: Corpus) -> Corpus:
 
 def dual_encoder(bench: Workbench, dataset: str) -> dict:
     config = build({"corpus": {"dataset": dataset}})
-    corpus = sample(drain(bench.pipeline.corpus(config)))
-    chunks = drain(bench.pipeline.chunks(config, corpus))
+    corpus = sample(bench.corpus(config))
+    run = replace(bench.resolve(config), corpus=corpus, _keys={})
+    chunks = drain(bench.pipeline.chunks(run))
     work = train(
         TrainConfig(),
         corpus,

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import resolve_name
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
 
@@ -40,6 +40,12 @@ def knob(
     return Field(default, description=help, json_schema_extra=extra or None, **bounds)
 
 
+class Kind(NamedTuple):
+    """Mark of a field that chooses a part of that kind."""
+
+    name: str
+
+
 def chosen(kind: str) -> Any:
     """Field type: any registered part of that kind, from an instance, its name, or a mapping with `part` and knobs."""
 
@@ -50,13 +56,9 @@ def chosen(kind: str) -> Any:
             return registry.find(kind, str(value.get("part", ""))).model_validate(value)
         return value
 
-    return Annotated[SerializeAsAny[PartConfig], BeforeValidator(build)]
+    return Annotated[SerializeAsAny[PartConfig], BeforeValidator(build), Kind(kind)]
 
 
-PART_STAGES = {  # stage of the recipe -> kind of part it chooses from
-    "chunking": "chunker", "embedding": "encoder", "sparse": "sparse", "index": "index", "fusion": "fusion",
-    "generation": "generator",
-}  # fmt: skip
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
@@ -166,6 +168,12 @@ class TrialConfig(StageConfig):
     seed: int = knob(0, "Seeds every resampling and every sampled answer.", ge=0, le=2**31 - 1)
 
 
+# field of the recipe -> kind of part it chooses from
+PART_KINDS = {
+    name: kind.name for name, info in TrialConfig.model_fields.items() for kind in info.metadata if isinstance(kind, Kind)
+}
+
+
 def build(mapping: dict[str, Any]) -> TrialConfig:
     """TrialConfig from a plain mapping (YAML, URL, command line); raises WorkbenchError naming each bad setting."""
     return valid(TrialConfig, mapping)
@@ -194,7 +202,7 @@ def with_settings(config: TrialConfig, settings: dict[str, Any]) -> TrialConfig:
         if stage not in mapping:
             raise WorkbenchError(f"There is no stage '{stage}'.", where=path, todo=f"Stages: {', '.join(mapping)}.")
         if not name:
-            mapping[stage] = {"part": value} if stage in PART_STAGES and isinstance(value, str) else value
+            mapping[stage] = {"part": value} if stage in PART_KINDS and isinstance(value, str) else value
         elif not isinstance(mapping[stage], dict):
             raise WorkbenchError(
                 f"'{stage}' has no setting '{name}'.", where=path, todo="`python -m core list settings` names every setting."
@@ -251,8 +259,8 @@ def settings() -> list[dict[str, Any]]:
 
     table = []
     for stage, info in TrialConfig.model_fields.items():
-        if stage in PART_STAGES:
-            for name, cls in registry.parts(PART_STAGES[stage]).items():
+        if stage in PART_KINDS:
+            for name, cls in registry.parts(PART_KINDS[stage]).items():
                 table += rows(stage, cls, name)
         elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             table += rows(stage, info.annotation, "")

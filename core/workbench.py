@@ -7,7 +7,6 @@ import shlex
 import sys
 import time
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,15 +19,16 @@ from core.config import PartConfig, TrialConfig, code_version, difference, finge
 from core.corpus.cards import Status
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
-from core.evaluation.judged import NOT_FOUND, Judged, Relevance, judge
+from core.evaluation.judged import NOT_FOUND
 from core.evaluation.metric import MAIN, metric_names, metric_values
 from core.evaluation.stored import derive, stored_judgement
 from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
-from core.pipeline.stages import Pipeline, Trace, workers
+from core.pipeline.pipeline import Pipeline, Trace
+from core.pipeline.results import Evaluation, evaluated, final_scores
+from core.pipeline.stages import STAGES, Recipe, Resolved, Stage, workers
 from core.progress import drain, within
-from core.records import Answer, Chunks, Corpus, Hit, Progress, plain
-from core.retrieval.fusion import fused
+from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.retrieval.pool import Pool, changed, ranking, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
@@ -52,24 +52,7 @@ class Plan(NamedTuple):
     live: bool
     what: str  # for people: "embedding 1,204 texts"
     seconds: Estimate | None  # from the encoder's last runs; None: unknown
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One recipe, measured on all its questions. Per-query values; NaN where a question has no gold evidence."""
-
-    config: TrialConfig
-    corpus: Corpus
-    pool: Pool
-    scores: np.ndarray  # [num_queries, pool width] float32
-    judged: Judged
-    values: dict[str, np.ndarray]  # metric -> [num_queries] float64
-    intervals: dict[str, Interval]
-    trace: Trace = field(default_factory=Trace)
-
-    @property
-    def elapsed_ms(self) -> float:
-        return sum(self.trace.ms.values())
+    run: Resolved | None = None  # the recipe with its corpus, for the verbs that follow; None: it takes its time to read
 
 
 class Workbench:
@@ -92,53 +75,70 @@ class Workbench:
     def datasets(self) -> list[Status]:
         return self.library.available()
 
-    def corpus(self, config: TrialConfig) -> Corpus:
-        return drain(self.pipeline.corpus(config))
+    def stages(self) -> dict[str, Stage]:
+        """The fields of a recipe with the stages that they decide, in the order of their forms."""
+        return {stage.field: stage for stage in reversed(STAGES)}
 
-    def read_corpus(self, config: TrialConfig) -> Generator[Progress, None, Corpus]:
+    def resolve(self, recipe: Recipe) -> Resolved:
+        """The recipe with its corpus, looked up once, to be handed to any number of verbs."""
+        return drain(self.pipeline.resolve(recipe))
+
+    def corpus(self, recipe: Recipe) -> Corpus:
+        return self.resolve(recipe).corpus
+
+    def read_corpus(self, recipe: Recipe) -> Generator[Progress, None, Corpus]:
         """`corpus` with its progress."""
-        return self.pipeline.corpus(config)
+        return (yield from self.pipeline.resolve(recipe)).corpus
 
-    def cut_chunks(self, config: TrialConfig, corpus: Corpus, trace: Trace | None = None) -> Generator[Progress, None, Chunks]:
+    def cut_chunks(self, recipe: Recipe, trace: Trace | None = None) -> Generator[Progress, None, Chunks]:
         """The corpus in the recipe's chunks."""
-        return self.pipeline.chunks(config, corpus, trace)
+        return (yield from self.pipeline.chunks((yield from self.pipeline.resolve(recipe)), trace))
 
     def corpus_key(self, corpus: Corpus) -> str:
         """Another one as soon as documents, questions or evidence are other ones."""
-        return f"{corpus.fingerprint}/{self.pipeline.queries_key(corpus)}"
+        return f"{corpus.fingerprint}/{self.pipeline.questions_key(corpus)}"
 
-    def plan(self, config: TrialConfig, answering: bool = False) -> Plan:
+    def plan(self, recipe: Recipe, answering: bool = False) -> Plan:
         """What is still to be computed, for answers too if `answering`; loads no model and takes milliseconds."""
+        config = recipe.config if isinstance(recipe, Resolved) else recipe
         dense = "dense" in config.fusion.needs()
         if answering and config.generation.absent():
             return Plan(False, f"fetching the model {config.generation.model}", None)
         if config.embedding.absent():
             after = ", embedding the corpus" if dense else ""  # without, its tokenizer still measures the chunks
             return Plan(False, f"fetching the model {config.embedding.model}{after}", None)
-        if not self.pipeline.corpus_at_hand(config) and self._large(config.corpus.dataset):
+        run = self.pipeline.at_hand(recipe)
+        if run is None and self._large(config.corpus.dataset):
             return Plan(False, f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus", None)
-        corpus = self.corpus(config)
-        characters = sum(len(document.text) for document in corpus.documents)
-        if characters > LIVE_CHARACTERS and not self.pipeline.cache.has("chunks", self.pipeline.key("chunks", config, corpus)):
+        run = run or self.resolve(config)
+        documents = run.corpus.documents
+        characters = sum(len(document.text) for document in documents)
+        if characters > LIVE_CHARACTERS and not self.pipeline.cache.has("chunks", run.key("chunks")):
             work = "chunking and embedding" if dense else "chunking"
-            return Plan(False, f"{work} {len(corpus.documents):,} documents", None)
-        texts = self.pipeline.to_encode(config, corpus)
-        if not texts and not self.pipeline.dense_at_hand(config, corpus):
-            index = self.index_plan(config)
+            return Plan(False, f"{work} {len(documents):,} documents", None, run)
+        texts = self.pipeline.to_encode(run)
+        if not texts and not self.pipeline.dense_at_hand(run):
+            index = self.index_plan(run)
             if not index.live:
                 return index
         what = f"embedding {len(texts):,} texts" if texts else ""
-        return Plan(len(texts) <= LIVE_TEXTS, what, self.pipeline.encoding_time(config, texts))
+        return Plan(len(texts) <= LIVE_TEXTS, what, self.pipeline.encoding_time(config, texts), run)
 
-    def index_plan(self, config: TrialConfig) -> Plan:
+    def index_plan(self, recipe: Recipe) -> Plan:
         """What stands between a recipe and its loaded index, which may be gone while its candidates are kept."""
-        number = self.pipeline.to_index(config, self.corpus(config))
-        what = f"building {config.index.part.replace('_', ' ')} of {number:,} vectors" if number else ""
-        return Plan(number <= LIVE_INDEXED, what, None)
+        run = self.resolve(recipe)
+        number = self.pipeline.to_index(run)
+        what = f"building {run.config.index.part.replace('_', ' ')} of {number:,} vectors" if number else ""
+        return Plan(number <= LIVE_INDEXED, what, None, run)
 
-    def embedding_time(self, config: TrialConfig) -> Estimate | None:
+    def build_seconds(self, recipe: Recipe) -> float | None:
+        """What building the recipe's index took; None where it was not built on this machine."""
+        return self.pipeline.build_seconds(self.resolve(recipe))
+
+    def embedding_time(self, recipe: Recipe) -> Estimate | None:
         """What embedding the whole corpus anew would take; None before this encoder's first run on this machine."""
-        return self.pipeline.encoding_time(config, drain(self.pipeline.texts(config, self.corpus(config))))
+        run = self.resolve(recipe)
+        return self.pipeline.encoding_time(run.config, drain(self.pipeline.texts(run)))
 
     def _large(self, dataset: str) -> bool:
         """Whether only reading the corpus may take seconds."""
@@ -151,54 +151,55 @@ class Workbench:
         yield from _fetched(config.embedding)
         yield from _fetched(config.generation)
         trace = Trace()
-        corpus = yield from self.pipeline.corpus(config, trace)
-        chunks = yield from self.pipeline.chunks(config, corpus, trace)
-        yield from self.pipeline.pool(config, corpus, trace)
-        if "dense" in config.fusion.needs() and self.pipeline.to_index(config, corpus):  # its candidates outlived it
-            yield from self.pipeline.searcher("dense", config, corpus)
+        run = yield from self.pipeline.resolve(config, trace)
+        chunks = yield from self.pipeline.chunks(run, trace)
+        yield from self.pipeline.pool(run, trace)
+        if "dense" in config.fusion.needs() and self.pipeline.to_index(run):  # its candidates outlived it
+            yield from self.pipeline.searcher("dense", run)
         return {
-            "dataset": corpus.name,
-            "documents": len(corpus.documents),
-            "questions": len(corpus.queries),
+            "dataset": run.corpus.name,
+            "documents": len(run.corpus.documents),
+            "questions": len(run.corpus.queries),
             "chunks": len(chunks),
             "timings_ms": trace.ms,
             "cached": trace.cached,
         }
 
-    def evaluate(self, config: TrialConfig) -> Evaluation:
+    def evaluate(self, recipe: Recipe) -> Evaluation:
         """Metrics with intervals. Milliseconds on cached stages; computes what is missing."""
-        return drain(self.evaluating(config))
+        return drain(self.evaluating(recipe))
 
-    def evaluating(self, config: TrialConfig) -> Generator[Progress, None, Evaluation]:
+    def evaluating(self, recipe: Recipe) -> Generator[Progress, None, Evaluation]:
         """`evaluate` with its progress."""
         trace = Trace()
-        corpus = yield from self.pipeline.corpus(config, trace)
-        yield from self.pipeline.chunks(config, corpus, trace)
-        pool = yield from self.pipeline.pool(config, corpus, trace)
-        relevance = yield from self.pipeline.relevance(config, corpus)
-        return evaluated(config, corpus, pool, relevance, trace)
+        run = yield from self.pipeline.resolve(recipe, trace)
+        yield from self.pipeline.chunks(run, trace)
+        pool = yield from self.pipeline.pool(run, trace)
+        relevance = yield from self.pipeline.relevance(run)
+        return (yield from evaluated(self.pipeline, run, pool, relevance, trace))
 
     def latency_quantiles(self, table: dict[str, list[float]]) -> dict[str, dict[str, float]]:
         return {step: {"p50": float(np.quantile(ms, 0.5)), "p95": float(np.quantile(ms, 0.95))} for step, ms in table.items()}
 
-    def latency(self, config: TrialConfig, questions: int = 30) -> Generator[Progress, None, dict[str, list[float]]]:
+    def latency(self, recipe: Recipe, questions: int = 30) -> Generator[Progress, None, dict[str, list[float]]]:
         """Milliseconds of single questions by step (encode, dense, sparse, fuse, total), on the corpus's own questions."""
-        corpus = yield from self.pipeline.corpus(config)
-        texts = [q.text for q in corpus.queries[:: max(1, len(corpus.queries) // questions)]][:questions]
-        if not texts:
+        run = yield from self.pipeline.resolve(recipe)
+        corpus, config = run.corpus, run.config
+        asked = corpus.queries[:: max(1, len(corpus.queries) // questions)][:questions]
+        if not asked:
             part = "" if config.corpus.questions == "all" else f" in the half '{config.corpus.questions}'"
             raise WorkbenchError(
                 f"'{corpus.name}' has no questions{part}, so there is nothing to measure.",
                 todo="Add a questions file; `search` and `ask` work without.",
             )
-        yield from self.pipeline.pool_of(config, corpus, texts[0])  # loads what is loaded once
+        yield from self.pipeline.pool_of(run, asked[0].text)  # loads what is loaded once
         table: dict[str, list[float]] = {}
-        for done, text in enumerate(texts):
-            yield Progress(done, len(texts), "Timing single questions")
+        for done, query in enumerate(asked):
+            yield Progress(done, len(asked), "Timing single questions")
             steps: dict[str, float] = {}
-            pool = yield from self.pipeline.pool_of(config, corpus, text, steps)
+            pool = yield from self.pipeline.pool_of(run, query.text, steps)
             started = time.perf_counter()
-            ranking(pool, fused(config.fusion, pool), 0, config.retrieval.top_k)
+            ranking(pool, (yield from final_scores(self.pipeline, run, pool, [query])), 0, config.retrieval.top_k)
             steps["fuse"] = (time.perf_counter() - started) * 1000
             for name, ms in {**steps, "total": sum(steps.values())}.items():
                 table.setdefault(name, []).append(ms)
@@ -232,7 +233,7 @@ class Workbench:
         other, other_rank = baseline.values[metric], baseline.judged.first_rank
         change = value - other
         outcome = np.select([np.isnan(change), change > 1e-12, change < -1e-12], ["unmeasured", "won", "lost"], "equal")
-        chunkings = [drain(self.pipeline.chunks(e.config, e.corpus)) for e in (current, baseline)]
+        chunkings = [drain(self.pipeline.chunks(e.run)) for e in (current, baseline)]
         depths = [min(e.config.evaluation.k, e.config.retrieval.top_k) for e in (current, baseline)]
         final = [rankings(e.pool, e.scores, depth) for e, depth in zip((current, baseline), depths, strict=True)]
         moved = changed(*final, *(chunkings if chunkings[0] is not chunkings[1] else ()))
@@ -262,27 +263,28 @@ class Workbench:
 
     # One question ------------------------------------------------------------------------------------------------
 
-    def search(self, config: TrialConfig, question: str) -> list[Hit]:
+    def search(self, recipe: Recipe, question: str) -> list[Hit]:
         """The final ranking for a question typed in by hand."""
-        return drain(self._search(config, question))
+        return drain(self._search(recipe, question))
 
-    def _search(self, config: TrialConfig, question: str) -> Generator[Progress, None, list[Hit]]:
+    def _search(self, recipe: Recipe, question: str) -> Generator[Progress, None, list[Hit]]:
         if not question.strip():
             raise WorkbenchError("The question is empty.", todo="Type a question.")
-        corpus = yield from self.pipeline.corpus(config)
-        pool = yield from self.pipeline.pool_of(config, corpus, question)
-        return self._hits(config, corpus, pool, fused(config.fusion, pool), 0)
+        run = yield from self.pipeline.resolve(recipe)
+        pool = yield from self.pipeline.pool_of(run, question)
+        scores = yield from final_scores(self.pipeline, run, pool, [Query("", question)])
+        return self._hits(run, pool, scores, 0)
 
     def hits(self, evaluation: Evaluation, row: int) -> list[Hit]:
         """The final ranking of one of the corpus's own questions."""
-        return self._hits(evaluation.config, evaluation.corpus, evaluation.pool, evaluation.scores, row)
+        return self._hits(evaluation.run, evaluation.pool, evaluation.scores, row)
 
-    def _hits(self, config: TrialConfig, corpus: Corpus, pool: Pool, scores: np.ndarray, row: int) -> list[Hit]:
-        chunks = drain(self.pipeline.chunks(config, corpus))
+    def _hits(self, run: Resolved, pool: Pool, scores: np.ndarray, row: int) -> list[Hit]:
+        chunks = drain(self.pipeline.chunks(run))
         found = []
-        ranked = ranking(pool, scores, row, config.retrieval.top_k)
-        for rank, (chunk, score) in enumerate(zip(ranked.chunk, ranked.score, strict=True), 1):
-            document = corpus.documents[chunks.document[chunk]]
+        final = ranking(pool, scores, row, run.config.retrieval.top_k)
+        for rank, (chunk, score) in enumerate(zip(final.chunk, final.score, strict=True), 1):
+            document = run.corpus.documents[chunks.document[chunk]]
             start, end = int(chunks.start[chunk]), int(chunks.end[chunk])
             column = int(np.flatnonzero(pool.chunk[row] == chunk)[0])
             each = {name: float(values[row, column]) for name, values in pool.score.items() if not np.isnan(values[row, column])}
@@ -298,7 +300,8 @@ class Workbench:
         from core.generation.answer import answer
 
         started = time.perf_counter()
-        hits = self.search(config, question)[: config.context.passages]
+        run = self.resolve(config)
+        hits = self.search(run, question)[: config.context.passages]
         retrieval_ms = (time.perf_counter() - started) * 1000
         try:
             config = config.model_copy(update={"generation": config.generation.usable()})
@@ -306,20 +309,16 @@ class Workbench:
         except Exception as error:
             why = error.what.rstrip(".") if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
             failed = Answer("", tuple(hits), (), f"failed: {why}", retrieval_ms=retrieval_ms)
-            self._save_answer(config, question, failed)
+            self._save_answer(run.of(config), question, failed)
             raise
-        self._save_answer(config, question, result)
+        self._save_answer(run.of(config), question, result)
         return result
 
-    def _save_answer(self, config: TrialConfig, question: str, result: Answer) -> None:
+    def _save_answer(self, run: Resolved, question: str, result: Answer) -> None:
         from core.generation.answer import answer
 
-        corpus = self.corpus(config)
-        fingerprints = {
-            "corpus": corpus.fingerprint,
-            "chunks": self.pipeline.key("chunks", config, corpus),
-            "encoder": config.embedding.identity(),
-        }
+        config = run.config
+        fingerprints = {"corpus": run.corpus.fingerprint, "chunks": run.key("chunks"), "encoder": config.embedding.identity()}
         if result.receipt:  # otherwise no model ran
             fingerprints["generator"] = result.receipt.identity
         self.store.add(
@@ -360,7 +359,7 @@ class Workbench:
         try:
             yield from _fetched(config.embedding)
             evaluation = yield from self.evaluating(config)
-            latency = yield from self.latency(config)
+            latency = yield from self.latency(evaluation.run)
         except (GeneratorExit, KeyboardInterrupt):
             self.store.add("trial", {**record, "status": "interrupted", "reason": "cancelled before it was measured"})
             raise
@@ -373,10 +372,10 @@ class Workbench:
     def _save(self, evaluation: Evaluation, latency: dict[str, list[float]], sweep: str) -> str:
         """Stores an evaluation as a trial: the raw rankings, from which every metric is derived again."""
         config, corpus = evaluation.config, evaluation.corpus
-        questions = self._save_questions(corpus)
-        chunks = drain(self.pipeline.chunks(config, corpus))
-        ranked = rankings(evaluation.pool, evaluation.scores, config.retrieval.top_k)
-        table, scores = ranked.chunk, ranked.score
+        questions = self._save_questions(evaluation.run)
+        chunks = drain(self.pipeline.chunks(evaluation.run))
+        final = rankings(evaluation.pool, evaluation.scores, config.retrieval.top_k)
+        table, scores = final.chunk, final.score
         used = np.unique(table[table >= 0])
         place = {int(chunk): i for i, chunk in enumerate(used)}
         listed = {}
@@ -393,7 +392,7 @@ class Workbench:
                 "fingerprints": {
                     "corpus": corpus.fingerprint,
                     "encoder": config.embedding.identity(),
-                    **{s: self.pipeline.key(s, config, corpus) for s in ("chunks", *config.fusion.needs())},
+                    **{s: evaluation.run.key(s) for s in ("chunks", *config.fusion.needs())},
                 },
                 "questions_fingerprint": questions,
                 "timings_ms": evaluation.trace.ms,
@@ -412,8 +411,8 @@ class Workbench:
             },
         )
 
-    def _save_questions(self, corpus: Corpus) -> str:
-        key = self.pipeline.queries_key(corpus)
+    def _save_questions(self, run: Resolved) -> str:
+        corpus = run.corpus
         queries = [
             {
                 "id": q.id,
@@ -426,9 +425,10 @@ class Workbench:
             for q in corpus.queries
         ]
         self.store.add(
-            "questions", {"fingerprint": key, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries}
+            "questions",
+            {"fingerprint": run.questions, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries},
         )
-        return key
+        return run.questions
 
     def sweep(self, config: TrialConfig, grid: dict[str, list[Any]]) -> Generator[Progress, None, list[str]]:
         """A stored trial for each point of the grid. Points already stored by the same sweep are not run again."""
@@ -465,8 +465,8 @@ class Workbench:
             yield step
             known = ""
             if done:  # of another corpus, or by other code, it would be another result
-                corpus = self.corpus(one)
-                identity = fingerprint(one), code_version(*workers(one)), self.pipeline.queries_key(corpus), corpus.fingerprint
+                run = self.resolve(one)
+                identity = fingerprint(one), code_version(*workers(one)), run.questions, run.corpus.fingerprint
                 known = done.get(identity, "")
             try:
                 ids.append(known or (yield from within(self.run(one, name), step)))
@@ -615,13 +615,13 @@ class Workbench:
 
         training = valid(TrainConfig, settings)
         whole = with_settings(config, {"corpus.questions": "all"})
-        corpus = yield from self.pipeline.corpus(whole)
-        chunks = yield from self.pipeline.chunks(whole, corpus)
-        texts = yield from self.pipeline.texts(whole, corpus)
+        run = yield from self.pipeline.resolve(whole)
+        chunks = yield from self.pipeline.chunks(run)
+        texts = yield from self.pipeline.texts(run)
         return (
             yield from train(
                 training,
-                corpus,
+                run.corpus,
                 chunks,
                 texts,
                 encoders_home() / name,
@@ -671,18 +671,6 @@ class Workbench:
 
 
 # What stands between records and metrics ---------------------------------------------------------------------------
-
-
-def evaluated(config: TrialConfig, corpus: Corpus, pool: Pool, relevance: Relevance, trace: Trace | None = None) -> Evaluation:
-    """The pool fused, judged and measured with intervals, on the questions of this corpus."""
-    rules, trace, started = config.evaluation, trace or Trace(), time.perf_counter()
-    scores = fused(config.fusion, pool)
-    judged = judge(pool, scores, relevance, config.retrieval.top_k)
-    values = metric_values(judged, rules.k)
-    table = unit_intervals(np.column_stack(list(values.values())), rules.resamples, rules.confidence, config.seed)
-    trace.ms["metrics"] = (time.perf_counter() - started) * 1000
-    trace.cached["metrics"] = False
-    return Evaluation(config, corpus, pool, scores, judged, values, dict(zip(values, table, strict=True)), trace)
 
 
 def shared(a: dict[Any, float], b: dict[Any, float]) -> tuple[np.ndarray, np.ndarray]:

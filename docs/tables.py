@@ -17,7 +17,7 @@ from core import registry
 from core.__main__ import SUBJECTS
 from core.cli.frame import USUAL, VERBS, Verb, app
 from core.cli.options import Recipe
-from core.config import _BOUNDS, PART_STAGES, settings
+from core.config import _BOUNDS, PART_KINDS, settings
 from core.corpus.cards import cards
 from core.store import tables
 
@@ -59,7 +59,7 @@ def filled(path: Path, name: str, text: str) -> str:
 def parts() -> str:
     """Every part with what it says of itself and its settings, then the settings that belong to no part."""
     every = settings()
-    stage_of = {kind: stage for stage, kind in PART_STAGES.items()}
+    stage_of = {kind: stage for stage, kind in PART_KINDS.items()}
     lines = [
         "# Parts and settings",
         "",

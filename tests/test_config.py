@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from core import registry
-from core.config import PART_STAGES, TrialConfig, build, fingerprint, settings, with_settings
+from core.config import PART_KINDS, TrialConfig, build, fingerprint, settings, with_settings
 from core.errors import WorkbenchError
 
 
@@ -60,7 +60,7 @@ def test_every_setting_has_help_of_at_most_two_sentences_and_a_default():
 
 
 def test_every_part_is_found_by_its_name_and_says_what_it_is():
-    for kind in set(PART_STAGES.values()) | {"metric", "loader"}:
+    for kind in set(PART_KINDS.values()) | {"metric", "loader"}:
         found = registry.parts(kind)
         assert found, kind
         for name, cls in found.items():

@@ -5,7 +5,7 @@ import pytest
 from core import config as identity
 from core import registry
 from core.config import TrialConfig, code_version, with_settings
-from core.pipeline.stages import Pipeline
+from core.pipeline.stages import Resolved
 from core.records import Corpus, Document, Query
 
 STAGES = ("chunks", "sparse", "dense", "index")
@@ -20,8 +20,9 @@ def keys(tmp_path, monkeypatch):
     def found(changed: str = "", **settings) -> dict[str, str]:
         monkeypatch.setattr(identity, "source", lambda module: whole(module) + "# a comment\n" * (module == changed))
         identity._code_version.cache_clear()
-        recipe, pipeline = with_settings(TrialConfig(), {"index": "faiss_hnsw", **settings}), Pipeline(tmp_path, 1 << 20)
-        return {stage: pipeline.key(stage, recipe, CORPUS) for stage in STAGES}
+        recipe = with_settings(TrialConfig(), {"index": "faiss_hnsw", **settings})
+        run = Resolved(recipe, CORPUS, "stamp", "questions")
+        return {stage: run.key(stage) for stage in STAGES}
 
     yield found
     monkeypatch.undo()

@@ -92,9 +92,7 @@ def test_a_trial_keeps_rankings_from_which_the_same_metrics_follow(bench, recipe
     assert row["metrics"]["ndcg_linear@3"] == pytest.approx(live.intervals["ndcg_linear"].mean) and row["measured"] == 4
     record = bench.show(trial[-8:])
     assert record["config"] == recipe.model_dump(mode="json") and record["status"] == "ok"
-    assert len(record["latency_ms"]["total"]) == 4 and record["costs"]["chunks"] == len(
-        drain(bench.pipeline.chunks(recipe, live.corpus))
-    )
+    assert len(record["latency_ms"]["total"]) == 4 and record["costs"]["chunks"] == len(drain(bench.pipeline.chunks(live.run)))
 
 
 def test_the_same_recipe_again_is_a_new_repeat(bench, recipe):

@@ -12,7 +12,8 @@ from core.cli.options import Recipe, read_grid
 from core.config import TrialConfig, difference, with_settings
 from core.doctor import doctor
 from core.errors import WorkbenchError
-from core.pipeline.stages import _bytes
+from core.pipeline.pipeline import _bytes
+from core.pipeline.stages import Resolved
 from core.records import Corpus, Document, plain
 from core.retrieval.bm25_fast import BM25S
 from core.workbench import ROOT, Workbench
@@ -89,17 +90,18 @@ def test_any_text_in_a_recipe_survives_its_command(tmp_path, prefix):
 
 
 def test_a_prefix_is_part_of_the_key_of_what_it_changes(tmp_path):
-    bench, corpus = Workbench(tmp_path), Corpus("tiny", (Document("a", "Text."),), fingerprint="f")
+    corpus = Corpus("tiny", (Document("a", "Text."),), fingerprint="f")
 
     def keys(**prefixes):
         given = {"embedding.part": "sentence_transformers", "embedding.model": str(tmp_path)}
         config = with_settings(TrialConfig(), given | {f"embedding.{k}": v for k, v in prefixes.items()})
-        return bench.pipeline.key("chunks", config, corpus), bench.pipeline.key("dense", config, corpus)
+        run = Resolved(config, corpus, "stamp", "questions")
+        return run.key("chunks"), run.key("dense"), run.key("index")
 
-    chunks, dense = keys()
+    chunks, dense, index = keys()
     assert keys(query_prefix="query: ")[1] != dense
     assert keys(passage_prefix="passage: ")[1] != dense
-    assert keys(query_prefix="query: ")[0] == chunks  # only the questions are embedded anew
+    assert keys(query_prefix="query: ")[::2] == (chunks, index)  # only the questions are embedded anew
 
 
 def test_texts_and_tokens_count_as_memory_too():

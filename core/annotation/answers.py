@@ -125,7 +125,8 @@ def asked(workbench: Workbench, found: Iterable[Candidate], recipe: str = "", qu
 def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> Generator[Progress, None, Asked]:
     """Has the first `count` questions of the corpus answered by the recipe and stores the answers; those stored already
     are not asked again. Returns what came of these questions."""
-    corpus = yield from workbench.pipeline.corpus(config)
+    run = yield from workbench.pipeline.resolve(config)
+    corpus = run.corpus
     recipe = recipe_of(config.model_dump(mode="json"))
     rows = workbench.store.query("SELECT question, config FROM answers WHERE text IS NOT NULL AND dataset = ?", [corpus.name])
     given = [(row["question"], json.loads(row["config"])) for row in rows]

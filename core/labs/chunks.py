@@ -8,8 +8,9 @@ import numpy as np
 from core.chunking.chunk import count_tokens
 from core.chunking.packing import trim
 from core.chunking.tools import Tools
-from core.config import PartConfig, TrialConfig
-from core.pipeline.stages import Trace
+from core.config import PartConfig
+from core.pipeline.pipeline import Trace
+from core.pipeline.stages import Recipe
 from core.records import Chunks, Corpus, Document, Progress, Query
 from core.statistics.bootstrap import Interval
 from core.statistics.mcnemar import exact_p
@@ -145,23 +146,22 @@ def gold(workbench: Workbench, corpus: Corpus) -> GoldSpans:
     return workbench.pipeline.remember("gold", key, lambda: gold_spans(corpus.documents, corpus.queries))
 
 
-def embeds_first(workbench: Workbench, recipe: TrialConfig, corpus: Corpus) -> bool:
+def embeds_first(workbench: Workbench, recipe: Recipe) -> bool:
     """Whether every sentence of a large corpus has to be embedded before the chunker can cut it."""
-    if not recipe.chunking.embeds:
-        return False
-    large = sum(len(document.text) for document in corpus.documents) > LIVE_CHARACTERS
-    return large and not workbench.pipeline.cache.has("chunks", workbench.pipeline.key("chunks", recipe, corpus))
+    run = workbench.resolve(recipe)
+    large = sum(len(document.text) for document in run.corpus.documents) > LIVE_CHARACTERS
+    return run.config.chunking.embeds and large and not workbench.pipeline.cache.has("chunks", run.key("chunks"))
 
 
-def cut(workbench: Workbench, recipe: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Cut]:
-    trace = Trace()
-    chunks = yield from workbench.cut_chunks(recipe, corpus, trace)
+def cut(workbench: Workbench, recipe: Recipe) -> Generator[Progress, None, Cut]:
+    run, trace = (yield from workbench.pipeline.resolve(recipe)), Trace()
+    chunks = yield from workbench.cut_chunks(run, trace)
     summary = summarize(
         chunks,
-        gold(workbench, corpus),
-        corpus.documents,
-        workbench.pipeline.tools(recipe, corpus),
-        readable_tokens(recipe.embedding),
-        recipe.evaluation.confidence,
+        gold(workbench, run.corpus),
+        run.corpus.documents,
+        workbench.pipeline.tools(run),
+        readable_tokens(run.config.embedding),
+        run.config.evaluation.confidence,
     )
     return Cut(chunks, summary, trace.ms["chunks"], trace.cached["chunks"])

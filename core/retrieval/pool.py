@@ -8,7 +8,7 @@ import numpy as np
 
 from core.config import PartConfig
 from core.errors import broken_part
-from core.records import Candidates, Chunks, Document
+from core.records import Candidates, Chunks
 from core.retrieval.top import best, inverse
 
 
@@ -50,17 +50,6 @@ class Pool:
         """Fused scores [Q, P] as float32, with -inf at the pads."""
         pads = self.once("pads", lambda: np.where(self.chunk < 0, np.float32(-np.inf), np.float32(0)))
         return np.add(fused, pads, out=fused).astype(np.float32)
-
-
-def tie_order(documents: tuple[Document, ...], chunks: Chunks) -> np.ndarray:
-    """Position of each chunk's id "document:start-end" in the ascending order of ids [num_chunks] int32.
-
-    Among equal scores the larger ranks first, which is trec_eval's rule.
-    """
-    columns = zip(chunks.document.tolist(), chunks.start.tolist(), chunks.end.tolist(), strict=True)
-    ids = [f"{documents[d].id}:{s}-{e}" for d, s, e in columns]
-    ascending = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int32)
-    return inverse(ascending)
 
 
 def checked(found: Candidates, kind: str, part: PartConfig, num_queries: int, num_chunks: int) -> Candidates:

@@ -6,7 +6,7 @@ partition and sort of plain integers do the work, and what comes out carries the
 
 import numpy as np
 
-from core.records import Candidates
+from core.records import Candidates, Chunks, Document
 
 _LOW = np.int64(0xFFFFFFFF)
 _SPLIT = 16  # columns in a group whose maximum stands for it
@@ -31,6 +31,17 @@ def inverse(order: np.ndarray) -> np.ndarray:
     result = np.empty_like(order)
     result[order] = np.arange(len(order), dtype=order.dtype)
     return result
+
+
+def tie_order(documents: tuple[Document, ...], chunks: Chunks) -> np.ndarray:
+    """Position of each chunk's id "document:start-end" in the ascending order of ids [num_chunks] int32.
+
+    Among equal scores the larger ranks first, which is trec_eval's rule.
+    """
+    columns = zip(chunks.document.tolist(), chunks.start.tolist(), chunks.end.tolist(), strict=True)
+    ids = [f"{documents[d].id}:{s}-{e}" for d, s, e in columns]
+    ascending = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int32)
+    return inverse(ascending)
 
 
 def best(scores: np.ndarray, depth: int, tie_order: np.ndarray | None = None, above: float = -np.inf) -> Candidates:

@@ -17,9 +17,10 @@ from core.records import Chunks
 from core.retrieval.bm25_fast import BM25S
 from core.retrieval.convex import Convex
 from core.retrieval.dense_only import DenseOnly
-from core.retrieval.pool import make_pool, tie_order
+from core.retrieval.pool import make_pool
 from core.retrieval.rrf import ReciprocalRank
 from core.retrieval.sparse_only import SparseOnly
+from core.retrieval.top import tie_order
 
 XQUAD = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets")) / "xquad" / "xquad.en.json"
 

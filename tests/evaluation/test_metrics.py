@@ -5,8 +5,9 @@ from core.evaluation.judged import judge, judge_rankings, relevance
 from core.evaluation.recall import Recall
 from core.records import Candidates, Chunks, Corpus, Document, Gold, Query
 from core.registry import parts
-from core.retrieval.pool import make_pool, rankings, tie_order
+from core.retrieval.pool import make_pool, rankings
 from core.retrieval.sparse_only import SparseOnly
+from core.retrieval.top import tie_order
 
 DOCUMENTS = (Document("a", "x" * 100), Document("b", "y" * 100), Document("c", "z" * 100))
 

@@ -13,10 +13,10 @@ from core.evaluation.judged import judge, relevance
 from core.records import Chunks, Corpus, Document, Gold, Query
 from core.registry import parts
 from core.retrieval.bm25_fast import BM25S
-from core.retrieval.pool import make_pool, tie_order
+from core.retrieval.pool import make_pool
 from core.retrieval.rrf import ReciprocalRank
 from core.retrieval.sparse_only import SparseOnly
-from core.retrieval.top import best
+from core.retrieval.top import best, tie_order
 
 XQUAD = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets")) / "xquad" / "xquad.en.json"
 TREC = {"hit": "success", "precision": "P", "recall": "recall", "map": "map_cut", "ndcg_linear": "ndcg_cut"}

@@ -24,7 +24,7 @@ from core.index.protocol import Index
 from core.jobs import child as children
 from core.models import amx, probes
 from core.models import hub as models
-from core.pipeline.stages import index_build
+from core.pipeline import index_build
 from core.progress import drain
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,9 +1,9 @@
 import numpy as np
 
 from core.records import Candidates, Chunks, Document
-from core.retrieval.pool import changed, make_pool, ranking, rankings, tie_order
+from core.retrieval.pool import changed, make_pool, ranking, rankings
 from core.retrieval.sparse_only import SparseOnly
-from core.retrieval.top import best
+from core.retrieval.top import best, tie_order
 
 
 def chunks_of(*spans):

@@ -50,11 +50,11 @@ def _cut(recipe: TrialConfig, color: str, corpus: Corpus) -> Shown | None:
     config, workbench = session.config(), session.workbench()
     recipe = recipe.model_copy(update={"corpus": config.corpus, "embedding": config.embedding, "evaluation": config.evaluation})
     name = forms.describe(recipe.chunking)
-    if lab.embeds_first(workbench, recipe, corpus):
+    if lab.embeds_first(workbench, recipe):
         why = f"Every sentence of {len(corpus.documents):,} documents has to be embedded first."
         if not cards.empty(f"Chunks of {name}", why, "Embed now", key=f"embed/{color}", icon=":material/bolt:"):
             return None
-    cut = jobs.drain(lab.cut(workbench, recipe, corpus), "Chunking documents")
+    cut = jobs.drain(lab.cut(workbench, recipe), "Chunking documents")
     return Shown(name, color, *cut)
 
 

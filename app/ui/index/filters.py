@@ -15,7 +15,7 @@ from core.statistics.proportion import unit_intervals
 
 def filters(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
-    groups = filtered.groupings(corpus, jobs.drain(workbench.cut_chunks(config, corpus)))
+    groups = filtered.groupings(corpus, jobs.drain(workbench.cut_chunks(config)))
     by = st.selectbox(
         "Filter by",
         [*groups, "random share"],

@@ -133,6 +133,6 @@ def chosen_question(here: Glance, corpus: Corpus) -> int:
 
 
 def chunk_title(corpus: Corpus, chunk: int) -> str:
-    chunks = jobs.drain(session.workbench().cut_chunks(session.config(), corpus))
+    chunks = jobs.drain(session.workbench().cut_chunks(session.config()))
     document = corpus.documents[chunks.document[chunk]]
     return " ".join(document.text[chunks.start[chunk] : chunks.end[chunk]].split())[:CUT]

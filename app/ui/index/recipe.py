@@ -8,7 +8,6 @@ from app import session
 from app.ui import cards, forms, jobs
 from core.config import TrialConfig
 from core.labs.index import glance
-from core.labs.index.measuring import build_seconds
 from core.workbench import LIVE_INDEXED
 
 PRESETS = {"Exact": "exact", "HNSW": "faiss_hnsw", "IVF": "faiss_ivf", "IVF-PQ": "faiss_ivf_pq"}
@@ -45,8 +44,8 @@ def recipe(config: TrialConfig, live: bool) -> Any:
     seconds = chunks = None
     if live:
         corpus = workbench.corpus(config)
-        seconds = build_seconds(workbench, config, corpus)
-        chunks = len(jobs.drain(workbench.cut_chunks(config, corpus)))
+        seconds = workbench.build_seconds(config)
+        chunks = len(jobs.drain(workbench.cut_chunks(config)))
     build = tuple(knob.name for knob in forms.knobs(type(part)) if knob.name not in part.query_settings)
     took = "" if part.part == "exact" else f"rebuilds, {cards.duration(seconds)}" if seconds else "rebuilds"
     forms.stage_form(

@@ -19,11 +19,13 @@ from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
 from core.index.exact import Exact
 from core.models.hub import trained_encoders
+from core.pipeline.results import Evaluation, evaluated
+from core.pipeline.stages import Resolved
 from core.records import Corpus, Progress
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired
-from core.workbench import Evaluation, Plan, Workbench, evaluated
+from core.workbench import Plan, Workbench
 
 QUESTIONS = 500  # asked of a larger corpus, drawn once, so that a slider answers at once
 
@@ -115,7 +117,7 @@ def leaderboard(
     others = [row for row in rows if row.evaluation and row.offer != reference]
     if base is None or not others:
         return rows
-    measured_by = [row.config for row in others], workbench.pipeline.key("dense", base.config, base.corpus)
+    measured_by = [row.config for row in others], base.run.key("dense")
     key = fingerprint(base.config, *measured_by)
     paired = workbench.pipeline.remember("encoder differences", key, lambda: _differences(workbench, others, base))
     return [
@@ -133,34 +135,35 @@ def measured(
         plan = workbench.plan(prepared(row.config))
         if not plan.live:
             return replace(row, plan=plan)
-        whole = yield from pipeline.corpus(row.config)
-        corpus = whole if everything else asked(workbench, whole, config.seed)
-        transform = yield from pipeline.transformed(row.config, corpus)
-        key = fingerprint(row.config, pipeline.key("dense", row.config, corpus))
-        work = partial(_measuring, workbench, row.config, corpus)
+        whole = plan.run.of(row.config)
+        run = whole if everything else asked(workbench, whole)
+        transform = yield from pipeline.transformed(run)
+        key = fingerprint(row.config, run.key("dense"))
+        work = partial(_measuring, workbench, run)
         found = yield from remembered(workbench, "encoder evaluation", key, work)
         return replace(row, evaluation=found, transform=transform, texts_per_s=pipeline.encoding_speed(row.config))
     except WorkbenchError as error:
         return replace(row, error=error)
 
 
-def asked(workbench: Workbench, corpus: Corpus, seed: int) -> Corpus:
-    """The corpus; one with more than QUESTIONS measurable questions with so many of them, drawn by the seed."""
+def asked(workbench: Workbench, run: Resolved) -> Resolved:
+    """The recipe on its corpus; on one with more than QUESTIONS measurable questions with so many, drawn by the seed."""
+    corpus, seed = run.corpus, run.config.seed
     rows = [row for row, query in enumerate(corpus.queries) if query.gold]
     if len(rows) <= QUESTIONS:
-        return corpus
+        return run
 
     def drawn() -> Corpus:
         kept = np.sort(np.random.default_rng(seed).choice(rows, QUESTIONS, replace=False))
         return replace(corpus, queries=tuple(corpus.queries[row] for row in kept))
 
-    key = fingerprint(corpus.fingerprint, workbench.pipeline.queries_key(corpus), seed)
-    return workbench.pipeline.remember("asked questions", key, drawn)
+    some = workbench.pipeline.remember("asked questions", fingerprint(corpus.fingerprint, run.questions, seed), drawn)
+    return run.asking(some, workbench.pipeline.questions_key(some))
 
 
-def _measuring(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Evaluation]:
-    pool = yield from workbench.pipeline.pool(config, corpus)
-    return evaluated(config, corpus, pool, (yield from workbench.pipeline.relevance(config, corpus)))
+def _measuring(workbench: Workbench, run: Resolved) -> Generator[Progress, None, Evaluation]:
+    pool = yield from workbench.pipeline.pool(run)
+    return (yield from evaluated(workbench.pipeline, run, pool, (yield from workbench.pipeline.relevance(run))))
 
 
 def _differences(

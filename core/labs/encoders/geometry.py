@@ -25,9 +25,9 @@ class Geometry(NamedTuple):
 
 def geometry_of(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, Geometry]:
     config, pipeline = row.config, workbench.pipeline
-    corpus = yield from pipeline.corpus(config)
-    key = pipeline.key("chunks", config, corpus)
-    vectors = yield from pipeline.vectors(config, corpus)
+    run = yield from pipeline.resolve(config)
+    key = run.key("chunks")
+    vectors = yield from pipeline.vectors(run)
     yield Progress(0, 2, f"Geometry of {row.offer.name}")
     before = pipeline.remember("diagnosis", fingerprint(key, config.seed), lambda: diagnostics.diagnose(vectors, config.seed))
     if identity_transform(config.transform):
@@ -41,10 +41,10 @@ def geometry_of(workbench: Workbench, row: EncoderResult) -> Generator[Progress,
 def separation_of(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, diagnostics.Separation]:
     """Similarity of questions with their evidence against random chunks, after the transform."""
     config, pipeline = row.config, workbench.pipeline
-    corpus = row.evaluation.corpus
-    found = yield from pipeline.relevance(config, corpus)
+    run = row.evaluation.run
+    found = yield from pipeline.relevance(run)
     questions = yield from _questions(workbench, row)
-    key = fingerprint(pipeline.key("dense", config, corpus), pipeline.key("relevance", config, corpus), config.seed)
+    key = fingerprint(run.key("dense"), run.key("relevance"), config.seed)
     pairs = np.stack([found.pair_row, found.pair_chunk], axis=1)
     return pipeline.remember(
         "separation", key, lambda: diagnostics.separation(questions, row.transform.chunks, pairs, config.seed)
@@ -53,10 +53,10 @@ def separation_of(workbench: Workbench, row: EncoderResult) -> Generator[Progres
 
 def _questions(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, np.ndarray]:
     """The questions' transformed vectors [num_queries, d] float32, remembered."""
-    key = workbench.pipeline.key("dense", row.config, row.evaluation.corpus)
+    key = row.evaluation.run.key("dense")
     return (
         yield from remembered(
-            workbench, "transformed questions", key, lambda: workbench.pipeline.query_vectors(row.config, row.evaluation.corpus)
+            workbench, "transformed questions", key, lambda: workbench.pipeline.query_vectors(row.evaluation.run)
         )
     )
 
@@ -74,8 +74,7 @@ class VectorMap:
 
 def vector_map(workbench: Workbench, row: EncoderResult, method: str) -> Generator[Progress, None, VectorMap]:
     config, pipeline, evaluation = row.config, workbench.pipeline, row.evaluation
-    corpus = evaluation.corpus
-    chunks = yield from pipeline.chunks(config, corpus)
+    chunks = yield from pipeline.chunks(evaluation.run)
     judged, k = evaluation.judged, config.evaluation.k
     pairs = judged.relevance
     evidence = np.zeros(len(chunks), np.int8)
@@ -94,7 +93,7 @@ def vector_map(workbench: Workbench, row: EncoderResult, method: str) -> Generat
 
 
 def _map_key(workbench: Workbench, row: EncoderResult, method: str) -> str:
-    dense = workbench.pipeline.key("dense", row.config, row.evaluation.corpus)
+    dense = row.evaluation.run.key("dense")
     return fingerprint(dense, row.config.evaluation, method, row.config.seed)
 
 
@@ -105,4 +104,4 @@ def map_ready(workbench: Workbench, row: EncoderResult, method: str) -> bool:
 
 def chunk_texts(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, list[str]]:
     """The texts of the encoder's chunks, in the order of `VectorMap.chunks`."""
-    return (yield from workbench.pipeline.texts(row.config, row.evaluation.corpus))
+    return (yield from workbench.pipeline.texts(row.evaluation.run))

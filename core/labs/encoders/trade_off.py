@@ -13,11 +13,13 @@ from core.evaluation.judged import Relevance
 from core.index.exact import Exact
 from core.index.rescore import Rescored
 from core.labs.encoders.comparison import asked, prepared, remembered, variant
+from core.pipeline.results import evaluated
+from core.pipeline.stages import Resolved
 from core.progress import drain
-from core.records import Corpus, Progress
+from core.records import Progress
 from core.retrieval.pool import make_pool
 from core.statistics.bootstrap import Interval
-from core.workbench import Workbench, evaluated
+from core.workbench import Workbench
 
 DIMENSIONS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # a curve takes every second one
 FORMATS = ("none", "int8", "binary")  # of a curve that is drawn at once
@@ -39,7 +41,7 @@ class EncoderVectors(NamedTuple):
     """What every transform of one encoder's vectors is measured with."""
 
     key: str
-    corpus: Corpus  # with the questions that are asked
+    run: Resolved  # with the questions that are asked
     vectors: np.ndarray  # [num_chunks, dim] float32, as the encoder made them
     questions: np.ndarray  # [num_questions, dim] float32
     basis: Basis
@@ -50,17 +52,17 @@ class EncoderVectors(NamedTuple):
 def encoder_vectors(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, EncoderVectors]:
     """Vectors, questions and judgements of an encoder that is prepared."""
     pipeline = workbench.pipeline
-    corpus = asked(workbench, (yield from pipeline.corpus(config)), config.seed)
-    key = fingerprint(pipeline.key("relevance", config, corpus), config.embedding.prefix(True))
+    run = asked(workbench, (yield from pipeline.resolve(config)))
+    key = fingerprint(run.key("relevance"), config.embedding.prefix(True))
 
     def make() -> Generator[Progress, None, EncoderVectors]:
-        encoder = yield from pipeline.encoder(config, corpus)
-        vectors = yield from pipeline.vectors(config, corpus)
-        questions = yield from embed(encoder, [q.text for q in corpus.queries], pipeline.vectors_folder, query=True)
-        found = yield from pipeline.relevance(config, corpus)
-        ties = yield from pipeline.tie_order(config, corpus)
+        encoder = yield from pipeline.encoder(run)
+        vectors = yield from pipeline.vectors(run)
+        questions = yield from embed(encoder, [q.text for q in run.corpus.queries], pipeline.vectors_folder, query=True)
+        found = yield from pipeline.relevance(run)
+        ties = yield from pipeline.tie_order(run)
         yield Progress(0, 0, "Principal directions of the vectors")
-        return EncoderVectors(key, corpus, vectors, questions, principal(vectors), found, ties)
+        return EncoderVectors(key, run, vectors, questions, principal(vectors), found, ties)
 
     return (yield from remembered(workbench, "ground", key, make))
 
@@ -92,7 +94,7 @@ def trade_off(
     for done, one in enumerate(settings):
         yield Progress(done, len(settings), f"{one.dimensions} dimensions, {format_name(one.quantise)}")
         kept = _remembered_point(workbench, config, base, one)
-        kept += [] if kept else [_point(config, base, one)]
+        kept += [] if kept else [_point(workbench, config, base, one)]
         found += kept
     return found[0], found[1:]
 
@@ -112,7 +114,7 @@ def _remembered_point(
     return workbench.pipeline.remember("point", fingerprint(base.key, acting(transform), *rules), list)
 
 
-def _point(config: TrialConfig, base: EncoderVectors, transform: TransformConfig) -> TransformPoint:
+def _point(workbench: Workbench, config: TrialConfig, base: EncoderVectors, transform: TransformConfig) -> TransformPoint:
     """One transform's metrics by exact search: the numbers of `Workbench.evaluate` on the same questions."""
     depth, metric = min(config.evaluation.k, config.retrieval.top_k), config.index.metric
     fitted = fit(transform, base.vectors, base.basis)
@@ -120,7 +122,8 @@ def _point(config: TrialConfig, base: EncoderVectors, transform: TransformConfig
     if transform.quantise != "none" and transform.rescore > 1:
         searcher = Rescored(searcher, fitted.full, transform.rescore, metric)
     found = searcher.search(fitted.queries(base.questions), depth, base.ties)
-    judged = evaluated(config, base.corpus, make_pool({"dense": found}, base.ties), base.relevance)
+    pool = make_pool({"dense": found}, base.ties)
+    judged = drain(evaluated(workbench.pipeline, base.run.of(config), pool, base.relevance))
     return TransformPoint(fitted.dim, transform.quantise, fitted.bytes_per_vector, judged.intervals)
 
 
@@ -149,7 +152,7 @@ def dimension(workbench: Workbench, config: TrialConfig) -> int:
     try:
         if not workbench.plan(prepared(one)).live:
             return 0
-        vectors = drain(workbench.pipeline.vectors(one, workbench.corpus(one)))
+        vectors = drain(workbench.pipeline.vectors(workbench.resolve(one)))
     except WorkbenchError:  # told in the encoder's row
         return 0
     return max(1, min(vectors.shape[1], len(vectors) - 1) - config.transform.remove_top)

@@ -343,9 +343,9 @@ def _check(
 def life(workbench: Workbench, config: TrialConfig, mode: str, share: float, rounds: int) -> Generator[Progress, None, Churn]:
     """An index of the recipe's part through rounds of changes, on a sample of large corpora."""
     pipeline = workbench.pipeline
-    corpus = yield from pipeline.corpus(config)
-    stored = yield from pipeline.transformed(config, corpus)
-    asked = yield from pipeline.query_vectors(config, corpus)
+    run = yield from pipeline.resolve(config)
+    stored = yield from pipeline.transformed(run)
+    asked = yield from pipeline.query_vectors(run)
     rng = np.random.default_rng(config.seed)
     vectors, queries = (
         rows[np.sort(rng.permutation(len(rows))[:most])] for rows, most in ((stored.chunks, LIFE_VECTORS), (asked, LIFE_QUERIES))

@@ -15,9 +15,10 @@ from core.labs.index.grids import grid_configs, main_setting
 from core.labs.index.measure import recall
 from core.labs.index.points import about_setting, point_of
 from core.labs.index.reference import exact_config
+from core.pipeline.results import final_scores
+from core.pipeline.stages import Resolved
 from core.progress import drain, told_within
-from core.records import Candidates, Corpus, Progress
-from core.retrieval.fusion import fused
+from core.records import Candidates, Progress
 from core.retrieval.pool import changed, make_pool, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.equivalence import Equivalence, sentence, tost
@@ -78,10 +79,11 @@ def answer_cost(
             todo="Give the largest difference, in points, that would not matter to you; above 0.",
         )
     pipeline = workbench.pipeline
-    corpus = yield from pipeline.corpus(config)
-    base = exact_config(config)
-    exact = yield from pipeline.dense(base, corpus)
-    here = yield from pipeline.dense(config, corpus)
+    run = yield from pipeline.resolve(config)
+    corpus = run.corpus
+    base = run.of(exact_config(config))
+    exact = yield from pipeline.dense(base)
+    here = yield from pipeline.dense(run)
     k, rules = config.evaluation.k, config.evaluation
     recalls = recall(here, exact, k)
     [found] = unit_intervals(recalls, rules.resamples, rules.confidence, config.seed)
@@ -89,10 +91,10 @@ def answer_cost(
     subject, ranked = _subject(config), []
     for fusion in (registry.find("fusion", "dense_only")(), config.fusion):
         yield Progress(len(ranked), 2, f"Ranking {len(rows):,} changed questions")
-        before = yield from _ranked(workbench, base, fusion, corpus, exact, metrics)
+        before = yield from _ranked(workbench, base, fusion, exact, metrics)
         values, order = {name: before.values[name].copy() for name in metrics}, before.order.copy()
         if len(rows):
-            after = yield from _ranked(workbench, config, fusion, corpus, here, metrics, rows)
+            after = yield from _ranked(workbench, run, fusion, here, metrics, rows)
             order[rows] = after.order
             for name in metrics:
                 values[name][rows] = after.values[name]
@@ -142,20 +144,20 @@ class _Values(NamedTuple):
 
 def _ranked(
     workbench: Workbench,
-    config: TrialConfig,
+    run: Resolved,
     fusion: PartConfig,
-    corpus: Corpus,
     dense: Candidates,
     metrics: Sequence[str],
     rows: np.ndarray | None = None,
 ) -> Generator[Progress, None, _Values]:
     """Metrics of the ranking that the fusion makes of these dense candidates, for all questions or these rows."""
-    pipeline = workbench.pipeline
+    pipeline, corpus, config = workbench.pipeline, run.corpus, run.config
+    run = run.of(config.model_copy(update={"fusion": fusion}))
     candidates = {"dense": dense}
     if "sparse" in fusion.needs():
-        candidates["sparse"] = yield from pipeline.sparse(config, corpus)
-    ties = yield from pipeline.tie_order(config, corpus)
-    chunks = yield from pipeline.chunks(config, corpus)
+        candidates["sparse"] = yield from pipeline.sparse(run)
+    ties = yield from pipeline.tie_order(run)
+    chunks = yield from pipeline.chunks(run)
 
     def compute() -> _Values:
         some, used = corpus, {name: candidates[name] for name in fusion.needs()}
@@ -163,7 +165,7 @@ def _ranked(
             some = replace(corpus, queries=tuple(corpus.queries[row] for row in rows))
             used = {name: Candidates(each.chunk[rows], each.score[rows]) for name, each in used.items()}
         pool = make_pool(used, ties)
-        scores = fused(fusion, pool)
+        scores = drain(final_scores(pipeline, run, pool, some.queries))
         judged = judge(pool, scores, relevance(some, chunks, config.evaluation.overlap), config.retrieval.top_k)
         depth = min(config.evaluation.k, config.retrieval.top_k)
         return _Values(metric_values(judged, config.evaluation.k, metrics), _first(rankings(pool, scores, depth), depth))
@@ -171,8 +173,8 @@ def _ranked(
     if rows is not None:
         return compute()
     key = fingerprint(
-        [pipeline.key(name, config, corpus) for name in ("relevance", *fusion.needs())],
-        fusion,
+        [run.key(name) for name in ("relevance", *fusion.needs())],
+        run.config,
         list(metrics),
         config.evaluation.k,
         config.retrieval.top_k,
@@ -234,9 +236,9 @@ def remembered_cost(
     workbench: Workbench, config: TrialConfig, margin_points: float, metrics: Sequence[str] = ANSWER_METRICS
 ) -> Generator[Progress, None, Cost]:
     """`answer_cost`, remembered."""
-    corpus = yield from workbench.pipeline.corpus(config)
+    run = yield from workbench.pipeline.resolve(config)
     needs = {"sparse", *config.fusion.needs()} - {"dense"}
-    keys = [workbench.pipeline.key(name, config, corpus) for name in ("dense", "relevance", *sorted(needs))]
+    keys = [run.key(name) for name in ("dense", "relevance", *sorted(needs))]
     key = fingerprint(keys, config.fusion, config.retrieval.top_k, config.evaluation, config.seed, margin_points, list(metrics))
     yield Progress(0, 0, "Comparing with exact search")
     return workbench.pipeline.remember("cost", key, lambda: drain(answer_cost(workbench, config, margin_points, metrics)))

@@ -225,15 +225,15 @@ def exact_fallback(
     """What sending the questions that `rule` calls unsafe to exact search gains and costs, by threshold."""
     pipeline, k = workbench.pipeline, config.evaluation.k
     ground = yield from reference.exact_reference(workbench, config)
-    corpus = yield from pipeline.corpus(config)
-    searcher = yield from pipeline.searcher("dense", config, corpus)
-    exact = yield from exact_searcher(workbench, config, corpus)
+    run = yield from pipeline.resolve(config)
+    searcher = yield from pipeline.searcher("dense", run)
+    exact = yield from exact_searcher(workbench, run)
     yield Progress(0, 0, "Timing exact search")
     exact_ms = pipeline.remember(
         "exact ms",
         fingerprint(ground.vectors, k),
         lambda: latencies_ms(lambda i: exact.search(ground.asked[i : i + 1], k), min(TIMED, len(ground.asked))),
     )
-    key = fingerprint(pipeline.key("dense", config, corpus), k, rule)
+    key = fingerprint(run.key("dense"), k, rule)
     found = pipeline.remember("fallback", key, lambda: searcher.search(ground.asked, RULES[rule].fetch(k), settings=config.index))
     return fallback_curve(found, ground.truth, k, rule, approximate_ms=approximate_us / 1000, exact_ms=float(np.mean(exact_ms)))

@@ -158,9 +158,9 @@ def filters(
 ) -> Generator[Progress, None, tuple[Filtered, ...]]:
     """Recall and latency under filters by `groups` (None: random shares), in the three ways to filter."""
     ground = yield from reference.exact_reference(workbench, config)
-    corpus = yield from workbench.pipeline.corpus(config)
-    searcher = yield from workbench.pipeline.searcher("dense", config, corpus)
-    exact = yield from exact_searcher(workbench, config, corpus)
+    run = yield from workbench.pipeline.resolve(config)
+    searcher = yield from workbench.pipeline.searcher("dense", run)
+    exact = yield from exact_searcher(workbench, run)
     return (
         yield from by_selectivity(
             searcher,

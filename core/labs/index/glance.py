@@ -37,17 +37,17 @@ def glance(
     metrics: of the answer. Each one takes a tenth of a second, so a slider asks for those that are seen.
     """
     pipeline, fresh = workbench.pipeline, []
-    corpus = yield from pipeline.corpus(config)
-    yield from pipeline.searcher("dense", config, corpus)
-    yield from pipeline.dense(reference.exact_config(config), corpus)
-    yield from pipeline.dense(config, corpus)
+    run = yield from pipeline.resolve(config)
+    yield from pipeline.searcher("dense", run)
+    yield from pipeline.dense(run.of(reference.exact_config(config)))
+    yield from pipeline.dense(run)
     yield Progress(0, 0, "Measuring this setting")
 
     def measured() -> IndexPoint:
         fresh.append(True)
         return drain(measuring.measure_point(workbench, config, quick=True))
 
-    key = fingerprint(pipeline.key("dense", config, corpus), config.evaluation.k)
+    key = fingerprint(run.key("dense"), config.evaluation.k)
     point = pipeline.remember("glance", key, measured)
     rules = config.evaluation
     [recall] = unit_intervals(point.raw.recall, rules.resamples, rules.confidence, config.seed)

@@ -28,15 +28,13 @@ def index_inside(workbench: Workbench, config: TrialConfig) -> Generator[Progres
         return None
     pipeline = workbench.pipeline
     config = with_settings(config, {"transform.rescore": 1})  # rescoring wraps the index, it is no part of it
-    corpus = yield from pipeline.corpus(config)
-    searcher = yield from pipeline.searcher("dense", config, corpus)
-    stored = yield from pipeline.transformed(config, corpus)
-    asked = yield from pipeline.query_vectors(config, corpus)
+    run = yield from pipeline.resolve(config)
+    searcher = yield from pipeline.searcher("dense", run)
+    stored = yield from pipeline.transformed(run)
+    asked = yield from pipeline.query_vectors(run)
     yield Progress(0, 0, "Reading out the index")
     return pipeline.remember(
-        "inside",
-        pipeline.key("index", config, corpus) + pipeline.queries_key(corpus),
-        lambda: _read(searcher._index, config.index, stored.chunks, asked),
+        "inside", run.key("index") + run.questions, lambda: _read(searcher._index, config.index, stored.chunks, asked)
     )
 
 

@@ -13,8 +13,9 @@ from core.labs.index import timing
 from core.labs.index.grids import grid_configs
 from core.labs.index.points import IndexPoint, about_setting, point_of, stored_of
 from core.labs.index.reference import exact_reference
+from core.pipeline.stages import Resolved
 from core.progress import told_within
-from core.records import Corpus, Progress
+from core.records import Progress
 from core.workbench import Workbench
 
 
@@ -71,9 +72,9 @@ def _measured(
     pipeline, config, ground, facts = workbench.pipeline, configs[0], None, {}
     try:
         ground = yield from exact_reference(workbench, config)
-        corpus = yield from pipeline.corpus(config)
-        searcher = yield from pipeline.searcher("dense", config, corpus)
-        facts = yield from _facts(pipeline, config, corpus, searcher)
+        run = yield from pipeline.resolve(config)
+        searcher = yield from pipeline.searcher("dense", run)
+        facts = yield from _facts(pipeline, run, searcher)
         found = yield from timing.measure(
             searcher,
             [one.index for one in configs],
@@ -119,17 +120,12 @@ def _measured(
     return made
 
 
-def _facts(pipeline: Any, config: TrialConfig, corpus: Corpus, searcher: Any) -> Generator[Progress, None, dict]:
+def _facts(pipeline: Any, run: Resolved, searcher: Any) -> Generator[Progress, None, dict]:
     """What building took and the index takes."""
-    transform, part = config.transform, config.index.part
+    transform, part = run.config.transform, run.config.index.part
     memory, disk = searcher.memory_bytes, searcher.disk_bytes
     if transform.quantise != "none" and part == "exact":  # searched as read back; what is stored is the code
-        stored = yield from pipeline.transformed(config, corpus)
+        stored = yield from pipeline.transformed(run)
         memory = round(stored.bytes_per_vector * len(stored.chunks)) + stored.bytes_fixed
         disk = stored.full.nbytes if transform.rescore > 1 else 0
-    return {"build_s": pipeline.build_seconds(config, corpus), "memory_bytes": memory, "disk_bytes": disk}
-
-
-def build_seconds(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> float | None:
-    """What building the recipe's index took on this machine; None: not built here."""
-    return workbench.pipeline.build_seconds(config, corpus)
+    return {"build_s": pipeline.build_seconds(run), "memory_bytes": memory, "disk_bytes": disk}

@@ -44,11 +44,12 @@ def side_by_side(
 ) -> Generator[Progress, None, tuple[list[RankedHit], list[RankedHit]]]:
     """The first k chunks of exact search and of the recipe's index, for one question."""
     pipeline = workbench.pipeline
-    corpus = yield from pipeline.corpus(config)
-    chunks = yield from pipeline.chunks(config, corpus)
+    run = yield from pipeline.resolve(config)
+    corpus = run.corpus
+    chunks = yield from pipeline.chunks(run)
     k, both = config.evaluation.k, []
     for one in (reference.exact_config(config), config):
-        found = yield from pipeline.dense(one, corpus)
+        found = yield from pipeline.dense(run.of(one))
         there = found.chunk[row, :k] >= 0
         both.append(list(zip(found.chunk[row, :k][there].tolist(), found.score[row, :k][there].tolist(), strict=True)))
     ranks = [{chunk: rank for rank, (chunk, _) in enumerate(listed, 1)} for listed in both]

@@ -12,7 +12,8 @@ from core.errors import WorkbenchError
 from core.index.common import vectors_identity
 from core.index.exact import Exact
 from core.labs.index.measure import TIES
-from core.records import Candidates, Corpus, Progress
+from core.pipeline.stages import Resolved
+from core.records import Candidates, Progress
 from core.workbench import Workbench
 
 QUESTIONS = 1000  # a corpus with more is measured on so many of them, drawn once
@@ -33,14 +34,15 @@ class ExactReference(NamedTuple):
 
 def exact_reference(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, ExactReference]:
     pipeline = workbench.pipeline
-    corpus = yield from pipeline.corpus(config)
-    stored = yield from pipeline.transformed(config, corpus)
+    run = yield from pipeline.resolve(config)
+    corpus = run.corpus
+    stored = yield from pipeline.transformed(run)
     if not corpus.queries or not len(stored.full):
         raise WorkbenchError(
             f"'{corpus.name}' has no {'questions' if len(stored.full) else 'chunks'} to measure with.",
             todo="Choose a corpus with questions, or add a questions file.",
         )
-    asked = yield from pipeline.query_vectors(config, corpus)
+    asked = yield from pipeline.query_vectors(run)
     rows = np.sort(np.random.default_rng(0).permutation(len(asked))[:QUESTIONS])
     asked = asked[rows] if len(rows) < len(asked) else asked
     metric, depth = config.index.metric, config.evaluation.k + TIES
@@ -74,6 +76,6 @@ def exact_config(config: TrialConfig) -> TrialConfig:
     )
 
 
-def exact_searcher(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, Any]:
+def exact_searcher(workbench: Workbench, run: Resolved) -> Generator[Progress, None, Any]:
     """Exact search over the unquantised vectors: what every index is held against."""
-    return (yield from workbench.pipeline.searcher("dense", exact_config(config), corpus))
+    return (yield from workbench.pipeline.searcher("dense", run.of(exact_config(run.config))))

@@ -260,9 +260,10 @@ def switch_encoder(workbench: Workbench, config: TrialConfig, to: str) -> Genera
     from core.labs.index.measure import Asking
 
     pipeline = workbench.pipeline
-    corpus = yield from pipeline.corpus(config)
-    texts = (yield from pipeline.texts(config, corpus))[:SWITCH_TEXTS]
-    old = yield from pipeline.encoder(config, corpus)
+    run = yield from pipeline.resolve(config)
+    corpus = run.corpus
+    texts = (yield from pipeline.texts(run))[:SWITCH_TEXTS]
+    old = yield from pipeline.encoder(run)
     new = registry.find("encoder", to)()
     if new.learns:
         key = fingerprint("switch", texts, new, code_version(new))

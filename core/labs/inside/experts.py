@@ -77,7 +77,8 @@ def train_moe(
 ) -> Generator[Progress, None, list[ExpertRun]]:
     """Trains on nine tenths of the corpus' documents, and where asked a second time without the balancing loss. What was
     trained with these settings before is not trained again; closing it keeps what is finished."""
-    corpus = yield from workbench.pipeline.corpus(config)
+    run = yield from workbench.pipeline.resolve(config)
+    corpus = run.corpus
     from core.generation import llama_engine  # noqa: F401  before torch: it keeps waiting threads from spinning
     from core.scratch.models import moe
 

@@ -15,6 +15,7 @@ from core.generation.protocol import finished
 from core.judging import diversity
 from core.labs.sampling.chains import read_chain, write_chain
 from core.labs.sampling.prompts import reading
+from core.pipeline.stages import Resolved
 from core.progress import within
 from core.records import Corpus, Progress, Query
 from core.sampling.filters import chain
@@ -63,12 +64,14 @@ def asked(corpus: Corpus, questions: int) -> list[Query]:
     return [there[i] for i in places]
 
 
-def study_key(workbench: Workbench, config: TrialConfig, corpus: Corpus, samples: int, questions: int) -> str:
+def study_key(run: Resolved, samples: int, questions: int) -> str:
     """Settings that share it answered the same questions over the same passages with the same model and code."""
+    config, corpus = run.config, run.corpus
+    config, corpus = run.config, run.corpus
     recipe = config.model_dump(mode="json", exclude={"evaluation": True, "generation": True})
     settings = config.generation.model_dump()
     limits = [settings.get(name) for name in ("max_tokens", "context_tokens")]
-    found = [workbench.pipeline.key(stage, config, corpus) for stage in config.fusion.needs()]
+    found = [run.key(stage) for stage in config.fusion.needs()]
     ids = [query.id for query in asked(corpus, questions)]
     return fingerprint(
         recipe,
@@ -98,7 +101,8 @@ def sample_study(
     chains = list(dict.fromkeys(write_chain(read_chain(text)) for text in chains))
     if not chains or samples < 1 or questions < 1:
         raise WorkbenchError("A study needs a chain, a sample and a question at least.")
-    corpus = yield from workbench.pipeline.corpus(config)
+    run = yield from workbench.pipeline.resolve(config)
+    corpus = run.corpus
     queries = asked(corpus, questions)
     if not queries:
         raise WorkbenchError(
@@ -106,7 +110,7 @@ def sample_study(
             todo="Add a questions file with answers, or compare chains side by side.",
         )
     yield from loaded(config.generation)
-    here = study_key(workbench, config, corpus, samples, questions)
+    here = study_key(run, samples, questions)
     known = {
         (row["chain"], row["query_id"])
         for row in workbench.store.stored(
@@ -186,20 +190,20 @@ def results(
     reference: str = "",
 ) -> Generator[Progress, None, list[ChainResult]]:
     """What is stored of such a study, chain by chain, each against the reference (first; by default the first by name)."""
-    corpus = yield from workbench.pipeline.corpus(config)
+    run = yield from workbench.pipeline.resolve(config)
     rows = workbench.store.query(
         """SELECT chain, query_id, any_value(answers) AS answers, list(text ORDER BY number) AS texts,
            avg(answer_tokens) AS tokens, sum(model_runs) AS runs, sum(generation_ms) AS ms
            FROM (SELECT DISTINCT ON (chain, query_id, number) * FROM samples WHERE ground = ?) GROUP BY ALL
            ORDER BY chain, query_id""",
-        [study_key(workbench, config, corpus, samples, questions)],
+        [study_key(run, samples, questions)],
     )
     chains = sorted({row["chain"] for row in rows}, key=lambda text: (text != reference, text))
     key = fingerprint([(row["chain"], row["query_id"], row["texts"]) for row in rows], chains, threshold, config)
     if (known := workbench.pipeline.remember("study", key, list)) or not rows:
         return list(known)
     texts = sorted({text for row in rows for text in row["texts"] if text})
-    vectors = dict(zip(texts, (yield from _embedded(workbench, config, corpus, texts)), strict=True))
+    vectors = dict(zip(texts, (yield from _embedded(workbench, run, texts)), strict=True))
     tables = {
         text: {
             row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold)
@@ -245,10 +249,10 @@ def _differences(tables: dict[str, dict[str, dict[str, float]]], chains: Sequenc
     return found
 
 
-def _embedded(workbench: Workbench, config: TrialConfig, corpus: Corpus, texts: list[str]):
+def _embedded(workbench: Workbench, run: Resolved, texts: list[str]):
     if not texts:
         return []
-    encoder = yield from workbench.pipeline.encoder(config, corpus)
+    encoder = yield from workbench.pipeline.encoder(run)
     return (yield from embed(encoder, texts, workbench.pipeline.vectors_folder))
 
 

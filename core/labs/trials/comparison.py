@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from core import registry
-from core.config import PART_STAGES, TrialConfig, build, fingerprint
+from core.config import PART_KINDS, TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
@@ -565,7 +565,7 @@ def _t_test(mean: float, deviation: float | None, n: int) -> float:
 def _usual(stage: str, part: str = "") -> dict[str, Any]:
     """The settings of a stage, or of a part in it, when nothing is changed; {} for parts that are no longer there."""
     if part:
-        found = registry.parts(PART_STAGES[stage]).get(part) if stage in PART_STAGES else None
+        found = registry.parts(PART_KINDS[stage]).get(part) if stage in PART_KINDS else None
         return found().model_dump(mode="json") if found else {}
     return TrialConfig().model_dump(mode="json").get(stage, {})
 

@@ -17,14 +17,16 @@ from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
 from core.evaluation.metric import metric_names, metric_values
+from core.pipeline.results import Evaluation
+from core.pipeline.stages import Recipe, Resolved
 from core.progress import drain, told_within
-from core.records import Candidates, Chunks, Corpus, Progress
+from core.records import Candidates, Chunks, Progress
 from core.retrieval.pool import make_pool, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
-from core.workbench import Evaluation, Workbench
+from core.workbench import Workbench
 
 FULL = 0.98  # a context is called full from this share on; the last token rarely fits to the letter
 
@@ -76,7 +78,7 @@ def values(workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequ
         else:
             missing.append(value)
             if plan.seconds is not None and texts is not None:  # neighbouring sizes share texts
-                texts |= dict.fromkeys(workbench.pipeline.to_encode(one, workbench.corpus(one)))
+                texts |= dict.fromkeys(workbench.pipeline.to_encode(plan.run))
             else:
                 texts = None
     return Values(ready, missing, invalid, workbench.pipeline.encoding_time(config, list(texts)) if texts else None)
@@ -84,11 +86,11 @@ def values(workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequ
 
 def slow_ms(workbench: Workbench, config: TrialConfig, setting: str, ready: Sequence[Any], budget: int = 0) -> float:
     """What computing these points takes, from the last time their stages were computed; what is at hand costs nothing."""
-    pipeline, corpus, total = workbench.pipeline, workbench.corpus(config), 0.0
+    pipeline, run, total = workbench.pipeline, workbench.resolve(config), 0.0
     for value in ready:
-        one = with_settings(config, {setting: value})
-        if not pipeline.remembers("point", _key(workbench, one, budget)):
-            stages = ((stage, pipeline.key(stage, one, corpus)) for stage in ("chunks", *one.fusion.needs()))
+        one = run.of(with_settings(run.config, {setting: value}))
+        if not pipeline.remembers("point", _key(one, budget)):
+            stages = ((stage, one.key(stage)) for stage in ("chunks", *one.config.fusion.needs()))
             total += sum(
                 pipeline.last_ms.get(stage, 0.0)
                 for stage, key in stages
@@ -101,18 +103,18 @@ def curve(
     workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequence[Any], budget: int = 0
 ) -> Generator[Progress, None, list[CurvePoint]]:
     """A point for each value; budget: tokens of context that every value gets, 0: the first k chunks."""
-    found = []
+    found, run = [], (yield from workbench.pipeline.resolve(config))
     for done, value in enumerate(wanted):
         yield Progress(done, len(wanted), _spoken(setting, value))
-        one = with_settings(config, {setting: value})
+        one = run.of(with_settings(run.config, {setting: value}))
         found.append(point_of(workbench, one, budget)._replace(value=value))
     return found
 
 
-def point_of(workbench: Workbench, config: TrialConfig, budget: int = 0) -> CurvePoint:
+def point_of(workbench: Workbench, recipe: Recipe, budget: int = 0) -> CurvePoint:
     """A recipe measured as a point of a curve is."""
-    key = _key(workbench, config, budget)
-    return workbench.pipeline.remember("point", key, lambda: _point(workbench, config, budget))
+    run = workbench.resolve(recipe)
+    return workbench.pipeline.remember("point", _key(run, budget), lambda: _point(workbench, run, budget))
 
 
 def differences(
@@ -147,7 +149,7 @@ def context_at_k(workbench: Workbench, found: Evaluation) -> float:
     config = found.config
     depth = min(config.evaluation.k, config.retrieval.top_k)
     first = rankings(found.pool, found.scores, depth).chunk[found.judged.measured]
-    return _mean(_tokens(drain(workbench.pipeline.chunks(config, found.corpus)), first).sum(axis=1))
+    return _mean(_tokens(drain(workbench.pipeline.chunks(found.run)), first).sum(axis=1))
 
 
 def recipe_without(config: TrialConfig, setting: str) -> str:
@@ -211,16 +213,16 @@ def _spoken(setting: str, value: Any) -> str:
     return f"{stage.capitalize()}: {name.removesuffix('_tokens').replace('_', ' ')} {shown}"
 
 
-def _key(workbench: Workbench, config: TrialConfig, budget: int) -> str:
-    used = config.model_copy(update={"context": TrialConfig.model_fields["context"].default_factory()})  # of the answer alone
-    return fingerprint(used, workbench.library.stamp(config.corpus.dataset), budget)
+def _key(run: Resolved, budget: int) -> str:
+    used = run.config.model_copy(update={"context": TrialConfig.model_fields["context"].default_factory()})  # of the answer alone
+    return fingerprint(used, run.stamp, budget)
 
 
-def _point(workbench: Workbench, config: TrialConfig, budget: int) -> CurvePoint:
-    found = workbench.evaluate(config)
+def _point(workbench: Workbench, run: Resolved, budget: int) -> CurvePoint:
+    found, config = workbench.evaluate(run), run.config
     if not budget:
         return CurvePoint(None, found.intervals, context_at_k(workbench, found), 1.0, found.values)
-    chunks = drain(workbench.pipeline.chunks(config, found.corpus))
+    chunks = drain(workbench.pipeline.chunks(found.run))
     table, filled = at_budget(workbench, found, chunks, budget)
     rules = config.evaluation
     counted = unit_intervals(np.column_stack(list(table.values())), rules.resamples, rules.confidence, config.seed)
@@ -238,7 +240,7 @@ def at_budget(workbench: Workbench, found: Evaluation, chunks: Chunks, budget: i
     table = np.where(kept, ranked.chunk, np.int32(-1))
     rows, columns = np.nonzero(kept & (before + tokens > budget))  # the one chunk of a question that is cut
     cut = table[rows, columns]
-    ends = _ends(workbench, found.config, found.corpus, chunks, cut, budget - before[rows, columns])
+    ends = _ends(workbench, found.run, chunks, cut, budget - before[rows, columns])
     # a cut chunk is a chunk of its own, behind all others
     table[rows, columns] = len(chunks) + np.arange(len(cut), dtype=np.int32)
     longer = Chunks(
@@ -264,13 +266,11 @@ def at_budget(workbench: Workbench, found: Evaluation, chunks: Chunks, budget: i
     return metric_values(judged, max(table.shape[1], 1), metrics_at_budget()), filled
 
 
-def _ends(
-    workbench: Workbench, config: TrialConfig, corpus: Corpus, chunks: Chunks, cut: np.ndarray, room: np.ndarray
-) -> np.ndarray:
+def _ends(workbench: Workbench, run: Resolved, chunks: Chunks, cut: np.ndarray, room: np.ndarray) -> np.ndarray:
     """Where in the document the first `room` tokens of each chunk end [num_cut]."""
-    tools, found = workbench.pipeline.tools(config, corpus), np.empty(len(cut), np.int64)
+    tools, found = workbench.pipeline.tools(run), np.empty(len(cut), np.int64)
     for i, (chunk, left) in enumerate(zip(cut.tolist(), room.tolist(), strict=True)):
-        offsets = tools.token_offsets(corpus.documents[chunks.document[chunk]].text)
+        offsets = tools.token_offsets(run.run.corpus.documents[chunks.document[chunk]].text)
         first = np.searchsorted(offsets[:, 0], chunks.start[chunk])
         found[i] = min(offsets[first + left - 1, 1], chunks.end[chunk])
     return found

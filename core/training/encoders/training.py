@@ -36,7 +36,7 @@ from core.evaluation.judged import relevance
 from core.files import Busy, hold
 from core.models import hub as models
 from core.records import Chunks, Corpus, Progress
-from core.retrieval.pool import tie_order
+from core.retrieval.top import tie_order
 from core.training.encoders.batches import Batches
 from core.training.encoders.log import read_log, work_folder, write_line
 from core.training.encoders.loop import Loop

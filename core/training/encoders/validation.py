@@ -9,7 +9,8 @@ from core.evaluation.ndcg_linear import NDCGLinear
 from core.evaluation.recall import Recall
 from core.index.exact import Exact
 from core.retrieval.bm25_fast import BM25S
-from core.retrieval.pool import make_pool, tie_order
+from core.retrieval.pool import make_pool
+from core.retrieval.top import tie_order
 from core.statistics.paired import paired_difference
 from core.training.encoders.splits import chunks_of, corpus_of
 

@@ -185,7 +185,7 @@ def test_settings_of_steps_not_taken_compute_nothing():
 def test_geometry_before_and_after_is_that_of_the_vectors(bench):
     [row] = board(bench, recipe(transform__centre=True), CHOSEN[:1])
     shape = drain(geometry.geometry_of(bench, row))
-    vectors = drain(bench.pipeline.vectors(row.config, row.evaluation.corpus))
+    vectors = drain(bench.pipeline.vectors(row.evaluation.run))
     assert shape.before.average_cosine == diagnostics.diagnose(vectors).average_cosine
     assert shape.after.average_cosine < shape.before.average_cosine / 2, "centring takes out the common direction"
     [plain] = board(bench, recipe(), CHOSEN[:1])

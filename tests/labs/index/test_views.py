@@ -106,7 +106,7 @@ def test_the_graphs_walk_finds_what_the_index_finds(bench):
     config = recipe("faiss_hnsw", m=4, ef_search=64)
     read = drain(inside.index_inside(bench, config))
     assert isinstance(read.structure, Graph) and len(read.structure.levels) == 48
-    found = drain(bench.pipeline.dense(config, bench.corpus(config)))
+    found = drain(bench.pipeline.dense(bench.resolve(config)))
     assert set(walk(read.structure, read.vectors, read.queries[3], 64, 4).found) == set(found.chunk[3, :4])
     assert drain(inside.index_inside(bench, recipe("hnswlib"))) is None
 
@@ -177,26 +177,26 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
 
 def test_large_indexes_are_left_to_a_job(bench, monkeypatch):
     config = recipe("faiss_ivf", nlist=5)
-    corpus = bench.corpus(config)
+    run = bench.resolve(config)
     assert bench.index_plan(config).live
     monkeypatch.setattr("core.workbench.LIVE_INDEXED", 10)
-    assert bench.index_plan(config) == (False, "building faiss ivf of 48 vectors", None)
-    assert bench.pipeline.to_index(config, corpus) == 48
-    assert bench.pipeline.to_index(recipe("exact"), corpus) == 0 and bench.index_plan(recipe("exact")).live
-    drain(bench.pipeline.searcher("dense", config, corpus))
-    assert bench.pipeline.to_index(config, corpus) == 0 and bench.index_plan(config).live
+    assert bench.index_plan(config)[:3] == (False, "building faiss ivf of 48 vectors", None)
+    assert bench.pipeline.to_index(run) == 48
+    assert bench.pipeline.to_index(run.of(recipe("exact"))) == 0 and bench.index_plan(recipe("exact")).live
+    drain(bench.pipeline.searcher("dense", run))
+    assert bench.pipeline.to_index(run) == 0 and bench.index_plan(config).live
 
 
 def test_preparing_builds_an_index_that_its_candidates_outlived(bench):
     config = recipe("faiss_ivf", nlist=6)
-    corpus = bench.corpus(config)
+    run = bench.resolve(config)
     drain(bench.prepare(config))
-    assert bench.pipeline.to_index(config, corpus) == 0
-    shutil.rmtree(bench.pipeline.cache.folder / "index" / bench.pipeline.key("index", config, corpus))
+    assert bench.pipeline.to_index(run) == 0
+    shutil.rmtree(bench.pipeline.cache.folder / "index" / run.key("index"))
     bench.pipeline._memory.clear()
-    assert bench.pipeline.dense_at_hand(config, corpus) and bench.pipeline.to_index(config, corpus) == 48
+    assert bench.pipeline.dense_at_hand(run) and bench.pipeline.to_index(run) == 48
     drain(bench.prepare(config))
-    assert bench.pipeline.to_index(config, corpus) == 0
+    assert bench.pipeline.to_index(run) == 0
 
 
 def test_what_has_to_be_prepared_asks_the_index():

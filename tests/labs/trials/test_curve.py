@@ -73,7 +73,7 @@ def test_values_that_are_not_embedded_are_missing_and_never_embedded(bench, monk
 def test_the_first_k_chunks_cost_what_their_tokens_are(bench):
     config = recipe()
     [point] = drain(setting_curve.curve(bench, config, SIZE, [24]))
-    found, chunks = bench.evaluate(config), drain(bench.pipeline.chunks(config, bench.corpus(config)))
+    found, chunks = bench.evaluate(config), drain(bench.pipeline.chunks(bench.resolve(config)))
     ids = {(d, s, e): t for d, s, e, t in zip(*(column.tolist() for column in vars(chunks).values()), strict=True)}
     place = {document.id: i for i, document in enumerate(found.corpus.documents)}
     spent = [
@@ -89,7 +89,7 @@ def test_equal_context_is_the_ranking_read_token_by_token(bench, budget):
     """Against the plain reading: tokens are taken one after the other until the budget is spent."""
     config = recipe(**{"evaluation.overlap": 1.0})
     found, corpus = bench.evaluate(config), bench.corpus(config)
-    chunks, tools = drain(bench.pipeline.chunks(config, corpus)), bench.pipeline.tools(config, corpus)
+    chunks, tools = drain(bench.pipeline.chunks(bench.resolve(config))), bench.pipeline.tools(bench.resolve(config))
     values, filled = setting_curve.at_budget(bench, found, chunks, budget)
     place = {document.id: i for i, document in enumerate(corpus.documents)}
     for row, query in enumerate(corpus.queries):

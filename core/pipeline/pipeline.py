@@ -1,0 +1,386 @@
+"""What the stages of a resolved recipe make, up to the pool that is ranked. A slider recomputes its own stage and those below.
+
+What a stage made is remembered in the process, then on disk; only what is in neither is computed.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.chunking.chunk import chunk_documents
+from core.chunking.tools import Remembered
+from core.config import PartConfig, TrialConfig, fingerprint
+from core.corpus.library import Library, split
+from core.embedding.speed import TIMED_TEXTS, Estimate, Run, estimate, weights
+from core.embedding.speed import noted as with_run
+from core.embedding.transform import Transform, identity_transform, principal
+from core.embedding.transform import fit as fit_transform
+from core.embedding.vectors import embed, encode_all, missing
+from core.evaluation.judged import Relevance, relevance
+from core.index.rescore import Rescored
+from core.pipeline import index_build
+from core.pipeline.stages import Resolved
+from core.progress import drain
+from core.records import Candidates, Chunks, Corpus, Progress
+from core.retrieval.pool import Pool, checked, make_pool
+from core.retrieval.top import tie_order
+from core.store.cache import StageCache
+
+LITTLE = 1 << 16  # a result so small is no reason to look for room
+SAMPLED = 20  # items of a collection whose size is looked at
+REMEMBERED_BYTES = 1 << 30  # stage results kept in the process; MedQuAD with 16,407 questions is to fit in 4 GB in all
+
+
+@dataclass
+class Trace:
+    """What a computation cost: milliseconds by stage, and whether the stage came from memory or disk."""
+
+    ms: dict[str, float] = field(default_factory=dict)
+    cached: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EncoderTools:
+    """What chunkers may ask of the encoder in use."""
+
+    part: PartConfig
+    folder: Path
+
+    def token_offsets(self, text: str) -> np.ndarray:
+        return self.part.load().token_offsets([text])[0]
+
+    def token_offsets_many(self, texts: list[str]) -> list[np.ndarray]:
+        return self.part.load().token_offsets(texts)
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        return drain(embed(self.part, texts, self.folder))
+
+
+class Pipeline:
+    """Computes stages below `home`; one a process, shared by its threads."""
+
+    def __init__(self, home: Path, cache_bytes: int) -> None:
+        self.cache = StageCache(home / "cache", cache_bytes)
+        self.vectors_folder = home / "cache" / "vectors"
+        self.library = Library(home, cache_bytes)
+        self.last_ms: dict[str, float] = {}  # stage -> what computing it cost last
+        self._memory: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    # Resolving ---------------------------------------------------------------------------------------------------
+
+    def resolve(self, recipe: TrialConfig | Resolved, trace: Trace | None = None) -> Generator[Progress, None, Resolved]:
+        """The recipe with its corpus; one that is resolved already is handed on."""
+        if isinstance(recipe, Resolved):
+            noted(trace, "corpus", time.perf_counter(), True)
+            return recipe
+        return (yield from self._opened(recipe, self.library.stamp(recipe.corpus.dataset), trace))
+
+    def at_hand(self, recipe: TrialConfig | Resolved) -> Resolved | None:
+        """The recipe with its corpus; None where the corpus was not read before, so that opening it may take its time."""
+        if isinstance(recipe, Resolved):
+            return recipe
+        name = recipe.corpus.dataset
+        stamp = self.library.stamp(name)
+        if self._recall("corpus", f"{name}:all:{stamp}") is None and not self.cache.has("corpus", stamp):
+            return None
+        return drain(self._opened(recipe, stamp))
+
+    def _opened(self, recipe: TrialConfig, stamp: str, trace: Trace | None = None) -> Generator[Progress, None, Resolved]:
+        started, name, part = time.perf_counter(), recipe.corpus.dataset, recipe.corpus.questions
+        found = self._recall("corpus", f"{name}:{part}:{stamp}")
+        cached = found is not None
+        if found is None:
+            whole = self._recall("corpus", f"{name}:all:{stamp}")
+            if whole is None:
+                whole = self._keep("corpus", f"{name}:all:{stamp}", (yield from self.library.open(name)))
+            found = self._keep("corpus", f"{name}:{part}:{stamp}", split(whole, part))
+        noted(trace, "corpus", started, cached)
+        return Resolved(recipe, found, stamp, self.questions_key(found))
+
+    def questions_key(self, corpus: Corpus) -> str:
+        return self.remember("questions", f"{id(corpus)}", lambda: (corpus, fingerprint(corpus.queries)))[1]
+
+    # Stages ------------------------------------------------------------------------------------------------------
+
+    def chunks(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Chunks]:
+        def make() -> Generator[Progress, None, Chunks]:
+            return chunk_documents(run.corpus.documents, run.config.chunking, self.tools(run))
+
+        return (yield from self._stage("chunks", run.key("chunks"), Chunks, make, trace))
+
+    def tools(self, run: Resolved) -> Remembered:
+        """What chunkers ask of the encoder; each text is tokenised once for all chunkers tried."""
+        key = fingerprint(run.corpus.fingerprint, run.encoder)
+        return self.remember("tools", key, lambda: Remembered(EncoderTools(run.config.embedding, self.vectors_folder)))
+
+    def texts(self, run: Resolved) -> Generator[Progress, None, list[str]]:
+        chunks = yield from self.chunks(run)
+        return self.remember("texts", run.key("chunks"), lambda: chunks.texts(run.corpus.documents))
+
+    def vectors(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, np.ndarray]:
+        """[num_chunks, dim] float32. Kept by text in the vector store, so only texts never seen are encoded."""
+        key = run.key("vectors")
+        started = time.perf_counter()
+        found = self._recall("vectors", key)
+        if found is None:
+            texts = yield from self.texts(run)
+            encoder = yield from self.encoder(run)
+            unseen = missing(encoder, texts, self.vectors_folder)
+            timed = partial(self._note_speed, run.config.embedding)
+            found = self._keep("vectors", key, (yield from embed(encoder, texts, self.vectors_folder, timed=timed)))
+            noted(trace, "vectors", started, not unseen)
+        return found
+
+    def encoder(self, run: Resolved) -> Generator[Progress, None, Any]:
+        """The encoder of the recipe; one that learns from the corpus, fitted to its chunks."""
+        if not run.config.embedding.learns:
+            return run.config.embedding
+        key = run.key("vectors")
+        found = self._recall("encoder", key)
+        if found is None:
+            texts = yield from self.texts(run)
+            found = self._keep("encoder", key, (yield from run.config.embedding.fit(texts, self._fitted(key))))
+        return found
+
+    def _fitted(self, key: str) -> Path:
+        return self.cache.folder / "encoders" / key
+
+    def transformed(self, run: Resolved) -> Generator[Progress, None, Transform]:
+        """The chunks' vectors as they are indexed, with what does the same to a question's."""
+        vectors = yield from self.vectors(run)
+        key = run.key("transformed")
+        found = self._recall("transformed", key)
+        if found is None:
+            if not identity_transform(run.config.transform):
+                yield Progress(0, 0, "Transforming the vectors")
+            spans = run.config.transform.remove_top or run.config.transform.projection != "none"
+            basis = self.remember("basis", run.key("chunks"), lambda: principal(vectors)) if spans else None
+            found = self._keep("transformed", key, fit_transform(run.config.transform, vectors, basis))
+        return found
+
+    def query_vectors(self, run: Resolved) -> Generator[Progress, None, np.ndarray]:
+        """The questions' vectors [num_queries, d] float32, transformed as the chunks' are."""
+        encoder = yield from self.encoder(run)
+        vectors = yield from embed(encoder, [q.text for q in run.corpus.queries], self.vectors_folder, query=True)
+        return (yield from self.transformed(run)).queries(vectors)
+
+    def encoding_speed(self, config: TrialConfig) -> float | None:
+        """Texts a second that this encoder reached last on this machine; None before its first run."""
+        record = self._speed(config.embedding)
+        return record["texts_per_s"] if record else None
+
+    def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate | None:
+        """What encoding these texts takes in a job, from this encoder's last runs on this machine; None before the first."""
+        return estimate(self._speed(config.embedding), float(weights(texts, config.embedding.reads()).sum()))
+
+    def _speed(self, part: PartConfig) -> dict[str, Any] | None:
+        found = self.cache.load("speed", part.identity())
+        return found[1] if found else None
+
+    def _note_speed(self, part: PartConfig, run: Run) -> None:
+        if run.texts >= TIMED_TEXTS:
+            self.cache.save("speed", part.identity(), {}, with_run(self._speed(part), run))
+
+    def searcher(self, kind: str, run: Resolved) -> Generator[Progress, None, Any]:
+        """A loaded retriever ("sparse" or "dense") over the chunks, for questions typed in by hand."""
+        base = run.key("chunks")
+        if kind == "sparse":
+            tokens = yield from self.tokens(run)
+            return self.remember("searcher", fingerprint(base, run.config.sparse), lambda: run.config.sparse.build(tokens))
+        stored = yield from self.transformed(run)
+        key = run.key("index")
+        found = self._recall("searcher", key)
+        if found is None:
+            folder = self._index_folder(key)
+            there = _filled(folder)
+            yield Progress(0, 0, f"{'Opening' if there else 'Building'} the index")
+            made = yield from index_build.built(run.config.index, stored.chunks, folder, there)
+            found = self._keep("searcher", key, made.searcher)
+            if made.seconds is not None:
+                self.cache.save("build", key, {}, {"seconds": made.seconds})
+        times = run.config.transform.rescore
+        return found if times == 1 else Rescored(found, stored.full, times, run.config.index.metric, stored.stored)
+
+    def build_seconds(self, run: Resolved) -> float | None:
+        """What building the index took; None where it was not built on this machine."""
+        found = self.cache.load("build", run.key("index"))
+        return found[1]["seconds"] if found else None
+
+    def tokens(self, run: Resolved) -> Generator[Progress, None, Any]:
+        texts = yield from self.texts(run)
+        key = fingerprint(run.key("chunks"), run.config.sparse.part, run.config.sparse.text_key())
+        return self.remember("tokens", key, lambda: run.config.sparse.tokenize(texts))
+
+    def sparse(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
+        def make() -> Generator[Progress, None, Candidates]:
+            searcher = yield from self.searcher("sparse", run)
+            yield Progress(0, len(run.corpus.queries), "Ranking with BM25")
+            questions = self.remember(
+                "tokens",
+                fingerprint(run.questions, run.config.sparse.part, run.config.sparse.text_key()),
+                lambda: run.config.sparse.tokenize([q.text for q in run.corpus.queries]),
+            )
+            ties = yield from self.tie_order(run)
+            found = searcher.search(questions, run.config.retrieval.candidates, ties)
+            return checked(found, "sparse retriever", run.config.sparse, len(run.corpus.queries), len(ties))
+
+        return (yield from self._stage("sparse", run.key("sparse"), Candidates, make, trace))
+
+    def dense(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
+        def make() -> Generator[Progress, None, Candidates]:
+            yield from self.vectors(run, trace)
+            questions = yield from self.query_vectors(run)
+            searcher = yield from self.searcher("dense", run)
+            yield Progress(0, len(run.corpus.queries), "Searching the vectors")
+            ties = yield from self.tie_order(run)
+            found = searcher.search(questions, run.config.retrieval.candidates, ties, settings=run.config.index)
+            return checked(found, "index", run.config.index, len(run.corpus.queries), len(ties))
+
+        return (yield from self._stage("dense", run.key("dense"), Candidates, make, trace))
+
+    def tie_order(self, run: Resolved) -> Generator[Progress, None, np.ndarray]:
+        """[num_chunks] int32: place of each chunk's id in ascending string order; trec_eval's rule among equal scores."""
+        chunks = yield from self.chunks(run)
+        return self.remember("ties", run.key("chunks"), lambda: tie_order(run.corpus.documents, chunks))
+
+    def pool(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Pool]:
+        """Everything the fusion needs, for every question: the union of the candidates of the retrievers it uses."""
+        needs = run.config.fusion.needs()
+        stages = {"sparse": self.sparse, "dense": self.dense}
+        found = {}
+        for name in needs:
+            found[name] = yield from stages[name](run, trace)
+        ties = yield from self.tie_order(run)
+        return self.remember("pool", run.key("pool"), lambda: make_pool(found, ties))
+
+    def pool_of(self, run: Resolved, question: str, steps: dict[str, float] | None = None) -> Generator[Progress, None, Pool]:
+        """The pool of one question typed in by hand (one row). Its vector is not kept. `steps` takes the milliseconds."""
+        ties = yield from self.tie_order(run)
+        found, steps = {}, {} if steps is None else steps
+        for name in run.config.fusion.needs():
+            searcher = yield from self.searcher(name, run)
+            if name == "dense":
+                encoder, stored = ((yield from self.encoder(run)), (yield from self.transformed(run)))
+            started = time.perf_counter()
+            if name == "sparse":
+                sparse = searcher.search(run.config.sparse.tokenize([question]), run.config.retrieval.candidates, ties)
+                found[name] = checked(sparse, "sparse retriever", run.config.sparse, 1, len(ties))
+            else:
+                vectors = encode_all(encoder, [question], query=True)
+                steps["encode"] = (time.perf_counter() - started) * 1000
+                asked = stored.queries(vectors)
+                dense = searcher.search(asked, run.config.retrieval.candidates, ties, settings=run.config.index)
+                found[name] = checked(dense, "index", run.config.index, 1, len(ties))
+            steps[name] = (time.perf_counter() - started) * 1000 - (steps["encode"] if name == "dense" else 0.0)
+        return make_pool(found, ties)
+
+    def relevance(self, run: Resolved) -> Generator[Progress, None, Relevance]:
+        chunks = yield from self.chunks(run)
+        return self.remember(
+            "relevance", run.key("relevance"), lambda: relevance(run.corpus, chunks, run.config.evaluation.overlap)
+        )
+
+    def to_encode(self, run: Resolved) -> list[str]:
+        """The texts (of chunks and questions) that the encoder has not seen yet. Loads no model."""
+        if self.dense_at_hand(run):
+            return []
+        texts, encoder, asked = drain(self.texts(run)), run.config.embedding, [q.text for q in run.corpus.queries]
+        if encoder.learns:
+            if not self._fitted(run.key("vectors")).exists():
+                return texts + asked
+            encoder = drain(self.encoder(run))
+        return missing(encoder, texts, self.vectors_folder) + missing(encoder, asked, self.vectors_folder, query=True)
+
+    def to_index(self, run: Resolved) -> int:
+        """How many vectors an index that takes its time has still to be built from."""
+        part = run.config.index
+        if not part.engine or part.quick or _filled(self._index_folder(run.key("index"))):
+            return 0
+        return len(drain(self.chunks(run)))
+
+    def dense_at_hand(self, run: Resolved) -> bool:
+        """Whether the dense candidates are kept on disk, or the fusion does not ask for them."""
+        return "dense" not in run.config.fusion.needs() or self.cache.has("dense", run.key("dense"))
+
+    def _index_folder(self, key: str) -> Path:
+        return self.cache.folder / "index" / key
+
+    # Memory ------------------------------------------------------------------------------------------------------
+
+    def remembers(self, stage: str, key: str) -> bool:
+        with self._lock:
+            return (stage, key) in self._memory
+
+    def remember(self, stage: str, key: str, make: Callable[[], Any]) -> Any:
+        found = self._recall(stage, key)
+        return found if found is not None else self._keep(stage, key, make())
+
+    def _recall(self, stage: str, key: str) -> Any:
+        with self._lock:
+            if (stage, key) in self._memory:
+                self._memory.move_to_end((stage, key))
+                return self._memory[stage, key]
+        return None
+
+    def _keep(self, stage: str, key: str, value: Any) -> Any:
+        with self._lock:
+            self._memory[stage, key] = value
+            self._memory.move_to_end((stage, key))
+            if _bytes(value) < LITTLE:
+                return value
+            # all anew: what was kept may have grown since, by what it remembers itself
+            total = sum(map(_bytes, self._memory.values()))
+            while total > REMEMBERED_BYTES and len(self._memory) > 1:
+                total -= _bytes(self._memory.popitem(last=False)[1])
+        return value
+
+    def _stage(self, stage: str, key: str, record: type, make: Callable, trace: Trace | None) -> Generator[Progress, None, Any]:
+        """From memory, else from disk, else made and written to both. `record` is a dataclass of arrays."""
+        started = time.perf_counter()
+        value = self._recall(stage, key)
+        cached = value is not None
+        if value is None and (found := self.cache.load(stage, key)):
+            value, cached = self._keep(stage, key, record(**found[0])), True
+        if value is None:
+            value = self._keep(stage, key, (yield from make()))
+            self.last_ms[stage] = (time.perf_counter() - started) * 1000
+            self.cache.save(stage, key, vars(value))
+        noted(trace, stage, started, cached)
+        return value
+
+
+def _filled(folder: Path) -> bool:
+    """Whether an index is saved there; a build that was killed leaves none."""
+    return any(folder.glob("*/ready.json"))
+
+
+def _bytes(value: Any, depth: int = 4) -> int:
+    """Memory of a stage result, about: of many texts or arrays the first few stand for all."""
+    if hasattr(value, "nbytes"):
+        return value.nbytes
+    if isinstance(value, str):
+        return 50 + len(value)
+    if isinstance(value, dict):
+        items, some = len(value), list(islice(value.values(), SAMPLED))
+    elif isinstance(value, (list, tuple)):
+        items, some = len(value), value[:SAMPLED]
+    else:  # an engine's own objects may refer to each other without end
+        fields = vars(value).values() if depth and hasattr(value, "__dict__") else []
+        some = list({id(one): one for one in fields}.values())  # two names of one array are one array
+        items = len(some)
+    return 8 + sum(_bytes(one, depth - 1) for one in some if depth) * items // max(1, len(some))
+
+
+def noted(trace: Trace | None, stage: str, started: float, cached: bool) -> None:
+    if trace is not None:
+        trace.ms[stage] = (time.perf_counter() - started) * 1000
+        trace.cached[stage] = cached

@@ -1,0 +1,74 @@
+"""From the pool to the numbers: fused, ranked again by each stage that follows, judged. The one way for whatever ranks."""
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.config import TrialConfig
+from core.evaluation.judged import Judged, Relevance, judge
+from core.evaluation.metric import metric_values
+from core.pipeline.pipeline import Pipeline, Trace, noted
+from core.pipeline.stages import Asked, Resolved, rankers
+from core.records import Corpus, Progress, Query
+from core.retrieval.pool import Pool
+from core.statistics.bootstrap import Interval
+from core.statistics.proportion import unit_intervals
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One recipe, measured on all its questions. Per-query values; NaN where a question has no gold evidence."""
+
+    run: Resolved
+    pool: Pool
+    scores: np.ndarray  # [num_queries, pool width] float32
+    judged: Judged
+    values: dict[str, np.ndarray]  # metric -> [num_queries] float64
+    intervals: dict[str, Interval]
+    trace: Trace = field(default_factory=Trace)
+
+    @property
+    def config(self) -> TrialConfig:
+        return self.run.config
+
+    @property
+    def corpus(self) -> Corpus:
+        return self.run.corpus
+
+    @property
+    def elapsed_ms(self) -> float:
+        return sum(self.trace.ms.values())
+
+
+def final_scores(
+    pipeline: Pipeline, run: Resolved, pool: Pool, queries: Sequence[Query] | None = None, trace: Trace | None = None
+) -> Generator[Progress, None, np.ndarray]:
+    """The final scores [Q, P] float32 of a pool: the fusion's, then what each later stage makes of them.
+
+    queries: of the pool's rows; None: the corpus' own.
+    """
+    chunks = yield from pipeline.chunks(run)
+    asked = Asked(run.corpus, chunks, tuple(run.corpus.queries if queries is None else queries), pool, None)
+    for stage in rankers():
+        started = time.perf_counter()
+        asked = asked._replace(scores=(yield from stage.ranks(getattr(run.config, stage.field), asked)))
+        noted(trace, stage.name, started, False)
+    return asked.scores
+
+
+def evaluated(
+    pipeline: Pipeline, run: Resolved, pool: Pool, relevance: Relevance, trace: Trace | None = None
+) -> Generator[Progress, None, Evaluation]:
+    """The pool ranked, judged and measured with intervals, on the questions of the run's corpus."""
+    trace, config = trace or Trace(), run.config
+    scores = yield from final_scores(pipeline, run, pool, trace=trace)
+    started = time.perf_counter()
+    judged = judge(pool, scores, relevance, config.retrieval.top_k)
+    values = metric_values(judged, config.evaluation.k)
+    table = unit_intervals(
+        np.column_stack(list(values.values())), config.evaluation.resamples, config.evaluation.confidence, config.seed
+    )
+    noted(trace, "metrics", started, False)
+    return Evaluation(run, pool, scores, judged, values, dict(zip(values, table, strict=True)), trace)
