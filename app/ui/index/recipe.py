@@ -43,9 +43,9 @@ def recipe(config: TrialConfig, live: bool) -> Any:
     said = st.container()
     seconds = chunks = None
     if live:
-        corpus = workbench.corpus(config)
-        seconds = workbench.build_seconds(config)
-        chunks = len(jobs.drain(workbench.cut_chunks(config)))
+        run = workbench.resolve(config)
+        seconds = workbench.build_seconds(run)
+        chunks = len(jobs.drain(workbench.cut_chunks(run)))
     build = tuple(knob.name for knob in forms.knobs(type(part)) if knob.name not in part.query_settings)
     took = "" if part.part == "exact" else f"rebuilds, {cards.duration(seconds)}" if seconds else "rebuilds"
     forms.stage_form(
