@@ -44,7 +44,7 @@ def chunks(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
 
     read = recipe.read()
     corpus = yield from workbench.read_corpus(read)
-    result = yield from cut(workbench, read, corpus)
+    result = yield from cut(workbench, read)
     summary = result.summary
     edges = size_bins([result.chunks])
     counts, _ = np.histogram(result.chunks.tokens, edges)

@@ -123,7 +123,7 @@ def index_filters(
 
     config = recipe.read()
     corpus = yield from workbench.read_corpus(config)
-    groups = filtered.groupings(corpus, (yield from workbench.cut_chunks(config, corpus)))
+    groups = filtered.groupings(corpus, (yield from workbench.cut_chunks(config)))
     ways = (*groups, "random share")
     if by not in ways:
         raise WorkbenchError(f"Chunks cannot be filtered by '{by}'.", where="--by", todo=f"Choose among {', '.join(ways)}.")
