@@ -43,7 +43,6 @@ def chunks(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
     from core.labs.chunks import cut, size_bins
 
     read = recipe.read()
-    corpus = yield from workbench.read_corpus(read)
     result = yield from cut(workbench, read)
     summary = result.summary
     edges = size_bins([result.chunks])

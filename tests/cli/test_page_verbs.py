@@ -59,7 +59,7 @@ def test_evaluate_measures_what_the_page_shows_and_stores_nothing(bench):
 def test_chunks_are_counted_and_measured(bench):
     record = told(bench, "chunks", *WORDS, "--set", "chunking.size_tokens=40")
     config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "chunking.size_tokens": 40})
-    chunks = drain(bench.cut_chunks(config, bench.corpus(config)))
+    chunks = drain(bench.cut_chunks(config))
     assert record["chunks"] == len(chunks) == sum(row["chunks"] for row in record["sizes"])
     assert record["tokens"] == int(chunks.tokens.sum()) and record["evidence spans"] == len(TOWNS)
 
