@@ -79,7 +79,7 @@ def _device() -> Finding:
         return Finding("Device", True, f"CUDA: {torch.cuda.get_device_name(0)}")
     if torch.backends.mps.is_available():
         return Finding("Device", True, "Metal (mps)")
-    from core.models.hub import fast_dtype
+    from core.models.hardware import fast_dtype
 
     return Finding("Device", True, f"CPU, encoder in {fast_dtype()}; torch {torch.__version__}")
 

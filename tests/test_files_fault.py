@@ -17,7 +17,7 @@ from core.config import TrialConfig, with_settings
 from core.embedding import vectors
 from core.errors import WorkbenchError
 from core.files import DiskError
-from core.models import hub as models
+from core.models import identity, loading
 from core.progress import drain
 from core.workbench import Workbench
 from tests.support.small_corpora import THINGS, WAYS, small_bert, with_towns
@@ -55,8 +55,8 @@ def config(name: str) -> TrialConfig:
 def fresh(home: Path) -> Workbench:
     """A workbench that remembers nothing of earlier ones, as after a restart."""
     vectors._stores.clear()
-    models._loaded.clear()
-    models._file_hash.cache_clear()
+    loading._loaded.clear()
+    identity._file_hash.cache_clear()
     files.notices.clear()
     return Workbench(home)
 

@@ -89,24 +89,13 @@ def room(module: str) -> str:
     return module.split(".")[1]
 
 
-# What does not hold yet: each line goes with the repair that makes it hold
-STILL_UP: set[tuple[str, str]] = set()
-STILL_ROUND = {
-    "core.embedding.minilm",
-    "core.generation.llama_engine",
-    "core.models.gguf_files",
-    "core.models.hub",
-    "core.models.probes",
-}
-
-
 @pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
 def test_core_imports_downwards_only_and_keeps_to_its_engines(path):
     found, module = imports(path), module_of(path)
     if "." in module:
         assert room(module) in FLOOR, f"docs/rooms.py has no room {room(module)}: give it a floor"
         up = {(module, other) for other in needs(path) if FLOOR[room(other)] > FLOOR[room(module)]}
-        assert not up - STILL_UP
+        assert not up
     assert not under(found, "streamlit", "app", "pages")
     if not module.startswith("core.report"):
         assert not under(found, "plotly")
@@ -122,7 +111,7 @@ def test_no_modules_import_each_other_in_a_circle():
     above = set()  # those that stand above a circle without being in it
     while tops := {m for m in graph.keys() - above if not any(m in graph[other] for other in graph.keys() - above)}:
         above |= tops
-    assert graph.keys() - above <= STILL_ROUND
+    assert not graph.keys() - above
 
 
 @pytest.mark.parametrize("path", CORE + SCREENS, ids=lambda p: str(p.relative_to(ROOT)))

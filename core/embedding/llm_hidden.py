@@ -13,7 +13,9 @@ from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import TokenEncoder
 from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
-from core.models import hub as models
+from core.models import hardware, hub
+from core.models.identity import file_hash, files_identity
+from core.models.loading import check_weights, load_once
 from core.registry import part
 
 
@@ -58,13 +60,13 @@ class LLMHidden(Encoder):
 
     def identity(self) -> str:
         settings = [self.pooling, self.layer, self.max_tokens, self._dtype(), code_version(self)]
-        return "llm_hidden-" + fingerprint(models.files_identity(self._source()), settings)
+        return "llm_hidden-" + fingerprint(files_identity(self._source()), settings)
 
     def prefix(self, query: bool) -> str:
         return self.query_prefix if query else self.passage_prefix
 
     def device(self) -> str:
-        return models.device()
+        return hardware.device()
 
     def reads(self) -> int:
         return self.max_tokens
@@ -72,25 +74,25 @@ class LLMHidden(Encoder):
     def load(self) -> TokenEncoder:
         """The encoder, one per process. The weights, and torch, are loaded when first needed."""
         prefixes = self.query_prefix, self.passage_prefix
-        return models.load_once(f"{self.identity()} {prefixes}", self._load)
+        return load_once(f"{self.identity()} {prefixes}", self._load)
 
     def absent(self) -> bool:
-        return self.download and self._file() is None and models.local_model(self.model) is None
+        return self.download and self._file() is None and hub.local_model(self.model) is None
 
     def fetch(self) -> None:
-        models.fetch_model(self.model)
+        hub.fetch_model(self.model)
 
     def _load(self) -> TokenEncoder:
         source = self._source()
         folder = source if source.is_dir() else converted(source)
-        weights = f"hidden states {models.files_identity(source)} {self._dtype()} {self.layer}"
-        make = partial(models.load_once, weights, partial(Hidden, folder, self._dtype(), models.device(), self.layer))
+        weights = f"hidden states {files_identity(source)} {self._dtype()} {self.layer}"
+        make = partial(load_once, weights, partial(Hidden, folder, self._dtype(), hardware.device(), self.layer))
         return TokenEncoder(
             source.stem, folder, self._dtype(), self.max_tokens, self.pooling, make, (self.passage_prefix, self.query_prefix)
         )
 
     def _dtype(self) -> str:
-        return models.fast_dtype() if self.dtype == "auto" else self.dtype
+        return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
 
     def _file(self) -> Path | None:
         """The GGUF file, where the model is one."""
@@ -103,7 +105,7 @@ class LLMHidden(Encoder):
     def _source(self) -> Path:
         file = self._file()
         if file is None:
-            return models.present_model(self.model)
+            return hub.present_model(self.model)
         if not file.is_file():
             raise WorkbenchError(
                 "The model file is not there.",
@@ -130,7 +132,7 @@ class Hidden:
                 where=str(folder),
                 todo="Set embedding.model to a causal model, or copy its folder again.",
             ) from None
-        models.check_weights(model, str(folder))
+        check_weights(model, str(folder))
         name = next((name for name in ("layers", "h") if hasattr(model, name)), None)
         if name is None:
             raise WorkbenchError(
@@ -190,8 +192,8 @@ def quiet() -> None:
 
 def converted(file: Path) -> Path:
     """Folder of the GGUF file's weights as bfloat16 safetensors with its tokenizer, converted once by its content."""
-    folder = files.home() / "cache" / "models" / f"{models.file_hash(file)[:20]}-digits"
-    return models.load_once(f"converted {folder}", partial(_convert, file, folder))
+    folder = files.home() / "cache" / "models" / f"{file_hash(file)[:20]}-digits"
+    return load_once(f"converted {folder}", partial(_convert, file, folder))
 
 
 def _split_digits(file: Path, tokenizer: Path) -> None:

@@ -17,7 +17,10 @@ from core.config import code_version, fingerprint, knob
 from core.embedding import bert
 from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
-from core.models import hub as models
+from core.models import hardware
+from core.models.identity import files_identity
+from core.models.loading import load_once
+from core.models.text import encodable
 from core.registry import part
 
 # Tokens of one batch. On a CPU a batch is one thread's work and should stay in its cache; a GPU wants to be filled.
@@ -57,11 +60,11 @@ class MiniLM(Encoder):
 
     def identity(self) -> str:
         return "minilm-" + fingerprint(
-            models.files_identity(bundled_folder()), self.pooling, self.max_tokens, self._dtype(), code_version(self)
+            files_identity(bundled_folder()), self.pooling, self.max_tokens, self._dtype(), code_version(self)
         )
 
     def device(self) -> str:
-        return models.device()
+        return hardware.device()
 
     def reads(self) -> int:
         return self.max_tokens
@@ -69,10 +72,10 @@ class MiniLM(Encoder):
     def load(self) -> "TokenEncoder":
         """The encoder, one per process. The weights, and torch, are loaded by its first `encode`."""
         made = partial(bert_encoder, "all-MiniLM-L6-v2", bundled_folder(), self._dtype(), self.max_tokens, self.pooling)
-        return models.load_once(self.identity(), made)
+        return load_once(self.identity(), made)
 
     def _dtype(self) -> str:
-        return models.fast_dtype() if self.dtype == "auto" else self.dtype
+        return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
 
 
 def bundled_folder() -> Path:
@@ -85,8 +88,8 @@ def bundled_folder() -> Path:
 
 
 def bert_encoder(name: str, folder: Path, dtype: str, max_tokens: int, pooling: str) -> "TokenEncoder":
-    weights = f"bert {models.files_identity(folder)} {dtype}"  # encoders that only pool differently share them
-    make = partial(models.load_once, weights, lambda: bert.Bert(folder, dtype, models.device()))
+    weights = f"bert {files_identity(folder)} {dtype}"  # encoders that only pool differently share them
+    make = partial(load_once, weights, lambda: bert.Bert(folder, dtype, hardware.device()))
     return TokenEncoder(name, folder, dtype, max_tokens, pooling, make)
 
 
@@ -122,7 +125,7 @@ class TokenEncoder:
     def token_offsets(self, texts: list[str]) -> list[np.ndarray]:
         """Characters [start, end) of every token of each whole text, specials left out: [num_tokens, 2] int32 each."""
         found: list[list[np.ndarray]] = [[] for _ in texts]
-        pieces = ((i, *piece) for i, text in enumerate(texts) for piece in _pieces(models.encodable(text)))
+        pieces = ((i, *piece) for i, text in enumerate(texts) for piece in _pieces(encodable(text)))
         while some := list(islice(pieces, 512)):  # tokenised together on all cores; bounds memory
             encodings = self._tokenizer.encode_batch([text for _, _, text in some], add_special_tokens=False)
             for (i, start, _), encoding in zip(some, encodings, strict=True):
@@ -159,7 +162,7 @@ class TokenEncoder:
 
     def _token_ids(self, texts: list[str]) -> list[np.ndarray]:
         """Token ids with specials, cut to max_tokens. Only the head of a long text is tokenised where that suffices."""
-        texts = [models.encodable(text) for text in texts]
+        texts = [encodable(text) for text in texts]
         heads = [_head(text, 8 * self.max_tokens) for text in texts]
         encodings = self._tokenizer.encode_batch_fast(heads)
         short = [i for i, e in enumerate(encodings) if len(e) < self.max_tokens and len(heads[i]) < len(texts[i])]
@@ -190,7 +193,7 @@ def _workers() -> tuple[ThreadPoolExecutor, int]:
     costs little on an idle machine and most of the time on a busy one."""
     import torch
 
-    models.keep_freed_memory()
+    hardware.keep_freed_memory()
     before, one_by_one = torch.get_num_threads(), threading.Lock()
 
     def compute_alone():

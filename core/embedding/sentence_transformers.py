@@ -12,7 +12,10 @@ import numpy as np
 
 from core.config import code_version, fingerprint, knob
 from core.embedding.protocol import Encoder
-from core.models import hub as models
+from core.models import hardware, hub
+from core.models.identity import files_identity
+from core.models.loading import check_weights, load_once, readable
+from core.models.text import encodable
 from core.registry import part
 
 TEXTS_AT_ONCE = 256  # progress is told this often
@@ -43,7 +46,7 @@ class SentenceTransformers(Encoder):
 
     def identity(self) -> str:
         settings = [self.max_tokens, self.normalize, self._dtype(), code_version(self)]
-        return "sentence_transformers-" + fingerprint(models.files_identity(self._folder()), settings)
+        return "sentence_transformers-" + fingerprint(files_identity(self._folder()), settings)
 
     def prefix(self, query: bool) -> str:
         """What is put before each text: as set, else as the model's own settings declare."""
@@ -51,13 +54,13 @@ class SentenceTransformers(Encoder):
             return own
         file = self._folder() / "config_sentence_transformers.json"
         names = ("query",) if query else ("document", "passage", "corpus")
-        with models.readable(where=str(file)):
+        with readable(where=str(file)):
             settings = json.loads(file.read_text("utf-8")) if file.exists() else {}
             prompts = settings.get("prompts") or {}
             return next((prompts[n] for n in (*names, settings.get("default_prompt_name")) if prompts.get(n)), "")
 
     def device(self) -> str:
-        return models.device()
+        return hardware.device()
 
     def reads(self) -> int | None:
         return self.max_tokens or None
@@ -65,19 +68,19 @@ class SentenceTransformers(Encoder):
     def load(self) -> "LibraryEncoder":
         """The encoder, one per process. The weights, and torch, are loaded when first needed."""
         prefixes = self.prefix(True), self.prefix(False)
-        return models.load_once(f"{self.identity()} {prefixes}", partial(LibraryEncoder, self, self._folder(), *prefixes))
+        return load_once(f"{self.identity()} {prefixes}", partial(LibraryEncoder, self, self._folder(), *prefixes))
 
     def _dtype(self) -> str:
-        return models.fast_dtype() if self.dtype == "auto" else self.dtype
+        return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
 
     def absent(self) -> bool:
-        return self.download and models.local_model(self.model) is None
+        return self.download and hub.local_model(self.model) is None
 
     def fetch(self) -> None:
-        models.fetch_model(self.model)
+        hub.fetch_model(self.model)
 
     def _folder(self) -> Path:
-        return models.present_model(self.model)
+        return hub.present_model(self.model)
 
 
 class LibraryEncoder:
@@ -99,7 +102,7 @@ class LibraryEncoder:
     def token_offsets(self, texts: list[str]) -> list[np.ndarray]:
         """Characters [start, end) of every token of each whole text, specials left out: [num_tokens, 2] int32 each."""
         tokenizer = self._tokenizer()
-        texts = [models.encodable(text) for text in texts]
+        texts = [encodable(text) for text in texts]
         blocks = [texts[i : i + 256] for i in range(0, len(texts), 256)]  # bounds memory
         encodings = (e for block in blocks for e in tokenizer.encode_batch(block, add_special_tokens=False))
         return [np.array(e.offsets, np.int32).reshape(-1, 2) for e in encodings]
@@ -109,7 +112,7 @@ class LibraryEncoder:
         model = self._model()
         order = np.array(sorted(range(len(texts)), key=lambda i: -len(texts[i])), np.int64)
         for indices in (order[i : i + TEXTS_AT_ONCE] for i in range(0, len(order), TEXTS_AT_ONCE)):
-            some = [models.encodable(texts[i]) for i in indices]
+            some = [encodable(texts[i]) for i in indices]
             size = 8 if len(some[0]) > 1000 else 32 if len(some[0]) > 250 else 128
             with self._lock:  # its tokenizer keeps its settings in itself
                 vectors = model.encode(some, prompt=self._prefixes[query], batch_size=size, show_progress_bar=False)
@@ -125,16 +128,16 @@ class LibraryEncoder:
                 from sentence_transformers import SentenceTransformer
 
                 logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-                with models.readable(where=str(self._folder)):
+                with readable(where=str(self._folder)):
                     made = SentenceTransformer(
                         str(self._folder),
-                        device=models.device(),
+                        device=hardware.device(),
                         local_files_only=True,
                         model_kwargs={"dtype": getattr(torch, self.dtype)},
                     )
                 for module in made:
                     if hasattr(module, "auto_model"):
-                        models.check_weights(module.auto_model, str(self._folder))
+                        check_weights(module.auto_model, str(self._folder))
                 if self._config.max_tokens:
                     made.max_seq_length = self._config.max_tokens
                 self._made = made
@@ -147,7 +150,7 @@ class LibraryEncoder:
                 from tokenizers import Tokenizer
 
                 file = self._folder / "tokenizer.json"
-                with models.readable(where=str(file)):
+                with readable(where=str(file)):
                     source = file.read_text("utf-8") if file.exists() else self._model().tokenizer.backend_tokenizer.to_str()
                     made = Tokenizer.from_str(source)
                 made.no_padding()

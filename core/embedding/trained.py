@@ -9,7 +9,9 @@ from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import TokenEncoder, bert_encoder
 from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
-from core.models import hub as models
+from core.models import hardware, hub
+from core.models.identity import files_identity
+from core.models.loading import load_once
 from core.registry import part
 
 
@@ -31,10 +33,10 @@ class Trained(Encoder):
 
     def identity(self) -> str:
         """Name of this encoder's vectors, from the contents of its files: the same name trained anew is another."""
-        return "trained-" + fingerprint(models.files_identity(self._folder()), self._dtype(), code_version(self))
+        return "trained-" + fingerprint(files_identity(self._folder()), self._dtype(), code_version(self))
 
     def device(self) -> str:
-        return models.device()
+        return hardware.device()
 
     def load(self) -> TokenEncoder:
         """The encoder, one per process. The weights, and torch, are loaded by its first `encode`."""
@@ -47,18 +49,18 @@ class Trained(Encoder):
             most, pooling = settings.get("max_tokens", 256), settings.get("pooling", "mean")
             return bert_encoder(self.name, folder, self._dtype(), most, pooling)
 
-        return models.load_once(f"{self.identity()} {self.name}", make)
+        return load_once(f"{self.identity()} {self.name}", make)
 
     def _dtype(self) -> str:
-        return models.fast_dtype() if self.dtype == "auto" else self.dtype
+        return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
 
     def _folder(self) -> Path:
-        known = models.trained_encoders()
+        known = hub.trained_encoders()
         if self.name not in known:
             what = f"There is no trained encoder '{self.name}'." if self.name else "No trained encoder is chosen."
             todo = f"Choose one of: {', '.join(known)}." if known else "None exists yet: train one in the embedding lab."
             raise WorkbenchError(what, where="embedding.name", todo=todo)
-        return models.encoders_home() / self.name
+        return hub.encoders_home() / self.name
 
 
 def check(folder: Path) -> None:

@@ -23,7 +23,7 @@ from core.embedding.protocol import LoadedEncoder
 from core.embedding.speed import Run, weights
 from core.errors import broken_part
 from core.files import DiskError
-from core.models.hub import readable
+from core.models.loading import readable
 from core.records import Progress
 
 SHARD_VECTORS = 1024

@@ -66,7 +66,7 @@ def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
     threads = generator.threads_in_use()
     batch_tokens = None
     if generator.part == "llama_cpp":
-        from core.generation.llama_engine import PIECE as batch_tokens
+        from core.generation.llama_model import PIECE as batch_tokens
     return Receipt(
         generator.part,
         _build(generator),

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.protocol import Generated, Token, finished
-from core.models.hub import encodable
+from core.models.text import encodable
 
 TICK_S = 0.02  # the caller can cancel, and sees new text, this often
 FIRST_WAIT_S = 0.5  # before the first retry, twice as long before each further one

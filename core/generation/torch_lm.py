@@ -16,8 +16,11 @@ from core.generation import structured
 from core.generation.local import Local
 from core.generation.protocol import Generated, Read, Shown, Stops, Token, filled, logprobs_knob, marked, stop_knob
 from core.jobs.child import end_others
-from core.models import hub as models
+from core.models import hardware, hub
+from core.models.identity import file_hash, files_identity
+from core.models.loading import check_weights, readable
 from core.models.own_process import Own, at_model, own_process_knob
+from core.models.text import encodable
 from core.progress import Running
 from core.records import Progress
 from core.registry import part
@@ -94,10 +97,10 @@ class Transformers(Local):
         return f"{_identity(self._source())[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
 
     def absent(self) -> bool:
-        return self.download and self._file() is None and models.local_model(self.model) is None
+        return self.download and self._file() is None and hub.local_model(self.model) is None
 
     def fetch(self) -> None:
-        models.fetch_model(self.model)
+        hub.fetch_model(self.model)
 
     @at_model
     def load(self) -> "Engine | None":
@@ -184,10 +187,10 @@ class Transformers(Local):
             return engine.logits_of(self, prompt, answer)
 
     def _device(self) -> str:
-        return models.device() if self.device == "auto" else self.device
+        return hardware.device() if self.device == "auto" else self.device
 
     def _dtype(self) -> str:
-        return models.fast_dtype() if self.dtype == "auto" else self.dtype
+        return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
 
     def _file(self) -> Path | None:
         """The GGUF file, where the model is one."""
@@ -200,7 +203,7 @@ class Transformers(Local):
     def _source(self) -> Path:
         if file := self._file():
             return file
-        if folder := models.local_model(self.model):
+        if folder := hub.local_model(self.model):
             return folder
         raise WorkbenchError(
             f"The model '{self.model}' is not on this machine.",
@@ -230,7 +233,7 @@ class Engine:
     the same cores from each other, and twice the memory."""
 
     def __init__(self, source: Path, device: str, dtype: str) -> None:
-        with models.readable(
+        with readable(
             "transformers cannot load the model", str(source), "Give the folder of a whole causal model, or a GGUF file."
         ):
             self._open(source, device, dtype)
@@ -260,7 +263,7 @@ class Engine:
                 where=str(source),
                 todo="Choose a model made for generation, such as Llama, Qwen, Gemma or SmolLM.",
             )
-        models.check_weights(self.model, str(source))
+        check_weights(self.model, str(source))
         if not all(hasattr(layer, "batch_select_indices") for layer in DynamicCache(config=self.model.config).layers):
             raise WorkbenchError(
                 "The model keeps a recurrent state instead of an attention cache.",
@@ -290,7 +293,7 @@ class Engine:
             yield ""
 
     def tokenize(self, text: str, special: bool = False) -> list[int]:
-        return self.tokenizer(models.encodable(text), add_special_tokens=False, split_special_tokens=not special)["input_ids"]
+        return self.tokenizer(encodable(text), add_special_tokens=False, split_special_tokens=not special)["input_ids"]
 
     def bytes_of(self, token: int) -> bytes:
         name = self._core.id_to_token(token) or ""
@@ -324,7 +327,7 @@ class Engine:
         return filled(frame, messages, self, PIECE)
 
     def plain(self, text: str) -> Read:
-        tokens = self.tokenizer(models.encodable(text), split_special_tokens=True)["input_ids"]
+        tokens = self.tokenizer(encodable(text), split_special_tokens=True)["input_ids"]
         return Read(text, tokens, [*range(PIECE, len(tokens), PIECE), len(tokens)])
 
     def read(self, prompt: Read, reuse: int | None = None) -> Generator[int, None, None]:
@@ -566,7 +569,7 @@ def _choice(knobs: Transformers):
 
 def _identity(source: Path) -> str:
     """SHA-256 of a model file, or the fingerprint of a folder's files."""
-    return models.file_hash(source) if source.is_file() else models.files_identity(source)
+    return file_hash(source) if source.is_file() else files_identity(source)
 
 
 _loading = threading.Lock()

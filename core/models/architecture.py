@@ -490,7 +490,7 @@ def machine() -> list[Place]:
     """This machine's main memory, as far as this process may take it, and its GPUs."""
     import psutil
 
-    from core.models.hub import device
+    from core.models.hardware import device
 
     ram = psutil.virtual_memory()
     places = [_within_limit(Place("main memory", ram.total, ram.available))]

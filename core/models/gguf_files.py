@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 from core.config import fingerprint, knob
 from core.errors import WorkbenchError
 from core.files import home, made_whole, write_whole
-from core.models import hub as models
+from core.models.identity import file_hash
 
 Weights = Literal["auto", "as_bundled", "bf16", "q4_0", "q8_0"]
 FILE_TYPES = {"q4_0": 2, "q8_0": 7, "bf16": 32}  # llama.cpp's enum llama_ftype
@@ -93,7 +93,7 @@ def converted(path: Path, weights: str) -> Path:
 
 
 def _key(path: Path) -> str:
-    return fingerprint(models.file_hash(path), version("llama-cpp-python"), AUTO, LARGEST_DIVERGENCE)
+    return fingerprint(file_hash(path), version("llama-cpp-python"), AUTO, LARGEST_DIVERGENCE)
 
 
 def _record(path: Path, key: str) -> Path:
@@ -101,7 +101,7 @@ def _record(path: Path, key: str) -> Path:
 
 
 def _folder(path: Path) -> Path:
-    return home() / "cache" / "models" / f"{models.file_hash(path)[:20]}-gguf"
+    return home() / "cache" / "models" / f"{file_hash(path)[:20]}-gguf"
 
 
 def _copy(path: Path, weights: str) -> Path:
@@ -111,7 +111,7 @@ def _copy(path: Path, weights: str) -> Path:
 def _convert(path: Path, copy: Path, file_type: int) -> None:
     import llama_cpp
 
-    from core.generation.llama_engine import quiet
+    from core.generation.llama_model import quiet
 
     quiet()
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -157,10 +157,10 @@ def measure(files: dict[str, Path]) -> list[Measured]:
 
     import numpy as np
 
-    from core.generation.llama_engine import PIECE, Engine
+    from core.generation.llama_model import PIECE, LlamaModel
 
     # one thread: two that wait for each other on a busy machine take many times as long
-    engines = {weights: Engine(file, 512, 1, 0) for weights, file in files.items()}
+    engines = {weights: LlamaModel(file, 512, 1, 0) for weights, file in files.items()}
     tokens = engines["as_bundled"].tokenize(topics["with"])[: PIECE + PLACES]
     ends = list(range(PIECE, len(tokens) + 1))
     reading, writing, seen, until = {}, {}, {}, time.monotonic() + LIMIT_S

@@ -13,12 +13,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from core import files
 from core.config import fingerprint
@@ -42,90 +41,22 @@ class Result(NamedTuple):
 class Probe(NamedTuple):
     does: str  # in words
     packages: tuple[str, ...]
-    run: Callable[[], str]  # in the child; gives what it saw
     todo: str  # where it fails
-
-
-def _token() -> str:
-    from core.generation.llama_engine import LlamaCpp
-    from core.progress import drain
-
-    part = LlamaCpp(own_process="no", weights="as_bundled", max_tokens=4, context_tokens=256, gpu_layers=999)
-    made = drain(part.generate([{"role": "user", "content": "Name a colour."}], deadline_s=60))
-    return f"{made.answer_tokens} tokens, the first after {made.first_token_ms:.0f} ms"
-
-
-def _embedding() -> str:
-    import numpy as np
-
-    from core.embedding.minilm import MiniLM
-
-    encoder = MiniLM().load()
-    vectors = np.asarray(next(value for value in encoder.encode(["a small text"]) if value is not None)[1])
-    return f"a vector of {vectors.shape[-1]} numbers of length {np.linalg.norm(vectors):.2f}"
-
-
-def _vectors() -> Any:
-    import numpy as np
-
-    rows = np.random.default_rng(0).standard_normal((2000, 64), np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def _faiss() -> str:
-    from core.index.faiss_hnsw import FaissHNSW
-    from core.index.faiss_ivf_pq import FaissIVFPQ
-
-    return _found(FaissHNSW(), FaissIVFPQ())
-
-
-def _hnswlib() -> str:
-    from core.index.hnswlib_graph import Hnswlib
-
-    return _found(Hnswlib())
-
-
-def _found(*parts: Any) -> str:
-    rows = _vectors()
-    for part in parts:
-        found = part.build(rows, None).search(rows[:20], 5)
-        if (found.chunk < 0).all():
-            raise RuntimeError(f"{part.part} finds nothing")
-    return f"{' and '.join(part.part for part in parts)} of {len(rows):,} vectors built and searched"
-
-
-def _chromadb() -> str:
-    from core.index.chroma import Chroma
-
-    return _found(Chroma())
-
-
-def _lancedb() -> str:
-    from core.index.lancedb_table import LanceDB
-
-    return _found(LanceDB())
-
-
-def _pdf() -> str:
-    from core.report.figures import export
-
-    made = export({"data": [{"type": "scatter", "x": [1, 2], "y": [1, 2]}], "layout": {}}, "pdf")
-    return f"a page of {len(made) / 1000:.0f} kB"
 
 
 REINSTALL = "Install {} anew: python -m pip install --force-reinstall --no-cache-dir -r requirements.txt. Meanwhile "
 PROBES = {
     "llama.cpp": Probe(
-        "generate a token", ("llama-cpp-python",), _token,
+        "generate a token", ("llama-cpp-python",),
         "Build it anew on this machine: python -m pip install --force-reinstall --no-deps --no-cache-dir -r "
         "requirements-llama.txt. Meanwhile choose the engine transformers."),
-    "torch": Probe("embed a text", ("torch",), _embedding,
+    "torch": Probe("embed a text", ("torch",),
                    REINSTALL.format("torch") + "BM25 (fusion.part=sparse_only) needs no encoder."),
-    "faiss": Probe("build a small graph", ("faiss-cpu",), _faiss, REINSTALL.format("faiss-cpu") + "choose the index exact."),
-    "hnswlib": Probe("build a small graph", ("hnswlib",), _hnswlib, REINSTALL.format("hnswlib") + "choose the index exact."),
-    "chromadb": Probe("build a small collection", ("chromadb",), _chromadb, REINSTALL.format("chromadb") + "choose the index exact."),
-    "lancedb": Probe("build a small table", ("lancedb",), _lancedb, REINSTALL.format("lancedb") + "choose the index exact."),
-    "PDF": Probe("write a PDF", ("kaleido",), _pdf,
+    "faiss": Probe("build a small graph", ("faiss-cpu",), REINSTALL.format("faiss-cpu") + "choose the index exact."),
+    "hnswlib": Probe("build a small graph", ("hnswlib",), REINSTALL.format("hnswlib") + "choose the index exact."),
+    "chromadb": Probe("build a small collection", ("chromadb",), REINSTALL.format("chromadb") + "choose the index exact."),
+    "lancedb": Probe("build a small table", ("lancedb",), REINSTALL.format("lancedb") + "choose the index exact."),
+    "PDF": Probe("write a PDF", ("kaleido",),
                  "Install Chromium or Chrome, or set BROWSER_PATH to one that works; charts still have their camera icon."),
 }  # fmt: skip
 
@@ -136,7 +67,7 @@ def tried(name: str) -> Result:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         # not the app's own home: the trial must leave nothing there
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "import sys; from core.models.probes import main; main(sys.argv[1])", name],
+            [sys.executable, "-P", "-c", "import sys; from core.models.probing import main; main(sys.argv[1])", name],
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -195,18 +126,9 @@ def known(name: str) -> Result:
     return _known[name]
 
 
-def main(name: str) -> None:
-    """In the child."""
+def assume_all_work() -> None:
+    """Within a trial, which tries nothing else."""
     _known.update(dict.fromkeys(PROBES, Result("a trial itself", 0.0)))
-    with tempfile.TemporaryDirectory(prefix="groundwork-probe-") as home:
-        os.environ["GROUNDWORK_HOME"] = home
-        try:
-            told = {"ok": True, "said": PROBES[name].run()}
-        except WorkbenchError as error:
-            told = {"ok": False, "said": str(error)}
-        except Exception as error:
-            told = {"ok": False, "said": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]:.300}"}
-    print(f"\n{json.dumps(told)}", flush=True)
 
 
 def _versions(name: str) -> str:

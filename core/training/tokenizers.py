@@ -30,7 +30,7 @@ from core import files
 from core.config import StageConfig, fingerprint, knob
 from core.errors import WorkbenchError
 from core.jobs import child
-from core.models import hub as models
+from core.models.text import encodable
 from core.records import Progress
 
 FILE, UNKNOWN = "tokenizer.json", {"wordpiece": "[UNK]", "unigram": "<unk>"}
@@ -108,7 +108,7 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig, folder: Path)
 
     Closing the generator keeps nothing; what the library has begun runs on to its end, unseen.
     """
-    texts = [models.encodable(text) for text in texts]
+    texts = [encodable(text) for text in texts]
     if not any(map(str.strip, texts)):
         raise WorkbenchError("There is no text to train a tokenizer on.", todo="Choose a corpus with documents.")
     if folder.exists():
@@ -230,7 +230,7 @@ def _library(path: Path, name: str) -> Reader:
     unknown = model.get("unk_id") if "unk_id" in model else tokenizer.token_to_id(model.get("unk_token") or "")
 
     def split_many(texts: Sequence[str]) -> list[Split]:
-        encodings = tokenizer.encode_batch([models.encodable(text) for text in texts], add_special_tokens=False)
+        encodings = tokenizer.encode_batch([encodable(text) for text in texts], add_special_tokens=False)
         ids = [np.array(encoding.ids, np.int32) for encoding in encodings]
         offsets = [np.array(encoding.offsets, np.int32).reshape(-1, 2) for encoding in encodings]
         return [
@@ -250,7 +250,7 @@ def _gguf(path: Path, name: str) -> Reader:
     lengths = np.array([len(bytes_) for bytes_ in written])
 
     def split(text: str, ids: np.ndarray) -> Split:
-        raw = models.encodable(text).encode("utf-8")
+        raw = encodable(text).encode("utf-8")
         ends = np.cumsum(lengths[ids])
         before = int(ends[-1]) - len(raw) if len(ids) else 0  # a space that some put before the text
         if b"".join(written[i] for i in ids)[before:] != raw:
@@ -266,7 +266,7 @@ def _gguf(path: Path, name: str) -> Reader:
         return Split(ids, np.stack((at[starts] - inside, at[ends]), axis=1).astype(np.int32), np.zeros(len(ids), bool))
 
     def split_many(texts: Sequence[str]) -> list[Split]:
-        found = _in_child(path, "split", version, [models.encodable(text).encode("utf-8") for text in texts])
+        found = _in_child(path, "split", version, [encodable(text).encode("utf-8") for text in texts])
         return [split(text, ids) for text, ids in zip(texts, found, strict=True)]
 
     return Reader(name, len(written), lambda i: written[i].decode("utf-8", "replace"), split_many)
@@ -307,7 +307,7 @@ class Vocabulary(NamedTuple):
 def _vocabulary(path: str, version: tuple[int, int]) -> tuple[Any, threading.Lock]:
     import llama_cpp
 
-    from core.generation.llama_engine import quiet
+    from core.generation.llama_model import quiet
 
     quiet()
     try:

@@ -8,8 +8,7 @@ from core.config import ContextConfig
 from core.context.prompt import UNKNOWN, build, cited, plain
 from core.errors import WorkbenchError
 from core.generation.answer import answer
-from core.generation.llama_engine import Generated
-from core.generation.protocol import TextGenerator
+from core.generation.protocol import Generated, TextGenerator
 from core.judging.containment import THRESHOLD, source_sentence, support
 from core.records import Hit
 

@@ -19,7 +19,7 @@ from core.embedding.vectors import embed, missing
 from core.errors import WorkbenchError
 from core.files import seal_folder
 from core.generation.llama_engine import LlamaCpp
-from core.models import hub as models
+from core.models import loading
 from core.training.encoders.start import start_encoder
 from tests.support.small_corpora import small_bert
 
@@ -191,6 +191,6 @@ def test_a_trained_encoder_of_which_a_bit_flipped_is_refused(folder, tmp_path, m
     (made / name).write_bytes(data)
     for use in (lambda: Trained(name="small").load(), lambda: start_encoder("small", made.parent)):
         with pytest.raises(WorkbenchError, match="damaged") as error:
-            models._loaded.clear()
+            loading._loaded.clear()
             use()
         assert name in error.value.what and "backup" in error.value.todo

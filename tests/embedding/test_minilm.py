@@ -12,7 +12,8 @@ import pytest
 from core.embedding.minilm import MiniLM, _head, _pieces, bundled_folder
 from core.embedding.trained import Trained
 from core.errors import WorkbenchError
-from core.models import hub as models
+from core.models import hardware, hub
+from core.models.loading import load_once
 
 TEXTS = ["", " ", "a", "What is nDCG?", "\ud800 lone", "naïve café 東京 😀", "word " * 400, "x" * 300, "\x00\ufffd\u200b"]
 
@@ -106,7 +107,7 @@ def test_encoding_leaves_the_thread_count_of_others_alone():
 def test_identity_changes_with_what_changes_vectors_and_with_nothing_else():
     knobs = product(("float32", "bfloat16"), (128, 256), ("mean", "cls", "max"))
     assert len({MiniLM(dtype=d, max_tokens=n, pooling=p).identity() for d, n, p in knobs}) == 12
-    assert MiniLM().identity() == MiniLM(dtype=models.fast_dtype()).identity()
+    assert MiniLM().identity() == MiniLM(dtype=hardware.fast_dtype()).identity()
 
 
 def test_poolings_differ_and_share_their_weights():
@@ -118,16 +119,16 @@ def test_poolings_differ_and_share_their_weights():
 
 def test_one_model_that_loads_slowly_does_not_hold_up_another():
     began, go_on = threading.Event(), threading.Event()
-    slow = threading.Thread(target=models.load_once, args=("slow", lambda: (began.set(), go_on.wait(20))))
+    slow = threading.Thread(target=load_once, args=("slow", lambda: (began.set(), go_on.wait(20))))
     slow.start()
-    assert began.wait(20) and models.load_once("quick", lambda: "made") == "made"
+    assert began.wait(20) and load_once("quick", lambda: "made") == "made"
     go_on.set()
     slow.join()
 
 
 def folder_of_minilm(path: Path, training: str = "") -> Path:
     path.mkdir(parents=True)
-    for name in models.ENCODER_FILES:
+    for name in hub.ENCODER_FILES:
         (path / name).symlink_to(bundled_folder() / name)
     if training:
         (path / "training.json").write_text(training)
@@ -135,12 +136,12 @@ def folder_of_minilm(path: Path, training: str = "") -> Path:
 
 
 def test_a_trained_encoder_is_its_folder():
-    assert models.trained_encoders() == []
-    folder_of_minilm(models.encoders_home() / "mine")
-    folder_of_minilm(models.encoders_home() / "other", '{"settings": {"pooling": "cls", "max_tokens": 64}}')
-    (models.encoders_home() / "half").mkdir()
-    folder_of_minilm(models.encoders_home() / ".unfinished")
-    assert models.trained_encoders() == ["mine", "other"]
+    assert hub.trained_encoders() == []
+    folder_of_minilm(hub.encoders_home() / "mine")
+    folder_of_minilm(hub.encoders_home() / "other", '{"settings": {"pooling": "cls", "max_tokens": 64}}')
+    (hub.encoders_home() / "half").mkdir()
+    folder_of_minilm(hub.encoders_home() / ".unfinished")
+    assert hub.trained_encoders() == ["mine", "other"]
     mine, other = (Trained(name=name, dtype="float32") for name in ("mine", "other"))
     assert mine.identity() != other.identity()
     assert (mine.load().name, mine.load().max_tokens, other.load().max_tokens) == ("mine", 256, 64)
@@ -148,7 +149,7 @@ def test_a_trained_encoder_is_its_folder():
         expected = vectors_of(MiniLM(dtype="float32", **as_bundled).load(), TEXTS)
         assert np.abs(vectors_of(part.load(), TEXTS) - expected).max() < 1e-6
     before = mine.identity()
-    (models.encoders_home() / "mine" / "training.json").write_text('{"settings": {"pooling": "max"}}')
+    (hub.encoders_home() / "mine" / "training.json").write_text('{"settings": {"pooling": "max"}}')
     assert mine.identity() != before, "the same name trained anew is another encoder"
 
 
@@ -157,7 +158,7 @@ def test_a_trained_encoder_that_is_not_there_names_those_that_are(name):
     with pytest.raises(WorkbenchError) as error:
         Trained(name=name).identity()
     assert "train one" in error.value.todo
-    folder_of_minilm(models.encoders_home() / "mine")
+    folder_of_minilm(hub.encoders_home() / "mine")
     with pytest.raises(WorkbenchError) as error:
         Trained(name=name).load()
     assert error.value.where == "embedding.name" and "mine" in error.value.todo
@@ -178,10 +179,10 @@ assert "torch" in sys.modules and not {"transformers", "sentence_transformers"} 
 
 
 def test_bfloat16_only_where_the_processor_multiplies_it():
-    assert models._cpu_dtype("flags\t\t: fpu avx512f avx512_bf16 sse\n") == "bfloat16"
-    assert models._cpu_dtype("flags\t\t: fpu amx_bf16\n") == "bfloat16"
-    assert models._cpu_dtype("flags\t\t: fpu avx2 avx512f avx512_vnni\n") == "float32"
-    assert models._cpu_dtype("Features\t: fp asimd bf16\n") == "float32"
+    assert hardware._cpu_dtype("flags\t\t: fpu avx512f avx512_bf16 sse\n") == "bfloat16"
+    assert hardware._cpu_dtype("flags\t\t: fpu amx_bf16\n") == "bfloat16"
+    assert hardware._cpu_dtype("flags\t\t: fpu avx2 avx512f avx512_vnni\n") == "float32"
+    assert hardware._cpu_dtype("Features\t: fp asimd bf16\n") == "float32"
 
 
 def test_a_model_that_is_not_here_says_what_to_do(tmp_path, monkeypatch):

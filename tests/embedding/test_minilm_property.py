@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from core.embedding import minilm
 from core.embedding.minilm import MiniLM
-from core.models import hub as models
+from core.models.text import encodable
 
 texts = st.text(st.characters(exclude_categories=[]), max_size=200) | st.text(" \n\tab́İß東[SEP]CL.,1", max_size=200)
 
@@ -29,5 +29,5 @@ def test_offsets_in_pieces_are_those_of_the_whole_and_lie_in_the_text(text):
 @given(texts)
 def test_ids_from_the_head_of_a_text_are_those_of_the_whole(text):
     encoder = MiniLM(max_tokens=16, dtype="float32").load()
-    whole = encoder._tokenizer.encode(models.encodable(text)).ids
+    whole = encoder._tokenizer.encode(encodable(text)).ids
     assert encoder._token_ids([text])[0].tolist() == (whole if len(whole) <= 16 else whole[:15] + whole[-1:])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from core.generation import llama_engine
-from core.generation.llama_engine import PIECE, LlamaCpp
+from core.generation.llama_engine import LlamaCpp
+from core.generation.llama_model import PIECE
 from core.models import gguf_files
 
 pytestmark = pytest.mark.skipif(

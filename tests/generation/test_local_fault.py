@@ -81,7 +81,7 @@ def test_a_deadline_within_the_prompt_is_a_failure():
 
 def test_a_text_cut_by_the_deadline_says_so(monkeypatch):
     clock = iter(range(0, 10_000))
-    monkeypatch.setattr("core.generation.llama_engine.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("core.generation.llama_model.time.perf_counter", lambda: float(next(clock)))
     result = finish(LlamaCpp(**{**FEW, "max_tokens": 100}).generate(HELLO, deadline_s=6.0))
     assert result.finish_reason == "deadline" and result.text and result.answer_tokens < 8
 

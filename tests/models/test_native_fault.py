@@ -22,8 +22,8 @@ from core.index.faiss_hnsw import FaissHNSW
 from core.index.hnswlib_graph import Hnswlib
 from core.index.protocol import Index
 from core.jobs import child as children
-from core.models import amx, probes
-from core.models import hub as models
+from core.models import amx, loading, probes
+from core.models.loading import load_once
 from core.pipeline import index_build
 from core.progress import drain
 
@@ -192,8 +192,8 @@ def test_yes_and_no_are_taken_as_yaml_gives_them():
 
 def test_nothing_known_of_the_torch_of_this_machine_stops_the_encoder(tried, monkeypatch):
     asked = []
-    monkeypatch.setattr(models, "probes", type("P", (), {"refuse": staticmethod(asked.append)}))
-    assert models.load_once("a model of this test", lambda: 5) == models.load_once("a model of this test", lambda: 6) == 5
+    monkeypatch.setattr(loading, "probes", type("P", (), {"refuse": staticmethod(asked.append)}))
+    assert load_once("a model of this test", lambda: 5) == load_once("a model of this test", lambda: 6) == 5
     assert asked == ["torch"]
 
 
@@ -216,3 +216,9 @@ def test_the_real_trials_generate_a_token_and_build_a_graph(tried):
     for name, words in (("llama.cpp", "tokens, the first after"), ("hnswlib", "2,000 vectors built and searched")):
         result = probes.tried(name)
         assert not result.failed and words in result.said and result.seconds > 0 and probes._kept(name) == result
+
+
+def test_every_probe_has_a_trial():
+    from core.models.probing import RUNS
+
+    assert RUNS.keys() == probes.PROBES.keys()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from core import files
 from core.generation import answer
-from core.models import hub as models
+from core.models.loading import load_once
 from core.records import Progress
 
 
@@ -18,7 +18,7 @@ class LoadedTransformer(NamedTuple):
 
 def load() -> Generator[Progress, None, LoadedTransformer]:
     """The bundled model in the transformer written here, once a process (540 MB)."""
-    loading = partial(models.load_once, f"transformer written here {files.home()}", _load)
+    loading = partial(load_once, f"transformer written here {files.home()}", _load)
     return (yield from answer.beside(loading, "Loading the bundled model; the first time it is converted"))
 
 

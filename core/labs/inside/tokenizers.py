@@ -15,7 +15,7 @@ import numpy as np
 
 from core.config import TrialConfig, fingerprint
 from core.errors import WorkbenchError
-from core.models import hub as models
+from core.models.text import encodable
 from core.records import Corpus, Progress
 from core.statistics.bootstrap import intervals
 from core.training.tokenizers import Reader, Split, opened
@@ -129,7 +129,7 @@ def compare(
     """Every tokenizer on every text. chunk_tokens: sizes of chunks of which is told what they hold."""
     if not texts or not readers:
         raise WorkbenchError("Nothing to compare.", todo="Choose at least one tokenizer and a corpus with documents.")
-    texts = [models.encodable(text) for text in texts]
+    texts = [encodable(text) for text in texts]
     words = []
     for i, text in enumerate(texts):
         if i % TEXTS_AT_ONCE == 0:

@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from core import files
 from core.errors import WorkbenchError
-from core.models import hub as models
+from core.models import hardware
 from core.records import Progress
 from core.scratch.models.transformer import Shape, SwiGLU, Transformer
 from core.training.experts import RUN, ExpertRun, ExpertStep, MoeConfig, Routing, read_run, variation
@@ -179,7 +179,7 @@ def train(texts: Sequence[str], config: MoeConfig, folder: Path) -> Generator[Pr
         reader = opened(tokenizer)
         stream = _stream(reader, learnt_from, config)
         unseen = _stream(reader, [texts[i] for i in held_out], config)
-        model = build(config, reader.vocabulary).to(models.device())
+        model = build(config, reader.vocabulary).to(hardware.device())
         steps = yield from _steps(model, stream, config, rng)
         model.requires_grad_(False).eval()
         loss = _held_out_loss(model, unseen, config)
@@ -280,7 +280,7 @@ def load(folder: Path) -> TrainedExperts:
     run, reader = read_run(folder), opened(folder / "tokenizer")
     model = build(run.config, reader.vocabulary)
     model.load_state_dict(load_file(folder / "model.safetensors"))
-    return TrainedExperts(run, model.requires_grad_(False).eval().to(models.device()), reader)
+    return TrainedExperts(run, model.requires_grad_(False).eval().to(hardware.device()), reader)
 
 
 @torch.no_grad()

@@ -12,7 +12,9 @@ import numpy as np
 
 from core import files
 from core.errors import WorkbenchError
-from core.models import hub as models
+from core.models import hardware
+from core.models.loading import check_weights, readable
+from core.models.text import encodable
 from core.records import Progress
 from core.training.encoders.log import read_log, write_line
 from core.training.encoders.settings import TrainConfig
@@ -37,13 +39,13 @@ class Loop:
         self.config, self._base, self._batches, self._validation = config, base, batches, validation
         self._work, self._mark = work, mark
         torch.manual_seed(config.seed)
-        self._device = models.device()
+        self._device = hardware.device()
         # eager: backward through torch's fused attention takes twice as long on a CPU in bfloat16
-        with models.readable(where=str(base)):
+        with readable(where=str(base)):
             self._model = BertModel.from_pretrained(
                 base, add_pooling_layer=False, dtype=torch.float32, attn_implementation="eager"
             )
-            models.check_weights(self._model, str(base))
+            check_weights(self._model, str(base))
         if config.method == "lora":
             from peft import LoraConfig, get_peft_model
 
@@ -157,12 +159,12 @@ class Loop:
     def _autocast(self):
         import torch
 
-        return torch.autocast(self._device, torch.bfloat16, enabled=models.fast_dtype() == "bfloat16")
+        return torch.autocast(self._device, torch.bfloat16, enabled=hardware.fast_dtype() == "bfloat16")
 
     def _ids(self, texts: list[str], most_tokens: int) -> list[list[int]]:
         self._tokenizer.enable_truncation(most_tokens)
         self._tokenizer.no_padding()
-        heads = [models.encodable(text[: TOKEN_CHARACTERS * most_tokens]) for text in texts]
+        heads = [encodable(text[: TOKEN_CHARACTERS * most_tokens]) for text in texts]
         return [encoding.ids for encoding in self._tokenizer.encode_batch(heads)]
 
     def _vectors(self, ids: list[list[int]]):

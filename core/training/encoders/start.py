@@ -9,7 +9,9 @@ from core.embedding import bert, minilm
 from core.embedding.protocol import Encoder
 from core.embedding.trained import check
 from core.errors import WorkbenchError
-from core.models import hub as models
+from core.models import hardware, hub
+from core.models.identity import files_identity
+from core.models.loading import readable
 
 
 class BertFolder(Encoder):
@@ -19,13 +21,13 @@ class BertFolder(Encoder):
     folder: Path
 
     def identity(self) -> str:
-        return "bert-" + fingerprint(models.files_identity(self.folder), models.fast_dtype(), code_version(minilm.MiniLM))
+        return "bert-" + fingerprint(files_identity(self.folder), hardware.fast_dtype(), code_version(minilm.MiniLM))
 
     def load(self) -> minilm.TokenEncoder:
-        with models.readable(where=str(self.folder)):
-            model = bert.Bert(self.folder, models.fast_dtype(), models.device())
+        with readable(where=str(self.folder)):
+            model = bert.Bert(self.folder, hardware.fast_dtype(), hardware.device())
             return minilm.TokenEncoder(
-                self.folder.name, self.folder, models.fast_dtype(), most_tokens(self.folder), "mean", lambda: model
+                self.folder.name, self.folder, hardware.fast_dtype(), most_tokens(self.folder), "mean", lambda: model
             )
 
 
@@ -41,10 +43,10 @@ def start_encoder(base: str, encoders: Path) -> Start:
     if base == "minilm":
         return Start(minilm.MiniLM(), minilm.bundled_folder())
     for folder in (encoders / base, Path(base).expanduser()):
-        if not all((folder / name).is_file() for name in models.ENCODER_FILES):
+        if not all((folder / name).is_file() for name in hub.ENCODER_FILES):
             continue
         check(folder)
-        with models.readable(where=str(folder)):
+        with readable(where=str(folder)):
             kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
         if kind == "bert":
             return Start(BertFolder(folder=folder), folder)
@@ -57,7 +59,7 @@ def start_encoder(base: str, encoders: Path) -> Start:
     raise WorkbenchError(
         f"There is no encoder '{base}' to start from.",
         where="base",
-        todo=f"Choose one of: {', '.join(['minilm', *have])}; or give a folder with {', '.join(models.ENCODER_FILES)}.",
+        todo=f"Choose one of: {', '.join(['minilm', *have])}; or give a folder with {', '.join(hub.ENCODER_FILES)}.",
     )
 
 

@@ -34,7 +34,7 @@ from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.files import Busy, hold
-from core.models import hub as models
+from core.models import hardware
 from core.records import Chunks, Corpus, Progress
 from core.retrieval.top import tie_order
 from core.training.encoders.batches import Batches
@@ -203,8 +203,8 @@ def _record(made: Path, work: Path, result: TrainingResult, config, corpus, eval
         "loss_curve": curve["step"],
         "validation_curve": curve["evaluation"],
         "seconds": result.seconds,
-        "device": models.device(),
-        "dtype": models.fast_dtype(),
+        "device": hardware.device(),
+        "dtype": hardware.fast_dtype(),
         "created": datetime.now().isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("torch", "transformers", "peft", "tokenizers", "bm25s")},
     }
