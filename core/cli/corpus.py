@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from core.cli.frame import verb
 from core.cli.options import USUAL, Recipe
 from core.cli.tables import show_parts, show_table
+from core.records import plain
 
 
 @verb("datasets", show_table)
@@ -62,3 +63,11 @@ def chunks(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
             for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
         ],
     }
+
+
+@verb("ingest-received", show_table, healthy=lambda files: all(file["status"] != "failed" for file in files), job_keeps=plain)
+def ingest_received(workbench: Any, name: str, sent: str, /) -> Any:
+    """Read the files that a browser sent to the page Corpus; the page starts it."""
+    from core.labs.corpus import ingest_received
+
+    return ingest_received(workbench, name, sent)

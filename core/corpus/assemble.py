@@ -30,14 +30,7 @@ def printed_spans(text: str, answer: str) -> Iterator[tuple[int, int]]:
 
 def assemble(name: str, documents: Iterable[Document], queries: Iterable[Query], notes: Notes) -> Corpus:
     """Checks and completes; what does not fit is left out and noted. Raises where no document is left."""
-    by_id: dict[str, Document] = {}
-    for document in documents:
-        if not document.text.strip():
-            notes.add("Document without text left out", document.id)
-        elif document.id in by_id:
-            notes.add("Document with a repeated id left out", document.id)
-        else:
-            by_id[document.id] = document
+    by_id = distinct(documents, notes)
     if not by_id:
         raise WorkbenchError(
             " ".join([f"'{name}' has no documents.", *notes.lines()]), where=name, todo="Check the source files."
@@ -50,9 +43,25 @@ def assemble(name: str, documents: Iterable[Document], queries: Iterable[Query],
             notes.add("Question with a repeated id left out", query.id)
         else:
             kept[query.id] = query._replace(gold=tuple(_checked(query, by_id, notes)))
-    texts = [(document.id, document.text) for document in by_id.values()]
-    # of the documents alone, so that editing questions never re-embeds a text
-    return Corpus(name, tuple(by_id.values()), tuple(kept.values()), notes.lines(), fingerprint(texts))
+    return Corpus(name, tuple(by_id.values()), tuple(kept.values()), notes.lines(), fingerprint_of(by_id.values()))
+
+
+def distinct(documents: Iterable[Document], notes: Notes) -> dict[str, Document]:
+    """The documents by their ids; what has no text or another's id is left out."""
+    by_id: dict[str, Document] = {}
+    for document in documents:
+        if not document.text.strip():
+            notes.add("Document without text left out", document.id)
+        elif document.id in by_id:
+            notes.add("Document with a repeated id left out", document.id)
+        else:
+            by_id[document.id] = document
+    return by_id
+
+
+def fingerprint_of(documents: Iterable[Document]) -> str:
+    """Of the documents alone, so that editing questions never re-embeds a text."""
+    return fingerprint([(document.id, document.text) for document in documents])
 
 
 def _checked(query: Query, documents: dict[str, Document], notes: Notes) -> Iterator[Gold]:

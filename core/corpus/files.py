@@ -2,7 +2,7 @@ import json
 import zlib
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from core.config import knob
 from core.corpus.assemble import assemble
@@ -24,26 +24,12 @@ class Files(Loader):
     """
 
     part: Literal["files"] = "files"
+    keeps_documents: ClassVar[bool] = True
     questions: str = knob("questions", "Folder of the collection that holds its questions.")
 
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         notes = Notes()
-        documents: list[Document] = []
-        files = [(record, file) for file in (path / "files").glob("*.status.json") if (record := read_status(file))]
-        for done, (record, file) in enumerate(sorted(files, key=lambda pair: pair[0]["name"])):
-            if done % 20 == 0:
-                yield Progress(done, len(files), "Reading own documents")
-            if record["status"] != "ok":
-                notes.add(f"File {record['status']}: {record['message']}", record["name"])
-                continue
-            parsed = file.with_name(file.name.replace(".status.", ".parsed."))
-            entries = read_parsed(parsed, record)
-            if entries is None:  # it is being replaced just now; its new status makes the corpus be read again
-                notes.add("File changed while it was read, left out", record["name"])
-                continue
-            for entry in entries:
-                pages = tuple(entry.get("pages", ()))
-                documents.append(Document(entry["id"], entry["text"], entry.get("title", ""), record["name"], pages))
+        documents = yield from self.read_documents(path, notes)
         if damaged := damage_in(path / self.questions):
             raise WorkbenchError(
                 f"The questions of this collection are damaged: {damaged} is not as it was written.",
@@ -52,6 +38,24 @@ class Files(Loader):
             )
         asked = Source(path / self.questions, notes) if (path / self.questions).is_dir() else None
         return assemble(name, documents, read_questions(asked, documents) if asked else (), notes)
+
+    def read_documents(self, path: Path, notes: Notes) -> Generator[Progress, None, list[Document]]:
+        documents: list[Document] = []
+        files = [(record, file) for file in (path / "files").glob("*.status.json") if (record := read_status(file))]
+        for done, (record, file) in enumerate(sorted(files, key=lambda pair: pair[0]["name"])):
+            if done % 20 == 0:
+                yield Progress(done, len(files), "Reading own documents")
+            if record["status"] != "ok":
+                notes.add(f"File {record['status']}: {record['message']}", record["name"])
+                continue
+            entries = read_parsed(file.with_name(file.name.replace(".status.", ".parsed.")), record)
+            if entries is None:  # it is being replaced just now; its new status makes the corpus be read again
+                notes.add("File changed while it was read, left out", record["name"])
+                continue
+            for entry in entries:
+                pages = tuple(entry.get("pages", ()))
+                documents.append(Document(entry["id"], entry["text"], entry.get("title", ""), record["name"], pages))
+        return documents
 
 
 def read_status(file: Path) -> dict | None:

@@ -3,18 +3,21 @@
 import os
 from collections.abc import Generator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from core.config import PartConfig, code_version, fingerprint
+from core.config import code_version, fingerprint
 from core.corpus import own
+from core.corpus.assemble import distinct, fingerprint_of
 from core.corpus.cards import Card, Status, cards, read_card
 from core.corpus.download import fetch_card
 from core.corpus.files import Files
 from core.corpus.own import FileStatus, Upload
 from core.corpus.packed import pack, unpack
-from core.corpus.reading import shape_reported
+from core.corpus.protocol import Loader
+from core.corpus.reading import Notes, shape_reported
 from core.errors import WorkbenchError
 from core.records import Corpus, Progress, Query
 from core.store.cache import StageCache
@@ -82,7 +85,7 @@ class Library:
                     return folder
         return None
 
-    def _find(self, name: str) -> tuple[PartConfig, Path]:
+    def _find(self, name: str) -> tuple[Loader, Path]:
         known, problems = self.cards()
         if name in known:
             if place := self._place(known[name]):
@@ -110,12 +113,14 @@ class Library:
         """The corpus of that name, from the cache where its files have not changed."""
         loader, place = self._find(name)
         key = _stamp(name, loader, place)
-        if (entry := self._cache.load("corpus", key)) is not None:
-            return unpack(entry[0]["json"])
+        entry = self._cache.load("corpus", key)
+        if entry is not None and (corpus := (yield from _completed(unpack(entry[0]["json"]), loader, place))):
+            return corpus
         yield Progress(0, 0, f"Reading {name}")
         with shape_reported(str(place), loader.part):
             corpus = yield from loader.load(place, name)
-        self._cache.save("corpus", key, {"json": pack(corpus)}, {"name": name})
+        kept = replace(corpus, documents=()) if loader.keeps_documents else corpus
+        self._cache.save("corpus", key, {"json": pack(kept)}, {"name": name})
         return corpus
 
     # Changing ------------------------------------------------------------------------------------------------------
@@ -133,9 +138,13 @@ class Library:
         self, name: str, files: list[Upload], questions: Upload | None = None
     ) -> Generator[Progress, None, list[FileStatus]]:
         """Adds own documents to the collection of that name, which it creates; a file of the same name is replaced."""
+        self.check_name(name)
+        return (yield from own.ingest(self.home, name, files, questions))
+
+    def check_name(self, name: str) -> None:
+        """Raises WorkbenchError where no own collection can be called so."""
         if own.safe_name(name) in self.cards()[0]:
             raise WorkbenchError(f"'{name}' is the name of a data set.", todo="Choose another name.")
-        return (yield from own.ingest(self.home, name, files, questions))
 
     def files(self, name: str) -> list[FileStatus]:
         """What became of each file of an own collection."""
@@ -191,7 +200,15 @@ def linked(queries: tuple[Query, ...]) -> dict[str, str]:
     return {identity: root(documents[0]) if documents else identity for identity, documents in relevant.items()}
 
 
-def _stamp(name: str, loader: PartConfig, place: Path) -> str:
+def _completed(kept: Corpus, loader: Loader, place: Path) -> Generator[Progress, None, Corpus | None]:
+    """A corpus as the cache keeps it, with its documents; None where they are other ones: a file changed just now."""
+    if not loader.keeps_documents:
+        return kept
+    documents = distinct((yield from loader.read_documents(place, Notes())), Notes()).values()
+    return replace(kept, documents=tuple(documents)) if fingerprint_of(documents) == kept.fingerprint else None
+
+
+def _stamp(name: str, loader: Loader, place: Path) -> str:
     # two levels deep, folders too: below that a changed folder time must do, for some sets have 600,000 files
     paths = sorted([*place.glob("*"), *place.glob("*/*")]) if place.is_dir() else [place]
     files = []

@@ -16,9 +16,9 @@ import tempfile
 import time
 import unicodedata
 import uuid
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -37,10 +37,21 @@ VIEW_S = 10  # seconds of processor time for the picture of a page
 MEMORY_MB = 2048  # of address space for its parser; the largest test document needs 400
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = "is empty"
+WORKING = (".work", ".result", ".verdict", ".errors")  # a copy that is being read, and what its parser leaves
 OUTSIDE = "is a link that leads out of the folder, not read"
 # all that a parser of other people's files gets of our environment: no keys, no proxies
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
-Upload = Path | tuple[str, bytes]
+
+
+@dataclass(frozen=True)
+class Received:
+    """A file that a browser sent, kept under a name of ours until it is read."""
+
+    name: str  # the client's, for reading only
+    path: Path
+
+
+Upload = Path | tuple[str, bytes] | Received
 
 
 class FileStatus(NamedTuple):
@@ -116,7 +127,7 @@ def _ingest(place: Path, name: str, files: list[Upload], questions: Upload | Non
     about = place / "collection.json"
     if not about.exists():
         _write(about, {"title": name.strip()[:200]})
-    for stray in (*(place / "files").glob("*.work"), *(place / "files").glob(".*.tmp")):  # of a process that was killed
+    for stray in _strays(place / "files"):  # of a process that was killed
         with suppress(FileNotFoundError):  # another ingestion is done with it
             if time.time() - stray.stat().st_mtime > 3600:
                 stray.unlink()
@@ -129,6 +140,10 @@ def _ingest(place: Path, name: str, files: list[Upload], questions: Upload | Non
         yield Progress(len(uploads), len(uploads), "Matching the questions with the documents")
         found.append((yield from _ingest_questions(place, questions)))
     return found
+
+
+def _strays(files: Path) -> list[Path]:
+    return [path for pattern in (*(f"*{suffix}" for suffix in WORKING), ".*.tmp") for path in files.glob(pattern)]
 
 
 def has_pages(home: Path, name: str, document_id: str) -> bool:
@@ -185,22 +200,26 @@ def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload | None]]:
     same call get numbers."""
     seen: dict[str, int] = {}
     for upload in files:
-        if isinstance(upload, tuple):
-            pairs: list[tuple[str, Upload | None]] = [(upload[0], upload)]
-        elif Path(upload).is_dir():
-            inside = sorted(path for path in Path(upload).rglob("*") if path.is_file())
+        if not isinstance(upload, Path):
+            pairs: list[tuple[str, Upload | None]] = [(_name_of(upload), upload)]
+        elif upload.is_dir():
+            inside = sorted(path for path in upload.rglob("*") if path.is_file())
             pairs = [
                 (path.relative_to(upload).as_posix(), path if _within(path, upload) else None)
                 for path in inside
                 if path.name[0] != "."
             ]
         else:
-            pairs = [(Path(upload).name, Path(upload))]
+            pairs = [(upload.name, upload)]
         for name, one in pairs:
             name = display_name(name)
             seen[name] = seen.get(name, 0) + 1
             path = PurePosixPath(name)
             yield name if seen[name] == 1 else str(path.with_name(f"{path.stem} ({seen[name]}){path.suffix}")), one
+
+
+def _name_of(upload: Upload) -> str:
+    return upload[0] if isinstance(upload, tuple) else upload.name
 
 
 def _within(path: Path, folder: Path) -> bool:
@@ -226,17 +245,19 @@ def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total:
                 with suppress(WorkbenchError):  # damaged: read anew
                     read_parsed(files / f"{key}.parsed.json", old)
                     return _status(old)
-            result = yield from _parse(work, kind, name, files, Progress(done, total, f"Reading {name}"))
+            result = yield from _parse(work, kind, name, Progress(done, total, f"Reading {name}"))
             result["content"] = digest + code_version(parse)
         _keep(place, key, kind, name, work, result)
     finally:
-        with suppress(OSError):
-            work.unlink()
+        for suffix in WORKING:
+            with suppress(OSError):
+                work.with_suffix(suffix).unlink()
     return _status(read_status(files / f"{key}.status.json"))
 
 
-def _parse(work: Path, kind: str, name: str, files: Path, progress: Progress) -> Generator[Progress, None, dict]:
-    output, errors = work.with_suffix(".result"), work.with_suffix(".errors")
+def _parse(work: Path, kind: str, name: str, progress: Progress) -> Generator[Progress, None, dict]:
+    """What became of the file; its documents stand beside the copy that was read, as the collection keeps them."""
+    verdict, errors = work.with_suffix(".verdict"), work.with_suffix(".errors")
     # one thread: numeric libraries would reserve address space for each
     given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     environment = {**given, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -246,7 +267,9 @@ def _parse(work: Path, kind: str, name: str, files: Path, progress: Progress) ->
         "core.corpus.parse",
         str(work.resolve()),
         kind,
-        str(output.resolve()),
+        json.dumps(name),
+        str(_documents(work).resolve()),
+        str(verdict.resolve()),
         str(MEMORY_MB),
         str(CPU_S),
     ]
@@ -264,7 +287,7 @@ def _parse(work: Path, kind: str, name: str, files: Path, progress: Progress) ->
                 yield progress
         if child.returncode == NO_ROOM:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        found = _read(output) if child.returncode == 0 else None
+        found = _read(verdict) if child.returncode == 0 else None
         if found is None:
             lines = errors.read_text("utf-8", "replace").strip().splitlines()
             killed = f"stopped at the limit of {CPU_S} s or {MEMORY_MB} MB"
@@ -273,19 +296,21 @@ def _parse(work: Path, kind: str, name: str, files: Path, progress: Progress) ->
     finally:
         child.kill()
         child.wait()
-        output.unlink(missing_ok=True)
-        errors.unlink(missing_ok=True)
+
+
+def _documents(work: Path) -> Path:
+    """Where the parser leaves the documents of a copy."""
+    return work.with_suffix(".result")
 
 
 def _keep(place: Path, key: str, kind: str, name: str, work: Path, result: dict) -> None:
     """The parsed text first, the status last: a status is there only when all else is."""
     _drop(place, key)
-    files, documents = place / "files", result.get("documents", [])
-    if documents:
-        for document in documents:
-            document["id"] = f"{name}/{document['id']}" if "id" in document else name
-        parsed = json.dumps(documents)
-        disk.write_whole(files / f"{key}.parsed.json", parsed)
+    files, checksum = place / "files", 0
+    if result.get("documents"):
+        checksum = disk.file_checksum(_documents(work))
+        disk.synced(_documents(work))
+        disk.take_place(_documents(work), files / f"{key}.parsed.json")
         disk.take_place(work, files / f"{key}.source{kind}")
     disk.write_whole(
         files / f"{key}.status.json",
@@ -294,11 +319,9 @@ def _keep(place: Path, key: str, kind: str, name: str, work: Path, result: dict)
                 "name": name,
                 "status": result["status"],
                 "message": result["message"],
-                "documents": len(documents),
-                "pages": sum(len(document.get("pages", ())) for document in documents),
-                "characters": sum(len(document["text"]) for document in documents),
+                **{count: result.get(count, 0) for count in ("documents", "pages", "characters")},
                 "content": result.get("content", ""),
-                "parsed_crc32": zlib.crc32(parsed.encode()) if documents else 0,
+                "parsed_crc32": checksum,
             }
         ),
     )
@@ -313,7 +336,7 @@ def _drop(place: Path, key: str) -> None:
 
 def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, FileStatus]:
     """Kept as they came, and matched with the documents at every opening: documents may join later."""
-    name = display_name(upload[0] if isinstance(upload, tuple) else Path(upload).name)
+    name = display_name(_name_of(upload))
     new, kept = place / f"questions.{uuid.uuid4().hex}.new", place / "questions"
     new.mkdir()
     try:
@@ -354,20 +377,22 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
 
 def _copy(upload: Upload, target: Path) -> str:
     """Copies, or says why not."""
+    source = upload.path if isinstance(upload, Received) else upload
+    size = 0
     try:
-        if isinstance(upload, tuple):
-            if len(upload[1]) > MAX_FILE:
-                return f"larger than {MAX_FILE >> 20} MB"
-            target.write_bytes(upload[1])
+        size = len(source[1]) if isinstance(source, tuple) else source.stat().st_size
+        if size > MAX_FILE:
+            return f"larger than {MAX_FILE >> 20} MB"
+        if isinstance(source, tuple):
+            target.write_bytes(source[1])
+        elif isinstance(upload, Received):
+            os.link(source, target)  # ours, and nobody writes to it
         else:
-            if upload.stat().st_size > MAX_FILE:
-                return f"larger than {MAX_FILE >> 20} MB"
-            shutil.copyfile(upload, target)
+            shutil.copyfile(source, target)
     except OSError as error:
         if error.errno in disk.FULL:
             target.unlink(missing_ok=True)
-            needed = len(upload[1]) if isinstance(upload, tuple) else upload.stat().st_size
-            raise disk.disk_error(error, "The copy of a file", target.parent, needed) from error
+            raise disk.disk_error(error, "The copy of a file", target.parent, size) from error
         return f"cannot be copied: {error.strerror or error}"
     return "" if target.stat().st_size else EMPTY
 

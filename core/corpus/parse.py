@@ -1,6 +1,8 @@
 """One file of a user to plain text, in a process of its own.
 
-    python -m core.corpus.parse SOURCE KIND RESULT MEMORY_MB CPU_S
+    python -m core.corpus.parse SOURCE KIND NAME DOCUMENTS VERDICT MEMORY_MB CPU_S
+
+NAME is JSON. DOCUMENTS is written as the collection keeps it, VERDICT says what became of the file and how much is in it.
 
 Whatever a broken or hostile file does to its parser, only this process suffers it. It imports nothing of the project,
 and each parser only when its kind of file comes.
@@ -324,17 +326,30 @@ def parse(source: Path, kind: str) -> dict:
     return {"status": "ok", "message": message, "documents": documents}
 
 
-def main(source: str, kind: str, result: str, memory_mb: str, cpu_s: str) -> None:
+def main(source: str, kind: str, name: str, documents: str, verdict: str, memory_mb: str, cpu_s: str) -> None:
     memory, cpu = int(memory_mb) << 20, int(cpu_s)
     for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, cpu), (resource.RLIMIT_FSIZE, MAX_RESULT)):
         # macOS knows no limit of address space; there the wall clock of the parent still holds
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(limit, (value, value))
-    found = json.dumps(parse(Path(source), kind))
+    found = parse(Path(source), kind)
+    texts = named(found.pop("documents"), json.loads(name))
+    found |= {
+        "documents": len(texts),
+        "pages": sum(len(text.get("pages", ())) for text in texts),
+        "characters": sum(len(text["text"]) for text in texts),
+    }
     try:
-        Path(result).write_text(found, "utf-8")
+        if texts:
+            Path(documents).write_text(json.dumps(texts), "utf-8")
+        Path(verdict).write_text(json.dumps(found), "utf-8")
     except OSError as error:
         sys.exit(NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else f"{error}")
+
+
+def named(documents: list[dict], name: str) -> list[dict]:
+    """With their ids in the collection: the file's name, and where it has several, their own behind it."""
+    return [{**document, "id": f"{name}/{document['id']}" if "id" in document else name} for document in documents]
 
 
 if __name__ == "__main__":

@@ -3,14 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from core.config import PartConfig
-from core.records import Corpus, Progress
+from core.corpus.reading import Notes
+from core.records import Corpus, Document, Progress
 
 
 class Loader(PartConfig):
     """Base of loader parts."""
+
+    keeps_documents: ClassVar[bool] = False  # its folder holds them as `read_documents` reads them: no cache needs their text
 
     def environment(self) -> Any:
         """What the corpus depends on beside its files and the loader's knobs, as a value of JSON."""
@@ -22,3 +25,7 @@ class Loader(PartConfig):
 
         What cannot be read is skipped and told in the notes; a path that holds nothing of this form is a WorkbenchError.
         """
+
+    def read_documents(self, path: Path, notes: Notes) -> Generator[Progress, None, list[Document]]:
+        """The documents alone, of a loader that keeps them."""
+        raise NotImplementedError

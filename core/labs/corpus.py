@@ -1,13 +1,33 @@
 """What the page Corpus asks of the library: cards, own files, and pages of a PDF as they are printed."""
 
+from collections.abc import Generator
+
+from core.corpus import inbox
 from core.corpus.cards import Card
 from core.corpus.own import FileStatus, PageView
+from core.records import Progress
 from core.workbench import Workbench
 
 
 def cards(workbench: Workbench) -> dict[str, Card]:
     """The cards of all data sets by name, those of own data folders among them."""
     return workbench.library.cards()[0]
+
+
+def receive(
+    workbench: Workbench, name: str, files: list[tuple[str, bytes]], questions: tuple[str, bytes] | None = None
+) -> list[str]:
+    """Keeps the files that a browser sent, and returns the command that reads them into the collection of that name."""
+    workbench.library.check_name(name)
+    return ["ingest-received", name, inbox.receive(workbench.home, files, questions)]
+
+
+def ingest_received(workbench: Workbench, name: str, sent: str) -> Generator[Progress, None, list[FileStatus]]:
+    """Reads the files that `receive` kept. Cancelled or killed, they are kept for another run of the same command."""
+    files, questions = inbox.received(workbench.home, sent)
+    read = yield from workbench.library.ingest(name, files, questions)
+    inbox.forget(workbench.home, sent)
+    return read
 
 
 def files(workbench: Workbench, name: str) -> list[FileStatus]:

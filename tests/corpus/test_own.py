@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from core.corpus import library as library_module
 from core.corpus import own
 from core.corpus.assemble import printed_spans
+from core.corpus.files import Files
 from core.corpus.library import Library
 from core.corpus.own import display_name, safe_name
 from core.corpus.parse import TextOfHTML, parse_html
 from core.corpus.pdf_page import located
 from core.errors import WorkbenchError
+from core.files import write_whole
 
 
 def drain(steps):
@@ -419,3 +422,26 @@ def test_ligatures_are_letters_and_a_passage_is_found_as_it_is_printed(library, 
     for answer, printed in (("adipiscing x \u2208 U0", "adip-\niscing x\u2208U0"), ("adip iscing", "")):
         spans = [text[start:end] for start, end in printed_spans(text, answer)]
         assert spans == ([printed] if printed else []), answer
+
+
+def test_the_text_of_a_file_is_written_once(library, monkeypatch):
+    written = []
+    monkeypatch.setattr(
+        own.disk, "write_whole", lambda path, data, *a, **k: written.append(data) or write_whole(path, data, *a, **k)
+    )
+    drain(library.ingest("mine", [("a.docx", docx(" Wombats dig."))]))
+    assert "Wombats dig." in drain(library.open("mine")).documents[0].text
+    holders = [path for path in library.home.rglob("*") if path.is_file() and b"Wombats dig." in path.read_bytes()]
+    assert [path.name.split(".", 1)[1] for path in holders] == ["parsed.json"], "no cache holds it once more"
+    assert not [data for data in written if "Wombats" in str(data)], "what the parser wrote is kept as it is"
+
+
+def test_a_kept_corpus_has_its_documents_again_and_is_read_anew_where_they_are_other_ones(library, monkeypatch):
+    asked = json.dumps({"id": "q", "question": "What do wombats do?", "document": "a.txt", "answer": "dig"}).encode()
+    drain(library.ingest("mine", [("a.txt", b"Wombats dig."), ("b.txt", b"Bees fly.")], ("q.jsonl", asked)))
+    first = drain(library.open("mine"))
+    monkeypatch.setattr(Files, "load", None)  # the cache answers
+    assert drain(library.open("mine")) == first and first.queries[0].gold
+    monkeypatch.undo()
+    monkeypatch.setattr(library_module, "fingerprint_of", lambda documents: "another")  # as if a file had been replaced just now
+    assert drain(library.open("mine")) == first

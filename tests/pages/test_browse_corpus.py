@@ -1,12 +1,15 @@
 """The corpus page shows documents with their evidence, questions, and own documents, and takes no text for markup."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from core.errors import WorkbenchError
+from core.labs.corpus import receive
 from core.workbench import Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -100,3 +103,39 @@ def test_own_collection_lists_a_status_for_each_file_and_can_be_removed(bench):
     assert status["good.txt"] == "ok" and status["bad.pdf"] == "failed"
     app.button(key="sure/waste").click().run()
     assert not any(s.name == "waste" for s in bench.datasets())
+
+
+def test_uploaded_files_are_read_by_a_job_while_the_page_answers(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path / "data")
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    app = AppTest.from_file(MAIN, default_timeout=30)
+    app.query_params["fusion.weight"] = "0.3"  # the very first start would prepare the default recipe beside it
+    app = app.run().switch_page("../pages/browse_corpus.py")
+    app.query_params["tab"] = "Own documents"
+    app.run()
+    next(box for box in app.text_input if box.label == "Name of the corpus").set_value("papers")
+    documents, questions = app.file_uploader
+    documents.set_value([("long.txt", ("A line of text. " * 2_000_000).encode(), "text/plain"), ("bad.pdf", b"%PDF-1.4 no", "")])
+    questions.set_value(("asked.jsonl", json.dumps({"id": "q", "question": "What?", "answer": "A line"}).encode(), ""))
+    started = time.monotonic()
+    app = next(button for button in app.button if button.label == "Add").click().run()
+    answered = time.monotonic() - started
+    [job] = bench.jobs.list()
+    assert not app.exception and not app.error
+    assert job.active and answered < 1.5, f"the page answered after {answered:.1f} s"
+    assert any(button.label == "Cancel" for button in app.button)
+    while bench.jobs.get(job.id).active:
+        assert time.monotonic() - started < 60
+        time.sleep(0.2)
+    app = app.run()
+    said = [element.value for element in (*app.success, *app.warning)]
+    assert any("long" in line and ": ok" in line for line in said)
+    assert any("bad" in line and "failed" in line for line in said), "each file says what became of it"
+    assert not list((tmp_path / "data" / "inbox").glob("*")), "what was sent is kept only until it is read"
+
+
+def test_a_name_of_a_data_set_is_refused_before_anything_is_kept(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path / "data")
+    with pytest.raises(WorkbenchError, match="is the name of a data set"):
+        receive(bench, "python-reference", [("a.txt", b"text")])
+    assert not (tmp_path / "data" / "inbox").exists()

@@ -8,6 +8,8 @@ from core.corpus.cards import Status
 from core.corpus.own import FileStatus
 from core.labs import corpus as lab
 
+STARTED = "own_job"  # the job that reads what was sent last in this session
+
 
 def draw() -> None:
     own = [status for status in session.workbench().datasets() if status.kind == "own"]
@@ -15,6 +17,7 @@ def draw() -> None:
         "PDF, Markdown, HTML, DOCX, text or JSONL. They stay on this machine. Metrics need a questions file (CSV, JSONL, SQuAD)."
     )
     add(own[0].name if len(own) == 1 else "")
+    reading()
     if not own:
         cards.empty("No own documents yet", "Each collection becomes a corpus of its own, beside the built-in ones.")
     for status in own:
@@ -33,15 +36,34 @@ def add(name: str) -> None:
     if sent and not (name.strip() and (files or asked)):
         st.warning("Give the corpus a name and at least one file.")
     elif sent:
-        questions = (asked.name, asked.getvalue()) if asked else None
-        done = jobs.drain(
-            session.workbench().library.ingest(name, [(file.name, file.getvalue()) for file in files], questions), "Reading"
-        )
-        st.session_state["own_turn"], st.session_state["own_done"] = turn + 1, done
-        st.rerun()
-    for file in st.session_state.pop("own_done", ()):
-        line = f"{file.name}: {file.status}{', ' + file.message if file.message else ''}"
-        (st.success if file.status == "ok" and "not found" not in line else st.warning)(cards.plain(line))
+        with cards.calm():
+            _start(name, [(file.name, file.getvalue()) for file in files], (asked.name, asked.getvalue()) if asked else None)
+
+
+def _start(name: str, files: list[tuple[str, bytes]], questions: tuple[str, bytes] | None) -> None:
+    """The files are read by a job: the page answers meanwhile, and finds it again after a reload."""
+    state, workbench = st.session_state, session.workbench()
+    arguments = lab.receive(workbench, name, files, questions)
+    sent = cards.count(len(files) + (questions is not None), "file")
+    state[STARTED] = workbench.jobs.start(arguments, f"Reading {sent} into {name.strip()}")
+    state["own_turn"] += 1
+    st.rerun()
+
+
+def reading() -> None:
+    """Files that are being read, those whose reading was stopped last, and what became of those that were read."""
+    every = [job for job in session.workbench().jobs.list() if job.arguments[0] == "ingest-received"]
+    for place, job in enumerate(every):
+        if job.active or (place == 0 and job.status != "done"):
+            jobs.watch(job.id)
+        elif job.id == st.session_state.get(STARTED):
+            for file in job.result or ():
+                told(file)
+
+
+def told(file: dict) -> None:
+    line = f"{file['name']}: {file['status']}{', ' + file['message'] if file['message'] else ''}"
+    (st.success if file["status"] == "ok" and "not found" not in line else st.warning)(cards.plain(line))
 
 
 def collection(status: Status) -> None:
@@ -78,6 +100,7 @@ def removal(name: str, files: list[FileStatus]) -> None:
 
 def _remove(name: str, file: str | None) -> None:
     lab.remove(session.workbench(), name, file or "")
+    st.session_state.pop(STARTED, None)
     if not file and session.config().corpus.dataset == name:
         session.change({"corpus.dataset": session.defaults().corpus.dataset})
 
