@@ -85,6 +85,12 @@ def _candidates(workbench: Workbench) -> list[Candidate]:
     return workbench.pipeline.remember("candidates", known, lambda: read_candidates(workbench))
 
 
+def newest_answer(workbench: Workbench) -> str:
+    """The id of the answer that was stored last; of the same one no answer has come."""
+    [row] = workbench.store.query("SELECT max(id) AS id FROM answers")
+    return row["id"]
+
+
 def seconds_an_answer(workbench: Workbench, config: TrialConfig) -> float | None:
     """What an answer of this model took, where some are stored."""
     made = config.generation

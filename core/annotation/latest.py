@@ -13,6 +13,11 @@ def labels(workbench: Workbench, study_id: str, round: str = "") -> list[Label]:
     ]
 
 
+def labels_there(workbench: Workbench, study_id: str) -> bool:
+    """Whether anybody has labelled anything in a study."""
+    return bool(workbench.store.labels.current(study_id))
+
+
 def current(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:
     """The label as it stands."""
     found = latest_label(workbench, frozen, annotator, item)

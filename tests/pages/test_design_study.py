@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui import design_record
+from app.ui.studies import export
 from core.annotation import answers, checking, draft, latest, power, rounds, saving, standing, system_names, versions, worklist
 from core.annotation.assignment import assignment
 from core.annotation.draft import start
@@ -161,7 +162,7 @@ def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(ben
     links = [link.proto for link in app.get("page_link")]
     assert sum("annotator=Annotator" in link.query_string for link in links) == 1, "the other one has the blue button"
     gone = []
-    monkeypatch.setattr(design_record.st, "switch_page", lambda page, query_params: gone.append((page, query_params)))
+    monkeypatch.setattr(st, "switch_page", lambda page, query_params: gone.append((page, query_params)))
     app = press(app, "label")
     assert gone == [("../pages/label_answers.py", {"study": "faithfulness", "annotator": "Annotator 1"})]
     judge(bench, pilot, lambda who, item: "partly" if who.endswith("2") and item.id < "5" else "supported")
@@ -803,7 +804,7 @@ def test_labels_can_be_downloaded(bench):
 
     started(bench)
     judge(bench, rounds.freeze(bench, the_study(bench).study, "pilot"))
-    with zipfile.ZipFile(io.BytesIO(design_record._zipped("faithfulness", ["csv"], "")())) as file:
+    with zipfile.ZipFile(io.BytesIO(export._zipped("faithfulness", ["csv"], "")())) as file:
         assert sorted(file.namelist()) == [
             f"faithfulness/{name}" for name in ("judgements.csv", "labels.csv", "manifest.json", "study.json")
         ]

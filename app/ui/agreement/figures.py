@@ -1,4 +1,4 @@
-"""What only the page Agreement draws: plain plotly figures of coefficients, annotators, rates and machines."""
+"""The charts of the page Agreement."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,0 +1,90 @@
+"""The tab Agreement: every coefficient, and the labels used."""
+
+import streamlit as st
+
+from app.ui import cards
+from app.ui.agreement import figures
+from app.ui.agreement.results import cannot_of, overview, title
+from app.ui.agreement.tables import COUNT, NUMBER, TEXT, THREE, figure, table
+from app.ui.dots import Mark, marks
+from core.agreement import coefficients, sources
+from core.agreement.views import View
+from core.annotation.study import CANNOT
+
+
+def draw(view: View) -> None:
+    found = overview(view)
+    rows = [
+        {
+            "Coefficient": row.name,
+            "Value": row.value,
+            "Low": row.low,
+            "High": row.high,
+            "Word": coefficients.word_of(row),
+            "Interval reaches": coefficients.reaches(row),
+            view.units.capitalize(): row.items,
+            "Resampled": row.drawn or None,
+            "Labels": row.labels,
+            "Note": row.note,
+        }
+        for row in found.measures
+    ]
+    if any(row.value is not None for row in found.measures):
+        shape = figures.coefficients([row for row in found.measures if row.value is not None])
+        figure(
+            view,
+            shape,
+            "agreement",
+            data=rows,
+            command=view.command(),
+            title="Coefficients of agreement",
+            caption=f"95% intervals, 2,000 resamples of {sources.drawn(view.source.study, found.items)}",
+        )
+    what = sources.drawn(view.source.study, 2).split()[-1]
+    drawn_help = f"Each of the 2,000 resamples draws so many {what}, with all that belongs to them."
+    looks = {
+        "Coefficient": TEXT(width=230),
+        "Value": THREE,
+        "Low": THREE,
+        "High": THREE,
+        "Word": TEXT(width=272, help="For the value."),
+        "Interval reaches": TEXT(width=190, help="The words for both ends of the interval, where it spans several."),
+        view.units.capitalize(): NUMBER(format="localized", width=82, help="Counted by this coefficient."),
+        "Resampled": NUMBER(format="localized", width=88, help=drawn_help),
+        "Labels": COUNT,
+        "Note": TEXT(width=160),
+    }
+    table(rows, "coefficients", looks)
+    if found.shares:
+        cannot = sum(map(len, cannot_of(view).values()))
+        used = [*found.shares, *([(CANNOT, cannot)] if cannot else [])]
+        total = sum(n for _, n in used) or 1
+        rows = [Mark(title(view, name), n / total, None, None) for name, n in used]
+        shape = marks(rows, "Share of labels", span=(-0.02, 1.02))  # names at the left: they fit a narrow figure too
+        shape["layout"]["xaxis"]["tickformat"] = ".0%"
+        data = [{"label": name, "labels": n, "share": n / total} for name, n in used]
+        figure(
+            view,
+            shape,
+            "labels",
+            data=data,
+            command=view.command(),
+            title="Labels used",
+            caption=f"{total:,} labels of {found.annotators:,} annotators"
+            + (f"; {title(view, CANNOT)} enters no coefficient and no share" if cannot else ""),
+        )
+    several = found.items < found.units
+    if found.sources[1:]:
+        said = [source.split(", ")[0] for source in found.sources]
+        st.caption(
+            f"Words for sizes are conventions: {said[0]} (alpha), {said[1]} (kappas and AC1). They cut differently, so one value "
+            "can have two words.",
+            help=cards.plain("; ".join(found.sources)),
+        )
+    st.caption(
+        ("Sentences of one answer are resampled together, as they depend on each other. " if several else "")
+        + "In alpha, percent agreement and Cohen's kappa units with a single label do not count; Fleiss, Conger and Gwet reckon "
+        "chance "
+        "from them too. An interval says what other items would have given with the same "
+        "annotators, not what other annotators would have said."
+    )

@@ -1,0 +1,151 @@
+"""The share of yes among all answers, from few human and many machine labels."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import session
+from app.ui import cards
+from app.ui.agreement import figures
+from app.ui.agreement.headline_cards import STYLE
+from app.ui.agreement.results import agreed, kept
+from app.ui.agreement.tables import NUMBER, TEXT, bounds, figure, inside, table
+from core.agreement import headline
+from core.agreement.headline import FEWEST_HUMAN, Unjudged, judged_and_scored, usual_human
+from core.agreement.machines import Machine, facing
+from core.agreement.views import View
+from core.annotation import answers
+
+
+def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, files: Sequence[str], key: tuple) -> None:
+    """The share of yes among all answers, from few human and many machine labels."""
+    st.subheader("Corrected headline", anchor=False)
+    whole = facing(view.source, view.part, view.found, agreed(view), view.positive, scores, True)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        machine = st.selectbox("Measure", [one.name for one in scores], key="headline_measure", bind="query-params", width=280)
+        known, number, others = len(judged_and_scored(whole, machine)), 0, rest.scores(machine)
+        verdicts = headline.verdicts(whole, machine, view.part == "sentences", others is not None)
+        if others is not None:
+            st.caption(
+                f"{verdicts} {(others == others).sum():,} stored answers of the same systems and corpora are scored by the machine "
+                "alone.",
+                width="stretch",
+            )
+        elif known < FEWEST_HUMAN + 3:
+            return st.caption(
+                f"{verdicts} The others have a sentence that is tied or that nobody judged."
+                if view.part == "sentences"
+                else verdicts
+            )
+        else:
+            help = (
+                "Drawn at random. Of the other answers only the machine's score is used; what people said of them is the truth."
+            )
+            number = st.slider(
+                "Answers with human labels",
+                FEWEST_HUMAN,
+                known - 2,
+                usual_human(known),
+                key="few",
+                bind="query-params",
+                help=help,
+                width=420,
+            )
+    found = kept(view, "headline", lambda: headline.headline(whole, machine, number, rest), machine, number, *key)
+    first = found.methods[0]
+    shown = [
+        cards.Card(
+            one.method,
+            one.value,
+            bounds(one),
+            n=one.n_human,
+            direction=0,
+            note=one.note or ("report this one" if one is first else ""),
+            help="Share of answers that count as yes throughout, 95% interval",
+        )
+        for one in found.methods
+    ]
+    shown += [
+        cards.Card("People alone", first.human_only.mean, bounds(first.human_only), n=found.n_human, direction=0),
+        cards.Card(
+            "Machine alone",
+            first.machine_only.mean,
+            bounds(first.machine_only),
+            n=found.n_machine,
+            direction=0,
+            note="precise, and wrong by the machine's bias",
+        ),
+    ]
+    if found.truth is not None:
+        shown.append(cards.Card("People on all of them", found.truth, n=known, direction=0, note="what is to be estimated"))
+    st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
+    data = [
+        {
+            "method": one.method,
+            "share": one.value,
+            "low": one.low,
+            "high": one.high,
+            "human labels": one.n_human,
+            "machine labels": one.n_machine,
+            "skill": one.skill.mean,
+            "note": one.note,
+        }
+        for one in found.methods
+    ]
+    command = view.command("--headline" if others is not None else f"--headline {number}", *files)
+    figure(
+        view,
+        figures.corrected(found),
+        "corrected-headline",
+        data=data,
+        command=command,
+        title=f"{'Faithful answers' if view.part == 'sentences' else 'Answers that count as yes'} among all",
+        caption=f"{found.n_human:,} with human labels, {found.n_machine:,} with the machine's alone",
+    )
+    if found.strata:
+        rows = [
+            {
+                "Stratum": part.name,
+                "Of all answers": 100 * part.share,
+                "By people": part.n_human,
+                "By machine": part.n_machine,
+                **{one.method: "" if one.value is None else f"{one.value:.3f}{inside(one)}" for one in part.methods},
+                "Note": "; ".join(dict.fromkeys(one.note for one in part.methods if one.note)),
+            }
+            for part in found.strata
+        ]
+        table(
+            rows,
+            "strata",
+            {
+                "Stratum": TEXT(width=230),
+                "Of all answers": NUMBER(format="%.1f%%", width=108),
+                "By people": NUMBER(width=80),
+                "By machine": NUMBER(width=86),
+                "Note": TEXT(width=240),
+                **{one.method: TEXT(width=164) for one in found.methods},
+            },
+        )
+    told = [
+        verdicts if others is None else "",
+        "The study drew from strata unequally: each is estimated by itself and weighted by its share of all."
+        if found.strata
+        else "Both correct the machine by people's labels, which have to be a random sample of all answers.",
+        ""
+        if found.threshold is None
+        else f"The threshold {found.threshold:.3f} of Rogan and Gladen's verdicts is fitted on half of the human labels, and its errors "
+        "are those of the other half.",
+        "Refused where the machine is not shown to be better than chance.",
+    ]
+    if view.source.study is not None and view.source.study.kind == "pairs":
+        told.append("The two answers of a pair are drawn together.")
+    st.caption(" ".join(filter(None, told)))
+
+
+def unjudged(view: View) -> tuple[Unjudged, str]:
+    """Stored answers that nobody judged, and the newest answer. Files have none."""
+    if not st.session_state.get("agreement_stored"):
+        return Unjudged(), ""
+    workbench = session.workbench()
+    newest = answers.newest_answer(workbench)
+    return kept(view, "unjudged", lambda: headline.unjudged(workbench, view.source), newest), newest

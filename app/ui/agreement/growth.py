@@ -1,0 +1,86 @@
+"""The tab As labels come in: alpha over the labels, and the study's stop rule."""
+
+import streamlit as st
+
+from app.ui import cards
+from app.ui.agreement import figures
+from app.ui.agreement.results import kept
+from app.ui.agreement.tables import figure
+from core.agreement import coefficients, plan, sources
+from core.agreement.views import View
+from core.annotation.study import StopRule
+
+
+def draw(view: View) -> None:
+    rule, study = view.source.study.stop if view.source.study else StopRule(), view.source.study
+    own = rule.kind != "all_labelled"
+    if study is not None:
+        st.markdown(f"**The study's stop rule:** {stop_rule(view)}")
+    if not own:
+        left, _ = st.columns([1, 3])
+        half = left.number_input(
+            "What if: a half-width of",
+            0.01,
+            0.5,
+            0.1,
+            0.01,
+            key="half_width",
+            bind="query-params",
+            help="Half of the 95% interval of alpha. Drawn to try it; it is no rule of the study.",
+        )
+        rule = StopRule(kind="half_width", value=half)
+    found = kept(view, "growing", lambda: coefficients.growing(view.found, rule), rule.kind, rule.value)
+    if not any(one.low is not None for _, one in found.points):
+        return cards.empty(
+            "Alpha as labels come in", "Alpha is undefined so far: no two annotators labelled the same, or all said one thing."
+        )
+    rows = [
+        {"labels": n, "alpha": one.value, "low": one.low, "high": one.high, "units": one.items, "resampled": one.drawn}
+        for n, one in found.points
+    ]
+    last = next(one for _, one in reversed(found.points) if one.low is not None)
+    wanted = f"half-width {found.target:g}" if found.rule == "half_width" else f"alpha {found.target:g}"
+    met = (
+        f"met at {found.stop_at:,} labels"
+        if found.stop_at
+        else f"not met; the half-width is {(last.high - last.low) / 2:.3f} now"
+    )
+    growth = f"--growth {rule.value:g}" if rule.kind == "half_width" else "--growth"
+    figure(
+        view,
+        figures.growth(found),
+        "alpha-as-labels-come-in",
+        data=rows,
+        command=view.command(growth),
+        title="Alpha as labels came in",
+        caption=f"{'stop rule' if own else 'what if'}: {wanted}, {met}",
+    )
+    st.caption(
+        (
+            "In the order in which they were given. "
+            if found.timed
+            else "The labels have no times, so they are taken in the order of the file. "
+        )
+        + (
+            f"Alpha is undefined before {first:,} labels: nothing has two labels yet, or all are the same. "
+            if (first := next(n for n, one in found.points if one.low is not None)) > found.points[0][0]
+            else ""
+        )
+        + ("Dotted: as narrow as the rule wants the interval to be. " if found.rule == "half_width" else "")
+        + f"The rule is looked at from {sources.drawn(view.source.study, 30)} with two labels on. A rule on the half-width does not "
+        "favour a result however often it is looked at; a rule on alpha itself stops at lucky values."
+    )
+
+
+def stop_rule(view: View) -> str:
+    """The rule that was frozen, and whether it is met."""
+    rule, at = view.source.study.stop, plan.screens(view.source, view.round)
+    name = {
+        "all_labelled": "all items are labelled",
+        "alpha": f"alpha reaches {rule.value:g}",
+        "half_width": f"the half-width of alpha's interval is at most {rule.value:g}",
+    }[rule.kind]
+    if at is None:
+        return f"{name}."
+    met = "" if rule.kind != "all_labelled" else ", met" if at[0] == at[1] else ", not yet met"
+    return f"{name}{met}: {at[0]:,} of {cards.count(at[1], 'screen')} are labelled."

@@ -1,0 +1,80 @@
+"""The tab People against machines."""
+
+import shlex
+
+import streamlit as st
+
+from app.ui import cards, charts
+from app.ui.agreement.corrected import corrected_headline, unjudged
+from app.ui.agreement.measures import by_group, curves, measures
+from app.ui.agreement.results import agreed, kept
+from core.agreement.headline import Unjudged, with_scores
+from core.agreement.machines import Machine, containment, facing, judge, read_scores
+from core.agreement.views import View
+
+SENTENCES, ANSWERS = "Sentences", "Whole answers"
+
+
+def draw(view: View) -> None:
+    if view.part == "preference":
+        return cards.empty("People against machines", "Machines are held against ratings of answers, not against preferences.")
+    whole = False
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        if view.part == "sentences" and view.found.texts:
+            help = "A whole answer's score is the mean over its sentences; it counts as yes if all of them do."
+            whole = (
+                st.segmented_control(
+                    "Judged as",
+                    [SENTENCES, ANSWERS],
+                    default=SENTENCES,
+                    key="unit",
+                    bind="query-params",
+                    required=True,
+                    help=help,
+                )
+                == ANSWERS
+            )
+        rest, newest = unjudged(view)
+        mine = uploaded(view, rest)
+    scores = [*kept(view, "machines", lambda: containment(view.source, view.part, view.found)), *mine]
+    if not scores:
+        return cards.empty(
+            "People against machines",
+            "These labels come without the texts they judge, so nothing can be computed of "
+            "them. Give a machine's scores as a file above.",
+        )
+    key = (view.method, view.positive, tuple((one.name, one.scores.tobytes()) for one in scores))
+    faced = facing(view.source, view.part, view.found, agreed(view), view.positive, scores, whole)
+    found = kept(view, "judged", lambda: judge(faced, whole), whole, *key)
+    files = [f"--scores {shlex.quote(one.name + '.csv')}" for one in mine]
+    command = view.command("--machines", *files, *(["--whole"] if whole else []))
+    measures(view, found)
+    names = {one.name: one for one in found.machines}  # one at a time: curves of several lie on each other
+    one = names[st.selectbox("Curves and groups of", list(names), key="curve_measure", bind="query-params", width=340)]
+    curves(view, found, one, command)
+    by_group(one, command)
+    st.divider()
+    corrected_headline(view, scores, with_scores(rest, mine), files, (newest, *key))
+
+
+def uploaded(view: View, rest: Unjudged) -> list[Machine]:
+    """A judge's scores from a file: of the labelled units, and of answers that nobody judged."""
+    found, texts = [], view.found.texts or ("",) * len(view.found.items)
+    with st.popover("Scores of a judge", icon=":material/upload_file:"):
+        more = (
+            " Its last rows are stored answers that nobody judged: with their scores the headline is of all."
+            if rest.names
+            else ""
+        )
+        st.caption(f"A CSV with the columns unit and score, from 0 to 1. Take the table of units as a start.{more}")
+        units = [
+            {"unit": name, "text": text, "score": ""}
+            for name, text in (*zip(view.found.items, texts, strict=True), *zip(rest.names, rest.texts, strict=True))
+        ]
+        st.download_button(
+            "Table of units", lambda: charts.to_csv(units), "units.csv", "text/csv", key="units_csv", on_click="ignore"
+        )
+        for file in st.file_uploader("Scores", "csv", True, key="judge_scores", label_visibility="collapsed"):
+            with cards.calm():
+                found.append(read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name, rest.names))
+    return found

@@ -1,0 +1,120 @@
+"""How the labels are read: part, level, consensus, and what counts as yes."""
+
+import streamlit as st
+
+from app.ui import cards
+from app.ui.agreement.choice import ROUNDS
+from app.ui.agreement.results import cannot_of, title
+from core.agreement import cannot_judge, plan, sources, views
+from core.annotation import label_table
+from core.annotation.study import CANNOT
+
+
+def read(source: sources.LabelSource, round: str) -> views.View | None:
+    """How the labels are read: part, level, consensus, and what counts as yes."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        part = source.parts[0]
+        if len(source.parts) > 1:
+            part = (
+                st.segmented_control(
+                    "What was judged",
+                    list(source.parts),
+                    default=part,
+                    key="part",
+                    required=True,
+                    bind="query-params",
+                    format_func=sources.PARTS.get,
+                )
+                or part
+            )
+        found = sources.table_of(source, part, round)
+        levels = list(sources.levels(found))
+        level = one_of(
+            "Scale",
+            levels,
+            "level",
+            130,
+            format_func=str.capitalize,
+            help="Nominal: labels are alike or not. Ordinal: by rank. Interval, ratio: by distance.",
+        )
+        found = sources.table_of(source, part, round, level)
+        method = one_of(
+            "Consensus",
+            views.methods(source, found),
+            "consensus",
+            190,
+            format_func=views.METHODS.get,
+            help="How several labels become one, for the tabs Consensus and People against machines.",
+        )
+        positive = () if part == "preference" else yes(source, found)
+    if not found.items:
+        cards.empty("Agreement among annotators", f"There are no labels of this part in the {round} round yet.")
+        return None
+    view = views.View(source, part, round, found, method, positive, "" if level == levels[0] else level)
+    strip(view)
+    return view
+
+
+def one_of(title: str, options: list[str], key: str, width: int, **more) -> str:
+    """A choice, where there is one."""
+    if len(options) == 1:
+        return options[0]
+    return st.selectbox(title, options, key=key, width=width, bind="query-params", **more)
+
+
+def yes(source: sources.LabelSource, found: label_table.LabelTable) -> tuple[str, ...]:
+    """The labels that count as yes; of numbers the least."""
+    usual = views.usual_positive(found)
+    if not found.categories:
+        least = st.number_input(
+            "Counts as yes from", None, None, float(usual[0]), 0.5, key="yes_from", bind="query-params", width=160
+        )
+        return (f"{least:g}",)
+    chosen = st.multiselect(
+        "Labels that count as yes",
+        list(found.categories),
+        list(usual),
+        key="yes",
+        bind="query-params",
+        width=320,
+        help="A system's share is the share of these. Agreement keeps all labels apart.",
+    )
+    return tuple(chosen) or usual
+
+
+def strip(view: views.View) -> None:
+    found, labels, source = view.found, int((view.found.values == view.found.values).sum()), view.source
+    there, facts = len(set(found.item_ids)), []
+    if source.study is not None:
+        drawn = plan.items_of(source, view.round)
+        several = st.session_state.agreement_stored or any(one.round == "pilot" for one in source.study.items)
+        facts = [
+            *([f"{ROUNDS[view.round]} round"] if several else []),
+            cards.count(there, "item") if there == drawn else f"{there:,} of {drawn:,} items",
+        ]
+    nobody = cannot_judge.judged_by_nobody(found, cannot_of(view))
+    units = [] if source.study is not None and view.part != "sentences" else [f"{len(found.items) + nobody:,} {view.units}"]
+    units += [f"{nobody:,} {view.units if not units else 'of them'} cannot be judged"] if nobody else []
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        cards.status_strip([*facts, *units, cards.count(len(found.annotators), "annotator"), cards.count(labels, "label")])
+        with st.popover("Reproduce", icon=":material/terminal:"):
+            st.caption("The command that computes the coefficients. The address of this page restores the view.")
+            st.code(view.command(), language="bash", wrap_lines=True)
+    if told := counted(view, nobody):
+        st.caption(cards.plain(told))
+
+
+def counted(view: views.View, nobody: int) -> str:
+    """How the numbers of the page follow from one another; "" where everybody judged everything."""
+    by = (view.found.values == view.found.values).sum(axis=1)
+    cannot, labels, one = sum(map(len, cannot_of(view).values())), int(by.sum()), int((by == 1).sum())
+    if not (cannot or one):
+        return ""
+    both = "both" if len(view.found.annotators) == 2 else "two or more"
+    given = f"{labels + cannot:,} labels were given, {cannot:,} of them “{title(view, CANNOT)}”. " if cannot else ""
+    parts = [
+        f"{int((by > 1).sum()):,} judged by {both}",
+        *([f"{one:,} by one person"] if one else []),
+        *([f"{nobody:,} by nobody"] if nobody else []),
+    ]
+    return f"{given}Of {cards.count(len(by) + nobody, view.units.removesuffix('s'))}, {', '.join(parts[:-1])} and {parts[-1]}."

@@ -1,0 +1,147 @@
+"""Systems by people's consensus, and pairs of them."""
+
+import streamlit as st
+
+from app.ui import cards
+from app.ui.agreement import figures
+from app.ui.agreement.results import kept, title
+from app.ui.agreement.tables import COUNT, NUMBER, SIGNED, TEXT, THREE, between, ends, figure, span, table
+from core.agreement import plan, systems
+from core.agreement.consensus import AgreedLabels
+from core.agreement.sources import PARTS
+from core.agreement.views import View
+
+
+def rates(view: View, one: AgreedLabels) -> None:
+    found = kept(
+        view, "rates", lambda: systems.rates(view.source, view.part, view.found, one, view.positive), view.method, view.positive
+    )
+    yes = " or ".join(title(view, name).lower() for name in view.positive)
+    word = f"Mean of {PARTS[view.part].lower()}" if found.by_mean else f"Share of {view.units}: {yes}"
+    tied = any(system.share.total > system.share.n for system in found.systems)
+    rows, data, labels = [], [], []
+    named = figures.named(system.name for system in found.systems)
+    for system in found.systems:
+        value = "Mean" if found.by_mean else "Share"
+        row = {"System": named[system.name], value: system.share.mean, "95% interval": ends(system.share)}
+        if tied and system.bounds is not None:
+            row["With ties"] = "{:.3f} to {:.3f}".format(*system.bounds)
+        row |= {view.units.capitalize(): system.share.n}
+        row |= {"Tied": system.share.total - system.share.n} if tied else {}
+        rows.append(row | {"Answers": system.answers})
+        more = {title(view, name): 100 * share for name, share in system.shares.items()}
+        if system.whole:
+            more |= {"Whole answers": system.whole.mean, "Interval of these": ends(system.whole)}
+            if any(one.whole.total > one.whole.n for one in found.systems):  # a sentence is tied, or nobody judged it
+                more["Without a verdict"] = system.whole.total - system.whole.n
+        labels.append({"System": named[system.name], **more})
+        data.append({"system": system.name, value.lower(): system.share.mean, **span(system.share), "units": system.share.n})
+    figure(
+        view,
+        figures.system_rates(found, word),
+        "systems",
+        data=data,
+        command=view.command("--systems"),
+        title="Systems by people's consensus",
+        caption=f"95% intervals{'' if found.by_mean else ' of Wilson'}; what belongs to one answer stays together",
+    )
+    whole = NUMBER(format="%.3f", width=118, help="Share of answers all of whose sentences count as yes, Wilson's interval.")
+    share = {title(view, name): NUMBER(format="%.1f%%", width=44 + 7 * len(title(view, name))) for name in view.found.categories}
+    interval, wide = TEXT(width=132), TEXT(width=132, help="The share if all ties fell to no, and if all fell to yes.")
+    system = TEXT(width=270, pinned=True)
+    st.caption(weighed(view))
+    table(
+        rows,
+        "systems",
+        {
+            "System": system,
+            "Share": THREE,
+            "Mean": THREE,
+            "95% interval": interval,
+            "With ties": wide,
+            **dict.fromkeys((view.units.capitalize(), "Tied", "Answers"), NUMBER(format="localized", width=88)),
+        },
+    )
+    if any(len(row) > 1 for row in labels):
+        st.markdown("**Labels and whole answers**" if found.systems[0].whole else "**Labels**")
+        table(
+            labels,
+            "system_labels",
+            {
+                "System": system,
+                **share,
+                "Whole answers": whole,
+                "Interval of these": interval,
+                "Without a verdict": NUMBER(
+                    format="localized",
+                    width=132,
+                    help="Answers with a sentence that is tied or "
+                    "that nobody judged. They are left out of the share of whole answers.",
+                ),
+            },
+        )
+    if len(found.systems) < 2:
+        return
+    if not found.differences:
+        return st.caption("Without its study nobody knows which answers belong to one question, so systems are not compared.")
+    rows = [
+        {
+            "A": named[one.a],
+            "B": named[one.b],
+            "A − B": one.paired.difference,
+            "95% interval": between(one.paired, sign=True),
+            "p": one.paired.p,
+            "p (Holm)": one.p_holm,
+            "A better": one.paired.wins,
+            "B better": one.paired.losses,
+            "Same": one.paired.ties,
+            "Questions": one.paired.n,
+            "Note": one.paired.note,
+        }
+        for one in found.differences
+    ]
+    st.markdown(f"**Pairs of systems: differences of the {'means' if found.by_mean else 'shares'} above**")
+    p = NUMBER(
+        format="%.4f", width=76, help="Two-sided randomisation test: the two answers of each question exchange their systems."
+    )
+    hidden = {*(() if any(row["Note"] for row in rows) else ("Note",)), *(() if len(rows) > 1 else ("p (Holm)",))}
+    rows = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
+    asked = NUMBER(format="localized", width=86, help="That both answered; p, better and same are of these.")
+    table(
+        rows,
+        "differences",
+        {
+            "A": TEXT(width=240),
+            "B": TEXT(width=240),
+            "A − B": SIGNED,
+            "95% interval": TEXT(width=140),
+            "p": p,
+            "p (Holm)": p,
+            **dict.fromkeys(("A better", "B better", "Same"), COUNT),
+            "Questions": asked,
+        },
+    )
+    st.caption(two_tests(view, found))
+
+
+def weighed(view: View) -> str:
+    """What is averaged, and over what."""
+    if view.part != "sentences":
+        return "Each answer counts the same."
+    return f"Each of the {view.units} counts the same, so an answer of many counts more. Differences are of these very shares."
+
+
+def two_tests(view: View, found: systems.Rates) -> str:
+    """Interval and p are two tests of one difference: which of them decides, and where they do not say the same."""
+    text = "The interval draws questions with all their answers, p exchanges the two answers of a question: two tests of one difference. "
+    decides = plan.decides_by_interval(view.source.study)
+    text += "The plan decides by the interval." if decides else "Which of them decides is to be said beforehand."
+    for one in found.differences:
+        low, high, p = one.paired.low, one.paired.high, one.paired.p
+        if None not in (low, high, p) and (low > 0 or high < 0) != (p < 0.05):
+            text += (
+                f" Here they fall on different sides of 5%: the interval {'leaves out' if p >= 0.05 else 'holds'} 0, and p is "
+                f"{p:.3f}. Take the result as borderline, and report both."
+            )
+            break
+    return cards.plain(text)

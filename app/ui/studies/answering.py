@@ -1,0 +1,68 @@
+"""Questions of the corpus answered and stored, as a job."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, forms, jobs
+from app.ui.studies.desk import Desk
+from core.annotation import answers, system_names
+from core.errors import WorkbenchError
+
+USUAL_S = 7.0  # an answer of the bundled model on two cores
+
+
+def answering(desk: Desk | None = None) -> None:
+    """Questions of the corpus are answered and stored, as a job. Says before the click by which model, how good and how long."""
+    config, key = session.config(), "answer_count"
+    most, recipe = {"all": 2000}.get(config.corpus.questions, 1000), system_names.recipe_words(config)
+    if key not in st.session_state:  # not drawn for a while, as beside a job: the number of the last run
+        last = next((job.arguments for job in session.workbench().jobs.list() if job.arguments[0] == "answer-questions"), ())
+        st.session_state[key] = st.session_state.get(f"{key}?", int(last[2]) if last else 40)
+    st.session_state[key] = min(st.session_state[key], most)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = st.session_state[f"{key}?"] = st.number_input("Questions", 1, most, key=key, width=130)
+        arguments = ["answer-questions", "--count", str(count), *session.workbench().arguments(config)]
+        jobs.start_button(
+            "Have them answered", arguments, f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
+        )
+    bundled = config.generation.model == "bundled"
+    each = answers.seconds_an_answer(session.workbench(), config) or (USUAL_S if bundled else 0)
+    cards.facts(
+        [
+            ("Questions of", config.corpus.dataset),
+            ("Answered by", _model(config.generation)),
+            ("Recipe", recipe),
+            ("Time", _about(count * each)),
+        ]
+    )
+    if bundled:
+        st.caption(
+            "This model is for trying things out: many of its answers are wrong, and some say one sentence again and again. For a "
+            "study that counts choose a larger one first."
+        )
+    st.caption(
+        "They are the first of the corpus, so another recipe gets the same questions: its answers are another system to compare."
+    )
+    st.page_link("../pages/ask_model.py", label="Change the recipe", icon=":material/tune:")
+
+
+def _model(made: Any) -> str:
+    """A generator's model in words."""
+    name = made.model or forms.describe(made)
+    if name != "bundled":
+        return Path(name).name
+    try:
+        size = f" and {cards.size(made.path().stat().st_size)}"
+    except (AttributeError, OSError, WorkbenchError):
+        size = ""
+    return f"SmolLM2-135M-Instruct, the bundled model of 135 million parameters{size}"
+
+
+def _about(seconds: float) -> str:
+    if not seconds:
+        return ""
+    minutes = seconds / 60
+    return f"about {f'{seconds:.0f} s' if minutes < 1.5 else f'{minutes:.0f} min' if minutes < 90 else f'{minutes / 60:.0f} h'}"

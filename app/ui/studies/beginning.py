@@ -1,0 +1,53 @@
+"""No study yet: the way from stored answers to a first draft."""
+
+from app import session
+from app.ui import cards, jobs
+from app.ui.studies.answering import answering
+from app.ui.studies.choice import new_study
+from core.annotation import answers, draft, system_names
+
+WHY = {"abstained": "found no passage that is similar enough", "empty": "came back without a word", "failed": "failed"}
+
+
+def beginning() -> None:
+    """No study yet: the way from stored answers to a first draft."""
+    what, found = "A study in which people judge stored answers", answers.candidates(session.workbench())
+    job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
+    few = len(found) < draft.PILOT
+    if job and few:
+        cards.empty(
+            what,
+            f"Answers are being made. Once they are stored, a press on “Start a study” here makes a draft: a pilot of "
+            f"{draft.PILOT}, two annotators, a rubric for faithfulness. You can leave this page meanwhile.",
+        )
+        return jobs.watch(job.id)
+    if not found:
+        cards.empty(
+            what,
+            f"There are no stored answers to judge yet. {lost(found)}Have some questions of the corpus answered first; "
+            f"40 give a pilot of {draft.PILOT} and some to spare. You can leave this page meanwhile.",
+        )
+        return answering()
+    stored = f"{cards.count(len(found), 'answer')} of {cards.count(len(system_names.systems(found)), 'system')} can be judged."
+    cards.empty(
+        what,
+        f"{stored} {lost(found)}"
+        + (
+            f"A pilot wants {draft.PILOT}: have more questions answered, or start with these."
+            if few
+            else f"“Start a study” makes a draft with everything filled in: a pilot of {draft.PILOT}, two annotators, a rubric for "
+            "faithfulness. You can change all of it before it is frozen."
+        ),
+    )
+    new_study(primary=not few)
+    if job:
+        jobs.watch(job.id)
+    elif few:
+        answering()
+
+
+def lost(found: list) -> str:
+    """How many questions gave nothing to judge, and why."""
+    seen = answers.asked(session.workbench(), found)
+    told = [f"{number:,} {WHY[why]}" for why, number in seen.why.items()]
+    return f"Of {cards.count(seen.asked, 'question')} asked, {' and '.join(told)}. " if told else ""

@@ -1,0 +1,163 @@
+"""How the items of a draft are drawn."""
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, forms
+from app.ui.studies.answering import answering
+from app.ui.studies.desk import Desk, drawings, now, put
+from core.annotation import answers, draft, system_names
+from core.annotation.study import Study, plain
+
+SPREADS = {
+    "question": "Same questions for every system (paired)",
+    "system": "Systems",
+    "dataset": "Corpora",
+    "none": "Nothing: by chance alone",
+}
+SIZES = {"equal": "As many of each", "proportional": "Each by its share"}
+
+
+def drawing_of_desk(desk: Desk, found: list) -> draft.Drawing:
+    study, kept = desk.study, drawings()
+    drawn = tuple(len(plain(study.items, name)) for name in ("pilot", "main"))
+    known = kept.get(study.id)
+    # drawn elsewhere, as by a command
+    if known is None or (known.pilot, known.main, known.seed) != (*drawn, study.seed):
+        kept[study.id] = draft.drawing_of(study, found)
+    return kept[study.id]
+
+
+def _redraw(desk: Desk, name: str, key: str) -> None:
+    """Callback: one setting of the drawing changes, and the items with it."""
+    drawn(now(desk), **{name: st.session_state[key]})
+
+
+def _one_round(desk: Desk, items: int) -> None:
+    """Callback: no pilot, all items in the main round."""
+    drawn(now(desk), pilot=0, main=items)
+
+
+def drawn(desk: Desk, **settings: Any) -> Study:
+    found = answers.candidates(session.workbench(), desk.study)
+    drawing = replace(
+        drawing_of_desk(desk, found).wish,
+        **{name: tuple(one) if isinstance(one, list) else one for name, one in settings.items()},
+    )
+    drawn = draft.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
+    drawings()[desk.study.id] = drawn.drawing
+    put(desk, drawn.study)
+    return drawn.study
+
+
+def draw_form(desk: Desk) -> None:
+    study, found = desk.study, answers.candidates(session.workbench(), desk.study)
+    drawing = drawing_of_desk(desk, found)
+    if not found:
+        st.caption("No answers are stored yet.")
+        return answering(desk)
+
+    def knob(make: Any, label: str, name: str, *options: Any, value: Any = None, **more: Any) -> None:
+        key = f"{study.id}/draw.{name}"
+        forms.show_value(key, getattr(drawing, name) if value is None else value)
+        make(label, *options, key=key, on_change=_redraw, args=(desk, name, key), **more)
+
+    datasets = sorted({one.dataset for one in found})
+    if len(datasets) > 1:
+        knob(st.selectbox, "Corpus", "dataset", ["", *datasets], format_func=lambda name: name or "All")
+    known = system_names.systems([one for one in found if drawing.dataset in ("", one.dataset)])
+    short = system_names.short_names(known)
+    named = lambda name: f"{short.get(name, name)} ({known.get(name, 0):,} answers)"  # noqa: E731
+    if study.kind == "pairs" and len(known) < 2:
+        st.warning(f"{AB} First {FIRST}.", icon=":material/info:")
+    elif len(known) == 1:
+        st.caption(f"All answers are of one system, {cards.plain(named(next(iter(known))))}.")
+    else:
+        two = {"max_selections": 2} if study.kind == "pairs" else {"placeholder": "All"}
+        knob(
+            st.multiselect,
+            "Systems",
+            "systems",
+            list(known),
+            value=[one for one in drawing.systems if one in known],
+            format_func=named,
+            help="A system is a model with its recipe. Annotators never see which one wrote an answer.",
+            **two,
+        )
+    few = draft.left_over([one for one in found if drawing.dataset in ("", one.dataset)])
+    out = [name for name in few if study.kind == "rating" and drawing.systems and name not in drawing.systems]
+    if out:
+        told = "; ".join(f"{short[name]} with {cards.count(few[name], 'answer')}" for name in out)
+        st.caption(cards.plain(f"Left out, as it has less than a third of the largest system's answers: {told}."))
+    number = len(drawing.systems or known)
+    whole = study.kind == "rating" and drawing.by == "question" and number > 1
+    one, two, step = *st.columns(2), number if whole else 1
+    with one:
+        knob(st.number_input, "Pilot items", "pilot", 0, 2000, step=step, disabled=desk.piloted)
+    with two:
+        knob(st.number_input, "Main items", "main", 0, 20_000, step=step)
+    if whole:
+        st.caption(
+            _whole(study, number)
+            or f"No question has an answer of all {number} systems. Choose fewer systems, or spread the "
+            "items over something else."
+        )
+    if not desk.piloted and drawing.pilot:
+        st.caption(
+            "The pilot tries the rubric, which can still be changed after it; the main round decides. Both are labelled in turn."
+        )
+        st.button(
+            f"Skip the pilot: one round of {drawing.main or drawing.pilot:,}",
+            key="one_round",
+            type="tertiary",
+            icon=":material/skip_next:",
+            on_click=_one_round,
+            args=(desk, drawing.main or drawing.pilot),
+        )
+    if study.kind == "rating" and (number > 1 or (len(datasets) > 1 and not drawing.dataset)):
+        strata = {"system": number, "dataset": len(datasets)}.get(drawing.by, 0 if drawing.dataset else len(datasets))
+        knob(
+            st.selectbox,
+            "Spread over",
+            "by",
+            list(SPREADS),
+            format_func=SPREADS.get,
+            help="The test of a difference and the power for it assume pairs: the same questions for every system.",
+        )
+        if drawing.by != "none" and strata > 1:
+            knob(st.radio, "Spread", "allocation", list(SIZES), format_func=SIZES.get, label_visibility="collapsed")
+    knob(
+        st.slider,
+        "Hidden repeats",
+        "repeats",
+        0.0,
+        0.3,
+        step=0.05,
+        format="percent",
+        help="Shown to the same annotator twice, far apart: does a person agree with themselves?",
+    )
+    if "sentences" in study.ask:
+        knob(
+            st.toggle,
+            "Attention items",
+            "attention",
+            disabled=desk.piloted,
+            help="A tenth more, with known answers, mixed in: who reads, who clicks?",
+        )
+    knob(st.number_input, "Seed", "seed", 0, 2**31 - 1, disabled=desk.piloted, help="The same seed draws the same list.")
+    with st.popover("More answers", icon=":material/forum:"):
+        answering(desk)
+
+
+def _whole(study: Study, systems: int) -> str:
+    """The size of a paired study in questions."""
+    counts = [(name, len(plain(study.items, name)) // systems) for name in ("pilot", "main")]
+    told = [f"{name} {cards.count(number, 'question')} × {systems} systems" for name, number in counts if number]
+    return f"{', '.join(told).capitalize()}: an answer of each to every question, in the same round." if told else ""
+
+
+AB = "Side by side needs answers of two systems, and there is one."
+FIRST = "have questions answered by another recipe, on the tab Items under More answers"

@@ -1,0 +1,86 @@
+"""Labels of a study as files."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells
+from app.ui.studies.desk import Desk
+from app.ui.studies.words import ROUNDS
+from core.annotation import exports
+from core.annotation.rubric import FOLDER
+from core.annotation.study import systems_of
+
+FORMATS = {"jsonl": "JSONL", "csv": "CSV", "label_studio": "Label Studio", "dpo": "DPO pairs"}
+
+
+def exporting(desk: Desk) -> None:
+    st.markdown("**Export**")
+    id = desk.study.id
+    offered = [name for name in FORMATS if name != "dpo" or len(systems_of(desk.study)) > 1]  # pairs need two answers
+    one, two = st.columns([1, 2])
+    round = one.selectbox("Round", list(ROUNDS), key="export_round", format_func=ROUNDS.get)
+    usual = [name for name in offered if name in exports.usual(desk.study)]
+    stars = "dpo" in offered and "dpo" not in usual
+    formats = two.pills(
+        "Formats",
+        offered,
+        default=usual,
+        key=f"{id}/export_formats",
+        format_func=FORMATS.get,
+        selection_mode="multi",
+        help="The DPO pairs of this study would rest on the stars alone: nobody chose between two answers." if stars else None,
+    )
+    st.download_button(
+        "Download ZIP",
+        _zipped(id, formats, round),
+        f"{id}.zip",
+        "application/zip",
+        key="export_zip",
+        type="primary",
+        icon=":material/download:",
+        disabled=not formats,
+        on_click="ignore",
+    )
+    with st.expander("Or write the files into a folder", key=f"{id}/export_folder"):
+        folder = st.text_input(
+            "Folder on the machine that runs Groundwork",
+            str(FOLDER / id),
+            key=f"{id}/folder",
+            help="It is made where it is not there.",
+        )
+        if st.button("Write", icon=":material/folder:", key="export_labels", disabled=not formats or not folder.strip()):
+            place = FOLDER.parent / folder.strip()  # an absolute path stands for itself
+            with st.spinner("Writing the files", show_time=True):
+                st.session_state.design_export = (id, exports.export(session.workbench(), id, formats, place, round))
+    kept, made = st.session_state.get("design_export", ("", None))
+    if kept == id:
+        told = ", ".join(f"{number:,} {what}" for what, number in made.counts.items())
+        st.caption(f"{cards.plain(made.folder)}: {told}, and manifest.json with the checksums")
+        cells.show(
+            [{"File": one["name"], "Size": cards.size(one["bytes"])} for one in made.files],
+            hide_index=True,
+            height="content",
+            key="exported",
+        )
+
+
+def _zipped(id: str, formats: list[str], round: str) -> Callable[[], bytes]:
+    """The files of an export with their manifest, made at the click."""
+    workbench = session.workbench()
+
+    def made() -> bytes:
+        import io
+        import zipfile
+
+        with tempfile.TemporaryDirectory() as folder, io.BytesIO() as file:
+            exports.export(workbench, id, formats, Path(folder) / id, round)
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zip:
+                for path in sorted((Path(folder) / id).iterdir()):
+                    zip.write(path, f"{id}/{path.name}")
+            return file.getvalue()
+
+    return made

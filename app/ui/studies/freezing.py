@@ -1,0 +1,61 @@
+"""The dialog in which a round is frozen: the exact list and the hash, shown before they hold."""
+
+import re
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells
+from app.ui.studies.desk import Desk
+from app.ui.studies.item_list import looks_of, parts, rows
+from app.ui.studies.next_box import confirm
+from app.ui.studies.repeating import repeating
+from app.ui.studies.rubric_text import outdated
+from core.annotation import rounds
+from core.annotation.study import plain, study_hash
+from core.errors import WorkbenchError
+
+
+@st.dialog("Freeze this round", width="large")
+def freeze(desk: Desk, round: str) -> None:
+    """The exact list and the hash, shown before they hold."""
+    study = desk.study
+    st.write(
+        "Freezing fixes question, hypothesis, measure, test, stop rule, rubric and this list under a hash, by which anybody can check "
+        "later that nothing was changed. Then the round can be labelled."
+        + (" After the pilot, rubric and plan can still be changed." if round == "pilot" else "")
+    )
+    names = ", ".join(study.annotators[:6]) + (" …" if len(study.annotators) > 6 else "")
+    cards.facts(
+        [
+            ("Question", study.question),
+            ("Hypothesis", study.hypothesis or "none"),
+            ("Measure", study.measure),
+            ("Test", study.test or "none"),
+            ("Annotators", f"{names}; {study.per_item} an item"),
+            ("Rubric", f"version {study.rubric.version}"),
+            ("Hash", study_hash(study, round)),
+        ]
+    )
+    if any(re.fullmatch(r"Annotator \d+", name) for name in study.annotators):
+        st.warning(
+            "Names such as Annotator 1 are placeholders. The real ones are written on the tab People, and cannot be changed "
+            "for a round that is frozen.",
+            icon=":material/info:",
+        )
+    if not (desk.piloted and desk.revision):
+        outdated(desk, "freeze")
+    repeating(desk, round, "freeze")
+    items = len(plain(study.items, round))
+    st.caption(f"{round.capitalize()} round: {parts(study, round)}")
+    cells.show(rows(study, round), height=240, key="freeze_list", **looks_of(study, room=1.9))
+    confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round)
+
+
+def _freeze_now(desk: Desk, round: str) -> None:
+    try:
+        rounds.freeze(session.workbench(), desk.study, round)
+    except WorkbenchError as error:
+        st.session_state.design_problem = f"{error.what} {error.todo}"
+        return
+    st.session_state.design_note = f"The {round} round is frozen and can be labelled."

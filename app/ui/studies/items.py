@@ -1,0 +1,84 @@
+"""The tab Items: how they are drawn, the exact list, and what annotators see of each."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.ui import cards, cells
+from app.ui.studies.desk import Desk
+from app.ui.studies.drawing import draw_form
+from app.ui.studies.item_list import looks_of, parts, rows
+from app.ui.studies.repeating import MANY, circling, repeating
+from core.annotation.screen import shown
+from core.annotation.study import Study, plain
+
+
+def draw(desk: Desk) -> None:
+    """How they are drawn, the exact list, and what annotators see of each."""
+    left, right = st.columns([1, 2], gap="medium")
+    if desk.fixed:
+        right, left = st.container(), None
+    if left:
+        with left:
+            draw_form(desk)
+    with right:
+        _list(desk)
+
+
+def _list(desk: Desk) -> None:
+    study = desk.study
+    if not study.items:
+        return cards.empty("The list of items", "Nothing is drawn: choose how many, or have more questions answered.")
+    drawn, odd = plain(study.items), circling(study)
+    if len(odd) > MANY * len(drawn):
+        st.warning(
+            f"{len(odd):,} of {len(drawn):,} answers say one sentence three times or more, and each repetition has to be labelled. "
+            "Raise the repeat penalty on the page Ask (1.1 to 1.3) or choose a larger model, then have the questions answered anew.",
+            icon=":material/repeat:",
+        )
+    if not desk.fixed:
+        repeating(desk)
+    there = [name for name in ("pilot", "main") if plain(study.items, name)]
+    round = there[-1] if desk.fixed or desk.piloted else there[0]
+    if len(there) > 1:
+        names = {name: f"{name.capitalize()}, {cards.count(len(plain(study.items, name)), 'item')}" for name in there}
+        round = (
+            st.segmented_control(
+                "Round", there, default=round, key=f"{study.id}/list.round", format_func=names.get, label_visibility="collapsed"
+            )
+            or round
+        )
+    frozen = "is frozen" if desk.fixed or (desk.piloted and round == "pilot") else "is what will be frozen"
+    st.caption(f"{round.capitalize()} round: {parts(study, round)}. This list {frozen}. Click a row to see what annotators see.")
+    table = rows(study, round)
+    chosen = cells.show(
+        table,
+        height=330,
+        key=f"{study.id}/list.{round}",
+        on_select="rerun",
+        selection_mode="single-cell",
+        placeholder="",
+        **looks_of(study),
+    )
+    number = next((row for row, _ in chosen.selection.cells if row < len(table)), 0)
+    _as_seen(study, study.round_items(round)[number])
+
+
+def _as_seen(study: Study, item: Any) -> None:
+    """An item without its origin, in the order of one annotator."""
+    people = study.annotators
+    with st.container(border=True):
+        head, who = st.columns([2, 1], vertical_alignment="center")
+        head.markdown("**As an annotator sees it**")
+        name = who.selectbox("Annotator", people, key=f"{study.id}/as", label_visibility="collapsed") if people else ""
+        seen = shown(study, item, name or "anybody")
+        st.text(seen.question)
+        for response, column in zip(seen.responses, st.columns(len(seen.responses)), strict=True):
+            column.html(f'<div class="gw gw-passage"><div class="gw-text">{cards.escape(response.text)}</div></div>')
+        for number, passage in enumerate(seen.responses[0].passages, 1):
+            with st.expander(f"Passage {number}" + (f" · {cards.plain(passage.title)}" if passage.title else "")):
+                st.text(passage.text)
+        st.caption(
+            "No system, no source, no known answers"
+            + ("; which answer stands on the left is drawn for each annotator." if len(seen.responses) > 1 else ".")
+        )

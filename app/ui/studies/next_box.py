@@ -1,0 +1,111 @@
+"""The box of the next step: what to do and why, with the buttons that do it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards
+from app.ui.studies.desk import Desk, drawings, now, put
+from core.annotation import rounds
+from core.annotation.study import plain
+from core.errors import WorkbenchError
+
+
+def confirm(label: str, icon: str, key: str, what: Any, *given: Any) -> None:
+    """The foot of a dialog: do it, or not; both close it."""
+    with st.container(horizontal=True, gap="small"):
+        done = st.button(label, type="primary", icon=f":material/{icon}:", key=key, on_click=what, args=given)
+        if st.button("Cancel", type="tertiary", key=f"{key}/cancel") or done:
+            st.rerun()
+
+
+LABEL, AGREE = "../pages/label_answers.py", "../pages/measure_agreement.py"
+
+
+@contextmanager
+def next_box(title: str, text: str) -> Iterator[None]:
+    """What to do and why; the buttons that do it come inside, the blue one first: it stands at the right."""
+    with st.container(key="next_head"):
+        left, right = st.columns(2, vertical_alignment="center")
+        left.html(
+            f'<div class="gw"><div class="gw-strong">Next: {escape(title)}</div><div class="gw-small">{escape(text)}</div></div>'
+        )
+        with right, st.container(horizontal=True, vertical_alignment="center", gap="small", key="next_buttons"):
+            yield
+
+
+def missing(desk: Desk, round: str) -> list[str]:
+    """What a study needs before this round can be frozen."""
+    study = desk.study
+    return [
+        text
+        for text, wanted in [
+            ("items: draw them on the tab Items", not plain(study.items, round)),
+            ("a question: say it on the tab Plan", not study.question.strip()),
+            ("a primary measure: say it on the tab Plan", not study.measure.strip()),
+            ("names of annotators that differ: on the tab People", f"{study.id}/annotators?" in st.session_state),
+            (f"{study.per_item} annotators: name them on the tab People", len(study.annotators) < study.per_item),
+            (
+                "a decision on the changed rubric: put it in force or discard it, on the tab Rubric",
+                desk.piloted and desk.revision,
+            ),
+        ]
+        if wanted
+    ]
+
+
+def _parts(items: int, repeats: int, attention: int) -> str:
+    """ "30 items, 3 repeats, 5 attention items"."""
+    parts = [(items, "item"), (repeats, "repeat"), (attention, "attention item")]
+    return ", ".join(cards.count(number, what) for number, what in parts if number)
+
+
+def keep(desk: Desk) -> None:
+    """A draft's changes are recorded when asked for."""
+    if not desk.changed:
+        return
+    if desk.frozen.round == "draft":
+        st.button("Save draft", icon=":material/save:", key="save_draft", on_click=_save, args=(desk,))
+    st.button("Discard", type="tertiary", key="discard", on_click=_discard, args=(desk,), help="Back to what is recorded.")
+
+
+def _save(desk: Desk) -> None:
+    try:
+        rounds.save(session.workbench(), now(desk).study)
+    except WorkbenchError as error:
+        st.session_state.design_problem = error.what
+
+
+def _discard(desk: Desk) -> None:
+    put(desk, desk.frozen.study)
+    drawings().pop(desk.study.id, None)
+
+
+def go(page: str, **address: str) -> None:
+    st.switch_page(page, query_params=address)
+
+
+def see_agreement(desk: Desk, label: str = "Agreement so far", **more: Any) -> None:
+    """A way to the agreement page, once there is something on it."""
+    round = {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
+    if desk.standing.agreement is not None and st.button(label, icon=":material/handshake:", key="agreement", **more):
+        st.session_state.setdefault("analysed", set()).add((desk.study.id, round))
+        go(AGREE, source=desk.study.id, of_round=round)
+
+
+def open_tab(tab: str) -> None:
+    st.session_state.section = tab
+
+
+def change_round(what: Any, desk: Desk, *given: str) -> None:
+    """Callback: a new version of the round in use."""
+    try:
+        frozen = what(session.workbench(), desk.study.id, *given)
+    except WorkbenchError as error:
+        st.session_state.design_problem = f"{error.what} {error.todo}"
+        return
+    st.session_state.design_note = f"Recorded as version {frozen.version}, frozen as {frozen.hash[:12]}."

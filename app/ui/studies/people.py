@@ -1,0 +1,104 @@
+"""The tab People: who judges, how many an item, and how that is shared out."""
+
+import streamlit as st
+
+from app.ui import cards, cells, forms
+from app.ui.studies.desk import Desk, now, put, said_of, take
+from core.annotation.assignment import apart, loads, shared
+from core.annotation.study import Study, altered, looks, plain
+from core.errors import WorkbenchError
+
+
+def draw(desk: Desk) -> None:
+    """Who judges, how many an item, and how that is shared out."""
+    study = desk.study
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        key = f"{study.id}/annotators"
+        typed, wrong = ("", "") if desk.fixed else st.session_state.get(f"{key}?", ("", ""))
+        forms.show_value(key, typed or "\n".join(study.annotators))
+        st.text_area(
+            "Annotators, one a line",
+            key=key,
+            height=140,
+            disabled=desk.fixed,
+            on_change=_names,
+            args=(desk, key),
+            help="Names under which they label. Use initials or numbers if the export is to be published.",
+        )
+        if wrong:
+            st.warning(
+                f"{cards.plain(wrong)} Until then the study has {cards.count(len(study.annotators), 'annotator')} as before.",
+                icon=":material/error:",
+            )
+        key = f"{study.id}/per_item"
+        forms.show_value(key, study.per_item)
+        st.number_input(
+            "Annotators of each item",
+            1,
+            50,
+            key=key,
+            disabled=desk.fixed,
+            on_change=take,
+            args=(desk, "per_item", key),
+            help="Agreement needs two or more. With more people than that, each labels a share of the items.",
+        )
+        key = f"{study.id}/tokens"
+        forms.show_value(key, study.tokens)
+        st.toggle(
+            "Tokens",
+            key=key,
+            disabled=desk.fixed,
+            on_change=take,
+            args=(desk, "tokens", key),
+            help="One for each person: nobody labels under another's name. Handed out once the round is frozen.",
+        )
+    with right:
+        for name in ("pilot", "main"):
+            if study.round_items(name) and plain(study.items, name):
+                _balance(study, name)
+
+
+def _names(desk: Desk, key: str) -> None:
+    """Callback: what is typed stays in the field, also where it cannot be taken."""
+    names, desk = [line.strip() for line in st.session_state[key].splitlines() if line.strip()], now(desk)
+    st.session_state.pop(f"{key}?", None)
+    try:
+        put(desk, altered(desk.study, {"annotators": names}))
+    except WorkbenchError as error:
+        double = next((name for place, name in enumerate(names) if looks(name) in map(looks, names[:place])), "")
+        wrong = f"{double} is there twice: give each person a name of their own." if double else said_of(error)
+        st.session_state[f"{key}?"] = (st.session_state[key], wrong)
+
+
+def _balance(study: Study, round: str) -> None:
+    try:
+        found = loads(study, round)
+    except WorkbenchError as error:
+        return cards.problem(error)
+    total = len(plain(study.items, round))
+    few, many = shared(study, round)
+    st.markdown(f"**{round.capitalize()} round: {cards.count(total, 'item')}, {cards.count(study.per_item, 'annotator')} each**")
+    table = [
+        {
+            "Annotator": one.annotator,
+            "Items": one.items,
+            "Repeats": one.repeats,
+            "Attention": one.attention,
+            "Screens": one.items + one.repeats + one.attention,
+        }
+        for one in found
+    ]
+    cells.show(table, hide_index=True, height="content", key=f"{study.id}/balance.{round}")
+    common = (
+        f"Any two share {few:,} to {cards.count(many, 'item')}. "
+        if many > few
+        else f"Any two share {cards.count(few, 'item')}. "
+        if len(found) > 1
+        else ""
+    )
+    late = apart(study, round)
+    st.caption(
+        f"{common}Loads differ by at most one item and its repeat; everybody has an order of their own"
+        + (f", a repeat comes {late:,} screens or more after its item." if late else ".")
+    )

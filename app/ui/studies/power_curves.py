@@ -1,0 +1,115 @@
+"""Power, or the width of an interval, over the number of items."""
+
+import streamlit as st
+
+from app.ui import cards, charts, jobs
+from app.ui.studies.goals import METHODS, noun
+from core.annotation.power import GOALS, curves
+
+
+def power_curves(goal: str, values: dict[str, float], items: int, annotators: int, each: int) -> None:
+    asked = (goal, tuple(values.items()), items, annotators)
+    if st.session_state.get("power_asked") != asked:
+        work = curves(goal, values, items, annotators)
+        st.session_state.power_found, st.session_state.power_asked = jobs.drain(work, "Planning"), asked
+    found, rising, target = st.session_state.power_found, goal in ("difference", "means"), values["target"]
+    what, unit = "Power" if rising else "Half-width of the 95% interval", noun(goal)
+    needed = found.needed.get(annotators)
+    enough = found.at is not None and (found.at >= target if rising else found.at <= target)
+    cards.row(
+        [
+            cards.Card(
+                f"{'Power' if rising else 'Half-width'} of this design",
+                found.at,
+                direction=0,
+                note=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {'enough' if enough else f'{target:g} is wanted'}",
+            ),
+            cards.Card(
+                f"{unit.capitalize()} for {target:g}",
+                needed,
+                direction=0,
+                digits=0,
+                unit=unit,
+                note=f"{annotators} annotators each" if needed else "more than 100,000",
+            ),
+            cards.Card(
+                "Answers to label",
+                items * annotators * each,
+                direction=0,
+                digits=0,
+                note=f"{items:,} {unit} × {f'{each} answers × ' if each > 1 else ''}{annotators}",
+            ),
+        ]
+    )
+    traces, table = [], []
+    alike: dict[tuple, list[int]] = {}  # two annotators decide no better than one: one line
+    for k, line in found.by_annotators.items():
+        alike.setdefault(tuple(value and round(value, 9) for value in line), []).append(k)
+        table += [{"annotators": k, unit: n, what: value, "by": "formula"} for n, value in zip(found.items, line, strict=True)]
+    ends = []
+    for number, (line, those) in enumerate(sorted(alike.items(), key=lambda one: annotators not in one[1])):
+        own, color = annotators in those, charts.COLORS[number % len(charts.COLORS)]
+        name = f"{' or '.join(map(str, those))} annotator{'s' * (those != [1])}" if len(alike) > 1 else "any number of annotators"
+        trace = charts.line(
+            found.items, line, name=name, color=color, dash="solid" if own else "dot", hover=f"%{{x}} {unit}: %{{y:.3f}}"
+        )[0]
+        traces.append(trace | {"mode": "lines"})
+        ends.append((line[-1], name, color))
+    x, y = [n for n, _ in found.simulated], [value for _, value in found.simulated]
+    traces += charts.scatter(x, y, name="Simulated", color=charts.COLORS[0], hover=f"%{{x}} {unit}, simulated: %{{y:.3f}}")
+    table += [{"annotators": annotators, unit: n, what: value, "by": "simulation"} for n, value in found.simulated]
+    if found.at is not None:
+        ring = charts.scatter(
+            [items],
+            [found.at],
+            name="This design",
+            color=charts.COLORS[5],
+            current=0,
+            hover=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {found.at:.3f}",
+        )
+        traces += [trace | {"cliponaxis": False} for trace in ring]
+    top = 1.02 if rising else min(0.5, max(3 * target + 0.02, 1.1 * (found.at or 0)))
+    marks = charts.mark_line(target, f"wanted: {target:g}")
+    marks["annotations"][0] |= {"x": 0, "xanchor": "left"}  # where no line is
+    room = 30 + 6 * max(len(name) for _, name, _ in ends)
+    shape = charts.figure(
+        traces,
+        unit.capitalize(),
+        what,
+        height=310,
+        legend=False,
+        yaxis={"range": [0, top]},
+        margin={"r": room},
+        shapes=marks["shapes"],
+        annotations=[*marks["annotations"], *_names_at_ends(ends, top)],
+    )
+    charts.show(
+        shape,
+        f"power-{goal}",
+        data=table,
+        title=GOALS[goal],
+        caption="lines by formula, points of 2,000 simulated studies, the ring is this design",
+    )
+    st.caption(METHODS[goal])
+
+
+def _names_at_ends(ends: list[tuple[float | None, str, str]], top: float) -> list[dict]:
+    """The lines' names at their right ends, apart enough to be read."""
+    notes, least = [], 0.0
+    for y, name, color in sorted((one for one in ends if one[0] is not None), key=lambda one: one[0]):
+        place = max(min(y, top), least)
+        least = place + 0.065 * top
+        notes.append(
+            {
+                "text": name,
+                "x": 1.01,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": place,
+                "yanchor": "middle",
+                "showarrow": False,
+                "font": {"size": 12, "color": color},
+            }
+        )
+    over = max(0.0, least - 0.065 * top - top)
+    return [note | {"y": note["y"] - over} for note in notes]

@@ -1,0 +1,112 @@
+"""Who is how far in a round, and the hand-over of those who leave."""
+
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells
+from app.ui.studies.desk import Desk
+from app.ui.studies.links import links
+from app.ui.studies.next_box import LABEL, change_round, confirm
+from app.ui.studies.words import ROUNDS, whose_turn
+from core.annotation import rounds, standing
+from core.annotation.assignment import HandOver
+
+ASKS_AGAIN_S = 5.0  # for labels that others give
+
+
+def people(desk: Desk) -> None:
+    st.fragment(_progress, run_every=ASKS_AGAIN_S if desk.standing.open else None)(desk)
+    if desk.standing.open:  # not in the fragment: a token is shown until something else is clicked
+        links(desk, list(desk.frozen.study.at_work(desk.frozen.round)))
+
+
+def _progress(desk: Desk) -> None:
+    """Each annotator with what is done; looks again by itself."""
+    with cards.calm():
+        workbench, frozen = session.workbench(), desk.frozen
+        found, attention = standing.progress(workbench, frozen), standing.attention(workbench, frozen)
+        if desk.standing.open and not any(one.assigned - one.done for one in found):
+            st.rerun()
+        here, turn = frozen.study.at_work(frozen.round), whose_turn(desk)
+        if frozen.round == "adjudication":  # whose labels are decided on: what is known of them is not forgotten
+            main = frozen._replace(round="main")
+            known = standing.attention(workbench, main)
+            for one in standing.progress(workbench, main):
+                _line(one, known.get(one.annotator), "main round")
+        for one in found:
+            gone = one.annotator not in here
+            link, more = _line(one, attention.get(one.annotator), "stopped" if gone else "")
+            if gone:
+                continue
+            if turn is None or one.annotator != turn.annotator:  # the blue button is for that one
+                link.page_link(
+                    LABEL,
+                    label="Label" if one.done < one.assigned else "Look",
+                    icon=":material/edit:",
+                    query_params={"study": frozen.study.id, "annotator": one.annotator},
+                )
+            if one.done < one.assigned and more.button(
+                "Hand over",
+                key=f"{frozen.study.id}/leave.{one.annotator}",
+                type="tertiary",
+                icon=":material/move_item:",
+                help="This person left: what they have not labelled goes to the others. Shows first what would go to whom.",
+            ):
+                st.session_state.design_leaver = one.annotator
+                st.rerun()
+
+
+def _line(one: standing.AnnotatorProgress, seen: Any, first: str) -> Any:
+    """How far an annotator is, with room for what can be done at the right."""
+    name, bar, *room = st.columns([2, 4, 1.3, 1.7], vertical_alignment="center")
+    name.html(f'<div class="gw gw-who">{escape(one.annotator)}</div>')
+    share = one.done / one.assigned if one.assigned else 1.0
+    words = [
+        first,
+        f"{one.done:,} of {one.assigned:,}",
+        f"{one.partial:,} begun" if one.partial else "",
+        "" if one.seconds_median is None else f"median {_clock(one.seconds_median)} an item",
+    ]
+    text = escape(" · ".join(filter(None, words)))
+    if seen and seen.asked:
+        known = f"{seen.right} of {cards.count(seen.asked, 'known sentence')} right"
+        text += f' · <span class="gw-warn">{known}: look at these labels first</span>' if seen.careless else f" · {known}"
+    bar.html(
+        f'<div class="gw gw-job"><div class="gw-bar"><i style="width:{share:.1%}"></i></div>'
+        f'<div class="gw-small">{text}</div></div>'
+    )
+    return room
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else cards.duration(seconds)
+
+
+@st.dialog("Hand over what is open")
+def hand_over(desk: Desk, found: HandOver) -> None:
+    """Who gets how many items, before they do."""
+    round, name = desk.frozen.round, cards.plain(found.annotator)
+    st.write(
+        f"**{name}** leaves the {ROUNDS[round].lower()} round. {cards.count(found.kept, 'item')} labelled so far stay as they are."
+    )
+    if found.given:
+        cells.show(
+            [{"Goes to": who, "Open items": number} for who, number in found.given.items()],
+            hide_index=True,
+            height="content",
+            key="given",
+        )
+    if found.short:
+        rest = (
+            "left undecided" if round == "adjudication" else "left with a label fewer than planned: all others have them already"
+        )
+        st.warning(f"{cards.count(found.short, 'open item')} can go to nobody, {rest}.", icon=":material/info:")
+    more = " and is not in the plan of the main round any more" if round == "pilot" else ""
+    st.write(
+        f"{name} can label no more in this round{more}. The study gets a new version that says so; labels given "
+        "before stay valid."
+    )
+    confirm("Hand over", "move_item", "hand_over_now", change_round, rounds.hand_over, desk, found.annotator)

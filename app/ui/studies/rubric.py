@@ -1,0 +1,190 @@
+"""The tab Rubric: what the labels mean, with examples; every version stays."""
+
+import difflib
+from itertools import pairwise
+
+import streamlit as st
+
+from app.ui import cards, forms
+from app.ui.studies.desk import Desk, change, now
+from app.ui.studies.rubric_text import formerly, outdated, put_in_force, rubric_text, write_rubric
+from core.annotation.rubric import Category, Example, Rubric
+
+
+def draw(desk: Desk) -> None:
+    """What the labels mean, with examples; every version stays."""
+    now = desk.study.rubric
+    if desk.fixed:
+        st.caption(f"Version {now.version} is in force and frozen.")
+    elif desk.piloted:
+        _in_force(desk)
+    else:
+        st.caption("Make the words so clear that two people choose alike. They can be revised after the pilot.")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _labels(desk)
+        if not desk.fixed:
+            outdated(desk)
+        rubric_text(desk, "guidelines", "Guidelines for annotators", now.guidelines, height=320)
+    with right:
+        _examples(desk)
+    _history(desk)
+
+
+def _in_force(desk: Desk) -> None:
+    number = len(desk.frozen.study.rubrics)
+    if not desk.revision:
+        return st.caption(f"Version {number} is in force. A change below begins version {number + 1}.")
+    with st.container(border=True), st.container(horizontal=True, vertical_alignment="bottom"):
+        rubric_text(
+            desk,
+            "changed",
+            f"What version {number + 1} changes, and why",
+            desk.study.rubric.changed,
+            height=None,
+            hint="One sentence for the history, then put it in force",
+        )
+        st.button(
+            f"Put version {number + 1} in force",
+            icon=":material/gavel:",
+            key="revise",
+            on_click=put_in_force,
+            args=(desk,),
+            disabled=not desk.study.rubric.changed,
+        )
+        st.button(
+            "Discard",
+            key="discard_revision",
+            type="tertiary",
+            on_click=change,
+            args=(desk,),
+            kwargs={"rubrics": desk.frozen.study.rubrics},
+        )
+
+
+def _labels(desk: Desk) -> None:
+    known = desk.study.rubric.labels
+
+    def write(number: int, name: str, key: str) -> None:
+        some = list(now(desk).study.rubric.labels)
+        if number >= len(some):
+            return  # removed in another window
+        if name == "title":  # the guidelines may use it
+            formerly(desk).append((some[number].name, some[number].title))
+        some[number] = some[number].model_copy(update={name: st.session_state[key].strip()})
+        write_rubric(desk, labels=tuple(some))
+
+    for number, label in enumerate(known):
+        for column, (name, title) in zip(
+            st.columns([4, 1.2, 9, 0.8]), [("title", "Label"), ("key", "Key"), ("meaning", "Meaning"), ("", "")], strict=True
+        ):
+            key, look = f"{desk.study.id}/label.{label.name}.{name}", "visible" if not number else "collapsed"
+            if name:
+                forms.show_value(key, getattr(label, name))
+                make, size = (column.text_area, {"height": "content"}) if name == "meaning" else (column.text_input, {})
+                make(
+                    title,
+                    key=key,
+                    label_visibility=look,
+                    disabled=desk.fixed,
+                    on_change=write,
+                    args=(number, name, key),
+                    max_chars=1 if name == "key" else None,
+                    **size,
+                )
+            elif not desk.fixed:
+                column.button(
+                    "",
+                    icon=":material/close:",
+                    key=key,
+                    type="tertiary",
+                    help=cards.plain(f"Remove {label.title}"),
+                    on_click=write_rubric,
+                    args=(desk,),
+                    kwargs={"labels": (*known[:number], *known[number + 1 :])},
+                )
+    if not desk.fixed:
+        free = next(n for n in range(1, 99) if f"label_{n}" not in desk.study.names)
+        st.button(
+            "Add a label",
+            icon=":material/add:",
+            type="tertiary",
+            key="add_label",
+            on_click=write_rubric,
+            args=(desk,),
+            kwargs={"labels": (*known, Category(name=f"label_{free}", title=f"Label {free}"))},
+        )
+
+
+def _examples(desk: Desk) -> None:
+    some, titles = desk.study.rubric.examples, {one.name: one.title for one in desk.study.rubric.labels}
+    st.markdown(f"**{cards.count(len(some), 'judged example')}**")
+
+    def write(number: int, name: str, key: str) -> None:
+        new = list(now(desk).study.rubric.examples)
+        if number >= len(new):
+            return  # removed in another window
+        new[number] = new[number].model_copy(update={name: st.session_state[key]})
+        write_rubric(desk, examples=tuple(new))
+
+    for number, example in enumerate(some):
+        with st.expander(
+            f"{cards.plain(titles.get(example.label, ''))} · {cards.plain(example.sentence[:70])}",
+            key=f"{desk.study.id}/example.{number}",
+        ):
+            for name, title in (("question", "Question"), ("passage", "Passage"), ("sentence", "Sentence"), ("why", "Why")):
+                key = f"{desk.study.id}/example.{number}.{name}"
+                forms.show_value(key, getattr(example, name))
+                st.text_area(title, key=key, height="content", disabled=desk.fixed, on_change=write, args=(number, name, key))
+            # a browser keeps a choice by its words: under one key, a renamed label would come back as its old title
+            key = f"{desk.study.id}/example.{number}.label.{'/'.join(titles.values())}"
+            forms.show_value(key, example.label)
+            st.selectbox(
+                "Label",
+                list(titles),
+                key=key,
+                format_func=titles.get,
+                disabled=desk.fixed,
+                on_change=write,
+                args=(number, "label", key),
+            )
+            st.button(
+                "Remove",
+                key=f"{desk.study.id}/example.{number}.remove",
+                type="tertiary",
+                icon=":material/close:",
+                disabled=desk.fixed,
+                on_click=write_rubric,
+                args=(desk,),
+                kwargs={"examples": (*some[:number], *some[number + 1 :])},
+            )
+    if not desk.fixed:
+        empty = Example(question="", passage="", sentence="New example", label=next(iter(titles)), why="")
+        st.button(
+            "Add an example",
+            icon=":material/add:",
+            type="tertiary",
+            key="add_example",
+            on_click=write_rubric,
+            args=(desk,),
+            kwargs={"examples": (*some, empty)},
+        )
+
+
+def _history(desk: Desk) -> None:
+    versions = desk.frozen.study.rubrics
+    if len(versions) < 2:
+        return
+    st.markdown("**History**")
+    for before, after in reversed(list(pairwise(versions))):
+        with st.expander(f"Version {after.version}: {cards.plain(after.changed)}"):
+            lines = difflib.unified_diff(
+                _as_text(before), _as_text(after), f"version {before.version}", f"version {after.version}", n=1
+            )
+            st.code("\n".join(line.rstrip("\n") for line in lines), language="diff", wrap_lines=True)
+
+
+def _as_text(one: Rubric) -> list[str]:
+    labels = [f"{label.title} [{label.key}]: {label.meaning}" for label in one.labels]
+    examples = [f"{example.label}: {example.sentence} ({example.passage}) {example.why}" for example in one.examples]
+    return [*labels, *one.guidelines.splitlines(), *examples]
