@@ -25,7 +25,7 @@ class Text(NamedTuple):
     offsets: list[tuple[int, int]]
 
 
-class Summary(NamedTuple):
+class AttentionSummary(NamedTuple):
     """Of the queries asked about: entropy [layers, heads] in bits and mass [layers, heads, len(spans)], both means over
     the queries, float32. The spans' masses sum to 1: the first token and what belongs to no span have their own."""
 
@@ -63,7 +63,7 @@ def maps(model, ids: list[int], dtype=np.float16) -> np.ndarray:
     return found
 
 
-def summary(model, ids: list[int], spans: Mapping[str, tuple[int, int]], queries: slice = slice(-1, None)) -> Summary:
+def summary(model, ids: list[int], spans: Mapping[str, tuple[int, int]], queries: slice = slice(-1, None)) -> AttentionSummary:
     """Entropy and mass of every head. `queries` are the asking tokens: by default the last, from which the answer starts.
 
     Spans are token ranges [start, end) that do not overlap.
@@ -80,7 +80,7 @@ def summary(model, ids: list[int], spans: Mapping[str, tuple[int, int]], queries
         masses.append(mass(some, owner, len(spans) + 2).mean(-2))
 
     _watch(model, ids, keep)
-    return Summary((*spans, FIRST, REST), np.stack(entropies), np.stack(masses))
+    return AttentionSummary((*spans, FIRST, REST), np.stack(entropies), np.stack(masses))
 
 
 def entropy_bits(weights: np.ndarray) -> np.ndarray:
