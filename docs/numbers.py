@@ -68,7 +68,7 @@ HEADLINES = (
 
 def pages() -> dict[Path, str]:
     readme = ROOT / "README.md"
-    return {readme: filled(readme, "numbers", headlines()), ROOT / "docs/measurements.md": everything()}
+    return {readme: filled(readme.read_text("utf-8"), "numbers", headlines()), ROOT / "docs/measurements.md": everything()}
 
 
 def results() -> dict[str, dict]:

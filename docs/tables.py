@@ -40,19 +40,19 @@ def pages() -> dict[Path, str]:
     corpus = ROOT / "docs/guide/browse_corpus.md"
     return {
         ROOT / "docs/parts.md": parts(),
-        command_line: filled(command_line, "verbs", verbs()),
-        store: filled(store, "tables", database()),
-        ROOT / "docs/methods.md": filled(ROOT / "docs/methods.md", "training", training()),
-        corpus: filled(corpus, "datasets", datasets()),
+        command_line: filled(command_line.read_text("utf-8"), "verbs", verbs()),
+        store: filled(store.read_text("utf-8"), "tables", database()),
+        ROOT / "docs/methods.md": filled((ROOT / "docs/methods.md").read_text("utf-8"), "training", training()),
+        corpus: filled(corpus.read_text("utf-8"), "datasets", datasets()),
     }
 
 
-def filled(path: Path, name: str, text: str) -> str:
-    """The page with the text between its markers."""
+def filled(page: str, name: str, text: str) -> str:
+    """The text of a page with this one between its markers."""
     start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-    before, _, rest = path.read_text("utf-8").partition(start)
+    before, _, rest = page.partition(start)
     if end not in rest:
-        raise ValueError(f"{path.name} has no markers {start} and {end}")
+        raise ValueError(f"There are no markers {start} and {end}")
     return f"{before}{start}\n{text.strip()}\n{end}{rest.partition(end)[2]}"
 
 

@@ -12,6 +12,7 @@ from core.cli.frame import VERBS
 from core.config import settings
 from core.corpus.cards import cards
 from core.store import tables
+from docs import map as rooms
 from docs import numbers
 from docs import tables as generated
 
@@ -20,6 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 TEXT = {path: path.read_text("utf-8") for path in PAGES}
 ALL = "\n".join(TEXT.values())
 SOURCES = [path for folder in ("core", "app", "pages", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+TOPS = ("core", "app", "pages", "tests", "benchmarks", "docs")
 VARIABLE = re.compile(r"environ(?:\.get|\.setdefault|\.pop)?[\[(]\s*(\"\w+\"|'\w+'|[A-Z_]+\b)")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -132,7 +134,19 @@ def test_no_path_of_one_machine_and_no_shouting(path):
     assert re.findall(r"\w!(?!\[)", prose) == []
 
 
-@pytest.mark.parametrize("module", [generated, numbers], ids=["tables", "numbers"])
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_modules_that_are_named_exist(path):
+    named = set(re.findall(r"python -m ((?:core|docs|benchmarks|tests)(?:\.[\w.]+)?)", TEXT[path]))
+    places = {module: ROOT / module.replace(".", "/") for module in named}
+    assert {
+        m for m, place in places.items() if not (place / "__main__.py").exists() and not place.with_suffix(".py").exists()
+    } == set()
+    files = set(re.findall(r"`([\w/]+\.py)`", TEXT[path]))
+    known = {path.as_posix() for top in TOPS for path in (ROOT / top).rglob("*.py")}
+    assert {file for file in files if not any(path.endswith(f"/{file}") for path in known)} == set()
+
+
+@pytest.mark.parametrize("module", [generated, numbers, rooms], ids=["tables", "numbers", "rooms"])
 def test_what_is_generated_is_up_to_date(module):
     for path, wanted in module.pages().items():
         assert path.read_text("utf-8") == wanted, f"run: python -m {module.__name__}"
