@@ -40,10 +40,10 @@ def knob(
     return Field(default, description=help, json_schema_extra=extra or None, **bounds)
 
 
-class Kind(NamedTuple):
-    """Mark of a field that chooses a part of that kind."""
+class Choice(NamedTuple):
+    """Mark of a field that chooses a part of a kind."""
 
-    name: str
+    kind: str
 
 
 def chosen(kind: str) -> Any:
@@ -56,7 +56,7 @@ def chosen(kind: str) -> Any:
             return registry.find(kind, str(value.get("part", ""))).model_validate(value)
         return value
 
-    return Annotated[SerializeAsAny[PartConfig], BeforeValidator(build), Kind(kind)]
+    return Annotated[SerializeAsAny[PartConfig], BeforeValidator(build), Choice(kind)]
 
 
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -170,7 +170,7 @@ class TrialConfig(StageConfig):
 
 # field of the recipe -> kind of part it chooses from
 PART_KINDS = {
-    name: kind.name for name, info in TrialConfig.model_fields.items() for kind in info.metadata if isinstance(kind, Kind)
+    name: mark.kind for name, info in TrialConfig.model_fields.items() for mark in info.metadata if isinstance(mark, Choice)
 }
 
 

@@ -5,15 +5,14 @@ A part is a frozen pydantic config (its knobs) whose methods do the work; heavy 
 
 import importlib
 import pkgutil
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from core.errors import WorkbenchError
 
-FOLDERS = {
-    "loader": "corpus", "chunker": "chunking", "encoder": "embedding", "index": "index", "sparse": "retrieval",
-    "fusion": "retrieval", "generator": "generation", "metric": "evaluation",
-}  # fmt: skip
-_parts: dict[str, dict[str, type]] = {kind: {} for kind in FOLDERS}
+_parts: dict[str, dict[str, type]] = defaultdict(dict)
 _searched: set[str] = set()  # folders whose modules have been imported
 
 
@@ -27,12 +26,25 @@ def part(kind: str):
     return register
 
 
+class Kind(NamedTuple):
+    folder: str
+    about: str  # what its parts are
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Every kind of part: a folder of core says in `KINDS` which it holds."""
+    packages = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg]
+    held = {folder: getattr(importlib.import_module(f"core.{folder}"), "KINDS", {}) for folder in packages}
+    return {kind: Kind(folder, about) for folder, said in held.items() for kind, about in said.items()}
+
+
 def parts(kind: str) -> dict[str, type]:
     """Name -> class of every part of a kind, in the order that they say, then by name. Importing a part's module loads no
     engine."""
-    if kind not in FOLDERS:
-        raise WorkbenchError(f"There is no kind '{kind}'.", todo=f"Kinds: {', '.join(FOLDERS)}.")
-    folder = FOLDERS[kind]
+    if kind not in kinds():
+        raise WorkbenchError(f"There is no kind '{kind}'.", todo=f"Kinds: {', '.join(kinds())}.")
+    folder = kinds()[kind].folder
     if folder not in _searched:
         for module in pkgutil.iter_modules([str(Path(__file__).parent / folder)]):
             importlib.import_module(f"core.{folder}.{module.name}")

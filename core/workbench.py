@@ -15,7 +15,17 @@ import numpy as np
 import yaml
 
 from core import files, registry
-from core.config import PartConfig, TrialConfig, code_version, difference, fingerprint, package_versions, valid, with_settings
+from core.config import (
+    PART_KINDS,
+    PartConfig,
+    TrialConfig,
+    code_version,
+    difference,
+    fingerprint,
+    package_versions,
+    valid,
+    with_settings,
+)
 from core.corpus.cards import Status
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
@@ -26,7 +36,7 @@ from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
 from core.pipeline.pipeline import Pipeline, Trace
 from core.pipeline.results import Evaluation, evaluated, final_scores
-from core.pipeline.stages import STAGES, Recipe, Resolved, Stage, workers
+from core.pipeline.stages import Recipe, Resolved, Stage, by_field, ranking_fields, unused, workers
 from core.progress import drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.retrieval.pool import Pool, changed, ranking, rankings
@@ -67,7 +77,8 @@ class Workbench:
         self.home = files.use_home(home) if home else files.home()
         self.pipeline = Pipeline(self.home, _cache_bytes())
         self.library = self.pipeline.library
-        self.store = Store(self.home, derive=derive, derive_version=code_version(derive, *registry.parts("metric").values()))
+        code = code_version(derive, *registry.parts("metric").values())  # and the columns of trials, one a part
+        self.store = Store(self.home, derive=derive, derive_version=fingerprint(code, PART_KINDS))
         self.jobs = Jobs(self.home)
 
     # Corpora and stages ------------------------------------------------------------------------------------------
@@ -77,7 +88,15 @@ class Workbench:
 
     def stages(self) -> dict[str, Stage]:
         """The fields of a recipe with the stages that they decide, in the order of their forms."""
-        return {stage.field: stage for stage in reversed(STAGES)}
+        return by_field()
+
+    def ranking_fields(self) -> tuple[str, ...]:
+        """Those that decide a ranking."""
+        return ranking_fields()
+
+    def unused(self, config: TrialConfig) -> set[str]:
+        """Those of which the recipe's fusion asks nothing."""
+        return unused(config)
 
     def resolve(self, recipe: Recipe) -> Resolved:
         """The recipe with its corpus, looked up once, to be handed to any number of verbs."""

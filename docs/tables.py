@@ -22,16 +22,6 @@ from core.corpus.cards import cards
 from core.store import tables
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {
-    "loader": "Loaders read a corpus with its questions. A data set's card names its loader (`datasets/*/card.yaml`).",
-    "chunker": "Chunkers cut documents into the texts that are searched. Recipe: `chunking`.",
-    "encoder": "Encoders turn texts into vectors. Recipe: `embedding`.",
-    "sparse": "Sparse retrievers rank chunks by the words they share with the question. Recipe: `sparse`.",
-    "index": "Indexes rank chunks by their vectors. Recipe: `index`.",
-    "fusion": "Fusions make one ranking of the sparse and the dense one. Recipe: `fusion`.",
-    "generator": "Generators write the answer. Recipe: `generation`.",
-    "metric": "Metrics judge a ranking, question by question. All of them are computed for every trial.",
-}
 
 
 def pages() -> dict[Path, str]:
@@ -67,8 +57,9 @@ def parts() -> str:
         "`python -m core list KIND` and `python -m core list settings`.",
         "",
     ]
-    for kind, about in KINDS.items():
-        lines += [f"## {kind.capitalize()}", "", about, ""]
+    for kind, (_, about) in registry.kinds().items():
+        chosen = f" Recipe: `{stage_of[kind]}`." if kind in stage_of else ""
+        lines += [f"## {kind.capitalize()}", "", about + chosen, ""]
         for name, cls in registry.parts(kind).items():
             lines += [f"### `{name}`", "", inspect.cleandoc(cls.__doc__ or "").replace("<", "&lt;"), ""]
             if kind == "metric":

@@ -84,7 +84,7 @@ def test_imports_within_functions_relative_ones_and_subpackages_count(monkeypatc
 @pytest.mark.parametrize("kind", ["chunker", "sparse", "index", "encoder", "metric", "fusion", "loader"])
 def test_the_code_of_a_part_names_no_part_of_another_kind(kind):
     """What is imported needlessly would make its key wide."""
-    others = {cls.__module__ for other in registry.FOLDERS for cls in registry.parts(other).values() if other != kind}
+    others = {cls.__module__ for other in registry.kinds() for cls in registry.parts(other).values() if other != kind}
     for name, cls in registry.parts(kind).items():
         assert not others & set(identity._behind(frozenset({cls.__module__}))) - ALLOWED.get(name, set()), name
         assert len(code_version(cls)) == 20

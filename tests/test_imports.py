@@ -145,7 +145,7 @@ def test_no_file_hides_a_module_and_datasets_is_no_package():
 
 def test_importing_core_and_its_parts_loads_no_engine():
     code = (
-        "import sys, core.workbench, core.registry as r; [r.parts(k) for k in r.FOLDERS];"
+        "import sys, core.workbench, core.registry as r; [r.parts(k) for k in r.kinds()];"
         f"print(sorted({HEAVY | {'streamlit'}} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -16,31 +16,9 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from core import registry
-from core.config import PartConfig, TransformConfig, TrialConfig, valid
+from core.config import PART_KINDS, PartConfig, TransformConfig, TrialConfig, valid
 from core.errors import WorkbenchError
 
-# stage of the recipe -> kind of its parts
-KINDS = {
-    "chunking": "chunker",
-    "embedding": "encoder",
-    "sparse": "sparse",
-    "index": "index",
-    "fusion": "fusion",
-    "generation": "generator",
-}
-TITLES = {
-    "corpus": "Corpus",
-    "chunking": "Chunking",
-    "embedding": "Embedding",
-    "transform": "Vector transform",
-    "sparse": "Sparse retrieval",
-    "index": "Dense index",
-    "retrieval": "Retrieval",
-    "fusion": "Fusion",
-    "context": "Context",
-    "generation": "Generation",
-    "evaluation": "Evaluation",
-}
 ACRONYMS = {
     "faiss": "FAISS",
     "hnsw": "HNSW",
@@ -56,9 +34,6 @@ ACRONYMS = {
 LONG_VALUE = 32  # characters of a setting told in a line
 # names of settings and methods in a description; paths stay
 CODED = re.compile(r"`([a-z][a-z0-9_]*)`|(?<![\w/.`])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?![\w/.`]*[/`])")
-REEMBEDS = ("chunking", "embedding")  # a change here means embedding texts again: applied on a button
-RETRIEVAL_STAGES = ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion", "evaluation")
-PRESETS = {"BM25": "sparse_only", "Dense": "dense_only", "Hybrid RRF": "rrf", "Hybrid convex": "convex"}  # by their fusion
 
 
 class Knob(NamedTuple):
@@ -99,21 +74,20 @@ def stage_form(
     apply: settings take effect on a button (default: for stages that re-embed).  cost: what a change costs, in a few
     words ("about 12 s").  baseline: a dot marks a stage that differs from it.  only: these knobs and no others.
     """
-    apply = stage in REEMBEDS if apply is None else apply
+    waited_for = session.workbench().stages()[stage].costs
+    apply = waited_for if apply is None else apply
     recipe = session.config(name)
     value = getattr(recipe, stage)
     draft = _drafted(stage, value, name, only) if apply else None
     waits = draft is not None and draft.value != value
-    label = (
-        f"**{TITLES.get(stage, stage.capitalize())}** {cards.plain(describe(draft.value if waits and draft.value else value))}"
-    )
+    label = f"**{title(stage)}** {cards.plain(describe(draft.value if waits and draft.value else value))}"
     if baseline is not None and getattr(baseline, stage) != value:
         label = f":primary[●] {label}"
     if unused(stage, recipe):
         label += " :gray-badge[not used by this fusion]"
     elif waits:
         label += " :orange-badge[not applied yet]"
-    elif stage in REEMBEDS or cost:
+    elif waited_for or cost:
         work = "re-embeds" if "dense" in recipe.fusion.needs() else "chunks anew"
         label += f" :gray-badge[:material/bolt: {cost or work}]"
     # a stable key: the label changes with every setting and must not close the expander
@@ -127,35 +101,39 @@ def stage_form(
     return session.config(name)
 
 
+def title(stage: str) -> str:
+    """What the form of a stage is called; the seed is a stage of its own."""
+    known = session.workbench().stages().get(stage)
+    return known.title if known else stage.capitalize()
+
+
 def unused(stage: str, recipe: TrialConfig) -> bool:
-    """Whether the fusion asks nothing of that retriever. (The encoder also counts the tokens of the chunks.)"""
-    return {"index": "dense", "embedding": "dense", "transform": "dense", "sparse": "sparse"}.get(stage, "") not in (
-        "",
-        *recipe.fusion.needs(),
-    )
+    """Whether the recipe's fusion asks nothing of that stage."""
+    return stage in session.workbench().unused(recipe)
 
 
 def recipe_form(
-    stages: tuple[str, ...] = RETRIEVAL_STAGES,
+    stages: tuple[str, ...] = (),
     *,
     name: str = session.CURRENT,
     costs: dict[str, str] | None = None,
     open_stage: str = "",
     show_presets: bool = True,
 ) -> TrialConfig:
-    """Presets and one expander a stage, in the order given; returns the recipe."""
+    """Presets and one expander a stage, in the order given (default: what decides a ranking and its metrics); returns the
+    recipe."""
     if show_presets:
         presets(name)
     pinned = session.baseline()
     with st.container(gap="xsmall"):
-        for stage in stages:
+        for stage in stages or (*session.workbench().ranking_fields(), "evaluation"):
             stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage)
     return session.config(name)
 
 
 def presets(name: str = session.CURRENT) -> None:
     """Known recipes in a row; the one in use is marked."""
-    offered = {part: title for title, part in PRESETS.items() if part in registry.parts("fusion")}
+    offered = {name: fusion.title for name, fusion in registry.parts("fusion").items() if fusion.title}
     key, current = f"{name}/preset", session.config(name).fusion.part
     show_value(key, current if current in offered else None)
     st.segmented_control(
@@ -203,16 +181,16 @@ def describe_recipe(recipe: TrialConfig) -> str:
 def setting_words(path: str, recipe: TrialConfig) -> str:
     """One setting of a recipe in the words of its form: "Chunking: size 512 tokens"."""
     stage, _, name = path.partition(".")
-    value, title = getattr(recipe, stage), TITLES.get(stage, stage.capitalize())
+    value, head = getattr(recipe, stage), title(stage)
     if not name:  # the seed is a stage of its own
-        return f"{title} {number(value)}"
+        return f"{head} {number(value)}"
     chosen = getattr(value, name)
     if name == "part":
-        preset = next((preset for preset, part in PRESETS.items() if (stage, part) == ("fusion", chosen)), "")
-        return f"{title}: {preset or _word(chosen)}"
+        preset = value.title if stage == "fusion" else ""
+        return f"{head}: {preset or _word(chosen)}"
     knob = next((knob for knob in knobs(type(value)) if knob.name == name), None)
     if knob is None:
-        return f"{title}: {_word(name)}"
+        return f"{head}: {_word(name)}"
     if knob.kind == "switch":
         shown = "on" if chosen else "off"
     elif knob.kind == "choice":
@@ -223,7 +201,7 @@ def setting_words(path: str, recipe: TrialConfig) -> str:
         shown = number(chosen) if chosen not in (None, "") else "none"
     shown = " ".join(shown.split())
     shown = shown if len(shown) <= LONG_VALUE else shown[: LONG_VALUE - 1] + "…"
-    return " ".join(filter(None, (f"{title}: {_lower(knob.label)}", shown, knob.unit)))
+    return " ".join(filter(None, (f"{head}: {_lower(knob.label)}", shown, knob.unit)))
 
 
 def points(knob: Knob, current: Any = None, most: int = 21) -> list:
@@ -243,13 +221,13 @@ def points(knob: Knob, current: Any = None, most: int = 21) -> list:
 
 def _live(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
     """Each widget changes the recipe at once."""
-    if stage in KINDS:
+    if stage in PART_KINDS:
         key = f"{name}/{stage}.part"
         show_value(key, value.part)
         _part_box(stage, value.part, key, on_change=_changed, args=(name, stage, "part", key))
     for knob in knobs(type(value)):
         if not only or knob.name in only:
-            key = f"{name}/{stage}.{value.part}.{knob.name}" if stage in KINDS else f"{name}/{stage}.{knob.name}"
+            key = f"{name}/{stage}.{value.part}.{knob.name}" if stage in PART_KINDS else f"{name}/{stage}.{knob.name}"
             show_value(key, held(getattr(value, knob.name)))
             widget(knob, key, on_change=_changed, args=(name, stage, knob.name, key))
 
@@ -267,12 +245,12 @@ def _drafted(stage: str, value: Any, name: str, only: tuple[str, ...]) -> Draft:
     """The draft, before its widgets are drawn; it follows when the recipe changes elsewhere."""
     state, shown = st.session_state, f"{name}/{stage}?"
     # also where the page was left: the widgets have forgotten the draft
-    fresh = state.get(shown) != value or (stage in KINDS and f"{name}/{stage}.part?" not in state)
+    fresh = state.get(shown) != value or (stage in PART_KINDS and f"{name}/{stage}.part?" not in state)
     state[shown] = value
     model, before = type(value), value if fresh else state.get(f"{shown}draft", value)
-    if stage in KINDS:
+    if stage in PART_KINDS:
         show_value(f"{name}/{stage}.part?", value.part, fresh)
-        model = registry.find(KINDS[stage], state[f"{name}/{stage}.part?"])
+        model = registry.find(PART_KINDS[stage], state[f"{name}/{stage}.part?"])
     switched = type(before) is not model
     base, keys = model(**_carried(stage, before, model)) if switched else before, {}
     for knob in knobs(model):
@@ -300,7 +278,7 @@ def _carried(stage: str, before: Any, model: type) -> dict[str, Any]:
 
 def _applied(stage: str, name: str, draft: Draft, waits: bool) -> None:
     """The widgets hold a draft; one press makes it the recipe and starts what that takes."""
-    if stage in KINDS:
+    if stage in PART_KINDS:
         key = f"{name}/{stage}.part?"
         _part_box(stage, st.session_state[key], key)
     for knob in knobs(draft.model):
@@ -349,11 +327,11 @@ def _taken(value: Any) -> Any:
 
 def _changed(name: str, stage: str, knob: str, key: str) -> None:
     value, kept = _taken(st.session_state[key]), {}
-    if stage in KINDS and knob != "part" and key != f"{name}/{stage}.{getattr(session.config(name), stage).part}.{knob}":
+    if stage in PART_KINDS and knob != "part" and key != f"{name}/{stage}.{getattr(session.config(name), stage).part}.{knob}":
         return  # the browser still had the slider of the method before
     if knob == "part":
         before = getattr(session.config(name), stage)
-        kept = {f"{stage}.{same}": of for same, of in _carried(stage, before, registry.find(KINDS[stage], value)).items()}
+        kept = {f"{stage}.{same}": of for same, of in _carried(stage, before, registry.find(PART_KINDS[stage], value)).items()}
     _try_change(name, stage, {f"{stage}.{knob}": value, **kept})
 
 
@@ -384,7 +362,7 @@ def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
 
 
 def _part_box(stage: str, part: str, key: str, **events: Any) -> None:
-    known = registry.parts(KINDS[stage])
+    known = registry.parts(PART_KINDS[stage])
     names = list(known)
     st.selectbox("Method", names, names.index(part), key=key, format_func=_word, help=_about(known[part]), **events)
 

@@ -8,7 +8,7 @@ from typing import Any
 from core.annotation.drawing import Candidate
 from core.config import TrialConfig, build, difference, fingerprint
 from core.errors import WorkbenchError
-from core.labs.trials.comparison import FUSIONS
+from core.labs.trials.comparison import fusion_title
 
 # settings of a generator; the name of the file that was loaded tells how its weights were kept
 WRITES_NOTHING = ("threads", "gpu_layers", "own_process", "logprobs", "reuse_prefix", "retries", "weights")
@@ -58,7 +58,7 @@ def recipe_words(config: TrialConfig) -> str:
 def _setting(stage: str, what: str, value: Any) -> str:
     """As in "temperature 0.7", "2 passages", "BM25": in the words of the forms, a fusion by its preset's name."""
     if (stage, what) == ("fusion", "part"):
-        return FUSIONS.get(value, str(value).replace("_", " "))
+        return fusion_title(str(value))
     if what == "passages":
         return f"{value} {what if value != 1 else 'passage'}"
     if isinstance(value, bool | float):

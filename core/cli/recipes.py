@@ -12,7 +12,7 @@ from core.cli.tables import between, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
 
-Kind = Literal[(*registry.FOLDERS, "settings")]
+Kind = Literal[(*registry.kinds(), "settings")]
 
 
 @verb("list", show_table)

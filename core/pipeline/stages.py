@@ -92,21 +92,15 @@ STAGES = (
 _BY_NAME = {stage.name: stage for stage in STAGES}
 
 
-def stage_of(field: str) -> Stage | None:
-    """The first stage that a field of the recipe decides; None of those that decide none, as the seed."""
-    return next((stage for stage in STAGES if stage.field == field), None)
+def by_field() -> dict[str, Stage]:
+    """Field of the recipe -> the first stage that it decides, in the order of the forms."""
+    return {field: next(stage for stage in STAGES if stage.field == field) for field in dict.fromkeys(s.field for s in STAGES)}
 
 
-def title(field: str) -> str:
-    """What the form of a field is called."""
-    stage = stage_of(field)
-    return stage.title if stage else field.capitalize()
-
-
-def unused(field: str, config: TrialConfig) -> bool:
-    """Whether the fusion asks nothing of the retriever that a field serves. (The encoder also counts the tokens of chunks.)"""
-    stage = stage_of(field)
-    return bool(stage and stage.retriever and stage.retriever not in config.fusion.needs())
+def unused(config: TrialConfig) -> set[str]:
+    """The fields of which the fusion asks nothing. (The encoder also counts the tokens of the chunks.)"""
+    needs = ("", *config.fusion.needs())
+    return {field for field, stage in by_field().items() if stage.retriever not in needs}
 
 
 def ranking_fields() -> tuple[str, ...]:
@@ -126,7 +120,7 @@ def rankers() -> tuple[Stage, ...]:
 
 def workers(config: TrialConfig) -> list[Any]:
     """Whose code decides the ranking of a recipe, for `code_version`."""
-    fields = [field for field in ranking_fields() if not unused(field, config) or field == "embedding"]
+    fields = set(ranking_fields()) - unused(config) | {"embedding"}
     return [worker for stage in STAGES if stage.field in fields for worker in _workers(stage, config)]
 
 

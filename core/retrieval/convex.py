@@ -1,6 +1,6 @@
 """Convex combination of normalised scores."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -24,6 +24,8 @@ class Convex(Fusion):
     """
 
     part: Literal["convex"] = "convex"
+    title: ClassVar[str] = "Hybrid convex"
+    order: ClassVar[int] = 40
     weight: float = knob(
         0.7, "Share of the dense score: 0 lexical only, 1 dense only.", label="Dense weight", ge=0.0, le=1.0, step=0.01
     )

@@ -1,6 +1,6 @@
 """No fusion: the dense ranking."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +14,8 @@ class DenseOnly(Fusion):
     """The dense retriever's ranking as it is. Choose it as the baseline that a fusion has to beat."""
 
     part: Literal["dense_only"] = "dense_only"
+    title: ClassVar[str] = "Dense"
+    order: ClassVar[int] = 20
 
     def needs(self) -> tuple[str, ...]:
         return ("dense",)

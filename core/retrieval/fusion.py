@@ -1,6 +1,7 @@
 """What every fusion part is. `docs/adding_a_part.md` shows the smallest one, `tests/contract/test_fusions.py` holds all."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from core.retrieval.pool import Pool
 
 class Fusion(PartConfig):
     """Base of fusion parts: one score a candidate, from what the retrievers said of it."""
+
+    title: ClassVar[str] = ""  # what people call the recipe that it makes; "": it is no preset
+    order: ClassVar[int] = 100  # of the presets, smallest first
 
     def needs(self) -> tuple[str, ...]:
         """The retrievers whose candidates it reads, of "sparse" and "dense"; the others are not asked."""

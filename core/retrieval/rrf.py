@@ -1,6 +1,6 @@
 """Reciprocal rank fusion."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class ReciprocalRank(Fusion):
     """
 
     part: Literal["rrf"] = "rrf"
+    title: ClassVar[str] = "Hybrid RRF"
+    order: ClassVar[int] = 30
     weight: float = knob(
         0.5, "Share of the dense ranking: 0 lexical only, 1 dense only.", label="Dense weight", ge=0.0, le=1.0, step=0.01
     )

@@ -1,6 +1,6 @@
 """No fusion: the lexical ranking."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +14,8 @@ class SparseOnly(Fusion):
     """The lexical retriever's ranking as it is. Choose it as the baseline that a fusion has to beat."""
 
     part: Literal["sparse_only"] = "sparse_only"
+    title: ClassVar[str] = "BM25"
+    order: ClassVar[int] = 10
 
     def needs(self) -> tuple[str, ...]:
         return ("sparse",)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from core.config import PART_KINDS
 from core.errors import WorkbenchError
 from core.store.index_points import stored_measurement
 from core.store.journal import Record, id_time
@@ -156,7 +157,7 @@ def _trial(id: str, payload: dict, scored: bool) -> Rows:
         "id": id,
         "created": _created(id, payload),
         "dataset": _get(config, "corpus", "dataset"),
-        **{stage: _get(config, stage, "part") for stage in ("chunking", "embedding", "sparse", "index", "fusion", "generation")},
+        **{stage: _get(config, stage, "part") for stage in PART_KINDS},
         "num_queries": len(payload.get("rankings") or {}),
         "total_ms": float(sum(timings.values())),
         "scored": scored,

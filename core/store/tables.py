@@ -5,6 +5,8 @@ All of it can be thrown away and made again from the journal, so a new column is
 
 from typing import NamedTuple
 
+from core.config import PART_KINDS
+
 SCHEMA = 6  # a database of another number is rebuilt
 
 
@@ -23,12 +25,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "status": ("VARCHAR", "ok, failed or interrupted."),
             "reason": ("VARCHAR", "Why it is not ok."),
             "sweep": ("VARCHAR", "The sweep it belongs to, or empty."),
-            "chunking": ("VARCHAR", "Name of the chunker."),
-            "embedding": ("VARCHAR", "Name of the encoder."),
-            "sparse": ("VARCHAR", "Name of the sparse retriever."),
-            "index": ("VARCHAR", "Name of the dense index."),
-            "fusion": ("VARCHAR", "Name of the fusion."),
-            "generation": ("VARCHAR", "Name of the generator."),
+            **{field: ("VARCHAR", f"Name of its part of the kind {kind}.") for field, kind in PART_KINDS.items()},
             "seed": ("BIGINT", "Seed of everything random in it."),
             "num_queries": ("INTEGER", "Questions it has a ranking for."),
             "total_ms": ("DOUBLE", "Sum of the stages' times, in milliseconds."),

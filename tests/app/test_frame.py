@@ -11,7 +11,7 @@ from app import session
 from app.ui import forms
 from core import config as recipes
 from core import registry
-from core.config import TrialConfig, difference, with_settings
+from core.config import PART_KINDS, TrialConfig, difference, with_settings
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.labs.trials import comparison
@@ -65,7 +65,7 @@ def recipe_page(**address: str) -> AppTest:
         from app.ui import forms
 
         session.start("here")
-        forms.recipe_form((*forms.RETRIEVAL_STAGES, "context", "generation"))
+        forms.recipe_form(tuple(field for field in session.workbench().stages() if field != "corpus"))
 
     app = AppTest.from_function(script, default_timeout=30)
     for key, value in address.items():
@@ -91,7 +91,7 @@ def test_the_address_restores_the_recipe():
     assert recipe(app).seed == 7
 
 
-@pytest.mark.parametrize("stage", forms.KINDS)
+@pytest.mark.parametrize("stage", PART_KINDS)
 def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
     def script():
         import streamlit as st
@@ -102,7 +102,7 @@ def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
         session.start("here")
         forms.stage_form(st.query_params["stage"])
 
-    for name in registry.parts(forms.KINDS[stage]):
+    for name in registry.parts(PART_KINDS[stage]):
         wanted = with_settings(TrialConfig(), {f"{stage}.part": name})
         app = AppTest.from_function(script, default_timeout=30)
         for key, value in {**difference(wanted), "stage": stage}.items():
@@ -165,7 +165,7 @@ def test_a_second_recipe_outlives_pages_that_do_not_show_it():
 
 
 def test_every_knob_of_every_part_has_a_widget():
-    for kind in forms.KINDS.values():
+    for kind in PART_KINDS.values():
         for name, part in registry.parts(kind).items():
             missing = set(part.model_fields) - {"part"} - {knob.name for knob in forms.knobs(part)}
             assert not missing, f"{name}: no widget for {missing}"
@@ -421,7 +421,7 @@ def test_a_default_recipe_is_quiet():
 
 
 def test_no_word_of_the_code_stands_in_a_form():
-    for kind in forms.KINDS.values():
+    for kind in PART_KINDS.values():
         for part in registry.parts(kind).values():
             told = [forms._about(part), *(knob.help for knob in forms.knobs(part)), *(knob.label for knob in forms.knobs(part))]
             assert not [text for text in told if forms.CODED.search(text)], part

@@ -71,10 +71,10 @@ def draw(config: TrialConfig) -> None:
 def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
     """(title, setting, knob) of the select box, which follows the setting moved last."""
     # what a recipe of one retriever does not use changes nothing
-    unused = {("sparse",): "index", ("dense",): "sparse"}.get(tuple(config.fusion.needs()))
-    stages = [stage for stage in ("fusion", "sparse", "index", "retrieval", "chunking") if stage != unused]
+    idle = session.workbench().unused(config)
+    stages = [stage for stage in ("fusion", "sparse", "index", "retrieval", "chunking") if stage not in idle]
     found = [
-        (f"{forms.TITLES[stage]}: {knob.label}", (f"{stage}.{knob.name}", knob))
+        (f"{forms.title(stage)}: {knob.label}", (f"{stage}.{knob.name}", knob))
         for stage in stages
         for knob in forms.knobs(type(getattr(config, stage)))
         if knob.low is not None and knob.high is not None or knob.options
@@ -356,7 +356,7 @@ def not_drawn(config: TrialConfig, setting: str, knob: Any, found: Values) -> No
     valid = ",".join(map(str, sorted((set(found.ready) | set(found.missing)) & set(forms.points(knob)))))
     arguments = ["prepare", *workbench.arguments(swept), "--grid", f"{setting}={valid}"]
     number = cards.count(len(found.missing), "value")
-    title = f"{forms.TITLES[setting.split('.')[0]]}: {knob.label}, {number}"
+    title = f"{forms.title(setting.split('.')[0])}: {knob.label}, {number}"
     gap = f"Not measured yet, and a gap in the curve: {listed(found.missing, knob.unit)}."
     job = jobs.latest(arguments)
     beside = not job or job.status == "done"  # the progress of a job takes the whole width

@@ -19,6 +19,7 @@ from scipy.special import stdtr
 from core import registry
 from core.config import PART_KINDS, TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
+from core.pipeline.stages import unused
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
 from core.store.rows import MOST_NAME, MOST_NOTE
@@ -37,7 +38,6 @@ CODED = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")  # how methods and choices ar
 MOST = 20  # trials compared at once
 MOST_CHARACTERS = {"name": MOST_NAME, "note": MOST_NOTE}  # of what people say of a trial
 
-FUSIONS = {"sparse_only": "BM25", "dense_only": "Dense", "rrf": "Hybrid RRF", "convex": "Hybrid convex"}
 LONG_NAME = 4  # settings told in a name made from them
 
 Questions = dict[tuple[str, str], float]  # (id, text) -> value, in the order of the question set
@@ -204,11 +204,9 @@ def repeats(found: Iterable[Trial]) -> dict[str, tuple[int, int]]:
 def made_name(config: dict[str, Any]) -> str:
     """A name for a recipe: its fusion, and what of its retrieval differs from the defaults."""
     fusion, words = config.get("fusion", {}).get("part", ""), []
-    needs = registry.parts("fusion")[fusion]().needs() if fusion in registry.parts("fusion") else ("dense", "sparse")
-    idle = {"dense": ("embedding", "transform", "index"), "sparse": ("sparse",)}
-    unused = {stage for need, stages in idle.items() if need not in needs for stage in stages}
+    idle = unused(TrialConfig(fusion=fusion)) if fusion in registry.parts("fusion") else set()
     for stage, value in config.items():
-        if stage in ("corpus", "context", "generation", *unused) or not isinstance(value, dict):
+        if stage in ("corpus", "context", "generation", *idle) or not isinstance(value, dict):
             continue
         part = value.get("part", "")
         usual, head = _usual(stage, part), _words(part) if part != _usual(stage).get("part", "") else ""
@@ -218,7 +216,13 @@ def made_name(config: dict[str, Any]) -> str:
         words += [head] * bool(head and stage != "fusion")
         words += [f"{_words(name.removesuffix('_tokens'))} {show_value(shown)}" for name, shown in own.items()]
     more = f"{len(words) - LONG_NAME} more" if len(words) > LONG_NAME else ""
-    return ", ".join(filter(None, [FUSIONS.get(fusion, _words(fusion)), *(words[:LONG_NAME] or ["defaults"]), more]))
+    return ", ".join(filter(None, [fusion_title(fusion), *(words[:LONG_NAME] or ["defaults"]), more]))
+
+
+def fusion_title(name: str) -> str:
+    """What people call the recipe that a fusion makes."""
+    found = registry.parts("fusion").get(name)
+    return found.title if found and found.title else _words(name)
 
 
 def sweeps(workbench: Workbench, found: Sequence[Trial]) -> dict[str, str]:

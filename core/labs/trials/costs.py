@@ -16,11 +16,11 @@ from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
 from core.labs.trials.comparison import ALPHA, COSTS, Spread, Trial, direction, named_groups, trials
+from core.pipeline.stages import ranking_fields
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 
 TIMED = ("latency_ms", "total_ms")
-WORK = ("chunking", "embedding", "transform", "sparse", "index", "retrieval", "fusion")  # stages a question runs through
 MOST = 500  # trials compared with each other
 
 
@@ -115,7 +115,7 @@ def _values(workbench: Workbench, points: Sequence[Trial], metric: str) -> np.nd
 
 def _work(trial: Trial) -> str:
     """What a question of this trial runs through. Numbers that only weigh (k1, the fusion's weight) add no work."""
-    config = {stage: trial.config.get(stage) for stage in WORK}
+    config = {stage: trial.config.get(stage) for stage in ranking_fields()}
     for stage in ("sparse", "fusion"):
         config[stage] = {k: v for k, v in (config[stage] or {}).items() if not isinstance(v, float)}
     return fingerprint(config, trial.corpus, trial.dataset)

@@ -270,7 +270,7 @@ def _ends(workbench: Workbench, run: Resolved, chunks: Chunks, cut: np.ndarray, 
     """Where in the document the first `room` tokens of each chunk end [num_cut]."""
     tools, found = workbench.pipeline.tools(run), np.empty(len(cut), np.int64)
     for i, (chunk, left) in enumerate(zip(cut.tolist(), room.tolist(), strict=True)):
-        offsets = tools.token_offsets(run.run.corpus.documents[chunks.document[chunk]].text)
+        offsets = tools.token_offsets(run.corpus.documents[chunks.document[chunk]].text)
         first = np.searchsorted(offsets[:, 0], chunks.start[chunk])
         found[i] = min(offsets[first + left - 1, 1], chunks.end[chunk])
     return found

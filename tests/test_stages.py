@@ -1,0 +1,166 @@
+"""The stages as data: no field of a recipe is without a row, a key and an effect; a stage is added in four places."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import registry
+from core.config import PART_KINDS, TrialConfig, with_settings
+from core.pipeline.stages import STAGES, Resolved, by_field, rankers, ranking_fields, unused, workers
+from core.records import Corpus, Document, Query
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = Corpus("c", (Document("d", "Some words."),), (Query("q", "Which words?"),), (), "mark")
+MOVED = {  # a setting of each field that decides a result kept under a key -> the stages whose key it changes
+    "chunking.size_tokens": {"chunks", "vectors", "transformed", "index", "dense", "sparse", "pool", "fused", "relevance"},
+    "embedding.pooling": {"chunks", "vectors", "transformed", "index", "dense", "sparse", "pool", "fused", "relevance"},
+    "transform.centre": {"transformed", "index", "dense", "pool", "fused"},
+    "transform.rescore": {"dense", "pool", "fused"},
+    "index.metric": {"index", "dense", "pool", "fused"},
+    "sparse.k1": {"sparse", "pool", "fused"},
+    "retrieval.candidates": {"dense", "sparse", "pool", "fused"},
+    "fusion.weight": {"fused"},
+    "evaluation.overlap": {"relevance"},
+    "context.passages": {"prompt"},
+    "generation.max_tokens": {"answer"},
+}  # fmt: skip
+
+
+def test_every_field_of_a_recipe_has_a_row_and_every_row_a_field():
+    assert set(by_field()) == TrialConfig.model_fields.keys() - {"seed"}
+    assert set(PART_KINDS.values()) <= set(registry.kinds())
+    assert len({stage.name for stage in STAGES}) == len(STAGES)
+
+
+def value(setting: str):
+    before = getattr(getattr(TrialConfig(), setting.split(".")[0]), setting.split(".")[1])
+    other = {"pooling": "cls", "metric": "dot"}.get(setting.split(".")[1])
+    return other or (not before if isinstance(before, bool) else before / 2 if isinstance(before, float) else before + 1)
+
+
+@pytest.mark.parametrize("setting", MOVED)
+def test_a_setting_changes_the_keys_of_its_stage_and_of_those_below(setting):
+    def keys(config):
+        run = Resolved(config, CORPUS, "stamp", "questions")
+        return {stage.name: run.key(stage.name) for stage in STAGES}
+
+    before, after = keys(TrialConfig()), keys(with_settings(TrialConfig(), {setting: value(setting)}))
+    assert {name for name in before if before[name] != after[name]} == MOVED[setting]
+
+
+def test_each_field_but_the_corpus_is_moved_here():
+    assert {setting.split(".")[0] for setting in MOVED} == set(by_field()) - {"corpus"}
+
+
+def test_a_fusion_of_one_retriever_does_without_the_stages_of_the_other():
+    assert unused(with_settings(TrialConfig(), {"fusion": "sparse_only"})) == {"embedding", "transform", "index"}
+    assert unused(with_settings(TrialConfig(), {"fusion": "dense_only"})) == {"sparse"} and not unused(TrialConfig())
+    words = with_settings(TrialConfig(), {"fusion": "sparse_only"})
+    assert with_settings(words, {"index": "faiss_hnsw"}).index not in workers(words)
+    assert {type(worker) for worker in workers(words)} >= {type(words.sparse), type(words.fusion), type(words.chunking)}
+    other = Resolved(with_settings(words, {"index": "faiss_hnsw"}), CORPUS, "stamp", "questions")
+    assert other.key("pool") == Resolved(words, CORPUS, "stamp", "questions").key("pool") != other.key("dense")
+
+
+def test_a_key_is_made_once_and_shared_identities_are_not_looked_up_again(monkeypatch):
+    run = Resolved(TrialConfig(), CORPUS, "stamp", "questions")
+    run.key("pool")
+    monkeypatch.setattr("core.pipeline.stages.fingerprint", None)
+    assert run.key("dense") and run.of(run.config) is run
+    monkeypatch.setattr("core.embedding.minilm.MiniLM.identity", None)
+    assert run.of(with_settings(run.config, {"fusion.weight": 0.1})).encoder == run.encoder
+
+
+def test_what_ranks_follows_the_pool():
+    assert [stage.name for stage in rankers()] == ["fused"]
+    assert ranking_fields() == ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion")
+
+
+# A stage is added ----------------------------------------------------------------------------------------------------
+
+FIELD = '    reranking: chosen("reranker") = Field("identity", validate_default=True)\n'
+ROW = '    Stage("reranked", "reranking", "Reranking", ("fused",), ranks=lambda part, asked: part.rerank(asked)),\n'
+FOLDER = '"""Rerankers: a file a part."""\n\nKINDS = {"reranker": "Rerankers rank the best of the fusion again."}\n'
+PART = '''"""No reranking."""
+
+from typing import Literal
+
+from core.config import PartConfig, knob
+from core.registry import part
+
+
+@part("reranker")
+class Identity(PartConfig):
+    """The ranking as it comes from the fusion."""
+
+    part: Literal["identity"] = "identity"
+    upside_down: bool = knob(False, "Ranks the last first, so that it is seen to work.")
+
+    def rerank(self, asked):
+        yield from ()
+        import numpy as np
+
+        return np.where(asked.pool.chunk < 0, asked.scores, -asked.scores) if self.upside_down else asked.scores
+'''
+USE = """
+import json, sys
+from core.config import TrialConfig, settings, with_settings
+from core.progress import drain
+from core.workbench import Workbench
+
+bench = Workbench(sys.argv[1])
+texts = [("a.txt", b"Green tea is steeped at eighty degrees."), ("b.txt", b"Black tea takes boiling water.")]
+drain(bench.library.ingest("tea", texts, None))
+recipe = with_settings(TrialConfig(), {"corpus.dataset": "tea", "fusion": "sparse_only"})
+turned = with_settings(recipe, {"reranking.upside_down": True})
+from streamlit.testing.v1 import AppTest
+
+form = "from app import session; from app.ui import forms; session.start('here'); forms.recipe_form()"
+page = AppTest.from_string(form, default_timeout=60).run()
+found, run = bench.evaluate(turned), bench.resolve(recipe)
+print(json.dumps({
+    "first": [bench.search(one, "green tea")[0].document_id for one in (recipe, turned)],
+    "traced": "reranked" in found.trace.ms,
+    "settings": [row["setting"] for row in settings() if row["setting"].startswith("reranking")],
+    "forms": [expander.label.split("**")[1] for expander in page.expander],
+    "candidates kept": run.key("sparse") == run.of(turned).key("sparse"),
+    "columns": [row["column_name"] for row in bench.store.query("DESCRIBE trials") if "rerank" in row["column_name"]],
+    "command": bench.command(turned),
+}))
+"""
+
+
+def test_adding_a_stage_is_a_field_a_row_a_folder_and_its_docs(tmp_path):
+    copy = tmp_path / "copy"
+    for folder in ("core", "app", "pages", "docs", "datasets", "annotations", ".streamlit"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    put(copy / "core/config.py", "    context: ContextConfig = Field(", FIELD)
+    put(copy / "core/pipeline/stages.py", '    Stage("relevance", "evaluation"', ROW)
+    (copy / "core/reranking").mkdir()
+    (copy / "core/reranking/__init__.py").write_text(FOLDER)
+    (copy / "core/reranking/identity.py").write_text(PART)
+    done = subprocess.run(
+        [sys.executable, "-c", USE, str(tmp_path / "home")], cwd=copy, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["first"][0] != told["first"][1] and told["traced"] and told["candidates kept"]
+    assert told["settings"] == ["reranking.upside_down"] and told["columns"] == ["reranking"]
+    assert told["forms"].index("Reranking") == told["forms"].index("Fusion") + 1
+    assert "reranking.upside_down=true" in told["command"]
+    listed = subprocess.run(
+        [sys.executable, "-m", "core", "list", "settings"], cwd=copy, capture_output=True, text=True, check=True
+    )
+    assert "reranking.upside_down" in listed.stdout
+    subprocess.run([sys.executable, "-m", "docs.tables"], cwd=copy, capture_output=True, text=True, check=True)
+    assert "## Reranker" in (copy / "docs/parts.md").read_text("utf-8")
+
+
+def put(file: Path, before: str, line: str) -> None:
+    text = file.read_text("utf-8")
+    assert text.count(before) == 1
+    file.write_text(text.replace(before, line + before), "utf-8")
