@@ -684,9 +684,14 @@ class Workbench:
         changed.pop("corpus.dataset", None)
         return ["--dataset", config.corpus.dataset, *as_options("--set", changed)]
 
-    def command(self, config: TrialConfig, verb: str = "run") -> str:
-        """The command that reproduces this recipe."""
-        return f"python -m core {verb} {shlex.join(self.arguments(config))}"
+    def command(self, config: TrialConfig, verb: str = "run", *words: str) -> str:
+        """The command that carries out a verb with this recipe. words: what the verb takes besides."""
+        return command_line(verb, *words, *self.arguments(config))
+
+
+def command_line(*words: str) -> str:
+    """A command as a person types it."""
+    return f"python -m core {shlex.join(words)}"
 
 
 # What stands between records and metrics ---------------------------------------------------------------------------

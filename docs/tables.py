@@ -16,7 +16,7 @@ from cyclopts import Argument
 from core import registry
 from core.__main__ import SUBJECTS
 from core.cli.frame import USUAL, VERBS, Verb, app
-from core.cli.options import Recipe
+from core.cli.options import RecipeOptions
 from core.config import _BOUNDS, PART_KINDS, settings
 from core.corpus.cards import cards
 from core.store import tables
@@ -120,7 +120,7 @@ def taken_by(verb: Verb) -> list[Argument]:
 
 
 def takes_recipe(verb: Verb) -> bool:
-    return any(parameter.annotation is Recipe for parameter in inspect.signature(verb.function).parameters.values())
+    return any(parameter.annotation is RecipeOptions for parameter in inspect.signature(verb.function).parameters.values())
 
 
 def database() -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from core import files
 from core.__main__ import parse
-from core.cli.options import Recipe, read_grid
+from core.cli.options import RecipeOptions, read_grid
 from core.config import TrialConfig, difference, with_settings
 from core.doctor import doctor
 from core.errors import WorkbenchError
@@ -20,7 +20,7 @@ from core.workbench import ROOT, Workbench
 
 
 def recipe(config=None, settings=(), dataset=None):
-    return Recipe(dataset, config, tuple(settings)).read()
+    return RecipeOptions(dataset, config, tuple(settings)).read()
 
 
 def recipe_of(arguments):

@@ -317,9 +317,9 @@ def show(
     chart: Figure,
     name: str,
     *,
+    command: str,
     data: Sequence[Mapping] | Any = None,
     config: Any = None,
-    command: str = "",
     title: str = "",
     caption: str = "",
     method: str = "",
@@ -329,9 +329,10 @@ def show(
 ) -> Any:
     """Draws a chart under its title, with the export menu in the upper right corner.
 
-    name: file name of what is exported.  data: rows (mappings or a DataFrame) behind the chart, for CSV.  config,
-    command: the recipe and the command that reproduce it.  method: how its intervals were made, for the caption of the
-    exported figure; judged: how its values were judged, where the depth k does not say it.  on_select="rerun": returns what was selected.
+    name: file name of what is exported.  command: prints the chart's numbers; several stand on a line each.  data: rows
+    (mappings or a DataFrame) behind the chart, for CSV.  config: the recipe that reproduces it.  method: how its intervals were
+    made, for the caption of the exported figure; judged: how its values were judged, where the depth k does not say it.
+    on_select="rerun": returns what was selected.
     """
     from app.ui import export
 

@@ -16,7 +16,7 @@ def menu(
     *,
     data: Any = None,
     config: Any = None,
-    command: str = "",
+    command: str,
     title: str = "",
     shown: str = "",
     method: str = "",
@@ -69,9 +69,8 @@ def menu(
             st.caption(figures.WITHOUT_BROWSER)
         st.caption("Caption")
         st.code(text, language=None, wrap_lines=True)
-        if command:
-            st.caption("The command that computes this")
-            st.code(command, language="bash", wrap_lines=True)
+        st.caption("The command that prints these numbers")
+        st.code(command, language="bash", wrap_lines=True)
 
 
 def whole(chart: charts.Figure, name: str, width_mm: float, title: str, text: str, data: Any, config: Any) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import group, verb
-from core.cli.options import USUAL, Positive, Recipe, read_settings, read_yaml
+from core.cli.options import USUAL, Positive, RecipeOptions, read_settings, read_yaml
 from core.cli.tables import show_table
 from core.errors import WorkbenchError
 from core.records import Progress, plain
@@ -25,7 +25,7 @@ group("annotate", "Studies in which people judge answers.")
 
 
 @verb("answer-questions")
-def answer_questions(workbench: Any, *, count: Positive = 30, recipe: Recipe = USUAL) -> Any:
+def answer_questions(workbench: Any, *, count: Positive = 30, recipe: RecipeOptions = USUAL) -> Any:
     """Have questions of the corpus answered, and the answers stored."""
     from core.annotation import answers
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Recipe
+from core.cli.options import USUAL, RecipeOptions
 from core.cli.tables import show_parts, show_table
 from core.records import plain
 
@@ -37,7 +37,7 @@ def ingest(
 
 
 @verb("chunks", show_parts)
-def chunks(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
+def chunks(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
     """The corpus in the recipe's chunks: how many, how large, how much of the evidence they cut."""
     import numpy as np
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Recipe, Training, read_settings
+from core.cli.options import USUAL, RecipeOptions, Training, read_settings
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
 from core.records import plain
@@ -23,13 +23,13 @@ Everything = Annotated[bool, Parameter(help="Ask all questions of a large corpus
 
 
 @verb("train-encoder")
-def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe: Recipe = USUAL) -> Any:
+def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
     """A dual encoder, trained on the questions of a corpus."""
     return workbench.train_encoder(recipe.read(), name, read_settings(train))
 
 
 @verb("encoders-training", show_parts)
-def encoders_training(workbench: Any, name: str, /) -> dict[str, Any]:
+def encoders_training(name: str, /) -> dict[str, Any]:
     """How a trained encoder was trained: its loss by step, and its checks on validation questions."""
     from core.labs.encoders import training
 
@@ -40,7 +40,7 @@ def encoders_training(workbench: Any, name: str, /) -> dict[str, Any]:
     return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}
 
 
-def _measured(workbench: Any, recipe: Recipe, encoders: Sequence[str], everything: bool = False) -> Any:
+def _measured(workbench: Any, recipe: RecipeOptions, encoders: Sequence[str], everything: bool = False) -> Any:
     """The encoders' rows against the first, their corpus embedded where it is not yet."""
     from core.labs.encoders import comparison
 
@@ -57,7 +57,9 @@ def _measured(workbench: Any, recipe: Recipe, encoders: Sequence[str], everythin
 
 
 @verb("encoders-compare", show_table)
-def encoders_compare(workbench: Any, *, encoders: Encoders = (), everything: Everything = False, recipe: Recipe = USUAL) -> Any:
+def encoders_compare(
+    workbench: Any, *, encoders: Encoders = (), everything: Everything = False, recipe: RecipeOptions = USUAL
+) -> Any:
     """Encoders side by side by dense retrieval alone: metrics, size, speed, and differences to the first one."""
     from core.evaluation.metric import metric_names
     from core.labs.encoders import comparison
@@ -66,7 +68,7 @@ def encoders_compare(workbench: Any, *, encoders: Encoders = (), everything: Eve
     return comparison.table(rows, metric_names(), rows[0].offer)
 
 
-def _one(workbench: Any, recipe: Recipe, encoder: str) -> Any:
+def _one(workbench: Any, recipe: RecipeOptions, encoder: str) -> Any:
     """The row of one encoder, measured."""
     [row] = yield from _measured(workbench, recipe, [encoder])
     if row.evaluation is None:
@@ -80,7 +82,7 @@ def encoders_trade_off(
     *,
     encoder: Encoder = "",
     more: Annotated[bool, Parameter(help="Also float16, PQ and OPQ.")] = False,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Metrics over the bytes of a vector: each number of dimensions in each number format."""
     from core.labs.encoders import trade_off
@@ -104,7 +106,7 @@ def _ends(interval: Any) -> list[tuple[str, float | None]]:
 
 
 @verb("encoders-geometry", show_parts)
-def encoders_geometry(workbench: Any, *, encoders: Encoders = (), recipe: Recipe = USUAL) -> Any:
+def encoders_geometry(workbench: Any, *, encoders: Encoders = (), recipe: RecipeOptions = USUAL) -> Any:
     """The shape of encoders' vectors: isotropy, dimensions in use, hubs, and the variance that the first directions hold."""
     from core.labs.encoders import geometry
 
@@ -123,7 +125,7 @@ def encoders_geometry(workbench: Any, *, encoders: Encoders = (), recipe: Recipe
 
 
 @verb("encoders-separation", show_parts)
-def encoders_separation(workbench: Any, *, encoder: Encoder = "", recipe: Recipe = USUAL) -> Any:
+def encoders_separation(workbench: Any, *, encoder: Encoder = "", recipe: RecipeOptions = USUAL) -> Any:
     """Cosines of questions with their evidence, and with random chunks."""
     from core.labs.encoders import geometry
 
@@ -144,7 +146,9 @@ def encoders_separation(workbench: Any, *, encoder: Encoder = "", recipe: Recipe
 
 
 @verb("encoders-map", show_table)
-def encoders_map(workbench: Any, *, encoder: Encoder = "", method: Literal["pca", "tsne"] = "pca", recipe: Recipe = USUAL) -> Any:
+def encoders_map(
+    workbench: Any, *, encoder: Encoder = "", method: Literal["pca", "tsne"] = "pca", recipe: RecipeOptions = USUAL
+) -> Any:
     """Chunks and questions in the plane."""
     from core.labs.encoders import geometry
 

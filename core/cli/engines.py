@@ -3,17 +3,17 @@
 from typing import Any
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Recipe
+from core.cli.options import USUAL, RecipeOptions
 
 
 @verb("convert-model")
-def convert_model(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
+def convert_model(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
     """A faster copy of the recipe's model file, measured and kept."""
     return workbench.convert_model(recipe.read())
 
 
 @verb("measure-engine")
-def measure_engine(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
+def measure_engine(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
     """Speed of the recipe's engine here: batches, passages kept in memory, formats of the weights."""
     from core.labs import engines
 

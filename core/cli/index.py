@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Grids, Positive, Recipe, read_grid
+from core.cli.options import USUAL, Grids, Positive, RecipeOptions, read_grid
 from core.cli.tables import cell, show_parts, show_table, show_value
 from core.errors import WorkbenchError
 from core.records import plain
@@ -15,7 +15,7 @@ from core.records import plain
 def index_sweep(
     workbench: Any,
     *,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
     grids: Annotated[Grids, Parameter(required=True)],
     again: Annotated[bool, Parameter(help="Measure also what is stored already.")] = False,
 ) -> Any:
@@ -26,7 +26,7 @@ def index_sweep(
 
 
 @verb("index-points", show_table)
-def index_points(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
+def index_points(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
     """What was measured of the indexes of these vectors."""
     from core.labs.index import points
 
@@ -46,7 +46,7 @@ def show_cost(rows: list[dict[str, Any]]) -> None:
 def index_cost(
     workbench: Any,
     *,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
     grids: Grids = (),
     margin: Annotated[float, Parameter(help="Points (hundredths) within which two means are equal.")] = 1.0,
 ) -> Any:
@@ -61,7 +61,7 @@ def index_inside(
     workbench: Any,
     *,
     question: Annotated[int, Parameter(help="Row of the question that is followed, from 0.")] = 0,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The graph or the lists of an index, and the way of one question through them."""
     from core.labs.index import inside
@@ -113,7 +113,7 @@ def index_filters(
     workbench: Any,
     *,
     by: Annotated[str, Parameter(help="source, type of question or document (default: random shares).")] = "random share",
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Recall and latency where only some chunks may be found, in three ways to filter."""
     import numpy as np
@@ -149,7 +149,7 @@ def index_filters(
 
 @verb("index-fallback", show_table)
 def index_fallback(
-    workbench: Any, *, rule: Literal["margin", "crowding", "likeness", "complete"] = "margin", recipe: Recipe = USUAL
+    workbench: Any, *, rule: Literal["margin", "crowding", "likeness", "complete"] = "margin", recipe: RecipeOptions = USUAL
 ) -> Any:
     """Unsafe questions sent to exact search: what that gains and costs, by threshold."""
     from core.labs.index import fallback, measuring
@@ -170,7 +170,7 @@ def index_life(
     share: Annotated[float, Parameter(help="Percent of the vectors that a round changes.")] = 20,
     rounds: Positive = 5,
     lost: Annotated[float, Parameter(help="Points of recall that may be lost before a rebuild.")] = 1.0,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """An index through rounds of changes: recall and latency beside a fresh build, and when to rebuild."""
     import numpy as np
@@ -193,7 +193,7 @@ def index_switch(
     to: Annotated[str, Parameter(help="The new encoder, as `list encoder` names it.")],
     /,
     *,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Another encoder behind a shadow index, while questions keep coming."""
     from core.labs.index import shadow

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from core import config
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, Recipe, Text, Training, read_settings
+from core.cli.options import USUAL, Positive, RecipeOptions, Text, Training, read_settings
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
 from core.records import Query
@@ -63,7 +63,7 @@ def inside_cache(
     *,
     tokens: Annotated[Positive, Parameter(help="New tokens that are timed.")] = 64,
     every: Annotated[Positive, Parameter(help="So manieth token is timed without the cache too.")] = 16,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Seconds a token with the cache and without it, as the context grows, on a text of the corpus."""
     from core.labs.inside import cache, model
@@ -89,7 +89,7 @@ def inside_attention(
     ] = None,
     layer: Annotated[int | None, Parameter(help="Also the map of a head of this layer, from 0.")] = None,
     head: Annotated[int, Parameter(help="The head of that layer, from 0.")] = 0,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Where the bundled model looks when it is asked: how focused each head is, and its share on each part of the prompt."""
     from core.labs.inside import attention
@@ -120,7 +120,7 @@ def inside_attention(
 
 
 @verb("train-moe", show_table)
-def train_moe(workbench: Any, *, train: Training = (), both: Both = False, recipe: Recipe = USUAL) -> Any:
+def train_moe(workbench: Any, *, train: Training = (), both: Both = False, recipe: RecipeOptions = USUAL) -> Any:
     """A small mixture of experts, trained on the texts of a corpus."""
     from core.labs.inside import experts
     from core.training.experts import MoeConfig
@@ -130,7 +130,7 @@ def train_moe(workbench: Any, *, train: Training = (), both: Both = False, recip
 
 
 @verb("inside-experts", show_parts)
-def inside_experts(workbench: Any, *, train: Training = (), both: Both = False, recipe: Recipe = USUAL) -> Any:
+def inside_experts(workbench: Any, *, train: Training = (), both: Both = False, recipe: RecipeOptions = USUAL) -> Any:
     """A mixture of experts, trained where it is not yet: its steps, the load of each expert, where tokens go by part of speech."""
     from core.labs.inside import experts
     from core.training.experts import MoeConfig

@@ -23,7 +23,7 @@ Training = Annotated[tuple[str, ...], Parameter(help="FIELD=VALUE: how it is mad
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Recipe:
+class RecipeOptions:
     """The defaults, then a file, then the corpus, then single settings."""
 
     dataset: Annotated[str | None, Parameter(help="Name of the corpus, as `datasets` lists it.")] = None
@@ -36,7 +36,7 @@ class Recipe:
         return recipes.with_settings(config, settings | read_settings(self.settings))
 
 
-USUAL = Recipe()
+USUAL = RecipeOptions()
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

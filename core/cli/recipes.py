@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from core import config, registry
 from core.cli.frame import verb
-from core.cli.options import USUAL, Grids, Positive, Recipe, Text, read_grid, read_settings
+from core.cli.options import USUAL, Grids, Positive, RecipeOptions, Text, read_grid, read_settings
 from core.cli.tables import between, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
@@ -24,7 +24,7 @@ def listing(kind: Kind, /) -> list[dict[str, Any]]:
 
 
 @verb("prepare")
-def prepare(workbench: Any, *, recipe: Recipe = USUAL, grids: Grids = ()) -> Any:
+def prepare(workbench: Any, *, recipe: RecipeOptions = USUAL, grids: Grids = ()) -> Any:
     """Chunk, embed and index, so that sliders answer at once."""
     from core.labs.trials import curve
 
@@ -34,7 +34,7 @@ def prepare(workbench: Any, *, recipe: Recipe = USUAL, grids: Grids = ()) -> Any
 
 
 @verb("run", show_trial)
-def run(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
+def run(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
     """Measure a recipe and store it as a trial."""
     read = recipe.read()
     trial = yield from workbench.run(read)
@@ -42,7 +42,7 @@ def run(workbench: Any, *, recipe: Recipe = USUAL) -> Any:
 
 
 @verb("sweep")
-def sweep(workbench: Any, *, recipe: Recipe = USUAL, grids: Annotated[Grids, Parameter(required=True)]) -> Any:
+def sweep(workbench: Any, *, recipe: RecipeOptions = USUAL, grids: Annotated[Grids, Parameter(required=True)]) -> Any:
     """A stored trial for each point of a grid."""
     return workbench.sweep(recipe.read(), read_grid(grids))
 
@@ -80,7 +80,7 @@ def _curve_cells(row: dict[str, Any], name: str) -> dict[str, str]:
 def curve(
     workbench: Any,
     *,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
     grid: Annotated[str, Parameter(help="STAGE.FIELD=A,B,C | START:STOP:STEP: the values.")],
     metric: Annotated[tuple[str, ...], Parameter(help="As `list metric` names them; repeatable.")] = (),
     budget: Annotated[
@@ -134,7 +134,7 @@ def show_hits(hits: list[dict[str, Any]]) -> None:
 
 
 @verb("search", show_hits)
-def search(workbench: Any, question: Text, /, *, recipe: Recipe = USUAL) -> Any:
+def search(workbench: Any, question: Text, /, *, recipe: RecipeOptions = USUAL) -> Any:
     """The ranking for a question."""
     return workbench.search(recipe.read(), question)
 
@@ -167,7 +167,7 @@ def ask(
     /,
     *,
     again: Annotated[bool, Parameter(help="Run the same prompt twice and compare the two answers.")] = False,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """An answer with citations."""
     from core.records import plain
@@ -185,7 +185,7 @@ def ask(
 def evaluate(
     workbench: Any,
     *,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
     depths: Annotated[bool, Parameter(help="Also recall at each depth of the ranking.")] = False,
     latency: Annotated[
         bool, Parameter(help="Also milliseconds of a single question by step, of 30 questions timed now.")

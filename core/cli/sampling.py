@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, Recipe, Text
+from core.cli.options import USUAL, Positive, RecipeOptions, Text
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
 
@@ -23,7 +23,7 @@ LIKELIEST = 10  # tokens of a place that are told
 def sample_study(
     workbench: Any,
     *,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
     chains: Annotated[
         tuple[str, ...],
         Parameter(
@@ -52,7 +52,7 @@ def sample_trace(
     chain: Chain = "greedy",
     tokens: Annotated[Positive, Parameter(help="Of the answer, at most.")] = 64,
     place: Annotated[Positive, Parameter(help="Token of the answer of which each step is told.")] = 1,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """An answer token by token: how sure the model was, and what each step of the chain did to one of them."""
     from core.labs.sampling import prompts
@@ -115,7 +115,7 @@ def sample_compare(
     ] = (),
     engines: Annotated[tuple[str, ...], Parameter(name="--engine", help="As `list generator` names it; repeatable.")] = (),
     tokens: Annotated[Positive, Parameter(help="Of an answer, at most.")] = 64,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Answers to one prompt side by side: by chains, searches and engines, with their speed."""
     from core.labs.sampling import chains as notation

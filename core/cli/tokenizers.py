@@ -7,13 +7,13 @@ from cyclopts import Parameter
 
 from core import config
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, Recipe, Training, read_settings
+from core.cli.options import USUAL, Positive, RecipeOptions, Training, read_settings
 from core.cli.tables import show_table
 from core.errors import WorkbenchError
 
 
 @verb("train-tokenizer")
-def train_tokenizer(workbench: Any, name: str, /, *, train: Training = (), recipe: Recipe = USUAL) -> Any:
+def train_tokenizer(workbench: Any, name: str, /, *, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
     """A tokenizer, trained on the texts of a corpus; says where it lies."""
     from core.training import tokenizers
 
@@ -40,7 +40,7 @@ def tokenizers_compare(
         tuple[Positive, ...], Parameter(consume_multiple=(1, 100), help="Sizes of chunks of which is told what they hold.")
     ] = (64, 128, 256, 512),
     documents: Annotated[Positive | None, Parameter(help="Only the first so many.")] = None,
-    recipe: Recipe = USUAL,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Tokens a word, bytes a token, what a chunk holds: each tokenizer on each document, as means with intervals."""
     from core.labs.inside import tokenizers as lab

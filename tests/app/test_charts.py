@@ -1,12 +1,17 @@
 """Figures say what they were given, in valid plotly; nothing in a label is taken for markup."""
 
+import ast
 import csv
 import io
+from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
 
 from app.ui import charts, dots
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENS = [*sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "app").rglob("*.py"))]
 
 
 def test_every_kind_of_figure_is_valid_plotly():
@@ -109,3 +114,11 @@ def test_on_dark_ground_nothing_sinks_and_no_two_series_share_a_colour():
     assert chart["data"][1]["line"]["color"] == "#0072B2"  # what is exported
     assert len({charts.DARK[color] for color in (*charts.COLORS, charts.BASELINE)}) == 7
     go.Figure(dark)
+
+
+@pytest.mark.parametrize("path", SCREENS, ids=lambda path: path.name)
+def test_every_chart_gives_the_command_that_prints_its_numbers(path):
+    calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    drawn = [call for call in calls if ast.unparse(call.func) == "charts.show"]
+    commands = [next((word.value for word in call.keywords if word.arg == "command"), ast.Constant("")) for call in drawn]
+    assert not [call.lineno for call, command in zip(drawn, commands, strict=True) if getattr(command, "value", True) == ""]

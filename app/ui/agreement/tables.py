@@ -34,10 +34,10 @@ def table(rows: Sequence[Mapping], name: str, looks: Mapping[str, Any], **option
     return event
 
 
-def figure(view: View, shape: charts.Figure, name: str, **more: Any) -> None:
+def figure(view: View, shape: charts.Figure, name: str, *, command: str, **more: Any) -> None:
     """A chart whose file is named by its study too: a paper may have several."""
     study = view.source.study
-    charts.show(shape, f"{study.id}-{name}" if study else name, key=name, **more)
+    charts.show(shape, f"{study.id}-{name}" if study else name, key=name, command=command, **more)
 
 
 def span(one: Interval | None) -> dict[str, float | None]:

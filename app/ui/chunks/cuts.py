@@ -17,6 +17,7 @@ SECOND = "second"  # name of the recipe compared with the current one; only its 
 class Shown(NamedTuple):
     """A corpus cut by one chunker, with the chunker's name and colour on this page."""
 
+    recipe: TrialConfig
     name: str
     color: str
     chunks: Chunks
@@ -55,7 +56,7 @@ def _cut(recipe: TrialConfig, color: str, corpus: Corpus) -> Shown | None:
         if not cards.empty(f"Chunks of {name}", why, "Embed now", key=f"embed/{color}", icon=":material/bolt:"):
             return None
     cut = jobs.drain(lab.cut(workbench, recipe), "Chunking documents")
-    return Shown(name, color, *cut)
+    return Shown(recipe, name, color, *cut)
 
 
 def status(config: TrialConfig, corpus: Corpus, shown: list[Shown]) -> None:

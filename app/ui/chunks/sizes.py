@@ -1,5 +1,6 @@
 """How many tokens the chunks have, and how many of them the encoder reads."""
 
+from app import session
 from app.ui import charts
 from app.ui.chunks.cuts import Shown
 from core.config import TrialConfig
@@ -20,5 +21,6 @@ def draw(results: list[Shown], config: TrialConfig) -> None:
         for result, trace in zip(results, traces, strict=True)
         for (low, high), count in zip(trace["customdata"], trace["y"], strict=True)
     ]
+    command = "\n".join(session.workbench().command(result.recipe, "chunks") for result in results)
     counts = " and ".join(f"{len(result.chunks):,}" for result in results)
-    charts.show(shape, "chunk-sizes", data=rows, config=config, title="Sizes", caption=f"n {counts}")
+    charts.show(shape, "chunk-sizes", data=rows, config=config, command=command, title="Sizes", caption=f"n {counts}")

@@ -74,6 +74,9 @@ def spectrum(ready: Sequence[EncoderResult], shapes: dict[str, Geometry]) -> Non
         "spectrum",
         data=data,
         config=ready[0].config,
+        command=session.workbench().command(
+            session.config(), "encoders-geometry", *(word for one in ready for word in ("--encoder", one.offer.id))
+        ),
         title="Variance held by the first directions",
         caption="steep: few directions say most; straight: all say the same",
     )

@@ -107,6 +107,7 @@ def draw_map(row: EncoderResult, found: VectorMap, texts: Sequence[str], by: str
         "map",
         data=data,
         config=row.config,
+        command=session.workbench().command(row.config, "encoders-map", "--method", flat.method),
         title=f"{row.offer.name}: chunks and questions",
         on_select="rerun",
         caption=f"{len(chunks):,} {most}chunks, {len(asked):,} questions, seed {flat.seed}",

@@ -41,7 +41,7 @@ def separation(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
         "gold-against-random",
         data=data,
         config=row.config,
-        command=session.workbench().command(row.config),
+        command=session.workbench().command(row.config, "encoders-separation"),
         title=f"{row.offer.name}: similarity of a question with its evidence, and with random chunks",
         caption=f"{len(mine.gold):,} gold, {len(mine.random):,} random pairs",
     )

@@ -81,7 +81,7 @@ def curve(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> No
         "dimension-and-bytes",
         data=data,
         config=config,
-        command=workbench.command(config),
+        command=workbench.command(config, "encoders-trade-off", *(["--more"] if "more_formats" in pressed else [])),
         title=f"{row.offer.name}: {kind} dimensions in each number format",
         caption=f"n {here.n:,}, {config.evaluation.confidence:.0%} intervals; ringed: the setting on the left",
     )

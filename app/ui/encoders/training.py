@@ -14,6 +14,7 @@ from core.errors import WorkbenchError
 from core.labs.encoders import training
 from core.training.encoders.settings import TrainConfig
 from core.training.encoders.validation import METRICS as TRAINED_METRICS
+from core.workbench import command_line
 
 KNOBS_FIRST = ("method", "learning_rate", "temperature", "batch_size", "hard_negatives", "max_steps")
 VERDICTS = {
@@ -73,7 +74,7 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     except WorkbenchError as error:
         return cards.problem(error)
     st.caption("The command")
-    st.code(training.command(arguments), language="bash", wrap_lines=True)
+    st.code(command_line(*arguments), language="bash", wrap_lines=True)
     if not name.strip() or training.is_taken(name):
         wrong = "There is an encoder of this name: take another." if name.strip() else "Give it a name."
         return st.warning(wrong, icon=":material/error:")
@@ -117,6 +118,7 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
             charts.figure(traces, "Step", "Loss", legend=False, height=240),
             f"loss-{name}",
             data=steps,
+            command=command_line("encoders-training", name),
             title="Training loss",
             caption="line: mean of 10",
         )
@@ -133,6 +135,7 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
             charts.figure(traces, "Step", legend=True, height=240),
             f"validation-{name}",
             data=checks,
+            command=command_line("encoders-training", name),
             title="Validation",
             caption="step 0: the start",
         )

@@ -72,7 +72,7 @@ def fallback(here: Glance, corpus: Corpus) -> None:
         "fallback",
         data=[one._asdict() for one in curve],
         config=config,
-        command=workbench.command(config, "index-points"),
+        command=workbench.command(config, "index-fallback", "--rule", rule),
         title="Recall by share sent",
         caption=f"n {here.recall.n:,}; grey: random questions",
     )

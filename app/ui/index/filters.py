@@ -60,7 +60,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
         data=rows,
         config=config,
         title="Recall under a filter",
-        command=workbench.command(config, "index-points"),
+        command=workbench.command(config, "index-filters", "--by", by),
         caption=f"n {len(found[0].recall):,} questions a filter",
     )
     number = st.column_config.NumberColumn

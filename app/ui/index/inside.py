@@ -31,7 +31,7 @@ def inside(here: Glance, corpus: Corpus) -> None:
 
 def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
     graph, part, config = read.structure, here.cost.config.index, here.cost.config
-    command, sizes = session.workbench().command(config, "index-points"), layers(graph)
+    command, sizes = session.workbench().command(config, "index-inside"), layers(graph)
     one, two = st.columns(2)
     with one:
         charts.show(
@@ -60,7 +60,7 @@ def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
         figures.walked(path),
         "walk",
         config=config,
-        command=command,
+        command=session.workbench().command(config, "index-inside", "--question", str(row)),
         title="The walk of this question",
         data=[hop._asdict() | {"compared": len(hop.compared), "scores": None} for hop in path.hops],
         caption=f"{path.num_hops:,} hops, {path.num_distances:,} of {here.point.n:,} vectors compared",
@@ -90,7 +90,7 @@ def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
 
 def lists_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
     lists, part, config = read.structure, here.cost.config.index, here.cost.config
-    sizes, command = list_sizes(lists), session.workbench().command(config, "index-points")
+    sizes, command = list_sizes(lists), session.workbench().command(config, "index-inside")
     charts.show(
         figures.list_sizes(sizes),
         "list-sizes",

@@ -58,9 +58,20 @@ def life(here: Glance, corpus: Corpus) -> None:
 
 
 def churn_result(here: Glance, run: Churn) -> None:
-    config, command = here.cost.config, session.workbench().command(here.cost.config, "index-points")
+    config = here.cost.config
     tolerance = st.slider("Recall you would lose before rebuilding (points)", 0.1, 10.0, 1.0, 0.1, key="tolerance")
     found = when_to_rebuild(run, tolerance / 100)
+    words = (
+        "--changes",
+        run.mode,
+        "--share",
+        f"{run.share * 100:g}",
+        "--rounds",
+        str(len(run.rounds) - 1),
+        "--lost",
+        f"{tolerance:g}",
+    )
+    command = session.workbench().command(config, "index-life", *words)
     took = cards.duration(found.rebuild_s or 0)
     lost = f"{max(found.lost_recall, 0) * 100:.1f} points of recall"
     st.markdown(

@@ -11,9 +11,11 @@ from core.errors import WorkbenchError
 from core.labs.inside.architecture import BUNDLED, CONFIGS, KNOWN, CacheSetting, read, read_upload
 from core.models import architecture
 from core.models.architecture import Architecture
+from core.workbench import command_line
 
 FILE, UPLOAD = "A file of this machine", "An upload"
 CONTEXTS = tuple(2**n for n in range(7, 21))
+OPTIONS = ("context", "batch", "weights", "cache", "attention")  # of the command
 BATCHES = (1, 2, 4, 5, 8, 10, 16, 32, 64, 128)
 
 
@@ -63,6 +65,17 @@ def chosen_model() -> Architecture | None:
     return None
 
 
+def command(settings: dict[str, Any] | None = None) -> str:
+    """The command that prints the picked model's parts and memory; of an uploaded file by its name."""
+    state, model = st.session_state, st.session_state.get("model") or BUNDLED
+    if model == FILE:
+        model = state.model_path.strip()
+    elif model == UPLOAD:
+        model = state.model_upload.name
+    asked = {name: settings[name] for name in OPTIONS if settings and settings.get(name)}
+    return command_line("inside-architecture", model, *(word for name in asked for word in (f"--{name}", str(asked[name]))))
+
+
 def described(a: Architecture) -> None:
     shown = [
         _count("Parameters", a.parameters, f"{a.parameters:,}"),
@@ -86,7 +99,9 @@ def described(a: Architecture) -> None:
     for note in a.notes:
         st.caption(cards.plain(note))
     rows = [{"part": name, "parameters": count, "share": count / a.parameters} for name, count in a.parts.items()]
-    charts.show(figures.parts(a), "parameters-by-part", data=rows, config=_settings(a), title="Parameters by part")
+    charts.show(
+        figures.parts(a), "parameters-by-part", data=rows, config=_settings(a), command=command(), title="Parameters by part"
+    )
 
 
 def _facts(a: Architecture) -> list[tuple[str, str]]:
@@ -152,11 +167,13 @@ def calculator(a: Architecture) -> None:
         if asked.context_tokens > a.context > 0:
             st.caption(f"The model was made for {a.context:,} tokens of context; beyond them its text gets worse.")
         about = {"model": a.name, "weights": weights or "as given", **asked._asdict()}
+        settings = {"weights": weights, **asked._asdict(), "context": asked.context_tokens}
         charts.show(
             figures.memory_bar(found, place.free),
             "memory",
             data=[found._asdict() | about],
             config=about,
+            command=command(settings),
             title="Memory",
             caption=f"{asked.context_tokens:,} tokens, batch {asked.batch}",
         )
@@ -171,6 +188,7 @@ def calculator(a: Architecture) -> None:
             "cache-by-context",
             data=rows,
             config=about,
+            command=command(settings),
             title="Key-value cache by attention",
             caption=f"batch {asked.batch}, {asked.cache}",
         )

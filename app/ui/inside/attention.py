@@ -49,7 +49,10 @@ def attention(config: TrialConfig) -> None:
                 for name, most in zip(("Layer", "Head"), looked.maps.shape, strict=False)
             )
         prompt_text(looked, query, layer, head)
-    heads(looked, query, layer, head)
+    about = "--passages", str(passages), "--tokens", str(tokens), "--looking", str(query)
+    place = "--layer", str(layer), "--head", str(head)
+    command = session.workbench().command(config, "inside-attention", looked.question, *about, *place)
+    heads(looked, query, layer, head, command)
 
 
 def prompt_form(queries: tuple[Query, ...]) -> tuple[Query, int, int]:
@@ -97,7 +100,7 @@ def prompt_text(looked: PromptAttention, query: int, layer: int, head: int) -> N
     evidence.show(f'<div class="gw gw-scroll" style="max-height:17rem"><div class="gw-text">{"".join(pieces)}</div></div>')
 
 
-def heads(looked: PromptAttention, query: int, layer: int, head: int) -> None:
+def heads(looked: PromptAttention, query: int, layer: int, head: int, command: str) -> None:
     found, (layers, many) = attention_share(looked, query), looked.maps.shape[:2]
     about = {"question": looked.question, "layer": layer, "head": head, "looking_token": query}
     what = st.segmented_control(
@@ -122,6 +125,7 @@ def heads(looked: PromptAttention, query: int, layer: int, head: int) -> None:
         "heads",
         data=rows,
         config=about,
+        command=command,
         title=title,
         caption="click a head to open it",
         on_select=open_head,
@@ -138,6 +142,7 @@ def heads(looked: PromptAttention, query: int, layer: int, head: int) -> None:
             "attention-by-part",
             data=data,
             config=about,
+            command=command,
             title="On the parts of the prompt",
             caption=f"layer {layer}, head {head}",
         )
@@ -150,6 +155,7 @@ def heads(looked: PromptAttention, query: int, layer: int, head: int) -> None:
         figures.attention_map(looked.maps[layer, head], looked.tokens, looked.spans, query),
         "attention-map",
         config=about,
+        command=command,
         data=map_rows(looked, layer, head),
         title="Attention map",
         caption=f"layer {layer}, head {head}, {len(looked.tokens)} tokens",

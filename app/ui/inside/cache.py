@@ -17,6 +17,7 @@ from core.labs.inside import model
 from core.labs.inside.cache import CacheMeasurement, LibrarySpeed, TimedToken, beside_library, measure_bundled, prompt_ids
 from core.progress import Running
 from core.records import Progress
+from core.workbench import command_line
 
 DRAW_S = 1.0  # between two drawings of a growing chart
 PROMPT = 32  # tokens read before the measured ones
@@ -138,6 +139,8 @@ def measured_cards(run: CacheMeasurement) -> None:
 
 def measured_charts(run: CacheMeasurement, about: tuple) -> None:
     rows, settings = [s._asdict() for s in run.steps], dict(zip(("corpus", "new_tokens", "every"), about, strict=True))
+    corpus, new, every = map(str, about)
+    command = command_line("inside-cache", "--tokens", new, "--every", every, "--dataset", corpus)
     one, two = st.columns(2)
     for column, cached, title in ((one, False, "Without the cache"), (two, True, "With the cache")):
         fits = run.cached if cached else run.uncached
@@ -147,6 +150,7 @@ def measured_charts(run: CacheMeasurement, about: tuple) -> None:
                 f"time-{'cached' if cached else 'uncached'}",
                 data=rows,
                 config=settings,
+                command=command,
                 title=title,
             )
             st.caption(fitted(fits, max(s.context_tokens for s in run.steps)))
@@ -155,6 +159,7 @@ def measured_charts(run: CacheMeasurement, about: tuple) -> None:
         "cache-memory",
         data=rows,
         config=settings,
+        command=command,
         title="Memory of the cache",
         caption=f"float32, {run.bytes_per_token:,} bytes a token",
     )

@@ -27,6 +27,7 @@ from core.labs.inside.experts import (
 )
 from core.records import Corpus
 from core.training.experts import ExpertRun, MoeConfig, Routing, variation
+from core.workbench import command_line
 
 WITH, WITHOUT = "With balancing loss", "Without"
 COLORS = {WITH: charts.COLORS[0], WITHOUT: charts.COLORS[1]}
@@ -193,9 +194,16 @@ def curves(runs: dict[str, ExpertRun]) -> None:
         "moe-training",
         data=rows,
         config=_config(runs),
+        command=command(next(iter(runs.values()))),
         title="Training",
         caption=f"mean of {SMOOTH} steps",
     )
+
+
+def command(run: ExpertRun) -> str:
+    """The command that prints what was measured of this run, and of the one without the loss beside it."""
+    _, both, *words = moe_arguments(session.workbench(), session.config(), run.config)
+    return command_line("inside-experts", *([] if run.config.balance == "none" else [both]), *words)
 
 
 def _config(runs: dict[str, ExpertRun]) -> dict:
@@ -246,6 +254,7 @@ def load_chart(runs: dict[str, ExpertRun], routings: dict[str, Routing], layer: 
         "moe-load",
         data=rows,
         config=_config(runs),
+        command=command(next(iter(runs.values()))),
         title="Load of the experts",
         caption=f"layer {layer}, held-out documents",
     )
@@ -260,6 +269,7 @@ def layer_chart(run: ExpertRun, routing: Routing) -> None:
         "moe-layers",
         data=rows,
         config=run.config,
+        command=command(run),
         title="Load by layer",
         caption="share of the tokens",
     )
@@ -276,6 +286,7 @@ def kind_chart(run: ExpertRun, held_out: HeldOutRouting, layer: int) -> None:
         "moe-kinds",
         data=rows,
         config=run.config,
+        command=command(run),
         title="Experts by part of speech",
         caption=caption,
     )
@@ -322,6 +333,7 @@ def token_view(corpus: Corpus, run: ExpertRun, routing: Routing) -> None:
         "moe-routes",
         data=rows,
         config=run.config,
+        command=command(run),
         title="Expert of each token by layer",
         caption=f"first {len(place)} tokens; pale: dropped",
     )

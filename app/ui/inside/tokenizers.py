@@ -125,7 +125,7 @@ def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -
             "beyond ASCII, and what a chunk holds: means over documents with their intervals.",
         )
     rows = summary_on(session.workbench(), config, corpus, found)
-    measure_chart(found, rows, config.evaluation.confidence)
+    measure_chart(found, rows, config.evaluation.confidence, command(config, readers, len(texts)))
     measure_table(rows, [name for name, _ in names])
     export(config, corpus, found, readers)
 
@@ -140,7 +140,15 @@ def some_texts(corpus: Corpus) -> list[str]:
     return texts
 
 
-def measure_chart(found: TokenizerComparison, rows: list[dict[str, Any]], confidence: float) -> None:
+def command(config: TrialConfig, readers: Sequence[Reader], documents: int) -> str:
+    """The command that prints the comparison; what is not at hand by its name is the file that was typed."""
+    names, other = tokenizer_files(), st.session_state.get("tokenizer_path", "").strip()
+    words = (("--tokenizer", each.name) if each.name in names else ("--file", other) for each in readers)
+    options = (word for pair in words for word in pair)
+    return session.workbench().command(config, "tokenizers-compare", *options, "--documents", str(documents))
+
+
+def measure_chart(found: TokenizerComparison, rows: list[dict[str, Any]], confidence: float, command: str) -> None:
     labels = {name: f"{one.label} ({one.unit})" for name, one in measures(found).items()}
     name = st.selectbox("Measure", list(labels), key="token_measure", format_func=labels.get, persist_state="session")
     some = [row for row in rows if row["measure"] == name and row["mean"] is not None]
@@ -156,6 +164,7 @@ def measure_chart(found: TokenizerComparison, rows: list[dict[str, Any]], confid
         "tokenizers",
         data=some,
         config={"measure": name, "tokenizers": [row["tokenizer"] for row in some]},
+        command=command,
         title=measures(found)[name].label,
         caption=f"mean of {some[0]['documents']:,} documents, {confidence:.0%} intervals",
     )

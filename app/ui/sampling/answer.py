@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app.ui import cards, cells, charts, evidence
-from app.ui.sampling.chain import command
+from app.ui.sampling.chain import trace_command
 from app.ui.sampling.tokens import visible
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD
@@ -80,7 +80,7 @@ def unsure_chart(config: TrialConfig, written: Written, names: list[str]) -> Non
         "unsure",
         data=rows,
         config=config,
-        command=command(config),
+        command=trace_command(config, written),
         title="Where the model was unsure",
         caption="entropy: of all tokens at that place; surprise: −log₂ of the one written",
     )

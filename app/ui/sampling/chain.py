@@ -13,6 +13,7 @@ from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.sampling import chains
 from core.sampling.filters import STEPS, Step, chain
+from core.sampling.writing import Written
 
 STEPS_LOOK = """
 [class*="st-key-step-"] { padding: .45rem .8rem .1rem !important; }
@@ -35,6 +36,16 @@ PARTS = {"top_k": "Top-k", "top_p": "Top-p", "min_p": "Min-p"}
 def command(config: TrialConfig, chains: Sequence[str] = (), rest: Sequence[str] = ()) -> str:
     words = [word for text in chains or [st.session_state.chain] for word in ("--chain", text)]
     return f"{session.workbench().command(config, 'sample-study')} {shlex.join([*words, *rest])}"
+
+
+def trace_command(config: TrialConfig, written: Written | None, place: int = 0) -> str:
+    """The command that writes this answer and tells of each token, and of one place after each step of the chain."""
+    state = st.session_state
+    manner = state.get("manner") or "question"
+    prompt = state.get("question" if manner == "question" else "prompt") or ""
+    tokens = len(written.picks) if written else 1
+    words = "--manner", manner, "--chain", state.chain, "--tokens", str(tokens), "--place", str(place + 1)
+    return session.workbench().command(config, "sample-trace", prompt, *words)
 
 
 def current_chain() -> tuple[Step, ...]:

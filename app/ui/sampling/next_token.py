@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, charts
-from app.ui.sampling.chain import command
+from app.ui.sampling.chain import trace_command
 from app.ui.sampling.tokens import share, unseen, visible
 from core.config import TrialConfig
 from core.labs.sampling import prompts
@@ -61,7 +61,7 @@ def next_token(
         config=config,
         key=key,
         on_select=clicked,
-        command=command(config),
+        command=trace_command(config, written, place),
         title=f"What may stand at place {place + 1} of the answer",
         caption="a row: a token after each step; click a bar to put it there",
     )

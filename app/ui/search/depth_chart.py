@@ -23,7 +23,9 @@ def draw(current: Evaluation, baseline: Evaluation | None) -> None:
         "recall-by-depth",
         data=rows,
         config=current.config,
-        command=session.workbench().command(current.config),
+        command="\n".join(
+            session.workbench().command(each.config, "evaluate", "--depths") for each in (current, baseline) if each
+        ),
         title="Recall by depth",
         caption=f"n {curve[0].n:,}, {current.config.evaluation.confidence:.0%} intervals",
         method=interval_method(current.config),

@@ -35,4 +35,5 @@ def draw(config: TrialConfig) -> None:
         caption=f"n {len(table['total'])}",
         data=[{"step": step, **quantiles[step]} for step in steps],
         config=config,
+        command=workbench.command(config, "evaluate", "--latency"),
     )

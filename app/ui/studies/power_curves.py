@@ -5,6 +5,7 @@ import streamlit as st
 from app.ui import cards, charts, jobs
 from app.ui.studies.goals import METHODS, noun
 from core.annotation.power import GOALS, curves
+from core.workbench import command_line
 
 
 def power_curves(goal: str, values: dict[str, float], items: int, annotators: int, each: int) -> None:
@@ -83,10 +84,13 @@ def power_curves(goal: str, values: dict[str, float], items: int, annotators: in
         shapes=marks["shapes"],
         annotations=[*marks["annotations"], *_names_at_ends(ends, top)],
     )
+    assumed = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+    designs = ["--annotators", *map(str, found.by_annotators), "--items", str(items)]
     charts.show(
         shape,
         f"power-{goal}",
         data=table,
+        command=command_line("power", goal, *assumed, *designs, "--simulate"),
         title=GOALS[goal],
         caption="lines by formula, points of 2,000 simulated studies, the ring is this design",
     )

@@ -12,6 +12,7 @@ from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials import comparison
 from core.labs.trials import costs as trial_costs
 from core.labs.trials.comparison import COSTS, Spread, Trial
+from core.workbench import command_line
 
 BEATEN, UNBEATEN = "Beaten by another", "Beaten by no other"
 
@@ -99,7 +100,7 @@ def draw(
         caption=f"{name}; {len(points):,} recipes, n {points[0].n:,}",
         data=rows,
         method=_whiskers(cost, costs),
-        command=f"python -m core frontier --metric {metric} --cost {cost}",
+        command=command_line("frontier", "--metric", metric, "--cost", cost),
     )
     st.caption(_explained(cost, costs, len(points), len(kept)))
 

@@ -9,6 +9,7 @@ from app.ui.trials.choice import choice_of, is_baseline, look
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial, TrialComparison
+from core.workbench import command_line
 
 OUTCOMES = {
     "All": lambda change: True,
@@ -81,6 +82,7 @@ def chart(result: TrialComparison, names: dict[str, str], rows: list[dict]) -> N
         dots.marks(marks, f"Difference in {head}", lines=[(0.0, "")]),
         "differences",
         data=rows,
+        command=command_line("trials-compare", of.id, *(row.trial.id for row in result.rows), "--metric", result.metric),
         title=f"{head} minus that of {cut(names[of.id], 60)}",
         caption=f"n {min(row.paired.n for row in drawn):,}, {result.confidence:.0%} intervals, paired by question",
         method=f"Corpus: {of.stages.get('corpus', of.dataset)}. Intervals: percentile bootstrap of the mean difference over "

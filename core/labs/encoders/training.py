@@ -1,7 +1,6 @@
 """Encoders trained here: the training started as a job, its log, and what it was worth."""
 
 import json
-import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -62,10 +61,6 @@ def training_arguments(workbench: Workbench, config: TrialConfig, name: str, set
     recipe = with_settings(recipe, {"corpus.questions": "all"})  # it makes its own splits
     options = [word for one in changed for word in ("--train", one)]
     return ["train-encoder", name, *options, *workbench.arguments(recipe)]
-
-
-def command(arguments: Sequence[str]) -> str:
-    return f"python -m core {shlex.join(arguments)}"
 
 
 def training_log(name: str) -> list[dict[str, Any]]:

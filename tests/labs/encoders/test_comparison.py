@@ -12,7 +12,7 @@ from core.labs.encoders import comparison, diagnostics, geometry, trade_off, tra
 from core.progress import drain
 from core.statistics.corrections import holm
 from core.training.encoders.settings import TrainConfig
-from core.workbench import Plan
+from core.workbench import Plan, command_line
 from tests.support.small_corpora import with_towns
 
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent", "Bern", "Turin")
@@ -223,7 +223,7 @@ def test_the_training_command_says_what_differs(bench):
     assert arguments[:4] == ["train-encoder", "mine", "--train", "max_steps=7"]
     assert arguments.count("--train") == 1 and "fusion.part=sparse_only" not in arguments
     assert "corpus.questions=dev" not in arguments, "training makes its own splits"
-    assert training.command(arguments).startswith("python -m core train-encoder mine --train max_steps=7 --dataset towns")
+    assert command_line(*arguments).startswith("python -m core train-encoder mine --train max_steps=7 --dataset towns")
 
 
 def record(difference: float, p: float, best_step: int, base: str = "minilm") -> dict:
