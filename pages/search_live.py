@@ -18,10 +18,10 @@ def page() -> None:
     with right:
         if not plan.live:
             return results.waiting(config, plan)
-        current = jobs.drain(workbench.evaluating(config))
+        current = jobs.drain(workbench.evaluating(plan.run or config))
         if not any(query.gold for query in current.corpus.queries):
             return results.without_questions(config)
-        baseline = results.measured_baseline(config)
+        baseline = results.measured_baseline(current.run)
         results.strip(current)
         results.metric_cards(current, baseline)
         main_chart(current, baseline)
@@ -35,7 +35,7 @@ def main_chart(current: Evaluation, baseline: Evaluation | None) -> None:
     knob, depth, speed = st.tabs(["Trade-off of a setting", "By depth", "Latency"], key="chart", on_change="rerun")
     if knob.open:
         with knob:
-            setting_chart.draw(current.config)
+            setting_chart.draw(current.run)
     if depth.open:
         with depth:
             depth_chart.draw(current, baseline)

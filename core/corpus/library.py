@@ -1,7 +1,7 @@
 """Every corpus by its name: built in, downloaded, in a local folder, or made of own documents."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -210,10 +210,16 @@ def _completed(kept: Corpus, loader: Loader, place: Path) -> Generator[Progress,
 
 def _stamp(name: str, loader: Loader, place: Path) -> str:
     # two levels deep, folders too: below that a changed folder time must do, for some sets have 600,000 files
-    paths = sorted([*place.glob("*"), *place.glob("*/*")]) if place.is_dir() else [place]
-    files = []
-    for path in paths:
-        with suppress(FileNotFoundError):  # of an ingestion that goes on meanwhile
-            state = path.stat()
-            files.append((str(path), state.st_size, state.st_mtime_ns))
+    states = _states(str(place), 2) if place.is_dir() else [(str(place), place.stat())]
+    files = sorted((path, state.st_size, state.st_mtime_ns) for path, state in states)
     return fingerprint(name, loader, files, loader.environment(), code_version(loader, pack))
+
+
+def _states(folder: str, levels: int) -> Iterator[tuple[str, os.stat_result]]:
+    """Files and folders with their states, so many levels deep. `scandir` takes a tenth of the time of `Path`."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:  # of an ingestion that goes on meanwhile
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                yield entry.path, entry.stat()
+            if levels > 1 and entry.is_dir():
+                yield from _states(entry.path, levels - 1)

@@ -220,8 +220,10 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
     monkeypatch.setattr(
         type(bench),
         "plan",
-        lambda self, config: (
-            whole(self, config) if config.chunking.size_tokens in (24, 64) else Plan(False, "embedding 900 texts", None)
+        lambda self, recipe: (
+            whole(self, recipe)
+            if getattr(recipe, "config", recipe).chunking.size_tokens in (24, 64)
+            else Plan(False, "embedding 900 texts", None)
         ),
     )
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append(arguments) or "job")
@@ -334,3 +336,13 @@ def test_a_question_in_the_address_is_opened_and_stays_while_the_table_is_filter
 def test_the_cards_stand_in_a_line_too(page):
     shown = html(page()).split('class="gw gw-sight"')[-1]
     assert all(name in shown for name in ("Recall@3", "MRR@3", "nDCG@3"))
+
+
+def test_a_slider_move_looks_at_the_files_of_the_corpus_once(page, bench, monkeypatch):
+    app, looks = page(**{"fusion.part": "convex", "baseline.fusion.part": "rrf"}), []
+    looked = bench.library.stamp
+    monkeypatch.setattr(bench.library, "stamp", lambda name: looks.append(name) or looked(name))
+    [weight] = [slider for slider in app.slider if slider.key == "current/fusion.convex.weight"]
+    weight.set_value(0.31).run()
+    assert not app.exception and app.session_state.recipes["current"].fusion.weight == 0.31
+    assert looks == ["towns"]

@@ -11,7 +11,7 @@ from core.labs.trials import comparison
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label
 from core.statistics.paired import Paired
-from core.workbench import Evaluation, Plan
+from core.workbench import Evaluation, Plan, Resolved
 
 FEW = 20  # questions: below, an interval says little
 TRIALS = "../pages/compare_trials.py"  # relative to app/main.py
@@ -20,20 +20,20 @@ TRIALS = "../pages/compare_trials.py"  # relative to app/main.py
 def costs(config: TrialConfig, plan: Plan) -> dict[str, str]:
     """Stage -> what a change of it costs, in a few words; "" where it re-embeds nothing."""
     dense = plan.live and "dense" in config.fusion.needs()
-    mark = f"re-embeds{cards.about(session.workbench().embedding_time(config))}" if dense else ""
+    mark = f"re-embeds{cards.about(session.workbench().embedding_time(plan.run or config))}" if dense else ""
     return {"chunking": mark, "embedding": mark}
 
 
-def measured_baseline(config: TrialConfig) -> Evaluation | None:
+def measured_baseline(run: Resolved) -> Evaluation | None:
     """The pinned recipe on the same questions; None where there is none, or nothing to compare."""
     workbench, pinned = session.workbench(), session.baseline()
-    if pinned is None or pinned == config:
+    if pinned is None or pinned == run.config:
         return None
-    plan = workbench.plan(pinned)
+    plan = workbench.plan(run.of(pinned))
     if not plan.live:
         st.caption(f"No differences are shown: the baseline still needs {plan.what} on this corpus.")
         return None
-    return jobs.drain(workbench.evaluating(pinned))
+    return jobs.drain(workbench.evaluating(run.of(pinned)))
 
 
 def waiting(config: TrialConfig, plan: Plan) -> None:

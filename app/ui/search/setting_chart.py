@@ -22,7 +22,7 @@ from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label, times_context
 from core.labs.trials.curve import CurveDifference, CurvePoint, Values, metrics_at_budget
 from core.report.caption import interval_method
-from core.workbench import as_options
+from core.workbench import Resolved, as_options
 
 AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
 AT_K, EQUAL = "First k chunks", "Equal context"
@@ -32,17 +32,18 @@ JUDGED = (
 )
 
 
-def draw(config: TrialConfig) -> None:
+def draw(run: Resolved) -> None:
+    config = run.config
     left, right = st.columns(2)
     title, setting, knob = chosen_setting(config, left)
     metric, budget = measure(config, setting, right)
     workbench, stage = session.workbench(), setting.split(".")[0]
     now = getattr(getattr(config, stage), knob.name)
     wanted = forms.points(knob, now)
-    found = setting_curve.values(workbench, config, setting, wanted)
+    found = setting_curve.values(workbench, run, setting, wanted)
     # the value in use moves: what is kept is the curve without it
     ready = [value for value in found.ready if value != now or value in forms.points(knob)]
-    slow = setting_curve.slow_ms(workbench, config, setting, ready, budget) > AT_ONCE_MS
+    slow = setting_curve.slow_ms(workbench, run, setting, ready, budget) > AT_ONCE_MS
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
     place = f"{setting}/{budget}"
     curve = kept(
@@ -53,15 +54,15 @@ def draw(config: TrialConfig) -> None:
         key=place,
         show_old=True,
         over=setting,
-        work=lambda: setting_curve.curve(workbench, config, setting, ready, budget),
+        work=lambda: setting_curve.curve(workbench, run, setting, ready, budget),
     )
     if curve:
         held = st.session_state["held"]["curve", place]
         if held.about != about:  # of the recipe before: the value in use now is no point of its curve
             config, now = held.recipe, None
         elif now in found.ready and now not in ready:
-            curve = [*curve, *jobs.drain(setting_curve.curve(workbench, config, setting, [now], budget))]
-        other = reference(config, curve, now, budget)
+            curve = [*curve, *jobs.drain(setting_curve.curve(workbench, run, setting, [now], budget))]
+        other = reference(run.of(config), curve, now, budget)
         chart(config, title, setting, knob, metric, budget, wanted, curve, now, other)
     not_drawn(session.config(), setting, knob, found)
     if curve:
@@ -160,11 +161,12 @@ class Reference(NamedTuple):
     against: dict[str, Any]  # in which settings it is another recipe than the current one
 
 
-def reference(config: TrialConfig, curve: Sequence[CurvePoint], now: Any, budget: int) -> Reference | None:
+def reference(run: Resolved, curve: Sequence[CurvePoint], now: Any, budget: int) -> Reference | None:
     """The pinned baseline at the same context, where it is at hand; else the value in use."""
     workbench, pinned = session.workbench(), session.baseline()
-    if pinned is not None and pinned != config and workbench.plan(pinned).live:
-        return Reference("the baseline", setting_curve.point_of(workbench, pinned, budget), difference(pinned, config))
+    if pinned is not None and pinned != run.config and workbench.plan(run.of(pinned)).live:
+        point = setting_curve.point_of(workbench, run.of(pinned), budget)
+        return Reference("the baseline", point, difference(pinned, run.config))
     own = next((point for point in curve if point.value == now), None)
     return own and Reference("the current value", own, {})
 

@@ -62,13 +62,13 @@ class Values(NamedTuple):
     estimate: Estimate | None  # of embedding what is missing
 
 
-def values(workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequence[Any]) -> Values:
+def values(workbench: Workbench, recipe: Recipe, setting: str, wanted: Sequence[Any]) -> Values:
     """Which of these values can be measured at once; loads no model."""
     ready, missing, invalid, texts = [], [], {}, {}
-    embeds = setting.split(".")[0] in ("chunking", "embedding")
+    run, embeds = workbench.resolve(recipe), workbench.stages()[setting.split(".")[0]].costs
     for value in wanted:
         try:
-            one = with_settings(config, {setting: value})
+            one = run.of(with_settings(run.config, {setting: value}))
         except WorkbenchError as error:
             invalid.setdefault(error.what.partition(": ")[2].rstrip("."), []).append(value)
             continue
@@ -78,15 +78,15 @@ def values(workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequ
         else:
             missing.append(value)
             if plan.seconds is not None and texts is not None:  # neighbouring sizes share texts
-                texts |= dict.fromkeys(workbench.pipeline.to_encode(plan.run))
+                texts |= dict.fromkeys(workbench.pipeline.to_encode(one))
             else:
                 texts = None
-    return Values(ready, missing, invalid, workbench.pipeline.encoding_time(config, list(texts)) if texts else None)
+    return Values(ready, missing, invalid, workbench.pipeline.encoding_time(run.config, list(texts)) if texts else None)
 
 
-def slow_ms(workbench: Workbench, config: TrialConfig, setting: str, ready: Sequence[Any], budget: int = 0) -> float:
+def slow_ms(workbench: Workbench, recipe: Recipe, setting: str, ready: Sequence[Any], budget: int = 0) -> float:
     """What computing these points takes, from the last time their stages were computed; what is at hand costs nothing."""
-    pipeline, run, total = workbench.pipeline, workbench.resolve(config), 0.0
+    pipeline, run, total = workbench.pipeline, workbench.resolve(recipe), 0.0
     for value in ready:
         one = run.of(with_settings(run.config, {setting: value}))
         if not pipeline.remembers("point", _key(one, budget)):
@@ -100,10 +100,10 @@ def slow_ms(workbench: Workbench, config: TrialConfig, setting: str, ready: Sequ
 
 
 def curve(
-    workbench: Workbench, config: TrialConfig, setting: str, wanted: Sequence[Any], budget: int = 0
+    workbench: Workbench, recipe: Recipe, setting: str, wanted: Sequence[Any], budget: int = 0
 ) -> Generator[Progress, None, list[CurvePoint]]:
     """A point for each value; budget: tokens of context that every value gets, 0: the first k chunks."""
-    found, run = [], (yield from workbench.pipeline.resolve(config))
+    found, run = [], (yield from workbench.pipeline.resolve(recipe))
     for done, value in enumerate(wanted):
         yield Progress(done, len(wanted), _spoken(setting, value))
         one = run.of(with_settings(run.config, {setting: value}))

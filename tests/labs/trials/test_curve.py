@@ -62,8 +62,10 @@ def test_values_that_are_not_embedded_are_missing_and_never_embedded(bench, monk
     monkeypatch.setattr(
         type(bench),
         "plan",
-        lambda self, config: (
-            whole(self, config) if config.chunking.size_tokens != 16 else Plan(False, "embedding 900 texts", None)
+        lambda self, recipe: (
+            whole(self, recipe)
+            if getattr(recipe, "config", recipe).chunking.size_tokens != 16
+            else Plan(False, "embedding 900 texts", None)
         ),
     )
     found = setting_curve.values(bench, recipe(), SIZE, [16, 24, 32])
