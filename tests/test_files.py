@@ -13,7 +13,7 @@ from core import files
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.jobs import child as children
-from core.labs.sampling import chains as lab
+from core.labs.sampling import chains
 from core.models import gguf_files
 from core.models.hub import ENCODER_FILES, encoders_home, trained_encoders
 from core.training.experts import moe_home
@@ -49,7 +49,7 @@ from types import SimpleNamespace
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.jobs import child as children
-from core.labs.sampling import chains as lab
+from core.labs.sampling import chains
 from core.models import gguf_files
 from core.models.hub import ENCODER_FILES, encoders_home, trained_encoders
 from core.training.experts import moe_home
@@ -58,14 +58,14 @@ from core.workbench import Workbench
 from core.sampling.filters import chain
 bench, hot = SimpleNamespace(home=Path(sys.argv[1])), chain([{{"part": "temperature", "temperature": 2.0}}])
 def save(name):
-    lab.save_preset(bench, name, hot)
-    assert name in lab.presets(bench)
+    chains.save_preset(bench, name, hot)
+    assert name in chains.presets(bench)
 with ThreadPoolExecutor({THREADS}) as pool:
     list(pool.map(save, [f"{{sys.argv[2]}}/{{n}}" for n in range({THREADS * CHANGES})]))
 """,
         str(tmp_path),
     )
-    saved = lab.presets(SimpleNamespace(home=tmp_path)).keys() - lab.PRESETS.keys()
+    saved = chains.presets(SimpleNamespace(home=tmp_path)).keys() - chains.PRESETS.keys()
     assert saved == {f"{process}/{n}" for process in range(PROCESSES) for n in range(THREADS * CHANGES)}
     assert json.loads((tmp_path / "chains.json").read_text())
     assert not list(tmp_path.glob("*.tmp"))

@@ -43,7 +43,7 @@ def tokenizers_compare(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Tokens a word, bytes a token, what a chunk holds: each tokenizer on each document, as means with intervals."""
-    from core.labs.inside import tokenizers as lab
+    from core.labs.inside.tokenizers import compare, summary
     from core.training import tokenizers
 
     there = tokenizers.tokenizer_files()
@@ -54,5 +54,5 @@ def tokenizers_compare(
     readers = [tokenizers.opened(there[name], name) for name in names or (() if files else there)]
     readers += [tokenizers.opened(path) for path in files]
     texts = [document.text for document in corpus.documents[:documents]]
-    compared = yield from lab.compare(texts, readers, chunks)
-    return lab.summary(compared, rules.resamples, rules.confidence, read.seed)
+    compared = yield from compare(texts, readers, chunks)
+    return summary(compared, rules.resamples, rules.confidence, read.seed)

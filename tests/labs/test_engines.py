@@ -8,7 +8,7 @@ from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation.local import Local
 from core.generation.protocol import Generated
-from core.labs import engines as engine_lab
+from core.labs import engines
 from core.models import gguf_files
 from core.models.gguf_files import Measured
 from core.progress import drain
@@ -82,9 +82,9 @@ def config(tmp_path, monkeypatch):
 
 def test_it_is_measured_in_turns_and_found_again(config, tmp_path):
     bench = Workbench(tmp_path / "home")
-    assert engine_lab.stored(bench, config) is None
-    found = drain(engine_lab.measure(bench, config))
-    assert engine_lab.stored(bench, config) == found
+    assert engines.stored(bench, config) is None
+    found = drain(engines.measure(bench, config))
+    assert engines.stored(bench, config) == found
     assert list(found.answers_per_s) == ["1", "4", "8", "16"] and min(found.answers_per_s.values()) > 0
     assert (found.first_cold_ms, found.first_kept_ms, found.prompt_tokens, found.threads) == (100.0, 20.0, 700, 2)
     assert (found.same_text, found.questions) == (3, 4), "the question whose text depends on it is counted"
@@ -92,16 +92,16 @@ def test_it_is_measured_in_turns_and_found_again(config, tmp_path):
     assert found.formats[1].prompt_tokens_per_cpu_s == 1000.0, "the median of three rounds"
     assert (tmp_path / "as-bf16.gguf").exists() and not (tmp_path / "as-q4_0.gguf").exists()
     other = config.model_copy(update={"generation": config.generation.model_copy(update={"threads": 1})})
-    assert engine_lab.stored(bench, other) is None, "other threads are another measurement"
+    assert engines.stored(bench, other) is None, "other threads are another measurement"
 
 
 def test_a_cancelled_measurement_leaves_nothing(config, tmp_path):
     bench = Workbench(tmp_path / "home")
-    working = engine_lab.measure(bench, config)
+    working = engines.measure(bench, config)
     while next(working).done == 0:
         pass
     working.close()
-    assert engine_lab.stored(bench, config) is None and not (tmp_path / "as-q4_0.gguf").exists()
+    assert engines.stored(bench, config) is None and not (tmp_path / "as-q4_0.gguf").exists()
 
 
 def test_a_busy_machine_leaves_the_formats_out(config, tmp_path, monkeypatch):
@@ -109,11 +109,11 @@ def test_a_busy_machine_leaves_the_formats_out(config, tmp_path, monkeypatch):
         raise WorkbenchError("The machine is too busy.")
 
     monkeypatch.setattr(gguf_files, "measure", busy)
-    assert drain(engine_lab.measure(Workbench(tmp_path / "home"), config)).formats == ()
+    assert drain(engines.measure(Workbench(tmp_path / "home"), config)).formats == ()
 
 
 def test_an_engine_elsewhere_is_not_measured(tmp_path):
     from core.generation.openai_compatible import OpenAICompatible
 
     with pytest.raises(WorkbenchError, match="not measured"):
-        drain(engine_lab.measure(Workbench(tmp_path), TrialConfig(generation=OpenAICompatible())))
+        drain(engines.measure(Workbench(tmp_path), TrialConfig(generation=OpenAICompatible())))

@@ -14,7 +14,7 @@ from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.protocol import Token
 from core.generation.receipt import Comparison, Receipt
-from core.labs import engines as engine_lab
+from core.labs.engines import EngineSpeed
 from core.models.gguf_files import Choice, Measured
 from core.records import Answer, Progress
 from core.workbench import Workbench
@@ -364,10 +364,8 @@ def test_prices_are_edited_and_a_wrong_table_is_not_taken(bench, monkeypatch):
 def test_the_speed_of_the_engine_is_shown_where_it_was_measured(monkeypatch, bench):
     assert "Measure" in [b.label for b in open_page().button]
     formats = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("q4_0", 900, 80, 1.0, 0.8, 0.29))
-    found = engine_lab.EngineSpeed(
-        "machine", "2026-01-02T03:04:05", "tiny", 2, 630, {"1": 0.5, "4": 1.25}, 2000.0, 400.0, 3, 4, formats
-    )
-    monkeypatch.setattr(engine_lab, "stored", lambda workbench, config: found)
+    found = EngineSpeed("machine", "2026-01-02T03:04:05", "tiny", 2, 630, {"1": 0.5, "4": 1.25}, 2000.0, 400.0, 3, 4, formats)
+    monkeypatch.setattr("core.labs.engines.stored", lambda workbench, config: found)
     app = open_page()
     drawn = html(app)
     for words in ("1.25 answers/s", "2.5 times", "first token 400 ms", "5.0 times", "3 of 4", "2.0 times, 0.290 nats away"):

@@ -14,15 +14,15 @@ def draw(config: TrialConfig) -> None:
     """What was measured of it, and the button that measures it."""
     if config.generation.part != "llama_cpp":
         return
-    from core.labs import engines as engine_lab  # it brings the engine
+    from core.labs import engines  # it brings the engine
 
     part = config.generation
     asked = TrialConfig(generation=type(part)(model=part.model, threads=part.threads, gpu_layers=part.gpu_layers))
-    measured = engine_lab.stored(session.workbench(), asked)
+    measured = engines.stored(session.workbench(), asked)
     with st.expander("Speed on this machine: batches, passages kept, formats of the weights", icon=":material/speed:"):
         if measured:
             table(measured)
-            st.caption(cards.plain(how_measured(measured, engine_lab.ROUNDS, engine_lab.FIXED["max_tokens"])))
+            st.caption(cards.plain(how_measured(measured, engines.ROUNDS, engines.FIXED["max_tokens"])))
         else:
             st.caption(
                 "What batches of 4, 8 and 16, passages kept in memory and other number formats gain with this model. "
