@@ -16,8 +16,9 @@ from core.index.protocol import Index
 from core.records import Candidates
 from core.retrieval.top import pack
 
-_UNIT = 1e-6  # a squared length this close to 1 is that of a normalised float32 vector, and is left as it is
-_TWELVE = np.float32(12)  # between 8 and 16 the last bit of a float32 is worth 2^-20
+UNIT = 1e-6  # a squared length this close to 1 is that of a normalised float32 vector, and is left as it is
+# between 8 and 16 the last bit of a float32 is worth 2^-20; an array is added faster than a number
+_TWELVE = np.array(12, np.float32)
 
 
 def build_settings(part: Index) -> Index:
@@ -65,7 +66,7 @@ def checked(vectors: np.ndarray, metric: str, dim: int | None = None, num: int |
 
 def _lengths(squared: np.ndarray) -> np.ndarray:
     """What to divide by for length 1 [n] float32: 1 where that is so already, and for zero vectors."""
-    return np.where((np.abs(squared - 1) < _UNIT) | (squared == 0), np.float32(1), np.sqrt(squared))
+    return np.where((np.abs(squared - 1) < UNIT) | (squared == 0), np.float32(1), np.sqrt(squared))
 
 
 def asked(queries: np.ndarray, metric: str, dim: int) -> np.ndarray:
@@ -73,7 +74,7 @@ def asked(queries: np.ndarray, metric: str, dim: int) -> np.ndarray:
     queries = np.ascontiguousarray(queries, np.float32)
     if queries.shape == (1, dim):  # so much faster than what follows that a fast index notices
         length = float(np.vdot(queries, queries))
-        if -_UNIT < length - 1 < _UNIT or metric != "cosine" and length < np.inf:
+        if -UNIT < length - 1 < UNIT or metric != "cosine" and length < np.inf:
             return queries
     if queries.ndim != 2 or queries.shape[1] != dim:
         raise WorkbenchError(
@@ -151,9 +152,8 @@ def score_of(distance: np.ndarray, metric: str) -> np.ndarray:
 def rounded(scores: np.ndarray) -> np.ndarray:
     """Cosine similarities to 20 bits after the point, in place: a product's last bits depend on where a row stands, and
     texts that are equal must tie wherever they stand."""
-    scores += _TWELVE
-    scores -= _TWELVE
-    return scores
+    np.add(scores, _TWELVE, scores)
+    return np.subtract(scores, _TWELVE, scores)
 
 
 def vectors_identity(vectors: np.ndarray) -> str:

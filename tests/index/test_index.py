@@ -4,6 +4,7 @@ import threading
 import numpy as np
 import pytest
 
+from core import registry
 from core.errors import WorkbenchError
 from core.index.common import asked, build_settings, checked, ordered, rounded
 from core.index.exact import Exact
@@ -142,3 +143,20 @@ def test_a_gate_lets_a_change_be_alone():
             inside.remove("change")
     [thread.join(10) for thread in threads]
     assert not clashes and not inside and not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.parametrize("name", ["faiss_flat", "faiss_hnsw", "faiss_ivf", "faiss_sq"])
+@pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])
+def test_one_question_is_answered_as_in_a_batch_by_faiss_with_ties_and_after_changes(name, metric):
+    rng = np.random.default_rng(8)
+    rows = rng.integers(-3, 4, (60, 16)).astype(np.float32)
+    rows[:, 0] = 5
+    searcher = registry.find("index", name)(metric=metric).build(np.concatenate([rows, rows, rows]), None)
+    for change in (lambda: None, lambda: searcher.remove(np.arange(7)), lambda: searcher.update(np.arange(9, 12), rows[:3])):
+        change()
+        for order in (None, rng.permutation(180).astype(np.int32)):
+            together = searcher.search(rows[20:40], 9, order)
+            for row, question in enumerate(rows[20:40]):
+                alone = searcher.search(question[None], 9, order)
+                assert np.array_equal(alone.chunk[0], together.chunk[row])
+                assert np.allclose(alone.score[0], together.score[row], atol=1e-5)
