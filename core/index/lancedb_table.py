@@ -64,10 +64,12 @@ class LanceDB(Index):
         le=100,
     )
 
+    def import_engine(self) -> None:
+        _lancedb()
+
     def build(self, vectors: np.ndarray, folder: Path | None) -> "LanceDBSearcher":
         """Searcher of vectors [num_chunks, dim] float32; without a folder the table is a temporary one, removed at exit."""
-        import lancedb
-
+        lancedb = _lancedb()
         vectors = checked(vectors, self.metric)
         nlist = lists(self.nlist, len(vectors))
 
@@ -90,8 +92,7 @@ class LanceDBSearcher(Searcher):
         self._open(path)
 
     def _open(self, path: Path) -> None:
-        import lancedb
-
+        lancedb = _lancedb()
         self._session = lancedb.Session(index_cache_size_bytes=_CACHE_BYTES, metadata_cache_size_bytes=_CACHE_BYTES)
         self._path, self._table = path, lancedb.connect(str(path), session=self._session).open_table("chunks")
 
@@ -179,6 +180,20 @@ class LanceDBSearcher(Searcher):
                 self._table.optimize(cleanup_older_than=timedelta(minutes=1))
 
 
+def _lancedb():
+    _forget_data_sets()
+    import lancedb
+
+    return lancedb
+
+
+def _forget_data_sets() -> None:
+    """Whatever looks for Hugging Face's package `datasets` may leave our folder of data sets under its name, which Python
+    takes for a package without a file. LanceDB, when it is imported and when rows are added, looks for classes in it."""
+    if "datasets" in sys.modules and sys.modules["datasets"].__spec__ and not sys.modules["datasets"].__spec__.has_location:
+        del sys.modules["datasets"]
+
+
 def _schema(dim: int):
     import pyarrow
 
@@ -189,11 +204,7 @@ def _batches(ids: np.ndarray, vectors: np.ndarray):
     """Arrow reader of ids [n] and vectors [n, dim]."""
     import pyarrow
 
-    # our folder of data sets, which Python takes for a package of that name where the real one is not installed:
-    # LanceDB would look for Hugging Face's classes in it
-    if getattr(sys.modules.get("datasets"), "__file__", "") is None:
-        del sys.modules["datasets"]
-
+    _forget_data_sets()
     schema = _schema(vectors.shape[1])
 
     def blocks() -> Generator:

@@ -1,6 +1,7 @@
 """What every index part is. `docs/adding_a_part.md` shows the smallest one, `tests/contract/test_indexes.py` holds all."""
 
 from abc import ABC, abstractmethod
+from importlib import import_module
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -71,6 +72,10 @@ class Index(PartConfig):
         With a folder it is saved there, and a saved one of the same vectors, build settings and engine is opened
         instead; a damaged or stale file is built anew. With folder None nothing is left on the disk.
         """
+
+    def import_engine(self) -> None:
+        """Loads the package, so that a build's time does not hold it."""
+        import_module(self.engine)
 
     def reads_vectors(self) -> bool:
         """Whether a search reads the vectors that the index was built from, which have to be at hand then."""

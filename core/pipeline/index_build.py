@@ -4,7 +4,6 @@ the middle of the work ends that process, and the work can be cancelled. The pro
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -35,7 +34,7 @@ def built(part: PartConfig, vectors: np.ndarray, folder: Path, there: bool) -> G
         return Built(part.build(vectors, folder), None if there else time.perf_counter() - started)
     probes.refuse(part.engine)
     seconds = None if there else (yield from _in_child(part, vectors, folder))
-    import_module(part.engine)
+    part.import_engine()
     return Built(part.build(vectors, folder), seconds)
 
 
@@ -60,7 +59,7 @@ class _Work(NamedTuple):
     folder: Path
 
     def seconds(self) -> float:
-        import_module(self.part.engine)  # no part of the time to build
+        self.part.import_engine()  # no part of the time to build
         vectors = np.load(self.vectors, mmap_mode="r")
         started = time.perf_counter()
         self.part.build(vectors, self.folder)

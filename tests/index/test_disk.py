@@ -1,7 +1,9 @@
 """The indexes that live on disk: FAISS's mapped inverted file and the LanceDB table."""
 
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from core.index.exact import Exact
 from core.index.faiss_disk import FaissDisk
 from core.index.lancedb_table import LanceDB
 
+ROOT = Path(__file__).resolve().parents[2]
 rng = np.random.default_rng(4)
 CENTRES = rng.normal(size=(30, 32))
 VECTORS = (CENTRES[rng.integers(30, size=3000)] + 0.5 * rng.normal(size=(3000, 32))).astype(np.float32)
@@ -152,8 +155,24 @@ def test_a_damaged_file_is_built_again(part, pattern, damage, tmp_path):
     assert not file.exists()
 
 
-def test_the_folder_of_data_sets_is_not_taken_for_the_package(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "datasets", type(sys)("datasets"))
-    sys.modules["datasets"].__file__ = None  # as a folder without __init__ has it
-    vectors = np.eye(8, dtype=np.float32)
-    assert LanceDB().build(vectors, tmp_path).search(vectors[:1], 1).chunk.tolist() == [[0]]
+def test_the_folder_of_data_sets_is_not_taken_for_the_package(tmp_path):
+    (tmp_path / "datasets" / "medquad").mkdir(parents=True)
+    code = """
+import sys, importlib
+sys.path.insert(0, sys.argv[1])
+import datasets  # as whatever looks for Hugging Face's package does
+import numpy as np
+from pathlib import Path
+from core.index.lancedb_table import LanceDB
+if sys.argv[2] == "late":
+    sys.modules.pop("datasets")
+    LanceDB().import_engine()
+    importlib.import_module("datasets")
+vectors = np.eye(8, dtype=np.float32)
+searcher = LanceDB().build(vectors, Path(sys.argv[1]) / "index")
+searcher.update(searcher.add(vectors[:1]), vectors[1:2])
+print(searcher.search(vectors[:1], 1).chunk.tolist())
+"""
+    for when in ("before", "late"):
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path), when], capture_output=True, text=True, cwd=ROOT)
+        assert done.stdout.strip() == "[[0]]", done.stderr
