@@ -15,7 +15,6 @@ from core.errors import WorkbenchError
 from core.generation import prices
 from core.models import gguf_files
 
-STAGES = ("chunking", "embedding", "sparse", "index", "retrieval", "fusion", "context")
 OTHERS = ("engine_2", "engine_3", "engine_4")  # names of the recipes whose generation is set beside the current one's
 WARMER = (0.7, 1.0, 1.3)  # temperatures they start with
 SAVED = "Saved. The next answers are counted by it."
@@ -24,7 +23,7 @@ MARK = '<span style="color:{}">\u25cf</span> '
 
 def chosen(config: TrialConfig) -> list[TrialConfig]:
     """The forms; returns the recipe, and with engines side by side the same recipe with each of their generations."""
-    forms.recipe_form(STAGES)
+    forms.recipe_form((*session.workbench().ranking_fields(), "context"))
     seed(config)
     count = st.radio(
         "Engines side by side",

@@ -25,6 +25,7 @@ from core.report.caption import interval_method
 from core.workbench import Resolved, as_options
 
 AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
+COMPARED_ELSEWHERE = ("embedding", "transform")  # each of their values embeds anew: the pages Encoders and Index compare them
 AT_K, EQUAL = "First k chunks", "Equal context"
 JUDGED = (
     "First k chunks: as the recipe is judged; larger chunks are then more text. Equal context: every value gets the same "
@@ -73,7 +74,7 @@ def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
     """(title, setting, knob) of the select box, which follows the setting moved last."""
     # what a recipe of one retriever does not use changes nothing
     idle = session.workbench().unused(config)
-    stages = [stage for stage in ("fusion", "sparse", "index", "retrieval", "chunking") if stage not in idle]
+    stages = [stage for stage in session.workbench().ranking_fields()[::-1] if stage not in {*idle, *COMPARED_ELSEWHERE}]
     found = [
         (f"{forms.title(stage)}: {knob.label}", (f"{stage}.{knob.name}", knob))
         for stage in stages
