@@ -82,6 +82,15 @@ def test_every_verb_and_option_is_documented():
     } == set()
 
 
+def test_the_commands_of_every_page_are_told_and_exist():
+    table = TEXT[ROOT / "docs/command_line.md"].partition("## What a page shows")[2].partition("## ")[0]
+    rows = [re.fullmatch(r"\| \[.+\]\(guide/(\w+)\.md\) \| (.+) \|", line) for line in table.splitlines() if "guide/" in line]
+    verbs = {verb.name for verb in VERBS.values()}
+    told = {name for row in rows for name in re.findall(r"`([^`]+)`", row[2])} - {"annotate …"}
+    assert {row[1] for row in rows} == {page.stem for page in (ROOT / "pages").glob("*.py")} and told <= verbs
+    assert {name for name in verbs - told if not name.startswith("annotate ")} == {"list"}
+
+
 def test_every_page_has_its_guide_and_every_guide_its_page():
     pages, guides = (
         {p.stem for p in (ROOT / folder).glob(f"*.{end}")} for folder, end in (("pages", "py"), ("docs/guide", "md"))

@@ -179,13 +179,13 @@ def _show_machines(record: dict[str, Any]) -> None:
             show_table(
                 [
                     {
-                        "of": one["kind"],
-                        "name": one["name"],
-                        "n": one["n"],
-                        "Pearson": between(one["pearson"]),
-                        "AUC": between(one["auc"]),
+                        "of": part["kind"],
+                        "name": part["name"],
+                        "n": part["n"],
+                        "Pearson": between(part["pearson"]),
+                        "AUC": between(part["auc"]),
                     }
-                    for one in row["groups"]
+                    for part in row["groups"]
                 ]
             )
 
@@ -197,18 +197,20 @@ def _show_headline(record: list[dict[str, Any]]) -> None:
         "throughout"
     )
     rows = [
-        (row["machine"], one)
+        (row["machine"], method)
         for row in record
-        for one in (*row["methods"], {"method": "Machine alone", **row["methods"][0]["machine_only"]})
+        for method in (*row["methods"], {"method": "Machine alone", **row["methods"][0]["machine_only"]})
     ]
-    show_table([{"machine": name, "method": one["method"], **span(one, "share"), "note": one["note"]} for name, one in rows])
+    show_table(
+        [{"machine": name, "method": method["method"], **span(method, "share"), "note": method["note"]} for name, method in rows]
+    )
     parts = [
         {
             "machine": row["machine"],
             "stratum": part["name"],
             "of all answers": part["share"],
             "by people": part["n_human"],
-            **{one["method"]: between(one) or one["note"] for one in part["methods"]},
+            **{method["method"]: between(method) or method["note"] for method in part["methods"]},
         }
         for row in record
         for part in row["strata"]

@@ -63,6 +63,7 @@ def inside_cache(
     *,
     tokens: Annotated[Positive, Parameter(help="New tokens that are timed.")] = 64,
     every: Annotated[Positive, Parameter(help="So manieth token is timed without the cache too.")] = 16,
+    library: Annotated[bool, Parameter(help="Also the speed of transformers on the same text.")] = False,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Seconds a token with the cache and without it, as the context grows, on a text of the corpus."""
@@ -73,7 +74,12 @@ def inside_cache(
     ids = cache.prompt_ids(tools, corpus.documents[0].text[:20_000], READ_FIRST)
     result = yield from cache.measure_bundled(ids, tokens, every, [])
     told = ("prompt_s", "cached_tokens_per_s", "uncached_tokens_per_s", "speedup", "bytes_per_token")
-    return {**{name: getattr(result, name) for name in told}, "steps": [step._asdict() for step in result.steps]}
+    beside = [vars((yield from cache.beside_library(ids, tokens)))] if library else []
+    return {
+        **{name: getattr(result, name) for name in told},
+        "steps": [step._asdict() for step in result.steps],
+        **({"beside transformers": beside} if library else {}),
+    }
 
 
 @verb("inside-attention", show_parts)

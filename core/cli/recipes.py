@@ -187,6 +187,7 @@ def evaluate(
     *,
     recipe: RecipeOptions = USUAL,
     depths: Annotated[bool, Parameter(help="Also recall at each depth of the ranking.")] = False,
+    questions: Annotated[str, Parameter(help="Also this metric of each question, as `list metric` names it.")] = "",
     latency: Annotated[
         bool, Parameter(help="Also milliseconds of a single question by step, of 30 questions timed now.")
     ] = False,
@@ -198,6 +199,9 @@ def evaluate(
     if depths:
         curve = enumerate(workbench.recall_curve(current), 1)
         record["recall by depth"] = [{"k": k, "recall": at.mean, "low": at.low, "high": at.high, "n": at.n} for k, at in curve]
+    if questions:
+        columns = workbench.by_question(current, None, _measured_metrics([questions], None)[0])
+        record["questions"] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if latency:
         quantiles = workbench.latency_quantiles((yield from workbench.latency(read)))
         record["latency, ms"] = [{"step": step, **shares} for step, shares in quantiles.items()]

@@ -48,11 +48,12 @@ def told(bench, *words):
 
 
 def test_evaluate_measures_what_the_page_shows_and_stores_nothing(bench):
-    record = told(bench, "evaluate", *WORDS, "--depths", "--latency")
+    record = told(bench, "evaluate", *WORDS, "--depths", "--latency", "--questions", "mrr")
     config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})
     current = bench.evaluate(config)
     assert record["metrics"] == [{"metric": name, **plain(interval)} for name, interval in current.intervals.items()]
     assert [row["recall"] for row in record["recall by depth"]] == [at.mean for at in bench.recall_curve(current)]
+    assert [row["value"] for row in record["questions"]] == current.values["mrr"].tolist()
     assert record["latency, ms"][-1]["step"] == "total" and not bench.trials()
 
 
@@ -142,8 +143,12 @@ def test_where_the_bundled_model_looks_and_what_its_cache_saves(bench):
     assert len(record["map"]) == record["tokens"] and np.allclose(heads.sum(1), 1, atol=0.01)
     with pytest.raises(WorkbenchError, match="no layer 99"):
         told(bench, "inside-attention", question, *WORDS, "--passages", "1", "--tokens", "16", "--layer", "99")
-    record = told(bench, "inside-cache", *WORDS, "--tokens", "4", "--every", "2")
-    assert len(record["steps"]) == 3 and all(row["same"] in (True, None) for row in record["steps"])
+    record = told(bench, "inside-cache", *WORDS, "--tokens", "4", "--every", "2", "--library")
+    assert (
+        record["beside transformers"][0]["same_text"]
+        and len(record["steps"]) == 3
+        and all(row["same"] in (True, None) for row in record["steps"])
+    )
 
 
 def test_a_mixture_of_experts_with_its_loads(bench, monkeypatch):
