@@ -1,0 +1,80 @@
+"""Stored answers as items of a study, and what their systems are called."""
+
+import re
+
+import pytest
+
+from core.annotation import answers, draft, system_names
+from core.annotation.rubric import default_rubric
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.workbench import Workbench
+from tests.support.studies import add_answers
+
+
+@pytest.fixture
+def workbench(tmp_path):
+    return Workbench(tmp_path / "data")
+
+
+def test_items_come_from_stored_answers(workbench):
+    add_answers(workbench)
+    found = answers.read_candidates(workbench)
+    assert len(found) == 12 and set(system_names.systems(found).values()) == {6}
+    assert all(one.text.endswith("run 1.") and one.passages[0].start == 3 for one in found)
+    assert answers.read_candidates(workbench, "no corpus") == []
+    study = draft.from_settings(
+        workbench,
+        {
+            "id": "s",
+            "annotators": ["Ann", "Ben"],
+            "question": "Q?",
+            "draw": {"count": 8, "pilot": 2, "duplicates": 2, "attention": True},
+        },
+    )
+    assert len(study.items) == 8 + 2 + 1 + 1 and study.rubric == default_rubric()
+    ab = draft.from_settings(
+        workbench,
+        {
+            "id": "p",
+            "kind": "pairs",
+            "ask": ["preference"],
+            "draw": {"count": 6, "systems": sorted({one.system for one in found})},
+        },
+    )
+    assert len(ab.items) == 6 and all(len(item.responses) == 2 for item in ab.items)
+    for wrong in ({"draw": {"count": 99}}, {"draw": {"colour": 1}}, {"draw": {}}, {"draw": {"count": 1}, "kind": "pairs"}):
+        with pytest.raises(WorkbenchError):
+            draft.from_settings(workbench, {"id": "s", **wrong})
+
+
+def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
+    def answer(file="/models/SmolLM2-135M-Instruct.Q4_1.gguf", **changed):
+        settings = {name.replace("__", "."): value for name, value in changed.items()}
+        config = with_settings(TrialConfig(), settings).model_dump(mode="json")
+        workbench.store.add("answer", {"question": "Why?", "text": "So.", "model": file, "config": config, "hits": []})
+        return list(system_names.systems(answers.read_candidates(workbench)))
+
+    small, other = "SmolLM2-135M-Instruct", "/b/Qwen2-Q4_K_M.gguf"
+    names = answer() and answer(generation__temperature=0.7, context__passages=2)
+    assert names == [small, f"{small}, temperature 0.7, 2 passages"]
+    names = answer(fusion="rrf", transform__centre=True, generation__threads=2, evaluation__k=3)
+    assert names[2] == f"{small}, transform centre on, Hybrid RRF"
+    *before, long = answer(generation__temperature=0.7, context__passages=1, retrieval__top_k=4, fusion="rrf")
+    assert re.fullmatch(f"{small}, temperature 0.7, 1 passage, retrieval top k 4, [0-9a-f]{{6}}", long) and before == names
+    answer("/a/Qwen2-Q8_0.gguf", generation__model="/a/Qwen2-Q8_0.gguf")
+    answer(other, generation__model=other)
+    names = answer("/c/Qwen2-Q4_K_M.gguf", generation__model="/c/Qwen2-Q4_K_M.gguf")
+    assert names[4:6] == ["Qwen2", "Qwen2-Q4_K_M.gguf"] and re.fullmatch(r"Qwen2-Q4_K_M\.gguf, [0-9a-f]{6}", names[6])
+    workbench.store.add("answer", {"question": "Why?", "text": "So.", "model": other, "config": {"gone": {"a": 1}}, "hits": []})
+    assert re.fullmatch("Qwen2, [0-9a-f]{6}", list(system_names.systems(answers.read_candidates(workbench)))[7]), (
+        "a recipe of an older version"
+    )
+
+
+def test_systems_of_one_model_are_told_by_what_differs():
+    small = "SmolLM2-135M-Instruct"
+    assert system_names.short_names([small, f"{small}, BM25"]) == {small: "default settings", f"{small}, BM25": "BM25"}
+    assert system_names.short_names([small]) == {small: small}
+    assert list(system_names.short_names([small, "Qwen2, BM25"]).values()) == [small, "Qwen2, BM25"]
+    assert system_names.KEPT_AS.sub("", f"{small}.Q4_1") == system_names.KEPT_AS.sub("", f"{small}.Q4_1.gguf") == small
