@@ -4,19 +4,28 @@ import streamlit as st
 
 from app.ui import cards
 from app.ui.labelling import door, screen, workplace
+from core.annotation.versions import Frozen
+
+QUESTION = "Which sentences of an answer are supported by their evidence, as a person judges?"
 
 
 def page() -> None:
+    """The desk of whoever came with a link; else the door, and thanks to those who have done their part."""
     frozen, annotator = door.chosen()
     if frozen and annotator:
-        workplace.draw(frozen, annotator)
+        desk(frozen, annotator)
     elif frozen and door.finished(frozen, st.query_params.get("annotator", "")):
         finished()
     else:
-        cards.page_title(
-            "Label answers", "Which sentences of an answer are supported by their evidence, as a person judges?", recipe=False
-        )
+        cards.page_title("Label answers", QUESTION, recipe=False)
         door.draw(frozen)
+
+
+def desk(frozen: Frozen, annotator: str) -> None:
+    at_work = workplace.desk_of(frozen, annotator)
+    workplace.head(frozen, annotator)
+    screen.draw(at_work)
+    workplace.guidelines(frozen)
 
 
 def finished() -> None:

@@ -102,7 +102,7 @@ def seconds_an_answer(workbench: Workbench, config: TrialConfig) -> float | None
     return row["seconds"]
 
 
-class Asked(NamedTuple):
+class QuestionsAsked(NamedTuple):
     """What came of questions that were asked. asked: of each recipe and question one."""
 
     asked: int
@@ -110,7 +110,7 @@ class Asked(NamedTuple):
     why: dict[str, int]  # failed, abstained (no passage was similar enough) or empty -> how many of the others
 
 
-def asked(workbench: Workbench, found: Iterable[Candidate], recipe: str = "", questions: Iterable[str] = ()) -> Asked:
+def asked(workbench: Workbench, found: Iterable[Candidate], recipe: str = "", questions: Iterable[str] = ()) -> QuestionsAsked:
     """How many questions gave one of the answers `found`, and why the others did not; of a recipe and questions, or all."""
     wanted = {clean(text) for text in questions}
     rows = workbench.store.query(f"""SELECT dataset, question, config, {LACKS} AS lack FROM answers
@@ -125,10 +125,10 @@ def asked(workbench: Workbench, found: Iterable[Candidate], recipe: str = "", qu
 
     judged = sum(map(counts, good))
     why = Counter(lack for key, lack in bad.items() if key not in good and counts(key))
-    return Asked(judged + sum(why.values()), judged, dict(why.most_common()))
+    return QuestionsAsked(judged + sum(why.values()), judged, dict(why.most_common()))
 
 
-def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> Generator[Progress, None, Asked]:
+def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> Generator[Progress, None, QuestionsAsked]:
     """Has the first `count` questions of the corpus answered by the recipe and stores the answers; those stored already
     are not asked again. Returns what came of these questions."""
     run = yield from workbench.pipeline.resolve(config)
