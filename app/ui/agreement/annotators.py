@@ -14,42 +14,59 @@ from core.agreement.views import View
 OF_SEVERAL = ("Alpha without", "With majority", "95% interval")  # say nothing of two annotators
 
 
+LOOKS = {
+    "Annotator": TEXT(width=104, pinned=True),
+    "Labels": NUMBER(format="localized", width=58),
+    "Alpha without": NUMBER(
+        format="%.3f", width=108, help="Alpha of the others. Above that of all: agreement is better without."
+    ),
+    "With majority": NUMBER(format="%.3f", width=110, help="Share of labels that are those of the majority of the others."),
+    "95% interval": TEXT(width=120, help="Of the share with the majority."),
+    "Ability": NUMBER(format="%.3f", width=60, help="Dawid and Skene: chance of the right label on an item drawn at random."),
+    "Self-agreement": NUMBER(format="%.3f", width=118, help="Share of hidden duplicates labelled alike."),
+    "Attention": TEXT(width=80, help="Sentences with known labels that were labelled right."),
+    "Seconds an item": NUMBER(format="%.1f", width=122, help="The median, in seconds."),
+    "Change over time": TEXT(
+        width=128,
+        help="Correlation of agreement with the place in the own labels: below 0, agreement falls; and "
+        "p of a permutation test, corrected for the number of annotators by Holm.",
+    ),
+}
+
+
 def draw(view: View) -> None:
     found = kept(view, "people", lambda: annotators.people(view.source, view.part, view.round, view.found))
     if len(found.rows) < 2:
         return cards.empty("Annotators beside each other", "One person has labelled so far. Agreement takes two.")
-    rows, two = [person_row(row) for row in found.rows], len(found.rows) == 2
+    two, command = len(found.rows) == 2, view.command("--annotators")
+    columns = _table(found, two)
+    st.caption(" ".join([*_notes(view, found, two, columns), "Shares of few labels mean little."]))
+    if not two:
+        _pair_figures(view, found, command)
+    if any(row.drift and row.drift.trend is not None for row in found.rows):
+        _drift_figure(view, found, command)
+
+
+def _table(found: annotators.People, two: bool) -> set[str]:
+    """A row a person, without columns in which nothing stands; returns those that are shown."""
+    rows = [person_row(row) for row in found.rows]
     if two:  # of two, each agrees with the other as often, and nobody is left without one
         rows = [{name: value for name, value in row.items() if name not in OF_SEVERAL} for row in rows]
-    empty = {name for name in rows[0] if all(row[name] in (None, "") for row in rows)}
-    rows = [{name: value for name, value in row.items() if name not in empty} for row in rows]
-    looks = {
-        "Annotator": TEXT(width=104, pinned=True),
-        "Labels": NUMBER(format="localized", width=58),
-        "Alpha without": NUMBER(
-            format="%.3f", width=108, help="Alpha of the others. Above that of all: agreement is better without."
-        ),
-        "With majority": NUMBER(format="%.3f", width=110, help="Share of labels that are those of the majority of the others."),
-        "95% interval": TEXT(width=120, help="Of the share with the majority."),
-        "Ability": NUMBER(format="%.3f", width=60, help="Dawid and Skene: chance of the right label on an item drawn at random."),
-        "Self-agreement": NUMBER(format="%.3f", width=118, help="Share of hidden duplicates labelled alike."),
-        "Attention": TEXT(width=80, help="Sentences with known labels that were labelled right."),
-        "Seconds an item": NUMBER(format="%.1f", width=122, help="The median, in seconds."),
-        "Change over time": TEXT(
-            width=128,
-            help="Correlation of agreement with the place in the own labels: below 0, agreement falls; and "
-            "p of a permutation test, corrected for the number of annotators by Holm.",
-        ),
-    }
+    columns = {name for name in rows[0] if any(row[name] not in (None, "") for row in rows)}
+    rows = [{name: value for name, value in row.items() if name in columns} for row in rows]
     rows.sort(key=lambda row: -row["Labels"])
-    table(rows, "annotators", {name: look for name, look in looks.items() if name not in empty})
+    table(rows, "annotators", {name: look for name, look in LOOKS.items() if name in columns or name in OF_SEVERAL})
+    return columns
+
+
+def _notes(view: View, found: annotators.People, two: bool, columns: set[str]) -> list[str]:
     told = [
         f"Self-agreement of all: {found.twice.mean:.3f}{inside(found.twice)}, {found.twice.n:,} repeated {view.units}."
         if found.twice
         else "",
         "" if found.timed else "The labels have no times: no speed and no trend.",
         "" if len(found.names) == len(found.rows) else f"Charts show the {len(found.names)} with the most labels.",
-        cards.plain(views.NO_DAWID_SKENE) if view.found.categories and "Ability" in empty else "",
+        cards.plain(views.NO_DAWID_SKENE) if view.found.categories and "Ability" not in columns else "",
     ]
     if two:
         told.insert(
@@ -57,57 +74,61 @@ def draw(view: View) -> None:
             "How far the two agree is said above. Who departs from the others, and what alpha is without one of them, "
             "can be told from three annotators on.",
         )
-    st.caption(" ".join([*filter(None, told), "Shares of few labels mean little."]))
+    return [text for text in told if text]
+
+
+def _pair_figures(view: View, found: annotators.People, command: str) -> None:
+    """How each two agree, and alpha without each."""
     cells = [
         {"annotator": a, "other": b, "value": float(found.matrix[i, j]), "units": int(found.shared[i, j])}
         for i, a in enumerate(found.names)
         for j, b in enumerate(found.names)
         if i < j and found.matrix[i, j] == found.matrix[i, j]
     ]
-    command = view.command("--annotators")
-    if not two:
-        many = len(found.names) > 10  # side by side they would be too small to read
-        left, right = (st.container(), st.container()) if many else st.columns([1.15, 1], gap="medium")
-        with left:
-            figure(
-                view,
-                figures.pairs(found),
-                "pairs-of-annotators",
-                data=cells,
-                command=command,
-                title=f"{found.coefficient} of pairs",
-                caption="empty: undefined or nothing shared",
-            )
-        with right:
-            data = [
-                {"annotator": row.name, "alpha of the others": row.left_out.value, "change": row.left_out.change}
-                for row in found.rows
-            ]
-            figure(
-                view,
-                figures.left_out(found),
-                "left-out",
-                data=data,
-                command=command,
-                title="Alpha without each annotator",
-                caption="to the right: better without",
-            )
-    if any(row.drift and row.drift.trend is not None for row in found.rows):
+    many = len(found.names) > 10  # side by side they would be too small to read
+    left, right = (st.container(), st.container()) if many else st.columns([1.15, 1], gap="medium")
+    with left:
+        figure(
+            view,
+            figures.pairs(found),
+            "pairs-of-annotators",
+            data=cells,
+            command=command,
+            title=f"{found.coefficient} of pairs",
+            caption="empty: undefined or nothing shared",
+        )
+    with right:
         data = [
-            {"annotator": row.name, "third": n, **part._asdict()}
+            {"annotator": row.name, "alpha of the others": row.left_out.value, "change": row.left_out.change}
             for row in found.rows
-            if row.drift
-            for n, part in enumerate(row.drift.parts, 1)
         ]
         figure(
             view,
-            figures.drifts(found),
-            "drift",
+            figures.left_out(found),
+            "left-out",
             data=data,
             command=command,
-            title="Agreement over time",
-            caption="with the others, by thirds of the own labels",
+            title="Alpha without each annotator",
+            caption="to the right: better without",
         )
+
+
+def _drift_figure(view: View, found: annotators.People, command: str) -> None:
+    data = [
+        {"annotator": row.name, "third": n, **part._asdict()}
+        for row in found.rows
+        if row.drift
+        for n, part in enumerate(row.drift.parts, 1)
+    ]
+    figure(
+        view,
+        figures.drifts(found),
+        "drift",
+        data=data,
+        command=command,
+        title="Agreement over time",
+        caption="with the others, by thirds of the own labels",
+    )
 
 
 def person_row(row: annotators.Person) -> dict[str, Any]:

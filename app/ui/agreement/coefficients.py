@@ -14,6 +14,14 @@ from core.annotation.study import CANNOT
 
 def draw(view: View) -> None:
     found = overview(view)
+    _coefficients(view, found)
+    if found.shares:
+        _labels_used(view, found)
+    _how_to_read(found)
+
+
+def _coefficients(view: View, found: coefficients.Overview) -> None:
+    """Each with its interval, drawn and as a table."""
     rows = [
         {
             "Coefficient": row.name,
@@ -55,24 +63,29 @@ def draw(view: View) -> None:
         "Note": TEXT(width=160),
     }
     table(rows, "coefficients", looks)
-    if found.shares:
-        cannot = sum(map(len, cannot_of(view).values()))
-        used = [*found.shares, *([(CANNOT, cannot)] if cannot else [])]
-        total = sum(n for _, n in used) or 1
-        rows = [Mark(title(view, name), n / total, None, None) for name, n in used]
-        shape = marks(rows, "Share of labels", span=(-0.02, 1.02))  # names at the left: they fit a narrow figure too
-        shape["layout"]["xaxis"]["tickformat"] = ".0%"
-        data = [{"label": name, "labels": n, "share": n / total} for name, n in used]
-        figure(
-            view,
-            shape,
-            "labels",
-            data=data,
-            command=view.command(),
-            title="Labels used",
-            caption=f"{total:,} labels of {found.annotators:,} annotators"
-            + (f"; {title(view, CANNOT)} enters no coefficient and no share" if cannot else ""),
-        )
+
+
+def _labels_used(view: View, found: coefficients.Overview) -> None:
+    cannot = sum(map(len, cannot_of(view).values()))
+    used = [*found.shares, *([(CANNOT, cannot)] if cannot else [])]
+    total = sum(n for _, n in used) or 1
+    rows = [Mark(title(view, name), n / total, None, None) for name, n in used]
+    shape = marks(rows, "Share of labels", span=(-0.02, 1.02))  # names at the left: they fit a narrow figure too
+    shape["layout"]["xaxis"]["tickformat"] = ".0%"
+    data = [{"label": name, "labels": n, "share": n / total} for name, n in used]
+    figure(
+        view,
+        shape,
+        "labels",
+        data=data,
+        command=view.command(),
+        title="Labels used",
+        caption=f"{total:,} labels of {found.annotators:,} annotators"
+        + (f"; {title(view, CANNOT)} enters no coefficient and no share" if cannot else ""),
+    )
+
+
+def _how_to_read(found: coefficients.Overview) -> None:
     several = found.items < found.units
     if found.sources[1:]:
         said = [source.split(", ")[0] for source in found.sources]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from app import session
@@ -22,36 +23,48 @@ def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, fi
     st.subheader("Corrected headline", anchor=False)
     whole = facing(view.source, view.part, view.found, agreed(view), view.positive, scores, True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        machine = st.selectbox("Measure", [one.name for one in scores], key="headline_measure", bind="query-params", width=280)
-        known, number, others = len(judged_and_scored(whole, machine)), 0, rest.scores(machine)
+        machine = st.selectbox(
+            "Measure", [score.name for score in scores], key="headline_measure", bind="query-params", width=280
+        )
+        others = rest.scores(machine)
         verdicts = headline.verdicts(whole, machine, view.part == "sentences", others is not None)
-        if others is not None:
-            st.caption(
-                f"{verdicts} {(others == others).sum():,} stored answers of the same systems and corpora are scored by the machine "
-                "alone.",
-                width="stretch",
-            )
-        elif known < FEWEST_HUMAN + 3:
-            return st.caption(
-                f"{verdicts} The others have a sentence that is tied or that nobody judged."
-                if view.part == "sentences"
-                else verdicts
-            )
-        else:
-            help = (
-                "Drawn at random. Of the other answers only the machine's score is used; what people said of them is the truth."
-            )
-            number = st.slider(
-                "Answers with human labels",
-                FEWEST_HUMAN,
-                known - 2,
-                usual_human(known),
-                key="few",
-                bind="query-params",
-                help=help,
-                width=420,
-            )
+        known = len(judged_and_scored(whole, machine))
+        if (number := _human_labels(view, verdicts, known, others)) is None:
+            return
     found = kept(view, "headline", lambda: headline.headline(whole, machine, number, rest), machine, number, *key)
+    _cards(found, known)
+    _chart(view, found, view.command("--headline" if others is not None else f"--headline {number}", *files))
+    _strata(found)
+    st.caption(_notes(view, found, verdicts if others is None else ""))
+
+
+def _human_labels(view: View, verdicts: str, known: int, others: np.ndarray | None) -> int | None:
+    """How many answers keep people's labels; 0: all, as others are scored by the machine alone; None: there are too few."""
+    if others is not None:
+        st.caption(
+            f"{verdicts} {(others == others).sum():,} stored answers of the same systems and corpora are scored by the machine "
+            "alone.",
+            width="stretch",
+        )
+        return 0
+    if known < FEWEST_HUMAN + 3:
+        st.caption(
+            f"{verdicts} The others have a sentence that is tied or that nobody judged." if view.part == "sentences" else verdicts
+        )
+        return None
+    return st.slider(
+        "Answers with human labels",
+        FEWEST_HUMAN,
+        known - 2,
+        usual_human(known),
+        key="few",
+        bind="query-params",
+        help="Drawn at random. Of the other answers only the machine's score is used; what people said of them is the truth.",
+        width=420,
+    )
+
+
+def _cards(found: headline.Headline, known: int) -> None:
     first = found.methods[0]
     shown = [
         cards.Card(
@@ -79,6 +92,9 @@ def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, fi
     if found.truth is not None:
         shown.append(cards.Card("People on all of them", found.truth, n=known, direction=0, note="what is to be estimated"))
     st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
+
+
+def _chart(view: View, found: headline.Headline, command: str) -> None:
     data = [
         {
             "method": one.method,
@@ -92,7 +108,6 @@ def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, fi
         }
         for one in found.methods
     ]
-    command = view.command("--headline" if others is not None else f"--headline {number}", *files)
     figure(
         view,
         figures.corrected(found),
@@ -102,32 +117,40 @@ def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, fi
         title=f"{'Faithful answers' if view.part == 'sentences' else 'Answers that count as yes'} among all",
         caption=f"{found.n_human:,} with human labels, {found.n_machine:,} with the machine's alone",
     )
-    if found.strata:
-        rows = [
-            {
-                "Stratum": part.name,
-                "Of all answers": 100 * part.share,
-                "By people": part.n_human,
-                "By machine": part.n_machine,
-                **{one.method: "" if one.value is None else f"{one.value:.3f}{inside(one)}" for one in part.methods},
-                "Note": "; ".join(dict.fromkeys(one.note for one in part.methods if one.note)),
-            }
-            for part in found.strata
-        ]
-        table(
-            rows,
-            "strata",
-            {
-                "Stratum": TEXT(width=230),
-                "Of all answers": NUMBER(format="%.1f%%", width=108),
-                "By people": NUMBER(width=80),
-                "By machine": NUMBER(width=86),
-                "Note": TEXT(width=240),
-                **{one.method: TEXT(width=164) for one in found.methods},
-            },
-        )
+
+
+def _strata(found: headline.Headline) -> None:
+    """Where the study drew from several, unequally: each by itself."""
+    if not found.strata:
+        return
+    rows = [
+        {
+            "Stratum": part.name,
+            "Of all answers": 100 * part.share,
+            "By people": part.n_human,
+            "By machine": part.n_machine,
+            **{one.method: "" if one.value is None else f"{one.value:.3f}{inside(one)}" for one in part.methods},
+            "Note": "; ".join(dict.fromkeys(one.note for one in part.methods if one.note)),
+        }
+        for part in found.strata
+    ]
+    table(
+        rows,
+        "strata",
+        {
+            "Stratum": TEXT(width=230),
+            "Of all answers": NUMBER(format="%.1f%%", width=108),
+            "By people": NUMBER(width=80),
+            "By machine": NUMBER(width=86),
+            "Note": TEXT(width=240),
+            **{one.method: TEXT(width=164) for one in found.methods},
+        },
+    )
+
+
+def _notes(view: View, found: headline.Headline, verdicts: str) -> str:
     told = [
-        verdicts if others is None else "",
+        verdicts,
         "The study drew from strata unequally: each is estimated by itself and weighted by its share of all."
         if found.strata
         else "Both correct the machine by people's labels, which have to be a random sample of all answers.",
@@ -139,7 +162,7 @@ def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, fi
     ]
     if view.source.study is not None and view.source.study.kind == "pairs":
         told.append("The two answers of a pair are drawn together.")
-    st.caption(" ".join(filter(None, told)))
+    return " ".join(filter(None, told))
 
 
 def unjudged(view: View) -> tuple[Unjudged, str]:

@@ -12,23 +12,31 @@ from core.agreement import sources
 from core.agreement.machines import Against, MachinesJudged
 from core.agreement.views import View
 
+WIDE = TEXT(width=128)
+
 
 def measures(view: View, found: MachinesJudged) -> None:
     """Every machine in a row: its scores, its verdicts, and how it stands beside a person."""
-    wide = TEXT(width=128)
+    _scores(found)
+    st.markdown("**Verdicts: accepted from a threshold on**")
+    _verdicts(found)
+    _footing(view, found)
 
-    def number(width: int, help: str = "") -> Any:
-        return NUMBER(format="%.3f", width=width, help=help or None)
 
-    def drawn_table(name: str, rows: Sequence[Mapping], looks: Mapping[str, Any]) -> None:
-        first = {"Measure": TEXT(width=158, pinned=True)}
-        rows = [
-            {key: row.get(key) for key in (*first, *looks, "Note") if key != "Note" or any(one.get("Note") for one in rows)}
-            for row in rows
-        ]
-        table(rows, name, {**first, **looks, "Note": TEXT(width=230)})
+def _number(width: int, help: str = "") -> Any:
+    return NUMBER(format="%.3f", width=width, help=help or None)
 
-    whole = [
+
+def _by_measure(name: str, rows: Sequence[Mapping], looks: Mapping[str, Any]) -> None:
+    """A table with a row a measure; notes only where there are some."""
+    first = {"Measure": TEXT(width=158, pinned=True)}
+    notes = ("Note",) if any(row.get("Note") for row in rows) else ()
+    rows = [{column: row.get(column) for column in (*first, *looks, *notes)} for row in rows]
+    table(rows, name, {**first, **looks, "Note": TEXT(width=230)})
+
+
+def _scores(found: MachinesJudged) -> None:
+    rows = [
         {
             "Measure": one.name,
             "n": one.n,
@@ -41,25 +49,27 @@ def measures(view: View, found: MachinesJudged) -> None:
         }
         for one in found.machines
     ]
-    drawn_table(
+    _by_measure(
         "machines",
-        whole,
+        rows,
         {
             "n": NUMBER(format="localized", width=46),
-            "Pearson": number(66),
-            "Pearson, 95%": wide,
-            "Spearman": number(78),
-            "Spearman, 95%": wide,
-            "AUC": number(56, "Area under the ROC curve: 0.5 is chance."),
-            "AUC, 95%": wide,
-            "MAE": number(56, "Mean absolute error, on the scale 0 to 1."),
-            "MAE, 95%": wide,
-            "Calibration": number(84, "Expected calibration error: 0 is calibrated."),
-            "Calibration, 95%": wide,
+            "Pearson": _number(66),
+            "Pearson, 95%": WIDE,
+            "Spearman": _number(78),
+            "Spearman, 95%": WIDE,
+            "AUC": _number(56, "Area under the ROC curve: 0.5 is chance."),
+            "AUC, 95%": WIDE,
+            "MAE": _number(56, "Mean absolute error, on the scale 0 to 1."),
+            "MAE, 95%": WIDE,
+            "Calibration": _number(84, "Expected calibration error: 0 is calibrated."),
+            "Calibration, 95%": WIDE,
         },
     )
-    st.markdown("**Verdicts: accepted from a threshold on**")
-    verdicts = [
+
+
+def _verdicts(found: MachinesJudged) -> None:
+    rows = [
         {
             "Measure": one.name,
             "Threshold": one.threshold.threshold,
@@ -72,24 +82,28 @@ def measures(view: View, found: MachinesJudged) -> None:
         }
         for one in found.machines
     ]
-    verdicts.append({"Measure": "Always the usual", **spread("Accuracy", found.baseline)})
+    rows.append({"Measure": "Always the usual", **spread("Accuracy", found.baseline)})
     held = "Fitted on one half of the items, reported on the other."
     label = "Labels of one person against the majority of the others, the machine's verdicts against the same."
-    drawn_table(
+    _by_measure(
         "verdicts",
-        verdicts,
+        rows,
         {
-            "Threshold": number(78, held),
-            "Accuracy": number(74, "Share right, by the consensus. " + held),
-            "Accuracy, 95%": wide,
-            "Cohen": number(60, held),
-            "Cohen, 95%": wide,
-            "Machine": number(70, label),
-            "Person": number(64, label),
+            "Threshold": _number(78, held),
+            "Accuracy": _number(74, "Share right, by the consensus. " + held),
+            "Accuracy, 95%": WIDE,
+            "Cohen": _number(60, held),
+            "Cohen, 95%": WIDE,
+            "Machine": _number(70, label),
+            "Person": _number(64, label),
             "Difference": NUMBER(format="%+.3f", width=80, help="Machine - person."),
-            "Difference, 95%": wide,
+            "Difference, 95%": WIDE,
         },
     )
+
+
+def _footing(view: View, found: MachinesJudged) -> None:
+    """On what the two stand side by side."""
     several = ": sentences of one answer stay together" if found.items < found.n else ""
     best = found.machines[0].beside_pearson
     st.caption(

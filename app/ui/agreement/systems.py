@@ -1,5 +1,7 @@
 """Systems by people's consensus, and pairs of them."""
 
+from typing import Any
+
 import streamlit as st
 
 from app.ui import cards
@@ -11,31 +13,33 @@ from core.agreement.consensus import AgreedLabels
 from core.agreement.sources import PARTS
 from core.agreement.views import View
 
+SYSTEM, INTERVAL = TEXT(width=270, pinned=True), TEXT(width=132)
+
 
 def rates(view: View, one: AgreedLabels) -> None:
     found = kept(
         view, "rates", lambda: systems.rates(view.source, view.part, view.found, one, view.positive), view.method, view.positive
     )
+    named = figures.named(system.name for system in found.systems)
+    _shares(view, found, named)
+    _labels(view, found, named)
+    if len(found.systems) < 2:
+        return
+    if not found.differences:
+        return st.caption("Without its study nobody knows which answers belong to one question, so systems are not compared.")
+    _pairs(found, named)
+    st.caption(two_tests(view, found))
+
+
+def _shares(view: View, found: systems.Rates, named: dict[str, str]) -> None:
+    """Each system's share of yes, or mean, drawn and as a table."""
     yes = " or ".join(title(view, name).lower() for name in view.positive)
     word = f"Mean of {PARTS[view.part].lower()}" if found.by_mean else f"Share of {view.units}: {yes}"
-    tied = any(system.share.total > system.share.n for system in found.systems)
-    rows, data, labels = [], [], []
-    named = figures.named(system.name for system in found.systems)
-    for system in found.systems:
-        value = "Mean" if found.by_mean else "Share"
-        row = {"System": named[system.name], value: system.share.mean, "95% interval": ends(system.share)}
-        if tied and system.bounds is not None:
-            row["With ties"] = "{:.3f} to {:.3f}".format(*system.bounds)
-        row |= {view.units.capitalize(): system.share.n}
-        row |= {"Tied": system.share.total - system.share.n} if tied else {}
-        rows.append(row | {"Answers": system.answers})
-        more = {title(view, name): 100 * share for name, share in system.shares.items()}
-        if system.whole:
-            more |= {"Whole answers": system.whole.mean, "Interval of these": ends(system.whole)}
-            if any(one.whole.total > one.whole.n for one in found.systems):  # a sentence is tied, or nobody judged it
-                more["Without a verdict"] = system.whole.total - system.whole.n
-        labels.append({"System": named[system.name], **more})
-        data.append({"system": system.name, value.lower(): system.share.mean, **span(system.share), "units": system.share.n})
+    value = "Mean" if found.by_mean else "Share"
+    data = [
+        {"system": system.name, value.lower(): system.share.mean, **span(system.share), "units": system.share.n}
+        for system in found.systems
+    ]
     figure(
         view,
         figures.system_rates(found, word),
@@ -45,45 +49,70 @@ def rates(view: View, one: AgreedLabels) -> None:
         title="Systems by people's consensus",
         caption=f"95% intervals{'' if found.by_mean else ' of Wilson'}; what belongs to one answer stays together",
     )
-    whole = NUMBER(format="%.3f", width=118, help="Share of answers all of whose sentences count as yes, Wilson's interval.")
-    share = {title(view, name): NUMBER(format="%.1f%%", width=44 + 7 * len(title(view, name))) for name in view.found.categories}
-    interval, wide = TEXT(width=132), TEXT(width=132, help="The share if all ties fell to no, and if all fell to yes.")
-    system = TEXT(width=270, pinned=True)
     st.caption(weighed(view))
+    tied = any(system.share.total > system.share.n for system in found.systems)
     table(
-        rows,
+        [{"System": named[system.name], **_share_row(view, system, value, tied)} for system in found.systems],
         "systems",
         {
-            "System": system,
+            "System": SYSTEM,
             "Share": THREE,
             "Mean": THREE,
-            "95% interval": interval,
-            "With ties": wide,
+            "95% interval": INTERVAL,
+            "With ties": TEXT(width=132, help="The share if all ties fell to no, and if all fell to yes."),
             **dict.fromkeys((view.units.capitalize(), "Tied", "Answers"), NUMBER(format="localized", width=88)),
         },
     )
-    if any(len(row) > 1 for row in labels):
-        st.markdown("**Labels and whole answers**" if found.systems[0].whole else "**Labels**")
-        table(
-            labels,
-            "system_labels",
-            {
-                "System": system,
-                **share,
-                "Whole answers": whole,
-                "Interval of these": interval,
-                "Without a verdict": NUMBER(
-                    format="localized",
-                    width=132,
-                    help="Answers with a sentence that is tied or "
-                    "that nobody judged. They are left out of the share of whole answers.",
-                ),
-            },
-        )
-    if len(found.systems) < 2:
+
+
+def _share_row(view: View, system: systems.System, value: str, tied: bool) -> dict[str, Any]:
+    row = {value: system.share.mean, "95% interval": ends(system.share)}
+    if tied and system.bounds is not None:
+        row["With ties"] = "{:.3f} to {:.3f}".format(*system.bounds)
+    row[view.units.capitalize()] = system.share.n
+    if tied:
+        row["Tied"] = system.share.total - system.share.n
+    return row | {"Answers": system.answers}
+
+
+def _labels(view: View, found: systems.Rates, named: dict[str, str]) -> None:
+    """The shares of all labels, and of whole answers, where there are some."""
+    undecided = any(system.whole and system.whole.total > system.whole.n for system in found.systems)
+    rows = [{"System": named[system.name], **_label_row(view, system, undecided)} for system in found.systems]
+    if not any(len(row) > 1 for row in rows):
         return
-    if not found.differences:
-        return st.caption("Without its study nobody knows which answers belong to one question, so systems are not compared.")
+    whole = NUMBER(format="%.3f", width=118, help="Share of answers all of whose sentences count as yes, Wilson's interval.")
+    share = {title(view, name): NUMBER(format="%.1f%%", width=44 + 7 * len(title(view, name))) for name in view.found.categories}
+    st.markdown("**Labels and whole answers**" if found.systems[0].whole else "**Labels**")
+    table(
+        rows,
+        "system_labels",
+        {
+            "System": SYSTEM,
+            **share,
+            "Whole answers": whole,
+            "Interval of these": INTERVAL,
+            "Without a verdict": NUMBER(
+                format="localized",
+                width=132,
+                help="Answers with a sentence that is tied or "
+                "that nobody judged. They are left out of the share of whole answers.",
+            ),
+        },
+    )
+
+
+def _label_row(view: View, system: systems.System, undecided: bool) -> dict[str, Any]:
+    row = {title(view, name): 100 * share for name, share in system.shares.items()}
+    if system.whole:
+        row |= {"Whole answers": system.whole.mean, "Interval of these": ends(system.whole)}
+        if undecided:  # a sentence is tied, or nobody judged it
+            row["Without a verdict"] = system.whole.total - system.whole.n
+    return row
+
+
+def _pairs(found: systems.Rates, named: dict[str, str]) -> None:
+    """Each pair of systems, tested on the questions that both answered."""
     rows = [
         {
             "A": named[one.a],
@@ -121,7 +150,6 @@ def rates(view: View, one: AgreedLabels) -> None:
             "Questions": asked,
         },
     )
-    st.caption(two_tests(view, found))
 
 
 def weighed(view: View) -> str:

@@ -1,7 +1,7 @@
 """How the items of a draft are drawn."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from app.ui import cards, forms
 from app.ui.studies.answering import answering
 from app.ui.studies.desk import Desk, drawings, now, put
 from core.annotation import answers, draft, system_names
+from core.annotation.drawing import Candidate
 from core.annotation.study import Study, plain
 
 SPREADS = {
@@ -53,22 +54,45 @@ def drawn(desk: Desk, **settings: Any) -> Study:
     return drawn.study
 
 
+class Knobs(NamedTuple):
+    """The settings of a drawing, each shown and changed under a key of its own."""
+
+    desk: Desk
+    drawing: draft.Drawing
+    here: list[Candidate]  # of the corpus that is drawn from
+    datasets: list[str]
+
+    def show(self, make: Any, label: str, name: str, *options: Any, value: Any = None, **more: Any) -> None:
+        key = f"{self.desk.study.id}/draw.{name}"
+        forms.show_value(key, getattr(self.drawing, name) if value is None else value)
+        make(label, *options, key=key, on_change=_redraw, args=(self.desk, name, key), **more)
+
+
 def draw_form(desk: Desk) -> None:
-    study, found = desk.study, answers.candidates(session.workbench(), desk.study)
+    found = answers.candidates(session.workbench(), desk.study)
     drawing = drawing_of_desk(desk, found)
     if not found:
         st.caption("No answers are stored yet.")
         return answering(desk)
+    here = [answer for answer in found if drawing.dataset in ("", answer.dataset)]
+    knobs = Knobs(desk, drawing, here, sorted({answer.dataset for answer in found}))
+    if len(knobs.datasets) > 1:
+        knobs.show(st.selectbox, "Corpus", "dataset", ["", *knobs.datasets], format_func=lambda name: name or "All")
+    number = _systems(knobs)
+    _sizes(knobs, number)
+    if not desk.piloted and drawing.pilot:
+        _pilot(knobs)
+    if desk.study.kind == "rating" and (number > 1 or (len(knobs.datasets) > 1 and not drawing.dataset)):
+        _spread(knobs, number)
+    _hidden(knobs)
+    with st.popover("More answers", icon=":material/forum:"):
+        answering(desk)
 
-    def knob(make: Any, label: str, name: str, *options: Any, value: Any = None, **more: Any) -> None:
-        key = f"{study.id}/draw.{name}"
-        forms.show_value(key, getattr(drawing, name) if value is None else value)
-        make(label, *options, key=key, on_change=_redraw, args=(desk, name, key), **more)
 
-    datasets = sorted({one.dataset for one in found})
-    if len(datasets) > 1:
-        knob(st.selectbox, "Corpus", "dataset", ["", *datasets], format_func=lambda name: name or "All")
-    known = system_names.systems([one for one in found if drawing.dataset in ("", one.dataset)])
+def _systems(knobs: Knobs) -> int:
+    """Whose answers are drawn; how many systems these are."""
+    study, drawing = knobs.desk.study, knobs.drawing
+    known = system_names.systems(knobs.here)
     short = system_names.short_names(known)
     named = lambda name: f"{short.get(name, name)} ({known.get(name, 0):,} answers)"  # noqa: E731
     if study.kind == "pairs" and len(known) < 2:
@@ -77,7 +101,7 @@ def draw_form(desk: Desk) -> None:
         st.caption(f"All answers are of one system, {cards.plain(named(next(iter(known))))}.")
     else:
         two = {"max_selections": 2} if study.kind == "pairs" else {"placeholder": "All"}
-        knob(
+        knobs.show(
             st.multiselect,
             "Systems",
             "systems",
@@ -87,49 +111,66 @@ def draw_form(desk: Desk) -> None:
             help="A system is a model with its recipe. Annotators never see which one wrote an answer.",
             **two,
         )
-    few = draft.left_over([one for one in found if drawing.dataset in ("", one.dataset)])
+    few = draft.left_over(knobs.here)
     out = [name for name in few if study.kind == "rating" and drawing.systems and name not in drawing.systems]
     if out:
         told = "; ".join(f"{short[name]} with {cards.count(few[name], 'answer')}" for name in out)
         st.caption(cards.plain(f"Left out, as it has less than a third of the largest system's answers: {told}."))
-    number = len(drawing.systems or known)
+    return len(drawing.systems or known)
+
+
+def _sizes(knobs: Knobs, number: int) -> None:
+    """Items of both rounds; of a paired study whole questions."""
+    study, drawing, desk = knobs.desk.study, knobs.drawing, knobs.desk
     whole = study.kind == "rating" and drawing.by == "question" and number > 1
     one, two, step = *st.columns(2), number if whole else 1
     with one:
-        knob(st.number_input, "Pilot items", "pilot", 0, 2000, step=step, disabled=desk.piloted)
+        knobs.show(st.number_input, "Pilot items", "pilot", 0, 2000, step=step, disabled=desk.piloted)
     with two:
-        knob(st.number_input, "Main items", "main", 0, 20_000, step=step)
+        knobs.show(st.number_input, "Main items", "main", 0, 20_000, step=step)
     if whole:
         st.caption(
             _whole(study, number)
             or f"No question has an answer of all {number} systems. Choose fewer systems, or spread the "
             "items over something else."
         )
-    if not desk.piloted and drawing.pilot:
-        st.caption(
-            "The pilot tries the rubric, which can still be changed after it; the main round decides. Both are labelled in turn."
-        )
-        st.button(
-            f"Skip the pilot: one round of {drawing.main or drawing.pilot:,}",
-            key="one_round",
-            type="tertiary",
-            icon=":material/skip_next:",
-            on_click=_one_round,
-            args=(desk, drawing.main or drawing.pilot),
-        )
-    if study.kind == "rating" and (number > 1 or (len(datasets) > 1 and not drawing.dataset)):
-        strata = {"system": number, "dataset": len(datasets)}.get(drawing.by, 0 if drawing.dataset else len(datasets))
-        knob(
-            st.selectbox,
-            "Spread over",
-            "by",
-            list(SPREADS),
-            format_func=SPREADS.get,
-            help="The test of a difference and the power for it assume pairs: the same questions for every system.",
-        )
-        if drawing.by != "none" and strata > 1:
-            knob(st.radio, "Spread", "allocation", list(SIZES), format_func=SIZES.get, label_visibility="collapsed")
-    knob(
+
+
+def _pilot(knobs: Knobs) -> None:
+    """What the pilot is for, and the way without one."""
+    desk, drawing = knobs.desk, knobs.drawing
+    st.caption(
+        "The pilot tries the rubric, which can still be changed after it; the main round decides. Both are labelled in turn."
+    )
+    st.button(
+        f"Skip the pilot: one round of {drawing.main or drawing.pilot:,}",
+        key="one_round",
+        type="tertiary",
+        icon=":material/skip_next:",
+        on_click=_one_round,
+        args=(desk, drawing.main or drawing.pilot),
+    )
+
+
+def _spread(knobs: Knobs, number: int) -> None:
+    drawing, datasets = knobs.drawing, knobs.datasets
+    strata = {"system": number, "dataset": len(datasets)}.get(drawing.by, 0 if drawing.dataset else len(datasets))
+    knobs.show(
+        st.selectbox,
+        "Spread over",
+        "by",
+        list(SPREADS),
+        format_func=SPREADS.get,
+        help="The test of a difference and the power for it assume pairs: the same questions for every system.",
+    )
+    if drawing.by != "none" and strata > 1:
+        knobs.show(st.radio, "Spread", "allocation", list(SIZES), format_func=SIZES.get, label_visibility="collapsed")
+
+
+def _hidden(knobs: Knobs) -> None:
+    """What annotators are not told of: repeats, and items whose labels are known."""
+    study, desk = knobs.desk.study, knobs.desk
+    knobs.show(
         st.slider,
         "Hidden repeats",
         "repeats",
@@ -140,16 +181,14 @@ def draw_form(desk: Desk) -> None:
         help="Shown to the same annotator twice, far apart: does a person agree with themselves?",
     )
     if "sentences" in study.ask:
-        knob(
+        knobs.show(
             st.toggle,
             "Attention items",
             "attention",
             disabled=desk.piloted,
             help="A tenth more, with known answers, mixed in: who reads, who clicks?",
         )
-    knob(st.number_input, "Seed", "seed", 0, 2**31 - 1, disabled=desk.piloted, help="The same seed draws the same list.")
-    with st.popover("More answers", icon=":material/forum:"):
-        answering(desk)
+    knobs.show(st.number_input, "Seed", "seed", 0, 2**31 - 1, disabled=desk.piloted, help="The same seed draws the same list.")
 
 
 def _whole(study: Study, systems: int) -> str:

@@ -1,11 +1,39 @@
 """Power, or the width of an interval, over the number of items."""
 
+from typing import NamedTuple
+
 import streamlit as st
 
 from app.ui import cards, charts, jobs
 from app.ui.studies.goals import METHODS, noun
-from core.annotation.power import GOALS, curves
+from core.annotation.power import GOALS, PowerCurves, curves
 from core.workbench import command_line
+
+
+class Planned(NamedTuple):
+    """A design, and what it reaches."""
+
+    goal: str
+    values: dict[str, float]  # that are assumed
+    items: int
+    annotators: int
+    found: PowerCurves
+
+    @property
+    def target(self) -> float:
+        return self.values["target"]
+
+    @property
+    def rising(self) -> bool:
+        return self.goal in ("difference", "means")
+
+    @property
+    def unit(self) -> str:
+        return noun(self.goal)
+
+    @property
+    def what(self) -> str:
+        return "Power" if self.rising else "Half-width of the 95% interval"
 
 
 def power_curves(goal: str, values: dict[str, float], items: int, annotators: int, each: int) -> None:
@@ -13,8 +41,15 @@ def power_curves(goal: str, values: dict[str, float], items: int, annotators: in
     if st.session_state.get("power_asked") != asked:
         work = curves(goal, values, items, annotators)
         st.session_state.power_found, st.session_state.power_asked = jobs.drain(work, "Planning"), asked
-    found, rising, target = st.session_state.power_found, goal in ("difference", "means"), values["target"]
-    what, unit = "Power" if rising else "Half-width of the 95% interval", noun(goal)
+    plan = Planned(goal, values, items, annotators, st.session_state.power_found)
+    _cards(plan, each)
+    _chart(plan)
+    st.caption(METHODS[goal])
+
+
+def _cards(plan: Planned, each: int) -> None:
+    found, rising, target, unit = plan.found, plan.rising, plan.target, plan.unit
+    items, annotators = plan.items, plan.annotators
     needed = found.needed.get(annotators)
     enough = found.at is not None and (found.at >= target if rising else found.at <= target)
     cards.row(
@@ -42,23 +77,13 @@ def power_curves(goal: str, values: dict[str, float], items: int, annotators: in
             ),
         ]
     )
-    traces, table = [], []
-    alike: dict[tuple, list[int]] = {}  # two annotators decide no better than one: one line
-    for k, line in found.by_annotators.items():
-        alike.setdefault(tuple(value and round(value, 9) for value in line), []).append(k)
-        table += [{"annotators": k, unit: n, what: value, "by": "formula"} for n, value in zip(found.items, line, strict=True)]
-    ends = []
-    for number, (line, those) in enumerate(sorted(alike.items(), key=lambda one: annotators not in one[1])):
-        own, color = annotators in those, charts.COLORS[number % len(charts.COLORS)]
-        name = f"{' or '.join(map(str, those))} annotator{'s' * (those != [1])}" if len(alike) > 1 else "any number of annotators"
-        trace = charts.line(
-            found.items, line, name=name, color=color, dash="solid" if own else "dot", hover=f"%{{x}} {unit}: %{{y:.3f}}"
-        )[0]
-        traces.append(trace | {"mode": "lines"})
-        ends.append((line[-1], name, color))
+
+
+def _chart(plan: Planned) -> None:
+    found, target, items, annotators, unit = plan.found, plan.target, plan.items, plan.annotators, plan.unit
+    traces, ends = _lines(plan)
     x, y = [n for n, _ in found.simulated], [value for _, value in found.simulated]
     traces += charts.scatter(x, y, name="Simulated", color=charts.COLORS[0], hover=f"%{{x}} {unit}, simulated: %{{y:.3f}}")
-    table += [{"annotators": annotators, unit: n, what: value, "by": "simulation"} for n, value in found.simulated]
     if found.at is not None:
         ring = charts.scatter(
             [items],
@@ -69,14 +94,14 @@ def power_curves(goal: str, values: dict[str, float], items: int, annotators: in
             hover=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {found.at:.3f}",
         )
         traces += [trace | {"cliponaxis": False} for trace in ring]
-    top = 1.02 if rising else min(0.5, max(3 * target + 0.02, 1.1 * (found.at or 0)))
+    top = 1.02 if plan.rising else min(0.5, max(3 * target + 0.02, 1.1 * (found.at or 0)))
     marks = charts.mark_line(target, f"wanted: {target:g}")
     marks["annotations"][0] |= {"x": 0, "xanchor": "left"}  # where no line is
     room = 30 + 6 * max(len(name) for _, name, _ in ends)
     shape = charts.figure(
         traces,
         unit.capitalize(),
-        what,
+        plan.what,
         height=310,
         legend=False,
         yaxis={"range": [0, top]},
@@ -84,17 +109,50 @@ def power_curves(goal: str, values: dict[str, float], items: int, annotators: in
         shapes=marks["shapes"],
         annotations=[*marks["annotations"], *_names_at_ends(ends, top)],
     )
-    assumed = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
-    designs = ["--annotators", *map(str, found.by_annotators), "--items", str(items)]
     charts.show(
         shape,
-        f"power-{goal}",
-        data=table,
-        command=command_line("power", goal, *assumed, *designs, "--simulate"),
-        title=GOALS[goal],
+        f"power-{plan.goal}",
+        data=_table(plan),
+        command=_command(plan),
+        title=GOALS[plan.goal],
         caption="lines by formula, points of 2,000 simulated studies, the ring is this design",
     )
-    st.caption(METHODS[goal])
+
+
+def _lines(plan: Planned) -> tuple[list[dict], list[tuple[float | None, str, str]]]:
+    """A line for each number of annotators, the chosen one solid; and (height, name, colour) of their right ends."""
+    found, annotators, unit, traces = plan.found, plan.annotators, plan.unit, []
+    alike: dict[tuple, list[int]] = {}  # two annotators decide no better than one: one line
+    for k, line in found.by_annotators.items():
+        alike.setdefault(tuple(value and round(value, 9) for value in line), []).append(k)
+    ends = []
+    for number, (line, those) in enumerate(sorted(alike.items(), key=lambda one: annotators not in one[1])):
+        own, color = annotators in those, charts.COLORS[number % len(charts.COLORS)]
+        name = f"{' or '.join(map(str, those))} annotator{'s' * (those != [1])}" if len(alike) > 1 else "any number of annotators"
+        trace = charts.line(
+            found.items, line, name=name, color=color, dash="solid" if own else "dot", hover=f"%{{x}} {unit}: %{{y:.3f}}"
+        )[0]
+        traces.append(trace | {"mode": "lines"})
+        ends.append((line[-1], name, color))
+    return traces, ends
+
+
+def _command(plan: Planned) -> str:
+    """What prints the same numbers."""
+    assumed = [word for name, value in plan.values.items() for word in ("--set", f"{name}={value}")]
+    designs = ["--annotators", *map(str, plan.found.by_annotators), "--items", str(plan.items)]
+    return command_line("power", plan.goal, *assumed, *designs, "--simulate")
+
+
+def _table(plan: Planned) -> list[dict]:
+    """What is drawn, as rows."""
+    found, unit, what = plan.found, plan.unit, plan.what
+    rows = [
+        {"annotators": k, unit: n, what: value, "by": "formula"}
+        for k, line in found.by_annotators.items()
+        for n, value in zip(found.items, line, strict=True)
+    ]
+    return rows + [{"annotators": plan.annotators, unit: n, what: value, "by": "simulation"} for n, value in found.simulated]
 
 
 def _names_at_ends(ends: list[tuple[float | None, str, str]], top: float) -> list[dict]:
