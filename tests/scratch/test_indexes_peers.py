@@ -88,6 +88,7 @@ def test_hnsw_finds_what_hnswlib_finds_by_other_metrics(metric):
         assert abs(ours - theirs) <= 0.02 and ours > 0.8
 
 
+@pytest.mark.slow
 def test_walk_over_our_graph_is_the_search(ten_thousand):
     graph = inside.from_hnsw(ten_thousand.ours)
     queries = unit(clustered(50, seed=3))

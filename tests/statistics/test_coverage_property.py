@@ -27,6 +27,8 @@ from core.statistics.power_width import (
 from core.statistics.prediction_powered import prediction_powered
 from core.statistics.rogan_gladen import rogan_gladen
 
+pytestmark = pytest.mark.slow  # thousands of simulated studies
+
 STUDIES = 2000
 POINTS = 0.02
 
