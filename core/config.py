@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import resolve_name
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
 
@@ -28,6 +28,7 @@ class StageConfig(BaseModel):
 class PartConfig(StageConfig):
     """Base of every part: subclasses set `part: Literal["name"] = "name"` and their knobs."""
 
+    order: ClassVar[int] = 0  # of display among the parts of its kind, smallest first; then by name
     part: str
 
 

@@ -49,7 +49,7 @@ def parts(kind: str) -> dict[str, type]:
         for module in pkgutil.iter_modules([str(Path(__file__).parent / folder)]):
             importlib.import_module(f"core.{folder}.{module.name}")
         _searched.add(folder)
-    return dict(sorted(_parts[kind].items(), key=lambda item: (getattr(item[1], "order", 0), item[0])))
+    return dict(sorted(_parts[kind].items(), key=lambda item: (item[1].order, item[0])))
 
 
 def find(kind: str, name: str) -> type:

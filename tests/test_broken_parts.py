@@ -9,9 +9,10 @@ from core.errors import WorkbenchError
 from core.records import Candidates
 from core.retrieval.fusion import fused
 from core.workbench import Workbench
-from tests.contract.test_broken_parts import Bag, ChangedBM25, Lines, PadsAreRanked, Share, built, summed
 from tests.contract.test_fusions import part, pool_of
 from tests.contract.test_indexes import Exact
+from tests.support.broken.ranking import ChangedBM25, PadsAreRanked, Share, built, summed
+from tests.support.broken.texts import Bag, Lines
 from tests.support.small_corpora import with_towns
 
 TEXTS = {"tea.txt": "Tea is made from leaves. It is hot.", "bread.txt": "Bread is made from flour.", "salt.txt": "Salt is white."}

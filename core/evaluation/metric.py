@@ -47,7 +47,7 @@ def metric_values(judged: Judged, k: int, names: Iterable[str] = ()) -> dict[str
 
 def _values(metric: Metric, judged: Judged, k: int) -> np.ndarray:
     values = metric.values(judged, k)
-    if getattr(values, "shape", None) != judged.measured.shape or (np.isnan(values) == judged.measured).any():
+    if np.shape(values) != judged.measured.shape or (np.isnan(values) == judged.measured).any():
         what = "does not give a number for each question with gold evidence, and NaN for each other"
         raise broken_part("metric", metric.part, what)
     return values

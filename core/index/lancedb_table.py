@@ -190,7 +190,8 @@ def _lancedb():
 def _forget_data_sets() -> None:
     """Whatever looks for Hugging Face's package `datasets` may leave our folder of data sets under its name, which Python
     takes for a package without a file. LanceDB, when it is imported and when rows are added, looks for classes in it."""
-    if "datasets" in sys.modules and sys.modules["datasets"].__spec__ and not sys.modules["datasets"].__spec__.has_location:
+    module = sys.modules.get("datasets")
+    if module and module.__spec__ and not module.__spec__.has_location:
         del sys.modules["datasets"]
 
 

@@ -29,9 +29,9 @@ class Fusion(PartConfig):
 def fused(fusion: Fusion, pool: Pool) -> np.ndarray:
     """The fusion's scores of the pool [Q, P] float32; WorkbenchError that names it where they could not be ranked."""
     scores = fusion.fuse(pool)
-    shape, kind = getattr(scores, "shape", None), getattr(scores, "dtype", None)
-    if shape != pool.chunk.shape or kind != np.float32:
-        raise broken_part("fusion", fusion.part, f"gives {kind} scores of shape {shape} for candidates of {pool.chunk.shape}")
+    if np.shape(scores) != pool.chunk.shape or scores.dtype != np.float32:
+        kind = np.asarray(scores).dtype
+        raise broken_part("fusion", fusion.part, f"gives {kind} scores of shape {np.shape(scores)} for {pool.chunk.shape}")
     pads = pool.once("cells that are pads", lambda: np.flatnonzero(pool.chunk < 0))
     if not scores.max(initial=-np.inf) < np.inf:  # NaN is passed on by the maximum
         raise broken_part("fusion", fusion.part, "gives candidates the score NaN or infinity")

@@ -20,7 +20,7 @@ def draw(config: TrialConfig, plan: Plan) -> None:
 
 
 def status(recipes: list[TrialConfig], corpus: Corpus) -> None:
-    model = str(getattr(recipes[0].generation, "model", recipes[0].generation.part)).rpartition("/")[2]
+    model = str(recipes[0].generation.model).rpartition("/")[2]
     cards.status_strip(
         [
             f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",

@@ -82,7 +82,7 @@ def is_taken(name: str) -> bool:
 def learnt_from(row: EncoderResult, found: Sequence[TrainedEncoder]) -> bool:
     """Whether this encoder, or a trained one that it started from, learnt from questions that it is now asked."""
     records, corpora = {one.name: one.record for one in found}, set()
-    record = records.pop(getattr(row.offer.part, "name", ""), None)
+    record = records.pop(row.offer.part.name if row.offer.part.part == "trained" else "", None)
     while record:
         corpora.add(record["corpus"]["name"])
         record = records.pop(record["config"]["base"], None)
