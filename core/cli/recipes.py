@@ -105,7 +105,7 @@ def curve(
     reference = next((point for point in points if point.value == own), None)
     if against:
         reference = lab.point_of(workbench, config.with_settings(read, read_settings(against)), tokens)
-    compared = {name: lab.differences(read, points, reference, name) for name in metrics if reference}
+    compared = {name: lab.differences(workbench, read, points, reference, name) for name in metrics if reference}
     shown = [point._replace(intervals={name: point.intervals[name] for name in metrics}) for point in points]
     return lab.rows(setting, shown, compared)
 

@@ -199,7 +199,9 @@ def chart(
         high=[one and one.high for one in ones],
         current=now,
     )
-    compared = setting_curve.differences(config, curve, other.point, metric) if other else [None] * len(curve)
+    compared = (
+        setting_curve.differences(session.workbench(), config, curve, other.point, metric) if other else [None] * len(curve)
+    )
     told = {point.value: hover_words(point, one, other) for point, one in zip(curve, compared, strict=True)}
     traces = [
         trace
@@ -334,7 +336,7 @@ def context_notes(config: TrialConfig, budget: int, curve: Sequence[CurvePoint])
 
 def best_of_many(config: TrialConfig, metric: str, curve: Sequence[CurvePoint]) -> str:
     """What the highest point is worth, by paired tests against it."""
-    found = setting_curve.best_and_equals(config, curve, metric)
+    found = setting_curve.best_and_equals(session.workbench(), config, curve, metric)
     if not found:
         return ""
     known = sum(point.intervals[metric].low is not None for point in curve)

@@ -7,6 +7,7 @@ until they are full, and the last chunk is cut there. docs/methods.md says what 
 """
 
 from collections.abc import Generator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,15 +119,14 @@ def point_of(workbench: Workbench, recipe: Recipe, budget: int = 0) -> CurvePoin
 
 
 def differences(
-    config: TrialConfig, found: Sequence[CurvePoint], reference: CurvePoint, metric: str
+    workbench: Workbench, config: TrialConfig, found: Sequence[CurvePoint], reference: CurvePoint, metric: str
 ) -> list[CurveDifference | None]:
     """Each point minus the reference, which answered the same questions; None for the reference itself."""
-    rules, others = config.evaluation, [i for i, point in enumerate(found) if point is not reference]
+    others = [i for i, point in enumerate(found) if point is not reference]
     made: list[CurveDifference | None] = [None] * len(found)
     if others:
         table = np.column_stack([found[i].values[metric] for i in others])
-        base = np.broadcast_to(reference.values[metric][:, None], table.shape)
-        tests = paired_difference(table, base, rules.resamples, rules.confidence, seed=config.seed)
+        tests = _paired(workbench, config, table, reference.values[metric])
         known = [i for i, one in zip(others, tests, strict=True) if one.p is not None]
         corrected = dict(zip(known, holm(np.array([one.p for one in tests if one.p is not None])).tolist(), strict=True))
         for i, one in zip(others, tests, strict=True):
@@ -134,13 +134,26 @@ def differences(
     return made
 
 
-def best_and_equals(config: TrialConfig, found: Sequence[CurvePoint], metric: str) -> tuple[CurvePoint, int] | None:
+def _paired(workbench: Workbench, config: TrialConfig, table: np.ndarray, base: np.ndarray) -> list[Paired]:
+    """Each column minus the reference. Remembered: the page of a curve asks for the same tests at every click on it."""
+    rules = config.evaluation
+    measured = blake2b(table.tobytes() + base.tobytes()).hexdigest()
+    key = f"{measured}/{table.shape}/{rules.resamples}/{rules.confidence}/{config.seed}"
+    wide = np.broadcast_to(base[:, None], table.shape)
+    return workbench.pipeline.remember(
+        "paired", key, lambda: paired_difference(table, wide, rules.resamples, rules.confidence, seed=config.seed)
+    )
+
+
+def best_and_equals(
+    workbench: Workbench, config: TrialConfig, found: Sequence[CurvePoint], metric: str
+) -> tuple[CurvePoint, int] | None:
     """The highest point, and how many of the others a paired test does not tell from it; None below three points."""
     known = [point for point in found if point.intervals[metric].low is not None]
     if len(known) < 3:
         return None
     best = max(known, key=lambda point: point.intervals[metric].mean)
-    tests = filter(None, differences(config, known, best, metric))
+    tests = filter(None, differences(workbench, config, known, best, metric))
     return best, sum(one.p_holm is None or one.p_holm >= 1 - config.evaluation.confidence for one in tests)
 
 

@@ -122,18 +122,29 @@ def test_at_equal_context_a_larger_size_buys_nothing_by_being_larger(bench):
 def test_values_are_compared_question_by_question_at_the_same_context(bench):
     found = drain(setting_curve.curve(bench, recipe(), SIZE, [16, 24, 64], 16))
     other = setting_curve.point_of(bench, recipe(**{SIZE: 16, "chunking.overlap_tokens": 0}), 16)
-    compared = setting_curve.differences(recipe(), found, other, "mrr")
+    compared = setting_curve.differences(bench, recipe(), found, other, "mrr")
     for point, one in zip(found, compared, strict=True):
         apart = point.values["mrr"] - other.values["mrr"]
         assert one.paired.difference == pytest.approx(np.nanmean(apart)) and one.paired.n == 8
     assert any(one.paired.difference for one in compared)
     p = [one.paired.p for one in compared]
     assert [one.p_holm for one in compared] == pytest.approx(holm(np.array(p)).tolist())
-    assert setting_curve.differences(recipe(), found, found[1], "mrr")[1] is None
-    best, equal = setting_curve.best_and_equals(recipe(), found, "mrr")
-    tests = filter(None, setting_curve.differences(recipe(), found, best, "mrr"))
+    assert setting_curve.differences(bench, recipe(), found, found[1], "mrr")[1] is None
+    best, equal = setting_curve.best_and_equals(bench, recipe(), found, "mrr")
+    tests = filter(None, setting_curve.differences(bench, recipe(), found, best, "mrr"))
     assert best is max(found, key=lambda point: point.intervals["mrr"].mean)
     assert equal == sum(one.p_holm >= 0.05 for one in tests)
+
+
+def test_the_tests_of_a_curve_are_computed_once_while_it_stays_as_it_is(bench, monkeypatch):
+    found = drain(setting_curve.curve(bench, recipe(), SIZE, [16, 24, 64]))
+    asked = []
+    counted = setting_curve.paired_difference
+    monkeypatch.setattr(setting_curve, "paired_difference", lambda *a, **k: asked.append(1) or counted(*a, **k))
+    first, again = (setting_curve.differences(bench, recipe(seed=7), found, found[0], "mrr") for _ in range(2))
+    assert first == again and len(asked) == 1
+    setting_curve.differences(bench, recipe(seed=8), found, found[0], "mrr")
+    assert len(asked) == 2
 
 
 def test_a_context_that_the_candidates_cannot_fill_is_told(bench):
