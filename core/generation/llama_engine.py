@@ -3,23 +3,19 @@
 import importlib.metadata
 import importlib.util
 import os
-import threading
-import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from core.config import knob
 from core.errors import WorkbenchError
 from core.generation import structured
 from core.generation.llama_model import LlamaModel
 from core.generation.local import Local
-from core.generation.protocol import Generated, Read, Stops, logprobs_knob, stop_knob
-from core.jobs.child import end_others
+from core.generation.protocol import Stops, logprobs_knob, stop_knob
 from core.models import gguf_files
 from core.models.identity import file_hash
 from core.models.own_process import Own, at_model, own_process_knob
-from core.records import Progress
 from core.registry import part
 
 
@@ -132,19 +128,10 @@ class LlamaCpp(Local):
         """What besides the knobs decides the text: the content of the loaded file and the engine's version."""
         return f"{file_hash(self.file())[:20]} llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
 
-    @at_model
-    def load(self) -> "LlamaModel | None":
-        """The loaded model: one in this process, loaded anew only when file, context, threads or GPU layers change; None
-        where it is loaded in a process of its own."""
-        global _loaded
-        path = self.file()
-        key = (str(path), *_version(path), self.context_tokens, self.threads, self.gpu_layers)
-        with _loading:
-            if _loaded is None or _loaded[0] != key:
-                end_others(self.part)
-                _loaded = None  # the old model's memory is free before the new one takes its own
-                _loaded = (key, LlamaModel(path, self.context_tokens, self.threads or _cores(), self.gpu_layers))
-            return _loaded[1]
+    def opens(self) -> tuple[tuple, Callable[[], LlamaModel]]:
+        path, threads = self.file(), self.threads or _cores()
+        key = str(path), *_version(path), self.context_tokens, self.threads, self.gpu_layers
+        return key, lambda: LlamaModel(path, self.context_tokens, threads, self.gpu_layers)
 
     @at_model
     def import_engine(self) -> None:
@@ -160,64 +147,6 @@ class LlamaCpp(Local):
     @at_model
     def threads_in_use(self) -> int:
         return self.load().threads
-
-    @at_model
-    def generate(
-        self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
-    ) -> Generator[str, None, Generated]:
-        """Yields pieces of text as they come and returns the whole; messages are {"role", "content"}.
-
-        Pieces may be "" while the prompt is read or another answer holds the model, so that the caller can stop at any
-        time by closing the generator.
-        """
-        started = time.perf_counter()
-        engine = self.load()
-        yield from engine.acquire(started + deadline_s)
-        try:
-            return (yield from engine.answer(self, messages, seed, started, started + deadline_s))
-        finally:
-            engine.lock.release()
-
-    @at_model
-    def generate_many(
-        self, prompts: list[list[dict[str, str]]], seeds: list[int] | None = None, deadline_s: float = 120.0, batch: int = 8
-    ) -> Generator[Progress, None, list[Generated]]:
-        """One answer to each prompt, `batch` at once, those with a common start together; seeds default to 0, 1, 2 …
-
-        Rows of a batch are computed with other rounding than alone, so a greedy answer may differ by a word.
-        """
-        from core.generation import llama_batch
-
-        started = time.perf_counter()
-        engine = self.load()
-        for _ in engine.acquire(started + deadline_s):
-            yield Progress(0, len(prompts), "waiting for the model")
-        try:
-            seeds = list(range(len(prompts))) if seeds is None else seeds
-            return (yield from llama_batch.answers(engine, self, prompts, seeds, started + deadline_s, batch))
-        finally:
-            engine.lock.release()
-
-    @at_model
-    def next_logits(self, prompt: Read, written: Sequence[int] = ()) -> Any:
-        """Logits [vocabulary] float32 of the token that follows, the very numbers that `generate` has there.
-
-        One step on from the call before costs one token.
-        """
-        engine = self.load()
-        with engine.lock:
-            return engine.next_logits(prompt, written)
-
-    @at_model
-    def logits_of(self, prompt: Read, answer: Sequence[int]) -> Any:
-        """Logits [len(answer), vocabulary] float32 from which each token of the answer was chosen: as long as writing it."""
-        engine = self.load()
-        with engine.lock:
-            return engine.logits_of(prompt, answer)
-
-
-_loading = threading.Lock()
-_loaded: tuple[tuple, LlamaModel] | None = None
 
 
 def _bundled() -> Path:

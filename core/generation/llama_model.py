@@ -6,14 +6,16 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.context.prompt import reading_order
 from core.errors import WorkbenchError
-from core.generation import structured
-from core.generation.protocol import Generated, Read, Shown, Token, filled, marked
+from core.generation import llama_batch, structured
+from core.generation.local_model import LocalModel
+from core.generation.protocol import Generated, Read, filled, marked
 from core.models import amx
 from core.models.identity import file_hash
 
@@ -27,13 +29,15 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 PIECE = 128
 
 
-class LlamaModel:
-    """One loaded model with its attention cache. Only the holder of `lock` may call `answer`: llama.cpp aborts the
-    whole process when two threads use one context."""
+class LlamaModel(LocalModel):
+    """One GGUF file as llama.cpp has loaded it."""
+
+    piece = PIECE
 
     def __init__(self, path: Path, context_tokens: int, threads: int, gpu_layers: int) -> None:
         import llama_cpp
 
+        super().__init__()
         log: list[str] = []
         self._log = llama_cpp.llama_log_callback(lambda level, text, data: log.append(text.decode("utf-8", "replace")))
         llama_cpp.llama_log_set(self._log, ctypes.c_void_p(0))  # kept for the error below, never printed
@@ -56,10 +60,9 @@ class LlamaModel:
             ) from None
         finally:
             quiet()
-        self.path, self.lock = path, threading.Lock()
+        self.path, self.name = path, path.stem
         weakref.finalize(self, _close, self.llama, self.lock)  # at exit too, while llama_cpp's functions still exist
-        self._held: tuple[list[int], list[int]] = [], []  # tokens in the attention cache, and the ends of their pieces
-        self.threads = threads
+        self.threads, self.vocabulary = threads, self.llama.n_vocab()
         self._vocab = llama_cpp.llama_model_get_vocab(self.llama.model)
         trained = int(self.llama.metadata.get(f"{self.llama.metadata.get('general.architecture')}.context_length", 0))
         if trained and context_tokens > trained:
@@ -69,16 +72,12 @@ class LlamaModel:
                 todo=f"Set generation.context_tokens to {trained} at most.",
             )
 
-    def acquire(self, deadline: float) -> Generator[str, None, None]:
-        while not self.lock.acquire(timeout=0.05):
-            if time.perf_counter() > deadline:
-                raise WorkbenchError(
-                    "The model was busy with another answer until the deadline.", todo="Try again, or stop the other answer."
-                )
-            yield ""
+    @cached_property
+    def sha256(self) -> str:
+        return file_hash(self.path)
 
-    def tokenize(self, text: str, special: bool = False) -> list[int]:
-        return self.llama.tokenize(text.encode("utf-8", "replace"), add_bos=False, special=special)
+    def tokenize(self, text: str, special: bool = False, begins: bool = False) -> list[int]:
+        return self.llama.tokenize(text.encode("utf-8", "replace"), add_bos=begins, special=special)
 
     def prompt(self, messages: list[dict[str, str]]) -> Read:
         """The whole prompt in the model's own chat template."""
@@ -92,155 +91,53 @@ class LlamaModel:
             frame = "\n\n".join(mark["content"] for mark in marks) + "\n"
         return filled(frame, messages, self, PIECE)
 
-    def plain(self, text: str) -> Read:
-        tokens = self.llama.tokenize(text.encode("utf-8", "replace"), add_bos=True, special=False)
-        return Read(text, tokens, [*range(PIECE, len(tokens), PIECE), len(tokens)])
+    def keep(self, tokens: int) -> int:
+        self.llama.n_tokens = tokens  # eval() drops what the attention cache holds beyond it
+        return tokens
 
-    def read(self, tokens: list[int], ends: list[int], reuse: int | None = None) -> Generator[int, None, None]:
-        """Brings the tokens into the attention cache piece by piece; yields how many of them are there, at first those
-        that still were, `reuse` at most. At least the last piece is evaluated anew, so that its logits are at hand."""
-        had, had_ends = self._held
-        kept = 0
-        for end, other in zip(ends[:-1], had_ends, strict=False):
-            if end != other or tokens[kept:end] != had[kept:end] or (reuse is not None and end > reuse):
-                break
-            kept = end
-        self._held = [], []  # until all is read: what a cancelled or failed call leaves behind is not known
-        self.llama.n_tokens = kept  # eval() drops what the attention cache holds beyond it
-        yield kept
-        for end in ends:
-            if end > kept:
-                self.llama.eval(tokens[self.llama.n_tokens : end])
-                yield end
-        self._held = tokens, ends
+    def evaluate(self, tokens: list[int], at: int) -> None:
+        self.llama.eval(tokens)
 
     def logits(self) -> Any:
-        """Of the token after the last one evaluated, [vocabulary] float32."""
         import numpy as np
 
         found = self.llama._ctx.get_logits_ith(-1)  # no `logits_all`: that would keep a row for each place of the context
-        return np.ctypeslib.as_array(found, shape=(self.llama.n_vocab(),)).copy()
+        return np.ctypeslib.as_array(found, shape=(self.vocabulary,)).copy()
 
-    def next_logits(self, prompt: Read, written: Sequence[int]) -> Any:
-        for _ in self.read(*self._with(prompt, written)):
-            pass
-        return self.logits()
-
-    def logits_of(self, prompt: Read, answer: Sequence[int]) -> Any:
-        import numpy as np
-
-        rows = np.empty((len(answer), self.llama.n_vocab()), np.float32)
-        if len(answer):
-            for done in self.read(*self._with(prompt, answer[:-1]), reuse=len(prompt.tokens) - 1):
-                if done >= len(prompt.tokens):
-                    rows[done - len(prompt.tokens)] = self.logits()
-        return rows
-
-    def _with(self, prompt: Read, written: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Tokens and ends of the prompt and what was written, which is evaluated token by token, as `answer` does."""
-        size = len(prompt.tokens)
-        if size + len(written) >= self.llama.n_ctx():
-            raise WorkbenchError(
-                f"Prompt and answer have {size + len(written):,} tokens, more than the context.",
-                todo="Raise generation.context_tokens.",
-            )
-        return [*prompt.tokens, *written], [*prompt.ends, *range(size + 1, size + len(written) + 1)]
+    def decoder(self) -> Callable[[int | None], str]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return lambda token: decoder.decode(b"" if token is None else self.bytes_of(token), final=token is None)
 
     def answer(
         self, knobs: Any, messages: list[dict[str, str]], seed: int, started: float, deadline: float
     ) -> Generator[str, None, Generated]:
-        prompt = self.prompt(messages)
-        room, grammar = self.room(knobs, len(prompt.tokens))
-        llama, first, reason, written, kept = self.llama, 0.0, "length", [], []
-        shown = Shown(knobs.stop)
-        reading = self.read(prompt.tokens, prompt.ends, None if knobs.reuse_prefix else 0)
+        draft = self.draft(knobs, messages)
+        reading = self.read(draft.prompt, None if knobs.reuse_prefix else 0)
         reused = next(reading)
         for _ in reading:
             yield ""
             if time.perf_counter() > deadline:
-                reason = "deadline"
                 break
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may be spread over several tokens
-        llama.set_seed(seed)
-        sampled = llama.generate(
-            prompt.tokens,
-            temp=knobs.temperature,
-            top_k=knobs.top_k,
-            top_p=knobs.top_p,
-            min_p=knobs.min_p,
-            repeat_penalty=knobs.repeat_penalty,
-            grammar=grammar,
-        )
-        while reason == "length" and len(written) < room:
-            token = next(sampled)
-            first = first or time.perf_counter() - started
-            if token in self.ends:
-                reason = "stop"
-                break
-            written.append(token)
-            if knobs.logprobs:
-                kept.append(self.token(token, self.logits(), knobs.logprobs))
-            yield shown.add(decoder.decode(self.bytes_of(token)))
-            if shown.stopped:
-                reason = "stop"
-            elif time.perf_counter() > deadline:
-                reason = "deadline"
-        if not shown.stopped:
-            yield shown.add(decoder.decode(b"", final=True), last=True)
-        return self.generated(knobs, prompt, shown.text, reason, len(written), tuple(kept), reused, started, first)
+        self.llama.set_seed(seed)
+        drawn = self.llama.generate(draft.prompt.tokens, **sampling(knobs, draft.rules))
+        while not draft.reason:
+            late = time.perf_counter() > deadline
+            yield draft.end("deadline") if late else draft.add(next(drawn), self, self.logits)
+        return self.generated(knobs, draft, reused, started)
 
-    def room(self, knobs: Any, prompt_tokens: int) -> tuple[int, Any]:
-        """(tokens that the answer may have, the grammar that binds it or None)."""
-        room = knobs.context_tokens - prompt_tokens  # llama.cpp itself rounds the context up to a multiple of 256
-        if room < 1:
-            raise WorkbenchError(
-                f"The prompt has {prompt_tokens:,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
-                todo="Raise generation.context_tokens, or lower context.passages or context.max_tokens.",
-            )
-        if not knobs.json_schema:
-            return min(room, knobs.max_tokens), None
-        import llama_cpp
+    def answers(
+        self, knobs: Any, prompts: list[list[dict[str, str]]], seeds: list[int], deadline: float
+    ) -> Generator[int, None, list[Generated]]:
+        started = time.perf_counter()
+        drafts = [self.draft(knobs, messages) for messages in prompts]
+        for draft, seed in zip(drafts, seeds, strict=True):
+            self.llama.set_seed(seed)
+            draft.sampler = self.llama._init_sampler(**sampling(knobs, draft.rules))
+        shared = yield from llama_batch.write(self, drafts, deadline)
+        return [self.generated(knobs, draft, shared, started) for draft in drafts]
 
-        rules = structured.fitting(knobs.json_schema, room)
-        return room, llama_cpp.LlamaGrammar.from_string(rules.gbnf, verbose=False)
-
-    def token(self, token: int, logits: Any, most: int) -> Token:
-        import numpy as np
-
-        shifted = logits.astype(np.float64) - logits.max()
-        logprobs = shifted - np.log(np.exp(shifted).sum())
-        best = np.argpartition(-logprobs, most)[:most]
-        best = best[np.argsort(-logprobs[best], kind="stable")]
-        return Token(
-            self.text_of(token), float(logprobs[token]), tuple((self.text_of(i), float(logprobs[i])) for i in best.tolist())
-        )
-
-    def generated(
-        self,
-        knobs: Any,
-        prompt: Read,
-        text: str,
-        reason: str,
-        written: int,
-        tokens: tuple[Token, ...],
-        reused: int,
-        started: float,
-        first_s: float,
-    ) -> Generated:
-        text, reason = structured.finished(text, reason, knobs.json_schema)
-        return Generated(
-            text,
-            reason,
-            prompt.text,
-            len(prompt.tokens),
-            reused,
-            written,
-            1000 * first_s,
-            1000 * (time.perf_counter() - started),
-            self.path.stem,
-            file_hash(self.path),
-            tokens if text else (),
-        )
+    def order(self, prompts: list[list[dict[str, str]]]) -> list[int]:
+        return reading_order(prompts)
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -258,6 +155,20 @@ class LlamaModel:
 
     def text_of(self, token: int) -> str:
         return self.bytes_of(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+
+def sampling(knobs: Any, rules: structured.Grammar | None) -> dict[str, Any]:
+    """The knobs by the names that llama.cpp's binding has for them."""
+    import llama_cpp
+
+    return {
+        "temp": knobs.temperature,
+        "top_k": knobs.top_k,
+        "top_p": knobs.top_p,
+        "min_p": knobs.min_p,
+        "repeat_penalty": knobs.repeat_penalty,
+        "grammar": llama_cpp.LlamaGrammar.from_string(rules.gbnf, verbose=False) if rules else None,
+    }
 
 
 def _close(llama, lock: threading.Lock) -> None:

@@ -172,7 +172,7 @@ def finished(text: str, reason: str) -> tuple[str, str]:
     return "", f"failed: {why.get(reason, 'the model wrote nothing')}"
 
 
-class Shown:
+class ShownText:
     """Text as it grows, up to the first stop text; what may be the beginning of one is held back until it is known."""
 
     def __init__(self, stops: Stops) -> None:

@@ -158,6 +158,7 @@ def measure(files: dict[str, Path]) -> list[Measured]:
     import numpy as np
 
     from core.generation.llama_model import PIECE, LlamaModel
+    from core.generation.protocol import Read
 
     # one thread: two that wait for each other on a busy machine take many times as long
     engines = {weights: LlamaModel(file, 512, 1, 0) for weights, file in files.items()}
@@ -165,11 +166,11 @@ def measure(files: dict[str, Path]) -> list[Measured]:
     ends = list(range(PIECE, len(tokens) + 1))
     reading, writing, seen, until = {}, {}, {}, time.monotonic() + LIMIT_S
     for engine in engines.values():  # brings the weights into memory
-        for _ in engine.read(tokens[:8], [8], reuse=0):
+        for _ in engine.read(Read("", tokens[:8], [8]), reuse=0):
             pass
     for weights, engine in engines.items():
         clock, rows = [], []
-        for _ in engine.read(tokens, ends, reuse=0):
+        for _ in engine.read(Read("", tokens, ends), reuse=0):
             clock.append(time.process_time())
             if time.monotonic() > until:
                 raise WorkbenchError("The machine is too busy to measure the model's formats.")

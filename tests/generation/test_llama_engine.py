@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from core.generation import llama_engine
+from core.generation import local
 from core.generation.llama_engine import LlamaCpp
 from core.generation.llama_model import PIECE
 from core.models import gguf_files
@@ -58,7 +58,7 @@ def test_a_warm_start_gives_the_text_of_a_fresh_load():
     questions = [LONG + "What does it wrap?", LONG + "What does it wrap?", LONG + "Which statement?", "Say hello."]
     results = [finish(warm.generate(ask(q)))[1] for q in questions + questions[:1]]
     assert results[1].reused_tokens >= PIECE and results[2].reused_tokens >= PIECE and results[3].reused_tokens == 0
-    llama_engine._loaded = None
+    local._loaded.clear()
     cold = {q: finish(LlamaCpp(**FEW, reuse_prefix=False).generate(ask(q)))[1] for q in dict.fromkeys(questions)}
     for question, result in zip(questions + questions[:1], results, strict=True):
         assert cold[question].reused_tokens == 0 and cold[question].text == result.text
@@ -126,7 +126,7 @@ def test_what_follows_other_passages_is_not_reused():
     engine = LlamaCpp(**FEW).load()
     for text in (LONG + "\n\nQuestion: Why?", LONG + "Now.\n\nQuestion: Why?"):
         prompt = engine.prompt(ask(text))
-        kept, *_ = engine.read(prompt.tokens, prompt.ends)
+        kept, *_ = engine.read(prompt)
     assert kept % PIECE == 0 and kept < len(prompt.tokens) - 20
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import WorkbenchError
-from core.generation import torch_lm
-from core.generation.protocol import Shown, finished
+from core.generation import torch_model
+from core.generation.protocol import ShownText, finished
 from core.generation.torch_lm import Transformers
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
@@ -199,7 +199,7 @@ def test_the_repeat_penalty_is_that_of_transformers_over_the_answer(make):
     import torch
 
     row, logits = torch.tensor([[5, 7, 5]]), torch.linspace(-2, 3, 20)[None]
-    choose = torch_lm._choice(make(repeat_penalty=2.0))
+    choose = torch_model._choice(make(repeat_penalty=2.0))
     logits[0, 7] = 4.0  # halved by the penalty it falls below the last one
     assert int(logits.argmax()) == 7 and int(choose(row, logits, None)) == 19
 
@@ -261,7 +261,7 @@ def test_deadlines(make, monkeypatch):
     early = finish(make().generate(ask("x" * 400), deadline_s=0.0))[1]
     assert early.finish_reason == "failed: no text before the deadline" and early.text == ""
     clock = iter(range(0, 10_000))
-    monkeypatch.setattr("core.generation.torch_lm.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("core.generation.torch_model.time.perf_counter", lambda: float(next(clock)))
     cut = finish(make(max_tokens=100).generate(ask("hello"), deadline_s=20.0))[1]
     assert cut.finish_reason == "deadline" and cut.text and cut.answer_tokens < 100
 
@@ -399,12 +399,12 @@ def _other(folder: Path, place: Path, name: str) -> None:
 
 
 def test_stop_texts_are_held_back_until_they_are_known():
-    shown = Shown(("\nQ:", "END"))
+    shown = ShownText(("\nQ:", "END"))
     assert [shown.add(piece) for piece in ("a\n", "b", "E", "N", "T E", "ND more")] == ["a", "\nb", "", "", "ENT ", ""]
     assert shown.text == "a\nbENT " and shown.stopped
-    shown = Shown(("stop",))
+    shown = ShownText(("stop",))
     assert shown.add("st") + shown.add("", last=True) == "st" and not shown.stopped
-    assert Shown(()).add("anything") == "anything"
+    assert ShownText(()).add("anything") == "anything"
 
 
 @pytest.mark.parametrize("text, reason, expected", [

@@ -1,0 +1,215 @@
+"""What a model loaded on this machine does alike, whichever engine computes it: prompts are read piece by piece and what
+they share is read once, answers grow token by token, and one caller at a time has the model.
+"""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from core.errors import WorkbenchError
+from core.generation import structured
+from core.generation.protocol import Generated, Read, ShownText, Token
+
+
+@dataclass
+class Draft:
+    """One answer as it grows."""
+
+    prompt: Read
+    room: int  # tokens it may have
+    rules: structured.Grammar | None  # that bind it
+    logprobs: int  # so many are kept at each place
+    shown: ShownText
+    decode: Callable[[int | None], str]  # what a token adds to the text; None: what is left at the end
+    sampler: Any = None  # the engine's own
+    ids: list[int] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    reason: str = ""
+    first_at: float = 0.0
+    ended_at: float = 0.0
+
+    def add(self, token: int, model: "LocalModel", logits: Callable[[], Any]) -> str:
+        """Takes the next token, or ends with it; returns the text that can now be shown."""
+        self.first_at = self.first_at or time.perf_counter()
+        if token in model.ends:
+            return self.end("stop")
+        self.ids.append(token)
+        if self.logprobs:
+            self.tokens.append(model.token(token, logits(), self.logprobs))
+        piece = self.shown.add(self.decode(token))
+        if self.shown.stopped or len(self.ids) >= self.room:
+            return piece + self.end("stop" if self.shown.stopped else "length")
+        return piece
+
+    def end(self, reason: str) -> str:
+        """Ends the answer; returns the text that was still held back."""
+        self.reason, self.ended_at = reason, time.perf_counter()
+        return "" if self.shown.stopped else self.shown.add(self.decode(None), last=True)
+
+
+class LocalModel(ABC):
+    """One loaded model with its attention cache. Only the holder of `lock` may call what computes: two answers at once
+    would take the same cores from each other, and llama.cpp aborts the whole process when two threads use one context.
+
+    It has a `name`, the `sha256` of its files, the size of its `vocabulary`, and `ends`, the tokens that end an answer.
+    """
+
+    piece: ClassVar[int]  # prompt tokens evaluated together: the caller can cancel in between
+    name: str
+    sha256: str
+    vocabulary: int
+    ends: frozenset[int]
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._held: tuple[list[int], list[int]] = [], []  # tokens in the attention cache, and the ends of their pieces
+
+    @abstractmethod
+    def tokenize(self, text: str, special: bool = False, begins: bool = False) -> list[int]:
+        """special: marks of the template are read as such. begins: with what the model wants at the start of a text."""
+
+    @abstractmethod
+    def bytes_of(self, token: int) -> bytes:
+        """What the token adds to an answer's UTF-8; nothing, for a mark of the template."""
+
+    @abstractmethod
+    def text_of(self, token: int) -> str:
+        """The token by itself."""
+
+    @abstractmethod
+    def prompt(self, messages: list[dict[str, str]]) -> Read:
+        """The whole prompt in the model's own chat template."""
+
+    @abstractmethod
+    def decoder(self) -> Callable[[int | None], str]:
+        """See `Draft.decode`: a character may be spread over several tokens."""
+
+    @abstractmethod
+    def keep(self, tokens: int) -> int:
+        """Drops what the attention cache holds beyond so many tokens; returns how many it could keep."""
+
+    @abstractmethod
+    def evaluate(self, tokens: list[int], at: int) -> None:
+        """Brings these tokens into the attention cache, the first of them at this place."""
+
+    @abstractmethod
+    def logits(self) -> Any:
+        """Of the token after the last one evaluated, [vocabulary] float32."""
+
+    @abstractmethod
+    def answer(
+        self, knobs: Any, messages: list[dict[str, str]], seed: int, started: float, deadline: float
+    ) -> Generator[str, None, Generated]:
+        """Yields pieces of the text as they come."""
+
+    @abstractmethod
+    def answers(
+        self, knobs: Any, prompts: list[list[dict[str, str]]], seeds: list[int], deadline: float
+    ) -> Generator[int, None, list[Generated]]:
+        """One answer a prompt, all at once. Yields the number of tokens written so far."""
+
+    def order(self, prompts: list[list[dict[str, str]]]) -> Sequence[int]:
+        """Numbers of the prompts as they are best taken together."""
+        return range(len(prompts))
+
+    def acquire(self, deadline: float) -> Generator[str, None, None]:
+        while not self.lock.acquire(timeout=0.05):
+            if time.perf_counter() > deadline:
+                raise WorkbenchError(
+                    "The model was busy with another answer until the deadline.", todo="Try again, or stop the other answer."
+                )
+            yield ""
+
+    def plain(self, text: str) -> Read:
+        tokens = self.tokenize(text, begins=True)
+        return Read(text, tokens, [*range(self.piece, len(tokens), self.piece), len(tokens)])
+
+    def read(self, prompt: Read, reuse: int | None = None) -> Generator[int, None, None]:
+        """Brings the prompt into the attention cache piece by piece; yields how many tokens are there, at first those
+        that still were, `reuse` at most. At least the last piece is evaluated anew, so that its logits are at hand."""
+        had, had_ends = self._held
+        kept, tokens = 0, prompt.tokens
+        for end, other in zip(prompt.ends[:-1], had_ends, strict=False):
+            if end != other or tokens[kept:end] != had[kept:end] or (reuse is not None and end > reuse):
+                break
+            kept = end
+        self._held = [], []  # until all is read: what a cancelled or failed call leaves behind is not known
+        at = kept = self.keep(kept)
+        yield kept
+        for end in prompt.ends:
+            if end > kept:
+                self.evaluate(tokens[at:end], at)
+                at = end
+                yield end
+        self._held = tokens, prompt.ends
+
+    def next_logits(self, knobs: Any, prompt: Read, written: Sequence[int]) -> Any:
+        for _ in self.read(self._with(knobs, prompt, written)):
+            pass
+        return self.logits()
+
+    def logits_of(self, knobs: Any, prompt: Read, answer: Sequence[int]) -> Any:
+        import numpy as np
+
+        rows = np.empty((len(answer), self.vocabulary), np.float32)
+        if len(answer):
+            for done in self.read(self._with(knobs, prompt, answer[:-1]), reuse=len(prompt.tokens) - 1):
+                if done >= len(prompt.tokens):
+                    rows[done - len(prompt.tokens)] = self.logits()
+        return rows
+
+    def _with(self, knobs: Any, prompt: Read, written: Sequence[int]) -> Read:
+        """The prompt and what was written, which is evaluated token by token, as an answer is."""
+        size = len(prompt.tokens)
+        self.room(knobs, size + len(written))
+        ends = [*prompt.ends, *range(size + 1, size + len(written) + 1)]
+        return Read(prompt.text, [*prompt.tokens, *written], ends)
+
+    def room(self, knobs: Any, prompt_tokens: int) -> int:
+        """Tokens left for the answer."""
+        if prompt_tokens >= knobs.context_tokens:
+            raise WorkbenchError(
+                f"The prompt has {prompt_tokens:,} tokens, and prompt and answer have room for {knobs.context_tokens:,}.",
+                todo="Raise generation.context_tokens, or lower context.passages or context.max_tokens.",
+            )
+        return knobs.context_tokens - prompt_tokens
+
+    def draft(self, knobs: Any, messages: list[dict[str, str]]) -> Draft:
+        """An answer of which nothing is written yet."""
+        prompt = self.prompt(messages)
+        room = self.room(knobs, len(prompt.tokens))
+        rules = structured.fitting(knobs.json_schema, room) if knobs.json_schema else None
+        most = room if rules else min(room, knobs.max_tokens)
+        return Draft(prompt, most, rules, knobs.logprobs, ShownText(knobs.stop), self.decoder())
+
+    def token(self, token: int, logits: Any, most: int) -> Token:
+        """A token of an answer, with so many of the likeliest ones at its place."""
+        import numpy as np
+
+        shifted = logits.astype(np.float64) - logits.max()
+        logprobs = shifted - np.log(np.exp(shifted).sum())
+        best = np.argpartition(-logprobs, most)[:most]
+        best = best[np.argsort(-logprobs[best], kind="stable")]
+        return Token(
+            self.text_of(token), float(logprobs[token]), tuple((self.text_of(i), float(logprobs[i])) for i in best.tolist())
+        )
+
+    def generated(self, knobs: Any, draft: Draft, reused: int, started: float) -> Generated:
+        """The answer as it is given back."""
+        text, reason = structured.finished(draft.shown.text, draft.reason, knobs.json_schema)
+        return Generated(
+            text,
+            reason,
+            draft.prompt.text,
+            len(draft.prompt.tokens),
+            reused,
+            len(draft.ids),
+            1000 * max(0.0, draft.first_at - started),
+            1000 * (draft.ended_at - started),
+            self.name,
+            self.sha256,
+            tuple(draft.tokens) if text else (),
+        )
