@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ ASKED = {
     "core/embedding/vectors.py": "zipfile's exceptions",
     "core/generation/llama_engine.py": "the system",
     "core/generation/structured.py": "a tokenizer",
-    "core/generation/torch_lm.py": "transformers",
+    "core/generation/torch_model.py": "transformers",
     "core/index/faiss_disk.py": "the system, numpy's maps",
     "core/jobs/jobs.py": "any verb's result",
     "core/labs/index/inside.py": "FAISS",
@@ -133,3 +134,11 @@ def asks(path: Path) -> bool:
 def test_nobody_asks_a_part_what_it_has(path):
     """What is optional stands in its kind's base class with a default (docs/adding_a_part.md)."""
     assert asks(path) == (name_of(path) in ASKED)
+
+
+def test_class_names_in_core_are_unique():
+    """Who reads a name in a signature, or searches for it, finds one thing."""
+    sources = [path for path in SOURCES if path.is_relative_to(ROOT / "core")]
+    trees = [ast.parse(path.read_text("utf-8")) for path in sources]
+    names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert not [name for name, count in names.items() if count > 1]

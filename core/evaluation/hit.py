@@ -10,7 +10,7 @@ from core.registry import part
 
 
 @part("metric")
-class Hit(Metric):
+class HitRate(Metric):
     """1 where a relevant chunk is among the first k, else 0; the mean is the share of questions with a hit.
 
     Choose it when one good passage is enough, as for a short answer. Source: trec_eval's success_k.

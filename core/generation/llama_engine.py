@@ -108,11 +108,11 @@ class LlamaCpp(Local):
         """The file that is loaded: the given one, or a copy of it in another number format, made if it is not there."""
         return self.choice().path
 
-    def choice(self) -> gguf_files.Choice:
+    def choice(self) -> gguf_files.WeightsChoice:
         return self._made_choice() if self.converts() else gguf_files.choice(self.path(), self.weights)
 
     @at_model
-    def _made_choice(self) -> gguf_files.Choice:
+    def _made_choice(self) -> gguf_files.WeightsChoice:
         return gguf_files.choice(self.path(), self.weights)
 
     def usable(self) -> "LlamaCpp":

@@ -45,7 +45,7 @@ class Measured(NamedTuple):
     divergence: float  # mean Kullback-Leibler divergence of the next token from the file as given, in nats
 
 
-class Choice(NamedTuple):
+class WeightsChoice(NamedTuple):
     weights: str
     path: Path
     measured: tuple[Measured, ...] = ()  # empty where nothing was to be chosen
@@ -59,12 +59,12 @@ def weights_knob():
     )
 
 
-def choice(path: Path, weights: str) -> Choice:
+def choice(path: Path, weights: str) -> WeightsChoice:
     """The file to load, converted or measured if that was not done before (some seconds)."""
     if weights == "as_bundled" or (weights == "auto" and (path.stat().st_size > LARGEST_BYTES or offloads())):
-        return Choice("as_bundled", path)
+        return WeightsChoice("as_bundled", path)
     if weights != "auto":
-        return Choice(weights, converted(path, weights))
+        return WeightsChoice(weights, converted(path, weights))
     key = _key(path)
     with _choosing:  # kept for the life of the process: the model must not change under it
         if key not in _chosen or not _chosen[key].path.is_file():
@@ -126,15 +126,15 @@ def _convert(path: Path, copy: Path, file_type: int) -> None:
             )
 
 
-def _recorded(path: Path, record: Path) -> Choice | None:
+def _recorded(path: Path, record: Path) -> WeightsChoice | None:
     with suppress(OSError, ValueError, TypeError, KeyError):
         found = json.loads(record.read_text("utf-8"))
         copy = path if found["weights"] == "as_bundled" else _copy(path, found["weights"])
-        return Choice(found["weights"], copy, tuple(Measured(*row) for row in found["measured"]))
+        return WeightsChoice(found["weights"], copy, tuple(Measured(*row) for row in found["measured"]))
     return None
 
 
-def _kept(path: Path, record: Path) -> Choice:
+def _kept(path: Path, record: Path) -> WeightsChoice:
     if found := _recorded(path, record):
         return found if found.path.is_file() else found._replace(path=converted(path, found.weights))
     had = {weights: _copy(path, weights).is_file() for weights in AUTO}
@@ -142,13 +142,13 @@ def _kept(path: Path, record: Path) -> Choice:
         files = {w: path if w == "as_bundled" else converted(path, w) for w in AUTO}
         table = measure(files)
     except WorkbenchError:  # no time, no room on the disk, or a kind of model that llama.cpp does not convert
-        return Choice("as_bundled", path)
+        return WeightsChoice("as_bundled", path)
     best = min((row for row in table if row.divergence <= LARGEST_DIVERGENCE), key=lambda row: row.question_cpu_s)
     for weights, file in files.items():
         if weights not in (best.weights, "as_bundled") and not had[weights]:
             file.unlink(missing_ok=True)
     write_whole(record, json.dumps({"weights": best.weights, "measured": table}), "The choice of weights")
-    return Choice(best.weights, files[best.weights], tuple(table))
+    return WeightsChoice(best.weights, files[best.weights], tuple(table))
 
 
 def measure(files: dict[str, Path]) -> list[Measured]:
@@ -206,4 +206,4 @@ def offloads() -> bool:
 
 
 _choosing, _converting = threading.Lock(), threading.Lock()
-_chosen: dict[str, Choice] = {}
+_chosen: dict[str, WeightsChoice] = {}

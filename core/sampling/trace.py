@@ -17,7 +17,7 @@ from core.sampling.filters import History, Mirostat, Step, as_logits, log_softma
 NextLogits = Callable[[Sequence[int]], np.ndarray]  # tokens -> logits [vocab] of the one that follows
 
 
-class Stage(NamedTuple):
+class Distribution(NamedTuple):
     """The distribution after a step; the first stage of a trace is the model's own, with no step."""
 
     step: Step | None
@@ -30,7 +30,7 @@ class Stage(NamedTuple):
     perplexity: float  # 2 ** entropy_bits: as many equally likely tokens
 
 
-def trace(logits: np.ndarray, steps: Sequence[Step], history: History = History()) -> list[Stage]:  # noqa: B008
+def trace(logits: np.ndarray, steps: Sequence[Step], history: History = History()) -> list[Distribution]:  # noqa: B008
     """The distribution before the chain and after each of its steps; logits [vocab]. No model is run."""
     logits = as_logits(logits)
     stages = [_stage(None, logits, None)]
@@ -39,12 +39,14 @@ def trace(logits: np.ndarray, steps: Sequence[Step], history: History = History(
     return stages
 
 
-def _stage(step: Step | None, logits: np.ndarray, before: Stage | None) -> Stage:
+def _stage(step: Step | None, logits: np.ndarray, before: Distribution | None) -> Distribution:
     p = softmax(logits)
     kept = np.flatnonzero(logits > -np.inf)
     cut = before.kept[logits[before.kept] == -np.inf] if before else kept[:0]
     entropy = entropy_bits(p)
-    return Stage(step, logits, p, kept, cut, float(before.probabilities[cut].sum()) if before else 0.0, entropy, 2**entropy)
+    return Distribution(
+        step, logits, p, kept, cut, float(before.probabilities[cut].sum()) if before else 0.0, entropy, 2**entropy
+    )
 
 
 def entropy_bits(probabilities: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import pytest
 from core.corpus.squad import Squad
 from core.embedding.minilm import MiniLM
 from core.embedding.vectors import embed
-from core.evaluation.hit import Hit
+from core.evaluation.hit import HitRate
 from core.evaluation.judged import judge, relevance
 from core.evaluation.ndcg_linear import NDCGLinear
 from core.index.exact import Exact
@@ -60,7 +60,7 @@ def retrieved(tmp_path_factory):
     ids=lambda value: getattr(value, "part", ""),
 )
 def test_hit_at_1(retrieved, fusion, hit_at_1):
-    assert Hit().values(retrieved(fusion), 1).mean() == pytest.approx(hit_at_1, abs=0.005)
+    assert HitRate().values(retrieved(fusion), 1).mean() == pytest.approx(hit_at_1, abs=0.005)
 
 
 def test_ndcg_of_the_convex_combination(retrieved):

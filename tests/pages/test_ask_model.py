@@ -15,7 +15,7 @@ from core.generation import prices
 from core.generation.protocol import Token
 from core.generation.receipt import Comparison, Receipt
 from core.labs.engines import EngineSpeed
-from core.models.gguf_files import Choice, Measured
+from core.models.gguf_files import Measured, WeightsChoice
 from core.records import Answer, Progress
 from core.workbench import Workbench
 
@@ -376,10 +376,10 @@ def test_the_speed_of_the_engine_is_shown_where_it_was_measured(monkeypatch, ben
 
 def test_what_a_copy_of_the_weights_gains_is_said(monkeypatch, bench):
     rows = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("bf16", 1000, 66, 1.0, 0.96, 0.003))
-    said = faster_copy.copy_gains(Choice("bf16", Path("x"), rows))
+    said = faster_copy.copy_gains(WeightsChoice("bf16", Path("x"), rows))
     assert "BF16: prompts 2.5 and answers 1.1 times" in said and "96%" in said and "0.003 nats" in said
-    assert "used as it came" in faster_copy.copy_gains(Choice("as_bundled", Path("x"), rows))
-    assert faster_copy.copy_gains(Choice("as_bundled", Path("x"))) == ""
+    assert "used as it came" in faster_copy.copy_gains(WeightsChoice("as_bundled", Path("x"), rows))
+    assert faster_copy.copy_gains(WeightsChoice("as_bundled", Path("x"))) == ""
 
 
 def test_a_schema_in_the_address_is_a_text_and_comes_back():

@@ -14,7 +14,7 @@ from core.config import TrialConfig
 from core.labs.sampling import prompts
 from core.labs.sampling.chains import describe_chain
 from core.sampling.filters import History
-from core.sampling.trace import Stage, most_likely, trace
+from core.sampling.trace import Distribution, most_likely, trace
 from core.sampling.writing import Written
 
 KEPT, CUT = charts.COLORS[0], charts.COLORS[5]
@@ -70,7 +70,7 @@ def next_token(
         step_table(stages)
 
 
-def stage_cards(stages: Sequence[Stage]) -> None:
+def stage_cards(stages: Sequence[Distribution]) -> None:
     first, last = stages[0], stages[-1]
     mass = 1 - first.probabilities[last.kept].sum()
     cards.row(
@@ -98,11 +98,11 @@ def stage_cards(stages: Sequence[Stage]) -> None:
     )
 
 
-def step_name(stage: Stage) -> str:
+def step_name(stage: Distribution) -> str:
     return describe_chain([stage.step]) if stage.step else "model itself"
 
 
-def shown_tokens(stages: Sequence[Stage]) -> list[int]:
+def shown_tokens(stages: Sequence[Distribution]) -> list[int]:
     """The likeliest tokens of the model and those that steps made likely, with the likeliest that each step cut."""
     some: dict[int, None] = {}
     for before, stage in pairwise(stages):
@@ -114,7 +114,7 @@ def shown_tokens(stages: Sequence[Stage]) -> list[int]:
     return sorted(some, key=lambda token: (-stages[0].probabilities[token], token))
 
 
-def stages_figure(stages: Sequence[Stage], named: dict[int, str], chosen: int | None) -> charts.Figure:
+def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen: int | None) -> charts.Figure:
     """A panel a step, all with the same tokens and, last, all others together; what the step cuts keeps the bar it had before,
     in the other colour."""
     tokens, lines, across = [*named], -(-len(stages) // PANELS), min(len(stages), PANELS)
@@ -200,7 +200,7 @@ def stages_figure(stages: Sequence[Stage], named: dict[int, str], chosen: int | 
     )
 
 
-def _bars(stage: Stage, before: Stage | None, tokens: Sequence[int]) -> tuple[list, list]:
+def _bars(stage: Distribution, before: Distribution | None, tokens: Sequence[int]) -> tuple[list, list]:
     """(kept, cut): probabilities of the tokens and of all others together; None: no bar."""
     gone = set(stage.cut.tolist())
     kept = [float(stage.probabilities[t]) if stage.logits[t] > -np.inf else None for t in tokens]
@@ -211,7 +211,7 @@ def _bars(stage: Stage, before: Stage | None, tokens: Sequence[int]) -> tuple[li
     return [*kept, others], [*cut, lost]
 
 
-def force_pills(config: TrialConfig, stages: Sequence[Stage], chosen: int | None, key: str, force: Force) -> None:
+def force_pills(config: TrialConfig, stages: Sequence[Distribution], chosen: int | None, key: str, force: Force) -> None:
     offered = [int(token) for token in most_likely(stages[0].probabilities, OFFERED)]
     names = dict(zip(offered, prompts.token_texts(config, offered), strict=True))
 
@@ -234,7 +234,7 @@ def force_pills(config: TrialConfig, stages: Sequence[Stage], chosen: int | None
     )
 
 
-def step_table(stages: Sequence[Stage]) -> None:
+def step_table(stages: Sequence[Distribution]) -> None:
     number = st.column_config.NumberColumn
     cells.show(
         [
