@@ -305,6 +305,7 @@ class Segments:
         if any(sizes.get(name, 0) < last.end for name, last in self._read.items()):  # a segment is gone, or was cut
             for known in (self._read, self._places, self._current, self._own, self._ids, self.damaged, self.gaps):
                 known.clear()
+            self._arrived.update(self._arrived.keys())  # what is read again is not what was read before
         for name, size in sizes.items():
             last = self._read.get(name)
             if size > (last.end if last else 0):
