@@ -4,10 +4,8 @@ import json
 import math
 import os
 import shlex
-import sys
 import time
 from collections.abc import Generator, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,28 +13,19 @@ import numpy as np
 import yaml
 
 from core import files, registry
-from core.config import (
-    PART_KINDS,
-    PartConfig,
-    TrialConfig,
-    code_version,
-    difference,
-    fingerprint,
-    package_versions,
-    valid,
-    with_settings,
-)
+from core.config import PART_KINDS, PartConfig, TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.cards import Status
 from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND
-from core.evaluation.metric import MAIN, metric_names, metric_values
-from core.evaluation.stored import derive, stored_judgement
+from core.evaluation.metric import metric_names
+from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
 from core.pipeline.pipeline import Pipeline, Trace
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.stages import Recipe, Resolved, Stage, by_field, ranking_fields, unused, workers
+from core.pipeline.trials import StoredTrials, receipt
 from core.progress import drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.retrieval.pool import Pool, changed, ranking, rankings
@@ -45,7 +34,6 @@ from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.store.database import Store
 from core.store.journal import Record
-from core.store.rows import cost_rows, note_problem
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,7 +53,7 @@ class Plan(NamedTuple):
     run: Resolved | None = None  # the recipe with its corpus, for the verbs that follow; None: it takes its time to read
 
 
-class Workbench:
+class Workbench(StoredTrials):
     """The verbs of a recipe over one data folder.
 
     home: the folder, made that of the process, so that its parts find there what was trained, converted and priced. Of
@@ -386,68 +374,7 @@ class Workbench:
             reason = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
             self.store.add("trial", {**record, "status": "failed", "reason": reason})
             raise
-        return self._save(evaluation, latency, sweep)
-
-    def _save(self, evaluation: Evaluation, latency: dict[str, list[float]], sweep: str) -> str:
-        """Stores an evaluation as a trial: the raw rankings, from which every metric is derived again."""
-        config, corpus = evaluation.config, evaluation.corpus
-        questions = self._save_questions(evaluation.run)
-        chunks = drain(self.pipeline.chunks(evaluation.run))
-        final = rankings(evaluation.pool, evaluation.scores, config.retrieval.top_k)
-        table, scores = final.chunk, final.score
-        used = np.unique(table[table >= 0])
-        place = {int(chunk): i for i, chunk in enumerate(used)}
-        listed = {}
-        for row, query in enumerate(corpus.queries):
-            kept = table[row] >= 0
-            listed[query.id] = [[place[c] for c in table[row, kept].tolist()], [float(s) for s in scores[row, kept].tolist()]]
-        return self.store.add(
-            "trial",
-            {
-                "config": config.model_dump(mode="json"),
-                "sweep": sweep,
-                "status": "ok",
-                "reason": "",
-                "fingerprints": {
-                    "corpus": corpus.fingerprint,
-                    "encoder": config.embedding.identity(),
-                    **{s: evaluation.run.key(s) for s in ("chunks", *config.fusion.needs())},
-                },
-                "questions_fingerprint": questions,
-                "timings_ms": evaluation.trace.ms,
-                "cached": evaluation.trace.cached,
-                "chunks": [[corpus.documents[chunks.document[c]].id, int(chunks.start[c]), int(chunks.end[c])] for c in used],
-                "chunk_tokens": chunks.tokens[used].tolist(),
-                "rankings": listed,
-                "latency_ms": latency,
-                **receipt(config),
-                "costs": {
-                    "latency_ms": float(np.median(latency["total"])),
-                    "chunks": len(chunks),
-                    "tokens_indexed": int(chunks.tokens.sum()),
-                    "context_tokens": _context_tokens(chunks, table, config.context.passages),
-                },
-            },
-        )
-
-    def _save_questions(self, run: Resolved) -> str:
-        corpus = run.corpus
-        queries = [
-            {
-                "id": q.id,
-                "text": q.text,
-                "answerable": q.answerable,
-                "group": q.group,
-                "answers": list(q.answers),
-                "gold": [list(g) for g in q.gold],
-            }
-            for q in corpus.queries
-        ]
-        self.store.add(
-            "questions",
-            {"fingerprint": run.questions, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries},
-        )
-        return run.questions
+        return self.store_trial(evaluation, latency, sweep)
 
     def sweep(self, config: TrialConfig, grid: dict[str, list[Any]]) -> Generator[Progress, None, list[str]]:
         """A stored trial for each point of the grid. Points already stored by the same sweep are not run again."""
@@ -499,131 +426,6 @@ class Workbench:
                 todo="The others are stored; `trials` names the reasons. Run the sweep again to retry.",
             )
         return ids
-
-    def trials(self, limit: int = 1000) -> list[dict[str, Any]]:
-        """Stored trials, newest first, with the mean of each metric and how many questions it was measured on."""
-        return self.store.query(
-            """SELECT t.*, s.metrics, s.measured FROM trials t LEFT JOIN (
-                 SELECT trial_id, map(list(metric ORDER BY metric), list(mean ORDER BY metric)) AS metrics, max(n) AS measured
-                 FROM (SELECT trial_id, metric, avg(value) AS mean, count(value) AS n FROM scores GROUP BY ALL)
-                 GROUP BY trial_id) s ON s.trial_id = t.id
-               ORDER BY t.id DESC LIMIT ?""",
-            [limit],
-        )
-
-    def show(self, trial: str) -> dict[str, Any]:
-        """The whole record of a trial, by its id or the unique beginning or end of it."""
-        listing = self.store.journal.listing()  # not the database, which may not be writable, and then is behind
-        ids = [trial] if trial in listing else [id for id in listing if id.startswith(trial) or id.endswith(trial)]
-        ids = [id for id in ids if listing[id].kind == "trial"]
-        if len(ids) != 1:
-            raise WorkbenchError(
-                f"{'No trial has' if not ids else f'{len(ids)} trials have'} the id '{trial}'.",
-                todo="`python -m core trials` lists them.",
-            )
-        return {"id": ids[0], **self.store.journal.read(ids[0]).payload}
-
-    def measured(self, trial: str) -> dict[str, Any]:
-        """The record of a trial with what follows from it: the mean of each metric with its interval, and equal trials."""
-        record = self.show(trial)
-        if record["status"] != "ok":
-            return {**record, "metrics": [], "spread": [], "repeat_of": []}
-        rules = record["config"]["evaluation"]
-        try:
-            questions = self.store.questions(record["questions_fingerprint"])
-        except WorkbenchError:  # merged without its questions: the record alone can be shown
-            return {**record, "metrics": [], "spread": [], "repeat_of": []}
-        values = metric_values(stored_judgement(record, questions), rules["k"])
-        table = unit_intervals(np.column_stack(list(values.values())), rules["resamples"], rules["confidence"], record["seed"])
-        metrics = [
-            {
-                "metric": name,
-                "label": registry.find("metric", name).label.format(k=rules["k"]),
-                "k": rules["k"],
-                "confidence": rules["confidence"],
-                **plain(one),
-            }
-            for name, one in zip(values, table, strict=True)
-        ]
-        spread = [dict(zip(("cost", "value", "low", "high", "n"), row, strict=True)) for row in cost_rows(record)]
-        return {**record, "metrics": metrics, "spread": spread, "repeat_of": self.repeats(record["id"])}
-
-    def repeats(self, trial: str) -> list[str]:
-        """Ids of the earlier trials that measured the same recipe on the same documents and questions, oldest first."""
-        own = self.show(trial)
-        same = "config_fingerprint", "questions_fingerprint"
-        keys = [own.get(key) for key in same] + [(own.get("fingerprints") or {}).get("corpus")]
-
-        def row(record: Record) -> dict[str, Any] | None:
-            one = record.payload
-            its = [one.get(key) for key in same] + [(one.get("fingerprints") or {}).get("corpus")]
-            return {"id": record.id} if one.get("status") == "ok" and record.id < own["id"] and its == keys else None
-
-        rows = self.store.stored(
-            "trial",
-            """SELECT id FROM trials WHERE id < ? AND status = 'ok' AND config_fingerprint = ? AND questions_fingerprint = ?
-               AND fingerprints->>'corpus' = ? ORDER BY id""",
-            [own["id"], *keys],
-            row,
-        )
-        return [row["id"] for row in rows]
-
-    def describe(
-        self, trial: str, name: str | None = None, note: str | None = None, tags: Iterable[str] | None = None
-    ) -> dict[str, Any]:
-        """Names, notes or tags a trial: a new record, the last of which counts. What is None stays as it is."""
-        known = {"trial": self.show(trial)["id"], "name": "", "note": "", "tags": []}
-        rows = self.store.query(
-            "SELECT id, name, note, tags FROM trial_notes WHERE trial_id = ? ORDER BY id DESC LIMIT 1", [known["trial"]]
-        )
-        last = rows[0].pop("id") if rows else ""
-        known |= rows[0] if rows else {}
-        given = {
-            "name": name if name is None else " ".join(name.split()),
-            "note": note if note is None else note.strip(),
-            "tags": tags if tags is None else list(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags)))),
-        }
-        wanted = known | {key: value for key, value in given.items() if value is not None}
-        if problem := note_problem(wanted["name"], wanted["note"], wanted["tags"]):
-            raise WorkbenchError(problem, todo="Shorten it.")
-        if wanted != known:
-            self.store.add("trial_note", {**wanted, "created": datetime.now(UTC).isoformat()}, after=last)
-        return wanted
-
-    def trial_values(self, trial: str, metric: str, k: int | None = None) -> dict[str, float]:
-        """Per-query values of a stored trial, derived from its raw rankings at depth k (default: the trial's own)."""
-        record = self.show(trial)
-        if record["status"] != "ok":
-            raise WorkbenchError(f"Trial {record['id']} has no results: {record['status']}.", todo="Choose another trial.")
-        questions = self.store.questions(record["questions_fingerprint"])
-        values = metric_values(stored_judgement(record, questions), k or record["config"]["evaluation"]["k"], [metric])[metric]
-        return {q["id"]: float(v) for q, v in zip(questions["queries"], values, strict=True)}
-
-    def compare(self, a: str, b: str, metric: str = MAIN, k: int | None = None) -> dict[str, Any]:
-        """b minus a on the questions both measured: means, paired difference with interval, permutation p, effect size."""
-        recipe = self.show(a)["config"]["evaluation"]
-        k = k or recipe["k"]
-        values = [self._values_by_words(trial, metric, k) for trial in (a, b)]
-        first, second = shared(*values)
-        if not len(first):
-            raise WorkbenchError("The two trials share no measured question.", todo="Compare trials on the same corpus.")
-        [result] = paired_difference(second, first, recipe["resamples"], recipe["confidence"], seed=self.show(a)["seed"])
-        measured_a, measured_b = (sum(value == value for value in of.values()) for of in values)
-        return {
-            "metric": metric,
-            "k": k,
-            "mean_a": float(first.mean()),
-            "mean_b": float(second.mean()),
-            **plain(result),
-            "measured_a": measured_a,
-            "measured_b": measured_b,
-        }
-
-    def _values_by_words(self, trial: str, metric: str, k: int) -> dict[tuple[str, str], float]:
-        """`trial_values` by id and words: another corpus may have another question of the same id."""
-        values = self.trial_values(trial, metric, k)
-        queries = self.store.questions(self.show(trial)["questions_fingerprint"])["queries"]
-        return {(query["id"], query["text"]): values[query["id"]] for query in queries}
 
     # Encoders ----------------------------------------------------------------------------------------------------
 
@@ -697,27 +499,6 @@ def command_line(*words: str) -> str:
 # What stands between records and metrics ---------------------------------------------------------------------------
 
 
-def shared(a: dict[Any, float], b: dict[Any, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The values of both on the questions that both measured, in one order."""
-    keys = [key for key in a if key in b and not np.isnan(a[key]) and not np.isnan(b[key])]
-    return np.array([a[key] for key in keys]), np.array([b[key] for key in keys])
-
-
-def receipt(config: TrialConfig, *answering: Any) -> dict[str, Any]:
-    """What a result needs beside its config to be traced: code, machine and package versions, seed and time. answering:
-    what works on an answer, beside what retrieves."""
-    behind = *workers(config), *answering
-    return {
-        "config_fingerprint": fingerprint(config),
-        "seed": config.seed,
-        "created": datetime.now(UTC).isoformat(),
-        "code_version": code_version(*behind),
-        "device": config.embedding.device(),
-        "threads": _threads(),
-        "packages": package_versions(*behind),
-    }
-
-
 def _ranks(ranks: np.ndarray) -> list[int | None]:
     return [None if rank == NOT_FOUND else rank for rank in ranks.tolist()]
 
@@ -736,18 +517,6 @@ def _cache_bytes() -> int:
             todo="Set it to a number of gigabytes, such as 5, or unset it.",
         )
     return int(cap * 1e9)
-
-
-def _threads() -> int:
-    """Threads of the engine that computed; before torch is loaded, the processors at hand."""
-    torch = sys.modules.get("torch")
-    return torch.get_num_threads() if torch else os.cpu_count() or 1
-
-
-def _context_tokens(chunks: Chunks, table: np.ndarray, passages: int) -> float:
-    """Mean number of tokens that the first passages of a ranking put into a prompt."""
-    first = table[:, :passages]
-    return float(np.where(first >= 0, chunks.tokens[first], 0).sum(axis=1).mean()) if len(first) else 0.0
 
 
 def as_options(option: str, settings: dict[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from core.judging import diversity
 from core.labs.sampling.chains import read_chain, write_chain
 from core.labs.sampling.prompts import reading
 from core.pipeline.stages import Resolved
+from core.pipeline.trials import receipt
 from core.progress import within
 from core.records import Corpus, Progress, Query
 from core.sampling.filters import chain
@@ -24,7 +25,7 @@ from core.sampling.writing import Memory, Written, write
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
-from core.workbench import Workbench, receipt
+from core.workbench import Workbench
 
 THRESHOLD = 0.9  # cosine from which two answers count as one cluster
 MEASURES = {  # -> (in words, unit, +1: more is better or more diverse, what it is)

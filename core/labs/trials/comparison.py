@@ -20,10 +20,11 @@ from core import registry
 from core.config import PART_KINDS, TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
 from core.pipeline.stages import unused
+from core.pipeline.trials import shared
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
 from core.store.rows import MOST_NAME, MOST_NOTE
-from core.workbench import Workbench, shared
+from core.workbench import Workbench
 
 COSTS = {  # cost -> (what it is, unit); less is better
     "context_at_k": ("Context of the first k chunks", "tokens"),
