@@ -38,8 +38,11 @@ class Played(Local):
 
         return Path(self.model)
 
+    def opens(self):
+        return (), lambda: SimpleNamespace(threads=2)
+
     def load(self):
-        return SimpleNamespace(threads=2)
+        return self.opens()[1]()
 
     def count_tokens(self, text):
         return len(text.split())
