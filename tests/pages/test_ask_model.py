@@ -387,3 +387,11 @@ def test_a_schema_in_the_address_is_a_text_and_comes_back():
     app = open_page(**{"generation.json_schema": json.dumps(schema)})
     assert app.text_area(key="current/generation.llama_cpp.json_schema").value == schema and not app.warning
     assert app.query_params["generation.json_schema"] in (json.dumps(schema), [json.dumps(schema)])
+
+
+def test_every_stage_that_decides_the_passages_has_its_form_here(bench):
+    """They follow from the table of stages: a new one needs no edit of the page."""
+    titles = [expander.label for expander in open_page().get("expander")]
+    stages = bench.stages()
+    for field in (*bench.ranking_fields(), "context", "generation"):
+        assert any(f"**{stages[field].title}**" in title for title in titles), field
