@@ -1,7 +1,6 @@
 """Intervals of proportions, and of means of a measure between 0 and 1."""
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 from core.statistics.bootstrap import Interval, intervals, summed
 
@@ -16,6 +15,8 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     """
     if n == 0:
         return Interval(None, None, None, 0, 0, "not measured")
+    from scipy.special import ndtri  # 0.1 s, which a start need not wait for
+
     share, z = successes / n, float(ndtri((1 + confidence) / 2))
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -66,6 +67,8 @@ def effective(yes: np.ndarray, groups: np.ndarray | None = None, confidence: flo
     share (1 - share) / variance of the share between groups (Kish 1965, "Survey sampling"), less what few groups
     leave unknown of that variance (z² / t² of Korn and Graubard). Where all rows say the same it is the number of groups.
     """
+    from scipy.special import ndtri, stdtrit
+
     n = len(yes)
     if groups is None or n == 0:
         return float(n)

@@ -70,6 +70,12 @@ def test_starting_loads_no_workbench_and_no_table():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_workbench_of_a_command_waits_for_no_scipy():
+    code = "import sys, core.workbench; print('scipy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "core/cli").glob("*.py")), ids=lambda path: path.name)
 def test_the_labs_are_imported_by_the_verb_that_needs_them(path):
     names = [node.module for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ImportFrom)]
