@@ -15,7 +15,6 @@ import yaml
 from core import files, registry
 from core.config import PART_KINDS, PartConfig, TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.cards import Status
-from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND
 from core.evaluation.metric import metric_names
@@ -24,6 +23,7 @@ from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
 from core.pipeline.pipeline import Pipeline, Trace
 from core.pipeline.results import Evaluation, evaluated, final_scores
+from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, Stage, by_field, ranking_fields, unused, workers
 from core.pipeline.trials import StoredTrials, receipt
 from core.progress import drain, within

@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("models", "model files and their identity, hardware, headers, the process a model runs in"),
         Room("corpus", "a file a loader: documents and questions"),
         Room("chunking", "a file a chunker"),
-        Room("embedding", "a file an encoder, the transform of vectors, the store of vectors by text"),
+        Room("embedding", "a file an encoder, and the transform of vectors"),
         Room("index", "a file an index"),
         Room("retrieval", "a file a sparse retriever or fusion, and the pool they work on"),
         Room("context", "the prompt that passages are put into"),
@@ -38,7 +38,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("evaluation", "a file a metric, and what makes a chunk relevant"),
     ),
     (
-        Room("pipeline", "the table of stages, their keys and what is kept of them"),
+        Room("pipeline", "the table of stages, their keys and what is kept of them, vectors by text among it"),
         Room("sampling", "steps from logits to a token, search, what they leave as a trace"),
         Room("scratch", "models and indexes written to be read; no recipe uses them"),
         Room("judging", "what scores an answer"),

@@ -102,7 +102,7 @@ ASKED = {
     "core/corpus/reading.py": "which archive is open",
     "core/embedding/llm_hidden.py": "torch",
     "core/embedding/sentence_transformers.py": "sentence-transformers",
-    "core/embedding/vectors.py": "zipfile's exceptions",
+    "core/pipeline/vectors.py": "zipfile's exceptions",
     "core/generation/llama_engine.py": "the system",
     "core/generation/structured.py": "a tokenizer",
     "core/generation/torch_model.py": "transformers",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.corpus import beir
 from core.corpus.assemble import WHOLE, printed_spans, spans
-from core.corpus.reading import Row, Source, text_of
+from core.corpus.reading import Source, SourceRow, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
 from core.records import Document, Gold, Query
@@ -65,7 +65,7 @@ def _asks(source: Source, name: str) -> Iterator[Ask]:
                 )
 
 
-def _ask(row: Row, number: int, source: Source) -> Ask:
+def _ask(row: SourceRow, number: int, source: Source) -> Ask:
     fields = row.fields
     question = text_of(fields, "question", "query", "text")
     if not question.strip():

@@ -43,7 +43,7 @@ class Notes:
         return f"{what}: {len(places):,} ({', '.join(named)}{', …' if len(places) > SHOWN else ''})."
 
 
-class Row(NamedTuple):
+class SourceRow(NamedTuple):
     """One record of a JSONL file; position and size are bytes, for progress."""
 
     where: str
@@ -209,7 +209,7 @@ class Source:
                 else:
                     yield number, line, position
 
-    def json_lines(self, name: str) -> Iterator[Row]:
+    def json_lines(self, name: str) -> Iterator[SourceRow]:
         """The objects of a JSONL file. Broken lines are counted in the notes; a file mostly broken is an error."""
         good, broken = 0, []
         for number, line, position in self.lines(name):
@@ -223,7 +223,7 @@ class Source:
                 fields = None
             if isinstance(fields, dict):
                 good += 1
-                yield Row(where, fields, position, self.sizes[name])
+                yield SourceRow(where, fields, position, self.sizes[name])
             else:
                 broken.append(number)
                 self.notes.add("Line is not a JSON object, skipped", where)

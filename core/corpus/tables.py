@@ -5,11 +5,11 @@ import io
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from core.corpus.reading import MAX_LINE, Row, Source
+from core.corpus.reading import MAX_LINE, Source, SourceRow
 from core.errors import WorkbenchError
 
 
-def rows(source: Source, name: str) -> Iterator[Row]:
+def rows(source: Source, name: str) -> Iterator[SourceRow]:
     """Records with lower-case column names."""
     if name.lower().endswith((".csv", ".tsv")):
         yield from _csv_rows(source, name)
@@ -18,7 +18,7 @@ def rows(source: Source, name: str) -> Iterator[Row]:
             yield row._replace(fields={str(key).strip().lower(): value for key, value in row.fields.items()})
 
 
-def _csv_rows(source: Source, name: str) -> Iterator[Row]:
+def _csv_rows(source: Source, name: str) -> Iterator[SourceRow]:
     text, file = source.text(name), PurePosixPath(name).name
     header = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=header.count)  # the first of the three wins a tie
@@ -31,7 +31,7 @@ def _csv_rows(source: Source, name: str) -> Iterator[Row]:
             if None in row or None in row.values():
                 source.notes.add("Row has another number of columns than the header", where)
             fields = {key: value for key, value in row.items() if key and value is not None}
-            yield Row(where, fields, reader.line_num, 0)
+            yield SourceRow(where, fields, reader.line_num, 0)
     except csv.Error as error:
         raise WorkbenchError(
             f"The table cannot be read: {error}.",

@@ -19,15 +19,15 @@ from core.chunking.chunk import chunk_documents
 from core.chunking.tools import Remembered
 from core.config import PartConfig, TrialConfig, fingerprint
 from core.corpus.library import Library, split
-from core.embedding.speed import TIMED_TEXTS, Estimate, Run, estimate, weights
-from core.embedding.speed import noted as with_run
 from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
-from core.embedding.vectors import embed, encode_all, missing
 from core.evaluation.judged import Relevance, relevance
 from core.index.rescore import Rescored
 from core.pipeline import index_build
+from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, estimate, weights
+from core.pipeline.speed import noted as with_run
 from core.pipeline.stages import Resolved
+from core.pipeline.vectors import embed, encode_all, missing
 from core.progress import drain
 from core.records import Candidates, Chunks, Corpus, Progress
 from core.retrieval.pool import Pool, checked, make_pool

@@ -14,9 +14,9 @@ import numpy as np
 from core.chunking.chunk import chunk_documents
 from core.config import PART_KINDS, PartConfig, TrialConfig, code_version, fingerprint
 from core.embedding.transform import fit
-from core.embedding.vectors import embed
 from core.index.common import build_settings
 from core.index.rescore import Rescored
+from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress, Query
 from core.retrieval.fusion import fused
 from core.retrieval.pool import Pool, make_pool

@@ -12,9 +12,9 @@ from app.ui import forms
 from core import config as recipes
 from core import registry
 from core.config import PART_KINDS, TrialConfig, difference, with_settings
-from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.labs.trials import comparison
+from core.pipeline.speed import Estimate
 from core.workbench import Plan, Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"

@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui.encoders import trade_off
 from core.config import TrialConfig, with_settings
-from core.embedding.speed import Estimate
 from core.labs.encoders import comparison, geometry
+from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns

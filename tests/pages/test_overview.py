@@ -10,8 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core.embedding.speed import Estimate
 from core.jobs.jobs import Job
+from core.pipeline.speed import Estimate
 from core.workbench import Plan, Workbench
 from tests.support.annotated import frozen_study, judge_all
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial

@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import charts
 from core.config import TrialConfig, with_settings
-from core.embedding.speed import Estimate
 from core.jobs.jobs import Job
+from core.pipeline.speed import Estimate
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns
 

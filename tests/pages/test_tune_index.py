@@ -7,9 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.config import TrialConfig, with_settings
-from core.embedding.speed import Estimate
 from core.labs.index import measuring
 from core.labs.index.cost import answer_cost
+from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns

@@ -9,9 +9,9 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui.sampling.study import study_table
 from core.config import TrialConfig, with_settings
-from core.embedding.speed import Estimate
 from core.labs.sampling import prompts, searches, study
 from core.labs.sampling.chains import PRESETS, read_chain
+from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.sampling.trace import History, trace
 from core.statistics.bootstrap import Interval

@@ -7,7 +7,6 @@ import numpy as np
 
 from core.config import TransformConfig, TrialConfig, fingerprint
 from core.embedding.transform import Basis, fit, principal
-from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.evaluation.judged import Relevance
 from core.index.exact import Exact
@@ -15,6 +14,7 @@ from core.index.rescore import Rescored
 from core.labs.encoders.comparison import asked, prepared, remembered, variant
 from core.pipeline.results import evaluated
 from core.pipeline.stages import Resolved
+from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Progress
 from core.retrieval.pool import make_pool

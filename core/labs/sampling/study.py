@@ -8,7 +8,6 @@ import numpy as np
 
 from core.config import TrialConfig, code_version, fingerprint
 from core.context.prompt import CITATION, build
-from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.generation.answer import loaded
 from core.generation.protocol import finished
@@ -17,6 +16,7 @@ from core.labs.sampling.chains import read_chain, write_chain
 from core.labs.sampling.prompts import reading
 from core.pipeline.stages import Resolved
 from core.pipeline.trials import receipt
+from core.pipeline.vectors import embed
 from core.progress import within
 from core.records import Corpus, Progress, Query
 from core.sampling.filters import chain

@@ -14,11 +14,11 @@ import numpy as np
 
 from core import registry
 from core.config import TrialConfig, fingerprint, with_settings
-from core.embedding.speed import Estimate
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
 from core.evaluation.metric import metric_names, metric_values
 from core.pipeline.results import Evaluation
+from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import drain, told_within
 from core.records import Candidates, Chunks, Progress

@@ -30,11 +30,11 @@ import numpy as np
 
 from core import files
 from core.config import EvaluationConfig, code_version, fingerprint
-from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.files import Busy, hold
 from core.models import hardware
+from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress
 from core.retrieval.top import tie_order
 from core.training.encoders.batches import Batches

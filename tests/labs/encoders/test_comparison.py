@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from core.config import TrialConfig, with_settings
-from core.embedding.speed import Estimate
 from core.embedding.transform import principal
 from core.labs.encoders import comparison, diagnostics, geometry, trade_off, training
+from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.statistics.corrections import holm
 from core.training.encoders.settings import TrainConfig

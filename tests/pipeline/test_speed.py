@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.ui import cards
-from core.embedding.speed import KEPT, SPREAD, UNSURE, Estimate, Run, estimate, noted, weights
-from core.embedding.vectors import embed
+from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Run, estimate, noted, weights
+from core.pipeline.vectors import embed
 
 
 def test_long_texts_cost_more_up_to_what_the_encoder_reads():

@@ -20,10 +20,10 @@ import numpy as np
 
 from core import files
 from core.embedding.protocol import LoadedEncoder
-from core.embedding.speed import Run, weights
 from core.errors import broken_part
 from core.files import DiskError
 from core.models.loading import readable
+from core.pipeline.speed import Run, weights
 from core.records import Progress
 
 SHARD_VECTORS = 1024
