@@ -65,7 +65,6 @@ def index_inside(
 ) -> Any:
     """The graph or the lists of an index, and the way of one question through them."""
     from core.labs.index import inside
-    from core.scratch.indexes.inside import Graph
 
     config = recipe.read()
     read = yield from inside.index_inside(workbench, config)
@@ -77,35 +76,7 @@ def index_inside(
         raise WorkbenchError(
             f"There is no question {question}.", where="--question", todo=f"Rows go from 0 to {len(read.queries) - 1}."
         )
-    depth = min(config.evaluation.k, len(read.vectors))
-    parts = _graph if isinstance(read.structure, Graph) else _lists
-    return plain(parts(read.structure, read.vectors, read.queries[question], config.index, depth))
-
-
-def _graph(graph: Any, vectors: Any, query: Any, part: Any, depth: int) -> dict[str, Any]:
-    from core.scratch.indexes.inside import degrees, layers, walk, why_missed
-
-    links, path = degrees(graph, 0), walk(graph, vectors, query, part.ef_search, depth)
-    most = max(len(links.out), len(links.into))
-    out, into = ([*counts.tolist(), *[0] * (most - len(counts))] for counts in (links.out, links.into))
-    return {
-        "layers": [size._asdict() for size in layers(graph)],
-        "links": [{"links": i, "leave": out[i], "lead": into[i]} for i in range(most)],
-        "walk": [hop._asdict() | {"compared": len(hop.compared), "scores": None} for hop in path.hops],
-        "missed": [
-            miss._asdict() | {"reason": miss.reason.value} for miss in why_missed(graph, vectors, query, part.ef_search, depth)
-        ],
-    }
-
-
-def _lists(lists: Any, vectors: Any, query: Any, part: Any, depth: int) -> dict[str, Any]:
-    from core.scratch.indexes.inside import imbalance, list_sizes, where
-
-    return {
-        "imbalance": imbalance(lists),
-        "lists": [{"list": number, "vectors": size} for number, size in enumerate(list_sizes(lists).tolist())],
-        "nearest": [placed._asdict() | {"says": placed.says} for placed in where(lists, vectors, query, part.nprobe, depth)],
-    }
+    return plain(inside.rows(read, config, question))
 
 
 @verb("index-filters", show_table)
@@ -116,10 +87,7 @@ def index_filters(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Recall and latency where only some chunks may be found, in three ways to filter."""
-    import numpy as np
-
     from core.labs.index import filtered
-    from core.statistics.proportion import unit_intervals
 
     config = recipe.read()
     corpus = yield from workbench.read_corpus(config)
@@ -127,24 +95,8 @@ def index_filters(
     ways = (*groups, "random share")
     if by not in ways:
         raise WorkbenchError(f"Chunks cannot be filtered by '{by}'.", where="--by", todo=f"Choose among {', '.join(ways)}.")
-    rules, results = config.evaluation, (yield from filtered.filters(workbench, config, groups.get(by)))
-    recalls = unit_intervals(np.column_stack([each.recall for each in results]), rules.resamples, rules.confidence, config.seed)
-    return [
-        {
-            "filter": each.label,
-            "share": each.selectivity,
-            "allowed": each.allowed,
-            "way": each.strategy,
-            "recall": recall.mean,
-            "recall low": recall.low,
-            "recall high": recall.high,
-            "too few results": each.short,
-            "questions": len(each.recall),
-            "p50_ms": each.p50_ms,
-            "p95_ms": each.p95_ms,
-        }
-        for each, recall in zip(results, recalls, strict=True)
-    ]
+    results = yield from filtered.filters(workbench, config, groups.get(by))
+    return filtered.rows(results, filtered.mean_recalls(results, config))
 
 
 @verb("index-fallback", show_table)
@@ -173,18 +125,11 @@ def index_life(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """An index through rounds of changes: recall and latency beside a fresh build, and when to rebuild."""
-    import numpy as np
-
     from core.labs.index import churn
 
     life = yield from churn.life(workbench, recipe.read(), changes, share / 100, rounds)
     rebuild = churn.when_to_rebuild(life, lost / 100)
-    told = [
-        {name: value for name, value in each._asdict().items() if not isinstance(value, np.ndarray)}
-        | {"recall": float(np.nanmean(each.recall))}
-        for each in life.rounds
-    ]
-    return {**{f"rebuild: {name}": value for name, value in rebuild._asdict().items()}, "rounds": told}
+    return {**{f"rebuild: {name}": value for name, value in rebuild._asdict().items()}, "rounds": churn.rows(life)}
 
 
 @verb("index-switch", show_value)

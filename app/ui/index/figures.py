@@ -224,18 +224,6 @@ def graph_degrees(graph: Graph) -> charts.Figure:
     return charts.figure(traces, "links on the lowest layer", "vectors", height=220, legend=True)
 
 
-def degree_rows(graph: Graph) -> list[dict[str, int]]:
-    found = degrees(graph, 0)
-    return [
-        {
-            "links": i,
-            "leave": int(found.out[i]) if i < len(found.out) else 0,
-            "lead": int(found.into[i]) if i < len(found.into) else 0,
-        }
-        for i in range(max(len(found.out), len(found.into)))
-    ]
-
-
 def walked(walk: Walk) -> charts.Figure:
     """Each vector whose links were followed, and the best found so far."""
     hops, traces = walk.hops, []

@@ -1,6 +1,5 @@
 """The tab Filters: recall and latency when only some chunks may be found."""
 
-import numpy as np
 import streamlit as st
 
 from app import session
@@ -10,7 +9,6 @@ from app.ui.index import figures
 from core.labs.index import filtered
 from core.labs.index.glance import Glance
 from core.records import Corpus
-from core.statistics.proportion import unit_intervals
 
 
 def filters(here: Glance, corpus: Corpus) -> None:
@@ -36,24 +34,8 @@ def filters(here: Glance, corpus: Corpus) -> None:
     )
     if found is None:
         return
-    rules = config.evaluation
-    recalls = unit_intervals(np.column_stack([f.recall for f in found]), rules.resamples, rules.confidence, config.seed)
-    rows = [
-        {
-            "filter": f.label,
-            "share": f.selectivity,
-            "allowed": f.allowed,
-            "way": figures.WAYS[f.strategy],
-            "recall": r.mean,
-            "recall low": r.low,
-            "recall high": r.high,
-            "too few results": f.short,
-            "questions": len(f.recall),
-            "p50_ms": f.p50_ms,
-            "p95_ms": f.p95_ms,
-        }
-        for f, r in zip(found, recalls, strict=True)
-    ]
+    recalls = filtered.mean_recalls(found, config)
+    rows = filtered.rows(found, recalls)
     charts.show(
         figures.filtered(found, recalls, here.point.k),
         "filters",
@@ -65,7 +47,9 @@ def filters(here: Glance, corpus: Corpus) -> None:
     )
     number = st.column_config.NumberColumn
     heads = {"filter": "Filter", "allowed": "Allowed", "way": "Way", "recall": "Recall", "short": "Too few", "p50_ms": "Median"}
-    shown = [row | {"short": f"{one.short:,} of {len(one.recall):,}"} for row, one in zip(rows, found, strict=True)]
+    shown = [
+        row | {"way": figures.WAYS[row["way"]], "short": f"{row['too few results']:,} of {row['questions']:,}"} for row in rows
+    ]
     cells.show(
         [{title: row[name] for name, title in heads.items()} for row in shown],
         hide_index=True,

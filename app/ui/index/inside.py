@@ -7,6 +7,7 @@ from app import session
 from app.ui import cards, charts, jobs
 from app.ui.index import figures
 from app.ui.tables import wrapped_table
+from core.labs.index import inside as lab
 from core.labs.index import questions
 from core.labs.index.glance import Glance
 from core.labs.index.inside import IndexInside, index_inside
@@ -40,7 +41,7 @@ def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
             config=config,
             command=command,
             title="Layers",
-            data=[size._asdict() for size in sizes],
+            data=lab.layer_rows(graph),
             caption=f"{sum(s.links for s in sizes):,} links",
         )
     with two:
@@ -50,7 +51,7 @@ def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
             config=config,
             command=command,
             title="Links of a vector",
-            data=figures.degree_rows(graph),
+            data=lab.link_rows(graph),
             caption=f"at most {sizes[0].most_links}",
         )
     row = chosen_question(here, corpus)
@@ -62,7 +63,7 @@ def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
         config=config,
         command=session.workbench().command(config, "index-inside", "--question", str(row)),
         title="The walk of this question",
-        data=[hop._asdict() | {"compared": len(hop.compared), "scores": None} for hop in path.hops],
+        data=lab.walk_rows(path),
         caption=f"{path.num_hops:,} hops, {path.num_distances:,} of {here.point.n:,} vectors compared",
     )
     if part.ef_search < depth:
@@ -97,7 +98,7 @@ def lists_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
         config=config,
         command=command,
         title="Sizes of the lists",
-        data=[{"list": i, "vectors": int(size)} for i, size in enumerate(sizes)],
+        data=lab.list_rows(lists),
         caption=f"{len(sizes):,} lists, {(sizes == 0).sum():,} empty, imbalance {imbalance(lists):.2f} (1: all equal)",
     )
     row = chosen_question(here, corpus)

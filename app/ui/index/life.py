@@ -1,6 +1,5 @@
 """The tab Life: an index through rounds of changes, and through a switch of its encoder."""
 
-import numpy as np
 import streamlit as st
 
 from app import session
@@ -79,11 +78,7 @@ def churn_result(here: Glance, run: Churn) -> None:
         if found.churned is not None
         else f"**No rebuild needed up to {found.tried:.0%} churn:** at most {lost} are lost."
     )
-    rows = [
-        {name: value for name, value in r._asdict().items() if not isinstance(value, np.ndarray)}
-        | {"recall": float(np.nanmean(r.recall))}
-        for r in run.rounds
-    ]
+    rows = churn.rows(run)
     one, two = st.columns(2)
     with one:
         charts.show(

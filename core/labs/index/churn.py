@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -152,6 +152,15 @@ def when_to_rebuild(life: Churn, lost_recall: float) -> Rebuild:
         if round_.round and lost > lost_recall:
             return Rebuild(round_.churned, lost, rebuild_s, tried, spread)
     return Rebuild(None, *worst, tried, spread)
+
+
+def rows(life: Churn) -> list[dict[str, Any]]:
+    """A row a round, with its mean recall."""
+    return [
+        {name: value for name, value in each._asdict().items() if not isinstance(value, np.ndarray)}
+        | {"recall": float(np.nanmean(each.recall))}
+        for each in life.rounds
+    ]
 
 
 class _Changes(NamedTuple):

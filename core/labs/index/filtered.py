@@ -18,6 +18,8 @@ from core.labs.index.churn import LIFE_QUERIES
 from core.labs.index.measure import TIES, latencies_ms, recall
 from core.labs.index.reference import exact_searcher
 from core.records import Candidates, Chunks, Corpus, Progress
+from core.statistics.bootstrap import Interval
+from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 
 SELECTIVITIES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
@@ -173,3 +175,29 @@ def filters(
             seed=config.seed,
         )
     )
+
+
+def mean_recalls(results: Sequence[Filtered], config: TrialConfig) -> list[Interval]:
+    """The mean recall of each, with its interval."""
+    rules = config.evaluation
+    return unit_intervals(np.column_stack([each.recall for each in results]), rules.resamples, rules.confidence, config.seed)
+
+
+def rows(results: Sequence[Filtered], recalls: Sequence[Interval]) -> list[dict[str, Any]]:
+    """A row a filter and way; recalls as `mean_recalls` gives them."""
+    return [
+        {
+            "filter": each.label,
+            "share": each.selectivity,
+            "allowed": each.allowed,
+            "way": each.strategy,
+            "recall": recall.mean,
+            "recall low": recall.low,
+            "recall high": recall.high,
+            "too few results": each.short,
+            "questions": len(each.recall),
+            "p50_ms": each.p50_ms,
+            "p95_ms": each.p95_ms,
+        }
+        for each, recall in zip(results, recalls, strict=True)
+    ]

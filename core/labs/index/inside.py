@@ -8,7 +8,20 @@ import numpy as np
 from core.config import PartConfig, TrialConfig, with_settings
 from core.index.common import checked
 from core.records import Progress
-from core.scratch.indexes.inside import Graph, Lists, from_faiss, from_faiss_ivf
+from core.scratch.indexes.inside import (
+    Graph,
+    Lists,
+    Walk,
+    degrees,
+    from_faiss,
+    from_faiss_ivf,
+    imbalance,
+    layers,
+    list_sizes,
+    walk,
+    where,
+    why_missed,
+)
 from core.workbench import Workbench
 
 INSIDE = {"faiss_hnsw": "graph", "faiss_ivf": "lists", "faiss_ivf_pq": "lists", "faiss_disk": "lists"}
@@ -48,3 +61,41 @@ def _read(index: Any, part: PartConfig, vectors: np.ndarray, queries: np.ndarray
     if hasattr(index, "hnsw"):
         return IndexInside(from_faiss(index), vectors, queries)
     return IndexInside(from_faiss_ivf(index), vectors, queries) if hasattr(index, "invlists") else None
+
+
+def rows(read: IndexInside, config: TrialConfig, question: int) -> dict[str, Any]:
+    """All that can be said of a structure and of the way of one question, by its row, through it: lists of rows by name."""
+    structure, vectors, query, part = read.structure, read.vectors, read.queries[question], config.index
+    depth = min(config.evaluation.k, len(vectors))
+    if isinstance(structure, Lists):
+        placed = where(structure, vectors, query, part.nprobe, depth)
+        return {"imbalance": imbalance(structure), "lists": list_rows(structure), "nearest": [each._asdict() for each in placed]}
+    missed = why_missed(structure, vectors, query, part.ef_search, depth)
+    return {
+        "layers": layer_rows(structure),
+        "links": link_rows(structure),
+        "walk": walk_rows(walk(structure, vectors, query, part.ef_search, depth)),
+        "missed": [miss._asdict() | {"reason": miss.reason.value} for miss in missed],
+    }
+
+
+def layer_rows(graph: Graph) -> list[dict[str, int]]:
+    return [size._asdict() for size in layers(graph)]
+
+
+def link_rows(graph: Graph) -> list[dict[str, int]]:
+    """A row a number of links: vectors that so many leave, and to which so many lead, on the lowest layer."""
+    counts = degrees(graph, 0)
+    most = max(len(counts.out), len(counts.into))
+    leave, lead = (np.pad(column, (0, most - len(column))).tolist() for column in (counts.out, counts.into))
+    return [{"links": links, "leave": leave[links], "lead": lead[links]} for links in range(most)]
+
+
+def walk_rows(way: Walk) -> list[dict[str, Any]]:
+    """A row a hop."""
+    return [hop._asdict() | {"compared": len(hop.compared), "scores": None} for hop in way.hops]
+
+
+def list_rows(lists: Lists) -> list[dict[str, int]]:
+    """A row a list, with how many vectors it holds."""
+    return [{"list": number, "vectors": size} for number, size in enumerate(list_sizes(lists).tolist())]

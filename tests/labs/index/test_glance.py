@@ -164,7 +164,7 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
     path = walk(read.structure, read.vectors, read.queries[0], 8, 4)
     for figure in (figures.graph_layers(read.structure), figures.graph_degrees(read.structure), figures.walked(path)):
         go.Figure(figure)
-    assert sum(row["leave"] for row in figures.degree_rows(read.structure)) == 48
+    assert sum(row["leave"] for row in inside.link_rows(read.structure)) == 48
     curve = drain(fallback.exact_fallback(bench, config, "margin", 100.0))
     go.Figure(figures.fell_back(curve, curve[1], 4))
     life = drain(churn.life(bench, config, "mixed", 0.2, 2))
