@@ -46,27 +46,27 @@ class People(NamedTuple):
     timed: bool
 
 
-def people(source: LabelSource, part: str, round: str, found: LabelTable) -> Generator[Progress, None, People]:
+def people(source: LabelSource, part: str, round_name: str, table: LabelTable) -> Generator[Progress, None, People]:
     """Each annotator beside the others."""
-    number, level, names = len(found.categories), found.level, list(found.annotators)
-    many = (~np.isnan(found.values)).sum(axis=0)
+    number, level, names = len(table.categories), table.level, list(table.annotators)
+    many = (~np.isnan(table.values)).sum(axis=0)
     yield Progress(0, 4, "Each annotator left out")
-    alone = of_annotators.leave_one_out(found.values, lambda v: alpha(v, level))
+    alone = of_annotators.leave_one_out(table.values, lambda v: alpha(v, level))
     yield Progress(1, 4, "Pairs of annotators")
     top = sorted(np.argsort(-many, kind="stable")[:HEAT].tolist())
     matrix, shared, _ = of_annotators.pairwise(
-        found.values[:, top], (lambda v: cohen(v, number)) if number else lambda v: alpha(v, level)
+        table.values[:, top], (lambda v: cohen(v, number)) if number else lambda v: alpha(v, level)
     )
     yield Progress(2, 4, "Abilities")
-    against = of_annotators.dissent(found.values, number, groups(found)) if number else None
-    ability = dawid_skene(found.values, number).ability if number and identified(found.values) else None
+    against = of_annotators.dissent(table.values, number, groups(table)) if number else None
+    ability = dawid_skene(table.values, number).ability if number and identified(table.values) else None
     yield Progress(3, 4, "Changes over time")
-    timed = is_timed(found)
-    drifts = drift(found.values, found.when, permutations=1999, groups=groups(found)) if timed and number else None
-    given = [one for one in source.labels if one.round == round]
-    attended = attention_score(source.study, given) if source.study and part == "sentences" else {}
-    pace = speeds(given)
-    again = _twice(source, part, round, found.level)
+    timed = is_timed(table)
+    drifts = drift(table.values, table.when, permutations=1999, groups=groups(table)) if timed and number else None
+    labels = [label for label in source.labels if label.round == round_name]
+    attended = attention_score(source.study, labels) if source.study and part == "sentences" else {}
+    pace = speeds(labels)
+    again = _twice(source, part, round_name, table.level)
     rows = [
         Person(
             name,
@@ -81,23 +81,23 @@ def people(source: LabelSource, part: str, round: str, found: LabelTable) -> Gen
         )
         for i, name in enumerate(names)
     ]
-    whole = estimate(alpha(found.values, level), resamples=0).value
+    whole = estimate(alpha(table.values, level), resamples=0).value
     return People(
         rows, whole, [names[i] for i in top], matrix, shared, "Cohen's kappa" if number else "alpha", again.get(None), timed
     )
 
 
-def speeds(given: Iterable[Label]) -> dict[str, Speed]:
+def speeds(labels: Iterable[Label]) -> dict[str, Speed]:
     """Annotator -> seconds an item, of labels that were given under a clock."""
-    clocked = [(one.annotator, one.seconds) for one in given if one.seconds is not None]
-    return {one.annotator: one for one in of_annotators.speed(*map(list, zip(*clocked, strict=True)))} if clocked else {}
+    clocked = [(label.annotator, label.seconds) for label in labels if label.seconds is not None]
+    return {pace.annotator: pace for pace in of_annotators.speed(*map(list, zip(*clocked, strict=True)))} if clocked else {}
 
 
-def _twice(source: LabelSource, part: str, round: str, level: str) -> dict[str | None, Interval]:
+def _twice(source: LabelSource, part: str, round_name: str, level: str) -> dict[str | None, Interval]:
     """Annotator -> share of hidden duplicates labelled alike; None: all together."""
     if source.study is None:
         return {}
-    both = table_of(source, part, round, level, duplicates=True)
+    both = table_of(source, part, round_name, level, duplicates=True)
     who, first, second, of, items = [], [], [], [], groups(both)
     for a, b in both.twins:
         for i in np.flatnonzero(~np.isnan(both.values[a]) & ~np.isnan(both.values[b])):
@@ -107,5 +107,5 @@ def _twice(source: LabelSource, part: str, round: str, level: str) -> dict[str |
             of.append(items[a])
     if not who:
         return {}
-    found = of_annotators.self_agreement(who, np.array(first), np.array(second), np.array(of))
-    return {one.annotator: one.share for one in found}
+    rows = of_annotators.self_agreement(who, np.array(first), np.array(second), np.array(of))
+    return {row.annotator: row.share for row in rows}

@@ -11,17 +11,17 @@ from core.annotation.labels import Label
 from core.annotation.study import CANNOT, Item
 
 
-def cannot_judge(source: LabelSource, part: str, round: str) -> dict[str, tuple[str, ...]]:
+def cannot_judge(source: LabelSource, part: str, round_name: str) -> dict[str, tuple[str, ...]]:
     """Unit -> who said that it cannot be judged. Such a label is missing in every coefficient and share."""
-    found: dict[str, list[str]] = defaultdict(list)
+    people: dict[str, list[str]] = defaultdict(list)
     for label in source.labels if source.study else ():
-        if label.round != round or label.withdrawn or not source.study.has(label.item):
+        if label.round != round_name or label.withdrawn or not source.study.has(label.item):
             continue
         if (item := source.study.item(label.item)).plain:
             for name, said in _said_of(item, label, part):
                 if label.cannot_judge or said == CANNOT:
-                    found[name].append(label.annotator)
-    return {name: tuple(dict.fromkeys(who)) for name, who in found.items()}
+                    people[name].append(label.annotator)
+    return {name: tuple(dict.fromkeys(who)) for name, who in people.items()}
 
 
 def _said_of(item: Item, label: Label, part: str) -> Iterator[tuple[str, str | None]]:
@@ -34,22 +34,22 @@ def _said_of(item: Item, label: Label, part: str) -> Iterator[tuple[str, str | N
         if part == "helpful":
             yield name, None
             continue
-        given = label.sentences[place] if place < len(label.sentences) else ()
+        said = label.sentences[place] if place < len(label.sentences) else ()
         for number in range(len(response.sentences)):
-            yield f"{name}/{number + 1}", given[number] if number < len(given) else None
+            yield f"{name}/{number + 1}", said[number] if number < len(said) else None
 
 
-def judged_by_nobody(found: LabelTable, cannot: Mapping[str, Sequence[str]]) -> int:
+def judged_by_nobody(table: LabelTable, cannot: Mapping[str, Sequence[str]]) -> int:
     """Units of which all who saw them said that they cannot be judged."""
-    return len(cannot.keys() - set(found.items))
+    return len(cannot.keys() - set(table.items))
 
 
-def with_cannot(found: LabelTable, cannot: Mapping[str, Sequence[str]]) -> LabelTable:
+def with_cannot(table: LabelTable, cannot: Mapping[str, Sequence[str]]) -> LabelTable:
     """The labels with "cannot judge" as a category of its own, beside those who judged the same unit."""
-    rows = {name: row for row, name in enumerate(found.items) if name in cannot}
-    people = tuple(dict.fromkeys((*found.annotators, *(who for name in rows for who in cannot[name]))))
-    values = np.full((len(found.items), len(people)), np.nan)
-    values[:, : len(found.annotators)] = found.values
+    rows = {name: row for row, name in enumerate(table.items) if name in cannot}
+    people = tuple(dict.fromkeys((*table.annotators, *(who for name in rows for who in cannot[name]))))
+    values = np.full((len(table.items), len(people)), np.nan)
+    values[:, : len(table.annotators)] = table.values
     for name, row in rows.items():
-        values[row, [people.index(who) for who in cannot[name]]] = len(found.categories)
-    return found._replace(values=values, annotators=people, categories=(*found.categories, CANNOT))
+        values[row, [people.index(who) for who in cannot[name]]] = len(table.categories)
+    return table._replace(values=values, annotators=people, categories=(*table.categories, CANNOT))

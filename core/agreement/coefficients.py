@@ -31,24 +31,24 @@ class Overview(NamedTuple):
     items: int  # that resamples draw
 
 
-def overview(found: LabelTable, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, Overview]:
+def overview(table: LabelTable, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, Overview]:
     """Every coefficient that suits the labels, with its interval by bootstrap over items."""
-    of = groups(found)
+    of = groups(table)
     yield Progress(0, 1, f"{resamples:,} resamples of {len(set(of)):,} items")
-    number = len(found.categories) or None
-    rows = measures(found.values, found.level, number, resamples, seed=seed, groups=of)
+    number = len(table.categories) or None
+    rows = measures(table.values, table.level, number, resamples, seed=seed, groups=of)
     words = {row.name: word(row) for row in rows if word(row)}
     used = (KRIPPENDORFF, LANDIS_KOCH)[: 1 + any("kappa" in name or "AC" in name for name in words)] if words else ()
-    shares = list(zip(found.categories, map(int, counts(found.values, number).sum(axis=0)), strict=True)) if number else []
+    shares = list(zip(table.categories, map(int, counts(table.values, number).sum(axis=0)), strict=True)) if number else []
     return Overview(
         rows,
         words,
         used,
-        paradox(found.values, number) if number else None,
+        paradox(table.values, number) if number else None,
         shares,
-        len(found.items),
-        len(found.annotators),
-        int((~np.isnan(found.values)).sum()),
+        len(table.items),
+        len(table.annotators),
+        int((~np.isnan(table.values)).sum()),
         len(set(of)),
     )
 
@@ -86,18 +86,18 @@ class Growing(NamedTuple):
     timed: bool  # False: in the order of the file
 
 
-def growing(found: LabelTable, stop: StopRule, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, Growing]:
+def growing(table: LabelTable, stop: StopRule, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, Growing]:
     """Alpha as labels came in. The rule is looked at from 30 items with two labels on."""
-    timed = is_timed(found)
-    order = found.when if timed else np.arange(found.values.size, dtype=float).reshape(found.values.shape)
+    timed = is_timed(table)
+    order = table.when if timed else np.arange(table.values.size, dtype=float).reshape(table.values.shape)
     points = []
-    for point in growth(found.values, order, lambda v: alpha(v, found.level), POINTS, resamples, seed=seed, groups=groups(found)):
+    for point in growth(table.values, order, lambda v: alpha(v, table.level), POINTS, resamples, seed=seed, groups=groups(table)):
         yield Progress(len(points), POINTS, "Alpha as labels come in")
         points.append(point)
-    stop_at = next((labels for labels, one in points if met(stop.kind, stop.value, one)), None)
+    stop_at = next((labels for labels, agreement in points if met(stop.kind, stop.value, agreement)), None)
     return Growing(points, stop.kind, stop.value, stop_at, timed)
 
 
-def is_timed(found: LabelTable) -> bool:
+def is_timed(table: LabelTable) -> bool:
     """Were these labels given one by one under a clock? A file that was imported whole only has the time of the import."""
-    return found.seconds is not None and found.when is not None and not np.isnan(found.seconds).all()
+    return table.seconds is not None and table.when is not None and not np.isnan(table.seconds).all()

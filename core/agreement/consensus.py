@@ -24,38 +24,38 @@ class AgreedLabels(NamedTuple):
     adjudicated: int  # units that an adjudicator decided: people differed in them, or the adjudicator from all of them
 
 
-def consensus(source: LabelSource, part: str, found: LabelTable, method: str = "majority") -> AgreedLabels:
+def consensus(source: LabelSource, part: str, table: LabelTable, method: str = "majority") -> AgreedLabels:
     """One label a unit. adjudicated: the adjudicator's label where there is one, else the majority; of numbers the mean."""
-    number = len(found.categories)
+    number = len(table.categories)
     if method == "dawid_skene" and not number:
         raise WorkbenchError("Dawid and Skene's model is of categories, not of numbers.", todo=OTHER)
-    if method == "dawid_skene" and not identified(found.values):
+    if method == "dawid_skene" and not identified(table.values):
         raise WorkbenchError(NO_DAWID_SKENE, todo=OTHER)
     if method == "dawid_skene":
-        values, ties = dawid_skene(found.values, number).labels, 0
+        values, ties = dawid_skene(table.values, number).labels, 0
     elif number:
-        chosen = majority(found.values, number)
+        chosen = majority(table.values, number)
         values, ties = chosen.labels, chosen.ties
     else:
-        total = (~np.isnan(found.values)).sum(axis=1)
-        values, ties = divided(np.nansum(found.values, axis=1), total), 0
+        total = (~np.isnan(table.values)).sum(axis=1)
+        values, ties = divided(np.nansum(table.values, axis=1), total), 0
     decided = 0
     if method == "adjudicated" and source.study:
-        last, cannot = table_of(source, part, "adjudication", found.level), cannot_judge(source, part, "main")
+        last, cannot = table_of(source, part, "adjudication", table.level), cannot_judge(source, part, "main")
         rulings = dict(zip(last.items, last.values, strict=True))
-        for row, name in enumerate(found.items):
+        for row, name in enumerate(table.items):
             ruling = rulings.get(name, np.array([np.nan]))
             if not np.isnan(ruling).all():
                 ties -= bool(np.isnan(values[row]))
-                given = {*found.values[row][~np.isnan(found.values[row])], last_word := ruling[~np.isnan(ruling)][-1]}
-                values[row], decided = last_word, decided + (len(given) > 1 or name in cannot)
+                verdicts = {*table.values[row][~np.isnan(table.values[row])], last_word := ruling[~np.isnan(ruling)][-1]}
+                values[row], decided = last_word, decided + (len(verdicts) > 1 or name in cannot)
     return AgreedLabels(method, values, max(ties, 0), decided)
 
 
-def is_positive(found: LabelTable, values: np.ndarray, positive: Sequence[str]) -> np.ndarray:
+def is_positive(table: LabelTable, values: np.ndarray, positive: Sequence[str]) -> np.ndarray:
     """1 where a value counts as yes, 0 where not, NaN where there is none."""
-    if found.categories:
-        yes = np.isin(values, [found.categories.index(name) for name in positive if name in found.categories])
+    if table.categories:
+        yes = np.isin(values, [table.categories.index(name) for name in positive if name in table.categories])
     else:
         yes = values >= float(positive[0])
     return np.where(np.isnan(values), np.nan, yes.astype(float))

@@ -25,32 +25,32 @@ class Unit(NamedTuple):
     labels: list[tuple[str, str]]  # (annotator, label)
 
 
-def most_disputed(found: LabelTable, most: int = DISPUTED, cannot: Mapping[str, Sequence[str]] | None = None) -> list[Unit]:
+def most_disputed(table: LabelTable, most: int = DISPUTED, cannot: Mapping[str, Sequence[str]] | None = None) -> list[Unit]:
     """The most disputed first. cannot: as `cannot_judge` says; a label against "cannot judge" is a dispute as well."""
     cannot, more = cannot or {}, {}
-    if found.categories:
-        found = with_cannot(found, cannot) if cannot else found
-        chosen = [(one.item, one.entropy) for one in disputed(found.values, len(found.categories))]
+    if table.categories:
+        table = with_cannot(table, cannot) if cannot else table
+        chosen = [(unit.item, unit.entropy) for unit in disputed(table.values, len(table.categories))]
     else:
-        known = ~np.isnan(found.values)
-        several = np.flatnonzero(known.any(axis=1))
-        deviation = np.nanstd(found.values[several], axis=1)
-        more = {row: [(who, CANNOT) for who in cannot[name]] for row, name in enumerate(found.items) if name in cannot}
+        labelled = ~np.isnan(table.values)
+        several = np.flatnonzero(labelled.any(axis=1))
+        deviation = np.nanstd(table.values[several], axis=1)
+        more = {row: [(who, CANNOT) for who in cannot[name]] for row, name in enumerate(table.items) if name in cannot}
         order = np.argsort(-deviation, kind="stable")
         chosen = [(int(several[i]), float(deviation[i])) for i in order if deviation[i] > 0 or int(several[i]) in more]
     return [
         Unit(
             i,
-            found.items[i],
-            found.item_ids[i],
-            found.texts[i] if found.texts else "",
+            table.items[i],
+            table.item_ids[i],
+            table.texts[i] if table.texts else "",
             spread,
-            [*_said(found, i), *more.get(i, ())],
+            [*_said(table, i), *more.get(i, ())],
         )
         for i, spread in chosen[:most]
     ]
 
 
-def _said(found: LabelTable, row: int) -> list[tuple[str, str]]:
-    values = found.values[row]
-    return [(found.annotators[i], named(found, values[i])) for i in np.flatnonzero(~np.isnan(values))]
+def _said(table: LabelTable, row: int) -> list[tuple[str, str]]:
+    values = table.values[row]
+    return [(table.annotators[i], named(table, values[i])) for i in np.flatnonzero(~np.isnan(values))]

@@ -52,12 +52,12 @@ class Unjudged(NamedTuple):
     machines: tuple[Machine, ...] = ()  # mean scores over the sentences of each
 
     def scores(self, machine: str) -> np.ndarray | None:
-        return next((one.scores for one in self.machines if one.name == machine), None)
+        return next((measure.scores for measure in self.machines if measure.name == machine), None)
 
 
 def with_scores(rest: Unjudged, machines: Iterable[Machine]) -> Unjudged:
     """With the scores of judges that have read these answers too."""
-    more = (Machine(one.name, one.more) for one in machines if one.more is not None)
+    more = (Machine(machine.name, machine.more) for machine in machines if machine.more is not None)
     return rest._replace(machines=(*rest.machines, *more))
 
 
@@ -66,44 +66,44 @@ def unjudged(workbench: Workbench, source: LabelSource) -> Generator[Progress, N
     if source.study is None:
         return Unjudged()
     yield Progress(0, 0, "Stored answers that nobody judged")
-    inside = {one.source for item in source.study.items for one in item.responses}
+    inside = {response.source for item in source.study.items for response in item.responses}
     plain = [item for item in source.study.items if not item.attention]
     systems, datasets = (
-        {one.system for item in plain for one in item.responses},
+        {response.system for item in plain for response in item.responses},
         {source.datasets.get(item.id, "") for item in plain},
     )
     others = [
-        one
-        for one in read_candidates(workbench)
-        if one.system in systems and one.dataset in datasets and one.source not in inside and one.passages
+        candidate
+        for candidate in read_candidates(workbench)
+        if candidate.system in systems and candidate.dataset in datasets and candidate.source not in inside and candidate.passages
     ]
     scores: dict[int, list[float]] = {n: [] for n in SIZES}
-    for done, one in enumerate(others):
+    for done, candidate in enumerate(others):
         if done % 20 == 0:
             yield Progress(done, len(others), "Stored answers that nobody judged")
-        for n, each in contained(one.text, sentences(one.text), one.passages):
+        for n, each in contained(candidate.text, sentences(candidate.text), candidate.passages):
             scores[n].append(float(np.mean(each)) if each else 0.0)
     by = drawn_by(source.study)
-    found = tuple(measures_of(scores)) if others else ()
+    measures = tuple(measures_of(scores)) if others else ()
     return Unjudged(
-        tuple(one.source for one in others),
-        tuple(one.text for one in others),
-        tuple(stratum(by, one.system, one.dataset) for one in others),
-        found,
+        tuple(candidate.source for candidate in others),
+        tuple(candidate.text for candidate in others),
+        tuple(stratum(by, candidate.system, candidate.dataset) for candidate in others),
+        measures,
     )
 
 
-def judged_and_scored(given: Facing, machine: str) -> np.ndarray:
+def judged_and_scored(units: Facing, machine: str) -> np.ndarray:
     """Units with a verdict of people and a score of this machine."""
-    scores = next(one.scores for one in given.scores if one.name == machine)
-    return np.flatnonzero(~(np.isnan(scores) | np.isnan(given.positive)))
+    scores = next(measure.scores for measure in units.scores if measure.name == machine)
+    return np.flatnonzero(~(np.isnan(scores) | np.isnan(units.positive)))
 
 
-def verdicts(given: Facing, machine: str, sentences: bool, more: bool) -> str:
+def verdicts(units: Facing, machine: str, sentences: bool, more: bool) -> str:
     """How many answers the headline has, and how many it needs. more: there are answers that only the machine has scored."""
-    have, needed = len(judged_and_scored(given, machine)), 3 if more else FEWEST_HUMAN + 3
+    have, needed = len(judged_and_scored(units, machine)), 3 if more else FEWEST_HUMAN + 3
     what = "verdict on every sentence" if sentences else "label"
-    text = f"{have:,} of {len(given.positive):,} answers have people's {what} and a score"
+    text = f"{have:,} of {len(units.positive):,} answers have people's {what} and a score"
     return f"{text}; {needed} are needed." if have < needed else f"{text}."
 
 
@@ -112,7 +112,7 @@ def usual_human(judged: int) -> int:
     return max(min(100, judged // 2), FEWEST_HUMAN)
 
 
-def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudged(), seed: int = 0) -> Headline:  # noqa: B008
+def headline(units: Facing, machine: str, n_human: int, rest: Unjudged = Unjudged(), seed: int = 0) -> Headline:  # noqa: B008
     """The faithful share of all answers, judged or not. Where this machine has no scores of answers that people left out,
     `n_human` of the judged ones are drawn (items whole) and the people's labels of the others are hidden, so that the estimates
     stand beside the truth. Strata that a study drew from unequally are estimated one by one and weighted; one in which the machine
@@ -121,35 +121,35 @@ def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudge
     Rogan and Gladen's needs a verdict: the threshold is fitted on half of the human labels, and its sensitivity and
     specificity are taken from the other half alone.
     """
-    scores, other, truth = next(one.scores for one in given.scores if one.name == machine), rest.scores(machine), None
-    known, strata = judged_and_scored(given, machine), np.array(given.strata, dtype=object)
+    scores, other, truth = next(measure.scores for measure in units.scores if measure.name == machine), rest.scores(machine), None
+    judged, strata = judged_and_scored(units, machine), np.array(units.strata, dtype=object)
     if other is None:
-        if not FEWEST_HUMAN <= n_human <= len(known) - 2:
+        if not FEWEST_HUMAN <= n_human <= len(judged) - 2:
             raise WorkbenchError(
-                f"{n_human:,} of {len(known):,} judged answers cannot stand for all of them.",
+                f"{n_human:,} of {len(judged):,} judged answers cannot stand for all of them.",
                 todo=f"Take at least {FEWEST_HUMAN}, and leave at least 2.",
             )
-        truth, place = float(given.positive[known].mean()), numbered(given.groups[known])
+        truth, place = float(units.positive[judged].mean()), numbered(units.groups[judged])
         turn = np.argsort(np.random.default_rng(seed).permutation(place.max() + 1))[place]  # when the item of each is drawn
-        known = known[np.argsort(turn, kind="stable")]
+        judged = judged[np.argsort(turn, kind="stable")]
         taken = int((turn <= np.sort(turn)[n_human - 1]).sum())
-        known, hidden = known[:taken], known[taken:]
-        other, other_items, other_strata = scores[hidden], given.groups[hidden], np.full(len(hidden), "")
+        judged, hidden = judged[:taken], judged[taken:]
+        other, other_items, other_strata = scores[hidden], units.groups[hidden], np.full(len(hidden), "")
         strata = np.full(len(strata), "")  # the drawing was at random
     else:
         there = ~np.isnan(other)
         other, other_strata = other[there], np.array(rest.strata, dtype=object)[there]
         other_items = np.arange(len(other))
-    score, human, of, strata = scores[known], given.positive[known], given.groups[known], strata[known]
+    score, human, of, strata = scores[judged], units.positive[judged], units.groups[judged], strata[judged]
     cut = fit_threshold(score, human, seed=seed, groups=of)
     second = ~half(human, seed, of)
 
     def estimates(mine: np.ndarray, theirs: np.ndarray) -> list[Corrected]:
         few, others, items = other[theirs], other_items[theirs], of[mine]
-        found = [prediction_powered(few, score[mine], human[mine], seed=seed, groups=items, other_groups=others)]
+        corrected = [prediction_powered(few, score[mine], human[mine], seed=seed, groups=items, other_groups=others)]
         if cut.threshold is not None:
             tested = mine & second
-            found.append(
+            corrected.append(
                 rogan_gladen(
                     (few >= cut.threshold).astype(float),
                     (score[tested] >= cut.threshold).astype(float),
@@ -159,11 +159,11 @@ def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudge
                 )
             )
         if len(few) < 2:  # people judged all of the stratum
-            found = [
-                one._replace(value=one.human_only.mean, low=one.human_only.low, high=one.human_only.high, note="")
-                for one in found
+            corrected = [
+                method._replace(value=method.human_only.mean, low=method.human_only.low, high=method.human_only.high, note="")
+                for method in corrected
             ]
-        return found
+        return corrected
 
     if alike(strata, other_strata):
         strata, other_strata = np.full(len(strata), ""), np.full(len(other_strata), "")
@@ -176,8 +176,10 @@ def headline(given: Facing, machine: str, n_human: int, rest: Unjudged = Unjudge
         return Headline(machine, parts[0].methods, cut.threshold, truth, len(score), len(other), [])
     together = estimates(np.full(len(score), True), np.full(len(other), True))
     parts = [
-        one._replace(methods=[_by_people(method, human[strata == one.name], of[strata == one.name]) for method in one.methods])
-        for one in parts
+        part._replace(
+            methods=[_by_people(method, human[strata == part.name], of[strata == part.name]) for method in part.methods]
+        )
+        for part in parts
     ]
     methods = [_of_strata(parts, i, whole) for i, whole in enumerate(together)]
     return Headline(machine, methods, cut.threshold, truth, len(score), len(other), parts)
@@ -191,23 +193,25 @@ def alike(judged: np.ndarray, other: np.ndarray) -> bool:
     return max(apart) < max(min(0.05, 0.5 / np.sqrt(n)), 1.001 / n)
 
 
-def _by_people(one: Corrected, human: np.ndarray, of: np.ndarray) -> Corrected:
+def _by_people(method: Corrected, human: np.ndarray, of: np.ndarray) -> Corrected:
     """Where the machine cannot be used in one stratum, what people alone say of it."""
-    if one.value is not None or not len(human):
-        return one
+    if method.value is not None or not len(human):
+        return method
     alone = wilson_grouped(human, of)
-    return one._replace(value=alone.mean, low=alone.low, high=alone.high, human_only=alone, note=f"people alone ({one.note})")
+    return method._replace(
+        value=alone.mean, low=alone.low, high=alone.high, human_only=alone, note=f"people alone ({method.note})"
+    )
 
 
 def _of_strata(parts: Sequence[Stratum], i: int, together: Corrected) -> Corrected:
     """The strata weighted, of those that people judged; refused where the machine is not skilled over all of them."""
     there = [part for part in parts if part.n_human]
     weight = sum(part.share for part in there)
-    found = combined([(part.name, part.share / weight, part.methods[i]) for part in there])._replace(skill=together.skill)
+    whole = combined([(part.name, part.share / weight, part.methods[i]) for part in there])._replace(skill=together.skill)
     if together.value is None and together.note != BEYOND:  # of a sample from unequal strata it says nothing
-        return found._replace(value=None, low=None, high=None, note=together.note)
+        return whole._replace(value=None, low=None, high=None, note=together.note)
     notes = [f"{part.name}: {part.methods[i].note}" for part in there if part.methods[i].note.startswith("people alone")]
     left_out = [part.name for part in parts if not part.n_human]
     if left_out:
         notes.insert(0, f"of {weight:.1%} of the answers: nobody judged {', '.join(left_out)}")
-    return found._replace(note="; ".join(notes) or found.note)
+    return whole._replace(note="; ".join(notes) or whole.note)

@@ -39,25 +39,25 @@ class Machine(NamedTuple):
     more: np.ndarray | None = None  # [answers that nobody judged], where it has read such scores
 
 
-def containment(source: LabelSource, part: str, found: LabelTable) -> Generator[Progress, None, list[Machine]]:
+def containment(source: LabelSource, part: str, table: LabelTable) -> Generator[Progress, None, list[Machine]]:
     """What can be computed of the labelled answers by words alone: n-gram containment in their passages."""
     if source.study is None or part == "preference":
         return []
     rows: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)  # answer -> (row, sentence)
-    for row, name in enumerate(found.items):
+    for row, name in enumerate(table.items):
         answer, _, last = name.rpartition("/") if part == "sentences" else (name, "", "1")
-        rows[found.item_ids[row], int(answer.endswith("/B"))].append((row, int(last) - 1))
-    scores = {n: np.full(len(found.items), np.nan) for n in SIZES}
-    for done, ((item, response), places) in enumerate(rows.items()):
+        rows[table.item_ids[row], int(answer.endswith("/B"))].append((row, int(last) - 1))
+    scores = {n: np.full(len(table.items), np.nan) for n in SIZES}
+    for done, ((item, number), places) in enumerate(rows.items()):
         if done % 20 == 0:
             yield Progress(done, len(rows), "Words shared with the passages")
-        one = source.study.item(item).responses[response]
-        if not one.passages:
+        response = source.study.item(item).responses[number]
+        if not response.passages:
             continue
-        for n, each in contained(one.text, one.sentences, one.passages):
+        for n, each in contained(response.text, response.sentences, response.passages):
             for row, sentence in places:
                 scores[n][row] = each[sentence] if part == "sentences" else np.mean(each) if each else np.nan
-    return [one for one in measures_of(scores) if not np.isnan(one.scores).all()]
+    return [machine for machine in measures_of(scores) if not np.isnan(machine.scores).all()]
 
 
 def contained(text: str, bounds: Sequence[tuple[int, int]], passages: Sequence[Passage]) -> Iterator[tuple[int, list[float]]]:
@@ -70,7 +70,7 @@ def measures_of(scores: Mapping[int, Sequence[float] | np.ndarray]) -> list[Mach
     return [Machine(f"{n}-gram containment", np.array(each)) for n, each in scores.items()]
 
 
-def read_scores(text: str, found: LabelTable, name: str, more: Sequence[str] = ()) -> Machine:
+def read_scores(text: str, table: LabelTable, name: str, more: Sequence[str] = ()) -> Machine:
     """A judge's scores from a CSV with the columns unit and score; units are named as in the table of units.
     more: names of answers that nobody judged, whose scores may stand there too."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
@@ -78,7 +78,7 @@ def read_scores(text: str, found: LabelTable, name: str, more: Sequence[str] = (
         raise WorkbenchError(
             "The file has no columns unit and score.", where=f"{name}:1", todo="Take the table of units as a start."
         )
-    place = {unit: row for row, unit in enumerate((*found.items, *more))}
+    place = {unit: row for row, unit in enumerate((*table.items, *more))}
     scores = np.full(len(place), np.nan)
     for row in reader:
         where = f"{name}:{reader.line_num}"
@@ -93,8 +93,8 @@ def read_scores(text: str, found: LabelTable, name: str, more: Sequence[str] = (
         if not 0 <= score <= 1:  # NaN included
             raise WorkbenchError(f"'{row['score']}' is no score from 0 to 1.", where=where)
         scores[place[row["unit"]]] = score
-    rest = scores[len(found.items) :]
-    return Machine(Path(name).stem, scores[: len(found.items)], None if np.isnan(rest).all() else rest)
+    rest = scores[len(table.items) :]
+    return Machine(Path(name).stem, scores[: len(table.items)], None if np.isnan(rest).all() else rest)
 
 
 class Group(NamedTuple):
@@ -150,37 +150,38 @@ class Facing(NamedTuple):
 def facing(
     source: LabelSource,
     part: str,
-    found: LabelTable,
+    table: LabelTable,
     agreed: AgreedLabels,
     positive: Sequence[str],
     scores: Sequence[Machine],
     whole: bool,
 ) -> Facing:
     """whole: of answers instead of sentences: the share of its sentences that are yes; yes if all of them are."""
-    yes, each = is_positive(found, agreed.values, positive), is_positive(found, found.values, positive)
-    systems = list(found.systems or ("all",) * len(yes))
-    datasets = [source.datasets.get(item, "") for item in found.item_ids]
+    yes, each = is_positive(table, agreed.values, positive), is_positive(table, table.values, positive)
+    systems = list(table.systems or ("all",) * len(yes))
+    datasets = [source.datasets.get(item, "") for item in table.item_ids]
     by = drawn_by(source.study) if source.study else ""
     strata = [stratum(by, *both) for both in zip(systems, datasets, strict=True)]
     if not whole or part != "sentences":
         human, people = yes, each
-        if part == "helpful" and not found.categories:
-            human, people = (agreed.values - 1) / 4, (found.values - 1) / 4  # stars as a share
-        return Facing(human, yes, people, each, list(scores), systems, datasets, groups(found), strata)
-    answers = list(answers_of(source, found, part).values())
+        if part == "helpful" and not table.categories:
+            human, people = (agreed.values - 1) / 4, (table.values - 1) / 4  # stars as a share
+        return Facing(human, yes, people, each, list(scores), systems, datasets, groups(table), strata)
+    answers = list(answers_of(source, table, part).values())
     first = [units[0] for units, _ in answers]
-    human = np.array([share_of_yes(yes, *one) for one in answers])
+    human = np.array([share_of_yes(yes, *answer) for answer in answers])
     # NaN where the person, or everybody, left a sentence out
-    people = np.array([[share_of_yes(column, *one) for column in each.T] for one in answers]).reshape(len(answers), each.shape[1])
+    people = np.array([[share_of_yes(column, *answer) for column in each.T] for answer in answers])
+    people = people.reshape(len(answers), each.shape[1])
     return Facing(
         human,
         _all_yes(human),
         people,
         _all_yes(people),
-        [one._replace(scores=np.array([one.scores[units].mean() for units, _ in answers])) for one in scores],
+        [machine._replace(scores=np.array([machine.scores[units].mean() for units, _ in answers])) for machine in scores],
         [systems[row] for row in first],
         [datasets[row] for row in first],
-        groups(found)[first],
+        groups(table)[first],
         [strata[row] for row in first],
     )
 
@@ -195,31 +196,31 @@ def stratum(by: str, system: str, dataset: str) -> str:
     return {"": "", "system": system, "dataset": f"{system}, {dataset}"}[by]
 
 
-def judge(given: Facing, whole: bool, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, MachinesJudged]:
+def judge(units: Facing, whole: bool, resamples: int = RESAMPLES, seed: int = 0) -> Generator[Progress, None, MachinesJudged]:
     """Each machine against the consensus, with what a person and what mere guessing reach."""
-    found = []
-    for done, one in enumerate(given.scores):
-        yield Progress(done, len(given.scores) + 1, one.name)
-        found.append(_against(one, given, resamples, seed))
-    yield Progress(len(given.scores), len(given.scores) + 1, "A person against the others")
-    of = given.groups
+    rows = []
+    for done, machine in enumerate(units.scores):
+        yield Progress(done, len(units.scores) + 1, machine.name)
+        rows.append(_against(machine, units, resamples, seed))
+    yield Progress(len(units.scores), len(units.scores) + 1, "A person against the others")
+    of = units.groups
     return MachinesJudged(
-        found,
+        rows,
         whole,
-        int((~np.isnan(given.positive)).sum()),
+        int((~np.isnan(units.positive)).sum()),
         len(set(of)),
-        majority_baseline(given.positive, groups=of),
-        ceiling(given.verdicts, 2, resamples, seed=seed, groups=of).share,
-        ceiling_pearson(given.people, resamples, seed=seed, groups=of),
+        majority_baseline(units.positive, groups=of),
+        ceiling(units.verdicts, 2, resamples, seed=seed, groups=of).share,
+        ceiling_pearson(units.people, resamples, seed=seed, groups=of),
     )
 
 
-def _against(one: Machine, given: Facing, resamples: int, seed: int) -> Against:
-    known = ~(np.isnan(one.scores) | np.isnan(given.human))
-    scores, human, positive, items = one.scores[known], given.human[known], given.positive[known], given.groups[known]
+def _against(machine: Machine, units: Facing, resamples: int, seed: int) -> Against:
+    usable = ~(np.isnan(machine.scores) | np.isnan(units.human))
+    scores, human, positive, items = machine.scores[usable], units.human[usable], units.positive[usable], units.groups[usable]
     parts = []
-    for kind, names in (("system", given.systems), ("dataset", given.datasets)):
-        of = np.array(names, dtype=object)[known]
+    for kind, names in (("system", units.systems), ("dataset", units.datasets)):
+        of = np.array(names, dtype=object)[usable]
         if len(set(of)) > 1:
             for name in dict.fromkeys(of):
                 r = of == name
@@ -232,21 +233,21 @@ def _against(one: Machine, given: Facing, resamples: int, seed: int) -> Against:
                         roc(scores[r], positive[r], groups=items[r]).auc,
                     )
                 )
-    both, said = np.where(known, given.positive, np.nan), np.full(len(known), np.nan)
-    cut = fit_threshold(one.scores, both, seed=seed, groups=given.groups)
+    both, said = np.where(usable, units.positive, np.nan), np.full(len(usable), np.nan)
+    cut = fit_threshold(machine.scores, both, seed=seed, groups=units.groups)
     if cut.threshold is not None:  # of units on which people are tied, half too
-        unseen = ~half(both, seed, given.groups) & ~np.isnan(one.scores)
-        said[unseen] = one.scores[unseen] >= cut.threshold
+        unseen = ~half(both, seed, units.groups) & ~np.isnan(machine.scores)
+        said[unseen] = machine.scores[unseen] >= cut.threshold
     return Against(
-        one.name,
-        int(known.sum()),
+        machine.name,
+        int(usable.sum()),
         roc(scores, positive, groups=items),
         calibration(scores, positive, 10 if len(scores) >= MANY else 5, resamples, seed=seed, groups=items),
         pearson(scores, human, resamples, seed=seed, groups=items),
         spearman(scores, human, resamples, seed=seed, groups=items),
         mean_absolute_error(scores, human, resamples, seed=seed, groups=items),
         cut,
-        beside(given.verdicts, said, 2, resamples, seed=seed, groups=given.groups),
-        beside_pearson(given.people, one.scores, resamples, seed=seed, groups=given.groups),
+        beside(units.verdicts, said, 2, resamples, seed=seed, groups=units.groups),
+        beside_pearson(units.people, machine.scores, resamples, seed=seed, groups=units.groups),
         parts,
     )

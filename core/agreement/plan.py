@@ -66,30 +66,30 @@ class Verdict(NamedTuple):
     alone: int = 0  # units whose label is one person's, as nobody else judged them
 
 
-def verdict(source: LabelSource, round: str) -> Verdict | None:
+def verdict(source: LabelSource, round_name: str) -> Verdict | None:
     """What the labels of a round say to the plan; None without a study or labels of its measure."""
     study = source.study
     if study is None:
         return None
     part, yes = _measure(study)
-    found = table_of(source, part, round)
-    if not found.items:
+    table = table_of(source, part, round_name)
+    if not table.items:
         return None
-    agreed = consensus(source, part, found, methods(source, found)[0])
+    agreed = consensus(source, part, table, methods(source, table)[0])
     confidence = _percent(r"(\d+(?:\.\d+)?)\s*% (?:confidence )?interval", study.test, 95) / 100
     if part == "preference":
-        rows, words = _duels(source, round, found, agreed, study), "share of the first among decided questions"
+        rows, words = _duels(source, round_name, table, agreed, study), "share of the first among decided questions"
     elif yes or part == "helpful":
-        rows, words = _shares(source, found, agreed, yes, confidence), study.measure
+        rows, words = _shares(source, table, agreed, yes, confidence), study.measure
         words = f"difference in {words}" if rows and rows[0].of_two else words
     else:
         rows, words = [], study.measure
-    state, why = _state(source, round, study, rows, agreed)
-    nobody = judged_by_nobody(found, cannot_judge(source, part, round))
-    ruled = {one.item for one in source.labels if one.round == "adjudication"}
-    one_label = (~np.isnan(found.values)).sum(axis=1) == 1
-    alone = sum(bool(one) and item not in ruled for one, item in zip(one_label, found.item_ids, strict=True))
-    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(found.items), nobody, alone)
+    state, why = _state(source, round_name, study, rows, agreed)
+    nobody = judged_by_nobody(table, cannot_judge(source, part, round_name))
+    ruled = {label.item for label in source.labels if label.round == "adjudication"}
+    many = (~np.isnan(table.values)).sum(axis=1)
+    alone = sum(item not in ruled for item, labels in zip(table.item_ids, many, strict=True) if labels == 1)
+    return Verdict(tuple(rows), part, words, state, why, confidence, agreed, len(table.items), nobody, alone)
 
 
 def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
@@ -100,8 +100,8 @@ def _measure(study: Study) -> tuple[str, tuple[str, ...]]:
     if "helpful" in study.ask and "helpful" in said and "sentence" not in said:
         return "helpful", ()
     match = re.search(r"share of (.+?) sentences", said)
-    known = {text.casefold(): one.name for one in study.rubric.labels for text in (one.title, one.name)}
-    yes = known.get(match[1].strip()) if match else None
+    names = {text.casefold(): label.name for label in study.rubric.labels for text in (label.title, label.name)}
+    yes = names.get(match[1].strip()) if match else None
     return study.ask[0], (yes,) if yes and study.ask[0] == "sentences" else ()
 
 
@@ -126,28 +126,28 @@ class _Value(NamedTuple):
     high: float | None
 
 
-def _shares(source: LabelSource, found: LabelTable, agreed: AgreedLabels, yes: Sequence[str], confidence: float) -> list[PlanRow]:
+def _shares(source: LabelSource, table: LabelTable, agreed: AgreedLabels, yes: Sequence[str], confidence: float) -> list[PlanRow]:
     """A row a system, or, where the plan is about a difference, a row for each two."""
-    study, asked = source.study, questions_of(source, found)
-    columns = tie_bounds(found, agreed, yes) if yes else (agreed.values,) * 3  # ties left out, none is yes, all that may be
-    systems, of = np.array(found.systems, dtype=object), groups(found)
+    study, asked = source.study, questions_of(source, table)
+    columns = tie_bounds(table, agreed, yes) if yes else (agreed.values,) * 3  # ties left out, none is yes, all that may be
+    systems, of = np.array(table.systems, dtype=object), groups(table)
     names = list(dict.fromkeys(systems))
     of_difference, limit = re.search(NO_ZERO, study.test, re.IGNORECASE), _threshold(study.test)
     ties, rows = bool(np.isnan(columns[0]).any()), []
 
     def counted(mine: np.ndarray) -> tuple[int, int]:
-        known = mine & ~np.isnan(columns[0])
-        return int(known.sum()), len(set(of[known]))
+        decided = mine & ~np.isnan(columns[0])
+        return int(decided.sum()), len(set(of[decided]))
 
     if of_difference and len(names) > 1:
         for a, b in combinations(names, 2):
             mine, other = systems == a, systems == b
             three = []
             for first, second in ((columns[0],) * 2, columns[1:], columns[:0:-1]):
-                found_so = difference(np.where(mine, first, second), mine, other, asked, confidence)
-                three.append(_Value(*found_so[:3]))
+                paired = difference(np.where(mine, first, second), mine, other, asked, confidence)
+                three.append(_Value(*paired[:3]))
             row = _row(f"{a} − {b}", three if ties else three[:1], counted(mine | other), _leaves_out_0)
-            shares = [float(np.nanmean(columns[0][one])) for one in (mine, other) if not np.isnan(columns[0][one]).all()]
+            shares = [float(np.nanmean(columns[0][units])) for units in (mine, other) if not np.isnan(columns[0][units]).all()]
             note = " − ".join(f"{share:.3f}" for share in shares) if len(shares) == 2 else ""
             rows.append(row._replace(of_two=True, note=note))
         return rows
@@ -161,98 +161,101 @@ def _shares(source: LabelSource, found: LabelTable, agreed: AgreedLabels, yes: S
 
 def _share(values: np.ndarray, of: np.ndarray, study: Study, confidence: float) -> _Value:
     """By the interval that the plan names; Wilson's where it names none, as on the tab Consensus."""
-    known = ~np.isnan(values)
-    if by_bootstrap(study) or not np.isin(values[known], (0, 1)).all():
+    decided = ~np.isnan(values)
+    if by_bootstrap(study) or not np.isin(values[decided], (0, 1)).all():
         return _Value(*mean_interval(values, of, DRAWS, confidence)[:3])
-    return _Value(*wilson_grouped(values[known], of[known], confidence)[:3])
+    return _Value(*wilson_grouped(values[decided], of[decided], confidence)[:3])
 
 
 def by_bootstrap(study: Study) -> bool:
     return "bootstrap" in study.test.casefold()
 
 
-def _leaves_out_0(one: _Value) -> bool:
-    return one.low > 0 or one.high < 0
+def _leaves_out_0(estimate: _Value) -> bool:
+    return estimate.low > 0 or estimate.high < 0
 
 
 def _row(name: str, three: Sequence[_Value], counted: tuple[int, int], test) -> PlanRow:
     """met holds only if it does however the ties fall."""
-    said = {None if test is None or one.low is None else bool(test(one)) for one in three}
-    bounds = [one.value for one in three[1:] if one.value is not None]
+    said = {None if test is None or estimate.low is None else bool(test(estimate)) for estimate in three}
+    bounds = [estimate.value for estimate in three[1:] if estimate.value is not None]
     return PlanRow(
         name, *three[0], *counted, said.pop() if len(said) == 1 else None, min(bounds, default=None), max(bounds, default=None)
     )
 
 
-def _duels(source: LabelSource, round: str, found: LabelTable, agreed: AgreedLabels, study: Study) -> list[PlanRow]:
+def _duels(source: LabelSource, round_name: str, table: LabelTable, agreed: AgreedLabels, study: Study) -> list[PlanRow]:
     level = _percent(r"level\D{0,4}(\d+(?:\.\d+)?)\s*%", study.test, 5) / 100
     told = "sign test" in study.test.casefold()
     return [
         PlanRow(
-            f"{one.a} over {one.b}",
-            *one.sign.share[:3],
-            one.sign.share.n,
-            one.sign.share.n,
-            one.sign.p <= level if told else None,
-            note=f"sign test, {p_words(one.sign.p)}",
+            f"{duel.a} over {duel.b}",
+            *duel.sign.share[:3],
+            duel.sign.share.n,
+            duel.sign.share.n,
+            duel.sign.p <= level if told else None,
+            note=f"sign test, {p_words(duel.sign.p)}",
         )
-        for one in preferences(source, round, found, agreed).duels
+        for duel in preferences(source, round_name, table, agreed).duels
     ]
 
 
-def _state(source: LabelSource, round: str, study: Study, rows: Sequence[PlanRow], agreed: AgreedLabels) -> tuple[str, str]:
+def _state(source: LabelSource, round_name: str, study: Study, rows: Sequence[PlanRow], agreed: AgreedLabels) -> tuple[str, str]:
     if not rows or not study.test.strip():
         return (
             "own",
             "The plan names no test." if not study.test.strip() else "This measure is in the study's own words: see the tabs.",
         )
     states = [row.met for row in rows]
-    known = {one for one in states if one is not None}
-    if round == "pilot":
-        return "open", "This is the pilot, which tries the rubric. The main round decides." + _so_far(known, states)
-    at = screens(source, round)
-    if at and at[0] < at[1] and not _stopped(source, study, round):
-        return "open", f"{at[1] - at[0]:,} of {at[1]:,} screens are not labelled yet." + _so_far(known, states)
+    verdicts = {state for state in states if state is not None}
+    if round_name == "pilot":
+        return "open", "This is the pilot, which tries the rubric. The main round decides." + _so_far(verdicts, states)
+    at = screens(source, round_name)
+    if at and at[0] < at[1] and not _stopped(source, study, round_name):
+        return "open", f"{at[1] - at[0]:,} of {at[1]:,} screens are not labelled yet." + _so_far(verdicts, states)
     if None in states:
         if agreed.ties:
             return "open", f"The verdict hangs on {'it' if agreed.ties == 1 else 'them'}."
         if any(row.low is None for row in rows):
             return "open", "There are too few labels for an interval."
         return "own", "The test is in the study's own words: hold the numbers against it."
-    if len(known) > 1:
+    if len(verdicts) > 1:
         return "split", f"Met for {sum(states)} of {len(states)}."
     return "met" if states[0] else "not met", ""
 
 
-def _so_far(known: set, states: Sequence[bool | None]) -> str:
-    return f" By the labels so far: {'met' if known == {True} else 'not met'}." if len(known) == 1 and None not in states else ""
+def _so_far(verdicts: set, states: Sequence[bool | None]) -> str:
+    if len(verdicts) != 1 or None in states:
+        return ""
+    return f" By the labels so far: {'met' if verdicts == {True} else 'not met'}."
 
 
-def _stopped(source: LabelSource, study: Study, round: str) -> bool:
-    given = [one for one in source.labels if one.round == round]
-    return study.stop.kind != "all_labelled" and bool(stop_reached(study, agreed(study, given)))
+def _stopped(source: LabelSource, study: Study, round_name: str) -> bool:
+    labels = [label for label in source.labels if label.round == round_name]
+    return study.stop.kind != "all_labelled" and bool(stop_reached(study, agreed(study, labels)))
 
 
-def tie_bounds(found: LabelTable, agreed: AgreedLabels, yes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def tie_bounds(table: LabelTable, agreed: AgreedLabels, yes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """1 where a unit counts as yes, 0 where not, three times: ties NaN, all ties no, all ties yes."""
-    known = is_positive(found, agreed.values, yes)
-    return known, np.nan_to_num(known, nan=0.0), np.nan_to_num(known, nan=1.0)
+    positive = is_positive(table, agreed.values, yes)
+    return positive, np.nan_to_num(positive, nan=0.0), np.nan_to_num(positive, nan=1.0)
 
 
-def screens(source: LabelSource, round: str) -> tuple[int, int] | None:
+def screens(source: LabelSource, round_name: str) -> tuple[int, int] | None:
     """Screens labelled and assigned in a round; None where it cannot be known, as of an import from elsewhere."""
     try:
-        mine = assignment(source.study, round)
+        mine = assignment(source.study, round_name)
     except WorkbenchError:
         return None
-    done = {(one.annotator, one.item) for one in source.labels if one.round == round and complete(source.study, one)}
-    asked = {(name, id) for name, ids in mine.items() for id in ids}
+    labels = (label for label in source.labels if label.round == round_name)
+    done = {(label.annotator, label.item) for label in labels if complete(source.study, label)}
+    asked = {(name, item) for name, ids in mine.items() for item in ids}
     return (len(done & asked), len(asked)) if done <= asked else None
 
 
-def items_of(source: LabelSource, round: str) -> int:
+def items_of(source: LabelSource, round_name: str) -> int:
     """Items drawn for a round, without repeats and attention items."""
-    return sum(one.plain for one in source.study.round_items(round))
+    return sum(item.plain for item in source.study.round_items(round_name))
 
 
 def p_words(p: float) -> str:
@@ -265,16 +268,16 @@ class Careless(NamedTuple):
     seconds: float | None  # median on an item
 
 
-def careless(source: LabelSource, round: str) -> list[Careless]:
+def careless(source: LabelSource, round_name: str) -> list[Careless]:
     """Annotators who labelled too few sentences of the attention items as they are known to be."""
     if source.study is None:
         return []
-    given = [one for one in source.labels if one.round == round]
-    pace = speeds(given)
+    labels = [label for label in source.labels if label.round == round_name]
+    pace = speeds(labels)
     return [
-        Careless(name, one, pace[name].median if name in pace else None)
-        for name, one in attention_score(source.study, given).items()
-        if one.careless
+        Careless(name, attention, pace[name].median if name in pace else None)
+        for name, attention in attention_score(source.study, labels).items()
+        if attention.careless
     ]
 
 
@@ -285,9 +288,9 @@ def decides_by_interval(study: Study | None) -> bool:
 
 def undecided(source: LabelSource) -> int:
     """Items of the main round on which annotators differ and which no adjudicator has decided."""
-    given = {round: [one for one in source.labels if one.round == round] for round in ("main", "adjudication")}
-    ruled = {one.item for one in given["adjudication"] if complete(source.study, one)}
-    return len(set(disputed(source.study, given["main"])) - ruled)
+    labels = {name: [label for label in source.labels if label.round == name] for name in ("main", "adjudication")}
+    ruled = {label.item for label in labels["adjudication"] if complete(source.study, label)}
+    return len(set(disputed(source.study, labels["main"])) - ruled)
 
 
 def unit_name(source: LabelSource, name: str, item: str) -> str:
@@ -296,9 +299,9 @@ def unit_name(source: LabelSource, name: str, item: str) -> str:
         return name
     here = source.study.item(item)
     number = 1
-    for one in source.study.items:
-        if one.id == item:
+    for earlier in source.study.items:
+        if earlier.id == item:
             break
-        number += one.plain and one.round == here.round
+        number += earlier.plain and earlier.round == here.round
     parts = name[len(item) :].strip("/").split("/") if len(name) > len(item) else []
-    return ", ".join([f"Item {number}", *(f"answer {one}" if one in ("A", "B") else f"sentence {one}" for one in parts)])
+    return ", ".join([f"Item {number}", *(f"answer {part}" if part in ("A", "B") else f"sentence {part}" for part in parts)])

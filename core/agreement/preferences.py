@@ -27,33 +27,33 @@ class Preferences(NamedTuple):
     undecided: int
 
 
-def preferences(source: LabelSource, round: str, found: LabelTable, agreed: AgreedLabels) -> Preferences:
+def preferences(source: LabelSource, round_name: str, table: LabelTable, agreed: AgreedLabels) -> Preferences:
     """A/B: which system's answers people prefer, by the consensus of each pair; and whether place on the screen matters."""
-    pairs = [tuple(name.split(" | ")) for name in found.systems]
+    pairs = [tuple(name.split(" | ")) for name in table.systems]
     names = sorted({name for pair in pairs for name in pair})
     better = 1 - agreed.values  # codes a, tie, b -> +1, 0, -1
     by_duel: dict[tuple[str, str], list[float]] = defaultdict(list)
     for (a, b), value in zip(pairs, better, strict=True):
         by_duel[min(a, b), max(a, b)].append(value if a < b else -value)
-    known = ~np.isnan(better)
+    decided = ~np.isnan(better)
     place = {name: i for i, name in enumerate(names)}
-    chosen = np.flatnonzero(known)
+    chosen = np.flatnonzero(decided)
     model = bradley_terry(
-        np.array([found.item_ids[i] for i in chosen]),
+        np.array([table.item_ids[i] for i in chosen]),
         np.array([place[pairs[i][0]] for i in chosen], int),
         np.array([place[pairs[i][1]] for i in chosen], int),
         (better[chosen] + 1) / 2,
         len(names),
     )
     first = [
-        np.nan if one.preference == "tie" else float(PREFERENCES.index(one.preference) // 2 == one.order[0])
-        for one in source.labels
-        if one.round == round and one.preference and one.order
+        np.nan if label.preference == "tie" else float(PREFERENCES.index(label.preference) // 2 == label.order[0])
+        for label in source.labels
+        if label.round == round_name and label.preference and label.order
     ]
     return Preferences(
         [Duel(a, b, sign_test(np.array(values))) for (a, b), values in by_duel.items()],
         names,
         model,
         position_bias(np.array(first)),
-        int((~known).sum()),
+        int((~decided).sum()),
     )

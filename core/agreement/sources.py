@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.annotation import latest
+from core.annotation import label_table, latest
 from core.annotation.label_files import read_file
-from core.annotation.label_table import LabelTable, table
+from core.annotation.label_table import LabelTable
 from core.annotation.labels import Label
 from core.annotation.rubric import FOLDER
 from core.annotation.study import Study
@@ -54,7 +54,7 @@ class LabelSource(NamedTuple):
     def rounds(self) -> tuple[str, ...]:
         """Rounds with labels in which annotators label side by side, the last one first."""
         there = {label.round for label in self.labels}
-        return tuple(round for round in ("main", "pilot") if round in there)
+        return tuple(name for name in ("main", "pilot") if name in there)
 
     @property
     def ruled(self) -> bool:
@@ -64,16 +64,16 @@ class LabelSource(NamedTuple):
 
 def known_files() -> dict[str, Path]:
     """Name -> file or folder with labels: exports in annotations/, and QAGS among the local data sets."""
-    found = {f"annotations/{path.parent.name}": path.parent for path in sorted(FOLDER.glob("*/study.json"))}
+    files = {f"annotations/{path.parent.name}": path.parent for path in sorted(FOLDER.glob("*/study.json"))}
     if (folder := os.environ.get("GROUNDWORK_DATASETS", "")) and (Path(folder) / QAGS).is_file():
-        found[QAGS.as_posix()] = Path(folder) / QAGS
-    return found
+        files[QAGS.as_posix()] = Path(folder) / QAGS
+    return files
 
 
 def digest_of(workbench: Workbench, study_id: str) -> str:
     """Identity of a stored study's labels, without reading them."""
     here = workbench.store.labels.current(study_id).values()
-    return _digest([load(workbench, study_id).id, *sorted(one["id"] for one in here)])
+    return _digest([load(workbench, study_id).id, *sorted(row["id"] for row in here)])
 
 
 def open_study(workbench: Workbench, study_id: str) -> LabelSource:
@@ -93,15 +93,15 @@ def open_study(workbench: Workbench, study_id: str) -> LabelSource:
 
 def open_file(path: Path | str, name: str = "") -> LabelSource:
     """Labels of a file that `read_file` reads."""
-    found = read_file(path)
+    content = read_file(path)
     command = f"python -m core agreement {shlex.quote(str(path))}"
     name = name or Path(path).name
-    if isinstance(found, LabelTable):
-        known = found.values.tobytes() + json.dumps([found.items, found.annotators, found.categories]).encode()
-        return LabelSource(name, hashlib.sha256(known).hexdigest(), None, plain=found, command=command)
-    study, labels = found
+    if isinstance(content, LabelTable):
+        identity = content.values.tobytes() + json.dumps([content.items, content.annotators, content.categories]).encode()
+        return LabelSource(name, hashlib.sha256(identity).hexdigest(), None, plain=content, command=command)
+    study, labels = content
     digest = _digest([study.model_dump_json(), *(label.model_dump_json() for label in labels)])
-    systems = {one.system for item in study.items for one in item.responses}
+    systems = {response.system for item in study.items for response in item.responses}
     datasets = {item.id: item.stratum for item in study.items if item.stratum not in systems}
     return LabelSource(name, digest, study, tuple(labels), None, command, datasets)
 
@@ -140,40 +140,40 @@ def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
-def levels(found: LabelTable) -> tuple[str, ...]:
+def levels(table: LabelTable) -> tuple[str, ...]:
     """Levels of measurement that the labels can be read at, the usual one first."""
-    if found.categories:
-        return (found.level,) if found.level == "nominal" else (found.level, "nominal")
-    distinct = np.unique(found.values[~np.isnan(found.values)])
+    if table.categories:
+        return (table.level,) if table.level == "nominal" else (table.level, "nominal")
+    distinct = np.unique(table.values[~np.isnan(table.values)])
     ratio = ("ratio",) if not len(distinct) or distinct[0] >= 0 else ()
     return ("interval", *ratio, *(("ordinal", "nominal") if len(distinct) <= CATEGORIES else ()))
 
 
-def table_of(source: LabelSource, part: str, round: str, level: str = "", duplicates: bool = False) -> LabelTable:
+def table_of(source: LabelSource, part: str, round_name: str, level: str = "", duplicates: bool = False) -> LabelTable:
     """The labels of one part and round as statistics take them, read at a level of measurement."""
     if source.study is None:
-        found = source.plain
+        table = source.plain
     else:
-        given = [one for one in source.labels if one.round == round]
-        found = table(source.study, given, part, duplicates=duplicates)
-    if level in ("", found.level):
-        return found
-    if level not in levels(found):
-        raise WorkbenchError(f"These labels cannot be read at the level '{level}'.", todo=f"Levels: {', '.join(levels(found))}.")
-    if found.categories or level == "ratio":
-        return found._replace(level=level)
-    distinct = np.unique(found.values[~np.isnan(found.values)])
+        labels = [label for label in source.labels if label.round == round_name]
+        table = label_table.table(source.study, labels, part, duplicates=duplicates)
+    if level in ("", table.level):
+        return table
+    if level not in levels(table):
+        raise WorkbenchError(f"These labels cannot be read at the level '{level}'.", todo=f"Levels: {', '.join(levels(table))}.")
+    if table.categories or level == "ratio":
+        return table._replace(level=level)
+    distinct = np.unique(table.values[~np.isnan(table.values)])
     if part == "helpful":
         distinct = np.arange(1.0, 6.0)  # what the rubric offers, used or not
     elif level == "ordinal" and (distinct == np.floor(distinct)).all() and np.ptp(distinct) < CATEGORIES:
         distinct = np.arange(distinct[0], distinct[-1] + 1)  # a step that nobody used is a step still
-    codes = np.where(np.isnan(found.values), np.nan, np.searchsorted(distinct, found.values))
-    return found._replace(values=codes, categories=tuple(f"{value:g}" for value in distinct), level=level)
+    codes = np.where(np.isnan(table.values), np.nan, np.searchsorted(distinct, table.values))
+    return table._replace(values=codes, categories=tuple(f"{value:g}" for value in distinct), level=level)
 
 
-def groups(found: LabelTable) -> np.ndarray:
+def groups(table: LabelTable) -> np.ndarray:
     """[units]: the number of each unit's item. Without items each unit is one."""
-    return numbered(found.item_ids or range(len(found.items)))
+    return numbered(table.item_ids or range(len(table.items)))
 
 
 def drawn(study: Study | None, number: int) -> str:
@@ -182,8 +182,8 @@ def drawn(study: Study | None, number: int) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def named(found: LabelTable, value: float) -> str:
+def named(table: LabelTable, value: float) -> str:
     """A value in words; of a tie or a unit without labels nothing."""
     if np.isnan(value):
         return ""
-    return found.categories[int(value)] if found.categories else f"{value:g}"
+    return table.categories[int(value)] if table.categories else f"{value:g}"

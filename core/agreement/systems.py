@@ -41,15 +41,15 @@ class Rates(NamedTuple):
     by_mean: bool  # the labels are numbers
 
 
-def rates(source: LabelSource, part: str, found: LabelTable, agreed: AgreedLabels, positive: Sequence[str]) -> Rates:
+def rates(source: LabelSource, part: str, table: LabelTable, agreed: AgreedLabels, positive: Sequence[str]) -> Rates:
     """Each system's rate of yes by the consensus, and pairs of systems: the differences of just these rates."""
-    by_mean = not found.categories
-    value = agreed.values if by_mean else is_positive(found, agreed.values, positive)
-    systems = np.array(found.systems or ("all",) * len(found.items), dtype=object)
-    answers, of = answers_of(source, found, part), np.zeros(len(value), int)
+    by_mean = not table.categories
+    value = agreed.values if by_mean else is_positive(table, agreed.values, positive)
+    systems = np.array(table.systems or ("all",) * len(table.items), dtype=object)
+    answers, of = answers_of(source, table, part), np.zeros(len(value), int)
     for place, (units, _) in enumerate(answers.values()):
         of[units] = place
-    names, rows, asked = list(dict.fromkeys(systems)), [], questions_of(source, found)
+    names, rows, asked = list(dict.fromkeys(systems)), [], questions_of(source, table)
     for name in names:
         all_of = systems == name
         mine = all_of & ~np.isnan(value)
@@ -57,35 +57,35 @@ def rates(source: LabelSource, part: str, found: LabelTable, agreed: AgreedLabel
         share = mean_interval(own, of[mine], 2000) if by_mean else wilson_grouped(own, of[mine])
         bounds = None if by_mean else (float(own.sum() / total), float((own.sum() + total - len(own)) / total))
         verdicts = np.array([share_of_yes(value, units, number) for units, number in answers.values() if all_of[units[0]]])
-        known = verdicts[~np.isnan(verdicts)]
+        decided = verdicts[~np.isnan(verdicts)]
         whole = (
-            wilson(int((known == 1).sum()), len(known))._replace(total=len(verdicts))
+            wilson(int((decided == 1).sum()), len(decided))._replace(total=len(verdicts))
             if part == "sentences" and not by_mean
             else None
         )
-        each = Counter(named(found, v) for v in agreed.values[mine])
-        shares = {} if by_mean or not len(own) else {c: each[c] / len(own) for c in found.categories}
+        each = Counter(named(table, v) for v in agreed.values[mine])
+        shares = {} if by_mean or not len(own) else {c: each[c] / len(own) for c in table.categories}
         rows.append(System(str(name), share._replace(total=total), bounds, whole, shares, len(verdicts)))
     tested = [
         (str(a), str(b), difference(value, systems == a, systems == b, asked))
         for a, b in combinations(names, 2)
         if source.study is not None
     ]
-    defined = [i for i, (_, _, one) in enumerate(tested) if one.p is not None]
+    defined = [i for i, (_, _, paired) in enumerate(tested) if paired.p is not None]
     corrected = dict(zip(defined, holm(np.array([tested[i][2].p for i in defined])).tolist(), strict=True)) if defined else {}
     differences = [SystemDifference(*row, corrected.get(i)) for i, row in enumerate(tested)]
     return Rates(rows, differences, len(value), int(np.isnan(value).sum()), by_mean)
 
 
-def answers_of(source: LabelSource, found: LabelTable, part: str) -> dict[str, tuple[np.ndarray, int]]:
+def answers_of(source: LabelSource, table: LabelTable, part: str) -> dict[str, tuple[np.ndarray, int]]:
     """Answer -> (its units, how many there are with those that nobody judged)."""
     places: dict[str, list[int]] = defaultdict(list)
     if source.study is None or part != "sentences":
-        return {name: (np.array([row]), 1) for row, name in enumerate(found.items)}
-    for row, name in enumerate(found.items):
+        return {name: (np.array([row]), 1) for row, name in enumerate(table.items)}
+    for row, name in enumerate(table.items):
         places[name.rpartition("/")[0]].append(row)
     return {
-        name: (np.array(rows), len(source.study.item(found.item_ids[rows[0]]).responses[name.endswith("/B")].sentences))
+        name: (np.array(rows), len(source.study.item(table.item_ids[rows[0]]).responses[name.endswith("/B")].sentences))
         for name, rows in places.items()
     }
 
@@ -95,10 +95,10 @@ def share_of_yes(yes: np.ndarray, units: np.ndarray, number: int) -> float:
     return float(yes[units].mean()) if len(units) == number else np.nan
 
 
-def questions_of(source: LabelSource, found: LabelTable) -> np.ndarray:
+def questions_of(source: LabelSource, table: LabelTable) -> np.ndarray:
     """[units]: the question of each. Without a study no two units are known to share one."""
-    known = [source.study.item(id).question for id in found.item_ids] if source.study else found.items
-    return np.array(known, dtype=object)
+    questions = [source.study.item(item).question for item in table.item_ids] if source.study else table.items
+    return np.array(questions, dtype=object)
 
 
 def difference(value: np.ndarray, mine: np.ndarray, other: np.ndarray, asked: np.ndarray, confidence: float = 0.95) -> Paired:

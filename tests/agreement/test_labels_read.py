@@ -136,8 +136,8 @@ def test_adjudication_decides_over_the_majority(workbench):
     people = {"Ann": "supported", "Ben": "partly", "Cy": "supported"}
     labelled(workbench, study, lambda who, number: people[who])
     frozen = rounds.open_adjudication(workbench, "toy", ["Ed"])
-    for id in frozen.study.disputed:
-        label = blank(frozen.study, "adjudication", frozen.study.item(id), "Ed")
+    for item_id in frozen.study.disputed:
+        label = blank(frozen.study, "adjudication", frozen.study.item(item_id), "Ed")
         given = {"sentences": tuple(("contradicted",) * len(one) for one in label.sentences), "helpful": (1,)}
         saving.label(workbench, frozen, label.model_copy(update=given))
     source = sources.open_study(workbench, "toy")
@@ -294,8 +294,8 @@ def test_decided_are_only_units_that_needed_it(workbench):
     )
     frozen = rounds.open_adjudication(workbench, "toy", ["Ed"])
     assert len(frozen.study.disputed) == 4
-    for place, id in enumerate(frozen.study.disputed):
-        label = blank(frozen.study, "adjudication", frozen.study.item(id), "Ed")
+    for place, item_id in enumerate(frozen.study.disputed):
+        label = blank(frozen.study, "adjudication", frozen.study.item(item_id), "Ed")
         first = "contradicted" if place == 0 else "supported"  # departs from what both said
         saving.label(workbench, frozen, label.model_copy(update={"sentences": ((first, "supported"),), "helpful": (4,)}))
     source = sources.open_study(workbench, "toy")
@@ -345,9 +345,10 @@ def test_labels_are_read_as_asked(workbench):
     assert usual.command("--machines") == "python -m core agreement toy --machines"
     view = views.read(source, "helpful", level="ordinal", method="dawid_skene", positive=("5",))
     assert view.command() == "python -m core agreement toy --part helpful --level ordinal --consensus dawid_skene --yes 5"
-    for wrong in ({"part": "preference"}, {"round": "pilot"}, {"level": "ratio"}, {"method": "mean"}, {"positive": ("good",)}):
+    wrong = {"part": "preference", "round_name": "pilot", "level": "ratio", "method": "mean", "positive": ("good",)}
+    for name, value in wrong.items():
         with pytest.raises(WorkbenchError):
-            views.read(source, **wrong)
+            views.read(source, **{name: value})
     with pytest.raises(WorkbenchError, match="no number"):
         views.read(source, "helpful", positive=("good",))
 

@@ -18,19 +18,19 @@ def workbench(tmp_path):
     return Workbench(tmp_path / "home")
 
 
-def labelled(workbench, study, name, round="main", people=None, left=0):
+def labelled(workbench, study, name, round_name="main", people=None, left=0):
     """Frozen and labelled: name(annotator, item, sentence). left: screens of each that stay open."""
-    frozen = rounds.freeze(workbench, study, round)
-    for who, ids in assignment(study, round).items():
-        for id in ids[: len(ids) - left]:
-            item = study.item(id)
+    frozen = rounds.freeze(workbench, study, round_name)
+    for who, ids in assignment(study, round_name).items():
+        for item_id in ids[: len(ids) - left]:
+            item = study.item(item_id)
             given = {"helpful": (4,) * len(item.responses), "seconds": 9.0}
             given |= {"sentences": tuple(tuple(name(who, item, n) for n in range(len(one.sentences))) for one in item.responses)}
             if item.attention:
                 given["sentences"] = (item.expected,)
             if study.kind == "pairs":
                 given = {"preference": name(who, item, 0), "seconds": 9.0}
-            saving.label(workbench, frozen, blank(study, round, item, who).model_copy(update=given))
+            saving.label(workbench, frozen, blank(study, round_name, item, who).model_copy(update=given))
     return frozen
 
 
@@ -74,8 +74,8 @@ def test_ties_that_could_turn_the_verdict_leave_it_open_and_adjudication_closes_
     assert system.bounds == pytest.approx((row.least, row.most))  # the tab Consensus says the same
 
     frozen = rounds.open_adjudication(workbench, "toy", ["Edith"])
-    for id in frozen.study.disputed:
-        item = frozen.study.item(id)
+    for item_id in frozen.study.disputed:
+        item = frozen.study.item(item_id)
         label = blank(frozen.study, "adjudication", item, "Edith")
         saving.label(
             workbench,
@@ -166,9 +166,9 @@ def test_a_unit_has_the_number_of_the_studys_list(workbench):
 
 def test_items_are_numbered_in_their_round_without_repeats_and_attention(workbench):
     study = rating(24, pilot=8, duplicates=4, attention=True)
-    for round in ("pilot", "main"):
-        plain = [item.id for item in study.round_items(round) if item.plain]
-        names = [plan.unit_name(sources.LabelSource("", "", study), f"{id}/1", id) for id in plain]
+    for round_name in ("pilot", "main"):
+        plain = [item.id for item in study.round_items(round_name) if item.plain]
+        names = [plan.unit_name(sources.LabelSource("", "", study), f"{item_id}/1", item_id) for item_id in plain]
         assert sorted(names, key=lambda name: int(name.split(",")[0][5:])) == [
             f"Item {number}, sentence 1" for number in range(1, len(plain) + 1)
         ]
@@ -183,8 +183,8 @@ def test_what_is_left_to_decide_is_counted(workbench):
     before = plan.undecided(sources.open_study(workbench, "toy"))
     frozen = rounds.open_adjudication(workbench, "toy", ["Edith"])
     assert before == len(frozen.study.disputed) > 1
-    for left, id in enumerate(reversed(frozen.study.disputed), 1):
-        label = blank(frozen.study, "adjudication", frozen.study.item(id), "Edith")
+    for left, item_id in enumerate(reversed(frozen.study.disputed), 1):
+        label = blank(frozen.study, "adjudication", frozen.study.item(item_id), "Edith")
         given = {"sentences": tuple(("partly",) * len(one) for one in label.sentences), "helpful": (4,)}
         saving.label(workbench, frozen, label.model_copy(update=given))
         assert plan.undecided(sources.open_study(workbench, "toy")) == before - left

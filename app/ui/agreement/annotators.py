@@ -35,7 +35,7 @@ LOOKS = {
 
 
 def draw(view: View) -> None:
-    found = kept(view, "people", lambda: annotators.people(view.source, view.part, view.round, view.found))
+    found = kept(view, "people", lambda: annotators.people(view.source, view.part, view.round, view.table))
     if len(found.rows) < 2:
         return cards.empty("Annotators beside each other", "One person has labelled so far. Agreement takes two.")
     two, command = len(found.rows) == 2, view.command("--annotators")
@@ -66,7 +66,7 @@ def _notes(view: View, found: annotators.People, two: bool, columns: set[str]) -
         else "",
         "" if found.timed else "The labels have no times: no speed and no trend.",
         "" if len(found.names) == len(found.rows) else f"Charts show the {len(found.names)} with the most labels.",
-        cards.plain(views.NO_DAWID_SKENE) if view.found.categories and "Ability" not in columns else "",
+        cards.plain(views.NO_DAWID_SKENE) if view.table.categories and "Ability" not in columns else "",
     ]
     if two:
         told.insert(

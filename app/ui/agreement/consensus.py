@@ -15,7 +15,7 @@ from core.agreement.views import METHODS, View
 def draw(view: View) -> None:
     one = agreed(view)
     by = ", ".join(sorted({label.annotator for label in view.source.labels if label.round == "adjudication"}))
-    nobody = cannot_judge.judged_by_nobody(view.found, cannot_of(view))
+    nobody = cannot_judge.judged_by_nobody(view.table, cannot_of(view))
     told = [
         f"{METHODS[one.method]}: {len(one.values):,} {view.units}",
         f"{one.adjudicated:,} decided by {by}, as annotators differed" if one.method == "adjudicated" else "",
@@ -23,7 +23,7 @@ def draw(view: View) -> None:
     ]
     why = (
         f" {views.NO_DAWID_SKENE}"
-        if view.found.categories and "dawid_skene" not in views.methods(view.source, view.found)
+        if view.table.categories and "dawid_skene" not in views.methods(view.source, view.table)
         else ""
     )
     st.caption(cards.plain("; ".join(filter(None, told)) + f".{why}"))
@@ -35,11 +35,11 @@ def draw(view: View) -> None:
     labels = [
         {
             "unit": name,
-            "item": view.found.item_ids[i],
-            "label": sources.named(view.found, one.values[i]),
-            "text": view.found.texts[i] if view.found.texts else "",
+            "item": view.table.item_ids[i],
+            "label": sources.named(view.table, one.values[i]),
+            "text": view.table.texts[i] if view.table.texts else "",
         }
-        for i, name in enumerate(view.found.items)
+        for i, name in enumerate(view.table.items)
     ]
     st.download_button(
         "Consensus labels",

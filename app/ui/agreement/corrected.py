@@ -21,7 +21,7 @@ from core.annotation import answers
 def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, files: Sequence[str], key: tuple) -> None:
     """The share of yes among all answers, from few human and many machine labels."""
     st.subheader("Corrected headline", anchor=False)
-    whole = facing(view.source, view.part, view.found, agreed(view), view.positive, scores, True)
+    whole = facing(view.source, view.part, view.table, agreed(view), view.positive, scores, True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         machine = st.selectbox(
             "Measure", [score.name for score in scores], key="headline_measure", bind="query-params", width=280

@@ -29,7 +29,7 @@ def draw(view: View) -> None:
             help="Half of the 95% interval of alpha. Drawn to try it; it is no rule of the study.",
         )
         rule = StopRule(kind="half_width", value=half)
-    found = kept(view, "growing", lambda: coefficients.growing(view.found, rule), rule.kind, rule.value)
+    found = kept(view, "growing", lambda: coefficients.growing(view.table, rule), rule.kind, rule.value)
     if not any(one.low is not None for _, one in found.points):
         return cards.empty(
             "Alpha as labels come in", "Alpha is undefined so far: no two annotators labelled the same, or all said one thing."

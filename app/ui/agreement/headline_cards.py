@@ -53,7 +53,7 @@ def judged_by(view: View, row: Agreement) -> str:
     """What a coefficient is of, in words; of an undefined one why."""
     if row.value is None:
         return row.note
-    known, note = view.found.values == view.found.values, f"; {row.note}" if row.note else ""
+    known, note = view.table.values == view.table.values, f"; {row.note}" if row.note else ""
     if row.items != (known.sum(axis=1) > 1).sum():  # some coefficients reckon chance from units with one label too
         return f"{row.items:,} {view.units}{note}"
     return f"{row.items:,} {view.units} judged by {'both' if known.shape[1] == 2 else 'two or more'}{note}"

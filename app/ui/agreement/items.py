@@ -14,8 +14,8 @@ DESIGN = "../pages/design_study.py"
 
 def draw(view: View) -> None:
     found, names, units = (
-        kept(view, "disputed", lambda: disputed_units.most_disputed(view.found, cannot=cannot_of(view))),
-        view.found.categories,
+        kept(view, "disputed", lambda: disputed_units.most_disputed(view.table, cannot=cannot_of(view))),
+        view.table.categories,
         view.units,
     )
     if not found:
@@ -42,7 +42,7 @@ def draw(view: View) -> None:
         "Spread": NUMBER(format="%.2f", width=66, help=spread),
     }
     most = f"The {len(found)} most disputed" if len(found) == disputed_units.DISPUTED else f"{len(found):,}"
-    st.caption(f"{most} of {len(view.found.items):,} {units} have different labels, most disputed first. Click one to read it.")
+    st.caption(f"{most} of {len(view.table.items):,} {units} have different labels, most disputed first. Click one to read it.")
     event = table(rows, "disputed", looks, on_select="rerun", selection_mode="single-cell")
     chosen = next((row for row, _ in event.selection.cells if row < len(found)), 0)
     with st.container(border=True):
@@ -68,8 +68,8 @@ def have_decided(view: View) -> None:
 def said(view: View, one: disputed_units.Unit) -> str:
     """How many gave each label; of numbers the labels themselves."""
     given = [label for _, label in one.labels]
-    known = [f"{given.count(name)} {title(view, name)}" for name in (*view.found.categories, CANNOT) if name in given]
-    return ", ".join(known if view.found.categories else [title(view, name) for name in given])
+    known = [f"{given.count(name)} {title(view, name)}" for name in (*view.table.categories, CANNOT) if name in given]
+    return ", ".join(known if view.table.categories else [title(view, name) for name in given])
 
 
 def unit(view: View, one: disputed_units.Unit) -> None:

@@ -20,7 +20,7 @@ def draw(view: View) -> None:
         return cards.empty("People against machines", "Machines are held against ratings of answers, not against preferences.")
     whole = False
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        if view.part == "sentences" and view.found.texts:
+        if view.part == "sentences" and view.table.texts:
             help = "A whole answer's score is the mean over its sentences; it counts as yes if all of them do."
             whole = (
                 st.segmented_control(
@@ -36,7 +36,7 @@ def draw(view: View) -> None:
             )
         rest, newest = unjudged(view)
         mine = uploaded(view, rest)
-    scores = [*kept(view, "machines", lambda: containment(view.source, view.part, view.found)), *mine]
+    scores = [*kept(view, "machines", lambda: containment(view.source, view.part, view.table)), *mine]
     if not scores:
         return cards.empty(
             "People against machines",
@@ -44,7 +44,7 @@ def draw(view: View) -> None:
             "them. Give a machine's scores as a file above.",
         )
     key = (view.method, view.positive, tuple((one.name, one.scores.tobytes()) for one in scores))
-    faced = facing(view.source, view.part, view.found, agreed(view), view.positive, scores, whole)
+    faced = facing(view.source, view.part, view.table, agreed(view), view.positive, scores, whole)
     found = kept(view, "judged", lambda: judge(faced, whole), whole, *key)
     files = [f"--scores {shlex.quote(one.name + '.csv')}" for one in mine]
     command = view.command("--machines", *files, *(["--whole"] if whole else []))
@@ -59,7 +59,7 @@ def draw(view: View) -> None:
 
 def uploaded(view: View, rest: Unjudged) -> list[Machine]:
     """A judge's scores from a file: of the labelled units, and of answers that nobody judged."""
-    found, texts = [], view.found.texts or ("",) * len(view.found.items)
+    found, texts = [], view.table.texts or ("",) * len(view.table.items)
     with st.popover("Scores of a judge", icon=":material/upload_file:"):
         more = (
             " Its last rows are stored answers that nobody judged: with their scores the headline is of all."
@@ -69,12 +69,12 @@ def uploaded(view: View, rest: Unjudged) -> list[Machine]:
         st.caption(f"A CSV with the columns unit and score, from 0 to 1. Take the table of units as a start.{more}")
         units = [
             {"unit": name, "text": text, "score": ""}
-            for name, text in (*zip(view.found.items, texts, strict=True), *zip(rest.names, rest.texts, strict=True))
+            for name, text in (*zip(view.table.items, texts, strict=True), *zip(rest.names, rest.texts, strict=True))
         ]
         st.download_button(
             "Table of units", lambda: charts.to_csv(units), "units.csv", "text/csv", key="units_csv", on_click="ignore"
         )
         for file in st.file_uploader("Scores", "csv", True, key="judge_scores", label_visibility="collapsed"):
             with cards.calm():
-                found.append(read_scores(file.getvalue().decode("utf-8", "replace"), view.found, file.name, rest.names))
+                found.append(read_scores(file.getvalue().decode("utf-8", "replace"), view.table, file.name, rest.names))
     return found

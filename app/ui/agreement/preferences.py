@@ -12,7 +12,7 @@ from core.agreement.views import View
 
 
 def preference_cards(view: View, one: AgreedLabels) -> None:
-    found = kept(view, "preferences", lambda: preferences.preferences(view.source, view.round, view.found, one), view.method)
+    found = kept(view, "preferences", lambda: preferences.preferences(view.source, view.round, view.table, one), view.method)
     place = found.position.share
     names = figures.named(name for duel in found.duels for name in (duel.a, duel.b))
     shown = [

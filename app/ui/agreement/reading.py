@@ -83,7 +83,7 @@ def yes(source: sources.LabelSource, found: label_table.LabelTable) -> tuple[str
 
 
 def strip(view: views.View) -> None:
-    found, labels, source = view.found, int((view.found.values == view.found.values).sum()), view.source
+    found, labels, source = view.table, int((view.table.values == view.table.values).sum()), view.source
     there, facts = len(set(found.item_ids)), []
     if source.study is not None:
         drawn = plan.items_of(source, view.round)
@@ -106,11 +106,11 @@ def strip(view: views.View) -> None:
 
 def counted(view: views.View, nobody: int) -> str:
     """How the numbers of the page follow from one another; "" where everybody judged everything."""
-    by = (view.found.values == view.found.values).sum(axis=1)
+    by = (view.table.values == view.table.values).sum(axis=1)
     cannot, labels, one = sum(map(len, cannot_of(view).values())), int(by.sum()), int((by == 1).sum())
     if not (cannot or one):
         return ""
-    both = "both" if len(view.found.annotators) == 2 else "two or more"
+    both = "both" if len(view.table.annotators) == 2 else "two or more"
     given = f"{labels + cannot:,} labels were given, {cannot:,} of them “{title(view, CANNOT)}”. " if cannot else ""
     parts = [
         f"{int((by > 1).sum()):,} judged by {both}",

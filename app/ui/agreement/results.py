@@ -16,7 +16,7 @@ KEPT = 80  # results of a session
 
 def kept(view: View, name: str, work: Callable[[], Any], *of: Any) -> Any:
     """The result of this work on these labels, read like this."""
-    return kept_of(view.source, (view.part, view.round, view.found.level, name, *of), work)
+    return kept_of(view.source, (view.part, view.round, view.table.level, name, *of), work)
 
 
 def kept_of(source: sources.LabelSource, name: tuple, work: Callable[[], Any]) -> Any:
@@ -33,11 +33,11 @@ def kept_of(source: sources.LabelSource, name: tuple, work: Callable[[], Any]) -
 
 
 def agreed(view: View) -> AgreedLabels:
-    return kept(view, "consensus", lambda: consensus.consensus(view.source, view.part, view.found, view.method), view.method)
+    return kept(view, "consensus", lambda: consensus.consensus(view.source, view.part, view.table, view.method), view.method)
 
 
 def overview(view: View) -> coefficients.Overview:
-    return kept(view, "overview", lambda: coefficients.overview(view.found))
+    return kept(view, "overview", lambda: coefficients.overview(view.table))
 
 
 def cannot_of(view: View) -> dict[str, tuple[str, ...]]:

@@ -18,7 +18,7 @@ SYSTEM, INTERVAL = TEXT(width=270, pinned=True), TEXT(width=132)
 
 def rates(view: View, one: AgreedLabels) -> None:
     found = kept(
-        view, "rates", lambda: systems.rates(view.source, view.part, view.found, one, view.positive), view.method, view.positive
+        view, "rates", lambda: systems.rates(view.source, view.part, view.table, one, view.positive), view.method, view.positive
     )
     named = figures.named(system.name for system in found.systems)
     _shares(view, found, named)
@@ -82,7 +82,7 @@ def _labels(view: View, found: systems.Rates, named: dict[str, str]) -> None:
     if not any(len(row) > 1 for row in rows):
         return
     whole = NUMBER(format="%.3f", width=118, help="Share of answers all of whose sentences count as yes, Wilson's interval.")
-    share = {title(view, name): NUMBER(format="%.1f%%", width=44 + 7 * len(title(view, name))) for name in view.found.categories}
+    share = {title(view, name): NUMBER(format="%.1f%%", width=44 + 7 * len(title(view, name))) for name in view.table.categories}
     st.markdown("**Labels and whole answers**" if found.systems[0].whole else "**Labels**")
     table(
         rows,
