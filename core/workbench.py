@@ -472,7 +472,7 @@ class Workbench(StoredTrials):
             count = len(self.store.journal.listing())
             if count or self.store.labels.paths():
                 self.store.query("SELECT 1")
-                self.store.labels.known(())  # reads what is new of them
+                self.store.labels.present(())  # reads what is new of them
                 told = self.store.told()
         except WorkbenchError as error:
             told = [str(error)]

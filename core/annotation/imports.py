@@ -191,7 +191,7 @@ def _fresh(workbench: Workbench, frozen: Frozen, good: list[tuple[int, Label]], 
     What was taken from a file before is known, also if the annotator has changed it here since. revive: what was taken back
     here comes again."""
     store, found, taken = workbench.store.labels, _Found(0, 0, [], [], []), None
-    here, known, changed = store.known(one.id for _, one in good if one.id), 0, 0
+    here, known, changed = store.present(one.id for _, one in good if one.id), 0, 0
     own: dict[tuple[str, str, str], tuple[Label, list]] = {}  # what the file itself said before
     for line, given in good:
         key = given.round, given.item, given.annotator
@@ -228,7 +228,7 @@ def _fresh(workbench: Workbench, frozen: Frozen, good: list[tuple[int, Label]], 
 
 def _here(workbench: Workbench, study_id: str, key: tuple[str, str, str]) -> Label | None:
     """The latest label of (round, item, annotator), whether or not it was withdrawn."""
-    record = workbench.store.labels.one(study_id, *key)
+    record = workbench.store.labels.latest_label(study_id, *key)
     return from_record(record) if record else None
 
 

@@ -25,7 +25,7 @@ def current(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> 
 
 
 def latest_label(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:
-    payload = workbench.store.labels.one(frozen.study.id, frozen.round, item, annotator)
+    payload = workbench.store.labels.latest_label(frozen.study.id, frozen.round, item, annotator)
     return from_record(payload) if payload else None
 
 

@@ -100,7 +100,7 @@ class Worklist:
         if self.frozen.round != "adjudication":
             return []
         study, store = self.frozen.study, self.workbench.store.labels
-        records = [store.one(study.id, "main", item, name) for name in study.annotators]
+        records = [store.latest_label(study.id, "main", item, name) for name in study.annotators]
         said = [from_record(record) for record in records if record and record["complete"] and not record.get("withdrawn")]
         return sorted(said, key=lambda label: sha256(f"{item}/{label.id}".encode()).digest())
 
@@ -127,7 +127,7 @@ class Worklist:
                 insort(self._times, record["seconds"])
 
     def _saved(self, label: Label) -> Label:
-        record = self.workbench.store.labels.one(label.study, label.round, label.item, label.annotator)
+        record = self.workbench.store.labels.latest_label(label.study, label.round, label.item, label.annotator)
         self._put(label.item, record)
         self._arrived += 1
         return label

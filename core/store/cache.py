@@ -92,14 +92,14 @@ class StageCache:
         metas = self.folder.glob("*/*/meta.json")
         stamps = [(meta.parent, meta) for meta in metas if meta.parent.parent.name != "tmp"]  # others are at work there
         stamps += [(path, path) for pattern in ("vectors/*/*.npz", "index/*", "encoders/*") for path in self.folder.glob(pattern)]
-        found = []
+        stamped = []
         for path, stamp in stamps:
             try:
                 inside = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-                found.append((stamp.stat().st_mtime, sum(file.stat().st_size for file in inside), path))
+                stamped.append((stamp.stat().st_mtime, sum(file.stat().st_size for file in inside), path))
             except FileNotFoundError:
                 continue  # another process dropped it meanwhile
-        return sorted(found)
+        return sorted(stamped)
 
     def evict(self, keep: Path | None = None) -> None:
         entries = self.entries()

@@ -70,8 +70,8 @@ class Store:
 
     def add(self, kind: str, payload: dict, after: str = "") -> str:
         """Records something for ever; returns its id, which follows `after`. Questions are kept once per fingerprint."""
-        if kind == "questions" and (known := self.folding.question_record(payload["fingerprint"])):
-            return known
+        if kind == "questions" and (record_id := self.folding.question_record(payload["fingerprint"])):
+            return record_id
         return self.journal.add(kind, payload, after, rows.check)
 
     def add_label(self, payload: dict) -> str:
@@ -130,17 +130,17 @@ class Store:
         """Rows as `query` gives them, and `row` of each record that the database does not hold, as it does while it cannot
         be written: whoever asks what is stored, so as not to do it twice, must not be given an old answer."""
         try:
-            found, known = self.query(sql, params), self._seen.folded
+            table, folded = self.query(sql, params), self._seen.folded
         except (Busy, Stuck, InUse, Damaged) as error:
             self._is_stale(error)
-            found, known = [], frozenset()
+            table, folded = [], frozenset()
         listing = self.journal.listing()
-        waiting = [id for id, entry in listing.items() if entry.kind == kind and id not in known]
-        for id in waiting:
-            if id not in self.folding.unfoldable and (record := self.journal.load(listing[id].path)):
+        waiting = [record_id for record_id, entry in listing.items() if entry.kind == kind and record_id not in folded]
+        for record_id in waiting:
+            if record_id not in self.folding.unfoldable and (record := self.journal.load(listing[record_id].path)):
                 with suppress(Exception):  # of any shape; it was never folded, and `verify` names it
-                    found += filter(None, [row(record)])
-        return found
+                    table += filter(None, [row(record)])
+        return table
 
     def frame(self, sql: str, params: Sequence | dict = ()):
         """The same as a pandas DataFrame."""
@@ -171,17 +171,17 @@ class Store:
         as whether a round is frozen, must not wait for a fold."""
         listing, (before, records) = self.journal.listing(), self._study_records
         if listing is not before:
-            known, records = {one.id: one for one in records}, []
-            for id, entry in listing.items():
+            by_id, records = {version.id: version for version in records}, []
+            for record_id, entry in listing.items():
                 if entry.kind != "study":
                     continue
-                if id in known:
-                    records.append(known[id])
+                if record_id in by_id:
+                    records.append(by_id[record_id])
                     continue
-                found = self.journal.opening(entry.path, "design") or {}
-                one = StudyRecord(id, found.get("study"), found.get("round"))
-                if all(isinstance(name, str) for name in one):
-                    records.append(one)
+                opening = self.journal.opening(entry.path, "design") or {}
+                version = StudyRecord(record_id, opening.get("study"), opening.get("round"))
+                if all(isinstance(name, str) for name in version):
+                    records.append(version)
                 else:
                     why = self.journal.damaged.get(str(entry.path), "it does not say which study it is of")
                     self.note(f"A version of a study was left out: {why} [{entry.path}].")
@@ -230,7 +230,7 @@ class Store:
             try:
                 with self.file.reader() as connection:
                     meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
-                    folded = frozenset(id for (id,) in connection.execute("SELECT id FROM folded").fetchall())
+                    folded = frozenset(record_id for (record_id,) in connection.execute("SELECT id FROM folded").fetchall())
                     segments = {}
                     if int(meta["schema"]) == tables.SCHEMA:
                         segments = dict(connection.execute("SELECT name, bytes FROM segments").fetchall())

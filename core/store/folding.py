@@ -37,15 +37,15 @@ class Folding:
         """Ids of the journal that are not in the database, oldest first; a damaged file again once it has changed."""
         bad = self.unfoldable
         return [
-            id
-            for id, entry in self.journal.listing().items()
-            if id not in folded and not (id in bad and bad[id] == _changed_ns(entry.path))
+            record_id
+            for record_id, entry in self.journal.listing().items()
+            if record_id not in folded and not (record_id in bad and bad[record_id] == _changed_ns(entry.path))
         ]
 
     def batches(self, ids: Sequence[str]) -> Iterator[tuple[FoldBatch, int]]:
         """These records, as many at once as make one transaction, each with how many of the ids are dealt with."""
         records, size, listing = [], 0, self.journal.listing()
-        for done, path in enumerate((listing[id].path for id in ids), 1):
+        for done, path in enumerate((listing[record_id].path for record_id in ids), 1):
             if record := self.journal.load(path):
                 records.append(record)
                 size += path.stat().st_size
@@ -56,13 +56,13 @@ class Folding:
                 records, size = [], 0
 
     def _skip(self, path: Path, reason: str) -> None:
-        id = path.name.split(".")[0]
-        self.unfoldable[id] = _changed_ns(path)
-        self.note(f"Record {id} was left out: {reason} [{path}]. Run verify.")
+        record_id = path.name.split(".")[0]
+        self.unfoldable[record_id] = _changed_ns(path)
+        self.note(f"Record {record_id} was left out: {reason} [{path}]. Run verify.")
 
     def prepared(self, records: list[Record]) -> FoldBatch:
         """Rows of these records; what the tables cannot hold is left out."""
-        made, bad = rows.gathered(records, lambda one: rows.rows(one, self.scores(one)))
+        made, bad = rows.gathered(records, lambda record: rows.rows(record, self.scores(record)))
         for record, reason in bad:
             self._skip(self.journal.listing()[record.id].path, reason)
         out = {record.id for record, _ in bad}
@@ -102,10 +102,10 @@ class Folding:
             "SELECT id FROM trials WHERE NOT scored AND list_contains(?::VARCHAR[], questions_fingerprint)",
             [rows.encodable(arrived)],
         )
-        for (id,) in waiting.fetchall():
-            if scored := self.scores(self.journal.read(id)):
+        for (trial_id,) in waiting.fetchall():
+            if scored := self.scores(self.journal.read(trial_id)):
                 insert(connection, {"scores": rows.arrow("scores", scored)})
-                connection.execute("UPDATE trials SET scored = true WHERE id = ?", [id])
+                connection.execute("UPDATE trials SET scored = true WHERE id = ?", [trial_id])
         connection.execute("COMMIT")
 
     def label_batches(self, folded: dict[str, int]) -> Iterator[dict[str, list[Line]]]:
@@ -127,13 +127,13 @@ class Folding:
     def label_rows(self, files: dict[str, list[Line]]) -> tuple[dict[str, Any], list[str]]:
         """(rows of these lines as `insert` takes them, what is left out in words)."""
         lines, left = {}, []
-        for name, found in files.items():
-            for line in found:
+        for name, segment in files.items():
+            for line in segment:
                 if line.payload is None:
                     self.labels.damaged[f"{self.labels.folder / name}:{line.start}"] = line.reason
                 else:
                     lines[line.id] = line
-        made, bad = rows.gathered(list(lines.values()), lambda one: {"labels": [rows.label_row(one.id, one.payload)]})
+        made, bad = rows.gathered(list(lines.values()), lambda line: {"labels": [rows.label_row(line.id, line.payload)]})
         return made, left + [f"Label {line.id} was left out: {reason}. Run verify." for line, reason in bad]
 
     def insert_labels(self, connection, files: dict[str, list[Line]]) -> int:
@@ -166,19 +166,19 @@ class Folding:
 
     def question_record(self, fingerprint: str) -> str:
         """Id of the record with these questions, "" if the journal has none."""
-        for id, entry in self.journal.listing().items():
-            new = entry.kind == "questions" and id not in self._question_records
+        for record_id, entry in self.journal.listing().items():
+            new = entry.kind == "questions" and record_id not in self._question_records
             if new and (record := self.journal.load(entry.path)):
                 if isinstance(of := record.payload.get("fingerprint"), str):
-                    self._question_ids.setdefault(of, id)
-                self._question_records.add(id)
+                    self._question_ids.setdefault(of, record_id)
+                self._question_records.add(record_id)
         return self._question_ids.get(fingerprint, "")
 
     def questions(self, fingerprint: str) -> dict:
         """The payload of a set of questions, as it was recorded."""
-        if not (id := self.question_record(fingerprint)):
+        if not (record_id := self.question_record(fingerprint)):
             raise WorkbenchError(f"There are no questions '{fingerprint}'.", where=str(self.journal.folder))
-        return self.journal.read(id).payload
+        return self.journal.read(record_id).payload
 
     def scores(self, record: Record) -> list[tuple] | None:
         """Score rows of a trial; None where there are none to be had (yet)."""
@@ -207,7 +207,7 @@ def insert(connection, made: dict[str, Any]) -> None:
 
 
 def _halves(files: dict[str, list[Line]]) -> list[dict[str, list[Line]]]:
-    lines = [(name, line) for name, found in files.items() for line in found]
+    lines = [(name, line) for name, segment in files.items() for line in segment]
     halves: list[dict[str, list[Line]]] = [{}, {}]
     for place, (name, line) in enumerate(lines):
         halves[2 * place // len(lines)].setdefault(name, []).append(line)

@@ -42,16 +42,16 @@ class IndexMeasurement:
 
     def numbers(self) -> dict[str, float | None]:
         """What is drawn and stored as columns; None: unmeasured."""
-        known = self.recall[~np.isnan(self.recall)]
-        found = {
-            "recall": float(known.mean()) if len(known) else float("nan"),
+        measured = self.recall[~np.isnan(self.recall)]
+        values = {
+            "recall": float(measured.mean()) if len(measured) else float("nan"),
             "single_qps": self.single_qps,
             "batch_qps": self.batch_qps,
             "p50_us": self.latency_us(0.5),
             "p95_us": self.latency_us(0.95),
             "p99_us": self.latency_us(0.99),
         }
-        return {name: None if np.isnan(value) else value for name, value in found.items()}
+        return {name: None if np.isnan(value) else value for name, value in values.items()}
 
     def stored(self) -> dict[str, Any]:
         """As plain JSON values; the ids as compressed int32 in base 64."""

@@ -84,9 +84,9 @@ def new_id(after: str = "") -> str:
     return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
 
 
-def id_time(id: str) -> datetime:
+def id_time(record_id: str) -> datetime:
     """When the id was made (UTC)."""
-    return datetime.fromtimestamp((_number(id) >> 80) / 1000, UTC)
+    return datetime.fromtimestamp((_number(record_id) >> 80) / 1000, UTC)
 
 
 def is_id(text: str) -> bool:
@@ -98,8 +98,8 @@ def _well_formed(text: str) -> bool:
     return len(text) == ID_LETTERS and set(text) <= set(ALPHABET)
 
 
-def _number(id: str) -> int:
-    return sum(ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(id)))
+def _number(record_id: str) -> int:
+    return sum(ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(record_id)))
 
 
 def remedy(error: OSError) -> str:
@@ -124,17 +124,17 @@ def plain_json(kind: str, payload: dict) -> bytes:
         ) from None
 
 
-def encode(id: str, kind: str, payload: dict, check: Callable[[Record], None] | None = None) -> bytes:
+def encode(record_id: str, kind: str, payload: dict, check: Callable[[Record], None] | None = None) -> bytes:
     """The bytes of a record's file. check: raises ValueError on what shall not be recorded, as it would be read back."""
     body = plain_json(kind, payload)
     try:
         if check:
-            check(Record(id, kind, json.loads(body)))
+            check(Record(record_id, kind, json.loads(body)))
     except ValueError as error:
         raise WorkbenchError(f"This {kind} cannot be recorded: {error}.", todo="Nothing of it was stored.") from None
     if len(body) > LARGEST_BYTES:
         raise WorkbenchError(f"This {kind} cannot be recorded: it is larger than {LARGEST_BYTES >> 20} MiB.")
-    header = json.dumps({"schema": SCHEMA, "kind": kind, "id": id, "sha256": checksum(SCHEMA, kind, id, body)})
+    header = json.dumps({"schema": SCHEMA, "kind": kind, "id": record_id, "sha256": checksum(SCHEMA, kind, record_id, body)})
     # level 1: rankings are mostly random digits, which level 6 shrinks by 7% more in six times the time
     return gzip.compress(header.encode("ascii") + b"\n" + body + b"\n", 1, mtime=0)
 
@@ -148,19 +148,19 @@ def decode(data: bytes, name: str) -> Record:
             raise ValueError("the file is cut off, or longer than its record")
         head, body = text.split(b"\n")[:2]
         header = json.loads(head)
-        schema, kind, id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
+        schema, kind, record_id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
     except (zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"unreadable: {error}") from None
-    if expected != checksum(schema, kind, id, body):
+    if expected != checksum(schema, kind, record_id, body):
         raise ValueError("its checksum does not match its contents")
-    if name != f"{id}.{kind}{SUFFIX}":
-        raise ValueError(f"it holds {kind} {id}")
-    if not _well_formed(id):
+    if name != f"{record_id}.{kind}{SUFFIX}":
+        raise ValueError(f"it holds {kind} {record_id}")
+    if not _well_formed(record_id):
         raise ValueError("its name is no id")
     payload = upgraded(schema, kind, body)
     if kind not in KINDS:
         raise ValueError(f"this version knows no kind of record '{kind}'")
-    return Record(id, kind, payload)
+    return Record(record_id, kind, payload)
 
 
 def upgraded(schema: Any, kind: str, body: bytes) -> dict[str, Any]:
@@ -193,8 +193,8 @@ def contents(path: Path) -> bytes:
         return file.read()
 
 
-def checksum(schema: int, kind: str, id: str, body: bytes) -> str:
-    return hashlib.sha256(f"{schema} {kind} {id}\n".encode() + body).hexdigest()
+def checksum(schema: int, kind: str, record_id: str, body: bytes) -> str:
+    return hashlib.sha256(f"{schema} {kind} {record_id}\n".encode() + body).hexdigest()
 
 
 class Journal:
@@ -211,10 +211,10 @@ class Journal:
         """Writes one record; returns its id, which follows that of `after`, once it is on disk to stay. check: see `encode`."""
         if kind not in KINDS:
             raise WorkbenchError(f"There is no kind of record '{kind}'.", todo=f"Kinds: {', '.join(KINDS)}.")
-        id = new_id(after)
-        data = encode(id, kind, payload, check)
-        day = self._day(id)
-        temporary = day / f".{id}.tmp"
+        record_id = new_id(after)
+        data = encode(record_id, kind, payload, check)
+        day = self._day(record_id)
+        temporary = day / f".{record_id}.tmp"
         try:
             if not day.is_dir():
                 day.mkdir(parents=True, exist_ok=True)
@@ -223,7 +223,7 @@ class Journal:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            take_place(temporary, day / f"{id}.{kind}{SUFFIX}")
+            take_place(temporary, day / f"{record_id}.{kind}{SUFFIX}")
         except OSError as error:
             raise WorkbenchError(
                 f"This {kind} could not be recorded: {error.strerror}.",
@@ -233,7 +233,7 @@ class Journal:
         finally:
             with suppress(OSError):  # gone after the rename
                 temporary.unlink()
-        return id
+        return record_id
 
     def listing(self) -> dict[str, Entry]:
         """id -> entry of every record that is here, unread. The same object as before if nothing changed."""
@@ -245,18 +245,18 @@ class Journal:
                 self._listing = dict(sorted(pair for _, entries in self._days.values() for pair in entries.items()))
             return self._listing
 
-    def read(self, id: str) -> Record:
+    def read(self, record_id: str) -> Record:
         """One record by its id; WorkbenchError if it is not here or damaged."""
-        places = (self._day(id) / f"{id}.{kind}{SUFFIX}" for kind in KINDS)
+        places = (self._day(record_id) / f"{record_id}.{kind}{SUFFIX}" for kind in KINDS)
         path = next((path for path in places if path.exists()), None)
-        if path is None and id in (entries := self.listing()):  # copied into a folder of another name
-            path = entries[id].path
+        if path is None and record_id in (entries := self.listing()):  # copied into a folder of another name
+            path = entries[record_id].path
         if path is None:
-            raise WorkbenchError(f"There is no record '{id}'.", where=str(self.folder))
+            raise WorkbenchError(f"There is no record '{record_id}'.", where=str(self.folder))
         record = self.load(path)
         if record is None:
             raise WorkbenchError(
-                f"Record {id} cannot be read: {self.damaged[str(path)]}.",
+                f"Record {record_id} cannot be read: {self.damaged[str(path)]}.",
                 where=str(path),
                 todo="Copy the file back from a backup.",
             )
@@ -267,8 +267,8 @@ class Journal:
         file cannot be read."""
         try:
             text = zlib.decompressobj(wbits=31).decompress(contents(path), OPENING_BYTES)
-            start, found, _ = text.partition(b"\n")[2].partition(f',"{field}":'.encode())
-            return json.loads(start + b"}") if found else self.load(path).payload
+            start, mark, _ = text.partition(b"\n")[2].partition(f',"{field}":'.encode())
+            return json.loads(start + b"}") if mark else self.load(path).payload
         except (OSError, zlib.error, ValueError, RecursionError) as error:
             self.damaged[str(path)] = f"unreadable: {error}"
             return None
@@ -277,8 +277,8 @@ class Journal:
 
     def records(self, since: str = "") -> Iterator[Record]:
         """Every whole record whose id is larger than `since`, oldest first. Damaged ones are noted and skipped."""
-        for id, entry in self.listing().items():
-            if id > since and (record := self.load(entry.path)):
+        for record_id, entry in self.listing().items():
+            if record_id > since and (record := self.load(entry.path)):
                 yield record
 
     def load(self, path: Path) -> Record | None:
@@ -337,14 +337,14 @@ class Journal:
         except OSError as error:  # one folder that cannot be read must not hide the others
             self.damaged[str(day)] = f"the folder cannot be read: {error.strerror}"
             changed_ns, names = 0, []
-        found = {name.split(".")[0]: Entry(name.split(".")[1], day / name) for name in names}
+        listed = {name.split(".")[0]: Entry(name.split(".")[1], day / name) for name in names}
         settled = time.time_ns() - changed_ns > 1_000_000_000
-        self._days[day] = (changed_ns if settled else 0, found)
-        return found != entries
+        self._days[day] = (changed_ns if settled else 0, listed)
+        return listed != entries
 
-    def _day(self, id: str) -> Path:
+    def _day(self, record_id: str) -> Path:
         try:
-            return self.folder / id_time(id).strftime("%Y-%m-%d")
+            return self.folder / id_time(record_id).strftime("%Y-%m-%d")
         except (ValueError, OverflowError, OSError):
             return self.folder / "unknown"
 

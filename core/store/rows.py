@@ -20,29 +20,29 @@ MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters of
 
 Derive = Callable[[dict, dict], dict[str, list[float | None]]]  # (trial, questions) -> metric -> a value a question
 Rows = dict[str, list[tuple]]
-One = TypeVar("One")
+Item = TypeVar("Item")
 
 
 def check(record: Record) -> None:
     """ValueError where the tables could not hold the record; asked before it is acknowledged."""
-    for _, reason in gathered([record], lambda one: rows(one, None))[1]:
+    for _, reason in gathered([record], lambda record: rows(record, None))[1]:
         raise ValueError(reason)
 
 
 def check_labels(labels: Sequence[tuple[str, Any]]) -> None:
     """The same for (id, payload) of labels."""
-    for id, payload in labels:
-        if fault := label_fault(id, payload):
+    for label_id, payload in labels:
+        if fault := label_fault(label_id, payload):
             raise ValueError(_which(payload) + fault)
-    for (_, payload), reason in gathered(labels, lambda one: {"labels": [label_row(*one)]})[1]:
+    for (_, payload), reason in gathered(labels, lambda label: {"labels": [label_row(*label)]})[1]:
         raise ValueError(_which(payload) + reason)
 
 
-def label_fault(id: str, payload: Any) -> str:
+def label_fault(label_id: str, payload: Any) -> str:
     """What is wrong with the payload of a label, "" for a label."""
     try:
         from_record(payload)
-        _created(id, payload)
+        _created(label_id, payload)
     except Exception as error:  # it may come from anywhere and be of any shape
         return _said(error)
     return ""
@@ -52,21 +52,21 @@ def _which(payload: Any) -> str:
     return f"item {payload.get('item')}, annotator {payload.get('annotator')}: " if isinstance(payload, dict) else ""
 
 
-def gathered(items: Sequence[One], make: Callable[[One], Rows]) -> tuple[dict[str, Any], list[tuple[One, str]]]:
+def gathered(items: Sequence[Item], make: Callable[[Item], Rows]) -> tuple[dict[str, Any], list[tuple[Item, str]]]:
     """(name -> pyarrow.Table with the rows of all items that the tables can hold, [(item, why not) of the others]).
 
     All at once, and only where that fails half by half, so that one odd item among thousands costs little.
     """
-    bad: list[tuple[One, str]] = []
+    bad: list[tuple[Item, str]] = []
 
-    def together(some: Sequence[One]) -> dict[str, Any]:
+    def together(some: Sequence[Item]) -> dict[str, Any]:
         columns: Rows = {name: [] for name in TABLES}
-        for one in some:
-            for name, made in make(one).items():
+        for item in some:
+            for name, made in make(item).items():
                 columns[name] += made
         return {name: arrow(name, made) for name, made in columns.items() if made}
 
-    def held(some: Sequence[One]) -> list[One]:
+    def held(some: Sequence[Item]) -> list[Item]:
         try:
             together(some)
             return list(some)
@@ -84,13 +84,13 @@ def gathered(items: Sequence[One], make: Callable[[One], Rows]) -> tuple[dict[st
 
 def rows(record: Record, scores: list[tuple] | None) -> Rows:
     """The rows of one record. Raises on a payload that does not hold together."""
-    id, payload = record.id, record.payload
+    record_id, payload = record.id, record.payload
     if not isinstance(payload.get("config") or {}, dict):
         raise ValueError("its config is no recipe")
     if not _shallow(payload.get("config") or {} if record.kind == "trial" else payload, DEEPEST):
         raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     if record.kind == "trial":
-        made = _trial(id, payload, scored=scores is not None) | {"scores": scores or []}
+        made = _trial(record_id, payload, scored=scores is not None) | {"scores": scores or []}
     else:
         kinds = {
             "trial_note": _trial_note,
@@ -100,8 +100,8 @@ def rows(record: Record, scores: list[tuple] | None) -> Rows:
             "samples": _samples,
             "study": _study,
         }
-        made = kinds[record.kind](id, payload)
-    return {"folded": [(id, record.kind)], **made}
+        made = kinds[record.kind](record_id, payload)
+    return {"folded": [(record_id, record.kind)], **made}
 
 
 def arrow(table: str, rows: list[tuple]):
@@ -150,12 +150,12 @@ def score_rows(trial_id: str, trial: dict, questions: dict, derive: Derive) -> l
     ]
 
 
-def _trial(id: str, payload: dict, scored: bool) -> Rows:
+def _trial(trial_id: str, payload: dict, scored: bool) -> Rows:
     config, timings, cached = payload.get("config") or {}, payload.get("timings_ms") or {}, payload.get("cached") or {}
-    given = {
+    fields = {
         **payload,
-        "id": id,
-        "created": _created(id, payload),
+        "id": trial_id,
+        "created": _created(trial_id, payload),
         "dataset": _get(config, "corpus", "dataset"),
         **{stage: _get(config, stage, "part") for stage in PART_KINDS},
         "num_queries": len(payload.get("rankings") or {}),
@@ -163,28 +163,28 @@ def _trial(id: str, payload: dict, scored: bool) -> Rows:
         "scored": scored,
     }
     return {
-        "trials": [_row("trials", given)],
-        "settings": [(id, name, value if isinstance(value, str) else json.dumps(value)) for name, value in _flat(config)],
-        "stages": [(id, stage, float(ms), cached.get(stage)) for stage, ms in timings.items()],
-        "rankings": list(_rankings(id, payload)),
-        "trial_costs": [(id, *row) for row in cost_rows(payload)],
+        "trials": [_row("trials", fields)],
+        "settings": [(trial_id, name, value if isinstance(value, str) else json.dumps(value)) for name, value in _flat(config)],
+        "stages": [(trial_id, stage, float(ms), cached.get(stage)) for stage, ms in timings.items()],
+        "rankings": list(_rankings(trial_id, payload)),
+        "trial_costs": [(trial_id, *row) for row in cost_rows(payload)],
     }
 
 
 def cost_rows(payload: dict) -> list[tuple]:
     """(cost, value, low, high, n) of a trial, the spread over questions where there is one."""
-    found = {
+    costs = {
         name: (name, float(value), None, None, None) for name, value in (payload.get("costs") or {}).items() if value is not None
     }
     if timed := (payload.get("latency_ms") or {}).get("total"):
         low, median, high = np.quantile(timed, (0.25, 0.5, 0.75)).tolist()
-        found["latency_ms"] = ("latency_ms", median, low, high, len(timed))
+        costs["latency_ms"] = ("latency_ms", median, low, high, len(timed))
     tokens, k = payload.get("chunk_tokens"), _get(payload.get("config") or {}, "evaluation", "k")
     if tokens and k and payload.get("rankings"):
         each = [sum(tokens[chunk] for chunk in chunks[:k]) for chunks, _ in payload["rankings"].values()]
         mean, half = float(np.mean(each)), 1.96 * float(np.std(each)) / len(each) ** 0.5
-        found["context_at_k"] = ("context_at_k", mean, mean - half, mean + half, len(each))
-    return list(found.values())
+        costs["context_at_k"] = ("context_at_k", mean, mean - half, mean + half, len(each))
+    return list(costs.values())
 
 
 def note_problem(name: Any, note: Any, tags: Any) -> str:
@@ -199,21 +199,21 @@ def note_problem(name: Any, note: Any, tags: Any) -> str:
     return ""
 
 
-def _trial_note(id: str, payload: dict) -> Rows:
+def _trial_note(note_id: str, payload: dict) -> Rows:
     if problem := note_problem(payload["name"], payload["note"], payload["tags"]):
         raise ValueError(problem)
-    given = {**payload, "id": id, "created": _created(id, payload), "trial_id": payload["trial"]}
-    return {"trial_notes": [_row("trial_notes", given)]}
+    fields = {**payload, "id": note_id, "created": _created(note_id, payload), "trial_id": payload["trial"]}
+    return {"trial_notes": [_row("trial_notes", fields)]}
 
 
-def _rankings(id: str, payload: dict):
+def _rankings(trial_id: str, payload: dict):
     documents, starts, ends = zip(*payload["chunks"], strict=True) if payload.get("chunks") else ((), (), ())
     for query, (chunks, scores) in (payload.get("rankings") or {}).items():
         if len(chunks) != len(scores):
             raise ValueError(f"query {query} has {len(chunks)} chunks and {len(scores)} scores")
         if chunks and min(chunks) < 0:
             raise IndexError(f"query {query} names chunk {min(chunks)}")
-        yield id, query, [documents[i] for i in chunks], [starts[i] for i in chunks], [ends[i] for i in chunks], scores
+        yield trial_id, query, [documents[i] for i in chunks], [starts[i] for i in chunks], [ends[i] for i in chunks], scores
 
 
 def _questions(_: str, payload: dict) -> Rows:
@@ -236,45 +236,53 @@ def _questions(_: str, payload: dict) -> Rows:
     }
 
 
-def _answer(id: str, payload: dict) -> Rows:
+def _answer(answer_id: str, payload: dict) -> Rows:
     failed = str(payload.get("finish_reason")).startswith("failed")
-    given = {
+    fields = {
         **payload,
-        "id": id,
-        "created": _created(id, payload),
+        "id": answer_id,
+        "created": _created(answer_id, payload),
         "engine": _get(payload, "receipt", "engine"),
         "dataset": _get(payload.get("config") or {}, "corpus", "dataset"),
         "text": None if failed else payload.get("text"),
         "model_sha256": payload.get("model_sha256") or None,
     }
-    return {"answers": [_row("answers", {k: v for k, v in given.items() if k not in ("tokens", "receipt") or v})]}
+    return {"answers": [_row("answers", {k: v for k, v in fields.items() if k not in ("tokens", "receipt") or v})]}
 
 
-def _index(id: str, payload: dict) -> Rows:
+def _index(index_id: str, payload: dict) -> Rows:
     derived = stored_measurement(payload).numbers() if payload["status"] == "ok" else {}
-    return {"index_points": [_row("index_points", {**payload, **derived, "id": id, "created": _created(id, payload)})]}
+    return {
+        "index_points": [_row("index_points", {**payload, **derived, "id": index_id, "created": _created(index_id, payload)})]
+    }
 
 
-def _samples(id: str, payload: dict) -> Rows:
-    shared = {**payload, "id": id, "created": _created(id, payload)}
+def _samples(record_id: str, payload: dict) -> Rows:
+    shared = {**payload, "id": record_id, "created": _created(record_id, payload)}
     return {
         "samples": [
-            _row("samples", {**shared, **one, "number": number, "answer_tokens": len(one["tokens"])})
-            for number, one in enumerate(payload["samples"])
+            _row("samples", {**shared, **sample, "number": number, "answer_tokens": len(sample["tokens"])})
+            for number, sample in enumerate(payload["samples"])
         ]
     }
 
 
-def _study(id: str, payload: dict) -> Rows:
+def _study(study_id: str, payload: dict) -> Rows:
     design = payload["design"]
-    given = {**payload, "id": id, "created": _created(id, payload), "kind": design["kind"], "num_items": len(design["items"])}
+    fields = {
+        **payload,
+        "id": study_id,
+        "created": _created(study_id, payload),
+        "kind": design["kind"],
+        "num_items": len(design["items"]),
+    }
     items = [
         _row(
             "study_items",
             {
                 **item,
                 **response,
-                "study_id": id,
+                "study_id": study_id,
                 "study": payload["study"],
                 "item": item["id"],
                 "response": number,
@@ -285,28 +293,28 @@ def _study(id: str, payload: dict) -> Rows:
         for item in design["items"]
         for number, response in enumerate(item["responses"])
     ]
-    return {"studies": [_row("studies", given)], "study_items": items}
+    return {"studies": [_row("studies", fields)], "study_items": items}
 
 
-def label_row(id: str, payload: dict) -> tuple:
+def label_row(label_id: str, payload: dict) -> tuple:
     """The row of one label. Raises on a payload that does not hold together."""
-    shared = {"id": id, "created": _created(id, payload), "answer_order": payload.get("order")}
+    shared = {"id": label_id, "created": _created(label_id, payload), "answer_order": payload.get("order")}
     return _row("labels", {"withdrawn": False, **payload, **shared})
 
 
-def _row(table: str, given: dict[str, Any]) -> tuple:
+def _row(table: str, fields: dict[str, Any]) -> tuple:
     """The values of a table's columns; what is JSON there becomes text."""
     return tuple(
-        json.dumps(given[name], ensure_ascii=False, allow_nan=False) if kind == "JSON" and name in given else given.get(name)
+        json.dumps(fields[name], ensure_ascii=False, allow_nan=False) if kind == "JSON" and name in fields else fields.get(name)
         for name, (kind, _) in TABLES[table][1].items()
     )
 
 
-def _created(id: str, payload: dict) -> datetime:
+def _created(record_id: str, payload: dict) -> datetime:
     try:
         when = datetime.fromisoformat(payload["created"])
     except (KeyError, TypeError, ValueError):
-        when = id_time(id)
+        when = id_time(record_id)
     if when.year not in YEARS:
         raise ValueError(f"created: {when.year:04} is no year in which it can have been recorded")
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
@@ -315,8 +323,8 @@ def _created(id: str, payload: dict) -> datetime:
 def _shallow(value: Any, levels: int) -> bool:
     """Is it nested no deeper than that?"""
     inner: Iterable[Any] = value.values() if isinstance(value, dict) else value
-    deeper = [one for one in inner if isinstance(one, (dict, list, tuple))]
-    return not deeper or (levels > 1 and all(_shallow(one, levels - 1) for one in deeper))
+    deeper = [part for part in inner if isinstance(part, (dict, list, tuple))]
+    return not deeper or (levels > 1 and all(_shallow(part, levels - 1) for part in deeper))
 
 
 def _said(error: Exception) -> str:

@@ -55,9 +55,9 @@ class OwnLabels(NamedTuple):
     arrived: int  # labels read so far, those that were replaced too
 
 
-def encode_line(id: str, payload: dict, prev: str = "") -> bytes:
+def encode_line(label_id: str, payload: dict, prev: str = "") -> bytes:
     body = plain_json(KIND, payload)
-    header = {"schema": SCHEMA, "kind": KIND, "id": id, "sha256": checksum(SCHEMA, KIND, id, body), "prev": prev}
+    header = {"schema": SCHEMA, "kind": KIND, "id": label_id, "sha256": checksum(SCHEMA, KIND, label_id, body), "prev": prev}
     return json.dumps(header, separators=(",", ":")).encode("ascii") + b"\t" + body + b"\n"
 
 
@@ -66,9 +66,9 @@ def decode_line(data: bytes, start: int = 0) -> Line:
     try:
         head, body = data.rstrip(b"\n").split(b"\t", 1)
         header = json.loads(head)
-        schema, kind, id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
-        line = Line(str(id), None, start, end, "", expected, header.get("prev"))
-        if expected != checksum(schema, kind, id, body):
+        schema, kind, label_id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
+        line = Line(str(label_id), None, start, end, "", expected, header.get("prev"))
+        if expected != checksum(schema, kind, label_id, body):
             return line._replace(reason="its checksum does not match its contents")
         if kind != KIND:
             return line._replace(reason=f"it is no label but {str(kind)[:40]!r}")
@@ -138,7 +138,7 @@ class Segments:
         """
         with self.lock:
             fresh = (new_id(payload.get("replaces") or "") for payload in payloads)
-            made = [id or new for id, new in zip(ids or [""] * len(payloads), fresh, strict=True)]
+            made = [label_id or new for label_id, new in zip(ids or [""] * len(payloads), fresh, strict=True)]
             try:
                 rows.check_labels(list(zip(made, payloads, strict=True)))
             except ValueError as error:
@@ -152,9 +152,9 @@ class Segments:
             if not ours:
                 self._last, self._count = "", 0
             lines, last = [], self._last
-            for id, payload in zip(made, payloads, strict=True):
-                lines.append(encode_line(id, payload, last))
-                last = checksum(SCHEMA, KIND, id, plain_json(KIND, payload))
+            for label_id, payload in zip(made, payloads, strict=True):
+                lines.append(encode_line(label_id, payload, last))
+                last = checksum(SCHEMA, KIND, label_id, plain_json(KIND, payload))
             try:
                 self._append(b"".join(lines))
             except OSError as error:
@@ -179,10 +179,10 @@ class Segments:
             self._refresh()
             return dict(self._current.get(study, {}))
 
-    def own(self, study: str, round: str, annotator: str) -> OwnLabels:
+    def own(self, study: str, round_name: str, annotator: str) -> OwnLabels:
         with self.lock:
             self._refresh()
-            place = study, round, annotator
+            place = study, round_name, annotator
             return OwnLabels(dict(self._own.get(place, {})), self._arrived[place])
 
     @contextmanager
@@ -196,44 +196,44 @@ class Segments:
             finally:
                 self._looks -= 1
 
-    def one(self, study: str, round: str, item: str, annotator: str) -> dict[str, Any] | None:
+    def latest_label(self, study: str, round_name: str, item: str, annotator: str) -> dict[str, Any] | None:
         with self.lock:
             self._refresh()
-            return self._current.get(study, {}).get((round, item, annotator))
+            return self._current.get(study, {}).get((round_name, item, annotator))
 
-    def get(self, id: str) -> dict[str, Any]:
+    def get(self, label_id: str) -> dict[str, Any]:
         """One label by its id, also one that was replaced."""
         with self.lock:
             self._refresh()
-            place = self._places.get(id)
+            place = self._places.get(label_id)
         if place is None:
-            raise WorkbenchError(f"There is no label '{id}'.", where=str(self.folder))
+            raise WorkbenchError(f"There is no label '{label_id}'.", where=str(self.folder))
         try:
             with open(place.path, "rb") as file:
                 file.seek(place.start)
                 line = decode_line(file.read(place.end - place.start), place.start)
         except OSError as error:
-            line = Line(id, None, *place[1:], error.strerror)
+            line = Line(label_id, None, *place[1:], error.strerror)
         if line.payload is None:
             raise WorkbenchError(
-                f"Label {id} cannot be read: {line.reason}.",
+                f"Label {label_id} cannot be read: {line.reason}.",
                 where=f"{place.path}:{place.start}",
                 todo="Copy the file back from a backup.",
             )
-        return {**line.payload, "id": id}
+        return {**line.payload, "id": label_id}
 
-    def known(self, ids: Iterable[str]) -> set[str]:
+    def present(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that are here."""
         with self.lock:
             self._refresh()
-            return {id for id in ids if id in self._places}
+            return {label_id for label_id in ids if label_id in self._places}
 
     def all(self, study: str) -> list[dict[str, Any]]:
         """The whole history, oldest first."""
         with self.lock:
             self._refresh()
             ids = sorted(self._ids.get(study, []))
-        return [self.get(id) for id in ids]
+        return [self.get(label_id) for label_id in ids]
 
     def torn(self) -> list[str]:
         """Segments whose last line is not whole and has no writer: it was cut off by a kill or a power cut."""
@@ -242,15 +242,15 @@ class Segments:
     def cut(self) -> dict[str, str]:
         """Segments that end before the place to which they went, with what is missing; those of old do not say."""
         ends = sorted(self.folder.glob(f"*{SEGMENT_END}"))  # before the sizes: who writes now only makes them larger
-        known = [(path, _end(path)) for path in ends]
-        sizes, found = self._sizes(), {}
-        for path, (lines, size) in known:
+        marks = [(path, _end(path)) for path in ends]
+        sizes, losses = self._sizes(), {}
+        for path, (lines, size) in marks:
             name = path.name.removesuffix(SEGMENT_END) + SEGMENT
             if name not in sizes:
-                found[str(self.folder / name)] = f"the file is gone, with {lines:,} labels"
+                losses[str(self.folder / name)] = f"the file is gone, with {lines:,} labels"
             elif sizes[name] < size and (left := sum(1 for _ in read_lines(self.folder / name))) < lines:
-                found[str(self.folder / name)] = f"its end was cut off: {lines - left:,} of {lines:,} labels are missing"
-        return found
+                losses[str(self.folder / name)] = f"its end was cut off: {lines - left:,} of {lines:,} labels are missing"
+        return losses
 
     def _mark_end(self) -> None:
         """Not synced: after a power cut it may say less than there is, never more."""
@@ -303,8 +303,8 @@ class Segments:
             return
         sizes = self._sizes()
         if any(sizes.get(name, 0) < last.end for name, last in self._read.items()):  # a segment is gone, or was cut
-            for known in (self._read, self._places, self._current, self._own, self._ids, self.damaged, self.gaps):
-                known.clear()
+            for memory in (self._read, self._places, self._current, self._own, self._ids, self.damaged, self.gaps):
+                memory.clear()
             self._arrived.update(self._arrived.keys())  # what is read again is not what was read before
         for name, size in sizes.items():
             last = self._read.get(name)
@@ -320,7 +320,7 @@ class Segments:
                         self._note(path, line)
 
     def _sizes(self) -> dict[str, int]:
-        found = {}
+        sizes = {}
         try:
             with os.scandir(self.folder) as items:
                 for item in items:
@@ -328,7 +328,7 @@ class Segments:
                         try:
                             about = item.stat()
                             if stat.S_ISREG(about.st_mode):  # a pipe would be waited for
-                                found[item.name] = about.st_size
+                                sizes[item.name] = about.st_size
                             else:
                                 self.damaged[f"{item.path}:0"] = "it is no file"
                         except FileNotFoundError:
@@ -341,7 +341,7 @@ class Segments:
             raise WorkbenchError(
                 f"The labels cannot be read: {error.strerror}.", where=str(self.folder), todo=f"{remedy(error)}."
             ) from None
-        return found
+        return sizes
 
     def _note(self, path: Path, line: Line) -> None:
         if line.id in self._places:  # two journals that were merged
@@ -349,9 +349,9 @@ class Segments:
         self._places[line.id] = LinePlace(path, line.start, line.end)
         study = line.payload.get("study", "")
         self._ids.setdefault(study, []).append(line.id)
-        key = round, item, annotator = tuple(line.payload.get(name, "") for name in ("round", "item", "annotator"))
-        latest, own = self._current.setdefault(study, {}), self._own.setdefault((study, round, annotator), {})
-        self._arrived[study, round, annotator] += 1
+        key = round_name, item, annotator = tuple(line.payload.get(name, "") for name in ("round", "item", "annotator"))
+        latest, own = self._current.setdefault(study, {}), self._own.setdefault((study, round_name, annotator), {})
+        self._arrived[study, round_name, annotator] += 1
         if key not in latest or latest[key]["id"] < line.id:
             latest[key] = own[item] = {**line.payload, "id": line.id}
 
@@ -375,8 +375,8 @@ def verify_segments(segments: Segments) -> tuple[set[str], list[Damage]]:
 def _end(path: Path) -> tuple[int, int]:
     """(lines, bytes) that a segment had; (0, 0) where nothing legible says so."""
     try:
-        known = json.loads(contents(path))
-        return int(known["lines"]), int(known["bytes"])
+        end = json.loads(contents(path))
+        return int(end["lines"]), int(end["bytes"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return 0, 0
 

@@ -69,10 +69,10 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         if statements[0].type != duckdb.StatementType.SELECT:
             return {"error": "kind", "said": statements[0].type.name}
         result = connection.execute(statements[0])
-        found = BoundedAnswer(asked["rows"], asked["cell"], asked["size"])
-        while (rows := result.fetchmany(STEP)) and all(map(found.add, rows)):
+        reply = BoundedAnswer(asked["rows"], asked["cell"], asked["size"])
+        while (rows := result.fetchmany(STEP)) and all(map(reply.add, rows)):
             pass
-        return {"columns": [column[0] for column in result.description], "rows": found.rows, "more": found.more, "cut": found.cut}
+        return {"columns": [column[0] for column in result.description], "rows": reply.rows, "more": reply.more, "cut": reply.cut}
 
 
 def peak() -> int:

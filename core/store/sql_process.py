@@ -107,10 +107,10 @@ def _refusal(kind: str, said: str, config: dict[str, str]) -> Exception:
 
 class _SqlChild:
     def __init__(self) -> None:
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
         self.process = subprocess.Popen(
             [sys.executable, "-I", str(Path(__file__).with_name("sql_child.py"))],
-            env=kept,
+            env=environment,
             cwd=os.sep,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

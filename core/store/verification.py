@@ -42,7 +42,7 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
         with store.file.reader() as connection:
             stored = digests(connection, bool(store.folding.derive))
             inside = dict(connection.execute("SELECT id, kind FROM folded").fetchall())
-        strays = [name for name, found in stored.items() if name not in (*tables.ONCE, "labels") and found.keys() - inside.keys()]
+        strays = [name for name, table in stored.items() if name not in (*tables.ONCE, "labels") and table.keys() - inside.keys()]
         inside |= dict.fromkeys(stored["labels"], "label")
     except (Damaged, Busy, Stuck, InUse) as error:
         problems.append(f"The database cannot be read: {error.what} Run rebuild.")
@@ -53,16 +53,16 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
 
         def compare() -> None:
             """Folds the batch once more, beside, and looks for rows that the database has otherwise."""
-            made, bad = rows.gathered(batch, lambda one: rows.rows(one, store.folding.scores(one)))
-            damaged.extend(Damage(str(store.journal.listing()[one.id].path), f"left out: {reason}") for one, reason in bad)
+            made, bad = rows.gathered(batch, lambda record: rows.rows(record, store.folding.scores(record)))
+            damaged.extend(Damage(str(store.journal.listing()[record.id].path), f"left out: {reason}") for record, reason in bad)
             scratch.execute("BEGIN")
             insert(scratch, made)
-            for name, found in digests(scratch, bool(store.folding.derive)).items():
+            for name, ours in digests(scratch, bool(store.folding.derive)).items():
                 theirs = stored.get(name, {})
                 # what was folded since the database was looked into is in neither; sets of questions go by another key
                 there = stored.get("question_sets", {}) if name in tables.ONCE else inside
-                differing.extend(key for key in found if key in there and theirs.get(key) != found[key])
-                differing.extend(theirs.keys() & {one.id for one in batch} - found.keys())
+                differing.extend(key for key in ours if key in there and theirs.get(key) != ours[key])
+                differing.extend(theirs.keys() & {record.id for record in batch} - ours.keys())
             scratch.execute("ROLLBACK")
             batch.clear()
 
@@ -77,8 +77,8 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
             made, _ = store.folding.label_rows(files)
             scratch.execute("BEGIN")
             insert(scratch, made)
-            found = digests(scratch, bool(store.folding.derive))["labels"]
-            differing += [id for id in found if stored and stored["labels"].get(id, found[id]) != found[id]]
+            ours = digests(scratch, bool(store.folding.derive))["labels"]
+            differing += [key for key in ours if stored and stored["labels"].get(key, ours[key]) != ours[key]]
             scratch.execute("ROLLBACK")
     report = report._replace(
         damaged=(*report.damaged, *damaged),
@@ -87,7 +87,7 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
     )
     bad = {Path(damage.path).name.split(".")[0] for damage in report.damaged}
     problems = [f"{damage.path}: {damage.reason}" for damage in report.damaged] + problems
-    now = store.journal.listing().keys() | labels | store.labels.known(inside)
+    now = store.journal.listing().keys() | labels | store.labels.present(inside)
     missing = tuple(sorted(((here | labels) & now) - bad - inside.keys()))
     extra = tuple(sorted(inside.keys() - now - bad))
     differing = sorted(set(differing))
@@ -114,7 +114,7 @@ def digests(connection: Any, scored: bool) -> dict[str, dict[str, tuple[int, int
     Reads every block. Numbers count to six places: other builds of numpy differ in the last one. scored: with what is
     derived from the rankings.
     """
-    found = {}
+    sums = {}
     for name, (_, columns) in tables.TABLES.items():
         if name in ("meta", "segments") or (name == "scores" and not scored):
             continue
@@ -126,10 +126,10 @@ def digests(connection: Any, scored: bool) -> dict[str, dict[str, tuple[int, int
             for column, about in columns.items()
             if column not in left
         ]
-        found[name] = {
-            one: (count, total)
-            for one, count, total in connection.execute(
+        sums[name] = {
+            record_key: (count, total)
+            for record_key, count, total in connection.execute(
                 f"SELECT {key}, count(*), bit_xor(hash({', '.join(read)})) FROM {name} GROUP BY 1"
             ).fetchall()
         }
-    return found
+    return sums

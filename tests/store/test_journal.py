@@ -52,10 +52,10 @@ def test_an_id_follows_the_one_it_is_to_follow_whatever_the_clock_says(monkeypat
 
 
 def test_the_opening_of_a_record_is_read_alone(journal):
-    id = journal.add("study", {"study": "toy", "round": "main", "design": {"long": ',"design":' * 9999}})
-    assert journal.opening(journal.listing()[id].path, "design") == {"study": "toy", "round": "main"}
-    id = journal.add("study", {"study": "toy"})
-    path = journal.listing()[id].path
+    record_id = journal.add("study", {"study": "toy", "round": "main", "design": {"long": ',"design":' * 9999}})
+    assert journal.opening(journal.listing()[record_id].path, "design") == {"study": "toy", "round": "main"}
+    record_id = journal.add("study", {"study": "toy"})
+    path = journal.listing()[record_id].path
     assert journal.opening(path, "design") == {"study": "toy"}
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:40])
@@ -65,25 +65,25 @@ def test_the_opening_of_a_record_is_read_alone(journal):
 def test_ids_of_processes_do_not_meet():
     code = "from core.store.journal import new_id; print(*(new_id() for _ in range(500)))"
     children = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    ids = [id for child in children for id in child.communicate()[0].split()]
+    ids = [record_id for child in children for record_id in child.communicate()[0].split()]
     assert len(ids) == len(set(ids)) == 1000
 
 
 def test_what_is_added_is_read_back(journal):
     payload = {"text": "Ω \x00 \ud800", "scores": np.array([0.1, 1e-300]), "n": np.int64(3), "none": None}
-    id = journal.add("trial", payload)
-    assert journal.read(id).payload == {"text": "Ω \x00 \ud800", "scores": [0.1, 1e-300], "n": 3, "none": None}
-    assert journal.read(id)[:2] == (id, "trial")
+    record_id = journal.add("trial", payload)
+    assert journal.read(record_id).payload == {"text": "Ω \x00 \ud800", "scores": [0.1, 1e-300], "n": 3, "none": None}
+    assert journal.read(record_id)[:2] == (record_id, "trial")
     other = journal.add("answer", {})
-    assert [record.id for record in journal.records()] == [id, other]
-    assert [record.id for record in journal.records(since=id)] == [other]
+    assert [record.id for record in journal.records()] == [record_id, other]
+    assert [record.id for record in journal.records(since=record_id)] == [other]
 
 
 def test_another_writer_is_seen_at_once(journal):
     journal.listing()
     for _ in range(5):
-        id = Journal(journal.folder).add("trial", {})
-        assert id in journal.listing()
+        record_id = Journal(journal.folder).add("trial", {})
+        assert record_id in journal.listing()
     assert journal.listing() is journal.listing()
 
 
@@ -97,9 +97,9 @@ def test_a_folder_is_listed_again_whatever_its_times_say(journal, monkeypatch):
     journal.listing()
     assert journal._days[day][0] == before.st_ctime_ns
     time.sleep(0.02)
-    id = Journal(journal.folder).add("trial", {})
+    record_id = Journal(journal.folder).add("trial", {})
     os.utime(day, ns=(before.st_atime_ns, before.st_mtime_ns))  # as copying tools do
-    assert id in journal.listing()
+    assert record_id in journal.listing()
 
 
 @pytest.mark.parametrize("payload", [{"a": float("nan")}, {"a": {1, 2}}, {"a": np.array([np.inf])}])
@@ -110,9 +110,9 @@ def test_what_is_not_plain_is_refused(journal, payload):
 
 
 def test_unknown_ids_and_kinds(journal):
-    for id in ("0" * 26, "nonsense", "../../etc/passwd", ""):
+    for record_id in ("0" * 26, "nonsense", "../../etc/passwd", ""):
         with pytest.raises(WorkbenchError):
-            journal.read(id)
+            journal.read(record_id)
     with pytest.raises(WorkbenchError):
         journal.add("thought", {})
 
@@ -203,16 +203,16 @@ def test_two_journals_merge_by_copying(tmp_path):
 
 def test_records_of_a_newer_version_are_left_alone(journal, monkeypatch):
     monkeypatch.setattr(module, "SCHEMA", module.SCHEMA + 1)
-    id = journal.add("trial", {})
+    record_id = journal.add("trial", {})
     monkeypatch.undo()
-    assert list(journal.records()) == [] and "newer version" in journal.damaged[str(journal.listing()[id].path)]
+    assert list(journal.records()) == [] and "newer version" in journal.damaged[str(journal.listing()[record_id].path)]
 
 
 def test_older_records_are_upgraded_as_they_are_read(journal, monkeypatch):
-    id = journal.add("trial", {"old": 1})
+    record_id = journal.add("trial", {"old": 1})
     monkeypatch.setattr(module, "SCHEMA", 3)
     monkeypatch.setitem(module.UPGRADES, ("trial", 1), lambda payload: {"new": payload["old"]})
-    assert journal.read(id).payload == {"new": 1}
+    assert journal.read(record_id).payload == {"new": 1}
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.rglob("*.jsonl.gz")), ids=lambda path: path.name)

@@ -60,20 +60,20 @@ ODD_LABELS = {
 }
 
 
-def foreign(home: Path, kind: str, body: str, *, schema=1, id: str = "") -> Path:
+def foreign(home: Path, kind: str, body: str, *, schema=1, record_id: str = "") -> Path:
     """A record with a right checksum, written by somebody else."""
-    id, data = id or new_id(), body.encode("utf-8", "surrogatepass")
-    header = {"schema": schema, "kind": kind, "id": id, "sha256": checksum(schema, kind, id, data)}
-    path = home / "journal" / "2026-01-01" / f"{id}.{kind}.jsonl.gz"
+    record_id, data = record_id or new_id(), body.encode("utf-8", "surrogatepass")
+    header = {"schema": schema, "kind": kind, "id": record_id, "sha256": checksum(schema, kind, record_id, data)}
+    path = home / "journal" / "2026-01-01" / f"{record_id}.{kind}.jsonl.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n" + data + b"\n"))
     return path
 
 
 def foreign_label(home: Path, body: str, schema=1) -> Path:
-    id = new_id()
-    header = {"schema": schema, "kind": "label", "id": id, "sha256": checksum(schema, "label", id, body.encode())}
-    path = home / "journal" / "labels" / f"{id}.label.jsonl"
+    label_id = new_id()
+    header = {"schema": schema, "kind": "label", "id": label_id, "sha256": checksum(schema, "label", label_id, body.encode())}
+    path = home / "journal" / "labels" / f"{label_id}.label.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(json.dumps(header).encode() + b"\t" + body.encode() + b"\n")
     return path
@@ -157,7 +157,7 @@ def test_headers_that_say_nothing_known_are_left_out_and_named(home):
         home,
         *(foreign(home, "trial", body, schema=schema) for schema in schemas),
         *(foreign_label(home, json.dumps(LABEL), schema=schema) for schema in schemas),
-        *(foreign(home, "trial", body, id=id) for id in ["z" * 26, "nothing", "ZZ", "01"]),
+        *(foreign(home, "trial", body, record_id=record_id) for record_id in ["z" * 26, "nothing", "ZZ", "01"]),
         *(foreign(home, kind, body) for kind in ["novel", "label"]),
     )
 
@@ -201,7 +201,7 @@ def test_one_odd_record_among_many_costs_little(home):
 def test_half_a_surrogate_pair_is_replaced_not_refused(home):
     """Broken files contain them, and models write them."""
     store = Store(home)
-    id = store.add("answer", {**ANSWER, "text": "a \ud800 b"})
-    assert store.query("SELECT id, text FROM answers") == [{"id": id, "text": "a ? b"}]
+    answer_id = store.add("answer", {**ANSWER, "text": "a \ud800 b"})
+    assert store.query("SELECT id, text FROM answers") == [{"id": answer_id, "text": "a ? b"}]
     foreign(home, "answer", '{"question": "\\udfff", "text": "x"}')
     assert len(store.query("FROM answers")) == 2 and drain(store.verify()).ok

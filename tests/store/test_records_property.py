@@ -60,10 +60,10 @@ def test_what_is_acknowledged_is_folded_and_what_is_not_leaves_nothing(made):
         store, kept = Store(home), set()
         for kind, payload in made:
             try:
-                id = store.add_label(payload) if kind == "label" else store.add(kind, payload)
+                record_id = store.add_label(payload) if kind == "label" else store.add(kind, payload)
             except (WorkbenchError, KeyError, TypeError):
                 continue
-            kept.add(id)
+            kept.add(record_id)
         fresh = Store(home)
         inside = {row["id"] for row in fresh.query("SELECT id FROM folded UNION SELECT id FROM labels")}
         assert inside == kept and not fresh.told(), (fresh.told(), json.dumps(made, default=str)[:2000])

@@ -81,16 +81,16 @@ def store(tmp_path):
 
 def test_a_trial_becomes_rows(store):
     store.add("questions", QUESTIONS)
-    id = store.add("trial", trial())
-    [row] = store.query("SELECT * FROM trials WHERE id = ?", [id])
+    trial_id = store.add("trial", trial())
+    [row] = store.query("SELECT * FROM trials WHERE id = ?", [trial_id])
     assert (row["dataset"], row["chunking"], row["fusion"], row["sparse"]) == ("toy", "fixed", "rrf", None)
     assert (row["num_queries"], row["total_ms"], row["seed"], row["scored"]) == (2, 3.5, 7, True)
     assert str(row["created"]) == "2025-01-02 01:04:05"
     assert store.query("SELECT config->>'$.chunking.size' AS size FROM trials") == [{"size": "64"}]
     assert store.query("SELECT value FROM settings WHERE setting = 'chunking.size'") == [{"value": "64"}]
     assert [tuple(hit.values()) for hit in store.query("SELECT * FROM hits ORDER BY rank")] == [
-        (id, "q1", 1, "b", 5, 9, 0.5),
-        (id, "q1", 2, "a", 0, 5, 0.25),
+        (trial_id, "q1", 1, "b", 5, 9, 0.5),
+        (trial_id, "q1", 2, "a", 0, 5, 0.25),
     ]
     assert [tuple(row.values()) for row in store.query("SELECT * EXCLUDE trial_id FROM scores ORDER BY ALL")] == [
         ("q1", "found", 2.0),

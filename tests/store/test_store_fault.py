@@ -60,7 +60,7 @@ def test_eight_write_while_one_reads(tmp_path):
     store, seen = Store(tmp_path), [0]
     while any(writer.poll() is None for writer in writers):
         seen.append(store.query("SELECT count(*) AS n FROM trials")[0]["n"])
-    ids = [id for writer in writers for id in writer.communicate()[0].split()]
+    ids = [trial_id for writer in writers for trial_id in writer.communicate()[0].split()]
     assert [writer.returncode for writer in writers] == [0] * 8 and seen == sorted(seen)
     assert {row["id"] for row in store.query("SELECT id FROM trials")} == set(ids) and len(ids) == 320
     assert drain(store.verify()).ok and not store.notices
@@ -90,7 +90,7 @@ def test_every_acknowledged_trial_survives_kill_nine(tmp_path):
         time.sleep(random.uniform(0, 0.1))
         writer.kill()
         acknowledged += [first.strip(), *writer.communicate()[0].split()]
-    acknowledged = [id for id in acknowledged if len(id) == 26]  # the last line may be cut
+    acknowledged = [trial_id for trial_id in acknowledged if len(trial_id) == 26]  # the last line may be cut
     stored = [row["id"] for row in Store(tmp_path).query("SELECT id FROM trials")]
     assert len(stored) == len(set(stored)) and set(acknowledged) <= set(stored)
     assert len(stored) - len(acknowledged) <= 20  # written, killed before they could say so
@@ -179,7 +179,7 @@ def test_bits_that_flip_anywhere_in_the_database_are_healed(tmp_path):
         path.write_bytes(data)
         store = Store(tmp_path)
         rows = store.query("SELECT id, scores FROM trials JOIN rankings ON id = trial_id ORDER BY id")
-        assert [(row["id"], row["scores"]) for row in rows] == [(id, [0.5]) for id in ids]
+        assert [(row["id"], row["scores"]) for row in rows] == [(trial_id, [0.5]) for trial_id in ids]
         report = drain(Store(tmp_path).verify())
         told += len(store.told())
         assert report.ok or "Run rebuild" in report.problems[-1] or "made again" in store.told()[0], report.problems
