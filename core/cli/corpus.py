@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, RecipeOptions
+from core.cli.options import USUAL, RecipeOptions, read_settings
 from core.cli.tables import show_parts, show_table
+from core.config import with_settings
 from core.records import plain
 
 
@@ -37,17 +38,33 @@ def ingest(
 
 
 @verb("chunks", show_parts)
-def chunks(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
+def chunks(
+    workbench: Any,
+    *,
+    against: Annotated[
+        tuple[str, ...],
+        Parameter(help="STAGE.FIELD=VALUE: also the recipe with this setting, and what only one cuts; repeatable."),
+    ] = (),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
     """The corpus in the recipe's chunks: how many, how large, how much of the evidence they cut."""
-    import numpy as np
-
-    from core.labs.chunks import cut, size_bins
+    from core.labs import chunks as lab
 
     read = recipe.read()
-    result = yield from cut(workbench, read)
-    summary = result.summary
-    edges = size_bins([result.chunks])
-    counts, _ = np.histogram(result.chunks.tokens, edges)
+    result = yield from lab.cut(workbench, read)
+    record, chunkings = _cut_told(result.summary), [(read.chunking.part, result.chunks)]
+    if against:
+        other = with_settings(read, read_settings(against))
+        beside = yield from lab.cut(workbench, other)
+        gold = lab.gold(workbench, (yield from workbench.read_corpus(read)))
+        only_one, only_other, p = lab.compare_cuts(result.chunks, beside.chunks, gold)
+        record |= {"cut only here": only_one, "cut only by the other": only_other, "p (McNemar)": p}
+        record["against"] = [{"chunker": ", ".join(against), **_cut_told(beside.summary)}]
+        chunkings.append((", ".join(against), beside.chunks))
+    return {**record, "sizes": lab.size_rows(chunkings)}
+
+
+def _cut_told(summary: Any) -> dict[str, Any]:
     return {
         "chunks": summary.chunks,
         "tokens": summary.tokens,
@@ -58,10 +75,6 @@ def chunks(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
         "evidence spans": summary.cut.n,
         "tokens embedded twice": summary.repeated,
         "longer than read": summary.too_long,
-        "sizes": [
-            {"from_tokens": low + 0.5, "to_tokens": high - 0.5, "chunks": int(count)}
-            for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
-        ],
     }
 
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from core import registry
 from core.cli.frame import verb
-from core.cli.options import USUAL, RecipeOptions, Training, read_settings
-from core.cli.tables import show_parts, show_table
+from core.cli.options import USUAL, Metric, RecipeOptions, Training, read_settings
+from core.cli.tables import rows_of, show_parts, show_table
 from core.errors import WorkbenchError
 from core.records import plain
 
@@ -68,11 +69,34 @@ def encoders_compare(
     return comparison.table(rows, metric_names(), rows[0].offer)
 
 
+@verb("encoders-questions", show_table)
+def encoders_questions(
+    workbench: Any,
+    *,
+    encoders: Encoders = (),
+    metric: Metric = "ndcg_linear",
+    everything: Everything = False,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """An encoder by question; of two the second against the first."""
+    registry.find("metric", metric)
+    if len(encoders) > 2:
+        raise WorkbenchError("More than two encoders are named.", where="--encoder", todo="Give one, or two.")
+    rows = yield from _measured(workbench, recipe, encoders, everything)
+    first, *others = (_evaluated(row) for row in rows)
+    return rows_of(workbench.by_question(*others, first, metric) if others else workbench.by_question(first, None, metric))
+
+
+def _evaluated(row: Any) -> Any:
+    if row.evaluation is None:
+        raise row.error or WorkbenchError(row.plan.what)
+    return row.evaluation
+
+
 def _one(workbench: Any, recipe: RecipeOptions, encoder: str) -> Any:
     """The row of one encoder, measured."""
     [row] = yield from _measured(workbench, recipe, [encoder])
-    if row.evaluation is None:
-        raise row.error or WorkbenchError(row.plan.what)
+    _evaluated(row)
     return row
 
 

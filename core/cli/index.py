@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Grids, Positive, RecipeOptions, read_grid
-from core.cli.tables import cell, show_parts, show_table, show_value
+from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, read_grid
+from core.cli.tables import cell, rows_of, show_parts, show_table, show_value
 from core.errors import WorkbenchError
 from core.records import plain
 
@@ -56,6 +56,34 @@ def index_cost(
     return cost.cost_rows((yield from cost.cost_curve(workbench, recipe.read(), read_grid(grids), margin)))
 
 
+@verb("index-questions", show_parts)
+def index_questions(
+    workbench: Any,
+    *,
+    metric: Metric = "ndcg_linear",
+    question: Annotated[int | None, Parameter(help="Row of a question, from 0: also both its rankings.")] = None,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """What the index loses of exact search by question, and both rankings of one."""
+    from core.labs.index import cost, questions
+
+    config = recipe.read()
+    corpus = yield from workbench.read_corpus(config)
+    answers = yield from cost.answer_cost(workbench, config, metrics=[metric])
+    record = {"questions": rows_of(questions.by_question(answers, corpus, metric, fused=True))}
+    if question is not None:
+        _check_question(question, len(corpus.queries))
+        both = yield from questions.side_by_side(workbench, config, question)
+        for name, ranking in zip(("exact search", "this index"), both, strict=True):
+            record[name] = [{**vars(ranked.hit), "rank elsewhere": ranked.elsewhere} for ranked in ranking]
+    return plain(record)
+
+
+def _check_question(row: int, number: int) -> None:
+    if not 0 <= row < number:
+        raise WorkbenchError(f"There is no question {row}.", where="--question", todo=f"Rows go from 0 to {number - 1}.")
+
+
 @verb("index-inside", show_parts)
 def index_inside(
     workbench: Any,
@@ -72,10 +100,7 @@ def index_inside(
         raise WorkbenchError(
             f"The inside of {config.index.part} cannot be read out.", todo="Choose FAISS HNSW or one of FAISS IVF for the index."
         )
-    if not 0 <= question < len(read.queries):
-        raise WorkbenchError(
-            f"There is no question {question}.", where="--question", todo=f"Rows go from 0 to {len(read.queries) - 1}."
-        )
+    _check_question(question, len(read.queries))
     return plain(inside.rows(read, config, question))
 
 

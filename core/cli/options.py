@@ -17,6 +17,7 @@ GRID = "STAGE.FIELD=A,B,C | START:STOP:STEP: each of these values in turn; repea
 
 Positive = Annotated[int, Parameter(validator=Number(gte=1))]
 Text = Annotated[str, Parameter(allow_leading_hyphen=True)]
+Metric = Annotated[str, Parameter(help="As `list metric` names them.")]
 Grids = Annotated[tuple[str, ...], Parameter(name="--grid", help=GRID)]
 Training = Annotated[tuple[str, ...], Parameter(help="FIELD=VALUE: how it is made and trained; repeatable.")]
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from core import config, registry
 from core.cli.frame import verb
 from core.cli.options import USUAL, Grids, Positive, RecipeOptions, Text, read_grid, read_settings
-from core.cli.tables import between, show_parts, show_table
+from core.cli.tables import between, rows_of, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
 
@@ -191,18 +191,30 @@ def evaluate(
     latency: Annotated[
         bool, Parameter(help="Also milliseconds of a single question by step, of 30 questions timed now.")
     ] = False,
+    against: Annotated[
+        tuple[str, ...], Parameter(help="STAGE.FIELD=VALUE: also paired differences to the recipe with this setting; repeatable.")
+    ] = (),
 ) -> Any:
     """Measure a recipe and store nothing: each metric with its interval."""
     read = recipe.read()
-    current = yield from workbench.evaluating(read)
+    current, baseline = (yield from workbench.evaluating(read)), None
     record = {"metrics": [{"metric": name, **interval._asdict()} for name, interval in current.intervals.items()]}
+    if against:
+        baseline = yield from workbench.evaluating(config.with_settings(read, read_settings(against)))
+        differences = workbench.differences(current, baseline)
+        record["differences"] = [{"metric": name, **paired._asdict()} for name, paired in differences.items()]
     if depths:
-        curve = enumerate(workbench.recall_curve(current), 1)
-        record["recall by depth"] = [{"k": k, "recall": at.mean, "low": at.low, "high": at.high, "n": at.n} for k, at in curve]
+        record["recall by depth"] = _by_depth(workbench, current)
+        if baseline:
+            record["recall by depth, against"] = _by_depth(workbench, baseline)
     if questions:
-        columns = workbench.by_question(current, None, _measured_metrics([questions], None)[0])
-        record["questions"] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        record["questions"] = rows_of(workbench.by_question(current, baseline, _measured_metrics([questions], None)[0]))
     if latency:
         quantiles = workbench.latency_quantiles((yield from workbench.latency(read)))
         record["latency, ms"] = [{"step": step, **shares} for step, shares in quantiles.items()]
     return record
+
+
+def _by_depth(workbench: Any, evaluation: Any) -> list[dict[str, Any]]:
+    curve = enumerate(workbench.recall_curve(evaluation), 1)
+    return [{"k": k, "recall": at.mean, "low": at.low, "high": at.high, "n": at.n} for k, at in curve]

@@ -74,3 +74,8 @@ def show_parts(record: Mapping[str, Any]) -> None:
     for name, rows in tables.items():
         print(f"\n{name.capitalize()}")
         show_table(rows)
+
+
+def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """A table by columns as its rows."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

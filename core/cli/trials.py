@@ -5,10 +5,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import Positive, Text
-from core.cli.tables import show_parts, show_table, show_value
-
-Metric = Annotated[str, Parameter(help="As `list metric` names them.")]
+from core.cli.options import Metric, Positive, Text
+from core.cli.tables import rows_of, show_parts, show_table, show_value
 
 
 def show_trials(rows: list[dict[str, Any]]) -> None:
@@ -151,6 +149,5 @@ def trials_compare(
         "settings": [{"setting": name, **dict(zip(names.values(), values, strict=True))} for name, values in settings],
     }
     for trial in chosen[1:] if questions else ():
-        columns = comparison.by_question(workbench, chosen[0], trial, metric)
-        record[names[trial.id]] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        record[names[trial.id]] = rows_of(comparison.by_question(workbench, chosen[0], trial, metric))
     return record

@@ -1,7 +1,7 @@
 """What a set of chunks does to the gold evidence and to the encoder."""
 
 from collections.abc import Generator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,6 +104,16 @@ def size_bins(chunks: Sequence[Chunks], bins: int = 40) -> np.ndarray:
     largest = max((int(one.tokens.max(initial=0)) for one in chunks), default=0)
     width = -(-(largest + 1) // bins)
     return np.arange(0, largest + width + 1, width) - 0.5
+
+
+def size_rows(chunkings: Sequence[tuple[str, Chunks]]) -> list[dict[str, Any]]:
+    """A row a bin of `size_bins` and chunker, each with its name."""
+    edges = size_bins([chunks for _, chunks in chunkings])
+    return [
+        {"chunker": name, "from_tokens": low + 0.5, "to_tokens": high - 0.5, "chunks": int(count)}
+        for name, chunks in chunkings
+        for low, high, count in zip(edges[:-1], edges[1:], np.histogram(chunks.tokens, edges)[0], strict=True)
+    ]
 
 
 class Summary(NamedTuple):

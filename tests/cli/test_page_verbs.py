@@ -9,6 +9,7 @@ from core.__main__ import main, parse
 from core.cli.frame import VERBS
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
+from core.labs import chunks as lab
 from core.progress import drain
 from core.records import plain
 from tests.support.small_corpora import with_towns
@@ -65,6 +66,28 @@ def test_chunks_are_counted_and_measured(bench):
     assert record["tokens"] == int(chunks.tokens.sum()) and record["evidence spans"] == len(TOWNS)
 
 
+def test_two_chunkers_are_told_apart_by_the_evidence_they_cut(bench):
+    words = [*WORDS, "--set", "chunking.part=fixed", "--set", "chunking.size_tokens=16"]
+    record = told(bench, "chunks", *words, "--against", "chunking.part=sentence", "--against", "chunking.size_tokens=64")
+    config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "chunking.part": "fixed", "chunking.size_tokens": 16})
+    other = with_settings(config, {"chunking.part": "sentence", "chunking.size_tokens": 64})
+    both = [drain(bench.cut_chunks(each)) for each in (config, other)]
+    expected = lab.compare_cuts(*both, lab.gold(bench, bench.corpus(config)))
+    assert expected == (record["cut only here"], record["cut only by the other"], record["p (McNemar)"])
+    assert record["against"][0]["chunks"] == len(both[1])
+    assert sum(row["chunks"] for row in record["sizes"]) == sum(map(len, both))
+
+
+def test_a_recipe_against_another_in_means_and_by_question(bench):
+    words = ["--against", "sparse.k1=0.1", "--against", "sparse.b=0.0", "--depths", "--questions", "mrr"]
+    record = told(bench, "evaluate", *WORDS, *words)
+    config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})
+    both = [bench.evaluate(each) for each in (config, with_settings(config, {"sparse.k1": 0.1, "sparse.b": 0.0}))]
+    assert record["differences"] == [{"metric": name, **plain(paired)} for name, paired in bench.differences(*both).items()]
+    assert [row["baseline"] for row in record["questions"]] == both[1].values["mrr"].tolist()
+    assert [row["recall"] for row in record["recall by depth, against"]] == [at.mean for at in bench.recall_curve(both[1])]
+
+
 def test_several_trials_against_a_reference(bench):
     ids = [drain(parse(["run", *WORDS, "--set", f"sparse.k1={k1}"]).work(bench))["id"] for k1 in (0.5, 1.2, 2.0)]
     record = told(bench, "trials-compare", *[id[-8:] for id in ids], "--metric", "mrr", "--questions")
@@ -88,6 +111,11 @@ def test_encoders_side_by_side_and_the_shape_of_their_vectors(bench):
     assert len(record["measures"]) == 2 and record["spectrum"][-1]["share"] == pytest.approx(1)
     assert 0.5 < told(bench, "encoders-separation", *DENSE)["auc"] <= 1
     assert {row["point"].split()[0] for row in told(bench, "encoders-map", *DENSE)} == {"chunk", "question"}
+    rows = told(bench, "encoders-questions", *both, "--metric", "mrr", *DENSE)
+    assert len(rows) == len(TOWNS) and {row["outcome"] for row in rows} <= {"won", "lost", "equal"}
+    assert "outcome" not in told(bench, "encoders-questions", *DENSE)[0]
+    with pytest.raises(WorkbenchError, match="no metric"):
+        told(bench, "encoders-questions", "--metric", "nothing", *DENSE)
     with pytest.raises(WorkbenchError, match="no encoder"):
         told(bench, "encoders-compare", "--encoder", "nothing", *DENSE)
     with pytest.raises(WorkbenchError, match="no training log"):
@@ -103,6 +131,14 @@ def test_the_inside_of_an_index_and_the_way_of_a_question(bench):
         told(bench, "index-inside", *DENSE)
     with pytest.raises(WorkbenchError, match="no question 99"):
         told(bench, "index-inside", *HNSW, "--question", "99")
+
+
+def test_what_an_index_loses_by_question_and_both_rankings_of_one(bench):
+    record = told(bench, "index-questions", *HNSW, "--metric", "mrr", "--question", "2")
+    assert len(record["questions"]) == len(TOWNS) and len(record["exact search"]) == 3
+    assert record["this index"][0]["rank elsewhere"] == 1 and "exact search" not in told(bench, "index-questions", *HNSW)
+    with pytest.raises(WorkbenchError, match="no question 99"):
+        told(bench, "index-questions", *HNSW, "--question", "99")
 
 
 def test_an_index_under_filters_with_fallback_and_over_a_life(bench):

@@ -3,8 +3,9 @@
 from app import session
 from app.ui import charts
 from app.ui.chunks.cuts import Shown
-from core.config import TrialConfig
-from core.labs.chunks import readable_tokens, size_bins
+from core.config import TrialConfig, difference
+from core.labs.chunks import readable_tokens, size_bins, size_rows
+from core.workbench import as_options
 
 
 def draw(results: list[Shown], config: TrialConfig) -> None:
@@ -16,11 +17,13 @@ def draw(results: list[Shown], config: TrialConfig) -> None:
     shape = charts.figure(traces, "Size of a chunk (tokens)", "Chunks", height=240, barmode="overlay", **mark)
     for note in mark.get("annotations", ()):
         note["xanchor"] = "right" if limit > edges[-1] / 2 else "left"  # inside the chart
-    rows = [
-        {"chunker": result.name, "from_tokens": low + 0.5, "to_tokens": high - 0.5, "chunks": count}
-        for result, trace in zip(results, traces, strict=True)
-        for (low, high), count in zip(trace["customdata"], trace["y"], strict=True)
-    ]
-    command = "\n".join(session.workbench().command(result.recipe, "chunks") for result in results)
+    rows = size_rows([(result.name, result.chunks) for result in results])
     counts = " and ".join(f"{len(result.chunks):,}" for result in results)
-    charts.show(shape, "chunk-sizes", data=rows, config=config, command=command, title="Sizes", caption=f"n {counts}")
+    charts.show(shape, "chunk-sizes", data=rows, config=config, command=command(results), title="Sizes", caption=f"n {counts}")
+
+
+def command(results: list[Shown]) -> str:
+    """What prints the sizes, the shares of evidence cut, and of two chunkers what only one of them cuts."""
+    first, *rest = (result.recipe for result in results)
+    changed = {name: value for other in rest for name, value in difference(other, first).items() if name.startswith("chunking.")}
+    return session.workbench().command(first, "chunks", *as_options("--against", changed))

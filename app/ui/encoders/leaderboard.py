@@ -24,7 +24,7 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
     work = comparison.leaderboard(workbench, config, chosen, reference, everything)
     rows = cancellable(work, "all_questions") if everything else jobs.drain(work)
     ready = [row for row in rows if row.evaluation]
-    strip(config, rows, ready, time.perf_counter() - started)
+    strip(config, rows, ready, time.perf_counter() - started, compare_command(config, chosen, reference, everything))
     if ready and not ready[0].intervals[metric].n:
         st.info(
             "This corpus has no questions with gold evidence, so nothing can be measured. The geometry and the map work "
@@ -50,7 +50,16 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
     return rows
 
 
-def strip(config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[EncoderResult], seconds: float) -> None:
+def compare_command(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, everything: bool) -> str:
+    """What prints the table: the first encoder of the command is its reference."""
+    ids = dict.fromkeys([reference.id, *(offer.id for offer in chosen)])
+    words = [word for name in ids for word in ("--encoder", name)]
+    return session.workbench().command(config, "encoders-compare", *words, *["--everything"] * everything)
+
+
+def strip(
+    config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[EncoderResult], seconds: float, command: str
+) -> None:
     workbench, facts = session.workbench(), [config.corpus.dataset]
     if ready:
         corpus, whole = ready[0].evaluation.corpus, workbench.corpus(config)
@@ -68,6 +77,8 @@ def strip(config: TrialConfig, rows: Sequence[EncoderResult], ready: Sequence[En
         ]
     )
     with st.popover("Reproduce", icon=":material/terminal:"):
+        st.caption("The command that prints this table; with `encoders-questions`, of one or two of them, the questions")
+        st.code(command, language="bash", wrap_lines=True)
         st.caption("The commands that measure each encoder and store a trial")
         st.code("\n".join(workbench.command(row.config) for row in rows), language="bash", wrap_lines=True)
         st.caption("The recipe. The address of this page restores the view: copy it to share.")

@@ -4,10 +4,11 @@ from typing import Any
 
 from app import session
 from app.ui import charts
+from core.config import difference
 from core.labs.trials import comparison
 from core.report.caption import interval_method
 from core.statistics.bootstrap import Interval
-from core.workbench import Evaluation
+from core.workbench import Evaluation, as_options
 
 
 def draw(current: Evaluation, baseline: Evaluation | None) -> None:
@@ -23,13 +24,17 @@ def draw(current: Evaluation, baseline: Evaluation | None) -> None:
         "recall-by-depth",
         data=rows,
         config=current.config,
-        command="\n".join(
-            session.workbench().command(each.config, "evaluate", "--depths") for each in (current, baseline) if each
-        ),
+        command=command(current, baseline),
         title="Recall by depth",
         caption=f"n {curve[0].n:,}, {current.config.evaluation.confidence:.0%} intervals",
         method=interval_method(current.config),
     )
+
+
+def command(current: Evaluation, baseline: Evaluation | None) -> str:
+    """What prints the recall of both, and the metrics with their differences."""
+    changed = difference(baseline.config, current.config) if baseline else {}
+    return session.workbench().command(current.config, "evaluate", "--depths", *as_options("--against", changed))
 
 
 def named(current: Evaluation, baseline: Evaluation | None) -> dict[str, Evaluation]:
