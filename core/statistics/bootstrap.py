@@ -40,12 +40,11 @@ def intervals(values: np.ndarray, resamples: int = 1000, confidence: float = 0.9
     """
     values = np.asarray(values, np.float64)
     values = values[:, None] if values.ndim == 1 else values
-    known = ~np.isnan(values)
+    measured = ~np.isnan(values)
     result: list[Interval | None] = [None] * values.shape[1]
-    for mask in {known[:, column].tobytes(): known[:, column] for column in range(values.shape[1])}.values():
-        columns = np.flatnonzero((known == mask[:, None]).all(axis=0))
-        measured = _intervals(values[mask][:, columns], resamples, confidence, seed)
-        for column, interval in zip(columns, measured, strict=True):
+    for mask in {measured[:, column].tobytes(): measured[:, column] for column in range(values.shape[1])}.values():
+        columns = np.flatnonzero((measured == mask[:, None]).all(axis=0))
+        for column, interval in zip(columns, _intervals(values[mask][:, columns], resamples, confidence, seed), strict=True):
             result[column] = interval._replace(total=len(values))
     return result
 
@@ -76,14 +75,14 @@ def mean_interval(
     if groups is None:
         return intervals(values, resamples, confidence, seed)[0]
     values = np.asarray(values, np.float64)
-    known = ~np.isnan(values)
-    n, sums = int(known.sum()), summed(np.column_stack([values, known])[known], np.asarray(groups)[known])
+    measured = ~np.isnan(values)
+    n, sums = int(measured.sum()), summed(np.column_stack([values, measured])[measured], np.asarray(groups)[measured])
     if len(sums) < 2:
-        mean = float(values[known].mean()) if n else None
+        mean = float(values[measured].mean()) if n else None
         return Interval(mean, None, None, n, len(values), ONE_GROUP if n else "not measured")
     drawn, tail = resampled_means(sums, resamples, seed), (1 - confidence) / 2
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail])
-    return Interval(float(values[known].mean()), float(low), float(high), n, len(values))
+    return Interval(float(values[measured].mean()), float(low), float(high), n, len(values))
 
 
 def summed(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:

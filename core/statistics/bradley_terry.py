@@ -65,13 +65,13 @@ def bradley_terry(
     # no interpolation: there is none between infinities
     low, high = np.quantile(least, tail, axis=0, method="lower"), np.quantile(most, 1 - tail, axis=0, method="higher")
     n = len(distinct)
-    found = [
+    intervals = [
         Interval(float(s), *(float(x) if np.isfinite(x) else None for x in pair), n, n, "" if np.isfinite(pair).all() else OPEN)
         for s, *pair in zip(strength, low, high, strict=True)
     ]
     chances = 1 / (1 + np.exp(np.subtract.outer(strength, strength).T))
     np.fill_diagonal(chances, np.nan)
-    return BradleyTerry(found, wins, chances, int((~whole).sum()))
+    return BradleyTerry(intervals, wins, chances, int((~whole).sum()))
 
 
 def strengths(wins: np.ndarray, steps: int = 200, tolerance: float = 1e-10) -> np.ndarray:

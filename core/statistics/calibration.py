@@ -40,21 +40,21 @@ def calibration(
     Guo et al. 2017, "On calibration of modern neural networks", equation 3.
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
-    known = ~(np.isnan(scores) | np.isnan(positive))
+    usable = ~(np.isnan(scores) | np.isnan(positive))
     groups = or_rows(groups, len(scores))
-    total, scores, positive, groups = len(scores), scores[known], positive[known], groups[known]
+    total, scores, positive, groups = len(scores), scores[usable], positive[usable], groups[usable]
     if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
         raise ValueError("calibration is of scores from 0 to 1")
     place = np.minimum((scores * bins).astype(np.int64), bins - 1)
     member = (place[:, None] == np.arange(bins)).astype(np.float64)  # [n, bins]
-    found = []
+    rows = []
     for b in range(bins):
         mine = place == b
         mean = float(scores[mine].mean()) if mine.any() else None
-        found.append(Bin(b / bins, (b + 1) / bins, mean, wilson_grouped(positive[mine], groups[mine], confidence)))
+        rows.append(Bin(b / bins, (b + 1) / bins, mean, wilson_grouped(positive[mine], groups[mine], confidence)))
     brier = mean_interval((scores - positive) ** 2, groups, resamples, confidence, seed)._replace(total=total)
     if len(scores) < 2:
-        return Calibration(Interval(None, None, None, len(scores), total, "not measured"), brier, found)
+        return Calibration(Interval(None, None, None, len(scores), total, "not measured"), brier, rows)
     parts = np.column_stack([np.ones(len(scores)), member * (positive - scores)[:, None]])
     error = estimate(
         Coefficient("error", parts, lambda s: np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0], len(parts), len(parts)),
@@ -63,4 +63,4 @@ def calibration(
         seed,
         groups,
     )
-    return Calibration(Interval(*error[1:4], len(scores), total, error.note), brier, found)
+    return Calibration(Interval(*error[1:4], len(scores), total, error.note), brier, rows)

@@ -38,7 +38,7 @@ def ceiling(
         int(judged.sum()),
         rows,
     )
-    people = [one.agreed for one in dissent(values, categories, groups)]
+    people = [person.agreed for person in dissent(values, categories, groups)]
     return Ceiling(estimate(pooled, resamples, confidence, seed, groups), people)
 
 
@@ -48,9 +48,9 @@ def ceiling_pearson(
     """Numbers: correlation of each label with the mean of the others' on its item, all annotators pooled."""
     groups = or_rows(groups, len(values))  # the labels of an item belong together at least
     items, columns, others = _others_mean(values)
-    found = product_moment(values[items, columns], others, items)
-    found = estimate(found, resamples, confidence, seed, groups)
-    return found._replace(name="A person against the others' mean, Pearson's r")
+    pooled = product_moment(values[items, columns], others, items)
+    agreement = estimate(pooled, resamples, confidence, seed, groups)
+    return agreement._replace(name="A person against the others' mean, Pearson's r")
 
 
 class Beside(NamedTuple):
@@ -104,8 +104,8 @@ def beside_pearson(
     """The same by correlation with the mean of the others: values [items, annotators], machine [items]; numbers."""
     groups = or_rows(groups, len(values))  # the labels of an item belong together at least
     items, columns, others = _others_mean(values)
-    kept = ~np.isnan(machine[items])
-    items, columns, others = items[kept], columns[kept], others[kept]
+    scored = ~np.isnan(machine[items])
+    items, columns, others = items[scored], columns[scored], others[scored]
     first, second = (product_moment(x, others, items) for x in (machine[items], values[items, columns]))
     both = np.column_stack([first.contributions, second.contributions])
 
@@ -122,9 +122,9 @@ def beside_pearson(
 
 def _others_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each label beside another (item, annotator, mean of the others)."""
-    known = ~np.isnan(values)
-    number, total = known.sum(axis=1, keepdims=True), np.nansum(values, axis=1, keepdims=True)
-    usable = known & (number > 1)
+    labelled = ~np.isnan(values)
+    number, total = labelled.sum(axis=1, keepdims=True), np.nansum(values, axis=1, keepdims=True)
+    usable = labelled & (number > 1)
     others = (total - np.nan_to_num(values)) / np.maximum(number - 1, 1)
     return *np.nonzero(usable), others[usable]
 
@@ -132,7 +132,7 @@ def _others_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def majority_baseline(labels: np.ndarray, confidence: float = 0.95, groups: np.ndarray | None = None) -> Interval:
     """Share right of always saying the most frequent label; labels [n], NaN = none. Wilson's of the effective number."""
     labels = np.asarray(labels, np.float64)
-    known = ~np.isnan(labels)
-    distinct, many = np.unique(labels[known], return_counts=True)
-    right = labels[known] == distinct[many.argmax()] if len(many) else labels[known]
-    return wilson_grouped(right, None if groups is None else groups[known], confidence)
+    labelled = ~np.isnan(labels)
+    distinct, many = np.unique(labels[labelled], return_counts=True)
+    right = labels[labelled] == distinct[many.argmax()] if len(many) else labels[labelled]
+    return wilson_grouped(right, None if groups is None else groups[labelled], confidence)

@@ -32,15 +32,16 @@ def combined(parts: Sequence[tuple[str, float, Corrected]]) -> Corrected:
     first = parts[0][2]
     if len(parts) == 1:
         return first
-    weights, found = np.array([share for _, share, _ in parts]), [one for *_, one in parts]
-    refused = "; ".join(f"{name}: {one.note}" for name, _, one in parts if one.value is None)
-    value, low, high = _together(weights, [(one.value, one.low, one.high) for one in found])
+    weights, estimates = np.array([share for _, share, _ in parts]), [estimate for *_, estimate in parts]
+    refused = "; ".join(f"{name}: {estimate.note}" for name, _, estimate in parts if estimate.value is None)
+    value, low, high = _together(weights, [(estimate.value, estimate.low, estimate.high) for estimate in estimates])
     rates = [
-        Interval(*_together(weights, [one[:3] for one in rate]), sum(one.n for one in rate), sum(one.total for one in rate))
-        for rate in ([one.human_only for one in found], [one.machine_only for one in found])
+        Interval(*_together(weights, [span[:3] for span in rate]), sum(span.n for span in rate), sum(span.total for span in rate))
+        for rate in ([estimate.human_only for estimate in estimates], [estimate.machine_only for estimate in estimates])
     ]
-    skill = min((one.skill for one in found), key=lambda one: -np.inf if one.low is None else one.low)  # the weakest
-    note = refused or "; ".join(dict.fromkeys(one.note for one in found if one.note))
+    skills = [estimate.skill for estimate in estimates]
+    skill = min(skills, key=lambda interval: -np.inf if interval.low is None else interval.low)  # the weakest
+    note = refused or "; ".join(dict.fromkeys(estimate.note for estimate in estimates if estimate.note))
     return Corrected(
         first.method,
         value,
@@ -48,8 +49,8 @@ def combined(parts: Sequence[tuple[str, float, Corrected]]) -> Corrected:
         high,
         *rates,
         skill,
-        sum(one.n_human for one in found),
-        sum(one.n_machine for one in found),
+        sum(estimate.n_human for estimate in estimates),
+        sum(estimate.n_machine for estimate in estimates),
         note,
     )
 

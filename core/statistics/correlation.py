@@ -16,7 +16,7 @@ def pearson(
 ) -> Agreement:
     """Linear correlation of x [n] and y [n], rows with a NaN left out; interval by bootstrap over rows, or over groups [n]
     of them, as judgements are far from normal. Source: Pearson 1896; Efron and Tibshirani 1993."""
-    return estimate(product_moment(*_known(x, y)), resamples, confidence, seed, groups)
+    return estimate(product_moment(*_without_nan(x, y)), resamples, confidence, seed, groups)
 
 
 def product_moment(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> Coefficient:
@@ -41,26 +41,26 @@ def spearman(
 
     Interval as Pearson's; every resample is ranked anew. Source: Spearman 1904; Efron and Tibshirani 1993.
     """
-    x, y, rows = _known(x, y)
-    found = estimate(product_moment(midranks(x), midranks(y), rows), resamples=0)._replace(name="Spearman's rho")
-    if found.value is None or not resamples:
-        return found
+    x, y, rows = _without_nan(x, y)
+    rho = estimate(product_moment(midranks(x), midranks(y), rows), resamples=0)._replace(name="Spearman's rho")
+    if rho.value is None or not resamples:
+        return rho
     place = numbered(rows if groups is None else np.asarray(groups)[rows])
     if (many := int(place.max()) + 1) == 1:
-        return found._replace(note=ONE_GROUP, drawn=1)
+        return rho._replace(note=ONE_GROUP, drawn=1)
     ranked, drawn = (_ranker(x), _ranker(y)), []
     for weights in resampling_weights(many, resamples, seed):
         for first in range(0, len(weights), step := max(1, _BLOCK // len(x))):
             times = weights[first : first + step][:, place]  # [resamples, n]
             a, b = (rank(times) for rank in ranked)
             sums = [np.ones_like(a), a, b, a * a, b * b, a * b]
-            drawn.append(_correlation(np.stack([(times * one).sum(axis=1) for one in sums], axis=-1)))
+            drawn.append(_correlation(np.stack([(times * term).sum(axis=1) for term in sums], axis=-1)))
     values = np.concatenate(drawn)
-    known, tail = values[~np.isnan(values)], (1 - confidence) / 2
-    if 2 * len(known) < resamples:
-        return found._replace(resamples=resamples, undefined=resamples - len(known), note=FEW_DEFINED, drawn=many)
-    low, high = map(float, np.quantile(known, [tail, 1 - tail]))
-    return found._replace(low=low, high=high, resamples=resamples, undefined=resamples - len(known), drawn=many)
+    defined, tail = values[~np.isnan(values)], (1 - confidence) / 2
+    if 2 * len(defined) < resamples:
+        return rho._replace(resamples=resamples, undefined=resamples - len(defined), note=FEW_DEFINED, drawn=many)
+    low, high = map(float, np.quantile(defined, [tail, 1 - tail]))
+    return rho._replace(low=low, high=high, resamples=resamples, undefined=resamples - len(defined), drawn=many)
 
 
 def _ranker(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -84,7 +84,7 @@ def mean_absolute_error(
     return mean_interval(np.abs(np.subtract(x, y)), groups, resamples, confidence, seed)
 
 
-def _known(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _without_nan(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Both without NaN, and which rows these are."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     rows = np.flatnonzero(~(np.isnan(x) | np.isnan(y)))

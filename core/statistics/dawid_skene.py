@@ -67,9 +67,9 @@ def fit(
     for start in range(starts):
         # disturbed only a little, so that class k stays the class that people call k
         noise = rng.dirichlet(np.ones(q), n) * (0.5 if start else 0)
-        found = _climbed(items, annotators, codes, shape, _shared(votes + noise), labelled, steps, tolerance)
-        if best is None or found.log_likelihoods[-1] > best.log_likelihoods[-1] + tolerance:
-            best = found
+        model = _climbed(items, annotators, codes, shape, _shared(votes + noise), labelled, steps, tolerance)
+        if best is None or model.log_likelihoods[-1] > best.log_likelihoods[-1] + tolerance:
+            best = model
     return best
 
 
@@ -97,9 +97,9 @@ def _maximised(items, annotators, codes, shape, posteriors, labelled) -> tuple[n
     """Equations 2.3 and 2.4: shares of the classes, and what each annotator calls each class."""
     _, people, q = shape
     cell = annotators * q + codes
-    given = np.stack([np.bincount(cell, posteriors[items, k], people * q).reshape(people, q) for k in range(q)], axis=1)
+    counts = np.stack([np.bincount(cell, posteriors[items, k], people * q).reshape(people, q) for k in range(q)], axis=1)
     priors = posteriors[labelled].mean(axis=0) if labelled.any() else np.full(q, 1 / q)
-    return priors, _shared(given)
+    return priors, _shared(counts)
 
 
 def _expected(items, annotators, codes, shape, priors, confusion, labelled) -> tuple[np.ndarray, float]:

@@ -56,10 +56,10 @@ def tost(differences: np.ndarray, margin: float, alpha: float = 0.05, resamples:
     if not margin > 0:
         raise ValueError(f"the margin has to be above 0, not {margin}")
     differences = np.asarray(differences, np.float64)
-    known = differences[~np.isnan(differences)]
-    n, total = len(known), len(differences)
+    measured = differences[~np.isnan(differences)]
+    n, total = len(measured), len(differences)
     if n < 2:
-        mean = float(known[0]) if n else None
+        mean = float(measured[0]) if n else None
         return Equivalence(
             mean,
             None,
@@ -75,10 +75,10 @@ def tost(differences: np.ndarray, margin: float, alpha: float = 0.05, resamples:
             total,
             "only one question is measured" if n else "not measured",
         )
-    known = np.where(np.abs(known) < _TIE, 0.0, known)
-    if np.ptp(known) <= _TIE and n < FEWEST and abs(known[0]) < margin:
+    measured = np.where(np.abs(measured) < _TIE, 0.0, measured)
+    if np.ptp(measured) <= _TIE and n < FEWEST and abs(measured[0]) < margin:
         return Equivalence(
-            float(known[0]),
+            float(measured[0]),
             None,
             None,
             None,
@@ -92,36 +92,36 @@ def tost(differences: np.ndarray, margin: float, alpha: float = 0.05, resamples:
             total,
             f"all differences are equal, and {n} questions are too few to conclude from that",
         )
-    if np.ptp(known) <= _TIE:
-        mean = float(known[0])
+    if np.ptp(measured) <= _TIE:
+        mean = float(measured[0])
         p = 0.0 if abs(mean) < margin else 1.0
         return Equivalence(
             mean, mean, mean, mean, mean, p, 0.0 if mean else 1.0, p < alpha, margin, alpha, n, total, "all differences are equal"
         )
-    mean, error = float(known.mean()), float(known.std(ddof=1) / np.sqrt(n))
+    mean, error = float(measured.mean()), float(measured.std(ddof=1) / np.sqrt(n))
     half = float(stdtrit(n - 1, 1 - alpha)) * error
     p = max(float(stdtr(n - 1, -(mean + margin) / error)), float(stdtr(n - 1, (mean - margin) / error)))
     p_different = float(2 * stdtr(n - 1, -abs(mean) / error))
-    [drawn] = intervals(known, resamples, 1 - 2 * alpha, seed)
+    [drawn] = intervals(measured, resamples, 1 - 2 * alpha, seed)
     return Equivalence(mean, mean - half, mean + half, drawn.low, drawn.high, p, p_different, p < alpha, margin, alpha, n, total)
 
 
-def sentence(found: Equivalence, subject: str, reference: str, quantity: str, direction: int = 1, points: float = 100) -> str:
+def sentence(test: Equivalence, subject: str, reference: str, quantity: str, direction: int = 1, points: float = 100) -> str:
     """The result in words, in points (hundredths of the quantity): "ef_search 24 equals exact within 1 point of nDCG@10
     (90% interval -0.4 to +0.2)". direction: +1 where more of the quantity is better, else -1.
     """
-    within = f"{found.margin * points:g} point{'s' * (found.margin * points != 1)} of {quantity}"
-    if found.verdict == "undefined":
-        return f"{subject} cannot be compared with {reference} in {quantity}: {found.note}"
-    interval = f"({1 - 2 * found.alpha:.0%} interval {_signed(found.low * points)} to {_signed(found.high * points)})"
-    word = "better" if found.difference * direction > 0 else "worse"
-    size = f"{abs(found.difference) * points:.2g}"
-    if found.verdict == "equal":
-        if found.difference == 0 and found.low == found.high:
+    within = f"{test.margin * points:g} point{'s' * (test.margin * points != 1)} of {quantity}"
+    if test.verdict == "undefined":
+        return f"{subject} cannot be compared with {reference} in {quantity}: {test.note}"
+    interval = f"({1 - 2 * test.alpha:.0%} interval {_signed(test.low * points)} to {_signed(test.high * points)})"
+    word = "better" if test.difference * direction > 0 else "worse"
+    size = f"{abs(test.difference) * points:.2g}"
+    if test.verdict == "equal":
+        if test.difference == 0 and test.low == test.high:
             return f"{subject} equals {reference} in {quantity}: no question's value changed"
-        also = f", and is measurably {word} by {size}" if found.p_different < found.alpha else ""
+        also = f", and is measurably {word} by {size}" if test.p_different < test.alpha else ""
         return f"{subject} equals {reference} within {within}{also} {interval}"
-    if found.verdict == "unclear":
+    if test.verdict == "unclear":
         return f"{subject} is not shown equal to {reference} within {within} {interval}"
     # significant, though it may still be a small one: the interval says how large
     return f"{subject} is {word} than {reference} by {size} point{'s' * (size != '1')} of {quantity} {interval}"

@@ -54,11 +54,11 @@ def paired_difference(
 
 
 def _compared(difference: np.ndarray, interval, p: float | None, exact: bool) -> Paired:
-    known = difference[~np.isnan(difference)]
-    counts = (int((known > 0).sum()), int((known < 0).sum()), int((known == 0).sum()))
-    deviation = known.std(ddof=1) if len(known) > 1 else 0.0
-    varies = len(known) > 1 and np.ptp(known) > _TIE
-    effect = float(known.mean() / deviation) if varies else None
+    measured = difference[~np.isnan(difference)]
+    counts = (int((measured > 0).sum()), int((measured < 0).sum()), int((measured == 0).sum()))
+    deviation = measured.std(ddof=1) if len(measured) > 1 else 0.0
+    varies = len(measured) > 1 and np.ptp(measured) > _TIE
+    effect = float(measured.mean() / deviation) if varies else None
     note = interval.note or ("" if varies else NO_VARIATION)
     mean, low, high, n, total, _ = interval
     return Paired(mean, low, high, p, exact, effect, *counts, n, total, note)

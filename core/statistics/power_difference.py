@@ -89,12 +89,12 @@ def means_from_pilot(differences: np.ndarray, annotators: int) -> Means:
     Analysis of variance of one factor, unequal numbers: Searle, Casella and McCulloch 1992, "Variance components".
     With one label an item, all spread counts as that of the items.
     """
-    known = ~np.isnan(differences)
-    differences, known = differences[known.any(axis=1)], known[known.any(axis=1)]
-    n, k = len(differences), known.sum(axis=1)
+    labelled = ~np.isnan(differences)
+    differences, labelled = differences[labelled.any(axis=1)], labelled[labelled.any(axis=1)]
+    n, k = len(differences), labelled.sum(axis=1)
     mean, within_df = np.nanmean(differences, axis=1), int(k.sum() - n)
-    within = float(((differences - mean[:, None])[known] ** 2).sum() / within_df) if within_df else 0.0
-    grand = differences[known].mean()
+    within = float(((differences - mean[:, None])[labelled] ** 2).sum() / within_df) if within_df else 0.0
+    grand = differences[labelled].mean()
     between = (k * (mean - grand) ** 2).sum() / (n - 1)
     usual = (k.sum() - (k**2).sum() / k.sum()) / (n - 1)
     return Means(float(mean.mean()), float(np.sqrt(max((between - within) / usual, 0))), float(np.sqrt(within)), annotators)

@@ -33,8 +33,8 @@ def rate_half_width(rate: float, items: int, annotators: int = 1, agreement: flo
     labels is items k / (1 + (k - 1) agreement) (Kish 1965, "Survey sampling").
     """
     effective = items * annotators / (1 + (annotators - 1) * agreement)
-    found = wilson(rate * effective, effective, confidence)
-    return (found.high - found.low) / 2
+    interval = wilson(rate * effective, effective, confidence)
+    return (interval.high - interval.low) / 2
 
 
 def rate_simulated(
@@ -57,9 +57,9 @@ def rate_simulated(
         own = rng.beta(rate * scale, (1 - rate) * scale, shape)
     yes, times = np.unique(rng.binomial(annotators, own).sum(axis=1), return_counts=True)
     each = 1 / (1 + (annotators - 1) * agreement)  # effective labels a label
-    found = [wilson(count * each, items * annotators * each, confidence) for count in yes]
-    width = times @ [one.high - one.low for one in found] / studies
-    return float(width / 2), float(times @ [one.low <= rate <= one.high for one in found] / studies)
+    intervals = [wilson(count * each, items * annotators * each, confidence) for count in yes]
+    width = times @ [interval.high - interval.low for interval in intervals] / studies
+    return float(width / 2), float(times @ [interval.low <= rate <= interval.high for interval in intervals] / studies)
 
 
 def pilot_profile(coefficient: Coefficient, groups: np.ndarray | None = None) -> Profile:
@@ -94,10 +94,10 @@ def alpha_half_width(profile: Profile, items: int, confidence: float = 0.95) -> 
     Source: Efron and Tibshirani 1993, "An introduction to the bootstrap", chapter 21 (the infinitesimal
     jackknife), with the influence as the change by one item more and an average one less.
     """
-    found, shares = profile
-    mean = shares @ found.contributions
-    whole = found.value(items * mean)
-    influence = found.value(items * mean + found.contributions - mean) - whole
+    coefficient, shares = profile
+    mean = shares @ coefficient.contributions
+    whole = coefficient.value(items * mean)
+    influence = coefficient.value(items * mean + coefficient.contributions - mean) - whole
     if np.isnan(whole) or np.isnan(influence).any():
         return None
     variance = shares @ influence**2 - (shares @ influence) ** 2

@@ -48,10 +48,10 @@ def prediction_powered(
     groups = or_rows(groups, n)
     other_groups = or_rows(other_groups, many)
     rates = (_mean(human, confidence, groups), _mean(unlabelled, confidence, other_groups))
-    found = pearson(machine, human, resamples, confidence, seed, groups)
-    skill = Interval(found.value, found.low, found.high, n, n, found.note)
+    correlation = pearson(machine, human, resamples, confidence, seed, groups)
+    skill = Interval(correlation.value, correlation.low, correlation.high, n, n, correlation.note)
     drawn = len(np.unique(groups))
-    note = _refusal(found, drawn, len(np.unique(other_groups)))
+    note = _refusal(correlation, drawn, len(np.unique(other_groups)))
     if not note and chance(machine, human, groups, max(resamples, 99), seed) > (1 - confidence) / 2:
         note = NO_BETTER
     if note:
@@ -86,12 +86,12 @@ def _variance(values: np.ndarray, groups: np.ndarray, lost: int) -> float:
     return float(len(sums) / (len(sums) - lost) * (sums @ sums) / len(values) ** 2)
 
 
-def _refusal(found: Agreement, n: int, many: int) -> str:
+def _refusal(correlation: Agreement, n: int, many: int) -> str:
     if many < 2 or n < 3:
         return "undefined: three items with and two without human labels are needed"
-    if found.value is None or found.low is None:
-        return f"refused: the machine's correlation with people is not measured ({found.note})"
-    return NO_BETTER if found.low <= 0 else ""
+    if correlation.value is None or correlation.low is None:
+        return f"refused: the machine's correlation with people is not measured ({correlation.note})"
+    return NO_BETTER if correlation.low <= 0 else ""
 
 
 def chance(machine: np.ndarray, human: np.ndarray, groups: np.ndarray, permutations: int, seed: int) -> float:

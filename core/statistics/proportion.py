@@ -35,14 +35,14 @@ def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float 
     """
     values = np.asarray(values, np.float64)
     values = values[:, None] if values.ndim == 1 else values
-    found = intervals(values, resamples, confidence, seed)
-    for column, one in enumerate(found):
-        known = values[~np.isnan(values[:, column]), column]
-        off = min(np.count_nonzero(known != 0), np.count_nonzero(known != 1))
-        if one.low is not None and (off < FEW or np.isin(known, (0, 1)).all()):
-            share = wilson(min(known.sum(), one.n), one.n, confidence)  # sums of rounded values may pass n
-            found[column] = one._replace(low=share.low, high=share.high)
-    return found
+    bounds = intervals(values, resamples, confidence, seed)
+    for column, interval in enumerate(bounds):
+        measured = values[~np.isnan(values[:, column]), column]
+        off = min(np.count_nonzero(measured != 0), np.count_nonzero(measured != 1))
+        if interval.low is not None and (off < FEW or np.isin(measured, (0, 1)).all()):
+            share = wilson(min(measured.sum(), interval.n), interval.n, confidence)  # sums of rounded values may pass n
+            bounds[column] = interval._replace(low=share.low, high=share.high)
+    return bounds
 
 
 def wilson_grouped(yes: np.ndarray, groups: np.ndarray | None = None, confidence: float = 0.95) -> Interval:
@@ -57,8 +57,8 @@ def wilson_grouped(yes: np.ndarray, groups: np.ndarray | None = None, confidence
     if n == 0:
         return wilson(0, 0, confidence)
     number, share = effective(yes, groups, confidence), float(yes.mean())
-    found = wilson(share * number, number, confidence)
-    return found._replace(mean=share, n=n, total=n)
+    interval = wilson(share * number, number, confidence)
+    return interval._replace(mean=share, n=n, total=n)
 
 
 def effective(yes: np.ndarray, groups: np.ndarray | None = None, confidence: float = 0.95) -> float:

@@ -28,9 +28,9 @@ def roc(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95, grou
     curve data".
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
-    known = ~(np.isnan(scores) | np.isnan(positive))
+    usable = ~(np.isnan(scores) | np.isnan(positive))
     groups = or_rows(groups, len(scores))
-    total, scores, positive, groups = len(scores), scores[known], positive[known] > 0.5, groups[known]
+    total, scores, positive, groups = len(scores), scores[usable], positive[usable] > 0.5, groups[usable]
     n, m = len(scores), int(positive.sum())
     if m in (0, n):
         nothing = np.array([])

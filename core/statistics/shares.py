@@ -70,11 +70,11 @@ def _exchanged(both: np.ndarray, permutations: int, seed: int) -> tuple[float, b
     n, rng = len(both), np.random.default_rng([seed, len(both)])
     exact = n <= _EXACT
     if exact:
-        kept = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        own = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
     else:
-        kept = rng.integers(0, 2, (permutations, n))
+        own = rng.integers(0, 2, (permutations, n))
     a, b = both[:, :2], both[:, 2:]
-    first, second = kept @ a + (1 - kept) @ b, kept @ b + (1 - kept) @ a
+    first, second = own @ a + (1 - own) @ b, own @ b + (1 - own) @ a
     drawn = np.abs(first[:, 0] / first[:, 1] - second[:, 0] / second[:, 1])
     whole = both.sum(axis=0)
     reached = (drawn >= abs(whole[0] / whole[1] - whole[2] / whole[3]) - 1e-9).sum()

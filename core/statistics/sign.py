@@ -41,6 +41,6 @@ def position_bias(chose_first: np.ndarray, confidence: float = 0.95) -> Position
 
     H0: the place does not matter, so that with a random order either place is chosen in half of the cases.
     """
-    known = np.asarray(chose_first, np.float64)
-    first, second = int((known == 1).sum()), int((known == 0).sum())
+    chosen = np.asarray(chose_first, np.float64)
+    first, second = int((chosen == 1).sum()), int((chosen == 0).sum())
     return PositionBias(wilson(first, first + second, confidence), exact_p(first, second))

@@ -35,10 +35,10 @@ def fit_threshold(
     middle. Source: Youden 1950, "Index for rating diagnostic tests".
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
-    known = ~(np.isnan(scores) | np.isnan(positive))
+    usable = ~(np.isnan(scores) | np.isnan(positive))
     groups = or_rows(groups, len(scores))
-    first = half(np.where(known, positive, np.nan), seed, groups)[known]
-    scores, positive, groups = scores[known], positive[known], groups[known]
+    first = half(np.where(usable, positive, np.nan), seed, groups)[usable]
+    scores, positive, groups = scores[usable], positive[usable], groups[usable]
     curve = roc(scores[first], positive[first])
     if curve.auc.mean is None or len(np.unique(positive[~first])) < 2:
         return Threshold(None, int(first.sum()), int((~first).sum()), note=ONE_KIND)
@@ -64,11 +64,11 @@ def half(positive: np.ndarray, seed: int, groups: np.ndarray | None = None) -> n
     """[n] bool: half of the groups [n] of each label, half of those with both, and half of those with none (NaN); without
     groups, of the rows."""
     rng, place = np.random.default_rng(seed), numbered(or_rows(groups, len(positive)))
-    known = ~np.isnan(np.asarray(positive, np.float64))
-    share = summed(np.column_stack([np.where(known, positive, 0), known]), place)
+    labelled = ~np.isnan(np.asarray(positive, np.float64))
+    share = summed(np.column_stack([np.where(labelled, positive, 0), labelled]), place)
     first = np.zeros(len(share), bool)
-    kind = np.where(share[:, 1] == 0, 3, (share[:, 0] > 0).astype(int) + (share[:, 0] == share[:, 1]))  # no, both, yes, NaN
-    for one in np.unique(kind):
-        rows = rng.permutation(np.flatnonzero(kind == one))
+    kinds = np.where(share[:, 1] == 0, 3, (share[:, 0] > 0).astype(int) + (share[:, 0] == share[:, 1]))  # no, both, yes, NaN
+    for kind in np.unique(kinds):
+        rows = rng.permutation(np.flatnonzero(kinds == kind))
         first[rows[: (len(rows) + 1) // 2]] = True
     return first[place]

@@ -23,19 +23,19 @@ def alpha(values: np.ndarray, level: str = "nominal") -> Coefficient:
     """
     if level not in LEVELS:
         raise ValueError(f"the level has to be one of {', '.join(LEVELS)}, not {level!r}")
-    known = ~np.isnan(values)
-    paired = known.sum(axis=1) >= 2  # a single label can agree with nothing
-    values, known = values[paired], known[paired]
-    name, size = f"Krippendorff's alpha, {level}", (len(values), int(known.sum()), np.flatnonzero(paired))
+    labelled = ~np.isnan(values)
+    paired = labelled.sum(axis=1) >= 2  # a single label can agree with nothing
+    values, labelled = values[paired], labelled[paired]
+    name, size = f"Krippendorff's alpha, {level}", (len(values), int(labelled.sum()), np.flatnonzero(paired))
     if level == "interval":
-        return Coefficient(name, *_moments(values, known), *size)
-    distinct, codes = np.unique(values[known], return_inverse=True)
+        return Coefficient(name, *_moments(values, labelled), *size)
+    distinct, codes = np.unique(values[labelled], return_inverse=True)
     if level != "nominal" and len(distinct) > _MOST:
         raise ValueError(f"{level} alpha takes at most {_MOST} different values, not {len(distinct)}")
     if level == "ratio" and len(distinct) and distinct[0] < 0:
         raise ValueError("a ratio scale has no values below 0")
     q = len(distinct)
-    flat = np.nonzero(known)[0] * q + codes
+    flat = np.nonzero(labelled)[0] * q + codes
     table = np.bincount(flat, minlength=len(values) * q).reshape(len(values), q).astype(np.float64)
     return Coefficient(name, *(_ordinal(table) if level == "ordinal" else _fixed(table, distinct, level)), *size)
 
@@ -73,7 +73,7 @@ def _ordinal(table: np.ndarray):
         rank = n.cumsum(axis=-1) - n / 2  # of each category's middle; differences as in the source's delta
         square, total = rank**2, n.sum(axis=-1)
         parts = [slice(first, first + _PAIRS) for first in range(0, len(lower), _PAIRS)]
-        apart = [(met[..., one] * (rank[..., upper[one]] - rank[..., lower[one]]) ** 2).sum(axis=-1) for one in parts]
+        apart = [(met[..., part] * (rank[..., upper[part]] - rank[..., lower[part]]) ** 2).sum(axis=-1) for part in parts]
         expected = 2 * (total * (n * square).sum(axis=-1) - (n * rank).sum(axis=-1) ** 2)
         expected = np.where((n > 0).sum(axis=-1) > 1, expected, 0)
         return _ratio(2 * np.sum(apart, axis=0), expected, total)
@@ -81,12 +81,12 @@ def _ordinal(table: np.ndarray):
     return np.column_stack([table, pairs]), value
 
 
-def _moments(values: np.ndarray, known: np.ndarray):
+def _moments(values: np.ndarray, labelled: np.ndarray):
     """Interval differences are squares: sums of values and squares do, however many distinct values there are."""
-    filled = np.where(known, values - (values[known].mean() if known.any() else 0), 0)
-    m, total, square = known.sum(axis=1), filled.sum(axis=1), (filled**2).sum(axis=1)
+    filled = np.where(labelled, values - (values[labelled].mean() if labelled.any() else 0), 0)
+    m, total, square = labelled.sum(axis=1), filled.sum(axis=1), (filled**2).sum(axis=1)
     observed = 2 * (m * square - total**2) / (m - 1)
-    smallest = 1e-12 * square.sum() * m.sum() if np.ptp(values[known] if known.any() else [0]) else np.inf
+    smallest = 1e-12 * square.sum() * m.sum() if np.ptp(values[labelled] if labelled.any() else [0]) else np.inf
 
     def value(sums: np.ndarray) -> np.ndarray:
         observed, n, total, square = np.moveaxis(sums, -1, 0)

@@ -47,16 +47,16 @@ def pairwise(
 ) -> tuple[np.ndarray, np.ndarray, dict[tuple[int, int], str]]:
     """(value [a, a] with NaN where undefined, items in common [a, a], reasons by pair); the diagonal has no value."""
     annotators = values.shape[1]
-    known = (~np.isnan(values)).astype(np.int64)
-    shared, matrix, notes = known.T @ known, np.full((annotators, annotators), np.nan), {}
+    labelled = (~np.isnan(values)).astype(np.int64)
+    shared, matrix, notes = labelled.T @ labelled, np.full((annotators, annotators), np.nan), {}
     for first in range(annotators):
         for second in range(first + 1, annotators):
             pair = values[:, [first, second]]
-            found = estimate(coefficient(pair[(~np.isnan(pair)).all(axis=1)]), resamples=0)
-            if found.value is None:
-                notes[first, second] = found.note
+            agreement = estimate(coefficient(pair[(~np.isnan(pair)).all(axis=1)]), resamples=0)
+            if agreement.value is None:
+                notes[first, second] = agreement.note
             else:
-                matrix[first, second] = matrix[second, first] = found.value
+                matrix[first, second] = matrix[second, first] = agreement.value
     return matrix, shared, notes
 
 
@@ -65,17 +65,17 @@ def leave_one_out(values: np.ndarray, coefficient: Callable[[np.ndarray], Coeffi
     whole = estimate(coefficient(values), resamples=0).value
     result = []
     for column in range(values.shape[1]):
-        found = estimate(coefficient(np.delete(values, column, axis=1)), resamples=0)
-        change = None if None in (whole, found.value) else found.value - whole
-        result.append(LeftOut(column, found.value, change, found.note))
+        others = estimate(coefficient(np.delete(values, column, axis=1)), resamples=0)
+        change = None if None in (whole, others.value) else others.value - whole
+        result.append(LeftOut(column, others.value, change, others.note))
     return result
 
 
 def others_majority(values: np.ndarray, categories: int) -> np.ndarray:
     """For each label the majority of the others on that item [items, annotators]; NaN: no label, nobody else, or a tie."""
-    known = ~np.isnan(values)
+    labelled = ~np.isnan(values)
     table = counts(values, categories)
-    rows, columns = np.nonzero(known)
+    rows, columns = np.nonzero(labelled)
     others = table[rows]
     others[np.arange(len(rows)), values[rows, columns].astype(np.int64)] -= 1
     most = others.max(axis=1, initial=0)
@@ -91,12 +91,12 @@ def dissent(values: np.ndarray, categories: int, groups: np.ndarray | None = Non
     majority = others_majority(values, categories)
     judged, equal = ~np.isnan(majority), majority == values
     labels, groups = (~np.isnan(values)).sum(axis=0), or_rows(groups, len(values))
-    found = []
+    dissents = []
     for a in range(values.shape[1]):
         rows = judged[:, a]
         share = wilson_grouped(equal[rows, a], groups[rows])
-        found.append(Dissent(a, int(labels[a]), int((rows & ~equal[:, a]).sum()), share))
-    return found
+        dissents.append(Dissent(a, int(labels[a]), int((rows & ~equal[:, a]).sum()), share))
+    return dissents
 
 
 def self_agreement(

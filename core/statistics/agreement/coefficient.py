@@ -60,25 +60,25 @@ def estimate(
     name, contributions, value, items, labels, rows, undefined, empty = coefficient
     if items == 0:
         return Agreement(name, None, None, None, 0, 0, note=empty)
-    found = float(value(contributions.sum(axis=0)))
-    if np.isnan(found):
+    point = float(value(contributions.sum(axis=0)))
+    if np.isnan(point):
         return Agreement(name, None, None, None, items, labels, note=undefined)
     if not resamples:
-        return Agreement(name, found, None, None, items, labels)
+        return Agreement(name, point, None, None, items, labels)
     if groups is not None:
         contributions = summed(contributions, np.asarray(groups)[slice(None) if rows is None else rows])
     many = len(contributions)
     if many == 1:
-        return Agreement(name, found, None, None, items, labels, note=ONE_GROUP, drawn=1)
+        return Agreement(name, point, None, None, items, labels, note=ONE_GROUP, drawn=1)
     drawn = value(resampled_means(contributions, resamples, seed) * many)
-    known = drawn[~np.isnan(drawn)]
-    missing = resamples - len(known)
+    defined = drawn[~np.isnan(drawn)]
+    missing = resamples - len(defined)
     if missing > resamples / 2:
-        return Agreement(name, found, None, None, items, labels, resamples, missing, FEW_DEFINED, many)
+        return Agreement(name, point, None, None, items, labels, resamples, missing, FEW_DEFINED, many)
     tail = (1 - confidence) / 2
-    low, high = map(float, np.quantile(known, [tail, 1 - tail]))
-    note = ALIKE if np.ptp(known) < 1e-12 else ""
-    return Agreement(name, found, low, high, items, labels, resamples, missing, note, many)
+    low, high = map(float, np.quantile(defined, [tail, 1 - tail]))
+    note = ALIKE if np.ptp(defined) < 1e-12 else ""
+    return Agreement(name, point, low, high, items, labels, resamples, missing, note, many)
 
 
 def divided(above: np.ndarray, below: np.ndarray, smallest: float = 1e-12) -> np.ndarray:

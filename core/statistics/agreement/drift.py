@@ -41,32 +41,32 @@ def drift(
     agreement = agreement_with_others(values)
     if groups is not None:
         agreement, order = _by_group(agreement, groups), _by_group(np.where(np.isnan(agreement), np.nan, order), groups)
-    found = [_drift(a, agreement[:, a], order[:, a], parts, permutations, seed) for a in range(values.shape[1])]
-    tested = [i for i, one in enumerate(found) if one.p is not None]
-    for i, corrected in zip(tested, holm(np.array([found[i].p for i in tested])), strict=True):
-        found[i] = found[i]._replace(p_holm=float(corrected))
-    return found
+    drifts = [_drift(a, agreement[:, a], order[:, a], parts, permutations, seed) for a in range(values.shape[1])]
+    tested = [i for i, row in enumerate(drifts) if row.p is not None]
+    for i, corrected in zip(tested, holm(np.array([drifts[i].p for i in tested])), strict=True):
+        drifts[i] = drifts[i]._replace(p_holm=float(corrected))
+    return drifts
 
 
 def _by_group(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Means [groups, annotators] of what is not NaN."""
-    known = ~np.isnan(values)
-    return divided(summed(np.where(known, values, 0), groups), summed(known.astype(float), groups))
+    measured = ~np.isnan(values)
+    return divided(summed(np.where(measured, values, 0), groups), summed(measured.astype(float), groups))
 
 
 def agreement_with_others(values: np.ndarray) -> np.ndarray:
     """Share of the others' labels on the item equal to this one [items, annotators]; NaN without label or others."""
-    known = ~np.isnan(values)
+    labelled = ~np.isnan(values)
     equal = np.zeros(values.shape)
     for column in range(values.shape[1]):
         equal[:, column] = (values == values[:, column : column + 1]).sum(axis=1) - 1
-    others = known.sum(axis=1, keepdims=True) - 1
-    return np.where(known & (others > 0), equal / np.maximum(others, 1), np.nan)
+    others = labelled.sum(axis=1, keepdims=True) - 1
+    return np.where(labelled & (others > 0), equal / np.maximum(others, 1), np.nan)
 
 
 def _drift(annotator: int, agreement: np.ndarray, order: np.ndarray, parts: int, permutations: int, seed: int) -> Drift:
-    known = ~np.isnan(agreement)
-    ordered = agreement[known][np.argsort(order[known], kind="stable")]
+    compared = ~np.isnan(agreement)
+    ordered = agreement[compared][np.argsort(order[compared], kind="stable")]
     means = [intervals(part, seed=seed)[0] for part in np.array_split(ordered, parts)]
     if len(ordered) < FEWEST:
         note = f"undefined: {len(ordered)} items to compare, {FEWEST} are needed"

@@ -37,7 +37,7 @@ def growth(
             yield labels, estimate(coefficient(seen), resamples, confidence, seed, groups)
 
 
-def met(rule: str, target: float, found: Agreement) -> bool:
+def met(rule: str, target: float, agreement: Agreement) -> bool:
     """Whether a stop rule is met: half_width, the interval's half-width is at most the target; alpha, the value is at least it;
     all_labelled never is before the end. Looked at from 30 items on.
 
@@ -45,8 +45,8 @@ def met(rule: str, target: float, found: Agreement) -> bool:
     Maxwell 2003, "Sample size for multiple regression: obtaining regression coefficients that are accurate, not simply
     significant", on planning for accuracy). A rule on the value stops at lucky ones.
     """
-    if found.value is None or found.drawn < FEWEST:
+    if agreement.value is None or agreement.drawn < FEWEST:
         return False
     if rule == "alpha":
-        return found.value >= target
-    return rule == "half_width" and found.low is not None and (found.high - found.low) / 2 <= target
+        return agreement.value >= target
+    return rule == "half_width" and agreement.low is not None and (agreement.high - agreement.low) / 2 <= target

@@ -30,11 +30,11 @@ def icc(values: np.ndarray, form: str = "2,1") -> Coefficient:
 
 def _one_way(values: np.ndarray, form: str) -> Coefficient:
     """Sums over items: items, ratings m, m², total² / m, squares, total."""
-    known = ~np.isnan(values)
-    several = np.flatnonzero(known.sum(axis=1) >= 2)
-    values, known = values[several], known[several]
-    centred = np.where(known, values - (values[known].mean() if known.any() else 0), 0)
-    m, total, square = known.sum(axis=1), centred.sum(axis=1), (centred**2).sum(axis=1)
+    rated = ~np.isnan(values)
+    several = np.flatnonzero(rated.sum(axis=1) >= 2)
+    values, rated = values[several], rated[several]
+    centred = np.where(rated, values - (values[rated].mean() if rated.any() else 0), 0)
+    m, total, square = rated.sum(axis=1), centred.sum(axis=1), (centred**2).sum(axis=1)
     smallest = max(1e-12 * square.sum(), 1e-300)
 
     def value(sums: np.ndarray) -> np.ndarray:

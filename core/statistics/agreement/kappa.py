@@ -19,8 +19,8 @@ def cohen(values: np.ndarray, categories: int, weighting: str = "identity") -> C
     if values.shape[1] != 2:
         raise ValueError("Cohen's kappa is of two annotators; Conger's is of more")
     both = ~np.isnan(values).any(axis=1)
-    found = conger(values[both], categories, weighting)
-    return found._replace(name=found.name.replace("Conger", "Cohen"), rows=np.flatnonzero(both))
+    kappa = conger(values[both], categories, weighting)
+    return kappa._replace(name=kappa.name.replace("Conger", "Cohen"), rows=np.flatnonzero(both))
 
 
 def conger(values: np.ndarray, categories: int, weighting: str = "identity") -> Coefficient:
@@ -33,9 +33,9 @@ def conger(values: np.ndarray, categories: int, weighting: str = "identity") -> 
     labels = table.sum(axis=1)
     paired = labels >= 2
     credit = (table * (table @ w - 1)).sum(axis=1) / np.where(paired, labels * (labels - 1), 1)
-    given = (values[:, :, None] == np.arange(categories)).astype(np.float64)  # [items, annotators, q]
-    shape = given.shape[1:]
-    contributions = np.column_stack([np.where(paired, credit, 0), paired, given.reshape(len(values), shape[0] * shape[1])])
+    votes = (values[:, :, None] == np.arange(categories)).astype(np.float64)  # [items, annotators, q]
+    shape = votes.shape[1:]
+    contributions = np.column_stack([np.where(paired, credit, 0), paired, votes.reshape(len(values), shape[0] * shape[1])])
 
     def value(sums: np.ndarray) -> np.ndarray:
         each = sums[..., 2:].reshape(*sums.shape[:-1], *shape)  # [..., annotators, q]

@@ -30,22 +30,22 @@ def measures(
     groups: np.ndarray | None = None,
 ) -> list[Agreement]:
     """Every suitable coefficient with its interval, alpha first. categories: how many the rubric offers; None: numbers."""
-    return [estimate(found, resamples, confidence, seed, groups) for found in _suitable(values, level, categories)]
+    return [estimate(coefficient, resamples, confidence, seed, groups) for coefficient in _suitable(values, level, categories)]
 
 
 def _suitable(values: np.ndarray, level: str, categories: int | None) -> list[Coefficient]:
-    found = [alpha(values, level)]
+    coefficients = [alpha(values, level)]
     if level in ("interval", "ratio"):
-        found += [icc(values, form) for form in FORMS]
+        coefficients += [icc(values, form) for form in FORMS]
     if categories is None:
-        return found
+        return coefficients
     two = values.shape[1] == 2
-    found += [make(values, categories) for make in (percent, cohen if two else conger, fleiss, gwet, brennan_prediger)]
+    coefficients += [make(values, categories) for make in (percent, cohen if two else conger, fleiss, gwet, brennan_prediger)]
     if level != "nominal":
         kappa = cohen if two else conger
-        found += [kappa(values, categories, w) for w in ("linear", "quadratic")]
-        found += [gwet(values, categories, w) for w in ("linear", "quadratic")]
-    return found
+        coefficients += [kappa(values, categories, w) for w in ("linear", "quadratic")]
+        coefficients += [gwet(values, categories, w) for w in ("linear", "quadratic")]
+    return coefficients
 
 
 def paradox(values: np.ndarray, categories: int) -> Paradox | None:
