@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
     (
         Room("models", "model files and their identity, hardware, headers, the process a model runs in"),
         Room("corpus", "a file a loader: documents and questions"),
-        Room("chunking", "a file a chunker"),
+        Room("chunking", "a file a chunker, and the tokens of each chunk"),
         Room("embedding", "a file an encoder, and the transform of vectors"),
         Room("index", "a file an index"),
         Room("retrieval", "a file a sparse retriever or fusion, and the pool they work on"),
@@ -51,7 +51,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
     (
         Room("labs", "the verbs of single pages: trials, encoders, indexes, sampling, engines, inside a model"),
         Room("annotation", "studies and labels, and the formats they come and go in"),
-        Room("agreement", "what labels say"),
+        Room("agreement", "what a study's labels say together: agreement, annotators, systems, power"),
     ),
     (
         Room("__main__", "starts the command line"),

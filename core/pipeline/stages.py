@@ -1,7 +1,7 @@
 """The stages of a recipe as data: STAGES is the one list from which keys, traces, plans, forms and docs follow.
 
 corpus > chunks > vectors > index > candidates of each retriever > pool > final ranking > metrics, and > prompt > answer. To
-add a stage is: a field of `TrialConfig`, a row here, a folder of parts, its docs.
+add a stage is: a field of `TrialConfig`, a row here, a folder of parts, its room in `docs/rooms.py`, its docs.
 """
 
 from collections.abc import Callable, Generator
