@@ -35,15 +35,15 @@ def assemble(name: str, documents: Iterable[Document], queries: Iterable[Query],
         raise WorkbenchError(
             " ".join([f"'{name}' has no documents.", *notes.lines()]), where=name, todo="Check the source files."
         )
-    kept: dict[str, Query] = {}
+    questions: dict[str, Query] = {}
     for query in queries:
         if not query.text.strip():
             notes.add("Question without text left out", query.id)
-        elif query.id in kept:
+        elif query.id in questions:
             notes.add("Question with a repeated id left out", query.id)
         else:
-            kept[query.id] = query._replace(gold=tuple(_checked(query, by_id, notes)))
-    return Corpus(name, tuple(by_id.values()), tuple(kept.values()), notes.lines(), fingerprint_of(by_id.values()))
+            questions[query.id] = query._replace(gold=tuple(_checked(query, by_id, notes)))
+    return Corpus(name, tuple(by_id.values()), tuple(questions.values()), notes.lines(), fingerprint_of(by_id.values()))
 
 
 def distinct(documents: Iterable[Document], notes: Notes) -> dict[str, Document]:

@@ -27,7 +27,7 @@ class Beir(Loader):
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         source = Source(path, Notes())
         documents = []
-        for member in one(source, "corpus.jsonl"):
+        for member in single_member(source, "corpus.jsonl"):
             for number, row in enumerate(source.json_lines(member)):
                 if number % 2000 == 0:
                     yield Progress(row.position, row.size, f"Reading {PurePosixPath(member).name}")
@@ -37,16 +37,16 @@ class Beir(Loader):
         return assemble(name, documents, queries(source, self.qrels), source.notes)
 
 
-def one(source: Source, pattern: str) -> list[str]:
+def single_member(source: Source, pattern: str) -> list[str]:
     """The single member of that name (also .gz)."""
-    found = source.find(pattern) or source.find(pattern + ".gz")
-    if not found:
+    members = source.find(pattern) or source.find(pattern + ".gz")
+    if not members:
         raise WorkbenchError(
             f"There is no {pattern}.",
             where=str(source.path),
             todo="The folder needs corpus.jsonl, queries.jsonl and qrels/*.tsv.",
         )
-    return found[:1]
+    return members[:1]
 
 
 def queries(source: Source, split: str, known_as: Callable[[str], str] = str) -> list[Query]:
@@ -60,14 +60,14 @@ def queries(source: Source, split: str, known_as: Callable[[str], str] = str) ->
             todo=f"Choose qrels: {have or 'none here'}.",
         )
     judged = judgements(source, files[0], known_as)
-    found = []
-    for row in source.json_lines(one(source, "queries.jsonl")[0]):
+    questions = []
+    for row in source.json_lines(single_member(source, "queries.jsonl")[0]):
         identity = text_of(row.fields, "_id", "id")
         if identity in judged:
-            found.append(Query(identity, text_of(row.fields, "text"), tuple(judged.pop(identity))))
+            questions.append(Query(identity, text_of(row.fields, "text"), tuple(judged.pop(identity))))
     for identity in judged:
         source.notes.add("Judgements of an unknown question left out", identity)
-    return found
+    return questions
 
 
 def judgements(source: Source, name: str, known_as: Callable[[str], str] = str) -> dict[str, list[Gold]]:
@@ -85,6 +85,6 @@ def judgements(source: Source, name: str, known_as: Callable[[str], str] = str) 
         # below 0 is TREC's mark for spam: judged, not relevant
         grades[query.strip()][known_as(document.strip())] = max(grade, 0)
     return {
-        query: [Gold(document, 0, WHOLE, grade, unit) for unit, (document, grade) in enumerate(found.items())]
-        for query, found in grades.items()
+        query: [Gold(document, 0, WHOLE, grade, unit) for unit, (document, grade) in enumerate(judged.items())]
+        for query, judged in grades.items()
     }

@@ -65,9 +65,9 @@ def read_status(file: Path) -> dict | None:
     except FileNotFoundError:
         return None
     except Unsealed:  # of an earlier version
-        found = json.loads(file.read_text("utf-8"))
-        if {"name", "status", "message", "documents", "pages", "characters", "content"} <= found.keys():
-            return found
+        record = json.loads(file.read_text("utf-8"))
+        if {"name", "status", "message", "documents", "pages", "characters", "content"} <= record.keys():
+            return record
         raise _damaged("The record of a file", file, ValueError("it says too little")) from None
     except (OSError, ValueError) as error:
         raise _damaged("The record of a file", file, error) from None

@@ -36,30 +36,30 @@ class Library:
 
     def cards(self) -> tuple[dict[str, Card], dict[str, WorkbenchError]]:
         """The project's cards and those a user put beside own data, and by name what is wrong with any of the latter."""
-        known, problems = dict(cards()), {}
+        by_name, problems = dict(cards()), {}
         for root in self._roots():
             for path in sorted(root.glob("*/card.yaml")):
-                if path.parent.name in known:
+                if path.parent.name in by_name:
                     continue
                 try:
-                    known[path.parent.name] = read_card(path)
+                    by_name[path.parent.name] = read_card(path)
                 except WorkbenchError as error:
                     problems.setdefault(path.parent.name, error)
-        return known, problems
+        return by_name, problems
 
     def available(self) -> list[Status]:
         """Every corpus: built in first, then those present, then those to download."""
-        known, problems = self.cards()
-        found = [self._status(card) for card in known.values()]
-        found += [
+        by_name, problems = self.cards()
+        statuses = [self._status(card) for card in by_name.values()]
+        statuses += [
             Status(c.name, c.title, "own", True, str(c.folder), c.documents, c.questions, c.note)
             for c in own.collections(self.home)
         ]
-        found += [
+        statuses += [
             Status(name, "", "own", False, error.where, None, None, f"{error.what} {error.todo}")
             for name, error in problems.items()
         ]
-        return sorted(found, key=lambda status: (status.kind != "built-in", not status.present, status.name))
+        return sorted(statuses, key=lambda status: (status.kind != "built-in", not status.present, status.name))
 
     def _status(self, card: Card) -> Status:
         place = self._place(card)
@@ -86,14 +86,14 @@ class Library:
         return None
 
     def _find(self, name: str) -> tuple[Loader, Path]:
-        known, problems = self.cards()
-        if name in known:
-            if place := self._place(known[name]):
-                return known[name].loader, place
+        by_name, problems = self.cards()
+        if name in by_name:
+            if place := self._place(by_name[name]):
+                return by_name[name].loader, place
             raise WorkbenchError(
                 f"The data set '{name}' is not on this machine.",
-                where=known[name].homepage,
-                todo=f"Download it, or put {' and '.join(f.name for f in known[name].files)} into the folder that {LOCAL} names.",
+                where=by_name[name].homepage,
+                todo=f"Download it, or put {' and '.join(f.name for f in by_name[name].files)} into the folder that {LOCAL} names.",
             )
         if name in problems:
             raise problems[name]
@@ -119,20 +119,20 @@ class Library:
         yield Progress(0, 0, f"Reading {name}")
         with shape_reported(str(place), loader.part):
             corpus = yield from loader.load(place, name)
-        kept = replace(corpus, documents=()) if loader.keeps_documents else corpus
-        self._cache.save("corpus", key, {"json": pack(kept)}, {"name": name})
+        bare = replace(corpus, documents=()) if loader.keeps_documents else corpus
+        self._cache.save("corpus", key, {"json": pack(bare)}, {"name": name})
         return corpus
 
     # Changing ------------------------------------------------------------------------------------------------------
 
     def download(self, name: str) -> Generator[Progress, None, Path]:
         """Fetches a data set from its publisher; continues where an earlier attempt stopped."""
-        known, _ = self.cards()
-        if name not in known:
-            raise WorkbenchError(f"There is no data set '{name}'.", todo=f"Data sets: {', '.join(known)}.")
-        if self._place(known[name]) is None:
-            yield from fetch_card(known[name], self.home / "datasets" / name)
-        return self._place(known[name])
+        by_name, _ = self.cards()
+        if name not in by_name:
+            raise WorkbenchError(f"There is no data set '{name}'.", todo=f"Data sets: {', '.join(by_name)}.")
+        if self._place(by_name[name]) is None:
+            yield from fetch_card(by_name[name], self.home / "datasets" / name)
+        return self._place(by_name[name])
 
     def ingest(
         self, name: str, files: list[Upload], questions: Upload | None = None
@@ -179,8 +179,8 @@ def split(corpus: Corpus, part: str) -> Corpus:
     if max(sizes) > max(len(corpus.queries) // 2, 1):
         anchors = {query.id: query.gold[0].document_id if query.gold else query.id for query in corpus.queries}
         notes += ("Questions share so much evidence that dev and test have documents in common.",)
-    kept = tuple(q for q in corpus.queries if (int(fingerprint(anchors[q.id]), 16) % 2 == 0) == (part == "dev"))
-    return Corpus(corpus.name, corpus.documents, kept, notes, corpus.fingerprint)
+    queries = tuple(q for q in corpus.queries if (int(fingerprint(anchors[q.id]), 16) % 2 == 0) == (part == "dev"))
+    return Corpus(corpus.name, corpus.documents, queries, notes, corpus.fingerprint)
 
 
 def linked(queries: tuple[Query, ...]) -> dict[str, str]:
@@ -200,12 +200,12 @@ def linked(queries: tuple[Query, ...]) -> dict[str, str]:
     return {identity: root(documents[0]) if documents else identity for identity, documents in relevant.items()}
 
 
-def _completed(kept: Corpus, loader: Loader, place: Path) -> Generator[Progress, None, Corpus | None]:
+def _completed(corpus: Corpus, loader: Loader, place: Path) -> Generator[Progress, None, Corpus | None]:
     """A corpus as the cache keeps it, with its documents; None where they are other ones: a file changed just now."""
     if not loader.keeps_documents:
-        return kept
+        return corpus
     documents = distinct((yield from loader.read_documents(place, Notes())), Notes()).values()
-    return replace(kept, documents=tuple(documents)) if fingerprint_of(documents) == kept.fingerprint else None
+    return replace(corpus, documents=tuple(documents)) if fingerprint_of(documents) == corpus.fingerprint else None
 
 
 def _stamp(name: str, loader: Loader, place: Path) -> str:

@@ -132,14 +132,14 @@ def _ingest(place: Path, name: str, files: list[Upload], questions: Upload | Non
             if time.time() - stray.stat().st_mtime > 3600:
                 stray.unlink()
     uploads = list(_expand(files))
-    found = []
+    statuses = []
     for done, (display, upload) in enumerate(uploads):
         yield Progress(done, len(uploads), f"Reading {display}")
-        found.append((yield from _ingest_one(place, display, upload, done, len(uploads))))
+        statuses.append((yield from _ingest_one(place, display, upload, done, len(uploads))))
     if questions is not None:
         yield Progress(len(uploads), len(uploads), "Matching the questions with the documents")
-        found.append((yield from _ingest_questions(place, questions)))
-    return found
+        statuses.append((yield from _ingest_questions(place, questions)))
+    return statuses
 
 
 def _strays(files: Path) -> list[Path]:
@@ -211,11 +211,11 @@ def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload | None]]:
             ]
         else:
             pairs = [(upload.name, upload)]
-        for name, one in pairs:
+        for name, content in pairs:
             name = display_name(name)
             seen[name] = seen.get(name, 0) + 1
             path = PurePosixPath(name)
-            yield name if seen[name] == 1 else str(path.with_name(f"{path.stem} ({seen[name]}){path.suffix}")), one
+            yield name if seen[name] == 1 else str(path.with_name(f"{path.stem} ({seen[name]}){path.suffix}")), content
 
 
 def _name_of(upload: Upload) -> str:
@@ -234,8 +234,8 @@ def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total:
         if upload is None:
             result = {"status": "skipped", "message": OUTSIDE}
         elif kind not in PARSERS:
-            known = ", ".join(sorted(PARSERS))
-            result = {"status": "skipped", "message": f"files of type '{kind or 'none'}' are not read ({known} are)"}
+            types = ", ".join(sorted(PARSERS))
+            result = {"status": "skipped", "message": f"files of type '{kind or 'none'}' are not read ({types} are)"}
         elif problem := _copy(upload, work):
             result = {"status": "skipped" if problem == EMPTY else "failed", "message": problem}
         else:
@@ -259,8 +259,8 @@ def _parse(work: Path, kind: str, name: str, progress: Progress) -> Generator[Pr
     """What became of the file; its documents stand beside the copy that was read, as the collection keeps them."""
     verdict, errors = work.with_suffix(".verdict"), work.with_suffix(".errors")
     # one thread: numeric libraries would reserve address space for each
-    given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    environment = {**given, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    inherited = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    environment = {**inherited, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [
         sys.executable,
         "-m",
@@ -287,12 +287,12 @@ def _parse(work: Path, kind: str, name: str, progress: Progress) -> Generator[Pr
                 yield progress
         if child.returncode == NO_ROOM:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        found = _read(verdict) if child.returncode == 0 else None
-        if found is None:
+        outcome = _read(verdict) if child.returncode == 0 else None
+        if outcome is None:
             lines = errors.read_text("utf-8", "replace").strip().splitlines()
             killed = f"stopped at the limit of {CPU_S} s or {MEMORY_MB} MB"
             return {"status": "failed", "message": f"its reader gave up: {lines[-1][:200] if lines else killed}"}
-        return found
+        return outcome
     finally:
         child.kill()
         child.wait()
@@ -337,7 +337,7 @@ def _drop(place: Path, key: str) -> None:
 def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, FileStatus]:
     """Kept as they came, and matched with the documents at every opening: documents may join later."""
     name = display_name(_name_of(upload))
-    new, kept = place / f"questions.{uuid.uuid4().hex}.new", place / "questions"
+    new, current = place / f"questions.{uuid.uuid4().hex}.new", place / "questions"
     new.mkdir()
     try:
         if isinstance(upload, Path) and upload.is_dir():
@@ -362,14 +362,14 @@ def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, 
         if not corpus.queries:
             return FileStatus(name, "failed", 0, 0, " ".join(corpus.notes) or "holds no question")
         disk.seal_folder(new)
-        if kept.exists():
-            disk.remove_whole(kept)
-        disk.take_place(new, kept)
+        if current.exists():
+            disk.remove_whole(current)
+        disk.take_place(new, current)
         about = _read(place / "collection.json") or {}
         _write(place / "collection.json", {**about, "questions": len(corpus.queries)})
-        found = sum(bool(query.gold) for query in corpus.queries)
+        matched = sum(bool(query.gold) for query in corpus.queries)
         notes = " ".join(note for note in corpus.notes if not note.startswith("File "))
-        message = f"{len(corpus.queries)} questions, evidence found for {found}. {notes}"
+        message = f"{len(corpus.queries)} questions, evidence found for {matched}. {notes}"
         return FileStatus(name, "ok", 0, sum(len(query.text) for query in corpus.queries), message.strip())
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -398,8 +398,8 @@ def _copy(upload: Upload, target: Path) -> str:
 
 
 def _records(place: Path) -> list[dict]:
-    found = [record for file in (place / "files").glob("*.status.json") if (record := _record(file))]
-    return sorted(found, key=lambda record: record["name"])
+    records = [record for file in (place / "files").glob("*.status.json") if (record := _record(file))]
+    return sorted(records, key=lambda record: record["name"])
 
 
 def _record(file: Path) -> dict | None:
@@ -433,10 +433,10 @@ def _digest(path: Path) -> str:
 
 def _read(path: Path) -> dict | None:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        fields = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return fields if isinstance(fields, dict) else None
 
 
 def _write(path: Path, value: object) -> None:

@@ -17,7 +17,7 @@ def pack(corpus: Corpus) -> np.ndarray:
 
 def unpack(data: np.ndarray) -> Corpus:
     name, documents, lists, queries, notes, mark = json.loads(data.tobytes().decode("utf-8", "surrogatepass"))
-    golds = [tuple(Gold(*one) for one in gold) for gold in lists]
+    golds = [tuple(Gold(*place) for place in gold) for gold in lists]
     return Corpus(
         name,
         tuple(Document(*fields, tuple(pages)) for *fields, pages in documents),

@@ -55,7 +55,7 @@ def parse_pdf(data: bytes, warn: Callable[[str], None]) -> list[dict]:
         texts = []
         for number, page in enumerate(reader.pages, 1):
             try:
-                texts.append(LIGATURE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), page.extract_text()).strip())
+                texts.append(LIGATURE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), page.extract_text()).strip())
             except (ValueError, KeyError, TypeError, IndexError, AttributeError, PdfReadError) as error:
                 warn(f"page {number} cannot be read: {error}")
                 texts.append("")
@@ -332,9 +332,9 @@ def main(source: str, kind: str, name: str, documents: str, verdict: str, memory
         # macOS knows no limit of address space; there the wall clock of the parent still holds
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(limit, (value, value))
-    found = parse(Path(source), kind)
-    texts = named(found.pop("documents"), json.loads(name))
-    found |= {
+    outcome = parse(Path(source), kind)
+    texts = named(outcome.pop("documents"), json.loads(name))
+    outcome |= {
         "documents": len(texts),
         "pages": sum(len(text.get("pages", ())) for text in texts),
         "characters": sum(len(text["text"]) for text in texts),
@@ -342,7 +342,7 @@ def main(source: str, kind: str, name: str, documents: str, verdict: str, memory
     try:
         if texts:
             Path(documents).write_text(json.dumps(texts), "utf-8")
-        Path(verdict).write_text(json.dumps(found), "utf-8")
+        Path(verdict).write_text(json.dumps(outcome), "utf-8")
     except OSError as error:
         sys.exit(NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else f"{error}")
 

@@ -22,8 +22,10 @@ COLORS = {"passage": (86, 180, 233, 46), "sentence": (230, 159, 0, 96)}  # RGBA
 
 def letters(text: str) -> tuple[str, list[int]]:
     """Letters and digits in one case, each with the place it came from."""
-    found = [(c, place) for place, one in enumerate(text) for c in unicodedata.normalize("NFKC", one).casefold() if c.isalnum()]
-    return "".join(c for c, _ in found), [place for _, place in found]
+    pairs = [
+        (c, place) for place, letter in enumerate(text) for c in unicodedata.normalize("NFKC", letter).casefold() if c.isalnum()
+    ]
+    return "".join(c for c, _ in pairs), [place for _, place in pairs]
 
 
 def located(page: str, wanted: str, around: str = "") -> list[tuple[int, int]]:

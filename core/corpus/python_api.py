@@ -88,11 +88,11 @@ def sources(place: Path) -> list[Path]:
     """Source files of a package, the outermost first: what people import stands there."""
     if place.is_file():
         return [place]
-    found = []
+    paths = []
     for folder, folders, files in os.walk(place):
-        folders[:] = [one for one in folders if one not in NOT_READ]
-        found += (Path(folder) / file for file in files if file.endswith(".py"))
-    return sorted(found, key=lambda file: (len(file.parts), str(file)))
+        folders[:] = [name for name in folders if name not in NOT_READ]
+        paths += (Path(folder) / file for file in files if file.endswith(".py"))
+    return sorted(paths, key=lambda file: (len(file.parts), str(file)))
 
 
 def docstrings(file: Path, root: Path, notes: Notes) -> Iterator[tuple[str, str]]:

@@ -38,11 +38,11 @@ class PythonReference(Loader):
                 yield Progress(done, len(rows), "Finding answers in the reference")
             identity, answer = text_of(row, "id"), text_of(row, "answer")
             answerable = bool(row.get("answerable", True))
-            found = [(document.id, *span) for document in documents for span in spans(document.text, answer)]
-            if answerable and not found:
+            places = [(document.id, *span) for document in documents for span in spans(document.text, answer)]
+            if answerable and not places:
                 missing.append(identity)
                 continue
-            gold = tuple(Gold(*place) for place in found) if answerable else ()
+            gold = tuple(Gold(*place) for place in places) if answerable else ()
             queries.append(
                 Query(
                     identity, text_of(row, "question"), gold, (answer,) if answerable else (), answerable, text_of(row, "level")

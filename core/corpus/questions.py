@@ -31,8 +31,8 @@ def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]
     """What cannot be found is noted: it is never guessed."""
     named = _names(documents)
     if source.find("queries.jsonl"):
-        known = {alias: found[0].id for alias, found in named.items() if len(found) == 1}
-        return beir.queries(source, "", lambda identity: known.get(identity.lower(), identity))
+        ids = {alias: matches[0].id for alias, matches in named.items() if len(matches) == 1}
+        return beir.queries(source, "", lambda identity: ids.get(identity.lower(), identity))
     asks: dict[str, list[Ask]] = defaultdict(list)
     for name in sorted(source.sizes):
         for ask in _asks(source, name):
@@ -87,12 +87,12 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
 
 def _names(documents: Sequence[Document]) -> dict[str, list[Document]]:
     """What people write for a document: its id, its file name, that without the ending, its title; in lower case."""
-    found: dict[str, list[Document]] = defaultdict(list)
+    by_alias: dict[str, list[Document]] = defaultdict(list)
     for document in documents:
         path = PurePosixPath(document.id)
         for alias in {str(path), path.name, path.stem, document.title, document.source}:
-            found[alias.lower()].append(document)
-    return found
+            by_alias[alias.lower()].append(document)
+    return by_alias
 
 
 def _resolve(asks: list[Ask], named: dict[str, list[Document]], documents: Sequence[Document], source: Source) -> Query:
@@ -103,7 +103,7 @@ def _resolve(asks: list[Ask], named: dict[str, list[Document]], documents: Seque
             source.notes.add("Question names a document that is not here", f"{ask.id} > {ask.document}")
         elif ask.answerable and ask.answers:
             places = [(document.id, *span) for document in where or documents for span in _evidence(ask, document)]
-            gold += (Gold(*found, unit=unit) for found in places)
+            gold += (Gold(*place, unit=unit) for place in places)
             if not places:
                 source.notes.add("Answer not found word for word in the documents", ask.id)
         elif ask.answerable and len(where) == 1:
@@ -120,7 +120,7 @@ def _evidence(ask: Ask, document: Document) -> Iterator[tuple[int, int]]:
     regions = list(spans(document.text, ask.context)) if ask.context else [(0, len(document.text))]
     for start, end in regions:
         for answer in ask.answers:
-            found = list(spans(document.text[start:end], answer))
-            if not found and document.pages:
-                found = list(printed_spans(document.text[start:end], answer))
-            yield from ((start + first, start + last) for first, last in found)
+            hits = list(spans(document.text[start:end], answer))
+            if not hits and document.pages:
+                hits = list(printed_spans(document.text[start:end], answer))
+            yield from ((start + first, start + last) for first, last in hits)

@@ -60,9 +60,9 @@ def located(answer: dict, text: str, identity: str, notes: Notes) -> list[tuple[
     wanted, start = text_of(answer, "text"), answer.get("answer_start")
     if isinstance(start, int) and text[start : start + len(wanted)] == wanted and start >= 0:
         return [(start, start + len(wanted))]
-    found = list(spans(text, wanted))
-    if len(found) == 1:
+    occurrences = list(spans(text, wanted))
+    if len(occurrences) == 1:
         notes.add("Answer offset was wrong, its only occurrence taken", identity)
-        return found
+        return occurrences
     notes.add("Answer not at its offset, left out", identity)
     return []

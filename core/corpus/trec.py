@@ -54,7 +54,7 @@ class Trec(Loader):
                 if gold is None:
                     source.notes.add("Topic without judgements left out", identity)
                 else:
-                    units = (one._replace(unit=unit) for unit, one in enumerate(gold))
+                    units = (evidence._replace(unit=unit) for unit, evidence in enumerate(gold))
                     queries.append(Query(identity, text, tuple(units)))
         for identity in judged:
             source.notes.add("Judgements of an unknown topic left out", identity)
@@ -62,14 +62,14 @@ class Trec(Loader):
 
 
 def _members(source: Source, pattern: str) -> list[str]:
-    found = source.find(pattern)
-    if not found:
+    members = source.find(pattern)
+    if not members:
         raise WorkbenchError(
             f"There is no file '{pattern}'.",
             where=str(source.path),
             todo="Set documents, topics and qrels to the names of your files.",
         )
-    return found
+    return members
 
 
 def _number(identity: str) -> str:
@@ -99,8 +99,8 @@ def _documents(source: Source, name: str) -> Iterator[Document]:
 
 def _topics(source: Source, name: str) -> Iterator[tuple[str, str]]:
     text = source.text(name)
-    found = TOPIC.findall(text)
-    for attributes, block in found:
+    blocks = TOPIC.findall(text)
+    for attributes, block in blocks:
         number = re.search(r'number\s*=\s*"?([\w.-]+)', attributes)
         number = number or re.search(r"<num>\s*(?:Number:)?\s*([\w.-]+)", block, re.I)
         title = re.search(r"<(?:title|query)>\s*(?:Topic:)?\s*(.*?)\s*(?=<|\Z)", block, re.I | re.S)
@@ -108,7 +108,7 @@ def _topics(source: Source, name: str) -> Iterator[tuple[str, str]]:
             yield number[1], _plain(title[1])
         else:
             source.notes.add("Topic without number or title left out", PurePosixPath(name).name)
-    for number, line in enumerate(() if found else text.splitlines(), 1):
+    for number, line in enumerate(() if blocks else text.splitlines(), 1):
         identity, _, question = line.partition("\t")
         if question.strip():
             yield identity.strip(), question.strip()

@@ -29,13 +29,13 @@ class TriviaQA(Loader):
 
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         source = Source(path, Notes())
-        found = source.find(f"qa/{self.questions}.json")
-        if not found:
+        files = source.find(f"qa/{self.questions}.json")
+        if not files:
             have = ", ".join(PurePosixPath(file).stem for file in source.find("qa/*.json"))
             raise WorkbenchError(
                 f"There is no qa/{self.questions}.json.", where=str(path), todo=f"Choose questions: {have or 'none here'}."
             )
-        entries = source.json(found[0]).get("Data") or []
+        entries = source.json(files[0]).get("Data") or []
         wanted = {place for entry in entries for place in _evidence(entry)}
         # in the archive's order: a compressed tar cannot be read backwards
         members = [member for member in source.sizes if _short(member) in wanted]
