@@ -1,12 +1,12 @@
 """Corpora: what there is, what can be fetched, own documents, and the chunks they are cut into."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, RecipeOptions, read_settings
+from core.cli.options import USUAL, RecipeOptions, Text, read_settings
 from core.cli.tables import show_parts, show_table
 from core.config import with_settings
 from core.records import plain
@@ -22,6 +22,88 @@ def datasets(workbench: Any) -> Any:
 def download(workbench: Any, dataset: str, /) -> Any:
     """Fetch a data set from its publisher."""
     return workbench.library.download(dataset)
+
+
+@verb("about")
+def about(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
+    """Where a corpus comes from, how much there is of it, and what was noted when it was read."""
+    from core.labs import corpus as lab
+
+    return lab.about(workbench, (yield from workbench.read_corpus(recipe.read())))
+
+
+@verb("documents", show_table)
+def documents(
+    workbench: Any,
+    *,
+    find: Annotated[Text, Parameter(help="Words of a title or a text.")] = "",
+    source: Annotated[str | None, Parameter(help="Only of this source.")] = None,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """The documents of a corpus, with how many questions have their evidence in each."""
+    from core.labs import corpus as lab
+
+    corpus = yield from workbench.read_corpus(recipe.read())
+    rows = lab.document_rows(corpus)
+    return [rows[place] for place in lab.documents_with(corpus, find, source)]
+
+
+@verb("document", show_parts)
+def document(
+    workbench: Any, name: Annotated[str, Parameter(help="Its id, as `documents` lists it.")], /, *, recipe: RecipeOptions = USUAL
+) -> Any:
+    """A document with the evidence in it."""
+    from core.labs import corpus as lab
+
+    corpus = yield from workbench.read_corpus(recipe.read())
+    text = lab.document_of(corpus, name).text
+    return {"document": name, "text": text, "evidence": lab.evidence_rows(corpus, corpus.queries, name)}
+
+
+@verb("questions", show_table)
+def questions(
+    workbench: Any,
+    *,
+    find: Annotated[Text, Parameter(help="Words of a question or an answer.")] = "",
+    group: Annotated[str | None, Parameter(help="Only of this group.")] = None,
+    kind: Annotated[Literal["answerable", "unanswerable"] | None, Parameter(help="Default: both.")] = None,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """The questions of a corpus, with their answers and how much evidence each has."""
+    from core.labs import corpus as lab
+
+    rows = lab.question_rows((yield from workbench.read_corpus(recipe.read())))
+    return [rows[place] for place in lab.questions_with(rows, find, group, None if kind is None else kind == "answerable")]
+
+
+@verb("question", show_table)
+def question(
+    workbench: Any, name: Annotated[Text, Parameter(help="Its id or its text.")], /, *, recipe: RecipeOptions = USUAL
+) -> Any:
+    """The evidence of a question."""
+    from core.labs import corpus as lab
+
+    corpus = yield from workbench.read_corpus(recipe.read())
+    return lab.evidence_rows(corpus, [lab.question_of(corpus, name)])
+
+
+@verb("files", show_table)
+def files_of(workbench: Any, name: str, /) -> Any:
+    """What became of each file of an own corpus."""
+    from core.labs import corpus as lab
+
+    return lab.files(workbench, name)
+
+
+@verb("remove")
+def remove(
+    workbench: Any, name: str, /, *, file: Annotated[Text, Parameter(help="Only this file (default: the whole corpus).")] = ""
+) -> Any:
+    """Remove an own corpus, or a file of it."""
+    from core.labs import corpus as lab
+
+    lab.remove(workbench, name, file)
+    return f"Removed {file or name}."
 
 
 @verb("ingest", show_table, healthy=lambda files: all(file["status"] != "failed" for file in files))

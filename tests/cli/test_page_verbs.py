@@ -58,6 +58,31 @@ def test_evaluate_measures_what_the_page_shows_and_stores_nothing(bench):
     assert record["latency, ms"][-1]["step"] == "total" and not bench.trials()
 
 
+def test_documents_and_questions_are_listed_found_and_read(bench):
+    rows = told(bench, "documents", *WORDS)
+    assert [row["questions"] for row in rows] == [1] * len(TOWNS) and rows[0]["characters"] == len(TEXTS[rows[0]["id"]])
+    assert [row["id"] for row in told(bench, "documents", "--find", "old mill of PISA", *WORDS)] == ["Pisa.txt"]
+    assert [row["id"] for row in told(bench, "questions", "--find", "opens at 7", "--group", "market", *WORDS)] == ["Pisa"]
+    assert told(bench, "questions", "--kind", "unanswerable", *WORDS) == []
+    [evidence] = told(bench, "document", "Pisa.txt", *WORDS)["evidence"]
+    assert evidence["text"] == "opens at 7" and told(bench, "question", "Pisa", *WORDS) == [evidence]
+    assert told(bench, "question", "When does the market of Pisa open?", *WORDS) == [evidence]
+    about = told(bench, "about", *WORDS)
+    assert about["documents"] == about["questions"] == len(TOWNS) and about["name"] == "towns"
+    for words in (["document", "nothing"], ["question", "nothing"]):
+        with pytest.raises(WorkbenchError, match="'nothing'"):
+            told(bench, *words, *WORDS)
+
+
+def test_the_files_of_an_own_corpus_are_told_and_removed(bench):
+    drain(bench.library.ingest("villages", [("a.txt", b"Lund is a town."), ("b.txt", b"Gent is another.")], None))
+    assert [row["status"] for row in told(bench, "files", "villages")] == ["ok", "ok"]
+    told(bench, "remove", "villages", "--file", "a.txt")
+    assert [row["name"] for row in told(bench, "files", "villages")] == ["b.txt"]
+    told(bench, "remove", "villages")
+    assert "villages" not in {status.name for status in bench.datasets()}
+
+
 def test_chunks_are_counted_and_measured(bench):
     record = told(bench, "chunks", *WORDS, "--set", "chunking.size_tokens=40")
     config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "chunking.size_tokens": 40})

@@ -10,12 +10,8 @@ from core.records import Corpus
 
 
 def draw(corpus: Corpus) -> None:
-    sizes = [
-        ("Documents", f"{len(corpus.documents):,}"),
-        ("Characters", f"{sum(len(d.text) for d in corpus.documents):,}"),
-        ("Questions", f"{len(corpus.queries):,}"),
-        ("Unanswerable", f"{sum(not q.answerable for q in corpus.queries):,}"),
-    ]
+    counts = lab.about(session.workbench(), corpus)
+    sizes = [(name.capitalize(), f"{counts[name]:,}") for name in ("documents", "characters", "questions", "unanswerable")]
     if card := lab.cards(session.workbench()).get(corpus.name):
         of_card(card, sizes)
     else:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
+from core.labs import corpus as lab
 from core.records import Corpus
 
 
@@ -13,6 +14,7 @@ class Contents(NamedTuple):
     asked: dict[str, list[int]]  # document id -> places of the questions that have gold evidence in it
     documents: Any  # table
     questions: Any  # table
+    question_rows: list[dict[str, Any]]  # what `questions` is made of
 
 
 def contents(corpus: Corpus) -> Contents:
@@ -21,36 +23,11 @@ def contents(corpus: Corpus) -> Contents:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _contents(_corpus: Corpus, key: str) -> Contents:
-    place = {document.id: i for i, document in enumerate(_corpus.documents)}
-    asked: dict[str, list[int]] = {}
-    for i, query in enumerate(_corpus.queries):
-        for document_id in dict.fromkeys(gold.document_id for gold in query.gold if gold.grade > 0):
-            asked.setdefault(document_id, []).append(i)
-    return Contents(place, asked, _documents(_corpus, asked), _questions(_corpus))
+    place, rows = {document.id: i for i, document in enumerate(_corpus.documents)}, lab.question_rows(_corpus)
+    return Contents(place, lab.asked_of(_corpus), _table(lab.document_rows(_corpus)), _table(rows), rows)
 
 
-def _documents(corpus: Corpus, asked: dict[str, list[int]]) -> Any:
+def _table(rows: list[dict[str, Any]]) -> Any:
     import pandas as pd
 
-    return pd.DataFrame(
-        {
-            "Document": [d.title or d.id for d in corpus.documents],
-            "Characters": [len(d.text) for d in corpus.documents],
-            "Questions": [len(asked.get(d.id, ())) for d in corpus.documents],
-            "Source": [d.source for d in corpus.documents],
-        }
-    )
-
-
-def _questions(corpus: Corpus) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            "Question": [q.text for q in corpus.queries],
-            "Group": [q.group for q in corpus.queries],
-            "Evidence": [len({g.unit for g in q.gold if g.grade > 0}) for q in corpus.queries],
-            "Answerable": [q.answerable for q in corpus.queries],
-            "Answers": [" ".join("; ".join(dict.fromkeys(q.answers)).split()) for q in corpus.queries],
-        }
-    )
+    return pd.DataFrame(rows).rename(columns=str.capitalize)

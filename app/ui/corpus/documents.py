@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.ui import cards, cells, evidence
 from app.ui.corpus.contents import contents
+from core.labs.corpus import documents_with
 from core.records import Corpus, Document, Gold
 
 PART = 40_000  # characters of a long document shown at once
@@ -34,7 +35,7 @@ def found(corpus: Corpus) -> list[int]:
     source = None
     if 1 < len(sources) <= 500:
         source = st.selectbox("Source", sources, index=None, key="source", placeholder="All sources")
-    shown = [i for i, d in enumerate(corpus.documents) if matches(d, words) and source in (None, d.source)]
+    shown = documents_with(corpus, words, source)
     cards.status_strip([f"{len(shown):,} of {len(corpus.documents):,} documents"])
     picked = cells.show(
         contents(corpus).documents.iloc[shown],
@@ -53,10 +54,6 @@ def found(corpus: Corpus) -> list[int]:
     if picked and picked[0][0] < len(shown):
         st.query_params["document"] = corpus.documents[shown[picked[0][0]]].id
     return shown
-
-
-def matches(document: Document, words: str) -> bool:
-    return not words or words.lower() in document.title.lower() or words.lower() in document.text.lower()
 
 
 def panel(corpus: Corpus, document: Document) -> None:

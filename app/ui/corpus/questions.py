@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.ui import cards, cells, evidence
 from app.ui.corpus.contents import contents
+from core.labs.corpus import questions_with
 from core.records import Corpus, Gold, Query
 
 AROUND = 300  # characters shown before and after the evidence
@@ -20,19 +21,19 @@ def draw(corpus: Corpus) -> None:
             "searching and asking work without. Own documents take a questions file under Own documents.",
         )
         return
-    query = choice(corpus, contents(corpus).questions)
+    query = choice(corpus)
     if query is None:
         cards.empty("Evidence", "Click a question to see its gold evidence in the text around it.")
     else:
         panel(corpus, query)
 
 
-def choice(corpus: Corpus, table: Any) -> Query | None:
+def choice(corpus: Corpus) -> Query | None:
     """The filters and what they leave; returns the question that was clicked."""
-    shown, kinds, filters = fitting(table)
+    shown, kinds, filters = fitting(contents(corpus).question_rows)
     cards.status_strip([f"{len(shown):,} of {len(corpus.queries):,} questions"])
     picked = cells.show(
-        table.loc[shown],
+        contents(corpus).questions.iloc[shown],
         hide_index=True,
         height=330 if len(shown) > 8 else "content",
         on_select="rerun",
@@ -48,9 +49,9 @@ def choice(corpus: Corpus, table: Any) -> Query | None:
     return corpus.queries[shown[picked[0][0]]] if picked and picked[0][0] < len(shown) else None
 
 
-def fitting(table: Any) -> tuple[list[int], bool, str]:
+def fitting(rows: list[dict[str, Any]]) -> tuple[list[int], bool, str]:
     """(rows that the filters leave, whether there are unanswerable questions, the filters in words)."""
-    kinds = table["Answerable"].nunique() > 1
+    kinds = len({row["answerable"] for row in rows}) > 1
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input(
             "Search in questions and answers",
@@ -59,14 +60,11 @@ def fitting(table: Any) -> tuple[list[int], bool, str]:
             width=360,
             placeholder="Words of a question or an answer",
         )
-        groups = sorted(set(table["Group"]) - {""})
+        groups = sorted({row["group"] for row in rows} - {""})
         group = st.selectbox("Group", groups, index=None, placeholder="All groups", width=220) if len(groups) > 1 else None
         kind = st.selectbox("Kind", ["Answerable", "Unanswerable"], index=None, placeholder="All", width=180) if kinds else None
-    keep = table["Question"].str.contains(words, case=False, regex=False)
-    keep |= table["Answers"].str.contains(words, case=False, regex=False)
-    keep &= table["Group"].eq(group) if group else True
-    keep &= table["Answerable"].eq(kind == "Answerable") if kind else True
-    return table.index[keep].tolist(), kinds, f"{words}/{group}/{kind}"
+    shown = questions_with(rows, words, group, None if kind is None else kind == "Answerable")
+    return shown, kinds, f"{words}/{group}/{kind}"
 
 
 def panel(corpus: Corpus, query: Query) -> None:
