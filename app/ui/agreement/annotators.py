@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.ui import cards
 from app.ui.agreement import figures
-from app.ui.agreement.results import kept
+from app.ui.agreement.results import compute_once
 from app.ui.agreement.tables import NUMBER, TEXT, between, figure, inside, table
 from core.agreement import annotators, views
 from core.agreement.views import View
@@ -35,21 +35,21 @@ LOOKS = {
 
 
 def draw(view: View) -> None:
-    found = kept(view, "people", lambda: annotators.people(view.source, view.part, view.round, view.table))
-    if len(found.rows) < 2:
+    people = compute_once(view, "people", lambda: annotators.people(view.source, view.part, view.round, view.table))
+    if len(people.rows) < 2:
         return cards.empty("Annotators beside each other", "One person has labelled so far. Agreement takes two.")
-    two, command = len(found.rows) == 2, view.command("--annotators")
-    columns = _table(found, two)
-    st.caption(" ".join([*_notes(view, found, two, columns), "Shares of few labels mean little."]))
+    two, command = len(people.rows) == 2, view.command("--annotators")
+    columns = _table(people, two)
+    st.caption(" ".join([*_notes(view, people, two, columns), "Shares of few labels mean little."]))
     if not two:
-        _pair_figures(view, found, command)
-    if any(row.drift and row.drift.trend is not None for row in found.rows):
-        _drift_figure(view, found, command)
+        _pair_figures(view, people, command)
+    if any(row.drift and row.drift.trend is not None for row in people.rows):
+        _drift_figure(view, people, command)
 
 
-def _table(found: annotators.People, two: bool) -> set[str]:
+def _table(people: annotators.People, two: bool) -> set[str]:
     """A row a person, without columns in which nothing stands; returns those that are shown."""
-    rows = [person_row(row) for row in found.rows]
+    rows = [person_row(row) for row in people.rows]
     if two:  # of two, each agrees with the other as often, and nobody is left without one
         rows = [{name: value for name, value in row.items() if name not in OF_SEVERAL} for row in rows]
     columns = {name for name in rows[0] if any(row[name] not in (None, "") for row in rows)}
@@ -59,13 +59,13 @@ def _table(found: annotators.People, two: bool) -> set[str]:
     return columns
 
 
-def _notes(view: View, found: annotators.People, two: bool, columns: set[str]) -> list[str]:
+def _notes(view: View, people: annotators.People, two: bool, columns: set[str]) -> list[str]:
     told = [
-        f"Self-agreement of all: {found.twice.mean:.3f}{inside(found.twice)}, {found.twice.n:,} repeated {view.units}."
-        if found.twice
+        f"Self-agreement of all: {people.twice.mean:.3f}{inside(people.twice)}, {people.twice.n:,} repeated {view.units}."
+        if people.twice
         else "",
-        "" if found.timed else "The labels have no times: no speed and no trend.",
-        "" if len(found.names) == len(found.rows) else f"Charts show the {len(found.names)} with the most labels.",
+        "" if people.timed else "The labels have no times: no speed and no trend.",
+        "" if len(people.names) == len(people.rows) else f"Charts show the {len(people.names)} with the most labels.",
         cards.plain(views.NO_DAWID_SKENE) if view.table.categories and "Ability" not in columns else "",
     ]
     if two:
@@ -77,34 +77,34 @@ def _notes(view: View, found: annotators.People, two: bool, columns: set[str]) -
     return [text for text in told if text]
 
 
-def _pair_figures(view: View, found: annotators.People, command: str) -> None:
+def _pair_figures(view: View, people: annotators.People, command: str) -> None:
     """How each two agree, and alpha without each."""
     cells = [
-        {"annotator": a, "other": b, "value": float(found.matrix[i, j]), "units": int(found.shared[i, j])}
-        for i, a in enumerate(found.names)
-        for j, b in enumerate(found.names)
-        if i < j and found.matrix[i, j] == found.matrix[i, j]
+        {"annotator": a, "other": b, "value": float(people.matrix[i, j]), "units": int(people.shared[i, j])}
+        for i, a in enumerate(people.names)
+        for j, b in enumerate(people.names)
+        if i < j and people.matrix[i, j] == people.matrix[i, j]
     ]
-    many = len(found.names) > 10  # side by side they would be too small to read
+    many = len(people.names) > 10  # side by side they would be too small to read
     left, right = (st.container(), st.container()) if many else st.columns([1.15, 1], gap="medium")
     with left:
         figure(
             view,
-            figures.pairs(found),
+            figures.pairs(people),
             "pairs-of-annotators",
             data=cells,
             command=command,
-            title=f"{found.coefficient} of pairs",
+            title=f"{people.coefficient} of pairs",
             caption="empty: undefined or nothing shared",
         )
     with right:
         data = [
             {"annotator": row.name, "alpha of the others": row.left_out.value, "change": row.left_out.change}
-            for row in found.rows
+            for row in people.rows
         ]
         figure(
             view,
-            figures.left_out(found),
+            figures.left_out(people),
             "left-out",
             data=data,
             command=command,
@@ -113,16 +113,16 @@ def _pair_figures(view: View, found: annotators.People, command: str) -> None:
         )
 
 
-def _drift_figure(view: View, found: annotators.People, command: str) -> None:
+def _drift_figure(view: View, people: annotators.People, command: str) -> None:
     data = [
         {"annotator": row.name, "third": n, **part._asdict()}
-        for row in found.rows
+        for row in people.rows
         if row.drift
         for n, part in enumerate(row.drift.parts, 1)
     ]
     figure(
         view,
-        figures.drifts(found),
+        figures.drifts(people),
         "drift",
         data=data,
         command=command,
@@ -147,7 +147,7 @@ def person_row(row: annotators.Person) -> dict[str, Any]:
     }
 
 
-def change(one: Any) -> str:
-    if one is None or one.trend is None:
+def change(drift: Any) -> str:
+    if drift is None or drift.trend is None:
         return ""
-    return f"r {one.trend:+.2f}".replace("-", "−") + ("" if one.p_holm is None else f", p {one.p_holm:.3f}")
+    return f"r {drift.trend:+.2f}".replace("-", "−") + ("" if drift.p_holm is None else f", p {drift.p_holm:.3f}")

@@ -17,16 +17,16 @@ DESIGN = "../pages/design_study.py"
 def choose(row: Any) -> sources.LabelSource | None:
     """The labels to look at: of a stored study, a known file, or files from this browser. Own labels come first."""
     workbench, state = session.workbench(), st.session_state
-    studies = {one.study.id: one.study.title or one.study.id for one in versions.studies(workbench)}
+    studies = {version.study.id: version.study.title or version.study.id for version in versions.studies(workbench)}
     files = sources.known_files()
-    labelled = [id for id in studies if latest.labels_there(workbench, id)]
-    own = [*labelled, *(id for id in studies if id not in labelled)]
+    labelled = [study_id for study_id in studies if latest.labels_there(workbench, study_id)]
+    own = [*labelled, *(study_id for study_id in studies if study_id not in labelled)]
     options = [*own, *sorted(files, key=lambda name: name == QAGS), UPLOAD]
     usual = labelled[0] if labelled else QAGS if QAGS in files else options[0]
     if "study" in st.query_params:  # as the other pages name it
         st.query_params["source"] = st.query_params.pop("study")
     asked = st.query_params.get("source", "")
-    if asked and asked.casefold() not in {one.casefold() for one in options}:
+    if asked and asked.casefold() not in {option.casefold() for option in options}:
         st.warning(
             cards.plain(f"The address asks for the labels of “{asked}”, which are not here. Shown are others."),
             icon=":material/link_off:",
@@ -45,14 +45,14 @@ def choose(row: Any) -> sources.LabelSource | None:
     if name == UPLOAD:
         return upload()
     digest = sources.digest_of(workbench, name) if name in studies else str(files[name].stat().st_mtime_ns)
-    kept = state.get("agreement_source")
-    if kept is None or kept[:2] != (name, digest):
+    entry = state.get("agreement_source")
+    if entry is None or entry[:2] != (name, digest):
         with st.spinner("Reading the labels", show_time=True):
-            found = sources.open_study(workbench, name) if name in studies else sources.open_file(files[name], name)
-        kept = state.agreement_source = (name, digest, found)
+            source = sources.open_study(workbench, name) if name in studies else sources.open_file(files[name], name)
+        entry = state.agreement_source = (name, digest, source)
     if name == QAGS:
-        example(kept[2], not labelled)
-    return kept[2]
+        example(entry[2], not labelled)
+    return entry[2]
 
 
 def addressed(key: str, options: Sequence[str], usual: str, draw: Callable[[str], str | None]) -> str:
@@ -60,7 +60,7 @@ def addressed(key: str, options: Sequence[str], usual: str, draw: Callable[[str]
     written on arrival: that would make a step in the browser's history from which there is no way back."""
     state, asked = st.session_state, st.query_params.get(key, "")
     if asked != state.get(f"{key}_told") or key not in state:
-        state[key] = {one.casefold(): one for one in options}.get(asked.casefold(), usual)
+        state[key] = {option.casefold(): option for option in options}.get(asked.casefold(), usual)
     if state[key] not in options:
         state[key] = usual
     value = draw(key) or usual
@@ -90,10 +90,10 @@ def chosen_round(row: Any, source: sources.LabelSource) -> str:
 
 def example(source: sources.LabelSource, alone: bool) -> None:
     """Says that these are nobody's own labels."""
-    found = source.plain or sources.table_of(source, source.parts[0], source.rounds[0])
+    table = source.plain or sources.table_of(source, source.parts[0], source.rounds[0])
     what = (
-        f"an example, QAGS (Wang, Cho and Lewis 2020): {len(found.items):,} sentences of machine-written summaries, judged by "
-        f"{len(found.annotators):,} crowd workers."
+        f"an example, QAGS (Wang, Cho and Lewis 2020): {len(table.items):,} sentences of machine-written summaries, judged by "
+        f"{len(table.annotators):,} crowd workers."
     )
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.caption(f"No study of yours has labels yet. Shown is {what}" if alone else f"This is {what}", width="stretch")

@@ -13,14 +13,14 @@ from core.annotation.study import CANNOT
 
 
 def draw(view: View) -> None:
-    found = overview(view)
-    _coefficients(view, found)
-    if found.shares:
-        _labels_used(view, found)
-    _how_to_read(found)
+    agreement = overview(view)
+    _coefficients(view, agreement)
+    if agreement.shares:
+        _labels_used(view, agreement)
+    _how_to_read(agreement)
 
 
-def _coefficients(view: View, found: coefficients.Overview) -> None:
+def _coefficients(view: View, agreement: coefficients.Overview) -> None:
     """Each with its interval, drawn and as a table."""
     rows = [
         {
@@ -35,10 +35,10 @@ def _coefficients(view: View, found: coefficients.Overview) -> None:
             "Labels": row.labels,
             "Note": row.note,
         }
-        for row in found.measures
+        for row in agreement.measures
     ]
-    if any(row.value is not None for row in found.measures):
-        shape = figures.coefficients([row for row in found.measures if row.value is not None])
+    if any(row.value is not None for row in agreement.measures):
+        shape = figures.coefficients([row for row in agreement.measures if row.value is not None])
         figure(
             view,
             shape,
@@ -46,7 +46,7 @@ def _coefficients(view: View, found: coefficients.Overview) -> None:
             data=rows,
             command=view.command(),
             title="Coefficients of agreement",
-            caption=f"95% intervals, 2,000 resamples of {sources.drawn(view.source.study, found.items)}",
+            caption=f"95% intervals, 2,000 resamples of {sources.drawn(view.source.study, agreement.items)}",
         )
     what = sources.drawn(view.source.study, 2).split()[-1]
     drawn_help = f"Each of the 2,000 resamples draws so many {what}, with all that belongs to them."
@@ -65,9 +65,9 @@ def _coefficients(view: View, found: coefficients.Overview) -> None:
     table(rows, "coefficients", looks)
 
 
-def _labels_used(view: View, found: coefficients.Overview) -> None:
+def _labels_used(view: View, agreement: coefficients.Overview) -> None:
     cannot = sum(map(len, cannot_of(view).values()))
-    used = [*found.shares, *([(CANNOT, cannot)] if cannot else [])]
+    used = [*agreement.shares, *([(CANNOT, cannot)] if cannot else [])]
     total = sum(n for _, n in used) or 1
     rows = [Mark(title(view, name), n / total, None, None) for name, n in used]
     shape = marks(rows, "Share of labels", span=(-0.02, 1.02))  # names at the left: they fit a narrow figure too
@@ -80,19 +80,19 @@ def _labels_used(view: View, found: coefficients.Overview) -> None:
         data=data,
         command=view.command(),
         title="Labels used",
-        caption=f"{total:,} labels of {found.annotators:,} annotators"
+        caption=f"{total:,} labels of {agreement.annotators:,} annotators"
         + (f"; {title(view, CANNOT)} enters no coefficient and no share" if cannot else ""),
     )
 
 
-def _how_to_read(found: coefficients.Overview) -> None:
-    several = found.items < found.units
-    if found.sources[1:]:
-        said = [source.split(", ")[0] for source in found.sources]
+def _how_to_read(agreement: coefficients.Overview) -> None:
+    several = agreement.items < agreement.units
+    if agreement.sources[1:]:
+        said = [source.split(", ")[0] for source in agreement.sources]
         st.caption(
             f"Words for sizes are conventions: {said[0]} (alpha), {said[1]} (kappas and AC1). They cut differently, so one value "
             "can have two words.",
-            help=cards.plain("; ".join(found.sources)),
+            help=cards.plain("; ".join(agreement.sources)),
         )
     st.caption(
         ("Sentences of one answer are resampled together, as they depend on each other. " if several else "")

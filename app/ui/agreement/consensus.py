@@ -13,12 +13,12 @@ from core.agreement.views import METHODS, View
 
 
 def draw(view: View) -> None:
-    one = agreed(view)
+    labels = agreed(view)
     by = ", ".join(sorted({label.annotator for label in view.source.labels if label.round == "adjudication"}))
     nobody = cannot_judge.judged_by_nobody(view.table, cannot_of(view))
     told = [
-        f"{METHODS[one.method]}: {len(one.values):,} {view.units}",
-        f"{one.adjudicated:,} decided by {by}, as annotators differed" if one.method == "adjudicated" else "",
+        f"{METHODS[labels.method]}: {len(labels.values):,} {view.units}",
+        f"{labels.adjudicated:,} decided by {by}, as annotators differed" if labels.method == "adjudicated" else "",
         f"{nobody:,} more that nobody could judge are in no share" if nobody else "",
     ]
     why = (
@@ -27,23 +27,23 @@ def draw(view: View) -> None:
         else ""
     )
     st.caption(cards.plain("; ".join(filter(None, told)) + f".{why}"))
-    ties(view, one)
+    ties(view, labels)
     if view.part == "preference":
-        preference_cards(view, one)
+        preference_cards(view, labels)
     else:
-        rates(view, one)
-    labels = [
+        rates(view, labels)
+    rows = [
         {
             "unit": name,
             "item": view.table.item_ids[i],
-            "label": sources.named(view.table, one.values[i]),
+            "label": sources.named(view.table, labels.values[i]),
             "text": view.table.texts[i] if view.table.texts else "",
         }
         for i, name in enumerate(view.table.items)
     ]
     st.download_button(
         "Consensus labels",
-        lambda: charts.to_csv(labels),
+        lambda: charts.to_csv(rows),
         "consensus.csv",
         "text/csv",
         icon=":material/download:",
@@ -52,16 +52,15 @@ def draw(view: View) -> None:
     )
 
 
-def ties(view: View, one: AgreedLabels) -> None:
+def ties(view: View, labels: AgreedLabels) -> None:
     """Ties are no agreement: what is left out, and the way to have it decided."""
-    if not one.ties:
+    if not labels.ties:
         return
-    number = f"{one.ties:,} of {len(one.values):,} {view.units}"
-    text = (
-        f"{number} {'is' if one.ties == 1 else 'are'} tied, so every share below leaves {'it' if one.ties == 1 else 'them'} out"
-    )
+    number = f"{labels.ties:,} of {len(labels.values):,} {view.units}"
+    verb, tied = ("is", "it") if labels.ties == 1 else ("are", "them")
+    text = f"{number} {verb} tied, so every share below leaves {tied} out"
     if view.part == "preference":
-        text = f"{number} {'has' if one.ties == 1 else 'have'} no majority and {'is' if one.ties == 1 else 'are'} left out below."
+        text = f"{number} {'has' if labels.ties == 1 else 'have'} no majority and {verb} left out below."
     else:
         text += (
             ", and is of what annotators agree on. The column With ties says between which values it lies as they are decided."

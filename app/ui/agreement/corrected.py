@@ -9,7 +9,7 @@ from app import session
 from app.ui import cards
 from app.ui.agreement import figures
 from app.ui.agreement.headline_cards import STYLE
-from app.ui.agreement.results import agreed, kept
+from app.ui.agreement.results import agreed, compute_once
 from app.ui.agreement.tables import NUMBER, TEXT, bounds, figure, inside, table
 from core.agreement import headline
 from core.agreement.headline import FEWEST_HUMAN, Unjudged, judged_and_scored, usual_human
@@ -28,17 +28,17 @@ def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, fi
         )
         others = rest.scores(machine)
         verdicts = headline.verdicts(whole, machine, view.part == "sentences", others is not None)
-        known = len(judged_and_scored(whole, machine))
-        if (number := _human_labels(view, verdicts, known, others)) is None:
+        n_judged = len(judged_and_scored(whole, machine))
+        if (number := _human_labels(view, verdicts, n_judged, others)) is None:
             return
-    found = kept(view, "headline", lambda: headline.headline(whole, machine, number, rest), machine, number, *key)
-    _cards(found, known)
-    _chart(view, found, view.command("--headline" if others is not None else f"--headline {number}", *files))
-    _strata(found)
-    st.caption(_notes(view, found, verdicts if others is None else ""))
+    estimates = compute_once(view, "headline", lambda: headline.headline(whole, machine, number, rest), machine, number, *key)
+    _cards(estimates, n_judged)
+    _chart(view, estimates, view.command("--headline" if others is not None else f"--headline {number}", *files))
+    _strata(estimates)
+    st.caption(_notes(view, estimates, verdicts if others is None else ""))
 
 
-def _human_labels(view: View, verdicts: str, known: int, others: np.ndarray | None) -> int | None:
+def _human_labels(view: View, verdicts: str, n_judged: int, others: np.ndarray | None) -> int | None:
     """How many answers keep people's labels; 0: all, as others are scored by the machine alone; None: there are too few."""
     if others is not None:
         st.caption(
@@ -47,7 +47,7 @@ def _human_labels(view: View, verdicts: str, known: int, others: np.ndarray | No
             width="stretch",
         )
         return 0
-    if known < FEWEST_HUMAN + 3:
+    if n_judged < FEWEST_HUMAN + 3:
         st.caption(
             f"{verdicts} The others have a sentence that is tied or that nobody judged." if view.part == "sentences" else verdicts
         )
@@ -55,8 +55,8 @@ def _human_labels(view: View, verdicts: str, known: int, others: np.ndarray | No
     return st.slider(
         "Answers with human labels",
         FEWEST_HUMAN,
-        known - 2,
-        usual_human(known),
+        n_judged - 2,
+        usual_human(n_judged),
         key="few",
         bind="query-params",
         help="Drawn at random. Of the other answers only the machine's score is used; what people said of them is the truth.",
@@ -64,64 +64,66 @@ def _human_labels(view: View, verdicts: str, known: int, others: np.ndarray | No
     )
 
 
-def _cards(found: headline.Headline, known: int) -> None:
-    first = found.methods[0]
+def _cards(estimates: headline.Headline, n_judged: int) -> None:
+    first = estimates.methods[0]
     shown = [
         cards.Card(
-            one.method,
-            one.value,
-            bounds(one),
-            n=one.n_human,
+            estimate.method,
+            estimate.value,
+            bounds(estimate),
+            n=estimate.n_human,
             direction=0,
-            note=one.note or ("report this one" if one is first else ""),
+            note=estimate.note or ("report this one" if estimate is first else ""),
             help="Share of answers that count as yes throughout, 95% interval",
         )
-        for one in found.methods
+        for estimate in estimates.methods
     ]
     shown += [
-        cards.Card("People alone", first.human_only.mean, bounds(first.human_only), n=found.n_human, direction=0),
+        cards.Card("People alone", first.human_only.mean, bounds(first.human_only), n=estimates.n_human, direction=0),
         cards.Card(
             "Machine alone",
             first.machine_only.mean,
             bounds(first.machine_only),
-            n=found.n_machine,
+            n=estimates.n_machine,
             direction=0,
             note="precise, and wrong by the machine's bias",
         ),
     ]
-    if found.truth is not None:
-        shown.append(cards.Card("People on all of them", found.truth, n=known, direction=0, note="what is to be estimated"))
+    if estimates.truth is not None:
+        shown.append(
+            cards.Card("People on all of them", estimates.truth, n=n_judged, direction=0, note="what is to be estimated")
+        )
     st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
 
 
-def _chart(view: View, found: headline.Headline, command: str) -> None:
+def _chart(view: View, estimates: headline.Headline, command: str) -> None:
     data = [
         {
-            "method": one.method,
-            "share": one.value,
-            "low": one.low,
-            "high": one.high,
-            "human labels": one.n_human,
-            "machine labels": one.n_machine,
-            "skill": one.skill.mean,
-            "note": one.note,
+            "method": estimate.method,
+            "share": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+            "human labels": estimate.n_human,
+            "machine labels": estimate.n_machine,
+            "skill": estimate.skill.mean,
+            "note": estimate.note,
         }
-        for one in found.methods
+        for estimate in estimates.methods
     ]
     figure(
         view,
-        figures.corrected(found),
+        figures.corrected(estimates),
         "corrected-headline",
         data=data,
         command=command,
         title=f"{'Faithful answers' if view.part == 'sentences' else 'Answers that count as yes'} among all",
-        caption=f"{found.n_human:,} with human labels, {found.n_machine:,} with the machine's alone",
+        caption=f"{estimates.n_human:,} with human labels, {estimates.n_machine:,} with the machine's alone",
     )
 
 
-def _strata(found: headline.Headline) -> None:
+def _strata(estimates: headline.Headline) -> None:
     """Where the study drew from several, unequally: each by itself."""
-    if not found.strata:
+    if not estimates.strata:
         return
     rows = [
         {
@@ -129,10 +131,13 @@ def _strata(found: headline.Headline) -> None:
             "Of all answers": 100 * part.share,
             "By people": part.n_human,
             "By machine": part.n_machine,
-            **{one.method: "" if one.value is None else f"{one.value:.3f}{inside(one)}" for one in part.methods},
-            "Note": "; ".join(dict.fromkeys(one.note for one in part.methods if one.note)),
+            **{
+                estimate.method: "" if estimate.value is None else f"{estimate.value:.3f}{inside(estimate)}"
+                for estimate in part.methods
+            },
+            "Note": "; ".join(dict.fromkeys(estimate.note for estimate in part.methods if estimate.note)),
         }
-        for part in found.strata
+        for part in estimates.strata
     ]
     table(
         rows,
@@ -143,21 +148,21 @@ def _strata(found: headline.Headline) -> None:
             "By people": NUMBER(width=80),
             "By machine": NUMBER(width=86),
             "Note": TEXT(width=240),
-            **{one.method: TEXT(width=164) for one in found.methods},
+            **{estimate.method: TEXT(width=164) for estimate in estimates.methods},
         },
     )
 
 
-def _notes(view: View, found: headline.Headline, verdicts: str) -> str:
+def _notes(view: View, estimates: headline.Headline, verdicts: str) -> str:
     told = [
         verdicts,
         "The study drew from strata unequally: each is estimated by itself and weighted by its share of all."
-        if found.strata
+        if estimates.strata
         else "Both correct the machine by people's labels, which have to be a random sample of all answers.",
         ""
-        if found.threshold is None
-        else f"The threshold {found.threshold:.3f} of Rogan and Gladen's verdicts is fitted on half of the human labels, and its errors "
-        "are those of the other half.",
+        if estimates.threshold is None
+        else f"The threshold {estimates.threshold:.3f} of Rogan and Gladen's verdicts is fitted on half of the human labels, and "
+        "its errors are those of the other half.",
         "Refused where the machine is not shown to be better than chance.",
     ]
     if view.source.study is not None and view.source.study.kind == "pairs":
@@ -171,4 +176,4 @@ def unjudged(view: View) -> tuple[Unjudged, str]:
         return Unjudged(), ""
     workbench = session.workbench()
     newest = answers.newest_answer(workbench)
-    return kept(view, "unjudged", lambda: headline.unjudged(workbench, view.source), newest), newest
+    return compute_once(view, "unjudged", lambda: headline.unjudged(workbench, view.source), newest), newest

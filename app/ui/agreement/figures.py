@@ -28,20 +28,24 @@ def coefficients(rows: Sequence[Agreement]) -> charts.Figure:
     )
 
 
-def growth(found: Growing) -> charts.Figure:
+def growth(growing: Growing) -> charts.Figure:
     """Alpha against labels so far, its band, and the stop rule."""
-    known = [(n, one) for n, one in found.points if one.low is not None]
-    x, y = [n for n, _ in known], [one.value for _, one in known]
+    points = [(n, alpha) for n, alpha in growing.points if alpha.low is not None]
+    x, y = [n for n, _ in points], [alpha.value for _, alpha in points]
     traces = charts.line(
-        x, y, low=[one.low for _, one in known], high=[one.high for _, one in known], hover="%{x:,} labels<br>alpha %{y:.3f}"
+        x,
+        y,
+        low=[alpha.low for _, alpha in points],
+        high=[alpha.high for _, alpha in points],
+        hover="%{x:,} labels<br>alpha %{y:.3f}",
     )
-    for side in (-1, 1) if found.rule == "half_width" else ():
+    for side in (-1, 1) if growing.rule == "half_width" else ():
         traces += [
             {
                 "type": "scatter",
                 "mode": "lines",
                 "x": x,
-                "y": [value + side * found.target for value in y],
+                "y": [value + side * growing.target for value in y],
                 "hoverinfo": "skip",
                 "showlegend": False,
                 "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dot"},
@@ -55,22 +59,22 @@ def growth(found: Growing) -> charts.Figure:
         height=340,
         xaxis={"range": [max(0, x[0] - 0.02 * x[-1]), x[-1] * 1.02]},
     )
-    lines = [(found.stop_at, f"stop rule met at {found.stop_at:,} labels")] if found.stop_at else []
+    lines = [(growing.stop_at, f"stop rule met at {growing.stop_at:,} labels")] if growing.stop_at else []
     with_lines(shape, lines)
     for note in shape["layout"]["annotations"]:  # near the right edge the words would leave the chart
-        note["xanchor"] = "right" if found.stop_at > 0.5 * max(x, default=0) else "left"
-    if found.rule == "alpha":
-        goal = charts.mark_line(found.target, f"alpha of the stop rule, {found.target:g}")
+        note["xanchor"] = "right" if growing.stop_at > 0.5 * max(x, default=0) else "left"
+    if growing.rule == "alpha":
+        goal = charts.mark_line(growing.target, f"alpha of the stop rule, {growing.target:g}")
         for name in ("shapes", "annotations"):
             shape["layout"][name] = [*shape["layout"][name], *goal[name]]
     return shape
 
 
-def pairs(found: People) -> charts.Figure:
+def pairs(people: People) -> charts.Figure:
     """Agreement of each two annotators; empty where they share no units or it is undefined."""
-    names, small = list(cuts(found.names).values()), len(found.names) <= 10
-    blank = np.isnan(found.matrix)
-    z = [[None if blank[i, j] else float(found.matrix[i, j]) for j in range(len(names))] for i in range(len(names))]
+    names, small = list(cuts(people.names).values()), len(people.names) <= 10
+    blank = np.isnan(people.matrix)
+    z = [[None if blank[i, j] else float(people.matrix[i, j]) for j in range(len(names))] for i in range(len(names))]
     trace = {
         "type": "heatmap",
         "x": names,
@@ -78,12 +82,12 @@ def pairs(found: People) -> charts.Figure:
         "z": z,
         "colorscale": "Cividis",
         "zmax": 1.0,
-        "zmin": float(np.nan_to_num(found.matrix).min(initial=0.0)),
+        "zmin": float(np.nan_to_num(people.matrix).min(initial=0.0)),
         "xgap": 1,
         "ygap": 1,
-        "customdata": found.shared.tolist(),
+        "customdata": people.shared.tolist(),
         "hoverongaps": False,
-        "colorbar": {"title": {"text": found.coefficient, "side": "right", "font": {"size": 12}}, "thickness": 12, "len": 1.0},
+        "colorbar": {"title": {"text": people.coefficient, "side": "right", "font": {"size": 12}}, "thickness": 12, "len": 1.0},
         "showscale": not small,  # small ones have their numbers in the cells
         "hovertemplate": "%{y} and %{x}<br>%{z:.3f}, %{customdata:,} units in common<extra></extra>",
         **({"texttemplate": "%{z:.2f}"} if small else {}),
@@ -99,24 +103,26 @@ def pairs(found: People) -> charts.Figure:
     )
 
 
-def left_out(found: People) -> charts.Figure:
+def left_out(people: People) -> charts.Figure:
     """Alpha of the others without each annotator, beside that of all."""
-    shown = [row for row in found.rows if row.name in set(found.names)]
+    shown = [row for row in people.rows if row.name in set(people.names)]
     rows = [Mark(row.name, row.left_out.value, None, None) for row in shown]
-    return marks(rows, "Alpha of the others", lines=[(found.alpha, f"all: {found.alpha:.3f}")] if found.alpha is not None else ())
+    return marks(
+        rows, "Alpha of the others", lines=[(people.alpha, f"all: {people.alpha:.3f}")] if people.alpha is not None else ()
+    )
 
 
-def drifts(found: People) -> charts.Figure:
+def drifts(people: People) -> charts.Figure:
     """Agreement with the others in the first, middle and last third of each annotator's labels."""
-    shown = [row for row in found.rows if row.drift and row.drift.trend is not None and row.name in set(found.names)][:12]
+    shown = [row for row in people.rows if row.drift and row.drift.trend is not None and row.name in set(people.names)][:12]
     traces = []
     for place, row in enumerate(shown):
         parts, shift = row.drift.parts, 0.05 * (place - (len(shown) - 1) / 2)  # whiskers beside each other
-        ends = [(one.mean if one.low is None else one.low, one.mean if one.high is None else one.high) for one in parts]
+        ends = [(part.mean if part.low is None else part.low, part.mean if part.high is None else part.high) for part in parts]
         traces += charts.line(
             [at + shift for at in range(3)],
-            [one.mean for one in parts],
-            name=cuts(found.names)[row.name],
+            [part.mean for part in parts],
+            name=cuts(people.names)[row.name],
             color=charts.COLORS[place % len(charts.COLORS)],
             dash=("solid", "dot")[place // len(charts.COLORS)],
             hover="%{y:.3f}",
@@ -126,8 +132,8 @@ def drifts(found: People) -> charts.Figure:
             "symmetric": False,
             "thickness": 1.2,
             "width": 3,
-            "array": [high - one.mean for one, (_, high) in zip(parts, ends, strict=True)],
-            "arrayminus": [one.mean - low for one, (low, _) in zip(parts, ends, strict=True)],
+            "array": [high - part.mean for part, (_, high) in zip(parts, ends, strict=True)],
+            "arrayminus": [part.mean - low for part, (low, _) in zip(parts, ends, strict=True)],
         }
     thirds = {"tickvals": [0, 1, 2], "ticktext": ["first", "middle", "last"], "range": [-0.4, 2.4]}
     return charts.figure(traces, "Third of the own labels, in time", "Share agreed with the others", legend=True, xaxis=thirds)
@@ -139,42 +145,42 @@ def named(systems: Iterable[str]) -> dict[str, str]:
     return {name: cuts(list(short.values()))[text] for name, text in short.items()}
 
 
-def system_rates(found: Rates, word: str) -> charts.Figure:
-    short = short_names(one.name for one in found.systems)
+def system_rates(rates: Rates, word: str) -> charts.Figure:
+    short = short_names(system.name for system in rates.systems)
     rows = [
-        Mark(short[one.name], one.share.mean, one.share.low, one.share.high, *charts.look(i))
-        for i, one in enumerate(found.systems)
+        Mark(short[system.name], system.share.mean, system.share.low, system.share.high, *charts.look(i))
+        for i, system in enumerate(rates.systems)
     ]
-    return marks(rows, word, span=None if found.by_mean else (-0.02, 1.02))
+    return marks(rows, word, span=None if rates.by_mean else (-0.02, 1.02))
 
 
-def strengths(found: Preferences) -> charts.Figure:
-    short = short_names(found.systems)
+def strengths(preferences: Preferences) -> charts.Figure:
+    short = short_names(preferences.systems)
     rows = [
-        Mark(short[name], one.mean, one.low, one.high, *charts.look(i))
-        for i, (name, one) in enumerate(zip(found.systems, found.strengths.strengths, strict=True))
+        Mark(short[name], strength.mean, strength.low, strength.high, *charts.look(i))
+        for i, (name, strength) in enumerate(zip(preferences.systems, preferences.strengths.strengths, strict=True))
     ]
     return marks(rows, "Strength (log odds, mean 0)", lines=[(0.0, "")], digits=2)
 
 
-def roc(one: Against) -> charts.Figure:
+def roc(machine: Against) -> charts.Figure:
     curve = {
         "type": "scatter",
         "mode": "lines",
-        "x": one.roc.false_positive.tolist(),
-        "y": one.roc.true_positive.tolist(),
+        "x": machine.roc.false_positive.tolist(),
+        "y": machine.roc.true_positive.tolist(),
         "line": {"color": charts.COLORS[0], "width": 2},
         "fill": "tonexty",
         "fillcolor": "rgba(118,118,118,0.08)",
-        "customdata": [None if np.isinf(t) else float(t) for t in one.roc.thresholds],
+        "customdata": [None if np.isinf(t) else float(t) for t in machine.roc.thresholds],
         "hovertemplate": "accepted from %{customdata:.3f} on<br>%{x:.1%} of no, %{y:.1%} of yes<extra></extra>",
     }
     return on_diagonal(curve, "People say no: share accepted", "People say yes: share accepted", (0.14, 0.1, "chance"))
 
 
-def calibrated(one: Against) -> charts.Figure:
-    bins = [bin for bin in one.calibration.bins if bin.score is not None]
-    x, y = [bin.score for bin in bins], [bin.share.mean for bin in bins]
+def calibrated(machine: Against) -> charts.Figure:
+    bins = [bucket for bucket in machine.calibration.bins if bucket.score is not None]
+    x, y = [bucket.score for bucket in bins], [bucket.share.mean for bucket in bins]
     trace = {
         "type": "scatter",
         "mode": "lines+markers+text",
@@ -182,7 +188,7 @@ def calibrated(one: Against) -> charts.Figure:
         "y": y,
         "line": {"color": charts.COLORS[0], "width": 1.5},
         "marker": {"size": 8},
-        "text": [f"{bin.share.n:,}" for bin in bins],
+        "text": [f"{bucket.share.n:,}" for bucket in bins],
         "textfont": {"size": 11},
         "textposition": ["middle left" if at > 0.9 else "middle right" for at in x],
         "error_y": {
@@ -191,8 +197,8 @@ def calibrated(one: Against) -> charts.Figure:
             "thickness": 1.2,
             "width": 3,
             "color": charts.BASELINE,
-            "array": [bin.share.high - bin.share.mean for bin in bins],
-            "arrayminus": [bin.share.mean - bin.share.low for bin in bins],
+            "array": [bucket.share.high - bucket.share.mean for bucket in bins],
+            "arrayminus": [bucket.share.mean - bucket.share.low for bucket in bins],
         },
         "hovertemplate": "score %{x:.2f}: %{y:.1%} yes, n %{text}<extra></extra>",
     }
@@ -231,22 +237,25 @@ def on_diagonal(trace: dict, x: str, y: str, note: tuple[float, float, str]) -> 
     )
 
 
-def groups(one: Against) -> charts.Figure:
+def groups(machine: Against) -> charts.Figure:
     rows = [
-        Mark(f"{group.name} ({group.n:,})", group.pearson.value, group.pearson.low, group.pearson.high) for group in one.groups
+        Mark(f"{group.name} ({group.n:,})", group.pearson.value, group.pearson.low, group.pearson.high)
+        for group in machine.groups
     ]
-    return marks(rows, "Pearson's r with people", lines=[(one.pearson.value, "all")] if one.pearson.value is not None else ())
+    return marks(
+        rows, "Pearson's r with people", lines=[(machine.pearson.value, "all")] if machine.pearson.value is not None else ()
+    )
 
 
-def corrected(found: Headline) -> charts.Figure:
+def corrected(headline: Headline) -> charts.Figure:
     """The share by people alone, by the machine alone, and corrected by either method."""
-    first, grey = found.methods[0], charts.BASELINE
+    first, grey = headline.methods[0], charts.BASELINE
     rows = [
         Mark(f"People alone ({first.n_human:,})", *first.human_only[:3], color=grey),
-        *(Mark(one.method, one.value, one.low, one.high) for one in found.methods),
+        *(Mark(estimate.method, estimate.value, estimate.low, estimate.high) for estimate in headline.methods),
         Mark("Machine alone, its scores", *first.machine_only[:3], color=grey),
     ]
-    if len(found.methods) > 1:
-        rows.append(Mark("Machine alone, its verdicts", *found.methods[1].machine_only[:3], color=grey))
-    truth = [(found.truth, f"people on all: {found.truth:.3f}")] if found.truth is not None else []
+    if len(headline.methods) > 1:
+        rows.append(Mark("Machine alone, its verdicts", *headline.methods[1].machine_only[:3], color=grey))
+    truth = [(headline.truth, f"people on all: {headline.truth:.3f}")] if headline.truth is not None else []
     return marks(rows, "Share of answers that count as yes throughout", lines=truth, span=(-0.02, 1.02))

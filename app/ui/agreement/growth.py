@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.ui import cards
 from app.ui.agreement import figures
-from app.ui.agreement.results import kept
+from app.ui.agreement.results import compute_once
 from app.ui.agreement.tables import figure
 from core.agreement import coefficients, plan, sources
 from core.agreement.views import View
@@ -29,26 +29,26 @@ def draw(view: View) -> None:
             help="Half of the 95% interval of alpha. Drawn to try it; it is no rule of the study.",
         )
         rule = StopRule(kind="half_width", value=half)
-    found = kept(view, "growing", lambda: coefficients.growing(view.table, rule), rule.kind, rule.value)
-    if not any(one.low is not None for _, one in found.points):
+    growing = compute_once(view, "growing", lambda: coefficients.growing(view.table, rule), rule.kind, rule.value)
+    if not any(alpha.low is not None for _, alpha in growing.points):
         return cards.empty(
             "Alpha as labels come in", "Alpha is undefined so far: no two annotators labelled the same, or all said one thing."
         )
     rows = [
-        {"labels": n, "alpha": one.value, "low": one.low, "high": one.high, "units": one.items, "resampled": one.drawn}
-        for n, one in found.points
+        {"labels": n, "alpha": alpha.value, "low": alpha.low, "high": alpha.high, "units": alpha.items, "resampled": alpha.drawn}
+        for n, alpha in growing.points
     ]
-    last = next(one for _, one in reversed(found.points) if one.low is not None)
-    wanted = f"half-width {found.target:g}" if found.rule == "half_width" else f"alpha {found.target:g}"
+    last = next(alpha for _, alpha in reversed(growing.points) if alpha.low is not None)
+    wanted = f"half-width {growing.target:g}" if growing.rule == "half_width" else f"alpha {growing.target:g}"
     met = (
-        f"met at {found.stop_at:,} labels"
-        if found.stop_at
+        f"met at {growing.stop_at:,} labels"
+        if growing.stop_at
         else f"not met; the half-width is {(last.high - last.low) / 2:.3f} now"
     )
     growth = f"--growth {rule.value:g}" if rule.kind == "half_width" else "--growth"
     figure(
         view,
-        figures.growth(found),
+        figures.growth(growing),
         "alpha-as-labels-come-in",
         data=rows,
         command=view.command(growth),
@@ -58,15 +58,15 @@ def draw(view: View) -> None:
     st.caption(
         (
             "In the order in which they were given. "
-            if found.timed
+            if growing.timed
             else "The labels have no times, so they are taken in the order of the file. "
         )
         + (
             f"Alpha is undefined before {first:,} labels: nothing has two labels yet, or all are the same. "
-            if (first := next(n for n, one in found.points if one.low is not None)) > found.points[0][0]
+            if (first := next(n for n, alpha in growing.points if alpha.low is not None)) > growing.points[0][0]
             else ""
         )
-        + ("Dotted: as narrow as the rule wants the interval to be. " if found.rule == "half_width" else "")
+        + ("Dotted: as narrow as the rule wants the interval to be. " if growing.rule == "half_width" else "")
         + f"The rule is looked at from {sources.drawn(view.source.study, 30)} with two labels on. A rule on the half-width does not "
         "favour a result however often it is looked at; a rule on alpha itself stops at lucky values."
     )

@@ -14,9 +14,9 @@ STYLE = "<style>.gw-first .gw-card:first-child { border-color: var(--gw-accent);
 
 def headline_cards(view: View) -> None:
     """Alpha, which is the one to report, and few beside it; next to a paradox, what it means."""
-    found, shown = overview(view), []
-    for start in (*SHOWN, "Cohen's kappa" if found.annotators == 2 else "Fleiss"):
-        row = next((row for row in found.measures if row.name.startswith(start)), None)
+    agreement, shown = overview(view), []
+    for start in (*SHOWN, "Cohen's kappa" if agreement.annotators == 2 else "Fleiss"):
+        row = next((row for row in agreement.measures if row.name.startswith(start)), None)
         if row is not None:
             interval, of = None if row.low is None else (row.low, row.high), sources.drawn(view.source.study, row.drawn)
             shown.append(
@@ -30,18 +30,18 @@ def headline_cards(view: View) -> None:
                 )
             )
     st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
-    if found.measures and found.measures[0].name in found.words:
+    if agreement.measures and agreement.measures[0].name in agreement.words:
         st.caption(
             cards.plain(
-                f"Report alpha with its interval: {found.words[found.measures[0].name]} "
-                f"({found.sources[0].split(', ')[0]}). The others are for comparison with papers."
+                f"Report alpha with its interval: {agreement.words[agreement.measures[0].name]} "
+                f"({agreement.sources[0].split(', ')[0]}). The others are for comparison with papers."
             ),
-            help=cards.plain(found.sources[0]),
+            help=cards.plain(agreement.sources[0]),
         )
-    if found.paradox:
-        st.warning(cards.plain(f"Kappa paradox. {found.paradox.sentence}"), icon=":material/balance:")
-    undefined = [row for row in found.measures if row.value is None]
-    if undefined and found.shares and sum(n > 0 for _, n in found.shares) == 1:
+    if agreement.paradox:
+        st.warning(cards.plain(f"Kappa paradox. {agreement.paradox.sentence}"), icon=":material/balance:")
+    undefined = [row for row in agreement.measures if row.value is None]
+    if undefined and agreement.shares and sum(n > 0 for _, n in agreement.shares) == 1:
         st.info(
             "All labels are the same, so chance would agree as well: coefficients that correct for chance are undefined. More, and "
             "more different, items are needed; percent agreement alone says little here.",
@@ -53,7 +53,7 @@ def judged_by(view: View, row: Agreement) -> str:
     """What a coefficient is of, in words; of an undefined one why."""
     if row.value is None:
         return row.note
-    known, note = view.table.values == view.table.values, f"; {row.note}" if row.note else ""
-    if row.items != (known.sum(axis=1) > 1).sum():  # some coefficients reckon chance from units with one label too
+    labelled, note = view.table.values == view.table.values, f"; {row.note}" if row.note else ""
+    if row.items != (labelled.sum(axis=1) > 1).sum():  # some coefficients reckon chance from units with one label too
         return f"{row.items:,} {view.units}{note}"
-    return f"{row.items:,} {view.units} judged by {'both' if known.shape[1] == 2 else 'two or more'}{note}"
+    return f"{row.items:,} {view.units} judged by {'both' if labelled.shape[1] == 2 else 'two or more'}{note}"

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.ui import cards, cells
-from app.ui.agreement.results import cannot_of, kept, title
+from app.ui.agreement.results import cannot_of, compute_once, title
 from app.ui.agreement.tables import NUMBER, TEXT, table
 from core.agreement import disputed_units, plan
 from core.agreement.views import View
@@ -13,24 +13,24 @@ DESIGN = "../pages/design_study.py"
 
 
 def draw(view: View) -> None:
-    found, names, units = (
-        kept(view, "disputed", lambda: disputed_units.most_disputed(view.table, cannot=cannot_of(view))),
+    disputes, names, units = (
+        compute_once(view, "disputed", lambda: disputed_units.most_disputed(view.table, cannot=cannot_of(view))),
         view.table.categories,
         view.units,
     )
-    if not found:
+    if not disputes:
         return cards.empty(
             f"The {units} that people label differently", "There are none: all who labelled the same gave the same label."
         )
     which = "Item" if view.source.study else "Unit"
     rows = [
         {
-            which: plan.unit_name(view.source, one.name, one.item),
-            "Labels": said(view, one),
-            "Text": one.text or one.name,
-            "Spread": one.spread,
+            which: plan.unit_name(view.source, dispute.name, dispute.item),
+            "Labels": said(view, dispute),
+            "Text": dispute.text or dispute.name,
+            "Spread": dispute.spread,
         }
-        for one in found
+        for dispute in disputes
     ]
     if len({row["Spread"] for row in rows}) == 1:  # as of two annotators, who differ or do not
         rows = [{name: value for name, value in row.items() if name != "Spread"} for row in rows]
@@ -41,12 +41,12 @@ def draw(view: View) -> None:
         "Text": TEXT(width=520),
         "Spread": NUMBER(format="%.2f", width=66, help=spread),
     }
-    most = f"The {len(found)} most disputed" if len(found) == disputed_units.DISPUTED else f"{len(found):,}"
+    most = f"The {len(disputes)} most disputed" if len(disputes) == disputed_units.DISPUTED else f"{len(disputes):,}"
     st.caption(f"{most} of {len(view.table.items):,} {units} have different labels, most disputed first. Click one to read it.")
     event = table(rows, "disputed", looks, on_select="rerun", selection_mode="single-cell")
-    chosen = next((row for row, _ in event.selection.cells if row < len(found)), 0)
+    chosen = next((row for row, _ in event.selection.cells if row < len(disputes)), 0)
     with st.container(border=True):
-        unit(view, found[chosen])
+        unit(view, disputes[chosen])
     if (name := st.session_state.get("agreement_stored")) and view.round == "pilot":
         st.page_link(
             DESIGN,
@@ -61,26 +61,26 @@ def draw(view: View) -> None:
 def have_decided(view: View) -> None:
     """The way to an adjudicator, while there is something that nobody has decided."""
     name = st.session_state.get("agreement_stored")
-    if name and view.round == "main" and kept(view, "undecided", lambda: plan.undecided(view.source)):
+    if name and view.round == "main" and compute_once(view, "undecided", lambda: plan.undecided(view.source)):
         st.page_link(DESIGN, label="Have them decided", icon=":material/gavel:", query_params={"study": name})
 
 
-def said(view: View, one: disputed_units.Unit) -> str:
+def said(view: View, dispute: disputed_units.Unit) -> str:
     """How many gave each label; of numbers the labels themselves."""
-    given = [label for _, label in one.labels]
-    known = [f"{given.count(name)} {title(view, name)}" for name in (*view.table.categories, CANNOT) if name in given]
-    return ", ".join(known if view.table.categories else [title(view, name) for name in given])
+    labels = [label for _, label in dispute.labels]
+    counts = [f"{labels.count(name)} {title(view, name)}" for name in (*view.table.categories, CANNOT) if name in labels]
+    return ", ".join(counts if view.table.categories else [title(view, name) for name in labels])
 
 
-def unit(view: View, one: disputed_units.Unit) -> None:
+def unit(view: View, dispute: disputed_units.Unit) -> None:
     """One disputed unit: its text, what it was judged by, and every label."""
-    item = view.source.study.item(one.item) if view.source.study else None
-    name = plan.unit_name(view.source, one.name, one.item)
+    item = view.source.study.item(dispute.item) if view.source.study else None
+    name = plan.unit_name(view.source, dispute.name, dispute.item)
     st.caption(cards.plain(f"{name}{'' if item is None else f' · {item.question}'}"))
-    st.text(one.text or one.name)
-    here = [label for label in view.source.labels if (label.item, label.round) == (one.item, view.round)]
+    st.text(dispute.text or dispute.name)
+    here = [label for label in view.source.labels if (label.item, label.round) == (dispute.item, view.round)]
     comments = {label.annotator: label.comment for label in here if label.comment}
-    rows = [{"Annotator": who, "Label": title(view, label)} for who, label in one.labels]
+    rows = [{"Annotator": who, "Label": title(view, label)} for who, label in dispute.labels]
     if comments:
         rows = [row | {"Comment": comments.get(row["Annotator"], "")} for row in rows]
     cells.show(rows, hide_index=True, height="content", width="stretch" if comments else "content", key="unit_labels")

@@ -7,7 +7,7 @@ import streamlit as st
 from app.ui import cards, charts
 from app.ui.agreement.corrected import corrected_headline, unjudged
 from app.ui.agreement.measures import by_group, curves, measures
-from app.ui.agreement.results import agreed, kept
+from app.ui.agreement.results import agreed, compute_once
 from core.agreement.headline import Unjudged, with_scores
 from core.agreement.machines import Machine, containment, facing, judge, read_scores
 from core.agreement.views import View
@@ -21,45 +21,39 @@ def draw(view: View) -> None:
     whole = False
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if view.part == "sentences" and view.table.texts:
-            help = "A whole answer's score is the mean over its sentences; it counts as yes if all of them do."
+            tip = "A whole answer's score is the mean over its sentences; it counts as yes if all of them do."
             whole = (
                 st.segmented_control(
-                    "Judged as",
-                    [SENTENCES, ANSWERS],
-                    default=SENTENCES,
-                    key="unit",
-                    bind="query-params",
-                    required=True,
-                    help=help,
+                    "Judged as", [SENTENCES, ANSWERS], default=SENTENCES, key="unit", bind="query-params", required=True, help=tip
                 )
                 == ANSWERS
             )
         rest, newest = unjudged(view)
         mine = uploaded(view, rest)
-    scores = [*kept(view, "machines", lambda: containment(view.source, view.part, view.table)), *mine]
+    scores = [*compute_once(view, "machines", lambda: containment(view.source, view.part, view.table)), *mine]
     if not scores:
         return cards.empty(
             "People against machines",
             "These labels come without the texts they judge, so nothing can be computed of "
             "them. Give a machine's scores as a file above.",
         )
-    key = (view.method, view.positive, tuple((one.name, one.scores.tobytes()) for one in scores))
+    key = (view.method, view.positive, tuple((machine.name, machine.scores.tobytes()) for machine in scores))
     faced = facing(view.source, view.part, view.table, agreed(view), view.positive, scores, whole)
-    found = kept(view, "judged", lambda: judge(faced, whole), whole, *key)
-    files = [f"--scores {shlex.quote(one.name + '.csv')}" for one in mine]
+    comparison = compute_once(view, "judged", lambda: judge(faced, whole), whole, *key)
+    files = [f"--scores {shlex.quote(machine.name + '.csv')}" for machine in mine]
     command = view.command("--machines", *files, *(["--whole"] if whole else []))
-    measures(view, found)
-    names = {one.name: one for one in found.machines}  # one at a time: curves of several lie on each other
-    one = names[st.selectbox("Curves and groups of", list(names), key="curve_measure", bind="query-params", width=340)]
-    curves(view, found, one, command)
-    by_group(one, command)
+    measures(view, comparison)
+    names = {machine.name: machine for machine in comparison.machines}  # one at a time: curves of several lie on each other
+    machine = names[st.selectbox("Curves and groups of", list(names), key="curve_measure", bind="query-params", width=340)]
+    curves(view, comparison, machine, command)
+    by_group(machine, command)
     st.divider()
     corrected_headline(view, scores, with_scores(rest, mine), files, (newest, *key))
 
 
 def uploaded(view: View, rest: Unjudged) -> list[Machine]:
     """A judge's scores from a file: of the labelled units, and of answers that nobody judged."""
-    found, texts = [], view.table.texts or ("",) * len(view.table.items)
+    machines, texts = [], view.table.texts or ("",) * len(view.table.items)
     with st.popover("Scores of a judge", icon=":material/upload_file:"):
         more = (
             " Its last rows are stored answers that nobody judged: with their scores the headline is of all."
@@ -76,5 +70,5 @@ def uploaded(view: View, rest: Unjudged) -> list[Machine]:
         )
         for file in st.file_uploader("Scores", "csv", True, key="judge_scores", label_visibility="collapsed"):
             with cards.calm():
-                found.append(read_scores(file.getvalue().decode("utf-8", "replace"), view.table, file.name, rest.names))
-    return found
+                machines.append(read_scores(file.getvalue().decode("utf-8", "replace"), view.table, file.name, rest.names))
+    return machines

@@ -15,16 +15,16 @@ from core.agreement.views import View
 WIDE = TEXT(width=128)
 
 
-def measures(view: View, found: MachinesJudged) -> None:
+def measures(view: View, comparison: MachinesJudged) -> None:
     """Every machine in a row: its scores, its verdicts, and how it stands beside a person."""
-    _scores(found)
+    _scores(comparison)
     st.markdown("**Verdicts: accepted from a threshold on**")
-    _verdicts(found)
-    _footing(view, found)
+    _verdicts(comparison)
+    _footing(view, comparison)
 
 
-def _number(width: int, help: str = "") -> Any:
-    return NUMBER(format="%.3f", width=width, help=help or None)
+def _number(width: int, tip: str = "") -> Any:
+    return NUMBER(format="%.3f", width=width, help=tip or None)
 
 
 def _by_measure(name: str, rows: Sequence[Mapping], looks: Mapping[str, Any]) -> None:
@@ -35,19 +35,19 @@ def _by_measure(name: str, rows: Sequence[Mapping], looks: Mapping[str, Any]) ->
     table(rows, name, {**first, **looks, "Note": TEXT(width=230)})
 
 
-def _scores(found: MachinesJudged) -> None:
+def _scores(comparison: MachinesJudged) -> None:
     rows = [
         {
-            "Measure": one.name,
-            "n": one.n,
-            **spread("Pearson", one.pearson),
-            **spread("Spearman", one.spearman),
-            **spread("AUC", one.roc.auc),
-            **spread("MAE", one.error),
-            **spread("Calibration", one.calibration.error),
-            "Note": one.roc.auc.note or one.pearson.note,
+            "Measure": machine.name,
+            "n": machine.n,
+            **spread("Pearson", machine.pearson),
+            **spread("Spearman", machine.spearman),
+            **spread("AUC", machine.roc.auc),
+            **spread("MAE", machine.error),
+            **spread("Calibration", machine.calibration.error),
+            "Note": machine.roc.auc.note or machine.pearson.note,
         }
-        for one in found.machines
+        for machine in comparison.machines
     ]
     _by_measure(
         "machines",
@@ -68,21 +68,21 @@ def _scores(found: MachinesJudged) -> None:
     )
 
 
-def _verdicts(found: MachinesJudged) -> None:
+def _verdicts(comparison: MachinesJudged) -> None:
     rows = [
         {
-            "Measure": one.name,
-            "Threshold": one.threshold.threshold,
-            **spread("Accuracy", one.threshold.accuracy),
-            **spread("Cohen", one.threshold.kappa),
-            "Machine": one.beside.machine.value,
-            "Person": one.beside.person.value,
-            **spread("Difference", one.beside.difference),
-            "Note": one.threshold.note,
+            "Measure": machine.name,
+            "Threshold": machine.threshold.threshold,
+            **spread("Accuracy", machine.threshold.accuracy),
+            **spread("Cohen", machine.threshold.kappa),
+            "Machine": machine.beside.machine.value,
+            "Person": machine.beside.person.value,
+            **spread("Difference", machine.beside.difference),
+            "Note": machine.threshold.note,
         }
-        for one in found.machines
+        for machine in comparison.machines
     ]
-    rows.append({"Measure": "Always the usual", **spread("Accuracy", found.baseline)})
+    rows.append({"Measure": "Always the usual", **spread("Accuracy", comparison.baseline)})
     held = "Fitted on one half of the items, reported on the other."
     label = "Labels of one person against the majority of the others, the machine's verdicts against the same."
     _by_measure(
@@ -102,10 +102,10 @@ def _verdicts(found: MachinesJudged) -> None:
     )
 
 
-def _footing(view: View, found: MachinesJudged) -> None:
+def _footing(view: View, comparison: MachinesJudged) -> None:
     """On what the two stand side by side."""
-    several = ": sentences of one answer stay together" if found.items < found.n else ""
-    best = found.machines[0].beside_pearson
+    several = ": sentences of one answer stay together" if comparison.items < comparison.n else ""
+    best = comparison.machines[0].beside_pearson
     st.caption(
         "Threshold, accuracy and kappa: fitted on one half of the items, reported on the other. *Machine* and *Person* are on one "
         "footing: for each label, who says what the majority of the other annotators says. "
@@ -113,62 +113,62 @@ def _footing(view: View, found: MachinesJudged) -> None:
             ""
             if best.person.value is None
             else f"Scores likewise: a person correlates with the mean of the others at "
-            f"{best.person.value:.3f}{inside(best.person)}, {cards.plain(found.machines[0].name)} at {best.machine.value:.3f}"
+            f"{best.person.value:.3f}{inside(best.person)}, {cards.plain(comparison.machines[0].name)} at {best.machine.value:.3f}"
             f"{inside(best.machine)}. "
             if best.machine.value is not None
             else ""
         )
-        + f"Intervals are over {sources.drawn(view.source.study, found.items)}{several}."
+        + f"Intervals are over {sources.drawn(view.source.study, comparison.items)}{several}."
     )
 
 
-def curves(view: View, found: MachinesJudged, one: Against, command: str) -> None:
+def curves(view: View, comparison: MachinesJudged, selected: Against, command: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         data = [
-            {"measure": one.name, "threshold": float(t), "false positive": float(x), "true positive": float(y)}
-            for one in found.machines
-            for t, x, y in zip(one.roc.thresholds, one.roc.false_positive, one.roc.true_positive, strict=True)
+            {"measure": machine.name, "threshold": float(t), "false positive": float(x), "true positive": float(y)}
+            for machine in comparison.machines
+            for t, x, y in zip(machine.roc.thresholds, machine.roc.false_positive, machine.roc.true_positive, strict=True)
         ]
-        area = one.roc.auc
+        area = selected.roc.auc
         figure(
             view,
-            figures.roc(one),
+            figures.roc(selected),
             "roc",
             data=data,
             command=command,
             title="ROC",
-            caption=f"area {area.mean:.3f} ({between(area)}), {one.n:,} {'answers' if found.whole else view.units}"
+            caption=f"area {area.mean:.3f} ({between(area)}), {selected.n:,} {'answers' if comparison.whole else view.units}"
             if area.mean is not None
             else "undefined: all are yes, or all are no",
         )
     with right:
         data = [
             {
-                "measure": one.name,
-                "score": bin.score,
-                "share": bin.share.mean,
-                "low": bin.share.low,
-                "high": bin.share.high,
-                "n": bin.share.n,
+                "measure": machine.name,
+                "score": bucket.score,
+                "share": bucket.share.mean,
+                "low": bucket.share.low,
+                "high": bucket.share.high,
+                "n": bucket.share.n,
             }
-            for one in found.machines
-            for bin in one.calibration.bins
+            for machine in comparison.machines
+            for bucket in machine.calibration.bins
         ]
         figure(
             view,
-            figures.calibrated(one),
+            figures.calibrated(selected),
             "calibration",
             data=data,
             command=command,
             title="Calibration",
-            caption=f"{len(one.calibration.bins)} bins, 95% intervals, n beside each",
+            caption=f"{len(selected.calibration.bins)} bins, 95% intervals, n beside each",
         )
 
 
-def by_group(one: Against, command: str) -> None:
+def by_group(machine: Against, command: str) -> None:
     """One machine by system and by dataset, where there are several."""
-    if not one.groups:
+    if not machine.groups:
         return
     data = [
         {
@@ -181,14 +181,14 @@ def by_group(one: Against, command: str) -> None:
             "AUC": group.auc.mean,
             "Note": group.pearson.note,
         }
-        for group in one.groups
+        for group in machine.groups
     ]
     charts.show(
-        figures.groups(one),
+        figures.groups(machine),
         "groups",
         data=data,
         command=command,
-        title=f"{one.name} by group",
+        title=f"{machine.name} by group",
         caption="n in brackets, 95% intervals",
     )
     table(data, "groups", {"Group": TEXT(width=260), "n": COUNT, **dict.fromkeys(("Pearson", "Low", "High", "AUC"), THREE)})

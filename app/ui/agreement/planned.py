@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from app.ui.agreement import figures
-from app.ui.agreement.results import kept_of
+from app.ui.agreement.results import compute_once_for
 from core.agreement import plan, sources, views
 from core.annotation import checking
 from core.annotation.formats.alone import WITHOUT
@@ -34,55 +34,55 @@ STYLE = """<style>
 </style>"""
 
 
-def planned(source: sources.LabelSource, round: str) -> None:
+def planned(source: sources.LabelSource, round_name: str) -> None:
     """The frozen question and what the labels say to it, before anything that is exploration."""
     if source.study is not None and source.study.question == WITHOUT:
         st.caption(WITHOUT)
     if source.study is None or not (source.study.hypothesis or source.study.test or st.session_state.agreement_stored):
         return  # a file without a plan
-    found, study = kept_of(source, ("plan", round), lambda: plan.verdict(source, round)), source.study
+    verdict, study = compute_once_for(source, ("plan", round_name), lambda: plan.verdict(source, round_name)), source.study
     frozen = as_frozen(source)
-    if found is None:
+    if verdict is None:
         return
-    part = {"sentences": "sentences", "helpful": "answers", "preference": "pairs"}[found.part]
+    part = {"sentences": "sentences", "helpful": "answers", "preference": "pairs"}[verdict.part]
     with st.container(border=True, key="plan"):
-        state = {"met": "met", "not met": "not"}.get(found.state, "")
-        said, word = escape(study.hypothesis or study.question), STATES[found.state]
+        state = {"met": "met", "not met": "not"}.get(verdict.state, "")
+        said, word = escape(study.hypothesis or study.question), STATES[verdict.state]
         texts = [
             f'<p class="said">{said}<span class="state {state}">{word}</span></p>',
             small(f"Plan: {study.measure}. {study.test}".strip()),
-            small(f"{tied(found, part, source)} {found.why}".strip()),
-            small(decided(source, found)),
+            small(f"{tied(verdict, part, source)} {verdict.why}".strip()),
+            small(decided(source, verdict)),
             frozen,
         ]
-        rows = " rows" if len(found.rows) > 1 else ""
-        st.html(f'{STYLE}<div class="gw gw-plan{rows}"><div>{"".join(texts)}</div>{numbers(found, part, source)}</div>')
+        rows = " rows" if len(verdict.rows) > 1 else ""
+        st.html(f'{STYLE}<div class="gw gw-plan{rows}"><div>{"".join(texts)}</div>{numbers(verdict, part, source)}</div>')
 
 
 def small(text: str) -> str:
     return f'<p class="gw-small">{escape(text)}</p>' if text else ""
 
 
-def numbers(found: plan.Verdict, part: str, source: sources.LabelSource) -> str:
+def numbers(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> str:
     """One number large; of several systems or pairs a line each."""
-    level, what = f"{found.confidence:.0%}", escape(found.measure[:1].upper() + found.measure[1:])
-    if len(found.rows) == 1:
-        [row] = found.rows
-        planned = " by bootstrap, as planned" if plan.by_bootstrap(source.study) and found.part != "preference" else ""
+    level, what = f"{verdict.confidence:.0%}", escape(verdict.measure[:1].upper() + verdict.measure[1:])
+    if len(verdict.rows) == 1:
+        [row] = verdict.rows
+        planned = " by bootstrap, as planned" if plan.by_bootstrap(source.study) and verdict.part != "preference" else ""
         interval = "no interval" if row.low is None else f"{level} interval {signed(row.low)} to {signed(row.high)}{planned}"
         of = f"{row.units:,} {'decided pairs' if part == 'pairs' else part}" + (
-            f" of {sources.drawn(source.study, row.items)}" if found.part == "sentences" else ""
+            f" of {sources.drawn(source.study, row.items)}" if verdict.part == "sentences" else ""
         )
         value = "–" if row.value is None else signed(row.value)
-        whose = small(named([row])[row.name]) if row.of_two or found.part == "preference" else ""
+        whose = small(named([row])[row.name]) if row.of_two or verdict.part == "preference" else ""
         return (
             f'<div style="max-width: 22rem"><div class="gw-small">{what}</div>{whose}<div class="gw-value">{value}</div>'
-            f'<div class="gw-small">{interval}</div><div class="gw-small">{escape(of)}</div>{small(carried(found, part, source))}'
+            f'<div class="gw-small">{interval}</div><div class="gw-small">{escape(of)}</div>{small(carried(verdict, part, source))}'
             f"{small(row.note)}</div>"
         )
-    if not found.rows:
+    if not verdict.rows:
         return ""
-    ties, names = any(row.least is not None for row in found.rows), named(found.rows)
+    ties, names = any(row.least is not None for row in verdict.rows), named(verdict.rows)
     heads = [what, "", f"{level} interval", *(["as ties fall"] if ties else []), ""]
     lines = [
         [
@@ -92,7 +92,7 @@ def numbers(found: plan.Verdict, part: str, source: sources.LabelSource) -> str:
             *([between(row.least, row.most)] if ties else []),
             "" if row.met is None else "met" if row.met else "not met",
         ]
-        for row in found.rows
+        for row in verdict.rows
     ]
     cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
     return f"<div><table><tr>{''.join(f'<td>{head}</td>' for head in heads)}</tr>{cells}</table></div>"
@@ -113,45 +113,45 @@ def signed(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
 
 
-def carried(found: plan.Verdict, part: str, source: sources.LabelSource) -> str:
+def carried(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> str:
     """How the units got their label: "2 agreed, 2 by one person only; 6 tied are left out"."""
-    several = found.units - found.agreed.ties - found.alone
-    if part == "pairs" or not (found.agreed.ties or found.alone):
+    several = verdict.units - verdict.agreed.ties - verdict.alone
+    if part == "pairs" or not (verdict.agreed.ties or verdict.alone):
         return ""
     majority = "agreed" if len(source.study.annotators) == 2 else "by majority"
-    how = {"majority": majority, "mean": "by several"}.get(found.agreed.method, f"decided or {majority}")
-    told = f"{several:,} {how}" + (f", {found.alone:,} by one person only" if found.alone else "")
+    how = {"majority": majority, "mean": "by several"}.get(verdict.agreed.method, f"decided or {majority}")
+    told = f"{several:,} {how}" + (f", {verdict.alone:,} by one person only" if verdict.alone else "")
     return told + (
-        f"; {found.agreed.ties:,} tied {'is' if found.agreed.ties == 1 else 'are'} left out" if found.agreed.ties else ""
+        f"; {verdict.agreed.ties:,} tied {'is' if verdict.agreed.ties == 1 else 'are'} left out" if verdict.agreed.ties else ""
     )
 
 
-def tied(found: plan.Verdict, part: str, source: sources.LabelSource) -> str:
+def tied(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> str:
     """What is not decided, and how far it could move the result."""
-    if len(found.rows) != 1 and part != "pairs":
-        told = carried(found, part, source)
+    if len(verdict.rows) != 1 and part != "pairs":
+        told = carried(verdict, part, source)
         return f"{part.capitalize()}: {told}." if told else ""
-    if not found.agreed.ties:
+    if not verdict.agreed.ties:
         return ""
-    verb, of = ("is", "has") if found.agreed.ties == 1 else ("are", "have")
-    ties = f"{found.agreed.ties:,} of {found.units:,} {part}"
+    verb, of = ("is", "has") if verdict.agreed.ties == 1 else ("are", "have")
+    ties = f"{verdict.agreed.ties:,} of {verdict.units:,} {part}"
     if part == "pairs":  # what a majority calls a tie is another thing
         return f"{ties} {of} no majority and {verb} left out."
     ties += f" {verb} tied and left out"
-    if len(found.rows) == 1 and found.rows[0].least is not None:
-        return f"{ties}: as they are decided, the result lies between {signed(found.rows[0].least)} and {signed(found.rows[0].most)}."
+    if len(verdict.rows) == 1 and verdict.rows[0].least is not None:
+        return f"{ties}: as they are decided, the result lies between {signed(verdict.rows[0].least)} and {signed(verdict.rows[0].most)}."
     return f"{ties}."
 
 
-def decided(source: sources.LabelSource, found: plan.Verdict) -> str:
-    people = source.study.adjudicators or tuple({one.annotator for one in source.labels if one.round == "adjudication"})
+def decided(source: sources.LabelSource, verdict: plan.Verdict) -> str:
+    people = source.study.adjudicators or tuple({label.annotator for label in source.labels if label.round == "adjudication"})
     by = {
         "majority": "the annotators' majority says",
         "mean": "the annotators' mean is",
         "adjudicated": f"{' or '.join(people)} decided, else the annotators' majority",
-    }[found.agreed.method]
-    each = " Each sentence counts the same" if found.part == "sentences" else " Each counts the same"
-    nobody = f"; {found.judged_by_nobody:,} more that nobody could judge are left out" if found.judged_by_nobody else ""
+    }[verdict.agreed.method]
+    each = " Each sentence counts the same" if verdict.part == "sentences" else " Each counts the same"
+    nobody = f"; {verdict.judged_by_nobody:,} more that nobody could judge are left out" if verdict.judged_by_nobody else ""
     return f"A label is what {by}.{each}{nobody}. No setting below moves this."
 
 
@@ -159,26 +159,26 @@ def as_frozen(source: sources.LabelSource) -> str:
     """Whether plan and labels of a stored study are still what their hash says."""
     if not (name := st.session_state.agreement_stored):
         return ""
-    found = kept_of(source, ("check",), lambda: checking.check(session.workbench(), name))
-    if not found.ok:
-        st.error(cards.plain(f"Plan or labels are not what was frozen. {' '.join(found.findings)}"), icon=":material/gpp_maybe:")
-    if not (found.ok and found.hash):
+    check = compute_once_for(source, ("check",), lambda: checking.check(session.workbench(), name))
+    if not check.ok:
+        st.error(cards.plain(f"Plan or labels are not what was frozen. {' '.join(check.findings)}"), icon=":material/gpp_maybe:")
+    if not (check.ok and check.hash):
         return ""
     anew = " Each round is frozen under a hash of its own, adjudication too." if source.ruled or source.rounds[1:] else ""
     return (
-        f'<p class="gw-small" title="{escape(" ".join(found.notes))}">'
-        f"Plan and labels are as frozen, hash {escape(found.hash[:12])}.{anew}</p>"
+        f'<p class="gw-small" title="{escape(" ".join(check.notes))}">'
+        f"Plan and labels are as frozen, hash {escape(check.hash[:12])}.{anew}</p>"
     )
 
 
 def careless(view: views.View) -> None:
     """Whose labels to look at before anything is concluded."""
-    if not (found := plan.careless(view.source, view.round)):
+    if not (people := plan.careless(view.source, view.round)):
         return
     said = [
-        f"{one.name} {one.attention.right} of {one.attention.asked}"
-        + ("" if one.seconds is None or one.seconds >= 1 else f" (median {one.seconds:.1f} s an item)")
-        for one in found
+        f"{person.name} {person.attention.right} of {person.attention.asked}"
+        + ("" if person.seconds is None or person.seconds >= 1 else f" (median {person.seconds:.1f} s an item)")
+        for person in people
     ]
     st.warning(
         cards.plain(

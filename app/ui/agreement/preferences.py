@@ -4,17 +4,19 @@ import streamlit as st
 
 from app.ui import cards
 from app.ui.agreement import figures
-from app.ui.agreement.results import kept
+from app.ui.agreement.results import compute_once
 from app.ui.agreement.tables import COUNT, NUMBER, SIGNED, TEXT, THREE, bounds, figure, span, table
 from core.agreement import plan, preferences
 from core.agreement.consensus import AgreedLabels
 from core.agreement.views import View
 
 
-def preference_cards(view: View, one: AgreedLabels) -> None:
-    found = kept(view, "preferences", lambda: preferences.preferences(view.source, view.round, view.table, one), view.method)
-    place = found.position.share
-    names = figures.named(name for duel in found.duels for name in (duel.a, duel.b))
+def preference_cards(view: View, labels: AgreedLabels) -> None:
+    comparison = compute_once(
+        view, "preferences", lambda: preferences.preferences(view.source, view.round, view.table, labels), view.method
+    )
+    place = comparison.position.share
+    names = figures.named(name for duel in comparison.duels for name in (duel.a, duel.b))
     shown = [
         cards.Card(
             f"{names[duel.a]} over {names[duel.b]}",
@@ -25,7 +27,7 @@ def preference_cards(view: View, one: AgreedLabels) -> None:
             note=f"sign test, {plan.p_words(duel.sign.p)}; {cards.count(duel.sign.ties, 'tie')}",
             help="Share of wins among decided pairs, Wilson's interval",
         )
-        for duel in found.duels
+        for duel in comparison.duels
     ]
     shown.append(
         cards.Card(
@@ -34,7 +36,7 @@ def preference_cards(view: View, one: AgreedLabels) -> None:
             bounds(place),
             n=place.n,
             direction=0,
-            note=f"position bias, {plan.p_words(found.position.p)}" if place.mean is not None else "",
+            note=f"position bias, {plan.p_words(comparison.position.p)}" if place.mean is not None else "",
             help="Share of decided labels for the answer shown first: 0.5 without a bias",
         )
     )
@@ -53,7 +55,7 @@ def preference_cards(view: View, one: AgreedLabels) -> None:
             "Low ": duel.sign.difference.low,
             "High ": duel.sign.difference.high,
         }
-        for duel in found.duels
+        for duel in comparison.duels
     ]
     table(
         rows,
@@ -68,16 +70,19 @@ def preference_cards(view: View, one: AgreedLabels) -> None:
             "Difference": NUMBER(format="%+.3f", width=84, help="Mean of +1, 0, −1; bootstrap."),
         },
     )
-    if found.strengths.note:
-        return st.caption(cards.plain(f"Bradley and Terry: {found.strengths.note}."))
-    data = [{"system": name, **one._asdict()} for name, one in zip(found.systems, found.strengths.strengths, strict=True)]
+    if comparison.strengths.note:
+        return st.caption(cards.plain(f"Bradley and Terry: {comparison.strengths.note}."))
+    data = [
+        {"system": name, **strength._asdict()}
+        for name, strength in zip(comparison.systems, comparison.strengths.strengths, strict=True)
+    ]
     figure(
         view,
-        figures.strengths(found),
+        figures.strengths(comparison),
         "bradley-terry",
         data=data,
         command=view.command("--systems"),
         title="Bradley and Terry's strengths",
         caption="95% intervals by bootstrap over pairs; not all strengths were finite in "
-        f"{found.strengths.undefined:,} of 1,000 resamples, and an interval may be open for that",
+        f"{comparison.strengths.undefined:,} of 1,000 resamples, and an interval may be open for that",
     )

@@ -10,7 +10,7 @@ from core.annotation import label_table
 from core.annotation.study import CANNOT
 
 
-def read(source: sources.LabelSource, round: str) -> views.View | None:
+def read(source: sources.LabelSource, round_name: str) -> views.View | None:
     """How the labels are read: part, level, consensus, and what counts as yes."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         part = source.parts[0]
@@ -27,8 +27,8 @@ def read(source: sources.LabelSource, round: str) -> views.View | None:
                 )
                 or part
             )
-        found = sources.table_of(source, part, round)
-        levels = list(sources.levels(found))
+        table = sources.table_of(source, part, round_name)
+        levels = list(sources.levels(table))
         level = one_of(
             "Scale",
             levels,
@@ -37,20 +37,20 @@ def read(source: sources.LabelSource, round: str) -> views.View | None:
             format_func=str.capitalize,
             help="Nominal: labels are alike or not. Ordinal: by rank. Interval, ratio: by distance.",
         )
-        found = sources.table_of(source, part, round, level)
+        table = sources.table_of(source, part, round_name, level)
         method = one_of(
             "Consensus",
-            views.methods(source, found),
+            views.methods(source, table),
             "consensus",
             190,
             format_func=views.METHODS.get,
             help="How several labels become one, for the tabs Consensus and People against machines.",
         )
-        positive = () if part == "preference" else yes(source, found)
-    if not found.items:
-        cards.empty("Agreement among annotators", f"There are no labels of this part in the {round} round yet.")
+        positive = () if part == "preference" else yes(source, table)
+    if not table.items:
+        cards.empty("Agreement among annotators", f"There are no labels of this part in the {round_name} round yet.")
         return None
-    view = views.View(source, part, round, found, method, positive, "" if level == levels[0] else level)
+    view = views.View(source, part, round_name, table, method, positive, "" if level == levels[0] else level)
     strip(view)
     return view
 
@@ -62,17 +62,17 @@ def one_of(title: str, options: list[str], key: str, width: int, **more) -> str:
     return st.selectbox(title, options, key=key, width=width, bind="query-params", **more)
 
 
-def yes(source: sources.LabelSource, found: label_table.LabelTable) -> tuple[str, ...]:
+def yes(source: sources.LabelSource, table: label_table.LabelTable) -> tuple[str, ...]:
     """The labels that count as yes; of numbers the least."""
-    usual = views.usual_positive(found)
-    if not found.categories:
+    usual = views.usual_positive(table)
+    if not table.categories:
         least = st.number_input(
             "Counts as yes from", None, None, float(usual[0]), 0.5, key="yes_from", bind="query-params", width=160
         )
         return (f"{least:g}",)
     chosen = st.multiselect(
         "Labels that count as yes",
-        list(found.categories),
+        list(table.categories),
         list(usual),
         key="yes",
         bind="query-params",
@@ -83,20 +83,20 @@ def yes(source: sources.LabelSource, found: label_table.LabelTable) -> tuple[str
 
 
 def strip(view: views.View) -> None:
-    found, labels, source = view.table, int((view.table.values == view.table.values).sum()), view.source
-    there, facts = len(set(found.item_ids)), []
+    table, labels, source = view.table, int((view.table.values == view.table.values).sum()), view.source
+    there, facts = len(set(table.item_ids)), []
     if source.study is not None:
         drawn = plan.items_of(source, view.round)
-        several = st.session_state.agreement_stored or any(one.round == "pilot" for one in source.study.items)
+        several = st.session_state.agreement_stored or any(item.round == "pilot" for item in source.study.items)
         facts = [
             *([f"{ROUNDS[view.round]} round"] if several else []),
             cards.count(there, "item") if there == drawn else f"{there:,} of {drawn:,} items",
         ]
-    nobody = cannot_judge.judged_by_nobody(found, cannot_of(view))
-    units = [] if source.study is not None and view.part != "sentences" else [f"{len(found.items) + nobody:,} {view.units}"]
+    nobody = cannot_judge.judged_by_nobody(table, cannot_of(view))
+    units = [] if source.study is not None and view.part != "sentences" else [f"{len(table.items) + nobody:,} {view.units}"]
     units += [f"{nobody:,} {view.units if not units else 'of them'} cannot be judged"] if nobody else []
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        cards.status_strip([*facts, *units, cards.count(len(found.annotators), "annotator"), cards.count(labels, "label")])
+        cards.status_strip([*facts, *units, cards.count(len(table.annotators), "annotator"), cards.count(labels, "label")])
         with st.popover("Reproduce", icon=":material/terminal:"):
             st.caption("The command that computes the coefficients. The address of this page restores the view.")
             st.code(view.command(), language="bash", wrap_lines=True)
@@ -107,14 +107,14 @@ def strip(view: views.View) -> None:
 def counted(view: views.View, nobody: int) -> str:
     """How the numbers of the page follow from one another; "" where everybody judged everything."""
     by = (view.table.values == view.table.values).sum(axis=1)
-    cannot, labels, one = sum(map(len, cannot_of(view).values())), int(by.sum()), int((by == 1).sum())
-    if not (cannot or one):
+    cannot, labels, single = sum(map(len, cannot_of(view).values())), int(by.sum()), int((by == 1).sum())
+    if not (cannot or single):
         return ""
     both = "both" if len(view.table.annotators) == 2 else "two or more"
-    given = f"{labels + cannot:,} labels were given, {cannot:,} of them “{title(view, CANNOT)}”. " if cannot else ""
+    sentence = f"{labels + cannot:,} labels were given, {cannot:,} of them “{title(view, CANNOT)}”. " if cannot else ""
     parts = [
         f"{int((by > 1).sum()):,} judged by {both}",
-        *([f"{one:,} by one person"] if one else []),
+        *([f"{single:,} by one person"] if single else []),
         *([f"{nobody:,} by nobody"] if nobody else []),
     ]
-    return f"{given}Of {cards.count(len(by) + nobody, view.units.removesuffix('s'))}, {', '.join(parts[:-1])} and {parts[-1]}."
+    return f"{sentence}Of {cards.count(len(by) + nobody, view.units.removesuffix('s'))}, {', '.join(parts[:-1])} and {parts[-1]}."

@@ -14,40 +14,42 @@ from core.annotation.study import CANNOT
 KEPT = 80  # results of a session
 
 
-def kept(view: View, name: str, work: Callable[[], Any], *of: Any) -> Any:
+def compute_once(view: View, name: str, work: Callable[[], Any], *of: Any) -> Any:
     """The result of this work on these labels, read like this."""
-    return kept_of(view.source, (view.part, view.round, view.table.level, name, *of), work)
+    return compute_once_for(view.source, (view.part, view.round, view.table.level, name, *of), work)
 
 
-def kept_of(source: sources.LabelSource, name: tuple, work: Callable[[], Any]) -> Any:
+def compute_once_for(source: sources.LabelSource, name: tuple, work: Callable[[], Any]) -> Any:
     """The result of this work on these labels: from the session, or computed now under a bar."""
     results = st.session_state.setdefault("agreement_results", {})
     key = (source.digest, *name)
     if key not in results:
         with st.spinner("Computing", show_time=True):
-            found = work()
-            results[key] = jobs.drain(found) if isinstance(found, Generator) else found
+            result = work()
+            results[key] = jobs.drain(result) if isinstance(result, Generator) else result
         while len(results) > KEPT:
             results.pop(next(iter(results)))
     return results[key]
 
 
 def agreed(view: View) -> AgreedLabels:
-    return kept(view, "consensus", lambda: consensus.consensus(view.source, view.part, view.table, view.method), view.method)
+    return compute_once(
+        view, "consensus", lambda: consensus.consensus(view.source, view.part, view.table, view.method), view.method
+    )
 
 
 def overview(view: View) -> coefficients.Overview:
-    return kept(view, "overview", lambda: coefficients.overview(view.table))
+    return compute_once(view, "overview", lambda: coefficients.overview(view.table))
 
 
 def cannot_of(view: View) -> dict[str, tuple[str, ...]]:
     """Unit -> who said that it cannot be judged."""
-    return kept(view, "cannot", lambda: cannot_judge.cannot_judge(view.source, view.part, view.round))
+    return compute_once(view, "cannot", lambda: cannot_judge.cannot_judge(view.source, view.part, view.round))
 
 
 def title(view: View, name: str) -> str:
     """A label as its rubric words it."""
     if view.part == "preference":
         return {"a": "A better", "tie": "Tie", "b": "B better"}.get(name, name)
-    known = {one.name: one.title for one in view.source.study.rubric.labels} if view.source.study else {}
-    return {CANNOT: "Cannot judge", **known}.get(name, name)
+    titles = {label.name: label.title for label in view.source.study.rubric.labels} if view.source.study else {}
+    return {CANNOT: "Cannot judge", **titles}.get(name, name)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.ui import cards
 from app.ui.agreement import figures
-from app.ui.agreement.results import kept, title
+from app.ui.agreement.results import compute_once, title
 from app.ui.agreement.tables import COUNT, NUMBER, SIGNED, TEXT, THREE, between, ends, figure, span, table
 from core.agreement import plan, systems
 from core.agreement.consensus import AgreedLabels
@@ -16,43 +16,47 @@ from core.agreement.views import View
 SYSTEM, INTERVAL = TEXT(width=270, pinned=True), TEXT(width=132)
 
 
-def rates(view: View, one: AgreedLabels) -> None:
-    found = kept(
-        view, "rates", lambda: systems.rates(view.source, view.part, view.table, one, view.positive), view.method, view.positive
+def rates(view: View, labels: AgreedLabels) -> None:
+    shares = compute_once(
+        view,
+        "rates",
+        lambda: systems.rates(view.source, view.part, view.table, labels, view.positive),
+        view.method,
+        view.positive,
     )
-    named = figures.named(system.name for system in found.systems)
-    _shares(view, found, named)
-    _labels(view, found, named)
-    if len(found.systems) < 2:
+    named = figures.named(system.name for system in shares.systems)
+    _shares(view, shares, named)
+    _labels(view, shares, named)
+    if len(shares.systems) < 2:
         return
-    if not found.differences:
+    if not shares.differences:
         return st.caption("Without its study nobody knows which answers belong to one question, so systems are not compared.")
-    _pairs(found, named)
-    st.caption(two_tests(view, found))
+    _pairs(shares, named)
+    st.caption(two_tests(view, shares))
 
 
-def _shares(view: View, found: systems.Rates, named: dict[str, str]) -> None:
+def _shares(view: View, rates: systems.Rates, named: dict[str, str]) -> None:
     """Each system's share of yes, or mean, drawn and as a table."""
     yes = " or ".join(title(view, name).lower() for name in view.positive)
-    word = f"Mean of {PARTS[view.part].lower()}" if found.by_mean else f"Share of {view.units}: {yes}"
-    value = "Mean" if found.by_mean else "Share"
+    word = f"Mean of {PARTS[view.part].lower()}" if rates.by_mean else f"Share of {view.units}: {yes}"
+    value = "Mean" if rates.by_mean else "Share"
     data = [
         {"system": system.name, value.lower(): system.share.mean, **span(system.share), "units": system.share.n}
-        for system in found.systems
+        for system in rates.systems
     ]
     figure(
         view,
-        figures.system_rates(found, word),
+        figures.system_rates(rates, word),
         "systems",
         data=data,
         command=view.command("--systems"),
         title="Systems by people's consensus",
-        caption=f"95% intervals{'' if found.by_mean else ' of Wilson'}; what belongs to one answer stays together",
+        caption=f"95% intervals{'' if rates.by_mean else ' of Wilson'}; what belongs to one answer stays together",
     )
     st.caption(weighed(view))
-    tied = any(system.share.total > system.share.n for system in found.systems)
+    tied = any(system.share.total > system.share.n for system in rates.systems)
     table(
-        [{"System": named[system.name], **_share_row(view, system, value, tied)} for system in found.systems],
+        [{"System": named[system.name], **_share_row(view, system, value, tied)} for system in rates.systems],
         "systems",
         {
             "System": SYSTEM,
@@ -75,15 +79,15 @@ def _share_row(view: View, system: systems.System, value: str, tied: bool) -> di
     return row | {"Answers": system.answers}
 
 
-def _labels(view: View, found: systems.Rates, named: dict[str, str]) -> None:
+def _labels(view: View, rates: systems.Rates, named: dict[str, str]) -> None:
     """The shares of all labels, and of whole answers, where there are some."""
-    undecided = any(system.whole and system.whole.total > system.whole.n for system in found.systems)
-    rows = [{"System": named[system.name], **_label_row(view, system, undecided)} for system in found.systems]
+    undecided = any(system.whole and system.whole.total > system.whole.n for system in rates.systems)
+    rows = [{"System": named[system.name], **_label_row(view, system, undecided)} for system in rates.systems]
     if not any(len(row) > 1 for row in rows):
         return
     whole = NUMBER(format="%.3f", width=118, help="Share of answers all of whose sentences count as yes, Wilson's interval.")
     share = {title(view, name): NUMBER(format="%.1f%%", width=44 + 7 * len(title(view, name))) for name in view.table.categories}
-    st.markdown("**Labels and whole answers**" if found.systems[0].whole else "**Labels**")
+    st.markdown("**Labels and whole answers**" if rates.systems[0].whole else "**Labels**")
     table(
         rows,
         "system_labels",
@@ -111,25 +115,25 @@ def _label_row(view: View, system: systems.System, undecided: bool) -> dict[str,
     return row
 
 
-def _pairs(found: systems.Rates, named: dict[str, str]) -> None:
+def _pairs(rates: systems.Rates, named: dict[str, str]) -> None:
     """Each pair of systems, tested on the questions that both answered."""
     rows = [
         {
-            "A": named[one.a],
-            "B": named[one.b],
-            "A − B": one.paired.difference,
-            "95% interval": between(one.paired, sign=True),
-            "p": one.paired.p,
-            "p (Holm)": one.p_holm,
-            "A better": one.paired.wins,
-            "B better": one.paired.losses,
-            "Same": one.paired.ties,
-            "Questions": one.paired.n,
-            "Note": one.paired.note,
+            "A": named[pair.a],
+            "B": named[pair.b],
+            "A − B": pair.paired.difference,
+            "95% interval": between(pair.paired, sign=True),
+            "p": pair.paired.p,
+            "p (Holm)": pair.p_holm,
+            "A better": pair.paired.wins,
+            "B better": pair.paired.losses,
+            "Same": pair.paired.ties,
+            "Questions": pair.paired.n,
+            "Note": pair.paired.note,
         }
-        for one in found.differences
+        for pair in rates.differences
     ]
-    st.markdown(f"**Pairs of systems: differences of the {'means' if found.by_mean else 'shares'} above**")
+    st.markdown(f"**Pairs of systems: differences of the {'means' if rates.by_mean else 'shares'} above**")
     p = NUMBER(
         format="%.4f", width=76, help="Two-sided randomisation test: the two answers of each question exchange their systems."
     )
@@ -159,13 +163,13 @@ def weighed(view: View) -> str:
     return f"Each of the {view.units} counts the same, so an answer of many counts more. Differences are of these very shares."
 
 
-def two_tests(view: View, found: systems.Rates) -> str:
+def two_tests(view: View, rates: systems.Rates) -> str:
     """Interval and p are two tests of one difference: which of them decides, and where they do not say the same."""
     text = "The interval draws questions with all their answers, p exchanges the two answers of a question: two tests of one difference. "
     decides = plan.decides_by_interval(view.source.study)
     text += "The plan decides by the interval." if decides else "Which of them decides is to be said beforehand."
-    for one in found.differences:
-        low, high, p = one.paired.low, one.paired.high, one.paired.p
+    for pair in rates.differences:
+        low, high, p = pair.paired.low, pair.paired.high, pair.paired.p
         if None not in (low, high, p) and (low > 0 or high < 0) != (p < 0.05):
             text += (
                 f" Here they fall on different sides of 5%: the interval {'leaves out' if p >= 0.05 else 'holds'} 0, and p is "

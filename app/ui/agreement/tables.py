@@ -40,31 +40,31 @@ def figure(view: View, shape: charts.Figure, name: str, *, command: str, **more:
     charts.show(shape, f"{study.id}-{name}" if study else name, key=name, command=command, **more)
 
 
-def span(one: Interval | None) -> dict[str, float | None]:
-    return {"Low": one and one.low, "High": one and one.high}
+def span(interval: Interval | None) -> dict[str, float | None]:
+    return {"Low": interval and interval.low, "High": interval and interval.high}
 
 
-def bounds(one: Interval) -> tuple[float, float] | None:
-    return None if one.low is None else (one.low, one.high)
+def bounds(interval: Interval) -> tuple[float, float] | None:
+    return None if interval.low is None else (interval.low, interval.high)
 
 
-def ends(one: Interval) -> str:
-    return "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
+def ends(interval: Interval) -> str:
+    return "" if interval.low is None else f"{interval.low:.3f} to {interval.high:.3f}"
 
 
-def between(one: Any, sign: bool = False) -> str:
-    if one is None or one.low is None:
+def between(interval: Any, sign: bool = False) -> str:
+    if interval is None or interval.low is None:
         return ""
     if sign:
-        return f"{one.low:+.3f} to {one.high:+.3f}".replace("-", "−")
-    return f"{one.low:.3f} to {one.high:.3f}"
+        return f"{interval.low:+.3f} to {interval.high:+.3f}".replace("-", "−")
+    return f"{interval.low:.3f} to {interval.high:.3f}"
 
 
-def inside(one: Any) -> str:
-    return f" ({between(one)})" if between(one) else ""
+def inside(interval: Any) -> str:
+    return f" ({between(interval)})" if between(interval) else ""
 
 
-def spread(name: str, one: Any) -> dict[str, Any]:
+def spread(name: str, estimate: Any) -> dict[str, Any]:
     """A value and its interval, in two columns."""
-    value = None if one is None else one.value if hasattr(one, "value") else one.mean
-    return {name: value, f"{name}, 95%": between(one)}
+    value = None if estimate is None else estimate.value if hasattr(estimate, "value") else estimate.mean
+    return {name: value, f"{name}, 95%": between(estimate)}
