@@ -139,7 +139,8 @@ def tied(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> str:
         return f"{ties} {of} no majority and {verb} left out."
     ties += f" {verb} tied and left out"
     if len(verdict.rows) == 1 and verdict.rows[0].least is not None:
-        return f"{ties}: as they are decided, the result lies between {signed(verdict.rows[0].least)} and {signed(verdict.rows[0].most)}."
+        [row] = verdict.rows
+        return f"{ties}: as they are decided, the result lies between {signed(row.least)} and {signed(row.most)}."
     return f"{ties}."
 
 
