@@ -11,9 +11,9 @@ WHY = {"abstained": "found no passage that is similar enough", "empty": "came ba
 
 def beginning() -> None:
     """No study yet: the way from stored answers to a first draft."""
-    what, found = "A study in which people judge stored answers", answers.candidates(session.workbench())
+    what, candidates = "A study in which people judge stored answers", answers.candidates(session.workbench())
     job = next((job for job in jobs.active() if job.arguments[0] == "answer-questions"), None)
-    few = len(found) < draft.PILOT
+    few = len(candidates) < draft.PILOT
     if job and few:
         cards.empty(
             what,
@@ -21,17 +21,18 @@ def beginning() -> None:
             f"{draft.PILOT}, two annotators, a rubric for faithfulness. You can leave this page meanwhile.",
         )
         return jobs.watch(job.id)
-    if not found:
+    if not candidates:
         cards.empty(
             what,
-            f"There are no stored answers to judge yet. {lost(found)}Have some questions of the corpus answered first; "
+            f"There are no stored answers to judge yet. {lost(candidates)}Have some questions of the corpus answered first; "
             f"40 give a pilot of {draft.PILOT} and some to spare. You can leave this page meanwhile.",
         )
         return answering()
-    stored = f"{cards.count(len(found), 'answer')} of {cards.count(len(system_names.systems(found)), 'system')} can be judged."
+    systems = cards.count(len(system_names.systems(candidates)), "system")
+    stored = f"{cards.count(len(candidates), 'answer')} of {systems} can be judged."
     cards.empty(
         what,
-        f"{stored} {lost(found)}"
+        f"{stored} {lost(candidates)}"
         + (
             f"A pilot wants {draft.PILOT}: have more questions answered, or start with these."
             if few
@@ -46,8 +47,8 @@ def beginning() -> None:
         answering()
 
 
-def lost(found: list) -> str:
+def lost(candidates: list) -> str:
     """How many questions gave nothing to judge, and why."""
-    seen = answers.asked(session.workbench(), found)
+    seen = answers.asked(session.workbench(), candidates)
     told = [f"{number:,} {WHY[why]}" for why, number in seen.why.items()]
     return f"Of {cards.count(seen.asked, 'question')} asked, {' and '.join(told)}. " if told else ""

@@ -41,11 +41,11 @@ def choice(studies: dict[str, versions.Frozen]) -> Desk:
             icon=":material/link_off:",
         )
 
-    def title(id: str) -> str:
-        return f"{studies[id].study.title or id} ({id})"
+    def title(study_id: str) -> str:
+        return f"{studies[study_id].study.title or study_id} ({study_id})"
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        id = st.selectbox(
+        study_id = st.selectbox(
             "Study",
             list(studies),
             key="study",
@@ -57,21 +57,21 @@ def choice(studies: dict[str, versions.Frozen]) -> Desk:
         # its key changes with each study, so that it closes once one is begun
         with st.popover("New study", icon=":material/add:", key=f"new_study.{len(studies)}"):
             new_study()
-        desk = on_desk(studies[id])
+        desk = on_desk(studies[study_id])
         strip(desk)
-    state.study_written = st.query_params["study"] = id
+    state.study_written = st.query_params["study"] = study_id
     return desk
 
 
 def strip(desk: Desk) -> None:
-    one, study = desk.frozen, desk.study
+    frozen, study = desk.frozen, desk.study
     cards.status_strip(
         [
             cards.count(len(plain(study.items)), "item"),
             cards.count(len(systems_of(study)), "system"),
-            f"rubric version {one.study.rubric.version}",
-            f"frozen as {one.hash[:12]}" if one.hash else "a draft, not frozen",
-            f"recorded {one.created[:16].replace('T', ' ')} UTC",
+            f"rubric version {frozen.study.rubric.version}",
+            f"frozen as {frozen.hash[:12]}" if frozen.hash else "a draft, not frozen",
+            f"recorded {frozen.created[:16].replace('T', ' ')} UTC",
         ]
     )
 

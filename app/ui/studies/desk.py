@@ -43,10 +43,10 @@ class Desk(NamedTuple):
 
 def on_desk(frozen: versions.Frozen) -> Desk:
     workbench = session.workbench()
-    state, known = standing.state(workbench, frozen), st.session_state.get("design_standing", (None, None))
-    if known[0] != state:
-        known = st.session_state.design_standing = (state, standing.standing(workbench, frozen))
-    return Desk(frozen, _current(frozen), known[1])
+    state, entry = standing.state(workbench, frozen), st.session_state.get("design_standing", (None, None))
+    if entry[0] != state:
+        entry = st.session_state.design_standing = (state, standing.standing(workbench, frozen))
+    return Desk(frozen, _current(frozen), entry[1])
 
 
 @st.cache_resource(show_spinner=False)
@@ -68,18 +68,18 @@ def drawings() -> dict[str, draft.Drawing]:
 
 def _current(frozen: versions.Frozen) -> Study:
     """A study as it is being changed."""
-    workbench, id = session.workbench(), frozen.study.id
+    workbench, study_id = session.workbench(), frozen.study.id
     if frozen.round != "draft":
-        return (versions.planned(workbench, id) if frozen.round == "pilot" else None) or frozen.study
+        return (versions.planned(workbench, study_id) if frozen.round == "pilot" else None) or frozen.study
     copies = _copies(str(workbench.home))
-    base, copy = copies.get(id, (frozen, frozen.study))
+    base, copy = copies.get(study_id, (frozen, frozen.study))
     if base.id != frozen.id:  # recorded elsewhere meanwhile, as by a command: what was changed here stays on top
         mine = {name: new for name in Study.model_fields if (new := getattr(copy, name)) != getattr(base.study, name)}
         try:
             copy = altered(frozen.study, mine)
         except WorkbenchError:
             copy = frozen.study
-        copies[id] = (frozen, copy)
+        copies[study_id] = (frozen, copy)
     return copy
 
 

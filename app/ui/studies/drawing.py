@@ -22,14 +22,14 @@ SPREADS = {
 SIZES = {"equal": "As many of each", "proportional": "Each by its share"}
 
 
-def drawing_of_desk(desk: Desk, found: list) -> draft.Drawing:
-    study, kept = desk.study, drawings()
+def drawing_of_desk(desk: Desk, candidates: list) -> draft.Drawing:
+    study, by_study = desk.study, drawings()
     drawn = tuple(len(plain(study.items, name)) for name in ("pilot", "main"))
-    known = kept.get(study.id)
+    last = by_study.get(study.id)
     # drawn elsewhere, as by a command
-    if known is None or (known.pilot, known.main, known.seed) != (*drawn, study.seed):
-        kept[study.id] = draft.drawing_of(study, found)
-    return kept[study.id]
+    if last is None or (last.pilot, last.main, last.seed) != (*drawn, study.seed):
+        by_study[study.id] = draft.drawing_of(study, candidates)
+    return by_study[study.id]
 
 
 def _redraw(desk: Desk, name: str, key: str) -> None:
@@ -43,12 +43,12 @@ def _one_round(desk: Desk, items: int) -> None:
 
 
 def drawn(desk: Desk, **settings: Any) -> Study:
-    found = answers.candidates(session.workbench(), desk.study)
+    candidates = answers.candidates(session.workbench(), desk.study)
     drawing = replace(
-        drawing_of_desk(desk, found).wish,
-        **{name: tuple(one) if isinstance(one, list) else one for name, one in settings.items()},
+        drawing_of_desk(desk, candidates).wish,
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()},
     )
-    drawn = draft.redraw(found, desk.study, drawing, keep_pilot=desk.piloted)
+    drawn = draft.redraw(candidates, desk.study, drawing, keep_pilot=desk.piloted)
     drawings()[desk.study.id] = drawn.drawing
     put(desk, drawn.study)
     return drawn.study
@@ -69,13 +69,13 @@ class Knobs(NamedTuple):
 
 
 def draw_form(desk: Desk) -> None:
-    found = answers.candidates(session.workbench(), desk.study)
-    drawing = drawing_of_desk(desk, found)
-    if not found:
+    candidates = answers.candidates(session.workbench(), desk.study)
+    drawing = drawing_of_desk(desk, candidates)
+    if not candidates:
         st.caption("No answers are stored yet.")
         return answering(desk)
-    here = [answer for answer in found if drawing.dataset in ("", answer.dataset)]
-    knobs = Knobs(desk, drawing, here, sorted({answer.dataset for answer in found}))
+    here = [answer for answer in candidates if drawing.dataset in ("", answer.dataset)]
+    knobs = Knobs(desk, drawing, here, sorted({answer.dataset for answer in candidates}))
     if len(knobs.datasets) > 1:
         knobs.show(st.selectbox, "Corpus", "dataset", ["", *knobs.datasets], format_func=lambda name: name or "All")
     number = _systems(knobs)
@@ -92,21 +92,21 @@ def draw_form(desk: Desk) -> None:
 def _systems(knobs: Knobs) -> int:
     """Whose answers are drawn; how many systems these are."""
     study, drawing = knobs.desk.study, knobs.drawing
-    known = system_names.systems(knobs.here)
-    short = system_names.short_names(known)
-    named = lambda name: f"{short.get(name, name)} ({known.get(name, 0):,} answers)"  # noqa: E731
-    if study.kind == "pairs" and len(known) < 2:
+    systems = system_names.systems(knobs.here)
+    short = system_names.short_names(systems)
+    named = lambda name: f"{short.get(name, name)} ({systems.get(name, 0):,} answers)"  # noqa: E731
+    if study.kind == "pairs" and len(systems) < 2:
         st.warning(f"{AB} First {FIRST}.", icon=":material/info:")
-    elif len(known) == 1:
-        st.caption(f"All answers are of one system, {cards.plain(named(next(iter(known))))}.")
+    elif len(systems) == 1:
+        st.caption(f"All answers are of one system, {cards.plain(named(next(iter(systems))))}.")
     else:
         two = {"max_selections": 2} if study.kind == "pairs" else {"placeholder": "All"}
         knobs.show(
             st.multiselect,
             "Systems",
             "systems",
-            list(known),
-            value=[one for one in drawing.systems if one in known],
+            list(systems),
+            value=[name for name in drawing.systems if name in systems],
             format_func=named,
             help="A system is a model with its recipe. Annotators never see which one wrote an answer.",
             **two,
@@ -116,17 +116,17 @@ def _systems(knobs: Knobs) -> int:
     if out:
         told = "; ".join(f"{short[name]} with {cards.count(few[name], 'answer')}" for name in out)
         st.caption(cards.plain(f"Left out, as it has less than a third of the largest system's answers: {told}."))
-    return len(drawing.systems or known)
+    return len(drawing.systems or systems)
 
 
 def _sizes(knobs: Knobs, number: int) -> None:
     """Items of both rounds; of a paired study whole questions."""
     study, drawing, desk = knobs.desk.study, knobs.drawing, knobs.desk
     whole = study.kind == "rating" and drawing.by == "question" and number > 1
-    one, two, step = *st.columns(2), number if whole else 1
-    with one:
+    left, right, step = *st.columns(2), number if whole else 1
+    with left:
         knobs.show(st.number_input, "Pilot items", "pilot", 0, 2000, step=step, disabled=desk.piloted)
-    with two:
+    with right:
         knobs.show(st.number_input, "Main items", "main", 0, 20_000, step=step)
     if whole:
         st.caption(

@@ -19,25 +19,25 @@ FORMATS = {"jsonl": "JSONL", "csv": "CSV", "label_studio": "Label Studio", "dpo"
 
 def exporting(desk: Desk) -> None:
     st.markdown("**Export**")
-    id = desk.study.id
+    study_id = desk.study.id
     offered = [name for name in FORMATS if name != "dpo" or len(systems_of(desk.study)) > 1]  # pairs need two answers
-    one, two = st.columns([1, 2])
-    round = one.selectbox("Round", list(ROUNDS), key="export_round", format_func=ROUNDS.get)
+    left, right = st.columns([1, 2])
+    round_name = left.selectbox("Round", list(ROUNDS), key="export_round", format_func=ROUNDS.get)
     usual = [name for name in offered if name in exports.usual(desk.study)]
     stars = "dpo" in offered and "dpo" not in usual
-    formats = two.pills(
+    formats = right.pills(
         "Formats",
         offered,
         default=usual,
-        key=f"{id}/export_formats",
+        key=f"{study_id}/export_formats",
         format_func=FORMATS.get,
         selection_mode="multi",
         help="The DPO pairs of this study would rest on the stars alone: nobody chose between two answers." if stars else None,
     )
     st.download_button(
         "Download ZIP",
-        _zipped(id, formats, round),
-        f"{id}.zip",
+        _zipped(study_id, formats, round_name),
+        f"{study_id}.zip",
         "application/zip",
         key="export_zip",
         type="primary",
@@ -45,30 +45,33 @@ def exporting(desk: Desk) -> None:
         disabled=not formats,
         on_click="ignore",
     )
-    with st.expander("Or write the files into a folder", key=f"{id}/export_folder"):
+    with st.expander("Or write the files into a folder", key=f"{study_id}/export_folder"):
         folder = st.text_input(
             "Folder on the machine that runs Groundwork",
-            str(FOLDER / id),
-            key=f"{id}/folder",
+            str(FOLDER / study_id),
+            key=f"{study_id}/folder",
             help="It is made where it is not there.",
         )
         if st.button("Write", icon=":material/folder:", key="export_labels", disabled=not formats or not folder.strip()):
             place = FOLDER.parent / folder.strip()  # an absolute path stands for itself
             with st.spinner("Writing the files", show_time=True):
-                st.session_state.design_export = (id, exports.export(session.workbench(), id, formats, place, round))
-    kept, made = st.session_state.get("design_export", ("", None))
-    if kept == id:
+                st.session_state.design_export = (
+                    study_id,
+                    exports.export(session.workbench(), study_id, formats, place, round_name),
+                )
+    exported_id, made = st.session_state.get("design_export", ("", None))
+    if exported_id == study_id:
         told = ", ".join(f"{number:,} {what}" for what, number in made.counts.items())
         st.caption(f"{cards.plain(made.folder)}: {told}, and manifest.json with the checksums")
         cells.show(
-            [{"File": one["name"], "Size": cards.size(one["bytes"])} for one in made.files],
+            [{"File": file["name"], "Size": cards.size(file["bytes"])} for file in made.files],
             hide_index=True,
             height="content",
             key="exported",
         )
 
 
-def _zipped(id: str, formats: list[str], round: str) -> Callable[[], bytes]:
+def _zipped(study_id: str, formats: list[str], round_name: str) -> Callable[[], bytes]:
     """The files of an export with their manifest, made at the click."""
     workbench = session.workbench()
 
@@ -77,10 +80,10 @@ def _zipped(id: str, formats: list[str], round: str) -> Callable[[], bytes]:
         import zipfile
 
         with tempfile.TemporaryDirectory() as folder, io.BytesIO() as file:
-            exports.export(workbench, id, formats, Path(folder) / id, round)
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zip:
-                for path in sorted((Path(folder) / id).iterdir()):
-                    zip.write(path, f"{id}/{path.name}")
+            exports.export(workbench, study_id, formats, Path(folder) / study_id, round_name)
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                for path in sorted((Path(folder) / study_id).iterdir()):
+                    archive.write(path, f"{study_id}/{path.name}")
             return file.getvalue()
 
     return made

@@ -17,13 +17,13 @@ from core.errors import WorkbenchError
 
 
 @st.dialog("Freeze this round", width="large")
-def freeze(desk: Desk, round: str) -> None:
+def freeze(desk: Desk, round_name: str) -> None:
     """The exact list and the hash, shown before they hold."""
     study = desk.study
     st.write(
         "Freezing fixes question, hypothesis, measure, test, stop rule, rubric and this list under a hash, by which anybody can check "
         "later that nothing was changed. Then the round can be labelled."
-        + (" After the pilot, rubric and plan can still be changed." if round == "pilot" else "")
+        + (" After the pilot, rubric and plan can still be changed." if round_name == "pilot" else "")
     )
     names = ", ".join(study.annotators[:6]) + (" …" if len(study.annotators) > 6 else "")
     cards.facts(
@@ -34,7 +34,7 @@ def freeze(desk: Desk, round: str) -> None:
             ("Test", study.test or "none"),
             ("Annotators", f"{names}; {study.per_item} an item"),
             ("Rubric", f"version {study.rubric.version}"),
-            ("Hash", study_hash(study, round)),
+            ("Hash", study_hash(study, round_name)),
         ]
     )
     if any(re.fullmatch(r"Annotator \d+", name) for name in study.annotators):
@@ -45,17 +45,17 @@ def freeze(desk: Desk, round: str) -> None:
         )
     if not (desk.piloted and desk.revision):
         outdated(desk, "freeze")
-    repeating(desk, round, "freeze")
-    items = len(plain(study.items, round))
-    st.caption(f"{round.capitalize()} round: {parts(study, round)}")
-    cells.show(rows(study, round), height=240, key="freeze_list", **looks_of(study, room=1.9))
-    confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round)
+    repeating(desk, round_name, "freeze")
+    items = len(plain(study.items, round_name))
+    st.caption(f"{round_name.capitalize()} round: {parts(study, round_name)}")
+    cells.show(rows(study, round_name), height=240, key="freeze_list", **looks_of(study, room=1.9))
+    confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round_name)
 
 
-def _freeze_now(desk: Desk, round: str) -> None:
+def _freeze_now(desk: Desk, round_name: str) -> None:
     try:
-        rounds.freeze(session.workbench(), desk.study, round)
+        rounds.freeze(session.workbench(), desk.study, round_name)
     except WorkbenchError as error:
         st.session_state.design_problem = f"{error.what} {error.todo}"
         return
-    st.session_state.design_note = f"The {round} round is frozen and can be labelled."
+    st.session_state.design_note = f"The {round_name} round is frozen and can be labelled."

@@ -20,59 +20,59 @@ def names_from(text: str) -> dict[str, str]:
 
 def importing(desk: Desk) -> None:
     st.markdown("**Import**")
-    id = desk.study.id
-    given = st.file_uploader("Labels as JSONL, CSV or Label Studio's JSON", ["jsonl", "csv", "json"], key=f"{id}/import")
+    study_id = desk.study.id
+    upload = st.file_uploader("Labels as JSONL, CSV or Label Studio's JSON", ["jsonl", "csv", "json"], key=f"{study_id}/import")
     names = st.text_area(
         "Names in the file, one a line: name = annotator",
-        key=f"{id}/import.names",
+        key=f"{study_id}/import.names",
         height=68,
         placeholder="label-studio-user = Annotator 1",
     )
-    if given is None:
+    if upload is None:
         return
     replace = st.checkbox(
         "Replace labels that say otherwise",
-        key=f"{id}/import.replace",
+        key=f"{study_id}/import.replace",
         help="Without it they are told, and stay as they are. What a file does not speak of always stays.",
     )
     with st.container(horizontal=True, gap="small"):
         asked = st.button("Import", icon=":material/upload:", key="import_labels")
-        known, problems = st.session_state.get("design_import", ("", ()))
-        known = known == (id, given.file_id)
-        good = known and problems and st.button("Import the good labels only", key="import_good")
+        about, problems = st.session_state.get("design_import", ("", ()))
+        refused = about == (study_id, upload.file_id)
+        good = refused and problems and st.button("Import the good labels only", key="import_good")
     if asked or good:
         try:
-            found = _imported(id, given, bool(good), names_from(names), replace)
+            imported = _imported(study_id, upload, bool(good), names_from(names), replace)
             st.session_state.design_import = ("", ())
-            st.success(f"{taken_words(found)}.", icon=":material/check:")
+            st.success(f"{taken_words(imported)}.", icon=":material/check:")
         except label_files.ImportProblems as error:
-            st.session_state.design_import = ((id, given.file_id), error.problems)
+            st.session_state.design_import = ((study_id, upload.file_id), error.problems)
             st.rerun()
-    elif known and problems:
+    elif refused and problems:
         st.error(
             f"{cards.count(len(problems), 'problem')}, so nothing was imported. Mend the file, or import the good labels only.",
             icon=":material/error:",
         )
         cells.show(
-            [{"Line": one.line, "Problem": one.what, "What to do": one.todo} for one in problems],
+            [{"Line": problem.line, "Problem": problem.what, "What to do": problem.todo} for problem in problems],
             hide_index=True,
             height="content" if len(problems) < 8 else 280,
             key="import_problems",
         )
 
 
-def taken_words(found: imports.Imported) -> str:
+def taken_words(imported: imports.Imported) -> str:
     """What an import took and left, in words."""
-    told = {"of them in place of others": found.replaced, "of them with what others had left open": found.completed}
+    told = {"of them in place of others": imported.replaced, "of them with what others had left open": imported.completed}
     more = "".join(f", {number:,} {what}" for what, number in told.items() if number)
-    since = f" ({found.changed:,} of them changed or taken back here since, and left so)" if found.changed else ""
-    left = f", {cards.count(len(found.problems), 'row')} left out" if found.problems else ""
-    return f"{cards.count(found.added, 'label')} added{more}, {found.known:,} were here already{since}{left}"
+    since = f" ({imported.changed:,} of them changed or taken back here since, and left so)" if imported.changed else ""
+    left = f", {cards.count(len(imported.problems), 'row')} left out" if imported.problems else ""
+    return f"{cards.count(imported.added, 'label')} added{more}, {imported.known:,} were here already{since}{left}"
 
 
-def _imported(study: str, given: Any, keep_good: bool, names: dict[str, str], replace: bool) -> imports.Imported:
+def _imported(study: str, upload: Any, keep_good: bool, names: dict[str, str], replace: bool) -> imports.Imported:
     """The name of the file is the sender's text: only its ending is used."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"labels{Path(given.name).suffix.lower()[:6]}"
-        path.write_bytes(given.getvalue())
+        path = Path(folder) / f"labels{Path(upload.name).suffix.lower()[:6]}"
+        path.write_bytes(upload.getvalue())
         return imports.import_labels(session.workbench(), study, path, keep_good, names, replace)

@@ -11,9 +11,9 @@ from core.annotation.study import Study, plain, systems_of
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
-def rows(study: Study, round: str) -> list[dict[str, Any]]:
+def rows(study: Study, round_name: str) -> list[dict[str, Any]]:
     """The exact list of a round, one row an item; numbered without repeats and attention items, as on the page Agreement."""
-    place = {item.id: number for number, item in enumerate(plain(study.items, round), 1)}
+    place = {item.id: number for number, item in enumerate(plain(study.items, round_name), 1)}
     named = system_names.short_names(systems_of(study))
     return [
         {
@@ -23,11 +23,11 @@ def rows(study: Study, round: str) -> list[dict[str, Any]]:
             if item.duplicate_of
             else f"{place[item.id]}",
             "Question": item.question,
-            "Answer": " ⟷ ".join(one.text for one in item.responses),
-            "Sentences": sum(len(one.sentences) for one in item.responses),
-            "System": " ⟷ ".join(named.get(one.system, "") for one in item.responses),
+            "Answer": " ⟷ ".join(response.text for response in item.responses),
+            "Sentences": sum(len(response.sentences) for response in item.responses),
+            "System": " ⟷ ".join(named.get(response.system, "") for response in item.responses),
         }
-        for item in study.round_items(round)
+        for item in study.round_items(round_name)
     ]
 
 
@@ -45,12 +45,12 @@ def looks_of(study: Study, room: float = 1.0) -> dict[str, Any]:
     return {"column_order": shown, "column_config": config, "hide_index": True}
 
 
-def parts(study: Study, round: str) -> str:
+def parts(study: Study, round_name: str) -> str:
     """ "30 items, 3 repeats, 5 attention items": what everybody of a round goes through, or shares in."""
-    those = study.round_items(round)
-    found = [
+    those = study.round_items(round_name)
+    counts = [
         (len(plain(those)), "item"),
-        (sum(bool(one.duplicate_of) for one in those), "repeat"),
-        (sum(one.attention for one in those), "attention item"),
+        (sum(bool(item.duplicate_of) for item in those), "repeat"),
+        (sum(item.attention for item in those), "attention item"),
     ]
-    return ", ".join(cards.count(number, what) for number, what in found if number)
+    return ", ".join(cards.count(number, what) for number, what in counts if number)

@@ -39,29 +39,36 @@ def _list(desk: Desk) -> None:
     if not desk.fixed:
         repeating(desk)
     there = [name for name in ("pilot", "main") if plain(study.items, name)]
-    round = there[-1] if desk.fixed or desk.piloted else there[0]
+    round_name = there[-1] if desk.fixed or desk.piloted else there[0]
     if len(there) > 1:
         names = {name: f"{name.capitalize()}, {cards.count(len(plain(study.items, name)), 'item')}" for name in there}
-        round = (
+        round_name = (
             st.segmented_control(
-                "Round", there, default=round, key=f"{study.id}/list.round", format_func=names.get, label_visibility="collapsed"
+                "Round",
+                there,
+                default=round_name,
+                key=f"{study.id}/list.round",
+                format_func=names.get,
+                label_visibility="collapsed",
             )
-            or round
+            or round_name
         )
-    frozen = "is frozen" if desk.fixed or (desk.piloted and round == "pilot") else "is what will be frozen"
-    st.caption(f"{round.capitalize()} round: {parts(study, round)}. This list {frozen}. Click a row to see what annotators see.")
-    table = rows(study, round)
+    frozen = "is frozen" if desk.fixed or (desk.piloted and round_name == "pilot") else "is what will be frozen"
+    st.caption(
+        f"{round_name.capitalize()} round: {parts(study, round_name)}. This list {frozen}. Click a row to see what annotators see."
+    )
+    table = rows(study, round_name)
     chosen = cells.show(
         table,
         height=330,
-        key=f"{study.id}/list.{round}",
+        key=f"{study.id}/list.{round_name}",
         on_select="rerun",
         selection_mode="single-cell",
         placeholder="",
         **looks_of(study),
     )
     number = next((row for row, _ in chosen.selection.cells if row < len(table)), 0)
-    _as_seen(study, study.round_items(round)[number])
+    _as_seen(study, study.round_items(round_name)[number])
 
 
 def _as_seen(study: Study, item: Any) -> None:

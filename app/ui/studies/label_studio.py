@@ -13,7 +13,7 @@ from core.annotation import imports
 def label_studio_server(desk: Desk) -> None:
     with st.expander("Label Studio server"):
         st.caption("Another place to label in. Groundwork reads the key from LABEL_STUDIO_API_KEY and never stores it.")
-        id = desk.study.id
+        study_id = desk.study.id
         url = st.text_input(
             "Address", key="label_studio_url", placeholder="http://127.0.0.1:8080, or leave empty for LABEL_STUDIO_URL"
         )
@@ -21,8 +21,8 @@ def label_studio_server(desk: Desk) -> None:
             st.error("The address holds a name or password. Leave it out: the key comes from LABEL_STUDIO_API_KEY.")
             return
         where = ["--url", url.strip()] if url.strip() else []
-        sent = ["annotate", "push", id, *where]
-        jobs.start_button("Push as a new project", sent, f"Pushing {id} to Label Studio", icon=":material/cloud_upload:")
+        sent = ["annotate", "push", study_id, *where]
+        jobs.start_button("Push as a new project", sent, f"Pushing {study_id} to Label Studio", icon=":material/cloud_upload:")
         if (job := jobs.latest(sent)) and job.status == "done" and isinstance(job.result, dict):
             st.caption(
                 cards.plain(f"Project {job.result.get('project')}, {job.result.get('tasks'):,} tasks, pushed {_ago(job)}.")
@@ -37,7 +37,7 @@ def label_studio_server(desk: Desk) -> None:
         taken = [
             "annotate",
             "pull",
-            id,
+            study_id,
             str(project),
             *where,
             *mapped,
@@ -45,7 +45,7 @@ def label_studio_server(desk: Desk) -> None:
             *(["--replace"] if replace else []),
         ]
         if project:
-            jobs.start_button("Pull its labels", taken, f"Pulling labels of {id}", icon=":material/cloud_download:")
+            jobs.start_button("Pull its labels", taken, f"Pulling labels of {study_id}", icon=":material/cloud_download:")
         if project and (job := jobs.latest(taken)) and job.status == "done" and isinstance(job.result, dict):
             st.caption(f"{taken_words(imports.Imported(**job.result))}; pulled {_ago(job)}.")
 

@@ -10,9 +10,9 @@ from core.annotation import rounds
 
 
 def labelling_step(desk: Desk) -> None:
-    standing, round, who = desk.standing, desk.frozen.round, whose_turn(desk)
-    begun = sum(one.done for one in standing.people)
-    where = {"pilot": "the pilot", "main": "the main round", "adjudication": "what is disputed"}[round]
+    standing, round_name, who = desk.standing, desk.frozen.round, whose_turn(desk)
+    begun = sum(person.done for person in standing.people)
+    where = {"pilot": "the pilot", "main": "the main round", "adjudication": "what is disputed"}[round_name]
     with next_box(
         f"label {where}",
         f"{begun:,} of {cards.count(begun + standing.open, 'screen')} are labelled. Choose whose turn it is "

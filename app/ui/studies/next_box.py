@@ -15,10 +15,10 @@ from core.annotation.study import plain
 from core.errors import WorkbenchError
 
 
-def confirm(label: str, icon: str, key: str, what: Any, *given: Any) -> None:
+def confirm(label: str, icon: str, key: str, what: Any, *arguments: Any) -> None:
     """The foot of a dialog: do it, or not; both close it."""
     with st.container(horizontal=True, gap="small"):
-        done = st.button(label, type="primary", icon=f":material/{icon}:", key=key, on_click=what, args=given)
+        done = st.button(label, type="primary", icon=f":material/{icon}:", key=key, on_click=what, args=arguments)
         if st.button("Cancel", type="tertiary", key=f"{key}/cancel") or done:
             st.rerun()
 
@@ -38,13 +38,13 @@ def next_box(title: str, text: str) -> Iterator[None]:
             yield
 
 
-def missing(desk: Desk, round: str) -> list[str]:
+def missing(desk: Desk, round_name: str) -> list[str]:
     """What a study needs before this round can be frozen."""
     study = desk.study
     return [
         text
         for text, wanted in [
-            ("items: draw them on the tab Items", not plain(study.items, round)),
+            ("items: draw them on the tab Items", not plain(study.items, round_name)),
             ("a question: say it on the tab Plan", not study.question.strip()),
             ("a primary measure: say it on the tab Plan", not study.measure.strip()),
             ("names of annotators that differ: on the tab People", f"{study.id}/annotators?" in st.session_state),
@@ -91,20 +91,20 @@ def go(page: str, **address: str) -> None:
 
 def see_agreement(desk: Desk, label: str = "Agreement so far", **more: Any) -> None:
     """A way to the agreement page, once there is something on it."""
-    round = {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
+    round_name = {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
     if desk.standing.agreement is not None and st.button(label, icon=":material/handshake:", key="agreement", **more):
-        st.session_state.setdefault("analysed", set()).add((desk.study.id, round))
-        go(AGREE, source=desk.study.id, of_round=round)
+        st.session_state.setdefault("analysed", set()).add((desk.study.id, round_name))
+        go(AGREE, source=desk.study.id, of_round=round_name)
 
 
 def open_tab(tab: str) -> None:
     st.session_state.section = tab
 
 
-def change_round(what: Any, desk: Desk, *given: str) -> None:
+def change_round(what: Any, desk: Desk, *arguments: str) -> None:
     """Callback: a new version of the round in use."""
     try:
-        frozen = what(session.workbench(), desk.study.id, *given)
+        frozen = what(session.workbench(), desk.study.id, *arguments)
     except WorkbenchError as error:
         st.session_state.design_problem = f"{error.what} {error.todo}"
         return

@@ -71,33 +71,35 @@ def _names(desk: Desk, key: str) -> None:
         st.session_state[f"{key}?"] = (st.session_state[key], wrong)
 
 
-def _balance(study: Study, round: str) -> None:
+def _balance(study: Study, round_name: str) -> None:
     try:
-        found = loads(study, round)
+        people = loads(study, round_name)
     except WorkbenchError as error:
         return cards.problem(error)
-    total = len(plain(study.items, round))
-    few, many = shared(study, round)
-    st.markdown(f"**{round.capitalize()} round: {cards.count(total, 'item')}, {cards.count(study.per_item, 'annotator')} each**")
+    total = len(plain(study.items, round_name))
+    few, many = shared(study, round_name)
+    st.markdown(
+        f"**{round_name.capitalize()} round: {cards.count(total, 'item')}, {cards.count(study.per_item, 'annotator')} each**"
+    )
     table = [
         {
-            "Annotator": one.annotator,
-            "Items": one.items,
-            "Repeats": one.repeats,
-            "Attention": one.attention,
-            "Screens": one.items + one.repeats + one.attention,
+            "Annotator": person.annotator,
+            "Items": person.items,
+            "Repeats": person.repeats,
+            "Attention": person.attention,
+            "Screens": person.items + person.repeats + person.attention,
         }
-        for one in found
+        for person in people
     ]
-    cells.show(table, hide_index=True, height="content", key=f"{study.id}/balance.{round}")
+    cells.show(table, hide_index=True, height="content", key=f"{study.id}/balance.{round_name}")
     common = (
         f"Any two share {few:,} to {cards.count(many, 'item')}. "
         if many > few
         else f"Any two share {cards.count(few, 'item')}. "
-        if len(found) > 1
+        if len(people) > 1
         else ""
     )
-    late = apart(study, round)
+    late = apart(study, round_name)
     st.caption(
         f"{common}Loads differ by at most one item and its repeat; everybody has an order of their own"
         + (f", a repeat comes {late:,} screens or more after its item." if late else ".")

@@ -79,10 +79,10 @@ def _field(desk: Desk, name: str, label: str, *, height: int | None = 96, fixed:
 
 def _kind(desk: Desk, key: str) -> None:
     desk, kind = now(desk), st.session_state[key]
-    found = answers.candidates(session.workbench(), desk.study)
+    candidates = answers.candidates(session.workbench(), desk.study)
     before = st.session_state.setdefault(f"{desk.study.id}/drawings", {})  # kind -> as it was drawn last
-    before[desk.study.kind] = drawing_of_desk(desk, found)
-    drawn = draft.of_kind(found, desk.study, before.get(kind, before[desk.study.kind]), kind)
+    before[desk.study.kind] = drawing_of_desk(desk, candidates)
+    drawn = draft.of_kind(candidates, desk.study, before.get(kind, before[desk.study.kind]), kind)
     drawings()[desk.study.id] = drawn.drawing
     put(desk, drawn.study)
 
@@ -90,7 +90,7 @@ def _kind(desk: Desk, key: str) -> None:
 def _ask(desk: Desk) -> None:
     desk = now(desk)
     asked = [name for name in ASKS if st.session_state[f"{desk.study.id}/ask.{name}"]]
-    items = desk.study.items if "sentences" in asked else [one for one in desk.study.items if not one.attention]
+    items = desk.study.items if "sentences" in asked else [item for item in desk.study.items if not item.attention]
     change(desk, ask=asked or desk.study.ask, items=items)
 
 

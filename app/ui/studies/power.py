@@ -16,8 +16,8 @@ from core.annotation.study import altered, plain
 
 def draw(desk: Desk) -> None:
     """From assumed values or the pilot's to items and annotators."""
-    study, given = desk.study, latest.labels(session.workbench(), desk.study.id, "pilot")
-    pilot = from_pilot(desk.frozen.study, given) if given else None
+    study, labels = desk.study, latest.labels(session.workbench(), desk.study.id, "pilot")
+    pilot = from_pilot(desk.frozen.study, labels) if labels else None
     head = st.container()
     left, right = st.columns([1, 2], gap="large")
     with left:
@@ -25,13 +25,13 @@ def draw(desk: Desk) -> None:
         goal = st.selectbox("What has to be shown", list(GOALS), usual, key="goal", format_func=GOALS.get, bind="query-params")
         head.caption(cards.plain(planned_test(study, goal, pilot)))
         values = _values(goal, pilot)
-        one, two = st.columns(2)
+        first, second = st.columns(2)
         each = answers_each(study, goal)
         drawn = len(plain(study.items, "main") or plain(study.items))
         usual = max(drawn // each, 5) if drawn else 100
-        items = one.number_input(noun(goal).capitalize(), 5, 20_000, usual, key=f"{desk.study.id}/power.{goal}.items")
+        items = first.number_input(noun(goal).capitalize(), 5, 20_000, usual, key=f"{desk.study.id}/power.{goal}.items")
         fewest = 2 if goal == "alpha" else 1
-        annotators = two.number_input(
+        annotators = second.number_input(
             "Annotators an item", fewest, 15, max(desk.study.per_item, fewest), key=f"{desk.study.id}/power.{goal}.k"
         )
         if not desk.fixed:
@@ -86,13 +86,13 @@ def _values(goal: str, pilot: Pilot | None) -> dict[str, float]:
     else:
         st.caption("Assumed values. After a pilot they can be taken from its labels.")
     values, pair = {}, st.columns(2)
-    for place, (name, (label, help, bounds)) in enumerate(VALUES[goal].items()):
+    for place, (name, (label, tip, bounds)) in enumerate(VALUES[goal].items()):
         key = f"power.{goal}.{name}"
         if key not in st.session_state:  # kept in a key of its own: a widget that is not drawn forgets
             st.session_state[key] = st.session_state.get(f"{key}?", ASSUMED[goal][name])
         bounds = {bound: float(value) if bound != "format" else value for bound, value in bounds.items()}
         st.session_state[key] = min(max(float(st.session_state[key]), bounds["min_value"]), bounds["max_value"])
-        values[name] = pair[place % 2].number_input(label, key=key, help=help or None, **bounds)
+        values[name] = pair[place % 2].number_input(label, key=key, help=tip or None, **bounds)
         st.session_state[f"{key}?"] = values[name]
     return values
 

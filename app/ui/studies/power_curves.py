@@ -6,7 +6,8 @@ import streamlit as st
 
 from app.ui import cards, charts, jobs
 from app.ui.studies.goals import METHODS, noun
-from core.annotation.power import GOALS, PowerCurves, curves
+from core.annotation import power
+from core.annotation.power import GOALS, PowerCurves
 from core.workbench import command_line
 
 
@@ -17,7 +18,7 @@ class Planned(NamedTuple):
     values: dict[str, float]  # that are assumed
     items: int
     annotators: int
-    found: PowerCurves
+    curves: PowerCurves
 
     @property
     def target(self) -> float:
@@ -39,7 +40,7 @@ class Planned(NamedTuple):
 def power_curves(goal: str, values: dict[str, float], items: int, annotators: int, each: int) -> None:
     asked = (goal, tuple(values.items()), items, annotators)
     if st.session_state.get("power_asked") != asked:
-        work = curves(goal, values, items, annotators)
+        work = power.curves(goal, values, items, annotators)
         st.session_state.power_found, st.session_state.power_asked = jobs.drain(work, "Planning"), asked
     plan = Planned(goal, values, items, annotators, st.session_state.power_found)
     _cards(plan, each)
@@ -48,15 +49,15 @@ def power_curves(goal: str, values: dict[str, float], items: int, annotators: in
 
 
 def _cards(plan: Planned, each: int) -> None:
-    found, rising, target, unit = plan.found, plan.rising, plan.target, plan.unit
+    curves, rising, target, unit = plan.curves, plan.rising, plan.target, plan.unit
     items, annotators = plan.items, plan.annotators
-    needed = found.needed.get(annotators)
-    enough = found.at is not None and (found.at >= target if rising else found.at <= target)
+    needed = curves.needed.get(annotators)
+    enough = curves.at is not None and (curves.at >= target if rising else curves.at <= target)
     cards.row(
         [
             cards.Card(
                 f"{'Power' if rising else 'Half-width'} of this design",
-                found.at,
+                curves.at,
                 direction=0,
                 note=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {'enough' if enough else f'{target:g} is wanted'}",
             ),
@@ -80,21 +81,21 @@ def _cards(plan: Planned, each: int) -> None:
 
 
 def _chart(plan: Planned) -> None:
-    found, target, items, annotators, unit = plan.found, plan.target, plan.items, plan.annotators, plan.unit
+    curves, target, items, annotators, unit = plan.curves, plan.target, plan.items, plan.annotators, plan.unit
     traces, ends = _lines(plan)
-    x, y = [n for n, _ in found.simulated], [value for _, value in found.simulated]
+    x, y = [n for n, _ in curves.simulated], [value for _, value in curves.simulated]
     traces += charts.scatter(x, y, name="Simulated", color=charts.COLORS[0], hover=f"%{{x}} {unit}, simulated: %{{y:.3f}}")
-    if found.at is not None:
+    if curves.at is not None:
         ring = charts.scatter(
             [items],
-            [found.at],
+            [curves.at],
             name="This design",
             color=charts.COLORS[5],
             current=0,
-            hover=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {found.at:.3f}",
+            hover=f"{items:,} {unit}, {cards.count(annotators, 'annotator')}: {curves.at:.3f}",
         )
         traces += [trace | {"cliponaxis": False} for trace in ring]
-    top = 1.02 if plan.rising else min(0.5, max(3 * target + 0.02, 1.1 * (found.at or 0)))
+    top = 1.02 if plan.rising else min(0.5, max(3 * target + 0.02, 1.1 * (curves.at or 0)))
     marks = charts.mark_line(target, f"wanted: {target:g}")
     marks["annotations"][0] |= {"x": 0, "xanchor": "left"}  # where no line is
     room = 30 + 6 * max(len(name) for _, name, _ in ends)
@@ -121,16 +122,16 @@ def _chart(plan: Planned) -> None:
 
 def _lines(plan: Planned) -> tuple[list[dict], list[tuple[float | None, str, str]]]:
     """A line for each number of annotators, the chosen one solid; and (height, name, colour) of their right ends."""
-    found, annotators, unit, traces = plan.found, plan.annotators, plan.unit, []
+    curves, annotators, unit, traces = plan.curves, plan.annotators, plan.unit, []
     alike: dict[tuple, list[int]] = {}  # two annotators decide no better than one: one line
-    for k, line in found.by_annotators.items():
+    for k, line in curves.by_annotators.items():
         alike.setdefault(tuple(value and round(value, 9) for value in line), []).append(k)
     ends = []
-    for number, (line, those) in enumerate(sorted(alike.items(), key=lambda one: annotators not in one[1])):
+    for number, (line, those) in enumerate(sorted(alike.items(), key=lambda group: annotators not in group[1])):
         own, color = annotators in those, charts.COLORS[number % len(charts.COLORS)]
         name = f"{' or '.join(map(str, those))} annotator{'s' * (those != [1])}" if len(alike) > 1 else "any number of annotators"
         trace = charts.line(
-            found.items, line, name=name, color=color, dash="solid" if own else "dot", hover=f"%{{x}} {unit}: %{{y:.3f}}"
+            curves.items, line, name=name, color=color, dash="solid" if own else "dot", hover=f"%{{x}} {unit}: %{{y:.3f}}"
         )[0]
         traces.append(trace | {"mode": "lines"})
         ends.append((line[-1], name, color))
@@ -140,25 +141,25 @@ def _lines(plan: Planned) -> tuple[list[dict], list[tuple[float | None, str, str
 def _command(plan: Planned) -> str:
     """What prints the same numbers."""
     assumed = [word for name, value in plan.values.items() for word in ("--set", f"{name}={value}")]
-    designs = ["--annotators", *map(str, plan.found.by_annotators), "--items", str(plan.items)]
+    designs = ["--annotators", *map(str, plan.curves.by_annotators), "--items", str(plan.items)]
     return command_line("power", plan.goal, *assumed, *designs, "--simulate")
 
 
 def _table(plan: Planned) -> list[dict]:
     """What is drawn, as rows."""
-    found, unit, what = plan.found, plan.unit, plan.what
+    curves, unit, what = plan.curves, plan.unit, plan.what
     rows = [
         {"annotators": k, unit: n, what: value, "by": "formula"}
-        for k, line in found.by_annotators.items()
-        for n, value in zip(found.items, line, strict=True)
+        for k, line in curves.by_annotators.items()
+        for n, value in zip(curves.items, line, strict=True)
     ]
-    return rows + [{"annotators": plan.annotators, unit: n, what: value, "by": "simulation"} for n, value in found.simulated]
+    return rows + [{"annotators": plan.annotators, unit: n, what: value, "by": "simulation"} for n, value in curves.simulated]
 
 
 def _names_at_ends(ends: list[tuple[float | None, str, str]], top: float) -> list[dict]:
     """The lines' names at their right ends, apart enough to be read."""
     notes, least = [], 0.0
-    for y, name, color in sorted((one for one in ends if one[0] is not None), key=lambda one: one[0]):
+    for y, name, color in sorted((end for end in ends if end[0] is not None), key=lambda end: end[0]):
         place = max(min(y, top), least)
         least = place + 0.065 * top
         notes.append(

@@ -27,53 +27,53 @@ def _progress(desk: Desk) -> None:
     """Each annotator with what is done; looks again by itself."""
     with cards.calm():
         workbench, frozen = session.workbench(), desk.frozen
-        found, attention = standing.progress(workbench, frozen), standing.attention(workbench, frozen)
-        if desk.standing.open and not any(one.assigned - one.done for one in found):
+        rows, attention = standing.progress(workbench, frozen), standing.attention(workbench, frozen)
+        if desk.standing.open and not any(person.assigned - person.done for person in rows):
             st.rerun()
         here, turn = frozen.study.at_work(frozen.round), whose_turn(desk)
         if frozen.round == "adjudication":  # whose labels are decided on: what is known of them is not forgotten
             main = frozen._replace(round="main")
-            known = standing.attention(workbench, main)
-            for one in standing.progress(workbench, main):
-                _line(one, known.get(one.annotator), "main round")
-        for one in found:
-            gone = one.annotator not in here
-            link, more = _line(one, attention.get(one.annotator), "stopped" if gone else "")
+            main_attention = standing.attention(workbench, main)
+            for person in standing.progress(workbench, main):
+                _line(person, main_attention.get(person.annotator), "main round")
+        for person in rows:
+            gone = person.annotator not in here
+            link, more = _line(person, attention.get(person.annotator), "stopped" if gone else "")
             if gone:
                 continue
-            if turn is None or one.annotator != turn.annotator:  # the blue button is for that one
+            if turn is None or person.annotator != turn.annotator:  # the blue button is for that one
                 link.page_link(
                     LABEL,
-                    label="Label" if one.done < one.assigned else "Look",
+                    label="Label" if person.done < person.assigned else "Look",
                     icon=":material/edit:",
-                    query_params={"study": frozen.study.id, "annotator": one.annotator},
+                    query_params={"study": frozen.study.id, "annotator": person.annotator},
                 )
-            if one.done < one.assigned and more.button(
+            if person.done < person.assigned and more.button(
                 "Hand over",
-                key=f"{frozen.study.id}/leave.{one.annotator}",
+                key=f"{frozen.study.id}/leave.{person.annotator}",
                 type="tertiary",
                 icon=":material/move_item:",
                 help="This person left: what they have not labelled goes to the others. Shows first what would go to whom.",
             ):
-                st.session_state.design_leaver = one.annotator
+                st.session_state.design_leaver = person.annotator
                 st.rerun()
 
 
-def _line(one: standing.AnnotatorProgress, seen: Any, first: str) -> Any:
+def _line(person: standing.AnnotatorProgress, seen: Any, first: str) -> Any:
     """How far an annotator is, with room for what can be done at the right."""
     name, bar, *room = st.columns([2, 4, 1.3, 1.7], vertical_alignment="center")
-    name.html(f'<div class="gw gw-who">{escape(one.annotator)}</div>')
-    share = one.done / one.assigned if one.assigned else 1.0
+    name.html(f'<div class="gw gw-who">{escape(person.annotator)}</div>')
+    share = person.done / person.assigned if person.assigned else 1.0
     words = [
         first,
-        f"{one.done:,} of {one.assigned:,}",
-        f"{one.partial:,} begun" if one.partial else "",
-        "" if one.seconds_median is None else f"median {_clock(one.seconds_median)} an item",
+        f"{person.done:,} of {person.assigned:,}",
+        f"{person.partial:,} begun" if person.partial else "",
+        "" if person.seconds_median is None else f"median {_clock(person.seconds_median)} an item",
     ]
     text = escape(" · ".join(filter(None, words)))
     if seen and seen.asked:
-        known = f"{seen.right} of {cards.count(seen.asked, 'known sentence')} right"
-        text += f' · <span class="gw-warn">{known}: look at these labels first</span>' if seen.careless else f" · {known}"
+        score = f"{seen.right} of {cards.count(seen.asked, 'known sentence')} right"
+        text += f' · <span class="gw-warn">{score}: look at these labels first</span>' if seen.careless else f" · {score}"
     bar.html(
         f'<div class="gw gw-job"><div class="gw-bar"><i style="width:{share:.1%}"></i></div>'
         f'<div class="gw-small">{text}</div></div>'
@@ -86,27 +86,30 @@ def _clock(seconds: float) -> str:
 
 
 @st.dialog("Hand over what is open")
-def hand_over(desk: Desk, found: HandOver) -> None:
+def hand_over(desk: Desk, handover: HandOver) -> None:
     """Who gets how many items, before they do."""
-    round, name = desk.frozen.round, cards.plain(found.annotator)
+    round_name, name = desk.frozen.round, cards.plain(handover.annotator)
     st.write(
-        f"**{name}** leaves the {ROUNDS[round].lower()} round. {cards.count(found.kept, 'item')} labelled so far stay as they are."
+        f"**{name}** leaves the {ROUNDS[round_name].lower()} round. {cards.count(handover.kept, 'item')} labelled so far stay as "
+        "they are."
     )
-    if found.given:
+    if handover.given:
         cells.show(
-            [{"Goes to": who, "Open items": number} for who, number in found.given.items()],
+            [{"Goes to": who, "Open items": number} for who, number in handover.given.items()],
             hide_index=True,
             height="content",
             key="given",
         )
-    if found.short:
+    if handover.short:
         rest = (
-            "left undecided" if round == "adjudication" else "left with a label fewer than planned: all others have them already"
+            "left undecided"
+            if round_name == "adjudication"
+            else "left with a label fewer than planned: all others have them already"
         )
-        st.warning(f"{cards.count(found.short, 'open item')} can go to nobody, {rest}.", icon=":material/info:")
-    more = " and is not in the plan of the main round any more" if round == "pilot" else ""
+        st.warning(f"{cards.count(handover.short, 'open item')} can go to nobody, {rest}.", icon=":material/info:")
+    more = " and is not in the plan of the main round any more" if round_name == "pilot" else ""
     st.write(
         f"{name} can label no more in this round{more}. The study gets a new version that says so; labels given "
         "before stay valid."
     )
-    confirm("Hand over", "move_item", "hand_over_now", change_round, rounds.hand_over, desk, found.annotator)
+    confirm("Hand over", "move_item", "hand_over_now", change_round, rounds.hand_over, desk, handover.annotator)

@@ -37,49 +37,49 @@ def _preregistration(desk: Desk) -> None:
     if st.button("Check it", icon=":material/verified:", key="check", help="Are records and labels what was frozen?"):
         with st.spinner("Reading every version and label", show_time=True):
             st.session_state.design_check = (frozen.id, checking.check(session.workbench(), frozen.study.id))
-    id, found = st.session_state.get("design_check", ("", None))
-    if id == frozen.id and found.ok:
+    version_id, check = st.session_state.get("design_check", ("", None))
+    if version_id == frozen.id and check.ok:
         st.success(
-            f"All versions are what their hashes say, and {cards.count(found.labels, 'label record')} fit them.",
+            f"All versions are what their hashes say, and {cards.count(check.labels, 'label record')} fit them.",
             icon=":material/verified:",
         )
-    elif id == frozen.id:
+    elif version_id == frozen.id:
         st.error(
-            "The study is not what was frozen:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in found.findings),
+            "The study is not what was frozen:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in check.findings),
             icon=":material/error:",
         )
-    if id == frozen.id and found.notes:
-        st.caption("Recorded on the way:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in found.notes))
+    if version_id == frozen.id and check.notes:
+        st.caption("Recorded on the way:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in check.notes))
 
 
 def _versions(desk: Desk) -> None:
     st.markdown("**Versions**")
     table = [
         {
-            "No.": one.version,
-            "Recorded": _when(one.created),
-            "Round": one.round.capitalize(),
-            "Items": len(plain(one.study.items)),
-            "Rubric": one.study.rubric.version,
-            "Hash": one.hash[:12],
+            "No.": version.version,
+            "Recorded": _when(version.created),
+            "Round": version.round.capitalize(),
+            "Items": len(plain(version.study.items)),
+            "Rubric": version.study.rubric.version,
+            "Hash": version.hash[:12],
         }
-        for one in reversed(versions.history(session.workbench(), desk.study.id))
+        for version in reversed(versions.history(session.workbench(), desk.study.id))
     ]
     cells.show(table, hide_index=True, height="content" if len(table) < 8 else 280, key="versions")
     with st.popover("On the command line", icon=":material/terminal:"):
-        id = desk.study.id
+        study_id = desk.study.id
         st.code(
             "\n".join(
                 f"python -m core annotate {words}"
                 for words in (
-                    f"show {id}",
-                    f"freeze {id} pilot",
-                    f"progress {id}",
-                    f"hand-over {id} ANNOTATOR",
-                    f"close {id}",
-                    f"check {id}",
-                    f"export {id}",
-                    f"import {id} FILE",
+                    f"show {study_id}",
+                    f"freeze {study_id} pilot",
+                    f"progress {study_id}",
+                    f"hand-over {study_id} ANNOTATOR",
+                    f"close {study_id}",
+                    f"check {study_id}",
+                    f"export {study_id}",
+                    f"import {study_id} FILE",
                 )
             ),
             language="bash",

@@ -16,20 +16,20 @@ OFTEN, MANY = 3, 0.2
 
 def circling(study: Study) -> list[Any]:
     """Items with an answer that says one sentence three times or more, the worst first."""
-    found = {item.id: (_said_most(item), item) for item in plain(study.items)}
-    return [item for (_, times), item in sorted(found.values(), key=lambda one: -one[0][1]) if times >= OFTEN]
+    most_said = {item.id: (_said_most(item), item) for item in plain(study.items)}
+    return [item for (_, times), item in sorted(most_said.values(), key=lambda pair: -pair[0][1]) if times >= OFTEN]
 
 
 def _said_most(item: Any) -> tuple[str, int]:
     """The sentence that an answer of the item says most often, and how often."""
-    said = [Counter(one.text[start:end].strip() for start, end in one.sentences) for one in item.responses]
-    return max((top for one in said for top in one.most_common(1)), key=lambda top: top[1], default=("", 0))
+    said = [Counter(response.text[start:end].strip() for start, end in response.sentences) for response in item.responses]
+    return max((top for counter in said for top in counter.most_common(1)), key=lambda top: top[1], default=("", 0))
 
 
-def repeating(desk: Desk, round: str = "", where: str = "items") -> None:
+def repeating(desk: Desk, round_name: str = "", where: str = "items") -> None:
     """Answers that say one sentence again and again, and the press that leaves them out."""
-    kept = ("pilot",) if desk.piloted else ()
-    odd = [item for item in circling(desk.study) if item.round not in kept and round in ("", item.round)]
+    fixed = ("pilot",) if desk.piloted else ()
+    odd = [item for item in circling(desk.study) if item.round not in fixed and round_name in ("", item.round)]
     if not odd:
         return
     text, times = _said_most(odd[0])
@@ -52,4 +52,4 @@ def repeating(desk: Desk, round: str = "", where: str = "items") -> None:
 
 def _leave_out(desk: Desk, ids: list[str]) -> None:
     desk = now(desk)
-    put(desk, draft.without(desk.study, [id for id in ids if desk.study.has(id)]))
+    put(desk, draft.without(desk.study, [item_id for item_id in ids if desk.study.has(item_id)]))

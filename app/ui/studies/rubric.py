@@ -63,7 +63,7 @@ def _in_force(desk: Desk) -> None:
 
 
 def _labels(desk: Desk) -> None:
-    known = desk.study.rubric.labels
+    labels = desk.study.rubric.labels
 
     def write(number: int, name: str, key: str) -> None:
         some = list(now(desk).study.rubric.labels)
@@ -74,7 +74,7 @@ def _labels(desk: Desk) -> None:
         some[number] = some[number].model_copy(update={name: st.session_state[key].strip()})
         write_rubric(desk, labels=tuple(some))
 
-    for number, label in enumerate(known):
+    for number, label in enumerate(labels):
         for column, (name, title) in zip(
             st.columns([4, 1.2, 9, 0.8]), [("title", "Label"), ("key", "Key"), ("meaning", "Meaning"), ("", "")], strict=True
         ):
@@ -101,7 +101,7 @@ def _labels(desk: Desk) -> None:
                     help=cards.plain(f"Remove {label.title}"),
                     on_click=write_rubric,
                     args=(desk,),
-                    kwargs={"labels": (*known[:number], *known[number + 1 :])},
+                    kwargs={"labels": (*labels[:number], *labels[number + 1 :])},
                 )
     if not desk.fixed:
         free = next(n for n in range(1, 99) if f"label_{n}" not in desk.study.names)
@@ -112,12 +112,12 @@ def _labels(desk: Desk) -> None:
             key="add_label",
             on_click=write_rubric,
             args=(desk,),
-            kwargs={"labels": (*known, Category(name=f"label_{free}", title=f"Label {free}"))},
+            kwargs={"labels": (*labels, Category(name=f"label_{free}", title=f"Label {free}"))},
         )
 
 
 def _examples(desk: Desk) -> None:
-    some, titles = desk.study.rubric.examples, {one.name: one.title for one in desk.study.rubric.labels}
+    some, titles = desk.study.rubric.examples, {label.name: label.title for label in desk.study.rubric.labels}
     st.markdown(f"**{cards.count(len(some), 'judged example')}**")
 
     def write(number: int, name: str, key: str) -> None:
@@ -184,7 +184,7 @@ def _history(desk: Desk) -> None:
             st.code("\n".join(line.rstrip("\n") for line in lines), language="diff", wrap_lines=True)
 
 
-def _as_text(one: Rubric) -> list[str]:
-    labels = [f"{label.title} [{label.key}]: {label.meaning}" for label in one.labels]
-    examples = [f"{example.label}: {example.sentence} ({example.passage}) {example.why}" for example in one.examples]
-    return [*labels, *one.guidelines.splitlines(), *examples]
+def _as_text(rubric: Rubric) -> list[str]:
+    labels = [f"{label.title} [{label.key}]: {label.meaning}" for label in rubric.labels]
+    examples = [f"{example.label}: {example.sentence} ({example.passage}) {example.why}" for example in rubric.examples]
+    return [*labels, *rubric.guidelines.splitlines(), *examples]

@@ -36,7 +36,7 @@ def stepper(desk: Desk) -> None:
     """Where the study stands."""
     study, now = desk.study, standing.STEPS.index(desk.standing.step)
     pilot, main = (len(plain(study.items, name)) for name in ("pilot", "main"))
-    skipped = now > 1 and not any(one.round == "pilot" for one in versions.history(session.workbench(), study.id))
+    skipped = now > 1 and not any(version.round == "pilot" for version in versions.history(session.workbench(), study.id))
     notes = {
         "Draft": f"{len(study.annotators)} annotators",
         "Pilot": "skipped" if skipped else f"{pilot:,} items",

@@ -12,8 +12,8 @@ from core.annotation.pilot import from_pilot
 
 def whose_turn(desk: Desk) -> Any:
     """Who labels next: whoever has begun, with the least done; None where all is done."""
-    left = [one for one in desk.standing.people if one.done < one.assigned]
-    return max(left, key=lambda one: (one.partial + one.done > 0, -one.done), default=None)
+    left = [person for person in desk.standing.people if person.done < person.assigned]
+    return max(left, key=lambda person: (person.partial + person.done > 0, -person.done), default=None)
 
 
 ROUNDS = {"": "All rounds", "pilot": "Pilot", "main": "Main", "adjudication": "Adjudication"}
@@ -36,17 +36,17 @@ def alpha_words(desk: Desk) -> str:
     """What the labels of the round say of the rubric, in a sentence."""
     from core.agreement import coefficients, sources
 
-    found = desk.standing.agreement
-    if found is None:
+    alpha = desk.standing.agreement
+    if alpha is None:
         return ""
-    if found.value is None:
-        return f"Alpha is {found.note}."
-    interval = "" if found.low is None else f", 95% interval {found.low:.3f} to {found.high:.3f}"
+    if alpha.value is None:
+        return f"Alpha is {alpha.note}."
+    interval = "" if alpha.low is None else f", 95% interval {alpha.low:.3f} to {alpha.high:.3f}"
     unit = {"sentences": "sentence", "helpful": "answer", "preference": "pair"}[desk.study.ask[0]]
-    of = f" of {sources.drawn(desk.study, found.drawn)}" if unit == "sentence" else ""
+    of = f" of {sources.drawn(desk.study, alpha.drawn)}" if unit == "sentence" else ""
     by = "both" if len(desk.frozen.study.annotators) == 2 else "two or more"
-    judged = f"{cards.count(found.items, unit)}{of} judged by {by}"
-    return f"Alpha {found.value:.3f}{interval}, {judged}: {coefficients.word(found)}.".replace("-0.", "−0.").replace("-1.", "−1.")
+    judged = f"{cards.count(alpha.items, unit)}{of} judged by {by}"
+    return f"Alpha {alpha.value:.3f}{interval}, {judged}: {coefficients.word(alpha)}.".replace("-0.", "−0.").replace("-1.", "−1.")
 
 
 def needed_words(desk: Desk) -> str:
