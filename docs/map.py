@@ -35,7 +35,7 @@ def path(room: Room) -> str:
 
 
 def stages() -> list[tuple[str, str, str, str]]:
-    return [(stage.name, code(stage.field), ", ".join(stage.above), KEPT[stage.kept]) for stage in STAGES]
+    return [(stage.name, code(stage.field), ", ".join(stage.above), KEPT[stage.storage]) for stage in STAGES]
 
 
 def drawn() -> str:

@@ -174,10 +174,10 @@ def _work(connection: Connection) -> None:
         try:
             home, target, name, args, kwargs = connection.recv()
             files.use_home(home)
-            found = getattr(target, name)(*args, **kwargs)
-            if inspect.isgenerator(found):
-                found = _streamed(connection, found)
-            answer = "returned", None if name == "load" else found  # a loaded model stays here
+            result = getattr(target, name)(*args, **kwargs)
+            if inspect.isgenerator(result):
+                result = _streamed(connection, result)
+            answer = "returned", None if name == "load" else result  # a loaded model stays here
         except WorkbenchError as error:
             answer = "problem", error
         except ImportError as error:

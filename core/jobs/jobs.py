@@ -84,44 +84,44 @@ class Jobs:
                 if job.active and job.arguments == tuple(arguments):
                     return job.id
             self._prune()
-            id = new_id()
-            (self.folder / id).mkdir()
-            self._spawn(id, {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1})
-            return id
+            job_id = new_id()
+            (self.folder / job_id).mkdir()
+            self._spawn(job_id, {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1})
+            return job_id
 
-    def resume(self, id: str) -> str:
+    def resume(self, job_id: str) -> str:
         """Runs a job's command again under its id. What its stages had cached is not computed again."""
         with self._starting():
-            job = self.get(id)
+            job = self.get(job_id)
             if not job.active:
-                self._kill(id)  # it may hang rather than be gone
-                about = self._about(id)
-                (self.folder / id / "state.json").unlink(missing_ok=True)
-                self._spawn(id, {**about, "attempt": about["attempt"] + 1})
-            return id
+                self._kill(job_id)  # it may hang rather than be gone
+                about = self._about(job_id)
+                (self.folder / job_id / "state.json").unlink(missing_ok=True)
+                self._spawn(job_id, {**about, "attempt": about["attempt"] + 1})
+            return job_id
 
     def list(self) -> list[Job]:
         """All jobs, newest first."""
         ids = [path.parent.name for path in self.folder.glob("*/job.json")]
-        found = []
-        for id in sorted(ids, reverse=True):
+        jobs = []
+        for job_id in sorted(ids, reverse=True):
             with suppress(WorkbenchError):  # pruned meanwhile
-                found.append(self.get(id))
-        return found
+                jobs.append(self.get(job_id))
+        return jobs
 
-    def get(self, id: str) -> Job:
-        about = self._about(id)
-        state = _read(self.folder / id / "state.json")
+    def get(self, job_id: str) -> Job:
+        about = self._about(job_id)
+        state = _read(self.folder / job_id / "state.json")
         if state.get("status", "running") == "running":
             spawning = not about["pid"] and time.time() - about["spawned"] < STALE_S
-            alive = spawning or self._process(id) is not None
+            alive = spawning or self._process(job_id) is not None
             # read after looking at the process: a child writes its last word, then goes
-            state = {"status": "queued", **_read(self.folder / id / "state.json")}
+            state = {"status": "queued", **_read(self.folder / job_id / "state.json")}
             beat = state.get("heartbeat") or time.time()  # none yet: it is still importing
             if state["status"] in ("queued", "running") and (not alive or time.time() - beat > STALE_S):
-                state |= {"status": "died", "finished": beat, "error": self._last_words(id, alive)}
+                state |= {"status": "died", "finished": beat, "error": self._last_words(job_id, alive)}
         return Job(
-            id,
+            job_id,
             about["label"],
             tuple(about["arguments"]),
             created=about["created"],
@@ -129,51 +129,51 @@ class Jobs:
             **{name: state[name] for name in TOLD if name in state},
         )
 
-    def _about(self, id: str) -> dict:
+    def _about(self, job_id: str) -> dict:
         """What was asked; WorkbenchError where the file is gone or damaged."""
-        path = self.folder / id / "job.json"
+        path = self.folder / job_id / "job.json"
         about = _read(path)
         if {"label", "arguments", "created", "attempt", "spawned", "pid"} <= about.keys():
             return about
         if path.exists():
             files.tell(f"A job is left out, its file is damaged: {path}.")
-        raise WorkbenchError(f"There is no job '{id}', or its file is damaged.", where=str(self.folder))
+        raise WorkbenchError(f"There is no job '{job_id}', or its file is damaged.", where=str(self.folder))
 
-    def cancel(self, id: str, grace_s: float = 5.0) -> Job:
+    def cancel(self, job_id: str, grace_s: float = 5.0) -> Job:
         """Asks a job to stop and waits; after the grace it is killed. Its stages keep what they had cached."""
-        job = self.get(id)
+        job = self.get(job_id)
         if not job.active:
             return job
-        if process := self._process(id):
+        if process := self._process(job_id):
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGTERM)
         deadline = time.monotonic() + grace_s
-        while self._process(id) and time.monotonic() < deadline:
+        while self._process(job_id) and time.monotonic() < deadline:
             time.sleep(0.02)
-        self._kill(id)
-        job = self.get(id)
+        self._kill(job_id)
+        job = self.get(job_id)
         if job.status == "died":  # it had no time to say so itself
-            state = _read(self.folder / id / "state.json")
-            _write(self.folder / id / "state.json", {**state, "status": "cancelled", "finished": time.time()})
-        return self.get(id)
+            state = _read(self.folder / job_id / "state.json")
+            _write(self.folder / job_id / "state.json", {**state, "status": "cancelled", "finished": time.time()})
+        return self.get(job_id)
 
-    def log_tail(self, id: str, lines: int = 40) -> str:
+    def log_tail(self, job_id: str, lines: int = 40) -> str:
         """The last lines a job printed."""
         try:
-            with open(self.folder / id / "log.txt", "rb") as log:
+            with open(self.folder / job_id / "log.txt", "rb") as log:
                 log.seek(max(0, log.seek(0, os.SEEK_END) - 64_000))
                 return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
         except FileNotFoundError:
             return ""
 
-    def _spawn(self, id: str, about: dict) -> None:
+    def _spawn(self, job_id: str, about: dict) -> None:
         about |= {"spawned": time.time(), "pid": 0, "process_started": 0.0}
-        _write(self.folder / id / "job.json", about)
+        _write(self.folder / job_id / "job.json", about)
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         environment = {**os.environ, "GROUNDWORK_HOME": str(self.home), "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
-        with open(self.folder / id / "log.txt", "ab") as log:
+        with open(self.folder / job_id / "log.txt", "ab") as log:
             child = subprocess.Popen(
-                [*self.prefix, *about["arguments"], "--job", id],
+                [*self.prefix, *about["arguments"], "--job", job_id],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -181,43 +181,43 @@ class Jobs:
                 stderr=log,
                 start_new_session=True,
             )
-        _children[id] = child
+        _children[job_id] = child
         about |= {"pid": child.pid, "process_started": _process_started(child.pid)}
-        _write(self.folder / id / "job.json", about)
+        _write(self.folder / job_id / "job.json", about)
 
-    def _process(self, id: str):
+    def _process(self, job_id: str):
         """The job's living process as psutil sees it, or None."""
         import psutil
 
-        if id in _children:
-            _children[id].poll()
+        if job_id in _children:
+            _children[job_id].poll()
         for source in ("job.json", "state.json"):  # the child notes itself too, in case its parent ended in between
-            known = _read(self.folder / id / source)
-            if not known.get("pid"):
+            record = _read(self.folder / job_id / source)
+            if not record.get("pid"):
                 continue
             with suppress(psutil.Error):
-                process = psutil.Process(known["pid"])
-                ours = abs(process.create_time() - known.get("process_started", 0.0)) < 2  # else the pid was given out again
+                process = psutil.Process(record["pid"])
+                ours = abs(process.create_time() - record.get("process_started", 0.0)) < 2  # else the pid was given out again
                 if ours and process.status() != psutil.STATUS_ZOMBIE:
                     return process
         return None
 
-    def _kill(self, id: str) -> None:
-        if process := self._process(id):
+    def _kill(self, job_id: str) -> None:
+        if process := self._process(job_id):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # a session of its own: its children go with it
             deadline = time.monotonic() + 5
-            while self._process(id) and time.monotonic() < deadline:
+            while self._process(job_id) and time.monotonic() < deadline:
                 time.sleep(0.01)
 
-    def _last_words(self, id: str, alive: bool) -> str:
+    def _last_words(self, job_id: str, alive: bool) -> str:
         if alive:
             return "It does not respond."
-        ended, tail = "It ended without a word.", self.log_tail(id, 3)
+        ended, tail = "It ended without a word.", self.log_tail(job_id, 3)
         code = None
-        if id in _children:  # of a child of an earlier app nobody knows
+        if job_id in _children:  # of a child of an earlier app nobody knows
             with suppress(subprocess.TimeoutExpired):
-                code = _children[id].wait(1)  # it may be in the middle of ending
+                code = _children[job_id].wait(1)  # it may be in the middle of ending
         if code is not None and code < 0:
             ended = f"It was ended by the signal {ending(code)}."
         return f"{ended}{tail and f' Its log ends: {tail}'}"
@@ -250,8 +250,8 @@ def drive(
     try:
         with reporter.beating():
             result = _drained(generator, reporter, cancelled)
-        kept = result_id(result) if result_id else result if isinstance(result, str) else getattr(result, "id", None)
-        reporter.end("done", result=kept)
+        identity = result_id(result) if result_id else result if isinstance(result, str) else getattr(result, "id", None)
+        reporter.end("done", result=identity)
         return result
     except _Cancelled:
         reporter.end("cancelled")
@@ -345,10 +345,10 @@ def _write(path: Path, content: dict) -> None:
 def _read(path: Path) -> dict:
     """What the file holds, without the fields that are not what they should be: none of it may end a page."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        fields = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return {name: value for name, value in found.items() if _fits(name, value)} if isinstance(found, dict) else {}
+    return {name: value for name, value in fields.items() if _fits(name, value)} if isinstance(fields, dict) else {}
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -358,5 +358,5 @@ def _fits(name: str, value: Any) -> bool:
     if name == "status":
         return value in STATUSES
     if name == "arguments":
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return isinstance(value, list) and all(isinstance(word, str) for word in value)
     return name == "result" or name in WORDS and isinstance(value, str)

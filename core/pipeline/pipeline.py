@@ -96,15 +96,15 @@ class Pipeline:
 
     def _opened(self, recipe: TrialConfig, stamp: str, trace: Trace | None = None) -> Generator[Progress, None, Resolved]:
         started, name, part = time.perf_counter(), recipe.corpus.dataset, recipe.corpus.questions
-        found = self._recall("corpus", f"{name}:{part}:{stamp}")
-        cached = found is not None
-        if found is None:
+        corpus = self._recall("corpus", f"{name}:{part}:{stamp}")
+        cached = corpus is not None
+        if corpus is None:
             whole = self._recall("corpus", f"{name}:all:{stamp}")
             if whole is None:
                 whole = self._keep("corpus", f"{name}:all:{stamp}", (yield from self.library.open(name)))
-            found = self._keep("corpus", f"{name}:{part}:{stamp}", split(whole, part))
+            corpus = self._keep("corpus", f"{name}:{part}:{stamp}", split(whole, part))
         noted(trace, "corpus", started, cached)
-        return Resolved(recipe, found, stamp, self.questions_key(found))
+        return Resolved(recipe, corpus, stamp, self.questions_key(corpus))
 
     def questions_key(self, corpus: Corpus) -> str:
         return self.remember("questions", f"{id(corpus)}", lambda: (corpus, fingerprint(corpus.queries)))[1]
@@ -130,26 +130,26 @@ class Pipeline:
         """[num_chunks, dim] float32. Kept by text in the vector store, so only texts never seen are encoded."""
         key = run.key("vectors")
         started = time.perf_counter()
-        found = self._recall("vectors", key)
-        if found is None:
+        vectors = self._recall("vectors", key)
+        if vectors is None:
             texts = yield from self.texts(run)
             encoder = yield from self.encoder(run)
             unseen = missing(encoder, texts, self.vectors_folder)
             timed = partial(self._note_speed, run.config.embedding)
-            found = self._keep("vectors", key, (yield from embed(encoder, texts, self.vectors_folder, timed=timed)))
+            vectors = self._keep("vectors", key, (yield from embed(encoder, texts, self.vectors_folder, timed=timed)))
             noted(trace, "vectors", started, not unseen)
-        return found
+        return vectors
 
     def encoder(self, run: Resolved) -> Generator[Progress, None, Any]:
         """The encoder of the recipe; one that learns from the corpus, fitted to its chunks."""
         if not run.config.embedding.learns:
             return run.config.embedding
         key = run.key("vectors")
-        found = self._recall("encoder", key)
-        if found is None:
+        encoder = self._recall("encoder", key)
+        if encoder is None:
             texts = yield from self.texts(run)
-            found = self._keep("encoder", key, (yield from run.config.embedding.fit(texts, self._fitted(key))))
-        return found
+            encoder = self._keep("encoder", key, (yield from run.config.embedding.fit(texts, self._fitted(key))))
+        return encoder
 
     def _fitted(self, key: str) -> Path:
         return self.cache.folder / "encoders" / key
@@ -158,14 +158,14 @@ class Pipeline:
         """The chunks' vectors as they are indexed, with what does the same to a question's."""
         vectors = yield from self.vectors(run)
         key = run.key("transformed")
-        found = self._recall("transformed", key)
-        if found is None:
+        transform = self._recall("transformed", key)
+        if transform is None:
             if not identity_transform(run.config.transform):
                 yield Progress(0, 0, "Transforming the vectors")
             spans = run.config.transform.remove_top or run.config.transform.projection != "none"
             basis = self.remember("basis", run.key("chunks"), lambda: principal(vectors)) if spans else None
-            found = self._keep("transformed", key, fit_transform(run.config.transform, vectors, basis))
-        return found
+            transform = self._keep("transformed", key, fit_transform(run.config.transform, vectors, basis))
+        return transform
 
     def query_vectors(self, run: Resolved) -> Generator[Progress, None, np.ndarray]:
         """The questions' vectors [num_queries, d] float32, transformed as the chunks' are."""
@@ -183,8 +183,8 @@ class Pipeline:
         return estimate(self._speed(config.embedding), float(weights(texts, config.embedding.reads()).sum()))
 
     def _speed(self, part: PartConfig) -> dict[str, Any] | None:
-        found = self.cache.load("speed", part.identity())
-        return found[1] if found else None
+        entry = self.cache.load("speed", part.identity())
+        return entry[1] if entry else None
 
     def _note_speed(self, part: PartConfig, run: Run) -> None:
         if run.texts >= TIMED_TEXTS:
@@ -198,22 +198,22 @@ class Pipeline:
             return self.remember("searcher", fingerprint(base, run.config.sparse), lambda: run.config.sparse.build(tokens))
         stored = yield from self.transformed(run)
         key = run.key("index")
-        found = self._recall("searcher", key)
-        if found is None:
+        searcher = self._recall("searcher", key)
+        if searcher is None:
             folder = self._index_folder(key)
             there = _filled(folder)
             yield Progress(0, 0, f"{'Opening' if there else 'Building'} the index")
             made = yield from index_build.built(run.config.index, stored.chunks, folder, there)
-            found = self._keep("searcher", key, made.searcher)
+            searcher = self._keep("searcher", key, made.searcher)
             if made.seconds is not None:
                 self.cache.save("build", key, {}, {"seconds": made.seconds})
         times = run.config.transform.rescore
-        return found if times == 1 else Rescored(found, stored.full, times, run.config.index.metric, stored.stored)
+        return searcher if times == 1 else Rescored(searcher, stored.full, times, run.config.index.metric, stored.stored)
 
     def build_seconds(self, run: Resolved) -> float | None:
         """What building the index took; None where it was not built on this machine."""
-        found = self.cache.load("build", run.key("index"))
-        return found[1]["seconds"] if found else None
+        entry = self.cache.load("build", run.key("index"))
+        return entry[1]["seconds"] if entry else None
 
     def tokens(self, run: Resolved) -> Generator[Progress, None, Any]:
         texts = yield from self.texts(run)
@@ -230,8 +230,8 @@ class Pipeline:
                 lambda: run.config.sparse.tokenize([q.text for q in run.corpus.queries]),
             )
             ties = yield from self.tie_order(run)
-            found = searcher.search(questions, run.config.retrieval.candidates, ties)
-            return checked(found, "sparse retriever", run.config.sparse, len(run.corpus.queries), len(ties))
+            candidates = searcher.search(questions, run.config.retrieval.candidates, ties)
+            return checked(candidates, "sparse retriever", run.config.sparse, len(run.corpus.queries), len(ties))
 
         return (yield from self._stage("sparse", run.key("sparse"), Candidates, make, trace))
 
@@ -242,8 +242,8 @@ class Pipeline:
             searcher = yield from self.searcher("dense", run)
             yield Progress(0, len(run.corpus.queries), "Searching the vectors")
             ties = yield from self.tie_order(run)
-            found = searcher.search(questions, run.config.retrieval.candidates, ties, settings=run.config.index)
-            return checked(found, "index", run.config.index, len(run.corpus.queries), len(ties))
+            candidates = searcher.search(questions, run.config.retrieval.candidates, ties, settings=run.config.index)
+            return checked(candidates, "index", run.config.index, len(run.corpus.queries), len(ties))
 
         return (yield from self._stage("dense", run.key("dense"), Candidates, make, trace))
 
@@ -256,16 +256,16 @@ class Pipeline:
         """Everything the fusion needs, for every question: the union of the candidates of the retrievers it uses."""
         needs = run.config.fusion.needs()
         stages = {"sparse": self.sparse, "dense": self.dense}
-        found = {}
+        candidates = {}
         for name in needs:
-            found[name] = yield from stages[name](run, trace)
+            candidates[name] = yield from stages[name](run, trace)
         ties = yield from self.tie_order(run)
-        return self.remember("pool", run.key("pool"), lambda: make_pool(found, ties))
+        return self.remember("pool", run.key("pool"), lambda: make_pool(candidates, ties))
 
     def pool_of(self, run: Resolved, question: str, steps: dict[str, float] | None = None) -> Generator[Progress, None, Pool]:
         """The pool of one question typed in by hand (one row). Its vector is not kept. `steps` takes the milliseconds."""
         ties = yield from self.tie_order(run)
-        found, steps = {}, {} if steps is None else steps
+        candidates, steps = {}, {} if steps is None else steps
         for name in run.config.fusion.needs():
             searcher = yield from self.searcher(name, run)
             if name == "dense":
@@ -273,15 +273,15 @@ class Pipeline:
             started = time.perf_counter()
             if name == "sparse":
                 sparse = searcher.search(run.config.sparse.tokenize([question]), run.config.retrieval.candidates, ties)
-                found[name] = checked(sparse, "sparse retriever", run.config.sparse, 1, len(ties))
+                candidates[name] = checked(sparse, "sparse retriever", run.config.sparse, 1, len(ties))
             else:
                 vectors = encode_all(encoder, [question], query=True)
                 steps["encode"] = (time.perf_counter() - started) * 1000
                 asked = stored.queries(vectors)
                 dense = searcher.search(asked, run.config.retrieval.candidates, ties, settings=run.config.index)
-                found[name] = checked(dense, "index", run.config.index, 1, len(ties))
+                candidates[name] = checked(dense, "index", run.config.index, 1, len(ties))
             steps[name] = (time.perf_counter() - started) * 1000 - (steps["encode"] if name == "dense" else 0.0)
-        return make_pool(found, ties)
+        return make_pool(candidates, ties)
 
     def relevance(self, run: Resolved) -> Generator[Progress, None, Relevance]:
         chunks = yield from self.chunks(run)
@@ -321,8 +321,8 @@ class Pipeline:
             return (stage, key) in self._memory
 
     def remember(self, stage: str, key: str, make: Callable[[], Any]) -> Any:
-        found = self._recall(stage, key)
-        return found if found is not None else self._keep(stage, key, make())
+        value = self._recall(stage, key)
+        return value if value is not None else self._keep(stage, key, make())
 
     def _recall(self, stage: str, key: str) -> Any:
         with self._lock:
@@ -348,8 +348,8 @@ class Pipeline:
         started = time.perf_counter()
         value = self._recall(stage, key)
         cached = value is not None
-        if value is None and (found := self.cache.load(stage, key)):
-            value, cached = self._keep(stage, key, record(**found[0])), True
+        if value is None and (entry := self.cache.load(stage, key)):
+            value, cached = self._keep(stage, key, record(**entry[0])), True
         if value is None:
             value = self._keep(stage, key, (yield from make()))
             self.last_ms[stage] = (time.perf_counter() - started) * 1000
@@ -375,9 +375,9 @@ def _bytes(value: Any, depth: int = 4) -> int:
         items, some = len(value), value[:SAMPLED]
     else:  # an engine's own objects may refer to each other without end
         fields = vars(value).values() if depth and hasattr(value, "__dict__") else []
-        some = list({id(one): one for one in fields}.values())  # two names of one array are one array
+        some = list({id(part): part for part in fields}.values())  # two names of one array are one array
         items = len(some)
-    return 8 + sum(_bytes(one, depth - 1) for one in some if depth) * items // max(1, len(some))
+    return 8 + sum(_bytes(part, depth - 1) for part in some if depth) * items // max(1, len(some))
 
 
 def noted(trace: Trace | None, stage: str, started: float, cached: bool) -> None:

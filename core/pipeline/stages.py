@@ -47,7 +47,7 @@ class Stage(NamedTuple):
     retriever: str = ""  # that it serves: a fusion that does not ask for it does without the stage
     costs: bool = False  # a change means work that one waits for: it is applied on a button
     ranks: Ranks | None = None  # makes the scores of the final ranking, from those of the stage above
-    kept: str = ""  # where: "disk", "memory", "" for what is computed anew each time
+    storage: str = ""  # of its result: "disk", "memory", "" for what is computed anew each time
 
 
 def first_ranking(part: PartConfig, asked: Asked) -> Generator[Progress, None, np.ndarray]:
@@ -72,20 +72,22 @@ def _dense(run: "Resolved") -> Any:
 
 # in the order in which forms show them
 STAGES = (
-    Stage("corpus", "corpus", "Corpus", settings=lambda run: run.corpus.fingerprint, kept="disk"),
+    Stage("corpus", "corpus", "Corpus", settings=lambda run: run.corpus.fingerprint, storage="disk"),
     Stage("chunks", "chunking", "Chunking", ("corpus",), lambda run: (run.config.chunking, run.encoder),
-          (chunk_documents,), costs=True, kept="disk"),
+          (chunk_documents,), costs=True, storage="disk"),
     Stage("vectors", "embedding", "Embedding", ("chunks",), lambda run: run.encoder, (embed,),
-          retriever="dense", costs=True, kept="disk"),
-    Stage("transformed", "transform", "Vector transform", ("vectors",), _stored_vectors, (fit,), retriever="dense", kept="memory"),
-    Stage("index", "index", "Dense index", ("transformed",), _index_built, retriever="dense", kept="disk"),
-    Stage("dense", "index", "Dense index", ("index",), _dense, (Rescored,), retriever="dense", kept="disk"),
+          retriever="dense", costs=True, storage="disk"),
+    Stage("transformed", "transform", "Vector transform", ("vectors",), _stored_vectors, (fit,),
+          retriever="dense", storage="memory"),
+    Stage("index", "index", "Dense index", ("transformed",), _index_built, retriever="dense", storage="disk"),
+    Stage("dense", "index", "Dense index", ("index",), _dense, (Rescored,), retriever="dense", storage="disk"),
     Stage("sparse", "sparse", "Sparse retrieval", ("chunks",),
-          lambda run: (run.questions, run.config.sparse, run.config.retrieval.candidates), retriever="sparse", kept="disk"),
-    Stage("pool", "retrieval", "Retrieval", ("dense", "sparse"), lambda run: run.config.fusion.needs(), (make_pool,), kept="memory"),
+          lambda run: (run.questions, run.config.sparse, run.config.retrieval.candidates), retriever="sparse", storage="disk"),
+    Stage("pool", "retrieval", "Retrieval", ("dense", "sparse"), lambda run: run.config.fusion.needs(), (make_pool,),
+          storage="memory"),
     Stage("fused", "fusion", "Fusion", ("pool",), ranks=first_ranking),
     Stage("relevance", "evaluation", "Evaluation", ("chunks",), lambda run: (run.questions, run.config.evaluation.overlap),
-          kept="memory"),
+          storage="memory"),
     Stage("prompt", "context", "Context"),
     Stage("answer", "generation", "Generation"),
 )  # fmt: skip
@@ -105,12 +107,12 @@ def unused(config: TrialConfig) -> set[str]:
 
 def ranking_fields() -> tuple[str, ...]:
     """The fields that decide a ranking of given documents, in the order of their forms."""
-    ahead, found = [stage.name for stage in STAGES if stage.ranks], set()
+    ahead, fields = [stage.name for stage in STAGES if stage.ranks], set()
     while ahead:
         stage = _BY_NAME[ahead.pop()]
-        found.add(stage.field)
+        fields.add(stage.field)
         ahead += stage.above
-    return tuple(dict.fromkeys(stage.field for stage in STAGES if stage.field in found - {"corpus"}))
+    return tuple(dict.fromkeys(stage.field for stage in STAGES if stage.field in fields - {"corpus"}))
 
 
 def rankers() -> tuple[Stage, ...]:
@@ -149,9 +151,9 @@ class Resolved:
         if name not in self._keys:
             stage = _BY_NAME[name]
             # a retriever that the fusion does not ask is no part of the pool, and a key of its own is still told
-            above = [one for one in stage.above if stage.retriever or not _BY_NAME[one].retriever or self._asks(one)]
+            above = [name for name in stage.above if stage.retriever or not _BY_NAME[name].retriever or self._asks(name)]
             settings = stage.settings(self) if stage.settings else getattr(self.config, stage.field)
-            keys = [self.key(one) for one in above]
+            keys = [self.key(name) for name in above]
             self._keys[name] = fingerprint(keys, settings, code_version(*_workers(stage, self.config)))
         return self._keys[name]
 

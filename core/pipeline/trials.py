@@ -43,8 +43,8 @@ class StoredTrials:
         place = {int(chunk): i for i, chunk in enumerate(used)}
         listed = {}
         for row, query in enumerate(corpus.queries):
-            kept = table[row] >= 0
-            listed[query.id] = [[place[c] for c in table[row, kept].tolist()], [float(s) for s in scores[row, kept].tolist()]]
+            ranked = table[row] >= 0
+            listed[query.id] = [[place[c] for c in table[row, ranked].tolist()], [float(s) for s in scores[row, ranked].tolist()]]
         return self.store.add(
             "trial",
             {
@@ -107,8 +107,8 @@ class StoredTrials:
     def show(self, trial: str) -> dict[str, Any]:
         """The whole record of a trial, by its id or the unique beginning or end of it."""
         listing = self.store.journal.listing()  # not the database, which may not be writable, and then is behind
-        ids = [trial] if trial in listing else [id for id in listing if id.startswith(trial) or id.endswith(trial)]
-        ids = [id for id in ids if listing[id].kind == "trial"]
+        ids = [trial] if trial in listing else [key for key in listing if key.startswith(trial) or key.endswith(trial)]
+        ids = [key for key in ids if listing[key].kind == "trial"]
         if len(ids) != 1:
             raise WorkbenchError(
                 f"{'No trial has' if not ids else f'{len(ids)} trials have'} the id '{trial}'.",
@@ -134,9 +134,9 @@ class StoredTrials:
                 "label": registry.find("metric", name).label.format(k=rules["k"]),
                 "k": rules["k"],
                 "confidence": rules["confidence"],
-                **plain(one),
+                **plain(interval),
             }
-            for name, one in zip(values, table, strict=True)
+            for name, interval in zip(values, table, strict=True)
         ]
         spread = [dict(zip(("cost", "value", "low", "high", "n"), row, strict=True)) for row in cost_rows(record)]
         return {**record, "metrics": metrics, "spread": spread, "repeat_of": self.repeats(record["id"])}
@@ -148,9 +148,9 @@ class StoredTrials:
         keys = [own.get(key) for key in same] + [(own.get("fingerprints") or {}).get("corpus")]
 
         def row(record: Record) -> dict[str, Any] | None:
-            one = record.payload
-            its = [one.get(key) for key in same] + [(one.get("fingerprints") or {}).get("corpus")]
-            return {"id": record.id} if one.get("status") == "ok" and record.id < own["id"] and its == keys else None
+            payload = record.payload
+            its = [payload.get(key) for key in same] + [(payload.get("fingerprints") or {}).get("corpus")]
+            return {"id": record.id} if payload.get("status") == "ok" and record.id < own["id"] and its == keys else None
 
         rows = self.store.stored(
             "trial",
@@ -165,21 +165,21 @@ class StoredTrials:
         self, trial: str, name: str | None = None, note: str | None = None, tags: Iterable[str] | None = None
     ) -> dict[str, Any]:
         """Names, notes or tags a trial: a new record, the last of which counts. What is None stays as it is."""
-        known = {"trial": self.show(trial)["id"], "name": "", "note": "", "tags": []}
+        before = {"trial": self.show(trial)["id"], "name": "", "note": "", "tags": []}
         rows = self.store.query(
-            "SELECT id, name, note, tags FROM trial_notes WHERE trial_id = ? ORDER BY id DESC LIMIT 1", [known["trial"]]
+            "SELECT id, name, note, tags FROM trial_notes WHERE trial_id = ? ORDER BY id DESC LIMIT 1", [before["trial"]]
         )
         last = rows[0].pop("id") if rows else ""
-        known |= rows[0] if rows else {}
-        given = {
+        before |= rows[0] if rows else {}
+        changes = {
             "name": name if name is None else " ".join(name.split()),
             "note": note if note is None else note.strip(),
             "tags": tags if tags is None else list(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags)))),
         }
-        wanted = known | {key: value for key, value in given.items() if value is not None}
+        wanted = before | {key: value for key, value in changes.items() if value is not None}
         if problem := note_problem(wanted["name"], wanted["note"], wanted["tags"]):
             raise WorkbenchError(problem, todo="Shorten it.")
-        if wanted != known:
+        if wanted != before:
             self.store.add("trial_note", {**wanted, "created": datetime.now(UTC).isoformat()}, after=last)
         return wanted
 

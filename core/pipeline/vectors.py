@@ -40,17 +40,17 @@ def embed(
     """
     store = _store(folder / encoder_part.identity())
     keys = _keys(encoder_part.prefix(query), texts)
-    found = store.read(keys)
-    absent = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+    by_key = store.read(keys)
+    absent = {key: text for key, text in zip(keys, texts, strict=True) if key not in by_key}
     if absent or not texts:
         yield Progress(0, len(absent), "loading the encoder")
         asked = time.monotonic()
         encoder = encoder_part.load()
     if absent:
         with readable("The encoder failed", todo=FAILED_TODO):
-            yield from _encode(encoder, absent, query, store, found, timed, asked)
+            yield from _encode(encoder, absent, query, store, by_key, timed, asked)
     yield Progress(len(absent), len(absent), f"{len(absent):,} of {len(set(keys)):,} texts encoded, the rest known")
-    return np.stack([found[key] for key in keys]) if texts else np.zeros((0, encoder.dim), np.float32)
+    return np.stack([by_key[key] for key in keys]) if texts else np.zeros((0, encoder.dim), np.float32)
 
 
 def missing(encoder_part, texts: list[str], folder: Path, query: bool = False) -> list[str]:
@@ -63,10 +63,10 @@ def missing(encoder_part, texts: list[str], folder: Path, query: bool = False) -
 def encode_all(encoder_part, texts: list[str], query: bool = False) -> np.ndarray:
     """Vectors [len(texts), dim] float32 of the texts, in their order; nothing is looked up or kept."""
     encoder = encoder_part.load()
-    found = np.empty((len(texts), encoder.dim), np.float32)
+    matrix = np.empty((len(texts), encoder.dim), np.float32)
     for indices, vectors in _batches(encoder, texts, query):
-        found[indices] = vectors
-    return found
+        matrix[indices] = vectors
+    return matrix
 
 
 def _batches(encoder: LoadedEncoder, texts: list[str], query: bool) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
@@ -88,7 +88,7 @@ def _keys(prefix: str, texts: list[str]) -> list[bytes]:
 
 
 def _encode(
-    encoder, absent: dict[bytes, str], query: bool, store: "_Store", found: dict, timed: Callable | None, asked: float
+    encoder, absent: dict[bytes, str], query: bool, store: "_Store", by_key: dict, timed: Callable | None, asked: float
 ) -> Generator[Progress, None, None]:
     keys, texts = list(absent), list(absent.values())
     costs = weights(texts, encoder.max_tokens)
@@ -105,7 +105,7 @@ def _encode(
             first = first or (now, done_weight)
             if len(fresh) >= SHARD_VECTORS or now - saved > SHARD_SECONDS:
                 store.write(fresh)
-                found.update(fresh)
+                by_key.update(fresh)
                 fresh, saved = {}, now
             seconds = max(now - began, 1e-6)
             left = seconds * (costs.sum() / done_weight - 1)
@@ -119,7 +119,7 @@ def _encode(
         batches.close()
         if fresh:
             store.write(fresh)
-            found.update(fresh)
+            by_key.update(fresh)
 
 
 def _duration(seconds: float) -> str:
@@ -159,20 +159,20 @@ class _Store:
 
     def read(self, keys: list[bytes]) -> dict[bytes, np.ndarray]:
         """key -> vector of those that are stored."""
-        found: dict[bytes, np.ndarray] = {}
+        by_key: dict[bytes, np.ndarray] = {}
         while True:
             rows: dict[str, list[tuple[bytes, int]]] = {}
-            for key, (name, row) in self.locate([key for key in keys if key not in found]).items():
+            for key, (name, row) in self.locate([key for key in keys if key not in by_key]).items():
                 rows.setdefault(name, []).append((key, row))
             if not rows:
-                return found
+                return by_key
             for name, some in rows.items():
                 vectors = self._array(name, "vectors")
                 if vectors is None:
                     continue  # and look again: another shard may hold the same texts
                 with suppress(OSError):  # a store that may only be read is read
                     os.utime(self.folder / name)  # used: what was used longest ago is evicted first
-                found.update([(key, vectors[row]) for key, row in some])
+                by_key.update([(key, vectors[row]) for key, row in some])
 
     def _array(self, name: str, of: str) -> np.ndarray | None:
         """An array of a shard; None where the shard went meanwhile, or is damaged: then it is thrown away."""

@@ -51,13 +51,13 @@ def find_browser() -> str | None:
     return None
 
 
-def export(figure: dict[str, Any], format: str, width_mm: float = 84, title: str = "", caption: str = "") -> bytes:
+def export(figure: dict[str, Any], file_format: str, width_mm: float = 84, title: str = "", caption: str = "") -> bytes:
     """The figure (a plotly mapping) as `format` ("pdf", "svg", "png") in print colours, so wide, with type of 8 points.
 
     title, caption: what it is, for the properties of a PDF, so that a file found later still says what it shows.
     """
-    if format not in MIME:
-        raise WorkbenchError(f"There is no figure format '{format}'.", todo=f"Formats: {', '.join(MIME)}.")
+    if file_format not in MIME:
+        raise WorkbenchError(f"There is no figure format '{file_format}'.", todo=f"Formats: {', '.join(MIME)}.")
     browser = find_browser()
     if browser is None:
         raise WorkbenchError("There is no browser to draw the figure with.", todo=WITHOUT_BROWSER)
@@ -65,27 +65,27 @@ def export(figure: dict[str, Any], format: str, width_mm: float = 84, title: str
     with tempfile.TemporaryDirectory(prefix="figure-") as folder:
         task = {
             "figure": print_style(figure, width_mm),
-            "format": format,
+            "format": file_format,
             "width": width,
             "height": height,
-            "path": str(Path(folder, f"figure.{format}")),
+            "path": str(Path(folder, f"figure.{file_format}")),
         }
         _draw(task, browser)
         picture = Path(task["path"]).read_bytes() if os.path.exists(task["path"]) else b""
-    if not is_picture(picture, format, width, height):
+    if not is_picture(picture, file_format, width, height):
         raise WorkbenchError(
-            f"The browser did not draw the {format.upper()}.",
+            f"The browser did not draw the {file_format.upper()}.",
             where=browser,
             todo="Try again; `python -m core doctor` tests the browser.",
         )
-    return {"pdf": _signed_pdf, "svg": _sized_svg, "png": _sized_png}[format](picture, width_mm, title, caption)
+    return {"pdf": _signed_pdf, "svg": _sized_svg, "png": _sized_png}[file_format](picture, width_mm, title, caption)
 
 
-def is_picture(picture: bytes, format: str, width: int, height: int) -> bool:
+def is_picture(picture: bytes, file_format: str, width: int, height: int) -> bool:
     """Is this a whole file of that format and size?"""
-    if format == "pdf":
+    if file_format == "pdf":
         return picture.startswith(b"%PDF-") and b"%%EOF" in picture[-64:]
-    if format == "svg":
+    if file_format == "svg":
         return b"<svg" in picture[:400] and picture.rstrip().endswith(b"</svg>")
     size = (int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big"))
     return picture.startswith(b"\x89PNG") and size == (width * PNG_SCALE, height * PNG_SCALE)

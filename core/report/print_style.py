@@ -59,13 +59,13 @@ def print_style(figure: dict[str, Any], width_mm: float) -> dict[str, Any]:
         "zerolinecolor": INK,
     }
     for name in [key for key in layout if key.startswith(("xaxis", "yaxis"))]:
-        one, across = {**axis, **layout[name]}, name[0] == "x"
-        one |= {"tickfont": {**one["tickfont"], **_font()}, "automargin": True}
-        if text := _title(one):
-            low, high = one.get("domain", (0, 1))
+        scale, across = {**axis, **layout[name]}, name[0] == "x"
+        scale |= {"tickfont": {**scale["tickfont"], **_font()}, "automargin": True}
+        if text := _title(scale):
+            low, high = scale.get("domain", (0, 1))
             room = (0.82 * width if across else 0.72 * height * (high - low)) / CHAR_PX
-            one["title"] = {**one["title"], "text": _wrap(text, room), "standoff": 5 if across else 7, "font": _font()}
-        layout[name] = one
+            scale["title"] = {**scale["title"], "text": _wrap(text, room), "standoff": 5 if across else 7, "font": _font()}
+        layout[name] = scale
     if rows := _wrapped_rows(figure, width):
         layout["yaxis"] |= {"tickvals": list(rows), "ticktext": list(rows.values()), "tickmode": "array"}
     elif words := _categories(data, "x"):
@@ -110,8 +110,8 @@ def _font() -> dict[str, Any]:
 def _in_points(part: Any, ink: bool) -> None:
     """All type in it at 8 points."""
     if isinstance(part, list | tuple):
-        for one in part:
-            _in_points(one, ink)
+        for element in part:
+            _in_points(element, ink)
     elif isinstance(part, dict):
         for key, value in part.items():
             if key in ("font", "tickfont", "textfont") and isinstance(value, dict):
@@ -130,8 +130,8 @@ def _wrapped_rows(figure: dict[str, Any], width: int) -> dict[str, str]:
 def _categories(data: list[dict], axis: str) -> list[str]:
     """The words along an axis; [] where it has numbers."""
     values = [value for trace in data if trace.get("type") != "heatmap" for value in trace.get(axis) or ()]
-    known = list(dict.fromkeys(value for value in values if value is not None))
-    return known if known and all(isinstance(value, str) and not _number(value) for value in known) else []
+    words = list(dict.fromkeys(value for value in values if value is not None))
+    return words if words and all(isinstance(value, str) and not _number(value) for value in words) else []
 
 
 def _number(text: str) -> bool:

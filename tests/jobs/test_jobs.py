@@ -54,9 +54,9 @@ drive(verb(sys.argv[1], int(sys.argv[2])), job, os.environ["GROUNDWORK_HOME"])
 PREFIX = (sys.executable, "-c", VERB)
 
 
-def wait(jobs, id, until=lambda job: not job.active, seconds=20):
+def wait(jobs, job_id, until=lambda job: not job.active, seconds=20):
     deadline = time.monotonic() + seconds
-    while not until(job := jobs.get(id)):
+    while not until(job := jobs.get(job_id)):
         assert time.monotonic() < deadline, job
         time.sleep(0.02)
     return job
@@ -75,30 +75,30 @@ def begun(job):
 
 
 def test_a_job_runs_and_reports(jobs):
-    id = jobs.start(["count", "50"], "Counting")
-    middle = wait(jobs, id, begun)
+    job_id = jobs.start(["count", "50"], "Counting")
+    middle = wait(jobs, job_id, begun)
     assert middle.status == "running" and middle.total == 50 and 0 < middle.share < 1 and "step" in middle.message
-    job = wait(jobs, id)
+    job = wait(jobs, job_id)
     assert (job.status, job.result, job.label, job.arguments) == ("done", "trial-1", "Counting", ("count", "50"))
     assert job.created <= job.started <= job.finished and job.error == ""
-    assert "hello" in jobs.log_tail(id) and jobs.list() == [job]
+    assert "hello" in jobs.log_tail(job_id) and jobs.list() == [job]
 
 
 def test_the_same_job_is_not_started_twice(jobs):
-    id = jobs.start(["count", "1000"], "Counting")
-    assert jobs.start(["count", "1000"], "Counting") == id == Jobs(jobs.home, PREFIX).start(["count", "1000"], "again")
-    assert jobs.start(["count", "1001"], "Counting") != id
-    jobs.cancel(id)
-    assert jobs.start(["count", "1000"], "Counting") != id
+    job_id = jobs.start(["count", "1000"], "Counting")
+    assert jobs.start(["count", "1000"], "Counting") == job_id == Jobs(jobs.home, PREFIX).start(["count", "1000"], "again")
+    assert jobs.start(["count", "1001"], "Counting") != job_id
+    jobs.cancel(job_id)
+    assert jobs.start(["count", "1000"], "Counting") != job_id
 
 
 def test_a_job_outlives_its_parent_and_is_found_again(tmp_path):
     parent = f"from core.jobs.jobs import Jobs; print(Jobs({str(tmp_path)!r}, {PREFIX!r}).start(['count', '100'], ''))"
     ended = subprocess.run([sys.executable, "-c", parent], cwd=ROOT, capture_output=True, text=True, check=True)
-    id = ended.stdout.strip()
+    job_id = ended.stdout.strip()
     jobs = Jobs(tmp_path, PREFIX)
-    assert wait(jobs, id, begun).status == "running"
-    assert wait(jobs, id).status == "done"
+    assert wait(jobs, job_id, begun).status == "running"
+    assert wait(jobs, job_id).status == "done"
 
 
 def test_a_dead_job_is_seen_though_its_parent_takes_no_notice(tmp_path):
@@ -117,36 +117,36 @@ time.sleep(60)
 
 
 def test_cancelling_closes_the_verb(jobs):
-    id = jobs.start(["count", "100000"], "Counting")
-    wait(jobs, id, begun)
-    job = jobs.cancel(id)
-    assert job.status == "cancelled" and (jobs.home / "cleaned.txt").exists() and jobs._process(id) is None
-    assert jobs.cancel(id) == job
+    job_id = jobs.start(["count", "100000"], "Counting")
+    wait(jobs, job_id, begun)
+    job = jobs.cancel(job_id)
+    assert job.status == "cancelled" and (jobs.home / "cleaned.txt").exists() and jobs._process(job_id) is None
+    assert jobs.cancel(job_id) == job
 
 
 def test_a_job_that_does_not_listen_is_killed_after_the_grace(jobs):
-    id = jobs.start(["deaf", "10"], "Deaf")
-    wait(jobs, id, lambda job: job.message)
-    assert jobs.cancel(id, grace_s=0.2).status == "cancelled"
-    assert jobs._process(id) is None and not (jobs.home / "cleaned.txt").exists()
+    job_id = jobs.start(["deaf", "10"], "Deaf")
+    wait(jobs, job_id, lambda job: job.message)
+    assert jobs.cancel(job_id, grace_s=0.2).status == "cancelled"
+    assert jobs._process(job_id) is None and not (jobs.home / "cleaned.txt").exists()
 
 
 def test_cancelling_before_it_has_spoken(jobs):
-    id = jobs.start(["count", "1000"], "Counting")
-    assert jobs.cancel(id).status == "cancelled"
+    job_id = jobs.start(["count", "1000"], "Counting")
+    assert jobs.cancel(job_id).status == "cancelled"
 
 
 def test_a_killed_job_is_shown_as_died_and_resumes_where_it_was(jobs):
-    id = jobs.start(["count", "80"], "Counting")
-    wait(jobs, id, begun)
-    os.kill(jobs._process(id).pid, signal.SIGKILL)
-    job = wait(jobs, id)
+    job_id = jobs.start(["count", "80"], "Counting")
+    wait(jobs, job_id, begun)
+    os.kill(jobs._process(job_id).pid, signal.SIGKILL)
+    job = wait(jobs, job_id)
     assert job.status == "died" and job.finished and job.error
     done = len((jobs.home / "done.txt").read_text())
-    assert 0 < done < 80 and jobs.resume(id) == id
-    job = wait(jobs, id, begun)
+    assert 0 < done < 80 and jobs.resume(job_id) == job_id
+    job = wait(jobs, job_id, begun)
     assert job.done >= done and job.attempt == 2 and not job.error
-    assert wait(jobs, id).status == "done" and len((jobs.home / "done.txt").read_text()) == 80
+    assert wait(jobs, job_id).status == "done" and len((jobs.home / "done.txt").read_text()) == 80
 
 
 @pytest.mark.parametrize("kind, error, log", [
@@ -164,26 +164,26 @@ def test_a_job_that_never_got_going_shows_why(jobs):
 
 
 def test_a_heart_that_stopped_is_seen(jobs, monkeypatch):
-    id = jobs.start(["deaf", "10"], "Deaf")
-    wait(jobs, id, lambda job: job.heartbeat)
-    process = jobs._process(id)
+    job_id = jobs.start(["deaf", "10"], "Deaf")
+    wait(jobs, job_id, lambda job: job.heartbeat)
+    process = jobs._process(job_id)
     process.suspend()
     monkeypatch.setattr(module, "STALE_S", 0.5)
-    assert wait(jobs, id).error == "It does not respond."
-    assert jobs.resume(id) == id
-    assert not psutil.pid_exists(process.pid) or jobs._process(id).pid != process.pid
+    assert wait(jobs, job_id).error == "It does not respond."
+    assert jobs.resume(job_id) == job_id
+    assert not psutil.pid_exists(process.pid) or jobs._process(job_id).pid != process.pid
 
 
 def test_a_pid_that_was_given_out_again_is_not_taken_for_the_job(jobs):
-    id = jobs.start(["count", "1000"], "Counting")
-    wait(jobs, id, begun)
-    jobs._process(id).kill()
-    wait(jobs, id)
+    job_id = jobs.start(["count", "1000"], "Counting")
+    wait(jobs, job_id, begun)
+    jobs._process(job_id).kill()
+    wait(jobs, job_id)
     for name in ("job.json", "state.json"):
-        path = jobs.folder / id / name
+        path = jobs.folder / job_id / name
         path.write_text(json.dumps({**json.loads(path.read_text()), "pid": os.getpid()}))
-    assert jobs.get(id).status == "died"
-    jobs.cancel(id)  # and does not kill us
+    assert jobs.get(job_id).status == "died"
+    jobs.cancel(job_id)  # and does not kill us
 
 
 def test_old_finished_jobs_are_pruned(jobs, monkeypatch):
@@ -197,10 +197,10 @@ def test_old_finished_jobs_are_pruned(jobs, monkeypatch):
 
 
 def test_there_is_no_such_job(jobs):
-    for id in ("nothing", "../journal", ""):
+    for job_id in ("nothing", "../journal", ""):
         for call in (jobs.get, jobs.cancel, jobs.resume):
             with pytest.raises(WorkbenchError):
-                call(id)
+                call(job_id)
     assert jobs.list() == [] and jobs.log_tail("nothing") == ""
 
 
@@ -209,26 +209,26 @@ def test_there_is_no_such_job(jobs):
     '{"label": 1, "arguments": {}, "created": NaN, "attempt": "1", "spawned": 1e400, "pid": -1, "status": []}',
 ])  # fmt: skip
 def test_a_job_whose_file_holds_something_else_breaks_no_list(jobs, content):
-    id = jobs.start(["count", "1000"], "Counting")
-    wait(jobs, id, begun)
+    job_id = jobs.start(["count", "1000"], "Counting")
+    wait(jobs, job_id, begun)
     odd = jobs.folder / "01jodd"
     odd.mkdir()
     (odd / "job.json").write_text(content)
-    assert [job.id for job in jobs.list()] == [id]
+    assert [job.id for job in jobs.list()] == [job_id]
     with pytest.raises(WorkbenchError, match="damaged"):
         jobs.get("01jodd")
-    jobs.cancel(id)
-    (jobs.folder / id / "state.json").write_text(content)
+    jobs.cancel(job_id)
+    (jobs.folder / job_id / "state.json").write_text(content)
     [job] = jobs.list()
     assert job.status == "died" and job.share is None
 
 
 @pytest.mark.parametrize("name, words", [("SIGKILL", "free memory"), ("SIGSEGV", "")])
 def test_a_job_that_was_killed_names_the_signal(jobs, name, words):
-    id = jobs.start(["deaf", "10"], "Deaf")
-    wait(jobs, id, begun_at_all)
-    os.kill(jobs._process(id).pid, signal.Signals[name])
-    job = wait(jobs, id)
+    job_id = jobs.start(["deaf", "10"], "Deaf")
+    wait(jobs, job_id, begun_at_all)
+    os.kill(jobs._process(job_id).pid, signal.Signals[name])
+    job = wait(jobs, job_id)
     assert job.status == "died" and f"by the signal {name}" in job.error and words in job.error
 
 
