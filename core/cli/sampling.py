@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import group, verb
 from core.cli.options import USUAL, Positive, RecipeOptions, Text
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
@@ -16,7 +16,6 @@ Manner = Annotated[
 Chain = Annotated[
     str, Parameter(allow_leading_hyphen=True, help="STEPS, such as 'top_k=40 temperature=0.8', 'greedy' or 'none'.")
 ]
-LIKELIEST = 10  # tokens of a place that are told
 
 
 @verb("sample-study", show_table)
@@ -52,53 +51,35 @@ def sample_trace(
     chain: Chain = "greedy",
     tokens: Annotated[Positive, Parameter(help="Of the answer, at most.")] = 64,
     place: Annotated[Positive, Parameter(help="Token of the answer of which each step is told.")] = 1,
+    begin: Annotated[
+        tuple[int, ...], Parameter(consume_multiple=(1, 100_000), help="Ids of the tokens that the answer has to begin with.")
+    ] = (),
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """An answer token by token: how sure the model was, and what each step of the chain did to one of them."""
-    from core.labs.sampling import prompts
-    from core.labs.sampling.chains import describe_chain, read_chain
+    from core.labs.sampling import prompts, traces
+    from core.labs.sampling.chains import read_chain
     from core.progress import drain
-    from core.sampling.trace import most_likely, trace
+    from core.sampling.trace import trace
     from core.sampling.writing import write
 
     config, steps = recipe.read(), read_chain(chain)
     reading = (yield from prompts.read(workbench, config, prompt, manner)).reading
     memory = prompts.remembered(workbench, reading)
-    written = drain(write(config.generation, reading.prompt, memory, steps, seed=config.seed, max_tokens=tokens))
-    pick, traced = written.picks[min(place, len(written.picks)) - 1], written.traced
+    work = write(config.generation, reading.prompt, memory, steps, seed=config.seed, max_tokens=tokens, begin=begin)
+    written = drain(work)
+    pick = written.picks[min(place, len(written.picks)) - 1]
     stages = trace(pick.logits, steps, pick.before)
-    likeliest = (token for stage in (stages[0], stages[-1]) for token in most_likely(stage.probabilities, LIKELIEST).tolist())
-    shown = list(dict.fromkeys(likeliest))
-    names = dict(zip(shown, prompts.token_texts(config, shown), strict=True))
+    shown = traces.shown_tokens(stages)
+    texts = dict(zip(shown, prompts.token_texts(config, shown), strict=True))
     return {
         "answer": written.text,
         "reason": written.reason,
-        "perplexity": traced.perplexity,
-        "tokens": [
-            {"place": at, "token": token, "text": text, "probability": p, "entropy_bits": bits, "rank": rank}
-            for at, (token, text, p, bits, rank) in enumerate(
-                zip(
-                    traced.token.tolist(),
-                    prompts.token_texts(config, traced.token),
-                    traced.probability.tolist(),
-                    traced.entropy_bits.tolist(),
-                    traced.rank.tolist(),
-                    strict=True,
-                ),
-                1,
-            )
-        ],
-        "steps": [
-            {
-                "step": describe_chain([stage.step]) if stage.step else "model itself",
-                "token": token,
-                "text": name,
-                "probability": float(stage.probabilities[token]),
-                "kept": bool(stage.logits[token] > float("-inf")),
-            }
-            for stage in stages
-            for token, name in names.items()
-        ],
+        "perplexity": written.traced.perplexity,
+        "tokens": traces.token_rows(config, written.traced),
+        "sentences": [sentence._asdict() for sentence in prompts.sentences(written, reading.hits)],
+        "chain": traces.step_rows(stages),
+        "steps": traces.probability_rows(stages, texts),
     }
 
 
@@ -133,3 +114,32 @@ def sample_compare(
     reading = (yield from prompts.read(workbench, config, prompt, manner)).reading
     written = yield from sides.written_sides(workbench, config, reading, wanted, tokens)
     return [side._asdict() for side in written]
+
+
+group("chains", "Sampling chains by name.")
+
+
+@verb("chains list", show_table)
+def chains_stored(workbench: Any) -> list[dict[str, str]]:
+    """Those that came with Groundwork, then the saved ones."""
+    from core.labs.sampling import chains
+
+    return [{"name": name, "chain": text} for name, text in chains.presets(workbench).items()]
+
+
+@verb("chains save")
+def save_chain(workbench: Any, name: str, chain: Text, /) -> str:
+    """Save a chain, such as 'top_k=40 temperature=0.8', under a name."""
+    from core.labs.sampling import chains
+
+    chains.save_preset(workbench, name, chains.read_chain(chain))
+    return f"Saved {name}."
+
+
+@verb("chains delete")
+def delete_chain(workbench: Any, name: str, /) -> str:
+    """Delete a saved chain."""
+    from core.labs.sampling import chains
+
+    chains.delete_preset(workbench, name)
+    return f"Deleted {name}."

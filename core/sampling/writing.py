@@ -95,13 +95,15 @@ def write(
     after: Written | None = None,
     at: int = 0,
     token: int = 0,
+    begin: Sequence[int] = (),
 ) -> Generator[str, None, Written]:
-    """Yields pieces of text. With `after`, its tokens before place `at` stand, `token` comes next, the rest is written anew."""
+    """Yields pieces of text. With `after`, its tokens before place `at` stand, `token` comes next, the rest is written anew.
+    begin: tokens that the answer has to begin with, where there is none before."""
     most, before, stop = room(part, prompt, max_tokens), len(memory), part.ends()
     asked = next_logits(part, prompt, memory)
     if after is None:
         start = History(tuple(prompt.tokens), len(prompt.tokens))
-        picking = sample(asked, start, steps, max_tokens=most, seed=seed, stop=stop)
+        picking = sample(asked, start, steps, max_tokens=most, seed=seed, stop=stop, forced=dict(enumerate(begin)))
     else:
         picking = force(asked, after.picks, at, token, steps, max_tokens=max(most, at + 1), seed=seed, stop=stop)
     picks, pieces, started, first_s = [], [], time.perf_counter(), 0.0

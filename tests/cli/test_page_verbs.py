@@ -230,6 +230,28 @@ def test_an_answer_token_by_token_and_chains_side_by_side(bench):
     assert [row["name"] for row in rows] == ["greedy", "beam=2"] and not any(row["problem"] for row in rows)
 
 
+@pytest.mark.slow
+def test_an_answer_that_was_put_on_another_way_is_written_again(bench):
+    question = QUESTIONS[0]["question"]
+    words = ["sample-trace", question, *WORDS, "--tokens", "5", "--chain", "top_k=3"]
+    record = told(bench, *words)
+    other = next(row["token"] for row in record["steps"] if row["token"] != record["tokens"][0]["token"])
+    again = told(bench, *words, "--begin", str(other), "--place", "2")
+    assert again["tokens"][0]["token"] == other and len(again["chain"]) == 2 and again["sentences"]
+    whole = [str(row["token"]) for row in again["tokens"]]
+    assert told(bench, *words, "--begin", *whole, "--place", "2") == again
+
+
+def test_chains_are_saved_listed_and_deleted(bench):
+    told(bench, "chains", "save", "Mine", "top_k=7 temperature=0.5")
+    assert {"name": "Mine", "chain": "top_k=7 temperature=0.5"} in told(bench, "chains", "list")
+    told(bench, "chains", "delete", "Mine")
+    assert "Mine" not in {row["name"] for row in told(bench, "chains", "list")}
+    for name in ("Mine", "Creative"):
+        with pytest.raises(WorkbenchError, match="no saved chain"):
+            told(bench, "chains", "delete", name)
+
+
 def test_a_verb_that_fails_says_so_and_ends_with_one(capsys, monkeypatch, bench):
     monkeypatch.setattr("core.workbench.Workbench", lambda: bench)
     assert main(["index-inside", *DENSE]) == 1 and "to do:" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from app.ui.sampling.tokens import visible
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD
 from core.labs.sampling import prompts
+from core.labs.sampling.traces import token_rows
 from core.records import Hit
 from core.sampling.writing import Written
 
@@ -66,21 +67,12 @@ def unsure_chart(config: TrialConfig, written: Written, names: list[str]) -> Non
             "hovertemplate": "%{hovertext}<br>%{y:.2f} bits<extra>surprise</extra>",
         },
     ]
-    columns = {
-        "place": places,
-        "token": traced.token.tolist(),
-        "text": names,
-        "probability": traced.probability.tolist(),
-        "entropy_bits": traced.entropy_bits.tolist(),
-        "rank": traced.rank.tolist(),
-    }
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     charts.show(
         charts.figure(traces, "place in the answer (tokens)", "bits", height=260, legend=True),
         "unsure",
-        data=rows,
+        data=token_rows(config, traced),
         config=config,
-        command=trace_command(config, written),
+        command=trace_command(config, written, written.steps),
         title="Where the model was unsure",
         caption="entropy: of all tokens at that place; surprise: −log₂ of the one written",
     )

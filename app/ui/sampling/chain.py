@@ -38,14 +38,20 @@ def command(config: TrialConfig, chains: Sequence[str] = (), rest: Sequence[str]
     return f"{session.workbench().command(config, 'sample-study')} {shlex.join([*words, *rest])}"
 
 
-def trace_command(config: TrialConfig, written: Written | None, place: int = 0) -> str:
-    """The command that writes this answer and tells of each token, and of one place after each step of the chain."""
-    state = st.session_state
+def trace_command(config: TrialConfig, written: Written | None, steps: Sequence[Step], place: int = 0) -> str:
+    """The command that writes this answer and tells of each token, and of one place after each of these steps. Tokens that
+    were put there, and those of another chain or seed, are named."""
+    state, begin, tokens = st.session_state, 0, []
     manner = state.get("manner") or "question"
     prompt = state.get("question" if manner == "question" else "prompt") or ""
-    tokens = len(written.picks) if written else 1
-    words = "--manner", manner, "--chain", state.chain, "--tokens", str(tokens), "--place", str(place + 1)
-    return session.workbench().command(config, "sample-trace", prompt, *words)
+    if written:
+        tokens = [pick.token for pick in written.picks]
+        begin = max((number for number, pick in enumerate(written.picks, 1) if pick.forced), default=0)
+        if written.steps != tuple(steps) or written.seed != config.seed:
+            begin = len(tokens)
+    words = "--manner", manner, "--chain", chains.write_chain(steps), "--tokens", str(len(tokens) or 1), "--place", str(place + 1)
+    forced = ["--begin", *map(str, tokens[:begin])] if begin else []
+    return session.workbench().command(config, "sample-trace", prompt, *words, *forced)
 
 
 def current_chain() -> tuple[Step, ...]:
@@ -141,6 +147,14 @@ def presets() -> None:
                     st.rerun()
                 except WorkbenchError as error:
                     st.warning(cards.plain(error.what))
+        if (chosen := st.session_state[key]) and chosen not in chains.PRESETS:
+            st.button(
+                "Delete",
+                key="delete_preset",
+                icon=":material/delete:",
+                help="Forgets this saved chain.",
+                on_click=lambda: chains.delete_preset(session.workbench(), chosen),
+            )
 
 
 def word(part: str) -> str:

@@ -1,7 +1,6 @@
 """The tab Next token: one place of the answer, before and after each step of the chain."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import numpy as np
 import streamlit as st
@@ -12,15 +11,14 @@ from app.ui.sampling.chain import trace_command
 from app.ui.sampling.tokens import share, unseen, visible
 from core.config import TrialConfig
 from core.labs.sampling import prompts
-from core.labs.sampling.chains import describe_chain
+from core.labs.sampling.traces import probability_rows, shown_tokens, step_name
 from core.sampling.filters import History
 from core.sampling.trace import Distribution, most_likely, trace
 from core.sampling.writing import Written
 
 KEPT, CUT = charts.COLORS[0], charts.COLORS[5]
-ROWS, PANELS = 14, 6  # tokens in a chart, distributions in a row of it
+PANELS = 6  # distributions in a row of a chart
 OFFERED = 12  # tokens to force
-CUTS = 2  # of what a step cut, the likeliest
 Force = Callable[[int], None]
 
 
@@ -34,17 +32,6 @@ def next_token(
     chosen, tokens = pick.token if pick else None, shown_tokens(stages)
     named = dict(zip(tokens, prompts.token_texts(config, tokens), strict=True))
     stage_cards(stages)
-    data = [
-        {
-            "step": step_name(stage),
-            "token": token,
-            "text": name,
-            "probability": float(stage.probabilities[token]),
-            "kept": bool(stage.logits[token] > -np.inf),
-        }
-        for stage in stages
-        for token, name in named.items()
-    ]
     key = f"next/{place}/{st.session_state.get('writings', 0)}"
 
     def clicked() -> None:
@@ -57,11 +44,11 @@ def next_token(
     charts.show(
         stages_figure(stages, named, chosen),
         "next-token",
-        data=data,
+        data=probability_rows(stages, named),
         config=config,
         key=key,
         on_select=clicked,
-        command=trace_command(config, written, place),
+        command=trace_command(config, written, steps, place),
         title=f"What may stand at place {place + 1} of the answer",
         caption="a row: a token after each step; click a bar to put it there",
     )
@@ -96,22 +83,6 @@ def stage_cards(stages: Sequence[Distribution]) -> None:
             ),
         ]
     )
-
-
-def step_name(stage: Distribution) -> str:
-    return describe_chain([stage.step]) if stage.step else "model itself"
-
-
-def shown_tokens(stages: Sequence[Distribution]) -> list[int]:
-    """The likeliest tokens of the model and those that steps made likely, with the likeliest that each step cut."""
-    some: dict[int, None] = {}
-    for before, stage in pairwise(stages):
-        some |= dict.fromkeys(stage.cut[np.argsort(-before.probabilities[stage.cut], kind="stable")[:CUTS]].tolist())
-    for stage in (stages[-1], stages[0]):
-        for token in most_likely(stage.probabilities, ROWS).tolist():
-            if len(some) < ROWS + 2 and stage.probabilities[token] > 0:
-                some[token] = None
-    return sorted(some, key=lambda token: (-stages[0].probabilities[token], token))
 
 
 def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen: int | None) -> charts.Figure:

@@ -6,7 +6,8 @@ temperature=0.8", where a value without a name is the step's first setting.
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -110,8 +111,23 @@ def save_preset(workbench: Workbench, name: str, steps: Sequence[Step]) -> None:
         raise WorkbenchError(
             f"'{name}' is the name of a preset." if name else "The chain needs a name.", todo="Choose another name."
         )
+    with _saved(workbench) as chains:
+        chains[name] = write_chain(steps)
+
+
+def delete_preset(workbench: Workbench, name: str) -> None:
+    """Forgets a saved chain."""
+    with _saved(workbench) as chains:
+        if name not in chains:
+            raise WorkbenchError(f"There is no saved chain '{name}'.", todo="Those that came with Groundwork stay.")
+        del chains[name]
+
+
+@contextmanager
+def _saved(workbench: Workbench) -> Iterator[dict[str, str]]:
+    """The saved chains, written back as they are afterwards."""
     path = workbench.home / "chains.json"
     with files.changing(path):
-        saved = {key: text for key, text in presets(workbench).items() if key not in PRESETS}
-        chains = json.dumps(saved | {name: write_chain(steps)}, ensure_ascii=False, indent=1)
-        files.write_whole(path, chains, "The chain")
+        chains = {key: text for key, text in presets(workbench).items() if key not in PRESETS}
+        yield chains
+        files.write_whole(path, json.dumps(chains, ensure_ascii=False, indent=1), "The chain")
