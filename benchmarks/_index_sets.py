@@ -69,11 +69,11 @@ def embed(folder: Folder) -> Rows:
     from core.corpus.packed import pack
     from core.records import Corpus
 
-    workbench, config = folder.recipe({})
     store = Path(os.environ.get("GROUNDWORK_HOME") or ROOT / "data").resolve() / "cache" / "vectors"
     store.mkdir(parents=True, exist_ok=True)
     (folder.home / "cache").mkdir(parents=True, exist_ok=True)
     (folder.home / "cache" / "vectors").symlink_to(store)
+    workbench, config = folder.recipe({})  # from here on its home is the process's
     library, name = workbench.library, config.corpus.dataset
     whole = drain(library.open(name))
     if not folder.sizes.medquad:  # beginnings are enough to try it out

@@ -207,7 +207,9 @@ def engines_of(app: str) -> list[psutil.Process]:
         for one in psutil.process_iter(["cmdline"])
         if one.info["cmdline"] and one.info["cmdline"][-1] == port and "streamlit" in one.info["cmdline"]
     ]
-    return [child for child in server.children() if any("core.jobs.child" in word for word in child.cmdline())]
+    # a child that has just ended tells no command any more
+    lines = [(child, child.as_dict(["cmdline"], ad_value=None)["cmdline"] or []) for child in server.children()]
+    return [child for child, line in lines if any("core.jobs.child" in word for word in line)]
 
 
 @pytest.mark.slow

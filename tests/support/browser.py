@@ -66,8 +66,17 @@ def browser(tmp_path_factory):
         context.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    item.failed = report.when == "call" and report.failed
+    return report
+
+
 @pytest.fixture
-def tab(browser):
+def tab(browser, request):
     page = browser.new_page()
     yield page
+    if getattr(request.node, "failed", False):  # pytest shows it below the traceback
+        print(f"{page.url}\n{page.locator('body').inner_text()[-6000:]}")
     page.close()
