@@ -142,14 +142,14 @@ def _cover(text: str, sentences: tuple[tuple[int, int], ...]) -> list[tuple[int,
     return list(zip(starts, [*starts[1:], len(text)], strict=True)) if sentences else [(0, len(text))]
 
 
-def clicked(desk: Desk, given: dict[str, Any] | None) -> None:
-    if given and given["item"] == desk.item:
-        mark(desk, given["item"], desk.sheet.screen.order[int(given["place"])], int(given["word"]))
+def clicked(desk: Desk, message: dict[str, Any] | None) -> None:
+    if message and message["item"] == desk.item:
+        mark(desk, message["item"], desk.sheet.screen.order[int(message["place"])], int(message["word"]))
 
 
-def stepped(desk: Desk, given: dict[str, Any] | None) -> None:
-    if given and given["item"] == desk.item and 0 <= given["at"] < len(desk.sheet.steps):
-        desk.at = int(given["at"])
+def stepped(desk: Desk, message: dict[str, Any] | None) -> None:
+    if message and message["item"] == desk.item and 0 <= message["at"] < len(desk.sheet.steps):
+        desk.at = int(message["at"])
 
 
 def shown_before(desk: Desk, item: str | None) -> None:
@@ -158,25 +158,25 @@ def shown_before(desk: Desk, item: str | None) -> None:
         desk.open(item)
 
 
-def typed(desk: Desk, given: dict[str, Any] | None) -> None:
+def typed(desk: Desk, message: dict[str, Any] | None) -> None:
     """What stands in the comment's box while it is being written, or stood there before a reload."""
-    if not given or given["item"] not in desk.mine:
+    if not message or message["item"] not in desk.mine:
         return
-    item, text = given["item"], given["text"].strip()
-    kept = desk.label(item).comment
-    if given["again"]:
-        desk.comments[item] = kept  # what it went on from
-    if text not in (kept, kept.split(" / ")[-1]):
+    item, text = message["item"], message["text"].strip()
+    comment = desk.label(item).comment
+    if message["again"]:
+        desk.comments[item] = comment  # what it went on from
+    if text not in (comment, comment.split(" / ")[-1]):
         write(desk, item, text)
-    if given["again"]:
+    if message["again"]:
         st.session_state[f"label_comment/{item}"] = desk.comments[item] = desk.label(item).comment
 
 
-def spent(desk: Desk, given: dict[str, Any] | None) -> None:
+def spent(desk: Desk, message: dict[str, Any] | None) -> None:
     """How long the window had shown the item before a reload; what was saved of it counts already."""
-    if given and given["item"] in desk.mine and 0 < given["seconds"] < MOST_S:
-        item, known = given["item"], desk.label(given["item"]).seconds or 0.0
-        desk.seconds[item] = desk.seconds.get(item, known) + max(given["seconds"] - known, 0.0)
+    if message and message["item"] in desk.mine and 0 < message["seconds"] < MOST_S:
+        item, saved = message["item"], desk.label(message["item"]).seconds or 0.0
+        desk.seconds[item] = desk.seconds.get(item, saved) + max(message["seconds"] - saved, 0.0)
 
 
 def tab_turned(desk: Desk, state: str | None) -> None:

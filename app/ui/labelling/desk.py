@@ -119,14 +119,14 @@ class Desk:
         return label
 
 
-def do(desk: Desk, what: Callable[..., None], *given: Any) -> None:
+def do(desk: Desk, what: Callable[..., None], *arguments: Any) -> None:
     """A callback: what goes wrong is told on the page, and nothing moves."""
     desk.note, desk.error = "", None
     desk.tick()
     try:
         with desk.work.looking():
             desk.work.look()
-            what(desk, *given)
+            what(desk, *arguments)
             desk.fresh = True
     except WorkbenchError as error:
         desk.error = error

@@ -14,15 +14,17 @@ DESIGN = "../pages/design_study.py"
 def chosen() -> tuple[Frozen | None, str]:
     """The study and the annotator of the address, where they exist and the token fits."""
     workbench, address = session.workbench(), st.query_params
-    found = next((one for one in versions.studies(workbench) if one.hash and one.study.id == address.get("study")), None)
+    frozen = next(
+        (version for version in versions.studies(workbench) if version.hash and version.study.id == address.get("study")), None
+    )
     name = address.get("annotator", "")
-    return found, name if found and tokens.may_label(workbench, found, name, address.get("token", "")) else ""
+    return frozen, name if frozen and tokens.may_label(workbench, frozen, name, address.get("token", "")) else ""
 
 
 def draw(frozen: Frozen | None) -> None:
     """Who labels what."""
-    open_ = [one for one in versions.studies(session.workbench()) if one.hash]
-    if not open_:
+    studies = [version for version in versions.studies(session.workbench()) if version.hash]
+    if not studies:
         if cards.empty(
             "Answers to judge",
             "No study is open. Whoever runs it draws the answers, freezes the design, and names "
@@ -32,14 +34,14 @@ def draw(frozen: Frozen | None) -> None:
         ):
             st.switch_page(DESIGN)
         return
-    titles = {one.study.id: f"{one.study.title or one.study.id}, {ROUNDS[one.round]}" for one in open_}
+    titles = {version.study.id: f"{version.study.title or version.study.id}, {ROUNDS[version.round]}" for version in studies}
     asked = st.query_params.get("annotator", "")
     with st.container(width=560, gap="medium"):
         if why := refused(frozen, asked):
             st.warning(cards.plain(why), icon=":material/info:")
         ids = list(titles)
         study = st.selectbox("Study", ids, ids.index(frozen.study.id) if frozen else 0, format_func=titles.get)
-        frozen = next(one for one in open_ if one.study.id == study)
+        frozen = next(version for version in studies if version.study.id == study)
         people = frozen.study.at_work(frozen.round)
         name = st.selectbox("Your name", people, people.index(asked) if asked in people else None, placeholder="Choose your name")
         with st.form("label_door", border=False):  # outside a form a password left with Tab is never sent
@@ -58,13 +60,13 @@ def draw(frozen: Frozen | None) -> None:
 
 def refused(frozen: Frozen | None, asked: str) -> str:
     """Why the address leads to no desk; "" where it names none."""
-    study, round = st.query_params.get("study", ""), frozen and ROUNDS[frozen.round]
+    study, round_title = st.query_params.get("study", ""), frozen and ROUNDS[frozen.round]
     if study and not frozen:
         return f"There is no open study “{study}”. Ask whoever runs it for a new link."
     if frozen and asked and asked not in frozen.study.people(frozen.round):
-        return f"“{asked}” is no annotator of the {round} of this study. Ask whoever runs it for a new link."
+        return f"“{asked}” is no annotator of the {round_title} of this study. Ask whoever runs it for a new link."
     if frozen and asked and asked not in frozen.study.at_work(frozen.round):
-        return f"“{asked}” has left the {round} of this study, so nothing more can be labelled under this name."
+        return f"“{asked}” has left the {round_title} of this study, so nothing more can be labelled under this name."
     if frozen and asked and "token" in st.query_params:
         return f"The token in this link does not belong to “{asked}”. Ask whoever runs the study for a new one."
     return ""
@@ -72,5 +74,9 @@ def refused(frozen: Frozen | None, asked: str) -> str:
 
 def finished(frozen: Frozen, name: str) -> bool:
     """Whether this is an annotator of an earlier round, who has no part in the present one."""
-    there = any(name in one.study.people(one.round) for one in versions.history(session.workbench(), frozen.study.id) if one.hash)
+    there = any(
+        name in version.study.people(version.round)
+        for version in versions.history(session.workbench(), frozen.study.id)
+        if version.hash
+    )
     return there and name not in frozen.study.people(frozen.round)

@@ -28,25 +28,27 @@ def draw(desk: Desk) -> None:
         st.button("Look through your labels", icon=":material/visibility:", key="label_look", on_click=do, args=(desk, look))
         if desk.study.tokens:  # sent to people who do not run the study: its pages say which system wrote what
             return
-        study, round = desk.study.id, {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
+        study, round_name = desk.study.id, {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
         st.page_link(DESIGN, label="Study design", icon=":material/design_services:", query_params={"study": study})
         if not waits:  # who can still change their labels does not look at the others'
-            st.page_link(AGREE, label="Agreement", icon=":material/handshake:", query_params={"source": study, "of_round": round})
+            st.page_link(
+                AGREE, label="Agreement", icon=":material/handshake:", query_params={"source": study, "of_round": round_name}
+            )
 
 
 def _afterwards(desk: Desk, waits: dict[str, int]) -> str:
     """What comes next in the study. waits: annotator -> items still open."""
-    study, round = desk.study, desk.frozen.round
+    study, round_name = desk.study, desk.frozen.round
     if waits:
         first, *more = (f"{name} still has {cards.count(number, 'screen')} to label" for name, number in waits.items())
         others = f", as {'has one other' if len(more) == 1 else f'have {len(more):,} others'}" if more else ""
         return f"{first}{others}; then the study goes on on the page Study design."
-    if round == "pilot":
+    if round_name == "pilot":
         return (
             "The pilot is labelled. Next: read how far you agree, then revise the rubric where you differ and freeze the main round "
             "on the page Study design."
         )
-    differ = disputed(study, latest.labels(session.workbench(), study.id, "main")) if round == "main" else ()
+    differ = disputed(study, latest.labels(session.workbench(), study.id, "main")) if round_name == "main" else ()
     if differ:
         return f"The main round is labelled. Next: have {cards.count(len(differ), 'disputed item')} decided on the page Study design."
     return "The study is labelled. Next: read the agreement, then export the labels on the page Study design."

@@ -19,18 +19,18 @@ FULL, UNSEEN = 68, "\u200b"  # characters in a line of a file that somebody brok
 def shared(passage: str, said: str) -> list[evidence.Mark]:
     """Phrases that both have: runs of at least two of the same words, not of common words alone."""
     ours = [word.lower() for word in re.findall(r"\w+", said)]
-    pairs, found, run = set(pairwise(ours)), [], []
+    pairs, marks, run = set(pairwise(ours)), [], []
     there = list(re.finditer(r"\w+", passage))
-    for one, after in pairwise([*there, None]):
-        run = run or [one]
-        if after is not None and (one.group().lower(), after.group().lower()) in pairs:
+    for match, after in pairwise([*there, None]):
+        run = run or [match]
+        if after is not None and (match.group().lower(), after.group().lower()) in pairs:
             run.append(after)
             continue
         rare = sum(match.group().lower() not in evidence.COMMON for match in run)
         if len(run) > 1 and rare >= (2 if len(run) == 2 else 1):
-            found.append(evidence.Mark(run[0].start(), run[-1].end(), "shared"))
+            marks.append(evidence.Mark(run[0].start(), run[-1].end(), "shared"))
         run = []
-    return found
+    return marks
 
 
 def hits(passage: str, find: str) -> list[evidence.Mark]:
@@ -47,7 +47,7 @@ def flowing(text: str) -> str:
     lines = text.split("\n")
     room, done = min(max(map(len, lines)), FULL), lines[0]
     for number, (before, line) in enumerate(pairwise(lines)):
-        first, gap, old = (re.match(r"\s*(\S*)", one) for one in (line, line, before))
+        first, gap, old = (re.match(r"\s*(\S*)", row) for row in (line, line, before))
         word, indent, table = first.group(1), gap.start(1), re.search(r"\S {3,}\S", f"{before}\n{line}")
         full = not table and indent == old.start(1) and len(before) + 1 + len(word) > room >= FULL // 2
         if (

@@ -13,11 +13,18 @@ def guidelines(rubric: Rubric) -> None:
     """The guidelines of the rubric in use, what the labels mean, and examples."""
     text = re.sub(r"(?m)^#+ ", "#### ", rubric.guidelines)  # headings of a panel, not of a page
     st.markdown(cards.without_pictures(text))
-    cards.facts((one.title, one.meaning) for one in rubric.labels)
-    titles = {one.name: one.title for one in rubric.labels}
-    for one in rubric.examples:
-        with st.expander(cards.plain(f"{titles[one.label]}: {one.sentence}")):
-            cards.facts([("Question", one.question), ("Evidence", one.passage), ("Sentence", one.sentence), ("Why", one.why)])
+    cards.facts((label.title, label.meaning) for label in rubric.labels)
+    titles = {label.name: label.title for label in rubric.labels}
+    for example in rubric.examples:
+        with st.expander(cards.plain(f"{titles[example.label]}: {example.sentence}")):
+            cards.facts(
+                [
+                    ("Question", example.question),
+                    ("Evidence", example.passage),
+                    ("Sentence", example.sentence),
+                    ("Why", example.why),
+                ]
+            )
     changed = f": {rubric.changed}" if rubric.changed else ""
     st.caption(cards.plain(f"Rubric, version {rubric.version}{changed}"))
 
@@ -26,7 +33,7 @@ def keys(rubric: Rubric, annotator: str) -> None:
     """The annotator's own keys; kept under their name."""
     now = st.session_state["label_settings"]
     with st.form("label_keys", border=False):
-        row = {f"answer{n}": one.title for n, one in enumerate(rubric.labels, 1)}
+        row = {f"answer{n}": label.title for n, label in enumerate(rubric.labels, 1)}
         columns = st.columns(2)
         half = (len(now["keys"]) + 1) // 2
         fresh = {}

@@ -26,8 +26,8 @@ SPARE = (*"1234567890abdefghijklmnopqstuvwxyz", *(f"f{n}" for n in range(1, 10))
 def default_keys(rubric: Rubric) -> dict[str, str]:
     """Action -> key. answer1 … are the labels of the rubric, rank1 … stars and preferences: two rows that never stand together."""
     actions, taken = {name: key for name, (key, _) in ACTIONS.items()}, [key for key, _ in ACTIONS.values()]
-    for one in rubric.labels:  # a key that cannot be, or that another has, gives way to a free one
-        wanted = one.key.lower()
+    for label in rubric.labels:  # a key that cannot be, or that another has, gives way to a free one
+        wanted = label.key.lower()
         taken.append(wanted if re.fullmatch(BUTTON_KEY, wanted) and wanted not in taken else "")
     spare = (key for key in SPARE if key not in taken)
     rows = {f"answer{n}": key or next(spare, "") for n, key in enumerate(taken[len(actions) :], 1)}
@@ -43,8 +43,8 @@ def key_problem(keys: dict[str, str]) -> str:
     for name, key in keys.items():
         if not re.fullmatch(BUTTON_KEY, key):
             return f"“{key}” cannot be a key: take a letter but c and r, a digit, f1 to f9, or up, down, left, right, home, end."
-        together = [one for one in keys if one != name and {_row(one), _row(name)} != {"answer", "rank"}]
-        if other := next((one for one in together if keys[one] == key), ""):
+        together = [action for action in keys if action != name and {_row(action), _row(name)} != {"answer", "rank"}]
+        if other := next((action for action in together if keys[action] == key), ""):
             return f"“{key}” would do two things: {key_title(name)}, and {key_title(other)}."
     return ""
 
@@ -56,13 +56,13 @@ def key_title(name: str) -> str:
 
 def settings(rubric: Rubric, annotator: str) -> dict[str, Any]:
     """{"keys": …, "go_on": …} as this annotator left them."""
-    kept: dict[str, Any] = {}
+    choice: dict[str, Any] = {}
     try:
-        kept = json.loads(settings_file(annotator).read_text("utf-8"))
-        keys = {**default_keys(rubric), **{k: v for k, v in kept["keys"].items() if k in default_keys(rubric)}}
+        choice = json.loads(settings_file(annotator).read_text("utf-8"))
+        keys = {**default_keys(rubric), **{k: v for k, v in choice["keys"].items() if k in default_keys(rubric)}}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         keys = default_keys(rubric)
-    return {"keys": default_keys(rubric) if key_problem(keys) else keys, "go_on": kept.get("go_on", True) is True}
+    return {"keys": default_keys(rubric) if key_problem(keys) else keys, "go_on": choice.get("go_on", True) is True}
 
 
 def keep_settings(annotator: str, chosen: dict[str, Any]) -> None:
