@@ -35,9 +35,9 @@ def examples(corpus: Corpus) -> None:
         "The model reads the passages that the recipe finds and answers from "
         "them. The bundled one is very small: it shows how the parts work together, and is often wrong.",
     )
-    known = [query for query in corpus.queries if query.answerable]
+    questions = [query for query in corpus.queries if query.answerable]
     with st.container(gap="xsmall"):
-        for query in known[:: max(1, len(known) // 3)][:3]:
+        for query in questions[:: max(1, len(questions) // 3)][:3]:
             st.button(
                 cards.plain(query.text),
                 key=f"example/{query.id}",

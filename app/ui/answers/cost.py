@@ -65,14 +65,14 @@ def costs(answer: Answer) -> list[str]:
 
 def table(answers: list[Answer | None]) -> None:
     """The numbers of all answers, an engine a column."""
-    first = next((one for one in answers if one and one.text), None)
-    columns = [_numbers(one, first) for one in answers]
+    first = next((answer for answer in answers if answer and answer.text), None)
+    columns = [_numbers(answer, first) for answer in answers]
     heads = "".join(
         f'<th class="num">{MARK.format(charts.shade(charts.COLORS[i]))}Engine {i + 1}</th>' for i in range(len(answers))
     )
     rows = []
     for name in columns[0]:
-        cells = "".join(f'<td class="num">{escape(one[name])}</td>' for one in columns)
+        cells = "".join(f'<td class="num">{escape(column[name])}</td>' for column in columns)
         rows.append(f"<tr><td>{name}</td>{cells}</tr>")
     st.html(f'<div class="gw"><table class="gw-table wrap"><tr><th></th>{heads}</tr>{"".join(rows)}</table></div>')
     st.caption(
@@ -81,15 +81,15 @@ def table(answers: list[Answer | None]) -> None:
     )
 
 
-def _numbers(one: Answer | None, first: Answer | None) -> dict[str, str]:
+def _numbers(answer: Answer | None, first: Answer | None) -> dict[str, str]:
     def number(value: float | None, text: str) -> str:
         return "\u2013" if value is None else text.format(value)
 
-    done = one is not None and bool(one.text)
-    ran = one if done else None
-    conclusions = [conclusion(each.text, len(each.hits)) for each in (one, first)] if done else ()
+    done = answer is not None and bool(answer.text)
+    ran = answer if done else None
+    conclusions = [conclusion(each.text, len(each.hits)) for each in (answer, first)] if done else ()
     return {
-        "Ended": ending(one) if one else "not finished",
+        "Ended": ending(answer) if answer else "not finished",
         "First token (ms)": number(ran and ran.first_token_ms, "{:,.0f}"),
         "Speed (tokens/s)": number(ran and speed(ran), "{:,.1f}"),
         "Answer (tokens)": number(ran and ran.answer_tokens, "{:,}"),
@@ -100,7 +100,7 @@ def _numbers(one: Answer | None, first: Answer | None) -> dict[str, str]:
         "Conclusion": "\u2013"
         if not done
         else "the first"
-        if one is first
+        if answer is first
         else "the same"
         if conclusions[0] == conclusions[1]
         else "another",

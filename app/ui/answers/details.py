@@ -91,20 +91,20 @@ def tokens(answer: Answer) -> None:
     """The answer coloured by how sure the model was of each token, and the tokens with their rivals."""
     st.caption("The stronger the colour, the less probable the token was under the model itself, before sampling.")
     spans = [
-        f'<span style="background:rgba(230,159,0,{0.8 * (1 - math.exp(one.logprob)):.2f})" '
-        f'title="{escape(f"{one.text!r} {math.exp(one.logprob):.1%}")}">{escape(one.text)}</span>'
-        for one in answer.tokens
+        f'<span style="background:rgba(230,159,0,{0.8 * (1 - math.exp(token.logprob)):.2f})" '
+        f'title="{escape(f"{token.text!r} {math.exp(token.logprob):.1%}")}">{escape(token.text)}</span>'
+        for token in answer.tokens
     ]
     evidence.show(f'<div class="gw gw-text">{"".join(spans)}</div>')
     percent = st.column_config.NumberColumn(format="%.1f %%")
     cells.show(
         [
             {
-                "Token": one.text,
-                "Probability": 100 * math.exp(one.logprob),
-                "Likeliest there": "   ".join(f"{text!r} {math.exp(logprob):.0%}" for text, logprob in one.top),
+                "Token": token.text,
+                "Probability": 100 * math.exp(token.logprob),
+                "Likeliest there": "   ".join(f"{text!r} {math.exp(logprob):.0%}" for text, logprob in token.top),
             }
-            for one in answer.tokens
+            for token in answer.tokens
         ],
         column_config={"Probability": percent},
     )

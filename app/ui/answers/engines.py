@@ -79,16 +79,18 @@ def sent_to(recipes: list[TrialConfig]) -> None:
 
 def titles(recipes: list[TrialConfig]) -> list[str]:
     """Each engine in a few words: what it changes of the defaults, or of the first one where that is the same engine."""
-    first, found = recipes[0].generation, []
-    for number, one in enumerate(recipe.generation for recipe in recipes):
-        other = first if number and one.part == first.part else type(one)()
+    first, texts = recipes[0].generation, []
+    for number, generation in enumerate(recipe.generation for recipe in recipes):
+        other = first if number and generation.part == first.part else type(generation)()
         changed = [
             f"{knob.label.lower()} {value}"
-            for knob in forms.knobs(type(one))
-            if (value := getattr(one, knob.name)) != getattr(other, knob.name)
+            for knob in forms.knobs(type(generation))
+            if (value := getattr(generation, knob.name)) != getattr(other, knob.name)
         ]
-        found.append(", ".join([one.part.replace("_", " "), *changed] if changed or other is not first else ["as the first"]))
-    return found
+        texts.append(
+            ", ".join([generation.part.replace("_", " "), *changed] if changed or other is not first else ["as the first"])
+        )
+    return texts
 
 
 def grid(count: int) -> list[Any]:

@@ -37,13 +37,13 @@ def copy_gains(choice: Any, used_already: bool = False) -> str:
     rows = {row.weights: row for row in choice.measured}
     if not rows:
         return ""
-    given, used = rows["as_bundled"], rows[choice.weights]
-    if used is given:
+    bundled, used = rows["as_bundled"], rows[choice.weights]
+    if used is bundled:
         return "No other number format is faster here and says nearly the same: the file is used as it came."
     who = "This answer was made with" if used_already else "The next answers are made with"
     return (
         f"{who} a copy of the weights in {choice.weights.upper()}: prompts "
-        f"{used.prompt_tokens_per_cpu_s / given.prompt_tokens_per_cpu_s:.1f} and answers "
-        f"{used.answer_tokens_per_cpu_s / given.answer_tokens_per_cpu_s:.1f} times the speed of the file as it came; "
+        f"{used.prompt_tokens_per_cpu_s / bundled.prompt_tokens_per_cpu_s:.1f} and answers "
+        f"{used.answer_tokens_per_cpu_s / bundled.answer_tokens_per_cpu_s:.1f} times the speed of the file as it came; "
         f"{used.same_token:.0%} of the likeliest tokens are the same, {used.divergence:.3f} nats apart."
     )

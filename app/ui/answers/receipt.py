@@ -67,44 +67,44 @@ def price(answer: Answer) -> str:
         table = prices.table()
     except WorkbenchError as error:
         return error.what
-    found = prices.price(answer.receipt.settings["model"], table) or prices.price(answer.model, table)
-    if found is None:
+    rate = prices.price(answer.receipt.settings["model"], table) or prices.price(answer.model, table)
+    if rate is None:
         return "not in the table; add the model under Prices"
-    return f"${found.input:g} a million prompt tokens, ${found.output:g} a million answer tokens"
+    return f"${rate.input:g} a million prompt tokens, ${rate.output:g} a million answer tokens"
 
 
-def compared(first: Answer, text: str, found: Comparison) -> None:
+def compared(first: Answer, text: str, comparison: Comparison) -> None:
     """Token-level match, first difference, and whether the conclusion changed."""
-    longest = max(found.first, found.second)
-    units = f"{found.unit}s"
+    longest = max(comparison.first, comparison.second)
+    units = f"{comparison.unit}s"
     cards.row(
         [
             cards.Card(
                 "Same at the same place",
-                100 * found.share,
+                100 * comparison.share,
                 unit="%",
                 digits=0,
                 direction=0,
-                note=f"{found.same:,} of {longest:,} {units}",
+                note=f"{comparison.same:,} of {longest:,} {units}",
             ),
             cards.Card(
                 "First difference",
-                None if found.first_difference is None else found.first_difference + 1,
-                unit=found.unit,
+                None if comparison.first_difference is None else comparison.first_difference + 1,
+                unit=comparison.unit,
                 digits=0,
                 direction=0,
                 note="none",
             ),
         ]
     )
-    if found.same_conclusion:
+    if comparison.same_conclusion:
         st.success("The conclusion is the same: words and cited passages, case and punctuation aside.", icon=":material/check:")
     else:
         st.warning("The conclusion is another one: its words or the passages it cites differ.", icon=":material/rule:")
-    causes = [name.replace("_", " ") for name in found.changed if name not in ("text_sha256", "finish_reason")]
+    causes = [name.replace("_", " ") for name in comparison.changed if name not in ("text_sha256", "finish_reason")]
     if causes:
         st.caption(f"The receipts differ in: {', '.join(causes)}.")
-    if found.first_difference is not None:
+    if comparison.first_difference is not None:
         shared = next(
             (at for at, (a, b) in enumerate(zip(first.text, text, strict=False)) if a != b), min(len(first.text), len(text))
         )

@@ -34,24 +34,24 @@ SCRIPT = """export default function ({ data, parentElement, setTriggerValue }) {
 
 def pieces(answer: Answer, rests: list[Support]) -> list[dict[str, Any]]:
     """The answer as text and chips: the model's own citations filled, an outlined one after a sentence that repeats a passage."""
-    found: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
 
     def chip(number: int, kind: str) -> None:
-        known = 1 <= number <= len(answer.hits)
-        title = f"{'Cites' if kind == 'cited' else 'Repeats'} {named(answer.hits[number - 1])}" if known else "No such passage"
-        found.append({"number": number, "kind": kind if known else "bad", "title": title})
+        valid = 1 <= number <= len(answer.hits)
+        title = f"{'Cites' if kind == 'cited' else 'Repeats'} {named(answer.hits[number - 1])}" if valid else "No such passage"
+        parts.append({"number": number, "kind": kind if valid else "bad", "title": title})
 
-    ends = {one.end: one.passage for one in rests if one.containment >= THRESHOLD}
+    ends = {rest.end: rest.passage for rest in rests if rest.containment >= THRESHOLD}
     marks = [(match.start(), match.end(), match) for match in CITED.finditer(answer.text)]
     last = 0
-    for start, end, match in sorted([*marks, *((at, at, None) for at in ends)], key=lambda one: one[:2]):
+    for start, end, match in sorted([*marks, *((at, at, None) for at in ends)], key=lambda mark: mark[:2]):
         if start < last:  # a sentence that ends inside a citation
             start = last
-        found.append({"text": answer.text[last:start] + ("" if match else " ")})
+        parts.append({"text": answer.text[last:start] + ("" if match else " ")})
         for number in re.findall(r"\d+", match[1]) if match else [str(ends[end])]:
             chip(int(number), "cited" if match else "repeated")
         last = max(end, last)
-    return [*found, {"text": answer.text[last:]}]
+    return [*parts, {"text": answer.text[last:]}]
 
 
 SHEET = """export default function ({ data, parentElement }) {
@@ -85,7 +85,7 @@ def draw(answer: Answer, rests: list[Support], corpus: Corpus, query: Query | No
 
 def listed(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None) -> None:
     """The passages that the answer cites or repeats, each opening in its document."""
-    repeated = {one.passage for one in rests if one.containment >= THRESHOLD}
+    repeated = {rest.passage for rest in rests if rest.containment >= THRESHOLD}
     with st.container(gap="xsmall"):
         for number in sorted({*answer.cited, *repeated}):
             hit = answer.hits[number - 1]
@@ -155,14 +155,14 @@ def _page(corpus: Corpus, document: str, page: int, hit: Hit, said: tuple[int, i
         view = page_view(session.workbench(), corpus.name, document, page, texts)
     except WorkbenchError as error:
         return cards.problem(error)
-    st.caption(_found(view.marked))
+    st.caption(_legend(view.marked))
     picture = f"data:image/png;base64,{base64.b64encode(view.png).decode()}"
     _sheet()(
         key="source_sheet", height="content", data={"picture": picture, "top": view.top, "title": f"Page {page} of {document}"}
     )
 
 
-def _found(marked: dict[str, float]) -> str:
+def _legend(marked: dict[str, float]) -> str:
     if marked.get("sentence", 0) > 0.5:
         return "Orange: the sentence that shares most words with the answer. Blue: the passage that the model read."
     if marked["passage"] > 0:

@@ -50,28 +50,28 @@ def table(measured: Any) -> None:
     st.html(f'<div class="gw"><table class="gw-table wrap">{body}</table></div>')
 
 
-def rows(found: Any) -> list[tuple[str, str, str]]:
+def rows(measured: Any) -> list[tuple[str, str, str]]:
     """(what, value, gain); a heading has neither."""
-    one, cold, kept = found.answers_per_s["1"], found.first_cold_ms, found.first_kept_ms
+    single, cold, warm = measured.answers_per_s["1"], measured.first_cold_ms, measured.first_kept_ms
     rows = [("Several answers at once", "", "")]
     rows += [
-        ("one at a time" if size == "1" else f"{size} at once", f"{speed:,.2f} answers/s", f"{speed / one:.1f} times")
-        for size, speed in found.answers_per_s.items()
+        ("one at a time" if size == "1" else f"{size} at once", f"{speed:,.2f} answers/s", f"{speed / single:.1f} times")
+        for size, speed in measured.answers_per_s.items()
     ]
     rows += [
-        (f"Questions over the same passages, {found.prompt_tokens:,} tokens", "", ""),
+        (f"Questions over the same passages, {measured.prompt_tokens:,} tokens", "", ""),
         ("passages read anew", f"first token {cards.duration(cold / 1000)}", "1.0 times"),
-        ("passages kept in memory", f"first token {cards.duration(kept / 1000)}", f"{cold / kept:.1f} times"),
-        ("same text either way", f"{found.same_text} of {found.questions}", ""),
+        ("passages kept in memory", f"first token {cards.duration(warm / 1000)}", f"{cold / warm:.1f} times"),
+        ("same text either way", f"{measured.same_text} of {measured.questions}", ""),
     ]
-    if found.formats:
+    if measured.formats:
         rows.append(("Formats of the weights, tokens in a second of one processor", "", ""))
     rows += [
         (
             "as the file came" if row.weights == "as_bundled" else row.weights.upper(),
             f"reads {row.prompt_tokens_per_cpu_s:,.0f}, writes {row.answer_tokens_per_cpu_s:,.0f}",
-            f"{found.formats[0].question_cpu_s / row.question_cpu_s:.1f} times, {row.divergence:.3f} nats away",
+            f"{measured.formats[0].question_cpu_s / row.question_cpu_s:.1f} times, {row.divergence:.3f} nats away",
         )
-        for row in found.formats
+        for row in measured.formats
     ]
     return rows
