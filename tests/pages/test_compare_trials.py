@@ -289,22 +289,22 @@ def three(tmp_path, monkeypatch):
 def test_what_is_typed_of_trials_outlives_the_page(three):
     bench, ids = three
     app = open_page(trials=",".join(ids))
-    for number, id in enumerate(ids):
-        app = choose(app, "one_trial", id)
-        app.text_input(key=f"name/{id}").set_value(f"name {number}").run()
+    for number, trial_id in enumerate(ids):
+        app = choose(app, "one_trial", trial_id)
+        app.text_input(key=f"name/{trial_id}").set_value(f"name {number}").run()
     app.text_area(key=f"note/{ids[-1]}").set_value("a note").run()
     app.multiselect(key=f"tags/{ids[-1]}").set_value(["paper"]).run()
-    wanted = [bench.describe(id) for id in ids]
+    wanted = [bench.describe(trial_id) for trial_id in ids]
     assert [one["name"] for one in wanted] == ["name 0", "name 1", "name 2"]
     app = press(app, "open_trial").switch_page("../pages/compare_trials.py").run()
-    for id in [*ids, ids[0]]:
-        app = choose(app, "one_trial", id)
+    for trial_id in [*ids, ids[0]]:
+        app = choose(app, "one_trial", trial_id)
         # what the browser has where the value that the session set did not reach it, and sends as if it were typed
-        for widget in (app.text_input(key=f"name/{id}"), app.text_area(key=f"note/{id}")):
-            assert widget.proto.default == bench.describe(id)[widget.key.partition("/")[0]]
-        tags = app.multiselect(key=f"tags/{id}").proto
-        assert [tags.options[place] for place in tags.default] == bench.describe(id)["tags"]
-    assert [bench.describe(id) for id in ids] == wanted
+        for widget in (app.text_input(key=f"name/{trial_id}"), app.text_area(key=f"note/{trial_id}")):
+            assert widget.proto.default == bench.describe(trial_id)[widget.key.partition("/")[0]]
+        tags = app.multiselect(key=f"tags/{trial_id}").proto
+        assert [tags.options[place] for place in tags.default] == bench.describe(trial_id)["tags"]
+    assert [bench.describe(trial_id) for trial_id in ids] == wanted
 
 
 def test_a_trial_stays_chosen_when_it_is_renamed_and_when_the_page_is_left(three):
@@ -314,9 +314,9 @@ def test_a_trial_stays_chosen_when_it_is_renamed_and_when_the_page_is_left(three
     for _ in range(2):
         app.text_input(key=f"name/{ids[1]}").set_value("renamed").run()
         app = app.run()
-        for key, id in {"one_trial": ids[1], "reference": ids[2], "against": ids[1]}.items():
+        for key, trial_id in {"one_trial": ids[1], "reference": ids[2], "against": ids[1]}.items():
             shown = box(app, key)
-            assert shown.value == id and app.query_params[key] in (id, [id])
+            assert shown.value == trial_id and app.query_params[key] in (trial_id, [trial_id])
             # the browser tells its choice by these words
             assert shown.options[shown.proto.default] == shown.proto.options[shown.index]
             assert any(option.startswith("renamed") for option in shown.options), key

@@ -257,8 +257,8 @@ def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
     started(bench)
     draft = the_study(bench).study
     frozen = rounds.freeze(bench, altered(draft, {"annotators": ("Ann", "Ben", "Cy")}), "pilot")
-    for id in assignment(frozen.study, "pilot")["Ben"][:6]:
-        item = frozen.study.item(id)
+    for item_id in assignment(frozen.study, "pilot")["Ben"][:6]:
+        item = frozen.study.item(item_id)
         saving.label(
             bench,
             frozen,
@@ -472,12 +472,13 @@ def test_an_unknown_study_in_the_address_opens_the_newest(bench):
 
 
 def test_an_address_of_a_study_that_is_not_here_says_so_until_one_is_chosen(bench):
-    studies = [rounds.save(bench, rating(2, 0, id=id, title=id)).study.id for id in ("first", "second")]
+    studies = [rounds.save(bench, rating(2, 0, id=study_id, title=study_id)).study.id for study_id in ("first", "second")]
     app = open_page(study="nothere")
     assert "“nothere”, which is not here" in app.warning[0].value
     app = sound(app.run())
     assert len(app.warning) == 1, "a rerun does not take it away"
-    app = sound(app.selectbox(key="study").select(next(id for id in studies if id != app.selectbox(key="study").value)).run())
+    other = next(study_id for study_id in studies if study_id != app.selectbox(key="study").value)
+    app = sound(app.selectbox(key="study").select(other).run())
     assert not app.warning
 
 

@@ -295,10 +295,10 @@ def test_the_end_is_reached_and_can_be_looked_through(bench):
     assert desk_of(app).item == assignment(frozen.study, "main")["Ann"][-1]
 
 
-@pytest.mark.parametrize("round, next_", [("pilot", "freeze the main round"), ("main", "1 disputed item decided")])
-def test_the_end_says_what_comes_next_and_leads_there(bench, round, next_):
-    design = rating(2, 2 if round == "pilot" else 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",))
-    rounds.freeze(bench, design, round)
+@pytest.mark.parametrize("round_name, next_", [("pilot", "freeze the main round"), ("main", "1 disputed item decided")])
+def test_the_end_says_what_comes_next_and_leads_there(bench, round_name, next_):
+    design = rating(2, 2 if round_name == "pilot" else 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",))
+    rounds.freeze(bench, design, round_name)
     app = open_page(study="toy", annotator="Ann")
     give(give(app, 3), 3)
     assert "Ben still has 2 screens to label" in html(app)
@@ -306,7 +306,7 @@ def test_the_end_says_what_comes_next_and_leads_there(bench, round, next_):
     app = open_page(study="toy", annotator="Ben")
     give(give(app, 3), 5)
     assert next_ in html(app) and "study=toy" in links(app)["Study design"]
-    assert links(app)["Agreement"].endswith(f"?source=toy&of_round={round}")
+    assert links(app)["Agreement"].endswith(f"?source=toy&of_round={round_name}")
 
 
 def test_the_address_leads_back_to_the_item_and_the_end_to_the_first(bench):

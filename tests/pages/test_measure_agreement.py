@@ -28,18 +28,18 @@ def bench(tmp_path, monkeypatch):
     return workbench
 
 
-def labelled(bench, study, name=lambda who, number: "supported", round="main"):
+def labelled(bench, study, name=lambda who, number: "supported", round_name="main"):
     """The study, frozen and labelled by everyone: the label of an item's sentences by annotator and place."""
-    frozen = rounds.freeze(bench, study, round)
-    for number, item in enumerate(study.round_items(round)):
+    frozen = rounds.freeze(bench, study, round_name)
+    for number, item in enumerate(study.round_items(round_name)):
         for who in study.annotators:
-            if item.id not in assignment(study, round)[who]:
+            if item.id not in assignment(study, round_name)[who]:
                 continue
             given = {"sentences": tuple((name(who, number),) * len(one.sentences) for one in item.responses)}
             given |= {"helpful": (3 + number % 2,) * len(item.responses), "seconds": 10.0 + number}
             if study.kind == "pairs":
                 given["preference"] = ("a", "b", "tie", "a")[number % 4]
-            saving.label(bench, frozen, blank(study, round, item, who).model_copy(update=given))
+            saving.label(bench, frozen, blank(study, round_name, item, who).model_copy(update=given))
     return frozen
 
 
@@ -209,8 +209,8 @@ def test_decisions_are_the_consensus_as_soon_as_they_are_there(bench):
     study = rating(8, pilot=0, annotators=("Ann", "Ben"), **PLAN)
     labelled(bench, study, lambda who, number: "partly" if who == "Ben" else "supported")
     frozen = rounds.open_adjudication(bench, "toy", ["Edith"])
-    for id in frozen.study.disputed:
-        label = blank(frozen.study, "adjudication", frozen.study.item(id), "Edith")
+    for item_id in frozen.study.disputed:
+        label = blank(frozen.study, "adjudication", frozen.study.item(item_id), "Edith")
         given = {"sentences": tuple(("supported",) * len(one) for one in label.sentences), "helpful": (4,)}
         saving.label(bench, frozen, label.model_copy(update=given))
     app = open_page("Consensus")

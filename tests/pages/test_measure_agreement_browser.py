@@ -17,13 +17,13 @@ CSV = "item,annotator,value\n" + "".join(
 )
 
 
-def label_everything(home, id="read-me", title="Read me") -> None:
+def label_everything(home, study_id="read-me", title="Read me") -> None:
     workbench = Workbench(home)
-    study = rating(24, pilot=0, id=id, title=title)  # 16 each: change over time needs 12
+    study = rating(24, pilot=0, id=study_id, title=title)  # 16 each: change over time needs 12
     frozen = rounds.freeze(workbench, study, "main")
     for who, items in assignment(study, "main").items():
-        for number, id in enumerate(items):
-            label = blank(study, "main", study.item(id), who)
+        for number, item_id in enumerate(items):
+            label = blank(study, "main", study.item(item_id), who)
             name = "partly" if number % 3 == 0 else "supported"
             given = {"sentences": tuple((name,) * len(one) for one in label.sentences), "helpful": (4,), "seconds": 8.0}
             saving.label(workbench, frozen, label.model_copy(update=given))

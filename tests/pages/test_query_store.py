@@ -69,7 +69,7 @@ def test_long_cells_are_told():
 def test_the_best_trial_on_each_corpus_is_an_example_and_a_trial_is_a_link(bench, monkeypatch):
     title, text = tables.EXAMPLES[0]
     assert "best trial" in title and bench.store.sql(text).rows == []
-    id = bench.store.add(
+    trial_id = bench.store.add(
         "trial",
         {
             "config": {"corpus": {"dataset": "toy"}},
@@ -82,7 +82,7 @@ def test_the_best_trial_on_each_corpus_is_an_example_and_a_trial_is_a_link(bench
         },
     )
     app = ask("SELECT id AS trial, 'x' AS other FROM trials")
-    assert app.dataframe[0].value.to_dict("records") == [{"trial": f"/compare_trials?trials={id}", "other": "x"}]
+    assert app.dataframe[0].value.to_dict("records") == [{"trial": f"/compare_trials?trials={trial_id}", "other": "x"}]
 
 
 @pytest.fixture
