@@ -32,7 +32,7 @@ def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
            WHERE len(q.answers) > 0"""
         )
     }
-    found: dict[tuple, Candidate] = {}
+    latest: dict[tuple, Candidate] = {}
     names: dict[tuple[str, str], str] = {}  # file of the model and recipe -> system
     for row in rows:
         config, file = json.loads(row["config"] or "{}"), Path(row["model"] or "no model").name
@@ -52,7 +52,7 @@ def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
             )
             for hit in json.loads(row["hits"] or "[]")
         )
-        one = Candidate(
+        candidate = Candidate(
             row["id"],
             names[file, recipe],
             row["dataset"] or "",
@@ -62,27 +62,27 @@ def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
             tuple(clean(text) for text in gold.get((row["dataset"], row["question"]), ())),
             recipe,
         )
-        found[one.system, one.dataset, one.question] = one
-    return list(found.values())
+        latest[candidate.system, candidate.dataset, candidate.question] = candidate
+    return list(latest.values())
 
 
 def candidates(workbench: Workbench, study: Study | None = None) -> list[Candidate]:
     """Stored answers that can be judged; read again once there are more. Systems that the study has already are called
     as it calls them: names that were made by an older version stay."""
-    found = _candidates(workbench)
-    known = {one.source: one.system for item in plain(study.items) for one in item.responses} if study else {}
-    named = {one.system: known[one.source] for one in found if one.source in known}
+    answers = _candidates(workbench)
+    names = {answer.source: answer.system for item in plain(study.items) for answer in item.responses} if study else {}
+    named = {answer.system: names[answer.source] for answer in answers if answer.source in names}
     if all(now == name for now, name in named.items()):
-        return found
-    return [one._replace(system=named.get(one.system, one.system)) for one in found]
+        return answers
+    return [answer._replace(system=named.get(answer.system, answer.system)) for answer in answers]
 
 
 def _candidates(workbench: Workbench) -> list[Candidate]:
     [row] = workbench.store.query(
         "SELECT count(*) AS answers, max(id) AS last, (SELECT count(*) FROM questions) AS questions FROM answers"
     )
-    known = "/".join(map(str, row.values()))
-    return workbench.pipeline.remember("candidates", known, lambda: read_candidates(workbench))
+    key = "/".join(map(str, row.values()))
+    return workbench.pipeline.remember("candidates", key, lambda: read_candidates(workbench))
 
 
 def newest_answer(workbench: Workbench) -> str:
@@ -110,12 +110,12 @@ class QuestionsAsked(NamedTuple):
     why: dict[str, int]  # failed, abstained (no passage was similar enough) or empty -> how many of the others
 
 
-def asked(workbench: Workbench, found: Iterable[Candidate], recipe: str = "", questions: Iterable[str] = ()) -> QuestionsAsked:
-    """How many questions gave one of the answers `found`, and why the others did not; of a recipe and questions, or all."""
+def asked(workbench: Workbench, answers: Iterable[Candidate], recipe: str = "", questions: Iterable[str] = ()) -> QuestionsAsked:
+    """How many questions gave one of these answers, and why the others did not; of a recipe and questions, or all."""
     wanted = {clean(text) for text in questions}
     rows = workbench.store.query(f"""SELECT dataset, question, config, {LACKS} AS lack FROM answers
                                      WHERE {LACKS} <> '' ORDER BY id""")
-    good = {(one.recipe, one.dataset, one.question) for one in found}
+    good = {(answer.recipe, answer.dataset, answer.question) for answer in answers}
     bad = {
         (recipe_of(json.loads(row["config"] or "{}")), row["dataset"] or "", clean(row["question"])): row["lack"] for row in rows
     }
@@ -135,8 +135,10 @@ def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> G
     corpus = run.corpus
     recipe = recipe_of(config.model_dump(mode="json"))
     rows = workbench.store.query("SELECT question, config FROM answers WHERE text IS NOT NULL AND dataset = ?", [corpus.name])
-    given = [(row["question"], json.loads(row["config"])) for row in rows]
-    done = {question for question, one in given if recipe_of(one) == recipe and one.get("seed", 0) == config.seed}
+    answers = [(row["question"], json.loads(row["config"])) for row in rows]
+    done = {
+        question for question, settings in answers if recipe_of(settings) == recipe and settings.get("seed", 0) == config.seed
+    }
     queries = corpus.queries[:count]
     for number, query in enumerate(queries):
         yield Progress(number, len(queries), query.text)

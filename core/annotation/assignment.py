@@ -10,7 +10,7 @@ from core.annotation.study import LATE, Left, Study, plain, sha256
 from core.errors import WorkbenchError
 
 
-def assignment(study: Study, round: str) -> dict[str, tuple[str, ...]]:
+def assignment(study: Study, round_name: str) -> dict[str, tuple[str, ...]]:
     """Annotator -> the items to judge, in an order of their own.
 
     Each item goes to `per_item` annotators with the least to do so far, among these to the ones who have met least; so
@@ -18,26 +18,26 @@ def assignment(study: Study, round: str) -> dict[str, tuple[str, ...]]:
     after it. In adjudication one person decides an item. What somebody who left had not labelled goes to others, after
     all that these had before.
     """
-    if round not in study.assigned:
-        study.assigned[round] = _assignment(study, round)
-    return study.assigned[round]
+    if round_name not in study.assigned:
+        study.assigned[round_name] = _assignment(study, round_name)
+    return study.assigned[round_name]
 
 
-def _assignment(study: Study, round: str) -> dict[str, tuple[str, ...]]:
-    people, items = study.people(round), study.round_items(round)
-    each = 1 if round == "adjudication" else study.per_item
+def _assignment(study: Study, round_name: str) -> dict[str, tuple[str, ...]]:
+    people, items = study.people(round_name), study.round_items(round_name)
+    each = 1 if round_name == "adjudication" else study.per_item
     if not people or each > len(people):
         raise WorkbenchError(
             f"{each} annotators an item are asked for, and there are {len(people)}.",
             where=f"study '{study.id}'",
             todo="Add annotators, or ask for fewer an item.",
         )
-    twins = {item.duplicate_of: item.id for item in items if item.duplicate_of and round != "adjudication"}
+    twins = {item.duplicate_of: item.id for item in items if item.duplicate_of and round_name != "adjudication"}
     single = [item for item in items if item.id not in twins.values() and not item.attention]
-    rng = np.random.default_rng([study.seed, len(round), *round.encode()])
+    rng = np.random.default_rng([study.seed, len(round_name), *round_name.encode()])
     single = [single[place] for place in rng.permutation(len(single))]
     single.sort(key=lambda item: item.id not in twins)  # the heavier ones first, so that the others even it out
-    loads, met, given = Counter(), Counter(), {name: [] for name in people}
+    loads, met, shares = Counter(), Counter(), {name: [] for name in people}
     for item in single:
         chosen: list[str] = []
         for _ in range(each):
@@ -50,40 +50,42 @@ def _assignment(study: Study, round: str) -> dict[str, tuple[str, ...]]:
             chosen.append(best)
         for name in chosen:
             loads[name] += 1 + (item.id in twins)
-            given[name] += [item.id, twins[item.id]] if item.id in twins else [item.id]
+            shares[name] += [item.id, twins[item.id]] if item.id in twins else [item.id]
     attention = [item.id for item in items if item.attention]
     late = {item.id for item in items if item.attention and item.responses[0].source == LATE}
-    found = {name: _begun(_ordered(study.seed, round, name, [*mine, *attention], twins), late) for name, mine in given.items()}
+    assigned = {
+        name: _begun(_ordered(study.seed, round_name, name, [*mine, *attention], twins), late) for name, mine in shares.items()
+    }
     gone: set[str] = set()
-    for one in study.left:
-        if one.round == round and one.annotator in found:
-            gone.add(one.annotator)
-            _hand_over(study, one, found, gone, twins)
-    return found
+    for leaver in study.left:
+        if leaver.round == round_name and leaver.annotator in assigned:
+            gone.add(leaver.annotator)
+            _hand_over(study, leaver, assigned, gone, twins)
+    return assigned
 
 
 def _begun(mine: tuple[str, ...], late: set[str]) -> tuple[str, ...]:
     """The first of the others changes places with the one that opens the list, if that is one of the late ones."""
-    place = next((at for at, id in enumerate(mine) if id not in late), 0)
+    place = next((at for at, item_id in enumerate(mine) if item_id not in late), 0)
     return (mine[place], *mine[1:place], mine[0], *mine[place + 1 :]) if place else mine
 
 
-def _hand_over(study: Study, one: Left, given: dict[str, tuple[str, ...]], gone: set[str], twins: dict[str, str]) -> None:
+def _hand_over(study: Study, leaver: Left, assigned: dict[str, tuple[str, ...]], gone: set[str], twins: dict[str, str]) -> None:
     """Each open item goes, with its duplicate, to whoever has least to do among those who do not have it; to nobody where
     all have it. Duplicates of labelled items and attention items end with the one who left."""
-    mine, kept, late = given[one.annotator], set(one.kept), set(twins.values())
-    given[one.annotator] = tuple(id for id in mine if id in kept)
-    taken: dict[str, list[str]] = {name: [] for name in given if name not in gone}
-    has = {name: set(given[name]) for name in taken}
-    rng = dice(study.seed, one.round, "left", one.annotator)
-    for id in mine:
-        if id in kept or id in late or study.item(id).attention:
+    mine, labelled, late = assigned[leaver.annotator], set(leaver.kept), set(twins.values())
+    assigned[leaver.annotator] = tuple(item_id for item_id in mine if item_id in labelled)
+    taken: dict[str, list[str]] = {name: [] for name in assigned if name not in gone}
+    has = {name: set(assigned[name]) for name in taken}
+    rng = dice(study.seed, leaver.round, "left", leaver.annotator)
+    for item_id in mine:
+        if item_id in labelled or item_id in late or study.item(item_id).attention:
             continue
-        if able := {name: rng.random() for name in taken if id not in has[name]}:
-            best = min(able, key=lambda name: (len(given[name]) + len(taken[name]), able[name]))
-            taken[best] += [id, twins[id]] if id in twins else [id]
+        if able := {name: rng.random() for name in taken if item_id not in has[name]}:
+            best = min(able, key=lambda name: (len(assigned[name]) + len(taken[name]), able[name]))
+            taken[best] += [item_id, twins[item_id]] if item_id in twins else [item_id]
     for name, new in taken.items():
-        given[name] += _ordered(study.seed, f"{one.round} after {one.annotator}", name, new, twins)
+        assigned[name] += _ordered(study.seed, f"{leaver.round} after {leaver.annotator}", name, new, twins)
 
 
 class HandOver(NamedTuple):
@@ -95,31 +97,31 @@ class HandOver(NamedTuple):
     short: int  # items that nobody else can take: they are left with a label fewer
 
 
-def handed_over(study: Study, one: Left) -> HandOver:
+def handed_over(study: Study, leaver: Left) -> HandOver:
     """What changes when this person leaves as well."""
-    after = study.model_copy(update={"left": (*study.left, one)})
-    before, now = (_assignment(study, one.round), _assignment(after, one.round))  # copies share what `assignment` remembers
+    after = study.model_copy(update={"left": (*study.left, leaver)})
+    before, now = (_assignment(study, leaver.round), _assignment(after, leaver.round))  # copies share what `assignment` remembers
 
     def plain(ids: set[str]) -> int:
-        return sum(study.item(id).plain for id in ids)
+        return sum(study.item(item_id).plain for item_id in ids)
 
     more = {name: plain(set(ids) - set(before[name])) for name, ids in now.items()}
-    given = {name: number for name, number in more.items() if number}
-    kept = plain(set(now[one.annotator]))
-    return HandOver(one.annotator, kept, given, plain(set(before[one.annotator])) - kept - sum(given.values()))
+    takers = {name: number for name, number in more.items() if number}
+    labelled = plain(set(now[leaver.annotator]))
+    return HandOver(leaver.annotator, labelled, takers, plain(set(before[leaver.annotator])) - labelled - sum(takers.values()))
 
 
-def _ordered(seed: int, round: str, name: str, items: list[str], twins: dict[str, str]) -> tuple[str, ...]:
+def _ordered(seed: int, round_name: str, name: str, items: list[str], twins: dict[str, str]) -> tuple[str, ...]:
     """A random order. Duplicates come late and as their originals came, at least a third of the list after them."""
-    rng, number = dice(seed, round, name), len(items)
+    rng, number = dice(seed, round_name, name), len(items)
     mixed = [items[place] for place in rng.permutation(number)]
-    twice = [id for id in mixed if id in twins and twins[id] in items]
-    both = {*twice, *(twins[id] for id in twice)}
+    twice = [item_id for item_id in mixed if item_id in twins and twins[item_id] in items]
+    both = {*twice, *(twins[item_id] for item_id in twice)}
     first = max(min(number // 3 + len(twice) // 2, number // 2), len(twice))  # slots for originals; as many for duplicates
     slots = sorted(rng.permutation(first)[: len(twice)]), sorted(rng.permutation(first)[: len(twice)])
-    at = {int(slot): id for slot, id in zip(slots[0], twice, strict=True)}
-    at |= {number - first + int(slot): twins[id] for slot, id in zip(slots[1], twice, strict=True)}
-    others = iter(id for id in mixed if id not in both)
+    at = {int(slot): item_id for slot, item_id in zip(slots[0], twice, strict=True)}
+    at |= {number - first + int(slot): twins[item_id] for slot, item_id in zip(slots[1], twice, strict=True)}
+    others = iter(item_id for item_id in mixed if item_id not in both)
     return tuple(at[place] if place in at else next(others) for place in range(number))
 
 
@@ -136,18 +138,18 @@ class Load(NamedTuple):
     attention: int
 
 
-def loads(study: Study, round: str) -> list[Load]:
-    found = []
-    for name, mine in assignment(study, round).items():
-        items = [study.item(id) for id in mine]
-        repeats, attention = sum(bool(one.duplicate_of) for one in items), sum(one.attention for one in items)
-        found.append(Load(name, len(items) - repeats - attention, repeats, attention))
-    return found
+def loads(study: Study, round_name: str) -> list[Load]:
+    rows = []
+    for name, mine in assignment(study, round_name).items():
+        items = [study.item(item_id) for item_id in mine]
+        repeats, attention = sum(bool(item.duplicate_of) for item in items), sum(item.attention for item in items)
+        rows.append(Load(name, len(items) - repeats - attention, repeats, attention))
+    return rows
 
 
-def apart(study: Study, round: str) -> int:
+def apart(study: Study, round_name: str) -> int:
     """Fewest screens from an item to its repeat, of any annotator; 0: there are no repeats."""
-    places = [{id: place for place, id in enumerate(mine)} for mine in assignment(study, round).values()]
+    places = [{item_id: place for place, item_id in enumerate(mine)} for mine in assignment(study, round_name).values()]
     return min(
         (
             at[item.id] - at[item.duplicate_of]
@@ -159,9 +161,9 @@ def apart(study: Study, round: str) -> int:
     )
 
 
-def shared(study: Study, round: str) -> tuple[int, int]:
+def shared(study: Study, round_name: str) -> tuple[int, int]:
     """Fewest and most items that two annotators have in common, without repeats and attention items."""
-    assigned = assignment(study, round)
-    given = {name: {one.id for one in plain([study.item(id) for id in ids])} for name, ids in assigned.items()}
-    common = [len(a & b) for a, b in combinations(given.values(), 2)]
+    assigned = assignment(study, round_name)
+    lists = {name: {item.id for item in plain([study.item(item_id) for item_id in ids])} for name, ids in assigned.items()}
+    common = [len(a & b) for a, b in combinations(lists.values(), 2)]
     return (min(common), max(common)) if common else (0, 0)

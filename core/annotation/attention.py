@@ -26,5 +26,5 @@ def attention_score(study: Study, labels: Iterable[Label]) -> dict[str, Attentio
         if item and item.attention and label.sentences and not label.cannot_judge:
             pairs = [pair for pair in zip(label.sentences[0], item.expected, strict=True) if pair[0] is not None]
             asked[label.annotator] += len(pairs)
-            right[label.annotator] += sum(given == known for given, known in pairs)
+            right[label.annotator] += sum(answer == expected for answer, expected in pairs)
     return {name: AttentionScore(right[name], asked[name]) for name in asked}

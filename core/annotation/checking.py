@@ -23,37 +23,38 @@ class Check(NamedTuple):
 
 def check(workbench: Workbench, study_id: str) -> Check:
     """Looks into every version and label of a study: are they what was frozen?"""
-    last, versions, found = load(workbench, study_id), history(workbench, study_id), []
-    for one in versions:
-        if one.hash and design_hash(workbench.store.journal.read(one.id).payload["design"], one.round) != one.hash:
-            found.append(f"Version {one.version} is not what its hash says.")
-    main = next((one for one in versions if one.round == "main"), None)
+    last, versions, findings = load(workbench, study_id), history(workbench, study_id), []
+    for version in versions:
+        design = workbench.store.journal.read(version.id).payload["design"] if version.hash else {}
+        if version.hash and design_hash(design, version.round) != version.hash:
+            findings.append(f"Version {version.version} is not what its hash says.")
+    main = next((version for version in versions if version.round == "main"), None)
     if main and _as_main(last.study, main.study) != _as_main(main.study, main.study):
-        found.append("The study was changed after its main round was frozen.")
-    hashes = {one.hash: one for one in versions if one.hash}
-    given = [from_record(payload) for payload in workbench.store.labels.all(study_id)]
+        findings.append("The study was changed after its main round was frozen.")
+    hashes = {version.hash: version for version in versions if version.hash}
+    labels = [from_record(payload) for payload in workbench.store.labels.all(study_id)]
     if lost := workbench.store.labels.damaged:
-        found.append(
+        findings.append(
             f"{len(lost):,} label records cannot be read, of this study or others, the first of them {min(lost)}: "
             f"{lost[min(lost)]}."
         )
     for where, what in {**workbench.store.labels.gaps, **workbench.store.labels.cut()}.items():
-        found.append(f"{where}: {what}.")
-    for what, ids in _label_findings(last.study, given, hashes, _leaving(versions)).items():
-        found.append(f"{len(ids):,} labels {what}, the first of them {ids[0]}.")
+        findings.append(f"{where}: {what}.")
+    for what, ids in _label_findings(last.study, labels, hashes, _leaving(versions)).items():
+        findings.append(f"{len(ids):,} labels {what}, the first of them {ids[0]}.")
     notes = _notes(versions)
-    if taken := sum(bool(one.origin) for one in given):
-        notes += (f"{taken:,} of {len(given):,} label records came from files or a server.",)
-    return Check(not found, last.hash, len(given), tuple(found), notes)
+    if taken := sum(bool(label.origin) for label in labels):
+        notes += (f"{taken:,} of {len(labels):,} label records came from files or a server.",)
+    return Check(not findings, last.hash, len(labels), tuple(findings), notes)
 
 
 def _leaving(versions: Sequence[Frozen]) -> dict[tuple[str, str], str]:
     """(round, annotator) -> when it was recorded that they left."""
-    found: dict[tuple[str, str], str] = {}
+    times: dict[tuple[str, str], str] = {}
     for version in versions:
-        for one in version.study.left:
-            found.setdefault((one.round, one.annotator), version.created)
-    return found
+        for leaver in version.study.left:
+            times.setdefault((leaver.round, leaver.annotator), version.created)
+    return times
 
 
 def _notes(versions: Sequence[Frozen]) -> tuple[str, ...]:
@@ -61,40 +62,42 @@ def _notes(versions: Sequence[Frozen]) -> tuple[str, ...]:
     notes, study = [], versions[0].study.model_copy(update={"left": ()})
     for version in versions:
         study = version.study.model_copy(update={"left": version.study.left[: len(study.left)]})
-        when, found = f"{version.created[:16].replace('T', ' ')} UTC", []
-        for one in version.study.left[len(study.left) :]:
-            if one.annotator in study.people(one.round):
-                found.append(handed_over(study, one))
-            study = study.model_copy(update={"left": (*study.left, one)})
-        if len(found) > 1:
-            notes.append(f"The {one.round} round was closed on {when}; labels missing: {sum(each.short for each in found):,}.")
-        elif found:
-            others = ", ".join(f"{number:,} to {name}" for name, number in found[0].given.items())
-            went = "; ".join(filter(None, [others, f"{found[0].short:,} to nobody" if found[0].short else ""]))
+        when, hand_overs = f"{version.created[:16].replace('T', ' ')} UTC", []
+        for leaver in version.study.left[len(study.left) :]:
+            if leaver.annotator in study.people(leaver.round):
+                hand_overs.append(handed_over(study, leaver))
+            study = study.model_copy(update={"left": (*study.left, leaver)})
+        if len(hand_overs) > 1:
             notes.append(
-                f"{found[0].annotator} left the {one.round} round on {when} with {found[0].kept:,} items labelled. "
+                f"The {leaver.round} round was closed on {when}; labels missing: {sum(each.short for each in hand_overs):,}."
+            )
+        elif hand_overs:
+            others = ", ".join(f"{number:,} to {name}" for name, number in hand_overs[0].given.items())
+            went = "; ".join(filter(None, [others, f"{hand_overs[0].short:,} to nobody" if hand_overs[0].short else ""]))
+            notes.append(
+                f"{hand_overs[0].annotator} left the {leaver.round} round on {when} with {hand_overs[0].kept:,} items labelled. "
                 f"The open items went: {went or 'there were none'}."
             )
     return tuple(notes)
 
 
 def _label_findings(
-    study: Study, given: Iterable[Label], hashes: dict[str, Frozen], leaving: dict[tuple[str, str], str]
+    study: Study, labels: Iterable[Label], hashes: dict[str, Frozen], leaving: dict[tuple[str, str], str]
 ) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for label in given:
+    findings: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
         frozen = hashes.get(label.hash)
         if frozen is None and not label.origin:
-            found["were given under a study that was never frozen"].append(label.id)
+            findings["were given under a study that was never frozen"].append(label.id)
         elif frozen is not None and frozen.round != label.round:
-            found["were given in another round than their study was frozen for"].append(label.id)
+            findings["were given in another round than their study was frozen for"].append(label.id)
         elif frozen is not None and label.created and label.created < frozen.created:
-            found["are older than the study they were given under"].append(label.id)
+            findings["are older than the study they were given under"].append(label.id)
         elif not label.origin and label.created > leaving.get((label.round, label.annotator), "~"):
-            found["were given by somebody who had left the round"].append(label.id)
+            findings["were given by somebody who had left the round"].append(label.id)
         elif not label.withdrawn and problems(frozen.study if frozen else study, label):
-            found["do not fit the items or the rubric"].append(label.id)
-    return found
+            findings["do not fit the items or the rubric"].append(label.id)
+    return findings
 
 
 def _as_main(study: Study, main: Study) -> Study:

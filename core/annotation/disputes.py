@@ -19,23 +19,23 @@ def differences(study: Study, labels: Iterable[Label]) -> dict[str, Counter[str]
     for label in labels:
         if complete(study, label) and study.item(label.item).plain:
             by_item[label.item].append(label)
-    return {item.id: found for item in study.items if (found := _differ(study, by_item.get(item.id, [])))}
+    return {item.id: parts for item in study.items if (parts := _differ(study, by_item.get(item.id, [])))}
 
 
 def _differ(study: Study, labels: Sequence[Label]) -> Counter[str]:
-    found: Counter[str] = Counter()
+    parts: Counter[str] = Counter()
     if len({label.cannot_judge for label in labels}) > 1:
-        found["item"] += 1
+        parts["item"] += 1
     labels = [label for label in labels if not label.cannot_judge]  # what they had answered before is taken back
     if "sentences" in study.ask:
         for column in zip(*(sum(label.sentences, ()) for label in labels), strict=False):
             if len(set(column) - {None}) > 1:
-                found["sentence"] += 1
+                parts["sentence"] += 1
     if "helpful" in study.ask:
         for stars in zip(*(label.helpful for label in labels), strict=False):
-            known = [star for star in stars if star is not None]
-            if known and max(known) - min(known) > 1:
-                found["rating"] += 1
+            ratings = [star for star in stars if star is not None]
+            if ratings and max(ratings) - min(ratings) > 1:
+                parts["rating"] += 1
     if "preference" in study.ask and len({label.preference for label in labels} - {None}) > 1:
-        found["preference"] += 1
-    return found
+        parts["preference"] += 1
+    return parts

@@ -78,8 +78,8 @@ class Drawn(NamedTuple):
 def start(workbench: Workbench, title: str = "", dataset: str = "") -> Drawn:
     """A draft that could be frozen as it is; not recorded. The answers of `dataset`, where there are some."""
     title = title.strip() or "Faithfulness"
-    found = candidates(workbench)
-    here = dataset if any(one.dataset == dataset for one in found) else ""
+    answers = candidates(workbench)
+    here = dataset if any(answer.dataset == dataset for answer in answers) else ""
     study = valid(
         Study,
         {
@@ -91,19 +91,19 @@ def start(workbench: Workbench, title: str = "", dataset: str = "") -> Drawn:
             "annotators": ("Annotator 1", "Annotator 2"),
         },
     )
-    return redraw(found, study, Drawing(dataset=here, systems=whole(found, here)))
+    return redraw(answers, study, Drawing(dataset=here, systems=whole(answers, here)))
 
 
-def left_over(found: Sequence[Candidate]) -> dict[str, int]:
+def left_over(answers: Sequence[Candidate]) -> dict[str, int]:
     """Systems that answered less than a third of what the largest did, as after a job that was cancelled -> how many answers."""
-    known = systems(found)
-    most = max(known.values(), default=0)
-    return {name: number for name, number in known.items() if 3 * number < most}
+    counts = systems(answers)
+    most = max(counts.values(), default=0)
+    return {name: number for name, number in counts.items() if 3 * number < most}
 
 
-def whole(found: Sequence[Candidate], dataset: str) -> tuple[str, ...]:
+def whole(answers: Sequence[Candidate], dataset: str) -> tuple[str, ...]:
     """The systems that a draft begins with, as a drawing names them."""
-    here = [one for one in found if dataset in ("", one.dataset)]
+    here = [answer for answer in answers if dataset in ("", answer.dataset)]
     few = left_over(here)
     return tuple(sorted(name for name in systems(here) if name not in few)) if few else ()
 
@@ -111,15 +111,15 @@ def whole(found: Sequence[Candidate], dataset: str) -> tuple[str, ...]:
 def free_name(workbench: Workbench, title: str) -> str:
     """A study's name made of its title; with a number where it is taken."""
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:48] or "study"
-    taken = {one.study.id for one in studies(workbench)}
-    return next(one for n in range(1, len(taken) + 2) if (one := name if n == 1 else f"{name}-{n}") not in taken)
+    taken = {version.study.id for version in studies(workbench)}
+    return next(slug for n in range(1, len(taken) + 2) if (slug := name if n == 1 else f"{name}-{n}") not in taken)
 
 
-def of_kind(found: Sequence[Candidate], study: Study, drawing: Drawing, kind: str) -> Drawn:
+def of_kind(answers: Sequence[Candidate], study: Study, drawing: Drawing, kind: str) -> Drawn:
     """The draft as a study of single answers, or of pairs."""
     bare = altered(study, {"kind": kind, "items": (), "ask": DEFAULTS[kind]["ask"]})
-    systems = whole(found, drawing.dataset) if kind == "rating" else ()
-    drawn = redraw(found, bare, replace(drawing.wish, systems=systems, by=""))
+    systems = whole(answers, drawing.dataset) if kind == "rating" else ()
+    drawn = redraw(answers, bare, replace(drawing.wish, systems=systems, by=""))
     return drawn._replace(study=_worded(study, drawn.study))
 
 
@@ -139,7 +139,7 @@ def _usual(study: Study) -> dict[str, str]:
 
 def without(study: Study, ids: Iterable[str]) -> Study:
     """The draft without these items and their repeats; where systems answer the same questions, without the whole question."""
-    gone = [study.item(id) for id in ids]
+    gone = [study.item(item_id) for item_id in ids]
     asked = {(item.round, item.question) for item in gone} if paired(study) else set()
     left = {item.id for item in study.items if item.plain and (item in gone or (item.round, item.question) in asked)}
     return altered(study, {"items": tuple(item for item in study.items if item.id not in left and item.duplicate_of not in left)})
@@ -151,20 +151,20 @@ def paired(study: Study) -> bool:
     items = plain(study.items, "main") or plain(study.items)
     by_question: dict[tuple[str, str], Counter] = defaultdict(Counter)
     for item in items:
-        by_question[item.round, item.question].update(one.system for one in item.responses)
-    number = len({one.system for item in items for one in item.responses})
+        by_question[item.round, item.question].update(response.system for response in item.responses)
+    number = len({response.system for item in items for response in item.responses})
     return number > 1 and all(len(by) == number and len(set(by.values())) == 1 for by in by_question.values())
 
 
-def drawing_of(study: Study, found: Sequence[Candidate]) -> Drawing:
+def drawing_of(study: Study, answers: Sequence[Candidate]) -> Drawing:
     """How a study's items were drawn, as far as they tell."""
     items = plain(study.items)
-    origin = {one.source: one.dataset for one in found}
+    origin = {answer.source: answer.dataset for answer in answers}
     datasets = {origin.get(item.responses[0].source, "") for item in items}
     used = tuple(sorted(systems_of(study)))
     by = "question" if paired(study) else "" if len(used) == len(datasets) == 1 else drawn_by(study) or "none"
     repeats = sum(bool(item.duplicate_of) for item in study.items) / len(items) if items else REPEATS
-    everything = study.kind == "rating" and set(used) == {one.system for one in found}
+    everything = study.kind == "rating" and set(used) == {answer.system for answer in answers}
     return Drawing(
         len(plain(items, "pilot")),
         len(plain(items, "main")),
@@ -184,17 +184,17 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
     keep_pilot: the pilot's items stay, and the main round is drawn from answers that the pilot has not shown.
     """
     asked = replace(drawing, asked=None)
-    here = pool = [one for one in answers if drawing.dataset in ("", one.dataset)]
+    here = pool = [answer for answer in answers if drawing.dataset in ("", answer.dataset)]
     if study.kind == "pairs":
         drawing = replace(drawing, systems=_two(pool, drawing.systems))
     if drawing.systems:
-        pool = [one for one in pool if one.system in drawing.systems]
+        pool = [answer for answer in pool if answer.system in drawing.systems]
     if study.kind == "rating" and not drawing.by:
         drawing = replace(drawing, by="question" if _enough(pool, drawing.pilot + drawing.main) else "system")
-    named = {one.system for one in pool}
+    named = {answer.system for answer in pool}
     pilot = [item for item in study.items if keep_pilot and item.round == "pilot"]
     shown = {(response.system, item.question) for item in pilot for response in item.responses}
-    pool = [one for one in pool if (one.system, one.question) not in shown]
+    pool = [answer for answer in pool if (answer.system, answer.question) not in shown]
     together = len(named) if study.kind == "rating" and drawing.by == "question" else 1  # items that are drawn as one
     if study.kind == "pairs":
         available = _pairs(pool, drawing.systems)
@@ -204,14 +204,14 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
     main = min(drawing.main, available - first) // together * together
     drawing = replace(drawing, main=main, pilot=len(plain(pilot)) or first, asked=asked)
     seed, count = (study.seed if keep_pilot else drawing.seed), first + main
-    found: tuple[Item, ...] = ()
+    drawn: tuple[Item, ...] = ()
     if count and study.kind == "pairs":
-        found = draw_pairs(pool, *drawing.systems, count, seed=seed, pilot=first)
+        drawn = draw_pairs(pool, *drawing.systems, count, seed=seed, pilot=first)
     elif count:
-        found = draw(pool, count, drawing.by, drawing.allocation, seed, first)
+        drawn = draw(pool, count, drawing.by, drawing.allocation, seed, first)
     rounds = [
-        pilot or _repeated(plain(found, "pilot"), drawing.repeats, seed),
-        _repeated(plain(found, "main"), drawing.repeats, seed),
+        pilot or _repeated(plain(drawn, "pilot"), drawing.repeats, seed),
+        _repeated(plain(drawn, "main"), drawing.repeats, seed),
     ]
     items = (*rounds[0], *rounds[1])
     if pilot:  # those of both rounds: their labels are there
@@ -224,7 +224,7 @@ def redraw(answers: Sequence[Candidate], study: Study, drawing: Drawing, *, keep
 
 def _enough(pool: Sequence[Candidate], items: int) -> bool:
     """Do the systems share questions for so many items, or at least for half of all there are?"""
-    number = len({one.system for one in pool})
+    number = len({answer.system for answer in pool})
     return number > 1 and number * len(answered_by_all(pool)) >= min(items, len(pool) / 2)
 
 
@@ -234,10 +234,10 @@ def _repeated(items: Sequence[Item], share: float, seed: int) -> tuple[Item, ...
 
 def _two(pool: Sequence[Candidate], named: tuple[str, ...]) -> tuple[str, ...]:
     """The two systems that are named, or those that share most questions."""
-    known = sorted({one.system for one in pool})
-    if len(set(named)) == 2 and set(named) <= set(known):
+    names = sorted({answer.system for answer in pool})
+    if len(set(named)) == 2 and set(named) <= set(names):
         return named
-    return max(combinations(known, 2), key=lambda two: _pairs(pool, two), default=())
+    return max(combinations(names, 2), key=lambda two: _pairs(pool, two), default=())
 
 
 def _pairs(pool: Sequence[Candidate], two: tuple[str, ...]) -> int:
@@ -255,9 +255,9 @@ def from_settings(workbench: Workbench, mapping: dict[str, Any]) -> Study:
     how = settings.pop("draw", None)
     seed, kind = settings.get("seed", 0), settings.get("kind", "rating")
     if how is not None:
-        how, found = dict(how), read_candidates(workbench, how.get("dataset", ""))
+        how, answers = dict(how), read_candidates(workbench, how.get("dataset", ""))
         try:
-            items = _drawn(found, kind, seed, how, _names(settings["rubrics"]))
+            items = _drawn(answers, kind, seed, how, _names(settings["rubrics"]))
         except TypeError as error:
             raise WorkbenchError(
                 f"The items cannot be drawn: {error}.", where="draw", todo=from_settings.__doc__.split("\n\n")[1].strip()
@@ -269,21 +269,21 @@ def from_settings(workbench: Workbench, mapping: dict[str, Any]) -> Study:
 def _names(rubrics: Any) -> tuple[str, ...]:
     """The labels of the rubric in use; whether it is a rubric at all is looked at later."""
     with suppress(TypeError, KeyError, IndexError, AttributeError):
-        return tuple(one["name"] for one in rubrics[-1]["labels"])
+        return tuple(label["name"] for label in rubrics[-1]["labels"])
     return ()
 
 
-def _drawn(found: list[Candidate], kind: str, seed: int, how: dict[str, Any], labels: Sequence[str]) -> tuple[Item, ...]:
+def _drawn(answers: list[Candidate], kind: str, seed: int, how: dict[str, Any], labels: Sequence[str]) -> tuple[Item, ...]:
     """The items of `draw`, with duplicates and attention items."""
     duplicates, attention, named = how.pop("duplicates", 0), how.pop("attention", False), how.pop("systems", None)
     how.pop("dataset", None)
     if named:
-        found = [one for one in found if one.system in named]
+        answers = [answer for answer in answers if answer.system in named]
     if kind == "pairs":
         if len(named or ()) != 2:
             raise WorkbenchError("Pairs are drawn of two systems.", where="draw.systems", todo="Name two.")
-        items = draw_pairs(found, *named, seed=seed, **how)
+        items = draw_pairs(answers, *named, seed=seed, **how)
     else:
-        items = draw(found, seed=seed, **how)
+        items = draw(answers, seed=seed, **how)
     items = with_duplicates(items, duplicates, seed)
-    return with_attention(items, seed, candidates=found, labels=labels) if attention else items
+    return with_attention(items, seed, candidates=answers, labels=labels) if attention else items

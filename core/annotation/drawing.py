@@ -60,7 +60,7 @@ def draw(
     strata: dict[str, list[tuple[Candidate, ...]]] = defaultdict(list)  # answers that are drawn together
     each = 1
     if by == "question":
-        each = max(len({one.system for one in candidates}), 1)
+        each = max(len({candidate.system for candidate in candidates}), 1)
         for (dataset, _), answers in sorted(shared(candidates).items()):
             strata[dataset].append(tuple(answers[system] for system in sorted(answers)))
         if count < each:
@@ -69,29 +69,29 @@ def draw(
                 todo="Ask for more, or for fewer systems.",
             )
     else:
-        for one in sorted(candidates, key=lambda one: one.source):
-            strata["" if by == "none" else getattr(one, by)].append((one,))
+        for candidate in sorted(candidates, key=lambda candidate: candidate.source):
+            strata["" if by == "none" else getattr(candidate, by)].append((candidate,))
     rng, columns = np.random.default_rng(seed), []
     wanted = _allocated({name: len(those) for name, those in strata.items()}, count // each, allocation, each)
     for name in sorted(strata):
         some = [strata[name][place] for place in rng.permutation(len(strata[name]))[: wanted[name]]]
-        columns += [((place + rng.random()) / len(some), name, one) for place, one in enumerate(some)]
+        columns += [((place + rng.random()) / len(some), name, together) for place, together in enumerate(some)]
     columns.sort(key=lambda column: column[:2])  # strata take turns, so that any first part is spread over them
     items = [
-        _item(one.question, (one,), stratum or (one.system if by == "question" else ""))
+        _item(answer.question, (answer,), stratum or (answer.system if by == "question" else ""))
         for _, stratum, together in columns
-        for one in together
+        for answer in together
     ]
     return _in_rounds(items, pilot // each * each)
 
 
 def shared(candidates: Sequence[Candidate], systems: Sequence[str] = ()) -> dict[tuple[str, str], dict[str, Candidate]]:
     """(corpus, question) -> system -> its latest answer, of the questions that all these systems answered; of none: all."""
-    wanted = set(systems) or {one.system for one in candidates}
+    wanted = set(systems) or {candidate.system for candidate in candidates}
     answers: dict[tuple[str, str], dict[str, Candidate]] = defaultdict(dict)
-    for one in sorted(candidates, key=lambda one: one.source):
-        if one.system in wanted:
-            answers[one.dataset, one.question][one.system] = one
+    for candidate in sorted(candidates, key=lambda candidate: candidate.source):
+        if candidate.system in wanted:
+            answers[candidate.dataset, candidate.question][candidate.system] = candidate
     return {key: by for key, by in answers.items() if len(by) == len(wanted)}
 
 
@@ -134,16 +134,16 @@ def with_attention(
     They are made of the passages of the candidates, see `own_attention`; the built-in ones stand in where these give too few,
     or where a rubric has other labels.
     """
-    numbers = [min(math.ceil(sum(item.round == round and item.plain for item in items) / 10), MOST_ATTENTION) for round in rounds]
-    known = {item.id for item in items}
+    numbers = [min(math.ceil(sum(item.round == name and item.plain for item in items) / 10), MOST_ATTENTION) for name in rounds]
+    ids = {item.id for item in items}
     own = own_attention(candidates, items, sum(numbers), seed) if set(KNOWN) <= set(labels) else ()
     order = np.random.default_rng([seed, 2]).permutation(len(attention_items()))
-    free = [item for item in (*own, *(attention_items()[place] for place in order)) if item.id not in known]
-    found = list(items)
-    for round, number in zip(rounds, numbers, strict=True):
-        found += [_late(item).model_copy(update={"round": round}) for item in free[:number]]
+    free = [item for item in (*own, *(attention_items()[place] for place in order)) if item.id not in ids]
+    mixed = list(items)
+    for round_name, number in zip(rounds, numbers, strict=True):
+        mixed += [_late(item).model_copy(update={"round": round_name}) for item in free[:number]]
         free = free[number:]
-    return tuple(found)
+    return tuple(mixed)
 
 
 def _late(item: Item) -> Item:
@@ -157,31 +157,31 @@ def own_attention(candidates: Sequence[Candidate], items: Sequence[Item], count:
     share no phrase and hardly a word with it, it is not in the context. By turns; questions that the items ask come last."""
     asked, met = {item.question for item in items}, {item.question for item in items if item.attention}
     there: dict[str, Candidate] = {}
-    for one in sorted((one for one in candidates if one.passages), key=lambda one: one.source):
-        there.setdefault(one.question, one)
-    left = [one for question, one in there.items() if question not in met]
+    for answer in sorted((answer for answer in candidates if answer.passages), key=lambda answer: answer.source):
+        there.setdefault(answer.question, answer)
+    left = [answer for question, answer in there.items() if question not in met]
     pool = [left[place] for place in np.random.default_rng([seed, 3]).permutation(len(left))]
-    pool.sort(key=lambda one: one.question in asked)
-    found: list[Item] = []
-    for place, one in enumerate(pool):
-        if len(found) == count:
+    pool.sort(key=lambda answer: answer.question in asked)
+    attention: list[Item] = []
+    for place, answer in enumerate(pool):
+        if len(attention) == count:
             break
-        said = _verbatim(one)
-        expected = KNOWN[len(found) % len(KNOWN)]
+        said = _verbatim(answer)
+        expected = KNOWN[len(attention) % len(KNOWN)]
         others = islice((pool[at % len(pool)] for at in range(place + 1, place + len(pool))), TRIES)
-        shown = one.passages if expected == KNOWN[0] else ()
+        shown = answer.passages if expected == KNOWN[0] else ()
         if said and not shown:
-            shown = next((other.passages for other in others if _apart(one, other, said)), ())
+            shown = next((other.passages for other in others if _apart(answer, other, said)), ())
         if said and shown:
-            item = _item(one.question, (Candidate(LATE, "attention", "", one.question, said, shown),), "")
-            found.append(item.model_copy(update={"expected": (expected,)}))
-    return tuple(found)
+            item = _item(answer.question, (Candidate(LATE, "attention", "", answer.question, said, shown),), "")
+            attention.append(item.model_copy(update={"expected": (expected,)}))
+    return tuple(attention)
 
 
-def _verbatim(one: Candidate) -> str:
+def _verbatim(candidate: Candidate) -> str:
     """The whole sentence of its passages that says most of what the question asks; "" if none stands by itself."""
-    asked, best = _content(one.question), (0.0, "")
-    for passage in one.passages:
+    asked, best = _content(candidate.question), (0.0, "")
+    for passage in candidate.passages:
         spans = sentences(passage.text)
         for a, b in spans[1:]:  # a passage may begin in the middle of the first, and end in the middle of the last
             raw = passage.text[a:b]
@@ -198,9 +198,9 @@ def _verbatim(one: Candidate) -> str:
     return best[1]
 
 
-def _apart(one: Candidate, other: Candidate, said: str) -> bool:
+def _apart(candidate: Candidate, other: Candidate, said: str) -> bool:
     """Are the other's passages of other documents, without a phrase and with hardly a word of what was said?"""
-    if {passage.document_id for passage in one.passages} & {passage.document_id for passage in other.passages}:
+    if {passage.document_id for passage in candidate.passages} & {passage.document_id for passage in other.passages}:
         return False
     ours = re.findall(r"\w+", said.lower())
     phrases, content = set(zip(ours, ours[1:], ours[2:], strict=False)), _content(said)
@@ -217,33 +217,33 @@ def _content(text: str) -> set[str]:
 def drawn_by(study: Study) -> str:
     """What the items were drawn by, as far as their strata tell: system, dataset, or "" for all alike."""
     items = [item for item in study.items if item.plain]
-    strata, systems = {item.stratum for item in items}, {one.system for item in items for one in item.responses}
+    strata, systems = {item.stratum for item in items}, {response.system for item in items for response in item.responses}
     return "" if strata <= {""} else "system" if strata <= systems else "dataset"
 
 
 @lru_cache(1)
 def attention_items() -> tuple[Item, ...]:
     """The items with known answers that come with the project, see annotations/attention.yaml."""
-    given = yaml.safe_load((FOLDER / "attention.yaml").read_text("utf-8"))
+    entries = yaml.safe_load((FOLDER / "attention.yaml").read_text("utf-8"))
     return tuple(
         _item(
-            one["question"],
+            entry["question"],
             (
                 Candidate(
                     "attention",
                     "attention",
                     "",
-                    one["question"],
-                    one["answer"],
+                    entry["question"],
+                    entry["answer"],
                     tuple(
                         Passage(document_id=fingerprint(text)[:12], title=title, text=text, end=len(text))
-                        for title, text in (passage.values() for passage in one["passages"])
+                        for title, text in (passage.values() for passage in entry["passages"])
                     ),
                 ),
             ),
             "",
-        ).model_copy(update={"expected": tuple(one["expected"])})
-        for one in given
+        ).model_copy(update={"expected": tuple(entry["expected"])})
+        for entry in entries
     )
 
 
@@ -254,10 +254,16 @@ def clean(text: str) -> str:
 
 def _item(question: str, answers: tuple[Candidate, ...], stratum: str) -> Item:
     responses = tuple(
-        Response(source=one.source, system=one.system, text=one.text, sentences=sentences(one.text), passages=one.passages)
-        for one in answers
+        Response(
+            source=answer.source,
+            system=answer.system,
+            text=answer.text,
+            sentences=sentences(answer.text),
+            passages=answer.passages,
+        )
+        for answer in answers
     )
-    name = fingerprint(question, [(one.source, one.text) for one in answers])[:12]
+    name = fingerprint(question, [(answer.source, answer.text) for answer in answers])[:12]
     return Item(id=name, question=question, responses=responses, stratum=stratum, gold=answers[0].gold)
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core.annotation import latest
 from core.annotation.drawing import clean
 from core.annotation.formats import exchange, label_studio
 from core.annotation.label_files import LABEL_FILES, TIDY, checksum, manifest_files
 from core.annotation.labels import Label, complete
-from core.annotation.latest import labels
 from core.annotation.rubric import FOLDER
 from core.annotation.study import Study
 from core.annotation.versions import Frozen, load
@@ -31,10 +31,14 @@ class Manifest(NamedTuple):
 
 
 def export(
-    workbench: Workbench, study_id: str, formats: Sequence[str] | None = None, folder: Path | str | None = None, round: str = ""
+    workbench: Workbench,
+    study_id: str,
+    formats: Sequence[str] | None = None,
+    folder: Path | str | None = None,
+    round_name: str = "",
 ) -> Manifest:
     """Writes the labels as they stand, and the study, into annotations/<study>/ with a manifest. formats None: the usual ones."""
-    frozen, found = load(workbench, study_id), labels(workbench, study_id, round)
+    frozen, labels = load(workbench, study_id), latest.labels(workbench, study_id, round_name)
     formats = usual(frozen.study) if formats is None else formats
     if unknown := set(formats) - set(FORMATS):
         raise WorkbenchError(f"There is no format '{min(unknown)}'.", todo=f"Formats: {', '.join(FORMATS)}.")
@@ -54,18 +58,18 @@ def export(
         )
     }
     if "jsonl" in formats:
-        files["labels.jsonl"] = exchange.to_jsonl(found)
+        files["labels.jsonl"] = exchange.to_jsonl(labels)
     if "csv" in formats:
-        files["labels.csv"] = exchange.to_csv(found)
-        files[TIDY] = exchange.to_tidy_csv(frozen.study, found)
+        files["labels.csv"] = exchange.to_csv(labels)
+        files[TIDY] = exchange.to_tidy_csv(frozen.study, labels)
     if "label_studio" in formats:
         files["label_studio.xml"] = label_studio.config_xml(frozen.study)
-        tasks = label_studio.tasks(frozen.study, found, round)
+        tasks = label_studio.tasks(frozen.study, labels, round_name)
         files["label_studio.json"] = json.dumps(tasks, ensure_ascii=False, indent=1)
-    pairs = exchange.dpo_pairs(frozen.study, found)
+    pairs = exchange.dpo_pairs(frozen.study, labels)
     if "dpo" in formats:
         files["dpo.jsonl"] = "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs)
-    counts = _counts(frozen.study, found, round) | {"pairs": len(pairs)}
+    counts = _counts(frozen.study, labels, round_name) | {"pairs": len(pairs)}
     if lost := workbench.store.labels.damaged:
         counts["unreadable label records, of this study or others"] = len(lost)
     return _written(folder, files, frozen, counts)
@@ -77,28 +81,28 @@ def usual(study: Study) -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name != "dpo" or study.kind == "pairs")
 
 
-def _counts(study: Study, found: Sequence[Label], round: str) -> dict[str, int]:
+def _counts(study: Study, labels: Sequence[Label], round_name: str) -> dict[str, int]:
     """As the pages count: items are those drawn to be judged, a label is what one annotator said on one screen."""
-    items = [item for item in (study.round_items(round) if round else study.items)]
+    items = [item for item in (study.round_items(round_name) if round_name else study.items)]
     plain = {item.id for item in items if item.plain}
-    sentences = sum(name is not None for one in found if one.item in plain for names in one.sentences for name in names)
+    sentences = sum(name is not None for label in labels if label.item in plain for names in label.sentences for name in names)
     return {
         "items": len(plain),
         "repeats": sum(bool(item.duplicate_of) for item in items),
         "attention items": sum(item.attention for item in items),
-        "labels": len(found),
-        "complete": sum(complete(study, one) for one in found),
+        "labels": len(labels),
+        "complete": sum(complete(study, label) for label in labels),
         "sentence labels": sentences,
-        "annotators": len({one.annotator for one in found}),
+        "annotators": len({label.annotator for label in labels}),
     }
 
 
-def push(workbench: Workbench, study_id: str, url: str = "", round: str = "") -> dict[str, Any]:
+def push(workbench: Workbench, study_id: str, url: str = "", round_name: str = "") -> dict[str, Any]:
     """A new project on a Label Studio server, with the round's items and the labels there are: {"project", "url", "tasks"}."""
     from core.annotation.formats import label_studio_server
 
     frozen = load(workbench, study_id)
-    tasks = label_studio.tasks(frozen.study, labels(workbench, study_id, round), round or frozen.round)
+    tasks = label_studio.tasks(frozen.study, latest.labels(workbench, study_id, round_name), round_name or frozen.round)
     return label_studio_server.call(
         "push", url, title=f"{study_id} {(frozen.hash or 'draft')[:8]}", config=label_studio.config_xml(frozen.study), tasks=tasks
     )

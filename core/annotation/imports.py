@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from core.annotation import latest
 from core.annotation.assignment import assignment
 from core.annotation.formats import exchange, qags
 from core.annotation.formats.exchange import Problem
 from core.annotation.label_files import ImportProblems, existing, parsed_labels, read_text
 from core.annotation.labels import CONTENT, Label, blank, from_record, problems, to_record
-from core.annotation.latest import labels
 from core.annotation.rounds import freeze
 from core.annotation.study import ROUNDS, Study
 from core.annotation.versions import Frozen, history, load
@@ -55,58 +55,60 @@ def pull(
     """The annotations of a Label Studio project, as `import_labels` takes them."""
     from core.annotation.formats import label_studio_server
 
-    found = label_studio_server.call("pull", url, project=project)
-    text = json.dumps(found["tasks"], indent=1)
+    tasks = label_studio_server.call("pull", url, project=project)["tasks"]
+    text = json.dumps(tasks, indent=1)
     return _take(workbench, load(workbench, study_id), text, f"project {project}", keep_good, names or {}, replace)
 
 
 def import_qags(workbench: Workbench, path: Path | str, study_id: str = "qags") -> Frozen:
     """A file of QAGS as a study with its labels. A second time nothing is added."""
-    study, given, wrong = qags.read(existing(Path(path)), study_id)
-    if wrong or not given:
-        raise ImportProblems(wrong or [Problem(str(path), 1, "The file is empty.")], len(given))
+    study, labels, wrong = qags.read(existing(Path(path)), study_id)
+    if wrong or not labels:
+        raise ImportProblems(wrong or [Problem(str(path), 1, "The file is empty.")], len(labels))
     there = history(workbench, study_id)
     if there and there[-1].study != study:
         raise WorkbenchError(f"There is another study '{study_id}'.", todo="Give this one another name.")
     frozen = there[-1] if there else freeze(workbench, study, "main")
-    known = {(one.item, one.annotator) for one in labels(workbench, study_id)}
+    seen = {(label.item, label.annotator) for label in latest.labels(workbench, study_id)}
     fresh = [
-        _stamped(one.model_copy(update={"hash": frozen.hash, "origin": Path(path).name}))
-        for one in given
-        if (one.item, one.annotator) not in known
+        _stamped(label.model_copy(update={"hash": frozen.hash, "origin": Path(path).name}))
+        for label in labels
+        if (label.item, label.annotator) not in seen
     ]
     if fresh:
-        workbench.store.labels.add([to_record(study, one) for one in fresh])
+        workbench.store.labels.add([to_record(study, label) for label in fresh])
     return frozen
 
 
 def _take(
     workbench: Workbench, frozen: Frozen, text: str, file: str, keep_good: bool, names: dict[str, str], replace: bool
 ) -> Imported:
-    round = frozen.round if frozen.round in ROUNDS else "main"
-    parsed = parsed_labels(frozen.study, text, file, round)
+    round_name = frozen.round if frozen.round in ROUNDS else "main"
+    parsed = parsed_labels(frozen.study, text, file, round_name)
     good, wrong = _sound(workbench, frozen, parsed, file, names)
     if not good and not wrong:
         wrong = [exchange.empty(file)]
-    found = _fresh(workbench, frozen, good, file, replace)
+    intake = _fresh(workbench, frozen, good, file, replace)
     if not replace:
         wrong += [
             Problem(
                 file,
                 line,
-                f"'{one.annotator}' said otherwise of item {one.item} here: this would replace it.",
+                f"'{label.annotator}' said otherwise of item {label.item} here: this would replace it.",
                 "Choose to replace labels (--replace), or leave it out.",
             )
-            for line, one in found.replacing
+            for line, label in intake.replacing
         ]
-    taken = [*found.new, *found.completing, *(found.replacing if replace else ())]
+    taken = [*intake.new, *intake.completing, *(intake.replacing if replace else ())]
     if wrong and not keep_good:
-        raise ImportProblems(sorted(wrong, key=lambda one: one.line), len(taken) + found.known)
+        raise ImportProblems(sorted(wrong, key=lambda problem: problem.line), len(taken) + intake.old)
     if taken:
-        fresh = [_stamped(one) for _, one in taken]
-        workbench.store.labels.add([to_record(frozen.study, one) for one in fresh], [one.id for one in fresh])
-    wrong = tuple(sorted(wrong, key=lambda one: one.line))
-    return Imported(len(taken), found.known, wrong, len(found.replacing) if replace else 0, len(found.completing), found.changed)
+        fresh = [_stamped(label) for _, label in taken]
+        workbench.store.labels.add([to_record(frozen.study, label) for label in fresh], [label.id for label in fresh])
+    wrong = tuple(sorted(wrong, key=lambda problem: problem.line))
+    return Imported(
+        len(taken), intake.old, wrong, len(intake.replacing) if replace else 0, len(intake.completing), intake.changed
+    )
 
 
 def _sound(
@@ -114,116 +116,119 @@ def _sound(
 ) -> tuple[list[tuple[int, Label]], list[Problem]]:
     """The labels that fit the study, each of one annotator and item once, with their lines."""
     good, wrong, seen, ids = [], list(parsed.problems), {}, {}
-    for line, one in parsed.labels:
-        one = _filled(frozen.study, one)
-        one = one.model_copy(update={"annotator": names.get(one.annotator, one.annotator)})
-        key, id = (one.round, one.item, one.annotator), one.id
-        what, todo = _misfit(workbench, frozen, one)
-        if not what and id and id in ids:
-            what, todo = (f"The id '{id}' stands in line {ids[id]} already.", "Give each label an id of its own, or none.")
-        elif not what and key in seen and not (id and seen[key][0]):
-            what, todo = exchange.twice(file, line, one.annotator, one.item, seen[key][1])[2:]
+    for line, label in parsed.labels:
+        label = _filled(frozen.study, label)
+        label = label.model_copy(update={"annotator": names.get(label.annotator, label.annotator)})
+        key, label_id = (label.round, label.item, label.annotator), label.id
+        what, todo = _misfit(workbench, frozen, label)
+        if not what and label_id and label_id in ids:
+            what, todo = (
+                f"The id '{label_id}' stands in line {ids[label_id]} already.",
+                "Give each label an id of its own, or none.",
+            )
+        elif not what and key in seen and not (label_id and seen[key][0]):
+            what, todo = exchange.twice(file, line, label.annotator, label.item, seen[key][1])[2:]
         if what:
             wrong.append(Problem(file, line, what, todo))
         else:
-            seen[key], ids[id] = (id, line), line
-            good.append((line, one))
+            seen[key], ids[label_id] = (label_id, line), line
+            good.append((line, label))
     return sorted(good, key=lambda pair: pair[1].id), wrong
 
 
-def _filled(study: Study, one: Label) -> Label:
+def _filled(study: Study, label: Label) -> Label:
     """With a place for every answer, also where the file leaves a part out."""
-    if not study.has(one.item) or (one.sentences and one.helpful):
-        return one
-    empty = blank(study, one.round, study.item(one.item), one.annotator)
-    return one.model_copy(update={"sentences": one.sentences or empty.sentences, "helpful": one.helpful or empty.helpful})
+    if not study.has(label.item) or (label.sentences and label.helpful):
+        return label
+    empty = blank(study, label.round, study.item(label.item), label.annotator)
+    return label.model_copy(update={"sentences": label.sentences or empty.sentences, "helpful": label.helpful or empty.helpful})
 
 
-def _misfit(workbench: Workbench, frozen: Frozen, one: Label) -> tuple[str, str]:
+def _misfit(workbench: Workbench, frozen: Frozen, label: Label) -> tuple[str, str]:
     """What keeps a label out of the study, and what to do; "" if nothing does."""
-    study, found = frozen.study, problems(frozen.study, one)
-    if one.study != study.id:
-        found = [f"it is a label of the study '{one.study}', not of '{study.id}'"]
-    if one.rubric not in [rubric.version for rubric in study.rubrics]:
-        found.append(f"there is no version {one.rubric} of the rubric")
+    study, wrong = frozen.study, problems(frozen.study, label)
+    if label.study != study.id:
+        wrong = [f"it is a label of the study '{label.study}', not of '{study.id}'"]
+    if label.rubric not in [rubric.version for rubric in study.rubrics]:
+        wrong.append(f"there is no version {label.rubric} of the rubric")
     try:
-        known = datetime.fromisoformat(one.created or "2000-01-01").year in YEARS
+        dated = datetime.fromisoformat(label.created or "2000-01-01").year in YEARS
     except ValueError:
-        known = False
-    if not known:
-        found.append(f"'{one.created[:40]}' is no time (ISO 8601, {YEARS[0]} to {YEARS[-1]})")
-    if found:
-        return f"This label does not fit the study: {'; '.join(found)}.", "Mend or remove it."
-    if one.annotator not in study.people(one.round):
+        dated = False
+    if not dated:
+        wrong.append(f"'{label.created[:40]}' is no time (ISO 8601, {YEARS[0]} to {YEARS[-1]})")
+    if wrong:
+        return f"This label does not fit the study: {'; '.join(wrong)}.", "Mend or remove it."
+    if label.annotator not in study.people(label.round):
         return (
-            f"'{one.annotator}' is no annotator of the {one.round} round.",
-            f"Say who of the study that is: --as '{one.annotator}=NAME'.",
+            f"'{label.annotator}' is no annotator of the {label.round} round.",
+            f"Say who of the study that is: --as '{label.annotator}=NAME'.",
         )
-    if not one.id and _same(one, blank(study, one.round, study.item(one.item), one.annotator)):
-        return f"This says nothing of item {one.item}.", "Give a label, or remove it."
+    if not label.id and _same(label, blank(study, label.round, study.item(label.item), label.annotator)):
+        return f"This says nothing of item {label.item}.", "Give a label, or remove it."
     planned = (
-        one.item in assignment(study, one.round)[one.annotator]
-        or any((gone.round, gone.annotator) == (one.round, one.annotator) for gone in study.left)
-        or (one.hash and one.hash in [version.hash for version in history(workbench, study.id)])
+        label.item in assignment(study, label.round)[label.annotator]
+        or any((gone.round, gone.annotator) == (label.round, label.annotator) for gone in study.left)
+        or (label.hash and label.hash in [version.hash for version in history(workbench, study.id)])
     )
     return (
         ("", "")
         if planned
         else (
-            f"Item {one.item} is not assigned to '{one.annotator}' in the {one.round} round.",
+            f"Item {label.item} is not assigned to '{label.annotator}' in the {label.round} round.",
             "Remove it: labels from outside the design would count in the analysis.",
         )
     )
 
 
-class _Found(NamedTuple):
+class _Intake(NamedTuple):
     """What an import would do, each label with its line."""
 
-    known: int
+    old: int
     changed: int
     new: list[tuple[int, Label]]
     completing: list[tuple[int, Label]]
     replacing: list[tuple[int, Label]]
 
 
-def _fresh(workbench: Workbench, frozen: Frozen, good: list[tuple[int, Label]], file: str, revive: bool) -> _Found:
+def _fresh(workbench: Workbench, frozen: Frozen, good: list[tuple[int, Label]], file: str, revive: bool) -> _Intake:
     """What is not in the store yet. A label without an id of ours speaks only of what it answers: the rest stays as it is.
     What was taken from a file before is known, also if the annotator has changed it here since. revive: what was taken back
     here comes again."""
-    store, found, taken = workbench.store.labels, _Found(0, 0, [], [], []), None
-    here, known, changed = store.present(one.id for _, one in good if one.id), 0, 0
+    store, intake, taken = workbench.store.labels, _Intake(0, 0, [], [], []), None
+    here, old, changed = store.present(label.id for _, label in good if label.id), 0, 0
     own: dict[tuple[str, str, str], tuple[Label, list]] = {}  # what the file itself said before
-    for line, given in good:
-        key = given.round, given.item, given.annotator
-        one, part = given, not given.id and not given.replaces and not given.withdrawn
+    for line, label in good:
+        key = label.round, label.item, label.annotator
+        part = not label.id and not label.replaces and not label.withdrawn
         before, group = own.get(key) or (_here(workbench, frozen.study.id, key), None)
         if before and taken is None:
             taken = _taken(workbench, frozen.study.id)
         stands = before if before and not before.withdrawn else None
         last = [stands, *(taken.get((*key, origin)) for origin in (file, ""))] if before else []
-        if one.id in here:
-            stored = from_record(store.get(one.id))
+        if label.id in here:
+            stored = from_record(store.get(label.id))
             last.append(stored if (stored.round, stored.item, stored.annotator) == key else None)
-            one = one.model_copy(update={"id": ""})  # it stays, or was edited since it was exported
-        same = [old for old in last if old and _same(old, _laid(old, one) if part else one)]
+            label = label.model_copy(update={"id": ""})  # it stays, or was edited since it was exported
+        same = [earlier for earlier in last if earlier and _same(earlier, _laid(earlier, label) if part else label)]
         if same and (stands or not revive):
-            known += 1
+            old += 1
             changed += same[0] is not stands
             continue
-        new = _laid(stands, one) if part and stands else one
-        kept = one.id if not before or "" < before.id < one.id else ""
+        new = _laid(stands, label) if part and stands else label
+        label_id = label.id if not before or "" < before.id < label.id else ""
         new = new.model_copy(
             update={
-                "id": kept,
-                "origin": (one.origin if kept else "") or file,
-                "replaces": before.id or before.replaces if before else one.replaces,
+                "id": label_id,
+                "origin": (label.origin if label_id else "") or file,
+                "replaces": before.id or before.replaces if before else label.replaces,
             }
         )
         if group is None:
-            group = found.new if not stands else found.completing if _kept(stands, new) else found.replacing
+            group = intake.new if not stands else intake.completing if _keeps_all(stands, new) else intake.replacing
         group.append((line, new))
         own[key] = new, group
-    return found._replace(known=known, changed=changed)
+    return intake._replace(old=old, changed=changed)
 
 
 def _here(workbench: Workbench, study_id: str, key: tuple[str, str, str]) -> Label | None:
@@ -232,41 +237,41 @@ def _here(workbench: Workbench, study_id: str, key: tuple[str, str, str]) -> Lab
     return from_record(record) if record else None
 
 
-def _same(one: Label, other: Label) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in CONTENT)
+def _same(label: Label, other: Label) -> bool:
+    return all(getattr(label, name) == getattr(other, name) for name in CONTENT)
 
 
 def _taken(workbench: Workbench, study_id: str) -> dict[tuple[str, str, str, str], Label]:
     """(round, item, annotator, origin) -> the label that was last imported there; origin "": of any."""
-    found = {}
+    last = {}
     for payload in workbench.store.labels.all(study_id):
         if payload.get("origin"):
             label = from_record(payload)
             for origin in ("", label.origin):
-                found[label.round, label.item, label.annotator, origin] = label
-    return found
+                last[label.round, label.item, label.annotator, origin] = label
+    return last
 
 
-def _laid(under: Label, one: Label) -> Label:
-    """What one says, and where it is silent, what the other said."""
-    said = any(name is not None for name in (*sum(one.sentences, ()), *one.helpful, one.preference))
-    under = _shaped(under, one)
-    return one.model_copy(
+def _laid(under: Label, over: Label) -> Label:
+    """What the upper label says, and where it is silent, what the one under it said."""
+    said = any(name is not None for name in (*sum(over.sentences, ()), *over.helpful, over.preference))
+    under = _shaped(under, over)
+    return over.model_copy(
         update={
             "sentences": tuple(
                 tuple(new or old for new, old in zip(*pair, strict=True))
-                for pair in zip(one.sentences, under.sentences, strict=True)
+                for pair in zip(over.sentences, under.sentences, strict=True)
             ),
-            "helpful": tuple(new or old for new, old in zip(one.helpful, under.helpful, strict=True)),
-            "spans": one.spans or under.spans,
-            "preference": one.preference or under.preference,
-            "comment": one.comment or under.comment,
-            "cannot_judge": one.cannot_judge or (under.cannot_judge and not said),
+            "helpful": tuple(new or old for new, old in zip(over.helpful, under.helpful, strict=True)),
+            "spans": over.spans or under.spans,
+            "preference": over.preference or under.preference,
+            "comment": over.comment or under.comment,
+            "cannot_judge": over.cannot_judge or (under.cannot_judge and not said),
         }
     )
 
 
-def _kept(before: Label, new: Label) -> bool:
+def _keeps_all(before: Label, new: Label) -> bool:
     """Is all that was said before still said?"""
     before = _shaped(before, new)
     pairs = [
@@ -279,12 +284,12 @@ def _kept(before: Label, new: Label) -> bool:
     return same and not new.withdrawn and before.cannot_judge == new.cannot_judge
 
 
-def _shaped(one: Label, like: Label) -> Label:
+def _shaped(label: Label, like: Label) -> Label:
     """With a place for every answer."""
-    return one.model_copy(
+    return label.model_copy(
         update={
-            "sentences": one.sentences or tuple((None,) * len(names) for names in like.sentences),
-            "helpful": one.helpful or (None,) * len(like.helpful),
+            "sentences": label.sentences or tuple((None,) * len(names) for names in like.sentences),
+            "helpful": label.helpful or (None,) * len(like.helpful),
         }
     )
 

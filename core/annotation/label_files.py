@@ -23,15 +23,17 @@ class ImportProblems(WorkbenchError):
     """Nothing was taken of a file. `problems` has all that is wrong, by line. good: labels that could be imported; None where
     the file was only to be read."""
 
-    def __init__(self, found: Sequence[Problem], good: int | None = None) -> None:
-        self.problems = tuple(found)
-        listed = "\n".join(f"{one.file}:{one.line}: {one.what} {one.todo}".rstrip() for one in found[:TOLD])
-        more = f"\n… and {len(found) - TOLD} more." if len(found) > TOLD else ""
-        number = f"{len(found):,} problem{'s' if len(found) > 1 else ''}"
+    def __init__(self, problems: Sequence[Problem], good: int | None = None) -> None:
+        self.problems = tuple(problems)
+        listed = "\n".join(
+            f"{problem.file}:{problem.line}: {problem.what} {problem.todo}".rstrip() for problem in problems[:TOLD]
+        )
+        more = f"\n… and {len(problems) - TOLD} more." if len(problems) > TOLD else ""
+        number = f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}"
         what = f"{number} in this file" if good is None else f"{number}, so nothing was imported"
         some = "one good label" if good == 1 else f"{good or 0:,} good labels"
         todo = f"Mend them, or keep the {some} alone (--keep-good)." if good else "Mend the file."
-        super().__init__(f"{what}:\n{listed}{more}", where=f"{found[0].file}:{found[0].line}", todo=todo)
+        super().__init__(f"{what}:\n{listed}{more}", where=f"{problems[0].file}:{problems[0].line}", todo=todo)
 
 
 def read_file(path: Path | str) -> tuple[Study, list[Label]] | LabelTable:
@@ -56,10 +58,10 @@ def read_file(path: Path | str) -> tuple[Study, list[Label]] | LabelTable:
         return _exported(folder, path if path.is_file() and path.name != "study.json" else None)
     text = read_text(path)
     if '"summary_sentences"' in text[:1_000_000]:
-        study, found, wrong = qags.read(path)
+        study, labels, wrong = qags.read(path)
         if wrong:
             raise ImportProblems(wrong)
-        return study, found
+        return study, labels
     if ours := alone.of_study(text, path.name):
         return ours[0], _standing(ours[1], path.name)
     made, wrong = alone.plain_table(text, path.name)
@@ -71,8 +73,8 @@ def read_file(path: Path | str) -> tuple[Study, list[Label]] | LabelTable:
 def _exported(folder: Path, file: Path | None) -> tuple[Study, list[Label]]:
     """file None: what the folder's manifest lists."""
     try:
-        given = json.loads(read_text(folder / "study.json"))
-        design, round, hash = given["design"], given["round"], given.get("hash")
+        record = json.loads(read_text(folder / "study.json"))
+        design, round_name, digest = record["design"], record["round"], record.get("hash")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise WorkbenchError(
             "This is no study.json of ours.",
@@ -80,7 +82,7 @@ def _exported(folder: Path, file: Path | None) -> tuple[Study, list[Label]]:
             todo="Put back the one of the export, or move the labels to another folder.",
         ) from None
     study, written = valid(Study, design), manifest_files(folder)
-    if hash and design_hash(design, round) != hash:
+    if digest and design_hash(design, round_name) != digest:
         raise WorkbenchError(
             "The plan in study.json is not what was frozen: its hash does not fit.",
             where=str(folder / "study.json"),
@@ -98,34 +100,34 @@ def _exported(folder: Path, file: Path | None) -> tuple[Study, list[Label]]:
             where=str(file),
             todo="Export it again; or take manifest.json away to read it as it is.",
         )
-    return study, _standing(parsed_labels(study, text, file.name, round if round in ROUNDS else "main"), file.name)
+    return study, _standing(parsed_labels(study, text, file.name, round_name if round_name in ROUNDS else "main"), file.name)
 
 
 def _standing(parsed: exchange.Parsed, file: str) -> list[Label]:
     """The labels of a file as they stand; a second one of the same annotator and item has to have an id, as our own have."""
     wrong, first = list(parsed.problems), {}
-    for line, one in parsed.labels:
-        before = first.setdefault((one.round, one.item, one.annotator), (line, one.id))
-        if before[0] != line and not (one.id and before[1]):
-            wrong.append(exchange.twice(file, line, one.annotator, one.item, before[0]))
+    for line, label in parsed.labels:
+        before = first.setdefault((label.round, label.item, label.annotator), (line, label.id))
+        if before[0] != line and not (label.id and before[1]):
+            wrong.append(exchange.twice(file, line, label.annotator, label.item, before[0]))
     if not parsed.labels and not wrong:
         wrong.append(exchange.empty(file))
     if wrong:
-        raise ImportProblems(sorted(wrong, key=lambda one: one.line))
-    return standing(one for _, one in parsed.labels)
+        raise ImportProblems(sorted(wrong, key=lambda problem: problem.line))
+    return standing(label for _, label in parsed.labels)
 
 
-def parsed_labels(study: Study, text: str, file: str, round: str) -> exchange.Parsed:
+def parsed_labels(study: Study, text: str, file: str, round_name: str) -> exchange.Parsed:
     """Read as what it looks like: a JSON list, JSON lines, or CSV."""
     first = text.lstrip()[:1]
     read = label_studio.from_tasks if first == "[" else exchange.from_jsonl if first == "{" else exchange.from_csv
-    return read(text, file, study, round)
+    return read(text, file, study, round_name)
 
 
 def manifest_files(folder: Path) -> dict[str, str]:
     """File -> SHA-256, by the folder's manifest; nothing where there is none."""
     try:
-        return {one["name"]: one["sha256"] for one in json.loads(read_text(folder / "manifest.json"))["files"]}
+        return {entry["name"]: entry["sha256"] for entry in json.loads(read_text(folder / "manifest.json"))["files"]}
     except (WorkbenchError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 

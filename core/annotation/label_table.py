@@ -46,7 +46,7 @@ def table(
             number = float(value) if part == "helpful" else code.get(value)
             if unit in cells and number is not None:
                 cells[unit][label.annotator] = (number, label)
-    units = [unit for unit, given in cells.items() if given]
+    units = [unit for unit, cell in cells.items() if cell]
     people = tuple(sorted({name for unit in units for name in cells[unit]}))
     columns = {name: column for column, name in enumerate(people)}
     values, seconds, when = (np.full((len(units), len(people)), np.nan) for _ in range(3))
@@ -78,14 +78,14 @@ def table(
 
 
 def _categories(study: Study, labels: Sequence[Label]) -> tuple[str, ...]:
-    used = {name for label in labels for one in label.sentences for name in one}
-    earlier = (one.name for rubric in study.rubrics for one in rubric.labels if one.name in used)
+    used = {name for label in labels for names in label.sentences for name in names}
+    earlier = (category.name for rubric in study.rubrics for category in rubric.labels if category.name in used)
     return tuple(name for name in dict.fromkeys((*study.names, *earlier)) if name != CANNOT)
 
 
 def _units(item: Item, part: str) -> list[tuple[str, int, int]]:
     if part == "sentences":
-        return [(item.id, r, s) for r, one in enumerate(item.responses) for s in range(len(one.sentences))]
+        return [(item.id, r, s) for r, answer in enumerate(item.responses) for s in range(len(answer.sentences))]
     if part == "helpful":
         return [(item.id, r, 0) for r in range(len(item.responses))]
     return [(item.id, 0, 0)]
@@ -93,12 +93,12 @@ def _units(item: Item, part: str) -> list[tuple[str, int, int]]:
 
 def _values(label: Label, part: str) -> list[tuple[tuple[str, int, int], str | int | None]]:
     if part == "sentences":
-        found = [((label.item, r, s), name) for r, one in enumerate(label.sentences) for s, name in enumerate(one)]
+        judgements = [((label.item, r, s), name) for r, names in enumerate(label.sentences) for s, name in enumerate(names)]
     elif part == "helpful":
-        found = [((label.item, r, 0), stars) for r, stars in enumerate(label.helpful)]
+        judgements = [((label.item, r, 0), stars) for r, stars in enumerate(label.helpful)]
     else:
-        found = [((label.item, 0, 0), label.preference)]
-    return [(unit, value) for unit, value in found if value is not None]
+        judgements = [((label.item, 0, 0), label.preference)]
+    return [(unit, value) for unit, value in judgements if value is not None]
 
 
 def _named(study: Study, unit: tuple[str, int, int], part: str) -> str:
@@ -108,15 +108,15 @@ def _named(study: Study, unit: tuple[str, int, int], part: str) -> str:
 
 
 def _system(item: Item, response: int, part: str) -> str:
-    return " | ".join(one.system for one in item.responses) if part == "preference" else item.responses[response].system
+    return " | ".join(answer.system for answer in item.responses) if part == "preference" else item.responses[response].system
 
 
 def _text(item: Item, unit: tuple[str, int, int], part: str) -> str:
     _, response, sentence = unit
     if part == "preference":
         return item.question
-    one = item.responses[response]
-    return one.text[slice(*one.sentences[sentence])] if part == "sentences" else one.text
+    answer = item.responses[response]
+    return answer.text[slice(*answer.sentences[sentence])] if part == "sentences" else answer.text
 
 
 def _seconds_since_1970(created: str) -> float:

@@ -11,15 +11,15 @@ PREFERENCES = ("a", "tie", "b")
 CONTENT = ("sentences", "spans", "helpful", "preference", "cannot_judge", "comment", "withdrawn")
 
 
-def blank(study: Study, round: str, item: Item, annotator: str) -> Label:
+def blank(study: Study, round_name: str, item: Item, annotator: str) -> Label:
     """Nothing is answered yet."""
     return Label(
         study=study.id,
-        round=round,
+        round=round_name,
         item=item.id,
         annotator=annotator,
         rubric=study.rubric.version,
-        sentences=tuple((None,) * len(one.sentences) for one in item.responses),
+        sentences=tuple((None,) * len(response.sentences) for response in item.responses),
         helpful=(None,) * len(item.responses),
     )
 
@@ -34,9 +34,9 @@ def complete(study: Study, label: Label) -> bool:
     if label.withdrawn or not study.has(label.item):
         return False
     item = study.item(label.item)
-    counts, given = [len(one.sentences) for one in item.responses], label.sentences or ((),) * len(item.responses)
+    counts, sentences = [len(response.sentences) for response in item.responses], label.sentences or ((),) * len(item.responses)
     answered = {
-        "sentences": [sum(name is not None for name in one) for one in given] == counts,
+        "sentences": [sum(name is not None for name in names) for names in sentences] == counts,
         "helpful": sum(stars is not None for stars in label.helpful) == len(counts),
         "preference": label.preference is not None,
     }
@@ -48,24 +48,24 @@ def problems(study: Study, label: Label) -> list[str]:
     """What does not fit the study's items and rubric, in words."""
     if not study.has(label.item):
         return [f"there is no item '{label.item}' in the study '{study.id}'"]
-    item, found = study.item(label.item), []
-    counts = [len(one.sentences) for one in item.responses]
-    if label.sentences and [len(one) for one in label.sentences] != counts:
-        found.append(f"item {item.id} has {counts} sentences, the label {[len(one) for one in label.sentences]}")
-    known = {name for rubric in study.rubrics for name in (one.name for one in rubric.labels)}
-    if strange := sorted({name for one in label.sentences for name in one if name is not None} - known):
-        found.append(f"'{strange[0]}' is no label of the rubric ({', '.join(sorted(known))})")
+    item, wrong = study.item(label.item), []
+    counts = [len(response.sentences) for response in item.responses]
+    if label.sentences and [len(names) for names in label.sentences] != counts:
+        wrong.append(f"item {item.id} has {counts} sentences, the label {[len(names) for names in label.sentences]}")
+    categories = {name for rubric in study.rubrics for name in (category.name for category in rubric.labels)}
+    if strange := sorted({name for names in label.sentences for name in names if name is not None} - categories):
+        wrong.append(f"'{strange[0]}' is no label of the rubric ({', '.join(sorted(categories))})")
     if len(label.helpful) not in (0, len(item.responses)) or any(n is not None and not 1 <= n <= 5 for n in label.helpful):
-        found.append("helpful is 1 to 5 for each answer")
+        wrong.append("helpful is 1 to 5 for each answer")
     for span in label.spans:
         length = len(words(item.responses[span.response].text)) if span.response < len(item.responses) else 0
         if not span.first < span.last <= length:
-            found.append(f"words {span.first} to {span.last} are not in answer {span.response + 1} of {length} words")
+            wrong.append(f"words {span.first} to {span.last} are not in answer {span.response + 1} of {length} words")
     if label.preference is not None and len(item.responses) != 2:
-        found.append("there is one answer, so there is nothing to prefer")
+        wrong.append("there is one answer, so there is nothing to prefer")
     if label.order and sorted(label.order) != list(range(len(item.responses))):
-        found.append("the order shown does not fit the item's answers")
-    return found
+        wrong.append("the order shown does not fit the item's answers")
+    return wrong
 
 
 def to_record(study: Study, label: Label) -> dict[str, Any]:

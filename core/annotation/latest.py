@@ -5,11 +5,13 @@ from core.annotation.versions import Frozen
 from core.workbench import Workbench
 
 
-def labels(workbench: Workbench, study_id: str, round: str = "") -> list[Label]:
+def labels(workbench: Workbench, study_id: str, round_name: str = "") -> list[Label]:
     """The labels as they stand, whole and begun ones; of one round, or of all."""
-    found = workbench.store.labels.current(study_id)
+    records = workbench.store.labels.current(study_id)
     return [
-        from_record(payload) for (place, _, _), payload in found.items() if round in ("", place) and not payload.get("withdrawn")
+        from_record(payload)
+        for (place, _, _), payload in records.items()
+        if round_name in ("", place) and not payload.get("withdrawn")
     ]
 
 
@@ -20,8 +22,8 @@ def labels_there(workbench: Workbench, study_id: str) -> bool:
 
 def current(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:
     """The label as it stands."""
-    found = latest_label(workbench, frozen, annotator, item)
-    return None if found is None or found.withdrawn else found
+    label = latest_label(workbench, frozen, annotator, item)
+    return None if label is None or label.withdrawn else label
 
 
 def latest_label(workbench: Workbench, frozen: Frozen, annotator: str, item: str) -> Label | None:

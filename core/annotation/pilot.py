@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from core.annotation.label_table import LabelTable, table
+from core.annotation import label_table
+from core.annotation.label_table import LabelTable
 from core.annotation.labels import Label
 from core.annotation.study import Study
 
@@ -16,32 +17,32 @@ class Pilot(NamedTuple):
     why: dict[str, str]
 
 
-def from_pilot(study: Study, given: Sequence[Label]) -> Pilot:
+def from_pilot(study: Study, labels: Sequence[Label]) -> Pilot:
     """Values of a plan, from the pilot's labels; a goal for which these do not suffice is left out."""
-    given = [one for one in given if one.round == "pilot"]
+    labels = [label for label in labels if label.round == "pilot"]
     values: dict[str, dict[str, float]] = {}
     why: dict[str, str] = {}
-    if "sentences" in study.ask and (found := table(study, given, "sentences")).values.size:
-        _of_sentences(found, values, why)
-    if "helpful" in study.ask and (found := table(study, given, "helpful")).values.size:
-        _of_stars(found, values, why)
-    if "preference" in study.ask and (found := table(study, given, "preference")).values.size:
-        _of_labels(found, 0, values, why, "preferences")
+    if "sentences" in study.ask and (table := label_table.table(study, labels, "sentences")).values.size:
+        _of_sentences(table, values, why)
+    if "helpful" in study.ask and (table := label_table.table(study, labels, "helpful")).values.size:
+        _of_stars(table, values, why)
+    if "preference" in study.ask and (table := label_table.table(study, labels, "preference")).values.size:
+        _of_labels(table, 0, values, why, "preferences")
     return Pilot(values, why)
 
 
-def _of_labels(found: LabelTable, yes: int, values: dict, why: dict, noun: str) -> None:
+def _of_labels(table: LabelTable, yes: int, values: dict, why: dict, noun: str) -> None:
     """Share of one category, alpha, and the share of the most frequent one."""
     import numpy as np
 
     from core.statistics.agreement.alpha import alpha
     from core.statistics.agreement.coefficient import estimate
 
-    known = found.values[~np.isnan(found.values)]
-    shares = np.bincount(known.astype(int), minlength=len(found.categories)) / len(known)
-    agreement = estimate(alpha(found.values, "nominal"), resamples=0).value
-    binary = estimate(alpha(np.where(np.isnan(found.values), np.nan, found.values == yes), "nominal"), resamples=0).value
-    told = f"{len(known):,} labels of {len(found.items):,} {noun} in the pilot"
+    codes = table.values[~np.isnan(table.values)]
+    shares = np.bincount(codes.astype(int), minlength=len(table.categories)) / len(codes)
+    agreement = estimate(alpha(table.values, "nominal"), resamples=0).value
+    binary = estimate(alpha(np.where(np.isnan(table.values), np.nan, table.values == yes), "nominal"), resamples=0).value
+    told = f"{len(codes):,} labels of {len(table.items):,} {noun} in the pilot"
     if binary is not None:
         values["rate"], why["rate"] = {"rate": float(shares[yes]), "alpha": max(binary, 0.0)}, told
     if agreement is not None and shares.max() < 1:
@@ -53,17 +54,17 @@ def _of_labels(found: LabelTable, yes: int, values: dict, why: dict, noun: str) 
         why["alpha"] = told
 
 
-def _of_sentences(found: LabelTable, values: dict, why: dict) -> None:
+def _of_sentences(table: LabelTable, values: dict, why: dict) -> None:
     """An answer counts as right for an annotator where all its sentences are supported."""
     import numpy as np
 
-    _of_labels(found, 0, values, why, "sentences")
-    answers = list(dict.fromkeys(found.item_ids))
-    whole = np.full((len(answers), len(found.annotators)), np.nan)
+    _of_labels(table, 0, values, why, "sentences")
+    answers = list(dict.fromkeys(table.item_ids))
+    whole = np.full((len(answers), len(table.annotators)), np.nan)
     for row, answer in enumerate(answers):
-        mine = found.values[[place for place, id in enumerate(found.item_ids) if id == answer]]
-        known = ~np.isnan(mine).any(axis=0)
-        whole[row, known] = (mine[:, known] == 0).all(axis=0)
+        mine = table.values[[place for place, item_id in enumerate(table.item_ids) if item_id == answer]]
+        judged = ~np.isnan(mine).any(axis=0)
+        whole[row, judged] = (mine[:, judged] == 0).all(axis=0)
     pairs = [(whole[:, a], whole[:, b]) for a, b in combinations(range(whole.shape[1]), 2)]
     same = np.concatenate([a[ok] == b[ok] for a, b in pairs if (ok := ~np.isnan(a + b)).any()] or [np.zeros(0)])
     if not len(same) or np.isnan(whole).all():
@@ -85,14 +86,14 @@ def _of_sentences(found: LabelTable, values: dict, why: dict) -> None:
     )
 
 
-def _of_stars(found: LabelTable, values: dict, why: dict) -> None:
+def _of_stars(table: LabelTable, values: dict, why: dict) -> None:
     import numpy as np
 
     from core.statistics.power_difference import means_from_pilot
 
-    if (~np.isnan(found.values).all(axis=1)).sum() < 3:
+    if (~np.isnan(table.values).all(axis=1)).sum() < 3:
         return
-    one = means_from_pilot(found.values, found.values.shape[1])
+    means = means_from_pilot(table.values, table.values.shape[1])
     twice = 2**0.5  # of the difference between two answers with independent scores
-    values["means"] = {"sd_items": round(max(one.sd_items * twice, 0.1), 2), "sd_label": round(one.sd_label * twice, 2)}
-    why["means"] = f"scores of {len(found.items):,} answers of the pilot; two answers to a question as if independent"
+    values["means"] = {"sd_items": round(max(means.sd_items * twice, 0.1), 2), "sd_label": round(means.sd_label * twice, 2)}
+    why["means"] = f"scores of {len(table.items):,} answers of the pilot; two answers to a question as if independent"

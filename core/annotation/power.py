@@ -46,17 +46,17 @@ def curves(
         needed[k] = items_for(goal, values, k)
     most = max(1.4 * items, 1.25 * min(needed.get(annotators) or 400, 20_000), 60)
     places = sorted({max(4, round(most * step / 63)) for step in range(1, 64)})
-    found = {}
+    predicted = {}
     for number, k in enumerate(several):
         yield Progress(len(several) + number, 2 * len(several) + 6, f"{k} annotators an item")
-        found[k] = [makers[k][0](n) for n in places]
+        predicted[k] = [makers[k][0](n) for n in places]
     simulated, every = [], [max(5, round(most * step / 6)) for step in range(1, 7)]
     for number, n in enumerate(every):
         yield Progress(2 * len(several) + number, 2 * len(several) + 6, f"{n:,} items simulated")
         if annotators in makers and (value := makers[annotators][1](n, studies, seed)) is not None:
             simulated.append((n, value))
     at = makers[annotators][0](items) if annotators in makers and items > 1 else None
-    return PowerCurves(places, found, simulated, at, needed)
+    return PowerCurves(places, predicted, simulated, at, needed)
 
 
 def items_for(goal: str, values: dict[str, float], annotators: int) -> int | None:
@@ -73,24 +73,24 @@ def predictors(goal: str, values: dict[str, float], k: int) -> tuple[Callable, C
     from core.statistics import power_width as width
 
     if goal == "difference":
-        one = difference.Proportions(
+        proportions = difference.Proportions(
             values["rate"] + values["difference"], values["rate"], values["discordant"], values["accuracy"], k
         )
         return (
-            lambda n: difference.proportions_power(one, n, values["level"]),
-            lambda n, studies, seed: difference.proportions_simulated(one, n, values["level"], studies, seed),
+            lambda n: difference.proportions_power(proportions, n, values["level"]),
+            lambda n, studies, seed: difference.proportions_simulated(proportions, n, values["level"], studies, seed),
         )
     if goal == "means":
-        two = difference.Means(values["difference"], values["sd_items"], values["sd_label"], k)
+        means = difference.Means(values["difference"], values["sd_items"], values["sd_label"], k)
         return (
-            lambda n: difference.means_power(two, n, values["level"]),
-            lambda n, studies, seed: difference.means_simulated(two, n, values["level"], studies, seed),
+            lambda n: difference.means_power(means, n, values["level"]),
+            lambda n, studies, seed: difference.means_simulated(means, n, values["level"], studies, seed),
         )
     if goal == "rate":
-        known = values["rate"], values["alpha"]
+        rate, alpha = values["rate"], values["alpha"]
         return (
-            lambda n: width.rate_half_width(known[0], n, k, known[1]),
-            lambda n, studies, seed: width.rate_simulated(known[0], n, k, known[1], studies=studies, seed=seed)[0],
+            lambda n: width.rate_half_width(rate, n, k, alpha),
+            lambda n, studies, seed: width.rate_simulated(rate, n, k, alpha, studies=studies, seed=seed)[0],
         )
     others = int(values["categories"]) - 1
     shares = [values["frequent"], *[(1 - values["frequent"]) / others] * others]

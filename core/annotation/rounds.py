@@ -24,19 +24,21 @@ def save(workbench: Workbench, study: Study) -> Frozen:
     return latest if latest and latest.study == study else record_version(workbench, study, "draft", "", latest)
 
 
-def freeze(workbench: Workbench, study: Study, round: str) -> Frozen:
+def freeze(workbench: Workbench, study: Study, round_name: str) -> Frozen:
     """Records the study with its hash; from then on the round can be labelled. pilot, then main; or main at once."""
     latest = latest_version(workbench, study.id)
     before = latest.round if latest else "draft"
-    if round not in ("pilot", "main") or before in ("main", "adjudication") or (before, round) == ("pilot", "pilot"):
+    if round_name not in ("pilot", "main") or before in ("main", "adjudication") or (before, round_name) == ("pilot", "pilot"):
         raise WorkbenchError(
-            f"The study '{study.id}' cannot be frozen for round '{round}' after '{before}'.",
+            f"The study '{study.id}' cannot be frozen for round '{round_name}' after '{before}'.",
             todo="Give the changed study another name.",
         )
-    if not study.round_items(round):
-        raise WorkbenchError(f"There are no items for the {round} round.", where=f"study '{study.id}'", todo="Draw items.")
+    if not study.round_items(round_name):
+        raise WorkbenchError(f"There are no items for the {round_name} round.", where=f"study '{study.id}'", todo="Draw items.")
     if study.ask == ("sentences",) and (
-        bare := next((one.id for one in study.round_items(round) if not any(each.sentences for each in one.responses)), "")
+        bare := next(
+            (item.id for item in study.round_items(round_name) if not any(each.sentences for each in item.responses)), ""
+        )
     ):
         raise WorkbenchError(
             f"Item {bare} has no sentence to label.",
@@ -48,8 +50,8 @@ def freeze(workbench: Workbench, study: Study, round: str) -> Frozen:
         raise WorkbenchError(f"The study has no {' and no '.join(missing)}.", todo="Say it before the first label is seen.")
     if before == "pilot":
         _same_pilot(latest.study, study)
-    assignment(study, round)
-    return record_version(workbench, study, round, study_hash(study, round), latest)
+    assignment(study, round_name)
+    return record_version(workbench, study, round_name, study_hash(study, round_name), latest)
 
 
 def revise(workbench: Workbench, study_id: str, rubric: Rubric) -> Frozen:
@@ -99,10 +101,10 @@ def open_adjudication(workbench: Workbench, study_id: str, adjudicators: Sequenc
         raise WorkbenchError(f"Adjudication follows the main round; '{study_id}' is in round '{latest.round}'.")
     if not adjudicators:
         raise WorkbenchError("Adjudication needs at least one person.", todo="Name an adjudicator.")
-    found = disputed(latest.study, labels(workbench, study_id, "main"))
-    if not found:
+    items = disputed(latest.study, labels(workbench, study_id, "main"))
+    if not items:
         raise WorkbenchError("The annotators agree on every item, so there is nothing to adjudicate.")
-    study = altered(latest.study, {"adjudicators": tuple(adjudicators), "disputed": tuple(found)})
+    study = altered(latest.study, {"adjudicators": tuple(adjudicators), "disputed": tuple(items)})
     return record_version(workbench, study, "adjudication", study_hash(study, "adjudication"), latest)
 
 
@@ -122,7 +124,7 @@ def hand_over(workbench: Workbench, study_id: str, annotator: str) -> Frozen:
 def close(workbench: Workbench, study_id: str) -> Frozen:
     """Ends a round although items are open: everybody stops here, and nobody takes over."""
     latest = load(workbench, study_id)
-    if not latest.hash or all(one.done >= one.assigned for one in progress(workbench, latest)):
+    if not latest.hash or all(person.done >= person.assigned for person in progress(workbench, latest)):
         raise WorkbenchError(f"No item is open in the round '{latest.round}' of '{study_id}'.")
     everybody = [_left(workbench, latest, name) for name in latest.study.at_work(latest.round)]
     return _go_on(workbench, latest, {"left": (*latest.study.left, *everybody)}, stay=True)
@@ -134,7 +136,7 @@ def _go_on(workbench: Workbench, latest: Frozen, changed: dict[str, Any], stay: 
     study = altered(latest.study, changed)
     new = record_version(workbench, study, latest.round, study_hash(study, latest.round) if latest.hash else "", latest)
     if latest.round == "pilot":
-        gone = set() if stay else {one.annotator for one in study.left[len(latest.study.left) :]}
+        gone = set() if stay else {leaver.annotator for leaver in study.left[len(latest.study.left) :]}
         people = [name for name in (ahead or study).annotators if name not in gone]
         plan(workbench, altered(ahead or study, {**changed, "annotators": people}))
     return new
@@ -142,9 +144,11 @@ def _go_on(workbench: Workbench, latest: Frozen, changed: dict[str, Any], stay: 
 
 def _left(workbench: Workbench, frozen: Frozen, annotator: str) -> Left:
     """The record of an annotator stopping now."""
-    given = workbench.store.labels.current(frozen.study.id)
-    kept = tuple(id for id in items_of(frozen, annotator) if given.get((frozen.round, id, annotator), {}).get("complete"))
-    return Left(annotator=annotator, round=frozen.round, kept=kept)
+    records = workbench.store.labels.current(frozen.study.id)
+    labelled = tuple(
+        item_id for item_id in items_of(frozen, annotator) if records.get((frozen.round, item_id, annotator), {}).get("complete")
+    )
+    return Left(annotator=annotator, round=frozen.round, kept=labelled)
 
 
 def _leaver(workbench: Workbench, frozen: Frozen, annotator: str) -> Left:

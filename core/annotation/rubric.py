@@ -56,15 +56,15 @@ class Rubric(StageConfig):
 @lru_cache(1)
 def default_rubric() -> Rubric:
     """The rubric in use, from annotations/."""
-    given = yaml.safe_load((FOLDER / "rubric.yaml").read_text("utf-8"))
-    return Rubric.model_validate({**given, "guidelines": (FOLDER / "guidelines.md").read_text("utf-8")})
+    settings = yaml.safe_load((FOLDER / "rubric.yaml").read_text("utf-8"))
+    return Rubric.model_validate({**settings, "guidelines": (FOLDER / "guidelines.md").read_text("utf-8")})
 
 
-def old_titles(rubric: Rubric, before: Iterable[Rubric], known: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
-    """Titles that the guidelines still use of labels that were renamed since -> what each is called now. known: more such
-    titles, (name of the label, title)."""
+def old_titles(rubric: Rubric, before: Iterable[Rubric], titles: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """Titles that the guidelines still use of labels that were renamed since -> what each is called now. titles: more such
+    ones, (name of the label, title)."""
     now = {label.name: label.title for label in rubric.labels}
-    were = [*((label.name, label.title) for one in before for label in one.labels), *known]
+    were = [*((label.name, label.title) for version in before for label in version.labels), *titles]
     old = {title: now[name] for name, title in were if name in now and title.strip() and title not in now.values()}
     return {title: new for title, new in old.items() if with_titles(rubric, {title: new}) != rubric.guidelines}
 
@@ -74,5 +74,5 @@ def with_titles(rubric: Rubric, old: dict[str, str]) -> str:
     now = [label.title for label in rubric.labels]
     small = {title.lower(): new.lower() for title, new in old.items() if " " in title}  # one word may be prose
     new = {**{title.lower(): title.lower() for title in now}, **small, **{title: title for title in now}, **old}
-    found = "|".join(re.escape(title) for title in sorted(new, key=len, reverse=True) if title)
-    return re.sub(rf"(?<!\w)(?:{found})(?!\w)", lambda match: new[match[0]], rubric.guidelines)
+    pattern = "|".join(re.escape(title) for title in sorted(new, key=len, reverse=True) if title)
+    return re.sub(rf"(?<!\w)(?:{pattern})(?!\w)", lambda match: new[match[0]], rubric.guidelines)

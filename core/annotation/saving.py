@@ -15,31 +15,31 @@ from core.errors import WorkbenchError
 from core.workbench import Workbench
 
 
-def label(workbench: Workbench, frozen: Frozen, given: Label) -> Label:
+def label(workbench: Workbench, frozen: Frozen, new: Label) -> Label:
     """Saves a label, whole or begun; returns it as recorded, once it is on disk to stay."""
     if not frozen.hash:
         raise WorkbenchError(f"The study '{frozen.study.id}' is a draft.", todo="Freeze it, then label.")
-    _still_here(workbench, frozen, given.annotator)
-    mine = assignment(frozen.study, frozen.round).get(given.annotator)
-    if mine is None or given.item not in mine:
-        raise WorkbenchError(f"Item '{given.item}' is not assigned to '{given.annotator}' in the {frozen.round} round.")
-    if wrong := problems(frozen.study, given):
+    _still_here(workbench, frozen, new.annotator)
+    mine = assignment(frozen.study, frozen.round).get(new.annotator)
+    if mine is None or new.item not in mine:
+        raise WorkbenchError(f"Item '{new.item}' is not assigned to '{new.annotator}' in the {frozen.round} round.")
+    if wrong := problems(frozen.study, new):
         raise WorkbenchError(f"This label does not fit the study: {'; '.join(wrong)}.")
-    item = frozen.study.item(given.item)
-    seen, empty = shown(frozen.study, item, given.annotator), blank(frozen.study, frozen.round, item, given.annotator)
+    item = frozen.study.item(new.item)
+    seen, empty = shown(frozen.study, item, new.annotator), blank(frozen.study, frozen.round, item, new.annotator)
     with workbench.store.labels.lock:  # of two tabs at once the later label replaces the earlier
-        before = latest_label(workbench, frozen, given.annotator, given.item)
+        before = latest_label(workbench, frozen, new.annotator, new.item)
         return _saved(
             workbench,
             frozen.study,
-            given.model_copy(
+            new.model_copy(
                 update={
                     "study": frozen.study.id,
                     "round": frozen.round,
                     "hash": frozen.hash,
                     "rubric": frozen.study.rubric.version,
-                    "sentences": given.sentences or empty.sentences,
-                    "helpful": given.helpful or empty.helpful,
+                    "sentences": new.sentences or empty.sentences,
+                    "helpful": new.helpful or empty.helpful,
                     "shown": seen.hash,
                     "order": seen.order,
                     "replaces": before.id if before else "",
@@ -75,17 +75,18 @@ def undo(workbench: Workbench, frozen: Frozen, item: str, annotator: str) -> Lab
 
 def _still_here(workbench: Workbench, frozen: Frozen, annotator: str) -> None:
     """Whoever left labels no more, nor does anybody in a round that is over, also not in a window that was open before."""
-    study, round = frozen.study, frozen.round
-    last = [one for one in workbench.store.studies() if one.study == study.id and one.round != "plan"][-1:]
-    if last and last[0].id > frozen.id and last[0].round != round:
+    study, round_name = frozen.study, frozen.round
+    last = [version for version in workbench.store.studies() if version.study == study.id and version.round != "plan"][-1:]
+    if last and last[0].id > frozen.id and last[0].round != round_name:
         raise WorkbenchError(
-            f"The {round} round is over, so nothing more is saved in it: {last[0].round} has begun.", todo="Load the page anew."
+            f"The {round_name} round is over, so nothing more is saved in it: {last[0].round} has begun.",
+            todo="Load the page anew.",
         )
     if last and last[0].id > frozen.id:
         study = read_version(workbench, last[0].id).study
-    if annotator in study.people(round) and annotator not in study.at_work(round):
+    if annotator in study.people(round_name) and annotator not in study.at_work(round_name):
         raise WorkbenchError(
-            f"'{annotator}' has left the {round} round, so nothing more is saved under this name.",
+            f"'{annotator}' has left the {round_name} round, so nothing more is saved under this name.",
             todo="Ask whoever runs the study.",
         )
 
@@ -106,5 +107,5 @@ def _before(workbench: Workbench, label: Label) -> Label | None:
 
 def _saved(workbench: Workbench, study: Study, label: Label) -> Label:
     label = Label.model_validate({**label.model_dump(), "created": datetime.now(UTC).isoformat(), "id": "", "origin": ""})
-    id = workbench.store.add_label(to_record(study, label))
-    return label.model_copy(update={"id": id})
+    label_id = workbench.store.add_label(to_record(study, label))
+    return label.model_copy(update={"id": label_id})

@@ -22,23 +22,23 @@ def sentences(text: str) -> tuple[tuple[int, int], ...]:
     inside = _inside(sorted([*fenced, *rows]))
     ends = {b for _, b in fenced} | {place for row in rows for place in row}
     starts = {start for start in (*claim_starts(text), *ends) if not inside(start)}
-    found = []
+    spans = []
     for a, b in pairwise([0, *sorted(starts - {0, len(text)}), len(text)]):
         piece = text[a:b]
         if re.search(r"\w", piece) and (piece.strip() == text.strip() or not NUMBER.fullmatch(piece)):
-            found.append((a + len(piece) - len(piece.lstrip()), a + len(piece.rstrip())))
-    return tuple(found)
+            spans.append((a + len(piece) - len(piece.lstrip()), a + len(piece.rstrip())))
+    return tuple(spans)
 
 
 def _inside(blocks: list[tuple[int, int]]) -> Callable[[int], bool]:
     """Whether a place is in one of these, behind its first character; they come one after the other."""
     firsts = [a for a, _ in blocks]
 
-    def found(place: int) -> bool:
+    def covers(place: int) -> bool:
         at = bisect_left(firsts, place) - 1
         return at >= 0 and place < blocks[at][1]
 
-    return found
+    return covers
 
 
 def words(text: str) -> tuple[tuple[int, int], ...]:

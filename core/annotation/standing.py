@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from core.annotation import label_table, latest
 from core.annotation.assignment import assignment
 from core.annotation.attention import attention_score
 from core.annotation.disputes import differences
-from core.annotation.label_table import table
 from core.annotation.labels import Label, complete
-from core.annotation.latest import labels
 from core.annotation.study import Study, plain
 from core.annotation.versions import Frozen
 from core.workbench import Workbench
@@ -31,17 +30,17 @@ class AnnotatorProgress(NamedTuple):
 
 def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
     """How far each annotator is in the round."""
-    found = [
-        one
-        for (round, _, _), one in workbench.store.labels.current(frozen.study.id).items()
-        if round == frozen.round and not one.get("withdrawn")
+    records = [
+        record
+        for (round_name, _, _), record in workbench.store.labels.current(frozen.study.id).items()
+        if round_name == frozen.round and not record.get("withdrawn")
     ]
     rows = []
     for name, mine in assignment(frozen.study, frozen.round).items():
         its = set(mine)
-        own = [one for one in found if one["annotator"] == name and one["item"] in its]
-        seconds = [one["seconds"] for one in own if one["complete"] and one.get("seconds") is not None]
-        whole = sum(one["complete"] for one in own)
+        own = [record for record in records if record["annotator"] == name and record["item"] in its]
+        seconds = [record["seconds"] for record in own if record["complete"] and record.get("seconds") is not None]
+        whole = sum(record["complete"] for record in own)
         rows.append(
             AnnotatorProgress(
                 name,
@@ -49,7 +48,7 @@ def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
                 len(mine),
                 len(own) - whole,
                 statistics.median(seconds) if seconds else None,
-                max((one["created"] for one in own), default=""),
+                max((record["created"] for record in own), default=""),
             )
         )
     return rows
@@ -68,13 +67,13 @@ class Standing(NamedTuple):
 
     @property
     def open(self) -> int:
-        return sum(one.assigned - one.done for one in self.people)
+        return sum(person.assigned - person.done for person in self.people)
 
 
 def state(workbench: Workbench, frozen: Frozen) -> tuple[str, int, str]:
     """Under the same state a study stands where it stood."""
-    given = workbench.store.labels.current(frozen.study.id)
-    return frozen.id, len(given), max((one["id"] for one in given.values()), default="")
+    records = workbench.store.labels.current(frozen.study.id)
+    return frozen.id, len(records), max((record["id"] for record in records.values()), default="")
 
 
 def standing(workbench: Workbench, frozen: Frozen) -> Standing:
@@ -83,10 +82,10 @@ def standing(workbench: Workbench, frozen: Frozen) -> Standing:
         return Standing("Draft", (), 0, None, "", {}, 0)
     study, people = frozen.study, tuple(progress(workbench, frozen))
     judged = "main" if frozen.round == "adjudication" else frozen.round
-    given = labels(workbench, study.id, judged)
-    agreement = agreed(study, given)
-    done = all(one.done >= one.assigned for one in people)
-    differ = differences(study, given) if judged == "main" else {}
+    labels = latest.labels(workbench, study.id, judged)
+    agreement = agreed(study, labels)
+    done = all(person.done >= person.assigned for person in people)
+    differ = differences(study, labels) if judged == "main" else {}
     stopped = stop_reached(study, agreement) if frozen.round == "main" and not done else ""
     if frozen.round == "pilot":
         step = "Revise" if done else "Pilot"
@@ -94,29 +93,29 @@ def standing(workbench: Workbench, frozen: Frozen) -> Standing:
         step = "Main" if not (done or stopped) else "Adjudicate" if differ and study.annotators[1:] else "Analyse"
     else:
         step = "Analyse" if done else "Adjudicate"
-    last = labels(workbench, study.id, "adjudication") if frozen.round == "adjudication" else []
+    last = latest.labels(workbench, study.id, "adjudication") if frozen.round == "adjudication" else []
     undecided = sum(few_labels(study, "adjudication", last).values())
     parts = dict(sum(differ.values(), Counter()).most_common())
-    return Standing(step, people, len(differ), agreement, stopped, few_labels(study, judged, given), undecided, parts)
+    return Standing(step, people, len(differ), agreement, stopped, few_labels(study, judged, labels), undecided, parts)
 
 
-def few_labels(study: Study, round: str, given: Sequence[Label]) -> dict[int, int]:
+def few_labels(study: Study, round_name: str, labels: Sequence[Label]) -> dict[int, int]:
     """Whole labels that an item has -> how many items have so few, of those with fewer than the design wants."""
-    wanted = 1 if round == "adjudication" else study.per_item
-    many = Counter(one.item for one in given if complete(study, one))
-    found = Counter(many[item.id] for item in plain(study.round_items(round)))
-    return {number: found[number] for number in sorted(found) if number < wanted}
+    wanted = 1 if round_name == "adjudication" else study.per_item
+    many = Counter(label.item for label in labels if complete(study, label))
+    counts = Counter(many[item.id] for item in plain(study.round_items(round_name)))
+    return {number: counts[number] for number in sorted(counts) if number < wanted}
 
 
-def agreed(study: Study, given: Sequence[Label]) -> Any:
+def agreed(study: Study, labels: Sequence[Label]) -> Any:
     """Krippendorff's alpha of the first thing that is asked, as the last point of it as labels come in; None where nothing
     is labelled."""
     from core.statistics.agreement.alpha import alpha
     from core.statistics.agreement.coefficient import estimate
     from core.statistics.agreement.growth import RESAMPLES
 
-    found = table(study, given, study.ask[0])
-    return estimate(alpha(found.values, found.level), RESAMPLES, groups=found.item_ids) if found.values.size else None
+    table = label_table.table(study, labels, study.ask[0])
+    return estimate(alpha(table.values, table.level), RESAMPLES, groups=table.item_ids) if table.values.size else None
 
 
 def stop_reached(study: Study, agreement: Any) -> str:
@@ -134,4 +133,4 @@ def stop_reached(study: Study, agreement: Any) -> str:
 
 def attention(workbench: Workbench, frozen: Frozen) -> dict[str, Any]:
     """Annotator -> how many sentences of attention items are labelled as they are known to be."""
-    return attention_score(frozen.study, labels(workbench, frozen.study.id, frozen.round))
+    return attention_score(frozen.study, latest.labels(workbench, frozen.study.id, frozen.round))

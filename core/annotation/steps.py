@@ -17,13 +17,13 @@ class Step(NamedTuple):
 
 def steps(study: Study, item: Item, order: tuple[int, ...]) -> tuple[Step, ...]:
     """In the order of the screen."""
-    found: list[Step] = []
+    asked: list[Step] = []
     for place in order:
         if "sentences" in study.ask:
-            found += [Step("sentence", place, number) for number in range(len(item.responses[place].sentences))]
+            asked += [Step("sentence", place, number) for number in range(len(item.responses[place].sentences))]
         if "helpful" in study.ask:
-            found.append(Step("helpful", place))
-    return (*found, Step("preference")) if "preference" in study.ask and len(order) == 2 else tuple(found)
+            asked.append(Step("helpful", place))
+    return (*asked, Step("preference")) if "preference" in study.ask and len(order) == 2 else tuple(asked)
 
 
 def answer_to(label: Label, step: Step) -> Any:
@@ -32,20 +32,20 @@ def answer_to(label: Label, step: Step) -> Any:
     return label.helpful[step.response] if step.kind == "helpful" else label.preference
 
 
-def answered(label: Label, step: Step, given: Any) -> Label:
+def answered(label: Label, step: Step, answer: Any) -> Label:
     """The label with this step answered; an answer takes "cannot judge" of the whole item back."""
     if step.kind == "preference":
-        change: dict[str, Any] = {"preference": given}
+        change: dict[str, Any] = {"preference": answer}
     elif step.kind == "helpful":
-        change = {"helpful": _put(label.helpful, step.response, given)}
+        change = {"helpful": _put(label.helpful, step.response, answer)}
     else:
-        row = _put(label.sentences[step.response], step.sentence, given)
+        row = _put(label.sentences[step.response], step.sentence, answer)
         change = {"sentences": _put(label.sentences, step.response, row)}
     return label.model_copy(update={**change, "cannot_judge": False})
 
 
-def _put(row: tuple, place: int, given: Any) -> tuple:
-    return (*row[:place], given, *row[place + 1 :])
+def _put(row: tuple, place: int, value: Any) -> tuple:
+    return (*row[:place], value, *row[place + 1 :])
 
 
 def next_open(asked: tuple[Step, ...], label: Label, after: int = -1) -> int | None:
@@ -81,13 +81,13 @@ def equal_open(item: Item, asked: tuple[Step, ...], label: Label, at: int) -> li
 
 def reading_seconds(item: Item) -> float:
     """What reading the answer takes, at 238 words a minute (Brysbaert 2019, silent reading of non-fiction)."""
-    return 60 / 238 * sum(len(one.text.split()) for one in item.responses)
+    return 60 / 238 * sum(len(response.text.split()) for response in item.responses)
 
 
 def agreed_answer(votes: Sequence[Label], step: Step) -> Any:
     """What all said of this; None: they differ, or one of them could not judge the item."""
-    given = {answer_to(label, step) for label in votes} - {None} if not any(label.cannot_judge for label in votes) else ()
-    return given.pop() if len(given) == 1 else None
+    answers = {answer_to(label, step) for label in votes} - {None} if not any(label.cannot_judge for label in votes) else ()
+    return answers.pop() if len(answers) == 1 else None
 
 
 def wrong_words(label: Label, response: int) -> set[int]:

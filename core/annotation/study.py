@@ -153,8 +153,8 @@ class Study(StageConfig):
                 raise ValueError(
                     f"attention item {item.id} needs a label of the rubric for each sentence, and that sentences are asked for"
                 )
-        kept = {id for one in self.left for id in one.kept}
-        if stray := ({item.duplicate_of for item in self.items} - {""} | set(self.disputed) | kept) - ids:
+        labelled = {item_id for leaver in self.left for item_id in leaver.kept}
+        if stray := ({item.duplicate_of for item in self.items} - {""} | set(self.disputed) | labelled) - ids:
             raise ValueError(f"there is no item {min(stray)}")
         return self
 
@@ -176,28 +176,28 @@ class Study(StageConfig):
         """Round -> its assignment, once it was made."""
         return {}
 
-    def item(self, id: str) -> Item:
-        if id not in self.by_id:
-            raise WorkbenchError(f"There is no item '{id}' in the study '{self.id}'.")
-        return self.by_id[id]
+    def item(self, item_id: str) -> Item:
+        if item_id not in self.by_id:
+            raise WorkbenchError(f"There is no item '{item_id}' in the study '{self.id}'.")
+        return self.by_id[item_id]
 
-    def has(self, id: str) -> bool:
-        return id in self.by_id
+    def has(self, item_id: str) -> bool:
+        return item_id in self.by_id
 
-    def round_items(self, round: str) -> tuple[Item, ...]:
+    def round_items(self, round_name: str) -> tuple[Item, ...]:
         """Items of a round; a draft shows them all."""
-        if round == "adjudication":
-            return tuple(self.item(id) for id in self.disputed)
-        return tuple(item for item in self.items if round not in ROUNDS or item.round in (round, ""))
+        if round_name == "adjudication":
+            return tuple(self.item(item_id) for item_id in self.disputed)
+        return tuple(item for item in self.items if round_name not in ROUNDS or item.round in (round_name, ""))
 
-    def people(self, round: str) -> tuple[str, ...]:
+    def people(self, round_name: str) -> tuple[str, ...]:
         """Who labels, or labelled, in the round."""
-        return self.adjudicators if round == "adjudication" else self.annotators
+        return self.adjudicators if round_name == "adjudication" else self.annotators
 
-    def at_work(self, round: str) -> tuple[str, ...]:
+    def at_work(self, round_name: str) -> tuple[str, ...]:
         """Who may still label in the round."""
-        gone = {one.annotator for one in self.left if one.round == round}
-        return tuple(name for name in self.people(round) if name not in gone)
+        gone = {leaver.annotator for leaver in self.left if leaver.round == round_name}
+        return tuple(name for name in self.people(round_name) if name not in gone)
 
 
 def looks(name: str) -> str:
@@ -211,8 +211,8 @@ def altered(study: Study, settings: dict[str, Any]) -> Study:
     return valid(Study, {name: getattr(study, name) for name in Study.model_fields} | settings)
 
 
-def plain(items: Sequence[Item], round: str = "") -> list[Item]:
-    return [item for item in items if item.plain and round in ("", item.round)]
+def plain(items: Sequence[Item], round_name: str = "") -> list[Item]:
+    return [item for item in items if item.plain and round_name in ("", item.round)]
 
 
 def systems_of(study: Study) -> dict[str, int]:
@@ -220,15 +220,15 @@ def systems_of(study: Study) -> dict[str, int]:
     return dict(Counter(response.system for item in plain(study.items) for response in item.responses).most_common())
 
 
-def study_hash(study: Study, round: str) -> str:
+def study_hash(study: Study, round_name: str) -> str:
     """What a study is frozen under."""
-    return design_hash(study.model_dump(mode="json"), round)
+    return design_hash(study.model_dump(mode="json"), round_name)
 
 
-def design_hash(design: dict, round: str) -> str:
+def design_hash(design: dict, round_name: str) -> str:
     """SHA-256 over a design as it was recorded and its round, as canonical JSON: later versions of this program may know
     more settings, and must still find an old study unchanged."""
-    return sha256({"round": round, "design": design})
+    return sha256({"round": round_name, "design": design})
 
 
 def sha256(value: object) -> str:

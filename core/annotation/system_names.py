@@ -16,10 +16,10 @@ WRITES_NOTHING = ("threads", "gpu_layers", "own_process", "logprobs", "reuse_pre
 
 def recipe_of(config: dict[str, Any]) -> str:
     """What tells systems of one model apart."""
-    kept = {name: stage for name, stage in config.items() if name not in ("seed", "corpus", "evaluation")}
-    if "generation" in kept:
-        kept["generation"] = {key: value for key, value in kept["generation"].items() if key not in WRITES_NOTHING}
-    return fingerprint(kept)[:6]
+    settings = {name: stage for name, stage in config.items() if name not in ("seed", "corpus", "evaluation")}
+    if "generation" in settings:
+        settings["generation"] = {key: value for key, value in settings["generation"].items() if key not in WRITES_NOTHING}
+    return fingerprint(settings)[:6]
 
 
 # how a file keeps its weights, at the end of its name: ".Q4_1.gguf", "-Q4_K_M.gguf", ".Q4_1-as-bf16.gguf"
@@ -68,9 +68,9 @@ def _setting(stage: str, what: str, value: Any) -> str:
     return f"{what if stage == 'generation' else stage if what == 'part' else f'{stage} {what}'} {value}"
 
 
-def systems(found: Iterable[Candidate]) -> dict[str, int]:
+def systems(answers: Iterable[Candidate]) -> dict[str, int]:
     """System -> how many answers."""
-    return dict(Counter(one.system for one in found).most_common())
+    return dict(Counter(answer.system for answer in answers).most_common())
 
 
 def short_names(systems: Iterable[str]) -> dict[str, str]:

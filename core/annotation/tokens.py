@@ -35,8 +35,8 @@ def may_label(workbench: Workbench, frozen: Frozen, annotator: str, token: str =
         return False
     if not frozen.study.tokens:
         return True
-    known = _kept_tokens(_tokens(workbench)).get(frozen.study.id, {}).get(annotator, "")
-    return hmac.compare_digest(known, _token_hash(token.strip()))
+    digest = _kept_tokens(_tokens(workbench)).get(frozen.study.id, {}).get(annotator, "")
+    return hmac.compare_digest(digest, _token_hash(token.strip()))
 
 
 def _tokens(workbench: Workbench) -> Path:

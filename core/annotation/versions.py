@@ -25,13 +25,13 @@ class Frozen(NamedTuple):
 
 def studies(workbench: Workbench) -> list[Frozen]:
     """The latest version of each study, newest first."""
-    latest, found = {one.study: one.id for one in workbench.store.studies() if one.round != "plan"}, []
-    for id in sorted(latest.values(), reverse=True):
+    latest, versions = {row.study: row.id for row in workbench.store.studies() if row.round != "plan"}, []
+    for version_id in sorted(latest.values(), reverse=True):
         try:
-            found.append(read_version(workbench, id))
+            versions.append(read_version(workbench, version_id))
         except WorkbenchError as error:  # the others are there
             workbench.store.note(f"A study was left out: {error}")
-    return found
+    return versions
 
 
 def load(workbench: Workbench, study_id: str) -> Frozen:
@@ -44,13 +44,13 @@ def load(workbench: Workbench, study_id: str) -> Frozen:
 
 def history(workbench: Workbench, study_id: str) -> list[Frozen]:
     """All versions, the oldest first."""
-    return [read_version(workbench, id) for id in version_ids(workbench, study_id)]
+    return [read_version(workbench, version_id) for version_id in version_ids(workbench, study_id)]
 
 
 def planned(workbench: Workbench, study_id: str) -> Study | None:
     """The study as it is planned for the main round; None: as it is frozen."""
-    versions = [one for one in workbench.store.studies() if one.study == study_id]
-    in_use = next((one.id for one in reversed(versions) if one.round != "plan"), "")
+    versions = [row for row in workbench.store.studies() if row.study == study_id]
+    in_use = next((row.id for row in reversed(versions) if row.round != "plan"), "")
     if not in_use or versions[-1].id == in_use:
         return None
     study = read_version(workbench, versions[-1].id).study
@@ -58,7 +58,7 @@ def planned(workbench: Workbench, study_id: str) -> Study | None:
 
 
 def version_ids(workbench: Workbench, study_id: str) -> list[str]:
-    return [one.id for one in workbench.store.studies() if one.study == study_id and one.round != "plan"]
+    return [row.id for row in workbench.store.studies() if row.study == study_id and row.round != "plan"]
 
 
 def latest_version(workbench: Workbench, study_id: str) -> Frozen | None:
@@ -66,24 +66,24 @@ def latest_version(workbench: Workbench, study_id: str) -> Frozen | None:
     return read_version(workbench, versions[-1]) if versions else None
 
 
-def read_version(workbench: Workbench, id: str) -> Frozen:
+def read_version(workbench: Workbench, version_id: str) -> Frozen:
     """A version by its record, which never changes, so it is remembered."""
 
     def read() -> Frozen:
-        payload = workbench.store.journal.read(id).payload
+        payload = workbench.store.journal.read(version_id).payload
         try:
             return Frozen(
-                id, valid(Study, payload["design"]), *(payload[name] for name in ("round", "hash", "version", "created"))
+                version_id, valid(Study, payload["design"]), *(payload[name] for name in ("round", "hash", "version", "created"))
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise WorkbenchError(
-                f"Record {id} is no study: {type(error).__name__}: {error}.", todo="Copy the file back from a backup."
+                f"Record {version_id} is no study: {type(error).__name__}: {error}.", todo="Copy the file back from a backup."
             ) from None
 
-    return workbench.pipeline.remember("study", id, read)
+    return workbench.pipeline.remember("study", version_id, read)
 
 
-def record_version(workbench: Workbench, study: Study, round: str, hash: str, before: Frozen | None) -> Frozen:
+def record_version(workbench: Workbench, study: Study, round_name: str, digest: str, before: Frozen | None) -> Frozen:
     """before: the version that this was decided on. Another that came meanwhile is not passed over."""
     with hold(workbench.home / "locks" / "studies", purpose="recording a study", seconds=10):
         versions = version_ids(workbench, study.id)
@@ -92,18 +92,18 @@ def record_version(workbench: Workbench, study: Study, round: str, hash: str, be
                 f"The study '{study.id}' was changed just now, by somebody else or in another window.",
                 todo="Look at it again, then repeat this.",
             )
-        last = [one.id for one in workbench.store.studies() if one.study == study.id]
+        last = [row.id for row in workbench.store.studies() if row.study == study.id]
         created = datetime.now(UTC).isoformat()
-        id = workbench.store.add(
+        version_id = workbench.store.add(
             "study",
             {
                 "study": study.id,
                 "version": len(versions) + 1,
-                "round": round,
-                "hash": hash,
+                "round": round_name,
+                "hash": digest,
                 "design": study.model_dump(mode="json"),
                 "created": created,
             },
             after=last[-1] if last else "",
         )
-    return Frozen(id, study, round, hash, len(versions) + 1, created)
+    return Frozen(version_id, study, round_name, digest, len(versions) + 1, created)

@@ -34,14 +34,14 @@ class Worklist:
 
     def look(self) -> None:
         """Takes what was saved elsewhere."""
-        found = self.workbench.store.labels.own(self.frozen.study.id, self.frozen.round, self.annotator)
-        if found.arrived == self._arrived:
+        own = self.workbench.store.labels.own(self.frozen.study.id, self.frozen.round, self.annotator)
+        if own.arrived == self._arrived:
             return
         before = {item: record["id"] for item, record in self.records.items()}
         self._clear()
-        self._arrived = found.arrived
+        self._arrived = own.arrived
         for item in self.items:
-            if record := found.by_item.get(item):
+            if record := own.by_item.get(item):
                 self._put(item, record)
         self.elsewhere |= {item for item, record in self.records.items() if record["id"] != before.get(item)}
 
@@ -68,8 +68,8 @@ class Worklist:
     def before(self, label: Label) -> Label | None:
         """The state before the one that an undo brought back."""
         store = self.workbench.store.labels
-        id = store.get(label.restores)["replaces"]
-        return from_record(store.get(id)) if id else None
+        label_id = store.get(label.restores)["replaces"]
+        return from_record(store.get(label_id)) if label_id else None
 
     def next_open(self, after: str = "") -> str | None:
         """The next item without a complete label, going on from `after` and round to the start; None: all are done."""

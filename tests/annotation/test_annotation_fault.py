@@ -62,7 +62,7 @@ def crowd(home, people, each):
     crowd = [spawn.Process(target=annotate, args=(str(home), f"p{n}", each, told)) for n in range(people)]
     for one in crowd:
         one.start()
-    ids = [id for _ in crowd for id in told.get(timeout=120)]
+    ids = [label_id for _ in crowd for label_id in told.get(timeout=120)]
     for one in crowd:
         one.join()
     store = Store(home)

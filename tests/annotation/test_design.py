@@ -15,14 +15,14 @@ from core.statistics.agreement.growth import FEWEST
 from tests.support.annotated import rating
 
 
-def labels_of(study, round, say, most=None):
+def labels_of(study, round_name, say, most=None):
     """say(annotator, item number) -> names of the labels of an item's two sentences; of the first `most` items."""
     given = []
-    for number, item in enumerate(study.round_items(round)[:most]):
-        for who, mine in assignment(study, round).items():
+    for number, item in enumerate(study.round_items(round_name)[:most]):
+        for who, mine in assignment(study, round_name).items():
             if item.id in mine:
                 name = say(who, number)
-                given.append(blank(study, round, item, who).model_copy(update={"sentences": (name,), "helpful": (3,)}))
+                given.append(blank(study, round_name, item, who).model_copy(update={"sentences": (name,), "helpful": (3,)}))
     return given
 
 

@@ -23,12 +23,14 @@ def workbench(tmp_path):
     return Workbench(tmp_path / "data")
 
 
-def read_table(path, part="sentences", round=""):
+def read_table(path, part="sentences", round_name=""):
     """The labels of a file as statistics take them; adjudicators' only if asked for."""
     found = label_files.read_file(path)
     if isinstance(found, LabelTable):
         return found
-    return table(found[0], (one for one in found[1] if (one.round == round if round else one.round != "adjudication")), part)
+    return table(
+        found[0], (one for one in found[1] if (one.round == round_name if round_name else one.round != "adjudication")), part
+    )
 
 
 @pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv", "label_studio.json"])
@@ -269,8 +271,8 @@ def test_an_export_is_read_the_same_without_its_study(workbench, tmp_path, name)
     (tmp_path / "alone").mkdir()
     shutil.copy(folder / name, tmp_path / "alone")
     for part in ("sentences", "helpful"):
-        for round in ("", "adjudication"):
-            ours, alone = read_table(folder, part, round), read_table(tmp_path / "alone" / name, part, round)
+        for round_name in ("", "adjudication"):
+            ours, alone = read_table(folder, part, round_name), read_table(tmp_path / "alone" / name, part, round_name)
             assert (alone.annotators, alone.categories, alone.level) == (ours.annotators, ours.categories, ours.level)
             assert dict(zip(ours.items, map(str, ours.values), strict=True)) == dict(
                 zip(alone.items, map(str, alone.values), strict=True)

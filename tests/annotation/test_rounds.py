@@ -94,7 +94,9 @@ def test_an_annotator_leaves_and_the_others_take_over(workbench):
     told = rounds.handing_over(workbench, "toy", "Ben")
     after = rounds.hand_over(workbench, "toy", "Ben")
     assert after.round == "main" and after.version == 2 and after.hash != frozen.hash
-    assert after.study.left[0].kept == tuple(id for id in worklist.items_of(frozen, "Ben") if id in after.study.left[0].kept)
+    assert after.study.left[0].kept == tuple(
+        item_id for item_id in worklist.items_of(frozen, "Ben") if item_id in after.study.left[0].kept
+    )
     moved = {who: len(set(worklist.items_of(after, who)) - set(worklist.items_of(frozen, who))) for who in ("Ann", "Cy")}
     assert all(moved[who] >= told.given.get(who, 0) for who in moved) and sum(told.given.values()) and not told.short
     for version in (frozen, after):  # a window that was open before is no way in either
@@ -226,9 +228,9 @@ def test_a_paired_study_is_tested_on_all_its_questions(workbench):
     assert len(study.round_items("pilot")) == 4 and len(study.round_items("main")) == 10
     frozen = rounds.freeze(workbench, study, "main")
     for who in ("Ann", "Ben"):
-        for id in worklist.items_of(frozen, who):
-            hit = frozen.study.item(id).responses[0].system == "one"
-            judge(workbench, frozen, who, id, "supported" if hit else "partly")
+        for item_id in worklist.items_of(frozen, who):
+            hit = frozen.study.item(item_id).responses[0].system == "one"
+            judge(workbench, frozen, who, item_id, "supported" if hit else "partly")
     source = sources.open_study(workbench, "s")
     found = sources.table_of(source, "sentences", "main")
     agreed = consensus.consensus(source, "sentences", found)

@@ -81,17 +81,17 @@ def test_pairs_hold_one_answer_of_each_system_to_the_same_question():
 
 def test_loads_differ_by_at_most_one_and_duplicates_follow_their_originals():
     study = rating(count=40, pilot=10, duplicates=6, attention=True)
-    for round, size in (("pilot", 10), ("main", 30)):
-        given = assignment(study, round)
+    for round_name, size in (("pilot", 10), ("main", 30)):
+        given = assignment(study, round_name)
         loads = [len(items) for items in given.values()]
         assert max(loads) - min(loads) <= 1
-        counts = Counter(id for items in given.values() for id in items)
-        twins = {item.id: item.duplicate_of for item in study.round_items(round) if item.duplicate_of}
-        plain = [item for item in study.round_items(round) if not item.attention]
+        counts = Counter(item_id for items in given.values() for item_id in items)
+        twins = {item.id: item.duplicate_of for item in study.round_items(round_name) if item.duplicate_of}
+        plain = [item for item in study.round_items(round_name) if not item.attention]
         assert len(plain) - len(twins) == size and all(counts[item.id] == 2 for item in plain)
         assert all(counts[item.id] == 3 for item in study.items if item.attention)
         for items in given.values():
-            assert all(items.index(twins[id]) < items.index(id) for id in items if id in twins)
+            assert all(items.index(twins[item_id]) < items.index(item_id) for item_id in items if item_id in twins)
     assert assignment(rating(seed=1), "main") != assignment(rating(), "main") == assignment(rating(), "main")
 
 
@@ -103,8 +103,8 @@ def test_every_two_annotators_meet():
     assert len(met) == 6 and max(met.values()) - min(met.values()) <= 2
 
 
-def leave(study, who, kept, round="main"):
-    return study.model_validate({**study.model_dump(), "left": [*study.left, Left(annotator=who, round=round, kept=kept)]})
+def leave(study, who, kept, round_name="main"):
+    return study.model_validate({**study.model_dump(), "left": [*study.left, Left(annotator=who, round=round_name, kept=kept)]})
 
 
 @pytest.mark.parametrize(("count", "duplicates"), [(8, 1), (10, 3), (4, 1), (2, 1), (6, 6), (30, 3)])
@@ -112,34 +112,42 @@ def test_a_repeat_comes_a_third_of_the_list_after_its_item(count, duplicates):
     for seed in range(40):
         study = rating(count=count, pilot=0, duplicates=duplicates, seed=seed, attention=count == 8)
         for mine in assignment(study, "main").values():
-            far = [mine.index(id) - mine.index(study.item(id).duplicate_of) for id in mine if study.item(id).duplicate_of]
+            far = [
+                mine.index(item_id) - mine.index(study.item(item_id).duplicate_of)
+                for item_id in mine
+                if study.item(item_id).duplicate_of
+            ]
             assert sorted(mine) == sorted(set(mine)) and all(gap >= len(mine) // 3 for gap in far), (seed, far, len(mine))
 
 
-@pytest.mark.parametrize("round", ["pilot", "main"])
-def test_what_somebody_left_open_goes_to_those_with_least_to_do(round):
+@pytest.mark.parametrize("round_name", ["pilot", "main"])
+def test_what_somebody_left_open_goes_to_those_with_least_to_do(round_name):
     study = rating(count=40, pilot=16, duplicates=8, attention=True, annotators=("Ann", "Ben", "Cy", "Dee"))
-    before = assignment(study, round)
+    before = assignment(study, round_name)
     twins = {item.duplicate_of: item.id for item in study.items if item.duplicate_of}
     kept = before["Ben"][:5]
-    after = leave(study, "Ben", kept, round)
-    now = assignment(after, round)
-    assert now["Ben"] == kept and now == assignment(leave(study, "Ben", kept, round), round)
+    after = leave(study, "Ben", kept, round_name)
+    now = assignment(after, round_name)
+    assert now["Ben"] == kept and now == assignment(leave(study, "Ben", kept, round_name), round_name)
     assert all(now[name][: len(before[name])] == before[name] for name in ("Ann", "Cy", "Dee")), "nothing moves"
-    counts = Counter(id for items in now.values() for id in items)
-    plain = [item for item in study.round_items(round) if not item.attention and not item.duplicate_of]
+    counts = Counter(item_id for items in now.values() for item_id in items)
+    plain = [item for item in study.round_items(round_name) if not item.attention and not item.duplicate_of]
     assert all(counts[item.id] == 2 for item in plain) and all(len(set(mine)) == len(mine) for mine in now.values())
     for name in ("Ann", "Cy", "Dee"):
         new = now[name][len(before[name]) :]
-        assert all(id in twins.values() or not study.item(id).attention for id in new)
-        assert all(new.index(twins[id]) > new.index(id) for id in new if id in twins)
+        assert all(item_id in twins.values() or not study.item(item_id).attention for item_id in new)
+        assert all(new.index(twins[item_id]) > new.index(item_id) for item_id in new if item_id in twins)
     loads = [len(now[name]) for name in ("Ann", "Cy", "Dee")]
-    assert max(loads) - min(loads) <= 2 and after.at_work(round) == ("Ann", "Cy", "Dee")
-    assert after.people(round) == study.annotators, "labels of the one who left can still be read in"
+    assert max(loads) - min(loads) <= 2 and after.at_work(round_name) == ("Ann", "Cy", "Dee")
+    assert after.people(round_name) == study.annotators, "labels of the one who left can still be read in"
     found = handed_over(study, after.left[0])
-    open_ = [id for id in before["Ben"] if id not in kept and not study.item(id).attention and not study.item(id).duplicate_of]
+    open_ = [
+        item_id
+        for item_id in before["Ben"]
+        if item_id not in kept and not study.item(item_id).attention and not study.item(item_id).duplicate_of
+    ]
     assert sum(found.given.values()) == len(open_) and found.short == 0
-    assert assignment(study, round) == before
+    assert assignment(study, round_name) == before
 
 
 def test_an_item_that_all_others_have_is_left_with_fewer_labels():
@@ -156,7 +164,7 @@ def test_people_leave_one_after_the_other():
     second = leave(first, "Ann", assignment(first, "main")["Ann"][:6])
     now = assignment(second, "main")
     assert len(now["Ben"]) == 4 and len(now["Ann"]) == 6 and second.at_work("main") == ("Cy", "Dee")
-    counts = Counter(id for items in now.values() for id in items)
+    counts = Counter(item_id for items in now.values() for item_id in items)
     assert set(counts.values()) <= {1, 2} and not set(now["Ann"][6:])
     everybody = second
     for who in ("Cy", "Dee"):
@@ -183,7 +191,7 @@ def test_annotators_see_no_system_no_source_and_their_own_order():
             assert seen == shown(study, item, who)
     assert len(orders) == 6  # both orders occur for each
     for who, mine in assignment(study, "main").items():
-        turned = [shown(study, study.item(id), who).order == (1, 0) for id in mine]
+        turned = [shown(study, study.item(item_id), who).order == (1, 0) for item_id in mine]
         assert abs(2 * sum(turned) - len(turned)) <= 1, "half of the screens have the second answer first"
     after = leave(study, "Ben", assignment(study, "main")["Ben"][:3])
     assert all(
@@ -315,7 +323,7 @@ def test_labels_as_a_table():
 
 def test_the_latest_label_stands_unless_withdrawn():
     study = rating()
-    one, two = (filled(study, study.items[0], "Ann", id=id) for id in "12")
+    one, two = (filled(study, study.items[0], "Ann", id=label_id) for label_id in "12")
     assert standing([two, one]) == [two] and standing([one, two.model_copy(update={"withdrawn": True})]) == []
 
 
@@ -412,8 +420,8 @@ def test_no_list_begins_with_an_attention_item_and_older_studies_keep_their_orde
     for seed in range(12):
         items = with_duplicates(plain, 4, seed)
         study = rating(items=with_attention(items, seed), seed=seed)
-        for round in ("pilot", "main"):
-            for mine in assignment(study, round).values():
+        for round_name in ("pilot", "main"):
+            for mine in assignment(study, round_name).values():
                 assert study.item(mine[0]).plain
                 assert all(
                     mine.index(item.duplicate_of) < mine.index(item.id) for item in items if item.duplicate_of and item.id in mine

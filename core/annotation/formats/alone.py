@@ -30,10 +30,10 @@ def of_study(text: str, file: str) -> tuple[Study, Parsed] | None:
     if first == "[":
         items, read = _items_of_tasks(text, file), from_tasks
     elif first == "{":
-        given = [one for one in map(_loaded, text.split("\n")) if isinstance(one, dict)]
-        if any("value" in one or "label" in one for one in given):
+        records = [record for record in map(_loaded, text.split("\n")) if isinstance(record, dict)]
+        if any("value" in record or "label" in record for record in records):
             return None
-        items, read = _items([(one.get("item"), _counts(one)) for one in given]), from_jsonl
+        items, read = _items([(record.get("item"), _counts(record)) for record in records]), from_jsonl
     elif "part" in text.split("\n", 1)[0]:
         items, read = _items((row["item"], _counts_of_row(row)) for _, row in rows(text, file, [])), from_csv
     else:
@@ -53,21 +53,21 @@ def _read(items: list[Item], read: Callable, text: str, file: str) -> tuple[Stud
     ask = ("preference",) if kind == "pairs" else ("sentences",)
     study = valid(Study, {**draft, "ask": ask, "rubrics": [default_rubric()]})
     parsed = read(text, file, study, "main")
-    given = [label for _, label in parsed.labels]
+    labels = [label for _, label in parsed.labels]
     told = {
-        "sentences": any(name for one in given for names in one.sentences for name in names),
-        "helpful": any(stars for one in given for stars in one.helpful),
+        "sentences": any(name for label in labels for names in label.sentences for name in names),
+        "helpful": any(stars for label in labels for stars in label.helpful),
         "preference": kind == "pairs",
     }
-    names = dict.fromkeys(name for one in given for names in one.sentences for name in names if name)
+    names = dict.fromkeys(name for label in labels for names in label.sentences for name in names if name)
     rubric = default_rubric()
-    if not names.keys() <= {one.name for one in rubric.labels}:
+    if not names.keys() <= {category.name for category in rubric.labels}:
         rubric = valid(Rubric, {"labels": [Category(name=name, title=name) for name in sorted(names)]})
     people = {
-        adjudicates: dict.fromkeys(one.annotator for one in given if (one.round == "adjudication") == adjudicates)
+        adjudicates: dict.fromkeys(label.annotator for label in labels if (label.round == "adjudication") == adjudicates)
         for adjudicates in (False, True)
     }
-    wrong = [*parsed.problems, *_two_spellings(((line, one.annotator) for line, one in parsed.labels), "annotator", file)]
+    wrong = [*parsed.problems, *_two_spellings(((line, label.annotator) for line, label in parsed.labels), "annotator", file)]
     if not wrong:
         study = valid(
             Study,
@@ -91,8 +91,8 @@ def _loaded(line: str) -> Any:
 
 def _counts(label: dict) -> list[int]:
     """How many sentences each answer has."""
-    given = label.get("sentences")
-    lists = [len(one) for one in given if isinstance(one, list)] if isinstance(given, list) else []
+    answers = label.get("sentences")
+    lists = [len(names) for names in answers if isinstance(names, list)] if isinstance(answers, list) else []
     return lists or [0] * len(label.get("helpful") or [0])
 
 
@@ -103,14 +103,14 @@ def _counts_of_row(row: dict[str, str]) -> list[int]:
     return [0] * (int(response) - 1) + [int(number) if row.get("part") == "sentence" else 0]
 
 
-def _items(given: Iterable[tuple[Any, list[int]]]) -> list[Item]:
+def _items(pairs: Iterable[tuple[Any, list[int]]]) -> list[Item]:
     """Items with as many answers and sentences as any label has."""
     most: dict[str, list[int]] = {}
-    for item, counts in given:
+    for item, counts in pairs:
         if isinstance(item, str) and item:
             before = most.setdefault(item, [])
             width = range(min(2, max(len(before), len(counts))))
-            most[item] = [max(one[place] if place < len(one) else 0 for one in (before, counts)) for place in width]
+            most[item] = [max(lengths[place] if place < len(lengths) else 0 for lengths in (before, counts)) for place in width]
     width = max(map(len, most.values()), default=1)  # a study of pairs has two answers everywhere
     return [
         Item(id=item, question=f"Item {item}", responses=tuple(map(_unknown, (*counts, *[0] * (width - len(counts))))))
@@ -130,19 +130,19 @@ def _unknown(count: int) -> Response:
 
 
 def _items_of_tasks(text: str, file: str) -> list[Item]:
-    found = {}
+    items = {}
     for _, task in elements(text, file, []):
         data = task.get("data") if isinstance(task, dict) else None
         if isinstance(data, dict) and isinstance(data.get("item"), str) and data["item"]:
             count = 2 if isinstance(data.get("answer_2"), str) else 1
             order = data.get("order") if sorted(data.get("order") or []) == list(range(count)) else range(count)
             places = {place: n for n, place in enumerate(order, 1)}
-            found[data["item"]] = Item(
+            items[data["item"]] = Item(
                 id=data["item"],
                 question=str(data.get("question") or data["item"]),
                 responses=tuple(_answer(data, places[place]) for place in range(count)),
             )
-    return list(found.values())
+    return list(items.values())
 
 
 def _answer(data: dict[str, Any], n: int) -> Response:
@@ -160,69 +160,69 @@ def plain_table(text: str, file: str) -> tuple[LabelTable, list[Problem]]:
     import numpy as np
 
     wrong: list[Problem] = []
-    found: dict[tuple[str, str], tuple[int, str]] = {}
+    votes: dict[tuple[str, str], tuple[int, str]] = {}
     item_of: dict[str, str] = {}  # unit -> its item: sentences of one answer belong together
-    given = rows(text, file, wrong) if text.lstrip()[:1] != "{" else _rows_of_jsonl(text, file, wrong)
-    for line, row in given:
+    source = rows(text, file, wrong) if text.lstrip()[:1] != "{" else _rows_of_jsonl(text, file, wrong)
+    for line, row in source:
         cells = {name: value.strip() for name, value in row.items()}
         item = "/".join(cells[name] for name in ("item", "response", "number", "sentence") if cells.get(name))
         value = next(cells[name] for name in ("value", "label", "rating") if name in cells)
         if not cells["item"] or not cells["annotator"]:
             name = "annotator" if cells["item"] else "item"
             wrong.append(Problem(file, line, f"This row has no {name}.", "Give one, or remove the row."))
-        elif value and (item, cells["annotator"]) in found:
-            first = found[item, cells["annotator"]][0]
+        elif value and (item, cells["annotator"]) in votes:
+            first = votes[item, cells["annotator"]][0]
             wrong.append(twice(file, line, cells["annotator"], item, first))
         elif value:
-            found[item, cells["annotator"]] = line, value
+            votes[item, cells["annotator"]] = line, value
             item_of[item] = cells["item"]
-    numeric = bool(found) and all(NUMBER.fullmatch(value) or NO_NUMBER.fullmatch(value) for _, value in found.values())
-    numeric = numeric and any(NUMBER.fullmatch(value) for _, value in found.values())
+    numeric = bool(votes) and all(NUMBER.fullmatch(value) or NO_NUMBER.fullmatch(value) for _, value in votes.values())
+    numeric = numeric and any(NUMBER.fullmatch(value) for _, value in votes.values())
     wrong += [
         Problem(file, line, f"'{value}' is no number to reckon with.", "Leave the value empty where it is missing.")
-        for line, value in found.values()
+        for line, value in votes.values()
         if numeric and not np.isfinite(float(value))
     ]
-    wrong += _two_spellings(((line, who) for (_, who), (line, _) in found.items()), "annotator", file)
+    wrong += _two_spellings(((line, who) for (_, who), (line, _) in votes.items()), "annotator", file)
     if not numeric:
-        wrong += _two_spellings(found.values(), "label", file)
-    if not found and not wrong:
+        wrong += _two_spellings(votes.values(), "label", file)
+    if not votes and not wrong:
         wrong.append(empty(file))
-    good = {} if wrong else {key: value for key, (_, value) in found.items()}
-    return _tabled(good, numeric, item_of), sorted(wrong, key=lambda one: one.line)
+    good = {} if wrong else {key: value for key, (_, value) in votes.items()}
+    return _tabled(good, numeric, item_of), sorted(wrong, key=lambda problem: problem.line)
 
 
-def _tabled(found: dict[tuple[str, str], str], numeric: bool, item_of: dict[str, str]) -> LabelTable:
+def _tabled(votes: dict[tuple[str, str], str], numeric: bool, item_of: dict[str, str]) -> LabelTable:
     import numpy as np
 
-    items, people = (tuple(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
-    distinct = sorted({float(value) for value in found.values()}) if numeric else sorted(set(found.values()))
+    items, people = (tuple(dict.fromkeys(key[place] for key in votes)) for place in (0, 1))
+    distinct = sorted({float(value) for value in votes.values()}) if numeric else sorted(set(votes.values()))
     scale = numeric and len(distinct) > 2
-    code = {one: one if scale else float(place) for place, one in enumerate(distinct)}
+    code = {value: value if scale else float(place) for place, value in enumerate(distinct)}
     values = np.full((len(items), len(people)), np.nan)
     row, column = ({name: n for n, name in enumerate(names)} for names in (items, people))
-    for (item, who), value in found.items():
+    for (item, who), value in votes.items():
         values[row[item], column[who]] = code[float(value) if numeric else value]
-    categories = () if scale else tuple(f"{one:g}" if numeric else one for one in distinct)
+    categories = () if scale else tuple(f"{value:g}" if numeric else value for value in distinct)
     return LabelTable(
         values, items, people, categories, "interval" if scale else "nominal", tuple(item_of[item] for item in items)
     )
 
 
 def _rows_of_jsonl(text: str, file: str, wrong: list[Problem]) -> Iterable[tuple[int, dict[str, str]]]:
-    for line, one in enumerate(text.split("\n"), 1):
-        given = _loaded(one)
-        if isinstance(given, dict) and {"item", "annotator"} <= given.keys() and given.keys() & {"value", "label", "rating"}:
-            yield line, {name: "" if value is None else str(value) for name, value in given.items()}
-        elif one.strip():
+    for line, raw in enumerate(text.split("\n"), 1):
+        record = _loaded(raw)
+        if isinstance(record, dict) and {"item", "annotator"} <= record.keys() and record.keys() & {"value", "label", "rating"}:
+            yield line, {name: "" if value is None else str(value) for name, value in record.items()}
+        elif raw.strip():
             wrong.append(Problem(file, line, "This line is no JSON object with item, annotator and value."))
 
 
-def _two_spellings(given: Iterable[tuple[int, str]], what: str, file: str) -> list[Problem]:
+def _two_spellings(names: Iterable[tuple[int, str]], what: str, file: str) -> list[Problem]:
     """Names that differ only in capitals or blanks are one name, spelt twice."""
     first: dict[str, tuple[int, str]] = {}
     wrong: dict[str, Problem] = {}
-    for line, name in given:
+    for line, name in names:
         before, spelt = first.setdefault(" ".join(name.split()).casefold(), (line, name))
         if spelt != name and name not in wrong:
             wrong[name] = Problem(file, line, f"The {what} '{name}' stands as '{spelt}' in line {before}.", "Spell it one way.")

@@ -70,20 +70,20 @@ def to_jsonl(labels: Iterable[Label]) -> str:
     return "".join(json.dumps(label.model_dump(mode="json"), ensure_ascii=False) + "\n" for label in labels)
 
 
-def from_jsonl(text: str, file: str, study: Study, round: str) -> Parsed:
-    """round: that of labels which do not say."""
-    found: list[tuple[int, Label]] = []
+def from_jsonl(text: str, file: str, study: Study, round_name: str) -> Parsed:
+    """round_name: that of labels which do not say."""
+    labels: list[tuple[int, Label]] = []
     wrong: list[Problem] = []
     places: Places = {}
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            given = json.loads(line)
+            record = json.loads(line)
         except (ValueError, RecursionError) as error:
             wrong.append(Problem(file, number, f"This line is no JSON: {error}.", "Give one JSON object a line."))
             continue
-        if not isinstance(given, dict) or not {"item", "annotator"} <= given.keys():
+        if not isinstance(record, dict) or not {"item", "annotator"} <= record.keys():
             wrong.append(
                 Problem(
                     file,
@@ -92,16 +92,16 @@ def from_jsonl(text: str, file: str, study: Study, round: str) -> Parsed:
                     "Give files that `annotate export` wrote, or the columns item, annotator and value.",
                 )
             )
-        elif "value" in given or "label" in given:
-            short = {"part": "sentence", "value": given.get("label"), **given}
-            _add_row(found, places, wrong, {k: _text(v) for k, v in short.items()}, number, file, study, round)
+        elif "value" in record or "label" in record:
+            short = {"part": "sentence", "value": record.get("label"), **record}
+            _add_row(labels, places, wrong, {k: _text(v) for k, v in short.items()}, number, file, study, round_name)
         else:
             try:
-                label = Label.model_validate({"study": study.id, "round": round, **given})
-                found.append((number, label if is_id(label.id) else label.model_copy(update={"id": ""})))
+                label = Label.model_validate({"study": study.id, "round": round_name, **record})
+                labels.append((number, label if is_id(label.id) else label.model_copy(update={"id": ""})))
             except ValidationError as error:
                 wrong.append(Problem(file, number, said(error), "See annotations/README.md for the fields."))
-    return Parsed(found, wrong)
+    return Parsed(labels, wrong)
 
 
 def to_csv(labels: Iterable[Label]) -> str:
@@ -135,7 +135,7 @@ def to_tidy_csv(study: Study, labels: Iterable[Label]) -> str:
         if item.plain:
             counts[item.round] += 1
             places[item.id] = counts[item.round]
-    for label in sorted(labels, key=lambda one: (places.get(one.item, 0), one.item, one.annotator)):
+    for label in sorted(labels, key=lambda label: (places.get(label.item, 0), label.item, label.annotator)):
         item = study.item(label.item)
         head = {
             "round": label.round,
@@ -157,7 +157,7 @@ def to_tidy_csv(study: Study, labels: Iterable[Label]) -> str:
 def _judged_of(item: Item, row: dict[str, Any]) -> dict[str, str]:
     """The words that a row judges and the system they are of; of both answers the systems alone."""
     if "response" not in row:
-        return {"system": " | ".join(one.system for one in item.responses)}
+        return {"system": " | ".join(response.system for response in item.responses)}
     answer = item.responses[row["response"] - 1]
     bounds = answer.sentences[row["number"] - 1] if "number" in row else (0, len(answer.text))
     return {"system": answer.system, "text": answer.text[slice(*bounds)]}
@@ -173,8 +173,8 @@ def cell(text: str) -> str:
 
 
 def _judgements(label: Label) -> Iterator[dict[str, Any]]:
-    for r, one in enumerate(label.sentences, 1):
-        for number, name in enumerate(one, 1):
+    for r, names in enumerate(label.sentences, 1):
+        for number, name in enumerate(names, 1):
             yield {"part": "sentence", "response": r, "number": number, "value": name or ""}
     for r, stars in enumerate(label.helpful, 1):
         yield {"part": "helpful", "response": r, "value": "" if stars is None else stars}
@@ -188,15 +188,15 @@ def _judgements(label: Label) -> Iterator[dict[str, Any]]:
         yield {"part": "comment", "value": label.comment}
 
 
-def from_csv(text: str, file: str, study: Study, round: str) -> Parsed:
+def from_csv(text: str, file: str, study: Study, round_name: str) -> Parsed:
     """Also the short form: item, annotator and value (or label), with the number of the sentence if there are several."""
-    found: list[tuple[int, Label]] = []
+    labels: list[tuple[int, Label]] = []
     wrong: list[Problem] = []
     places: Places = {}
     for line, row in rows(text, file, wrong):
-        given = {"part": "sentence", "value": row.get("label") or row.get("rating", ""), **row}
-        _add_row(found, places, wrong, given, line, file, study, round)
-    return Parsed(found, wrong)
+        cells = {"part": "sentence", "value": row.get("label") or row.get("rating", ""), **row}
+        _add_row(labels, places, wrong, cells, line, file, study, round_name)
+    return Parsed(labels, wrong)
 
 
 def rows(text: str, file: str, wrong: list[Problem]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -232,29 +232,29 @@ def rows(text: str, file: str, wrong: list[Problem]) -> Iterator[tuple[int, dict
 
 
 def _add_row(
-    found: list[tuple[int, Label]],
+    labels: list[tuple[int, Label]],
     places: Places,
     wrong: list[Problem],
     row: dict[str, str],
     line: int,
     file: str,
     study: Study,
-    round: str,
+    round_name: str,
 ) -> None:
     """Adds one row of judgements to the label it belongs to; the rows of a label may stand anywhere. An id that is not one
     of ours counts rows, so it says nothing."""
-    id, round, item, who = row.get("id", ""), row.get("round") or round, row["item"], row["annotator"]
-    key = (id if is_id(id) else "", round, item, who)
+    label_id, round_name, item, who = row.get("id", ""), row.get("round") or round_name, row["item"], row["annotator"]
+    key = (label_id if is_id(label_id) else "", round_name, item, who)
     if not study.has(item):
         todo = "Import labels of this study, or import into the study they belong to."
         wrong.append(Problem(file, line, f"There is no item '{item}' in the study '{study.id}'.", todo))
         return
     try:
         label = (
-            found[places[key]][1]
+            labels[places[key]][1]
             if key in places
             else Label.model_validate(
-                {**blank(study, "main", study.item(item), "-").model_dump(), "id": key[0], "round": round, "annotator": who}
+                {**blank(study, "main", study.item(item), "-").model_dump(), "id": key[0], "round": round_name, "annotator": who}
             )
         )
         label = _judged(label, study.item(item), row)
@@ -263,28 +263,28 @@ def _add_row(
         wrong.append(Problem(file, line, what, "Mend the row; annotations/README.md lists the columns."))
         return
     if key in places:
-        found[places[key]] = (found[places[key]][0], label)
+        labels[places[key]] = (labels[places[key]][0], label)
     else:
-        places[key] = len(found)
-        found.append((line, label))
+        places[key] = len(labels)
+        labels.append((line, label))
 
 
 def _judged(label: Label, item: Item, row: dict[str, str]) -> Label:
     """The label with what one row says."""
     part, value = row["part"], row.get("value") or ""
-    given: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     response = int(row.get("response") or 1) - 1
     if part in ("sentence", "helpful", "error") and not 0 <= response < len(item.responses):
         raise ValueError(f"The item has no answer {response + 1}")
     if part == "label":
-        given |= {name: row[name] for name in ("created", "hash", "shown", "replaces", "restores", "origin") if row.get(name)}
-        given |= {"seconds": float(row["seconds"])} if row.get("seconds") else {}
-        given |= {"rubric": int(row["rubric"])} if row.get("rubric") else {}
-        given |= {"order": [int(n) for n in row["order"].split()]} if row.get("order") else {}
-        given["withdrawn"] = row.get("withdrawn") == "yes"
+        changes |= {name: row[name] for name in ("created", "hash", "shown", "replaces", "restores", "origin") if row.get(name)}
+        changes |= {"seconds": float(row["seconds"])} if row.get("seconds") else {}
+        changes |= {"rubric": int(row["rubric"])} if row.get("rubric") else {}
+        changes |= {"order": [int(n) for n in row["order"].split()]} if row.get("order") else {}
+        changes["withdrawn"] = row.get("withdrawn") == "yes"
     elif part == "sentence":
         number = int(row.get("number") or row.get("sentence") or 1) - 1
-        names = [list(one) for one in label.sentences]
+        names = list(map(list, label.sentences))
         if not 0 <= number < len(names[response]):
             raise ValueError(f"The answer has {len(names[response])} sentences, there is no sentence {number + 1}")
         if names[response][number] not in (None, value):
@@ -299,16 +299,16 @@ def _judged(label: Label, item: Item, row: dict[str, str]) -> Label:
         return label.model_copy(update={"helpful": tuple(stars)})
     elif part == "error":
         first, _, last = value.partition("-")
-        given["spans"] = [*label.spans, Span(response=response, first=int(first) - 1, last=int(last or first))]
+        changes["spans"] = [*label.spans, Span(response=response, first=int(first) - 1, last=int(last or first))]
     elif part in ("preference", "comment"):
         if getattr(label, part) not in (None, "", value):
             raise ValueError(f"'{label.annotator}' gives two times a {part} of item {label.item}")
-        given[part] = value
+        changes[part] = value
     elif part == "cannot_judge":
-        given[part] = value == "yes"
+        changes[part] = value == "yes"
     else:
         raise ValueError(f"There is no part '{part}'")
-    return Label.model_validate({**label.model_dump(), **given})
+    return Label.model_validate({**label.model_dump(), **changes})
 
 
 def dpo_pairs(study: Study, labels: Iterable[Label]) -> list[dict[str, Any]]:
@@ -357,7 +357,7 @@ def _rated(study: Study, labels: list[Label]) -> list[dict[str, Any]]:
             by_question[item.question].append((sum(stars[item.id]) / len(stars[item.id]), item))
     pairs = []
     for question, rated in by_question.items():
-        (worst, low), (best, high) = min(rated, key=lambda one: one[0]), max(rated, key=lambda one: one[0])
+        (worst, low), (best, high) = min(rated, key=lambda pair: pair[0]), max(rated, key=lambda pair: pair[0])
         if best - worst >= 1:
             pairs.append(
                 {
@@ -381,7 +381,7 @@ def _pair(question: str, better: Response, worse: Response) -> dict[str, str]:
 
 def said(error: ValidationError) -> str:
     """What pydantic says, in one sentence."""
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'label'}: {one['msg']}" for one in error.errors()[:3]) + "."
+    return "; ".join(f"{'.'.join(map(str, detail['loc'])) or 'label'}: {detail['msg']}" for detail in error.errors()[:3]) + "."
 
 
 def _text(value: Any) -> str:

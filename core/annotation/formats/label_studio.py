@@ -47,7 +47,8 @@ def config_xml(study: Study) -> str:
     """The label config. Hot keys are those of the rubric."""
     answers = range(1, 3 if study.kind == "pairs" else 2)
     labels = "".join(
-        f"<Label value={quoteattr(one.name)}{f' hotkey={quoteattr(one.key)}' if one.key else ''}/>" for one in study.rubric.labels
+        f"<Label value={quoteattr(category.name)}{f' hotkey={quoteattr(category.key)}' if category.key else ''}/>"
+        for category in study.rubric.labels
     )
     blocks = ['<Header value="Question"/><Text name="question" value="$question"/>']
     for n in answers:
@@ -73,10 +74,10 @@ def config_xml(study: Study) -> str:
 
 
 def _without_keys(study: Study) -> str:
-    return "".join(f"<Label value={quoteattr(one.name)}/>" for one in study.rubric.labels)
+    return "".join(f"<Label value={quoteattr(category.name)}/>" for category in study.rubric.labels)
 
 
-def tasks(study: Study, labels: Iterable[Label], round: str = "") -> list[dict[str, Any]]:
+def tasks(study: Study, labels: Iterable[Label], round_name: str = "") -> list[dict[str, Any]]:
     """A task for each item of the round ("": of all), blind, with the annotations that there are."""
     by_item: dict[str, list[Label]] = {}
     for label in labels:
@@ -86,7 +87,7 @@ def tasks(study: Study, labels: Iterable[Label], round: str = "") -> list[dict[s
             "data": _data(study, item),
             "annotations": [_annotation(item, label, _order(study, item)) for label in by_item.get(item.id, [])],
         }
-        for item in study.round_items(round)
+        for item in study.round_items(round_name)
     ]
 
 
@@ -98,9 +99,9 @@ def _data(study: Study, item: Item) -> dict[str, Any]:
     data = {"study": study.id, "item": item.id, "question": item.question, "order": list(_order(study, item))}
     places = [*_order(study, item), *([None] if study.kind == "pairs" and len(item.responses) == 1 else [])]
     for n, place in enumerate(places, 1):
-        one = item.responses[place] if place is not None else None
-        data[f"evidence_{n}"] = "\n\n".join(f"[{k}] {p.text}" for k, p in enumerate(one.passages, 1)) if one else ""
-        data[f"answer_{n}"] = one.text if one else ""
+        response = item.responses[place] if place is not None else None
+        data[f"evidence_{n}"] = "\n\n".join(f"[{k}] {p.text}" for k, p in enumerate(response.passages, 1)) if response else ""
+        data[f"answer_{n}"] = response.text if response else ""
     return data
 
 
@@ -115,9 +116,9 @@ def _annotation(item: Item, label: Label, order: tuple[int, ...]) -> dict[str, A
         )
     ]
     for n, place in enumerate(order, 1):
-        one = item.responses[place]
-        text, to = one.text, f"answer_{n}"
-        for (start, end), name in zip(one.sentences, label.sentences[place] if label.sentences else (), strict=False):
+        response = item.responses[place]
+        text, to = response.text, f"answer_{n}"
+        for (start, end), name in zip(response.sentences, label.sentences[place] if label.sentences else (), strict=False):
             if name is not None:
                 result.append(
                     _region(f"sentence_{n}", to, "labels", {**_chars(text, start, end), "labels": [name]}, label, start)
@@ -139,13 +140,13 @@ def _annotation(item: Item, label: Label, order: tuple[int, ...]) -> dict[str, A
 
 
 def _region(name: str, to: str, kind: str, value: dict, label: Label, *place: int) -> dict[str, Any]:
-    id = hashlib.sha256(json.dumps([label.id, label.annotator, name, value, *place]).encode()).hexdigest()[:10]
-    return {"id": id, "from_name": name, "to_name": to, "type": kind, "value": value}
+    digest = hashlib.sha256(json.dumps([label.id, label.annotator, name, value, *place]).encode()).hexdigest()[:10]
+    return {"id": digest, "from_name": name, "to_name": to, "type": kind, "value": value}
 
 
-def from_tasks(text: str, file: str, study: Study, round: str) -> Parsed:
+def from_tasks(text: str, file: str, study: Study, round_name: str) -> Parsed:
     """Labels of an export (JSON, or JSON-MIN's list of tasks with annotations)."""
-    found: list[tuple[int, Label]] = []
+    labels: list[tuple[int, Label]] = []
     wrong: list[Problem] = []
     for line, task in elements(text, file, wrong):
         data = task.get("data") if isinstance(task, dict) else None
@@ -172,7 +173,7 @@ def from_tasks(text: str, file: str, study: Study, round: str) -> Parsed:
         for number, annotation in enumerate(task.get("annotations") or [], 1):
             try:
                 if not annotation.get("was_cancelled"):
-                    found.append((line, _label(study, study.item(data["item"]), annotation, data, round)))
+                    labels.append((line, _label(study, study.item(data["item"]), annotation, data, round_name)))
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
                 what = f"it is not as Label Studio writes it ({type(error).__name__}: {error})."
                 if isinstance(error, ValueError):
@@ -182,12 +183,12 @@ def from_tasks(text: str, file: str, study: Study, round: str) -> Parsed:
                         file, line, f"Item {data['item']}, annotation {number}: {what}", "Mend it in Label Studio, export again."
                     )
                 )
-    return Parsed(found, wrong)
+    return Parsed(labels, wrong)
 
 
 def elements(text: str, file: str, wrong: list[Problem]) -> list[tuple[int, Any]]:
     """The elements of a JSON list, each with its line; what ends the reading goes to `wrong`."""
-    decoder, found = json.JSONDecoder(), []
+    decoder, listed = json.JSONDecoder(), []
     place = len(text) - len(text.lstrip())
     if text[place : place + 1] != "[":
         wrong.append(Problem(file, 1, "This is no list of tasks.", "Export the project as JSON."))
@@ -199,17 +200,17 @@ def elements(text: str, file: str, wrong: list[Problem]) -> list[tuple[int, Any]
             place += 1
         line, counted = line + text.count("\n", counted, place), place
         if text[place : place + 1] == "]":
-            return found
+            return listed
         try:
             value, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError) as error:
             at = getattr(error, "lineno", line)
             wrong.append(Problem(file, at, f"The JSON is broken: {getattr(error, 'msg', error)}.", "Export it again."))
-            return found
-        found.append((line, value))
+            return listed
+        listed.append((line, value))
 
 
-def _label(study: Study, item: Item, annotation: dict, data: dict, round: str) -> Label:
+def _label(study: Study, item: Item, annotation: dict, data: dict, round_name: str) -> Label:
     by_name: dict[str, list[dict]] = {}
     for region in annotation["result"]:
         if region.get("type") == "relation":  # between two regions: nothing that a study asks for
@@ -221,33 +222,33 @@ def _label(study: Study, item: Item, annotation: dict, data: dict, round: str) -
     if sorted(order) != list(range(len(item.responses))):
         raise ValueError("the order of its answers does not fit the item")
     meta = _record(by_name)
-    given = blank(study, round, item, meta.get("annotator") or _person(annotation.get("completed_by"))).model_dump()
-    given |= {"seconds": annotation.get("lead_time"), "order": order, "created": annotation.get("created_at") or ""}
-    given |= {name: meta[name] for name in META if name in meta}
-    names, stars = [list(one) for one in given["sentences"]], list(given["helpful"])
+    record = blank(study, round_name, item, meta.get("annotator") or _person(annotation.get("completed_by"))).model_dump()
+    record |= {"seconds": annotation.get("lead_time"), "order": order, "created": annotation.get("created_at") or ""}
+    record |= {name: meta[name] for name in META if name in meta}
+    names, stars = list(map(list, record["sentences"])), list(record["helpful"])
     spans: list[Span] = []
     for n, place in enumerate(order, 1):
-        one = item.responses[place]
+        response = item.responses[place]
         for value in by_name.get(f"sentence_{n}", []):
-            for number in _sentences(one.text, one.sentences, value):
+            for number in _sentences(response.text, response.sentences, value):
                 if names[place][number] not in (None, value["labels"][0]):
                     raise ValueError(f"sentence {number + 1} has two labels")
                 names[place][number] = value["labels"][0]
-        spans += [_span(one.text, place, value) for value in by_name.get(f"error_{n}", [])]
+        spans += [_span(response.text, place, value) for value in by_name.get(f"error_{n}", [])]
         for value in by_name.get(f"helpful_{n}", []):
             stars[place] = value["rating"]
     for value in by_name.get("preference", []):
         choice = CHOICES.index(value["choices"][0])
-        given["preference"] = "tie" if choice == 2 else "ab"[order[choice]]
+        record["preference"] = "tie" if choice == 2 else "ab"[order[choice]]
     texts = [text for value in by_name.get("comment", []) for text in _texts(value)]
-    given |= {
+    record |= {
         "sentences": names,
         "helpful": stars,
         "spans": spans,
         "comment": "\n".join(texts),
         "cannot_judge": "whole" in by_name,
     }
-    label = Label.model_validate(given)
+    label = Label.model_validate(record)
     if not is_id(label.id):
         label = label.model_copy(update={"id": ""})
     if meta and meta.get("content") != _digest(label):  # edited there: a label of its own, which takes the place of ours
@@ -292,9 +293,9 @@ def _units(text: str) -> int:
 
 def _bounds(text: str, value: dict) -> tuple[int, int]:
     data, places = text.encode("utf-16-le"), [float(value[name]) for name in ("start", "end")]
-    if not 0 <= places[0] < places[1] <= len(data) // 2 or any(one != int(one) for one in places):
+    if not 0 <= places[0] < places[1] <= len(data) // 2 or any(place != int(place) for place in places):
         raise ValueError(f"characters {value['start']} to {value['end']} are not in the answer")
-    start, end = (len(data[: 2 * int(one)].decode("utf-16-le", "ignore")) for one in places)
+    start, end = (len(data[: 2 * int(place)].decode("utf-16-le", "ignore")) for place in places)
     return start, max(end, start + 1)  # half an emoji is the emoji
 
 

@@ -24,7 +24,7 @@ RUBRIC = Rubric(
 )
 
 
-def read(path: Path, id: str = "qags") -> tuple[Study, list[Label], list[Problem]]:
+def read(path: Path, study_id: str = "qags") -> tuple[Study, list[Label], list[Problem]]:
     """The file as a finished study with its labels."""
     items, labels, wrong, people = [], [], [], {}
     with open(path, encoding="utf-8", errors="replace") as lines:
@@ -32,7 +32,7 @@ def read(path: Path, id: str = "qags") -> tuple[Study, list[Label], list[Problem
             if not line.strip():
                 continue
             try:
-                item, given = _summary(json.loads(line), number, id)
+                item, votes = _summary(json.loads(line), number, study_id)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 wrong.append(
                     Problem(
@@ -44,13 +44,13 @@ def read(path: Path, id: str = "qags") -> tuple[Study, list[Label], list[Problem
                 )
                 continue
             items.append(item)
-            labels += given
-            people |= dict.fromkeys(label.annotator for label in given)
+            labels += votes
+            people |= dict.fromkeys(label.annotator for label in votes)
     question = "Are the sentences of machine-written summaries supported by their articles?"
     study = valid(
         Study,
         {
-            "id": id,
+            "id": study_id,
             "title": "QAGS",
             "question": question,
             "rubrics": (RUBRIC,),
@@ -63,15 +63,15 @@ def read(path: Path, id: str = "qags") -> tuple[Study, list[Label], list[Problem
     return study, labels, wrong
 
 
-def _summary(given: dict, number: int, study: str) -> tuple[Item, list[Label]]:
+def _summary(record: dict, number: int, study: str) -> tuple[Item, list[Label]]:
     text, bounds = "", []
-    answers: dict[str, list[str | None]] = defaultdict(lambda: [None] * len(given["summary_sentences"]))
-    for place, one in enumerate(given["summary_sentences"]):
+    answers: dict[str, list[str | None]] = defaultdict(lambda: [None] * len(record["summary_sentences"]))
+    for place, sentence in enumerate(record["summary_sentences"]):
         text += " " if text else ""
         start = len(text)
-        text += clean(one["sentence"]).strip() or "-"
+        text += clean(sentence["sentence"]).strip() or "-"
         bounds.append((start, len(text)))
-        for response in one["responses"]:
+        for response in sentence["responses"]:
             who = f"worker {response['worker_id']}"
             if response["response"] not in ("yes", "no"):
                 raise ValueError(f"'{response['response']}' is neither yes nor no")
@@ -80,7 +80,7 @@ def _summary(given: dict, number: int, study: str) -> tuple[Item, list[Label]]:
             answers[who][place] = response["response"]
     if not bounds:
         raise ValueError("it has no sentences")
-    article = clean(given["article"])
+    article = clean(record["article"])
     passage = Passage(document_id=f"article-{number}", end=len(article), text=article)
     response = Response(source=f"line {number}", system="summariser", text=text, sentences=tuple(bounds), passages=(passage,))
     item = Item(id=fingerprint(number, text)[:12], question="Summary of the article", responses=(response,), round="main")
