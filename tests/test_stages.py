@@ -11,7 +11,9 @@ import pytest
 from core import registry
 from core.config import PART_KINDS, TrialConfig, with_settings
 from core.pipeline.stages import STAGES, Resolved, by_field, rankers, ranking_fields, unused, workers
+from core.progress import drain
 from core.records import Corpus, Document, Query
+from tests.support.small_corpora import with_towns
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = Corpus("c", (Document("d", "Some words."),), (Query("q", "Which words?"),), (), "mark")
@@ -73,6 +75,19 @@ def test_a_key_is_made_once_and_shared_identities_are_not_looked_up_again(monkey
     assert run.key("dense") and run.of(run.config) is run
     monkeypatch.setattr("core.embedding.minilm.MiniLM.identity", None)
     assert run.of(with_settings(run.config, {"fusion.weight": 0.1})).encoder == run.encoder
+
+
+def test_the_results_stand_where_the_table_says(tmp_path):
+    texts, questions = {"d.md": "Green tea is made from leaves."}, [{"id": "q", "text": "Leaves?", "document": "d.md"}]
+    bench = with_towns(tmp_path, texts, questions)
+    run = bench.resolve(with_settings(TrialConfig(), {"corpus.dataset": "towns", "index": "faiss_hnsw"}))
+    bench.evaluate(run)
+    # a corpus stands below its files' stamp, single vectors below their encoder: other corpora have texts in common
+    keys = {**{stage.name: run.key(stage.name) for stage in STAGES}, "corpus": run.stamp, "vectors": run.encoder[0]}
+    memory = {key.rpartition(":")[2] for _, key in bench.pipeline._memory} | {run.encoder[0]}
+    disk = {path.name.partition(".")[0] for path in (tmp_path / "cache").rglob("*")}
+    places = {name: "disk" if key in disk else "memory" if key in memory else "" for name, key in keys.items()}
+    assert places == {stage.name: stage.storage for stage in STAGES}
 
 
 def test_what_ranks_follows_the_pool():
