@@ -56,13 +56,13 @@ def key_title(name: str) -> str:
 
 def settings(rubric: Rubric, annotator: str) -> dict[str, Any]:
     """{"keys": …, "go_on": …} as this annotator left them."""
-    choice: dict[str, Any] = {}
+    keys, go_on = default_keys(rubric), True
     try:
         choice = json.loads(settings_file(annotator).read_text("utf-8"))
-        keys = {**default_keys(rubric), **{k: v for k, v in choice["keys"].items() if k in default_keys(rubric)}}
+        keys, go_on = {**keys, **{k: v for k, v in choice["keys"].items() if k in keys}}, choice.get("go_on", True) is True
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        keys = default_keys(rubric)
-    return {"keys": default_keys(rubric) if key_problem(keys) else keys, "go_on": choice.get("go_on", True) is True}
+        pass  # none, or of no use
+    return {"keys": default_keys(rubric) if key_problem(keys) else keys, "go_on": go_on}
 
 
 def keep_settings(annotator: str, chosen: dict[str, Any]) -> None:
