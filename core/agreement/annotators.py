@@ -1,7 +1,7 @@
 """Each annotator beside the others."""
 
-from collections.abc import Generator, Iterable
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,26 @@ class People(NamedTuple):
     coefficient: str  # in the heatmap
     twice: Interval | None  # self-agreement of all together
     timed: bool
+
+
+def pair_rows(persons: People) -> list[dict[str, Any]]:
+    """A row each two annotators for whom the coefficient is defined."""
+    return [
+        {"a": a, "b": b, "value": float(persons.matrix[i, j]), "units": int(persons.shared[i, j])}
+        for i, a in enumerate(persons.names)
+        for j, b in enumerate(persons.names)
+        if i < j and not np.isnan(persons.matrix[i, j])
+    ]
+
+
+def third_rows(persons: Sequence[Person]) -> list[dict[str, Any]]:
+    """A row an annotator and third of the own labels: agreement with the others."""
+    return [
+        {"annotator": row.name, "third": number, **part._asdict()}
+        for row in persons
+        if row.drift
+        for number, part in enumerate(row.drift.parts, 1)
+    ]
 
 
 def people(source: LabelSource, part: str, round_name: str, table: LabelTable) -> Generator[Progress, None, People]:

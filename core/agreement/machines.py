@@ -5,7 +5,7 @@ import io
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -131,6 +131,31 @@ class MachinesJudged(NamedTuple):
     baseline: Interval  # always the more frequent verdict
     ceiling: Agreement  # a person against the majority of the others
     ceiling_pearson: Agreement
+
+
+def roc_rows(machines: Sequence[Against]) -> list[dict[str, Any]]:
+    """A row a machine and threshold, from the strictest to the loosest."""
+    return [
+        {"measure": machine.name, "threshold": float(t), "false positive": float(x), "true positive": float(y)}
+        for machine in machines
+        for t, x, y in zip(machine.roc.thresholds, machine.roc.false_positive, machine.roc.true_positive, strict=True)
+    ]
+
+
+def calibration_rows(machines: Sequence[Against]) -> list[dict[str, Any]]:
+    """A row a machine and bin of its scores, with the share of yes in it."""
+    return [
+        {
+            "measure": machine.name,
+            "score": bucket.score,
+            "share": bucket.share.mean,
+            "low": bucket.share.low,
+            "high": bucket.share.high,
+            "n": bucket.share.n,
+        }
+        for machine in machines
+        for bucket in machine.calibration.bins
+    ]
 
 
 class Facing(NamedTuple):

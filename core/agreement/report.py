@@ -1,20 +1,17 @@
 """The page Agreement as one record, for the command line: `python -m core agreement`.
 
-Everything is computed by the other modules of core.agreement; here it is only put together. Curves are left out: a page
-draws them.
+Everything is computed by the other modules of core.agreement; here it is only put together.
 """
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.agreement import cannot_judge, consensus, disputed_units, headline, preferences, sources, views
-from core.agreement.annotators import people
+from core.agreement.annotators import pair_rows, people, third_rows
 from core.agreement.cannot_judge import judged_by_nobody
 from core.agreement.coefficients import growing, overview
-from core.agreement.machines import Facing, Machine, containment, facing, judge, read_scores
+from core.agreement.machines import Facing, Machine, calibration_rows, containment, facing, judge, read_scores, roc_rows
 from core.agreement.systems import rates
 from core.annotation import versions
 from core.annotation.formats.alone import WITHOUT
@@ -74,14 +71,13 @@ def note(view: views.View) -> str:
 
 def annotators(view: views.View) -> Generator[Progress, None, dict[str, Any]]:
     persons = yield from people(view.source, view.part, view.round, view.table)
-    pairs = [
-        {"a": a, "b": b, "value": float(persons.matrix[i, j]), "units": int(persons.shared[i, j])}
-        for i, a in enumerate(persons.names)
-        for j, b in enumerate(persons.names)
-        if i < j and not np.isnan(persons.matrix[i, j])
-    ]
     rows = sorted(persons.rows, key=lambda row: -row.labels)
-    return {"annotators": rows, "self_agreement": persons.twice, "pairs": {"coefficient": persons.coefficient, "of": pairs}}
+    return {
+        "annotators": rows,
+        "self_agreement": persons.twice,
+        "pairs": {"coefficient": persons.coefficient, "of": pair_rows(persons)},
+        "thirds": third_rows(rows),
+    }
 
 
 def disputed(view: views.View) -> dict[str, Any]:
@@ -148,7 +144,7 @@ def _facing(view: views.View, scores: Sequence[Machine], whole: bool) -> Facing:
 
 
 def machines(
-    view: views.View, scores: Sequence[Machine], whole: bool, resamples: int
+    view: views.View, scores: Sequence[Machine], whole: bool, resamples: int, curves: bool = False
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Each machine against people."""
     judged = yield from judge(_facing(view, scores, whole), whole, resamples)
@@ -167,6 +163,7 @@ def machines(
         "ceiling": judged.ceiling,
         "ceiling_pearson": judged.ceiling_pearson,
         "baseline": judged.baseline,
+        **({"roc": roc_rows(judged.machines), "calibration": calibration_rows(judged.machines)} if curves else {}),
     }
 
 

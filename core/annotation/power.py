@@ -1,7 +1,7 @@
 """How large a study has to be: power, or the width of an interval, over the number of items."""
 
 from collections.abc import Callable, Generator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.records import Progress
@@ -57,6 +57,16 @@ def curves(
             simulated.append((n, value))
     at = makers[annotators][0](items) if annotators in makers and items > 1 else None
     return PowerCurves(places, predicted, simulated, at, needed)
+
+
+def curve_rows(found: PowerCurves, annotators: int) -> list[dict[str, Any]]:
+    """A row a number of annotators and items, by formula; then the simulated studies of the chosen number of annotators."""
+    rows = [
+        {"annotators": number, "items": items, "value": value, "by": "formula"}
+        for number, line in found.by_annotators.items()
+        for items, value in zip(found.items, line, strict=True)
+    ]
+    return rows + [{"annotators": annotators, "items": n, "value": value, "by": "simulation"} for n, value in found.simulated]
 
 
 def items_for(goal: str, values: dict[str, float], annotators: int) -> int | None:

@@ -27,6 +27,10 @@ def show_agreement(record: dict[str, Any]) -> None:
             for row in record["measures"]
         ]
     )
+    if shares := record["shares"]:
+        total = sum(shares.values())
+        print()
+        show_table([{"label": name, "labels": number, "share": number / total} for name, number in shares.items()])
     print("\n".join(filter(None, (record["words"], record["paradox"], record["note"]))))
     if plan := record.get("plan"):
         print(
@@ -63,6 +67,13 @@ def _show_people(record: dict[str, Any]) -> None:
             for row in record["annotators"]
         ]
     )
+    if pairs := record["pairs"]["of"]:
+        print(f"\n{record['pairs']['coefficient']} of pairs")
+        show_table(pairs)
+    if record["thirds"]:
+        print("\nAgreement with the others, by thirds of the own labels")
+        rows = record["thirds"]
+        show_table([{"annotator": row["annotator"], "third": row["third"], **span(row), "n": row["n"]} for row in rows])
 
 
 def _show_disputed(record: dict[str, Any]) -> None:
@@ -189,6 +200,11 @@ def _show_machines(record: dict[str, Any]) -> None:
                 ]
             )
 
+    for name, title in (("roc", "ROC"), ("calibration", "Calibration: the share of yes by score")):
+        if name in record:
+            print(title)
+            show_table(record[name])
+
 
 def _show_headline(record: list[dict[str, Any]]) -> None:
     first = record[0]
@@ -251,6 +267,7 @@ def agreement(
         tuple[Path, ...], Parameter(help="A judge's scores against people, as CSV: columns unit and score, 0 to 1; repeatable.")
     ] = (),
     whole: Annotated[bool, Parameter(help="Machines judged by whole answers instead of sentences.")] = False,
+    curves: Annotated[bool, Parameter(help="With --machines, also ROC and calibration.")] = False,
     headline: Annotated[
         int | None,
         Parameter(
@@ -281,7 +298,7 @@ def agreement(
         rest = (yield from headlines.unjudged(workbench, source)) if stored else headlines.Unjudged()
         scored = yield from report.scored(view, list(scores), rest)
     if machines or scores:
-        record["machines"] = yield from report.machines(view, scored, whole, resamples)
+        record["machines"] = yield from report.machines(view, scored, whole, resamples, curves)
     if headline is not None:
         record["headline"] = report.headlines(view, scored, headline, rest)
     return record

@@ -214,6 +214,9 @@ def show_power(record: dict[str, Any]) -> None:
             for row in record["designs"]
         ]
     )
+    if "curve" in record:
+        print(f"\n{record['measure'].capitalize()} over the number of items")
+        show_table(record["curve"])
 
 
 @verb("power", show_power)
@@ -229,6 +232,7 @@ def power(
     ),
     items: Annotated[Positive | None, Parameter(help="Default: as many as the target needs.")] = None,
     simulate: Annotated[bool, Parameter(help="2,000 simulated studies beside each formula.")] = False,
+    curve: Annotated[bool, Parameter(help="Also over the number of items, with studies of the last number simulated.")] = False,
 ) -> Any:
     """How many items and annotators a study needs, and what these, or the items asked for, reach."""
     from core.annotation import power as planning
@@ -250,7 +254,13 @@ def power(
             raise WorkbenchError(f"These values go with no study: {error}.", todo="Change one with --set.") from None
         rows.append({"annotators": number, "needed": needed, "items": shown, "formula": reached, "simulated": simulated})
     measure = "power" if goal in ("difference", "means") else "half-width"
-    return {"goal": goal, "what": planning.GOALS[goal], "values": values, "measure": measure, "designs": rows}
+    record = {"goal": goal, "what": planning.GOALS[goal], "values": values, "measure": measure, "designs": rows}
+    if curve:
+        if not rows[-1]["items"]:
+            raise WorkbenchError("The target takes more than 100,000 items.", todo="Give --items.")
+        curves = yield from planning.curves(goal, values, rows[-1]["items"], several[-1])
+        record["curve"] = planning.curve_rows(curves, several[-1])
+    return record
 
 
 def _assumed(goal: Goal, changed: dict[str, Any]) -> dict[str, float]:

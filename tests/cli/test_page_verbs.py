@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.__main__ import main, parse
+from core.annotation import power
 from core.cli.frame import VERBS
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
@@ -240,6 +241,13 @@ def test_an_answer_that_was_put_on_another_way_is_written_again(bench):
     assert again["tokens"][0]["token"] == other and len(again["chain"]) == 2 and again["sentences"]
     whole = [str(row["token"]) for row in again["tokens"]]
     assert told(bench, *words, "--begin", *whole, "--place", "2") == again
+
+
+def test_power_is_told_over_the_number_of_items():
+    record = told(None, "power", "rate", "--items", "40", "--annotators", "2", "--curve", "--set", "target=0.1")
+    curves = drain(power.curves("rate", {"rate": 0.7, "alpha": 0.6, "target": 0.1}, 40, 2))
+    assert record["curve"] == power.curve_rows(curves, 2) and record["designs"][0]["formula"] == curves.at
+    assert {row["by"] for row in record["curve"]} == {"formula", "simulation"}
 
 
 def test_chains_are_saved_listed_and_deleted(bench):

@@ -134,8 +134,13 @@ def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
     found = told(capsys, "toy", "--scores", judge, "--yes", "supported", "--yes", "partly", "--consensus", "dawid_skene")
     assert found["machines"]["machines"][-1]["name"] == "judge" and found["machines"]["machines"][-1]["n"] == 1
     assert (found["machines"]["yes"], found["machines"]["consensus"]) == (["supported", "partly"], "dawid_skene")
-    assert main(["agreement", "toy", "--annotators", "--disputed", "--growth", "0.2", "--systems", "--machines"]) == 0
+    people = told(capsys, "toy", "--annotators")["people"]
+    assert people["thirds"] == [] and len(people["pairs"]["of"]) == 3  # too few for a trend
+    judged = told(capsys, "toy", "--machines", "--curves")["machines"]
+    assert judged["roc"][-1]["true positive"] == 1 and {row["measure"] for row in judged["calibration"]}
+    assert main(["agreement", "toy", "--annotators", "--disputed", "--growth", "0.2", "--systems", "--machines", "--curves"]) == 0
     out = capsys.readouterr().out
+    assert "ROC" in out and "of pairs" in out
     assert "40 sentences of 20 answers" in out and "2,000 resamples of 20 answers" in out and "half_width 0.2" in out
     for wrong in (
         ["toy", "--part", "preference"],

@@ -79,12 +79,6 @@ def _notes(view: View, people: annotators.People, two: bool, columns: set[str]) 
 
 def _pair_figures(view: View, people: annotators.People, command: str) -> None:
     """How each two agree, and alpha without each."""
-    cells = [
-        {"annotator": a, "other": b, "value": float(people.matrix[i, j]), "units": int(people.shared[i, j])}
-        for i, a in enumerate(people.names)
-        for j, b in enumerate(people.names)
-        if i < j and people.matrix[i, j] == people.matrix[i, j]
-    ]
     many = len(people.names) > 10  # side by side they would be too small to read
     left, right = (st.container(), st.container()) if many else st.columns([1.15, 1], gap="medium")
     with left:
@@ -92,7 +86,7 @@ def _pair_figures(view: View, people: annotators.People, command: str) -> None:
             view,
             figures.pairs(people),
             "pairs-of-annotators",
-            data=cells,
+            data=annotators.pair_rows(people),
             command=command,
             title=f"{people.coefficient} of pairs",
             caption="empty: undefined or nothing shared",
@@ -114,17 +108,11 @@ def _pair_figures(view: View, people: annotators.People, command: str) -> None:
 
 
 def _drift_figure(view: View, people: annotators.People, command: str) -> None:
-    data = [
-        {"annotator": row.name, "third": n, **part._asdict()}
-        for row in people.rows
-        if row.drift
-        for n, part in enumerate(row.drift.parts, 1)
-    ]
     figure(
         view,
         figures.drifts(people),
         "drift",
-        data=data,
+        data=annotators.third_rows(people.rows),
         command=command,
         title="Agreement over time",
         caption="with the others, by thirds of the own labels",

@@ -45,7 +45,7 @@ def draw(view: View) -> None:
     measures(view, comparison)
     names = {machine.name: machine for machine in comparison.machines}  # one at a time: curves of several lie on each other
     machine = names[st.selectbox("Curves and groups of", list(names), key="curve_measure", bind="query-params", width=340)]
-    curves(view, comparison, machine, command)
+    curves(view, comparison, machine, f"{command} --curves")
     by_group(machine, command)
     st.divider()
     corrected_headline(view, scores, with_scores(rest, mine), files, (newest, *key))

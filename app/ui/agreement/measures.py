@@ -8,7 +8,7 @@ import streamlit as st
 from app.ui import cards, charts
 from app.ui.agreement import figures
 from app.ui.agreement.tables import COUNT, NUMBER, TEXT, THREE, between, figure, inside, spread, table
-from core.agreement import sources
+from core.agreement import machines, sources
 from core.agreement.machines import Against, MachinesJudged
 from core.agreement.views import View
 
@@ -125,17 +125,12 @@ def _footing(view: View, comparison: MachinesJudged) -> None:
 def curves(view: View, comparison: MachinesJudged, selected: Against, command: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
-        data = [
-            {"measure": machine.name, "threshold": float(t), "false positive": float(x), "true positive": float(y)}
-            for machine in comparison.machines
-            for t, x, y in zip(machine.roc.thresholds, machine.roc.false_positive, machine.roc.true_positive, strict=True)
-        ]
         area = selected.roc.auc
         figure(
             view,
             figures.roc(selected),
             "roc",
-            data=data,
+            data=machines.roc_rows(comparison.machines),
             command=command,
             title="ROC",
             caption=f"area {area.mean:.3f} ({between(area)}), {selected.n:,} {'answers' if comparison.whole else view.units}"
@@ -143,23 +138,11 @@ def curves(view: View, comparison: MachinesJudged, selected: Against, command: s
             else "undefined: all are yes, or all are no",
         )
     with right:
-        data = [
-            {
-                "measure": machine.name,
-                "score": bucket.score,
-                "share": bucket.share.mean,
-                "low": bucket.share.low,
-                "high": bucket.share.high,
-                "n": bucket.share.n,
-            }
-            for machine in comparison.machines
-            for bucket in machine.calibration.bins
-        ]
         figure(
             view,
             figures.calibrated(selected),
             "calibration",
-            data=data,
+            data=machines.calibration_rows(comparison.machines),
             command=command,
             title="Calibration",
             caption=f"{len(selected.calibration.bins)} bins, 95% intervals, n beside each",

@@ -113,7 +113,7 @@ def _chart(plan: Planned) -> None:
     charts.show(
         shape,
         f"power-{plan.goal}",
-        data=_table(plan),
+        data=power.curve_rows(curves, annotators),
         command=_command(plan),
         title=GOALS[plan.goal],
         caption="lines by formula, points of 2,000 simulated studies, the ring is this design",
@@ -141,19 +141,8 @@ def _lines(plan: Planned) -> tuple[list[dict], list[tuple[float | None, str, str
 def _command(plan: Planned) -> str:
     """What prints the same numbers."""
     assumed = [word for name, value in plan.values.items() for word in ("--set", f"{name}={value}")]
-    designs = ["--annotators", *map(str, plan.curves.by_annotators), "--items", str(plan.items)]
-    return command_line("power", plan.goal, *assumed, *designs, "--simulate")
-
-
-def _table(plan: Planned) -> list[dict]:
-    """What is drawn, as rows."""
-    curves, unit, what = plan.curves, plan.unit, plan.what
-    rows = [
-        {"annotators": k, unit: n, what: value, "by": "formula"}
-        for k, line in curves.by_annotators.items()
-        for n, value in zip(curves.items, line, strict=True)
-    ]
-    return rows + [{"annotators": plan.annotators, unit: n, what: value, "by": "simulation"} for n, value in curves.simulated]
+    design = "--annotators", str(plan.annotators), "--items", str(plan.items)
+    return command_line("power", plan.goal, *assumed, *design, "--curve")
 
 
 def _names_at_ends(ends: list[tuple[float | None, str, str]], top: float) -> list[dict]:
