@@ -11,7 +11,6 @@ import pytest
 from core import registry
 from core.config import PART_KINDS, TrialConfig, with_settings
 from core.pipeline.stages import STAGES, Resolved, by_field, rankers, ranking_fields, unused, workers
-from core.progress import drain
 from core.records import Corpus, Document, Query
 from tests.support.small_corpora import with_towns
 
