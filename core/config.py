@@ -33,12 +33,12 @@ class PartConfig(StageConfig):
 
 
 def knob(
-    default: Any, help: str, *, unit: str = "", step: float | None = None, label: str = "", automatic: bool = False, **bounds: Any
+    default: Any, tip: str, *, unit: str = "", step: float | None = None, label: str = "", automatic: bool = False, **bounds: Any
 ) -> Any:
     """A setting: default, bounds (ge, le, gt, lt), unit, one description of at most two sentences. automatic: 0 leaves the
     choice to the part."""
     extra = {k: v for k, v in {"unit": unit, "step": step, "label": label, "automatic": automatic}.items() if v}
-    return Field(default, description=help, json_schema_extra=extra or None, **bounds)
+    return Field(default, description=tip, json_schema_extra=extra or None, **bounds)
 
 
 class Choice(NamedTuple):
@@ -218,35 +218,35 @@ def with_settings(config: TrialConfig, settings: dict[str, Any]) -> TrialConfig:
 
 def difference(recipe: TrialConfig, base: TrialConfig | None = None) -> dict[str, Any]:
     """Dotted settings that turn `base` (default: the defaults) into `recipe`, in pipeline order."""
-    base, found = base or TrialConfig(), {}
+    base, changes = base or TrialConfig(), {}
     for stage in TrialConfig.model_fields:
         mine, theirs = getattr(recipe, stage), getattr(base, stage)
         if mine == theirs:
             continue
         if not isinstance(mine, BaseModel):
-            found[stage] = mine
+            changes[stage] = mine
             continue
         if type(mine) is not type(theirs):
-            found[f"{stage}.part"] = mine.part
+            changes[f"{stage}.part"] = mine.part
             theirs = type(mine)()
         for name in type(mine).model_fields:
             if getattr(mine, name) != getattr(theirs, name):
-                found[f"{stage}.{name}"] = getattr(mine, name)
-    return found
+                changes[f"{stage}.{name}"] = getattr(mine, name)
+    return changes
 
 
 def settings() -> list[dict[str, Any]]:
     """Every setting of every stage and part: dotted name, part, default, bounds, unit and description."""
 
     def rows(stage: str, cls: type[BaseModel], part: str) -> list[dict[str, Any]]:
-        found = []
+        knobs = []
         for name, info in cls.model_fields.items():
             if name == "part" or isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
                 continue
             schema = cls.model_json_schema()["properties"][name]
             bounds = [f"{sign} {schema[key]}" for key, sign in _BOUNDS.items() if key in schema]
             allowed = " | ".join(map(str, schema.get("enum", []))) or ", ".join(bounds)
-            found.append(
+            knobs.append(
                 {
                     "setting": f"{stage}.{name}" if stage else name,
                     "part": part,
@@ -256,7 +256,7 @@ def settings() -> list[dict[str, Any]]:
                     "what": info.description or "",
                 }
             )
-        return found
+        return knobs
 
     table = []
     for stage, info in TrialConfig.model_fields.items():
@@ -317,29 +317,29 @@ def _versions(modules: Iterable[str]) -> dict[str, str]:
 
 def _behind(modules: frozenset[str]) -> list[str]:
     """The modules with all of core that they import, but the frame; sorted."""
-    found, ahead = set(), list(modules)
+    names, ahead = set(), list(modules)
     while ahead:
-        if (module := ahead.pop()) not in found:
-            found.add(module)
+        if (module := ahead.pop()) not in names:
+            names.add(module)
             ahead += [other for other in _imported(module) if other.startswith("core.") and other.split(".")[1] not in FRAME]
-    return sorted(found)
+    return sorted(names)
 
 
 @cache
 def _imported(module: str) -> frozenset[str]:
     """Names of the modules that a module imports, at its top and within its functions."""
-    found, ahead = set(), list(ast.parse(source(module)).body)
+    names, ahead = set(), list(ast.parse(source(module)).body)
     while ahead:
         statement = ahead.pop()
         ahead += [inner for block in _BLOCKS for inner in getattr(statement, block, ())]
         if isinstance(statement, ast.Import):
-            found |= {alias.name for alias in statement.names}
+            names |= {alias.name for alias in statement.names}
         elif isinstance(statement, ast.ImportFrom):
             origin = resolve_name("." * statement.level + (statement.module or ""), module.rpartition(".")[0])
             whole = {f"{origin}.{alias.name}" for alias in statement.names}
             inside = {name for name in whole if name.startswith("core.") and _file(name)}
-            found |= inside | ({origin} if inside < whole else set())
-    return frozenset(found)
+            names |= inside | ({origin} if inside < whole else set())
+    return frozenset(names)
 
 
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
@@ -361,7 +361,7 @@ def installed(package: str) -> str:
     """The version of a package, or "absent". Only the head of its metadata is read: parsing all of it, with a README of
     some hundred pages, takes 10 ms and more for each of the engines."""
     try:
-        found = re.search(r"^Version:[ \t]*(\S+)", distribution(package).read_text("METADATA") or "", re.MULTILINE)
+        match = re.search(r"^Version:[ \t]*(\S+)", distribution(package).read_text("METADATA") or "", re.MULTILINE)
     except PackageNotFoundError:
         return "absent"
-    return found[1] if found else version(package)
+    return match[1] if match else version(package)

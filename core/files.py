@@ -147,9 +147,9 @@ def disk_error(error: Exception, what: str, path: Path, needed: int = 0) -> Disk
     }.get(number, "Free some space, or set GROUNDWORK_HOME to another disk; then do it again.")
     if number not in FORBIDDEN and (free := free_bytes(path)) is not None:
         words += f" ({size(free)} free{f', {size(needed)} needed' if needed else ''})"
-    found = DiskError(f"{what} could not be written: {words}.", where=str(path), todo=todo)
-    found.number = number
-    return found
+    problem = DiskError(f"{what} could not be written: {words}.", where=str(path), todo=todo)
+    problem.number = number
+    return problem
 
 
 def errno_of(error: BaseException) -> int:
@@ -320,9 +320,9 @@ def seal_folder(folder: Path) -> None:
 def damage_in(folder: Path) -> str:
     """Which file of a sealed folder is not as it was written; "" where all are, or where the folder was never sealed."""
     try:
-        known = read_sealed(folder / CHECKSUMS)["files"]
+        sums = read_sealed(folder / CHECKSUMS)["files"]
         return next(
-            (name for name, value in known.items() if not (folder / name).is_file() or file_checksum(folder / name) != value), ""
+            (name for name, value in sums.items() if not (folder / name).is_file() or file_checksum(folder / name) != value), ""
         )
     except FileNotFoundError:
         return ""
@@ -332,11 +332,11 @@ def damage_in(folder: Path) -> str:
 
 def file_checksum(path: Path) -> int:
     """CRC-32: against accidents, not against people; several GB a second."""
-    found = 0
+    checksum = 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            found = zlib.crc32(block, found)
-    return found
+            checksum = zlib.crc32(block, checksum)
+    return checksum
 
 
 def _checksum(value: dict[str, Any]) -> int:

@@ -53,7 +53,7 @@ def parts(kind: str) -> dict[str, type]:
 
 
 def find(kind: str, name: str) -> type:
-    known = parts(kind)
-    if name not in known:
-        raise WorkbenchError(f"There is no {kind} '{name}'.", todo=f"Choose one of: {', '.join(known)}.")
-    return known[name]
+    by_name = parts(kind)
+    if name not in by_name:
+        raise WorkbenchError(f"There is no {kind} '{name}'.", todo=f"Choose one of: {', '.join(by_name)}.")
+    return by_name[name]

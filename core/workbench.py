@@ -259,14 +259,14 @@ class Workbench(StoredTrials):
         place = {query.id: row for row, query in enumerate(baseline.corpus.queries)}
         rows = [(row, place[query.id]) for row, query in enumerate(current.corpus.queries) if query.id in place]
         a, b = (np.array(column, int) for column in zip(*rows, strict=True)) if rows else (np.empty(0, int),) * 2
-        found = paired_difference(
+        paired = paired_difference(
             np.column_stack([current.values[name][a] for name in metrics]),
             np.column_stack([baseline.values[name][b] for name in metrics]),
             rules.resamples,
             rules.confidence,
             seed=current.config.seed,
         )
-        return dict(zip(metrics, found, strict=True))
+        return dict(zip(metrics, paired, strict=True))
 
     # One question ------------------------------------------------------------------------------------------------
 
@@ -288,7 +288,7 @@ class Workbench(StoredTrials):
 
     def _hits(self, run: Resolved, pool: Pool, scores: np.ndarray, row: int) -> list[Hit]:
         chunks = drain(self.pipeline.chunks(run))
-        found = []
+        hits = []
         final = ranking(pool, scores, row, run.config.retrieval.top_k)
         for rank, (chunk, score) in enumerate(zip(final.chunk, final.score, strict=True), 1):
             document = run.corpus.documents[chunks.document[chunk]]
@@ -296,8 +296,8 @@ class Workbench(StoredTrials):
             column = int(np.flatnonzero(pool.chunk[row] == chunk)[0])
             each = {name: float(values[row, column]) for name, values in pool.score.items() if not np.isnan(values[row, column])}
             page = int(np.searchsorted(document.pages, start, side="right")) if document.pages else None
-            found.append(Hit(rank, float(score), document.id, document.title, start, end, document.text[start:end], page, each))
-        return found
+            hits.append(Hit(rank, float(score), document.id, document.title, start, end, document.text[start:end], page, each))
+        return hits
 
     def ask(self, config: TrialConfig, question: str) -> Generator[str | Progress, None, Answer]:
         """Streams the answer's text, with Progress while a model loads; returns the Answer, already stored.
@@ -386,14 +386,14 @@ class Workbench(StoredTrials):
         identity = ("config_fingerprint", "code_version", "questions_fingerprint")
 
         def row(record: Record) -> dict[str, Any] | None:
-            one = record.payload
+            payload = record.payload
             return (
                 {
-                    **{key: one.get(key) for key in identity},
-                    "corpus": (one.get("fingerprints") or {}).get("corpus"),
+                    **{key: payload.get(key) for key in identity},
+                    "corpus": (payload.get("fingerprints") or {}).get("corpus"),
                     "id": record.id,
                 }
-                if (one.get("sweep"), one.get("status")) == (name, "ok")
+                if (payload.get("sweep"), payload.get("status")) == (name, "ok")
                 else None
             )
 
@@ -406,16 +406,16 @@ class Workbench(StoredTrials):
         )
         done = {tuple(row.values())[:4]: row["id"] for row in rows}
         ids, failed, where = [], [], ""
-        for number, (point, one) in enumerate(zip(points, configs, strict=True)):
+        for number, (point, recipe) in enumerate(zip(points, configs, strict=True)):
             step = Progress(number, len(configs), ", ".join(f"{k} = {v}" for k, v in point.items()))
             yield step
-            known = ""
+            trial_id = ""
             if done:  # of another corpus, or by other code, it would be another result
-                run = self.resolve(one)
-                identity = fingerprint(one), code_version(*workers(one)), run.questions, run.corpus.fingerprint
-                known = done.get(identity, "")
+                run = self.resolve(recipe)
+                identity = fingerprint(recipe), code_version(*workers(recipe)), run.questions, run.corpus.fingerprint
+                trial_id = done.get(identity, "")
             try:
-                ids.append(known or (yield from within(self.run(one, name), step)))
+                ids.append(trial_id or (yield from within(self.run(recipe, name), step)))
             except WorkbenchError as error:  # stored as a failed trial; the other points are still measured
                 failed.append(f"{step.message}: {error.what}")
                 where = where or error.where
@@ -464,7 +464,7 @@ class Workbench(StoredTrials):
         """Why the latest records are not in what the store answers; "" where they are."""
         return self.store.stale
 
-    def doctor(self, kept: bool = False) -> list[Any]:
+    def doctor(self, reuse: bool = False) -> list[Any]:
         from core.doctor import Finding, doctor
 
         told, count = [], 0
@@ -476,9 +476,9 @@ class Workbench(StoredTrials):
                 told = self.store.told()
         except WorkbenchError as error:
             told = [str(error)]
-        found = " ".join(told[:3]) or f"{count:,} records, beside labels; none is left out"
-        stored = Finding("What is stored", not told, found, "Run python -m core verify." if told else "")
-        return [*doctor(self.home, kept), stored]
+        words = " ".join(told[:3]) or f"{count:,} records, beside labels; none is left out"
+        stored = Finding("What is stored", not told, words, "Run python -m core verify." if told else "")
+        return [*doctor(self.home, reuse), stored]
 
     def arguments(self, config: TrialConfig) -> list[str]:
         """The recipe as the command line takes it: what differs from the defaults."""
@@ -505,14 +505,14 @@ def _ranks(ranks: np.ndarray) -> list[int | None]:
 
 def _cache_bytes() -> int:
     """The cap that the environment sets, 5 GB where it sets none."""
-    given = os.environ.get("GROUNDWORK_CACHE_GB", "").strip() or "5"
+    setting = os.environ.get("GROUNDWORK_CACHE_GB", "").strip() or "5"
     try:
-        cap = float(given)
+        cap = float(setting)
     except ValueError:
         cap = math.nan
     if not 0 <= cap < 1e9:  # nor NaN
         raise WorkbenchError(
-            f"The size of the cache is '{given[:40]}', which is no number of gigabytes.",
+            f"The size of the cache is '{setting[:40]}', which is no number of gigabytes.",
             where="GROUNDWORK_CACHE_GB",
             todo="Set it to a number of gigabytes, such as 5, or unset it.",
         )

@@ -204,7 +204,7 @@ def test_a_sweep_runs_and_stores_nothing_twice_while_the_database_cannot_be_writ
     ids = drain(bench.sweep(recipe, grid))
     assert drain(Workbench(bench.home).sweep(recipe, grid)) == ids and len(set(ids)) == 2
     other = Workbench(bench.home)
-    assert [other.show(id)["id"] for id in ids] == ids and other.measured(ids[0])["metrics"]
+    assert [other.show(trial_id)["id"] for trial_id in ids] == ids and other.measured(ids[0])["metrics"]
     if snapshot == "old":
         assert ids[0] not in [one["id"] for one in other.trials()] and "not in every answer yet" in other.store.told()[0]
     monkeypatch.undo()

@@ -120,7 +120,7 @@ def test_texts_and_tokens_count_as_memory_too():
 
 def test_doctor_reports_a_missing_package_rather_than_failing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)  # as if it could not be imported
-    device = next(finding for finding in doctor(tmp_path, kept=True) if finding.name == "Device")
+    device = next(finding for finding in doctor(tmp_path, reuse=True) if finding.name == "Device")
     assert device.ok is False and device.todo
 
 

@@ -15,24 +15,25 @@ _GROUP_EMBEDDED = 32  # the same where sentences are embedded: some seconds, bet
 
 def chunk_documents(documents: Sequence[Document], chunker: PartConfig, tools: Tools) -> Generator[Progress, None, Chunks]:
     """Chunks of all documents in order. Hand in a `Remembered` to tokenise a corpus once for many chunkers."""
-    known = tools if isinstance(tools, Remembered) else Remembered(tools)
+    remembered = tools if isinstance(tools, Remembered) else Remembered(tools)
     size = _GROUP_EMBEDDED if chunker.embeds else _GROUP
     columns = [np.empty((4, 0), np.int32)]
     for begin in range(0, len(documents), size):
         group = documents[begin : begin + size]
         yield Progress(begin, len(documents), "Chunking documents")
-        known.tokenize_ahead([document.text for document in group])
-        known.embed_ahead([text for document in group for text in chunker.texts_to_embed(document.text, known)])
+        texts = [document.text for document in group]
+        remembered.tokenize_ahead(texts)
+        remembered.embed_ahead([text for document in group for text in chunker.texts_to_embed(document.text, remembered)])
         rows = [
             (number, start, end)
             for number, document in enumerate(group, begin)
-            for start, end in chunker.split(document.text, known)
+            for start, end in chunker.split(document.text, remembered)
         ]
         document, start, end = np.array(rows, np.int32).reshape(-1, 3).T
-        lengths = np.array([len(one.text) for one in group], np.int32)
+        lengths = np.array([len(text) for text in texts], np.int32)
         if ((start < 0) | (end <= start) | (end > lengths[document - begin])).any():
             raise broken_part("chunker", chunker.part, "gives chunks that are empty or lie outside of their document")
-        columns.append(np.stack([document, start, end, count_tokens(document, start, end, documents, known)]))
+        columns.append(np.stack([document, start, end, count_tokens(document, start, end, documents, remembered)]))
     yield Progress(len(documents), len(documents), "Chunking documents")
     return Chunks(*np.concatenate(columns, axis=1))
 

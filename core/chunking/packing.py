@@ -16,7 +16,7 @@ def pack(
              starts at a word, and is the first to yield where a unit fits only without it.
     levels:  coarse to fine, each level's boundaries being a part of the next one's: a unit that fits is never cut.
     """
-    found: list[list[int] | None] = [None] * len(levels)
+    borders: list[list[int] | None] = [None] * len(levels)
     spans: list[tuple[int, int]] = []
 
     def reach(position: int) -> int:
@@ -42,10 +42,10 @@ def pack(
         for level, boundaries in enumerate(levels):
             if cut:
                 break
-            if found[level] is None:  # most texts never need the finer levels
-                found[level] = [*boundaries(text), len(text)]
-            last = found[level][bisect_right(found[level], limit) - 1]
-            unit_end = found[level][bisect_right(found[level], covered)]
+            if borders[level] is None:  # most texts never need the finer levels
+                borders[level] = [*boundaries(text), len(text)]
+            last = borders[level][bisect_right(borders[level], limit) - 1]
+            unit_end = borders[level][bisect_right(borders[level], covered)]
             if covered < last <= limit:
                 cut = last
             elif unit_end <= reach(covered):

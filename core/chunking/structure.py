@@ -20,12 +20,12 @@ _DEEPEST = 6
 def headings(text: str) -> list[tuple[int, int]]:
     """(position, depth from 1) of every heading: Markdown's '#' by their number, underlined titles (reStructuredText,
     Markdown) by the order in which the kinds of underline first appear in the text."""
-    found, kinds, fenced = [], [], False
+    outline, kinds, fenced = [], [], False
     for match in _LINE_OF_INTEREST.finditer(text):
         if match["fence"]:
             fenced = not fenced
         elif match["marks"] and not fenced:
-            found.append((match.start(), len(match["marks"])))
+            outline.append((match.start(), len(match["marks"])))
         elif match["under"] and not fenced:
             title = _underlined(text, match.start(), match["under"])
             if title is not None:
@@ -33,8 +33,8 @@ def headings(text: str) -> list[tuple[int, int]]:
                 kind = (match["under"][0], overlined)
                 if kind not in kinds:
                     kinds.append(kind)
-                found.append((title, min(kinds.index(kind) + 1, _DEEPEST)))
-    return found
+                outline.append((title, min(kinds.index(kind) + 1, _DEEPEST)))
+    return outline
 
 
 def _underlined(text: str, line: int, under: str) -> int | None:
@@ -77,4 +77,4 @@ class Structure(Chunker):
         paragraphs = sorted({*outline[-1], *paragraph_starts(text)})
         items = sorted({*paragraphs, *item_starts(text)})
         levels = [*outline, paragraphs, items, sorted({*items, *sentence_starts(text)})]
-        return pack(text, starts, self.size_tokens, levels=[lambda _, found=found: found for found in levels])
+        return pack(text, starts, self.size_tokens, levels=[lambda _, boundaries=boundaries: boundaries for boundaries in levels])

@@ -178,10 +178,10 @@ def _places(pool: Pool, relevance: Relevance) -> tuple[np.ndarray, np.ndarray, n
     order = np.argsort(cell)
     wanted = relevance.pair_row.astype(np.int64) * wide + relevance.pair_chunk
     place = np.searchsorted(cell, wanted, sorter=order)
-    found = place < len(cell)
-    found[found] = cell[order[place[found]]] == wanted[found]
-    at = order[place[found]]
-    return np.flatnonzero(found), row[at], column[at]
+    pooled = place < len(cell)
+    pooled[pooled] = cell[order[place[pooled]]] == wanted[pooled]
+    at = order[place[pooled]]
+    return np.flatnonzero(pooled), row[at], column[at]
 
 
 def _ranks(scores: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:

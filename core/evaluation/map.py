@@ -23,7 +23,7 @@ class MAP(Metric):
     order: ClassVar[int] = 60
 
     def values(self, judged: Judged, k: int) -> np.ndarray:
-        found = judged.unit_rank <= k
-        share = np.minimum(judged.found_so_far[found] / judged.unit_rank[found], 1.0)
+        retrieved = judged.unit_rank <= k
+        share = np.minimum(judged.found_so_far[retrieved] / judged.unit_rank[retrieved], 1.0)
         with np.errstate(invalid="ignore"):
-            return judged.per_query(judged.relevance.unit_row[found], share) / judged.relevance.units
+            return judged.per_query(judged.relevance.unit_row[retrieved], share) / judged.relevance.units

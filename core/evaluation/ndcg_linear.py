@@ -31,7 +31,7 @@ class NDCGLinear(Metric):
 def ndcg(judged: Judged, k: int, gain: np.ndarray) -> np.ndarray:
     """nDCG of units with the given gains [U] float64, at most 1."""
     rows = judged.relevance.unit_row
-    found, ideal = judged.unit_rank <= k, judged.relevance.unit_place <= k
-    reached = judged.per_query(rows[found], gain[found] / np.log2(judged.unit_rank[found] + 1.0))
+    retrieved, ideal = judged.unit_rank <= k, judged.relevance.unit_place <= k
+    reached = judged.per_query(rows[retrieved], gain[retrieved] / np.log2(judged.unit_rank[retrieved] + 1.0))
     best = judged.per_query(rows[ideal], gain[ideal] / np.log2(judged.relevance.unit_place[ideal] + 1.0))
     return np.minimum(reached / best, 1.0)

@@ -31,6 +31,6 @@ class Recall(Metric):
         """Mean recall at each depth 1..depth [depth] float64 over the measured questions; NaN if there are none."""
         if not judged.measured.any():
             return np.full(depth, np.nan)
-        found = judged.unit_rank <= depth
-        share = 1 / judged.relevance.units[judged.relevance.unit_row[found]] / judged.measured.sum()
-        return np.cumsum(np.bincount(judged.unit_rank[found], share, minlength=depth + 1)[1:])
+        retrieved = judged.unit_rank <= depth
+        share = 1 / judged.relevance.units[judged.relevance.unit_row[retrieved]] / judged.measured.sum()
+        return np.cumsum(np.bincount(judged.unit_rank[retrieved], share, minlength=depth + 1)[1:])

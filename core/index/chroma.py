@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.config import PartConfig, knob
-from core.index.common import asked, checked, known, ordered, permitted, score_of
+from core.index.common import asked, checked, confirmed, ordered, permitted, score_of
 from core.index.protocol import Index, Searcher
 from core.index.stores import bytes_below, private_copy, stored, temporary_folder
 from core.records import Candidates
@@ -45,13 +45,13 @@ class Chroma(Index):
 
         vectors = checked(vectors, self.metric)
         # searching rewrites a page of the SQLite file, so that only the graph has a lasting checksum
-        kept = (folder or temporary_folder(), self, vectors, f"chroma {chromadb.__version__}", "*.bin")
-        path = stored(*kept, lambda store: self._fill(vectors, store))
+        arguments = (folder or temporary_folder(), self, vectors, f"chroma {chromadb.__version__}", "*.bin")
+        path = stored(*arguments, lambda store: self._fill(vectors, store))
         try:
             return ChromaSearcher(self, path, *vectors.shape, private=folder is None)
         except Exception:  # a damaged database: its errors have no common class
             (path.parent / "ready.json").unlink(missing_ok=True)
-            path = stored(*kept, lambda store: self._fill(vectors, store))
+            path = stored(*arguments, lambda store: self._fill(vectors, store))
             return ChromaSearcher(self, path, *vectors.shape, private=folder is None)
 
     def _fill(self, vectors: np.ndarray, path: Path) -> None:
@@ -115,8 +115,8 @@ class ChromaSearcher(Searcher):
         if not chunk.size or not count:
             return Candidates(chunk, score)
         ids = None if among is None else list(map(str, np.flatnonzero(may)))
-        found = collection.query(query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"])
-        for row, (ids, distances) in enumerate(zip(found["ids"], found["distances"], strict=True)):
+        answer = collection.query(query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"])
+        for row, (ids, distances) in enumerate(zip(answer["ids"], answer["distances"], strict=True)):
             chunk[row, : len(ids)], score[row, : len(ids)] = (ids, score_of(np.array(distances, np.float32), self._metric))
         return ordered(chunk, score, tie_order)
 
@@ -132,7 +132,7 @@ class ChromaSearcher(Searcher):
 
     def remove(self, ids: np.ndarray) -> None:
         with self._one_at_a_time:
-            ids, live = known(ids, self._live), self._live.copy()
+            ids, live = confirmed(ids, self._live), self._live.copy()
             self._own()
             live[ids] = False
             for first in range(0, len(ids), _BATCH):
@@ -141,7 +141,7 @@ class ChromaSearcher(Searcher):
 
     def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         """Puts vectors [n, dim] in the place of those with these ids [n]."""
-        vectors, ids = checked(vectors, self._metric, self.dim, len(ids)), known(ids, self._live)
+        vectors, ids = checked(vectors, self._metric, self.dim, len(ids)), confirmed(ids, self._live)
         with self._one_at_a_time:
             self._own()
             for first in range(0, len(ids), _BATCH):

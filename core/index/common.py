@@ -102,7 +102,7 @@ def permitted(among: np.ndarray, num_ids: int) -> np.ndarray:
     return among
 
 
-def known(ids: np.ndarray, live: np.ndarray) -> np.ndarray:
+def confirmed(ids: np.ndarray, live: np.ndarray) -> np.ndarray:
     """Ids as [n] int64, each once and in the index; live [num_ids] bool says which of those given out still are."""
     ids = np.asarray(ids, np.int64).ravel()
     absent = ids[(ids < 0) | (ids >= len(live))]
@@ -130,12 +130,12 @@ def ordered(ids: np.ndarray, scores: np.ndarray, tie_order: np.ndarray | None) -
     falling = scores[:, 1:] < scores[:, :-1]
     if ids.size == 0 or falling.all() and ids.min() >= 0:
         return Candidates(ids, scores)
-    found = ids >= 0
-    scores = np.where(found, scores, np.float32(np.nan))
-    rows = np.flatnonzero(~(falling.all(axis=1) & found.all(axis=1)))
-    place = np.where(found[rows], ids[rows], 0)
-    keys = pack(np.where(found[rows], scores[rows], -np.inf), place if tie_order is None else tie_order[place])
-    keys[~found[rows]] = np.iinfo(np.int64).min
+    real = ids >= 0
+    scores = np.where(real, scores, np.float32(np.nan))
+    rows = np.flatnonzero(~(falling.all(axis=1) & real.all(axis=1)))
+    place = np.where(real[rows], ids[rows], 0)
+    keys = pack(np.where(real[rows], scores[rows], -np.inf), place if tie_order is None else tie_order[place])
+    keys[~real[rows]] = np.iinfo(np.int64).min
     order = np.argsort(keys, axis=1)[:, ::-1]
     ids[rows] = np.take_along_axis(ids[rows], order, axis=1)
     scores[rows] = np.take_along_axis(scores[rows], order, axis=1)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from core.config import PartConfig
-from core.index.common import asked, checked, known, permitted, rounded
+from core.index.common import asked, checked, confirmed, permitted, rounded
 from core.index.protocol import Index, Searcher
 from core.records import Candidates
 from core.registry import part
@@ -67,13 +67,13 @@ class ExactSearcher(Searcher):
         hidden = ~(live if among is None else live & permitted(among, len(live)))
         depth = min(depth, int(live.sum()))
         step = max(1, _BLOCK // max(len(vectors), 1))
-        found = []
+        blocks = []
         for first in range(0, max(len(queries), 1), step):  # one empty block when there are no queries
             scores = self._scores(queries[first : first + step], rows)
             if hidden.any():
                 scores[:, hidden] = -np.inf
-            found.append(best(scores, depth, tie_order))
-        return Candidates(np.concatenate([f.chunk for f in found]), np.concatenate([f.score for f in found]))
+            blocks.append(best(scores, depth, tie_order))
+        return Candidates(np.concatenate([f.chunk for f in blocks]), np.concatenate([f.score for f in blocks]))
 
     def add(self, vectors: np.ndarray) -> np.ndarray:
         """Ids [n] int32 of the new vectors [n, dim]."""
@@ -90,7 +90,7 @@ class ExactSearcher(Searcher):
     def remove(self, ids: np.ndarray) -> None:
         vectors, squared, live = self._rows
         live = live.copy()
-        live[known(ids, live)] = False
+        live[confirmed(ids, live)] = False
         self._rows = vectors, squared, live
 
     def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
@@ -98,7 +98,7 @@ class ExactSearcher(Searcher):
         new = checked(vectors, self._metric, self.dim, len(ids))
         vectors, _, live = self._rows
         vectors = vectors.copy()
-        vectors[known(ids, live)] = new
+        vectors[confirmed(ids, live)] = new
         self._rows = vectors, self._squared(vectors), live
 
     def _squared(self, vectors: np.ndarray) -> np.ndarray | None:

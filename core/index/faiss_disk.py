@@ -11,7 +11,7 @@ import numpy as np
 
 from core.config import knob
 from core.errors import WorkbenchError
-from core.index.common import SavedIndex, asked, checked, known, ordered, permitted, rounded, vectors_identity
+from core.index.common import SavedIndex, asked, checked, confirmed, ordered, permitted, rounded, vectors_identity
 from core.index.faiss_tools import kind, lists, sampled
 from core.index.protocol import Index, Searcher
 from core.index.stores import temporary_folder
@@ -223,8 +223,8 @@ class FaissDiskSearcher(Searcher):
             scores = np.concatenate([scores, few.score], axis=1)
         if self._settings.metric == "l2":
             scores = -np.sqrt(np.maximum(-scores, 0))
-        found = ordered(ids, rounded(scores) if self._settings.metric == "cosine" else scores, tie_order)
-        return Candidates(found.chunk[:, :depth], found.score[:, :depth])
+        candidates = ordered(ids, rounded(scores) if self._settings.metric == "cosine" else scores, tie_order)
+        return Candidates(candidates.chunk[:, :depth], candidates.score[:, :depth])
 
     def _in_file(self, queries: np.ndarray, depth: int, nprobe: int, may: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Ids int64 and scores [n, depth] of the rows of the file that may [rows] bool be found (None: all)."""
@@ -242,8 +242,8 @@ class FaissDiskSearcher(Searcher):
             if self._touched > _MAPPED_BYTES:
                 _give_back(*self._mapping)
                 self._touched = len(block) * reads
-            found = slice(first, first + len(block))
-            scores[found], ids[found] = self._index.search(block, depth, params=how)
+            rows = slice(first, first + len(block))
+            scores[rows], ids[rows] = self._index.search(block, depth, params=how)
         return ids, -scores if self._settings.metric == "l2" else scores
 
     def add(self, vectors: np.ndarray) -> np.ndarray:
@@ -259,7 +259,7 @@ class FaissDiskSearcher(Searcher):
     def remove(self, ids: np.ndarray) -> None:
         with self._lock:
             live = self._rows[1].copy()
-            live[known(ids, live)] = False
+            live[confirmed(ids, live)] = False
             in_file, later, later_ids = self._without(ids)
             self._changed, self._rows = True, (in_file, live, later, later_ids)
 
@@ -268,7 +268,7 @@ class FaissDiskSearcher(Searcher):
         new = checked(vectors, self._settings.metric, self.dim, len(ids))
         with self._lock:
             live = self._rows[1]
-            ids = known(ids, live)
+            ids = confirmed(ids, live)
             in_file, later, later_ids = self._without(ids)
             later, later_ids = np.concatenate([later, new]), np.append(later_ids, ids)
             self._changed, self._rows = True, (in_file, live, later, later_ids)

@@ -15,7 +15,7 @@ import numpy as np
 
 from core.config import PartConfig
 from core.errors import WorkbenchError
-from core.index.common import UNIT, SavedIndex, allowed, asked, checked, known, ordered, permitted, rounded
+from core.index.common import UNIT, SavedIndex, allowed, asked, checked, confirmed, ordered, permitted, rounded
 from core.index.protocol import Searcher
 from core.models.threads import Gate
 from core.records import Candidates
@@ -34,19 +34,19 @@ class FaissSearcher(Searcher):
     def __init__(self, part: PartConfig, vectors: np.ndarray, folder: Path | None) -> None:
         import faiss
 
-        given = np.ascontiguousarray(vectors, np.float32)
-        normal = checked(given, part.metric)
-        self._part, self._metric, self.dim, self.size = part, part.metric, given.shape[1], len(given)
-        self._saved = SavedIndex(folder, part, given, f"faiss {faiss.__version__}") if folder is not None else None
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        normal = checked(vectors, part.metric)
+        self._part, self._metric, self.dim, self.size = part, part.metric, vectors.shape[1], len(vectors)
+        self._saved = SavedIndex(folder, part, vectors, f"faiss {faiss.__version__}") if folder is not None else None
         self._index = _opened(self._saved)
         if self._index is None:
             # nothing can be trained on one vector: exact search until the index is rebuilt
-            self._index = part.index(normal) if len(given) > 1 else flat(normal, part.metric)
+            self._index = part.index(normal) if len(vectors) > 1 else flat(normal, part.metric)
             if self._saved:
                 self._saved.write(lambda path: faiss.write_index(self._index, str(path)))
-        self._originals = Originals(given, normal, part.metric) if "rescore" in part.query_settings else None
+        self._originals = Originals(vectors, normal, part.metric) if "rescore" in part.query_settings else None
         self._id_at: np.ndarray | None = None  # [places] int32, place -> id; None: place and id are the same
-        self._place_of = np.arange(len(given))  # [ids] int64, the place of each id ever given out
+        self._place_of = np.arange(len(vectors))  # [ids] int64, the place of each id ever given out
         self._live: np.ndarray | None = None  # [places] bool; None: all are
         self._selector = None  # hides the places that are not live
         self._parameters: dict[int, tuple] = {}
@@ -103,8 +103,8 @@ class FaissSearcher(Searcher):
             return Candidates(np.array((ids,), np.int32), scores)
         if self._metric == "cosine":
             scores = rounded(scores)
-        found = ordered(places, scores, tie_order)
-        return found if wanted == depth else Candidates(found.chunk[:, :depth], found.score[:, :depth])
+        candidates = ordered(places, scores, tie_order)
+        return candidates if wanted == depth else Candidates(candidates.chunk[:, :depth], candidates.score[:, :depth])
 
     def _how(self, part: PartConfig, among: np.ndarray | None):
         """FAISS parameters of a search with the part's query settings."""
@@ -165,7 +165,7 @@ class FaissSearcher(Searcher):
 
     def _places(self, ids: np.ndarray) -> np.ndarray:
         live = np.ones(len(self._place_of), bool) if self._live is None else self._live[self._place_of]
-        return self._place_of[known(ids, live)]
+        return self._place_of[confirmed(ids, live)]
 
     def _hide(self, places: np.ndarray) -> None:
         if self._live is None:
@@ -197,11 +197,11 @@ class FaissSearcher(Searcher):
 class Originals:
     """The float vectors behind an index of codes, by place: those it was built from, and those added since."""
 
-    def __init__(self, given: np.ndarray, normal: np.ndarray, metric: str) -> None:
-        self._given, self._metric = given, metric
-        self._added = np.empty((0, given.shape[1]), np.float32)
+    def __init__(self, vectors: np.ndarray, normal: np.ndarray, metric: str) -> None:
+        self._vectors, self._metric = vectors, metric
+        self._added = np.empty((0, vectors.shape[1]), np.float32)
         # length of each where they differ from 1 and the metric cares
-        self._lengths = None if normal is given else np.sqrt(np.einsum("ij,ij->i", given, given))
+        self._lengths = None if normal is vectors else np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
 
     @property
     def bytes(self) -> int:
@@ -212,12 +212,12 @@ class Originals:
 
     def scores(self, queries: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Exact scores [n, depth] float32 of the vectors at places [n, depth] int64; -inf at -1."""
-        scores = self._against(self._given, queries, places)
+        scores = self._against(self._vectors, queries, places)
         if self._lengths is not None and len(self._lengths):
             scores /= self._lengths[np.clip(places, 0, len(self._lengths) - 1)]
         if len(self._added):
-            later = places >= len(self._given)
-            added = self._against(self._added, queries, places - len(self._given))
+            later = places >= len(self._vectors)
+            added = self._against(self._added, queries, places - len(self._vectors))
             scores = np.where(later, added, scores)
         return scores
 

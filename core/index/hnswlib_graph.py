@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.config import knob
-from core.index.common import SavedIndex, asked, checked, known, ordered, permitted, score_of
+from core.index.common import SavedIndex, asked, checked, confirmed, ordered, permitted, score_of
 from core.index.protocol import Index, Searcher
 from core.models.threads import search_threads
 from core.records import Candidates
@@ -117,18 +117,18 @@ class HnswlibSearcher(Searcher):
                 return Candidates(np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32))
             ef = (settings or self._settings).ef_search
             if among is None:
-                found, distance = self._walk(queries, depth, ef)
+                ids, distance = self._walk(queries, depth, ef)
             elif count <= max(_EXACT, 20 * depth):
-                found, distance = self._compare(queries, np.flatnonzero(may), depth)
+                ids, distance = self._compare(queries, np.flatnonzero(may), depth)
             else:
-                found, distance = self._filtered(queries, depth, ef, may)
-        return ordered(found, score_of(distance, self._settings.metric), tie_order)
+                ids, distance = self._filtered(queries, depth, ef, may)
+        return ordered(ids, score_of(distance, self._settings.metric), tie_order)
 
     def _filtered(self, queries: np.ndarray, depth: int, ef: int, may: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Fetches more and drops what is not allowed; queries left short fetch four times as many. Where that would be half
         the index, the allowed rows are compared."""
-        found = np.full((len(queries), depth), -1, np.int64)
-        distance = np.full(found.shape, np.inf, np.float32)
+        nearest = np.full((len(queries), depth), -1, np.int64)
+        distance = np.full(nearest.shape, np.inf, np.float32)
         size, left = self.size, np.arange(len(queries))
         fetch = int(_OVERFETCH * depth * size / may.sum()) + depth
         while len(left) and fetch < size // 2:
@@ -136,12 +136,12 @@ class HnswlibSearcher(Searcher):
             fits = (ids >= 0) & may[ids]
             first = np.argsort(~fits, axis=1, kind="stable")[:, :depth]  # the allowed ones, still nearest first
             fits = np.take_along_axis(fits, first, axis=1)
-            found[left] = np.where(fits, np.take_along_axis(ids, first, axis=1), -1)
+            nearest[left] = np.where(fits, np.take_along_axis(ids, first, axis=1), -1)
             distance[left] = np.where(fits, np.take_along_axis(values, first, axis=1), np.inf)
             left, fetch = left[~fits.all(axis=1)], 4 * fetch
         if len(left):
-            found[left], distance[left] = self._compare(queries[left], np.flatnonzero(may), depth)
-        return found, distance
+            nearest[left], distance[left] = self._compare(queries[left], np.flatnonzero(may), depth)
+        return nearest, distance
 
     def _walk(self, queries: np.ndarray, depth: int, ef: int) -> tuple[np.ndarray, np.ndarray]:
         """ids int64 and distances [n, depth]; -1 where the graph does not lead to as many."""
@@ -198,7 +198,7 @@ class HnswlibSearcher(Searcher):
     def remove(self, ids: np.ndarray) -> None:
         """Marks rows as deleted: they still lead the search, and are no longer found."""
         with self._lock:
-            for row in known(ids, self._live):
+            for row in confirmed(ids, self._live):
                 self._graph.mark_deleted(int(row))
                 self._live[row] = False
 
@@ -206,7 +206,7 @@ class HnswlibSearcher(Searcher):
         """Puts vectors [n, dim] in the place of those with these ids [n]; their links are chosen anew."""
         vectors = checked(vectors, self._settings.metric, self.dim, len(ids))
         with self._lock:
-            self._graph.add_items(vectors, known(ids, self._live), 1)
+            self._graph.add_items(vectors, confirmed(ids, self._live), 1)
 
     def _save(self, path: Path) -> None:
         self._graph.save_index(str(path))

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.config import knob
-from core.index.common import asked, checked, known, ordered, permitted, score_of
+from core.index.common import asked, checked, confirmed, ordered, permitted, score_of
 from core.index.faiss_tools import lists
 from core.index.protocol import Index, Searcher
 from core.index.stores import bytes_below, private_copy, stored, temporary_folder
@@ -134,13 +134,13 @@ class LanceDBSearcher(Searcher):
         if among is not None:
             # as many lists more as it takes to find enough that are allowed
             search = search.where(_named(may, live), prefilter=True).maximum_nprobes(0)
-        found = search.to_arrow()
-        row = found["query_index"].to_numpy() if len(queries) > 1 else np.zeros(len(found), np.int64)
+        table = search.to_arrow()
+        row = table["query_index"].to_numpy() if len(queries) > 1 else np.zeros(len(table), np.int64)
         order = np.argsort(row, kind="stable")
         row = row[order]
         place = np.arange(len(row)) - np.searchsorted(row, row)
-        chunk[row, place] = found["id"].to_numpy()[order]
-        score[row, place] = score_of(found["_distance"].to_numpy()[order], self._settings.metric)
+        chunk[row, place] = table["id"].to_numpy()[order]
+        score[row, place] = score_of(table["_distance"].to_numpy()[order], self._settings.metric)
         return ordered(chunk, score, tie_order)
 
     def add(self, vectors: np.ndarray) -> np.ndarray:
@@ -154,7 +154,7 @@ class LanceDBSearcher(Searcher):
         return ids
 
     def remove(self, ids: np.ndarray) -> None:
-        ids, live = known(ids, self._live), self._live.copy()
+        ids, live = confirmed(ids, self._live), self._live.copy()
         self._own()
         live[ids] = False
         self._live = live
@@ -163,7 +163,7 @@ class LanceDBSearcher(Searcher):
 
     def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         """Puts vectors [n, dim] in the place of those with these ids [n]."""
-        vectors, ids = checked(vectors, self._settings.metric, self.dim, len(ids)), known(ids, self._live)
+        vectors, ids = checked(vectors, self._settings.metric, self.dim, len(ids)), confirmed(ids, self._live)
         self._own()
         self._table.merge_insert("id").when_matched_update_all().execute(_batches(ids, vectors))
         self._sort_in()

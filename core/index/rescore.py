@@ -41,16 +41,16 @@ class Rescored(Searcher):
         settings: PartConfig | None = None,
         among: np.ndarray | None = None,
     ) -> Candidates:
-        found = self._inside.search(queries, depth * self._times, tie_order, settings=settings, among=among).chunk
+        ids = self._inside.search(queries, depth * self._times, tie_order, settings=settings, among=among).chunk
         queries = asked(queries, self._metric, self._full.shape[1])
-        scores = np.empty(found.shape, np.float32)
-        step = max(1, _BLOCK // max(found.shape[1] * self._full.shape[1], 1))
-        for start in range(0, len(found), step):
+        scores = np.empty(ids.shape, np.float32)
+        step = max(1, _BLOCK // max(ids.shape[1] * self._full.shape[1], 1))
+        for start in range(0, len(ids), step):
             block = slice(start, start + step)
             with self._lock:  # rows are not half updated
-                rows = self._full[np.maximum(found[block], 0)]  # [step, depth * times, dim]
+                rows = self._full[np.maximum(ids[block], 0)]  # [step, depth * times, dim]
             scores[block] = _scores(queries[block], rows, self._metric)
-        best = ordered(found, scores, tie_order)
+        best = ordered(ids, scores, tie_order)
         return Candidates(best.chunk[:, :depth], best.score[:, :depth])
 
     def add(self, vectors: np.ndarray) -> np.ndarray:

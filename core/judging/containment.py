@@ -34,7 +34,7 @@ class Support(NamedTuple):
 def support(answer: str, hits: Sequence[Hit]) -> list[Support]:
     """The best passage for each sentence of the answer that has words; the lowest number among equals."""
     passages = [_WORD.findall(hit.text.lower()) for hit in hits]
-    found = []
+    supports = []
     for match in SENTENCE.finditer(answer):
         words = _WORD.findall(_CITATION.sub(" ", match.group()).lower())
         if not words or not passages:
@@ -43,23 +43,23 @@ def support(answer: str, hits: Sequence[Hit]) -> list[Support]:
         wanted = _ngrams(words, n)
         shares = [len(wanted & _ngrams(passage, n)) / len(wanted) for passage in passages]
         best = max(range(len(shares)), key=lambda i: (shares[i], -i))
-        found.append(Support(match.start(), match.start() + len(match.group().rstrip()), best + 1, shares[best]))
-    return found
+        supports.append(Support(match.start(), match.start() + len(match.group().rstrip()), best + 1, shares[best]))
+    return supports
 
 
 def source_sentence(answer: str, number: int, passage: str) -> tuple[int, int] | None:
     """Characters [start, end) of the sentence of passage `number` that shares most words (F1 of their sets) with what the
     answer says with that citation, or with the whole answer where nothing cites it. None: none shares LEAST of them."""
     said = [match.group() for match in SENTENCE.finditer(answer)]
-    citing = [one for one in said if number in cited(one, number)]
+    citing = [sentence for sentence in said if number in cited(sentence, number)]
     wanted = set(_WORD.findall(_CITATION.sub(" ", " ".join(citing or said)).lower()))
-    best, found = LEAST, None
+    best, place = LEAST, None
     for match in SENTENCE.finditer(passage):
         words = set(_WORD.findall(match.group().lower()))
         shared = 2 * len(words & wanted) / max(len(words) + len(wanted), 1)
         if shared > best:
-            best, found = shared, (match.start(), match.start() + len(match.group().rstrip()))
-    return found
+            best, place = shared, (match.start(), match.start() + len(match.group().rstrip()))
+    return place
 
 
 def containments(sentences: Sequence[str], passages: Sequence[str], n: int = N) -> list[float]:
@@ -67,9 +67,9 @@ def containments(sentences: Sequence[str], passages: Sequence[str], n: int = N) 
 
     Unlike `support`, a fragment of fewer than n words scores 0: it shares nothing of that length.
     """
-    known = [_ngrams(_WORD.findall(text.lower()), n) for text in passages]
+    sources = [_ngrams(_WORD.findall(text.lower()), n) for text in passages]
     wanted = [_ngrams(_WORD.findall(_CITATION.sub(" ", text).lower()), n) for text in sentences]
-    return [max((len(grams & one) / len(grams) for one in known), default=0.0) if grams else 0.0 for grams in wanted]
+    return [max((len(grams & source) / len(grams) for source in sources), default=0.0) if grams else 0.0 for grams in wanted]
 
 
 def _ngrams(words: list[str], n: int) -> set[tuple[str, ...]]:

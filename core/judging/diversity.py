@@ -176,10 +176,10 @@ def _leaders(n: int, same: Callable[[int, int], bool]) -> list[int]:
     first: list[int] = []  # of each cluster
     clusters = []
     for i in range(n):
-        found = next((c for c, leader in enumerate(first) if same(leader, i)), len(first))
-        if found == len(first):
+        cluster = next((c for c, leader in enumerate(first) if same(leader, i)), len(first))
+        if cluster == len(first):
             first.append(i)
-        clusters.append(found)
+        clusters.append(cluster)
     return clusters
 
 

@@ -94,14 +94,14 @@ class BM25Searcher:
         """The best `depth` chunks of each query; chunks that share no scoring term with it are left out."""
         asked = self._terms(queries)
         step = max(1, _BLOCK // max(self._num_chunks, 1))
-        found = []
+        blocks = []
         for first in range(0, max(len(asked), 1), step):
             block = np.zeros((len(asked[first : first + step]), self._num_chunks), np.float32)
             for row, terms in zip(block, asked[first : first + step], strict=True):
                 row[:] = self._row(terms)
-            found.append(best(block, depth, tie_order, above=0))
+            blocks.append(best(block, depth, tie_order, above=0))
         offsets = np.array([self._offset(terms) for terms in asked], np.float32)[:, None]
-        return Candidates(np.concatenate([f.chunk for f in found]), np.concatenate([f.score for f in found]) + offsets)
+        return Candidates(np.concatenate([f.chunk for f in blocks]), np.concatenate([f.score for f in blocks]) + offsets)
 
     def _terms(self, queries: Tokens) -> list[list[tuple[int, int]]]:
         """The (term, count) of each query that stand in some chunk."""

@@ -55,21 +55,21 @@ def min_max(score: np.ndarray) -> np.ndarray:
 
 def z_score(score: np.ndarray) -> np.ndarray:
     """[Q, P] float64."""
-    known = ~np.isnan(score)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    filled = np.where(known, score, 0.0)
-    centred = np.where(known, filled - filled.sum(axis=1, keepdims=True) / count, 0.0)
+    scored = ~np.isnan(score)
+    count = np.maximum(scored.sum(axis=1, keepdims=True), 1)
+    filled = np.where(scored, score, 0.0)
+    centred = np.where(scored, filled - filled.sum(axis=1, keepdims=True) / count, 0.0)
     deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / count)
     varies = _low_and_span(score)[1] > 0  # not deviation > 0, which rounding makes true for equal scores
     result = np.where(varies, centred / np.where(varies, deviation, 1.0), 0.0)
-    return np.where(known, result, result.min(axis=1, keepdims=True, initial=0.0))  # the lowest is never above 0
+    return np.where(scored, result, result.min(axis=1, keepdims=True, initial=0.0))  # the lowest is never above 0
 
 
 def _low_and_span(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The smallest known score of each row and its distance to the largest [Q, 1] float64; 0 and 0 if none is known."""
-    known = ~np.isnan(score)
-    low = np.where(known, score, np.inf).min(axis=1, keepdims=True, initial=np.inf)
-    high = np.where(known, score, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
-    found = known.any(axis=1, keepdims=True)
-    low, high = np.where(found, low, 0.0), np.where(found, high, 0.0)
+    scored = ~np.isnan(score)
+    low = np.where(scored, score, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    high = np.where(scored, score, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
+    has_scores = scored.any(axis=1, keepdims=True)
+    low, high = np.where(has_scores, low, 0.0), np.where(has_scores, high, 0.0)
     return low.astype(np.float64), (high - low).astype(np.float64)

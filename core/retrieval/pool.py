@@ -41,10 +41,10 @@ class Pool:
 
         Only the result for the last `of` (compared by identity) is kept under a key.
         """
-        kept = self._memo.get(key)
-        if kept is None or kept[0] is not of:
-            kept = self._memo[key] = (of, compute())
-        return kept[1]
+        entry = self._memo.get(key)
+        if entry is None or entry[0] is not of:
+            entry = self._memo[key] = (of, compute())
+        return entry[1]
 
     def ranked(self, fused: np.ndarray) -> np.ndarray:
         """Fused scores [Q, P] as float32, with -inf at the pads."""
@@ -52,9 +52,9 @@ class Pool:
         return np.add(fused, pads, out=fused).astype(np.float32)
 
 
-def checked(found: Candidates, kind: str, part: PartConfig, num_queries: int, num_chunks: int) -> Candidates:
+def checked(candidates: Candidates, kind: str, part: PartConfig, num_queries: int, num_chunks: int) -> Candidates:
     """What a retriever found; WorkbenchError that names the part where no pool could be made of it, or a wrong one."""
-    chunk, score = found.chunk, found.score
+    chunk, score = candidates.chunk, candidates.score
     if chunk.shape != score.shape or chunk.shape[:-1] != (num_queries,) or (chunk.dtype, score.dtype) != (np.int32, np.float32):
         shapes = f"{chunk.dtype} chunks of shape {chunk.shape} and {score.dtype} scores of {score.shape}"
         raise broken_part(kind, part.part, f"gives {shapes} for {num_queries:,} questions")
@@ -62,20 +62,20 @@ def checked(found: Candidates, kind: str, part: PartConfig, num_queries: int, nu
         raise broken_part(kind, part.part, f"gives chunks {chunk.min()} to {chunk.max()} of {num_chunks:,}")
     if ((chunk < 0) != np.isnan(score)).any():
         raise broken_part(kind, part.part, "gives scores to pads, or no score to chunks: NaN stands where the chunk is -1")
-    return found
+    return candidates
 
 
 def make_pool(candidates: dict[str, Candidates], tie_order: np.ndarray) -> Pool:
     """Joins the candidates of each retriever ("sparse", "dense") for the same queries over the same chunks."""
-    found = np.concatenate([each.chunk for each in candidates.values()], axis=1)  # [Q, slots]
-    num_queries, slots = found.shape
+    retrieved = np.concatenate([each.chunk for each in candidates.values()], axis=1)  # [Q, slots]
+    num_queries, slots = retrieved.shape
     num_chunks = len(tie_order)
     # position in the tie order and slot in one integer: sorting numbers is several times as fast as np.unique
     bits = slots.bit_length()
-    position = np.append(tie_order, num_chunks).astype(np.int64)[found]  # pads, -1, come last
+    position = np.append(tie_order, num_chunks).astype(np.int64)[retrieved]  # pads, -1, come last
     ordered = np.sort((position << bits) | np.arange(slots), axis=1)
     position, slot = ordered >> bits, ordered & ((1 << bits) - 1)
-    is_new = np.ones(found.shape, bool)
+    is_new = np.ones(retrieved.shape, bool)
     is_new[:, 1:] = position[:, 1:] != position[:, :-1]
     column = np.cumsum(is_new, axis=1) - 1
     real = position < num_chunks
@@ -98,16 +98,16 @@ def make_pool(candidates: dict[str, Candidates], tie_order: np.ndarray) -> Pool:
 
 def rankings(pool: Pool, scores: np.ndarray, top_k: int) -> Candidates:
     """The final rankings of all queries: chunk [Q, top_k] int32 (-1 where shorter), score [Q, top_k] float32."""
-    found = best(scores, top_k)
-    chunk = np.take_along_axis(pool.chunk, np.maximum(found.chunk, 0), axis=1) if pool.chunk.size else found.chunk
-    return Candidates(np.where(found.chunk >= 0, chunk, np.int32(-1)), found.score)
+    top = best(scores, top_k)
+    chunk = np.take_along_axis(pool.chunk, np.maximum(top.chunk, 0), axis=1) if pool.chunk.size else top.chunk
+    return Candidates(np.where(top.chunk >= 0, chunk, np.int32(-1)), top.score)
 
 
 def ranking(pool: Pool, scores: np.ndarray, row: int, top_k: int) -> Candidates:
     """The final ranking of one query, without pads: chunk [n <= top_k] int32, score [n] float32."""
-    found = best(scores[row : row + 1], top_k)
-    column = found.chunk[0][found.chunk[0] >= 0]
-    return Candidates(pool.chunk[row][column], found.score[0, : len(column)])
+    top = best(scores[row : row + 1], top_k)
+    column = top.chunk[0][top.chunk[0] >= 0]
+    return Candidates(pool.chunk[row][column], top.score[0, : len(column)])
 
 
 def changed(a: Candidates, b: Candidates, chunks_a: Chunks | None = None, chunks_b: Chunks | None = None) -> np.ndarray:
@@ -117,8 +117,8 @@ def changed(a: Candidates, b: Candidates, chunks_a: Chunks | None = None, chunks
     """
     width = max(a.chunk.shape[1], b.chunk.shape[1])
 
-    def columns(found: Candidates, chunks: Chunks | None) -> list[np.ndarray]:
-        chunk = np.pad(found.chunk, ((0, 0), (0, width - found.chunk.shape[1])), constant_values=-1)
+    def columns(candidates: Candidates, chunks: Chunks | None) -> list[np.ndarray]:
+        chunk = np.pad(candidates.chunk, ((0, 0), (0, width - candidates.chunk.shape[1])), constant_values=-1)
         if chunks is None:
             return [chunk]
         return [np.where(chunk < 0, -1, column[chunk]) for column in (chunks.document, chunks.start, chunks.end)]

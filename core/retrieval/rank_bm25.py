@@ -65,8 +65,8 @@ class OkapiSearcher:
         chunk = np.full((len(queries), depth), -1, np.int32)
         score = np.full((len(queries), depth), np.nan, np.float32)
         for row in range(len(queries) if self._okapi else 0):
-            found = best(self._row(queries, row).astype(np.float32)[None], depth, tie_order, above=0)
-            chunk[row], score[row] = found.chunk[0], found.score[0]
+            top = best(self._row(queries, row).astype(np.float32)[None], depth, tie_order, above=0)
+            chunk[row], score[row] = top.chunk[0], top.score[0]
         return Candidates(chunk, score)
 
     def _row(self, queries: Tokens, row: int) -> np.ndarray:

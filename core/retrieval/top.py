@@ -61,11 +61,11 @@ def best(scores: np.ndarray, depth: int, tie_order: np.ndarray | None = None, ab
     if depth < keys.shape[1]:
         keys = np.partition(keys, keys.shape[1] - depth, axis=1)[:, keys.shape[1] - depth :]
     keys = np.sort(keys, axis=1)[:, ::-1]
-    found, position = unpack(keys)
-    ranked = found > above
+    values, position = unpack(keys)
+    ranked = values > above
     if tie_order is not None:
         position = inverse(tie_order)[np.where(ranked, position, 0)]
-    return Candidates(np.where(ranked, position, -1).astype(np.int32), np.where(ranked, found, np.float32(np.nan)))
+    return Candidates(np.where(ranked, position, -1).astype(np.int32), np.where(ranked, values, np.float32(np.nan)))
 
 
 def _packed_survivors(scores: np.ndarray, depth: int, position: np.ndarray, least: np.float32) -> np.ndarray:

@@ -439,7 +439,7 @@ def test_what_the_store_left_out_is_told_on_every_page_until_it_was_seen(home, w
         assert len(told) == 1 and "was left out" in told[0], app.sidebar
         app.button(key="seen_notices").click().run()
         assert not app.exception and not [one for one in app.sidebar.markdown if "was left out" in one.value]
-        assert next(one for one in workbench.doctor(kept=True) if one.name == "What is stored").ok is False
+        assert next(one for one in workbench.doctor(reuse=True) if one.name == "What is stored").ok is False
     finally:
         path.unlink()
         path.parent.rmdir()

@@ -95,13 +95,13 @@ def journal(lab: Lab) -> Iterator[Case]:
     def check(home: Path, file: Path, expected: Any) -> None:
         verb(home, "annotate", "list").calm()
         verb(home, "rebuild").well()
-        found, id = homes.trials(home), file.name.split(".")[0]
+        found, trial_id = homes.trials(home), file.name.split(".")[0]
         report = told_of(home)
         named = any(file.name in problem for problem in report["problems"])
         questions = ".questions." in file.name
         for trial, said in expected.items():
             same = trial in found and (found[trial] == said or (questions and named and found[trial][3] == said[3]))
-            assert same or (trial == id and trial not in found and named), (
+            assert same or (trial == trial_id and trial not in found and named), (
                 f"trial {trial} is another or gone; verify: {report['problems']}"
             )
         assert found.keys() <= expected.keys(), "trials that were never run"

@@ -105,7 +105,9 @@ def variables(lab: Lab) -> Iterator[Case]:
             ran = command(home, *arguments, without=without, **SETTINGS[name]).calm()
             assert ran.code == 0 or ("where:" in ran.err), f"no word on what is wrong: {ran.said()}"
         found = homes.trials(home)
-        assert {id: found.get(id) for id in before} == before and homes.distinct(found) == homes.distinct(before), "other trials"
+        assert {key: found.get(key) for key in before} == before and homes.distinct(found) == homes.distinct(before), (
+            "other trials"
+        )
 
     for name in lab.sample(list(SETTINGS), "variables"):
         yield Case(name, lambda name=name: check(name), 2 * LIMIT_S)

@@ -88,8 +88,8 @@ def _job(place: Path) -> int:
     from core.jobs.jobs import Jobs
 
     jobs = Jobs(place)
-    id = jobs.start(["trials"], "Listing the trials")
-    while jobs.get(id).active:
+    job_id = jobs.start(["trials"], "Listing the trials")
+    while jobs.get(job_id).active:
         time.sleep(0.05)
     return 0
 
@@ -132,7 +132,7 @@ def trials(home: Path) -> dict[str, Any]:
 
         return [list(row.values()) for row in Workbench(home).store.query(TRIALS)]
 
-    return {id: rest for id, *rest in asked(home, read)}
+    return {trial: rest for trial, *rest in asked(home, read)}
 
 
 def labels(home: Path) -> list[str]:

@@ -200,18 +200,18 @@ def jobs(lab: Lab) -> Iterator[Case]:
             from core.jobs.jobs import Jobs
 
             jobs = Jobs(home)
-            id = jobs.start(["sweep", *homes.SPARSE, "--grid", "sparse.k1=0.1:3:0.01"], "A sweep")
+            job_id = jobs.start(["sweep", *homes.SPARSE, "--grid", "sparse.k1=0.1:3:0.01"], "A sweep")
             end = time.monotonic() + 40
-            while jobs.get(id).status == "queued" and time.monotonic() < end:
+            while jobs.get(job_id).status == "queued" and time.monotonic() < end:
                 time.sleep(0.05)
-            process = jobs._process(id)
+            process = jobs._process(job_id)
             if name == "SIGSTOP":
-                jobs.cancel(id, grace_s=0.3)
+                jobs.cancel(job_id, grace_s=0.3)
             else:
                 os.kill(process.pid, getattr(signal, name))
-            while jobs.get(id).active and time.monotonic() < end:
+            while jobs.get(job_id).active and time.monotonic() < end:
                 time.sleep(0.05)
-            job = jobs.get(id)
+            job = jobs.get(job_id)
             return [job.status, job.error]
 
         status, error = asked(home, work)

@@ -45,11 +45,11 @@ def file_of(folder: Path, name: str, body: bytes, **header: Any) -> Path:
     """A record with a right checksum, whatever its body, put where the journal would have put it."""
     from core.store import journal
 
-    about = {"schema": journal.SCHEMA, "kind": name, "id": (id := journal.new_id()), **header}
+    about = {"schema": journal.SCHEMA, "kind": name, "id": (record_id := journal.new_id()), **header}
     about = {"sha256": journal.checksum(about["schema"], about["kind"], about["id"], body), **about}
     day = next(iter(sorted((folder / "journal").glob("20*"))), folder / "journal" / "2026-01-01")
     day.mkdir(parents=True, exist_ok=True)
-    path = day / f"{id}.{name}{journal.SUFFIX}"
+    path = day / f"{record_id}.{name}{journal.SUFFIX}"
     path.write_bytes(gzip.compress(json.dumps(about).encode() + b"\n" + body + b"\n", 1))
     return path
 
@@ -98,14 +98,14 @@ def payloads(home: Path) -> dict[str, dict]:
     return {"answer": answer, "samples": samples, "label": {**PAYLOAD, "item": "i"}, **found}
 
 
-def lives(home: Path, expected: dict[str, Any], odd: Path | None, id: str = "") -> None:
+def lives(home: Path, expected: dict[str, Any], odd: Path | None) -> None:
     """What was stored before is still said, by what was folded and by a database made anew; the odd one is in or named."""
     for made_anew in (False, True):
         if made_anew:
             verb(home, "rebuild").well()
         verb(home, "annotate", "list").well()
         found = homes.trials(home)
-        assert {id: found.get(id) for id in expected} == expected, "other trials than before"
+        assert {trial: found.get(trial) for trial in expected} == expected, "other trials than before"
         report = told_of(home)
         named = any(odd.name.split(".")[0] in problem or odd.name in problem for problem in report["problems"]) if odd else False
         assert not report["missing"] or named or not report["ok"], "not in the database, and verify is content"
@@ -180,12 +180,12 @@ def label_lines(lab: Lab) -> Iterator[Case]:
     def try_one(home: Path, kind: str, payload: dict, expected: Any) -> None:
         from core.store import journal, segments
 
-        id, body = journal.new_id(), as_json(payload)
+        label_id, body = journal.new_id(), as_json(payload)
         header = {
             "schema": journal.SCHEMA,
             "kind": "label",
-            "id": id,
-            "sha256": journal.checksum(journal.SCHEMA, "label", id, body),
+            "id": label_id,
+            "sha256": journal.checksum(journal.SCHEMA, "label", label_id, body),
         }
         before = homes.labels(home)
         path = home / "journal" / "labels" / f"{journal.new_id()}{segments.SEGMENT}"
@@ -195,7 +195,7 @@ def label_lines(lab: Lab) -> Iterator[Case]:
         assert set(before) <= set(homes.labels(home)), "other labels are gone"
         lives(home, expected, None)
         named = any(path.name in problem for problem in told_of(home)["problems"])
-        assert named or id in asked(home, lambda home: known(home)), "neither stored nor named by verify"
+        assert named or label_id in asked(home, lambda home: known(home)), "neither stored nor named by verify"
 
     return mutations(lab, "label_lines", "label", try_one)
 
@@ -204,11 +204,11 @@ def strange_files(home: Path) -> dict[str, Callable[[], Path]]:
     """What may lie in a journal's folder instead of a record."""
     from core.store.journal import new_id
 
-    id, body = new_id(), as_json(payloads(home)["trial"])
+    record_id, body = new_id(), as_json(payloads(home)["trial"])
     day = sorted((home / "journal").glob("20*"))[0]
 
     def place(suffix: str = ".trial.jsonl.gz") -> Path:
-        return day / f"{id}{suffix}"
+        return day / f"{record_id}{suffix}"
 
     def made(make: Callable[[Path], Any], suffix: str = ".trial.jsonl.gz") -> Callable[[], Path]:
         return lambda: (make(place(suffix)), place(suffix))[1]

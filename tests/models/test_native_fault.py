@@ -203,7 +203,7 @@ def test_the_doctor_names_the_engine_that_failed_its_trial_and_what_to_do(monkey
     ended = probes.Result("its process was ended by SIGILL", 0.3, "SIGILL", True)
     went = probes.Result("4 tokens", 1.2)
     monkeypatch.setattr(probes, "known", lambda name: ended if name in ("llama.cpp", "torch") else went)
-    found = {finding.name: finding for finding in doctor.doctor(tmp_path, kept=True)}
+    found = {finding.name: finding for finding in doctor.doctor(tmp_path, reuse=True)}
     llama = found["Trial of llama.cpp: generate a token"]
     assert llama.ok is False and "SIGILL" in llama.found and amx.REBUILD in llama.todo
     assert found["Trial of faiss: build a small graph"] == ("Trial of faiss: build a small graph", True, "4 tokens (1.2 s)", "")

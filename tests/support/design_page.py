@@ -33,8 +33,8 @@ def add_answers(bench, questions=20, temperatures=(0.0, 0.7)):
 def judge(bench, frozen, name=lambda who, item: "supported"):
     """Everybody labels everything."""
     for who in frozen.study.people(frozen.round):
-        while id := worklist.next_unlabelled(bench, frozen, who):
-            item = frozen.study.item(id)
+        while item_id := worklist.next_unlabelled(bench, frozen, who):
+            item = frozen.study.item(item_id)
             saving.label(
                 bench,
                 frozen,

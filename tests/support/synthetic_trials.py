@@ -28,11 +28,11 @@ def add_trial(store, questions: dict, settings: dict | None = None, quality=0.8,
     config = with_settings(TrialConfig(), {"corpus.dataset": questions["dataset"], **(settings or {})})
     rng, ids = np.random.default_rng(seed), [q["id"] for q in questions["queries"]]
     depth, rankings = min(config.retrieval.top_k, len(ids)), {}
-    for own, id in enumerate(ids):
+    for own, question_id in enumerate(ids):
         rank = 0 if rng.random() < quality else int(rng.integers(1, 12))
         others = [i for i in range(len(ids)) if i != own]
         order = [*others[:rank], own, *others[rank:]][:depth]
-        rankings[id] = [order, np.linspace(1, 0.1, len(order)).tolist()]
+        rankings[question_id] = [order, np.linspace(1, 0.1, len(order)).tolist()]
     payload = {
         "config": config.model_dump(mode="json"),
         "config_fingerprint": fingerprint(config),
@@ -42,7 +42,7 @@ def add_trial(store, questions: dict, settings: dict | None = None, quality=0.8,
         "reason": "",
         "questions_fingerprint": questions["fingerprint"],
         "rankings": rankings,
-        "chunks": [["d" + id[1:], 0, 10] for id in ids],
+        "chunks": [["d" + question_id[1:], 0, 10] for question_id in ids],
         "timings_ms": {"sparse": 20.0, "metrics": 5.0 + seed},
         "cached": {"sparse": False},
         "code_version": "x",
