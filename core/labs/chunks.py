@@ -65,8 +65,8 @@ class CutDifference(NamedTuple):
     p: float
 
 
-def compare_cuts(one: Chunks, other: Chunks, gold: GoldSpans) -> CutDifference:
-    a, b = cut_spans(one, gold), cut_spans(other, gold)
+def compare_cuts(chunks: Chunks, other: Chunks, gold: GoldSpans) -> CutDifference:
+    a, b = cut_spans(chunks, gold), cut_spans(other, gold)
     only_one, only_other = int((a & ~b).sum()), int((b & ~a).sum())
     return CutDifference(only_one, only_other, exact_p(only_one, only_other))
 
@@ -101,7 +101,7 @@ def longer_than(chunks: Chunks, max_tokens: int) -> int:
 
 def size_bins(chunks: Sequence[Chunks], bins: int = 40) -> np.ndarray:
     """Edges of a histogram of tokens that all of them share: one whole width, so that no bar holds more sizes."""
-    largest = max((int(one.tokens.max(initial=0)) for one in chunks), default=0)
+    largest = max((int(cutting.tokens.max(initial=0)) for cutting in chunks), default=0)
     width = -(-(largest + 1) // bins)
     return np.arange(0, largest + width + 1, width) - 0.5
 

@@ -65,8 +65,8 @@ class EngineSpeed(NamedTuple):
 def stored(workbench: Workbench, config: TrialConfig) -> EngineSpeed | None:
     """What was last measured of this model with these threads and GPU layers on this machine."""
     with suppress(OSError, ValueError, TypeError, KeyError, WorkbenchError):
-        found = json.loads(_place(workbench, config.generation).read_text("utf-8"))
-        return EngineSpeed(**{**found, "formats": tuple(Measured(**row) for row in found["formats"])})
+        speeds = json.loads(_place(workbench, config.generation).read_text("utf-8"))
+        return EngineSpeed(**{**speeds, "formats": tuple(Measured(**row) for row in speeds["formats"])})
     return None
 
 
@@ -80,7 +80,7 @@ def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, No
     place = _place(workbench, config.generation)
     part = config.generation.usable().model_copy(update=FIXED)
     yield from loaded(part)
-    path, many, cold, kept, same = part.path(), {size: [] for size in BATCHES}, [], [], set()
+    path, many, cold, warm, same = part.path(), {size: [] for size in BATCHES}, [], [], set()
     asked = [[{"role": "user", "content": f"Name {n} things that are {what}."}] for n in (2, 3) for what in THINGS]
     files, had = {}, set()
     if path.stat().st_size <= gguf_files.LARGEST_BYTES:
@@ -101,7 +101,7 @@ def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, No
                 before = _asked(part.model_copy(update={"reuse_prefix": False}), QUESTIONS[number - 1])
                 after = _asked(part, question)
                 cold.append(before.first_token_ms)
-                kept.append(after.first_token_ms)
+                warm.append(after.first_token_ms)
                 same |= {(QUESTIONS[number - 1], before.text), (question, after.text)}
             done += 1
             if files:
@@ -113,7 +113,7 @@ def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, No
         for name in files.keys() - had:
             files[name].unlink(missing_ok=True)
     differing = len(same) - len(QUESTIONS)
-    found = EngineSpeed(
+    speed = EngineSpeed(
         machine(),
         datetime.now(UTC).isoformat(timespec="seconds"),
         after.model,
@@ -121,14 +121,14 @@ def measure(workbench: Workbench, config: TrialConfig) -> Generator[Progress, No
         after.prompt_tokens,
         {str(size): median(values) for size, values in many.items()},
         median(cold),
-        median(kept),
+        median(warm),
         len(QUESTIONS) - differing,
         len(QUESTIONS),
         tuple(_middle(rows) for rows in zip(*tables, strict=True)),
     )
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(place, json.dumps(plain(found)), "The speeds")
-    return found
+    write_whole(place, json.dumps(plain(speed)), "The speeds")
+    return speed
 
 
 def _asked(part: PartConfig, question: str):
@@ -151,5 +151,5 @@ def _middle(rows: tuple[Measured, ...]) -> Measured:
 def _place(workbench: Workbench, part: PartConfig) -> Path:
     file = part.path()
     seen = file.stat()  # its hash would take seconds on each opening of the page
-    kept = fingerprint(str(file), seen.st_size, seen.st_mtime_ns, part.threads, part.gpu_layers, machine())
-    return workbench.home / "cache" / "speed" / f"{kept}.json"
+    key = fingerprint(str(file), seen.st_size, seen.st_mtime_ns, part.threads, part.gpu_layers, machine())
+    return workbench.home / "cache" / "speed" / f"{key}.json"

@@ -48,35 +48,35 @@ def corpus_map(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
         st.button("Draw the map", icon=":material/play_arrow:", key="draw_map", on_click=keep, args=("drawn_map", about))
         return
     work = vector_map(workbench, row, method)
-    found = cancellable(work, "drawn_map") if slow else jobs.drain(work)
+    plane = cancellable(work, "drawn_map") if slow else jobs.drain(work)
     texts = jobs.drain(chunk_texts(workbench, row))
-    picked = [f"chunk {i}" for i in found.flat.chunk_rows if words and words in texts[i].lower()]
-    picked += [f"question {i}" for i in found.flat.query_rows if words and words in queries[i].text.lower()]
-    event = draw_map(row, found, texts, by, set(picked))
+    picked = [f"chunk {i}" for i in plane.flat.chunk_rows if words and words in texts[i].lower()]
+    picked += [f"question {i}" for i in plane.flat.query_rows if words and words in queries[i].text.lower()]
+    event = draw_map(row, plane, texts, by, set(picked))
     clicked = [p["customdata"] for p in event.selection.points] if event else []
-    opened = [one[0] if isinstance(one, list) else one for one in clicked] or picked[:3]
+    opened = [point[0] if isinstance(point, list) else point for point in clicked] or picked[:3]
     if words:
         more = " The first three:" if len(picked) > 3 else ""
         st.caption(f"{len(picked):,} points have these words and are ringed.{more}")
     elif not opened:
         st.caption("Click a point to read its chunk or question.")
-    for id in dict.fromkeys(opened):
-        kind, _, place = id.partition(" ")
-        (open_chunk if kind == "chunk" else open_question)(row, found, int(place))
+    for point in dict.fromkeys(opened):
+        kind, _, place = point.partition(" ")
+        (open_chunk if kind == "chunk" else open_question)(row, plane, int(place))
 
 
-def draw_map(row: EncoderResult, found: VectorMap, texts: Sequence[str], by: str, picked: set[str]) -> Any:
-    flat, corpus, k = found.flat, row.evaluation.corpus, row.config.evaluation.k
+def draw_map(row: EncoderResult, plane: VectorMap, texts: Sequence[str], by: str, picked: set[str]) -> Any:
+    flat, corpus, k = plane.flat, row.evaluation.corpus, row.config.evaluation.k
     chunks = [
-        (f"chunk {i}", *xy, f"{title_of(row, found, i)}: {texts[i]}")
+        (f"chunk {i}", *xy, f"{title_of(row, plane, i)}: {texts[i]}")
         for i, xy in zip(flat.chunk_rows, flat.chunk_xy.tolist(), strict=True)
     ]
     asked = [
         (f"question {i}", *xy, corpus.queries[i].text) for i, xy in zip(flat.query_rows, flat.query_xy.tolist(), strict=True)
     ]
-    state, hit = found.evidence[flat.chunk_rows], found.found[flat.query_rows]
+    state, hit = plane.evidence[flat.chunk_rows], plane.hit[flat.query_rows]
     groups = (
-        sources(row, found)
+        sources(row, plane)
         if by == "source"
         else [
             ("No question's evidence", state == 0, REST),
@@ -89,19 +89,19 @@ def draw_map(row: EncoderResult, found: VectorMap, texts: Sequence[str], by: str
         ("Question, found", hit, charts.COLORS[2], "diamond"),
         ("Question, missed", ~hit, charts.COLORS[5], "diamond-open"),
     ):
-        traces += dots(asked, mask & found.measured[flat.query_rows], name, shade, 7, symbol)
+        traces += dots(asked, mask & plane.measured[flat.query_rows], name, shade, 7, symbol)
     data = [
-        {"point": id, "group": t["name"], "x": x, "y": y}
+        {"point": point, "group": t["name"], "x": x, "y": y}
         for t in traces
-        for id, x, y in zip(t["customdata"], t["x"], t["y"], strict=True)
+        for point, x, y in zip(t["customdata"], t["x"], t["y"], strict=True)
     ]
     both = [*chunks, *asked]
-    traces += [one | {"marker": RING} for one in dots(both, [id in picked for id, *_ in both], "", "", 14, "")]
+    traces += [trace | {"marker": RING} for trace in dots(both, [point in picked for point, *_ in both], "", "", 14, "")]
     axes = [f"Principal direction {i}, {share:.1%} of the variance" for i, share in enumerate(flat.variance or (), 1)]
     x, y = axes or ("", "")
     bare = {} if flat.variance else {"showticklabels": False, "ticks": ""}
     shape = charts.figure(traces, x, y, height=520, legend=True, xaxis=bare, yaxis=bare, clickmode="event+select")
-    most = "" if len(chunks) == len(found.chunks) else f"of {len(found.chunks):,} "
+    most = "" if len(chunks) == len(plane.chunks) else f"of {len(plane.chunks):,} "
     return charts.show(
         shape,
         "map",
@@ -130,37 +130,37 @@ def dots(points: Sequence[tuple], mask: Sequence[bool], name: str, shade: str, s
     ]
 
 
-def sources(row: EncoderResult, found: VectorMap) -> list[tuple[str, list[bool], str]]:
+def sources(row: EncoderResult, plane: VectorMap) -> list[tuple[str, list[bool], str]]:
     """The five sources with most chunks on the map, and the rest; documents, where all are of one source."""
-    of = [row.evaluation.corpus.documents[found.chunks.document[i]].source for i in found.flat.chunk_rows]
+    of = [row.evaluation.corpus.documents[plane.chunks.document[i]].source for i in plane.flat.chunk_rows]
     if len(set(of)) == 1:
-        of = [title_of(row, found, i) for i in found.flat.chunk_rows]
+        of = [title_of(row, plane, i) for i in plane.flat.chunk_rows]
     largest = sorted(set(of), key=lambda name: (-of.count(name), name))[:5]
     groups = [
-        (name if len(name) <= 28 else name[:27].rstrip() + "…", [one == name for one in of], shade)
+        (name if len(name) <= 28 else name[:27].rstrip() + "…", [source == name for source in of], shade)
         for name, shade in zip(largest, charts.COLORS, strict=False)
     ]
-    return [("Others", [one not in largest for one in of], REST), *groups]
+    return [("Others", [source not in largest for source in of], REST), *groups]
 
 
-def title_of(row: EncoderResult, found: VectorMap, chunk: int) -> str:
-    document = row.evaluation.corpus.documents[found.chunks.document[chunk]]
+def title_of(row: EncoderResult, plane: VectorMap, chunk: int) -> str:
+    document = row.evaluation.corpus.documents[plane.chunks.document[chunk]]
     return document.title or document.id
 
 
-def open_chunk(row: EncoderResult, found: VectorMap, chunk: int) -> None:
-    corpus, chunks, pairs = row.evaluation.corpus, found.chunks, row.evaluation.judged.relevance
+def open_chunk(row: EncoderResult, plane: VectorMap, chunk: int) -> None:
+    corpus, chunks, pairs = row.evaluation.corpus, plane.chunks, row.evaluation.judged.relevance
     document, start, end = corpus.documents[chunks.document[chunk]], int(chunks.start[chunk]), int(chunks.end[chunk])
     asking = [corpus.queries[q] for q in pairs.pair_row[pairs.pair_chunk == chunk]]
     gold = evidence.gold_marks(start, end, [g for query in asking for g in query.gold], document.id)
     facts = [f"{chunks.tokens[chunk]:,} tokens", *([f"evidence of {cards.count(len(asking), 'question')}"] if asking else [])]
-    name = title_of(row, found, chunk)
+    name = title_of(row, plane, chunk)
     evidence.show(evidence.passage_html(document.text[start:end], title=name, facts=facts, gold=gold))
     for query in asking[:3]:
         st.text(query.text)
 
 
-def open_question(row: EncoderResult, found: VectorMap, place: int) -> None:
+def open_question(row: EncoderResult, plane: VectorMap, place: int) -> None:
     query = row.evaluation.corpus.queries[place]
     cards.question_title(query.text)
     hits = session.workbench().hits(row.evaluation, place)[:3]

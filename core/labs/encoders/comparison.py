@@ -64,7 +64,7 @@ class EncoderResult:
 def offers(config: TrialConfig) -> list[Offer]:
     """The encoders that can stand side by side; the recipe's own first where it is none of the others."""
     make = registry.parts("encoder")
-    found = [
+    encoders = [
         Offer("minilm-mean", "MiniLM mean", make["minilm"]()),
         Offer("minilm-cls", "MiniLM CLS", make["minilm"](pooling="cls")),
         Offer("minilm-max", "MiniLM max", make["minilm"](pooling="max")),
@@ -75,14 +75,14 @@ def offers(config: TrialConfig) -> list[Offer]:
         Offer("generator-last", "Generator last", make["llm_hidden"](pooling="last")),
         *(Offer(f"trained-{name}", name, make["trained"](name=name)) for name in trained_encoders()),
     ]
-    if config.embedding in [offer.part for offer in found]:
-        return found
-    return [Offer("recipe", f"This recipe's {config.embedding.part.replace('_', ' ')}", config.embedding), *found]
+    if config.embedding in [offer.part for offer in encoders]:
+        return encoders
+    return [Offer("recipe", f"This recipe's {config.embedding.part.replace('_', ' ')}", config.embedding), *encoders]
 
 
-def own(found: Sequence[Offer], config: TrialConfig) -> Offer:
+def own(encoders: Sequence[Offer], config: TrialConfig) -> Offer:
     """The recipe's encoder among the offers."""
-    return next(offer for offer in found if offer.part == config.embedding)
+    return next(offer for offer in encoders if offer.part == config.embedding)
 
 
 def variant(config: TrialConfig, part: PartConfig) -> TrialConfig:
@@ -140,8 +140,8 @@ def measured(
         transform = yield from pipeline.transformed(run)
         key = fingerprint(row.config, run.key("dense"))
         work = partial(_measuring, workbench, run)
-        found = yield from remembered(workbench, "encoder evaluation", key, work)
-        return replace(row, evaluation=found, transform=transform, texts_per_s=pipeline.encoding_speed(row.config))
+        evaluation = yield from remembered(workbench, "encoder evaluation", key, work)
+        return replace(row, evaluation=evaluation, transform=transform, texts_per_s=pipeline.encoding_speed(row.config))
     except WorkbenchError as error:
         return replace(row, error=error)
 
@@ -154,8 +154,8 @@ def asked(workbench: Workbench, run: Resolved) -> Resolved:
         return run
 
     def drawn() -> Corpus:
-        kept = np.sort(np.random.default_rng(seed).choice(rows, QUESTIONS, replace=False))
-        return replace(corpus, queries=tuple(corpus.queries[row] for row in kept))
+        sample = np.sort(np.random.default_rng(seed).choice(rows, QUESTIONS, replace=False))
+        return replace(corpus, queries=tuple(corpus.queries[row] for row in sample))
 
     some = workbench.pipeline.remember("asked questions", fingerprint(corpus.fingerprint, run.questions, seed), drawn)
     return run.asking(some, workbench.pipeline.questions_key(some))
@@ -170,14 +170,14 @@ def _differences(
     workbench: Workbench, others: list[EncoderResult], base: Evaluation
 ) -> dict[str, tuple[dict[str, Paired], dict[str, float]]]:
     """offer -> (metric -> difference to the base, metric -> p after Holm's correction over the encoders)."""
-    found = {row.offer.id: workbench.differences(row.evaluation, base) for row in others}
-    corrected: dict[str, dict[str, float]] = {id: {} for id in found}
+    differences = {row.offer.id: workbench.differences(row.evaluation, base) for row in others}
+    corrected: dict[str, dict[str, float]] = {encoder: {} for encoder in differences}
     for metric in metric_names():
-        tested = [id for id, differences in found.items() if differences[metric].p is not None]
-        values = holm(np.array([found[id][metric].p for id in tested])) if tested else []
-        for id, p in zip(tested, values, strict=True):
-            corrected[id][metric] = float(p)
-    return {id: (found[id], corrected[id]) for id in found}
+        tested = [encoder for encoder, paired in differences.items() if paired[metric].p is not None]
+        values = holm(np.array([differences[encoder][metric].p for encoder in tested])) if tested else []
+        for encoder, p in zip(tested, values, strict=True):
+            corrected[encoder][metric] = float(p)
+    return {encoder: (differences[encoder], corrected[encoder]) for encoder in differences}
 
 
 def verdict(row: EncoderResult, metric: str) -> str:
@@ -192,11 +192,11 @@ def verdict(row: EncoderResult, metric: str) -> str:
 
 def table(rows: Sequence[EncoderResult], metrics: Sequence[str], reference: Offer) -> list[dict[str, Any]]:
     """The leaderboard as plain rows, for export."""
-    found = []
+    lines = []
     for row in rows:
         line: dict[str, Any] = {"encoder": row.offer.name, "reference": row.offer == reference}
         if row.evaluation is None:
-            found.append({**line, "to do": row.plan.what if row.plan else row.error.what})
+            lines.append({**line, "to do": row.plan.what if row.plan else row.error.what})
             continue
         line |= {
             "dimensions": row.transform.dim,
@@ -207,8 +207,8 @@ def table(rows: Sequence[EncoderResult], metrics: Sequence[str], reference: Offe
             "of": row.intervals[metrics[0]].total,
         }
         for metric in metrics:
-            one, paired = row.intervals[metric], row.paired.get(metric)
-            line |= {metric: one.mean, f"{metric}_low": one.low, f"{metric}_high": one.high}
+            interval, paired = row.intervals[metric], row.paired.get(metric)
+            line |= {metric: interval.mean, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
             if paired:
                 line |= {
                     f"{metric}_difference": paired.difference,
@@ -216,13 +216,13 @@ def table(rows: Sequence[EncoderResult], metrics: Sequence[str], reference: Offe
                     f"{metric}_difference_high": paired.high,
                     f"{metric}_p_holm": row.p_holm.get(metric),
                 }
-        found.append(line)
-    return found
+        lines.append(line)
+    return lines
 
 
 def remembered(workbench: Workbench, stage: str, key: str, work: Callable[[], Generator]) -> Generator[Progress, None, Any]:
     """The result of `work`, remembered; its progress is told while it is made."""
-    kept = workbench.pipeline.remember(stage, key, list)
-    if not kept:
-        kept.append((yield from work()))
-    return kept[0]
+    memory = workbench.pipeline.remember(stage, key, list)
+    if not memory:
+        memory.append((yield from work()))
+    return memory[0]

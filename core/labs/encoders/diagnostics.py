@@ -197,9 +197,9 @@ def hubness(ids: np.ndarray, n: int) -> Hubness:
     return Hubness(skewness, float((counts == 0).mean()), int(counts.max()), float(top / max(1, counts.sum())), counts)
 
 
-def two_nn(distances: np.ndarray, kept: float = 0.9) -> float:
+def two_nn(distances: np.ndarray, share: float = 0.9) -> float:
     """Intrinsic dimension from the ratio m of second to first neighbour's distance: the slope through the origin of
-    -log(1 - F(m)) over log m, F the empirical distribution, its tail above `kept` left out.
+    -log(1 - F(m)) over log m, F the empirical distribution, its tail above `share` left out.
 
     Duplicates (distance 0) are left out. Source: Facco et al. 2017, "Estimating the intrinsic dimension of datasets by a
     minimal neighborhood information", algorithm steps 1 to 5. NaN for fewer than ten ratios.
@@ -212,7 +212,7 @@ def two_nn(distances: np.ndarray, kept: float = 0.9) -> float:
         return np.nan
     x = np.sort(np.log(second / first))
     y = -np.log1p(-np.arange(1, n + 1)[:-1] / n)
-    x, y = x[: int(kept * n)], y[: int(kept * n)]
+    x, y = x[: int(share * n)], y[: int(share * n)]
     return float(x @ y / (x @ x)) if x.any() else np.nan
 
 
@@ -279,10 +279,10 @@ def separation(
 
 
 def _cosines(queries: np.ndarray, chunks: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    found = np.empty(len(pairs), np.float32)
+    cosines = np.empty(len(pairs), np.float32)
     step = max(1, _BLOCK // max(1, queries.shape[1]))
     for start in range(0, len(pairs), step):
         a, b = queries[pairs[start : start + step, 0]], chunks[pairs[start : start + step, 1]]
         lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-        found[start : start + step] = np.einsum("ij,ij->i", a, b) / np.where(lengths > 0, lengths, 1)
-    return found
+        cosines[start : start + step] = np.einsum("ij,ij->i", a, b) / np.where(lengths > 0, lengths, 1)
+    return cosines

@@ -42,10 +42,10 @@ def separation_of(workbench: Workbench, row: EncoderResult) -> Generator[Progres
     """Similarity of questions with their evidence against random chunks, after the transform."""
     config, pipeline = row.config, workbench.pipeline
     run = row.evaluation.run
-    found = yield from pipeline.relevance(run)
+    relevance = yield from pipeline.relevance(run)
     questions = yield from _questions(workbench, row)
     key = fingerprint(run.key("dense"), run.key("relevance"), config.seed)
-    pairs = np.stack([found.pair_row, found.pair_chunk], axis=1)
+    pairs = np.stack([relevance.pair_row, relevance.pair_chunk], axis=1)
     return pipeline.remember(
         "separation", key, lambda: diagnostics.separation(questions, row.transform.chunks, pairs, config.seed)
     )
@@ -67,7 +67,7 @@ class VectorMap:
 
     flat: FlatMap
     chunks: Chunks
-    found: np.ndarray  # [num_queries] bool: a relevant chunk among the first k
+    hit: np.ndarray  # [num_queries] bool: a relevant chunk among the first k
     measured: np.ndarray  # [num_queries] bool: has evidence
     evidence: np.ndarray  # [num_chunks] int8: 0 of no question, 1 of some that miss it, 2 among the first k of one
 

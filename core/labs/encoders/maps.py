@@ -90,6 +90,6 @@ def _drawn(rows: np.ndarray, limit: int, rng: np.random.Generator, keep: np.ndar
         return rows
     order = rng.permutation(rows)
     if keep is not None:
-        kept = np.isin(order, keep)
-        order = np.concatenate([order[kept], order[~kept]])
+        wanted = np.isin(order, keep)
+        order = np.concatenate([order[wanted], order[~wanted]])
     return np.sort(order[:limit])

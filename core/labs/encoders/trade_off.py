@@ -59,10 +59,10 @@ def encoder_vectors(workbench: Workbench, config: TrialConfig) -> Generator[Prog
         encoder = yield from pipeline.encoder(run)
         vectors = yield from pipeline.vectors(run)
         questions = yield from embed(encoder, [q.text for q in run.corpus.queries], pipeline.vectors_folder, query=True)
-        found = yield from pipeline.relevance(run)
+        relevance = yield from pipeline.relevance(run)
         ties = yield from pipeline.tie_order(run)
         yield Progress(0, 0, "Principal directions of the vectors")
-        return EncoderVectors(key, run, vectors, questions, principal(vectors), found, ties)
+        return EncoderVectors(key, run, vectors, questions, principal(vectors), relevance, ties)
 
     return (yield from remembered(workbench, "ground", key, make))
 
@@ -71,18 +71,18 @@ def grid(basis: Basis, formats: Sequence[str], transform: TransformConfig) -> li
     """The settings of a trade-off curve: the recipe's other steps with each dimension in each number format; codes with
     each number of bytes that divides the recipe's dimension, or the largest of DIMENSIONS that the vectors have."""
     most = basis.rank - transform.remove_top
-    kept = transform.dimensions if transform.projection != "none" and transform.dimensions <= most else 0
-    sizes = sorted({*(d for d in DIMENSIONS[::2] if d < most), most, *([kept] if kept else [])})
+    projected = transform.dimensions if transform.projection != "none" and transform.dimensions <= most else 0
+    sizes = sorted({*(d for d in DIMENSIONS[::2] if d < most), most, *([projected] if projected else [])})
     step = {"projection": transform.projection if transform.projection != "none" else "pca", "cut": 0}
-    whole = kept or max((d for d in DIMENSIONS if d <= most), default=most)
-    found = []
+    whole = projected or max((d for d in DIMENSIONS if d <= most), default=most)
+    settings = []
     for name in formats:
         if name in CODES:
             points = [{"dimensions": whole, "code_bytes": b} for b in CODE_BYTES if whole % b == 0]
         else:
             points = [{"dimensions": size} for size in sizes]
-        found += [transform.model_copy(update={**step, **one, "quantise": name}) for one in points]
-    return found
+        settings += [transform.model_copy(update={**step, **point, "quantise": name}) for point in points]
+    return settings
 
 
 def trade_off(
@@ -90,20 +90,20 @@ def trade_off(
 ) -> Generator[Progress, None, tuple[TransformPoint, list[TransformPoint]]]:
     """(the recipe's own transform, every point of the grid): one encoder's metrics over the bytes of a vector."""
     base = yield from encoder_vectors(workbench, config)
-    found, settings = [], [config.transform, *grid(base.basis, formats, config.transform)]
-    for done, one in enumerate(settings):
-        yield Progress(done, len(settings), f"{one.dimensions} dimensions, {format_name(one.quantise)}")
-        kept = _remembered_point(workbench, config, base, one)
-        kept += [] if kept else [_point(workbench, config, base, one)]
-        found += kept
-    return found[0], found[1:]
+    points, settings = [], [config.transform, *grid(base.basis, formats, config.transform)]
+    for done, transform in enumerate(settings):
+        yield Progress(done, len(settings), f"{transform.dimensions} dimensions, {format_name(transform.quantise)}")
+        memory = _remembered_point(workbench, config, base, transform)
+        memory += [] if memory else [_point(workbench, config, base, transform)]
+        points += memory
+    return points[0], points[1:]
 
 
 def points_left(workbench: Workbench, config: TrialConfig, formats: Sequence[str]) -> Generator[Progress, None, int]:
     """How many points of the trade-off have not been measured yet."""
     base = yield from encoder_vectors(workbench, config)
     settings = [config.transform, *grid(base.basis, formats, config.transform)]
-    return len({acting(one) for one in settings if not _remembered_point(workbench, config, base, one)})
+    return len({acting(transform) for transform in settings if not _remembered_point(workbench, config, base, transform)})
 
 
 def _remembered_point(
@@ -121,8 +121,8 @@ def _point(workbench: Workbench, config: TrialConfig, base: EncoderVectors, tran
     searcher = Exact(metric=metric).build(fitted.chunks, None)
     if transform.quantise != "none" and transform.rescore > 1:
         searcher = Rescored(searcher, fitted.full, transform.rescore, metric)
-    found = searcher.search(fitted.queries(base.questions), depth, base.ties)
-    pool = make_pool({"dense": found}, base.ties)
+    candidates = searcher.search(fitted.queries(base.questions), depth, base.ties)
+    pool = make_pool({"dense": candidates}, base.ties)
     judged = drain(evaluated(workbench.pipeline, base.run.of(config), pool, base.relevance))
     return TransformPoint(fitted.dim, transform.quantise, fitted.bytes_per_vector, judged.intervals)
 
@@ -148,11 +148,11 @@ def format_name(quantise: str) -> str:
 
 def dimension(workbench: Workbench, config: TrialConfig) -> int:
     """Dimensions that a projection of the recipe's encoder can keep, at most; 0 where its vectors are not at hand."""
-    one = variant(config, config.embedding)
+    alone = variant(config, config.embedding)
     try:
-        if not workbench.plan(prepared(one)).live:
+        if not workbench.plan(prepared(alone)).live:
             return 0
-        vectors = drain(workbench.pipeline.vectors(workbench.resolve(one)))
+        vectors = drain(workbench.pipeline.vectors(workbench.resolve(alone)))
     except WorkbenchError:  # told in the encoder's row
         return 0
     return max(1, min(vectors.shape[1], len(vectors) - 1) - config.transform.remove_top)

@@ -25,28 +25,28 @@ class TrainedEncoder(NamedTuple):
         return self.change(self.record["config"]["watch"]) if self.record["best_step"] else "equal"
 
     def change(self, metric: str) -> str:
-        one = self.paired(metric)
-        if one.p is None or one.p >= 1 - self.record["evaluation"]["confidence"]:
+        paired = self.paired(metric)
+        if paired.p is None or paired.p >= 1 - self.record["evaluation"]["confidence"]:
             return "not distinguishable"
-        return "better" if one.difference > 0 else "worse"
+        return "better" if paired.difference > 0 else "worse"
 
     def paired(self, metric: str) -> Paired:
         """After minus before on the test questions."""
-        one = self.record["comparison"][metric]
-        return Paired(**{name: one[name] for name in Paired._fields})
+        row = self.record["comparison"][metric]
+        return Paired(**{name: row[name] for name in Paired._fields})
 
 
 def trained() -> list[TrainedEncoder]:
     """The trained encoders, newest first."""
-    found = []
+    encoders = []
     for name in trained_encoders():
         file = encoders_home() / name / "training.json"
         try:
             record = json.loads(file.read_text("utf-8"))
         except (OSError, ValueError):
             record = {}
-        found.append(TrainedEncoder(name, record))
-    return sorted(found, key=lambda one: one.record.get("created", ""), reverse=True)
+        encoders.append(TrainedEncoder(name, record))
+    return sorted(encoders, key=lambda encoder: encoder.record.get("created", ""), reverse=True)
 
 
 def training_arguments(workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any]) -> list[str]:
@@ -59,7 +59,7 @@ def training_arguments(workbench: Workbench, config: TrialConfig, name: str, set
         corpus=config.corpus, chunking=config.chunking, embedding=config.embedding, evaluation=config.evaluation, seed=config.seed
     )
     recipe = with_settings(recipe, {"corpus.questions": "all"})  # it makes its own splits
-    options = [word for one in changed for word in ("--train", one)]
+    options = [word for setting in changed for word in ("--train", setting)]
     return ["train-encoder", name, *options, *workbench.arguments(recipe)]
 
 
@@ -79,9 +79,9 @@ def is_taken(name: str) -> bool:
     return (encoders_home() / name).exists()
 
 
-def learnt_from(row: EncoderResult, found: Sequence[TrainedEncoder]) -> bool:
+def learnt_from(row: EncoderResult, encoders: Sequence[TrainedEncoder]) -> bool:
     """Whether this encoder, or a trained one that it started from, learnt from questions that it is now asked."""
-    records, corpora = {one.name: one.record for one in found}, set()
+    records, corpora = {encoder.name: encoder.record for encoder in encoders}, set()
     record = records.pop(row.offer.part.name if row.offer.part.part == "trained" else "", None)
     while record:
         corpora.add(record["corpus"]["name"])

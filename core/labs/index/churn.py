@@ -227,11 +227,11 @@ class _State:
 
     def _insert(self, count: int) -> float | None:
         rows = np.array([self._waiting.pop() for _ in range(min(count, len(self._waiting)))], np.int64)
-        new, given = np.asarray(self._vectors[rows], np.float32), []
-        seconds = _timed(lambda vectors: given.append(self.searcher.add(vectors)), new)
-        if not given:
+        new, added = np.asarray(self._vectors[rows], np.float32), []
+        seconds = _timed(lambda vectors: added.append(self.searcher.add(vectors)), new)
+        if not added:
             return None
-        ids = np.concatenate(given)
+        ids = np.concatenate(added)
         room = max(int(ids.max()) + 1 - len(self.alive), 0)
         self.alive = np.concatenate([self.alive, np.zeros(room, bool)])
         self.source = np.concatenate([self.source, np.zeros(room, np.int64)])
@@ -296,15 +296,15 @@ def _judged(
     """recall [num_queries], share of probes not found, latencies in ms, memory in bytes. ids: of the rows of `now`."""
     place = np.full(int(ids.max()) + 2, -3)  # id -> row of `now`; -3: not live, as wrong as can be
     place[ids], place[-1] = np.arange(len(ids)), -1
-    found = searcher.search(queries, k)
-    found = Candidates(place[np.minimum(found.chunk, len(place) - 1)], found.score)
+    candidates = searcher.search(queries, k)
+    candidates = Candidates(place[np.minimum(candidates.chunk, len(place) - 1)], candidates.score)
     itself = searcher.search(now[probes], k)
     own = np.einsum("ij,ij->i", now[probes], now[probes]) if metric == "dot" else {"cosine": 1.0, "l2": 0.0}[metric]
     # as good ones may fill all k places (equal texts; longer vectors for dot): then it is not lost
     full = itself.score[:, k - 1] >= own - 1e-3 * np.maximum(1, np.abs(own)) if itself.chunk.shape[1] >= k else False
     lost = ~(itself.chunk == ids[probes][:, None]).any(axis=1) & ~np.broadcast_to(full, len(probes))
     ms = latencies_ms(lambda i: searcher.search(queries[i : i + 1], k), min(LATENCIES, len(queries)))
-    return recall(found, truth, k), float(lost.mean()), ms, int(searcher.memory_bytes)
+    return recall(candidates, truth, k), float(lost.mean()), ms, int(searcher.memory_bytes)
 
 
 def _timed(change: Callable[..., object], *columns: np.ndarray) -> float | None:

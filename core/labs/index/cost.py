@@ -86,7 +86,7 @@ def answer_cost(
     here = yield from pipeline.dense(run)
     k, rules = config.evaluation.k, config.evaluation
     recalls = recall(here, exact, k)
-    [found] = unit_intervals(recalls, rules.resamples, rules.confidence, config.seed)
+    [interval] = unit_intervals(recalls, rules.resamples, rules.confidence, config.seed)
     rows = np.flatnonzero(_differ(exact, here))
     subject, ranked = _subject(config), []
     for fusion in (registry.find("fusion", "dense_only")(), config.fusion):
@@ -101,7 +101,7 @@ def answer_cost(
         moved = int((order != before.order).any(axis=1).sum())
         effects = effects_of(before.values, values, config, margin_points, subject)
         ranked.append(FusionEffects(fusion.part, moved, effects))
-    return Cost(config, subject, k, margin_points, found, recalls, len(corpus.queries), len(rows), *ranked)
+    return Cost(config, subject, k, margin_points, interval, recalls, len(corpus.queries), len(rows), *ranked)
 
 
 def cost_curve(
@@ -113,10 +113,10 @@ def cost_curve(
 ) -> Generator[Progress, None, list[Cost]]:
     """`cost` at each point of the grid, in its order."""
     configs, curve = grid_configs(config, grid), []
-    for done, one in enumerate(configs):
-        step = Progress(done, len(configs), _subject(one))
+    for done, setting in enumerate(configs):
+        step = Progress(done, len(configs), _subject(setting))
         yield step
-        curve.append((yield from told_within(answer_cost(workbench, one, margin_points, metrics), step)))
+        curve.append((yield from told_within(answer_cost(workbench, setting, margin_points, metrics), step)))
     return curve
 
 
@@ -129,11 +129,11 @@ def effects_of(
     tested = paired_difference(*columns, rules.resamples, rules.confidence, seed=config.seed)
     for (name, values), paired in zip(here.items(), tested, strict=True):
         about, difference = registry.find("metric", name), values - exact[name]
-        label, known = about.label.format(k=rules.k), ~np.isnan(difference)
-        found = tost(difference, margin_points / 100, resamples=rules.resamples, seed=config.seed)
-        means = [float(of[known].mean()) if known.any() else None for of in (exact[name], values)]
-        words = sentence(found, subject, "exact", label, about.direction)
-        effects[name] = Effect(name, label, *means, paired, found, words, difference)
+        label, measured = about.label.format(k=rules.k), ~np.isnan(difference)
+        equivalence = tost(difference, margin_points / 100, resamples=rules.resamples, seed=config.seed)
+        means = [float(of[measured].mean()) if measured.any() else None for of in (exact[name], values)]
+        words = sentence(equivalence, subject, "exact", label, about.direction)
+        effects[name] = Effect(name, label, *means, paired, equivalence, words, difference)
     return effects
 
 
@@ -203,19 +203,19 @@ def _subject(config: TrialConfig) -> str:
     return point_of(about_setting(config, None)).label
 
 
-def cost_rows(found: Iterable[Cost]) -> list[dict[str, Any]]:
+def cost_rows(costs: Iterable[Cost]) -> list[dict[str, Any]]:
     """A row a setting, fusion and metric, with the sentence that says what was shown."""
     table = []
-    for one in found:
-        for ranked in (one.dense, one.fused):
+    for cost in costs:
+        for ranked in (cost.dense, cost.fused):
             for e in ranked.effects.values():
                 table.append(
                     {
-                        "setting": one.subject,
+                        "setting": cost.subject,
                         "fusion": ranked.fusion,
                         "metric": e.label,
-                        "recall": one.recall.mean,
-                        "changed": one.changed,
+                        "recall": cost.recall.mean,
+                        "changed": cost.changed,
                         "moved": ranked.moved,
                         "exact": e.exact,
                         "here": e.here,
@@ -248,8 +248,8 @@ def costs_along(
     workbench: Workbench, config: TrialConfig, values: Sequence[Any], margin_points: float
 ) -> Generator[Progress, None, list[Cost]]:
     """`remembered_cost` along the index's main query setting."""
-    setting, found = f"index.{main_setting(config.index)}", []
+    setting, costs = f"index.{main_setting(config.index)}", []
     for done, value in enumerate(values):
         yield Progress(done, len(values), f"{setting} = {value}")
-        found.append((yield from remembered_cost(workbench, with_settings(config, {setting: value}), margin_points)))
-    return found
+        costs.append((yield from remembered_cost(workbench, with_settings(config, {setting: value}), margin_points)))
+    return costs

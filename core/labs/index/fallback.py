@@ -28,61 +28,61 @@ class Rule(NamedTuple):
     what: str
 
 
-def margin(found: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
+def margin(candidates: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
     """Score of the k-th candidate less that of the next one, as a share of the spread of the first k.
 
     Assumes that what the index missed scores about as the candidates around rank k do, so that a clear step there means
     that nothing missed would have entered. It does not see a miss far above the step: a graph that never reached the
     right region returns a confident list of the wrong chunks. A search that found no next one stopped short: unsafe.
     """
-    score = found.score.astype(np.float64)
+    score = candidates.score.astype(np.float64)
     if score.shape[1] <= k:
         return np.full(len(score), np.inf)  # everything there is was found
     step = (score[:, k - 1] - score[:, k]) / np.maximum(score[:, 0] - score[:, k - 1], 1e-9)
     return np.where(np.isnan(step), 0.0, step)
 
 
-def crowding(found: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
+def crowding(candidates: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
     """Score of the k-th candidate less that of the last of 3k fetched ones.
 
     Assumes that a question with many chunks almost as good as the k-th is hard for an approximate search: its k nearest
     are told apart by little, and each of them has many near rivals for the places in the queue. On score scales that
     differ between questions it favours those with small scores.
     """
-    score = found.score.astype(np.float64)
+    score = candidates.score.astype(np.float64)
     if score.shape[1] <= k:
         return np.full(len(score), np.inf)
     return np.where(np.isnan(score[:, -1]), 0.0, score[:, k - 1] - score[:, -1])
 
 
-def likeness(found: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
+def likeness(candidates: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
     """Score of the first candidate.
 
     Assumes that a question far from every chunk lies outside what the index was built on: graph walks end in a place
     that is near nothing, and cells of an inverted list are all about equally far. Scores have to be comparable between
     questions, as cosine's are.
     """
-    if not found.score.shape[1]:
-        return np.zeros(len(found.score))
-    return np.nan_to_num(found.score[:, 0].astype(np.float64), nan=-np.inf)
+    if not candidates.score.shape[1]:
+        return np.zeros(len(candidates.score))
+    return np.nan_to_num(candidates.score[:, 0].astype(np.float64), nan=-np.inf)
 
 
-def complete(found: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
+def complete(candidates: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
     """Share of the k that were found at all (threshold 1: fewer than k go to exact search).
 
     Assumes nothing: an index that holds k allowed chunks and returns fewer is known to be wrong. It sees no other error.
     """
     wanted = k if among is None else min(k, int(among.sum()))
-    return (found.chunk[:, :k] >= 0).sum(axis=1) / max(wanted, 1)
+    return (candidates.chunk[:, :k] >= 0).sum(axis=1) / max(wanted, 1)
 
 
-def selectivity(found: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
+def selectivity(candidates: Candidates, k: int, among: np.ndarray | None = None) -> np.ndarray:
     """Share of the chunks that the filter allows, the same for all questions of a call.
 
     Assumes that an approximate search walks through what the filter forbids: the fewer are allowed, the fewer it meets,
     while exact search gets faster. Needs no search to decide.
     """
-    return np.full(len(found.chunk), 1.0 if among is None else float(among.mean()) if len(among) else 0.0)
+    return np.full(len(candidates.chunk), 1.0 if among is None else float(among.mean()) if len(among) else 0.0)
 
 
 RULES: dict[str, Rule] = {
@@ -118,17 +118,17 @@ def guarded(
     if rule == "selectivity":
         safety = look.safety(nothing, depth, among)
         if len(queries) and safety[0] < threshold:
-            found = exact.search(queries, depth, tie_order, among=among)
-            return Guarded(found, np.ones(len(queries), bool), safety)
+            candidates = exact.search(queries, depth, tie_order, among=among)
+            return Guarded(candidates, np.ones(len(queries), bool), safety)
         return Guarded(
             searcher.search(queries, depth, tie_order, settings=settings, among=among), np.zeros(len(queries), bool), safety
         )
-    found = searcher.search(queries, look.fetch(depth), tie_order, settings=settings, among=among)
-    safety = look.safety(found, depth, among)
+    candidates = searcher.search(queries, look.fetch(depth), tie_order, settings=settings, among=among)
+    safety = look.safety(candidates, depth, among)
     unsafe = safety < threshold
     chunk, score = nothing.chunk, nothing.score
-    width = min(depth, found.chunk.shape[1])
-    chunk[:, :width], score[:, :width] = found.chunk[:, :width], found.score[:, :width]
+    width = min(depth, candidates.chunk.shape[1])
+    chunk[:, :width], score[:, :width] = candidates.chunk[:, :width], candidates.score[:, :width]
     if unsafe.any():
         better = exact.search(queries[unsafe], depth, tie_order, among=among)
         width = better.chunk.shape[1]
@@ -153,7 +153,7 @@ class Fallback(NamedTuple):
 
 
 def fallback_curve(
-    found: Candidates,
+    candidates: Candidates,
     truth: Candidates,
     k: int,
     rule: str,
@@ -165,15 +165,15 @@ def fallback_curve(
 ) -> tuple[Fallback, ...]:
     """What each threshold sends, gains and costs, from results at hand: nothing is searched.
 
-    found: at the rule's fetch(k), which alone may find more (a graph walks further for more). truth: exact search at k
+    candidates: at the rule's fetch(k), which alone may find more (a graph walks further for more). truth: exact search at k
     or deeper, see measure.recall. Times in ms, of each question [num_queries] or their mean. thresholds: None takes
     those that send 0, 5, … 100% of the questions.
     Questions with nothing to find are left out.
     """
-    values = recall(found, truth, k)
-    known = ~np.isnan(values)
-    safety, values = _rule(rule).safety(found, k, among)[known], values[known]
-    slow, fast = (np.broadcast_to(ms, known.shape)[known].astype(np.float64) for ms in (exact_ms, approximate_ms))
+    values = recall(candidates, truth, k)
+    measured = ~np.isnan(values)
+    safety, values = _rule(rule).safety(candidates, k, among)[measured], values[measured]
+    slow, fast = (np.broadcast_to(ms, measured.shape)[measured].astype(np.float64) for ms in (exact_ms, approximate_ms))
     if not len(values):
         return ()
     if thresholds is None:
@@ -235,5 +235,9 @@ def exact_fallback(
         lambda: latencies_ms(lambda i: exact.search(ground.asked[i : i + 1], k), min(TIMED, len(ground.asked))),
     )
     key = fingerprint(run.key("dense"), k, rule)
-    found = pipeline.remember("fallback", key, lambda: searcher.search(ground.asked, RULES[rule].fetch(k), settings=config.index))
-    return fallback_curve(found, ground.truth, k, rule, approximate_ms=approximate_us / 1000, exact_ms=float(np.mean(exact_ms)))
+    candidates = pipeline.remember(
+        "fallback", key, lambda: searcher.search(ground.asked, RULES[rule].fetch(k), settings=config.index)
+    )
+    return fallback_curve(
+        candidates, ground.truth, k, rule, approximate_ms=approximate_us / 1000, exact_ms=float(np.mean(exact_ms))
+    )

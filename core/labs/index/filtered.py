@@ -70,7 +70,7 @@ def by_selectivity(
             f"There is no way to filter '{wrong[0]}'.", where="strategies", todo=f"Allowed: {', '.join(STRATEGIES)}."
         )
     masks = _grouped(groups, most_groups) if groups is not None else _random(num_chunks or searcher.size, selectivities, seed)
-    asked, found = min(LATENCIES, len(queries)), []
+    asked, results = min(LATENCIES, len(queries)), []
     for number, (label, mask) in enumerate(masks):
         yield Progress(number, len(masks), f"{label}: {mask.mean():.2%} of the chunks")
         truth = exact.search(queries, k + TIES, among=mask)
@@ -87,7 +87,7 @@ def by_selectivity(
             candidates = search(queries)
             wanted = min(k, int(mask.sum()))
             ms = latencies_ms(lambda i, search=search: search(queries[i : i + 1]), asked)
-            found.append(
+            results.append(
                 Filtered(
                     label,
                     float(mask.mean()),
@@ -100,17 +100,17 @@ def by_selectivity(
                 )
             )
     yield Progress(len(masks), len(masks), f"{len(masks)} filters searched")
-    return tuple(found)
+    return tuple(results)
 
 
-def only(found: Candidates, mask: np.ndarray, k: int) -> Candidates:
+def only(candidates: Candidates, mask: np.ndarray, k: int) -> Candidates:
     """The first k allowed candidates of each row, in their order, padded."""
-    keep = (found.chunk >= 0) & mask[found.chunk]
+    keep = (candidates.chunk >= 0) & mask[candidates.chunk]
     first = np.argsort(~keep, axis=1, kind="stable")[:, :k]
-    kept = np.take_along_axis(keep, first, axis=1)
+    allowed = np.take_along_axis(keep, first, axis=1)
     return Candidates(
-        np.where(kept, np.take_along_axis(found.chunk, first, axis=1), -1).astype(np.int32),
-        np.where(kept, np.take_along_axis(found.score, first, axis=1), np.nan).astype(np.float32),
+        np.where(allowed, np.take_along_axis(candidates.chunk, first, axis=1), -1).astype(np.int32),
+        np.where(allowed, np.take_along_axis(candidates.score, first, axis=1), np.nan).astype(np.float32),
     )
 
 
@@ -151,8 +151,8 @@ def groupings(corpus: Corpus, chunks: Chunks) -> dict[str, list[str]]:
     }
     if any(len(types) > 1 for types in type_of.values()):
         del labels["type of question"]  # a document answers questions of several types
-    kept = {name: of for name, of in labels.items() if len(set(of)) > 1}
-    return {name: [of[d] for d in chunks.document] for name, of in kept.items()}
+    labels = {name: of for name, of in labels.items() if len(set(of)) > 1}
+    return {name: [of[d] for d in chunks.document] for name, of in labels.items()}
 
 
 def filters(

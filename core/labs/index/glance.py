@@ -51,5 +51,5 @@ def glance(
     point = pipeline.remember("glance", key, measured)
     rules = config.evaluation
     [recall] = unit_intervals(point.raw.recall, rules.resamples, rules.confidence, config.seed)
-    found = yield from remembered_cost(workbench, config, margin_points, metrics)
-    return Glance(point, recall, found, not fresh)
+    cost = yield from remembered_cost(workbench, config, margin_points, metrics)
+    return Glance(point, recall, cost, not fresh)

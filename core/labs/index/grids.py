@@ -35,10 +35,10 @@ def default_grid(part: PartConfig, num_vectors: int, dim: int) -> dict[str, list
     """Values for a sweep of the part that this many vectors of so many dimensions allow; the one in use is among them."""
     grid = {}
     for name, values in GRIDS.get(part.part, {}).items():
-        kept = [v for v in values if name != "m" or "pq" not in part.part or dim % v == 0]
-        kept = [v for v in kept if name != "nprobe" or v <= 4 * num_vectors**0.5]
+        allowed = [v for v in values if name != "m" or "pq" not in part.part or dim % v == 0]
+        allowed = [v for v in allowed if name != "nprobe" or v <= 4 * num_vectors**0.5]
         now = getattr(part, name)
-        grid[name] = sorted({*kept, now}) if all(isinstance(v, int) for v in (*kept, now)) else kept
+        grid[name] = sorted({*allowed, now}) if all(isinstance(v, int) for v in (*allowed, now)) else allowed
     return grid or {"metric": [part.metric]}
 
 

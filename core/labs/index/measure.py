@@ -14,7 +14,7 @@ from core.records import Candidates
 TIES = 16  # exact search goes this much deeper than k, so that equals of the k-th chunk are known
 
 
-def recall(found: Candidates, truth: Candidates, k: int) -> np.ndarray:
+def recall(candidates: Candidates, truth: Candidates, k: int) -> np.ndarray:
     """Share of the k nearest chunks that were found [num_queries] float64; NaN where there was nothing to find.
 
     Chunks that score as the k-th does are as good as it (Aumueller et al. 2020, "ANN-Benchmarks", section 2.1, counts
@@ -27,7 +27,7 @@ def recall(found: Candidates, truth: Candidates, k: int) -> np.ndarray:
     last = np.take_along_axis(truth.score, np.maximum(wanted - 1, 0)[:, None], axis=1)
     with np.errstate(invalid="ignore"):
         near = there & (truth.score >= last - 1e-6 * np.maximum(1, np.abs(last)))
-    right = np.where(near, truth.chunk, -2)[:, None, :] == found.chunk[:, :k, None]
+    right = np.where(near, truth.chunk, -2)[:, None, :] == candidates.chunk[:, :k, None]
     hits = np.minimum(right.any(axis=1).sum(axis=1), wanted)
     return np.where(wanted > 0, hits / np.maximum(wanted, 1), np.nan)
 
@@ -63,8 +63,8 @@ class Asking:
         while not self._stop.is_set():
             began = time.perf_counter()
             try:
-                found = self._ask(i)
-                self.empty += bool((found.chunk < 0).all(axis=1).any())
+                candidates = self._ask(i)
+                self.empty += bool((candidates.chunk < 0).all(axis=1).any())
             except Exception as error:  # whatever an engine raises is a result here
                 self.errors.append(f"{type(error).__name__}: {error}")
             self.ms.append((time.perf_counter() - began) * 1000)

@@ -38,8 +38,8 @@ def sweep(
     """
     configs = grid_configs(config, grid)
     groups: dict[str, list[int]] = {}
-    for i, one in enumerate(configs):
-        groups.setdefault(fingerprint(one.model_copy(update={"index": build_settings(one.index)})), []).append(i)
+    for i, setting in enumerate(configs):
+        groups.setdefault(fingerprint(setting.model_copy(update={"index": build_settings(setting.index)})), []).append(i)
     result: dict[int, IndexPoint] = {}
     order = np.random.default_rng(config.seed).permutation(len(groups))
     for done, members in enumerate([list(groups.values())[g] for g in order]):
@@ -75,9 +75,9 @@ def _measured(
         run = yield from pipeline.resolve(config)
         searcher = yield from pipeline.searcher("dense", run)
         facts = yield from _facts(pipeline, run, searcher)
-        found = yield from timing.measure(
+        measurements = yield from timing.measure(
             searcher,
-            [one.index for one in configs],
+            [setting.index for setting in configs],
             ground.asked,
             config.evaluation.k,
             ground.truth,
@@ -87,36 +87,36 @@ def _measured(
     except Exception as error:  # whatever an engine raises is the result of these settings
         if quick:
             raise
-        found = [error] * len(configs)
+        measurements = [error] * len(configs)
     made, now = [], datetime.now(UTC)
-    for one, of in zip(configs, found, strict=True):
-        about, numbers, kept = {**about_setting(one, ground), **facts}, {}, None
-        if facts.get("memory_bytes") is not None and one.index.reads_vectors():
+    for setting, of in zip(configs, measurements, strict=True):
+        about, numbers, raw = {**about_setting(setting, ground), **facts}, {}, None
+        if facts.get("memory_bytes") is not None and setting.index.reads_vectors():
             about["memory_bytes"] += ground.n * ground.dim * 4  # the float vectors have to be at hand
         if not isinstance(of, Exception):
-            numbers, kept = of.numbers(), of
+            numbers, raw = of.numbers(), of
         elif quick:
             raise of
         else:
             reason = str(of) if isinstance(of, WorkbenchError) else f"{type(of).__name__}: {of}"
             about |= {"status": "failed", "reason": reason}
-        id = (
+        point_id = (
             ""
             if quick
             else workbench.store.add(
                 "index",
                 {
                     **about,
-                    **(kept.stored() if kept else {}),
-                    "config_fingerprint": fingerprint(one),
-                    "seed": one.seed,
-                    "encoder": one.embedding.identity(),
+                    **(raw.stored() if raw else {}),
+                    "config_fingerprint": fingerprint(setting),
+                    "seed": setting.seed,
+                    "encoder": setting.embedding.identity(),
                     "created": now.isoformat(),
-                    "packages": package_versions(one.index),
+                    "packages": package_versions(setting.index),
                 },
             )
         )
-        made.append(point_of({**about, **numbers, "id": id, "created": now.replace(tzinfo=None), "raw": kept}))
+        made.append(point_of({**about, **numbers, "id": point_id, "created": now.replace(tzinfo=None), "raw": raw}))
     return made
 
 

@@ -161,9 +161,9 @@ def stored_of(workbench: Workbench, ground: ExactReference, metric: str = "", k:
     asked = ground.vectors, ground.queries
 
     def row(record: Record) -> dict[str, Any] | None:
-        one = dict(zip(tables.TABLES["index_points"][1], stored_rows(record, None)["index_points"][0], strict=True))
-        same = (one["vectors"], one["queries"]) == asked and metric in ("", one["metric"]) and k in (0, one["k"])
-        return one if same else None
+        point = dict(zip(tables.TABLES["index_points"][1], stored_rows(record, None)["index_points"][0], strict=True))
+        same = (point["vectors"], point["queries"]) == asked and metric in ("", point["metric"]) and k in (0, point["k"])
+        return point if same else None
 
     rows = workbench.store.stored(
         "index",
@@ -174,9 +174,9 @@ def stored_of(workbench: Workbench, ground: ExactReference, metric: str = "", k:
     return [point_of({**row, **{name: json.loads(row[name] or "{}") for name in ("build", "query", "config")}}) for row in rows]
 
 
-def latest(found: Iterable[IndexPoint]) -> list[IndexPoint]:
+def latest(points: Iterable[IndexPoint]) -> list[IndexPoint]:
     """The last of each setting, in the order of the first: what a chart draws where settings were measured again."""
-    return list({point.identity: point for point in found}.values())
+    return list({point.identity: point for point in points}.values())
 
 
 def measurement_of(workbench: Workbench, point: IndexPoint) -> IndexMeasurement:
@@ -184,20 +184,20 @@ def measurement_of(workbench: Workbench, point: IndexPoint) -> IndexMeasurement:
     return point.raw or stored_measurement(workbench.store.journal.read(point.id).payload)
 
 
-def frontier(found: Iterable[IndexPoint], x: str = "recall", y: str = "single_qps") -> list[IndexPoint]:
+def frontier(points: Iterable[IndexPoint], x: str = "recall", y: str = "single_qps") -> list[IndexPoint]:
     """Those that no other beats on one axis of AXES without losing on the other, by rising x; unmeasured ones left out."""
     sign = AXES[x][2], AXES[y][2]
     rated = [
         (sign[0] * getattr(p, x), sign[1] * getattr(p, y), p)
-        for p in found
+        for p in points
         if getattr(p, x) is not None and getattr(p, y) is not None
     ]
-    best, kept = -np.inf, []
+    best, front = -np.inf, []
     for _, value, point in sorted(rated, key=lambda row: (-row[0], -row[1])):
         if value > best:
             best = value
-            kept.append(point)
-    return sorted(kept, key=lambda point: getattr(point, x))
+            front.append(point)
+    return sorted(front, key=lambda point: getattr(point, x))
 
 
 def point_of(about: dict[str, Any]) -> IndexPoint:
@@ -207,15 +207,15 @@ def point_of(about: dict[str, Any]) -> IndexPoint:
 @cache
 def _usual(part: str) -> dict[str, Any]:
     """Settings of a part when nothing is changed; {} for one that is no longer there."""
-    found = registry.parts("index").get(part)
-    return found().model_dump(mode="json") if found else {}
+    kind = registry.parts("index").get(part)
+    return kind().model_dump(mode="json") if kind else {}
 
 
 def _sorted(settings: dict[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def rows(found: Iterable[IndexPoint]) -> list[dict[str, Any]]:
+def rows(points: Iterable[IndexPoint]) -> list[dict[str, Any]]:
     """Points as a table for people and for JSON: no raw values."""
     return [
         {
@@ -229,5 +229,5 @@ def rows(found: Iterable[IndexPoint]) -> list[dict[str, Any]]:
             "here": p.here,
             "reason": p.reason,
         }
-        for p in found
+        for p in points
     ]

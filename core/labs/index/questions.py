@@ -17,18 +17,18 @@ def measured_rows(num_queries: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).permutation(num_queries)[: reference.QUESTIONS])
 
 
-def by_question(found: Cost, corpus: Corpus, metric: str, fused: bool) -> dict[str, list[Any]]:
+def by_question(cost: Cost, corpus: Corpus, metric: str, fused: bool) -> dict[str, list[Any]]:
     """Columns of the table by question: share of exact search's first k that were found, change of the metric."""
-    effect = (found.fused if fused else found.dense).effects[metric]
+    effect = (cost.fused if fused else cost.dense).effects[metric]
     change = effect.differences
     outcome = np.select([np.isnan(change), change > 1e-12, change < -1e-12], ["unmeasured", "better", "worse"], "equal")
     return {
         "question": [q.text for q in corpus.queries],
         "group": [q.group for q in corpus.queries],
-        "recall": found.recalls.tolist(),
+        "recall": cost.recalls.tolist(),
         "change": change.tolist(),
         "outcome": outcome.tolist(),
-        "lost": (found.recalls < 1).tolist(),
+        "lost": (cost.recalls < 1).tolist(),
     }
 
 
@@ -48,10 +48,10 @@ def side_by_side(
     corpus = run.corpus
     chunks = yield from pipeline.chunks(run)
     k, both = config.evaluation.k, []
-    for one in (reference.exact_config(config), config):
-        found = yield from pipeline.dense(run.of(one))
-        there = found.chunk[row, :k] >= 0
-        both.append(list(zip(found.chunk[row, :k][there].tolist(), found.score[row, :k][there].tolist(), strict=True)))
+    for setting in (reference.exact_config(config), config):
+        candidates = yield from pipeline.dense(run.of(setting))
+        there = candidates.chunk[row, :k] >= 0
+        both.append(list(zip(candidates.chunk[row, :k][there].tolist(), candidates.score[row, :k][there].tolist(), strict=True)))
     ranks = [{chunk: rank for rank, (chunk, _) in enumerate(listed, 1)} for listed in both]
     return tuple(
         [RankedHit(_hit(corpus, chunks, rank, chunk, score), other.get(chunk)) for rank, (chunk, score) in enumerate(listed, 1)]

@@ -51,8 +51,8 @@ def exact_reference(workbench: Workbench, config: TrialConfig) -> Generator[Prog
     yield Progress(0, 0, "Exact search")
 
     def exact() -> Candidates:
-        if found := pipeline.cache.load("truth", key):
-            return Candidates(**found[0])
+        if parts := pipeline.cache.load("truth", key):
+            return Candidates(**parts[0])
         made = Exact(metric=metric).build(stored.full, None).search(asked, depth)
         pipeline.cache.save("truth", key, vars(made))
         return made
@@ -63,10 +63,10 @@ def exact_reference(workbench: Workbench, config: TrialConfig) -> Generator[Prog
 
 def _identity(vectors: np.ndarray) -> str:
     """`vectors_identity`, once for each array: of a million vectors it takes seconds."""
-    known = _identities.get(id(vectors))
-    if known is None or known[0]() is not vectors:
-        known = _identities[id(vectors)] = weakref.ref(vectors), vectors_identity(vectors)
-    return known[1]
+    entry = _identities.get(id(vectors))
+    if entry is None or entry[0]() is not vectors:
+        entry = _identities[id(vectors)] = weakref.ref(vectors), vectors_identity(vectors)
+    return entry[1]
 
 
 def exact_config(config: TrialConfig) -> TrialConfig:

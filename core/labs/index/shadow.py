@@ -117,15 +117,15 @@ class Serving:
         """The `depth` nearest documents of each question, by one encoder and its own index."""
         began = time.perf_counter()
         pair = self._pair  # the one read: everything below is of this pair
-        found = None
+        answer = None
         try:
-            found = self._ask(pair, questions, depth)
-            return found
+            answer = self._ask(pair, questions, depth)
+            return answer
         finally:
             log = self._log
             if log is not None:
-                empty = found is not None and bool((found.candidates.chunk < 0).all(axis=1).any()) and bool(self._texts)
-                log.append(_Search(pair, empty, found is None, (time.perf_counter() - began) * 1000))
+                empty = answer is not None and bool((answer.candidates.chunk < 0).all(axis=1).any()) and bool(self._texts)
+                log.append(_Search(pair, empty, answer is None, (time.perf_counter() - began) * 1000))
 
     def insert(self, texts: list[str]) -> list[int]:
         """Numbers of the new documents, which searches find from now on."""
@@ -151,13 +151,13 @@ class Serving:
                 self._journal.update(documents)
 
     def _ask(self, pair: Pair, questions: list[str], depth: int) -> ServedCandidates:
-        found = pair.searcher.search(self._vectors(pair, questions, query=True), depth)
+        candidates = pair.searcher.search(self._vectors(pair, questions, query=True), depth)
         documents = pair.documents
-        if found.chunk.size and found.chunk.max() >= len(documents):
+        if candidates.chunk.size and candidates.chunk.max() >= len(documents):
             with self._changing:
                 documents = pair.documents
-        chunk = np.where(found.chunk >= 0, documents[found.chunk], -1) if len(documents) else found.chunk
-        return ServedCandidates(Candidates(chunk.astype(np.int32), found.score), pair.name)
+        chunk = np.where(candidates.chunk >= 0, documents[candidates.chunk], -1) if len(documents) else candidates.chunk
+        return ServedCandidates(Candidates(chunk.astype(np.int32), candidates.score), pair.name)
 
     def _vectors(self, pair: Pair, texts: list[str], query: bool = False) -> np.ndarray:
         return drain(self._embed(pair.encoder, texts, query))

@@ -39,7 +39,7 @@ def measure(
     page that redraws while a slider moves.
     """
     rng, going = np.random.default_rng(seed), range(len(settings))
-    found: list[Candidates | Exception] = [Candidates(np.empty((0, 0), np.int32), np.empty((0, 0)))] * len(settings)
+    results: list[Candidates | Exception] = [Candidates(np.empty((0, 0), np.int32), np.empty((0, 0)))] * len(settings)
     batch_s: list[list[float]] = [[] for _ in settings]
     if not len(queries):
         raise ValueError("there are no questions to measure with")
@@ -47,21 +47,21 @@ def measure(
         try:
             searcher.search(queries[:WARM], k, settings=settings[i])
         except Exception as error:  # whatever an engine raises is a result of this setting, the others go on
-            found[i] = error
-    going = [i for i in going if not isinstance(found[i], Exception)]
+            results[i] = error
+    going = [i for i in going if not isinstance(results[i], Exception)]
     for repeat in range(1 if quick else REPEATS):
         for i in rng.permutation(going).astype(int):
             if sum(batch_s[i]) < BATCH_S:
                 yield Progress(repeat, REPEATS, f"Timing batches of {len(queries):,} questions")
                 started = time.perf_counter()
-                found[i] = searcher.search(queries, k, settings=settings[i])
+                results[i] = searcher.search(queries, k, settings=settings[i])
                 batch_s[i].append(time.perf_counter() - started)
     single_us = yield from _singles(searcher, {i: settings[i] for i in going}, queries, k, quick, rng)
     return [
         of
         if isinstance(of, Exception)
         else IndexMeasurement(of.chunk, recall(of, truth, k), np.array(single_us[i]).round(2), tuple(batch_s[i]))
-        for i, of in enumerate(found)
+        for i, of in enumerate(results)
     ]
 
 
@@ -85,8 +85,8 @@ def _singles(
                 if sum(us[i]) > seconds * 1e6 and len(us[i]) >= LEAST_SINGLES:
                     continue
                 searcher.search(asked[first], k, settings=settings[i])  # the setting before left the caches full of its own
-                for one in asked[first : first + BLOCK]:
+                for question in asked[first : first + BLOCK]:
                     started = time.perf_counter_ns()
-                    searcher.search(one, k, settings=settings[i])
+                    searcher.search(question, k, settings=settings[i])
                     us[i].append((time.perf_counter_ns() - started) / 1000)
     return us

@@ -70,7 +70,7 @@ def read_upload(name: str, content: bytes) -> Architecture:
         path = Path(folder) / ("model.gguf" if content[:4] == b"GGUF" or name.endswith(".gguf") else "model.json")
         path.write_bytes(content)
         try:
-            found = architecture.read(path)
+            model = architecture.read(path)
         except WorkbenchError as error:  # where it lay for a moment says nothing
             raise WorkbenchError(error.what, where=name if str(folder) in error.where else error.where, todo=error.todo) from None
-    return found if found.name != "model" else replace(found, name=Path(name).stem)
+    return model if model.name != "model" else replace(model, name=Path(name).stem)

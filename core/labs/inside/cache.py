@@ -71,9 +71,9 @@ def measure(model, ids: list[int], new_tokens: int, every: int = 16) -> Generato
         raise WorkbenchError("A curve needs a prompt and at least 4 new tokens.", todo="Ask for more new tokens.")
     weight = model.embed_tokens.weight
 
-    def timed(given: list[int], held: Cache | None) -> tuple[int, float]:
+    def timed(tokens: list[int], held: Cache | None) -> tuple[int, float]:
         started = time.perf_counter()
-        token = int(model(torch.tensor([given], device=weight.device), held, last=True)[0, -1].argmax())
+        token = int(model(torch.tensor([tokens], device=weight.device), held, last=True)[0, -1].argmax())
         return token, time.perf_counter() - started
 
     steps: list[TimedToken] = []
@@ -187,10 +187,10 @@ def _library(folder: Path):
 
     def generate(ids: list[int], new_tokens: int) -> list[int]:
         with torch.inference_mode():
-            given = torch.tensor([ids])
+            prompt = torch.tensor([ids])
             out = model.generate(
-                given,
-                attention_mask=torch.ones_like(given),
+                prompt,
+                attention_mask=torch.ones_like(prompt),
                 do_sample=False,
                 max_new_tokens=new_tokens,
                 min_new_tokens=new_tokens,

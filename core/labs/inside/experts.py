@@ -52,7 +52,7 @@ def unbalanced(config: MoeConfig) -> MoeConfig:
 
 def trained_pair(corpus: Corpus, config: MoeConfig) -> tuple[ExpertRun, ExpertRun] | None:
     """The runs of these settings with and without the balancing loss, once both are trained."""
-    folders = [moe_folder(corpus, one) for one in (config, unbalanced(config))]
+    folders = [moe_folder(corpus, settings) for settings in (config, unbalanced(config))]
     if all((folder / RUN).is_file() for folder in folders):
         return read_run(folders[0]), read_run(folders[1])
     return None
@@ -62,14 +62,14 @@ def last_pair(corpus: Corpus) -> tuple[ExpertRun, ExpertRun] | None:
     """Of this corpus, what was trained last."""
     names = [name for name in trained_experts() if name.startswith(f"{corpus.name[:40]} ")]
     configs = (read_run(experts_folder(name)).config for name in names)
-    return next(filter(None, (trained_pair(corpus, one) for one in configs if one.balance != "none")), None)
+    return next(filter(None, (trained_pair(corpus, settings) for settings in configs if settings.balance != "none")), None)
 
 
 def moe_arguments(workbench: Workbench, config: TrialConfig, training: MoeConfig) -> list[str]:
     """The command line's words for `train_moe` of both."""
-    given = training.model_dump(mode="json", exclude_defaults=True)
-    settings = [word for name, value in given.items() for word in ("--train", f"{name}={value}")]
-    return ["train-moe", "--both", *settings, *workbench.arguments(TrialConfig(corpus=config.corpus))]
+    settings = training.model_dump(mode="json", exclude_defaults=True)
+    options = [word for name, value in settings.items() for word in ("--train", f"{name}={value}")]
+    return ["train-moe", "--both", *options, *workbench.arguments(TrialConfig(corpus=config.corpus))]
 
 
 def train_moe(
@@ -84,17 +84,17 @@ def train_moe(
 
     texts = [document.text for document in corpus.documents]
     wanted = [training, unbalanced(training)] if both and training.balance != "none" else [training]
-    for number, one in enumerate(wanted):
-        folder, name = moe_folder(corpus, one), "Without" if one.balance == "none" else "With"
+    for number, settings in enumerate(wanted):
+        folder, name = moe_folder(corpus, settings), "Without" if settings.balance == "none" else "With"
         if (folder / RUN).is_file():
             continue
-        with closing(moe.train(texts, one, folder)) as steps:
+        with closing(moe.train(texts, settings, folder)) as steps:
             for step in steps:
                 learnt = isinstance(step, ExpertStep)
                 words = f"loss {step.loss:.2f} nats" if learnt else "its tokenizer"
-                done = number * one.steps + (step.done if learnt else 0)
-                yield Progress(done, len(wanted) * one.steps, f"{name} balancing loss: {words}")
-    return [read_run(moe_folder(corpus, one)) for one in wanted]
+                done = number * settings.steps + (step.done if learnt else 0)
+                yield Progress(done, len(wanted) * settings.steps, f"{name} balancing loss: {words}")
+    return [read_run(moe_folder(corpus, settings)) for settings in wanted]
 
 
 def moe_row(run: ExpertRun) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def token_kinds(text: str, offsets: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=1 << 16)
 def part_of_speech(word: str) -> str:
     small = word.lower()
-    if known := CLASS_OF.get(small):
-        return known
+    if kind := CLASS_OF.get(small):
+        return kind
     endings = ((name, end) for name, ends in ENDINGS.items() for end in ends)
     return next((name for name, end in endings if small.endswith(end) and len(small) >= STEM + len(end)), "noun or other")

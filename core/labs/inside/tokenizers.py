@@ -118,9 +118,9 @@ def kind_of_word(word: str) -> int:
 
 def word_spans(text: str) -> tuple[np.ndarray, np.ndarray]:
     """Spans [n, 2] int64 and kinds [n] int64 of the text's words."""
-    found = list(_WORD.finditer(text))
-    spans = np.array([match.span() for match in found], np.int64).reshape(-1, 2)
-    return spans, np.array([kind_of_word(match.group()) for match in found], np.int64)
+    matches = list(_WORD.finditer(text))
+    spans = np.array([match.span() for match in matches], np.int64).reshape(-1, 2)
+    return spans, np.array([kind_of_word(match.group()) for match in matches], np.int64)
 
 
 def compare(
@@ -135,7 +135,7 @@ def compare(
         if i % TEXTS_AT_ONCE == 0:
             yield Progress(i, len(texts), "Finding words")
         words.append(word_spans(text))
-    found = []
+    counts = []
     for number, reader in enumerate(readers):
         rows, used = [], np.zeros(reader.vocabulary, np.int64)
         for at in range(0, len(texts), TEXTS_AT_ONCE):
@@ -145,8 +145,8 @@ def compare(
                 rows.append(_counted(text, spans, kinds, split, chunk_tokens))
                 used += np.bincount(split.ids, minlength=reader.vocabulary)
         sums = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
-        found.append(TokenCounts(reader.name, reader.vocabulary, sums, used))
-    return TokenizerComparison(chunk_tokens, tuple(found))
+        counts.append(TokenCounts(reader.name, reader.vocabulary, sums, used))
+    return TokenizerComparison(chunk_tokens, tuple(counts))
 
 
 def _counted(text: str, spans: np.ndarray, kinds: np.ndarray, split: Split, chunk_tokens: tuple[int, ...]) -> dict[str, float]:
@@ -178,7 +178,7 @@ def _counted(text: str, spans: np.ndarray, kinds: np.ndarray, split: Split, chun
 
 def measures(comparison: TokenizerComparison) -> dict[str, TokenMeasure]:
     """Name -> measure. All are ratios of sums over a document."""
-    found = {
+    table = {
         "fertility": TokenMeasure("Fertility", "tokens a word", "lower", "tokens", "words"),
         "continued": TokenMeasure("Continued words", "share of words in several tokens", "lower", "continued", "words"),
         "bytes_per_token": TokenMeasure("Bytes a token", "bytes", "higher", "bytes", "tokens"),
@@ -187,21 +187,21 @@ def measures(comparison: TokenizerComparison) -> dict[str, TokenMeasure]:
     }
     for kind in KINDS:
         named = "word beyond ASCII" if kind == "beyond ASCII" else kind
-        found[f"tokens: {kind}"] = TokenMeasure(
+        table[f"tokens: {kind}"] = TokenMeasure(
             f"Tokens of a {named}", "tokens that touch it", "lower", f"tokens: {kind}", f"words: {kind}"
         )
     for size in comparison.chunk_tokens:
         for what in ("characters", "words"):
-            found[f"chunk {what}: {size}"] = TokenMeasure(
+            table[f"chunk {what}: {size}"] = TokenMeasure(
                 f"{what.capitalize()} of a chunk of {size:,} tokens", what, "", f"chunk {what}: {size}", f"chunks: {size}"
             )
-    return found
+    return table
 
 
 def values(comparison: TokenizerComparison, measure: str) -> np.ndarray:
     """[documents, tokenizers] float64: the measure of each document; NaN where it has nothing to measure."""
-    one = measures(comparison)[measure]
-    above, below = (np.stack([t.sums[name] for t in comparison.tokenizers], axis=1) for name in (one.above, one.below))
+    ratio = measures(comparison)[measure]
+    above, below = (np.stack([t.sums[name] for t in comparison.tokenizers], axis=1) for name in (ratio.above, ratio.below))
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
@@ -219,20 +219,20 @@ def summary(
     `difference` and its interval: mean over documents to the first tokenizer. None: not measured.
     """
     rows = []
-    for name, one in measures(comparison).items():
+    for name, measure in measures(comparison).items():
         table = values(comparison, name)
         means = intervals(table, resamples, confidence, seed)
         apart = intervals(table - table[:, :1], resamples, confidence, seed)
         for i, (counts, mean, difference) in enumerate(zip(comparison.tokenizers, means, apart, strict=True)):
-            below = counts.sums[one.below].sum()
+            below = counts.sums[measure.below].sum()
             rows.append(
                 {
                     "measure": name,
-                    "label": one.label,
-                    "unit": one.unit,
-                    "better": one.better,
+                    "label": measure.label,
+                    "unit": measure.unit,
+                    "better": measure.better,
                     "tokenizer": counts.name,
-                    "whole": float(counts.sums[one.above].sum() / below) if below else None,
+                    "whole": float(counts.sums[measure.above].sum() / below) if below else None,
                     "mean": mean.mean,
                     "low": mean.low,
                     "high": mean.high,

@@ -47,21 +47,21 @@ def read_chain(text: str) -> tuple[Step, ...]:
     return chain([_step(word) for word in words])
 
 
-def _step(word: str, known: Mapping[str, type] = STEPS) -> dict[str, Any]:
+def _step(word: str, parts: Mapping[str, type] = STEPS) -> dict[str, Any]:
     head, *rest = word.split(",")
     part, equals, value = head.partition("=")
-    if part not in known:
-        raise WorkbenchError(f"There is no sampling step '{part}'.", where=word, todo=f"Steps: {', '.join(known)}.")
-    given: dict[str, Any] = {"part": part}
+    if part not in parts:
+        raise WorkbenchError(f"There is no sampling step '{part}'.", where=word, todo=f"Steps: {', '.join(parts)}.")
+    settings: dict[str, Any] = {"part": part}
     if equals:
-        given[next((name for name in known[part].model_fields if name != "part"), "value")] = value
-    return given | dict(one.partition("=")[::2] for one in rest)
+        settings[next((name for name in parts[part].model_fields if name != "part"), "value")] = value
+    return settings | dict(setting.partition("=")[::2] for setting in rest)
 
 
 def read_search(text: str) -> PartConfig:
     """A search from its line, "beam=4,length_penalty=0.5" or "contrastive=4"; `write_chain` writes it."""
-    given = _step(text, SEARCHES)
-    return valid(SEARCHES[given["part"]], given)
+    settings = _step(text, SEARCHES)
+    return valid(SEARCHES[settings["part"]], settings)
 
 
 def write_chain(steps: Iterable[Step]) -> str:
@@ -87,12 +87,12 @@ def describe_chain(steps: Iterable[Step]) -> str:
 def random_chain(seed: int) -> tuple[Step, ...]:
     """Two to four different steps in random order, with settings in ranges in which they do something."""
     rng = np.random.default_rng(seed)
-    found = []
+    steps = []
     for part in rng.permutation(list(RANDOM))[: rng.integers(2, 5)].tolist():
         low, high = RANDOM[part]
         value = math.exp(rng.uniform(math.log(low), math.log(high)))
-        found.append(f"{part}={round(value) if part == 'top_k' else round(value, 2)}")
-    return read_chain(" ".join(found))
+        steps.append(f"{part}={round(value) if part == 'top_k' else round(value, 2)}")
+    return read_chain(" ".join(steps))
 
 
 def presets(workbench: Workbench) -> dict[str, str]:

@@ -74,10 +74,10 @@ def read(workbench: Workbench, config: TrialConfig, text: str, manner: str) -> G
     yield from loaded(config.generation)
 
     def first() -> Opened:
-        found = reading(workbench, config, text, manner)
-        ran = () not in remembered(workbench, found)
-        first_logits(workbench, config, found)
-        return Opened(found, ran)
+        prompt = reading(workbench, config, text, manner)
+        ran = () not in remembered(workbench, prompt)
+        first_logits(workbench, config, prompt)
+        return Opened(prompt, ran)
 
     return (yield from beside(first, "Reading the prompt"))
 
@@ -98,19 +98,19 @@ class AnswerSentence(NamedTuple):
 
 def sentences(written: Written, hits: Sequence[Hit]) -> list[AnswerSentence]:
     ends = np.cumsum([len(piece) for piece in written.pieces])
-    starts, traced, found = ends - [len(piece) for piece in written.pieces], written.traced, []
+    starts, traced, sentences = ends - [len(piece) for piece in written.pieces], written.traced, []
     whole = support(written.text, hits) or support(written.text, [Hit(1, 0.0, "", "", 0, 0, written.text)])
-    for one in whole:
-        inside = np.flatnonzero((ends > one.start) & (starts < one.end))
+    for sentence in whole:
+        inside = np.flatnonzero((ends > sentence.start) & (starts < sentence.end))
         logprobs = traced.logprob[inside]
-        passage = one.passage if hits and one.containment > 0 else None
-        found.append(
+        passage = sentence.passage if hits and sentence.containment > 0 else None
+        sentences.append(
             AnswerSentence(
-                written.text[one.start : one.end],
+                written.text[sentence.start : sentence.end],
                 passage,
-                one.containment if passage else 0.0,
+                sentence.containment if passage else 0.0,
                 float(np.exp(logprobs.mean())),
                 int(inside[np.argmin(logprobs)]),
             )
         )
-    return found
+    return sentences

@@ -71,7 +71,7 @@ def search(
         if how.part == "contrastive":
             chosen.append(step)
             logprob += float(np.log(step.probability[step.candidates == step.token][0]))
-            yield [line([one.token for one in chosen], logprob, None)]
+            yield [line([choice.token for choice in chosen], logprob, None)]
         else:
             yield [line(beam.tokens, beam.logprob, beam.score) for beam in step]
     if how.part == "beam":

@@ -43,7 +43,7 @@ def written_sides(
 ) -> Generator[Progress, None, list[Side]]:
     """One after another, so that they do not slow each other. wanted: (name, a chain, a search, or an engine with its own
     sampling)."""
-    found = []
+    sides = []
     for done, (name, what) in enumerate(wanted):
         if not isinstance(what, PartConfig):
             working, about = _chain_side(config, reading, what, max_tokens), describe_chain(what)
@@ -57,10 +57,10 @@ def written_sides(
         try:
             for step in (running := Running(working)):
                 yield Progress(done, len(wanted), f"{name}: {step.message}" if isinstance(step, Progress) else name)
-            found.append(running.result._replace(name=name, about=about))
+            sides.append(running.result._replace(name=name, about=about))
         except WorkbenchError as error:
-            found.append(Side(name, about, problem=" ".join(filter(None, (error.what, error.todo)))))
-    return found
+            sides.append(Side(name, about, problem=" ".join(filter(None, (error.what, error.todo)))))
+    return sides
 
 
 def _chain_side(config: TrialConfig, reading: Reading, steps: Sequence[Step], max_tokens: int):
@@ -81,8 +81,8 @@ def _chain_side(config: TrialConfig, reading: Reading, steps: Sequence[Step], ma
 
 
 def _search_side(config: TrialConfig, reading: Reading, how: PartConfig, max_tokens: int):
-    found = yield from search(config, reading, how, max_tokens)
-    best = found.lines[0]
+    result = yield from search(config, reading, how, max_tokens)
+    best = result.lines[0]
     text, reason = finished(best.text, "stop" if best.ended else "length")
     return Side(
         "",
@@ -90,8 +90,8 @@ def _search_side(config: TrialConfig, reading: Reading, how: PartConfig, max_tok
         text,
         reason,
         len(best.tokens),
-        1000 * found.first_s,
-        found.tokens_per_s,
+        1000 * result.first_s,
+        result.tokens_per_s,
         math.exp(-best.logprob / len(best.tokens)),
         _problem(reason),
     )

@@ -68,18 +68,17 @@ def asked(corpus: Corpus, questions: int) -> list[Query]:
 def study_key(run: Resolved, samples: int, questions: int) -> str:
     """Settings that share it answered the same questions over the same passages with the same model and code."""
     config, corpus = run.config, run.corpus
-    config, corpus = run.config, run.corpus
     recipe = config.model_dump(mode="json", exclude={"evaluation": True, "generation": True})
     settings = config.generation.model_dump()
     limits = [settings.get(name) for name in ("max_tokens", "context_tokens")]
-    found = [run.key(stage) for stage in config.fusion.needs()]
+    keys = [run.key(stage) for stage in config.fusion.needs()]
     ids = [query.id for query in asked(corpus, questions)]
     return fingerprint(
         recipe,
         limits,
         config.generation.identity(),
         corpus.fingerprint,
-        found,
+        keys,
         samples,
         ids,
         code_version(config.generation, config.fusion, build, chain, write, beam_search),
@@ -112,7 +111,7 @@ def sample_study(
         )
     yield from loaded(config.generation)
     here = study_key(run, samples, questions)
-    known = {
+    answered = {
         (row["chain"], row["query_id"])
         for row in workbench.store.stored(
             "samples",
@@ -125,7 +124,7 @@ def sample_study(
     for query in queries:  # all chains on one question: its prompt is read once, and they share the logits of common starts
         memory: Memory = {}
         for text in chains:
-            if (text, query.id) not in known:
+            if (text, query.id) not in answered:
                 step = Progress(done, total, query.text)
                 yield from _draw(workbench, config, corpus, query, text, samples, here, memory, step)
             done += 1
@@ -159,7 +158,7 @@ def _draw(
             "question": query.text,
             "answers": list(query.answers),
             "chain": text,
-            "steps": [one.model_dump(mode="json") for one in steps],
+            "steps": [part.model_dump(mode="json") for part in steps],
             "samples": drawn,
             "prompt": prompt.prompt.text,
             "config": config.model_dump(mode="json"),
@@ -201,8 +200,8 @@ def results(
     )
     chains = sorted({row["chain"] for row in rows}, key=lambda text: (text != reference, text))
     key = fingerprint([(row["chain"], row["query_id"], row["texts"]) for row in rows], chains, threshold, config)
-    if (known := workbench.pipeline.remember("study", key, list)) or not rows:
-        return list(known)
+    if (memory := workbench.pipeline.remember("study", key, list)) or not rows:
+        return list(memory)
     texts = sorted({text for row in rows for text in row["texts"] if text})
     vectors = dict(zip(texts, (yield from _embedded(workbench, run, texts)), strict=True))
     tables = {
@@ -213,13 +212,13 @@ def results(
         }
         for text in chains
     }
-    differences, found = _differences(tables, chains, config), []
+    differences, outcomes = _differences(tables, chains, config), []
     for text in chains:
         mine = [row for row in rows if row["chain"] == text]
-        rules, drawn = config.evaluation, [one for row in mine for one in row["texts"]]
+        rules, drawn = config.evaluation, [answer for row in mine for answer in row["texts"]]
         whole = diversity.summary(list(tables[text].values()), rules.resamples, rules.confidence, config.seed)
         runs, ms = sum(row["runs"] for row in mine), sum(row["ms"] for row in mine)
-        found.append(
+        outcomes.append(
             ChainResult(
                 text,
                 whole,
@@ -230,24 +229,24 @@ def results(
                 *differences.get(text, ({}, {})),
             )
         )
-    known[:] = found
-    return found
+    memory[:] = outcomes
+    return outcomes
 
 
 def _differences(tables: dict[str, dict[str, dict[str, float]]], chains: Sequence[str], config: TrialConfig):
     """chain -> (measure -> Paired, measure -> p corrected over the chains), each against the first by question."""
-    rules, found, names = config.evaluation, {}, [name for name in MEASURES if name != "tokens"]
+    rules, differences, names = config.evaluation, {}, [name for name in MEASURES if name != "tokens"]
     for text in chains[1:]:
         shared = sorted(tables[chains[0]].keys() & tables[text].keys())
-        mine, first = ([[tables[one][id][name] for name in names] for id in shared] for one in (text, chains[0]))
+        mine, first = ([[tables[side][query][name] for name in names] for query in shared] for side in (text, chains[0]))
         if shared:
             tests = paired_difference(np.array(mine), np.array(first), rules.resamples, rules.confidence, seed=config.seed)
-            found[text] = dict(zip(names, tests, strict=True)), dict.fromkeys(names)
+            differences[text] = dict(zip(names, tests, strict=True)), dict.fromkeys(names)
     for name in names:
-        tested = [text for text, (tests, _) in found.items() if tests[name].p is not None]
-        for text, p in zip(tested, holm(np.array([found[text][0][name].p for text in tested])).tolist(), strict=True):
-            found[text][1][name] = p
-    return found
+        tested = [text for text, (tests, _) in differences.items() if tests[name].p is not None]
+        for text, p in zip(tested, holm(np.array([differences[text][0][name].p for text in tested])).tolist(), strict=True):
+            differences[text][1][name] = p
+    return differences
 
 
 def _embedded(workbench: Workbench, run: Resolved, texts: list[str]):
@@ -290,17 +289,22 @@ def verdict(setting: ChainResult, measure: str, confidence: float) -> str:
 
 def rows(settings: Iterable[ChainResult]) -> list[dict[str, Any]]:
     """Settings as plain rows, for tables and files."""
-    found = []
-    for one in settings:
-        line: dict[str, Any] = {"chain": one.chain, "questions": one.questions, "samples": one.samples, "failed": one.failed}
-        for name, i in one.measures.items():
+    table = []
+    for result in settings:
+        line: dict[str, Any] = {
+            "chain": result.chain,
+            "questions": result.questions,
+            "samples": result.samples,
+            "failed": result.failed,
+        }
+        for name, i in result.measures.items():
             line |= {name: i.mean, f"{name}_low": i.low, f"{name}_high": i.high, f"{name}_n": i.n}
-            if d := one.differences.get(name):
+            if d := result.differences.get(name):
                 line |= {
                     f"{name}_difference": d.difference,
                     f"{name}_difference_low": d.low,
                     f"{name}_difference_high": d.high,
-                    f"{name}_p_holm": one.p_holm[name],
+                    f"{name}_p_holm": result.p_holm[name],
                 }
-        found.append(line | {"tokens_per_s": one.tokens_per_s})
-    return found
+        table.append(line | {"tokens_per_s": result.tokens_per_s})
+    return table

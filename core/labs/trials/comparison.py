@@ -159,23 +159,23 @@ class TrialComparison:
 
 def trials(workbench: Workbench, most: int | None = None) -> list[Trial]:
     """All stored trials, or so many, newest first. A trial never changes, so each is read from the store once a process."""
-    known = workbench.pipeline.remember("trials", "read", dict)
+    memory = workbench.pipeline.remember("trials", "read", dict)
     rows = workbench.store.query("SELECT id, name, note, tags FROM trials ORDER BY id DESC LIMIT ?", [most])
-    fresh = {trial.id: trial for trial in _read(workbench, [row["id"] for row in rows if row["id"] not in known])}
+    fresh = {trial.id: trial for trial in _read(workbench, [row["id"] for row in rows if row["id"] not in memory])}
     # a trial may arrive before its questions and be scored later
-    known.update({id: trial for id, trial in fresh.items() if trial.metrics or trial.status != "ok"})
-    found = []
+    memory.update({trial_id: trial for trial_id, trial in fresh.items() if trial.metrics or trial.status != "ok"})
+    newest = []
     for row in rows:  # what people say of a trial changes, and the trial does not
-        trial = known.get(row["id"]) or fresh[row["id"]]
+        trial = memory.get(row["id"]) or fresh[row["id"]]
         said = {"name": row["name"] or "", "note": row["note"] or "", "tags": tuple(row["tags"] or ())}
         if said != {key: getattr(trial, key) for key in said}:
             trial = replace(trial, **said)
-            known.update({trial.id: trial} if trial.id in known else {})
-        found.append(trial)
-    return found
+            memory.update({trial.id: trial} if trial.id in memory else {})
+        newest.append(trial)
+    return newest
 
 
-def matching(found: Iterable[Trial], dataset="", status="", sweep="", text="", tag="") -> list[Trial]:
+def matching(trials: Iterable[Trial], dataset="", status="", sweep="", text="", tag="") -> list[Trial]:
     """Those of this corpus, status, sweep and tag that hold every word of the text in what is said of them."""
     words = text.lower().split()
 
@@ -184,7 +184,7 @@ def matching(found: Iterable[Trial], dataset="", status="", sweep="", text="", t
 
     return [
         t
-        for t in found
+        for t in trials
         if dataset in ("", t.dataset)
         and status in ("", t.status)
         and sweep in ("", t.sweep)
@@ -193,13 +193,13 @@ def matching(found: Iterable[Trial], dataset="", status="", sweep="", text="", t
     ]
 
 
-def repeats(found: Iterable[Trial]) -> dict[str, tuple[int, int]]:
+def repeats(trials: Iterable[Trial]) -> dict[str, tuple[int, int]]:
     """trial -> (which repeat it is, of how many), the oldest first, for recipes that were measured more than once."""
     members = defaultdict(list)
-    for trial in sorted(found, key=lambda trial: trial.id):
+    for trial in sorted(trials, key=lambda trial: trial.id):
         if trial.metrics:
             members[trial.equal].append(trial.id)
-    return {id: (number, len(ids)) for ids in members.values() if len(ids) > 1 for number, id in enumerate(ids, 1)}
+    return {trial_id: (number, len(ids)) for ids in members.values() if len(ids) > 1 for number, trial_id in enumerate(ids, 1)}
 
 
 def made_name(config: dict[str, Any]) -> str:
@@ -222,18 +222,18 @@ def made_name(config: dict[str, Any]) -> str:
 
 def fusion_title(name: str) -> str:
     """What people call the recipe that a fusion makes."""
-    found = registry.parts("fusion").get(name)
-    return found.title if found and found.title else _words(name)
+    fusion = registry.parts("fusion").get(name)
+    return fusion.title if fusion and fusion.title else _words(name)
 
 
-def sweeps(workbench: Workbench, found: Sequence[Trial]) -> dict[str, str]:
+def sweeps(workbench: Workbench, trials: Sequence[Trial]) -> dict[str, str]:
     """sweep -> its name: the settings it varied and how many trials it has, newest first."""
-    return workbench.pipeline.remember("sweeps", fingerprint([trial.id for trial in found]), lambda: _sweeps(found))
+    return workbench.pipeline.remember("sweeps", fingerprint([trial.id for trial in trials]), lambda: _sweeps(trials))
 
 
-def _sweeps(found: Sequence[Trial]) -> dict[str, str]:
+def _sweeps(trials: Sequence[Trial]) -> dict[str, str]:
     members = defaultdict(list)
-    for trial in found:
+    for trial in trials:
         if trial.sweep:
             members[trial.sweep].append(trial)
     names = {}
@@ -248,19 +248,19 @@ def _sweeps(found: Sequence[Trial]) -> dict[str, str]:
     return {sweep: name + started[sweep] * (count[name] > 1) for sweep, name in names.items()}
 
 
-def groups(found: Iterable[Trial]) -> dict[tuple, list[Trial]]:
+def groups(trials: Iterable[Trial]) -> dict[tuple, list[Trial]]:
     """group -> its measured trials, largest group first: only within one are means comparable."""
     members = defaultdict(list)
-    for trial in found:
+    for trial in trials:
         if trial.metrics:
             members[trial.group].append(trial)
     return dict(sorted(members.items(), key=lambda item: -len(item[1])))
 
 
-def named_groups(found: Iterable[Trial]) -> dict[str, list[Trial]]:
+def named_groups(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
     """The groups under names of their own: "xquad-en, 1,190 questions, k 10"."""
     named: dict[str, list[Trial]] = {}
-    for of in groups(found).values():
+    for of in groups(trials).values():
         name = f"{of[0].stages.get('corpus', of[0].dataset)}, {of[0].total:,} questions, k {of[0].k}"
         while name in named:  # another version of the corpus, or another rule of relevance
             name += ", other"
@@ -268,24 +268,24 @@ def named_groups(found: Iterable[Trial]) -> dict[str, list[Trial]]:
     return named
 
 
-def differing(found: Sequence[Trial]) -> dict[str, list[str]]:
+def differing(trials: Sequence[Trial]) -> dict[str, list[str]]:
     """Settings in which the trials differ -> the value of each, in words."""
     stages = list(TrialConfig.model_fields)
-    names = dict.fromkeys(name for settings in {tuple(trial.settings) for trial in found} for name in settings)
+    names = dict.fromkeys(name for settings in {tuple(trial.settings) for trial in trials} for name in settings)
     table = {}
     for name in sorted(names, key=lambda n: stages.index(s) if (s := n.split(".")[0]) in stages else len(stages)):
-        values = [trial.settings.get(name, ABSENT) for trial in found]
+        values = [trial.settings.get(name, ABSENT) for trial in trials]
         if any(value != values[0] for value in values):
             method = not name.startswith("corpus.")  # the names of methods and choices in words, of corpora as they are
             table[name] = [_words(value) if method and CODED.fullmatch(str(value)) else show_value(value) for value in values]
     return table
 
 
-def labels(found: Sequence[Trial]) -> list[str]:
+def labels(trials: Sequence[Trial]) -> list[str]:
     """A name for each of these: its title; where two have the same, the stages in which they differ; then the end of its id."""
-    titles, own = [trial.title for trial in found], apart([trial.config for trial in found])
+    titles, own = [trial.title for trial in trials], apart([trial.config for trial in trials])
     names = [title if titles.count(title) == 1 else words for title, words in zip(titles, own, strict=True)]
-    return [name if names.count(name) == 1 else f"{name} ({trial.short})" for name, trial in zip(names, found, strict=True)]
+    return [name if names.count(name) == 1 else f"{name} ({trial.short})" for name, trial in zip(names, trials, strict=True)]
 
 
 def stages(config: dict[str, Any]) -> dict[str, str]:
@@ -319,18 +319,18 @@ def recipe(trial: Trial) -> TrialConfig:
     return build(trial.config)
 
 
-def best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
+def best(workbench: Workbench, trials: Sequence[Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
     """metric -> ids of the trials with the highest mean of their group and those not distinguishable from it.
 
     Paired t test of each against the highest, Holm's correction within the group, level 5%; groups of one are left out.
     """
-    known = fingerprint(sorted(t.id for t in found if t.metrics), list(metrics))
-    return workbench.pipeline.remember("best trials", known, lambda: _best(workbench, found, metrics))
+    key = fingerprint(sorted(t.id for t in trials if t.metrics), list(metrics))
+    return workbench.pipeline.remember("best trials", key, lambda: _best(workbench, trials, metrics))
 
 
-def tried(found: Iterable[Trial], question_set: str) -> int:
+def tried(trials: Iterable[Trial], question_set: str) -> int:
     """How many different recipes were measured on this question set."""
-    return len({t.config_fingerprint for t in found if t.metrics and t.questions == question_set})
+    return len({t.config_fingerprint for t in trials if t.metrics and t.questions == question_set})
 
 
 # Comparison ----------------------------------------------------------------------------------------------------------
@@ -414,22 +414,22 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
     alike = defaultdict(list)
     for i, (first, _) in enumerate(pairs):
         alike[fingerprint(first.tolist())].append(i)
-    found: list[Paired | None] = [None] * len(others)
+    paired: list[Paired | None] = [None] * len(others)
     for rows in alike.values():
         first = pairs[rows[0]][0]
         if len(first):
             columns = np.column_stack([pairs[i][1] for i in rows])
             results = paired_difference(columns, first[:, None], rules["resamples"], rules["confidence"], seed=seed)
             for i, result in zip(rows, results, strict=True):
-                found[i] = result
-    tested = [i for i, result in enumerate(found) if result is not None and result.p is not None]
-    corrected = dict(zip(tested, holm(np.array([found[i].p for i in tested])).tolist(), strict=True))
+                paired[i] = result
+    tested = [i for i, result in enumerate(paired) if result is not None and result.p is not None]
+    corrected = dict(zip(tested, holm(np.array([paired[i].p for i in tested])).tolist(), strict=True))
     rows = [
         Versus(
             other,
             float(b.mean()) if len(b) else None,
             float(a.mean()) if len(a) else None,
-            found[i],
+            paired[i],
             corrected.get(i),
             _note(reference, other, len(a)),
         )
@@ -464,26 +464,26 @@ def _note(reference: Trial, other: Trial, n: int) -> str:
     return "; ".join(notes)
 
 
-def _values(workbench: Workbench, found: Sequence[Trial], metric: str, k: int) -> dict[str, Questions]:
+def _values(workbench: Workbench, trials: Sequence[Trial], metric: str, k: int) -> dict[str, Questions]:
     """trial -> value of the metric at depth k by question; from the stored scores, or derived where k is another."""
     sets: dict[str, dict[str, str]] = {}
     for row in workbench.store.query(
         "SELECT fingerprint, query_id, text FROM questions WHERE fingerprint IN (SELECT unnest(?::VARCHAR[])) ORDER BY position",
-        [sorted({t.questions for t in found})],
+        [sorted({t.questions for t in trials})],
     ):
         sets.setdefault(row["fingerprint"], {})[row["query_id"]] = row["text"]
     table = workbench.store.frame(
         "SELECT trial_id, query_id, value FROM scores WHERE metric = ? AND trial_id IN (SELECT unnest(?::VARCHAR[]))",
-        [f"{metric}@{k}", [t.id for t in found]],
+        [f"{metric}@{k}", [t.id for t in trials]],
     )
     stored: dict[str, dict[str, float]] = defaultdict(dict)
-    for id, query, value in zip(*(table[name].tolist() for name in table), strict=True):
-        stored[id][query] = np.nan if value is None else value
+    for trial_id, query, value in zip(*(table[name].tolist() for name in table), strict=True):
+        stored[trial_id][query] = np.nan if value is None else value
     result = {}
-    for trial in found:
+    for trial in trials:
         values = stored.get(trial.id) or workbench.trial_values(trial.id, metric, k)
         asked = sets.get(trial.questions, {})
-        result[trial.id] = {(id, text): values[id] for id, text in asked.items() if id in values}
+        result[trial.id] = {(query, text): values[query] for query, text in asked.items() if query in values}
     return result
 
 
@@ -528,10 +528,10 @@ def _read(workbench: Workbench, ids: list[str]) -> Iterable[Trial]:
         )
 
 
-def _best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
+def _best(workbench: Workbench, trials: Sequence[Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
     marked: dict[str, set[str]] = {metric: set() for metric in metrics}
     pairs = []  # (trial, metric with depth, best of its group); tests of one group and metric stand together
-    for members in groups(found).values():
+    for members in groups(trials).values():
         for metric in metrics if len(members) > 1 else ():
             rated = [t for t in members if metric in t.metrics]
             if len(rated) > 1:
@@ -553,7 +553,7 @@ def _best(workbench: Workbench, found: Sequence[Trial], metrics: Sequence[str]) 
         tests[row["metric"], row["top"]].append((row["trial"], _t_test(row["mean"], row["deviation"], row["n"])))
     for (metric, _), results in tests.items():
         corrected = holm(np.array([p for _, p in results]))
-        equals = {id for (id, _), p in zip(results, corrected, strict=True) if p >= ALPHA}
+        equals = {trial_id for (trial_id, _), p in zip(results, corrected, strict=True) if p >= ALPHA}
         marked[metric.split("@")[0]] |= equals
     return marked
 
@@ -570,8 +570,8 @@ def _t_test(mean: float, deviation: float | None, n: int) -> float:
 def _usual(stage: str, part: str = "") -> dict[str, Any]:
     """The settings of a stage, or of a part in it, when nothing is changed; {} for parts that are no longer there."""
     if part:
-        found = registry.parts(PART_KINDS[stage]).get(part) if stage in PART_KINDS else None
-        return found().model_dump(mode="json") if found else {}
+        kind = registry.parts(PART_KINDS[stage]).get(part) if stage in PART_KINDS else None
+        return kind().model_dump(mode="json") if kind else {}
     return TrialConfig().model_dump(mode="json").get(stage, {})
 
 

@@ -47,15 +47,15 @@ def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spr
 
 def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "") -> list[dict[str, Any]]:
     """One row a measured recipe, by group of comparable trials: its metric, its cost with spread, and whether one beats it."""
-    for name, known in ((metric, metric_names()), (cost, COSTS)):
-        if name not in known:
-            raise WorkbenchError(f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join(known)}.")
-    found, rows = trials(workbench), []
-    for name, of in named_groups(trial for trial in found if dataset in ("", trial.dataset)).items():
+    for name, names in ((metric, metric_names()), (cost, COSTS)):
+        if name not in names:
+            raise WorkbenchError(f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join(names)}.")
+    rows = []
+    for name, of in named_groups(trial for trial in trials(workbench) if dataset in ("", trial.dataset)).items():
         last = {trial.equal: trial for trial in reversed(of)}.values()  # of equal recipes the newest
         points = [trial for trial in last if metric in trial.metrics and cost in trial.costs][:MOST]
         costs = spreads(points, of, cost)
-        kept = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}
+        front = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}
         rows += [
             {
                 "trial": trial.id,
@@ -66,7 +66,7 @@ def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "") ->
                 "low": costs[trial.id].low,
                 "high": costs[trial.id].high,
                 "runs": costs[trial.id].runs,
-                "beaten": "" if trial.id in kept else "yes",
+                "beaten": "" if trial.id in front else "yes",
             }
             for trial in sorted(points, key=lambda trial: costs[trial.id].value)
         ]

@@ -69,17 +69,17 @@ def values(workbench: Workbench, recipe: Recipe, setting: str, wanted: Sequence[
     run, embeds = workbench.resolve(recipe), workbench.stages()[setting.split(".")[0]].costs
     for value in wanted:
         try:
-            one = run.of(with_settings(run.config, {setting: value}))
+            variant = run.of(with_settings(run.config, {setting: value}))
         except WorkbenchError as error:
             invalid.setdefault(error.what.partition(": ")[2].rstrip("."), []).append(value)
             continue
-        plan = workbench.plan(one) if embeds else None
+        plan = workbench.plan(variant) if embeds else None
         if plan is None or (plan.live and not plan.what):  # a curve never embeds by itself
             ready.append(value)
         else:
             missing.append(value)
             if plan.seconds is not None and texts is not None:  # neighbouring sizes share texts
-                texts |= dict.fromkeys(workbench.pipeline.to_encode(one))
+                texts |= dict.fromkeys(workbench.pipeline.to_encode(variant))
             else:
                 texts = None
     return Values(ready, missing, invalid, workbench.pipeline.encoding_time(run.config, list(texts)) if texts else None)
@@ -89,9 +89,9 @@ def slow_ms(workbench: Workbench, recipe: Recipe, setting: str, ready: Sequence[
     """What computing these points takes, from the last time their stages were computed; what is at hand costs nothing."""
     pipeline, run, total = workbench.pipeline, workbench.resolve(recipe), 0.0
     for value in ready:
-        one = run.of(with_settings(run.config, {setting: value}))
-        if not pipeline.remembers("point", _key(one, budget)):
-            stages = ((stage, one.key(stage)) for stage in ("chunks", *one.config.fusion.needs()))
+        variant = run.of(with_settings(run.config, {setting: value}))
+        if not pipeline.remembers("point", _key(variant, budget)):
+            stages = ((stage, variant.key(stage)) for stage in ("chunks", *variant.config.fusion.needs()))
             total += sum(
                 pipeline.last_ms.get(stage, 0.0)
                 for stage, key in stages
@@ -104,12 +104,12 @@ def curve(
     workbench: Workbench, recipe: Recipe, setting: str, wanted: Sequence[Any], budget: int = 0
 ) -> Generator[Progress, None, list[CurvePoint]]:
     """A point for each value; budget: tokens of context that every value gets, 0: the first k chunks."""
-    found, run = [], (yield from workbench.pipeline.resolve(recipe))
+    points, run = [], (yield from workbench.pipeline.resolve(recipe))
     for done, value in enumerate(wanted):
         yield Progress(done, len(wanted), _spoken(setting, value))
-        one = run.of(with_settings(run.config, {setting: value}))
-        found.append(point_of(workbench, one, budget)._replace(value=value))
-    return found
+        variant = run.of(with_settings(run.config, {setting: value}))
+        points.append(point_of(workbench, variant, budget)._replace(value=value))
+    return points
 
 
 def point_of(workbench: Workbench, recipe: Recipe, budget: int = 0) -> CurvePoint:
@@ -119,18 +119,18 @@ def point_of(workbench: Workbench, recipe: Recipe, budget: int = 0) -> CurvePoin
 
 
 def differences(
-    workbench: Workbench, config: TrialConfig, found: Sequence[CurvePoint], reference: CurvePoint, metric: str
+    workbench: Workbench, config: TrialConfig, points: Sequence[CurvePoint], reference: CurvePoint, metric: str
 ) -> list[CurveDifference | None]:
     """Each point minus the reference, which answered the same questions; None for the reference itself."""
-    others = [i for i, point in enumerate(found) if point is not reference]
-    made: list[CurveDifference | None] = [None] * len(found)
+    others = [i for i, point in enumerate(points) if point is not reference]
+    made: list[CurveDifference | None] = [None] * len(points)
     if others:
-        table = np.column_stack([found[i].values[metric] for i in others])
+        table = np.column_stack([points[i].values[metric] for i in others])
         tests = _paired(workbench, config, table, reference.values[metric])
-        known = [i for i, one in zip(others, tests, strict=True) if one.p is not None]
-        corrected = dict(zip(known, holm(np.array([one.p for one in tests if one.p is not None])).tolist(), strict=True))
-        for i, one in zip(others, tests, strict=True):
-            made[i] = CurveDifference(one, corrected.get(i))
+        tested = [i for i, test in zip(others, tests, strict=True) if test.p is not None]
+        corrected = dict(zip(tested, holm(np.array([test.p for test in tests if test.p is not None])).tolist(), strict=True))
+        for i, test in zip(others, tests, strict=True):
+            made[i] = CurveDifference(test, corrected.get(i))
     return made
 
 
@@ -146,23 +146,23 @@ def _paired(workbench: Workbench, config: TrialConfig, table: np.ndarray, base: 
 
 
 def best_and_equals(
-    workbench: Workbench, config: TrialConfig, found: Sequence[CurvePoint], metric: str
+    workbench: Workbench, config: TrialConfig, points: Sequence[CurvePoint], metric: str
 ) -> tuple[CurvePoint, int] | None:
     """The highest point, and how many of the others a paired test does not tell from it; None below three points."""
-    known = [point for point in found if point.intervals[metric].low is not None]
-    if len(known) < 3:
+    measured = [point for point in points if point.intervals[metric].low is not None]
+    if len(measured) < 3:
         return None
-    best = max(known, key=lambda point: point.intervals[metric].mean)
-    tests = filter(None, differences(workbench, config, known, best, metric))
-    return best, sum(one.p_holm is None or one.p_holm >= 1 - config.evaluation.confidence for one in tests)
+    best = max(measured, key=lambda point: point.intervals[metric].mean)
+    tests = filter(None, differences(workbench, config, measured, best, metric))
+    return best, sum(difference.p_holm is None or difference.p_holm >= 1 - config.evaluation.confidence for difference in tests)
 
 
-def context_at_k(workbench: Workbench, found: Evaluation) -> float:
+def context_at_k(workbench: Workbench, evaluation: Evaluation) -> float:
     """Tokens of the first k chunks, mean over the measured questions: what the metrics of a recipe cost in context."""
-    config = found.config
+    config = evaluation.config
     depth = min(config.evaluation.k, config.retrieval.top_k)
-    first = rankings(found.pool, found.scores, depth).chunk[found.judged.measured]
-    return _mean(_tokens(drain(workbench.pipeline.chunks(found.run)), first).sum(axis=1))
+    first = rankings(evaluation.pool, evaluation.scores, depth).chunk[evaluation.judged.measured]
+    return _mean(_tokens(drain(workbench.pipeline.chunks(evaluation.run)), first).sum(axis=1))
 
 
 def recipe_without(config: TrialConfig, setting: str) -> str:
@@ -174,7 +174,7 @@ def recipe_without(config: TrialConfig, setting: str) -> str:
 
 
 def rows(
-    setting: str, found: Sequence[CurvePoint], compared: Mapping[str, Sequence[CurveDifference | None]] | None = None
+    setting: str, points: Sequence[CurvePoint], compared: Mapping[str, Sequence[CurveDifference | None]] | None = None
 ) -> list[dict[str, Any]]:
     """The curve as a table: a row a value, mean and interval of each metric, and the context. compared: metric ->
     difference of each value to a reference, at the same context."""
@@ -187,19 +187,19 @@ def rows(
         }
         | {
             key: value
-            for name, one in point.intervals.items()
-            for key, value in ((name, one.mean), (f"{name} low", one.low), (f"{name} high", one.high))
+            for name, interval in point.intervals.items()
+            for key, value in ((name, interval.mean), (f"{name} low", interval.low), (f"{name} high", interval.high))
         }
-        for point in found
+        for point in points
     ]
     for name, column in (compared or {}).items():
-        for row, one in zip(table, column, strict=True):
-            paired = one.paired if one else None
+        for row, difference in zip(table, column, strict=True):
+            paired = difference.paired if difference else None
             row |= {
                 f"{name} difference": paired and paired.difference,
                 f"{name} difference low": paired and paired.low,
                 f"{name} difference high": paired and paired.high,
-                f"{name} p (Holm)": one and one.p_holm,
+                f"{name} p (Holm)": difference and difference.p_holm,
             }
     return table
 
@@ -210,12 +210,12 @@ def prepare(workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]
     points = [(setting, value) for setting, listed in grid.items() for value in listed]
     for done, (setting, value) in enumerate(points):
         try:
-            one = with_settings(config, {setting: value})
+            variant = with_settings(config, {setting: value})
         except WorkbenchError:
             continue
         place = f" ({done + 1} of {len(points)})" if len(points) > 1 else ""
         step = Progress(done, len(points), f"{_spoken(setting, value)}{place}")
-        made.append({setting: value} | (yield from told_within(workbench.prepare(one), step)))
+        made.append({setting: value} | (yield from told_within(workbench.prepare(variant), step)))
     return made
 
 
@@ -232,28 +232,30 @@ def _key(run: Resolved, budget: int) -> str:
 
 
 def _point(workbench: Workbench, run: Resolved, budget: int) -> CurvePoint:
-    found, config = workbench.evaluate(run), run.config
+    evaluation, config = workbench.evaluate(run), run.config
     if not budget:
-        return CurvePoint(None, found.intervals, context_at_k(workbench, found), 1.0, found.values)
-    chunks = drain(workbench.pipeline.chunks(found.run))
-    table, filled = at_budget(workbench, found, chunks, budget)
+        return CurvePoint(None, evaluation.intervals, context_at_k(workbench, evaluation), 1.0, evaluation.values)
+    chunks = drain(workbench.pipeline.chunks(evaluation.run))
+    table, filled = at_budget(workbench, evaluation, chunks, budget)
     rules = config.evaluation
     counted = unit_intervals(np.column_stack(list(table.values())), rules.resamples, rules.confidence, config.seed)
-    filled = filled[found.judged.measured]
+    filled = filled[evaluation.judged.measured]
     full = _mean(filled >= FULL * budget)
     return CurvePoint(None, dict(zip(table, counted, strict=True)), _mean(filled), full, table)
 
 
-def at_budget(workbench: Workbench, found: Evaluation, chunks: Chunks, budget: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def at_budget(
+    workbench: Workbench, evaluation: Evaluation, chunks: Chunks, budget: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """(metric -> [num_queries], tokens filled [num_queries]) when each question's ranking is read up to `budget` tokens."""
-    ranked = rankings(found.pool, found.scores, max(found.pool.chunk.shape[1], 1))
+    ranked = rankings(evaluation.pool, evaluation.scores, max(evaluation.pool.chunk.shape[1], 1))
     tokens = _tokens(chunks, ranked.chunk)  # [num_queries, depth]
     before = np.cumsum(tokens, axis=1) - tokens
-    kept = (ranked.chunk >= 0) & (before < budget)
-    table = np.where(kept, ranked.chunk, np.int32(-1))
-    rows, columns = np.nonzero(kept & (before + tokens > budget))  # the one chunk of a question that is cut
+    inside = (ranked.chunk >= 0) & (before < budget)
+    table = np.where(inside, ranked.chunk, np.int32(-1))
+    rows, columns = np.nonzero(inside & (before + tokens > budget))  # the one chunk of a question that is cut
     cut = table[rows, columns]
-    ends = _ends(workbench, found.run, chunks, cut, budget - before[rows, columns])
+    ends = _ends(workbench, evaluation.run, chunks, cut, budget - before[rows, columns])
     # a cut chunk is a chunk of its own, behind all others
     table[rows, columns] = len(chunks) + np.arange(len(cut), dtype=np.int32)
     longer = Chunks(
@@ -272,21 +274,21 @@ def at_budget(workbench: Workbench, found: Evaluation, chunks: Chunks, budget: i
     judged = judge(
         pool,
         np.nan_to_num(pool.score["read"], nan=-np.inf),
-        relevance(found.corpus, longer, found.config.evaluation.overlap),
+        relevance(evaluation.corpus, longer, evaluation.config.evaluation.overlap),
         table.shape[1],
     )
-    filled = np.minimum((tokens * kept).sum(axis=1), budget)
+    filled = np.minimum((tokens * inside).sum(axis=1), budget)
     return metric_values(judged, max(table.shape[1], 1), metrics_at_budget()), filled
 
 
 def _ends(workbench: Workbench, run: Resolved, chunks: Chunks, cut: np.ndarray, room: np.ndarray) -> np.ndarray:
     """Where in the document the first `room` tokens of each chunk end [num_cut]."""
-    tools, found = workbench.pipeline.tools(run), np.empty(len(cut), np.int64)
+    tools, ends = workbench.pipeline.tools(run), np.empty(len(cut), np.int64)
     for i, (chunk, left) in enumerate(zip(cut.tolist(), room.tolist(), strict=True)):
         offsets = tools.token_offsets(run.corpus.documents[chunks.document[chunk]].text)
         first = np.searchsorted(offsets[:, 0], chunks.start[chunk])
-        found[i] = min(offsets[first + left - 1, 1], chunks.end[chunk])
-    return found
+        ends[i] = min(offsets[first + left - 1, 1], chunks.end[chunk])
+    return ends
 
 
 def _tokens(chunks: Chunks, table: np.ndarray) -> np.ndarray:

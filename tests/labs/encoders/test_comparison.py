@@ -57,8 +57,8 @@ def recipe(**settings) -> TrialConfig:
 
 
 def chosen(config: TrialConfig, ids=CHOSEN) -> list[comparison.Offer]:
-    known = {offer.id: offer for offer in comparison.offers(config)}
-    return [known[id] for id in ids]
+    by_id = {offer.id: offer for offer in comparison.offers(config)}
+    return [by_id[encoder] for encoder in ids]
 
 
 def board(bench, config, ids=CHOSEN, reference=0) -> list[comparison.EncoderResult]:
@@ -148,7 +148,7 @@ def test_a_large_corpus_is_asked_some_questions_and_all_of_them_on_demand(bench,
     asked = [query.id for query in some[0].evaluation.corpus.queries]
     assert all([query.id for query in row.evaluation.corpus.queries] == asked for row in some), "the same of every encoder"
     whole = every[0].evaluation
-    places = [[query.id for query in whole.corpus.queries].index(id) for id in asked]
+    places = [[query.id for query in whole.corpus.queries].index(question) for question in asked]
     assert np.allclose(some[0].evaluation.values["mrr"], whole.values["mrr"][places])
     assert every[1].paired["recall"].n == len(QUESTIONS) and some[1].paired["recall"].n == 6
     now, _ = drain(trade_off.trade_off(bench, some[0].config))
@@ -204,7 +204,7 @@ def test_the_map_says_what_was_found(bench):
     found = drain(geometry.vector_map(bench, row, "pca"))
     assert geometry.map_ready(bench, row, "pca")
     judged = row.evaluation.judged
-    assert found.found.tolist() == (judged.first_rank <= 3).tolist()
+    assert found.hit.tolist() == (judged.first_rank <= 3).tolist()
     hit = {(r, c) for r in range(len(QUESTIONS)) for c in [h.document_id for h in bench.hits(row.evaluation, r)[:3]]}
     documents = row.evaluation.corpus.documents
     for chunk, state in enumerate(found.evidence.tolist()):

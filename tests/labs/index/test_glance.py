@@ -154,7 +154,7 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
     for axis in points.AXES:
         figure = figures.points(kept, axis, here.point)
         go.Figure(figure)  # raises on a bad property
-    assert {id for trace in figure["data"] for id in trace.get("customdata", ())} == {p.id for p in kept}
+    assert {point for trace in figure["data"] for point in trace.get("customdata", ())} == {p.id for p in kept}
     costs = drain(costs_along(bench, config, [1, 2, 8], 1.0))
     drawn = figures.costs(costs, [1, 2, 8], "recall", "nprobe", 1, "dense only")
     go.Figure(drawn)

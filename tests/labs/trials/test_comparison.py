@@ -38,8 +38,8 @@ def ids(bench) -> dict[str, str]:
 
 @pytest.fixture
 def trials(bench, ids) -> dict[str, comparison.Trial]:
-    known = {trial.id: trial for trial in comparison.trials(bench)}
-    return {name: known[id] for name, id in ids.items()}
+    by_id = {trial.id: trial for trial in comparison.trials(bench)}
+    return {name: by_id[trial_id] for name, trial_id in ids.items()}
 
 
 def test_trials_come_newest_first_with_means_coverage_and_costs(bench, ids, trials):
