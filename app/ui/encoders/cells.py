@@ -51,4 +51,4 @@ def named(row: EncoderResult, rows: Sequence[EncoderResult], under: str = "") ->
 
 
 def color(row: EncoderResult, rows: Sequence[EncoderResult]) -> str:
-    return charts.COLORS[[one.offer.id for one in rows].index(row.offer.id) % len(charts.COLORS)]
+    return charts.COLORS[[other.offer.id for other in rows].index(row.offer.id) % len(charts.COLORS)]

@@ -18,17 +18,17 @@ PROJECTIONS = {"none": "None", "pca": "PCA", "whitening": "Whitening"}
 
 
 def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
-    known = {offer.id: offer for offer in offers}
+    by_id = {offer.id: offer for offer in offers}
     usual = dict.fromkeys([comparison.own(offers, config).id, "minilm-mean", "minilm-cls", "lsa"])
     chosen = st.pills(
         "Encoders side by side",
-        list(known),
+        list(by_id),
         selection_mode="multi",
         wrap=True,
         default=list(usual)[:3],
         key="encoders",
         bind="query-params",
-        format_func=lambda id: cards.plain(known[id].name if id in known else id),
+        format_func=lambda encoder: cards.plain(by_id[encoder].name if encoder in by_id else encoder),
         help="The recipe's own encoder is the reference, or the first one. Each is measured alone: dense retrieval by "
         "exact search.",
     )
@@ -73,7 +73,7 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
     return [offer for offer in offers if offer.id in chosen][:MOST]
 
 
-def choice(title: str, setting: str, options: dict[str, str], now: str, help: str) -> None:
+def choice(title: str, setting: str, options: dict[str, str], now: str, tip: str) -> None:
     """A setting of the recipe whose few values stand side by side."""
     forms.show_value(f"lab/{setting}", now)
     st.segmented_control(
@@ -87,7 +87,7 @@ def choice(title: str, setting: str, options: dict[str, str], now: str, help: st
         args=(setting,),
         width="stretch",
         wrap=True,
-        help=help,
+        help=tip,
     )
 
 
@@ -117,7 +117,7 @@ def looked_at(ready: Sequence[EncoderResult], reference: Offer) -> EncoderResult
     """The encoder that the tabs look closer at."""
     by_id = {row.offer.id: row for row in ready}
     if st.session_state.get("look") not in by_id:
-        st.session_state["look"] = next((id for id in by_id if id != reference.id), reference.id)
+        st.session_state["look"] = next((encoder for encoder in by_id if encoder != reference.id), reference.id)
     return by_id[
         st.selectbox(
             "Look closer at",
@@ -126,6 +126,6 @@ def looked_at(ready: Sequence[EncoderResult], reference: Offer) -> EncoderResult
             key="look",
             width=320,
             bind="query-params",
-            format_func=lambda id: by_id[id].offer.name,
+            format_func=lambda encoder: by_id[encoder].offer.name,
         )
     ]

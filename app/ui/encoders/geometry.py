@@ -26,21 +26,21 @@ MEASURES = {  # what -> (name, how to read it, format)
 
 
 def geometry(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
-    shapes = {one.offer.id: jobs.drain(geometry_of(session.workbench(), one)) for one in ready}
+    shapes = {encoder.offer.id: jobs.drain(geometry_of(session.workbench(), encoder)) for encoder in ready}
     rows = []
     for name, (title, how, form) in MEASURES.items():
         under = f'<div class="gw-small" style="white-space:normal">{how}</div>'
         cells = [f'<td style="min-width:13rem">{title}{under}</td>']
-        for one in ready:
+        for encoder in ready:
             values = (
-                getattr(found.hubness if name in ("skewness", "antihubs") else found, name)
-                for found in shapes[one.offer.id]
-                if found
+                getattr(diagnosis.hubness if name in ("skewness", "antihubs") else diagnosis, name)
+                for diagnosis in shapes[encoder.offer.id]
+                if diagnosis
             )
             before, *after = ("–" if value != value else format(value, form).replace("-", "−") for value in values)
             cells.append(number(after[0], f"was {before}") if after else number(before))
         rows.append(cells)
-    html_table(["Measure", *(one.offer.name for one in ready)], rows)
+    html_table(["Measure", *(encoder.offer.name for encoder in ready)], rows)
     some = shapes[row.offer.id].before
     st.caption(
         f"Of all {some.n:,} chunks as directions; hubs and intrinsic dimension from {some.n_neighbours:,}. With a transform set, "
@@ -51,21 +51,21 @@ def geometry(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) ->
 
 def spectrum(ready: Sequence[EncoderResult], shapes: dict[str, Geometry]) -> None:
     traces, data = [], []
-    for one in ready:
-        for state, dash, found in zip(("", " after"), ("solid", "dot"), shapes[one.offer.id], strict=True):
-            if found:
-                held = list(accumulate(found.spectrum.tolist()))
+    for encoder in ready:
+        for state, dash, diagnosis in zip(("", " after"), ("solid", "dot"), shapes[encoder.offer.id], strict=True):
+            if diagnosis:
+                held = list(accumulate(diagnosis.spectrum.tolist()))
                 at = sorted({*range(1, min(33, len(held) + 1)), *range(1, len(held) + 1, 4), len(held)})
                 traces += charts.line(
                     at,
                     [held[d - 1] for d in at],
-                    color=color(one, ready),
-                    name=one.offer.name + state,
+                    color=color(encoder, ready),
+                    name=encoder.offer.name + state,
                     dash=dash,
                     hover="%{x} directions: %{y:.1%}",
                 )
                 traces[-1]["mode"] = "lines"
-                data += [{"encoder": one.offer.name + state, "directions": d, "share": y} for d, y in enumerate(held, 1)]
+                data += [{"encoder": encoder.offer.name + state, "directions": d, "share": y} for d, y in enumerate(held, 1)]
     shape = charts.figure(
         traces, "Principal directions", "Share of variance", legend=True, yaxis={"range": [0, 1.02], "tickformat": ".0%"}
     )
@@ -75,7 +75,7 @@ def spectrum(ready: Sequence[EncoderResult], shapes: dict[str, Geometry]) -> Non
         data=data,
         config=ready[0].config,
         command=session.workbench().command(
-            session.config(), "encoders-geometry", *(word for one in ready for word in ("--encoder", one.offer.id))
+            session.config(), "encoders-geometry", *(word for encoder in ready for word in ("--encoder", encoder.offer.id))
         ),
         title="Variance held by the first directions",
         caption="steep: few directions say most; straight: all say the same",

@@ -129,9 +129,9 @@ def leader_cells(
     lost = f"{cards.count(row.transform.lost, 'chunk')} left without a direction" if row.transform.lost else ""
     cells = [named(row, rows, ", ".join(filter(None, ["reference" if row.offer == reference else "", lost])))]
     for name in shown:
-        one = row.intervals[name]
-        span = "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
-        cells.append(number(f"{one.mean:.3f}", span, strong=name == metric))
+        interval = row.intervals[name]
+        span = "" if interval.low is None else f"{interval.low:.3f} to {interval.high:.3f}"
+        cells.append(number(f"{interval.mean:.3f}", span, strong=name == metric))
     cells.insert(2, difference(row.paired.get(metric), row.p_holm.get(metric), comparison.verdict(row, metric)))
     return [
         *cells,

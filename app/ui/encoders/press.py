@@ -16,6 +16,6 @@ def cancellable(work: Generator, pressed: str) -> Any:
     """Drains work that `pressed` in the session asked for, under a button that takes the press back."""
     stop = st.empty()
     stop.button("Cancel", key=f"stop/{pressed}", icon=":material/close:", on_click=keep, args=(pressed, None))
-    found = jobs.drain(work)
+    result = jobs.drain(work)
     stop.empty()
-    return found
+    return result

@@ -36,23 +36,23 @@ def by_question(row: EncoderResult, base: EncoderResult | None, metric: str) -> 
     table = session.workbench().by_question(row.evaluation, base.evaluation if base else None, metric)
     fits = {"all": lambda i: True, "changed": lambda i: table["changed"][i], "missed": lambda i: table["missed"][i]}
     test = fits.get(wanted) or (lambda i: table["outcome"][i] == wanted)
-    kept = [i for i, question in enumerate(table["question"]) if test(i) and text.lower() in question.lower()]
+    rows = [i for i, question in enumerate(table["question"]) if test(i) and text.lower() in question.lower()]
     against = f"{row.offer.name} against {base.offer.name}" if base else row.offer.name
-    st.caption(f"{cards.plain(against)}: {len(kept):,} of {len(table['id']):,} questions. Click one to read its rankings.")
-    shown = {title: [table[name][i] for i in kept] for name, title in COLUMNS.items() if any(table.get(name, ()))}
+    st.caption(f"{cards.plain(against)}: {len(rows):,} of {len(table['id']):,} questions. Click one to read its rankings.")
+    shown = {title: [table[name][i] for i in rows] for name, title in COLUMNS.items() if any(table.get(name, ()))}
     number = st.column_config.NumberColumn
     value = number(format="%.3f", width=76, help=label(metric, row.config.evaluation.k))
     rank = number(format="%d", width=92, help="Rank of the first relevant chunk; empty: not in the ranking.")
     looks = {"Value": value, "Change": value, "Rank": rank, "Reference": rank, "Question": st.column_config.TextColumn(width=280)}
-    picked = tables.choose(shown, [table["id"][i] for i in kept], "encoder_questions", looks)
-    return None if picked is None else kept[picked]
+    picked = tables.choose(shown, [table["id"][i] for i in rows], "encoder_questions", looks)
+    return None if picked is None else rows[picked]
 
 
 def side_by_side(row: EncoderResult, base: EncoderResult | None, place: int) -> None:
-    query, shown = row.evaluation.corpus.queries[place], [one for one in (base, row) if one]
+    query, shown = row.evaluation.corpus.queries[place], [encoder for encoder in (base, row) if encoder]
     cards.question_title(query.text)
-    for column, one in zip(st.columns(len(shown)), shown, strict=True):
+    for column, encoder in zip(st.columns(len(shown)), shown, strict=True):
         with column:
-            st.markdown(f"**{cards.plain(one.offer.name)}**" + (" (reference)" if one is base else ""))
-            hits = session.workbench().hits(one.evaluation, place)[: one.config.evaluation.k]
+            st.markdown(f"**{cards.plain(encoder.offer.name)}**" + (" (reference)" if encoder is base else ""))
+            hits = session.workbench().hits(encoder.evaluation, place)[: encoder.config.evaluation.k]
             evidence.show([evidence.hit_html(hit, gold=query.gold, query=query.text) for hit in hits])

@@ -12,8 +12,8 @@ from core.labs.encoders.geometry import separation_of
 
 
 def separation(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) -> None:
-    found = {one.offer.id: jobs.drain(separation_of(session.workbench(), one)) for one in ready}
-    mine = found[row.offer.id]
+    separations = {encoder.offer.id: jobs.drain(separation_of(session.workbench(), encoder)) for encoder in ready}
+    mine = separations[row.offer.id]
     if not len(mine.gold) or not len(mine.random):
         return st.caption("There are no questions with evidence to compare.")
     traces, data = [], []
@@ -48,8 +48,12 @@ def separation(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
     html_table(
         ["Encoder", "AUC", "d′"],
         [
-            [named(one, ready), number(f"{found[one.offer.id].auc:.3f}"), number(f"{found[one.offer.id].d_prime:.2f}")]
-            for one in ready
+            [
+                named(encoder, ready),
+                number(f"{separations[encoder.offer.id].auc:.3f}"),
+                number(f"{separations[encoder.offer.id].d_prime:.2f}"),
+            ]
+            for encoder in ready
         ],
     )
     st.caption(

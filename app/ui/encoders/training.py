@@ -30,7 +30,7 @@ def train(config: TrialConfig) -> None:
     workbench = session.workbench()
     last = next((job for job in workbench.jobs.list() if job.arguments[:1] == ("train-encoder",)), None)
     made = training.trained()
-    if last and last.status != "done" and last.arguments[1] not in [one.name for one in made]:
+    if last and last.status != "done" and last.arguments[1] not in [encoder.name for encoder in made]:
         jobs.watch(last.id)
         st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
     if not (last and last.active):
@@ -38,8 +38,8 @@ def train(config: TrialConfig) -> None:
     st.subheader("Trained encoders", anchor=False)
     if not made:
         st.caption("None yet. One that is trained here stands in the list of encoders, as any other.")
-    for one in made:
-        trained_card(one)
+    for encoder in made:
+        trained_card(encoder)
 
 
 def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) -> None:
@@ -55,7 +55,7 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     settings: dict[str, Any] = {
         "base": right.selectbox(
             "Start from",
-            ["minilm", *(one.name for one in made)],
+            ["minilm", *(encoder.name for encoder in made)],
             key="train/base",
             help=knobs.pop("base").help,
             format_func=lambda name: "MiniLM" if name == "minilm" else name,
@@ -141,22 +141,22 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def trained_card(one: training.TrainedEncoder) -> None:
-    record, encoder = one.record, session.config().embedding
+def trained_card(trained: training.TrainedEncoder) -> None:
+    record, encoder = trained.record, session.config().embedding
     with st.container(border=True):
-        st.markdown(f"**{cards.plain(one.name)}**")
-        st.markdown(VERDICTS[one.verdict])
+        st.markdown(f"**{cards.plain(trained.name)}**")
+        st.markdown(VERDICTS[trained.verdict])
         if not record:
             return
         sizes, rows = record["sizes"], []
         for metric, part in TRAINED_METRICS.items():
-            change, test = record["comparison"][metric], one.paired(metric)
+            change, test = record["comparison"][metric], trained.paired(metric)
             rows.append(
                 [
                     f"<td>{escape(part.label.format(k=record['evaluation']['k']))}</td>",
                     number(f"{change['before']:.3f}"),
                     number(f"{change['after']:.3f}"),
-                    difference(test, test.p, one.change(metric)),
+                    difference(test, test.p, trained.change(metric)),
                 ]
             )
         html_table(["On the test questions", "Before", "After", "Difference"], rows)
@@ -171,16 +171,16 @@ def trained_card(one: training.TrainedEncoder) -> None:
                 ("Time", cards.duration(sum(record["seconds"].values()))),
             ]
         )
-        using = encoder.part == "trained" and encoder.name == one.name
+        using = encoder.part == "trained" and encoder.name == trained.name
         with st.container(horizontal=True):
             st.button(
                 "In use" if using else "Use this encoder",
-                key=f"use/{one.name}",
+                key=f"use/{trained.name}",
                 disabled=using,
                 icon=":material/check:",
                 on_click=session.change,
-                args=({"embedding.part": "trained", "embedding.name": one.name},),
+                args=({"embedding.part": "trained", "embedding.name": trained.name},),
                 help="Makes it the recipe's encoder, on every page.",
             )
             with st.popover("Curves", icon=":material/show_chart:"):
-                draw_curves(one.name, training.training_log(one.name))
+                draw_curves(trained.name, training.training_log(trained.name))

@@ -70,7 +70,7 @@ def fallback(here: Glance, corpus: Corpus) -> None:
     charts.show(
         figures.fell_back(curve, now, here.point.k),
         "fallback",
-        data=[one._asdict() for one in curve],
+        data=[point._asdict() for point in curve],
         config=config,
         command=workbench.command(config, "index-fallback", "--rule", rule),
         title="Recall by share sent",

@@ -32,10 +32,10 @@ def look(part: str) -> tuple[str, str]:
     return charts.COLORS[place % len(charts.COLORS)], SHAPES[place // len(charts.COLORS)]
 
 
-def points(found: Sequence[IndexPoint], axis: str, now: IndexPoint | None) -> charts.Figure:
+def points(points: Sequence[IndexPoint], axis: str, now: IndexPoint | None) -> charts.Figure:
     """Recall on a logit axis against another measure: all points faint, the frontier of this machine's solid."""
     words, unit, _ = AXES[axis]
-    drawn = [p for p in found if p.recall is not None and getattr(p, axis) is not None]
+    drawn = [p for p in points if p.recall is not None and getattr(p, axis) is not None]
     best = frontier([p for p in drawn if p.here], y=axis)
     traces = (
         [
@@ -124,29 +124,29 @@ def _recall_axis(drawn: list[IndexPoint]) -> dict[str, Any]:
     return {"tickvals": [logit(t, most) for t in ticks], "ticktext": [f"{t:g}" for t in ticks], "range": [low, high]}
 
 
-def costs(found: Sequence[Cost], values: Sequence[float], metric: str, setting: str, now: Any, fusion: str) -> charts.Figure:
+def costs(costs: Sequence[Cost], values: Sequence[float], metric: str, setting: str, now: Any, fusion: str) -> charts.Figure:
     """Difference of a metric to exact search along the query setting, in points, with its interval and the margin."""
     traces = []
     for name, color, ranked in (
-        ("Dense only", charts.COLORS[4], [c.dense for c in found]),
-        (f"Through {fusion}", charts.COLORS[0], [c.fused for c in found]),
+        ("Dense only", charts.COLORS[4], [c.dense for c in costs]),
+        (f"Through {fusion}", charts.COLORS[0], [c.fused for c in costs]),
     ):
         if fusion == "dense only" and ranked and name != "Dense only":
             continue
         tests = [r.effects[metric].equivalence for r in ranked]
-        known = [(v, t) for v, t in zip(values, tests, strict=True) if t.low is not None]
+        measured = [(v, t) for v, t in zip(values, tests, strict=True) if t.low is not None]
         traces += charts.line(
-            [v for v, _ in known],
-            [t.difference * 100 for _, t in known],
+            [v for v, _ in measured],
+            [t.difference * 100 for _, t in measured],
             name=name,
             color=color,
             current=now,
-            low=[t.low * 100 for _, t in known],
-            high=[t.high * 100 for _, t in known],
+            low=[t.low * 100 for _, t in measured],
+            high=[t.high * 100 for _, t in measured],
             hover="%{x}: %{y:+.2f} points",
             interval="90% interval",
         )
-    margin, label = found[0].margin_points, found[0].dense.effects[metric].label
+    margin, label = costs[0].margin_points, costs[0].dense.effects[metric].label
     band = {
         "type": "rect",
         "xref": "paper",
@@ -208,8 +208,8 @@ def graph_layers(graph: Graph) -> charts.Figure:
 
 def graph_degrees(graph: Graph) -> charts.Figure:
     """How many links leave a vector, and how many lead to it, on the lowest layer."""
-    found, traces = degrees(graph, 0), []
-    for name, color, counts in (("leave a vector", charts.COLORS[0], found.out), ("lead to it", charts.COLORS[1], found.into)):
+    links, traces = degrees(graph, 0), []
+    for name, color, counts in (("leave a vector", charts.COLORS[0], links.out), ("lead to it", charts.COLORS[1], links.into)):
         traces.append(
             {
                 "type": "scatter",
@@ -256,16 +256,16 @@ def walked(walk: Walk) -> charts.Figure:
     return charts.figure(traces, "hop", "score", height=260, legend=True)
 
 
-def filtered(found: Sequence[Filtered], recalls: Sequence[Interval], k: int) -> charts.Figure:
+def filtered(results: Sequence[Filtered], recalls: Sequence[Interval], k: int) -> charts.Figure:
     """Mean recall with its interval by the share of the chunks that a filter allows, a colour for each way to filter. Nothing
     lies between two filters, so no line joins them; the ways stand a little apart where they coincide."""
     traces = []
     for number, (way, name) in enumerate(WAYS.items()):
         some = sorted(
-            ((f, r) for f, r in zip(found, recalls, strict=True) if f.strategy == way), key=lambda one: one[0].selectivity
+            ((f, r) for f, r in zip(results, recalls, strict=True) if f.strategy == way), key=lambda pair: pair[0].selectivity
         )
         color = charts.BASELINE if way == "exact" else charts.COLORS[number]
-        known = [(r.low is not None, r) for _, r in some]
+        whiskers = [(r.low is not None, r) for _, r in some]
         traces.append(
             {
                 "type": "scatter",
@@ -281,8 +281,8 @@ def filtered(found: Sequence[Filtered], recalls: Sequence[Interval], k: int) -> 
                     "thickness": 1.2,
                     "width": 3,
                     "color": color,
-                    "array": [r.high - r.mean if has else None for has, r in known],
-                    "arrayminus": [r.mean - r.low if has else None for has, r in known],
+                    "array": [r.high - r.mean if has else None for has, r in whiskers],
+                    "arrayminus": [r.mean - r.low if has else None for has, r in whiskers],
                 },
                 "hovertext": [
                     f"{charts.safe(f.label)}<br>{f.selectivity:.1%}, {f.allowed:,} chunks, {f.p50_ms:.2f} ms" for f, _ in some
@@ -295,7 +295,7 @@ def filtered(found: Sequence[Filtered], recalls: Sequence[Interval], k: int) -> 
         "chunks that the filter allows, %",
         f"Recall@{k}",
         legend=True,
-        xaxis=charts.log_axis([f.selectivity * 100 for f in found]),
+        xaxis=charts.log_axis([f.selectivity * 100 for f in results]),
     )
 
 

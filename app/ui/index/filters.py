@@ -22,7 +22,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
         format_func=str.capitalize,
         help="The largest groups of the corpus, or random chunks. Random ones flatter filtering afterwards.",
     )
-    found = kept(
+    results = kept(
         "filters",
         (config, by),
         "Measure filters",
@@ -32,18 +32,18 @@ def filters(here: Glance, corpus: Corpus) -> None:
         key=by,
         show_old=True,
     )
-    if found is None:
+    if results is None:
         return
-    recalls = filtered.mean_recalls(found, config)
-    rows = filtered.rows(found, recalls)
+    recalls = filtered.mean_recalls(results, config)
+    rows = filtered.rows(results, recalls)
     charts.show(
-        figures.filtered(found, recalls, here.point.k),
+        figures.filtered(results, recalls, here.point.k),
         "filters",
         data=rows,
         config=config,
         title="Recall under a filter",
         command=workbench.command(config, "index-filters", "--by", by),
-        caption=f"n {len(found[0].recall):,} questions a filter",
+        caption=f"n {len(results[0].recall):,} questions a filter",
     )
     number = st.column_config.NumberColumn
     heads = {"filter": "Filter", "allowed": "Allowed", "way": "Way", "recall": "Recall", "short": "Too few", "p50_ms": "Median"}

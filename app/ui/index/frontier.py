@@ -30,8 +30,8 @@ POINT_COLUMNS = {
 
 def frontier(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
-    found = points.latest(jobs.drain(points.stored(workbench, config)))
-    good = [point for point in found if point.status == "ok"]
+    latest = points.latest(jobs.drain(points.stored(workbench, config)))
+    good = [point for point in latest if point.status == "ok"]
     st.session_state.shown_points = {point.id: point for point in good}
     axis = st.selectbox("Recall against", AXES_SHOWN, key="axis", format_func=lambda name: AXES[name][0], width=320)
     others = sum(not point.here for point in good)
@@ -40,7 +40,7 @@ def frontier(here: Glance, corpus: Corpus) -> None:
     charts.show(
         figures.points(good, axis, here.point),
         "frontier",
-        data=points.rows(found),
+        data=points.rows(latest),
         config=config,
         command=workbench.command(config, "index-points"),
         title=f"Recall and {AXES[axis][0].lower()}",
@@ -50,7 +50,7 @@ def frontier(here: Glance, corpus: Corpus) -> None:
     sweep_form(here)
     if good:
         point_table(good)
-    if failed := [point for point in found if point.status != "ok"]:
+    if failed := [point for point in latest if point.status != "ok"]:
         with st.expander(f"{cards.count(len(failed), 'setting')} failed"):
             wrapped_table([{"Setting": named(p.label, p.part), "Why": p.reason} for p in failed])
 
@@ -62,9 +62,9 @@ def load_clicked() -> None:
         load(ids[0][0] if isinstance(ids[0], list) else ids[0])
 
 
-def load(id: str) -> None:
+def load(point_id: str) -> None:
     """Makes a kept point's index the recipe's."""
-    if point := st.session_state.shown_points.get(id):
+    if point := st.session_state.shown_points.get(point_id):
         try:
             session.change({"index": point.config["index"], "transform": point.config["transform"]})
         except WorkbenchError as error:  # of a part that has changed since

@@ -20,8 +20,8 @@ NOTICED = 0.005  # recall: a difference worth a sentence
 def impossible(error: Exception, said: Any) -> None:
     """A setting that cannot be built or searched: told at the form, which keeps it so that it can be changed."""
     with said:
-        known = isinstance(error, WorkbenchError)
-        cards.problem(error if known else WorkbenchError(f"The engine refused this setting: {error}"))
+        refused = WorkbenchError(f"The engine refused this setting: {error}")
+        cards.problem(error if isinstance(error, WorkbenchError) else refused)
     cards.empty("Nothing to measure with this setting", "Why is said at the form. Change it there, or choose a preset.")
 
 

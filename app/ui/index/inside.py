@@ -33,8 +33,8 @@ def inside(here: Glance, corpus: Corpus) -> None:
 def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
     graph, part, config = read.structure, here.cost.config.index, here.cost.config
     command, sizes = session.workbench().command(config, "index-inside"), layers(graph)
-    one, two = st.columns(2)
-    with one:
+    left, right = st.columns(2)
+    with left:
         charts.show(
             figures.graph_layers(graph),
             "layers",
@@ -44,7 +44,7 @@ def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
             data=lab.layer_rows(graph),
             caption=f"{sum(s.links for s in sizes):,} links",
         )
-    with two:
+    with right:
         charts.show(
             figures.graph_degrees(graph),
             "degrees",
@@ -103,18 +103,18 @@ def lists_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
     )
     row = chosen_question(here, corpus)
     placed = where(lists, read.vectors, read.queries[row], part.nprobe, min(here.point.k, here.point.n))
-    lost = sum(not one.probed for one in placed)
+    lost = sum(not neighbour.probed for neighbour in placed)
     st.markdown(f"**{lost} of {len(placed)} nearest vectors lie in lists that are not looked into**")
     wrapped_table(
         [
             {
-                "Rank": one.rank,
-                "Score": one.score,
-                "Chunk": chunk_title(corpus, one.id),
-                "List": one.cell,
-                "What happens": one.says,
+                "Rank": neighbour.rank,
+                "Score": neighbour.score,
+                "Chunk": chunk_title(corpus, neighbour.id),
+                "List": neighbour.cell,
+                "What happens": neighbour.says,
             }
-            for one in placed
+            for neighbour in placed
         ]
     )
 

@@ -24,10 +24,10 @@ ENCODERS = {"lsa": "LSA, fitted to these chunks", "word2vec": "Word2Vec, fitted 
 def life(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
     st.markdown("**Churn**")
-    one, two, three = st.columns(3)
-    mode = one.selectbox("Changes", list(MODES), 2, key="churn_mode", format_func=CHANGES.get)
-    share = two.slider("A round changes (%)", 5, 50, 20, 5, key="churn_share")
-    rounds = three.slider("Rounds", 2, 12, 5, key="churn_rounds")
+    left, middle, right = st.columns(3)
+    mode = left.selectbox("Changes", list(MODES), 2, key="churn_mode", format_func=CHANGES.get)
+    share = middle.slider("A round changes (%)", 5, 50, 20, 5, key="churn_share")
+    rounds = right.slider("Rounds", 2, 12, 5, key="churn_rounds")
     run = kept(
         "churn",
         (config, mode, share, rounds),
@@ -59,7 +59,7 @@ def life(here: Glance, corpus: Corpus) -> None:
 def churn_result(here: Glance, run: Churn) -> None:
     config = here.cost.config
     tolerance = st.slider("Recall you would lose before rebuilding (points)", 0.1, 10.0, 1.0, 0.1, key="tolerance")
-    found = when_to_rebuild(run, tolerance / 100)
+    rebuild = when_to_rebuild(run, tolerance / 100)
     words = (
         "--changes",
         run.mode,
@@ -71,18 +71,18 @@ def churn_result(here: Glance, run: Churn) -> None:
         f"{tolerance:g}",
     )
     command = session.workbench().command(config, "index-life", *words)
-    took = cards.duration(found.rebuild_s or 0)
-    lost = f"{max(found.lost_recall, 0) * 100:.1f} points of recall"
+    took = cards.duration(rebuild.rebuild_s or 0)
+    lost = f"{max(rebuild.lost_recall, 0) * 100:.1f} points of recall"
     st.markdown(
-        f"**Rebuild at {found.churned:.0%} churn:** {lost} are lost there; a rebuild takes {took}."
-        if found.churned is not None
-        else f"**No rebuild needed up to {found.tried:.0%} churn:** at most {lost} are lost."
+        f"**Rebuild at {rebuild.churned:.0%} churn:** {lost} are lost there; a rebuild takes {took}."
+        if rebuild.churned is not None
+        else f"**No rebuild needed up to {rebuild.tried:.0%} churn:** at most {lost} are lost."
     )
     rows = churn.rows(run)
-    one, two = st.columns(2)
-    with one:
+    left, right = st.columns(2)
+    with left:
         charts.show(
-            figures.churned(run, found.churned),
+            figures.churned(run, rebuild.churned),
             "churn-recall",
             data=rows,
             config=config,
@@ -90,7 +90,7 @@ def churn_result(here: Glance, run: Churn) -> None:
             title="Recall",
             caption=f"n {len(run.rounds[0].recall):,}",
         )
-    with two:
+    with right:
         charts.show(figures.churn_latency(run), "churn-latency", data=rows, config=config, command=command, title="Latency")
     last, asked = run.rounds[-1], sum(r.during for r in run.rounds)
     empty = sum(r.during_empty for r in run.rounds)

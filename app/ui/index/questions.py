@@ -46,7 +46,7 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
     st.caption(f"{len(rows):,} of {len(corpus.queries):,} questions. Click one to see both rankings.")
     shown = {title: [table[name][row] for row in rows] for name, title in COLUMNS.items() if any(table[name])}
     if "Change" in shown:  # in points, as the cards and the chart tell it
-        shown["Change"] = [None if one is None else one * 100 for one in shown["Change"]]
+        shown["Change"] = [None if change is None else change * 100 for change in shown["Change"]]
     number = st.column_config.NumberColumn
     looks = {
         "Found": number(format="percent", width=66, help=f"Of exact search's first {here.point.k}."),
@@ -68,14 +68,14 @@ def side_by_side(config: TrialConfig, corpus: Corpus, row: int) -> None:
         st.columns(2), names, both, ("missed by the index", "not among exact's"), strict=True
     ):
         with column:
-            lost = sum(one.elsewhere is None for one in ranked)
+            lost = sum(hit.elsewhere is None for hit in ranked)
             st.markdown(f"**{name}**" + (f" · {lost} {absent}" if lost else ""))
-            evidence.show([passage(one, query, absent) for one in ranked])
+            evidence.show([passage(hit, query, absent) for hit in ranked])
 
 
-def passage(one: questions.RankedHit, query: Any, absent: str) -> str:
-    hit = one.hit
-    place = absent if one.elsewhere is None else "" if one.elsewhere == hit.rank else f"rank {one.elsewhere} there"
+def passage(ranked: questions.RankedHit, query: Any, absent: str) -> str:
+    hit = ranked.hit
+    place = absent if ranked.elsewhere is None else "" if ranked.elsewhere == hit.rank else f"rank {ranked.elsewhere} there"
     gold = evidence.gold_marks(hit.start, hit.end, query.gold, hit.document_id)
     html = evidence.passage_html(
         hit.text,
@@ -84,4 +84,4 @@ def passage(one: questions.RankedHit, query: Any, absent: str) -> str:
         gold=gold,
         query=query.text,
     )
-    return f'<div style="{MISSED}">{html}</div>' if one.elsewhere is None else html
+    return f'<div style="{MISSED}">{html}</div>' if ranked.elsewhere is None else html

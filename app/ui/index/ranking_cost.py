@@ -28,7 +28,7 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
     now = getattr(config.index, setting)
     values = sorted({*grids.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
     slow = len(corpus.queries) > CURVE_AT_ONCE
-    found = kept(
+    costs = kept(
         "cost",
         (config, here.cost.margin_points),
         f"Compute {len(values)} settings",
@@ -37,29 +37,29 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
         key=f"{config.index.part}.{setting}",
         show_old=True,
     )
-    if found is None:
+    if costs is None:
         return
-    values = [getattr(one.config.index, setting) for one in found]  # of what is shown, which may be the one before
+    values = [getattr(point.config.index, setting) for point in costs]  # of what is shown, which may be the one before
     fusion, words = config.fusion.part.replace("_", " "), setting.replace("_", " ")
     command = f"{workbench.command(config, 'index-cost')} --grid index.{setting}={','.join(map(str, values))}"
     charts.show(
-        figures.costs(found, values, metric, words, now, fusion),
+        figures.costs(costs, values, metric, words, now, fusion),
         "cost-to-the-ranking",
-        data=cost.cost_rows(found),
+        data=cost.cost_rows(costs),
         config=config,
         command=f"{command} --margin {here.cost.margin_points:g}",
         title="Difference to exact search",
-        caption=f"n {found[0].fused.effects[metric].equivalence.n:,}, 90% intervals; grey: within the margin",
+        caption=f"n {costs[0].fused.effects[metric].equivalence.n:,}, 90% intervals; grey: within the margin",
     )
     wrapped_table(
         [
             {
                 words: value,
-                "Recall": one.recall.mean,
-                f"Moved of {len(corpus.queries):,}": one.fused.moved,
-                "Verdict": minus(one.fused.effects[metric].sentence.removeprefix(one.subject).strip()),
+                "Recall": point.recall.mean,
+                f"Moved of {len(corpus.queries):,}": point.fused.moved,
+                "Verdict": minus(point.fused.effects[metric].sentence.removeprefix(point.subject).strip()),
             }
-            for value, one in zip(values, found, strict=True)
+            for value, point in zip(values, costs, strict=True)
         ]
     )
     st.caption("Recall: as the recipe searches, at its number of candidates. Moved: questions with another ranking.")
