@@ -29,6 +29,7 @@ HEADLINES = (
     ("encoding", "overlap_at_10", "{:.3f}", "Overlap of the first ten with fp32's"),
     ("startup", "first_page_s.median", "{:.1f} s", "First page after `make app`, once installed, median"),
     ("startup", "first_start_explorable_s.median", "{:.0f} s", "Very first start until the built-in corpus is explorable, median"),
+    ("startup", "encoders_first_visit_s.median", "{:.1f} s", "*Encoders* at its first visit, median"),
     ("startup", "page_switch_s.median", "{:.2f} s", "Page switch on cached stages, median"),
     ("medquad", "prepare_s", "{:,.0f} s", "MedQuAD, 16,407 documents, read, chunked, embedded and searchable"),
     ("medquad", "prepare_peak_mb", "{:,.0f} MB", "Peak memory of that"),
