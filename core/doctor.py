@@ -69,7 +69,7 @@ def _disk(home: Path) -> Finding:
 
 
 def _device() -> Finding:
-    if probes.known("torch").signal:
+    if probes.result_of("torch").signal:
         return Finding("Device", False, "torch ends its process here", probes.PROBES["torch"].todo)
     if problem := _importable("torch"):
         return Finding("Device", False, problem, "Run make app again.")
@@ -120,7 +120,7 @@ def _trial(name: str, reuse: bool) -> Finding:
     probe, title = probes.PROBES[name], f"Trial of {name}: {probes.PROBES[name].does}"
     if name == "PDF" and not find_browser():
         return Finding(title, None, "not tried: there is no browser")
-    result = probes.known(name) if reuse else probes.tried(name)
+    result = probes.result_of(name) if reuse else probes.tried(name)
     return Finding(title, not result.failed, f"{result.said} ({result.seconds:.1f} s)", probe.todo if result.failed else "")
 
 

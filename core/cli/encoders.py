@@ -93,7 +93,7 @@ def _evaluated(row: Any) -> Any:
     return row.evaluation
 
 
-def _one(workbench: Any, recipe: RecipeOptions, encoder: str) -> Any:
+def _row(workbench: Any, recipe: RecipeOptions, encoder: str) -> Any:
     """The row of one encoder, measured."""
     [row] = yield from _measured(workbench, recipe, [encoder])
     _evaluated(row)
@@ -111,7 +111,7 @@ def encoders_trade_off(
     """Metrics over the bytes of a vector: each number of dimensions in each number format."""
     from core.labs.encoders import trade_off
 
-    row = yield from _one(workbench, recipe, encoder)
+    row = yield from _row(workbench, recipe, encoder)
     formats = (*trade_off.FORMATS, *(trade_off.MORE_FORMATS if more else ()))
     _, points = yield from trade_off.trade_off(workbench, row.config, formats)
     return [
@@ -153,7 +153,7 @@ def encoders_separation(workbench: Any, *, encoder: Encoder = "", recipe: Recipe
     """Cosines of questions with their evidence, and with random chunks."""
     from core.labs.encoders import geometry
 
-    row = yield from _one(workbench, recipe, encoder)
+    row = yield from _row(workbench, recipe, encoder)
     result = yield from geometry.separation_of(workbench, row)
     middles = ((result.edges[:-1] + result.edges[1:]) / 2).tolist()
     pairs = {"Random pairs": result.random_counts, "Gold pairs": result.gold_counts}
@@ -176,7 +176,7 @@ def encoders_map(
     """Chunks and questions in the plane."""
     from core.labs.encoders import geometry
 
-    row = yield from _one(workbench, recipe, encoder)
+    row = yield from _row(workbench, recipe, encoder)
     flat = (yield from geometry.vector_map(workbench, row, method)).flat
     places = (("chunk", flat.chunk_rows, flat.chunk_xy), ("question", flat.query_rows, flat.query_xy))
     return plain(

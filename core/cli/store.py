@@ -55,9 +55,9 @@ def show_doctor(findings: list[dict[str, Any]]) -> None:
 def doctor(
     workbench: Any,
     *,
-    kept: Annotated[
-        bool, Parameter(help="What earlier trials of the engines found here counts; else each is tried anew.")
+    reuse: Annotated[
+        bool, Parameter(name="--kept", help="What earlier trials of the engines found here counts; else each is tried anew.")
     ] = False,
 ) -> Any:
     """What this machine offers, and what to do about what is missing."""
-    return workbench.doctor(kept)
+    return workbench.doctor(reuse)

@@ -224,19 +224,19 @@ def _convert(file: Path, folder: Path) -> Path:
     quiet()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        given = {"gguf_file": file.name, "local_files_only": True}
+        source = {"gguf_file": file.name, "local_files_only": True}
         with files.made_whole(folder) as work:
             model, loaded = AutoModel.from_pretrained(
                 file.parent,
                 dtype=torch.bfloat16,
                 quantization_config=GgufConfig(dequantize=True),
                 output_loading_info=True,
-                **given,
+                **source,
             )
             if missing := sorted(loaded["missing_keys"]):  # transformers has filled them with random numbers
                 raise ValueError(f"it lacks {len(missing)} weights, such as {missing[0]}")
             model.save_pretrained(work)
-            AutoTokenizer.from_pretrained(file.parent, **given).save_pretrained(work)
+            AutoTokenizer.from_pretrained(file.parent, **source).save_pretrained(work)
             _split_digits(file, work / "tokenizer.json")
             files.seal_folder(work)
     except Exception as error:  # damaged files have many kinds

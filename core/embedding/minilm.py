@@ -124,13 +124,13 @@ class TokenEncoder:
 
     def token_offsets(self, texts: list[str]) -> list[np.ndarray]:
         """Characters [start, end) of every token of each whole text, specials left out: [num_tokens, 2] int32 each."""
-        found: list[list[np.ndarray]] = [[] for _ in texts]
+        offsets: list[list[np.ndarray]] = [[] for _ in texts]
         pieces = ((i, *piece) for i, text in enumerate(texts) for piece in _pieces(encodable(text)))
         while some := list(islice(pieces, 512)):  # tokenised together on all cores; bounds memory
             encodings = self._tokenizer.encode_batch([text for _, _, text in some], add_special_tokens=False)
             for (i, start, _), encoding in zip(some, encodings, strict=True):
-                found[i].append(np.array(encoding.offsets, np.int32).reshape(-1, 2) + np.int32(start))
-        return [np.concatenate(parts) for parts in found]
+                offsets[i].append(np.array(encoding.offsets, np.int32).reshape(-1, 2) + np.int32(start))
+        return [np.concatenate(parts) for parts in offsets]
 
     def encode(self, texts: list[str], query: bool = False) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         """Yields (indices [b], vectors [b, dim] float32, L2-normalised) batch by batch, long texts first."""

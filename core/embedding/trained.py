@@ -55,10 +55,10 @@ class Trained(Encoder):
         return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
 
     def _folder(self) -> Path:
-        known = hub.trained_encoders()
-        if self.name not in known:
+        names = hub.trained_encoders()
+        if self.name not in names:
             what = f"There is no trained encoder '{self.name}'." if self.name else "No trained encoder is chosen."
-            todo = f"Choose one of: {', '.join(known)}." if known else "None exists yet: train one in the embedding lab."
+            todo = f"Choose one of: {', '.join(names)}." if names else "None exists yet: train one in the embedding lab."
             raise WorkbenchError(what, where="embedding.name", todo=todo)
         return hub.encoders_home() / self.name
 

@@ -286,8 +286,8 @@ def _product(config: TransformConfig, full: np.ndarray):
 
     def stored(rows: np.ndarray) -> np.ndarray:
         codes = quantiser.compute_codes(np.ascontiguousarray(rotation.apply(rows) if rotation else rows, np.float32))
-        found = quantiser.decode(codes)
-        return rotation.reverse_transform(found) if rotation else found
+        vectors = quantiser.decode(codes)
+        return rotation.reverse_transform(vectors) if rotation else vectors
 
     return stored, float(parts), 4 * PQ_CENTROIDS * dim + (4 * dim * dim if rotation else 0)
 

@@ -88,8 +88,8 @@ class Word2Vec(Encoder):
             learnt = yield from self._train([words(text) for text in texts])
             fitted.save(folder, name, learnt)
         yield Progress(1, 1, f"Word2Vec of {len(learnt.words):,} words")
-        known = {word: i for i, word in enumerate(learnt.words)}
-        vectors = partial(_vectors, known, learnt.arrays["weighted"])
+        row_of = {word: i for i, word in enumerate(learnt.words)}
+        vectors = partial(_vectors, row_of, learnt.arrays["weighted"])
         return Fitted(self, name, WordEncoder("Word2Vec", self.dimensions, vectors, learnt.arrays["mean"]))
 
     def _train(self, lines: list[list[str]]) -> Generator[Progress, None, Learnt]:
@@ -121,13 +121,13 @@ class Word2Vec(Encoder):
             yield Progress(done, total, f"Training, epoch {epoch + 1} of {self.epochs}")
             start, end = (high - (high - low) * at / total for at in (done, done + 1))
             model.train(steps[step], total_examples=len(steps[step]), epochs=1, start_alpha=start, end_alpha=end)
-        vectors, known = model.wv.vectors.astype(np.float32), model.wv.key_to_index
+        vectors, row_of = model.wv.vectors.astype(np.float32), model.wv.key_to_index
         if self.weighting == "idf":
-            found = Counter(word for line in lines for word in set(line))
-            counts = np.array([found[word] for word in known])
+            frequency = Counter(word for line in lines for word in set(line))
+            counts = np.array([frequency[word] for word in row_of])
             vectors *= np.log((1 + len(lines)) / (1 + counts)).astype(np.float32)[:, None] + 1
-        mean = fitted.corpus_mean(np.stack([_sum(known, vectors, line) for line in lines]))
-        return Learnt(list(known), {"weighted": vectors, "mean": mean})
+        mean = fitted.corpus_mean(np.stack([_sum(row_of, vectors, line) for line in lines]))
+        return Learnt(list(row_of), {"weighted": vectors, "mean": mean})
 
 
 def words(text: str) -> list[str]:
@@ -145,10 +145,10 @@ def _steps(lines: list[list[str]]) -> list[list[list[str]]]:
     return steps
 
 
-def _vectors(known: dict[str, int], weighted: np.ndarray, texts: list[str]) -> np.ndarray:
+def _vectors(row_of: dict[str, int], weighted: np.ndarray, texts: list[str]) -> np.ndarray:
     """[n, dim]: the sum of each text's weighted words, which points where their mean does."""
-    return np.stack([_sum(known, weighted, words(text)) for text in texts])
+    return np.stack([_sum(row_of, weighted, words(text)) for text in texts])
 
 
-def _sum(known: dict[str, int], weighted: np.ndarray, line: list[str]) -> np.ndarray:
-    return weighted[[known[word] for word in line if word in known]].sum(axis=0, dtype=np.float32)
+def _sum(row_of: dict[str, int], weighted: np.ndarray, line: list[str]) -> np.ndarray:
+    return weighted[[row_of[word] for word in line if word in row_of]].sum(axis=0, dtype=np.float32)

@@ -101,8 +101,8 @@ class LlamaModel(LocalModel):
     def logits(self) -> Any:
         import numpy as np
 
-        found = self.llama._ctx.get_logits_ith(-1)  # no `logits_all`: that would keep a row for each place of the context
-        return np.ctypeslib.as_array(found, shape=(self.vocabulary,)).copy()
+        row = self.llama._ctx.get_logits_ith(-1)  # no `logits_all`: that would keep a row for each place of the context
+        return np.ctypeslib.as_array(row, shape=(self.vocabulary,)).copy()
 
     def decoder(self) -> Callable[[int | None], str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")

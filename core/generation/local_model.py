@@ -131,16 +131,16 @@ class LocalModel(ABC):
         """Brings the prompt into the attention cache piece by piece; yields how many tokens are there, at first those
         that still were, `reuse` at most. At least the last piece is evaluated anew, so that its logits are at hand."""
         had, had_ends = self._held
-        kept, tokens = 0, prompt.tokens
+        prefix, tokens = 0, prompt.tokens
         for end, other in zip(prompt.ends[:-1], had_ends, strict=False):
-            if end != other or tokens[kept:end] != had[kept:end] or (reuse is not None and end > reuse):
+            if end != other or tokens[prefix:end] != had[prefix:end] or (reuse is not None and end > reuse):
                 break
-            kept = end
+            prefix = end
         self._held = [], []  # until all is read: what a cancelled or failed call leaves behind is not known
-        at = kept = self.keep(kept)
-        yield kept
+        at = prefix = self.keep(prefix)
+        yield prefix
         for end in prompt.ends:
-            if end > kept:
+            if end > prefix:
                 self.evaluate(tokens[at:end], at)
                 at = end
                 yield end

@@ -77,7 +77,7 @@ class OpenAICompatible(TextGenerator):
         return remote.address(value)
 
     @model_validator(mode="after")
-    def _known(self) -> "OpenAICompatible":
+    def _sendable(self) -> "OpenAICompatible":
         if not self.extended and (self.top_k, self.min_p, self.repeat_penalty) != (0, 0.0, 1.0):
             raise ValueError("top_k, min_p and repeat_penalty are sent only where `extended` is on")
         return self
@@ -176,19 +176,19 @@ def _take(chunk: dict[str, Any], reply: remote.Reply) -> None:
             reply.reason = reply.reason or REASONS.get(ended, f"failed: it ended with {remote.valid(str(ended))!s:.40}")
 
 
-def _odds(given: dict[str, Any]) -> tuple[str, float]:
+def _odds(entry: dict[str, Any]) -> tuple[str, float]:
     """(token, natural log-probability); what JSON has no number for, such as -Infinity, is no measurement."""
-    logprob = float(given["logprob"])
+    logprob = float(entry["logprob"])
     if not math.isfinite(logprob):
         raise ValueError("a log-probability that is no number")
-    return remote.valid(str(given["token"])), logprob
+    return remote.valid(str(entry["token"])), logprob
 
 
-def _usage(given: Any) -> Usage | None:
-    if not isinstance(given, dict):
+def _usage(counts: Any) -> Usage | None:
+    if not isinstance(counts, dict):
         return None
-    details = given.get("prompt_tokens_details")
+    details = counts.get("prompt_tokens_details")
     told = details.get("cached_tokens") if isinstance(details, dict) else None
-    prompt, cached = remote.count(given.get("prompt_tokens")), 0 if told is None else remote.count(told)
+    prompt, cached = remote.count(counts.get("prompt_tokens")), 0 if told is None else remote.count(told)
     fresh = None if prompt is None or cached is None else prompt - cached
-    return remote.usage(fresh, remote.count(given.get("completion_tokens")), cached)
+    return remote.usage(fresh, remote.count(counts.get("completion_tokens")), cached)

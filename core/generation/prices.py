@@ -77,8 +77,8 @@ def price(model: str, prices: dict[str, Price]) -> Price | None:
 def _read(path: Path, text: str | None = None) -> dict[str, Price]:
     """The prices in a text that is to stand in the file; None: in what stands there."""
     try:
-        given: Any = yaml.safe_load(path.read_text("utf-8") if text is None else text)
-        return {str(name): Price.model_validate(entry) for name, entry in given["models"].items()}
+        table: Any = yaml.safe_load(path.read_text("utf-8") if text is None else text)
+        return {str(name): Price.model_validate(entry) for name, entry in table["models"].items()}
     except (
         OSError,
         UnicodeDecodeError,

@@ -176,16 +176,16 @@ class ShownText:
     """Text as it grows, up to the first stop text; what may be the beginning of one is held back until it is known."""
 
     def __init__(self, stops: Stops) -> None:
-        self.text, self.stopped, self._stops, self._given = "", False, stops, 0
+        self.text, self.stopped, self._stops, self._shown = "", False, stops, 0
 
     def add(self, piece: str, last: bool = False) -> str:
         """What can now be shown."""
         begin = max(0, len(self.text) - max(map(len, self._stops), default=0))
         self.text += piece
-        if found := [at for stop in self._stops if (at := self.text.find(stop, begin)) >= 0]:
-            self.text, self.stopped = self.text[: min(found)], True
+        if cuts := [at for stop in self._stops if (at := self.text.find(stop, begin)) >= 0]:
+            self.text, self.stopped = self.text[: min(cuts)], True
         held = 0 if last or self.stopped else max((_started(self.text, stop) for stop in self._stops), default=0)
-        shown, self._given = self.text[self._given : len(self.text) - held], len(self.text) - held
+        shown, self._shown = self.text[self._shown : len(self.text) - held], len(self.text) - held
         return shown
 
 

@@ -88,24 +88,22 @@ def again(
     generator: PartConfig,
     messages: list[dict[str, str]],
     first: Generated,
-    kept: Receipt,
+    original: Receipt,
     passages: int,
     deadline_s: float = 120.0,
 ) -> Generator[str, None, tuple[Generated, Comparison]]:
     """Runs the prompt again with the receipt's seed, yields the text as it comes, and returns it with the comparison."""
-    second = yield from generator.generate(messages, kept.seed, deadline_s)
-    return second, compare(generator, first, second, passages, kept, receipt(generator, second, kept.seed))
+    second = yield from generator.generate(messages, original.seed, deadline_s)
+    return second, compare(generator, first, second, passages, original, receipt(generator, second, original.seed))
 
 
 def compare(generator: PartConfig, first: Generated, second: Generated, passages: int, *receipts: Receipt) -> Comparison:
     """`passages`: how many the prompt gave, so that citations can be read."""
-    tokens = [generator.pieces(one.text) for one in (first, second)]
-    a, b = tokens if None not in tokens else (_words(one.text) for one in (first, second))
+    tokens = [generator.pieces(answer.text) for answer in (first, second)]
+    a, b = tokens if None not in tokens else (_words(answer.text) for answer in (first, second))
     same = [x == y for x, y in zip(a, b, strict=False)]
     difference = None if a == b else next((i for i, equal in enumerate(same) if not equal), len(same))
-    changed = tuple(
-        name for name in Receipt._fields if len({json.dumps(getattr(one, name), sort_keys=True) for one in receipts}) > 1
-    )
+    changed = tuple(name for name in Receipt._fields if len({json.dumps(getattr(r, name), sort_keys=True) for r in receipts}) > 1)
     return Comparison(
         "word" if None in tokens else "token",
         len(a),

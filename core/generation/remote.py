@@ -132,11 +132,11 @@ def _try(
     loop: asyncio.AbstractEventLoop, talk: Awaitable[None], reply: Reply, deadline: float
 ) -> Generator[str, None, Fault | None]:
     """Runs one try a moment at a time, yielding what came; the connection is closed at the end, however it comes."""
-    task, given = loop.create_task(talk), 0
+    task, start = loop.create_task(talk), 0
     try:
         while not task.done() and (left := deadline - time.perf_counter()) > 0:
             loop.run_until_complete(asyncio.wait({task}, timeout=min(TICK_S, left)))
-            new, given = "".join(reply.pieces[given:]), len(reply.pieces)
+            new, start = "".join(reply.pieces[start:]), len(reply.pieces)
             yield new
         if not task.done():
             reply.reason = reply.reason or "deadline"  # where only the goodbye is missing, the answer is whole
@@ -261,12 +261,12 @@ def address(value: str) -> str:
     return value.rstrip("/")
 
 
-def key(given: str, variable: str, base_url: str, home: str) -> str:
+def key(text: str, variable: str, base_url: str, home: str) -> str:
     """The key, or "" where it is not for this address: a recipe from somebody else must not carry it away."""
-    given = given.strip()
-    if not (given.isascii() and given.isprintable()):
+    text = text.strip()
+    if not (text.isascii() and text.isprintable()):
         raise WorkbenchError("The key holds characters that no key has.", where=variable, todo="Copy it again.")
-    return given if _origin(base_url) == _origin(home) else ""
+    return text if _origin(base_url) == _origin(home) else ""
 
 
 def destination(base_url: str) -> str:
@@ -298,10 +298,10 @@ def _said(body: bytes | str, most: int = 200) -> str:
     """The message in an error's body, in one line."""
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     try:
-        found = json.loads(text)  # cut at 64 KB
+        message = json.loads(text)  # cut at 64 KB
         for name in ("error", "message", "detail"):
-            found = found.get(name, found) if isinstance(found, dict) else found
-        text = found if isinstance(found, str) else text
+            message = message.get(name, message) if isinstance(message, dict) else message
+        text = message if isinstance(message, str) else text
     except (ValueError, RecursionError):
         pass
     text = " ".join(valid(text).split())

@@ -40,16 +40,16 @@ def schema_knob():
 
 def read(schema: str) -> dict[str, Any]:
     try:
-        found = json.loads(schema)
+        tree = json.loads(schema)
     except ValueError as error:
         raise WorkbenchError(
             f"The JSON schema is not JSON: {error}.",
             where="generation.json_schema",
             todo='Give a schema such as {"type": "object", "properties": …}.',
         ) from None
-    if not isinstance(found, dict):
+    if not isinstance(tree, dict):
         raise WorkbenchError("The JSON schema is not an object.", where="generation.json_schema")
-    return found
+    return tree
 
 
 def grammar(schema: str) -> Grammar:
@@ -61,15 +61,15 @@ def grammar(schema: str) -> Grammar:
 
 def fitting(schema: str, room_tokens: int) -> Grammar:
     """The grammar, where its longest JSON has room: a token holds at least one character of plain text."""
-    found = grammar(schema)
-    if found.longest > room_tokens:
+    rules = grammar(schema)
+    if rules.longest > room_tokens:
         raise WorkbenchError(
-            f"The longest JSON of the schema has {found.longest:,} characters, and the context leaves room "
+            f"The longest JSON of the schema has {rules.longest:,} characters, and the context leaves room "
             f"for {room_tokens:,} tokens.",
             where="generation.json_schema",
             todo="Give its strings and lists a smaller maxLength and maxItems.",
         )
-    return found
+    return rules
 
 
 def finished(text: str, reason: str, schema: str) -> tuple[str, str]:
@@ -88,8 +88,8 @@ def problem(text: str, schema: str) -> str:
         value = json.loads(text)
     except ValueError as error:
         return f"not JSON: {error}"
-    found = jsonschema.Draft202012Validator(read(schema)).iter_errors(value)
-    error = jsonschema.exceptions.best_match(found)
+    errors = jsonschema.Draft202012Validator(read(schema)).iter_errors(value)
+    error = jsonschema.exceptions.best_match(errors)
     return f"not of the schema: {error.message:.200}" if error else ""
 
 
@@ -126,10 +126,10 @@ class Follower:
 def _prepared(tokenizer: Any, vocabulary: int) -> Any:
     from llguidance.hf import from_tokenizer
 
-    kept = getattr(tokenizer, "_follower", None)
-    if kept is None:
-        kept = tokenizer._follower = from_tokenizer(tokenizer, n_vocab=vocabulary)
-    return kept
+    follower = getattr(tokenizer, "_follower", None)
+    if follower is None:
+        follower = tokenizer._follower = from_tokenizer(tokenizer, n_vocab=vocabulary)
+    return follower
 
 
 def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[str, int]:
@@ -139,10 +139,10 @@ def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[s
         values = [json.dumps(v, ensure_ascii=False) for v in schema.get("enum", [schema.get("const")])]
         return _either([(_literal(value), len(value)) for value in values])
     if alternatives := schema.get("anyOf"):
-        return _either([_rule(one, whole, f"{at}.anyOf", within) for one in alternatives])
+        return _either([_rule(option, whole, f"{at}.anyOf", within) for option in alternatives])
     kind = schema.get("type", "object" if "properties" in schema else None)
     if isinstance(kind, list):
-        return _either([_rule({**schema, "type": one}, whole, at, within) for one in kind])
+        return _either([_rule({**schema, "type": option}, whole, at, within) for option in kind])
     if kind not in _HELD:
         raise _refused(f"no type at {at}" if kind is None else f"the type {kind!r} at {at}")
     others = set().union(*_HELD.values()) - _HELD[kind]  # of a list of types, each takes what is its own
@@ -153,8 +153,8 @@ def _rule(schema: Any, whole: dict, at: str, within: tuple[str, ...]) -> tuple[s
         names = schema.get("properties", {})
         if missing := sorted(set(schema.get("required", [])) - set(names)):
             raise _refused(f"a required key without a schema at {at}: {missing[0]}")
-        for name, one in names.items():
-            key, (rule, size) = json.dumps(name, ensure_ascii=False), _rule(one, whole, f"{at}.{name}", within)
+        for name, inner in names.items():
+            key, (rule, size) = json.dumps(name, ensure_ascii=False), _rule(inner, whole, f"{at}.{name}", within)
             parts.append(f"{_literal(key + ': ')} {rule}")
             longest += len(key) + 2 + size + (2 if len(parts) > 1 else 0)
         return f'"{{" {_COMMA.join(parts)} "}}"', longest

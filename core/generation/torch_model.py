@@ -66,7 +66,7 @@ class TorchModel(LocalModel):
         self.name, self.sha256, self.device = (source.stem if source.is_file() else source.name, identity(source), device)
         self.trained = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         ends = (self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
-        self.ends = frozenset(i for given in ends for i in (given if isinstance(given, list) else [given]) if i is not None)
+        self.ends = frozenset(i for end in ends for i in (end if isinstance(end, list) else [end]) if i is not None)
         self._special = {i for i, token in self._core.get_added_tokens_decoder().items() if token.special}
         self._letters = _letters() if "ByteLevel" in repr(self._core.decoder) else {}
         self.vocabulary = self.model.get_output_embeddings().weight.shape[0]
@@ -190,11 +190,11 @@ class TorchModel(LocalModel):
             }
             self.written += len(live)
             yield pieces.get(id(drafts[0]), "")
-            kept = [i for i, draft in enumerate(live) if not draft.reason]
-            if len(kept) < len(live):  # a finished row computes no further
-                live, mask = [live[i] for i in kept], mask[kept]
+            rest = [i for i, draft in enumerate(live) if not draft.reason]
+            if len(rest) < len(live):  # a finished row computes no further
+                live, mask = [live[i] for i in rest], mask[rest]
                 if live:
-                    cache.batch_select_indices(torch.tensor(kept, device=self.device))
+                    cache.batch_select_indices(torch.tensor(rest, device=self.device))
             if live:
                 mask = torch.nn.functional.pad(mask, (0, 1), value=1)
                 logits = self._forward(torch.tensor([draft.ids[-1:] for draft in live]), mask, cache)

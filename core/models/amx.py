@@ -18,8 +18,8 @@ REBUILD = "python -m pip install --force-reinstall --no-deps --no-cache-dir -r r
 @lru_cache(maxsize=1)
 def holding() -> Path | None:
     """The library that holds such kernels."""
-    found = find_spec("llama_cpp")
-    files = (Path(found.origin).parent / "lib").glob("*ggml-cpu*") if found and found.origin else ()
+    spec = find_spec("llama_cpp")
+    files = (Path(spec.origin).parent / "lib").glob("*ggml-cpu*") if spec and spec.origin else ()
     return next((file for file in files if LDTILECFG in file.read_bytes()), None)
 
 

@@ -156,10 +156,10 @@ class _Settings:
     """A config's settings under one name each, with the family's own defaults; a missing one is an error that names it."""
 
     def __init__(self, config: dict, family: Family) -> None:
-        self.found = family.absent | {k: v for k, v in config.items() if v is not None}
+        self.values = family.absent | {k: v for k, v in config.items() if v is not None}
 
     def get(self, name: str, default: int = 0) -> Any:
-        return self.found.get(name, self.found.get(_OTHER_NAMES.get(name, ""), default))
+        return self.values.get(name, self.values.get(_OTHER_NAMES.get(name, ""), default))
 
     def size(self, name: str, default: int | None = None) -> int:
         value = self.get(name, default)
@@ -403,10 +403,10 @@ def cache_bytes(
         return 0.0
     near = min(context_tokens, a.window) if a.windowed_layers else 0
     tokens = (a.layers - a.windowed_layers) * context_tokens + a.windowed_layers * near  # over all layers
-    kept = kv_heads_under(a, attention, groups) * (a.head_size + a.value_size)
+    values = kv_heads_under(a, attention, groups) * (a.head_size + a.value_size)
     if a.latent and attention in ("", "MLA"):
-        kept = a.latent
-    return tokens * kept * batch * BITS[precision] / 8
+        values = a.latent
+    return tokens * values * batch * BITS[precision] / 8
 
 
 def weight_bytes(a: Architecture, precision: str = "") -> float:

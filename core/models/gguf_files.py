@@ -82,7 +82,7 @@ def choice(path: Path, weights: str) -> WeightsChoice:
     key = _key(path)
     with _choosing:  # kept for the life of the process: the model must not change under it
         if key not in _chosen or not _chosen[key].path.is_file():
-            _chosen[key] = _kept(path, _record(path, key))
+            _chosen[key] = _choose(path, _record(path, key))
         return _chosen[key]
 
 
@@ -142,15 +142,15 @@ def _convert(path: Path, copy: Path, file_type: int) -> None:
 
 def _recorded(path: Path, record: Path) -> WeightsChoice | None:
     with suppress(OSError, ValueError, TypeError, KeyError):
-        found = json.loads(record.read_text("utf-8"))
-        copy = path if found["weights"] == "as_bundled" else _copy(path, found["weights"])
-        return WeightsChoice(found["weights"], copy, tuple(Measured(*row) for row in found["measured"]))
+        choice = json.loads(record.read_text("utf-8"))
+        copy = path if choice["weights"] == "as_bundled" else _copy(path, choice["weights"])
+        return WeightsChoice(choice["weights"], copy, tuple(Measured(*row) for row in choice["measured"]))
     return None
 
 
-def _kept(path: Path, record: Path) -> WeightsChoice:
-    if found := _recorded(path, record):
-        return found if found.path.is_file() else found._replace(path=converted(path, found.weights))
+def _choose(path: Path, record: Path) -> WeightsChoice:
+    if choice := _recorded(path, record):
+        return choice if choice.path.is_file() else choice._replace(path=converted(path, choice.weights))
     had = {weights: _copy(path, weights).is_file() for weights in AUTO}
     try:
         files = {w: path if w == "as_bundled" else converted(path, w) for w in AUTO}
@@ -192,11 +192,11 @@ def measure(files: dict[str, Path]) -> list[Measured]:
         seen[weights] = np.array(rows[1:], np.float64)  # [places, vocabulary]
         reading[weights] = (clock[1] - clock[0]) / PIECE
         writing[weights] = float(np.median(np.diff(clock[1:])))
-    table, given = [], _log_softmax(seen["as_bundled"])
+    table, reference = [], _log_softmax(seen["as_bundled"])
     for weights in files:
         other, read_s, write_s = _log_softmax(seen[weights]), reading[weights], writing[weights]
-        divergence = (np.exp(given) * (given - other)).sum(axis=1).mean()
-        same = (given.argmax(axis=1) == other.argmax(axis=1)).mean()
+        divergence = (np.exp(reference) * (reference - other)).sum(axis=1).mean()
+        same = (reference.argmax(axis=1) == other.argmax(axis=1)).mean()
         table.append(
             Measured(
                 weights, 1 / read_s, 1 / write_s, PROMPT_TOKENS * read_s + ANSWER_TOKENS * write_s, float(same), float(divergence)
@@ -214,8 +214,8 @@ def _log_softmax(logits):
 
 def offloads() -> bool:
     """Whether this build of llama.cpp can use a GPU, seen by its libraries: loading them takes memory, and may abort."""
-    found = find_spec("llama_cpp")
-    names = " ".join(path.name for path in (Path(found.origin).parent / "lib").glob("*ggml*")) if found else ""
+    spec = find_spec("llama_cpp")
+    names = " ".join(path.name for path in (Path(spec.origin).parent / "lib").glob("*ggml*")) if spec else ""
     return any(backend in names for backend in ("cuda", "metal", "vulkan", "hip", "sycl", "cann"))
 
 

@@ -106,21 +106,21 @@ class _Reader:
                     metadata[name] = values
             else:
                 metadata[name] = self.value(kind)
-        found, ends = [], [0]
+        infos, ends = [], [0]
         for _ in range(tensors):
             name, axes = self.text(), self.number("I")
             if not 1 <= axes <= 4:
                 raise ValueError(f"tensor '{name}' has {axes} axes")
             shape = tuple(self.number("Q") for _ in range(axes))
-            format, offset = GGMLQuantizationType(self.number("I")), self.number("Q")
-            block, size = GGML_QUANT_SIZES[format]
+            ggml_type, offset = GGMLQuantizationType(self.number("I")), self.number("Q")
+            block, size = GGML_QUANT_SIZES[ggml_type]
             count = prod(shape)
-            found.append(TensorInfo(name, shape, format.name, count, count // block * size))
-            ends.append(offset + found[-1].bytes)
+            infos.append(TensorInfo(name, shape, ggml_type.name, count, count // block * size))
+            ends.append(offset + infos[-1].bytes)
         step = metadata.get("general.alignment", 32)
         if not isinstance(step, int) or step < 1:
             raise ValueError("its alignment is no number")
         whole = -(-self.at // step) * step + max(ends)
         if whole > len(self.data):
             raise ValueError(f"it has {len(self.data):,} of {whole:,} bytes")
-        return Header(metadata, lengths, tuple(found))
+        return Header(metadata, lengths, tuple(infos))

@@ -18,7 +18,7 @@ IDLE_S = 0.1  # after so long without a word the caller may look whether to go o
 # YAML reads a bare yes or no as true or false
 Own = Annotated[
     Literal["auto", "yes", "no"],
-    BeforeValidator(lambda given: {True: "yes", False: "no"}.get(given, given) if isinstance(given, bool) else given),
+    BeforeValidator(lambda value: {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value),
 ]
 TODO = (
     "The app goes on, and the next answer starts the process anew. If it ends again, `python -m core doctor` tries the "
@@ -44,9 +44,9 @@ def at_model(method: Callable) -> Callable:
         if part.own_process == "no":
             return method(part, *args, **kwargs)
         if inspect.isgeneratorfunction(method):
-            given = inspect.signature(method).bind(part, *args, **kwargs)
-            given.apply_defaults()
-            return _stream(part, method.__name__, args, kwargs, given.arguments["deadline_s"])
+            call = inspect.signature(method).bind(part, *args, **kwargs)
+            call.apply_defaults()
+            return _stream(part, method.__name__, args, kwargs, call.arguments["deadline_s"])
         with _asked(part, method.__name__, args, kwargs) as answers:
             return answers.recv()[1]
 

@@ -86,7 +86,7 @@ def tried(name: str) -> Result:
             texts.append(file.read().decode("utf-8", "replace"))
     seconds = time.perf_counter() - started
     result = _judged(code, *texts, seconds)
-    _known[name] = result
+    _results[name] = result
     _keep(name, result)
     return result
 
@@ -108,7 +108,7 @@ def refuse(name: str) -> None:
     """Raises where the library is known to end its process on this machine; tries it where that is not known yet."""
     if name not in PROBES:
         return
-    result = known(name)
+    result = result_of(name)
     if result.signal in ABORTS:
         raise WorkbenchError(
             f"{name} ends its process on this machine ({result.signal}, when it was to {PROBES[name].does}), "
@@ -118,25 +118,25 @@ def refuse(name: str) -> None:
         )
 
 
-def known(name: str) -> Result:
+def result_of(name: str) -> Result:
     """What came of the last trial, or of one made now."""
-    if name not in _known:
+    if name not in _results:
         with _trying:
-            _known[name] = _known.get(name) or _kept(name) or tried(name)
-    return _known[name]
+            _results[name] = _results.get(name) or _read(name) or tried(name)
+    return _results[name]
 
 
 def assume_all_work() -> None:
     """Within a trial, which tries nothing else."""
-    _known.update(dict.fromkeys(PROBES, Result("a trial itself", 0.0)))
+    _results.update(dict.fromkeys(PROBES, Result("a trial itself", 0.0)))
 
 
 def _versions(name: str) -> str:
-    found = []
+    versions = []
     for package in PROBES[name].packages:
         with suppress(PackageNotFoundError):
-            found.append(f"{package} {version(package)}")
-    return ", ".join(found)
+            versions.append(f"{package} {version(package)}")
+    return ", ".join(versions)
 
 
 def _keep(name: str, result: Result) -> None:
@@ -146,7 +146,7 @@ def _keep(name: str, result: Result) -> None:
         files.write_whole(place, json.dumps(result._asdict()), sync=False)
 
 
-def _kept(name: str) -> Result | None:
+def _read(name: str) -> Result | None:
     """What came of an earlier trial that worked, or was ended by the library."""
     with suppress(OSError, ValueError, TypeError):
         result = Result(**json.loads(_place(name).read_text("utf-8")))
@@ -164,8 +164,8 @@ def _place(name: str) -> Path:
 
 def _build(name: str) -> list[int]:
     """Changes where the package was installed anew in the same version."""
-    found = find_spec({"llama.cpp": "llama_cpp", "PDF": "kaleido"}.get(name, name))
-    return [os.stat(found.origin).st_mtime_ns] if found and found.origin else []
+    spec = find_spec({"llama.cpp": "llama_cpp", "PDF": "kaleido"}.get(name, name))
+    return [os.stat(spec.origin).st_mtime_ns] if spec and spec.origin else []
 
 
 def _processor() -> str:
@@ -175,5 +175,5 @@ def _processor() -> str:
     return f"{platform.machine()} {platform.processor()} {platform.release()}"
 
 
-_known: dict[str, Result] = {}
+_results: dict[str, Result] = {}
 _trying = threading.Lock()

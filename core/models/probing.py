@@ -40,20 +40,20 @@ def _faiss() -> str:
     from core.index.faiss_hnsw import FaissHNSW
     from core.index.faiss_ivf_pq import FaissIVFPQ
 
-    return _found(FaissHNSW(), FaissIVFPQ())
+    return _searched(FaissHNSW(), FaissIVFPQ())
 
 
 def _hnswlib() -> str:
     from core.index.hnswlib_graph import Hnswlib
 
-    return _found(Hnswlib())
+    return _searched(Hnswlib())
 
 
-def _found(*parts: Any) -> str:
+def _searched(*parts: Any) -> str:
     rows = _vectors()
     for part in parts:
-        found = part.build(rows, None).search(rows[:20], 5)
-        if (found.chunk < 0).all():
+        candidates = part.build(rows, None).search(rows[:20], 5)
+        if (candidates.chunk < 0).all():
             raise RuntimeError(f"{part.part} finds nothing")
     return f"{' and '.join(part.part for part in parts)} of {len(rows):,} vectors built and searched"
 
@@ -61,13 +61,13 @@ def _found(*parts: Any) -> str:
 def _chromadb() -> str:
     from core.index.chroma import Chroma
 
-    return _found(Chroma())
+    return _searched(Chroma())
 
 
 def _lancedb() -> str:
     from core.index.lancedb_table import LanceDB
 
-    return _found(LanceDB())
+    return _searched(LanceDB())
 
 
 def _pdf() -> str:

@@ -23,7 +23,7 @@ class Distribution(NamedTuple):
     step: Step | None
     logits: np.ndarray  # [vocab] float64, -inf: cut by now
     probabilities: np.ndarray  # [vocab] float64
-    kept: np.ndarray  # token ids, rising
+    support: np.ndarray  # token ids, rising
     cut: np.ndarray  # token ids that this step took, rising
     cut_mass: float  # their probability before the step
     entropy_bits: float
@@ -41,11 +41,11 @@ def trace(logits: np.ndarray, steps: Sequence[Step], history: History = History(
 
 def _stage(step: Step | None, logits: np.ndarray, before: Distribution | None) -> Distribution:
     p = softmax(logits)
-    kept = np.flatnonzero(logits > -np.inf)
-    cut = before.kept[logits[before.kept] == -np.inf] if before else kept[:0]
+    support = np.flatnonzero(logits > -np.inf)
+    cut = before.support[logits[before.support] == -np.inf] if before else support[:0]
     entropy = entropy_bits(p)
     return Distribution(
-        step, logits, p, kept, cut, float(before.probabilities[cut].sum()) if before else 0.0, entropy, 2**entropy
+        step, logits, p, support, cut, float(before.probabilities[cut].sum()) if before else 0.0, entropy, 2**entropy
     )
 
 

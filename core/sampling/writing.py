@@ -30,12 +30,12 @@ def next_logits(part: PartConfig, prompt: Read, memory: Memory) -> Callable[[Seq
 
     def asked(tokens: Sequence[int]) -> np.ndarray:
         written = tuple(tokens[size:])
-        found = memory.get(written)
-        if found is None:
+        logits = memory.get(written)
+        if logits is None:
             if len(memory) >= KEPT:
                 memory.pop(next(iter(memory)), None)
-            found = memory[written] = part.next_logits(prompt, written)
-        return found
+            logits = memory[written] = part.next_logits(prompt, written)
+        return logits
 
     return asked
 

@@ -87,7 +87,7 @@ class Routing:
     """What the routers chose. T tokens, L layers, K choices, E experts.
 
     ids [T] int32; text [T] int32: which text; offsets [T, 2] int32: characters of it.
-    experts [T, L, K] int16; gates [T, L, K] float32; kept [T, L, K] bool: not dropped; probabilities [T, L, E] float32.
+    experts [T, L, K] int16; gates [T, L, K] float32; has_room [T, L, K] bool: not dropped; probabilities [T, L, E] float32.
     """
 
     ids: np.ndarray
@@ -95,7 +95,7 @@ class Routing:
     offsets: np.ndarray
     experts: np.ndarray
     gates: np.ndarray
-    kept: np.ndarray
+    has_room: np.ndarray
     probabilities: np.ndarray
 
 

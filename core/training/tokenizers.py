@@ -99,8 +99,8 @@ def tokenizer_files() -> dict[str, Path]:
     from core.embedding import minilm
     from core.generation.llama_engine import LlamaCpp
 
-    found = {"MiniLM": minilm.bundled_folder() / FILE, "SmolLM2": LlamaCpp().path()}
-    return found | {file.parent.name: file for file in sorted(tokenizers_home().glob(f"[!.]*/{FILE}"))}
+    bundled = {"MiniLM": minilm.bundled_folder() / FILE, "SmolLM2": LlamaCpp().path()}
+    return bundled | {file.parent.name: file for file in sorted(tokenizers_home().glob(f"[!.]*/{FILE}"))}
 
 
 def train_tokenizer(texts: Sequence[str], config: TokenizerConfig, folder: Path) -> Generator[Progress, None, Path]:
@@ -266,8 +266,8 @@ def _gguf(path: Path, name: str) -> Reader:
         return Split(ids, np.stack((at[starts] - inside, at[ends]), axis=1).astype(np.int32), np.zeros(len(ids), bool))
 
     def split_many(texts: Sequence[str]) -> list[Split]:
-        found = _in_child(path, "split", version, [encodable(text).encode("utf-8") for text in texts])
-        return [split(text, ids) for text, ids in zip(texts, found, strict=True)]
+        rows = _in_child(path, "split", version, [encodable(text).encode("utf-8") for text in texts])
+        return [split(text, ids) for text, ids in zip(texts, rows, strict=True)]
 
     return Reader(name, len(written), lambda i: written[i].decode("utf-8", "replace"), split_many)
 

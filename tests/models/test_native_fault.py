@@ -83,7 +83,7 @@ def test_leaving_ends_a_build_that_nothing_else_would_stop(tmp_path):
 @pytest.fixture
 def tried(monkeypatch, tmp_path):
     """The trials with a folder of their own, and nothing known yet."""
-    monkeypatch.setattr(probes, "_known", {})
+    monkeypatch.setattr(probes, "_results", {})
     monkeypatch.setattr(probes, "_place", lambda name: tmp_path / "trials" / name)
     return tmp_path / "trials"
 
@@ -96,8 +96,8 @@ def test_a_library_that_ends_its_process_is_refused_from_then_on(tried, monkeypa
         probes.refuse("hnswlib")
     assert version("hnswlib") in error.value.where and "index exact" in error.value.todo
     (tmp_path / "hnswlib.py").unlink()
-    for known in (probes._known, {}):  # in this process, and in the next one
-        monkeypatch.setattr(probes, "_known", known)
+    for results in (probes._results, {}):  # in this process, and in the next one
+        monkeypatch.setattr(probes, "_results", results)
         with pytest.raises(WorkbenchError, match="SIGABRT"):
             drain(index_build.built(Hnswlib(), VECTORS, tmp_path / "index", True))
     assert not probes.tried("hnswlib").failed  # the doctor tries it again
@@ -108,7 +108,7 @@ def test_a_missing_library_is_no_reason_to_refuse_and_is_tried_again(tried, monk
     (tmp_path / "hnswlib.py").write_text("raise ModuleNotFoundError('No module named hnswlib', name='hnswlib')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     probes.refuse("hnswlib")  # whoever uses it meets the reason
-    assert probes._known["hnswlib"].failed and "hnswlib" in probes._known["hnswlib"].said and probes._kept("hnswlib") is None
+    assert probes._results["hnswlib"].failed and "hnswlib" in probes._results["hnswlib"].said and probes._read("hnswlib") is None
 
 
 def test_what_killed_a_trial_from_outside_says_nothing_about_the_library():
@@ -202,7 +202,7 @@ def test_the_doctor_names_the_engine_that_failed_its_trial_and_what_to_do(monkey
 
     ended = probes.Result("its process was ended by SIGILL", 0.3, "SIGILL", True)
     went = probes.Result("4 tokens", 1.2)
-    monkeypatch.setattr(probes, "known", lambda name: ended if name in ("llama.cpp", "torch") else went)
+    monkeypatch.setattr(probes, "result_of", lambda name: ended if name in ("llama.cpp", "torch") else went)
     found = {finding.name: finding for finding in doctor.doctor(tmp_path, reuse=True)}
     llama = found["Trial of llama.cpp: generate a token"]
     assert llama.ok is False and "SIGILL" in llama.found and amx.REBUILD in llama.todo
@@ -215,7 +215,7 @@ def test_the_doctor_names_the_engine_that_failed_its_trial_and_what_to_do(monkey
 def test_the_real_trials_generate_a_token_and_build_a_graph(tried):
     for name, words in (("llama.cpp", "tokens, the first after"), ("hnswlib", "2,000 vectors built and searched")):
         result = probes.tried(name)
-        assert not result.failed and words in result.said and result.seconds > 0 and probes._kept(name) == result
+        assert not result.failed and words in result.said and result.seconds > 0 and probes._read(name) == result
 
 
 def test_every_probe_has_a_trial():

@@ -96,7 +96,7 @@ def test_mirostat_by_hand():
 def test_the_order_of_a_chain_matters_and_a_chain_is_plain_data():
     hot_first = chain([{"part": "temperature", "temperature": 2.0}, {"part": "top_p", "p": 0.65}])
     hot_last = hot_first[::-1]
-    assert len(trace(np.log(P), hot_first)[-1].kept) == 3 and len(trace(np.log(P), hot_last)[-1].kept) == 2
+    assert len(trace(np.log(P), hot_first)[-1].support) == 3 and len(trace(np.log(P), hot_last)[-1].support) == 2
     dumped = Chain(steps=hot_first).model_dump(mode="json")
     assert dumped["steps"][1] == {"part": "top_p", "p": 0.65} and chain(dumped["steps"]) == hot_first
     assert set(STEPS) >= {
@@ -131,7 +131,7 @@ def test_logits_that_are_no_distribution_are_refused(logits):
 def test_a_trace_holds_every_stage():
     stages = trace(np.log(P).astype(np.float32), (TopK(k=3), Temperature(temperature=0.5), MinP(p=0.5)))
     assert [stage.step and stage.step.part for stage in stages] == [None, "top_k", "temperature", "min_p"]
-    assert [stage.kept.tolist() for stage in stages] == [[0, 1, 2, 3, 4], [1, 3, 4], [1, 3, 4], [1, 3]]
+    assert [stage.support.tolist() for stage in stages] == [[0, 1, 2, 3, 4], [1, 3, 4], [1, 3, 4], [1, 3]]
     assert [stage.cut.tolist() for stage in stages] == [[], [0, 2], [], [4]]
     assert stages[1].cut_mass == pytest.approx(0.15, abs=1e-6)
     np.testing.assert_allclose(stages[1].probabilities, np.array([0, 0.4, 0, 0.3, 0.15]) / 0.85, atol=1e-6)

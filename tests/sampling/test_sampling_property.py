@@ -55,12 +55,12 @@ def test_a_trace_accounts_for_every_token(z, steps, history):
     stages = trace(z, steps, history)
     assert len(stages) == len(steps) + 1
     for before, stage in pairwise(stages):
-        assert sorted([*stage.kept, *stage.cut]) == before.kept.tolist()
+        assert sorted([*stage.support, *stage.cut]) == before.support.tolist()
         assert 0 <= stage.cut_mass <= 1 + 1e-12 and math.isclose(stage.probabilities.sum(), 1)
-        assert 0 <= stage.entropy_bits <= math.log2(len(stage.kept)) + 1e-9
+        assert 0 <= stage.entropy_bits <= math.log2(len(stage.support)) + 1e-9
         if stage.step.part in ("top_k", "top_p", "min_p", "greedy"):  # a cut tail leaves a distribution that majorises the old
             assert stage.entropy_bits <= before.entropy_bits + 1e-9
-    assert pick(stages[-1].logits, 0, 0) in stages[-1].kept
+    assert pick(stages[-1].logits, 0, 0) in stages[-1].support
 
 
 @settings(max_examples=200, deadline=None)

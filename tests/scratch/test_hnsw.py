@@ -37,10 +37,10 @@ def test_a_walk_by_hand():
     assert [hop.node for hop in walk.hops] == [0, 1]
     assert walk.hops[0].compared.tolist() == [2, 1, 4] and walk.hops[0].scores.tolist() == [-5, -3, -20]
     assert [(hop.best, hop.best_score) for hop in walk.hops] == [(1, -3), (1, -3)]
-    assert (walk.found.tolist(), walk.scores.tolist()) == ([1], [-3])
+    assert (walk.ranking.tolist(), walk.scores.tolist()) == ([1], [-3])
     assert (walk.num_hops, walk.num_distances, walk.entered) == (2, 4, 0)  # 1 has only links to what was seen
     wider = inside.walk(graph, vectors, ORIGIN, ef=2, depth=1)
-    assert [hop.node for hop in wider.hops] == [0, 1, 2, 3] and wider.found.tolist() == [3]
+    assert [hop.node for hop in wider.hops] == [0, 1, 2, 3] and wider.ranking.tolist() == [3]
 
 
 def reasons(graph, vectors, ef=1, depth=1, **more):

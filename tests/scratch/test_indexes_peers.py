@@ -95,7 +95,7 @@ def test_walk_over_our_graph_is_the_search(ten_thousand):
     found = ten_thousand.ours.search(queries, 10, 20)
     for query, ids, scores in zip(queries, found.chunk, found.score, strict=True):
         walk = inside.walk(graph, ten_thousand.ours.vectors, query, 20, 10)
-        assert walk.found.tolist() == ids.tolist()
+        assert walk.ranking.tolist() == ids.tolist()
         assert np.allclose(walk.scores, scores, atol=1e-5)
 
 
@@ -118,7 +118,7 @@ def test_walk_over_a_faiss_graph_finds_what_faiss_finds(faiss, metric):
         faiss.cvar.hnsw_stats.reset()
         theirs = index.search(queries, 10)[1]
         walks = [inside.walk(graph, vectors, query, ef, 10) for query in queries]
-        assert shared([w.found for w in walks], theirs) >= 0.98
+        assert shared([w.ranking for w in walks], theirs) >= 0.98
         hops = [hop for w in walks for hop in w.hops]
         assert abs(len(hops) / faiss.cvar.hnsw_stats.nhops - 1) < 0.01
         # on the upper layers FAISS compares a node again each time it is linked to

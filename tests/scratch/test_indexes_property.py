@@ -61,7 +61,7 @@ def test_search_and_walk_find_the_same_best_first(index, ef, depth, seed):
     graph = inside.from_hnsw(index)
     ef = max(ef, depth)  # our index lengthens its queue, FAISS does not
     walk = inside.walk(graph, index.vectors, query, ef, depth)
-    assert walk.found.tolist() == ids.tolist() and np.allclose(walk.scores, scores, atol=1e-4)
+    assert walk.ranking.tolist() == ids.tolist() and np.allclose(walk.scores, scores, atol=1e-4)
     assert walk.num_distances == 1 + sum(len(hop.compared) for hop in walk.hops)
     assert (np.diff([hop.best_score for hop in walk.hops]) >= 0).all()
     assert np.isclose(walk.hops[-1].best_score, walk.scores[0])
@@ -83,10 +83,10 @@ def test_ef_of_all_finds_all_that_can_be_reached(index):
     graph = inside.from_hnsw(index)
     walk = inside.walk(graph, index.vectors, query, n, n)
     reached = np.flatnonzero(inside._reached(graph, walk.entered))
-    assert sorted(walk.found) == reached.tolist()
+    assert sorted(walk.ranking) == reached.tolist()
     if len(reached) == n:  # connected: the search is exact
         exact = np.sort(distances(index.vectors, query, graph.metric))
-        assert np.allclose(distances(index.vectors[walk.found], query, graph.metric), exact, atol=1e-4)
+        assert np.allclose(distances(index.vectors[walk.ranking], query, graph.metric), exact, atol=1e-4)
 
 
 @settings(max_examples=40, deadline=None)

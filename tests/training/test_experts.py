@@ -53,7 +53,7 @@ def test_one_expert_is_the_dense_layer():
     dense.load_state_dict(one.experts[0].state_dict())
     x = torch.randn(2, 9, 16)
     torch.testing.assert_close(one(x), dense(x), rtol=0, atol=1e-6)
-    assert one.routed.kept.all()
+    assert one.routed.has_room.all()
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3])
@@ -79,9 +79,9 @@ def test_capacity_keeps_first_choices_first_and_a_dropped_token_passes_by():
     mixture = layer(4, 1, capacity_factor=0.5)
     x = torch.randn(1, 16, 16)
     out = mixture(x)[0]
-    lost = ~mixture.routed.kept[:, 0]
+    lost = ~mixture.routed.has_room[:, 0]
     assert lost.any() and (out[lost] == 0).all() and (out[~lost] != 0).any(1).all()
-    load = torch.bincount(mixture.routed.experts[mixture.routed.kept], minlength=4)
+    load = torch.bincount(mixture.routed.experts[mixture.routed.has_room], minlength=4)
     assert load.max() <= moe.capacity(16, 4, 1, 0.5) == 2
 
 
@@ -153,7 +153,7 @@ def test_routing_counts_every_token_once_and_its_statistics_agree(runs):
     texts = ["The for statement loops over 10 read_lines(x).", "Und die Größe?"]
     routing = moe.read(runs["with"], texts, capacity_factor=0.0)
     tokens = sum(len(runs["with"].reader.split(text).ids) for text in texts)
-    assert len(routing.ids) == tokens and routing.kept.all() and (dropped(routing) == 0).all()
+    assert len(routing.ids) == tokens and routing.has_room.all() and (dropped(routing) == 0).all()
     load = expert_loads(routing)
     np.testing.assert_allclose(load.sum(1), 1)
     np.testing.assert_array_equal(load, [np.bincount(routing.experts[:, one, 0], minlength=4) / tokens for one in (0, 1)])

@@ -323,7 +323,7 @@ def token_view(corpus: Corpus, run: ExpertRun, routing: Routing) -> None:
     place = np.flatnonzero(routing.text == number)[:SHOWN_TOKENS]
     if not len(place):
         return
-    experts, kept = routing.experts[place, :, 0], routing.kept[place, :, 0]
+    experts, kept = routing.experts[place, :, 0], routing.has_room[place, :, 0]
     tokens = [texts[number][a:b] for a, b in routing.offsets[place]]
     rows = [
         {"token": token, **{f"layer {i}": int(experts[n, i]) for i in range(experts.shape[1])}} for n, token in enumerate(tokens)

@@ -59,10 +59,10 @@ def next_token(
 
 def stage_cards(stages: Sequence[Distribution]) -> None:
     first, last = stages[0], stages[-1]
-    mass = 1 - first.probabilities[last.kept].sum()
+    mass = 1 - first.probabilities[last.support].sum()
     cards.row(
         [
-            cards.Card("Tokens that can come", len(last.kept), digits=0, direction=0, note=f"of {len(first.kept):,}"),
+            cards.Card("Tokens that can come", len(last.support), digits=0, direction=0, note=f"of {len(first.support):,}"),
             cards.Card("Probability cut", 100 * max(mass, 0.0), unit="%", digits=1, direction=0, note="of the model's own"),
             cards.Card(
                 "Entropy",
@@ -177,7 +177,7 @@ def _bars(stage: Distribution, before: Distribution | None, tokens: Sequence[int
     kept = [float(stage.probabilities[t]) if stage.logits[t] > -np.inf else None for t in tokens]
     cut = [float(before.probabilities[t]) if before is not None and t in gone else None for t in tokens]
     kept_here, cut_here = ([value for value in values if value is not None] for values in (kept, cut))
-    others = max(0.0, 1 - sum(kept_here)) if len(stage.kept) > len(kept_here) else None
+    others = max(0.0, 1 - sum(kept_here)) if len(stage.support) > len(kept_here) else None
     lost = max(0.0, stage.cut_mass - sum(cut_here)) if len(gone) > len(cut_here) else None
     return [*kept, others], [*cut, lost]
 
@@ -211,7 +211,7 @@ def step_table(stages: Sequence[Distribution]) -> None:
         [
             {
                 "Step": f"{i}  {step_name(s)}" if i else step_name(s),
-                "Kept": len(s.kept),
+                "Kept": len(s.support),
                 "Cut here": len(s.cut),
                 "Probability cut": 100 * s.cut_mass,
                 "Entropy": s.entropy_bits,

@@ -139,7 +139,7 @@ def entropy_bits(probabilities: np.ndarray) -> np.ndarray:
 
 def dropped(routing: Routing) -> np.ndarray:
     """[L] share of the assignments that found no room."""
-    return 1 - routing.kept.mean(axis=(0, 2))
+    return 1 - routing.has_room.mean(axis=(0, 2))
 
 
 def by_kind(routing: Routing, kind: np.ndarray) -> np.ndarray:

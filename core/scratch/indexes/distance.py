@@ -37,11 +37,11 @@ def score(distance: np.ndarray, metric: Metric) -> np.ndarray:
     return -np.sqrt(distance) if metric == "l2" else -distance
 
 
-def nearest(found: list[tuple[np.ndarray, np.ndarray]], depth: int, metric: Metric) -> Candidates:
+def nearest(compared: list[tuple[np.ndarray, np.ndarray]], depth: int, metric: Metric) -> Candidates:
     """Candidates of what was compared for each query: (ids [c], distances [c]), in any order."""
-    chunk = np.full((len(found), depth), -1, np.int32)
-    scores = np.full((len(found), depth), np.nan, np.float32)
-    for row, (ids, distance) in enumerate(found):
+    chunk = np.full((len(compared), depth), -1, np.int32)
+    scores = np.full((len(compared), depth), np.nan, np.float32)
+    for row, (ids, distance) in enumerate(compared):
         best = np.lexsort((ids, distance))[:depth]  # the smaller id first where distances are equal
         chunk[row, : len(best)], scores[row, : len(best)] = ids[best], score(distance[best], metric)
     return Candidates(chunk, scores)

@@ -17,7 +17,7 @@ from core.index.common import allowed, asked, checked
 from core.records import Candidates
 from core.scratch.indexes.distance import Metric, distances, nearest, pairwise
 
-Found = list[tuple[float, int]]  # (distance, node), nearest first
+Nodes = list[tuple[float, int]]  # (distance, node), nearest first
 Neighbours = Callable[[int, int], np.ndarray]  # layer, node -> the nodes it links to [degree] int32
 
 
@@ -57,12 +57,12 @@ class HNSW:
         self.links += [{} for _ in range(level - top)]
         if node:
             distance = self._distance_to(vector)
-            found = [(float(distance([self.entry_point])[0]), self.entry_point)]
+            entry = [(float(distance([self.entry_point])[0]), self.entry_point)]
             for layer in range(top, level, -1):  # lines 5-7: walk down to where the node begins
-                found = search_layer(self.neighbours, layer, distance, found, ef=1, size=node)
+                entry = search_layer(self.neighbours, layer, distance, entry, ef=1, size=node)
             for layer in range(min(top, level), -1, -1):  # lines 8-17: link it on each of its layers
-                found = search_layer(self.neighbours, layer, distance, found, self.ef_construction, node)
-                chosen = select(self._vectors, *_columns(found), self.m, self.metric)
+                entry = search_layer(self.neighbours, layer, distance, entry, self.ef_construction, node)
+                chosen = select(self._vectors, *_columns(entry), self.m, self.metric)
                 self.links[layer][node] = chosen
                 for neighbour in chosen.tolist():
                     self._link_back(layer, neighbour, node)
@@ -90,7 +90,7 @@ class HNSW:
             )
             for query in queries
         ]
-        return nearest([_columns(found) for found in rows], depth, self.metric)
+        return nearest([_columns(row) for row in rows], depth, self.metric)
 
     def neighbours(self, layer: int, node: int) -> np.ndarray:
         return self.links[layer][node]
@@ -101,19 +101,19 @@ class HNSW:
 
 def knn(
     neighbours: Neighbours, top: int, distance: Callable, entry_point: int, ef: int, size: int, on_hop: Callable | None = None
-) -> Found:
+) -> Nodes:
     """Algorithm 5: the ef nearest that the walk met. distance: nodes -> distances to the query; on_hop is told of each hop."""
     if entry_point < 0:
         return []
-    found = [(float(distance([entry_point])[0]), entry_point)]
+    entry = [(float(distance([entry_point])[0]), entry_point)]
     for layer in range(top, 0, -1):
-        found = search_layer(neighbours, layer, distance, found, 1, size, on_hop)
-    return search_layer(neighbours, 0, distance, found, ef, size, on_hop)
+        entry = search_layer(neighbours, layer, distance, entry, 1, size, on_hop)
+    return search_layer(neighbours, 0, distance, entry, ef, size, on_hop)
 
 
 def search_layer(
-    neighbours: Neighbours, layer: int, distance: Callable, entry: Found, ef: int, size: int, on_hop: Callable | None = None
-) -> Found:
+    neighbours: Neighbours, layer: int, distance: Callable, entry: Nodes, ef: int, size: int, on_hop: Callable | None = None
+) -> Nodes:
     """Algorithm 2: from the entry nodes, always expand the nearest node not yet expanded, until it is farther than the
     worst of the ef best: no node it leads to is expected to be better."""
     visited = np.zeros(size, bool)
@@ -162,6 +162,6 @@ def select(vectors: np.ndarray, nodes: np.ndarray, away: np.ndarray, m: int, met
     return nodes[taken]
 
 
-def _columns(found: Found) -> tuple[np.ndarray, np.ndarray]:
+def _columns(nodes: Nodes) -> tuple[np.ndarray, np.ndarray]:
     """(distance, node) pairs -> nodes [c] int32, distances [c] float32"""
-    return np.array([n for _, n in found], np.int32), np.array([d for d, _ in found], np.float32)
+    return np.array([n for _, n in nodes], np.int32), np.array([d for d, _ in nodes], np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.scratch.indexes import ivf
 from core.scratch.indexes.distance import Metric, distances, score
-from core.scratch.indexes.hnsw import HNSW, Found, knn
+from core.scratch.indexes.hnsw import HNSW, Nodes, knn
 
 
 class Layer(NamedTuple):
@@ -61,10 +61,10 @@ class Hop(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """hops in order; found [<= depth] int32, best first, and their scores; entered: the node where layer 0 began."""
+    """hops in order; ranking [<= depth] int32, best first, and their scores; entered: the node where layer 0 began."""
 
     hops: tuple[Hop, ...]
-    found: np.ndarray
+    ranking: np.ndarray
     scores: np.ndarray
     entered: int
     num_distances: int  # distance computations, the entry point's included
@@ -140,7 +140,7 @@ def degrees(graph: Graph, layer: int) -> Degrees:
 
 def walk(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, depth: int) -> Walk:
     """The search of one query [dim], hop by hop, as FAISS does it: the queue is ef long, also where more results are asked
-    for, and found are the `depth` nearest of all that was compared on layer 0. (hnswlib, and our own index, lengthen the
+    for, and ranking are the `depth` nearest of all that was compared on layer 0. (hnswlib, and our own index, lengthen the
     queue to depth: hand in the larger of the two for them.)"""
     hops, best = [], (np.inf, -1)  # distance and node of the nearest so far
     met: list[tuple[float, int]] = []
@@ -154,10 +154,10 @@ def walk(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, depth: i
             met.extend([] if met else [(away, node)])
             met.extend(zip(apart.tolist(), compared.tolist(), strict=True))
 
-    found = _search(graph, vectors, query, ef, on_hop)[:depth]
-    if len(found) < depth:
-        found = sorted({*found, *met})[:depth]
-    nodes, away = np.array([n for _, n in found], np.int32), np.array([d for d, _ in found], np.float32)
+    ranking = _search(graph, vectors, query, ef, on_hop)[:depth]
+    if len(ranking) < depth:
+        ranking = sorted({*ranking, *met})[:depth]
+    nodes, away = np.array([n for _, n in ranking], np.int32), np.array([d for d, _ in ranking], np.float32)
     entered = next((hop.node for hop in hops if hop.layer == 0), -1)
     compared = sum(len(hop.compared) for hop in hops) + bool(len(graph.levels))
     return Walk(tuple(hops), nodes, score(away, graph.metric), entered, compared)
@@ -172,15 +172,15 @@ def why_missed(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, de
     walked = walk(graph, vectors, query, ef, depth)
     away = distances(vectors, query, graph.metric)  # [n], exact
     true = np.argsort(away, kind="stable")[:depth]
-    missed = {int(node): rank for rank, node in enumerate(true, 1) if node not in set(walked.found.tolist())}
+    missed = {int(node): rank for rank, node in enumerate(true, 1) if node not in set(walked.ranking.tolist())}
     if not missed:
         return ()
     scores = score(away, graph.metric)
     slack = 1e-6 * max(1.0, float(abs(scores[true[0]])))  # equal vectors' distances may differ in the last bits
-    tied = {node for node in missed if len(walked.found) == depth and scores[node] <= walked.scores[-1] + slack}
+    tied = {node for node in missed if len(walked.ranking) == depth and scores[node] <= walked.scores[-1] + slack}
     found_at, wider = {}, ef * 2
     while len(found_at) < len(missed) - len(tied) and wider <= cap:
-        met = set(walk(graph, vectors, query, wider, depth).found.tolist())
+        met = set(walk(graph, vectors, query, wider, depth).ranking.tolist())
         found_at = {node: wider for node in missed if node in met and node not in tied} | found_at
         wider *= 2
     reached = _reached(graph, walked.entered) if len(found_at) < len(missed) - len(tied) else None
@@ -204,7 +204,7 @@ def why_missed(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, de
     )
 
 
-def _search(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, on_hop: Callable | None = None) -> Found:
+def _search(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, on_hop: Callable | None = None) -> Nodes:
     def neighbours(layer: int, node: int) -> np.ndarray:
         nodes, links = graph.layers[layer]
         row = links[np.searchsorted(nodes, node)]

@@ -54,13 +54,13 @@ def maps(model, ids: list[int], dtype=np.float16) -> np.ndarray:
 
     As float16 a prompt of 630 tokens takes 214 MB with SmolLM2: for a long one take `summary`, which keeps none.
     """
-    found = np.zeros((model.shape.layers, model.shape.heads, len(ids), len(ids)), dtype)
+    attention = np.zeros((model.shape.layers, model.shape.heads, len(ids), len(ids)), dtype)
 
     def keep(layer: int, weights) -> None:
-        found[layer] = weights[0].float().cpu().numpy()
+        attention[layer] = weights[0].float().cpu().numpy()
 
     _watch(model, ids, keep)
-    return found
+    return attention
 
 
 def summary(model, ids: list[int], spans: Mapping[str, tuple[int, int]], queries: slice = slice(-1, None)) -> AttentionSummary:

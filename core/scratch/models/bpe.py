@@ -68,7 +68,7 @@ class Bpe:
 
     def tokens(self, text: str) -> list[str]:
         """The text's tokens: in each word the merges are done again in the order in which they were learnt."""
-        found = []
+        pieces = []
         for word in words(text):
             symbols = tuple(word)
             while len(symbols) > 1:
@@ -76,8 +76,8 @@ class Bpe:
                 if pair not in self.ranks:
                     break
                 symbols = merged(symbols, pair)
-            found += symbols
-        return found
+            pieces += symbols
+        return pieces
 
     def encode(self, text: str) -> list[int]:
         return [self.vocabulary[token] for token in self.tokens(text)]
@@ -108,14 +108,14 @@ def train(texts: Iterable[str], size: int, min_frequency: int = 2) -> Generator[
     """
     if size < 256:
         raise WorkbenchError(f"A vocabulary of {size:,} tokens cannot hold the 256 bytes.", todo="Ask for 256 or more.")
-    found = Counter(word for text in texts for word in words(text))
-    split = {word: tuple(word) for word in found}
+    frequency = Counter(word for text in texts for word in words(text))
+    split = {word: tuple(word) for word in frequency}
     counts: Counter[Pair] = Counter()
     holders: dict[Pair, set[str]] = defaultdict(set)  # the words in which a pair stands, or once stood
 
     def count(word: str, sign: int) -> None:
         for pair in pairs(split[word]):
-            counts[pair] += sign * found[word]
+            counts[pair] += sign * frequency[word]
             holders[pair].add(word)
 
     for word in split:

@@ -38,13 +38,13 @@ READ_AT_ONCE = 32  # windows of a text that share the experts' capacity when it 
 
 
 class Routed(NamedTuple):
-    """What a router did: logits [N, E], probabilities [N, E], experts [N, K], gates [N, K], kept [N, K]."""
+    """What a router did: logits [N, E], probabilities [N, E], experts [N, K], gates [N, K], has_room [N, K]."""
 
     logits: Tensor
     probabilities: Tensor
     experts: Tensor
     gates: Tensor
-    kept: Tensor
+    has_room: Tensor
 
 
 class MixtureOfExperts(nn.Module):
@@ -60,10 +60,10 @@ class MixtureOfExperts(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tokens = x.reshape(-1, x.shape[-1])  # [N, W]
         self.routed = self.route(tokens)
-        _, _, chosen, gates, kept = self.routed
+        _, _, chosen, gates, has_room = self.routed
         out = torch.zeros_like(tokens)  # a token that is dropped everywhere passes by: the block adds x to it
         for number, expert in enumerate(self.experts):
-            token, choice = ((chosen == number) & kept).nonzero(as_tuple=True)
+            token, choice = ((chosen == number) & has_room).nonzero(as_tuple=True)
             out = out.index_add(0, token, gates[token, choice, None].to(x.dtype) * expert(tokens[token]))
         return out.view_as(x)
 
@@ -242,7 +242,7 @@ def _told(done: int, config: MoeConfig, loss: Tensor, balance: Tensor, z: Tensor
     counts = torch.stack([torch.bincount(r.experts.flatten(), minlength=config.experts) for r in layers])  # [L, E]
     cv = variation(counts.cpu().numpy())
     entropy = torch.stack([-(r.probabilities * r.logits.log_softmax(-1)).sum(-1).mean() for r in layers]) / math.log(2)
-    lost = torch.stack([1 - r.kept.float().mean() for r in layers])
+    lost = torch.stack([1 - r.has_room.float().mean() for r in layers])
     message = f"Step {done:,}: loss {loss:.3f}, variation of the load {cv.mean():.2f}"
     lists = (tuple(map(float, row)) for row in (balance, z, cv, entropy, lost))
     return ExpertStep(done, config.steps, message, float(loss), *lists)
@@ -290,11 +290,11 @@ def read(trained: TrainedExperts, texts: Sequence[str], capacity_factor: float |
     capacity_factor: another than the one trained with (0: nothing is dropped).
     """
     model, context = trained.model, trained.run.config.context
-    found: dict[str, list[np.ndarray]] = {name: [] for name in Routing.__dataclass_fields__}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in Routing.__dataclass_fields__}
     for number, split in enumerate(trained.reader.split_many(texts)):
-        found["ids"].append(split.ids)
-        found["text"].append(np.full(len(split.ids), number, np.int32))
-        found["offsets"].append(split.offsets)
+        columns["ids"].append(split.ids)
+        columns["text"].append(np.full(len(split.ids), number, np.int32))
+        columns["offsets"].append(split.offsets)
         full = len(split.ids) // context * context
         ids = torch.from_numpy(split.ids.astype(np.int64)).to(model.embed_tokens.weight.device)
         windows = list(ids[:full].view(-1, context).split(READ_AT_ONCE)) if full else []
@@ -302,9 +302,9 @@ def read(trained: TrainedExperts, texts: Sequence[str], capacity_factor: float |
             with room_for(model, capacity_factor):
                 model(rows)
             layers = [layer.routed for layer in routers(model)]
-            for name in ("experts", "gates", "kept", "probabilities"):
-                found[name].append(torch.stack([getattr(routed, name) for routed in layers], 1).cpu().numpy())
-    if not found["experts"]:
+            for name in ("experts", "gates", "has_room", "probabilities"):
+                columns[name].append(torch.stack([getattr(routed, name) for routed in layers], 1).cpu().numpy())
+    if not columns["experts"]:
         raise WorkbenchError("The texts hold no token.", todo="Give a text that is not empty.")
-    arrays = {name: np.concatenate(parts) for name, parts in found.items()}
+    arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
     return Routing(**arrays | {"experts": arrays["experts"].astype(np.int16)})

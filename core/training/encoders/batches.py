@@ -26,21 +26,21 @@ class TrainingBatch(NamedTuple):
 class Batches:
     """What each step is shown. The same step of the same settings is always the same batch."""
 
-    def __init__(self, config, corpus, chunks, texts, splits, found, question_vectors, chunk_vectors) -> None:
+    def __init__(self, config, corpus, chunks, texts, splits, relevant, question_vectors, chunk_vectors) -> None:
         held_out = evidence_documents(corpus, splits.validation) | evidence_documents(corpus, splits.test)
         apart = np.array([document.id in held_out for document in corpus.documents], bool)
         self.held_out = apart[chunks.document]
         self._free = np.flatnonzero(~self.held_out)
         touching = relevance(corpus, chunks, 1e-9)
-        self._known = negatives.evidence(texts, touching.pair_row, touching.pair_chunk)
+        self._evidence = negatives.evidence(texts, touching.pair_row, touching.pair_chunk)
         self._config, self._corpus, self._texts, self._rows = config, corpus, texts, splits.train
-        self._positive = nearest(found, splits.train, question_vectors, chunk_vectors)
+        self._positive = nearest(relevant, splits.train, question_vectors, chunk_vectors)
         mined = negatives.mine(
             corpus.queries,
             splits.train,
             texts,
             ~self.held_out,
-            self._known,
+            self._evidence,
             question_vectors[splits.train],
             chunk_vectors,
             self._positive,
@@ -59,7 +59,7 @@ class Batches:
         some = order[place * self.size : (place + 1) * self.size]
         rng = np.random.default_rng([self._config.seed, 1 << 20, step])
         chunk = np.concatenate([self._positive[some], *(self._hard(i, rng) for i in some)])
-        masked = self._known.touched(self._rows[some][:, None], chunk[None, :])
+        masked = self._evidence.touched(self._rows[some][:, None], chunk[None, :])
         np.fill_diagonal(masked, False)
         questions = [self._corpus.queries[row].text for row in self._rows[some]]
         return TrainingBatch(questions, [self._texts[i] for i in chunk], masked, self._rows[some], chunk)
@@ -70,8 +70,8 @@ class Batches:
         return rng.choice(mined if len(mined) else self._free, self._config.hard_negatives)
 
 
-def nearest(found: Relevance, rows: np.ndarray, questions: np.ndarray, chunk_vectors: np.ndarray) -> np.ndarray:
+def nearest(relevance: Relevance, rows: np.ndarray, questions: np.ndarray, chunk_vectors: np.ndarray) -> np.ndarray:
     """For each of these questions the chunk, of those that cover its evidence, that the start encoder finds nearest."""
-    similarity = np.einsum("nd,nd->n", questions[found.pair_row], chunk_vectors[found.pair_chunk])
-    order = np.lexsort((-similarity, found.pair_row))
-    return found.pair_chunk[order][np.searchsorted(found.pair_row[order], rows)]
+    similarity = np.einsum("nd,nd->n", questions[relevance.pair_row], chunk_vectors[relevance.pair_chunk])
+    order = np.lexsort((-similarity, relevance.pair_row))
+    return relevance.pair_chunk[order][np.searchsorted(relevance.pair_row[order], rows)]

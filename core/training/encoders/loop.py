@@ -147,12 +147,11 @@ class Loop:
         self._model.eval()
         ids = self._ids(texts, most_tokens)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        found = []
         with torch.inference_mode(), self._autocast():
-            found = [
+            parts = [
                 self._vectors([ids[i] for i in order[first : first + 64]]).cpu().numpy() for first in range(0, len(order), 64)
             ]
-        vectors = np.concatenate(found)
+        vectors = np.concatenate(parts)
         vectors[order] = vectors.copy()
         return vectors
 
@@ -172,8 +171,8 @@ class Loop:
         import torch
 
         longest = max(map(len, ids))
-        padded = torch.tensor([one + [self._pad] * (longest - len(one)) for one in ids], device=self._device)
-        real = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for one in ids], device=self._device)
+        padded = torch.tensor([row + [self._pad] * (longest - len(row)) for row in ids], device=self._device)
+        real = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids], device=self._device)
         hidden = self._model(input_ids=padded, attention_mask=real).last_hidden_state.float()  # [n, longest, dim]
         mean = (hidden * real[:, :, None]).sum(1) / real.sum(1, keepdim=True)
         return torch.nn.functional.normalize(mean, dim=1)

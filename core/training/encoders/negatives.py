@@ -42,7 +42,7 @@ class Mined(NamedTuple):
 def evidence(texts: list[str], rows: np.ndarray, chunk: np.ndarray) -> Evidence:
     """From the (question, chunk) pairs [n] in which the chunk shares a character with the question's evidence."""
     number: dict[str, int] = {}
-    text = np.array([number.setdefault(one, len(number)) for one in texts], np.int64)
+    text = np.array([number.setdefault(string, len(number)) for string in texts], np.int64)
     return Evidence(text, np.unique(rows.astype(np.int64) * len(text) + text[chunk]))
 
 
@@ -51,7 +51,7 @@ def mine(
     rows: np.ndarray,
     texts: list[str],
     allowed: np.ndarray,
-    known: Evidence,
+    touching: Evidence,
     question_vectors: np.ndarray,
     chunk_vectors: np.ndarray,
     positive: np.ndarray,
@@ -66,14 +66,14 @@ def mine(
     chunks = np.flatnonzero(allowed)
     bm25 = BM25S()
     searcher = bm25.build(bm25.tokenize([texts[i] for i in chunks]))
-    found = searcher.search(bm25.tokenize([queries[row].text for row in rows]), depth).chunk
-    candidate = np.where(found >= 0, chunks[found], -1).astype(np.int32)
+    hits = searcher.search(bm25.tokenize([queries[row].text for row in rows]), depth).chunk
+    candidate = np.where(hits >= 0, chunks[hits], -1).astype(np.int32)
     limit = share * np.einsum("nd,nd->n", question_vectors, chunk_vectors[positive])
     words: dict[int, str] = {}
     dropped = {"touches the evidence": 0, "holds the answer": 0, "too near to the question": 0}
     for i, row in enumerate(rows):
         some = candidate[i]
-        touches = known.touched(row, some)
+        touches = touching.touched(row, some)
         answers = [f" {_words(answer)} " for answer in queries[row].answers if _words(answer)]
         holds = np.zeros(len(some), bool)
         for place, chunk in enumerate(some) if answers else ():
@@ -82,8 +82,8 @@ def mine(
         near = chunk_vectors[some] @ question_vectors[i] > limit[i]
         for reason, out in zip(dropped, (touches, holds & ~touches, near & ~touches & ~holds), strict=True):
             dropped[reason] += int((out & (some >= 0)).sum())
-        kept = some[~(touches | holds | near) & (some >= 0)]
-        candidate[i] = np.pad(kept, (0, len(some) - len(kept)), constant_values=-1)
+        hard = some[~(touches | holds | near) & (some >= 0)]
+        candidate[i] = np.pad(hard, (0, len(some) - len(hard)), constant_values=-1)
     return Mined(candidate, dropped)
 
 

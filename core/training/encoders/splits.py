@@ -21,10 +21,10 @@ class Splits(NamedTuple):
     test: np.ndarray
 
 
-def split_rows(corpus: Corpus, found: Relevance, validation_share: float, seed: int) -> Splits:
+def split_rows(corpus: Corpus, relevance: Relevance, validation_share: float, seed: int) -> Splits:
     """Train and validation from the dev half, test from the test half: questions whose evidence some chunk holds."""
     has_chunk = np.zeros(len(corpus.queries), bool)
-    has_chunk[found.pair_row] = True
+    has_chunk[relevance.pair_row] = True
     row_of = {query.id: row for row, query in enumerate(corpus.queries)}
     halves = {
         half: [row_of[q.id] for q in library.split(corpus, half).queries if has_chunk[row_of[q.id]]] for half in ("dev", "test")

@@ -113,14 +113,14 @@ def train(
 def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     started = time.monotonic()
     part, base = start_encoder(config.base, folder.parent)
-    found = relevance(corpus, chunks, evaluation.overlap)
-    splits = split_rows(corpus, found, config.validation_share, config.seed)
+    relevant = relevance(corpus, chunks, evaluation.overlap)
+    splits = split_rows(corpus, relevant, config.validation_share, config.seed)
     yield Progress(0, 0, f"Vectors of the start encoder, {config.base}")
     chunk_vectors = yield from embed(part, texts, store)
     question_vectors = yield from embed(part, [query.text for query in corpus.queries], store, query=True)
     yield Progress(0, 0, "Mining negatives")
-    batches = Batches(config, corpus, chunks, texts, splits, found, question_vectors, chunk_vectors)
-    validation = Validation(config, corpus, chunks, texts, splits.validation, found, evaluation)
+    batches = Batches(config, corpus, chunks, texts, splits, relevant, question_vectors, chunk_vectors)
+    validation = Validation(config, corpus, chunks, texts, splits.validation, relevant, evaluation)
     loop = Loop(config, base, batches, validation, work, _mark(config, corpus, chunks, part))
     prepared = time.monotonic()
     yield from loop.run()
@@ -138,8 +138,8 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     values = []
     for searched in (np.arange(len(chunks)), np.flatnonzero(batches.held_out)):
         some = chunks_of(chunks, searched)
-        found, ties = relevance(asked, some, evaluation.overlap), tie_order(corpus.documents, some)
-        values.append([measure(q, v[searched], found, ties, evaluation.k) for q, v in (start, end)])
+        relevant, ties = relevance(asked, some, evaluation.overlap), tie_order(corpus.documents, some)
+        values.append([measure(q, v[searched], relevant, ties, evaluation.k) for q, v in (start, end)])
     comparison, unseen = (compared(*pair, evaluation, config.seed) for pair in values)
     seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
     sizes = {

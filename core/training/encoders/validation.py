@@ -23,9 +23,9 @@ class Validation:
     Distractors are BM25's, and random: none is chosen by the start encoder, which would hold its own mistakes against it.
     """
 
-    def __init__(self, config, corpus, chunks, texts, rows, found, evaluation) -> None:
+    def __init__(self, config, corpus, chunks, texts, rows, relevant, evaluation) -> None:
         rng = np.random.default_rng([config.seed, 2 << 20])
-        of_row = np.split(found.pair_chunk, np.cumsum(np.bincount(found.pair_row, minlength=len(corpus.queries)))[:-1])
+        of_row = np.split(relevant.pair_chunk, np.cumsum(np.bincount(relevant.pair_row, minlength=len(corpus.queries)))[:-1])
         pool: set[int] = set()
         asked: list[int] = []
         for row in rng.permutation(rows)[: config.validation_questions]:
@@ -52,11 +52,11 @@ class Validation:
         return {name: round(float(value), 6) for name, value in zip(METRICS, values, strict=True)}
 
 
-def measure(questions: np.ndarray, vectors: np.ndarray, found: Relevance, ties: np.ndarray, k: int) -> np.ndarray:
+def measure(questions: np.ndarray, vectors: np.ndarray, relevance: Relevance, ties: np.ndarray, k: int) -> np.ndarray:
     """METRICS of each question [num_questions, 3] float64 by exact cosine search over all chunks."""
     candidates = Exact().build(vectors, None).search(questions, k, ties)
     pool = make_pool({"dense": candidates}, ties)
-    judged = judge(pool, np.nan_to_num(pool.score["dense"], nan=-np.inf), found, k)
+    judged = judge(pool, np.nan_to_num(pool.score["dense"], nan=-np.inf), relevance, k)
     return np.stack([metric.values(judged, k) for metric in METRICS.values()], axis=1)
 
 
@@ -65,6 +65,6 @@ def compared(before: np.ndarray, after: np.ndarray, evaluation: EvaluationConfig
     paired = paired_difference(after, before, evaluation.resamples, evaluation.confidence, seed=seed)
     means = np.nanmean(before, axis=0), np.nanmean(after, axis=0)
     return {
-        name: {"before": float(b), "after": float(a), **one._asdict()}
-        for name, b, a, one in zip(METRICS, *means, paired, strict=True)
+        name: {"before": float(b), "after": float(a), **difference._asdict()}
+        for name, b, a, difference in zip(METRICS, *means, paired, strict=True)
     }

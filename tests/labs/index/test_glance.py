@@ -107,7 +107,7 @@ def test_the_graphs_walk_finds_what_the_index_finds(bench):
     read = drain(inside.index_inside(bench, config))
     assert isinstance(read.structure, Graph) and len(read.structure.levels) == 48
     found = drain(bench.pipeline.dense(bench.resolve(config)))
-    assert set(walk(read.structure, read.vectors, read.queries[3], 64, 4).found) == set(found.chunk[3, :4])
+    assert set(walk(read.structure, read.vectors, read.queries[3], 64, 4).ranking) == set(found.chunk[3, :4])
     assert drain(inside.index_inside(bench, recipe("hnswlib"))) is None
 
 

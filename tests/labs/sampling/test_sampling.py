@@ -112,7 +112,7 @@ def test_a_changed_chain_runs_the_model_only_for_what_is_new(bench, model):
     assert greedy.ran < len(greedy.picks) and all(p.token == int(np.argmax(p.logits)) for p in greedy.picks)
     asked = len(model.runs)
     stages = trace(prompts.first_logits(bench, RECIPE, reading), read_chain("top_k=3 temperature=0.5"))
-    assert [len(stage.kept) for stage in stages] == [len(WORDS), 3, 3] and len(model.runs) == asked
+    assert [len(stage.support) for stage in stages] == [len(WORDS), 3, 3] and len(model.runs) == asked
 
 
 def test_a_forced_token_keeps_what_stands_before_it(bench):
