@@ -51,7 +51,7 @@ def script() -> str:
 
 def table() -> dict[str, list]:
     """The pages that exist, by section."""
-    found = {}
+    sections = {}
     for section, pages in PAGES.items():
         there = [
             st.Page(
@@ -61,8 +61,8 @@ def table() -> dict[str, list]:
             if (ROOT / "pages" / f"{name}.py").exists()
         ]
         if there:
-            found[section] = there
-    return found
+            sections[section] = there
+    return sections
 
 
 def main() -> None:

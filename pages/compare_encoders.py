@@ -38,7 +38,7 @@ def page() -> None:
         reference, metric = own if own in chosen else chosen[0], st.session_state["metric"]
         rows = results(config, chosen, reference, metric)
         row = closer_look(config, rows, reference, metric)
-        base = next((one for one in rows if one.evaluation and one.offer == reference), None)
+        base = next((result for result in rows if result.evaluation and result.offer == reference), None)
         if row:
             picked = by_question(row, None if base is row else base, metric)
     if picked is not None:

@@ -32,13 +32,13 @@ def page() -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     if (source := choice.choose(row)) is None:
         return
-    round = choice.chosen_round(row, source)
+    round_name = choice.chosen_round(row, source)
     choice.link_to_study(row)
     if source.study is not None and not source.rounds:
         return choice.nothing_labelled()
-    planned.planned(source, round)
+    planned.planned(source, round_name)
     numbers_first = st.container()  # what was judged, and how it is read, is chosen below
-    if (view := reading.read(source, round)) is None:
+    if (view := reading.read(source, round_name)) is None:
         return
     with numbers_first:
         headline_cards.headline_cards(view)

@@ -199,7 +199,7 @@ def plain(text: str) -> str:
     For titles, labels and captions: all that Streamlit reads as Markdown. Texts of more than a line go to st.text.
     """
     text = re.sub(r"[ \t]+", " ", re.sub(r"\r\n?", "\n", text).strip("\n"))  # four spaces would make it code
-    pieces = (ESCAPED.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", piece) for piece in REPLACED.split(text))
+    pieces = (ESCAPED.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", piece) for piece in REPLACED.split(text))
     return NOTHING.join(pieces).replace("\n", "  \n")
 
 
@@ -212,7 +212,7 @@ def without_pictures(text: str) -> str:
     An invisible word joiner between ! and [ ends every picture, also after a backslash and within code; a block of code says
     no language, for a mermaid diagram may hold pictures too.
     """
-    return FENCE.sub(lambda found: "".join(map(str, filter(None, found.groups()))), text).replace("![", "!\u2060[")
+    return FENCE.sub(lambda match: "".join(map(str, filter(None, match.groups()))), text).replace("![", "!\u2060[")
 
 
 def question_title(text: str) -> None:

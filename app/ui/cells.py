@@ -45,9 +45,9 @@ def shortened(text: str, width_px: float, tail: bool = False) -> str:
     return text
 
 
-def number(value: float, format: str) -> str:
+def number(value: float, pattern: str) -> str:
     """A number in a column's format, with a real minus: as wide as the plus."""
-    text = f"{value:,}" if format == "localized" else format % value if "%" in format else str(value)
+    text = f"{value:,}" if pattern == "localized" else pattern % value if "%" in pattern else str(value)
     if not text.strip("+-0. %"):  # what rounds to zero has no sign
         text = text.lstrip("+-")
     return text.replace("-", "\N{MINUS SIGN}")
@@ -67,25 +67,25 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     for place, name in enumerate(frame.columns):
         values, look = frame[name].tolist(), dict(looks.get(name) or {})
         kind = (look.get("type_config") or {}).get("type", "")
-        known = [value for value in values if value is not None and value == value]
-        if known and kind in ("", "text") and all(isinstance(value, str) for value in known):
+        filled = [value for value in values if value is not None and value == value]
+        if filled and kind in ("", "text") and all(isinstance(value, str) for value in filled):
             width = WIDTHS.get(look.get("width"), look.get("width"))
             if width is None:
-                longest = max(sum(map(_width, value[:120])) for value in known)
+                longest = max(sum(map(_width, value[:120])) for value in filled)
                 width = round(min(WIDEST_PX, max(longest, TEXT_PX * CHAR * (len(str(name)) + 1)) + PADDING_PX))
                 if longest + PADDING_PX > WIDEST_PX:
                     look["width"] = width
             shown = ["" if value is None or value != value else shortened(value, width) for value in values]
-            if 2 * len(set(shown)) <= len(set(known)):  # they differ at the end
+            if 2 * len(set(shown)) <= len(set(filled)):  # they differ at the end
                 shown = [
                     text and shortened(text, width, tail=True) for text in ("" if v is None or v != v else v for v in values)
                 ]
             if any(short != whole for short, whole in zip(shown, values, strict=True) if isinstance(whole, str)):
                 displayed[place] = shown
-        elif kind == "number" and any(isinstance(value, int | float) and value < 0 for value in known):
+        elif kind == "number" and any(isinstance(value, int | float) and value < 0 for value in filled):
             config = dict(look["type_config"])
-            if format := config.pop("format", None):
-                displayed[place] = ["" if value is None or value != value else number(value, format) for value in values]
+            if pattern := config.pop("format", None):
+                displayed[place] = ["" if value is None or value != value else number(value, pattern) for value in values]
                 look["type_config"] = config
         if look:
             looks[name] = look

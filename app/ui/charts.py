@@ -82,7 +82,7 @@ def line(
     interval: what the legend calls the band.  hover: a plotly template for a point, "%{x}: %{y:.3f}" by default.
     """
     x, y, name = list(x), list(y), safe(name)
-    traces, joined = [], not any(isinstance(one, str) for one in x)  # nothing lies between two names
+    traces, joined = [], not any(isinstance(value, str) for value in x)  # nothing lies between two names
     spread = low is not None and high is not None
     for run in _runs(y) if spread and joined else ():
         if len(run) > 1:
@@ -263,12 +263,12 @@ def pareto(
 def frontier(x: Sequence[float], y: Sequence[float], x_direction: int = -1, y_direction: int = 1) -> list[int]:
     """Positions of the points that are not dominated, from the best x on (-1: smaller is better)."""
     order = sorted(range(len(x)), key=lambda i: (-x_direction * x[i], -y_direction * y[i]))
-    best, kept = None, []
+    best, points = None, []
     for i in order:
         if best is None or y[i] * y_direction > best:
             best = y[i] * y_direction
-            kept.append(i)
-    return kept
+            points.append(i)
+    return points
 
 
 def look(place: int) -> tuple[str, str]:
@@ -377,7 +377,7 @@ def shaded(part: Any) -> Any:
     if isinstance(part, dict):
         return {key: value if key in VALUES else shaded(value) for key, value in part.items()}
     if isinstance(part, list | tuple):
-        return [shaded(one) for one in part]
+        return [shaded(inner) for inner in part]
     if isinstance(part, str):
         head, comma, alpha = part.rpartition(",")
         return DARK.get(part) or f"{_DARK_FAINT.get(head, head)}{comma}{alpha}"
@@ -440,12 +440,12 @@ def _samples(traces: list[dict]) -> list[dict]:
 
     Traces say which of them they have in `meta`; "whiskers: quartiles" where these are not the usual interval.
     """
-    found = []
+    samples = []
     for kind in ("band", "whiskers", "ring"):
         some = [trace for trace in traces if str(trace.get("meta")).partition(": ")[0] == kind]
-        if not some or kind == "whiskers" and found:  # points alone beside a band say the same
+        if not some or kind == "whiskers" and samples:  # points alone beside a band say the same
             continue
-        own = [one.get("fillcolor") or one["marker"].get("color") for one in some]
+        own = [trace.get("fillcolor") or trace["marker"].get("color") for trace in some]
         color = own[0] if isinstance(own[0], str) and len(set(map(str, own))) == 1 else BASELINE
         across = "ew" if "error_x" in some[0] else "ns"
         marker = {
@@ -458,7 +458,7 @@ def _samples(traces: list[dict]) -> list[dict]:
             "ring": {"symbol": "circle-open", "size": 11, "color": color, "line": {"width": 2, "color": color}},
         }[kind]
         name = (some[0]["meta"].partition(": ")[2] or INTERVAL) if kind == "whiskers" else some[0]["name"]
-        found.append(
+        samples.append(
             {
                 "type": "scatter",
                 "x": [None],
@@ -471,7 +471,7 @@ def _samples(traces: list[dict]) -> list[dict]:
                 "meta": "sample",
             }
         )
-    return found
+    return samples
 
 
 def _ring(x: float, y: float, color: str, group: str) -> dict:

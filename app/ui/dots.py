@@ -28,29 +28,29 @@ def marks(
     digits: int = 3,
 ) -> charts.Figure:
     """One line each, names at the left: points with whiskers, and dashed lines for what they are held against."""
-    known = [row for row in rows if row.value is not None]
+    measured = [row for row in rows if row.value is not None]
     names = cuts([row.name for row in rows])
-    whisker = [(row.value if row.low is None else row.low, row.value if row.high is None else row.high) for row in known]
+    whisker = [(row.value if row.low is None else row.low, row.value if row.high is None else row.high) for row in measured]
     trace = {
         "type": "scatter",
         "mode": "markers",
         "showlegend": False,
-        "x": [row.value for row in known],
-        "y": [names[row.name] for row in known],
-        "marker": {"size": 9, "color": [row.color for row in known], "symbol": [row.symbol for row in known]},
-        "customdata": [[between(row, digits)] for row in known],
+        "x": [row.value for row in measured],
+        "y": [names[row.name] for row in measured],
+        "marker": {"size": 9, "color": [row.color for row in measured], "symbol": [row.symbol for row in measured]},
+        "customdata": [[between(row, digits)] for row in measured],
         "error_x": {
             "type": "data",
             "symmetric": False,
             "thickness": 1.4,
             "width": 4,
             "color": charts.BASELINE,
-            "array": [high - row.value for row, (_, high) in zip(known, whisker, strict=True)],
-            "arrayminus": [row.value - low for row, (low, _) in zip(known, whisker, strict=True)],
+            "array": [high - row.value for row, (_, high) in zip(measured, whisker, strict=True)],
+            "arrayminus": [row.value - low for row, (low, _) in zip(measured, whisker, strict=True)],
         },
         "hovertemplate": f"%{{y}}<br>%{{x:.{digits}f}} (%{{customdata[0]}})<extra></extra>",
     }
-    if any(row.low is not None or row.high is not None for row in known):
+    if any(row.low is not None or row.high is not None for row in measured):
         trace["meta"] = "whiskers"
     shape = charts.figure(
         [trace],
@@ -83,7 +83,7 @@ def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertica
     """Dashed reference lines with their names."""
     drawn = [charts.mark_line(at, text, vertical=vertical) for at, text in lines]
     for name in ("shapes", "annotations"):
-        shape["layout"][name] = [one for each in drawn for one in each[name]]
+        shape["layout"][name] = [mark for drawing in drawn for mark in drawing[name]]
     if vertical and lines:
         layout = shape["layout"]
         layout["margin"] = {**layout["margin"], "t": 30}

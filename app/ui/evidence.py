@@ -63,7 +63,7 @@ _PARAGRAPH = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*\n?")
 
 def preformatted(text: str) -> list[tuple[int, int]]:
     """Characters [start, end) of paragraphs whose columns mean something: tables, and indented or fenced code."""
-    found, fenced = [], False
+    spans, fenced = [], False
     for match in _PARAGRAPH.finditer(text):
         lines = match.group().splitlines()
         fences = sum(line.lstrip().startswith("```") for line in lines)
@@ -71,9 +71,9 @@ def preformatted(text: str) -> list[tuple[int, int]]:
         table = sum(bool(re.match(r"\s*[|+].*[|+]\s*$", line) or re.search(r"\S {3,}\S", line)) for line in lines)
         code = 2 * sum(bool(_CODE.search(line)) for line in lines) >= len(lines)
         if fences or fenced or (indented and code) or (len(lines) > 1 and table == len(lines)):
-            found.append(match.span())
+            spans.append(match.span())
         fenced ^= fences % 2 == 1
-    return found
+    return spans
 
 
 def laid(text: str, marks: Sequence[Mark], begin: int = 0, end: int | None = None) -> str:

@@ -38,13 +38,13 @@ def menu(
                 format_func=lambda name: f"{name}, {WIDTHS_MM[name]} mm",
             )
         with st.container(horizontal=True, gap="xsmall"):
-            for format in ("pdf", "svg", "png") if able else ():
+            for kind in ("pdf", "svg", "png") if able else ():
                 st.download_button(
-                    format.upper(),
-                    lambda format=format: figures.export(chart, format, WIDTHS_MM[wide], title, text),
-                    f"{name}.{format}",
-                    figures.MIME[format],
-                    key=f"{key}/{format}",
+                    kind.upper(),
+                    lambda kind=kind: figures.export(chart, kind, WIDTHS_MM[wide], title, text),
+                    f"{name}.{kind}",
+                    figures.MIME[kind],
+                    key=f"{key}/{kind}",
                     on_click="ignore",
                 )
             if able:

@@ -103,8 +103,8 @@ def stage_form(
 
 def title(stage: str) -> str:
     """What the form of a stage is called; the seed is a stage of its own."""
-    known = session.workbench().stages().get(stage)
-    return known.title if known else stage.capitalize()
+    form = session.workbench().stages().get(stage)
+    return form.title if form else stage.capitalize()
 
 
 def unused(stage: str, recipe: TrialConfig) -> bool:
@@ -268,12 +268,12 @@ def _drafted(stage: str, value: Any, name: str, only: tuple[str, ...]) -> Draft:
 def _carried(stage: str, before: Any, model: type) -> dict[str, Any]:
     """Settings that another method has too and that mean the same there: of chunkers their sizes in tokens."""
     names = model.model_fields.keys() & type(before).model_fields.keys() - {"part"} if stage == "chunking" else ()
-    found = {knob: getattr(before, knob) for knob in names}
+    settings = {knob: getattr(before, knob) for knob in names}
     try:
-        valid(model, found)
+        valid(model, settings)
     except WorkbenchError:  # together with a default of the new method
         return {}
-    return found
+    return settings
 
 
 def _applied(stage: str, name: str, draft: Draft, waits: bool) -> None:
@@ -326,13 +326,15 @@ def _taken(value: Any) -> Any:
 
 
 def _changed(name: str, stage: str, knob: str, key: str) -> None:
-    value, kept = _taken(st.session_state[key]), {}
+    value, settings = _taken(st.session_state[key]), {}
     if stage in PART_KINDS and knob != "part" and key != f"{name}/{stage}.{getattr(session.config(name), stage).part}.{knob}":
         return  # the browser still had the slider of the method before
     if knob == "part":
         before = getattr(session.config(name), stage)
-        kept = {f"{stage}.{same}": of for same, of in _carried(stage, before, registry.find(PART_KINDS[stage], value)).items()}
-    _try_change(name, stage, {f"{stage}.{knob}": value, **kept})
+        settings = {
+            f"{stage}.{same}": of for same, of in _carried(stage, before, registry.find(PART_KINDS[stage], value)).items()
+        }
+    _try_change(name, stage, {f"{stage}.{knob}": value, **settings})
 
 
 def _apply(name: str, stage: str, value: Any, start: bool) -> None:
@@ -362,9 +364,9 @@ def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
 
 
 def _part_box(stage: str, part: str, key: str, **events: Any) -> None:
-    known = registry.parts(PART_KINDS[stage])
-    names = list(known)
-    st.selectbox("Method", names, names.index(part), key=key, format_func=_word, help=_about(known[part]), **events)
+    parts = registry.parts(PART_KINDS[stage])
+    names = list(parts)
+    st.selectbox("Method", names, names.index(part), key=key, format_func=_word, help=_about(parts[part]), **events)
 
 
 def widget(knob: Knob, key: str, **events: Any) -> Any:
@@ -402,7 +404,7 @@ def _knob(name: str, field: Any) -> Knob | None:
             return None
         kind, optional = inner[0], True
     unit = extra.get("unit", "")
-    given = {
+    fields = {
         "name": name,
         "unit": unit,
         "help": plain_words(field.description or ""),
@@ -411,19 +413,19 @@ def _knob(name: str, field: Any) -> Knob | None:
         "label": extra.get("label") or _title(name, unit),
     }
     if get_origin(kind) is Literal:
-        return Knob(kind="choice", options=(*([None] if optional else []), *get_args(kind)), **given)
+        return Knob(kind="choice", options=(*([None] if optional else []), *get_args(kind)), **fields)
     if kind is bool:
-        return Knob(kind="switch", **given)
+        return Knob(kind="switch", **fields)
     if kind is str:
-        return Knob(kind="text", **given)
+        return Knob(kind="text", **fields)
     if get_origin(kind) is tuple and get_args(kind)[1:] == (...,):
-        return Knob(kind="texts", **given)
+        return Knob(kind="texts", **fields)
     if kind not in (int, float):
         return None
-    return _numeric(kind, bounds, extra.get("step"), field.default, given)
+    return _numeric(kind, bounds, extra.get("step"), field.default, fields)
 
 
-def _numeric(kind: type, bounds: dict[str, float], step: float | None, usual: Any, given: dict[str, Any]) -> Knob:
+def _numeric(kind: type, bounds: dict[str, float], step: float | None, usual: Any, fields: dict[str, Any]) -> Knob:
     whole = kind is int
     step = kind(step or bounds.get("multiple_of") or (1 if whole else 0))
     low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
@@ -435,15 +437,15 @@ def _numeric(kind: type, bounds: dict[str, float], step: float | None, usual: An
     if high is not None and "lt" in bounds:
         high -= step
     low, high = (None if end is None else kind(round(end, 10)) for end in (low, high))
-    given |= {"low": low, "high": high, "step": step, "whole": whole}
-    if span is None or given["optional"] or span / step > 1e5:
-        return Knob(kind="number", **given)
+    fields |= {"low": low, "high": high, "step": step, "whole": whole}
+    if span is None or fields["optional"] or span / step > 1e5:
+        return Knob(kind="number", **fields)
     if span / step > 256:
-        stops = _grid(low, high, given["unit"], kind)
+        stops = _grid(low, high, fields["unit"], kind)
         if isinstance(usual, int | float) and low <= usual <= high:  # the way back to it
             stops = tuple(sorted({*stops, kind(usual)}))
-        return Knob(kind="grid", options=stops, **given)
-    return Knob(kind="slider", **given)
+        return Knob(kind="grid", options=stops, **fields)
+    return Knob(kind="slider", **fields)
 
 
 def _grid(low: float, high: float, unit: str, kind: type) -> tuple:

@@ -23,7 +23,7 @@ class Held(NamedTuple):
         return all(getattr(self.recipe, stage) == getattr(now, stage) for stage in session.VIEW_STAGES)
 
 
-def kept(
+def result_of(
     name: str,
     about: Any,
     action: str,
@@ -41,26 +41,26 @@ def kept(
     None.  over: the setting whose whole range was measured, which does not tell two recipes apart.
     """
     store = st.session_state.setdefault("held", {})
-    known = store.get((name, key))
-    if known and known.about == about:
-        return known.value
+    held = store.get((name, key))
+    if held and held.about == about:
+        return held.value
     box = st.empty()
     if on_button:
-        old = known is not None and show_old and known.same_questions()
+        old = held is not None and show_old and held.same_questions()
         with box.container(horizontal=True, vertical_alignment="center"):
             if old:
-                st.caption(f":material/history: {_of_before(known.recipe, over)}", width="stretch")
-            elif why or known:
-                st.caption(f"{why} {'Other settings were measured last.' if known else ''}".strip(), width="stretch")
+                st.caption(f":material/history: {_of_before(held.recipe, over)}", width="stretch")
+            elif why or held:
+                st.caption(f"{why} {'Other settings were measured last.' if held else ''}".strip(), width="stretch")
             pressed = st.button(action, key=f"do/{name}", icon=":material/play_arrow:")
         if not pressed:
-            return known.value if old else None
+            return held.value if old else None
         # any click ends this run, and the work with it
         box.button("Cancel", key=f"stop/{name}", icon=":material/close:")
-    found = jobs.drain(work())
+    result = jobs.drain(work())
     box.empty()
-    store[name, key] = Held(about, found, session.config())
-    return found
+    store[name, key] = Held(about, result, session.config())
+    return result
 
 
 def _of_before(recipe: TrialConfig, over: str) -> str:

@@ -125,9 +125,9 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
                 st.text(job.error)
                 with st.expander("What it printed last"):
                     st.code(workbench.jobs.log_tail(job_id) or "Nothing.", language="text", wrap_lines=True)
-    known = st.session_state.setdefault("job_states", {})
-    before = known.get(job_id)
-    known[job_id] = job.status
+    states = st.session_state.setdefault("job_states", {})
+    before = states.get(job_id)
+    states[job_id] = job.status
     if before not in (None, job.status) and (not job.active or before not in ("queued", "running")):
         if job.status == "done" and on_done:
             on_done()

@@ -26,7 +26,7 @@ def choose(
 ) -> int | None:
     """A table with a row an id; returns the place of the chosen one, or None. The address holds its id under `param`, so
     a link opens it, and it stays chosen while the table is filtered or its numbers change."""
-    place = {id: row for row, id in enumerate(ids)}
+    place = {row_id: row for row, row_id in enumerate(ids)}
     row = place.get(st.query_params.get(param, ""))
     # another key where other rows are shown: what was clicked is a place, and another row stands there now
     key = f"{key}/{crc32(' '.join(ids).encode()):x}"
@@ -42,7 +42,7 @@ def choose(
         selection_default=default,
         on_select=lambda: _clicked(key, list(ids), param),
     )
-    export([dict(zip(columns, one, strict=True)) for one in zip(*columns.values(), strict=True)], key)
+    export([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)], key)
     return row
 
 

@@ -13,7 +13,7 @@ PART = 40_000  # characters of a long document shown at once
 def draw(corpus: Corpus) -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        shown = found(corpus)
+        shown = matching_documents(corpus)
     place = contents(corpus).place.get(st.query_params.get("document", ""))
     with right:
         if place is None and not shown:
@@ -22,7 +22,7 @@ def draw(corpus: Corpus) -> None:
             panel(corpus, corpus.documents[shown[0] if place is None else place])
 
 
-def found(corpus: Corpus) -> list[int]:
+def matching_documents(corpus: Corpus) -> list[int]:
     """The search and its table; returns the documents it leaves. A click writes the document into the address."""
     words = st.text_input(
         "Search in titles and texts",

@@ -17,14 +17,14 @@ def draw() -> None:
         "Nothing is fetched before its button is pressed. A folder that holds the files already is used when "
         "the environment variable GROUNDWORK_DATASETS names it."
     )
-    known = lab.cards(workbench)
+    card_of = lab.cards(workbench)
     for status in absent:
         with (
             st.container(border=True),
             st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"),
         ):
             with st.container(width="stretch"):
-                about(status, known[status.name])
+                about(status, card_of[status.name])
             jobs.start_button("Download", ["download", status.name], f"Download {status.name}", icon=":material/download:")
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cells, charts, jobs
-from app.ui.held import kept
+from app.ui.held import result_of
 from app.ui.index import figures
 from core.labs.index import filtered
 from core.labs.index.glance import Glance
@@ -22,7 +22,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
         format_func=str.capitalize,
         help="The largest groups of the corpus, or random chunks. Random ones flatter filtering afterwards.",
     )
-    results = kept(
+    results = result_of(
         "filters",
         (config, by),
         "Measure filters",

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts
-from app.ui.held import kept
+from app.ui.held import result_of
 from app.ui.index import figures
 from core.labs.index import churn, shadow
 from core.labs.index.churn import MODES, Churn, when_to_rebuild
@@ -28,7 +28,7 @@ def life(here: Glance, corpus: Corpus) -> None:
     mode = left.selectbox("Changes", list(MODES), 2, key="churn_mode", format_func=CHANGES.get)
     share = middle.slider("A round changes (%)", 5, 50, 20, 5, key="churn_share")
     rounds = right.slider("Rounds", 2, 12, 5, key="churn_rounds")
-    run = kept(
+    run = result_of(
         "churn",
         (config, mode, share, rounds),
         "Follow the index",
@@ -44,7 +44,7 @@ def life(here: Glance, corpus: Corpus) -> None:
     st.markdown("**Switch of encoder**")
     others = [name for name in ENCODERS if name != config.embedding.part]
     to = st.selectbox("New encoder", others, key="switch_to", format_func=ENCODERS.get, width=320)
-    report = kept(
+    report = result_of(
         "switch",
         (config, to),
         "Switch the encoder",

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import charts
-from app.ui.held import kept
+from app.ui.held import result_of
 from app.ui.index import figures
 from app.ui.tables import minus, wrapped_table
 from core.labs.index import cost, grids
@@ -28,7 +28,7 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
     now = getattr(config.index, setting)
     values = sorted({*grids.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
     slow = len(corpus.queries) > CURVE_AT_ONCE
-    costs = kept(
+    costs = result_of(
         "cost",
         (config, here.cost.margin_points),
         f"Compute {len(values)} settings",

@@ -22,18 +22,18 @@ BATCHES = (1, 2, 4, 5, 8, 10, 16, 32, 64, 128)
 def model_architecture(config: TrialConfig) -> None:
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        if found := chosen_model():
-            cards.facts(_facts(found))
+        if model := chosen_model():
+            cards.facts(_facts(model))
     with right:
-        if found is None:
+        if model is None:
             return cards.empty(
                 "The parts of a model",
                 "Upload a config.json or a GGUF file, or name one of this machine. Only the "
                 "description is read, never the weights.",
             )
-        described(found)
+        described(model)
     st.divider()
-    calculator(found)
+    calculator(model)
 
 
 def chosen_model() -> Architecture | None:
@@ -48,8 +48,8 @@ def chosen_model() -> Architecture | None:
     )
     try:
         if source == UPLOAD:
-            given = st.file_uploader("config.json or GGUF file", key="model_upload")
-            return read_upload(given.name, given.getvalue()) if given else None
+            upload = st.file_uploader("config.json or GGUF file", key="model_upload")
+            return read_upload(upload.name, upload.getvalue()) if upload else None
         if source == FILE:
             source = st.text_input(
                 "Path",
@@ -140,7 +140,7 @@ def calculator(a: Architecture) -> None:
     with left:
         asked, weights = calculator_form(a)
     place = architecture.machine()[-1]
-    found = architecture.memory(a, asked.context_tokens, asked.batch, weights, asked.cache, asked.attention)
+    memory = architecture.memory(a, asked.context_tokens, asked.batch, weights, asked.cache, asked.attention)
     fits = architecture.longest_context(
         a, place.free, batch=asked.batch, weights=weights, cache=asked.cache, attention=asked.attention
     )
@@ -148,10 +148,10 @@ def calculator(a: Architecture) -> None:
         cards.row(
             [
                 _gigabytes(
-                    "Key-value cache", found.cache, f"{cards.size(found.cache / asked.context_tokens / asked.batch)} a token"
+                    "Key-value cache", memory.cache, f"{cards.size(memory.cache / asked.context_tokens / asked.batch)} a token"
                 ),
-                _gigabytes("Weights", found.weights, weights or ("as in the file" if a.weight_bytes else "float16")),
-                _gigabytes("All together", found.total, f"activations {cards.size(found.activations)}, an estimate"),
+                _gigabytes("Weights", memory.weights, weights or ("as in the file" if a.weight_bytes else "float16")),
+                _gigabytes("All together", memory.total, f"activations {cards.size(memory.activations)}, an estimate"),
                 cards.Card(
                     "Longest context here",
                     fits,
@@ -169,9 +169,9 @@ def calculator(a: Architecture) -> None:
         about = {"model": a.name, "weights": weights or "as given", **asked._asdict()}
         settings = {"weights": weights, **asked._asdict(), "context": asked.context_tokens}
         charts.show(
-            figures.memory_bar(found, place.free),
+            figures.memory_bar(memory, place.free),
             "memory",
-            data=[found._asdict() | about],
+            data=[memory._asdict() | about],
             config=about,
             command=command(settings),
             title="Memory",
@@ -217,26 +217,26 @@ def calculator_form(a: Architecture) -> tuple[CacheSetting, str]:
     )
     names = [name for name in architecture.BITS if name != "int4"]
     cache = st.selectbox("Precision of the cache", names, names.index("float16"), key="cache_precision", bind="query-params")
-    given = "as in the file" if a.weight_bytes else "float16"
-    formats = {given: "", **{name: name for name in architecture.BITS if name != given}}
-    weights = st.selectbox("Precision of the weights", list(formats), key=f"weights/{given}", persist_state="session")
+    own_format = "as in the file" if a.weight_bytes else "float16"
+    formats = {own_format: "", **{name: name for name in architecture.BITS if name != own_format}}
+    weights = st.selectbox("Precision of the weights", list(formats), key=f"weights/{own_format}", persist_state="session")
     with st.expander("Known answers", expanded=True):
         st.caption("32 layers, heads of 128 numbers, float16, 131,072 tokens. A click sets the sliders.")
-        for name, known in KNOWN.items():
-            size = architecture.cache_bytes(read("Llama 3.1 8B"), *known)
+        for name, answer in KNOWN.items():
+            size = architecture.cache_bytes(read("Llama 3.1 8B"), *answer)
             st.button(
                 f"{name}: {size / 1e9:,.1f} GB",
                 key=f"known/{name}",
                 type="tertiary",
-                on_click=load_known,
+                on_click=load_answer,
                 args=(name,),
                 icon=":material/arrow_forward:",
             )
     return CacheSetting(context, batch, cache, attention), formats[weights]
 
 
-def load_known(name: str) -> None:
-    known = KNOWN[name]
+def load_answer(name: str) -> None:
+    answer = KNOWN[name]
     st.session_state.model = "Llama 3.1 8B"
-    st.session_state.context, st.session_state.batch = known.context_tokens, known.batch
-    st.session_state.attention, st.session_state.cache_precision = known.attention, known.cache
+    st.session_state.context, st.session_state.batch = answer.context_tokens, answer.batch
+    st.session_state.attention, st.session_state.cache_precision = answer.attention, answer.cache

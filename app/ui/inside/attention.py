@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, jobs
-from app.ui.held import kept
+from app.ui.held import result_of
 from app.ui.inside import figures
 from app.ui.tables import wrapped_table
 from core.config import TrialConfig
@@ -28,7 +28,7 @@ def attention(config: TrialConfig) -> None:
     with left:
         question, passages, tokens = prompt_form(corpus.queries)
     with right:
-        looked = kept(
+        looked = result_of(
             "attention",
             (config, question.id, passages, tokens),
             "Read the prompt",
@@ -88,9 +88,9 @@ def asking(looked: PromptAttention) -> int:
 
 def prompt_text(looked: PromptAttention, query: int, layer: int, head: int) -> None:
     """The prompt, shaded by what the token attends to in the chosen head, or in the mean of all."""
-    one, two = st.columns([1, 1])
-    one.caption(f"Outlined: token {query}, {cards.plain(repr(looked.tokens[query]))}")
-    whole = two.toggle("Mean of all heads", key="mean_heads", persist_state="session")
+    left, right = st.columns([1, 1])
+    left.caption(f"Outlined: token {query}, {cards.plain(repr(looked.tokens[query]))}")
+    whole = right.toggle("Mean of all heads", key="mean_heads", persist_state="session")
     weights = (looked.maps[:, :, query].mean((0, 1)) if whole else looked.maps[layer, head, query]).astype(np.float32)
     pieces = []
     for number, ((start, end), value) in enumerate(zip(looked.offsets, weights, strict=True)):
@@ -101,21 +101,21 @@ def prompt_text(looked: PromptAttention, query: int, layer: int, head: int) -> N
 
 
 def heads(looked: PromptAttention, query: int, layer: int, head: int, command: str) -> None:
-    found, (layers, many) = attention_share(looked, query), looked.maps.shape[:2]
+    share, (layers, many) = attention_share(looked, query), looked.maps.shape[:2]
     about = {"question": looked.question, "layer": layer, "head": head, "looking_token": query}
     what = st.segmented_control(
         "Colour of a head",
-        ["Entropy", *found.parts],
+        ["Entropy", *share.parts],
         default="Entropy",
         key="head_colour",
         required=True,
         help="Entropy: 0 bits when all is on one token. Else the share that falls on that part.",
     )
-    part = found.parts.index(what) if what in found.parts else None
-    values = found.entropy_bits if part is None else found.mass[:, :, part]
+    part = share.parts.index(what) if what in share.parts else None
+    values = share.entropy_bits if part is None else share.mass[:, :, part]
     rows = [
-        {"layer": i, "head": j, "entropy_bits": float(found.entropy_bits[i, j])}
-        | {name: float(found.mass[i, j, n]) for n, name in enumerate(found.parts)}
+        {"layer": i, "head": j, "entropy_bits": float(share.entropy_bits[i, j])}
+        | {name: float(share.mass[i, j, n]) for n, name in enumerate(share.parts)}
         for i in range(layers)
         for j in range(many)
     ]
@@ -130,15 +130,15 @@ def heads(looked: PromptAttention, query: int, layer: int, head: int, command: s
         caption="click a head to open it",
         on_select=open_head,
     )
-    mean = found.mass.mean((0, 1))
+    mean = share.mass.mean((0, 1))
     data = [
-        {"part": name, "tokens": size, "this head": float(found.mass[layer, head, n]), "all heads": float(mean[n])}
-        for n, (name, size) in enumerate(zip(found.parts, _sizes(looked), strict=True))
+        {"part": name, "tokens": size, "this head": float(share.mass[layer, head, n]), "all heads": float(mean[n])}
+        for n, (name, size) in enumerate(zip(share.parts, _sizes(looked), strict=True))
     ]
-    one, two = st.columns([1.2, 1], gap="medium")
-    with one:
+    left, right = st.columns([1.2, 1], gap="medium")
+    with left:
         charts.show(
-            figures.shares(found.parts, found.mass[layer, head], mean),
+            figures.shares(share.parts, share.mass[layer, head], mean),
             "attention-by-part",
             data=data,
             config=about,
@@ -146,7 +146,7 @@ def heads(looked: PromptAttention, query: int, layer: int, head: int, command: s
             title="On the parts of the prompt",
             caption=f"layer {layer}, head {head}",
         )
-    with two:
+    with right:
         wrapped_table([{name.capitalize(): value for name, value in row.items()} for row in data])
         st.caption(
             "Attention shows where information could flow, not that it was used. A longer part gets more by its length alone."

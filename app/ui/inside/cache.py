@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, jobs
-from app.ui.held import kept
+from app.ui.held import result_of
 from app.ui.inside import figures
 from app.ui.tables import minus
 from core.config import TrialConfig
@@ -63,20 +63,20 @@ def cache(config: TrialConfig) -> None:
 
 def measured(config: TrialConfig, about: tuple, new: int, every: int) -> CacheMeasurement | None:
     """The last measurement; pressing the button makes one, drawn while it grows."""
-    known = st.session_state.setdefault("inspect_cache", {})
+    held = st.session_state.setdefault("inspect_cache", {})
     pressed, place = st.button("Measure", key="measure", type="primary", icon=":material/play_arrow:"), st.empty()
     if pressed:
         seen: list[TimedToken] = []
         with place.container():
             st.button("Cancel", key="stop/measure", icon=":material/close:")
             ids = _some_text(config, PROMPT)
-            found = growing(measure_bundled(ids, new, every, seen), seen)
-        known.clear()
-        known[about] = found
+            measurement = growing(measure_bundled(ids, new, every, seen), seen)
+        held.clear()
+        held[about] = measurement
         place.empty()
-    elif known and about not in known:
+    elif held and about not in held:
         place.caption("Shown is the last measurement; press Measure for these settings.")
-    return next(iter(known.values()), None)
+    return next(iter(held.values()), None)
 
 
 def _some_text(config: TrialConfig, tokens: int) -> list[int]:
@@ -97,9 +97,9 @@ def growing(work: Generator[Progress, None, Any], seen: list[TimedToken]) -> Any
             yield step
         return running.result
 
-    found = jobs.drain(drawn())
+    result = jobs.drain(drawn())
     place.empty()
-    return found
+    return result
 
 
 def measured_cards(run: CacheMeasurement) -> None:
@@ -141,8 +141,8 @@ def measured_charts(run: CacheMeasurement, about: tuple) -> None:
     rows, settings = [s._asdict() for s in run.steps], dict(zip(("corpus", "new_tokens", "every"), about, strict=True))
     corpus, new, every = map(str, about)
     command = command_line("inside-cache", "--tokens", new, "--every", every, "--dataset", corpus)
-    one, two = st.columns(2)
-    for column, cached, title in ((one, False, "Without the cache"), (two, True, "With the cache")):
+    left, right = st.columns(2)
+    for column, cached, title in ((left, False, "Without the cache"), (right, True, "With the cache")):
         fits = run.cached if cached else run.uncached
         with column:
             charts.show(
@@ -185,7 +185,7 @@ def fitted(fits: tuple, longest: int) -> str:
 def beside(config: TrialConfig, new: int) -> None:
     st.markdown("**Beside the library**")
     few = min(new, 128)
-    found: LibrarySpeed | None = kept(
+    speed: LibrarySpeed | None = result_of(
         "library",
         (config.corpus.dataset, few),
         "Compare with transformers",
@@ -194,10 +194,10 @@ def beside(config: TrialConfig, new: int) -> None:
         why=f"{few} tokens by our cached generation and by transformers', three times each in turns; loads the "
         "model a second time (540 MB).",
     )
-    if found:
-        share = found.here_per_s / found.library_per_s
-        same = "The text is the same." if found.same_text else "The texts differ."
+    if speed:
+        share = speed.here_per_s / speed.library_per_s
+        same = "The text is the same." if speed.same_text else "The texts differ."
         st.markdown(
-            f"Written here **{found.here_per_s:.1f}** tokens/s, transformers **{found.library_per_s:.1f}** tokens/s: "
-            f"**{share:.2f}** times its speed over {found.tokens} tokens. {same}"
+            f"Written here **{speed.here_per_s:.1f}** tokens/s, transformers **{speed.library_per_s:.1f}** tokens/s: "
+            f"**{share:.2f}** times its speed over {speed.tokens} tokens. {same}"
         )

@@ -56,9 +56,9 @@ def mixture(config: TrialConfig) -> None:
 
 
 def settings_form() -> MoeConfig:
-    help = {name: field.description for name, field in MoeConfig.model_fields.items()}
+    tips = {name: field.description for name, field in MoeConfig.model_fields.items()}
     link = {"bind": "query-params"}
-    experts = st.select_slider("Experts of a layer", (2, 4, 8, 16), 4, key="moe_experts", help=help["experts"], **link)
+    experts = st.select_slider("Experts of a layer", (2, 4, 8, 16), 4, key="moe_experts", help=tips["experts"], **link)
     top = (
         st.segmented_control(
             "Experts for a token",
@@ -66,36 +66,36 @@ def settings_form() -> MoeConfig:
             default=1,
             key="moe_top",
             required=True,
-            help=help["top_k"],
+            help=tips["top_k"],
             format_func=lambda k: f"top-{k}",
             **link,
         )
         or 1
     )
     room = st.slider(
-        "Capacity factor (× an expert's even share)", 0.0, 4.0, 1.25, 0.25, key="moe_room", help=help["capacity_factor"], **link
+        "Capacity factor (× an expert's even share)", 0.0, 4.0, 1.25, 0.25, key="moe_room", help=tips["capacity_factor"], **link
     )
     balance = st.selectbox(
-        "Balancing loss", list(LOSSES), key="moe_balance", format_func=LOSSES.get, help=help["balance"], **link
+        "Balancing loss", list(LOSSES), key="moe_balance", format_func=LOSSES.get, help=tips["balance"], **link
     )
     weight = st.select_slider(
         "Weight of the balancing loss",
         (0.001, 0.003, 0.01, 0.03, 0.1),
         0.01,
         key="moe_weight",
-        help=help["balance_weight"],
+        help=tips["balance_weight"],
         **link,
     )
     z = st.select_slider(
-        "Weight of the router z-loss", (0.0, 0.0001, 0.001, 0.01), 0.001, key="moe_z", help=help["z_weight"], **link
+        "Weight of the router z-loss", (0.0, 0.0001, 0.001, 0.01), 0.001, key="moe_z", help=tips["z_weight"], **link
     )
     with st.expander("Size and training"):
-        layers = st.slider("Layers", 1, 6, 2, key="moe_layers", help=help["layers"], **link)
+        layers = st.slider("Layers", 1, 6, 2, key="moe_layers", help=tips["layers"], **link)
         steps = st.select_slider(
-            "Training steps", (20, 50, 100, 300, 600, 1000), 300, key="moe_steps", help=help["steps"], **link
+            "Training steps", (20, 50, 100, 300, 600, 1000), 300, key="moe_steps", help=tips["steps"], **link
         )
         # a number with a point: of 1e400 in the address Streamlit fails to make a whole one
-        seed = int(st.number_input("Seed", 0.0, 2.0**31 - 1, 0.0, 1.0, "%.0f", key="moe_seed", help=help["seed"], **link))
+        seed = int(st.number_input("Seed", 0.0, 2.0**31 - 1, 0.0, 1.0, "%.0f", key="moe_seed", help=tips["seed"], **link))
     st.caption("A token sees one expert's feed-forward part instead of one wide one: more parameters at the same work.")
     return MoeConfig(
         experts=experts,
@@ -219,15 +219,15 @@ def routed(corpus: Corpus, runs: dict[str, ExpertRun]) -> None:
     layers = runs[name].config.layers
     layer = min(st.slider("Layer", 0, layers - 1, 0, key="moe_layer"), layers - 1) if layers > 1 else 0
     try:
-        held_out = {one: jobs.drain(held_out_routing(session.workbench(), corpus, run)) for one, run in runs.items()}
+        held_out = {run_name: jobs.drain(held_out_routing(session.workbench(), corpus, run)) for run_name, run in runs.items()}
     except WorkbenchError as error:
         return cards.problem(error)
-    routings = {one: of.routing for one, of in held_out.items()}
-    one, two = st.columns(2, gap="medium")
-    with one:
+    routings = {run_name: of.routing for run_name, of in held_out.items()}
+    left, right = st.columns(2, gap="medium")
+    with left:
         load_chart(runs, routings, layer)
         layer_chart(runs[name], routings[name])
-    with two:
+    with right:
         kind_chart(runs[name], held_out[name], layer)
     summary(held_out)
     token_view(corpus, runs[name], routings[name])
@@ -323,13 +323,13 @@ def token_view(corpus: Corpus, run: ExpertRun, routing: Routing) -> None:
     place = np.flatnonzero(routing.text == number)[:SHOWN_TOKENS]
     if not len(place):
         return
-    experts, kept = routing.experts[place, :, 0], routing.has_room[place, :, 0]
+    experts, has_room = routing.experts[place, :, 0], routing.has_room[place, :, 0]
     tokens = [texts[number][a:b] for a, b in routing.offsets[place]]
     rows = [
         {"token": token, **{f"layer {i}": int(experts[n, i]) for i in range(experts.shape[1])}} for n, token in enumerate(tokens)
     ]
     charts.show(
-        figures.routes(experts, kept, routing.gates[place, :, 0], tokens, run.config.experts),
+        figures.routes(experts, has_room, routing.gates[place, :, 0], tokens, run.config.experts),
         "moe-routes",
         data=rows,
         config=run.config,
@@ -341,7 +341,7 @@ def token_view(corpus: Corpus, run: ExpertRun, routing: Routing) -> None:
         pieces = [
             f'<span style="background:{figures.color(e)}{"59" if k else "14"};border-radius:2px" '
             f'title="expert {e}{"" if k else ", dropped"}">{escape(token)}</span>'
-            for token, e, k in zip(tokens, experts[:, layer].tolist(), kept[:, layer].tolist(), strict=True)
+            for token, e, k in zip(tokens, experts[:, layer].tolist(), has_room[:, layer].tolist(), strict=True)
         ]
         evidence.show(
             f'<div class="gw gw-passage"><div class="gw-head"><span class="name">Layer {layer}</span></div>'

@@ -62,7 +62,7 @@ def cache_by_context(a: Architecture, context: int, batch: int, precision: str, 
     return charts.figure(traces, "context, tokens", "key-value cache, GB", legend=True, height=320, **mark)
 
 
-def memory_bar(found: Memory, free: float) -> charts.Figure:
+def memory_bar(memory: Memory, free: float) -> charts.Figure:
     """Weights, cache and activations on one line beside what is free."""
     traces = [
         {
@@ -75,9 +75,9 @@ def memory_bar(found: Memory, free: float) -> charts.Figure:
             "legendrank": -rank,
             "hovertemplate": f"{name}: %{{x:.3f}} GB<extra></extra>",
         }
-        for rank, (name, value, color) in enumerate(zip(("Weights", "Cache", "Activations"), found, charts.COLORS, strict=False))
+        for rank, (name, value, color) in enumerate(zip(("Weights", "Cache", "Activations"), memory, charts.COLORS, strict=False))
     ]
-    near = free < 4 * found.total  # else the bars would be too thin to be read
+    near = free < 4 * memory.total  # else the bars would be too thin to be read
     mark = charts.mark_line(free / GB, "free here", vertical=True) if near else {}
     look = {"height": 170, "legend": True, "barmode": "stack", "bargap": 0.55, "yaxis": {"showgrid": False}}
     return charts.figure(traces, "GB", **look, **mark)
@@ -237,12 +237,12 @@ def heads(values: np.ndarray, unit: str, layer: int, head: int, top: float | Non
     )
 
 
-def shares(parts: Sequence[str], one: Sequence[float], mean: Sequence[float]) -> charts.Figure:
+def shares(parts: Sequence[str], head: Sequence[float], mean: Sequence[float]) -> charts.Figure:
     """What falls on each part of the prompt: the chosen head beside all of them."""
     names = list(parts)[::-1]
     traces = charts.bars(
         names,
-        {"All heads": list(mean)[::-1], "This head": list(one)[::-1]},
+        {"All heads": list(mean)[::-1], "This head": list(head)[::-1]},
         horizontal=True,
         colors={"All heads": charts.BASELINE, "This head": charts.COLORS[0]},
         hover="%{y}: %{x:.3f}",
@@ -290,7 +290,7 @@ def color(expert: int) -> str:
     return colors[expert % len(colors)]
 
 
-def routes(experts: np.ndarray, kept: np.ndarray, gates: np.ndarray, tokens: Sequence[str], many: int) -> charts.Figure:
+def routes(experts: np.ndarray, has_room: np.ndarray, gates: np.ndarray, tokens: Sequence[str], many: int) -> charts.Figure:
     """The first choice of each token [tokens, layers]: a row a layer, a colour an expert, pale where it was dropped."""
     traces = []
     for expert in range(many):
@@ -303,14 +303,15 @@ def routes(experts: np.ndarray, kept: np.ndarray, gates: np.ndarray, tokens: Seq
                 "x": at[:, 0].tolist(),
                 "y": at[:, 1].tolist(),
                 "hovertext": [
-                    f"{shown(tokens[t])}, gate {gates[t, layer]:.2f}{'' if kept[t, layer] else ', dropped'}" for t, layer in at
+                    f"{shown(tokens[t])}, gate {gates[t, layer]:.2f}{'' if has_room[t, layer] else ', dropped'}"
+                    for t, layer in at
                 ],
                 "hovertemplate": f"%{{hovertext}}<extra>expert {expert}</extra>",
                 "marker": {
                     "symbol": "square",
                     "size": 7,
                     "color": color(expert),
-                    "opacity": [1.0 if kept[t, layer] else 0.25 for t, layer in at],
+                    "opacity": [1.0 if has_room[t, layer] else 0.25 for t, layer in at],
                 },
             }
         )

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, jobs
-from app.ui.held import kept
+from app.ui.held import result_of
 from app.ui.tables import wrapped_table
 from core.config import TrialConfig
 from core.errors import WorkbenchError
@@ -49,7 +49,7 @@ def tokenizers(config: TrialConfig) -> None:
 
 def chosen() -> list[Reader]:
     """The tokenizers picked, opened; one that cannot be read is told and left out."""
-    files, found = tokenizer_files(), []
+    files, readers = tokenizer_files(), []
     if new := st.session_state.pop("trained_tokenizer", ""):  # a widget's value is set before the widget is drawn
         st.session_state.tokenizers = [*st.session_state.get("tokenizers", list(files)[:2])[: MOST - 1], new]
     names = st.multiselect(
@@ -70,10 +70,10 @@ def chosen() -> list[Reader]:
     )
     for name, path in [(name, files[name]) for name in names] + [("", other.strip())] * bool(other.strip()):
         try:
-            found.append(reader_of(session.workbench(), str(path), name))
+            readers.append(reader_of(session.workbench(), str(path), name))
         except WorkbenchError as error:
             cards.problem(error)
-    return found
+    return readers
 
 
 def side_by_side(corpus: Corpus, readers: Sequence[Reader]) -> None:
@@ -110,7 +110,7 @@ def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -
     texts = some_texts(corpus)
     cut = f" the first {len(texts):,} of {len(corpus.documents):,} documents" if len(texts) < len(corpus.documents) else ""
     names = tuple((reader.name, reader.vocabulary) for reader in readers)
-    found: TokenizerComparison | None = kept(
+    measured: TokenizerComparison | None = result_of(
         "tokenizers",
         (corpus.fingerprint, names),
         "Compare on the corpus",
@@ -118,16 +118,16 @@ def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -
         lambda: compare(texts, readers, CHUNKS),
         why=f"Splits{cut or ' every document of the corpus'} with each tokenizer.",
     )
-    if found is None:
+    if measured is None:
         return cards.empty(
             "The tokenizers on this corpus",
             "Tokens a word, bytes a token, unknown tokens, numbers, code and letters "
             "beyond ASCII, and what a chunk holds: means over documents with their intervals.",
         )
-    rows = summary_on(session.workbench(), config, corpus, found)
-    measure_chart(found, rows, config.evaluation.confidence, command(config, readers, len(texts)))
+    rows = summary_on(session.workbench(), config, corpus, measured)
+    measure_chart(measured, rows, config.evaluation.confidence, command(config, readers, len(texts)))
     measure_table(rows, [name for name, _ in names])
-    export(config, corpus, found, readers)
+    export(config, corpus, measured, readers)
 
 
 def some_texts(corpus: Corpus) -> list[str]:
@@ -148,8 +148,8 @@ def command(config: TrialConfig, readers: Sequence[Reader], documents: int) -> s
     return session.workbench().command(config, "tokenizers-compare", *options, "--documents", str(documents))
 
 
-def measure_chart(found: TokenizerComparison, rows: list[dict[str, Any]], confidence: float, command: str) -> None:
-    labels = {name: f"{one.label} ({one.unit})" for name, one in measures(found).items()}
+def measure_chart(measured: TokenizerComparison, rows: list[dict[str, Any]], confidence: float, command: str) -> None:
+    labels = {name: f"{measure.label} ({measure.unit})" for name, measure in measures(measured).items()}
     name = st.selectbox("Measure", list(labels), key="token_measure", format_func=labels.get, persist_state="session")
     some = [row for row in rows if row["measure"] == name and row["mean"] is not None]
     if not some:
@@ -165,7 +165,7 @@ def measure_chart(found: TokenizerComparison, rows: list[dict[str, Any]], confid
         data=some,
         config={"measure": name, "tokenizers": [row["tokenizer"] for row in some]},
         command=command,
-        title=measures(found)[name].label,
+        title=measures(measured)[name].label,
         caption=f"mean of {some[0]['documents']:,} documents, {confidence:.0%} intervals",
     )
 
@@ -193,9 +193,9 @@ def _cell(row: dict[str, Any]) -> str:
     return f"{value:,.{digits}f}{interval}"
 
 
-def export(config: TrialConfig, corpus: Corpus, found: TokenizerComparison, readers: Sequence[Reader]) -> None:
+def export(config: TrialConfig, corpus: Corpus, measured: TokenizerComparison, readers: Sequence[Reader]) -> None:
     def report() -> TokenizerReport:
-        return report_on(session.workbench(), config, corpus, found, readers)
+        return report_on(session.workbench(), config, corpus, measured, readers)
 
     with st.container(horizontal=True, gap="small"):
         st.download_button(
@@ -242,8 +242,8 @@ def training(corpus: Corpus) -> None:
         lower = st.checkbox("Lower case", key="tokenizer_lower", help=fields["lowercase"].description)
         pressed = st.form_submit_button("Train", icon=":material/play_arrow:")
     if pressed:
-        given = TokenizerConfig(kind=kind, size=size, min_frequency=least, lowercase=lower)
-        train(corpus, name.strip() or f"{corpus.name} {kind} {size}", given)
+        config = TokenizerConfig(kind=kind, size=size, min_frequency=least, lowercase=lower)
+        train(corpus, name.strip() or f"{corpus.name} {kind} {size}", config)
 
 
 def train(corpus: Corpus, name: str, config: TokenizerConfig) -> None:

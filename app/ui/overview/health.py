@@ -47,17 +47,17 @@ def _show() -> None:
             _findings(findings())
 
 
-def _findings(found: list[dict]) -> None:
-    bad, absent = (sum(finding["ok"] is state for finding in found) for state in (False, None))
+def _findings(findings: list[dict]) -> None:
+    bad, absent = (sum(finding["ok"] is state for finding in findings) for state in (False, None))
     cards.status_strip(
         ["all that is needed is here" if not bad else f"{bad} to repair", f"{absent} optional absent" if absent else ""]
     )
     with st.expander("What this machine offers", icon=":material/monitor_heart:", expanded=bool(bad)):
-        st.html(f'<table class="gw gw-table">{"".join(map(_row, found))}</table>')
+        st.html(f'<table class="gw gw-table">{"".join(map(_row, findings))}</table>')
 
 
 def _row(finding: dict) -> str:
-    mark, name, found = {True: "✓", False: "!", None: "–"}[finding["ok"]], cards.escape(finding["name"]), finding["found"]
+    mark, name, words = {True: "✓", False: "!", None: "–"}[finding["ok"]], cards.escape(finding["name"]), finding["found"]
     todo = cards.escape(finding["todo"]) if finding["todo"] and finding["ok"] is not True else ""
     todo = f'<div class="gw-small">{todo}</div>' if todo else ""
-    return f"<tr><td>{mark}</td><td>{name}</td><td>{cards.escape(found)}{todo}</td></tr>"
+    return f"<tr><td>{mark}</td><td>{name}</td><td>{cards.escape(words)}{todo}</td></tr>"

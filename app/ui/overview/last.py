@@ -11,11 +11,11 @@ from core.labs.trials import comparison
 
 
 def trials() -> None:
-    found = comparison.trials(session.workbench(), 8)
-    if not found:
+    newest = comparison.trials(session.workbench(), 8)
+    if not newest:
         cards.empty("No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live.")
         return
-    depths, several = {t.k for t in found if t.metrics}, len({t.dataset for t in found}) > 1
+    depths, several = {t.k for t in newest if t.metrics}, len({t.dataset for t in newest}) > 1
     head = comparison.label("ndcg_linear", depths.pop() if len(depths) == 1 else "k")
     table = [
         {
@@ -24,9 +24,9 @@ def trials() -> None:
             "n": t.n or None,
             "When": t.created,
             **({"Corpus": cut(t.dataset, 20)} if several else {}),
-            **({"Status": t.status} if any(one.status != "ok" for one in found) else {}),
+            **({"Status": t.status} if any(trial.status != "ok" for trial in newest) else {}),
         }
-        for t in found
+        for t in newest
     ]
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     cells.show(

@@ -110,24 +110,23 @@ def unsure_table(config: TrialConfig, written: Written, names: list[str]) -> Non
 
 def carried(written: Written, hits: Sequence[Hit]) -> None:
     """Sentence by sentence: how sure the model was, and the passage whose words it repeats."""
-    found = prompts.sentences(written, hits)
-    if not found:
+    sentences = prompts.sentences(written, hits)
+    if not sentences:
         return
     st.markdown("**The passage that carries each sentence**")
     body = ""
-    for one in found:
+    for sentence in sentences:
         passage = "no passage" if hits else "none was given"
-        if one.passage:
-            weakly = "" if one.containment >= THRESHOLD else "weakly "
-            passage = f'{weakly}<span class="gw-chip">{one.passage}</span> {one.containment:.0%}'
-        body += (
-            f'<tr><td>{cards.escape(one.text)}</td><td class="num">{one.probability:.0%}</td><td class="num">{passage}</td></tr>'
-        )
+        if sentence.passage:
+            weakly = "" if sentence.containment >= THRESHOLD else "weakly "
+            passage = f'{weakly}<span class="gw-chip">{sentence.passage}</span> {sentence.containment:.0%}'
+        sure = f"{sentence.probability:.0%}"
+        body += f'<tr><td>{cards.escape(sentence.text)}</td><td class="num">{sure}</td><td class="num">{passage}</td></tr>'
     st.html(
         '<table class="gw gw-table"><tr><th>Sentence</th><th class="num">A token’s probability</th>'
         f'<th class="num">Shares its word triples with</th></tr>{body}</table>'
     )
-    used = sorted({one.passage for one in found if one.passage})
+    used = sorted({sentence.passage for sentence in sentences if sentence.passage})
     evidence.show([evidence.hit_html(hits[n - 1], number=n, query=written.text) for n in used])
     st.caption(
         "Shared words show where a sentence comes from, not that it is right. Words of the answer are bold in the passage."

@@ -120,16 +120,16 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
 
 
 def presets() -> None:
-    known, here, key = chains.presets(session.workbench()), st.session_state.chain, "chain/-preset"
-    forms.show_value(key, next((name for name, text in known.items() if text == here), None))
+    lines, here, key = chains.presets(session.workbench()), st.session_state.chain, "chain/-preset"
+    forms.show_value(key, next((name for name, text in lines.items() if text == here), None))
     st.pills(
         "Preset",
-        list(known),
+        list(lines),
         key=key,
         label_visibility="collapsed",
         wrap=True,
         format_func=cards.plain,
-        on_change=lambda: st.session_state[key] and take(known[st.session_state[key]]),
+        on_change=lambda: st.session_state[key] and take(lines[st.session_state[key]]),
     )
     with st.container(horizontal=True, gap="small"):
         st.button(

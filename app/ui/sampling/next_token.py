@@ -36,10 +36,10 @@ def next_token(
 
     def clicked() -> None:
         points = st.session_state[f"chart/{key}"]["selection"]["points"]
-        found = points[0].get("customdata") if points else None
-        found = found[0] if isinstance(found, list) else found
-        if found is not None and found >= 0:
-            force(int(found))
+        token = points[0].get("customdata") if points else None
+        token = token[0] if isinstance(token, list) else token
+        if token is not None and token >= 0:
+            force(int(token))
 
     charts.show(
         stages_figure(stages, named, chosen),
@@ -94,10 +94,10 @@ def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen:
     words = [*(bold.get(token) or charts.safe(visible(name)) for token, name in named.items()), "<i>all others</i>"]
     drawn = [_bars(stage, before, tokens) for before, stage in zip([None, *stages[:-1]], stages, strict=True)]
     widest = max((k or 0) + (c or 0) for bars in drawn for k, c in zip(*bars, strict=True))  # one scale, so that bars compare
-    for i, (stage, (kept, cut)) in enumerate(zip(stages, drawn, strict=True)):
+    for i, (stage, (solid, cut)) in enumerate(zip(stages, drawn, strict=True)):
         end, left, top = str(i + 1) if i else "", (i % PANELS) / across, 1 - i // PANELS / lines
         x, y = [left, left + 1 / across - 0.015], [max(0.0, top - 1 / lines + 0.02), top - 78 / height / lines]
-        for name, values, color, pattern in (("Kept", kept, KEPT, ""), ("Cut by the step, as it was before", cut, CUT, "/")):
+        for name, values, color, pattern in (("Kept", solid, KEPT, ""), ("Cut by the step, as it was before", cut, CUT, "/")):
             traces.append(
                 {
                     "type": "bar",
@@ -113,7 +113,7 @@ def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen:
                     "marker": {"color": color, "pattern": {"shape": pattern, "size": 5}},
                     "textposition": "outside",
                     "cliponaxis": False,
-                    "base": [0.0] * len(tokens) + [(kept[-1] or 0.0) if color == CUT else 0.0],
+                    "base": [0.0] * len(tokens) + [(solid[-1] or 0.0) if color == CUT else 0.0],
                     "text": [
                         ""
                         if v is None or (color == KEPT and cut[n] is not None)
@@ -172,14 +172,14 @@ def stages_figure(stages: Sequence[Distribution], named: dict[int, str], chosen:
 
 
 def _bars(stage: Distribution, before: Distribution | None, tokens: Sequence[int]) -> tuple[list, list]:
-    """(kept, cut): probabilities of the tokens and of all others together; None: no bar."""
+    """(solid, cut): probabilities of the tokens and of all others together; None: no bar."""
     gone = set(stage.cut.tolist())
-    kept = [float(stage.probabilities[t]) if stage.logits[t] > -np.inf else None for t in tokens]
+    solid = [float(stage.probabilities[t]) if stage.logits[t] > -np.inf else None for t in tokens]
     cut = [float(before.probabilities[t]) if before is not None and t in gone else None for t in tokens]
-    kept_here, cut_here = ([value for value in values if value is not None] for values in (kept, cut))
-    others = max(0.0, 1 - sum(kept_here)) if len(stage.support) > len(kept_here) else None
+    solid_here, cut_here = ([value for value in values if value is not None] for values in (solid, cut))
+    others = max(0.0, 1 - sum(solid_here)) if len(stage.support) > len(solid_here) else None
     lost = max(0.0, stage.cut_mass - sum(cut_here)) if len(gone) > len(cut_here) else None
-    return [*kept, others], [*cut, lost]
+    return [*solid, others], [*cut, lost]
 
 
 def force_pills(config: TrialConfig, stages: Sequence[Distribution], chosen: int | None, key: str, force: Force) -> None:

@@ -83,15 +83,15 @@ def prompt(corpus: Corpus) -> tuple[str, str]:
         or "question"
     )
     if manner == "question":
-        known = [query.text for query in corpus.queries if query.answerable]
+        questions = [query.text for query in corpus.queries if query.answerable]
         text = st.selectbox(
             "Question",
-            known,
+            questions,
             index=None,
             key="question",
             accept_new_options=True,
             bind="query-params",
-            placeholder=f"One of the {len(known):,} questions of the corpus, or your own",
+            placeholder=f"One of the {len(questions):,} questions of the corpus, or your own",
         )
         return text or "", manner
     return st.text_area("Prompt", key="prompt", height=80, placeholder=PLACEHOLDER[manner], bind="query-params"), manner
@@ -102,8 +102,8 @@ def examples(corpus: Corpus, manner: str) -> None:
         "The next token, step by step",
         "Choose a question of the corpus, or type a prompt. The model then reads it once; every slider works on what it said.",
     )
-    known = [query.text for query in corpus.queries if query.answerable]
-    offered = known[:: max(1, len(known) // 3)][:3] if manner == "question" else [PLACEHOLDER[manner]]
+    questions = [query.text for query in corpus.queries if query.answerable]
+    offered = questions[:: max(1, len(questions) // 3)][:3] if manner == "question" else [PLACEHOLDER[manner]]
     key = "question" if manner == "question" else "prompt"
     with st.container(gap="xsmall"):
         for text in offered:

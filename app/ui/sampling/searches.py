@@ -19,8 +19,8 @@ METHODS = {"beam": "Beam search", "contrastive": "Contrastive search"}
 
 def chosen_search(name: str) -> Any:
     """The search with the settings that its sliders show, also while they are not drawn."""
-    kept = st.session_state.setdefault("searches", {})
-    return kept.get(name) or SEARCHES[name]()
+    chosen = st.session_state.setdefault("searches", {})
+    return chosen.get(name) or SEARCHES[name]()
 
 
 def searches(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
@@ -46,27 +46,27 @@ def searches(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
             forms.show_value(f"{name}.{knob.name}", getattr(how, knob.name), always=False)
             values[knob.name] = forms.widget(knob, f"{name}.{knob.name}")
     how = state.searches[name] = type(how)(**values)
-    kept, about = state.get(f"searched/{name}"), (reading.key, how, most)
+    growth, about = state.get(f"searched/{name}"), (reading.key, how, most)
     with st.container(horizontal=True, vertical_alignment="center"):
         run = st.button("Search", icon=":material/play_arrow:", key="do/search", type="primary")
-        if kept and kept[0] != about:
+        if growth and growth[0] != about:
             st.caption("What stands below is of another prompt or setting.", width="content")
     if run:
-        kept = state[f"searched/{name}"] = about, *grown(config, reading, how, most)
-    if not kept:
+        growth = state[f"searched/{name}"] = about, *grown(config, reading, how, most)
+    if not growth:
         return st.caption(
             "Deterministic: the chain plays no part. Computed with the same weights through transformers, which reads "
             "several texts at once; a token may differ from llama.cpp's."
         )
-    _, history, found = kept
+    _, history, searched = growth
     after = end = len(history)
     if end > 1:
         after = st.slider("After so many tokens", 1, end, end, key=f"after/{name}/{end}")
     last = after == end
-    lines_table(found.lines if last else history[after - 1], open_ones=not last)
-    st.caption(f"{cards.duration(found.seconds)} in all, {cards.duration(found.first_s)} to the first token.")
-    if found.chosen:
-        chosen_table(config, found, after)
+    lines_table(searched.lines if last else history[after - 1], open_ones=not last)
+    st.caption(f"{cards.duration(searched.seconds)} in all, {cards.duration(searched.first_s)} to the first token.")
+    if searched.chosen:
+        chosen_table(config, searched, after)
 
 
 def grown(config: TrialConfig, reading: prompts.Reading, how: Any, most: int) -> tuple[list, Searched]:
@@ -112,20 +112,20 @@ def lines_table(lines: Sequence[Continuation], open_ones: bool) -> None:
         )
 
 
-def chosen_table(config: TrialConfig, found: Searched, after: int) -> None:
+def chosen_table(config: TrialConfig, searched: Searched, after: int) -> None:
     """Contrastive search, token by token: what it took, and what greedy choice would have."""
     number, rows = st.column_config.NumberColumn, []
-    for place, one in enumerate(found.chosen[:after], 1):
-        i = one.candidates.tolist().index(one.token)
-        taken, likeliest = prompts.token_texts(config, [one.token, one.candidates[0]])
+    for place, choice in enumerate(searched.chosen[:after], 1):
+        i = choice.candidates.tolist().index(choice.token)
+        taken, likeliest = prompts.token_texts(config, [choice.token, choice.candidates[0]])
         rows.append(
             {
                 "Place": place,
                 "Token": visible(taken),
-                "Probability": 100 * float(one.probability[i]),
-                "Similarity": float(one.similarity[i]),
-                "Score": float(one.score[i]),
-                "Likeliest instead": "" if i == 0 else f"{visible(likeliest)} {one.probability[0]:.0%}",
+                "Probability": 100 * float(choice.probability[i]),
+                "Similarity": float(choice.similarity[i]),
+                "Score": float(choice.score[i]),
+                "Likeliest instead": "" if i == 0 else f"{visible(likeliest)} {choice.probability[0]:.0%}",
             }
         )
     cells.show(

@@ -17,9 +17,9 @@ MOST_SIDES = 4
 
 
 def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
-    workbench, known = session.workbench(), presets(session.workbench())
+    workbench, chains = session.workbench(), presets(session.workbench())
     offered: dict[str, tuple[str, Any]] = {"now": ("This chain", st.session_state.chain)}  # -> (label, a chain's line or a part)
-    offered |= {f"chain/{name}": (name, text) for name, text in known.items()}
+    offered |= {f"chain/{name}": (name, text) for name, text in chains.items()}
     offered |= {f"search/{name}": (label, chosen_search(name)) for name, label in METHODS.items()}
     offered |= {f"engine/{name}": (f"Engine: {name.replace('_', ' ')}", part) for name, part in engines(config).items()}
     chosen = st.pills(
@@ -37,12 +37,12 @@ def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> No
     if hosts := {offered[name][1].destination() for name in chosen if name.startswith("engine/")} - {""}:
         st.warning(f"The prompt with its passages is sent to {cards.plain(', '.join(sorted(hosts)))}.", icon=":material/public:")
     about = (reading.key, most, config.seed, tuple(offered[name] for name in chosen))
-    kept = st.session_state.get("sides_found")
+    written = st.session_state.get("sides_found")
     with st.container(horizontal=True, vertical_alignment="center"):
         run = st.button("Write all", icon=":material/play_arrow:", key="do/sides", disabled=not chosen, type="primary")
         st.caption(
             "What stands below is of another prompt or setting."
-            if kept and kept[0] != about
+            if written and written[0] != about
             else "One after another, with nothing remembered: the speeds are the model's.",
             width="content",
         )
@@ -50,34 +50,34 @@ def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> No
         stop = st.empty()
         stop.button("Cancel", key="stop/sides", icon=":material/close:", shortcut="Escape")  # any click ends this run
         wanted = [(label, read_chain(what) if isinstance(what, str) else what) for label, what in about[3]]
-        found = jobs.drain(written_sides(workbench, config, reading, wanted, most))
+        answers = jobs.drain(written_sides(workbench, config, reading, wanted, most))
         stop.empty()
-        kept = st.session_state.sides_found = about, found
+        written = st.session_state.sides_found = about, answers
         st.rerun()
-    if kept:
-        sides(kept[1], len(reading.hits))
+    if written:
+        sides(written[1], len(reading.hits))
 
 
-def sides(found: Sequence[Side], passages: int) -> None:
-    for pair in (found[:2], found[2:]):
-        for column, one in zip(st.columns(2), pair, strict=False):
+def sides(answers: Sequence[Side], passages: int) -> None:
+    for pair in (answers[:2], answers[2:]):
+        for column, side in zip(st.columns(2), pair, strict=False):
             with column.container(border=True, gap="xsmall"):
-                st.markdown(f"**{cards.plain(one.name)}**")
-                st.caption(cards.plain(one.about))
-                if one.problem:
-                    st.error(cards.plain(f"No answer: {one.problem}"))
+                st.markdown(f"**{cards.plain(side.name)}**")
+                st.caption(cards.plain(side.about))
+                if side.problem:
+                    st.error(cards.plain(f"No answer: {side.problem}"))
                     continue
-                evidence.show(evidence.answer_html(one.text, passages))
+                evidence.show(evidence.answer_html(side.text, passages))
                 cards.facts(
                     [
-                        ("Speed", f"{one.tokens_per_s:,.0f} tokens/s" if one.tokens_per_s else "not measured"),
-                        ("First token", f"after {cards.duration(one.first_ms / 1000)}" if one.first_ms else ""),
+                        ("Speed", f"{side.tokens_per_s:,.0f} tokens/s" if side.tokens_per_s else "not measured"),
+                        ("First token", f"after {cards.duration(side.first_ms / 1000)}" if side.first_ms else ""),
                         (
                             "Length",
-                            f"{one.tokens:,} tokens, {'ended by itself' if one.reason == 'stop' else 'cut'}"
-                            if one.tokens
+                            f"{side.tokens:,} tokens, {'ended by itself' if side.reason == 'stop' else 'cut'}"
+                            if side.tokens
                             else "",
                         ),
-                        ("Perplexity", f"{one.perplexity:.2f}" if one.perplexity else "no probabilities"),
+                        ("Perplexity", f"{side.perplexity:.2f}" if side.perplexity else "no probabilities"),
                     ]
                 )

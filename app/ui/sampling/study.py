@@ -21,20 +21,20 @@ def study(config: TrialConfig) -> None:
     there = len(asked(workbench.corpus(config), MOST_QUESTIONS))
     if there < 2:
         return cards.empty(WHAT, "This corpus has no questions with gold answers, so quality cannot be measured.")
-    known = presets(workbench)
-    names = {text: name for name, text in reversed(known.items())}  # of equal chains the first name
-    usual = list(dict.fromkeys([here, known["Deterministic"], known["Creative"]]))
+    lines = presets(workbench)
+    names = {text: name for name, text in reversed(lines.items())}  # of equal chains the first name
+    usual = list(dict.fromkeys([here, lines["Deterministic"], lines["Creative"]]))
     chains = st.pills(
         "Chains",
-        list(dict.fromkeys([here, *known.values()])),
+        list(dict.fromkeys([here, *lines.values()])),
         selection_mode="multi",
         wrap=True,
         key="study/chains",
         default=usual,
         format_func=lambda text: cards.plain(names.get(text, "This chain")),
     )
-    one, two = st.columns(2)
-    samples = one.slider(
+    left, right = st.columns(2)
+    samples = left.slider(
         "Samples a question",
         2,
         20,
@@ -43,7 +43,7 @@ def study(config: TrialConfig) -> None:
         persist_state="session",
         help="More tell diversity better, and take longer.",
     )
-    questions = two.slider(
+    questions = right.slider(
         "Questions",
         1,
         there,
@@ -65,44 +65,44 @@ def study(config: TrialConfig) -> None:
         "Start the study", ["sample-study", *workbench.arguments(config), *words, *rest], f"Sampling {config.corpus.dataset}"
     )
     reference = st.session_state.get("study/reference") or chains[0]
-    found = jobs.drain(results(workbench, config, samples, questions, reference=reference))
-    if not found:
+    measured = jobs.drain(results(workbench, config, samples, questions, reference=reference))
+    if not measured:
         return cards.empty(WHAT, "Nothing is stored for this recipe, number of samples and questions yet.")
-    compared(config, found, {one.chain: names.get(one.chain, one.chain) for one in found}, line)
+    compared(config, measured, {result.chain: names.get(result.chain, result.chain) for result in measured}, line)
 
 
-def compared(config: TrialConfig, found: Sequence[ChainResult], names: dict[str, str], line: str) -> None:
+def compared(config: TrialConfig, measured: Sequence[ChainResult], names: dict[str, str], line: str) -> None:
     def measure(box: Any, label: str, options: Sequence[str], key: str) -> str:
         about = MEASURES[st.session_state.get(key) or options[0]][3]
         return box.selectbox(label, options, key=key, format_func=lambda name: MEASURES[name][0], help=about)
 
-    one, two, three = st.columns(3)
-    x, y = measure(one, "Diversity", DIVERSITY, "study/x"), measure(two, "Quality", QUALITY, "study/y")
+    left, middle, right = st.columns(3)
+    x, y = measure(left, "Diversity", DIVERSITY, "study/x"), measure(middle, "Quality", QUALITY, "study/y")
     chains = sorted(names)
-    three.selectbox(
+    right.selectbox(
         "Compared with",
         chains,
-        chains.index(found[0].chain),
+        chains.index(measured[0].chain),
         key="study/reference",
         format_func=lambda text: cards.plain(names[text]),
         help="Every chain against this one, question by question.",
     )
-    n, level = min(one.questions for one in found), config.evaluation.confidence
-    for said in filter(None, (verdicts(found, names, measure, level) for measure in (y, x))):
+    n, level = min(result.questions for result in measured), config.evaluation.confidence
+    for said in filter(None, (verdicts(measured, names, measure, level) for measure in (y, x))):
         st.markdown(said)
     charts.show(
-        study_figure(found, names, x, y),
+        study_figure(measured, names, x, y),
         "sampling-study",
-        data=rows(found),
+        data=rows(measured),
         config=config,
         command=line,
         title="Diversity and quality of sampled answers",
         caption=f"n {n:,} questions, {level:.0%} intervals over questions",
     )
-    study_table(found, names, (y, x))
+    study_table(measured, names, (y, x))
     with st.expander("All measures"):
-        cells.show(rows(found), hide_index=True, key="study_table", placeholder="–")
-    tested = sum(one.p_holm.get(y) is not None for one in found)
+        cells.show(rows(measured), hide_index=True, key="study_table", placeholder="–")
+    tested = sum(result.p_holm.get(y) is not None for result in measured)
     told = (
         f"Tests: sign-flip by question, p corrected by Holm over {cards.count(tested, 'comparison')} a measure. "
         if tested
@@ -117,19 +117,19 @@ def compared(config: TrialConfig, found: Sequence[ChainResult], names: dict[str,
     )
 
 
-def verdicts(found: Sequence[ChainResult], names: dict[str, str], measure: str, level: float) -> str:
+def verdicts(measured: Sequence[ChainResult], names: dict[str, str], measure: str, level: float) -> str:
     """The paired tests of one measure in a sentence; "" where there was nothing to compare with."""
-    said, words, same = {one.chain: verdict(one, measure, level) for one in found[1:]}, [], []
-    for one in found[1:]:
-        name = f"**{cards.plain(names[one.chain])}**"
-        if said[one.chain] in ("higher", "lower"):
-            by = abs(one.differences[measure].difference)
-            words.append(f"{name} is {said[one.chain]} by {by:.3f} (p {p_words(one.p_holm[measure])})")
-        elif said[one.chain]:
+    said, words, same = {result.chain: verdict(result, measure, level) for result in measured[1:]}, [], []
+    for result in measured[1:]:
+        name = f"**{cards.plain(names[result.chain])}**"
+        if said[result.chain] in ("higher", "lower"):
+            by = abs(result.differences[measure].difference)
+            words.append(f"{name} is {said[result.chain]} by {by:.3f} (p {p_words(result.p_holm[measure])})")
+        elif said[result.chain]:
             same.append(name)
     if same:
         words.append(f"{', '.join(same)} cannot be told from it")
-    against = f"{MEASURES[measure][0]} against **{cards.plain(names[found[0].chain])}**"
+    against = f"{MEASURES[measure][0]} against **{cards.plain(names[measured[0].chain])}**"
     return f"{against}: {'; '.join(words)}." if words else ""
 
 
@@ -137,11 +137,11 @@ def p_words(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def study_figure(found: Sequence[ChainResult], names: dict[str, str], x: str, y: str) -> charts.Figure:
+def study_figure(measured: Sequence[ChainResult], names: dict[str, str], x: str, y: str) -> charts.Figure:
     drawn = [
-        (charts.look(i), charts.safe(names[one.chain]), one.measures[x], one.measures[y])
-        for i, one in enumerate(sorted(found, key=lambda one: one.chain))
-        if one.measures[x].mean is not None and one.measures[y].mean is not None
+        (charts.look(i), charts.safe(names[result.chain]), result.measures[x], result.measures[y])
+        for i, result in enumerate(sorted(measured, key=lambda result: result.chain))
+        if result.measures[x].mean is not None and result.measures[y].mean is not None
     ]
     across, up, toward = [a.mean for *_, a, _ in drawn], [b.mean for *_, b in drawn], MEASURES[x][2]
     best = charts.frontier(across, up, x_direction=toward)
@@ -178,41 +178,43 @@ def study_figure(found: Sequence[ChainResult], names: dict[str, str], x: str, y:
     )
 
 
-def _whiskers(one: Any, color: str) -> dict:
-    if one.low is None:
+def _whiskers(interval: Any, color: str) -> dict:
+    if interval.low is None:
         return {"visible": False}
     return {
         "type": "data",
         "symmetric": False,
-        "array": [one.high - one.mean],
-        "arrayminus": [one.mean - one.low],
+        "array": [interval.high - interval.mean],
+        "arrayminus": [interval.mean - interval.low],
         "thickness": 1.2,
         "width": 3,
         "color": color,
     }
 
 
-def study_table(found: Sequence[ChainResult], names: dict[str, str], shown: Sequence[str]) -> None:
+def study_table(measured: Sequence[ChainResult], names: dict[str, str], shown: Sequence[str]) -> None:
     """The two measures of the chart with intervals and paired differences, and how many answers they rest on."""
     num = '<td class="num">'
     head = "".join(f'<th class="num">{MEASURES[name][0]}</th><th class="num">Difference, p</th>' for name in shown)
     body = ""
-    for one in found:
-        body += f'<tr><td style="min-width:7.5rem">{cards.escape(names[one.chain])}</td>'
+    for result in measured:
+        body += f'<tr><td style="min-width:7.5rem">{cards.escape(names[result.chain])}</td>'
         for name in shown:
-            i, d, p = one.measures[name], one.differences.get(name), one.p_holm.get(name)
+            i, d, p = result.measures[name], result.differences.get(name), result.p_holm.get(name)
             cover = f'<br><span class="gw-small">{i.n:,} of {i.total:,} questions</span>' if i.n < i.total else ""
             body += f"{num}{number(i.mean, i.low, i.high)}{cover}</td>"
             tested = f'<br><span class="gw-small">p {p_words(p)}</span>' if p is not None else ""
             body += f"{num}{number(d.difference, d.low, d.high, '+') if d else '–'}{tested}</td>"
-        speed = f"{one.tokens_per_s:,.0f}" if one.tokens_per_s else "–"
-        body += f"{num}{one.measures['tokens'].mean:.1f}</td>{num}{one.samples - one.failed:,} of {one.samples:,}</td>"
+        speed = f"{result.tokens_per_s:,.0f}" if result.tokens_per_s else "–"
+        body += (
+            f"{num}{result.measures['tokens'].mean:.1f}</td>{num}{result.samples - result.failed:,} of {result.samples:,}</td>"
+        )
         body += f"{num}{speed}</td></tr>"
     st.html(
         f'<div style="overflow-x:auto"><table class="gw gw-table"><tr><th>Chain</th>{head}<th class="num">Tokens</th>'
         f'<th class="num">Answers</th><th class="num">Tokens/s</th></tr>{body}</table></div>'
     )
-    if failed := sum(one.failed for one in found):
+    if failed := sum(result.failed for result in measured):
         st.caption(f"{cards.count(failed, 'sample')} came without an answer: left out of the measures, not counted as 0.")
 
 
@@ -220,5 +222,5 @@ def number(value: float | None, low: float | None, high: float | None, sign: str
     """With its interval under it."""
     if value is None:
         return "not measured"
-    one, two, three = (f"{v:{sign}.3f}".replace("-", "\u2212") if v is not None else "" for v in (value, low, high))
-    return one + (f'<br><span class="gw-small">{two} to {three}</span>' if two else "")
+    mean, lower, upper = (f"{v:{sign}.3f}".replace("-", "\u2212") if v is not None else "" for v in (value, low, high))
+    return mean + (f'<br><span class="gw-small">{lower} to {upper}</span>' if lower else "")

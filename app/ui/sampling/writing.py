@@ -26,21 +26,21 @@ def order(place: int | None = None, token: int = 0) -> None:
 def answer_of(config: TrialConfig, reading: prompts.Reading, steps: tuple[Step, ...]) -> Written | None:
     """The answer to this prompt, written now if that was asked for; None before."""
     state = st.session_state
-    key, kept = state.get("sampled_answer", ("", None))
-    kept = kept if key == reading.key else None
+    key, answer = state.get("sampled_answer", ("", None))
+    answer = answer if key == reading.key else None
     if (asked := state.pop("write_now", None)) is None:
-        if kept is None:
+        if answer is None:
             st.button("Write the answer", icon=":material/play_arrow:", type="primary", key="write", on_click=order)
-        return kept
+        return answer
     place, token = asked
     live = st.empty()
     with live.container():
-        if kept is None and place is not None:  # forced before there was an answer: one token to go on from
-            kept = stream(config, reading, steps, limit=1)
-        kept = stream(config, reading, steps, kept if place is not None else None, place or 0, token)
+        if answer is None and place is not None:  # forced before there was an answer: one token to go on from
+            answer = stream(config, reading, steps, limit=1)
+        answer = stream(config, reading, steps, answer if place is not None else None, place or 0, token)
     live.empty()
-    state.sampled_answer, state.writings = (reading.key, kept), state.get("writings", 0) + 1
-    return kept
+    state.sampled_answer, state.writings = (reading.key, answer), state.get("writings", 0) + 1
+    return answer
 
 
 def stream(

@@ -2,7 +2,7 @@
 
 from app import session
 from app.ui import charts
-from app.ui.held import kept
+from app.ui.held import result_of
 from core.config import TrialConfig
 
 SHARES = {"Median": "p50", "95th percentile": "p95"}
@@ -10,7 +10,7 @@ SHARES = {"Median": "p50", "95th percentile": "p95"}
 
 def draw(config: TrialConfig) -> None:
     workbench = session.workbench()
-    table = kept(
+    table = result_of(
         "latency",
         config.model_dump_json(exclude={"evaluation", "context", "generation"}),
         "Time 30 questions",

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, forms, jobs
-from app.ui.held import kept
+from app.ui.held import result_of
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
@@ -41,13 +41,13 @@ def draw(run: Resolved) -> None:
     workbench, stage = session.workbench(), setting.split(".")[0]
     now = getattr(getattr(config, stage), knob.name)
     wanted = forms.points(knob, now)
-    found = setting_curve.values(workbench, run, setting, wanted)
+    offered = setting_curve.values(workbench, run, setting, wanted)
     # the value in use moves: what is kept is the curve without it
-    ready = [value for value in found.ready if value != now or value in forms.points(knob)]
+    ready = [value for value in offered.ready if value != now or value in forms.points(knob)]
     slow = setting_curve.slow_ms(workbench, run, setting, ready, budget) > AT_ONCE_MS
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
     place = f"{setting}/{budget}"
-    curve = kept(
+    curve = result_of(
         "curve",
         about,
         f"Compute {len(ready)} points",
@@ -61,11 +61,11 @@ def draw(run: Resolved) -> None:
         held = st.session_state["held"]["curve", place]
         if held.about != about:  # of the recipe before: the value in use now is no point of its curve
             config, now = held.recipe, None
-        elif now in found.ready and now not in ready:
+        elif now in offered.ready and now not in ready:
             curve = [*curve, *jobs.drain(setting_curve.curve(workbench, run, setting, [now], budget))]
         other = reference(run.of(config), curve, now, budget)
         chart(config, title, setting, knob, metric, budget, wanted, curve, now, other)
-    not_drawn(session.config(), setting, knob, found)
+    not_drawn(session.config(), setting, knob, offered)
     if curve:
         notes(config, setting, metric, budget, curve, other)
 
@@ -75,13 +75,13 @@ def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
     # what a recipe of one retriever does not use changes nothing
     idle = session.workbench().unused(config)
     stages = [stage for stage in session.workbench().ranking_fields()[::-1] if stage not in {*idle, *COMPARED_ELSEWHERE}]
-    found = [
+    offered = [
         (f"{forms.title(stage)}: {knob.label}", (f"{stage}.{knob.name}", knob))
         for stage in stages
         for knob in forms.knobs(type(getattr(config, stage)))
         if knob.low is not None and knob.high is not None or knob.options
     ]
-    choices = dict(sorted(found, key=lambda one: one[1][1].kind == "choice"))  # first those that make a curve
+    choices = dict(sorted(offered, key=lambda pair: pair[1][1].kind == "choice"))  # first those that make a curve
     state, (path, moves) = st.session_state, session.moves()
     remembered("knob")
     if state.get("knob_followed", 0) != moves:  # a move is followed once: what is chosen here afterwards stays
@@ -107,7 +107,7 @@ def remembered(key: str) -> None:
 def measure(config: TrialConfig, setting: str, place: Any) -> tuple[str, int]:
     """(metric, tokens of context that every value gets; 0: the first k chunks)."""
     state, budget, k = st.session_state, 0, config.evaluation.k
-    kept = state.setdefault("trade_off", {})
+    trade_off = state.setdefault("trade_off", {})
     if setting.startswith("chunking."):
         remembered("knob_judged")
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -136,8 +136,8 @@ def measure(config: TrialConfig, setting: str, place: Any) -> tuple[str, int]:
                     bind="query-params",
                     width=150,
                 )
-                kept["knob_budget"] = budget
-            kept["knob_judged"] = way
+                trade_off["knob_budget"] = budget
+            trade_off["knob_judged"] = way
     offered = metrics_at_budget() if budget else metric_names()
     remembered("knob_metric")
     if "knob_metric" in state and state.knob_metric not in offered:
@@ -150,7 +150,7 @@ def measure(config: TrialConfig, setting: str, place: Any) -> tuple[str, int]:
         bind="query-params",
         format_func=lambda name: named(name, k, budget),
     )
-    kept["knob_metric"] = metric
+    trade_off["knob_metric"] = metric
     return metric, budget
 
 
@@ -191,18 +191,18 @@ def chart(
 ) -> None:
     at = {point.value: point for point in curve}
     values = [value for value in wanted if value in at or not isinstance(value, str)]
-    ones = [at[value].intervals[metric] if value in at else None for value in values]
+    intervals = [at[value].intervals[metric] if value in at else None for value in values]
     traces = charts.line(
         values,
-        [one and one.mean for one in ones],
-        low=[one and one.low for one in ones],
-        high=[one and one.high for one in ones],
+        [interval and interval.mean for interval in intervals],
+        low=[interval and interval.low for interval in intervals],
+        high=[interval and interval.high for interval in intervals],
         current=now,
     )
     compared = (
         setting_curve.differences(session.workbench(), config, curve, other.point, metric) if other else [None] * len(curve)
     )
-    told = {point.value: hover_words(point, one, other) for point, one in zip(curve, compared, strict=True)}
+    told = {point.value: hover_words(point, change, other) for point, change in zip(curve, compared, strict=True)}
     traces = [
         trace
         | (
@@ -241,7 +241,7 @@ def chart(
         data=sorted(data, key=lambda row: measured.index(row[setting])),
         config=config,
         title=f"{title} over its range",
-        caption=f"n {ones[values.index(measured[0])].n:,}, {judged}",
+        caption=f"n {intervals[values.index(measured[0])].n:,}, {judged}",
         command=command + (f" --budget {budget}" if budget else ""),
         method=interval_method(config),
         judged=judged_words(config, setting, metric, budget),
@@ -265,12 +265,12 @@ def judged_words(config: TrialConfig, setting: str, metric: str, budget: int) ->
     return f"{name}, {'; '.join(words)}"
 
 
-def hover_words(point: CurvePoint, one: CurveDifference | None, other: Reference | None) -> str:
+def hover_words(point: CurvePoint, change: CurveDifference | None, other: Reference | None) -> str:
     """The paired difference of a value, as the lines that its hover adds."""
-    if one is None or one.paired.low is None:
+    if change is None or change.paired.low is None:
         return ""
-    told = f"<br>{one.paired.difference:+.3f} [{one.paired.low:+.3f}, {one.paired.high:+.3f}] to {other.name}"
-    p = "" if one.p_holm is None else "<br>p < 0.001 (Holm)" if one.p_holm < 0.001 else f"<br>p {one.p_holm:.3f} (Holm)"
+    told = f"<br>{change.paired.difference:+.3f} [{change.paired.low:+.3f}, {change.paired.high:+.3f}] to {other.name}"
+    p = "" if change.p_holm is None else "<br>p < 0.001 (Holm)" if change.p_holm < 0.001 else f"<br>p {change.p_holm:.3f} (Holm)"
     times = times_context(point.context_tokens, other.point.context_tokens)
     return (told + p).replace("-", "\u2212") + (f"<br>{times}" if times else "")
 
@@ -336,38 +336,38 @@ def context_notes(config: TrialConfig, budget: int, curve: Sequence[CurvePoint])
 
 def best_of_many(config: TrialConfig, metric: str, curve: Sequence[CurvePoint]) -> str:
     """What the highest point is worth, by paired tests against it."""
-    found = setting_curve.best_and_equals(session.workbench(), config, curve, metric)
-    if not found:
+    best = setting_curve.best_and_equals(session.workbench(), config, curve, metric)
+    if not best:
         return ""
-    known = sum(point.intervals[metric].low is not None for point in curve)
-    equal = f"{found[1] or 'none'} of the others {'is' if found[1] == 1 else 'are'} not distinguishable from it"
+    bounded = sum(point.intervals[metric].low is not None for point in curve)
+    equal = f"{best[1] or 'none'} of the others {'is' if best[1] == 1 else 'are'} not distinguishable from it"
     return (
-        f"The highest of {known} values, {forms.number(found[0].value)}, is partly chance; {equal} "
+        f"The highest of {bounded} values, {forms.number(best[0].value)}, is partly chance; {equal} "
         f"(paired, {config.evaluation.confidence:.0%}, Holm)."
     )
 
 
-def not_drawn(config: TrialConfig, setting: str, knob: Any, found: Values) -> None:
+def not_drawn(config: TrialConfig, setting: str, knob: Any, values: Values) -> None:
     """Values that are not valid, and those that wait for being embedded."""
-    for why, some in found.invalid.items():
+    for why, some in values.invalid.items():
         reason = why.removeprefix(f"{setting.split('.')[0]}: ").removeprefix(f"{setting}: ")
         st.caption(f"Left out: {listed(some, knob.unit)}. {cards.plain(reason[:1].upper() + reason[1:])}.")
-    if not found.missing:
+    if not values.missing:
         return
     workbench, swept = session.workbench(), config
     usual = type(getattr(config, setting.split(".")[0])).model_fields[knob.name].default
     with suppress(WorkbenchError):  # what is swept is no part of the recipe: the job is found again while the slider moves
         swept = with_settings(config, {setting: usual})
-    valid = ",".join(map(str, sorted((set(found.ready) | set(found.missing)) & set(forms.points(knob)))))
+    valid = ",".join(map(str, sorted((set(values.ready) | set(values.missing)) & set(forms.points(knob)))))
     arguments = ["prepare", *workbench.arguments(swept), "--grid", f"{setting}={valid}"]
-    number = cards.count(len(found.missing), "value")
+    number = cards.count(len(values.missing), "value")
     title = f"{forms.title(setting.split('.')[0])}: {knob.label}, {number}"
-    gap = f"Not measured yet, and a gap in the curve: {listed(found.missing, knob.unit)}."
+    gap = f"Not measured yet, and a gap in the curve: {listed(values.missing, knob.unit)}."
     job = jobs.latest(arguments)
     beside = not job or job.status == "done"  # the progress of a job takes the whole width
     with st.container(horizontal=beside, vertical_alignment="center"):
         st.caption(gap, width="stretch")
-        jobs.start_button(f"Measure {len(found.missing)} more{cards.about(found.estimate)}", arguments, title)
+        jobs.start_button(f"Measure {len(values.missing)} more{cards.about(values.estimate)}", arguments, title)
 
 
 def listed(values: Sequence[Any], unit: str) -> str:

@@ -10,13 +10,13 @@ from app.ui import charts
 from core.labs.trials.comparison import Trial
 
 
-def choice_of(found: list[Trial], title: str, key: str, place: Any = st, **options: Any) -> Trial:
+def choice_of(trials: list[Trial], title: str, key: str, place: Any = st, **options: Any) -> Trial:
     """One of these trials. It stands in the address by its id: a name may change."""
-    by_id, state, held = {trial.id: trial for trial in found}, st.session_state, f"{key}_id"
-    names = {trial.id: f"{trial.title} ({trial.short})" for trial in found}
+    by_id, state, held = {trial.id: trial for trial in trials}, st.session_state, f"{key}_id"
+    names = {trial.id: f"{trial.title} ({trial.short})" for trial in trials}
     asked = st.query_params.get(key, "")
     if asked and asked != state.get(f"{key}_written"):  # a shared address; older ones hold the name with the id's end
-        state[held] = next((id for id in by_id if id == asked or f"({id[-6:]})" in asked), "")
+        state[held] = next((trial_id for trial_id in by_id if asked == trial_id or f"({trial_id[-6:]})" in asked), "")
     if state.get(held) not in by_id:
         state[held] = next(iter(by_id))
     # the browser knows an option by its words alone: where they change it is another box, with the same trial in it

@@ -54,19 +54,19 @@ def draw(
             cards.plain(f"{name}: {len(points):,} trials; filter the table to at most {trial_costs.MOST:,} to compare them.")
         )
     costs = trial_costs.spreads(points, [trial for trial in everything if trial.group == points[0].group], cost)
-    kept = trial_costs.unbeaten(session.workbench(), points, costs, metric)
+    unbeaten = trial_costs.unbeaten(session.workbench(), points, costs, metric)
     what, unit = COSTS[cost]
     head = comparison.label(metric, points[0].k)
     marked = {trial.id for trial in chosen}
     traces = []
     for title, of, faint in (
-        (BEATEN, [t for t in points if t.id not in kept | marked], True),
-        (UNBEATEN, [t for t in points if t.id in kept - marked], False),
+        (BEATEN, [t for t in points if t.id not in unbeaten | marked], True),
+        (UNBEATEN, [t for t in points if t.id in unbeaten - marked], False),
     ):
         traces += _points(of, metric, costs, title, faint, {"color": charts.COLORS[0]})
     for trial in points:
         if trial.id in marked:
-            title = f"{cut(names[trial.id])}, {BEATEN.lower() if trial.id not in kept else UNBEATEN.lower()}"
+            title = f"{cut(names[trial.id])}, {BEATEN.lower() if trial.id not in unbeaten else UNBEATEN.lower()}"
             traces += _points([trial], metric, costs, title, False, look(trial), current=0)
     ends = [end for spread in costs.values() for end in (spread.low, spread.value, spread.high) if end is not None]
     for trace in traces:
@@ -89,7 +89,7 @@ def draw(
             "high": costs[t.id].high,
             "runs": costs[t.id].runs,
             metric: t.metrics[metric],
-            "beaten": t.id not in kept,
+            "beaten": t.id not in unbeaten,
         }
         for t in points
     ]
@@ -102,11 +102,11 @@ def draw(
         method=_whiskers(cost, costs),
         command=command_line("frontier", "--metric", metric, "--cost", cost),
     )
-    st.caption(_explained(cost, costs, len(points), len(kept)))
+    st.caption(_explained(cost, costs, len(points), len(unbeaten)))
 
 
 def _points(
-    found: list[Trial],
+    trials: list[Trial],
     metric: str,
     costs: dict[str, Spread],
     name: str,
@@ -114,16 +114,16 @@ def _points(
     look: dict[str, str],
     current: int | None = None,
 ) -> list[dict]:
-    if not found:
+    if not trials:
         return []
-    x = [costs[trial.id].value for trial in found]
-    hover = [f"{cut(trial.title, 80)} ({trial.short})" for trial in found]
+    x = [costs[trial.id].value for trial in trials]
+    hover = [f"{cut(trial.title, 80)} ({trial.short})" for trial in trials]
     traces = charts.scatter(
-        x, [trial.metrics[metric] for trial in found], ids=hover, name=name, faint=faint, current=current, **look
+        x, [trial.metrics[metric] for trial in trials], ids=hover, name=name, faint=faint, current=current, **look
     )
     if faint:  # seen on the dark ground too
         traces[0]["marker"]["opacity"] = 0.55
-    spreads = [costs[trial.id] for trial in found]
+    spreads = [costs[trial.id] for trial in trials]
     if any(spread.low is not None for spread in spreads):
         traces[0]["error_x"] = {
             "type": "data",
@@ -141,16 +141,16 @@ def _whiskers(cost: str, costs: dict[str, Spread]) -> str:
     """What the spread of this cost is, as a sentence; "" where it has none."""
     if cost in trial_costs.TIMED:
         shared = " Trials that do the same work for a question share one spread, over all their runs."
-        return "Whiskers: quartiles over the timed questions." + shared * any(one.runs > 1 for one in costs.values())
-    spread = any(one.low is not None for one in costs.values())
-    return "Whiskers: 95% interval of the mean over questions." * spread
+        return "Whiskers: quartiles over the timed questions." + shared * any(spread.runs > 1 for spread in costs.values())
+    has_interval = any(spread.low is not None for spread in costs.values())
+    return "Whiskers: 95% interval of the mean over questions." * has_interval
 
 
-def _explained(cost: str, costs: dict[str, Spread], all: int, kept: int) -> str:
+def _explained(cost: str, costs: dict[str, Spread], recipes: int, unbeaten: int) -> str:
     result = (
         "Nothing tells these recipes apart: none is ranked."
-        if kept == all
-        else f"{UNBEATEN}: {kept:,} of {all:,} recipes{'; among them none is ranked' * (kept > 1)}."
+        if unbeaten == recipes
+        else f"{UNBEATEN}: {unbeaten:,} of {recipes:,} recipes{'; among them none is ranked' * (unbeaten > 1)}."
     )
     rule = (
         "Beaten: another is better at no higher cost (paired t tests, Holm over all pairs, 5%), or cheaper "

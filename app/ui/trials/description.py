@@ -12,7 +12,7 @@ PROBLEM = "trial_problem"
 
 def draw(trial: Trial, everything: list[Trial]) -> None:
     keys = {what: f"{what}/{trial.id}" for what in ("name", "tags", "note")}
-    known = sorted({tag for one in everything for tag in one.tags})
+    tags = sorted({tag for other in everything for tag in other.tags})
     state = st.session_state
     for what, value in (("name", trial.name), ("tags", list(trial.tags)), ("note", trial.note)):
         if state.get(keys[what]) != value:
@@ -32,7 +32,7 @@ def draw(trial: Trial, everything: list[Trial]) -> None:
     )
     right.multiselect(
         "Tags",
-        sorted({*known, *state[keys["tags"]]}),
+        sorted({*tags, *state[keys["tags"]]}),
         list(trial.tags),
         key=keys["tags"],
         accept_new_options=True,

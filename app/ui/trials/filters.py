@@ -16,7 +16,7 @@ def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
         "tag": ("Tag", "tag", {"": ""} | {tag: tag for tag in tags} if tags else {}, 1.5),
         "sweep": ("Sweep", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
     }
-    offered = {name: one for name, one in offered.items() if len(one[2]) > 1 or one[1] in st.query_params}
+    offered = {name: choice for name, choice in offered.items() if len(choice[2]) > 1 or choice[1] in st.query_params}
     search, *columns = st.columns([3, *(width for *_, width in offered.values())])
     text = search.text_input("Search", key="words", bind="query-params", placeholder="name, recipe, note, corpus, id")
     wanted = {
@@ -29,9 +29,9 @@ def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
         )
         for column, (name, (title, key, options, _)) in zip(columns, offered.items(), strict=True)
     }
-    found = comparison.matching(everything, text=text, **wanted)
-    last = last_repeats(found)
-    if len(last) == len(found):
-        return found
-    title = f"Show every repeat ({len(found) - len(last):,} more of equal recipes)"
-    return found if st.toggle(title, key="repeats", bind="query-params") else last
+    trials = comparison.matching(everything, text=text, **wanted)
+    last = last_repeats(trials)
+    if len(last) == len(trials):
+        return trials
+    title = f"Show every repeat ({len(trials) - len(last):,} more of equal recipes)"
+    return trials if st.toggle(title, key="repeats", bind="query-params") else last

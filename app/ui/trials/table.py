@@ -46,13 +46,13 @@ def chosen(everything: list[Trial]) -> list[Trial]:
     asked, state = st.query_params.get("trials", ""), st.session_state
     if asked and asked != state.get("trials_asked"):  # a shared address, or the browser's back button
         state.chosen = asked.split(",")
-    known = {trial.id: trial for trial in everything}
-    found = [known[id] for id in state.get("chosen", ()) if id in known][:MOST]
-    if lost := len(state.get("chosen", ())) - len(found):
-        why = f". At most {MOST} are compared at once." if len(found) == MOST else ": not in this store."
+    by_id = {trial.id: trial for trial in everything}
+    ticked = [by_id[trial_id] for trial_id in state.get("chosen", ()) if trial_id in by_id][:MOST]
+    if lost := len(state.get("chosen", ())) - len(ticked):
+        why = f". At most {MOST} are compared at once." if len(ticked) == MOST else ": not in this store."
         st.warning(f"{cards.count(lost, 'chosen trial')} left out{why}", icon=":material/info:")
-    _write([trial.id for trial in found])
-    return found
+    _write([trial.id for trial in ticked])
+    return ticked
 
 
 def untick() -> None:
@@ -91,17 +91,17 @@ def draw(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) ->
     tables.export(getattr(frame, "data", frame).to_dict("records"), TABLE)
 
 
-def last_repeats(found: list[Trial]) -> list[Trial]:
+def last_repeats(trials: list[Trial]) -> list[Trial]:
     """Of equal recipes the newest, in the order given (newest first)."""
     seen: set[tuple] = set()
-    return [trial for trial in found if not (trial.metrics and (trial.equal in seen or seen.add(trial.equal)))]
+    return [trial for trial in trials if not (trial.metrics and (trial.equal in seen or seen.add(trial.equal)))]
 
 
 def _ticked() -> None:
     shown, old = st.session_state.shown_trials, st.session_state.chosen
     ticked = [shown[row] for row in st.session_state[TABLE]["selection"]["rows"] if row < len(shown)]
-    kept = [id for id in old if id in ticked or id not in shown]  # what a filter hides stays chosen
-    _write(kept + [id for id in ticked if id not in old])
+    before = [trial_id for trial_id in old if trial_id in ticked or trial_id not in shown]  # what a filter hides stays chosen
+    _write(before + [trial_id for trial_id in ticked if trial_id not in old])
 
 
 def _write(ids: list[str]) -> None:

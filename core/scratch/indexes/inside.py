@@ -140,7 +140,7 @@ def degrees(graph: Graph, layer: int) -> Degrees:
 
 def walk(graph: Graph, vectors: np.ndarray, query: np.ndarray, ef: int, depth: int) -> Walk:
     """The search of one query [dim], hop by hop, as FAISS does it: the queue is ef long, also where more results are asked
-    for, and ranking are the `depth` nearest of all that was compared on layer 0. (hnswlib, and our own index, lengthen the
+    for, and ranking is the `depth` nearest of all that was compared on layer 0. (hnswlib, and our own index, lengthen the
     queue to depth: hand in the larger of the two for them.)"""
     hops, best = [], (np.inf, -1)  # distance and node of the nearest so far
     met: list[tuple[float, int]] = []
