@@ -95,6 +95,19 @@ def test_a_trial_keeps_rankings_from_which_the_same_metrics_follow(bench, recipe
     assert len(record["latency_ms"]["total"]) == 4 and record["costs"]["chunks"] == len(drain(bench.pipeline.chunks(live.run)))
 
 
+def test_a_trial_is_found_by_its_name(bench, recipe):
+    first, second = drain(bench.run(recipe)), drain(bench.run(recipe))
+    bench.describe(first, "the base")
+    assert bench.show("the base")["id"] == bench.describe("the base")["trial"] == first
+    assert bench.compare("the base", second)["difference"] == 0
+    bench.describe(second, "the base")
+    with pytest.raises(WorkbenchError, match="2 trials have the name"):
+        bench.show("the base")
+    for words in ("another", ""):
+        with pytest.raises(WorkbenchError, match="the id or name"):
+            bench.show(words)
+
+
 def test_the_same_recipe_again_is_a_new_repeat(bench, recipe):
     first, second = drain(bench.run(recipe)), drain(bench.run(recipe))
     assert first != second

@@ -105,16 +105,22 @@ class StoredTrials:
         )
 
     def show(self, trial: str) -> dict[str, Any]:
-        """The whole record of a trial, by its id or the unique beginning or end of it."""
+        """The whole record of a trial, by its id, the unique beginning or end of it, or its name."""
+        trial_id = self._trial_id(trial)
+        return {"id": trial_id, **self.store.journal.read(trial_id).payload}
+
+    def _trial_id(self, words: str) -> str:
         listing = self.store.journal.listing()  # not the database, which may not be writable, and then is behind
-        ids = [trial] if trial in listing else [key for key in listing if key.startswith(trial) or key.endswith(trial)]
-        ids = [key for key in ids if listing[key].kind == "trial"]
+        ids = [words] if words in listing else [name for name in listing if name.startswith(words) or name.endswith(words)]
+        ids = [name for name in ids if listing[name].kind == "trial"]
         if len(ids) != 1:
-            raise WorkbenchError(
-                f"{'No trial has' if not ids else f'{len(ids)} trials have'} the id '{trial}'.",
-                todo="`python -m core trials` lists them.",
-            )
-        return {"id": ids[0], **self.store.journal.read(ids[0]).payload}
+            named = [row["id"] for row in self.store.query("SELECT id FROM trials WHERE name = ? AND name <> ''", [words])]
+            if len(ids := named or ids) != 1:
+                raise WorkbenchError(
+                    f"{'No trial has' if not ids else f'{len(ids)} trials have'} the {'name' if named else 'id or name'} '{words}'.",
+                    todo="`python -m core trials` lists them.",
+                )
+        return ids[0]
 
     def measured(self, trial: str) -> dict[str, Any]:
         """The record of a trial with what follows from it: the mean of each metric with its interval, and equal trials."""
