@@ -212,7 +212,9 @@ def switch(
                 serving._pair = shadow
         waited_ms = (time.perf_counter() - began) * 1000
         reason = "" if switched else f"overlap@{k} {overlap.mean():.2f} is below {least_overlap:g}"
-        ms = [s.ms for s in log]
+        # one that began before the switch before may be answered by neither
+        answered = [search for search in list(log) if search.by in (old, shadow)]
+        ms = [search.ms for search in answered]
         return SwitchReport(
             switched,
             reason,
@@ -221,11 +223,11 @@ def switch(
             len(serving.documents),
             *counts.tolist(),
             overlap,
-            len(log),
-            sum(s.by is old for s in log),
-            sum(s.by is shadow for s in log),
-            sum(s.empty for s in log),
-            sum(s.failed for s in log),
+            len(answered),
+            sum(search.by is old for search in answered),
+            sum(search.by is shadow for search in answered),
+            sum(search.empty for search in answered),
+            sum(search.failed for search in answered),
             float(np.median(ms)) if ms else None,
             max(ms, default=None),
             embed_s,
