@@ -163,8 +163,8 @@ def write(home: str, name: str, path: str, ready: Any) -> None:
     with open(path, "w", encoding="utf-8") as notes:
         for item in assignment(frozen.study, "main")[name]:
             label, began = whole(frozen, name, item), time.perf_counter()
-            id = saving.label(workbench, frozen, label).id
-            notes.write(json.dumps([id, item, (time.perf_counter() - began) * 1000]) + "\n")
+            label_id = saving.label(workbench, frozen, label).id
+            notes.write(json.dumps([label_id, item, (time.perf_counter() - began) * 1000]) + "\n")
 
 
 def together(home: Path, items: int) -> dict[str, Any]:
@@ -183,15 +183,17 @@ def together(home: Path, items: int) -> dict[str, Any]:
         process.join()
     seconds = time.perf_counter() - began
     said = {
-        id: (name, item, ms)
+        label_id: (name, item, ms)
         for name, path in notes.items()
-        for id, item, ms in map(json.loads, path.read_text("utf-8").splitlines())
+        for label_id, item, ms in map(json.loads, path.read_text("utf-8").splitlines())
     }
     fresh = Workbench(home)
     kept = [(one["id"], one["annotator"], one["item"]) for one in fresh.store.labels.all("many")]
-    there = {id: (name, item) for id, name, item in kept}
+    there = {label_id: (name, item) for label_id, name, item in kept}
     standing = {one.id for one in latest.labels(fresh, "many")}
-    lost = [id for id, (name, item, _) in said.items() if there.get(id) != (name, item) or id not in standing]
+    lost = [
+        label_id for label_id, (name, item, _) in said.items() if there.get(label_id) != (name, item) or label_id not in standing
+    ]
     return {
         "writers": WRITERS,
         "acknowledged": len(said),

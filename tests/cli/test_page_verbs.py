@@ -116,7 +116,7 @@ def test_a_recipe_against_another_in_means_and_by_question(bench):
 
 def test_several_trials_against_a_reference(bench):
     ids = [drain(parse(["run", *WORDS, "--set", f"sparse.k1={k1}"]).work(bench))["id"] for k1 in (0.5, 1.2, 2.0)]
-    record = told(bench, "trials-compare", *[id[-8:] for id in ids], "--metric", "mrr", "--questions")
+    record = told(bench, "trials-compare", *[trial_id[-8:] for trial_id in ids], "--metric", "mrr", "--questions")
     assert [row["n"] for row in record["tests"]] == [len(TOWNS)] * 2
     assert record["tests"][0]["Difference"] == pytest.approx(bench.compare(ids[0], ids[1], "mrr")["difference"])
     assert (
