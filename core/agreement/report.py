@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.agreement import cannot_judge, consensus, disputed_units, headline, preferences, sources, views
+from core.agreement import cannot_judge, consensus, disputed_units, headline, plan, preferences, sources, views
 from core.agreement.annotators import pair_rows, people, third_rows
 from core.agreement.cannot_judge import judged_by_nobody
 from core.agreement.coefficients import growing, overview
@@ -51,6 +51,15 @@ def coefficients(view: views.View, resamples: int) -> Generator[Progress, None, 
         "paradox": summary.paradox.sentence if summary.paradox else "",
         "note": note(view),
     }
+
+
+def verdict(view: views.View) -> dict[str, Any]:
+    """What the labels say to the study's frozen plan, and who labelled attention items carelessly; {} without a plan."""
+    said = plan.verdict(view.source, view.round)
+    if said is None:
+        return {}
+    rest = {name: value for name, value in said._asdict().items() if name != "agreed"}
+    return {**rest, "careless": plan.careless(view.source, view.round)}
 
 
 def not_judged(view: views.View) -> dict[str, int]:

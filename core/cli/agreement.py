@@ -36,6 +36,11 @@ def show_agreement(record: dict[str, Any]) -> None:
         print(
             f"Plan and labels: {'as frozen' if plan['ok'] else 'NOT as frozen. ' + ' '.join(plan['findings'])}, hash {plan['hash'][:12]}"
         )
+    if verdict := record.get("verdict"):
+        print(f"The plan is {verdict['state']}: {verdict['measure']}. {verdict['why']}".strip())
+        show_table([{"of": row["name"], **span(row), "units": row["units"], "met": row["met"]} for row in verdict["rows"]])
+        for person in verdict["careless"]:
+            print(f"Careless: {person['name']}")
     shown = {
         "people": _show_people,
         "disputed": _show_disputed,
@@ -286,6 +291,7 @@ def agreement(
     record = {"file": str(file), **(yield from report.coefficients(view, resamples))}
     if stored:
         record["plan"] = checking.check(workbench, str(file))
+        record["verdict"] = report.verdict(view)
     if annotators:
         record["people"] = yield from report.annotators(view)
     if disputed:

@@ -29,6 +29,18 @@ def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe:
     return workbench.train_encoder(recipe.read(), name, read_settings(train))
 
 
+@verb("encoders-trained", show_table)
+def encoders_trained() -> list[dict[str, Any]]:
+    """The encoders trained here, newest first, and whether each is better than its start."""
+    from core.labs.encoders import training
+
+    told = ("created", "steps", "best_step")
+    return [
+        {"name": encoder.name, "verdict": encoder.verdict, **{name: encoder.record.get(name) for name in told}}
+        for encoder in training.trained()
+    ]
+
+
 @verb("encoders-training", show_parts)
 def encoders_training(name: str, /) -> dict[str, Any]:
     """How a trained encoder was trained: its loss by step, and its checks on validation questions."""

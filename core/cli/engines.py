@@ -1,6 +1,8 @@
 """Engines: model files made faster, and the speed of an engine here."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from core.cli.frame import verb
 from core.cli.options import USUAL, RecipeOptions
@@ -13,8 +15,15 @@ def convert_model(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
 
 
 @verb("measure-engine")
-def measure_engine(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
+def measure_engine(
+    workbench: Any,
+    *,
+    stored: Annotated[bool, Parameter(help="Only tell what was measured last.")] = False,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
     """Speed of the recipe's engine here: batches, passages kept in memory, formats of the weights."""
     from core.labs import engines
 
+    if stored:
+        return engines.stored(workbench, recipe.read())
     return engines.measure(workbench, recipe.read())

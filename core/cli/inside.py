@@ -27,6 +27,7 @@ def inside_architecture(
     weights: Annotated[str, Parameter(help="Precision of the weights (default: as in the file, else float16).")] = "",
     cache: Annotated[str, Parameter(help="Precision of the cache.")] = "float16",
     attention: Annotated[Attention, Parameter(help="As if the heads shared keys and values otherwise.")] = "",
+    name: Annotated[str, Parameter(help="What the model is called (default: as its file says, or is named).")] = "",
 ) -> Any:
     """A model's parts, what it takes to run, and its cache by context."""
     from core.labs.inside.architecture import read
@@ -39,10 +40,15 @@ def inside_architecture(
     memory = architecture.memory(shape, context, batch, weights, cache, attention)
     lengths = [2**power for power in range(7, 21) if 2**power <= max(context, shape.context)]
     return {
-        "name": shape.name,
+        "name": name or shape.name,
         "parameters": shape.parameters,
         "active for a token": shape.active_parameters,
         "attention": shape.attention,
+        "weights, bytes": memory.weights,
+        "operations for a token, of 1,024 before it": architecture.flops_per_token(shape, 1024),
+        "longest context here": architecture.longest_context(
+            shape, architecture.machine()[-1].free, batch=batch, weights=weights, cache=cache, attention=attention
+        ),
         "parts": [{"part": name, "parameters": size, "share": size / shape.parameters} for name, size in shape.parts.items()],
         "memory, bytes": [memory._asdict() | {"total": memory.total}],
         "cache by context": [
@@ -78,6 +84,11 @@ def inside_cache(
     return {
         **{name: getattr(result, name) for name in told},
         "steps": [step._asdict() for step in result.steps],
+        "fits": [
+            {"of": name, "degree": fit.degree, "adjusted_r2": fit.adjusted_r2, "coefficients": fit.coefficients}
+            for name, fits in (("with the cache", result.cached), ("without it", result.uncached))
+            for fit in fits
+        ],
         **({"beside transformers": beside} if library else {}),
     }
 
@@ -144,10 +155,11 @@ def inside_experts(workbench: Any, *, train: Training = (), both: Both = False, 
     read, training = recipe.read(), config.valid(MoeConfig, read_settings(train))
     runs = yield from experts.train_moe(workbench, read, training, both)
     corpus = yield from workbench.read_corpus(read)
-    record: dict[str, list[dict[str, Any]]] = {"steps": [], "loads": [], "kinds": [], "routes": []}
+    record: dict[str, list[dict[str, Any]]] = {"steps": [], "layers": [], "loads": [], "kinds": [], "routes": []}
     for run in runs:
         about = {"balance": run.config.balance}
-        routing, kind = yield from experts.held_out_routing(workbench, corpus, run)
+        routing, kind = held_out = yield from experts.held_out_routing(workbench, corpus, run)
+        record["layers"] += [about | row for row in experts.layer_rows(held_out)]
         record["steps"] += [about | _step_row(step) for step in run.steps if step.balance]
         record["loads"] += [
             about | {"layer": i, "expert": e, "share": float(share)}

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import group, verb
 from core.cli.options import Text
-from core.cli.tables import show_table
+from core.cli.tables import show_table, show_value
 
 
 @verb("sql", show_table)
@@ -22,6 +22,18 @@ def sql(workbench: Any, statement: Text, /) -> list[dict[str, Any]]:
     # two columns of one name (SELECT a.id, b.id) are numbered, or the first would be lost
     names = [n if table.columns.index(n) == i else f"{n} ({i + 1})" for i, n in enumerate(table.columns)]
     return [dict(zip(names, row, strict=True)) for row in table.rows]
+
+
+@verb("tables", show_table)
+def tables() -> list[dict[str, str]]:
+    """What `sql` can ask: each column of each table, in words."""
+    from core.labs import store
+
+    return [
+        {"table": table.name, "column": name, "type": kind, "meaning": meaning}
+        for table in store.tables_described()
+        for name, kind, meaning in table.columns
+    ]
 
 
 @verb("verify", healthy=lambda report: report["ok"])
@@ -61,3 +73,31 @@ def doctor(
 ) -> Any:
     """What this machine offers, and what to do about what is missing."""
     return workbench.doctor(reuse)
+
+
+group("jobs", "Long work that pages have started.")
+
+
+@verb("jobs list", show_table)
+def jobs_stored(workbench: Any) -> list[dict[str, Any]]:
+    """The jobs, newest first."""
+    told = ("id", "label", "status", "done", "total", "message", "error")
+    return [{name: getattr(job, name) for name in told} for job in workbench.jobs.list()]
+
+
+@verb("jobs show", show_value)
+def job_shown(workbench: Any, job_id: str, /) -> dict[str, Any]:
+    """A job with its command, and the last lines that it printed."""
+    return {**vars(workbench.jobs.get(job_id)), "log": workbench.jobs.log_tail(job_id)}
+
+
+@verb("jobs cancel", show_value)
+def cancel_job(workbench: Any, job_id: str, /) -> dict[str, Any]:
+    """Stop a job; what it had finished is kept."""
+    return vars(workbench.jobs.cancel(job_id))
+
+
+@verb("jobs resume")
+def resume_job(workbench: Any, job_id: str, /) -> str:
+    """Run a job's command again."""
+    return workbench.jobs.resume(job_id)

@@ -1,6 +1,7 @@
 """What a page computes a command prints: each verb on a small corpus, against the numbers that the page shows."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -191,6 +192,7 @@ def test_the_architecture_of_a_model_and_its_memory():
     assert record["parameters"] == sum(row["parameters"] for row in record["parts"])
     longest = [row for row in record["cache by context"] if row["context"] == 131_072]
     assert {row["attention"]: row["bytes"] for row in longest}["MHA"] == 2 * 32 * 32 * 128 * 131_072 * 2
+    assert told(None, "inside-architecture", "Llama 3.1 8B", "--name", "Mine")["name"] == "Mine"
     with pytest.raises(WorkbenchError, match="no precision"):
         told(None, "inside-architecture", "Llama 3.1 8B", "--cache", "int3")
 
@@ -217,6 +219,7 @@ def test_a_mixture_of_experts_with_its_loads(bench, monkeypatch):
     monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
     record = told(bench, "inside-experts", "--train", "steps=20", "--train", "layers=1", *WORDS)
     assert sum(row["share"] for row in record["loads"]) == pytest.approx(1) and len(record["steps"]) == 20
+    assert [row["layer"] for row in record["layers"]] == [0] and 0 <= record["layers"][0]["dropped"] <= 1
     assert record["routes"] and {row["expert"] for row in record["loads"]} >= {row["layer 0"] for row in record["routes"]}
 
 
@@ -248,6 +251,22 @@ def test_power_is_told_over_the_number_of_items():
     curves = drain(power.curves("rate", {"rate": 0.7, "alpha": 0.6, "target": 0.1}, 40, 2))
     assert record["curve"] == power.curve_rows(curves, 2) and record["designs"][0]["formula"] == curves.at
     assert {row["by"] for row in record["curve"]} == {"formula", "simulation"}
+
+
+def test_jobs_are_listed_shown_and_run_again(bench):
+    job = bench.jobs.start(["trials"], "Listing")
+    while bench.jobs.get(job).active:
+        time.sleep(0.05)
+    [row] = told(bench, "jobs", "list")
+    assert (row["id"], row["label"]) == (job, "Listing") and row["status"] == told(bench, "jobs", "show", job)["status"]
+    assert told(bench, "jobs", "cancel", job)["status"] == row["status"]
+    assert told(bench, "jobs", "resume", job) == job
+    told(bench, "jobs", "cancel", job)
+
+
+def test_what_can_be_asked_in_sql_is_told():
+    rows = told(None, "tables")
+    assert {"trials", "scores"} <= {row["table"] for row in rows} and all(row["meaning"] for row in rows)
 
 
 def test_chains_are_saved_listed_and_deleted(bench):

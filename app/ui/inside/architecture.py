@@ -65,7 +65,7 @@ def chosen_model() -> Architecture | None:
     return None
 
 
-def command(settings: dict[str, Any] | None = None) -> str:
+def command(shape: Architecture, settings: dict[str, Any] | None = None) -> str:
     """The command that prints the picked model's parts and memory; of an uploaded file by its name."""
     state, model = st.session_state, st.session_state.get("model") or BUNDLED
     if model == FILE:
@@ -73,6 +73,7 @@ def command(settings: dict[str, Any] | None = None) -> str:
     elif model == UPLOAD:
         model = state.model_upload.name
     asked = {name: settings[name] for name in OPTIONS if settings and settings.get(name)}
+    asked |= {"name": shape.name} if state.get("model") == UPLOAD else {}
     return command_line("inside-architecture", model, *(word for name in asked for word in (f"--{name}", str(asked[name]))))
 
 
@@ -100,7 +101,7 @@ def described(a: Architecture) -> None:
         st.caption(cards.plain(note))
     rows = [{"part": name, "parameters": count, "share": count / a.parameters} for name, count in a.parts.items()]
     charts.show(
-        figures.parts(a), "parameters-by-part", data=rows, config=_settings(a), command=command(), title="Parameters by part"
+        figures.parts(a), "parameters-by-part", data=rows, config=_settings(a), command=command(a), title="Parameters by part"
     )
 
 
@@ -173,7 +174,7 @@ def calculator(a: Architecture) -> None:
             "memory",
             data=[memory._asdict() | about],
             config=about,
-            command=command(settings),
+            command=command(a, settings),
             title="Memory",
             caption=f"{asked.context_tokens:,} tokens, batch {asked.batch}",
         )
@@ -188,7 +189,7 @@ def calculator(a: Architecture) -> None:
             "cache-by-context",
             data=rows,
             config=about,
-            command=command(settings),
+            command=command(a, settings),
             title="Key-value cache by attention",
             caption=f"batch {asked.batch}, {asked.cache}",
         )

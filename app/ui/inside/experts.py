@@ -15,18 +15,17 @@ from core.labs.inside.experts import (
     KINDS,
     HeldOutRouting,
     by_kind,
-    dropped,
-    entropy_bits,
     expert_loads,
     held_out_routing,
     kind_told,
     last_pair,
+    layer_rows,
     moe_arguments,
     moe_row,
     trained_pair,
 )
 from core.records import Corpus
-from core.training.experts import ExpertRun, MoeConfig, Routing, variation
+from core.training.experts import ExpertRun, MoeConfig, Routing
 from core.workbench import command_line
 
 WITH, WITHOUT = "With balancing loss", "Without"
@@ -294,19 +293,17 @@ def kind_chart(run: ExpertRun, held_out: HeldOutRouting, layer: int) -> None:
 
 def summary(held_out: dict[str, HeldOutRouting]) -> None:
     rows = []
-    for name, (routing, kind) in held_out.items():
-        spread, lost, told = variation(expert_loads(routing)), dropped(routing), kind_told(routing, kind)
-        unsure = entropy_bits(routing.probabilities).mean(0)
+    for name, routed in held_out.items():
         rows += [
             {
                 "Run": name,
-                "Layer": str(i),
-                "Load variation": float(spread[i]),
-                "Entropy (bits)": float(unsure[i]),
-                "Dropped (%)": float(100 * lost[i]),
-                "By part of speech": "–" if np.isnan(told[i]) else f"{told[i]:.0%}",
+                "Layer": str(row["layer"]),
+                "Load variation": row["cv"],
+                "Entropy (bits)": row["entropy_bits"],
+                "Dropped (%)": 100 * row["dropped"],
+                "By part of speech": "–" if np.isnan(row["told_by_kind"]) else f"{row['told_by_kind']:.0%}",
             }
-            for i in range(len(spread))
+            for row in layer_rows(routed)
         ]
     wrapped_table(rows)
     tokens = len(next(iter(held_out.values())).routing.ids)

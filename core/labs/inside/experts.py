@@ -16,7 +16,17 @@ import numpy as np
 from core.config import TrialConfig, fingerprint
 from core.labs.inside import tokenizers
 from core.records import Corpus, Progress
-from core.training.experts import RUN, ExpertRun, ExpertStep, MoeConfig, Routing, experts_folder, read_run, trained_experts
+from core.training.experts import (
+    RUN,
+    ExpertRun,
+    ExpertStep,
+    MoeConfig,
+    Routing,
+    experts_folder,
+    read_run,
+    trained_experts,
+    variation,
+)
 from core.workbench import Workbench
 
 ROUTED = 30  # held-out documents whose tokens are followed through the routers
@@ -147,6 +157,20 @@ def by_kind(routing: Routing, kind: np.ndarray) -> np.ndarray:
     table = _kind_counts(routing, kind)
     whole = table.sum(axis=-1, keepdims=True)
     return np.divide(table, whole, out=np.full(table.shape, np.nan), where=whole > 0)
+
+
+def layer_rows(held_out: HeldOutRouting) -> list[dict[str, Any]]:
+    """A row a layer: variation of the load, the router's entropy, what was dropped, and what the part of speech explains."""
+    routing, kind = held_out
+    columns = (
+        variation(expert_loads(routing)),
+        entropy_bits(routing.probabilities).mean(0),
+        dropped(routing),
+        kind_told(routing, kind),
+    )
+    names = "cv", "entropy_bits", "dropped", "told_by_kind"
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [{"layer": layer, **dict(zip(names, row, strict=True))} for layer, row in enumerate(rows)]
 
 
 def kind_told(routing: Routing, kind: np.ndarray) -> np.ndarray:
