@@ -59,14 +59,14 @@ def curves(
     return PowerCurves(places, predicted, simulated, at, needed)
 
 
-def curve_rows(found: PowerCurves, annotators: int) -> list[dict[str, Any]]:
+def curve_rows(curves: PowerCurves, annotators: int) -> list[dict[str, Any]]:
     """A row a number of annotators and items, by formula; then the simulated studies of the chosen number of annotators."""
     rows = [
         {"annotators": number, "items": items, "value": value, "by": "formula"}
-        for number, line in found.by_annotators.items()
-        for items, value in zip(found.items, line, strict=True)
+        for number, line in curves.by_annotators.items()
+        for items, value in zip(curves.items, line, strict=True)
     ]
-    return rows + [{"annotators": annotators, "items": n, "value": value, "by": "simulation"} for n, value in found.simulated]
+    return rows + [{"annotators": annotators, "items": n, "value": value, "by": "simulation"} for n, value in curves.simulated]
 
 
 def items_for(goal: str, values: dict[str, float], annotators: int) -> int | None:
