@@ -11,7 +11,6 @@ from core.cli.frame import verb
 from core.cli.options import USUAL, Metric, RecipeOptions, Training, read_settings
 from core.cli.tables import rows_of, show_parts, show_table
 from core.errors import WorkbenchError
-from core.records import plain
 
 Encoders = Annotated[
     tuple[str, ...],
@@ -189,12 +188,4 @@ def encoders_map(
     from core.labs.encoders import geometry
 
     row = yield from _row(workbench, recipe, encoder)
-    flat = (yield from geometry.vector_map(workbench, row, method)).flat
-    places = (("chunk", flat.chunk_rows, flat.chunk_xy), ("question", flat.query_rows, flat.query_xy))
-    return plain(
-        [
-            {"point": f"{kind} {number}", "x": x, "y": y}
-            for kind, rows, points in places
-            for number, (x, y) in zip(rows.tolist(), points.tolist(), strict=True)
-        ]
-    )
+    return geometry.map_rows(row, (yield from geometry.vector_map(workbench, row, method)))

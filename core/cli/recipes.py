@@ -93,6 +93,7 @@ def curve(
             "where it is one of the values)."
         ),
     ] = (),
+    best: Annotated[bool, Parameter(help="Paired differences to the highest value of each metric.")] = False,
 ) -> Any:
     """One setting over its range: metrics, and the context they cost; nothing is stored."""
     from core.labs.trials import curve as lab
@@ -105,7 +106,8 @@ def curve(
     reference = next((point for point in points if point.value == own), None)
     if against:
         reference = lab.point_of(workbench, config.with_settings(read, read_settings(against)), tokens)
-    compared = {name: lab.differences(workbench, read, points, reference, name) for name in metrics if reference}
+    references = {name: lab.highest(points, name) if best else reference for name in metrics}
+    compared = {name: lab.differences(workbench, read, points, of, name) for name, of in references.items() if of}
     shown = [point._replace(intervals={name: point.intervals[name] for name in metrics}) for point in points]
     return lab.rows(setting, shown, compared)
 

@@ -116,6 +116,28 @@ def sample_compare(
     return [side._asdict() for side in written]
 
 
+@verb("sample-search", show_parts)
+def sample_search(
+    workbench: Any,
+    prompt: Text,
+    /,
+    *,
+    search: Annotated[str, Parameter(help="Such as beam=4,length_penalty=0.5 or contrastive=4.")] = "beam",
+    manner: Manner = "question",
+    tokens: Annotated[Positive, Parameter(help="Of an answer, at most.")] = 64,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """All texts that a search finds, best first, and of contrastive search its choices."""
+    from core.labs.sampling import chains, prompts, searches
+    from core.progress import drain
+    from core.records import plain
+
+    config, how = recipe.read(), chains.read_search(search)
+    reading = (yield from prompts.read(workbench, config, prompt, manner)).reading
+    result = drain(searches.search(config, reading, how, tokens))
+    return plain({"seconds": result.seconds, "lines": result.lines, "choices": searches.choice_rows(config, result)})
+
+
 group("chains", "Sampling chains by name.")
 
 

@@ -69,9 +69,24 @@ def show_record(record: dict[str, Any]) -> None:
 
 
 @verb("trials", show_trials)
-def trials(workbench: Any, *, limit: Positive = 50) -> Any:
+def trials(
+    workbench: Any,
+    *,
+    limit: Positive = 50,
+    dataset: Annotated[str, Parameter(help="Only this corpus.")] = "",
+    status: Annotated[str, Parameter(help="ok, failed or interrupted.")] = "",
+    sweep: Annotated[str, Parameter(help="Only this sweep.")] = "",
+    tag: Annotated[str, Parameter(help="Only with this tag.")] = "",
+    find: Annotated[Text, Parameter(help="Words of a name, recipe, note, corpus or id.")] = "",
+) -> Any:
     """Stored trials, newest first."""
-    return workbench.trials(limit)
+    from core.labs.trials import comparison
+
+    if not any((dataset, status, sweep, tag, find)):
+        return workbench.trials(limit)
+    stored = comparison.trials(workbench)
+    ids = {trial.id for trial in comparison.matching(stored, dataset, status, sweep, find, tag)}
+    return [row for row in workbench.trials(len(stored)) if row["id"] in ids][:limit]
 
 
 @verb("show", show_record)
@@ -117,11 +132,14 @@ def frontier(
         str, Parameter(help="context_at_k, latency_ms, chunks, tokens_indexed, context_tokens or total_ms.")
     ] = "context_at_k",
     dataset: Annotated[str, Parameter(help="Only this corpus.")] = "",
+    only: Annotated[
+        tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Only these trials (default: of equal ones the newest).")
+    ] = (),
 ) -> Any:
     """Quality against cost of stored trials: which no other beats."""
     from core.labs.trials import costs
 
-    return costs.frontier(workbench, metric, cost, dataset)
+    return costs.frontier(workbench, metric, cost, dataset, {workbench.trial_id(words) for words in only})
 
 
 @verb("trials-compare", show_parts)
@@ -138,7 +156,7 @@ def trials_compare(
     from core.labs.trials import comparison
 
     stored = {trial.id: trial for trial in comparison.trials(workbench)}
-    chosen = [stored[workbench.show(words)["id"]] for words in (reference, *others)]
+    chosen = [stored[workbench.trial_id(words)] for words in (reference, *others)]
     names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
     result = comparison.compare(workbench, chosen[0], chosen[1:], metric)
     settings = comparison.differing(chosen).items()

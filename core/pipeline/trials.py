@@ -106,10 +106,11 @@ class StoredTrials:
 
     def show(self, trial: str) -> dict[str, Any]:
         """The whole record of a trial, by its id, the unique beginning or end of it, or its name."""
-        trial_id = self._trial_id(trial)
+        trial_id = self.trial_id(trial)
         return {"id": trial_id, **self.store.journal.read(trial_id).payload}
 
-    def _trial_id(self, words: str) -> str:
+    def trial_id(self, words: str) -> str:
+        """Of a trial by its id, the unique beginning or end of it, or its name."""
         listing = self.store.journal.listing()  # not the database, which may not be writable, and then is behind
         ids = [words] if words in listing else [name for name in listing if name.startswith(words) or name.endswith(words)]
         ids = [name for name in ids if listing[name].kind == "trial"]

@@ -115,11 +115,21 @@ def test_a_recipe_against_another_in_means_and_by_question(bench):
     assert [row["recall"] for row in record["recall by depth, against"]] == [at.mean for at in bench.recall_curve(both[1])]
 
 
+def test_the_values_of_a_curve_against_the_highest(bench):
+    rows = told(bench, "curve", *WORDS, "--grid", "sparse.k1=0.1,1.2,3", "--metric", "mrr", "--best")
+    best = max(rows, key=lambda row: row["mrr"])
+    assert best["mrr difference"] is None and max(row["mrr difference"] or 0 for row in rows) <= 0
+
+
 def test_several_trials_against_a_reference(bench):
     ids = [drain(parse(["run", *WORDS, "--set", f"sparse.k1={k1}"]).work(bench))["id"] for k1 in (0.5, 1.2, 2.0)]
     record = told(bench, "trials-compare", *[trial_id[-8:] for trial_id in ids], "--metric", "mrr", "--questions")
     assert [row["n"] for row in record["tests"]] == [len(TOWNS)] * 2
     assert record["tests"][0]["Difference"] == pytest.approx(bench.compare(ids[0], ids[1], "mrr")["difference"])
+    assert [row["id"] for row in parse(["trials", "--find", ids[0][-8:]]).work(bench)] == ids[:1]
+    assert not told(bench, "trials", "--tag", "no")
+    rows = told(bench, "frontier", "--only", *ids[:2])
+    assert sorted(row["trial"] for row in rows) == sorted(ids[:2])
     assert (
         record["settings"][0]["setting"] == "sparse.k1"
         and [len(record[row["Trial"]]) for row in record["tests"]] == [len(TOWNS)] * 2
@@ -137,7 +147,8 @@ def test_encoders_side_by_side_and_the_shape_of_their_vectors(bench):
     record = told(bench, "encoders-geometry", *both, *DENSE)
     assert len(record["measures"]) == 2 and record["spectrum"][-1]["share"] == pytest.approx(1)
     assert 0.5 < told(bench, "encoders-separation", *DENSE)["auc"] <= 1
-    assert {row["point"].split()[0] for row in told(bench, "encoders-map", *DENSE)} == {"chunk", "question"}
+    points = told(bench, "encoders-map", *DENSE)
+    assert {row["point"].split()[0] for row in points} == {"chunk", "question"} and {"found"} <= {row["group"] for row in points}
     rows = told(bench, "encoders-questions", *both, "--metric", "mrr", *DENSE)
     assert len(rows) == len(TOWNS) and {row["outcome"] for row in rows} <= {"won", "lost", "equal"}
     assert "outcome" not in told(bench, "encoders-questions", *DENSE)[0]
@@ -185,6 +196,8 @@ def test_tokenizers_are_trained_and_compared(bench, monkeypatch):
     assert path.startswith(str(bench.home)) and path.endswith("tokenizer.json")
     rows = told(bench, "tokenizers-compare", "--tokenizer", "small", "--tokenizer", "MiniLM", "--documents", "4", *WORDS)
     assert {row["tokenizer"] for row in rows} == {"small", "MiniLM"} and rows[0]["documents"] == 4
+    [split] = told(bench, "tokenizers-split", "The market of Lund", "--file", path)
+    assert split["split"].replace("│", "") == "The market of Lund" and split["split"].count("│") == split["tokens"] - 1
 
 
 def test_the_architecture_of_a_model_and_its_memory():
@@ -232,6 +245,10 @@ def test_an_answer_token_by_token_and_chains_side_by_side(bench):
     assert len(kept) == 3 and record["answer"]
     rows = told(bench, "sample-compare", question, *WORDS, "--chain", "greedy", "--search", "beam=2", "--tokens", "3")
     assert [row["name"] for row in rows] == ["greedy", "beam=2"] and not any(row["problem"] for row in rows)
+    beams = told(bench, "sample-search", question, *WORDS, "--search", "beam=2", "--tokens", "3")["lines"]
+    assert len(beams) == 2 and beams[0]["text"] == rows[1]["text"]
+    record = told(bench, "sample-search", question, *WORDS, "--search", "contrastive=3", "--tokens", "3")
+    assert [row["place"] for row in record["choices"]] == [1, 2, 3]
 
 
 @pytest.mark.slow

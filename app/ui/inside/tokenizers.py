@@ -1,7 +1,8 @@
 """The tab Tokenizers: texts split side by side, tokenizers compared on the corpus, and trained on it."""
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -32,11 +33,19 @@ MOST_CHARACTERS = 3_000_000  # of a corpus compared in the page: the first docum
 KINDS = {"bpe": "BPE on bytes", "wordpiece": "WordPiece", "unigram": "Unigram"}
 
 
+class Picked(NamedTuple):
+    """A tokenizer, opened, and what names it in a command."""
+
+    reader: Reader
+    option: tuple[str, str]
+
+
 def tokenizers(config: TrialConfig) -> None:
     corpus = jobs.drain(session.workbench().read_corpus(config), "Reading the corpus")
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        readers = chosen()
+        picked = chosen()
+        readers = [each.reader for each in picked]
         with st.expander("Train one on this corpus"):
             training(corpus)
     with right:
@@ -44,12 +53,12 @@ def tokenizers(config: TrialConfig) -> None:
             return cards.empty("Tokenizers side by side", "Choose at least one on the left, or train one.")
         side_by_side(corpus, readers)
     st.divider()
-    comparison(config, corpus, readers)
+    comparison(config, corpus, picked)
 
 
-def chosen() -> list[Reader]:
+def chosen() -> list[Picked]:
     """The tokenizers picked, opened; one that cannot be read is told and left out."""
-    files, readers = tokenizer_files(), []
+    files, picked = tokenizer_files(), []
     if new := st.session_state.pop("trained_tokenizer", ""):  # a widget's value is set before the widget is drawn
         st.session_state.tokenizers = [*st.session_state.get("tokenizers", list(files)[:2])[: MOST - 1], new]
     names = st.multiselect(
@@ -68,12 +77,15 @@ def chosen() -> list[Reader]:
         placeholder="/models/some/tokenizer.json",
         help="A tokenizer.json, a folder with one, or a GGUF file, of which only the vocabulary is read.",
     )
-    for name, path in [(name, files[name]) for name in names] + [("", other.strip())] * bool(other.strip()):
+    named = [(name, files[name], ("--tokenizer", name)) for name in names]
+    if path := other.strip() and str(Path(other.strip()).expanduser()):
+        named.append(("", path, ("--file", path)))
+    for name, path, option in named:
         try:
-            readers.append(reader_of(session.workbench(), str(path), name))
+            picked.append(Picked(reader_of(session.workbench(), str(path), name), option))
         except WorkbenchError as error:
             cards.problem(error)
-    return readers
+    return picked
 
 
 def side_by_side(corpus: Corpus, readers: Sequence[Reader]) -> None:
@@ -106,13 +118,14 @@ def one_text(reader: Reader, text: str) -> None:
     )
 
 
-def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -> None:
+def comparison(config: TrialConfig, corpus: Corpus, picked: Sequence[Picked]) -> None:
+    readers = [each.reader for each in picked]
     texts = some_texts(corpus)
     cut = f" the first {len(texts):,} of {len(corpus.documents):,} documents" if len(texts) < len(corpus.documents) else ""
     names = tuple((reader.name, reader.vocabulary) for reader in readers)
     measured: TokenizerComparison | None = result_of(
         "tokenizers",
-        (corpus.fingerprint, names),
+        (corpus.fingerprint, names, tuple(each.option for each in picked)),
         "Compare on the corpus",
         True,
         lambda: compare(texts, readers, CHUNKS),
@@ -125,7 +138,7 @@ def comparison(config: TrialConfig, corpus: Corpus, readers: Sequence[Reader]) -
             "beyond ASCII, and what a chunk holds: means over documents with their intervals.",
         )
     rows = summary_on(session.workbench(), config, corpus, measured)
-    measure_chart(measured, rows, config.evaluation.confidence, command(config, readers, len(texts)))
+    measure_chart(measured, rows, config.evaluation.confidence, command(config, picked, len(texts)))
     measure_table(rows, [name for name, _ in names])
     export(config, corpus, measured, readers)
 
@@ -140,11 +153,9 @@ def some_texts(corpus: Corpus) -> list[str]:
     return texts
 
 
-def command(config: TrialConfig, readers: Sequence[Reader], documents: int) -> str:
-    """The command that prints the comparison; what is not at hand by its name is the file that was typed."""
-    names, other = tokenizer_files(), st.session_state.get("tokenizer_path", "").strip()
-    words = (("--tokenizer", each.name) if each.name in names else ("--file", other) for each in readers)
-    options = (word for pair in words for word in pair)
+def command(config: TrialConfig, picked: Sequence[Picked], documents: int) -> str:
+    """The command that prints the comparison."""
+    options = (word for each in picked for word in each.option)
     return session.workbench().command(config, "tokenizers-compare", *options, "--documents", str(documents))
 
 

@@ -9,7 +9,7 @@ from app.ui import cards, cells, forms
 from app.ui.sampling.tokens import visible
 from core.config import TrialConfig
 from core.labs.sampling import prompts
-from core.labs.sampling.searches import Continuation, Searched, search
+from core.labs.sampling.searches import Continuation, Searched, choice_rows, search
 from core.progress import Running
 from core.records import Progress
 from core.sampling.search import SEARCHES
@@ -114,20 +114,18 @@ def lines_table(lines: Sequence[Continuation], open_ones: bool) -> None:
 
 def chosen_table(config: TrialConfig, searched: Searched, after: int) -> None:
     """Contrastive search, token by token: what it took, and what greedy choice would have."""
-    number, rows = st.column_config.NumberColumn, []
-    for place, choice in enumerate(searched.chosen[:after], 1):
-        i = choice.candidates.tolist().index(choice.token)
-        taken, likeliest = prompts.token_texts(config, [choice.token, choice.candidates[0]])
-        rows.append(
-            {
-                "Place": place,
-                "Token": visible(taken),
-                "Probability": 100 * float(choice.probability[i]),
-                "Similarity": float(choice.similarity[i]),
-                "Score": float(choice.score[i]),
-                "Likeliest instead": "" if i == 0 else f"{visible(likeliest)} {choice.probability[0]:.0%}",
-            }
-        )
+    number = st.column_config.NumberColumn
+    rows = [
+        {
+            "Place": row["place"],
+            "Token": visible(row["token"]),
+            "Probability": 100 * row["probability"],
+            "Similarity": row["similarity"],
+            "Score": row["score"],
+            "Likeliest instead": f"{visible(row['likeliest'])} {row['likeliest_probability']:.0%}" if row["took_another"] else "",
+        }
+        for row in choice_rows(config, searched)[:after]
+    ]
     cells.show(
         rows,
         hide_index=True,

@@ -100,9 +100,18 @@ def draw(
         caption=f"{name}; {len(points):,} recipes, n {points[0].n:,}",
         data=rows,
         method=_whiskers(cost, costs),
-        command=command_line("frontier", "--metric", metric, "--cost", cost),
+        command=_command(metric, cost, points, everything),
     )
     st.caption(_explained(cost, costs, len(points), len(unbeaten)))
+
+
+def _command(metric: str, cost: str, points: list[Trial], everything: list[Trial]) -> str:
+    """What prints the chart; the trials are named where they are not all of their questions."""
+    group = last_repeats([trial for trial in everything if trial.group == points[0].group])
+    usual = {trial.id for trial in group if metric in trial.metrics and cost in trial.costs}
+    ids = [trial.id for trial in points]
+    named = ["--dataset", points[0].dataset] if usual == set(ids) else ["--only", *ids]
+    return command_line("frontier", "--metric", metric, "--cost", cost, *named)
 
 
 def _points(

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,6 +90,33 @@ def vector_map(workbench: Workbench, row: EncoderResult, method: str) -> Generat
         lambda: flat_map(row.transform.chunks, questions, method, np.flatnonzero(evidence), config.seed),
     )
     return VectorMap(flat, chunks, judged.first_rank <= k, judged.measured, evidence)
+
+
+def map_rows(row: EncoderResult, plane: VectorMap) -> list[dict[str, Any]]:
+    """A row a point: where it lies, what becomes of it in retrieval, and of which source a chunk is."""
+    flat, documents = plane.flat, row.evaluation.corpus.documents
+    states = "no question's evidence", "evidence, missed", "evidence, found"
+    chunks = [
+        {
+            "point": f"chunk {number}",
+            "group": states[plane.evidence[number]],
+            "source": documents[plane.chunks.document[number]].source,
+            "x": x,
+            "y": y,
+        }
+        for number, (x, y) in zip(flat.chunk_rows.tolist(), flat.chunk_xy.tolist(), strict=True)
+    ]
+    questions = [
+        {
+            "point": f"question {number}",
+            "group": "without evidence" if not plane.measured[number] else "found" if plane.hit[number] else "missed",
+            "source": "",
+            "x": x,
+            "y": y,
+        }
+        for number, (x, y) in zip(flat.query_rows.tolist(), flat.query_xy.tolist(), strict=True)
+    ]
+    return chunks + questions
 
 
 def _map_key(workbench: Workbench, row: EncoderResult, method: str) -> str:

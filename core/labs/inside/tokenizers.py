@@ -92,6 +92,27 @@ def coloured(text: str, split: Split) -> list[TextPiece]:
     return out + ([TextPiece(at, len(text), ())] if at < len(text) else [])
 
 
+def parted(text: str, split: Split) -> str:
+    """The text on one line, with a stroke between its tokens."""
+    return "│".join(text[piece.start : piece.end] for piece in coloured(text, split) if piece.tokens).replace("\n", "⏎")
+
+
+def split_rows(readers: Sequence[Reader], text: str) -> list[dict[str, Any]]:
+    """A row a tokenizer: how it cuts one text."""
+    splits = [(reader, reader.split(text)) for reader in readers]
+    return [
+        {
+            "tokenizer": reader.name,
+            "vocabulary": reader.vocabulary,
+            "tokens": len(split.ids),
+            "bytes_per_token": len(text.encode()) / max(1, len(split.ids)),
+            "unknown": int(split.unknown.sum()),
+            "split": parted(text, split),
+        }
+        for reader, split in splits
+    ]
+
+
 def samples(texts: Sequence[str]) -> dict[str, str]:
     """The corpus' own lines with most digits, signs of code and letters beyond ASCII, as far as there are any."""
     lines = list(dict.fromkeys(line for text in texts for line in text.splitlines() if 10 <= len(line) <= 200))
@@ -280,7 +301,7 @@ def comparison_report(
         lines += ["", f"## {_cell(title)}", ""]
         for reader in readers:
             split = reader.split(text)
-            shown = "│".join(text[p.start : p.end] for p in coloured(text, split) if p.tokens).replace("\n", "⏎")
+            shown = parted(text, split)
             lines += [f"{_cell(reader.name)}, {len(split.ids):,} tokens:", "", f"    {shown}", ""]
     tables = {name: values(comparison, name) for name in measures(comparison)}
     each = [

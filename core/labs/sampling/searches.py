@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Generator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from core import registry
 from core.config import PartConfig, TrialConfig
 from core.generation.answer import loaded
-from core.labs.sampling.prompts import Reading
+from core.labs.sampling.prompts import Reading, token_texts
 from core.progress import Running
 from core.records import Progress
 from core.sampling.search import ContrastiveStep, beam_search, contrastive_search, torch_states
@@ -79,3 +79,24 @@ def search(
     else:
         lines = [line(running.result, logprob, None)]
     return Searched(lines, chosen, first_s, time.perf_counter() - started)
+
+
+def choice_rows(config: TrialConfig, result: Searched) -> list[dict[str, Any]]:
+    """A row a token of contrastive search: what it took, and what greedy choice would have."""
+    rows = []
+    for place, choice in enumerate(result.chosen, 1):
+        taken = choice.candidates.tolist().index(choice.token)
+        token, likeliest = token_texts(config, [choice.token, choice.candidates[0]])
+        rows.append(
+            {
+                "place": place,
+                "token": token,
+                "probability": float(choice.probability[taken]),
+                "similarity": float(choice.similarity[taken]),
+                "score": float(choice.score[taken]),
+                "took_another": taken > 0,
+                "likeliest": likeliest,
+                "likeliest_probability": float(choice.probability[0]),
+            }
+        )
+    return rows

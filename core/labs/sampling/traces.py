@@ -48,7 +48,7 @@ def step_rows(stages: Sequence[Distribution]) -> list[dict[str, Any]]:
     return [
         {
             "step": step_name(stage),
-            "kept": len(stage.kept),
+            "kept": len(stage.support),
             "cut": len(stage.cut),
             "cut_probability": stage.cut_mass,
             "entropy_bits": stage.entropy_bits,

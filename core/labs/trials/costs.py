@@ -6,7 +6,7 @@ difference that is not told apart.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,14 +45,17 @@ def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spr
     return workbench.pipeline.remember("unbeaten", key, lambda: _unbeaten(workbench, points, costs, metric))
 
 
-def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "") -> list[dict[str, Any]]:
-    """One row a measured recipe, by group of comparable trials: its metric, its cost with spread, and whether one beats it."""
+def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "", only: Collection[str] = ()) -> list[dict[str, Any]]:
+    """One row a measured recipe, by group of comparable trials: its metric, its cost with spread, and whether one beats it.
+    only: ids of trials that are looked at, all of them (else of equal recipes the newest)."""
     for name, names in ((metric, metric_names()), (cost, COSTS)):
         if name not in names:
             raise WorkbenchError(f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join(names)}.")
     rows = []
     for name, of in named_groups(trial for trial in trials(workbench) if dataset in ("", trial.dataset)).items():
         last = {trial.equal: trial for trial in reversed(of)}.values()  # of equal recipes the newest
+        if only:
+            last = [trial for trial in of if trial.id in only]
         points = [trial for trial in last if metric in trial.metrics and cost in trial.costs][:MOST]
         costs = spreads(points, of, cost)
         front = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}

@@ -145,6 +145,12 @@ def _paired(workbench: Workbench, config: TrialConfig, table: np.ndarray, base: 
     )
 
 
+def highest(points: Sequence[CurvePoint], metric: str) -> CurvePoint | None:
+    """The point of the highest mean, among those with an interval."""
+    measured = [point for point in points if point.intervals[metric].low is not None]
+    return max(measured, key=lambda point: point.intervals[metric].mean, default=None)
+
+
 def best_and_equals(
     workbench: Workbench, config: TrialConfig, points: Sequence[CurvePoint], metric: str
 ) -> tuple[CurvePoint, int] | None:
@@ -152,7 +158,7 @@ def best_and_equals(
     measured = [point for point in points if point.intervals[metric].low is not None]
     if len(measured) < 3:
         return None
-    best = max(measured, key=lambda point: point.intervals[metric].mean)
+    best = highest(measured, metric)
     tests = filter(None, differences(workbench, config, measured, best, metric))
     return best, sum(difference.p_holm is None or difference.p_holm >= 1 - config.evaluation.confidence for difference in tests)
 
