@@ -35,6 +35,15 @@ def discordant_bounds(rate: float, difference: float) -> tuple[float, float]:
     return abs(difference), min(2 * rate + difference, 2 - 2 * rate - difference)
 
 
+def fitted(goal: str, values: dict[str, float], wanted: float) -> dict[str, float]:
+    """A pilot's values; it says nothing of the difference that is wanted, and the shares have to fit that."""
+    if goal != "difference":
+        return values
+    rate = min(values["rate"], 1 - wanted)
+    low, high = discordant_bounds(rate, wanted)
+    return values | {"rate": rate, "discordant": min(max(values["discordant"], low), high)}
+
+
 def curves(
     goal: str, values: dict[str, float], items: int, annotators: int, studies: int = 2000, seed: int = 0
 ) -> Generator[Progress, None, PowerCurves]:

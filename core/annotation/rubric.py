@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import Field, model_validator
 
-from core.config import StageConfig
+from core.config import StageConfig, valid
 
 FOLDER = Path(__file__).resolve().parents[2] / "annotations"
 SLUG = r"^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -76,3 +77,8 @@ def with_titles(rubric: Rubric, old: dict[str, str]) -> str:
     new = {**{title.lower(): title.lower() for title in now}, **small, **{title: title for title in now}, **old}
     pattern = "|".join(re.escape(title) for title in sorted(new, key=len, reverse=True) if title)
     return re.sub(rf"(?<!\w)(?:{pattern})(?!\w)", lambda match: new[match[0]], rubric.guidelines)
+
+
+def altered_rubric(rubric: Rubric, settings: dict[str, Any]) -> Rubric:
+    """The rubric with these settings in place of its own, checked as a whole."""
+    return valid(Rubric, {name: getattr(rubric, name) for name in Rubric.model_fields} | settings)

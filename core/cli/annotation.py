@@ -61,6 +61,31 @@ def study_shown(workbench: Any, study: str, /) -> dict[str, Any]:
     return _told(versions.load(workbench, study))
 
 
+@verb("annotate history", job_keeps=plain)
+def study_history(workbench: Any, study: str, /) -> list[dict[str, Any]]:
+    """All versions of a study, the oldest first."""
+    from core.annotation import versions
+
+    return [_told(frozen) for frozen in versions.history(workbench, study)]
+
+
+@verb("annotate items", job_keeps=plain)
+def study_items(workbench: Any, study: str, /) -> list[dict[str, Any]]:
+    """The items of a study, with who of its systems gave which answer."""
+    from core.annotation import versions
+
+    return versions.load(workbench, study).study.model_dump(mode="json", include={"items"})["items"]
+
+
+@verb("annotate answers", show_table)
+def answers_stored(workbench: Any) -> list[dict[str, Any]]:
+    """The systems whose stored answers can be judged, with how many there are of each."""
+    from core.annotation import answers
+    from core.annotation.system_names import systems
+
+    return [{"system": name, "answers": number} for name, number in systems(answers.candidates(workbench)).items()]
+
+
 @verb("annotate draft", job_keeps=plain)
 def draft(workbench: Any, file: Path, /) -> dict[str, Any]:
     """A study from a YAML file; `draw` draws its items from stored answers."""
@@ -68,6 +93,40 @@ def draft(workbench: Any, file: Path, /) -> dict[str, Any]:
     from core.annotation.draft import from_settings
 
     return _told(rounds.save(workbench, from_settings(workbench, read_yaml(file))))
+
+
+@verb("annotate revise", job_keeps=plain)
+def revise(workbench: Any, study: str, file: Path, /) -> dict[str, Any]:
+    """Another version of the rubric, before the main round, from a YAML file with what changes and `changed`, what for."""
+    from core.annotation import rounds, versions
+    from core.annotation.rubric import altered_rubric
+
+    rubric = altered_rubric(versions.load(workbench, study).study.rubric, read_yaml(file))
+    return _told(rounds.revise(workbench, study, rubric))
+
+
+@verb("annotate plan", job_keeps=plain)
+def plan(workbench: Any, study: str, file: Path, /) -> dict[str, Any]:
+    """Changes for the main round while the pilot runs, from a YAML file of settings; freezing it puts them in force."""
+    from core.annotation import rounds, versions
+    from core.annotation.study import altered
+
+    frozen = versions.load(workbench, study)
+    planned = altered(versions.planned(workbench, study) or frozen.study, read_yaml(file))
+    rounds.plan(workbench, planned)
+    return _told(frozen._replace(study=planned))
+
+
+@verb("annotate pilot")
+def pilot_values(workbench: Any, study: str, /) -> dict[str, Any]:
+    """What the pilot's labels say of the values that `power` assumes, by goal."""
+    from core.annotation import latest, pilot, power, versions
+
+    said = pilot.from_pilot(versions.load(workbench, study).study, latest.labels(workbench, study, "pilot"))
+    return {
+        goal: {"from": said.why[goal], **power.fitted(goal, values, power.ASSUMED[goal].get("difference", 0.0))}
+        for goal, values in said.values.items()
+    }
 
 
 @verb("annotate freeze", job_keeps=plain)
@@ -121,6 +180,23 @@ def progress(workbench: Any, study: str, /) -> Any:
     from core.annotation import standing, versions
 
     return standing.progress(workbench, versions.load(workbench, study))
+
+
+@verb("annotate attention", job_keeps=plain)
+def attention(workbench: Any, study: str, /) -> Any:
+    """How many sentences of attention items each annotator labelled as they are known to be."""
+    from core.annotation import standing, versions
+
+    return standing.attention(workbench, versions.load(workbench, study))
+
+
+@verb("annotate loads", show_table)
+def loads(workbench: Any, study: str, stage: Stage, /) -> Any:
+    """How much each annotator has to label in a round."""
+    from core.annotation import assignment, versions
+
+    planned = versions.planned(workbench, study) or versions.load(workbench, study).study
+    return assignment.loads(planned, stage)
 
 
 @verb("annotate token", job_keeps=plain)

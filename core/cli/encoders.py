@@ -104,9 +104,9 @@ def _evaluated(row: Any) -> Any:
     return row.evaluation
 
 
-def _row(workbench: Any, recipe: RecipeOptions, encoder: str) -> Any:
+def _row(workbench: Any, recipe: RecipeOptions, encoder: str, everything: bool = False) -> Any:
     """The row of one encoder, measured."""
-    [row] = yield from _measured(workbench, recipe, [encoder])
+    [row] = yield from _measured(workbench, recipe, [encoder], everything)
     _evaluated(row)
     return row
 
@@ -124,15 +124,16 @@ def encoders_trade_off(
 
     row = yield from _row(workbench, recipe, encoder)
     formats = (*trade_off.FORMATS, *(trade_off.MORE_FORMATS if more else ()))
-    _, points = yield from trade_off.trade_off(workbench, row.config, formats)
+    now, points = yield from trade_off.trade_off(workbench, row.config, formats)
     return [
         {
             "dimensions": point.dimensions,
             "format": trade_off.format_name(point.format),
             "bytes_per_vector": point.bytes_per_vector,
             **{f"{metric}{end}": value for metric, at in point.intervals.items() for end, value in _ends(at)},
+            "this_setting": point == now,
         }
-        for point in points
+        for point in (points if now in points else [*points, now])
     ]
 
 
@@ -160,11 +161,13 @@ def encoders_geometry(workbench: Any, *, encoders: Encoders = (), recipe: Recipe
 
 
 @verb("encoders-separation", show_parts)
-def encoders_separation(workbench: Any, *, encoder: Encoder = "", recipe: RecipeOptions = USUAL) -> Any:
+def encoders_separation(
+    workbench: Any, *, encoder: Encoder = "", everything: Everything = False, recipe: RecipeOptions = USUAL
+) -> Any:
     """Cosines of questions with their evidence, and with random chunks."""
     from core.labs.encoders import geometry
 
-    row = yield from _row(workbench, recipe, encoder)
+    row = yield from _row(workbench, recipe, encoder, everything)
     result = yield from geometry.separation_of(workbench, row)
     middles = ((result.edges[:-1] + result.edges[1:]) / 2).tolist()
     pairs = {"Random pairs": result.random_counts, "Gold pairs": result.gold_counts}
@@ -182,10 +185,15 @@ def encoders_separation(workbench: Any, *, encoder: Encoder = "", recipe: Recipe
 
 @verb("encoders-map", show_table)
 def encoders_map(
-    workbench: Any, *, encoder: Encoder = "", method: Literal["pca", "tsne"] = "pca", recipe: RecipeOptions = USUAL
+    workbench: Any,
+    *,
+    encoder: Encoder = "",
+    method: Literal["pca", "tsne"] = "pca",
+    everything: Everything = False,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Chunks and questions in the plane."""
     from core.labs.encoders import geometry
 
-    row = yield from _row(workbench, recipe, encoder)
+    row = yield from _row(workbench, recipe, encoder, everything)
     return geometry.map_rows(row, (yield from geometry.vector_map(workbench, row, method)))

@@ -151,6 +151,10 @@ def test_a_study_by_the_command_line(workbench, tmp_path, monkeypatch, capsys):
     code, found = run(capsys, "agreement", tmp_path / "out" / "labels.csv", "--resamples", 100)
     assert found["labels"] == 20 and found["measures"][0]["value"] is None and found["measures"][0]["note"]  # one label only
     assert run(capsys, "annotate", "list")[1][0]["study"] == "mine" and run(capsys, "annotate", "show", "mine")[0] == 0
+    assert [version["round"] for version in run(capsys, "annotate", "history", "mine")[1]][-1] == "main"
+    assert len(run(capsys, "annotate", "items", "mine")[1]) == run(capsys, "annotate", "show", "mine")[1]["items"]
+    assert {row["annotator"] for row in run(capsys, "annotate", "loads", "mine", "main")[1]} >= {"Ann"}
+    assert run(capsys, "annotate", "attention", "mine")[1] == {} and run(capsys, "annotate", "pilot", "mine")[1] == {}
     assert isinstance(run(capsys, "annotate", "token", "mine", "Ann")[1], str)
     assert run(capsys, "annotate", "adjudicate", "mine", "Dora")[0] == 1
     workbench.store.add("study", {**workbench.store.journal.read(frozen.id).payload, "hash": "0" * 64, "version": 2})
@@ -198,3 +202,20 @@ def test_the_label_config_in_use_is_that_of_the_rubric():
     names = [one.get("name") for one in two.iter() if one.get("name")]
     assert len(names) == len(set(names)) and {"preference", "sentence_2", "helpful_2", "error_2"} <= set(names)
     assert all(one.get("toName") in names for one in two.iter() if one.get("toName"))
+
+
+def test_a_pilot_is_revised_planned_from_and_asked_for_its_values(workbench, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(workbench.home))
+    frozen = rounds.freeze(workbench, rating(count=12, pilot=4), "pilot")
+    first = frozen.study.round_items("pilot")[0].id
+    for who in frozen.study.people("pilot"):
+        for item in worklist.items_of(frozen, who):
+            judge(workbench, frozen, who, item, "partly" if item == first else "supported")
+    values = run(capsys, "annotate", "pilot", "toy")[1]["rate"]
+    assert values["rate"] == 0.75 and "in the pilot" in values["from"]
+    (tmp_path / "plan.yaml").write_text("stop: {kind: alpha, value: 0.7}\n")
+    assert run(capsys, "annotate", "plan", "toy", tmp_path / "plan.yaml")[1]["stop"]["value"] == 0.7
+    assert run(capsys, "annotate", "revise", "toy", tmp_path / "plan.yaml")[0] == 1
+    (tmp_path / "rubric.yaml").write_text("changed: Clearer.\nguidelines: Read it twice.\n")
+    assert run(capsys, "annotate", "revise", "toy", tmp_path / "rubric.yaml")[1]["version"] == 2
+    assert run(capsys, "annotate", "answers")[0] == 0

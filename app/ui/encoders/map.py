@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, evidence, jobs
-from app.ui.encoders.press import cancellable, keep
+from app.ui.encoders.press import cancellable, everything_asked, keep
 from core.labs.encoders.comparison import EncoderResult
 from core.labs.encoders.geometry import VectorMap, chunk_texts, map_ready, vector_map
 
@@ -107,7 +107,9 @@ def draw_map(row: EncoderResult, plane: VectorMap, texts: Sequence[str], by: str
         "map",
         data=data,
         config=row.config,
-        command=session.workbench().command(row.config, "encoders-map", "--method", flat.method),
+        command=session.workbench().command(
+            row.config, "encoders-map", "--method", flat.method, *everything_asked(session.config())
+        ),
         title=f"{row.offer.name}: chunks and questions",
         on_select="rerun",
         caption=f"{len(chunks):,} {most}chunks, {len(asked):,} questions, seed {flat.seed}",

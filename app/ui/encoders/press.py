@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.ui import jobs
+from core.config import TrialConfig
 
 
 def keep(name: str, value: Any) -> None:
@@ -19,3 +20,8 @@ def cancellable(work: Generator, pressed: str) -> Any:
     result = jobs.drain(work)
     stop.empty()
     return result
+
+
+def everything_asked(config: TrialConfig) -> list[str]:
+    """The option of a command where all questions of a large corpus were asked for, not a draw."""
+    return ["--everything"] if st.session_state.get("all_questions") == config else []

@@ -7,6 +7,7 @@ import streamlit as st
 from app import session
 from app.ui import charts, jobs
 from app.ui.encoders.cells import html_table, named, number
+from app.ui.encoders.press import everything_asked
 from core.labs.encoders.comparison import EncoderResult
 from core.labs.encoders.geometry import separation_of
 
@@ -41,7 +42,7 @@ def separation(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
         "gold-against-random",
         data=data,
         config=row.config,
-        command=session.workbench().command(row.config, "encoders-separation"),
+        command=session.workbench().command(row.config, "encoders-separation", *everything_asked(session.config())),
         title=f"{row.offer.name}: similarity of a question with its evidence, and with random chunks",
         caption=f"{len(mine.gold):,} gold, {len(mine.random):,} random pairs",
     )

@@ -1,7 +1,6 @@
 """What a study has to show, and the values that a plan for it assumes."""
 
 from core.annotation.pilot import Pilot
-from core.annotation.power import discordant_bounds
 from core.annotation.study import Study, systems_of
 
 SHARE = {"min_value": 0.0, "max_value": 1.0, "step": 0.01}
@@ -75,12 +74,3 @@ def answers_each(study: Study, goal: str) -> int:
 
 def noun(goal: str) -> str:
     return "questions" if goal in ("difference", "means") else "items"
-
-
-def fitted(goal: str, values: dict[str, float], wanted: float) -> dict[str, float]:
-    """A pilot's values; it says nothing of the difference that is wanted, and the shares have to fit that."""
-    if goal != "difference":
-        return values
-    rate = min(values["rate"], 1 - wanted)
-    low, high = discordant_bounds(rate, wanted)
-    return values | {"rate": rate, "discordant": min(max(values["discordant"], low), high)}

@@ -6,11 +6,11 @@ from app import session
 from app.ui import cards
 from app.ui.studies.desk import Desk, now
 from app.ui.studies.drawing import drawn
-from app.ui.studies.goals import VALUES, answers_each, fitted, noun, planned_test, usual_goal
+from app.ui.studies.goals import VALUES, answers_each, noun, planned_test, usual_goal
 from app.ui.studies.power_curves import power_curves
 from core.annotation import draft, latest
 from core.annotation.pilot import Pilot, from_pilot
-from core.annotation.power import ASSUMED, GOALS, check_values
+from core.annotation.power import ASSUMED, GOALS, check_values, fitted
 from core.annotation.study import altered, plain
 
 

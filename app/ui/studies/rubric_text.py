@@ -8,8 +8,7 @@ from app import session
 from app.ui import cards, forms
 from app.ui.studies.desk import Desk, change, now, said_of
 from core.annotation import rounds
-from core.annotation.rubric import Rubric, default_rubric, old_titles, with_titles
-from core.config import valid
+from core.annotation.rubric import altered_rubric, default_rubric, old_titles, with_titles
 from core.errors import WorkbenchError
 
 
@@ -28,7 +27,7 @@ def write_rubric(desk: Desk, **settings: Any) -> None:
     study = desk.study
     try:
         old = study.rubric
-        new = valid(Rubric, {name: getattr(old, name) for name in Rubric.model_fields} | settings)
+        new = altered_rubric(old, settings)
     except WorkbenchError as error:
         st.session_state.design_problem = said_of(error)
         return

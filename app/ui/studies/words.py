@@ -5,7 +5,7 @@ from typing import Any
 from app import session
 from app.ui import cards
 from app.ui.studies.desk import Desk
-from app.ui.studies.goals import fitted, noun, usual_goal
+from app.ui.studies.goals import noun, usual_goal
 from core.annotation import latest, power
 from core.annotation.pilot import from_pilot
 
@@ -55,7 +55,7 @@ def needed_words(desk: Desk) -> str:
     pilot = from_pilot(desk.frozen.study, latest.labels(session.workbench(), desk.study.id, "pilot")).values.get(goal)
     if pilot is None:
         return "; the tab Power says how many it needs"
-    values = power.ASSUMED[goal] | fitted(goal, pilot, power.ASSUMED[goal].get("difference", 0.0))
+    values = power.ASSUMED[goal] | power.fitted(goal, pilot, power.ASSUMED[goal].get("difference", 0.0))
     number = power.items_for(goal, values, desk.study.per_item)
     aim = f"a half-width of {values['target']:g}" if goal == "rate" else f"a power of {values['target']:g}"
     many = f"{number:,} {noun(goal)}" if number else f"more than 100,000 {noun(goal)}"
