@@ -127,6 +127,7 @@ def chunks(
         tuple[str, ...],
         Parameter(help="STAGE.FIELD=VALUE: also the recipe with this setting, and what only one cuts; repeatable."),
     ] = (),
+    document: Annotated[str | None, Parameter(help="Id of a document of which each chunk is told too.")] = None,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The corpus in the recipe's chunks: how many, how large, how much of the evidence they cut."""
@@ -143,7 +144,11 @@ def chunks(
         record |= {"cut only here": only_one, "cut only by the other": only_other, "p (McNemar)": p}
         record["against"] = [{"chunker": ", ".join(against), **_cut_told(beside.summary)}]
         chunkings.append((", ".join(against), beside.chunks))
-    return {**record, "sizes": lab.size_rows(chunkings)}
+    record["sizes"] = lab.size_rows(chunkings)
+    if document is not None:
+        corpus = yield from workbench.read_corpus(read)
+        record["of the document"] = lab.document_rows(corpus, chunkings, document)
+    return record
 
 
 def _cut_told(summary: Any) -> dict[str, Any]:

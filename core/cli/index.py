@@ -16,10 +16,10 @@ def index_sweep(
     workbench: Any,
     *,
     recipe: RecipeOptions = USUAL,
-    grids: Annotated[Grids, Parameter(required=True)],
+    grids: Grids = (),
     again: Annotated[bool, Parameter(help="Measure also what is stored already.")] = False,
 ) -> Any:
-    """Recall, speed and size of index settings, stored."""
+    """Recall, speed and size of index settings, stored; without a grid of the recipe's own."""
     from core.labs.index import measuring, points
 
     return points.rows((yield from measuring.sweep(workbench, recipe.read(), read_grid(grids), again=again)))

@@ -9,6 +9,7 @@ from core.chunking.chunk import count_tokens
 from core.chunking.packing import trim
 from core.chunking.tools import Tools
 from core.config import PartConfig
+from core.errors import WorkbenchError
 from core.pipeline.pipeline import Trace
 from core.pipeline.stages import Recipe
 from core.records import Chunks, Corpus, Document, Progress, Query
@@ -113,6 +114,19 @@ def size_rows(chunkings: Sequence[tuple[str, Chunks]]) -> list[dict[str, Any]]:
         {"chunker": name, "from_tokens": low + 0.5, "to_tokens": high - 0.5, "chunks": int(count)}
         for name, chunks in chunkings
         for low, high, count in zip(edges[:-1], edges[1:], np.histogram(chunks.tokens, edges)[0], strict=True)
+    ]
+
+
+def document_rows(corpus: Corpus, chunkings: Sequence[tuple[str, Chunks]], document_id: str) -> list[dict[str, Any]]:
+    """A row a chunk of one document and chunker, with its text."""
+    place = next((place for place, document in enumerate(corpus.documents) if document.id == document_id), None)
+    if place is None:
+        raise WorkbenchError(f"There is no document '{document_id}'.", todo="`python -m core documents` lists their ids.")
+    text = corpus.documents[place].text
+    return [
+        {"chunker": name, "start": start, "end": end, "text": text[start:end]}
+        for name, chunks in chunkings
+        for start, end in spans_of(chunks, place)
     ]
 
 

@@ -95,7 +95,8 @@ def test_chunks_are_counted_and_measured(bench):
 
 def test_two_chunkers_are_told_apart_by_the_evidence_they_cut(bench):
     words = [*WORDS, "--set", "chunking.part=fixed", "--set", "chunking.size_tokens=16"]
-    record = told(bench, "chunks", *words, "--against", "chunking.part=sentence", "--against", "chunking.size_tokens=64")
+    against = ["--against", "chunking.part=sentence", "--against", "chunking.size_tokens=64"]
+    record = told(bench, "chunks", *words, *against, "--document", "Pisa.txt")
     config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "chunking.part": "fixed", "chunking.size_tokens": 16})
     other = with_settings(config, {"chunking.part": "sentence", "chunking.size_tokens": 64})
     both = [drain(bench.cut_chunks(each)) for each in (config, other)]
@@ -103,6 +104,10 @@ def test_two_chunkers_are_told_apart_by_the_evidence_they_cut(bench):
     assert expected == (record["cut only here"], record["cut only by the other"], record["p (McNemar)"])
     assert record["against"][0]["chunks"] == len(both[1])
     assert sum(row["chunks"] for row in record["sizes"]) == sum(map(len, both))
+    assert {row["chunker"] for row in record["of the document"]} == {row["chunker"] for row in record["sizes"]}
+    assert all(row["text"] == TEXTS["Pisa.txt"][row["start"] : row["end"]] for row in record["of the document"])
+    with pytest.raises(WorkbenchError, match="no document"):
+        told(bench, "chunks", *words, "--document", "nothing")
 
 
 def test_a_recipe_against_another_in_means_and_by_question(bench):
@@ -182,6 +187,7 @@ def test_what_an_index_loses_by_question_and_both_rankings_of_one(bench):
 def test_an_index_under_filters_with_fallback_and_over_a_life(bench):
     rows = told(bench, "index-filters", *HNSW, "--by", "document")
     assert {row["questions"] for row in rows} == {len(TOWNS)} and all(0 <= row["recall"] <= 1 for row in rows)
+    assert told(bench, "index-sweep", *HNSW)[0]["status"] == "ok"
     rows = told(bench, "index-fallback", *HNSW, "--rule", "likeness")
     assert rows[-1]["sent"] == 1 and rows[-1]["recall_after"] == pytest.approx(1)
     record = told(bench, "index-life", *HNSW, "--rounds", "2", "--changes", "update")

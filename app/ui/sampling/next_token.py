@@ -11,7 +11,7 @@ from app.ui.sampling.chain import trace_command
 from app.ui.sampling.tokens import share, unseen, visible
 from core.config import TrialConfig
 from core.labs.sampling import prompts
-from core.labs.sampling.traces import probability_rows, shown_tokens, step_name
+from core.labs.sampling.traces import probability_rows, shown_tokens, step_name, step_rows
 from core.sampling.filters import History
 from core.sampling.trace import Distribution, most_likely, trace
 from core.sampling.writing import Written
@@ -210,14 +210,14 @@ def step_table(stages: Sequence[Distribution]) -> None:
     cells.show(
         [
             {
-                "Step": f"{i}  {step_name(s)}" if i else step_name(s),
-                "Kept": len(s.support),
-                "Cut here": len(s.cut),
-                "Probability cut": 100 * s.cut_mass,
-                "Entropy": s.entropy_bits,
-                "Perplexity": s.perplexity,
+                "Step": f"{place}  {row['step']}" if place else row["step"],
+                "Kept": row["kept"],
+                "Cut here": row["cut"],
+                "Probability cut": 100 * row["cut_probability"],
+                "Entropy": row["entropy_bits"],
+                "Perplexity": row["perplexity"],
             }
-            for i, s in enumerate(stages)
+            for place, row in enumerate(step_rows(stages))
         ],
         hide_index=True,
         key="steps_table",
