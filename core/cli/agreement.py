@@ -37,7 +37,7 @@ def show_agreement(record: dict[str, Any]) -> None:
             f"Plan and labels: {'as frozen' if plan['ok'] else 'NOT as frozen. ' + ' '.join(plan['findings'])}, hash {plan['hash'][:12]}"
         )
     if verdict := record.get("verdict"):
-        print(f"The plan is {verdict['state']}: {verdict['measure']}. {verdict['why']}".strip())
+        print(f"Verdict on the plan: {verdict['state']}; {verdict['measure']}. {verdict['why']}".strip())
         show_table([{"of": row["name"], **span(row), "units": row["units"], "met": row["met"]} for row in verdict["rows"]])
         for person in verdict["careless"]:
             print(f"Careless: {person['name']}")
