@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from core.errors import WorkbenchError
 from core.store import rows, tables
 from core.store.database_file import first_line
-from core.store.journal import Journal, Record
+from core.store.journal import Damage, Journal, Record
 from core.store.segments import Line, Segments, read_lines
 
 BATCH_LABELS = 20_000  # labels a transaction
@@ -124,25 +124,26 @@ class Folding:
                 "a failing disk perhaps after."
             )
 
-    def label_rows(self, files: dict[str, list[Line]]) -> tuple[dict[str, Any], list[str]]:
-        """(rows of these lines as `insert` takes them, what is left out in words)."""
-        lines, left = {}, []
+    def label_rows(self, files: dict[str, list[Line]]) -> tuple[dict[str, Any], dict[str, Damage]]:
+        """(rows of these lines as `insert` takes them, the labels that no table can hold by id)."""
+        lines, places = {}, {}
         for name, segment in files.items():
             for line in segment:
+                place = f"{self.labels.folder / name}:{line.start}"
                 if line.payload is None:
-                    self.labels.damaged[f"{self.labels.folder / name}:{line.start}"] = line.reason
+                    self.labels.damaged[place] = line.reason
                 else:
-                    lines[line.id] = line
+                    lines[line.id], places[line.id] = line, place
         made, bad = rows.gathered(list(lines.values()), lambda line: {"labels": [rows.label_row(line.id, line.payload)]})
-        return made, left + [f"Label {line.id} was left out: {reason}. Run verify." for line, reason in bad]
+        left = {line.id: Damage(places[line.id], reason) for line, reason in bad}
+        self.labels.damaged.update(left.values())
+        return made, left
 
     def insert_labels(self, connection, files: dict[str, list[Line]]) -> int:
         """One transaction; returns how many labels are new. What merged journals hold twice is kept once."""
         import duckdb
 
-        made, left = self.label_rows(files)
-        for text in left:
-            self.note(text)
+        made, _ = self.label_rows(files)
         connection.execute("BEGIN")
         count = 0
         for labels in made.values():

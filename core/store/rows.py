@@ -43,6 +43,8 @@ def label_fault(label_id: str, payload: Any) -> str:
     try:
         from_record(payload)
         _created(label_id, payload)
+        if not isinstance(whole := payload.get("complete", False), bool):  # said beside the label, by whoever knew the study
+            raise ValueError(f"complete is {whole!r}, not true or false"[:200])
     except Exception as error:  # it may come from anywhere and be of any shape
         return _said(error)
     return ""

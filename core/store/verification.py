@@ -74,7 +74,9 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
         report = yield from store.journal.verify(each)
         compare()
         for files in store.folding.label_batches({}):
-            made, _ = store.folding.label_rows(files)
+            made, left = store.folding.label_rows(files)
+            labels -= left.keys()
+            damaged.extend(left.values())
             scratch.execute("BEGIN")
             insert(scratch, made)
             ours = digests(scratch, bool(store.folding.derive))["labels"]

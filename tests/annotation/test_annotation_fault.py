@@ -22,7 +22,7 @@ from core.annotation.labels import blank
 from core.errors import WorkbenchError
 from core.store.database import Store
 from core.store.journal import new_id
-from core.store.segments import Segments
+from core.store.segments import SEGMENT, Segments, encode_line
 from core.workbench import Workbench
 from tests.support.annotated import rating
 
@@ -143,6 +143,18 @@ def test_a_flipped_bit_costs_one_label_and_is_seen(tmp_path, at):
     report = drain(store.verify())
     assert not report.ok and any("line 3" in damage.reason for damage in report.damaged) and store.labels.damaged
     assert drain(store.rebuild()) == 4
+
+
+@pytest.mark.parametrize("odd", [{"complete": []}, {"complete": "yesterday"}, {"rubric": "1"}])
+def test_a_label_that_no_table_can_hold_is_left_out_and_named(tmp_path, odd):
+    _, path = some(tmp_path)
+    other = path.with_name(f"{new_id()}{SEGMENT}")
+    other.write_bytes(encode_line(new_id(), {**PAYLOAD, "item": "i9", **odd}))
+    store = Store(tmp_path)
+    assert store.query("SELECT count(*) AS n FROM labels") == [{"n": 5}]
+    assert any(next(iter(odd)) in reason and other.name in place for place, reason in store.labels.damaged.items())
+    report = drain(store.verify())
+    assert not report.ok and not report.missing and [Path(d.path).name.split(":")[0] for d in report.damaged] == [other.name]
 
 
 def harm_lines(path, how):
