@@ -45,7 +45,8 @@ def commands(page: str, **state: str) -> dict[str, list[str]]:
             app.session_state[key] = value
         app.run()
     assert not app.exception and not app.error
-    lines = (line for code in app.code for line in code.value.splitlines() if line.startswith("python -m core "))
+    # the notes of the store, in the sidebar, have a command too
+    lines = (line for code in app.main.code for line in code.value.splitlines() if line.startswith("python -m core "))
     return {words[0]: words for words in (shlex.split(line)[3:] for line in lines)}
 
 
