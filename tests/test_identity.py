@@ -34,7 +34,7 @@ def keys(tmp_path, monkeypatch):
     [
         "core.retrieval.rrf", "core.retrieval.convex", "core.retrieval.rank_bm25", "core.labs.encoders.maps",
         "core.labs.index.churn", "core.labs.chunks", "core.embedding.lsa", "core.index.chroma", "core.chunking.fixed",
-        "core.evaluation.judged", "core.errors", "core.config", "core.models.threads",
+        "core.evaluation.judged", "core.errors", "core.config", "core.models.threads", "core.pipeline.speed",
     ],
 )  # fmt: skip
 def test_a_comment_in_what_a_recipe_does_not_use_changes_no_key(keys, module):

@@ -136,7 +136,8 @@ class Pipeline:
             encoder = yield from self.encoder(run)
             unseen = missing(encoder, texts, self.vectors_folder)
             timed = partial(self._note_speed, run.config.embedding)
-            vectors = self._keep("vectors", key, (yield from embed(encoder, texts, self.vectors_folder, timed=timed)))
+            made = yield from embed(encoder, texts, self.vectors_folder, weigh=weights, timed=timed)
+            vectors = self._keep("vectors", key, made)
             noted(trace, "vectors", started, not unseen)
         return vectors
 
@@ -170,7 +171,7 @@ class Pipeline:
     def query_vectors(self, run: Resolved) -> Generator[Progress, None, np.ndarray]:
         """The questions' vectors [num_queries, d] float32, transformed as the chunks' are."""
         encoder = yield from self.encoder(run)
-        vectors = yield from embed(encoder, [q.text for q in run.corpus.queries], self.vectors_folder, query=True)
+        vectors = yield from embed(encoder, [q.text for q in run.corpus.queries], self.vectors_folder, True, weights)
         return (yield from self.transformed(run)).queries(vectors)
 
     def encoding_speed(self, config: TrialConfig) -> float | None:
@@ -186,9 +187,9 @@ class Pipeline:
         entry = self.cache.load("speed", part.identity())
         return entry[1] if entry else None
 
-    def _note_speed(self, part: PartConfig, run: Run) -> None:
-        if run.texts >= TIMED_TEXTS:
-            self.cache.save("speed", part.identity(), {}, with_run(self._speed(part), run))
+    def _note_speed(self, part: PartConfig, *run: float) -> None:
+        if (last := Run(*run)).texts >= TIMED_TEXTS:
+            self.cache.save("speed", part.identity(), {}, with_run(self._speed(part), last))
 
     def searcher(self, kind: str, run: Resolved) -> Generator[Progress, None, Any]:
         """A loaded retriever ("sparse" or "dense") over the chunks, for questions typed in by hand."""

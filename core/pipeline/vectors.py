@@ -23,20 +23,22 @@ from core.embedding.protocol import LoadedEncoder
 from core.errors import broken_part
 from core.files import DiskError
 from core.models.loading import readable
-from core.pipeline.speed import Run, weights
 from core.records import Progress
 
 SHARD_VECTORS = 1024
 SHARD_SECONDS = 5.0  # a killed process loses no more work than this
+Weigh = Callable[[list[str], int | None], np.ndarray]  # of texts, and the tokens that the encoder reads of each
+Timed = Callable[[int, float, float, float], None]  # texts, their weight, seconds for it, seconds for loading the model
 FAILED_TODO = "Where memory ran out, free some or take a smaller model; else copy the model again, or choose another."
 
 
 def embed(
-    encoder_part, texts: list[str], folder: Path, query: bool = False, timed: Callable[[Run], None] | None = None
+    encoder_part, texts: list[str], folder: Path, query: bool = False, weigh: Weigh | None = None, timed: Timed | None = None
 ) -> Generator[Progress, None, np.ndarray]:
     """Vectors [len(texts), dim] float32 of the texts, in their order; encodes the distinct texts not yet in the store.
 
-    Closing the generator keeps what was encoded. timed: is told how long several batches took.
+    Closing the generator keeps what was encoded. weigh: says what each text costs, for the time left; without it all cost
+    the same. timed: is told how long several batches took. Neither decides a vector, so they are handed in.
     """
     store = _store(folder / encoder_part.identity())
     keys = _keys(encoder_part.prefix(query), texts)
@@ -48,7 +50,7 @@ def embed(
         encoder = encoder_part.load()
     if absent:
         with readable("The encoder failed", todo=FAILED_TODO):
-            yield from _encode(encoder, absent, query, store, by_key, timed, asked)
+            yield from _encode(encoder, absent, query, store, by_key, weigh, timed, asked)
     yield Progress(len(absent), len(absent), f"{len(absent):,} of {len(set(keys)):,} texts encoded, the rest known")
     return np.stack([by_key[key] for key in keys]) if texts else np.zeros((0, encoder.dim), np.float32)
 
@@ -88,10 +90,17 @@ def _keys(prefix: str, texts: list[str]) -> list[bytes]:
 
 
 def _encode(
-    encoder, absent: dict[bytes, str], query: bool, store: "_Store", by_key: dict, timed: Callable | None, asked: float
+    encoder,
+    absent: dict[bytes, str],
+    query: bool,
+    store: "_Store",
+    by_key: dict,
+    weigh: Weigh | None,
+    timed: Timed | None,
+    asked: float,
 ) -> Generator[Progress, None, None]:
     keys, texts = list(absent), list(absent.values())
-    costs = weights(texts, encoder.max_tokens)
+    costs = weigh(texts, encoder.max_tokens) if weigh else np.ones(len(texts))
     done = done_weight = 0
     first = None  # its end and its weight: the model is loaded on the way to it
     began = saved = time.monotonic()
@@ -114,7 +123,7 @@ def _encode(
             )
         if timed and done_weight > first[1]:
             rate = (done_weight - first[1]) / max(now - first[0], 1e-6)
-            timed(Run(done, done_weight, done_weight / rate, max(first[0] - asked - first[1] / rate, 0.0)))
+            timed(done, done_weight, done_weight / rate, max(first[0] - asked - first[1] / rate, 0.0))
     finally:  # also when cancelled
         batches.close()
         if fresh:

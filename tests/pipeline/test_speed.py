@@ -66,7 +66,9 @@ class Slow:
 
 def test_loading_is_told_apart_from_encoding(tmp_path):
     runs = []
-    for _ in embed(Slow(), [f"text number {i}" for i in range(60)], tmp_path, timed=runs.append):
+    for _ in embed(
+        Slow(), [f"text number {i}" for i in range(60)], tmp_path, weigh=weights, timed=lambda *run: runs.append(Run(*run))
+    ):
         pass
     [run] = runs
     assert run.texts == 60 and run.work == pytest.approx(weights([f"text number {i}" for i in range(60)], 256).sum())

@@ -34,6 +34,7 @@ from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.files import Busy, hold
 from core.models import hardware
+from core.pipeline.speed import weights
 from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress
 from core.retrieval.top import tie_order
@@ -116,7 +117,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     relevant = relevance(corpus, chunks, evaluation.overlap)
     splits = split_rows(corpus, relevant, config.validation_share, config.seed)
     yield Progress(0, 0, f"Vectors of the start encoder, {config.base}")
-    chunk_vectors = yield from embed(part, texts, store)
+    chunk_vectors = yield from embed(part, texts, store, weigh=weights)
     question_vectors = yield from embed(part, [query.text for query in corpus.queries], store, query=True)
     yield Progress(0, 0, "Mining negatives")
     batches = Batches(config, corpus, chunks, texts, splits, relevant, question_vectors, chunk_vectors)
@@ -134,7 +135,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     start = end = question_vectors[splits.test], chunk_vectors
     if loop.best_step:
         questions = yield from embed(after_part, [query.text for query in asked.queries], work / "test", query=True)
-        end = questions, (yield from embed(after_part, texts, work / "test"))
+        end = questions, (yield from embed(after_part, texts, work / "test", weigh=weights))
     values = []
     for searched in (np.arange(len(chunks)), np.flatnonzero(batches.held_out)):
         some = chunks_of(chunks, searched)
