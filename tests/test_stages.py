@@ -6,13 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core import registry
 from core.config import PART_KINDS, TrialConfig, with_settings
-from core.pipeline.stages import STAGES, Resolved, by_field, rankers, ranking_fields, unused, workers
+from core.labs.encoders import comparison, trade_off
+from core.labs.index import cost
+from core.labs.sampling import study
+from core.pipeline import stages
+from core.pipeline.stages import STAGES, Resolved, Stage, by_field, rankers, ranking_fields, unused, workers
+from core.progress import drain
 from core.records import Corpus, Document, Query
-from tests.support.small_corpora import with_towns
+from tests.support.small_corpora import THINGS, WAYS, with_towns
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = Corpus("c", (Document("d", "Some words."),), (Query("q", "Which words?"),), (), "mark")
@@ -92,6 +98,44 @@ def test_the_results_stand_where_the_table_says(tmp_path):
 def test_what_ranks_follows_the_pool():
     assert [stage.name for stage in rankers()] == ["fused"]
     assert ranking_fields() == ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion")
+
+
+@pytest.fixture
+def towns(tmp_path):
+    texts = {f"{name}.md": f"{name.capitalize()} {way}." for name, way in zip(THINGS, WAYS * 3, strict=True)}
+    questions = [{"id": name, "text": f"What of {name}?", "document": f"{name}.md"} for name in THINGS]
+    return with_towns(tmp_path / "towns", texts, questions)
+
+
+def recipe(**settings):
+    return with_settings(TrialConfig(), {"corpus.dataset": "towns", **{k.replace("__", "."): v for k, v in settings.items()}})
+
+
+def with_ranker(monkeypatch, **row):
+    """A further row that ranks, by a field that no stage above it asks: turned around where there are two passages."""
+    runs = []
+
+    def turned(part, asked):
+        yield from ()
+        runs.append(part.passages)
+        return np.where(asked.pool.chunk < 0, asked.scores, -asked.scores) if part.passages == 2 else asked.scores
+
+    rows = *STAGES, Stage("turned", "context", "Context", (rankers()[-1].name,), ranks=turned, **row)
+    monkeypatch.setattr(stages, "STAGES", rows)
+    monkeypatch.setattr(stages, "_BY_NAME", {each.name: each for each in rows})
+    return runs
+
+
+def test_what_labs_remember_is_another_one_for_another_setting_of_a_later_ranker(towns, monkeypatch):
+    with_ranker(monkeypatch)
+    hybrid = [recipe(context__passages=n, index="faiss_hnsw") for n in (1, 2)]
+    costs = [drain(cost.remembered_cost(towns, config, 1.0)) for config in hybrid]
+    assert costs[0].fused.effects["mrr"].exact > costs[1].fused.effects["mrr"].exact
+    alone = [comparison.variant(config, config.embedding) for config in hybrid]
+    points = [drain(trade_off.trade_off(towns, config, ("none",)))[0] for config in alone]
+    assert points[0].intervals["mrr"].mean > points[1].intervals["mrr"].mean == towns.evaluate(alone[1]).intervals["mrr"].mean
+    keys = [study.study_key(towns.resolve(config), 1, 1) for config in hybrid]
+    assert keys[0] != keys[1]
 
 
 # A stage is added ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from core.index.exact import Exact
 from core.index.rescore import Rescored
 from core.labs.encoders.comparison import asked, prepared, remembered, variant
 from core.pipeline.results import evaluated
-from core.pipeline.stages import Resolved
+from core.pipeline.stages import Resolved, rankers
 from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Progress
@@ -110,20 +110,31 @@ def _remembered_point(
     workbench: Workbench, config: TrialConfig, base: EncoderVectors, transform: TransformConfig
 ) -> list[TransformPoint]:
     """The point of this transform, in a list that is empty until it is measured."""
-    rules = config.index.metric, config.evaluation, config.retrieval.top_k, config.seed
-    return workbench.pipeline.remember("point", fingerprint(base.key, acting(transform), *rules), list)
+    run = _searching(base, config, transform)
+    rules = config.evaluation, config.retrieval.top_k, config.seed
+    return workbench.pipeline.remember("point", fingerprint(base.key, run.key(rankers()[-1].name), *rules), list)
+
+
+def _searching(base: EncoderVectors, config: TrialConfig, transform: TransformConfig) -> Resolved:
+    """The recipe of a point: exact search; where nothing ranks again, for no more candidates than are judged."""
+    retrieval, exact = config.retrieval, Exact(metric=config.index.metric)
+    if len(rankers()) == 1:
+        judged = min(config.evaluation.k, retrieval.top_k, retrieval.candidates)
+        retrieval = retrieval.model_copy(update={"candidates": judged})
+    return base.run.of(config.model_copy(update={"transform": acting(transform), "index": exact, "retrieval": retrieval}))
 
 
 def _point(workbench: Workbench, config: TrialConfig, base: EncoderVectors, transform: TransformConfig) -> TransformPoint:
     """One transform's metrics by exact search: the numbers of `Workbench.evaluate` on the same questions."""
-    depth, metric = min(config.evaluation.k, config.retrieval.top_k), config.index.metric
+    run = _searching(base, config, transform)
+    depth, metric = run.config.retrieval.candidates, run.config.index.metric
     fitted = fit(transform, base.vectors, base.basis)
-    searcher = Exact(metric=metric).build(fitted.chunks, None)
+    searcher = run.config.index.build(fitted.chunks, None)
     if transform.quantise != "none" and transform.rescore > 1:
         searcher = Rescored(searcher, fitted.full, transform.rescore, metric)
     candidates = searcher.search(fitted.queries(base.questions), depth, base.ties)
     pool = make_pool({"dense": candidates}, base.ties)
-    judged = drain(evaluated(workbench.pipeline, base.run.of(config), pool, base.relevance))
+    judged = drain(evaluated(workbench.pipeline, run, pool, base.relevance))
     return TransformPoint(fitted.dim, transform.quantise, fitted.bytes_per_vector, judged.intervals)
 
 

@@ -14,7 +14,7 @@ from core.generation.protocol import finished
 from core.judging import diversity
 from core.labs.sampling.chains import read_chain, write_chain
 from core.labs.sampling.prompts import reading
-from core.pipeline.stages import Resolved
+from core.pipeline.stages import Resolved, rankers
 from core.pipeline.trials import receipt
 from core.pipeline.vectors import embed
 from core.progress import within
@@ -71,17 +71,16 @@ def study_key(run: Resolved, samples: int, questions: int) -> str:
     recipe = config.model_dump(mode="json", exclude={"evaluation": True, "generation": True})
     settings = config.generation.model_dump()
     limits = [settings.get(name) for name in ("max_tokens", "context_tokens")]
-    keys = [run.key(stage) for stage in config.fusion.needs()]
     ids = [query.id for query in asked(corpus, questions)]
     return fingerprint(
         recipe,
         limits,
         config.generation.identity(),
         corpus.fingerprint,
-        keys,
+        run.key(rankers()[-1].name),
         samples,
         ids,
-        code_version(config.generation, config.fusion, build, chain, write, beam_search),
+        code_version(config.generation, build, chain, write, beam_search),
     )
 
 
