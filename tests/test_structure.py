@@ -156,3 +156,45 @@ def bound(tree: ast.AST) -> list[tuple[int, str]]:
 def test_names_are_nouns_and_verbs(path):
     names = bound(ast.parse(path.read_text("utf-8")))
     assert not [(line, name) for line, name in names if name.strip("_") in GRAMMAR]
+
+
+# What nobody calls by its name, and why it is there
+CALLED_BY_OTHERS = {
+    "emit": "logging's handler",
+    "forward": "torch's module",
+    "from_hnsw": "the graph written to be read, drawn as FAISS' is",
+    "from_ivf": "the lists written to be read, drawn as FAISS' are",
+    "handle_endtag": "html.parser's",
+    "handle_startendtag": "html.parser's",
+    "handle_starttag": "html.parser's",
+    "logits_of": "a process' messages",
+    "parse_comment": "html.parser's",
+    "parse_marked_section": "html.parser's",
+    "unknown_decl": "html.parser's",
+}
+ENTERED = re.compile(r"(part|verb)\(|(model|field)_validator")  # decorators by which the registry, a command or pydantic calls it
+
+
+def called(tree: ast.AST) -> Counter:
+    """How often each name is read, by itself or as an attribute."""
+    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load))
+    return Counter(node.id if isinstance(node, ast.Name) else node.attr for node in names)
+
+
+def test_what_core_offers_is_used_outside_the_tests():
+    """Delete what only tests use. A name counts as used by code other than its own, or by an example in the documents."""
+    folders = ("core", "app", "pages", "benchmarks", "docs")
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in ALL if path.relative_to(ROOT).parts[0] in folders}
+    examples = "".join(
+        re.findall(r"```python\n.*?```", "".join(p.read_text("utf-8") for p in (ROOT / "docs").rglob("*.md")), re.S)
+    )
+    uses = sum((called(tree) for tree in trees.values()), Counter(re.findall(r"\w+", examples)))
+    offered = {}
+    nodes = [node for path, tree in trees.items() if path.is_relative_to(ROOT / "core") for node in ast.walk(tree)]
+    for node in (node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)):
+        entered = any(ENTERED.match(ast.unparse(decorator)) for decorator in node.decorator_list)
+        if not entered and not node.name.startswith("_"):
+            offered.setdefault(node.name, []).append(node)
+    rare = {name: nodes for name, nodes in offered.items() if uses[name] < 9}  # of more uses, not all are in the thing itself
+    unused = {name for name, nodes in rare.items() if uses[name] <= sum(called(node)[name] for node in nodes)}
+    assert unused == set(CALLED_BY_OTHERS)

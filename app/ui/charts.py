@@ -233,33 +233,6 @@ def scatter(
     return traces
 
 
-def pareto(
-    x: Sequence[float],
-    y: Sequence[float],
-    *,
-    ids: Sequence[str] | None = None,
-    x_direction: int = -1,
-    y_direction: int = 1,
-    current: int | None = None,
-    name: str = "Frontier",
-    color: str = COLORS[0],
-) -> list[dict]:
-    """All points faint, the ones that no other beats in both directions joined by a solid step line."""
-    name, best = safe(name), frontier(x, y, x_direction, y_direction)
-    shape = "hv" if (x_direction < 0) == (y_direction > 0) else "vh"
-    solid = {
-        "type": "scatter",
-        "x": [x[i] for i in best],
-        "y": [y[i] for i in best],
-        "name": name,
-        "mode": "lines+markers",
-        "line": {"color": color, "width": 2, "shape": shape},
-        "marker": {"size": 8, "color": color},
-        "hoverinfo": "skip",
-    }
-    return [solid, *scatter(x, y, ids=ids, name="", color=color, faint=True, current=current)]
-
-
 def frontier(x: Sequence[float], y: Sequence[float], x_direction: int = -1, y_direction: int = 1) -> list[int]:
     """Positions of the points that are not dominated, from the best x on (-1: smaller is better)."""
     order = sorted(range(len(x)), key=lambda i: (-x_direction * x[i], -y_direction * y[i]))

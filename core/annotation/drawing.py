@@ -21,7 +21,6 @@ from core.annotation.study import LATE, Item, Passage, Response, Study
 from core.config import fingerprint
 from core.errors import WorkbenchError
 
-BY = ("question", "system", "dataset", "none")
 KNOWN = ("supported", "not_in_context")  # labels of attention items made of the corpus
 MOST_ATTENTION = 5  # of a round
 TRIES = 50  # other questions whose passages are looked at

@@ -133,11 +133,6 @@ class Worklist:
         return label
 
 
-def next_unlabelled(workbench: Workbench, frozen: Frozen, annotator: str, after: str = "") -> str | None:
-    """The next item of an annotator's list without a complete label; None: all are done."""
-    return Worklist(workbench, frozen, annotator).next_open(after)
-
-
 def items_of(frozen: Frozen, annotator: str) -> tuple[str, ...]:
     """What an annotator labels in the round, in their order."""
     mine = assignment(frozen.study, frozen.round).get(annotator)

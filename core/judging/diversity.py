@@ -1,4 +1,4 @@
-"""How much sampled answers differ, and how good they are: distinct-n, self-BLEU, semantic entropy; SQuAD's EM and F1.
+"""How much sampled answers differ, and how good they are: distinct-n, self-BLEU, entropy over clusters; SQuAD's EM and F1.
 
 All take the n answers sampled for one question under one setting; `summary` makes means and intervals over questions. A value
 that cannot be computed (no words, one sample) is NaN: unmeasured, never 0.
@@ -37,14 +37,6 @@ def distinct_n(texts: Sequence[str], n: int) -> float:
     return len(set(grams)) / len(grams) if grams else math.nan
 
 
-def distinct_n_tokens(texts: Sequence[str], n: int) -> float:
-    """Distinct n-grams over the number of words, as Li et al. 2016 ("A diversity-promoting objective function for neural
-    conversation models", distinct-1 and -2) have it. Equal to `distinct_n` for n = 1, a little less above."""
-    tokens = [words(text) for text in texts]
-    total = sum(map(len, tokens))
-    return len({gram for text in tokens for gram in _ngrams(text, n)}) / total if total else math.nan
-
-
 def self_bleu(texts: Sequence[str], max_n: int = 4) -> float:
     """Mean of each text's BLEU with all the others as its references, 0 to 1; higher is less diverse.
 
@@ -76,27 +68,6 @@ def sentence_bleu(candidate: Sequence[str], references: Sequence[Sequence[str]],
     length = len(candidate)
     closest = min((len(reference) for reference in references), key=lambda r: (abs(r - length), r))
     return min(1.0, math.exp(1 - closest / length)) * math.exp(sum(logs) / max_n)
-
-
-def semantic_clusters(texts: Sequence[str], entails: Callable[[str, str], bool]) -> list[int]:
-    """Cluster of each text: the first whose first text entails it and is entailed by it, or else a new one.
-
-    Source: Farquhar et al. 2024, "Detecting hallucinations in large language models using semantic entropy", Methods. The
-    caller decides whether the question stands before both texts. Entailment is not transitive, so the order of texts
-    matters.
-    """
-    return _leaders(len(texts), lambda i, j: entails(texts[i], texts[j]) and entails(texts[j], texts[i]))
-
-
-def semantic_entropy_nats(
-    texts: Sequence[str], entails: Callable[[str, str], bool], logprobs: Sequence[float] | None = None
-) -> float:
-    """Entropy over the meanings of sampled answers: 0 where all mean the same. Clusters by bidirectional entailment.
-
-    With `logprobs` (of each answer, length-normalised in the paper) the Rao-Blackwellised estimate of Farquhar et al. 2024;
-    without, their discrete variant.
-    """
-    return cluster_entropy_nats(semantic_clusters(texts, entails), logprobs)
 
 
 def embedding_clusters(vectors: np.ndarray, threshold: float) -> list[int]:

@@ -388,13 +388,6 @@ def kv_heads_under(a: Architecture, attention: str, groups: int = 8) -> int:
     return {"MHA": a.heads, "MQA": 1}.get(attention, a.kv_heads)
 
 
-def kv_cache_bytes(
-    layers: int, kv_heads: int, head_size: int, context_tokens: int, batch: int = 1, precision: str = "float16"
-) -> float:
-    """A key and a value for each layer, key-value head and token."""
-    return 2 * layers * kv_heads * head_size * context_tokens * batch * BITS[precision] / 8
-
-
 def cache_bytes(
     a: Architecture, context_tokens: int, batch: int = 1, precision: str = "float16", attention: str = "", groups: int = 8
 ) -> float:

@@ -1,15 +1,6 @@
 """McNemar's exact test."""
 
-import numpy as np
 from scipy.special import bdtr
-
-
-def mcnemar_p(a: np.ndarray, b: np.ndarray) -> tuple[float, int, int]:
-    """(p, only a right, only b right) of right/wrong outcomes on the same questions; those with a NaN are left out."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    both = ~(np.isnan(a) | np.isnan(b))
-    only_a, only_b = int(((a > b) & both).sum()), int(((a < b) & both).sum())
-    return exact_p(only_a, only_b), only_a, only_b
 
 
 def exact_p(only_a: int, only_b: int) -> float:

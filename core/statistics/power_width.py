@@ -11,7 +11,6 @@ from scipy.special import gammaln, ndtri, xlogy
 from core.statistics.agreement.alpha import alpha
 from core.statistics.agreement.coefficient import Coefficient
 from core.statistics.agreement.ratings import counts
-from core.statistics.bootstrap import summed
 from core.statistics.proportion import wilson
 
 RARE = 30  # items with other labels than the most frequent, from which the formula for alpha is within 1 point
@@ -60,17 +59,6 @@ def rate_simulated(
     intervals = [wilson(count * each, items * annotators * each, confidence) for count in yes]
     width = times @ [interval.high - interval.low for interval in intervals] / studies
     return float(width / 2), float(times @ [interval.low <= rate <= interval.high for interval in intervals] / studies)
-
-
-def pilot_profile(coefficient: Coefficient, groups: np.ndarray | None = None) -> Profile:
-    """The pilot's own items, each as often. groups [items]: which belong together, as the sentences of one answer; the
-    number of items planned with the profile is then that of groups (answers)."""
-    if groups is not None:
-        rows = slice(None) if coefficient.rows is None else coefficient.rows
-        each = summed(coefficient.contributions, np.asarray(groups)[rows])
-        coefficient = coefficient._replace(contributions=each, rows=None)
-    n = len(coefficient.contributions)
-    return Profile(coefficient, np.full(n, 1 / n))
 
 
 def assumed_profile(

@@ -4,7 +4,7 @@ Three kinds are trained, each with the cutting into words that it is commonly us
 
 - bpe: joins the most frequent pair again and again, on bytes, so nothing is unknown. Sennrich, Haddow and Birch 2016,
   "Neural Machine Translation of Rare Words with Subword Units", section 3.2; words and bytes as in GPT-2 (Radford et al. 2019).
-  `scratch/bpe.py` is the same, written to be read.
+  `core/scratch/models/bpe.py` is the same, written to be read.
 - wordpiece: greedy longest match with ## inside words, words cut as BERT does. Schuster and Nakajima 2012, "Japanese and
   Korean Voice Search", section 2, join what raises the likelihood most; the library joins the most frequent pair instead.
 - unigram: starts with too many tokens and drops those the corpus' likelihood misses least. Kudo 2018, "Subword

@@ -176,7 +176,7 @@ def test_labels_that_were_taken_out_are_missed(study, how):
     """Also where no database says that they were there."""
     workbench, frozen = study
     for _ in range(6):
-        item = frozen.study.item(worklist.next_unlabelled(workbench, frozen, "Ann"))
+        item = frozen.study.item(worklist.Worklist(workbench, frozen, "Ann").next_open())
         saving.label(workbench, frozen, blank(frozen.study, "main", item, "Ann").model_copy(update={"helpful": (4,)}))
     [path] = workbench.store.labels.paths()
     assert checking.check(workbench, frozen.study.id).ok
@@ -470,7 +470,7 @@ def test_no_server_no_key_no_sdk_and_no_answer_are_told(study, monkeypatch, tmp_
 def test_a_name_is_a_name_also_where_it_looks_like_something_else(study, tmp_path, monkeypatch, capsys):
     workbench, _ = study
     frozen = rounds.freeze(workbench, rating(pilot=0, annotators=("No", "007"), id="names"), "main")
-    item = worklist.next_unlabelled(workbench, frozen, "No")
+    item = worklist.Worklist(workbench, frozen, "No").next_open()
     (tmp_path / "f.csv").write_text(f"item,annotator,value\n{item},a=b,supported\n")
     monkeypatch.setenv("GROUNDWORK_HOME", str(workbench.home))
     assert main(["annotate", "import", "names", str(tmp_path / "f.csv"), "--as", "a=b=No", "--json"]) == 0
@@ -484,7 +484,7 @@ def test_a_store_that_may_only_be_read_is_read():
     with tempfile.TemporaryDirectory() as folder:
         workbench = Workbench(Path(folder) / "data")
         frozen = rounds.freeze(workbench, rating(pilot=0), "main")
-        item = frozen.study.item(worklist.next_unlabelled(workbench, frozen, "Ann"))
+        item = frozen.study.item(worklist.Worklist(workbench, frozen, "Ann").next_open())
         saving.label(workbench, frozen, blank(frozen.study, "main", item, "Ann").model_copy(update={"helpful": (4,)}))
         workbench.store.fold()
         paths = [Path(folder), workbench.home, *workbench.home.rglob("*")]

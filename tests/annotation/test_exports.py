@@ -84,7 +84,7 @@ def test_the_tidy_table_says_what_was_judged_and_is_read_for_agreement(workbench
 
 def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    item = worklist.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.Worklist(workbench, frozen, "Ann").next_open()
     first = judge(workbench, frozen, "Ann", item)
     exports.export(workbench, "toy", folder=tmp_path)
     tasks = json.loads((tmp_path / "label_studio.json").read_text())
@@ -206,7 +206,7 @@ def test_what_an_import_would_replace_needs_a_word(workbench, tmp_path):
 
 def test_a_source_that_is_read_again_overwrites_nothing(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    item = worklist.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.Worklist(workbench, frozen, "Ann").next_open()
     first = exchange.to_jsonl([given(frozen, "Ann", item)])
     assert imported(workbench, tmp_path, first).added == 1
     mine = judge(workbench, frozen, "Ann", item, "contradicted")
@@ -224,7 +224,7 @@ def test_a_source_that_is_read_again_overwrites_nothing(workbench, tmp_path):
 
 def test_what_a_file_does_not_speak_of_stays(workbench, tmp_path):
     frozen = frozen_study(workbench)
-    item = worklist.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.Worklist(workbench, frozen, "Ann").next_open()
     sentences = f"item,annotator,number,value\n{item},Ann,2,partly\n{item},Ann,1,supported\n"
     stars = f"item,annotator,part,value\n{item},Ann,helpful,4\n"
     assert imported(workbench, tmp_path, sentences, "s.csv") == (1, 0, (), 0, 0, 0)

@@ -89,7 +89,7 @@ def test_an_annotator_leaves_and_the_others_take_over(workbench):
     frozen = rounds.freeze(workbench, rating(count=24, duplicates=2, attention=True), "main")
     some(workbench, frozen, "Ben", 5)
     some(workbench, frozen, "Ann", 2)
-    begun = worklist.next_unlabelled(workbench, frozen, "Ben")
+    begun = worklist.Worklist(workbench, frozen, "Ben").next_open()
     judge(workbench, frozen, "Ben", begun, helpful=(None,))
     told = rounds.handing_over(workbench, "toy", "Ben")
     after = rounds.hand_over(workbench, "toy", "Ben")
@@ -105,7 +105,7 @@ def test_an_annotator_leaves_and_the_others_take_over(workbench):
         with pytest.raises(WorkbenchError, match="has left"):
             saving.undo(workbench, version, begun, "Ben")
     assert not tokens.may_label(workbench, after, "Ben") and tokens.may_label(workbench, after, "Ann")
-    judge(workbench, frozen, "Ann", worklist.next_unlabelled(workbench, frozen, "Ann"))  # another's open window goes on
+    judge(workbench, frozen, "Ann", worklist.Worklist(workbench, frozen, "Ann").next_open())  # another's open window goes on
     judge_all(workbench, after)
     rows = {one.annotator: one[1:4] for one in standing.progress(workbench, after)}
     assert rows["Ben"] == (5, 5, 0) and all(done == assigned for done, assigned, _ in rows.values())
@@ -147,7 +147,7 @@ def test_a_round_that_is_over_takes_no_labels_from_a_window_left_open(workbench)
     frozen = frozen_study(workbench, annotators=("Ann", "Ben"))
     some(workbench, frozen, "Ann", 12)
     some(workbench, frozen, "Ben", 2, name="partly")
-    later = worklist.next_unlabelled(workbench, frozen, "Ben")
+    later = worklist.Worklist(workbench, frozen, "Ben").next_open()
     rounds.open_adjudication(workbench, "toy", ["Dora"])
     for verb in (lambda: judge(workbench, frozen, "Ben", later), lambda: saving.undo(workbench, frozen, later, "Ben")):
         with pytest.raises(WorkbenchError, match="main round is over"):
@@ -267,5 +267,5 @@ def test_a_study_is_found_while_others_fold(workbench, monkeypatch):
     assert versions.load(workbench, "toy").id == frozen.id == versions.studies(workbench)[0].id
     with pytest.raises(WorkbenchError, match="cannot be frozen"):
         rounds.freeze(workbench, frozen.study.model_copy(update={"hypothesis": "other"}), "main")
-    judge(workbench, frozen, "Ann", worklist.next_unlabelled(workbench, frozen, "Ann"))
+    judge(workbench, frozen, "Ann", worklist.Worklist(workbench, frozen, "Ann").next_open())
     assert checking.check(workbench, "toy").ok

@@ -20,7 +20,7 @@ def workbench(tmp_path):
 
 def test_a_label_is_blind_dated_and_replaces_the_one_before(workbench):
     frozen = frozen_study(workbench)
-    item = worklist.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.Worklist(workbench, frozen, "Ann").next_open()
     first = judge(workbench, frozen, "Ann", item, spans=(Span(response=0, first=0, last=2),), seconds=2.5)
     seen = shown(frozen.study, frozen.study.item(item), "Ann")
     assert (first.shown, first.hash, first.round, first.replaces) == (seen.hash, frozen.hash, "main", "")
@@ -37,7 +37,7 @@ def test_a_label_is_blind_dated_and_replaces_the_one_before(workbench):
 
 def test_undo_goes_back_step_by_step(workbench):
     frozen = frozen_study(workbench)
-    item = worklist.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.Worklist(workbench, frozen, "Ann").next_open()
     names = ["supported", "partly", "contradicted"]
     for name in names[:2]:
         judge(workbench, frozen, "Ann", item, name)
@@ -45,7 +45,9 @@ def test_undo_goes_back_step_by_step(workbench):
     judge(workbench, frozen, "Ann", item, "contradicted")
     assert saving.undo(workbench, frozen, item, "Ann").sentences[0][0] == "supported"
     assert saving.undo(workbench, frozen, item, "Ann").withdrawn
-    assert latest.current(workbench, frozen, "Ann", item) is None and worklist.next_unlabelled(workbench, frozen, "Ann") == item
+    assert (
+        latest.current(workbench, frozen, "Ann", item) is None and worklist.Worklist(workbench, frozen, "Ann").next_open() == item
+    )
     with pytest.raises(WorkbenchError, match="nothing to undo"):
         saving.undo(workbench, frozen, item, "Ann")
     judge(workbench, frozen, "Ann", item)
@@ -59,12 +61,12 @@ def test_resume_where_left_also_in_another_process(workbench):
     judge(workbench, frozen, "Ann", mine[3])
     assert (
         worklist.Worklist(workbench, frozen, "Ann").resume() == mine[4]
-        and worklist.next_unlabelled(workbench, frozen, "Ann") == mine[0]
+        and worklist.Worklist(workbench, frozen, "Ann").next_open() == mine[0]
     )
     judge(workbench, frozen, "Ann", mine[5], helpful=(None,))
     again = Workbench(workbench.home)
     assert worklist.Worklist(again, versions.load(again, "toy"), "Ann").resume() == mine[5]
-    assert worklist.next_unlabelled(workbench, frozen, "Ann", mine[-1]) == mine[0]
+    assert worklist.Worklist(workbench, frozen, "Ann").next_open(mine[-1]) == mine[0]
     assert {one.annotator: one[1:4] for one in standing.progress(again, frozen)}["Ann"] == (1, len(mine), 1)
     judge_all(workbench, frozen)
     assert worklist.Worklist(workbench, frozen, "Ann").resume() is None
@@ -72,7 +74,7 @@ def test_resume_where_left_also_in_another_process(workbench):
 
 def test_the_label_given_last_stands_whatever_the_clock_says(workbench, monkeypatch):
     frozen = frozen_study(workbench)
-    item = worklist.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.Worklist(workbench, frozen, "Ann").next_open()
     now = journal.time.time_ns()
     monkeypatch.setattr(journal, "_last", journal._last)
     with monkeypatch.context() as ahead:
@@ -89,7 +91,7 @@ def test_the_label_given_last_stands_whatever_the_clock_says(workbench, monkeypa
 
 def test_tabs_at_once_replace_each_other_in_a_chain(workbench):
     frozen = frozen_study(workbench)
-    item = worklist.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.Worklist(workbench, frozen, "Ann").next_open()
     threads = [threading.Thread(target=judge, args=(workbench, frozen, "Ann", item)) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -27,7 +27,7 @@ def workbench(tmp_path):
 
 def test_a_changed_study_or_label_is_noticed(workbench):
     frozen = frozen_study(workbench)
-    judge(workbench, frozen, "Ann", worklist.next_unlabelled(workbench, frozen, "Ann"))
+    judge(workbench, frozen, "Ann", worklist.Worklist(workbench, frozen, "Ann").next_open())
     assert checking.check(workbench, "toy").ok
     record = workbench.store.journal.read(frozen.id).payload
     changed = {**record, "design": {**record["design"], "hypothesis": "known afterwards"}}
@@ -64,7 +64,7 @@ def test_ratings_make_pairs_where_they_differ_by_a_star(workbench):
 
 def test_what_annotators_do_is_in_the_tables(workbench):
     frozen = frozen_study(workbench)
-    item = worklist.next_unlabelled(workbench, frozen, "Ann")
+    item = worklist.Worklist(workbench, frozen, "Ann").next_open()
     judge(workbench, frozen, "Ann", item, "partly")
     judge(workbench, frozen, "Ann", item)
     found = workbench.store.query("SELECT * FROM sentence_labels")

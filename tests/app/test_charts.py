@@ -21,7 +21,6 @@ def test_every_kind_of_figure_is_valid_plotly():
         charts.bars(["x"], {"a": [1]}, horizontal=True),
         charts.histogram([1, 2, 2, 9]),
         charts.scatter([1, 2], [3, 4], ids=["p", "q"], current=0),
-        charts.pareto([1, 2, 3], [1, 3, 2], current=1),
     ]
     for made in traces:
         go.Figure(charts.figure(made, "x (s)", "y", **charts.mark_line(1, "limit")))  # raises on a bad property

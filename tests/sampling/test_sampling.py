@@ -294,9 +294,8 @@ CATS = ["The cat sat on the mat.", "The cat sat on a mat.", "A dog barked at the
 
 def test_distinct_n():
     assert diversity.distinct_n(["a b a b"], 1) == 0.5 and diversity.distinct_n(["a b a b"], 2) == pytest.approx(2 / 3)
-    assert diversity.distinct_n_tokens(["a b a b"], 2) == 0.5
     assert diversity.distinct_n(["a b", "A b"], 2) == 0.5, "no n-gram runs from one text into the next"
-    assert math.isnan(diversity.distinct_n(["a"], 2)) and math.isnan(diversity.distinct_n_tokens([], 1))
+    assert math.isnan(diversity.distinct_n(["a"], 2)) and math.isnan(diversity.distinct_n([], 1))
 
 
 @pytest.mark.parametrize(("max_n", "expected"), [
@@ -321,19 +320,14 @@ def test_bleu_at_its_ends():
     assert diversity.sentence_bleu(list("abcd"), [list("abcdef")], 1) == pytest.approx(math.exp(-0.5))
 
 
-def test_semantic_entropy():
-    paris = ["Paris.", "It is Paris.", "Rome.", "Paris, France."]
-
-    def same(a, b):  # "Paris, France." entails "Paris.", not the other way round
-        return a == b or {a, b} == {"Paris.", "It is Paris."} or (a, b) == ("Paris, France.", "Paris.")
-
-    assert diversity.semantic_clusters(paris, same) == [0, 0, 1, 2]
-    assert diversity.semantic_entropy_nats(paris, same) == pytest.approx(-(0.5 * math.log(0.5) + 0.5 * math.log(0.25)))
+def test_entropy_over_clusters():
+    paris = [0, 0, 1, 2]
+    assert diversity.cluster_entropy_nats(paris) == pytest.approx(-(0.5 * math.log(0.5) + 0.5 * math.log(0.25)))
     logprobs = np.log([0.2, 0.2, 0.1, 0.3])  # of 0.8 in all
     expected = -sum(p * math.log(p) for p in (0.5, 0.125, 0.375))
-    assert diversity.semantic_entropy_nats(paris, same, logprobs) == pytest.approx(expected)
-    assert diversity.semantic_entropy_nats(paris, same, logprobs - 900) == pytest.approx(expected), "no underflow"
-    assert diversity.semantic_entropy_nats(["x"] * 5, same) == 0 and math.isnan(diversity.semantic_entropy_nats([], same))
+    assert diversity.cluster_entropy_nats(paris, logprobs) == pytest.approx(expected)
+    assert diversity.cluster_entropy_nats(paris, logprobs - 900) == pytest.approx(expected), "no underflow"
+    assert diversity.cluster_entropy_nats([0] * 5) == 0 and math.isnan(diversity.cluster_entropy_nats([]))
     assert math.isnan(diversity.cluster_entropy_nats([0, 1], [0.0, -math.inf]))
     with pytest.raises(WorkbenchError):
         diversity.cluster_entropy_nats([0, 1], [0.0])

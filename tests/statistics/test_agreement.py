@@ -11,9 +11,9 @@ from core.statistics.agreement.disputed import disputed
 from core.statistics.agreement.drift import drift
 from core.statistics.agreement.growth import growth, met
 from core.statistics.agreement.icc import FORMS, NOT_BY_ALL, icc
-from core.statistics.agreement.kappa import cohen, cohen_asymptotic, conger
+from core.statistics.agreement.kappa import cohen, conger
 from core.statistics.agreement.measures import measures
-from core.statistics.agreement.ratings import counts, from_triples, used_categories, weights
+from core.statistics.agreement.ratings import counts, weights
 from core.statistics.agreement.words import krippendorff_words, landis_koch
 from core.statistics.bootstrap import ONE_GROUP, resampled_means
 from core.statistics.paired import NO_VARIATION
@@ -30,17 +30,11 @@ def noisy(items=200, annotators=3, q=2, accuracy=0.85, missing=0.0, seed=0) -> n
     return values
 
 
-def test_triples_become_an_array():
-    found = from_triples([("b", "x", 1), ("a", "y", 0), ("b", "y", 2)])
-    assert found.items == ("b", "a") and found.annotators == ("x", "y")
-    assert np.array_equal(found.values, [[1, 2], [NAN, 0]], equal_nan=True)
-    assert used_categories(found.values) == 3 and counts(found.values, 3).tolist() == [[0, 1, 1], [1, 0, 0]]
-    with pytest.raises(ValueError, match="'b' has two labels by annotator 'x'"):
-        from_triples([("b", "x", 1), ("b", "x", 1)])
+def test_labels_are_counted_by_category():
+    assert counts(np.array([[1, 2], [NAN, 0]]), 3).tolist() == [[0, 1, 1], [1, 0, 0]]
     for wrong in (3.0, -1.0, 0.5):
         with pytest.raises(ValueError, match="codes 0 to 2"):
             counts(np.array([[wrong]]), 3)
-    assert from_triples([]).values.shape == (0, 0) and used_categories(np.full((2, 2), NAN)) == 0
 
 
 def test_partial_credit():
@@ -70,7 +64,6 @@ def test_every_coefficient_names_why_it_has_no_value():
         assert estimate(icc(single, form)).note == (NO_PAIRS if form[0] == "1" else NOT_BY_ALL)
         assert estimate(icc(np.ones((5, 1)), form)).note == NO_PAIRS
     assert estimate(gwet(constant, 1)).value is None and estimate(brennan_prediger(constant, 1)).value is None
-    assert cohen_asymptotic(constant, 2) is None and cohen_asymptotic(single, 2) is None
     # these do not rest on the labels' shares: agreement of all on one of three offered categories is full agreement
     for make in (percent, gwet, brennan_prediger):
         assert estimate(make(constant, 3)).value == 1 and estimate(make(constant, 3)).note == ALIKE

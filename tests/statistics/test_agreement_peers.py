@@ -13,7 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar as peer_mcnemar
 from core.statistics.agreement.alpha import LEVELS, alpha
 from core.statistics.agreement.chance import brennan_prediger, fleiss, gwet
 from core.statistics.agreement.coefficient import estimate
-from core.statistics.agreement.kappa import cohen, cohen_asymptotic, conger
+from core.statistics.agreement.kappa import cohen, conger
 from core.statistics.agreement.ratings import counts
 from core.statistics.calibration import calibration
 from core.statistics.correlation import pearson, spearman
@@ -85,8 +85,6 @@ def test_cohen_is_that_of_statsmodels_and_sklearn_on_200_tables(weighting, their
         peer = inter_rater.cohens_kappa(table, wt=theirs)
         assert ours == pytest.approx(peer.kappa, abs=1e-9), seed
         assert ours == pytest.approx(sklearn.metrics.cohen_kappa_score(*pair.T, labels=range(q), weights=theirs))
-        if theirs is None and peer.var_kappa >= 0:  # rounding takes it below 0 where one annotator gave one label only
-            assert cohen_asymptotic(pair, q) == pytest.approx((peer.kappa_low, peer.kappa_upp), abs=1e-9)
         compared += 1
     assert compared > 180
 

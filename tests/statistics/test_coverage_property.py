@@ -16,11 +16,11 @@ from core.statistics.power_difference import (
     proportions_simulated,
 )
 from core.statistics.power_width import (
+    Profile,
     alpha_half_width,
     alpha_planned,
     alpha_simulated,
     assumed_profile,
-    pilot_profile,
     rate_half_width,
     rate_simulated,
 )
@@ -252,21 +252,14 @@ def test_an_assumed_share_is_that_of_labels():
         assert sums[1] / sums[1:].sum() == pytest.approx(frequent, abs=1e-6)
 
 
-def test_half_width_from_a_pilot_is_that_of_its_bootstrap():
+def test_half_width_from_labels_is_that_of_their_bootstrap():
     profile, rng = assumed_profile(0.6, [0.7, 0.3], 3), np.random.default_rng(3)
     patterns = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 1], [1, 1, 1]], float)
     pilot = alpha(patterns[rng.choice(4, 200, p=profile.shares)])
     found = estimate(pilot, resamples=4000)
-    assert alpha_half_width(pilot_profile(pilot), 200) == pytest.approx((found.high - found.low) / 2, rel=0.06)
-    assert alpha_half_width(pilot_profile(pilot), 800) == pytest.approx((found.high - found.low) / 4, rel=0.06)
-    assert alpha_half_width(pilot_profile(alpha(np.ones((9, 2)))), 50) is None
-    assert alpha_simulated(pilot_profile(alpha(np.ones((9, 2)))), 50) is None
+    labelled, same = Profile(pilot, np.full(200, 1 / 200)), Profile(alpha(np.ones((9, 2))), np.full(9, 1 / 9))
+    assert alpha_half_width(labelled, 200) == pytest.approx((found.high - found.low) / 2, rel=0.06)
+    assert alpha_half_width(labelled, 800) == pytest.approx((found.high - found.low) / 4, rel=0.06)
+    assert alpha_half_width(same, 50) is None and alpha_simulated(same, 50) is None
     with pytest.raises(ValueError, match="two categories"):
         assumed_profile(0.5, [1.0], 3)
-
-
-def test_half_width_from_a_pilot_of_sentences_is_by_answers():
-    labels, answers = judged_answers(np.random.default_rng(2), 120)
-    profile, found = pilot_profile(alpha(labels), answers), estimate(alpha(labels), 4000, groups=answers)
-    assert len(profile.shares) == found.drawn == 120
-    assert alpha_half_width(profile, 120) == pytest.approx((found.high - found.low) / 2, rel=0.08)

@@ -66,5 +66,5 @@ def judge(workbench, frozen, who, item, name="supported", **changes):
 
 def judge_all(workbench, frozen, **changes):
     for who in frozen.study.people(frozen.round):
-        while item := worklist.next_unlabelled(workbench, frozen, who):
+        while item := worklist.Worklist(workbench, frozen, who).next_open():
             judge(workbench, frozen, who, item, **changes)

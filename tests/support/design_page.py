@@ -33,7 +33,7 @@ def add_answers(bench, questions=20, temperatures=(0.0, 0.7)):
 def judge(bench, frozen, name=lambda who, item: "supported"):
     """Everybody labels everything."""
     for who in frozen.study.people(frozen.round):
-        while item_id := worklist.next_unlabelled(bench, frozen, who):
+        while item_id := worklist.Worklist(bench, frozen, who).next_open():
             item = frozen.study.item(item_id)
             saving.label(
                 bench,

@@ -29,4 +29,4 @@ def add_answers(workbench, questions=6, models=("one.gguf", "two.gguf")):
 
 def some(workbench, frozen, who, count, **changes):
     for _ in range(count):
-        judge(workbench, frozen, who, worklist.next_unlabelled(workbench, frozen, who), **changes)
+        judge(workbench, frozen, who, worklist.Worklist(workbench, frozen, who).next_open(), **changes)

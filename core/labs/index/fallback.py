@@ -5,7 +5,7 @@ rule knows anything is a question of its own: `fallback_curve` puts it beside se
 """
 
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -92,49 +92,6 @@ RULES: dict[str, Rule] = {
     "complete": Rule(complete, lambda k: k, "fewer than k found"),
     "selectivity": Rule(selectivity, lambda k: k, "narrow filter"),
 }
-
-
-class Guarded(NamedTuple):
-    candidates: Candidates
-    fell_back: np.ndarray  # [num_queries] bool
-    safety: np.ndarray  # [num_queries] float64, what the rule saw
-
-
-def guarded(
-    searcher: Any,
-    exact: Any,
-    queries: np.ndarray,
-    depth: int,
-    rule: str,
-    threshold: float,
-    tie_order: np.ndarray | None = None,
-    *,
-    settings: Any = None,
-    among: np.ndarray | None = None,
-) -> Guarded:
-    """The searcher's results, with exact ones for the questions that `rule` puts below `threshold`."""
-    look = _rule(rule)
-    nothing = Candidates(np.full((len(queries), depth), -1, np.int32), np.full((len(queries), depth), np.nan, np.float32))
-    if rule == "selectivity":
-        safety = look.safety(nothing, depth, among)
-        if len(queries) and safety[0] < threshold:
-            candidates = exact.search(queries, depth, tie_order, among=among)
-            return Guarded(candidates, np.ones(len(queries), bool), safety)
-        return Guarded(
-            searcher.search(queries, depth, tie_order, settings=settings, among=among), np.zeros(len(queries), bool), safety
-        )
-    candidates = searcher.search(queries, look.fetch(depth), tie_order, settings=settings, among=among)
-    safety = look.safety(candidates, depth, among)
-    unsafe = safety < threshold
-    chunk, score = nothing.chunk, nothing.score
-    width = min(depth, candidates.chunk.shape[1])
-    chunk[:, :width], score[:, :width] = candidates.chunk[:, :width], candidates.score[:, :width]
-    if unsafe.any():
-        better = exact.search(queries[unsafe], depth, tie_order, among=among)
-        width = better.chunk.shape[1]
-        chunk[unsafe, :width], score[unsafe, :width] = better.chunk, better.score
-        chunk[unsafe, width:], score[unsafe, width:] = -1, np.nan
-    return Guarded(Candidates(chunk, score), unsafe, safety)
 
 
 class Fallback(NamedTuple):

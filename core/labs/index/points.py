@@ -16,7 +16,7 @@ from core.labs.index.reference import ExactReference, exact_reference
 from core.models.hardware import machine
 from core.records import Progress
 from core.store import tables
-from core.store.index_points import IndexMeasurement, stored_measurement
+from core.store.index_points import IndexMeasurement
 from core.store.journal import Record
 from core.store.rows import rows as stored_rows
 from core.workbench import Workbench
@@ -177,11 +177,6 @@ def stored_of(workbench: Workbench, ground: ExactReference, metric: str = "", k:
 def latest(points: Iterable[IndexPoint]) -> list[IndexPoint]:
     """The last of each setting, in the order of the first: what a chart draws where settings were measured again."""
     return list({point.identity: point for point in points}.values())
-
-
-def measurement_of(workbench: Workbench, point: IndexPoint) -> IndexMeasurement:
-    """Ids, recall by question and single latencies of a point."""
-    return point.raw or stored_measurement(workbench.store.journal.read(point.id).payload)
 
 
 def frontier(points: Iterable[IndexPoint], x: str = "recall", y: str = "single_qps") -> list[IndexPoint]:

@@ -5,7 +5,6 @@ some items each.
 """
 
 import numpy as np
-from scipy.special import ndtri
 
 from core.statistics.agreement.coefficient import Coefficient, divided
 from core.statistics.agreement.ratings import counts, weights
@@ -48,26 +47,3 @@ def conger(values: np.ndarray, categories: int, weighting: str = "identity") -> 
 
     name = "Conger's kappa" if weighting == "identity" else f"Conger's kappa, {weighting} weights"
     return Coefficient(name, contributions, value, int(paired.sum()), int(labels[paired].sum()))
-
-
-def cohen_asymptotic(values: np.ndarray, categories: int, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Large-sample interval of the unweighted kappa, for comparison with published ones. None where undefined.
-
-    Source: Fleiss, Cohen and Everitt 1969, "Large sample standard errors of kappa and weighted kappa".
-    """
-    both = values[~np.isnan(values).any(axis=1)].astype(np.int64)
-    n = len(both)
-    if n == 0:
-        return None
-    shares = np.bincount(both[:, 0] * categories + both[:, 1], minlength=categories**2).reshape(categories, -1) / n
-    rows, columns, agreed = shares.sum(axis=1), shares.sum(axis=0), np.trace(shares)
-    chance = rows @ columns
-    if 1 - chance < 1e-12:
-        return None
-    kappa = (agreed - chance) / (1 - chance)
-    margins = np.add.outer(columns, rows)  # [k, l]: the second's share of k and the first's of l
-    diagonal = np.diag(shares) @ (1 - np.diag(margins) * (1 - kappa)) ** 2
-    beside = (1 - kappa) ** 2 * ((shares - np.diag(np.diag(shares))) * margins**2).sum()
-    variance = (diagonal + beside - (kappa - chance * (1 - kappa)) ** 2) / (n * (1 - chance) ** 2)
-    half = float(ndtri((1 + confidence) / 2) * np.sqrt(max(variance, 0)))
-    return float(kappa - half), float(kappa + half)

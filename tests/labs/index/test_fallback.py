@@ -6,11 +6,10 @@ import pytest
 from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.labs.index import filtered
-from core.labs.index.fallback import RULES, fallback_curve, guarded, steps
+from core.labs.index.fallback import RULES, fallback_curve, steps
 from core.labs.index.filtered import by_selectivity, deep, only
 from core.labs.index.measure import recall
 from core.records import Candidates
-from core.registry import find
 
 rng = np.random.default_rng(11)
 VECTORS = rng.normal(size=(500, 12)).astype(np.float32)
@@ -70,39 +69,6 @@ def test_filter_counts_into_completeness_and_selectivity():
     among = np.array([True, False, False, False])
     assert RULES["complete"].safety(candidates([0.9, NAN]), 2, among).tolist() == [1]
     assert RULES["selectivity"].safety(candidates([0.9, NAN]), 2, among).tolist() == [0.25]
-
-
-@pytest.mark.parametrize("rule", list(RULES))
-def test_guarded_takes_exact_results_for_unsafe_questions_only(rule):
-    fast, exact = Masked(misses=range(0, 500, 3)), Masked()
-    sure = guarded(fast, exact, QUERIES, 10, rule, -np.inf)
-    assert not sure.fell_back.any() and exact.asked == []
-    assert (sure.candidates.chunk == fast.search(QUERIES, 10).chunk).all()
-    every = guarded(fast, exact, QUERIES, 10, rule, np.inf)
-    assert every.fell_back.all() == (rule != "margin" or np.isfinite(every.safety).all())
-    assert (every.candidates.chunk == exact.search(QUERIES, 10).chunk).all()
-    cut = float(np.median(sure.safety))
-    some = guarded(fast, exact, QUERIES, 10, rule, cut)
-    assert (some.fell_back == (sure.safety < cut)).all()
-    wanted = np.where(some.fell_back[:, None], exact.search(QUERIES, 10).chunk, fast.search(QUERIES, 10).chunk)
-    assert (some.candidates.chunk == wanted).all() and not np.isnan(some.candidates.score).any()
-
-
-def test_guarded_with_few_rows_and_few_results_pads():
-    few = Masked(VECTORS[:4])
-    found = guarded(few, Masked(VECTORS[:4]), QUERIES, 10, "complete", 1.0)
-    assert found.candidates.chunk.shape == (80, 10) and (found.candidates.chunk[:, 4:] == -1).all()
-    assert np.isnan(found.candidates.score[:, 4:]).all() and found.fell_back.all()
-    among = np.zeros(500, bool)
-    among[:50] = True
-    found = guarded(Masked(short=3), Masked(), QUERIES, 10, "complete", 1.0, among=among)
-    assert found.fell_back.all() and (found.candidates.chunk < 50).all() and (found.candidates.chunk >= 0).all()
-    fast = Masked()
-    narrow = guarded(fast, Masked(), QUERIES, 10, "selectivity", 0.2, among=among)
-    assert narrow.fell_back.all() and fast.asked == []  # nothing is searched to decide
-    assert guarded(fast, Masked(), QUERIES[:0], 10, "selectivity", 0.2, among=among).candidates.chunk.shape == (0, 10)
-    with pytest.raises(WorkbenchError, match="margin"):
-        guarded(few, few, QUERIES, 3, "luck", 0.1)
 
 
 def test_the_curve_tells_a_rule_that_knows_from_a_blind_one():
@@ -190,15 +156,3 @@ def test_bad_filters_name_themselves(settings):
     with pytest.raises(WorkbenchError) as error:
         drained(by_selectivity(Masked(), Masked(), QUERIES, 10, **settings))
     assert error.value.where == next(iter(settings)) and "Allowed" in error.value.todo
-
-
-def test_a_graph_behind_a_narrow_filter_comes_back_short_and_falls_back():
-    vectors = rng.normal(size=(2000, 12)).astype(np.float32)
-    fast, exact = find("index", "faiss_hnsw")(ef_search=16).build(vectors, None), Exact().build(vectors, None)
-    among = np.arange(2000) % 50 == 0  # 40 chunks
-    truth, plain = exact.search(QUERIES, 5, among=among), fast.search(QUERIES, 5, among=among)
-    found = guarded(fast, exact, QUERIES, 5, "complete", 1.0, among=among)
-    short = (plain.chunk < 0).any(axis=1)
-    assert short.any() and (found.fell_back == short).all()
-    before, after = recall(plain, truth, 5), recall(found.candidates, truth, 5)
-    assert (after[short] == 1).all() and (after[~short] == before[~short]).all() and after.mean() > before.mean()

@@ -13,6 +13,7 @@ from core.index.protocol import Index
 from core.labs.index import cost, measuring, points, reference
 from core.progress import drain
 from core.statistics.equivalence import tost
+from core.store.index_points import stored_measurement
 from core.workbench import Workbench
 from tests.support.small_corpora import THINGS, WAYS
 
@@ -106,7 +107,7 @@ def test_a_measured_point_is_stored_with_its_raw_values(bench, recipe):
     for axis in points.AXES:
         assert getattr(stored, axis) == getattr(point, axis), axis
     assert stored.identity == point.identity and stored.raw is None
-    raw = points.measurement_of(bench, stored)
+    raw = stored_measurement(bench.store.journal.read(stored.id).payload)
     assert np.array_equal(raw.chunk, point.raw.chunk) and raw.chunk.shape == (48, 5) and len(raw.single_us) == 48
     assert drain(bench.store.verify()).ok and "ids" not in points.rows([stored])[0]
 
