@@ -1,11 +1,14 @@
-"""Engines: model files made faster, and the speed of an engine here."""
+"""Engines: model files made faster, the speed of an engine here, and what remote ones cost."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import group, verb
 from core.cli.options import USUAL, RecipeOptions
+from core.cli.tables import show_table
+from core.errors import WorkbenchError
 
 
 @verb("convert-model")
@@ -27,3 +30,31 @@ def measure_engine(
     if stored:
         return engines.stored(workbench, recipe.read())
     return engines.measure(workbench, recipe.read())
+
+
+group("prices", "What remote answers cost: the table that is shipped, and your own, which goes before it.")
+
+
+@verb("prices list", show_table)
+def prices_stored() -> list[dict[str, Any]]:
+    """USD per million tokens, by model, and the table that it stands in."""
+    from core.generation import prices
+
+    own = prices.own_table()
+    return [
+        {"model": model, **price.model_dump(), "table": "own" if model in own else "shipped"}
+        for model, price in prices.table().items()
+    ]
+
+
+@verb("prices save")
+def save_prices(file: Path, /) -> str:
+    """Make a YAML file your own table; an empty one removes it."""
+    from core.generation import prices
+
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkbenchError(f"The prices cannot be read: {error}", where=str(file), todo="Give a YAML file.") from None
+    prices.save(text)
+    return f"Saved the prices of {len(prices.own_table()):,} models."

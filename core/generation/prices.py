@@ -33,8 +33,13 @@ class Usage(NamedTuple):
 
 def table() -> dict[str, Price]:
     """Price by model; the user's own table goes before the one that is shipped."""
+    return _read(Path(__file__).with_name("prices.yaml")) | own_table()
+
+
+def own_table() -> dict[str, Price]:
+    """The prices that the user has written."""
     own = files.home() / "prices.yaml"
-    return _read(Path(__file__).with_name("prices.yaml")) | (_read(own) if own.is_file() else {})
+    return _read(own) if own.is_file() else {}
 
 
 def own_text() -> str:

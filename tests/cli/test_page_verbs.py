@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from core import files
 from core.__main__ import main, parse
 from core.annotation import power
 from core.cli.frame import VERBS
@@ -311,3 +312,19 @@ def test_every_verb_says_what_it_does_in_one_sentence():
     for verb in VERBS.values():
         about = verb.function.__doc__ or ""
         assert about[:1].isupper() and about.strip().endswith("."), verb.name
+
+
+def test_own_prices_are_saved_and_listed_as_the_page_does(bench, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("models: {claude-opus-5: {input: 1, output: 2}, dear: {input: 100, output: 100}}")
+    assert parse(["prices", "save", str(file)]).work(None) == "Saved the prices of 2 models."
+    assert (files.home() / "prices.yaml").read_text() == file.read_text()
+    listed = {row.pop("model"): row for row in told(bench, "prices", "list")}
+    assert {model for model, row in listed.items() if row["table"] == "own"} == {"claude-opus-5", "dear"}
+    assert listed["claude-opus-5"]["output"] == 2 and listed["claude-haiku-4-5"]["table"] == "shipped"
+    file.write_text("models: [1]")
+    with pytest.raises(WorkbenchError, match="cannot be read"):
+        parse(["prices", "save", str(file)]).work(None)
+    file.write_text("")
+    parse(["prices", "save", str(file)]).work(None)
+    assert not (files.home() / "prices.yaml").exists() and "dear" not in {row["model"] for row in told(bench, "prices", "list")}
