@@ -22,17 +22,18 @@ from core.corpus.cards import cards
 from core.store import tables
 
 ROOT = Path(__file__).resolve().parents[1]
+RANKING = ("chunker", "sparse", "index", "fusion", "metric")  # kinds whose every part docs/methods.md names
 
 
 def pages() -> dict[Path, str]:
     """Every file with generated content, as it should be."""
     command_line, store = ROOT / "docs/command_line.md", ROOT / "docs/guide/query_store.md"
-    corpus = ROOT / "docs/guide/browse_corpus.md"
+    corpus, methods = ROOT / "docs/guide/browse_corpus.md", ROOT / "docs/methods.md"
     return {
         ROOT / "docs/parts.md": parts(),
         command_line: filled(command_line.read_text("utf-8"), "verbs", verbs()),
         store: filled(store.read_text("utf-8"), "tables", database()),
-        ROOT / "docs/methods.md": filled((ROOT / "docs/methods.md").read_text("utf-8"), "training", training()),
+        methods: filled(filled(methods.read_text("utf-8"), "training", training()), "parts", in_short()),
         corpus: filled(corpus.read_text("utf-8"), "datasets", datasets()),
     }
 
@@ -73,6 +74,16 @@ def parts() -> str:
                 lines += settings_table(rows)
     lines += ["## Settings of the other stages", "", *settings_table([row for row in every if not row["part"]])]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def in_short() -> str:
+    """The parts that rank and judge, with the first words of each."""
+    rows = []
+    for kind in RANKING:
+        for name, cls in registry.parts(kind).items():
+            about = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0].replace("<", "&lt;")
+            rows.append((kind, f"[`{name}`](parts.md#{name})", about))
+    return "\n".join(table(("Kind", "Part", "What it does"), rows))
 
 
 def settings_table(rows: Iterable[dict]) -> list[str]:
