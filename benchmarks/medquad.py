@@ -39,7 +39,7 @@ def command(home: str, *arguments: str) -> tuple[dict, float, float]:
 
 def edited_share(home: str, config: TrialConfig, share: float) -> dict:
     """Words added in the middle of a share of the documents: how many chunks then have to be embedded anew."""
-    from core.chunking.chunk import chunk_documents
+    from core.chunking.chunk import chunk_documents, chunk_texts
     from core.pipeline.vectors import missing
 
     workbench = Workbench(home)
@@ -51,7 +51,7 @@ def edited_share(home: str, config: TrialConfig, share: float) -> dict:
         documents[place] = Document(documents[place].id, f"{text[:middle]} as revised in the new edition{text[middle:]}")
     tools = EncoderTools(config.embedding, workbench.pipeline.vectors_folder)
     chunks = drain(chunk_documents(tuple(documents), config.chunking, tools))
-    anew = len(missing(config.embedding, chunks.texts(tuple(documents)), workbench.pipeline.vectors_folder))
+    anew = len(missing(config.embedding, chunk_texts(chunks, documents), workbench.pipeline.vectors_folder))
     return {"documents_edited": share, "chunks": len(chunks), "chunks_embedded_anew": anew, "share": anew / len(chunks)}
 
 

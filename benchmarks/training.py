@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.chunking.chunk import chunk_texts
 from core.config import build, fingerprint
 from core.progress import drain
 from core.records import Corpus
@@ -57,7 +58,7 @@ def dual_encoder(bench: Workbench, dataset: str) -> dict:
         TrainConfig(),
         corpus,
         chunks,
-        chunks.texts(corpus.documents),
+        chunk_texts(chunks, corpus.documents),
         bench.home / "encoders" / "bench",
         vectors=bench.pipeline.vectors_folder,
     )

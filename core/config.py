@@ -279,7 +279,12 @@ def fingerprint(*parts: Any) -> str:
 
 
 CORE = Path(__file__).parent
-FRAME = ("config", "errors", "files", "jobs", "models", "progress", "records", "registry", "store")
+FRAME = {
+    "config", "errors", "files", "jobs", "progress", "records", "registry", "store",
+    # of models what finds, loads and measures them, but not what changes a text or a weight
+    "models.amx", "models.gguf_files", "models.hardware", "models.hub", "models.identity", "models.loading",
+    "models.own_process", "models.probes", "models.threads",
+}  # fmt: skip
 EVERYWHERE = {"numpy", "pydantic", "yaml"}  # packages that all of core stands on
 DISTRIBUTIONS = {
     "Stemmer": "PyStemmer", "bs4": "beautifulsoup4", "docx": "python-docx", "faiss": "faiss-cpu",
@@ -321,8 +326,13 @@ def _behind(modules: frozenset[str]) -> list[str]:
     while ahead:
         if (module := ahead.pop()) not in names:
             names.add(module)
-            ahead += [other for other in _imported(module) if other.startswith("core.") and other.split(".")[1] not in FRAME]
+            ahead += [other for other in _imported(module) if other.startswith("core.") and not _in_frame(other)]
     return sorted(names)
+
+
+def _in_frame(module: str) -> bool:
+    _, room, *inner = module.split(".")
+    return room in FRAME or ".".join([room, *inner]) in FRAME
 
 
 @cache

@@ -85,9 +85,6 @@ class Chunks:
     def __len__(self) -> int:
         return len(self.document)
 
-    def texts(self, documents: tuple[Document, ...]) -> list[str]:
-        return [documents[d].text[s:e] for d, s, e in zip(self.document, self.start, self.end, strict=True)]
-
 
 @dataclass(frozen=True)
 class Candidates:

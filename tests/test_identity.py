@@ -1,9 +1,11 @@
 """A result is computed anew when the code that it depends on has changed, and only then."""
 
+from types import FunctionType
+
 import pytest
 
 from core import config as identity
-from core import registry
+from core import records, registry
 from core.config import TrialConfig, code_version, with_settings
 from core.pipeline.stages import Resolved
 from core.records import Corpus, Document, Query
@@ -48,6 +50,7 @@ def test_a_comment_in_what_a_recipe_does_not_use_changes_no_key(keys, module):
         ("core.chunking.packing", STAGES),
         ("core.chunking.chunk", STAGES),
         ("core.embedding.bert", STAGES),  # its tokenizer measures the chunks
+        ("core.models.text", STAGES),  # changes what the tokenizer reads
         ("core.retrieval.bm25_fast", ("sparse",)),
         ("core.retrieval.top", ("sparse", "dense", "index")),
         ("core.index.common", ("dense", "index")),
@@ -58,6 +61,23 @@ def test_a_comment_in_what_a_recipe_does_not_use_changes_no_key(keys, module):
 def test_a_comment_in_what_a_part_imports_changes_the_keys_of_its_stage_and_below(keys, module, stages):
     before, after = keys(), keys(module)
     assert {stage for stage in STAGES if after[stage] != before[stage]} == set(stages)
+
+
+@pytest.mark.parametrize("kind, name", [("encoder", "llm_hidden"), ("generator", "transformers")])
+def test_a_comment_in_how_weights_are_converted_changes_the_code_of_what_reads_them(keys, kind, name):
+    cls = registry.find(kind, name)
+    keys()
+    before = code_version(cls)
+    keys("core.models.gguf_weights")
+    assert code_version(cls) != before
+
+
+def test_records_do_nothing_that_a_key_would_miss():
+    """They are in the FRAME: what makes the texts of chunks, or anything else, stands where it is hashed."""
+    classes = [cls for cls in vars(records).values() if isinstance(cls, type) and cls.__module__ == records.__name__]
+    written = {f"{cls.__name__}.{name}" for cls in classes for name, value in vars(cls).items() if isinstance(value, FunctionType)
+               and value.__code__.co_filename == records.__file__}  # fmt: skip
+    assert len(classes) > 5 and written == {"Chunks.__len__"}
 
 
 def test_a_new_file_beside_the_parts_throws_nothing_away(keys, monkeypatch, tmp_path):
@@ -81,7 +101,7 @@ def test_imports_within_functions_relative_ones_and_subpackages_count(monkeypatc
     identity._imported.cache_clear()
 
 
-@pytest.mark.parametrize("kind", ["chunker", "sparse", "index", "encoder", "metric", "fusion", "loader"])
+@pytest.mark.parametrize("kind", registry.kinds())
 def test_the_code_of_a_part_names_no_part_of_another_kind(kind):
     """What is imported needlessly would make its key wide."""
     others = {cls.__module__ for other in registry.kinds() for cls in registry.parts(other).values() if other != kind}

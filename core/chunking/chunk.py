@@ -38,6 +38,11 @@ def chunk_documents(documents: Sequence[Document], chunker: PartConfig, tools: T
     return Chunks(*np.concatenate(columns, axis=1))
 
 
+def chunk_texts(chunks: Chunks, documents: Sequence[Document]) -> list[str]:
+    """The text of each chunk, as it is encoded and indexed."""
+    return [documents[d].text[s:e] for d, s, e in zip(chunks.document, chunks.start, chunks.end, strict=True)]
+
+
 def count_tokens(
     document: np.ndarray, start: np.ndarray, end: np.ndarray, documents: Sequence[Document], tools: Tools
 ) -> np.ndarray:

@@ -1,20 +1,18 @@
 """The hidden states of a causal language model as an encoder."""
 
-import json
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from core import files
 from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import TokenEncoder
 from core.embedding.protocol import Encoder
 from core.errors import WorkbenchError
 from core.models import gguf_files, hardware, hub
-from core.models.identity import file_hash, files_identity
+from core.models.gguf_weights import converted, quiet
+from core.models.identity import files_identity
 from core.models.loading import check_weights, load_once
 from core.registry import part
 
@@ -176,75 +174,3 @@ class Hidden:
                 counted = (place >= first[:, None]) & (place <= lengths[:, None])
                 pooled = (states * counted[..., None]).sum(1)
             return torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
-
-
-def quiet() -> None:
-    """No progress bars and warnings of transformers on the terminal."""
-    from transformers import modeling_gguf_pytorch_utils
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    modeling_gguf_pytorch_utils.tqdm = logging.tqdm  # its own bar knows no such switch
-
-
-def converted(file: Path) -> Path:
-    """Folder of the GGUF file's weights as bfloat16 safetensors with its tokenizer, converted once by its content."""
-    folder = files.home() / "cache" / "models" / f"{file_hash(file)[:20]}-digits"
-    return load_once(f"converted {folder}", partial(_convert, file, folder))
-
-
-def _split_digits(file: Path, tokenizer: Path) -> None:
-    """SmolLM's tokenizer reads each digit by itself; transformers loses that when it reads a GGUF file."""
-    from gguf import GGUFReader
-
-    kind = GGUFReader(file).fields.get("tokenizer.ggml.pre")
-    if kind is None or kind.contents() != "smollm":
-        return
-    settings = json.loads(tokenizer.read_text("utf-8"))
-    settings["pre_tokenizer"] = {
-        "type": "Sequence",
-        "pretokenizers": [
-            {"type": "Digits", "individual_digits": True},
-            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
-        ],
-    }
-    tokenizer.write_text(json.dumps(settings, ensure_ascii=False), "utf-8")
-
-
-def _convert(file: Path, folder: Path) -> Path:
-    import torch
-    from transformers import AutoModel, AutoTokenizer, GgufConfig
-
-    if folder.is_dir():
-        if not (damaged := files.damage_in(folder)):
-            return folder
-        files.tell(f"The copy of a model was damaged ({damaged}) and is made again: {folder}.")
-        shutil.rmtree(folder, ignore_errors=True)
-    quiet()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        source = {"gguf_file": file.name, "local_files_only": True}
-        with files.made_whole(folder) as work:
-            model, loaded = AutoModel.from_pretrained(
-                file.parent,
-                dtype=torch.bfloat16,
-                quantization_config=GgufConfig(dequantize=True),
-                output_loading_info=True,
-                **source,
-            )
-            if missing := sorted(loaded["missing_keys"]):  # transformers has filled them with random numbers
-                raise ValueError(f"it lacks {len(missing)} weights, such as {missing[0]}")
-            model.save_pretrained(work)
-            AutoTokenizer.from_pretrained(file.parent, **source).save_pretrained(work)
-            _split_digits(file, work / "tokenizer.json")
-            files.seal_folder(work)
-    except Exception as error:  # damaged files have many kinds
-        if folder.is_dir():  # another process was faster
-            return folder
-        if files.errno_of(error) in files.REFUSALS:
-            raise files.disk_error(error, "The copy of the model", folder, 2 * file.stat().st_size) from error
-        what = f"The GGUF file cannot be converted: {(str(error).splitlines() or [type(error).__name__])[0]}"
-        todo = "The file may be cut short, or of a kind that transformers does not read; give the model's folder."
-        raise WorkbenchError(what, where=str(file), todo=todo) from None
-    return folder

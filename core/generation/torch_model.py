@@ -6,11 +6,11 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
-from core.embedding import llm_hidden
 from core.errors import WorkbenchError
 from core.generation import structured
 from core.generation.local_model import Draft, LocalModel
 from core.generation.protocol import Generated, Read, filled, marked
+from core.models.gguf_weights import converted, quiet
 from core.models.identity import file_hash, files_identity
 from core.models.loading import check_weights, readable
 from core.models.text import encodable
@@ -38,10 +38,10 @@ class TorchModel(LocalModel):
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-        llm_hidden.quiet()
+        quiet()
         if device != "cpu" and not getattr(torch, "cuda" if device == "cuda" else "mps").is_available():
             raise WorkbenchError(f"There is no {device} here.", where="generation.device", todo="Set it to auto or cpu.")
-        folder = source if source.is_dir() else llm_hidden.converted(source)
+        folder = source if source.is_dir() else converted(source)
         self.model, loaded = AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
         )

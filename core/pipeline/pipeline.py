@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from core.chunking.chunk import chunk_documents
+from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.tools import Remembered
 from core.config import PartConfig, TrialConfig, fingerprint
 from core.corpus.library import Library, split
@@ -124,7 +124,7 @@ class Pipeline:
 
     def texts(self, run: Resolved) -> Generator[Progress, None, list[str]]:
         chunks = yield from self.chunks(run)
-        return self.remember("texts", run.key("chunks"), lambda: chunks.texts(run.corpus.documents))
+        return self.remember("texts", run.key("chunks"), lambda: chunk_texts(chunks, run.corpus.documents))
 
     def vectors(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, np.ndarray]:
         """[num_chunks, dim] float32. Kept by text in the vector store, so only texts never seen are encoded."""

@@ -1,6 +1,6 @@
 import numpy as np
 
-from core.chunking.chunk import chunk_documents
+from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.fixed import Fixed
 from core.chunking.semantic import Semantic
 from core.chunking.sliding_window import SlidingWindow
@@ -47,7 +47,7 @@ def gold(*spans: tuple[str, int, int], grade: int = 1) -> Query:
 def test_columns_texts_and_token_counts():
     chunks = run(Fixed(size_tokens=8))
     assert chunks.document.tolist() == [0, 0, 2, 2] and chunks.document.dtype == np.int32
-    assert chunks.texts(DOCUMENTS) == [
+    assert chunk_texts(chunks, DOCUMENTS) == [
         "one two three four five six seve",
         "n eight nine ten",
         "aa bb cc dd ee ff gg hh",

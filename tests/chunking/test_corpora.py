@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.chunking.chunk import chunk_documents
+from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.tools import Remembered
 from core.labs.chunks import cut_spans, gold_spans
 from core.records import Document, Gold, Query
@@ -101,5 +101,5 @@ def test_topics_of_the_language_reference(name, tools):
     if hasattr(chunker, "size_tokens"):
         assert chunks.tokens.max() <= chunker.size_tokens
         # and so does the chunk by itself, as the encoder will read it
-        alone = [len(offsets) for offsets in WordPieces().token_offsets_many(chunks.texts(documents))]
+        alone = [len(offsets) for offsets in WordPieces().token_offsets_many(chunk_texts(chunks, documents))]
         assert np.abs(np.array(alone) - chunks.tokens).max() <= (2 if name in ("fixed", "sliding_window") else 0)

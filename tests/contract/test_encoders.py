@@ -133,7 +133,7 @@ def test_odd_texts_have_vectors_too(name, tmp_path):
     except Exception as error:
         raise AssertionError(
             f"an empty text, an emoji or half a character ends in {type(error).__name__}: {error}. Pass texts through "
-            "`models.encodable`, and give a text without tokens some vector"
+            "`models.text.encodable`, and give a text without tokens some vector"
         ) from error
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from core.chunking.chunk import chunk_texts
 from core.config import EvaluationConfig
 from core.embedding import minilm
 from core.errors import WorkbenchError
@@ -45,7 +46,7 @@ def whole(corpus):
     size = [len(document.text) for document in corpus.documents]
     columns = np.arange(len(size)), np.zeros(len(size)), np.array(size), np.full(len(size), 9)
     chunks = Chunks(*(column.astype(np.int32) for column in columns))
-    return chunks, chunks.texts(corpus.documents)
+    return chunks, chunk_texts(chunks, corpus.documents)
 
 
 @pytest.fixture(scope="module")

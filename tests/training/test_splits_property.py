@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from core.chunking.chunk import chunk_texts
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.records import Chunks, Corpus, Document, Gold, Query
@@ -34,7 +35,7 @@ def test_splits_share_no_document(links, share, seed):
     assert sorted(np.concatenate(splits)) == list(range(80))
     config = TrainConfig(batch_size=8, hard_negatives=2, seed=seed, validation_share=share)
     vectors = np.ones((80, 4), np.float32) / 2
-    batches = Batches(config, corpus, CHUNKS, CHUNKS.texts(DOCUMENTS), splits, found, vectors, vectors)
+    batches = Batches(config, corpus, CHUNKS, chunk_texts(CHUNKS, DOCUMENTS), splits, found, vectors, vectors)
     for step in range(3):
         batch = batches.batch(step)
         shown = {DOCUMENTS[chunk].id for chunk in batch.chunk}

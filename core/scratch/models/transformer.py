@@ -263,7 +263,7 @@ def load(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") 
 
 def bundled() -> Path:
     """Folder of the bundled SmolLM2-135M-Instruct, converted from its GGUF file when first asked for (some 15 s)."""
-    from core.embedding.llm_hidden import converted
     from core.generation.llama_engine import LlamaCpp
+    from core.models.gguf_weights import converted
 
     return converted(LlamaCpp().path())
