@@ -1,5 +1,6 @@
 """What every metric says of itself, and all of them at once."""
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -25,9 +26,9 @@ class Metric(PartConfig):
     headline: ClassVar[bool] = False  # whether it stands on the cards and in the tables of trials
     divides_by_k: ClassVar[bool] = False  # then there is none of a context that is full of tokens, not of k chunks
 
+    @abstractmethod
     def values(self, judged: Judged, k: int) -> np.ndarray:
         """[num_queries] float64 at depth k, NaN for questions without gold evidence."""
-        raise NotImplementedError
 
 
 def metric_names() -> list[str]:

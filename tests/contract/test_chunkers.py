@@ -68,11 +68,14 @@ def configs(cls: type) -> st.SearchStrategy:
             return st.booleans()
         if typing.get_origin(field.annotation) is typing.Literal:
             return st.sampled_from(typing.get_args(field.annotation))
-        low = next(m.ge for m in field.metadata if hasattr(m, "ge"))
-        high = next((m.le for m in field.metadata if hasattr(m, "le")), low + 24)
+        bounds = {name: getattr(m, name) for m in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(m, name)}
+        if field.annotation not in (int, float) or not {"ge", "gt"} & bounds.keys():
+            return st.just(field.get_default(call_default_factory=True))
+        low = bounds.get("ge", bounds.get("gt"))
+        high = bounds.get("le", bounds.get("lt", low + 24))
         if field.annotation is float:
-            return st.floats(low, high)
-        return st.integers(low, min(high, low + 24))
+            return st.floats(low, high, exclude_min="ge" not in bounds, exclude_max="lt" in bounds)
+        return st.integers(low + ("ge" not in bounds), min(high - ("lt" in bounds), low + 24))
 
     knobs = {name: values(field) for name, field in cls.model_fields.items() if name != "part"}
 

@@ -148,34 +148,68 @@ def test_it_is_described(name):
 
 
 def finish(generator):
+    """(pieces, what is returned) of an answer that may run to its end."""
     pieces = []
     while True:
         try:
             pieces.append(next(generator))
         except StopIteration as stop:
+            assert getattr(stop.value, "_fields", ())[:10] == Generated._fields[:10], (
+                f"generate returns {stop.value!r}: end it by `return Generated(…)` (core/generation/protocol.py)"
+            )
             return pieces, stop.value
+        except WorkbenchError:
+            raise
+        except Exception as error:
+            raise AssertionError(
+                f"generate ends in {type(error).__name__}: {error}. Catch it: what the user can mend is a `WorkbenchError`, "
+                'what a service does is the finish reason "failed: <why>"'
+            ) from error
+
+
+def said(generator):
+    text = finish(generator)[1].text
+    assert text, "it gives no text: yield it in pieces, and return all of it as `Generated.text`"
+    return text
 
 
 def test_pieces_add_up_to_the_text_and_the_result_says_how_it_came_about(make):
     part = make(max_tokens=8)
     pieces, result = finish(part.generate(HELLO, 1))
-    assert result._fields[:10] == Generated._fields[:10]
-    assert result.text and "".join(pieces).strip() == result.text
-    assert result.finish_reason in ("stop", "length")
-    assert result.answer_tokens is None or 0 < result.answer_tokens <= 8
-    assert result.prompt_tokens is None or result.prompt_tokens > 0
-    assert 0 < result.first_token_ms <= result.generation_ms and "fox" in result.prompt and result.model
+    assert result.text and "".join(pieces).strip() == result.text, (
+        f"the pieces are {''.join(pieces)!r}, the text is {result.text!r}: yield all of the text and nothing else (`finished` "
+        "takes off the white space)"
+    )
+    assert result.finish_reason in ("stop", "length"), (
+        f'a whole answer ends as {result.finish_reason!r}: say "stop", or "length" where `max_tokens` ended it'
+    )
+    assert result.answer_tokens is None or 0 < result.answer_tokens <= 8, (
+        f"answer_tokens is {result.answer_tokens} of `max_tokens` 8: count what was written, or give None"
+    )
+    assert result.prompt_tokens is None or result.prompt_tokens > 0, "prompt_tokens is not positive: give None if unmeasured"
+    assert 0 < result.first_token_ms <= result.generation_ms, (
+        f"the first token came after {result.first_token_ms} ms, all after {result.generation_ms} ms: take both from "
+        "`time.perf_counter()` at the start, in milliseconds"
+    )
+    assert "fox" in result.prompt and result.model, "`Generated` lacks the prompt as it was sent, or the model's name: fill them"
 
 
 def test_identity_and_token_counts_need_no_answer(make):
     part = make()
-    assert part.identity() == part.identity() and len(part.identity()) > 10
-    assert part.count_tokens("") == 0 < part.count_tokens("one two three") < part.count_tokens("one two three " * 20)
+    assert part.identity() == part.identity() and len(part.identity()) > 10, (
+        f"identity() gives {part.identity()!r}: name engine, version and model file, the same at each call"
+    )
+    assert part.count_tokens("") == 0 < part.count_tokens("one two three") < part.count_tokens("one two three " * 20), (
+        "count_tokens does not grow with the text from 0: count as the model does, or about"
+    )
 
 
 def test_an_answer_that_reaches_its_limit_says_so(make):
     _, result = finish(make(max_tokens=2).generate(HELLO))
-    assert result.finish_reason == "length" and result.text
+    assert result.finish_reason == "length" and result.text, (
+        f"with `max_tokens` 2 it gives {result.text!r} and ends as {result.finish_reason!r}: stop at `max_tokens`, and say "
+        '"length"'
+    )
 
 
 def test_no_time_is_a_failure_and_no_text(make):
@@ -183,8 +217,13 @@ def test_no_time_is_a_failure_and_no_text(make):
         pieces, result = finish(make(max_tokens=8).generate(HELLO, deadline_s=0.0))
     except WorkbenchError:
         return
-    assert result.text == "" and result.finish_reason == "failed: no text before the deadline"
-    assert "".join(pieces) == "" and not result.answer_tokens
+    assert result.text == "" and result.finish_reason == "failed: no text before the deadline", (
+        f"with no time at all it gives {result.text!r} and ends as {result.finish_reason!r}: look at the clock before each "
+        "piece, and pass text and reason through `finished`"
+    )
+    assert "".join(pieces) == "" and not result.answer_tokens, (
+        "with no time at all it writes: look at the clock before each piece"
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 6])
@@ -192,44 +231,57 @@ def test_closing_it_frees_the_engine(make, steps):
     part = make(max_tokens=30)
     generator = part.generate(HELLO)
     for _ in range(steps):
-        next(generator)
-    generator.close()
-    assert finish(part.generate(HELLO, deadline_s=60))[1].text
+        assert next(generator, None) is not None, f"it gives fewer than {steps} pieces: yield each as it comes"
+    try:
+        generator.close()
+    except RuntimeError as error:
+        raise AssertionError(f"{error}: let GeneratorExit pass, and free the engine in `finally`") from error
+    said(part.generate(HELLO, deadline_s=60))
 
 
 def test_the_config_survives_json(make):
     part = make(max_tokens=8)
-    assert type(part).model_validate_json(part.model_dump_json()) == part
-    assert finish(part.generate(HELLO))[1].text
+    assert type(part).model_validate_json(part.model_dump_json()) == part, "it does not survive JSON: take plain values as knobs"
+    said(part.generate(HELLO))
 
 
 def test_logprobs_where_the_part_has_them(make):
     if "logprobs" not in type(make()).model_fields:
         pytest.skip("this engine gives none")
     _, result = finish(make(max_tokens=4, logprobs=3).generate(HELLO))
-    assert 0 < len(result.tokens) <= 4
+    assert 0 < len(result.tokens) <= 4, (
+        f"{len(result.tokens)} tokens for `max_tokens` 4: give a `Token` for each that was written"
+    )
     for token in result.tokens:
-        assert token.logprob <= 0 and [value for _, value in token.top] == sorted((v for _, v in token.top), reverse=True)
-        assert token.top[0][1] == pytest.approx(token.logprob, abs=1e-3), "greedy takes the likeliest"
+        assert token.logprob <= 0 and [value for _, value in token.top] == sorted((v for _, v in token.top), reverse=True), (
+            f"{token} is no natural log-probability, or its `top` is out of order: best first"
+        )
+        assert token.top[0][1] == pytest.approx(token.logprob, abs=1e-3), (
+            f"{token}: greedy takes the likeliest, so the first of `top` is the token itself; take them before any filter"
+        )
 
 
 def test_sampling_repeats_with_its_seed_where_the_part_samples(make):
     if "temperature" not in type(make()).model_fields:
         pytest.skip("this engine does not sample to order")
     part = make(max_tokens=10, temperature=1.5)
-    first, other, again = (finish(part.generate(HELLO, seed))[1].text for seed in (1, 2, 1))
-    assert first == again and first != other
+    first, other, again = (said(part.generate(HELLO, seed)) for seed in (1, 2, 1))
+    assert first == again, f"seed 1 gives {first!r}, then {again!r}: draw from the seed alone, and keep nothing between calls"
+    assert first != other, f"seeds 1 and 2 both give {first!r}: draw from the seed that is given"
 
 
 def test_stop_texts_end_the_answer_and_are_not_part_of_it(make):
     fields = type(make()).model_fields
     if "stop" not in fields or "temperature" not in fields:
         pytest.skip("needs an engine that repeats and knows stop texts")
-    whole = finish(make(max_tokens=12).generate(HELLO))[1].text
+    whole = said(make(max_tokens=12).generate(HELLO))
     stop = whole[4:7]
     pieces, result = finish(make(max_tokens=12, stop=(stop,)).generate(HELLO))
-    assert result.finish_reason == "stop" and result.text == whole[: whole.index(stop)].strip()
-    assert "".join(pieces).strip() == result.text
+    assert result.finish_reason == "stop" and result.text == whole[: whole.index(stop)].strip(), (
+        f"the stop text {stop!r} leaves {result.text!r} of {whole!r}, ended as {result.finish_reason!r}: cut before its first "
+        'place, and say "stop" (`ShownText` does)'
+    )
+    assert "".join(pieces).strip() == result.text, "a piece holds what the stop text cuts: hold it back (`ShownText` does)"
 
 
 def test_a_prompt_beyond_the_context_is_said_in_words(make):
@@ -237,5 +289,5 @@ def test_a_prompt_beyond_the_context_is_said_in_words(make):
         pytest.skip("the service knows its context, see test_remote_fault.py")
     with pytest.raises(WorkbenchError, match=r"prompt .*(has|does not fit)") as error:
         finish(make(max_tokens=8).generate([{"role": "user", "content": "word " * 900}]))
-    assert error.value.todo
-    assert finish(make(max_tokens=2).generate(HELLO))[1].text, "the next answer is unharmed"
+    assert error.value.todo, "the error does not say what to do: give `todo=`"
+    said(make(max_tokens=2).generate(HELLO))  # the next answer is unharmed

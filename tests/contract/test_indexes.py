@@ -67,6 +67,22 @@ def test_it_is_described(name):
     assert not unknown, f"`query_settings` names {unknown}, which are no knobs"
 
 
+def test_it_is_built_and_asked_with_nothing_else_given(name):
+    try:
+        searcher = built(name, None)
+    except Exception as error:
+        raise AssertionError(
+            f"build ends in {type(error).__name__}: write it, and every method of `Searcher`, as core/index/protocol.py says: {error}"
+        ) from error
+    try:
+        searcher.search(QUERIES, 5)
+    except Exception as error:
+        raise AssertionError(
+            f"search(queries, depth) ends in {type(error).__name__}: use the part's own settings where `settings` is None, rank "
+            f"without `tie_order`, search all where `among` is None: {error}"
+        ) from error
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_finds_the_nearest_with_the_scores_of_exact(name, metric, tmp_path):
     wanted = exact(metric).search(QUERIES, 10)
@@ -117,7 +133,9 @@ def test_a_zero_question_gets_an_answer(name, metric, tmp_path):
     found = built(name, tmp_path, metric=metric).search(np.zeros((1, DIM), np.float32), 5)
     well_formed(found, (1, 5))
     if metric != "l2":
-        assert (found.score[found.chunk >= 0] == 0).all()
+        assert (found.score[found.chunk >= 0] == 0).all(), (
+            f"a question of zeros has other scores than 0 by {metric}: leave it as it is when normalising (`asked` does)"
+        )
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -126,11 +144,15 @@ def test_empty_one_vector_and_fewer_than_asked(name, metric, tmp_path):
     assert none.size == 0 and none.dim == DIM, "an index of no vectors has size 0 and their dimension"
     well_formed(none.search(QUERIES, 5), (30, 0))
     one = built(name, tmp_path / "one", VECTORS[:1], metric=metric)
-    assert (one.search(QUERIES, 5).chunk == 0).all() and one.search(QUERIES, 5).chunk.shape == (30, 1)
+    found = one.search(QUERIES, 5)
+    well_formed(found, (30, 1))
+    assert (found.chunk == 0).all(), "an index of one vector does not find it for every question: do not train on so few"
     few = built(name, tmp_path / "few", VECTORS[:7], metric=metric).search(QUERIES, 50)
     well_formed(few, (30, 7))
-    assert recall(few, exact(metric, VECTORS[:7]).search(QUERIES, 50)) > 0.99
-    assert built(name, tmp_path / "some").search(QUERIES[:0], 5).chunk.shape == (0, 5)
+    assert recall(few, exact(metric, VECTORS[:7]).search(QUERIES, 50)) > 0.99, (
+        "of seven vectors not all are found: look at every one where there are fewer than the structure needs"
+    )
+    assert built(name, tmp_path / "some").search(QUERIES[:0], 5).chunk.shape == (0, 5), "no question is no error: give [0, depth]"
 
 
 def test_query_settings_hold_for_their_call(name, tmp_path):
@@ -140,7 +162,9 @@ def test_query_settings_hold_for_their_call(name, tmp_path):
     wanted = exact().search(QUERIES, 10)
     before, few, after = (searcher.search(QUERIES, 10, settings=s) for s in (None, narrow, None))
     well_formed(few, (30, 10))
-    assert recall(few, wanted) <= recall(before, wanted)
+    assert recall(few, wanted) <= recall(before, wanted), (
+        f"narrow {settings} find more than wide ones: give test_indexes.WIDE and NARROW values of your knob the right way round"
+    )
     assert (before.chunk == after.chunk).all(), (
         "settings of one call stay for the next: hold nothing of `settings` in the searcher"
     )
@@ -149,8 +173,12 @@ def test_query_settings_hold_for_their_call(name, tmp_path):
             f"`settings` with other {settings} changes nothing: read query settings from the part given to search()"
         )
     opened = built(name, tmp_path)  # the build is the same whatever its query settings
-    assert (narrow.build(VECTORS, tmp_path).search(QUERIES, 10).chunk == few.chunk).all()
-    assert (opened.search(QUERIES, 10).chunk == before.chunk).all()
+    assert (narrow.build(VECTORS, tmp_path).search(QUERIES, 10).chunk == few.chunk).all(), (
+        "opened with other query settings it searches with the old ones: save none of them, or set them when it is opened"
+    )
+    assert (opened.search(QUERIES, 10).chunk == before.chunk).all(), (
+        "a build with other query settings changed a searcher that was opened before: share nothing that holds settings"
+    )
 
 
 def test_two_threads_search_with_two_settings_at_once(name, tmp_path):
@@ -176,12 +204,16 @@ def test_a_filter_leaves_only_what_may_be_found(name, share, tmp_path):
     found = searcher.search(QUERIES, 10, among=among)
     well_formed(found, (30, 10))
     assert among[found.chunk[found.chunk >= 0]].all(), "rows that `among` forbids are found: leave them out before ranking"
-    assert recall(found, exact().search(QUERIES, 10, among=among)) > 0.9
+    assert recall(found, exact().search(QUERIES, 10, among=among)) > 0.9, (
+        "under a filter it misses what may be found: look at more where few may be found, down to all of them"
+    )
     nothing = searcher.search(QUERIES, 10, among=np.zeros(len(VECTORS), bool))
     well_formed(nothing, (30, 10))
-    assert (nothing.chunk == -1).all()
+    assert (nothing.chunk == -1).all(), "where `among` allows no row some are found: give pads only"
     every = searcher.search(QUERIES, 10, among=np.ones(len(VECTORS), bool))
-    assert recall(every, searcher.search(QUERIES, 10)) > 0.97
+    assert recall(every, searcher.search(QUERIES, 10)) > 0.97, (
+        "a filter that allows all finds less than none: look as far with it"
+    )
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -190,36 +222,50 @@ def test_add_remove_and_update(name, metric, tmp_path):
     for change in range(3):
         for each in (searcher, truth):
             new = each.add(VECTORS[300 + 20 * change : 320 + 20 * change])
-            assert (new == np.arange(300 + 20 * change, 320 + 20 * change)).all() and new.dtype == np.int32
+            assert (new == np.arange(300 + 20 * change, 320 + 20 * change)).all() and new.dtype == np.int32, (
+                f"add gives {new.dtype} ids {new[:3]} …: count on from the last row ever added, int32, and use no id twice"
+            )
             each.remove(np.arange(10 * change, 10 * change + 10))
             each.update(np.arange(100, 110), VECTORS[390 - change : 400 - change])
             each.update(new[:3], VECTORS[360:363])
-        assert searcher.size == truth.size == 300 + 10 * (change + 1)
+        assert searcher.size == truth.size == 300 + 10 * (change + 1), (
+            f"size is {searcher.size}, {truth.size} vectors can be found: count what was added, less what was removed"
+        )
         found, wanted = searcher.search(QUERIES, 10), truth.search(QUERIES, 10)
         well_formed(found, (30, 10))
         assert recall(found, wanted) > 0.95, "after changes it does not find what is nearest now: look at add, remove and update"
-    assert (searcher.search(VECTORS[388:389], 1).chunk == 100).all() or metric == "dot"
+    assert (searcher.search(VECTORS[388:389], 1).chunk == 100).all() or metric == "dot", (
+        "an updated vector is not found at its id: `update` puts the new one in the place of the old, under the same id"
+    )
     among = np.zeros(360, bool)
     among[:200] = True
     filtered = searcher.search(QUERIES, 10, among=among)
-    assert recall(filtered, truth.search(QUERIES, 10, among=among)) > 0.9
+    assert recall(filtered, truth.search(QUERIES, 10, among=among)) > 0.9, (
+        "after changes it misses what may be found: `among` counts ids, those of removed rows too"
+    )
     gone = np.isin(filtered.chunk, np.arange(30))
-    assert not gone.any()
+    assert not gone.any(), "removed rows are found again under a filter: leave out what is removed, whatever `among` says"
     searcher.remove(np.arange(30, 360))
-    assert searcher.size == 0 and searcher.search(QUERIES, 5).chunk.shape == (30, 0)
+    assert searcher.size == 0 and searcher.search(QUERIES, 5).chunk.shape == (30, 0), (
+        "with all rows removed it has a size, or results: give [questions, 0]"
+    )
 
 
 def test_an_empty_index_can_be_added_to(name, tmp_path):
     searcher = built(name, tmp_path, VECTORS[:0])
-    assert (searcher.add(VECTORS[:50]) == np.arange(50)).all()
-    assert recall(searcher.search(QUERIES, 5), exact(vectors=VECTORS[:50]).search(QUERIES, 5)) > 0.9
+    assert (searcher.add(VECTORS[:50]) == np.arange(50)).all(), "the first ids of an index that was empty are not 0, 1, 2 …"
+    assert recall(searcher.search(QUERIES, 5), exact(vectors=VECTORS[:50]).search(QUERIES, 5)) > 0.9, (
+        "what is added to an empty index is not found: train, or build anew, at the first `add`"
+    )
 
 
 def test_saved_and_opened_is_the_same_and_changes_are_not_taken_for_it(name, tmp_path):
     first = built(name, tmp_path)
     assert isinstance(first, Searcher), "build gives no `Searcher`: derive what it gives from core.index.protocol.Searcher"
     before = first.search(QUERIES, 10)
-    assert first.memory_bytes > 0 and first.disk_bytes >= 0
+    assert first.memory_bytes > 0 and first.disk_bytes >= 0, (
+        "`memory_bytes` is not positive, or `disk_bytes` negative: count them"
+    )
     again = built(name, tmp_path)
     after = again.search(QUERIES, 10)
     assert (before.chunk == after.chunk).all() and (before.score == after.score).all(), (
@@ -236,10 +282,12 @@ def test_saved_and_opened_is_the_same_and_changes_are_not_taken_for_it(name, tmp
 def test_without_a_folder_nothing_is_written(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     searcher = built(name, None)
-    assert recall(searcher.search(QUERIES, 5), exact().search(QUERIES, 5)) > 0.95
+    assert recall(searcher.search(QUERIES, 5), exact().search(QUERIES, 5)) > 0.95, (
+        "with folder None it finds less than with one: build the same in memory"
+    )
     assert not list(tmp_path.iterdir()), "with folder None it writes: keep it in memory, or in `temporary_folder()`"
     if name not in ON_DISK:
-        assert searcher.disk_bytes == 0
+        assert searcher.disk_bytes == 0, "with folder None `disk_bytes` is not 0: nothing of it is on the disk"
 
 
 def test_the_given_vectors_stay_as_they_are(name, tmp_path):
@@ -270,4 +318,7 @@ def test_searching_while_changing_finds_no_nonsense(name, tmp_path):
     finally:
         done.set()
         thread.join()
-    assert not wrong
+    assert not wrong, (
+        f"a search during a change ends in {type(wrong[0]).__name__}: {wrong[0]}. Put new arrays in the place of the old, or take "
+        "a lock for both"
+    )

@@ -55,7 +55,7 @@ def part(name: str) -> Metric:
 def test_it_is_described(name):
     is_described("metric", name, Metric)
     metric = part(name)
-    assert isinstance(metric.label, str) and metric.label, 'it has no label: write `label: ClassVar[str] = "Name@{k}"`'
+    assert getattr(metric, "label", ""), 'it has no label: write `label: ClassVar[str] = "Name@{k}"`'
     assert metric.source, "it does not say whose definition it is: write `source: ClassVar[str]`"
     low, high = metric.range
     assert low < high and metric.direction in (-1, 1), "`range` is (lowest, highest), `direction` +1 or -1 (less is better)"

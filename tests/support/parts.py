@@ -39,6 +39,8 @@ def is_described(kind: str, name: str, base: type[PartConfig]) -> None:
         numeric = field.annotation in (int, float)
         bounded = any(hasattr(bound, name) for bound in field.metadata for name in ("ge", "gt", "le", "lt"))
         assert bounded or not numeric, f"the knob `{knob}` has no bounds: give `ge` and `le`, which form and search need"
+    missing = sorted(cls.__abstractmethods__)
+    assert not missing, f"{cls.__name__} lacks {', '.join(missing)}: write them as {base.__module__}.{base.__name__} says"
     part = cls()
     again = cls.model_validate_json(part.model_dump_json())
     assert again == part and fingerprint(again) == fingerprint(part), "it does not survive JSON: take plain values as knobs"
@@ -70,15 +72,15 @@ def _values(field: Any) -> list[Any]:
     return [value for value in (*near, *ends) if value != default]
 
 
-def verdicts(suite: ModuleType, name: str, folder: Path) -> list[str]:
-    """What the tests of a suite say of a part: a message each that fails."""
+def verdicts(suite: ModuleType, name: str, folder: Path, **fixtures: Any) -> list[str]:
+    """What the tests of a suite say of a part: a message each that fails. fixtures: those that the suite has of its own."""
     said = []
     for number, (test, knobs) in enumerate(_cases(suite)):
         (folder / str(number)).mkdir(parents=True)
         wanted = inspect.signature(test.hypothesis.inner_test if hasattr(test, "hypothesis") else test).parameters
         try:
             with pytest.MonkeyPatch.context() as monkeypatch:
-                values = {**knobs, "name": name, "tmp_path": folder / str(number), "monkeypatch": monkeypatch}
+                values = {**fixtures, **knobs, "name": name, "tmp_path": folder / str(number), "monkeypatch": monkeypatch}
                 test(**{word: value for word, value in values.items() if word in wanted})
         except pytest.skip.Exception:
             continue

@@ -9,6 +9,7 @@ from core.config import knob
 from core.evaluation.judged import Judged
 from core.evaluation.metric import Metric
 from core.index.exact import Exact, ExactSearcher
+from core.index.protocol import Searcher
 from core.records import Candidates
 from core.retrieval.bm25_fast import BM25S, BM25Searcher
 from core.retrieval.fusion import Fusion
@@ -299,6 +300,30 @@ class UnknownQuerySetting(Exact):
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe",)
 
 
+@breach("index", "use the part's own settings where `settings` is None")
+class NeedsSettings(Exact):
+    part: Literal["needs_settings"] = "needs_settings"
+
+    def build(self, vectors, folder):
+        class Searching(ExactSearcher):
+            def search(self, queries, depth, tie_order=None, *, settings=None, among=None):
+                return super().search(queries, depth * len(settings.metric), tie_order)
+
+        return Searching(vectors, self.metric)
+
+
+@breach("index", "as core/index/protocol.py says: Can't instantiate abstract class Searching")
+class HalfASearcher(Exact):
+    part: Literal["half_a_searcher"] = "half_a_searcher"
+
+    def build(self, vectors, folder):
+        class Searching(Searcher):
+            def search(self, queries, depth, tie_order=None, *, settings=None, among=None):
+                return None
+
+        return Searching()
+
+
 # Metrics --------------------------------------------------------------------------------------------------------------
 
 
@@ -310,6 +335,17 @@ class Share(Metric):
 
     def values(self, judged: Judged, k: int) -> np.ndarray:
         return np.where(judged.measured, judged.first_rank <= k, np.nan)
+
+
+@breach("metric", "it has no label: write `label")
+class WithoutALabel(Metric):
+    part: Literal["without_a_label"] = "without_a_label"
+    values = Share.values
+
+
+@breach("metric", "lacks values: write them as")
+class MeasuresNothing(Metric):
+    part: Literal["measures_nothing"] = "measures_nothing"
 
 
 @breach("metric", "give a number for each, no mean")

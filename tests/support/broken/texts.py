@@ -226,6 +226,21 @@ class OtherEachTime(Lines):
         return [(spans[0][0], spans[-1][1])] if spans and next(self.calls) % 2 else spans
 
 
+class KnobsOfManyTypes(Lines):
+    """A chunk a line, whatever its knobs say. Choose it nowhere: it breaks nothing."""
+
+    part: Literal["knobs_of_many_types"] = "knobs_of_many_types"
+    pattern: str = knob("a", "A text.")
+    above: int = knob(5, "A whole number.", gt=0, lt=9)
+    open_end: float = knob(0.5, "A number.", gt=0.0)
+    most: int = knob(5, "A whole number without a least.", le=9)
+
+
+@breach("chunker", "lacks split: write them as core.chunking.protocol.Chunker says")
+class SplitsNothing(Chunker):
+    part: Literal["splits_nothing"] = "splits_nothing"
+
+
 # Loaders --------------------------------------------------------------------------------------------------------------
 
 
