@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -29,12 +29,18 @@ class Chroma(Index):
     algorithms 1 and 5.
     """
 
+    order: ClassVar[int] = 80
+    title: ClassVar[str] = "Chroma"
+    on_disk: ClassVar[bool] = True
     engine: ClassVar[str] = "chromadb"
     part: Literal["chroma"] = "chroma"
     ef_construction: int = knob(
         100, "Neighbours considered when a vector is added. More builds a better graph, slower.", ge=10, le=1000
     )
     ef_search: int = knob(100, "Neighbours considered when searching. More finds more of the true ones, slower.", ge=1, le=2000)
+
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        return {"ef_search": [10, 32, 100, 200]}
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "ChromaSearcher":
         """Searcher of vectors [num_chunks, dim] float32; a finished collection in `folder` is taken as it is.

@@ -1,7 +1,7 @@
 """Exact dense search."""
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -24,6 +24,9 @@ class Exact(Index):
     Source: cosine as in Salton and McGill 1983, "Introduction to Modern Information Retrieval", chapter 4.
     """
 
+    order: ClassVar[int] = 0
+    title: ClassVar[str] = "Exact"
+    preset: ClassVar[str] = "Exact"
     part: Literal["exact"] = "exact"
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "ExactSearcher":

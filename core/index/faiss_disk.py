@@ -5,7 +5,7 @@ import mmap
 from collections.abc import Generator
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, ClassVar, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from core.config import knob
 from core.errors import WorkbenchError
 from core.index.common import SavedIndex, asked, checked, confirmed, ordered, permitted, rounded, vectors_identity
 from core.index.faiss_tools import kind, lists, sampled
-from core.index.protocol import Index, Searcher
+from core.index.protocol import Index, Searcher, probed
 from core.index.stores import temporary_folder
 from core.records import Candidates
 from core.registry import part
@@ -37,6 +37,10 @@ class FaissDisk(Index):
     2024, "The Faiss library", section 5 (IVF, scalar quantiser, lists on disk).
     """
 
+    order: ClassVar[int] = 60
+    title: ClassVar[str] = "FAISS IVF on disk"
+    inside: ClassVar[bool] = True
+    on_disk: ClassVar[bool] = True
     engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe",)
     part: Literal["faiss_disk"] = "faiss_disk"
@@ -60,6 +64,9 @@ class FaissDisk(Index):
         ge=1,
         le=4096,
     )
+
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        return {"storage": ["float32", "int8"], "nprobe": probed(num_vectors)}
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "FaissDiskSearcher":
         """Searcher of vectors [num_chunks, dim] float32; without a folder the file is a temporary one, removed at exit."""

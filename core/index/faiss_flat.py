@@ -19,6 +19,8 @@ class FaissFlat(Index):
     Source: Douze et al. 2024, "The Faiss library", section 4 (IndexFlat).
     """
 
+    order: ClassVar[int] = 90
+    title: ClassVar[str] = "FAISS Flat"
     engine: ClassVar[str] = "faiss"
     quick: ClassVar[bool] = True
     part: Literal["faiss_flat"] = "faiss_flat"

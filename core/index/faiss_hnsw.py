@@ -1,7 +1,7 @@
 """Approximate dense search in a navigable graph, by FAISS."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -22,6 +22,10 @@ class FaissHNSW(Index):
     algorithms 1 to 5.
     """
 
+    order: ClassVar[int] = 10
+    title: ClassVar[str] = "FAISS HNSW"
+    preset: ClassVar[str] = "HNSW"
+    inside: ClassVar[bool] = True
     engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("ef_search",)
     part: Literal["faiss_hnsw"] = "faiss_hnsw"
@@ -50,6 +54,9 @@ class FaissHNSW(Index):
         ge=1,
         le=4096,
     )
+
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        return {"m": [8, 16, 32], "ef_search": [10, 16, 32, 64, 128, 256]}
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

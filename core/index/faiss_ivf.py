@@ -1,13 +1,13 @@
 """Approximate dense search in an inverted file, by FAISS."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from core.config import knob
 from core.index.faiss_tools import FaissSearcher, kind, lists, sampled
-from core.index.protocol import Index
+from core.index.protocol import Index, probed
 from core.registry import part
 
 
@@ -22,6 +22,10 @@ class FaissIVF(Index):
     search", section 4; Douze et al. 2024, "The Faiss library", section 5 (IndexIVFFlat).
     """
 
+    order: ClassVar[int] = 20
+    title: ClassVar[str] = "FAISS IVF"
+    preset: ClassVar[str] = "IVF"
+    inside: ClassVar[bool] = True
     engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe",)
     part: Literal["faiss_ivf"] = "faiss_ivf"
@@ -37,6 +41,9 @@ class FaissIVF(Index):
     nprobe: int = knob(
         16, "Lists a question looks into. More finds more of the true neighbours, slower.", unit="lists", ge=1, le=4096
     )
+
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        return {"nlist": [0], "nprobe": probed(num_vectors)}
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

@@ -1,14 +1,14 @@
 """Approximate dense search over product-quantised vectors in an inverted file, by FAISS."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from core.config import knob
 from core.index.common import allowed
 from core.index.faiss_tools import FaissSearcher, kind, lists, sampled, threads
-from core.index.protocol import Index
+from core.index.protocol import Index, probed
 from core.registry import part
 
 _BYTES = 32  # of an automatic code, where the dimension allows it
@@ -27,6 +27,10 @@ class FaissIVFPQ(Index):
     "Optimized product quantization", section 3.2 (non-parametric).
     """
 
+    order: ClassVar[int] = 30
+    title: ClassVar[str] = "FAISS IVF-PQ"
+    preset: ClassVar[str] = "IVF-PQ"
+    inside: ClassVar[bool] = True
     engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe", "rescore")
     part: Literal["faiss_ivf_pq"] = "faiss_ivf_pq"
@@ -71,6 +75,9 @@ class FaissIVFPQ(Index):
 
     def reads_vectors(self) -> bool:
         return self.rescore > 1
+
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        return {"m": [m for m in (16, 32, 64) if dim % m == 0], "nprobe": probed(num_vectors), "rescore": [1, 4]}
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

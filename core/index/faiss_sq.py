@@ -1,7 +1,7 @@
 """Dense search over vectors whose numbers are stored in fewer bits, by FAISS."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class FaissSQ(Index):
     Source: Douze et al. 2024, "The Faiss library", section 4.1 (scalar quantizers).
     """
 
+    order: ClassVar[int] = 40
+    title: ClassVar[str] = "FAISS SQ"
     engine: ClassVar[str] = "faiss"
     quick: ClassVar[bool] = True
     query_settings: ClassVar[tuple[str, ...]] = ("rescore",)
@@ -40,6 +42,9 @@ class FaissSQ(Index):
 
     def reads_vectors(self) -> bool:
         return self.rescore > 1
+
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        return {"bits": ["8bit", "4bit", "fp16"], "rescore": [1, 2, 4]}
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
         """Searcher of vectors [num_chunks, dim] float32."""

@@ -5,7 +5,7 @@ import os
 import threading
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class Hnswlib(Index):
     algorithms 1 (insert), 4 (heuristic selection) and 5 (search).
     """
 
+    order: ClassVar[int] = 50
+    title: ClassVar[str] = "hnswlib HNSW"
     engine: ClassVar[str] = "hnswlib"
     part: Literal["hnswlib"] = "hnswlib"
     query_settings: ClassVar[tuple[str, ...]] = ("ef_search",)
@@ -56,6 +58,9 @@ class Hnswlib(Index):
         le=256,
     )
     seed: int = knob(100, "Draws the layers of the vectors. Another seed shows how much the graph is luck.", ge=0, le=2**31 - 1)
+
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        return {"m": [8, 16, 32], "ef_search": [10, 16, 32, 64, 128, 256]}
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "HnswlibSearcher":
         """Searcher of vectors [num_chunks, dim] float32, saved in the folder or opened from it."""

@@ -4,14 +4,14 @@ import sys
 from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from core.config import knob
 from core.index.common import asked, checked, confirmed, ordered, permitted, score_of
 from core.index.faiss_tools import lists
-from core.index.protocol import Index, Searcher
+from core.index.protocol import Index, Searcher, probed
 from core.index.stores import bytes_below, private_copy, stored, temporary_folder
 from core.records import Candidates
 from core.registry import part
@@ -37,6 +37,9 @@ class LanceDB(Index):
     (ivf_flat, ivf_pq); Gao and Long 2024, "RaBitQ" (ivf_rq); Malkov and Yashunin 2018 (ivf_hnsw_sq).
     """
 
+    order: ClassVar[int] = 70
+    title: ClassVar[str] = "LanceDB"
+    on_disk: ClassVar[bool] = True
     engine: ClassVar[str] = "lancedb"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe", "refine")
     part: Literal["lancedb"] = "lancedb"
@@ -66,6 +69,9 @@ class LanceDB(Index):
 
     def import_engine(self) -> None:
         _lancedb()
+
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        return {"nprobe": probed(num_vectors), "refine": [1, 4]}
 
     def build(self, vectors: np.ndarray, folder: Path | None) -> "LanceDBSearcher":
         """Searcher of vectors [num_chunks, dim] float32; without a folder the table is a temporary one, removed at exit."""

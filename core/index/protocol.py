@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -57,9 +57,14 @@ class Index(PartConfig):
     setting. Vectors and questions are checked by `checked` and `asked`, results put in order by `ordered` (common.py).
     """
 
+    order: ClassVar[int] = 100  # among the indexes, which is the order of their colours in charts too
+    title: ClassVar[str] = ""  # as a legend says it; "": the part's name
+    preset: ClassVar[str] = ""  # on its button beside those of other indexes; "": it has none
+    on_disk: ClassVar[bool] = False  # it searches files, which without a folder are temporary ones
+    inside: ClassVar[bool] = False  # its searcher's `_index` is a graph or lists of FAISS, which can be read out and drawn
     engine: ClassVar[str] = ""  # the package that builds and searches, imported before a build is timed; "": numpy alone
     quick: ClassVar[bool] = False  # to build, for all that it has an engine: a page need not start a job for it
-    query_settings: ClassVar[tuple[str, ...]] = ()
+    query_settings: ClassVar[tuple[str, ...]] = ()  # the one that decides recall most first
     metric: Literal["cosine", "dot", "l2"] = knob(
         "cosine",
         "Similarity of question and chunk: cosine ignores length, dot rewards it. On normalised vectors all three rank alike.",
@@ -73,6 +78,10 @@ class Index(PartConfig):
         instead; a damaged or stale file is built anew. With folder None nothing is left on the disk.
         """
 
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        """Settings whose sweep shows the trade-off, with values that so many vectors of so many dimensions allow."""
+        return {}
+
     def import_engine(self) -> None:
         """Loads the package, so that a build's time does not hold it."""
         import_module(self.engine)
@@ -80,3 +89,8 @@ class Index(PartConfig):
     def reads_vectors(self) -> bool:
         """Whether a search reads the vectors that the index was built from, which have to be at hand then."""
         return False
+
+
+def probed(num_vectors: int) -> list[int]:
+    """Numbers of lists to look into, for a grid: no more than there are."""
+    return [number for number in (1, 2, 4, 8, 16, 32) if number <= 4 * num_vectors**0.5]

@@ -19,7 +19,6 @@ QUERIES = (CENTRES[rng.integers(12, size=30)] + 0.6 * rng.normal(size=(30, DIM))
 TIGHT = dict(atol=3e-6, rtol=1e-5)  # the scores are the same numbers
 WIDE = {"nprobe": 400, "ef_search": 400, "rescore": 20, "refine": 20, "ef_construction": 200}
 NARROW = {"nprobe": 1, "ef_search": 1, "rescore": 1, "refine": 1}
-ON_DISK = {"chroma", "faiss_disk", "lancedb"}  # without a folder of theirs they take a temporary one
 pytestmark = pytest.mark.parametrize("name", list(registry.parts("index")))
 
 
@@ -286,8 +285,10 @@ def test_without_a_folder_nothing_is_written(name, tmp_path, monkeypatch):
         "with folder None it finds less than with one: build the same in memory"
     )
     assert not list(tmp_path.iterdir()), "with folder None it writes: keep it in memory, or in `temporary_folder()`"
-    if name not in ON_DISK:
-        assert searcher.disk_bytes == 0, "with folder None `disk_bytes` is not 0: nothing of it is on the disk"
+    if not registry.find("index", name).on_disk:
+        assert searcher.disk_bytes == 0, (
+            "with folder None `disk_bytes` is not 0: nothing of it is on the disk, or it says `on_disk = True`"
+        )
 
 
 def test_the_given_vectors_stay_as_they_are(name, tmp_path):

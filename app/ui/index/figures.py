@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.ui import charts
+from core import registry
 from core.labs.index.churn import Churn
 from core.labs.index.cost import Cost
 from core.labs.index.fallback import Fallback
@@ -14,22 +15,28 @@ from core.labs.index.points import AXES, IndexPoint, frontier, logit
 from core.scratch.indexes.inside import Graph, Walk, degrees, layers
 from core.statistics.bootstrap import Interval
 
-PARTS = ("faiss_hnsw", "faiss_ivf", "faiss_ivf_pq", "faiss_sq", "hnswlib", "faiss_disk", "lancedb", "chroma", "faiss_flat")
-NAMES = {  # of parts, as a legend says them
-    "exact": "Exact", "faiss_flat": "FAISS Flat", "faiss_ivf": "FAISS IVF", "faiss_ivf_pq": "FAISS IVF-PQ", "faiss_hnsw": "FAISS HNSW",
-    "faiss_sq": "FAISS SQ", "faiss_disk": "FAISS IVF on disk", "hnswlib": "hnswlib HNSW", "lancedb": "LanceDB", "chroma": "Chroma",
-}  # fmt: skip
 SHAPES = ("circle", "square", "triangle-up")  # six colours serve more parts
 TICKS = (0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999, 1.0)
 WAYS = {"before": "Filter, then search", "after": "Search deeper, then filter", "exact": "Exact among the allowed"}
 
 
 def look(part: str) -> tuple[str, str]:
-    """(colour, marker) of a part, the same in every chart."""
-    if part not in PARTS:
+    """(colour, marker) of a part, the same in every chart; grey: exact search, and what is no part any more."""
+    place = _place(part)
+    if place is None:
         return charts.BASELINE, "circle"
-    place = PARTS.index(part)
-    return charts.COLORS[place % len(charts.COLORS)], SHAPES[place // len(charts.COLORS)]
+    return charts.COLORS[place % len(charts.COLORS)], SHAPES[place // len(charts.COLORS) % len(SHAPES)]
+
+
+def _place(part: str) -> int | None:
+    approximate = [name for name in registry.parts("index") if name != "exact"]
+    return approximate.index(part) if part in approximate else None
+
+
+def title(part: str) -> str:
+    """A part as a legend says it."""
+    parts = registry.parts("index")
+    return (parts[part].title if part in parts else "") or part
 
 
 def points(points: Sequence[IndexPoint], axis: str, now: IndexPoint | None) -> charts.Figure:
@@ -53,7 +60,7 @@ def points(points: Sequence[IndexPoint], axis: str, now: IndexPoint | None) -> c
         else []
     )
     solid = {p.id for p in best}
-    for part in sorted({p.part for p in drawn}, key=lambda name: (name not in PARTS, PARTS.index(name) if name in PARTS else 0)):
+    for part in sorted({p.part for p in drawn}, key=lambda name: (_place(name) is None, _place(name) or 0)):
         traces.append(_cloud([p for p in drawn if p.part == part], axis, solid, part))
     if now and now.recall is not None and getattr(now, axis) is not None:
         traces.append(
@@ -85,7 +92,7 @@ def _cloud(some: list[IndexPoint], axis: str, solid: set[str], part: str) -> dic
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": NAMES.get(part, part),
+        "name": title(part),
         "x": [_at(p) for p in some],
         "y": [getattr(p, axis) for p in some],
         "customdata": [p.id for p in some],

@@ -63,7 +63,7 @@ def side_by_side(config: TrialConfig, corpus: Corpus, row: int) -> None:
     """Both rankings by the vectors alone; what the index missed is marked in the exact one."""
     query, both = corpus.queries[row], jobs.drain(questions.side_by_side(session.workbench(), config, row))
     cards.question_title(query.text)
-    names = "Exact search", figures.NAMES.get(config.index.part, config.index.part)
+    names = "Exact search", figures.title(config.index.part)
     for column, name, ranked, absent in zip(
         st.columns(2), names, both, ("missed by the index", "not among exact's"), strict=True
     ):

@@ -6,11 +6,10 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs
+from core import registry
 from core.config import TrialConfig
 from core.labs.index import glance
 from core.workbench import LIVE_INDEXED
-
-PRESETS = {"Exact": "exact", "HNSW": "faiss_hnsw", "IVF": "faiss_ivf", "IVF-PQ": "faiss_ivf_pq"}
 
 
 def waiting(config: TrialConfig, what: str, seconds: Any) -> None:
@@ -29,10 +28,10 @@ def recipe(config: TrialConfig, live: bool) -> Any:
     """Presets, query settings (at once), build settings (with what a rebuild takes), the other stages collapsed. Returns the
     place under the form for what is wrong with it."""
     workbench, part = session.workbench(), config.index
-    forms.show_value("index/preset", {name: title for title, name in PRESETS.items()}.get(part.part))
+    forms.show_value("index/preset", part.preset or None)
     st.segmented_control(
         "Preset",
-        list(PRESETS),
+        list(presets()),
         default=st.session_state["index/preset"],
         key="index/preset",
         label_visibility="collapsed",
@@ -55,9 +54,14 @@ def recipe(config: TrialConfig, live: bool) -> Any:
     return said
 
 
+def presets() -> dict[str, str]:
+    """Button -> part."""
+    return {cls.preset: name for name, cls in registry.parts("index").items() if cls.preset}
+
+
 def choose() -> None:
     if title := st.session_state["index/preset"]:
-        session.change({"index.part": PRESETS[title]})
+        session.change({"index.part": presets()[title]})
 
 
 def query_slider(part: Any, name: str) -> None:

@@ -23,7 +23,7 @@ def told(effect: Effect, config: TrialConfig) -> str:
 
 def named(text: str, part: str) -> str:
     """A setting's label as a person writes it: "FAISS HNSW, ef search 24"."""
-    text = text.replace(part, figures.NAMES.get(part, part), 1)
+    text = text.replace(part, figures.title(part), 1)
     for coded, words in WORDS.items():
         text = text.replace(coded, words)
     return text.replace("_", " ")

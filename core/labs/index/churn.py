@@ -359,14 +359,10 @@ def life(workbench: Workbench, config: TrialConfig, mode: str, share: float, rou
     vectors, queries = (
         rows[np.sort(rng.permutation(len(rows))[:most])] for rows, most in ((stored.chunks, LIFE_VECTORS), (asked, LIFE_QUERIES))
     )
-    folder = pipeline.cache.folder / "life" if on_disk(config.index) else None
+    folder = pipeline.cache.folder / "life" if config.index.on_disk else None
     probes.refuse(config.index.engine)  # it is built within the app, again and again
     return (
         yield from churn(
             config.index, vectors, queries, config.evaluation.k, rounds, share, mode, config.seed, asking=True, folder=folder
         )
     )
-
-
-def on_disk(part: PartConfig) -> bool:
-    return part.part in ("chroma", "lancedb", "faiss_disk")

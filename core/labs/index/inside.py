@@ -24,8 +24,6 @@ from core.scratch.indexes.inside import (
 )
 from core.workbench import Workbench
 
-INSIDE = {"faiss_hnsw": "graph", "faiss_ivf": "lists", "faiss_ivf_pq": "lists", "faiss_disk": "lists"}
-
 
 class IndexInside(NamedTuple):
     """A structure read out of an index, with vectors [n, dim] and questions [q, dim] as the index compares them."""
@@ -37,7 +35,7 @@ class IndexInside(NamedTuple):
 
 def index_inside(workbench: Workbench, config: TrialConfig) -> Generator[Progress, None, IndexInside | None]:
     """The inside of the recipe's index; None where it cannot be read out."""
-    if config.index.part not in INSIDE:
+    if not config.index.inside:
         return None
     pipeline = workbench.pipeline
     config = with_settings(config, {"transform.rescore": 1})  # rescoring wraps the index, it is no part of it

@@ -17,7 +17,7 @@ from core import registry
 from core.config import TrialConfig, code_version, fingerprint
 from core.errors import WorkbenchError
 from core.index.exact import Exact
-from core.labs.index.churn import LIFE_QUERIES, on_disk
+from core.labs.index.churn import LIFE_QUERIES
 from core.models import probes
 from core.pipeline.vectors import embed
 from core.progress import drain, told_within
@@ -276,7 +276,7 @@ def switch_encoder(workbench: Workbench, config: TrialConfig, to: str) -> Genera
 
     yield Progress(0, 4, "Building the index that serves")
     probes.refuse(config.index.engine)  # it is built within the app, again and again
-    part = Exact(metric=config.index.metric) if on_disk(config.index) else config.index  # it is built in memory
+    part = Exact(metric=config.index.metric) if config.index.on_disk else config.index  # it is built in memory
     serving = Serving(old, part.build((yield from vectors(old, texts, False)), None), texts, vectors)
     questions, k = [q.text for q in corpus.queries[:LIFE_QUERIES]], min(config.evaluation.k, len(texts))
     if not questions:

@@ -202,7 +202,7 @@ def test_preparing_builds_an_index_that_its_candidates_outlived(bench):
 def test_what_has_to_be_prepared_asks_the_index():
     silent = with_settings(TrialConfig(), {"fusion": "sparse_only"})
     assert glance.to_prepare(silent).fusion.needs() and "dense" in glance.to_prepare(silent).fusion.needs()
-    assert grids.main_setting(SimpleNamespace(query_settings=("rescore", "nprobe"))) == "nprobe"
+    assert grids.main_setting(SimpleNamespace(query_settings=("nprobe", "rescore"))) == "nprobe"
 
 
 def test_recall_of_one_is_labelled_so_also_where_one_neighbour_was_asked_for():
