@@ -2,13 +2,13 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import TokenEncoder
-from core.embedding.protocol import Encoder
+from core.embedding.protocol import Encoder, Offer
 from core.errors import WorkbenchError
 from core.models import gguf_files, hardware, hub
 from core.models.gguf_weights import converted, quiet
@@ -31,6 +31,9 @@ class LLMHidden(Encoder):
     token: Xiao et al. 2023, "Efficient Streaming Language Models with Attention Sinks", arXiv:2309.17453.
     """
 
+    order: ClassVar[int] = 40
+    title: ClassVar[str] = "Generator"
+    quick: ClassVar[bool] = False
     part: Literal["llm_hidden"] = "llm_hidden"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name.")
     download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
@@ -55,6 +58,10 @@ class LLMHidden(Encoder):
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
         "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking."
     )
+
+    @classmethod
+    def offers(cls) -> list[Offer]:
+        return [Offer(f"generator-{pooling}", f"Generator {pooling}", cls(pooling=pooling)) for pooling in ("mean", "last")]
 
     def identity(self) -> str:
         settings = [self.pooling, self.layer, self.max_tokens, self._dtype(), code_version(self)]

@@ -27,6 +27,8 @@ class LSA(Encoder):
     words times the term matrix. Term weights: (1 + ln tf) (ln((1 + n) / (1 + df)) + 1), scaled to length 1.
     """
 
+    order: ClassVar[int] = 20
+    title: ClassVar[str] = "LSA"
     learns: ClassVar[bool] = True
     part: Literal["lsa"] = "lsa"
     dimensions: int = knob(

@@ -9,13 +9,13 @@ from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from core.config import code_version, fingerprint, knob
 from core.embedding import bert
-from core.embedding.protocol import Encoder
+from core.embedding.protocol import Encoder, Offer
 from core.errors import WorkbenchError
 from core.models import hardware
 from core.models.identity import files_identity
@@ -41,6 +41,8 @@ class MiniLM(Encoder):
     2019, "Sentence-BERT", arXiv:1908.10084, section 3 (mean pooling).
     """
 
+    order: ClassVar[int] = 10
+    title: ClassVar[str] = "MiniLM"
     part: Literal["minilm"] = "minilm"
     pooling: Literal["mean", "cls", "max"] = knob(
         "mean",
@@ -57,6 +59,11 @@ class MiniLM(Encoder):
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
         "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking."
     )
+
+    @classmethod
+    def offers(cls) -> list[Offer]:
+        names = {"mean": "MiniLM mean", "cls": "MiniLM CLS", "max": "MiniLM max"}
+        return [Offer(f"minilm-{pooling}", name, cls(pooling=pooling)) for pooling, name in names.items()]
 
     def identity(self) -> str:
         return "minilm-" + fingerprint(

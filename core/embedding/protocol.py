@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -29,13 +29,30 @@ class LoadedEncoder(Protocol):
         """
 
 
+class Offer(NamedTuple):
+    """An encoder that can stand beside others."""
+
+    id: str  # stands in the address
+    name: str
+    part: "Encoder"
+
+
 class Encoder(PartConfig):
     """Base of encoder parts: identity and `load` are theirs to write, the rest where it differs from what stands here.
 
     A part with a knob `download` may fetch its model: it has a knob `model` too, `absent` and `fetch`.
     """
 
+    order: ClassVar[int] = 100  # among the encoders, also where they stand side by side
+    title: ClassVar[str] = ""  # for people; "": the part's name
+    quick: ClassVar[bool] = True  # it encodes some thousand texts within a minute, so that a page need not start a job
     learns: ClassVar[bool] = False  # from the corpus' chunks: `fit` is called before anything is encoded
+
+    @classmethod
+    def offers(cls) -> list[Offer]:
+        """The settings of it that are compared with other encoders, wherever these stand side by side."""
+        name = cls.model_fields["part"].default
+        return [Offer(name, cls.title or name.replace("_", " "), cls())]
 
     @abstractmethod
     def identity(self) -> str:

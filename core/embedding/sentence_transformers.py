@@ -6,12 +6,12 @@ import threading
 from collections.abc import Generator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from core.config import code_version, fingerprint, knob
-from core.embedding.protocol import Encoder
+from core.embedding.protocol import Encoder, Offer
 from core.models import hardware, hub
 from core.models.identity import files_identity
 from core.models.loading import check_weights, load_once, readable
@@ -31,6 +31,7 @@ class SentenceTransformers(Encoder):
     Reimers & Gurevych 2019, "Sentence-BERT", arXiv:1908.10084.
     """
 
+    order: ClassVar[int] = 60
     part: Literal["sentence_transformers"] = "sentence_transformers"
     model: str = knob("sentence-transformers/all-mpnet-base-v2", "Name on the Hugging Face hub, or a local folder.")
     download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
@@ -43,6 +44,10 @@ class SentenceTransformers(Encoder):
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
         "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking."
     )
+
+    @classmethod
+    def offers(cls) -> list[Offer]:
+        return []  # which of its models, the recipe says
 
     def identity(self) -> str:
         settings = [self.max_tokens, self.normalize, self._dtype(), code_version(self)]

@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from core import files
 from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import TokenEncoder, bert_encoder
-from core.embedding.protocol import Encoder
+from core.embedding.protocol import Encoder, Offer
 from core.errors import WorkbenchError
 from core.models import hardware, hub
 from core.models.identity import files_identity
@@ -25,11 +25,16 @@ class Trained(Encoder):
     Karpukhin et al. 2020, "Dense Passage Retrieval for Open-Domain Question Answering", section 3.
     """
 
+    order: ClassVar[int] = 50
     part: Literal["trained"] = "trained"
     name: str = knob("", "Name of the trained encoder: its folder below `encoders` in the data folder.")
     dtype: Literal["auto", "float32", "bfloat16"] = knob(
         "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking."
     )
+
+    @classmethod
+    def offers(cls) -> list[Offer]:
+        return [Offer(f"trained-{name}", name, cls(name=name)) for name in hub.trained_encoders()]
 
     def identity(self) -> str:
         """Name of this encoder's vectors, from the contents of its files: the same name trained anew is another."""

@@ -13,7 +13,7 @@ import numpy as np
 from core.config import code_version, fingerprint, knob
 from core.embedding import fitted
 from core.embedding.fitted import Fitted, Learnt, WordEncoder
-from core.embedding.protocol import Encoder
+from core.embedding.protocol import Encoder, Offer
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.registry import part
@@ -35,6 +35,8 @@ class Word2Vec(Encoder):
     (negative sampling) and 2.3 (frequent words are skipped, at 1e-3).
     """
 
+    order: ClassVar[int] = 30
+    title: ClassVar[str] = "Word2Vec"
     learns: ClassVar[bool] = True
     part: Literal["word2vec"] = "word2vec"
     dimensions: int = knob(200, "Length of a vector. More can tell more words apart, and needs more text.", ge=2, le=1000)
@@ -70,6 +72,10 @@ class Word2Vec(Encoder):
         "idf", "Weight of a word in its text: its inverse document frequency in the corpus, or the same for all."
     )
     seed: int = knob(0, "Seeds start and training; the same seed gives the same vectors.", ge=0, le=2**31 - 1)
+
+    @classmethod
+    def offers(cls) -> list[Offer]:
+        return [Offer("word2vec-idf", "Word2Vec IDF", cls()), Offer("word2vec-mean", "Word2Vec mean", cls(weighting="mean"))]
 
     def identity(self) -> str:
         """Of the settings and the code; fitted, also of the texts it was fitted to."""

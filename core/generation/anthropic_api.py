@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Generator
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, field_validator
 
@@ -38,6 +38,7 @@ class Anthropic(TextGenerator):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
+    package: ClassVar[str] = "anthropic"
     part: Literal["anthropic"] = "anthropic"
     model: str = knob("claude-haiku-5-5", "Name of the model, as the service lists it.")
     effort: Literal["default", "low", "medium", "high"] = knob(

@@ -28,6 +28,7 @@ class LlamaCpp(Local):
     top-k, top-p (Holtzman et al. 2020, section 3.1), min-p (Nguyen et al. 2024), then temperature.
     """
 
+    package: ClassVar[str] = "llama-cpp-python"
     copies: ClassVar[bool] = True
     part: Literal["llama_cpp"] = "llama_cpp"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, or the path of a GGUF file.")
@@ -138,6 +139,11 @@ class LlamaCpp(Local):
         import llama_cpp  # noqa: F401
 
     @at_model
+    def batch_tokens(self) -> int:
+        from core.generation.llama_model import PIECE
+
+        return PIECE
+
     def processor(self) -> str:
         """What the build of llama.cpp uses of the processor."""
         import llama_cpp

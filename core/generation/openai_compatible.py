@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator
 from contextlib import suppress
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, field_validator, model_validator
 
@@ -35,6 +35,7 @@ class OpenAICompatible(TextGenerator):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
+    package: ClassVar[str] = "openai"
     part: Literal["openai_compatible"] = "openai_compatible"
     base_url: str = knob("http://127.0.0.1:8000/v1", "Address of the endpoint, up to and with its version.", label="Address")
     model: str = knob("default", "The model's name, as the endpoint lists it.")

@@ -46,6 +46,7 @@ class TextGenerator(PartConfig):
     """Base of generator parts, all of which have the knobs `model` and `max_tokens`. `Local` (local.py) is the base of those
     whose model runs on this machine; the rest is theirs to write where it differs from what stands here."""
 
+    package: ClassVar[str] = ""  # that computes, or asks the service, as it is installed: its version is in receipts
     local: ClassVar[bool] = False  # its model runs on this machine: it hands out tokens, logits and what `Local` says
     copies: ClassVar[bool] = False  # of its model file, in faster number formats: it has `weights`, `converts` and `choice`
 
@@ -92,6 +93,10 @@ class TextGenerator(PartConfig):
 
     def threads_in_use(self) -> int | None:
         """Processor threads of this machine; None: it does not compute here."""
+        return None
+
+    def batch_tokens(self) -> int | None:
+        """Prompt tokens evaluated together, where the rounding depends on it."""
         return None
 
     def processor(self) -> str:

@@ -18,13 +18,6 @@ from core.config import PartConfig
 from core.context.prompt import CITATION, cited
 from core.generation.protocol import Generated
 
-PACKAGES = {
-    "llama_cpp": "llama-cpp-python",
-    "transformers": "transformers",
-    "anthropic": "anthropic",
-    "openai_compatible": "openai",
-}
-
 
 class Receipt(NamedTuple):
     """ "" and None: not known of this engine, as of a remote one."""
@@ -63,10 +56,6 @@ class Comparison(NamedTuple):
 
 
 def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
-    threads = generator.threads_in_use()
-    batch_tokens = None
-    if generator.part == "llama_cpp":
-        from core.generation.llama_model import PIECE as batch_tokens
     return Receipt(
         generator.part,
         _build(generator),
@@ -74,8 +63,8 @@ def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
         generator.identity(),
         generated.model,
         generated.model_sha256,
-        threads,
-        batch_tokens,
+        generator.threads_in_use(),
+        generator.batch_tokens(),
         seed,
         generator.model_dump(mode="json"),
         _sha256(generated.prompt),
@@ -124,8 +113,8 @@ def conclusion(text: str, passages: int) -> tuple[str, tuple[int, ...]]:
 
 def _build(part: PartConfig) -> str:
     try:
-        package = f"{PACKAGES[part.part]} {version(PACKAGES[part.part])}"
-    except (KeyError, PackageNotFoundError):
+        package = part.package and f"{part.package} {version(part.package)}"
+    except PackageNotFoundError:
         return ""
     return ", ".join(filter(None, (package, part.processor())))
 

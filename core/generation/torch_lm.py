@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from core.config import knob
 from core.errors import WorkbenchError
@@ -29,6 +29,7 @@ class Transformers(Local):
     (Nguyen et al. 2024, arXiv:2407.01082), then temperature. Rows of a batch have seeds of their own.
     """
 
+    package: ClassVar[str] = "transformers"
     part: Literal["transformers"] = "transformers"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name.")
     download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")

@@ -6,6 +6,7 @@ from app import session
 from app.ui import cards, charts
 from app.ui.held import result_of
 from app.ui.index import figures
+from core import registry
 from core.labs.index import churn, shadow
 from core.labs.index.churn import MODES, Churn, when_to_rebuild
 from core.labs.index.glance import Glance
@@ -18,7 +19,6 @@ CHANGES = {
     "grow": "Insert only",
     "shrink": "Remove only",
 }
-ENCODERS = {"lsa": "LSA, fitted to these chunks", "word2vec": "Word2Vec, fitted to these chunks", "minilm": "MiniLM"}
 
 
 def life(here: Glance, corpus: Corpus) -> None:
@@ -42,8 +42,8 @@ def life(here: Glance, corpus: Corpus) -> None:
         churn_result(here, run)
     st.divider()
     st.markdown("**Switch of encoder**")
-    others = [name for name in ENCODERS if name != config.embedding.part]
-    to = st.selectbox("New encoder", others, key="switch_to", format_func=ENCODERS.get, width=320)
+    others = {name: title for name, title in encoders().items() if name != config.embedding.part}
+    to = st.selectbox("New encoder", list(others), key="switch_to", format_func=others.get, width=320)
     report = result_of(
         "switch",
         (config, to),
@@ -54,6 +54,16 @@ def life(here: Glance, corpus: Corpus) -> None:
     )
     for words in shadow.switch_words(report) if report else ():
         st.markdown(f"- {cards.plain(words)}")
+
+
+def encoders() -> dict[str, str]:
+    """Name -> title of the encoders that can take over at once, as they are by default."""
+    ready = {name: cls for name, cls in registry.parts("encoder").items() if cls.quick}
+    return {
+        name: (cls.title or name.replace("_", " ")) + ", fitted to these chunks" * cls.learns
+        for name, cls in ready.items()
+        if cls() in [offer.part for offer in cls.offers()]
+    }
 
 
 def churn_result(here: Glance, run: Churn) -> None:

@@ -8,8 +8,8 @@ from app import session
 from app.ui import cards, evidence, jobs, tables
 from app.ui.index import figures
 from core.config import TrialConfig
+from core.evaluation.metric import MAIN, headlines
 from core.labs.index import questions
-from core.labs.index.cost import ANSWER_METRICS
 from core.labs.index.glance import Glance
 from core.labs.trials.comparison import label
 from core.records import Corpus
@@ -35,7 +35,12 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
             help=FILTERS,
         )
         metric = st.selectbox(
-            "Metric", ANSWER_METRICS, 2, key="index_metric", width=150, format_func=lambda name: label(name, here.point.k)
+            "Metric",
+            headlines(),
+            headlines().index(MAIN),
+            key="index_metric",
+            width=150,
+            format_func=lambda name: label(name, here.point.k),
         )
         text = st.text_input("Search the questions", key="index_find", placeholder="words of a question", width=180)
     table = questions.by_question(here.cost, corpus, metric, fused=True)

@@ -7,8 +7,8 @@ from app.ui import charts
 from app.ui.held import result_of
 from app.ui.index import figures
 from app.ui.tables import minus, wrapped_table
+from core.evaluation.metric import MAIN, headlines
 from core.labs.index import cost, grids
-from core.labs.index.cost import ANSWER_METRICS
 from core.labs.index.glance import Glance
 from core.labs.trials.comparison import label
 from core.records import Corpus
@@ -23,7 +23,12 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
     if not setting:
         return st.caption("This index has no query setting to move along. Its cost stands above.")
     metric = st.selectbox(
-        "Metric", ANSWER_METRICS, 2, key="cost_metric", width=180, format_func=lambda name: label(name, here.point.k)
+        "Metric",
+        headlines(),
+        headlines().index(MAIN),
+        key="cost_metric",
+        width=180,
+        format_func=lambda name: label(name, here.point.k),
     )
     now = getattr(config.index, setting)
     values = sorted({*grids.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})

@@ -8,17 +8,17 @@ encoders may see other chunks; evidence is judged by characters, which makes the
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from core import registry
 from core.config import PartConfig, TrialConfig, fingerprint
+from core.embedding.protocol import Offer
 from core.embedding.transform import Transform
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
 from core.index.exact import Exact
-from core.models.hub import trained_encoders
 from core.pipeline.results import Evaluation, evaluated
 from core.pipeline.stages import Resolved
 from core.records import Corpus, Progress
@@ -28,14 +28,6 @@ from core.statistics.paired import Paired
 from core.workbench import Plan, Workbench
 
 QUESTIONS = 500  # asked of a larger corpus, drawn once, so that a slider answers at once
-
-
-class Offer(NamedTuple):
-    """An encoder that can be compared."""
-
-    id: str  # stands in the address
-    name: str
-    part: PartConfig
 
 
 @dataclass(frozen=True)
@@ -63,18 +55,7 @@ class EncoderResult:
 
 def offers(config: TrialConfig) -> list[Offer]:
     """The encoders that can stand side by side; the recipe's own first where it is none of the others."""
-    make = registry.parts("encoder")
-    encoders = [
-        Offer("minilm-mean", "MiniLM mean", make["minilm"]()),
-        Offer("minilm-cls", "MiniLM CLS", make["minilm"](pooling="cls")),
-        Offer("minilm-max", "MiniLM max", make["minilm"](pooling="max")),
-        Offer("lsa", "LSA", make["lsa"]()),
-        Offer("word2vec-idf", "Word2Vec IDF", make["word2vec"]()),
-        Offer("word2vec-mean", "Word2Vec mean", make["word2vec"](weighting="mean")),
-        Offer("generator-mean", "Generator mean", make["llm_hidden"]()),
-        Offer("generator-last", "Generator last", make["llm_hidden"](pooling="last")),
-        *(Offer(f"trained-{name}", name, make["trained"](name=name)) for name in trained_encoders()),
-    ]
+    encoders = [offer for part in registry.parts("encoder").values() for offer in part.offers()]
     if config.embedding in [offer.part for offer in encoders]:
         return encoders
     return [Offer("recipe", f"This recipe's {config.embedding.part.replace('_', ' ')}", config.embedding), *encoders]

@@ -10,7 +10,7 @@ from core import registry
 from core.config import PartConfig, TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
-from core.evaluation.metric import metric_values
+from core.evaluation.metric import headlines, metric_values
 from core.labs.index.grids import grid_configs, main_setting
 from core.labs.index.measure import recall
 from core.labs.index.points import about_setting, point_of
@@ -26,7 +26,6 @@ from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 
-ANSWER_METRICS = ("recall", "mrr", "ndcg_linear")
 _SAME = 1e-5  # scores closer than this, relative to their size, are the same but for rounding
 
 
@@ -65,12 +64,13 @@ class Cost(NamedTuple):
 
 
 def answer_cost(
-    workbench: Workbench, config: TrialConfig, margin_points: float = 1.0, metrics: Sequence[str] = ANSWER_METRICS
+    workbench: Workbench, config: TrialConfig, margin_points: float = 1.0, metrics: Sequence[str] = ()
 ) -> Generator[Progress, None, Cost]:
     """The corpus's questions at exact search and at this setting: what was lost, and whether it matters.
 
-    margin_points: a difference smaller than so many hundredths of a metric does not matter. A question whose candidates
-    are the same has difference 0 without being ranked again; n stays all questions.
+    metrics: those of the cards where none are named. margin_points: a difference smaller than so many hundredths of a
+    metric does not matter. A question whose candidates are the same has difference 0 without being ranked again; n stays
+    all questions.
     """
     if not margin_points > 0:
         raise WorkbenchError(
@@ -78,6 +78,7 @@ def answer_cost(
             where="margin",
             todo="Give the largest difference, in points, that would not matter to you; above 0.",
         )
+    metrics = metrics or headlines()
     pipeline = workbench.pipeline
     run = yield from pipeline.resolve(config)
     corpus = run.corpus
@@ -105,11 +106,7 @@ def answer_cost(
 
 
 def cost_curve(
-    workbench: Workbench,
-    config: TrialConfig,
-    grid: dict[str, list[Any]],
-    margin_points: float = 1.0,
-    metrics: Sequence[str] = ANSWER_METRICS,
+    workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]], margin_points: float = 1.0, metrics: Sequence[str] = ()
 ) -> Generator[Progress, None, list[Cost]]:
     """`cost` at each point of the grid, in its order."""
     configs, curve = grid_configs(config, grid), []
@@ -228,9 +225,10 @@ def cost_rows(costs: Iterable[Cost]) -> list[dict[str, Any]]:
 
 
 def remembered_cost(
-    workbench: Workbench, config: TrialConfig, margin_points: float, metrics: Sequence[str] = ANSWER_METRICS
+    workbench: Workbench, config: TrialConfig, margin_points: float, metrics: Sequence[str] = ()
 ) -> Generator[Progress, None, Cost]:
     """`answer_cost`, remembered."""
+    metrics = metrics or headlines()
     run = yield from workbench.pipeline.resolve(config)
     keys = [run.key(name) for name in ("dense", "relevance", rankers()[-1].name)]
     key = fingerprint(keys, config.retrieval.top_k, config.evaluation, config.seed, margin_points, list(metrics))

@@ -14,8 +14,9 @@ from app.ui.index.words import named
 from core import registry
 from core.cli.index import show_cost
 from core.config import TrialConfig, with_settings
+from core.evaluation.metric import headlines
 from core.labs.index import churn, fallback, glance, grids, inside, measuring, points, questions, shadow
-from core.labs.index.cost import ANSWER_METRICS, answer_cost, cost_rows, costs_along
+from core.labs.index.cost import answer_cost, cost_rows, costs_along
 from core.labs.index.filtered import filters, groupings
 from core.labs.index.points import logit
 from core.labs.index.shadow import SwitchReport
@@ -221,7 +222,7 @@ def test_the_command_line_shows_the_sentences_of_a_cost_whole(bench, capsys):
     found = drain(answer_cost(bench, recipe("faiss_ivf", nlist=8, nprobe=1)))
     show_cost(cost_rows([found]))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("faiss_ivf, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(ANSWER_METRICS)
+    assert lines[0].startswith("faiss_ivf, nlist 8, nprobe 1: recall ") and len(lines) == 1 + 2 * len(headlines())
     sentence = found.dense.effects["ndcg_linear"].sentence.removeprefix(found.subject).strip()
     assert f"  dense_only: {sentence}" in lines
 
