@@ -14,7 +14,11 @@ from core.retrieval.top import tie_order
 from core.statistics.paired import paired_difference
 from core.training.encoders.splits import chunks_of, corpus_of
 
-METRICS = {"ndcg": NDCGLinear(), "recall": Recall(), "mrr": MRR()}
+METRICS = {
+    "ndcg": NDCGLinear(),
+    "recall": Recall(),
+    "mrr": MRR(),
+}  # the names that every training.json has, which `watch` chooses of
 
 
 class Validation:

@@ -34,9 +34,6 @@ def test_a_new_encoder_is_offered_without_the_recipe_naming_it(tomorrow):
 
 
 def test_a_new_encoder_can_take_over_an_index(tomorrow):
-    assert life.encoders() == {
-        "minilm": "MiniLM",
-        "lsa": "LSA, fitted to these chunks",
-        "word2vec": "Word2Vec, fitted to these chunks",
-        "tomorrow": "Tomorrow, fitted to these chunks",
-    }
+    there = life.encoders()
+    assert there["tomorrow"] == "Tomorrow, fitted to these chunks" and there["lsa"] == "LSA, fitted to these chunks"
+    assert there["minilm"] == "MiniLM" and not {"trained", "sentence_transformers"} & there.keys(), "they need a name"
