@@ -1,5 +1,6 @@
 """The page Trials: table, selection in the address, comparison, what is done with a trial."""
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -273,6 +274,12 @@ def test_quality_against_cost_is_of_the_ticked_trials_and_ranks_nothing_that_is_
     assert app.selectbox(key="cost").value == "context_at_k"  # what a passage costs comes first
     app = choose(app, "cost", "latency_ms")
     assert "of 2 recipes" in texts(app) or "Nothing tells these recipes apart" in texts(app)
+
+
+def test_beaten_trials_are_open_so_that_two_equal_ones_do_not_look_unbeaten(bench, ids):
+    chart = json.loads(open_page(cost="Chunks in the index").get("plotly_chart")[0].proto.spec)
+    symbols = {trace["name"]: trace["marker"]["symbol"] for trace in chart["data"] if "Beaten" in trace["name"]}
+    assert symbols == {"Beaten by another": "circle-open", "Beaten by no other": "circle"}
 
 
 @pytest.fixture

@@ -119,3 +119,9 @@ def test_semantic_is_live_too(page):
 
 def test_chunks_longer_than_the_encoder_reads_are_counted(page):
     assert card(page(**{"chunking.part": "whole_document"}), "Longer than read").split('gw-value">')[1].startswith("1<")
+
+
+def test_the_label_of_what_the_encoder_reads_stands_over_the_bars(page):
+    chart = json.loads(page(**{"chunking.part": "whole_document"}).get("plotly_chart")[0].proto.spec)
+    assert [note["text"].startswith("the encoder reads") for note in chart["layout"]["annotations"]] == [True]
+    assert chart["layout"]["yaxis"]["range"][1] > 1.2 * max(chart["data"][0]["y"])

@@ -14,7 +14,8 @@ def draw(results: list[Shown], config: TrialConfig) -> None:
         charts.histogram(r.chunks.tokens, name=r.name if len(results) > 1 else "", bins=edges, color=r.color)[0] for r in results
     ]
     mark = charts.mark_line(limit, f"the encoder reads {limit}", vertical=True) if limit and limit < edges[-1] else {}
-    shape = charts.figure(traces, "Size of a chunk (tokens)", "Chunks", height=240, barmode="overlay", **mark)
+    above = {"range": [0, 1.25 * max(max(trace["y"]) for trace in traces)]}  # the mark's label stands over the bars
+    shape = charts.figure(traces, "Size of a chunk (tokens)", "Chunks", height=240, barmode="overlay", yaxis=above, **mark)
     for note in mark.get("annotations", ()):
         note["xanchor"] = "right" if limit > edges[-1] / 2 else "left"  # inside the chart
     rows = size_rows([(result.name, result.chunks) for result in results])

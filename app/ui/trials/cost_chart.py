@@ -63,7 +63,9 @@ def draw(
         (BEATEN, [t for t in points if t.id not in unbeaten | marked], True),
         (UNBEATEN, [t for t in points if t.id in unbeaten - marked], False),
     ):
-        traces += _points(of, metric, costs, title, faint, {"color": charts.COLORS[0]})
+        # open, as equal trials lie on each other: two faint points would look like one that is not faint
+        look_of = {"color": charts.COLORS[0], "symbol": "circle-open" if faint else "circle"}
+        traces += _points(of, metric, costs, title, faint, look_of)
     for trial in points:
         if trial.id in marked:
             title = f"{cut(names[trial.id])}, {BEATEN.lower() if trial.id not in unbeaten else UNBEATEN.lower()}"
