@@ -7,13 +7,9 @@ while the chunker changes. Invariant: `chunk text == document.text[start:end]`.
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from core.generation.protocol import Token
-    from core.generation.receipt import Receipt
 
 
 class Progress(NamedTuple):
@@ -112,6 +108,32 @@ class Hit:
     scores: dict[str, float] = field(default_factory=dict)  # per retriever, where it retrieved the chunk
 
 
+class Token(NamedTuple):
+    """One token of an answer. Log-probabilities are natural ones of the model itself, before any sampling filter."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()  # (text, logprob) of the likeliest tokens here, best first
+
+
+class Receipt(NamedTuple):
+    """What an answer was made with. "" and None: not known of this engine, as of a remote one."""
+
+    engine: str  # the part's name
+    build: str  # package with version, and what the build uses of the processor
+    machine: str
+    identity: str  # of the model, by the part itself
+    model: str
+    model_sha256: str  # of the file that was loaded
+    threads: int | None
+    batch_tokens: int | None  # prompt tokens evaluated together: the rounding depends on it
+    seed: int
+    settings: dict[str, Any]  # the part's knobs: sampling, limits, grammar
+    prompt_sha256: str
+    text_sha256: str
+    finish_reason: str
+
+
 @dataclass(frozen=True)
 class Answer:
     """A generated answer with what produced it.
@@ -134,8 +156,8 @@ class Answer:
     model_sha256: str = ""  # of the loaded file, where it is known
     retries: int = 0  # of a remote endpoint, until it answered
     cost_usd: float | None = None
-    tokens: "tuple[Token, ...]" = ()  # with log-probabilities, where they were asked for
-    receipt: "Receipt | None" = None  # None where no model ran
+    tokens: tuple[Token, ...] = ()  # with log-probabilities, where they were asked for
+    receipt: Receipt | None = None  # None where no model ran
 
 
 def plain(value: Any) -> Any:

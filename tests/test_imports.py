@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,23 @@ def imports(path: Path, *, top_level: bool = False) -> set[str]:
             continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {origin(node, path), *(f"{origin(node, path)}.{alias.name}" for alias in node.names)}
+        else:
+            found |= by_name(node)
     return found
+
+
+def origin(node: ast.ImportFrom, path: Path) -> str:
+    """The module from which it imports, also where that is told from where the file stands (`from ..store import`)."""
+    return resolve_name("." * node.level + (node.module or ""), ".".join(path.parent.relative_to(ROOT).parts))
+
+
+def by_name(node: ast.AST) -> set[str]:
+    """What `import_module("…")` and `__import__("…")` import, where the name stands there."""
+    called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+    names = node.args[:1] if called in ("import_module", "__import__") else []
+    return {name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)}
 
 
 def under(names: set[str], *prefixes: str) -> set[str]:
@@ -77,16 +92,36 @@ def needs(path: Path) -> set[str]:
     guards = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
     typed = {id(inner) for guard in guards for node in guard.body for inner in ast.walk(node)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in typed:
-            whole = (f"{node.module}.{alias.name}" for alias in node.names)
-            found |= {name if name in MODULES else node.module for name in whole}
+        if isinstance(node, ast.ImportFrom) and id(node) not in typed:
+            whole = (f"{origin(node, path)}.{alias.name}" for alias in node.names)
+            found |= {name if name in MODULES else origin(node, path) for name in whole}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
+        else:
+            found |= by_name(node)
     return found & MODULES.keys() - {"core", module_of(path) if path in MODULES.values() else ""}
 
 
 def room(module: str) -> str:
     return module.split(".")[1]
+
+
+@pytest.mark.parametrize(
+    "line, module",
+    [
+        ("from core.workbench import Workbench", "core.workbench"),
+        ("from ..workbench import Workbench", "core.workbench"),
+        ("from .. import workbench", "core.workbench"),
+        ("def late():\n    from .journal import Journal", "core.store.journal"),
+        ("import importlib\nimportlib.import_module('core.workbench')", "core.workbench"),
+        ("from importlib import import_module\nimport_module('core.workbench')", "core.workbench"),
+        ("__import__('core.workbench')", "core.workbench"),
+    ],
+)
+def test_every_way_to_import_is_seen(monkeypatch, line, module):
+    monkeypatch.setattr(Path, "read_text", lambda *_: line)
+    path = ROOT / "core" / "store" / "made_up.py"
+    assert module in needs(path) and module in imports(path)
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from core.errors import WorkbenchError
 from core.generation import structured
-from core.generation.protocol import Generated, Read, ShownText, Token
+from core.generation.protocol import Generated, Read, ShownText
+from core.records import Token
 
 
 @dataclass

@@ -14,7 +14,8 @@ from pydantic import ConfigDict, field_validator, model_validator
 from core.config import knob
 from core.generation import remote
 from core.generation.prices import Usage
-from core.generation.protocol import Generated, Stops, TextGenerator, Token, logprobs_knob, stop_knob
+from core.generation.protocol import Generated, Stops, TextGenerator, logprobs_knob, stop_knob
+from core.records import Token
 from core.registry import part
 
 REASONS = {"stop": "stop", "length": "length", "content_filter": "failed: refusal"}

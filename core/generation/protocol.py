@@ -9,16 +9,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from core.config import PartConfig, knob
+from core.records import Token
 
 Stops = tuple[Annotated[str, Field(min_length=1)], ...]
-
-
-class Token(NamedTuple):
-    """One token of an answer. Log-probabilities are natural ones of the model itself, before any sampling filter."""
-
-    text: str
-    logprob: float
-    top: tuple[tuple[str, float], ...] = ()  # (text, logprob) of the likeliest tokens here, best first
 
 
 class Generated(NamedTuple):

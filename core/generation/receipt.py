@@ -12,29 +12,12 @@ import re
 import string
 from collections.abc import Generator
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from core.config import PartConfig
 from core.context.prompt import CITATION, cited
 from core.generation.protocol import Generated
-
-
-class Receipt(NamedTuple):
-    """ "" and None: not known of this engine, as of a remote one."""
-
-    engine: str  # the part's name
-    build: str  # package with version, and what the build uses of the processor
-    machine: str
-    identity: str  # of the model, by the part itself
-    model: str
-    model_sha256: str  # of the file that was loaded
-    threads: int | None
-    batch_tokens: int | None  # prompt tokens evaluated together: the rounding depends on it
-    seed: int
-    settings: dict[str, Any]  # the part's knobs: sampling, limits, grammar
-    prompt_sha256: str
-    text_sha256: str
-    finish_reason: str
+from core.records import Receipt
 
 
 class Comparison(NamedTuple):

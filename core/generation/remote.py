@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 from core.errors import WorkbenchError
 from core.generation import prices
-from core.generation.protocol import Generated, Token, finished
+from core.generation.protocol import Generated, finished
 from core.models.text import encodable
+from core.records import Token
 
 TICK_S = 0.02  # the caller can cancel, and sees new text, this often
 FIRST_WAIT_S = 0.5  # before the first retry, twice as long before each further one

@@ -10,9 +10,9 @@ from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.generation import answer as module
 from core.generation.llama_engine import LlamaCpp
-from core.generation.protocol import Generated, TextGenerator, Token
+from core.generation.protocol import Generated, TextGenerator
 from core.progress import drain
-from core.records import Progress
+from core.records import Progress, Token
 from core.store import rows, tables
 from core.store.journal import Record
 from core.workbench import Workbench

@@ -12,11 +12,10 @@ from app.ui import forms
 from app.ui.answers import engines, faster_copy
 from core.errors import WorkbenchError
 from core.generation import prices
-from core.generation.protocol import Token
-from core.generation.receipt import Comparison, Receipt
+from core.generation.receipt import Comparison
 from core.labs.engines import EngineSpeed
 from core.models.gguf_files import Measured, WeightsChoice
-from core.records import Answer, Progress
+from core.records import Answer, Progress, Receipt, Token
 from core.workbench import Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
