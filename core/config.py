@@ -31,6 +31,13 @@ class PartConfig(StageConfig):
     order: ClassVar[int] = 0  # of display among the parts of its kind, smallest first; then by name
     part: str
 
+    def absent(self) -> bool:
+        """Whether its model, the setting `model`, is still to be fetched, and may be."""
+        return False
+
+    def fetch(self) -> None:
+        """Brings the model to this machine."""
+
 
 def knob(
     default: Any, tip: str, *, unit: str = "", step: float | None = None, label: str = "", automatic: bool = False, **bounds: Any

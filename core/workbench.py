@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from core import files, registry
-from core.config import PART_KINDS, PartConfig, TrialConfig, code_version, difference, fingerprint, valid, with_settings
+from core.config import PART_KINDS, TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.cards import Status
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND
@@ -24,7 +24,7 @@ from core.models.hub import encoders_home
 from core.pipeline.pipeline import Pipeline, Trace
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import Estimate
-from core.pipeline.stages import Recipe, Resolved, Stage, by_field, ranking_fields, unused, workers
+from core.pipeline.stages import Recipe, Resolved, Stage, by_field, parts, ranking_fields, unused, workers
 from core.pipeline.trials import StoredTrials, receipt
 from core.progress import drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
@@ -109,11 +109,10 @@ class Workbench(StoredTrials):
         """What is still to be computed, for answers too if `answering`; loads no model and takes milliseconds."""
         config = recipe.config if isinstance(recipe, Resolved) else recipe
         dense = "dense" in config.fusion.needs()
-        if answering and config.generation.absent():
-            return Plan(False, f"fetching the model {config.generation.model}", None)
-        if config.embedding.absent():
-            after = ", embedding the corpus" if dense else ""  # without, its tokenizer still measures the chunks
-            return Plan(False, f"fetching the model {config.embedding.model}{after}", None)
+        for part in parts(config, answering):
+            if part.absent():  # without the dense retriever the encoder's tokenizer still measures the chunks
+                after = ", embedding the corpus" if dense and part is config.embedding else ""
+                return Plan(False, f"fetching the model {part.model}{after}", None)
         run = self.pipeline.at_hand(recipe)
         if run is None and self._large(config.corpus.dataset):
             return Plan(False, f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus", None)
@@ -128,8 +127,11 @@ class Workbench(StoredTrials):
             index = self.index_plan(run)
             if not index.live:
                 return index
-        what = f"embedding {len(texts):,} texts" if texts else ""
-        return Plan(len(texts) <= LIVE_TEXTS, what, self.pipeline.encoding_time(config, texts), run)
+        work = [f"embedding {len(texts):,} texts"] if texts else []
+        slow = [f"{stage.title.lower()} of {len(run.corpus.queries):,} questions" for stage in self.pipeline.to_rank(run)]
+        return Plan(
+            len(texts) <= LIVE_TEXTS and not slow, ", ".join(work + slow), self.pipeline.encoding_time(config, texts), run
+        )
 
     def index_plan(self, recipe: Recipe) -> Plan:
         """What stands between a recipe and its loaded index, which may be gone while its candidates are kept."""
@@ -153,14 +155,14 @@ class Workbench(StoredTrials):
         return documents is None or documents > LIVE_DOCUMENTS
 
     def prepare(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
-        """Computes every stage that the recipe's retrieval needs, and fetches its models where the recipe allows it.
+        """Computes every stage that the recipe's ranking needs, and fetches its models where the recipe allows it.
         Cancelled or killed, it goes on where it was."""
-        yield from _fetched(config.embedding)
-        yield from _fetched(config.generation)
+        yield from _fetched(config, answering=True)
         trace = Trace()
         run = yield from self.pipeline.resolve(config, trace)
         chunks = yield from self.pipeline.chunks(run, trace)
-        yield from self.pipeline.pool(run, trace)
+        pool = yield from self.pipeline.pool(run, trace)
+        yield from final_scores(self.pipeline, run, pool, trace=trace)
         if "dense" in config.fusion.needs() and self.pipeline.to_index(run):  # its candidates outlived it
             yield from self.pipeline.searcher("dense", run)
         return {
@@ -189,7 +191,8 @@ class Workbench(StoredTrials):
         return {step: {"p50": float(np.quantile(ms, 0.5)), "p95": float(np.quantile(ms, 0.95))} for step, ms in table.items()}
 
     def latency(self, recipe: Recipe, questions: int = 30) -> Generator[Progress, None, dict[str, list[float]]]:
-        """Milliseconds of single questions by step (encode, dense, sparse, fuse, total), on the corpus's own questions."""
+        """Milliseconds of single questions by step (encode, dense, sparse, fuse, each later stage that ranks, total), on the
+        corpus's own questions."""
         run = yield from self.pipeline.resolve(recipe)
         corpus, config = run.corpus, run.config
         asked = corpus.queries[:: max(1, len(corpus.queries) // questions)][:questions]
@@ -206,8 +209,10 @@ class Workbench(StoredTrials):
             steps: dict[str, float] = {}
             pool = yield from self.pipeline.pool_of(run, query.text, steps)
             started = time.perf_counter()
-            ranking(pool, (yield from final_scores(self.pipeline, run, pool, [query])), 0, config.retrieval.top_k)
-            steps["fuse"] = (time.perf_counter() - started) * 1000
+            ranks = Trace()
+            ranking(pool, (yield from final_scores(self.pipeline, run, pool, [query], ranks)), 0, config.retrieval.top_k)
+            later = dict(list(ranks.ms.items())[1:])
+            steps |= {"fuse": (time.perf_counter() - started) * 1000 - sum(later.values()), **later}
             for name, ms in {**steps, "total": sum(steps.values())}.items():
                 table.setdefault(name, []).append(ms)
         return table
@@ -364,7 +369,7 @@ class Workbench(StoredTrials):
         """Measures a recipe and stores it as a trial; returns the trial's id. A failure is stored as a failed trial."""
         record = {"config": config.model_dump(mode="json"), "sweep": sweep, **receipt(config)}
         try:
-            yield from _fetched(config.embedding)
+            yield from _fetched(config)
             evaluation = yield from self.evaluating(config)
             latency = yield from self.latency(evaluation.run)
         except (GeneratorExit, KeyboardInterrupt):
@@ -534,8 +539,9 @@ def _as_yaml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)  # YAML takes JSON, but not its halves of surrogate pairs
 
 
-def _fetched(part: PartConfig) -> Generator[Progress, None, None]:
-    """Downloads the model of an encoder or generator where the recipe allows it and it is not on this machine."""
-    if part.absent():
-        yield Progress(0, 0, f"Fetching the model {part.model}")
-        part.fetch()
+def _fetched(config: TrialConfig, answering: bool = False) -> Generator[Progress, None, None]:
+    """Downloads the models of the recipe's parts where it allows it and they are not on this machine."""
+    for part in parts(config, answering):
+        if part.absent():
+            yield Progress(0, 0, f"Fetching the model {part.model}")
+            part.fetch()

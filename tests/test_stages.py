@@ -18,23 +18,36 @@ from core.pipeline import stages
 from core.pipeline.stages import STAGES, Resolved, Stage, by_field, rankers, ranking_fields, unused, workers
 from core.progress import drain
 from core.records import Corpus, Document, Query
+from core.workbench import Workbench
 from tests.support.small_corpora import THINGS, WAYS, with_towns
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = Corpus("c", (Document("d", "Some words."),), (Query("q", "Which words?"),), (), "mark")
-MOVED = {  # a setting of each field that decides a result kept under a key -> the stages whose key it changes
-    "chunking.size_tokens": {"chunks", "vectors", "transformed", "index", "dense", "sparse", "pool", "fused", "relevance"},
-    "embedding.pooling": {"chunks", "vectors", "transformed", "index", "dense", "sparse", "pool", "fused", "relevance"},
-    "transform.centre": {"transformed", "index", "dense", "pool", "fused"},
-    "transform.rescore": {"dense", "pool", "fused"},
-    "index.metric": {"index", "dense", "pool", "fused"},
-    "sparse.k1": {"sparse", "pool", "fused"},
-    "retrieval.candidates": {"dense", "sparse", "pool", "fused"},
-    "fusion.weight": {"fused"},
+DECIDES = {  # a setting -> the stages that it decides by themselves, where these are not the first of its field
+    "embedding.pooling": {"chunks"},  # they are measured in the encoder's tokens
+    "transform.rescore": {"dense"},
+    "retrieval.candidates": {"dense", "sparse"},
+    "index.metric": {"index"},
     "evaluation.overlap": {"relevance"},
-    "context.passages": {"prompt"},
     "generation.max_tokens": {"answer"},
-}  # fmt: skip
+}
+
+
+def first_setting(field: str) -> list[str]:
+    """A setting of the field that can be moved; of a part without one none."""
+    config = getattr(TrialConfig(), field)
+    names = [name for name, value in config if name != "part" and isinstance(value, (bool, int, float))]
+    return [f"{field}.{name}" for name in names[:1]]
+
+
+STATED = {setting.split(".")[0] for setting in DECIDES} - {"transform"}
+SETTINGS = [*DECIDES, *(setting for field in by_field() if field not in STATED for setting in first_setting(field))]
+
+
+def below(names: set[str]) -> set[str]:
+    """These stages with all that are made from them."""
+    more = names | {stage.name for stage in STAGES if names & set(stage.above)}
+    return names if more == names else below(more)
 
 
 def test_every_field_of_a_recipe_has_a_row_and_every_row_a_field():
@@ -46,21 +59,18 @@ def test_every_field_of_a_recipe_has_a_row_and_every_row_a_field():
 def value(setting: str):
     before = getattr(getattr(TrialConfig(), setting.split(".")[0]), setting.split(".")[1])
     other = {"pooling": "cls", "metric": "dot"}.get(setting.split(".")[1])
-    return other or (not before if isinstance(before, bool) else before / 2 if isinstance(before, float) else before + 1)
+    return other or (not before if isinstance(before, bool) else before / 2 or 0.5 if isinstance(before, float) else before + 1)
 
 
-@pytest.mark.parametrize("setting", MOVED)
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_a_setting_changes_the_keys_of_its_stage_and_of_those_below(setting):
     def keys(config):
         run = Resolved(config, CORPUS, "stamp", "questions")
         return {stage.name: run.key(stage.name) for stage in STAGES}
 
     before, after = keys(TrialConfig()), keys(with_settings(TrialConfig(), {setting: value(setting)}))
-    assert {name for name in before if before[name] != after[name]} == MOVED[setting]
-
-
-def test_each_field_but_the_corpus_is_moved_here():
-    assert {setting.split(".")[0] for setting in MOVED} == set(by_field()) - {"corpus"}
+    decided = DECIDES.get(setting, {by_field()[setting.split(".")[0]].name})
+    assert {name for name in before if before[name] != after[name]} == below(decided)
 
 
 def test_a_fusion_of_one_retriever_does_without_the_stages_of_the_other():
@@ -96,8 +106,10 @@ def test_the_results_stand_where_the_table_says(tmp_path):
 
 
 def test_what_ranks_follows_the_pool():
-    assert [stage.name for stage in rankers()] == ["fused"]
-    assert ranking_fields() == ("chunking", "embedding", "transform", "index", "sparse", "retrieval", "fusion")
+    assert rankers()[0].name == "fused" and rankers()[0].above == ("pool",)
+    assert all(after.above[0] == before.name for before, after in zip(rankers(), rankers()[1:], strict=False))
+    ranked = [stage.field for stage in STAGES if rankers()[-1].name in below({stage.name})]
+    assert ranking_fields() == tuple(dict.fromkeys(ranked[1:])) and "fusion" in ranked
 
 
 @pytest.fixture
@@ -138,10 +150,58 @@ def test_what_labs_remember_is_another_one_for_another_setting_of_a_later_ranker
     assert keys[0] != keys[1]
 
 
+@pytest.mark.parametrize(("storage", "runs"), [("", 4), ("memory", 1), ("disk", 1)])
+def test_a_ranker_runs_as_often_as_its_row_says(towns, monkeypatch, storage, runs):
+    ran = with_ranker(monkeypatch, storage=storage, costs=True)
+    config = recipe(context__passages=2)
+    first, *others = [towns.evaluate(config) for _ in range(4)]
+    assert len(ran) == runs and all(np.array_equal(first.scores, other.scores) for other in others)
+    assert others[-1].trace.cached["turned"] is bool(storage)
+    Workbench(towns.home).evaluate(config)
+    assert len(ran) == (1 if storage == "disk" else runs + 1)
+    assert towns.evaluate(recipe(context__passages=3)).intervals["mrr"].mean > first.intervals["mrr"].mean
+
+
+def test_a_ranker_that_one_waits_for_is_planned_prepared_and_named(towns, monkeypatch):
+    ran, config = with_ranker(monkeypatch, storage="disk", costs=True), recipe(context__passages=2)
+    drain(towns.prepare(recipe(fusion="dense_only")))
+    plan = towns.plan(config)
+    assert not plan.live and plan.what == "context of 12 questions"
+    ran.clear()
+    drain(towns.prepare(config))
+    assert towns.plan(config).live and len(ran) == 1
+    latency = drain(towns.latency(config, 2))
+    assert list(latency) == ["sparse", "encode", "dense", "fuse", "turned", "total"] and len(ran) == 3
+    assert latency["total"][0] == pytest.approx(sum(ms[0] for step, ms in latency.items() if step != "total"))
+
+
+def test_the_model_of_any_part_is_planned_and_fetched(towns, monkeypatch):
+    fusion, fetched = type(TrialConfig().fusion), []
+    monkeypatch.setattr(fusion, "model", "owner/ranks", raising=False)
+    monkeypatch.setattr(fusion, "absent", lambda self: not fetched)
+    monkeypatch.setattr(fusion, "fetch", lambda self: fetched.append(self.model))
+    assert towns.plan(recipe())[:2] == (False, "fetching the model owner/ranks")
+    assert not towns.plan(recipe(fusion="rrf")).what.startswith("fetching")
+    for verb in (towns.prepare, towns.run):
+        fetched.clear()
+        drain(verb(recipe()))
+        assert fetched == ["owner/ranks"]
+
+
+def test_prompt_and_answer_stand_below_the_last_that_ranks():
+    run = Resolved(TrialConfig(), CORPUS, "stamp", "questions")
+    other = run.of(with_settings(run.config, {"fusion.weight": 0.1}))
+    assert stages._BY_NAME["prompt"].above == (rankers()[-1].name,)
+    assert other.key("prompt") != run.key("prompt") and other.key("answer") != run.key("answer")
+
+
 # A stage is added ----------------------------------------------------------------------------------------------------
 
 FIELD = '    reranking: chosen("reranker") = Field("identity", validate_default=True)\n'
-ROW = '    Stage("reranked", "reranking", "Reranking", ("fused",), ranks=lambda part, asked: part.rerank(asked)),\n'
+ROW = (
+    '    Stage("reranked", "reranking", "Reranking", ("fused",), ranks=lambda part, asked: part.rerank(asked),\n'
+    '          costs=True, storage="disk"),\n'
+)
 FOLDER = '"""Rerankers: a file a part."""\n\nKINDS = {"reranker": "Rerankers rank the best of the fusion again."}\n'
 PART = '''"""No reranking."""
 
@@ -149,6 +209,8 @@ from typing import Literal
 
 from core.config import PartConfig, knob
 from core.registry import part
+
+RUNS = []
 
 
 @part("reranker")
@@ -162,6 +224,7 @@ class Identity(PartConfig):
         yield from ()
         import numpy as np
 
+        RUNS.append(len(asked.queries))
         return np.where(asked.pool.chunk < 0, asked.scores, -asked.scores) if self.upside_down else asked.scores
 '''
 USE = """
@@ -179,9 +242,16 @@ from streamlit.testing.v1 import AppTest
 
 form = "from app import session; from app.ui import forms; session.start('here'); forms.recipe_form()"
 page = AppTest.from_string(form, default_timeout=60).run()
+from core.reranking.identity import RUNS
+
 found, run = bench.evaluate(turned), bench.resolve(recipe)
+RUNS.clear()
+for workbench in (bench, bench, Workbench(sys.argv[1])):
+    workbench.evaluate(turned)
+runs = len(RUNS)
 print(json.dumps({
     "first": [bench.search(one, "green tea")[0].document_id for one in (recipe, turned)],
+    "runs": runs,
     "traced": "reranked" in found.trace.ms,
     "settings": [row["setting"] for row in settings() if row["setting"].startswith("reranking")],
     "forms": [expander.label.split("**")[1] for expander in page.expander],
@@ -194,7 +264,7 @@ print(json.dumps({
 
 def test_adding_a_stage_is_a_field_a_row_a_folder_and_its_docs(tmp_path):
     copy = tmp_path / "copy"
-    for folder in ("core", "app", "pages", "docs", "datasets", "annotations", ".streamlit"):
+    for folder in ("core", "app", "pages", "docs", "datasets", "annotations", "tests", ".streamlit"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     put(copy / "core/config.py", "    context: ContextConfig = Field(", FIELD)
     put(copy / "core/pipeline/stages.py", '    Stage("relevance", "evaluation"', ROW)
@@ -206,6 +276,7 @@ def test_adding_a_stage_is_a_field_a_row_a_folder_and_its_docs(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
+    assert told["runs"] == 0, "it is remembered"
     assert told["first"][0] != told["first"][1] and told["traced"] and told["candidates kept"]
     assert told["settings"] == ["reranking.upside_down"] and told["columns"] == ["reranking"]
     assert told["forms"].index("Reranking") == told["forms"].index("Fusion") + 1
@@ -215,6 +286,10 @@ def test_adding_a_stage_is_a_field_a_row_a_folder_and_its_docs(tmp_path):
     )
     assert "reranking.upside_down" in listed.stdout
     subprocess.run([sys.executable, "-m", "docs.tables"], cwd=copy, capture_output=True, text=True, check=True)
+    subset = "every_field or changes_the_keys or follows_the_pool or stand_below"
+    words = ["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/test_stages.py", "-k", subset]
+    own = subprocess.run([sys.executable, *words], cwd=copy, capture_output=True, text=True, check=False)
+    assert own.returncode == 0, f"a new row asks for an edit in these tests: {own.stdout[-3000:]}"
     assert "## Reranker" in (copy / "docs/parts.md").read_text("utf-8")
 
 

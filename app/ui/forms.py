@@ -88,7 +88,9 @@ def stage_form(
     elif waits:
         label += " :orange-badge[not applied yet]"
     elif waited_for or cost:
-        work = "re-embeds" if "dense" in recipe.fusion.needs() else "chunks anew"
+        work = "computes anew"
+        if stage in ("chunking", "embedding"):
+            work = "re-embeds" if "dense" in recipe.fusion.needs() else "chunks anew"
         label += f" :gray-badge[:material/bolt: {cost or work}]"
     # a stable key: the label changes with every setting and must not close the expander
     with st.expander(label, expanded=expanded, key=f"{name}/{stage}"):

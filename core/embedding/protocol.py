@@ -73,13 +73,6 @@ class Encoder(PartConfig):
         """Tokens of a text that are read, specials counted; None: unknown, or all."""
         return None
 
-    def absent(self) -> bool:
-        """Whether the model is still to be fetched, and may be."""
-        return False
-
-    def fetch(self) -> None:
-        """Brings the model to this machine."""
-
     def fit(self, texts: list[str], folder: Path) -> Generator[Progress, None, Any]:
         """An encoder like this one, fitted to the chunks' texts and saved in the folder, or opened from it."""
         raise NotImplementedError(f"{self.part} learns nothing")

@@ -66,13 +66,6 @@ class TextGenerator(PartConfig):
         """The part as it can be used now, without work that it would do once."""
         return self
 
-    def absent(self) -> bool:
-        """Whether the model is still to be fetched, and may be."""
-        return False
-
-    def fetch(self) -> None:
-        """Brings the model to this machine."""
-
     def load(self) -> Any:
         """The model of this machine, loaded once; a remote one has nothing to load."""
 

@@ -26,7 +26,7 @@ from core.index.rescore import Rescored
 from core.pipeline import index_build
 from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, estimate, weights
 from core.pipeline.speed import noted as with_run
-from core.pipeline.stages import Resolved
+from core.pipeline.stages import Resolved, Stage, rankers, storage
 from core.pipeline.vectors import embed, encode_all, missing
 from core.progress import drain
 from core.records import Candidates, Chunks, Corpus, Progress
@@ -115,7 +115,7 @@ class Pipeline:
         def make() -> Generator[Progress, None, Chunks]:
             return chunk_documents(run.corpus.documents, run.config.chunking, self.tools(run))
 
-        return (yield from self._stage("chunks", run.key("chunks"), Chunks, make, trace))
+        return (yield from self.stage("chunks", run.key("chunks"), Chunks, make, trace))
 
     def tools(self, run: Resolved) -> Remembered:
         """What chunkers ask of the encoder; each text is tokenised once for all chunkers tried."""
@@ -234,7 +234,7 @@ class Pipeline:
             candidates = searcher.search(questions, run.config.retrieval.candidates, ties)
             return checked(candidates, "sparse retriever", run.config.sparse, len(run.corpus.queries), len(ties))
 
-        return (yield from self._stage("sparse", run.key("sparse"), Candidates, make, trace))
+        return (yield from self.stage("sparse", run.key("sparse"), Candidates, make, trace))
 
     def dense(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
         def make() -> Generator[Progress, None, Candidates]:
@@ -246,7 +246,7 @@ class Pipeline:
             candidates = searcher.search(questions, run.config.retrieval.candidates, ties, settings=run.config.index)
             return checked(candidates, "index", run.config.index, len(run.corpus.queries), len(ties))
 
-        return (yield from self._stage("dense", run.key("dense"), Candidates, make, trace))
+        return (yield from self.stage("dense", run.key("dense"), Candidates, make, trace))
 
     def tie_order(self, run: Resolved) -> Generator[Progress, None, np.ndarray]:
         """[num_chunks] int32: place of each chunk's id in ascending string order; trec_eval's rule among equal scores."""
@@ -262,6 +262,9 @@ class Pipeline:
             candidates[name] = yield from stages[name](run, trace)
         ties = yield from self.tie_order(run)
         return self.remember("pool", run.key("pool"), lambda: make_pool(candidates, ties))
+
+    def pool_at_hand(self, run: Resolved) -> Pool | None:
+        return self._recall("pool", run.key("pool"))
 
     def pool_of(self, run: Resolved, question: str, steps: dict[str, float] | None = None) -> Generator[Progress, None, Pool]:
         """The pool of one question typed in by hand (one row). Its vector is not kept. `steps` takes the milliseconds."""
@@ -300,6 +303,11 @@ class Pipeline:
                 return texts + asked
             encoder = drain(self.encoder(run))
         return missing(encoder, texts, self.vectors_folder) + missing(encoder, asked, self.vectors_folder, query=True)
+
+    def to_rank(self, run: Resolved) -> list[Stage]:
+        """The stages that take their time to rank the corpus' questions, and whose scores are not on disk yet."""
+        slow = [stage for stage in rankers() if stage.costs and stage.storage == "disk" and run.corpus.queries]
+        return [stage for stage in slow if not self.cache.has(stage.name, run.key(stage.name))]
 
     def to_index(self, run: Resolved) -> int:
         """How many vectors an index that takes its time has still to be built from."""
@@ -344,17 +352,18 @@ class Pipeline:
                 total -= _bytes(self._memory.popitem(last=False)[1])
         return value
 
-    def _stage(self, stage: str, key: str, record: type, make: Callable, trace: Trace | None) -> Generator[Progress, None, Any]:
-        """From memory, else from disk, else made and written to both. `record` is a dataclass of arrays."""
-        started = time.perf_counter()
+    def stage(self, stage: str, key: str, record: type, make: Callable, trace: Trace | None) -> Generator[Progress, None, Any]:
+        """From memory, else from disk, else made and kept where the stage's row says. `record` is a dataclass of arrays."""
+        started, disk = time.perf_counter(), storage(stage) == "disk"
         value = self._recall(stage, key)
         cached = value is not None
-        if value is None and (entry := self.cache.load(stage, key)):
+        if value is None and disk and (entry := self.cache.load(stage, key)):
             value, cached = self._keep(stage, key, record(**entry[0])), True
         if value is None:
             value = self._keep(stage, key, (yield from make()))
             self.last_ms[stage] = (time.perf_counter() - started) * 1000
-            self.cache.save(stage, key, vars(value))
+            if disk:
+                self.cache.save(stage, key, vars(value))
         noted(trace, stage, started, cached)
         return value
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from core.config import TrialConfig
 from core.evaluation.judged import Judged, Relevance, judge
 from core.evaluation.metric import metric_values
 from core.pipeline.pipeline import Pipeline, Trace, noted
-from core.pipeline.stages import Asked, Resolved, rankers
+from core.pipeline.stages import Asked, Resolved, Stage, rankers
 from core.records import Corpus, Progress, Query
 from core.retrieval.pool import Pool
 from core.statistics.bootstrap import Interval
@@ -42,20 +43,36 @@ class Evaluation:
         return sum(self.trace.ms.values())
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What a stage that ranks makes, as it is kept."""
+
+    scores: np.ndarray  # [num_queries, pool width] float32
+
+
 def final_scores(
     pipeline: Pipeline, run: Resolved, pool: Pool, queries: Sequence[Query] | None = None, trace: Trace | None = None
 ) -> Generator[Progress, None, np.ndarray]:
     """The final scores [Q, P] float32 of a pool: the fusion's, then what each later stage makes of them.
 
-    queries: of the pool's rows; None: the corpus' own.
+    queries: of the pool's rows; None: the corpus' own. Of the recipe's own pool the scores are kept where a stage's row says.
     """
     chunks = yield from pipeline.chunks(run)
     asked = Asked(run.corpus, chunks, tuple(run.corpus.queries if queries is None else queries), pool, None)
+    own = queries is None and pool is pipeline.pool_at_hand(run)  # a lab's pool has no key
     for stage in rankers():
-        started = time.perf_counter()
-        asked = asked._replace(scores=(yield from stage.ranks(getattr(run.config, stage.field), asked)))
-        noted(trace, stage.name, started, False)
+        started, make = time.perf_counter(), partial(_ranked, run, stage, asked)
+        if own and stage.storage:
+            made = yield from pipeline.stage(stage.name, run.key(stage.name), Scores, make, trace)
+        else:
+            made = yield from make()
+            noted(trace, stage.name, started, False)
+        asked = asked._replace(scores=made.scores)
     return asked.scores
+
+
+def _ranked(run: Resolved, stage: Stage, asked: Asked) -> Generator[Progress, None, Scores]:
+    return Scores((yield from stage.ranks(getattr(run.config, stage.field), asked)))
 
 
 def evaluated(

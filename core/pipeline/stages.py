@@ -1,7 +1,8 @@
 """The stages of a recipe as data: STAGES is the one list from which keys, traces, plans, forms and docs follow.
 
 corpus > chunks > vectors > index > candidates of each retriever > pool > final ranking > metrics, and > prompt > answer. To
-add a stage is: a field of `TrialConfig`, a row here, a folder of parts, its room in `docs/rooms.py`, its docs.
+add a stage is: a field of `TrialConfig`, a row here, a folder of parts, its room in `docs/rooms.py`, its docs. What ranks is
+kept where its row says; where it also costs and is kept on disk, a job computes it before a page shows it.
 """
 
 from collections.abc import Callable, Generator
@@ -13,7 +14,9 @@ import numpy as np
 
 from core.chunking.chunk import chunk_documents
 from core.config import PART_KINDS, PartConfig, TrialConfig, code_version, fingerprint
+from core.context.prompt import build
 from core.embedding.transform import fit
+from core.evaluation.judged import relevance
 from core.index.common import build_settings
 from core.index.rescore import Rescored
 from core.pipeline.vectors import embed
@@ -70,8 +73,9 @@ def _dense(run: "Resolved") -> Any:
     return run.questions, config.embedding.prefix(True), config.index, config.transform.rescore, config.retrieval.candidates
 
 
+RANKING = "ranking"  # above a row: the last of the stages that rank
 # in the order in which forms show them
-STAGES = (
+_ROWS = (
     Stage("corpus", "corpus", "Corpus", settings=lambda run: run.corpus.fingerprint, storage="disk"),
     Stage("chunks", "chunking", "Chunking", ("corpus",), lambda run: (run.config.chunking, run.encoder),
           (chunk_documents,), costs=True, storage="disk"),
@@ -87,11 +91,18 @@ STAGES = (
           storage="memory"),
     Stage("fused", "fusion", "Fusion", ("pool",), ranks=first_ranking),
     Stage("relevance", "evaluation", "Evaluation", ("chunks",), lambda run: (run.questions, run.config.evaluation.overlap),
-          storage="memory"),
-    Stage("prompt", "context", "Context"),
-    Stage("answer", "generation", "Generation"),
+          (relevance,), storage="memory"),
+    Stage("prompt", "context", "Context", (RANKING,), workers=(build,)),
+    Stage("answer", "generation", "Generation", ("prompt",)),
 )  # fmt: skip
+_LAST = [row.name for row in _ROWS if row.ranks][-1]
+STAGES = tuple(row._replace(above=tuple(_LAST if name == RANKING else name for name in row.above)) for row in _ROWS)
 _BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def storage(name: str) -> str:
+    """Where a stage's result is kept."""
+    return _BY_NAME[name].storage
 
 
 def by_field() -> dict[str, Stage]:
@@ -122,8 +133,18 @@ def rankers() -> tuple[Stage, ...]:
 
 def workers(config: TrialConfig) -> list[Any]:
     """Whose code decides the ranking of a recipe, for `code_version`."""
-    fields = set(ranking_fields()) - unused(config) | {"embedding"}
+    fields = _used(config)
     return [worker for stage in STAGES if stage.field in fields for worker in _workers(stage, config)]
+
+
+def parts(config: TrialConfig, answering: bool = False) -> list[PartConfig]:
+    """The parts that a recipe's ranking needs, for answers too if `answering`."""
+    fields = _used(config) | (by_field().keys() - ranking_fields() if answering else set())
+    return [getattr(config, field) for field in PART_KINDS if field in fields]
+
+
+def _used(config: TrialConfig) -> set[str]:
+    return set(ranking_fields()) - unused(config) | {"embedding"}
 
 
 def _workers(stage: Stage, config: TrialConfig) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from core.evaluation.judged import judge, relevance
 from core.evaluation.metric import metric_names, metric_values
 from core.pipeline.results import Evaluation
 from core.pipeline.speed import Estimate
-from core.pipeline.stages import Recipe, Resolved
+from core.pipeline.stages import Recipe, Resolved, rankers
 from core.progress import drain, told_within
 from core.records import Candidates, Chunks, Progress
 from core.retrieval.pool import make_pool, rankings
@@ -66,14 +66,15 @@ class Values(NamedTuple):
 def values(workbench: Workbench, recipe: Recipe, setting: str, wanted: Sequence[Any]) -> Values:
     """Which of these values can be measured at once; loads no model."""
     ready, missing, invalid, texts = [], [], {}, {}
-    run, embeds = workbench.resolve(recipe), workbench.stages()[setting.split(".")[0]].costs
+    run = workbench.resolve(recipe)
+    costs = any(stage.costs for stage in (workbench.stages()[setting.split(".")[0]], *rankers()))
     for value in wanted:
         try:
             variant = run.of(with_settings(run.config, {setting: value}))
         except WorkbenchError as error:
             invalid.setdefault(error.what.partition(": ")[2].rstrip("."), []).append(value)
             continue
-        plan = workbench.plan(variant) if embeds else None
+        plan = workbench.plan(variant) if costs else None
         if plan is None or (plan.live and not plan.what):  # a curve never embeds by itself
             ready.append(value)
         else:
@@ -91,7 +92,8 @@ def slow_ms(workbench: Workbench, recipe: Recipe, setting: str, ready: Sequence[
     for value in ready:
         variant = run.of(with_settings(run.config, {setting: value}))
         if not pipeline.remembers("point", _key(variant, budget)):
-            stages = ((stage, variant.key(stage)) for stage in ("chunks", *variant.config.fusion.needs()))
+            ranks = [stage.name for stage in rankers() if stage.storage]
+            stages = ((stage, variant.key(stage)) for stage in ("chunks", *variant.config.fusion.needs(), *ranks))
             total += sum(
                 pipeline.last_ms.get(stage, 0.0)
                 for stage, key in stages
