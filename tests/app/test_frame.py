@@ -152,7 +152,7 @@ def test_a_second_recipe_outlives_pages_that_do_not_show_it():
             session.change({"chunking.size_tokens": 64}, "right")
         st.text(str(session.config("right").chunking.size_tokens) if page != "b" else "")
 
-    app = AppTest.from_function(script).run()
+    app = AppTest.from_function(script, default_timeout=30).run()
     assert parameter(app, "right.chunking.size_tokens") == "64"
     app.query_params["page"] = "b"
     app.run()
@@ -275,7 +275,7 @@ def test_the_baseline_answers_the_questions_of_the_current_recipe():
         session.change({"corpus.questions": "dev", "evaluation.k": 5})
         st.json(session.baseline().model_dump(mode="json"))
 
-    app = AppTest.from_function(script)
+    app = AppTest.from_function(script, default_timeout=30)
     app.query_params["baseline"] = "default"
     app.run()
     shown = json.loads(app.json[0].value)
@@ -372,11 +372,11 @@ def test_the_values_of_one_drag_are_one_step(monkeypatch):
             session.change({"fusion.weight": float(weight)})
         st.session_state.steps = len(st.session_state.past)
 
-    app = AppTest.from_function(script)
+    app = AppTest.from_function(script, default_timeout=30)
     app.query_params["drag"] = ["0.1", "0.2", "0.3"]
     assert app.run().session_state["steps"] == 1
     monkeypatch.setattr(session, "SAME_STEP_S", 0.0)
-    app = AppTest.from_function(script)
+    app = AppTest.from_function(script, default_timeout=30)
     app.query_params["drag"] = ["0.1", "0.2", "0.3"]
     assert app.run().session_state["steps"] == 3
 

@@ -138,7 +138,7 @@ def test_odd_texts_have_vectors_too(name, tmp_path):
 
 
 def test_no_text_is_no_work(name, tmp_path):
-    assert encode(ready(part(name), tmp_path), []).shape[0] == 0
+    assert encode(ready(part(name), tmp_path), []).shape[0] == 0, "without a text it yields vectors: yield nothing"
 
 
 def test_closing_it_ends_the_work(name, tmp_path):
