@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from core.files import synced
+from core.progress import drain
 from core.store.database import Store
 from core.store.journal import Journal
 
@@ -61,14 +62,6 @@ def timed(work) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def drain(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 def floor(folder: Path, data: bytes) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from core.chunking.chunk import chunk_texts
 from core.config import build, fingerprint
-from core.progress import drain
+from core.progress import Running, drain
 from core.records import Corpus
 from core.training.encoders.settings import TrainConfig
 from core.training.encoders.training import train
@@ -78,11 +78,9 @@ def dual_encoder(bench: Workbench, dataset: str) -> dict:
 
 
 def watched(work):
-    try:
-        while True:
-            print(f"\r{next(work).message[:100]:100}", end="", file=sys.stderr, flush=True)
-    except StopIteration as end:
-        return end.value
+    for step in (running := Running(work)):
+        print(f"\r{step.message[:100]:100}", end="", file=sys.stderr, flush=True)
+    return running.result
 
 
 def word2vec(bench: Workbench) -> dict:

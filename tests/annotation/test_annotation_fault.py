@@ -20,6 +20,7 @@ from core.__main__ import main
 from core.annotation import checking, exports, imports, label_files, latest, rounds, saving, worklist
 from core.annotation.labels import blank
 from core.errors import WorkbenchError
+from core.progress import drain
 from core.store.database import Store
 from core.store.journal import new_id
 from core.store.segments import SEGMENT, Segments, encode_line
@@ -46,14 +47,6 @@ def annotate(home: str, who: str, count: int, told) -> None:
     """One annotator in a process of their own."""
     store = Store(home)
     told.put([store.add_label({**PAYLOAD, "annotator": who, "item": f"i{n}"}) for n in range(count)])
-
-
-def drain(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 def crowd(home, people, each):

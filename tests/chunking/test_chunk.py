@@ -17,6 +17,7 @@ from core.labs.chunks import (
     summarize,
     tokens_repeated,
 )
+from core.progress import Running
 from core.records import Chunks, Document, Gold, Query
 from tests.chunking.test_tools import WhitespaceTools
 
@@ -29,11 +30,9 @@ DOCUMENTS = (
 
 def run(chunker, documents=DOCUMENTS, tools=None) -> Chunks:
     steps = chunk_documents(documents, chunker, tools or WhitespaceTools())
-    while True:
-        try:
-            assert next(steps).total == len(documents)
-        except StopIteration as end:
-            return end.value
+    for step in (running := Running(steps)):
+        assert step.total == len(documents)
+    return running.result
 
 
 def make(*rows: tuple[int, int, int, int]) -> Chunks:

@@ -10,6 +10,7 @@ import pytest
 from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.tools import Remembered
 from core.labs.chunks import cut_spans, gold_spans
+from core.progress import drain
 from core.records import Document, Gold, Query
 from core.registry import parts
 from tests.chunking.test_tools import WhitespaceTools
@@ -60,11 +61,7 @@ def xquad():
 
 def run(documents, chunker, tools):
     steps = chunk_documents(documents, chunker, tools)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return drain(steps)
 
 
 def test_xquad_paragraphs_as_whole_documents(xquad, tools):

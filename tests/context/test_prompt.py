@@ -10,6 +10,7 @@ from core.errors import WorkbenchError
 from core.generation.answer import answer
 from core.generation.protocol import Generated, TextGenerator
 from core.judging.containment import THRESHOLD, source_sentence, support
+from core.progress import Running
 from core.records import Hit
 
 
@@ -110,12 +111,8 @@ class Stub(TextGenerator):
 
 
 def finish(generator):
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(generator))
-        except StopIteration as stop:
-            return pieces, stop.value
+    pieces = list(running := Running(generator))
+    return pieces, running.result
 
 
 @pytest.mark.parametrize("hits", [[], [hit(1, "x", 0.29), hit(2, "y", 0.1)]])

@@ -21,6 +21,7 @@ from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.local import Local
 from core.generation.protocol import Generated, TextGenerator
+from core.progress import Running
 from tests.generation.test_torch_lm import tiny_model
 from tests.support.parts import is_described
 
@@ -149,22 +150,20 @@ def test_it_is_described(name):
 
 def finish(generator):
     """(pieces, what is returned) of an answer that may run to its end."""
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(generator))
-        except StopIteration as stop:
-            assert getattr(stop.value, "_fields", ())[:10] == Generated._fields[:10], (
-                f"generate returns {stop.value!r}: end it by `return Generated(…)` (core/generation/protocol.py)"
-            )
-            return pieces, stop.value
-        except WorkbenchError:
-            raise
-        except Exception as error:
-            raise AssertionError(
-                f"generate ends in {type(error).__name__}: {error}. Catch it: what the user can mend is a `WorkbenchError`, "
-                'what a service does is the finish reason "failed: <why>"'
-            ) from error
+    try:
+        pieces = list(running := Running(generator))
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        raise AssertionError(
+            f"generate ends in {type(error).__name__}: {error}. Catch it: what the user can mend is a `WorkbenchError`, "
+            'what a service does is the finish reason "failed: <why>"'
+        ) from error
+    result = running.result
+    assert getattr(result, "_fields", ())[:10] == Generated._fields[:10], (
+        f"generate returns {result!r}: end it by `return Generated(…)` (core/generation/protocol.py)"
+    )
+    return pieces, result
 
 
 def said(generator):

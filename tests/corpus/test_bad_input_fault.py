@@ -13,15 +13,8 @@ from core.corpus import reading
 from core.corpus.library import Library
 from core.corpus.reading import Notes, Source
 from core.errors import WorkbenchError
+from core.progress import drain
 from core.registry import find
-
-
-def drain(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def load(loader: str, path: Path, **settings):

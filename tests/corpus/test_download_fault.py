@@ -14,6 +14,7 @@ from core.corpus.cards import DataFile
 from core.corpus.download import fetch
 from core.corpus.library import Library
 from core.errors import WorkbenchError
+from core.progress import drain
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -214,10 +215,4 @@ def test_a_data_set_is_downloaded_found_and_opened_by_name(address, tmp_path, mo
         list(library.open("tiny"))
     assert list(library.download("tiny"))
     assert list(library.download("tiny")) == [], "it is here already"
-    steps = library.open("tiny")
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            assert end.value.documents[0].text == "Ann came."
-            break
+    assert drain(library.open("tiny")).documents[0].text == "Ann came."

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.corpus.assemble import spans
 from core.corpus.library import split
 from core.corpus.packed import pack, unpack
+from core.progress import drain
 from core.records import Corpus, Document, Gold, Query
 from core.registry import find
 
@@ -27,11 +28,7 @@ def load(loader: str, files: dict[str, str | bytes], **options) -> Corpus:
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
         steps = find("loader", loader)(**options).load(Path(folder), "sample")
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
+        return drain(steps)
 
 
 def evidence(corpus: Corpus) -> list[list[str]]:
@@ -134,12 +131,7 @@ def test_triviaqa_spans_are_names_of_the_answer(passage):
         for name, content in (("qa/x.json", json.dumps({"Data": [entry]})), ("evidence/wikipedia/a.txt", "x " + text)):
             (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(folder) / name).write_bytes(content.encode())
-        steps = find("loader", "triviaqa")(questions="x").load(Path(folder), "sample")
-        try:
-            while True:
-                next(steps)
-        except StopIteration as end:
-            found = evidence(end.value)[0]
+        found = evidence(drain(find("loader", "triviaqa")(questions="x").load(Path(folder), "sample")))[0]
     assert all(part.casefold() == answer.strip().casefold() or len(part) == len(answer.strip()) for part in found)
 
 

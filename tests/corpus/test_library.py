@@ -8,17 +8,14 @@ import pytest
 
 from core.corpus.library import Library, split
 from core.errors import WorkbenchError
+from core.progress import Running
 from core.records import Corpus, Document, Gold, Progress, Query
 
 
 def drain(steps):
-    seen = []
-    while True:
-        try:
-            seen.append(next(steps))
-        except StopIteration as end:
-            assert all(isinstance(step, Progress) for step in seen)
-            return end.value
+    seen = list(running := Running(steps))
+    assert all(isinstance(step, Progress) for step in seen)
+    return running.result
 
 
 @pytest.fixture
@@ -111,9 +108,9 @@ def test_a_large_corpus_comes_from_the_cache_and_not_from_its_files(tmp_path, mo
     (folder / "qrels" / "test.tsv").write_text("".join(f"{i}\t{i}\t1\n" for i in range(16_000)))
     library = Library(tmp_path / "home")
     first = drain(library.open("scifact"))
-    with pytest.raises(StopIteration) as end:
-        next(library.open("scifact"))  # a step would say that files are read
-    second = end.value.value
+    steps = list(running := Running(library.open("scifact")))
+    second = running.result
+    assert steps == [], "a step would say that files are read"
     assert second == first and len(second.queries) == 16_000
 
 

@@ -12,17 +12,14 @@ import pytest
 from core.corpus import python_api
 from core.corpus.cards import DATASETS, cards
 from core.errors import WorkbenchError
+from core.progress import drain
 from core.records import Corpus, Gold
 from core.registry import find
 
 
 def load(loader: str, path: Path, **settings) -> Corpus:
     steps = find("loader", loader)(**settings).load(path, "sample")
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return drain(steps)
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:

@@ -21,14 +21,7 @@ from core.corpus.parse import TextOfHTML, parse_html
 from core.corpus.pdf_page import located
 from core.errors import WorkbenchError
 from core.files import write_whole
-
-
-def drain(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+from core.progress import drain
 
 
 @pytest.fixture

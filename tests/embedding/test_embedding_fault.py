@@ -20,6 +20,7 @@ from core.files import seal_folder
 from core.generation.llama_engine import LlamaCpp
 from core.models import loading
 from core.pipeline.vectors import embed, missing
+from core.progress import drain
 from core.training.encoders.start import start_encoder
 from tests.support.small_corpora import small_bert
 
@@ -60,13 +61,7 @@ def test_processes_share_a_store_and_a_killed_one_leaves_it_whole(tmp_path):
     [process.join(60) for process in processes]
     assert [process.exitcode for process in processes] == [-signal.SIGKILL, 0, 0]
     assert len(missing(Slow(), TEXTS, tmp_path)) == 0
-    running = embed(Slow(), TEXTS, tmp_path)
-    while True:
-        try:
-            next(running)
-        except StopIteration as end:
-            assert (end.value[:, 0] == [len(text) for text in TEXTS]).all()
-            return
+    assert (drain(embed(Slow(), TEXTS, tmp_path))[:, 0] == [len(text) for text in TEXTS]).all()
 
 
 def test_a_language_model_that_cannot_be_read_says_what_to_do(tmp_path):

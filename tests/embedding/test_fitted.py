@@ -13,6 +13,7 @@ from core.embedding.minilm import MiniLM
 from core.embedding.word2vec import Word2Vec, _steps, words
 from core.errors import WorkbenchError
 from core.pipeline.vectors import embed
+from core.progress import Running
 from core.records import Progress
 from core.statistics.paired import paired_difference
 
@@ -30,13 +31,9 @@ PARTS = [LSA(dimensions=5), Word2Vec(dimensions=64, epochs=2, min_count=1)]
 
 
 def drain(generator):
-    seen = []
-    while True:
-        try:
-            seen.append(next(generator))
-        except StopIteration as end:
-            assert all(isinstance(one, Progress) for one in seen)
-            return end.value
+    seen = list(running := Running(generator))
+    assert all(isinstance(step, Progress) for step in seen)
+    return running.result
 
 
 def vectors_of(part, texts, query=False):
@@ -119,11 +116,9 @@ def test_word2vec_does_not_depend_on_the_hash_seed():
 import sys, pathlib, tempfile, hashlib
 sys.path.insert(0, ".")
 from core.embedding.word2vec import Word2Vec
+from core.progress import drain
 run = Word2Vec(dimensions=8, epochs=2, min_count=1).fit(sys.argv[1:], pathlib.Path(tempfile.mkdtemp()) / "fit")
-try:
-    while True: next(run)
-except StopIteration as end:
-    print(hashlib.sha256(end.value.load()._vectors(sys.argv[1:]).tobytes()).hexdigest())
+print(hashlib.sha256(drain(run).load()._vectors(sys.argv[1:]).tobytes()).hexdigest())
 """
     runs = [
         subprocess.run(

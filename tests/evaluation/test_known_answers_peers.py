@@ -13,6 +13,7 @@ from core.evaluation.judged import judge, relevance
 from core.evaluation.ndcg_linear import NDCGLinear
 from core.index.exact import Exact
 from core.pipeline.vectors import embed
+from core.progress import drain
 from core.records import Chunks
 from core.retrieval.bm25_fast import BM25S
 from core.retrieval.convex import Convex
@@ -23,14 +24,6 @@ from core.retrieval.sparse_only import SparseOnly
 from core.retrieval.top import tie_order
 
 XQUAD = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets")) / "xquad" / "xquad.en.json"
-
-
-def drain(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.fixture(scope="module")

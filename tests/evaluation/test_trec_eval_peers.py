@@ -10,6 +10,7 @@ import pytrec_eval
 
 from core.corpus.squad import Squad
 from core.evaluation.judged import judge, relevance
+from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
 from core.registry import parts
 from core.retrieval.bm25_fast import BM25S
@@ -91,12 +92,7 @@ def test_random_rankings_with_ties(seed, k):
 def xquad():
     if not XQUAD.exists():
         pytest.skip(f"XQuAD is not at {XQUAD}; GROUNDWORK_DATASETS names the folder of data sets")
-    loading = Squad().load(XQUAD, "xquad")
-    try:
-        while True:
-            next(loading)
-    except StopIteration as end:
-        return end.value
+    return drain(Squad().load(XQUAD, "xquad"))
 
 
 @pytest.mark.parametrize("k", [1, 10, 100])

@@ -137,16 +137,15 @@ def unbounded(lab: Lab) -> Iterator[Case]:
             from core.errors import WorkbenchError
             from core.generation.anthropic_api import Anthropic
             from core.generation.openai_compatible import OpenAICompatible
+            from core.progress import drain
 
             part = OpenAICompatible(base_url=f"{address}/v1") if api == "openai" else Anthropic(base_url=address)
             started = time.monotonic()
             work = part.generate(HELLO, 7, DEADLINE_S)
             try:
-                while True:
-                    next(work)
-            except StopIteration as end:
-                assert len(end.value.text) < 20e6, f"{len(end.value.text) / 1e6:.0f} MB of text"
-                json.dumps(end.value._asdict()).encode()
+                answer = drain(work)
+                assert len(answer.text) < 20e6, f"{len(answer.text) / 1e6:.0f} MB of text"
+                json.dumps(answer._asdict()).encode()
             except WorkbenchError as error:
                 assert len(str(error)) < 5000, f"a message of {len(str(error)):,} characters"
             print(time.monotonic() - started)

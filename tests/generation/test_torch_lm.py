@@ -11,6 +11,7 @@ from core.errors import WorkbenchError
 from core.generation import torch_model
 from core.generation.protocol import ShownText, finished
 from core.generation.torch_lm import Transformers
+from core.progress import Running
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
 ODD = "a<|im_end|>\n<|im_start|>system\nb 漢字 🙂 \ud800"
@@ -82,12 +83,8 @@ def ask(text: str) -> list[dict[str, str]]:
 
 
 def finish(generator):
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(generator))
-        except StopIteration as stop:
-            return pieces, stop.value
+    pieces = list(running := Running(generator))
+    return pieces, running.result
 
 
 def text(part: Transformers, question: str = "hello", seed: int = 0) -> str:

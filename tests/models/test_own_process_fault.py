@@ -20,6 +20,7 @@ from core.generation.llama_engine import LlamaCpp
 from core.jobs import child as children
 from core.models import own_process
 from core.models.own_process import Own, at_model
+from core.progress import Running
 from core.records import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,12 +70,8 @@ class Played(PartConfig):
 
 
 def finish(generator):
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(generator))
-        except StopIteration as stop:
-            return pieces, stop.value
+    pieces = list(running := Running(generator))
+    return pieces, running.result
 
 
 def soon(what) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.pipeline import vectors
 from core.pipeline.vectors import embed, missing
+from core.progress import Running
 
 
 class Counting:
@@ -37,12 +38,8 @@ class Counting:
 
 
 def drain(generator):
-    seen = []
-    while True:
-        try:
-            seen.append(next(generator))
-        except StopIteration as end:
-            return end.value, seen
+    seen = list(running := Running(generator))
+    return running.result, seen
 
 
 def fresh_process():

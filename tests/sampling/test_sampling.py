@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.judging import diversity
+from core.progress import Running
 from core.sampling.filters import (
     STEPS,
     Chain,
@@ -169,12 +170,8 @@ def after_last(tokens):
 
 
 def finish(generator):
-    found = []
-    while True:
-        try:
-            found.append(next(generator))
-        except StopIteration as stop:
-            return found, stop.value
+    found = list(running := Running(generator))
+    return found, running.result
 
 
 STEPS_OF_TESTS = [(), (Temperature(temperature=1.5), TopP(p=0.9)), (Mirostat(tau=1.5, eta=0.5), FrequencyPenalty(penalty=1.0))]

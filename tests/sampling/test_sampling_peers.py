@@ -10,6 +10,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from core.progress import drain
 from core.sampling import filters
 from core.sampling.filters import History, softmax
 from core.sampling.search import beam_search, contrastive_search, one_by_one
@@ -278,14 +279,6 @@ def forward(model, texts):
     with torch.no_grad():
         out = model(torch.tensor(texts), output_hidden_states=True)
     return out.logits[:, -1].double().numpy(), out.hidden_states[-1].double().numpy()
-
-
-def drain(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as stop:
-            return stop.value
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0, -1.0])

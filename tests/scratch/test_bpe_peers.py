@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from core.errors import WorkbenchError
+from core.progress import drain
 from core.scratch.models import bpe
 
 TEXTS = [
@@ -15,14 +16,6 @@ TEXTS = [
     "The try statement specifies exception handlers and/or cleanup code for a group of statements; it's 10% of them.",
     "Größe, naïve café, 日本語のテキスト, ½ x², 🤗🤗, don't we'll  two  spaces\t\ttabs   ",
 ]
-
-
-def drained(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def library(texts, size, min_frequency=2):
@@ -38,7 +31,7 @@ def library(texts, size, min_frequency=2):
 
 
 def compared(texts, size, min_frequency=2):
-    mine = drained(bpe.train(texts, size, min_frequency))
+    mine = drain(bpe.train(texts, size, min_frequency))
     tokenizer, merges = library(texts, size, min_frequency)
     assert [(merge.left, merge.right) for merge in mine.merges] == merges
     assert mine.vocabulary == tokenizer.get_vocab()
@@ -66,13 +59,13 @@ def test_ties_and_repeated_letters_are_settled_as_the_library_settles_them(seed)
 
 
 def test_counts_never_rise_and_a_tie_goes_to_the_lowest_ids():
-    mine = drained(bpe.train(TEXTS, 400))
+    mine = drain(bpe.train(TEXTS, 400))
     counts = [merge.count for merge in mine.merges]
     assert all(a >= b for a, b in pairwise(counts)) and counts[-1] >= 2
-    assert [(m.left, m.right) for m in drained(bpe.train(["zy xw zy xw"], 258, 1)).merges] == [("x", "w"), ("z", "y")]
+    assert [(m.left, m.right) for m in drain(bpe.train(["zy xw zy xw"], 258, 1)).merges] == [("x", "w"), ("z", "y")]
 
 
 def test_a_vocabulary_below_the_bytes_is_refused_and_no_text_gives_no_merge():
     with pytest.raises(WorkbenchError, match="256 bytes"):
         next(bpe.train(TEXTS, 255))
-    assert drained(bpe.train([], 300)).merges == ()
+    assert drain(bpe.train([], 300)).merges == ()

@@ -13,18 +13,11 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
+from core.progress import drain
 from core.store import journal as module
 from core.store.journal import Journal, id_time, is_id, new_id
 
 SAMPLES = Path(__file__).parents[1] / "records"
-
-
-def drain(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.fixture

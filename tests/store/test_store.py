@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import WorkbenchError
+from core.progress import drain
 from core.store import database, tables
 from core.store.database import Store
 from core.store.journal import Journal
@@ -58,14 +59,6 @@ def trial(**changes):
 def derive(trial, questions):
     found = [len(trial["rankings"][query["id"]][0]) for query in questions["queries"]]
     return {"found": [float(n) if n else None for n in found], "nan": [float("nan")] * len(found)}
-
-
-def drain(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 def contents(store):

@@ -16,6 +16,7 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.files import Busy, hold
+from core.progress import drain
 from core.store import backup, database_file
 from core.store.database import Store
 from core.store.journal import Journal
@@ -36,14 +37,6 @@ def start(code, *arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True, **options
     )
-
-
-def drain(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 def fill(home, count=5):

@@ -13,6 +13,7 @@ from core.config import EvaluationConfig
 from core.embedding import minilm
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
+from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
 from core.training.encoders import loop, negatives
 from core.training.encoders.batches import Batches, nearest
@@ -76,19 +77,11 @@ def start(config, folder, corpus=None):
     return train(config, corpus, *whole(corpus), folder)
 
 
-def drained(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
-
-
 @pytest.fixture(scope="module", params=["lora", "full"])
 def trained(request, base, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     config = TrainConfig(base=str(base), method=request.param, **SMALL)
-    return drained(start(config, home / "encoders" / request.param))
+    return drain(start(config, home / "encoders" / request.param))
 
 
 # Data
@@ -306,14 +299,14 @@ def test_a_cancelled_training_continues_as_if_it_had_not_been(base, tmp_path):
     from safetensors.torch import load_file
 
     config = TrainConfig(base=str(base), **SMALL)
-    straight = drained(start(config, tmp_path / "a" / "one"))
+    straight = drain(start(config, tmp_path / "a" / "one"))
     folder = tmp_path / "b" / "one"
     running = start(config, folder)
     while not next(running).message.startswith("Step 5 of 6"):
         pass
     running.close()
     assert not folder.exists() and read_log(folder)[-1]["kind"] == "interrupted"
-    result = drained(start(config, folder))
+    result = drain(start(config, folder))
     kinds = [line["kind"] for line in read_log(folder)]
     assert "resume" in kinds and kinds.count("step") == 6
     one, other = (load_file(f / "model.safetensors") for f in (straight.folder, folder))
@@ -327,7 +320,7 @@ def test_other_settings_start_anew(base, tmp_path):
     while not next(running).message.startswith("Step 3"):
         pass
     running.close()
-    drained(start(TrainConfig(base=str(base), **SMALL, temperature=0.1), folder))
+    drain(start(TrainConfig(base=str(base), **SMALL, temperature=0.1), folder))
     assert "resume" not in {line["kind"] for line in read_log(folder)}
 
 
@@ -335,7 +328,7 @@ def test_early_stopping_keeps_the_best(base, tmp_path, monkeypatch):
     values = iter([0.5, 0.7, 0.6, 0.6])
     monkeypatch.setattr(Validation, "measure", lambda *_: dict.fromkeys(("ndcg", "recall", "mrr"), next(values)))
     config = TrainConfig(base=str(base), **SMALL | {"max_steps": 100}, patience=2)
-    result = drained(start(config, tmp_path / "one"))
+    result = drain(start(config, tmp_path / "one"))
     assert (result.best_step, result.steps, result.stopped) == (2, 6, "early")
 
 
@@ -343,7 +336,7 @@ def test_where_nothing_is_gained_the_start_comes_back(base, tmp_path, monkeypatc
     from safetensors.torch import load_file
 
     monkeypatch.setattr(Validation, "measure", lambda *_: dict.fromkeys(("ndcg", "recall", "mrr"), 0.5))
-    result = drained(start(TrainConfig(base=str(base), **SMALL), tmp_path / "one"))
+    result = drain(start(TrainConfig(base=str(base), **SMALL), tmp_path / "one"))
     assert result.best_step == 0 and result.comparison["mrr"]["difference"] == 0
     one, other = load_file(base / "model.safetensors"), load_file(result.folder / "model.safetensors")
     assert all((one[name] - other[name]).abs().max() == 0 for name in one)
@@ -361,7 +354,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_best(base, tmp_path, monke
     monkeypatch.setattr(loop, "info_nce", broken)
     folder = tmp_path / "one"
     with pytest.raises(WorkbenchError, match=r"diverged: the loss is nan at step 4.*learning_rate"):
-        drained(start(TrainConfig(base=str(base), **SMALL), folder))
+        drain(start(TrainConfig(base=str(base), **SMALL), folder))
     assert not folder.exists()
     assert read_log(folder)[-1] | {"time": 0} == {"kind": "failed", "step": 4, "reason": "loss nan", "time": 0}
     kept = torch.load(work_folder(folder) / "checkpoint.pt", weights_only=True)
@@ -380,7 +373,7 @@ def test_a_full_disk_is_told(base, tmp_path, monkeypatch, fault):
     monkeypatch.setattr(torch, "save", full)
     folder = tmp_path / "one"
     with pytest.raises(WorkbenchError, match=r"could not be written.*(No space left|write failed).* free.*Free some space"):
-        drained(start(TrainConfig(base=str(base), **SMALL), folder))
+        drain(start(TrainConfig(base=str(base), **SMALL), folder))
     assert not folder.exists()
 
 
@@ -388,7 +381,7 @@ def test_a_damaged_checkpoint_is_not_resumed(base, tmp_path):
     folder = tmp_path / "one"
     work_folder(folder).mkdir(parents=True)
     (work_folder(folder) / "checkpoint.pt").write_bytes(b"half a checkpoint")
-    assert drained(start(TrainConfig(base=str(base), **SMALL), folder)).steps == 6
+    assert drain(start(TrainConfig(base=str(base), **SMALL), folder)).steps == 6
 
 
 def test_what_cannot_be_trained_says_why(base, tmp_path):
@@ -396,7 +389,7 @@ def test_what_cannot_be_trained_says_why(base, tmp_path):
 
     def fails(text, config=config, corpus=corpus, folder=tmp_path / "encoders" / "one"):
         with pytest.raises(WorkbenchError, match=text):
-            drained(start(config, folder, corpus))
+            drain(start(config, folder, corpus))
 
     fails("Only 0 questions", corpus=Corpus("none", corpus.documents))
     fails("questions with evidence for validation", corpus=small_corpus(40))

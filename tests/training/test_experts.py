@@ -20,6 +20,7 @@ from core.labs.inside.experts import (
     routed_kinds,
     token_kinds,
 )
+from core.progress import drain
 from core.scratch.models import moe
 from core.scratch.models.transformer import Shape, SwiGLU
 from core.training import experts
@@ -27,14 +28,6 @@ from core.training.experts import ExpertStep, MoeConfig, Routing, experts_folder
 
 SHAPE = Shape(layers=1, heads=1, kv_heads=1, head_size=16, width=16, hidden=24, vocabulary=10, context=32)
 SMALL = {"width": 32, "hidden": 32, "vocabulary": 320, "context": 32, "batch": 8, "experts": 4}
-
-
-def drained(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def layer(experts, top_k, capacity_factor=0.0, seed=0):
@@ -117,7 +110,7 @@ def runs(tmp_path_factory):
     home, found = tmp_path_factory.mktemp("moe"), {}
     for name, settings in {"with": {}, "without": {"balance": "none"}}.items():
         config = MoeConfig(**SMALL, steps=60, **settings)
-        found[name] = drained(moe.train(corpus(), config, home / name))
+        found[name] = drain(moe.train(corpus(), config, home / name))
     return found
 
 
@@ -209,7 +202,7 @@ def test_parts_of_speech_by_list_and_by_ending():
 
 def test_the_same_seed_gives_the_same_model_and_closing_keeps_nothing(tmp_path):
     config = MoeConfig(**SMALL, steps=3, top_k=2, balance="importance")
-    runs = [drained(moe.train(corpus(15), config, tmp_path / name)).run for name in ("one", "two")]
+    runs = [drain(moe.train(corpus(15), config, tmp_path / name)).run for name in ("one", "two")]
     assert runs[0].steps == runs[1].steps and runs[0].held_out_loss == runs[1].held_out_loss
     left = moe.train(corpus(15), config, tmp_path / "left")
     while not isinstance(next(left), ExpertStep):
@@ -222,7 +215,7 @@ def test_what_cannot_be_is_said(tmp_path):
     with pytest.raises(WorkbenchError, match="2 of 1 experts"):
         valid(MoeConfig, {"experts": 1, "top_k": 2})
     with pytest.raises(WorkbenchError, match="a row of a batch has 33"):
-        drained(moe.train(["short text", "another"], MoeConfig(**SMALL, steps=1), tmp_path / "short"))
+        drain(moe.train(["short text", "another"], MoeConfig(**SMALL, steps=1), tmp_path / "short"))
     with pytest.raises(WorkbenchError, match="no model"):
         moe.load(tmp_path / "absent")
     (tmp_path / "there").mkdir()

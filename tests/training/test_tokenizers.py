@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.labs.inside import tokenizers
+from core.progress import Running, drain
 from core.training.tokenizers import (
     FILE,
     Reader,
@@ -27,16 +28,8 @@ TEXTS = [
 ] * 5
 
 
-def drained(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
 def train(kind, name, **settings):
-    return drained(train_tokenizer(TEXTS, TokenizerConfig(kind=kind, size=300, **settings), folder_of(name)))
+    return drain(train_tokenizer(TEXTS, TokenizerConfig(kind=kind, size=300, **settings), folder_of(name)))
 
 
 @pytest.mark.parametrize("kind", ["bpe", "wordpiece"])
@@ -60,14 +53,8 @@ def test_wordpieces_letters_are_ordinary_tokens_that_text_cannot_call():
 
 
 def test_trained_ones_are_known_beside_the_bundled_and_tell_of_every_stage():
-    steps = train_tokenizer(TEXTS, TokenizerConfig(size=300), folder_of("mine"))
-    told = []
-    while True:
-        try:
-            told.append(next(steps))
-        except StopIteration as end:
-            path = end.value
-            break
+    told = list(running := Running(train_tokenizer(TEXTS, TokenizerConfig(size=300), folder_of("mine"))))
+    path = running.result
     assert told[-1].message == "A vocabulary of 300 tokens" and told[-1].done == told[-1].total == len(TEXTS)
     assert tokenizer_files()["mine"] == path and {"MiniLM", "SmolLM2"} <= tokenizer_files().keys()
     assert opened(path).name == "mine"

@@ -10,6 +10,7 @@ from core.index.exact import Exact
 from core.index.protocol import Index
 from core.labs.index.churn import MODES, Churn, churn, when_to_rebuild
 from core.labs.index.measure import Asking, recall
+from core.progress import Running
 from core.records import Candidates
 from core.registry import find
 
@@ -64,13 +65,10 @@ class PlainSearcher:
 
 
 def drained(work):
-    messages = []
-    while True:
-        try:
-            messages.append(next(work))
-        except StopIteration as end:
-            assert [m.done for m in messages] == sorted(m.done for m in messages)
-            return end.value
+    running = Running(work)
+    done = [step.done for step in running]
+    assert done == sorted(done)
+    return running.result
 
 
 @pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])

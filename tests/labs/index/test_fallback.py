@@ -9,6 +9,7 @@ from core.labs.index import filtered
 from core.labs.index.fallback import RULES, fallback_curve, steps
 from core.labs.index.filtered import by_selectivity, deep, only
 from core.labs.index.measure import recall
+from core.progress import drain
 from core.records import Candidates
 
 rng = np.random.default_rng(11)
@@ -38,14 +39,6 @@ class Masked:
 def candidates(*scores):
     score = np.array(scores, np.float32)
     return Candidates(np.where(np.isnan(score), -1, np.arange(score.shape[1])).astype(np.int32), score)
-
-
-def drained(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 NAN = np.nan
@@ -122,7 +115,7 @@ def test_thresholds_send_from_none_to_all():
 def test_filters_by_group_in_every_way_equal_exact_search_on_an_index_without_fault(monkeypatch):
     monkeypatch.setattr(filtered, "LATENCIES", 3)
     groups = ["a"] * 300 + ["b"] * 150 + ["c"] * 45 + ["d"] * 5
-    rows = drained(by_selectivity(Masked(), Masked(), QUERIES, 10, groups=groups, most_groups=3, overfetch=50))
+    rows = drain(by_selectivity(Masked(), Masked(), QUERIES, 10, groups=groups, most_groups=3, overfetch=50))
     assert [(r.label, r.allowed) for r in rows[::3]] == [("a", 300), ("b", 150), ("c", 45)]
     assert [r.strategy for r in rows[:3]] == ["before", "after", "exact"]
     assert all((r.recall == 1).all() and r.short == 0 for r in rows)
@@ -131,14 +124,14 @@ def test_filters_by_group_in_every_way_equal_exact_search_on_an_index_without_fa
 
 def test_what_a_filter_loses_is_seen(monkeypatch):
     monkeypatch.setattr(filtered, "LATENCIES", 1)
-    rows = drained(by_selectivity(Masked(short=4), Masked(), QUERIES, 10, selectivities=(0.02, 0.5, 0.004), overfetch=1.0))
+    rows = drain(by_selectivity(Masked(short=4), Masked(), QUERIES, 10, selectivities=(0.02, 0.5, 0.004), overfetch=1.0))
     of = {(r.allowed, r.strategy): r for r in rows}
     assert list(dict.fromkeys(r.allowed for r in rows)) == [250, 10, 2]
     assert of[250, "before"].short == 80 and (of[250, "before"].recall == 0.4).all()
     assert of[10, "before"].short == 80 and of[2, "before"].short == 0  # two are allowed, two were found
     assert of[250, "after"].short > 0 and of[250, "after"].depth == 20 and of[250, "after"].recall.mean() < 1
     assert of[2, "after"].depth == 500 and (of[2, "after"].recall == 1).all()
-    again = drained(by_selectivity(Masked(short=4), Masked(), QUERIES, 10, selectivities=(0.5,), overfetch=1.0))
+    again = drain(by_selectivity(Masked(short=4), Masked(), QUERIES, 10, selectivities=(0.5,), overfetch=1.0))
     assert (again[1].recall == of[250, "after"].recall).all()
 
 
@@ -154,5 +147,5 @@ def test_only_keeps_order_and_pads_and_deep_has_bounds():
 @pytest.mark.parametrize("settings", [{"selectivities": (0.0,)}, {"selectivities": (1.2,)}, {"strategies": ("beside",)}])
 def test_bad_filters_name_themselves(settings):
     with pytest.raises(WorkbenchError) as error:
-        drained(by_selectivity(Masked(), Masked(), QUERIES, 10, **settings))
+        drain(by_selectivity(Masked(), Masked(), QUERIES, 10, **settings))
     assert error.value.where == next(iter(settings)) and "Allowed" in error.value.todo

@@ -11,7 +11,7 @@ from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.index.protocol import Index
 from core.labs.index import cost, measuring, points, reference
-from core.progress import drain
+from core.progress import Running, drain
 from core.statistics.equivalence import tost
 from core.store.index_points import stored_measurement
 from core.workbench import Workbench
@@ -225,15 +225,8 @@ def test_costs_are_those_of_evaluating_both_recipes_whole(bench, recipe, keep):
 
 
 def test_a_large_loss_is_called_worse_and_the_curve_falls_with_it(bench, recipe):
-    steps = []
-    work = cost.cost_curve(bench, recipe, {"index.keep": [10, 100]})
-    while True:
-        try:
-            steps.append(next(work))
-        except StopIteration as end:
-            curve = end.value
-            break
-    low, whole = curve
+    steps = list(running := Running(cost.cost_curve(bench, recipe, {"index.keep": [10, 100]})))
+    low, whole = curve = running.result
     effect = low.dense.effects["recall"]
     assert effect.equivalence.verdict == "lower" and "is worse than exact by" in effect.sentence
     assert whole.dense.effects["recall"].equivalence.verdict == "equal"

@@ -14,6 +14,7 @@ from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.labs.index.measure import Asking
 from core.labs.index.shadow import Pair, Serving, switch
+from core.progress import Running, drain
 from core.records import Candidates, Progress
 
 DIM = 16
@@ -77,14 +78,6 @@ class Table:
 
 def serving(texts=TEXTS, encoder=OLD):
     return Serving(encoder, Table(np.array([encoder.vector(t) for t in texts]).reshape(-1, DIM)), list(texts), embed)
-
-
-def drained(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 def whole(found, number, encoder=None):
@@ -165,12 +158,8 @@ def test_every_search_is_whole_while_threads_search_insert_and_delete():
 
 
 def work_steps(work, reports):
-    while True:
-        try:
-            yield next(work)
-        except StopIteration as end:
-            reports.append(end.value)
-            return
+    yield from (running := Running(work))
+    reports.append(running.result)
 
 
 @pytest.mark.parametrize("steps", range(1, 18))
@@ -184,7 +173,7 @@ def test_cancelled_anywhere_the_old_one_serves_and_another_switch_can_follow(ste
         work.close()
         assert place.encoder == "old" and whole(place.search([TEXTS[3]], 5), 3, "old")
         place.insert(["after"])
-        assert drained(switch(place, NEW, Table)).switched
+        assert drain(switch(place, NEW, Table)).switched
         assert whole(place.search(["after"], 5), 50)
     assert whole(place.search([TEXTS[3]], 5), 3, "new")
 
@@ -211,17 +200,17 @@ def test_a_failing_encoder_or_index_leaves_the_old_one_serving(broken):
         encoder = Half("new", DIM // 2)
         encoder.vector = failing
     with pytest.raises(WorkbenchError):
-        drained(switch(place, encoder, failing if broken == "build" else Table))
+        drain(switch(place, encoder, failing if broken == "build" else Table))
     assert whole(place.search([TEXTS[9]], 5), 9, "old")
-    assert drained(switch(place, NEW, Table)).switched
+    assert drain(switch(place, NEW, Table)).switched
 
 
 def test_too_little_overlap_keeps_the_old_one():
     place = serving()
-    report = drained(switch(place, NEW, Table, questions=TEXTS[:20], k=10, least_overlap=0.9))
+    report = drain(switch(place, NEW, Table, questions=TEXTS[:20], k=10, least_overlap=0.9))
     assert not report.switched and "overlap@10" in report.reason and place.encoder == "old"
     assert 0.1 <= report.overlap.mean() < 0.9
-    assert (drained(switch(place, Half("same", 0), Table, questions=TEXTS[:20], least_overlap=1.0)).overlap == 1).all()
+    assert (drain(switch(place, Half("same", 0), Table, questions=TEXTS[:20], least_overlap=1.0)).overlap == 1).all()
 
 
 def test_two_switches_at_once_are_refused_and_unknown_documents_too():
@@ -230,11 +219,11 @@ def test_two_switches_at_once_are_refused_and_unknown_documents_too():
     next(work)
     with pytest.raises(WorkbenchError):
         next(switch(place, NEW, Table))
-    drained(work)
+    drain(work)
     place.delete([4, 4])
     with pytest.raises(WorkbenchError):
         place.delete([4])
-    assert drained(switch(place, OLD, Table)).documents == len(TEXTS) - 1
+    assert drain(switch(place, OLD, Table)).documents == len(TEXTS) - 1
 
 
 def test_searches_without_results_and_failed_ones_are_counted():
@@ -252,13 +241,13 @@ def test_searches_without_results_and_failed_ones_are_counted():
     place.search(["x"], 5)
     with pytest.raises(RuntimeError):
         place.search(["x"], 1)
-    report = drained(work)
+    report = drain(work)
     assert (report.searches, report.without_results, report.failed, report.by_old) == (2, 1, 1, 2)
 
 
 def test_an_empty_corpus_can_be_switched_and_filled():
     place = serving([])
     with Asking(lambda i: place.search(["x"], 3).candidates, pause_s=0.001) as other:
-        assert drained(switch(place, NEW, Table)).without_results == 0  # there was nothing to find
+        assert drain(switch(place, NEW, Table)).without_results == 0  # there was nothing to find
         assert place.insert(["first"]) == [0]
     assert other.errors == [] and whole(place.search(["first"], 3), 0, "new")

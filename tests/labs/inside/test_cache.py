@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.labs.inside import cache
+from core.progress import Running
 from core.scratch.models import attention
 
 IDS = list(range(20))
@@ -25,12 +26,8 @@ def model():
 
 
 def drained(steps):
-    found = []
-    while True:
-        try:
-            found.append(next(steps))
-        except StopIteration as end:
-            return found, end.value
+    found = list(running := Running(steps))
+    return found, running.result
 
 
 def test_every_step_is_told_and_both_ways_give_the_same_text(model):

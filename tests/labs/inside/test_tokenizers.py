@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.labs.inside import tokenizers
+from core.progress import drain
 from core.training.tokenizers import Reader, TokenizerConfig, folder_of, opened, tokenizer_files, train_tokenizer
 
 TEXTS = [
@@ -18,16 +19,8 @@ TEXTS = [
 ] * 5
 
 
-def drained(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
 def train(kind, name, **settings):
-    return drained(train_tokenizer(TEXTS, TokenizerConfig(kind=kind, size=300, **settings), folder_of(name)))
+    return drain(train_tokenizer(TEXTS, TokenizerConfig(kind=kind, size=300, **settings), folder_of(name)))
 
 
 @pytest.fixture
@@ -43,7 +36,7 @@ def whole_words(tmp_path) -> Reader:
 
 def test_counts_are_those_made_by_hand(whole_words):
     # abc.ab 7 xy → ab ##c . ab 7 [UNK]: five words, of which abc is continued and xy unknown
-    found = drained(tokenizers.compare(["abc.ab 7 xy", "", "é xy"], [whole_words], chunk_tokens=(2,)))
+    found = drain(tokenizers.compare(["abc.ab 7 xy", "", "é xy"], [whole_words], chunk_tokens=(2,)))
     assert tokenizers.values(found, "fertility")[:, 0].tolist()[::2] == [6 / 5, 1.0]
     assert np.isnan(tokenizers.values(found, "fertility")[1, 0]), "no word: unmeasured, not 0"
     assert tokenizers.values(found, "continued")[0, 0] == 1 / 5
@@ -98,7 +91,7 @@ def test_samples_come_from_the_corpus_and_the_report_holds_all():
     assert found["Other letters of the corpus"] == "日本語のテキストです" and "2024" in found["Numbers of the corpus"]
     assert tokenizers.samples(["only plain words here"]) == {}
     readers = [opened(tokenizer_files()["MiniLM"]), opened(train("bpe", "re-port"))]
-    comparison = drained(tokenizers.compare(TEXTS, readers, (16,)))
+    comparison = drain(tokenizers.compare(TEXTS, readers, (16,)))
     report = tokenizers.comparison_report(comparison, readers, found, resamples=200)
     assert "| Fertility, tokens a word |" in report.markdown and "re-port, " in report.markdown and "日│本" in report.markdown
     assert len(report.document_rows) == len(TEXTS) * 2 * len(tokenizers.measures(comparison))

@@ -9,7 +9,7 @@ from core import __main__ as command_line
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.trials import curve as setting_curve
-from core.progress import drain
+from core.progress import Running, drain
 from core.statistics.corrections import holm
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns
@@ -184,12 +184,9 @@ def test_the_command_line_prints_context_beside_the_metric(bench, monkeypatch, c
 
 
 def test_a_grid_is_prepared_without_the_values_that_are_not_valid(bench):
-    work, said = setting_curve.prepare(bench, recipe(), {SIZE: [8, 16, 32]}), []
-    try:
-        while True:
-            said.append(next(work).message)
-    except StopIteration as end:
-        made = end.value
+    running = Running(setting_curve.prepare(bench, recipe(), {SIZE: [8, 16, 32]}))
+    said = [step.message for step in running]
+    made = running.result
     assert said and all(one.startswith("Chunking: size ") for one in said)
     assert [row[SIZE] for row in made] == [16, 32] and all(row["chunks"] for row in made)
     with pytest.raises(WorkbenchError):
