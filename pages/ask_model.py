@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
+from app.ui import cards, jobs, recipe_strip
 from app.ui.answers import asking, details, engines, faster_copy, preparing, receipt, results, sources, speed, streaming
 from core.config import TrialConfig
 from core.errors import WorkbenchError
@@ -14,7 +14,7 @@ from core.records import Corpus
 
 
 def page() -> None:
-    cards.page_title("Ask", "What does the model make of the retrieved passages, and which of them carry its answer?")
+    recipe_strip.page_title("Ask", "What does the model make of the retrieved passages, and which of them carry its answer?")
     left, right = st.columns([1, 2], gap="medium")
     with left:
         recipes = engines.chosen(session.config())

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
+from app.ui import cards, jobs, recipe_strip
 from app.ui.corpus import about, documents, downloads, own, questions
 from core.errors import WorkbenchError
 from core.records import Corpus
@@ -13,7 +13,7 @@ WITHOUT = {"Own documents": own.draw, "Get more": downloads.draw}
 
 
 def page() -> None:
-    cards.page_title("Corpus", "What is in the corpus, what is asked of it, and where does the evidence stand?")
+    recipe_strip.page_title("Corpus", "What is in the corpus, what is asked of it, and where does the evidence stand?")
     corpus, tabs = None, [*OF_CORPUS, *WITHOUT]
     try:
         corpus = jobs.drain(session.workbench().read_corpus(session.config()), "Reading the corpus")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import cards, tables
+from app.ui import cards, recipe_strip, tables
 from app.ui.encoders.choice import controls, looked_at
 from app.ui.encoders.geometry import geometry
 from app.ui.encoders.leaderboard import results
@@ -22,7 +22,7 @@ TABS = {"Dimension and bytes": curve, "Geometry": geometry, "Gold against random
 
 
 def page() -> None:
-    cards.page_title(
+    recipe_strip.page_title(
         "Encoders", "Which encoder, and which treatment of its vectors, finds the evidence, and what do its vectors look like?"
     )
     config, picked = session.config(), None

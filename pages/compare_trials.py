@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import recipe_strip
 from app.ui.trials import cost_chart, details, differences, filters, table
 from app.ui.trials.choice import is_baseline, look
 from core.labs.trials import comparison
@@ -13,7 +13,7 @@ VIEWS = ("Tests", "Settings that differ", "By question")
 
 
 def page() -> None:
-    cards.page_title("Trials", "Which recipes were tried, and is one really better than another?")
+    recipe_strip.page_title("Trials", "Which recipes were tried, and is one really better than another?")
     everything = comparison.trials(session.workbench())
     if not everything:
         return table.none()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, recipe_strip
 from app.ui.studies import beginning, choice, items, people, plan, power, record, rubric, steps
 from core.annotation import versions
 
@@ -18,7 +18,7 @@ TABS = {
 
 
 def page() -> None:
-    cards.page_title(
+    recipe_strip.page_title(
         "Study design", "What should people judge, how many of them, and how is that fixed before the first label is seen?"
     )
     studies = {version.study.id: version for version in versions.studies(session.workbench())}

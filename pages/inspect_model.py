@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, recipe_strip
 from app.ui.inside.architecture import model_architecture
 from app.ui.inside.attention import attention
 from app.ui.inside.cache import cache
@@ -22,7 +22,9 @@ TABS = {
 
 
 def page() -> None:
-    cards.page_title("Inside the model", "What is inside a language model, what does each part cost, and where does it look?")
+    recipe_strip.page_title(
+        "Inside the model", "What is inside a language model, what does each part cost, and where does it look?"
+    )
     config = session.config()
     strip(config)
     for tab, draw in zip(st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params"), TABS.values(), strict=True):

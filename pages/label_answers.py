@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.ui import cards
+from app.ui import cards, recipe_strip
 from app.ui.labelling import door, screen, workplace
 from core.annotation.versions import Frozen
 
@@ -17,7 +17,7 @@ def page() -> None:
     elif frozen and door.finished(frozen, st.query_params.get("annotator", "")):
         finished()
     else:
-        cards.page_title("Label answers", QUESTION, recipe=False)
+        recipe_strip.page_title("Label answers", QUESTION, recipe=False)
         door.draw(frozen)
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.ui import cards
+from app.ui import recipe_strip
 from app.ui.agreement import (
     annotators,
     choice,
@@ -28,7 +28,7 @@ TABS = {
 
 def page() -> None:
     question = "How far do annotators agree, what do they say together, and can a machine stand in for them?"
-    cards.page_title("Agreement", question)
+    recipe_strip.page_title("Agreement", question)
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     if (source := choice.choose(row)) is None:
         return

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, forms, jobs
+from app.ui import cards, forms, jobs, recipe_strip
 from app.ui.overview import beginning, corpora, health, last
 
 WHAT = (
@@ -15,7 +15,7 @@ WHAT = (
 def page() -> None:
     """From what has to be done before anything else to what is here."""
     recipe = session.config()
-    cards.page_title("Groundwork", WHAT)
+    recipe_strip.page_title("Groundwork", WHAT)
     cards.status_strip([f"corpus {recipe.corpus.dataset}", forms.describe_recipe(recipe)])
     with cards.calm():  # a corpus without documents leaves the rest of the page
         beginning.prepare()

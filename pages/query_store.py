@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from app.ui import cards
+from app.ui import cards, recipe_strip
 from app.ui.store import query, rows, tables
 from core.labs.store import Answered
 
 
 def page() -> None:
-    cards.page_title(
+    recipe_strip.page_title(
         "Query the store", "What do all trials, rankings and answers stored so far say? Ask in SQL; nothing can be changed here."
     )
     left, right = st.columns([2, 1], gap="large")

@@ -3,13 +3,13 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, forms, jobs, tables
+from app.ui import forms, jobs, recipe_strip, tables
 from app.ui.search import depth_chart, latency_chart, questions, results, setting_chart
 from core.workbench import Evaluation
 
 
 def page() -> None:
-    cards.page_title("Search, live", "What does each retrieval setting do to ranking quality, and is the difference real?")
+    recipe_strip.page_title("Search, live", "What does each retrieval setting do to ranking quality, and is the difference real?")
     workbench, config = session.workbench(), session.config()
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)

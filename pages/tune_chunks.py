@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
+from app.ui import jobs, recipe_strip
 from app.ui.chunks import counts, cuts, documents, sizes
 from app.ui.chunks.cuts import Shown
 from core.config import TrialConfig
@@ -13,7 +13,7 @@ from core.records import Corpus
 
 
 def page() -> None:
-    cards.page_title("Chunks", "Where does a chunker cut the documents, and does it cut through the evidence?")
+    recipe_strip.page_title("Chunks", "Where does a chunker cut the documents, and does it cut through the evidence?")
     strip, config = st.empty(), session.config()
     left, right = st.columns([1, 2], gap="medium")
     with left:

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs, tables
+from app.ui import jobs, recipe_strip, tables
 from app.ui.index.fallback import fallback
 from app.ui.index.filters import filters
 from app.ui.index.frontier import frontier
@@ -32,7 +32,9 @@ TABS = {
 
 
 def page() -> None:
-    cards.page_title("Index", "How much recall, speed and memory does each index setting trade, and does the ranking notice?")
+    recipe_strip.page_title(
+        "Index", "How much recall, speed and memory does each index setting trade, and does the ranking notice?"
+    )
     workbench, config = session.workbench(), session.config()
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(glance.to_prepare(config))

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
+from app.ui import cards, jobs, recipe_strip
 from app.ui.sampling.answer import answer
 from app.ui.sampling.chain import current_chain, recipe
 from app.ui.sampling.next_token import next_token
@@ -25,7 +25,7 @@ TABS = ("Next token", "The answer", "Searches", "Side by side", "Study")
 
 
 def page() -> None:
-    cards.page_title("Sampling", "What does each sampling step do to the next token, to the answer, and to its quality?")
+    recipe_strip.page_title("Sampling", "What does each sampling step do to the next token, to the answer, and to its quality?")
     workbench, config = session.workbench(), session.config()
     steps = current_chain()
     left, right = st.columns([1, 2], gap="medium")

@@ -83,11 +83,11 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-MODULES = {module_of(path): path for path in CORE}
+MODULES = {module_of(path): path for path in CORE + SCREENS}
 
 
 def needs(path: Path) -> set[str]:
-    """Modules of core that a file imports anywhere, but not those it only names in types."""
+    """Modules of ours that a file imports anywhere, but not those it only names in types."""
     tree, found = ast.parse(path.read_text("utf-8")), set()
     guards = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
     typed = {id(inner) for guard in guards for node in guard.body for inner in ast.walk(node)}

@@ -117,16 +117,6 @@ def card_html(card: Card) -> str:
     return f'<div class="gw-card">{"".join(lines)}</div>'
 
 
-def page_title(title: str, question: str, recipe: bool = True) -> None:
-    """The title, the one sentence that says which question the page answers, and what of the recipe is not default."""
-    from app.ui import recipe_strip  # it stands above this module
-
-    st.title(title, anchor=False)
-    st.caption(question)
-    if recipe:
-        recipe_strip.draw()
-
-
 def status_strip(facts: Iterable[str]) -> None:
     """Short facts on one line: corpus and size, questions, device, time of the last computation."""
     st.html('<div class="gw gw-strip">' + "".join(f"<span>{escape(f)}</span>" for f in facts if f) + "</div>")

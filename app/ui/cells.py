@@ -4,6 +4,8 @@ Only what is displayed changes. A cell still holds its whole text, which opens o
 sorts; CSV has both as they are.
 """
 
+import csv
+import io
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +27,24 @@ def show(data: Any, column_config: dict[str, Any] | None = None, **options: Any)
 def cut(text: str, length: int = 52) -> str:
     """The text in so many characters."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def to_csv(data: Any) -> str:
+    """Rows (mappings, or a DataFrame) as CSV text. A cell that a spreadsheet would run as a formula is quoted."""
+    if hasattr(data, "to_dict"):
+        data = data.to_dict("records")
+    rows = [dict(row) for row in data]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_cell, names))
+    writer.writerows([_cell(row.get(name, "")) for name in names] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    return f"'{value}" if risky else value
 
 
 @lru_cache(maxsize=20_000)

@@ -5,13 +5,13 @@ The app's theme colours text and grid, light and dark; systems bring their own c
 what would sink into it is drawn in a brighter colour of the same palette; files that leave the app are always the light ones.
 """
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+
+from app.ui import export
 
 # Okabe and Ito's palette, safe for colour-blind readers, in this order everywhere
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -307,8 +307,6 @@ def show(
     made, for the caption of the exported figure; judged: how its values were judged, where the depth k does not say it.
     on_select="rerun": returns what was selected.
     """
-    from app.ui import export
-
     key = key or name
     heading, menu = st.columns([1, 0.12], vertical_alignment="center", gap=None, wrap=False)
     heading.html(f'<div class="gw gw-title"><span>{safe(title or name)}</span><small>{safe(caption)}</small></div>')
@@ -355,24 +353,6 @@ def shaded(part: Any) -> Any:
         head, comma, alpha = part.rpartition(",")
         return DARK.get(part) or f"{_DARK_FAINT.get(head, head)}{comma}{alpha}"
     return part
-
-
-def to_csv(data: Any) -> str:
-    """Rows (mappings, or a DataFrame) as CSV text. A cell that a spreadsheet would run as a formula is quoted."""
-    if hasattr(data, "to_dict"):
-        data = data.to_dict("records")
-    rows = [dict(row) for row in data]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_cell, names))
-    writer.writerows([_cell(row.get(name, "")) for name in names] for row in rows)
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    return f"'{value}" if risky else value
 
 
 def second_row(title: str) -> Figure:

@@ -4,14 +4,14 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import charts
+from app.ui import cells
 from core.report import caption as captions
 from core.report import figures
 from core.report.print_style import FONT_POINTS, WIDTHS_MM
 
 
 def menu(
-    chart: charts.Figure,
+    chart: dict[str, Any],
     name: str,
     *,
     data: Any = None,
@@ -59,7 +59,7 @@ def menu(
                 )
             if data is not None:
                 st.download_button(
-                    "CSV", lambda: charts.to_csv(data), f"{name}.csv", "text/csv", key=f"{key}/csv", on_click="ignore"
+                    "CSV", lambda: cells.to_csv(data), f"{name}.csv", "text/csv", key=f"{key}/csv", on_click="ignore"
                 )
             if config is not None:
                 st.download_button(
@@ -73,7 +73,7 @@ def menu(
         st.code(command, language="bash", wrap_lines=True)
 
 
-def whole(chart: charts.Figure, name: str, width_mm: float, title: str, text: str, data: Any, config: Any) -> bytes:
+def whole(chart: dict[str, Any], name: str, width_mm: float, title: str, text: str, data: Any, config: Any) -> bytes:
     """All that a paper needs of one figure, as a zip."""
     files: dict[str, bytes | str] = {
         f"{name}.pdf": figures.export(chart, "pdf", width_mm, title, text),
@@ -81,7 +81,7 @@ def whole(chart: charts.Figure, name: str, width_mm: float, title: str, text: st
         f"{name}.txt": f"{text}\n",
     }
     if data is not None:
-        files[f"{name}.csv"] = charts.to_csv(data)
+        files[f"{name}.csv"] = cells.to_csv(data)
     if config is not None:
         files[f"{name}.yaml"] = recipe(config)
     return captions.bundle(files)

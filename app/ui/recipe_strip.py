@@ -15,6 +15,14 @@ from core.errors import WorkbenchError
 PROBLEM = "recipe_strip!"
 
 
+def page_title(title: str, question: str, recipe: bool = True) -> None:
+    """The title, the one sentence that says which question the page answers, and what of the recipe is not default."""
+    st.title(title, anchor=False)
+    st.caption(question)
+    if recipe:
+        draw()
+
+
 def draw() -> None:
     recipe, changed = session.config(), session.changed()
     past, future = session.step("past"), session.step("future")

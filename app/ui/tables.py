@@ -8,7 +8,7 @@ from zlib import crc32
 
 import streamlit as st
 
-from app.ui import cells, charts
+from app.ui import cells
 
 TALL = 6  # rows from which a table scrolls in itself
 INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scrollIntoView({{block: "start", behavior:
@@ -51,7 +51,7 @@ def export(rows: Sequence[Mapping[str, Any]], key: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.download_button(
             "CSV",
-            lambda: charts.to_csv(rows),
+            lambda: cells.to_csv(rows),
             f"{key.partition('/')[0]}.csv",
             "text/csv",
             key=f"{key}/csv",

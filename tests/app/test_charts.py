@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from app.ui import charts, dots
+from app.ui import cells, charts, dots
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = [*sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "app").rglob("*.py"))]
@@ -90,11 +90,11 @@ def test_names_are_text_not_markup():
 
 
 def test_csv_holds_every_column_and_no_formula():
-    text = charts.to_csv([{"id": "=HYPERLINK(1)", "a": 1.5}, {"id": "q,2", "b": -3}])
+    text = cells.to_csv([{"id": "=HYPERLINK(1)", "a": 1.5}, {"id": "q,2", "b": -3}])
     rows = list(csv.DictReader(io.StringIO(text)))
     assert rows[0] == {"id": "'=HYPERLINK(1)", "a": "1.5", "b": ""}
     assert rows[1] == {"id": "q,2", "a": "", "b": "-3"}  # a negative number stays a number
-    assert charts.to_csv([{"=1+1": "\tx", "@a": "+b"}]) == "'=1+1,'@a\n'\tx,'+b\n"
+    assert cells.to_csv([{"=1+1": "\tx", "@a": "+b"}]) == "'=1+1,'@a\n'\tx,'+b\n"
 
 
 def test_on_dark_ground_nothing_sinks_and_no_two_series_share_a_colour():

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.ui import cards, charts
+from app.ui import cards, cells
 from app.ui.agreement.items import have_decided
 from app.ui.agreement.preferences import preference_cards
 from app.ui.agreement.results import agreed, cannot_of
@@ -43,7 +43,7 @@ def draw(view: View) -> None:
     ]
     st.download_button(
         "Consensus labels",
-        lambda: charts.to_csv(rows),
+        lambda: cells.to_csv(rows),
         "consensus.csv",
         "text/csv",
         icon=":material/download:",

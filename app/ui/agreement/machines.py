@@ -4,7 +4,7 @@ import shlex
 
 import streamlit as st
 
-from app.ui import cards, charts
+from app.ui import cards, cells
 from app.ui.agreement.corrected import corrected_headline, unjudged
 from app.ui.agreement.measures import by_group, curves, measures
 from app.ui.agreement.results import agreed, compute_once
@@ -66,7 +66,7 @@ def uploaded(view: View, rest: Unjudged) -> list[Machine]:
             for name, text in (*zip(view.table.items, texts, strict=True), *zip(rest.names, rest.texts, strict=True))
         ]
         st.download_button(
-            "Table of units", lambda: charts.to_csv(units), "units.csv", "text/csv", key="units_csv", on_click="ignore"
+            "Table of units", lambda: cells.to_csv(units), "units.csv", "text/csv", key="units_csv", on_click="ignore"
         )
         for file in st.file_uploader("Scores", "csv", True, key="judge_scores", label_visibility="collapsed"):
             with cards.calm():

@@ -23,7 +23,7 @@ def table(rows: Sequence[Mapping], name: str, looks: Mapping[str, Any], **option
     )
     st.download_button(
         "CSV",
-        lambda: charts.to_csv(rows),
+        lambda: cells.to_csv(rows),
         f"{name}.csv",
         "text/csv",
         key=f"csv/{name}",

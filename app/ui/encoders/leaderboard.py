@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, jobs
+from app.ui import cards, cells, jobs
 from app.ui.encoders.cells import difference, html_table, named, number
 from app.ui.encoders.press import cancellable, keep
 from core.config import TrialConfig
@@ -103,7 +103,7 @@ def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: O
     )
     right.download_button(
         "CSV",
-        lambda: charts.to_csv(comparison.table(rows, shown, reference)),
+        lambda: cells.to_csv(comparison.table(rows, shown, reference)),
         "encoders.csv",
         "text/csv",
         icon=":material/download:",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, evidence, jobs
+from app.ui import cards, cells, charts, evidence, jobs
 from app.ui.held import result_of
 from app.ui.tables import wrapped_table
 from core.config import TrialConfig
@@ -220,7 +220,7 @@ def export(config: TrialConfig, corpus: Corpus, measured: TokenizerComparison, r
         )
         st.download_button(
             "Measures",
-            lambda: charts.to_csv(report().rows),
+            lambda: cells.to_csv(report().rows),
             "tokenizers.csv",
             "text/csv",
             key="tokens/rows",
@@ -229,7 +229,7 @@ def export(config: TrialConfig, corpus: Corpus, measured: TokenizerComparison, r
         )
         st.download_button(
             "Documents",
-            lambda: charts.to_csv(report().document_rows),
+            lambda: cells.to_csv(report().document_rows),
             "tokenizers-by-document.csv",
             "text/csv",
             key="tokens/documents",

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import cards, cells, charts
+from app.ui import cards, cells
 from core.labs.store import LIMITS, Answered
 
 
@@ -48,7 +48,7 @@ def download(answered: Answered) -> None:
     names, rows = columns(answered), answered.result.rows
     st.download_button(
         "CSV",
-        lambda: charts.to_csv([dict(zip(names, row, strict=True)) for row in rows]),
+        lambda: cells.to_csv([dict(zip(names, row, strict=True)) for row in rows]),
         "query.csv",
         "text/csv",
         icon=":material/download:",
