@@ -1,7 +1,9 @@
 """One way for each small thing: what the code does in one place only."""
 
 import ast
+import io
 import re
+import tokenize
 from collections import Counter
 from pathlib import Path
 
@@ -35,6 +37,9 @@ def test_files_are_put_in_place_by_one_module_only(path):
         # text is replaced by two arguments, a time's parts and a table's columns by name
         moves |= name.endswith((".rename", ".replace")) and len(call.args) == 1 and not call.keywords
         assert not moves, f"line {call.lineno}: {name}"
+    for node in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)):
+        names = {alias.name for alias in node.names} if node.module in ("os", "shutil") else set()
+        assert not names & {"rename", "replace", "renames", "move"}, f"line {node.lineno}"
 
 
 SCREENS = [path for path in SOURCES if path.is_relative_to(ROOT / "app") or path.is_relative_to(ROOT / "pages")]
@@ -50,10 +55,11 @@ def reaches(path: Path) -> list[str]:
     """Where a screen goes behind the verbs: to the store, the pipeline or the library."""
     found = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Attribute) and node.attr in ("store", "pipeline", "library"):
-            found += [ast.unparse(node)] if "workbench" in ast.unparse(node.value) else []
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if isinstance(node, ast.Attribute) and node.attr in ("store", "pipeline", "library"):  # of whatever variable
+            found.append(ast.unparse(node))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            above = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            names = [above, *(above + alias.name for alias in node.names)]
             found += [name for name in names if re.match(r"core\.(store|pipeline|corpus\.library)\b", name)]
     return found
 
@@ -80,8 +86,7 @@ ASKED = {
     "app/ui/agreement/tables.py": "estimates of two kinds",
     "app/ui/answers/sources.py": "what a component of Streamlit returns",
     "app/ui/cards.py": "any exception",
-    "app/ui/cells.py": "a table, or pandas' styled one",
-    "app/ui/charts.py": "a table of any library",
+    "app/ui/cells.py": "a table of any library, or pandas' styled one",
     "app/ui/export.py": "a recipe or a mapping",
     "app/ui/forms.py": "pydantic's bounds, stages without parts",
     "app/ui/trials/table.py": "a table, or pandas' styled one",
@@ -125,6 +130,33 @@ def test_nobody_asks_a_part_what_it_has(path):
     assert asks(path) == (name_of(path) in ASKED)
 
 
+def test_the_root_of_core_holds_ten_modules():
+    """A new one belongs into a room (docs/architecture.md): a stage, a lab, what several of them need."""
+    modules = "__init__ __main__ config doctor errors files progress records registry workbench".split()
+    assert sorted(path.stem for path in (ROOT / "core").glob("*.py")) == modules
+
+
+def laid_by_hand(path: Path) -> list[tuple[int, str]]:
+    """Line and kind of what ends where the formatter is told to skip."""
+    text = path.read_text("utf-8")
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    ends = {token.start[0] for token in tokens if token.type == tokenize.COMMENT and token.string.startswith("# fmt: skip")}
+    kinds = []
+    for node in ast.walk(ast.parse(text)) if ends else ():
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            values = [value for value in node.decorator_list if not ast.unparse(value).startswith("pytest.mark.parametrize(")]
+        else:
+            values = [getattr(node, "value", None) or node] if isinstance(node, ast.stmt) else []
+        kinds += [(value.end_lineno, type(value).__name__) for value in values if value.end_lineno in ends]
+    return kinds
+
+
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_only_tables_of_data_are_laid_out_by_hand(path):
+    """A literal collection, or the cases of a test; the formatter lays out everything else."""
+    assert {kind for _, kind in laid_by_hand(path)} <= {"Dict", "List", "Set", "Tuple"}
+
+
 def test_class_names_in_core_are_unique():
     """Who reads a name in a signature, or searches for it, finds one thing."""
     sources = [path for path in SOURCES if path.is_relative_to(ROOT / "core")]
@@ -138,10 +170,8 @@ GRAMMAR = {"found", "given", "kept", "known", "one"}  # words that tell no reade
 
 def bound(tree: ast.AST) -> list[tuple[int, str]]:
     """Line and name of each variable, parameter, function and class. Fields are left out: records hold their names."""
-    fields = {
-        id(field.target) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for field in node.body
-        if isinstance(field, ast.AnnAssign)
-    }  # fmt: skip
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    fields = {id(field.target) for body in bodies for field in body if isinstance(field, ast.AnnAssign)}
     names = []
     for node in ast.walk(tree):
         match node:
