@@ -75,8 +75,9 @@ def test_a_comment_in_how_weights_are_converted_changes_the_code_of_what_reads_t
 def test_records_do_nothing_that_a_key_would_miss():
     """They are in the FRAME: what makes the texts of chunks, or anything else, stands where it is hashed."""
     classes = [cls for cls in vars(records).values() if isinstance(cls, type) and cls.__module__ == records.__name__]
-    written = {f"{cls.__name__}.{name}" for cls in classes for name, value in vars(cls).items() if isinstance(value, FunctionType)
-               and value.__code__.co_filename == records.__file__}  # fmt: skip
+    members = [(f"{cls.__name__}.{name}", value) for cls in classes for name, value in vars(cls).items()]
+    functions = [(name, value) for name, value in members if isinstance(value, FunctionType)]
+    written = {name for name, function in functions if function.__code__.co_filename == records.__file__}
     assert len(classes) > 5 and written == {"Chunks.__len__"}
 
 
