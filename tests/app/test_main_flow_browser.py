@@ -12,6 +12,7 @@ import pytest
 
 from core.progress import drain
 from core.workbench import Workbench
+from tests.support.browser import serving
 from tests.support.steps import no_error, open_page, settled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +32,18 @@ def cli(home, *arguments):
         check=True,
     )
     return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Of its own: nothing is prepared there, whichever tests ran before."""
+    return tmp_path_factory.mktemp("first") / "data"
+
+
+@pytest.fixture(scope="module")
+def app(home):
+    with serving(home) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,14 +20,9 @@ FLAGS = (
 ).split()
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("browser") / "data"
-
-
-@pytest.fixture(scope="session")
-def app(home):
-    """Address of the running app; started once, stopped by its process id."""
+@contextmanager
+def serving(home: Path) -> Generator[str, None, None]:
+    """Address of an app that is started on this data folder, and stopped by its process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -45,6 +42,18 @@ def app(home):
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("browser") / "data"
+
+
+@pytest.fixture(scope="session")
+def app(home):
+    """Address of the running app."""
+    with serving(home) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
