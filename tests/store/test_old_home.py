@@ -64,7 +64,7 @@ def test_its_index_points_and_answers_are_read(bench):
 
 def test_it_verifies_clean_and_stays_as_it_was(bench):
     report = drain(bench.store.verify())
-    assert report.ok and not report.problems and bench.notices() == []
+    assert report.ok and not report.problems and bench.store.told() == []
     assert report.journal == report.database == {"questions": 1, "trial": 2, "index": 2, "answer": 7, "trial_note": 1}
     names = sorted(path.name for path in OLD_HOME.rglob("*.gz"))
     assert sorted(path.name for path in (bench.home / "journal").rglob("*.gz")) == names
