@@ -182,7 +182,7 @@ class Resolved:
         return _BY_NAME[name].retriever in self.config.fusion.needs()
 
     def of(self, config: TrialConfig) -> "Resolved":
-        """Another recipe on the same corpus. Keys of stages that they share are not made again."""
+        """Another recipe on the same corpus: neither is opened or stamped again, and with the same encoder its files are not read."""
         if config == self.config:
             return self
         made = replace(self, config=config, _keys={})
