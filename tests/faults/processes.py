@@ -70,7 +70,9 @@ def slow_reader(home: Path, seconds: float, ready: Path) -> Callable[[], None]:
     def work() -> None:
         from core.store.database import Store
 
-        with Store(home)._reader() as connection:
+        store = Store(home)
+        store.fold()
+        with store.file.reader() as connection:
             connection.execute("SELECT count(*) FROM trials").fetchall()
             ready.touch()
             time.sleep(seconds)

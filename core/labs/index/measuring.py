@@ -48,9 +48,10 @@ def sweep(
         left = [i for i in members if i not in result]
         step = f"{configs[members[0]].index.part}, {len(left)} settings"
         yield Progress(done, len(groups), step)
-        work = _measured(workbench, [configs[i] for i in left]) if left else iter(())
-        measured = yield from told_within(work, Progress(done, len(groups), step))
-        result.update(zip(left, measured or (), strict=True))
+        if left:
+            work = _measured(workbench, [configs[i] for i in left])
+            measured = yield from told_within(work, Progress(done, len(groups), step))
+            result.update(zip(left, measured, strict=True))
     return [result[i] for i in range(len(configs))]
 
 

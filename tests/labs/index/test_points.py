@@ -129,6 +129,7 @@ def test_one_build_serves_all_its_query_settings_and_nothing_is_measured_twice(b
     assert first[2].recall == first[5].recall == 1.0 and first[0].recall < 1.0
     wider = drain(measuring.sweep(bench, recipe, {**grid, "index.keep": [20, 30, 40, 100]}))
     assert [p.id for p in wider if p.query["keep"] != 30] == [p.id for p in first] and sorted(BUILDS) == [3, 5]
+    assert [p.id for p in drain(measuring.sweep(bench, recipe, grid))] == [p.id for p in first], "all are stored"
     again = drain(measuring.sweep(bench, recipe, {"index.stride": [3], "index.keep": [20]}, again=True))
     assert again[0].id != first[0].id and again[0].identity == first[0].identity
     assert len(points.latest([*first, *again])) == len(first)
