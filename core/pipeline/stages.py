@@ -178,6 +178,10 @@ class Resolved:
             self._keys[name] = fingerprint(keys, settings, code_version(*_workers(stage, self.config)))
         return self._keys[name]
 
+    def ranking_key(self) -> str:
+        """Key of the final ranking, whichever stage makes it."""
+        return self.key(rankers()[-1].name)
+
     def _asks(self, name: str) -> bool:
         return _BY_NAME[name].retriever in self.config.fusion.needs()
 

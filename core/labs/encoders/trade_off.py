@@ -112,7 +112,7 @@ def _remembered_point(
     """The point of this transform, in a list that is empty until it is measured."""
     run = _searching(base, config, transform)
     rules = config.evaluation, config.retrieval.top_k, config.seed
-    return workbench.pipeline.remember("point", fingerprint(base.key, run.key(rankers()[-1].name), *rules), list)
+    return workbench.pipeline.remember("point", fingerprint(base.key, run.ranking_key(), *rules), list)
 
 
 def _searching(base: EncoderVectors, config: TrialConfig, transform: TransformConfig) -> Resolved:

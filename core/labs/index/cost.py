@@ -16,7 +16,7 @@ from core.labs.index.measure import recall
 from core.labs.index.points import about_setting, point_of
 from core.labs.index.reference import exact_config
 from core.pipeline.results import final_scores
-from core.pipeline.stages import Resolved, rankers
+from core.pipeline.stages import Resolved
 from core.progress import drain, told_within
 from core.records import Candidates, Progress
 from core.retrieval.pool import changed, make_pool, rankings
@@ -169,7 +169,7 @@ def _ranked(
 
     if rows is not None:
         return compute()
-    keys = [run.key(name) for name in ("relevance", rankers()[-1].name)]
+    keys = [run.key("relevance"), run.ranking_key()]
     key = fingerprint(keys, list(metrics), config.evaluation.k, config.retrieval.top_k)
     return pipeline.remember("exact values", key, compute)
 
@@ -230,7 +230,7 @@ def remembered_cost(
     """`answer_cost`, remembered."""
     metrics = metrics or headlines()
     run = yield from workbench.pipeline.resolve(config)
-    keys = [run.key(name) for name in ("dense", "relevance", rankers()[-1].name)]
+    keys = [run.key("dense"), run.key("relevance"), run.ranking_key()]
     key = fingerprint(keys, config.retrieval.top_k, config.evaluation, config.seed, margin_points, list(metrics))
     yield Progress(0, 0, "Comparing with exact search")
     return workbench.pipeline.remember("cost", key, lambda: drain(answer_cost(workbench, config, margin_points, metrics)))

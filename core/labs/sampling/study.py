@@ -14,7 +14,7 @@ from core.generation.protocol import finished
 from core.judging import diversity
 from core.labs.sampling.chains import read_chain, write_chain
 from core.labs.sampling.prompts import reading
-from core.pipeline.stages import Resolved, rankers
+from core.pipeline.stages import Resolved
 from core.pipeline.trials import receipt
 from core.pipeline.vectors import embed
 from core.progress import within
@@ -77,7 +77,7 @@ def study_key(run: Resolved, samples: int, questions: int) -> str:
         limits,
         config.generation.identity(),
         corpus.fingerprint,
-        run.key(rankers()[-1].name),
+        run.ranking_key(),
         samples,
         ids,
         code_version(config.generation, build, chain, write, beam_search),
