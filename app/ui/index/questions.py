@@ -7,11 +7,10 @@ import streamlit as st
 from app import session
 from app.ui import cards, evidence, jobs, tables
 from app.ui.index import figures
+from app.ui.index.ranking_cost import metric_choice
 from core.config import TrialConfig
-from core.evaluation.metric import MAIN, headlines
 from core.labs.index import questions
 from core.labs.index.glance import Glance
-from core.labs.trials.comparison import label
 from core.records import Corpus
 
 FILTERS = (
@@ -34,14 +33,7 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
             required=True,
             help=FILTERS,
         )
-        metric = st.selectbox(
-            "Metric",
-            headlines(),
-            headlines().index(MAIN),
-            key="index_metric",
-            width=150,
-            format_func=lambda name: label(name, here.point.k),
-        )
+        metric = metric_choice(here, "index_metric", 150)
         text = st.text_input("Search the questions", key="index_find", placeholder="words of a question", width=180)
     table = questions.by_question(here.cost, corpus, metric, fused=True)
     fits = {"all": lambda row: True, "lost": lambda row: table["lost"][row]}.get(wanted) or (

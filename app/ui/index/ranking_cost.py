@@ -16,20 +16,21 @@ from core.records import Corpus
 CURVE_AT_ONCE = 3_000  # questions: the cost of more is computed on a button
 
 
+def metric_choice(here: Glance, key: str, width: int) -> str:
+    """The metric whose change is told."""
+    names = headlines()
+    return st.selectbox(
+        "Metric", names, names.index(MAIN), key=key, width=width, format_func=lambda name: label(name, here.point.k)
+    )
+
+
 def ranking_cost(here: Glance, corpus: Corpus) -> None:
     """The change of a metric along the query setting, and each point's verdict in words."""
     workbench, config = session.workbench(), here.cost.config
     setting = grids.main_setting(config.index)
     if not setting:
         return st.caption("This index has no query setting to move along. Its cost stands above.")
-    metric = st.selectbox(
-        "Metric",
-        headlines(),
-        headlines().index(MAIN),
-        key="cost_metric",
-        width=180,
-        format_func=lambda name: label(name, here.point.k),
-    )
+    metric = metric_choice(here, "cost_metric", 180)
     now = getattr(config.index, setting)
     values = sorted({*grids.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
     slow = len(corpus.queries) > CURVE_AT_ONCE
