@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from core.annotation import rounds
 from core.annotation.draft import start
@@ -103,7 +104,7 @@ def test_a_study_is_designed_frozen_and_handed_out(answered, tab):
     tab.context.clear_cookies()
     tab.reload()
     tab.get_by_role("button", name="Discard").wait_for()
-    assert tab.get_by_role("textbox", name="Hypothesis").input_value() == "The second is better."
+    expect(tab.get_by_role("textbox", name="Hypothesis")).to_have_value("The second is better.")
     tab.get_by_role("tab", name="Record").click()
     tab.get_by_role("button", name="Check it").click()
     tab.get_by_text("All versions are what their hashes say").wait_for()

@@ -11,6 +11,7 @@ differ in, without their names; what all of them said stands already.
 import time
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -23,9 +24,16 @@ LOOK_S = 60.0  # between two looks whether the study was revised
 STYLE = Path(__file__).with_name("desk.css")
 
 
+@st.cache_resource(show_spinner=False)
+def _returned() -> Any:
+    js = Path(__file__).with_name("returned.js").read_text("utf-8")
+    return st.components.v2.component("groundwork.returned", js=js)
+
+
 def draw(desk: Desk) -> None:
     """The desk; only the fragment runs again at a key."""
     st.html(STYLE)
+    _returned()(key="lab_returned", height="content", on_back_change=lambda: None)
     st.fragment(_draw)(desk)
 
 
