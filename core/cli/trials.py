@@ -89,6 +89,39 @@ def trials(
     return [row for row in workbench.trials(len(stored)) if row["id"] in ids][:limit]
 
 
+Sweep = Annotated[str, Parameter(help="Only this sweep.")]
+Dataset = Annotated[str, Parameter(help="Only this corpus.")]
+Only = Annotated[tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Only these trials.")]
+
+
+def chosen(workbench: Any, sweep: str, dataset: str, only: tuple[str, ...], metric: str) -> Any:
+    """(name, trials) of the largest group among them whose trials can be compared."""
+    from core.labs.trials import values
+
+    return values.select(workbench, sweep, dataset, {workbench.trial_id(words) for words in only}, metric)
+
+
+@verb("leaderboard", show_parts)
+def leaderboard(
+    workbench: Any, sweep: Sweep = "", /, *, metric: Metric = "ndcg_linear", dataset: Dataset = "", only: Only = ()
+) -> Any:
+    """Trials on the same questions by rank, and which are not distinguishable from the best."""
+    from core.labs.trials import comparison
+    from core.labs.trials import leaderboard as lab
+
+    name, members = chosen(workbench, sweep, dataset, only, metric)
+    board = lab.leaderboard(workbench, members, metric)
+    return {
+        "questions": name,
+        "metric": comparison.label(metric, board.k),
+        "n": board.n,
+        "recipes": len(board.rows),
+        "best and not distinguishable from it": board.equals,
+        "left out, of lower means": board.left_out,
+        "leaderboard": lab.rows(board),
+    }
+
+
 @verb("show", show_record)
 def show(workbench: Any, trial: str, /) -> Any:
     """One trial: metrics with intervals, config and raw rankings."""

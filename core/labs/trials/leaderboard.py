@@ -1,0 +1,127 @@
+"""Trials of one group ranked by a metric: the best, what is not told apart from it, and how sure that is.
+
+The best is the highest mean. The others are compared with it by question; the group that is *not distinguishable from the
+best* is what a claim can rest on, the order within it is chance.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import stdtr
+
+from core.config import fingerprint
+from core.labs.trials.comparison import ALPHA, Trial, direction, labels
+from core.labs.trials.values import RecipeScores, scores
+from core.statistics.bootstrap import Interval, resampled_means
+from core.statistics.corrections import holm
+from core.statistics.proportion import unit_intervals
+from core.workbench import Workbench
+
+
+class Ranked(NamedTuple):
+    """One recipe of a leaderboard. The difference is to the best; None of it for the best itself."""
+
+    trial: Trial
+    repeats: int  # seeds behind the mean
+    seed_spread: float | None  # standard deviation of the repeats' means
+    interval: Interval  # of the mean over questions
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_holm: float | None
+    equal: bool  # the best, or not distinguishable from it
+    first: float  # share of the resamples in which it has the best mean
+
+
+class Leaderboard(NamedTuple):
+    metric: str
+    k: int
+    rows: list[Ranked]  # best first
+    n: int  # questions that all measured
+    total: int
+    tested: int  # comparisons with the best, which the correction counts
+    confidence: float
+    left_out: int  # recipes of lower means, beyond what is compared at once
+
+    @property
+    def equals(self) -> int:
+        return sum(row.equal for row in self.rows)
+
+
+def leaderboard(workbench: Workbench, members: Sequence[Trial], metric: str) -> Leaderboard:
+    """Of trials of one group."""
+    key = fingerprint([trial.id for trial in members], metric)
+    return workbench.pipeline.remember("leaderboard", key, lambda: _ranked(scores(workbench, members, metric)))
+
+
+def rows(board: Leaderboard) -> list[dict[str, Any]]:
+    """As a table of one row a recipe."""
+    names = labels([row.trial for row in board.rows])
+    return [
+        {
+            "place": place,
+            "trial": row.trial.id,
+            "name": name,
+            board.metric: row.interval.mean,
+            "low": row.interval.low,
+            "high": row.interval.high,
+            "to the best": row.difference,
+            "difference low": row.low,
+            "difference high": row.high,
+            "p (Holm)": row.p_holm,
+            "group": "best or equal" if row.equal else "worse",
+            "first in": row.first,
+            "repeats": row.repeats,
+            "between seeds": row.seed_spread,
+            "n": row.interval.n,
+        }
+        for place, (row, name) in enumerate(zip(board.rows, names, strict=True), 1)
+    ]
+
+
+def _ranked(measured: RecipeScores) -> Leaderboard:
+    resamples, confidence, seed = measured.rules
+    better = direction(measured.metric)
+    order = np.argsort(-better * measured.values.mean(axis=1), kind="stable")
+    values = measured.values[order]
+    by_question = np.ascontiguousarray(values.T)
+    means = better * resampled_means(by_question, resamples, seed)
+    # sums in another order differ in the last bits: what is equal but for those shares the first place
+    first = (means >= means.max(axis=1, keepdims=True) - 1e-12).astype(np.float64)
+    shares = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(better * (means - means[:, :1]), [tail, 1 - tail], axis=0)
+    corrected = np.concatenate([[1.0], holm(paired_p(values[1:] - values[0]))])
+    intervals = unit_intervals(by_question, resamples, confidence, seed)
+    table = []
+    for place, row in enumerate(order.tolist()):
+        spread, other = measured.seed_spread[row], place > 0
+        table.append(
+            Ranked(
+                measured.recipes[row],
+                len(measured.repeats[row]),
+                None if np.isnan(spread) else float(spread),
+                intervals[place]._replace(total=measured.total),
+                float((values[place] - values[0]).mean()) if other else None,
+                float(low[place]) if other else None,
+                float(high[place]) if other else None,
+                float(corrected[place]) if other else None,
+                bool(corrected[place] >= ALPHA),
+                float(shares[place]),
+            )
+        )
+    n, tested = values.shape[1], len(values) - 1
+    return Leaderboard(measured.metric, measured.k, table, n, measured.total, tested, confidence, measured.left_out)
+
+
+def paired_p(differences: np.ndarray) -> np.ndarray:
+    """Two-sided p of the paired t test of each row of differences [tests, questions]: 1 where all are 0.
+
+    Smucker, Allan and Carterette 2007, section 4, find it close to the permutation test, and it takes one pass.
+    """
+    n = differences.shape[1]
+    gap, deviation = differences.mean(axis=1), differences.std(axis=1, ddof=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * stdtr(n - 1, -np.abs(gap) / (deviation / np.sqrt(n)))
+    return np.where(deviation < 1e-12, np.where(np.abs(gap) < 1e-12, 1.0, 0.0), p)

@@ -1,0 +1,136 @@
+"""The values by question of many trials at once: a row a recipe, from one query of the store.
+
+Repeats of a recipe, which differ in their seed alone, are one row: the mean of their values. Of trials with the same seed
+too, which are the same measurement, the newest counts.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import fingerprint
+from core.errors import WorkbenchError
+from core.evaluation.metric import metric_names
+from core.labs.trials.comparison import Trial, groups, matching, named_groups, trials
+from core.workbench import Workbench
+
+MOST = 1_000  # recipes looked at together
+
+
+class RecipeScores(NamedTuple):
+    """What the recipes of one group measured, on the questions that all of them measured."""
+
+    metric: str
+    recipes: list[Trial]  # the newest trial of each
+    repeats: list[list[Trial]]  # all that count, one a seed
+    values: np.ndarray  # [recipes, questions] float64, mean over repeats
+    seed_spread: np.ndarray  # [recipes] float64, standard deviation of the repeats' means; NaN below two
+    places: np.ndarray  # [questions] int64: place of each in the question set
+    total: int  # questions asked
+    left_out: int = 0  # recipes beyond MOST
+
+    @property
+    def k(self) -> int:
+        return self.recipes[0].k
+
+    @property
+    def rules(self) -> tuple[int, float, int]:
+        """Resamples, confidence and seed of the newest trial."""
+        rules = self.recipes[0].config["evaluation"]
+        return rules["resamples"], rules["confidence"], self.recipes[0].config["seed"]
+
+
+def recipe_key(trial: Trial, but: Collection[str] = ("seed",)) -> str:
+    """Trials with the same one ran the same recipe, but for these settings."""
+    stages = {stage for stage in but if "." not in stage}
+    mapping = {stage: value for stage, value in trial.config.items() if stage not in stages}
+    for setting in set(but) - stages:
+        stage, _, name = setting.partition(".")
+        mapping[stage] = {key: value for key, value in (mapping.get(stage) or {}).items() if key != name}
+    return fingerprint(mapping)
+
+
+def select(
+    workbench: Workbench, sweep: str = "", dataset: str = "", only: Collection[str] = (), metric: str = ""
+) -> tuple[str, list[Trial]]:
+    """(name, trials) of the largest group that can be compared among the trials of a sweep, a corpus, or with these ids."""
+    if metric and metric not in metric_names():
+        raise WorkbenchError(f"There is no metric '{metric}'.", todo=f"Choose among {', '.join(metric_names())}.")
+    chosen = [t for t in matching(trials(workbench), dataset, sweep=sweep) if not only or t.id in only]
+    named = named_groups(chosen)
+    if not named:
+        whose = f"The sweep '{sweep}'" if sweep else f"The corpus '{dataset}'" if dataset else "The store"
+        raise WorkbenchError(
+            f"{whose} has no measured trial.", todo="`python -m core trials` lists the stored trials with their sweeps' names."
+        )
+    return next(iter(named.items()))
+
+
+def scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> RecipeScores:
+    """Of trials of one group, newest first."""
+    key = fingerprint([trial.id for trial in members], metric)
+    return workbench.pipeline.remember("recipe scores", key, lambda: _scores(workbench, members, metric))
+
+
+def _scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> RecipeScores:
+    if len(groups(members)) > 1:
+        raise WorkbenchError(
+            "These trials answered other questions, or by other rules: they cannot be ranked together.",
+            todo="Choose trials of one corpus, question set, depth and rule of relevance.",
+        )
+    seeds: dict[str, dict[Any, Trial]] = defaultdict(dict)
+    for trial in members:
+        if trial.metrics:
+            seeds[recipe_key(trial)].setdefault(trial.config.get("seed"), trial)
+    repeats = [list(trials_of.values()) for trials_of in seeds.values()]
+    if len(repeats) > MOST:
+        repeats.sort(key=lambda trials_of: -np.mean([trial.metrics.get(metric, 0.0) for trial in trials_of]))
+    shown = repeats[:MOST]
+    if not shown:
+        raise WorkbenchError("None of these trials measured anything.", todo="Choose trials whose status is ok.")
+    values, places = matrix(workbench, [trial for trials_of in shown for trial in trials_of], metric)
+    if values.shape[1] < 2:
+        raise WorkbenchError(
+            "Fewer than two questions were measured by all of these trials.",
+            todo="Choose trials that measured the same questions.",
+        )
+    bounds = np.cumsum([0, *(len(trials_of) for trials_of in shown)])
+    means = np.add.reduceat(values, bounds[:-1], axis=0) / np.diff(bounds)[:, None]
+    spread = [values[a:b].mean(axis=1).std(ddof=1) if b - a > 1 else np.nan for a, b in pairwise(bounds)]
+    newest = [trials_of[0] for trials_of in shown]
+    return RecipeScores(metric, newest, shown, means, np.array(spread), places, newest[0].total, max(len(repeats) - MOST, 0))
+
+
+def matrix(workbench: Workbench, members: Sequence[Trial], metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """([trials, questions] float64, place of each question in the set) on the questions that all measured."""
+    ids, question_set = [trial.id for trial in members], members[0].questions
+    table = workbench.store.frame(
+        """WITH asked AS (SELECT unnest(?::VARCHAR[]) AS trial_id, unnest(range(?)) AS place)
+           SELECT asked.place AS place, q.position AS position, s.value AS value FROM scores s
+           JOIN asked ON asked.trial_id = s.trial_id
+           JOIN questions q ON q.fingerprint = ? AND q.query_id = s.query_id WHERE s.metric = ?""",
+        [ids, len(ids), question_set, f"{metric}@{members[0].k}"],
+    )
+    rows, columns = table["place"].to_numpy(np.int64), table["position"].to_numpy(np.int64)
+    values = np.full((len(ids), int(columns.max(initial=-1)) + 1), np.nan)
+    values[rows, columns] = table["value"].to_numpy(np.float64, na_value=np.nan)
+    if len(missing := np.setdiff1d(np.arange(len(ids)), rows)):  # a metric that is newer than the trial
+        values = _derived(workbench, members, metric, values, missing.tolist())
+    places = np.flatnonzero(~np.isnan(values).any(axis=0))
+    return np.ascontiguousarray(values[:, places]), places
+
+
+def _derived(workbench: Workbench, members: Sequence[Trial], metric: str, values: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    asked = workbench.store.query(
+        "SELECT query_id, position FROM questions WHERE fingerprint = ? ORDER BY position", [members[0].questions]
+    )
+    table = np.full((len(members), max(values.shape[1], len(asked))), np.nan)
+    table[:, : values.shape[1]] = values
+    for row in rows:
+        own = workbench.trial_values(members[row].id, metric, members[0].k)
+        for question in asked:
+            table[row, question["position"]] = own.get(question["query_id"], np.nan)
+    return table
