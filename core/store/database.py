@@ -14,7 +14,7 @@ Merging two stores: copy the one journal folder into the other.
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from core.errors import WorkbenchError
 from core.files import Busy, take_place
@@ -44,6 +44,14 @@ class StudyRecord(NamedTuple):
     round: str
 
 
+class ExperimentRecord(NamedTuple):
+    id: str
+    experiment: str
+
+
+Opening = TypeVar("Opening", StudyRecord, ExperimentRecord)
+
+
 class Store:
     """Journal and database below one folder. One a process; its threads share it.
 
@@ -64,7 +72,7 @@ class Store:
         self.folding = Folding(self.journal, self.labels, derive, self.note)
         self._derive_version = derive_version if derive else ""
         self._seen = Seen((), frozenset(), {})
-        self._study_records: tuple[dict, list[StudyRecord]] = {}, []  # of which listing, what it holds
+        self._opened: dict[str, tuple[dict, list]] = {}  # kind -> of which listing, what it holds
 
     # writing
 
@@ -169,23 +177,32 @@ class Store:
     def studies(self) -> list[StudyRecord]:
         """Every version of every study, oldest first, as the journal has them at this moment: what is decided by them, such
         as whether a round is frozen, must not wait for a fold."""
-        listing, (before, records) = self.journal.listing(), self._study_records
+        return self._openings("study", "design", StudyRecord)
+
+    def experiments(self) -> list[ExperimentRecord]:
+        """Every version of every experiment in the same way."""
+        return self._openings("experiment", "document", ExperimentRecord)
+
+    def _openings(self, kind: str, field: str, shape: type[Opening]) -> list[Opening]:
+        """What stands before `field` in the records of a kind, oldest first. shape: names of texts, the first the record's id."""
+        listing, (before, records) = self.journal.listing(), self._opened.get(kind, ({}, []))
         if listing is not before:
-            by_id, records = {version.id: version for version in records}, []
+            by_id, records = {record.id: record for record in records}, []
             for record_id, entry in listing.items():
-                if entry.kind != "study":
+                if entry.kind != kind:
                     continue
                 if record_id in by_id:
                     records.append(by_id[record_id])
                     continue
-                opening = self.journal.opening(entry.path, "design") or {}
-                version = StudyRecord(record_id, opening.get("study"), opening.get("round"))
-                if all(isinstance(name, str) for name in version):
-                    records.append(version)
+                opening = self.journal.opening(entry.path, field) or {}
+                record = shape(record_id, *(opening.get(name) for name in shape._fields[1:]))
+                if all(isinstance(name, str) for name in record):
+                    records.append(record)
                 else:
-                    why = self.journal.damaged.get(str(entry.path), "it does not say which study it is of")
-                    self.note(f"A version of a study was left out: {why} [{entry.path}].")
-            self._study_records = listing, records
+                    why = self.journal.damaged.get(str(entry.path), f"it does not say which {kind} it is of")
+                    article = "an" if kind[0] in "aeiou" else "a"
+                    self.note(f"A version of {article} {kind} was left out: {why} [{entry.path}].")
+            self._opened[kind] = listing, records
         return records
 
     # looking after it

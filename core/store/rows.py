@@ -101,6 +101,7 @@ def rows(record: Record, scores: list[tuple] | None) -> Rows:
             "index": _index,
             "samples": _samples,
             "study": _study,
+            "experiment": _experiment,
         }
         made = kinds[record.kind](record_id, payload)
     return {"folded": [(record_id, record.kind)], **made}
@@ -296,6 +297,23 @@ def _study(study_id: str, payload: dict) -> Rows:
         for number, response in enumerate(item["responses"])
     ]
     return {"studies": [_row("studies", fields)], "study_items": items}
+
+
+def _experiment(version_id: str, payload: dict) -> Rows:
+    document = payload["document"]
+    if not isinstance(document, dict) or not isinstance(document.get("factors", []), list):
+        raise ValueError("its document is no experiment")
+    if document["id"] != payload["experiment"]:
+        raise ValueError(f"it is of {payload['experiment']}, and holds {document['id']}"[:200])
+    fields = {
+        **document,
+        "id": version_id,
+        "created": _created(version_id, payload),
+        "experiment": payload["experiment"],
+        "num_factors": len(document.get("factors", [])),
+        "document": document,
+    }
+    return {"experiment_versions": [_row("experiment_versions", fields)]}
 
 
 def label_row(label_id: str, payload: dict) -> tuple:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.config import PART_KINDS
 
-SCHEMA = 6  # a database of another number is rebuilt
+SCHEMA = 7  # a database of another number is rebuilt
 
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
@@ -218,6 +218,22 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "config": ("JSON", "The whole recipe."),
         },
     ),
+    "experiment_versions": (
+        "One row a version of an experiment: a question, a recipe and what is varied. Its trials have its name as their sweep.",
+        {
+            "id": ("VARCHAR", "Time-ordered id of the version."),
+            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            "experiment": ("VARCHAR", "Name of the experiment."),
+            "title": ("VARCHAR", "What people call it."),
+            "question": ("VARCHAR", "What it is to find out."),
+            "note": ("VARCHAR", "What people wrote about it."),
+            "tags": ("VARCHAR[]", "Its tags."),
+            "archived": ("BOOLEAN", "Whether it is out of the lists."),
+            "baseline": ("VARCHAR", "Trial that others are compared with; empty: the one of the base recipe."),
+            "num_factors": ("INTEGER", "Settings that are varied."),
+            "document": ("JSON", "All of it; document->>'$.design.kind' reads one field."),
+        },
+    ),
     "studies": (
         "One row a version of a study in which people label answers. The latest of a study is the one in use; rows of round "
         "plan are changes not in use yet.",
@@ -282,7 +298,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "folded": (
         "One row a record of the journal that is in this database.",
-        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, trial_note, questions, answer, index, samples or study.")},
+        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, trial_note, questions, answer, index, study …")},
     ),
     "meta": ("How this database was made.", {"key": ("VARCHAR", "What."), "value": ("VARCHAR", "Its value.")}),
 }  # fmt: skip
@@ -301,6 +317,15 @@ VIEWS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
         },
         "SELECT trial_id, query_id, unnest(range(1, len(documents) + 1)) AS rank, unnest(documents) AS document_id, "
         "unnest(starts) AS start_char, unnest(ends) AS end_char, unnest(scores) AS score FROM rankings",
+    ),
+    "experiments": (
+        "The experiments as they stand: the latest version of each.",
+        {
+            **TABLES["experiment_versions"][1],
+            "version": ("BIGINT", "Which version it is, from 1: how many there are."),
+        },
+        "SELECT *, count(*) OVER (PARTITION BY experiment) AS version FROM experiment_versions QUALIFY row_number() OVER "
+        "(PARTITION BY experiment ORDER BY id DESC) = 1",
     ),
     "current_labels": (
         "The labels as they stand: the latest of each study, round, item and annotator, unless withdrawn.",

@@ -95,7 +95,12 @@ def payloads(home: Path) -> dict[str, dict]:
             }
         ],
     }
-    return {"answer": answer, "samples": samples, "label": {**PAYLOAD, "item": "i"}, **found}
+    experiment = {
+        "experiment": "sizes",
+        "created": "2026-01-01T00:00:00+00:00",
+        "document": {"id": "sizes", "title": "Sizes", "tags": ["a"], "factors": [{"setting": "fusion.weight", "values": [0.5]}]},
+    }
+    return {"answer": answer, "samples": samples, "experiment": experiment, "label": {**PAYLOAD, "item": "i"}, **found}
 
 
 def lives(home: Path, expected: dict[str, Any], odd: Path | None) -> None:
@@ -149,7 +154,7 @@ def merged(lab: Lab) -> Iterator[Case]:
     def try_one(home: Path, kind: str, payload: dict, expected: Any) -> None:
         lives(home, expected, file_of(home, kind, as_json(payload)))
 
-    kinds = ("trial", "questions", "answer", "index", "samples", "study")
+    kinds = ("trial", "questions", "answer", "index", "samples", "study", "experiment")
     return interleaved(*(mutations(lab, "merged", kind, try_one) for kind in kinds))
 
 
@@ -171,7 +176,7 @@ def given(lab: Lab) -> Iterator[Case]:
         lives(home, expected, None)
         assert not said or said in asked(home, lambda home: known(home)), "acknowledged, and not to be read"
 
-    kinds = ("trial", "answer", "index", "samples", "study", "label", "questions")
+    kinds = ("trial", "answer", "index", "samples", "study", "experiment", "label", "questions")
     return interleaved(*(mutations(lab, "given", kind, try_one) for kind in kinds))
 
 
@@ -239,7 +244,7 @@ def strange_files(home: Path) -> dict[str, Callable[[], Path]]:
     for name, value in {"number": 5, "null": None, "list": ["trial"]}.items():
         found[f"kind-{name}"] = lambda value=value: file_of(home, "trial", body, kind=value)
         found[f"id-{name}"] = lambda value=value: file_of(home, "trial", body, id=value)
-    for name in ("trial", "questions", "answer", "index", "samples", "study"):
+    for name in ("trial", "questions", "answer", "index", "samples", "study", "experiment"):
         for value in ([], [1], "text", 5, None, {}):
             found[f"{name}-payload-{json.dumps(value)}"] = lambda name=name, value=value: file_of(home, name, as_json(value))
     return found

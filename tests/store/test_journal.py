@@ -219,5 +219,6 @@ def test_records_of_every_version_load(path):
         "index": "ids",
         "samples": "samples",
         "study": "design",
+        "experiment": "document",
     }[record.kind]
     assert record.payload[expected]

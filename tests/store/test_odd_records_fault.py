@@ -10,6 +10,7 @@ import pytest
 
 from core.annotation import versions
 from core.errors import WorkbenchError
+from core.labs.experiments import book
 from core.store.database import Store
 from core.store.journal import checksum, new_id
 from core.workbench import Workbench
@@ -25,6 +26,7 @@ STUDY = {
     "created": "2026-01-01T00:00:00+00:00",
     "design": {"kind": "rating", "items": [{"id": "i", "responses": [{"text": "a"}]}]},
 }
+EXPERIMENT = {"experiment": "e", "created": "2026-01-01T00:00:00+00:00", "document": {"id": "e", "factors": []}}
 LABEL = {"study": "s", "round": "main", "item": "i", "annotator": "Ann", "created": "2026-01-01T00:00:00+00:00"}
 DEEP = "[" * 900 + "]" * 900
 
@@ -45,6 +47,11 @@ ODD = {
     "a study that is a number": ("study", {**STUDY, "study": 5}),
     "a design that is a list": ("study", {**STUDY, "design": []}),
     "an item that is a number": ("study", {**STUDY, "design": {"kind": "rating", "items": [7]}}),
+    "an experiment that is a number": ("experiment", {**EXPERIMENT, "experiment": 5, "document": {"id": 5}}),
+    "an experiment of another name": ("experiment", {**EXPERIMENT, "document": {"id": "f"}}),
+    "a document that is a list": ("experiment", {**EXPERIMENT, "document": ["e"]}),
+    "factors that are a number": ("experiment", {**EXPERIMENT, "document": {"id": "e", "factors": 3}}),
+    "a tag that is a number": ("experiment", {**EXPERIMENT, "document": {"id": "e", "tags": [3]}}),
     "samples that are none": ("samples", {"samples": {"a": 1}}),
     "an index point of nothing": ("index", {"status": "ok"}),
 }  # fmt: skip
@@ -86,13 +93,14 @@ def lives_on(home: Path, *bad: Path) -> None:
         assert store.sql("SELECT count(*) FROM labels").rows == [(2,)]
         assert len(store.labels.current("s")) == 2
         store.studies()
+        store.experiments()
         told = "\n".join(store.told())
         assert not [path.name for path in bad if path.name.split(".")[0] not in told]
     report = drain(store.verify())
     assert not report.ok and {Path(damage.path).name for damage in report.damaged} == {path.name for path in bad}
     assert not report.missing and not report.extra and not report.differing
     assert drain(store.rebuild()) == 7
-    assert versions.studies(Workbench(home)) == []
+    assert versions.studies(Workbench(home)) == [] and book.latest(Workbench(home)) == {}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import WorkbenchError
 from core.store.database import Store
-from tests.store.test_odd_records_fault import ANSWER, LABEL, STUDY, TRIAL
+from tests.store.test_odd_records_fault import ANSWER, EXPERIMENT, LABEL, STUDY, TRIAL
 from tests.store.test_store import POINT, QUESTIONS
 from tests.store.test_store_fault import drain
 
@@ -17,6 +17,7 @@ BASE = {
     "trial": TRIAL,
     "answer": ANSWER,
     "study": STUDY,
+    "experiment": EXPERIMENT,
     "questions": QUESTIONS,
     "index": POINT,
     "label": LABEL,

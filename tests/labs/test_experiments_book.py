@@ -1,0 +1,92 @@
+"""Experiments in versions: saved, listed with their trials, archived and restored, and what differs between two."""
+
+import pytest
+
+from core.errors import WorkbenchError
+from core.labs.experiments import book
+from core.labs.experiments.experiment import made
+from core.progress import drain
+from core.workbench import Workbench
+from tests.support.synthetic_trials import add_failed, add_questions, add_trial
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Workbench(tmp_path / "data")
+
+
+def sizes(**changes):
+    return made(
+        {
+            "title": "Chunk sizes",
+            "question": "How long should a chunk be?",
+            "base": {"corpus": {"dataset": "tiny"}},
+            "factors": [{"setting": "chunking.size_tokens", "values": [64, 128]}],
+            **changes,
+        }
+    )
+
+
+def test_a_change_is_a_new_version_and_the_last_counts(bench):
+    assert book.save(bench, sizes()) == 1
+    assert book.save(bench, sizes()) == 1  # the same again is none
+    assert book.save(bench, sizes(title="Chunk sizes", note="Longer.")) == 2
+    assert book.load(bench, "chunk-sizes") == sizes(note="Longer.")
+    assert book.load(bench, "chunk-sizes", 1) == sizes()
+    assert [version.number for version in book.versions(bench, "chunk-sizes")] == [1, 2]
+    assert book.save(bench, sizes()) == 3  # back to what it was is a change too
+    again = Workbench(bench.home)
+    assert book.load(again, "chunk-sizes") == sizes()
+    with pytest.raises(WorkbenchError, match="no version 4"):
+        book.load(bench, "chunk-sizes", 4)
+    with pytest.raises(WorkbenchError, match="no experiment 'other'"):
+        book.load(bench, "other")
+
+
+def test_versions_tell_what_differs(bench):
+    after = sizes(
+        base={"corpus": {"dataset": "tiny"}, "fusion": {"part": "rrf"}},
+        factors=[{"setting": "chunking.size_tokens", "values": [64, 256]}],
+        repeats=3,
+        budget={"seconds": 60},
+    )
+    assert {change.setting: (change.before, change.after) for change in book.changes(sizes(), after)} == {
+        "repeats": (1, 3),
+        "budget.seconds": (0.0, 60.0),
+        "base.fusion.part": (None, "rrf"),
+        "factors.chunking.size_tokens": ({"values": [64, 128]}, {"values": [64, 256]}),
+    }
+    assert book.changes(after, after) == []
+
+
+def test_the_list_counts_trials_by_status_and_leaves_archived_ones_out(bench):
+    questions = add_questions(bench.store)
+    book.save(bench, sizes())
+    book.save(bench, sizes(title="Folder", factors=[]))
+    trial = add_trial(bench.store, questions, sweep="chunk-sizes")
+    bench.store.add("trial", {**bench.store.journal.read(add_failed(bench.store)).payload, "sweep": "chunk-sizes"})
+    rows = {row.experiment.id: row for row in book.experiments(bench)}
+    assert list(rows) == ["chunk-sizes", "folder"]  # of which a trial is the latest
+    assert rows["chunk-sizes"].trials == {"ok": 1, "failed": 1} and rows["chunk-sizes"].last_run
+    assert (rows["folder"].trials, rows["folder"].last_run) == ({}, None)
+    assert book.archive(bench, "folder") == 2
+    assert [row.experiment.id for row in book.experiments(bench)] == ["chunk-sizes"]
+    assert [row.experiment.id for row in book.experiments(bench, archived=True)] == ["folder"]
+    assert book.restore(bench, "folder") == 3 and len(book.experiments(bench)) == 2
+    assert book.baseline(bench, "chunk-sizes", trial[-8:]) == 2 and book.load(bench, "chunk-sizes").baseline == trial
+    with pytest.raises(WorkbenchError, match="No trial"):
+        book.baseline(bench, "chunk-sizes", "nothing")
+    assert book.baseline(bench, "chunk-sizes", "") == 3 and not book.load(bench, "chunk-sizes").baseline
+
+
+def test_the_tables_hold_every_version_and_which_is_the_last(bench):
+    book.save(bench, sizes(tags=["paper"]))
+    book.save(bench, sizes(tags=["paper"], note="Twice."))
+    rows = bench.store.query("SELECT experiment, version, note, tags, num_factors FROM experiments")
+    assert rows == [{"experiment": "chunk-sizes", "version": 2, "note": "Twice.", "tags": ["paper"], "num_factors": 1}]
+    [count] = bench.store.query("SELECT count(*) AS n FROM experiment_versions WHERE document->>'$.design.kind' = 'grid'")
+    assert count == {"n": 2}
+    report = drain(bench.store.verify())
+    assert report.ok and report.journal == {"experiment": 2}
+    drain(bench.store.rebuild())
+    assert bench.store.query("SELECT experiment, version, note, tags, num_factors FROM experiments") == rows
