@@ -2,12 +2,40 @@
 
 import sys
 
-from core.cli import agreement, annotation, corpus, encoders, engines, index, inside, recipes, sampling, store, tokenizers, trials
+from core.cli import (
+    agreement,
+    annotation,
+    corpus,
+    encoders,
+    engines,
+    experiments,
+    index,
+    inside,
+    recipes,
+    sampling,
+    store,
+    tokenizers,
+    trials,
+)
 from core.cli.frame import main, parse
 
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
-SUBJECTS = (corpus, recipes, trials, encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store)
+SUBJECTS = (
+    corpus,
+    recipes,
+    trials,
+    experiments,
+    encoders,
+    tokenizers,
+    index,
+    sampling,
+    engines,
+    inside,
+    annotation,
+    agreement,
+    store,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

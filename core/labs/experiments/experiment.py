@@ -4,43 +4,96 @@ It is written as YAML by people, made by the page, and recorded as it stood when
 factors it is a folder that trials are put into by hand.
 """
 
+import itertools
+import json
+import math
 import re
+from collections.abc import Iterator
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from core.config import StageConfig, TrialConfig, build, knob, valid, with_settings
+from core import registry
+from core.config import PART_KINDS, StageConfig, TrialConfig, knob, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
+from core.labs.trials.comparison import COSTS
 
 ADAPTIVE = ("tpe", "nsga2", "halving")  # designs whose next points depend on what was measured
 MOST_POINTS = 100_000
 MOST_CHARACTERS = 1_000_000  # of a file
+EXAMPLE = "`python -m core study-example` prints a study that is valid, with a word on each line."
+DEEPEST = 20  # of lists in lists; YAML can refer to itself
+
+
+def _plain(value: Any, depth: int = 0, count: Iterator[int] | None = None) -> Any:
+    """What JSON and YAML both hold, so that a document that was written reads as the same one."""
+    count = count or itertools.count()
+    if depth > DEEPEST or next(count) > MOST_POINTS:
+        raise ValueError("values lie too deep in one another, or are too many")
+    match value:
+        case None | bool() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case str() if not re.search("[\ud800-\udfff]", value):  # halves of pairs, which no file holds
+            return value
+        case list() | tuple():
+            return [_plain(entry, depth + 1, count) for entry in value]
+        case dict() if all(isinstance(name, str) for name in value):
+            return {name: _plain(entry, depth + 1, count) for name, entry in value.items()}
+    raise ValueError(f"{str(value)[:60]!r} ({type(value).__name__}) is neither a number, a word, true, false, nor a list of them")
+
+
+Plain = Annotated[Any, AfterValidator(lambda value: _plain(value))]
 
 
 class Factor(StageConfig):
-    """One setting that is varied: over values, or over a range. A factor of a stage's part names parts."""
+    """One setting that is varied: over values, or over a range. A stage as setting compares parts, each with its settings.
+
+    A setting that only some parts have is varied where they are in use, without a condition that says so.
+    """
 
     setting: str = knob(..., "The setting as `--set` takes it, or a stage whose parts are compared.", min_length=1)
-    values: tuple[Any, ...] = knob((), "The values, in the order in which they are shown.")
+    values: tuple[Plain, ...] = knob((), "The values, in the order in which they are shown.")
     low: float | None = knob(None, "The low end of a range, for designs that draw from it.")
     high: float | None = knob(None, "The high end of it.")
     whole: bool = knob(False, "Whether only whole numbers of the range are meant.")
     log: bool = knob(False, "Whether the range is even in its logarithm.")
-    when: dict[str, tuple[Any, ...]] = knob(
+    when: dict[str, tuple[Plain, ...]] = knob(
         {}, "Other settings with the values under which this one is varied; else it stays as in the base."
     )
 
     @model_validator(mode="after")
     def _values_or_range(self) -> Self:
-        if bool(self.values) == (self.low is not None and self.high is not None):
-            raise ValueError(f"the factor {self.setting} needs either values or a range from low to high")
-        if not self.values and not self.low < self.high:
+        ends = (self.low is not None) + (self.high is not None)
+        if bool(self.values) == (ends == 2) or ends == 1:
+            raise ValueError(f"{self.setting} needs either values or a range from low to high")
+        if ends and not self.low < self.high:
             raise ValueError(f"the range of {self.setting} ends before it begins")
-        if self.log and not self.values and self.low <= 0:
+        if ends and self.log and self.low <= 0:
             raise ValueError(f"the range of {self.setting} cannot be even in its logarithm, it begins at {self.low:g}")
+        if ends and self.whole and math.ceil(self.low) > math.floor(self.high):
+            raise ValueError(f"there is no whole number in the range of {self.setting}")
+        if any((type(value), value) in [(type(v), v) for v in self.values[:n]] for n, value in enumerate(self.values)):
+            raise ValueError(f"{self.setting} names a value twice")
         return self
+
+    @property
+    def stage(self) -> str:
+        return self.setting.partition(".")[0]
+
+    @property
+    def compares_parts(self) -> bool:
+        """Whether its values are parts of a stage: their names, or mappings with `part` and settings."""
+        return part_of(self.setting) is not None
+
+    def parts(self) -> list[str]:
+        """The parts that it compares."""
+        return [_part_name(value) for value in self.values] if self.compares_parts else []
 
 
 class Design(StageConfig):
@@ -77,7 +130,7 @@ class Experiment(StageConfig):
     tags: tuple[Word, ...] = knob((), "Words to find it by.", max_length=50)
     archived: bool = knob(False, "Whether it is out of the lists.")
     baseline: str = knob("", "The trial that others are compared with; empty: the one of the base recipe.")
-    base: dict[str, Any] = knob({}, "The recipe that is varied, as far as it differs from the defaults.")
+    base: dict[str, Plain] = knob({}, "The recipe that is varied, as far as it differs from the defaults.")
     factors: tuple[Factor, ...] = ()
     design: Design = Field(default_factory=Design)
     metrics: tuple[str, ...] = knob(
@@ -91,34 +144,111 @@ class Experiment(StageConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        recipe = build(self.base)
+        try:
+            recipe = self.recipe
+        except WorkbenchError as error:
+            raise ValueError(f"the base is no recipe: {(error.what.partition(': ')[2] or error.what).rstrip('.')}") from None
         settings = [factor.setting for factor in self.factors]
-        if twice := {name for name in settings if settings.count(name) > 1}:
-            raise ValueError(f"two factors vary {sorted(twice)[0]}")
-        for name in self.metrics[:1]:
-            if name not in metric_names():
-                raise ValueError(f"there is no metric {name}; there are {', '.join(metric_names())}")
+        for place, name in enumerate(settings):
+            if _same(name) in map(_same, settings[:place]):
+                raise ValueError(f"two factors vary {name}")
         for factor in self.factors:
-            if factor.setting.startswith("corpus.questions"):
-                raise ValueError("the questions are no factor: choose_on and report_on say which are used")
-            _exists(recipe, factor)
+            _check(self, recipe, factor.setting)
+            for name in factor.when:
+                _check(self, recipe, name)
+            if _same(factor.setting) in map(_same, factor.when):
+                raise ValueError(f"whether {factor.setting} is varied cannot hang on itself")
+        try:
+            self.in_order()
+        except CycleError as error:
+            raise ValueError(f"the conditions wait for each other: {' > '.join(error.args[1])}") from None
+        self._check_design()
         if self.report_on and self.choose_on == "all":
             raise ValueError("to report on the test questions, choose on dev: a choice made on them too would flatter itself")
         return self
 
-    @property
+    def _check_design(self) -> None:
+        kind = self.design.kind
+        names = [*metric_names(), *(COSTS if kind == "nsga2" else ())]
+        if unknown := [name for name in self.metrics if name not in names]:
+            raise ValueError(f"{kind} knows no metric {unknown[0]}; there are {', '.join(names)}")
+        if self.metrics[0] in COSTS:
+            raise ValueError(f"{self.metrics[0]} is a cost: name a metric first, and the costs behind it")
+        if len(set(self.metrics)) < len(self.metrics):
+            raise ValueError("a metric is named twice")
+        if kind == "nsga2" and len(self.metrics) < 2:
+            raise ValueError("nsga2 weighs two or more measures against each other: name a second metric or a cost")
+        drawn = kind in ("random", "latin", "tpe", "nsga2") or kind == "halving" and self.design.trials
+        if drawn and not self.design.trials:
+            raise ValueError(f"{kind} draws points: say how many trials")
+        for factor in self.factors:
+            if not factor.values and not drawn:
+                raise ValueError(f"{kind} takes values, and {factor.setting} has a range: name the values, or draw from it")
+
+    @cached_property
     def recipe(self) -> TrialConfig:
         """The base recipe, on the questions on which points are compared."""
-        return with_settings(build(self.base), {"corpus.questions": self.choose_on})
+        return with_settings(with_settings(TrialConfig(), self.base), {"corpus.questions": self.choose_on})
+
+    def in_order(self) -> list[Factor]:
+        """The factors, each behind those on which its condition hangs, and those of parts before those of their settings."""
+        by_name = {factor.setting: factor for factor in self.factors}
+        above = {}
+        for name, factor in by_name.items():
+            waits = {_same(wanted) for wanted in (*factor.when, *([] if factor.compares_parts else [factor.stage]))}
+            names = {other for other in by_name if _same(other) in waits}
+            above[name] = sorted(names - {name}, key=list(by_name).index)
+        return [by_name[name] for name in TopologicalSorter(above).static_order()]
 
 
-def _exists(recipe: TrialConfig, factor: Factor) -> None:
-    """Whether the base has that setting; a value out of bounds is told with its point."""
-    stage, _, name = factor.setting.partition(".")
+def part_of(setting: str) -> str | None:
+    """The stage whose part a setting names, `fusion` for both "fusion" and "fusion.part"; None: it names no part."""
+    stage = setting.removesuffix(".part")
+    return stage if stage in PART_KINDS else None
+
+
+def _same(setting: str) -> str:
+    """One word for "fusion" and "fusion.part"."""
+    return part_of(setting) or setting
+
+
+def _part_name(value: Any) -> str:
+    return str(value.get("part", "")) if isinstance(value, dict) else str(value)
+
+
+def _check(experiment: Experiment, recipe: TrialConfig, setting: str) -> None:
+    """Whether there is such a setting, in the base or in a part that the study compares; its parts too. A value out of
+    bounds is told with its point."""
+    stage, _, name = setting.partition(".")
     if stage not in TrialConfig.model_fields:
-        raise ValueError(f"there is no stage '{stage}' ({factor.setting})")
-    if not factor.when and name and name != "part" and not hasattr(getattr(recipe, stage), name):
-        raise ValueError(f"'{stage}' has no setting '{name}' in the base recipe; say `when` under which part it is varied")
+        raise ValueError(f"there is no stage '{stage}' ({setting}); stages: {', '.join(TrialConfig.model_fields)}")
+    if setting.startswith("corpus.questions"):
+        raise ValueError("the questions are no factor: choose_on and report_on say which are used")
+    if setting == "seed":
+        raise ValueError("the seed is no factor: repeats measure each point with the next seeds")
+    if part_of(setting) is None and not name:
+        first = next(iter(type(getattr(recipe, stage)).model_fields))
+        raise ValueError(f"'{stage}' has no parts to compare: name a setting of it, such as {stage}.{first}")
+    classes = {"": type(getattr(recipe, stage))}
+    if stage in PART_KINDS:
+        there = registry.parts(PART_KINDS[stage])
+        conditions = [(name, values) for factor in experiment.factors for name, values in factor.when.items()]
+        compared = [(factor.setting, factor.values) for factor in experiment.factors]
+        named = [_part_name(value) for name, values in conditions + compared if part_of(name) == stage for value in values]
+        if unknown := [part for part in named if part not in there]:
+            raise ValueError(f"there is no {PART_KINDS[stage]} '{unknown[0]}'; there are {', '.join(there)}")
+        classes = {part: there[part] for part in dict.fromkeys([getattr(recipe, stage).part, *named])}
+    if name and not any(name in cls.model_fields for cls in classes.values()):
+        has = (
+            "; ".join(f"{part} has {_names(cls)}".strip() for part, cls in classes.items())
+            if stage in PART_KINDS
+            else _names(*classes.values())
+        )
+        raise ValueError(f"'{stage}' has no setting '{name}' ({has})")
+
+
+def _names(cls: type) -> str:
+    return ", ".join(name for name in cls.model_fields if name != "part") or "no settings"
 
 
 def read(text: str, where: str = "") -> Experiment:
@@ -127,23 +257,40 @@ def read(text: str, where: str = "") -> Experiment:
         raise WorkbenchError("The study is longer than a million characters.", where=where)
     try:
         mapping = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise WorkbenchError(f"The study is no YAML: {' '.join(str(error).split())[:300]}.", where=where) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not is a ValueError
+        raise WorkbenchError(f"The study is no YAML: {' '.join(str(error).split())[:300]}.", where=where, todo=EXAMPLE) from None
     if not isinstance(mapping, dict):
-        raise WorkbenchError(
-            "The study is no mapping of names to values.", where=where, todo="`python -m core study-example` prints one."
-        )
-    return made(mapping)
+        raise WorkbenchError("The study is no mapping of names to values.", where=where, todo=EXAMPLE)
+    return made(mapping, where)
 
 
-def made(mapping: dict[str, Any]) -> Experiment:
+def made(mapping: dict[str, Any], where: str = "") -> Experiment:
     """An experiment from plain values; one without an id gets it from its title."""
-    return valid(Experiment, {"id": slug(str(mapping.get("title") or "study")), **mapping})
+    try:
+        return Experiment.model_validate({"id": slug(str(mapping.get("title") or "study")), **mapping})
+    except ValidationError as error:
+        problems = "; ".join(f"{_place(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors()[:5])
+        raise WorkbenchError(f"The study is not valid: {problems}.", where=where, todo=EXAMPLE) from None
+
+
+def _place(path: tuple[str | int, ...]) -> str:
+    """ "factor 2, low: " for what stands there; numbers count from 1."""
+    after = (*path[1:], "")
+    words = [
+        f"{str(name).removesuffix('s')} {number + 1}" if isinstance(number, int) else str(name)
+        for name, number in zip(path, after, strict=False)
+        if isinstance(name, str)
+    ]
+    return f"{', '.join(words)}: " if words else ""
 
 
 def written(experiment: Experiment) -> str:
     """As YAML that `read` takes, without what is at its default."""
-    return yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    mapping = experiment.model_dump(mode="json", exclude_defaults=True)
+    readable = not re.search(
+        "[\x85\u2028\u2029]", json.dumps(mapping, ensure_ascii=False)
+    )  # of PyYAML these come back as other line ends
+    return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=readable)
 
 
 def slug(words: str) -> str:
