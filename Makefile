@@ -38,8 +38,8 @@ test-all: test  ## the same, then what takes minutes or is one more look at a pa
 faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input: what was tried, held, failed (ten minutes; see docs/faults.md)
 	$(BIN)/python -m tests.faults $(FAULTS)
 
-bench: $(VENV)/.dev  ## measure every number in the docs; writes benchmarks/results/
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev  ## measure every number in the docs, or some (BENCH="slider store"); says before how long; ends with what was promised
+	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-full: $(VENV)/.dev  ## the index benchmark at 1,000,000 vectors (about an hour, 8 GB of memory)
 	$(BIN)/python -m benchmarks --full index

@@ -1,17 +1,23 @@
 """Runs every benchmark in a process of its own and writes benchmarks/results/NAME.json with machine and versions.
 
-`python -m benchmarks [NAME …]`; each also runs alone: `python -m benchmarks.NAME`.
+`python -m benchmarks [NAME …]`; each also runs alone: `python -m benchmarks.NAME`. `python -m benchmarks promises` prints what
+was promised beside what was measured last. Each run is a line of benchmarks/results/history.jsonl, failed ones too.
 """
 
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
+from benchmarks.promises import HISTORY, RESULTS, verdicts
 
 HERE = Path(__file__).parent
 PACKAGES = [
@@ -27,6 +33,9 @@ PACKAGES = [
     "sentence-transformers",
     "llama-cpp-python",
 ]
+CANCELLED = 130
+GRACE_S = 15  # for a cancelled benchmark to end what it started
+Command = Callable[[str], Sequence[str]]
 
 
 def machine() -> dict[str, object]:
@@ -44,31 +53,125 @@ def machine() -> dict[str, object]:
     }
 
 
-def main(arguments: list[str]) -> int:
-    """`--full` goes on to the benchmarks named, and their results into a file of their own."""
-    names, given = ([a for a in arguments if a.startswith("-") == flag] for flag in (False, True))
-    known = sorted(p.stem for p in HERE.glob("*.py") if not p.stem.startswith("_"))
-    failed = []
-    for name in names or known:
+def commit() -> str:
+    """Of the code that is measured, with a + where files differ from it; empty without git."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return done.stdout.strip() if not done.returncode else ""
+
+    try:
+        changed = git("status", "--porcelain", "--", ".", f":!{RESULTS.name}")
+        return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    except OSError:
+        return ""
+
+
+def names() -> list[str]:
+    return sorted(p.stem for p in HERE.glob("*.py") if not p.stem.startswith("_") and p.stem != "promises")
+
+
+def outlook(wanted: list[str], suffix: str, folder: Path) -> str:
+    """What each took last time: said before anything starts."""
+    lines, sum_s = [], 0
+    for name in wanted:
+        try:
+            last = json.loads((folder / f"{name}{suffix}.json").read_text("utf-8"))
+            lines.append(f"  {name}: {last['seconds']:,} s on {last['measured'][:10]}")
+            sum_s += last["seconds"]
+        except (OSError, ValueError, KeyError):
+            lines.append(f"  {name}: not measured yet, so it is not known how long it takes")
+    return "\n".join([f"To measure, one after another, and how long each took last time ({sum_s / 60:,.0f} min in all):", *lines])
+
+
+def measured(command: Sequence[str]) -> str:
+    """What a benchmark prints. It has a process group of its own: cancelled, it and what it started are told to end."""
+    process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        text, _ = process.communicate()
+    except KeyboardInterrupt:
+        for told, wait_s in ((signal.SIGINT, GRACE_S), (signal.SIGKILL, GRACE_S)):
+            if process.poll() is None:
+                os.killpg(process.pid, told)
+                try:
+                    process.communicate(timeout=wait_s)
+                except subprocess.TimeoutExpired:
+                    continue
+        raise
+    if process.returncode:
+        raise RuntimeError(f"it ended with {process.returncode}")
+    return text
+
+
+def run(wanted: list[str], suffix: str, command: Command, folder: Path) -> int:
+    """One benchmark after another; what fails is named, and the others go on."""
+    folder.mkdir(exist_ok=True)
+    print(outlook(wanted, suffix, folder), file=sys.stderr, flush=True)
+    about, failed, done = {"commit": commit(), "machine": machine()}, [], []
+    for name in wanted:
         print(f"{name} …", file=sys.stderr, flush=True)
-        started = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *given], stdout=subprocess.PIPE, text=True)
-        if done.returncode:
+        started, load = time.monotonic(), [round(number, 2) for number in os.getloadavg()]
+        at = {"measured": datetime.now(UTC).isoformat(timespec="seconds"), "load": load, **about}
+        try:
+            result = json.loads(measured(command(name)))
+        except KeyboardInterrupt:
+            rest = wanted[len(done) + len(failed) + 1 :]
+            said = f"Cancelled in {name}. Measured: {', '.join(done) or 'none'}. Not begun: {', '.join(rest) or 'none'}."
+            print(said, file=sys.stderr, flush=True)
+            return CANCELLED
+        except (RuntimeError, ValueError) as problem:
             failed.append(name)
-            continue
-        result = {
-            "measured": datetime.now(UTC).date().isoformat(),
-            "seconds": round(time.monotonic() - started),
-            "machine": machine(),
-            "result": json.loads(done.stdout),
-        }
-        (HERE / "results").mkdir(exist_ok=True)
-        file = HERE / "results" / f"{name}{'_full' if '--full' in given else ''}.json"
-        file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        print(json.dumps(result["result"], indent=1), flush=True)
+            print(f"{name} failed: {problem}", file=sys.stderr, flush=True)
+            line = {"benchmark": name + suffix, **at, "failed": str(problem)}
+        else:
+            done.append(name)
+            at["seconds"] = round(time.monotonic() - started)
+            text = json.dumps({**at, "result": result}, indent=1, ensure_ascii=False)
+            (folder / f"{name}{suffix}.json").write_text(text + "\n", "utf-8")
+            print(json.dumps(result, indent=1), flush=True)
+            line = {"benchmark": name + suffix, **at, "figures": figures(result, name + suffix)}
+        with (folder / HISTORY).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def interruptible() -> None:
+    """Ended from outside is cancelled, as by Ctrl-C; also where a shell started it in the background, which ignores that."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
+
+
+def figures(result: dict, benchmark: str) -> dict[str, dict]:
+    """Of each promise that was measured, its value and the spread of its repeats, as a line of the history keeps them."""
+    measured = [verdict for verdict in verdicts(result, benchmark) if verdict.value is not None]
+    return {v.promise.place: {"value": v.value, **(v.spread._asdict() if v.spread else {})} for v in measured}
+
+
+def main(arguments: list[str]) -> int:
+    """`--full` goes on to the benchmarks named, and their results into a file of their own."""
+    wanted, flags = ([a for a in arguments if a.startswith("-") == flag] for flag in (False, True))
+    if wanted == ["promises"]:
+        return show_promises(None)
+    if unknown := sorted(set(wanted) - set(names())):
+        print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(names())}, and promises.", file=sys.stderr)
+        return 2
+    interruptible()
+    suffix = "_full" if "--full" in flags else ""
+    with tempfile.TemporaryDirectory() as aside:  # a quick run measures next to nothing: its results are printed only
+        folder = Path(aside) if "--quick" in flags else RESULTS
+        ended = run(wanted or names(), suffix, lambda name: [sys.executable, "-m", f"benchmarks.{name}", *flags], folder)
+    if "--quick" not in flags:
+        show_promises([name + suffix for name in wanted] or None)
+    return ended
+
+
+def show_promises(benchmarks: list[str] | None) -> int:
+    from docs.numbers import promises
+
+    print(promises(RESULTS, benchmarks))
+    return 0
 
 
 if __name__ == "__main__":

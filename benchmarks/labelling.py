@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import startup
-from benchmarks._limits import against
+from benchmarks.promises import against, spread
 from core.annotation import imports, latest, rounds, saving, versions
 from core.annotation.assignment import assignment
 from core.annotation.drawing import Candidate, draw
@@ -34,7 +34,6 @@ from core.annotation.rubric import default_rubric
 from core.annotation.study import Passage, Study
 from core.workbench import Workbench
 
-LIMITS = {"key_to_next_item_p95_ms": 300.0, "labels_lost": 0, "labels_twice": 0, "alpha_s": 2.0}
 ITEMS, PEOPLE, WRITERS = 2000, 5, 10
 # each annotator has a window in front: none of the five is put to sleep
 AWAKE = ["--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding"]
@@ -147,7 +146,7 @@ async def windows(port: int, folder: str, people: list[str], keys: int, think_s:
             await context.close()
     items = [one["ms"] for times in found for one in times[2:] if one["next"]]  # the first keys load what is needed
     every = [one["ms"] for times in found for one in times[2:]]
-    return {"windows": len(people), "next_item_ms": quantiles(items), "any_key_ms": quantiles(every)}
+    return {"windows": len(people), "next_item_ms": quantiles(items), "any_key_ms": quantiles(every), "spread": spread(items)}
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
@@ -204,8 +203,8 @@ def together(home: Path, items: int) -> dict[str, Any]:
     }
 
 
-def alpha_seconds(level: str) -> float:
-    """Alpha of 10,000 labels, 2,500 items by four people, with 2,000 resamples; the slowest of three, each with its own seed."""
+def alpha_seconds(level: str) -> list[float]:
+    """Alpha of 10,000 labels, 2,500 items by four people, with 2,000 resamples; three times, each with its own seed."""
     from core.statistics.agreement.alpha import alpha
     from core.statistics.agreement.coefficient import estimate
 
@@ -216,7 +215,7 @@ def alpha_seconds(level: str) -> float:
         began = time.perf_counter()
         estimate(alpha(values, level), resamples=2000, seed=seed)
         seconds.append(time.perf_counter() - began)
-    return max(seconds)
+    return seconds
 
 
 def main(quick: bool = False) -> dict:
@@ -235,7 +234,13 @@ def main(quick: bool = False) -> dict:
             process.wait()
         print("  writers", file=sys.stderr, flush=True)
         writers = together(Path(folder, "many"), items)
-    alpha_s = {level: alpha_seconds(level) for level in ("nominal", "ordinal", "interval")}
+    alphas = {level: alpha_seconds(level) for level in ("nominal", "ordinal", "interval")}
+    alpha_s = {level: max(seconds) for level, seconds in alphas.items()}
+    alone.pop("spread")
+    spreads = {
+        "required.key_to_next_item_p95_ms": at_once.pop("spread"),
+        "required.alpha_s": spread(alphas[max(alpha_s, key=alpha_s.get)]),
+    }
     required = {
         "key_to_next_item_p95_ms": at_once["next_item_ms"]["p95"],
         "labels_lost": writers["lost"],
@@ -243,12 +248,13 @@ def main(quick: bool = False) -> dict:
         "alpha_s": max(alpha_s.values()),
     }
     return {
-        "required": {name: against(value, LIMITS[name]) for name, value in required.items()},
+        "required": {name: against("labelling", name, value) for name, value in required.items()},
         "items": items,
         "one": alone,
         "five": at_once,
         "writers": writers,
         "alpha_s": alpha_s,
+        "spread": spreads,
         "load": list(os.getloadavg()[:2]),
     }
 

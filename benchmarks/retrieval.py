@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.promises import spread
 from core.corpus.medquad import Medquad
 from core.corpus.squad import Squad
 from core.embedding.minilm import MiniLM
@@ -208,6 +209,7 @@ def live(stages: Stages) -> dict:
         "k_or_metric": milliseconds(times["k"]),
         "bare_numpy": milliseconds(times["bare"]),
         "bm25_k1": milliseconds(times["bm25"]),
+        "spread": {name: spread(1000 * time_s for time_s in times[name]) for name in ("weight", "k", "bm25")},
     }
 
 
@@ -231,6 +233,7 @@ def grids(stages: Stages, repeats: int = 3) -> dict:
         "ours_s": round(median(ours), 4),
         "plain_kept_results_s": round(median(plain), 2),
         "times_as_fast": round(median(plain) / median(ours), 1),
+        "spread": spread(theirs / own for theirs, own in zip(plain, ours, strict=True)),
     }
 
 
@@ -257,6 +260,7 @@ def rebuilt(stages: Stages, grid_s: float, repeats: int = 2) -> dict:
         "plain_rebuilt_s_a_point": round(median(times), 2),
         "plain_rebuilt_44_s": round(whole, 1),
         "times_as_fast": round(whole / grid_s),
+        "spread": spread(44 * time_s / grid_s for time_s in times),
     }
 
 
@@ -292,6 +296,7 @@ def bm25_against_rank_bm25(questions: int = 20) -> dict:
         "bm25s_in_a_batch_ms": round(batch * 1000, 3),
         "times_as_fast_one_by_one": round(median(theirs) / median(ours)),
         "times_as_fast_in_a_batch": round(median(theirs) / batch),
+        "spread": spread(okapi_s / own for okapi_s, own in zip(theirs, ours, strict=True)),
     }
 
 
@@ -301,7 +306,16 @@ def main(quick: bool) -> dict:
     if not quick:
         result["rebuild"] = rebuilt(stages, result["grid"]["ours_s"])
     result["bm25_on_medquad"] = bm25_against_rank_bm25()
-    return result
+    moved = {"weight": "fusion_weight", "k": "k_or_metric", "bm25": "bm25_k1"}
+    spreads = {f"live.{moved[name]}.p95_ms": found for name, found in result["live"].pop("spread").items()}
+    for step, place in {
+        "grid": "times_as_fast",
+        "rebuild": "times_as_fast",
+        "bm25_on_medquad": "times_as_fast_one_by_one",
+    }.items():
+        if step in result:
+            spreads[f"{step}.{place}"] = result[step].pop("spread")
+    return {**result, "spread": spreads}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from benchmarks.promises import spread
+
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -117,6 +119,12 @@ def main(repeats: int = 3) -> dict:
         "first_start_explorable_s": {"median": statistics.median(explorable), "max": max(explorable)},
         "encoders_first_visit_s": {"median": statistics.median(encoders), "max": max(encoders)},
         "page_switch_s": {"median": statistics.median(switches), "max": max(switches), "n": len(switches)},
+        "spread": {
+            "first_page_s.median": spread(opened),
+            "first_start_explorable_s.median": spread(explorable),
+            "encoders_first_visit_s.median": spread(encoders),
+            "page_switch_s.max": spread(switches),
+        },
     }
 
 

@@ -4,17 +4,19 @@ The README's table holds the headlines; docs/measurements.md holds all that was 
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.promises import PROMISES, RESULTS, Promise, Spread, Verdict, history, verdict
 from docs.tables import ROOT, filled, table
 
-RESULTS = ROOT / "benchmarks" / "results"
 ABSENT = "not measured yet"
 FASTER = "{:,.0f} times as fast"
 MET = {True: "yes", False: "no", None: "limit is for 1,000,000 vectors"}
 TIMES = "{:,.1f} times as fast"
-LONG = ("settings", "by_nprobe")  # a row for each measured setting: they stay in the file
+KEPT = {True: "holds", False: "**below its promise**", None: "not measured"}
+LONG = ("settings", "by_nprobe", "spread")  # a row for each measured setting: they stay in the file
 # results file, place in it, how it is written, what was measured
 HEADLINES = (
     ("retrieval", "live.fusion_weight.p95_ms", "{:.1f} ms", "Fusion weight moved: 7 metrics with intervals, 1,190 questions, p95"),
@@ -72,8 +74,8 @@ def pages() -> dict[Path, str]:
     return {readme: filled(readme.read_text("utf-8"), "numbers", headlines()), ROOT / "docs/measurements.md": everything()}
 
 
-def results() -> dict[str, dict]:
-    return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+def results(folder: Path = RESULTS) -> dict[str, dict]:
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
 def headlines() -> str:
@@ -95,6 +97,89 @@ def machine(result: dict) -> str:
     return f"{about['cpu']}, {about['processors']} processors, {about['system']}, Python {about['python']}"
 
 
+def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None) -> str:
+    """What was promised beside what was measured last; what falls below its promise is marked, what was not measured never passes."""
+    stored, runs = results(folder), history(folder)
+    some = [promise for promise in PROMISES if benchmarks is None or promise.benchmark in benchmarks]
+    judged = [verdict(promise, stored.get(promise.benchmark, {}).get("result")) for promise in some]
+    about = [setting(result) for result in stored.values()]
+    settings = sorted(set(about), key=about.index)
+    rows = [
+        row(v, stored.get(v.promise.benchmark), [r for r in runs if r["benchmark"] == v.promise.benchmark], settings)
+        for v in judged
+    ]
+    counts = [sum(v.holds is holds for v in judged) for holds in (True, False, None)]
+    columns = (
+        "What",
+        "Issue",
+        "Promised",
+        "Measured",
+        "Median of its repeats, lowest to highest",
+        "Run before",
+        "Verdict",
+        "When, where",
+    )
+    return "\n".join(
+        [
+            f"Of {len(judged)} promises {counts[0]} hold, {counts[1]} fall below, {counts[2]} are not measured.",
+            "",
+            *table(columns, rows),
+            "",
+            "Settings:",
+            "",
+            *(f"{number}. {text}." for number, text in enumerate(settings, 1)),
+        ]
+    )
+
+
+def row(judged: Verdict, result: dict | None, runs: list[dict], settings: list[str]) -> tuple[str, ...]:
+    promise = judged.promise
+    failed = f"; its run of {runs[-1]['measured'][:10]} failed" if runs and "failed" in runs[-1] else ""
+    when = (
+        "no benchmark gives it"
+        if not promise.benchmark
+        else f"`python -m benchmarks {promise.benchmark.replace('_full', ' --full')}`"
+    )
+    if result and judged.value is not None:
+        measured_at = [result["measured"][:10], result.get("commit"), f"setting {settings.index(setting(result)) + 1}"]
+        when = f"`{promise.benchmark}` " + ", ".join(filter(None, measured_at))
+    return (
+        promise.what,
+        f"{promise.issue}",
+        f"{promise.direction} {figure(promise, promise.limit)}",
+        "" if judged.value is None else figure(promise, judged.value),
+        repeats(judged.spread),
+        before(promise, result, runs),
+        KEPT[judged.holds] + failed,
+        when,
+    )
+
+
+def figure(promise: Promise, value: float) -> str:
+    return f"{short(value)}{'' if promise.unit == '%' else ' '}{promise.unit}".strip()
+
+
+def short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def repeats(spread: Spread | None) -> str:
+    return "" if spread is None else f"{short(spread.median)} ({short(spread.low)} to {short(spread.high)}, n {spread.n})"
+
+
+def before(promise: Promise, result: dict | None, runs: list[dict]) -> str:
+    """What the run before the last one gave on the same machine."""
+    if result is None:
+        return ""
+    same = [r for r in runs if promise.place in r.get("figures", {}) and machine(r) == machine(result)]
+    return f"{short(same[-2]['figures'][promise.place]['value'])} ({same[-2]['measured'][:10]})" if len(same) > 1 else ""
+
+
+def setting(result: dict) -> str:
+    """Machine and versions of a run."""
+    return f"{machine(result)}; " + ", ".join(f"{name} {number}" for name, number in result["machine"]["packages"].items())
+
+
 def everything() -> str:
     """All results, one table a benchmark."""
     lines = [
@@ -103,14 +188,21 @@ def everything() -> str:
         "Written by `python -m docs.numbers` from `benchmarks/results/*.json`, which `make bench` "
         "makes. Each file also names the package versions.",
         "",
+        "## Promises",
+        "",
+        "Every figure that was promised (`benchmarks/promises.py`), as it was measured last; `python -m benchmarks promises` "
+        "prints this table, `benchmarks/results/history.jsonl` holds every run.",
+        "",
+        promises(),
+        "",
     ]
     for name, one in results().items():
-        lines += [f"## {name}", "", f"{one['measured']}, {one['seconds']:,} s. {machine(one)}.", ""]
+        lines += [f"## {name}", "", f"{one['measured'][:10]}, {one['seconds']:,} s. {machine(one)}.", ""]
         if limits := one["result"].get("required"):
             rows = [(place, shown(of["value"]), limit(of), MET[of["met"]]) for place, of in limits.items()]
             lines += [*table(("What", "Value", "Limit", "Met"), rows), ""]
         lines += [*table(("What", "Value"), [(place, shown(value)) for place, value in leaves(one["result"])]), ""]
-    if len(lines) == 4:
+    if not results():
         lines += ["Nothing has been measured yet: run `make bench`.", ""]
     return "\n".join(lines).rstrip() + "\n"
 

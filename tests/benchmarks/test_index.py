@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import _clusters, index
+from benchmarks import _clusters
 from docs import numbers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,13 +41,6 @@ def test_questions_come_from_the_clusters_and_are_none_of_the_vectors(monkeypatc
     nearest, strangers = (np.max(asked @ others.T, axis=1) for others in (vectors, made(700, seed=1)))
     assert nearest.max() < 0.999  # none is a vector
     assert nearest.mean() > strangers.mean() + 0.1
-
-
-def test_a_limit_is_met_on_its_right_side():
-    assert index.limited(1.1, "sweep_ratio") == {"value": 1.1, "at_most": 1.15, "met": True}
-    assert not index.limited(1.2, "sweep_ratio")["met"]
-    assert index.limited(0.96, "ivf_pq_recall", least=True) == {"value": 0.96, "at_least": 0.95, "met": True}
-    assert not index.limited(0.94, "ivf_pq_recall", least=True)["met"]
 
 
 @pytest.mark.slow

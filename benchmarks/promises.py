@@ -1,0 +1,185 @@
+"""What was promised of the workbench's speed and results, and whether the last measurements hold it.
+
+One list: the limits that a benchmark writes beside its figures come from here, the table of docs/measurements.md too.
+`python -m benchmarks promises` prints it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+RESULTS = Path(__file__).parent / "results"
+HISTORY = "history.jsonl"  # a line a run of a benchmark, also of one that failed
+LEAST, MOST = "at least", "at most"
+
+
+class Promise(NamedTuple):
+    """benchmark: whose results have its value, empty where none has; place: where in them; issue: where it was promised."""
+
+    benchmark: str
+    issue: int
+    place: str
+    what: str
+    direction: str
+    limit: float
+    unit: str
+
+
+class Spread(NamedTuple):
+    """Of the repeats behind a figure."""
+
+    n: int
+    low: float
+    median: float
+    high: float
+
+
+class Verdict(NamedTuple):
+    """value: None where it was not measured; holds: None then, never True."""
+
+    promise: Promise
+    value: float | None
+    spread: Spread | None
+    holds: bool | None
+
+
+# (benchmark, issue that promised it): place in its results, what it is, limit, unit; without a benchmark: none gives it yet
+ROWS = {
+    ("retrieval", 2): (
+        ("live.fusion_weight.p95_ms", "Fusion weight moved: 7 metrics with intervals, XQuAD, p95", MOST, 10, "ms"),
+        ("live.k_or_metric.p95_ms", "Depth k or metric moved, the same, p95", MOST, 10, "ms"),
+        ("live.bm25_k1.p95_ms", "BM25's k1 moved, the same, p95", MOST, 300, "ms"),
+        ("rebuild.times_as_fast", "Grid of 44 points, to a plain script that rebuilds each", LEAST, 300, "times"),
+        ("grid.times_as_fast", "The same, to a plain script on kept retrieval results", LEAST, 15, "times"),
+        ("bm25_on_medquad.times_as_fast_one_by_one", "BM25 of a question on 16,407 documents, to rank-bm25", LEAST, 600, "times"),
+        ("bm25_on_medquad.largest_score_difference", "Largest difference of those scores", MOST, 1e-12, ""),
+    ),
+    ("slider", 2): (
+        ("p95_ms", "Slider let go to page redrawn, in the browser, p95", MOST, 400, "ms"),
+    ),
+    ("encoding", 2): (
+        ("times_as_fast", "Encoding, to sentence-transformers in fp32", LEAST, 2.7, "times"),
+        ("overlap_at_10", "Overlap of the first ten with fp32's", LEAST, 0.99, ""),
+        ("share_of_peak", "Share of the machine's matrix product that encoding reaches", LEAST, 0.45, ""),
+    ),
+    ("medquad", 2): (
+        ("prepare_peak_mb", "MedQuAD read, chunked, embedded and searchable: peak memory", MOST, 4000, "MB"),
+        ("edit.share", "Chunks embedded anew after an edit of 1% of its documents", MOST, 0.02, ""),
+    ),
+    ("startup", 2): (
+        ("first_page_s.median", "First page after `make app`, once installed", MOST, 3, "s"),
+        ("first_start_explorable_s.median", "Very first start until the built-in corpus is explorable", MOST, 30, "s"),
+        ("page_switch_s.max", "Page switch on cached stages, the slowest", MOST, 0.5, "s"),
+    ),
+    ("startup", 12): (
+        ("encoders_first_visit_s.median", "*Encoders* at its first visit", MOST, 1.5, "s"),
+    ),
+    ("store", 2): (
+        ("a_crowd.stored", "Trials stored by 8 processes writing 500 each while one reads", LEAST, 4000, ""),
+        ("a_crowd.failed_writers", "Writers of those that failed", MOST, 0, ""),
+        ("kills.lost", "Acknowledged trials lost in 100 kills of a writer", MOST, 0, ""),
+        ("kills.twice", "Trials there twice after those", MOST, 0, ""),
+    ),
+    ("store", 13): (
+        ("a_crowd.reads_meanwhile.p95_ms", "A read while 8 processes write, p95", MOST, 200, "ms"),
+    ),
+    ("index", 3): (
+        ("required.call_overhead_single", "Speed lost to our call around FAISS's, one by one, worst index", MOST, 5, "%"),
+        ("required.call_overhead_batch", "The same, in batches of 1,000", MOST, 5, "%"),
+        ("required.sweep_ratio_medquad", "Sweep of 40 query settings over 4 builds, to FAISS alone, MedQuAD", MOST, 1.15, "times"),
+        ("required.sweep_ratio_clusters", "The same, 200,000 vectors", MOST, 1.15, "times"),
+        ("required.move_p95_s", "`ef_search` or `nprobe` moved: measured anew, 1,000 questions, p95", MOST, 1, "s"),
+        ("required.scratch_recall_lost", "Recall that the graph written to be read loses to hnswlib's", MOST, 0.01, ""),
+    ),
+    ("index_full", 3): (
+        ("required.hnsw_times_exact", "HNSW at recall@10 0.99 to exact search in batches, 1,000,000 vectors", LEAST, 20, "times"),
+        ("required.ivf_pq_recall", "Recall@10 of IVF-PQ at 32 bytes a vector, rescored, of those", LEAST, 0.95, ""),
+        ("required.build_sweep_search_peak_mb", "Peak memory of building, sweeping and searching those", MOST, 8000, "MB"),
+        ("required.mapped_peak_mb", "Peak memory of opening and searching their mapped index", MOST, 500, "MB"),
+    ),
+    ("training", 3): (
+        ("dual_encoder.all_documents.ndcg.low", "nDCG@10 gained by training an encoder, lower end of its interval", LEAST, 0, ""),
+        ("word2vec.low", "nDCG@10 gained by training Word2Vec, lower end of its interval", LEAST, 0, ""),
+    ),
+    ("generation", 4): (
+        ("required.layer_share_of_bare", "Tokens a second through our layer, of bare llama-cpp-python's", LEAST, 0.95, ""),
+        ("required.page_share_of_bare", "The same, streamed to the page in a browser", LEAST, 0.95, ""),
+        ("required.prefix_times", "First token of questions over one passage, shared start kept, to read anew", LEAST, 4, "times"),
+        ("required.copy_times", "First token of a cold prompt of 630 tokens, converted copy to bundled file", LEAST, 2, "times"),
+        ("required.json_valid", "Answers of 200 that are valid JSON of their schema", LEAST, 200, ""),
+        ("required.idle_page_mb", "Memory of the server with an idle page, largest of four", MOST, 400, "MB"),
+    ),
+    ("scratch", 4): (
+        ("required.cache_times", "512 tokens from the transformer written here, with its cache to without", LEAST, 8, "times"),
+        ("required.share_of_transformers", "The same, to transformers' own cached generation", LEAST, 0.8, ""),
+        ("required.sampler_checks_passed", "Checks of samplers against transformers and llama.cpp that pass", LEAST, 1, ""),
+    ),
+    ("labelling", 5): (
+        ("required.key_to_next_item_p95_ms", "Key to next item on the screen, five annotators, p95", MOST, 300, "ms"),
+        ("required.labels_lost", "Acknowledged labels lost of 2,000 by ten processes at once", MOST, 0, ""),
+        ("required.labels_twice", "Labels of those there twice", MOST, 0, ""),
+        ("required.alpha_s", "Alpha of 10,000 labels with 2,000 resamples, slowest of three levels", MOST, 2, "s"),
+    ),
+    ("", 12): (
+        ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
+    ),
+    ("", 13): (
+        ("studies.times_plain", "200 retrieval configurations on XQuAD, to a plain script that rebuilds each", LEAST, 30, "times"),
+        ("studies.to_bare_stages", "The same, to the sum of the distinct stages' bare costs", MOST, 1.3, "times"),
+        ("studies.ray_to_local", "The same with Ray on two local nodes, to the local engine on the same cores", MOST, 1.15, "times"),
+        ("studies.kills_differing", "Final tables unlike an undisturbed run's after 200 kills of driver and workers", MOST, 0, ""),
+        ("scale.paint_s", "*Trials* painted over 100,000 trials and 10,000,000 scores", MOST, 2, "s"),
+        ("scale.filter_ms", "The same, a filter", MOST, 500, "ms"),
+        ("scale.leaderboard_ms", "The same, a leaderboard", MOST, 100, "ms"),
+        ("scale.export_s", "The same, a table exported", MOST, 3, "s"),
+        ("scale.rebuild_s", "The same, the database made again", MOST, 600, "s"),
+    ),
+}  # fmt: skip
+PROMISES = [Promise(benchmark, issue, *row) for (benchmark, issue), rows in ROWS.items() for row in rows]
+
+
+def spread(values: Iterable[float]) -> dict[str, float]:
+    """What a benchmark writes at `spread` under the place of a figure: of its repeats."""
+    numbers = [float(value) for value in values]
+    return Spread(len(numbers), min(numbers), median(numbers), max(numbers))._asdict()
+
+
+def against(benchmark: str, name: str, value: float) -> dict:
+    """A required figure beside its limit, as docs/measurements.md shows it."""
+    place = f"required.{name}"
+    promise = next(p for p in PROMISES if p.place == place and p.benchmark in (benchmark, f"{benchmark}_full"))
+    return {"value": value, promise.direction.replace(" ", "_"): promise.limit, "met": holds(promise, value)}
+
+
+def holds(promise: Promise, value: float) -> bool:
+    return value >= promise.limit if promise.direction == LEAST else value <= promise.limit
+
+
+def at(place: str, result: Any) -> float | None:
+    """The number at a dotted place; None where there is none."""
+    for key in place.split("."):
+        result = result.get(key) if isinstance(result, Mapping) else None
+    result = result.get("value") if isinstance(result, Mapping) else result
+    number = isinstance(result, int | float) and not isinstance(result, bool) and isfinite(result)
+    return result if number else None
+
+
+def verdict(promise: Promise, result: Mapping | None) -> Verdict:
+    """What the results of its benchmark say of a promise."""
+    result = result or {}
+    figure = at(promise.place, result)
+    repeats = result.get("spread", {}).get(promise.place)
+    return Verdict(promise, figure, Spread(**repeats) if repeats else None, None if figure is None else holds(promise, figure))
+
+
+def verdicts(result: Mapping | None, benchmark: str) -> list[Verdict]:
+    return [verdict(promise, result) for promise in PROMISES if promise.benchmark == benchmark]
+
+
+def history(folder: Path = RESULTS) -> list[dict]:
+    """Every run, oldest first."""
+    path = folder / HISTORY
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []

@@ -1,0 +1,129 @@
+"""What was promised beside what was measured: nothing unmeasured passes, and a benchmark that fails or is cancelled stops no other."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from math import inf, nan
+
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks.promises import LEAST, PROMISES, RESULTS, at, history, verdict
+from docs import numbers
+
+MEASURED = [promise for promise in PROMISES if promise.benchmark]
+
+
+def test_each_promise_is_there_once_and_its_benchmark_too():
+    assert len({(promise.benchmark, promise.place) for promise in PROMISES}) == len(PROMISES)
+    assert {promise.benchmark.removesuffix("_full") for promise in MEASURED} <= set(bench.names())
+
+
+@pytest.mark.parametrize("promise", MEASURED, ids=lambda promise: f"{promise.benchmark}-{promise.place}")
+def test_a_promise_points_to_a_value_that_its_benchmark_gives(promise):
+    result = json.loads((RESULTS / f"{promise.benchmark}.json").read_text("utf-8"))["result"]
+    judged = verdict(promise, result)
+    assert judged.holds is not None and judged.value == at(promise.place, result)
+    assert ("required" not in promise.place) or judged.holds == result["required"][promise.place.split(".")[1]]["met"]
+
+
+def placed(promise, value):
+    for key in reversed(promise.place.split(".")):
+        value = {key: value}
+    return value
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: f"{promise.benchmark}-{promise.place}")
+def test_a_value_worse_than_its_limit_is_marked_and_one_at_it_holds(promise):
+    step = (-1 if promise.direction == LEAST else 1) * max(1e-9, 0.001 * promise.limit)
+    assert verdict(promise, placed(promise, promise.limit)).holds is True
+    assert verdict(promise, placed(promise, promise.limit - step)).holds is True
+    assert verdict(promise, placed(promise, promise.limit + step)).holds is False
+
+
+@pytest.mark.parametrize("value", [None, nan, inf, -inf, "0.1", True, [], {}, {"value": None}], ids=repr)
+def test_what_is_no_number_was_not_measured_and_never_passes(value):
+    for promise in PROMISES:
+        assert verdict(promise, placed(promise, value)).holds is None
+        assert verdict(promise, {}).holds is None and verdict(promise, None).holds is None
+
+
+def test_the_table_counts_and_marks(tmp_path):
+    assert f"0 hold, 0 fall below, {len(PROMISES)} are not measured" in numbers.promises(tmp_path)
+    stored = json.loads((RESULTS / "slider.json").read_text("utf-8"))
+    for value, word in ((100, "| holds |"), (401, "| **below its promise** |")):
+        stored["result"]["p95_ms"] = value
+        (tmp_path / "slider.json").write_text(json.dumps(stored), "utf-8")
+        table = numbers.promises(tmp_path)
+        assert table.count(word) == 1 and f"| {value} ms |" in table and f"{len(PROMISES) - 1} are not measured" in table
+
+
+GOOD = 'print(\'{"p95_ms": 12.5, "spread": {"p95_ms": {"n": 2, "low": 11, "median": 12, "high": 13}}}\')'
+
+
+def script(code):
+    return [sys.executable, "-c", code]
+
+
+def test_one_that_fails_is_named_and_the_others_go_on(tmp_path, capsys):
+    codes = {"slider": GOOD, "store": "raise SystemExit(3)", "startup": "print('no document')", "index": GOOD}
+    assert bench.run(list(codes), "", lambda name: script(codes[name]), tmp_path) == 1
+    said = capsys.readouterr().err
+    assert "slider: not measured yet" in said and "store failed: it ended with 3" in said and "Failed: store, startup" in said
+    assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["index", "slider"]
+    runs = history(tmp_path)
+    assert [(run["benchmark"], "failed" in run) for run in runs] == [*zip(codes, (False, True, True, False), strict=True)]
+    assert runs[0]["figures"] == {"p95_ms": {"value": 12.5, "n": 2, "low": 11, "median": 12, "high": 13}}
+    assert {"measured", "commit", "machine", "seconds", "load"} <= set(runs[0])
+
+    codes = {"slider": "raise SystemExit(1)"}  # the figure stays that of the run before, and the table says so
+    assert bench.run(["slider"], "", lambda name: script(codes[name]), tmp_path) == 1
+    assert "slider: 0 s on 20" in capsys.readouterr().err
+    row = next(line for line in numbers.promises(tmp_path).splitlines() if line.startswith("| Slider"))
+    assert "| 12.5 ms | 12 (11 to 13, n 2) |" in row and "holds; its run of 20" in row and row.count("failed") == 1
+
+
+def test_the_table_names_the_run_before_on_this_machine(tmp_path):
+    for value in (9, 8, 7):
+        code = f"print('{{\"p95_ms\": {value}}}')"
+        bench.run(["slider"], "", lambda name, code=code: script(code), tmp_path)
+    row = next(line for line in numbers.promises(tmp_path).splitlines() if line.startswith("| Slider"))
+    assert "| 7 ms |" in row and "| 8 (20" in row
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=lambda ending: ending.name)
+def test_a_cancelled_run_ends_what_it_started_and_says_what_was_measured(tmp_path, ending):
+    waiting = textwrap.dedent(f"""
+        import pathlib, time
+        folder = pathlib.Path({str(tmp_path)!r})
+        try:
+            (folder / "begun").touch()
+            time.sleep(600)
+        finally:
+            (folder / "tidied").touch()
+    """)
+    program = textwrap.dedent(f"""
+        import pathlib, sys
+        from benchmarks import __main__ as bench
+        codes = {{"slider": {GOOD!r}, "store": {waiting!r}, "index": {GOOD!r}}}
+        bench.interruptible()
+        command = lambda name: [sys.executable, "-c", codes[name]]
+        sys.exit(bench.run(list(codes), "", command, pathlib.Path({str(tmp_path)!r})))
+    """)
+    root = RESULTS.parents[1]
+    process = subprocess.Popen(script(program), cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+    os.kill(process.pid, ending)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == bench.CANCELLED
+    assert "Cancelled in store. Measured: slider. Not begun: index." in said
+    assert (tmp_path / "tidied").exists() and [run["benchmark"] for run in history(tmp_path)] == ["slider"]
+
+
+def test_an_unknown_name_starts_nothing(capsys):
+    assert bench.main(["slidre"]) == 2
+    assert "There is no benchmark slidre" in capsys.readouterr().err
