@@ -94,11 +94,11 @@ Dataset = Annotated[str, Parameter(help="Only this corpus.")]
 Only = Annotated[tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Only these trials.")]
 
 
-def chosen(workbench: Any, sweep: str, dataset: str, only: tuple[str, ...], metric: str) -> Any:
-    """(name, trials) of the largest group among them whose trials can be compared."""
+def chosen(workbench: Any, sweep: str, dataset: str, only: tuple[str, ...], metric: str, part: str = "") -> Any:
+    """(name, trials) of the largest group among them whose trials can be compared; part: only on dev, or on test."""
     from core.labs.trials import values
 
-    return values.select(workbench, sweep, dataset, {workbench.trial_id(words) for words in only}, metric)
+    return values.select(workbench, sweep, dataset, {workbench.trial_id(words) for words in only}, metric, part)
 
 
 @verb("leaderboard", show_parts)
@@ -120,6 +120,24 @@ def leaderboard(
         "left out, of lower means": board.left_out,
         "leaderboard": lab.rows(board),
     }
+
+
+@verb("choice", show_parts)
+def choice(
+    workbench: Any,
+    sweep: Sweep = "",
+    /,
+    *,
+    metric: Metric = "ndcg_linear",
+    base: Annotated[str, Parameter(help="The trial that the winner is compared with (default: the first measured).")] = "",
+    dataset: Dataset = "",
+    only: Only = (),
+) -> Any:
+    """The winner of the dev questions, reported on the test questions, and how far the choice was luck."""
+    from core.labs.trials import choice as lab
+
+    members = chosen(workbench, sweep, dataset, only, metric, "dev")[1]
+    return lab.record(workbench, lab.choice(workbench, members, metric, workbench.trial_id(base) if base else ""))
 
 
 @verb("show", show_record)

@@ -54,17 +54,20 @@ def recipe_key(trial: Trial, but: Collection[str] = ("seed",)) -> str:
 
 
 def select(
-    workbench: Workbench, sweep: str = "", dataset: str = "", only: Collection[str] = (), metric: str = ""
+    workbench: Workbench, sweep: str = "", dataset: str = "", only: Collection[str] = (), metric: str = "", part: str = ""
 ) -> tuple[str, list[Trial]]:
-    """(name, trials) of the largest group that can be compared among the trials of a sweep, a corpus, or with these ids."""
+    """(name, trials) of the largest group that can be compared among the trials of a sweep, a corpus, or with these ids.
+    part: only those on the dev, or on the test questions."""
     if metric and metric not in metric_names():
         raise WorkbenchError(f"There is no metric '{metric}'.", todo=f"Choose among {', '.join(metric_names())}.")
     chosen = [t for t in matching(trials(workbench), dataset, sweep=sweep) if not only or t.id in only]
+    chosen = [t for t in chosen if part in ("", t.settings.get("corpus.questions"))]
     named = named_groups(chosen)
     if not named:
         whose = f"The sweep '{sweep}'" if sweep else f"The corpus '{dataset}'" if dataset else "The store"
         raise WorkbenchError(
-            f"{whose} has no measured trial.", todo="`python -m core trials` lists the stored trials with their sweeps' names."
+            f"{whose} has no measured trial{f' on the {part} questions' * bool(part)}.",
+            todo="`python -m core trials` lists the stored trials with their sweeps' names.",
         )
     return next(iter(named.items()))
 

@@ -1,0 +1,161 @@
+"""The winner chosen on the dev questions and reported on the test questions.
+
+The highest of many means is too high: it was chosen for its luck too. How much is told by making the choice anew in each
+resample of the dev questions; what it is worth is told by the test questions, which had no say in it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import with_settings
+from core.errors import WorkbenchError
+from core.labs.trials.comparison import Trial, direction, label, labels, recipe, trials
+from core.labs.trials.values import RecipeScores, recipe_key, scores
+from core.statistics.bootstrap import resampled_means, resampling_weights
+from core.statistics.paired import Paired, paired_difference
+from core.workbench import Workbench
+
+SAME = ("seed", "corpus.questions")  # what a recipe on dev and on test may differ in
+HIGH = 1e-12  # means closer than this are equal: sums in another order
+
+
+class Winner(NamedTuple):
+    """A choice by the highest mean, and what it is worth. All means in the direction in which higher is better."""
+
+    place: int  # row of the winner
+    mean: float  # its own, on the questions that chose it
+    shares: np.ndarray  # [recipes] float64: share of the resamples in which each would have been chosen
+    optimism: float  # its mean minus that of a winner on questions that did not choose it
+    low: float  # interval of the choice: of the mean of the winner on questions that did not choose it
+    high: float
+
+
+class Reported(NamedTuple):
+    """A winner with its mean on dev and its difference to the base on dev and test."""
+
+    metric: str
+    dev: RecipeScores
+    winner: Winner
+    base: int  # row of the base in dev
+    on_dev: Paired | None  # winner minus base; None: the base won
+    on_test: Paired | None  # None: not measured yet, or the base won
+    test_means: tuple[float, float] | None  # of winner and base
+    missing: list[Trial]  # of winner and base those that were not measured on test
+
+
+def winner(values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> Winner:
+    """Of recipes by questions [recipes, questions] float64, higher being better.
+
+    In each resample of the questions the choice is made anew and judged on the questions not drawn (Tsamardinos, Greasidou
+    and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation", section
+    3.2). The mean of those judgements is what a choice is worth, their percentiles its interval, and what the winner's mean
+    lies above it is luck. The bias of an apparent mean as Efron and Tibshirani 1993, section 17.6, estimate it is too small
+    where many recipes are alike: the recipes' means on all questions share the luck.
+    """
+    by_question = np.ascontiguousarray(values.T)
+    own, means = values.mean(axis=1), resampled_means(by_question, resamples, seed)
+    highest = (means >= means.max(axis=1, keepdims=True) - HIGH).astype(np.float64)
+    chances = highest / highest.sum(axis=1, keepdims=True)  # equals share a choice
+    left = np.concatenate([weights == 0 for weights in resampling_weights(len(by_question), resamples, seed)])
+    some = left.any(axis=1)
+    outside = (left[some] @ by_question) / left[some].sum(axis=1, keepdims=True)
+    judged = (chances[some] * outside).sum(axis=1)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(judged, [tail, 1 - tail])
+    place = int(np.argmax(own))
+    return Winner(place, float(own[place]), chances.mean(axis=0), float(own[place] - judged.mean()), float(low), float(high))
+
+
+def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: str = "") -> Reported:
+    """Among the dev trials of these; base: id of the trial to compare with, else the first that was measured."""
+    on_dev = [trial for trial in members if trial.settings.get("corpus.questions") == "dev"]
+    if not on_dev:
+        raise WorkbenchError(
+            "None of these trials was measured on the dev questions.",
+            todo="Measure them with --set corpus.questions=dev, so that the test questions have no say in the choice.",
+        )
+    measured = scores(workbench, on_dev, metric)
+    resamples, confidence, seed = measured.rules
+    better = direction(metric)
+    best = winner(better * measured.values, resamples, confidence, seed)
+    stored = trials(workbench)
+    own = next((trial for trial in stored if trial.id == base), None) if base else min(on_dev, key=lambda trial: trial.id)
+    keys = [recipe_key(trial, SAME) for trial in measured.recipes]
+    if own is None or recipe_key(own, SAME) not in keys:
+        raise WorkbenchError("The base is not among the dev trials.", todo="Measure it with --set corpus.questions=dev.")
+    base_place = keys.index(recipe_key(own, SAME))
+    if base_place == best.place:
+        return Reported(metric, measured, best, base_place, None, None, None, [])
+    pair = (best.place, base_place)
+    [dev] = paired_difference(*(measured.values[place] for place in pair), resamples, confidence, seed=seed)
+    rules = measured.recipes[0].group[1:]  # documents, depth and rule of relevance
+    tested = [
+        [
+            trial
+            for trial in stored
+            if trial.metrics
+            and trial.settings.get("corpus.questions") == "test"
+            and trial.group[1:] == rules
+            and recipe_key(trial, SAME) == keys[place]
+        ]
+        for place in pair
+    ]
+    missing = [measured.recipes[place] for place, of in zip(pair, tested, strict=True) if not of]
+    if missing:
+        return Reported(metric, measured, best, base_place, dev, None, None, missing)
+    first, second = (scores(workbench, of, metric) for of in tested)
+    both = np.intersect1d(first.places, second.places)
+    columns = [of.values[0][np.isin(of.places, both)] for of in (first, second)]
+    [test] = paired_difference(*columns, resamples, confidence, seed=seed)
+    return Reported(metric, measured, best, base_place, dev, test, tuple(float(c.mean()) for c in columns), [])
+
+
+def record(workbench: Workbench, result: Reported) -> dict[str, Any]:
+    """The choice in words and numbers, and how often each recipe would have been chosen."""
+    better = direction(result.metric)
+    names = labels(result.dev.recipes)
+    own = result.dev.values.mean(axis=1)
+    low, high = sorted((better * result.winner.low, better * result.winner.high))
+    order = np.lexsort((-better * own, -result.winner.shares))
+    return {
+        "metric": label(result.metric, result.dev.k),
+        "winner": names[result.winner.place],
+        "base": names[result.base],
+        "questions of dev": result.dev.values.shape[1],
+        "mean on dev": better * result.winner.mean,
+        "optimism": better * result.winner.optimism,
+        "interval of the choice, low": low,
+        "interval of the choice, high": high,
+        "mean on test": result.test_means and result.test_means[0],
+        "base on test": result.test_means and result.test_means[1],
+        "to do": todo(workbench, result),
+        "difference to the base": [
+            {
+                "questions": where,
+                "difference": paired.difference,
+                "low": paired.low,
+                "high": paired.high,
+                "p": paired.p,
+                "won": paired.wins,
+                "lost": paired.losses,
+                "tied": paired.ties,
+                "n": paired.n,
+            }
+            for where, paired in (("dev", result.on_dev), ("test", result.on_test))
+            if paired
+        ],
+        "chosen in": [
+            {"trial": result.dev.recipes[row].id, "name": names[row], "mean on dev": own[row], "share": result.winner.shares[row]}
+            for row in order.tolist()
+        ],
+    }
+
+
+def todo(workbench: Workbench, result: Reported) -> str:
+    """What is left to do before the winner can be reported; "" if nothing is."""
+    if result.on_dev is None:
+        return "The base itself has the highest mean on dev: there is nothing to report."
+    commands = [workbench.command(with_settings(recipe(t), {"corpus.questions": "test"})) for t in result.missing]
+    return "Measure on the test questions: " + " and ".join(commands) if commands else ""
