@@ -57,11 +57,11 @@ def commit() -> str:
     """Of the code that is measured, with a + where files differ from it; empty without git."""
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        done = subprocess.run(["git", *words], cwd=HERE.parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         return done.stdout.strip() if not done.returncode else ""
 
     try:
-        changed = git("status", "--porcelain", "--", ".", f":!{RESULTS.name}")
+        changed = git("status", "--porcelain", "--", ".", ":!benchmarks/results", ":!docs")
         return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
     except OSError:
         return ""
