@@ -140,6 +140,33 @@ def choice(
     return lab.record(workbench, lab.choice(workbench, members, metric, workbench.trial_id(base) if base else ""))
 
 
+@verb("effects", show_parts)
+def effects(
+    workbench: Any,
+    sweep: Sweep = "",
+    /,
+    *,
+    metric: Metric = "ndcg_linear",
+    cells: Annotated[tuple[str, ...], Parameter(consume_multiple=2, help="Also the means of these two settings' pairs.")] = (),
+    dataset: Dataset = "",
+    only: Only = (),
+) -> Any:
+    """What each setting does to a metric over the trials of a study: main effects, and interactions of two settings."""
+    from core.labs.trials import comparison
+    from core.labs.trials import effects as lab
+
+    name, members = chosen(workbench, sweep, dataset, only, metric)
+    result = lab.effects(workbench, members, metric)
+    return {
+        "questions": name,
+        "metric": comparison.label(metric, result.k),
+        "recipes": result.recipes,
+        "n": result.n,
+        "main effects": lab.rows(result),
+        "interactions": lab.interaction_rows(result),
+    } | ({"cells": lab.cells(workbench, members, metric, *cells)} if cells else {})
+
+
 @verb("show", show_record)
 def show(workbench: Any, trial: str, /) -> Any:
     """One trial: metrics with intervals, config and raw rankings."""
