@@ -8,6 +8,7 @@ from core.cli import (
     corpus,
     encoders,
     engines,
+    experiment_book,
     experiments,
     index,
     inside,
@@ -22,20 +23,9 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus,
-    recipes,
-    trials,
-    experiments,
-    encoders,
-    tokenizers,
-    index,
-    sampling,
-    engines,
-    inside,
-    annotation,
-    agreement,
-    store,
-)
+    corpus, recipes, trials, experiment_book, experiments, encoders, tokenizers,
+    index, sampling, engines, inside, annotation, agreement, store,
+)  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -41,6 +41,9 @@ class Change(NamedTuple):
     before: Any
     after: Any
 
+    def __str__(self) -> str:
+        return f"{self.setting} {_words(self.before)} → {_words(self.after)}"
+
 
 def save(workbench: Workbench, experiment: Experiment) -> int:
     """Makes it the version that counts; returns its number. What is as the last one was is no new version."""
@@ -55,6 +58,22 @@ def save(workbench: Workbench, experiment: Experiment) -> int:
         payload = {"experiment": experiment.id, "created": datetime.now(UTC).isoformat(), "document": document}
         workbench.store.add("experiment", payload, after=records[-1] if records else "")
     return len(records) + 1
+
+
+def create(workbench: Workbench, title: str, **fields: Any) -> Experiment:
+    """A new experiment under an id made of its title."""
+    experiment = made({"title": " ".join(title.split()), **fields})
+    if experiment.id in latest(workbench):
+        raise WorkbenchError(
+            f"There is already an experiment '{experiment.id}'.", todo="Give it another title, or save a new version of that one."
+        )
+    save(workbench, experiment)
+    return experiment
+
+
+def describe(workbench: Workbench, name: str, **fields: Any) -> int:
+    """Changes its title, question, note or tags; the number of the version."""
+    return _changed(workbench, name, **fields)
 
 
 def load(workbench: Workbench, name: str, version: int | None = None) -> Experiment:
@@ -165,6 +184,10 @@ def _read(workbench: Workbench, record_id: str) -> Version:
 def _same(before: Experiment, after: Experiment) -> bool:
     """To the letter: in Python 1 and True are equal, in a recipe they are not."""
     return json.dumps(before.model_dump(mode="json")) == json.dumps(after.model_dump(mode="json"))
+
+
+def _words(value: Any) -> str:
+    return "none" if value in (None, "", [], ()) else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _flat(experiment: Experiment) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""Experiments on the command line: saved, listed, described, archived, and what each version changed."""
+
+import json
+
+import pytest
+
+from core.__main__ import main
+from core.labs.experiments import book
+from core.labs.experiments.experiment import written
+from core.workbench import Workbench
+from tests.labs.test_experiments_book import sizes
+
+
+@pytest.fixture
+def say(capsys):
+    def said(*words):
+        code = main([*words, "--json"])
+        told = json.loads(capsys.readouterr().out)
+        assert code == (1 if "error" in told else 0)
+        return told
+
+    return said
+
+
+def test_an_experiment_from_its_file_to_the_archive(say, tmp_path, capsys):
+    file = tmp_path / "sizes.yaml"
+    file.write_text(written(sizes()))
+    assert say("experiment", "save", str(file)) == say("experiment", "save", str(file))
+    assert say("experiment", "describe", "chunk-sizes", "--note", "- all", "--tags", "paper, a,a")["version"] == 2
+    [row] = say("experiment", "list")
+    assert (row["experiment"], row["version"], row["trials"], row["tags"]) == ("chunk-sizes", 2, 0, "paper, a")
+    assert say("experiment", "show", "chunk-sizes", "--version", "1") == json.loads(
+        sizes().model_dump_json(exclude_defaults=True)
+    )
+    assert [row["changes"] for row in say("experiment", "versions", "chunk-sizes")] == [
+        "",
+        'note none → - all; tags none → ["paper", "a"]',
+    ]
+    assert say("experiment", "archive", "chunk-sizes")["version"] == 3
+    assert (len(say("experiment", "list")), len(say("experiment", "list", "--archived"))) == (0, 1)
+    assert say("experiment", "restore", "chunk-sizes")["version"] == 4
+    assert say("experiment", "create", "Chunk sizes")["error"]["what"] == "There is already an experiment 'chunk-sizes'."
+    assert say("experiment", "create", "A folder", "--question", "Why?") == {"experiment": "a-folder", "version": 1}
+    assert "No trial" in say("experiment", "baseline", "a-folder", "nothing")["error"]["what"]
+    assert say("experiment", "baseline", "a-folder")["version"] == 1
+    assert [row["id"] for row in say("find", "how", "long")["rows"]] == ["chunk-sizes"]
+    assert main(["find", "why?"]) == 0 and "experiment: 1" in capsys.readouterr().out
+    assert main(["find", "zebra"]) == 0 and "Nothing there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "title: [", "title: x\nfactors: 3\n", "id: ../x\n", None])
+def test_a_file_that_is_no_experiment_says_what_is_wrong(say, tmp_path, text):
+    file = tmp_path / "bad.yaml"
+    file.write_bytes(b"\xff\xfe\x00") if text is None else file.write_text(text)
+    assert say("experiment", "save", str(file))["error"]["what"]
+    assert book.latest(Workbench()) == {}
