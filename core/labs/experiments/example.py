@@ -11,8 +11,8 @@ base:                            # the recipe that is varied, as far as it diffe
   chunking: {part: recursive, size_tokens: 128, overlap_tokens: 16}
 
 factors:                         # what is varied; `python -m core list settings` names every setting
-  - setting: chunking            # a stage compares its parts; a mapping is a part with settings
-    values: [recursive, sentence, {part: sliding_window, size_tokens: 96}]
+  - setting: chunking            # a stage compares its parts, each as it is by default or with settings
+    values: [recursive, sentence, {part: sliding_window, size_tokens: 96, overlap_tokens: 32}]
   - setting: fusion.part
     values: [sparse_only, dense_only, rrf, convex]
   - setting: fusion.weight       # only rrf and convex have it: it is varied with them, and left alone with the others

@@ -9,8 +9,8 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -59,8 +59,8 @@ class Factor(StageConfig):
 
     setting: str = knob(..., "The setting as `--set` takes it, or a stage whose parts are compared.", min_length=1)
     values: tuple[Plain, ...] = knob((), "The values, in the order in which they are shown.")
-    low: float | None = knob(None, "The low end of a range, for designs that draw from it.")
-    high: float | None = knob(None, "The high end of it.")
+    low: float | None = knob(None, "The low end of a range, for designs that draw from it.", ge=-1e12, le=1e12)
+    high: float | None = knob(None, "The high end of it.", ge=-1e12, le=1e12)
     whole: bool = knob(False, "Whether only whole numbers of the range are meant.")
     log: bool = knob(False, "Whether the range is even in its logarithm.")
     when: dict[str, tuple[Plain, ...]] = knob(
@@ -93,7 +93,7 @@ class Factor(StageConfig):
 
     def parts(self) -> list[str]:
         """The parts that it compares."""
-        return [_part_name(value) for value in self.values] if self.compares_parts else []
+        return [part_named(value) for value in self.values] if self.compares_parts else []
 
 
 class Design(StageConfig):
@@ -185,7 +185,7 @@ class Experiment(StageConfig):
             if not factor.values and not drawn:
                 raise ValueError(f"{kind} takes values, and {factor.setting} has a range: name the values, or draw from it")
 
-    @cached_property
+    @property
     def recipe(self) -> TrialConfig:
         """The base recipe, on the questions on which points are compared."""
         return with_settings(with_settings(TrialConfig(), self.base), {"corpus.questions": self.choose_on})
@@ -212,7 +212,8 @@ def _same(setting: str) -> str:
     return part_of(setting) or setting
 
 
-def _part_name(value: Any) -> str:
+def part_named(value: Any) -> str:
+    """The part that a value of a stage means: its name, or a mapping with `part`."""
     return str(value.get("part", "")) if isinstance(value, dict) else str(value)
 
 
@@ -234,7 +235,7 @@ def _check(experiment: Experiment, recipe: TrialConfig, setting: str) -> None:
         there = registry.parts(PART_KINDS[stage])
         conditions = [(name, values) for factor in experiment.factors for name, values in factor.when.items()]
         compared = [(factor.setting, factor.values) for factor in experiment.factors]
-        named = [_part_name(value) for name, values in conditions + compared if part_of(name) == stage for value in values]
+        named = [part_named(value) for name, values in conditions + compared if part_of(name) == stage for value in values]
         if unknown := [part for part in named if part not in there]:
             raise ValueError(f"there is no {PART_KINDS[stage]} '{unknown[0]}'; there are {', '.join(there)}")
         classes = {part: there[part] for part in dict.fromkeys([getattr(recipe, stage).part, *named])}
@@ -262,6 +263,15 @@ def read(text: str, where: str = "") -> Experiment:
     if not isinstance(mapping, dict):
         raise WorkbenchError("The study is no mapping of names to values.", where=where, todo=EXAMPLE)
     return made(mapping, where)
+
+
+def read_file(path: Path) -> Experiment:
+    """The experiment in a YAML file."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return read(file.read(MOST_CHARACTERS + 1), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkbenchError(f"The study cannot be read: {error}.", where=str(path), todo=EXAMPLE) from None
 
 
 def made(mapping: dict[str, Any], where: str = "") -> Experiment:
