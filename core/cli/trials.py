@@ -167,6 +167,26 @@ def effects(
     } | ({"cells": lab.cells(workbench, members, metric, *cells)} if cells else {})
 
 
+@verb("importance", show_parts)
+def importance(
+    workbench: Any, sweep: Sweep = "", /, *, metric: Metric = "ndcg_linear", dataset: Dataset = "", only: Only = ()
+) -> Any:
+    """How much of the trials' differences each setting accounts for: functional ANOVA over a random forest."""
+    from core.labs.trials import comparison
+    from core.labs.trials import importance as lab
+
+    name, members = chosen(workbench, sweep, dataset, only, metric)
+    result = lab.importance(workbench, members, metric)
+    return {
+        "questions": name,
+        "metric": comparison.label(metric, result.k),
+        "recipes": result.recipes,
+        "explained, of recipes not seen": result.explained,
+        "note": result.note,
+        "importance": lab.rows(result),
+    }
+
+
 @verb("show", show_record)
 def show(workbench: Any, trial: str, /) -> Any:
     """One trial: metrics with intervals, config and raw rankings."""

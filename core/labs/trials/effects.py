@@ -90,14 +90,14 @@ def effects(workbench: Workbench, members: Sequence[Trial], metric: str) -> Effe
     return workbench.pipeline.remember("effects", key, lambda: _effects(scores(workbench, members, metric)))
 
 
-def varied(recipes: Sequence[Trial]) -> list[Varied]:
-    """The settings in which these differ, in pipeline order."""
+def varied(recipes: Sequence[Trial], ranges: bool = True) -> list[Varied]:
+    """The settings in which these differ, in pipeline order. ranges: numbers of many values are put into ranges."""
     names = dict.fromkeys(name for trial in recipes for name in trial.settings if not name.startswith(RULES))
     settings: dict[tuple, Varied] = {}
     for name in sorted(names, key=lambda name: not name.endswith(".part")):  # a part names what its knobs do with it
         raw = [trial.settings.get(name) if name in trial.settings else None for trial in recipes]
         has = _compared(name, raw, recipes)
-        levels, level = _levels(raw, has)
+        levels, level = _levels(raw, has, ranges)
         if len(levels) < 2:
             continue
         key = tuple(np.unique(level, return_index=True)[1][np.unique(level, return_inverse=True)[1]].tolist())
@@ -309,7 +309,7 @@ def _compared(name: str, raw: Sequence[Any], recipes: Sequence[Trial]) -> np.nda
     return has
 
 
-def _levels(raw: Sequence[Any], has: np.ndarray) -> tuple[list[str], np.ndarray]:
+def _levels(raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tuple[list[str], np.ndarray]:
     """(levels in words, place of each [recipes], -1: absent). Numbers by size, others in the order of the trials."""
     words = [_words(value) if present else "" for value, present in zip(raw, has, strict=True)]
     distinct = list(dict.fromkeys(word for word, present in zip(words, has, strict=True) if present))
@@ -320,7 +320,7 @@ def _levels(raw: Sequence[Any], has: np.ndarray) -> tuple[list[str], np.ndarray]
     }
     if set(distinct) == set(numbers):
         distinct.sort(key=numbers.get)
-        if len(distinct) > MOST_LEVELS:
+        if ranges and len(distinct) > MOST_LEVELS:
             return _ranges(np.array([numbers.get(word, np.nan) for word in words], np.float64), has)
     place = {word: i for i, word in enumerate(distinct)}
     return distinct, np.array([place[word] if present else -1 for word, present in zip(words, has, strict=True)])
