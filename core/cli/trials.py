@@ -101,6 +101,14 @@ def chosen(workbench: Any, sweep: str, dataset: str, only: tuple[str, ...], metr
     return values.select(workbench, sweep, dataset, {workbench.trial_id(words) for words in only}, metric, part)
 
 
+def picked(workbench: Any, words: tuple[str, ...]) -> Any:
+    """These trials, in this order."""
+    from core.labs.trials import comparison
+
+    stored = {trial.id: trial for trial in comparison.trials(workbench)}
+    return [stored[workbench.trial_id(each)] for each in words]
+
+
 @verb("leaderboard", show_parts)
 def leaderboard(
     workbench: Any, sweep: Sweep = "", /, *, metric: Metric = "ndcg_linear", dataset: Dataset = "", only: Only = ()
@@ -187,6 +195,38 @@ def importance(
     }
 
 
+@verb("side-by-side", show_parts)
+def side_by_side(
+    workbench: Any,
+    trials: Annotated[tuple[str, ...], Parameter(consume_multiple=(2, 5))],
+    /,
+    *,
+    metric: Metric = "ndcg_linear",
+    questions: Annotated[bool, Parameter(help="Also the metric of each question.")] = False,
+) -> Any:
+    """Two to five trials on shared questions: settings that differ, questions won and lost, and the trace of each."""
+    from core.labs.trials import side_by_side as lab
+
+    result = lab.side_by_side(workbench, picked(workbench, trials), metric)
+    return lab.record(result) | ({"by question": lab.by_question(result)} if questions else {})
+
+
+@verb("left-out", show_parts)
+def left_out(
+    workbench: Any,
+    reference: str,
+    trial: str,
+    /,
+    *,
+    metric: Metric = "ndcg_linear",
+    by: Annotated[str, Parameter(help="article: the document of the evidence; group: the group of the question.")] = "article",
+) -> Any:
+    """A trial minus a reference with each article left out in turn, and the interval with the article as unit."""
+    from core.labs.trials import left_out as lab
+
+    return lab.record(lab.left_out(workbench, *picked(workbench, (reference, trial)), metric, by))
+
+
 @verb("show", show_record)
 def show(workbench: Any, trial: str, /) -> Any:
     """One trial: metrics with intervals, config and raw rankings."""
@@ -253,8 +293,7 @@ def trials_compare(
     """Several trials minus a reference, with p corrected over them all, and the settings in which they differ."""
     from core.labs.trials import comparison
 
-    stored = {trial.id: trial for trial in comparison.trials(workbench)}
-    chosen = [stored[workbench.trial_id(words)] for words in (reference, *others)]
+    chosen = picked(workbench, (reference, *others))
     names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
     result = comparison.compare(workbench, chosen[0], chosen[1:], metric)
     settings = comparison.differing(chosen).items()
