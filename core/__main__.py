@@ -12,6 +12,7 @@ from core.cli import (
     experiments,
     index,
     inside,
+    papers,
     recipes,
     sampling,
     store,
@@ -23,7 +24,7 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, trials, experiment_book, experiments, encoders, tokenizers,
+    corpus, recipes, trials, experiment_book, experiments, papers, encoders, tokenizers,
     index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The words under a figure of a paper: what is shown, on what, how its intervals were made, and the command behind it."""
 
 import io
+import unicodedata
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +11,11 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$", "·": r"$\cdot$",
     "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$", "→": r"$\rightarrow$", "…": r"\dots{}", "–": "--", "±": r"$\pm$",
-    '"': r"\textquotedbl{}",
+    '"': r"\textquotedbl{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "≈": r"$\approx$", "Δ": r"$\Delta$", "α": r"$\alpha$",
+    "β": r"$\beta$", "κ": r"$\kappa$",
 }  # fmt: skip
+_QUOTES = "‘’‚“”„†‡•€™"
+_NOT_IN_T1 = "\u00adĦħĸĿŀŉŦŧ"
 
 
 def caption(
@@ -54,8 +58,18 @@ def latex(name: str, width_mm: float, text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """As LaTeX prints it; two hyphens of an option stay two."""
-    return "".join(_LATEX.get(sign, sign) for sign in text.replace("--", "-\x00-")).replace("\x00", "{}")
+    """As LaTeX prints it; two hyphens of an option stay two. Any text is one paragraph, and a sign that pdflatex has no letter
+    for is told by its number: none stops it."""
+    words = " ".join(unicodedata.normalize("NFC", text).replace("\x00", "").split())
+    return "".join(map(_printable, words.replace("--", "-\x00-"))).replace("\x00", "{}")
+
+
+def _printable(sign: str) -> str:
+    if sign in _LATEX or sign == "\x00" or " " <= sign <= "~":
+        return _LATEX.get(sign, sign)
+    if sign in _QUOTES or ("¡" <= sign <= "ž" and sign not in _NOT_IN_T1):
+        return sign
+    return "" if unicodedata.category(sign)[0] == "C" else f"[U+{ord(sign):04X}]"
 
 
 def _breakable(command: str) -> str:

@@ -1,0 +1,220 @@
+"""Papers: their figures, tables and numbers, traced back to trials, and bundles that anyone can recompute."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from core.cli.frame import group, verb
+from core.cli.options import Positive, Text, read_settings
+from core.cli.tables import show_table, show_value
+
+Digits = Annotated[int, Parameter(help="Digits behind the point.")]
+Trials = Annotated[
+    tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Trials that it rests on besides those that the command names.")
+]
+
+group("paper", "Papers and their items.")
+
+
+def show_paper(paper: dict[str, Any]) -> None:
+    """Its title, then a line an item."""
+    from core.labs.papers import sources
+
+    show_value({name: paper[name] for name in ("id", "title", "authors") if paper[name]})
+    rows = [
+        {
+            "item": item["name"],
+            "kind": item["kind"],
+            "trials": len(item["trials"]),
+            "command": sources.shown(item["command"]),
+            "caption": item["caption"],
+        }
+        for item in paper["items"]
+    ]
+    show_table(rows)
+
+
+def show_held(results: list[dict[str, Any]]) -> None:
+    """What holds, what does not, and what could not be looked at."""
+    words = {True: "holds", False: "DOES NOT HOLD", None: "not computed"}
+    show_table([{"what": row["what"], "result": words[row["holds"]], "told": row["told"]} for row in results])
+
+
+def all_hold(results: list[dict[str, Any]]) -> bool:
+    return all(row["holds"] is not False for row in results)
+
+
+def _told(paper: Any) -> dict[str, Any]:
+    return paper.model_dump(mode="json")
+
+
+@verb("paper create", show_paper)
+def create_paper(
+    workbench: Any,
+    title: Text,
+    /,
+    *,
+    paper_id: Annotated[str, Parameter(name="--id", help="Its name in files (default: from the title).")] = "",
+) -> Any:
+    """A new paper."""
+    from core.labs.papers import paper
+
+    return _told(paper.create(workbench, title, paper_id))
+
+
+@verb("paper list", show_table)
+def papers_stored(workbench: Any) -> list[dict[str, Any]]:
+    """The papers, with how many items they have."""
+    from core.labs.papers import paper
+
+    return [{"paper": each.id, "title": each.title, "items": len(each.items)} for each in paper.papers(workbench)]
+
+
+@verb("paper show", show_paper)
+def paper_shown(workbench: Any, paper_id: str, /) -> Any:
+    """A paper's items in their order, with their commands."""
+    from core.labs.papers import paper
+
+    return _told(paper.load(workbench, paper_id))
+
+
+@verb("paper number", show_paper)
+def add_number(
+    workbench: Any,
+    paper_id: str,
+    name: str,
+    command: Annotated[Text, Parameter(help='As in "compare A B --metric recall".')],
+    /,
+    *,
+    value: Annotated[str, Parameter(help="Where it stands in the answer, as in metrics.recall.mean.")] = "",
+    form: Annotated[Literal["plain", "signed", "percent", "p"], Parameter(help="How it is written.")] = "plain",
+    digits: Digits = 3,
+    unit: Annotated[str, Parameter(help="Written behind it.")] = "",
+    trials: Trials = (),
+) -> Any:
+    """Take a number into a paper: a macro of LaTeX, with its command, trials and checksum."""
+    from core.labs.papers import paper, sources
+
+    fields = {"kind": "number", "name": name, "value": value, "form": form, "digits": digits, "unit": unit}
+    return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command), "trials": _ids(workbench, trials)}))
+
+
+@verb("paper table", show_paper)
+def add_table(
+    workbench: Any,
+    paper_id: str,
+    name: str,
+    command: Annotated[Text, Parameter(help='As in "trials-table A B C --metric recall".')],
+    /,
+    *,
+    caption: Text = "",
+    width: Annotated[float, Parameter(help="In mm: a column has 84, a page 174.")] = 84,
+    digits: Digits = 3,
+) -> Any:
+    """Take a table into a paper."""
+    from core.labs.papers import paper, sources
+
+    fields = {"kind": "table", "name": name, "caption": caption, "width_mm": width, "digits": digits}
+    return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command)}))
+
+
+@verb("paper change", show_paper)
+def change_paper(
+    workbench: Any,
+    paper_id: str,
+    name: Annotated[str, Parameter(help="Of the item; empty: the paper itself.")] = "",
+    /,
+    *,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", help="FIELD=VALUE, as in caption=…, width_mm=174; repeatable.")],
+) -> Any:
+    """Another title, caption, width or way of writing; what the items show stays."""
+    from core.labs.papers import paper
+
+    fields = read_settings(settings)
+    return _told(paper.change_item(workbench, paper_id, name, **fields) if name else paper.change(workbench, paper_id, **fields))
+
+
+@verb("paper move", show_paper)
+def move_item(workbench: Any, paper_id: str, name: str, place: Positive, /) -> Any:
+    """Put an item at another place, counted from 1."""
+    from core.labs.papers import paper
+
+    return _told(paper.move(workbench, paper_id, name, place))
+
+
+@verb("paper remove", show_paper)
+def remove_item(workbench: Any, paper_id: str, name: str, /) -> Any:
+    """Take an item out of a paper; its trials stay."""
+    from core.labs.papers import paper
+
+    return _told(paper.remove(workbench, paper_id, name))
+
+
+@verb("paper check", show_held, healthy=all_hold)
+def check_paper(workbench: Any, paper_id: str, /) -> Any:
+    """Whether each item shows what its command answers now; exit code 1 where one does not."""
+    from core.labs.papers import checking
+
+    return checking.check(workbench, paper_id)
+
+
+@verb("paper refresh", show_paper)
+def refresh_paper(workbench: Any, paper_id: str, /) -> Any:
+    """Compute every item anew and keep what they show now."""
+    from core.labs.papers import paper
+
+    return _told(paper.take_again(workbench, paper_id))
+
+
+@verb("export")
+def export_paper(
+    workbench: Any,
+    paper_id: Annotated[
+        str, Parameter(name="PAPER", help="A paper, or the zip or folder of a bundle to make anew from its records.")
+    ],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="The file (default: the paper's name with .zip).")] = None,
+) -> Any:
+    """A paper as a zip: LaTeX, figures, tables, numbers, and the raw records from which anyone can recompute them."""
+    from core.labs.papers import bundle
+
+    if paper_id.endswith(".zip") or (Path(paper_id) / "paper.yaml").is_file():
+        return bundle.again(Path(paper_id), out)
+    return bundle.export(workbench, paper_id, out)
+
+
+@verb("verify-paper", show_held, healthy=all_hold)
+def verify_paper(file: Path, /) -> Any:
+    """Recompute every number of a bundle from its raw records; exit code 1 where one does not hold."""
+    from core.labs.papers import verification
+
+    return verification.verify(file)
+
+
+def show_results(table: dict[str, Any]) -> None:
+    """As Markdown."""
+    from core.report import tables
+
+    print(tables.markdown(table, "", 3), end="")
+
+
+@verb("trials-table", show_results)
+def trials_table(
+    workbench: Any,
+    trials: Annotated[tuple[str, ...], Parameter(consume_multiple=(1, 1_000))],
+    /,
+    *,
+    metric: Annotated[tuple[str, ...], Parameter(help="As `list metric` names them; repeatable.")] = (),
+    cost: Annotated[tuple[str, ...], Parameter(help="As `frontier` names them; repeatable.")] = (),
+    reference: Annotated[str, Parameter(help="The trial that others are tested against (default: the first).")] = "",
+) -> Any:
+    """Trials as a table of a paper: means with intervals, the best with what is not told from it, marks of the tests."""
+    from core.labs.papers import results_table
+
+    return results_table.table(workbench, trials, metric, cost, reference)
+
+
+def _ids(workbench: Any, words: tuple[str, ...]) -> list[str]:
+    return [workbench.trial_id(word) for word in words]

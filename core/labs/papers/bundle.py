@@ -1,0 +1,125 @@
+"""A paper as one zip: LaTeX that includes everything, figures, tables, numbers, and the raw records that they rest on.
+
+The bundle is verified before it is handed over: what its own records do not give is refused here, not at a reader's.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core import files
+from core.errors import WorkbenchError
+from core.labs.papers import checking, documents, verification
+from core.labs.papers import paper as papers
+from core.labs.papers.opening import MANIFEST, RAW, opened
+from core.records import Progress
+from core.report import figures
+from core.store.journal import contents as file_bytes
+from core.workbench import Workbench
+
+WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same content is the same zip
+FORMATS = ("pdf", "svg", "png")
+
+
+class Exported(NamedTuple):
+    file: str
+    bytes: int
+    sha256: str
+    items: int
+    trials: int
+    records: int  # of the journal
+    not_drawn: str  # why the figures are not in it, "" where they are
+
+
+def export(workbench: Workbench, paper_id: str, path: Path | None = None) -> Generator[Progress, None, Exported]:
+    """The bundle of a paper, written to a file of its name, or that other one."""
+    paper = papers.load(workbench, paper_id)
+    contents = yield from current(workbench, paper)
+    drawn, reason = yield from draw(paper, contents)
+    raw = records(workbench, paper.trials)
+    bundle = whole(paper, contents, drawn, raw)
+    yield Progress(0, 1, "Verifying the bundle")
+    results = yield from verification.verified(bundle)
+    if wrong := [row for row in results if row.holds is False]:
+        raise WorkbenchError(
+            f"The bundle's own records do not give {wrong[0].what}: {wrong[0].told}.",
+            where=paper.id,
+            todo="Name every trial that it rests on (--trials), or take it out of the paper.",
+        )
+    packed = zipped(bundle)
+    path = path or Path(f"{paper.id}.zip")
+    files.write_whole(path, packed, "The bundle")
+    checksum = hashlib.sha256(packed).hexdigest()
+    return Exported(str(path), len(packed), checksum, len(paper.items), len(paper.trials), len(raw), reason)
+
+
+def again(source: Path, path: Path | None = None) -> Generator[Progress, None, Exported]:
+    """A bundle made anew from the raw records of another."""
+    with opened(source) as (workbench, paper, _):
+        return (yield from export(workbench, paper.id, path))
+
+
+def current(workbench: Workbench, paper: papers.Paper) -> Generator[Progress, None, dict[str, Any]]:
+    """Item -> what it shows; WorkbenchError where its command answers otherwise by now."""
+    results = yield from checking.check(workbench, paper.id)
+    if stale := [row for row in results if row.holds is False]:
+        raise WorkbenchError(
+            f"The store has moved on since the paper was taken from it: {stale[0].what}: {stale[0].told}."
+            + f" {len(stale) - 1} more." * (len(stale) > 1),
+            where=paper.id,
+            todo=f"`python -m core paper refresh {paper.id}` takes the items as they are now.",
+        )
+    return {item.name: papers.taken(workbench, paper.id, item.name).content for item in paper.items}
+
+
+def draw(paper: papers.Paper, contents: Mapping[str, Any]) -> Generator[Progress, None, tuple[dict[str, bytes], str]]:
+    """(figures/… -> picture, "" or why there is none)."""
+    drawn, wanted = {}, [item for item in paper.items if item.kind == "figure"]
+    if wanted and figures.find_browser() is None:
+        return {}, figures.WITHOUT_BROWSER
+    for done, item in enumerate(wanted):
+        for kind in FORMATS:
+            yield Progress(done, len(wanted), f"Drawing {item.name}")
+            drawn[f"figures/{item.name}.{kind}"] = figures.export(
+                contents[item.name]["figure"], kind, item.width_mm, item.name, item.caption
+            )
+    return drawn, ""
+
+
+def records(workbench: Workbench, trials: list[str]) -> dict[str, bytes]:
+    """raw/… -> the journal's file, of these trials, their questions and what people called them."""
+    store, ids = workbench.store, set(trials)
+    for trial in trials:
+        if record := store.folding.question_record(workbench.show(trial).get("questions_fingerprint") or ""):
+            ids.add(record)
+    notes = store.query("SELECT id FROM trial_notes WHERE trial_id IN (SELECT unnest(?::VARCHAR[]))", [trials])
+    listing = store.journal.listing()
+    ids |= {row["id"] for row in notes if row["id"] in listing}
+    paths = [listing[record_id].path for record_id in sorted(ids)]
+    return {f"{RAW}{path.name}": file_bytes(path) for path in paths}
+
+
+def whole(
+    paper: papers.Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes], raw: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Name -> bytes of every file, with the manifest of all others."""
+    texts = documents.rendered(paper, contents, drawn)
+    bundle = {**{name: text.encode() for name, text in texts.items()}, **drawn, **raw}
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(bundle.items())}
+    bundle[MANIFEST] = (json.dumps({"format": 1, "sha256": sums}, indent=1) + "\n").encode()
+    return dict(sorted(bundle.items()))
+
+
+def zipped(bundle: Mapping[str, bytes]) -> bytes:
+    """The same files are the same bytes."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, data in bundle.items():
+            about = zipfile.ZipInfo(name, WHEN)
+            about.external_attr = 0o644 << 16
+            archive.writestr(about, data, zipfile.ZIP_STORED if name.startswith(RAW) else zipfile.ZIP_DEFLATED)
+    return made.getvalue()

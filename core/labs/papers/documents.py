@@ -1,0 +1,178 @@
+"""The files of a paper's bundle that follow from its items: LaTeX, Markdown, HTML, the README and the Makefile.
+
+All of them are functions of the document, what its items show, and what was drawn: who checks a bundle writes them again and
+compares.
+"""
+
+import base64
+import html
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from core.labs.papers import numbers, sources
+from core.labs.papers.paper import Item, Paper, PaperFigure, packed
+from core.labs.papers.paper import written as as_yaml
+from core.report import tables
+from core.report.caption import escape
+
+BY_HAND = ("main.tex", "README.md", "Makefile")  # people go on writing in them: another text there is no fault
+
+MAKEFILE = """# `make` sets main.pdf; `make verify` recomputes every number from raw/; `make rebuild` makes the bundle anew from raw/
+GROUNDWORK ?= python -m core
+LATEX := pdflatex -interaction=nonstopmode -halt-on-error main.tex
+SOURCES := $(filter-out main.pdf,$(wildcard *.tex *.bib tables/* figures/* text/*))
+
+main.pdf: $(SOURCES)
+	$(LATEX)
+	if grep -q citation main.aux; then bibtex main; fi
+	$(LATEX)
+	$(LATEX)
+
+# in Groundwork's folder and environment, or with GROUNDWORK="cd … && python -m core"
+verify:
+	$(GROUNDWORK) verify-paper "$(CURDIR)"
+
+rebuild:
+	$(GROUNDWORK) export "$(CURDIR)" --out "$(CURDIR)/rebuilt.zip"
+
+.PHONY: verify rebuild
+"""
+
+TEX_HEAD = r"""\documentclass[a4paper,twocolumn]{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage{textcomp,graphicx,booktabs,caption}
+\usepackage[margin=18mm,columnsep=6mm]{geometry}  % columns of 84 mm, pages of 174
+\sloppy
+\input{numbers}
+"""
+
+
+def rendered(paper: Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, str]:
+    """File -> text. contents: item -> what it shows; drawn: figures/… -> picture, as far as they could be drawn."""
+    kind = {name: [item for item in paper.items if item.kind == name] for name in ("number", "table", "figure")}
+    texts = {"paper.yaml": as_yaml(paper)}
+    texts |= {f"items/{item.name}.json": packed(contents[item.name]) for item in paper.items}
+    texts["numbers.tex"] = numbers.to_tex(kind["number"], contents)
+    texts["numbers.json"] = numbers.to_json(kind["number"], contents)
+    for item in kind["table"]:
+        content = contents[item.name]
+        texts[f"tables/{item.name}.tex"] = tables.latex(content, item.name, item.caption, item.digits, item.width_mm)
+        texts[f"tables/{item.name}.md"] = tables.markdown(content, item.caption, item.digits)
+        texts[f"tables/{item.name}.csv"] = tables.to_csv(content)
+    for item in kind["figure"]:
+        content = contents[item.name]
+        texts[f"figures/{item.name}.json"] = json.dumps(content["figure"], indent=1, sort_keys=True) + "\n"
+        texts[f"figures/{item.name}.csv"] = tables.rows_csv(content["data"])
+    return {
+        **texts,
+        "main.tex": main_tex(paper),
+        "README.md": readme(paper, contents),
+        "Makefile": MAKEFILE,
+        "report.html": report(paper, contents, drawn),
+    }
+
+
+def main_tex(paper: Paper) -> str:
+    """A paper with everything in it, in the items' order."""
+    lines = [TEX_HEAD, rf"\title{{{escape(paper.title or paper.id)}}}", rf"\author{{{escape(paper.authors)}}}", r"\date{}"]
+    lines += [r"\begin{document}", r"\maketitle", "", r"\section{Results}"]
+    if of_text := [item for item in paper.items if item.kind == "number"]:
+        rows = [rf"  \item[{escape(item.caption or item.name)}] {numbers.macro(item.name)}{{}}" for item in of_text]
+        lines += [r"\begin{description}", *rows, r"\end{description}"]
+    for panels in placed(paper):
+        lines += [rf"\input{{tables/{panels[0].name}}}"] if panels[0].kind == "table" else figure_tex(panels)
+    return "\n".join([*lines, r"\end{document}", ""])
+
+
+def placed(paper: Paper) -> list[list[Item]]:
+    """Tables alone; figures with the panels that follow them."""
+    groups: list[list[Item]] = []
+    for item in paper.items:
+        last = groups[-1][-1] if groups else None
+        if isinstance(item, PaperFigure) and isinstance(last, PaperFigure) and item.panel > last.panel > "":
+            groups[-1].append(item)
+        elif item.kind != "number":
+            groups.append([item])
+    return groups
+
+
+def figure_tex(panels: list[PaperFigure]) -> list[str]:
+    """One figure environment; where nothing could be drawn, a box in its place."""
+    wide = sum(item.width_mm for item in panels) >= 100
+    place, pictures, captions = "figure*" if wide else "figure", [], []
+    for item in panels:
+        file = f"figures/{item.name}.pdf"
+        absent = rf"\fbox{{\parbox{{{item.width_mm - 4:g}mm}}{{{escape(file)} was not drawn}}}}"
+        pictures.append(rf"  \IfFileExists{{{file}}}{{\includegraphics[width={item.width_mm:g}mm]{{{file}}}}}{{{absent}}}")
+        captions.append(rf"\textbf{{{item.panel}}} {escape(item.caption)}" if item.panel else escape(item.caption))
+    labels = "".join(rf"\label{{fig:{item.name}}}" for item in panels)
+    return [
+        rf"\begin{{{place}}}",
+        r"  \centering",
+        *pictures,
+        rf"  \caption{{{' '.join(captions)}}}{labels}",
+        rf"\end{{{place}}}",
+    ]
+
+
+def readme(paper: Paper, contents: Mapping[str, Any]) -> str:
+    """What the bundle is, and the command behind each item."""
+    lines = [
+        f"# {tables.markdown_text(paper.title or paper.id)}",
+        "",
+        "A paper's figures, tables and numbers with the raw results that they come from.",
+        "",
+        "- `make` sets main.pdf from main.tex, which includes everything.",
+        "- `make verify` (or `python -m core verify-paper` with this folder or its zip, in Groundwork's folder) puts the records of",
+        "  `raw/` into a store of its own, computes every item anew and says which hold. `make rebuild` makes the bundle anew.",
+        "- `raw/` holds the trials, their questions and what people called them, as Groundwork's journal keeps them. Copied into a",
+        "  folder of a data folder's `journal/` they are trials of one's own. Rankings and gold spans are there, documents' texts not.",
+        "- `items/` holds what each item showed, with its checksum; `manifest.json` the SHA-256 of every file.",
+        "",
+        "| Item | Kind | Shows | Command | Trials |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for item in paper.items:
+        shows = numbers.written(item, contents[item.name]) if item.kind == "number" else item.caption
+        command = f"`{sources.shown(item.command)}` {item.value}" if item.kind == "number" else f"`{sources.shown(item.command)}`"
+        cells = (item.name, item.kind, tables.markdown_text(shows), command.replace("|", "\\|"), f"{len(item.trials)}")
+        lines.append("| " + " | ".join(" ".join(cell.split()) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def report(paper: Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes]) -> str:
+    """All of it as one page of HTML that loads nothing: pictures stand in it as data, where no script in them could run."""
+    parts = [f"<h1>{html.escape(paper.title or paper.id)}</h1>", f"<p>{html.escape(paper.authors)}</p>"]
+    for item in paper.items:
+        content = contents[item.name]
+        command = f"<p class='command'><code>{html.escape(sources.shown(item.command))}</code></p>"
+        caption = html.escape(item.caption)
+        if item.kind == "number":
+            value = html.escape(numbers.written(item, content))
+            parts += [f"<p id='{item.name}'>{caption or item.name}: <strong>{value}</strong></p>", command]
+        elif item.kind == "table":
+            parts += [f"<h2 id='{item.name}'>{caption or item.name}</h2>", tables.html_table(content, item.digits), command]
+        else:
+            picture = drawn.get(f"figures/{item.name}.svg")
+            shown = (
+                f"<img alt='' style='width:{item.width_mm * 1.5:g}mm' src='data:image/svg+xml;base64,"
+                f"{base64.b64encode(picture).decode()}'>"
+                if picture
+                else "<p>It was not drawn: there was no browser to draw it with.</p>"
+            )
+            parts += [f"<figure id='{item.name}'>{shown}<figcaption>{item.panel} {caption}</figcaption></figure>", command]
+    style = (
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}"
+        "th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}"
+        "small,.command{color:#5f6368;font-size:.8em}code{overflow-wrap:anywhere}img{max-width:100%}"
+    )
+    head = (
+        "<meta charset='utf-8'><meta http-equiv='Content-Security-Policy' "
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+    )
+    title = html.escape(paper.title or paper.id)
+    return f"<!doctype html><html lang='en'><head>{head}<title>{title}</title><style>{style}</style></head><body>" + (
+        "\n".join(parts) + "\n</body></html>\n"
+    )

@@ -1,0 +1,63 @@
+"""Numbers of a paper's text: a LaTeX macro each, and behind it the command, the trials and a checksum."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.labs.papers import sources
+from core.labs.papers.paper import PaperNumber, checksum
+from core.report.caption import escape
+from core.report.tables import UNMEASURED, number
+
+DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+
+
+def macro(name: str) -> str:
+    r"""\resGainOfRrfTwo of gain-of-rrf-2: a macro's name has letters only, and begins so that no package has it."""
+    words = "".join(f"-{DIGITS[int(sign)]}-" if sign.isdigit() else sign for sign in name).split("-")
+    return "\\res" + "".join(word.capitalize() for word in words)
+
+
+def written(item: PaperNumber, value: Any) -> str:
+    """The value as it is read, without markup."""
+    unit = f" {item.unit}" if item.unit else ""
+    if value is None:
+        return UNMEASURED
+    if isinstance(value, bool | str):
+        return f"{value}{unit}"
+    if item.form == "p" and value < 10**-item.digits:
+        return f"< {10**-item.digits:.{item.digits}f}"
+    if item.form == "percent":
+        return f"{100 * value:,.{item.digits}f}%"
+    if item.form == "signed":
+        return f"{value:+,.{item.digits}f}{unit}".replace("-", "−")
+    return (f"{value:,}" if isinstance(value, int) else number(value, item.digits)).replace("-", "−") + unit
+
+
+def record(item: PaperNumber, value: Any) -> dict[str, Any]:
+    """All that a number needs to be traced."""
+    return {
+        "name": item.name,
+        "macro": macro(item.name),
+        "written": written(item, value),
+        "value": value,
+        "command": sources.shown(item.command),
+        "place": item.value,
+        "trials": list(item.trials),
+        "checksum": checksum(value),
+    }
+
+
+def to_json(items: Sequence[PaperNumber], values: Mapping[str, Any]) -> str:
+    return json.dumps([record(item, values[item.name]) for item in items], indent=1) + "\n"
+
+
+def to_tex(items: Sequence[PaperNumber], values: Mapping[str, Any]) -> str:
+    """A `\\newcommand` each, with what is behind it as a comment."""
+    lines = ["% made from numbers.json: change the paper's items, not this file"]
+    for item in items:
+        behind = record(item, values[item.name])
+        about = " ".join(f"{behind['command']} at {item.value}".split())  # a comment ends with its line
+        lines += [f"% {about}; sha256 {behind['checksum'][:16]}"]
+        lines += [f"\\newcommand{{{behind['macro']}}}{{{escape(behind['written'])}}}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,297 @@
+"""A paper: its figures, tables and numbers in order, each with the command that computes it and the trials it rests on.
+
+The document is <home>/papers/<id>/paper.yaml. Beside it stands, a file an item, what the item showed when it was taken: what is
+recomputed later is held against that, so a number cannot move unnoticed.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from core import files
+from core.config import StageConfig, knob, valid
+from core.errors import WorkbenchError
+from core.labs.papers import sources
+from core.records import plain
+from core.report.print_style import WIDTHS_MM
+from core.workbench import Workbench
+
+MOST_CHARACTERS = 1_000_000  # of a document
+MOST_BYTES = 20_000_000  # of what an item shows
+MOST_ITEMS = 300
+COLUMN_MM, PAGE_MM = WIDTHS_MM.values()
+NAME = r"^[a-z][a-z0-9-]{0,59}$"
+
+Words = Annotated[tuple[Annotated[str, Field(max_length=10_000)], ...], Field(max_length=200)]
+TrialIds = Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")], ...], Field(max_length=10_000)]
+
+
+class PaperItem(StageConfig):
+    """What all items say."""
+
+    name: str = knob(..., "Its name in files, labels and macros: small letters, digits and hyphens.", pattern=NAME)
+    command: Words = knob((), "What computes it: the words behind `python -m core`.")
+    trials: TrialIds = knob((), "The trials that it rests on.")
+    caption: str = knob("", "What stands below a figure, above a table.", max_length=10_000)
+
+
+class PaperFigure(PaperItem):
+    kind: Literal["figure"] = "figure"
+    width_mm: float = knob(COLUMN_MM, "A column has 84 mm, a page 174.", unit="mm", ge=20, le=400)
+    panel: str = knob(
+        "", "A letter drawn into its corner; figures with letters that follow each other are one.", pattern="^[a-z]?$"
+    )
+
+
+class PaperTable(PaperItem):
+    kind: Literal["table"] = "table"
+    width_mm: float = knob(COLUMN_MM, "A column has 84 mm, a page 174.", unit="mm", ge=20, le=400)
+    digits: int = knob(3, "Digits behind the point.", ge=0, le=10)
+
+
+class PaperNumber(PaperItem):
+    kind: Literal["number"] = "number"
+    value: str = knob("", "Where it stands in what the command answers, as in `metrics.recall.mean`.", max_length=300)
+    form: Literal["plain", "signed", "percent", "p"] = knob("plain", "How it is written; p: below its last digit as < 0.001.")
+    digits: int = knob(3, "Digits behind the point.", ge=0, le=10)
+    unit: str = knob("", "Written behind it.", max_length=40)
+
+
+Item = PaperFigure | PaperTable | PaperNumber
+
+
+class Paper(StageConfig):
+    """All of a paper that is not its words."""
+
+    id: str = knob(..., "Its name in files and addresses.", pattern=NAME)
+    title: str = knob("", "As it stands on the first page.", max_length=500)
+    authors: str = knob("", "As they stand below the title.", max_length=2_000)
+    serif: bool = knob(True, "Type of the figures: with serifs as LaTeX has by itself, or without.")
+    dpi: int = knob(600, "Dots an inch of figures as PNG.", ge=72, le=1200)
+    colours: dict[str, str] = knob({}, "System -> its colour in all figures (#rrggbb).")
+    items: tuple[Annotated[Item, Field(discriminator="kind")], ...] = knob((), "In their order.", max_length=MOST_ITEMS)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        names = [item.name for item in self.items]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two items are called {twice[0]}")
+        if bad := [colour for colour in self.colours.values() if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour)]:
+            raise ValueError(f"{bad[0]!r} is no colour such as #0072B2")
+        return self
+
+    def item(self, name: str) -> Item:
+        for item in self.items:
+            if item.name == name:
+                return item
+        raise WorkbenchError(
+            f"The paper has no item '{name}'.", where=self.id, todo=f"It has {', '.join(i.name for i in self.items) or 'none'}."
+        )
+
+    @property
+    def trials(self) -> list[str]:
+        """Those that any item rests on."""
+        return sorted({trial for item in self.items for trial in item.trials})
+
+
+class Taken(NamedTuple):
+    """What an item showed when it was taken: of a number its value, of a table its cells, of a figure its drawing and data."""
+
+    content: Any
+    checksum: str
+
+
+# Documents -----------------------------------------------------------------------------------------------------------
+
+
+def papers(workbench: Workbench) -> list[Paper]:
+    """All papers, by their id."""
+    return [load(workbench, path.parent.name) for path in sorted((workbench.home / "papers").glob("*/paper.yaml"))]
+
+
+def load(workbench: Workbench, paper_id: str) -> Paper:
+    path = _folder(workbench, paper_id) / "paper.yaml"
+    if not path.is_file():
+        raise WorkbenchError(f"There is no paper '{paper_id}'.", todo="`python -m core paper list` names them.")
+    return read(path.read_text("utf-8", "replace"), str(path))
+
+
+def read(text: str, where: str = "") -> Paper:
+    """The paper in a YAML text; WorkbenchError names what is wrong with it."""
+    if len(text) > MOST_CHARACTERS:
+        raise WorkbenchError("The paper is longer than a million characters.", where=where)
+    try:
+        mapping = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise WorkbenchError(f"The paper is no YAML: {' '.join(str(error).split())[:300]}.", where=where) from None
+    if not isinstance(mapping, dict):
+        raise WorkbenchError("The paper is no mapping of names to values.", where=where)
+    return valid(Paper, mapping)
+
+
+def written(paper: Paper) -> str:
+    """As YAML that `read` takes, without what is at its default."""
+    mapping = paper.model_dump(mode="json", exclude_defaults=True)
+    mapping["items"] = [{"kind": item.kind, **item.model_dump(mode="json", exclude_defaults=True)} for item in paper.items]
+    return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)
+
+
+def create(workbench: Workbench, title: str, paper_id: str = "") -> Paper:
+    """A new paper; its id comes from its title where none is said."""
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-0123456789")[:60].strip("-")
+    paper = valid(Paper, {"id": paper_id or slug or "paper", "title": title})
+    path = _folder(workbench, paper.id) / "paper.yaml"
+    if path.exists():
+        raise WorkbenchError(f"There is already a paper '{paper.id}'.", todo="Give it another id.")
+    _save(workbench, paper)
+    return paper
+
+
+def change(workbench: Workbench, paper_id: str, **fields: Any) -> Paper:
+    """Another title, authors, type, resolution or colours."""
+    _only(fields, ("title", "authors", "serif", "dpi", "colours"))
+    return _changed(workbench, paper_id, lambda paper: {**paper.model_dump(), **fields})
+
+
+# Items ---------------------------------------------------------------------------------------------------------------
+
+
+def add(workbench: Workbench, paper_id: str, fields: dict[str, Any], content: Any = None) -> Paper:
+    """Takes an item into the paper, in place of one of the same name, else at the end.
+
+    fields: those of the item, with its kind. content: what it shows, where that is no source's answer (a chart of a page).
+    """
+    item = valid(Paper, {"id": "paper", "items": [fields]}).items[0]
+    if content is None:
+        words, trials = sources.exact(workbench, item.command, item.trials)
+        item = item.model_copy(update={"command": words, "trials": trials})
+        content = sources.content(workbench, item)
+    _keep(_folder(workbench, load(workbench, paper_id).id), item.name, content)
+
+    def with_it(paper: Paper) -> dict[str, Any]:
+        items = [item if old.name == item.name else old for old in paper.items]
+        return {**paper.model_dump(), "items": [each.model_dump() for each in (items if item in items else [*items, item])]}
+
+    return _changed(workbench, paper_id, with_it)
+
+
+def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -> Paper:
+    """Another caption, width, panel letter or way of writing; what it shows stays."""
+    _only(fields, ("caption", "width_mm", "panel", "form", "digits", "unit"))
+
+    def with_it(paper: Paper) -> dict[str, Any]:
+        paper.item(name)
+        items = [{**item.model_dump(), **(fields if item.name == name else {})} for item in paper.items]
+        return {**paper.model_dump(), "items": items}
+
+    return _changed(workbench, paper_id, with_it)
+
+
+def remove(workbench: Workbench, paper_id: str, name: str) -> Paper:
+    """Takes an item out of the paper, with what it showed."""
+    paper = _changed(
+        workbench,
+        paper_id,
+        lambda paper: {
+            **paper.model_dump(),
+            "items": [item.model_dump() for item in paper.items if item.name != paper.item(name).name],
+        },
+    )
+    files.discard(_place(_folder(workbench, paper.id), name))
+    return paper
+
+
+def move(workbench: Workbench, paper_id: str, name: str, place: int) -> Paper:
+    """Puts an item at that place, counted from 1."""
+
+    def moved(paper: Paper) -> dict[str, Any]:
+        items = [item for item in paper.items if item is not paper.item(name)]
+        items.insert(max(0, place - 1), paper.item(name))
+        return {**paper.model_dump(), "items": [item.model_dump() for item in items]}
+
+    return _changed(workbench, paper_id, moved)
+
+
+def taken(workbench: Workbench, paper_id: str, name: str) -> Taken:
+    """What an item showed when it was taken."""
+    return read_taken(_place(_folder(workbench, paper_id), name))
+
+
+def read_taken(path: Path) -> Taken:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
+        record = json.loads(path.read_bytes())
+        result = Taken(record["content"], record["checksum"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise WorkbenchError(
+            f"What the item showed cannot be read: {error}.", where=str(path), todo="Take it into the paper again."
+        ) from None
+    if checksum(result.content) != result.checksum:
+        raise WorkbenchError("What the item showed was changed: its checksum does not match.", where=path.name)
+    return result
+
+
+def take_again(workbench: Workbench, paper_id: str) -> Paper:
+    """Computes every item anew and keeps what they show now; charts taken from a page stay."""
+    paper = load(workbench, paper_id)
+    for item in paper.items:
+        if sources.computable(item.command):
+            add(workbench, paper_id, item.model_dump())
+    return load(workbench, paper_id)
+
+
+def checksum(content: Any) -> str:
+    """SHA-256 of plain values, the same for equal ones."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False, ensure_ascii=True).encode()).hexdigest()
+
+
+def packed(content: Any) -> str:
+    """What `read_taken` reads."""
+    return json.dumps({"checksum": checksum(content), "content": content}, indent=1, ensure_ascii=True) + "\n"
+
+
+def _keep(folder: Path, name: str, content: Any) -> None:
+    text = packed(plain(content))
+    if len(text) > MOST_BYTES:
+        raise WorkbenchError(f"'{name}' shows more than {MOST_BYTES >> 20} MiB.", todo="Choose fewer points.")
+    place = _place(folder, name)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    files.write_whole(place, text, "What the item shows")
+
+
+def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:
+    if other := sorted(fields.keys() - {*names}):
+        raise WorkbenchError(f"'{other[0]}' is not changed so.", todo=f"What is: {', '.join(names)}. Else take the item again.")
+
+
+def _changed(workbench: Workbench, paper_id: str, fields: Callable[[Paper], dict[str, Any]]) -> Paper:
+    """The paper with what `fields` makes of it, as it stands at this moment."""
+    path = _folder(workbench, paper_id) / "paper.yaml"
+    load(workbench, paper_id)
+    with files.changing(path):
+        paper = valid(Paper, fields(load(workbench, paper_id)))
+        _save(workbench, paper)
+    return paper
+
+
+def _save(workbench: Workbench, paper: Paper) -> None:
+    folder = _folder(workbench, paper.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_whole(folder / "paper.yaml", written(paper), "The paper")
+
+
+def _folder(workbench: Workbench, paper_id: str) -> Path:
+    if not re.fullmatch(NAME, paper_id):
+        raise WorkbenchError(f"'{paper_id}' is no name of a paper.", todo="Small letters, digits and hyphens.")
+    return workbench.home / "papers" / paper_id
+
+
+def _place(folder: Path, name: str) -> Path:
+    return folder / "items" / f"{name}.json"

@@ -1,0 +1,111 @@
+"""The table of results of a paper: a row a trial, a column a metric or cost, and what is really better than what."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.errors import WorkbenchError
+from core.evaluation.metric import headlines, metric_names
+from core.labs.trials import comparison
+from core.labs.trials.comparison import ALPHA, COSTS, MOST, Trial, direction
+from core.registry import find
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired
+from core.workbench import Workbench
+
+
+def table(
+    workbench: Workbench, words: Sequence[str], metrics: Sequence[str] = (), costs: Sequence[str] = (), reference: str = ""
+) -> dict[str, Any]:
+    """Means with intervals, the best of each metric with those not told from it, and p against the reference (default: the
+    first), corrected over all tests of the table.
+
+    Best: the highest mean (the lowest where less is better); equal to it is what the paired permutation test, by Holm over
+    the column, does not tell from it at 5%. Costs are told and not tested: of a time the median over its questions.
+    """
+    trials, base = _chosen(workbench, list(words), reference)
+    for name, names in [(m, metric_names()) for m in metrics] + [(c, COSTS) for c in costs]:
+        if name not in names:
+            raise WorkbenchError(f"There is no '{name[:100]}' of a trial.", todo=f"Choose among {', '.join(names)}.")
+    labels = dict(zip((trial.id for trial in trials), comparison.labels(trials), strict=True))
+    metrics = list(dict.fromkeys(metrics or headlines()))
+    measured = {t.id: {row["metric"]: row for row in workbench.measured(t.id)["metrics"]} for t in trials}
+    raw = {metric: _tests(workbench, base, trials, metric) for metric in metrics}
+    tested = [(metric, trial, row.p) for metric, of in raw.items() for trial, row in of.items() if row and row.p is not None]
+    corrected = dict(zip([entry[:2] for entry in tested], holm(np.array([p for *_, p in tested])).tolist(), strict=True))
+    equals = {metric: _equals(workbench, trials, metric, measured) for metric in metrics}
+    rows = []
+    for trial in trials:
+        cells = {
+            metric: {
+                **{key: measured[trial.id].get(metric, {}).get(key) for key in ("mean", "low", "high", "n", "total")},
+                **_difference(raw[metric].get(trial.id)),
+                "p": corrected.get((metric, trial.id)),
+                "best": trial.id in equals[metric],
+            }
+            for metric in metrics
+        }
+        for cost in costs:
+            spread = trial.costs.get(cost)
+            cells[cost] = {"mean": spread and spread.value, "low": spread and spread.low, "high": spread and spread.high}
+        rows.append({"trial": trial.id, "name": labels[trial.id], "cells": cells})
+    metric_columns = [
+        {"name": m, "label": comparison.label(m, base.k), "unit": find("metric", m).unit, "direction": direction(m)}
+        for m in metrics
+    ]
+    cost_columns = [{"name": c, "label": COSTS[c][0], "unit": COSTS[c][1], "direction": -1} for c in costs]
+    return {
+        "columns": [*metric_columns, *cost_columns],
+        "rows": rows,
+        "reference": labels[base.id],
+        "tests": len(tested),
+        "questions": base.total,
+        "confidence": base.config["evaluation"]["confidence"],
+    }
+
+
+def _chosen(workbench: Workbench, words: list[str], reference: str) -> tuple[list[Trial], Trial]:
+    """The trials, all of which measured the same, and the one that others are compared with."""
+    ids = list(dict.fromkeys(workbench.trial_id(word) for word in words))
+    if len(ids) > MOST:
+        raise WorkbenchError(f"A table has at most {MOST} trials.", todo="Choose fewer.")
+    stored = {trial.id: trial for trial in comparison.trials(workbench)}
+    trials = [stored[trial_id] for trial_id in ids]
+    base = stored[workbench.trial_id(reference)] if reference else trials[0]
+    if base.id not in ids:
+        raise WorkbenchError("The reference is none of the table's trials.", todo="Add it, or choose one of them.")
+    for trial in trials:
+        if not trial.metrics:
+            raise WorkbenchError(f"Trial {trial.short} has no results: {trial.status}.", todo="Leave it out.")
+        if trial.group != base.group:
+            raise WorkbenchError(
+                f"Trial {trial.short} answered other questions, or under other rules, than {base.short}: their means do not "
+                "compare.",
+                todo="Make a table of each group.",
+            )
+    return trials, base
+
+
+def _tests(workbench: Workbench, base: Trial, trials: Sequence[Trial], metric: str) -> dict[str, Paired | None]:
+    """Trial -> its paired difference from the base, p uncorrected; None where they share no measured question."""
+    others = [trial for trial in trials if trial is not base]
+    rows = comparison.compare(workbench, base, others, metric).rows if others else []
+    return {row.trial.id: row.paired for row in rows}
+
+
+def _difference(paired: Paired | None) -> dict[str, float | None]:
+    """Minus the reference, with its interval; {} of the reference itself."""
+    if paired is None:
+        return {}
+    return {"difference": paired.difference, "difference_low": paired.low, "difference_high": paired.high}
+
+
+def _equals(workbench: Workbench, trials: Sequence[Trial], metric: str, measured: dict[str, dict]) -> set[str]:
+    """The best trial of a column and those that are not told from it; none where there is nothing to choose among."""
+    rated = [trial for trial in trials if (measured[trial.id].get(metric) or {}).get("mean") is not None]
+    if len(rated) < 2:
+        return set()
+    top = max(rated, key=lambda trial: measured[trial.id][metric]["mean"] * direction(metric))
+    rows = comparison.compare(workbench, top, [trial for trial in rated if trial is not top], metric).rows
+    return {top.id, *(row.trial.id for row in rows if row.p_holm is not None and row.p_holm >= ALPHA)}

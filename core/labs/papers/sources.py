@@ -1,0 +1,167 @@
+"""What an item of a paper may be computed by: verbs that read stored trials and nothing else.
+
+The words are those of the command line, and the answers the same; a bundle of other people names such words too, so there is
+no way from them to any other verb, and each value is checked.
+"""
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from core.errors import WorkbenchError
+from core.evaluation.metric import MAIN, metric_names
+from core.labs.papers import results_table
+from core.labs.trials.comparison import MOST
+from core.records import plain
+from core.workbench import Workbench
+
+MOST_DEPTH = 1_000
+
+
+class PaperSource(NamedTuple):
+    answer: Callable[..., Any]  # (workbench, words, options) -> what the verb answers
+    options: dict[str, type]  # --name -> type of its value, a tuple where it may be said again
+    words: tuple[int, int]  # how many stand alone, at least and at most
+    of_trials: bool = True  # whether they name trials
+
+
+class PaperCommand(NamedTuple):
+    source: PaperSource
+    words: list[str]
+    options: dict[str, Any]
+
+
+def computable(command: Sequence[str]) -> bool:
+    """Whether the words name a source at all; a chart of a page may come from any verb."""
+    return bool(command) and command[0] in SOURCES
+
+
+def parsed(command: Sequence[str]) -> PaperCommand:
+    """The source that the words name, and what it is given."""
+    if not computable(command):
+        raise WorkbenchError(f"A paper cannot be computed by '{' '.join(command[:1])}'.", todo=f"What can: {', '.join(SOURCES)}.")
+    name, rest = command[0], list(command[1:])
+    source, words, options = SOURCES[name], [], {}
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            words.append(word)
+            continue
+        option, equals, value = word[2:].partition("=")
+        kind = source.options.get(option)
+        if kind is None or not (equals or rest):
+            raise WorkbenchError(
+                f"'{name}' takes no {word} here, or it has no value.",
+                todo=f"Its options: {', '.join(f'--{option}' for option in source.options) or 'none'}.",
+            )
+        value = value if equals else rest.pop(0)
+        if kind is int and not (value.isdigit() and 1 <= int(value) <= MOST_DEPTH):
+            raise WorkbenchError(f"--{option} takes a whole number from 1 to {MOST_DEPTH:,}.", where=value[:100])
+        options[option] = (*options.get(option, ()), value) if kind is tuple else kind(value)
+    least, most = source.words
+    if not least <= len(words) <= most:
+        raise WorkbenchError(f"'{name}' takes {least} to {most} words, and here are {len(words)}.")
+    return PaperCommand(source, words, options)
+
+
+def split(text: str) -> tuple[str, ...]:
+    """The words of a command as it is typed, with or without its beginning."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise WorkbenchError(f"The command cannot be read: {error}.", where=text[:200]) from None
+    words = words[3:] if words[1:3] == ["-m", "core"] else words
+    return tuple(word for word in words if word != "--json")
+
+
+def shown(command: Sequence[str]) -> str:
+    """As it is typed."""
+    return f"python -m core {shlex.join(command)} --json" if command else ""
+
+
+def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The same words with whole ids for trials, and the ids: names and endings may mean another trial tomorrow."""
+    asked = parsed(command)
+    ids = {word: workbench.trial_id(word) for word in (asked.words if asked.source.of_trials else ())}
+    if reference := asked.options.get("reference"):
+        ids[reference] = workbench.trial_id(reference)
+    more = [workbench.trial_id(word) for word in trials]
+    every = tuple(dict.fromkeys([*ids.values(), *more]))
+    if not every:
+        raise WorkbenchError("It is not said on which trials this rests.", todo="Name them with --trials.")
+    words = [command[0], *(ids.get(word, word) for word in asked.words)]
+    for option, value in asked.options.items():
+        for each in value if isinstance(value, tuple) else (value,):
+            words += [f"--{option}", ids.get(each, each) if option == "reference" else str(each)]
+    return tuple(words), every
+
+
+def answer(workbench: Workbench, command: Sequence[str]) -> Any:
+    """What the command answers, as plain values."""
+    asked = parsed(command)
+    if metric := asked.options.get("metric"):
+        for name in metric if isinstance(metric, tuple) else (metric,):
+            if name not in metric_names():
+                raise WorkbenchError(f"There is no metric '{name[:100]}'.", todo=f"There are {', '.join(metric_names())}.")
+    return plain(asked.source.answer(workbench, asked.words, asked.options))
+
+
+def content(workbench: Workbench, item: Any) -> Any:
+    """What an item shows: of a number the value at its place in the answer, else the answer."""
+    result = answer(workbench, item.command)
+    if item.kind == "table" and not (isinstance(result, dict) and "columns" in result):
+        raise WorkbenchError("This command answers no table.", where=shown(item.command), todo="`trials-table` does.")
+    return look_up(result, item.value) if item.kind == "number" else result
+
+
+def look_up(result: Any, path: str) -> float | int | str | None:
+    """The value at a path: names and places with points between them; a row is also named by its metric, cost or trial."""
+    value = result
+    for step in path.split(".") if path else ():
+        if isinstance(value, dict):
+            rows = [value[step]] if step in value else []
+        elif isinstance(value, list):
+            rows = [value[int(step)]] if step.isdigit() and int(step) < len(value) else []
+            rows = rows or [row for row in value if isinstance(row, dict) and step in (row.get(key) for key in ROW_NAMES)]
+        else:
+            rows = []
+        if len(rows) != 1:
+            there = list(value) if isinstance(value, dict) else f"{len(value)} rows" if isinstance(value, list) else value
+            raise WorkbenchError(
+                f"'{step}' names nothing in what the command answers.", where=path, todo=f"There: {there}."[:500]
+            )
+        value = rows[0]
+    if isinstance(value, dict | list):
+        there = list(value) if isinstance(value, dict) else f"{len(value)} rows"
+        raise WorkbenchError(
+            "This is no single value.", where=path or "the whole answer", todo=f"Go on with one of {there}."[:500]
+        )
+    return value
+
+
+ROW_NAMES = ("metric", "cost", "trial", "Trial", "name")  # fields by which a row of an answer is named
+
+
+def _measured(workbench: Workbench, words: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    return workbench.measured(words[0])
+
+
+def _compared(workbench: Workbench, words: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    return workbench.compare(*words, options.get("metric", MAIN), options.get("k"))
+
+
+def _results(workbench: Workbench, words: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    return results_table.table(workbench, words, options.get("metric", ()), options.get("cost", ()), options.get("reference", ""))
+
+
+def _selected(workbench: Workbench, words: list[str], options: dict[str, Any]) -> list[dict[str, Any]]:
+    result = workbench.sql(words[0])
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+
+SOURCES = {
+    "show": PaperSource(_measured, {}, (1, 1)),
+    "compare": PaperSource(_compared, {"metric": str, "k": int}, (2, 2)),
+    "trials-table": PaperSource(_results, {"metric": tuple, "cost": tuple, "reference": str}, (1, MOST)),
+    "sql": PaperSource(_selected, {}, (1, 1), of_trials=False),
+}

@@ -1,0 +1,251 @@
+"""A bundle compiles, is the same bytes for the same paper, and whatever is changed in it is named."""
+
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import zipfile
+
+import pytest
+from pypdf import PdfReader
+
+from core import files
+from core.__main__ import main
+from core.errors import WorkbenchError
+from core.labs.papers import bundle as bundles
+from core.labs.papers import opening, verification
+from core.labs.papers import paper as papers
+from core.progress import drain
+from core.store.journal import decode, encode
+from core.workbench import Workbench
+from tests.support.small_paper import CHART, small_paper
+from tests.support.synthetic_trials import add_questions, add_trial
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Workbench(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def made(bench):
+    """The files of a bundle of the small paper, with a chart as a page has it; its figure is not drawn."""
+    trials = small_paper(bench)
+    chart = {"kind": "figure", "name": "curve", "caption": "A curve & more", "trials": trials[:1], "command": ["curve"]}
+    papers.add(bench, "small", chart, {"figure": CHART, "data": [{"k": 1, "recall": 0.5}, {"k": 2, "recall": 0.75}]})
+    return whole(bench)
+
+
+def whole(bench) -> dict[str, bytes]:
+    paper = papers.load(bench, "small")
+    contents = drain(bundles.current(bench, paper))
+    return bundles.whole(paper, contents, {}, bundles.records(bench, paper.trials))
+
+
+def wrong(bundle) -> dict[str, str]:
+    return {row.what: row.told for row in drain(verification.verified(bundle)) if row.holds is False}
+
+
+def sealed(bundle) -> dict[str, bytes]:
+    """With a manifest that fits, as somebody would write who wants to be believed."""
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in bundle.items() if name != opening.MANIFEST}
+    return {**bundle, opening.MANIFEST: json.dumps({"format": 1, "sha256": sums}).encode()}
+
+
+def test_a_bundle_holds_and_says_what_it_cannot_compute(made):
+    home = files.home()
+    results = {row.what: row for row in drain(verification.verified(made))}
+    assert not wrong(made) and files.home() == home
+    assert {what for what, row in results.items() if row.holds} >= {
+        "table main",
+        "number gain",
+        "number gain-p",
+        "number recall-10",
+    }
+    assert results["figure curve"].holds is None and "come from a page" in results["figure curve"].told
+    assert len([name for name in made if name.startswith("raw/")]) == 5  # three trials, their questions, a name
+
+
+def test_the_same_paper_is_the_same_zip(bench, made):
+    assert bundles.zipped(whole(bench)) == bundles.zipped(made)
+
+
+CHANGES = {
+    "a printed number": ("numbers.tex", b"97.436", b"97.536", "numbers.tex"),
+    "a number's record": ("numbers.json", b"97.436%", b"98.436%", "numbers.json"),
+    "a cell of a table": ("tables/main.tex", rb"\textbf{1.000}", rb"\textbf{1.001}", "tables/main.tex"),
+    "a figure's data": ("figures/curve.csv", b"0.75", b"0.85", "figures/curve.csv"),
+    "a figure's drawing": ("figures/curve.json", b"0.75", b"0.85", "figures/curve.json"),
+    "the report": ("report.html", b"97.436%", b"98.436%", "report.html"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_changed_file_is_named_though_the_manifest_was_made_to_fit(made, change):
+    file, before, after, named = change
+    assert before in made[file]
+    assert set(wrong(sealed({**made, file: made[file].replace(before, after, 1)}))) == {named}
+
+
+def test_every_changed_file_is_named_by_the_manifest(made):
+    changed = {**made, **{file: made[file].replace(before, after, 1) for file, before, after, _ in CHANGES.values()}}
+    assert set(wrong(changed)) == {named for *_, named in CHANGES.values()}
+
+
+def test_a_changed_number_is_named_though_all_files_agree_on_it(bench, made):
+    """What the item showed, its checksum, the printed number and the manifest are all made to fit: the records do not."""
+    paper = papers.load(bench, "small")
+    contents = {item.name: papers.taken(bench, "small", item.name).content for item in paper.items}
+    gain = contents["gain"]
+    raw = {name: data for name, data in made.items() if name.startswith("raw/")}
+    changed = bundles.whole(paper, {**contents, "gain": gain + 0.001}, {}, raw)
+    told = wrong(changed)
+    assert set(told) == {"number gain"} and f"{gain} computed" in told["number gain"]
+
+
+def test_a_damaged_record_is_named_and_what_rests_on_it(made):
+    name = next(name for name in made if ".trial." in name)
+    data = bytearray(made[name])
+    data[len(data) // 2] ^= 1
+    told = wrong({**made, name: bytes(data)})
+    assert name in told and "table main" in told
+    gone = {key: value for key, value in made.items() if key != name}
+    assert {name, "table main"} <= set(wrong(gone))
+
+
+def test_a_record_written_anew_is_named_by_what_no_longer_follows(made):
+    name = sorted(name for name in made if ".trial." in name)[1]  # the better one
+    record = decode(made[name], name.removeprefix("raw/"))
+    for chunks, _ in record.payload["rankings"].values():
+        chunks.reverse()
+    forged = encode(record.id, record.kind, record.payload)
+    told = wrong(sealed({**made, name: forged}))
+    assert {"table main", "number gain", "number gain-p"} == set(told)
+    assert name in wrong({**made, name: forged})
+
+
+def test_words_of_people_may_change_and_the_readers_hear_of_it(made):
+    changed = {**made, "main.tex": made["main.tex"].replace(b"Results", b"What we found")}
+    results = {row.what: row for row in drain(verification.verified(changed))}
+    assert results["main.tex"].holds is None and not wrong(changed)
+
+
+@pytest.fixture
+def no_browser(monkeypatch):
+    """Figures take seconds to draw."""
+    monkeypatch.setattr(bundles.figures, "find_browser", lambda: None)
+
+
+def test_export_verify_and_again_through_the_command_line(bench, made, tmp_path, capsys, no_browser):
+    files.use_home(bench.home)
+    out = tmp_path / "small.zip"
+    drain(bundles.export(bench, "small", out))
+    assert main(["verify-paper", str(out)]) == 0 and "DOES NOT" not in capsys.readouterr().out
+    with zipfile.ZipFile(out) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    (tmp_path / "unpacked/main.pdf").write_bytes(b"made by make")
+    assert main(["export", str(tmp_path / "unpacked"), "--out", str(tmp_path / "again.zip")]) == 0
+    assert (tmp_path / "again.zip").read_bytes() == out.read_bytes()
+    numbers = tmp_path / "unpacked/numbers.tex"
+    numbers.write_text(numbers.read_text().replace("97.436", "97.437"))
+    assert main(["verify-paper", str(tmp_path / "unpacked")]) == 1
+    assert "numbers.tex" in capsys.readouterr().out
+
+
+def test_a_number_that_its_own_records_do_not_give_is_not_exported(bench, made, tmp_path, no_browser):
+    trial = papers.load(bench, "small").trials[0]
+    words = ("sql", "SELECT count(*) AS n FROM trials")
+    papers.add(bench, "small", {"kind": "number", "name": "many", "command": words, "value": "0.n", "trials": [trial]})
+    add_trial(bench.store, add_questions(bench.store), {"sparse.k1": 0.5}, seed=8)
+    with pytest.raises(WorkbenchError, match="moved on"):
+        drain(bundles.export(bench, "small", tmp_path / "a.zip"))
+    papers.take_again(bench, "small")
+    with pytest.raises(WorkbenchError, match="own records do not give number many: 4 told, 3 computed"):
+        drain(bundles.export(bench, "small", tmp_path / "a.zip"))
+    papers.remove(bench, "small", "many")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex on this machine")
+def test_the_latex_compiles_hostile_names_and_all(made, tmp_path):
+    for name, data in made.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    done = subprocess.run(["make"], cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    assert done.returncode == 0, done.stdout[-3000:]
+    text = " ".join(page.extract_text() for page in PdfReader(tmp_path / "main.pdf").pages)
+    assert "97.436%" in text and "[50% of" in text and "was not drawn" in text and "root:" not in text
+
+
+def packed(members: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/passwd", "raw/../../x", "items/..", "a.py", "raw\\x", "raw/x/y.json", "items/A.json"]
+)
+def test_names_that_no_bundle_has_are_refused(tmp_path, name):
+    path = tmp_path / "a.zip"
+    path.write_bytes(packed({"paper.yaml": b"id: a", name: b""}))
+    with pytest.raises(WorkbenchError, match="which no bundle has"):
+        drain(verification.verify(path))
+    assert [file.name for file in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_bombs_are_refused(tmp_path, monkeypatch, made):
+    path = tmp_path / "a.zip"
+    monkeypatch.setattr(opening, "MOST_FILE", 1 << 20)
+    path.write_bytes(packed({"paper.yaml": bytes(5 << 20)}))
+    with pytest.raises(WorkbenchError, match="refused: it unpacks to"):
+        drain(verification.verify(path))
+    name = "raw/" + "0" * 26 + ".trial.jsonl.gz"
+    told = wrong({**made, name: gzip.compress(bytes(5 << 20))})
+    assert "unpacks to more than" in told.get(name, "")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x05\x06" + bytes(18), b"not a zip", packed({"manifest.json": b"{}"})])
+def test_what_is_no_bundle_is_refused_in_words(tmp_path, data):
+    path = tmp_path / "a.zip"
+    path.write_bytes(data)
+    with pytest.raises(WorkbenchError, match=r"no bundle|cannot be read"):
+        drain(verification.verify(path))
+    with pytest.raises(WorkbenchError, match=r"cannot be read"):
+        drain(verification.verify(tmp_path / "none.zip"))
+
+
+def test_a_folder_with_links_leads_nowhere(tmp_path, made):
+    (tmp_path / "paper.yaml").write_bytes(made["paper.yaml"])
+    (tmp_path / "numbers.tex").symlink_to("/etc/passwd")
+    assert set(opening.read(tmp_path)) == {"paper.yaml"}
+
+
+@pytest.mark.parametrize(("path", "value"), [
+    (("config", "evaluation", "resamples"), 10**12), (("config", "retrieval", "top_k"), 10**12), (("config", "evaluation", "k"), 0),
+    (("config",), []), (("rankings",), [1]), (("chunks",), {"a": 1}), (("seed",), -1), (("questions_fingerprint",), None),
+])  # fmt: skip
+def test_foreign_records_of_any_shape_are_told_and_cost_nothing(made, path, value):
+    name = next(name for name in made if ".trial." in name)
+    record = decode(made[name], name.removeprefix("raw/"))
+    inner = record.payload
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    told = wrong(sealed({**made, name: encode(record.id, record.kind, record.payload)}))
+    assert "table main" in told
+
+
+def test_items_of_any_shape_and_commands_of_any_verb_are_told(made):
+    for content in ({}, {"columns": 3}, [], "x", {"columns": [], "rows": [{}]}):
+        assert "table main" in wrong(sealed({**made, "items/main.json": papers.packed(content).encode()}))
+    told = wrong(sealed({**made, "items/main.json": b"[" * 100_000, "items/gain.json": b"\xff"}))
+    assert {"table main", "number gain"} <= set(told)
+    text = made["paper.yaml"].decode().replace("- compare\n", "- rebuild\n")
+    results = {row.what: row for row in drain(verification.verified(sealed({**made, "paper.yaml": text.encode()})))}
+    assert results["number gain"].holds is not True

@@ -1,0 +1,204 @@
+"""A paper's document: items taken, moved, removed; each computed by the words of its command; a change of the store is told."""
+
+import json
+
+import pytest
+
+from core.__main__ import parse
+from core.errors import WorkbenchError
+from core.labs.papers import checking, numbers, sources
+from core.labs.papers import paper as papers
+from core.progress import drain
+from core.records import plain
+from core.workbench import Workbench
+from tests.support.small_paper import small_paper, three_trials
+from tests.support.synthetic_trials import add_failed, add_questions, add_trial
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Workbench(tmp_path)
+
+
+def test_items_come_in_their_order_and_are_moved_replaced_and_removed(bench):
+    base, better, _ = small_paper(bench)
+    assert [item.name for item in papers.load(bench, "small").items] == ["main", "gain", "gain-p", "recall-10"]
+    papers.move(bench, "small", "recall-10", 1)
+    papers.remove(bench, "small", "gain-p")
+    # by the end of an id: what is kept is the whole of it
+    papers.add(bench, "small", {"kind": "number", "name": "gain", "command": ["show", better[-8:]], "value": "metrics.mrr.n"})
+    paper = papers.load(bench, "small")
+    assert [item.name for item in paper.items] == ["recall-10", "main", "gain"]
+    assert paper.item("gain").command == ("show", better) and paper.item("gain").trials == (better,)
+    assert papers.taken(bench, "small", "gain").content == 39
+    assert papers.read(papers.written(paper)) == paper
+    assert paper.trials == sorted(three for three in paper.item("main").trials) and base in paper.trials
+    with pytest.raises(WorkbenchError, match="has no item 'gain-p'"):
+        papers.move(bench, "small", "gain-p", 1)
+    with pytest.raises(WorkbenchError, match="cannot be read"):
+        papers.taken(bench, "small", "gain-p")
+
+
+def test_an_item_answers_what_its_command_prints(bench):
+    small_paper(bench)
+    for item in papers.load(bench, "small").items:
+        call = parse([*item.command, "--json"])
+        assert plain(call.work(bench)) == sources.answer(bench, item.command)
+
+
+def test_sql_answers_as_the_verb_does(bench):
+    [trial, *_] = three_trials(bench)
+    words = ("sql", "SELECT metric, avg(value) AS mean FROM scores GROUP BY metric ORDER BY metric")
+    assert plain(parse(words).work(bench)) == sources.answer(bench, words)
+    papers.create(bench, "Small")
+    number = {"kind": "number", "name": "mean", "command": words, "value": "mrr@10.mean"}
+    with pytest.raises(WorkbenchError, match="on which trials"):
+        papers.add(bench, "small", number)
+    papers.add(bench, "small", {**number, "trials": [trial]})
+    assert 0 < papers.taken(bench, "small", "mean").content < 1
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("run", "cannot be computed by 'run'"),
+        ("rebuild", "cannot be computed"),
+        ("show", "takes 1 to 1 words"),
+        ("compare a", "takes 2 to 2 words"),
+        ("show a --job x", "takes no --job"),
+        ("compare a b --k 0", "whole number from 1"),
+        ("compare a b --k 99999999999999999999", "whole number from 1"),
+        ("compare a b --metric", "or it has no value"),
+    ],
+)
+def test_other_words_are_refused_before_anything_runs(words, what):
+    with pytest.raises(WorkbenchError, match=what):
+        sources.parsed(words.split())
+
+
+def test_a_typed_command_is_split_as_a_shell_does():
+    assert sources.split("python -m core sql 'SELECT 1' --json") == ("sql", "SELECT 1")
+    assert sources.split("compare a b") == ("compare", "a", "b")
+    with pytest.raises(WorkbenchError, match="cannot be read"):
+        sources.split("sql 'SELECT")
+
+
+def test_a_place_in_an_answer_is_named_or_the_error_says_what_is_there(bench):
+    [trial, *_] = three_trials(bench)
+    result = sources.answer(bench, ("show", trial))
+    assert sources.look_up(result, "metrics.mrr.mean") in [row["mean"] for row in result["metrics"] if row["metric"] == "mrr"]
+    assert sources.look_up(result, "config.evaluation.k") == 10
+    for path, what in [
+        ("metrics.mrr", "no single value"),
+        ("metrics.bleu.mean", "'bleu' names nothing"),
+        ("", "no single value"),
+    ]:
+        with pytest.raises(WorkbenchError, match=what):
+            sources.look_up(result, path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"kind": "number", "name": "A b"}, "pattern"),
+        ({"kind": "number", "name": "../x"}, "pattern"),
+        ({"kind": "movie", "name": "a"}, "movie"),
+        ({"kind": "figure", "name": "a", "width_mm": 1e9}, "less than or equal"),
+        ({"kind": "table", "name": "a", "trials": ["../../etc"]}, "pattern"),
+        ({"kind": "table", "name": "a", "unknown": 1}, "not permitted"),
+    ],
+)
+def test_items_that_are_none_are_refused_in_words(bench, fields, what):
+    papers.create(bench, "Small")
+    with pytest.raises(WorkbenchError, match=what):
+        papers.add(bench, "small", fields)
+    assert papers.load(bench, "small").items == ()
+
+
+def test_documents_that_are_none_are_refused_in_words(bench):
+    for text, what in [("[1", "no YAML"), ("- a", "no mapping"), ("id: '../x'", "pattern"), ("id: a\nitems: 3", "items")]:
+        with pytest.raises(WorkbenchError, match=what):
+            papers.read(text)
+    twice = "id: a\nitems:\n- {kind: number, name: a}\n- {kind: number, name: a}\n"
+    with pytest.raises(WorkbenchError, match="two items are called a"):
+        papers.read(twice)
+    papers.create(bench, "Small")
+    with pytest.raises(WorkbenchError, match="already a paper"):
+        papers.create(bench, "Small")
+    for name in ("../papers", "none"):
+        with pytest.raises(WorkbenchError, match=r"no name of a paper|There is no paper"):
+            papers.load(bench, name)
+
+
+def test_the_check_holds_until_the_store_has_moved_on(bench):
+    trials = small_paper(bench)
+    words = ("sql", "SELECT count(*) AS trials FROM trials")
+    papers.add(bench, "small", {"kind": "number", "name": "tried", "command": words, "value": "0.trials", "trials": trials})
+    results = drain(checking.check(bench, "small"))
+    assert [row.holds for row in results] == [True] * 5
+    add_trial(bench.store, add_questions(bench.store), {"sparse.k1": 0.7}, seed=9)
+    bench.describe(trials[0], name="The base")
+    results = {row.what: row for row in drain(checking.check(bench, "small"))}
+    assert results["number tried"] == ("number tried", False, "3 told, 4 computed")
+    assert not results["table main"].holds and "The base computed" in results["table main"].told
+    assert all(row.holds for what, row in results.items() if what not in ("number tried", "table main"))
+    papers.take_again(bench, "small")
+    assert all(row.holds for row in drain(checking.check(bench, "small")))
+
+
+def test_what_an_item_showed_cannot_be_changed_unseen(bench, tmp_path):
+    small_paper(bench)
+    place = tmp_path / "papers/small/items/gain.json"
+    record = json.loads(place.read_text())
+    place.write_text(json.dumps({**record, "content": 0.5}))
+    results = {row.what: row for row in drain(checking.check(bench, "small"))}
+    assert not results["number gain"].holds and "was changed" in results["number gain"].told
+    # with a checksum of its own it is another number than the command's
+    place.write_text(papers.packed(0.5))
+    results = {row.what: row for row in drain(checking.check(bench, "small"))}
+    assert not results["number gain"].holds and "0.5 told" in results["number gain"].told
+    place.write_bytes(b"[" * 100_000)
+    assert not {row.what: row for row in drain(checking.check(bench, "small"))}["number gain"].holds
+
+
+def test_a_trial_that_failed_gives_no_table_and_a_table_is_of_one_set_of_questions(bench):
+    [trial, *_] = three_trials(bench)
+    failed, other = add_failed(bench.store), add_trial(bench.store, add_questions(bench.store, name="b", dataset="b"))
+    for second, what in [(failed, "has no results"), (other, "answered other questions")]:
+        with pytest.raises(WorkbenchError, match=what):
+            sources.answer(bench, ("trials-table", trial, second))
+    with pytest.raises(WorkbenchError, match="no metric 'bleu'"):
+        sources.answer(bench, ("trials-table", trial, "--metric", "bleu"))
+    with pytest.raises(WorkbenchError, match="no 'wage'"):
+        sources.answer(bench, ("trials-table", trial, "--cost", "wage"))
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "text"),
+    [
+        ("plain", 0.12345, "0.123"),
+        ("plain", -0.5, "−0.500"),
+        ("plain", 1234, "1,234"),
+        ("signed", 0.1, "+0.100"),
+        ("signed", -0.1, "−0.100"),
+        ("percent", 0.987, "98.700%"),
+        ("p", 0.0001, "< 0.001"),
+        ("p", 0.04, "0.040"),
+        ("plain", None, "unmeasured"),
+        ("plain", "rrf", "rrf"),
+    ],
+)
+def test_numbers_are_written_as_they_are_read(form, value, text):
+    assert numbers.written(papers.PaperNumber(name="a", form=form), value) == text
+
+
+def test_macros_have_letters_only_and_say_what_is_behind_them(bench):
+    small_paper(bench)
+    assert numbers.macro("gain-of-rrf-2") == r"\resGainOfRrfTwo"
+    items = [item for item in papers.load(bench, "small").items if item.kind == "number"]
+    values = {item.name: papers.taken(bench, "small", item.name).content for item in items}
+    tex = numbers.to_tex(items, values)
+    assert tex.count(r"\newcommand{\res") == 3 and r"\newcommand{\resRecallOneZero}{" in tex and r"\%}" in tex
+    for record in json.loads(numbers.to_json(items, values)):
+        assert record["checksum"] == papers.checksum(values[record["name"]]) and record["checksum"][:16] in tex
+        assert record["trials"] and record["command"].startswith("python -m core ") and record["place"]

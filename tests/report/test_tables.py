@@ -1,0 +1,101 @@
+"""Tables of results for papers: bold and marks as the tests say, units and arrows, and names that no reader takes for markup."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+
+from core.labs.papers import results_table
+from core.labs.trials import comparison
+from core.report import tables
+from core.statistics.corrections import holm
+from core.workbench import Workbench
+from tests.support.small_paper import HOSTILE, three_trials
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Workbench(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def trials(bench):
+    return three_trials(bench)
+
+
+@pytest.fixture(scope="module")
+def table(bench, trials):
+    return results_table.table(bench, trials, ["mrr", "recall"], ["latency_ms"])
+
+
+def test_cells_hold_the_numbers_of_show_and_compare(bench, trials, table):
+    for row in table["rows"]:
+        for metric in bench.measured(row["trial"])["metrics"]:
+            if metric["metric"] in row["cells"]:
+                cell = row["cells"][metric["metric"]]
+                assert [cell[name] for name in ("mean", "low", "high", "n")] == [
+                    metric[name] for name in ("mean", "low", "high", "n")
+                ]
+    for metric in ("mrr", "recall"):
+        compared = bench.compare(trials[0], trials[1], metric)
+        cell = table["rows"][1]["cells"][metric]
+        assert cell["difference"] == pytest.approx(compared["difference"])
+    assert "difference" not in table["rows"][0]["cells"]["mrr"] and table["rows"][0]["cells"]["mrr"]["p"] is None
+
+
+def test_p_is_corrected_over_all_tests_of_the_table(bench, trials, table):
+    raw = [bench.compare(trials[0], trial, metric)["p"] for metric in ("mrr", "recall") for trial in trials[1:]]
+    shown = [row["cells"][metric]["p"] for metric in ("mrr", "recall") for row in table["rows"][1:]]
+    assert table["tests"] == 4 and shown == pytest.approx(holm(np.array(raw)).tolist())
+
+
+def test_bold_is_the_best_with_what_is_not_told_from_it(bench, trials, table):
+    stored = {trial.id: trial for trial in comparison.trials(bench)}
+    best = max(trials, key=lambda trial: stored[trial].metrics["mrr"])
+    others = [stored[trial] for trial in trials if trial != best]
+    equal = {row.trial.id for row in comparison.compare(bench, stored[best], others, "mrr").rows if row.p_holm >= 0.05}
+    assert {row["trial"] for row in table["rows"] if row["cells"]["mrr"]["best"]} == {best, *equal}
+    assert not table["rows"][2]["cells"]["mrr"]["best"]
+    alone = results_table.table(bench, trials[:1], ["mrr"])
+    assert not alone["rows"][0]["cells"]["mrr"]["best"] and alone["tests"] == 0 and "Bold" not in tables.note(alone)
+
+
+def test_latex_has_booktabs_arrows_units_marks_and_small_intervals(table):
+    text = tables.latex(table, "main", "All & more", 3, 84)
+    for words in (r"\toprule", r"\midrule", r"\bottomrule", r"MRR@10 $\uparrow$", r"(ms) $\downarrow$", r"\textbf{1.000}"):
+        assert words in text
+    assert r"\caption{All \& more}\label{tab:main}" in text and r"{\scriptsize [0.910, 1.000]}" in text
+    assert "$^{***}$}" in text and "Holm over 4 tests" in text and "at least 39 of them measured" in text
+    assert r"\begin{table*}" in tables.latex(table, "main", "", 3, 174)
+
+
+def test_a_hostile_name_is_only_text(table):
+    assert table["rows"][2]["name"] == HOSTILE
+    text = tables.latex(table, "main", HOSTILE, 3, 84)
+    own = {"begin", "end", "centering", "small", "caption", "label", "setbox", "hbox", "toprule", "midrule", "bottomrule",
+           "ifdim", "wd", "resizebox", "box", "else", "fi", "par", "smallskip", "parbox", "footnotesize", "scriptsize",
+           "textbf", "rlap", "phantom", "uparrow", "downarrow"}  # fmt: skip
+    printed = {"textbackslash", "textasciicircum", "textless", "textgreater"}
+    assert set(re.findall(r"\\([a-zA-Z]+)", text)) <= own | printed
+    assert "[U+4E2D]" in text and text.isascii()
+    lines = [line for line in tables.markdown(table, HOSTILE, 3).splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {5}
+    assert "<script" not in "".join(lines).replace(r"\<script", "")
+
+
+def test_csv_has_every_value_whole(table):
+    rows = list(csv.DictReader(io.StringIO(tables.to_csv(table))))
+    assert len(rows) == 9
+    for row in rows:
+        [own] = [each for each in table["rows"] if each["trial"] == row["trial"]]
+        assert float(row["mean"]) == own["cells"][row["measure"]]["mean"]
+    risky = {**table, "rows": [{**table["rows"][0], "name": "=1+1"}]}
+    assert "'=1+1" in tables.to_csv(risky)
+
+
+def test_what_was_not_measured_says_so(table):
+    cells = {"mrr": {"mean": None, "low": None, "high": None, "n": 0, "p": None, "best": False}}
+    bare = {**table, "columns": table["columns"][:1], "rows": [{"trial": "a", "name": "a", "cells": cells}]}
+    assert "unmeasured" in tables.latex(bare, "a", "", 3, 84) and "| unmeasured |" in tables.markdown(bare, "", 3)
