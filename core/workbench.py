@@ -25,7 +25,7 @@ from core.pipeline.pipeline import Pipeline, Trace
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, Stage, by_field, parts, ranking_fields, unused, workers
-from core.pipeline.trials import StoredTrials, receipt
+from core.pipeline.trials import StoredTrials, receipt, without_result
 from core.progress import drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.retrieval.pool import Pool, changed, ranking, rankings
@@ -157,7 +157,7 @@ class Workbench(StoredTrials):
     def prepare(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
         """Computes every stage that the recipe's ranking needs, and fetches its models where the recipe allows it.
         Cancelled or killed, it goes on where it was."""
-        yield from _fetched(config, answering=True)
+        yield from fetched(config, answering=True)
         trace = Trace()
         run = yield from self.pipeline.resolve(config, trace)
         chunks = yield from self.pipeline.chunks(run, trace)
@@ -367,17 +367,12 @@ class Workbench(StoredTrials):
 
     def run(self, config: TrialConfig, sweep: str = "") -> Generator[Progress, None, str]:
         """Measures a recipe and stores it as a trial; returns the trial's id. A failure is stored as a failed trial."""
-        record = {"config": config.model_dump(mode="json"), "sweep": sweep, **receipt(config)}
         try:
-            yield from _fetched(config)
+            yield from fetched(config)
             evaluation = yield from self.evaluating(config)
             latency = yield from self.latency(evaluation.run)
-        except (GeneratorExit, KeyboardInterrupt):
-            self.store.add("trial", {**record, "status": "interrupted", "reason": "cancelled before it was measured"})
-            raise
-        except Exception as error:
-            reason = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
-            self.store.add("trial", {**record, "status": "failed", "reason": reason})
+        except (GeneratorExit, Exception, KeyboardInterrupt) as error:
+            self.store.add("trial", without_result(config, sweep, error))
             raise
         return self.store_trial(evaluation, latency, sweep)
 
@@ -539,7 +534,7 @@ def _as_yaml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)  # YAML takes JSON, but not its halves of surrogate pairs
 
 
-def _fetched(config: TrialConfig, answering: bool = False) -> Generator[Progress, None, None]:
+def fetched(config: TrialConfig, answering: bool = False) -> Generator[Progress, None, None]:
     """Downloads the models of the recipe's parts where it allows it and they are not on this machine."""
     for part in parts(config, answering):
         if part.absent():

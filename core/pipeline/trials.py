@@ -34,8 +34,12 @@ class StoredTrials:
 
     def store_trial(self, evaluation: Evaluation, latency: dict[str, list[float]], sweep: str) -> str:
         """Stores an evaluation as a trial: the raw rankings, from which every metric is derived again."""
+        self.store_questions(evaluation.run)
+        return self.store.add("trial", self.trial_record(evaluation, latency, sweep))
+
+    def trial_record(self, evaluation: Evaluation, latency: dict[str, list[float]], sweep: str) -> dict[str, Any]:
+        """What `store_trial` stores, beside the questions. latency: by step; {}: it was not measured."""
         config, corpus = evaluation.config, evaluation.corpus
-        questions = self._save_questions(evaluation.run)
         chunks = drain(self.pipeline.chunks(evaluation.run))
         final = rankings(evaluation.pool, evaluation.scores, config.retrieval.top_k)
         table, scores = final.chunk, final.score
@@ -45,36 +49,35 @@ class StoredTrials:
         for row, query in enumerate(corpus.queries):
             ranked = table[row] >= 0
             listed[query.id] = [[place[c] for c in table[row, ranked].tolist()], [float(s) for s in scores[row, ranked].tolist()]]
-        return self.store.add(
-            "trial",
-            {
-                "config": config.model_dump(mode="json"),
-                "sweep": sweep,
-                "status": "ok",
-                "reason": "",
-                "fingerprints": {
-                    "corpus": corpus.fingerprint,
-                    "encoder": config.embedding.identity(),
-                    **{s: evaluation.run.key(s) for s in ("chunks", *config.fusion.needs())},
-                },
-                "questions_fingerprint": questions,
-                "timings_ms": evaluation.trace.ms,
-                "cached": evaluation.trace.cached,
-                "chunks": [[corpus.documents[chunks.document[c]].id, int(chunks.start[c]), int(chunks.end[c])] for c in used],
-                "chunk_tokens": chunks.tokens[used].tolist(),
-                "rankings": listed,
-                "latency_ms": latency,
-                **receipt(config),
-                "costs": {
-                    "latency_ms": float(np.median(latency["total"])),
-                    "chunks": len(chunks),
-                    "tokens_indexed": int(chunks.tokens.sum()),
-                    "context_tokens": _context_tokens(chunks, table, config.context.passages),
-                },
+        costs = {"latency_ms": float(np.median(latency["total"]))} if latency else {}
+        return {
+            "config": config.model_dump(mode="json"),
+            "sweep": sweep,
+            "status": "ok",
+            "reason": "",
+            "fingerprints": {
+                "corpus": corpus.fingerprint,
+                "encoder": config.embedding.identity(),
+                **{s: evaluation.run.key(s) for s in ("chunks", *config.fusion.needs())},
             },
-        )
+            "questions_fingerprint": evaluation.run.questions,
+            "timings_ms": evaluation.trace.ms,
+            "cached": evaluation.trace.cached,
+            "chunks": [[corpus.documents[chunks.document[c]].id, int(chunks.start[c]), int(chunks.end[c])] for c in used],
+            "chunk_tokens": chunks.tokens[used].tolist(),
+            "rankings": listed,
+            "latency_ms": latency,
+            **receipt(config),
+            "costs": {
+                **costs,
+                "chunks": len(chunks),
+                "tokens_indexed": int(chunks.tokens.sum()),
+                "context_tokens": _context_tokens(chunks, table, config.context.passages),
+            },
+        }
 
-    def _save_questions(self, run: Resolved) -> str:
+    def store_questions(self, run: Resolved) -> None:
+        """The questions of a recipe's corpus, kept once however many trials they are asked in."""
         corpus = run.corpus
         queries = [
             {
@@ -91,7 +94,6 @@ class StoredTrials:
             "questions",
             {"fingerprint": run.questions, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries},
         )
-        return run.questions
 
     def trials(self, limit: int = 1000) -> list[dict[str, Any]]:
         """Stored trials, newest first, with the mean of each metric and how many questions it was measured on."""
@@ -230,6 +232,15 @@ def shared(a: dict[Any, float], b: dict[Any, float]) -> tuple[np.ndarray, np.nda
     """The values of both on the questions that both measured, in one order."""
     keys = [key for key in a if key in b and not np.isnan(a[key]) and not np.isnan(b[key])]
     return np.array([a[key] for key in keys]), np.array([b[key] for key in keys])
+
+
+def without_result(config: TrialConfig, sweep: str, error: BaseException) -> dict[str, Any]:
+    """The record of a trial that measured nothing, and why."""
+    if isinstance(error, GeneratorExit | KeyboardInterrupt):
+        status, reason = "interrupted", "cancelled before it was measured"
+    else:
+        status, reason = "failed", str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+    return {"config": config.model_dump(mode="json"), "sweep": sweep, **receipt(config), "status": status, "reason": reason}
 
 
 def receipt(config: TrialConfig, *answering: Any) -> dict[str, Any]:

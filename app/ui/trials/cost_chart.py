@@ -46,14 +46,15 @@ def draw(
         else next(iter(offered))
     )
     group = {trial.id: trial for trial in [*last_repeats(offered[name]), *(t for t in chosen if t in offered[name])]}
-    points = [trial for trial in group.values() if metric in trial.metrics and cost in trial.costs]
+    same = [trial for trial in everything if trial.group == offered[name][0].group]
+    costs = trial_costs.spreads([trial for trial in group.values() if metric in trial.metrics], same, cost)
+    points = [trial for trial in group.values() if trial.id in costs]
     if len(points) < 2:
         return st.caption(cards.plain(f"{name}: it takes two trials with this metric and cost to show a trade-off."))
     if len(points) > trial_costs.MOST:
         return st.caption(
             cards.plain(f"{name}: {len(points):,} trials; filter the table to at most {trial_costs.MOST:,} to compare them.")
         )
-    costs = trial_costs.spreads(points, [trial for trial in everything if trial.group == points[0].group], cost)
     unbeaten = trial_costs.unbeaten(session.workbench(), points, costs, metric)
     what, unit = COSTS[cost]
     head = comparison.label(metric, points[0].k)
@@ -109,8 +110,8 @@ def draw(
 
 def _command(metric: str, cost: str, points: list[Trial], everything: list[Trial]) -> str:
     """What prints the chart; the trials are named where they are not all of their questions."""
-    group = last_repeats([trial for trial in everything if trial.group == points[0].group])
-    usual = {trial.id for trial in group if metric in trial.metrics and cost in trial.costs}
+    same = [trial for trial in everything if trial.group == points[0].group]
+    usual = trial_costs.spreads([trial for trial in last_repeats(same) if metric in trial.metrics], same, cost).keys()
     ids = [trial.id for trial in points]
     named = ["--dataset", points[0].dataset] if usual == set(ids) else ["--only", *ids]
     return command_line("frontier", "--metric", metric, "--cost", cost, *named)

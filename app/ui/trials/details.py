@@ -10,6 +10,7 @@ from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.trials import comparison
 from core.labs.trials.comparison import COSTS, Spread, Trial
+from core.labs.trials.costs import spreads
 
 
 def draw(chosen: list[Trial], everything: list[Trial]) -> None:
@@ -47,7 +48,8 @@ def buttons(trial: Trial, config: TrialConfig | None, everything: list[Trial]) -
 def facts(trial: Trial, everything: list[Trial]) -> None:
     measured = f"{trial.n:,} of {trial.total:,} questions" if trial.metrics else f"nothing, {trial.status}"
     repeat = comparison.repeats(everything).get(trial.id)
-    costs = [name for name in ("context_at_k", "latency_ms") if name in trial.costs]
+    shown = ("context_at_k", "latency_ms") if trial.metrics else ()
+    costs = {name: trial.costs.get(name) or spreads([trial], everything, name).get(trial.id) for name in shown}
     cards.facts(
         [
             ("Name", trial.title),
@@ -57,15 +59,17 @@ def facts(trial: Trial, everything: list[Trial]) -> None:
             ("Corpus", trial.stages.get("corpus", "")),
             ("Recipe", trial.recipe),
             ("Measured", measured),
-            *((COSTS[name][0], spread_words(trial.costs[name], COSTS[name][1])) for name in costs),
+            *((COSTS[name][0], spread_words(cost, COSTS[name][1])) for name, cost in costs.items()),
             ("Repeat", f"{repeat[0]} of {repeat[1]} with this recipe on these questions" if repeat else ""),
             ("Reason", trial.reason),
         ]
     )
 
 
-def spread_words(cost: Spread, unit: str) -> str:
+def spread_words(cost: Spread | None, unit: str) -> str:
     """A cost with its spread: "8.2 ms (6.2 to 14.6 over 30 questions)"."""
+    if cost is None:
+        return "unmeasured"
     digits = 1 if cost.value < 100 else 0
     spread = "" if cost.low is None else f" ({cost.low:,.{digits}f} to {cost.high:,.{digits}f} over {cost.n:,} questions)"
     return f"{cost.value:,.{digits}f} {unit}{spread}"

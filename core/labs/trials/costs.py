@@ -25,14 +25,15 @@ MOST = 500  # trials compared with each other
 
 
 def spreads(points: Sequence[Trial], everything: Sequence[Trial], cost: str) -> dict[str, Spread]:
-    """trial -> its cost; of a time the median of all trials that did the same work, from the lowest quartile to the highest."""
+    """trial -> its cost; of a time the median of all trials that did the same work, from the lowest quartile to the highest.
+    A trial whose cost was not measured is left out; of a time, where no trial that did the same work was timed."""
     if cost not in TIMED:
-        return {trial.id: trial.costs[cost] for trial in points}
+        return {trial.id: trial.costs[cost] for trial in points if cost in trial.costs}
     runs = defaultdict(list)
     for trial in everything:
         if cost in trial.costs:
             runs[_work(trial)].append(trial.costs[cost])
-    return {trial.id: _joined(runs[_work(trial)]) for trial in points}
+    return {trial.id: _joined(runs[_work(trial)]) for trial in points if _work(trial) in runs}
 
 
 def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:
@@ -56,8 +57,8 @@ def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "", on
         last = {trial.equal: trial for trial in reversed(of)}.values()  # of equal recipes the newest
         if only:
             last = [trial for trial in of if trial.id in only]
-        points = [trial for trial in last if metric in trial.metrics and cost in trial.costs][:MOST]
-        costs = spreads(points, of, cost)
+        costs = spreads([trial for trial in last if metric in trial.metrics], of, cost)
+        points = [trial for trial in last if trial.id in costs][:MOST]
         front = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}
         rows += [
             {
@@ -116,12 +117,17 @@ def _values(workbench: Workbench, points: Sequence[Trial], metric: str) -> np.nd
     return wide.dropna(axis=1).to_numpy(np.float64)
 
 
-def _work(trial: Trial) -> str:
-    """What a question of this trial runs through. Numbers that only weigh (k1, the fusion's weight) add no work."""
-    config = {stage: trial.config.get(stage) for stage in ranking_fields()}
+def work(config: dict[str, Any], corpus: str) -> str:
+    """What a question runs through in this recipe over these documents. Numbers that only weigh (k1, the fusion's weight)
+    add no work."""
+    stages = {stage: config.get(stage) for stage in ranking_fields()}
     for stage in ("sparse", "fusion"):
-        config[stage] = {k: v for k, v in (config[stage] or {}).items() if not isinstance(v, float)}
-    return fingerprint(config, trial.corpus, trial.dataset)
+        stages[stage] = {k: v for k, v in (stages[stage] or {}).items() if not isinstance(v, float)}
+    return fingerprint(stages, corpus, (config.get("corpus") or {}).get("dataset"))
+
+
+def _work(trial: Trial) -> str:
+    return work(trial.config, trial.corpus)
 
 
 def _joined(runs: Sequence[Spread]) -> Spread:

@@ -67,3 +67,18 @@ def test_all_pairs_are_the_paired_t_tests_with_holms_correction():
 def test_equal_and_constant_values_are_not_told_apart_or_are():
     values = np.array([[0.5, 0.5, 1.0], [0.5, 0.5, 1.0], [0.6, 0.6, 1.1]])
     assert trial_costs._better(values).tolist() == [[False] * 3, [False] * 3, [True, True, False]]
+
+
+def test_a_trial_that_was_not_timed_has_the_time_of_those_that_did_the_same_work_or_none(tmp_path):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store, n=20)
+    untimed = {"latency_ms": {}, "costs": {"chunks": 100}}
+    add_trial(bench.store, questions, {"fusion.weight": 0.5}, seed=1, latency_ms={"total": [4.0, 5.0, 6.0]})
+    add_trial(bench.store, questions, {"fusion.weight": 0.6}, seed=2, **untimed)
+    add_trial(bench.store, questions, {"chunking.size_tokens": 64}, seed=3, **untimed)
+    timed, same, other = comparison.trials(bench)[::-1]
+    costs = trial_costs.spreads([timed, same, other], [timed, same, other], "latency_ms")
+    assert costs[same.id] == costs[timed.id] == Spread(5.0, 4.5, 5.5, 3) and other.id not in costs
+    assert "latency_ms" not in other.costs
+    rows = trial_costs.frontier(bench, "ndcg_linear", "latency_ms")
+    assert {row["trial"] for row in rows} == {timed.id, same.id} and all(row["latency_ms"] == 5.0 for row in rows)
