@@ -1,10 +1,16 @@
 """Studies: what is varied over a recipe, run whole, and what it says."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import verb
-from core.cli.tables import show_table
+from core.cli.tables import show_parts, show_table
+
+NUMBERS = ("measured", "reused", "missing", "workers", "seconds", "stopped")
 
 
 @verb("study-example", print)
@@ -30,3 +36,81 @@ def study_points(file: Path, /) -> list[dict[str, Any]]:
         }
         for settings, why in told
     ]
+
+
+def show_outcome(outcome: dict[str, Any]) -> None:
+    """The trials, best first, then what was not measured and why, then what the run was."""
+    if rows := outcome["leaderboard"]:
+        show_table([{name: value for name, value in row.items() if name not in ("trial", "n")} for row in rows])
+        equals = sum(row["group"] == "best or equal" for row in rows)
+        print(f"\nNot distinguishable from the best: {equals:,} of {len(rows):,}, the best among them.\n")
+    for failure in outcome["failed"]:
+        print(f"Failed: {failure['point']}: {failure['reason']}")
+    for point in outcome["left_out"]:
+        print(f"Left out: {point}")
+    show_parts({name: outcome[name] for name in NUMBERS if outcome[name] not in (None, "")})
+    if outcome["missing"]:
+        print(f"Run it again to go on: python -m core study {outcome['id']}")
+
+
+@verb("study", show_outcome, healthy=lambda outcome: not outcome["failed"], job_keeps=lambda outcome: outcome["id"])
+def study(
+    workbench: Any,
+    study: Annotated[str, Parameter(help="A file of YAML as study-example prints it, or the id of an experiment.")],
+    /,
+    *,
+    engine: Annotated[str, Parameter(help="What measures: local.")] = "local",
+    address: Annotated[str, Parameter(help="Of the engine's cluster.")] = "",
+    workers: Annotated[
+        int, Parameter(validator=Number(gte=0), help="Processes beside each other; 0: as processors and memory allow.")
+    ] = 0,
+) -> Any:
+    """Measure what of a study is not measured yet; stopped or killed, it goes on where it was when run again."""
+    from core.labs.experiments import driver
+
+    experiment = _read(workbench, study)
+    outcome = yield from driver.run(workbench, experiment, engine, workers, address)
+    return {**outcome._asdict(), "leaderboard": _ranked(workbench, outcome, experiment.metrics[0])}
+
+
+def _read(workbench: Any, name: str) -> Any:
+    """The study in a file, else the recorded one of that id."""
+    from core.labs.experiments import book
+    from core.labs.experiments.experiment import read_file
+
+    path = Path(name)
+    return read_file(path) if path.is_file() or path.suffix or len(path.parts) > 1 else book.load(workbench, name)
+
+
+def _ranked(workbench: Any, outcome: Any, metric: str) -> list[dict[str, Any]]:
+    """The trials of the study's points by that metric; of other groups than the largest none."""
+    from core.labs.trials import comparison, leaderboard
+
+    ids = set(outcome.trials)
+    named = comparison.named_groups(trial for trial in comparison.trials(workbench) if trial.id in ids)
+    return leaderboard.rows(leaderboard.leaderboard(workbench, next(iter(named.values())), metric)) if named else []
+
+
+def show_standing(standing: dict[str, Any]) -> None:
+    """A line each, then the failures."""
+    for name in ("started", "finished"):
+        standing[name] = standing[name] and datetime.fromtimestamp(standing[name]).strftime("%Y-%m-%d %H:%M:%S")
+    counts = ", ".join(f"{number:,} {status}" for status, number in standing["trials"].items())
+    failures = {"failures": standing["failures"]} if standing["failures"] else {}
+    show_parts({name: value for name, value in {**standing, "trials": counts}.items() if value and name != "failures"} | failures)
+
+
+@verb("study-status", show_standing)
+def study_status(workbench: Any, study: str, /) -> Any:
+    """How a study stands, wherever it was started: whether it runs, how far it is, what failed."""
+    from core.labs.experiments.standing import standing
+
+    return standing(workbench, study)
+
+
+@verb("study-pause", show_standing)
+def study_pause(workbench: Any, study: str, /) -> Any:
+    """End the run of a study, wherever it was started; `study` goes on with it."""
+    from core.labs.experiments.standing import pause
+
+    return pause(workbench, study)

@@ -40,11 +40,11 @@ class Answers:
     """What the child says on one call."""
 
     def __init__(self, child: "_Child", connection: Connection) -> None:
-        self.child, self.poll, self._connection = child, connection.poll, connection
+        self.child, self.poll, self.connection = child, connection.poll, connection
 
     def recv(self) -> tuple[str, Any]:
         """("piece", what it yielded) or ("returned", what it returned)."""
-        kind, said = self._connection.recv()
+        kind, said = self.connection.recv()
         if kind == "problem":
             raise said
         return kind, said

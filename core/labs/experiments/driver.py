@@ -1,0 +1,325 @@
+"""A study run whole: its points measured by an engine, journalled by the driver alone, gone on with where it was stopped.
+
+Workers compute and hand back; the driver adds one record a trial. So of a killed worker or driver nothing is stored twice
+and nothing half: whoever runs the study again measures what is not stored, by the same code on the same questions and
+documents. Closing the generator is pause and cancel alike.
+"""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import TrialConfig, code_version, fingerprint, with_settings
+from core.errors import WorkbenchError
+from core.files import Busy, hold, holder
+from core.labs.experiments import book
+from core.labs.experiments.designs import points, repeated
+from core.labs.experiments.experiment import ADAPTIVE, Experiment
+from core.labs.experiments.local import Crew, crew_of, workers_for
+from core.labs.experiments.measuring import TrialTask, Tried, some_questions
+from core.labs.experiments.standing import Announced
+from core.labs.experiments.waiting import Waiting, shared_work
+from core.labs.trials.comparison import direction
+from core.labs.trials.costs import work
+from core.pipeline.stages import Resolved
+from core.pipeline.stages import workers as workers_of
+from core.records import Progress
+from core.store.journal import Record
+from core.workbench import Workbench
+
+ENGINES = ("local",)
+HEARD_S = 0.2  # between two looks whether to go on
+IDENTITY = ("config_fingerprint", "code_version", "questions_fingerprint")  # beside the corpus'; as `Workbench.sweep` has it
+
+
+class StudyFailure(NamedTuple):
+    """A trial without a result, and why."""
+
+    point: str  # in words
+    reason: str
+    trial: str  # its record
+
+
+class Outcome(NamedTuple):
+    """What a run of a study came to. trials: of all its points that are measured, in their order."""
+
+    id: str
+    trials: tuple[str, ...]
+    failed: tuple[StudyFailure, ...]
+    measured: int  # in this run
+    reused: int  # stored before
+    missing: int  # points without a trial
+    left_out: tuple[str, ...]  # points that are no recipe, and why
+    stopped: str  # why before the end; "" where all was tried
+    winner: str  # trial with the best mean of the first metric; "" where nothing was measured
+    reported: tuple[str, ...]  # trials of the winner and the base on the questions to report on
+    seconds: float
+    usd: float
+    workers: int
+
+
+class StudyPoint(NamedTuple):
+    """A recipe of the study. questions: so many of the corpus'; 0: all."""
+
+    settings: dict[str, Any]  # dotted, what differs from the base
+    config: TrialConfig
+    questions: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{fingerprint(self.config)}/{self.questions}"
+
+    @property
+    def words(self) -> str:
+        return _words(self.settings)
+
+
+def _words(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in settings.items()) or "the base recipe"
+
+
+def run(
+    workbench: Workbench, experiment: Experiment, engine: str = "local", workers: int = 0, address: str = ""
+) -> Generator[Progress, None, Outcome]:
+    """Measures what of a study is not measured yet. workers: 0 takes what processors and memory allow."""
+    if engine not in ENGINES:
+        raise WorkbenchError(f"There is no engine '{engine}'.", where="--engine", todo=f"There is {', '.join(ENGINES)}.")
+    if experiment.design.kind in ADAPTIVE:
+        raise WorkbenchError(
+            f"The design {experiment.design.kind} cannot be run yet.",
+            where="design.kind",
+            todo="Choose grid, random, latin or one_at_a_time.",
+        )
+    with _only_driver(workbench, experiment.id), Announced(workbench.home, experiment.id, engine) as announced:
+        book.save(workbench, experiment)
+        study = _Study(workbench, experiment, engine, workers, address)
+        try:
+            outcome = yield from announced.steps(_whole(study, experiment))
+        finally:
+            study.close()
+        announced.stopped = outcome.stopped
+        return outcome
+
+
+def _whole(study: "_Study", experiment: Experiment) -> Generator[Progress, None, Outcome]:
+    design = points(experiment)
+    planned = [StudyPoint(settings, with_settings(experiment.recipe, settings)) for settings in design.settings]
+    yield from study.measure(planned)
+    winner = study.best(planned)
+    on_report: list[StudyPoint] = []
+    if experiment.report_on and winner and not study.stopped:
+        half = with_settings(experiment.recipe, {"corpus.questions": experiment.report_on})
+        own = {name: value for name, value in winner.settings.items() if name != "seed"}
+        chosen = [again for settings in (own, {}) for again in repeated(experiment, settings)]
+        on_report = [StudyPoint(settings, with_settings(half, settings)) for settings in chosen]
+        yield from study.measure(on_report)
+    return study.outcome(planned, winner, on_report, design.left_out)
+
+
+@contextmanager
+def _only_driver(workbench: Workbench, name: str) -> Iterator[None]:
+    """One driver a study; other studies of the same home run beside it. The system lets go where the driver is killed."""
+    lock = workbench.home / "locks" / f"study-{name}"
+    held = hold(lock, purpose=f"running the study {name}", seconds=0.5)
+    try:
+        held.__enter__()
+    except Busy as error:
+        raise WorkbenchError(
+            f"The study '{name}' runs already: {holder(lock)}.",
+            where=str(lock),
+            todo=f"`python -m core study-status {name}` watches it, `python -m core study-pause {name}` ends that run.",
+        ) from error
+    try:
+        yield
+    finally:
+        held.__exit__(None, None, None)
+
+
+class _Study:
+    """What is stored of it, and what measures the rest."""
+
+    def __init__(self, workbench: Workbench, experiment: Experiment, engine: str, workers: int, address: str) -> None:
+        self.workbench, self.experiment, self.stopped = workbench, experiment, ""
+        self._engine, self._workers, self._address = engine, workers, address
+        self._crew: Crew | None = None
+        self._started, self._usd, self._measured, self._reused = time.monotonic(), 0.0, 0, 0
+        self._stored: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._ids: dict[str, str] = {}  # point -> trial
+        self._means: dict[str, float | None] = {}  # trial -> mean of the first metric
+        self._failed: dict[str, StudyFailure] = {}
+        self._timed: set[str] = set()  # work that single questions were timed for
+        self._runs: dict[str, Resolved] = {}
+        self._asked: set[str] = set()  # questions that are stored
+        self._tasks = 0
+
+    def close(self) -> None:
+        if self._crew:
+            self._crew.close()
+
+    # Stored ------------------------------------------------------------------------------------------------------
+
+    def _read_stored(self) -> None:
+        name = self.experiment.id
+
+        def row(record: Record) -> dict[str, Any] | None:
+            payload = record.payload
+            if (payload.get("sweep"), payload.get("status")) != (name, "ok"):
+                return None
+            return {key: payload.get(key) for key in IDENTITY} | {
+                "corpus": (payload.get("fingerprints") or {}).get("corpus"),
+                "latency": (payload.get("costs") or {}).get("latency_ms"),
+                "id": record.id,
+            }
+
+        rows = self.workbench.store.stored(
+            "trial",
+            f"""SELECT {", ".join(IDENTITY)}, fingerprints->>'corpus' AS corpus, costs->>'latency_ms' AS latency, id
+               FROM trials WHERE sweep = ? AND status = 'ok' ORDER BY id DESC""",
+            [name],
+            row,
+        )
+        self._stored = {tuple(row.values())[:4]: row for row in rows}  # of equal ones the oldest
+
+    def _run_of(self, point: StudyPoint) -> Generator[Progress, None, Resolved]:
+        """The recipe with its corpus, which is looked up once for all recipes on it."""
+        key = fingerprint(point.config.corpus, point.questions)
+        if key not in self._runs:
+            run = yield from self.workbench.pipeline.resolve(point.config)
+            self._runs[key] = some_questions(run, point.questions)
+        return self._runs[key].of(point.config)
+
+    # Measuring ---------------------------------------------------------------------------------------------------
+
+    def measure(self, points: Sequence[StudyPoint], total: int = 0) -> Generator[Progress, None, None]:
+        """Each that is not stored yet. total: points of the whole study, where these are some of them."""
+        if not self._stored:
+            self._read_stored()
+        before = len(self._ids)
+        waiting, tasks = Waiting(), {}
+        for point in {point.key: point for point in points}.values():
+            run = yield from self._run_of(point)
+            identity = fingerprint(point.config), code_version(*workers_of(point.config)), run.questions, run.corpus.fingerprint
+            work_key = work(point.config.model_dump(mode="json"), run.corpus.fingerprint)
+            if row := self._stored.get(identity):
+                self._reused += point.key not in self._ids
+                self._ids[point.key] = row["id"]
+                if row["latency"] is not None:
+                    self._timed.add(work_key)
+            else:
+                self._tasks += 1
+                tasks[self._tasks] = point, run, work_key
+                waiting.add(self._tasks, shared_work(point.config))
+        total = total or before + len(tasks) + len(self._ids) - before
+        message = f"{len(self._ids):,} of {total:,} trials are stored"
+        yield Progress(len(self._ids), total, message)
+        if tasks and self._crew is None:
+            self._crew = self._made_crew(waiting.groups)
+        giving: dict[int, str] = {}  # task -> the work that it times
+        while (waiting or giving) and not self._over():
+            for worker in self._crew.free():
+                if (number := waiting.take(worker)) is not None:
+                    point, _, work_key = tasks[number]
+                    timed = work_key not in self._timed
+                    self._timed.add(work_key)
+                    giving[number] = work_key if timed else ""
+                    self._crew.give(worker, self._task(number, point, timed))
+            for said in self._crew.heard(HEARD_S):
+                if isinstance(said, Progress):
+                    message = said.message
+                else:
+                    point, run, _ = tasks[said.number]
+                    work_key = giving.pop(said.number)
+                    waiting.done(said.number)
+                    if not self._stored_now(point, run, said):
+                        self._timed.discard(work_key)  # the next of the same work is timed
+                    message = point.words
+                yield Progress(len(self._ids) + len(self._failed), total, message)
+                if self._over():
+                    break
+            else:
+                yield Progress(len(self._ids) + len(self._failed), total, message)
+
+    def _made_crew(self, groups: int) -> Crew:
+        return crew_of(self.workbench, self._workers or workers_for(groups))
+
+    def _task(self, number: int, point: StudyPoint, timed: bool) -> TrialTask:
+        config = point.config.model_dump(mode="json")
+        where = {"name": self._engine, "workers": self._crew.size}
+        return TrialTask(number, config, self.experiment.id, timed, where, point.questions)
+
+    def _stored_now(self, point: StudyPoint, run: Resolved, tried: Tried) -> bool:
+        """Adds what came back to the journal; whether it was measured."""
+        good = tried.record["status"] == "ok"
+        if good and tried.record["questions_fingerprint"] != run.questions:
+            raise WorkbenchError(
+                f"The corpus '{run.corpus.name}' was changed while the study ran.",
+                todo="Run the study again: trials on the former documents or questions stay, and are not compared with the new.",
+            )
+        if good and run.questions not in self._asked:
+            self.workbench.store_questions(run)
+            self._asked.add(run.questions)
+        trial_id = self.workbench.store.add("trial", tried.record)
+        if good:
+            self._ids[point.key], self._measured = trial_id, self._measured + 1
+            self._means[trial_id] = tried.means.get(self.experiment.metrics[0])
+            self._usd += tried.record["costs"].get("usd") or 0.0
+        else:
+            self._failed[point.key] = StudyFailure(point.words, tried.record["reason"], trial_id)
+        return good
+
+    def _over(self) -> bool:
+        """Whether the budget is used up; what is under way then is not stored."""
+        budget = self.experiment.budget
+        if budget.seconds and time.monotonic() - self._started > budget.seconds:
+            self.stopped = f"the budget of {budget.seconds:,g} s is used up"
+        elif budget.usd and self._usd >= budget.usd:
+            self.stopped = f"the budget of {budget.usd:,g} USD is used up"
+        return bool(self.stopped)
+
+    # What it says ------------------------------------------------------------------------------------------------
+
+    def mean(self, point: StudyPoint) -> float | None:
+        """Of the first metric; None where the point was not measured, or no question of it."""
+        if not (trial_id := self._ids.get(point.key)):
+            return None
+        if trial_id not in self._means:
+            values = [v for v in self.workbench.trial_values(trial_id, self.experiment.metrics[0]).values() if v == v]
+            self._means[trial_id] = float(np.mean(values)) if values else None
+        return self._means[trial_id]
+
+    def best(self, points: Sequence[StudyPoint]) -> StudyPoint | None:
+        """The point with the best mean over its repeats; of equal ones the first."""
+        means: dict[str, tuple[StudyPoint, list[float]]] = {}
+        for point in points:
+            if (mean := self.mean(point)) is not None:
+                means.setdefault(fingerprint(point.config.model_copy(update={"seed": 0})), (point, []))[1].append(mean)
+        sign = direction(self.experiment.metrics[0])
+        ranked = max(means.values(), key=lambda pair: sign * float(np.mean(pair[1])), default=None)
+        return ranked and ranked[0]
+
+    def outcome(
+        self,
+        points: Sequence[StudyPoint],
+        winner: StudyPoint | None,
+        on_report: Sequence[StudyPoint],
+        left_out: Sequence[tuple[dict[str, Any], str]],
+    ) -> Outcome:
+        keys = list(dict.fromkeys(point.key for point in points))
+        return Outcome(
+            id=self.experiment.id,
+            trials=tuple(self._ids[key] for key in keys if key in self._ids),
+            failed=tuple(self._failed.values()),
+            measured=self._measured,
+            reused=self._reused,
+            missing=sum(key not in self._ids for key in keys),
+            left_out=tuple(f"{_words(settings)}: {why}" for settings, why in left_out),
+            stopped=self.stopped,
+            winner=self._ids[winner.key] if winner else "",
+            reported=tuple(self._ids[point.key] for point in on_report if point.key in self._ids),
+            seconds=time.monotonic() - self._started,
+            usd=self._usd,
+            workers=self._crew.size if self._crew else 0,
+        )

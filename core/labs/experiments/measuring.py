@@ -1,0 +1,83 @@
+"""One trial of a study, measured wherever an engine has it measured. Nothing is stored here: the driver alone journals."""
+
+import os
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core import files
+from core.config import build, fingerprint
+from core.pipeline.stages import Resolved
+from core.pipeline.trials import without_result
+from core.records import Corpus, Progress
+from core.workbench import Workbench, fetched
+
+
+class TrialTask(NamedTuple):
+    """What an engine is given: plain values, so that it can be sent anywhere."""
+
+    number: int  # among the tasks of this run
+    config: dict[str, Any]
+    sweep: str
+    timed: bool  # whether single questions are timed too: once for all trials that do the same work
+    where: dict[str, Any]  # the engine and how many work beside each other, for the record
+    questions: int = 0  # only so many of the corpus' questions; 0: all
+
+
+class Tried(NamedTuple):
+    """What comes back."""
+
+    number: int
+    record: dict[str, Any]  # of the trial, as the driver stores it; one that failed says why
+    means: dict[str, float | None]  # metric -> its mean; None: no question measured it
+
+
+def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None, Tried]:
+    """Measures a recipe as `Workbench.run` does; a failure comes back as the record of a failed trial."""
+    config = build(task.config)
+    try:
+        yield from fetched(config)
+        run = some_questions((yield from workbench.pipeline.resolve(config)), task.questions)
+        evaluation = yield from workbench.evaluating(run)
+        latency = (yield from workbench.latency(run)) if task.timed else {}
+        record = workbench.trial_record(evaluation, latency, task.sweep)
+    except Exception as error:  # of whatever part: the other trials are still measured
+        return Tried(task.number, without_result(config, task.sweep, error) | {"engine": task.where}, {})
+    means = {name: interval.mean if interval.n else None for name, interval in evaluation.intervals.items()}
+    return Tried(task.number, record | {"engine": task.where}, means)
+
+
+def some_questions(run: Resolved, number: int) -> Resolved:
+    """Asked so many of the questions, those of the smallest fingerprints: more of them hold the fewer."""
+    corpus = run.corpus
+    if not 0 < number < len(corpus.queries):
+        return run
+    chosen = {query.id for query in sorted(corpus.queries, key=lambda query: fingerprint(query.id))[:number]}
+    queries = tuple(query for query in corpus.queries if query.id in chosen)
+    return run.asking(Corpus(corpus.name, corpus.documents, queries, corpus.notes, corpus.fingerprint), fingerprint(queries))
+
+
+class Hand(NamedTuple):
+    """What a worker's process is asked to do. Its workbench stays, and with it what its stages made."""
+
+    threads: int
+
+    def measure(self, task: TrialTask) -> Generator[Progress, None, Tried]:
+        _limit(self.threads)
+        return measured(_workbench(files.home()), task)
+
+
+@cache
+def _workbench(home: Path) -> Workbench:
+    return Workbench(home)
+
+
+@cache
+def _limit(threads: int) -> None:
+    """Workers beside each other share the processors: what is loaded already is told, the rest reads it as it loads."""
+    from threadpoolctl import threadpool_limits
+
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    threadpool_limits(threads)

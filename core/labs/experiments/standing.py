@@ -1,0 +1,163 @@
+"""How a study stands, for whoever did not start it: said by its driver into a small file, read by pages and commands."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from core import files
+from core.errors import WorkbenchError
+from core.labs.experiments import book
+from core.progress import Running
+from core.records import Progress
+from core.workbench import Workbench
+
+WRITE_S = 0.25
+
+
+class StudyStanding(NamedTuple):
+    """status: running, done, stopped (by its budget, or by a person), failed, died (gone without a word), or new."""
+
+    id: str
+    status: str
+    done: int
+    total: int  # 0: unknown
+    message: str
+    started: float | None  # seconds since 1970
+    finished: float | None
+    engine: str
+    pid: int | None  # of the driver, while it runs
+    trials: dict[str, int]  # stored, by status
+    failures: list[dict[str, Any]]  # the latest of what was not measured since, with their reasons
+
+
+def standing(workbench: Workbench, name: str) -> StudyStanding:
+    """Of a study by its id, wherever its driver was started."""
+    state = _read(_file(workbench.home, name))
+    counts = {
+        row["status"]: row["n"]
+        for row in workbench.store.query("SELECT status, count(*) AS n FROM trials WHERE sweep = ? GROUP BY ALL", [name])
+    }
+    if not state and not counts:
+        book.load(workbench, name)  # which says that there is none
+    failures = workbench.store.query(
+        """SELECT id, reason FROM trials WHERE sweep = $1 AND status = 'failed' AND config_fingerprint NOT IN
+           (SELECT config_fingerprint FROM trials WHERE sweep = $1 AND status = 'ok') ORDER BY id DESC LIMIT 20""",
+        [name],
+    )
+    status = state.get("status", "new")
+    lives = status == "running" and _lives(state)
+    return StudyStanding(
+        name,
+        status if status != "running" or lives else "died",
+        state.get("done", 0),
+        state.get("total", 0),
+        state.get("message", ""),
+        state.get("started"),
+        state.get("finished"),
+        state.get("engine", ""),
+        state["pid"] if lives else None,
+        counts,
+        failures,
+    )
+
+
+def pause(workbench: Workbench, name: str, seconds: float = 10.0) -> StudyStanding:
+    """Ends the run of a study, wherever it was started; run again, it goes on. It is killed where it does not end in time."""
+    state = _read(_file(workbench.home, name))
+    if state.get("status") != "running" or not _lives(state):
+        raise WorkbenchError(f"The study '{name}' does not run.", todo=f"`python -m core study {name}` runs it.")
+    os.kill(state["pid"], signal.SIGTERM)
+    end = time.monotonic() + seconds
+    while _lives(state):
+        if time.monotonic() > end:
+            os.kill(state["pid"], signal.SIGKILL)
+        time.sleep(0.02)
+    return standing(workbench, name)
+
+
+class Announced:
+    """The driver's side: what is said of a run while it goes on, and how it ended."""
+
+    def __init__(self, home: Path, name: str, engine: str) -> None:
+        self.stopped = ""
+        self._signal: Any = None
+        self._path, self._written = _file(home, name), 0.0
+        self._state = {
+            "status": "running",
+            "engine": engine,
+            "started": time.time(),
+            "pid": os.getpid(),
+            "process_started": _process_started(os.getpid()),
+        }
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            self._signal = signal.signal(signal.SIGTERM, _interrupt)  # a job has its own way to end
+        self._write()
+        return self
+
+    def steps(self, work: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:
+        """The same steps, each said."""
+        for step in (running := Running(work)):
+            news = step.done != self._state.get("done")
+            self._state |= step._asdict()
+            if news or time.monotonic() - self._written > WRITE_S:
+                self._write()
+            yield step
+        return running.result
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._signal is not None:
+            signal.signal(signal.SIGTERM, self._signal)
+        if kind is None:
+            self._state |= {"status": "stopped" if self.stopped else "done", "message": self.stopped}
+        elif issubclass(kind, GeneratorExit | KeyboardInterrupt):
+            self._state |= {"status": "stopped", "message": "paused"}
+        else:
+            self._state |= {"status": "failed", "message": str(error)}
+        self._state["finished"] = time.time()
+        self._write()
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_whole(self._path, json.dumps(self._state), "The state of the study", sync=False)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _file(home: Path, name: str) -> Path:
+    return home / "locks" / f"study-{name}.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _lives(state: dict[str, Any]) -> bool:
+    """Whether its driver's process is there: its number alone may have been given out again."""
+    started = _process_started(state.get("pid", 0))
+    return bool(started) and abs(started - state.get("process_started", 0.0)) < 2
+
+
+def _process_started(pid: int) -> float:
+    """0 where there is no such process."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except (psutil.Error, ValueError, TypeError):
+        return 0.0

@@ -1,0 +1,157 @@
+"""A study run whole: each point once, what is stored is not run again, failures, budgets, one driver a study."""
+
+import shutil
+
+import pytest
+
+from core.errors import WorkbenchError
+from core.labs.experiments import book
+from core.labs.experiments.driver import run
+from core.labs.experiments.standing import pause, standing
+from core.labs.trials.comparison import trials
+from core.pipeline.pipeline import Pipeline
+from core.progress import drain
+from core.retrieval.bm25_fast import BM25S
+from core.workbench import Workbench
+from tests.support.toy_study import BASE, table, toy_home, toy_study
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    return toy_home(tmp_path_factory.mktemp("toy") / "home").home
+
+
+@pytest.fixture
+def bench(template, tmp_path):
+    shutil.copytree(template, tmp_path / "home")
+    return Workbench(tmp_path / "home")
+
+
+def alone(bench, study):
+    return drain(run(bench, study, workers=1))
+
+
+def test_each_point_is_measured_once_and_not_again(bench):
+    first = alone(bench, toy_study())
+    assert len(set(first.trials)) == first.measured == 6 and not (first.reused or first.missing or first.stopped or first.failed)
+    again = alone(Workbench(bench.home), toy_study())
+    assert again.trials == first.trials and (again.measured, again.reused) == (0, 6)
+    wider = alone(bench, toy_study(k1=(0.5, 1.0, 1.5, 2.0)))
+    assert (wider.measured, wider.reused) == (2, 6) and set(first.trials) < set(wider.trials)
+    assert {trial.sweep for trial in trials(bench)} == {"toy"} and len(table(bench)) == 8
+    assert book.load(bench, "toy") == toy_study(k1=(0.5, 1.0, 1.5, 2.0)) and book.load(bench, "toy", 1) == toy_study()
+
+
+def test_single_questions_are_timed_once_for_the_same_work(bench):
+    alone(bench, toy_study())
+    timed = [trial for trial in trials(bench) if "latency_ms" in trial.costs]
+    assert sorted(trial.settings["chunking.size_tokens"] for trial in timed) == [16, 32]  # k1 is no other work
+    alone(Workbench(bench.home), toy_study(k1=(0.5, 1.0, 1.5, 2.0)))
+    assert sum("latency_ms" in trial.costs for trial in trials(bench)) == 2
+
+
+def test_a_stopped_study_goes_on_and_no_trial_is_stored_twice(bench, template, tmp_path):
+    shutil.copytree(template, tmp_path / "other")
+    undisturbed = Workbench(tmp_path / "other")
+    alone(undisturbed, toy_study())
+    bench = Workbench(bench.home)
+    for step in (work := run(bench, toy_study(), workers=1)):
+        if step.done == 2:
+            work.close()
+    assert standing(bench, "toy").status == "stopped" and standing(bench, "toy").trials == {"ok": 2}
+    outcome = alone(Workbench(bench.home), toy_study())
+    assert (outcome.measured, outcome.reused) == (4, 2) and standing(bench, "toy").status == "done"
+    assert table(bench) == table(undisturbed) and not table(bench, "interrupted")
+
+
+def test_a_failed_trial_is_told_kept_and_tried_again(bench, monkeypatch):
+    search = BM25S.build
+
+    def broken(self, tokens):
+        if self.k1 == 1.0:
+            raise MemoryError("no room for k1")
+        return search(self, tokens)
+
+    monkeypatch.setattr(BM25S, "build", broken)
+    outcome = alone(bench, toy_study())
+    assert (outcome.measured, outcome.missing) == (4, 2) and len(table(bench, "failed")) == 2
+    assert {failure.reason for failure in outcome.failed} == {"MemoryError: no room for k1"}
+    assert "sparse.k1 = 1.0" in outcome.failed[0].point and len(standing(bench, "toy").failures) == 2
+    monkeypatch.undo()
+    outcome = alone(bench, toy_study())
+    assert (outcome.measured, outcome.reused, outcome.missing) == (2, 4, 0) and len(table(bench)) == 6
+    assert not standing(bench, "toy").failures and standing(bench, "toy").trials == {"ok": 6, "failed": 2}
+
+
+def test_one_driver_a_study_and_another_study_beside_it(bench):
+    for step in (work := run(bench, toy_study(), workers=1)):
+        if step.done == 1:
+            with pytest.raises(WorkbenchError, match=r"'toy' runs already: process \d+"):
+                alone(Workbench(bench.home), toy_study())
+            assert standing(bench, "toy").status == "running" and standing(bench, "toy").done == 1
+            assert alone(Workbench(bench.home), toy_study("other", sizes=(24,))).measured == 4
+            break
+    work.close()
+    assert alone(bench, toy_study()).measured == 5
+    with pytest.raises(WorkbenchError, match="does not run"):
+        pause(bench, "toy")
+    with pytest.raises(WorkbenchError, match="no experiment 'nothing'"):
+        standing(bench, "nothing")
+
+
+def test_it_stops_when_the_budget_is_used_up_and_says_so(bench, monkeypatch):
+    outcome = alone(bench, toy_study(budget={"seconds": 1e-6}))
+    assert outcome.stopped == "the budget of 1e-06 s is used up" and outcome.missing == 6 and not table(bench)
+    record = Workbench.trial_record
+
+    def paid(*args):
+        made = record(*args)
+        return made | {"costs": made["costs"] | {"usd": 0.4}}
+
+    monkeypatch.setattr(Workbench, "trial_record", paid)
+    outcome = alone(bench, toy_study(budget={"usd": 1.0}))
+    assert outcome.stopped == "the budget of 1 USD is used up" and outcome.usd == pytest.approx(1.2)
+    assert (outcome.measured, outcome.missing) == (3, 3) and standing(bench, "toy").message == outcome.stopped
+
+
+def test_the_winner_of_the_dev_questions_and_the_base_are_measured_on_the_test_questions(bench):
+    outcome = alone(bench, toy_study(choose_on="dev", report_on="test", repeats=2))
+    stored = {trial.id: trial for trial in trials(bench)}
+    chosen, reported = stored[outcome.winner], [stored[trial] for trial in outcome.reported]
+    best = max(stored[trial].metrics["ndcg_linear"] for trial in outcome.trials)
+    assert chosen.metrics["ndcg_linear"] == best and len(outcome.trials) == 12
+    assert {trial.settings["corpus.questions"] for trial in reported} == {"test"}
+    assert {trial.settings["seed"] for trial in reported} == {0, 1}
+    varied = "chunking.size_tokens", "sparse.k1"
+    recipes = {tuple(trial.settings[name] for name in varied) for trial in reported}
+    assert recipes == {tuple(chosen.settings[name] for name in varied), (32, 1.5)}
+    again = alone(Workbench(bench.home), toy_study(choose_on="dev", report_on="test", repeats=2))
+    assert again.reported == outcome.reported and again.winner == outcome.winner and not again.measured
+
+
+def test_other_documents_are_measured_anew(bench):
+    first = alone(bench, toy_study())
+    drain(bench.library.ingest("towns", [("coffee.txt", b"Coffee is brewed at ninety degrees.")]))
+    assert not set(first.trials) & set(alone(Workbench(bench.home), toy_study()).trials)
+
+
+def test_a_corpus_that_changes_under_a_study_ends_it(bench, monkeypatch):
+    resolve, count = Pipeline.resolve, iter(range(10))
+
+    def changing(self, recipe, trace=None):
+        run = yield from resolve(self, recipe, trace)
+        return run.asking(run.corpus, "other") if next(count) else run
+
+    monkeypatch.setattr(Pipeline, "resolve", changing)
+    with pytest.raises(WorkbenchError, match="changed while the study ran"):
+        alone(bench, toy_study())
+    assert not table(bench) and standing(bench, "toy").status == "failed"
+
+
+def test_an_engine_that_there_is_not(bench):
+    with pytest.raises(WorkbenchError, match="no engine 'slurm'"):
+        drain(run(bench, toy_study(), engine="slurm"))
+
+
+def test_a_study_without_factors_measures_its_base(bench):
+    assert len(alone(bench, toy_study(factors=[], base=BASE)).trials) == 1
