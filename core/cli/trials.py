@@ -271,15 +271,16 @@ def frontier(
     cost: Annotated[
         str, Parameter(help="context_at_k, latency_ms, chunks, tokens_indexed, context_tokens or total_ms.")
     ] = "context_at_k",
+    third: Annotated[str, Parameter(help="A third measure of the frontier: another metric or cost.")] = "",
     dataset: Annotated[str, Parameter(help="Only this corpus.")] = "",
     only: Annotated[
         tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Only these trials (default: of equal ones the newest).")
     ] = (),
 ) -> Any:
-    """Quality against cost of stored trials: which no other beats."""
-    from core.labs.trials import costs
+    """Quality against cost of stored trials: which no other beats, and how sure a place on the frontier is."""
+    from core.labs.trials import membership
 
-    return costs.frontier(workbench, metric, cost, dataset, {workbench.trial_id(words) for words in only})
+    return membership.frontier(workbench, metric, cost, dataset, {workbench.trial_id(words) for words in only}, third)
 
 
 @verb("trials-compare", show_parts)

@@ -6,16 +6,14 @@ difference that is not told apart.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy.special import stdtr
 
 from core.config import fingerprint
-from core.errors import WorkbenchError
-from core.evaluation.metric import metric_names
-from core.labs.trials.comparison import ALPHA, COSTS, Spread, Trial, direction, named_groups, trials
+from core.labs.trials.comparison import ALPHA, Spread, Trial, direction
 from core.pipeline.stages import ranking_fields
 from core.statistics.corrections import holm
 from core.workbench import Workbench
@@ -44,37 +42,6 @@ def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spr
     """
     key = fingerprint([t.id for t in points], metric, [tuple(costs[t.id]) for t in points])
     return workbench.pipeline.remember("unbeaten", key, lambda: _unbeaten(workbench, points, costs, metric))
-
-
-def frontier(workbench: Workbench, metric: str, cost: str, dataset: str = "", only: Collection[str] = ()) -> list[dict[str, Any]]:
-    """One row a measured recipe, by group of comparable trials: its metric, its cost with spread, and whether one beats it.
-    only: ids of trials that are looked at, all of them (else of equal recipes the newest)."""
-    for name, names in ((metric, metric_names()), (cost, COSTS)):
-        if name not in names:
-            raise WorkbenchError(f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join(names)}.")
-    rows = []
-    for name, of in named_groups(trial for trial in trials(workbench) if dataset in ("", trial.dataset)).items():
-        last = {trial.equal: trial for trial in reversed(of)}.values()  # of equal recipes the newest
-        if only:
-            last = [trial for trial in of if trial.id in only]
-        costs = spreads([trial for trial in last if metric in trial.metrics], of, cost)
-        points = [trial for trial in last if trial.id in costs][:MOST]
-        front = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}
-        rows += [
-            {
-                "trial": trial.id,
-                "name": trial.title,
-                "questions": name,
-                metric: trial.metrics[metric],
-                cost: costs[trial.id].value,
-                "low": costs[trial.id].low,
-                "high": costs[trial.id].high,
-                "runs": costs[trial.id].runs,
-                "beaten": "" if trial.id in front else "yes",
-            }
-            for trial in sorted(points, key=lambda trial: costs[trial.id].value)
-        ]
-    return rows
 
 
 def _unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:

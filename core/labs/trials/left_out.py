@@ -20,7 +20,7 @@ BY = {"article": "document of the evidence", "group": "group of the question"}
 NO_GROUP = "(no group)"
 
 
-class LeftOut(NamedTuple):
+class WithoutArticle(NamedTuple):
     """The difference of a trial to the reference without the questions of one article."""
 
     article: str
@@ -32,7 +32,7 @@ class LeftOut(NamedTuple):
 class Sensitivity(NamedTuple):
     metric: str
     k: int
-    articles: list[LeftOut]  # largest change first
+    articles: list[WithoutArticle]  # largest change first
     difference: float  # over all questions
     low: float | None  # interval with the question as unit
     high: float | None
@@ -105,7 +105,7 @@ def sensitivity(differences: np.ndarray, articles: Sequence[str], measured: Reci
     cluster = mean_interval(differences, names, resamples, confidence, seed)
     mean = float(differences.mean())
     listed = [
-        LeftOut(str(names[at]), int(count), float(value), float(value - mean))
+        WithoutArticle(str(names[at]), int(count), float(value), float(value - mean))
         for at, count, value in zip(first, sums[:, 1], without, strict=True)
     ]
     return Sensitivity(

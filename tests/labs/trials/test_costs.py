@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from core.labs.trials import comparison
+from core.labs.trials import comparison, membership
 from core.labs.trials import costs as trial_costs
 from core.labs.trials.comparison import Spread
 from core.statistics.corrections import holm
@@ -80,5 +80,5 @@ def test_a_trial_that_was_not_timed_has_the_time_of_those_that_did_the_same_work
     costs = trial_costs.spreads([timed, same, other], [timed, same, other], "latency_ms")
     assert costs[same.id] == costs[timed.id] == Spread(5.0, 4.5, 5.5, 3) and other.id not in costs
     assert "latency_ms" not in other.costs
-    rows = trial_costs.frontier(bench, "ndcg_linear", "latency_ms")
+    rows = membership.frontier(bench, "ndcg_linear", "latency_ms")
     assert {row["trial"] for row in rows} == {timed.id, same.id} and all(row["latency_ms"] == 5.0 for row in rows)
