@@ -39,6 +39,7 @@ HEAVY = {
     "label_studio_sdk",
     "cv2",
     "nltk",
+    "optuna",
 }
 
 

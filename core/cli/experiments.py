@@ -22,19 +22,30 @@ def study_example() -> str:
 
 
 @verb("study-points", show_table)
-def study_points(file: Path, /) -> list[dict[str, Any]]:
-    """The points of a study in a file, each with its repeats, and those that are left out with the reason; nothing is measured."""
-    from core.labs.experiments import designs, experiment
+def study_points(
+    workbench: Any,
+    study: Annotated[str, Parameter(help="A file of YAML as study-example prints it, or the id of an experiment.")],
+    /,
+) -> list[dict[str, Any]]:
+    """The points of a study, each with its repeats, and what is left out with the reason; of a design that learns
+    those of its first round. Nothing is measured."""
+    from core.labs.experiments import adaptive, designs
+    from core.labs.experiments.experiment import ADAPTIVE
 
-    made = designs.points(experiment.read_file(file))
-    told = [(settings, "") for settings in made.settings] + made.left_out
+    experiment = _read(workbench, study)
+    made = designs.points(experiment)
+    wanted = [adaptive.Wanted(settings) for settings in made.settings]
+    if experiment.design.kind in ADAPTIVE:
+        wanted = adaptive.adaptive(experiment, len(workbench.corpus(experiment.recipe).queries)).ask()
+    told = [(point, "") for point in wanted] + [(adaptive.Wanted(settings), why) for settings, why in made.left_out]
     return [
         {
-            "point": ", ".join(f"{name} = {value}" for name, value in settings.items()) or "the base recipe",
+            "point": ", ".join(f"{name} = {value}" for name, value in point.settings.items()) or "the base recipe",
+            "questions": point.questions or "all",
             "left out": why,
-            "settings": settings,
+            "settings": point.settings,
         }
-        for settings, why in told
+        for point, why in told
     ]
 
 

@@ -150,3 +150,11 @@ def test_the_command_tells_points_and_what_is_left_out(tmp_path, capsys):
     assert [row["settings"] for row in rows] == [{}, {"fusion.weight": 0.2}, {"fusion.weight": 7}]
     assert [bool(row["left out"]) for row in rows] == [False, False, True]
     assert main(["study-points", str(tmp_path / "none.yaml")]) == 1 and "cannot be read" in capsys.readouterr().err
+
+
+def test_the_command_tells_the_first_round_of_a_design_that_learns(tmp_path, capsys):
+    file = tmp_path / "study.yaml"
+    file.write_text(written(study(WEIGHT, design={"kind": "halving", "trials": 0, "first_questions": 20}, title="A")), "utf-8")
+    assert main(["study-points", str(file), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["settings"], row["questions"]) for row in rows] == [({}, 20), *(({"fusion.weight": w}, 20) for w in (0.2, 0.8))]

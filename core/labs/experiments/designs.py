@@ -33,7 +33,7 @@ class Space:
     """What an experiment varies: the recipe of the base, the factors, and which of them are varied where."""
 
     def __init__(self, experiment: Experiment) -> None:
-        self.recipe, self.factors, self._ordered = experiment.recipe, experiment.factors, experiment.in_order()
+        self.recipe, self.factors, self.ordered = experiment.recipe, experiment.factors, experiment.in_order()
         self._seeds = [(self.recipe.seed + number) % 2**31 for number in range(1, experiment.repeats)]
 
     def at(self, places: Iterable[float]) -> Settings:
@@ -43,18 +43,18 @@ class Space:
     def holding(self, values: Settings) -> Settings:
         """Those of the values that are varied at their point, in the order of the factors."""
         settings: Settings = {}
-        for factor in self._ordered:
-            if factor.setting in values and self._varied(factor, settings):
+        for factor in self.ordered:
+            if factor.setting in values and self.varied(factor, settings):
                 settings[factor.setting] = values[factor.setting]
         return self._in_order(settings)
 
     def crossed(self) -> list[Settings]:
         """Every combination of values, each once, the last factor changing first."""
         points: list[Settings] = [{}]
-        for factor in self._ordered:
+        for factor in self.ordered:
             choices = [{factor.setting: value} for value in factor.values]
             points = [
-                {**settings, **choice} for settings in points for choice in (choices if self._varied(factor, settings) else [{}])
+                {**settings, **choice} for settings in points for choice in (choices if self.varied(factor, settings) else [{}])
             ]
             if len(points) > MOST_POINTS:
                 raise WorkbenchError(
@@ -85,7 +85,7 @@ class Space:
     def _in_order(self, settings: Settings) -> Settings:
         return {factor.setting: settings[factor.setting] for factor in self.factors if factor.setting in settings}
 
-    def _varied(self, factor: Factor, settings: Settings) -> bool:
+    def varied(self, factor: Factor, settings: Settings) -> bool:
         """Whether a factor is varied where these settings, of the factors before it, stand."""
         if not factor.compares_parts and self._value(settings, factor.setting) is ABSENT:
             return False
@@ -115,7 +115,7 @@ class Space:
 def points(experiment: Experiment) -> Points:
     """All points of a design that says them beforehand, of halving those of the first round; of tpe and nsga2 the base."""
     space = Space(experiment)
-    wanted = _wanted(experiment, space)
+    wanted = candidates(experiment, space)
     made = space.distinct([{}, *wanted])
     varied = {name for settings in [*made.settings, *(settings for settings, _ in made.left_out)] for name in settings}
     idle = [
@@ -131,7 +131,8 @@ def repeated(experiment: Experiment, settings: Settings) -> list[Settings]:
     return Space(experiment).repeated(settings)
 
 
-def _wanted(experiment: Experiment, space: Space) -> list[Settings]:
+def candidates(experiment: Experiment, space: Space) -> list[Settings]:
+    """The points that a design wants beside the base, before those that are one recipe fall together."""
     design, factors = experiment.design, experiment.factors
     if not factors or design.kind in ("tpe", "nsga2"):
         return []
@@ -173,5 +174,10 @@ def value_at(factor: Factor, place: float) -> Any:
     value = math.exp(math.log(low) + place * math.log(high / low)) if factor.log else low + place * (high - low)
     if factor.whole:
         return min(math.floor(value), high - 1)
-    digits = DIGITS - 1 - math.floor(math.log10(value if factor.log else high - low))
-    return min(max(round(value, digits), low), high)
+    return rounded(factor, value)
+
+
+def rounded(factor: Factor, value: float) -> float:
+    """A value of a range to a millionth of it, so that it can be read."""
+    digits = DIGITS - 1 - math.floor(math.log10(value if factor.log else factor.high - factor.low))
+    return min(max(round(value, digits), factor.low), factor.high)

@@ -103,6 +103,12 @@ class Design(StageConfig):
         "grid", "grid: all combinations; one_at_a_time: each factor alone, from the base; the others draw or learn."
     )
     trials: int = knob(20, "Points that random, latin, tpe and nsga2 draw; 0 of halving: all combinations.", ge=0, le=MOST_POINTS)
+    batch: int = knob(
+        4,
+        "tpe and nsga2: points measured before the next are chosen. Many keep many workers busy, and each learns from less.",
+        ge=1,
+        le=1_000,
+    )
     eta: int = knob(3, "Halving: of so many points one goes on to the next round, with so many times the questions.", ge=2, le=10)
     first_questions: int = knob(50, "Halving: questions of the first round.", unit="questions", ge=5, le=100_000)
     seed: int = knob(0, "Seeds what is drawn.", ge=0, le=2**31 - 1)
