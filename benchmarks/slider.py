@@ -16,7 +16,8 @@ from benchmarks.promises import spread
 from benchmarks.startup import ROOT, browser, free_port, start
 
 RECIPE = "corpus.dataset=xquad-en&chunking.part=whole_document"
-DONE = """weight => location.search.includes('fusion.weight=' + weight) &&
+# the number, not the text: 0.61 begins as 0.6 does
+DONE = """weight => Number(new URLSearchParams(location.search).get('fusion.weight')) === weight &&
   document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') !== 'running'"""
 
 
