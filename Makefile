@@ -7,7 +7,7 @@ export PYTHONPATH := .
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help app test test-all faults bench bench-full lint format doctor screenshots clean
+.PHONY: help app test test-all faults bench bench-full example-paper lint format doctor screenshots clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ bench: $(VENV)/.dev  ## measure every number in the docs, or some (BENCH="slider
 
 bench-full: $(VENV)/.dev  ## the index benchmark at 1,000,000 vectors (about an hour, 8 GB of memory)
 	$(BIN)/python -m benchmarks --full index
+
+example-paper: $(VENV)/.dev  ## a study, people's agreement and the bundle of both, verified and set in LaTeX (PAPER=--short: a minute, no data sets)
+	$(BIN)/python -m docs.example_paper $(PAPER)
 
 lint: $(VENV)/.dev  ## style and import rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -91,12 +91,13 @@ def add_number(
     form: Annotated[Literal["plain", "signed", "percent", "p"], Parameter(help="How it is written.")] = "plain",
     digits: Digits = 3,
     unit: Annotated[str, Parameter(help="Written behind it.")] = "",
+    caption: Annotated[Text, Parameter(help="What it is, in words.")] = "",
     trials: Trials = (),
 ) -> Any:
     """Take a number into a paper: a macro of LaTeX, with its command, trials and checksum."""
     from core.labs.papers import paper, sources
 
-    fields = {"kind": "number", "name": name, "value": value, "form": form, "digits": digits, "unit": unit}
+    fields = {"kind": "number", "name": name, "value": value, "form": form, "digits": digits, "unit": unit, "caption": caption}
     return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command), "trials": _ids(workbench, trials)}))
 
 

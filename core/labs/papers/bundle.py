@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from core import files
 from core.errors import WorkbenchError
-from core.labs.papers import checking, documents, verification
+from core.labs.papers import agreed, checking, documents, sources, verification
 from core.labs.papers import paper as papers
-from core.labs.papers.opening import MANIFEST, RAW, opened
+from core.labs.papers.opening import LABELS, MANIFEST, RAW, opened
 from core.records import Progress
 from core.report import figures
 from core.store.journal import contents as file_bytes
@@ -40,7 +40,7 @@ def export(workbench: Workbench, paper_id: str, path: Path | None = None) -> Gen
     paper = papers.load(workbench, paper_id)
     contents = yield from current(workbench, paper)
     drawn, reason = yield from draw(paper, contents)
-    raw = records(workbench, paper.trials)
+    raw = records(workbench, paper.trials) | labels(workbench, paper)
     bundle = whole(paper, contents, drawn, raw)
     yield Progress(0, 1, "Verifying the bundle")
     results = yield from verification.verified(bundle)
@@ -101,6 +101,12 @@ def records(workbench: Workbench, trials: list[str]) -> dict[str, bytes]:
     ids |= {row["id"] for row in notes if row["id"] in listing}
     paths = [listing[record_id].path for record_id in sorted(ids)]
     return {f"{RAW}{path.name}": file_bytes(path) for path in paths}
+
+
+def labels(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
+    """labels/… -> what people said in the studies that the paper names."""
+    names = sources.studies(item.command for item in paper.items)
+    return {f"{LABELS}{name}.json": agreed.labels(workbench, name).model_dump_json().encode() for name in names}
 
 
 def whole(

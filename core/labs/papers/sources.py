@@ -5,12 +5,12 @@ no way from them to any other verb, and each value is checked.
 """
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
-from core.labs.papers import results_table
+from core.labs.papers import agreed, results_table
 from core.labs.trials.comparison import MOST
 from core.records import plain
 from core.workbench import Workbench
@@ -23,6 +23,7 @@ class PaperSource(NamedTuple):
     options: dict[str, type]  # --name -> type of its value, a tuple where it may be said again
     words: tuple[int, int]  # how many stand alone, at least and at most
     of_trials: bool = True  # whether they name trials
+    of_labels: bool = False  # whether they name a study of people's labels, and rest on no trial
 
 
 class PaperCommand(NamedTuple):
@@ -64,6 +65,12 @@ def parsed(command: Sequence[str]) -> PaperCommand:
     return PaperCommand(source, words, options)
 
 
+def studies(commands: Iterable[Sequence[str]]) -> list[str]:
+    """The studies of people's labels that commands name."""
+    asked = [parsed(command) for command in commands if computable(command)]
+    return sorted({word for each in asked if each.source.of_labels for word in each.words})
+
+
 def split(text: str) -> tuple[str, ...]:
     """The words of a command as it is typed, with or without its beginning."""
     try:
@@ -87,7 +94,7 @@ def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -
         ids[reference] = workbench.trial_id(reference)
     more = [workbench.trial_id(word) for word in trials]
     every = tuple(dict.fromkeys([*ids.values(), *more]))
-    if not every:
+    if not every and not asked.source.of_labels:
         raise WorkbenchError("It is not said on which trials this rests.", todo="Name them with --trials.")
     words = [command[0], *(ids.get(word, word) for word in asked.words)]
     for option, value in asked.options.items():
@@ -154,6 +161,10 @@ def _results(workbench: Workbench, words: list[str], options: dict[str, Any]) ->
     return results_table.table(workbench, words, options.get("metric", ()), options.get("cost", ()), options.get("reference", ""))
 
 
+def _agreed(workbench: Workbench, words: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    return agreed.answer(workbench, words[0])
+
+
 def _selected(workbench: Workbench, words: list[str], options: dict[str, Any]) -> list[dict[str, Any]]:
     result = workbench.sql(words[0])
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
@@ -163,5 +174,6 @@ SOURCES = {
     "show": PaperSource(_measured, {}, (1, 1)),
     "compare": PaperSource(_compared, {"metric": str, "k": int}, (2, 2)),
     "trials-table": PaperSource(_results, {"metric": tuple, "cost": tuple, "reference": str}, (1, MOST)),
+    "agreement": PaperSource(_agreed, {}, (1, 1), of_trials=False, of_labels=True),
     "sql": PaperSource(_selected, {}, (1, 1), of_trials=False),
 }
