@@ -4,12 +4,13 @@ import streamlit as st
 
 from app import session
 from app.ui import recipe_strip
-from app.ui.trials import cost_chart, details, differences, filters, table
-from app.ui.trials.choice import is_baseline, look
+from app.ui.trials import cost_chart, details, differences, filters, leaderboard, scope, table
+from app.ui.trials.choice import is_baseline
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial
 
 VIEWS = ("Tests", "Settings that differ", "By question")
+TOGETHER = {"Leaderboard": leaderboard.draw, "Frontier": cost_chart.draw}
 
 
 def page() -> None:
@@ -29,14 +30,28 @@ def page() -> None:
     if len(chosen) > 1:
         st.subheader("Differences", anchor=False)
         compare(chosen, names)
-    cost_chart.draw(shown, everything, [trial for trial in chosen if trial.metrics], names, lambda trial: look(names, trial))
+    together(shown, everything, [trial for trial in chosen if trial.metrics], names)
+
+
+def together(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names: dict[str, str]) -> None:
+    """What many trials say together; only the open tab computes."""
+    of = scope.choose(shown, everything, chosen)
+    if of is None:
+        return
+    differences.view_remembered("together")
+    tabs = st.tabs(list(TOGETHER), key="together", on_change="rerun", bind="query-params")
+    st.session_state.together_remembered = st.session_state.together
+    for tab, draw in zip(tabs, TOGETHER.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(of, names)
 
 
 def compare(chosen: list[Trial], names: dict[str, str]) -> None:
     result = differences.compared(chosen, names)
-    differences.view_remembered()
+    differences.view_remembered("compare_view")
     tested, settings, questions = st.tabs(list(VIEWS), key="compare_view", on_change="rerun", bind="query-params")
-    st.session_state.compared_view = st.session_state.compare_view
+    st.session_state.compare_view_remembered = st.session_state.compare_view
     if tested.open and result:
         with tested:
             differences.tests(result, names)

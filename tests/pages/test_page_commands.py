@@ -58,7 +58,8 @@ def commands(page: str, **state: str) -> dict[str, list[str]]:
     ("compare_encoders", {"view": "Map", "encoders": ["lsa"]}, {"run", "encoders-compare", "encoders-map"}),
     ("tune_index", {"view": "Inside"}, {"index-cost", "index-inside"}),
     ("tune_index", {"view": "Frontier"}, {"index-cost", "index-points", "index-sweep"}),
-    ("compare_trials", {}, {"frontier"}),
+    ("compare_trials", {}, {"leaderboard"}),
+    ("compare_trials", {"together": "Frontier"}, {"frontier"}),
     ("inspect_model", {"view": "Architecture"}, {"inside-architecture"}),
 ])  # fmt: skip
 def test_every_command_of_a_page_is_one(bench, monkeypatch, page, state, verbs):

@@ -47,11 +47,11 @@ def compared(chosen: list[Trial], names: dict[str, str]) -> TrialComparison | No
     return comparison.compare(session.workbench(), reference, others, metric)
 
 
-def view_remembered() -> None:
+def view_remembered(key: str) -> None:
     """Before the tabs: the one that was open stays open where the page is left, which forgets its widgets."""
     state = st.session_state
-    if "compare_view" not in state and "compare_view" not in st.query_params and "compared_view" in state:
-        state.compare_view = state.compared_view
+    if key not in state and key not in st.query_params and f"{key}_remembered" in state:
+        state[key] = state[f"{key}_remembered"]
 
 
 def tests(result: TrialComparison, names: dict[str, str]) -> None:

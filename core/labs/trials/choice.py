@@ -157,5 +157,10 @@ def todo(workbench: Workbench, result: Reported) -> str:
     """What is left to do before the winner can be reported; "" if nothing is."""
     if result.on_dev is None:
         return "The base itself has the highest mean on dev: there is nothing to report."
-    commands = [workbench.command(with_settings(recipe(t), {"corpus.questions": "test"})) for t in result.missing]
+    commands = [on_test(workbench, trial) for trial in result.missing]
     return "Measure on the test questions: " + " and ".join(commands) if commands else ""
+
+
+def on_test(workbench: Workbench, trial: Trial) -> str:
+    """The command that measures its recipe on the test questions."""
+    return workbench.command(with_settings(recipe(trial), {"corpus.questions": "test"}))

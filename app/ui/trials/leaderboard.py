@@ -1,0 +1,127 @@
+"""The tab Leaderboard: recipes by their mean, and which are not distinguishable from the best."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, charts, dots, tables
+from app.ui.trials.scope import Scope
+from core.labs.trials import choice as choices
+from core.labs.trials import comparison
+from core.labs.trials import leaderboard as lab
+from core.labs.trials.comparison import Trial
+from core.labs.trials.leaderboard import Leaderboard
+
+DRAWN = 25  # recipes in the chart
+NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+
+
+def draw(scope: Scope, names: dict[str, str]) -> None:
+    if len(scope.members) < 2:
+        return st.info(
+            "A leaderboard needs two trials on the same questions. Save another on the page Search, live, or choose All above.",
+            icon=":material/leaderboard:",
+        )
+    board = lab.leaderboard(session.workbench(), scope.members, scope.metric)
+    chart(scope, board)
+    st.caption(cards.plain(summary(board)))
+    table(board)
+    if any(trial.settings.get("corpus.questions") == "dev" for trial in scope.members):
+        reported(scope)
+
+
+def summary(board: Leaderboard) -> str:
+    """What the leaderboard says, in a sentence or two."""
+    others = board.equals - 1
+    text = (
+        "The best stands alone."
+        if not others
+        else (f"Not distinguishable from the best: {cards.count(others, 'other recipe')}; the order among them is chance.")
+    )
+    text += f" Paired t tests against the best with Holm's correction over {cards.count(board.tested, 'comparison')}, 5%."
+    text += " The best of many looks better than it is: confirm a choice on questions not used to make it."
+    if board.left_out:
+        text += f" {board.left_out:,} recipes of lower means are left out."
+    return text
+
+
+def chart(scope: Scope, board: Leaderboard) -> None:
+    drawn = board.rows[:DRAWN]
+    names = comparison.labels([row.trial for row in drawn])
+    marks = [
+        dots.Mark(
+            name,
+            row.interval.mean,
+            row.interval.low,
+            row.interval.high,
+            charts.COLORS[0] if row.equal else charts.BASELINE,
+            "circle" if row.equal else "circle-open",
+        )
+        for row, name in zip(drawn, names, strict=True)
+    ]
+    more = f", the first {len(drawn)} of {len(board.rows):,} recipes" if len(board.rows) > len(drawn) else ""
+    charts.show(
+        dots.marks(marks, scope.head),
+        "leaderboard",
+        data=lab.rows(board),
+        command=scope.command("leaderboard"),
+        title=f"Recipes by {scope.head}",
+        caption=f"{scope.questions}{more}; n {board.n:,}; filled: the best and what is not distinguishable from it",
+        method=f"Intervals: {board.confidence:.0%} of each mean over questions, Wilson's or percentile bootstrap",
+    )
+
+
+def table(board: Leaderboard) -> None:
+    mean, signed = NUMBER(format="%.3f", width=78), NUMBER(format="%+.3f", width=78)
+    looks = {
+        "Place": NUMBER(width=52),
+        "Trial": TEXT(width=240),
+        comparison.label(board.metric, board.k): mean,
+        "Low": mean,
+        "High": mean,
+        "To the best": signed,
+        "From": signed,
+        "To": signed,
+        "p (Holm)": NUMBER(format="%.4f", width=72, help="Paired t test against the best."),
+        "Group": TEXT(width=104),
+        "First in": NUMBER(
+            format="percent", width=70, help="Share of resamples of the questions in which it has the highest mean."
+        ),
+        "Repeats": NUMBER(width=66, help="Seeds behind the mean."),
+        "Between seeds": NUMBER(format="%.4f", width=104, help="Standard deviation of the repeats' means."),
+        "n": NUMBER(format="localized", width=52),
+    }
+    rows = [dict(zip(looks, [value for key, value in row.items() if key != "trial"], strict=True)) for row in lab.rows(board)]
+    if all(row.repeats == 1 for row in board.rows):
+        for name in ("Repeats", "Between seeds"):
+            looks.pop(name)
+            rows = [{key: value for key, value in row.items() if key != name} for row in rows]
+    cells.show(
+        rows, hide_index=True, height=300 if len(rows) > 8 else "content", key="ranks", placeholder="", column_config=looks
+    )
+    tables.export(rows, "leaderboard")
+
+
+def reported(scope: Scope) -> None:
+    """The winner of the dev questions on the test questions, where that was measured."""
+    workbench = session.workbench()
+    dev: list[Trial] = [trial for trial in scope.members if trial.settings.get("corpus.questions") == "dev"]
+    result = choices.choice(workbench, dev, scope.metric)
+    record = choices.record(workbench, result)
+    st.markdown("**The winner of dev, told on test**")
+    lines = [
+        ("Winner", record["winner"]),
+        ("Base", f"{record['base']} (measured first)"),
+        ("Mean on dev", f"{record['mean on dev']:.3f}, of it luck of the choice {record['optimism']:.3f}"),
+        (
+            "Interval of the choice",
+            f"{record['interval of the choice, low']:.3f} to {record['interval of the choice, high']:.3f}",
+        ),
+    ]
+    for row in record["difference to the base"]:
+        words = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], p {row['p']:.4f}, n {row['n']:,}"
+        lines.append((f"Winner minus base on {row['questions']}", words.replace("-", "−")))
+    cards.facts(lines)
+    if record["to do"]:
+        st.caption(cards.plain(record["to do"].split(": python")[0] + "."))
+        for trial in result.missing:
+            st.code(choices.on_test(workbench, trial), language="bash", wrap_lines=True)

@@ -1,0 +1,99 @@
+"""The page Trials: what many trials say together, a tab each; only the open one computes."""
+
+import itertools
+import json
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core.labs.trials import leaderboard, values
+from core.workbench import Workbench
+from tests.pages.test_compare_trials import open_page, shown, texts
+from tests.support.synthetic_trials import add_questions, add_trial
+
+POINTS = list(itertools.product((64, 128, 256), (0.3, 0.5, 0.7)))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    store = Workbench(home).store
+    questions = add_questions(store)
+    for number, (size, weight) in enumerate(POINTS):
+        point = {"chunking.size_tokens": size, "fusion.weight": weight}
+        add_trial(
+            store, questions, point, 0.3 + 0.5 * (size == 256), number, "s", cached={"sparse": number > 0, "metrics": False}
+        )
+    return home
+
+
+@pytest.fixture
+def bench(home, monkeypatch):
+    bench = Workbench(home)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench
+
+
+def tab(name: str, **address: str) -> AppTest:
+    app = open_page(together=name, **address)
+    assert not app.error
+    return app
+
+
+def charts_of(app: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(bench, shown_commands):
+    app = tab("Leaderboard")
+    board = leaderboard.leaderboard(bench, values.select(bench, "s")[1], "ndcg_linear")
+    frame = shown(app, "Place")
+    assert frame["nDCG@10"].tolist() == [row.interval.mean for row in board.rows]
+    assert frame["Group"].tolist().count("best or equal") == board.equals and "Repeats" not in frame.columns
+    assert "Not distinguishable from the best" in texts(app) or "stands alone" in texts(app)
+    assert "python -m core leaderboard s --metric ndcg_linear" in shown_commands
+    assert len(app.get("plotly_chart")) == 1  # no other tab computes
+
+
+def test_filtered_trials_are_named_in_the_command(bench, shown_commands):
+    tab("Leaderboard", words="weight 0.3")
+    [command] = {command for command in shown_commands if "leaderboard" in command}
+    assert "--only" in command and len(command.split("--only")[1].split()) > 2
+
+
+def test_a_trial_alone_says_what_is_missing(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    add_trial(bench.store, add_questions(bench.store))
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    assert "needs two trials" in texts(tab("Leaderboard"))
+
+
+def test_the_winner_of_dev_is_told_with_what_is_missing_on_test(tmp_path, monkeypatch, shown_commands):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store, name="dev")
+    for seed, quality in enumerate((0.2, 0.9)):
+        add_trial(bench.store, questions, {"corpus.questions": "dev", "fusion.weight": 0.1 + seed / 10}, quality, seed)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    app = tab("Leaderboard")
+    drawn = "".join(element.proto.body for element in app.get("html"))
+    assert "Winner minus base on dev" in drawn and "luck of the choice" in drawn and "on test" not in drawn
+    assert sum("corpus.questions=test" in command for command in shown_commands) == 2
+
+
+def test_the_frontier_takes_a_third_measure_and_tells_how_sure_each_place_is(bench, shown_commands):
+    app = tab("Frontier", cost="Chunks in the index")
+    two = shown(app, "On the frontier in")
+    assert two["On the frontier in"].between(0, 1).all() and "As measured" in two.columns
+    app.selectbox(key="third").set_value("latency_ms").run()
+    three = shown(app, "On the frontier in")
+    assert "Median latency of a question" in three.columns and not app.exception
+    [chart] = charts_of(app)
+    assert {trace["name"] for trace in chart["data"] if "colorscale" in trace["marker"]} <= {
+        "On the frontier of three measures",
+        "Off the frontier",
+    }
+    assert any("--third latency_ms" in command for command in shown_commands)
+    app.selectbox(key="pareto_metric").set_value("mrr").run()
+    app.selectbox(key="cost").set_value("latency_ms").run()  # it cannot be third too
+    assert app.selectbox(key="third").value == "" and not app.exception
