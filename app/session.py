@@ -16,6 +16,7 @@ from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 
 CURRENT, BASELINE = "current", "baseline"
+EXPERIMENT = "experiment"  # of the session, and of the address
 STAGES = tuple(TrialConfig.model_fields)
 # the questions and how they are judged are the view's, not the recipe's: a baseline always answers the same ones
 VIEW_STAGES = ("corpus", "evaluation")
@@ -161,6 +162,19 @@ def pin(recipe: TrialConfig | None) -> None:
     write_url()
 
 
+# --- the experiment ------------------------------------------------------------------------------------------------
+
+
+def experiment() -> str:
+    """Id of the experiment into which saved trials go; "" for none."""
+    return st.session_state.get(EXPERIMENT, "")
+
+
+def set_experiment(name: str) -> None:
+    st.session_state[EXPERIMENT] = name
+    write_url()
+
+
 # --- the address ---------------------------------------------------------------------------------------------------
 
 
@@ -196,6 +210,8 @@ def write_url() -> None:
             wanted[".".join(filter(None, (prefix, path)))] = (
                 value if isinstance(value, str) and not _read_as_json(value) else json.dumps(value)
             )
+    if experiment():
+        wanted[EXPERIMENT] = experiment()
     st.session_state.written, present = wanted, _present()
     for key in present.keys() - wanted.keys():
         del st.query_params[key]
@@ -215,20 +231,27 @@ def _present() -> dict[str, str]:
 
 
 def _own(key: str) -> bool:
-    """Is this key of the address a setting: `stage.knob`, `seed`, or `name.stage.knob`?"""
+    """Is this key of the address of all pages: `stage.knob`, `seed`, `name.stage.knob`, the baseline or the experiment?"""
     head, _, rest = key.partition(".")
-    return key in ("seed", BASELINE) or (head in STAGES and "." in key) or rest.partition(".")[0] in STAGES
+    return key in ("seed", BASELINE, EXPERIMENT) or (head in STAGES and "." in key) or rest.partition(".")[0] in STAGES
 
 
 def _read_url() -> None:
     settings: dict[str, dict[str, Any]] = {CURRENT: {}}
-    for key, text in _present().items():
+    present, notes = _present(), []
+    if asked := present.pop(EXPERIMENT, ""):
+        from core.labs.experiments import book
+
+        if asked in book.latest(workbench()):
+            st.session_state[EXPERIMENT] = asked
+        else:
+            notes.append(f"{EXPERIMENT}={asked[:80]}: there is no such experiment.")
+    for key, text in present.items():
         head, _, rest = key.partition(".")
         name, path = (CURRENT, key) if head in STAGES else (head, rest)
         values = settings.setdefault(name, {})
         if path:
             values[path] = _value(text)
-    notes: list[str] = []
     st.session_state.recipes = st.session_state.get("recipes", {}) | {n: _valid(values, notes) for n, values in settings.items()}
     st.session_state.notes = notes
 

@@ -1,12 +1,15 @@
-"""What is global, under the navigation: running jobs, what the store has to tell, corpus, pinned baseline. Nothing else."""
+"""What is global, under the navigation: running jobs, what the store has to tell, corpus, experiment, pinned baseline."""
 
+from collections import Counter
 from typing import Any
 
 import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs
+from app.ui.cells import cut
 from core.errors import WorkbenchError
+from core.labs.experiments import book
 
 MOST_NOTICES = 10
 
@@ -16,6 +19,7 @@ def draw() -> Any:
     jobs.running()  # first: the list of pages fills most of a laptop's screen, and work under way has to be seen
     place = st.container()
     _corpus()
+    _experiment()
     _baseline()
     return place
 
@@ -71,6 +75,39 @@ def _corpus() -> None:
 def _change(knob: str, key: str) -> None:
     try:
         session.change({f"corpus.{knob}": st.session_state[key]})
+    except WorkbenchError as error:
+        st.session_state["notes"] = [error.what]
+
+
+def _experiment() -> None:
+    """Into which experiment saved trials go. From the journal alone, and what it says is remembered: no query at a slider's move."""
+    there, current = book.latest(session.workbench()), session.experiment()
+    if current and current not in there:
+        current = ""
+        session.set_experiment(current)
+    listed = [name for name, version in there.items() if name == current or not version.experiment.archived]
+    titles = {name: cut(there[name].experiment.title or name) for name in listed}
+    twice = Counter(["None", *titles.values()])  # what is shown says which was chosen
+    titles = {name: f"{title} ({name})" if twice[title] > 1 else title for name, title in titles.items()}
+    forms.show_value("of_experiment", current)
+    st.selectbox(
+        "Experiment",
+        ["", *sorted(titles, key=lambda name: titles[name].lower())],
+        key="of_experiment",
+        format_func=lambda name: titles.get(name, name) or "None",
+        on_change=_set_experiment,
+        accept_new_options=True,
+        help="Saved trials go into it. Type a title to begin one.",
+    )
+
+
+def _set_experiment() -> None:
+    """What was chosen; what was typed is a title."""
+    workbench, wanted = session.workbench(), (st.session_state["of_experiment"] or "").strip()
+    try:
+        if wanted and wanted not in book.latest(workbench):
+            wanted = book.create(workbench, wanted).id
+        session.set_experiment(wanted)
     except WorkbenchError as error:
         st.session_state["notes"] = [error.what]
 

@@ -9,6 +9,7 @@ from core.cli.frame import group, verb
 from core.cli.options import Positive, Text
 from core.cli.tables import show_table, show_value
 from core.errors import WorkbenchError
+from core.records import plain
 
 group("experiment", "Experiments: a question and what is varied to answer it.")
 
@@ -132,6 +133,37 @@ def experiment_versions(workbench: Any, experiment: str, /) -> list[dict[str, An
     ]
 
 
+@verb("experiment export", job_keeps=str)
+def experiment_exported(workbench: Any, experiment: str, file: Path, /) -> Any:
+    """An experiment as one file, with its trials and their questions, for another workbench to open."""
+    from core.labs.experiments import exchange
+
+    return exchange.export(workbench, experiment, file)
+
+
+def show_contents(told: dict[str, Any]) -> None:
+    """What was verified, and what is new here."""
+    print(
+        f"Experiment {told['experiment']}: {told['versions']} versions, {told['trials']} trials, {told['question_sets']} sets of "
+        f"questions. Every checksum holds; {told['means']:,} means were derived from the raw rankings again and hold."
+    )
+    for line in told["unverified"]:
+        print(f"Not verified: {line}")
+    if told["diverged"]:
+        print(f"Here are {told['diverged']} versions of it that the file does not have; the latest of all counts.")
+    print(f"New here: {told['added']:,} records; here before: {told['present']:,}.")
+
+
+@verb("experiment open", show_contents, job_keeps=plain)
+def experiment_opened(
+    workbench: Any, file: Path, /, *, only_verify: Annotated[bool, Parameter(help="Add nothing.")] = False
+) -> Any:
+    """Verify an experiment's file, derive its metrics again, and add its records."""
+    from core.labs.experiments import exchange
+
+    return plain((yield from exchange.open_file(workbench, file, add=not only_verify)))
+
+
 def show_matches(record: dict[str, Any]) -> None:
     """A line a match, then how many there are of each kind."""
     show_table([{**row, "where": ", ".join(row["where"])} for row in record["rows"]])
@@ -149,7 +181,6 @@ def find(
 ) -> dict[str, Any]:
     """Search experiments, trials, studies of people, questions and answers for words."""
     from core.labs.experiments import search
-    from core.records import plain
 
     return plain(search.find(workbench, " ".join(words), most))
 

@@ -34,10 +34,17 @@ def prepare(workbench: Any, *, recipe: RecipeOptions = USUAL, grids: Grids = ())
 
 
 @verb("run", show_trial)
-def run(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
+def run(
+    workbench: Any,
+    *,
+    experiment: Annotated[str, Parameter(help="Id of the experiment that the trial goes into.")] = "",
+    recipe: RecipeOptions = USUAL,
+) -> Any:
     """Measure a recipe and store it as a trial."""
+    from core.labs.experiments import book
+
     read = recipe.read()
-    trial = yield from workbench.run(read)
+    trial = yield from workbench.run(read, book.load(workbench, experiment).id if experiment else "")
     return {**workbench.measured(trial), "command": workbench.command(read)}
 
 

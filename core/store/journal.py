@@ -212,9 +212,13 @@ class Journal:
         if kind not in KINDS:
             raise WorkbenchError(f"There is no kind of record '{kind}'.", todo=f"Kinds: {', '.join(KINDS)}.")
         record_id = new_id(after)
-        data = encode(record_id, kind, payload, check)
+        self.put(record_id, kind, encode(record_id, kind, payload, check))
+        return record_id
+
+    def put(self, record_id: str, kind: str, data: bytes) -> None:
+        """Keeps the bytes of a record's file under its id, as they come from another journal."""
         day = self._day(record_id)
-        temporary = day / f".{record_id}.tmp"
+        temporary = day / f".{new_id()}.tmp"
         try:
             if not day.is_dir():
                 day.mkdir(parents=True, exist_ok=True)
@@ -233,7 +237,6 @@ class Journal:
         finally:
             with suppress(OSError):  # gone after the rename
                 temporary.unlink()
-        return record_id
 
     def listing(self) -> dict[str, Entry]:
         """id -> entry of every record that is here, unread. The same object as before if nothing changed."""

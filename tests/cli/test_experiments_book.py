@@ -9,6 +9,7 @@ from core.labs.experiments import book
 from core.labs.experiments.experiment import written
 from core.workbench import Workbench
 from tests.labs.test_experiments_book import sizes
+from tests.support.synthetic_trials import add_questions, add_trial
 
 
 @pytest.fixture
@@ -46,6 +47,21 @@ def test_an_experiment_from_its_file_to_the_archive(say, tmp_path, capsys):
     assert [row["id"] for row in say("find", "how", "long")["rows"]] == ["chunk-sizes"]
     assert main(["find", "why?"]) == 0 and "experiment: 1" in capsys.readouterr().out
     assert main(["find", "zebra"]) == 0 and "Nothing there" in capsys.readouterr().out
+
+
+def test_an_experiment_goes_into_a_file_and_is_opened_elsewhere(say, tmp_path, monkeypatch, capsys):
+    bench = Workbench()
+    book.save(bench, sizes())
+    add_trial(bench.store, add_questions(bench.store), sweep="chunk-sizes")
+    file = tmp_path / "sizes.experiment.zip"
+    assert say("experiment", "export", "chunk-sizes", str(file)) == str(file)
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "theirs"))
+    assert say("experiment", "open", str(file), "--only-verify")["added"] == 0 == len(say("experiment", "list"))
+    assert main(["experiment", "open", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert "1 versions, 1 trials, 1 sets" in told and "New here: 3 records; here before: 0." in told
+    assert say("experiment", "list")[0]["ok"] == 1
+    assert "cannot be read" in say("experiment", "open", str(tmp_path / "nothing.zip"))["error"]["what"]
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "title: [", "title: x\nfactors: 3\n", "id: ../x\n", None])

@@ -88,7 +88,7 @@ def save(config: TrialConfig) -> None:
     if st.button(
         "Save as trial", icon=":material/save:", key="save", help="Keeps the rankings of every question, with 30 questions timed."
     ):
-        saved = jobs.drain(workbench.run(config), "Timing single questions")
+        saved = jobs.drain(workbench.run(config, session.experiment()), "Timing single questions")
         equal = workbench.repeats(saved)
         again = f" The same recipe as trial {equal[0][-6:]}: kept as repeat {len(equal) + 1}." if equal else ""
         st.toast(f"Trial {saved[-6:]} saved. It is on the page Trials.{again}", icon=":material/check:")
@@ -102,7 +102,8 @@ def save(config: TrialConfig) -> None:
 def reproduce(config: TrialConfig) -> None:
     with st.popover("Reproduce", icon=":material/terminal:"):
         st.caption("The command that computes and stores this")
-        st.code(session.workbench().command(config), language="bash", wrap_lines=True)
+        into = ["--experiment", session.experiment()] if session.experiment() else []
+        st.code(session.workbench().command(config, "run", *into), language="bash", wrap_lines=True)
         st.caption("The recipe. The address of this page restores the view: copy it to share.")
         st.json(config.model_dump(mode="json"), expanded=1)
 
