@@ -5,6 +5,7 @@ and nothing half: whoever runs the study again measures what is not stored, by t
 documents. Closing the generator is pause and cancel alike.
 """
 
+import gc
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -96,10 +97,12 @@ def run(
     with _only_driver(workbench, experiment.id), Announced(workbench.home, experiment.id, engine) as announced:
         book.save(workbench, experiment)
         study = _Study(workbench, experiment, engine, workers, address)
+        gc.freeze()  # records are many small objects: each look at all that is loaded would cost more than they do
         try:
             outcome = yield from announced.steps(_whole(study, experiment))
         finally:
             study.close()
+            gc.unfreeze()
         announced.stopped = outcome.stopped
         return outcome
 
@@ -281,20 +284,27 @@ class _Study:
 
     # What it says ------------------------------------------------------------------------------------------------
 
-    def mean(self, point: StudyPoint) -> float | None:
-        """Of the first metric; None where the point was not measured, or no question of it."""
-        if not (trial_id := self._ids.get(point.key)):
-            return None
-        if trial_id not in self._means:
-            values = [v for v in self.workbench.trial_values(trial_id, self.experiment.metrics[0]).values() if v == v]
-            self._means[trial_id] = float(np.mean(values)) if values else None
-        return self._means[trial_id]
+    def means(self, points: Sequence[StudyPoint]) -> list[float | None]:
+        """Of the first metric; None where a point was not measured, or no question of it."""
+        ids = [self._ids.get(point.key, "") for point in points]
+        if unread := [trial_id for trial_id in ids if trial_id and trial_id not in self._means]:
+            metric = self.experiment.metrics[0]
+            rows = self.workbench.store.query(
+                """SELECT trial_id, avg(value) AS mean FROM scores WHERE metric = ? AND trial_id IN (SELECT unnest(?::VARCHAR[]))
+                   GROUP BY trial_id""",
+                [f"{metric}@{self.experiment.recipe.evaluation.k}", unread],
+            )
+            self._means |= {row["trial_id"]: row["mean"] for row in rows}
+            for trial_id in set(unread) - self._means.keys():  # of another depth, or not in the database yet
+                values = [v for v in self.workbench.trial_values(trial_id, metric).values() if v == v]
+                self._means[trial_id] = float(np.mean(values)) if values else None
+        return [self._means[trial_id] if trial_id else None for trial_id in ids]
 
     def best(self, points: Sequence[StudyPoint]) -> StudyPoint | None:
         """The point with the best mean over its repeats; of equal ones the first."""
         means: dict[str, tuple[StudyPoint, list[float]]] = {}
-        for point in points:
-            if (mean := self.mean(point)) is not None:
+        for point, mean in zip(points, self.means(points), strict=True):
+            if mean is not None:
                 means.setdefault(fingerprint(point.config.model_copy(update={"seed": 0})), (point, []))[1].append(mean)
         sign = direction(self.experiment.metrics[0])
         ranked = max(means.values(), key=lambda pair: sign * float(np.mean(pair[1])), default=None)

@@ -1,5 +1,6 @@
 """One trial of a study, measured wherever an engine has it measured. Nothing is stored here: the driver alone journals."""
 
+import gc
 import os
 from collections.abc import Generator
 from functools import cache
@@ -70,7 +71,9 @@ class Hand(NamedTuple):
 
 @cache
 def _workbench(home: Path) -> Workbench:
-    return Workbench(home)
+    workbench = Workbench(home)
+    gc.freeze()  # as in the driver
+    return workbench
 
 
 @cache

