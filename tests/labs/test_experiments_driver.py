@@ -155,3 +155,23 @@ def test_an_engine_that_there_is_not(bench):
 
 def test_a_study_without_factors_measures_its_base(bench):
     assert len(alone(bench, toy_study(factors=[], base=BASE)).trials) == 1
+
+
+@pytest.mark.parametrize("kind", ["tpe", "nsga2", "halving"])
+def test_a_design_that_learns_goes_on_with_the_same_points_after_a_stop(bench, template, tmp_path, kind):
+    metrics = ["ndcg_linear", "context_at_k"] if kind == "nsga2" else ["ndcg_linear"]
+    design = {"kind": kind, "trials": 8, "batch": 3, "first_questions": 10, "eta": 2}
+    learning = toy_study(sizes=(12, 16, 20, 24, 32), design=design, metrics=metrics)
+    shutil.copytree(template, tmp_path / "other")
+    whole = alone(Workbench(tmp_path / "other"), learning)
+    for step in (work := run(bench, learning, workers=1)):
+        if step.done == 5:
+            work.close()
+    outcome = alone(Workbench(bench.home), learning)
+    assert outcome.measured == whole.measured - 5 and outcome.reused == 5
+    assert table(bench) == table(Workbench(tmp_path / "other")) and not outcome.missing
+    best, stored = max(trials(bench), key=lambda trial: (trial.total, trial.metrics["ndcg_linear"])), trials(bench)
+    chosen = next(trial for trial in stored if trial.id == outcome.winner)
+    assert chosen.metrics["ndcg_linear"] == best.metrics["ndcg_linear"] and chosen.total == 48
+    if kind == "halving":
+        assert {trial.total for trial in stored} == {10, 20, 48}

@@ -17,21 +17,24 @@ from core.config import TrialConfig, code_version, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.files import Busy, hold, holder
 from core.labs.experiments import book
-from core.labs.experiments.designs import points, repeated
+from core.labs.experiments.adaptive import adaptive
+from core.labs.experiments.designs import Settings, points, repeated
 from core.labs.experiments.experiment import ADAPTIVE, Experiment
 from core.labs.experiments.local import Crew, crew_of, workers_for
 from core.labs.experiments.measuring import TrialTask, Tried, some_questions
 from core.labs.experiments.standing import Announced
 from core.labs.experiments.waiting import Waiting, shared_work
 from core.labs.trials.comparison import direction
-from core.labs.trials.costs import work
+from core.labs.trials.costs import TIMED, work
 from core.pipeline.stages import Resolved
 from core.pipeline.stages import workers as workers_of
 from core.records import Progress
 from core.store.journal import Record
+from core.store.rows import cost_rows
 from core.workbench import Workbench
 
 ENGINES = ("local",)
+LeftOut = tuple[Settings, str]  # a point, and why it is none
 HEARD_S = 0.2  # between two looks whether to go on
 IDENTITY = ("config_fingerprint", "code_version", "questions_fingerprint")  # beside the corpus'; as `Workbench.sweep` has it
 
@@ -65,7 +68,7 @@ class Outcome(NamedTuple):
 class StudyPoint(NamedTuple):
     """A recipe of the study. questions: so many of the corpus'; 0: all."""
 
-    settings: dict[str, Any]  # dotted, what differs from the base
+    settings: Settings  # what differs from the base
     config: TrialConfig
     questions: int = 0
 
@@ -78,7 +81,7 @@ class StudyPoint(NamedTuple):
         return _words(self.settings)
 
 
-def _words(settings: dict[str, Any]) -> str:
+def _words(settings: Settings) -> str:
     return ", ".join(f"{name} = {value}" for name, value in settings.items()) or "the base recipe"
 
 
@@ -88,12 +91,6 @@ def run(
     """Measures what of a study is not measured yet. workers: 0 takes what processors and memory allow."""
     if engine not in ENGINES:
         raise WorkbenchError(f"There is no engine '{engine}'.", where="--engine", todo=f"There is {', '.join(ENGINES)}.")
-    if experiment.design.kind in ADAPTIVE:
-        raise WorkbenchError(
-            f"The design {experiment.design.kind} cannot be run yet.",
-            where="design.kind",
-            todo="Choose grid, random, latin or one_at_a_time.",
-        )
     with _only_driver(workbench, experiment.id), Announced(workbench.home, experiment.id, engine) as announced:
         book.save(workbench, experiment)
         study = _Study(workbench, experiment, engine, workers, address)
@@ -108,9 +105,7 @@ def run(
 
 
 def _whole(study: "_Study", experiment: Experiment) -> Generator[Progress, None, Outcome]:
-    design = points(experiment)
-    planned = [StudyPoint(settings, with_settings(experiment.recipe, settings)) for settings in design.settings]
-    yield from study.measure(planned)
+    planned, left_out = yield from (_adaptive if experiment.design.kind in ADAPTIVE else _all_points)(study, experiment)
     winner = study.best(planned)
     on_report: list[StudyPoint] = []
     if experiment.report_on and winner and not study.stopped:
@@ -119,7 +114,30 @@ def _whole(study: "_Study", experiment: Experiment) -> Generator[Progress, None,
         chosen = [again for settings in (own, {}) for again in repeated(experiment, settings)]
         on_report = [StudyPoint(settings, with_settings(half, settings)) for settings in chosen]
         yield from study.measure(on_report)
-    return study.outcome(planned, winner, on_report, design.left_out)
+    return study.outcome(planned, winner, on_report, left_out)
+
+
+def _all_points(study: "_Study", experiment: Experiment) -> Generator[Progress, None, tuple[list[StudyPoint], list[LeftOut]]]:
+    """Of a design that says its points beforehand."""
+    design = points(experiment)
+    planned = [StudyPoint(settings, with_settings(experiment.recipe, settings)) for settings in design.settings]
+    yield from study.measure(planned)
+    return planned, design.left_out
+
+
+def _adaptive(study: "_Study", experiment: Experiment) -> Generator[Progress, None, tuple[list[StudyPoint], list[LeftOut]]]:
+    """Batch by batch, each chosen from what was measured before; what is stored of an earlier run is asked for again, and found."""
+    run = yield from study.run_of(StudyPoint({}, experiment.recipe))
+    chooser, planned = adaptive(experiment, len(run.corpus.queries)), []
+    total = 0 if experiment.design.kind == "halving" else (experiment.design.trials + 1) * experiment.repeats
+    while not study.stopped and not chooser.done:
+        asked = chooser.ask()
+        batch = [StudyPoint(own.settings, with_settings(experiment.recipe, own.settings), own.questions) for own in asked]
+        planned += batch
+        yield from study.measure(batch, total)
+        for own, point in zip(asked, batch, strict=True):
+            chooser.tell(own, study.values(point), study.by_question(point) if own.questions else None)
+    return planned, chooser.left_out
 
 
 @contextmanager
@@ -149,9 +167,11 @@ class _Study:
         self._engine, self._workers, self._address = engine, workers, address
         self._crew: Crew | None = None
         self._started, self._usd, self._measured, self._reused = time.monotonic(), 0.0, 0, 0
-        self._stored: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._stored: dict[tuple[str, ...], dict[str, Any]] | None = None
         self._ids: dict[str, str] = {}  # point -> trial
-        self._means: dict[str, float | None] = {}  # trial -> mean of the first metric
+        self._values: dict[str, dict[str, float | None]] = {}  # trial -> mean of each metric, and its costs
+        self._by_question: dict[str, np.ndarray] = {}  # trial -> the first metric of each question, where a part of them is asked
+        self._times_all = bool({*experiment.metrics} & {*TIMED})  # what is optimised is measured at each point
         self._failed: dict[str, StudyFailure] = {}
         self._timed: set[str] = set()  # work that single questions were timed for
         self._runs: dict[str, Resolved] = {}
@@ -186,7 +206,7 @@ class _Study:
         )
         self._stored = {tuple(row.values())[:4]: row for row in rows}  # of equal ones the oldest
 
-    def _run_of(self, point: StudyPoint) -> Generator[Progress, None, Resolved]:
+    def run_of(self, point: StudyPoint) -> Generator[Progress, None, Resolved]:
         """The recipe with its corpus, which is looked up once for all recipes on it."""
         key = fingerprint(point.config.corpus, point.questions)
         if key not in self._runs:
@@ -198,12 +218,12 @@ class _Study:
 
     def measure(self, points: Sequence[StudyPoint], total: int = 0) -> Generator[Progress, None, None]:
         """Each that is not stored yet. total: points of the whole study, where these are some of them."""
-        if not self._stored:
+        if self._stored is None:
             self._read_stored()
         before = len(self._ids)
         waiting, tasks = Waiting(), {}
         for point in {point.key: point for point in points}.values():
-            run = yield from self._run_of(point)
+            run = yield from self.run_of(point)
             identity = fingerprint(point.config), code_version(*workers_of(point.config)), run.questions, run.corpus.fingerprint
             work_key = work(point.config.model_dump(mode="json"), run.corpus.fingerprint)
             if row := self._stored.get(identity):
@@ -225,7 +245,7 @@ class _Study:
             for worker in self._crew.free():
                 if (number := waiting.take(worker)) is not None:
                     point, _, work_key = tasks[number]
-                    timed = work_key not in self._timed
+                    timed = self._times_all or work_key not in self._timed
                     self._timed.add(work_key)
                     giving[number] = work_key if timed else ""
                     self._crew.give(worker, self._task(number, point, timed))
@@ -251,7 +271,7 @@ class _Study:
     def _task(self, number: int, point: StudyPoint, timed: bool) -> TrialTask:
         config = point.config.model_dump(mode="json")
         where = {"name": self._engine, "workers": self._crew.size}
-        return TrialTask(number, config, self.experiment.id, timed, where, point.questions)
+        return TrialTask(number, config, self.experiment.id, timed, where, self.experiment.metrics[0], point.questions)
 
     def _stored_now(self, point: StudyPoint, run: Resolved, tried: Tried) -> bool:
         """Adds what came back to the journal; whether it was measured."""
@@ -267,7 +287,10 @@ class _Study:
         trial_id = self.workbench.store.add("trial", tried.record)
         if good:
             self._ids[point.key], self._measured = trial_id, self._measured + 1
-            self._means[trial_id] = tried.means.get(self.experiment.metrics[0])
+            self._values[trial_id] = tried.means | {name: value for name, value, *_ in cost_rows(tried.record)}
+            self._values[trial_id]["total_ms"] = sum(tried.record["timings_ms"].values())
+            if point.questions:
+                self._by_question[trial_id] = tried.values
             self._usd += tried.record["costs"].get("usd") or 0.0
         else:
             self._failed[point.key] = StudyFailure(point.words, tried.record["reason"], trial_id)
@@ -284,27 +307,50 @@ class _Study:
 
     # What it says ------------------------------------------------------------------------------------------------
 
-    def means(self, points: Sequence[StudyPoint]) -> list[float | None]:
-        """Of the first metric; None where a point was not measured, or no question of it."""
-        ids = [self._ids.get(point.key, "") for point in points]
-        if unread := [trial_id for trial_id in ids if trial_id and trial_id not in self._means]:
+    def values(self, point: StudyPoint) -> dict[str, float | None] | None:
+        """The mean of each metric of a point, and its costs; None where it was not measured."""
+        if not (trial_id := self._ids.get(point.key)):
+            return None
+        if trial_id not in self._values:
+            self._read_values()
+        if trial_id not in self._values:  # of another depth, or not in the database yet
             metric = self.experiment.metrics[0]
-            rows = self.workbench.store.query(
-                """SELECT trial_id, avg(value) AS mean FROM scores WHERE metric = ? AND trial_id IN (SELECT unnest(?::VARCHAR[]))
-                   GROUP BY trial_id""",
-                [f"{metric}@{self.experiment.recipe.evaluation.k}", unread],
-            )
-            self._means |= {row["trial_id"]: row["mean"] for row in rows}
-            for trial_id in set(unread) - self._means.keys():  # of another depth, or not in the database yet
-                values = [v for v in self.workbench.trial_values(trial_id, metric).values() if v == v]
-                self._means[trial_id] = float(np.mean(values)) if values else None
-        return [self._means[trial_id] if trial_id else None for trial_id in ids]
+            numbers = [v for v in self.workbench.trial_values(trial_id, metric).values() if v == v]
+            self._values[trial_id] = {metric: float(np.mean(numbers)) if numbers else None}
+        return self._values[trial_id]
+
+    def _read_values(self) -> None:
+        """Of all trials that earlier runs stored, at once."""
+        ids = [trial_id for trial_id in self._ids.values() if trial_id not in self._values]
+        k = self.experiment.recipe.evaluation.k
+        rows = self.workbench.store.query(
+            """SELECT trial_id, metric AS name, avg(value) AS value FROM scores WHERE trial_id IN (SELECT unnest($1::VARCHAR[]))
+               AND suffix(metric, $2) GROUP BY ALL
+               UNION ALL SELECT trial_id, cost, value FROM trial_costs WHERE trial_id IN (SELECT unnest($1::VARCHAR[]))
+               UNION ALL SELECT id, 'total_ms', total_ms FROM trials WHERE scored AND id IN (SELECT unnest($1::VARCHAR[]))""",
+            [ids, f"@{k}"],
+        )
+        for row in rows:
+            self._values.setdefault(row["trial_id"], {})[row["name"].removesuffix(f"@{k}")] = row["value"]
+        scored = [trial_id for trial_id in ids if self.experiment.metrics[0] in self._values.get(trial_id, {})]
+        for trial_id in set(ids) - set(scored):
+            self._values.pop(trial_id, None)
+
+    def by_question(self, point: StudyPoint) -> np.ndarray | None:
+        """The first metric of each question, NaN where it is unmeasured."""
+        if not (trial_id := self._ids.get(point.key)):
+            return None
+        if trial_id not in self._by_question:
+            values = self.workbench.trial_values(trial_id, self.experiment.metrics[0])
+            self._by_question[trial_id] = np.array(list(values.values()))
+        return self._by_question[trial_id]
 
     def best(self, points: Sequence[StudyPoint]) -> StudyPoint | None:
-        """The point with the best mean over its repeats; of equal ones the first."""
+        """The point with the best mean over its repeats, of those that all questions were asked; of equal ones the first."""
         means: dict[str, tuple[StudyPoint, list[float]]] = {}
-        for point, mean in zip(points, self.means(points), strict=True):
-            if mean is not None:
+        for point in points:
+            mean = (self.values(point) or {}).get(self.experiment.metrics[0])
+            if mean is not None and not point.questions:
                 means.setdefault(fingerprint(point.config.model_copy(update={"seed": 0})), (point, []))[1].append(mean)
         sign = direction(self.experiment.metrics[0])
         ranked = max(means.values(), key=lambda pair: sign * float(np.mean(pair[1])), default=None)
@@ -315,7 +361,7 @@ class _Study:
         points: Sequence[StudyPoint],
         winner: StudyPoint | None,
         on_report: Sequence[StudyPoint],
-        left_out: Sequence[tuple[dict[str, Any], str]],
+        left_out: Sequence[LeftOut],
     ) -> Outcome:
         keys = list(dict.fromkeys(point.key for point in points))
         return Outcome(

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from core import files
 from core.config import build, fingerprint
 from core.pipeline.stages import Resolved
@@ -23,6 +25,7 @@ class TrialTask(NamedTuple):
     sweep: str
     timed: bool  # whether single questions are timed too: once for all trials that do the same work
     where: dict[str, Any]  # the engine and how many work beside each other, for the record
+    metric: str  # whose values of each question come back
     questions: int = 0  # only so many of the corpus' questions; 0: all
 
 
@@ -32,6 +35,7 @@ class Tried(NamedTuple):
     number: int
     record: dict[str, Any]  # of the trial, as the driver stores it; one that failed says why
     means: dict[str, float | None]  # metric -> its mean; None: no question measured it
+    values: np.ndarray | None = None  # [num_queries] float64 of the task's metric
 
 
 def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None, Tried]:
@@ -46,7 +50,7 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
     except Exception as error:  # of whatever part: the other trials are still measured
         return Tried(task.number, without_result(config, task.sweep, error) | {"engine": task.where}, {})
     means = {name: interval.mean if interval.n else None for name, interval in evaluation.intervals.items()}
-    return Tried(task.number, record | {"engine": task.where}, means)
+    return Tried(task.number, record | {"engine": task.where}, means, evaluation.values[task.metric])
 
 
 def some_questions(run: Resolved, number: int) -> Resolved:
